@@ -1,0 +1,164 @@
+"""
+Bodies that are watched, made or refused on their way; none of them holds more than a chunk.
+
+A body is an L{IBodyProducer}: started once, paused, resumed, stopped; cancelling what
+C{startProducing} returned stops it too. See L{twisted.web.iweb.IBodyProducer}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IConsumer
+from twisted.python.failure import Failure
+from twisted.web.iweb import IBodyProducer
+from zope.interface import implementer
+
+from .errors import BodyStopped
+
+
+@implementer(IBodyProducer)
+class BytesBody:
+    """A body that is at hand whole."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self.length: int = len(content)
+
+    def startProducing(self, consumer: IConsumer) -> Deferred[None]:
+        if self._content:
+            consumer.write(self._content)
+        return succeed(None)
+
+    def pauseProducing(self) -> None:
+        """It is written at once; there is nothing to pause."""
+
+    def resumeProducing(self) -> None:
+        """See L{pauseProducing}."""
+
+    def stopProducing(self) -> None:
+        self._content = b""
+
+
+@implementer(IBodyProducer, IConsumer)
+class Tap:
+    """
+    A body whose chunks are seen on their way, and whose end is told exactly once.
+
+    @param seen: called with each chunk before it is passed on.
+    @param ended: called with C{None} at the complete end, or with the L{Failure} that cut the body
+        short: L{twisted.internet.defer.CancelledError} if the exchange was cancelled,
+        L{BodyStopped} if the reader stopped it (also if it never started).
+    """
+
+    def __init__(
+        self,
+        body: IBodyProducer,
+        seen: Callable[[bytes], object] | None,
+        ended: Callable[[Failure | None], object] | None = None,
+    ) -> None:
+        self._body = body
+        self._seen = seen
+        self._ended = ended
+        self._consumer: IConsumer | None = None
+        self.length = body.length
+
+    def startProducing(self, consumer: IConsumer) -> Deferred[None]:
+        self._consumer = consumer
+        done: Deferred[None] = self._body.startProducing(consumer if self._seen is None else self)
+        if self._ended is not None:
+            done.addCallbacks(self._complete, self._cut)
+        return done
+
+    def write(self, data: bytes) -> None:
+        self._seen(data)  # type: ignore[misc]
+        self._consumer.write(data)  # type: ignore[union-attr]
+
+    def registerProducer(self, producer: object, streaming: bool) -> None:
+        raise NotImplementedError("a body is its own producer")
+
+    def unregisterProducer(self) -> None:
+        raise NotImplementedError("a body is its own producer")
+
+    def pauseProducing(self) -> None:
+        self._body.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        self._body.resumeProducing()
+
+    def stopProducing(self) -> None:
+        self._body.stopProducing()
+        self._tell(Failure(BodyStopped()))
+
+    def _complete(self, result: None) -> None:
+        self._tell(None)
+
+    def _cut(self, reason: Failure) -> Failure:
+        self._tell(reason)
+        return reason
+
+    def _tell(self, reason: Failure | None) -> None:
+        ended, self._ended = self._ended, None
+        if ended is not None:
+            ended(reason)
+
+
+@implementer(IConsumer)
+class Collector:
+    """
+    Reads a body whole, up to a bound.
+
+    The returned Deferred of L{collect} fires with the content, or fails with what C{too_large}
+    makes once the bound is passed (the body is stopped then). Cancelling it cancels the body.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.size = 0
+        self.chunks: list[bytes] = []
+        self.overflow: Callable[[], object] | None = None
+
+    def write(self, data: bytes) -> None:
+        self.size += len(data)
+        if self.size > self.limit:
+            self.chunks.clear()
+            overflow, self.overflow = self.overflow, None
+            if overflow is not None:
+                overflow()
+        else:
+            self.chunks.append(data)
+
+    def registerProducer(self, producer: object, streaming: bool) -> None:
+        raise NotImplementedError("a body is its own producer")
+
+    def unregisterProducer(self) -> None:
+        raise NotImplementedError("a body is its own producer")
+
+
+def collect(body: IBodyProducer, limit: int, too_large: Callable[[], Exception]) -> Deferred[bytes]:
+    """
+    Read C{body} whole. Not more than C{limit} bytes are ever held.
+
+    @param too_large: makes the exception that the Deferred fails with when there is more.
+    """
+    collector = Collector(limit)
+    producing: list[Deferred[None]] = []
+    result: Deferred[bytes] = Deferred(lambda _: producing[0].cancel())
+
+    def overflow() -> None:
+        body.stopProducing()
+        result.errback(too_large())
+
+    def finished(outcome: object) -> None:
+        if result.called:
+            return
+        if isinstance(outcome, Failure):
+            result.errback(outcome)
+        elif collector.size <= limit:
+            result.callback(b"".join(collector.chunks))
+
+    collector.overflow = overflow
+    producing.append(body.startProducing(collector))
+    producing[0].addBoth(finished)
+    return result

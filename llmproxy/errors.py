@@ -1,0 +1,227 @@
+"""
+What can go wrong in an exchange, each fault with the status and code that the client is told.
+
+A L{ProxyError} knows its status, code and public words. If something should not reach a client,
+it is not one. Names, statuses and codes are those of the reference where it has them.
+"""
+
+from __future__ import annotations
+
+from .message import Field
+
+
+class ProxyError(Exception):
+    """
+    A fault that the client is told.
+
+    @cvar status: the HTTP status.
+    @cvar code: the machine-readable C{code}.
+    @cvar message: the words of C{error}.
+    @cvar retryable: whether another attempt could do better (nothing was answered yet).
+    @ivar description: a further sentence for the client, or C{""}; never a secret, a path or
+        the text of a foreign exception.
+    @ivar fields: header fields that RFC 9110 wants beside this status.
+    """
+
+    status = 500
+    code = "internal_error"
+    message = "Internal server error"
+    retryable = False
+
+    def __init__(self, description: str = "", *, message: str = "", fields: tuple[Field, ...] = ()) -> None:
+        super().__init__(message or self.message, description)
+        if message:
+            self.message = message
+        self.description = description
+        self.fields = fields
+
+
+class InternalError(ProxyError):
+    """A fault of our own; the log has the traceback, the client does not."""
+
+
+# -- what the client sent ---------------------------------------------------------------------------
+
+
+class ClientError(ProxyError):
+    """The client's fault."""
+
+
+class BadRequest(ClientError):
+    status, code, message = 400, "bad_request", "Bad request"
+
+
+class ParamNotAllowed(ClientError):
+    status, code, message = 400, "param_not_allowed", "Parameter not allowed"
+
+
+class OriginRequired(ClientError):
+    status, code, message = 400, "origin_required", "Origin header required"
+
+
+class HeaderRequired(ClientError):
+    status, code, message = 400, "header_required", "Required header is missing"
+
+
+class Unauthorized(ClientError):
+    """RFC 9110 section 15.5.2: a 401 carries a challenge."""
+
+    status, code, message = 401, "invalid_token", "Invalid token"
+    challenge = b'Bearer realm="llmproxy"'
+
+    def __init__(self, description: str = "", *, message: str = "", fields: tuple[Field, ...] = ()) -> None:
+        super().__init__(description, message=message, fields=((b"WWW-Authenticate", self.challenge), *fields))
+
+
+class InvalidToken(Unauthorized):
+    challenge = b'Bearer realm="llmproxy", error="invalid_token"'
+
+
+class MissingToken(Unauthorized):
+    """RFC 6750 section 3.1: without credentials the challenge names no error."""
+
+
+class TokenNotFound(InvalidToken):
+    code, message = "token_not_found", "Token not found"
+
+
+class TokenInactive(InvalidToken):
+    code, message = "token_inactive", "Token is inactive"
+
+
+class TokenExpired(InvalidToken):
+    code, message = "token_expired", "Token has expired"
+
+
+class OriginNotAllowed(ClientError):
+    status, code, message = 403, "origin_not_allowed", "Origin not allowed"
+
+
+class ProjectInactive(ClientError):
+    status, code, message = 403, "project_inactive", "Project is inactive"
+
+
+class EndpointNotFound(ClientError):
+    status, code, message = 404, "endpoint_not_found", "Endpoint not found"
+
+
+class MethodNotAllowed(ClientError):
+    """RFC 9110 section 15.5.6: a 405 carries C{Allow}."""
+
+    status, code, message = 405, "method_not_allowed", "Method not allowed"
+
+    def __init__(self, allowed: tuple[bytes, ...], description: str = "") -> None:
+        super().__init__(description, fields=((b"Allow", b", ".join(allowed)),))
+
+
+class RequestBodyTimeout(ClientError):
+    status, code, message = 408, "request_timeout", "Request body took too long"
+
+
+class ContentTooLarge(ClientError):
+    status, code, message = 413, "content_too_large", "Request body is too large"
+
+
+class UnsupportedMediaType(ClientError):
+    status, code, message = 415, "unsupported_media_type", "Unsupported media type"
+
+
+class RateLimitExceeded(ClientError):
+    status, code, message = 429, "rate_limit_exceeded", "Rate limit exceeded"
+
+
+# -- what upstream did ------------------------------------------------------------------------------
+
+
+class UpstreamError(ProxyError):
+    """Upstream's fault: what the breaker counts."""
+
+    status, code, message = 502, "upstream_error", "Proxy error"
+    retryable = True
+
+
+class UpstreamUnreachable(UpstreamError):
+    """No connection: refused, unroutable, no such name. Nothing was sent."""
+
+    code = "upstream_unreachable"
+
+
+class UpstreamTlsError(UpstreamError):
+    """The certificate or the handshake is not acceptable. Nothing was sent."""
+
+    code = "upstream_tls_error"
+    retryable = False
+
+
+class UpstreamReset(UpstreamError):
+    """The connection ended before the response did."""
+
+    code = "upstream_reset"
+
+
+class UpstreamProtocolError(UpstreamError):
+    """What came is not HTTP, or is framed so that it could be read in two ways."""
+
+    code = "upstream_protocol_error"
+    retryable = False
+
+
+class UpstreamTimeout(UpstreamError):
+    """
+    @ivar phase: C{"connect"}, C{"response_header"}, C{"silence"} or C{"request"}.
+    """
+
+    status, code, message = 504, "timeout", "Request timeout"
+
+    def __init__(self, phase: str) -> None:
+        super().__init__(f"upstream: {phase} timeout")
+        self.phase = phase
+
+
+# -- the proxy itself -------------------------------------------------------------------------------
+
+
+class Unavailable(ProxyError):
+    """Something that the answer depends on is away for now."""
+
+    status, code, message = 503, "service_unavailable", "Service temporarily unavailable"
+
+    def __init__(self, description: str = "", *, retry_after: int = 1) -> None:
+        super().__init__(description, fields=((b"Retry-After", b"%d" % max(1, retry_after)),))
+
+
+class UpstreamAuthError(Unavailable):
+    """The project has no usable upstream key."""
+
+    code, message = "upstream_auth_error", "Upstream authentication error"
+
+
+class BreakerOpen(Unavailable):
+    code, message = "circuit_open", "Upstream unavailable (circuit breaker open)"
+
+
+class Draining(Unavailable):
+    code = "draining"
+
+
+# -- not for clients --------------------------------------------------------------------------------
+
+
+class ClientLeft(Exception):
+    """The client closed its connection before the exchange had ended."""
+
+
+class BodyStopped(Exception):
+    """A body was stopped by the one who read it, before its end."""
+
+
+class ConfigError(Exception):
+    """
+    Something an operator must correct; its text is what stderr shows, one problem a line.
+
+    @ivar problems: the sentences, each naming where, what was expected and what is known.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems

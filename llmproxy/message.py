@@ -1,0 +1,272 @@
+"""
+The values that pass through the proxy: requests, responses, and what is known of their senders.
+
+Header fields are lists of C{(name, value)} pairs of L{bytes} in wire order, because
+order, case and repeats are part of what a transparent proxy must keep, and
+L{twisted.web.http_headers.Headers} keeps none of the three.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from attrs import define, field, frozen
+
+if TYPE_CHECKING:
+    from twisted.web.iweb import IBodyProducer
+
+Field = tuple[bytes, bytes]
+"""One header or trailer field, name and value exactly as on the wire, without surrounding white space."""
+
+Fields = Sequence[Field]
+"""A header section in wire order."""
+
+Dialect = Literal["proxy", "openai", "anthropic", "gemini"]
+"""The shape of an error body: the proxy's own, or the one that a vendor's SDK knows how to raise."""
+
+Ending = Literal["complete", "refused", "client_left", "upstream_failed", "timeout", "revoked", "shutdown", "failed"]
+"""
+How an exchange ended: C{complete} relayed to its end; C{refused} by the proxy itself;
+C{client_left}, the client closed first; C{upstream_failed}, the upstream refused, reset or broke the
+protocol; C{timeout}, one of our own deadlines passed; C{revoked}, the token or its project was
+revoked mid-stream; C{shutdown}, cut by the end of the drain; C{failed}, a fault of our own.
+"""
+
+
+@frozen
+class Timeouts:
+    """
+    The deadlines of one API, in seconds; C{None} is no limit.
+
+    @ivar connect: until a connection (TCP and TLS) stands.
+    @ivar response_header: from the last byte of the request until the final response head.
+    @ivar silence: the longest gap between two chunks of a body, in either direction.
+    @ivar request: the whole exchange, first byte of the request to the last of the response.
+    """
+
+    connect: float | None = 10.0
+    response_header: float | None = 30.0
+    silence: float | None = 300.0
+    request: float | None = None
+
+
+@frozen
+class CredentialPlace:
+    """
+    Where an API wants its key.
+
+    @ivar kind: C{"header"} or C{"query"}.
+    @ivar name: the field or parameter name, as it is written on the wire.
+    @ivar prefix: what stands before the key, C{b"Bearer "} for example.
+    """
+
+    kind: Literal["header", "query"] = "header"
+    name: bytes = b"Authorization"
+    prefix: bytes = b"Bearer "
+
+
+@frozen
+class Origin:
+    """
+    Where an upstream is.
+
+    @ivar scheme: C{"http"} or C{"https"}.
+    @ivar host: a name or an address, an IPv6 address without brackets.
+    @ivar netloc: the value of C{Host}: brackets where needed, the port where it is not the scheme's own.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    netloc: bytes
+
+
+@frozen(eq=False)
+class Api:
+    """
+    One configured API, compiled at load: what the proxied path needs of it and nothing else.
+
+    @ivar path_prefix: the path of C{base_url} without its trailing slash; C{b""} if it has none.
+    @ivar policy: what a caller may ask for; see L{llmproxy.core.policy}.
+    @ivar origins: for CORS and the restriction of C{Origin}; see L{llmproxy.core.policy}.
+    @ivar settings: keys of this API's configuration that belong to later middlewares
+        (C{"cache"}, C{"retry"}, C{"meter"}), by their name.
+    """
+
+    name: str
+    origin: Origin
+    path_prefix: bytes
+    credential: CredentialPlace
+    dialect: Dialect
+    timeouts: Timeouts
+    policy: Any
+    debug_fields: bool = False
+    settings: dict[str, Any] = field(factory=dict)
+
+
+@frozen(eq=False)
+class Route:
+    """
+    What the routing table found for a target.
+
+    @ivar target: the target relative to the API, exact bytes: without the C{/<name>} that chose
+        the API, query included.
+    @ivar path: C{target} without the query.
+    @ivar endpoint: the configured entry that matched, for records and metrics; C{""} where the API
+        allows everything.
+    """
+
+    api: Api
+    target: bytes
+    path: bytes
+    endpoint: str
+
+
+@frozen
+class Project:
+    """A tenant: it owns tokens and one upstream key. Times are seconds since the epoch."""
+
+    id: str
+    name: str
+    api_key: str = field(repr=False)
+    is_active: bool = True
+    deactivated_at: float | None = None
+    created_at: float = 0.0
+    updated_at: float = 0.0
+
+
+@frozen
+class Token:
+    """
+    A withering token as it is stored: never its secret, only the hash of it.
+
+    @ivar hint: what lists show instead of the secret.
+    @ivar max_requests: how many uses are allowed; C{None} is without limit.
+    @ivar request_count: how many uses were spent.
+    """
+
+    id: str
+    token_hash: str = field(repr=False)
+    hint: str
+    project_id: str
+    expires_at: float | None
+    is_active: bool = True
+    deactivated_at: float | None = None
+    request_count: int = 0
+    max_requests: int | None = None
+    created_at: float = 0.0
+    last_used_at: float | None = None
+    cache_hit_count: int = 0
+
+
+@frozen(eq=False)
+class Principal:
+    """
+    Who sent a request: the token, and the project that it spends for.
+
+    It is what L{llmproxy.interfaces.IDirectory} answers, and is replaced, never changed, when the
+    token or the project is.
+    """
+
+    token: Token
+    project: Project
+
+
+@define(eq=False, slots=True)
+class Record:
+    """
+    What is remembered of one exchange: the log line, the metrics and the events are made of it.
+
+    Layers fill in what they learn; C{account} publishes it once, when the exchange has ended.
+    Durations are seconds of the monotonic clock, sizes bytes of content without framing.
+    It never holds a secret, a query string or a body.
+
+    @ivar started_at: seconds since the epoch.
+    @ivar error_code: the C{code} of the error that the client was told, or C{""}.
+    @ivar first_byte: from the start until the response head was handed to the client.
+    @ivar upstream_first_byte: from the start until upstream's response head had come.
+    @ivar attempts: requests that were sent upstream.
+    @ivar cache: the outcome of the cache as C{Cache-Status} names it, or C{""}.
+    @ivar details: what later layers add, C{"usage"} for example, by name.
+    """
+
+    request_id: str
+    method: str
+    path: str
+    client: str
+    started_at: float
+    user_agent: str = ""
+    api: str = ""
+    endpoint: str = ""
+    project_id: str = ""
+    token_id: str = ""
+    status: int = 0
+    error_code: str = ""
+    bytes_in: int = 0
+    bytes_out: int = 0
+    duration: float = 0.0
+    first_byte: float | None = None
+    upstream_first_byte: float | None = None
+    upstream_status: int = 0
+    attempts: int = 0
+    cache: str = ""
+    streamed: bool = False
+    ended: Ending = "failed"
+    details: dict[str, Any] | None = None
+
+
+InterimSink = Callable[[int, bytes, Fields], None]
+"""Called with the status, reason and fields of a 1xx response (never 100 or 101)."""
+
+
+@define(eq=False, slots=True)
+class ApiRequest:
+    """
+    A request on its way through the chain.
+
+    A layer that decides something for the layers inside it writes it here: C{route} sets
+    C{route}, C{authenticate} sets C{principal}, C{credential} rewrites C{target} and C{fields}.
+    Reading one before it was set is an L{AttributeError}, and a fault in the order of the chain.
+
+    @ivar target: the request target in origin form, as it came; from C{route} on relative to the API
+        (C{route} sets it to C{route.target}).
+    @ivar fields: the header section as it came. A layer that changes it replaces the list.
+    @ivar body: C{None} where there is none; otherwise nobody has started it. A body of
+        known length says so in C{length}.
+    @ivar client: the address of the peer, without its port.
+    @ivar secure: the request came over TLS.
+    @ivar on_interim: where a 1xx response goes, if anywhere.
+    """
+
+    method: bytes
+    target: bytes
+    fields: list[Field]
+    body: IBodyProducer | None
+    record: Record
+    version: bytes = b"HTTP/1.1"
+    client: str = ""
+    secure: bool = False
+    on_interim: InterimSink | None = None
+    route: Route = field(init=False)
+    principal: Principal = field(init=False)
+
+
+@define(eq=False, slots=True)
+class ApiResponse:
+    """
+    A response head, and a body that nobody has started.
+
+    @ivar reason: as upstream wrote it; may be empty.
+    @ivar fields: the header section, end-to-end fields only, in wire order.
+    @ivar body: C{None} where the message has no content (1xx, 204, 304, an answer to HEAD).
+        Its C{length} is the number of bytes, or L{twisted.web.iweb.UNKNOWN_LENGTH}.
+        Whoever drops the response calls C{body.stopProducing()}.
+    @ivar trailers: filled in when the body has ended.
+    """
+
+    status: int
+    reason: bytes
+    fields: list[Field]
+    body: IBodyProducer | None = None
+    trailers: list[Field] = field(factory=list)

@@ -1,0 +1,90 @@
+"""
+Deadlines that cost nothing while they do not pass.
+
+One C{callLater} turns the wheel for every exchange of a process; a deadline that is moved on with each
+chunk of a stream only has a number written to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+
+class Deadline:
+    """
+    A moment at which C{passed} is called, unless it is moved or ended before.
+
+    @ivar at: seconds of the wheel's clock. Writing a later moment is all that moving it takes; for an
+        earlier one, end this and start another.
+    """
+
+    __slots__ = ("_slot", "at", "passed")
+
+    def __init__(self, at: float, passed: Callable[[], object]) -> None:
+        self.at = at
+        self.passed = passed
+        self._slot: set[Deadline] | None = None
+
+    def end(self) -> None:
+        """Never call C{passed}, and let go of it; harmless if it has been called."""
+        if self._slot is not None:
+            self._slot.discard(self)
+            self._slot = None
+
+
+class Wheel:
+    """
+    @param resolution: how late a deadline may be noticed, in seconds; it is never early.
+    @ivar now: the clock's C{seconds}.
+    """
+
+    def __init__(self, clock: IReactorTime, resolution: float = 0.1) -> None:
+        self._clock = clock
+        self._resolution = resolution
+        self._slots: dict[int, set[Deadline]] = {}
+        self._turning: IDelayedCall | None = None
+        self.now = clock.seconds
+
+    def start(self, seconds: float, passed: Callable[[], object]) -> Deadline:
+        """Call C{passed} once, C{seconds} from now or up to the resolution later."""
+        deadline = Deadline(self.now() + seconds, passed)
+        self._place(deadline)
+        if self._turning is None:
+            self._turning = self._clock.callLater(self._resolution, self._turn)
+        return deadline
+
+    def stop(self) -> None:
+        """Forget every deadline and leave no timer behind."""
+        self._slots.clear()
+        if self._turning is not None:
+            self._turning.cancel()
+            self._turning = None
+
+    def _place(self, deadline: Deadline) -> None:
+        # The slot after the one it falls into: when that is due, so is the deadline.
+        number = int(deadline.at / self._resolution) + 1
+        slot = self._slots.get(number)
+        if slot is None:
+            slot = self._slots[number] = set()
+        slot.add(deadline)
+        deadline._slot = slot
+
+    def _turn(self) -> None:
+        self._turning = None
+        now = self.now()
+        current = int(now / self._resolution)
+        for number in sorted(n for n in self._slots if n <= current):
+            slot = self._slots.pop(number)
+            while slot:
+                deadline = slot.pop()
+                deadline._slot = None
+                if deadline.at > now:
+                    self._place(deadline)
+                else:
+                    deadline.passed()
+        if self._slots and self._turning is None:
+            self._turning = self._clock.callLater(self._resolution, self._turn)

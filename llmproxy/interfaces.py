@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
@@ -128,8 +128,11 @@ class IProjectActiveChecker(Interface):
 class IRecordSink(Interface):
     """Wants every L{Record}."""
 
-    def record(record: Record) -> None:
-        """Take note; must not block. What it raises is reported once and hurts nobody else."""
+    def record_batch(records: Sequence[Record]) -> None:
+        """
+        Take note of C{records}, in the order in which their exchanges ended; called off the path of
+        any request. Must not block. What it raises is reported and hurts no other sink.
+        """
 
 
 class IAuditLogger(Interface):

@@ -1,0 +1,54 @@
+"""The root of the resource tree: operations and management by name, the proxy for all the rest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.web.resource import IResource, Resource
+
+from .proxyresource import ProxyResource
+
+
+class Root(Resource):
+    """
+    Children are found by their first segment; whatever else is asked for goes to the proxy.
+
+    It may be put anywhere into the tree of an existing site: the proxy then sees targets relative
+    to where it stands.
+    """
+
+    streams_body = True
+
+    def __init__(self, proxy: ProxyResource) -> None:
+        super().__init__()
+        self._proxy = proxy
+        self._mounted: dict[int, ProxyResource] = {}
+
+    def put_path(self, path: str, resource: IResource) -> None:
+        """Put C{resource} at a path of one or more segments."""
+        *above, name = path.strip("/").encode().split(b"/")
+        parent: Resource = self
+        for segment in above:
+            child = parent.children.get(segment)
+            if child is None:
+                child = Resource()
+                parent.putChild(segment, child)
+            parent = child
+        parent.putChild(name, resource)
+
+    def getChildWithDefault(self, path: bytes, request: Any) -> IResource:
+        child: IResource | None = self.children.get(path)
+        if child is not None:
+            return child
+        depth = len(request.prepath) - 1
+        return self._proxy if depth == 0 else self._below(depth)
+
+    def render(self, request: Any) -> Any:
+        """Asked for itself, as C{/llm} of a tree where it is the child C{llm}."""
+        return self._below(len(request.prepath)).render(request)
+
+    def _below(self, depth: int) -> ProxyResource:
+        mounted = self._mounted.get(depth)
+        if mounted is None:
+            mounted = self._mounted[depth] = self._proxy.mounted(depth)
+        return mounted

@@ -93,7 +93,7 @@ class Ready(Resource):
 
 def _checked(check: IHealthCheck, problems: dict[str, str]) -> Deferred[None]:
     def failed(reason: Failure) -> None:
-        problems[check.name] = str(reason.value) or reason.type.__name__
+        problems[check.name] = str(reason.value) or type(reason.value).__name__
 
     outcome: Deferred[None] = check.check()
     outcome.addErrback(failed)

@@ -1,0 +1,197 @@
+"""
+What C{/metrics} tells, counted from records.
+
+The counts are plain numbers, so that those of several processes can be added up; the names and the
+text are made when somebody asks.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from attrs import define, field
+from zope.interface import implementer
+
+from ..interfaces import IRecordSink
+
+if TYPE_CHECKING:
+    from ..message import Record
+
+BUCKETS = (
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+    10.0,
+    30.0,
+    60.0,
+    120.0,
+    300.0,
+    600.0,
+)
+"""Upper bounds in seconds: from the proxy's own work to a reasoning model's."""
+
+METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
+"""Any other method is counted as C{other}: label values are bounded by us, never by a client."""
+
+Labels = tuple[str, str, str, str]
+"""api, endpoint, method, status class."""
+
+
+@define(slots=True)
+class Histogram:
+    """Counts of values by L{BUCKETS}; the last one has what lies beyond them."""
+
+    counts: list[int] = field(factory=lambda: [0] * (len(BUCKETS) + 1))
+    total: float = 0.0
+
+    def observe(self, value: float) -> None:
+        self.counts[bisect_left(BUCKETS, value)] += 1
+        self.total += value
+
+    def add(self, other: Histogram) -> None:
+        self.counts = [a + b for a, b in zip(self.counts, other.counts, strict=True)]
+        self.total += other.total
+
+
+@define(slots=True)
+class Series:
+    """What is counted for one combination of labels."""
+
+    requests: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    duration: Histogram = field(factory=Histogram)
+    first_byte: Histogram = field(factory=Histogram)
+
+    def add(self, other: Series) -> None:
+        self.requests += other.requests
+        self.bytes_in += other.bytes_in
+        self.bytes_out += other.bytes_out
+        self.duration.add(other.duration)
+        self.first_byte.add(other.first_byte)
+
+
+@implementer(IRecordSink)
+class ProxyMetrics:
+    """
+    The counters of one process.
+
+    @ivar gauges: what is measured only when somebody asks, by name: how many requests are in flight, how
+        late the reactor is. See L{gauge}.
+    @ivar request_count: exchanges that have ended, refusals and cache hits included.
+    @ivar error_count: those that ended with a status of 400 or more, or not complete.
+    """
+
+    def __init__(self, started_at: float = 0.0) -> None:
+        self.started_at = started_at
+        self.series: dict[Labels, Series] = {}
+        self.endings: dict[tuple[str, str], int] = {}
+        self.errors: dict[tuple[str, str], int] = {}
+        self.cache: dict[str, int] = {"hit": 0, "miss": 0, "bypass": 0, "store": 0}
+        self.refusals: dict[str, int] = {}
+        self.counters: dict[str, tuple[str, Callable[[], float]]] = {}
+        self.gauges: dict[str, tuple[str, Callable[[], float]]] = {}
+        self.request_count = 0
+        self.error_count = 0
+
+    def gauge(self, name: str, help_text: str, value: Callable[[], float]) -> None:
+        """Show what C{value} returns as the gauge C{name}."""
+        self.gauges[name] = (help_text, value)
+
+    def counter(self, name: str, help_text: str, value: Callable[[], float]) -> None:
+        """Show what C{value} returns as the counter C{name} (written without C{_total})."""
+        self.counters[name] = (help_text, value)
+
+    def refused(self, code: str) -> None:
+        """Count a connection or request that never became an exchange, by the reason of the channel."""
+        self.refusals[code] = self.refusals.get(code, 0) + 1
+
+    def record_batch(self, records: Sequence[Record]) -> None:
+        for record in records:
+            self._count(record)
+
+    def _count(self, record: Record) -> None:
+        method = record.method if record.method in METHODS else "other"
+        status_class = f"{record.status // 100}xx" if record.status else "none"
+        labels = (record.api, record.endpoint, method, status_class)
+        series = self.series.get(labels)
+        if series is None:
+            series = self.series[labels] = Series()
+        series.requests += 1
+        series.bytes_in += record.bytes_in
+        series.bytes_out += record.bytes_out
+        series.duration.observe(record.duration)
+        if record.first_byte is not None:
+            series.first_byte.observe(record.first_byte)
+        self.request_count += 1
+        if record.status >= 400 or record.ended != "complete":
+            self.error_count += 1
+            _one_more(self.endings, (record.api, record.ended))
+            if record.error_code:
+                _one_more(self.errors, (record.api, record.error_code))
+
+    def snapshot(self) -> ProxyMetrics:
+        """The numbers as they are now, gauges read: what one process tells another."""
+        copy = ProxyMetrics(self.started_at)
+        copy.merge(self)
+        return copy
+
+    def merge(self, other: ProxyMetrics) -> None:
+        """Add the numbers of another process to these."""
+        for labels, series in other.series.items():
+            self.series.setdefault(labels, Series()).add(series)
+        for mine, theirs in (
+            (self.endings, other.endings),
+            (self.errors, other.errors),
+            (self.cache, other.cache),
+            (self.refusals, other.refusals),
+        ):
+            _add_up(mine, theirs)
+        self._merge_read(self.gauges, other.gauges)
+        self._merge_read(self.counters, other.counters)
+        self.request_count += other.request_count
+        self.error_count += other.error_count
+
+    @staticmethod
+    def _merge_read(
+        mine: dict[str, tuple[str, Callable[[], float]]], theirs: dict[str, tuple[str, Callable[[], float]]]
+    ) -> None:
+        for name, (help_text, value) in theirs.items():
+            read = value()
+            # The latest of several reactors is what somebody waits for; everything else adds up.
+            if name in mine:
+                before = mine[name][1]()
+                read = max(before, read) if name.endswith("_seconds") else before + read
+            mine[name] = (help_text, lambda read=read: read)  # type: ignore[misc]
+
+
+def _one_more(counts: dict[Any, int], key: Any) -> None:
+    counts[key] = counts.get(key, 0) + 1
+
+
+def _add_up(mine: dict[Any, int], theirs: dict[Any, int]) -> None:
+    for key, value in theirs.items():
+        mine[key] = mine.get(key, 0) + value
+
+
+def cumulative(histogram: Histogram) -> Iterable[tuple[str, int]]:
+    """Prometheus' form: C{(upper bound, how many are not above it)}, the last bound C{+Inf}."""
+    so_far = 0
+    for bound, count in zip((*map(_bound, BUCKETS), "+Inf"), histogram.counts, strict=True):
+        so_far += count
+        yield bound, so_far
+
+
+def _bound(value: float) -> str:
+    return repr(float(value))

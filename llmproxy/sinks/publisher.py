@@ -1,0 +1,78 @@
+"""From the end of an exchange to everybody who wants its record, off the path of any request."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from twisted.logger import Logger
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+    from ..interfaces import IRecordSink
+    from ..message import Record
+
+FLUSH_AFTER = 0.05
+"""Seconds that a record waits at most: short enough for C{tail -f}, long enough to make batches under load."""
+
+MOST_WAITING = 4096
+"""Records that wait at most before they are passed on at once."""
+
+
+class Publisher:
+    """
+    Collects records and passes them to its sinks in batches.
+
+    A sink that raises is reported once an interval, and the others still get the batch.
+
+    @ivar failed: batches that a sink refused.
+    """
+
+    _log = Logger()
+
+    def __init__(self, clock: IReactorTime, sinks: Sequence[IRecordSink], report_every: float = 60.0) -> None:
+        self._clock = clock
+        self._sinks = tuple(sinks)
+        self._waiting: list[Record] = []
+        self._flushing: IDelayedCall | None = None
+        self._report_every = report_every
+        self._reported_at: dict[int, float] = {}
+        self.failed = 0
+
+    def publish(self, record: Record) -> None:
+        """Take a record whose exchange has ended."""
+        waiting = self._waiting
+        waiting.append(record)
+        if len(waiting) >= MOST_WAITING:
+            self.flush()
+        elif self._flushing is None:
+            self._flushing = self._clock.callLater(FLUSH_AFTER, self._due)
+
+    def flush(self) -> None:
+        """Pass on what waits."""
+        if self._flushing is not None:
+            self._flushing.cancel()
+            self._flushing = None
+        self._pass_on()
+
+    def _due(self) -> None:
+        self._flushing = None
+        self._pass_on()
+
+    def _pass_on(self) -> None:
+        records, self._waiting = self._waiting, []
+        if not records:
+            return
+        for number, sink in enumerate(self._sinks):
+            try:
+                sink.record_batch(records)
+            except Exception:
+                self.failed += 1
+                self._report(number)
+
+    def _report(self, number: int) -> None:
+        now = self._clock.seconds()
+        if now - self._reported_at.get(number, float("-inf")) >= self._report_every:
+            self._reported_at[number] = now
+            self._log.failure("{sink} could not take records; it is tried again", sink=self._sinks[number])

@@ -1,0 +1,182 @@
+"""C{/metrics}: Prometheus text, or the reference's JSON where C{Accept} asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+from twisted.internet.defer import CancelledError
+from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET
+
+from .. import __version__
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
+    from twisted.internet.defer import Deferred
+    from twisted.python.failure import Failure
+
+PROMETHEUS = b"text/plain; version=0.0.4; charset=utf-8"
+
+
+class Counts(Protocol):
+    """What is read of L{llmproxy.sinks.metrics.ProxyMetrics}."""
+
+    started_at: float
+    series: dict[Any, Any]
+    endings: dict[Any, int]
+    errors: dict[Any, int]
+    cache: dict[str, int]
+    refusals: dict[str, int]
+    counters: dict[str, tuple[str, Callable[[], float]]]
+    gauges: dict[str, tuple[str, Callable[[], float]]]
+    request_count: int
+    error_count: int
+
+
+Buckets = Callable[[Any], Iterable[tuple[str, int]]]
+"""A histogram as C{(upper bound, cumulative count)}."""
+
+
+class MetricsResource(Resource):
+    """
+    @param collect: gives the numbers of this process, or those of all workers added up.
+    """
+
+    isLeaf = True
+
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        collect: Callable[[], Deferred[Counts]],
+        buckets: Buckets,
+        *,
+        always_text: bool = False,
+    ) -> None:
+        super().__init__()
+        self._clock = clock
+        self._collect = collect
+        self._buckets = buckets
+        self._always_text = always_text
+
+    def getChild(self, path: bytes, request: Any) -> Resource:
+        return self if not path else super().getChild(path, request)
+
+    def render_GET(self, request: Any) -> int:
+        wants_json = not self._always_text and prefers_json(request.getHeader(b"accept"))
+        collecting = self._collect()
+        request.notifyFinish().addErrback(lambda _: collecting.cancel())
+        collecting.addCallback(self._respond, request, wants_json)
+        collecting.addErrback(self._gone)
+        return NOT_DONE_YET
+
+    def _gone(self, reason: Failure) -> None:
+        """Whoever asked has left."""
+        reason.trap(CancelledError, ConnectionLost, ConnectionDone)
+
+    def _respond(self, counts: Counts, request: Any, wants_json: bool) -> None:
+        uptime = max(0.0, self._clock() - counts.started_at)
+        if wants_json:
+            request.setHeader(b"Content-Type", b"application/json")
+            body = msgspec.json.encode(as_json(counts, uptime))
+        else:
+            request.setHeader(b"Content-Type", PROMETHEUS)
+            body = as_text(counts, uptime, self._buckets)
+        request.setHeader(b"Cache-Control", b"no-store")
+        request.setHeader(b"Content-Length", b"%d" % len(body))
+        if request.method != b"HEAD":
+            request.write(body)
+        request.finish()
+
+
+def prefers_json(accept: bytes | None) -> bool:
+    """Whether C{application/json} is named and plain text is not: Prometheus itself names text."""
+    return accept is not None and b"application/json" in accept.lower() and b"text/plain" not in accept.lower()
+
+
+def as_json(counts: Counts, uptime: float) -> dict[str, float]:
+    """The reference's seven numbers."""
+    return {
+        "uptime_seconds": round(uptime, 3),
+        "request_count": counts.request_count,
+        "error_count": counts.error_count,
+        "cache_hits": counts.cache["hit"],
+        "cache_misses": counts.cache["miss"],
+        "cache_bypass": counts.cache["bypass"],
+        "cache_stores": counts.cache["store"],
+    }
+
+
+def as_text(counts: Counts, uptime: float, buckets: Buckets) -> bytes:
+    """Prometheus' text format 0.0.4, the reference's names first."""
+    # Slow to import, and only needed once somebody scrapes.
+    from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+    from prometheus_client.exposition import generate_latest
+
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Collected(list(_metrics(counts, uptime, buckets))))
+    for collector in (ProcessCollector, PlatformCollector, GCCollector):
+        collector(registry=registry)
+    return generate_latest(registry)
+
+
+class _Collected:
+    def __init__(self, metrics: list[Metric]) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> list[Metric]:
+        return self._metrics
+
+    def describe(self) -> list[Metric]:
+        return []
+
+
+def _metrics(counts: Counts, uptime: float, buckets: Buckets) -> Iterator[Metric]:
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+    yield GaugeMetricFamily("llm_proxy_uptime_seconds", "Seconds since the start.", value=uptime)
+    yield CounterMetricFamily("llm_proxy_requests", "Exchanges that have ended.", value=counts.request_count)
+    yield CounterMetricFamily("llm_proxy_errors", "Exchanges that ended with an error.", value=counts.error_count)
+    for outcome, name in (("hit", "hits"), ("miss", "misses"), ("bypass", "bypass"), ("store", "stores")):
+        yield CounterMetricFamily(f"llm_proxy_cache_{name}", f"Cache: {name}.", value=counts.cache[outcome])
+    info = GaugeMetricFamily("llmproxy_build_info", "The running version.", labels=["version"])
+    info.add_metric([__version__], 1)
+    yield info
+    yield from _by_request(counts, buckets)
+    yield _counted("llmproxy_endings", "Exchanges that did not end well, by how.", ("api", "ended"), counts.endings)
+    yield _counted("llmproxy_error_answers", "Answers of the proxy's own, by code.", ("api", "code"), counts.errors)
+    refusals = {(code,): n for code, n in counts.refusals.items()}
+    yield _counted("llmproxy_refused", "Refused before they became an exchange, by reason.", ("reason",), refusals)
+    for name, (help_text, value) in counts.gauges.items():
+        yield GaugeMetricFamily(name, help_text, value=value())
+    for name, (help_text, value) in counts.counters.items():
+        yield CounterMetricFamily(name, help_text, value=value())
+
+
+def _by_request(counts: Counts, buckets: Buckets) -> Iterator[Metric]:
+    from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+
+    labels = ("api", "endpoint", "method", "status_class")
+    requests = CounterMetricFamily("llmproxy_requests", "Exchanges that have ended.", labels=labels)
+    received = CounterMetricFamily("llmproxy_request_body_bytes", "Content received from clients.", labels=labels)
+    sent = CounterMetricFamily("llmproxy_response_body_bytes", "Content sent to clients.", labels=labels)
+    duration = HistogramMetricFamily("llmproxy_request_duration_seconds", "The whole exchange.", labels=labels)
+    first = HistogramMetricFamily("llmproxy_time_to_first_byte_seconds", "Until the response head.", labels=labels)
+    for key, series in counts.series.items():
+        requests.add_metric(key, series.requests)
+        received.add_metric(key, series.bytes_in)
+        sent.add_metric(key, series.bytes_out)
+        duration.add_metric(key, list(buckets(series.duration)), series.duration.total)
+        first.add_metric(key, list(buckets(series.first_byte)), series.first_byte.total)
+    yield from (requests, received, sent, duration, first)
+
+
+def _counted(name: str, help_text: str, labels: tuple[str, ...], counts: dict[Any, int]) -> Metric:
+    from prometheus_client.core import CounterMetricFamily
+
+    family = CounterMetricFamily(name, help_text, labels=labels)
+    for key, value in counts.items():
+        family.add_metric(key, value)
+    return family

@@ -1,0 +1,186 @@
+"""Tests for L{llmproxy.bodies}."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.iweb import UNKNOWN_LENGTH, IBodyProducer
+from zope.interface import implementer
+from zope.interface.verify import verifyObject
+
+from llmproxy.bodies import BytesBody, Tap, collect
+from llmproxy.errors import BodyStopped, ContentTooLarge
+
+
+@implementer(IBodyProducer)
+class HeldBody:
+    """A body that the test lets out chunk by chunk, and that notes what was done to it."""
+
+    length = UNKNOWN_LENGTH
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.consumer: Any = None
+        self.done: Deferred[None] = Deferred(lambda _: self.calls.append("cancelled"))
+
+    def startProducing(self, consumer: Any) -> Deferred[None]:
+        self.consumer = consumer
+        return self.done
+
+    def pauseProducing(self) -> None:
+        self.calls.append("paused")
+
+    def resumeProducing(self) -> None:
+        self.calls.append("resumed")
+
+    def stopProducing(self) -> None:
+        self.calls.append("stopped")
+
+
+class Written:
+    def __init__(self) -> None:
+        self.chunks: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        self.chunks.append(data)
+
+
+class BytesBodyTests(SynchronousTestCase):
+    def test_whole(self) -> None:
+        """A body at hand is written at once, its Deferred has fired, its length is known."""
+        body, written = BytesBody(b"abc"), Written()
+        verifyObject(IBodyProducer, body)
+        self.assertEqual(body.length, 3)
+        self.successResultOf(body.startProducing(written))
+        self.assertEqual(written.chunks, [b"abc"])
+
+    def test_empty(self) -> None:
+        """An empty body writes nothing: no empty chunk ends a chunked message early."""
+        written = Written()
+        self.successResultOf(BytesBody(b"").startProducing(written))
+        self.assertEqual(written.chunks, [])
+
+    def test_stopped(self) -> None:
+        """A stopped body lets go of its bytes."""
+        body, written = BytesBody(b"abc"), Written()
+        body.stopProducing()
+        body.startProducing(written)
+        self.assertEqual(written.chunks, [])
+
+
+class TapTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.body = HeldBody()
+        self.seen: list[bytes] = []
+        self.ends: list[Failure | None] = []
+        self.tap = Tap(self.body, self.seen.append, self.ends.append)
+        self.written = Written()
+
+    def test_sees_what_passes(self) -> None:
+        """The chunks reach the consumer as they were, and the tap has seen each."""
+        verifyObject(IBodyProducer, self.tap)
+        done = self.tap.startProducing(self.written)
+        self.body.consumer.write(b"a")
+        self.body.consumer.write(b"bc")
+        self.assertEqual((self.seen, self.written.chunks), ([b"a", b"bc"], [b"a", b"bc"]))
+        self.assertEqual(self.ends, [])
+        self.body.done.callback(None)
+        self.successResultOf(done)
+        self.assertEqual(self.ends, [None])
+
+    def test_length(self) -> None:
+        """A tap has the length of what it taps."""
+        self.assertIs(self.tap.length, UNKNOWN_LENGTH)
+        self.assertEqual(Tap(BytesBody(b"abc"), None).length, 3)
+
+    def test_backpressure(self) -> None:
+        """Pause and resume reach the body behind the tap."""
+        self.tap.startProducing(self.written)
+        self.tap.pauseProducing()
+        self.tap.resumeProducing()
+        self.assertEqual(self.body.calls, ["paused", "resumed"])
+
+    def test_broken(self) -> None:
+        """A body that breaks is told with its reason, once, and the reader is told too."""
+        done = self.tap.startProducing(self.written)
+        self.body.done.errback(ValueError("broken"))
+        self.failureResultOf(done, ValueError)
+        [reason] = self.ends
+        assert reason is not None
+        reason.trap(ValueError)
+
+    def test_cancelled(self) -> None:
+        """Cancelling what the tap returned cancels the body."""
+        done = self.tap.startProducing(self.written)
+        done.cancel()
+        self.assertEqual(self.body.calls, ["cancelled"])
+        self.failureResultOf(done, CancelledError)
+        self.assertEqual(len(self.ends), 1)
+
+    def test_stopped(self) -> None:
+        """A body that its reader stops is told as stopped, once, and stops the body behind it."""
+        self.tap.startProducing(self.written)
+        self.tap.stopProducing()
+        self.tap.stopProducing()
+        self.assertEqual(self.body.calls, ["stopped", "stopped"])
+        [reason] = self.ends
+        assert reason is not None
+        reason.trap(BodyStopped)
+
+    def test_dropped_before_the_start(self) -> None:
+        """A body that nobody wanted is told as stopped."""
+        self.tap.stopProducing()
+        self.assertEqual(len(self.ends), 1)
+
+    def test_only_the_end(self) -> None:
+        """A tap that wants no chunks does not stand in their way."""
+        tap = Tap(self.body, None, self.ends.append)
+        tap.startProducing(self.written)
+        self.assertIs(self.body.consumer, self.written)
+        self.body.done.callback(None)
+        self.assertEqual(self.ends, [None])
+
+
+class CollectTests(SynchronousTestCase):
+    def test_whole(self) -> None:
+        """The content of a body, however it was cut into chunks."""
+        body = HeldBody()
+        content = collect(body, 10, ContentTooLarge)
+        body.consumer.write(b"01234")
+        body.consumer.write(b"56789")
+        self.assertNoResult(content)
+        body.done.callback(None)
+        self.assertEqual(self.successResultOf(content), b"0123456789")
+
+    def test_bound(self) -> None:
+        """One byte too many: the body is stopped, nothing is kept, the reader is told why."""
+        body = HeldBody()
+        content = collect(body, 4, ContentTooLarge)
+        body.consumer.write(b"0123")
+        body.consumer.write(b"4")
+        self.failureResultOf(content, ContentTooLarge)
+        self.assertEqual(body.calls, ["stopped"])
+        body.consumer.write(b"more")
+        self.assertEqual(body.consumer.chunks, [])
+
+    def test_too_large_at_once(self) -> None:
+        """A body that is too large and delivered while it is started is refused all the same."""
+        self.failureResultOf(collect(BytesBody(b"12345"), 4, ContentTooLarge), ContentTooLarge)
+
+    def test_broken(self) -> None:
+        """A body that breaks fails the reading of it."""
+        body = HeldBody()
+        content = collect(body, 4, ContentTooLarge)
+        body.done.errback(ValueError())
+        self.failureResultOf(content, ValueError)
+
+    def test_cancelled(self) -> None:
+        """Whoever reads may leave."""
+        body = HeldBody()
+        content = collect(body, 4, ContentTooLarge)
+        content.cancel()
+        self.assertEqual(body.calls, ["cancelled"])
+        self.failureResultOf(content, CancelledError)

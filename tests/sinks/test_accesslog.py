@@ -1,0 +1,132 @@
+"""Tests for L{llmproxy.sinks.accesslog}."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from llmproxy.interfaces import IRecordSink
+from llmproxy.sinks.accesslog import AccessLog, LogFile, line
+
+from .records import a_record
+
+
+class LineTests(SynchronousTestCase):
+    def test_complete(self) -> None:
+        """A line says who asked for what, how it ended, how long it took and how much it was."""
+        self.assertEqual(
+            json.loads(line(a_record(user_agent="OpenAI/Python"))),
+            {
+                "time": "2026-09-21T14:13:20.250Z",
+                "request_id": "r-1",
+                "client": "192.0.2.7",
+                "method": "POST",
+                "path": "/v1/chat/completions",
+                "status": 200,
+                "ended": "complete",
+                "duration_ms": 12.3,
+                "bytes_in": 120,
+                "bytes_out": 300,
+                "first_byte_ms": 10.1,
+                "upstream_first_byte_ms": 10.0,
+                "attempts": 1,
+                "upstream_status": 200,
+                "api": "openai",
+                "endpoint": "/v1/chat/completions",
+                "project_id": "p-1",
+                "token_id": "t-1",
+                "user_agent": "OpenAI/Python",
+            },
+        )
+
+    def test_refused(self) -> None:
+        """A refusal names its code, and leaves out what was never known."""
+        entry = json.loads(
+            line(
+                a_record(
+                    project_id="", token_id="", status=401, error_code="invalid_token", attempts=0, ended="refused"
+                )
+            )
+        )
+        self.assertEqual((entry["error_code"], entry["ended"]), ("invalid_token", "refused"))
+        for absent in ("project_id", "token_id", "attempts", "upstream_status", "cache", "user_agent"):
+            self.assertNotIn(absent, entry)
+
+    def test_details(self) -> None:
+        """What later layers learned stands beside the rest."""
+        entry = json.loads(line(a_record(details={"usage": {"input_tokens": 3}})))
+        self.assertEqual(entry["usage"], {"input_tokens": 3})
+
+    def test_one_line(self) -> None:
+        """Whatever a client writes into its fields, an exchange stays one line."""
+        self.assertNotIn(b"\n", line(a_record(path="/a\nb", user_agent='x\r\n{"status":200}')))
+
+
+class AccessLogTests(SynchronousTestCase):
+    def test_one_write(self) -> None:
+        """A batch is one write, a line an exchange."""
+        writes: list[bytes] = []
+        log = AccessLog(writes.append)
+        verifyObject(IRecordSink, log)
+        log.record_batch([a_record(request_id="a"), a_record(request_id="b")])
+        [data] = writes
+        self.assertTrue(data.endswith(b"\n"))
+        self.assertEqual([json.loads(one)["request_id"] for one in data.splitlines()], ["a", "b"])
+
+    def test_lost(self) -> None:
+        """Lines that could not be written are counted."""
+
+        def full(data: bytes) -> None:
+            raise OSError(28, "No space left on device")
+
+        log = AccessLog(full)
+        self.assertRaises(OSError, log.record_batch, [a_record(), a_record()])
+        self.assertEqual(log.lost, 2)
+
+
+class LogFileTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.path = self.mktemp()
+
+    def content(self, path: str) -> bytes:
+        with open(path, "rb") as file:
+            return file.read()
+
+    def test_private(self) -> None:
+        """Only its owner reads the log: it tells who uses what."""
+        log = LogFile(self.path)
+        self.addCleanup(log.close)
+        self.assertEqual(stat.S_IMODE(os.stat(self.path).st_mode), 0o600)
+
+    def test_appends(self) -> None:
+        """A restart goes on where the log ended."""
+        for data in (b"one\n", b"two\n"):
+            log = LogFile(self.path)
+            log.write(data)
+            log.close()
+        self.assertEqual(self.content(self.path), b"one\ntwo\n")
+
+    def test_rotated(self) -> None:
+        """After logrotate has moved the file away, lines go to a new one; no signal is needed."""
+        log = LogFile(self.path)
+        self.addCleanup(log.close)
+        log.write(b"one\n")
+        os.rename(self.path, self.path + ".1")
+        log.write(b"two\n")
+        self.assertEqual((self.content(self.path + ".1"), self.content(self.path)), (b"one\n", b"two\n"))
+
+    def test_back_by_itself(self) -> None:
+        """A directory that was away for a while costs the lines of that while and nothing more."""
+        os.mkdir(self.path)
+        inside = os.path.join(self.path, "access.log")
+        log = LogFile(inside)
+        self.addCleanup(log.close)
+        os.rename(self.path, self.path + ".away")
+        self.assertRaises(OSError, log.write, b"lost\n")
+        os.mkdir(self.path)
+        log.write(b"kept\n")
+        self.assertEqual(self.content(inside), b"kept\n")

@@ -1,0 +1,88 @@
+"""Tests for L{llmproxy.sinks.metrics}."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from llmproxy.interfaces import IRecordSink
+from llmproxy.sinks.metrics import BUCKETS, Histogram, ProxyMetrics, cumulative
+
+from .records import a_record
+
+LABELS = ("openai", "/v1/chat/completions", "POST", "2xx")
+
+
+class HistogramTests(SynchronousTestCase):
+    def test_bounds_belong_below(self) -> None:
+        """A value equal to a bound counts below it, as Prometheus' C{le} says."""
+        histogram = Histogram()
+        for value in (BUCKETS[0], BUCKETS[0] + 0.0001, 1e9):
+            histogram.observe(value)
+        told = dict(cumulative(histogram))
+        self.assertEqual((told["0.001"], told["0.0025"], told["600.0"], told["+Inf"]), (1, 2, 2, 3))
+
+    def test_add(self) -> None:
+        """Two processes' histograms add up bucket by bucket."""
+        one, other = Histogram(), Histogram()
+        one.observe(0.2)
+        other.observe(0.2)
+        other.observe(3)
+        one.add(other)
+        self.assertEqual(sum(one.counts), 3)
+        self.assertAlmostEqual(one.total, 3.4)
+
+
+class ProxyMetricsTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.metrics = ProxyMetrics()
+        verifyObject(IRecordSink, self.metrics)
+
+    def test_counts(self) -> None:
+        """Requests are counted by api, endpoint, method and class of status, with sizes and times."""
+        self.metrics.record_batch([a_record(), a_record(bytes_out=10)])
+        series = self.metrics.series[LABELS]
+        self.assertEqual((series.requests, series.bytes_in, series.bytes_out), (2, 240, 310))
+        self.assertEqual((sum(series.duration.counts), sum(series.first_byte.counts)), (2, 2))
+        self.assertEqual((self.metrics.request_count, self.metrics.error_count), (2, 0))
+
+    def test_errors(self) -> None:
+        """Errors are counted by code, and endings by kind."""
+        self.metrics.record_batch(
+            [
+                a_record(status=504, error_code="timeout", ended="timeout", first_byte=None),
+                a_record(ended="client_left"),
+            ]
+        )
+        self.assertEqual(self.metrics.errors, {("openai", "timeout"): 1})
+        self.assertEqual(self.metrics.endings, {("openai", "timeout"): 1, ("openai", "client_left"): 1})
+        self.assertEqual(self.metrics.error_count, 2)
+
+    def test_bounded_labels(self) -> None:
+        """A client cannot make series: unusual methods share one."""
+        self.metrics.record_batch([a_record(method=f"M{n}", status=0) for n in range(100)])
+        self.assertEqual(list(self.metrics.series), [("openai", "/v1/chat/completions", "other", "none")])
+
+    def test_merge(self) -> None:
+        """The numbers of several processes add up; the worst delay of them is what counts."""
+        other = ProxyMetrics()
+        for metrics, in_flight, lag in ((self.metrics, 2, 0.1), (other, 3, 0.7)):
+            metrics.gauge("llmproxy_in_flight", "", lambda n=in_flight: n)  # type: ignore[misc]
+            metrics.gauge("llmproxy_reactor_lag_seconds", "", lambda n=lag: n)  # type: ignore[misc]
+            metrics.record_batch([a_record()])
+            metrics.refused("header_timeout")
+            metrics.cache["hit"] += 1
+        total = ProxyMetrics()
+        total.merge(self.metrics.snapshot())
+        total.merge(other.snapshot())
+        self.assertEqual((total.series[LABELS].requests, total.request_count), (2, 2))
+        self.assertEqual((total.refusals, total.cache["hit"]), ({"header_timeout": 2}, 2))
+        self.assertEqual(total.gauges["llmproxy_in_flight"][1](), 5)
+        self.assertEqual(total.gauges["llmproxy_reactor_lag_seconds"][1](), 0.7)
+
+    def test_snapshot_stands_still(self) -> None:
+        """A snapshot does not change with what is counted later."""
+        self.metrics.record_batch([a_record()])
+        snapshot = self.metrics.snapshot()
+        self.metrics.record_batch([a_record()])
+        self.assertEqual((snapshot.request_count, snapshot.series[LABELS].requests), (1, 1))

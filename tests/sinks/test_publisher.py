@@ -1,0 +1,78 @@
+"""Tests for L{llmproxy.sinks.publisher}."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from llmproxy.interfaces import IRecordSink
+from llmproxy.message import Record
+from llmproxy.sinks.publisher import FLUSH_AFTER, MOST_WAITING, Publisher
+
+from .records import a_record
+
+
+@implementer(IRecordSink)
+class Kept:
+    def __init__(self) -> None:
+        self.batches: list[list[Record]] = []
+
+    def record_batch(self, records: Sequence[Record]) -> None:
+        self.batches.append(list(records))
+
+
+@implementer(IRecordSink)
+class Broken:
+    def record_batch(self, records: Sequence[Record]) -> None:
+        raise OSError("disk full")
+
+
+class PublisherTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.kept = Kept()
+
+    def test_batches(self) -> None:
+        """Records reach the sinks together, in order, a moment after their exchanges ended."""
+        publisher = Publisher(self.clock, [self.kept])
+        first, second = a_record(), a_record()
+        publisher.publish(first)
+        publisher.publish(second)
+        self.assertEqual(self.kept.batches, [])
+        self.clock.advance(FLUSH_AFTER)
+        self.assertEqual(self.kept.batches, [[first, second]])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_bound(self) -> None:
+        """Under a flood the records are passed on before too many of them wait."""
+        publisher = Publisher(self.clock, [self.kept])
+        for _ in range(MOST_WAITING):
+            publisher.publish(a_record())
+        self.assertEqual([len(batch) for batch in self.kept.batches], [MOST_WAITING])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_flush(self) -> None:
+        """At the end nothing is left behind, and no timer either."""
+        publisher = Publisher(self.clock, [self.kept])
+        publisher.publish(a_record())
+        publisher.flush()
+        publisher.flush()
+        self.assertEqual(len(self.kept.batches), 1)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_broken_sink(self) -> None:
+        """A sink that fails hurts no other one, and is reported once a minute, not once a batch."""
+        publisher = Publisher(self.clock, [Broken(), self.kept])
+        for _ in range(5):
+            publisher.publish(a_record())
+            self.clock.advance(1)
+        self.assertEqual(len(self.kept.batches), 5)
+        self.assertEqual(publisher.failed, 5)
+        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
+        self.clock.advance(60)
+        publisher.publish(a_record())
+        publisher.flush()
+        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)

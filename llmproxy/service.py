@@ -1,0 +1,356 @@
+"""
+The proxy put together: a service to embed, and one that listens by itself.
+
+This module knows every part and is known by none but C{tap} and C{cli}.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from attrs import field, frozen
+from twisted.application.service import MultiService, Service
+from twisted.internet.defer import Deferred, DeferredList, fail, gatherResults, inlineCallbacks, succeed
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import CannotListenError
+from twisted.logger import Logger
+
+from .chain import chain
+from .errors import ConfigError, Draining, Unavailable
+from .middleware.account import Account
+from .middleware.authenticate import Authenticate
+from .middleware.breaker import Breaker
+from .middleware.cors import Cors
+from .middleware.credential import Credential
+from .middleware.deadline import Deadlines
+from .middleware.explain import Explain
+from .middleware.limit import Limit
+from .middleware.restrict import Restrict
+from .middleware.route import RouteRequest
+from .sinks.accesslog import AccessLog, LogFile
+from .sinks.lag import ReactorLag
+from .sinks.metrics import ProxyMetrics, cumulative
+from .sinks.publisher import Publisher
+from .store.directory import Directory
+from .store.engine import open_database
+from .store.leases import LeasedQuota
+from .upstream.client import PooledClient
+from .upstream.pool import ConnectionSettings
+from .upstream.responder import UpstreamResponder
+from .web.health import Health, Live, Ready
+from .web.metrics import MetricsResource
+from .web.proxyresource import ProxyResource
+from .web.root import Root
+from .web.site import ProxySite
+from .wheel import Wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from twisted.internet.interfaces import IListeningPort
+    from twisted.web.resource import IResource
+
+    from .config import APIConfig
+    from .interfaces import Responder
+    from .message import Api, ApiRequest, ApiResponse
+
+
+class TransparentProxy(Service):
+    """
+    The proxy as a service of an application, without a port of its own.
+
+    >>> proxy = TransparentProxy(reactor, load_api_config("apis.yaml"), database_url="sqlite:///llm.db")
+    >>> proxy.setServiceParent(application)
+    >>> root.putChild(b"llm", proxy.resource())
+
+    @ivar started: fires when the database is open; fails with L{ConfigError}. Until then requests
+        are answered with 503.
+    @ivar draining: no new requests are taken.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        reactor: Any,
+        config: APIConfig,
+        *,
+        database_url: str,
+        encryption_key: bytes | None = None,
+        management_token: str = "",
+        metrics_path: str | None = "/metrics",
+        access_log: str | None = None,
+        drain_seconds: float = 30.0,
+        resolution: float = 0.1,
+    ) -> None:
+        self._reactor = reactor
+        self._config = config
+        self._management_token = management_token
+        self._metrics_path = metrics_path
+        self._drain_seconds = drain_seconds
+        self.started: Deferred[None] = Deferred()
+        self.draining = False
+        self.wheel = Wheel(reactor, resolution)
+        self.database = open_database(reactor, database_url, encryption_key=encryption_key)
+        self.directory = Directory(reactor, self.database.tokens, self.database.projects)
+        self.quota = LeasedQuota(reactor, self.database)
+        self.lag = ReactorLag(reactor)
+        self._metrics = ProxyMetrics(time.time())
+        self._log_file = LogFile(access_log) if access_log is not None else None
+        sinks: list[Any] = [self._metrics]
+        if self._log_file is not None:
+            sinks.append(AccessLog(self._log_file.write))
+        self.publisher = Publisher(reactor, sinks)
+        self.account = Account(reactor, self.publisher.publish)
+        self.clients = {api.name: self._client(api) for api in config.compiled()}
+        self._respond = self._chain()
+        self._show_gauges()
+
+    def resource(self) -> IResource:
+        """The resource tree: the proxy, C{/health}, C{/ready}, C{/live}, metrics and management."""
+        root = Root(ProxyResource(time.time, self.respond))
+        root.put_path("health", Health(time.time))
+        root.put_path("live", Live())
+        root.put_path("ready", Ready([self.database], lambda: self.draining))
+        if self._metrics_path is not None:
+            self._put_metrics(root, self._metrics_path)
+        if self._management_token:
+            root.put_path("manage", self._management())
+        return root
+
+    def metrics(self) -> ProxyMetrics:
+        """The counters of this process, up to the exchange that ended last."""
+        self.publisher.flush()
+        return self._metrics
+
+    def respond(self, request: ApiRequest) -> Deferred[ApiResponse]:
+        """Answer one request; see L{llmproxy.interfaces.Responder}."""
+        return self._respond(request)
+
+    def startService(self) -> None:
+        super().startService()
+        self.lag.start()
+        self.database.start().addCallbacks(self._opened, self.started.errback)
+
+    def stopService(self) -> Deferred[None]:
+        """Drain, then write down what is left to write down, then let go of everything."""
+        super().stopService()
+        return self.shutdown()
+
+    @inlineCallbacks
+    def shutdown(self) -> Generator[Deferred[Any], Any, None]:
+        """
+        Refuse new requests, let running ones end for C{drain_seconds}, cut the rest, flush, close.
+
+        What fails on the way is logged and does not keep the rest from being closed.
+        """
+        self.draining = True
+        if self.account.in_flight:
+            self._log.info("draining: {count} exchanges are running", count=self.account.in_flight)
+            yield self._drained()
+        self.publisher.flush()
+        for closing in (self.quota.stop, self._close_clients, self.database.close):
+            try:
+                yield closing()
+            except Exception:
+                self._log.failure("could not shut down cleanly")
+        self.lag.stop()
+        self.wheel.stop()
+        if self._log_file is not None:
+            self._log_file.close()
+
+    def _drained(self) -> Deferred[Any]:
+        idle: Deferred[Any] = self.account.idle()
+        late = self._reactor.callLater(self._drain_seconds, self.account.cut_all, "shutdown")
+
+        def ended(result: Any) -> Any:
+            if late.active():
+                late.cancel()
+            return result
+
+        return idle.addBoth(ended)
+
+    def _close_clients(self) -> Deferred[Any]:
+        return DeferredList([client.close() for client in self.clients.values()])
+
+    def _opened(self, result: object) -> None:
+        self.quota.start()
+        self.started.callback(None)
+
+    def _client(self, api: Api) -> PooledClient:
+        settings = api.settings.get("connection")
+        connect = api.timeouts.connect
+        return PooledClient(self._reactor, ConnectionSettings.of(settings, connect_timeout=connect), wheel=self.wheel)
+
+    def _chain(self) -> Responder:
+        """
+        The order is policy; each line says why it stands where it does.
+        """
+        table = self._config.routing_table()
+        self.breaker = Breaker(self._reactor)
+        return chain(
+            UpstreamResponder(lambda api: self.clients[api.name]).respond,
+            # exactly one record an exchange, however it ends: it must see everything
+            self.account,
+            # error answers carry CORS fields too; a preflight costs nothing further in
+            Cors(table),
+            # inside cors, outside all that fails: the one place where an error becomes an answer
+            Explain(),
+            # who is running: nothing is begun while stopping or before the database is open
+            _WhileOpen(self),
+            # the API decides dialect, policy, credential and deadlines of all that follows
+            RouteRequest(table),
+            # nothing of a body is read, nothing is spent, before the caller is known
+            Authenticate(self._reactor, self.directory, self.directory),
+            Restrict(),
+            # a refused request uses up nothing
+            Limit(self.quota),
+            # no credential of the client's gets further than this
+            Credential(),
+            # times what upstream does, not what we do
+            Deadlines(self.wheel),
+            # innermost: counts what upstream did, one attempt at a time
+            self.breaker,
+        )
+
+    def _put_metrics(self, root: Root, path: str) -> None:
+        def collect() -> Deferred[ProxyMetrics]:
+            return succeed(self.metrics())
+
+        root.put_path(path, MetricsResource(time.time, collect, cumulative))
+        parent = root.children[path.strip("/").split("/")[0].encode()] if path.count("/") <= 1 else None
+        text = MetricsResource(time.time, collect, cumulative, always_text=True)
+        if parent is not None:
+            parent.isLeaf = False
+            parent.putChild(b"prometheus", text)
+        else:
+            root.put_path(path + "/prometheus", text)
+
+    def _management(self) -> IResource:
+        from .web.manage import manage_resource
+
+        return manage_resource(
+            clock=self._reactor,
+            projects=self.database.projects,
+            tokens=self.database.tokens,
+            directory=self.directory,
+            quota=self.quota,
+            management_token=self._management_token,
+        )
+
+    def _show_gauges(self) -> None:
+        show = self._metrics.gauge
+        show("llmproxy_in_flight", "Exchanges that are running.", lambda: self.account.in_flight)
+        show("llmproxy_reactor_lag_seconds", "How late the event loop was at worst since asked.", self.lag.take_worst)
+
+
+class _WhileOpen:
+    """Refuses what comes before the database is open or after the drain has begun."""
+
+    def __init__(self, proxy: TransparentProxy) -> None:
+        self._proxy = proxy
+
+    def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
+        if self._proxy.draining:
+            raise Draining("the proxy is shutting down", retry_after=5)
+        if not self._proxy.started.called:
+            raise Unavailable("the proxy is starting", retry_after=1)
+        return inner(request)
+
+
+@frozen
+class ServiceOptions:
+    """
+    What the command line hands over.
+
+    @ivar listen: Twisted endpoint descriptions, C{"tcp:8080"}.
+    @ivar access_log: a path, C{"-"} for standard output, or C{None}.
+    """
+
+    apis: APIConfig
+    management_token: str = field(repr=False)
+    encryption_key: bytes | None = field(repr=False)
+    database_url: str = field(repr=False)
+    listen: Sequence[str]
+    access_log: str | None = "-"
+    metrics_path: str | None = "/metrics"
+    drain_seconds: float = 30.0
+
+
+class ProxyService(MultiService):
+    """
+    The proxy with ports.
+
+    Stopping closes the ports first, then drains: nobody new comes in while streams run to their end.
+
+    @ivar started: fires with the listening ports, or fails with L{ConfigError}.
+    """
+
+    def __init__(self, reactor: Any, options: ServiceOptions) -> None:
+        super().__init__()
+        self._reactor = reactor
+        self._listen = tuple(options.listen)
+        self.ports: list[IListeningPort] = []
+        self.started: Deferred[list[IListeningPort]] = Deferred()
+        self.proxy = TransparentProxy(
+            reactor,
+            options.apis,
+            database_url=options.database_url,
+            encryption_key=options.encryption_key,
+            management_token=options.management_token,
+            metrics_path=options.metrics_path,
+            access_log=options.access_log,
+            drain_seconds=options.drain_seconds,
+        )
+        self.proxy.setServiceParent(self)
+        self.site = ProxySite(self.proxy.resource(), reactor=reactor, wheel=self.proxy.wheel)
+        self.site.on_refusal = self._refused
+
+    def startService(self) -> None:
+        super().startService()
+        self.proxy.started.addCallback(lambda _: self._open_ports()).addCallbacks(
+            self.started.callback, self.started.errback
+        )
+
+    @inlineCallbacks
+    def stopService(self) -> Generator[Deferred[Any], Any, None]:
+        yield DeferredList([_maybe(port.stopListening()) for port in self.ports])
+        yield _maybe(super().stopService())
+
+    def _open_ports(self) -> Deferred[list[IListeningPort]]:
+        return gatherResults([self._open(description) for description in self._listen], consumeErrors=True)
+
+    def _open(self, description: str) -> Deferred[IListeningPort]:
+        try:
+            endpoint = serverFromString(self._reactor, description)
+        except (ValueError, TypeError, KeyError) as reason:
+            return fail(ConfigError(f"--listen {description}: not an endpoint that Twisted knows: {reason}"))
+
+        def opened(port: IListeningPort) -> IListeningPort:
+            self.ports.append(port)
+            return port
+
+        def refused(reason: Any) -> Any:
+            reason.trap(CannotListenError, OSError)
+            raise ConfigError(f"--listen {description}: cannot listen: {_words(reason.value)}") from reason.value
+
+        return endpoint.listen(self.site).addCallbacks(opened, refused)
+
+    def _refused(self, status: int, code: str, client: str, detail: str = "") -> None:
+        self.proxy.metrics().refused(code)
+
+
+def make_service(reactor: Any, options: ServiceOptions) -> ProxyService:
+    """What C{tap} and C{cli} start."""
+    return ProxyService(reactor, options)
+
+
+def _maybe(result: Any) -> Deferred[Any]:
+    return result if isinstance(result, Deferred) else succeed(result)
+
+
+def _words(error: BaseException) -> str:
+    reason = getattr(error, "socketError", error)
+    return getattr(reason, "strerror", None) or str(reason)

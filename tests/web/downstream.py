@@ -1,0 +1,71 @@
+"""The client's side of an exchange, held by the test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from twisted.python.failure import Failure
+
+from llmproxy.errors import ClientLeft
+from llmproxy.message import Field
+
+
+class Downstream:
+    """
+    What L{llmproxy.web.request.ProxyRequest} offers to the relay, noting what is done with it.
+
+    @ivar log: what happened, in order.
+    """
+
+    def __init__(
+        self, method: bytes = b"GET", uri: bytes = b"/", fields: list[Field] | None = None, body: Any = None
+    ) -> None:
+        self.method = method
+        self.uri = uri
+        self.raw_fields = [] if fields is None else fields
+        self.body = body
+        self.clientproto = b"HTTP/1.1"
+        self.client_host = "192.0.2.7"
+        self.secure = False
+        self.on_disconnect: Callable[[Failure], Any] | None = None
+        self.log: list[Any] = []
+        self.head: tuple[int, bytes, list[Field], Any] | None = None
+        self.written = b""
+        self.trailers: Sequence[Field] = ()
+        self.state = "open"
+        self.producer: Any = None
+
+    def write_head(self, status: int, reason: bytes, fields: list[Field], length: Any) -> None:
+        assert self.head is None, "two heads"
+        self.head = (status, reason, fields, length)
+
+    def write_interim(self, status: int, reason: bytes, fields: Sequence[Field]) -> None:
+        self.log.append(("interim", status))
+
+    def write(self, data: bytes) -> None:
+        assert self.head is not None, "body before head"
+        assert self.state == "open", f"written when {self.state}"
+        self.written += data
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        assert streaming
+        self.producer = producer
+
+    def unregisterProducer(self) -> None:
+        self.producer = None
+
+    def finish(self, trailers: Sequence[Field] = ()) -> None:
+        assert self.state == "open", f"finished when {self.state}"
+        self.trailers = trailers
+        self.state = "finished"
+
+    def abort(self) -> None:
+        assert self.state == "open", f"aborted when {self.state}"
+        self.state = "aborted"
+
+    def leave(self) -> None:
+        """The client closes its connection."""
+        self.state = "left"
+        if self.on_disconnect is not None:
+            self.on_disconnect(Failure(ClientLeft()))

@@ -1,0 +1,109 @@
+"""Tests for L{llmproxy.web.metrics}."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from prometheus_client.parser import text_string_to_metric_families
+from treq.testing import StubTreq
+from twisted.internet.defer import Deferred, succeed
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.resource import Resource
+
+from llmproxy.sinks.metrics import ProxyMetrics, cumulative
+from llmproxy.web.metrics import MetricsResource, prefers_json
+from tests.sinks.records import a_record
+
+
+class MetricsResourceTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.metrics = ProxyMetrics(started_at=100.0)
+        self.metrics.record_batch([a_record(), a_record(status=429, error_code="rate_limit_exceeded", ended="refused")])
+        self.metrics.cache["hit"] = 5
+        self.metrics.gauge("llmproxy_in_flight", "Running.", lambda: 7)
+        self.metrics.counter("llmproxy_lost_log_lines", "Lost.", lambda: 3)
+        self.metrics.refused("header_timeout")
+
+    def ask(self, accept: str | None = None, path: str = "/metrics", method: str = "GET") -> tuple[Any, bytes]:
+        def collect() -> Deferred[ProxyMetrics]:
+            return succeed(self.metrics)
+
+        root = Resource()
+        root.putChild(b"metrics", MetricsResource(lambda: 160.5, collect, cumulative))
+        treq = StubTreq(root)
+        headers = {} if accept is None else {"Accept": accept}
+        response = self.successResultOf(treq.request(method, "http://proxy.example" + path, headers=headers))
+        return response, self.successResultOf(treq.content(response))
+
+    def samples(self) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+        _, body = self.ask()
+        return {
+            (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+            for family in text_string_to_metric_families(body.decode())
+            for sample in family.samples
+        }
+
+    def test_text(self) -> None:
+        """What Prometheus scrapes parses, with the reference's names and our labels."""
+        samples = self.samples()
+        labels = (
+            ("api", "openai"),
+            ("endpoint", "/v1/chat/completions"),
+            ("method", "POST"),
+            ("status_class", "4xx"),
+        )
+        self.assertEqual(samples["llm_proxy_requests_total", ()], 2)
+        self.assertEqual(samples["llm_proxy_errors_total", ()], 1)
+        self.assertEqual(samples["llm_proxy_cache_hits_total", ()], 5)
+        self.assertEqual(samples["llm_proxy_uptime_seconds", ()], 60.5)
+        self.assertEqual(samples["llmproxy_requests_total", labels], 1)
+        self.assertEqual(samples["llmproxy_request_duration_seconds_count", labels], 1)
+        self.assertEqual(
+            samples["llmproxy_request_duration_seconds_bucket", (*labels[:1], labels[1], ("le", "0.025"), *labels[2:])],
+            1,
+        )
+        self.assertEqual(
+            samples["llmproxy_error_answers_total", (("api", "openai"), ("code", "rate_limit_exceeded"))], 1
+        )
+        self.assertEqual(samples["llmproxy_refused_total", (("reason", "header_timeout"),)], 1)
+        self.assertEqual(samples["llmproxy_in_flight", ()], 7)
+        self.assertEqual(samples["llmproxy_lost_log_lines_total", ()], 3)
+        self.assertIn(("process_resident_memory_bytes", ()), samples)
+
+    def test_content_type(self) -> None:
+        """The text says which format it has."""
+        response, _ = self.ask()
+        self.assertEqual(response.headers.getRawHeaders("content-type"), ["text/plain; version=0.0.4; charset=utf-8"])
+
+    def test_json(self) -> None:
+        """The reference's seven numbers for those who ask for JSON."""
+        response, body = self.ask("application/json")
+        self.assertEqual(response.headers.getRawHeaders("content-type"), ["application/json"])
+        self.assertEqual(
+            json.loads(body),
+            {
+                "uptime_seconds": 60.5,
+                "request_count": 2,
+                "error_count": 1,
+                "cache_hits": 5,
+                "cache_misses": 0,
+                "cache_bypass": 0,
+                "cache_stores": 0,
+            },
+        )
+
+    def test_head(self) -> None:
+        """HEAD has no content."""
+        self.assertEqual(self.ask(method="HEAD")[1], b"")
+
+    def test_accept(self) -> None:
+        """Prometheus' own Accept, or none, means text."""
+        for accept, expected in (
+            (None, False),
+            (b"*/*", False),
+            (b"application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1", False),
+            (b"application/json", True),
+            (b"Application/JSON, */*", True),
+        ):
+            self.assertIs(prefers_json(accept), expected, accept)

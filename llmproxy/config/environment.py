@@ -1,0 +1,279 @@
+"""
+The environment variables: those of the reference mean the same, and none is ignored in silence.
+
+A value that is not understood is an error; the reference takes its default then.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+from urllib.parse import quote
+
+from attrs import field, frozen
+
+from .listen import endpoint_description
+from .problems import Problems
+from .units import parse_duration
+
+T = TypeVar("T")
+
+DEFAULT_CONFIG = "./config/api_providers.yaml"
+DEFAULT_DATABASE = "./data/llm-proxy.db"
+DEFAULT_LISTEN = ":8080"
+
+SHORT_TOKEN = 16
+"""Characters; a management token below this can be guessed."""
+
+EFFECTIVE: dict[str, str] = {
+    "MANAGEMENT_TOKEN": "what the management API asks for; required",
+    "ENCRYPTION_KEY": "base64 of the 32 bytes that upstream keys are encrypted with",
+    "REQUIRE_ENCRYPTION_KEY": "true: do not start without ENCRYPTION_KEY",
+    "API_CONFIG_PATH": f"the YAML file of the APIs (default {DEFAULT_CONFIG})",
+    "DEFAULT_API_PROVIDER": "the API that is served at /, above the default_api of the file",
+    "LISTEN_ADDR": f"where to listen: :8080, 127.0.0.1:9000, [::1]:8080 (default {DEFAULT_LISTEN})",
+    "DATABASE_URL": "the database, as a URL, or as the DSN of Go's MySQL driver",
+    "DATABASE_PATH": f"the file of the SQLite database where there is no DATABASE_URL (default {DEFAULT_DATABASE})",
+    "DB_DRIVER": "sqlite, postgres or mysql; must agree with DATABASE_URL",
+    "REQUEST_TIMEOUT": "the longest exchange, for APIs without timeouts.request of their own",
+    "ENABLE_METRICS": "false: no metrics (default true)",
+    "METRICS_PATH": "where the metrics are (default /metrics)",
+    "LOG_LEVEL": "debug, info, warn or error (default info)",
+    "LOG_FORMAT": "json or console (default json)",
+    "LOG_FILE": "where the access log is appended to (default: standard output)",
+}
+"""Every variable that does something, and what."""
+
+SECRETS = ("MANAGEMENT_TOKEN", "ENCRYPTION_KEY", "DATABASE_URL")
+"""Those that C{<NAME>_FILE}, or a value C{file:/path}, may name a file for."""
+
+NOT_EFFECTIVE = frozenset(
+    """
+    MAX_REQUEST_SIZE MAX_CONCURRENT_REQUESTS API_ENV DATABASE_POOL_SIZE DATABASE_MAX_IDLE_CONNS
+    DATABASE_CONN_MAX_LIFETIME OPENAI_API_URL ENABLE_STREAMING ADMIN_UI_PATH ADMIN_UI_LISTEN_ADDR
+    ADMIN_UI_API_BASE_URL ADMIN_UI_ENABLED ADMIN_UI_TEMPLATE_DIR AUDIT_ENABLED AUDIT_LOG_FILE AUDIT_CREATE_DIR
+    AUDIT_STORE_IN_DB OBSERVABILITY_ENABLED OBSERVABILITY_BUFFER_SIZE OBSERVABILITY_MAX_REQUEST_BODY_BYTES
+    OBSERVABILITY_MAX_RESPONSE_BODY_BYTES CORS_ALLOWED_ORIGINS CORS_ALLOWED_METHODS CORS_ALLOWED_HEADERS
+    CORS_MAX_AGE GLOBAL_RATE_LIMIT IP_RATE_LIMIT DISTRIBUTED_RATE_LIMIT_ENABLED DISTRIBUTED_RATE_LIMIT_PREFIX
+    DISTRIBUTED_RATE_LIMIT_KEY_SECRET DISTRIBUTED_RATE_LIMIT_WINDOW DISTRIBUTED_RATE_LIMIT_MAX
+    DISTRIBUTED_RATE_LIMIT_FALLBACK TOKEN_CLEANUP_INTERVAL LLM_PROXY_ENFORCE_PROJECT_ACTIVE
+    LLM_PROXY_ACTIVE_CACHE_TTL LLM_PROXY_ACTIVE_CACHE_MAX LLM_PROXY_API_KEY_CACHE_TTL LLM_PROXY_API_KEY_CACHE_MAX
+    LLM_PROXY_EVENT_BUS REDIS_ADDR REDIS_DB REDIS_STREAM_KEY REDIS_CONSUMER_GROUP REDIS_CONSUMER_NAME
+    REDIS_STREAM_MAX_LEN REDIS_STREAM_BLOCK_TIME REDIS_STREAM_CLAIM_TIME REDIS_STREAM_BATCH_SIZE
+    CACHE_STATS_BUFFER_SIZE USAGE_STATS_BUFFER_SIZE HTTP_CACHE_ENABLED HTTP_CACHE_BACKEND
+    HTTP_CACHE_STREAM_RESPONSES REDIS_CACHE_URL REDIS_CACHE_KEY_PREFIX REDIS_CACHE_POOL_SIZE REDIS_CACHE_TIMEOUT
+    REDIS_SCAN_COUNT LOG_BINARY_RESPONSES FILE_EVENT_LOG
+    """.split()
+)
+"""Variables of the reference that mean nothing here: they are warned of. Who makes one mean something moves it up."""
+
+_TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
+_FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
+_LEVELS = {"debug": "debug", "info": "info", "warn": "warn", "warning": "warn", "error": "error"}
+_FORMATS = {"json": "json", "console": "console", "text": "console"}
+_SCHEMES = {"sqlite": "sqlite", "postgres": "postgres", "postgresql": "postgres", "mysql": "mysql", "mariadb": "mysql"}
+_MYSQL_DSN = re.compile(r"([^:@/]*)(?::(.*))?@tcp\(([^)]+)\)/([^?]*)(?:\?.*)?", re.DOTALL)
+
+
+@frozen
+class Environment:
+    """
+    What the environment says, checked.
+
+    @ivar request_timeout: seconds, or C{None} if it was not said.
+    @ivar warnings: sentences for the operator; they hold no value of a variable.
+    """
+
+    management_token: str = field(repr=False)
+    encryption_key: bytes | None = field(repr=False)
+    database_url: str = field(repr=False)
+    listen: tuple[str, ...]
+    config_path: str
+    default_api: str | None
+    metrics_path: str | None
+    request_timeout: float | None
+    log_level: str
+    log_format: str
+    log_file: str | None
+    warnings: tuple[str, ...]
+
+
+def read_environment(env: Mapping[str, str], read_secret: Callable[[str], str]) -> Environment:
+    """
+    @param env: the variables. An empty one counts as not set, as in the reference, but for the
+        management token, which must not be empty.
+    @param read_secret: the text of a file; it may raise C{OSError} and C{UnicodeDecodeError}.
+    @raise ConfigError: with everything that is wrong.
+    """
+    variables = _Variables(env, read_secret)
+    token = variables.management_token()
+    key = variables.encryption_key()
+    environment = Environment(
+        management_token=token,
+        encryption_key=key,
+        database_url=variables.database_url(),
+        listen=(variables.checked("LISTEN_ADDR", endpoint_description, DEFAULT_LISTEN),),
+        config_path=variables.text("API_CONFIG_PATH") or DEFAULT_CONFIG,
+        default_api=variables.text("DEFAULT_API_PROVIDER") or None,
+        metrics_path=variables.checked("METRICS_PATH", _path, "/metrics")
+        if variables.flag("ENABLE_METRICS", True)
+        else None,
+        request_timeout=variables.checked("REQUEST_TIMEOUT", parse_duration, "0") or None,
+        log_level=variables.checked("LOG_LEVEL", _one_of(_LEVELS), "info"),
+        log_format=variables.checked("LOG_FORMAT", _one_of(_FORMATS), "json"),
+        log_file=variables.text("LOG_FILE") or None,
+        warnings=tuple(_warnings(env, token, key)),
+    )
+    variables.problems.fail()
+    return environment
+
+
+class _Variables:
+    def __init__(self, env: Mapping[str, str], read_secret: Callable[[str], str]) -> None:
+        self._env = env
+        self._read_secret = read_secret
+        self.problems = Problems()
+
+    def text(self, name: str) -> str:
+        return self._env.get(name, "").strip()
+
+    def checked(self, name: str, rule: Callable[[str], T], default: str) -> T:
+        """The value that a rule makes; of the default too where the variable is wrong, which is noted."""
+        try:
+            return rule(self.text(name) or default)
+        except ValueError as error:
+            self.problems.add(name, str(error))
+            return rule(default)
+
+    def flag(self, name: str, default: bool) -> bool:
+        """As Go's C{strconv.ParseBool}."""
+        text = self.text(name)
+        if text and text not in _TRUE | _FALSE:
+            self.problems.add(name, f"expected true or false, got {text[:40]!r}")
+        return default if not text else text in _TRUE
+
+    def secret(self, name: str) -> str:
+        """A value, or the content of the file that is named in its stead, without white space around it."""
+        text, path = self.text(name), self.text(f"{name}_FILE")
+        if text and path:
+            self.problems.add(name, f"is set, and so is {name}_FILE: which of them is meant?")
+        elif text.startswith("file:"):
+            path = text.removeprefix("file:")
+        return self._content(name, path) if path else text
+
+    def management_token(self) -> str:
+        token = self.secret("MANAGEMENT_TOKEN")
+        if not token and "MANAGEMENT_TOKEN" not in self.problems.paths:
+            self.problems.add("MANAGEMENT_TOKEN", "is required, and must not be empty (or MANAGEMENT_TOKEN_FILE)")
+        elif not (token.isascii() and token.isprintable()) or " " in token:
+            self.problems.add("MANAGEMENT_TOKEN", "expected printable ASCII characters without spaces")
+        return token
+
+    def encryption_key(self) -> bytes | None:
+        text = self.secret("ENCRYPTION_KEY")
+        required = self.flag("REQUIRE_ENCRYPTION_KEY", False)
+        if not text:
+            if required and "ENCRYPTION_KEY" not in self.problems.paths:
+                self.problems.add("ENCRYPTION_KEY", "is required by REQUIRE_ENCRYPTION_KEY")
+            return None
+        try:
+            return parse_encryption_key(text)
+        except ValueError as error:
+            self.problems.add("ENCRYPTION_KEY", str(error))
+            return None
+
+    def database_url(self) -> str:
+        driver = self.checked("DB_DRIVER", _one_of(_SCHEMES), "sqlite") if self.text("DB_DRIVER") else ""
+        text = self.secret("DATABASE_URL")
+        if not text:
+            if driver not in ("", "sqlite"):
+                self.problems.add("DATABASE_URL", f"is required with DB_DRIVER={driver}")
+            return sqlite_url(self.text("DATABASE_PATH") or DEFAULT_DATABASE)
+        try:
+            url, found = database_url(text)
+        except ValueError as error:
+            self.problems.add("DATABASE_URL", str(error))
+            return ""
+        if driver and found != driver:
+            self.problems.add("DB_DRIVER", f"is {driver}, but DATABASE_URL is one of {found}")
+        return url
+
+    def _content(self, name: str, path: str) -> str:
+        try:
+            return self._read_secret(path).strip()
+        except OSError as error:
+            self.problems.add(name, f"the file {path!r} cannot be read: {error.strerror}")
+        except UnicodeDecodeError:
+            self.problems.add(name, f"the file {path!r} is not text")
+        return ""
+
+
+def parse_encryption_key(text: str) -> bytes:
+    """
+    Base64 of 32 bytes, as C{openssl rand -base64 32} makes it.
+
+    @raise ValueError: it is not; the sentence does not hold it.
+    """
+    try:
+        key = base64.b64decode(text.strip(), validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError("expected base64 of 32 bytes (openssl rand -base64 32)") from None
+    if len(key) != 32:
+        raise ValueError(f"encryption key must be exactly 32 bytes, got {len(key)} (openssl rand -base64 32)")
+    return key
+
+
+def sqlite_url(path: str) -> str:
+    """The URL of an SQLite database, of one in memory for C{:memory:}."""
+    return "sqlite://" if path == ":memory:" else f"sqlite:///{path}"
+
+
+def database_url(text: str) -> tuple[str, str]:
+    """
+    A URL, and which database it is one of; a DSN of Go's MySQL driver becomes a URL.
+
+    @raise ValueError: neither; the sentence holds no password.
+    """
+    dsn = _MYSQL_DSN.fullmatch(text)
+    if dsn:
+        user, password, host, name = dsn.groups()
+        login = quote(user, safe="") + (f":{quote(password, safe='')}" if password else "")
+        return f"mysql://{login}@{host}/{name}", "mysql"
+    scheme, separator, _ = text.partition("://")
+    driver = _SCHEMES.get(scheme.partition("+")[0]) if separator else None
+    if driver is None:
+        raise ValueError(
+            "expected a URL such as sqlite:///data/llm-proxy.db, postgresql://user:password@host/name "
+            "or mysql://user:password@host/name"
+        )
+    return text, driver
+
+
+def _one_of(names: Mapping[str, str]) -> Callable[[str], str]:
+    def rule(text: str) -> str:
+        if text.lower() not in names:
+            raise ValueError(f"expected one of {', '.join(names)}, got {text[:40]!r}")
+        return names[text.lower()]
+
+    return rule
+
+
+def _path(text: str) -> str:
+    if not text.startswith("/") or not text.isascii() or not text.isprintable() or set(text) & set(" ?#"):
+        raise ValueError(f"expected a path such as /metrics, got {text[:40]!r}")
+    return text
+
+
+def _warnings(env: Mapping[str, str], token: str, key: bytes | None) -> list[str]:
+    found = []
+    if token and len(token) < SHORT_TOKEN:
+        found.append(f"MANAGEMENT_TOKEN has less than {SHORT_TOKEN} characters: it can be guessed")
+    if key is None:
+        found.append("ENCRYPTION_KEY is not set: upstream keys are stored as they are")
+    idle = sorted(name for name in NOT_EFFECTIVE if env.get(name))
+    if idle:
+        found.append(f"known, but without effect here: {', '.join(idle)}")
+    return found

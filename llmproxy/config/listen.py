@@ -1,0 +1,43 @@
+"""Where to listen: addresses as the reference writes them, as descriptions of Twisted endpoints."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_address
+
+_ADDRESS = re.compile(r"(?:\[([^\]]*)\]|([0-9.]*)|(localhost)):([0-9]{1,5})", re.ASCII)
+_DESCRIPTION = re.compile(r"[a-z][a-z0-9_]*:.+", re.ASCII)
+
+
+def endpoint_description(text: str) -> str:
+    """
+    C{:8080}, C{127.0.0.1:9000}, C{localhost:8080} and C{[::1]:8080} become C{tcp:} and C{tcp6:} descriptions;
+    a description stays what it is. No host is every IPv4 address of the machine.
+
+    @raise ValueError: it is neither.
+    """
+    match = _ADDRESS.fullmatch(text)
+    if match is None:
+        if _DESCRIPTION.fullmatch(text):
+            return text
+        raise ValueError(
+            f"expected an address such as :8080, 127.0.0.1:9000 or [::1]:8080, or a Twisted endpoint, got {text!r}"
+        )
+    six, four, localhost, port = match.groups()
+    if int(port) > 65535:
+        raise ValueError(f"expected a port up to 65535, got {text!r}")
+    host = "127.0.0.1" if localhost else six or four
+    if not host and six is None:
+        return f"tcp:{port}"
+    return _with_interface(text, host, port)
+
+
+def _with_interface(text: str, host: str, port: str) -> str:
+    try:
+        address = ip_address(host)
+    except ValueError:
+        raise ValueError(f"{host!r} in {text!r} is not the address of an interface") from None
+    if (address.version == 6) != text.startswith("["):
+        raise ValueError(f"an IPv6 address, and no other, stands in brackets, got {text!r}")
+    escaped = host.replace(":", "\\:")
+    return f"tcp{'6' if address.version == 6 else ''}:{port}:interface={escaped}"

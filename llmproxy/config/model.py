@@ -1,0 +1,226 @@
+"""The configuration as values: what the YAML says, checked, and not yet compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from attrs import field, fields, frozen
+
+from ..errors import ConfigError
+from ..message import Api, CredentialPlace, Dialect
+from . import rules
+from .problems import unknown
+
+if TYPE_CHECKING:
+    from ..core.routing import RoutingTable
+
+
+@frozen
+class TimeoutConfig:
+    """
+    Seconds; C{None} is no limit. The defaults are those of the reference where it has one.
+
+    @ivar request: the whole exchange.
+    @ivar response_header: until the response head, once the request has been sent.
+    @ivar idle_connection: how long an unused upstream connection is kept.
+    @ivar flush_interval: read and kept because the reference's files have it; every chunk is
+        passed on at once, so nothing waits for it.
+    @ivar connect: until a connection stands.
+    @ivar silence: the longest gap within a body.
+    """
+
+    request: float | None = None
+    response_header: float | None = 30.0
+    idle_connection: float | None = 90.0
+    flush_interval: float = 0.0
+    connect: float | None = 10.0
+    silence: float | None = 300.0
+
+
+@frozen
+class ConnectionConfig:
+    """
+    How upstream is reached.
+
+    @ivar max_conns_per_host: C{None} is no limit.
+    @ivar ca_file: PEM file of the authorities to trust instead of the system's.
+    @ivar client_cert: PEM file, for an upstream that asks for a certificate.
+    @ivar verify: whether the certificate of upstream must be valid.
+    @ivar proxy_from_environment: whether C{HTTPS_PROXY} and its like are honoured.
+    """
+
+    max_idle_conns: int = 100
+    max_idle_conns_per_host: int = 20
+    max_conns_per_host: int | None = None
+    ca_file: str | None = None
+    client_cert: str | None = None
+    client_key: str | None = None
+    verify: bool = True
+    proxy_from_environment: bool = False
+
+
+@frozen
+class ConnectionSettings(ConnectionConfig):
+    """
+    What the pool is told: L{ConnectionConfig}, and how long an unused connection is kept, which the
+    reference has among the timeouts. It is C{Api.settings["connection"]}.
+    """
+
+    idle_connection: float | None = 90.0
+
+
+@frozen
+class BreakerConfig:
+    """
+    @ivar threshold: failures in a row that open the circuit.
+    @ivar cooldown: seconds until one request may try again.
+    """
+
+    threshold: int = 5
+    cooldown: float = 30.0
+
+
+@frozen
+class APIProviderConfig:
+    """
+    One API.
+
+    @ivar base_url: C{http} or C{https}; its path, if any, stands before every target.
+    @ivar allowed_endpoints: paths, or beginnings of paths on the border of a segment.
+    @ivar param_whitelist: by the name of a parameter, the glob patterns that its value must match one of.
+    @ivar auth: where the API wants its key.
+    @ivar dialect: the shape of the proxy's own error answers.
+    @ivar debug_headers: whether answers carry fields about the proxy's own work.
+    @ivar forwarded_fields: whether C{X-Forwarded-*} and its like of the client reach upstream.
+    @ivar max_inspected_body: bytes of a request body that a C{param_whitelist} may need to see.
+    """
+
+    base_url: str = ""
+    allowed_endpoints: tuple[str, ...] = field(default=(), converter=tuple)
+    allowed_methods: tuple[str, ...] = field(default=(), converter=tuple)
+    timeouts: TimeoutConfig = TimeoutConfig()
+    connection: ConnectionConfig = ConnectionConfig()
+    param_whitelist: Mapping[str, tuple[str, ...]] = field(factory=dict)
+    allowed_origins: tuple[str, ...] = field(default=(), converter=tuple)
+    required_headers: tuple[str, ...] = field(default=(), converter=tuple)
+    auth: CredentialPlace = rules.AUTH["bearer"]
+    dialect: Dialect = "proxy"
+    debug_headers: bool = False
+    breaker: BreakerConfig = BreakerConfig()
+    forwarded_fields: str = "strip"
+    max_inspected_body: int = 10 * 1024 * 1024
+
+    def incomplete(self, name: str) -> Iterator[tuple[str, str]]:
+        """What the reference demands of every API and this one lacks: the key, and a sentence."""
+        if not self.base_url:
+            yield "base_url", f"API {name!r} has empty base_url"
+        if not self.allowed_endpoints:
+            yield "allowed_endpoints", f"API {name!r} has no allowed_endpoints"
+        if not self.allowed_methods:
+            yield "allowed_methods", f"API {name!r} has no allowed_methods"
+
+    def wrong(self) -> Iterator[str]:
+        """What is wrong with single values; the reader of the YAML has asked the same rules."""
+        if self.base_url:
+            yield from _broken(rules.base_url, "base_url", self.base_url)
+        for name, rule in _LISTS.items():
+            for value in getattr(self, name):
+                yield from _broken(rule, name, value)
+        yield from _broken(rules.dialect, "dialect", self.dialect)
+        yield from _broken(rules.forwarded_fields, "forwarded_fields", self.forwarded_fields)
+
+
+_LISTS: dict[str, Callable[[str], object]] = {
+    "allowed_endpoints": rules.endpoint,
+    "allowed_methods": rules.method,
+    "allowed_origins": rules.allowed_origin,
+    "required_headers": rules.header_name,
+}
+
+
+def _broken(rule: Callable[[str], object], name: str, value: str) -> Iterator[str]:
+    try:
+        rule(value)
+    except ValueError as error:
+        yield f"{name}: {error}"
+
+
+@frozen
+class ProxyConfig(APIProviderConfig):
+    """One API by itself, for those who embed the proxy of it."""
+
+    api_name: str = "default"
+
+    def validate(self) -> None:
+        """Raise a L{ConfigError} of all that is wrong."""
+        problems = [*(sentence for _, sentence in self.incomplete(self.api_name)), *self.wrong()]
+        if problems:
+            raise ConfigError(*problems)
+
+    def compiled(self) -> Api:
+        """What the proxied path needs of it."""
+        from .compile import compile_api
+
+        self.validate()
+        return compile_api(self.api_name, self)
+
+
+@frozen
+class APIConfig:
+    """
+    All APIs.
+
+    @ivar default_api: the one that is served at C{/} too.
+    """
+
+    apis: Mapping[str, APIProviderConfig]
+    default_api: str
+
+    def proxy_config(self, api_name: str) -> ProxyConfig:
+        """One of the APIs; raises L{ConfigError} if there is none of this name."""
+        if api_name not in self.apis:
+            raise ConfigError(unknown(api_name, self.apis, "API"))
+        api = self.apis[api_name]
+        values: dict[str, Any] = {a.name: getattr(api, a.name) for a in fields(APIProviderConfig)}
+        return ProxyConfig(api_name=api_name, **values)
+
+    def validate(self) -> None:
+        """Raise a L{ConfigError} of all that is wrong; what L{load_api_config} returns has passed already."""
+        from .compile import reserved_names
+
+        problems = [] if self.apis else ["no API providers configured"]
+        for name, api in self.apis.items():
+            problems += _broken(lambda text: rules.api_name(text, reserved_names()), "apis", name)
+            problems += (sentence for _, sentence in api.incomplete(name))
+            problems += (f"apis.{name}.{problem}" for problem in api.wrong())
+        problems += (sentence for _, sentence in self.conflicts())
+        if problems:
+            raise ConfigError(*problems)
+
+    def conflicts(self) -> Iterator[tuple[str, str]]:
+        """Where the names get in each other's way: the name of the API at fault, or C{""}, and why."""
+        default = self.apis.get(self.default_api)
+        if default is None and self.apis:
+            yield "", f"default API {self.default_api!r} not found in configured APIs ({', '.join(self.apis)})"
+        first = {path.split("/", 2)[1] for path in default.allowed_endpoints} if default else set()
+        lower: dict[str, str] = {}
+        for name in self.apis:
+            if name in first:
+                yield (
+                    name,
+                    f"/{name}/ is an endpoint of the default API {self.default_api!r}, so no API can have this name",
+                )
+            if lower.setdefault(name.lower(), name) != name:
+                yield name, f"the names {lower[name.lower()]!r} and {name!r} differ only in case"
+
+    def compiled(self) -> list[Api]:
+        """All APIs, in the order of the file."""
+        from .compile import compile_api
+
+        return [compile_api(name, api) for name, api in self.apis.items()]
+
+    def routing_table(self) -> RoutingTable:
+        from .compile import compile_routing
+
+        return compile_routing(self)

@@ -1,0 +1,142 @@
+"""What single values of a configuration may be; each rule returns the value or raises C{ValueError} with a sentence."""
+
+from __future__ import annotations
+
+import re
+from typing import get_args
+from urllib.parse import urlsplit
+
+from ..message import CredentialPlace, Dialect, Origin
+
+TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
+"""RFC 9110 section 5.6.2."""
+
+_API_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,63}", re.ASCII)
+_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\.?", re.ASCII)
+_PATH = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*", re.ASCII)
+_PORTS = {"http": 80, "https": 443}
+
+AUTH = {
+    "bearer": CredentialPlace("header", b"Authorization", b"Bearer "),
+    "x-api-key": CredentialPlace("header", b"x-api-key", b""),
+    "api-key": CredentialPlace("header", b"api-key", b""),
+    "x-goog-api-key": CredentialPlace("header", b"x-goog-api-key", b""),
+}
+"""The places that the well-known APIs want their key in, by the short names of C{auth}."""
+
+DIALECTS: tuple[str, ...] = get_args(Dialect)
+
+
+def base_url(text: str) -> tuple[Origin, bytes]:
+    """
+    Where an API is: its origin, and the path that every target goes below, without a slash at its end.
+
+    The key is kept apart from the address: neither user information nor a query may stand in it.
+    """
+    if not text.isascii() or any(character <= " " or character == "\x7f" for character in text):
+        raise ValueError(f"expected a URL of ASCII characters without spaces, got {text!r}")
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError as error:
+        raise ValueError(f"expected a URL such as https://api.example.com, got {text!r} ({error})") from None
+    if parts.scheme not in _PORTS or not parts.hostname:
+        raise ValueError(f"expected a URL such as https://api.example.com, got {text!r}")
+    if "@" in parts.netloc:
+        raise ValueError("a base_url holds no user information; upstream keys belong to projects")
+    if "?" in text or "#" in text:
+        raise ValueError(f"a base_url has no query and no fragment, got {text.split('?')[0].split('#')[0]!r} and more")
+    if port == 0 or parts.netloc.endswith(":"):
+        raise ValueError(f"expected a port from 1 to 65535, got {parts.netloc!r}")
+    if parts.path and not _PATH.fullmatch(parts.path):
+        raise ValueError(f"{parts.path!r} is not the path of a URL")
+    return _origin(parts.scheme, parts.hostname, port), parts.path.rstrip("/").encode("ascii")
+
+
+def _origin(scheme: str, host: str, port: int | None) -> Origin:
+    if ":" not in host and not _HOST.fullmatch(host):
+        raise ValueError(f"{host!r} is not the name of a host")
+    shown = f"[{host}]" if ":" in host else host
+    if port is None or port == _PORTS[scheme]:
+        return Origin(scheme, host, _PORTS[scheme], shown.encode("ascii"))
+    return Origin(scheme, host, port, f"{shown}:{port}".encode("ascii"))
+
+
+def api_name(text: str, reserved: frozenset[str]) -> str:
+    """The first segment of the paths that an API is served at."""
+    if not _API_NAME.fullmatch(text):
+        raise ValueError(
+            f"an API is served at /<name>/: expected letters, digits and . _ ~ - (at most 64), got {text[:80]!r}"
+        )
+    if text in reserved:
+        raise ValueError(f"the name {text!r} is taken by the proxy itself (reserved: {', '.join(sorted(reserved))})")
+    return text
+
+
+def endpoint(text: str) -> str:
+    """A path, or the beginning of one; a C{*} stands for one segment."""
+    if not _PATH.fullmatch(text):
+        raise ValueError(f"expected a path such as /v1/models without query and spaces, got {text!r}")
+    return text
+
+
+def method(text: str) -> str:
+    """The reference compares methods without regard to case; those that are registered are in upper case."""
+    if not TOKEN.fullmatch(text):
+        raise ValueError(f"expected a method such as GET or POST, got {text!r}")
+    return text.upper()
+
+
+def header_name(text: str) -> str:
+    if not TOKEN.fullmatch(text):
+        raise ValueError(f"expected the name of a header field, got {text!r}")
+    return text
+
+
+def allowed_origin(text: str) -> str:
+    """RFC 6454 section 6.2: scheme, host, port; C{*} stands for all of them."""
+    if text in ("*", "null"):
+        return text
+    try:
+        parts = urlsplit(text)
+        valid = bool(parts.scheme and parts.hostname) and parts.port != 0 and "@" not in parts.netloc
+    except ValueError:
+        valid = False
+    if not valid or text != f"{parts.scheme}://{parts.netloc}" or not text.isascii() or " " in text:
+        raise ValueError(f"expected an origin such as https://app.example.com (no path), got {text!r}")
+    return text
+
+
+def dialect(text: str) -> str:
+    if text not in DIALECTS:
+        raise ValueError(f"expected one of {', '.join(DIALECTS)}, got {text!r}")
+    return text
+
+
+def forwarded_fields(text: str) -> str:
+    if text not in ("strip", "pass"):
+        raise ValueError(f"expected strip or pass, got {text!r}")
+    return text
+
+
+def auth(text: str) -> CredentialPlace:
+    """One of the short names."""
+    if text not in AUTH:
+        raise ValueError(
+            f"expected one of {', '.join(AUTH)}, or a mapping such as {{header: x-api-key}} or {{query: key}}, "
+            f"got {text[:40]!r}"
+        )
+    return AUTH[text]
+
+
+def credential_place(header: str | None, query: str | None, prefix: str | None) -> CredentialPlace:
+    """The long form of C{auth}."""
+    if (header is None) == (query is None):
+        raise ValueError("expected either header or query, with the name of one")
+    name = header if header is not None else query
+    if not TOKEN.fullmatch(name or ""):
+        raise ValueError(f"expected a name, got {name!r}")
+    if prefix is not None and (query is not None or not prefix.isascii() or not prefix.isprintable()):
+        raise ValueError("a prefix is printable ASCII text before a key in a header field")
+    kind = "header" if header is not None else "query"
+    return CredentialPlace(kind, (name or "").encode("ascii"), (prefix or "").encode("ascii"))  # type: ignore[arg-type]

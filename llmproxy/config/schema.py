@@ -1,0 +1,248 @@
+"""
+The keys that a configuration file may have, and how each is read.
+
+A new key is one line in L{API_KEYS}, one field of L{APIProviderConfig}, and what reads it in
+L{llmproxy.config.compile}.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..message import CredentialPlace
+from . import rules
+from .document import Item
+from .model import APIConfig, APIProviderConfig, BreakerConfig, ConnectionConfig, TimeoutConfig
+from .problems import unknown
+from .units import parse_duration, parse_size
+
+NOTED: Any = object()
+"""What a reader returns for a value that is wrong; why has been noted."""
+
+Reader = Callable[[Item], Any]
+
+
+def by(rule: Callable[[str], Any]) -> Reader:
+    """A text that a rule makes a value of."""
+
+    def read(item: Item) -> Any:
+        text = item.text()
+        if text is None:
+            return NOTED
+        try:
+            return rule(text)
+        except ValueError as error:
+            item.problem(str(error))
+            return NOTED
+
+    return read
+
+
+def text_that(rule: Callable[[str], object]) -> Reader:
+    """A text that a rule has nothing to say against, kept as it is."""
+
+    def check(text: str) -> str:
+        rule(text)
+        return text
+
+    return by(check)
+
+
+def all_of(reader: Reader) -> Reader:
+    """A list whose values are read one by one."""
+
+    def read(item: Item) -> Any:
+        return tuple(value for value in map(reader, item.items()) if value is not NOTED)
+
+    return read
+
+
+def section(make: Callable[..., Any], readers: Mapping[str, Reader]) -> Reader:
+    """A mapping with known keys; one whose value is empty has its default."""
+
+    def read(item: Item) -> Any:
+        values = {key: readers[key](child) for key, child in item.known(*readers).items() if not child.is_null}
+        return make(**{key: value for key, value in values.items() if value is not NOTED})
+
+    return read
+
+
+def flag(item: Item) -> Any:
+    value = item.boolean()
+    return NOTED if value is None else value
+
+
+def _limit(text: str) -> float | None:
+    """Go's clients take a timeout of nothing for no timeout."""
+    return parse_duration(text) or None
+
+
+def _flush_interval(text: str) -> float:
+    """A negative one means at once in Go, which is what happens anyway."""
+    return parse_duration(text.removeprefix("-"))
+
+
+def _positive_duration(text: str) -> float:
+    seconds = parse_duration(text)
+    if not seconds:
+        raise ValueError("expected a duration above nothing, such as 30s")
+    return seconds
+
+
+def _count(smallest: int) -> Callable[[str], int]:
+    def rule(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and len(text) < 10) or int(text) < smallest:
+            raise ValueError(f"expected a whole number from {smallest}, got {text[:40]!r}")
+        return int(text)
+
+    return rule
+
+
+def _readable_file(text: str) -> str:
+    if not os.path.isfile(text):
+        raise ValueError(f"expected a file, there is none at {text!r}")
+    if not os.access(text, os.R_OK):
+        raise ValueError(f"the file {text!r} cannot be read")
+    return text
+
+
+def _pattern(text: str) -> str:
+    if not text:
+        raise ValueError("expected a pattern, got an empty text")
+    return text
+
+
+def whitelist(item: Item) -> Any:
+    """Patterns by the name of a parameter; a single pattern need not be a list."""
+    read = by(_pattern)
+    found = {}
+    for name, child in item.mapping().items():
+        patterns = all_of(read)(child) if child.is_list else (read(child),)
+        if not patterns:
+            child.problem("expected at least one pattern: an empty list would refuse every value")
+        found[name] = tuple(pattern for pattern in patterns if pattern is not NOTED)
+    return found
+
+
+def auth(item: Item) -> Any:
+    """A short name, or where the key goes in so many words."""
+    if not item.is_mapping:
+        return by(rules.auth)(item)
+    values = {key: child.text() for key, child in item.known("header", "query", "prefix").items()}
+    if None in values.values():
+        return NOTED
+    try:
+        return _place(**values)
+    except ValueError as error:
+        item.problem(str(error))
+        return NOTED
+
+
+def _place(header: str | None = None, query: str | None = None, prefix: str | None = None) -> CredentialPlace:
+    return rules.credential_place(header, query, prefix)
+
+
+TIMEOUT_KEYS: dict[str, Reader] = {
+    "request": by(_limit),
+    "response_header": by(_limit),
+    "idle_connection": by(_limit),
+    "flush_interval": by(_flush_interval),
+    "connect": by(_limit),
+    "silence": by(_limit),
+}
+
+CONNECTION_KEYS: dict[str, Reader] = {
+    "max_idle_conns": by(_count(0)),
+    "max_idle_conns_per_host": by(_count(0)),
+    "max_conns_per_host": by(_count(1)),
+    "ca_file": by(_readable_file),
+    "client_cert": by(_readable_file),
+    "client_key": by(_readable_file),
+    "verify": flag,
+    "proxy_from_environment": flag,
+}
+
+BREAKER_KEYS: dict[str, Reader] = {
+    "threshold": by(_count(1)),
+    "cooldown": by(_positive_duration),
+}
+
+
+def connection(item: Item) -> Any:
+    read = section(ConnectionConfig, CONNECTION_KEYS)(item)
+    if read.client_key and not read.client_cert:
+        item.problem("client_key needs the client_cert that it belongs to")
+    return read
+
+
+API_KEYS: dict[str, Reader] = {
+    "base_url": text_that(lambda text: text and rules.base_url(text)),
+    "allowed_endpoints": all_of(by(rules.endpoint)),
+    "allowed_methods": all_of(by(rules.method)),
+    "timeouts": section(TimeoutConfig, TIMEOUT_KEYS),
+    "connection": connection,
+    "param_whitelist": whitelist,
+    "allowed_origins": all_of(by(rules.allowed_origin)),
+    "required_headers": all_of(by(rules.header_name)),
+    "auth": auth,
+    "dialect": by(rules.dialect),
+    "debug_headers": flag,
+    "breaker": section(BreakerConfig, BREAKER_KEYS),
+    "forwarded_fields": by(rules.forwarded_fields),
+    "max_inspected_body": by(parse_size),
+}
+
+TOP_KEYS = ("apis", "default_api")
+
+
+def read_api(name: str, item: Item) -> APIProviderConfig:
+    """One API; what is wrong with it is noted, and nothing is called missing that is there and wrong."""
+    api: APIProviderConfig = section(APIProviderConfig, API_KEYS)(item)
+    wrong = item.document.problems.paths
+    if item.path not in wrong:
+        for key, sentence in api.incomplete(name):
+            if not any(path.startswith(f"{item.path}.{key}") for path in wrong):
+                item.problem(sentence)
+    return api
+
+
+def read_config(root: Item, reserved: frozenset[str], default_api: str | None) -> APIConfig:
+    """
+    A whole file; what is wrong with it is noted.
+
+    @param default_api: stands above what the file says.
+    """
+    top = root.known(*TOP_KEYS)
+    named = top["apis"].mapping() if "apis" in top and not top["apis"].is_null else {}
+    apis = {}
+    for name, item in named.items():
+        try:
+            rules.api_name(name, reserved)
+        except ValueError as error:
+            item.problem(str(error))
+        apis[name] = read_api(name, item)
+    config = APIConfig(apis, _default(top.get("default_api"), default_api))
+    _note_conflicts(config, root, top, named, overridden=default_api is not None)
+    return config
+
+
+def _default(item: Item | None, override: str | None) -> str:
+    if override is not None:
+        return override
+    return (item.text() or "") if item is not None and not item.is_null else ""
+
+
+def _note_conflicts(
+    config: APIConfig, root: Item, top: Mapping[str, Item], named: Mapping[str, Item], *, overridden: bool
+) -> None:
+    if not config.apis:
+        top.get("apis", root).problem("no API providers configured")
+    for name, sentence in config.conflicts():
+        if name:
+            named[name].problem(sentence)
+        elif overridden:
+            root.document.problems.add("default API", unknown(config.default_api, config.apis, "API"))
+        else:
+            top.get("default_api", root).problem(sentence)

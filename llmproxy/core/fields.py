@@ -1,0 +1,161 @@
+"""
+Rules over header sections: which fields end here, which go on, what one says.
+
+A section is a sequence of C{(name, value)} pairs in wire order; every function takes one pass over it
+and makes no dictionary. Names are given in lower case and compared without regard to case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from functools import lru_cache
+
+from ..message import Field, Fields
+
+HOP_BY_HOP = frozenset(
+    {
+        b"connection",
+        b"keep-alive",
+        b"proxy-connection",
+        b"proxy-authenticate",
+        b"proxy-authentication-info",
+        b"proxy-authorization",
+        b"te",
+        b"transfer-encoding",
+        b"upgrade",
+        b"http2-settings",
+    }
+)
+"""Fields of one connection, RFC 9110 sections 7.6.1, 7.8, 11.7 and 10.1.4; RFC 9112 section 6.1."""
+
+END_TO_END = frozenset(
+    {
+        b"accept",
+        b"accept-encoding",
+        b"age",
+        b"authorization",
+        b"cache-control",
+        b"content-encoding",
+        b"content-length",
+        b"content-range",
+        b"content-type",
+        b"cookie",
+        b"date",
+        b"etag",
+        b"expires",
+        b"host",
+        b"location",
+        b"retry-after",
+        b"set-cookie",
+        b"vary",
+        b"via",
+        b"www-authenticate",
+        b"x-request-id",
+    }
+)
+"""
+Fields that C{Connection} cannot take away.
+
+RFC 9110 section 7.6.1: a sender must not name a field that is meant for every recipient. Whoever
+does wants the next hop to see another message than this one.
+"""
+
+CLIENT_ADDRESS_FIELDS = frozenset(
+    {
+        b"cf-connecting-ip",
+        b"cf-ipcountry",
+        b"forwarded",
+        b"true-client-ip",
+        b"x-client-ip",
+        b"x-forwarded-for",
+        b"x-forwarded-host",
+        b"x-forwarded-port",
+        b"x-forwarded-proto",
+        b"x-original-forwarded-for",
+        b"x-real-ip",
+    }
+)
+"""Fields that tell upstream who and where the client is."""
+
+_PLAIN_OPTIONS = frozenset({b"keep-alive", b"close", b"Keep-Alive", b"Close", b""})
+
+
+def forwardable(
+    fields: Fields, also: frozenset[bytes] = frozenset(), keep: Collection[bytes] = END_TO_END
+) -> list[Field]:
+    """
+    The fields that go on to the next hop.
+
+    @param also: further names to leave out.
+    @param keep: names that stay although C{Connection} names them.
+    """
+    dropped = _dropped(also)
+    kept: list[Field] = []
+    options: bytes | None = None
+    for pair in fields:
+        name = pair[0].lower()
+        if name not in dropped:
+            kept.append(pair)
+        elif name == b"connection":
+            options = pair[1] if options is None else options + b"," + pair[1]
+    if options is None or options in _PLAIN_OPTIONS:
+        return kept
+    named = {option for option in _members(options) if option not in keep}
+    return without(kept, named) if named else kept
+
+
+@lru_cache(maxsize=64)
+def _dropped(also: frozenset[bytes]) -> frozenset[bytes]:
+    return HOP_BY_HOP | also
+
+
+def without(fields: Fields, names: Collection[bytes]) -> list[Field]:
+    """All but the fields of these names."""
+    return [pair for pair in fields if pair[0].lower() not in names]
+
+
+def first(fields: Fields, name: bytes) -> bytes | None:
+    """The value of the first field of this name."""
+    length = len(name)
+    for candidate, value in fields:
+        if len(candidate) == length and candidate.lower() == name:
+            return value
+    return None
+
+
+def values(fields: Fields, name: bytes) -> list[bytes]:
+    """The values of all fields of this name, a line each."""
+    length = len(name)
+    return [value for candidate, value in fields if len(candidate) == length and candidate.lower() == name]
+
+
+def list_members(fields: Fields, name: bytes) -> list[bytes]:
+    """
+    The members of a list-based field over all its lines, in lower case, without parameters' meaning.
+
+    RFC 9110 section 5.6.1: empty members do not count. A comma inside of quotes does not part members.
+    """
+    return [member for value in values(fields, name) for member in _members(value)]
+
+
+def _members(value: bytes) -> Iterator[bytes]:
+    parts = _outside_quotes(value) if b'"' in value else value.split(b",")
+    for part in parts:
+        member = part.strip(b" \t").lower()
+        if member:
+            yield member
+
+
+def _outside_quotes(value: bytes) -> Iterator[bytes]:
+    start, quoted, escaped = 0, False, False
+    for at, byte in enumerate(value):
+        if escaped:
+            escaped = False
+        elif quoted and byte == 0x5C:
+            escaped = True
+        elif byte == 0x22:
+            quoted = not quoted
+        elif byte == 0x2C and not quoted:
+            yield value[start:at]
+            start = at + 1
+    yield value[start:]

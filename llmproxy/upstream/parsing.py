@@ -1,0 +1,232 @@
+"""
+HTTP/1.1 responses out of bytes, strictly; no I/O.
+
+llhttp does the parsing and refuses what could be read in two ways: both framings, two lengths, bad
+chunks, folded lines, bare CR or LF. What it would let pass is refused here: foreign transfer
+codings, versions other than 1.0 and 1.1, control characters in the reason, framing fields in
+trailers, anything after the end.
+"""
+
+from __future__ import annotations
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+from twisted.web.iweb import UNKNOWN_LENGTH
+
+from ..core.fields import list_members
+from ..errors import UpstreamProtocolError
+from ..message import Field
+
+HEAD_LIMIT = 64 * 1024
+"""Bytes of one header or trailer section; nginx, Apache and Envoy allow between 8 and 60 KiB."""
+
+_KNOWN_REASONS = frozenset({b"", b"OK", b"Created", b"Bad Request", b"Not Found", b"Too Many Requests"})
+_CONTROLS = bytes(byte for byte in (*range(32), 127) if byte != 9)
+
+
+class ResponseReader:
+    """
+    Reads the responses of one connection, one after another.
+
+    After each L{feed}: C{interims} holds the 1xx responses that came (take them), C{headed} says
+    that the final head is there, C{content} is what came of the body in this feed, C{complete}
+    that the response has ended.
+
+    @ivar version: minor version of HTTP/1.
+    @ivar length: of the content; L{UNKNOWN_LENGTH} for chunked and for one that ends with the connection.
+    @ivar bodiless: the response has no content: RFC 9112 section 6.3, the first rule.
+    @ivar until_close: the content ends with the connection.
+    @ivar keep_alive: the connection may be used again once the response is complete.
+    """
+
+    __slots__ = (
+        "_chunks",
+        "_framed",
+        "_limit",
+        "_overhead",
+        "_parser",
+        "_to_head",
+        "bodiless",
+        "complete",
+        "content",
+        "fields",
+        "headed",
+        "interims",
+        "keep_alive",
+        "length",
+        "reason",
+        "status",
+        "touched",
+        "trailers",
+        "until_close",
+        "version",
+    )
+
+    def __init__(self, limit: int = HEAD_LIMIT) -> None:
+        self._limit = limit
+        self._to_head = False
+        self._chunks: list[bytes] = []
+        self._new_parser()
+        self.begin(False)
+
+    def _new_parser(self) -> None:
+        self._parser = HttpResponseParser(self)
+        # An interim response may say `Connection: close`; what follows a final one is refused in on_message_begin.
+        self._parser.set_dangerous_leniencies(lenient_data_after_close=True)
+
+    def begin(self, to_head: bool) -> None:
+        """
+        Get ready for the response to one request.
+
+        @param to_head: the request is a HEAD.
+        """
+        if self._to_head:
+            self._new_parser()
+        self._to_head = to_head
+        self._overhead = 0
+        self._framed = False
+        self.interims: list[tuple[int, bytes, list[Field]]] = []
+        self.touched = self.headed = self.complete = False
+        self.bodiless = self.until_close = self.keep_alive = False
+        self.status = 0
+        self.version = 1
+        self.reason = b""
+        self.fields: list[Field] = []
+        self.trailers: list[Field] = []
+        self.length: int | object = UNKNOWN_LENGTH
+        self.content = b""
+
+    def feed(self, data: bytes) -> None:
+        """
+        @raise UpstreamProtocolError: for what is not an acceptable response; the connection cannot be used any more.
+        """
+        self.touched = True
+        self._overhead += len(data)
+        try:
+            self._parser.feed_data(data)
+        except HttpParserUpgrade:
+            raise UpstreamProtocolError("upstream switched protocols unasked") from None
+        except HttpParserError as error:
+            raise _fault(error) from error
+        if self._overhead > self._limit and not self.complete and (self._framed or not self.headed):
+            raise UpstreamProtocolError("upstream's header section is too large")
+        chunks = self._chunks
+        if not chunks:
+            self.content = b""
+        else:
+            self.content = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+            self._chunks = []
+
+    def end(self) -> bool:
+        """The connection was closed in order: whether that completes the response."""
+        if self.until_close and not self.complete:
+            self.complete = True
+        return self.complete
+
+    def release(self) -> None:
+        """Break the cycle between this and its parser."""
+        self._parser = None
+
+    # -- called by the parser
+
+    def on_message_begin(self) -> None:
+        if self.complete:
+            raise UpstreamProtocolError("upstream sent more than its response")
+        self.reason = b""
+        self.fields = []
+
+    def on_status(self, reason: bytes) -> None:
+        self.reason += reason
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if value[-1:] in b" \t":
+            value = value.rstrip(b" \t")
+        if not self.headed:
+            self.fields.append((name, value))
+        elif name.lower() == b"transfer-encoding":
+            raise UpstreamProtocolError("upstream sent framing in its trailers")
+        else:
+            self.trailers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        status = self._parser.get_status_code()
+        if self.reason not in _KNOWN_REASONS and self.reason.translate(None, _CONTROLS) != self.reason:
+            raise UpstreamProtocolError("upstream's status line has control characters")
+        if self._overhead > self._limit and _size(self.fields) > self._limit:
+            raise UpstreamProtocolError("upstream's header section is too large")
+        if status < 200:
+            self._interim(status)
+        else:
+            self._final(status)
+
+    def _interim(self, status: int) -> None:
+        if status < 100 or status == 101:
+            raise UpstreamProtocolError("upstream switched protocols unasked" if status == 101 else "no such status")
+        self._overhead = 0
+        if status != 100:
+            self.interims.append((status, self.reason, self.fields))
+
+    def _final(self, status: int) -> None:
+        self.status = status
+        self.keep_alive = self._parser.should_keep_alive()
+        connection = self._frame()
+        if connection or not self.keep_alive:
+            version = self._parser.get_http_version()
+            if version not in ("1.1", "1.0"):
+                raise UpstreamProtocolError("upstream does not speak HTTP/1.1")
+            self.version = 0 if version == "1.0" else 1
+        self.headed = True
+        self._overhead = 0
+        if status == 204 or status == 304 or self._to_head:
+            self.bodiless = True
+            self.length = 0
+            self.until_close = False
+            if self._to_head:
+                # llhttp waits for the content, which never comes: what there is to read has been read.
+                self.keep_alive = _persists(self.version, self.fields)
+                self.complete = True
+
+    def _frame(self) -> bool:
+        """Find the framing; whether there is a C{Connection} field."""
+        connection = framed = False
+        for name, value in self.fields:
+            size = len(name)
+            if size == 14:
+                if name.lower() == b"content-length":
+                    self.length = int(value)
+                    framed = True
+            elif size == 17:
+                if name.lower() == b"transfer-encoding":
+                    if framed or value.lower() != b"chunked":
+                        raise UpstreamProtocolError("upstream used an unknown transfer coding")
+                    framed = self._framed = True
+            elif size == 10 and name.lower() == b"connection":
+                connection = True
+        self.until_close = not framed
+        return connection
+
+    def on_body(self, data: bytes) -> None:
+        if self.complete:
+            raise UpstreamProtocolError("upstream sent more than its response")
+        self._overhead = 0
+        self._chunks.append(data)
+
+    def on_message_complete(self) -> None:
+        if self.headed:
+            self.complete = True
+
+
+def _size(fields: list[Field]) -> int:
+    return sum(len(name) + len(value) + 4 for name, value in fields)
+
+
+def _persists(version: int, fields: list[Field]) -> bool:
+    """RFC 9112 section 9.3."""
+    options = list_members(fields, b"connection")
+    return b"close" not in options and (version == 1 or b"keep-alive" in options)
+
+
+def _fault(error: HttpParserError) -> UpstreamProtocolError:
+    cause = error.__context__
+    if isinstance(cause, UpstreamProtocolError):
+        return cause
+    return UpstreamProtocolError("upstream's response is malformed")

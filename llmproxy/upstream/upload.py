@@ -1,0 +1,154 @@
+"""The content of a request, on its way to a connection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import maybeDeferred
+from twisted.internet.interfaces import IConsumer, IPushProducer
+from twisted.python.failure import Failure
+from twisted.web.iweb import UNKNOWN_LENGTH, IBodyProducer
+from zope.interface import implementer
+
+from ..errors import InternalError
+
+if TYPE_CHECKING:
+    from .connection import Connection
+
+AT_HAND_LIMIT = 64 * 1024
+"""Content up to this size is asked for before the head is sent: what is at hand goes out in one write."""
+
+
+class BodyLengthMismatch(InternalError):
+    """A request body did not keep to the length that its head had announced."""
+
+
+@implementer(IConsumer, IPushProducer)
+class Upload:
+    """
+    Consumer of a request body, producer of its connection: backpressure passes through.
+
+    @ivar whole: head and content as they were sent, if all of it was at hand at once; to send them again.
+    @ivar sent: all of the content has been handed to the transport.
+    """
+
+    __slots__ = ("_body", "_chunked", "_connection", "_corked", "_ended", "_left", "sent", "whole")
+
+    def __init__(self, connection: Connection, body: IBodyProducer, length: int | object) -> None:
+        self._connection: Connection | None = connection
+        self._body = body
+        self._chunked = length is UNKNOWN_LENGTH
+        self._left: int = 0 if self._chunked else length  # type: ignore[assignment]
+        self._corked: list[bytes] | None = None
+        self._ended = False
+        self.sent = False
+        self.whole: bytes | None = None
+
+    def start(self, head: bytes) -> None:
+        """Send C{head} and whatever is at hand, then the rest as it comes."""
+        connection = self._connection
+        if not self._chunked and self._left <= AT_HAND_LIMIT:
+            self._corked = [head]
+            self._produce()
+            self._uncork()
+        elif connection is not None and connection.send_first(head):
+            connection.register(self)
+            self._produce()
+
+    def _produce(self) -> None:
+        maybeDeferred(self._body.startProducing, self).addCallbacks(self._complete, self._failed)
+
+    def _uncork(self) -> None:
+        pieces, self._corked = self._corked, None
+        connection = self._connection
+        if connection is None or pieces is None:
+            return
+        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        if self._ended:
+            self._connection = None
+            self.whole = data
+            connection.send_first(data)
+        elif connection.send_first(data):
+            connection.register(self)
+
+    def stop(self) -> None:
+        """Take nothing more, and tell the body so unless it has ended."""
+        connection, self._connection = self._connection, None
+        self._corked = None
+        if connection is not None:
+            connection.unregister()
+        if not self._ended and not self.sent:
+            self._ended = True
+            self._body.stopProducing()
+
+    # -- called by the body
+
+    def write(self, data: bytes) -> None:
+        connection = self._connection
+        if connection is None or not data:
+            return
+        if self._chunked:
+            connection.send(b"%x\r\n%b\r\n" % (len(data), data))
+            return
+        self._left -= len(data)
+        if self._left <= 0:
+            if self._left < 0:
+                self._mismatch("more")
+                return
+            self.sent = True
+        if self._corked is not None:
+            self._corked.append(data)
+        else:
+            connection.send(data)
+
+    def registerProducer(self, producer: object, streaming: bool) -> None:
+        raise NotImplementedError("a body is its own producer")
+
+    def unregisterProducer(self) -> None:
+        raise NotImplementedError("a body is its own producer")
+
+    def _complete(self, result: object) -> None:
+        self._ended = True
+        if self._left > 0:
+            self._mismatch("less")
+            return
+        self.sent = True
+        connection = self._connection
+        if connection is None or self._corked is not None:
+            return
+        self._connection = None
+        if self._chunked:
+            connection.send(_last_chunk(getattr(self._body, "trailers", ())))
+        connection.unregister()
+
+    def _failed(self, reason: Failure) -> None:
+        self._ended = True
+        connection, self._connection = self._connection, None
+        self._corked = None
+        if connection is not None:
+            connection.unregister()
+            connection.upload_failed(reason)
+
+    def _mismatch(self, which: str) -> None:
+        connection = self._connection
+        self.stop()
+        if connection is not None:
+            connection.upload_failed(Failure(BodyLengthMismatch(f"the request body has {which} bytes than announced")))
+
+    # -- called by the transport
+
+    def pauseProducing(self) -> None:
+        if not self._ended:
+            self._body.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        if not self._ended:
+            self._body.resumeProducing()
+
+    def stopProducing(self) -> None:
+        """The transport is gone; the connection hears of it too, and stops this."""
+
+
+def _last_chunk(trailers: object) -> bytes:
+    lines = b"".join([b"%b: %b\r\n" % pair for pair in trailers or ()])  # type: ignore[attr-defined]
+    return b"0\r\n" + lines + b"\r\n"

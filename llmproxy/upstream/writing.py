@@ -1,0 +1,60 @@
+"""
+Writing to a socket at once.
+
+Twisted's C{transport.write} keeps the bytes until the next turn of the reactor and pays two C{epoll_ctl}
+for it, which is more than the C{send} itself. With nothing waiting, a TCP socket can be tried
+directly; what it does not take goes the usual way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from twisted.internet.tcp import Connection
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import ITransport
+
+Send = Callable[[bytes], bool]
+"""Writes bytes; C{False} if the connection is known to be dead and took none of them."""
+
+
+def sender(transport: ITransport) -> Send:
+    """The quickest way to write to C{transport}."""
+    if isinstance(transport, Connection) and not transport.TLS:
+        return _DirectSender(transport).send
+    return _IndirectSender(transport).send
+
+
+class _DirectSender:
+    __slots__ = ("_transport", "_write_some")
+
+    def __init__(self, transport: Connection) -> None:
+        self._transport = transport
+        self._write_some = transport.writeSomeData
+
+    def send(self, data: bytes) -> bool:
+        transport = self._transport
+        if transport.dataBuffer or transport._tempDataBuffer:
+            transport.write(data)
+            return True
+        if not transport.connected or transport.disconnecting:
+            return False
+        taken = self._write_some(data)
+        if type(taken) is not int:
+            return False
+        if taken < len(data):
+            transport.write(data[taken:] if taken else data)
+        return True
+
+
+class _IndirectSender:
+    __slots__ = ("_transport",)
+
+    def __init__(self, transport: ITransport) -> None:
+        self._transport = transport
+
+    def send(self, data: bytes) -> bool:
+        self._transport.write(data)
+        return True

@@ -1,0 +1,116 @@
+"""Listening sockets: opened in the parent, served in the workers."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import CannotListenError
+from twisted.internet.protocol import Factory
+from twisted.protocols.tls import TLSMemoryBIOFactory
+
+from ..errors import ConfigError
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IListeningPort
+
+
+@frozen
+class Listening:
+    """
+    A socket that the parent holds open.
+
+    @ivar description: the endpoint that it was opened for.
+    @ivar family: its address family.
+    """
+
+    description: str
+    port: Any
+    family: int
+
+    @property
+    def fd(self) -> int:
+        fd: int = self.port.fileno()
+        return fd
+
+
+def open_port(reactor: Any, description: str, factory: Any) -> Deferred[IListeningPort]:
+    """
+    Listen at an endpoint description. Fails with L{ConfigError}, one line that names it.
+    """
+    try:
+        endpoint = serverFromString(reactor, description)
+    except Exception as reason:
+        # Plugins parse the rest of a description, and raise whatever they like.
+        return fail(ConfigError(f"--listen {description}: not an endpoint that can be used: {reason}"))
+
+    def refused(reason: Any) -> Any:
+        reason.trap(CannotListenError, OSError)
+        raise ConfigError(f"--listen {description}: cannot listen: {_words(reason.value)}") from reason.value
+
+    opened: Deferred[IListeningPort] = endpoint.listen(factory)
+    return opened.addErrback(refused)
+
+
+def open_held(reactor: Any, description: str) -> Deferred[Listening]:
+    """Open a socket and accept nothing from it: connections wait in its backlog for the workers."""
+
+    def hold(port: Any) -> Listening:
+        port.stopReading()
+        return Listening(description, port, port.addressFamily)
+
+    return open_port(reactor, description, Factory()).addCallback(hold)
+
+
+class Inherited:
+    """
+    A reactor for one endpoint, whose socket is open already: whatever it is asked to listen at, it
+    serves the descriptor that it was given.
+    """
+
+    def __init__(self, reactor: Any, fd: int, family: int) -> None:
+        self._reactor = reactor
+        self._fd = fd
+        self._family = family
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._reactor, name)
+
+    def listenTCP(self, port: int, factory: Any, backlog: int = 50, interface: str = "") -> IListeningPort:
+        return self._adopt(factory)
+
+    def listenSSL(
+        self, port: int, factory: Any, contextFactory: Any, backlog: int = 50, interface: str = ""
+    ) -> IListeningPort:
+        return self._adopt(TLSMemoryBIOFactory(contextFactory, False, factory, clock=self._reactor))
+
+    def listenUNIX(
+        self, address: Any, factory: Any, backlog: int = 50, mode: int = 0o666, wantPID: bool = False
+    ) -> IListeningPort:
+        port: Any = self._adopt(factory)
+        # Twisted removes the path of a socket that it stops serving; this one is the parent's.
+        port.connectionLost = _without_unlink(port)
+        return port  # type: ignore[no-any-return]
+
+    def _adopt(self, factory: Any) -> Any:
+        return self._reactor.adoptStreamPort(self._fd, self._family, factory)
+
+
+def _without_unlink(port: Any) -> Any:
+    from twisted.internet import tcp
+
+    def connection_lost(reason: Any) -> None:
+        tcp.Port.connectionLost(port, reason)
+
+    return connection_lost
+
+
+def _words(error: BaseException) -> str:
+    reason = getattr(error, "socketError", error)
+    return getattr(reason, "strerror", None) or str(reason)
+
+
+FAMILIES = {int(family): family for family in (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX)}

@@ -166,6 +166,12 @@ class UpstreamProtocolError(UpstreamError):
     retryable = False
 
 
+class LoopDetected(ProxyError):
+    """RFC 5842 section 7.2: the request has been through this very proxy already."""
+
+    status, code, message = 508, "loop_detected", "Loop detected"
+
+
 class UpstreamTimeout(UpstreamError):
     """
     @ivar phase: C{"connect"}, C{"response_header"}, C{"silence"} or C{"request"}.

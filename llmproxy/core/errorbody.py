@@ -1,0 +1,81 @@
+"""The bytes of an error, in the shape that the client knows how to read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from ..errors import ProxyError
+from ..message import Dialect
+
+_OPENAI_TYPES = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "invalid_request_error",
+    429: "rate_limit_error",
+}
+_ANTHROPIC_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+    504: "timeout_error",
+}
+_GEMINI_STATUSES = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    429: "RESOURCE_EXHAUSTED",
+    502: "UNAVAILABLE",
+    503: "UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
+}
+
+
+def render(error: ProxyError, dialect: Dialect, request_id: str) -> bytes:
+    """
+    The body of an error response, JSON.
+
+    @param dialect: C{"proxy"} is the reference's C{{"error", "description", "code"}}; the others are what the
+        SDK of that vendor makes its own exceptions of.
+    """
+    return msgspec.json.encode(_SHAPES[dialect](error, request_id)) + b"\n"
+
+
+def _words(error: ProxyError) -> str:
+    return f"{error.message}: {error.description}" if error.description else error.message
+
+
+def _proxy(error: ProxyError, request_id: str) -> dict[str, object]:
+    body: dict[str, object] = {"error": error.message, "code": error.code}
+    if error.description:
+        body["description"] = error.description
+    return body
+
+
+def _openai(error: ProxyError, request_id: str) -> dict[str, object]:
+    kind = _OPENAI_TYPES.get(error.status, "invalid_request_error" if error.status < 500 else "server_error")
+    return {"error": {"message": _words(error), "type": kind, "param": None, "code": error.code}}
+
+
+def _anthropic(error: ProxyError, request_id: str) -> dict[str, object]:
+    kind = _ANTHROPIC_TYPES.get(error.status, "invalid_request_error" if error.status < 500 else "api_error")
+    return {"type": "error", "error": {"type": kind, "message": _words(error)}, "request_id": request_id}
+
+
+def _gemini(error: ProxyError, request_id: str) -> dict[str, object]:
+    status = _GEMINI_STATUSES.get(error.status, "INVALID_ARGUMENT" if error.status < 500 else "INTERNAL")
+    return {"error": {"code": error.status, "message": _words(error), "status": status}}
+
+
+_SHAPES: dict[Dialect, Callable[[ProxyError, str], dict[str, object]]] = {
+    "proxy": _proxy,
+    "openai": _openai,
+    "anthropic": _anthropic,
+    "gemini": _gemini,
+}

@@ -93,6 +93,12 @@ class TokenExpired(InvalidToken):
     code, message = "token_expired", "Token has expired"
 
 
+class TokenRevoked(InvalidToken):
+    """The token, or its project, was revoked while its answer was running."""
+
+    code, message = "token_inactive", "Token is inactive"
+
+
 class OriginNotAllowed(ClientError):
     status, code, message = 403, "origin_not_allowed", "Origin not allowed"
 

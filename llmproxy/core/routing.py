@@ -24,7 +24,7 @@ class RoutingTable:
     def match(self, target: bytes) -> Route | None:
         """The route of a target in origin form; C{None} where no API is responsible."""
         path, mark, query = target.partition(b"?")
-        segment, slash, rest = path[1:].partition(b"/")
+        segment, _, rest = path[1:].partition(b"/")
         api = self._by_name.get(segment)
         if api is not None:
             path = b"/" + rest

@@ -1,0 +1,148 @@
+"""Exactly one record of every exchange, however it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.python.failure import Failure
+
+from ..bodies import Tap
+from ..errors import BodyStopped, ClientLeft, ProxyError, TokenRevoked, UpstreamError, UpstreamTimeout
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IConsumer, IReactorTime
+
+    from ..interfaces import Responder
+    from ..message import ApiRequest, ApiResponse, Ending, Record
+
+
+class Account:
+    """
+    Outermost: it sees everything that ends.
+
+    @param publish: takes the finished record.
+    @ivar in_flight: exchanges that are running.
+    """
+
+    def __init__(self, clock: IReactorTime, publish: Callable[[Record], None]) -> None:
+        self._seconds = clock.seconds
+        self._publish = publish
+        self._running: set[_Exchange] = set()
+        self._idle: list[Deferred[None]] = []
+
+    @property
+    def in_flight(self) -> int:
+        return len(self._running)
+
+    def idle(self) -> Deferred[None]:
+        """Fires once nothing is running."""
+        if not self._running:
+            return succeed(None)
+        waiting: Deferred[None] = Deferred()
+        self._idle.append(waiting)
+        return waiting
+
+    def cut_all(self, ending: Ending) -> None:
+        """End whatever is running, and say so in its record."""
+        for exchange in list(self._running):
+            exchange.cut(ending)
+
+    def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
+        exchange = _Exchange(self, request.record, self._seconds())
+        self._running.add(exchange)
+        if request.body is not None:
+            request.body = Tap(request.body, exchange.received)
+        responding = inner(request)
+        exchange.pending = responding
+        return responding.addCallbacks(exchange.head, exchange.failed)
+
+    def _ended(self, exchange: _Exchange) -> None:
+        self._running.discard(exchange)
+        exchange.record.duration = self._seconds() - exchange.started
+        self._publish(exchange.record)
+        if not self._running and self._idle:
+            waiting, self._idle = self._idle, []
+            for one in waiting:
+                one.callback(None)
+
+
+class _Exchange:
+    __slots__ = ("_account", "_cut", "pending", "record", "started")
+
+    def __init__(self, account: Account, record: Record, started: float) -> None:
+        self._account = account
+        self._cut: Ending | None = None
+        self.record = record
+        self.started = started
+        self.pending: Deferred[ApiResponse] | Deferred[None] | None = None
+
+    def received(self, data: bytes) -> None:
+        self.record.bytes_in += len(data)
+
+    def sent(self, data: bytes) -> None:
+        self.record.bytes_out += len(data)
+
+    def cut(self, ending: Ending) -> None:
+        self._cut = ending
+        if self.pending is not None:
+            self.pending.cancel()
+
+    def head(self, response: ApiResponse) -> ApiResponse:
+        record = self.record
+        record.status = response.status
+        record.first_byte = self._account._seconds() - self.started
+        fields = response.fields
+        for name, _ in fields:
+            if len(name) == 12 and name.lower() == b"x-request-id":
+                break
+        else:
+            fields.append((b"X-Request-ID", record.request_id.encode("latin-1")))
+        if response.body is None:
+            self.end(None)
+        else:
+            response.body = _Counted(self, response)
+        return response
+
+    def failed(self, reason: Failure) -> Failure:
+        self.end(reason)
+        return reason
+
+    def end(self, reason: Failure | None) -> None:
+        record = self.record
+        if reason is not None:
+            record.ended = self._cut or ending_of(reason.value)
+        elif not record.error_code:
+            record.ended = "complete"
+        self.pending = None
+        self._account._ended(self)
+
+
+class _Counted(Tap):
+    """The response body, which the exchange can cut."""
+
+    def __init__(self, exchange: _Exchange, response: ApiResponse) -> None:
+        assert response.body is not None
+        super().__init__(response.body, exchange.sent, exchange.end)
+        self._exchange = exchange
+
+    def startProducing(self, consumer: IConsumer) -> Deferred[None]:
+        producing = super().startProducing(consumer)
+        if not producing.called:
+            self._exchange.pending = producing
+        return producing
+
+
+def ending_of(error: BaseException) -> Ending:
+    """How an exchange ended that was cut short by C{error}."""
+    if isinstance(error, TokenRevoked):
+        return "revoked"
+    if isinstance(error, UpstreamTimeout):
+        return "timeout"
+    if isinstance(error, UpstreamError):
+        return "upstream_failed"
+    if isinstance(error, ProxyError):
+        return "refused" if error.status != 500 else "failed"
+    # Whoever reads is the one who cancels and stops: the relay, for a client that left.
+    return "client_left" if isinstance(error, (ClientLeft, BodyStopped, CancelledError)) else "failed"

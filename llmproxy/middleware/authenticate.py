@@ -1,0 +1,96 @@
+"""From the secret that a client sent to the principal that it speaks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.python.failure import Failure
+
+from ..bodies import Tap
+from ..core.tokens import fault_of, is_well_formed, secret_of
+from ..errors import InvalidToken, MissingToken, TokenRevoked
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IConsumer, IReactorTime
+
+    from ..interfaces import IDirectory, IRevocations, Responder
+    from ..message import ApiRequest, ApiResponse, Principal
+
+
+class Authenticate:
+    """
+    A known token costs no Deferred. A stream whose token is revoked while it runs is cut.
+
+    @param clock: its C{seconds} are since the epoch.
+    """
+
+    def __init__(self, clock: IReactorTime, directory: IDirectory, revocations: IRevocations | None = None) -> None:
+        self._seconds = clock.seconds
+        self._directory = directory
+        self._revocations = revocations
+
+    def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
+        secret = secret_of(request.fields, request.target)
+        if not secret:
+            raise MissingToken("missing or invalid authorization header")
+        if not is_well_formed(secret):
+            raise InvalidToken("invalid token format")
+        principal = self._directory.warm(secret)
+        if principal is not None:
+            return self._admit(principal, request, inner)
+        return self._directory.load(secret).addCallback(self._admit, request, inner)
+
+    def _admit(self, principal: Principal, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
+        record = request.record
+        record.token_id = principal.token.id
+        record.project_id = principal.project.id
+        fault = fault_of(principal.token, principal.project, self._seconds())
+        if fault is not None:
+            raise fault
+        request.principal = principal
+        responding = inner(request)
+        if self._revocations is None:
+            return responding
+        return responding.addCallback(self._watched, principal)
+
+    def _watched(self, response: ApiResponse, principal: Principal) -> ApiResponse:
+        if response.body is not None:
+            response.body = _Revocable(response, principal, self._revocations)
+        return response
+
+
+class _Revocable(Tap):
+    """A body that ends with L{TokenRevoked} when its principal is revoked; watched only while it runs."""
+
+    def __init__(self, response: ApiResponse, principal: Principal, revocations: IRevocations | None) -> None:
+        assert response.body is not None
+        super().__init__(response.body, None, self._over)
+        self._principal = principal
+        self._revocations = revocations
+        self._forget: Callable[[], None] | None = None
+        self._producing: Deferred[None] | None = None
+        self._revoked = False
+
+    def startProducing(self, consumer: IConsumer) -> Deferred[None]:
+        producing = super().startProducing(consumer)
+        if not producing.called and self._revocations is not None:
+            self._producing = producing
+            self._forget = self._revocations.watch(self._principal, self._revoke)
+            producing.addErrback(self._reason)
+        return producing
+
+    def _revoke(self) -> None:
+        self._revoked = True
+        if self._producing is not None:
+            self._producing.cancel()
+
+    def _reason(self, reason: Failure) -> Failure:
+        return Failure(TokenRevoked()) if self._revoked and reason.check(CancelledError) else reason
+
+    def _over(self, reason: Failure | None) -> None:
+        forget, self._forget = self._forget, None
+        self._producing = None
+        if forget is not None:
+            forget()

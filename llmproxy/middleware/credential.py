@@ -1,0 +1,65 @@
+"""The client's credentials go out, the project's key goes in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..core.tokens import KEY_FIELDS
+from ..errors import UpstreamAuthError
+
+if TYPE_CHECKING:
+    from twisted.internet.defer import Deferred
+
+    from ..interfaces import Responder
+    from ..message import ApiRequest, ApiResponse, CredentialPlace, Field
+
+
+class Credential:
+    """
+    No credential that a client sent gets further than this: not the token, and not another one beside it.
+    """
+
+    def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
+        place = request.route.api.credential
+        key = request.principal.project.api_key
+        if not key:
+            raise UpstreamAuthError("the project has no upstream key")
+        request.fields = with_credential(request.fields, place, key.encode("latin-1", "replace"))
+        if place.kind == "query" or b"?" in request.target:
+            request.target = with_query_key(request.target, place, key)
+        return inner(request)
+
+
+def with_credential(fields: list[Field], place: CredentialPlace, key: bytes) -> list[Field]:
+    """
+    The fields with the project's key as their only credential, where the client's first one stood.
+    """
+    name = place.name.lower() if place.kind == "header" else b""
+    kept: list[Field] = []
+    at = -1
+    for pair in fields:
+        lower = pair[0].lower()
+        if lower in KEY_FIELDS or lower == name:
+            if at < 0:
+                at = len(kept)
+        else:
+            kept.append(pair)
+    if name:
+        kept.insert(len(kept) if at < 0 else at, (place.name, place.prefix + key))
+    return kept
+
+
+def with_query_key(target: bytes, place: CredentialPlace, key: str) -> bytes:
+    """The target without C{key=} of the client's, its other bytes untouched; with the project's where it belongs."""
+    path, _, query = target.partition(b"?")
+    own = place.name + b"=" if place.kind == "query" else b"key="
+    parts = [part for part in query.split(b"&") if not part.startswith((b"key=", own))] if query else []
+    if place.kind == "query":
+        parts.append(own + place.prefix + _quoted(key))
+    return path + b"?" + b"&".join(parts) if parts else path
+
+
+def _quoted(key: str) -> bytes:
+    from urllib.parse import quote
+
+    return quote(key, safe="-._~").encode()

@@ -1,0 +1,60 @@
+"""The one place where an error becomes a response."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import CancelledError
+from twisted.logger import Logger
+
+from ..bodies import BytesBody
+from ..core.errorbody import render
+from ..errors import ClientLeft, InternalError, ProxyError
+from ..message import ApiResponse
+from .account import ending_of
+
+if TYPE_CHECKING:
+    from twisted.internet.defer import Deferred
+    from twisted.python.failure import Failure
+
+    from ..interfaces import Responder
+    from ..message import ApiRequest, Dialect
+
+
+class Explain:
+    """Answers with the status, fields and body of an error, in the dialect of the API that it belongs to."""
+
+    _log = Logger()
+
+    def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
+        return inner(request).addErrback(self._explain, request)
+
+    def _explain(self, reason: Failure, request: ApiRequest) -> ApiResponse | Failure:
+        error = reason.value
+        if not isinstance(error, ProxyError):
+            if isinstance(error, (CancelledError, ClientLeft)):
+                return reason
+            self._log.failure("request {request_id} failed", reason, request_id=request.record.request_id)
+            error = InternalError()
+        record = request.record
+        record.error_code = error.code
+        record.ended = ending_of(error)
+        return error_response(error, _dialect(request), record.request_id)
+
+
+def _dialect(request: ApiRequest) -> Dialect:
+    # An error may come before the route was found.
+    route = getattr(request, "route", None)
+    return "proxy" if route is None else route.api.dialect
+
+
+def error_response(error: ProxyError, dialect: Dialect, request_id: str) -> ApiResponse:
+    """The response that tells of C{error}."""
+    body = BytesBody(render(error, dialect, request_id))
+    fields = [
+        (b"Content-Type", b"application/json"),
+        (b"Content-Length", b"%d" % body.length),
+        (b"Cache-Control", b"no-store"),
+        *error.fields,
+    ]
+    return ApiResponse(error.status, b"", fields, body)

@@ -209,10 +209,10 @@ class TransparentProxy(Service):
             Limit(self.quota),
             # no credential of the client's gets further than this
             Credential(),
-            # times what upstream does, not what we do
-            Deadlines(self.wheel),
-            # innermost: counts what upstream did, one attempt at a time
+            # outside the deadlines: a timeout is a failure of upstream, not a cancellation
             self.breaker,
+            # innermost: times what upstream does, not what we do
+            Deadlines(self.wheel),
         )
 
     def _put_metrics(self, root: Root, path: str) -> None:

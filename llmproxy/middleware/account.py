@@ -134,7 +134,7 @@ class _Counted(Tap):
         return producing
 
 
-def ending_of(error: BaseException) -> Ending:
+def ending_of(error: BaseException | None) -> Ending:
     """How an exchange ended that was cut short by C{error}."""
     if isinstance(error, TokenRevoked):
         return "revoked"

@@ -1,19 +1,30 @@
-"""Spends a use of a limited token."""
+"""Spends a use of the token, and takes it back where upstream never saw the request."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from twisted.internet.defer import Deferred
-    from twisted.python.failure import Failure
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
+from ..errors import RateLimitExceeded
+from ..message import Field
+
+if TYPE_CHECKING:
     from ..interfaces import IQuota, Responder
     from ..message import ApiRequest, ApiResponse
 
+DO_NOT_RETRY: Field = (b"x-should-retry", b"false")
+"""A spent quota does not come back by waiting: the SDKs of OpenAI and Anthropic read this before they retry a 429."""
+
 
 class Limit:
-    """A request that never reached upstream gives its use back."""
+    """
+    A request that fails before it was sent upstream uses up nothing, whoever's fault that is.
+
+    A client that leaves while the use is being spent does not stop the spending: the use is given back when
+    it has been taken.
+    """
 
     def __init__(self, quota: IQuota) -> None:
         self._quota = quota
@@ -21,13 +32,45 @@ class Limit:
     def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
         spending = self._quota.spend(request.principal)
         if spending is not None:
-            return spending.addCallback(lambda _: self._spent(request, inner))
-        return self._spent(request, inner)
+            return self._when_spent(spending, request, inner)
+        return self._spent(None, request, inner)
 
-    def _spent(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
-        return inner(request).addErrback(self._unused, request)
+    def _spent(self, _: None, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
+        try:
+            responding = inner(request)
+        except Exception:
+            self._unused(request)
+            raise
+        return responding.addErrback(self._failed, request)
 
-    def _unused(self, reason: Failure, request: ApiRequest) -> Failure:
-        if not request.record.attempts:
-            self._quota.give_back(request.principal)
+    def _failed(self, reason: Failure, request: ApiRequest) -> Failure:
+        self._unused(request)
         return reason
+
+    def _unused(self, request: ApiRequest) -> None:
+        if request.record.attempts == 0:
+            self._quota.give_back(request.principal)
+
+    def _when_spent(self, spending: Deferred[None], request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
+        waiting: Deferred[None] = Deferred()
+
+        def taken(_: None) -> None:
+            if waiting.called:
+                self._quota.give_back(request.principal)
+            else:
+                waiting.callback(None)
+
+        def refused(reason: Failure) -> None:
+            # Who has left is not told any more.
+            if not waiting.called:
+                waiting.errback(_final(reason))
+
+        spending.addCallbacks(taken, refused)
+        return waiting.addCallback(self._spent, request, inner)
+
+
+def _final(reason: Failure) -> Failure:
+    error = reason.value
+    if isinstance(error, RateLimitExceeded) and not error.fields:
+        return Failure(RateLimitExceeded(error.description, fields=(DO_NOT_RETRY,)))
+    return reason

@@ -1,4 +1,4 @@
-"""Which API a request is for."""
+"""Which API a request belongs to."""
 
 from __future__ import annotations
 
@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 
 
 class RouteRequest:
+    """
+    Sets C{request.route}, and C{request.target} relative to the API.
+
+    Whether the API allows the path is L{Restrict}'s to say, when the caller is known.
+    """
+
     def __init__(self, table: RoutingTable) -> None:
         self._match = table.match
 

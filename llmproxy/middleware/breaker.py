@@ -1,0 +1,80 @@
+"""A circuit breaker for each upstream and key, so that one tenant's broken key stops nobody else."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import CancelledError
+
+from ..bodies import Tap
+from ..core.breaker import FAILURE_STATUSES, BreakerSettings, Circuit
+from ..errors import BodyStopped, BreakerOpen, ClientLeft, UpstreamError
+
+if TYPE_CHECKING:
+    from twisted.internet.defer import Deferred
+    from twisted.internet.interfaces import IReactorTime
+    from twisted.python.failure import Failure
+
+    from ..interfaces import Responder
+    from ..message import ApiRequest, ApiResponse
+
+MOST_CIRCUITS = 10_000
+_DEFAULT = BreakerSettings()
+
+
+class Breaker:
+    """
+    Judges what upstream did at the head, and a body that upstream broke as a failure.
+
+    It stands outside the deadlines, so that a timeout is a failure of upstream and not a cancellation.
+    """
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._seconds = clock.seconds
+        self._circuits: OrderedDict[tuple[str, str], Circuit] = OrderedDict()
+
+    @property
+    def not_closed(self) -> int:
+        """Circuits that are open or half open."""
+        return sum(circuit.state != "closed" for circuit in self._circuits.values())
+
+    def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
+        circuit = self._circuit(request)
+        now = self._seconds()
+        generation = circuit.admit(now)
+        if generation is None:
+            raise BreakerOpen(retry_after=math.ceil(circuit.until - now))
+        return inner(request).addCallbacks(self._head, self._failed, (circuit, generation), {}, (circuit, generation))
+
+    def _circuit(self, request: ApiRequest) -> Circuit:
+        api = request.route.api
+        key = (api.name, request.principal.project.id)
+        circuit = self._circuits.get(key)
+        if circuit is None:
+            circuit = self._circuits[key] = Circuit(api.settings.get("breaker", _DEFAULT))
+            if len(self._circuits) > MOST_CIRCUITS:
+                self._circuits.popitem(last=False)
+        return circuit
+
+    def _head(self, response: ApiResponse, circuit: Circuit, generation: int) -> ApiResponse:
+        if response.status in FAILURE_STATUSES:
+            circuit.failed(generation, self._seconds())
+        else:
+            circuit.succeeded(generation)
+            if response.body is not None:
+                response.body = Tap(response.body, None, lambda reason: self._body(reason, circuit, generation))
+        return response
+
+    def _failed(self, reason: Failure, circuit: Circuit, generation: int) -> Failure:
+        error = reason.value
+        if isinstance(error, UpstreamError):
+            circuit.failed(generation, self._seconds())
+        elif isinstance(error, (CancelledError, ClientLeft)):
+            circuit.abandoned(generation, self._seconds())
+        return reason
+
+    def _body(self, reason: Failure | None, circuit: Circuit, generation: int) -> None:
+        if reason is not None and not reason.check(CancelledError, BodyStopped, ClientLeft):
+            circuit.failed(circuit.generation if circuit.state == "closed" else generation, self._seconds())

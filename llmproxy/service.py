@@ -37,8 +37,8 @@ from .store.directory import Directory
 from .store.engine import open_database
 from .store.leases import LeasedQuota
 from .upstream.client import PooledClient
-from .upstream.pool import ConnectionSettings
 from .upstream.responder import UpstreamResponder
+from .upstream.settings import ConnectionSettings
 from .web.health import Health, Live, Ready
 from .web.metrics import MetricsResource
 from .web.proxyresource import ProxyResource
@@ -216,7 +216,7 @@ class TransparentProxy(Service):
         )
 
     def _put_metrics(self, root: Root, path: str) -> None:
-        def collect() -> Deferred[ProxyMetrics]:
+        def collect() -> Deferred[Any]:
             return succeed(self.metrics())
 
         root.put_path(path, MetricsResource(time.time, collect, cumulative))

@@ -28,7 +28,7 @@ class Explain:
     def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
         return inner(request).addErrback(self._explain, request)
 
-    def _explain(self, reason: Failure, request: ApiRequest) -> ApiResponse | Failure:
+    def _explain(self, reason: Failure, request: ApiRequest) -> ApiResponse:
         error = reason.value
         return explained(error, request) if isinstance(error, ProxyError) else reason
 

@@ -55,7 +55,8 @@ class UpstreamBody:
                 consumer.write(content)
             return succeed(None) if self._reason is None else fail(self._reason)
         self._consumer = consumer
-        self._producing = producing = Deferred(self._cancelled)
+        producing: Deferred[None] = Deferred(self._cancelled)
+        self._producing = producing
         if content:
             consumer.write(content)
         if self._connection is not None and not self._paused:

@@ -124,7 +124,7 @@ class ResponseReader:
 
     def release(self) -> None:
         """Break the cycle between this and its parser."""
-        self._parser = None
+        del self._parser
 
     # -- called by the parser
 

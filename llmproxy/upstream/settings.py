@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from attrs import field, frozen
 
 from .parsing import HEAD_LIMIT
@@ -21,7 +23,6 @@ class ConnectionSettings:
     @ivar client_cert: PEM file of our certificate, with its chain if there is one.
     @ivar client_key: PEM file of its key; C{None} if it is in C{client_cert}.
     @ivar verify: check certificates. Without it anybody can be upstream.
-    @ivar proxy_from_environment: obey C{HTTP_PROXY}, C{HTTPS_PROXY}, C{ALL_PROXY} and C{NO_PROXY}.
     @ivar max_response_head: bytes of a response's header section, and of its trailers.
     """
 
@@ -35,5 +36,24 @@ class ConnectionSettings:
     client_cert: str | None = None
     client_key: str | None = field(default=None, repr=False)
     verify: bool = True
-    proxy_from_environment: bool = True
     max_response_head: int = HEAD_LIMIT
+
+    @classmethod
+    def of(cls, connection: Any, connect_timeout: float | None) -> ConnectionSettings:
+        """
+        From what the configuration calls C{connection}, under the reference's names; C{None} is the defaults.
+        """
+        if connection is None:
+            return cls(connect_timeout=connect_timeout)
+        idle = connection.idle_connection
+        return cls(
+            max_idle=connection.max_idle_conns,
+            max_idle_per_host=connection.max_idle_conns_per_host,
+            max_connections_per_host=connection.max_conns_per_host,
+            idle_timeout=86_400.0 if idle is None else idle,
+            connect_timeout=connect_timeout,
+            ca_file=connection.ca_file,
+            client_cert=connection.client_cert,
+            client_key=connection.client_key,
+            verify=connection.verify,
+        )

@@ -1,61 +1,61 @@
-"""The one place where errors become answers."""
+"""The one place where an error becomes a response."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twisted.internet.defer import Deferred
-from twisted.python.failure import Failure
+from twisted.internet.defer import CancelledError
+from twisted.logger import Logger
 
 from ..bodies import BytesBody
 from ..core.errorbody import render
-from ..errors import InternalError, ProxyError, RequestBodyTimeout, UpstreamError, UpstreamTimeout
-from ..message import ApiResponse, Ending
+from ..errors import ClientLeft, InternalError, ProxyError
+from ..message import ApiResponse
+from .account import ending_of
 
 if TYPE_CHECKING:
+    from twisted.internet.defer import Deferred
+    from twisted.python.failure import Failure
+
     from ..interfaces import Responder
-    from ..message import ApiRequest
+    from ..message import ApiRequest, Dialect
 
 
 class Explain:
-    """
-    Answers with the error that a layer further in has failed with, in the dialect of the route.
+    """Answers with the status, fields and body of an error, in the dialect of the API that it belongs to."""
 
-    What is not a L{ProxyError} passes: cancellation is nobody's answer, and a fault of our own is
-    C{account}'s to log.
-    """
+    _log = Logger()
 
     def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
         return inner(request).addErrback(self._explain, request)
 
     def _explain(self, reason: Failure, request: ApiRequest) -> ApiResponse:
         error = reason.value
-        return explained(error, request) if isinstance(error, ProxyError) else reason
+        if not isinstance(error, ProxyError):
+            if isinstance(error, (CancelledError, ClientLeft)):
+                # Nobody is there to be told.
+                raise error
+            self._log.failure("request {request_id} failed", reason, request_id=request.record.request_id)
+            error = InternalError()
+        record = request.record
+        record.error_code = error.code
+        record.ended = ending_of(error)
+        return error_response(error, _dialect(request), record.request_id)
 
 
-def explained(error: ProxyError, request: ApiRequest) -> ApiResponse:
-    """The answer that tells the client of C{error}; the record remembers it."""
-    record = request.record
-    record.error_code = error.code
-    record.ended = ending_of(error)
+def _dialect(request: ApiRequest) -> Dialect:
+    # An error may come before the route was found.
     route = getattr(request, "route", None)
-    body = render(error, "proxy" if route is None else route.api.dialect, record.request_id)
+    return "proxy" if route is None else route.api.dialect
+
+
+def error_response(error: ProxyError, dialect: Dialect, request_id: str) -> ApiResponse:
+    """The response that tells of C{error}."""
+    body = BytesBody(render(error, dialect, request_id))
     fields = [
         (b"Content-Type", b"application/json"),
-        (b"Content-Length", b"%d" % len(body)),
-        # RFC 9111 section 3: a 404 or 405 could be kept by a cache, and be told to the next caller.
+        (b"Content-Length", b"%d" % body.length),
         (b"Cache-Control", b"no-store"),
         *error.fields,
     ]
-    return ApiResponse(error.status, b"", fields, BytesBody(body))
-
-
-def ending_of(error: BaseException) -> Ending:
-    """How an exchange ended that C{error} put an end to."""
-    if isinstance(error, (UpstreamTimeout, RequestBodyTimeout)):
-        return "timeout"
-    if isinstance(error, UpstreamError):
-        return "upstream_failed"
-    if isinstance(error, InternalError) or not isinstance(error, ProxyError):
-        return "failed"
-    return "refused"
+    return ApiResponse(error.status, b"", fields, body)

@@ -121,9 +121,10 @@ class _Sending:
         assert connection is not None
         if not reason.check(UpstreamReset) or connection.touched:
             return reason
-        if self._body is not None or self._method not in SAFE_TO_REPEAT:
-            if not connection.unsent:
-                return reason
+        if connection.unsent is not None:
+            self._head, self._body = connection.unsent, None
+        elif self._body is not None or self._method not in SAFE_TO_REPEAT:
+            return reason
         found = self._pool.take(self._key, fresh=True)
         return self._send(found) if isinstance(found, Connection) else found.addCallback(self._send)
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 class Connection(Protocol):
     """
+    @ivar unsent: the current request, head and content, if none of it has left and it can go elsewhere.
     @ivar reused: it has carried an exchange before; its end may have crossed with a new request.
     @ivar touched: something of the response to the current request has come.
     """
@@ -41,7 +42,7 @@ class Connection(Protocol):
         self._on_interim: InterimSink | None = None
         self._paused = False
         self._lost = False
-        self._unsent = True
+        self.unsent: bytes | None = None
         self.reused = False
 
     # -- the exchange
@@ -53,11 +54,6 @@ class Connection(Protocol):
     @property
     def touched(self) -> bool:
         return self._reader.touched
-
-    @property
-    def unsent(self) -> bool:
-        """Nothing of the current request has left: it can go elsewhere."""
-        return self._unsent
 
     @property
     def alive(self) -> bool:
@@ -72,7 +68,7 @@ class Connection(Protocol):
         Cancelling it closes the connection at once.
         """
         self._reader.begin(to_head)
-        self._unsent = True
+        self.unsent = None
         self._on_interim = on_interim
         responding: Deferred[UpstreamResponse] = Deferred(self._cancelled)
         self._responding = responding
@@ -97,9 +93,9 @@ class Connection(Protocol):
     def send_first(self, data: bytes) -> bool:
         """Send the beginning of a request; C{False} if the connection turned out to be dead."""
         if self._lost or self._send is None or not self._send(data):
+            self.unsent = data if self._upload is None else self._upload.whole
             self._fail(Failure(UpstreamReset()))
             return False
-        self._unsent = False
         return True
 
     def send(self, data: bytes) -> None:

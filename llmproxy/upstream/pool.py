@@ -23,6 +23,9 @@ Key = tuple[str, str, int]
 """Scheme, host and port."""
 
 
+_NO_LIMIT = 86_400.0
+
+
 class _Host:
     """The connections of one origin."""
 

@@ -94,8 +94,8 @@ class TransparentProxy(Service):
         self.draining = False
         self.wheel = Wheel(reactor, resolution)
         self.database = open_database(reactor, database_url, encryption_key=encryption_key)
-        self.directory = Directory(reactor, self.database.tokens, self.database.projects)
         self.quota = LeasedQuota(reactor, self.database)
+        self.directory = Directory(reactor, self.database.tokens, self.database.projects, self.quota)
         self.lag = ReactorLag(reactor)
         self._metrics = ProxyMetrics(time.time())
         self._log_file = LogFile(access_log) if access_log is not None else None

@@ -22,9 +22,7 @@ def parse_key(text: str) -> bytes:
     except ValueError:
         raise ConfigError("ENCRYPTION_KEY: expected base64; make one with: openssl rand -base64 32") from None
     if len(key) != 32:
-        raise ConfigError(
-            f"ENCRYPTION_KEY: expected base64 of exactly 32 bytes, got {len(key)}; make one with: openssl rand -base64 32"
-        )
+        raise ConfigError(f"ENCRYPTION_KEY: expected base64 of exactly 32 bytes, got {len(key)}")
     return key
 
 

@@ -102,19 +102,20 @@ class Directory:
         return Deferred.fromCoroutine(self._read(hashed)).addCallback(keep)
 
     def _loaded(self, outcome: Principal | Failure, digest: bytes) -> None:
-        error = None if isinstance(outcome, Principal) else outcome.value
+        if isinstance(outcome, Principal):
+            for waiting in self._loading.pop(digest):
+                waiting.callback(outcome)
+            return
+        error: BaseException | None = outcome.value
         if isinstance(error, TokenNotFound):
             self._unknown[digest] = self._seconds() + self._negative_ttl
             if len(self._unknown) > self._max_entries:
                 self._unknown.popitem(last=False)
-        elif error is not None and not isinstance(error, ProxyError):
+        elif not isinstance(error, ProxyError):
             self._log.failure("tokens cannot be looked up", outcome)
             error = Unavailable("tokens cannot be looked up")
         for waiting in self._loading.pop(digest):
-            if error is None:
-                waiting.callback(outcome)  # type: ignore[arg-type]
-            else:
-                waiting.errback(error)
+            waiting.errback(error)
 
     # -- what management tells
 

@@ -127,6 +127,7 @@ class TokenStore:
                 }
                 if last is not None:
                     when = micros(last)
+                    earlier = or_(tokens.c.last_used_at.is_(None), tokens.c.last_used_at < when)
                     connection.execute(
                         tokens.update()
                         .where(

@@ -93,7 +93,7 @@ class Inherited:
         port: Any = self._adopt(factory)
         # Twisted removes the path of a socket that it stops serving; this one is the parent's.
         port.connectionLost = _without_unlink(port)
-        return port  # type: ignore[no-any-return]
+        return port
 
     def _adopt(self, factory: Any) -> Any:
         return self._reactor.adoptStreamPort(self._fd, self._family, factory)

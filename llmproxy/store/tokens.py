@@ -128,16 +128,8 @@ class TokenStore:
                 if last is not None:
                     when = micros(last)
                     earlier = or_(tokens.c.last_used_at.is_(None), tokens.c.last_used_at < when)
-                    connection.execute(
-                        tokens.update()
-                        .where(
-                            and_(
-                                tokens.c.id == token_id,
-                                or_(tokens.c.last_used_at.is_(None), tokens.c.last_used_at < when),
-                            )
-                        )
-                        .values(last_used_at=when)
-                    )
+                    mine = and_(tokens.c.id == token_id, earlier)
+                    connection.execute(tokens.update().where(mine).values(last_used_at=when))
                 connection.execute(tokens.update().where(tokens.c.id == token_id).values(values))
 
         return self._database.run(write)

@@ -231,7 +231,7 @@ class Tokens(_Managed):
         )
         await self._m.tokens.create(token)
         self._m.directory.token_changed(token)
-        shown = {"id": token.id, "token": secret, "expires_at": when(token.expires_at)}
+        shown: dict[str, Any] = {"id": token.id, "token": secret, "expires_at": when(token.expires_at)}
         if limit is not None:
             shown["max_requests"] = limit
         return Answer(201, shown, Location=f"/manage/tokens/{token.id}")

@@ -1,0 +1,43 @@
+"""Opening a database. SQLAlchemy is imported when one is opened, not before: it costs 0.2 s of a start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from .threads import PooledThreads, Threads
+
+if TYPE_CHECKING:
+    from .database import Database
+
+POOL_SIZE = 10
+"""Connections to a server, and threads that wait for it."""
+
+
+def open_database(
+    reactor: Any,
+    url: str,
+    *,
+    encryption_key: bytes | None = None,
+    pool_size: int = POOL_SIZE,
+    threads: Callable[[int], Threads] | None = None,
+) -> Database:
+    """
+    A database that is not connected yet: call its C{start}.
+
+    @param reactor: for its C{seconds} (since the epoch) and, with real threads, C{callFromThread}.
+    @param url: C{sqlite:///relative}, C{sqlite:////absolute}, a path, C{:memory:},
+        C{postgresql://…} or C{mysql://…}.
+    @param encryption_key: 32 bytes, or C{None} to keep upstream keys in clear.
+    @param threads: makes the given number of threads; C{NoThreads} in tests.
+    @raise ConfigError: the URL cannot be understood, its driver is not installed, the key has another length.
+    """
+    from .database import Database
+    from .locations import locate
+
+    if threads is None:
+
+        def threads(size: int) -> Threads:
+            return PooledThreads(reactor, size)
+
+    return Database(reactor, locate(url, pool_size), encryption_key, threads)

@@ -220,6 +220,10 @@ class UpstreamAuthError(Unavailable):
     code, message = "upstream_auth_error", "Upstream authentication error"
 
 
+class OutcomeUnknown(Unavailable):
+    """The database was lost while a transaction was committed: it may have happened, or not."""
+
+
 class BreakerOpen(Unavailable):
     code, message = "circuit_open", "Upstream unavailable (circuit breaker open)"
 

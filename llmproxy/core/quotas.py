@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from attrs import define, frozen
 
+from ..errors import ProxyError, RateLimitExceeded
+
 MAX_LEASE = 128
 """Uses. One transaction for this many requests: at 10,000 requests a second of one token, 80 a second."""
 
@@ -32,6 +34,21 @@ def lease_size(remaining: int, wanted: int, max_lease: int = MAX_LEASE) -> int:
         take more than a share.
     """
     return max(0, min(remaining, max_lease, max(wanted, remaining // SHARE, 1)))
+
+
+@frozen
+class Grant:
+    """
+    What the database answers when it is asked for a lease.
+
+    @ivar size: how many uses; 0 is none.
+    @ivar refusal: what those who wait are told then.
+    @ivar held_elsewhere: others hold uses that they may yet hand back.
+    """
+
+    size: int
+    refusal: type[ProxyError] = RateLimitExceeded
+    held_elsewhere: bool = False
 
 
 @frozen

@@ -14,13 +14,12 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ..errors import ConfigError, Unavailable
+from ..errors import ConfigError, OutcomeUnknown, Unavailable
 from ..interfaces import IHealthCheck
 from .migrate import migrate, verify_key
 from .projects import ProjectStore
 from .secrets import Cipher, KeyRing
 from .tokens import TokenStore
-from .uncertain import OutcomeUnknown
 from .usage import Usage
 
 if TYPE_CHECKING:

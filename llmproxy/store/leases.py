@@ -12,17 +12,15 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ..core.quotas import MAX_LEASE, Account, Settlement
-from ..errors import ProxyError, RateLimitExceeded, Unavailable
+from ..core.quotas import MAX_LEASE, Account, Grant, Settlement
+from ..errors import OutcomeUnknown, ProxyError, RateLimitExceeded, Unavailable
 from ..interfaces import IQuota
-from .uncertain import OutcomeUnknown
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from ..message import Principal
     from .database import Database
-    from .grants import Grant
 
 SPENT_FOR = 2.0
 """Seconds that a quota which the database called spent is refused without asking it again."""

@@ -9,9 +9,8 @@ from sqlalchemy import bindparam, case, or_, select
 from sqlalchemy.engine import Connection
 from twisted.internet.defer import Deferred
 
-from ..core.quotas import Settlement, lease_size
+from ..core.quotas import Grant, Settlement, lease_size
 from ..errors import TokenInactive, TokenNotFound
-from .grants import Grant
 from .schema import Moment, tokens
 
 if TYPE_CHECKING:

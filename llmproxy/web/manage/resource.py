@@ -1,0 +1,39 @@
+"""The tree below C{/manage}."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from twisted.web.resource import IResource
+
+from .auth import ManagementAuth
+from .parts import KeepsCounts, KeepsTokens, Missing, Parts
+from .projects import Projects
+from .tokens import Tokens
+
+if TYPE_CHECKING:
+    from ...interfaces import IAuditLogger, IProjectStore, ITokenStore
+
+
+def manage_resource(
+    *,
+    clock: Any,
+    projects: IProjectStore,
+    tokens: ITokenStore,
+    directory: KeepsTokens,
+    quota: KeepsCounts,
+    management_token: str,
+    audit: IAuditLogger | None = None,
+) -> IResource:
+    """
+    The management API, to be put at C{/manage}.
+
+    @param clock: its C{seconds} are since the epoch.
+    @param management_token: who knows it may do everything; not empty.
+    @param audit: told of every call, refused ones too.
+    """
+    parts = Parts(clock.seconds, projects, tokens, directory, quota, ManagementAuth(management_token), audit)
+    root = Missing(parts)
+    root.putChild(b"projects", Projects(parts).resource())
+    root.putChild(b"tokens", Tokens(parts).resource())
+    return root

@@ -46,6 +46,11 @@ class _Holding:
     fence: int = 0
     refused_until: float = 0.0
 
+    def leave(self, waiter: Deferred[None]) -> None:
+        """One that was cancelled takes no use."""
+        if waiter in self.waiting:
+            self.waiting.remove(waiter)
+
     def is_idle(self, now: float) -> bool:
         account = self.account
         return (
@@ -155,7 +160,7 @@ class LeasedQuota:
             return fail(Unavailable("shutting down"))
         if now < holding.refused_until:
             return fail(RateLimitExceeded())
-        waiter: Deferred[None] = Deferred()
+        waiter: Deferred[None] = Deferred(holding.leave)
         holding.waiting.append(waiter)
         if not holding.leasing:
             self._lease(holding)

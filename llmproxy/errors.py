@@ -120,6 +120,18 @@ class MethodNotAllowed(ClientError):
         super().__init__(description, fields=((b"Allow", b", ".join(allowed)),))
 
 
+class NotFound(ClientError):
+    """What a management call names does not exist."""
+
+    status, code, message = 404, "not_found", "not found"
+
+
+class DuplicateName(ClientError):
+    """A project's name is taken already."""
+
+    status, code, message = 409, "duplicate_name", "a project with this name exists already"
+
+
 class RequestBodyTimeout(ClientError):
     status, code, message = 408, "request_timeout", "Request body took too long"
 
@@ -206,6 +218,10 @@ class UpstreamAuthError(Unavailable):
     """The project has no usable upstream key."""
 
     code, message = "upstream_auth_error", "Upstream authentication error"
+
+
+class OutcomeUnknown(Unavailable):
+    """The database was lost while a transaction was committed: it may have happened, or not."""
 
 
 class BreakerOpen(Unavailable):

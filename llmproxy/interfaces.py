@@ -84,16 +84,11 @@ class ITokenStore(Interface):
         """All of them, or one project's, newest first."""
 
     def update(
-        token_id: str,
-        *,
-        now: float,
-        is_active: bool | None = None,
-        max_requests: int | None = None,
-        unlimited: bool = False,
+        token_id: str, *, is_active: bool | None = None, max_requests: int | None = None, unlimited: bool = False
     ) -> Deferred[Token | None]:
         """Change what is given and only that (never the counters); returns the token as it is now."""
 
-    def revoke_project(project_id: str, *, now: float) -> Deferred[tuple[int, int]]:
+    def revoke_project(project_id: str) -> Deferred[tuple[int, int]]:
         """Revoke every token of a project, in one statement: how many were revoked, and how many there are."""
 
 
@@ -110,12 +105,7 @@ class IProjectStore(Interface):
         """All of them, by name."""
 
     def update(
-        project_id: str,
-        *,
-        now: float,
-        name: str | None = None,
-        api_key: str | None = None,
-        is_active: bool | None = None,
+        project_id: str, *, name: str | None = None, api_key: str | None = None, is_active: bool | None = None
     ) -> Deferred[Project | None]:
         """Change what is given and only that; C{deactivated_at} follows C{is_active}."""
 

@@ -1,190 +1,280 @@
-"""Who a token belongs to, from memory where it is known."""
+"""Who a token belongs to, kept in memory; and who is told when that changes."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from attrs import define, evolve, field, frozen
 from twisted.internet.defer import Deferred, fail
-from twisted.logger import Logger
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ..core.tokens import fault_of, token_hash
-from ..errors import ProxyError, TokenNotFound, Unavailable
+from ..core.tokens import fault_of, is_well_formed
+from ..errors import InvalidToken, ProxyError, TokenNotFound, Unavailable
 from ..interfaces import IDirectory, IProjectActiveChecker, IRevocations, ITokenValidator
 from ..message import Principal, Project, Token
 
 if TYPE_CHECKING:
-    from twisted.internet.interfaces import IReactorTime
-    from twisted.python.failure import Failure
+    from ..interfaces import IProjectStore, IQuota, ITokenStore
+
+_ATTEMPTS = 5
+"""How often a load is begun anew because something changed under it."""
 
 
-@implementer(IDirectory, IRevocations, ITokenValidator, IProjectActiveChecker)
+@frozen(eq=False)
+class _Entry:
+    principal: Principal
+    loaded_at: float
+
+
+@define(eq=False, slots=True)
+class _Loading:
+    """A load in flight: everybody who asks for the same token meanwhile waits for it."""
+
+    digest: bytes
+    stale: bool = False
+    attempts: int = 1
+    waiting: list[Deferred[Principal]] = field(factory=list)
+
+
+@define(eq=False, slots=True)
+class _Watch:
+    principal: Principal
+    revoked: Callable[[], None] = field(repr=False)
+
+
+@implementer(IDirectory, ITokenValidator, IProjectActiveChecker, IRevocations)
 class Directory:
     """
-    Keyed by hashes: no secret stays in memory.
+    Entries are found by the SHA-256 of the secret: what is in memory opens nothing if it leaks.
 
-    @param ttl: seconds after which a known token is asked for again, in case another program changed it.
-    @param negative_ttl: seconds that an unknown token stays unknown.
+    The least recently used entry makes room for a new one. Whoever changes a token or a project
+    tells L{token_changed} or L{project_changed} before saying that it is done; a load in flight at
+    that moment is begun again, for it may have read the old state.
+
+    @param clock: its C{seconds} are since the epoch.
+    @param ttl: seconds after which an entry is asked for again: what another process changed is
+        noticed then.
+    @param negative_ttl: seconds that an unknown token is remembered.
+    @param quota: what L{validate_token_with_tracking} spends from.
     """
-
-    _log = Logger()
 
     def __init__(
         self,
-        clock: IReactorTime,
-        tokens: Any,
-        projects: Any,
-        quota: Any = None,
+        clock: Any,
+        tokens: ITokenStore,
+        projects: IProjectStore,
         *,
         max_entries: int = 10_000,
         ttl: float = 300.0,
         negative_ttl: float = 2.0,
+        max_negative: int = 10_000,
+        quota: IQuota | None = None,
     ) -> None:
         self._seconds = clock.seconds
         self._tokens = tokens
         self._projects = projects
-        self._quota = quota
         self._max_entries = max_entries
         self._ttl = ttl
         self._negative_ttl = negative_ttl
-        self._known: OrderedDict[bytes, tuple[Principal, float]] = OrderedDict()
+        self._max_negative = max_negative
+        self._quota = quota
+        self._entries: OrderedDict[bytes, _Entry] = OrderedDict()
         self._unknown: OrderedDict[bytes, float] = OrderedDict()
-        self._loading: dict[bytes, list[Deferred[Principal]]] = {}
-        self._watching: dict[str, dict[object, tuple[Principal, Callable[[], None]]]] = {}
-        self._changes = 0
+        self._loading: dict[bytes, _Loading] = {}
+        self._watches: set[_Watch] = set()
 
     def warm(self, secret: bytes) -> Principal | None:
-        entry = self._known.get(sha256(secret).digest())
-        if entry is None or entry[1] <= self._seconds():
+        digest = sha256(secret).digest()
+        entry = self._entries.get(digest)
+        if entry is None or self._seconds() - entry.loaded_at > self._ttl:
             return None
-        return entry[0]
+        self._entries.move_to_end(digest)
+        return entry.principal
 
     def load(self, secret: bytes) -> Deferred[Principal]:
+        if not is_well_formed(secret):
+            return fail(InvalidToken("invalid token format"))
         digest = sha256(secret).digest()
-        until = self._unknown.get(digest)
-        if until is not None:
-            if until > self._seconds():
-                return fail(TokenNotFound())
-            del self._unknown[digest]
-        waiting: Deferred[Principal] = Deferred(lambda d: self._leave(digest, d))
-        if digest in self._loading:
-            self._loading[digest].append(waiting)
-        else:
-            self._loading[digest] = [waiting]
-            self._load(digest, token_hash(secret), self._changes).addBoth(self._loaded, digest)
-        return waiting
-
-    def _leave(self, digest: bytes, waiting: Deferred[Principal]) -> None:
-        self._loading[digest].remove(waiting)
-
-    async def _read(self, hashed: str) -> Principal:
-        token = await self._tokens.by_hash(hashed)
-        if token is None:
-            raise TokenNotFound()
-        project = await self._projects.get(token.project_id)
-        if project is None:
-            raise TokenNotFound()
-        return Principal(token, project)
-
-    def _load(self, digest: bytes, hashed: str, changes: int) -> Deferred[Principal]:
-        def keep(principal: Principal) -> Principal | Deferred[Principal]:
-            if changes != self._changes:
-                # Something was changed while this was read: it may be what was before.
-                return self._load(digest, hashed, self._changes)
-            self._known[digest] = (principal, self._seconds() + self._ttl)
-            if len(self._known) > self._max_entries:
-                self._known.popitem(last=False)
-            return principal
-
-        return Deferred.fromCoroutine(self._read(hashed)).addCallback(keep)
-
-    def _loaded(self, outcome: Principal | Failure, digest: bytes) -> None:
-        if isinstance(outcome, Principal):
-            for waiting in self._loading.pop(digest):
-                waiting.callback(outcome)
-            return
-        error: BaseException | None = outcome.value
-        if isinstance(error, TokenNotFound):
-            self._unknown[digest] = self._seconds() + self._negative_ttl
-            if len(self._unknown) > self._max_entries:
-                self._unknown.popitem(last=False)
-        elif not isinstance(error, ProxyError):
-            self._log.failure("tokens cannot be looked up", outcome)
-            error = Unavailable("tokens cannot be looked up")
-        for waiting in self._loading.pop(digest):
-            waiting.errback(error)
-
-    # -- what management tells
-
-    def token_changed(self, token: Token) -> None:
-        """A token is new, or is another now: effective from this moment on."""
-        self._changes += 1
-        digest = bytes.fromhex(token.token_hash)
-        self._unknown.pop(digest, None)
-        entry = self._known.get(digest)
-        if entry is not None:
-            self._known[digest] = (Principal(token, entry[0].project), entry[1])
-        if not token.is_active:
-            self._revoke(token.project_id, lambda principal: principal.token.id == token.id)
-
-    def project_changed(self, project: Project) -> None:
-        """A project is another now."""
-        self._changes += 1
-        for digest, (principal, until) in list(self._known.items()):
-            if principal.project.id == project.id:
-                self._known[digest] = (Principal(principal.token, project), until)
-        if not project.is_active:
-            self._revoke(project.id, lambda principal: True)
-
-    def tokens_revoked(self, project_id: str) -> None:
-        """All tokens of a project were revoked."""
-        self._changes += 1
-        for digest, (principal, _) in list(self._known.items()):
-            if principal.project.id == project_id:
-                del self._known[digest]
-        self._revoke(project_id, lambda principal: True)
-
-    def watch(self, principal: Principal, revoked: Callable[[], None]) -> Callable[[], None]:
-        project_id, key = principal.project.id, object()
-        watching = self._watching.setdefault(project_id, {})
-        watching[key] = (principal, revoked)
-
-        def forget() -> None:
-            watching.pop(key, None)
-            if not watching and self._watching.get(project_id) is watching:
-                del self._watching[project_id]
-
-        return forget
-
-    def _revoke(self, project_id: str, concerns: Callable[[Principal], bool]) -> None:
-        for principal, revoked in list(self._watching.get(project_id, {}).values()):
-            if concerns(principal):
-                revoked()
-
-    # -- the reference's validator
+        if self._unknown.get(digest, 0.0) > self._seconds():
+            return fail(TokenNotFound())
+        loading = self._loading.get(digest)
+        if loading is None:
+            loading = self._loading[digest] = _Loading(digest)
+            # The first who asks has to wait before the store answers, which it may do at once.
+            waiter: Deferred[Principal] = Deferred()
+            loading.waiting.append(waiter)
+            self._ask(loading)
+            return waiter
+        waiter = Deferred()
+        loading.waiting.append(waiter)
+        return waiter
 
     def validate_token(self, secret: str) -> Deferred[str]:
-        return Deferred.fromCoroutine(self._validate(secret.encode()))
+        return self._usable(secret).addCallback(lambda principal: principal.project.id)
 
     def validate_token_with_tracking(self, secret: str) -> Deferred[str]:
-        return Deferred.fromCoroutine(self._validate(secret.encode(), spend=True))
+        def spend(principal: Principal) -> Deferred[str] | str:
+            assert self._quota is not None, "a directory without a quota tracks nothing"
+            spending = self._quota.spend(principal)
+            return principal.project.id if spending is None else spending.addCallback(lambda _: principal.project.id)
 
-    async def _validate(self, secret: bytes, spend: bool = False) -> str:
-        principal = self.warm(secret) or await self.load(secret)
-        fault = fault_of(principal.token, principal.project, self._seconds())
-        if fault is not None:
-            raise fault
-        spending = self._quota.spend(principal) if spend and self._quota is not None else None
-        if spending is not None:
-            await spending
-        return principal.project.id
+        return self._usable(secret).addCallback(spend)
 
     def is_project_active(self, project_id: str) -> Deferred[bool]:
-        def active(project: Project | None) -> bool:
-            return project is not None and project.is_active
+        for entry in self._entries.values():
+            project = entry.principal.project
+            if project.id == project_id and self._seconds() - entry.loaded_at <= self._ttl:
+                result: Deferred[bool] = Deferred()
+                result.callback(project.is_active)
+                return result
+        return self._projects.get(project_id).addCallback(lambda project: project is not None and project.is_active)
 
-        found: Deferred[Project | None] = self._projects.get(project_id)
-        return found.addCallback(active)
+    def watch(self, principal: Principal, revoked: Callable[[], None]) -> Callable[[], None]:
+        """
+        A principal that was revoked after it had been looked up and before this call is reported at once.
+        """
+        watch = _Watch(principal, revoked)
+        entry = self._entries.get(bytes.fromhex(principal.token.token_hash))
+        if entry is not None and entry.principal is not principal and _is_revoked(entry.principal):
+            revoked()
+            return partial(self._watches.discard, watch)
+        self._watches.add(watch)
+        return partial(self._watches.discard, watch)
+
+    def token_changed(self, token: Token) -> None:
+        """A token was created or is different now; if it is not active, its exchanges are told."""
+        digest = bytes.fromhex(token.token_hash)
+        self._unknown.pop(digest, None)
+        self._distrust()
+        entry = self._entries.get(digest)
+        if entry is not None:
+            self._entries[digest] = evolve(entry, principal=Principal(token, entry.principal.project))
+        if not token.is_active:
+            self._revoke(lambda principal: principal.token.id == token.id)
+
+    def project_changed(self, project: Project) -> None:
+        """A project is different now; if it is not active, the exchanges of all its tokens are told."""
+        self._replace(project.id, lambda principal: Principal(principal.token, project))
+        if not project.is_active:
+            self._revoke(lambda principal: principal.project.id == project.id)
+
+    def project_tokens_revoked(self, project_id: str) -> None:
+        """Every token of a project was revoked."""
+        now = self._seconds()
+
+        def revoked(principal: Principal) -> Principal:
+            token = principal.token
+            if not token.is_active:
+                return principal
+            return Principal(evolve(token, is_active=False, deactivated_at=now), principal.project)
+
+        self._replace(project_id, revoked)
+        self._revoke(lambda principal: principal.project.id == project_id)
+
+    def forget(self) -> None:
+        """Ask the store again for everything."""
+        self._entries.clear()
+        self._unknown.clear()
+        self._distrust()
+
+    def _usable(self, secret: str) -> Deferred[Principal]:
+        raw = secret.encode()
+        principal = self.warm(raw)
+        found: Deferred[Principal]
+        if principal is None:
+            found = self.load(raw)
+        else:
+            found = Deferred()
+            found.callback(principal)
+
+        def judge(principal: Principal) -> Principal:
+            fault = fault_of(principal.token, principal.project, self._seconds())
+            if fault is not None:
+                raise fault
+            return principal
+
+        return found.addCallback(judge)
+
+    def _replace(self, project_id: str, change: Callable[[Principal], Principal]) -> None:
+        self._distrust()
+        for digest, entry in self._entries.items():
+            if entry.principal.project.id == project_id:
+                self._entries[digest] = evolve(entry, principal=change(entry.principal))
+
+    def _distrust(self) -> None:
+        for loading in self._loading.values():
+            loading.stale = True
+
+    def _revoke(self, concerns: Callable[[Principal], bool]) -> None:
+        for watch in [watch for watch in self._watches if concerns(watch.principal)]:
+            if watch in self._watches:
+                self._watches.discard(watch)
+                watch.revoked()
+
+    def _ask(self, loading: _Loading) -> None:
+        asking = self._tokens.by_hash(loading.digest.hex()).addCallback(self._with_project)
+        asking.addCallbacks(self._loaded, self._not_loaded, callbackArgs=(loading,), errbackArgs=(loading,))
+
+    def _with_project(self, token: Token | None) -> Deferred[Principal]:
+        if token is None:
+            raise TokenNotFound()
+        found = token
+
+        def complete(project: Project | None) -> Principal:
+            if project is None:
+                raise TokenNotFound()
+            return Principal(found, project)
+
+        return self._projects.get(token.project_id).addCallback(complete)
+
+    def _again(self, loading: _Loading) -> bool:
+        if not loading.stale or loading.attempts >= _ATTEMPTS:
+            return False
+        loading.stale = False
+        loading.attempts += 1
+        self._ask(loading)
+        return True
+
+    def _loaded(self, principal: Principal, loading: _Loading) -> None:
+        if self._again(loading):
+            return
+        del self._loading[loading.digest]
+        if not loading.stale:
+            self._remember(loading.digest, principal)
+        for waiter in loading.waiting:
+            if not waiter.called:
+                waiter.callback(principal)
+
+    def _not_loaded(self, reason: Failure, loading: _Loading) -> None:
+        if self._again(loading):
+            return
+        del self._loading[loading.digest]
+        if reason.check(TokenNotFound):
+            self._entries.pop(loading.digest, None)
+            if not loading.stale:
+                self._remember_unknown(loading.digest)
+        error = reason.value if isinstance(reason.value, ProxyError) else Unavailable("tokens cannot be looked up")
+        for waiter in loading.waiting:
+            if not waiter.called:
+                waiter.errback(error)
+
+    def _remember(self, digest: bytes, principal: Principal) -> None:
+        self._entries[digest] = _Entry(principal, self._seconds())
+        self._entries.move_to_end(digest)
+        if len(self._entries) > self._max_entries:
+            self._entries.popitem(last=False)
+
+    def _remember_unknown(self, digest: bytes) -> None:
+        self._unknown[digest] = self._seconds() + self._negative_ttl
+        self._unknown.move_to_end(digest)
+        if len(self._unknown) > self._max_negative:
+            self._unknown.popitem(last=False)
+
+
+def _is_revoked(principal: Principal) -> bool:
+    return not (principal.token.is_active and principal.project.is_active)

@@ -1,172 +1,260 @@
-"""Exact quotas without SQL on the way of a request: a few uses are leased at a time and spent in memory."""
+"""Quotas spent from leases, and uses counted in memory and written down in batches."""
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredLock, fail, inlineCallbacks, succeed
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ..errors import RateLimitExceeded, Unavailable
+from ..core.quotas import MAX_LEASE, Account, Grant, Settlement
+from ..errors import OutcomeUnknown, ProxyError, RateLimitExceeded, Unavailable
 from ..interfaces import IQuota
 
 if TYPE_CHECKING:
-    from twisted.internet.interfaces import IReactorTime
-    from twisted.python.failure import Failure
+    from collections.abc import Generator
 
     from ..message import Principal
+    from .database import Database
 
-MAX_LEASE = 64
-"""What a crash can lose of one token at most, and what saves that many statements."""
+SPENT_FOR = 2.0
+"""Seconds that a quota which the database called spent is refused without asking it again."""
+
+HELD_FOR = 0.25
+"""The same where other workers hold leases, which they may hand back."""
 
 
-@define(eq=False, slots=True)
-class _Account:
+@define(slots=True, eq=False)
+class _Holding:
     """
-    One token's uses in this process.
+    One token in this process.
 
-    @ivar left: leased and not spent.
-    @ivar spent: spent and not written down.
-    @ivar settled: leased uses among C{spent}.
+    @ivar waiting: requests that wait for the next lease.
+    @ivar leasing: one is being asked for; all who wait, wait for that one.
+    @ivar fence: raised when a lease granted under earlier limits must not be spent any more.
+    @ivar refused_until: no lease is asked for before this moment.
     """
 
-    left: int = 0
-    spent: int = 0
-    settled: int = 0
-    last_used_at: float | None = None
+    account: Account
+    waiting: deque[Deferred[None]] = field(factory=deque)
     leasing: bool = False
-    waiting: list[Deferred[None]] = field(factory=list)
+    fence: int = 0
+    refused_until: float = 0.0
+
+    def leave(self, waiter: Deferred[None]) -> None:
+        """One that was cancelled takes no use."""
+        if waiter in self.waiting:
+            self.waiting.remove(waiter)
+
+    def is_idle(self, now: float) -> bool:
+        account = self.account
+        return (
+            account.is_settled()
+            and not (account.available or self.waiting or self.leasing)
+            and self.refused_until <= now
+        )
 
 
 @implementer(IQuota)
 class LeasedQuota:
     """
-    C{max_requests} of N is N uses, over all processes that share the database.
+    Exact for limited tokens, whatever the number of processes; counts for all.
 
-    Uses are counted in memory and written every C{flush_interval}; what could not be written is kept for the next
-    time. A process that dies loses the leases that it holds: fewer uses, never more.
+    What it keeps in memory is bounded by the number of tokens that were used within the last two
+    intervals: leases that lie idle for one are handed back.
+
+    @param clock: its C{seconds} are since the epoch.
+    @param max_lease: what a crash may lose of one token.
+    @param flush_interval: seconds between two writings.
     """
 
     _log = Logger()
 
     def __init__(
-        self, clock: IReactorTime, database: Any, *, max_lease: int = MAX_LEASE, flush_interval: float = 5.0
+        self, clock: Any, database: Database, *, max_lease: int = MAX_LEASE, flush_interval: float = 5.0
     ) -> None:
         self._seconds = clock.seconds
-        self._store = database.tokens
+        self._usage = database.usage
         self._max_lease = max_lease
         self._interval = flush_interval
-        self._accounts: dict[str, _Account] = {}
-        self._flushing = LoopingCall(self.flush)
-        self._flushing.clock = clock
+        self._held: dict[str, _Holding] = {}
+        self._writing = DeferredLock()
+        self._leases_in_flight = 0
+        self._quiet: Deferred[None] | None = None
+        self._stopped = False
+        self._loop = LoopingCall(self._tick)
+        self._loop.clock = clock
 
     def start(self) -> None:
-        self._flushing.start(self._interval, now=False)
+        """Write down at intervals from now on."""
+        self._loop.start(self._interval, now=False)
+
+    @inlineCallbacks
+    def stop(self) -> Generator[Deferred[Any], Any, None]:
+        """Hand back what is leased and write down what was used. Fails if that cannot be written."""
+        if self._loop.running:
+            self._loop.stop()
+        self._stopped = True
+        if self._leases_in_flight:
+            self._quiet = Deferred()
+            yield self._quiet
+        for holding in self._held.values():
+            holding.account.drop_lease()
+        yield self.flush()
 
     def spend(self, principal: Principal) -> Deferred[None] | None:
         token = principal.token
-        account = self._accounts.get(token.id)
-        if account is None:
-            account = self._accounts[token.id] = _Account()
+        holding = self._held.get(token.id)
+        if holding is None:
+            holding = self._held[token.id] = _Holding(Account(token.id))
         if token.max_requests is None:
-            account.spent += 1
-            account.last_used_at = self._seconds()
+            holding.account.count(self._seconds())
             return None
-        if account.left > 0 and not account.waiting:
-            self._take(account)
+        now = self._seconds()
+        if holding.account.spend(now):
             return None
-        waiting: Deferred[None] = Deferred(account.waiting.remove)
-        account.waiting.append(waiting)
-        self._lease(token.id, account)
-        return waiting
+        return self._wait(holding, now)
 
     def give_back(self, principal: Principal) -> None:
-        account = self._accounts.get(principal.token.id)
-        if account is None:
-            account = self._accounts[principal.token.id] = _Account()
-        account.spent -= 1
-        if principal.token.max_requests is not None:
-            account.settled -= 1
-            account.left += 1
-
-    def limits_changed(self, token_id: str) -> Deferred[None]:
-        """The limit is another: what is leased under the old one goes back."""
-        account = self._accounts.get(token_id)
-        if account is not None:
-            account.settled += account.left
-            account.left = 0
-        return self.flush()
+        token = principal.token
+        holding = self._held.get(token.id)
+        if holding is None:
+            holding = self._held[token.id] = _Holding(Account(token.id))
+        holding.refused_until = 0.0
+        if token.max_requests is None or holding.fence:
+            # It may be one that the new limit does not allow: let the database decide.
+            holding.account.uncount()
+        else:
+            holding.account.unspend()
+            self._serve(holding)
 
     def flush(self) -> Deferred[None]:
-        """Write down what was used. Never fails."""
-        batch: dict[str, tuple[int, int, float | None]] = {}
-        for token_id, account in list(self._accounts.items()):
-            if account.spent or account.settled:
-                batch[token_id] = (account.spent, account.settled, account.last_used_at)
-                account.spent = account.settled = 0
-            elif not account.left and not account.leasing and not account.waiting:
-                del self._accounts[token_id]
-        if not batch:
-            done: Deferred[None] = Deferred()
-            done.callback(None)
-            return done
+        """
+        Write down what was used until now; then the store's numbers are the present ones.
 
-        def failed(reason: Failure) -> None:
-            self._log.failure("uses could not be written down; they are kept for the next time", reason)
-            for token_id, (spent, settled, last) in batch.items():
-                account = self._accounts.setdefault(token_id, _Account())
-                account.spent += spent
-                account.settled += settled
-                account.last_used_at = account.last_used_at or last
+        Fails with L{Unavailable}, and keeps the numbers for the next time.
+        """
+        return self._writing.run(self._flush, list(self._held.values()))
 
-        settling: Deferred[None] = self._store.settle(batch)
-        return settling.addErrback(failed)
+    def settle(self, token_id: str) -> Deferred[None]:
+        """
+        Forget what is leased of a token, and write down what was used of it: its limits have changed.
 
-    def stop(self) -> Deferred[None]:
-        """Write everything down and give the leases back."""
-        if self._flushing.running:
-            self._flushing.stop()
-        for account in self._accounts.values():
-            account.settled += account.left
-            account.left = 0
-        return self.flush()
+        From this call on, not only from when the Deferred fires, nothing is spent that was leased before.
+        """
+        holding = self._held.get(token_id)
+        if holding is None:
+            return succeed(None)
+        holding.fence += 1
+        holding.refused_until = 0.0
+        holding.account.drop_lease()
+        return self._writing.run(self._flush, [holding])
 
-    def _take(self, account: _Account) -> None:
-        account.left -= 1
-        account.spent += 1
-        account.settled += 1
-        account.last_used_at = self._seconds()
+    def _wait(self, holding: _Holding, now: float) -> Deferred[None]:
+        if self._stopped:
+            return fail(Unavailable("shutting down"))
+        if now < holding.refused_until:
+            return fail(RateLimitExceeded())
+        waiter: Deferred[None] = Deferred(holding.leave)
+        holding.waiting.append(waiter)
+        if not holding.leasing:
+            self._lease(holding)
+        return waiter
 
-    def _lease(self, token_id: str, account: _Account) -> None:
-        if account.leasing:
-            return
-        account.leasing = True
-        wanted = max(self._max_lease, len(account.waiting))
-        leasing: Deferred[int] = self._store.lease(token_id, min(wanted, self._max_lease))
-        leasing.addCallbacks(self._leased, self._not_leased, (token_id, account), {}, (account,))
+    def _lease(self, holding: _Holding) -> None:
+        holding.leasing = True
+        self._leases_in_flight += 1
+        fence = holding.fence
+        settlement = holding.account.settle()
+        leasing = self._usage.lease(settlement, len(holding.waiting), self._max_lease)
+        leasing.addCallbacks(
+            self._granted, self._failed, callbackArgs=(holding, fence), errbackArgs=(holding, settlement)
+        )
+        leasing.addErrback(lambda reason: self._log.failure("a lease could not be handed out", reason))
+        leasing.addBoth(self._lease_over)
 
-    def _leased(self, count: int, token_id: str, account: _Account) -> None:
-        account.leasing = False
-        account.left += count
-        while account.waiting and account.left > 0:
-            waiting = account.waiting.pop(0)
-            self._take(account)
-            waiting.callback(None)
-        if account.waiting:
-            if count:
-                self._lease(token_id, account)
-            else:
-                self._refuse(account, RateLimitExceeded())
+    def _granted(self, grant: Grant, holding: _Holding, fence: int) -> None:
+        holding.leasing = False
+        holding.account.available += grant.size
+        if holding.fence != fence:
+            holding.account.drop_lease()
+        elif not grant.size:
+            self._refuse(holding, grant)
+        self._serve(holding)
+        if holding.waiting:
+            self._lease(holding)
 
-    def _not_leased(self, reason: Failure, account: _Account) -> None:
-        account.leasing = False
-        self._log.failure("uses cannot be counted", reason)
-        self._refuse(account, Unavailable("uses cannot be counted"))
+    def _refuse(self, holding: _Holding, grant: Grant) -> None:
+        # A use that was given back meanwhile is still there for the first who waits.
+        self._serve(holding)
+        if holding.waiting:
+            holding.refused_until = self._seconds() + (HELD_FOR if grant.held_elsewhere else SPENT_FOR)
+        _turn_away(holding, grant.refusal())
 
-    def _refuse(self, account: _Account, error: Exception) -> None:
-        waiting, account.waiting = account.waiting, []
-        for one in waiting:
-            one.errback(error)
+    def _failed(self, reason: Failure, holding: _Holding, settlement: Settlement) -> None:
+        holding.leasing = False
+        self._keep(holding, settlement, reason)
+        _turn_away(holding, _for_clients(reason))
+
+    def _lease_over(self, _: object) -> None:
+        self._leases_in_flight -= 1
+        if self._quiet is not None and not self._leases_in_flight:
+            quiet, self._quiet = self._quiet, None
+            quiet.callback(None)
+
+    def _serve(self, holding: _Holding) -> None:
+        while holding.waiting and holding.account.spend(self._seconds()):
+            holding.waiting.popleft().callback(None)
+
+    def _tick(self) -> Deferred[None]:
+        idle_since = self._seconds() - self._interval
+        for holding in self._held.values():
+            used_at = holding.account.last_used_at
+            if not holding.leasing and (used_at is None or used_at <= idle_since):
+                holding.account.drop_lease()
+        # A LoopingCall ends at its first failure. What went wrong has been logged.
+        return self.flush().addErrback(lambda _: None).addCallback(self._prune)
+
+    def _prune(self, _: object) -> None:
+        now = self._seconds()
+        for token_id in [token_id for token_id, holding in self._held.items() if holding.is_idle(now)]:
+            del self._held[token_id]
+
+    def _flush(self, holdings: list[_Holding]) -> Deferred[None]:
+        taken = [(each, each.account.settle()) for each in holdings if not each.account.is_settled()]
+        if not taken:
+            return succeed(None)
+
+        def failed(reason: Failure) -> Failure:
+            for holding, settlement in taken:
+                self._keep(holding, settlement, reason)
+            self._log.warn("the uses of {count} tokens could not be written down; they are kept", count=len(taken))
+            return Failure(_for_clients(reason))
+
+        return self._usage.settle([settlement for _, settlement in taken]).addErrback(failed)
+
+    def _keep(self, holding: _Holding, settlement: Settlement, reason: Failure) -> None:
+        if reason.check(OutcomeUnknown):
+            settlement = settlement.without_returns()
+        holding.account.restore(settlement)
+        # It may have been pruned while it was being written.
+        current = self._held.setdefault(holding.account.token_id, holding)
+        if current is not holding:
+            current.account.restore(holding.account.settle())
+
+
+def _turn_away(holding: _Holding, error: ProxyError) -> None:
+    turned_away, holding.waiting = holding.waiting, deque()
+    for waiter in list(turned_away):
+        if not waiter.called:
+            waiter.errback(error)
+
+
+def _for_clients(reason: Failure) -> ProxyError:
+    error = reason.value
+    return error if isinstance(error, ProxyError) else Unavailable("the quota cannot be asked")

@@ -1,105 +1,108 @@
-"""Projects at rest."""
+"""Projects in the database."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import func, literal, select
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import IntegrityError
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 from zope.interface import implementer
 
+from ..errors import DuplicateName
 from ..interfaces import IProjectStore
 from ..message import Project
-from .schema import micros, projects, seconds
+from .schema import Moment, projects
+from .secrets import KeyRing, Undecipherable
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-    from twisted.internet.defer import Deferred
+    from .database import Database
 
-    from .engine import Database
-
-
-class DuplicateName(Exception):
-    """Another project has this name."""
+__all__ = ["DuplicateName", "ProjectStore"]
 
 
 @implementer(IProjectStore)
 class ProjectStore:
-    def __init__(self, database: Database) -> None:
+    """
+    A project whose key cannot be decrypted (the row was tampered with) is shown without a key, and
+    the log says which one it is: the others are not to suffer.
+    """
+
+    _log = Logger()
+
+    def __init__(self, clock: Any, database: Database, keys: KeyRing) -> None:
+        self._seconds = clock.seconds
         self._database = database
+        self._keys = keys
 
     def create(self, project: Project) -> Deferred[None]:
-        def insert(connection: Connection) -> None:
-            from sqlalchemy.exc import IntegrityError
-
-            try:
-                connection.execute(projects.insert().values(self._row(project)))
-            except IntegrityError:
-                raise DuplicateName(project.name) from None
-
-        return self._database.run(insert)
-
-    def get(self, project_id: str) -> Deferred[Project | None]:
-        return self._database.run(lambda connection: self._get(connection, project_id))
-
-    def list(self) -> Deferred[list[Project]]:
-        def read(connection: Connection) -> list[Project]:
-            return [self._project(row) for row in connection.execute(projects.select().order_by(projects.c.name))]
-
-        return self._database.run(read)
-
-    def update(
-        self,
-        project_id: str,
-        *,
-        now: float,
-        name: str | None = None,
-        api_key: str | None = None,
-        is_active: bool | None = None,
-    ) -> Deferred[Project | None]:
-        """Change what is given and only that; C{deactivated_at} follows C{is_active}."""
-
-        def change(connection: Connection) -> Project | None:
-            from sqlalchemy.exc import IntegrityError
-
-            before = self._get(connection, project_id)
-            if before is None:
-                return None
-            changed: dict[str, Any] = {"updated_at": micros(now)}
-            if name is not None:
-                changed["name"] = name
-            if api_key is not None:
-                changed["api_key"] = self._database.cipher.encrypt(api_key)
-            if is_active is not None and is_active != before.is_active:
-                changed |= {"is_active": is_active, "deactivated_at": None if is_active else micros(now)}
-            try:
-                connection.execute(projects.update().where(projects.c.id == project_id).values(changed))
-            except IntegrityError:
-                raise DuplicateName(name) from None
-            return self._get(connection, project_id)
-
-        return self._database.run(change)
-
-    def _get(self, connection: Connection, project_id: str) -> Project | None:
-        row = connection.execute(projects.select().where(projects.c.id == project_id)).one_or_none()
-        return None if row is None else self._project(row)
-
-    def _row(self, project: Project) -> dict[str, Any]:
-        return {
+        row = {
             "id": project.id,
             "name": project.name,
-            "api_key": self._database.cipher.encrypt(project.api_key),
+            "api_key": self._keys.seal(project.api_key, _place(project.id)),
             "is_active": project.is_active,
-            "deactivated_at": micros(project.deactivated_at),
-            "created_at": micros(project.created_at),
-            "updated_at": micros(project.updated_at),
+            "deactivated_at": project.deactivated_at,
+            "created_at": project.created_at,
+            "updated_at": project.updated_at,
         }
+        creating = self._database.run(lambda connection: connection.execute(projects.insert().values(row)))
+        return creating.addCallbacks(lambda _: None, _duplicate)
+
+    def get(self, project_id: str) -> Deferred[Project | None]:
+        return self._database.read(lambda connection: self._get(connection, project_id))
+
+    def list(self) -> Deferred[list[Project]]:
+        query = select(projects).order_by(projects.c.name)
+        return self._database.read(lambda connection: [self._project(row) for row in connection.execute(query)])
+
+    def update(
+        self, project_id: str, *, name: str | None = None, api_key: str | None = None, is_active: bool | None = None
+    ) -> Deferred[Project | None]:
+        now = self._seconds()
+        changes: dict[str, Any] = {"updated_at": now}
+        if name is not None:
+            changes["name"] = name
+        if api_key is not None:
+            changes["api_key"] = self._keys.seal(api_key, _place(project_id))
+        if is_active is not None:
+            changes |= activity(projects, is_active, now)
+        statement = projects.update().where(projects.c.id == project_id).values(changes)
+
+        def change(connection: Connection) -> Project | None:
+            connection.execute(statement)
+            return self._get(connection, project_id)
+
+        return self._database.run(change).addErrback(_duplicate)
+
+    def _get(self, connection: Connection, project_id: str) -> Project | None:
+        row = connection.execute(select(projects).where(projects.c.id == project_id)).first()
+        return None if row is None else self._project(row)
 
     def _project(self, row: Any) -> Project:
-        return Project(
-            id=row.id,
-            name=row.name,
-            api_key=self._database.cipher.decrypt(row.api_key),
-            is_active=bool(row.is_active),
-            deactivated_at=seconds(row.deactivated_at),
-            created_at=row.created_at / 1_000_000,
-            updated_at=row.updated_at / 1_000_000,
-        )
+        try:
+            api_key = self._keys.open(row.api_key, _place(row.id))
+        except Undecipherable as error:
+            self._log.error("the upstream key of project {project}: {reason}", project=row.id, reason=str(error))
+            api_key = ""
+        return Project(row.id, row.name, api_key, row.is_active, row.deactivated_at, row.created_at, row.updated_at)
+
+
+def activity(table: Any, is_active: bool, now: float) -> dict[str, Any]:
+    """
+    What changes with C{is_active}: the moment of the first deactivation is kept until activated again.
+
+    It does not read C{is_active}: MySQL would see the new value, the others the old one.
+    """
+    moment = None if is_active else func.coalesce(table.c.deactivated_at, literal(now, Moment()))
+    return {"is_active": is_active, "deactivated_at": moment}
+
+
+def _place(project_id: str) -> str:
+    return f"projects/{project_id}/api_key"
+
+
+def _duplicate(reason: Any) -> Any:
+    reason.trap(IntegrityError)
+    raise DuplicateName() from None

@@ -1,69 +1,104 @@
-"""Upstream keys at rest: AES-256-GCM, in the reference's form C{enc:v1:} and base64."""
+"""
+Upstream keys at rest: AES-256-GCM, C{enc:v1:} and base64 of nonce (12), ciphertext, tag (16).
+
+The form is the reference's. Ours are bound to the row that they stand in (the additional data of
+GCM), so that nobody who can write to the database can have one project spend with another's key.
+What the reference wrote is not bound to anything and is read all the same.
+"""
 
 from __future__ import annotations
 
 import os
 from base64 import b64decode, b64encode
+from binascii import Error as Base64Error
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ..errors import ConfigError
 
 PREFIX = "enc:v1:"
+KEY_SIZE = 32
 _NONCE = 12
+_TAG = 16
 
 
-def parse_key(text: str) -> bytes:
-    """
-    The 32 bytes of an C{ENCRYPTION_KEY}.
-
-    @raise ConfigError: it is not base64 of 32 bytes.
-    """
-    try:
-        key = b64decode(text.strip(), validate=True)
-    except ValueError:
-        raise ConfigError("ENCRYPTION_KEY: expected base64; make one with: openssl rand -base64 32") from None
-    if len(key) != 32:
-        raise ConfigError(f"ENCRYPTION_KEY: expected base64 of exactly 32 bytes, got {len(key)}")
-    return key
-
-
-class WrongKey(Exception):
-    """What was read is not encrypted with this key, or was changed."""
+class Undecipherable(Exception):
+    """It was made with another key, for another row, or is damaged."""
 
 
 class Cipher:
     """
-    @param key: 32 bytes; C{None} stores in clear and cannot read what is encrypted.
+    Seals and opens with one key.
+
+    @param key: 32 bytes.
+    @raise ConfigError: the key has another length.
     """
 
-    def __init__(self, key: bytes | None) -> None:
-        self._aead = None
-        if key is not None:
-            from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+    def __init__(self, key: bytes) -> None:
+        if len(key) != KEY_SIZE:
+            raise ConfigError(f"ENCRYPTION_KEY: expected {KEY_SIZE} bytes, got {len(key)}")
+        self._key = AESGCM(key)
 
-            self._aead = AESGCM(key)
+    def seal(self, plain: str, place: str) -> str:
+        """
+        Encrypt.
 
-    @property
-    def encrypts(self) -> bool:
-        return self._aead is not None
-
-    def encrypt(self, text: str) -> str:
-        if self._aead is None or not text:
-            return text
+        @param place: where the result will stand; it opens only there.
+        """
         nonce = os.urandom(_NONCE)
-        return PREFIX + b64encode(nonce + self._aead.encrypt(nonce, text.encode(), None)).decode("ascii")
+        return PREFIX + b64encode(nonce + self._key.encrypt(nonce, plain.encode(), place.encode())).decode()
 
-    def decrypt(self, stored: str) -> str:
+    def open(self, sealed: str, place: str) -> str:
         """
-        @raise WrongKey: there is no key, or it is another one.
+        Decrypt.
+
+        @raise Undecipherable: with nothing of the text in it.
         """
-        if not stored.startswith(PREFIX):
+        nonce, ciphertext = _parts(sealed)
+        for bound_to in (place.encode(), None):
+            try:
+                return self._key.decrypt(nonce, ciphertext, bound_to).decode()
+            except InvalidTag:
+                continue
+        raise Undecipherable("decryption failed")
+
+
+def is_sealed(text: str) -> bool:
+    """Whether it claims to be encrypted."""
+    return text.startswith(PREFIX)
+
+
+def _parts(sealed: str) -> tuple[bytes, bytes]:
+    try:
+        raw = b64decode(sealed[len(PREFIX) :], validate=True)
+    except (Base64Error, ValueError):
+        raise Undecipherable("invalid ciphertext format") from None
+    if not is_sealed(sealed) or len(raw) < _NONCE + _TAG:
+        raise Undecipherable("invalid ciphertext format")
+    return raw[:_NONCE], raw[_NONCE:]
+
+
+class KeyRing:
+    """
+    What the project store encrypts with: a L{Cipher}, or nothing where no key is configured.
+
+    A stored text without the prefix is plain, from the time before a key was configured.
+    """
+
+    def __init__(self, cipher: Cipher | None) -> None:
+        self._cipher = cipher
+
+    def seal(self, plain: str, place: str) -> str:
+        """Nothing stays nothing."""
+        return self._cipher.seal(plain, place) if self._cipher is not None and plain else plain
+
+    def open(self, stored: str, place: str) -> str:
+        """
+        @raise Undecipherable: also where it is encrypted and no key is configured.
+        """
+        if not is_sealed(stored):
             return stored
-        if self._aead is None:
-            raise WrongKey("the database is encrypted and no encryption key is configured")
-        from cryptography.exceptions import InvalidTag
-
-        try:
-            sealed = b64decode(stored[len(PREFIX) :], validate=True)
-            return self._aead.decrypt(sealed[:_NONCE], sealed[_NONCE:], None).decode()
-        except (InvalidTag, ValueError):
-            raise WrongKey("the encryption key is not the one of this database") from None
+        if self._cipher is None:
+            raise Undecipherable("no encryption key configured")
+        return self._cipher.open(stored, place)

@@ -1,131 +1,193 @@
-"""Resources that speak JSON: one error shape, strict input, answers that may take their time."""
+"""Resources that speak JSON: what is asked is validated before it is acted on, what fails is said in one shape."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
 
 import msgspec
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.error import ConnectionDone, ConnectionLost
+from attrs import define, field, frozen
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
-if TYPE_CHECKING:
-    from collections.abc import Coroutine
+from ..errors import (
+    BadRequest,
+    ContentTooLarge,
+    InternalError,
+    MethodNotAllowed,
+    ProxyError,
+    UnsupportedMediaType,
+)
 
-    from twisted.python.failure import Failure
-
-MOST_BYTES = 64 * 1024
-"""Of a request body; no management request needs more."""
-
-S = TypeVar("S")
+MAX_BODY = 64 * 1024
+"""Bytes; the longest body that makes sense is a project with a key of some kilobytes."""
 
 
-class ApiFault(Exception):
+@define(eq=False, slots=True)
+class Call:
     """
-    What a JSON resource answers instead of a result.
+    One request to one operation.
 
-    @ivar extra: further members of the body.
-    @ivar fields: further header fields.
+    @ivar body: an instance of the operation's body type, C{None} where it has none.
+    @ivar details: what the operation found worth noting, for whoever keeps a record of calls; no secrets.
     """
 
-    def __init__(self, status: int, error: str, code: str = "", *, fields: Any = (), **extra: str) -> None:
-        super().__init__(status, error)
-        self.status = status
-        self.body: dict[str, Any] = {"error": error, **({"code": code} if code else {}), **extra}
-        self.fields = tuple(fields)
+    request: Any
+    body: Any = None
+    details: dict[str, object] = field(factory=dict)
 
 
-class Answer:
-    """A status beside a value; C{None} is no content."""
-
-    def __init__(self, status: int, value: Any = None, **fields: str) -> None:
-        self.status = status
-        self.value = value
-        self.fields = tuple((name.replace("_", "-"), text) for name, text in fields.items())
-
-
-def read_json(request: Any, form: type[S]) -> S:
+@frozen
+class Operation:
     """
-    The body of a request as C{form}, a L{msgspec.Struct}.
+    What one method of one resource does.
 
-    @raise ApiFault: 400, 413 or 415.
+    @ivar respond: its result is sent as JSON, C{None} as 204. A L{ProxyError} becomes the answer.
+    @ivar body: what the request's content must be; C{None} ignores it.
+    @ivar action: what a record of calls names it.
     """
-    content_type = (request.getHeader(b"content-type") or b"application/json").split(b";")[0].strip().lower()
-    if content_type != b"application/json":
-        raise ApiFault(415, "expected Content-Type: application/json", "unsupported_media_type")
-    content = request.content.read(MOST_BYTES + 1)
-    if len(content) > MOST_BYTES:
-        raise ApiFault(413, f"at most {MOST_BYTES} bytes are read", "content_too_large")
-    try:
-        return msgspec.json.decode(content, type=form)
-    except msgspec.ValidationError as error:
-        raise ApiFault(400, "invalid request body", "invalid_request", description=str(error)) from None
-    except msgspec.DecodeError:
-        raise ApiFault(400, "invalid request body", "invalid_request", description="not valid JSON") from None
+
+    respond: Callable[[Call], Coroutine[Deferred[Any], Any, Any]]
+    body: type[msgspec.Struct] | None = None
+    status: int = 200
+    action: str = ""
 
 
 class JsonResource(Resource):
     """
-    Methods named C{on_GET}, C{on_POST} … are coroutines that return a value, an L{Answer}, or raise an L{ApiFault}.
+    Works with C{twisted.web}'s own request as with ours: it uses C{content}, C{getHeader},
+    C{setResponseCode}, C{setHeader}, C{write}, C{finish} and C{notifyFinish}.
+
+    A client that leaves does not stop what was begun: a change is made whole, with all who have to
+    know of it; only its answer goes nowhere.
+
+    @param operations: by method; C{HEAD} comes with C{GET}.
     """
 
     isLeaf = True
     _log = Logger()
 
+    def __init__(self, operations: Mapping[bytes, Operation], *, max_body: int = MAX_BODY) -> None:
+        super().__init__()
+        self._operations = operations
+        self._max_body = max_body
+
+    def authorize(self, request: Any) -> None:
+        """Called before anything else; raise a L{ProxyError} to refuse."""
+
+    def finished(self, call: Call, operation: Operation | None, error: ProxyError | None) -> None:
+        """Called once a call, when its answer is known and before it is sent."""
+
+    def refusal(self, method: bytes) -> ProxyError:
+        """What a method is answered with that is not supported."""
+        error = MethodNotAllowed(self.allowed())
+        error.message = "method not allowed"
+        return error
+
+    def allowed(self) -> tuple[bytes, ...]:
+        """The supported methods, for C{Allow}."""
+        names = set(self._operations)
+        if b"GET" in names:
+            names.add(b"HEAD")
+        return tuple(sorted(names))
+
     def render(self, request: Any) -> int:
-        method = request.method.decode("latin-1")
-        action = getattr(self, f"on_{'GET' if method == 'HEAD' else method}", None)
-        running: Deferred[Any] = Deferred.fromCoroutine(self._run(action, request))
-        request.notifyFinish().addErrback(lambda _: running.cancel())
-        running.addCallback(self._write, request)
-        running.addErrback(self._gone)
+        left: list[bool] = []
+        request.notifyFinish().addErrback(lambda _: left.append(True))
+        call = Call(request)
+        operation: Operation | None = None
+        try:
+            self.authorize(request)
+            operation = self._operation(request.method)
+            if operation.body is not None:
+                call.body = _content(request, operation.body, self._max_body)
+        except ProxyError as error:
+            self._answer(call, operation, left, error)
+            return NOT_DONE_YET
+        responding = Deferred.fromCoroutine(operation.respond(call))
+        responding.addErrback(self._failed)
+        responding.addCallback(lambda result: self._answer(call, operation, left, result))
+        responding.addErrback(lambda reason: self._log.failure("an answer could not be sent", reason))
         return NOT_DONE_YET
 
-    def allowed(self) -> list[str]:
-        """The methods that there are."""
-        methods = [name[3:] for name in dir(self) if name.startswith("on_")]
-        return sorted([*methods, "HEAD"] if "GET" in methods else methods)
+    def _operation(self, method: bytes) -> Operation:
+        operation = self._operations.get(b"GET" if method == b"HEAD" else method)
+        if operation is None:
+            raise self.refusal(method)
+        return operation
 
-    def admit(self, request: Any) -> None:
-        """Raise an L{ApiFault} for whom this is not."""
+    def _failed(self, reason: Failure) -> ProxyError:
+        error = reason.value
+        if isinstance(error, ProxyError):
+            return error
+        self._log.failure("a call failed", reason)
+        return InternalError()
 
-    async def _run(self, action: Any, request: Any) -> Answer:
+    def _answer(self, call: Call, operation: Operation | None, left: list[bool], result: Any) -> None:
+        error = result if isinstance(result, ProxyError) else None
         try:
-            self.admit(request)
-            if action is None:
-                raise ApiFault(
-                    405, "method not allowed", "method_not_allowed", fields=[("Allow", ", ".join(self.allowed()))]
-                )
-            result = await _awaited(action(request))
-        except ApiFault as fault:
-            answer = Answer(fault.status, fault.body)
-            answer.fields = fault.fields
-            return answer
+            self.finished(call, operation, error)
         except Exception:
-            self._log.failure("{method} {path} failed", method=request.method, path=request.path)
-            return Answer(500, {"error": "internal server error", "code": "internal_error"})
-        return result if isinstance(result, Answer) else Answer(200, result)
-
-    def _write(self, answer: Answer, request: Any) -> None:
-        request.setResponseCode(answer.status)
-        for name, text in answer.fields:
-            request.setHeader(name, text)
-        request.setHeader(b"Cache-Control", b"no-store")
-        request.setHeader(b"X-Content-Type-Options", b"nosniff")
-        if answer.status != 204:
-            body = msgspec.json.encode(answer.value) + b"\n"
-            request.setHeader(b"Content-Type", b"application/json")
-            request.setHeader(b"Content-Length", b"%d" % len(body))
-            if request.method != b"HEAD":
-                request.write(body)
-        request.finish()
-
-    def _gone(self, reason: Failure) -> None:
-        """Whoever asked has left."""
-        reason.trap(CancelledError, ConnectionLost, ConnectionDone)
+            # Whoever keeps a record of calls does not decide what is answered.
+            self._log.failure("a call could not be recorded")
+        if left:
+            return
+        if error is not None:
+            send(call.request, error.status, problem(error), error.fields)
+        elif operation is not None:
+            send(call.request, 204 if result is None else operation.status, result)
 
 
-async def _awaited(result: Coroutine[Any, Any, Any]) -> Any:
-    return await result
+def problem(error: ProxyError) -> dict[str, object]:
+    """The body of an error: the reference's C{error}, C{code} and, where there is more to say, C{description}."""
+    body: dict[str, object] = {"error": error.message, "code": error.code}
+    if error.description:
+        body["description"] = error.description
+    return body
+
+
+def send(request: Any, status: int, value: Any, fields: tuple[tuple[bytes, bytes], ...] = ()) -> None:
+    """Write an answer. Nothing that this API says may be kept by a cache or taken for a page."""
+    request.setResponseCode(status)
+    for name, content in ((b"Cache-Control", b"no-store"), (b"X-Content-Type-Options", b"nosniff"), *fields):
+        request.setHeader(name, content)
+    if status != 204:
+        body = msgspec.json.encode(value) + b"\n"
+        request.setHeader(b"Content-Type", b"application/json")
+        request.setHeader(b"Content-Length", b"%d" % len(body))
+        if request.method != b"HEAD":
+            request.write(body)
+    request.finish()
+
+
+def _content(request: Any, wanted: type[msgspec.Struct], max_body: int) -> msgspec.Struct:
+    _require_json(request.getHeader(b"content-type"))
+    content = request.content.read(max_body + 1) if request.content is not None else b""
+    if len(content) > max_body:
+        raise ContentTooLarge(f"at most {max_body} bytes are accepted")
+    try:
+        return msgspec.json.decode(content, type=wanted)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadRequest(_words(error), message="invalid request body") from None
+
+
+def _require_json(content_type: Any) -> None:
+    # A client that says nothing is believed: the reference never asked. A page in a browser cannot say nothing.
+    if content_type is None:
+        return
+    text = content_type if isinstance(content_type, str) else content_type.decode("latin-1")
+    kind, _, parameters = text.lower().partition(";")
+    kind = kind.strip()
+    if not (kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))):
+        raise UnsupportedMediaType("expected application/json")
+    charset = parameters.strip().replace(" ", "").replace('"', "")
+    if charset.startswith("charset=") and charset != "charset=utf-8":
+        raise UnsupportedMediaType("expected UTF-8")
+
+
+def _words(error: Exception) -> str:
+    # msgspec names the place and the expected type, never the value.
+    return "nested too deeply" if isinstance(error, RecursionError) else str(error)

@@ -1,4 +1,6 @@
-"""The management API, with the reference's routes, bodies and codes."""
+"""C{/manage}: projects, tokens, and who may change them."""
+
+from __future__ import annotations
 
 from .resource import manage_resource
 

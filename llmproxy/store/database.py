@@ -1,0 +1,176 @@
+"""A database: transactions on threads of its own, and the stores that use them."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sqlalchemy import event, text
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from twisted.internet.defer import Deferred, execute
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from ..errors import ConfigError, OutcomeUnknown, Unavailable
+from ..interfaces import IHealthCheck
+from .migrate import migrate, verify_key
+from .projects import ProjectStore
+from .secrets import Cipher, KeyRing
+from .tokens import TokenStore
+from .usage import Usage
+
+if TYPE_CHECKING:
+    from .locations import Location
+    from .threads import Threads
+
+T = TypeVar("T")
+
+FAULTS = (SQLAlchemyError, sqlite3.Error)
+"""What a database fails with; SQLAlchemy does not translate what fails while a connection is set up."""
+
+
+@implementer(IHealthCheck)
+class Database:
+    """
+    Made by L{llmproxy.store.engine.open_database}.
+
+    @ivar statements: how many statements have been sent, ever: a warm path sends none.
+    """
+
+    name = "database"
+    _log = Logger()
+
+    def __init__(
+        self, clock: Any, location: Location, encryption_key: bytes | None, threads: Callable[[int], Threads]
+    ) -> None:
+        self._location = location
+        self._cipher = None if encryption_key is None else Cipher(encryption_key)
+        self._readers = threads(location.readers)
+        self._writers = threads(location.writers) if location.writers else self._readers
+        self._running = 0
+        self._idle: Deferred[None] | None = None
+        self._open = False
+        self.statements = 0
+        self._engine = location.engine()
+        self._writing = self._engine.execution_options(llmproxy_writes=True)
+        event.listen(self._engine, "before_cursor_execute", self._count)
+        self.projects = ProjectStore(clock, self, KeyRing(self._cipher))
+        self.tokens = TokenStore(clock, self)
+        self.usage = Usage(self)
+
+    def start(self) -> Deferred[None]:
+        """
+        Connect, bring the schema up to date, and make sure that the encryption key is the right one.
+
+        Fails with L{ConfigError}, in one line.
+        """
+        for threads in {id(each): each for each in (self._readers, self._writers)}.values():
+            threads.start()
+        self._open = True
+        starting: Deferred[Any] = self._on(self._writers, self._prepare)
+        return starting.addErrback(self._give_up)
+
+    def _give_up(self, reason: Failure) -> Deferred[Any]:
+        # Threads would keep the process from ending.
+        return self.close().addBoth(lambda _: reason)
+
+    def run(self, call: Callable[[Connection], T]) -> Deferred[T]:
+        """
+        Call C{call} with a connection, in a transaction that may write and ends with it.
+
+        Fails with what C{call} raises, with L{Unavailable} if the database does, or with
+        L{OutcomeUnknown} if it failed at the very end. Cancelling forgets the result only.
+        """
+        return self._on(self._writers, lambda: self._transact(self._writing, call))
+
+    def read(self, call: Callable[[Connection], T]) -> Deferred[T]:
+        """The same for what only reads: it does not wait for writers."""
+        return self._on(self._readers, lambda: self._transact(self._engine, call))
+
+    def check(self) -> Deferred[None]:
+        """Ask it something."""
+        return self.read(lambda connection: connection.execute(text("SELECT 1"))).addCallback(lambda _: None)
+
+    def close(self) -> Deferred[None]:
+        """Wait for what runs, close the connections, end the threads. More than once is the same as once."""
+        if not self._open:
+            return execute(self._engine.dispose)
+        self._open = False
+        idle: Deferred[None] = Deferred()
+        if self._running:
+            self._idle = idle
+        else:
+            idle.callback(None)
+        # Closing the last connection of SQLite writes the log back into the file: not in the reactor's thread.
+        return idle.addCallback(lambda _: self._writers.run(self._engine.dispose)).addBoth(self._stop_threads)
+
+    def _stop_threads(self, result: T) -> T:
+        for threads in {id(each): each for each in (self._readers, self._writers)}.values():
+            threads.stop()
+        return result
+
+    def _on(self, threads: Threads, call: Callable[[], T]) -> Deferred[T]:
+        if not self._open:
+            return execute(self._refuse)
+        self._running += 1
+        result: Deferred[T] = Deferred()
+        running = threads.run(call)
+        running.addBoth(self._ended)
+        # One's own Deferred, so that who cancels does not make the call look ended.
+        running.addCallbacks(result.callback, result.errback)
+        return result
+
+    def _refuse(self) -> Any:
+        raise Unavailable("the database is not open")
+
+    def _ended(self, result: T) -> T:
+        self._running -= 1
+        if self._idle is not None and not self._running:
+            idle, self._idle = self._idle, None
+            idle.callback(None)
+        return result
+
+    def _transact(self, engine: Any, call: Callable[[Connection], T]) -> T:
+        try:
+            with engine.connect() as connection, connection.begin() as transaction:
+                result = call(connection)
+                self._commit(transaction)
+                return result
+        except IntegrityError:
+            raise
+        except FAULTS as error:
+            self._log.error("database: {reason}", reason=reason_of(error))
+            raise Unavailable("the database cannot be asked") from error
+
+    def _commit(self, transaction: Any) -> None:
+        try:
+            transaction.commit()
+        except FAULTS as error:
+            self._log.error("database: commit: {reason}", reason=reason_of(error))
+            raise OutcomeUnknown("the database failed while it wrote") from error
+
+    def _prepare(self) -> None:
+        label = self._location.label
+        try:
+            self._location.make_file()
+            with self._writing.begin() as connection:
+                migrate(connection)
+                verify_key(connection, self._cipher)
+        except OSError as error:
+            raise ConfigError(f"{label}: cannot open: {error.strerror or error}") from error
+        except FAULTS as error:
+            raise ConfigError(f"{label}: cannot open: {reason_of(error)}") from error
+        except ConfigError as error:
+            raise ConfigError(*(f"{label}: {problem}" for problem in error.problems)) from None
+
+    def _count(self, *details: object) -> None:
+        self.statements += 1
+
+
+def reason_of(error: BaseException) -> str:
+    """The driver's own words in one line: no statement, no parameters, no address of a manual."""
+    words = str(getattr(error, "orig", None) or error)
+    return " ".join(words.split())

@@ -1,0 +1,159 @@
+"""
+Where a database is, and what is particular about each of the three kinds.
+
+Everything that differs between SQLite, PostgreSQL and MySQL, but for the lock of the migrations,
+stands in this file.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from typing import Any
+
+from attrs import field, frozen
+from sqlalchemy import create_engine, event
+from sqlalchemy.engine import URL, Engine, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import QueuePool, StaticPool
+
+from ..errors import ConfigError
+
+BUSY_TIMEOUT = 10.0
+"""Seconds that a writer of SQLite waits for the one of another process, and a thread for a connection."""
+
+SQLITE_READERS = 4
+"""Threads that read a file; SQLite has one writer, whatever we do."""
+
+_DRIVERS = {
+    "postgres": ("postgresql+psycopg", "psycopg", "postgres"),
+    "postgresql": ("postgresql+psycopg", "psycopg", "postgres"),
+    "mysql": ("mysql+pymysql", "pymysql", "mysql"),
+    "mariadb": ("mysql+pymysql", "pymysql", "mysql"),
+}
+"""URL scheme: what SQLAlchemy calls it, the module that must be there, our extra that brings it."""
+
+
+@frozen
+class Location:
+    """
+    A database that can be connected to.
+
+    @ivar label: what messages call it; without credentials.
+    @ivar path: the file of SQLite, C{None} for memory and servers.
+    @ivar readers: threads for reading.
+    @ivar writers: threads for writing; 0 is to share the reading ones.
+    """
+
+    url: URL = field(repr=False)
+    label: str
+    readers: int
+    writers: int
+    path: str | None = None
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.url.get_backend_name() == "sqlite"
+
+    def engine(self) -> Engine:
+        """
+        An engine that opens connections when asked to.
+
+        Parameters never show up in errors: they hold hashes of tokens and encrypted keys.
+        """
+        options = self._sqlite_options() if self.is_sqlite else self._server_options()
+        engine = create_engine(self.url, hide_parameters=True, **options)
+        if self.is_sqlite:
+            event.listen(engine, "connect", _prepare_sqlite)
+            event.listen(engine, "begin", _begin_sqlite)
+        return engine
+
+    def make_file(self) -> None:
+        """Make the file, 0600, and its directory, 0700, where they are not there yet."""
+        if self.path is None:
+            return
+        directory = os.path.dirname(os.path.abspath(self.path))
+        os.makedirs(directory, mode=0o700, exist_ok=True)
+        os.close(os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+
+    def _sqlite_options(self) -> dict[str, Any]:
+        arguments = {"check_same_thread": False, "timeout": BUSY_TIMEOUT}
+        if self.path is None:
+            # The data are gone with the connection, so it is never replaced.
+            return {"poolclass": StaticPool, "connect_args": arguments}
+        return {"poolclass": QueuePool, "pool_size": self.readers + self.writers, "connect_args": arguments}
+
+    def _server_options(self) -> dict[str, Any]:
+        arguments: dict[str, Any] = {"connect_timeout": 10}
+        if self.url.get_backend_name() == "mysql":
+            arguments |= {"charset": "utf8mb4", "read_timeout": 30, "write_timeout": 30}
+        return {
+            "pool_size": self.readers,
+            "max_overflow": 0,
+            "pool_timeout": BUSY_TIMEOUT,
+            # A connection that died while it was idle (the server was restarted) is replaced unseen.
+            "pool_pre_ping": True,
+            # What a statement waits for a row must be there when it gets it; MySQL's default shows the old one.
+            "isolation_level": "READ COMMITTED",
+            "connect_args": arguments,
+        }
+
+
+def locate(url: str, pool_size: int) -> Location:
+    """
+    Understand a URL or a path.
+
+    @raise ConfigError: naming what is wrong, never quoting a URL with credentials.
+    """
+    if url == ":memory:":
+        return _memory()
+    if "://" not in url:
+        return _file(url)
+    try:
+        parsed = make_url(url)
+        # The port is parsed lazily.
+        backend = parsed.drivername.partition("+")[0]
+    except (ArgumentError, ValueError):
+        raise ConfigError("database URL: cannot be parsed; expected dialect://user:password@host:port/name") from None
+    if backend == "sqlite":
+        return _memory() if parsed.database in (None, "", ":memory:") else _file(str(parsed.database))
+    if backend not in _DRIVERS:
+        known = "sqlite, postgresql, mysql"
+        raise ConfigError(f"database URL: {backend!r} is not a kind of database that is known: {known}")
+    return _server(parsed, backend, pool_size)
+
+
+def _memory() -> Location:
+    return Location(URL.create("sqlite", database=":memory:"), "the database in memory", 1, 0)
+
+
+def _file(path: str) -> Location:
+    if not path:
+        raise ConfigError("database: the path is empty")
+    return Location(URL.create("sqlite", database=path), f"database {path}", SQLITE_READERS, 1, path)
+
+
+def _server(url: URL, backend: str, pool_size: int) -> Location:
+    drivername, module, extra = _DRIVERS[backend]
+    if find_spec(module) is None:
+        raise ConfigError(f"database URL: {backend} needs the driver {module}: pip install 'llmproxy[{extra}]'")
+    if not url.database:
+        raise ConfigError(f"database URL: {backend}://{url.host or ''} names no database")
+    label = f"database {url.database} at {backend}://{url.host or 'localhost'}{f':{url.port}' if url.port else ''}"
+    return Location(url.set(drivername=drivername), label, pool_size, 0)
+
+
+def _prepare_sqlite(connection: Any, record: object) -> None:
+    # The driver would begin transactions by itself, and too late: before the first write only.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    # FULL: a lease that was granted must be there after a power cut, or its uses are given out twice.
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Any) -> None:
+    # IMMEDIATE takes the write lock at once. A transaction that reads first and is refused the lock later fails.
+    writes = connection.get_execution_options().get("llmproxy_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,58 @@
+"""Where blocking database calls run: threads of our own, or, in tests, right here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+from twisted.internet.defer import Deferred, execute
+from twisted.internet.threads import deferToThreadPool
+from twisted.python.threadpool import ThreadPool
+
+T = TypeVar("T")
+
+
+class Threads(Protocol):
+    """A bounded number of places where a function can block."""
+
+    def start(self) -> None:
+        """Called once, before the first L{run}."""
+
+    def run(self, call: Callable[[], T]) -> Deferred[T]:
+        """Call it there. Cancelling forgets the result; the call itself goes on."""
+
+    def stop(self) -> None:
+        """Called once, when nothing runs any more."""
+
+
+class PooledThreads:
+    """Threads of a pool that nobody else uses, started when needed."""
+
+    def __init__(self, reactor: Any, size: int, name: str = "database") -> None:
+        self._reactor = reactor
+        self._pool = ThreadPool(minthreads=0, maxthreads=size, name=name)
+
+    def start(self) -> None:
+        self._pool.start()
+
+    def run(self, call: Callable[[], T]) -> Deferred[T]:
+        return deferToThreadPool(self._reactor, self._pool, call)
+
+    def stop(self) -> None:
+        self._pool.stop()
+
+
+class NoThreads:
+    """Calls at once, in the thread of the caller: for tests, and for commands that have nothing else to do."""
+
+    def __init__(self, size: int = 1) -> None:
+        pass
+
+    def start(self) -> None:
+        pass
+
+    def run(self, call: Callable[[], T]) -> Deferred[T]:
+        return execute(call)
+
+    def stop(self) -> None:
+        pass

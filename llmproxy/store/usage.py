@@ -1,0 +1,99 @@
+"""The only statements that change a token's counters; L{llmproxy.core.quotas} says what they keep true."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import bindparam, case, or_, select
+from sqlalchemy.engine import Connection
+from twisted.internet.defer import Deferred
+
+from ..core.quotas import Grant, Settlement, lease_size
+from ..errors import TokenInactive, TokenNotFound
+from .schema import Moment, tokens
+
+if TYPE_CHECKING:
+    from .database import Database
+
+_USED_AT: Any = bindparam("used_at", type_=Moment)
+
+_SETTLE = (
+    tokens.update()
+    .where(tokens.c.id == bindparam("token_id"))
+    .values(
+        request_count=tokens.c.request_count + bindparam("used"),
+        leased=tokens.c.leased - bindparam("released"),
+        last_used_at=case(
+            (or_(tokens.c.last_used_at.is_(None), tokens.c.last_used_at < _USED_AT), _USED_AT),
+            else_=tokens.c.last_used_at,
+        ),
+    )
+)
+
+_SIZE: Any = bindparam("size")
+
+_LEASE = (
+    tokens.update()
+    .where(
+        tokens.c.id == bindparam("token_id"),
+        tokens.c.is_active,
+        or_(
+            tokens.c.max_requests.is_(None),
+            tokens.c.request_count + tokens.c.leased + _SIZE <= tokens.c.max_requests,
+        ),
+    )
+    .values(leased=tokens.c.leased + _SIZE)
+)
+
+_LOCKED = (
+    select(tokens.c.is_active, tokens.c.request_count, tokens.c.leased, tokens.c.max_requests)
+    .where(tokens.c.id == bindparam("token_id"))
+    .with_for_update()
+)
+
+
+class Usage:
+    """Leases are taken and uses written down, each in one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def lease(self, settlement: Settlement, wanted: int, max_lease: int) -> Deferred[Grant]:
+        """
+        Write down what is owed of a token, then lease more of it.
+
+        In this order and together: uses counted while the token had no limit must be seen by the
+        first lease after it got one.
+        """
+        return self._database.run(lambda connection: _lease(connection, settlement, wanted, max_lease))
+
+    def settle(self, settlements: Iterable[Settlement]) -> Deferred[None]:
+        """Write down what was used; in the order of ids, so that no two workers wait for each other's rows."""
+        rows = [_row(each) for each in sorted(settlements, key=lambda each: each.token_id)]
+        return self._database.run(lambda connection: connection.execute(_SETTLE, rows)).addCallback(lambda _: None)
+
+
+def _lease(connection: Connection, settlement: Settlement, wanted: int, max_lease: int) -> Grant:
+    if settlement.used or settlement.released:
+        connection.execute(_SETTLE, [_row(settlement)])
+    row = connection.execute(_LOCKED, {"token_id": settlement.token_id}).first()
+    if row is None:
+        return Grant(0, refusal=TokenNotFound)
+    if not row.is_active:
+        return Grant(0, refusal=TokenInactive)
+    free = max_lease if row.max_requests is None else row.max_requests - row.request_count - row.leased
+    size = lease_size(free, wanted, max_lease)
+    if not size:
+        return Grant(0, held_elsewhere=row.leased > 0)
+    taken = connection.execute(_LEASE, {"token_id": settlement.token_id, "size": size})
+    return Grant(size if taken.rowcount == 1 else 0)
+
+
+def _row(settlement: Settlement) -> dict[str, Any]:
+    return {
+        "token_id": settlement.token_id,
+        "used": settlement.used,
+        "released": settlement.released,
+        "used_at": settlement.last_used_at,
+    }

@@ -1,0 +1,176 @@
+"""Transactions, and what fails in them."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from sqlalchemy import text
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from llmproxy.errors import ConfigError, Unavailable
+from llmproxy.interfaces import IHealthCheck
+from llmproxy.store.database import Database
+from llmproxy.store.engine import open_database
+from llmproxy.store.locations import locate
+from llmproxy.store.threads import NoThreads
+
+from .databases import KEY, clock_at, opened, project
+
+
+class HeldThreads:
+    """Threads whose calls the test lets go one by one."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.calls: list[Any] = []
+        self.log: list[str] = []
+
+    def start(self) -> None:
+        self.log.append("start")
+
+    def run(self, call: Any) -> Deferred[Any]:
+        answer: Deferred[Any] = Deferred()
+        self.calls.append((answer, call))
+        return answer
+
+    def release(self) -> None:
+        answer, call = self.calls.pop(0)
+        answer.callback(call())
+
+    def stop(self) -> None:
+        assert not self.calls
+        self.log.append("stop")
+
+
+class TransactionTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.database = opened(self, self.mktemp())
+
+    def test_health(self) -> None:
+        """The database is a dependency that works until it is closed."""
+        verifyObject(IHealthCheck, self.database)
+        self.successResultOf(self.database.check())
+        self.successResultOf(self.database.close())
+        self.failureResultOf(self.database.check(), Unavailable)
+
+    def test_rolled_back(self) -> None:
+        """What fails half way has not happened."""
+
+        def half(connection: Any) -> None:
+            connection.execute(text("INSERT INTO settings VALUES ('a', 'b')"))
+            raise ZeroDivisionError
+
+        self.failureResultOf(self.database.run(half), ZeroDivisionError)
+        count = self.database.read(lambda c: c.scalar(text("SELECT count(*) FROM settings WHERE name = 'a'")))
+        self.assertEqual(self.successResultOf(count), 0)
+
+    def test_pragmas(self) -> None:
+        """A power cut loses nothing that was acknowledged, and a token belongs to a project."""
+
+        def pragmas(connection: Any) -> list[Any]:
+            names = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+            return [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in names]
+
+        self.assertEqual(self.successResultOf(self.database.read(pragmas)), ["wal", 2, 1, 10_000])
+
+    def test_disk_full(self) -> None:
+        """A full disk is an answer like any other: nothing is half written, nothing secret is said, reading goes on."""
+        database = opened(self)
+        self.successResultOf(database.read(lambda c: c.exec_driver_sql("PRAGMA max_page_count=1").scalar()))
+        secret = "sk-canary" * 5000
+        failure = self.failureResultOf(database.projects.create(project(api_key=secret)), Unavailable)
+        self.assertNotIn("sk-canary", failure.getTraceback())
+        self.assertEqual(self.successResultOf(database.projects.list()), [])
+        self.successResultOf(database.read(lambda c: c.exec_driver_sql("PRAGMA max_page_count=100000").scalar()))
+        self.successResultOf(database.projects.create(project(api_key=secret)))
+
+    def test_no_parameters_in_errors(self) -> None:
+        """What a statement was given does not get into an error."""
+        broken = self.database.run(lambda c: c.execute(text("SELECT * FROM nowhere WHERE x = :x"), {"x": "canary"}))
+        failure = self.failureResultOf(broken, Unavailable)
+        self.assertNotIn("canary", failure.getTraceback())
+        self.assertNotIn("canary", str(failure.value.__cause__))
+
+    def test_no_secret_in_repr(self) -> None:
+        """Nothing shows the encryption key."""
+        self.assertNotIn(repr(KEY)[2:-1], repr(vars(self.database)))
+
+
+class StartTests(SynchronousTestCase):
+    def refused(self, path: str) -> str:
+        database = open_database(clock_at(), path, encryption_key=KEY, threads=NoThreads)
+        error = self.failureResultOf(database.start(), ConfigError).value
+        self.assertEqual((len(error.problems), str(error).count("\n")), (1, 0))
+        return str(error)
+
+    def test_not_a_database(self) -> None:
+        """A file of something else is named, and left as it is."""
+        path = self.mktemp()
+        with open(path, "w") as other:
+            other.write("dear diary, " * 1000)
+        self.assertEqual(self.refused(path), f"database {path}: cannot open: file is not a database")
+        with open(path) as other:
+            self.assertTrue(other.read().startswith("dear diary"))
+
+    def test_directory(self) -> None:
+        """A directory is no database."""
+        path = self.mktemp()
+        os.mkdir(path)
+        self.assertEqual(self.refused(path), f"database {path}: cannot open: Is a directory")
+
+    def test_no_directory(self) -> None:
+        """A place where nothing can be made."""
+        path = self.mktemp()
+        with open(path, "w"):
+            pass
+        self.assertIn(
+            "Not a directory", self.refused(os.path.join(path, "llm.db")).replace("File exists", "Not a directory")
+        )
+
+    def test_no_server(self) -> None:
+        """A server that is not there is named without the password."""
+        for url in ("postgresql://u:s3cret@127.0.0.1:1/d", "mysql://u:s3cret@127.0.0.1:1/d"):
+            words = self.refused(url)
+            self.assertTrue(words.startswith("database d at "), words)
+            self.assertNotIn("s3cret", words)
+
+
+class CloseTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.threads: list[HeldThreads] = []
+
+        def made(size: int) -> HeldThreads:
+            self.threads.append(HeldThreads(size))
+            return self.threads[-1]
+
+        self.database = Database(clock_at(), locate(self.mktemp(), 1), None, made)
+        starting = self.database.start()
+        self.readers, self.writers = self.threads
+        self.writers.release()
+        self.successResultOf(starting)
+
+    def test_waits(self) -> None:
+        """Closing waits for what runs, takes nothing new, and ends every thread."""
+        listing = self.database.projects.list()
+        closing = self.database.close()
+        self.failureResultOf(self.database.projects.list(), Unavailable)
+        self.assertNoResult(closing)
+        self.readers.release()
+        self.assertEqual(self.successResultOf(listing), [])
+        self.writers.release()
+        self.successResultOf(closing)
+        self.assertEqual([each.log for each in self.threads], [["start", "stop"]] * 2)
+
+    def test_cancelled(self) -> None:
+        """Who stops waiting for an answer does not make the database think that the work is over."""
+        listing = self.database.projects.list()
+        listing.cancel()
+        self.failureResultOf(listing)
+        closing = self.database.close()
+        self.assertEqual(len(self.readers.calls), 1)
+        self.readers.release()
+        self.writers.release()
+        self.successResultOf(closing)

@@ -1,0 +1,311 @@
+"""Who a token belongs to, from memory."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Any
+
+from attrs import evolve
+from twisted.internet.defer import Deferred, succeed
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from llmproxy.errors import (
+    InvalidToken,
+    ProjectInactive,
+    RateLimitExceeded,
+    TokenExpired,
+    TokenInactive,
+    TokenNotFound,
+    Unavailable,
+)
+from llmproxy.interfaces import IDirectory, IProjectActiveChecker, IRevocations, ITokenValidator
+from llmproxy.message import Token
+from llmproxy.store.directory import Directory
+from llmproxy.store.leases import LeasedQuota
+
+from .databases import clock_at, opened, project, token
+
+
+def secret(number: int) -> bytes:
+    return b"sk-" + str(number).rjust(22, "s").encode()
+
+
+class HeldTokens:
+    """A token store whose answers to C{by_hash} the test lets go one by one; each was read when it was asked."""
+
+    def __init__(self, tokens: Any) -> None:
+        self._tokens = tokens
+        self.held: list[tuple[Deferred[Any], Any]] = []
+
+    def by_hash(self, token_hash: str) -> Deferred[Any]:
+        answer: Deferred[Any] = Deferred()
+        self.held.append((answer, self._tokens.by_hash(token_hash)))
+        return answer
+
+    def release(self) -> None:
+        answer, result = self.held.pop(0)
+        result.chainDeferred(answer)
+
+
+class DirectoryCase(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = clock_at()
+        self.database = opened(self, clock=self.clock)
+        self.successResultOf(self.database.projects.create(project()))
+        self.tokens = HeldTokens(self.database.tokens)
+        self.directory = self.made()
+
+    def made(self, tokens: Any = None, **options: Any) -> Directory:
+        return Directory(self.clock, tokens or self.database.tokens, self.database.projects, **options)
+
+    def issue(self, number: int, **changes: Any) -> Token:
+        made = token(f"t{number}", token_hash=sha256(secret(number)).hexdigest(), **changes)
+        self.successResultOf(self.database.tokens.create(made))
+        return made
+
+    def load(self, number: int) -> Any:
+        return self.successResultOf(self.directory.load(secret(number)))
+
+
+class LookupTests(DirectoryCase):
+    def test_interfaces(self) -> None:
+        for interface in (IDirectory, IRevocations, ITokenValidator, IProjectActiveChecker):
+            verifyObject(interface, self.directory)
+
+    def test_warm(self) -> None:
+        """The second request of a token asks the database nothing."""
+        made = self.issue(1)
+        self.assertIsNone(self.directory.warm(secret(1)))
+        principal = self.load(1)
+        self.assertEqual((principal.token, principal.project), (made, project()))
+        before = self.database.statements
+        self.assertIs(self.directory.warm(secret(1)), principal)
+        self.assertEqual(self.database.statements, before)
+
+    def test_no_secret_in_memory(self) -> None:
+        """What a dump of the directory shows opens nothing."""
+        self.issue(1)
+        self.load(1)
+        self.failureResultOf(self.directory.load(secret(2)), TokenNotFound)
+        shown = repr(vars(self.directory))
+        self.assertNotIn(secret(1).decode(), shown)
+        self.assertNotIn(secret(2).decode(), shown)
+        self.assertNotIn("upstream-canary", shown)
+
+    def test_malformed(self) -> None:
+        """What cannot be a token is not looked up."""
+        before = self.database.statements
+        self.failureResultOf(self.directory.load(b"nonsense"), InvalidToken)
+        self.assertEqual(self.database.statements, before)
+
+    def test_unknown_is_remembered(self) -> None:
+        """Guessing the same token again and again costs the database one look, until a moment has passed."""
+        self.failureResultOf(self.directory.load(secret(1)), TokenNotFound)
+        before = self.database.statements
+        self.failureResultOf(self.directory.load(secret(1)), TokenNotFound)
+        self.assertEqual(self.database.statements, before)
+        self.issue(1)
+        self.clock.advance(2.0)
+        self.load(1)
+
+    def test_created_after_asked_for(self) -> None:
+        """A token works at once after it was created, though somebody has just tried it in vain."""
+        self.failureResultOf(self.directory.load(secret(1)), TokenNotFound)
+        self.directory.token_changed(self.issue(1))
+        self.load(1)
+
+    def test_bounds(self) -> None:
+        """Neither known nor unknown tokens fill the memory; the one that was not used longest makes room."""
+        self.directory = self.made(max_entries=3, max_negative=3)
+        for number in range(1, 5):
+            self.issue(number)
+        for number in (1, 2, 3):
+            self.load(number)
+        self.directory.warm(secret(1))
+        self.load(4)
+        self.assertEqual([self.directory.warm(secret(n)) is not None for n in (1, 2, 3, 4)], [True, False, True, True])
+        for number in range(10, 20):
+            self.failureResultOf(self.directory.load(secret(number)), TokenNotFound)
+        self.assertEqual(len(self.directory._unknown), 3)
+
+    def test_expires(self) -> None:
+        """What another process changed is noticed when the entry has become old."""
+        self.issue(1)
+        self.load(1)
+        self.successResultOf(self.database.tokens.update("t1", is_active=False))
+        self.clock.advance(300.5)
+        self.assertIsNone(self.directory.warm(secret(1)))
+        self.assertFalse(self.load(1).token.is_active)
+
+    def test_no_database(self) -> None:
+        """While the database is away known tokens work, and others are told that it is not their fault."""
+        self.issue(1)
+        self.load(1)
+        self.successResultOf(self.database.close())
+        self.assertIsNotNone(self.directory.warm(secret(1)))
+        self.failureResultOf(self.directory.load(secret(2)), Unavailable)
+
+
+class CoalescingTests(DirectoryCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.directory = self.made(self.tokens)
+
+    def test_one_look_for_all(self) -> None:
+        """A hundred requests of a token that nobody knows yet cost one look; who leaves harms nobody."""
+        self.issue(1)
+        loads = [self.directory.load(secret(1)) for _ in range(100)]
+        loads[0].cancel()
+        self.failureResultOf(loads[0])
+        self.assertEqual(len(self.tokens.held), 1)
+        self.tokens.release()
+        self.assertEqual(len({id(self.successResultOf(each)) for each in loads[1:]}), 1)
+
+    def test_changed_under_a_load(self) -> None:
+        """A token revoked while it is being looked up is not let in with what was read before."""
+        self.issue(1)
+        loading = self.directory.load(secret(1))
+        revoked = self.successResultOf(self.database.tokens.update("t1", is_active=False))
+        self.directory.token_changed(revoked)
+        self.tokens.release()
+        self.assertNoResult(loading)
+        self.tokens.release()
+        self.assertFalse(self.successResultOf(loading).token.is_active)
+        self.assertEqual(self.directory._loading, {})
+
+    def test_created_under_a_load(self) -> None:
+        """A token created while it is being looked up in vain is found."""
+        loading = self.directory.load(secret(1))
+        self.directory.token_changed(self.issue(1))
+        self.tokens.release()
+        self.tokens.release()
+        self.successResultOf(loading)
+
+    def test_changes_without_end(self) -> None:
+        """A load ends though something changes all the time; what may be old is not kept."""
+        self.issue(1)
+        loading = self.directory.load(secret(1))
+        while self.tokens.held:
+            self.directory.forget()
+            self.tokens.release()
+        self.successResultOf(loading)
+        self.assertIsNone(self.directory.warm(secret(1)))
+
+
+class ChangeTests(DirectoryCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.issue(1)
+        self.issue(2)
+        self.principal = self.load(1)
+        self.load(2)
+        self.cut: list[str] = []
+
+    def watch(self, number: int) -> Any:
+        principal = self.directory.warm(secret(number))
+        assert principal is not None
+        return self.directory.watch(principal, lambda: self.cut.append(f"t{number}"))
+
+    def test_token(self) -> None:
+        """A revoked token is refused at once, and its running streams are told; nobody else's."""
+        self.watch(1)
+        self.watch(2)
+        self.directory.token_changed(evolve(self.principal.token, is_active=False))
+        warm = self.directory.warm(secret(1))
+        assert warm is not None
+        self.assertFalse(warm.token.is_active)
+        self.assertEqual(self.cut, ["t1"])
+
+    def test_harmless_change(self) -> None:
+        """A new limit is there at once and cuts nothing."""
+        self.watch(1)
+        self.directory.token_changed(evolve(self.principal.token, max_requests=3))
+        warm = self.directory.warm(secret(1))
+        assert warm is not None
+        self.assertEqual((warm.token.max_requests, self.cut), (3, []))
+
+    def test_project(self) -> None:
+        """A new upstream key is used at once; deactivation cuts the streams of all tokens."""
+        self.watch(1)
+        self.watch(2)
+        self.directory.project_changed(project(api_key="new"))
+        warm = self.directory.warm(secret(2))
+        assert warm is not None
+        self.assertEqual((warm.project.api_key, self.cut), ("new", []))
+        self.directory.project_changed(project(is_active=False))
+        self.assertEqual(sorted(self.cut), ["t1", "t2"])
+
+    def test_all_tokens(self) -> None:
+        """All tokens of a project revoked in one go."""
+        self.watch(1)
+        self.directory.project_tokens_revoked("p1")
+        for number in (1, 2):
+            warm = self.directory.warm(secret(number))
+            assert warm is not None
+            self.assertFalse(warm.token.is_active)
+        self.assertEqual(self.cut, ["t1"])
+
+    def test_told_once(self) -> None:
+        """A stream is told once, and not after it has ended."""
+        forget = self.watch(1)
+        self.watch(2)
+        forget()
+        for _ in range(2):
+            self.directory.project_changed(project(is_active=False))
+        self.assertEqual(self.cut, ["t2"])
+        self.assertEqual(self.directory._watches, set())
+
+    def test_revoked_before_watched(self) -> None:
+        """A token revoked between its check and the first byte of the answer is cut all the same."""
+        self.directory.token_changed(evolve(self.principal.token, is_active=False))
+        self.directory.watch(self.principal, lambda: self.cut.append("late"))
+        self.assertEqual(self.cut, ["late"])
+
+
+class ValidatorTests(DirectoryCase):
+    def valid(self, number: int) -> Any:
+        return self.directory.validate_token(secret(number).decode())
+
+    def test_faults(self) -> None:
+        """What is wrong with a token is told as its own error, cold and warm."""
+        self.issue(1, is_active=False)
+        self.issue(2, expires_at=1.0)
+        self.issue(3)
+        for _ in range(2):
+            self.failureResultOf(self.valid(1), TokenInactive)
+            self.failureResultOf(self.valid(2), TokenExpired)
+            self.assertEqual(self.successResultOf(self.valid(3)), "p1")
+        self.directory.project_changed(project(is_active=False))
+        self.failureResultOf(self.valid(3), ProjectInactive)
+
+    def test_tracking(self) -> None:
+        """Validation with tracking spends."""
+        quota = LeasedQuota(self.clock, self.database)
+        self.directory = self.made(quota=quota)
+        self.issue(1, max_requests=1)
+        validate = self.directory.validate_token_with_tracking
+        self.assertEqual(self.successResultOf(validate(secret(1).decode())), "p1")
+        self.failureResultOf(validate(secret(1).decode()), RateLimitExceeded)
+
+    def test_project_active(self) -> None:
+        """A project is active, or not, or unknown; warm or not."""
+        check = self.directory.is_project_active
+        self.assertTrue(self.successResultOf(check("p1")))
+        self.assertFalse(self.successResultOf(check("x")))
+        self.issue(1)
+        self.load(1)
+        self.directory.project_changed(project(is_active=False))
+        self.assertFalse(self.successResultOf(check("p1")))
+
+
+class BrokenTests(SynchronousTestCase):
+    def test_broken_store(self) -> None:
+        """A fault in the store is not shown to the client."""
+
+        class Broken:
+            def by_hash(self, token_hash: str) -> Any:
+                return succeed(None).addCallback(lambda _: 1 // 0)
+
+        directory = Directory(clock_at(), Broken(), None)  # type: ignore[arg-type]
+        self.failureResultOf(directory.load(secret(1)), Unavailable)

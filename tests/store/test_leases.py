@@ -1,0 +1,392 @@
+"""Quotas that are spent exactly, whatever fails."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import text
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from llmproxy.errors import OutcomeUnknown, RateLimitExceeded, TokenInactive, TokenNotFound, Unavailable
+from llmproxy.interfaces import IQuota
+from llmproxy.message import Principal, Token
+from llmproxy.store.database import Database
+from llmproxy.store.leases import SPENT_FOR, LeasedQuota
+
+from .databases import NOW, clock_at, opened, project, token
+
+
+class SlowUsage:
+    """The usage of a real database, whose answers the test lets go one by one, or makes fail."""
+
+    def __init__(self, usage: Any) -> None:
+        self._usage = usage
+        self.held: list[tuple[Deferred[Any], Any]] = []
+        self.failure: Exception | None = None
+        self.fails_after = False
+
+    def lease(self, *arguments: Any) -> Deferred[Any]:
+        return self._later(lambda: self._usage.lease(*arguments))
+
+    def settle(self, settlements: Any) -> Deferred[Any]:
+        if self.failure is not None:
+            if self.fails_after:
+                self._usage.settle(settlements)
+            failed: Deferred[Any] = Deferred()
+            failed.errback(self.failure)
+            return failed
+        return self._usage.settle(settlements)
+
+    def _later(self, call: Any) -> Deferred[Any]:
+        answer: Deferred[Any] = Deferred()
+        self.held.append((answer, call()))
+        return answer
+
+    def release(self) -> None:
+        answer, result = self.held.pop(0)
+        result.chainDeferred(answer)
+
+
+class Wrapped:
+    def __init__(self, usage: Any) -> None:
+        self.usage = usage
+
+
+class LeasedQuotaCase(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = clock_at()
+        self.database = opened(self, clock=self.clock)
+        self.successResultOf(self.database.projects.create(project()))
+        self.quota = self.started(self.database)
+
+    def started(self, database: Any, clock: Clock | None = None) -> LeasedQuota:
+        quota = LeasedQuota(clock or self.clock, database)
+        quota.start()
+        self.addCleanup(lambda: quota._loop.running and quota._loop.stop())
+        return quota
+
+    def principal(self, limit: int | None, token_id: str = "t1", **changes: Any) -> Principal:
+        made = token(token_id, max_requests=limit, **changes)
+        self.successResultOf(self.database.tokens.create(made))
+        return Principal(made, project())
+
+    def changed(self, principal: Principal, **changes: Any) -> Principal:
+        stored = self.successResultOf(self.database.tokens.update(principal.token.id, **changes))
+        return Principal(stored, principal.project)
+
+    def spend(self, quota: LeasedQuota, principal: Principal) -> bool:
+        spending = quota.spend(principal)
+        if spending is None or (spending.called and not self._failed(spending)):
+            return True
+        self.failureResultOf(spending, RateLimitExceeded)
+        return False
+
+    @staticmethod
+    def _failed(spending: Deferred[None]) -> bool:
+        return spending.result is not None
+
+    def spend_all(self, principal: Principal, *quotas: LeasedQuota) -> int:
+        """Spend in turn until nobody gets one any more."""
+        spent = 0
+        while taken := sum(self.spend(quota, principal) for quota in quotas):
+            spent += taken
+        return spent
+
+    def stored(self, token_id: str = "t1") -> Token:
+        return self.successResultOf(self.database.tokens.get(token_id))
+
+    def leased(self, database: Database | None = None) -> int:
+        query = text("SELECT leased FROM tokens WHERE id = 't1'")
+        return self.successResultOf((database or self.database).read(lambda connection: connection.scalar(query)))
+
+
+class ExactTests(LeasedQuotaCase):
+    def test_interface(self) -> None:
+        verifyObject(IQuota, self.quota)
+
+    def test_exact(self) -> None:
+        """A quota of 1000 is answered 1000 times, for a fraction of that in statements."""
+        principal = self.principal(1000)
+        before = self.database.statements
+        self.assertEqual(self.spend_all(principal, self.quota), 1000)
+        self.assertLess(self.database.statements - before, 800)
+        self.successResultOf(self.quota.flush())
+        self.assertEqual((self.stored().request_count, self.leased()), (1000, 0))
+
+    def test_one(self) -> None:
+        """A quota of one is one."""
+        self.assertEqual(self.spend_all(self.principal(1), self.quota), 1)
+
+    def test_two_processes(self) -> None:
+        """Two processes that share a file answer a quota of 1000 exactly 1000 times between them."""
+        path = self.mktemp()
+        self.database = opened(self, path, clock=self.clock)
+        self.successResultOf(self.database.projects.create(project()))
+        principal = self.principal(1000)
+        quotas = [self.started(opened(self, path, clock=self.clock)) for _ in range(2)]
+        self.assertEqual(self.spend_all(principal, *quotas), 1000)
+
+    def test_warm(self) -> None:
+        """A use from a lease, or without a limit, asks the database nothing."""
+        limited, unlimited = self.principal(10_000), self.principal(None, "t2")
+        self.spend(self.quota, limited)
+        before = self.database.statements
+        for _ in range(50):
+            self.assertIsNone(self.quota.spend(limited))
+            self.assertIsNone(self.quota.spend(unlimited))
+        self.assertEqual(self.database.statements, before)
+
+    def test_spent_is_remembered(self) -> None:
+        """A client that goes on after its quota is spent does not cost the database anything, for a while."""
+        principal = self.principal(1)
+        self.spend_all(principal, self.quota)
+        before = self.database.statements
+        self.assertFalse(self.spend(self.quota, principal))
+        self.assertEqual(self.database.statements, before)
+        self.changed(principal, max_requests=2)
+        self.clock.advance(SPENT_FOR)
+        self.assertTrue(self.spend(self.quota, principal))
+
+    def test_crash(self) -> None:
+        """What a killed process had leased is lost, and no more; nothing is answered twice."""
+        principal = self.principal(200)
+        for _ in range(7):
+            self.assertTrue(self.spend(self.quota, principal))
+        charged = self.stored().request_count + self.leased()
+        after = self.spend_all(principal, self.started(self.database))
+        self.assertEqual(after, 200 - charged)
+        self.assertLessEqual(charged - 7, 6)
+
+    def test_stop(self) -> None:
+        """Stopping writes down what was used and hands back the rest: the next process can spend all of it."""
+        principal = self.principal(200)
+        for _ in range(7):
+            self.spend(self.quota, principal)
+        self.successResultOf(self.quota.stop())
+        self.assertEqual((self.stored().request_count, self.leased()), (7, 0))
+        self.assertEqual(self.spend_all(principal, self.started(self.database)), 193)
+
+    def test_stopped(self) -> None:
+        """Nothing is leased after the stop."""
+        principal = self.principal(5)
+        self.successResultOf(self.quota.stop())
+        waiting = self.quota.spend(principal)
+        assert waiting is not None
+        self.failureResultOf(waiting, Unavailable)
+
+    def test_refusals(self) -> None:
+        """A token that was revoked or never was gets its own answer, though the caller believed in it."""
+        principal = self.principal(5)
+        self.changed(principal, is_active=False)
+        refused = self.quota.spend(principal)
+        assert refused is not None
+        self.failureResultOf(refused, TokenInactive)
+        unknown = self.quota.spend(Principal(token("t9", max_requests=5), project()))
+        assert unknown is not None
+        self.failureResultOf(unknown, TokenNotFound)
+
+
+class GiveBackTests(LeasedQuotaCase):
+    def test_given_back(self) -> None:
+        """A use that reached no upstream can be spent again, also after it was written down."""
+        principal = self.principal(3)
+        self.assertEqual(self.spend_all(principal, self.quota), 3)
+        self.quota.give_back(principal)
+        self.successResultOf(self.quota.flush())
+        self.assertEqual(self.stored().request_count, 2)
+        self.quota.give_back(principal)
+        self.assertEqual(self.spend_all(principal, self.quota), 2)
+        self.successResultOf(self.quota.flush())
+        self.assertEqual(self.stored().request_count, 3)
+
+    def test_unlimited(self) -> None:
+        """A use of a token without a limit is not counted when it is given back."""
+        principal = self.principal(None)
+        self.quota.spend(principal)
+        self.quota.spend(principal)
+        self.quota.give_back(principal)
+        self.successResultOf(self.quota.flush())
+        self.assertEqual(self.stored().request_count, 1)
+
+
+class WaitingTests(LeasedQuotaCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.slow = SlowUsage(self.database.usage)
+        self.quota = self.started(Wrapped(self.slow))
+
+    def waiting(self, principal: Principal, count: int) -> list[Deferred[None]]:
+        waiters = [self.quota.spend(principal) for _ in range(count)]
+        return [waiter for waiter in waiters if waiter is not None]
+
+    def test_one_lease_for_all(self) -> None:
+        """Requests that come while a lease is asked for wait for it, and do not ask again each."""
+        waiters = self.waiting(self.principal(1000), 20)
+        self.assertEqual(len(self.slow.held), 1)
+        self.slow.release()
+        for waiter in waiters:
+            self.successResultOf(waiter)
+
+    def test_not_enough(self) -> None:
+        """Of 20 who wait for 5 uses, the first 5 get one."""
+        waiters = self.waiting(self.principal(5), 20)
+        while self.slow.held:
+            self.slow.release()
+        for waiter in waiters[:5]:
+            self.successResultOf(waiter)
+        for waiter in waiters[5:]:
+            self.failureResultOf(waiter, RateLimitExceeded)
+
+    def test_one_who_left(self) -> None:
+        """Who gives up waiting takes no use."""
+        first, second, third = self.waiting(self.principal(2), 3)
+        second.cancel()
+        self.failureResultOf(second)
+        while self.slow.held:
+            self.slow.release()
+        self.successResultOf(first)
+        self.successResultOf(third)
+
+    def test_limit_changed_meanwhile(self) -> None:
+        """A lease that was granted under the old limit is not spent under the new one."""
+        principal = self.principal(1000)
+        (waiter,) = self.waiting(principal, 1)
+        lowered = self.changed(principal, max_requests=2)
+        self.successResultOf(self.quota.settle("t1"))
+        while self.slow.held:
+            self.slow.release()
+        self.successResultOf(waiter)
+        spent = 1
+        for _ in range(10):
+            spending = self.quota.spend(lowered)
+            while self.slow.held:
+                self.slow.release()
+            if spending is None or spending.result is None:
+                spent += 1
+            else:
+                self.failureResultOf(spending, RateLimitExceeded)
+        self.assertEqual(spent, 2)
+
+    def test_stop_waits(self) -> None:
+        """Stopping waits for a lease that is on its way, and hands it back."""
+        (waiter,) = self.waiting(self.principal(1000), 1)
+        stopping = self.quota.stop()
+        self.assertNoResult(stopping)
+        self.slow.release()
+        self.successResultOf(waiter)
+        self.successResultOf(stopping)
+        self.assertEqual((self.stored().request_count, self.leased()), (1, 0))
+
+
+class ChangedLimitTests(LeasedQuotaCase):
+    def test_lowered(self) -> None:
+        """A limit below what is leased holds at once."""
+        principal = self.principal(1000)
+        for _ in range(3):
+            self.spend(self.quota, principal)
+        lowered = self.changed(principal, max_requests=5)
+        self.successResultOf(self.quota.settle("t1"))
+        self.assertEqual(self.spend_all(lowered, self.quota), 2)
+
+    def test_given_back_after_lowering(self) -> None:
+        """A use that is given back does not lift a token over its new limit."""
+        principal = self.principal(1000)
+        for _ in range(10):
+            self.spend(self.quota, principal)
+        lowered = self.changed(principal, max_requests=5)
+        self.successResultOf(self.quota.settle("t1"))
+        self.quota.give_back(principal)
+        self.assertEqual(self.spend_all(lowered, self.quota), 0)
+        for _ in range(5):
+            self.quota.give_back(principal)
+        self.assertEqual(self.spend_all(lowered, self.quota), 1)
+
+    def test_raised(self) -> None:
+        """A higher limit is there at once, though the quota has just been called spent."""
+        principal = self.principal(2)
+        self.spend_all(principal, self.quota)
+        raised = self.changed(principal, max_requests=5)
+        self.successResultOf(self.quota.settle("t1"))
+        self.assertEqual(self.spend_all(raised, self.quota), 3)
+
+    def test_first_limit(self) -> None:
+        """A limit counts what was used before there was one, written down or not."""
+        principal = self.principal(None)
+        for _ in range(4):
+            self.quota.spend(principal)
+        limited = self.changed(principal, max_requests=6)
+        self.assertEqual(self.spend_all(limited, self.quota), 2)
+
+
+class WritingTests(LeasedQuotaCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.slow = SlowUsage(self.database.usage)
+
+    def test_counts_are_written(self) -> None:
+        """Counts and dates of use are in the database an interval later; the date is that of the use."""
+        principal = self.principal(None)
+        self.quota.spend(principal)
+        self.clock.advance(2)
+        self.quota.spend(principal)
+        self.clock.advance(3)
+        self.assertEqual((self.stored().request_count, self.stored().last_used_at), (2, NOW + 2))
+
+    def test_date_never_goes_back(self) -> None:
+        """A late writer does not make a token look unused since an earlier moment."""
+        principal = self.principal(None)
+        early = self.started(self.database, clock_at(NOW - 100))
+        early.spend(principal)
+        self.quota.spend(principal)
+        self.successResultOf(self.quota.flush())
+        self.successResultOf(early.flush())
+        self.assertEqual((self.stored().request_count, self.stored().last_used_at), (2, NOW))
+
+    def test_idle_leases_return(self) -> None:
+        """Uses that nobody asks for here are there for other processes after two intervals, and nothing is kept."""
+        principal = self.principal(1000)
+        self.spend(self.quota, principal)
+        self.clock.pump([5.0, 5.0])
+        self.assertEqual(self.leased(), 0)
+        self.assertEqual(self.quota._held, {})
+        before = self.database.statements
+        self.clock.pump([5.0, 5.0])
+        self.assertEqual(self.database.statements, before)
+
+    def test_failing_store(self) -> None:
+        """While the database is away counts are kept, and the writing goes on by itself when it is back."""
+        quota = self.started(Wrapped(self.slow))
+        principal = self.principal(None)
+        self.slow.failure = Unavailable()
+        quota.spend(principal)
+        self.clock.pump([5.0, 5.0, 5.0])
+        self.failureResultOf(quota.flush(), Unavailable)
+        quota.spend(principal)
+        self.slow.failure = None
+        self.clock.advance(5.0)
+        self.assertEqual(self.stored().request_count, 2)
+
+    def test_unknown_outcome(self) -> None:
+        """A write that may have happened, and did, never makes room for more than the quota."""
+        principal = self.principal(100)
+        quota = LeasedQuota(self.clock, Wrapped(self.slow))  # type: ignore[arg-type]
+        waiting = quota.spend(principal)
+        self.slow.release()
+        assert waiting is not None
+        self.successResultOf(waiting)
+        self.slow.failure, self.slow.fails_after = OutcomeUnknown(), True
+        self.failureResultOf(quota.settle("t1"), OutcomeUnknown)
+        self.slow.failure = None
+        self.successResultOf(quota.flush())
+        self.assertLessEqual(self.spend_all(principal, self.quota), 99)
+
+    def test_no_database(self) -> None:
+        """While the database is away a limited token is refused as unavailable, not as spent."""
+        principal = self.principal(5)
+        self.successResultOf(self.database.close())
+        refused = self.quota.spend(principal)
+        assert refused is not None
+        self.failureResultOf(refused, Unavailable)

@@ -1,0 +1,170 @@
+"""Projects over the management API."""
+
+from __future__ import annotations
+
+from .api import API_KEY, ManageTestCase
+
+
+class CollectionTests(ManageTestCase):
+    def test_create(self) -> None:
+        """A project is made and shown, but for its key."""
+        answer = self.ask("POST", "/projects", {"name": "tenant", "api_key": API_KEY})
+        self.assertEqual((answer.status, answer.header("content-type")), (201, "application/json"))
+        self.assertEqual(
+            answer.json,
+            {
+                "id": answer.json["id"],
+                "name": "tenant",
+                "api_key": "sk-upstr...cdef",
+                "is_active": True,
+                "created_at": "2023-11-14T22:13:20.250000Z",
+                "updated_at": "2023-11-14T22:13:20.250000Z",
+            },
+        )
+        stored = self.successResultOf(self.database.projects.get(answer.json["id"]))
+        self.assertEqual(stored.api_key, API_KEY)
+
+    def test_list(self) -> None:
+        """All are listed by name; none is an empty list; a HEAD is the same without content."""
+        self.assertEqual(self.ask("GET", "/projects").json, [])
+        self.project("b")
+        self.project("a")
+        answer = self.ask("GET", "/projects")
+        self.assertEqual([each["name"] for each in answer.json], ["a", "b"])
+        head = self.ask("HEAD", "/projects")
+        self.assertEqual((head.status, head.body), (200, b""))
+        self.assertEqual(head.header("content-length"), str(len(answer.body)))
+
+    def test_refused(self) -> None:
+        """Each thing that is wrong with a new project, in words."""
+        invalid, required = "invalid request body", "name and api_key are required"
+        obfuscated = "cannot save obfuscated API key - please provide the full API key"
+        table: tuple[tuple[object, str], ...] = (
+            ({}, required),
+            ({"name": "x"}, required),
+            ({"name": "x", "api_key": ""}, required),
+            ({"name": "x", "api_key": "sk-upstr...cdef"}, obfuscated),
+            ({"name": "x", "api_key": "sk****"}, obfuscated),
+            ({"name": "x", "api_key": "k" * 4097}, "invalid api_key"),
+            ({"name": "x", "api_key": "two words"}, "invalid api_key"),
+            ({"name": "x", "api_key": "line\r\nX-Evil: 1"}, "invalid api_key"),
+            ({"name": "n" * 256, "api_key": "k"}, "invalid name"),
+            ({"name": "a\nb", "api_key": "k"}, "invalid name"),
+            ({"name": "  ", "api_key": "k"}, "invalid name"),
+            ({"name": 1, "api_key": "k"}, invalid),
+            ({"name": "x", "api_key": "k", "is_admin": True}, invalid),
+            ([], invalid),
+        )
+        for body, error in table:
+            self.refused(self.ask("POST", "/projects", body), 400, error)
+        self.assertEqual(self.ask("GET", "/projects").json, [])
+
+    def test_duplicate(self) -> None:
+        """A name is taken once."""
+        self.project()
+        answer = self.ask("POST", "/projects", {"name": "tenant", "api_key": "k"})
+        self.refused(answer, 409, "a project with this name exists already")
+        other = self.project("other")
+        self.refused(
+            self.ask("PATCH", f"/projects/{other}", {"name": "tenant"}), 409, "a project with this name exists already"
+        )
+
+    def test_methods(self) -> None:
+        """What is not supported says what is."""
+        answer = self.ask("DELETE", "/projects")
+        self.refused(answer, 405, "method not allowed")
+        self.assertEqual(answer.header("allow"), "GET, HEAD, POST")
+
+
+class OneProjectTests(ManageTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.id = self.project()
+        self.path = f"/projects/{self.id}"
+
+    def test_show(self) -> None:
+        """One is shown as in the list."""
+        self.assertEqual([self.ask("GET", self.path).json], self.ask("GET", "/projects").json)
+
+    def test_missing(self) -> None:
+        """What is not there, and what cannot be."""
+        for method, body in (("GET", None), ("PATCH", {})):
+            self.refused(self.ask(method, "/projects/x", body), 404, "project not found")
+            self.refused(self.ask(method, "/projects/", body), 400, "invalid project id")
+        self.refused(self.ask("GET", "/projects/a%2Fb"), 400, "invalid project id")
+        self.refused(self.ask("GET", "/projects/" + "x" * 65), 404, "not found")
+        self.refused(self.ask("POST", "/projects/x/tokens/revoke"), 404, "project not found")
+        for path in ("/tokens", "/tokens/", "/tokens/revoked", "/tokens/revoke/x", "/x"):
+            self.refused(self.ask("POST", self.path + path), 404, "not found")
+
+    def test_change(self) -> None:
+        """Only what is given changes; the key is never told."""
+        self.clock.advance(1)
+        answer = self.ask("PATCH", self.path, {"name": "new", "api_key": "sk-another-canary-key-9876"})
+        self.assertEqual((answer.status, answer.json["name"], answer.json["api_key"]), (200, "new", "sk-anoth...9876"))
+        self.assertEqual(answer.json["updated_at"], "2023-11-14T22:13:21.250000Z")
+        kept = self.ask("PATCH", self.path, {"api_key": ""})
+        self.assertEqual((kept.status, kept.json["api_key"]), (200, "sk-anoth...9876"))
+
+    def test_refused(self) -> None:
+        """Each thing that is wrong with a change."""
+        for body, error in (
+            ({"revoke_tokens": True}, "revoke_tokens requires is_active=false"),
+            ({"revoke_tokens": True, "is_active": True}, "revoke_tokens requires is_active=false"),
+            ({"name": ""}, "invalid name"),
+            ({"api_key": "a...b"}, "cannot save obfuscated API key - please provide the full API key"),
+            ({"is_active": "yes"}, "invalid request body"),
+            ({"id": "y"}, "invalid request body"),
+        ):
+            self.refused(self.ask("PATCH", self.path, body), 400, error)
+
+    def test_delete(self) -> None:
+        """A project cannot be deleted."""
+        answer = self.ask("DELETE", self.path)
+        self.refused(answer, 405, "method not allowed")
+        self.assertEqual(answer.json["description"], "project deletion is not permitted")
+        self.assertEqual(answer.header("allow"), "GET, HEAD, PATCH")
+
+    def test_effective_at_once(self) -> None:
+        """A new key and a deactivation hold for the next request, and running streams are cut."""
+        _, secret = self.token(self.id)
+        cut: list[str] = []
+        self.directory.watch(self.principal(secret), lambda: cut.append("cut"))
+        self.ask("PATCH", self.path, {"api_key": "sk-another-canary-key-9876"})
+        self.assertEqual(self.principal(secret).project.api_key, "sk-another-canary-key-9876")
+        self.assertEqual(cut, [])
+        answer = self.ask("PATCH", self.path, {"is_active": False})
+        self.assertEqual(answer.json["deactivated_at"], "2023-11-14T22:13:20.250000Z")
+        self.assertFalse(self.principal(secret).project.is_active)
+        self.assertEqual(cut, ["cut"])
+        answer = self.ask("PATCH", self.path, {"is_active": True})
+        self.assertNotIn("deactivated_at", answer.json)
+        self.assertTrue(self.principal(secret).project.is_active)
+
+    def test_deactivate_and_revoke(self) -> None:
+        """Deactivation can take the tokens with it; a repeated call is the same."""
+        _, secret = self.token(self.id)
+        self.principal(secret)
+        for _ in range(2):
+            self.assertEqual(
+                self.ask("PATCH", self.path, {"is_active": False, "revoke_tokens": True}).json["is_active"], False
+            )
+            self.assertFalse(self.principal(secret).token.is_active)
+
+    def test_revoke_all(self) -> None:
+        """All tokens of a project are revoked at once, and counted; nobody else's."""
+        secrets = [self.token(self.id)[1] for _ in range(3)]
+        _, foreign = self.token(self.project("other"))
+        for secret in (*secrets, foreign):
+            self.principal(secret)
+        revoke = f"{self.path}/tokens/revoke"
+        self.assertEqual(
+            self.ask("POST", revoke).json, {"revoked_count": 3, "already_revoked_count": 0, "total_tokens": 3}
+        )
+        self.assertEqual(
+            self.ask("POST", revoke).json, {"revoked_count": 0, "already_revoked_count": 3, "total_tokens": 3}
+        )
+        self.assertEqual(
+            [self.principal(secret).token.is_active for secret in (*secrets, foreign)], [False] * 3 + [True]
+        )
+        self.assertEqual(self.ask("GET", revoke).header("allow"), "POST")

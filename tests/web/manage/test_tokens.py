@@ -1,0 +1,189 @@
+"""Tokens over the management API."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+from sqlalchemy import text
+
+from llmproxy.errors import RateLimitExceeded
+
+from .api import ManageTestCase
+
+
+class CollectionTests(ManageTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.project_id = self.project()
+
+    def test_create(self) -> None:
+        """A token is issued, its secret shown this once and stored nowhere."""
+        body = {"project_id": self.project_id, "duration_minutes": 60, "max_requests": 5}
+        answer = self.ask("POST", "/tokens", body)
+        self.assertEqual(answer.status, 201)
+        secret = answer.json["token"]
+        self.assertRegex(secret, r"\Ask-[A-Za-z0-9_-]{22}\Z")
+        self.assertEqual(
+            answer.json,
+            {
+                "id": answer.json["id"],
+                "token": secret,
+                "expires_at": "2023-11-14T23:13:20.250000Z",
+                "max_requests": 5,
+            },
+        )
+        rows = self.successResultOf(
+            self.database.read(lambda c: [tuple(row) for row in c.execute(text("SELECT * FROM tokens"))])
+        )
+        self.assertIn(sha256(secret.encode()).hexdigest(), rows[0])
+        self.assertNotIn(secret, repr(rows))
+        self.assertNotIn(secret.encode(), self.ask("GET", "/tokens").body)
+        self.assertEqual(self.principal(secret.encode()).project.id, self.project_id)
+
+    def test_unlimited(self) -> None:
+        """No limit and a limit of 0 are the same."""
+        for more in ({}, {"max_requests": 0}, {"max_requests": None}):
+            answer = self.ask("POST", "/tokens", {"project_id": self.project_id, "duration_minutes": 1, **more})
+            self.assertNotIn("max_requests", answer.json)
+            self.assertIsNone(self.ask("GET", f"/tokens/{answer.json['id']}").json["max_requests"])
+
+    def test_refused(self) -> None:
+        """Each thing that is wrong with a new token; of several, the reference's first."""
+        known = {"project_id": self.project_id}
+        table = (
+            ({**known, "duration_minutes": 525_601}, 400, "duration_minutes exceeds maximum allowed"),
+            ({"duration_minutes": 525_601}, 400, "duration_minutes exceeds maximum allowed"),
+            (known, 400, "project_id and duration_minutes are required"),
+            ({**known, "duration_minutes": 0}, 400, "project_id and duration_minutes are required"),
+            ({**known, "duration_minutes": -1}, 400, "project_id and duration_minutes are required"),
+            ({"duration_minutes": 1, "max_requests": -1}, 400, "project_id is required"),
+            ({**known, "duration_minutes": 1, "max_requests": -1}, 400, "max_requests must be >= 0"),
+            ({**known, "duration_minutes": 1, "max_requests": 2**53}, 400, f"max_requests must be <= {2**53 - 1}"),
+            ({**known, "duration_minutes": 1, "max_requests": 10**30}, 400, f"max_requests must be <= {2**53 - 1}"),
+            ({**known, "duration_minutes": 1.5}, 400, "invalid request body"),
+            ({**known, "duration_minutes": "1"}, 400, "invalid request body"),
+            ({**known, "duration_minutes": 1, "scope": "all"}, 400, "invalid request body"),
+            ({"project_id": "x", "duration_minutes": 1}, 404, "project not found"),
+        )
+        for body, status, error in table:
+            self.refused(self.ask("POST", "/tokens", body), status, error)
+        self.assertEqual(self.ask("GET", "/tokens").json, [])
+
+    def test_longest(self) -> None:
+        """A year is allowed."""
+        answer = self.ask("POST", "/tokens", {"project_id": self.project_id, "duration_minutes": 525_600})
+        self.assertEqual((answer.status, answer.json["expires_at"]), (201, "2024-11-13T22:13:20.250000Z"))
+
+    def test_inactive_project(self) -> None:
+        """No token for a project that is not active."""
+        self.ask("PATCH", f"/projects/{self.project_id}", {"is_active": False})
+        answer = self.ask("POST", "/tokens", {"project_id": self.project_id, "duration_minutes": 1})
+        self.refused(answer, 403, "cannot create tokens for inactive projects")
+        self.assertEqual(answer.json["code"], "project_inactive")
+
+    def test_list(self) -> None:
+        """The newest first, all or one project's, with the present numbers of uses."""
+        first, secret = self.token(self.project_id)
+        self.clock.advance(1)
+        other = self.project("other")
+        second, _ = self.token(other)
+        self.assertEqual([each["id"] for each in self.ask("GET", "/tokens").json], [second, first])
+        self.quota.spend(self.principal(secret))
+        answer = self.ask("GET", f"/tokens?projectId={self.project_id}")
+        self.assertEqual(
+            answer.json,
+            [
+                {
+                    "id": first,
+                    "token": secret.decode()[:7] + "*" * 18,
+                    "project_id": self.project_id,
+                    "expires_at": "2023-11-14T23:13:20.250000Z",
+                    "is_active": True,
+                    "request_count": 1,
+                    "max_requests": None,
+                    "created_at": "2023-11-14T22:13:20.250000Z",
+                    "last_used_at": "2023-11-14T22:13:21.250000Z",
+                    "cache_hit_count": 0,
+                }
+            ],
+        )
+        self.assertEqual(self.ask("GET", "/tokens?projectId=x").json, [])
+        self.assertEqual(len(self.ask("GET", "/tokens?projectId=").json), 2)
+
+
+class OneTokenTests(ManageTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.id, self.secret = self.token(self.project(), max_requests=1000)
+        self.path = f"/tokens/{self.id}"
+
+    def spend(self, count: int) -> int:
+        """How many of so many requests got a use."""
+        spent = 0
+        for _ in range(count):
+            spending = self.quota.spend(self.principal(self.secret))
+            if spending is None or spending.result is None:
+                spent += 1
+            else:
+                self.failureResultOf(spending, RateLimitExceeded)
+        return spent
+
+    def test_missing(self) -> None:
+        """What is not there, and what cannot be."""
+        for method, body in (("GET", None), ("PATCH", {"is_active": True}), ("DELETE", None)):
+            self.refused(self.ask(method, "/tokens/x", body), 404, "token not found")
+            self.refused(self.ask(method, "/tokens/", body), 400, "token ID is required")
+
+    def test_methods(self) -> None:
+        """What is not supported says what is."""
+        answer = self.ask("PUT", self.path)
+        self.refused(answer, 405, "method not allowed")
+        self.assertEqual(answer.header("allow"), "DELETE, GET, HEAD, PATCH")
+
+    def test_refused(self) -> None:
+        """Each thing that is wrong with a change."""
+        for body, error in (
+            ({}, "no fields to update"),
+            ({"max_requests": None}, "no fields to update"),
+            ({"max_requests": -1}, "max_requests must be >= 0"),
+            ({"request_count": 0}, "invalid request body"),
+        ):
+            self.refused(self.ask("PATCH", self.path, body), 400, error)
+
+    def test_lowered(self) -> None:
+        """A lower limit holds from the answer on, whatever was leased before; counters are not rolled back."""
+        self.assertEqual(self.spend(10), 10)
+        answer = self.ask("PATCH", self.path, {"max_requests": 12})
+        self.assertEqual((answer.json["max_requests"], answer.json["request_count"]), (12, 10))
+        self.assertEqual(self.spend(10), 2)
+
+    def test_raised_and_lifted(self) -> None:
+        """A higher limit, and none, hold at once too."""
+        self.ask("PATCH", self.path, {"max_requests": 3})
+        self.assertEqual(self.spend(10), 3)
+        self.ask("PATCH", self.path, {"max_requests": 5})
+        self.assertEqual(self.spend(10), 2)
+        self.assertIsNone(self.ask("PATCH", self.path, {"max_requests": 0}).json["max_requests"])
+        self.assertEqual(self.spend(10), 10)
+        self.assertEqual(self.ask("GET", self.path).json["request_count"], 15)
+        self.ask("PATCH", self.path, {"max_requests": 16})
+        self.assertEqual(self.spend(10), 1)
+
+    def test_revoke(self) -> None:
+        """A revoked token is refused from the answer on, its streams are cut; a second time is the same."""
+        cut: list[str] = []
+        self.directory.watch(self.principal(self.secret), lambda: cut.append("cut"))
+        for _ in range(2):
+            answer = self.ask("DELETE", self.path)
+            self.assertEqual((answer.status, answer.body), (204, b""))
+            self.assertIsNone(answer.header("content-type"))
+            self.assertFalse(self.principal(self.secret).token.is_active)
+        self.assertEqual(cut, ["cut"])
+        self.assertFalse(self.ask("GET", self.path).json["is_active"])
+
+    def test_activate(self) -> None:
+        """A revoked token can be brought back."""
+        self.ask("DELETE", self.path)
+        self.assertTrue(self.ask("PATCH", self.path, {"is_active": True}).json["is_active"])
+        self.assertTrue(self.principal(self.secret).token.is_active)
+        self.assertIsNone(self.successResultOf(self.database.tokens.get(self.id)).deactivated_at)

@@ -95,7 +95,7 @@ class TransparentProxy(Service):
         self.wheel = Wheel(reactor, resolution)
         self.database = open_database(reactor, database_url, encryption_key=encryption_key)
         self.quota = LeasedQuota(reactor, self.database)
-        self.directory = Directory(reactor, self.database.tokens, self.database.projects, self.quota)
+        self.directory = Directory(reactor, self.database.tokens, self.database.projects, quota=self.quota)
         self.lag = ReactorLag(reactor)
         self._metrics = ProxyMetrics(time.time())
         self._log_file = LogFile(access_log) if access_log is not None else None

@@ -1,0 +1,161 @@
+"""C{twistd llmproxy}: options, and the service that they describe."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from twisted.application.service import MultiService, Service
+from twisted.python.usage import Options as TwistedOptions
+from twisted.python.usage import UsageError
+
+from .config.environment import EFFECTIVE, Environment, read_environment
+from .errors import ConfigError
+
+_EPILOGUE = """Environment variables:
+
+{variables}
+
+The secrets (MANAGEMENT_TOKEN, ENCRYPTION_KEY, DATABASE_URL) may stand in files, which <NAME>_FILE names.
+
+Examples:
+
+  twistd -n llmproxy --config apis.yaml
+  twistd -n llmproxy --config apis.yaml --listen tcp:8080 --listen unix:/run/llmproxy.sock
+  twistd -n llmproxy --config apis.yaml --listen ssl:8443:privateKey=key.pem:certKey=cert.pem
+  llmproxy check apis.yaml
+"""
+
+
+class Options(TwistedOptions):
+    """What can be said on the command line; no secret can."""
+
+    synopsis = "[options]"
+    optParameters = [
+        ["config", "c", None, "The YAML file of the APIs. [API_CONFIG_PATH]"],
+        ["database", None, None, "sqlite:///path, or a path. [DATABASE_URL, DATABASE_PATH]"],
+        ["default-api", None, None, "The API that is served at /. [DEFAULT_API_PROVIDER]"],
+        ["env", None, None, "A file of variables; those that are set already stay as they are."],
+        ["access-log", None, None, "Where a line for every exchange goes; - is standard output. [LOG_FILE]"],
+        ["drain", None, "30", "Seconds that running exchanges get when the proxy stops."],
+    ]
+    compData: Any = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self["listen"] = []
+
+    def opt_listen(self, description: str) -> None:
+        """A Twisted endpoint, tcp:8080 for example; may be given several times. [LISTEN_ADDR]"""
+        self["listen"].append(description)
+
+    def getUsage(self, width: int | None = None) -> str:
+        usage: str = super().getUsage(width)
+        variables = "\n".join(f"  {name:24}{text}" for name, text in EFFECTIVE.items())
+        return usage + "\n" + _EPILOGUE.format(variables=variables)
+
+    def postOptions(self) -> None:
+        try:
+            self["drain"] = float(self["drain"])
+        except ValueError:
+            raise UsageError(f"--drain: expected seconds, got {self['drain']!r}") from None
+
+
+def makeService(options: Options) -> Service:
+    """
+    Read the configuration and make the service. What is wrong goes to stderr, a line a problem, and ends the
+    process with status 1.
+    """
+    from twisted.internet import reactor
+
+    try:
+        return _Started(reactor, service_options(options, os.environ))
+    except ConfigError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(1) from None
+
+
+def service_options(options: Mapping[str, Any], env: Mapping[str, str]) -> Any:
+    """
+    The options of the service, out of the command line and the environment.
+
+    @raise ConfigError: with everything that is wrong with either.
+    """
+    from .config import load_api_config
+    from .service import ServiceOptions
+
+    if options["env"]:
+        env = {**_dotenv(options["env"]), **env}
+    env = {**env, **({"DATABASE_URL": "", "DB_DRIVER": ""} if options["database"] else {})}
+    environment, problems = _environment(env)
+    path = options["config"] or (environment.config_path if environment else env.get("API_CONFIG_PATH"))
+    apis = None
+    try:
+        if path:
+            apis = load_api_config(path, env=env, default_api=options["default-api"] or env.get("DEFAULT_API_PROVIDER"))
+    except ConfigError as error:
+        problems += error.problems
+    if problems or environment is None or apis is None:
+        raise ConfigError(*problems)
+    for warning in environment.warnings:
+        sys.stderr.write(f"warning: {warning}\n")
+    return ServiceOptions(
+        apis=apis,
+        management_token=environment.management_token,
+        encryption_key=environment.encryption_key,
+        database_url=options["database"] or environment.database_url,
+        listen=tuple(options["listen"]) or environment.listen,
+        access_log=options["access-log"] or environment.log_file or "-",
+        metrics_path=environment.metrics_path,
+        drain_seconds=options["drain"],
+    )
+
+
+def _environment(env: Mapping[str, str]) -> tuple[Environment | None, list[str]]:
+    try:
+        return read_environment(env, _read), []
+    except ConfigError as error:
+        return None, list(error.problems)
+
+
+def _dotenv(path: str) -> Mapping[str, str]:
+    from .config.dotenv import parse
+
+    try:
+        return parse(_read(path), path)
+    except OSError as error:
+        raise ConfigError(f"--env {path}: cannot be read: {error.strerror}") from None
+
+
+def _read(path: str) -> str:
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+class _Started(MultiService):
+    """Ends the process with one line and status 1 if the service cannot start."""
+
+    def __init__(self, reactor: Any, options: Any) -> None:
+        from .service import make_service
+
+        super().__init__()
+        self._reactor = reactor
+        self._service = make_service(reactor, options)
+        self._service.setServiceParent(self)
+
+    def startService(self) -> None:
+        super().startService()
+        self._service.started.addErrback(stop_with, self._reactor)
+
+
+def stop_with(reason: Any, reactor: Any) -> None:
+    """Tell on stderr why the service cannot start, and end the process with status 1."""
+    if reason.check(ConfigError):
+        sys.stderr.write(f"{reason.value}\n")
+    else:
+        reason.printTraceback(sys.stderr)
+    sys.stderr.flush()
+    reactor.addSystemEventTrigger("after", "shutdown", os._exit, 1)
+    reactor.callWhenRunning(reactor.stop)

@@ -11,6 +11,7 @@ from twisted.application.service import MultiService, Service
 from twisted.python.usage import Options as TwistedOptions
 from twisted.python.usage import UsageError
 
+from .config.dotenv import with_dotenv
 from .config.environment import EFFECTIVE, Environment, read_environment
 from .errors import ConfigError
 
@@ -86,8 +87,7 @@ def service_options(options: Mapping[str, Any], env: Mapping[str, str]) -> Any:
     from .config import load_api_config
     from .service import ServiceOptions
 
-    if options["env"]:
-        env = {**_dotenv(options["env"]), **env}
+    env = with_dotenv(env, options["env"])
     env = {**env, **({"DATABASE_URL": "", "DB_DRIVER": ""} if options["database"] else {})}
     environment, problems = _environment(env)
     path = options["config"] or (environment.config_path if environment else env.get("API_CONFIG_PATH"))
@@ -118,15 +118,6 @@ def _environment(env: Mapping[str, str]) -> tuple[Environment | None, list[str]]
         return read_environment(env, _read), []
     except ConfigError as error:
         return None, list(error.problems)
-
-
-def _dotenv(path: str) -> Mapping[str, str]:
-    from .config.dotenv import parse
-
-    try:
-        return parse(_read(path), path)
-    except OSError as error:
-        raise ConfigError(f"--env {path}: cannot be read: {error.strerror}") from None
 
 
 def _read(path: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from attrs import field, fields, frozen
@@ -14,6 +14,10 @@ from .problems import unknown
 
 if TYPE_CHECKING:
     from ..core.routing import RoutingTable
+
+
+def _tuple(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(values)
 
 
 @frozen
@@ -97,13 +101,13 @@ class APIProviderConfig:
     """
 
     base_url: str = ""
-    allowed_endpoints: tuple[str, ...] = field(default=(), converter=tuple)
-    allowed_methods: tuple[str, ...] = field(default=(), converter=tuple)
+    allowed_endpoints: tuple[str, ...] = field(default=(), converter=_tuple)
+    allowed_methods: tuple[str, ...] = field(default=(), converter=_tuple)
     timeouts: TimeoutConfig = TimeoutConfig()
     connection: ConnectionConfig = ConnectionConfig()
     param_whitelist: Mapping[str, tuple[str, ...]] = field(factory=dict)
-    allowed_origins: tuple[str, ...] = field(default=(), converter=tuple)
-    required_headers: tuple[str, ...] = field(default=(), converter=tuple)
+    allowed_origins: tuple[str, ...] = field(default=(), converter=_tuple)
+    required_headers: tuple[str, ...] = field(default=(), converter=_tuple)
     auth: CredentialPlace = rules.AUTH["bearer"]
     dialect: Dialect = "proxy"
     debug_headers: bool = False

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IConsumer
 
     from ..interfaces import Responder
-    from ..message import ApiRequest, ApiResponse, Timeouts
+    from ..message import ApiRequest, ApiResponse, Record, Timeouts
     from ..wheel import Deadline, Wheel
 
 
@@ -29,7 +29,7 @@ class Deadlines:
         self._wheel = wheel
 
     def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
-        timed = _Timed(self._wheel, request.route.api.timeouts)
+        timed = _Timed(self._wheel, request.route.api.timeouts, request.record)
         body = request.body
         if body is not None and body.length:
             timed.uploading()
@@ -50,19 +50,23 @@ class _Timed:
         "_headed",
         "_now",
         "_phase",
+        "_record",
         "_seconds",
+        "_started",
         "_timeouts",
         "_wheel",
         "fault",
         "pending",
     )
 
-    def __init__(self, wheel: Wheel, timeouts: Timeouts) -> None:
+    def __init__(self, wheel: Wheel, timeouts: Timeouts, record: Record) -> None:
+        self._record = record
+        self._started = wheel.now()
         self._wheel = wheel
         self._now = wheel.now
         self._timeouts = timeouts
         self._deadline: Deadline | None = None
-        self._ends = None if timeouts.request is None else wheel.now() + timeouts.request
+        self._ends = None if timeouts.request is None else self._started + timeouts.request
         self._headed = False
         self._phase = ""
         self._seconds: float | None = None
@@ -127,6 +131,7 @@ class _Timed:
 
     def head(self, response: ApiResponse) -> ApiResponse:
         self._headed = True
+        self._record.upstream_first_byte = self._now() - self._started
         if response.body is None:
             self.over()
         else:

@@ -1,0 +1,42 @@
+"""The group of commands, each in a module of its own that is imported when it is called."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+from .. import __version__
+
+COMMANDS = {
+    "check": "Validate a configuration without starting.",
+    "demo-upstream": "Serve an OpenAI-shaped upstream of our own.",
+    "quickstart": "Start a working proxy with nothing else needed.",
+}
+
+
+class Lazy(click.Group):
+    """Knows the names of its commands; C{--help} of the group imports none of them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"llmproxy.cli.{cmd_name.replace('-', '_')}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(COMMANDS.items()))
+
+
+@click.command(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="llmproxy")
+def cli() -> None:
+    """A transparent reverse proxy for LLM APIs.
+
+    The proxy itself is started with: twistd -n llmproxy --config apis.yaml
+    """

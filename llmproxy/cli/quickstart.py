@@ -1,0 +1,246 @@
+"""C{llmproxy quickstart}: from nothing to a working proxy."""
+
+from __future__ import annotations
+
+import os
+import sys
+from base64 import b64encode
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import click
+from attrs import frozen
+
+from ..core.tokens import generate, hint, token_hash
+from ..errors import ConfigError
+from ..message import Project, Token
+
+if TYPE_CHECKING:
+    from ..config import APIConfig
+    from ..service import ProxyService
+
+DAYS = 30.0
+
+_ENDPOINTS = (
+    "/v1/chat/completions",
+    "/v1/completions",
+    "/v1/responses",
+    "/v1/embeddings",
+    "/v1/models",
+    "/v1/files",
+    "/v1/audio",
+    "/v1/images",
+    "/v1/moderations",
+    "/v1/messages",
+)
+
+
+@frozen
+class DataDirectory:
+    """Where everything is kept that the next start goes on with; its owner's alone."""
+
+    path: str
+
+    def make(self) -> None:
+        try:
+            os.makedirs(self.path, mode=0o700, exist_ok=True)
+            os.chmod(self.path, 0o700)
+        except OSError as error:
+            raise ConfigError(f"{self.path}: cannot be made: {error.strerror}") from None
+
+    def kept(self, name: str, make: Any) -> str:
+        """The text of a file, which C{make} makes at the first start."""
+        path = os.path.join(self.path, name)
+        try:
+            with open(path, encoding="ascii") as file:
+                return file.read().strip()
+        except FileNotFoundError:
+            return self.keep(name, make())
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path}: cannot be read: {getattr(error, 'strerror', 'not text')}") from None
+
+    def keep(self, name: str, text: str) -> str:
+        """Write a file, 0600."""
+        path = os.path.join(self.path, name)
+        try:
+            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as file:
+                file.write(text + "\n")
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot be written: {error.strerror}") from None
+        return text
+
+
+@click.command()
+@click.option("--data", default="./llmproxy-data", show_default=True, help="Where everything is kept.")
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="Where to listen.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
+def command(data: str, port: int, host: str) -> None:
+    """Start a working proxy with nothing else needed.
+
+    It makes a database, a management token, an encryption key, a project and a token, and prints how to use
+    them. With OPENAI_API_KEY set it goes to OpenAI; without, to a demo upstream of its own. The next start
+    goes on with what is there.
+    """
+    from twisted.internet import reactor
+
+    problems: list[str] = []
+
+    def failed(reason: Any) -> None:
+        if reason.check(ConfigError):
+            problems.append(str(reason.value))
+        else:
+            problems.append(reason.getTraceback())
+        reactor.callWhenRunning(reactor.stop)
+
+    from twisted.internet.defer import Deferred
+
+    starting = Quickstart(reactor, DataDirectory(data), host, port, os.environ.get("OPENAI_API_KEY", ""))
+    reactor.callWhenRunning(lambda: Deferred.fromCoroutine(starting.start()).addErrback(failed))
+    reactor.run()
+    if problems:
+        click.echo(problems[0], err=True)
+        sys.exit(1)
+
+
+class Quickstart:
+    """
+    @param openai_key: C{""} serves the demo upstream.
+    """
+
+    def __init__(self, reactor: Any, data: DataDirectory, host: str, port: int, openai_key: str) -> None:
+        self._reactor = reactor
+        self._data = data
+        self._host = host
+        self._port = port
+        self._openai_key = openai_key
+        self.service: ProxyService | None = None
+
+    async def start(self) -> str:
+        """Start everything, print how to use it, and return the token."""
+        self._data.make()
+        key, base_url = self._openai_key, "https://api.openai.com"
+        if not key:
+            key = self._data.kept("demo-upstream-key", lambda: "demo-" + os.urandom(12).hex())
+            base_url = await self._demo(key)
+        service = self._make(_apis(base_url))
+        service.startService()
+        self._reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
+        ports = await service.started
+        secret = await self._token(service, key)
+        host: Any = ports[0].getHost()
+        address = f"http://{self._host}:{host.port}"
+        click.echo(instructions(address, secret, base_url, self._data.path, bool(self._openai_key)))
+        return secret
+
+    async def _demo(self, key: str) -> str:
+        from twisted.internet.endpoints import TCP4ServerEndpoint
+        from twisted.web.server import Site
+
+        from ..demo import DemoUpstream
+
+        site = Site(DemoUpstream(self._reactor, key), reactor=self._reactor)
+        site.noisy = False
+        port = await TCP4ServerEndpoint(self._reactor, 0, interface="127.0.0.1").listen(site)
+        self._reactor.addSystemEventTrigger("after", "shutdown", port.stopListening)
+        return f"http://127.0.0.1:{port.getHost().port}"
+
+    def _make(self, apis: APIConfig) -> ProxyService:
+        from ..config.environment import parse_encryption_key
+        from ..service import ServiceOptions, make_service
+
+        management = self._data.kept("management-token", lambda: os.urandom(32).hex())
+        encryption = self._data.kept("encryption-key", lambda: b64encode(os.urandom(32)).decode())
+        self.service = make_service(
+            self._reactor,
+            ServiceOptions(
+                apis=apis,
+                management_token=management,
+                encryption_key=parse_encryption_key(encryption),
+                database_url="sqlite:///" + os.path.join(self._data.path, "llmproxy.db"),
+                listen=[f"tcp:{self._port}:interface={self._host}"],
+                access_log=os.path.join(self._data.path, "access.log"),
+            ),
+        )
+        return self.service
+
+    async def _token(self, service: ProxyService, key: str) -> str:
+        """The first project's token: the one that is kept, as long as it can be used."""
+        database, now = service.proxy.database, self._reactor.seconds()
+        secret = self._data.kept("token", lambda: generate(os.urandom))
+        known = await database.tokens.by_hash(token_hash(secret.encode()))
+        if known is not None and known.is_active and (known.expires_at is None or known.expires_at > now):
+            await self._update_key(service, known.project_id, key)
+            return secret
+        if known is not None:
+            secret = self._data.keep("token", generate(os.urandom))
+        project_id = known.project_id if known is not None else await self._project(database, key, now)
+        await database.tokens.create(
+            Token(
+                id=str(uuid4()),
+                token_hash=token_hash(secret.encode()),
+                hint=hint(secret),
+                project_id=project_id,
+                expires_at=now + DAYS * 86_400,
+                created_at=now,
+            )
+        )
+        return secret
+
+    async def _project(self, database: Any, key: str, now: float) -> str:
+        for project in await database.projects.list():
+            if project.name == "quickstart":
+                return str(project.id)
+        project = Project(str(uuid4()), "quickstart", key, created_at=now, updated_at=now)
+        await database.projects.create(project)
+        return project.id
+
+    async def _update_key(self, service: ProxyService, project_id: str, key: str) -> None:
+        """Another C{OPENAI_API_KEY} than last time, or none any more."""
+        project = await service.proxy.database.projects.get(project_id)
+        if project is not None and project.api_key != key:
+            changed = await service.proxy.database.projects.update(project_id, api_key=key)
+            if changed is not None:
+                service.proxy.directory.project_changed(changed)
+
+
+def _apis(base_url: str) -> APIConfig:
+    from ..config import APIConfig, APIProviderConfig
+
+    api = APIProviderConfig(
+        base_url=base_url,
+        allowed_endpoints=_ENDPOINTS,
+        allowed_methods=["GET", "POST", "DELETE"],
+        dialect="openai",
+    )
+    config = APIConfig({"openai": api}, "openai")
+    config.validate()
+    return config
+
+
+def instructions(address: str, secret: str, base_url: str, data: str, real: bool) -> str:
+    """What to paste."""
+    model = "gpt-4o-mini" if real else "demo"
+    upstream = base_url if real else f"a demo of our own ({base_url}); set OPENAI_API_KEY for the real one"
+    return f"""
+llmproxy serves {address}
+  upstream      {upstream}
+  kept in       {data}  (database, management token, encryption key, access log)
+
+With curl:
+
+curl -N {address}/v1/chat/completions -H 'Authorization: Bearer {secret}' \\
+  -H 'Content-Type: application/json' \\
+  -d '{{"model": "{model}", "stream": true, "messages": [{{"role": "user", "content": "Hello there"}}]}}'
+
+With the OpenAI SDK:
+
+from openai import OpenAI
+
+client = OpenAI(base_url="{address}/v1", api_key="{secret}")
+ask = [{{"role": "user", "content": "Hello there"}}]
+for event in client.chat.completions.create(model="{model}", stream=True, messages=ask):
+    print(event.choices[0].delta.content or "" if event.choices else "", end="", flush=True)
+
+Management: {address}/manage/projects with the token in {os.path.join(data, "management-token")}
+Stop with Ctrl-C.
+"""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP4ServerEndpoint
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.task import deferLater
@@ -181,7 +181,7 @@ class ProxyTestCase(TestCase):
             if wire.closed is None:
                 wire.transport.abortConnection()  # type: ignore[union-attr]
         await self.service.stopService()
-        await self._upstream_port.stopListening()
+        await maybeDeferred(self._upstream_port.stopListening)
         await DeferredList(closing, consumeErrors=True)
         await deferLater(reactor, 0)
 

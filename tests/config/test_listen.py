@@ -1,0 +1,46 @@
+"""Where to listen."""
+
+from __future__ import annotations
+
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.testing import MemoryReactorClock
+from twisted.trial.unittest import SynchronousTestCase
+
+from llmproxy.config.listen import endpoint_description
+
+
+class EndpointDescriptionTests(SynchronousTestCase):
+    def test_addresses(self) -> None:
+        """LISTEN_ADDR of the reference opens the port that it opened there."""
+        table = {
+            ":8080": "tcp:8080",
+            "127.0.0.1:9000": "tcp:9000:interface=127.0.0.1",
+            "localhost:8080": "tcp:8080:interface=127.0.0.1",
+            "[::1]:8080": "tcp6:8080:interface=\\:\\:1",
+            "[::]:80": "tcp6:80:interface=\\:\\:",
+        }
+        for address, description in table.items():
+            self.assertEqual(endpoint_description(address), description)
+
+    def test_twisted_understands_them(self) -> None:
+        """What comes out opens a port of that number at that address."""
+        reactor = MemoryReactorClock()
+        serverFromString(reactor, endpoint_description("[::1]:8080")).listen(object())  # type: ignore[arg-type]
+        serverFromString(reactor, endpoint_description("127.0.0.1:81")).listen(object())  # type: ignore[arg-type]
+        self.assertEqual([(p, i) for p, _, _, i in reactor.tcpServers], [(8080, "::1"), (81, "127.0.0.1")])
+
+    def test_descriptions_stay(self) -> None:
+        """Any endpoint of Twisted may be given."""
+        for text in (
+            "tcp:8080",
+            "unix:/run/llmproxy.sock",
+            "ssl:8443:privateKey=k.pem:certKey=c.pem",
+            "fd:domain=INET:3",
+        ):
+            self.assertEqual(endpoint_description(text), text)
+
+    def test_refused(self) -> None:
+        """A mistake in an address is told before anything is opened."""
+        for text in ("", "8080", ":65536", "1.2.3:80", "[1.2.3.4]:80", "[]:80", "300.1.1.1:80", "[zz]:1"):
+            with self.assertRaises(ValueError, msg=text):
+                endpoint_description(text)

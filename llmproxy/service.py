@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 from twisted.application.service import MultiService, Service
-from twisted.internet.defer import Deferred, DeferredList, fail, gatherResults, inlineCallbacks, succeed
-from twisted.internet.endpoints import serverFromString
-from twisted.internet.error import CannotListenError
+from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks, succeed
 from twisted.logger import Logger
 
 from .chain import chain
-from .errors import ConfigError, Draining, Unavailable
+from .errors import Draining, Unavailable
 from .middleware.account import Account
 from .middleware.authenticate import Authenticate
 from .middleware.breaker import Breaker
@@ -45,6 +43,7 @@ from .web.proxyresource import ProxyResource
 from .web.root import Root
 from .web.site import ProxySite
 from .wheel import Wheel
+from .workers.sockets import open_port
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -82,6 +81,8 @@ class TransparentProxy(Service):
         management_token: str = "",
         metrics_path: str | None = "/metrics",
         access_log: str | None = None,
+        log_format: str = "json",
+        log_level: str = "info",
         drain_seconds: float = 30.0,
         resolution: float = 0.1,
     ) -> None:
@@ -101,7 +102,7 @@ class TransparentProxy(Service):
         self._log_file = LogFile(access_log) if access_log is not None else None
         sinks: list[Any] = [self._metrics]
         if self._log_file is not None:
-            sinks.append(AccessLog(self._log_file.write))
+            sinks.append(AccessLog(self._log_file.write, log_format, log_level))
         self.publisher = Publisher(reactor, sinks)
         self.account = Account(reactor, self.publisher.publish)
         self.clients = {api.name: self._client(api) for api in config.compiled()}
@@ -267,6 +268,8 @@ class ServiceOptions:
 
     @ivar listen: Twisted endpoint descriptions, C{"tcp:8080"}.
     @ivar access_log: a path, C{"-"} for standard output, or C{None}.
+    @ivar log_format: C{"json"} or C{"console"}.
+    @ivar log_level: the least level that is logged, see L{llmproxy.sinks.accesslog.level_of}.
     """
 
     apis: APIConfig
@@ -275,6 +278,8 @@ class ServiceOptions:
     database_url: str = field(repr=False)
     listen: Sequence[str]
     access_log: str | None = "-"
+    log_format: str = "json"
+    log_level: str = "info"
     metrics_path: str | None = "/metrics"
     drain_seconds: float = 30.0
 
@@ -302,6 +307,8 @@ class ProxyService(MultiService):
             management_token=options.management_token,
             metrics_path=options.metrics_path,
             access_log=options.access_log,
+            log_format=options.log_format,
+            log_level=options.log_level,
             drain_seconds=options.drain_seconds,
         )
         self.proxy.setServiceParent(self)
@@ -310,33 +317,19 @@ class ProxyService(MultiService):
 
     def startService(self) -> None:
         super().startService()
-        self.proxy.started.addCallback(lambda _: self._open_ports()).addCallbacks(
-            self.started.callback, self.started.errback
-        )
+        self.proxy.started.addCallback(self._open_ports).addCallbacks(self.started.callback, self.started.errback)
 
     @inlineCallbacks
     def stopService(self) -> Generator[Deferred[Any], Any, None]:
         yield DeferredList([_maybe(port.stopListening()) for port in self.ports])
         yield _maybe(super().stopService())
 
-    def _open_ports(self) -> Deferred[list[IListeningPort]]:
-        return gatherResults([self._open(description) for description in self._listen], consumeErrors=True)
-
-    def _open(self, description: str) -> Deferred[IListeningPort]:
-        try:
-            endpoint = serverFromString(self._reactor, description)
-        except (ValueError, TypeError, KeyError) as reason:
-            return fail(ConfigError(f"--listen {description}: not an endpoint that Twisted knows: {reason}"))
-
-        def opened(port: IListeningPort) -> IListeningPort:
+    @inlineCallbacks
+    def _open_ports(self, opened: object) -> Generator[Deferred[Any], Any, list[IListeningPort]]:
+        for description in self._listen:
+            port = yield open_port(self._reactor, description, self.site)
             self.ports.append(port)
-            return port
-
-        def refused(reason: Any) -> Any:
-            reason.trap(CannotListenError, OSError)
-            raise ConfigError(f"--listen {description}: cannot listen: {_words(reason.value)}") from reason.value
-
-        return endpoint.listen(self.site).addCallbacks(opened, refused)
+        return self.ports
 
     def _refused(self, status: int, code: str, client: str, detail: str = "") -> None:
         self.proxy.metrics().refused(code)
@@ -349,8 +342,3 @@ def make_service(reactor: Any, options: ServiceOptions) -> ProxyService:
 
 def _maybe(result: Any) -> Deferred[Any]:
     return result if isinstance(result, Deferred) else succeed(result)
-
-
-def _words(error: BaseException) -> str:
-    reason = getattr(error, "socketError", error)
-    return getattr(reason, "strerror", None) or str(reason)

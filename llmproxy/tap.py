@@ -7,13 +7,18 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from attrs import evolve
 from twisted.application.service import MultiService, Service
+from twisted.logger import Logger
 from twisted.python.usage import Options as TwistedOptions
 from twisted.python.usage import UsageError
 
 from .config.dotenv import with_dotenv
 from .config.environment import EFFECTIVE, Environment, read_environment
+from .config.model import APIConfig, APIProviderConfig
 from .errors import ConfigError
+
+_log = Logger()
 
 _EPILOGUE = """Environment variables:
 
@@ -102,15 +107,28 @@ def service_options(options: Mapping[str, Any], env: Mapping[str, str]) -> Any:
     for warning in environment.warnings:
         sys.stderr.write(f"warning: {warning}\n")
     return ServiceOptions(
-        apis=apis,
+        apis=apis if environment.request_timeout is None else _limited(apis, environment.request_timeout),
         management_token=environment.management_token,
         encryption_key=environment.encryption_key,
         database_url=options["database"] or environment.database_url,
         listen=tuple(options["listen"]) or environment.listen,
         access_log=options["access-log"] or environment.log_file or "-",
+        log_format=environment.log_format,
+        log_level=environment.log_level,
         metrics_path=environment.metrics_path,
         drain_seconds=options["drain"],
     )
+
+
+def _limited(apis: APIConfig, seconds: float) -> APIConfig:
+    """REQUEST_TIMEOUT is the limit of those APIs that have none of their own."""
+
+    def limited(api: APIProviderConfig) -> APIProviderConfig:
+        if api.timeouts.request is not None:
+            return api
+        return evolve(api, timeouts=evolve(api.timeouts, request=seconds))
+
+    return evolve(apis, apis={name: limited(api) for name, api in apis.apis.items()})
 
 
 def _environment(env: Mapping[str, str]) -> tuple[Environment | None, list[str]]:
@@ -142,11 +160,15 @@ class _Started(MultiService):
 
 
 def stop_with(reason: Any, reactor: Any) -> None:
-    """Tell on stderr why the service cannot start, and end the process with status 1."""
-    if reason.check(ConfigError):
-        sys.stderr.write(f"{reason.value}\n")
-    else:
-        reason.printTraceback(sys.stderr)
-    sys.stderr.flush()
+    """
+    Tell on stderr why the service cannot start, and end the process with status 1.
+
+    twistd takes C{sys.stderr} for its log; a process in the background has only the log.
+    """
+    words = str(reason.value) if reason.check(ConfigError) else reason.getTraceback()
+    _log.critical("cannot start: {words}", words=words)
+    if sys.__stderr__ is not None:
+        sys.__stderr__.write(words + "\n")
+        sys.__stderr__.flush()
     reactor.addSystemEventTrigger("after", "shutdown", os._exit, 1)
     reactor.callWhenRunning(reactor.stop)

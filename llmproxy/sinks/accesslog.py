@@ -54,6 +54,29 @@ def line(record: Record) -> bytes:
     return _encode(entry)
 
 
+LEVELS = ("debug", "info", "warn", "error")
+
+
+def level_of(record: Record) -> str:
+    """
+    How much an operator wants to know of an exchange: C{error} if the proxy or upstream failed, C{warn} for a
+    refusal or a client that left, C{info} for all others.
+    """
+    if record.status >= 500 or record.ended in ("upstream_failed", "timeout", "failed"):
+        return "error"
+    return "info" if record.ended == "complete" and record.status < 400 else "warn"
+
+
+def text_line(record: Record) -> bytes:
+    """A record for people: C{12:30:01 POST /v1/x 200 complete 12.3ms 300B r-1}."""
+    when = datetime.fromtimestamp(record.started_at, timezone.utc).strftime("%H:%M:%S")
+    path = record.path.encode("unicode_escape").decode("ascii")
+    method = record.method.encode("unicode_escape").decode("ascii")
+    what = record.error_code or record.ended
+    took = f"{record.duration * 1000:.1f}ms {record.bytes_out}B"
+    return f"{when} {method} {path} {record.status} {what} {took} {record.api or '-'} {record.request_id}".encode()
+
+
 class LogFile:
     """
     A file that only grows, readable by its owner, found again after somebody renamed it.
@@ -107,18 +130,24 @@ class AccessLog:
     Writes a batch of records with one system call.
 
     @param write: appends bytes; what it raises is the publisher's to report, and the batch is lost.
+    @param form: C{"json"} or C{"console"}.
+    @param least: the least of L{LEVELS} that is written.
     @ivar lost: lines that could not be written.
     """
 
-    def __init__(self, write: Callable[[bytes], object]) -> None:
+    def __init__(self, write: Callable[[bytes], object], form: str = "json", least: str = "info") -> None:
         self._write = write
+        self._line = text_line if form == "console" else line
+        self._least = LEVELS.index(least)
         self.lost = 0
 
     def record_batch(self, records: Sequence[Record]) -> None:
-        lines = [line(record) for record in records]
+        lines = [self._line(record) for record in records if LEVELS.index(level_of(record)) >= self._least]
+        if not lines:
+            return
         lines.append(b"")
         try:
             self._write(b"\n".join(lines))
         except OSError:
-            self.lost += len(records)
+            self.lost += len(lines) - 1
             raise

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from llmproxy.interfaces import IRecordSink
-from llmproxy.sinks.accesslog import AccessLog, LogFile, line
+from llmproxy.sinks.accesslog import AccessLog, LogFile, level_of, line, text_line
 
 from .records import a_record
 
@@ -86,6 +86,42 @@ class AccessLogTests(SynchronousTestCase):
         log = AccessLog(full)
         self.assertRaises(OSError, log.record_batch, [a_record(), a_record()])
         self.assertEqual(log.lost, 2)
+
+
+class LevelTests(SynchronousTestCase):
+    def test_table(self) -> None:
+        """What went wrong on our side or upstream's is an error, what was refused a warning."""
+        for changes, expected in (
+            ({}, "info"),
+            ({"status": 404}, "warn"),
+            ({"ended": "client_left"}, "warn"),
+            ({"ended": "refused", "status": 401}, "warn"),
+            ({"ended": "upstream_failed"}, "error"),
+            ({"status": 503, "ended": "refused"}, "error"),
+        ):
+            self.assertEqual(level_of(a_record(**changes)), expected, changes)
+
+    def test_least(self) -> None:
+        """A log of errors has only errors."""
+        writes: list[bytes] = []
+        log = AccessLog(writes.append, "json", "error")
+        log.record_batch([a_record()])
+        log.record_batch([a_record(), a_record(request_id="bad", ended="timeout")])
+        [data] = writes
+        self.assertEqual([json.loads(one)["request_id"] for one in data.splitlines()], ["bad"])
+
+
+class TextLineTests(SynchronousTestCase):
+    def test_line(self) -> None:
+        """A line that a person reads in one look."""
+        self.assertEqual(
+            text_line(a_record()), b"14:13:20 POST /v1/chat/completions 200 complete 12.3ms 300B openai r-1"
+        )
+
+    def test_one_line(self) -> None:
+        """A path cannot break the line, nor colour the terminal."""
+        made = text_line(a_record(path="/a\n\x1b[31mb"))
+        self.assertEqual(made.translate(None, bytes(range(32))), made)
 
 
 class LogFileTests(SynchronousTestCase):

@@ -25,8 +25,8 @@ class EndpointDescriptionTests(SynchronousTestCase):
     def test_twisted_understands_them(self) -> None:
         """What comes out opens a port of that number at that address."""
         reactor = MemoryReactorClock()
-        serverFromString(reactor, endpoint_description("[::1]:8080")).listen(object())  # type: ignore[arg-type]
-        serverFromString(reactor, endpoint_description("127.0.0.1:81")).listen(object())  # type: ignore[arg-type]
+        serverFromString(reactor, endpoint_description("[::1]:8080")).listen(object())
+        serverFromString(reactor, endpoint_description("127.0.0.1:81")).listen(object())
         self.assertEqual([(p, i) for p, _, _, i in reactor.tcpServers], [(8080, "::1"), (81, "127.0.0.1")])
 
     def test_descriptions_stay(self) -> None:

@@ -1,0 +1,133 @@
+"""The environment variables."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from llmproxy.config.environment import (
+    EFFECTIVE,
+    NOT_EFFECTIVE,
+    Environment,
+    database_url,
+    parse_encryption_key,
+    read_environment,
+)
+from llmproxy.errors import ConfigError
+
+TOKEN = "m4nagement-t0ken-long-enough"
+KEY = b64encode(bytes(range(32))).decode()
+
+
+class EnvironmentTests(SynchronousTestCase):
+    def read(self, files: dict[str, str] | None = None, **env: str) -> Environment:
+        def read_secret(path: str) -> str:
+            if files is None or path not in files:
+                raise FileNotFoundError(2, "No such file or directory", path)
+            return files[path]
+
+        return read_environment({"MANAGEMENT_TOKEN": TOKEN, "ENCRYPTION_KEY": KEY} | env, read_secret)
+
+    def problems(self, files: dict[str, str] | None = None, **env: str) -> list[str]:
+        return list(self.assertRaises(ConfigError, self.read, files, **env).problems)
+
+    def test_defaults(self) -> None:
+        """With only the secrets set everything is as in the reference."""
+        found = self.read()
+        self.assertEqual((found.management_token, found.encryption_key), (TOKEN, bytes(range(32))))
+        self.assertEqual((found.listen, found.database_url), (("tcp:8080",), "sqlite:///./data/llm-proxy.db"))
+        self.assertEqual((found.config_path, found.default_api), ("./config/api_providers.yaml", None))
+        self.assertEqual((found.metrics_path, found.request_timeout), ("/metrics", None))
+        self.assertEqual((found.log_level, found.log_format, found.log_file), ("info", "json", None))
+        self.assertEqual(found.warnings, ())
+
+    def test_everything_set(self) -> None:
+        """Each variable means what it means in the reference."""
+        found = self.read(
+            LISTEN_ADDR="[::1]:9000",
+            DATABASE_PATH="/var/x.db",
+            API_CONFIG_PATH="a.yaml",
+            DEFAULT_API_PROVIDER="openai",
+            METRICS_PATH="/m",
+            REQUEST_TIMEOUT="90s",
+            LOG_LEVEL="WARN",
+            LOG_FORMAT="text",
+            LOG_FILE="x.log",
+        )
+        self.assertEqual((found.listen, found.database_url), (("tcp6:9000:interface=\\:\\:1",), "sqlite:////var/x.db"))
+        self.assertEqual((found.config_path, found.default_api), ("a.yaml", "openai"))
+        self.assertEqual((found.metrics_path, found.request_timeout), ("/m", 90.0))
+        self.assertEqual((found.log_level, found.log_format, found.log_file), ("warn", "console", "x.log"))
+        self.assertIsNone(self.read(ENABLE_METRICS="0").metrics_path)
+        self.assertEqual(self.read(DATABASE_PATH=":memory:").database_url, "sqlite://")
+
+    def test_wrong_values_are_told_all_at_once(self) -> None:
+        """Nothing that is not understood becomes a default."""
+        found = self.problems(
+            MANAGEMENT_TOKEN="",
+            ENCRYPTION_KEY="short",
+            LISTEN_ADDR="8080",
+            DB_DRIVER="oracle",
+            ENABLE_METRICS="yes please",
+            REQUEST_TIMEOUT="soon",
+            LOG_LEVEL="loud",
+            LOG_FORMAT="xml",
+            REQUIRE_ENCRYPTION_KEY="maybe",
+        )
+        names = ["MANAGEMENT_TOKEN", "ENCRYPTION_KEY", "LISTEN_ADDR", "DB_DRIVER", "ENABLE_METRICS", "REQUEST_TIMEOUT"]
+        for name in [*names, "LOG_LEVEL", "LOG_FORMAT", "REQUIRE_ENCRYPTION_KEY"]:
+            self.assertEqual(len([sentence for sentence in found if sentence.startswith(f"{name}: ")]), 1, name)
+        self.assertIn("expected a path", self.problems(METRICS_PATH="metrics")[0])
+
+    def test_management_token(self) -> None:
+        """Without one nothing starts; a short one is warned of; one that no header can carry is refused."""
+        self.assertIn("is required", self.problems(MANAGEMENT_TOKEN=" ")[0])
+        self.assertIn("printable ASCII", self.problems(MANAGEMENT_TOKEN="two words")[0])
+        self.assertIn("it can be guessed", self.read(MANAGEMENT_TOKEN="short").warnings[0])
+
+    def test_encryption_key(self) -> None:
+        """A key of the wrong length is told; without one there is a warning, or an error where it is required."""
+        for wrong, reason in ((b64encode(bytes(16)).decode(), "got 16 bytes"), ("not base64!", "expected base64")):
+            error = self.assertRaises(ValueError, parse_encryption_key, wrong)
+            self.assertIn("32 bytes", str(error))
+            self.assertNotIn(wrong, str(error))
+        self.assertIn("are stored as they are", self.read(ENCRYPTION_KEY="").warnings[0])
+        self.assertIn("is required by", self.problems(ENCRYPTION_KEY="", REQUIRE_ENCRYPTION_KEY="true")[0])
+
+    def test_secrets_in_files(self) -> None:
+        """A secret may be what a file holds, named by a second variable or in place of the secret."""
+        files = {"/run/token": f"{TOKEN}-of-file\n", "/run/key": KEY}
+        found = self.read(
+            files, MANAGEMENT_TOKEN="", MANAGEMENT_TOKEN_FILE="/run/token", ENCRYPTION_KEY="file:/run/key"
+        )
+        self.assertEqual((found.management_token, found.encryption_key), (f"{TOKEN}-of-file", bytes(range(32))))
+        self.assertIn("which of them is meant", self.problems(files, MANAGEMENT_TOKEN_FILE="/run/token")[0])
+        missing = self.problems({}, MANAGEMENT_TOKEN="", MANAGEMENT_TOKEN_FILE="/nowhere")
+        self.assertEqual(missing, ["MANAGEMENT_TOKEN: the file '/nowhere' cannot be read: No such file or directory"])
+
+    def test_databases(self) -> None:
+        """DATABASE_URL is a URL, or what Go's MySQL driver takes; it must agree with DB_DRIVER."""
+        url = "postgresql://u:p@h/db"
+        self.assertEqual(self.read(DATABASE_URL=url, DB_DRIVER="postgres").database_url, url)
+        self.assertEqual(
+            database_url("user:p@ss/w@tcp(db:3306)/llm?parseTime=true"),
+            ("mysql://user:p%40ss%2Fw@db:3306/llm", "mysql"),
+        )
+        self.assertEqual(self.problems(DB_DRIVER="postgres"), ["DATABASE_URL: is required with DB_DRIVER=postgres"])
+        conflict = self.problems(DATABASE_URL=url, DB_DRIVER="mysql")
+        self.assertEqual(conflict, ["DB_DRIVER: is mysql, but DATABASE_URL is one of postgres"])
+        (sentence,) = self.problems(DATABASE_URL="oracle://u:s3cret@h/db")
+        self.assertNotIn("s3cret", sentence)
+
+    def test_variables_without_effect_are_named(self) -> None:
+        """Who brings the reference's environment learns once what of it means nothing here."""
+        (warning,) = self.read(REDIS_ADDR="r:6379", GLOBAL_RATE_LIMIT="5", HOME="/root").warnings
+        self.assertEqual(warning, "known, but without effect here: GLOBAL_RATE_LIMIT, REDIS_ADDR")
+        self.assertFalse(NOT_EFFECTIVE & EFFECTIVE.keys())
+
+    def test_no_secret_is_shown(self) -> None:
+        """Formatting what was read shows neither tokens, keys nor passwords."""
+        found = self.read(DATABASE_URL="postgresql://u:s3cret@h/db")
+        for secret in (TOKEN, KEY, "s3cret", str(bytes(range(32)))):
+            self.assertNotIn(secret, repr(found) + str(found.warnings))

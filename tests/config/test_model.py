@@ -1,0 +1,44 @@
+"""Configurations that are made by a program instead of a file."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from llmproxy.config import APIConfig, APIProviderConfig, ProxyConfig
+from llmproxy.errors import ConfigError
+
+GOOD = APIProviderConfig(base_url="https://a.example/v1", allowed_endpoints=["/x"], allowed_methods=["POST"])
+
+
+class ProxyConfigTests(SynchronousTestCase):
+    def test_valid(self) -> None:
+        """A whole configuration passes, and compiles to the API of its name."""
+        config = ProxyConfig(base_url="http://a", allowed_endpoints=["/x"], allowed_methods=["post"], api_name="mine")
+        config.validate()
+        api = config.compiled()
+        self.assertEqual((api.name, api.origin.host, api.policy.methods), ("mine", "a", (b"POST",)))
+
+    def test_everything_wrong_at_once(self) -> None:
+        """One exception tells all of it."""
+        config = ProxyConfig(base_url="a", allowed_endpoints=["x"], dialect="klingon")  # type: ignore[arg-type]
+        problems = self.assertRaises(ConfigError, config.validate).problems
+        self.assertEqual(len(problems), 4)
+        self.assertEqual(problems[0], "API 'default' has no allowed_methods")
+        self.assertRaises(ConfigError, config.compiled)
+
+
+class APIConfigTests(SynchronousTestCase):
+    def test_proxy_config(self) -> None:
+        """One of several APIs can be had by itself, with all that was said of it."""
+        one = APIConfig({"a": GOOD}, "a").proxy_config("a")
+        self.assertEqual((one.api_name, one.base_url, one.allowed_endpoints), ("a", GOOD.base_url, ("/x",)))
+        error = self.assertRaises(ConfigError, APIConfig({"a": GOOD}, "a").proxy_config, "b")
+        self.assertIn("unknown API 'b'", str(error))
+
+    def test_validate(self) -> None:
+        """What a file would be refused for is refused here too."""
+        APIConfig({"a": GOOD}, "a").validate()
+        for config in (APIConfig({}, "a"), APIConfig({"a": GOOD}, "b"), APIConfig({"live": GOOD}, "live")):
+            self.assertRaises(ConfigError, config.validate)
+        error = self.assertRaises(ConfigError, APIConfig({"a": APIProviderConfig()}, "a").validate)
+        self.assertEqual(len(error.problems), 3)

@@ -1,0 +1,56 @@
+"""Tests for L{llmproxy.web.root}."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from treq.testing import StubTreq
+from twisted.internet.defer import Deferred, succeed
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.resource import Resource
+from twisted.web.static import Data
+
+from llmproxy.bodies import BytesBody
+from llmproxy.message import ApiRequest, ApiResponse
+from llmproxy.web.proxyresource import ProxyResource
+from llmproxy.web.root import Root
+
+
+class RootTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.targets: list[bytes] = []
+
+        def respond(request: ApiRequest) -> Deferred[ApiResponse]:
+            self.targets.append(request.target)
+            return succeed(ApiResponse(200, b"OK", [], BytesBody(b"proxied")))
+
+        self.root = Root(ProxyResource(lambda: 0.0, respond))
+        self.root.put_path("health", Data(b"healthy", "text/plain"))
+        self.root.put_path("/deep/metrics", Data(b"measured", "text/plain"))
+
+    def ask(self, path: str, tree: Resource | None = None) -> bytes:
+        treq = StubTreq(tree or self.root)
+        response: Any = self.successResultOf(treq.get("http://proxy.example" + path))
+        body: bytes = self.successResultOf(treq.content(response))
+        return body
+
+    def test_by_name(self) -> None:
+        """What has a name of its own is served as that."""
+        self.assertEqual(self.ask("/health"), b"healthy")
+        self.assertEqual(self.ask("/deep/metrics"), b"measured")
+        self.assertEqual(self.targets, [])
+
+    def test_the_rest(self) -> None:
+        """Everything else is the proxy's, under its whole target."""
+        for path in ("/v1/models?x=1", "/healthy", "/", "/a//b/"):
+            self.assertEqual(self.ask(path), b"proxied")
+        self.assertEqual(self.targets, [b"/v1/models?x=1", b"/healthy", b"/", b"/a//b/"])
+
+    def test_mounted(self) -> None:
+        """Somewhere in another tree, the proxy sees what is below it."""
+        tree, between = Resource(), Resource()
+        tree.putChild(b"a", between)
+        between.putChild(b"llm", self.root)
+        for path in ("/a/llm/v1/models?x=1", "/a/llm", "/a/llm/health"):
+            self.ask(path, tree)
+        self.assertEqual(self.targets, [b"/v1/models?x=1", b"/"])

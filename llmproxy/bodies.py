@@ -7,7 +7,7 @@ C{startProducing} returned stops it too. See L{twisted.web.iweb.IBodyProducer}.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IConsumer
@@ -16,6 +16,7 @@ from twisted.web.iweb import IBodyProducer
 from zope.interface import implementer
 
 from .errors import BodyStopped
+from .message import Field
 
 
 @implementer(IBodyProducer)
@@ -70,6 +71,11 @@ class Tap:
         if self._ended is not None:
             done.addCallbacks(self._complete, self._cut)
         return done
+
+    @property
+    def trailers(self) -> Sequence[Field]:
+        """The trailer section of the body within, once that has ended."""
+        return getattr(self._body, "trailers", ())
 
     def write(self, data: bytes) -> None:
         self._seen(data)  # type: ignore[misc]

@@ -25,7 +25,7 @@ class ParamRule:
 @frozen
 class Policy:
     """
-    @ivar methods: in upper case; empty allows every method. GET allows HEAD.
+    @ivar methods: in upper case, as C{Allow} lists them; empty allows every method. GET brings HEAD with it.
     @ivar endpoints: the entries as they were written; empty allows every path.
     @ivar whitelist: rules by the name of the parameter.
     @ivar required_headers: names in lower case, without C{origin}.
@@ -56,9 +56,10 @@ class Policy:
         max_inspected_body: int = 10 * 2**20,
     ) -> Policy:
         methods = tuple(dict.fromkeys(method.upper().encode() for method in allowed_methods))
-        allowed = frozenset(methods) | ({b"HEAD"} if b"GET" in methods else set())
+        if b"GET" in methods and b"HEAD" not in methods:
+            methods += (b"HEAD",)
         required = [name.lower().encode() for name in required_headers]
-        plain = {entry.rstrip("/").encode(): entry for entry in allowed_endpoints if "*" not in entry}
+        plain = {_plainly(entry): entry for entry in allowed_endpoints if "*" not in entry}
         globs = tuple((_glob(entry), entry) for entry in allowed_endpoints if "*" in entry)
         return cls(
             methods,
@@ -69,7 +70,7 @@ class Policy:
             b"origin" in required,
             tuple(name for name in required if name != b"origin"),
             max_inspected_body,
-            allowed,
+            frozenset(methods),
             plain,
             globs,
         )
@@ -85,16 +86,18 @@ class Policy:
         The entry that allows C{path}, C{""} where everything is allowed, C{None} where nothing does.
 
         An entry allows its own path and what lies below it: C{/v1/models} allows C{/v1/models/x}, not
-        C{/v1/models-evil}. A C{*} stands for anything within one segment. The path is compared decoded,
-        and one that upstream could resolve to another place (dot segments, empty segments, backslashes)
-        is allowed by no entry.
+        C{/v1/models-evil}. A C{*} stands for anything within one segment, and for something if it is all of it.
+
+        The path is compared as L{settled} has it, while its own bytes go on. One that upstream could resolve to
+        another place is allowed by no entry, nor where everything is allowed: it could leave C{base_url}.
         """
+        if b"%" in path or b"/." in path or b"\\" in path:
+            plain = settled(path)
+            if plain is None:
+                return None
+            path = plain
         if not self.endpoints:
             return ""
-        if b"%" in path:
-            path = unquote_to_bytes(path)
-        if _ELSEWHERE.search(path):
-            return None
         whole, entry = path, self._plain.get(path)
         while entry is None and path:
             path, _, _ = path.rpartition(b"/")
@@ -104,9 +107,53 @@ class Policy:
         return entry
 
 
-_ELSEWHERE = re.compile(rb"//|(?:^|[/\\;])\.\.?(?:[/\\;]|$)|\\|\0")
+def settled(path: bytes) -> bytes | None:
+    """
+    A path as it is compared: percent-encoding undone, but for what would change its structure.
+
+    RFC 3986 sections 2.4 and 6.2.2. An encoded slash stays encoded, so that it parts no segments and no C{*}
+    stands for it; C{None} for what upstream could take for another path than we do: dot segments, however
+    encoded, with backslashes or C{;} parameters, malformed or repeated encodings.
+    """
+    if _MALFORMED.search(path):
+        return None
+    deepest = path
+    for _ in range(_MOST_ENCODINGS):
+        if b"%" not in deepest:
+            break
+        deepest = unquote_to_bytes(deepest)
+    else:
+        if _ENCODED.search(deepest):
+            return None
+    if _DOTS.search(deepest):
+        return None
+    return _ENCODED.sub(_decoded, path)
+
+
+def _plainly(entry: str) -> bytes:
+    path = entry.rstrip("/").encode()
+    return settled(path) or path
+
+
+_MOST_ENCODINGS = 3
+_MALFORMED = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_ENCODED = re.compile(rb"%([0-9A-Fa-f]{2})")
+_DOTS = re.compile(rb"(?:^|[/\\])\.\.?(?:[/\\;]|\Z)|[\0-\x1f\x7f]")
+_STRUCTURE = frozenset(b"/\\%")
+
+
+def _decoded(escape: re.Match[bytes]) -> bytes:
+    byte = int(escape[1], 16)
+    return escape[0].upper() if byte in _STRUCTURE else bytes((byte,))
 
 
 def _glob(entry: str) -> re.Pattern[bytes]:
-    body = b"[^/]*".join(re.escape(part) for part in entry.rstrip("/").encode().split(b"*"))
-    return re.compile(body + rb"(?:/|\Z)")
+    segments = [_segment(segment) for segment in entry.rstrip("/").encode().split(b"/")]
+    return re.compile(b"/".join(segments) + rb"(?:/|\Z)")
+
+
+def _segment(segment: bytes) -> bytes:
+    within = rb"(?:[^/\\%]|%25)"
+    if segment == b"*":
+        return within + b"+"
+    return (within + b"*").join(re.escape(part) for part in segment.split(b"*"))

@@ -11,7 +11,7 @@ from ..message import Field, Project, Token
 
 PREFIX = b"sk-"
 _LENGTH = 25
-_ALPHABET = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 KEY_FIELDS = frozenset({b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"})
 """Where SDKs put their key, besides C{?key=}."""
@@ -29,7 +29,7 @@ def generate(random: Callable[[int], bytes]) -> str:
 
 def is_well_formed(secret: bytes) -> bool:
     """Whether it could be a token at all; what could not is never looked up."""
-    return len(secret) == _LENGTH and secret.startswith(PREFIX) and _ALPHABET.issuperset(secret[3:])
+    return len(secret) == _LENGTH and secret.startswith(PREFIX) and not secret[3:].translate(None, _ALPHABET)
 
 
 def token_hash(secret: bytes) -> str:
@@ -65,7 +65,9 @@ def secret_of(fields: list[Field], target: bytes) -> bytes:
         size = len(name)
         if size == 13:
             if name.lower() == b"authorization" and value[:7].lower() == b"bearer ":
-                return value[7:].strip(b" \t")
+                secret = value[7:].strip(b" \t")
+                if secret:
+                    return secret
         elif (size == 9 or size == 7 or size == 14) and not other and name.lower() in KEY_FIELDS:
             other = value
     return other or _query_key(target)

@@ -9,13 +9,26 @@ from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.python.failure import Failure
 
 from ..bodies import Tap
-from ..errors import BodyStopped, ClientLeft, ProxyError, TokenRevoked, UpstreamError, UpstreamTimeout
+from ..errors import (
+    BodyStopped,
+    ClientLeft,
+    InternalError,
+    ProxyError,
+    RequestBodyTimeout,
+    TokenRevoked,
+    UpstreamError,
+    UpstreamTimeout,
+)
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IConsumer, IReactorTime
 
     from ..interfaces import Responder
     from ..message import ApiRequest, ApiResponse, Ending, Record
+
+
+CLIENT_LEFT = 499
+"""The status, nginx's, of a client that left before there was an answer."""
 
 
 class Account:
@@ -98,8 +111,10 @@ class _Exchange:
             if len(name) == 12 and name.lower() == b"x-request-id":
                 break
         else:
-            fields.append((b"X-Request-ID", record.request_id.encode("latin-1")))
-        if response.body is None:
+            # A new list: that of a cached response belongs to the cache.
+            response.fields = [*fields, (b"X-Request-ID", record.request_id.encode("latin-1"))]
+        if response.body is None or record.method == "HEAD":
+            # An answer to HEAD ends with its head; whoever writes it stops the body.
             self.end(None)
         else:
             response.body = _Counted(self, response)
@@ -113,6 +128,8 @@ class _Exchange:
         record = self.record
         if reason is not None:
             record.ended = self._cut or ending_of(reason.value)
+            if record.status == 0 and record.ended == "client_left":
+                record.status = CLIENT_LEFT
         elif not record.error_code:
             record.ended = "complete"
         self.pending = None
@@ -138,11 +155,11 @@ def ending_of(error: BaseException | None) -> Ending:
     """How an exchange ended that was cut short by C{error}."""
     if isinstance(error, TokenRevoked):
         return "revoked"
-    if isinstance(error, UpstreamTimeout):
+    if isinstance(error, (UpstreamTimeout, RequestBodyTimeout)):
         return "timeout"
     if isinstance(error, UpstreamError):
         return "upstream_failed"
     if isinstance(error, ProxyError):
-        return "refused" if error.status != 500 else "failed"
+        return "failed" if isinstance(error, InternalError) else "refused"
     # Whoever reads is the one who cancels and stops: the relay, for a client that left.
     return "client_left" if isinstance(error, (ClientLeft, BodyStopped, CancelledError)) else "failed"

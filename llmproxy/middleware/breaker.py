@@ -6,11 +6,9 @@ import math
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from twisted.internet.defer import CancelledError
-
 from ..bodies import Tap
 from ..core.breaker import FAILURE_STATUSES, BreakerSettings, Circuit
-from ..errors import BodyStopped, BreakerOpen, ClientLeft, UpstreamError
+from ..errors import BreakerOpen, UpstreamError
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
@@ -26,7 +24,8 @@ _DEFAULT = BreakerSettings()
 
 class Breaker:
     """
-    Judges what upstream did at the head, and a body that upstream broke as a failure.
+    A head closes a circuit that is half open: nobody waits for the end of a long stream. Failures in a row are
+    forgotten only when an answer has come whole, so that an upstream which breaks every body is found out too.
 
     It stands outside the deadlines, so that a timeout is a failure of upstream and not a cancellation.
     """
@@ -61,20 +60,26 @@ class Breaker:
     def _head(self, response: ApiResponse, circuit: Circuit, generation: int) -> ApiResponse:
         if response.status in FAILURE_STATUSES:
             circuit.failed(generation, self._seconds())
-        else:
+        elif response.body is None:
             circuit.succeeded(generation)
-            if response.body is not None:
-                response.body = Tap(response.body, None, lambda reason: self._body(reason, circuit, generation))
+        else:
+            if circuit.state != "closed":
+                circuit.succeeded(generation)
+            response.body = Tap(response.body, None, lambda reason: self._body(reason, circuit, generation))
         return response
 
     def _failed(self, reason: Failure, circuit: Circuit, generation: int) -> Failure:
         error = reason.value
         if isinstance(error, UpstreamError):
             circuit.failed(generation, self._seconds())
-        elif isinstance(error, (CancelledError, ClientLeft)):
+        else:
+            # The client left, or we refused: that says nothing of upstream.
             circuit.abandoned(generation, self._seconds())
         return reason
 
     def _body(self, reason: Failure | None, circuit: Circuit, generation: int) -> None:
-        if reason is not None and not reason.check(CancelledError, BodyStopped, ClientLeft):
-            circuit.failed(circuit.generation if circuit.state == "closed" else generation, self._seconds())
+        if reason is None:
+            circuit.succeeded(generation)
+        elif isinstance(reason.value, UpstreamError) and getattr(reason.value, "phase", "") != "request":
+            # A stream that talks for longer than it is allowed to is not broken.
+            circuit.failed(generation, self._seconds())

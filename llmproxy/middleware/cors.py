@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 from twisted.internet.defer import succeed
 
-from ..core.fields import first, without
+from ..core.fields import first, list_members, without
+from ..errors import OriginNotAllowed
 from ..message import ApiResponse
+from .explain import explained
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
@@ -25,6 +27,7 @@ MAX_AGE = b"86400"
 _EXPOSED = b"X-Request-ID"
 _DEFAULT_HEADERS = b"Authorization, Content-Type, X-Requested-With"
 _MOST_HEADERS = 4096
+_VARIES = frozenset({b"origin", b"*"})
 _OURS = frozenset(
     {b"access-control-allow-origin", b"access-control-allow-credentials", b"access-control-expose-headers"}
 )
@@ -51,7 +54,11 @@ class Cors:
         if request.method == b"OPTIONS" and method is not None and policy.origins:
             request.record.api = route.api.name
             request.record.endpoint = route.endpoint
-            return succeed(preflight(policy, origin, method, request.fields) if allowed else _refused(request))
+            if not allowed:
+                # Without Access-Control-Allow-Origin the browser lets the page do nothing.
+                request.route = route
+                return succeed(explained(OriginNotAllowed(), request))
+            return succeed(preflight(policy, origin, method, request.fields))
         responding = inner(request)
         return responding.addCallback(_readable, policy, origin) if allowed else responding
 
@@ -70,22 +77,12 @@ def preflight(policy: Policy, origin: bytes, method: bytes, fields: list[Field])
     return ApiResponse(204, b"No Content", answer)
 
 
-def _refused(request: ApiRequest) -> ApiResponse:
-    """Without C{Access-Control-Allow-Origin} the browser lets the page do nothing."""
-    from ..errors import OriginNotAllowed
-    from .explain import error_response
-
-    error = OriginNotAllowed()
-    request.record.error_code, request.record.ended = error.code, "refused"
-    return error_response(error, "proxy", request.record.request_id)
-
-
 def _readable(response: ApiResponse, policy: Policy, origin: bytes) -> ApiResponse:
     """Let the page read an answer; what upstream said of origins was said of the proxy's, not of the page's."""
     fields = without(response.fields, _OURS)
     fields.append((b"Access-Control-Allow-Origin", b"*" if policy.any_origin else origin))
     fields.append((b"Access-Control-Expose-Headers", _EXPOSED))
-    if not policy.any_origin:
+    if not policy.any_origin and _VARIES.isdisjoint(list_members(fields, b"vary")):
         fields.append((b"Vary", b"Origin"))
     response.fields = fields
     return response

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote_to_bytes
 
 from ..core.tokens import KEY_FIELDS
 from ..errors import UpstreamAuthError
@@ -24,7 +25,10 @@ class Credential:
         key = request.principal.project.api_key
         if not key:
             raise UpstreamAuthError("the project has no upstream key")
-        request.fields = with_credential(request.fields, place, key.encode("latin-1", "replace"))
+        if not (key.isascii() and key.isprintable()):
+            # A line break in it would begin another header field.
+            raise UpstreamAuthError("the project's upstream key is not usable")
+        request.fields = with_credential(request.fields, place, key.encode("ascii"))
         if place.kind == "query" or b"?" in request.target:
             request.target = with_query_key(request.target, place, key)
         return inner(request)
@@ -52,14 +56,15 @@ def with_credential(fields: list[Field], place: CredentialPlace, key: bytes) -> 
 def with_query_key(target: bytes, place: CredentialPlace, key: str) -> bytes:
     """The target without C{key=} of the client's, its other bytes untouched; with the project's where it belongs."""
     path, _, query = target.partition(b"?")
-    own = place.name + b"=" if place.kind == "query" else b"key="
-    parts = [part for part in query.split(b"&") if not part.startswith((b"key=", own))] if query else []
+    names = {b"key", place.name} if place.kind == "query" else {b"key"}
+    parts = [part for part in query.split(b"&") if _name(part) not in names]
     if place.kind == "query":
-        parts.append(own + place.prefix + _quoted(key))
+        parts = [part for part in parts if part]
+        parts.append(place.name + b"=" + place.prefix + quote(key, safe="-._~").encode())
     return path + b"?" + b"&".join(parts) if parts else path
 
 
-def _quoted(key: str) -> bytes:
-    from urllib.parse import quote
-
-    return quote(key, safe="-._~").encode()
+def _name(parameter: bytes) -> bytes:
+    """The name as upstream will read it: C{%6Bey} is C{key} too."""
+    name = parameter.partition(b"=")[0]
+    return unquote_to_bytes(name) if b"%" in name else name

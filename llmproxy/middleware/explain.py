@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from twisted.python.failure import Failure
 
     from ..interfaces import Responder
-    from ..message import ApiRequest, Dialect
+    from ..message import ApiRequest
 
 
 class Explain:
@@ -37,24 +37,21 @@ class Explain:
                 raise error
             self._log.failure("request {request_id} failed", reason, request_id=request.record.request_id)
             error = InternalError()
-        record = request.record
-        record.error_code = error.code
-        record.ended = ending_of(error)
-        return error_response(error, _dialect(request), record.request_id)
+        return explained(error, request)
 
 
-def _dialect(request: ApiRequest) -> Dialect:
+def explained(error: ProxyError, request: ApiRequest) -> ApiResponse:
+    """The response that tells of C{error}; the record remembers it."""
+    record = request.record
+    record.error_code = error.code
+    record.ended = ending_of(error)
     # An error may come before the route was found.
     route = getattr(request, "route", None)
-    return "proxy" if route is None else route.api.dialect
-
-
-def error_response(error: ProxyError, dialect: Dialect, request_id: str) -> ApiResponse:
-    """The response that tells of C{error}."""
-    body = BytesBody(render(error, dialect, request_id))
+    body = BytesBody(render(error, "proxy" if route is None else route.api.dialect, record.request_id))
     fields = [
         (b"Content-Type", b"application/json"),
         (b"Content-Length", b"%d" % body.length),
+        # RFC 9111 section 4.2.2: a cache may keep a 404 or 405, and tell it to the next caller.
         (b"Cache-Control", b"no-store"),
         *error.fields,
     ]

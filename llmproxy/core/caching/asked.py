@@ -1,0 +1,81 @@
+"""What a request asks of a cache, found in one pass over its fields."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from ...message import Fields
+from .control import NOTHING, CacheControl, parse
+
+_CONDITIONS = frozenset((b"if-match", b"if-unmodified-since"))
+_OVERRIDES = frozenset(
+    (b"x-http-method-override", b"x-http-method", b"x-method-override", b"x-original-url", b"x-rewrite-url")
+)
+_READ = (
+    frozenset((b"cache-control", b"pragma", b"range", b"if-range", b"if-none-match", b"if-modified-since"))
+    | _CONDITIONS
+    | _OVERRIDES
+)
+
+
+@frozen
+class Asked:
+    """
+    @ivar control: C{Cache-Control}, or what C{Pragma: no-cache} means where there is none (RFC 9111 section 5.4).
+    @ivar if_none_match: all lines joined.
+    @ivar for_origin_only: a condition that only an origin server evaluates (RFC 9110 section 13.2.1).
+    @ivar overridden: a field that some servers take the method or the target from; such a request is never
+        answered from the cache nor stored, since its key would not tell it apart.
+    """
+
+    control: CacheControl = NOTHING
+    range: bytes | None = None
+    if_range: bytes | None = None
+    if_none_match: bytes | None = None
+    if_modified_since: bytes | None = None
+    for_origin_only: bool = False
+    overridden: bool = False
+
+    @property
+    def conditional(self) -> bool:
+        return self.if_none_match is not None or self.if_modified_since is not None
+
+
+PLAIN = Asked()
+"""Most requests."""
+
+
+def asked_by(fields: Fields) -> Asked:
+    """What the section asks; L{PLAIN} if nothing of it concerns caches."""
+    found: dict[bytes, list[bytes]] = {}
+    for name, value in fields:
+        lower = name.lower()
+        if lower in _READ:
+            found.setdefault(lower, []).append(value)
+    return _made_of(found) if found else PLAIN
+
+
+def _made_of(found: dict[bytes, list[bytes]]) -> Asked:
+    tags = found.get(b"if-none-match")
+    return Asked(
+        _control(found),
+        _only(found, b"range"),
+        _only(found, b"if-range"),
+        b", ".join(tags) if tags is not None else None,
+        _only(found, b"if-modified-since"),
+        for_origin_only=not _CONDITIONS.isdisjoint(found),
+        overridden=not _OVERRIDES.isdisjoint(found),
+    )
+
+
+def _control(found: dict[bytes, list[bytes]]) -> CacheControl:
+    lines = found.get(b"cache-control")
+    if lines is not None:
+        return parse(lines)
+    pragma = found.get(b"pragma")
+    return CacheControl(no_cache=True) if pragma and parse(pragma).no_cache else NOTHING
+
+
+def _only(found: dict[bytes, list[bytes]], name: bytes) -> bytes | None:
+    lines = found.get(name)
+    return b", ".join(lines) if lines else None

@@ -1,0 +1,56 @@
+"""Dates in header fields: RFC 9110 section 5.6.7."""
+
+from __future__ import annotations
+
+import re
+from calendar import timegm
+from email.utils import formatdate
+from time import gmtime
+
+_MONTHS = {
+    name: number
+    for number, name in enumerate(
+        (b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"), start=1
+    )
+}
+_TIME = rb"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)"
+_FORMS = (
+    re.compile(rb"[A-Z][a-z]{2}, (?P<day>\d\d) (?P<month>[A-Z][a-z]{2}) (?P<year>\d{4}) " + _TIME + rb" GMT"),
+    re.compile(rb"[A-Z][a-z]{5,8}, (?P<day>\d\d)-(?P<month>[A-Z][a-z]{2})-(?P<year>\d\d) " + _TIME + rb" GMT"),
+    re.compile(rb"[A-Z][a-z]{2} (?P<month>[A-Z][a-z]{2}) (?P<day>[ \d]\d) " + _TIME + rb" (?P<year>\d{4})"),
+)
+
+
+def parse_date(text: bytes, now: float) -> float | None:
+    """
+    Seconds since the epoch, from any of the three forms; C{None} if it is none of them.
+
+    @param now: a year of two digits that would lie more than 50 years ahead is of the century before.
+    """
+    for form in _FORMS:
+        match = form.fullmatch(text)
+        if match is not None:
+            return _seconds(match.groupdict(), now)
+    return None
+
+
+def format_date(seconds: float) -> bytes:
+    """The form that is sent."""
+    return formatdate(int(seconds), usegmt=True).encode("ascii")
+
+
+def _seconds(parts: dict[str, bytes], now: float) -> float | None:
+    month = _MONTHS.get(parts["month"])
+    day, hour, minute, second = (int(parts[name]) for name in ("day", "hour", "minute", "second"))
+    if month is None or not 1 <= day <= 31 or hour > 23 or minute > 59 or second > 60:
+        return None
+    year = int(parts["year"])
+    if len(parts["year"]) == 2:
+        year += _century(year, now)
+    return float(timegm((year, month, day, hour, minute, second))) if year >= 1900 else None
+
+
+def _century(year: int, now: float) -> int:
+    this = gmtime(now).tm_year
+    century = this // 100 * 100
+    return century - 100 if century + year > this + 50 else century

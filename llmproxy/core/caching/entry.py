@@ -1,0 +1,137 @@
+"""A stored response without its content."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from ...message import Field, Fields
+from .. import fields as sections
+from .dates import format_date
+
+_NOT_STORED = frozenset(
+    (
+        b"age",
+        b"alt-svc",
+        b"anthropic-organization-id",
+        b"cf-ray",
+        b"nel",
+        b"openai-organization",
+        b"openai-processing-ms",
+        b"openai-project",
+        b"report-to",
+        b"request-id",
+        b"server-timing",
+        b"set-cookie",
+        b"set-cookie2",
+        b"traceparent",
+        b"tracestate",
+        b"trailer",
+        b"warning",
+        b"x-amz-cf-id",
+        b"x-amzn-requestid",
+        b"x-amzn-trace-id",
+        b"x-correlation-id",
+        b"x-envoy-upstream-service-time",
+        b"x-goog-request-id",
+        b"x-request-id",
+        b"x-response-time",
+        b"x-runtime",
+        b"x-should-retry",
+        b"x-trace-id",
+    )
+)
+"""
+What belongs to the caller that the answer was made for or to the connection it came on, and C{Age} and
+C{Warning}, which are made anew or no more (RFC 9111 section 5.5).
+"""
+
+_NOT_STORED_PREFIXES = re.compile(rb"access-control-|x-ratelimit-|ratelimit|anthropic-ratelimit-|x-b3-|proxy-")
+_NOT_FRESHENED = frozenset(
+    (b"content-encoding", b"content-length", b"content-range", b"content-type", b"transfer-encoding", b"etag")
+)
+
+
+class Entry(msgspec.Struct, array_like=True, frozen=True):
+    """
+    What is known of a stored response; moments are seconds since the epoch, durations seconds.
+
+    @ivar fields: what may be replayed to another caller.
+    @ivar response_time: when the head came, or the 304 that made it fresh again.
+    @ivar initial_age: its age then.
+    @ivar lifetime: how long it is fresh, counted from its generation.
+    @ivar always_validate: C{no-cache}.
+    @ivar never_stale: C{must-revalidate}, C{proxy-revalidate} or C{s-maxage}.
+    @ivar while_revalidate: C{stale-while-revalidate}.
+    @ivar if_error: C{stale-if-error}.
+    @ivar size: bytes of content.
+    """
+
+    status: int
+    reason: bytes
+    fields: list[tuple[bytes, bytes]]
+    response_time: float
+    initial_age: float
+    lifetime: float
+    always_validate: bool
+    never_stale: bool
+    while_revalidate: float
+    if_error: float
+    size: int
+
+    def age(self, now: float) -> float:
+        """C{current_age} of RFC 9111 section 4.2.3."""
+        return self.initial_age + max(0.0, now - self.response_time)
+
+    def fresh_for(self, now: float) -> float:
+        """How long it remains fresh; negative is how long it has been stale."""
+        return self.lifetime - self.age(now)
+
+    def field(self, name: bytes) -> bytes | None:
+        return sections.first(self.fields, name)
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Entry)
+
+
+def pack(entry: Entry) -> bytes:
+    """As a store keeps it."""
+    return _encoder.encode(entry)
+
+
+def unpack(data: bytes) -> Entry | None:
+    """C{None} for what L{pack} did not write."""
+    try:
+        return _decoder.decode(data)
+    except (msgspec.DecodeError, ValueError):
+        return None
+
+
+def storable_fields(fields: Fields, excluded: frozenset[bytes], response_time: float) -> list[Field]:
+    """
+    What of a response is kept, RFC 9111 section 3.1.
+
+    @param excluded: the names in a qualified C{private} or C{no-cache}.
+    """
+    names = excluded | _NOT_STORED
+    kept = [
+        pair
+        for pair in sections.forwardable(fields)
+        if pair[0].lower() not in names and not _NOT_STORED_PREFIXES.match(pair[0].lower())
+    ]
+    if sections.first(kept, b"date") is None:
+        # RFC 9110 section 6.6.1: who receives a message without a date and caches it notes when it came.
+        kept.append((b"Date", format_date(response_time)))
+    return kept
+
+
+def updated_fields(stored: Fields, fields: Fields) -> list[Field]:
+    """
+    Stored fields after a 304 or an answer to HEAD with C{fields}, RFC 9111 section 3.2.
+
+    What describes the stored content itself stays as it is.
+    """
+    newer = [pair for pair in fields if pair[0].lower() not in _NOT_FRESHENED]
+    return [*sections.without(stored, {pair[0].lower() for pair in newer}), *newer]

@@ -1,0 +1,90 @@
+"""The variables of the reference that concern the cache, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from attrs import evolve, field, frozen
+
+from .control import delta_seconds
+from .settings import DEFAULT, CacheSettings
+
+DEFAULT_PREFIX = "llmproxy:cache:"
+_TRUE = frozenset(("true", "1", "yes"))
+
+
+@frozen
+class CacheEnvironment:
+    """
+    @ivar enabled: C{HTTP_CACHE_ENABLED}; unset is on, as in the reference.
+    @ivar redis_url: where the shared store is, C{None} for the memory of this process.
+    @ivar pool: connections to Redis.
+    @ivar timeout: seconds for connecting to Redis; a lookup is given up much earlier.
+    @ivar memory_bytes: bound of the memory store.
+    @ivar stats_buffer: how many hits wait to be written down.
+    @ivar defaults: what APIs that say nothing of their own have.
+    """
+
+    enabled: bool
+    redis_url: str | None = field(repr=False)
+    prefix: str
+    pool: int
+    timeout: float
+    memory_bytes: int
+    stats_buffer: int
+    defaults: CacheSettings
+
+
+def read_cache_environment(env: Mapping[str, str]) -> tuple[CacheEnvironment, list[str]]:
+    """What the environment says, and the sentences for what is wrong with it."""
+    problems: list[str] = []
+
+    def number(name: str, default: int) -> int:
+        text = env.get(name, "").strip()
+        value = delta_seconds(text.encode()) if text else default
+        if value is None:
+            problems.append(f"{name}: expected a whole number, got {text[:40]!r}")
+        return default if value is None else value
+
+    enabled = env.get("HTTP_CACHE_ENABLED", "").strip().lower()
+    defaults = evolve(
+        DEFAULT,
+        streams=env.get("HTTP_CACHE_STREAM_RESPONSES", "").strip().lower() in _TRUE,
+        default_ttl=float(number("HTTP_CACHE_DEFAULT_TTL", 0)),
+        max_object_bytes=number("HTTP_CACHE_MAX_OBJECT_BYTES", DEFAULT.max_object_bytes) or DEFAULT.max_object_bytes,
+    )
+    return CacheEnvironment(
+        enabled=not enabled or enabled in _TRUE,
+        redis_url=_redis_url(env),
+        prefix=env.get("REDIS_CACHE_KEY_PREFIX", "").strip() or DEFAULT_PREFIX,
+        pool=max(1, number("REDIS_CACHE_POOL_SIZE", 4)),
+        timeout=_duration(env, "REDIS_CACHE_TIMEOUT", 1.0, problems),
+        memory_bytes=number("HTTP_CACHE_MEMORY_BYTES", 256 * 1024 * 1024),
+        stats_buffer=max(1, number("CACHE_STATS_BUFFER_SIZE", 1000)),
+        defaults=defaults,
+    ), problems
+
+
+def _redis_url(env: Mapping[str, str]) -> str | None:
+    if env.get("HTTP_CACHE_BACKEND", "").strip().lower() != "redis":
+        return None
+    url = env.get("REDIS_CACHE_URL", "").strip()
+    if url:
+        return url
+    address = env.get("REDIS_ADDR", "").strip() or "localhost:6379"
+    return f"redis://{quote(address, safe=':[]')}/{env.get('REDIS_DB', '').strip() or '0'}"
+
+
+def _duration(env: Mapping[str, str], name: str, default: float, problems: list[str]) -> float:
+    """Seconds, plain or with C{s} or C{ms}."""
+    text = env.get(name, "").strip()
+    number, factor = (text[:-2], 0.001) if text.endswith("ms") else (text.removesuffix("s"), 1.0)
+    try:
+        seconds = float(number) * factor if text else default
+    except ValueError:
+        seconds = -1.0
+    if not 0 < seconds < 3600:
+        problems.append(f"{name}: expected a duration such as 1s or 500ms, got {text[:40]!r}")
+        return default
+    return seconds

@@ -1,0 +1,134 @@
+"""
+What tells one stored answer from another: RFC 9111 sections 2 and 4.1.
+
+Every part of a key stands behind its length, so that no two different requests can make the same bytes.
+The target is taken as it came: C{%2F} is not C{/}, and the order of a query matters, since upstream may
+see a difference where a cache does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+
+from attrs import field, frozen
+
+from ...message import ApiRequest, CredentialPlace, Fields
+from .. import fields as sections
+from ..tokens import KEY_FIELDS
+from .control import split_list
+
+SHARED = ""
+"""The tenant of what all projects may see; no project has an empty id."""
+
+MOST_NAMES = 16
+"""A response whose C{Vary} names more fields is not stored."""
+
+_SORTED = frozenset((b"accept-encoding", b"accept-language", b"accept-charset", b"accept"))
+"""Lists whose members are preferences with weights: their order and their case of letters say nothing."""
+
+
+@frozen
+class Key:
+    """
+    The primary key.
+
+    @ivar tenant: the id of a project, or L{SHARED}.
+    @ivar method: C{b"GET"} (HEAD included) or C{b"POST"}.
+    @ivar target: relative to the API and without a credential, exact bytes otherwise.
+    @ivar body: the SHA-256 of the content of a POST.
+    @ivar digest: what a store files it under, 32 bytes.
+    """
+
+    api: str
+    tenant: str
+    method: bytes
+    target: bytes
+    body: bytes = b""
+    digest: bytes = field(init=False, repr=False, eq=False)
+
+    def __attrs_post_init__(self) -> None:
+        parts = (self.api.encode(), self.tenant.encode(), self.method, self.target, self.body)
+        object.__setattr__(self, "digest", sha256(_framed(parts)).digest())
+
+    @property
+    def member(self) -> bytes:
+        """What it is called among the keys of its API and tenant; begins with the target and a zero byte."""
+        return b"%s\0%s%s" % (self.target, self.method, self.body)
+
+
+def cache_key_from_request(
+    request: ApiRequest, tenant: str | None = None, method: bytes = b"GET", body: bytes = b""
+) -> Key:
+    """
+    The primary key of a request that C{route} and C{authenticate} have seen.
+
+    @param tenant: the project of the caller where it is C{None}.
+    @param body: the SHA-256 of the content, which nobody but the proxy computes.
+    """
+    route = request.route
+    api = route.api
+    target = without_credential(request.target, api.credential) if b"?" in request.target else request.target
+    return Key(api.name, request.principal.project.id if tenant is None else tenant, method, target, body)
+
+
+def cache_key_from_request_with_vary(request: ApiRequest, names: Sequence[bytes]) -> bytes:
+    """
+    The secondary key: tells the variants of one primary key apart by the fields that C{Vary} names.
+
+    A credential is none of them: upstream never sees the caller's, it sees the project's.
+
+    @param names: as L{vary_names} returns them.
+    @return: C{b""} if nothing is named, otherwise 16 bytes.
+    """
+    if not names:
+        return b""
+    credential = request.route.api.credential
+    owner = request.principal.project.id.encode()
+    parts: list[bytes] = []
+    for name in names:
+        parts.append(name)
+        if name in KEY_FIELDS or (credential.kind == "header" and name == credential.name.lower()):
+            parts.append(b"=" + owner)
+        else:
+            parts.append(_normal(name, request.fields))
+    return sha256(_framed(parts)).digest()[:16]
+
+
+def vary_names(fields: Fields) -> tuple[bytes, ...] | None:
+    """
+    The names in all C{Vary} lines in lower case, sorted; C{None} for C{*}, which no request ever matches.
+    """
+    lines = sections.values(fields, b"vary")
+    if not lines:
+        return ()
+    names = sections.list_members(fields, b"vary")
+    return None if b"*" in names or len(set(names)) > MOST_NAMES else tuple(sorted(set(names)))
+
+
+def without_credential(target: bytes, place: CredentialPlace) -> bytes:
+    """The target without the parameter that a credential of the client's may stand in."""
+    path, _, query = target.partition(b"?")
+    named: tuple[bytes, ...] = (b"key=", place.name + b"=") if place.kind == "query" else (b"key=",)
+    if not any(part.startswith(named) for part in query.split(b"&")):
+        return target
+    kept = [part for part in query.split(b"&") if not part.startswith(named)]
+    return path + b"?" + b"&".join(kept) if kept else path
+
+
+def _framed(parts: Iterable[bytes]) -> bytes:
+    return b"".join([b"%d:%s," % (len(part), part) for part in parts])
+
+
+def _normal(name: bytes, fields: Fields) -> bytes:
+    """
+    The value of a field for comparison, RFC 9111 section 4.1: lines joined, white space around members
+    gone, and order where it means nothing. A field that is absent equals none that is there.
+    """
+    lines = sections.values(fields, name)
+    if not lines:
+        return b""
+    parts = [part.strip(b" \t") for line in lines for part in split_list(line)]
+    if name in _SORTED:
+        parts = sorted({part.lower().replace(b" ", b"") for part in parts} - {b""})
+    return b"=" + b",".join(parts)

@@ -1,0 +1,65 @@
+"""Whether a stored response answers a request: RFC 9111 section 4, and RFC 5861."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from .asked import Asked
+from .control import CacheControl
+from .entry import Entry
+
+
+class Reuse(Enum):
+    """
+    What to do with a stored response that a request selects.
+
+    C{SERVE_STALE} is with the client's consent (C{max-stale}), C{SERVE_AND_REVALIDATE} with upstream's
+    (C{stale-while-revalidate}). C{NOT_WANTED} is validation of a fresh one that the request insists on.
+    """
+
+    SERVE = "serve"
+    SERVE_STALE = "stale"
+    SERVE_AND_REVALIDATE = "while-revalidate"
+    VALIDATE = "validate"
+    NOT_WANTED = "not-wanted"
+
+
+def reuse_of(entry: Entry, asked: Asked, now: float) -> Reuse:
+    """The decision at C{now}, seconds since the epoch."""
+    control = asked.control
+    fresh_for = entry.fresh_for(now)
+    fresh = fresh_for > 0 and not entry.always_validate
+    if control.no_cache:
+        return Reuse.NOT_WANTED if fresh else Reuse.VALIDATE
+    if entry.always_validate:
+        return Reuse.VALIDATE
+    if fresh:
+        return Reuse.SERVE if _is_fresh_enough(control, entry.age(now), fresh_for) else Reuse.NOT_WANTED
+    return _stale(entry, control, entry.age(now), -fresh_for)
+
+
+def serves_on_error(entry: Entry, asked: Asked, now: float) -> bool:
+    """Whether a stale response may stand in for an error of upstream: RFC 5861 section 4, either side's consent."""
+    if entry.never_stale or entry.always_validate or asked.control.no_cache:
+        return False
+    allowed = max(entry.if_error, float(asked.control.stale_if_error or 0))
+    return 0 < allowed >= -entry.fresh_for(now)
+
+
+def _is_fresh_enough(control: CacheControl, age: float, fresh_for: float) -> bool:
+    if control.max_age is not None and age > control.max_age:
+        return False
+    return control.min_fresh is None or fresh_for >= control.min_fresh
+
+
+def _stale(entry: Entry, control: CacheControl, age: float, stale_for: float) -> Reuse:
+    """RFC 9111 section 4.2.4: only with consent, and never against C{must-revalidate} and its like."""
+    if entry.never_stale or control.min_fresh is not None:
+        return Reuse.VALIDATE
+    if control.max_age is not None and age > control.max_age:
+        return Reuse.VALIDATE
+    if control.max_stale is not None and stale_for <= control.max_stale:
+        return Reuse.SERVE_STALE
+    if stale_for < entry.while_revalidate:
+        return Reuse.SERVE_AND_REVALIDATE
+    return Reuse.VALIDATE

@@ -1,0 +1,60 @@
+"""C{Cache-Status}, RFC 9211: one member says what this cache did."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ...message import Field
+
+NAME = b"Cache-Status"
+CACHE = b"llmproxy"
+
+Forward = Literal["bypass", "method", "uri-miss", "vary-miss", "request", "stale"]
+"""Why a request went on, section 2.2."""
+
+
+def hit(ttl: float, key: bytes = b"", detail: bytes = b"") -> Field:
+    """
+    @param ttl: the remaining freshness in seconds; negative if it was served stale.
+    @param key: shown if it is not empty; for APIs that show debug fields only.
+    """
+    return NAME, b"%s; hit; ttl=%d%s" % (CACHE, _whole(ttl), _end(key, detail))
+
+
+def forwarded(
+    reason: Forward,
+    *,
+    status: int | None = None,
+    stored: bool = False,
+    collapsed: bool = False,
+    ttl: float | None = None,
+    key: bytes = b"",
+    detail: bytes = b"",
+) -> Field:
+    """
+    @param status: what upstream answered, where the client is told another status.
+    @param collapsed: the request shared one upstream exchange with others.
+    """
+    parts = [CACHE, b"fwd=" + reason.encode("ascii")]
+    if status is not None:
+        parts.append(b"fwd-status=%d" % status)
+    if ttl is not None:
+        parts.append(b"ttl=%d" % _whole(ttl))
+    if stored:
+        parts.append(b"stored")
+    if collapsed:
+        parts.append(b"collapsed")
+    return NAME, b"; ".join(parts) + _end(key, detail)
+
+
+def _whole(seconds: float) -> int:
+    return max(-999_999_999, min(999_999_999, int(seconds // 1)))
+
+
+def _end(key: bytes, detail: bytes) -> bytes:
+    text = b'; key="%s"' % key if key else b""
+    return text + (b"; detail=" + detail if detail else b"")
+
+
+BYPASSED: Field = forwarded("bypass")
+BY_METHOD: Field = forwarded("method")

@@ -1,0 +1,184 @@
+"""Whether a response is stored, and for how long it is fresh: RFC 9111 section 3, for a shared cache."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from ...message import Fields
+from .. import fields as sections
+from .control import CacheControl, parse
+from .entry import Entry, storable_fields, updated_fields
+from .freshness import explicit_lifetime, initial_age, supposed_lifetime
+from .key import vary_names
+from .settings import CacheSettings
+from .targeted import FIELD, parse_targeted
+
+UNDERSTOOD = frozenset((200, 203, 204, 300, 301, 302, 303, 307, 308, 404, 405, 410, 414, 451, 501))
+"""
+Final statuses whose answers are the same for the next caller.
+
+206 is not stored (section 3.3 lets a cache not combine), and what an overloaded or failing server says
+(408, 429, 5xx) is about one request.
+"""
+
+STREAM = b"text/event-stream"
+
+_ASKED_FOR = CacheControl(must_revalidate=True)
+"""How an opt-in answer is reused: for the time that the client gave, and never stale; it cannot be validated."""
+
+
+@frozen
+class Request:
+    """
+    What of a request decides about storing.
+
+    @ivar lifetime: what a client asks for with an opt-in POST, in seconds, bounded by configuration;
+        C{None} for GET.
+    """
+
+    control: CacheControl
+    lifetime: float | None = None
+
+
+@frozen
+class Stored:
+    """A response that is to be stored: its head, and the names that C{Vary} lists."""
+
+    entry: Entry
+    names: tuple[bytes, ...]
+
+
+def control_of(fields: Fields) -> tuple[CacheControl, bool]:
+    """
+    The directives that count for us, and whether they are of C{CDN-Cache-Control}, which goes before
+    C{Cache-Control} and C{Expires} (RFC 9213 section 2.2).
+    """
+    lines = sections.values(fields, FIELD)
+    targeted = parse_targeted(lines) if lines else None
+    if targeted is not None:
+        return targeted, True
+    return parse(sections.values(fields, b"cache-control")), False
+
+
+def to_store(
+    request: Request,
+    status: int,
+    reason: bytes,
+    fields: Fields,
+    request_time: float,
+    response_time: float,
+    settings: CacheSettings,
+) -> Stored | None:
+    """What to store of a response to a request whose method is cacheable; C{None} if it must or need not be."""
+    control, targeted = control_of(fields)
+    names = vary_names(fields)
+    if names is None or not _may_store(request, status, fields, control, settings):
+        return None
+    lifetime = explicit_lifetime(control, fields, response_time, targeted=targeted)
+    if request.lifetime is not None:
+        control = _ASKED_FOR
+        lifetime = min(request.lifetime, lifetime) if lifetime else request.lifetime
+    elif lifetime is None:
+        lifetime = supposed_lifetime(status, control, fields, response_time, settings)
+    if lifetime is None:
+        return None
+    age = initial_age(fields, request_time, response_time)
+    entry = make_entry(status, reason, fields, control, lifetime, age, response_time)
+    return Stored(entry, names) if retention(entry, response_time, settings) > 0 else None
+
+
+def make_entry(
+    status: int,
+    reason: bytes,
+    fields: Fields,
+    control: CacheControl,
+    lifetime: float,
+    age: float,
+    response_time: float,
+    size: int = 0,
+) -> Entry:
+    """@param fields: as they came; what must not be kept is left out here."""
+    return Entry(
+        status,
+        reason,
+        storable_fields(fields, control.private_fields | control.no_cache_fields, response_time),
+        response_time,
+        age,
+        lifetime,
+        control.no_cache,
+        control.must_revalidate or control.proxy_revalidate or control.s_maxage is not None,
+        float(control.stale_while_revalidate or 0),
+        float(control.stale_if_error or 0),
+        size,
+    )
+
+
+def freshened(
+    entry: Entry, fields: Fields, request_time: float, response_time: float, settings: CacheSettings
+) -> Entry | None:
+    """
+    A stored response after validation, RFC 9111 sections 3.2 and 4.3.4.
+
+    @param fields: of the 304, or of an answer to HEAD.
+    @return: C{None} if it must not be kept any longer.
+    """
+    update = storable_fields(fields, frozenset(), response_time)
+    merged = updated_fields(entry.fields, update)
+    control, targeted = control_of(merged)
+    if control.no_store or control.private or control.malformed or vary_names(merged) is None:
+        return None
+    lifetime = explicit_lifetime(control, merged, response_time, targeted=targeted)
+    if lifetime is None:
+        lifetime = supposed_lifetime(entry.status, control, merged, response_time, settings) or 0.0
+    age = initial_age(fields, request_time, response_time)
+    return make_entry(entry.status, entry.reason, merged, control, lifetime, age, response_time, entry.size)
+
+
+def retention(entry: Entry, now: float, settings: CacheSettings) -> float:
+    """For how many seconds from C{now} the entry can be of any use."""
+    fresh = max(0.0, entry.fresh_for(now)) if not entry.always_validate else 0.0
+    stale = 0.0 if entry.never_stale or entry.always_validate else max(entry.while_revalidate, entry.if_error)
+    if entry.field(b"etag") is not None or entry.field(b"last-modified") is not None:
+        stale = max(stale, settings.keep_stale)
+    return fresh + stale
+
+
+def is_complete_stream(tail: bytes) -> bool:
+    """
+    Whether an event stream that ended without a fault of its transport says that it is whole.
+
+    @param tail: its last bytes, some thousands. It must end behind an event, and not with an error.
+    """
+    if not tail.endswith((b"\n\n", b"\r\n\r\n", b"\r\r")):
+        return False
+    last = tail.replace(b"\r\n", b"\n").replace(b"\r", b"\n").rstrip(b"\n").rpartition(b"\n\n")[2]
+    return b"event: error" not in last and b'data: {"error"' not in last and b'"type":"error"' not in last
+
+
+def is_stream(fields: Fields) -> bool:
+    content_type = sections.first(fields, b"content-type")
+    return content_type is not None and content_type.partition(b";")[0].strip().lower() == STREAM
+
+
+def _may_store(request: Request, status: int, fields: Fields, control: CacheControl, settings: CacheSettings) -> bool:
+    if status not in UNDERSTOOD or request.control.no_store or control.malformed or control.private:
+        return False
+    # Section 5.2.2.3: who understands the status of a must-understand response need not heed its no-store.
+    if control.no_store and not control.must_understand:
+        return False
+    excluded = control.private_fields | control.no_cache_fields
+    if b"set-cookie" not in excluded and sections.first(fields, b"set-cookie") is not None:
+        return False
+    if is_stream(fields) and not settings.streams:
+        return False
+    return request.lifetime is not None or _permitted(control, settings)
+
+
+def _permitted(control: CacheControl, settings: CacheSettings) -> bool:
+    """
+    RFC 9111 section 3.5: an answer to a request with credentials is stored only with permission.
+
+    Every request that gets here carried credentials, in whatever field or parameter.
+    """
+    shareable = control.public or control.s_maxage is not None
+    return shareable if settings.scope == "shared" else shareable or control.must_revalidate

@@ -1,0 +1,64 @@
+"""Tests for L{llmproxy.core.routing}."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from llmproxy.core.policy import Policy
+from llmproxy.core.routing import RESERVED, RoutingTable
+from llmproxy.message import Api, CredentialPlace, Origin, Timeouts
+
+
+def an_api(name: str, *endpoints: str) -> Api:
+    return Api(
+        name,
+        Origin("https", "api.example", 443, b"api.example"),
+        b"",
+        CredentialPlace(),
+        "proxy",
+        Timeouts(),
+        Policy.compile(allowed_methods=[], allowed_endpoints=endpoints),
+    )
+
+
+class MatchTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.table = RoutingTable([an_api("openai", "/v1/models"), an_api("anthropic")], "openai")
+
+    def test_table(self) -> None:
+        """Each API is served below its name, the default one at the root too, and the bytes stay as they came."""
+        table = (
+            # target, API, target relative to it, path, endpoint
+            (b"/v1/models", "openai", b"/v1/models", b"/v1/models", "/v1/models"),
+            (b"/v1/models?a=/b?c", "openai", b"/v1/models?a=/b?c", b"/v1/models", "/v1/models"),
+            (b"/openai/v1/models/x", "openai", b"/v1/models/x", b"/v1/models/x", "/v1/models"),
+            (b"/anthropic/v1/a%2Fb//c?", "anthropic", b"/v1/a%2Fb//c?", b"/v1/a%2Fb//c", ""),
+            (b"/anthropic", "anthropic", b"/", b"/", ""),
+            (b"/anthropic?x=1", "anthropic", b"/?x=1", b"/", ""),
+            (b"/anthropic/", "anthropic", b"/", b"/", ""),
+            (b"/Anthropic/v1", "openai", b"/Anthropic/v1", b"/Anthropic/v1", ""),
+            (b"/v1/elsewhere", "openai", b"/v1/elsewhere", b"/v1/elsewhere", ""),
+            (b"/", "openai", b"/", b"/", ""),
+        )
+        for target, api, relative, path, endpoint in table:
+            route = self.table.match(target)
+            assert route is not None, target
+            self.assertEqual(
+                (route.api.name, route.target, route.path, route.endpoint), (api, relative, path, endpoint), target
+            )
+
+    def test_no_default(self) -> None:
+        """Without a default API, only the names lead anywhere."""
+        table = RoutingTable([an_api("openai")], None)
+        self.assertIsNone(table.match(b"/v1/models"))
+        self.assertIsNotNone(table.match(b"/openai/v1/models"))
+
+    def test_no_path(self) -> None:
+        """What is not a path belongs to no API."""
+        self.assertIsNone(self.table.match(b"*"))
+        self.assertIsNone(self.table.match(b""))
+
+    def test_reserved(self) -> None:
+        """The proxy's own paths are reserved."""
+        for name in ("manage", "health", "ready", "live", "metrics", "admin"):
+            self.assertIn(name, RESERVED)

@@ -1,0 +1,117 @@
+"""Tests for L{llmproxy.core.tokens}."""
+
+from __future__ import annotations
+
+import os
+import re
+from hashlib import sha256
+
+from attrs import evolve
+from twisted.trial.unittest import SynchronousTestCase
+
+from llmproxy.core.tokens import fault_of, generate, hint, is_well_formed, secret_of, token_hash
+from llmproxy.message import Field, Project, Token
+
+SECRET = b"sk-AAAAAAAAAAAAAAAAAAAAAA"
+OTHER = b"sk-BBBBBBBBBBBBBBBBBBBBBB"
+
+
+class SecretTests(SynchronousTestCase):
+    def test_generated(self) -> None:
+        """New tokens are unlike each other and look as the reference's do."""
+        secrets = {generate(os.urandom) for _ in range(100)}
+        self.assertEqual(len(secrets), 100)
+        for secret in secrets:
+            self.assertTrue(re.fullmatch(r"sk-[A-Za-z0-9_-]{22}", secret), secret)
+            self.assertTrue(is_well_formed(secret.encode()))
+
+    def test_all_random(self) -> None:
+        """All 128 bits come from the source of randomness."""
+        asked: list[int] = []
+
+        def random(count: int) -> bytes:
+            asked.append(count)
+            return b"\xff" * count
+
+        self.assertEqual(generate(random), "sk-_____________________w")
+        self.assertEqual(asked, [16])
+
+    def test_malformed(self) -> None:
+        """Wrong prefixes, lengths and characters are seen without asking anyone."""
+        for secret in (
+            b"",
+            b"sk-",
+            SECRET[:-1],
+            SECRET + b"A",
+            b"pk-" + SECRET[3:],
+            SECRET[:-1] + b"+",
+            SECRET[:-1] + b"\n",
+            SECRET[:-1] + b"\xff",
+        ):
+            self.assertFalse(is_well_formed(secret), secret)
+
+    def test_hash(self) -> None:
+        """What is stored is the SHA-256 in lower-case hexadecimal."""
+        self.assertEqual(token_hash(SECRET), sha256(SECRET).hexdigest())
+
+    def test_hint(self) -> None:
+        """A list shows little of a token."""
+        self.assertEqual(hint("sk-abcdEFGHIJKLMNOPQRSTUV"), "sk-abcd" + "*" * 18)
+
+
+class SecretOfTests(SynchronousTestCase):
+    def test_table(self) -> None:
+        """The token is found wherever an SDK puts its key."""
+        bearer: Field = (b"Authorization", b"Bearer " + SECRET)
+        table: tuple[tuple[list[Field], bytes, bytes], ...] = (
+            ([bearer], b"/", SECRET),
+            ([(b"authorization", b"bearer " + SECRET)], b"/", SECRET),
+            ([(b"AUTHORIZATION", b"BEARER   " + SECRET)], b"/", SECRET),
+            ([(b"x-api-key", SECRET)], b"/", SECRET),
+            ([(b"Api-Key", SECRET)], b"/", SECRET),
+            ([(b"x-goog-api-key", SECRET)], b"/", SECRET),
+            ([], b"/v1?alt=sse&key=" + SECRET, SECRET),
+            ([(b"x-api-key", OTHER), bearer], b"/?key=" + OTHER, SECRET),
+            ([(b"x-api-key", SECRET)], b"/?key=" + OTHER, SECRET),
+            ([(b"Authorization", b"Bearer "), (b"x-api-key", SECRET)], b"/", SECRET),
+            ([(b"Authorization", b"Basic eDp5")], b"/", b""),
+            ([(b"Authorization", SECRET)], b"/", b""),
+            ([(b"Authorization", b"Bearer")], b"/", b""),
+            ([], b"/v1?monkey=" + SECRET, b""),
+            ([], b"/key=" + SECRET, b""),
+            ([(b"Cookie", b"key=" + SECRET)], b"/", b""),
+        )
+        for fields, target, expected in table:
+            self.assertEqual(secret_of(fields, target), expected, (fields, target))
+
+
+class FaultTests(SynchronousTestCase):
+    token = Token("t-1", "00", "sk-…", "p-1", expires_at=1000.0)
+    project = Project("p-1", "one", "key")
+
+    def code(self, token: Token, project: Project, now: float) -> str:
+        fault = fault_of(token, project, now)
+        return "" if fault is None else f"{fault.status} {fault.code}"
+
+    def test_table(self) -> None:
+        """The faults come in the reference's order, with its statuses and codes."""
+        token, project = self.token, self.project
+        revoked = evolve(token, is_active=False)
+        inactive = evolve(project, is_active=False)
+        table = (
+            (token, project, 999.9, ""),
+            (evolve(token, expires_at=None), project, 1e12, ""),
+            (token, project, 1000.0, "401 token_expired"),
+            (revoked, project, 0.0, "401 token_inactive"),
+            (revoked, inactive, 2000.0, "401 token_inactive"),
+            (token, inactive, 2000.0, "401 token_expired"),
+            (token, inactive, 0.0, "403 project_inactive"),
+        )
+        for token, project, now, expected in table:
+            self.assertEqual(self.code(token, project, now), expected)
+
+    def test_challenge(self) -> None:
+        """Whoever is refused for the token is told how to authenticate."""
+        fault = fault_of(evolve(self.token, is_active=False), self.project, 0.0)
+        assert fault is not None
+        self.assertEqual(fault.fields, ((b"WWW-Authenticate", b'Bearer realm="llmproxy", error="invalid_token"'),))

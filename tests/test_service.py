@@ -101,6 +101,14 @@ class TransparentProxyTests(TestCase):
         response.body.stopProducing()
         await proxy.shutdown()
 
+    async def test_response_that_nobody_reads(self) -> None:
+        """A response whose body is never started does not keep the proxy from stopping."""
+        proxy = TransparentProxy(reactor, a_config(), database_url=":memory:", drain_seconds=0.05)
+        await proxy.respond(ApiRequest(b"GET", b"/v1/x", [], None, Record("id", "GET", "/v1/x", "192.0.2.1", 0.0)))
+        self.assertEqual(proxy.account.in_flight, 1)
+        await proxy.shutdown()
+        self.assertEqual(proxy.account.in_flight, 0)
+
     async def test_metrics(self) -> None:
         """Who embeds the proxy reads its counters, up to the exchange that ended last."""
         proxy = TransparentProxy(reactor, a_config(), database_url=":memory:")

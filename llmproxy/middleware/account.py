@@ -82,7 +82,7 @@ class Account:
 
 
 class _Exchange:
-    __slots__ = ("_account", "_cut", "pending", "record", "started")
+    __slots__ = ("_account", "_cut", "body", "pending", "record", "started")
 
     def __init__(self, account: Account, record: Record, started: float) -> None:
         self._account = account
@@ -90,6 +90,7 @@ class _Exchange:
         self.record = record
         self.started = started
         self.pending: Deferred[ApiResponse] | Deferred[None] | None = None
+        self.body: _Counted | None = None
 
     def received(self, data: bytes) -> None:
         self.record.bytes_in += len(data)
@@ -99,7 +100,10 @@ class _Exchange:
 
     def cut(self, ending: Ending) -> None:
         self._cut = ending
-        if self.pending is not None:
+        if self.body is not None and not self.body.started:
+            # Between head and body nothing is pending, and whoever has the response may never start it.
+            self.body.stopProducing()
+        elif self.pending is not None:
             self.pending.cancel()
 
     def head(self, response: ApiResponse) -> ApiResponse:
@@ -117,7 +121,7 @@ class _Exchange:
             # An answer to HEAD ends with its head; whoever writes it stops the body.
             self.end(None)
         else:
-            response.body = _Counted(self, response)
+            response.body = self.body = _Counted(self, response)
         return response
 
     def failed(self, reason: Failure) -> Failure:
@@ -132,7 +136,7 @@ class _Exchange:
                 record.status = CLIENT_LEFT
         elif not record.error_code:
             record.ended = "complete"
-        self.pending = None
+        self.pending = self.body = None
         self._account._ended(self)
 
 
@@ -143,8 +147,10 @@ class _Counted(Tap):
         assert response.body is not None
         super().__init__(response.body, exchange.sent, exchange.end)
         self._exchange = exchange
+        self.started = False
 
     def startProducing(self, consumer: IConsumer) -> Deferred[None]:
+        self.started = True
         producing = super().startProducing(consumer)
         if not producing.called:
             self._exchange.pending = producing

@@ -8,17 +8,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from attrs import evolve
-from twisted.application.service import MultiService, Service
-from twisted.logger import Logger
+from twisted.application.service import Service
 from twisted.python.usage import Options as TwistedOptions
 from twisted.python.usage import UsageError
 
 from .config.dotenv import with_dotenv
-from .config.environment import EFFECTIVE, Environment, read_environment
+from .config.environment import DEFAULT_CONFIG, EFFECTIVE, Environment, read_environment
 from .config.model import APIConfig, APIProviderConfig
+from .config.units import parse_duration
 from .errors import ConfigError
-
-_log = Logger()
+from .starting import Started
 
 _EPILOGUE = """Environment variables:
 
@@ -40,14 +39,15 @@ class Options(TwistedOptions):
 
     synopsis = "[options]"
     optParameters = [
-        ["config", "c", None, "The YAML file of the APIs. [API_CONFIG_PATH]"],
+        ["config", "c", None, f"The YAML file of the APIs. [API_CONFIG_PATH, else {DEFAULT_CONFIG}]"],
         ["database", None, None, "sqlite:///path, or a path. [DATABASE_URL, DATABASE_PATH]"],
         ["default-api", None, None, "The API that is served at /. [DEFAULT_API_PROVIDER]"],
         ["env", None, None, "A file of variables; those that are set already stay as they are."],
         ["access-log", None, None, "Where a line for every exchange goes; - is standard output. [LOG_FILE]"],
-        ["drain", None, "30", "Seconds that running exchanges get when the proxy stops."],
+        ["drain", None, "30", "Seconds, or a duration as 1m, that running exchanges get when the proxy stops."],
     ]
     compData: Any = None
+    parent: Any = None
 
     def __init__(self) -> None:
         super().__init__()
@@ -64,9 +64,9 @@ class Options(TwistedOptions):
 
     def postOptions(self) -> None:
         try:
-            self["drain"] = float(self["drain"])
-        except ValueError:
-            raise UsageError(f"--drain: expected seconds, got {self['drain']!r}") from None
+            self["drain"] = parse_duration(self["drain"])
+        except ValueError as error:
+            raise UsageError(f"--drain: {error}") from None
 
 
 def makeService(options: Options) -> Service:
@@ -76,11 +76,14 @@ def makeService(options: Options) -> Service:
     """
     from twisted.internet import reactor
 
+    from .service import make_service
+
     try:
-        return _Started(reactor, service_options(options, os.environ))
+        service = make_service(reactor, service_options(options, os.environ))
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(1) from None
+    return Started(reactor, service, {} if options.parent is None else options.parent)
 
 
 def service_options(options: Mapping[str, Any], env: Mapping[str, str]) -> Any:
@@ -95,11 +98,10 @@ def service_options(options: Mapping[str, Any], env: Mapping[str, str]) -> Any:
     env = with_dotenv(env, options["env"])
     env = {**env, **({"DATABASE_URL": "", "DB_DRIVER": ""} if options["database"] else {})}
     environment, problems = _environment(env)
-    path = options["config"] or (environment.config_path if environment else env.get("API_CONFIG_PATH"))
+    path = options["config"] or env.get("API_CONFIG_PATH") or DEFAULT_CONFIG
     apis = None
     try:
-        if path:
-            apis = load_api_config(path, env=env, default_api=options["default-api"] or env.get("DEFAULT_API_PROVIDER"))
+        apis = load_api_config(path, env=env, default_api=options["default-api"] or env.get("DEFAULT_API_PROVIDER"))
     except ConfigError as error:
         problems += error.problems
     if problems or environment is None or apis is None:
@@ -141,34 +143,3 @@ def _environment(env: Mapping[str, str]) -> tuple[Environment | None, list[str]]
 def _read(path: str) -> str:
     with open(path, encoding="utf-8") as file:
         return file.read()
-
-
-class _Started(MultiService):
-    """Ends the process with one line and status 1 if the service cannot start."""
-
-    def __init__(self, reactor: Any, options: Any) -> None:
-        from .service import make_service
-
-        super().__init__()
-        self._reactor = reactor
-        self._service = make_service(reactor, options)
-        self._service.setServiceParent(self)
-
-    def startService(self) -> None:
-        super().startService()
-        self._service.started.addErrback(stop_with, self._reactor)
-
-
-def stop_with(reason: Any, reactor: Any) -> None:
-    """
-    Tell on stderr why the service cannot start, and end the process with status 1.
-
-    twistd takes C{sys.stderr} for its log; a process in the background has only the log.
-    """
-    words = str(reason.value) if reason.check(ConfigError) else reason.getTraceback()
-    _log.critical("cannot start: {words}", words=words)
-    if sys.__stderr__ is not None:
-        sys.__stderr__.write(words + "\n")
-        sys.__stderr__.flush()
-    reactor.addSystemEventTrigger("after", "shutdown", os._exit, 1)
-    reactor.callWhenRunning(reactor.stop)

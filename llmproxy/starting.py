@@ -1,0 +1,94 @@
+"""
+Telling whoever started the process how that went.
+
+twistd reports what fails while it makes a service, with a traceback; what fails once the reactor
+runs it does not report at all: it ends with status 0, and in the background it has said
+that all is well before a port was open. Here a start that fails is one line on stderr and status 1,
+in the background too, where twistd's own process waits for the news.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from .errors import ConfigError
+
+
+class ExitStatus:
+    """
+    The status of the process, for those who do not call C{sys.exit} themselves.
+
+    Made early, so that it is the last of the C{atexit} functions to run: it ends the process.
+    """
+
+    def __init__(self) -> None:
+        self.status = 0
+        atexit.register(self._leave)
+
+    def _leave(self) -> None:
+        if self.status:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(self.status)
+
+
+class Started(MultiService):
+    """
+    The service of a process: ends the process if it cannot start.
+
+    @param service: its C{started} fires, or fails with a L{ConfigError}.
+    @param twistd: the options of twistd itself. In the background they hold, as C{statusPipe}, where
+        twistd's first process waits to be told how its successor has started.
+    """
+
+    _log = Logger()
+
+    def __init__(self, reactor: Any, service: Any, twistd: MutableMapping[str, Any]) -> None:
+        super().__init__()
+        self._reactor = reactor
+        self._service = service
+        self._twistd = twistd
+        self._pipe: int | None = None
+        # Both of twistd's ways take stderr away: for its log, and in the background altogether.
+        self._terminal = os.dup(2)
+        self._exit = ExitStatus()
+        service.setServiceParent(self)
+
+    def startService(self) -> None:
+        self._pipe = self._twistd.pop("statusPipe", None)
+        super().startService()
+        started: Deferred[Any] = self._service.started
+        started.addCallbacks(self._succeeded, self._failed)
+
+    def _succeeded(self, result: object) -> None:
+        os.close(self._terminal)
+        self._tell(b"0")
+
+    def _failed(self, reason: Failure) -> None:
+        words = explain(reason)
+        self._log.critical("cannot start: {words}", words=words)
+        with os.fdopen(self._terminal, "w", encoding="utf-8", errors="replace") as terminal:
+            terminal.write(words + "\n")
+        self._tell(b"1 not started")
+        self._exit.status = 1
+        self._reactor.callWhenRunning(self._reactor.stop)
+
+    def _tell(self, news: bytes) -> None:
+        pipe, self._pipe = self._pipe, None
+        if pipe is not None:
+            os.write(pipe, news)
+            os.close(pipe)
+
+
+def explain(reason: Failure) -> str:
+    """What an operator can do something about in a line; a fault of our own with its traceback."""
+    return str(reason.value) if reason.check(ConfigError) else reason.getTraceback()

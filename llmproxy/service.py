@@ -7,7 +7,7 @@ This module knows every part and is known by none but C{tap} and C{cli}.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
@@ -43,7 +43,7 @@ from .web.proxyresource import ProxyResource
 from .web.root import Root
 from .web.site import ProxySite
 from .wheel import Wheel
-from .workers.sockets import open_port
+from .workers.sockets import Inherited, open_port
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -67,6 +67,9 @@ class TransparentProxy(Service):
     @ivar started: fires when the database is open; fails with L{ConfigError}. Until then requests
         are answered with 503.
     @ivar draining: no new requests are taken.
+    @ivar drain_seconds: what running exchanges get when the proxy stops.
+    @ivar told: what management tells of its changes, if not L{directory} itself.
+    @ivar collect_metrics: gives the numbers that C{/metrics} shows: those of this process, or of all workers.
     """
 
     _log = Logger()
@@ -90,9 +93,11 @@ class TransparentProxy(Service):
         self._config = config
         self._management_token = management_token
         self._metrics_path = metrics_path
-        self._drain_seconds = drain_seconds
+        self.drain_seconds = drain_seconds
         self.started: Deferred[None] = Deferred()
         self.draining = False
+        self.told: Any = None
+        self.collect_metrics: Callable[[], Deferred[Any]] = self._own_metrics
         self.wheel = Wheel(reactor, resolution)
         self.database = open_database(reactor, database_url, encryption_key=encryption_key)
         self.quota = LeasedQuota(reactor, self.database)
@@ -125,6 +130,9 @@ class TransparentProxy(Service):
         """The counters of this process, up to the exchange that ended last."""
         self.publisher.flush()
         return self._metrics
+
+    def _own_metrics(self) -> Deferred[Any]:
+        return succeed(self.metrics())
 
     def respond(self, request: ApiRequest) -> Deferred[ApiResponse]:
         """Answer one request; see L{llmproxy.interfaces.Responder}."""
@@ -164,7 +172,7 @@ class TransparentProxy(Service):
 
     def _drained(self) -> Deferred[Any]:
         idle: Deferred[Any] = self.account.idle()
-        late = self._reactor.callLater(self._drain_seconds, self.account.cut_all, "shutdown")
+        late = self._reactor.callLater(self.drain_seconds, self.account.cut_all, "shutdown")
 
         def ended(result: Any) -> Any:
             if late.active():
@@ -218,7 +226,7 @@ class TransparentProxy(Service):
 
     def _put_metrics(self, root: Root, path: str) -> None:
         def collect() -> Deferred[Any]:
-            return succeed(self.metrics())
+            return self.collect_metrics()
 
         root.put_path(path, MetricsResource(time.time, collect, cumulative))
         parent = root.children[path.strip("/").split("/")[0].encode()] if path.count("/") <= 1 else None
@@ -236,7 +244,7 @@ class TransparentProxy(Service):
             clock=self._reactor,
             projects=self.database.projects,
             tokens=self.database.tokens,
-            directory=self.directory,
+            directory=_Told(self),
             quota=self.quota,
             management_token=self._management_token,
         )
@@ -245,6 +253,16 @@ class TransparentProxy(Service):
         show = self._metrics.gauge
         show("llmproxy_in_flight", "Exchanges that are running.", lambda: self.account.in_flight)
         show("llmproxy_reactor_lag_seconds", "How late the event loop was at worst since asked.", self.lag.take_worst)
+
+
+class _Told:
+    """What management tells goes to whoever is told at that time."""
+
+    def __init__(self, proxy: TransparentProxy) -> None:
+        self._proxy = proxy
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._proxy.told or self._proxy.directory, name)
 
 
 class _WhileOpen:
@@ -267,6 +285,7 @@ class ServiceOptions:
     What the command line hands over.
 
     @ivar listen: Twisted endpoint descriptions, C{"tcp:8080"}.
+    @ivar inherited: descriptors and address families of sockets that are open already, one for each of C{listen}.
     @ivar access_log: a path, C{"-"} for standard output, or C{None}.
     @ivar log_format: C{"json"} or C{"console"}.
     @ivar log_level: the least level that is logged, see L{llmproxy.sinks.accesslog.level_of}.
@@ -282,6 +301,7 @@ class ServiceOptions:
     log_level: str = "info"
     metrics_path: str | None = "/metrics"
     drain_seconds: float = 30.0
+    inherited: Sequence[tuple[int, int]] = ()
 
 
 class ProxyService(MultiService):
@@ -297,6 +317,7 @@ class ProxyService(MultiService):
         super().__init__()
         self._reactor = reactor
         self._listen = tuple(options.listen)
+        self._inherited = tuple(options.inherited)
         self.ports: list[IListeningPort] = []
         self.started: Deferred[list[IListeningPort]] = Deferred()
         self.proxy = TransparentProxy(
@@ -326,8 +347,9 @@ class ProxyService(MultiService):
 
     @inlineCallbacks
     def _open_ports(self, opened: object) -> Generator[Deferred[Any], Any, list[IListeningPort]]:
-        for description in self._listen:
-            port = yield open_port(self._reactor, description, self.site)
+        for at, description in enumerate(self._listen):
+            reactor = Inherited(self._reactor, *self._inherited[at]) if self._inherited else self._reactor
+            port = yield open_port(reactor, description, self.site)
             self.ports.append(port)
         return self.ports
 

@@ -44,6 +44,7 @@ class Options(TwistedOptions):
         ["default-api", None, None, "The API that is served at /. [DEFAULT_API_PROVIDER]"],
         ["env", None, None, "A file of variables; those that are set already stay as they are."],
         ["access-log", None, None, "Where a line for every exchange goes; - is standard output. [LOG_FILE]"],
+        ["workers", "w", "1", "Processes that serve; auto is one for each processor."],
         ["drain", None, "30", "Seconds, or a duration as 1m, that running exchanges get when the proxy stops."],
     ]
     compData: Any = None
@@ -67,6 +68,14 @@ class Options(TwistedOptions):
             self["drain"] = parse_duration(self["drain"])
         except ValueError as error:
             raise UsageError(f"--drain: {error}") from None
+
+
+def _workers(text: str) -> int:
+    if text == "auto":
+        return len(os.sched_getaffinity(0))
+    if not text.isdecimal() or not 1 <= int(text) <= 1024:
+        raise UsageError(f"--workers: expected a number from 1 to 1024, or auto, got {text!r}")
+    return int(text)
 
 
 def makeService(options: Options) -> Service:

@@ -163,6 +163,31 @@ class ProxyMetrics:
         self.request_count += other.request_count
         self.error_count += other.error_count
 
+    def plain(self) -> dict[str, Any]:
+        """The numbers as they are now, as values that can be told to another process."""
+        return {
+            "started_at": self.started_at,
+            "series": self.series,
+            "endings": self.endings,
+            "errors": self.errors,
+            "cache": self.cache,
+            "refusals": self.refusals,
+            "request_count": self.request_count,
+            "error_count": self.error_count,
+            "gauges": {name: (help_text, value()) for name, (help_text, value) in self.gauges.items()},
+            "counters": {name: (help_text, value()) for name, (help_text, value) in self.counters.items()},
+        }
+
+    @classmethod
+    def of_plain(cls, numbers: dict[str, Any]) -> ProxyMetrics:
+        """What another process told with L{plain}."""
+        made = cls()
+        for name, value in numbers.items():
+            if name in ("gauges", "counters"):
+                value = {key: (text, lambda read=read: read) for key, (text, read) in value.items()}
+            setattr(made, name, value)
+        return made
+
     @staticmethod
     def _merge_read(
         mine: dict[str, tuple[str, Callable[[], float]]], theirs: dict[str, tuple[str, Callable[[], float]]]

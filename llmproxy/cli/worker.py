@@ -1,0 +1,116 @@
+"""One worker: C{python -m llmproxy.cli.worker}, started by L{llmproxy.workers.supervisor}."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.stdio import StandardIO
+
+from ..errors import ConfigError
+from ..service import ProxyService, make_service
+from ..sinks.metrics import ProxyMetrics
+from ..workers.announcing import Announcing, Hearing
+from ..workers.control import Control, message, packed, unpacked
+
+
+class Running:
+    """
+    The worker's side of the pipe.
+
+    A parent that is gone cannot tell anybody to stop: the worker drains and ends by itself.
+    """
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+        self._service: ProxyService | None = None
+        self._hearing: Hearing | None = None
+        self._asked: dict[int, Deferred[ProxyMetrics]] = {}
+        self._questions = 0
+        self._stopping = False
+        control: Any = Control(self._heard, self.stop)
+        self._pipe: Any = _pipe(control, reactor)
+
+    def tell(self, kind: str, **values: Any) -> None:
+        self._pipe.write(message(kind, **values))
+
+    def stop(self, seconds: float | None = None) -> None:
+        """Drain, write down what is left to write down, and end."""
+        if self._stopping:
+            return
+        self._stopping = True
+        service = self._service
+        if service is None:
+            self._reactor.stop()
+            return
+        if seconds is not None:
+            service.proxy.drain_seconds = seconds
+        service.stopService().addBoth(lambda _: self._reactor.stop())
+
+    def _heard(self, kind: str, values: dict[str, Any]) -> None:
+        if kind == "start":
+            self._start(unpacked(values["options"]))
+        elif kind == "stop":
+            self.stop(values["seconds"])
+        elif kind == "changed" and self._hearing is not None:
+            self._hearing.heard(values["what"], values["which"])
+        elif kind == "metrics" and self._service is not None:
+            numbers = self._service.proxy.metrics().plain()
+            self.tell("metrics", number=values["number"], metrics=packed(numbers))
+        elif kind == "all_metrics":
+            asked = self._asked.pop(values["number"], None)
+            if asked is not None:
+                asked.callback(ProxyMetrics.of_plain(unpacked(values["metrics"])))
+
+    def _start(self, options: Any) -> None:
+        service = self._service = make_service(self._reactor, options)
+        proxy = service.proxy
+        self._hearing = Hearing(proxy)
+        proxy.told = Announcing(proxy.directory, lambda what, which: self.tell("changed", what=what, which=which))
+        proxy.collect_metrics = self._all_metrics
+        service.startService()
+        service.started.addCallbacks(lambda _: self.tell("started"), self._failed)
+
+    def _failed(self, reason: Any) -> None:
+        problems = reason.value.problems if reason.check(ConfigError) else [reason.getTraceback()]
+        self.tell("failed", problems=list(problems))
+        self._reactor.callLater(0.1, self.stop)
+
+    def _all_metrics(self) -> Deferred[ProxyMetrics]:
+        self._questions += 1
+        number = self._questions
+        asked: Deferred[ProxyMetrics] = Deferred(lambda _: self._forget(number))
+        self._asked[number] = asked
+        self.tell("all_metrics", number=number)
+        return asked
+
+    def _forget(self, number: int) -> None:
+        self._asked.pop(number, None)
+
+
+def _pipe(protocol: Any, reactor: Any) -> Any:
+    standard_io: Any = StandardIO
+    return standard_io(protocol, stdin=0, stdout=3, reactor=reactor)
+
+
+def main() -> None:
+    """Serve until told to stop. Signals are the parent's to forward: a Ctrl-C reaches the whole group of processes."""
+    import signal
+    import sys
+
+    from twisted.internet import reactor as global_reactor
+    from twisted.logger import globalLogBeginner, textFileLogObserver
+
+    globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stderr)], redirectStandardIO=False)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    os.set_inheritable(3, False)
+    reactor: Any = global_reactor
+    running = Running(reactor)
+    reactor.run(installSignalHandlers=False)
+    del running
+
+
+if __name__ == "__main__":
+    main()

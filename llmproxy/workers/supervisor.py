@@ -1,0 +1,247 @@
+"""The parent: sockets, workers, and what they tell each other."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from attrs import evolve
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, DeferredList, gatherResults, inlineCallbacks, maybeDeferred, succeed
+from twisted.internet.error import ProcessDone, ProcessTerminated
+from twisted.internet.protocol import ProcessProtocol
+from twisted.logger import Logger
+
+from ..core.backoff import delay
+from ..errors import ConfigError
+from ..sinks.metrics import ProxyMetrics
+from .control import Control, message, packed, unpacked
+from .sockets import Listening, open_held
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from twisted.python.failure import Failure
+
+    from ..service import ServiceOptions
+
+FIRST_FD = 4
+"""Where a worker finds its sockets; 0 is what the parent says, 3 what it says to the parent."""
+
+STEADY = 10.0
+"""Seconds after which a worker counts as having started well: its next death waits as short as a first one."""
+
+ANSWER_WITHIN = 1.0
+"""Seconds that a worker has to tell its numbers; one that is stuck is left out of the sum."""
+
+
+class Worker(ProcessProtocol):
+    """
+    One worker process.
+
+    @ivar started: fires when it serves; fails with L{ConfigError} if it says that it cannot.
+    @ivar ended: fires when the process is gone.
+    """
+
+    def __init__(self, supervisor: Supervisor, number: int, options: str) -> None:
+        self.number = number
+        self.started: Deferred[None] = Deferred()
+        self.ended: Deferred[None] = Deferred()
+        self.stopping = False
+        self._supervisor = supervisor
+        self._options = options
+        self._control = Control(self._heard, lambda: None)
+        self._asked: dict[int, Deferred[ProxyMetrics]] = {}
+
+    # -- to the worker
+
+    def tell(self, kind: str, **values: Any) -> None:
+        if not self.ended.called and self.transport is not None:
+            self.transport.writeToChild(0, message(kind, **values))  # type: ignore[attr-defined]
+
+    def metrics(self, number: int) -> Deferred[ProxyMetrics]:
+        """Its numbers; cancelled after L{ANSWER_WITHIN}."""
+        asked: Deferred[ProxyMetrics] = Deferred(lambda _: self._forget(number))
+        self._asked[number] = asked
+        self.tell("metrics", number=number)
+        return asked
+
+    def _forget(self, number: int) -> None:
+        self._asked.pop(number, None)
+
+    def stop(self, seconds: float) -> Deferred[None]:
+        """Have it drain for at most C{seconds}; what has not ended then is killed."""
+        self.stopping = True
+        if self.ended.called:
+            return succeed(None)
+        self.tell("stop", seconds=seconds)
+        # The worker cuts what is left when its drain is over, and then has to write down its counts.
+        late = self._supervisor.clock.callLater(seconds + 10.0, self.kill)
+        done: Deferred[None] = Deferred()
+
+        def ended(result: Any) -> Any:
+            if late.active():
+                late.cancel()
+            done.callback(None)
+            return result
+
+        self.ended.addBoth(ended)
+        return done
+
+    def kill(self) -> None:
+        if not self.ended.called and self.transport is not None:
+            self.transport.signalProcess("KILL")
+
+    @property
+    def pid(self) -> int | None:
+        return None if self.transport is None else self.transport.pid
+
+    # -- called by the reactor
+
+    def connectionMade(self) -> None:
+        self._control.makeConnection(self.transport)
+        self.tell("start", options=self._options, number=self.number)
+
+    def childDataReceived(self, childFD: int, data: bytes) -> None:
+        if childFD == 3:
+            self._control.dataReceived(data)
+
+    def processEnded(self, reason: Failure) -> None:
+        for asked in list(self._asked.values()):
+            asked.cancel()
+        if not self.started.called:
+            self.started.errback(ConfigError(f"worker {self.number} ended before it served"))
+        self.ended.callback(None)
+        self._supervisor.ended(self, reason)
+
+    def _heard(self, kind: str, values: dict[str, Any]) -> None:
+        if kind == "started":
+            self.started.callback(None)
+        elif kind == "failed":
+            self.started.errback(ConfigError(*values["problems"]))
+        elif kind == "metrics":
+            asked = self._asked.pop(values["number"], None)
+            if asked is not None:
+                asked.callback(unpacked(values["metrics"]))
+        elif kind == "changed":
+            self._supervisor.changed(self, values)
+        elif kind == "all_metrics":
+            self._supervisor.all_metrics().addCallback(
+                lambda total: self.tell("all_metrics", number=values["number"], metrics=packed(total.plain()))
+            )
+
+
+class Supervisor(Service):
+    """
+    Keeps C{count} workers running.
+
+    @param spawn: the arguments that start a worker.
+    @ivar started: fires when all of them serve; fails with L{ConfigError}.
+    @ivar restarts: workers that died and were replaced.
+    """
+
+    _log = Logger()
+
+    def __init__(self, reactor: Any, options: ServiceOptions, count: int, spawn: tuple[str, ...] = ()) -> None:
+        self.clock = reactor
+        self._reactor = reactor
+        self._options = options
+        self._count = count
+        self._spawn = spawn or (sys.executable, "-m", "llmproxy.cli.worker")
+        self._sockets: list[Listening] = []
+        self._failures = [0] * count
+        self._started_at = [0.0] * count
+        self._questions = 0
+        self.workers: list[Worker | None] = [None] * count
+        self.started: Deferred[None] = Deferred()
+        self.restarts = 0
+
+    def startService(self) -> None:
+        super().startService()
+        opening: Deferred[Any] = Deferred.fromCoroutine(self._open())
+        opening.addCallbacks(self.started.callback, self.started.errback)
+
+    async def _open(self) -> None:
+        for description in self._options.listen:
+            self._sockets.append(await open_held(self._reactor, description))
+        first = self._start(0)
+        # One after the other until one serves: the first migrates the database for all.
+        await first
+        await gatherResults([self._start(number) for number in range(1, self._count)], consumeErrors=True)
+
+    def _start(self, number: int) -> Deferred[None]:
+        inherited = tuple((FIRST_FD + at, socket.family) for at, socket in enumerate(self._sockets))
+        worker = Worker(self, number, packed(evolve(self._options, inherited=inherited)))
+        self.workers[number] = worker
+        self._started_at[number] = self.clock.seconds()
+        fds: dict[int, Any] = {0: "w", 1: 1, 2: 2, 3: "r"}
+        fds |= {FIRST_FD + at: socket.fd for at, socket in enumerate(self._sockets)}
+        self._reactor.spawnProcess(worker, self._spawn[0], self._spawn, env=dict(os.environ), childFDs=fds)
+        return worker.started
+
+    def ended(self, worker: Worker, reason: Failure) -> None:
+        """A worker is gone: replace it, unless it was told to go."""
+        if worker.stopping or not self.running or self.workers[worker.number] is not worker:
+            return
+        reason.trap(ProcessDone, ProcessTerminated)
+        number = worker.number
+        if not self.started.called:
+            return
+        steady = self.clock.seconds() - self._started_at[number] >= STEADY
+        self._failures[number] = 1 if steady else self._failures[number] + 1
+        wait = delay(self._failures[number])
+        self._log.error(
+            "worker {number} (pid {pid}) died: {reason}; another one starts in {wait} s",
+            number=number,
+            pid=worker.pid,
+            reason=reason.getErrorMessage(),
+            wait=wait,
+        )
+        self.restarts += 1
+        self.clock.callLater(wait, self._again, number)
+
+    def _again(self, number: int) -> None:
+        if self.running:
+            self._start(number).addErrback(
+                lambda reason: self._log.error("worker {n}: {why}", n=number, why=reason.value)
+            )
+
+    def changed(self, teller: Worker, values: dict[str, Any]) -> None:
+        """Pass on what one worker changed to all the others."""
+        for worker in self.workers:
+            if worker is not None and worker is not teller:
+                worker.tell("changed", **values)
+
+    def all_metrics(self) -> Deferred[ProxyMetrics]:
+        """The numbers of all workers, added up."""
+        self._questions += 1
+        asking = []
+        for worker in self.workers:
+            if worker is not None and not worker.ended.called:
+                asking.append(worker.metrics(self._questions).addTimeout(ANSWER_WITHIN, self.clock))
+
+        def add(answers: list[tuple[bool, Any]]) -> ProxyMetrics:
+            total = ProxyMetrics()
+            for good, answer in answers:
+                if good:
+                    one = ProxyMetrics.of_plain(answer)
+                    total.started_at = min(total.started_at or one.started_at, one.started_at)
+                    total.merge(one)
+            total.counter("llmproxy_worker_restarts", "Workers that died and were replaced.", lambda: self.restarts)
+            return total
+
+        return DeferredList(asking, consumeErrors=True).addCallback(add)
+
+    @inlineCallbacks
+    def stopService(self) -> Generator[Deferred[Any], Any, None]:
+        """
+        Drain the workers one after another, all of them within the one limit, so that the others go on serving.
+        """
+        yield maybeDeferred(super().stopService)
+        ends = self.clock.seconds() + self._options.drain_seconds
+        for worker in self.workers:
+            if worker is not None:
+                yield worker.stop(max(0.0, ends - self.clock.seconds()))
+        for socket in self._sockets:
+            yield maybeDeferred(socket.port.stopListening)

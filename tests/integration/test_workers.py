@@ -1,0 +1,189 @@
+"""Several processes behind one port: a real parent, real workers, real signals."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.defer import gatherResults
+from twisted.internet.endpoints import TCP4ClientEndpoint
+from twisted.internet.protocol import Factory
+from twisted.internet.task import deferLater
+from twisted.python.util import sibpath
+
+from llmproxy.config import APIConfig
+from llmproxy.service import ServiceOptions
+from llmproxy.store.engine import open_database
+from llmproxy.workers.supervisor import Supervisor
+
+from .harness import MANAGEMENT_TOKEN, ProxyTestCase, Wire, get
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+HERE = os.path.dirname(os.path.dirname(os.path.dirname(sibpath(__file__, ""))))
+
+
+class Looks:
+    """What the harness asks of a proxy, for one that runs elsewhere."""
+
+    class account:
+        _publish = None
+
+    database: Any = None
+
+
+class WorkersTests(ProxyTestCase):
+    timeout = 60
+
+    async def start_proxy(self, base_url: str) -> Any:
+        path = os.path.abspath(self.mktemp())
+        config = APIConfig({"api": self.api(base_url)}, "api")
+        options = ServiceOptions(
+            apis=config,
+            management_token=MANAGEMENT_TOKEN,
+            encryption_key=bytes(32),
+            database_url=f"sqlite:///{path}",
+            listen=["tcp:0:interface=127.0.0.1"],
+            access_log=None,
+            drain_seconds=1.0,
+        )
+        os.environ["PYTHONPATH"] = HERE
+        self.supervisor = Supervisor(reactor, options, 2)
+        self.supervisor.startService()
+        await self.supervisor.started
+        self.port = self.supervisor._sockets[0].port.getHost().port
+        self.supervisor.proxy = Looks()  # type: ignore[attr-defined]
+        Looks.database = self.database = open_database(reactor, f"sqlite:///{path}", encryption_key=bytes(32))
+        await self.database.start()
+        return self.supervisor
+
+    async def tearDown(self) -> None:  # type: ignore[override]
+        await super().tearDown()
+        await self.database.close()
+
+    async def on_each(self) -> list[Wire]:
+        """A connection to each worker: as many as it takes until both have taken one."""
+        served: dict[int, Wire] = {}
+        for _ in range(200):
+            wire = Wire()
+            await TCP4ClientEndpoint(reactor, "127.0.0.1", self.port).connect(
+                Factory.forProtocol(lambda wire=wire: wire)
+            )
+            self._wires.append(wire)
+            await deferLater(reactor, 0.005)
+            for worker in self.supervisor.workers:
+                assert worker is not None
+                if worker.number not in served and wire.transport.getHost().port in ports_of(worker.pid, wire):  # type: ignore[union-attr]
+                    served[worker.number] = wire
+            if len(served) == 2:
+                return list(served.values())
+        raise AssertionError("one worker takes all connections")
+
+    async def call(self, wire: Wire, request: bytes, answer: bytes) -> bytes:
+        before = len(wire.received)
+        wire.send(request.replace(b"TOKEN", self.secret.encode()))
+        await wire.until(lambda: answer in wire.received[before:])
+        return wire.received[before:]
+
+    async def test_both_serve_and_are_counted(self) -> None:
+        """Both workers take connections, and either one's metrics are those of both."""
+        wires = await self.on_each()
+        for wire in wires:
+            await self.call(wire, get(b"/v1/x").replace(b"Bearer TOKEN", b"Bearer no"), b'"code":"invalid_token"}\n')
+        for wire in wires:
+            text = await self.call(wire, get(b"/metrics"), b"llmproxy_worker_restarts_total")
+            self.assertIn(b"\nllm_proxy_requests_total 2.0\n", text)
+
+    async def test_revocation_reaches_both(self) -> None:
+        """What one worker revokes, the other refuses within a second, though it knew the token well."""
+        wires = await self.on_each()
+        for number, wire in enumerate(wires):
+            wire.send(get(b"/v1/%d" % number).replace(b"TOKEN", self.secret.encode()))
+            upstream = await self.upstream.wire(number)
+            await upstream.until_received(b"\r\n\r\n")
+            upstream.send(OK)
+            await wire.until_received(b"ok")
+        [token] = await self.database.tokens.list()
+        revoke = b"DELETE /manage/tokens/%b HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %b\r\n\r\n"
+        await self.call(wires[0], revoke % (token.id.encode(), MANAGEMENT_TOKEN.encode()), b"204 No Content")
+        await deferLater(reactor, 0.5)
+        for wire in wires:
+            await self.call(wire, get(b"/v1/after"), b'"code":"token_inactive"')
+
+    async def test_killed(self) -> None:
+        """A worker that is killed takes its own connections along and nothing else, and is replaced."""
+        first, second = await self.on_each()
+        victim = self.supervisor.workers[0]
+        assert victim is not None and victim.pid is not None
+        os.kill(victim.pid, signal.SIGKILL)
+        await victim.ended
+        await gatherResults([wire.until(lambda wire=wire: True) for wire in (first, second)])  # type: ignore[misc]
+        for _ in range(100):
+            replacement = self.supervisor.workers[0]
+            assert replacement is not None
+            if replacement is not victim and replacement.started.called:
+                break
+            await deferLater(reactor, 0.05)
+        self.assertIsNot(replacement, victim)
+        self.assertEqual(self.supervisor.restarts, 1)
+        alive = [wire for wire in (first, second) if wire.closed is None]
+        self.assertEqual(len(alive), 1)
+        await self.call(alive[0], get(b"/health"), b'"status":"ok"')
+        self.assertEqual(len(await self.on_each()), 2)
+
+    async def test_quota(self) -> None:
+        """A quota of 20 is 20 requests over both workers."""
+        self.secret = await self.new_token(max_requests=20)
+        wires = await self.on_each()
+        passed = refused = 0
+        for number in range(30):
+            wire = wires[number % 2]
+            before = len(wire.received)
+            wire.send(get(b"/v1/%d" % number).replace(b"TOKEN", self.secret.encode()))
+            while True:
+                for upstream in self.upstream.wires:
+                    if upstream.received.endswith(b"\r\n\r\n"):
+                        upstream.received = b""
+                        upstream.send(OK)
+                if wire.received[before:].endswith(b"\r\n\r\nok"):
+                    passed += 1
+                    break
+                if b"rate_limit_exceeded" in wire.received[before:]:
+                    refused += 1
+                    break
+                await deferLater(reactor, 0.002)
+        self.assertLessEqual(passed, 20)
+        self.assertGreaterEqual(passed, 18)
+
+    async def test_stops(self) -> None:
+        """Told to stop, all workers end by themselves, none is killed, and a running stream gets its time."""
+        wires = await self.on_each()
+        wires[0].send(get(b"/v1/x").replace(b"TOKEN", self.secret.encode()))
+        upstream = await self.upstream.wire()
+        await upstream.until_received(b"\r\n\r\n")
+        upstream.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nha")
+        await wires[0].until_received(b"ha")
+        stopping = self.supervisor.stopService()
+        await deferLater(reactor, 0.2)
+        upstream.send(b"lf")
+        await wires[0].until_received(b"half")
+        await stopping
+        for worker in self.supervisor.workers:
+            assert worker is not None
+            self.assertTrue(worker.ended.called)
+
+
+def ports_of(pid: int | None, wire: Wire) -> set[int]:
+    """The client's ports of the connections that a process holds."""
+    inodes = set()
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            link = os.readlink(f"/proc/{pid}/fd/{fd}")
+        except OSError:
+            continue
+        if link.startswith("socket:["):
+            inodes.add(link[8:-1])
+    with open("/proc/net/tcp") as table:
+        rows = [line.split() for line in table.readlines()[1:]]
+    return {int(row[2].split(":")[1], 16) for row in rows if row[9] in inodes}

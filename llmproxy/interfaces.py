@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
 from .message import ApiRequest, ApiResponse, Principal, Project, Record, Token
+
+if TYPE_CHECKING:
+    from .core.caching.entry import Entry, Found
+    from .core.caching.key import Key
 
 Responder = Callable[[ApiRequest], "Deferred[ApiResponse]"]
 """
@@ -157,3 +162,60 @@ class IUpstreamResponse(Interface):
     fields = Attribute("the header section in wire order, a list of pairs")
     trailers = Attribute("a list of pairs, filled in when the body has ended")
     body = Attribute("an IBodyProducer that nobody has started, or None where the message has no content")
+
+
+Select = Callable[[tuple[bytes, ...]], bytes]
+"""Names a variant: from the field names that C{Vary} lists to a secondary key of at most 16 bytes."""
+
+
+class ICacheStore(Interface):
+    """
+    Stored responses, by primary key, and below it by variant.
+
+    One list of names tells the variants of a primary key apart: the union of what C{Vary} listed in what
+    was stored. When it grows, the variants that were stored by the shorter one are let go.
+
+    A store is a help, never a condition: no Deferred of it fails, and C{lookup} fires within a
+    twentieth of a second, with C{None} if need be. What it holds is bounded. Each method may be called at any time.
+    """
+
+    def lookup(key: Key, select: Select) -> Deferred[Found | None]:
+        """What is stored, fresh or not; C{None} if nothing is."""
+
+    def put(
+        key: Key, names: tuple[bytes, ...], select: Select, entry: Entry, body: bytes, seconds: float
+    ) -> Deferred[bool]:
+        """
+        Store a response for C{seconds} at most, whether it was there or not.
+
+        @return: whether it was stored.
+        """
+
+    def heads(key: Key) -> Deferred[list[tuple[bytes, Entry]]]:
+        """All variants, without their content."""
+
+    def replace_head(key: Key, variant: bytes, entry: Entry, seconds: float) -> Deferred[None]:
+        """Keep the content of a variant under another head; nothing happens if it is gone."""
+
+    def remove(key: Key) -> Deferred[int]:
+        """Let go of all variants of one primary key; how many keys went, 0 or 1."""
+
+    def purge(api: str | None, tenant: str | None, start: bytes = b"") -> Deferred[int]:
+        """
+        Let go of the keys whose C{member} begins with C{start}; how many there were.
+
+        @param api: C{None} for all of them; likewise C{tenant}.
+        """
+
+    def statistics() -> dict[str, float]:
+        """
+        What it holds and what it did, in this process: C{entries}, C{bytes}, C{evictions}, C{errors} and
+        what else there is to know of its kind.
+        """
+
+
+class ICacheStatsStore(Interface):
+    """Where hits are counted for good."""
+
+    def increment_cache_hit_count_batch(counts: dict[str, int]) -> Deferred[None]:
+        """Add to the counts of tokens, by their id, all of them or none; unknown ids are ignored."""

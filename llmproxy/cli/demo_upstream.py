@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+import sys
+from typing import TYPE_CHECKING
 
 import click
 
+from ..errors import ConfigError
+
+if TYPE_CHECKING:
+    from twisted.internet.defer import Deferred
+    from twisted.internet.interfaces import IListeningPort
+    from twisted.python.failure import Failure
+
 
 @click.command()
-@click.option("--listen", default="tcp:8090:interface=127.0.0.1", show_default=True, help="A Twisted endpoint.")
+@click.option("--listen", default="127.0.0.1:8090", show_default=True, help="An address or a Twisted endpoint.")
 @click.option("--key-file", type=click.Path(exists=True, dir_okay=False), help="Holds the key to ask for.")
 @click.option("--pause", default=0.02, show_default=True, help="Seconds between two events of a stream.")
 def command(listen: str, key_file: str | None, pause: float) -> None:
@@ -18,24 +26,32 @@ def command(listen: str, key_file: str | None, pause: float) -> None:
     """
     from twisted.internet import reactor
     from twisted.internet.endpoints import serverFromString
+    from twisted.logger import LogLevel
     from twisted.web.server import Site
 
+    from ..config.listen import endpoint_description
     from ..demo import DemoUpstream
+    from .running import log_to_stderr, run_until_failure
 
     key = "demo"
     if key_file is not None:
         with open(key_file, encoding="utf-8") as file:
             key = file.read().strip()
-    failed: list[Any] = []
 
-    def refused(reason: Any) -> None:
-        failed.append(reason)
-        reactor.callWhenRunning(reactor.stop)
+    def listening(port: IListeningPort) -> None:
+        click.echo(f"demo upstream: {port.getHost()}")
 
-    site = Site(DemoUpstream(reactor, key, pause))
-    serverFromString(reactor, listen).listen(site).addCallbacks(
-        lambda port: click.echo(f"demo upstream: {port.getHost()}"), refused
-    )
-    reactor.run()
-    if failed:
-        raise click.ClickException(f"cannot listen at {listen}: {failed[0].value}")
+    def refused(reason: Failure) -> None:
+        raise ConfigError(f"--listen {listen}: cannot listen: {reason.value}")
+
+    def start() -> Deferred[None]:
+        try:
+            endpoint = serverFromString(reactor, endpoint_description(listen))
+        except ValueError as error:
+            raise ConfigError(f"--listen {listen}: {error}") from None
+        site = Site(DemoUpstream(reactor, key, pause))
+        site.noisy = False
+        return endpoint.listen(site).addCallbacks(listening, refused)
+
+    log_to_stderr(LogLevel.warn)
+    sys.exit(run_until_failure(reactor, start))

@@ -12,6 +12,8 @@ COMMANDS = {
     "check": "Validate a configuration without starting.",
     "demo-upstream": "Serve an OpenAI-shaped upstream of our own.",
     "quickstart": "Start a working proxy with nothing else needed.",
+    "serve": "Serve the APIs of a configuration, in the foreground.",
+    "version": "Print the versions of llmproxy and of what it stands on.",
 }
 
 
@@ -38,5 +40,5 @@ class Lazy(click.Group):
 def cli() -> None:
     """A transparent reverse proxy for LLM APIs.
 
-    The proxy itself is started with: twistd -n llmproxy --config apis.yaml
+    Under twistd the proxy is started with: twistd -n llmproxy --config apis.yaml
     """

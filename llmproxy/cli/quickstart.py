@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import click
-from attrs import frozen
 
 from ..core.tokens import generate, hint, token_hash
 from ..errors import ConfigError
 from ..message import Project, Token
+from .datadirectory import DataDirectory
 
 if TYPE_CHECKING:
     from ..config import APIConfig
@@ -31,48 +31,12 @@ _ENDPOINTS = (
     "/v1/audio",
     "/v1/images",
     "/v1/moderations",
-    "/v1/messages",
 )
-
-
-@frozen
-class DataDirectory:
-    """Where everything is kept that the next start goes on with; its owner's alone."""
-
-    path: str
-
-    def make(self) -> None:
-        try:
-            os.makedirs(self.path, mode=0o700, exist_ok=True)
-            os.chmod(self.path, 0o700)
-        except OSError as error:
-            raise ConfigError(f"{self.path}: cannot be made: {error.strerror}") from None
-
-    def kept(self, name: str, make: Any) -> str:
-        """The text of a file, which C{make} makes at the first start."""
-        path = os.path.join(self.path, name)
-        try:
-            with open(path, encoding="ascii") as file:
-                return file.read().strip()
-        except FileNotFoundError:
-            return self.keep(name, make())
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path}: cannot be read: {getattr(error, 'strerror', 'not text')}") from None
-
-    def keep(self, name: str, text: str) -> str:
-        """Write a file, 0600."""
-        path = os.path.join(self.path, name)
-        try:
-            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as file:
-                file.write(text + "\n")
-        except OSError as error:
-            raise ConfigError(f"{path}: cannot be written: {error.strerror}") from None
-        return text
 
 
 @click.command()
 @click.option("--data", default="./llmproxy-data", show_default=True, help="Where everything is kept.")
-@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="Where to listen.")
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="0 is any free one.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
 def command(data: str, port: int, host: str) -> None:
     """Start a working proxy with nothing else needed.
@@ -82,24 +46,14 @@ def command(data: str, port: int, host: str) -> None:
     goes on with what is there.
     """
     from twisted.internet import reactor
-
-    problems: list[str] = []
-
-    def failed(reason: Any) -> None:
-        if reason.check(ConfigError):
-            problems.append(str(reason.value))
-        else:
-            problems.append(reason.getTraceback())
-        reactor.callWhenRunning(reactor.stop)
-
     from twisted.internet.defer import Deferred
+    from twisted.logger import LogLevel
 
-    starting = Quickstart(reactor, DataDirectory(data), host, port, os.environ.get("OPENAI_API_KEY", ""))
-    reactor.callWhenRunning(lambda: Deferred.fromCoroutine(starting.start()).addErrback(failed))
-    reactor.run()
-    if problems:
-        click.echo(problems[0], err=True)
-        sys.exit(1)
+    from .running import log_to_stderr, run_until_failure
+
+    log_to_stderr(LogLevel.warn)
+    starting = Quickstart(reactor, DataDirectory(data), host, port, os.environ.get("OPENAI_API_KEY", "").strip())
+    sys.exit(run_until_failure(reactor, lambda: Deferred.fromCoroutine(starting.start())))
 
 
 class Quickstart:
@@ -122,13 +76,16 @@ class Quickstart:
         if not key:
             key = self._data.kept("demo-upstream-key", lambda: "demo-" + os.urandom(12).hex())
             base_url = await self._demo(key)
-        service = self._make(_apis(base_url))
-        service.startService()
+        service = self._make(_apis(base_url, demo=not self._openai_key))
         self._reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
-        ports = await service.started
+        service.startService()
+        try:
+            ports = await service.started
+        except ConfigError as error:
+            raise _with_advice(error, self._port) from None
         secret = await self._token(service, key)
         host: Any = ports[0].getHost()
-        address = f"http://{self._host}:{host.port}"
+        address = f"http://{f'[{self._host}]' if ':' in self._host else self._host}:{host.port}"
         click.echo(instructions(address, secret, base_url, self._data.path, bool(self._openai_key)))
         return secret
 
@@ -156,9 +113,9 @@ class Quickstart:
                 apis=apis,
                 management_token=management,
                 encryption_key=parse_encryption_key(encryption),
-                database_url="sqlite:///" + os.path.join(self._data.path, "llmproxy.db"),
-                listen=[f"tcp:{self._port}:interface={self._host}"],
-                access_log=os.path.join(self._data.path, "access.log"),
+                database_url="sqlite:///" + self._data.file("llmproxy.db"),
+                listen=[_endpoint(self._host, self._port)],
+                access_log=self._data.file("access.log"),
             ),
         )
         return self.service
@@ -203,16 +160,43 @@ class Quickstart:
                 service.proxy.directory.project_changed(changed)
 
 
-def _apis(base_url: str) -> APIConfig:
-    from ..config import APIConfig, APIProviderConfig
+def _endpoint(host: str, port: int) -> str:
+    from ..config.listen import endpoint_description
 
-    api = APIProviderConfig(
-        base_url=base_url,
-        allowed_endpoints=_ENDPOINTS,
-        allowed_methods=["GET", "POST", "DELETE"],
-        dialect="openai",
-    )
-    config = APIConfig({"openai": api}, "openai")
+    try:
+        return endpoint_description(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+    except ValueError as error:
+        raise ConfigError(f"--host: {error}") from None
+
+
+def _with_advice(error: ConfigError, port: int) -> ConfigError:
+    if "cannot listen" not in str(error):
+        return error
+    return ConfigError(*error.problems, f"choose another port, for example: llmproxy quickstart --port {port + 1}")
+
+
+def _apis(base_url: str, demo: bool) -> APIConfig:
+    """A project has one key; the demo upstream takes it for Anthropic's shape too."""
+    from ..config import APIConfig, APIProviderConfig
+    from ..config.rules import AUTH
+
+    apis = {
+        "openai": APIProviderConfig(
+            base_url=base_url,
+            allowed_endpoints=_ENDPOINTS,
+            allowed_methods=["GET", "POST", "DELETE"],
+            dialect="openai",
+        )
+    }
+    if demo:
+        apis["anthropic"] = APIProviderConfig(
+            base_url=base_url,
+            allowed_endpoints=["/v1/messages", "/v1/models"],
+            allowed_methods=["GET", "POST"],
+            auth=AUTH["x-api-key"],
+            dialect="anthropic",
+        )
+    config = APIConfig(apis, "openai")
     config.validate()
     return config
 

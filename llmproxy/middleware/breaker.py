@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from ..interfaces import Responder
     from ..message import ApiRequest, ApiResponse
 
-MOST_CIRCUITS = 10_000
 _DEFAULT = BreakerSettings()
 
 
@@ -28,9 +27,12 @@ class Breaker:
     forgotten only when an answer has come whole, so that an upstream which breaks every body is found out too.
 
     It stands outside the deadlines, so that a timeout is a failure of upstream and not a cancellation.
+
+    @param most_circuits: the one that was made first makes room for another.
     """
 
-    def __init__(self, clock: IReactorTime) -> None:
+    def __init__(self, clock: IReactorTime, most_circuits: int = 10_000) -> None:
+        self._most_circuits = most_circuits
         self._seconds = clock.seconds
         self._circuits: OrderedDict[tuple[str, str], Circuit] = OrderedDict()
 
@@ -53,7 +55,7 @@ class Breaker:
         circuit = self._circuits.get(key)
         if circuit is None:
             circuit = self._circuits[key] = Circuit(api.settings.get("breaker", _DEFAULT))
-            if len(self._circuits) > MOST_CIRCUITS:
+            if len(self._circuits) > self._most_circuits:
                 self._circuits.popitem(last=False)
         return circuit
 

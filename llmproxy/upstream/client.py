@@ -2,44 +2,87 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
+from treq._types import _NOTHING
+from treq.client import HTTPClient
 from twisted.internet.defer import Deferred, fail
 from twisted.python.failure import Failure
-from twisted.web.http_headers import Headers
-from twisted.web.iweb import UNKNOWN_LENGTH
+from twisted.web.iweb import IBodyProducer
 
-from ..bodies import BytesBody
-from ..errors import UpstreamReset
-from .connection import Connection
+from ..errors import UpstreamTimeout
+from ..wheel import Wheel
+from .connector import Address, Connector, EndpointFor
+from .exchange import Exchange
 from .fieldheaders import FieldHeaders
-from .pool import Key, Pool
+from .head import request_head
+from .pool import Pool, Site
+from .proxies import Proxies
 from .settings import ConnectionSettings
 
 if TYPE_CHECKING:
-    from twisted.web.iweb import IBodyProducer
-
-    from ..message import Field, InterimSink
-    from ..wheel import Wheel
+    from ..message import InterimSink
     from .response import UpstreamResponse
 
-SAFE_TO_REPEAT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"})
-"""RFC 9110 section 9.2.2: idempotent methods."""
+_PORTS = {"http": 80, "https": 443}
 
-_PORTS = {b"http": 80, b"https": 443}
+_REFUSED = ("auth", "cookies")
+"""What treq does with these would be kept, or leak, between requests."""
+
+_MOST_ORIGINS = 1000
 
 
-class PooledClient:
+class _Target:
+    """What is the same for all requests to one origin."""
+
+    __slots__ = ("extra", "netloc", "prefix", "site")
+
+    def __init__(self, site: Site) -> None:
+        address = site.address
+        self.site = site
+        self.netloc = address.netloc
+        plain_proxy = None if address.secure else address.proxy
+        # RFC 9112 section 3.2.2: a proxy wants the absolute form.
+        self.prefix = b"" if plain_proxy is None else b"http://" + address.netloc
+        authorization = None if plain_proxy is None else plain_proxy.authorization
+        self.extra = b"" if authorization is None else b"Proxy-Authorization: %b\r\n" % authorization
+
+
+class PooledClient(HTTPClient):
     """
     What L{treq.client.HTTPClient} is, for a proxy: no cookie jar, no redirects, no decoding, no field
-    of its own. A stock client or L{treq.testing.StubTreq} can take its place.
+    of its own but C{Host} and the framing. A stock client or L{treq.testing.StubTreq} can take its place.
+
+    @param wheel: for idle connections; an own one if C{None}.
+    @param environment: where C{HTTP_PROXY} and its like are looked up; the process's if C{None}.
+    @param endpoint_for: makes the TCP endpoint of a host and port; see L{Connector}.
+    @ivar pool: the connections, with their numbers: C{opened}, C{reused}, C{idle}, C{active}.
     """
 
-    def __init__(self, reactor: Any, settings: ConnectionSettings | None = None, *, wheel: Wheel) -> None:
-        self.pool = Pool(reactor, settings or ConnectionSettings(), wheel)
-        self._origins: dict[bytes, tuple[Key, bytes]] = {}
+    def __init__(
+        self,
+        reactor: Any,
+        settings: ConnectionSettings | None = None,
+        *,
+        wheel: Wheel | None = None,
+        environment: Mapping[str, str] | None = None,
+        endpoint_for: EndpointFor | None = None,
+    ) -> None:
+        # All that HTTPClient has besides are an agent and a cookie jar.
+        self._data_to_body_producer = IBodyProducer
+        settings = settings or ConnectionSettings()
+        self._proxies = Proxies()
+        if settings.proxy_from_environment:
+            self._proxies = Proxies.from_environment(os.environ if environment is None else environment)
+        self._own_wheel = None if wheel is not None else Wheel(reactor)
+        self._wheel: Wheel = wheel or self._own_wheel  # type: ignore[assignment]
+        self.pool = Pool(settings, self._wheel, Connector(reactor, settings, endpoint_for).connect)
+        self._targets: dict[bytes, _Target] = {}
 
-    def request(
+    def request(  # type: ignore[override]
         self,
         method: bytes | str,
         url: bytes | str,
@@ -47,134 +90,106 @@ class PooledClient:
         headers: Any = None,
         data: Any = None,
         on_interim: InterimSink | None = None,
-        **unused: Any,
+        timeout: float | None = None,
+        **others: Any,
     ) -> Deferred[UpstreamResponse]:
         """
-        Send a request; fires at the response head, and fails with a L{llmproxy.errors.ProxyError}.
+        Send a request; fires at the response head, and fails with a L{llmproxy.errors.ProxyError}, or with
+        whatever C{data} failed with. Cancelling it closes the connection, or stops connecting.
 
-        Cancelling it closes the connection, or stops connecting.
-
+        @param method: its case is kept.
         @param url: what follows the authority goes on the wire as it is.
         @param headers: L{FieldHeaders} keep order and case; what treq takes works too.
-        @param data: an L{IBodyProducer} or bytes.
+        @param data: an L{IBodyProducer}, which is stopped if upstream does not want the rest of it; or what treq takes.
+        @param on_interim: called with each 1xx response but 100.
+        @param timeout: seconds until the response head.
+        @param others: C{params}, C{files} and C{json} as treq has them.
         """
-        method = method if isinstance(method, bytes) else method.encode("ascii")
-        origin, target = _split(url if isinstance(url, bytes) else url.encode("ascii"))
-        key, netloc = self._origin(origin)
-        body = BytesBody(data) if isinstance(data, bytes) else data
-        head = _head(method, target, _pairs(headers), netloc, body)
-        return _Sending(self.pool, key, method, head, body, on_interim).start()
+        if type(url) is not bytes:
+            url = url.encode("ascii")  # type: ignore[union-attr]
+        if type(method) is not bytes:
+            method = method.encode("ascii")  # type: ignore[union-attr]
+        pairs = headers.pairs if type(headers) is FieldHeaders else FieldHeaders.of(headers).pairs
+        if others or (data is not None and not hasattr(data, "startProducing")):
+            url, pairs, data = self._conveniences(url, pairs, data, others)
+        try:
+            slash = url.find(b"/", 8)
+            target = self._targets.get(url[:slash]) if slash > 0 else None
+            if target is None:
+                slash = _authority_end(url)
+                target = self._learn(url[:slash])
+            head, length = request_head(method, target.prefix + (url[slash:] or b"/"), pairs, target, data)
+        except ValueError:
+            return fail(Failure())
+        exchange = Exchange(method, url, pairs, head, data, length, on_interim)
+        target.site.submit(exchange)
+        if timeout is not None:
+            self._limit(exchange.result, timeout)
+        return exchange.result
 
     def close(self) -> Deferred[None]:
-        """Close every connection."""
+        """Close every connection; fires when they are closed. Requests fail from now on."""
+        if self._own_wheel is not None:
+            self._own_wheel.stop()
         return self.pool.close()
 
-    def _origin(self, origin: bytes) -> tuple[Key, bytes]:
-        known = self._origins.get(origin)
-        if known is None:
-            if len(self._origins) > 1000:
-                self._origins.clear()
-            known = self._origins[origin] = _parsed(origin)
-        return known
+    def _learn(self, origin: bytes) -> _Target:
+        if len(self._targets) >= _MOST_ORIGINS:
+            self._targets.clear()
+        secure, host, port, netloc = _parsed(origin)
+        proxy = self._proxies.before(secure, host, port)
+        target = self._targets[origin] = _Target(self.pool.site(Address(secure, host, port, netloc, proxy)))
+        return target
+
+    def _conveniences(self, url: bytes, pairs: Any, data: Any, others: dict[str, Any]) -> tuple[bytes, Any, Any]:
+        """What treq's callers may write and the proxy never does."""
+        refused = [name for name in _REFUSED if others.get(name)]
+        if refused or others.get("allow_redirects"):
+            raise TypeError("not known to this client: " + ", ".join(refused or ["allow_redirects"]))
+        if others.get("params"):
+            mark = b"&" if b"?" in url else b"?"
+            url += mark + urlencode(others["params"], doseq=True).encode("ascii")
+        if data is None or not hasattr(data, "startProducing"):
+            json = others.get("json", _NOTHING)
+            data, content_type = self._request_body(data, others.get("files"), json, stacklevel=4)
+            if content_type is not None:
+                pairs = [*pairs, (b"Content-Type", content_type)]
+        return url, pairs, data
+
+    def _limit(self, result: Deferred[UpstreamResponse], seconds: float) -> None:
+        late: list[Any] = []
+
+        def passed() -> None:
+            late.append(True)
+            result.cancel()
+
+        deadline = self._wheel.start(seconds, passed)
+
+        def ended(outcome: Any) -> Any:
+            deadline.end()
+            return Failure(UpstreamTimeout("response_header")) if late else outcome
+
+        result.addBoth(ended)
 
 
-class _Sending:
-    """One request, from a connection to its response head."""
-
-    __slots__ = ("_body", "_connection", "_head", "_key", "_method", "_on_interim", "_pending", "_pool", "_result")
-
-    def __init__(
-        self,
-        pool: Pool,
-        key: Key,
-        method: bytes,
-        head: bytes,
-        body: IBodyProducer | None,
-        on_interim: InterimSink | None,
-    ) -> None:
-        self._pool = pool
-        self._key = key
-        self._method = method
-        self._head = head
-        self._body = body
-        self._on_interim = on_interim
-        self._connection: Connection | None = None
-
-    def start(self) -> Deferred[UpstreamResponse]:
-        try:
-            found = self._pool.take(self._key)
-        except Exception:
-            return fail(Failure())
-        if isinstance(found, Connection):
-            sending = self._send(found)
-            # Only a kept connection can have been closed before it was asked.
-            return sending.addErrback(self._again)
-        return found.addCallback(self._send)
-
-    def _send(self, connection: Connection) -> Deferred[UpstreamResponse]:
-        self._connection = connection
-        return connection.request(self._head, self._body, self._method == b"HEAD", self._on_interim)
-
-    def _again(self, reason: Failure) -> Any:
-        """RFC 9112 section 9.3.1: once, where nothing came back and repeating it is safe."""
-        connection = self._connection
-        assert connection is not None
-        if not reason.check(UpstreamReset) or connection.touched:
-            return reason
-        if connection.unsent is not None:
-            self._head, self._body = connection.unsent, None
-        elif self._body is not None or self._method not in SAFE_TO_REPEAT:
-            return reason
-        found = self._pool.take(self._key, fresh=True)
-        return self._send(found) if isinstance(found, Connection) else found.addCallback(self._send)
+def _authority_end(url: bytes) -> int:
+    """RFC 3986 section 3.2: the authority ends at the first of these."""
+    start = url.find(b"://") + 3
+    if start < 3:
+        raise ValueError("a URL needs a scheme and an authority")
+    return min((at for at in (url.find(mark, start) for mark in (b"/", b"?", b"#")) if at >= 0), default=len(url))
 
 
-def _split(url: bytes) -> tuple[bytes, bytes]:
-    """Origin and target; the target's bytes are nobody's to change."""
-    slash = url.find(b"/", url.index(b"://") + 3)
-    return (url, b"/") if slash < 0 else (url[:slash], url[slash:])
-
-
-def _parsed(origin: bytes) -> tuple[Key, bytes]:
-    scheme, _, netloc = origin.partition(b"://")
-    host, port = netloc, b""
-    if not netloc.endswith(b"]"):
-        before, colon, after = netloc.rpartition(b":")
-        if colon:
-            host, port = before, after
-    name = host.strip(b"[]").decode("ascii")
-    scheme = scheme.lower()
-    return (scheme.decode("ascii"), name, int(port) if port else _PORTS[scheme]), netloc
-
-
-def _pairs(headers: Any) -> list[Field]:
-    if headers is None:
-        return []
-    if isinstance(headers, FieldHeaders):
-        return headers.pairs
-    if not isinstance(headers, Headers):
-        headers = Headers({k: v if isinstance(v, (list, tuple)) else [v] for k, v in dict(headers).items()})
-    return [(name, value) for name, values in headers.getAllRawHeaders() for value in values]
-
-
-def _head(method: bytes, target: bytes, pairs: list[Field], netloc: bytes, body: IBodyProducer | None) -> bytes:
-    lines = [b"%b %b HTTP/1.1" % (method, target)]
-    host = framed = False
-    chunked = body is not None and body.length is UNKNOWN_LENGTH
-    for name, value in pairs:
-        size = len(name)
-        if size == 4 and name.lower() == b"host":
-            host = True
-        elif size == 14 and name.lower() == b"content-length":
-            if chunked:
-                continue
-            framed = True
-        lines.append(b"%b: %b" % (name, value))
-    if not host:
-        lines.insert(1, b"Host: " + netloc)
-    if chunked:
-        lines.append(b"Transfer-Encoding: chunked")
-    elif body is not None and not framed:
-        lines.append(b"Content-Length: %d" % body.length)
-    lines.append(b"\r\n")
-    return b"\r\n".join(lines)
+def _parsed(origin: bytes) -> tuple[bool, str, int, bytes]:
+    """Whether it is https, host, port, and the value of C{Host}."""
+    scheme, _, netloc = origin.decode("ascii").partition("://")
+    default = _PORTS.get(scheme.lower())
+    if default is None or "@" in netloc:
+        raise ValueError("only http:// and https:// URLs without credentials are known")
+    host, bracket, after = netloc.rpartition("]")
+    name, _, port = after.partition(":")
+    if bracket:
+        name = host.removeprefix("[")
+    if not name or (port and not port.isdecimal()) or int(port or default) > 65_535:
+        raise ValueError("the URL has no usable authority")
+    return scheme.lower() == "https", name.lower(), int(port or default), netloc.encode("ascii")

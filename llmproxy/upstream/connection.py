@@ -1,233 +1,297 @@
-"""One connection to upstream: HTTP/1.1, one exchange at a time."""
+"""
+One connection to upstream: one exchange at a time, kept for the next one.
+
+An exchange passes through here in two parts, which may overlap: its upload (L{Upload}) and its response
+(L{ResponseReader}, then L{UpstreamBody}). The connection goes back to its owner when both have ended
+well; in every other case it is closed.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet import protocol
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IHandshakeListener
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
+from ..core.fields import forwardable
 from ..errors import UpstreamProtocolError, UpstreamReset
 from .body import UpstreamBody
-from .faults import translate
-from .parsing import ResponseReader
+from .parsing import HEAD_LIMIT, ResponseReader
 from .response import UpstreamResponse
 from .upload import Upload
-from .writing import Send, sender
+from .writing import Send, readable, sender
+
+_TRUSTED_FOR = 1.0
+"""Seconds. No server in use closes a kept connection sooner; shortest are Node's 5 and Apache's 5."""
 
 if TYPE_CHECKING:
-    from twisted.web.iweb import IBodyProducer
+    from twisted.internet.interfaces import IPushProducer
 
-    from ..message import InterimSink
-    from .pool import Pool
+    from ..wheel import Deadline
+    from .exchange import Exchange
+    from .tls import ClientTls
 
 
-class Connection(Protocol):
+class Owner(Protocol):
+    """What a connection tells the pool."""
+
+    def released(self, connection: Connection, /) -> None:
+        """It can take another exchange."""
+
+    def lost(self, connection: Connection, /) -> None:
+        """It is closed."""
+
+    def interrupted(self, connection: Connection, exchange: Exchange, sent: bool, answered: bool, /) -> None:
+        """It was lost before the response head of C{exchange} had come."""
+
+    def dropped(self, connection: Connection, /) -> None:
+        """It has been kept for long enough, or cannot be kept."""
+
+
+@implementer(IHandshakeListener)
+class Connection(protocol.Protocol):
     """
-    @ivar unsent: the current request, head and content, if none of it has left and it can go elsewhere.
-    @ivar reused: it has carried an exchange before; its end may have crossed with a new request.
-    @ivar touched: something of the response to the current request has come.
+    @ivar ready: fires once requests can be sent: over TLS, after the handshake.
+    @ivar opened: requests could be sent; before that the owner does not know of this connection.
+    @ivar served: how many exchanges it has served.
+    @ivar idle_since: when it was last released, on the owner's clock.
+    @ivar deadline: the owner's, for closing it when it has been idle too long.
     """
 
-    def __init__(self, pool: Pool, key: Any, head_limit: int) -> None:
-        self._pool = pool
-        self.key = key
+    def __init__(self, owner: Owner, *, tls: ClientTls | None = None, head_limit: int = HEAD_LIMIT) -> None:
+        self._owner = owner
+        self._tls = tls
         self._reader = ResponseReader(head_limit)
-        self._send: Send | None = None
-        self._responding: Deferred[UpstreamResponse] | None = None
+        self._exchange: Exchange | None = None
         self._upload: Upload | None = None
         self._body: UpstreamBody | None = None
-        self._response: UpstreamResponse | None = None
-        self._on_interim: InterimSink | None = None
-        self._paused = False
-        self._lost = False
-        self.unsent: bytes | None = None
-        self.reused = False
+        self._closing = False
+        self._sent = False
+        self.ready: Deferred[Connection] = Deferred(lambda _: self.abandon())
+        self.opened = False
+        self.served = 0
+        self.idle_since = 0.0
+        self.deadline: Deadline | None = None
 
-    # -- the exchange
+    # -- opening
 
     def connectionMade(self) -> None:
         assert self.transport is not None
-        self._send = sender(self.transport)
+        self._send: Send = sender(self.transport)
+        if self._tls is None:
+            self._now_ready()
 
-    @property
-    def touched(self) -> bool:
-        return self._reader.touched
+    def handshakeCompleted(self) -> None:
+        self._now_ready()
 
-    @property
-    def alive(self) -> bool:
-        return not self._lost
+    def _now_ready(self) -> None:
+        if not self._closing:
+            self.opened = True
+            self.ready.callback(self)
 
-    def request(
-        self, head: bytes, body: IBodyProducer | None, to_head: bool, on_interim: InterimSink | None
-    ) -> Deferred[UpstreamResponse]:
-        """
-        Send a request; fires at the final response head.
+    # -- waiting
 
-        Cancelling it closes the connection at once.
-        """
-        self._reader.begin(to_head)
-        self.unsent = None
-        self._on_interim = on_interim
-        responding: Deferred[UpstreamResponse] = Deferred(self._cancelled)
-        self._responding = responding
-        if body is None:
-            self.send_first(head)
-        else:
-            self._upload = upload = Upload(self, body, body.length)
-            upload.start(head)
-        return responding
+    def usable(self, now: float) -> bool:
+        """Whether it still stands, as far as can be told."""
+        if self._closing:
+            return False
+        # Upstream closes what was idle for some time: after a while, ask the kernel before a request is lost to it.
+        return now - self.idle_since < _TRUSTED_FOR or not readable(self.transport)
 
-    def abandon(self) -> None:
-        """Nobody wants the rest of this response: close at once, or let go if nothing is left."""
-        self._body = self._response = None
-        self._close()
+    def expired(self) -> None:
+        """The deadline of a kept connection has passed; at work it does not count."""
+        self.deadline = None
+        self._owner.dropped(self)
 
-    def close(self) -> None:
-        """Close a connection that has nothing to do."""
-        self._close()
+    # -- sending
 
-    # -- for the upload
+    def start(self, exchange: Exchange) -> None:
+        """Send the request of C{exchange}. The connection must be idle."""
+        self._exchange = exchange
+        exchange.holder = self
+        self._sent = False
+        self._reader.begin(exchange.method == b"HEAD")
+        if exchange.whole is not None:
+            self.send_first(exchange.whole)
+            return
+        assert exchange.body is not None
+        upload = self._upload = Upload(self, exchange.body, exchange.length)
+        upload.start(exchange.head)
 
     def send_first(self, data: bytes) -> bool:
-        """Send the beginning of a request; C{False} if the connection turned out to be dead."""
-        if self._lost or self._send is None or not self._send(data):
-            self.unsent = data if self._upload is None else self._upload.whole
-            self._fail(Failure(UpstreamReset()))
+        """Send the first bytes of a request; C{False} if upstream has closed: then this connection is done with."""
+        exchange, upload = self._exchange, self._upload
+        if exchange is None:
             return False
-        return True
+        if upload is not None:
+            exchange.whole = upload.whole
+        if self._send(data):
+            self._sent = True
+            return True
+        self._interrupt()
+        self.abandon()
+        return False
 
     def send(self, data: bytes) -> None:
-        if not self._lost:
-            assert self._send is not None
-            self._send(data)
+        """Send more of a request."""
+        if not self._send(data) and self._upload is not None:
+            # What upstream had to say before it closed may still be read: an early 413, or the end.
+            self._upload.stop()
 
-    def register(self, producer: Any) -> None:
-        if not self._lost:
-            self.transport.registerProducer(producer, True)  # type: ignore[union-attr]
+    def register(self, producer: IPushProducer) -> None:
+        self.transport.registerProducer(producer, True)  # type: ignore[union-attr]
 
     def unregister(self) -> None:
-        if not self._lost:
-            self.transport.unregisterProducer()  # type: ignore[union-attr]
+        self.transport.unregisterProducer()  # type: ignore[union-attr]
 
     def upload_failed(self, reason: Failure) -> None:
-        """The request cannot be completed: the client left, or broke its own framing."""
-        self._upload = None
-        self._fail(reason)
+        """The request cannot be completed: upstream must not take its first part for the whole."""
+        self.cut(reason)
 
-    # -- for the body
-
-    def pause(self) -> None:
-        if not self._paused and not self._lost:
-            self._paused = True
-            self.transport.pauseProducing()  # type: ignore[union-attr]
-
-    def resume(self) -> None:
-        if self._paused and not self._lost:
-            self._paused = False
-            self.transport.resumeProducing()  # type: ignore[union-attr]
-
-    # -- called by the transport
+    # -- receiving
 
     def dataReceived(self, data: bytes) -> None:
-        if self._responding is None and self._body is None:
-            # RFC 9112 section 9.2: nobody asked. It answers nothing, and the next answer could be mistaken for it.
-            self._close()
+        if self._exchange is None and self._body is None:
+            # RFC 9112 section 9.2: nobody asked.
+            self.abandon()
             return
         reader = self._reader
         try:
             reader.feed(data)
-        except UpstreamProtocolError as error:
-            self._fail(Failure(error))
+        except UpstreamProtocolError:
+            self.cut(Failure())
             return
-        if reader.interims and self._on_interim is not None:
-            for interim in reader.interims:
-                self._on_interim(*interim)
         if reader.interims:
-            reader.interims = []
-        if self._responding is not None:
-            if reader.headed:
-                self._head()
-        elif self._body is not None:
-            if reader.content:
-                self._body.received(reader.content)
-            if reader.complete and self._body is not None:
-                self._complete()
+            self._pass_interims()
+        if self._body is not None:
+            self._more(self._body)
+        elif reader.headed and self._exchange is not None:
+            self._answer(self._exchange)
 
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self._lost = True
-        if self._reader.headed and self._body is not None and self._reader.end():
-            self._complete()
-        else:
-            self._fail(Failure(translate(reason)))
-        self._reader.release()
-        self._pool.lost(self)
+    def _pass_interims(self) -> None:
+        interims, self._reader.interims = self._reader.interims, []
+        exchange = self._exchange
+        if exchange is not None and exchange.on_interim is not None:
+            for status, reason, fields in interims:
+                exchange.on_interim(status, reason, forwardable(fields))
 
-    # -- how it goes on
-
-    def _head(self) -> None:
+    def _answer(self, exchange: Exchange) -> None:
         reader = self._reader
-        responding, self._responding = self._responding, None
-        assert responding is not None
-        response = UpstreamResponse(reader.status, reader.reason, reader.fields, reader.version, reader.length, None)
-        self._response = response
+        self._exchange = None
+        body: UpstreamBody | None = None
+        if not reader.complete:
+            body = self._body = UpstreamBody(reader.length, reader.content, self)
+        elif not reader.bodiless:
+            body = UpstreamBody(reader.length, reader.content, None)
+        response = UpstreamResponse(
+            exchange, reader.status, reader.reason, reader.version, reader.fields, reader.trailers, reader.length, body
+        )
         if reader.complete:
-            content = reader.content
-            if not reader.bodiless:
-                response.body = UpstreamBody(reader.length, content, None)
-            self._complete()
-        elif reader.bodiless:
-            self._complete()
-        else:
-            response.body = self._body = UpstreamBody(reader.length, reader.content, self)
+            # From here on the connection, and its reader, may be another exchange's.
+            self._finish()
+        elif self._upload is not None and (reader.status >= 300 or not reader.keep_alive):
+            # RFC 9112 section 9.5: upstream has answered, and does not want the rest.
+            self._upload.stop()
+        exchange.succeed(response)
+        if body is not None and self._body is body and not body.started:
             self.pause()
-        responding.callback(response)
 
-    def _complete(self) -> None:
-        """The response has ended; is the connection good for another?"""
-        body, response, upload = self._body, self._response, self._upload
-        self._body = self._response = self._upload = None
-        keep = self._reader.keep_alive and not self._lost and self._reader.complete
-        if response is not None:
-            response.trailers.extend(self._reader.trailers)
-        if upload is not None and not upload.sent:
-            # RFC 9112 section 9.5: an answer before the end of the request; the rest of it goes nowhere.
-            upload.stop()
-            keep = False
-        if keep:
-            self.reused = True
-            self.resume()
-            self._pool.idle(self)
-        else:
-            self._close()
-        if body is not None:
+    def _more(self, body: UpstreamBody) -> None:
+        reader = self._reader
+        if reader.content:
+            body.received(reader.content)
+        if reader.complete and self._body is body:
+            self._body = None
+            self._finish()
             body.ended(None)
 
-    def _fail(self, reason: Failure) -> None:
-        responding, self._responding = self._responding, None
-        body, self._body = self._body, None
+    def _finish(self) -> None:
+        """The response is complete; go back to the owner, or close."""
         upload, self._upload = self._upload, None
-        self._response = None
+        reusable = self._reader.keep_alive and not self._closing
         if upload is not None:
+            reusable = reusable and upload.sent
             upload.stop()
-        self._close()
-        if responding is not None:
-            responding.errback(reason)
-        if body is not None:
+        if reusable:
+            self.served += 1
+            if self.served == 1 and self._tls is not None:
+                self._tls.remember(self.transport.getHandle())  # type: ignore[union-attr]
+            self._owner.released(self)
+        else:
+            self.close()
+
+    def pause(self) -> None:
+        self.transport.pauseProducing()  # type: ignore[union-attr]
+
+    def resume(self) -> None:
+        self.transport.resumeProducing()  # type: ignore[union-attr]
+
+    # -- ending
+
+    def forget(self, exchange: Exchange) -> None:
+        """The exchange was cancelled before its response head came."""
+        self.abandon()
+
+    def close(self) -> None:
+        """Close in order; there is nothing more to read or write."""
+        if not self._closing:
+            self._closing = True
+            self.transport.loseConnection()  # type: ignore[union-attr]
+            if self._tls is not None:
+                # TLS would wait for upstream's goodbye; ours is on its way, and that is enough.
+                self.transport.transport.loseConnection()  # type: ignore[union-attr]
+
+    def abandon(self) -> None:
+        """Close at once, whatever is going on; nobody is told but the one who uploads."""
+        self._exchange = self._body = None
+        self._closing = True
+        self._stop_upload()
+        if self.transport is not None:
+            self.transport.abortConnection()  # type: ignore[attr-defined]
+
+    def cut(self, reason: Failure) -> None:
+        """Close at once, and fail the exchange with C{reason}."""
+        exchange, body = self._exchange, self._body
+        self.abandon()
+        if exchange is not None:
+            exchange.fail(reason)
+        elif body is not None:
             body.ended(reason)
 
-    def _cancelled(self, responding: Deferred[UpstreamResponse]) -> None:
-        self._responding = None
+    def _stop_upload(self) -> None:
         upload, self._upload = self._upload, None
         if upload is not None:
             upload.stop()
-        self._close()
-        responding.errback(CancelledError())
 
-    def _close(self) -> None:
+    def _interrupt(self) -> None:
+        """No response will come here; perhaps elsewhere."""
+        exchange, self._exchange = self._exchange, None
         upload, self._upload = self._upload, None
         if upload is not None:
-            upload.stop()
-        if not self._lost and self.transport is not None:
-            self.transport.abortConnection()  # type: ignore[attr-defined]
+            if exchange is not None:
+                exchange.begun = upload.begun
+            if upload.begun:
+                upload.stop()
+            else:
+                upload.detach()
+        if exchange is not None:
+            self._owner.interrupted(self, exchange, self._sent, self._reader.touched)
+
+    def connectionLost(self, reason: Failure = protocol.connectionDone) -> None:
+        self._closing = True
+        if self.opened:
+            self._owner.lost(self)
+        elif not self.ready.called:
+            self.ready.errback(reason)
+        body, self._body = self._body, None
+        if body is None:
+            self._interrupt()
+        else:
+            self._stop_upload()
+            complete = reason.check(ConnectionDone) is not None and self._reader.end()
+            body.ended(None if complete else Failure(UpstreamReset("upstream closed within its response")))
+        self._reader.release()

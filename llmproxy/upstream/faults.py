@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 from OpenSSL import SSL
 from service_identity import VerificationError
 from twisted.internet.defer import CancelledError
-from twisted.internet.error import ConnectError, ConnectingCancelledError, ConnectionLost, DNSLookupError, TimeoutError
+from twisted.internet.error import (
+    ConnectError,
+    ConnectingCancelledError,
+    ConnectionClosed,
+    DNSLookupError,
+    TimeoutError,
+)
 from twisted.web._newclient import ParseError, RequestTransmissionFailed, ResponseFailed, ResponseNeverReceived
 from twisted.web.client import PartialDownloadError
 
@@ -43,12 +49,15 @@ def translate(reason: Failure) -> BaseException:
         return next((one for one in inner if not isinstance(one, UpstreamReset)), UpstreamReset())
     if isinstance(error, (SSL.Error, VerificationError)):
         return UpstreamTlsError("upstream's certificate or TLS handshake was not accepted")
-    if isinstance(error, (TimeoutError, ConnectingCancelledError)):
+    if isinstance(error, ConnectingCancelledError):
+        # An endpoint says so when its Deferred was cancelled: somebody left, upstream did nothing wrong.
+        return CancelledError()
+    if isinstance(error, TimeoutError):
         return UpstreamTimeout("connect")
     if isinstance(error, (DNSLookupError, ConnectError)):
         return UpstreamUnreachable()
     if isinstance(error, (ParseError, PartialDownloadError, ValueError)):
         return UpstreamProtocolError()
-    if isinstance(error, (ConnectionLost, OSError)) or reason.check("twisted.internet.error.ConnectionDone"):
+    if isinstance(error, (ConnectionClosed, OSError)):
         return UpstreamReset()
     return InternalError()

@@ -1,38 +1,70 @@
-"""Header fields for treq's interface that keep their order, case and repeats."""
+"""Header fields in wire order that are a L{Headers} for everyone else."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from twisted.web.http_headers import Headers
 
-if TYPE_CHECKING:
-    from ..message import Field
+from ..message import Field
 
 
 class FieldHeaders(Headers):
     """
-    Ordinary L{Headers} to those who use them as such; our own client takes the pairs.
+    Made of pairs and keeps them as they are; the dictionary of L{Headers} is only made when it is asked for.
 
-    @ivar pairs: in wire order.
+    @ivar pairs: the header section in wire order, case and repeats kept.
     """
 
-    def __init__(self, pairs: list[Field]) -> None:
-        self.pairs = pairs
+    __slots__ = ("_pairs", "_view")
+
+    def __init__(self, pairs: Sequence[Field] = ()) -> None:
+        self._pairs: Sequence[Field] | None = pairs
+        self._view: dict[bytes, list[bytes]] | None = None
+
+    @classmethod
+    def of(cls, headers: Headers | Mapping[Any, Any] | None) -> FieldHeaders:
+        """From anything that treq takes: a L{Headers}, or a mapping to a value or a list of values."""
+        if isinstance(headers, FieldHeaders):
+            return headers
+        if headers is None:
+            return cls()
+        if not isinstance(headers, Headers):
+            plain: Headers = Headers()
+            for name, value in headers.items():
+                for each in (value,) if isinstance(value, (bytes, str)) else value:
+                    plain.addRawHeader(name, each)
+            headers = plain
+        return cls([(name, value) for name, values in headers.getAllRawHeaders() for value in values])
+
+    @property
+    def pairs(self) -> Sequence[Field]:
+        if self._pairs is None:
+            self._pairs = [(name, value) for name, values in self._rawHeaders.items() for value in values]
+        return self._pairs
 
     @property
     def _rawHeaders(self) -> dict[bytes, list[bytes]]:  # type: ignore[override]
-        """What L{Headers} works on, for a stock client; made when it is asked for."""
-        made: dict[bytes, list[bytes]] | None = self.__dict__.get("_made")
-        if made is None:
+        view = self._view
+        if view is None:
             plain = Headers()
-            for name, value in self.pairs:
+            for name, value in self._pairs or ():
                 plain.addRawHeader(name, value)
-            made = self.__dict__["_made"] = plain._rawHeaders
-        return made
+            view = self._view = plain._rawHeaders
+        return view
 
-    def copy(self) -> Headers:
-        plain = Headers()
-        for name, value in self.pairs:
-            plain.addRawHeader(name, value)
-        return plain
+    def copy(self) -> FieldHeaders:
+        return FieldHeaders(list(self.pairs))
+
+    def removeHeader(self, name: Any) -> None:
+        super().removeHeader(name)
+        self._pairs = None
+
+    def setRawHeaders(self, name: str | bytes, values: Sequence[str | bytes]) -> None:
+        super().setRawHeaders(name, values)
+        self._pairs = None
+
+    def addRawHeader(self, name: str | bytes, value: str | bytes) -> None:
+        super().addRawHeader(name, value)
+        self._pairs = None

@@ -29,14 +29,14 @@ class ForeignBody(Protocol):
         self._response = response
         self._consumer: IConsumer | None = None
         self._producing: Deferred[None] | None = None
-        self._stopped = False
+        self._begun = self._stopped = False
         self.length = response.length
 
     def startProducing(self, consumer: IConsumer) -> Deferred[None]:
         self._consumer = consumer
         producing: Deferred[None] = Deferred(lambda _: self.stopProducing())
         self._producing = producing
-        self._response.deliverBody(self)
+        self._begin()
         return producing
 
     def pauseProducing(self) -> None:
@@ -49,13 +49,17 @@ class ForeignBody(Protocol):
 
     def stopProducing(self) -> None:
         self._stopped = True
-        if self._consumer is None:
-            self._response.deliverBody(self)
         self._consumer = self._producing = None
+        self._begin()
         transport: Any = self.transport
         if transport is not None:
-            # The transport of a body that was started in the old way can only stop.
+            # What Twisted passes off as the transport of a body can stop it, which closes its connection.
             getattr(transport, "abortConnection", transport.stopProducing)()
+
+    def _begin(self) -> None:
+        if not self._begun:
+            self._begun = True
+            self._response.deliverBody(self)
 
     def dataReceived(self, data: bytes) -> None:
         if self._consumer is not None and not self._stopped:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 from twisted.web.iweb import UNKNOWN_LENGTH
 
-from ..core.fields import list_members
+from ..core.fields import HOP_BY_HOP, list_members
 from ..errors import UpstreamProtocolError
 from ..message import Field
 
@@ -142,9 +142,11 @@ class ResponseReader:
             value = value.rstrip(b" \t")
         if not self.headed:
             self.fields.append((name, value))
-        elif name.lower() == b"transfer-encoding":
+            return
+        lowered = name.lower()
+        if lowered == b"transfer-encoding":
             raise UpstreamProtocolError("upstream sent framing in its trailers")
-        else:
+        if lowered not in HOP_BY_HOP:
             self.trailers.append((name, value))
 
     def on_headers_complete(self) -> None:

@@ -1,166 +1,279 @@
-"""Connections that are kept for the next request."""
+"""
+Connections that are kept for the next request, origin by origin.
+
+The last one in is the first one out: what is not needed ages, and goes. An exchange is served at once if
+a kept connection is at hand or a new one may be opened; otherwise it waits its turn.
+"""
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
-from typing import TYPE_CHECKING, Any
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from twisted.internet.defer import CancelledError, Deferred, succeed
-from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
-from twisted.internet.protocol import Factory
+from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
-from ..errors import UpstreamUnreachable
+from ..errors import Draining, Unavailable, UpstreamReset
 from .connection import Connection
+from .exchange import Exchange, may_repeat
 from .faults import translate
-from .settings import ConnectionSettings
-from .tls import connection_creator
 
 if TYPE_CHECKING:
-    from ..wheel import Deadline, Wheel
+    from ..wheel import Wheel
+    from .connector import Address
+    from .settings import ConnectionSettings
 
-Key = tuple[str, str, int]
-"""Scheme, host and port."""
+Connect = Callable[["Site"], "Deferred[Connection]"]
+"""Opens a connection to the origin of a site; the Deferred fires when it can take a request."""
 
 
-_NO_LIMIT = 86_400.0
+class Overloaded(Unavailable):
+    """All connections that upstream may have are at work, and enough requests wait for one."""
+
+    code = "upstream_busy"
 
 
-class _Host:
-    """The connections of one origin."""
+class Site:
+    """
+    One origin and the connections to it.
 
-    __slots__ = ("endpoint", "idle", "open", "waiting")
+    @ivar address: where it is and how it is reached.
+    @ivar open: how many connections there are: being opened, at work and kept.
+    @ivar idle: the kept ones, oldest first.
+    """
 
-    def __init__(self, endpoint: Any) -> None:
-        self.endpoint = endpoint
+    __slots__ = ("_pool", "_settings", "_waiting", "address", "idle", "open", "opening")
+
+    def __init__(self, pool: Pool, address: Address) -> None:
+        self._pool = pool
+        self._settings = pool.settings
+        self._waiting: deque[Exchange] = deque()
+        self.address = address
         self.idle: list[Connection] = []
         self.open = 0
-        self.waiting: deque[Deferred[None]] = deque()
+        self.opening: set[_Opening] = set()
+
+    def submit(self, exchange: Exchange) -> None:
+        """Send a request as soon as there is a connection for it."""
+        idle, pool = self.idle, self._pool
+        while idle:
+            connection = idle.pop()
+            del pool.kept[connection]
+            if connection.usable(pool.now()):
+                pool.reused += 1
+                connection.start(exchange)
+                return
+            connection.close()
+        self._open_or_wait(exchange)
+
+    def _open_or_wait(self, exchange: Exchange, first: bool = False) -> None:
+        limit = self._settings.max_connections_per_host
+        if self._pool.closed:
+            exchange.fail(Failure(Draining("the proxy is shutting down")))
+        elif limit is None or self.open < limit:
+            _Opening(self, exchange).start(self._pool.connect)
+        elif len(self._waiting) < self._settings.max_waiting_per_host:
+            exchange.holder = self
+            (self._waiting.appendleft if first else self._waiting.append)(exchange)
+        else:
+            exchange.fail(Failure(Overloaded("too many requests wait for a connection to upstream")))
+
+    def _next(self) -> None:
+        """There is room for another connection."""
+        if self._waiting:
+            self._open_or_wait(self._waiting.popleft(), first=True)
+
+    def forget(self, exchange: Exchange) -> None:
+        """See L{llmproxy.upstream.exchange.Holder}."""
+        self._waiting.remove(exchange)
+
+    def refuse_waiting(self, reason: Failure) -> None:
+        """Nobody will get a connection any more."""
+        while self._waiting:
+            self._waiting.popleft().fail(reason)
+
+    # -- told by the connections
+
+    def released(self, connection: Connection) -> None:
+        if self._waiting:
+            self._pool.reused += 1
+            connection.start(self._waiting.popleft())
+        elif self._pool.closed or len(self.idle) >= self._settings.max_idle_per_host:
+            connection.close()
+        else:
+            self._pool.keep(self, connection)
+
+    def lost(self, connection: Connection) -> None:
+        self.open -= 1
+        self._pool.lost(connection)
+        self._next()
+
+    def dropped(self, connection: Connection) -> None:
+        self._pool.drop(connection)
+
+    def interrupted(self, connection: Connection, exchange: Exchange, sent: bool, answered: bool) -> None:
+        if not exchange.retried and may_repeat(
+            exchange.method,
+            kept=connection.served > 0,
+            answered=answered,
+            sent=sent,
+            repeatable=exchange.whole is not None or not exchange.begun,
+        ):
+            exchange.retried = True
+            self._open_or_wait(exchange, first=True)
+        else:
+            exchange.fail(Failure(UpstreamReset("upstream closed before it answered")))
+
+    # -- told by an opening
+
+    def opened(self, connection: Connection, exchange: Exchange) -> None:
+        """A new connection stands."""
+        self._pool.opened += 1
+        self._pool.live.add(connection)
+        connection.start(exchange)
+
+    def not_opened(self) -> None:
+        """An attempt came to nothing."""
+        self.open -= 1
+        self._next()
+
+
+class _Opening:
+    """A connection that is being opened for an exchange."""
+
+    __slots__ = ("_connecting", "_exchange", "_site")
+
+    def __init__(self, site: Site, exchange: Exchange) -> None:
+        self._site = site
+        self._exchange: Exchange | None = exchange
+        self._connecting: Deferred[Connection] | None = None
+        exchange.holder = self
+        site.open += 1
+        site.opening.add(self)
+
+    def start(self, connect: Connect) -> None:
+        try:
+            connecting = connect(self._site)
+        except Exception:
+            self._failed(Failure())
+        else:
+            self._connecting = connecting
+            connecting.addCallbacks(self._connected, self._failed)
+
+    def forget(self, exchange: Exchange) -> None:
+        """See L{llmproxy.upstream.exchange.Holder}."""
+        self._exchange = None
+        if self._connecting is not None:
+            self._connecting.cancel()
+
+    def cut(self, reason: Failure) -> None:
+        """The pool is closing."""
+        exchange = self._exchange
+        if exchange is not None:
+            self.forget(exchange)
+            exchange.fail(reason)
+
+    def _connected(self, connection: Connection) -> None:
+        self._site.opening.discard(self)
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            self._site.opened(connection, exchange)
+
+    def _failed(self, reason: Failure) -> None:
+        self._site.opening.discard(self)
+        exchange, self._exchange = self._exchange, None
+        self._site.not_opened()
+        if exchange is not None:
+            exchange.fail(Failure(translate(reason)))
 
 
 class Pool:
     """
-    Last in, first out: what is used least is what ages and goes.
-
+    @ivar kept: connections without work over all sites, the oldest first.
+    @ivar live: all connections that stand.
     @ivar opened: connections that were made, so far.
     @ivar reused: requests that found one.
     """
 
-    def __init__(self, reactor: Any, settings: ConnectionSettings, wheel: Wheel) -> None:
-        self._reactor = reactor
-        self._settings = settings
-        self._wheel = wheel
-        self._hosts: dict[Key, _Host] = {}
-        self._aging: OrderedDict[Connection, Deadline] = OrderedDict()
-        self._all: set[Connection] = set()
-        self._closing: Deferred[None] | None = None
+    def __init__(self, settings: ConnectionSettings, wheel: Wheel, connect: Connect) -> None:
+        self.settings = settings
+        self.connect = connect
+        self.now = wheel.now
+        self.kept: dict[Connection, Site] = {}
+        self.live: set[Connection] = set()
         self.opened = 0
         self.reused = 0
+        self.closed = False
+        self._wheel = wheel
+        self._sites: dict[Address, Site] = {}
+        self._closing: Deferred[None] | None = None
 
-    def take(self, key: Key, fresh: bool = False) -> Connection | Deferred[Connection]:
-        """
-        A connection to send a request on: at once if one is idle, unless a C{fresh} one is asked for.
-
-        The Deferred fails with L{UpstreamUnreachable}, L{llmproxy.errors.UpstreamTimeout} or
-        L{llmproxy.errors.UpstreamTlsError}; cancelling it stops connecting.
-        """
-        host = self._hosts.get(key)
-        if host is None:
-            host = self._hosts[key] = _Host(self._endpoint(key))
-        while host.idle and not fresh:
-            connection = host.idle.pop()
-            self._aging.pop(connection).end()
-            if connection.alive:
-                self.reused += 1
-                return connection
-        limit = self._settings.max_connections_per_host
-        if limit is not None and host.open >= limit:
-            return self._wait(key, host)
-        return self._connect(key, host)
-
-    def idle(self, connection: Connection) -> None:
-        """An exchange has ended well: keep its connection, or give it to whoever waits."""
-        host = self._hosts[connection.key]
-        settings = self._settings
-        if self._closing is not None or len(host.idle) >= settings.max_idle_per_host:
-            connection.close()
-            return
-        host.idle.append(connection)
-        self._aging[connection] = self._wheel.start(settings.idle_timeout, connection.close)
-        if len(self._aging) > settings.max_idle:
-            next(iter(self._aging)).close()
-        self._wake(host)
-
-    def lost(self, connection: Connection) -> None:
-        """A connection is closed."""
-        self._all.discard(connection)
-        host = self._hosts[connection.key]
-        host.open -= 1
-        aging = self._aging.pop(connection, None)
-        if aging is not None:
-            aging.end()
-            host.idle.remove(connection)
-        self._wake(host)
-        if self._closing is not None and not self._all:
-            closing, self._closing = self._closing, Deferred()
-            closing.callback(None)
-
-    def close(self) -> Deferred[None]:
-        """Close everything; fires when all of it is closed."""
-        if not self._all:
-            return succeed(None)
-        closing: Deferred[None] = Deferred()
-        self._closing = closing
-        for connection in list(self._all):
-            connection.close()
-        return closing
+    def site(self, address: Address) -> Site:
+        """The one of C{address}."""
+        site = self._sites.get(address)
+        if site is None:
+            site = self._sites[address] = Site(self, address)
+        return site
 
     @property
     def connections(self) -> int:
-        """How many there are, at work or idle."""
-        return len(self._all)
+        """How many stand, at work or kept."""
+        return len(self.live)
 
-    def _wake(self, host: _Host) -> None:
-        if host.waiting:
-            host.waiting.popleft().callback(None)
+    @property
+    def idle(self) -> int:
+        return len(self.kept)
 
-    def _wait(self, key: Key, host: _Host) -> Deferred[Connection]:
-        if len(host.waiting) >= self._settings.max_waiting_per_host:
-            raise UpstreamUnreachable("too many requests wait for a connection")
-        turn: Deferred[None] = Deferred(lambda d: host.waiting.remove(d) if d in host.waiting else None)
-        host.waiting.append(turn)
-        return turn.addCallback(lambda _: self.take(key))
+    @property
+    def active(self) -> int:
+        return len(self.live) - len(self.kept)
 
-    def _connect(self, key: Key, host: _Host) -> Deferred[Connection]:
-        host.open += 1
-        connecting: Deferred[Any] = host.endpoint.connect(Factory.forProtocol(lambda: self._new(key)))
+    def keep(self, site: Site, connection: Connection) -> None:
+        """Hold a connection until it is needed, too old, or one too many."""
+        now, timeout = self.now(), self.settings.idle_timeout
+        connection.idle_since = now
+        self.kept[connection] = site
+        site.idle.append(connection)
+        deadline = connection.deadline
+        if deadline is None:
+            connection.deadline = self._wheel.start(timeout, connection.expired)
+        else:
+            deadline.at = now + timeout
+        if len(self.kept) > self.settings.max_idle:
+            self.drop(next(iter(self.kept)))
 
-        def connected(connection: Any) -> Connection:
-            # A TLS wrapper is connected, and what it wraps is ours.
-            made: Connection = getattr(connection, "wrappedProtocol", connection)
-            self._all.add(made)
-            self.opened += 1
-            return made
+    def drop(self, connection: Connection) -> None:
+        """Close a kept connection."""
+        site = self.kept.pop(connection, None)
+        if site is not None:
+            site.idle.remove(connection)
+            connection.close()
 
-        def failed(reason: Failure) -> Failure:
-            host.open -= 1
-            self._wake(host)
-            return reason if reason.check(CancelledError) else Failure(translate(reason))
+    def lost(self, connection: Connection) -> None:
+        """A connection is closed."""
+        self.drop(connection)
+        self.live.discard(connection)
+        deadline, connection.deadline = connection.deadline, None
+        if deadline is not None:
+            deadline.end()
+        if self._closing is not None and not self.live:
+            closing, self._closing = self._closing, None
+            closing.callback(None)
 
-        return connecting.addCallbacks(connected, failed)
-
-    def _new(self, key: Key) -> Connection:
-        return Connection(self, key, self._settings.max_response_head)
-
-    def _endpoint(self, key: Key) -> Any:
-        scheme, host, port = key
-        # Happy Eyeballs, RFC 8305, is HostnameEndpoint's.
-        endpoint = HostnameEndpoint(
-            self._reactor,
-            host.encode("idna") if not host.isascii() else host,
-            port,
-            self._settings.connect_timeout or 86_400.0,
-        )
-        if scheme == "https":
-            return wrapClientTLS(connection_creator(self._settings, host), endpoint)
-        return endpoint
+    def close(self) -> Deferred[None]:
+        """Cut everything; fires when all connections are closed. Requests fail from now on."""
+        self.closed = True
+        reason = Failure(Draining("the proxy is shutting down"))
+        for site in self._sites.values():
+            site.refuse_waiting(reason)
+            for opening in list(site.opening):
+                opening.cut(reason)
+        for connection in list(self.kept):
+            self.drop(connection)
+        for connection in list(self.live):
+            connection.cut(reason)
+        if not self.live:
+            return succeed(None)
+        self._closing = Deferred()
+        return self._closing

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from treq.client import HTTPClient
 from twisted.python.failure import Failure
 from twisted.web.iweb import UNKNOWN_LENGTH
 
-from ..core.fields import CLIENT_ADDRESS_FIELDS, forwardable, values
+from ..bodies import BytesBody, Collector
+from ..core.fields import CLIENT_ADDRESS_FIELDS, END_TO_END, forwardable, values, without
 from ..errors import LoopDetected
 from ..message import ApiResponse
 from .client import PooledClient
@@ -24,14 +26,33 @@ if TYPE_CHECKING:
 
 _STRIPPED = frozenset({b"expect", *CLIENT_ADDRESS_FIELDS})
 _ONLY_EXPECT = frozenset({b"expect"})
+_FRAMING = frozenset({b"content-length"})
 
 MOST_PASSES = 3
 """How often a request may have been through proxies of our pseudonym: chains of them are in use, loops are not."""
 
 
+class _Upstream:
+    """What is the same for every request of one API."""
+
+    __slots__ = ("client", "keep", "netloc", "ours", "stripped", "url")
+
+    def __init__(self, api: Api, client: Any) -> None:
+        self.client = client
+        self.ours = isinstance(client, PooledClient)
+        self.netloc = api.origin.netloc
+        self.url = api.origin.scheme.encode("ascii") + b"://" + api.origin.netloc + api.path_prefix
+        self.stripped = _ONLY_EXPECT if api.settings.get("forwarded_fields") == "pass" else _STRIPPED
+        # The project's key is in the request by now: the client's `Connection` must not take it away.
+        self.keep = END_TO_END | {api.credential.name.lower()}
+
+
 class UpstreamResponder:
     """
     Sends end-to-end fields and the body as they are, and answers with what comes.
+
+    A stock treq client keeps neither order nor case of fields, decodes gzip and holds cookies; with
+    L{PooledClient} nothing of that happens. One of these belongs to one configuration: it remembers the APIs.
 
     @param client_for: the client of an API: ours, or anything with treq's C{HTTPClient.request}.
     @param pseudonym: what C{Via} calls this proxy, RFC 9110 section 7.6.3.
@@ -41,85 +62,102 @@ class UpstreamResponder:
         self._client_for = client_for
         self._pseudonym = pseudonym
         self._via = (b"Via", b"1.1 " + pseudonym)
-        self._upstreams: dict[str, tuple[Any, bytes, bytes, frozenset[bytes], bool]] = {}
+        self._old_via = (b"Via", b"1.0 " + pseudonym)
+        self._upstreams: dict[Api, _Upstream] = {}
 
     def respond(self, request: ApiRequest) -> Deferred[ApiResponse]:
         api = request.route.api
-        client, url, netloc, stripped, ours = self._upstreams.get(api.name) or self._learn(api)
-        record = request.record
-        fields = self._outgoing(request, netloc, stripped)
-        record.attempts += 1
-        if ours:
-            answering = client.request(
-                request.method,
-                url + request.target,
-                headers=FieldHeaders(fields),
-                data=request.body,
-                on_interim=request.on_interim,
-            )
-        else:
-            answering = client.request(
-                request.method.decode("latin-1"),
-                (url + request.target).decode("latin-1"),
-                headers=FieldHeaders(fields),
-                data=request.body,
-                allow_redirects=False,
-                unbuffered=True,
-            )
+        upstream = self._upstreams.get(api)
+        if upstream is None:
+            upstream = self._upstreams[api] = _Upstream(api, self._client_for(api))
+        fields = self._outgoing(request, upstream)
+        request.record.attempts += 1
+        answering = self._call(request, upstream, fields) if upstream.ours else _foreign_call(request, upstream, fields)
         responding: Deferred[ApiResponse] = answering.addCallbacks(self._answer, _failed, (request,))
         return responding
 
-    def _learn(self, api: Api) -> tuple[Any, bytes, bytes, frozenset[bytes], bool]:
-        """What is the same for every request of an API."""
-        client = self._client_for(api)
-        url = api.origin.scheme.encode() + b"://" + api.origin.netloc + api.path_prefix
-        stripped = _ONLY_EXPECT if api.settings.get("forwarded_fields") == "pass" else _STRIPPED
-        known = (client, url, api.origin.netloc, stripped, isinstance(client, PooledClient))
-        self._upstreams[api.name] = known
-        return known
+    def _call(self, request: ApiRequest, upstream: _Upstream, fields: list[Field]) -> Deferred[Any]:
+        answering: Deferred[Any] = upstream.client.request(
+            request.method,
+            upstream.url + request.target,
+            headers=FieldHeaders(fields),
+            data=request.body,
+            on_interim=request.on_interim,
+        )
+        return answering
 
-    def _outgoing(self, request: ApiRequest, netloc: bytes, stripped: frozenset[bytes]) -> list[Field]:
-        fields = forwardable(request.fields, stripped)
+    def _outgoing(self, request: ApiRequest, upstream: _Upstream) -> list[Field]:
+        fields = forwardable(request.fields, upstream.stripped, upstream.keep)
         identified = passed = False
         for at, (name, _) in enumerate(fields):
             size = len(name)
             if size == 4 and name.lower() == b"host":
-                fields[at] = (name, netloc)
+                fields[at] = (name, upstream.netloc)
             elif size == 12 and name.lower() == b"x-request-id":
                 identified = True
             elif size == 3 and name.lower() == b"via":
                 passed = True
         if passed and self._passes(fields) >= MOST_PASSES:
             raise LoopDetected("base_url leads back to this proxy")
-        fields.append(self._via)
+        fields.append(self._old_via if request.version == b"HTTP/1.0" else self._via)
         if not identified:
             fields.append((b"X-Request-ID", request.record.request_id.encode("latin-1")))
         return fields
 
     def _passes(self, fields: list[Field]) -> int:
-        return sum(value.split(b" ").count(self._pseudonym) for value in values(fields, b"via"))
+        members = (member.split() for value in values(fields, b"via") for member in value.split(b","))
+        return sum(1 for member in members if len(member) > 1 and member[1] == self._pseudonym)
 
     def _answer(self, response: Any, request: ApiRequest) -> ApiResponse:
-        record = request.record
-        record.upstream_status = response.code
-        if isinstance(response, UpstreamResponse):
-            fields = forwardable(response.fields)
-            fields.append(self._via)
-            return ApiResponse(response.code, response.phrase, fields, response.body, response.trailers)
-        return self._foreign(response, request)
-
-    def _foreign(self, response: Any, request: ApiRequest) -> ApiResponse:
-        """An answer of a stock client, which keeps the length apart and has lost order and case."""
-        received = [(name, value) for name, all_of in response.headers.getAllRawHeaders() for value in all_of]
-        fields = forwardable(received)
-        known = response.length is not UNKNOWN_LENGTH
-        if known and not any(name.lower() == b"content-length" for name, _ in fields):
-            fields.append((b"Content-Length", b"%d" % response.length))
-        fields.append(self._via)
-        bodiless = request.method == b"HEAD" or response.code in (204, 304)
-        return ApiResponse(response.code, response.phrase, fields, None if bodiless else ForeignBody(response))
+        request.record.upstream_status = response.code
+        if not isinstance(response, UpstreamResponse):
+            return _foreign_answer(response, request, self._via)
+        fields = forwardable(response.fields)
+        if response.code == 204:
+            # RFC 9110 section 8.6: not there, and it could be taken for framing.
+            fields = without(fields, _FRAMING)
+        fields.append(self._via if response.version[2] else self._old_via)
+        return ApiResponse(response.code, response.phrase, fields, response.body, response.trailers)
 
 
 def _failed(reason: Failure) -> Failure:
     error = translate(reason)
     return reason if error is reason.value else Failure(error)
+
+
+# -- stock clients
+
+
+def _foreign_call(request: ApiRequest, upstream: _Upstream, fields: list[Field]) -> Deferred[Any]:
+    body: Any = request.body
+    if isinstance(body, BytesBody) and not isinstance(upstream.client, HTTPClient):
+        # StubTreq takes bytes and nothing else.
+        body = _content(body)
+    answering: Deferred[Any] = upstream.client.request(
+        request.method.decode("latin-1"),
+        (upstream.url + request.target).decode("latin-1"),
+        # Agent writes the framing itself, and would do so twice.
+        headers=FieldHeaders(without(fields, _FRAMING)),
+        data=body,
+        allow_redirects=False,
+        unbuffered=True,
+    )
+    return answering
+
+
+def _content(body: BytesBody) -> bytes:
+    collector = Collector(body.length)
+    body.startProducing(collector)
+    return b"".join(collector.chunks)
+
+
+def _foreign_answer(response: Any, request: ApiRequest, via: Field) -> ApiResponse:
+    """What a stock client makes of a response: it keeps the length apart."""
+    received = [(name, value) for name, lines in response.headers.getAllRawHeaders() for value in lines]
+    fields = forwardable(received)
+    bodiless = request.method == b"HEAD" or response.code in (204, 304)
+    if not bodiless and response.length is not UNKNOWN_LENGTH:
+        fields = without(fields, _FRAMING)
+        fields.append((b"Content-Length", b"%d" % response.length))
+    fields.append(via)
+    return ApiResponse(response.code, response.phrase, fields, None if bodiless else ForeignBody(response))

@@ -1,10 +1,14 @@
-"""What came of one request."""
+"""A response as treq's callers know it, with what the proxy needs beside."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.interfaces import IConsumer
+from treq.content import collect, content, json_content, text_content
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionAborted
+from twisted.internet.interfaces import IConsumer, IProtocol, IPushProducer
 from twisted.python.failure import Failure
 from twisted.web.client import ResponseDone
 from twisted.web.http_headers import Headers
@@ -12,81 +16,108 @@ from twisted.web.iweb import IResponse
 from zope.interface import implementer
 
 from ..interfaces import IUpstreamResponse
+from ..message import Field
+from .fieldheaders import FieldHeaders
 
 if TYPE_CHECKING:
-    from ..message import Field
     from .body import UpstreamBody
+    from .exchange import Exchange
+
+_VERSIONS = ((b"HTTP", 1, 0), (b"HTTP", 1, 1))
 
 
-@implementer(IUpstreamResponse, IResponse)
+@implementer(IResponse, IUpstreamResponse)
 class UpstreamResponse:
     """
-    See L{IUpstreamResponse}. What L{IResponse} wants besides is made when somebody asks.
+    See L{IResponse} and L{IUpstreamResponse}. The content is read either with C{deliverBody} or through C{body}.
 
-    @ivar body: C{None} where the message has no content.
+    C{phrase} and C{fields} are as upstream wrote them. C{length} is 0 where there is no content, whatever
+    C{Content-Length} says.
     """
 
-    __slots__ = ("_minor", "body", "code", "fields", "length", "phrase", "previousResponse", "request", "trailers")
+    __slots__ = ("_minor", "body", "code", "fields", "length", "phrase", "request", "trailers")
+
+    previousResponse = None
 
     def __init__(
-        self, code: int, phrase: bytes, fields: list[Field], minor: int, length: Any, body: UpstreamBody | None
+        self,
+        request: Exchange,
+        code: int,
+        phrase: bytes,
+        minor: int,
+        fields: list[Field],
+        trailers: list[Field],
+        length: int | object,
+        body: UpstreamBody | None,
     ) -> None:
+        self.request = request
         self.code = code
         self.phrase = phrase
-        self.fields = fields
         self._minor = minor
+        self.fields = fields
+        self.trailers = trailers
         self.length = length
         self.body = body
-        self.trailers: list[Field] = []
-        self.request = None
-        self.previousResponse = None
 
     @property
     def version(self) -> tuple[bytes, int, int]:
-        return (b"HTTP", 1, self._minor)
+        return _VERSIONS[self._minor]
 
     @property
     def headers(self) -> Headers:
-        headers = Headers()
-        for name, value in self.fields:
-            headers.addRawHeader(name, value)
-        return headers
+        return FieldHeaders(self.fields)
 
-    def setPreviousResponse(self, response: Any) -> None:
-        self.previousResponse = response
+    def setPreviousResponse(self, response: IResponse) -> None:
+        raise NotImplementedError("redirects are not followed")
 
-    def deliverBody(self, protocol: Any) -> None:
-        """Give the content to a protocol, as L{twisted.web.client.Agent}'s responses do."""
-        delivery = _Delivery(self.body, protocol)
-        protocol.makeConnection(delivery)
-        if self.body is None:
-            protocol.connectionLost(Failure(ResponseDone()))
-        else:
-            self.body.startProducing(delivery).addCallbacks(delivery.done, delivery.broken)
+    def deliverBody(self, protocol: IProtocol) -> None:
+        """Give the content to a protocol, as the responses of L{twisted.web.client.Agent} do."""
+        _Delivery(protocol, self.body).start()
+
+    def collect(self, collector: Callable[[bytes], None]) -> Deferred[None]:
+        """See L{treq.collect}."""
+        return collect(self, collector)
+
+    def content(self) -> Deferred[bytes]:
+        """See L{treq.content}."""
+        return content(self)
+
+    def json(self, **kwargs: Any) -> Deferred[Any]:
+        """See L{treq.json_content}."""
+        return json_content(self, **kwargs)
+
+    def text(self, encoding: str = "ISO-8859-1") -> Deferred[str]:
+        """See L{treq.text_content}."""
+        return text_content(self, encoding)
 
 
-@implementer(IConsumer)
+@implementer(IConsumer, IPushProducer)
 class _Delivery:
-    """Consumer of a body, transport of the protocol that reads it."""
+    """Reads a body into a protocol, and is its transport."""
 
-    def __init__(self, body: UpstreamBody | None, protocol: Any) -> None:
+    disconnecting = False
+
+    def __init__(self, protocol: IProtocol, body: UpstreamBody | None) -> None:
+        self._protocol: IProtocol | None = protocol
         self._body = body
-        self._protocol = protocol
+
+    def start(self) -> None:
+        body = self._body
+        self._protocol.makeConnection(self)  # type: ignore[arg-type, union-attr]
+        if body is None:
+            self._tell(Failure(ResponseDone()))
+        elif self._body is not None:
+            body.startProducing(self).addCallbacks(self._complete, self._cut)
 
     def write(self, data: bytes) -> None:
-        self._protocol.dataReceived(data)
+        if self._protocol is not None:
+            self._protocol.dataReceived(data)
 
-    def registerProducer(self, producer: Any, streaming: bool) -> None:
+    def registerProducer(self, producer: object, streaming: bool) -> None:
         raise NotImplementedError("a body is its own producer")
 
     def unregisterProducer(self) -> None:
         raise NotImplementedError("a body is its own producer")
-
-    def done(self, result: None) -> None:
-        self._protocol.connectionLost(Failure(ResponseDone()))
-
-    def broken(self, reason: Failure) -> None:
-        self._protocol.connectionLost(reason)
 
     def pauseProducing(self) -> None:
         if self._body is not None:
@@ -97,7 +128,26 @@ class _Delivery:
             self._body.resumeProducing()
 
     def stopProducing(self) -> None:
-        if self._body is not None:
-            self._body.stopProducing()
+        body, self._body = self._body, None
+        if body is not None:
+            body.stopProducing()
+            self._tell(Failure(ConnectionAborted()))
 
-    loseConnection = abortConnection = stopProducing
+    def loseConnection(self) -> None:
+        self.stopProducing()
+
+    def abortConnection(self) -> None:
+        self.stopProducing()
+
+    def _complete(self, _: None) -> None:
+        self._body = None
+        self._tell(Failure(ResponseDone()))
+
+    def _cut(self, reason: Failure) -> None:
+        self._body = None
+        self._tell(reason)
+
+    def _tell(self, reason: Failure) -> None:
+        protocol, self._protocol = self._protocol, None
+        if protocol is not None:
+            protocol.connectionLost(reason)

@@ -23,6 +23,7 @@ class ConnectionSettings:
     @ivar client_cert: PEM file of our certificate, with its chain if there is one.
     @ivar client_key: PEM file of its key; C{None} if it is in C{client_cert}.
     @ivar verify: check certificates. Without it anybody can be upstream.
+    @ivar proxy_from_environment: obey C{HTTP_PROXY}, C{HTTPS_PROXY}, C{ALL_PROXY} and C{NO_PROXY}.
     @ivar max_response_head: bytes of a response's header section, and of its trailers.
     """
 
@@ -36,6 +37,7 @@ class ConnectionSettings:
     client_cert: str | None = None
     client_key: str | None = field(default=None, repr=False)
     verify: bool = True
+    proxy_from_environment: bool = True
     max_response_head: int = HEAD_LIMIT
 
     @classmethod
@@ -56,4 +58,5 @@ class ConnectionSettings:
             client_cert=connection.client_cert,
             client_key=connection.client_key,
             verify=connection.verify,
+            proxy_from_environment=connection.proxy_from_environment,
         )

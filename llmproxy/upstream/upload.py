@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twisted.internet.defer import maybeDeferred
 from twisted.internet.interfaces import IConsumer, IPushProducer
 from twisted.python.failure import Failure
 from twisted.web.iweb import UNKNOWN_LENGTH, IBodyProducer
@@ -29,10 +28,11 @@ class Upload:
     Consumer of a request body, producer of its connection: backpressure passes through.
 
     @ivar whole: head and content as they were sent, if all of it was at hand at once; to send them again.
+    @ivar begun: the body has been started.
     @ivar sent: all of the content has been handed to the transport.
     """
 
-    __slots__ = ("_body", "_chunked", "_connection", "_corked", "_ended", "_left", "sent", "whole")
+    __slots__ = ("_body", "_chunked", "_connection", "_corked", "_ended", "_left", "begun", "sent", "whole")
 
     def __init__(self, connection: Connection, body: IBodyProducer, length: int | object) -> None:
         self._connection: Connection | None = connection
@@ -41,6 +41,7 @@ class Upload:
         self._left: int = 0 if self._chunked else length  # type: ignore[assignment]
         self._corked: list[bytes] | None = None
         self._ended = False
+        self.begun = False
         self.sent = False
         self.whole: bytes | None = None
 
@@ -56,7 +57,13 @@ class Upload:
             self._produce()
 
     def _produce(self) -> None:
-        maybeDeferred(self._body.startProducing, self).addCallbacks(self._complete, self._failed)
+        self.begun = True
+        try:
+            producing = self._body.startProducing(self)
+        except Exception:
+            self._failed(Failure())
+        else:
+            producing.addCallbacks(self._complete, self._failed)
 
     def _uncork(self) -> None:
         pieces, self._corked = self._corked, None
@@ -80,6 +87,10 @@ class Upload:
         if not self._ended and not self.sent:
             self._ended = True
             self._body.stopProducing()
+
+    def detach(self) -> None:
+        """Nothing was begun, and nothing will be here."""
+        self._connection = None
 
     # -- called by the body
 

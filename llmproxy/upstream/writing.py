@@ -8,8 +8,9 @@ directly; what it does not take goes the usual way.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.tcp import Connection
 
@@ -58,3 +59,22 @@ class _IndirectSender:
     def send(self, data: bytes) -> bool:
         self._transport.write(data)
         return True
+
+
+def readable(transport: Any) -> bool:
+    """
+    Whether a connection that should be silent has something to read, which is its end or nothing good.
+
+    The reactor would tell at its next turn; this asks the kernel now. C{False} where that is not possible.
+    """
+    while transport is not None and not isinstance(transport, Connection):
+        transport = getattr(transport, "transport", None)
+    if transport is None:
+        return False
+    try:
+        transport.socket.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass
+    return True

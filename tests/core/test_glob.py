@@ -12,7 +12,7 @@ from llmproxy.core.glob import any_of
 class AnyOfTests(SynchronousTestCase):
     def test_table(self) -> None:
         """A pattern matches the whole value, and a star crosses slashes."""
-        table = (
+        table: tuple[tuple[list[str], str, bool], ...] = (
             (["gpt-4o"], "gpt-4o", True),
             (["gpt-4o"], "gpt-4o-mini", False),
             (["gpt-4o"], "xgpt-4o", False),

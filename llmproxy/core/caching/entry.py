@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import msgspec
+from attrs import frozen
 
 from ...message import Field, Fields
 from .. import fields as sections
@@ -90,6 +91,20 @@ class Entry(msgspec.Struct, array_like=True, frozen=True):
 
     def field(self, name: bytes) -> bytes | None:
         return sections.first(self.fields, name)
+
+
+@frozen
+class Found:
+    """
+    What a store has for a primary key.
+
+    @ivar entry: C{None} if there are variants, but not the one that was asked for.
+    @ivar variant: what the store calls it.
+    """
+
+    entry: Entry | None
+    body: bytes = b""
+    variant: bytes = b""
 
 
 _encoder = msgspec.msgpack.Encoder()

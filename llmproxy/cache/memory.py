@@ -1,0 +1,212 @@
+"""Stored responses in the memory of this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import Deferred, succeed
+from zope.interface import implementer
+
+from ..core.caching.entry import Entry, Found, pack, unpack
+from ..interfaces import ICacheStore
+
+if TYPE_CHECKING:
+    from ..core.caching.key import Key
+    from ..interfaces import Select
+
+OVERHEAD = 640
+"""
+Bytes that an object costs beside its target, head and body: objects of Python, tables, the allocator. Measured
+by C{tests.cache.test_memory.BoundTests.test_small_objects_cost_what_is_counted}.
+"""
+
+MOST_VARIANTS = 64
+"""Of one primary key; the one that was stored first makes room."""
+
+_Scope = tuple[str, str]
+
+
+class _Primary:
+    """One key: its variants, and where it is registered."""
+
+    __slots__ = ("digest", "member", "names", "objects", "scope")
+
+    def __init__(self, digest: bytes, member: bytes, scope: _Scope, names: tuple[bytes, ...]) -> None:
+        self.digest = digest
+        self.member = member
+        self.scope = scope
+        self.names = names
+        self.objects: tuple[_Object, ...] = ()
+
+    def of(self, variant: bytes) -> _Object | None:
+        for stored in self.objects:
+            if stored.variant == variant:
+                return stored
+        return None
+
+
+class _Object:
+    """One variant, between its neighbours in the order of use."""
+
+    __slots__ = ("body", "expires", "head", "newer", "older", "primary", "variant")
+
+    def __init__(self, primary: _Primary, variant: bytes, head: bytes, body: bytes, expires: float) -> None:
+        self.primary = primary
+        self.variant = variant
+        self.head = head
+        self.body = body
+        self.expires = expires
+        self.newer: _Object = self
+        self.older: _Object = self
+
+    def size(self) -> int:
+        return OVERHEAD + len(self.primary.member) + len(self.head) + len(self.body)
+
+
+@implementer(ICacheStore)
+class MemoryStore:
+    """
+    The least recently used goes first; every operation on one key takes constant time.
+
+    @param seconds: the time since the epoch.
+    @param limit: bytes, what an object costs beside its content included.
+    """
+
+    def __init__(self, seconds: Callable[[], float], limit: int) -> None:
+        self._seconds = seconds
+        self._limit = limit
+        self._primaries: dict[bytes, _Primary] = {}
+        self._scopes: dict[_Scope, set[_Primary]] = {}
+        # The ring: its newer is the one that was used longest ago, its older the one that was used last.
+        self._ring = _Object(_Primary(b"", b"", ("", ""), ()), b"", b"", b"", 0.0)
+        self._bytes = 0
+        self._entries = 0
+        self._evictions = 0
+
+    def lookup(self, key: Key, select: Select) -> Deferred[Found | None]:
+        return succeed(self.found(key, select))
+
+    def found(self, key: Key, select: Select) -> Found | None:
+        """L{lookup} without a Deferred."""
+        primary = self._primaries.get(key.digest)
+        if primary is None:
+            return None
+        names = primary.names
+        stored = primary.of(select(names) if names else b"")
+        if stored is None:
+            return Found(None)
+        entry = unpack(stored.head) if stored.expires > self._seconds() else None
+        if entry is None:
+            self._drop(stored)
+            return None
+        self._use(stored)
+        return Found(entry, stored.body, stored.variant)
+
+    def put(
+        self, key: Key, names: tuple[bytes, ...], select: Select, entry: Entry, body: bytes, seconds: float
+    ) -> Deferred[bool]:
+        primary = self._primaries.get(key.digest)
+        if primary is not None and not set(names).issubset(primary.names):
+            names = tuple(sorted({*names, *primary.names}))
+            self._drop_all(primary)
+            primary = None
+        if primary is None:
+            primary = _Primary(key.digest, key.member, (key.api, key.tenant), names)
+        variant = select(primary.names) if primary.names else b""
+        stored = _Object(primary, variant, pack(entry), body, self._seconds() + seconds)
+        self._make_room(primary, variant, stored.size())
+        if stored.size() > self._limit:
+            return succeed(False)
+        self._add(primary, stored)
+        return succeed(True)
+
+    def heads(self, key: Key) -> Deferred[list[tuple[bytes, Entry]]]:
+        primary = self._primaries.get(key.digest)
+        known = ((stored.variant, unpack(stored.head)) for stored in (primary.objects if primary else ()))
+        return succeed([(variant, entry) for variant, entry in known if entry is not None])
+
+    def replace_head(self, key: Key, variant: bytes, entry: Entry, seconds: float) -> Deferred[None]:
+        primary = self._primaries.get(key.digest)
+        stored = primary.of(variant) if primary is not None else None
+        if primary is not None and stored is not None:
+            self._drop(stored)
+            again = _Object(primary, variant, pack(entry), stored.body, self._seconds() + seconds)
+            self._make_room(primary, variant, again.size())
+            if again.size() <= self._limit:
+                self._add(primary, again)
+        return succeed(None)
+
+    def remove(self, key: Key) -> Deferred[int]:
+        primary = self._primaries.get(key.digest)
+        if primary is None:
+            return succeed(0)
+        self._drop_all(primary)
+        return succeed(1)
+
+    def purge(self, api: str | None, tenant: str | None, start: bytes = b"") -> Deferred[int]:
+        gone = [primary for primary in self._within(api, tenant) if primary.member.startswith(start)]
+        for primary in gone:
+            self._drop_all(primary)
+        return succeed(len(gone))
+
+    def statistics(self) -> dict[str, float]:
+        return {"entries": self._entries, "bytes": self._bytes, "evictions": self._evictions, "errors": 0}
+
+    def _within(self, api: str | None, tenant: str | None) -> Iterator[_Primary]:
+        for scope, primaries in self._scopes.items():
+            if api in (None, scope[0]) and tenant in (None, scope[1]):
+                yield from primaries
+
+    def _make_room(self, primary: _Primary, variant: bytes, size: int) -> None:
+        """Let go of what is replaced, and of what was used longest ago until C{size} fits."""
+        replaced = primary.of(variant)
+        if replaced is not None:
+            self._drop(replaced)
+        while len(primary.objects) >= MOST_VARIANTS:
+            self._evict(primary.objects[0])
+        while self._entries and self._bytes + size > self._limit:
+            self._evict(self._ring.newer)
+
+    def _evict(self, stored: _Object) -> None:
+        self._evictions += 1
+        self._drop(stored)
+
+    def _add(self, primary: _Primary, stored: _Object) -> None:
+        # Dropping its last variant takes a primary key out: put it back under the one that is being added.
+        self._primaries[primary.digest] = primary
+        self._scopes.setdefault(primary.scope, set()).add(primary)
+        primary.objects = (*primary.objects, stored)
+        self._link(stored)
+        self._bytes += stored.size()
+        self._entries += 1
+
+    def _drop(self, stored: _Object) -> None:
+        primary = stored.primary
+        primary.objects = tuple(other for other in primary.objects if other is not stored)
+        stored.newer.older, stored.older.newer = stored.older, stored.newer
+        self._bytes -= stored.size()
+        self._entries -= 1
+        if not primary.objects:
+            self._forget(primary)
+
+    def _drop_all(self, primary: _Primary) -> None:
+        for stored in primary.objects:
+            self._drop(stored)
+
+    def _forget(self, primary: _Primary) -> None:
+        del self._primaries[primary.digest]
+        scope = self._scopes[primary.scope]
+        scope.discard(primary)
+        if not scope:
+            del self._scopes[primary.scope]
+
+    def _use(self, stored: _Object) -> None:
+        stored.newer.older, stored.older.newer = stored.older, stored.newer
+        self._link(stored)
+
+    def _link(self, stored: _Object) -> None:
+        ring = self._ring
+        last = ring.older
+        stored.older, stored.newer = last, ring
+        last.newer = ring.older = stored

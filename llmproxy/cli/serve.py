@@ -1,0 +1,48 @@
+"""C{llmproxy serve}: the service of C{twistd llmproxy} in the foreground, without twistd."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import click
+
+from ..config.units import parse_duration
+from ..errors import ConfigError
+
+
+def _duration(context: click.Context, parameter: click.Parameter, value: str) -> float:
+    try:
+        return parse_duration(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error), context, parameter) from None
+
+
+@click.command()
+@click.option("--config", "-c", metavar="FILE", help="The YAML file of the APIs. [API_CONFIG_PATH]")
+@click.option("--listen", multiple=True, metavar="ENDPOINT", help="A Twisted endpoint; repeatable. [LISTEN_ADDR]")
+@click.option("--database", metavar="URL", help="sqlite:///path, or a path. [DATABASE_URL, DATABASE_PATH]")
+@click.option("--default-api", metavar="NAME", help="The API that is served at /. [DEFAULT_API_PROVIDER]")
+@click.option("--env", metavar="FILE", help="A file of variables; those that are set already stay as they are.")
+@click.option("--access-log", metavar="FILE", help="A line for every exchange; - is standard output. [LOG_FILE]")
+@click.option("--drain", callback=_duration, default="30s", show_default=True, help="What exchanges get at the end.")
+def command(**options: Any) -> None:
+    """Serve the APIs of a configuration, in the foreground.
+
+    It is what `twistd -n llmproxy` runs, with the same options and environment variables
+    (`twistd llmproxy --help` explains the variables). Ctrl-C and SIGTERM let running exchanges end.
+    """
+    from twisted.internet import reactor
+
+    from ..service import make_service
+    from ..tap import service_options
+    from .running import run_service
+
+    named = {name.replace("_", "-"): value for name, value in options.items()}
+    try:
+        service = make_service(reactor, service_options(named, os.environ))
+    except ConfigError as error:
+        click.echo(str(error), err=True)
+        sys.exit(1)
+    sys.exit(run_service(reactor, service))

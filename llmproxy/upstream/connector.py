@@ -1,0 +1,112 @@
+"""From an address to a connection that can take a request: name, TCP, proxy, TLS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, TCP6ClientEndpoint
+from twisted.internet.error import ConnectionClosed
+from twisted.internet.protocol import Factory
+from twisted.protocols.tls import TLSMemoryBIOFactory
+
+from ..errors import UpstreamTimeout, UpstreamUnreachable
+from .connection import Connection
+from .proxies import Proxy, is_address
+from .tls import ClientTls
+from .tunnel import Tunnel
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IStreamClientEndpoint
+
+    from .pool import Site
+    from .settings import ConnectionSettings
+
+EndpointFor = Callable[[str, int], "IStreamClientEndpoint"]
+"""Makes the TCP endpoint of a host and port."""
+
+
+@frozen
+class Address:
+    """
+    An origin, and the proxy before it if there is one.
+
+    @ivar netloc: the value of C{Host}.
+    """
+
+    secure: bool
+    host: str
+    port: int
+    netloc: bytes
+    proxy: Proxy | None = None
+
+
+class Connector:
+    """
+    @param endpoint_for: what opens TCP; by default Happy Eyeballs for names (RFC 8305).
+    """
+
+    def __init__(self, reactor: Any, settings: ConnectionSettings, endpoint_for: EndpointFor | None = None) -> None:
+        self._reactor = reactor
+        self._settings = settings
+        self._endpoint_for = self._endpoint if endpoint_for is None else endpoint_for
+        self._tls: dict[str, ClientTls] = {}
+
+    def connect(self, site: Site) -> Deferred[Connection]:
+        """
+        Open a connection; fails with what Twisted and OpenSSL have to say, or L{UpstreamTimeout} or
+        L{UpstreamUnreachable}. Cancelling it closes what is open.
+        """
+        connecting = Deferred.fromCoroutine(self._connect(site))
+        if self._settings.connect_timeout is not None:
+            connecting.addTimeout(self._settings.connect_timeout, self._reactor, _too_late)
+        return connecting
+
+    async def _connect(self, site: Site) -> Connection:
+        address = site.address
+        tls = self._tls_to(address.host) if address.secure else None
+        try:
+            connection = await self._open(site, address, tls)
+            await connection.ready
+        except ConnectionClosed:
+            # Nothing was sent: whoever asked may try again, whatever the method.
+            raise UpstreamUnreachable("upstream closed before a request could be sent") from None
+        return connection
+
+    async def _open(self, site: Site, address: Address, tls: ClientTls | None) -> Connection:
+        limit = self._settings.max_response_head
+        plain = Factory.forProtocol(lambda: Connection(site, tls=tls, head_limit=limit))
+        factory = plain if tls is None else TLSMemoryBIOFactory(tls, True, plain, clock=self._reactor)
+        proxy = address.proxy
+        if proxy is None:
+            protocol: Any = await self._endpoint_for(address.host, address.port).connect(factory)
+        elif tls is None:
+            protocol = await self._endpoint_for(proxy.host, proxy.port).connect(factory)
+        else:
+            tunnels = Factory.forProtocol(lambda: Tunnel(address.host, address.port, proxy, factory))
+            tunnel: Any = await self._endpoint_for(proxy.host, proxy.port).connect(tunnels)
+            protocol = await tunnel.through
+        return protocol if tls is None else protocol.wrappedProtocol
+
+    def _endpoint(self, host: str, port: int) -> IStreamClientEndpoint:
+        # The attempt as a whole has its own limit; HostnameEndpoint's is for each address.
+        timeout = self._settings.connect_timeout or _NEVER
+        if is_address(host):
+            endpoint = TCP6ClientEndpoint if ":" in host else TCP4ClientEndpoint
+            return endpoint(self._reactor, host, port, timeout)
+        return HostnameEndpoint(self._reactor, host, port, timeout)
+
+    def _tls_to(self, host: str) -> ClientTls:
+        tls = self._tls.get(host)
+        if tls is None:
+            tls = self._tls[host] = ClientTls(self._settings, host)
+        return tls
+
+
+_NEVER = 365 * 86_400
+
+
+def _too_late(result: object, timeout: float) -> object:
+    raise UpstreamTimeout("connect")

@@ -1,0 +1,114 @@
+"""One request on its way to upstream, and the Deferred of its response."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import IClientRequest
+from zope.interface import implementer
+
+from ..message import Field, InterimSink
+from .fieldheaders import FieldHeaders
+
+if TYPE_CHECKING:
+    from twisted.web.iweb import IBodyProducer
+
+    from .response import UpstreamResponse
+
+IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"})
+"""RFC 9110 section 9.2.2."""
+
+
+class Holder(Protocol):
+    """Whatever an exchange waits for: the queue, a connection being opened, a connection."""
+
+    def forget(self, exchange: Exchange, /) -> None:
+        """The exchange was cancelled: close what is open for it."""
+
+
+@implementer(IClientRequest)
+class Exchange:
+    """
+    @ivar head: the request head as it goes on the wire.
+    @ivar length: of the body, as announced in C{head}; L{twisted.web.iweb.UNKNOWN_LENGTH} if it goes in chunks.
+    @ivar whole: everything to be sent, if it is at hand; then it can be sent again.
+    @ivar begun: the body has been started.
+    @ivar retried: it has been sent again once.
+    @ivar fields: the header section as given, for those who ask for C{headers}.
+    """
+
+    __slots__ = (
+        "absoluteURI",
+        "begun",
+        "body",
+        "fields",
+        "head",
+        "holder",
+        "length",
+        "method",
+        "on_interim",
+        "result",
+        "retried",
+        "whole",
+    )
+
+    def __init__(
+        self,
+        method: bytes,
+        url: bytes,
+        fields: Sequence[Field],
+        head: bytes,
+        body: IBodyProducer | None,
+        length: int | object,
+        on_interim: InterimSink | None,
+    ) -> None:
+        self.method = method
+        self.absoluteURI: bytes | None = url
+        self.fields = fields
+        self.head = head
+        self.body = body
+        self.length = length
+        self.on_interim = on_interim
+        self.whole: bytes | None = head if body is None else None
+        self.begun = False
+        self.retried = False
+        self.holder: Holder | None = None
+        self.result: Deferred[UpstreamResponse] = Deferred(self._cancelled)
+
+    @property
+    def headers(self) -> Headers:
+        """See L{IClientRequest}."""
+        return FieldHeaders(self.fields)
+
+    def _cancelled(self, _: Deferred[UpstreamResponse]) -> None:
+        holder, self.holder = self.holder, None
+        if holder is not None:
+            holder.forget(self)
+
+    def succeed(self, response: UpstreamResponse) -> None:
+        """The response head has come."""
+        # A response may live long; what was sent for it need not.
+        self.holder = self.body = self.whole = self.on_interim = None
+        self.head = b""
+        self.result.callback(response)
+
+    def fail(self, reason: Failure) -> None:
+        """There will be no response."""
+        self.holder = None
+        self.result.errback(reason)
+
+
+def may_repeat(method: bytes, *, kept: bool, answered: bool, sent: bool, repeatable: bool) -> bool:
+    """
+    Whether a request may be sent again after its connection was lost. RFC 9112 section 9.3.1.
+
+    @param kept: the connection had served a request before: upstream may have closed it as idle.
+    @param answered: something of a response came.
+    @param sent: upstream may have seen something of the request.
+    @param repeatable: the body was not started, or is at hand whole.
+    """
+    return kept and repeatable and not answered and (not sent or method in IDEMPOTENT)

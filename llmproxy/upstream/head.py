@@ -1,0 +1,85 @@
+"""The head of a request as bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from twisted.web.iweb import UNKNOWN_LENGTH
+
+from ..errors import InternalError
+from ..message import Field
+from .upload import BodyLengthMismatch
+
+if TYPE_CHECKING:
+    from twisted.web.iweb import IBodyProducer
+
+
+class Addressed(Protocol):
+    """
+    @ivar netloc: the value of C{Host}, where the fields have none.
+    @ivar extra: lines for the next hop alone.
+    """
+
+    netloc: bytes
+    extra: bytes
+
+
+class MalformedRequest(InternalError, ValueError):
+    """Something in a request head would end it, or be read as something else: nothing was sent."""
+
+
+def request_head(
+    method: bytes, target: bytes, pairs: Sequence[Field], addressed: Addressed, body: IBodyProducer | None
+) -> tuple[bytes, int | object]:
+    """
+    The bytes of a request head, and the length of the content that it announces.
+
+    Fields are written as they are and where they are. C{Host} is put first and the framing last where
+    they are missing; a C{Content-Length} that is there must be the body's.
+
+    @return: the length is L{UNKNOWN_LENGTH} for content in chunks, and 0 without any.
+    @raise MalformedRequest: it has a line break or NUL where none may be.
+    @raise BodyLengthMismatch: C{Content-Length} says something else than the body.
+    """
+    host, announced = _look(pairs)
+    length: Any = 0 if body is None else body.length
+    framing = b""
+    if announced is not None:
+        length = _agreed(announced, length)
+    elif length is UNKNOWN_LENGTH:
+        framing = b"Transfer-Encoding: chunked\r\n"
+    elif body is not None:
+        framing = b"Content-Length: %d\r\n" % length
+    lines = b"".join([b"%b: %b\r\n" % pair for pair in pairs])
+    first = b"" if host else b"Host: %b\r\n" % addressed.netloc
+    head = b"%b %b HTTP/1.1\r\n%b%b%b%b\r\n" % (method, target, first, lines, framing, addressed.extra)
+    breaks = 2 + len(pairs) + (not host) + (framing != b"") + (addressed.extra != b"")
+    if head.count(b"\n") != breaks or head.count(b"\r") != breaks or b"\0" in head or b" " in target or b" " in method:
+        raise MalformedRequest("the request head has a character that it must not have")
+    return head, length
+
+
+def _look(pairs: Sequence[Field]) -> tuple[bool, bytes | None]:
+    """Whether there is a C{Host}, and the C{Content-Length}."""
+    host, announced = False, None
+    for name, value in pairs:
+        size = len(name)
+        if size == 4:
+            host = host or name.lower() == b"host"
+        elif size == 14:
+            if name.lower() == b"content-length":
+                if announced is not None:
+                    raise MalformedRequest("the request has more than one Content-Length")
+                announced = value
+        elif size == 17 and name.lower() == b"transfer-encoding":
+            raise MalformedRequest("Transfer-Encoding belongs to the connection")
+    return host, announced
+
+
+def _agreed(announced: bytes, length: int | object) -> int:
+    if not announced.isdigit():
+        raise MalformedRequest("Content-Length is not a number")
+    if length is not UNKNOWN_LENGTH and int(announced) != length:
+        raise BodyLengthMismatch("Content-Length is not the length of the body")
+    return int(announced)

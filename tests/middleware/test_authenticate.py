@@ -1,0 +1,167 @@
+"""Tests for L{llmproxy.middleware.authenticate}."""
+
+from __future__ import annotations
+
+from attrs import evolve
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from llmproxy.bodies import BytesBody
+from llmproxy.errors import (
+    InvalidToken,
+    MissingToken,
+    ProjectInactive,
+    TokenExpired,
+    TokenInactive,
+    TokenNotFound,
+    TokenRevoked,
+    Unavailable,
+)
+from llmproxy.message import ApiResponse, Field, Principal
+from llmproxy.middleware.authenticate import Authenticate
+
+from .fakes import PRINCIPAL, SECRET, FakeDirectory, FakeRevocations, HeldBody, Inner, Reader, a_request, a_response
+
+BEARER: Field = (b"Authorization", b"Bearer " + SECRET)
+
+
+class AuthenticateTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.directory = FakeDirectory({SECRET: PRINCIPAL})
+        self.revocations = FakeRevocations()
+        self.inner = Inner()
+        self.middleware = Authenticate(self.clock, self.directory, self.revocations)
+        self.request = a_request(fields=[BEARER])
+
+    def begin(self) -> Deferred[ApiResponse]:
+        return self.middleware.respond(self.request, self.inner)
+
+    def test_warm(self) -> None:
+        """A known token is admitted at once, and the record says whose request it is."""
+        self.begin()
+        [request] = self.inner.requests
+        self.assertIs(request.principal, PRINCIPAL)
+        self.assertEqual((request.record.token_id, request.record.project_id), ("t-1", "p-1"))
+
+    def test_cold(self) -> None:
+        """A token that is not known is asked for, and nothing goes on before the answer."""
+        self.directory.known.clear()
+        responding = self.begin()
+        self.assertEqual(self.inner.requests, [])
+        [(secret, loading)] = self.directory.loads
+        self.assertEqual(secret, SECRET)
+        loading.callback(PRINCIPAL)
+        self.inner.answer(a_response())
+        self.assertEqual(self.successResultOf(responding).status, 200)
+
+    def test_nothing_sent(self) -> None:
+        """Who sends no credential is asked for one."""
+        for fields in ([], [(b"Authorization", b"Basic eDp5")]):
+            error = self.assertRaises(MissingToken, self.middleware.respond, a_request(fields=fields), self.inner)
+            self.assertEqual((error.status, error.code), (401, "invalid_token"))
+
+    def test_malformed(self) -> None:
+        """What cannot be a token costs no question, and is not repeated to anyone."""
+        request = a_request(fields=[(b"x-api-key", b"AIza-a-google-key")])
+        error = self.assertRaises(InvalidToken, self.middleware.respond, request, self.inner)
+        self.assertEqual(self.directory.loads, [])
+        self.assertNotIn("google", f"{error!r} {error.description} {error.fields} {request.record!r}")
+
+    def test_faults(self) -> None:
+        """A token that cannot be used is refused, also if it is warm, and the record says whose it was."""
+        token, project = PRINCIPAL.token, PRINCIPAL.project
+        table = (
+            (Principal(evolve(token, is_active=False), project), TokenInactive),
+            (Principal(evolve(token, expires_at=0.0), project), TokenExpired),
+            (Principal(token, evolve(project, is_active=False)), ProjectInactive),
+        )
+        for principal, kind in table:
+            self.directory.known[SECRET] = principal
+            self.assertRaises(kind, self.begin)
+            self.assertEqual(self.request.record.token_id, "t-1")
+        self.assertEqual(self.inner.requests, [])
+
+    def test_expires_while_warm(self) -> None:
+        """A warm entry does not outlive its token."""
+        self.begin()
+        self.clock.advance(1000.0)
+        self.assertRaises(TokenExpired, self.begin)
+
+    def test_store_says_no(self) -> None:
+        """Unknown tokens and a store that is away are told apart."""
+        self.directory.known.clear()
+        for kind in (TokenNotFound, Unavailable):
+            responding = self.begin()
+            self.directory.loads.pop()[1].errback(kind())
+            self.failureResultOf(responding, kind)
+
+    def test_left_while_asking(self) -> None:
+        """A client that leaves meanwhile is not admitted."""
+        self.directory.known.clear()
+        responding = self.begin()
+        responding.cancel()
+        self.failureResultOf(responding, CancelledError)
+        self.assertEqual(self.inner.requests, [])
+
+    def test_left_before_head(self) -> None:
+        """A client that leaves before the head stops the call."""
+        responding = self.begin()
+        responding.cancel()
+        self.failureResultOf(responding, CancelledError)
+        self.assertEqual(self.inner.cancelled, 1)
+
+
+class RevocationTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.revocations = FakeRevocations()
+        self.inner = Inner()
+        middleware = Authenticate(Clock(), FakeDirectory({SECRET: PRINCIPAL}), self.revocations)
+        self.responding = middleware.respond(a_request(fields=[BEARER]), self.inner)
+        self.body = HeldBody()
+
+    def read(self) -> Deferred[None]:
+        self.inner.answer(a_response(200, self.body))
+        self.head = self.successResultOf(self.responding)
+        assert self.head.body is not None
+        return self.head.body.startProducing(Reader())
+
+    def test_cut(self) -> None:
+        """A stream whose token is revoked is broken off, upstream is closed, the watch has ended."""
+        producing = self.read()
+        self.body.write(b"data")
+        self.revocations.revoke()
+        self.failureResultOf(producing, TokenRevoked)
+        self.assertEqual((self.body.calls, self.revocations.watches), (["cancelled"], []))
+
+    def test_complete(self) -> None:
+        """A stream that ended is not watched any more."""
+        producing = self.read()
+        self.assertEqual(len(self.revocations.watches), 1)
+        self.body.end()
+        self.successResultOf(producing)
+        self.assertEqual(self.revocations.watches, [])
+
+    def test_left(self) -> None:
+        """Nor is one whose client left; that is not a revocation."""
+        producing = self.read()
+        producing.cancel()
+        self.failureResultOf(producing, CancelledError)
+        self.assertEqual(self.revocations.watches, [])
+
+    def test_stopped(self) -> None:
+        """Nor one whose reader stopped it."""
+        self.read()
+        assert self.head.body is not None
+        self.head.body.stopProducing()
+        self.assertEqual((self.revocations.watches, self.body.calls), ([], ["stopped"]))
+
+    def test_at_hand(self) -> None:
+        """An answer that is there whole is never watched."""
+        self.inner.answer(a_response(200, BytesBody(b"abc")))
+        body = self.successResultOf(self.responding).body
+        assert body is not None
+        reader = Reader()
+        self.successResultOf(body.startProducing(reader))
+        self.assertEqual((reader.data, self.revocations.watches), (b"abc", []))

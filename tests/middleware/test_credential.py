@@ -1,0 +1,112 @@
+"""Tests for L{llmproxy.middleware.credential}."""
+
+from __future__ import annotations
+
+from attrs import evolve
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from llmproxy.errors import UpstreamAuthError
+from llmproxy.message import ApiRequest, CredentialPlace, Field, Principal
+from llmproxy.middleware.credential import Credential
+
+from .fakes import KEY, PRINCIPAL, SECRET, Inner, a_request, an_api
+
+BEARER = CredentialPlace()
+ANTHROPIC = CredentialPlace("header", b"x-api-key", b"")
+QUERY = CredentialPlace("query", b"key", b"")
+PROJECTS = KEY.encode()
+
+
+def sent(place: CredentialPlace, fields: list[Field], target: bytes = b"/v1", key: str = KEY) -> ApiRequest:
+    inner = Inner()
+    principal = Principal(PRINCIPAL.token, evolve(PRINCIPAL.project, api_key=key))
+    request = a_request(target=target, fields=fields, api=an_api(credential=place), principal=principal)
+    Credential().respond(request, inner)
+    return inner.requests[0]
+
+
+class FieldTests(SynchronousTestCase):
+    def test_in_place(self) -> None:
+        """The project's key stands where the client's stood; the other fields keep order, case and repeats."""
+        fields = [(b"A", b"1"), (b"authorization", b"Bearer " + SECRET), (b"B", b"2"), (b"b", b"3"), (b"A", b"1")]
+        self.assertEqual(
+            sent(BEARER, fields).fields,
+            [(b"A", b"1"), (b"Authorization", b"Bearer " + PROJECTS), (b"B", b"2"), (b"b", b"3"), (b"A", b"1")],
+        )
+
+    def test_another_place(self) -> None:
+        """The key goes where the API wants it, wherever the client's came."""
+        self.assertEqual(
+            sent(ANTHROPIC, [(b"Authorization", b"Bearer " + SECRET), (b"B", b"2")]).fields,
+            [(b"x-api-key", PROJECTS), (b"B", b"2")],
+        )
+        self.assertEqual(sent(ANTHROPIC, [(b"B", b"2")]).fields, [(b"B", b"2"), (b"x-api-key", PROJECTS)])
+
+    def test_no_credential_passes(self) -> None:
+        """None of the places in which a key could be smuggled is left."""
+        everywhere = [
+            (b"AUTHORIZATION", b"Basic x"),
+            (b"Authorization", b"Bearer mine"),
+            (b"X-API-Key", b"mine"),
+            (b"api-key", b"mine"),
+            (b"X-Goog-Api-Key", b"mine"),
+            (b"X-Custom-Key", b"mine"),
+            (b"Cookie", b"session=1"),
+        ]
+        place = CredentialPlace("header", b"x-custom-key", b"Key ")
+        self.assertEqual(
+            sent(place, everywhere).fields, [(b"x-custom-key", b"Key " + PROJECTS), (b"Cookie", b"session=1")]
+        )
+
+    def test_client_list_untouched(self) -> None:
+        """The fields as they came are still there for whoever holds them."""
+        fields = [(b"Authorization", b"Bearer " + SECRET)]
+        sent(BEARER, fields)
+        self.assertEqual(fields, [(b"Authorization", b"Bearer " + SECRET)])
+
+
+class QueryTests(SynchronousTestCase):
+    def test_table(self) -> None:
+        """The client's key leaves the query, the other bytes stay, the project's is appended where it belongs."""
+        table = (
+            (BEARER, b"/v1", b"/v1"),
+            (BEARER, b"/v1?", b"/v1?"),
+            (BEARER, b"/v1?a=1&&b=%2F&a=2", b"/v1?a=1&&b=%2F&a=2"),
+            (BEARER, b"/v1?key=x", b"/v1"),
+            (BEARER, b"/v1?a=1&key=x&b=2&key=y", b"/v1?a=1&b=2"),
+            (BEARER, b"/v1?%6bey=x&a=1", b"/v1?a=1"),
+            (BEARER, b"/v1?key", b"/v1"),
+            (BEARER, b"/v1?monkey=1&keys=2", b"/v1?monkey=1&keys=2"),
+            (QUERY, b"/v1", b"/v1?key=" + PROJECTS),
+            (QUERY, b"/v1?", b"/v1?key=" + PROJECTS),
+            (QUERY, b"/v1?key=x&alt=sse", b"/v1?alt=sse&key=" + PROJECTS),
+            (CredentialPlace("query", b"api_key", b""), b"/?api_key=x&key=y", b"/?api_key=" + PROJECTS),
+        )
+        for place, target, expected in table:
+            self.assertEqual(sent(place, [], target).target, expected, target)
+
+    def test_quoted(self) -> None:
+        """A key cannot end its parameter."""
+        self.assertEqual(sent(QUERY, [], b"/v1", "a&b=c d").target, b"/v1?key=a%26b%3Dc%20d")
+
+    def test_not_in_fields(self) -> None:
+        """A key that goes into the query goes nowhere else."""
+        self.assertEqual(sent(QUERY, [(b"x-goog-api-key", SECRET)]).fields, [])
+
+    @given(st.text("ab=&%26/?", max_size=12).map(str.encode))
+    @settings(max_examples=50, deadline=None)
+    def test_any_query(self, query: bytes) -> None:
+        """A query without a key goes on as it came."""
+        self.assertEqual(sent(BEARER, [], b"/v1?" + query).target, b"/v1?" + query)
+
+
+class KeyTests(SynchronousTestCase):
+    def test_unusable(self) -> None:
+        """A project without a usable key is told apart from a refused caller, and nothing is sent."""
+        for key in ("", "a\r\nX-Evil: 1", "schlüssel"):
+            error = self.assertRaises(UpstreamAuthError, sent, BEARER, [], b"/v1", key)
+            self.assertEqual((error.status, error.code), (503, "upstream_auth_error"))
+            if key:
+                self.assertNotIn(key, f"{error!r} {error.description}")

@@ -1,0 +1,178 @@
+"""Tests for L{llmproxy.middleware.restrict}."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from llmproxy.errors import (
+    BadRequest,
+    ContentTooLarge,
+    EndpointNotFound,
+    HeaderRequired,
+    MethodNotAllowed,
+    OriginNotAllowed,
+    OriginRequired,
+    ParamNotAllowed,
+    ProxyError,
+    UnsupportedMediaType,
+)
+from llmproxy.message import ApiResponse, Field
+from llmproxy.middleware.restrict import Restrict
+
+from .fakes import HeldBody, Inner, Reader, a_request, an_api
+
+JSON: Field = (b"Content-Type", b"application/json")
+GOOD = b'{ "model" : "gpt-4o" }'
+
+
+class RestrictCase(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.inner = Inner()
+
+    def ask(self, policy: dict[str, Any], *args: Any, **kwargs: Any) -> Deferred[ApiResponse]:
+        return Restrict().respond(a_request(*args, api=an_api(policy=policy), **kwargs), self.inner)
+
+    def refused(self, kind: type[ProxyError], policy: dict[str, Any], *args: Any, **kwargs: Any) -> ProxyError:
+        error: ProxyError = self.assertRaises(kind, self.ask, policy, *args, **kwargs)
+        self.assertEqual(self.inner.requests, [])
+        return error
+
+
+class HeadTests(RestrictCase):
+    def test_everything_allowed(self) -> None:
+        """Where nothing is restricted, nothing is asked and nothing is read."""
+        body = HeldBody()
+        self.ask({}, b"PURGE", b"/anything", [], body)
+        self.assertIs(self.inner.requests[0].body, body)
+        self.assertIsNone(body.consumer)
+
+    def test_method(self) -> None:
+        """A method that is not listed is refused with the list of those that are."""
+        error = self.refused(MethodNotAllowed, {"allowed_methods": ["GET", "POST"]}, b"DELETE")
+        self.assertEqual(error.fields, ((b"Allow", b"GET, POST, HEAD"),))
+
+    def test_endpoint(self) -> None:
+        """A path that no entry allows is not found, nor one that leads out of the API."""
+        self.refused(EndpointNotFound, {"allowed_endpoints": ["/v1/models"]}, b"GET", b"/v1/modelsX")
+        self.refused(EndpointNotFound, {}, b"GET", b"/v1/../../admin")
+        self.ask({"allowed_endpoints": ["/v1/models"]}, b"GET", b"/v1/models/x?y=/../")
+        self.assertEqual(len(self.inner.requests), 1)
+
+    def test_origins(self) -> None:
+        """The reference's table of origins that are required or listed."""
+        listed, required = {"allowed_origins": ["https://a.example"]}, {"required_headers": ["origin"]}
+        table: tuple[tuple[dict[str, Any], bytes | None, type[ProxyError] | None], ...] = (
+            ({**listed, **required}, None, OriginRequired),
+            ({**listed, **required}, b"https://b.example", OriginNotAllowed),
+            ({**listed, **required}, b"https://a.example", None),
+            (listed, b"https://b.example", OriginNotAllowed),
+            (listed, b"https://a.example", None),
+            (listed, None, None),
+            (required, b"https://b.example", None),
+            ({}, b"https://b.example", None),
+        )
+        for policy, origin, kind in table:
+            fields = [] if origin is None else [(b"Origin", origin)]
+            if kind is None:
+                self.ask(policy, b"GET", b"/", fields)
+                self.assertEqual(len(self.inner.requests), 1)
+                self.inner.requests.clear()
+            else:
+                self.refused(kind, policy, b"GET", b"/", fields)
+
+    def test_required_fields(self) -> None:
+        """Every required field is asked for, and the one that is missing is named."""
+        policy = {"required_headers": ["X-Team", "X-Cost-Center"]}
+        error = self.refused(HeaderRequired, policy, b"GET", b"/", [(b"x-TEAM", b"a")])
+        self.assertEqual((error.code, error.description), ("header_required", "x-cost-center"))
+        self.ask(policy, b"GET", b"/", [(b"X-Team", b""), (b"x-cost-center", b"1")])
+        self.assertEqual(len(self.inner.requests), 1)
+
+
+class ParameterTests(RestrictCase):
+    policy = {"param_whitelist": {"model": ["gpt-4o"]}, "max_inspected_body": 64}
+
+    def send(self, content: bytes, *fields: Field, known: bool = True) -> Deferred[ApiResponse]:
+        self.body = HeldBody(len(content)) if known else HeldBody()
+        responding = self.ask(self.policy, b"POST", b"/v1", list(fields) or [JSON], self.body)
+        self.body.write(content)
+        self.body.end()
+        return responding
+
+    def test_same_bytes(self) -> None:
+        """What was checked goes on byte for byte, its length known."""
+        for known in (True, False):
+            self.send(GOOD, known=known)
+            body = self.inner.requests.pop().body
+            assert body is not None
+            reader = Reader()
+            self.successResultOf(body.startProducing(reader))
+            self.assertEqual((reader.data, body.length), (GOOD, len(GOOD)))
+
+    def test_refused(self) -> None:
+        """A value that is not listed is refused, and nothing is sent."""
+        self.failureResultOf(self.send(b'{"model":"gpt-5"}'), ParamNotAllowed)
+        self.failureResultOf(self.send(b"{"), BadRequest)
+        self.failureResultOf(self.send(GOOD, (b"Content-Type", b"text/plain")), UnsupportedMediaType)
+        self.assertEqual(self.inner.requests, [])
+
+    def test_query(self) -> None:
+        """The query is checked, of any method, before a body is read."""
+        self.refused(ParamNotAllowed, self.policy, b"GET", b"/v1?model=gpt-5")
+        body = HeldBody()
+        self.refused(ParamNotAllowed, self.policy, b"PUT", b"/v1?model=gpt-5", [JSON], body)
+        self.assertIsNone(body.consumer)
+
+    def test_any_method(self) -> None:
+        """A body is checked whatever the method."""
+        body = HeldBody()
+        responding = self.ask(self.policy, b"GET", b"/v1", [JSON], body)
+        body.write(b'{"model":"gpt-5"}')
+        body.end()
+        self.failureResultOf(responding, ParamNotAllowed)
+
+    def test_no_body(self) -> None:
+        """Without a body there is nothing to read."""
+        self.ask(self.policy, b"GET", b"/v1")
+        self.ask(self.policy, b"POST", b"/v1", [], HeldBody(0))
+        self.assertEqual(len(self.inner.requests), 2)
+
+    def test_unreadable(self) -> None:
+        """A body that only upstream could read is refused before it is read."""
+        gzip = [JSON, (b"Content-Encoding", b"gzip")]
+        error = self.refused(UnsupportedMediaType, self.policy, b"POST", b"/v1", gzip, HeldBody(9))
+        self.assertEqual(error.fields, ((b"Accept-Encoding", b"identity"),))
+        twice = [(b"Content-Type", b"text/plain"), JSON]
+        self.refused(BadRequest, self.policy, b"POST", b"/v1", twice, HeldBody(9))
+
+    def test_too_large(self) -> None:
+        """No more is held than is allowed; a length that is known is refused unread."""
+        body = HeldBody(65)
+        self.refused(ContentTooLarge, self.policy, b"POST", b"/v1", [JSON], body)
+        self.assertIsNone(body.consumer)
+        body = HeldBody()
+        responding = self.ask(self.policy, b"POST", b"/v1", [JSON], body)
+        body.write(b" " * 64)
+        self.assertNoResult(responding)
+        body.write(b" ")
+        self.failureResultOf(responding, ContentTooLarge)
+        self.assertEqual(body.calls, ["stopped"])
+
+    def test_left_while_reading(self) -> None:
+        """A client that leaves during its upload is not waited for."""
+        body = HeldBody()
+        responding = self.ask(self.policy, b"POST", b"/v1", [JSON], body)
+        body.write(b"{")
+        responding.cancel()
+        self.failureResultOf(responding, CancelledError)
+        self.assertEqual((body.calls, self.inner.requests), (["cancelled"], []))
+
+    def test_left_before_head(self) -> None:
+        """A client that leaves after its upload cancels the call."""
+        responding = self.send(GOOD)
+        responding.cancel()
+        self.failureResultOf(responding, CancelledError)
+        self.assertEqual(self.inner.cancelled, 1)

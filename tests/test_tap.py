@@ -1,0 +1,117 @@
+"""The options of C{twistd llmproxy}."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from base64 import b64encode
+from pathlib import Path
+from typing import Any
+
+from twisted.application.service import IServiceMaker
+from twisted.plugin import getPlugins
+from twisted.python.usage import UsageError
+from twisted.trial.unittest import SynchronousTestCase
+
+from llmproxy.config.environment import EFFECTIVE
+from llmproxy.errors import ConfigError
+from llmproxy.tap import Options, service_options
+
+EXAMPLE = str(Path(__file__).parents[1] / "config" / "apis.yaml")
+ENV = {"MANAGEMENT_TOKEN": "m" * 32, "ENCRYPTION_KEY": b64encode(bytes(32)).decode()}
+
+
+def parse(*arguments: str) -> Options:
+    options = Options()
+    options.parseOptions(list(arguments))
+    return options
+
+
+class OptionsTests(SynchronousTestCase):
+    def test_plugin(self) -> None:
+        """twistd finds us, and knows where to look for the rest."""
+        (maker,) = [plugin for plugin in getPlugins(IServiceMaker) if plugin.tapname == "llmproxy"]
+        self.assertIs(maker.options, Options)
+
+    def test_help_tells_everything(self) -> None:
+        """Every option, every variable and examples are in the help."""
+        usage = Options().getUsage()
+        for text in (*EFFECTIVE, "--config", "--listen", "--database", "--drain", "--env", "--access-log", "Examples:"):
+            self.assertIn(text, usage)
+
+    def test_drain(self) -> None:
+        """Seconds, or a duration; what is neither is an error of use."""
+        self.assertEqual((parse()["drain"], parse("--drain", "1m")["drain"]), (30.0, 60.0))
+        self.assertRaises(UsageError, parse, "--drain", "long")
+
+
+class ServiceOptionsTests(SynchronousTestCase):
+    def make(self, *arguments: str, **env: str) -> Any:
+        self.stderr = io.StringIO()
+        with contextlib.redirect_stderr(self.stderr):
+            return service_options(parse(*arguments), ENV | env)
+
+    def test_from_the_command_line(self) -> None:
+        """What is said on the command line stands above the environment."""
+        made = self.make(
+            *("--config", EXAMPLE, "--listen", "tcp:1", "--listen", "unix:/x", "--database", "sqlite:///y"),
+            *("--default-api", "groq", "--access-log", "z.log"),
+            LISTEN_ADDR=":9",
+            DATABASE_PATH="n",
+            DEFAULT_API_PROVIDER="openai",
+            LOG_FILE="n",
+        )
+        self.assertEqual((made.listen, made.database_url), (("tcp:1", "unix:/x"), "sqlite:///y"))
+        self.assertEqual((made.apis.default_api, made.access_log), ("groq", "z.log"))
+        self.assertEqual(self.stderr.getvalue(), "")
+
+    def test_from_the_environment(self) -> None:
+        """Without options the variables of the reference do it all."""
+        made = self.make(
+            API_CONFIG_PATH=EXAMPLE, LISTEN_ADDR=":9", DATABASE_PATH="d.db", DEFAULT_API_PROVIDER="groq", LOG_FILE="l"
+        )
+        self.assertEqual((made.listen, made.database_url), (("tcp:9",), "sqlite:///d.db"))
+        self.assertEqual((made.apis.default_api, made.access_log), ("groq", "l"))
+        self.assertEqual((made.management_token, made.encryption_key), (ENV["MANAGEMENT_TOKEN"], bytes(32)))
+
+    def test_from_a_file(self) -> None:
+        """--env sets what is not set."""
+        path = self.mktemp()
+        Path(path).write_text(f"API_CONFIG_PATH={EXAMPLE}\nMANAGEMENT_TOKEN=from-the-file-not-used\n")
+        made = self.make("--env", path)
+        self.assertEqual(made.management_token, ENV["MANAGEMENT_TOKEN"])
+        self.assertEqual(made.apis.default_api, "openai")
+
+    def test_request_timeout(self) -> None:
+        """REQUEST_TIMEOUT limits the APIs that have no limit of their own."""
+        path = self.mktemp()
+        one = "{{base_url: http://a, allowed_endpoints: [/v1], allowed_methods: [GET]{}}}"
+        more = ", timeouts: {request: 5s}"
+        Path(path).write_text(f"default_api: a\napis:\n  a: {one.format('')}\n  b: {one.format(more)}\n")
+        made = self.make("--config", path, REQUEST_TIMEOUT="90s")
+        self.assertEqual([api.timeouts.request for api in made.apis.apis.values()], [90.0, 5.0])
+
+    def test_all_problems_at_once(self) -> None:
+        """What is wrong with the environment and with the file is told together."""
+        path = self.mktemp()
+        Path(path).write_text("apis: {}\n")
+        error = self.assertRaises(ConfigError, self.make, "--config", path, MANAGEMENT_TOKEN="", LOG_LEVEL="loud")
+        told = "\n".join(error.problems)
+        for part in ("MANAGEMENT_TOKEN: is required", "LOG_LEVEL: expected one of", "no API providers configured"):
+            self.assertIn(part, told)
+
+    def test_no_configuration_no_proxy(self) -> None:
+        """A missing file never starts a permissive proxy; the message names the file that was looked for."""
+        error = self.assertRaises(ConfigError, self.make)
+        self.assertIn("./config/api_providers.yaml: cannot be read", str(error))
+
+    def test_warnings(self) -> None:
+        """What is ineffective or weak is told once, on stderr."""
+        self.make("--config", EXAMPLE, ENCRYPTION_KEY="", REDIS_ADDR="x")
+        self.assertEqual(len(self.stderr.getvalue().splitlines()), 2)
+
+    def test_no_secret_is_shown(self) -> None:
+        """The options of the service can be printed."""
+        made = self.make("--config", EXAMPLE, "--database", "postgresql://u:s3cret@h/d")
+        for secret in (*ENV.values(), "s3cret", repr(bytes(32))):
+            self.assertNotIn(secret, repr(made))

@@ -333,7 +333,7 @@ class ProxyService(MultiService):
             drain_seconds=options.drain_seconds,
         )
         self.proxy.setServiceParent(self)
-        self.site = ProxySite(self.proxy.resource(), reactor=reactor)
+        self.site = ProxySite(self.proxy.resource(), reactor=reactor, wheel=self.proxy.wheel)
         self.site.on_refusal = self._refused
 
     def startService(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from attrs import evolve
@@ -14,6 +14,7 @@ from twisted.python.usage import UsageError
 
 from .config.dotenv import with_dotenv
 from .config.environment import DEFAULT_CONFIG, EFFECTIVE, Environment, read_environment
+from .config.listen import endpoint_description
 from .config.model import APIConfig, APIProviderConfig
 from .config.units import parse_duration
 from .errors import ConfigError
@@ -55,7 +56,7 @@ class Options(TwistedOptions):
         self["listen"] = []
 
     def opt_listen(self, description: str) -> None:
-        """A Twisted endpoint, tcp:8080 for example; may be given several times. [LISTEN_ADDR]"""
+        """An address such as :8080, or a Twisted endpoint; may be given several times. [LISTEN_ADDR]"""
         self["listen"].append(description)
 
     def getUsage(self, width: int | None = None) -> str:
@@ -70,11 +71,16 @@ class Options(TwistedOptions):
             raise UsageError(f"--drain: {error}") from None
 
 
-def _workers(text: str) -> int:
+def worker_count(text: str) -> int:
+    """
+    How many processes C{--workers} asks for.
+
+    @raise ConfigError: it is no number from 1 to 1024, and not C{auto}.
+    """
     if text == "auto":
         return len(os.sched_getaffinity(0))
     if not text.isdecimal() or not 1 <= int(text) <= 1024:
-        raise UsageError(f"--workers: expected a number from 1 to 1024, or auto, got {text!r}")
+        raise ConfigError(f"--workers: expected a number from 1 to 1024, or auto, got {text!r}")
     return int(text)
 
 
@@ -107,6 +113,7 @@ def service_options(options: Mapping[str, Any], env: Mapping[str, str]) -> Any:
     env = with_dotenv(env, options["env"])
     env = {**env, **({"DATABASE_URL": "", "DB_DRIVER": ""} if options["database"] else {})}
     environment, problems = _environment(env)
+    listen = _endpoints(options["listen"], problems)
     path = options["config"] or env.get("API_CONFIG_PATH") or DEFAULT_CONFIG
     apis = None
     try:
@@ -122,13 +129,23 @@ def service_options(options: Mapping[str, Any], env: Mapping[str, str]) -> Any:
         management_token=environment.management_token,
         encryption_key=environment.encryption_key,
         database_url=options["database"] or environment.database_url,
-        listen=tuple(options["listen"]) or environment.listen,
+        listen=listen or environment.listen,
         access_log=options["access-log"] or environment.log_file or "-",
         log_format=environment.log_format,
         log_level=environment.log_level,
         metrics_path=environment.metrics_path,
         drain_seconds=options["drain"],
     )
+
+
+def _endpoints(texts: Sequence[str], problems: list[str]) -> tuple[str, ...]:
+    found = []
+    for text in texts:
+        try:
+            found.append(endpoint_description(text))
+        except ValueError as error:
+            problems.append(f"--listen: {error}")
+    return tuple(found)
 
 
 def _limited(apis: APIConfig, seconds: float) -> APIConfig:

@@ -65,6 +65,13 @@ class ServiceOptionsTests(SynchronousTestCase):
         self.assertEqual((made.apis.default_api, made.access_log), ("groq", "z.log"))
         self.assertEqual(self.stderr.getvalue(), "")
 
+    def test_addresses(self) -> None:
+        """--listen takes what LISTEN_ADDR takes; what is neither is told with everything else."""
+        made = self.make("--config", EXAMPLE, "--listen", "[::1]:8080", "--listen", "tcp:1")
+        self.assertEqual(made.listen, ("tcp6:8080:interface=\\:\\:1", "tcp:1"))
+        error = self.assertRaises(ConfigError, self.make, "--config", EXAMPLE, "--listen", "8080")
+        self.assertIn("--listen: expected an address", str(error))
+
     def test_from_the_environment(self) -> None:
         """Without options the variables of the reference do it all."""
         made = self.make(

@@ -110,7 +110,15 @@ COMPLETION = _json(
     )
 )
 
-STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\nTransfer-Encoding: chunked\r\n\r\n"
+STREAM_HEAD = b"\r\n".join(
+    (
+        b"HTTP/1.1 200 OK",
+        b"Content-Type: text/event-stream",
+        b"Cache-Control: no-cache",
+        b"Transfer-Encoding: chunked",
+        b"\r\n",
+    )
+)
 DONE = b"data: [DONE]\n\n"
 STREAM_END = b"%x\r\n%b\r\n0\r\n\r\n" % (len(DONE), DONE)
 

@@ -21,11 +21,12 @@ def _duration(context: click.Context, parameter: click.Parameter, value: str) ->
 
 @click.command()
 @click.option("--config", "-c", metavar="FILE", help="The YAML file of the APIs. [API_CONFIG_PATH]")
-@click.option("--listen", multiple=True, metavar="ENDPOINT", help="A Twisted endpoint; repeatable. [LISTEN_ADDR]")
+@click.option("--listen", multiple=True, metavar="ENDPOINT", help="An address or endpoint; repeatable. [LISTEN_ADDR]")
 @click.option("--database", metavar="URL", help="sqlite:///path, or a path. [DATABASE_URL, DATABASE_PATH]")
 @click.option("--default-api", metavar="NAME", help="The API that is served at /. [DEFAULT_API_PROVIDER]")
 @click.option("--env", metavar="FILE", help="A file of variables; those that are set already stay as they are.")
 @click.option("--access-log", metavar="FILE", help="A line for every exchange; - is standard output. [LOG_FILE]")
+@click.option("--workers", "-w", default="1", help="Processes that serve; auto is one for each processor.")
 @click.option("--drain", callback=_duration, default="30s", show_default=True, help="What exchanges get at the end.")
 def command(**options: Any) -> None:
     """Serve the APIs of a configuration, in the foreground.
@@ -35,13 +36,12 @@ def command(**options: Any) -> None:
     """
     from twisted.internet import reactor
 
-    from ..service import make_service
-    from ..tap import service_options
+    from ..tap import make_service, service_options, worker_count
     from .running import run_service
 
     named = {name.replace("_", "-"): value for name, value in options.items()}
     try:
-        service = make_service(reactor, service_options(named, os.environ))
+        service = make_service(reactor, service_options(named, os.environ), worker_count(named["workers"]))
     except ConfigError as error:
         click.echo(str(error), err=True)
         sys.exit(1)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
+from twisted.web.http import RESPONSES
 
 from ..bodies import BytesBody
 from ..core.errorbody import render
@@ -55,4 +56,4 @@ def explained(error: ProxyError, request: ApiRequest) -> ApiResponse:
         (b"Cache-Control", b"no-store"),
         *error.fields,
     ]
-    return ApiResponse(error.status, b"", fields, body)
+    return ApiResponse(error.status, RESPONSES.get(error.status, b""), fields, body)

@@ -71,7 +71,7 @@ class ResponseReader:
     def _new_parser(self) -> None:
         self._parser = HttpResponseParser(self)
         # An interim response may say `Connection: close`; what follows a final one is refused in on_message_begin.
-        self._parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._parser.set_dangerous_leniencies(lenient_keep_alive=True)
 
     def begin(self, to_head: bool) -> None:
         """

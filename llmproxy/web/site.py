@@ -1,79 +1,157 @@
-"""twisted.web's site, with requests that remember their fields as they came."""
+"""twisted.web's site on our channel."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from twisted.web.http import HTTPChannel
-from twisted.web.server import Request, Site
+from twisted.web.resource import Resource, getChildForRequest
+from twisted.web.server import Site
+
+from ..wheel import Wheel
+from .channel import LlhttpChannel
+from .limits import Limits
 
 if TYPE_CHECKING:
-    from ..message import Field
+    from .request import ProxyRequest
 
-IDLE_SECONDS = 75.0
-"""Longer than the 60 s of common load balancers, which should be the ones to close."""
-
-
-class RawFieldsChannel(HTTPChannel):
-    """
-    Keeps what L{HTTPChannel} changes: the case, order and repeats of the fields.
-
-    @cvar totalHeadersSize: bytes of a header section; twisted.web's 16 KiB are less than browsers and SDKs send.
-    """
-
-    totalHeadersSize = 64 * 1024
-    site: Any
-
-    def headerReceived(self, line: bytes) -> bool:
-        good: bool = super().headerReceived(line)
-        if good:
-            name, _, value = line.partition(b":")
-            self.requests[-1].raw_fields.append((name, value.strip(b" \t")))
-        return good
-
-    def _respondToBadRequestAndDisconnect(self) -> None:
-        self.site.refused(400, "malformed_request", self)
-        super()._respondToBadRequestAndDisconnect()
-
-
-class ProxyRequest(Request):
-    """
-    A request whose body nobody has parsed: a form of 64 MiB is somebody's upload, not our arguments.
-
-    @ivar raw_fields: the header section in wire order.
-    """
-
-    def __init__(self, channel: Any, *args: Any, **kwargs: Any) -> None:
-        self.raw_fields: list[Field] = []
-        super().__init__(channel, *args, **kwargs)
-
-    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
-        content: Any = self.content
-        content.seek(0, 0)
-        self.args = {}
-        self.method, self.uri, self.clientproto = command, path, version
-        self.path = path.partition(b"?")[0]
-        self.process()
+OnRefusal = Callable[[int, str, str, str], object]
+"""Called with status, code, the client's address, and a few words."""
 
 
 class ProxySite(Site):
     """
-    @ivar on_refusal: told of what was refused before it became a request: status, code, peer.
+    Serves a resource tree over HTTP/1.1 on llhttp, and over HTTP/2 as twisted.web does.
+
+    A resource whose C{streams_body} is true is rendered at the end of the headers, with its body still on the way in
+    C{request.body}; all others when the body is in C{request.content}.
+
+    @ivar on_refusal: told of what never became a request.
+    @ivar closing: no port is open any more, and no connection is kept after the response that it waits for.
+    @param wheel: for the time limits; one of its own if none is given.
     """
 
-    requestFactory = ProxyRequest
-    protocol = RawFieldsChannel  # type: ignore[assignment]
     displayTracebacks = False
 
-    def __init__(self, resource: Any, *, reactor: Any, timeout: float = IDLE_SECONDS) -> None:
-        super().__init__(resource, timeout=int(timeout), reactor=reactor)
-        self.on_refusal: Callable[[int, str, str], object] | None = None
+    def __init__(
+        self,
+        resource: Any,
+        *,
+        reactor: Any,
+        limits: Limits | None = None,
+        wheel: Wheel | None = None,
+        on_refusal: OnRefusal | None = None,
+    ) -> None:
+        limits = Limits() if limits is None else limits
+        super().__init__(resource, timeout=limits.idle, reactor=reactor)
+        self.limits = limits
+        self.wheel = Wheel(reactor) if wheel is None else wheel
+        self._own_wheel = wheel is None
+        self.on_refusal = on_refusal
+        self.closing = False
+        self._channels: set[LlhttpChannel] = set()
+        self._per_client: dict[str, int] = {}
+        self._holding: list[ProxyRequest] = []
+
+    # -- connections
+
+    def startFactory(self) -> None:
+        """Twisted's would keep a clock for its access log; the records are ours."""
+        self.closing = False
+
+    def stopFactory(self) -> None:
+        """The last port has closed: connections that wait for nothing close, the others after their response."""
+        self.closing = True
+        for channel in list(self._channels):
+            channel.close_if_idle()
+        self._stop_wheel()
 
     def log(self, request: Any) -> None:
         """The records are the log."""
 
-    def refused(self, status: int, code: str, channel: Any) -> None:
-        """Tell L{on_refusal}."""
+    def buildProtocol(self, addr: Any) -> Any:
+        return LlhttpChannel(self)
+
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return len(self._channels)
+
+    def admit(self, channel: LlhttpChannel) -> bool:
+        """Note a connection, or tell that there are too many."""
+        limits, client = self.limits, channel.client_host
+        if limits.connections is not None and len(self._channels) >= limits.connections:
+            self.refused(503, "too_many_connections", client, "connections in all")
+            return False
+        mine = self._per_client.get(client, 0)
+        if limits.connections_per_client is not None and mine >= limits.connections_per_client:
+            self.refused(503, "too_many_connections_of_client", client, "connections of this client")
+            return False
+        self._channels.add(channel)
+        self._per_client[client] = mine + 1
+        return True
+
+    def released(self, channel: LlhttpChannel) -> None:
+        """A connection that was admitted has ended."""
+        self._channels.discard(channel)
+        left = self._per_client.pop(channel.client_host) - 1
+        if left:
+            self._per_client[channel.client_host] = left
+        if self.closing:
+            self._stop_wheel()
+
+    def _stop_wheel(self) -> None:
+        if self._own_wheel and not self._channels:
+            self.wheel.stop()
+
+    def http2_connection(self) -> Any:
+        """What speaks HTTP/2 on a connection that negotiated it: Twisted's own."""
+        from twisted.web._http2 import H2Connection
+
+        connection: Any = H2Connection()
+        connection.requestFactory = self.requestFactory
+        connection.site = connection.factory = self
+        connection.timeOut = self.timeOut
+        connection.callLater = self.reactor.callLater
+        return connection
+
+    # -- requests
+
+    def getResourceFor(self, request: Any) -> Any:
+        request.site = self
+        request.sitepath = []
+        if request.uri == b"*":
+            return _ASTERISK
+        return getChildForRequest(self.resource, request)
+
+    def refused(self, status: int, code: str, client: str, detail: str = "") -> None:
+        """Tell L{on_refusal}; what it raises hurts nobody."""
         if self.on_refusal is not None:
-            self.on_refusal(status, code, getattr(channel.transport.getPeer(), "host", ""))
+            try:
+                self.on_refusal(status, code, client, detail)
+            except Exception:
+                LlhttpChannel._log.failure("a refusal could not be noted")
+
+    def flush_later(self, request: ProxyRequest) -> None:
+        """Send what C{request} holds back, before the reactor's next turn ends."""
+        holding = self._holding
+        holding.append(request)
+        if len(holding) == 1:
+            self.reactor.callLater(0, self._flush)
+
+    def _flush(self) -> None:
+        holding, self._holding = self._holding, []
+        for request in holding:
+            request.flush()
+
+
+class _Asterisk(Resource):
+    """C{OPTIONS *}: RFC 9110 section 9.3.7 makes it a ping of the server."""
+
+    isLeaf = True
+
+    def render(self, request: Any) -> bytes:
+        return b""
+
+
+_ASTERISK = _Asterisk()

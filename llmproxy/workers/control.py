@@ -8,32 +8,37 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from twisted.internet.protocol import connectionDone
-from twisted.protocols.basic import LineOnlyReceiver
+from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-class Control(LineOnlyReceiver):
+class Control(Protocol):
     """
     A line of JSON a message, with a C{kind} and whatever belongs to it.
+
+    It reads only: what is said goes into the pipe of the other direction.
 
     @param heard: called with the kind and the rest of each message.
     @param gone: called when the other side has closed.
     """
 
-    delimiter = b"\n"
-    MAX_LENGTH = 64 * 2**20
-
     def __init__(self, heard: Callable[[str, dict[str, Any]], object], gone: Callable[[], object]) -> None:
         self._heard = heard
         self._gone = gone
+        self._waiting: list[bytes] = []
 
-    def lineReceived(self, line: bytes) -> None:
-        message = _decode(line)
-        self._heard(message.pop("kind"), message)
+    def dataReceived(self, data: bytes) -> None:
+        *lines, rest = data.split(b"\n")
+        for line in lines:
+            whole = b"".join([*self._waiting, line])
+            self._waiting.clear()
+            values = _decode(whole)
+            self._heard(values.pop("kind"), values)
+        if rest:
+            self._waiting.append(rest)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._gone()

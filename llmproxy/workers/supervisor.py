@@ -58,7 +58,7 @@ class Worker(ProcessProtocol):
 
     def tell(self, kind: str, **values: Any) -> None:
         if not self.ended.called and self.transport is not None:
-            self.transport.writeToChild(0, message(kind, **values))  # type: ignore[attr-defined]
+            self.transport.writeToChild(0, message(kind, **values))
 
     def metrics(self, number: int) -> Deferred[ProxyMetrics]:
         """Its numbers; cancelled after L{ANSWER_WITHIN}."""
@@ -100,7 +100,6 @@ class Worker(ProcessProtocol):
     # -- called by the reactor
 
     def connectionMade(self) -> None:
-        self._control.makeConnection(self.transport)
         self.tell("start", options=self._options, number=self.number)
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:

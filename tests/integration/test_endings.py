@@ -76,9 +76,20 @@ class ClientLeavesTests(EndingsTestCase):
         self.assertEqual(record.ended, "client_left")
         self.assertLess(record.bytes_out, 30_000_000)
 
-    async def test_before_the_request_is_complete(self) -> None:
-        """Nothing of half a request reaches upstream, and nothing is left of it."""
-        client = await self.send(post(b"x" * 100)[:-50])
+    async def test_in_the_upload(self) -> None:
+        """Half an upload has reached upstream, which is told that the rest will not come."""
+        client = await self.send(post(b"x" * 200_000)[:-50])
+        wire = await self.upstream.wire()
+        await wire.until(lambda: wire.received.count(b"x") > 150_000)
+        client.close()
+        await wire.until_closed(1.0)
+        record = await self.record()
+        self.assertEqual((record.ended, record.status), ("client_left", 499))
+        self.assertGreater(record.bytes_in, 150_000)
+
+    async def test_in_the_head(self) -> None:
+        """Of a request whose head is not complete nothing reaches upstream."""
+        client = await self.send(get()[:-2])
         await deferLater(reactor, 0.05)
         client.close()
         await client.until_closed()

@@ -66,7 +66,7 @@ class RulesTests(ProxyTestCase):
         _, _, head = await self.answer(get(b"/v1/chat").replace(b"TOKEN", b"x"))
         self.assertIn(b'\r\nWWW-Authenticate: Bearer realm="llmproxy"', head)
         _, _, head = await self.answer(get(b"/v1/chat", method=b"DELETE"))
-        self.assertIn(b"\r\nAllow: GET, POST\r\n", head)
+        self.assertIn(b"\r\nAllow: GET, POST, HEAD\r\n", head)
 
     async def test_allowed(self) -> None:
         """What is allowed passes: charset spellings, globs across a slash, a segment with a star."""
@@ -118,7 +118,7 @@ class RulesTests(ProxyTestCase):
         self.assertTrue(client.received.startswith(b"HTTP/1.1 204 "))
         for line in (
             b"Access-Control-Allow-Origin: https://app.example",
-            b"Access-Control-Allow-Methods: GET, POST",
+            b"Access-Control-Allow-Methods: GET, POST, HEAD",
             b"Access-Control-Allow-Headers: authorization",
             b"Access-Control-Max-Age: 86400",
         ):

@@ -80,19 +80,19 @@ class OpenAITests(SdkTestCase):
     async def test_embeddings(self) -> None:
         """Embeddings, which the SDK asks for in base64."""
         answer = await deferToThread(self.openai().embeddings.create, model="demo-embedding", input=["a", "b"])
-        self.assertEqual([len(item.embedding) for item in answer.data], [8, 8])
+        self.assertEqual([len(item.embedding) for item in answer.data], [16, 16])
 
     async def test_upload(self) -> None:
         """A multipart upload of a file that is larger than any buffer."""
         content = io.BytesIO(b"x" * 2_000_000)
         answer = await deferToThread(self.openai().files.create, file=content, purpose="assistants")
-        self.assertGreater(answer.bytes, 2_000_000)
+        self.assertEqual(answer.bytes, 2_000_000)
 
     async def test_raw(self) -> None:
         """The raw response has the upstream's fields, and the proxy's request id."""
         raw = await deferToThread(self.openai().models.with_raw_response.list)
         self.assertIn("x-request-id", raw.headers)
-        self.assertEqual([model.id for model in raw.parse().data], ["demo", "demo-embedding"])
+        self.assertIn("demo-embedding", [model.id for model in raw.parse().data])
 
     async def test_errors(self) -> None:
         """The proxy's refusals are raised as the SDK's own exceptions."""

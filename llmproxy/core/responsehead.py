@@ -1,0 +1,96 @@
+"""The head of a response and the framing of what follows it, RFC 9112 section 6; pure."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from ..message import Field, Fields
+
+CHUNKED = -1
+UNTIL_CLOSE = -2
+NO_CONTENT = -3
+"""How the end of the content is told, where it is not a number of bytes that are left to write."""
+
+_FRAMING_LENGTHS = frozenset({10, 14, 17})
+
+
+def response_head(
+    status: int, reason: bytes, fields: Fields, length: object, *, head_only: bool, http11: bool, keep_alive: bool
+) -> tuple[bytes, int, bool]:
+    """
+    The head as it goes on the wire: C{fields} as they are, and what the framing needs.
+
+    @param length: bytes of the content; C{None} if the message has none; anything else, if it is not known.
+    @param head_only: the answer to a HEAD: framed as C{length} says, but nothing follows.
+    @param http11: the client speaks HTTP/1.1; chunks would be content to an older one.
+    @param keep_alive: the connection may be kept.
+    @return: the bytes; how many bytes of content are to follow, or L{CHUNKED}, L{UNTIL_CLOSE}, L{NO_CONTENT}; whether
+        the connection is kept afterwards.
+    @raise ValueError: for a field that would end its line before its end, and for a C{Content-Length} that contradicts
+        C{length}.
+    """
+    if status < 200 or status == 204 or status == 304:
+        length = None
+    lines = [_status_line(status, reason)]
+    stated: bytes | None = None
+    for name, value in fields:
+        if len(name) in _FRAMING_LENGTHS:
+            low = name.lower()
+            if low == b"content-length":
+                # RFC 9110 section 8.6: not in a 1xx or 204.
+                if status < 200 or status == 204:
+                    continue
+                stated = value
+            elif low == b"transfer-encoding":
+                continue
+            elif low == b"connection" and status != 101:
+                keep_alive = keep_alive and b"close" not in value.lower()
+                continue
+        lines.append(b"%b: %b\r\n" % (name, value))
+    if length is None:
+        left = NO_CONTENT
+    elif isinstance(length, int):
+        left = length
+        if stated is None:
+            lines.append(b"Content-Length: %d\r\n" % length)
+        elif stated != b"%d" % length:
+            raise ValueError("Content-Length contradicts the length of the body")
+    elif stated is not None:
+        left = int(stated)
+    elif http11:
+        left = CHUNKED
+        lines.append(b"Transfer-Encoding: chunked\r\n")
+    else:
+        left = UNTIL_CLOSE
+        keep_alive = keep_alive and head_only
+    if status >= 200:
+        if not keep_alive:
+            lines.append(b"Connection: close\r\n")
+        elif not http11:
+            lines.append(b"Connection: keep-alive\r\n")
+    return _joined(lines), NO_CONTENT if head_only else left, keep_alive
+
+
+def trailer_section(trailers: Fields) -> bytes:
+    """The last chunk and what follows it."""
+    if not trailers:
+        return b"0\r\n\r\n"
+    return _joined([b"0\r\n", *map(_line, trailers)])
+
+
+def _line(field: Field) -> bytes:
+    return b"%b: %b\r\n" % field
+
+
+def _joined(lines: list[bytes]) -> bytes:
+    head = b"".join(lines)
+    count = len(lines)
+    # A field with a line end inside would let its author write the rest of the response.
+    if head.count(b"\r\n") != count or head.count(b"\n") != count or head.count(b"\r") != count or b"\0" in head:
+        raise ValueError("a response field contains a line end or NUL")
+    return head + b"\r\n"
+
+
+@lru_cache(maxsize=256)
+def _status_line(status: int, reason: bytes) -> bytes:
+    return b"HTTP/1.1 %d %b\r\n" % (status, reason)

@@ -1,0 +1,568 @@
+"""
+The server's side of one HTTP/1.1 connection.
+
+What a connection is doing, and what it waits for (L{llmproxy.web.limits.Limits} has the times)::
+
+    idle --first byte--> head --complete--> body --complete--> answering --> idle, if it is kept
+      |                   | 4xx, 408         | 4xx, 408            |
+      +-------------------+--------> closing <---------------------+
+
+A resource that takes a stream is called between head and body, all others after the body. While C{closing},
+the output is flushed and what still comes is thrown away.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet import tcp
+from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocol, IPushProducer, ISSLTransport
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.iweb import UNKNOWN_LENGTH
+from zope.interface import implementer
+
+from ..core.chunked import ChunkedReader, SizedReader
+from ..core.http11 import (
+    CHUNKED,
+    Refusal,
+    check_partial,
+    content_too_large,
+    fields_too_large,
+    read_head,
+    target_too_long,
+    too_slow,
+)
+from ..errors import ClientLeft, RequestBodyTimeout
+from .departure import Departure
+from .refusal import refusal_response
+from .request import ProxyRequest
+from .requestbody import RequestBody
+from .sending import sender_for
+
+if TYPE_CHECKING:
+    from ..core.http11 import Head
+    from ..wheel import Deadline
+    from .site import ProxySite
+
+_NOTHING, _IDLE, _HEAD, _BODY, _CLOSING = range(5)
+
+
+@implementer(IProtocol, IPushProducer, IHalfCloseableProtocol)
+class LlhttpChannel:
+    """
+    Reads requests, finds their resources, and lets them answer one after another.
+
+    @ivar send: writes to the client, at once where it can.
+    @ivar keep_alive: the connection is used again after the response that is being written.
+    @ivar congested: the client does not take what was written: nothing new is begun.
+    @ivar _buffer: bytes that were read and not yet understood.
+    @ivar _request: the one that is being received or answered.
+    @ivar _called: its resource knows of it.
+    @ivar _framing: finds the end of its body; C{None} once that is here.
+    @ivar _body: where the body goes, if the resource takes a stream.
+    @ivar _resource: who answers once the body is here, if not.
+    @ivar _content: of the body for C{_resource}.
+    @ivar _expected: the client waits for C{100 Continue}.
+    @ivar _broken: what comes from the client makes no sense any more.
+    @ivar _ended: it sends no more.
+    """
+
+    _log = Logger()
+    transport: Any = None
+    client_host = ""
+    secure = False
+    congested = False
+    keep_alive = True
+    _buffer = b""
+    _request: ProxyRequest | None = None
+    _called = False
+    _framing: SizedReader | ChunkedReader | None = None
+    _body: RequestBody | None = None
+    _resource: Any = None
+    _content: list[bytes]
+    _size = 0
+    _expected = False
+    _client_keeps = True
+    _broken = _ended = _closing = _lost = False
+    _admitted = _plain = False
+    _looping = False
+    _reading = True
+    _phase = _IDLE
+    _since = 0.0
+    _deadline: Deadline | None = None
+    _departure: Departure | None = None
+    _delegate: Any = None
+
+    def __init__(self, site: ProxySite) -> None:
+        self.site = self.factory = site
+        self._limits = limits = site.limits
+        self._now = site.wheel.now
+        self._times = (None, limits.idle, limits.head_time, limits.body_silence, limits.closing)
+        # Every phase is looked at often enough to end in time, without a timer for each.
+        self._beat = min(limits.idle, limits.head_time, limits.body_silence, limits.closing)
+
+    # -- the connection
+
+    def makeConnection(self, transport: Any) -> None:
+        self.transport = transport
+        self.client_host = getattr(transport.getPeer(), "host", "") or ""
+        self.send = sender_for(transport)
+        if not self.site.admit(self):
+            self._lost = True
+            transport.abortConnection()
+            return
+        self._admitted = True
+        self.connectionMade()
+
+    def connectionMade(self) -> None:
+        transport = self.transport
+        self.secure = ISSLTransport.providedBy(transport)
+        self._plain = isinstance(transport, tcp.Connection) and not self.secure
+        if self.secure:
+            self.dataReceived = self._negotiated  # type: ignore[method-assign]
+        if self._plain:
+            # Head and chunks are written when they are ready: nothing is gained by waiting for more.
+            transport.setTcpNoDelay(True)
+            transport.setTcpKeepAlive(True)
+        transport.registerProducer(self, True)
+        self._since = self._now()
+        self._deadline = self.site.wheel.start(self._beat, self._tick)
+
+    def _negotiated(self, data: bytes) -> None:
+        """The first bytes over TLS: ALPN is settled now."""
+        del self.dataReceived
+        if getattr(self.transport, "negotiatedProtocol", None) == b"h2":
+            connection = self.site.http2_connection()
+            self.hand_over(connection)
+            self.transport.registerProducer(connection, True)
+        self.dataReceived(data)
+
+    def connectionLost(self, reason: Failure) -> None:
+        self._lost = True
+        if not self._admitted:
+            return
+        self._admitted = False
+        self.site.released(self)
+        self._stop_timers()
+        if self._delegate is not None:
+            self._delegate.connectionLost(reason)
+            return
+        request, self._request = self._request, None
+        body, self._body = self._body, None
+        self._buffer = b""
+        self._resource = self._framing = None
+        # The request first: whoever answers it cancels, and nobody is left who could answer the end of the body.
+        if request is not None:
+            request.connectionLost(reason)
+        if body is not None:
+            body.fail(Failure(ClientLeft()))
+
+    def readConnectionLost(self) -> None:
+        """The client sends no more; it may still wait for its answer, RFC 9112 section 9.6."""
+        if self._delegate is not None:
+            self._delegate_read_lost()
+            return
+        self._ended = True
+        self._reading = False
+        self.keep_alive = False
+        request = self._request
+        if self._closing or request is None or self._framing is not None:
+            self._leave()
+        elif self._plain:
+            self._departure = Departure(self.site.wheel, self.transport, request, self.send)
+
+    def writeConnectionLost(self) -> None:
+        """We send no more, and wait for the client to say the same."""
+
+    def _delegate_read_lost(self) -> None:
+        if IHalfCloseableProtocol.providedBy(self._delegate):
+            self._delegate.readConnectionLost()
+        else:
+            self.transport.loseConnection()
+
+    def hand_over(self, protocol: Any) -> None:
+        """From now on the connection is C{protocol}'s, with the bytes that were read and not used."""
+        rest, self._buffer = self._buffer, b""
+        self._delegate = protocol
+        self._request = self._body = None
+        self._stop_timers()
+        self.transport.unregisterProducer()
+        if not self._reading:
+            self.transport.resumeProducing()
+        self.dataReceived = protocol.dataReceived  # type: ignore[method-assign]
+        protocol.makeConnection(self.transport)
+        if rest:
+            protocol.dataReceived(rest)
+
+    # -- what the client sends
+
+    def dataReceived(self, data: bytes) -> None:
+        self._buffer = self._buffer + data if self._buffer else data
+        if not self._looping:
+            self._advance()
+
+    def _advance(self) -> None:
+        self._looping = True
+        try:
+            while self._buffer and self._step():
+                pass
+        except Refusal as refusal:
+            self._refuse(refusal)
+        except Exception:
+            self._log.failure("a connection failed")
+            self.break_off(framed=False)
+        finally:
+            self._looping = False
+        self._settle()
+
+    def _step(self) -> bool:
+        """Take one thing from the buffer; false if nothing can be taken now."""
+        if self._closing or self._broken or self._lost:
+            self._buffer = b""
+            return False
+        if self._framing is not None:
+            return self._take_body(self._framing)
+        if self._request is not None or self.congested:
+            return False
+        return self._take_head()
+
+    def _take_head(self) -> bool:
+        data = self._buffer
+        if data[0] == 0x0D:
+            data = self._buffer = _without_empty_lines(data)
+            if len(data) < 2:
+                return False
+        limits = self._limits
+        end = data.find(b"\r\n\r\n") + 4
+        if end < 4 or end > limits.head:
+            self._check_partial(data, end)
+            return False
+        if end == len(data):
+            self._buffer = b""
+        else:
+            self._buffer = data[end:]
+            data = data[:end]
+        self._phase = _NOTHING
+        self._dispatch(read_head(data, limits.target, limits.fields))
+        return True
+
+    def _check_partial(self, data: bytes, end: int) -> None:
+        limits = self._limits
+        check_partial(data, limits.target, limits.head)
+        if end > limits.head or len(data) > limits.head:
+            target = data.partition(b"\r\n")[0].split(b" ", 2)[1:2]
+            raise target_too_long() if target and len(target[0]) > limits.target else fields_too_large()
+
+    def _dispatch(self, head: Head) -> None:
+        self._request = request = ProxyRequest(self, head)
+        self._client_keeps = self.keep_alive = head.keep_alive and not self._ended
+        self._expected = head.expects
+        self._called = True
+        try:
+            resource = self.site.getResourceFor(request)
+        except Exception:
+            request.processingFailed(Failure())
+            return
+        streams = getattr(resource, "streams_body", False)
+        if head.length:
+            self._called = False
+            self._begin_body(request, head.length, streams, resource)
+        elif streams:
+            request.render_guarded(resource)
+        else:
+            request.render_whole(resource, b"")
+
+    def _begin_body(self, request: ProxyRequest, length: int, streams: bool, resource: Any) -> None:
+        if not streams and length > self._limits.body:
+            raise content_too_large()
+        self._framing = ChunkedReader(self._limits.head) if length == CHUNKED else SizedReader(length)
+        if not streams:
+            self._resource, self._content, self._size = resource, [], 0
+            self.body_wanted()
+            return
+        self._body = request.body = RequestBody(self, UNKNOWN_LENGTH if length == CHUNKED else length)
+        if self._buffer:
+            self._take_body(self._framing)
+        self._called = True
+        request.render_guarded(resource)
+
+    def _take_body(self, framing: SizedReader | ChunkedReader) -> bool:
+        data, self._buffer = self._buffer, b""
+        self._expected = False
+        try:
+            piece = framing.feed(data)
+        except Refusal as refusal:
+            if not self._called:
+                raise
+            self._cut_body(refusal)
+            return False
+        if framing.ended:
+            self._buffer = framing.rest
+            self._framing = None
+        if self._body is not None:
+            self._stream(self._body, piece, framing)
+        elif self._resource is not None:
+            self._collect(piece, framing)
+        return True
+
+    def _stream(self, body: RequestBody, piece: bytes, framing: SizedReader | ChunkedReader) -> None:
+        if piece:
+            body.arrived(piece)
+        if framing.ended:
+            self._body = None
+            body.ended(framing.trailers)
+
+    def _collect(self, piece: bytes, framing: SizedReader | ChunkedReader) -> None:
+        self._size += len(piece)
+        if self._size > self._limits.body:
+            raise content_too_large()
+        self._content.append(piece)
+        if framing.ended and self._request is not None:
+            content, self._content = b"".join(self._content), []
+            resource, self._resource = self._resource, None
+            self._called = True
+            self._request.render_whole(resource, content)
+
+    def _cut_body(self, reason: Exception) -> None:
+        """The body of a request that is being answered will not end as it should."""
+        self._broken = True
+        self._framing = None
+        self.keep_alive = False
+        body, self._body = self._body, None
+        if isinstance(reason, Refusal):
+            self._report(reason)
+        if body is not None:
+            body.fail(Failure(reason))
+
+    # -- for the body and its reader
+
+    def body_wanted(self) -> None:
+        """Somebody reads the body: a client that waits to be asked for it is asked."""
+        if self._expected and self._request is not None and not self._request.startedWriting:
+            self._expected = False
+            self.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def reconsider(self) -> None:
+        """More, or less, is wanted from the client."""
+        if not self._looping:
+            self._settle()
+
+    # -- for the response
+
+    def may_keep_alive(self) -> bool:
+        """
+        Whether the connection can be used after this response.
+
+        RFC 9112 section 9.3: not, if more of the body is to come than is worth reading.
+        """
+        if not self._client_keeps or self._ended or self._broken or self.site.closing:
+            return False
+        framing, body = self._framing, self._body
+        if framing is None:
+            return True
+        if self._expected:
+            # RFC 9110 section 10.1.1: it may send the body or not, and we could not tell it from a request.
+            return False
+        if body is None or (body.started and not body.stopped):
+            return True
+        return self._worth_reading(framing)
+
+    def _worth_reading(self, framing: SizedReader | ChunkedReader | None) -> bool:
+        """Whether the rest of a body that nobody wants is small enough to be read, only to keep the connection."""
+        return framing is None or (framing.left is not None and framing.left <= self._limits.unread)
+
+    def flush_later(self, request: ProxyRequest) -> None:
+        """Send what C{request} holds back, at the latest at the end of the reactor's turn."""
+        if not self._looping:
+            self.site.flush_later(request)
+
+    def response_ended(self, request: ProxyRequest) -> None:
+        """Go on with the next request, or close."""
+        self._request = None
+        framing, body = self._framing, self._body
+        if body is not None and framing is not None:
+            body.stopProducing()
+        if not self.keep_alive or self._ended or self._expected or not self._worth_reading(framing):
+            self._close()
+        if not self._looping:
+            if self._buffer:
+                self._advance()
+            else:
+                self._settle()
+
+    def break_off(self, framed: bool) -> None:
+        """
+        End the connection so that the client sees that something is missing.
+
+        @param framed: closing in order is enough, and leaves the client what it was sent.
+        """
+        if self._lost:
+            return
+        if framed and not self._closing:
+            self._leave()
+        else:
+            self._lost = True
+            self.transport.abortConnection()
+
+    # -- producers
+
+    def pauseProducing(self) -> None:
+        """The client does not take what was written."""
+        self.congested = True
+        if self._request is not None and self._request.producer is not None:
+            self._request.producer.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        self.congested = False
+        if self._request is not None and self._request.producer is not None:
+            self._request.producer.resumeProducing()
+        elif self._buffer and not self._looping:
+            self._advance()
+        self.reconsider()
+
+    def stopProducing(self) -> None:
+        """L{connectionLost} follows."""
+
+    def loseConnection(self) -> None:
+        """For resources that want to be rid of the client."""
+        self._leave()
+
+    def close_if_idle(self) -> None:
+        """Close a connection that waits for its next request."""
+        if self._delegate is None and self._request is None and self._framing is None and not self._buffer:
+            self._leave()
+
+    def isSecure(self) -> bool:
+        return self.secure
+
+    def getPeer(self) -> Any:
+        return self.transport.getPeer()
+
+    def getHost(self) -> Any:
+        return self.transport.getHost()
+
+    # -- the end
+
+    def _refuse(self, refusal: Refusal) -> None:
+        self._report(refusal)
+        request, self._request = self._request, None
+        self._framing = self._resource = self._body = None
+        if request is not None and request.startedWriting:
+            self.break_off(framed=False)
+            return
+        head_only = request is not None and request.method == b"HEAD"
+        self.send(refusal_response(refusal, head_only))
+        self._broken = True
+        self._close()
+
+    def _report(self, refusal: Refusal) -> None:
+        self.site.refused(refusal.status, refusal.code, self.client_host, refusal.detail)
+
+    def _close(self) -> None:
+        """
+        Close, once what was written is sent.
+
+        RFC 9112 section 9.6: while the client may still be sending, first only our side; a full close would make
+        its system throw away what it has not read yet.
+        """
+        unread = self._framing is not None or self._buffer or self._broken
+        if not self._plain or self._ended or not unread:
+            self._leave()
+        elif not self._closing:
+            self._closing = True
+            self._buffer = b""
+            self.transport.loseWriteConnection()
+
+    def _leave(self) -> None:
+        self._closing = True
+        self._buffer = b""
+        # Twisted does not close under a producer that it has paused.
+        self.transport.unregisterProducer()
+        self.transport.loseConnection()
+        self.reconsider()
+
+    # -- reading and time
+
+    def _settle(self) -> None:
+        """Send what is held, read or do not, and note what is waited for."""
+        if self._lost or self._delegate is not None:
+            return
+        request = self._request
+        if request is not None and request._held is not None:
+            request.flush()
+        wanted = self._wants_more()
+        if wanted is not self._reading and not self._ended:
+            self._reading = wanted
+            if wanted:
+                self.transport.resumeProducing()
+            else:
+                self.transport.pauseProducing()
+        phase = self._phase_now()
+        if phase != self._phase or phase != _HEAD:
+            self._phase = phase
+            self._since = self._now()
+
+    def _wants_more(self) -> bool:
+        if self._closing or self._broken:
+            return True
+        if self._framing is not None:
+            body = self._body
+            if body is None:
+                return True
+            if body.stopped and self._request is not None:
+                # Dropped while the response is under way: enough to see the end of a small one.
+                return self._worth_reading(self._framing)
+            return body.hungry
+        return len(self._buffer) <= self._limits.waiting and not (self._request is None and self.congested)
+
+    def _phase_now(self) -> int:
+        if self._closing:
+            return _CLOSING
+        if self._framing is not None:
+            body = self._body
+            if body is None or (body.started and not body.stopped and body.hungry) or self._request is None:
+                return _BODY
+            return _NOTHING
+        if self._request is not None:
+            return _NOTHING
+        return _HEAD if self._buffer else _IDLE
+
+    def _tick(self) -> None:
+        wait = self._beat
+        limit = self._times[self._phase]
+        if limit is not None:
+            left = self._since + limit - self._now()
+            if left <= 0:
+                self._overdue()
+            else:
+                wait = min(wait, left)
+        if self._admitted and self._delegate is None:
+            self._deadline = self.site.wheel.start(wait, self._tick)
+
+    def _overdue(self) -> None:
+        if self._phase == _HEAD:
+            self._refuse(too_slow("request head took too long"))
+        elif self._phase == _CLOSING:
+            self._lost = True
+            self.transport.abortConnection()
+        elif self._phase == _IDLE or self._request is None:
+            self._leave()
+        elif self._called:
+            self._cut_body(RequestBodyTimeout())
+        else:
+            self._refuse(too_slow("request body took too long"))
+        self._settle()
+
+    def _stop_timers(self) -> None:
+        if self._deadline is not None:
+            self._deadline.end()
+        if self._departure is not None:
+            self._departure.end()
+
+
+def _without_empty_lines(data: bytes) -> bytes:
+    """RFC 9112 section 2.2: empty lines before the request line are passed over."""
+    while data.startswith(b"\r\n"):
+        data = data[2:]
+    return data

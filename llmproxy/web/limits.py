@@ -1,0 +1,40 @@
+"""What one client may ask of the server channel before it is turned away."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+
+@frozen
+class Limits:
+    """
+    Sizes are bytes, times seconds. Each is told apart by its status, and by its code in log and metrics.
+
+    @ivar target: of the request target; 414. nginx and Apache allow 8 KiB.
+    @ivar head: of the request line and the header section, and of a trailer section; 431. What browsers with full
+        cookie jars and SDKs send stays below 32 KiB.
+    @ivar fields: how many header fields; 431. Apache allows 100.
+    @ivar body: of a request for a resource that does not take its body as a stream; 413.
+    @ivar unread: of a body that nobody wanted, what is still read to keep the connection.
+    @ivar waiting: bytes that are read ahead while a request is answered, pipelined requests for example.
+    @ivar head_time: from the first byte of a head to its last; 408.
+    @ivar body_silence: between two pieces of a body that is wanted; 408.
+    @ivar idle: between two requests; longer than the 60 s of common load balancers, which should be the ones to close.
+    @ivar closing: until a client has taken what was written before the close; then the connection is reset.
+    @ivar connections: in all; 503.
+    @ivar connections_per_client: of one address; 503. C{None} is without limit: behind a load balancer all
+        clients have the same.
+    """
+
+    target: int = 8 * 1024
+    head: int = 64 * 1024
+    fields: int = 200
+    body: int = 1024 * 1024
+    unread: int = 64 * 1024
+    waiting: int = 64 * 1024
+    head_time: float = 10.0
+    body_silence: float = 30.0
+    idle: float = 75.0
+    closing: float = 5.0
+    connections: int | None = 10_000
+    connections_per_client: int | None = None

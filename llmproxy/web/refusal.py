@@ -1,0 +1,27 @@
+"""What a client reads that is turned away by the channel itself."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from twisted.web.http import RESPONSES
+
+if TYPE_CHECKING:
+    from ..core.http11 import Refusal
+
+
+def refusal_response(refusal: Refusal, head_only: bool) -> bytes:
+    """
+    A whole response, after which the connection closes.
+
+    @param head_only: the request was a HEAD.
+    """
+    body = json.dumps({"error": refusal.detail, "code": refusal.code}).encode()
+    reason = RESPONSES.get(refusal.status, b"Error")
+    return b"HTTP/1.1 %d %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b" % (
+        refusal.status,
+        reason,
+        len(body),
+        b"" if head_only else body,
+    )

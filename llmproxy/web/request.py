@@ -1,0 +1,372 @@
+"""One request on our channel: twisted.web's, with its body still on the way and its response written as it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_to_bytes
+
+from twisted.python.failure import Failure
+from twisted.web.http import _getMultiPartArgs, _parseContentType, datetimeToString, parse_qs
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import UNKNOWN_LENGTH
+from twisted.web.server import Request, version
+
+from ..core.responsehead import CHUNKED, NO_CONTENT, response_head, trailer_section
+from ..errors import ClientLeft
+from .pulling import Pulling
+
+if TYPE_CHECKING:
+    from ..core.http11 import Head
+    from ..message import Field, Fields
+    from .channel import LlhttpChannel
+    from .requestbody import RequestBody
+
+_HOLD = 16 * 1024
+"""Bytes of a response that wait for more of it before they are sent, at most until the end of the reactor's turn."""
+
+
+class ProxyRequest(Request):
+    """
+    What twisted.web's resources expect of a request, and a second way to answer for those who want each byte as it is.
+
+    The second way is L{write_head}, L{write}, L{finish}, L{abort}, L{write_interim}; it
+    adds nothing but framing. Headers, arguments, cookies are made when somebody asks for them.
+
+    @ivar raw_fields: the header section in wire order.
+    @ivar body: C{None} where there is none, or the resource gets it as C{content}; else nobody has started it.
+    @ivar client_host: the address of the peer, without its port.
+    @ivar secure: the connection is TLS.
+    @ivar on_disconnect: called once, with a L{Failure} of L{ClientLeft}, if the client goes before L{finish}
+        or L{abort}. Whoever sets it answers for the producer that is registered: it is not stopped besides.
+    """
+
+    body: RequestBody | None = None
+    on_disconnect: Callable[[Failure], Any] | None = None
+    content: Any = None
+    channel: Any
+    site: Any
+    transport: Any
+    _encoder: Any = None
+    _left = NO_CONTENT
+    _held: list[bytes] | None = None
+    _exact = False
+
+    def __init__(self, channel: LlhttpChannel, head: Head) -> None:
+        # Twisted's own __init__ makes header objects, dictionaries and lists that nobody may need.
+        self.channel = channel
+        self.transport = channel.transport
+        self.site = channel.site
+        self.method = head.method
+        self.uri = uri = head.target
+        self.clientproto = head.version
+        self.raw_fields: list[Field] = head.fields
+        self.client_host: str = channel.client_host
+        self.secure: bool = channel.secure
+        self.path = path = uri.partition(b"?")[0]
+        self.prepath: list[bytes] = []
+        segments = path[1:].split(b"/")
+        self.postpath = [unquote_to_bytes(segment) for segment in segments] if b"%" in path else segments
+        self.notifications = []
+        self._adapterCache: dict[Any, Any] = {}
+
+    # -- what twisted.web makes at once, and we when it is wanted
+
+    @cached_property
+    def requestHeaders(self) -> Headers:  # type: ignore[override]
+        headers = Headers()
+        for name, value in self.raw_fields:
+            headers.addRawHeader(name, value)
+        return headers
+
+    @cached_property
+    def responseHeaders(self) -> Headers:  # type: ignore[override]
+        return Headers()
+
+    @cached_property
+    def cookies(self) -> list[bytes]:  # type: ignore[override]
+        return []
+
+    @cached_property
+    def received_cookies(self) -> dict[bytes, bytes]:  # type: ignore[override]
+        pairs = [
+            pair.lstrip().partition(b"=")
+            for line in self.requestHeaders.getRawHeaders(b"Cookie") or ()
+            for pair in line.split(b";")
+        ]
+        return {name: value for name, equals, value in pairs if equals}
+
+    @cached_property
+    def args(self) -> dict[bytes, list[bytes]]:  # type: ignore[override]
+        args: dict[bytes, list[bytes]] = parse_qs(self.uri.partition(b"?")[2], 1)
+        if self.method == b"POST" and self.content is not None and self.site._parsePOSTFormSubmission:
+            args.update(self._form())
+        return args
+
+    def _form(self) -> dict[bytes, list[bytes]]:
+        content_type = self.requestHeaders.getRawHeaders(b"Content-Type", [b""])[0]
+        kind = _parseContentType(content_type) if content_type else b""
+        self.content.seek(0)
+        form: dict[bytes, list[bytes]] = {}
+        if kind == b"application/x-www-form-urlencoded":
+            form = parse_qs(self.content.read(), 1)
+        elif kind == b"multipart/form-data":
+            form = _getMultiPartArgs(self.content.read(), content_type)
+        self.content.seek(0)
+        return form
+
+    @cached_property
+    def client(self) -> Any:
+        return self.transport.getPeer()
+
+    @cached_property
+    def host(self) -> Any:
+        return self.transport.getHost()
+
+    def isSecure(self) -> bool:
+        return bool(self.secure or self._forceSSL)
+
+    # -- for the channel
+
+    @property
+    def between_chunks(self) -> bool:
+        """A chunked response has begun, and all that was written of it is on its way."""
+        return self._left == CHUNKED and self._held is None
+
+    def render_whole(self, resource: Any, content: bytes) -> None:
+        """Let an ordinary resource answer, now that the body is here."""
+        self.content = BytesIO(content)
+        self.setHeader(b"Server", version)
+        self.setHeader(b"Date", datetimeToString())
+        self.render_guarded(resource)
+
+    def render_guarded(self, resource: Any) -> None:
+        """L{render}, and 500 if it fails."""
+        try:
+            encoder = getattr(resource, "getEncoder", None)
+            if encoder is not None:
+                self._encoder = encoder(self)
+            self.render(resource)
+        except BaseException:
+            self.processingFailed(Failure())
+
+    def processingFailed(self, reason: Failure) -> Failure:
+        if self.startedWriting or self.channel is None:
+            self._log.failure("a resource failed within its response", reason)
+            self.abort()
+            return reason
+        failed: Failure = super().processingFailed(reason)
+        return failed
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The client is gone; whoever is interested hears of it."""
+        self._disconnected = True
+        self.channel = None
+        producer, self.producer = self.producer, None
+        left, self.on_disconnect = self.on_disconnect, None
+        if left is not None and not self.finished:
+            left(Failure(ClientLeft()))
+        elif producer is not None:
+            producer.stopProducing()
+        notifications, self.notifications = self.notifications, []
+        for waiting in notifications:
+            waiting.errback(reason)
+
+    # -- the response, exactly as given
+
+    def write_head(self, status: int, reason: bytes, fields: Fields, length: Any) -> None:
+        """
+        Write the head: these fields, and what the framing needs.
+
+        It leaves together with what follows in this turn of the reactor; L{registerProducer} and L{flush} send it.
+
+        @param length: of the content, or L{UNKNOWN_LENGTH}, or C{None} where the message has none (HEAD, 204, 304).
+        """
+        self._exact = True
+        self._begin(status, reason, fields, length)
+        channel = self.channel
+        if channel is not None:
+            channel.flush_later(self)
+
+    def write_interim(self, status: int, reason: bytes, fields: Fields) -> None:
+        """Pass on a 1xx response; not to HTTP/1.0 clients, who do not know them, and not after the head."""
+        channel = self.channel
+        if channel is not None and not self.startedWriting and self.clientproto == b"HTTP/1.1":
+            channel.send(response_head(status, reason, fields, None, head_only=False, http11=True, keep_alive=True)[0])
+
+    def write(self, data: bytes) -> None:
+        if self.finished:
+            raise RuntimeError("Request.write called on a request after Request.finish was called.")
+        if self._exact:
+            self._put(data)
+        elif not self._inFakeHead:
+            # The encoder may still change the head.
+            if self._encoder is not None:
+                data = self._encoder.encode(data)
+            self._put_ordinary(data)
+
+    def _put_ordinary(self, data: bytes) -> None:
+        if not self.startedWriting:
+            self._begin_ordinary()
+        self._put(data)
+        self.flush()
+
+    def _put(self, data: bytes) -> None:
+        channel = self.channel
+        if channel is None:
+            return
+        left, size = self._left, len(data)
+        if left >= 0:
+            if size > left:
+                self._log.error("a response for {uri} is longer than its Content-Length", uri=self.uri)
+                self.abort()
+                return
+            self._left = left - size
+        elif left == CHUNKED:
+            if size:
+                data = b"%x\r\n%b\r\n" % (size, data)
+        elif left == NO_CONTENT:
+            data = b""
+        self.sentLength += size
+        held = self._held
+        if held is None:
+            if data:
+                channel.send(data)
+            return
+        held.append(data)
+        if self._left == 0 or size > _HOLD or len(held) > 16:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what is held back of the response's beginning."""
+        held, self._held = self._held, None
+        if held is not None and self.channel is not None:
+            self.channel.send(held[0] if len(held) == 1 else b"".join(held))
+
+    def finish(self, trailers: Sequence[Field] = ()) -> None:
+        """
+        The response is complete. One that is shorter than its head said is broken off instead.
+
+        @param trailers: sent where the response is chunked.
+        """
+        if self.finished:
+            return
+        if self.channel is None:
+            if self._exact:
+                return
+            raise RuntimeError(
+                "Request.finish called on a request after its connection was lost; "
+                "use Request.notifyFinish to keep track of this."
+            )
+        if self._encoder is not None:
+            self._put_ordinary(self._encoder.finish())
+        elif not self.startedWriting:
+            self._begin_ordinary()
+        if self._left > 0:
+            self.abort()
+            return
+        self._end(trailers)
+
+    def _end(self, trailers: Fields) -> None:
+        channel = self.channel
+        if channel is None:
+            return
+        held, self._held = self._held, None
+        tail = trailer_section(trailers) if self._left == CHUNKED else b""
+        if held is not None:
+            channel.send(b"".join(held) + tail)
+        elif tail:
+            channel.send(tail)
+        self.finished = 1
+        self.channel = self.on_disconnect = None
+        if self.producer is not None:
+            self.unregisterProducer()
+        channel.response_ended(self)
+        notifications, self.notifications = self.notifications, []
+        for waiting in notifications:
+            waiting.callback(None)
+
+    def abort(self) -> None:
+        """Break the connection off, so that nobody takes a part for the whole."""
+        channel = self.channel
+        if channel is None:
+            return
+        self.flush()
+        self.channel = self.on_disconnect = None
+        channel.break_off(framed=self._left >= 0 or self._left == CHUNKED)
+
+    def take_over(self, protocol: Any) -> None:
+        """
+        Give the connection to C{protocol}, with the bytes that followed the request.
+
+        For upgrades, after C{write_head(101, ...)}: there is no L{finish}.
+        """
+        self.flush()
+        channel = self.channel
+        self.finished = 1
+        self.channel = self.on_disconnect = None
+        channel.hand_over(protocol)
+
+    # -- twisted.web's way to answer, put into ours
+
+    def _begin(self, status: int, reason: bytes, fields: Fields, length: Any) -> None:
+        if self.startedWriting:
+            raise RuntimeError("the head has been written")
+        channel = self.channel
+        if channel is None:
+            self.startedWriting = 1
+            return
+        http11 = self.clientproto == b"HTTP/1.1"
+        head, self._left, channel.keep_alive = response_head(
+            status,
+            reason,
+            fields,
+            length,
+            head_only=self.method == b"HEAD",
+            http11=http11,
+            keep_alive=channel.may_keep_alive(),
+        )
+        self.startedWriting = 1
+        self.code = status
+        self._held = [head]
+
+    def _begin_ordinary(self) -> None:
+        headers = self.responseHeaders
+        contentless = self.code in (204, 304)
+        if (
+            self.defaultContentType is not None
+            and not contentless
+            and not headers.hasHeader(b"Content-Type")
+            and headers.getRawHeaders(b"Content-Length", [b""])[0] != b"0"
+        ):
+            headers.setRawHeaders(b"Content-Type", [self.defaultContentType])
+        if self.lastModified is not None and not headers.hasHeader(b"Last-Modified"):
+            headers.setRawHeaders(b"Last-Modified", [datetimeToString(self.lastModified)])
+        if self.etag is not None:
+            headers.setRawHeaders(b"ETag", [self.etag])
+        if self.cookies:
+            headers.setRawHeaders(b"Set-Cookie", self.cookies)
+        fields = [(name, value) for name, values in headers.getAllRawHeaders() for value in values]
+        self._begin(self.code, self.code_message, fields, UNKNOWN_LENGTH)
+
+    # -- producers
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        if self.producer is not None:
+            raise ValueError(f"registering producer {producer} before {self.producer} was unregistered")
+        channel = self.channel
+        if channel is None:
+            producer.stopProducing()
+            return
+        self.flush()
+        self.streamingProducer = streaming
+        self.producer = producer if streaming else Pulling(self.site.reactor, producer)
+        if channel.congested:
+            self.producer.pauseProducing()
+
+    def unregisterProducer(self) -> None:
+        producer, self.producer = self.producer, None
+        if isinstance(producer, Pulling):
+            producer.release()

@@ -91,14 +91,25 @@ def makeService(options: Options) -> Service:
     """
     from twisted.internet import reactor
 
-    from .service import make_service
-
     try:
-        service = make_service(reactor, service_options(options, os.environ))
+        service = make_service(reactor, service_options(options, os.environ), worker_count(options["workers"]))
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(1) from None
     return Started(reactor, service, {} if options.parent is None else options.parent)
+
+
+def make_service(reactor: Any, options: Any, workers: int) -> Any:
+    """The service of one process, or the parent of several; each has C{started} and C{stopService}."""
+    if workers == 1:
+        from . import service
+
+        return service.make_service(reactor, options)
+    if ":memory:" in options.database_url or options.database_url == "sqlite://":
+        raise ConfigError("--workers: processes cannot share a database in memory; name a file")
+    from .workers.supervisor import Supervisor
+
+    return Supervisor(reactor, options, workers)
 
 
 def service_options(options: Mapping[str, Any], env: Mapping[str, str]) -> Any:

@@ -19,9 +19,21 @@ from .errors import BodyStopped
 from .message import Field
 
 
+def at_hand(body: IBodyProducer) -> bool:
+    """
+    Whether all of a body is here already: starting it delivers it at once, and nothing can cut it short.
+
+    Who only watches for what may happen on the way need not watch such a body; most answers that are not
+    streamed are. A body says so with an attribute C{at_hand}; one without it is not.
+    """
+    return getattr(body, "at_hand", False)
+
+
 @implementer(IBodyProducer)
 class BytesBody:
     """A body that is at hand whole."""
+
+    at_hand = True
 
     def __init__(self, content: bytes) -> None:
         self._content = content
@@ -108,6 +120,8 @@ class Tap:
         ended, self._ended = self._ended, None
         if ended is not None:
             ended(reason)
+            # What watches holds the body, and the body what watches: without this they wait for the collector.
+            self._seen = None
 
 
 @implementer(IConsumer)

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.python.failure import Failure
+from twisted.web.iweb import IBodyProducer
+from zope.interface import implementer
 
-from ..bodies import Tap
+from ..bodies import Tap, at_hand
 from ..errors import (
     BodyStopped,
     ClientLeft,
@@ -65,8 +67,12 @@ class Account:
     def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
         exchange = _Exchange(self, request.record, self._seconds())
         self._running.add(exchange)
-        if request.body is not None:
-            request.body = Tap(request.body, exchange.received)
+        body = request.body
+        if body is not None:
+            if at_hand(body) and isinstance(body.length, int):
+                request.record.bytes_in = body.length
+            else:
+                request.body = Tap(body, exchange.received)
         responding = inner(request)
         exchange.pending = responding
         return responding.addCallbacks(exchange.head, exchange.failed)
@@ -90,7 +96,7 @@ class _Exchange:
         self.record = record
         self.started = started
         self.pending: Deferred[ApiResponse] | Deferred[None] | None = None
-        self.body: _Counted | None = None
+        self.body: _Counted | _AtHand | None = None
 
     def received(self, data: bytes) -> None:
         self.record.bytes_in += len(data)
@@ -121,7 +127,9 @@ class _Exchange:
             # An answer to HEAD ends with its head; whoever writes it stops the body.
             self.end(None)
         else:
-            response.body = self.body = _Counted(self, response)
+            body = response.body
+            whole = at_hand(body) and isinstance(body.length, int)
+            response.body = self.body = _AtHand(self, body) if whole else _Counted(self, body)
         return response
 
     def failed(self, reason: Failure) -> Failure:
@@ -143,9 +151,8 @@ class _Exchange:
 class _Counted(Tap):
     """The response body, which the exchange can cut."""
 
-    def __init__(self, exchange: _Exchange, response: ApiResponse) -> None:
-        assert response.body is not None
-        super().__init__(response.body, exchange.sent, exchange.end)
+    def __init__(self, exchange: _Exchange, body: IBodyProducer) -> None:
+        super().__init__(body, exchange.sent, exchange.end)
         self._exchange = exchange
         self.started = False
 
@@ -155,6 +162,41 @@ class _Counted(Tap):
         if not producing.called:
             self._exchange.pending = producing
         return producing
+
+
+@implementer(IBodyProducer)
+class _AtHand:
+    """A response body that is there whole: it is sent, or it is not."""
+
+    __slots__ = ("_body", "_exchange", "at_hand", "length", "started")
+
+    def __init__(self, exchange: _Exchange, body: IBodyProducer) -> None:
+        self._exchange: _Exchange | None = exchange
+        self._body = body
+        self.at_hand = True
+        self.length = body.length
+        self.started = False
+
+    def startProducing(self, consumer: IConsumer) -> Deferred[None]:
+        self.started = True
+        producing = self._body.startProducing(consumer)
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            exchange.record.bytes_out = self.length
+            exchange.end(None)
+        return producing
+
+    def pauseProducing(self) -> None:
+        """It is written at once; there is nothing to pause."""
+
+    def resumeProducing(self) -> None:
+        """See L{pauseProducing}."""
+
+    def stopProducing(self) -> None:
+        self._body.stopProducing()
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            exchange.end(Failure(BodyStopped()))
 
 
 def ending_of(error: BaseException | None) -> Ending:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
-from ..bodies import Tap
+from ..bodies import Tap, at_hand
 from ..core.tokens import fault_of, is_well_formed, secret_of
 from ..errors import InvalidToken, MissingToken, TokenRevoked
 
@@ -56,7 +56,7 @@ class Authenticate:
         return responding.addCallback(self._watched, principal)
 
     def _watched(self, response: ApiResponse, principal: Principal) -> ApiResponse:
-        if response.body is not None:
+        if response.body is not None and not at_hand(response.body):
             response.body = _Revocable(response, principal, self._revocations)
         return response
 

@@ -6,7 +6,7 @@ import math
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from ..bodies import Tap
+from ..bodies import Tap, at_hand
 from ..core.breaker import FAILURE_STATUSES, BreakerSettings, Circuit
 from ..errors import BreakerOpen, UpstreamError
 
@@ -62,7 +62,7 @@ class Breaker:
     def _head(self, response: ApiResponse, circuit: Circuit, generation: int) -> ApiResponse:
         if response.status in FAILURE_STATUSES:
             circuit.failed(generation, self._seconds())
-        elif response.body is None:
+        elif response.body is None or at_hand(response.body):
             circuit.succeeded(generation)
         else:
             if circuit.state != "closed":

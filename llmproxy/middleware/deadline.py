@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
-from ..bodies import Tap
+from ..bodies import Tap, at_hand
 from ..errors import ProxyError, RequestBodyTimeout, UpstreamTimeout
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Deadlines:
     def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
         timed = _Timed(self._wheel, request.route.api.timeouts, request.record)
         body = request.body
-        if body is not None and body.length:
+        if body is not None and body.length and not at_hand(body):
             request.body = timed.upload = _TimedUpload(body, timed)
         responding = inner(request)
         # A small body has gone out by now: only what is still awaited gets a place on the wheel.
@@ -105,7 +105,7 @@ class _Timed:
         self._record.upstream_first_byte = self._now() - self._started
         self._phase = ""
         self._awaited = None
-        if response.body is None:
+        if response.body is None or at_hand(response.body):
             self.over()
         else:
             response.body = _TimedBody(response.body, self)

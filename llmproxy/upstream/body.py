@@ -42,6 +42,11 @@ class UpstreamBody:
     # -- for the one who reads
 
     @property
+    def at_hand(self) -> bool:
+        """See L{llmproxy.bodies.at_hand}."""
+        return self._connection is None and self._reason is None and not self._started
+
+    @property
     def started(self) -> bool:
         return self._started
 

@@ -20,9 +20,17 @@ from .exchange import Exchange, may_repeat
 from .faults import translate
 
 if TYPE_CHECKING:
-    from ..wheel import Wheel
+    from ..wheel import Deadline, Wheel
     from .connector import Address
     from .settings import ConnectionSettings
+
+SPARE_FOR = 1.0
+"""
+Seconds that a connection beyond the idle limits is kept all the same.
+
+Under load connections are idle for less than a millisecond; closing what is beyond the limit then
+made 2,800 connections for 6,500 requests of 64 clients.
+"""
 
 Connect = Callable[["Site"], "Deferred[Connection]"]
 """Opens a connection to the origin of a site; the Deferred fires when it can take a request."""
@@ -99,7 +107,7 @@ class Site:
         if self._waiting:
             self._pool.reused += 1
             connection.start(self._waiting.popleft())
-        elif self._pool.closed or len(self.idle) >= self._settings.max_idle_per_host:
+        elif self._pool.closed:
             connection.close()
         else:
             self._pool.keep(self, connection)
@@ -208,6 +216,7 @@ class Pool:
         self._wheel = wheel
         self._sites: dict[Address, Site] = {}
         self._closing: Deferred[None] | None = None
+        self._trimming: Deadline | None = None
 
     def site(self, address: Address) -> Site:
         """The one of C{address}."""
@@ -240,8 +249,28 @@ class Pool:
             connection.deadline = self._wheel.start(timeout, connection.expired)
         else:
             deadline.at = now + timeout
-        if len(self.kept) > self.settings.max_idle:
-            self.drop(next(iter(self.kept)))
+        settings = self.settings
+        if self._trimming is None and (
+            len(site.idle) > settings.max_idle_per_host or len(self.kept) > settings.max_idle
+        ):
+            self._trimming = self._wheel.start(SPARE_FOR, self._trim)
+
+    def _trim(self) -> None:
+        """Close the connections beyond the limits that nobody has needed for L{SPARE_FOR}, the oldest first."""
+        self._trimming = None
+        settings, before = self.settings, self.now() - SPARE_FOR
+        over = False
+        for site in self._sites.values():
+            while len(site.idle) > settings.max_idle_per_host and site.idle[0].idle_since <= before:
+                self.drop(site.idle[0])
+            over = over or len(site.idle) > settings.max_idle_per_host
+        while len(self.kept) > settings.max_idle:
+            oldest = next(iter(self.kept))
+            if oldest.idle_since > before:
+                break
+            self.drop(oldest)
+        if over or len(self.kept) > settings.max_idle:
+            self._trimming = self._wheel.start(SPARE_FOR, self._trim)
 
     def drop(self, connection: Connection) -> None:
         """Close a kept connection."""
@@ -264,6 +293,9 @@ class Pool:
     def close(self) -> Deferred[None]:
         """Cut everything; fires when all connections are closed. Requests fail from now on."""
         self.closed = True
+        if self._trimming is not None:
+            self._trimming.end()
+            self._trimming = None
         reason = Failure(Draining("the proxy is shutting down"))
         for site in self._sites.values():
             site.refuse_waiting(reason)

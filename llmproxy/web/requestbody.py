@@ -62,6 +62,11 @@ class RequestBody:
 
     # -- for the reader
 
+    @property
+    def at_hand(self) -> bool:
+        """See L{llmproxy.bodies.at_hand}."""
+        return self.complete and not self.started and self._failure is None
+
     def startProducing(self, consumer: IConsumer) -> Deferred[None]:
         if self.started:
             raise RuntimeError("a request body can be read once")

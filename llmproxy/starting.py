@@ -10,6 +10,7 @@ in the background too, where twistd's own process waits for the news.
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import sys
 from collections.abc import MutableMapping
@@ -21,6 +22,25 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from .errors import ConfigError
+
+YOUNG_OBJECTS = 50_000
+"""
+New objects before the garbage collector looks for cycles.
+
+An exchange makes no cycles that outlive it, so that Python's own 700 had the collector walk what lives
+long for nothing: that was a tenth of the time, and most of the 99th percentile.
+"""
+
+
+def relieve_collector() -> None:
+    """
+    Take what lives as long as the process from the garbage collector's care, and have it look less often.
+
+    For processes that are the proxy's alone; an application that embeds it decides for itself.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS, 20, 50)
 
 
 class ExitStatus:
@@ -71,6 +91,7 @@ class Started(MultiService):
 
     def _succeeded(self, result: object) -> None:
         os.close(self._terminal)
+        relieve_collector()
         self._tell(b"0")
 
     def _failed(self, reason: Failure) -> None:

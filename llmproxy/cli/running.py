@@ -15,7 +15,7 @@ from twisted.logger import (
 )
 from twisted.python.failure import Failure
 
-from ..starting import explain
+from ..starting import explain, relieve_collector
 
 
 def log_to_stderr(level: LogLevel = LogLevel.info) -> None:
@@ -37,7 +37,7 @@ def run_service(reactor: Any, service: Any) -> int:
         reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
         service.startService()
         started: Deferred[Any] = service.started
-        return started
+        return started.addCallback(lambda _: relieve_collector())
 
     return run_until_failure(reactor, start)
 

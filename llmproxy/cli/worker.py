@@ -11,6 +11,7 @@ from twisted.internet.stdio import StandardIO
 from ..errors import ConfigError
 from ..service import ProxyService, make_service
 from ..sinks.metrics import ProxyMetrics
+from ..starting import relieve_collector
 from ..workers.announcing import Announcing, Hearing
 from ..workers.control import Control, message, packed, unpacked
 
@@ -70,7 +71,11 @@ class Running:
         proxy.told = Announcing(proxy.directory, lambda what, which: self.tell("changed", what=what, which=which))
         proxy.collect_metrics = self._all_metrics
         service.startService()
-        service.started.addCallbacks(lambda _: self.tell("started"), self._failed)
+        service.started.addCallbacks(self._started, self._failed)
+
+    def _started(self, ports: object) -> None:
+        relieve_collector()
+        self.tell("started")
 
     def _failed(self, reason: Any) -> None:
         problems = reason.value.problems if reason.check(ConfigError) else [reason.getTraceback()]

@@ -15,7 +15,7 @@ from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks, succeed
 from twisted.logger import Logger
 
-from .chain import chain
+from .chain import Middleware, chain
 from .errors import Draining, Unavailable
 from .middleware.account import Account
 from .middleware.authenticate import Authenticate
@@ -52,7 +52,8 @@ if TYPE_CHECKING:
     from twisted.web.resource import IResource
 
     from .config import APIConfig
-    from .interfaces import Responder
+    from .core.routing import RoutingTable
+    from .interfaces import IQuota, Responder
     from .message import Api, ApiRequest, ApiResponse
 
 
@@ -194,34 +195,16 @@ class TransparentProxy(Service):
         return PooledClient(self._reactor, ConnectionSettings.of(settings, connect_timeout=connect), wheel=self.wheel)
 
     def _chain(self) -> Responder:
-        """
-        The order is policy; each line says why it stands where it does.
-        """
-        table = self._config.routing_table()
         self.breaker = Breaker(self._reactor)
-        return chain(
+        return standard_chain(
             UpstreamResponder(lambda api: self.clients[api.name]).respond,
-            # exactly one record an exchange, however it ends: it must see everything
-            self.account,
-            # error answers carry CORS fields too; a preflight costs nothing further in
-            Cors(table),
-            # inside cors, outside all that fails: the one place where an error becomes an answer
-            Explain(),
-            # who is running: nothing is begun while stopping or before the database is open
-            _WhileOpen(self),
-            # the API decides dialect, policy, credential and deadlines of all that follows
-            RouteRequest(table),
-            # nothing of a body is read, nothing is spent, before the caller is known
-            Authenticate(self._reactor, self.directory, self.directory),
-            Restrict(),
-            # a refused request uses up nothing
-            Limit(self.quota),
-            # no credential of the client's gets further than this
-            Credential(),
-            # outside the deadlines: a timeout is a failure of upstream, not a cancellation
-            self.breaker,
-            # innermost: times what upstream does, not what we do
-            Deadlines(self.wheel),
+            account=self.account,
+            table=self._config.routing_table(),
+            gate=_WhileOpen(self),
+            authenticate=Authenticate(self._reactor, self.directory, self.directory),
+            quota=self.quota,
+            breaker=self.breaker,
+            wheel=self.wheel,
         )
 
     def _put_metrics(self, root: Root, path: str) -> None:
@@ -253,6 +236,48 @@ class TransparentProxy(Service):
         show = self._metrics.gauge
         show("llmproxy_in_flight", "Exchanges that are running.", lambda: self.account.in_flight)
         show("llmproxy_reactor_lag_seconds", "How late the event loop was at worst since asked.", self.lag.take_worst)
+
+
+def standard_chain(
+    responder: Responder,
+    *,
+    account: Account,
+    table: RoutingTable,
+    gate: Middleware,
+    authenticate: Authenticate,
+    quota: IQuota,
+    breaker: Breaker,
+    wheel: Wheel,
+) -> Responder:
+    """
+    The middlewares around C{responder}. The order is policy; each line says why it stands where it does.
+
+    @param gate: decides whether anything is begun at all.
+    """
+    return chain(
+        responder,
+        # exactly one record an exchange, however it ends: it must see everything
+        account,
+        # error answers carry CORS fields too; a preflight costs nothing further in
+        Cors(table),
+        # inside cors, outside all that fails: the one place where an error becomes an answer
+        Explain(),
+        # nothing is begun while stopping or before the database is open
+        gate,
+        # the API decides dialect, policy, credential and deadlines of all that follows
+        RouteRequest(table),
+        # nothing of a body is read, nothing is spent, before the caller is known
+        authenticate,
+        Restrict(),
+        # a refused request uses up nothing
+        Limit(quota),
+        # no credential of the client's gets further than this
+        Credential(),
+        # outside the deadlines: a timeout is a failure of upstream, not a cancellation
+        breaker,
+        # innermost: times what upstream does, not what we do
+        Deadlines(wheel),
+    )
 
 
 class _Told:

@@ -22,11 +22,12 @@ class Deadline:
         earlier one, end this and start another.
     """
 
-    __slots__ = ("_slot", "at", "passed")
+    __slots__ = ("_slot", "_wheel", "at", "passed")
 
-    def __init__(self, at: float, passed: Callable[[], object]) -> None:
+    def __init__(self, wheel: Wheel, at: float, passed: Callable[[], object]) -> None:
         self.at = at
         self.passed = passed
+        self._wheel = wheel
         self._slot: set[Deadline] | None = None
 
     def end(self) -> None:
@@ -34,12 +35,14 @@ class Deadline:
         if self._slot is not None:
             self._slot.discard(self)
             self._slot = None
+            self._wheel.standing -= 1
 
 
 class Wheel:
     """
     @param resolution: how late a deadline may be noticed, in seconds; it is never early.
     @ivar now: the clock's C{seconds}.
+    @ivar standing: deadlines that can still pass; without any the wheel stands still.
     """
 
     def __init__(self, clock: IReactorTime, resolution: float = 0.1) -> None:
@@ -48,10 +51,11 @@ class Wheel:
         self._slots: dict[int, set[Deadline]] = {}
         self._turning: IDelayedCall | None = None
         self.now = clock.seconds
+        self.standing = 0
 
     def start(self, seconds: float, passed: Callable[[], object]) -> Deadline:
         """Call C{passed} once, C{seconds} from now or up to the resolution later."""
-        deadline = Deadline(self.now() + seconds, passed)
+        deadline = Deadline(self, self.now() + seconds, passed)
         self._place(deadline)
         if self._turning is None:
             self._turning = self._clock.callLater(self._resolution, self._turn)
@@ -59,7 +63,11 @@ class Wheel:
 
     def stop(self) -> None:
         """Forget every deadline and leave no timer behind."""
+        for slot in self._slots.values():
+            for deadline in slot:
+                deadline._slot = None
         self._slots.clear()
+        self.standing = 0
         if self._turning is not None:
             self._turning.cancel()
             self._turning = None
@@ -72,6 +80,7 @@ class Wheel:
             slot = self._slots[number] = set()
         slot.add(deadline)
         deadline._slot = slot
+        self.standing += 1
 
     def _turn(self) -> None:
         self._turning = None
@@ -82,9 +91,13 @@ class Wheel:
             while slot:
                 deadline = slot.pop()
                 deadline._slot = None
+                self.standing -= 1
                 if deadline.at > now:
                     self._place(deadline)
                 else:
                     deadline.passed()
-        if self._slots and self._turning is None:
+        if not self.standing:
+            # Slots of deadlines that were ended are empty.
+            self._slots.clear()
+        elif self._turning is None:
             self._turning = self._clock.callLater(self._resolution, self._turn)

@@ -1,0 +1,228 @@
+"""
+A whole exchange in memory, with both ends held by the test.
+
+What the proxy has between its sockets is the real thing: channel, site, resource, chain, client, pool. The sockets
+are in memory, and time is a L{Clock}: a client's bytes go in here, upstream's come out there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.error import ConnectionAborted, ConnectionDone
+from twisted.internet.interfaces import IPushProducer
+from twisted.internet.task import Clock
+from twisted.python.failure import Failure
+
+from llmproxy.config import APIConfig, APIProviderConfig, TimeoutConfig
+from llmproxy.core.tokens import token_hash
+from llmproxy.interfaces import Responder
+from llmproxy.message import ApiRequest, ApiResponse, Principal, Project, Record, Token
+from llmproxy.middleware.account import Account
+from llmproxy.middleware.authenticate import Authenticate
+from llmproxy.middleware.breaker import Breaker
+from llmproxy.service import standard_chain
+from llmproxy.upstream.client import PooledClient
+from llmproxy.upstream.responder import UpstreamResponder
+from llmproxy.upstream.settings import ConnectionSettings
+from llmproxy.web.proxyresource import ProxyResource
+from llmproxy.web.root import Root
+from llmproxy.web.site import ProxySite
+from llmproxy.wheel import Wheel
+from tests.middleware.fakes import FakeDirectory, FakeQuota, FakeRevocations
+
+SECRET = b"sk-" + b"A" * 22
+KEY = "sk-the-projects-key"
+
+
+class Socket:
+    """
+    The proxy's socket, and the test's hold on its other end.
+
+    @ivar sent: what the proxy has written.
+    @ivar state: C{open}, C{closed} in order, or C{aborted}.
+    @ivar full: the other end takes nothing for now: whoever produces is paused.
+    """
+
+    def __init__(self, protocol: Any, host: str) -> None:
+        self.sent = b""
+        self.state = "open"
+        self.reading = True
+        self.full = False
+        self.disconnecting = False
+        self._producer: IPushProducer | None = None
+        self._protocol = protocol
+        self._host = host
+        self._waiting: list[bytes] = []
+        protocol.makeConnection(self)
+
+    # -- the test's end
+
+    def receive(self, data: bytes) -> None:
+        """The other end sends; what comes while the proxy does not read waits."""
+        self._waiting.append(data)
+        self._deliver()
+
+    def close(self) -> None:
+        """The other end closes."""
+        self._lost(ConnectionDone())
+
+    def fill(self) -> None:
+        """The other end stops reading."""
+        self.full = True
+        if self._producer is not None:
+            self._producer.pauseProducing()
+
+    def drain(self) -> None:
+        """It reads again."""
+        self.full = False
+        if self._producer is not None:
+            self._producer.resumeProducing()
+
+    def take(self) -> bytes:
+        """What was sent since the last time."""
+        sent, self.sent = self.sent, b""
+        return sent
+
+    def _deliver(self) -> None:
+        while self._waiting and self.reading and self.state == "open":
+            self._protocol.dataReceived(self._waiting.pop(0))
+
+    def _lost(self, reason: Exception) -> None:
+        if self.state == "open":
+            self.state = "aborted" if isinstance(reason, ConnectionAborted) else "closed"
+            self._protocol.connectionLost(Failure(reason))
+
+    # -- the proxy's end
+
+    def write(self, data: bytes) -> None:
+        assert isinstance(data, bytes)
+        if self.state == "open":
+            self.sent += data
+
+    def writeSequence(self, pieces: list[bytes]) -> None:
+        self.write(b"".join(pieces))
+
+    def loseConnection(self, *reason: Any) -> None:
+        self.disconnecting = True
+        self._lost(ConnectionDone())
+
+    def abortConnection(self) -> None:
+        self._lost(ConnectionAborted())
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        assert self._producer is None, "two producers"
+        self._producer = producer
+        if self.full:
+            producer.pauseProducing()
+
+    def unregisterProducer(self) -> None:
+        self._producer = None
+
+    def pauseProducing(self) -> None:
+        self.reading = False
+
+    def resumeProducing(self) -> None:
+        self.reading = True
+        self._deliver()
+
+    def stopProducing(self) -> None:
+        self.loseConnection()
+
+    def getPeer(self) -> IPv4Address:
+        return IPv4Address("TCP", self._host, 40_000)
+
+    def getHost(self) -> IPv4Address:
+        return IPv4Address("TCP", "192.0.2.1", 80)
+
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        """Sockets in memory delay nothing."""
+
+    def setTcpKeepAlive(self, enabled: bool) -> None:
+        """Nor do they fall asleep."""
+
+
+class _Open:
+    def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
+        return inner(request)
+
+
+class Exchange:
+    """
+    A proxy with one API, whose upstream is the test.
+
+    @ivar upstream: the proxy's connections to upstream, in the order in which they were opened.
+    @ivar records: of the exchanges that have ended.
+    """
+
+    def __init__(self, timeouts: TimeoutConfig | None = None, **api: Any) -> None:
+        self.clock = Clock()
+        self.clock.advance(1000)
+        self.wheel = Wheel(self.clock)
+        values: dict[str, Any] = {
+            "base_url": "http://192.0.2.9",
+            "allowed_endpoints": ["/v1"],
+            "allowed_methods": ["GET", "POST", "HEAD"],
+            "timeouts": timeouts or TimeoutConfig(),
+        }
+        config = APIConfig({"api": APIProviderConfig(**{**values, **api})}, "api")
+        self.upstream: list[Socket] = []
+        self.records: list[Record] = []
+        self.revocations = FakeRevocations()
+        self.quota = FakeQuota()
+        self.client_pool = PooledClient(
+            self.clock, ConnectionSettings(proxy_from_environment=False), wheel=self.wheel, endpoint_for=self._endpoint
+        )
+        self.account = Account(self.clock, self.records.append)
+        principal = Principal(Token("t", token_hash(SECRET), "sk-…", "p", None), Project("p", "one", KEY))
+        respond = standard_chain(
+            UpstreamResponder(lambda api: self.client_pool).respond,
+            account=self.account,
+            table=config.routing_table(),
+            gate=_Open(),
+            authenticate=Authenticate(self.clock, FakeDirectory({SECRET: principal}), self.revocations),
+            quota=self.quota,
+            breaker=Breaker(self.clock),
+            wheel=self.wheel,
+        )
+        self.site = ProxySite(Root(ProxyResource(self.clock.seconds, respond)), reactor=self.clock, wheel=self.wheel)
+
+    def client(self) -> Socket:
+        """A connection of a client."""
+        address = IPv4Address("TCP", "192.0.2.7", 40_000)
+        return Socket(self.site.buildProtocol(address), "192.0.2.7")
+
+    def turn(self, seconds: float = 0.0) -> None:
+        """Let the reactor turn, and time pass."""
+        self.clock.advance(0)
+        if seconds:
+            for _ in range(round(seconds / 0.05)):
+                self.clock.advance(0.05)
+
+    def _endpoint(self, host: str, port: int) -> Any:
+        return _Endpoint(self)
+
+    def idle(self) -> bool:
+        """Whether nothing is left of any exchange: nothing runs, no deadline stands but those of kept connections."""
+        return self.account.in_flight == 0 and self.quota.balance >= 0 and not self.revocations.watches
+
+
+class _Endpoint:
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+
+    def connect(self, factory: Any) -> Deferred[Any]:
+        protocol = factory.buildProtocol(IPv4Address("TCP", "192.0.2.9", 80))
+        self._exchange.upstream.append(Socket(protocol, "192.0.2.9"))
+        return succeed(protocol)
+
+
+def a_request(path: bytes = b"/v1/x", *fields: bytes, body: bytes | None = None, method: bytes = b"") -> bytes:
+    """A request with the token."""
+    lines = [(method or (b"GET" if body is None else b"POST")) + b" " + path + b" HTTP/1.1", b"Host: proxy"]
+    lines += [b"Authorization: Bearer " + SECRET, *fields]
+    if body is not None:
+        lines.append(b"Content-Length: %d" % len(body))
+    return b"\r\n".join([*lines, b"", body or b""])

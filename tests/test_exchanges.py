@@ -1,0 +1,188 @@
+"""Whole exchanges, from the bytes of a client to the bytes of upstream and back, in memory."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from llmproxy.config import TimeoutConfig
+
+from .harness import KEY, SECRET, Exchange, Socket, a_request
+
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+STREAM = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+SEEN = (
+    b"GET /v1/x HTTP/1.1\r\nHost: 192.0.2.9\r\nAuthorization: Bearer " + KEY.encode() + b"\r\nX-Request-ID: r-1\r\n"
+    b"Via: 1.1 llmproxy\r\n\r\n"
+)
+
+
+class ExchangeTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.exchange = Exchange()
+        self.client = self.exchange.client()
+
+    def streaming(self) -> Socket:
+        """An exchange in the middle of its answer; upstream's end."""
+        self.client.receive(a_request())
+        self.exchange.turn()
+        [upstream] = self.exchange.upstream
+        upstream.receive(STREAM + b"3\r\none\r\n")
+        self.exchange.turn()
+        self.assertTrue(self.client.sent.endswith(b"3\r\none\r\n"))
+        return upstream
+
+    def test_there_and_back(self) -> None:
+        """A request reaches upstream with the project's key, and the answer comes back as it is."""
+        self.client.receive(a_request(b"/v1/x", b"X-Request-ID: r-1"))
+        self.exchange.turn()
+        [upstream] = self.exchange.upstream
+        self.assertEqual(upstream.take(), SEEN)
+        upstream.receive(ANSWER)
+        self.exchange.turn()
+        self.assertEqual(
+            self.client.take(),
+            b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nVia: 1.1 llmproxy\r\nX-Request-ID: r-1\r\n\r\nok",
+        )
+        [record] = self.exchange.records
+        self.assertEqual((record.ended, record.status, record.bytes_out), ("complete", 200, 2))
+        self.assertTrue(self.exchange.idle())
+
+    def test_upload_while_it_arrives(self) -> None:
+        """Upstream has the beginning of an upload before the client has sent its end."""
+        request = a_request(body=b"x" * 100_000)
+        self.client.receive(request[:-50_000])
+        self.exchange.turn()
+        [upstream] = self.exchange.upstream
+        self.assertGreater(upstream.sent.count(b"x"), 40_000)
+        self.client.receive(request[-50_000:])
+        self.exchange.turn()
+        self.assertEqual(upstream.sent.count(b"x" * 100_000), 1)
+
+    def test_nothing_is_read_before_the_caller_is_known(self) -> None:
+        """The body of a stranger's request stays in the network."""
+        request = a_request(body=b"x" * 1_000_000).replace(SECRET, b"sk-" + b"B" * 22)
+        self.client.receive(request[:1000])
+        self.exchange.turn()
+        self.assertEqual(self.exchange.upstream, [])
+        self.assertEqual(self.exchange.records, [])
+
+    def test_slow_client_slows_upstream(self) -> None:
+        """A client that does not read has upstream not read from either."""
+        upstream = self.streaming()
+        self.client.fill()
+        self.assertFalse(upstream.reading)
+        upstream.receive(b"3\r\ntwo\r\n")
+        self.assertNotIn(b"two", self.client.sent)
+        self.client.drain()
+        self.assertIn(b"two", self.client.sent)
+
+    def test_slow_upstream_slows_the_client(self) -> None:
+        """An upstream that takes no more of an upload has the client not read from."""
+        request = a_request(body=b"x" * 1_000_000)
+        self.client.receive(request[:200_000])
+        self.exchange.turn()
+        [upstream] = self.exchange.upstream
+        upstream.fill()
+        self.client.receive(b"x" * 50_000)
+        self.client.receive(b"x" * 50_000)
+        self.exchange.turn()
+        self.assertFalse(self.client.reading)
+        upstream.drain()
+        self.assertTrue(self.client.reading)
+
+    def test_client_leaves(self) -> None:
+        """In the head or in the body: upstream's connection is closed at once, and one record says so."""
+        for answer in (b"", STREAM + b"3\r\none\r\n"):
+            exchange = Exchange()
+            client = exchange.client()
+            client.receive(a_request())
+            exchange.turn()
+            [upstream] = exchange.upstream
+            upstream.receive(answer)
+            exchange.turn()
+            client.close()
+            exchange.turn()
+            self.assertNotEqual(upstream.state, "open")
+            self.assertEqual([record.ended for record in exchange.records], ["client_left"])
+            self.assertTrue(exchange.idle())
+
+    def test_upstream_dies(self) -> None:
+        """In the body: the client's connection is broken off, without the end that would make a part look whole."""
+        self.streaming().close()
+        self.exchange.turn()
+        self.assertNotEqual(self.client.state, "open")
+        self.assertFalse(self.client.sent.endswith(b"0\r\n\r\n"))
+        self.assertEqual([record.ended for record in self.exchange.records], ["upstream_failed"])
+
+    def test_revoked(self) -> None:
+        """A running stream is cut when its token is revoked."""
+        upstream = self.streaming()
+        self.exchange.revocations.revoke()
+        self.exchange.turn()
+        self.assertEqual((upstream.state != "open", self.client.state != "open"), (True, True))
+        self.assertEqual([record.ended for record in self.exchange.records], ["revoked"])
+
+    def test_long_stream(self) -> None:
+        """A stream that talks for an hour is not cut by a timeout of seconds."""
+        exchange = Exchange(TimeoutConfig(response_header=5.0, silence=10.0))
+        client = exchange.client()
+        client.receive(a_request())
+        exchange.turn(3)
+        [upstream] = exchange.upstream
+        upstream.receive(STREAM)
+        for _ in range(400):
+            exchange.clock.advance(9.0)
+            upstream.receive(b"3\r\none\r\n")
+        upstream.receive(b"0\r\n\r\n")
+        exchange.turn()
+        self.assertEqual([record.ended for record in exchange.records], ["complete"])
+
+    def test_no_timer_is_left(self) -> None:
+        """When clients and upstream are gone, no delayed call is."""
+        upstream = self.streaming()
+        upstream.receive(b"0\r\n\r\n")
+        self.exchange.turn()
+        self.client.close()
+        self.exchange.client_pool.close()
+        self.exchange.turn(1.0)
+        self.assertEqual(self.exchange.clock.getDelayedCalls(), [])
+
+    @settings(max_examples=40, deadline=None)
+    @given(st.data())
+    def test_any_split(self, data: st.DataObject) -> None:
+        """However the network cuts the bytes of both sides, the same bytes come out."""
+        exchange = Exchange()
+        client = exchange.client()
+        body = b"some content, more than a little\r\n\r\n0\r\n\r\n"
+        for piece in pieces(data, a_request(b"/v1/x", b"X-Request-ID: r-1", body=body)):
+            client.receive(piece)
+            exchange.turn()
+        [upstream] = exchange.upstream
+        self.assertTrue(upstream.sent.endswith(b"\r\n\r\n" + body), upstream.sent)
+        answer = STREAM + b"5\r\nhello\r\n7;x=1\r\n world!\r\n0\r\nX-T: 1\r\n\r\n"
+        for piece in pieces(data, answer):
+            upstream.receive(piece)
+            exchange.turn()
+        head, _, rest = client.sent.partition(b"\r\n\r\n")
+        self.assertIn(b"Transfer-Encoding: chunked", head)
+        self.assertEqual(dechunked(rest), (b"hello world!", b"X-T: 1\r\n\r\n"))
+        self.assertEqual([record.ended for record in exchange.records], ["complete"])
+
+
+def pieces(data: st.DataObject, whole: bytes) -> list[bytes]:
+    """C{whole}, cut at places that hypothesis chooses."""
+    cuts = sorted(data.draw(st.sets(st.integers(1, len(whole) - 1), max_size=8)))
+    return [whole[a:b] for a, b in zip([0, *cuts], [*cuts, len(whole)], strict=True)]
+
+
+def dechunked(rest: bytes) -> tuple[bytes, bytes]:
+    """Content and trailer section of a chunked body."""
+    content = b""
+    while True:
+        size, _, rest = rest.partition(b"\r\n")
+        length = int(size, 16)
+        if not length:
+            return content, rest
+        content, rest = content + rest[:length], rest[length + 2 :]

@@ -23,6 +23,7 @@ from .middleware.breaker import Breaker
 from .middleware.cors import Cors
 from .middleware.credential import Credential
 from .middleware.deadline import Deadlines
+from .middleware.debug import DebugFields
 from .middleware.explain import Explain
 from .middleware.limit import Limit
 from .middleware.restrict import Restrict
@@ -266,6 +267,7 @@ def standard_chain(
         gate,
         # the API decides dialect, policy, credential and deadlines of all that follows
         RouteRequest(table),
+        *([DebugFields()] if any(api.debug_fields for api in table.apis) else []),
         # nothing of a body is read, nothing is spent, before the caller is known
         authenticate,
         Restrict(),

@@ -15,9 +15,11 @@ class RoutingTable:
     The default API is at C{/}, each one also at C{/<name>/}.
 
     @param default: the name of the API at C{/}; C{None} for none.
+    @ivar apis: all of them.
     """
 
     def __init__(self, apis: Sequence[Api], default: str | None) -> None:
+        self.apis = tuple(apis)
         self._by_name = {api.name.encode(): api for api in apis}
         self._default = None if default is None else self._by_name[default.encode()]
 

@@ -9,6 +9,15 @@ from .harness import UPSTREAM_KEY, ProxyTestCase, get, post
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
+PIECES = [b"%7e", b"%2F", b"b%2fc", b"+", b"=", b"&", b"?", b"'", b"(", b"~", b"!", b"*", b":", b"@", b"$", b",", b"Z"]
+
+
+def generated_field(chance: random.Random, number: int) -> bytes:
+    """A field line whose name has an odd case and whose value has odd bytes."""
+    name = bytes(chance.choices(b"aBcD-", k=5)) + b"%d" % number
+    return name + b": " + bytes(chance.choices(b"xyz ,;=\xe9", k=9)).strip()
+
+
 def head_and_body(message: bytes) -> tuple[list[bytes], bytes]:
     head, _, body = message.partition(b"\r\n\r\n")
     return head.split(b"\r\n"), body
@@ -127,6 +136,42 @@ class RequestTests(ProxyTestCase):
             [line for line in lines if line.lower().startswith(b"x-request-id")], [b"X-Request-ID: mine-1"]
         )
         self.assertEqual(self.records[0].request_id, "mine-1")
+
+    async def test_generated(self) -> None:
+        """Many generated requests: whatever targets, fields, framing and splits, upstream sees the same bytes."""
+        chance = random.Random(11)
+        client = await self.client()
+        wire = None
+        for number in range(40):
+            target = b"/v1/%d/a" % number + b"".join(chance.choices(PIECES, k=9))
+            fields = [generated_field(chance, at) for at in range(chance.randrange(8))]
+            body = chance.randbytes(chance.choice([0, 1, 30, 70_000]))
+            head = [
+                b"POST " + target + b" HTTP/1.1",
+                b"Host: h",
+                b"Authorization: Bearer " + self.secret.encode(),
+                *fields,
+            ]
+            if chance.random() < 0.5:
+                head.append(b"Content-Length: %d" % len(body))
+                sent = body
+            else:
+                head.append(b"Transfer-Encoding: chunked")
+                sent = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (body[:10], body[10:]) if part)
+                sent += b"0\r\n\r\n"
+            message = b"\r\n".join([*head, b"", b""]) + sent
+            cut = chance.randrange(len(message))
+            client.send(message[:cut])
+            client.send(message[cut:])
+            wire = wire or await self.upstream.wire()
+            await wire.until(lambda wire=wire, body=body: complete(wire.received, body))  # type: ignore[misc]
+            lines, _ = head_and_body(wire.received)
+            self.assertEqual(lines[0], head[0])
+            seen = [line for line in lines[3:] if not line.startswith((b"Via: ", b"X-Request-ID: "))]
+            self.assertEqual(seen, head[3:])
+            wire.received = b""
+            wire.send(OK)
+            await client.until(lambda count=number + 1: client.received.count(b"\r\n\r\nok") == count)  # type: ignore[misc]
 
 
 class ResponseTests(ProxyTestCase):

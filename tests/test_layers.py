@@ -1,0 +1,107 @@
+"""Who imports whom: arrows point down only, and nothing installs a reactor by being imported."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "llmproxy"
+
+LAYERS = (
+    {"message", "errors", "__init__"},
+    {"core"},
+    {"interfaces", "providers"},
+    {"chain", "bodies", "wheel"},
+    {"web", "middleware", "upstream", "cache", "store", "ledger", "sinks"},
+    {"tap", "service", "cli", "config", "bench", "workers", "starting", "demo"},
+)
+"""From the bottom up; docs/architecture.md shows the same, the other way round."""
+
+SIBLINGS = LAYERS[4]
+"""Parts that meet in C{interfaces} and do not import each other."""
+
+REACTOR = {"tap", "cli"}
+"""Who may import the global reactor."""
+
+CORE_MAY_IMPORT = {"twisted.web.iweb"}
+"""L{UNKNOWN_LENGTH} is a constant; everything else of Twisted does something."""
+
+
+def modules() -> Iterator[tuple[Path, str]]:
+    """Every module of the package, with the part that it belongs to."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        yield path, path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def imports(path: Path) -> Iterator[tuple[int, str]]:
+    """The line and the full name of everything that a module imports, wherever in it."""
+    inside = path.relative_to(ROOT).with_suffix("").parts
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                base = ".".join([*inside[: len(inside) - node.level], *([base] if base else [])])
+            yield from ((node.lineno, f"{base}.{alias.name}") for alias in node.names)
+
+
+def level(part: str) -> int:
+    for number, layer in enumerate(LAYERS):
+        if part in layer:
+            return number
+    raise LookupError(f"{part} belongs to no layer: name it in LAYERS and in docs/architecture.md")
+
+
+class LayerTests(SynchronousTestCase):
+    def test_arrows_point_down(self) -> None:
+        """No part imports one that is above it, and no sibling another."""
+        wrong = []
+        for path, part in modules():
+            for line, name in imports(path):
+                words = name.split(".")
+                if words[0] != "llmproxy" or len(words) < 2 or words[1] == "__version__":
+                    continue
+                other = words[1]
+                if level(other) > level(part) or (other != part and {part, other} <= SIBLINGS):
+                    wrong.append(f"{path.relative_to(ROOT)}:{line}: {part} imports {other}")
+        self.assertEqual(wrong, [])
+
+    def test_core_is_pure(self) -> None:
+        """The rules know nothing of Twisted."""
+        wrong = []
+        for path, part in modules():
+            if part not in ("core", "providers"):
+                continue
+            for line, name in imports(path):
+                if name.split(".")[0] in ("twisted", "treq", "zope") and name.rpartition(".")[0] not in CORE_MAY_IMPORT:
+                    wrong.append(f"{path.relative_to(ROOT)}:{line}: {name}")
+        self.assertEqual(wrong, [])
+
+    def test_reactor(self) -> None:
+        """Only the entry points of a process take the global reactor; all others are given one."""
+        wrong = [
+            f"{path.relative_to(ROOT)}:{line}"
+            for path, part in modules()
+            for line, name in imports(path)
+            if name == "twisted.internet.reactor" and part not in REACTOR
+        ]
+        self.assertEqual(wrong, [])
+
+    def test_importing_installs_nothing(self) -> None:
+        """Whoever imports all of it can still choose a reactor."""
+        names = [
+            ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+            for path, _ in modules()
+            if "migrations" not in path.parts
+        ]
+        script = f"import sys, importlib\nfor name in {names!r}: importlib.import_module(name)\n"
+        script += "sys.exit('twisted.internet.reactor' in sys.modules)"
+        ended = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+        self.assertEqual((ended.returncode, ended.stderr), (0, ""))

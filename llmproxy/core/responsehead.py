@@ -26,8 +26,8 @@ def response_head(
     @param keep_alive: the connection may be kept.
     @return: the bytes; how many bytes of content are to follow, or L{CHUNKED}, L{UNTIL_CLOSE}, L{NO_CONTENT}; whether
         the connection is kept afterwards.
-    @raise ValueError: for a field that would end its line before its end, and for a C{Content-Length} that contradicts
-        C{length}.
+    @raise ValueError: for a field that would end its line before its end, and for a C{Content-Length} that is no
+        number or contradicts C{length} or another one.
     """
     if status < 200 or status == 204 or status == 304:
         length = None
@@ -39,6 +39,10 @@ def response_head(
             if low == b"content-length":
                 # RFC 9110 section 8.6: not in a 1xx or 204.
                 if status < 200 or status == 204:
+                    continue
+                if stated is not None:
+                    if stated != value:
+                        raise ValueError("two different Content-Length fields")
                     continue
                 stated = value
             elif low == b"transfer-encoding":
@@ -53,10 +57,10 @@ def response_head(
         left = length
         if stated is None:
             lines.append(b"Content-Length: %d\r\n" % length)
-        elif stated != b"%d" % length:
+        elif _size(stated) != length:
             raise ValueError("Content-Length contradicts the length of the body")
     elif stated is not None:
-        left = int(stated)
+        left = _size(stated)
     elif http11:
         left = CHUNKED
         lines.append(b"Transfer-Encoding: chunked\r\n")
@@ -76,6 +80,13 @@ def trailer_section(trailers: Fields) -> bytes:
     if not trailers:
         return b"0\r\n\r\n"
     return _joined([b"0\r\n", *map(_line, trailers)])
+
+
+def _size(stated: bytes) -> int:
+    # int() alone takes signs and underscores too.
+    if not stated.isdigit():
+        raise ValueError("Content-Length is not a number")
+    return int(stated)
 
 
 def _line(field: Field) -> bytes:

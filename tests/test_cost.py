@@ -1,0 +1,92 @@
+"""
+What a small exchange costs, in calls: a number that does not depend on the machine.
+
+It rises when somebody adds work to the path of every request. Who does so for a good reason raises the ceiling
+in the same commit, and says why.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+from types import FrameType
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from .harness import Exchange, a_request
+
+MOST_CALLS = 500
+"""Python and C calls for one small POST, from the client's bytes to its answer (CPython 3.11: 475)."""
+
+MOST_STREAM_CALLS = 26
+"""The same for one event of a stream (CPython 3.11: 23)."""
+
+REQUEST = a_request(
+    b"/v1/chat/completions",
+    b"Content-Type: application/json",
+    b"Accept: application/json",
+    b"User-Agent: OpenAI/Python",
+    body=b'{"model":"demo","messages":[{"role":"user","content":"Hello there"}]}',
+)
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 20\r\n\r\n" + b"x" * 20
+EVENT = b"9\r\ndata: 1\n\n\r\n"
+
+
+class Calls:
+    """Counts the calls of a block."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __enter__(self) -> Calls:
+        sys.setprofile(self._see)
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        sys.setprofile(None)
+
+    def _see(self, frame: FrameType, event: str, argument: Any) -> None:
+        self.count += event in ("call", "c_call")
+
+
+class CostTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.exchange = Exchange()
+        self.client = self.exchange.client()
+        self.once()
+
+    def once(self) -> None:
+        self.client.receive(REQUEST)
+        self.exchange.upstream[0].receive(ANSWER)
+
+    def test_small_request(self) -> None:
+        """A small POST makes no more calls than it did."""
+        self.once()
+        with Calls() as calls:
+            for _ in range(10):
+                self.once()
+        self.assertEqual(len(self.exchange.upstream), 1)
+        self.assertEqual({record.ended for record in self.exchange.records}, {"complete"})
+        self.assertLessEqual(calls.count / 10, MOST_CALLS)
+
+    def test_event(self) -> None:
+        """Nor does an event of a stream."""
+        self.client.receive(REQUEST)
+        [upstream] = self.exchange.upstream
+        upstream.receive(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + EVENT)
+        upstream.receive(EVENT)
+        with Calls() as calls:
+            for _ in range(10):
+                upstream.receive(EVENT)
+        self.assertLessEqual(calls.count / 10, MOST_STREAM_CALLS)
+
+    def test_no_cycles(self) -> None:
+        """An exchange leaves nothing to the garbage collector."""
+        gc.collect()
+        gc.disable()
+        self.addCleanup(gc.enable)
+        for _ in range(50):
+            self.once()
+        self.exchange.records.clear()
+        self.assertLess(gc.collect(), 50)

@@ -93,6 +93,8 @@ class Inherited:
         port: Any = self._adopt(factory)
         # Twisted removes the path of a socket that it stops serving; this one is the parent's.
         port.connectionLost = _without_unlink(port)
+        # And it shuts such a socket down, for all who have it; for adopted TCP sockets it knows better (Twisted 26.10).
+        port._shouldShutdown = False
         return port
 
     def _adopt(self, factory: Any) -> Any:

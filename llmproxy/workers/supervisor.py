@@ -152,6 +152,7 @@ class Supervisor(Service):
         self._failures = [0] * count
         self._started_at = [0.0] * count
         self._questions = 0
+        self._serving = False
         self.workers: list[Worker | None] = [None] * count
         self.started: Deferred[None] = Deferred()
         self.restarts = 0
@@ -159,7 +160,11 @@ class Supervisor(Service):
     def startService(self) -> None:
         super().startService()
         opening: Deferred[Any] = Deferred.fromCoroutine(self._open())
-        opening.addCallbacks(self.started.callback, self.started.errback)
+        opening.addCallbacks(self._opened, self.started.errback)
+
+    def _opened(self, result: None) -> None:
+        self._serving = True
+        self.started.callback(None)
 
     async def _open(self) -> None:
         for description in self._options.listen:
@@ -185,7 +190,8 @@ class Supervisor(Service):
             return
         reason.trap(ProcessDone, ProcessTerminated)
         number = worker.number
-        if not self.started.called:
+        if not self._serving:
+            # It is wrong from the start: another one would be as well.
             return
         steady = self.clock.seconds() - self._started_at[number] >= STEADY
         self._failures[number] = 1 if steady else self._failures[number] + 1

@@ -1,0 +1,77 @@
+"""Tests for L{llmproxy.workers.sockets}."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.endpoints import TCP4ClientEndpoint, UNIXClientEndpoint
+from twisted.internet.protocol import Factory
+from twisted.internet.task import deferLater
+from twisted.trial.unittest import TestCase
+
+from llmproxy.errors import ConfigError
+from llmproxy.workers.sockets import Inherited, open_held, open_port
+from tests.integration.harness import Wire
+
+
+class Greeting(Wire):
+    def connectionMade(self) -> None:
+        self.send(b"hello")
+
+
+class SocketsTests(TestCase):
+    async def held(self, description: str) -> Any:
+        held = await open_held(reactor, description)
+        self.addCleanup(held.port.stopListening)
+        return held
+
+    async def test_held(self) -> None:
+        """A held socket accepts nobody: a connection waits for a worker, and is served by the first that comes."""
+        held = await self.held("tcp:0:interface=127.0.0.1")
+        wire: Any = Wire()
+        port = held.port.getHost().port
+        await TCP4ClientEndpoint(reactor, "127.0.0.1", port).connect(Factory.forProtocol(lambda: wire))
+        await deferLater(reactor, 0.05)
+        self.assertEqual(wire.received, b"")
+        worker = Inherited(reactor, held.fd, held.family)
+        served: Any = await open_port(worker, held.description, Factory.forProtocol(Greeting))
+        await wire.until_received(b"hello")
+        wire.close()
+        await wire.until_closed()
+        await served.stopListening()
+
+    async def test_path_stays(self) -> None:
+        """A worker that stops does not take the path of a Unix socket from those that go on."""
+        path = os.path.abspath(self.mktemp())
+        held = await self.held(f"unix:{path}")
+        for _ in range(2):
+            served: Any = await open_port(
+                Inherited(reactor, held.fd, held.family), held.description, Factory.forProtocol(Greeting)
+            )
+            wire: Any = Wire()
+            await UNIXClientEndpoint(reactor, path).connect(Factory.forProtocol(lambda wire=wire: wire))
+            await wire.until_received(b"hello")
+            wire.close()
+            await wire.until_closed()
+            await served.stopListening()
+            self.assertTrue(os.path.exists(path))
+
+    async def test_in_use(self) -> None:
+        """A port that is taken, and a description that is none, are one line each."""
+        taken = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(taken.close)
+        for description, words in (
+            (f"tcp:{taken.getsockname()[1]}:interface=127.0.0.1", "cannot listen: Address already in use"),
+            ("nonsense", "not an endpoint"),
+            ("tcp:port", "not an endpoint"),
+        ):
+            try:
+                await open_port(reactor, description, Factory())
+            except ConfigError as error:
+                self.assertIn(words, str(error))
+                self.assertIn(description, str(error))
+            else:
+                self.fail(description)

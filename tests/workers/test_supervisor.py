@@ -1,0 +1,166 @@
+"""Tests for L{llmproxy.workers.supervisor}; tests/integration/test_workers.py has real processes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.error import ProcessDone, ProcessTerminated
+from twisted.internet.task import Clock
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from llmproxy.errors import ConfigError
+from llmproxy.service import ServiceOptions
+from llmproxy.sinks.metrics import ProxyMetrics
+from llmproxy.workers.control import message, packed
+from llmproxy.workers.supervisor import ANSWER_WITHIN, STEADY, Supervisor, Worker
+
+
+class Process:
+    """A process that the test is."""
+
+    def __init__(self, protocol: Worker, fds: dict[int, Any]) -> None:
+        self.protocol = protocol
+        self.fds = fds
+        self.pid = 4242
+        self.told: list[bytes] = []
+        self.signals: list[str] = []
+        protocol.makeConnection(self)
+
+    def writeToChild(self, fd: int, data: bytes) -> None:
+        assert fd == 0
+        self.told.append(data)
+
+    def signalProcess(self, name: str) -> None:
+        self.signals.append(name)
+        self.die(9)
+
+    def say(self, kind: str, **values: Any) -> None:
+        self.protocol.childDataReceived(3, message(kind, **values))
+
+    def die(self, signal: int = 0) -> None:
+        reason = ProcessTerminated(signal=signal) if signal else ProcessDone(0)
+        self.protocol.processEnded(Failure(reason))
+
+
+class Reactor(Clock):
+    def __init__(self) -> None:
+        super().__init__()
+        self.processes: list[Process] = []
+
+    def spawnProcess(self, protocol: Worker, executable: str, args: Any, env: Any, childFDs: dict[int, Any]) -> None:
+        self.arguments = args
+        self.processes.append(Process(protocol, childFDs))
+
+
+def options() -> ServiceOptions:
+    return ServiceOptions(
+        apis=None,  # type: ignore[arg-type]
+        management_token="management-canary",
+        encryption_key=b"key-canary" * 3,
+        database_url="sqlite:///x",
+        listen=[],
+        drain_seconds=5.0,
+    )
+
+
+class SupervisorTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.reactor = Reactor()
+        self.supervisor = Supervisor(self.reactor, options(), 2)
+        self.supervisor.startService()
+
+    def started(self) -> tuple[Process, Process]:
+        self.reactor.processes[0].say("started")
+        first, second = self.reactor.processes
+        second.say("started")
+        self.successResultOf(self.supervisor.started)
+        return first, second
+
+    def test_first_one_first(self) -> None:
+        """The others start when the first one serves: it has migrated the database by then."""
+        self.assertEqual(len(self.reactor.processes), 1)
+        self.reactor.processes[0].say("started")
+        self.assertEqual(len(self.reactor.processes), 2)
+        self.assertNoResult(self.supervisor.started)
+
+    def test_no_secret_in_arguments(self) -> None:
+        """What everybody can read of a process tells no secret."""
+        shown = " ".join(self.reactor.arguments)
+        self.assertNotIn("canary", shown)
+
+    def test_cannot_start(self) -> None:
+        """What a worker says is wrong is what the parent says, and nothing is started again and again."""
+        self.reactor.processes[0].say("failed", problems=["database x: cannot open"])
+        self.reactor.processes[0].die(1)
+        error = self.failureResultOf(self.supervisor.started, ConfigError).value
+        self.assertEqual(str(error), "database x: cannot open")
+        self.reactor.advance(60)
+        self.assertEqual(len(self.reactor.processes), 1)
+
+    def test_replaced(self) -> None:
+        """A worker that dies is replaced; one that keeps dying is replaced less and less often."""
+        self.started()
+        waits = []
+        for _ in range(4):
+            self.reactor.processes[-1].die(9)
+            waits.append(self.reactor.getDelayedCalls()[0].getTime() - self.reactor.seconds())
+            self.reactor.advance(waits[-1])
+            self.reactor.processes[-1].say("started")
+        self.assertEqual([round(wait, 3) for wait in waits], [0.1, 0.2, 0.4, 0.8])
+        self.assertEqual((self.supervisor.restarts, len(self.reactor.processes)), (4, 6))
+
+    def test_steady_again(self) -> None:
+        """One that has served for a while is replaced at once, whatever was before."""
+        self.started()
+        for _ in range(3):
+            self.reactor.processes[-1].die(9)
+            self.reactor.advance(1)
+            self.reactor.processes[-1].say("started")
+        self.reactor.advance(STEADY)
+        self.reactor.processes[-1].die(9)
+        [call] = self.reactor.getDelayedCalls()
+        self.assertAlmostEqual(call.getTime() - self.reactor.seconds(), 0.1)
+
+    def test_changes(self) -> None:
+        """What one worker changes is told to the others, and not back to it."""
+        first, second = self.started()
+        told = len(first.told)
+        first.say("changed", what="token", which="t-1")
+        self.assertEqual(second.told[-1], message("changed", what="token", which="t-1"))
+        self.assertEqual(len(first.told), told)
+
+    def test_metrics(self) -> None:
+        """The numbers of all add up; a worker that does not answer is left out after a second."""
+        first, _ = self.started()
+        asking = self.supervisor.all_metrics()
+        numbers = ProxyMetrics(5.0)
+        numbers.request_count = 3
+        first.say("metrics", number=1, metrics=packed(numbers.plain()))
+        self.assertNoResult(asking)
+        self.reactor.advance(ANSWER_WITHIN)
+        total = self.successResultOf(asking)
+        self.assertEqual((total.request_count, total.started_at), (3, 5.0))
+
+    def test_stops_one_after_another(self) -> None:
+        """One worker drains while the others serve; all of them have one limit together."""
+        first, second = self.started()
+        stopping = self.supervisor.stopService()
+        self.assertEqual(first.told[-1], message("stop", seconds=5.0))
+        self.assertNotIn(b"stop", second.told[-1])
+        self.reactor.advance(2)
+        first.die()
+        self.assertEqual(second.told[-1], message("stop", seconds=3.0))
+        second.die()
+        self.successResultOf(stopping)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        self.assertEqual(len(self.reactor.processes), 2)
+
+    def test_stuck(self) -> None:
+        """One that does not end is killed."""
+        first, second = self.started()
+        stopping = self.supervisor.stopService()
+        self.reactor.advance(5.0 + 10.0)
+        self.assertEqual(first.signals, ["KILL"])
+        second.die()
+        self.successResultOf(stopping)

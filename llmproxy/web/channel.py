@@ -15,8 +15,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet import tcp
-from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocol, IPushProducer, ISSLTransport
+from twisted.internet.interfaces import (
+    IHalfCloseableProtocol,
+    IProtocol,
+    IPushProducer,
+    ISSLTransport,
+    ITCPTransport,
+)
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.iweb import UNKNOWN_LENGTH
@@ -38,7 +43,7 @@ from .departure import Departure
 from .refusal import refusal_response
 from .request import ProxyRequest
 from .requestbody import RequestBody
-from .sending import sender_for
+from .sending import sender_for, unsent
 
 if TYPE_CHECKING:
     from ..core.http11 import Head
@@ -90,6 +95,7 @@ class LlhttpChannel:
     _reading = True
     _phase = _IDLE
     _since = 0.0
+    _unsent = 0
     _deadline: Deadline | None = None
     _departure: Departure | None = None
     _delegate: Any = None
@@ -118,7 +124,7 @@ class LlhttpChannel:
     def connectionMade(self) -> None:
         transport = self.transport
         self.secure = ISSLTransport.providedBy(transport)
-        self._plain = isinstance(transport, tcp.Connection) and not self.secure
+        self._plain = ITCPTransport.providedBy(transport) and not self.secure
         if self.secure:
             self.dataReceived = self._negotiated  # type: ignore[method-assign]
         if self._plain:
@@ -262,6 +268,10 @@ class LlhttpChannel:
         try:
             resource = self.site.getResourceFor(request)
         except Exception:
+            if head.length:
+                # Nobody reads its body, and what is not read must not be taken for a request.
+                self._client_keeps = False
+                self._broken = True
             request.processingFailed(Failure())
             return
         streams = getattr(resource, "streams_body", False)
@@ -526,7 +536,7 @@ class LlhttpChannel:
             return _NOTHING
         if self._request is not None:
             return _NOTHING
-        return _HEAD if self._buffer else _IDLE
+        return _HEAD if self._buffer and not self.congested else _IDLE
 
     def _tick(self) -> None:
         wait = self._beat
@@ -541,6 +551,9 @@ class LlhttpChannel:
             self._deadline = self.site.wheel.start(wait, self._tick)
 
     def _overdue(self) -> None:
+        if self._phase in (_IDLE, _CLOSING) and self._taking():
+            self._since = self._now()
+            return
         if self._phase == _HEAD:
             self._refuse(too_slow("request head took too long"))
         elif self._phase == _CLOSING:
@@ -554,6 +567,12 @@ class LlhttpChannel:
             self._refuse(too_slow("request body took too long"))
         self._settle()
 
+    def _taking(self) -> bool:
+        """Whether the client is still taking what was written: something of it has left since the last look."""
+        left = unsent(self.transport)
+        before, self._unsent = self._unsent, left
+        return 0 < left != before
+
     def _stop_timers(self) -> None:
         if self._deadline is not None:
             self._deadline.end()
@@ -563,6 +582,7 @@ class LlhttpChannel:
 
 def _without_empty_lines(data: bytes) -> bytes:
     """RFC 9112 section 2.2: empty lines before the request line are passed over."""
-    while data.startswith(b"\r\n"):
-        data = data[2:]
-    return data
+    at = 0
+    while data.startswith(b"\r\n", at):
+        at += 2
+    return data[at:]

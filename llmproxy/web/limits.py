@@ -20,7 +20,9 @@ class Limits:
     @ivar head_time: from the first byte of a head to its last; 408.
     @ivar body_silence: between two pieces of a body that is wanted; 408.
     @ivar idle: between two requests; longer than the 60 s of common load balancers, which should be the ones to close.
-    @ivar closing: until a client has taken what was written before the close; then the connection is reset.
+        A client that still takes the response before is not idle.
+    @ivar closing: in which a client takes nothing of what was written before the close, or does not close although it
+        has taken all; then the connection is reset.
     @ivar connections: in all; 503.
     @ivar connections_per_client: of one address; 503. C{None} is without limit: behind a load balancer all
         clients have the same.

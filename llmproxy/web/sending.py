@@ -8,6 +8,9 @@ next turn, and takes the wish back: three system calls for one. Where nothing is
 from __future__ import annotations
 
 from collections.abc import Callable
+from fcntl import ioctl
+from sys import byteorder
+from termios import TIOCOUTQ
 from typing import Any
 
 from twisted.internet import tcp
@@ -45,3 +48,20 @@ def sender_for(transport: Any) -> Callable[[bytes], None]:
         transport.write(data[sent:] if isinstance(sent, int) and sent > 0 else data)
 
     return send
+
+
+def unsent(transport: Any) -> int:
+    """
+    Bytes that were written and that the peer's system does not have yet, where that can be known.
+
+    Twisted tells when all is sent; who waits for a slow peer wants to know whether there is less than before.
+    """
+    size: int = sum(map(len, getattr(transport, "_appSendBuffer", ())))
+    # TLS hides the transport below it.
+    below = getattr(transport, "transport", transport)
+    size += len(getattr(below, "dataBuffer", b"")) - getattr(below, "offset", 0) + getattr(below, "_tempDataLen", 0)
+    try:
+        return size + int.from_bytes(ioctl(transport.getHandle(), TIOCOUTQ, bytes(4)), byteorder)
+    except (OSError, ValueError):
+        # Closed, or of a kind that does not tell.
+        return size

@@ -54,7 +54,8 @@ class UpstreamResponder:
     A stock treq client keeps neither order nor case of fields, decodes gzip and holds cookies; with
     L{PooledClient} nothing of that happens. One of these belongs to one configuration: it remembers the APIs.
 
-    @param client_for: the client of an API: ours, or anything with treq's C{HTTPClient.request}.
+    @param client_for: the client of an API: ours, or anything with treq's C{HTTPClient.request}. A stock treq client
+        keeps cookies and sends them with whoever's request is next: it is for tests, and for a single tenant.
     @param pseudonym: what C{Via} calls this proxy, RFC 9110 section 7.6.3.
     """
 

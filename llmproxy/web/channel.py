@@ -171,7 +171,6 @@ class LlhttpChannel:
             return
         self._ended = True
         self._reading = False
-        self.keep_alive = False
         request = self._request
         if self._closing or request is None or self._framing is not None:
             self._leave()
@@ -220,7 +219,14 @@ class LlhttpChannel:
             self.break_off(framed=False)
         finally:
             self._looping = False
+        if self._ended and self._delegate is None and not self._closing:
+            self._leave_unfinished()
         self._settle()
+
+    def _leave_unfinished(self) -> None:
+        """Leave if what was begun cannot be completed: its rest will not come."""
+        if self._framing is not None or (self._request is None and not self.congested):
+            self._leave()
 
     def _step(self) -> bool:
         """Take one thing from the buffer; false if nothing can be taken now."""
@@ -262,7 +268,7 @@ class LlhttpChannel:
 
     def _dispatch(self, head: Head) -> None:
         self._request = request = ProxyRequest(self, head)
-        self._client_keeps = self.keep_alive = head.keep_alive and not self._ended
+        self._client_keeps = self.keep_alive = head.keep_alive
         self._expected = head.expects
         self._called = True
         try:
@@ -366,7 +372,7 @@ class LlhttpChannel:
 
         RFC 9112 section 9.3: not, if more of the body is to come than is worth reading.
         """
-        if not self._client_keeps or self._ended or self._broken or self.site.closing:
+        if not self._client_keeps or self._broken or self.site.closing or self._said_all():
             return False
         framing, body = self._framing, self._body
         if framing is None:
@@ -377,6 +383,10 @@ class LlhttpChannel:
         if body is None or (body.started and not body.stopped):
             return True
         return self._worth_reading(framing)
+
+    def _said_all(self) -> bool:
+        """The client sends no more, and has sent no further request."""
+        return self._ended and b"\r\n\r\n" not in self._buffer
 
     def _worth_reading(self, framing: SizedReader | ChunkedReader | None) -> bool:
         """Whether the rest of a body that nobody wants is small enough to be read, only to keep the connection."""
@@ -393,7 +403,7 @@ class LlhttpChannel:
         framing, body = self._framing, self._body
         if body is not None and framing is not None:
             body.stopProducing()
-        if not self.keep_alive or self._ended or self._expected or not self._worth_reading(framing):
+        if not self.keep_alive or self._said_all() or self._expected or not self._worth_reading(framing):
             self._close()
         if not self._looping:
             if self._buffer:

@@ -534,6 +534,30 @@ class HalfClosedTests(SynchronousTestCase):
         self.assertTrue(client.received.replace(CONTINUE, b"").endswith(b"\r\n\r\nok"))
         self.assertEqual((resource.seen[0].left, client.ended), ([], "closed"))
 
+    def test_pipelined(self) -> None:
+        """All that it asked for before it closed is answered."""
+        client = Client(resource := Streaming())
+        client.send(get(b"/a") + get(b"/b") + get(b"/c")[:-1])
+        client.transport.end()
+        client.run()
+        for number in range(2):
+            self.assertNotIn(b"Connection: close", client.received)
+            resource.seen[number].answer(b"%d" % number)
+            client.run()
+        self.assertIn(b"Connection: close", client.received)
+        self.assertEqual((client.received.count(b"200 OK"), client.ended), (2, "closed"))
+
+    def test_pipelined_body(self) -> None:
+        """But not what it had only begun to send."""
+        client = Client(resource := Streaming())
+        client.send(get(b"/a") + post(b"abc", target=b"/b")[:-1])
+        client.transport.end()
+        client.run()
+        resource.seen[0].answer()
+        client.run()
+        self.assertEqual((client.received.count(b"200 OK"), client.ended), (1, "closed"))
+        resource.seen[1].left[0].trap(ClientLeft)
+
     def test_idle(self) -> None:
         """One that waits for nothing is let go at once."""
         client = Client(Whole())

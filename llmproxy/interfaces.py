@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
-from .message import ApiRequest, ApiResponse, Principal, Project, Record, Token
+from .message import ApiRequest, ApiResponse, Page, Principal, Project, Record, Token
 
 if TYPE_CHECKING:
     from .core.caching.entry import Entry, Found
@@ -88,6 +88,20 @@ class ITokenStore(Interface):
     def list(project_id: str | None = None) -> Deferred[list[Token]]:
         """All of them, or one project's, newest first."""
 
+    def page(
+        limit: int, after: str | None = None, *, project_id: str | None = None, is_active: bool | None = None
+    ) -> Deferred[Page[Token]]:
+        """
+        At most C{limit} of them, newest first, by keyset: as cheap at the end of the list as at its beginning.
+
+        A token that is created while somebody pages is seen or not, and moves no other.
+
+        @param after: the C{after} of the page before.
+        @param project_id: only those of one project.
+        @param is_active: only active ones, or only revoked ones.
+        @raise ValueError: C{after} is not one that a page gave out, or C{limit} is below 1; at once.
+        """
+
     def update(
         token_id: str, *, is_active: bool | None = None, max_requests: int | None = None, unlimited: bool = False
     ) -> Deferred[Token | None]:
@@ -108,6 +122,13 @@ class IProjectStore(Interface):
 
     def list() -> Deferred[list[Project]]:
         """All of them, by name."""
+
+    def page(limit: int, after: str | None = None, *, is_active: bool | None = None) -> Deferred[Page[Project]]:
+        """
+        At most C{limit} of them, by name (as bytes of UTF-8), likewise by keyset; see L{ITokenStore.page}.
+
+        @raise ValueError: likewise.
+        """
 
     def update(
         project_id: str, *, name: str | None = None, api_key: str | None = None, is_active: bool | None = None

@@ -9,7 +9,7 @@ L{twisted.web.http_headers.Headers} keeps none of the three.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from attrs import define, field, frozen
 
@@ -158,6 +158,22 @@ class Token:
     created_at: float = 0.0
     last_used_at: float | None = None
     cache_hit_count: int = 0
+
+
+T = TypeVar("T")
+
+
+@frozen
+class Page(Generic[T]):
+    """
+    Some rows of a list.
+
+    @ivar after: what asks for the rows behind these; C{None} if there are none. It is opaque, ASCII without
+        spaces, tells nothing secret, and stays good when rows come or go.
+    """
+
+    items: list[T]
+    after: str | None = None
 
 
 @frozen(eq=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, literal, select
+from sqlalchemy import func, literal, not_, select
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 from twisted.internet.defer import Deferred
@@ -13,7 +13,8 @@ from zope.interface import implementer
 
 from ..errors import DuplicateName
 from ..interfaces import IProjectStore
-from ..message import Project
+from ..message import Page, Project
+from .paging import check_limit, paged, position, read_position
 from .schema import Moment, projects
 from .secrets import KeyRing, Undecipherable
 
@@ -56,6 +57,20 @@ class ProjectStore:
     def list(self) -> Deferred[list[Project]]:
         query = select(projects).order_by(projects.c.name)
         return self._database.read(lambda connection: [self._project(row) for row in connection.execute(query)])
+
+    def page(self, limit: int, after: str | None = None, *, is_active: bool | None = None) -> Deferred[Page[Project]]:
+        check_limit(limit)
+        query = select(projects).order_by(projects.c.name).limit(limit + 1)
+        if after is not None:
+            query = query.where(projects.c.name > read_position(after, str)[0])
+        if is_active is not None:
+            query = query.where(projects.c.is_active if is_active else not_(projects.c.is_active))
+
+        def page(connection: Connection) -> Page[Project]:
+            found = [self._project(row) for row in connection.execute(query)]
+            return paged(found, limit, lambda project: position(project.name))
+
+        return self._database.read(page)
 
     def update(
         self, project_id: str, *, name: str | None = None, api_key: str | None = None, is_active: bool | None = None

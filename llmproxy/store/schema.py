@@ -15,7 +15,7 @@ from sqlalchemy.types import TypeDecorator
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
 
-HEAD = "0001"
+HEAD = "0002"
 """
 The revision that this program needs.
 
@@ -44,6 +44,24 @@ settings = Table(
     Column("name", String(64), primary_key=True),
     Column("value", Text, nullable=False),
 )
+
+counters = Table(
+    "counters",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+
+changes = Table(
+    "changes",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("what", String(16), nullable=False),
+    Column("which", String(64), nullable=False),
+    Column("origin", String(32), nullable=False),
+    Column("made_at", Moment, nullable=False),
+)
+"""What L{llmproxy.store.changes} writes and reads."""
 
 projects = Table(
     "projects",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, null, select
+from sqlalchemy import func, not_, null, select
 from sqlalchemy.engine import Connection
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from ..interfaces import ITokenStore
-from ..message import Token
+from ..message import Page, Token
+from .paging import behind, check_limit, paged, position, read_position
 from .projects import activity
 from .schema import tokens
 
@@ -60,6 +61,26 @@ class TokenStore:
             query = query.where(tokens.c.project_id == project_id)
         return self._database.read(lambda connection: [Token(*row) for row in connection.execute(query)])
 
+    def page(
+        self, limit: int, after: str | None = None, *, project_id: str | None = None, is_active: bool | None = None
+    ) -> Deferred[Page[Token]]:
+        check_limit(limit)
+        last = None if after is None else read_position(after, int, str)
+        query = select(*_COLUMNS).order_by(tokens.c.created_at.desc(), tokens.c.id.desc())
+        if project_id is not None:
+            query = query.where(tokens.c.project_id == project_id)
+        if is_active is not None:
+            query = query.where(tokens.c.is_active if is_active else not_(tokens.c.is_active))
+
+        def page(connection: Connection) -> Page[Token]:
+            found = query
+            if last is not None:
+                found = query.where(behind(connection, tokens.c.created_at, tokens.c.id, last[0], last[1]))
+            rows = connection.execute(found.limit(limit + 1))
+            return paged([Token(*row) for row in rows], limit, _position)
+
+        return self._database.read(page)
+
     def update(
         self,
         token_id: str,
@@ -91,6 +112,10 @@ class TokenStore:
             return revoked, total or 0
 
         return self._database.run(change)
+
+
+def _position(token: Token) -> str:
+    return position(round(token.created_at * 1_000_000), token.id)
 
 
 def _one(connection: Connection, condition: Any) -> Token | None:

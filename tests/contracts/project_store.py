@@ -96,6 +96,33 @@ class ProjectStoreContract:
             self.done(self.projects.create(project(name, name=name)))
         assert [each.name for each in self.done(self.projects.list())] == ["a", "b", "c"]
 
+    def test_pages(self) -> None:
+        """Pages make the list, in the order of bytes on every database, each project once."""
+        names = ["b", "a", "C", "é", "a b", "c", "日本", "Z"]
+        for number, name in enumerate(names):
+            self.done(self.projects.create(project(f"p{number}", name=name, is_active=number != 0)))
+        found: list[str] = []
+        after = None
+        while True:
+            page = self.done(self.projects.page(3, after))
+            assert len(page.items) <= 3
+            found += [each.name for each in page.items]
+            after = page.after
+            if after is None:
+                break
+        assert found == sorted(names)
+        assert found == [each.name for each in self.done(self.projects.list())]
+        assert [each.name for each in self.done(self.projects.page(9, is_active=False)).items] == ["b"]
+
+    def test_bad_page(self) -> None:
+        """What was never handed out is an error, not a guess."""
+        for after in ("", "x", "WzFd", "WyJcdTAwMDAiXQ"):
+            try:
+                self.projects.page(1, after)
+            except ValueError:
+                continue
+            raise AssertionError(after)
+
     def test_update(self) -> None:
         """Only what is named changes, and the date of the change."""
         self.done(self.projects.create(project()))

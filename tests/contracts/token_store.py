@@ -9,6 +9,7 @@ from zope.interface.verify import verifyObject
 
 from llmproxy.interfaces import ITokenStore
 from llmproxy.store.database import Database
+from llmproxy.store.paging import position
 
 from ..store.databases import NOW, clock_at, project, token
 
@@ -54,6 +55,67 @@ class TokenStoreContract:
             self.done(self.tokens.create(token(name, owner, created_at=NOW - age)))
         assert [each.id for each in self.done(self.tokens.list())] == ["b", "c", "a"]
         assert [each.id for each in self.done(self.tokens.list("p1"))] == ["b", "a"]
+
+    def pages(self, limit: int, **filters: Any) -> list[list[str]]:
+        """The ids of all pages."""
+        found: list[list[str]] = []
+        after = None
+        while True:
+            page = self.done(self.tokens.page(limit, after, **filters))
+            found.append([each.id for each in page.items])
+            after = page.after
+            if after is None:
+                return found
+
+    def test_pages(self) -> None:
+        """Pages make the list, newest first, each token once, also where many were made in the same moment."""
+        for number in range(7):
+            self.done(self.tokens.create(token(f"t{number}", created_at=NOW - number // 3)))
+        assert self.pages(3) == [["t2", "t1", "t0"], ["t5", "t4", "t3"], ["t6"]]
+        assert self.pages(7) == [["t2", "t1", "t0", "t5", "t4", "t3", "t6"]]
+        assert self.pages(1)[-2:] == [["t3"], ["t6"]]
+
+    def test_filtered_pages(self) -> None:
+        """Of one project, active or revoked; none at all is one empty page."""
+        for number in range(6):
+            self.done(self.tokens.create(token(f"t{number}", f"p{1 + number % 2}", is_active=number > 2)))
+        assert self.pages(2, project_id="p1") == [["t4", "t2"], ["t0"]]
+        assert self.pages(2, is_active=True) == [["t5", "t4"], ["t3"]]
+        assert self.pages(9, is_active=False, project_id="p2") == [["t1"]]
+        assert self.pages(9, project_id="nobody") == [[]]
+
+    def test_a_page_goes_on_when_rows_come(self) -> None:
+        """A token that is made while somebody pages moves no other one."""
+        for number in range(4):
+            self.done(self.tokens.create(token(f"t{number}", created_at=NOW - number)))
+        page = self.done(self.tokens.page(2))
+        self.done(self.tokens.create(token("new", created_at=NOW + 1)))
+        rest = self.done(self.tokens.page(2, page.after))
+        assert ([each.id for each in rest.items], rest.after) == (["t2", "t3"], None)
+
+    def test_bad_page(self) -> None:
+        """What was never handed out is an error, not a guess; nothing of it reaches the database."""
+        before = self.database.statements
+        bad = ("", "x", "é", "bm8", "WzEsMl0", "WyIxIiwiMiJd", "W1tbW1tb", "WzEsIlx1ZDgwMCJd", "W" * 9000)
+        for after in (*bad, position(2**63, "x"), position(1, "\0"), position(True, "x"), position(1)):
+            try:
+                self.tokens.page(1, after)
+            except ValueError as error:
+                assert str(error) == "after: expected what the page before gave"
+            else:
+                raise AssertionError(after)
+        for limit in (0, -1):
+            try:
+                self.tokens.page(limit)
+            except ValueError:
+                continue
+            raise AssertionError(limit)
+        assert self.database.statements == before
+
+    def test_ids_are_exact(self) -> None:
+        """Another case is another token."""
+        self.done(self.tokens.create(token("t1")))
+        assert self.done(self.tokens.get("T1")) is None
 
     def test_revocation_is_dated_once(self) -> None:
         """Revoking twice keeps the first date; activating clears it."""

@@ -1,0 +1,66 @@
+"""What the statements that change counters do, whatever the database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llmproxy.core.quotas import Grant, Settlement
+from llmproxy.errors import TokenInactive, TokenNotFound
+from llmproxy.store.database import Database
+
+from ..store.databases import NOW, project, token
+
+
+class UsageContract:
+    """Mixed into a test case that says how to C{open} a database."""
+
+    def open(self) -> Database:
+        raise NotImplementedError
+
+    def done(self, deferred: Any) -> Any:
+        return self.successResultOf(deferred)  # type: ignore[attr-defined]
+
+    def setUp(self) -> None:
+        self.database = self.open()
+        self.done(self.database.projects.create(project()))
+
+    def lease(self, token_id: str = "t1", wanted: int = 1, used: int = 0, released: int = 0) -> Grant:
+        settlement = Settlement(token_id, used, released, None)
+        return self.done(self.database.usage.lease(settlement, wanted, 128))
+
+    def issue(self, **changes: object) -> None:
+        self.done(self.database.tokens.create(token(**changes)))  # type: ignore[arg-type]
+
+    def test_lease(self) -> None:
+        """What is leased is gone for others until it is handed back."""
+        self.issue(max_requests=10)
+        assert self.lease(wanted=7) == Grant(7)
+        assert self.lease(wanted=7) == Grant(3)
+        assert self.lease() == Grant(0, held_elsewhere=True)
+        assert self.lease(used=8, released=10, wanted=7) == Grant(2)
+
+    def test_spent(self) -> None:
+        """What was written down is gone for good."""
+        self.issue(max_requests=2)
+        self.lease(wanted=2)
+        assert self.lease(used=2, released=2) == Grant(0)
+
+    def test_refused(self) -> None:
+        """A token that is unknown or revoked gets no lease, and the reason."""
+        self.issue(is_active=False, max_requests=5)
+        assert self.lease() == Grant(0, TokenInactive)
+        assert self.lease("x") == Grant(0, TokenNotFound)
+
+    def test_no_limit(self) -> None:
+        """A token that has just lost its limit is leased as much as one may hold."""
+        self.issue()
+        assert self.lease(wanted=500) == Grant(128)
+
+    def test_settle(self) -> None:
+        """Many tokens are written down in one transaction; an unknown one harms nobody."""
+        self.issue()
+        self.issue(token_id="t2", last_used_at=NOW + 9)
+        batch = [Settlement(each, 2, 0, NOW + 1) for each in ("t2", "gone", "t1")]
+        self.done(self.database.usage.settle(batch))
+        found = [self.done(self.database.tokens.get(each)) for each in ("t1", "t2")]
+        assert [(each.request_count, each.last_used_at) for each in found] == [(2, NOW + 1), (2, NOW + 9)]

@@ -1,0 +1,56 @@
+"""The contracts of the stores, on each of the three databases."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from llmproxy.store.database import Database
+
+from ..contracts.project_store import ProjectStoreContract
+from ..contracts.token_store import TokenStoreContract
+from ..contracts.usage import UsageContract
+from .databases import clean_database, opened_at
+
+
+class _Opens:
+    """Says how to C{open} a database for a contract."""
+
+    kind: str
+    clock: Any = None
+
+    def open(self) -> Database:
+        return opened_at(self, clean_database(self, self.kind), clock=self.clock)
+
+
+class _Postgresql(_Opens):
+    kind = "postgresql"
+
+
+class _Mysql(_Opens):
+    kind = "mysql"
+
+
+class PostgresqlProjectStoreTests(_Postgresql, ProjectStoreContract, SynchronousTestCase):
+    """PostgreSQL."""
+
+
+class MysqlProjectStoreTests(_Mysql, ProjectStoreContract, SynchronousTestCase):
+    """MariaDB."""
+
+
+class PostgresqlTokenStoreTests(_Postgresql, TokenStoreContract, SynchronousTestCase):
+    """PostgreSQL."""
+
+
+class MysqlTokenStoreTests(_Mysql, TokenStoreContract, SynchronousTestCase):
+    """MariaDB."""
+
+
+class PostgresqlUsageTests(_Postgresql, UsageContract, SynchronousTestCase):
+    """PostgreSQL."""
+
+
+class MysqlUsageTests(_Mysql, UsageContract, SynchronousTestCase):
+    """MariaDB."""

@@ -10,11 +10,17 @@ from .. import __version__
 
 COMMANDS = {
     "check": "Validate a configuration without starting.",
+    "completion": "Print what makes a shell complete commands.",
     "demo-upstream": "Serve an OpenAI-shaped upstream of our own.",
+    "project": "Projects: create, list, change, deactivate.",
     "quickstart": "Start a working proxy with nothing else needed.",
     "serve": "Serve the APIs of a configuration, in the foreground.",
+    "token": "Tokens: create, list, change, revoke, rotate.",
     "version": "Print the versions of llmproxy and of what it stands on.",
 }
+
+ALIASES = {"manage": "The commands under the names that they had elsewhere."}
+"""Commands that the help does not list."""
 
 
 class Lazy(click.Group):
@@ -24,7 +30,7 @@ class Lazy(click.Group):
         return sorted(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
+        if cmd_name not in COMMANDS and cmd_name not in ALIASES:
             return None
         module = import_module(f"llmproxy.cli.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
@@ -37,8 +43,14 @@ class Lazy(click.Group):
 
 @click.command(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="llmproxy")
-def cli() -> None:
+@click.option("--manage-api-base-url", metavar="URL", help="Where the proxy is, for commands that ask it.")
+def cli(manage_api_base_url: str | None) -> None:
     """A transparent reverse proxy for LLM APIs.
 
     Under twistd the proxy is started with: twistd -n llmproxy --config apis.yaml
+
+    \b
+    Commands end with 0 when all is done, 1 for an error, 2 for an error of use, 3 if
+    something was not found, 4 if the server refused, 5 if it cannot be reached or
+    cannot answer for now, 6 for a conflict with what is there.
     """

@@ -86,6 +86,7 @@ class Quickstart:
         secret = await self._token(service, key)
         host: Any = ports[0].getHost()
         address = f"http://{f'[{self._host}]' if ':' in self._host else self._host}:{host.port}"
+        self._data.keep("address", address)
         click.echo(instructions(address, secret, base_url, self._data.path, bool(self._openai_key)))
         return secret
 

@@ -1,0 +1,42 @@
+"""C{llmproxy manage …}: the names that those who come from the reference have in their scripts."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+_GROUPS = ("project", "token", "cache", "audit")
+
+
+class _Named(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_GROUPS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _GROUPS:
+            return None
+        try:
+            group: click.Group = import_module(f"llmproxy.cli.{cmd_name}").command
+        except ModuleNotFoundError:
+            return None
+        if cmd_name == "token":
+            group.add_command(_generate(group), "generate")
+        return group
+
+
+def _generate(group: click.Group) -> click.Command:
+    """C{token create}, hidden under another name."""
+    from copy import copy
+
+    made = copy(group.commands["create"])
+    made.name, made.hidden = "generate", True
+    return made
+
+
+@click.command(cls=_Named, hidden=True)
+def command() -> None:
+    """The same as without `manage`: llmproxy project, llmproxy token, llmproxy cache, llmproxy audit.
+
+    `manage token generate` is `token create`.
+    """

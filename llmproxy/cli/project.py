@@ -1,0 +1,164 @@
+"""C{llmproxy project}."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from .connecting import management_options
+from .management import Management, segment
+from .secretinput import secret_of_options
+from .showing import Output, moment
+
+COLUMNS = ("ID", "Name", "API Key", "Active", "Created", "Updated")
+
+_name = click.option("--name", help="What people call it; no two projects have the same.")
+_key = click.option(
+    "--api-key",
+    "--openai-key",
+    "api_key",
+    is_flag=False,
+    flag_value="",
+    metavar="-",
+    help="- reads the upstream key from standard input; without a value it is asked for. [UPSTREAM_API_KEY]",
+)
+_key_file = click.option("--api-key-file", metavar="FILE", help="Holds the upstream key.")
+
+
+@click.group()
+def command() -> None:
+    """Projects: an upstream key, and the tokens that spend it.
+
+    \b
+    Examples:
+      llmproxy project create --name team-a --api-key-file key.txt
+      llmproxy project list
+      llmproxy project deactivate 0f8c… --revoke-tokens
+    """
+
+
+@command.command("list")
+@management_options
+def list_projects(api: Management, output: Output) -> None:
+    """List all projects, by name."""
+    projects = [project for page in api.pages("/projects") for project in page]
+    output.table(projects, COLUMNS, (_row(project) for project in projects), "There are no projects.")
+
+
+@command.command("get")
+@click.argument("project_id")
+@management_options
+def get_project(api: Management, output: Output, project_id: str) -> None:
+    """Show one project."""
+    show(output, api.get(_path(project_id)))
+
+
+@command.command("create")
+@_name
+@_key
+@_key_file
+@management_options
+def create_project(
+    api: Management, output: Output, name: str | None, api_key: str | None, api_key_file: str | None
+) -> None:
+    """Create a project. Its key is read from a file, standard input or a prompt, never from the command line.
+
+    \b
+    Examples:
+      llmproxy project create --name team-a --api-key-file key.txt
+      pass show openai | llmproxy project create --name team-a --api-key - --json
+    """
+    if not name:
+        raise click.UsageError("--name is needed")
+    key = secret_of_options(api_key, api_key_file, "UPSTREAM_API_KEY", "api-key", "Upstream API key")
+    show(output, api.post("/projects", {"name": name, "api_key": key}))
+
+
+@command.command("update")
+@click.argument("project_id")
+@_name
+@_key
+@_key_file
+@click.option("--active/--inactive", "is_active", default=None, help="An inactive project's tokens are refused.")
+@management_options
+def update_project(
+    api: Management,
+    output: Output,
+    project_id: str,
+    name: str | None,
+    api_key: str | None,
+    api_key_file: str | None,
+    is_active: bool | None,
+) -> None:
+    """Change the name, the upstream key or the activity of a project; what is not given stays as it is.
+
+    \b
+    Examples:
+      llmproxy project update 0f8c… --name team-b
+      llmproxy project update 0f8c… --api-key-file new-key.txt
+    """
+    change: dict[str, Any] = {"name": name, "is_active": is_active}
+    if api_key is not None or api_key_file is not None:
+        change["api_key"] = secret_of_options(api_key, api_key_file, "", "api-key", "Upstream API key")
+    change = {field: value for field, value in change.items() if value is not None}
+    if not change:
+        raise click.UsageError("nothing to change: give --name, --api-key, --api-key-file, --active or --inactive")
+    show(output, api.patch(_path(project_id), change))
+
+
+@command.command("activate")
+@click.argument("project_id")
+@management_options
+def activate_project(api: Management, output: Output, project_id: str) -> None:
+    """Let a project's tokens in again; revoked ones stay revoked."""
+    show(output, api.patch(_path(project_id), {"is_active": True}))
+
+
+@command.command("deactivate")
+@click.argument("project_id")
+@click.option("--revoke-tokens", is_flag=True, help="Revoke all of its tokens too: that cannot be undone at once.")
+@management_options
+def deactivate_project(api: Management, output: Output, project_id: str, revoke_tokens: bool) -> None:
+    """Refuse a project's tokens, and end the streams that they have running."""
+    change: dict[str, Any] = {"is_active": False}
+    if revoke_tokens:
+        change["revoke_tokens"] = True
+    show(output, api.patch(_path(project_id), change))
+
+
+@command.command("revoke-tokens")
+@click.argument("project_id")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@management_options
+def revoke_tokens(api: Management, output: Output, project_id: str, yes: bool) -> None:
+    """Revoke all tokens of a project."""
+    if not yes:
+        click.confirm(f"Revoke all tokens of project {project_id}?", abort=True, err=True)
+    counts = api.post(_path(project_id) + "/tokens/revoke")
+    words = f"{counts['revoked_count']} of {counts['total_tokens']} tokens revoked"
+    output.say(f"{words}; {counts['already_revoked_count']} were revoked before.", counts)
+
+
+@command.command("delete", hidden=True)
+@click.argument("project_id")
+@management_options
+def delete_project(api: Management, output: Output, project_id: str) -> None:
+    """Projects are deactivated, not deleted: the server says so."""
+    output.say("Deleted.", api.delete(_path(project_id)))
+
+
+def show(output: Output, project: dict[str, Any]) -> None:
+    pairs = [*zip(COLUMNS, _row(project), strict=True)]
+    if project.get("deactivated_at"):
+        pairs.append(("Deactivated", moment(project["deactivated_at"])))
+    output.fields(project, pairs)
+
+
+def _row(project: dict[str, Any]) -> tuple[Any, ...]:
+    created, updated = moment(project["created_at"]), moment(project["updated_at"])
+    return project["id"], project["name"], project["api_key"], project["is_active"], created, updated
+
+
+def _path(project_id: str) -> str:
+    return f"/projects/{segment(project_id)}"

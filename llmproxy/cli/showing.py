@@ -1,0 +1,153 @@
+"""What commands print: tables and sentences for people, JSON for scripts."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+
+
+class Output:
+    """
+    @ivar as_json: C{--json}: values are printed as the server gave them, sentences not at all.
+    """
+
+    def __init__(self, as_json: bool = False) -> None:
+        self.as_json = as_json
+
+    def json(self, value: Any) -> None:
+        click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+    def table(self, value: Any, columns: Sequence[str], rows: Iterable[Sequence[Any]], empty: str = "none") -> None:
+        """
+        Rows under the names of their columns; C{value} itself for scripts.
+
+        In a terminal a row fits its width; in a pipe nothing is cut.
+        """
+        if self.as_json:
+            self.json(value)
+            return
+        shown = [[text_of(cell) for cell in row] for row in rows]
+        if not shown:
+            self.say(empty)
+            return
+        from rich import box
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+        for name in columns:
+            table.add_column(name, overflow="fold")
+        for row in shown:
+            table.add_row(*(Text(cell) for cell in row))
+        _print(table)
+
+    def fields(self, value: Any, pairs: Iterable[tuple[str, Any]]) -> None:
+        """One thing, a line for each of its fields; C{value} itself for scripts."""
+        if self.as_json:
+            self.json(value)
+            return
+        shown = [(name, text_of(content)) for name, content in pairs]
+        width = max(len(name) for name, _ in shown)
+        for name, content in shown:
+            click.echo(f"{name:{width}}  {content}")
+
+    def say(self, words: str, value: Any = None) -> None:
+        """A sentence for people; C{value} for scripts, if there is one."""
+        if not self.as_json:
+            click.echo(printable(words))
+        elif value is not None:
+            self.json(value)
+
+
+def warn(words: str) -> None:
+    """A sentence on stderr: it is in nobody's pipe."""
+    click.echo(f"warning: {printable(words)}", err=True)
+
+
+def printable(text: str) -> str:
+    """What comes from elsewhere does not drive the terminal: control characters are shown as what they are."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def text_of(value: Any) -> str:
+    """A cell."""
+    if value is None or value == "":
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(text_of(each) for each in value)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{printable(str(key))}={text_of(each)}" for key, each in value.items())
+    return printable(str(value))
+
+
+def moment(text: str | None) -> str:
+    """A time of the API, RFC 3339, as people read it: in UTC, to the second."""
+    if not text:
+        return "-"
+    try:
+        when = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
+        return printable(text)
+    return when.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+class Progress:
+    """
+    A bar on stderr while something long is done, where stderr is a terminal: a context manager that gives what
+    is called with the number of steps just done.
+
+    @param total: of steps, C{None} if it is not known.
+    """
+
+    def __init__(self, words: str, total: int | None = None) -> None:
+        self._words = words
+        self._total = total
+        self._bar: RichProgress | None = None
+
+    def __enter__(self) -> Callable[[int], None]:
+        if not sys.stderr.isatty():
+            return _unseen
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import Progress as RichProgress
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        bar = self._bar = RichProgress(*columns, console=Console(stderr=True), transient=True)
+        bar.start()
+        task = bar.add_task(self._words, total=self._total)
+
+        def advance(steps: int) -> None:
+            bar.update(task, advance=steps)
+
+        return advance
+
+    def __exit__(self, *details: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+
+def _unseen(steps: int) -> None:
+    pass
+
+
+def _print(table: Any) -> None:
+    from rich.console import Console
+
+    stdout = sys.stdout
+    console = Console(file=stdout, highlight=False, width=None if stdout.isatty() else 10_000)
+    if stdout.isatty():
+        console.print(table)
+        return
+    with console.capture() as capture:
+        console.print(table)
+    click.echo("\n".join(line.rstrip() for line in capture.get().splitlines() if line.strip()))

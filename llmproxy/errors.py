@@ -116,14 +116,20 @@ class MethodNotAllowed(ClientError):
 
     status, code, message = 405, "method_not_allowed", "Method not allowed"
 
-    def __init__(self, allowed: tuple[bytes, ...], description: str = "") -> None:
-        super().__init__(description, fields=((b"Allow", b", ".join(allowed)),))
+    def __init__(self, allowed: tuple[bytes, ...], description: str = "", *, message: str = "") -> None:
+        super().__init__(description, message=message, fields=((b"Allow", b", ".join(allowed)),))
 
 
 class NotFound(ClientError):
     """What a management call names does not exist."""
 
     status, code, message = 404, "not_found", "not found"
+
+
+class Forbidden(ClientError):
+    """Known, and not allowed to."""
+
+    status, code, message = 403, "forbidden", "not allowed"
 
 
 class DuplicateName(ClientError):

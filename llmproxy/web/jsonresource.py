@@ -1,123 +1,96 @@
-"""Resources that speak JSON: what is asked is validated before it is acted on, what fails is said in one shape."""
+"""A resource that speaks JSON: what is asked is validated before it is acted on, what fails is said in one shape."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
-from attrs import define, field, frozen
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
-from ..errors import (
-    BadRequest,
-    ContentTooLarge,
-    InternalError,
-    MethodNotAllowed,
-    ProxyError,
-    UnsupportedMediaType,
-)
+from ..errors import InternalError, MethodNotAllowed, NotFound, ProxyError
+from ..message import Fields
+from .jsoninput import content_of, query_of
+from .operations import Call, Found, Operation, RouteTable
 
 MAX_BODY = 64 * 1024
-"""Bytes; the longest body that makes sense is a project with a key of some kilobytes."""
+"""Bytes; the longest body that makes sense is a token with as much metadata as is allowed."""
 
-
-@define(eq=False, slots=True)
-class Call:
-    """
-    One request to one operation.
-
-    @ivar body: an instance of the operation's body type, C{None} where it has none.
-    @ivar details: what the operation found worth noting, for whoever keeps a record of calls; no secrets.
-    """
-
-    request: Any
-    body: Any = None
-    details: dict[str, object] = field(factory=dict)
-
-
-@frozen
-class Operation:
-    """
-    What one method of one resource does.
-
-    @ivar respond: its result is sent as JSON, C{None} as 204. A L{ProxyError} becomes the answer.
-    @ivar body: what the request's content must be; C{None} ignores it.
-    @ivar action: what a record of calls names it.
-    """
-
-    respond: Callable[[Call], Coroutine[Deferred[Any], Any, Any]]
-    body: type[msgspec.Struct] | None = None
-    status: int = 200
-    action: str = ""
+_FIXED = ((b"Cache-Control", b"no-store"), (b"X-Content-Type-Options", b"nosniff"))
+"""Nothing that such an API says may be kept by a cache or taken for a page."""
 
 
 class JsonResource(Resource):
     """
-    Works with C{twisted.web}'s own request as with ours: it uses C{content}, C{getHeader},
+    Works with C{twisted.web}'s own request as with ours: it uses C{content}, C{getHeader}, C{postpath},
     C{setResponseCode}, C{setHeader}, C{write}, C{finish} and C{notifyFinish}.
 
     A client that leaves does not stop what was begun: a change is made whole, with all who have to
     know of it; only its answer goes nowhere.
 
-    @param operations: by method; C{HEAD} comes with C{GET}.
+    @param table: the paths below where it stands.
     """
 
     isLeaf = True
     _log = Logger()
 
-    def __init__(self, operations: Mapping[bytes, Operation], *, max_body: int = MAX_BODY) -> None:
+    def __init__(self, table: RouteTable, *, max_body: int = MAX_BODY) -> None:
         super().__init__()
-        self._operations = operations
+        self._table = table
         self._max_body = max_body
 
-    def authorize(self, request: Any) -> None:
+    async def authorize(self, call: Call) -> None:
         """Called before anything else; raise a L{ProxyError} to refuse."""
 
-    def finished(self, call: Call, operation: Operation | None, error: ProxyError | None) -> None:
+    def permit(self, call: Call, operation: Operation) -> None:
+        """Called when the operation is known; raise a L{ProxyError} to refuse."""
+
+    async def perform(self, call: Call, operation: Operation) -> Any:
+        """The answer, when the call has been found to be in order."""
+        return await operation.respond(call)
+
+    def finished(self, call: Call, error: ProxyError | None) -> None:
         """Called once a call, when its answer is known and before it is sent."""
-
-    def refusal(self, method: bytes) -> ProxyError:
-        """What a method is answered with that is not supported."""
-        error = MethodNotAllowed(self.allowed())
-        error.message = "method not allowed"
-        return error
-
-    def allowed(self) -> tuple[bytes, ...]:
-        """The supported methods, for C{Allow}."""
-        names = set(self._operations)
-        if b"GET" in names:
-            names.add(b"HEAD")
-        return tuple(sorted(names))
 
     def render(self, request: Any) -> int:
         left: list[bool] = []
         request.notifyFinish().addErrback(lambda _: left.append(True))
         call = Call(request)
-        operation: Operation | None = None
-        try:
-            self.authorize(request)
-            operation = self._operation(request.method)
-            if operation.body is not None:
-                call.body = _content(request, operation.body, self._max_body)
-        except ProxyError as error:
-            self._answer(call, operation, left, error)
-            return NOT_DONE_YET
-        responding = Deferred.fromCoroutine(operation.respond(call))
+        responding = Deferred.fromCoroutine(self._respond(call))
         responding.addErrback(self._failed)
-        responding.addCallback(lambda result: self._answer(call, operation, left, result))
+        responding.addCallback(lambda result: self._answer(call, left, result))
         responding.addErrback(lambda reason: self._log.failure("an answer could not be sent", reason))
         return NOT_DONE_YET
 
-    def _operation(self, method: bytes) -> Operation:
-        operation = self._operations.get(b"GET" if method == b"HEAD" else method)
-        if operation is None:
-            raise self.refusal(method)
-        return operation
+    async def _respond(self, call: Call) -> Any:
+        await self.authorize(call)
+        operation = call.operation = self._operation(call)
+        self.permit(call, operation)
+        call.query = query_of(call.request.uri, operation.query)
+        call.content, call.body = content_of(call.request, operation, self._max_body)
+        return await self.perform(call, operation)
+
+    def refusal(self, found: Found, method: bytes) -> ProxyError:
+        """What a method is answered with that is not supported."""
+        return MethodNotAllowed(_allowed(found), message="method not allowed")
+
+    def _operation(self, call: Call) -> Operation:
+        found = self._table.find([segment.decode("utf-8", "replace") for segment in call.request.postpath])
+        if found is None:
+            raise NotFound()
+        call.path = found.names
+        method = call.request.method
+        operation = found.operations.get(b"GET" if method == b"HEAD" else method)
+        if operation is not None:
+            return operation
+        if method == b"OPTIONS":
+            call.fields.append((b"Allow", b", ".join(_allowed(found))))
+            return _OPTIONS
+        raise self.refusal(found, method)
 
     def _failed(self, reason: Failure) -> ProxyError:
         error = reason.value
@@ -126,19 +99,35 @@ class JsonResource(Resource):
         self._log.failure("a call failed", reason)
         return InternalError()
 
-    def _answer(self, call: Call, operation: Operation | None, left: list[bool], result: Any) -> None:
+    def _answer(self, call: Call, left: list[bool], result: Any) -> None:
         error = result if isinstance(result, ProxyError) else None
         try:
-            self.finished(call, operation, error)
+            self.finished(call, error)
         except Exception:
             # Whoever keeps a record of calls does not decide what is answered.
             self._log.failure("a call could not be recorded")
         if left:
             return
         if error is not None:
-            send(call.request, error.status, problem(error), error.fields)
-        elif operation is not None:
-            send(call.request, 204 if result is None else operation.status, result)
+            send_error(call.request, error, call.fields)
+        elif call.operation is not None:
+            status = call.status or (204 if result is None else call.operation.status)
+            send(call.request, status, result, call.fields)
+
+
+async def _nothing(call: Call) -> None:
+    return None
+
+
+_OPTIONS = Operation(_nothing, action="options")
+"""What every path answers OPTIONS with; C{Allow} says it all (RFC 9110 section 9.3.7)."""
+
+
+def _allowed(found: Found) -> tuple[bytes, ...]:
+    names = {*found.operations, b"OPTIONS"}
+    if b"GET" in names:
+        names.add(b"HEAD")
+    return tuple(sorted(names))
 
 
 def problem(error: ProxyError) -> dict[str, object]:
@@ -149,45 +138,44 @@ def problem(error: ProxyError) -> dict[str, object]:
     return body
 
 
-def send(request: Any, status: int, value: Any, fields: tuple[tuple[bytes, bytes], ...] = ()) -> None:
-    """Write an answer. Nothing that this API says may be kept by a cache or taken for a page."""
+def problem_details(error: ProxyError) -> dict[str, object]:
+    """The same as RFC 9457 has it."""
+    body: dict[str, object] = {
+        "type": f"urn:llmproxy:error:{error.code}",
+        "title": HTTPStatus(error.status).phrase,
+        "status": error.status,
+        "detail": f"{error.message}: {error.description}" if error.description else error.message,
+        "code": error.code,
+    }
+    return body
+
+
+def send_error(request: Any, error: ProxyError, fields: Fields = ()) -> None:
+    """Write an error in the shape that the client asks for."""
+    wants_details = _accepts_problem_details(request.getHeader(b"accept"))
+    value = problem_details(error) if wants_details else problem(error)
+    kind = b"application/problem+json" if wants_details else b"application/json"
+    send(request, error.status, value, (*fields, (b"Vary", b"Accept"), *error.fields), kind)
+
+
+def send(request: Any, status: int, value: Any, fields: Fields = (), kind: bytes = b"application/json") -> None:
+    """Write an answer."""
     request.setResponseCode(status)
-    for name, content in ((b"Cache-Control", b"no-store"), (b"X-Content-Type-Options", b"nosniff"), *fields):
+    for name, content in (*_FIXED, *fields):
         request.setHeader(name, content)
     if status != 204:
         body = msgspec.json.encode(value) + b"\n"
-        request.setHeader(b"Content-Type", b"application/json")
+        request.setHeader(b"Content-Type", kind)
         request.setHeader(b"Content-Length", b"%d" % len(body))
         if request.method != b"HEAD":
             request.write(body)
     request.finish()
 
 
-def _content(request: Any, wanted: type[msgspec.Struct], max_body: int) -> msgspec.Struct:
-    _require_json(request.getHeader(b"content-type"))
-    content = request.content.read(max_body + 1) if request.content is not None else b""
-    if len(content) > max_body:
-        raise ContentTooLarge(f"at most {max_body} bytes are accepted")
-    try:
-        return msgspec.json.decode(content, type=wanted)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadRequest(_words(error), message="invalid request body") from None
-
-
-def _require_json(content_type: Any) -> None:
-    # A client that says nothing is believed: the reference never asked. A page in a browser cannot say nothing.
-    if content_type is None:
-        return
-    text = content_type if isinstance(content_type, str) else content_type.decode("latin-1")
-    kind, _, parameters = text.lower().partition(";")
-    kind = kind.strip()
-    if not (kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))):
-        raise UnsupportedMediaType("expected application/json")
-    charset = parameters.strip().replace(" ", "").replace('"', "")
-    if charset.startswith("charset=") and charset != "charset=utf-8":
-        raise UnsupportedMediaType("expected UTF-8")
-
-
-def _words(error: Exception) -> str:
-    # msgspec names the place and the expected type, never the value.
-    return "nested too deeply" if isinstance(error, RecursionError) else str(error)
+def _accepts_problem_details(accept: Any) -> bool:
+    # Asked for by name: who accepts whatever there is gets what the reference's clients know.
+    for one in (accept or b"").lower().split(b","):
+        kind, *parameters = (part.strip() for part in one.split(b";"))
+        if kind == b"application/problem+json":
+            return not any(part.replace(b" ", b"") in (b"q=0", b"q=0.0", b"q=0.00", b"q=0.000") for part in parameters)
+    return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from treq.testing import StubTreq
@@ -16,12 +16,18 @@ from twisted.web.resource import Resource
 from twisted.web.test.requesthelper import DummyRequest
 
 from llmproxy.errors import RateLimitExceeded
-from llmproxy.web.jsonresource import Call, JsonResource, Operation
+from llmproxy.web.jsonresource import JsonResource
+from llmproxy.web.operations import Call, Operation, RouteTable
 
 
 class Thing(msgspec.Struct, forbid_unknown_fields=True):
     name: str
     size: int = 1
+
+
+class Query(msgspec.Struct, forbid_unknown_fields=True):
+    limit: Annotated[int, msgspec.Meta(ge=1, le=9)] = 5
+    active: bool | None = None
 
 
 class JsonResourceTests(SynchronousTestCase):
@@ -37,16 +43,26 @@ class JsonResourceTests(SynchronousTestCase):
                 raise self.answer
             return self.answer
 
-        self.resource = JsonResource(
-            {b"GET": Operation(respond), b"POST": Operation(respond, Thing, status=201)}, max_body=100
-        )
+        operations = {b"GET": Operation(respond, query=Query), b"POST": Operation(respond, Thing, status=201)}
+        self.resource = JsonResource(RouteTable({"/": operations}), max_body=100)
 
-    def ask(self, method: str, body: bytes = b"", content_type: str | None = "application/json") -> tuple[Any, bytes]:
+    def ask(
+        self,
+        method: str,
+        body: bytes = b"",
+        content_type: str | None = "application/json",
+        query: str = "",
+        accept: str = "",
+    ) -> tuple[Any, bytes]:
         root = Resource()
         root.putChild(b"thing", self.resource)
         treq = StubTreq(root)
         headers = {} if content_type is None else {"Content-Type": content_type}
-        response = self.successResultOf(treq.request(method, "http://x.example/thing", headers=headers, data=body))
+        if accept:
+            headers["Accept"] = accept
+        response = self.successResultOf(
+            treq.request(method, f"http://x.example/thing{query}", headers=headers, data=body)
+        )
         return response, self.successResultOf(treq.content(response))
 
     def post(self, body: bytes, content_type: str | None = "application/json") -> tuple[int, Any]:
@@ -78,7 +94,7 @@ class JsonResourceTests(SynchronousTestCase):
 
     def test_nesting(self) -> None:
         """A body nested as deep as it is long is refused like any other."""
-        self.resource = JsonResource(dict(self.resource._operations))
+        self.resource = JsonResource(self.resource._table)
         self.assertEqual(self.post(b'{"x":' + b"[" * 60_000)[0], 400)
 
     def test_too_large(self) -> None:
@@ -104,8 +120,71 @@ class JsonResourceTests(SynchronousTestCase):
         """An unsupported method is told which ones are."""
         response, content = self.ask("DELETE")
         self.assertEqual(response.code, 405)
-        self.assertEqual(response.headers.getRawHeaders("allow"), ["GET, HEAD, POST"])
+        self.assertEqual(response.headers.getRawHeaders("allow"), ["GET, HEAD, OPTIONS, POST"])
         self.assertEqual(json.loads(content), {"error": "method not allowed", "code": "method_not_allowed"})
+
+    def test_options(self) -> None:
+        """OPTIONS says what is supported, and does nothing."""
+        response, content = self.ask("OPTIONS")
+        self.assertEqual((response.code, content, self.calls), (204, b"", []))
+        self.assertEqual(response.headers.getRawHeaders("allow"), ["GET, HEAD, OPTIONS, POST"])
+
+    def test_query(self) -> None:
+        """Parameters are what they are said to be; an empty one counts as not given."""
+        seen: list[Any] = []
+
+        async def respond(call: Call) -> Any:
+            seen.append(call.query)
+            return {}
+
+        self.resource = JsonResource(RouteTable({"/": {b"GET": Operation(respond, query=Query)}}))
+        for query, meant in (
+            ("", Query()),
+            ("?limit=3&active=true", Query(3, True)),
+            ("?active=0&limit=", Query(5, False)),
+        ):
+            self.assertEqual(self.ask("GET", query=query)[0].code, 200)
+            self.assertEqual(seen.pop(), meant)
+
+    def test_bad_queries(self) -> None:
+        """A parameter that would do nothing, or not what was meant, is refused by its name."""
+        for query, words in (
+            ("?limits=3", "the parameter 'limits' is not known here"),
+            ("?limits=", "the parameter 'limits' is not known here"),
+            ("?limit=3&limit=4", "the parameter 'limit' is given twice"),
+            ("?limit=10", "Expected `int` <= 9 - at `$.limit`"),
+            ("?limit=x", "Expected `int`, got `str` - at `$.limit`"),
+            ("?limit=%ff", "expected parameters in UTF-8"),
+            ("?" + "a&" * 100, "expected parameters in UTF-8"),
+        ):
+            response, content = self.ask("GET", query=query)
+            said = json.loads(content)
+            self.assertEqual((response.code, said["error"], said["description"]), (400, "invalid query", words))
+
+    def test_problem_details(self) -> None:
+        """Who asks for RFC 9457 gets it; who takes anything gets what the reference's clients know."""
+        for accept, details in (
+            ("application/problem+json", True),
+            ("application/json, Application/Problem+JSON;q=0.5", True),
+            ("application/problem+json; q=0, */*", False),
+            ("*/*", False),
+            ("", False),
+        ):
+            response, content = self.ask("POST", b"{}", accept=accept)
+            kind = "application/problem+json" if details else "application/json"
+            self.assertEqual(response.headers.getRawHeaders("content-type"), [kind], accept)
+            said = json.loads(content)
+            self.assertEqual("detail" in said, details)
+        self.assertEqual(
+            json.loads(self.ask("POST", b"{}", accept="application/problem+json")[1]),
+            {
+                "type": "urn:llmproxy:error:bad_request",
+                "title": "Bad Request",
+                "status": 400,
+                "detail": "invalid request body: Object missing required field `name`",
+                "code": "bad_request",
+            },
+        )
 
     def test_head(self) -> None:
         """HEAD is GET without content."""
@@ -140,7 +219,7 @@ class JsonResourceTests(SynchronousTestCase):
     def test_client_leaves(self) -> None:
         """What was begun is finished though the client has left; nothing is written to nobody."""
         self.answer = Deferred()
-        request = DummyRequest([b"thing"])
+        request = DummyRequest([])
         request.content = io.BytesIO()
         recorded: list[Any] = []
         self.resource.finished = lambda *details: recorded.append(details)  # type: ignore[method-assign]

@@ -6,12 +6,31 @@ import hmac
 from hashlib import sha256
 from typing import Any
 
+from attrs import frozen
+
+from ...core.roles import Role
 from ...errors import Unauthorized
 
 
 class ManagementUnauthorized(Unauthorized):
     code = "unauthorized"
     challenge = b'Bearer realm="llmproxy management"'
+
+
+@frozen
+class Actor:
+    """
+    Who makes a call.
+
+    @ivar name: what the audit log calls him.
+    """
+
+    name: str
+    role: Role
+
+
+BOOTSTRAP = Actor("management_api", "owner")
+"""Whoever knows the management token; named as the reference names everybody."""
 
 
 class ManagementAuth:
@@ -26,8 +45,10 @@ class ManagementAuth:
             raise ValueError("the management token is empty")
         self._digest = sha256(management_token.encode()).digest()
 
-    def check(self, request: Any) -> None:
+    async def actor(self, request: Any) -> Actor:
         """
+        Who makes a request.
+
         @raise ManagementUnauthorized: with the words of the reference.
         """
         scheme, _, token = (request.getHeader(b"authorization") or b"").strip().partition(b" ")
@@ -36,3 +57,4 @@ class ManagementAuth:
             raise ManagementUnauthorized(message="missing or invalid Authorization header")
         if not hmac.compare_digest(sha256(token).digest(), self._digest):
             raise ManagementUnauthorized(message="invalid management token")
+        return BOOTSTRAP

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from attrs import field, frozen
 from twisted.internet.defer import Deferred, DeferredLock
-from twisted.web.resource import IResource
 
-from ...errors import NotFound, ProxyError, Unavailable
-from ..jsonresource import Call, JsonResource, Operation
+from ...core.roles import PERMISSIONS, may, roles_with
+from ...errors import Forbidden, ProxyError, Unavailable
+from ..jsonresource import JsonResource
+from ..operations import Call, Found, Operation, RouteTable
 from .auth import ManagementAuth, ManagementUnauthorized
 
 if TYPE_CHECKING:
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from ...message import Project, Token
 
 T = TypeVar("T")
-
-MAX_ID = 64
-"""Longer ids than the database has cannot be found there."""
 
 
 class KeepsTokens(Protocol):
@@ -71,57 +69,53 @@ class Parts:
 
 
 class ManageResource(JsonResource):
-    """
-    A place below C{/manage}: guarded, and every call noted in the audit log.
+    """The management API: guarded, and every call noted in the audit log."""
 
-    @param child: makes the resource for a segment below this one.
-    """
-
-    def __init__(
-        self,
-        parts: Parts,
-        operations: Mapping[bytes, Operation],
-        child: Callable[[str], IResource] | None = None,
-    ) -> None:
-        super().__init__(operations)
-        self.isLeaf = False
+    def __init__(self, parts: Parts, table: RouteTable) -> None:
+        super().__init__(table)
         self._parts = parts
-        self._child = child
+        for path, operations in table.routes.items():
+            for method, operation in operations.items():
+                if operation.needs not in PERMISSIONS:
+                    raise ValueError(f"{method.decode()} {path} needs {operation.needs!r}: no such permission")
 
-    def getChild(self, path: bytes, request: Any) -> IResource:
-        name = path.decode("utf-8", "replace")
-        if self._child is None or len(name) > MAX_ID:
-            return Missing(self._parts)
-        return self._child(name)
+    async def authorize(self, call: Call) -> None:
+        call.actor = await self._parts.auth.actor(call.request)
 
-    def authorize(self, request: Any) -> None:
-        self._parts.auth.check(request)
+    def permit(self, call: Call, operation: Operation) -> None:
+        # OPTIONS needs nothing but to be somebody.
+        if operation.needs and not may(call.actor.role, operation.needs):
+            roles = " or ".join(roles_with(operation.needs))
+            raise Forbidden(f"it takes the role {roles}, and {call.actor.name} is {call.actor.role}")
 
-    def finished(self, call: Call, operation: Operation | None, error: ProxyError | None) -> None:
+    def refusal(self, found: Found, method: bytes) -> ProxyError:
+        error = super().refusal(found, method)
+        if method == b"DELETE" and found.path == "/projects/{project_id}":
+            error.description = "project deletion is not permitted"
+        return error
+
+    def finished(self, call: Call, error: ProxyError | None) -> None:
         audit = self._parts.audit
         if audit is None:
             return
-        denied = isinstance(error, ManagementUnauthorized)
-        action = "admin.access" if denied or operation is None else operation.action
         if error is not None:
             call.details.setdefault("error", error.message)
+        known = call.actor is not None
         audit.log(
-            action,
-            "anonymous" if denied else "management_api",
-            "success" if error is None else "denied" if denied else "failure" if error.status < 500 else "error",
+            call.operation.action if known and call.operation is not None else "admin.access",
+            call.actor.name if known else "anonymous",
+            _outcome(error),
             **_common(call.request),
             **call.details,
         )
 
 
-class Missing(ManageResource):
-    """What is not there, for those who may ask."""
-
-    def __init__(self, parts: Parts, child: Callable[[str], IResource] | None = None) -> None:
-        super().__init__(parts, {}, child)
-
-    def refusal(self, method: bytes) -> ProxyError:
-        return NotFound()
+def _outcome(error: ProxyError | None) -> str:
+    if error is None:
+        return "success"
+    if isinstance(error, (ManagementUnauthorized, Forbidden)):
+        return "denied"
+    return "failure" if error.status < 500 else "error"
 
 
 def _common(request: Any) -> dict[str, object]:

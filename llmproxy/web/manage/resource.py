@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from twisted.web.resource import IResource
 
+from ..operations import Routes, RouteTable
 from .auth import ManagementAuth
-from .parts import KeepsCounts, KeepsTokens, Missing, Parts
+from .parts import KeepsCounts, KeepsTokens, ManageResource, Parts
 from .projects import Projects
 from .tokens import Tokens
 
@@ -24,6 +26,7 @@ def manage_resource(
     quota: KeepsCounts,
     management_token: str,
     audit: IAuditLogger | None = None,
+    more: Sequence[Routes] = (),
 ) -> IResource:
     """
     The management API, to be put at C{/manage}.
@@ -31,9 +34,7 @@ def manage_resource(
     @param clock: its C{seconds} are since the epoch.
     @param management_token: who knows it may do everything; not empty.
     @param audit: told of every call, refused ones too.
+    @param more: what else it can do, see L{llmproxy.web.operations}.
     """
     parts = Parts(clock.seconds, projects, tokens, directory, quota, ManagementAuth(management_token), audit)
-    root = Missing(parts)
-    root.putChild(b"projects", Projects(parts).resource())
-    root.putChild(b"tokens", Tokens(parts).resource())
-    return root
+    return ManageResource(parts, RouteTable(Projects(parts).routes(), Tokens(parts).routes(), *more))

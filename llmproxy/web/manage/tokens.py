@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-from urllib.parse import parse_qs
 from uuid import uuid4
 
-from msgspec import UNSET
-from twisted.web.resource import IResource
+from msgspec import UNSET, Struct, field
 
 from ...core.tokens import generate, hint, token_hash
 from ...errors import BadRequest, NotFound, ProjectInactive
 from ...message import Token
-from ..jsonresource import Call, Operation
+from ..operations import Call, Operation, Routes
 from .bodies import (
     MAX_MINUTES,
     IssuedToken,
@@ -23,24 +21,60 @@ from .bodies import (
     moment,
     view_of_token,
 )
-from .parts import ManageResource, Parts
+from .parts import Parts
+
+
+class TokenFilter(Struct, forbid_unknown_fields=True):
+    project_id: str = field(default="", name="projectId")
 
 
 class Tokens:
-    """The collection."""
+    """What can be done with them."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
 
-    def resource(self) -> IResource:
-        operations = {
-            b"GET": Operation(self.list, action="token.list"),
-            b"POST": Operation(self.create, NewToken, status=201, action="token.create"),
+    def routes(self) -> Routes:
+        read, write = "token.read", "token.write"
+        return {
+            "/tokens": {
+                b"GET": Operation(
+                    self.list,
+                    query=TokenFilter,
+                    answer=list[TokenView],
+                    needs=read,
+                    action="token.list",
+                    summary="List tokens, the newest first.",
+                ),
+                b"POST": Operation(
+                    self.create,
+                    NewToken,
+                    201,
+                    answer=IssuedToken,
+                    needs=write,
+                    action="token.create",
+                    summary="Create a token; this answer is the only one that holds its secret.",
+                    errors=(NotFound, ProjectInactive),
+                ),
+            },
+            "/tokens/{token_id}": {
+                b"GET": Operation(
+                    self.show, answer=TokenView, needs=read, action="token.read", summary="Show a token."
+                ),
+                b"PATCH": Operation(
+                    self.change,
+                    TokenChange,
+                    answer=TokenView,
+                    needs=write,
+                    action="token.update",
+                    summary="Change what is given of a token.",
+                ),
+                b"DELETE": Operation(self.revoke, needs=write, action="token.revoke", summary="Revoke a token."),
+            },
         }
-        return ManageResource(self._parts, operations, lambda name: OneToken(self._parts, name).resource())
 
     async def list(self, call: Call) -> list[TokenView]:
-        project_id = _query(call).get("projectId", [""])[0] or None
+        project_id = call.query.project_id or None
         await self._parts.written_down(self._parts.quota.flush())
         tokens = await self._parts.tokens.list(project_id)
         call.details["token_count"] = len(tokens)
@@ -77,29 +111,13 @@ class Tokens:
             created_at=now,
         )
 
-
-class OneToken:
-    """One of them."""
-
-    def __init__(self, parts: Parts, token_id: str) -> None:
-        self._parts = parts
-        self._id = token_id
-
-    def resource(self) -> IResource:
-        operations = {
-            b"GET": Operation(self.show, action="token.read"),
-            b"PATCH": Operation(self.change, TokenChange, action="token.update"),
-            b"DELETE": Operation(self.revoke, action="token.revoke"),
-        }
-        return ManageResource(self._parts, operations)
-
     async def show(self, call: Call) -> TokenView:
         await self._parts.written_down(self._parts.quota.flush())
         return view_of_token(await self._existing(call))
 
     async def change(self, call: Call) -> TokenView:
         wanted: TokenChange = call.body
-        self._check_id(call)
+        token_id = _id(call)
         check_max_requests(wanted.max_requests)
         if wanted.is_active is None and wanted.max_requests is None:
             raise BadRequest(message="no fields to update")
@@ -107,36 +125,38 @@ class OneToken:
             call.details["updated_is_active"] = wanted.is_active
         if wanted.max_requests is not None:
             call.details["updated_max_requests"] = wanted.max_requests or "unlimited"
-        await self._parts.alone(lambda: self._change(wanted.is_active, wanted.max_requests))
+        await self._parts.alone(lambda: self._change(token_id, wanted.is_active, wanted.max_requests))
         return view_of_token(await self._existing(call))
 
     async def revoke(self, call: Call) -> None:
         token = await self._existing(call)
         if not token.is_active:
             call.details["already_revoked"] = True
-        await self._parts.alone(lambda: self._change(False, None))
+        await self._parts.alone(lambda: self._change(token.id, False, None))
 
-    async def _change(self, is_active: bool | None, max_requests: int | None) -> None:
+    async def _change(self, token_id: str, is_active: bool | None, max_requests: int | None) -> None:
         changed = await self._parts.tokens.update(
-            self._id, is_active=is_active, max_requests=max_requests or None, unlimited=max_requests == 0
+            token_id, is_active=is_active, max_requests=max_requests or None, unlimited=max_requests == 0
         )
         if changed is None:
             raise NotFound(message="token not found")
         self._parts.directory.token_changed(changed)
-        await self._parts.written_down(self._parts.quota.settle(self._id))
+        await self._parts.written_down(self._parts.quota.settle(token_id))
 
     async def _existing(self, call: Call) -> Token:
-        self._check_id(call)
-        token = await self._parts.tokens.get(self._id)
+        token = await self._parts.tokens.get(_id(call))
         if token is None:
             raise NotFound(message="token not found")
         call.details["project_id"] = token.project_id
         return token
 
-    def _check_id(self, call: Call) -> None:
-        if not self._id:
-            raise BadRequest(message="token ID is required")
-        call.details["token_id"] = self._id
+
+def _id(call: Call) -> str:
+    token_id = call.path["token_id"]
+    if not token_id:
+        raise BadRequest(message="token ID is required")
+    call.details["token_id"] = token_id
+    return token_id
 
 
 def _check_new(wanted: NewToken) -> None:
@@ -148,7 +168,3 @@ def _check_new(wanted: NewToken) -> None:
     if not wanted.project_id:
         raise BadRequest(message="project_id is required")
     check_max_requests(wanted.max_requests)
-
-
-def _query(call: Call) -> dict[str, list[str]]:
-    return parse_qs(call.request.uri.partition(b"?")[2].decode("latin-1"))

@@ -58,7 +58,7 @@ class ManageTestCase(SynchronousTestCase):
         root.putChild(b"manage", resource)
         return StubTreq(root)
 
-    def resource(self, projects: Any = None) -> Any:
+    def resource(self, projects: Any = None, **more: Any) -> Any:
         return manage_resource(
             clock=self.clock,
             projects=projects or self.database.projects,
@@ -67,6 +67,7 @@ class ManageTestCase(SynchronousTestCase):
             quota=self.quota,
             management_token=MANAGEMENT_TOKEN,
             audit=self.notes,
+            **more,
         )
 
     def ask(

@@ -73,7 +73,7 @@ class CollectionTests(ManageTestCase):
         """What is not supported says what is."""
         answer = self.ask("DELETE", "/projects")
         self.refused(answer, 405, "method not allowed")
-        self.assertEqual(answer.header("allow"), "GET, HEAD, POST")
+        self.assertEqual(answer.header("allow"), "GET, HEAD, OPTIONS, POST")
 
 
 class OneProjectTests(ManageTestCase):
@@ -123,7 +123,7 @@ class OneProjectTests(ManageTestCase):
         answer = self.ask("DELETE", self.path)
         self.refused(answer, 405, "method not allowed")
         self.assertEqual(answer.json["description"], "project deletion is not permitted")
-        self.assertEqual(answer.header("allow"), "GET, HEAD, PATCH")
+        self.assertEqual(answer.header("allow"), "GET, HEAD, OPTIONS, PATCH")
 
     def test_effective_at_once(self) -> None:
         """A new key and a deactivation hold for the next request, and running streams are cut."""
@@ -167,4 +167,4 @@ class OneProjectTests(ManageTestCase):
         self.assertEqual(
             [self.principal(secret).token.is_active for secret in (*secrets, foreign)], [False] * 3 + [True]
         )
-        self.assertEqual(self.ask("GET", revoke).header("allow"), "POST")
+        self.assertEqual(self.ask("GET", revoke).header("allow"), "OPTIONS, POST")

@@ -138,7 +138,7 @@ class OneTokenTests(ManageTestCase):
         """What is not supported says what is."""
         answer = self.ask("PUT", self.path)
         self.refused(answer, 405, "method not allowed")
-        self.assertEqual(answer.header("allow"), "DELETE, GET, HEAD, PATCH")
+        self.assertEqual(answer.header("allow"), "DELETE, GET, HEAD, OPTIONS, PATCH")
 
     def test_refused(self) -> None:
         """Each thing that is wrong with a change."""

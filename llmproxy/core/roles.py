@@ -1,0 +1,41 @@
+"""Who may do what with the management API: one table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, get_args
+
+Role = Literal["owner", "operator", "auditor"]
+
+ROLES: tuple[Role, ...] = get_args(Role)
+
+PERMISSIONS: Mapping[str, frozenset[Role]] = {
+    "project.read": frozenset({"owner", "operator", "auditor"}),
+    "project.write": frozenset({"owner", "operator"}),
+    "token.read": frozenset({"owner", "operator", "auditor"}),
+    "token.write": frozenset({"owner", "operator"}),
+    "cache.purge": frozenset({"owner", "operator"}),
+    # Those who are watched do not look at what is known of them.
+    "audit.read": frozenset({"owner", "auditor"}),
+    "admin.read": frozenset({"owner", "auditor"}),
+    "admin.write": frozenset({"owner"}),
+    "document.read": frozenset({"owner", "operator", "auditor"}),
+}
+"""
+By what an operation needs. An owner may do everything, an operator whatever keeps projects and tokens
+going, an auditor look at everything and change nothing.
+"""
+
+
+def may(role: Role, permission: str) -> bool:
+    """
+    Whether it may.
+
+    @raise KeyError: no such permission: nothing is allowed by a word that was misspelt.
+    """
+    return role in PERMISSIONS[permission]
+
+
+def roles_with(permission: str) -> tuple[Role, ...]:
+    """The roles that may, the most powerful first."""
+    return tuple(role for role in ROLES if may(role, permission))

@@ -1,0 +1,81 @@
+"""What is asked of an API of JSON, read and checked."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from ..errors import BadRequest, ContentTooLarge, UnsupportedMediaType
+from .operations import Operation
+
+_MAX_PARAMETERS = 64
+
+
+def query_of(uri: bytes, wanted: type[msgspec.Struct]) -> msgspec.Struct:
+    """
+    The parameters of a request, each given once at most.
+
+    @raise BadRequest: they are not what is wanted.
+    """
+    try:
+        text = uri.partition(b"?")[2].decode("utf-8")
+        pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=_MAX_PARAMETERS)
+    except ValueError:
+        raise BadRequest("expected parameters in UTF-8", message="invalid query") from None
+    known = {each.encode_name for each in msgspec.structs.fields(wanted)}
+    values: dict[str, str] = {}
+    for name, value in pairs:
+        if name not in known or name in values:
+            words = "is given twice" if name in known else "is not known here"
+            raise BadRequest(f"the parameter {name[:64]!r} {words}", message="invalid query")
+        values[name] = value
+    try:
+        given = {name: value for name, value in values.items() if value}
+        query: msgspec.Struct = msgspec.convert(given, wanted, strict=False)
+    except msgspec.ValidationError as error:
+        raise BadRequest(str(error), message="invalid query") from None
+    return query
+
+
+def content_of(request: Any, operation: Operation, max_body: int) -> tuple[bytes, Any]:
+    """
+    The bytes of a request's content, and what they say.
+
+    @raise ContentTooLarge: more than C{max_body} bytes.
+    @raise UnsupportedMediaType: it is said to be something else than JSON.
+    @raise BadRequest: it is not what the operation wants.
+    """
+    wanted = operation.body
+    if wanted is None:
+        return b"", None
+    content: bytes = request.content.read(max_body + 1) if request.content is not None else b""
+    if not content and operation.may_be_empty:
+        return b"", wanted()
+    _require_json(request.getHeader(b"content-type"))
+    if len(content) > max_body:
+        raise ContentTooLarge(f"at most {max_body} bytes are accepted")
+    try:
+        return content, msgspec.json.decode(content, type=wanted)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadRequest(_words(error), message="invalid request body") from None
+
+
+def _require_json(content_type: Any) -> None:
+    # A client that says nothing is believed: the reference never asked. A page in a browser cannot say nothing.
+    if content_type is None:
+        return
+    text = content_type if isinstance(content_type, str) else content_type.decode("latin-1")
+    kind, _, parameters = text.lower().partition(";")
+    kind = kind.strip()
+    if not (kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))):
+        raise UnsupportedMediaType("expected application/json")
+    charset = parameters.strip().replace(" ", "").replace('"', "")
+    if charset.startswith("charset=") and charset != "charset=utf-8":
+        raise UnsupportedMediaType("expected UTF-8")
+
+
+def _words(error: Exception) -> str:
+    # msgspec names the place and the expected type, never the value.
+    return "nested too deeply" if isinstance(error, RecursionError) else str(error)

@@ -25,7 +25,7 @@ CHUNKED = -1
 _TOKEN = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _VISIBLE = bytes(byte for byte in range(0x21, 0x7F) if byte != 0x23)
 _LINES = {b"HTTP/1.1": b"PUT / HTTP/1.1", b"HTTP/1.0": b"PUT / HTTP/1.0"}
-_VERSION = re.compile(rb"HTTP/[0-9]\.[0-9]")
+_VERSION = re.compile(rb"HTTP/([0-9])\.[0-9]")
 # Names that decide about framing, routing or the connection; the lengths are tried first, for speed.
 _DECISIVE = frozenset({b"host", b"expect", b"upgrade", b"connection", b"content-length", b"transfer-encoding"})
 _LENGTHS = frozenset(map(len, _DECISIVE))
@@ -106,7 +106,8 @@ def read_head(data: bytes, target_limit: int, fields_limit: int) -> Head:
     head.method, head.target, head.version = method, target, version = parts
     line = _LINES.get(version)
     if line is None:
-        raise _bad_version(version)
+        head.version = _other_version(version)
+        line = _LINES[head.version]
     if not method.isalpha() and (not method or method.translate(None, _TOKEN)):
         raise malformed("method")
     if len(target) > target_limit:
@@ -182,10 +183,14 @@ def check_partial(data: bytes, target_limit: int, section_limit: int) -> None:
         raise malformed("bare line feed")
 
 
-def _bad_version(version: bytes) -> Refusal:
-    if _VERSION.fullmatch(version):
-        return Refusal(505, "version_not_supported", "HTTP version not supported")
-    return malformed("HTTP version")
+def _other_version(version: bytes) -> bytes:
+    match = _VERSION.fullmatch(version)
+    if match is None:
+        raise malformed("HTTP version")
+    if match[1] != b"1":
+        raise Refusal(505, "version_not_supported", "HTTP version not supported")
+    # RFC 9110 section 2.5: a higher minor version is taken for the highest one that is known.
+    return b"HTTP/1.1"
 
 
 def _field_fault(head: Head, error: HttpParserError) -> Refusal:

@@ -4,7 +4,7 @@ HTTP/1.1 responses out of bytes, strictly; no I/O.
 llhttp does the parsing and refuses what could be read in two ways: both framings, two lengths, bad
 chunks, folded lines, bare CR or LF. What it would let pass is refused here: foreign transfer
 codings, versions other than 1.0 and 1.1, control characters in the reason, framing fields in
-trailers, anything after the end.
+trailers. Anything after the end is not read, and ends the connection: the response before it is whole.
 """
 
 from __future__ import annotations
@@ -106,7 +106,10 @@ class ResponseReader:
         except HttpParserUpgrade:
             raise UpstreamProtocolError("upstream switched protocols unasked") from None
         except HttpParserError as error:
-            raise _fault(error) from error
+            if not self.complete:
+                raise _fault(error) from error
+            # RFC 9112 section 9.2: what follows a whole response is none, and this is the connection's last one.
+            self.keep_alive = False
         if self._overhead > self._limit and not self.complete and (self._framed or not self.headed):
             raise UpstreamProtocolError("upstream's header section is too large")
         chunks = self._chunks
@@ -176,6 +179,8 @@ class ResponseReader:
             if version not in ("1.1", "1.0"):
                 raise UpstreamProtocolError("upstream does not speak HTTP/1.1")
             self.version = 0 if version == "1.0" else 1
+            # RFC 9112 section 6.1: chunks in HTTP/1.0 are a faulty framing, read but trusted no further.
+            self.keep_alive = self.keep_alive and not (self._framed and version == "1.0")
         self.headed = True
         self._overhead = 0
         if status == 204 or status == 304 or self._to_head:

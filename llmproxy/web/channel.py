@@ -269,7 +269,8 @@ class LlhttpChannel:
     def _dispatch(self, head: Head) -> None:
         self._request = request = ProxyRequest(self, head)
         self._client_keeps = self.keep_alive = head.keep_alive
-        self._expected = head.expects
+        # RFC 9110 section 10.1.1: without content there is nothing to wait for.
+        self._expected = head.expects and head.length != 0
         self._called = True
         try:
             resource = self.site.getResourceFor(request)

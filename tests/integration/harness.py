@@ -123,8 +123,11 @@ class ProxyTestCase(TestCase):
     def timeouts(self) -> TimeoutConfig:
         return TimeoutConfig()
 
+    def make_upstream(self) -> Any:
+        return Upstream()
+
     async def setUp(self) -> None:  # type: ignore[override]
-        self.upstream = Upstream()
+        self.upstream = self.make_upstream()
         self._upstream_port = await TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1").listen(self.upstream)
         self.base_url = f"http://127.0.0.1:{self._upstream_port.getHost().port}"
         self.access_log = self.mktemp()

@@ -111,6 +111,9 @@ BAD = {
     "HTML alone": b"<html>hello</html>",
     "an upgrade": b"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
     "an upgrade to nothing": b"HTTP/1.1 101 Switching\r\n\r\n",
+}
+
+EXCESS = {
     "a second response": (OK + b"Content-Length: 0\r\n\r\n") * 2,
     "more than the length": OK + b"Content-Length: 2\r\n\r\nokay",
     "more after close": OK + b"Connection: close\r\nContent-Length: 2\r\n\r\nokay",
@@ -179,9 +182,9 @@ class ReadingTests(SynchronousTestCase):
             self.assertFalse(read(response, to_head=True)["keep_alive"])
 
     def test_content_for_head(self) -> None:
-        """Content after the answer to HEAD is refused."""
-        with self.assertRaises(UpstreamProtocolError):
-            read(GOOD["length"], to_head=True)
+        """Content after the answer to HEAD is not read, and nothing after it either."""
+        result = read(GOOD["length"], to_head=True)
+        self.assertEqual((result["complete"], result["content"], result["keep_alive"]), (True, b"", False))
 
     def test_until_close(self) -> None:
         """Without framing the content ends with the connection, and only then."""
@@ -205,6 +208,7 @@ class ReadingTests(SynchronousTestCase):
             (b"HTTP/1.0", b"", False),
             (b"HTTP/1.0", b"Connection: keep-alive\r\n", True),
         ]
+        self.assertFalse(read(CHUNKED.replace(b"1.1", b"1.0") + b"0\r\n\r\n")["keep_alive"])
         for version, line, kept in table:
             self.assertIs(kept, read(version + b" 200 OK\r\n" + line + b"Content-Length: 0\r\n\r\n")["keep_alive"])
 
@@ -269,6 +273,14 @@ class SplitTests(SynchronousTestCase):
         """However the network cuts it, a malformed response is refused."""
         with self.assertRaises(UpstreamProtocolError):
             read(*cut(BAD[name], at))
+
+    @settings(max_examples=60, deadline=None)
+    @given(st.sampled_from(sorted(EXCESS)), st.lists(st.integers(0, 400), max_size=12))
+    def test_excess(self, name: str, at: list[int]) -> None:
+        """However the network cuts it, what follows a whole response changes nothing of it and ends the connection."""
+        whole = read(EXCESS[name])
+        self.assertEqual((whole["complete"], whole["keep_alive"]), (True, False))
+        self.assertEqual(whole, read(*cut(EXCESS[name], at)))
 
     @settings(max_examples=100, deadline=None)
     @given(st.sampled_from(sorted(GOOD)), st.integers(0, 400), st.binary(min_size=1, max_size=3))

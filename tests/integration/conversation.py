@@ -1,0 +1,207 @@
+"""A vector over real sockets: the client and the upstream that it describes, and what is different from it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet.error import ConnectionDone
+from twisted.internet.task import deferLater
+
+from .harness import UPSTREAM_KEY, Upstream, Wire
+from .vectors import Await, Close, Error, HalfClose, Pause, Reset, Steps, Vector, steps
+
+if TYPE_CHECKING:
+    pass
+
+_OURS = re.compile(
+    rb"\r\n(?:Via: 1\.[01] llmproxy|X-Request-ID: [0-9a-f]{16}-[0-9a-f]{8}"
+    rb"|Server: TwistedWeb/[0-9.]+\r\nDate: [^\r]+)(?=\r\n)"
+)
+"""Fields that the proxy puts on every message, and twisted.web on the answers of its own resources."""
+
+_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]+)", re.IGNORECASE)
+_CHUNKED = re.compile(rb"\r\ntransfer-encoding:[ \t]*chunked", re.IGNORECASE)
+
+
+class ScriptedWire(Wire):
+    """Upstream's end of one connection: reads requests one after another, and answers as the script says."""
+
+    def __init__(self, upstream: Scripted) -> None:
+        super().__init__()
+        self._upstream = upstream
+
+    def dataReceived(self, data: bytes) -> None:
+        super().dataReceived(data)
+        upstream = self._upstream
+        upstream.used.setdefault(self)
+        while self.closed is None:
+            size = size_of(self.received, upstream.at_head)
+            if not size:
+                break
+            request, self.received = self.received[:size], self.received[size:]
+            upstream.take(self, request)
+
+
+class Scripted(Upstream):
+    """
+    An upstream that answers each whole request with the next of its answers, C{200} once they are used up.
+
+    @ivar at_head: it answers when it has the head.
+    @ivar seen: the requests.
+    @ivar used: the connections they came on, in order.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begin((), False)
+
+    def begin(self, answers: Sequence[Steps], at_head: bool) -> None:
+        self._answers = list(answers)
+        self.at_head = at_head
+        self.seen: list[bytes] = []
+        self.used: dict[ScriptedWire, None] = {}
+
+    def buildProtocol(self, addr: Any) -> Wire:
+        wire = ScriptedWire(self)
+        self.wires.append(wire)
+        return wire
+
+    def take(self, wire: ScriptedWire, request: bytes) -> None:
+        self.seen.append(request)
+        answer: Steps = self._answers.pop(0) if self._answers else b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+        # What a closed connection says no more is not an error of the test.
+        Deferred.fromCoroutine(perform(wire, answer)).addErrback(lambda reason: reason.trap(TimeoutError))
+
+
+def size_of(data: bytes, at_head: bool = False) -> int:
+    """How many bytes the first request in C{data} has; 0 if it is not here whole."""
+    head, end, _ = data.partition(b"\r\n\r\n")
+    size = len(head) + 4
+    if not end or at_head:
+        return size if end else 0
+    if _CHUNKED.search(head):
+        return _end_of_chunks(data, size)
+    length = _LENGTH.search(head)
+    size += int(length[1]) if length else 0
+    return size if size <= len(data) else 0
+
+
+def _end_of_chunks(data: bytes, at: int) -> int:
+    while True:
+        line, end, _ = data[at:].partition(b"\r\n")
+        if not end:
+            return 0
+        at += len(line) + 2
+        chunk = int(line.partition(b";")[0], 16)
+        if not chunk:
+            trailers = data.find(b"\r\n\r\n", at - 2)
+            return trailers + 4 if trailers >= 0 else 0
+        at += chunk + 2
+
+
+async def perform(wire: Wire, script: Steps, secret: bytes = b"") -> None:
+    """Do what C{script} says at one end of a connection, for as long as that is open."""
+    transport: Any = wire.transport
+    heard = 0
+    for step in steps(script):
+        if wire.closed is not None:
+            return
+        if isinstance(step, bytes):
+            transport.write(step.replace(b"TOKEN", secret))
+        elif isinstance(step, Pause):
+            await deferLater(reactor, step.seconds)
+        elif isinstance(step, Await):
+            wanted = step.data
+            await wire.until(lambda at=heard, wanted=wanted: wanted in wire.received[at:] or wire.closed is not None)  # type: ignore[misc]
+            heard = wire.received.find(wanted, heard) + len(wanted)
+        elif isinstance(step, HalfClose):
+            transport.loseWriteConnection()
+        elif isinstance(step, Close):
+            transport.loseConnection()
+        elif isinstance(step, Reset):
+            transport.abortConnection()
+
+
+class Conversation:
+    """
+    What became of a vector.
+
+    @param client: connected to the proxy.
+    """
+
+    def __init__(self, vector: Vector, client: Wire, upstream: Scripted, secret: str, origin: str) -> None:
+        self._vector = vector
+        self._client = client
+        self._upstream = upstream
+        self._secret = secret.encode()
+        self._origin = origin.encode()
+
+    async def problems(self) -> list[str]:
+        """Hold it; what is not as the vector says."""
+        vector, upstream = self._vector, self._upstream
+        upstream.begin(vector.answers, vector.partial is None)
+        found = []
+        try:
+            await perform(self._client, vector.sends, self._secret)
+            await self._client.until(self._done, 2.0)
+            if vector.dropped:
+                await next(iter(upstream.used)).until_closed(2.0)
+        except (TimeoutError, StopIteration) as error:
+            found.append(f"never: {error!r}")
+        # What would be one byte too many, or a request that slipped through, is on its way by now.
+        await deferLater(reactor, 0)
+        await deferLater(reactor, 0)
+        return found + self._differences()
+
+    def _done(self) -> bool:
+        if self._vector.ends != "open":
+            return self._client.closed is not None
+        return self._client.closed is not None or self._matches()
+
+    def _matches(self) -> bool:
+        got, gets = _OURS.sub(b"", self._client.received), self._vector.gets
+        return got == gets if isinstance(gets, bytes) else is_error(got, gets)
+
+    def _differences(self) -> list[str]:
+        vector, client, upstream = self._vector, self._client, self._upstream
+        found = []
+        if not self._matches():
+            found.append(f"client got {_OURS.sub(b'', client.received)[-600:]!r}, not {vector.gets!r}")
+        sees = [self._told(request) for request in vector.sees]
+        seen = [_OURS.sub(b"", request) for request in upstream.seen]
+        if seen != sees:
+            found.append(f"upstream saw {seen[-3:]!r}, not {sees[-3:]!r}")
+        rest = b"".join(_OURS.sub(b"", wire.received) for wire in upstream.used)
+        if vector.partial is not None and rest != self._told(vector.partial):
+            found.append(f"upstream saw the part {rest!r}, not {vector.partial!r}")
+        how = client.closed
+        if (how is None) != (vector.ends == "open") or (
+            vector.ends == "closed" and how and not how.check(ConnectionDone)
+        ):
+            found.append(f"the client's connection is {how and how.value!r}, not {vector.ends}")
+        if not vector.dropped and any(wire.closed for wire in upstream.used):
+            found.append("upstream's connection was dropped")
+        return found
+
+    def _told(self, message: bytes) -> bytes:
+        return message.replace(b"ORIGIN", self._origin).replace(b"KEY", UPSTREAM_KEY.encode())
+
+
+def is_error(got: bytes, error: Error) -> bool:
+    """Whether a client got this error, and before and after it what it should."""
+    if not got.startswith(error.before) or not got.endswith(error.after):
+        return False
+    message = got[len(error.before) : len(got) - len(error.after)]
+    head, _, body = message.partition(b"\r\n\r\n")
+    length = _LENGTH.search(head)
+    return (
+        head.startswith(b"HTTP/1.1 %d " % error.status)
+        and length is not None
+        and int(length[1]) == len(body)
+        and b'"%b"' % error.code.encode() in body
+        and (b"\r\nConnection: close" in head) == error.last
+    )

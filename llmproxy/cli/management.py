@@ -16,9 +16,6 @@ from .showing import printable
 
 _NEXT = re.compile(r'<([^>]*)>\s*;[^,]*\brel="?next"?')
 
-PAGE = 500
-"""Rows that are asked for at once."""
-
 
 class Management:
     """
@@ -83,9 +80,9 @@ class Management:
         """
         All of a list, page by page, by the cursor that the server gives in C{Link} (RFC 8288, C{rel="next"}).
 
-        @param query: as in L{get}; C{limit} is the size of a page.
+        @param query: as in L{get}.
         """
-        asked = {"limit": PAGE, **query}
+        asked = dict(query)
         while True:
             answer = self.ask("GET", path, query=asked)
             yield content_of(answer)

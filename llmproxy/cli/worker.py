@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -16,14 +17,21 @@ from ..workers.announcing import Announcing, Hearing
 from ..workers.control import Control, message, packed, unpacked
 
 
+def _pipe(protocol: Any, reactor: Any) -> Any:
+    standard_io: Any = StandardIO
+    return standard_io(protocol, stdin=0, stdout=3, reactor=reactor)
+
+
 class Running:
     """
     The worker's side of the pipe.
 
     A parent that is gone cannot tell anybody to stop: the worker drains and ends by itself.
+
+    @param pipe: connects a protocol to the parent, and returns what writes to it.
     """
 
-    def __init__(self, reactor: Any) -> None:
+    def __init__(self, reactor: Any, pipe: Callable[[Any, Any], Any] = _pipe) -> None:
         self._reactor = reactor
         self._service: ProxyService | None = None
         self._hearing: Hearing | None = None
@@ -31,7 +39,7 @@ class Running:
         self._questions = 0
         self._stopping = False
         control: Any = Control(self._heard, self.stop)
-        self._pipe: Any = _pipe(control, reactor)
+        self._pipe: Any = pipe(control, reactor)
 
     def tell(self, kind: str, **values: Any) -> None:
         self._pipe.write(message(kind, **values))
@@ -92,11 +100,6 @@ class Running:
 
     def _forget(self, number: int) -> None:
         self._asked.pop(number, None)
-
-
-def _pipe(protocol: Any, reactor: Any) -> Any:
-    standard_io: Any = StandardIO
-    return standard_io(protocol, stdin=0, stdout=3, reactor=reactor)
 
 
 def main() -> None:

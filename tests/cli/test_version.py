@@ -1,0 +1,21 @@
+"""C{llmproxy version}."""
+
+from __future__ import annotations
+
+import platform
+
+from click.testing import CliRunner
+from twisted.trial.unittest import SynchronousTestCase
+
+from llmproxy import __version__
+from llmproxy.cli.version import command
+from twisted import __version__ as twisted_version
+
+
+class VersionTests(SynchronousTestCase):
+    def test_what_a_report_needs(self) -> None:
+        """One line with our version and those of Python and Twisted."""
+        told = CliRunner().invoke(command).output
+        for text in (f"llmproxy {__version__}", platform.python_version(), f"Twisted {twisted_version}"):
+            self.assertIn(text, told)
+        self.assertEqual(told.count("\n"), 1)

@@ -1,0 +1,54 @@
+"""Tests for L{llmproxy.config.compile}."""
+
+from __future__ import annotations
+
+from attrs import evolve
+from twisted.trial.unittest import SynchronousTestCase
+
+from llmproxy.config.compile import compile_api, compile_routing, reserved_names
+from llmproxy.config.model import APIConfig, APIProviderConfig, BreakerConfig, ConnectionConfig, TimeoutConfig
+from llmproxy.message import Origin, Timeouts
+
+CONFIG = APIProviderConfig(
+    base_url="https://a.example:8443/base/",
+    allowed_endpoints=["/v1/models"],
+    allowed_methods=["post", "GET"],
+    timeouts=TimeoutConfig(request=60.0, response_header=5.0, idle_connection=7.0, connect=1.0, silence=2.0),
+    connection=ConnectionConfig(max_conns_per_host=3, verify=False),
+    param_whitelist={"model": ("a-*",)},
+    breaker=BreakerConfig(2, 4.0),
+)
+
+
+class CompileTests(SynchronousTestCase):
+    def test_where(self) -> None:
+        """The address is taken apart once, not for each request."""
+        api = compile_api("x", CONFIG)
+        self.assertEqual(api.origin, Origin("https", "a.example", 8443, b"a.example:8443"))
+        self.assertEqual((api.name, api.path_prefix), ("x", b"/base"))
+
+    def test_times(self) -> None:
+        """Each deadline comes from the key of its name; the idle time of connections is the pool's."""
+        api = compile_api("x", CONFIG)
+        self.assertEqual(api.timeouts, Timeouts(connect=1.0, response_header=5.0, silence=2.0, request=60.0))
+        self.assertEqual(api.settings["connection"].idle_connection, 7.0)
+        self.assertEqual((api.settings["connection"].max_conns_per_host, api.settings["connection"].verify), (3, False))
+
+    def test_rules(self) -> None:
+        """What is allowed is compiled: methods in upper case, HEAD wherever GET is, patterns ready to match."""
+        api = compile_api("x", CONFIG)
+        self.assertEqual(set(api.policy.methods), {b"POST", b"GET", b"HEAD"})
+        self.assertEqual(api.policy.whitelist["model"].patterns, ("a-*",))
+        self.assertEqual((api.settings["breaker"].threshold, api.settings["breaker"].cooldown), (2, 4.0))
+
+    def test_routing(self) -> None:
+        """The default API answers at the root, every API below its name."""
+        other = evolve(CONFIG, base_url="http://b")
+        table = compile_routing(APIConfig({"x": CONFIG, "y": other}, "x"))
+        found = [table.match(target) for target in (b"/v1/models?a", b"/x/v1/models", b"/y/v1/models")]
+        self.assertEqual([route and route.api.name for route in found], ["x", "x", "y"])
+        self.assertEqual([route and route.target for route in found], [b"/v1/models?a", b"/v1/models", b"/v1/models"])
+
+    def test_reserved(self) -> None:
+        """No API can take a path away from operations and management."""
+        self.assertTrue({"health", "ready", "live", "metrics", "manage"} <= reserved_names())

@@ -138,6 +138,30 @@ class DuplicateName(ClientError):
     status, code, message = 409, "duplicate_name", "a project with this name exists already"
 
 
+class DuplicateAdmin(DuplicateName):
+    """An admin's name is taken by one who is not revoked."""
+
+    message = "an admin with this name exists already"
+
+
+class Conflict(ClientError):
+    """What is asked for does not fit what is there."""
+
+    status, code, message = 409, "conflict", "conflict"
+
+
+class PreconditionFailed(ClientError):
+    """RFC 9110 section 15.5.13: C{If-Match} names a version that is not the present one."""
+
+    status, code, message = 412, "precondition_failed", "precondition failed"
+
+
+class Unprocessable(ClientError):
+    """RFC 9110 section 15.5.21: well formed, and of the right types, and still not possible."""
+
+    status, code, message = 422, "unprocessable", "unprocessable"
+
+
 class RequestBodyTimeout(ClientError):
     status, code, message = 408, "request_timeout", "Request body took too long"
 

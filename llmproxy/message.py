@@ -25,6 +25,9 @@ Fields = Sequence[Field]
 Dialect = Literal["proxy", "openai", "anthropic", "gemini"]
 """The shape of an error body: the proxy's own, or the one that a vendor's SDK knows how to raise."""
 
+Role = Literal["owner", "operator", "auditor"]
+"""Of those who use the management API; what each may do stands in L{llmproxy.core.roles}."""
+
 Ending = Literal["complete", "refused", "client_left", "upstream_failed", "timeout", "revoked", "shutdown", "failed"]
 """
 How an exchange ended: C{complete} relayed to its end; C{refused} by the proxy itself;
@@ -125,7 +128,11 @@ class Route:
 
 @frozen
 class Project:
-    """A tenant: it owns tokens and one upstream key. Times are seconds since the epoch."""
+    """
+    A tenant: it owns tokens and one upstream key. Times are seconds since the epoch.
+
+    @ivar version: counts the changes that management made.
+    """
 
     id: str
     name: str
@@ -134,6 +141,7 @@ class Project:
     deactivated_at: float | None = None
     created_at: float = 0.0
     updated_at: float = 0.0
+    version: int = 1
 
 
 @frozen
@@ -144,6 +152,9 @@ class Token:
     @ivar hint: what lists show instead of the secret.
     @ivar max_requests: how many uses are allowed; C{None} is without limit.
     @ivar request_count: how many uses were spent.
+    @ivar metadata: what its owner noted, a JSON object as text; C{None} if nothing.
+    @ivar version: counts the changes that management made; uses are none.
+    @ivar previous_hash: of the secret that it had before it was rotated, which is good until C{previous_until}.
     """
 
     id: str
@@ -158,6 +169,42 @@ class Token:
     created_at: float = 0.0
     last_used_at: float | None = None
     cache_hit_count: int = 0
+    name: str | None = None
+    metadata: str | None = None
+    version: int = 1
+    previous_hash: str | None = field(default=None, repr=False)
+    previous_until: float | None = None
+
+
+@frozen
+class Admin:
+    """Somebody who may use the management API: never his secret, only the hash of it. Times as in L{Token}."""
+
+    id: str
+    name: str
+    token_hash: str = field(repr=False)
+    hint: str
+    role: Role
+    created_at: float
+    expires_at: float | None = None
+    revoked_at: float | None = None
+    last_used_at: float | None = None
+
+
+@frozen
+class Begun:
+    """
+    A call with an C{Idempotency-Key} that was made before.
+
+    @ivar fingerprint: of what was asked.
+    @ivar status: what it was answered with; C{None} if it has not ended, as far as is known.
+    @ivar answer: sealed; opens only for who made the call.
+    """
+
+    fingerprint: str
+    begun_at: float
+    status: int | None = None
+    answer: str | None = field(default=None, repr=False)
 
 
 T = TypeVar("T")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, get_args
+from typing import get_args
 
-Role = Literal["owner", "operator", "auditor"]
+from ..message import Role
 
 ROLES: tuple[Role, ...] = get_args(Role)
 

@@ -6,6 +6,8 @@ from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from hashlib import sha256
 
+from attrs import evolve
+
 from ..errors import ProjectInactive, ProxyError, TokenExpired, TokenInactive
 from ..message import Field, Project, Token
 
@@ -51,6 +53,22 @@ def fault_of(token: Token, project: Project, now: float) -> ProxyError | None:
     if not project.is_active:
         return ProjectInactive()
     return None
+
+
+def as_held(token: Token, token_hash: str) -> Token | None:
+    """
+    A token as it is for whoever holds the secret with this hash; C{None} if that is none of its secrets (any more).
+
+    A secret that was rotated away is one that expires when the overlap ends.
+    """
+    if token_hash == token.token_hash:
+        return token
+    if token_hash != token.previous_hash:
+        return None
+    until = token.previous_until
+    if until is None or (token.expires_at is not None and token.expires_at < until):
+        until = token.expires_at
+    return evolve(token, token_hash=token_hash, expires_at=until, previous_hash=None, previous_until=None)
 
 
 def secret_of(fields: list[Field], target: bytes) -> bytes:

@@ -16,6 +16,8 @@ from zope.interface import implementer
 
 from ..errors import ConfigError, OutcomeUnknown, Unavailable
 from ..interfaces import IHealthCheck
+from .admins import AdminStore
+from .idempotency import IdempotencyStore
 from .migrate import migrate, verify_key
 from .projects import ProjectStore
 from .secrets import Cipher, KeyRing
@@ -60,6 +62,8 @@ class Database:
         self.projects = ProjectStore(clock, self, KeyRing(self._cipher))
         self.tokens = TokenStore(clock, self)
         self.usage = Usage(self)
+        self.admins = AdminStore(clock, self)
+        self.idempotency = IdempotencyStore(clock, self)
 
     def start(self) -> Deferred[None]:
         """

@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred, fail
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ..core.tokens import fault_of, is_well_formed
+from ..core.tokens import as_held, fault_of, is_well_formed
 from ..errors import InvalidToken, ProxyError, TokenNotFound, Unavailable
 from ..interfaces import IDirectory, IProjectActiveChecker, IRevocations, ITokenValidator
 from ..message import Principal, Project, Token
@@ -147,15 +147,27 @@ class Directory:
         return partial(self._watches.discard, watch)
 
     def token_changed(self, token: Token) -> None:
-        """A token was created or is different now; if it is not active, its exchanges are told."""
-        digest = bytes.fromhex(token.token_hash)
-        self._unknown.pop(digest, None)
+        """
+        A token was created or is different now. The exchanges of one that is not active are told, and those
+        that were begun with a secret which it no longer has.
+        """
         self._distrust()
-        entry = self._entries.get(digest)
-        if entry is not None:
-            self._entries[digest] = evolve(entry, principal=Principal(token, entry.principal.project))
-        if not token.is_active:
-            self._revoke(lambda principal: principal.token.id == token.id)
+        for digest in self._digests(token):
+            self._unknown.pop(digest, None)
+            entry = self._entries.get(digest)
+            if entry is not None:
+                # A secret that is good no longer is remembered as such: whoever looked it up before has yet to watch.
+                seen = as_held(token, digest.hex()) or evolve(entry.principal.token, is_active=False)
+                self._entries[digest] = evolve(entry, principal=Principal(seen, entry.principal.project))
+        self._revoke(lambda principal: principal.token.id == token.id and not _is_good(token, principal.token))
+
+    def _digests(self, token: Token) -> set[bytes]:
+        """Those of the secrets that it has, and of those that it had and that are remembered."""
+        hashes = (token.token_hash, token.previous_hash)
+        found = {bytes.fromhex(each) for each in hashes if each is not None}
+        if token.version > 1:
+            found |= {digest for digest, entry in self._entries.items() if entry.principal.token.id == token.id}
+        return found
 
     def project_changed(self, project: Project) -> None:
         """A project is different now; if it is not active, the exchanges of all its tokens are told."""
@@ -274,6 +286,10 @@ class Directory:
         self._unknown.move_to_end(digest)
         if len(self._unknown) > self._max_negative:
             self._unknown.popitem(last=False)
+
+
+def _is_good(token: Token, held: Token) -> bool:
+    return token.is_active and as_held(token, held.token_hash) is not None
 
 
 def _is_revoked(principal: Principal) -> bool:

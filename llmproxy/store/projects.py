@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, literal, not_, select
+from sqlalchemy import and_, func, literal, not_, select
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from ..errors import DuplicateName
+from ..errors import DuplicateName, PreconditionFailed
 from ..interfaces import IProjectStore
 from ..message import Page, Project
 from .paging import check_limit, paged, position, read_position
@@ -47,6 +47,7 @@ class ProjectStore:
             "deactivated_at": project.deactivated_at,
             "created_at": project.created_at,
             "updated_at": project.updated_at,
+            "version": project.version,
         }
         creating = self._database.run(lambda connection: connection.execute(projects.insert().values(row)))
         return creating.addCallbacks(lambda _: None, _duplicate)
@@ -58,13 +59,17 @@ class ProjectStore:
         query = select(projects).order_by(projects.c.name)
         return self._database.read(lambda connection: [self._project(row) for row in connection.execute(query)])
 
-    def page(self, limit: int, after: str | None = None, *, is_active: bool | None = None) -> Deferred[Page[Project]]:
+    def page(
+        self, limit: int, after: str | None = None, *, is_active: bool | None = None, name: str | None = None
+    ) -> Deferred[Page[Project]]:
         check_limit(limit)
         query = select(projects).order_by(projects.c.name).limit(limit + 1)
         if after is not None:
             query = query.where(projects.c.name > read_position(after, str)[0])
         if is_active is not None:
             query = query.where(projects.c.is_active if is_active else not_(projects.c.is_active))
+        if name is not None:
+            query = query.where(named(projects.c.name, name))
 
         def page(connection: Connection) -> Page[Project]:
             found = [self._project(row) for row in connection.execute(query)]
@@ -73,20 +78,25 @@ class ProjectStore:
         return self._database.read(page)
 
     def update(
-        self, project_id: str, *, name: str | None = None, api_key: str | None = None, is_active: bool | None = None
+        self,
+        project_id: str,
+        *,
+        name: str | None = None,
+        api_key: str | None = None,
+        is_active: bool | None = None,
+        version: int | None = None,
     ) -> Deferred[Project | None]:
         now = self._seconds()
-        changes: dict[str, Any] = {"updated_at": now}
+        changes: dict[str, Any] = {"updated_at": now, "version": projects.c.version + 1}
         if name is not None:
             changes["name"] = name
         if api_key is not None:
             changes["api_key"] = self._keys.seal(api_key, _place(project_id))
         if is_active is not None:
             changes |= activity(projects, is_active, now)
-        statement = projects.update().where(projects.c.id == project_id).values(changes)
 
         def change(connection: Connection) -> Project | None:
-            connection.execute(statement)
+            apply(connection, projects, project_id, version, changes)
             return self._get(connection, project_id)
 
         return self._database.run(change).addErrback(_duplicate)
@@ -101,7 +111,16 @@ class ProjectStore:
         except Undecipherable as error:
             self._log.error("the upstream key of project {project}: {reason}", project=row.id, reason=str(error))
             api_key = ""
-        return Project(row.id, row.name, api_key, row.is_active, row.deactivated_at, row.created_at, row.updated_at)
+        return Project(
+            row.id,
+            row.name,
+            api_key,
+            row.is_active,
+            row.deactivated_at,
+            row.created_at,
+            row.updated_at,
+            row.version,
+        )
 
 
 def activity(table: Any, is_active: bool, now: float) -> dict[str, Any]:
@@ -112,6 +131,26 @@ def activity(table: Any, is_active: bool, now: float) -> dict[str, Any]:
     """
     moment = None if is_active else func.coalesce(table.c.deactivated_at, literal(now, Moment()))
     return {"is_active": is_active, "deactivated_at": moment}
+
+
+def apply(connection: Connection, table: Any, row_id: str, version: int | None, changes: dict[str, Any]) -> None:
+    """
+    Change one row, if it is there.
+
+    @param version: the one that it must have; C{None} for any.
+    @raise PreconditionFailed: it has another.
+    """
+    which = table.c.id == row_id
+    wanted = which if version is None else and_(which, table.c.version == version)
+    # In this order, as MySQL evaluates an assignment with the values that those before it have made.
+    changed = connection.execute(table.update().where(wanted).ordered_values(*changes.items()))
+    if version is not None and not changed.rowcount and connection.scalar(select(table.c.id).where(which)) is not None:
+        raise PreconditionFailed("it has been changed since")
+
+
+def named(column: Any, part: str) -> Any:
+    """The rows in whose name C{part} is, in any case of ASCII letters."""
+    return func.lower(column).contains(part.lower(), autoescape=True)
 
 
 def _place(project_id: str) -> str:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, Boolean, Column, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Integer, MetaData, String, Table, Text
 from sqlalchemy.types import TypeDecorator
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
 
-HEAD = "0002"
+HEAD = "0003"
 """
 The revision that this program needs.
 
@@ -74,6 +74,7 @@ projects = Table(
     Column("created_at", Moment, nullable=False),
     Column("updated_at", Moment, nullable=False),
     Column("metadata", Text),
+    Column("version", BigInteger, nullable=False),
 )
 
 tokens = Table(
@@ -94,6 +95,36 @@ tokens = Table(
     Column("created_at", Moment, nullable=False),
     Column("last_used_at", Moment),
     Column("cache_hit_count", BigInteger, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("previous_hash", String(64)),
+    Column("previous_until", Moment),
+)
+
+admins = Table(
+    "admins",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("name", String(64), nullable=False),
+    Column("taken_name", String(64)),
+    Column("token_hash", String(64), nullable=False),
+    Column("hint", String(64), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment),
+    Column("revoked_at", Moment),
+    Column("last_used_at", Moment),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("actor", String(64), primary_key=True),
+    Column("key_hash", String(64), primary_key=True),
+    Column("fingerprint", String(64), nullable=False),
+    Column("begun_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("status", Integer),
+    Column("answer", Text),
 )
 
 audit_events = Table(

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, not_, null, select
+from sqlalchemy import func, literal, not_, null, or_, select
 from sqlalchemy.engine import Connection
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
+from ..core.tokens import as_held
 from ..interfaces import ITokenStore
 from ..message import Page, Token
 from .paging import behind, check_limit, paged, position, read_position
-from .projects import activity
-from .schema import tokens
+from .projects import activity, apply, named
+from .schema import Moment, tokens
 
 if TYPE_CHECKING:
     from .database import Database
@@ -31,6 +32,11 @@ _COLUMNS = (
     tokens.c.created_at,
     tokens.c.last_used_at,
     tokens.c.cache_hit_count,
+    tokens.c.name,
+    tokens.c.metadata,
+    tokens.c.version,
+    tokens.c.previous_hash,
+    tokens.c.previous_until,
 )
 """In the order of L{Token}'s fields."""
 
@@ -50,7 +56,15 @@ class TokenStore:
         return creating.addCallback(lambda _: None)
 
     def by_hash(self, token_hash: str) -> Deferred[Token | None]:
-        return self._database.read(lambda connection: _one(connection, tokens.c.token_hash == token_hash))
+        def find(connection: Connection) -> Token | None:
+            # Two questions: of one with OR the databases do not all make two look-ups of an index.
+            for column in (tokens.c.token_hash, tokens.c.previous_hash):
+                found = _one(connection, column == token_hash)
+                if found is not None:
+                    return as_held(found, token_hash)
+            return None
+
+        return self._database.read(find)
 
     def get(self, token_id: str) -> Deferred[Token | None]:
         return self._database.read(lambda connection: _one(connection, tokens.c.id == token_id))
@@ -62,7 +76,14 @@ class TokenStore:
         return self._database.read(lambda connection: [Token(*row) for row in connection.execute(query)])
 
     def page(
-        self, limit: int, after: str | None = None, *, project_id: str | None = None, is_active: bool | None = None
+        self,
+        limit: int,
+        after: str | None = None,
+        *,
+        project_id: str | None = None,
+        is_active: bool | None = None,
+        expired: bool | None = None,
+        name: str | None = None,
     ) -> Deferred[Page[Token]]:
         check_limit(limit)
         last = None if after is None else read_position(after, int, str)
@@ -71,6 +92,10 @@ class TokenStore:
             query = query.where(tokens.c.project_id == project_id)
         if is_active is not None:
             query = query.where(tokens.c.is_active if is_active else not_(tokens.c.is_active))
+        if expired is not None:
+            query = query.where(_expiry(expired, self._seconds()))
+        if name is not None:
+            query = query.where(named(tokens.c.name, name))
 
         def page(connection: Connection) -> Page[Token]:
             found = query
@@ -88,23 +113,55 @@ class TokenStore:
         is_active: bool | None = None,
         max_requests: int | None = None,
         unlimited: bool = False,
+        expires_at: float | None = None,
+        name: str | None = None,
+        metadata: str | None = None,
+        version: int | None = None,
     ) -> Deferred[Token | None]:
         changes: dict[str, Any] = {}
         if is_active is not None:
             changes |= activity(tokens, is_active, self._seconds())
         if unlimited or max_requests is not None:
             changes["max_requests"] = null() if unlimited else max_requests
+        if expires_at is not None:
+            changes["expires_at"] = expires_at
+        for column, text in (("name", name), ("metadata", metadata)):
+            if text is not None:
+                changes[column] = text or null()
+        return self._change(token_id, version, changes)
 
+    def rotate(
+        self,
+        token_id: str,
+        *,
+        token_hash: str,
+        hint: str,
+        previous_until: float | None = None,
+        expires_at: float | None = None,
+        version: int | None = None,
+    ) -> Deferred[Token | None]:
+        changes: dict[str, Any] = {
+            "previous_hash": null() if previous_until is None else tokens.c.token_hash,
+            "previous_until": previous_until,
+            "token_hash": token_hash,
+            "hint": hint,
+        }
+        if expires_at is not None:
+            changes["expires_at"] = expires_at
+        return self._change(token_id, version, changes)
+
+    def _change(self, token_id: str, version: int | None, changes: dict[str, Any]) -> Deferred[Token | None]:
         def change(connection: Connection) -> Token | None:
-            if changes:
-                connection.execute(tokens.update().where(tokens.c.id == token_id).values(changes))
+            if changes or version is not None:
+                apply(connection, tokens, token_id, version, {**changes, "version": tokens.c.version + 1})
             return _one(connection, tokens.c.id == token_id)
 
         return self._database.run(change)
 
     def revoke_project(self, project_id: str) -> Deferred[tuple[int, int]]:
         mine = tokens.c.project_id == project_id
-        revoke = tokens.update().where(mine, tokens.c.is_active).values(activity(tokens, False, self._seconds()))
+        changes = activity(tokens, False, self._seconds()) | {"version": tokens.c.version + 1}
+        revoke = tokens.update().where(mine, tokens.c.is_active).values(changes)
 
         def change(connection: Connection) -> tuple[int, int]:
             revoked = connection.execute(revoke).rowcount
@@ -112,6 +169,11 @@ class TokenStore:
             return revoked, total or 0
 
         return self._database.run(change)
+
+
+def _expiry(expired: bool, now: float) -> Any:
+    at = literal(now, Moment())
+    return tokens.c.expires_at <= at if expired else or_(tokens.c.expires_at.is_(None), tokens.c.expires_at > at)
 
 
 def _position(token: Token) -> str:

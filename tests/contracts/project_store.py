@@ -9,7 +9,7 @@ from twisted.internet.task import Clock
 from twisted.logger import globalLogPublisher
 from zope.interface.verify import verifyObject
 
-from llmproxy.errors import DuplicateName
+from llmproxy.errors import DuplicateName, PreconditionFailed
 from llmproxy.interfaces import IProjectStore
 from llmproxy.store.database import Database
 
@@ -128,7 +128,7 @@ class ProjectStoreContract:
         self.done(self.projects.create(project()))
         self.clock.advance(1)
         changed = self.done(self.projects.update("p1", name="new"))
-        assert changed == project(name="new", updated_at=NOW + 1)
+        assert changed == project(name="new", updated_at=NOW + 1, version=2)
         assert self.done(self.projects.update("p1", api_key="k2")).api_key == "k2"
         assert self.done(self.projects.update("x", name="new2")) is None
         assert self.done(self.projects.get("x")) is None
@@ -141,3 +141,19 @@ class ProjectStoreContract:
         assert self.done(self.projects.update("p1", is_active=False)).deactivated_at == NOW
         active = self.done(self.projects.update("p1", is_active=True))
         assert (active.is_active, active.deactivated_at) == (True, None)
+
+    def test_version(self) -> None:
+        """A change of a version that is no longer the present one is not made."""
+        self.done(self.projects.create(project()))
+        assert self.done(self.projects.update("p1", name="new", version=1)).version == 2
+        failure = self.failureResultOf(self.projects.update("p1", name="late", version=1), PreconditionFailed)  # type: ignore[attr-defined]
+        assert failure.value.status == 412
+        assert self.done(self.projects.get("p1")).name == "new"
+        assert self.done(self.projects.update("x", name="y", version=1)) is None
+
+    def test_named(self) -> None:
+        """Projects are found by what is in their name, in either case; what means something in SQL means itself."""
+        for name in ("Alpha", "beta_1", "beta21", "100%"):
+            self.done(self.projects.create(project(name, name=name)))
+        for part, found in (("ALPH", ["Alpha"]), ("a_1", ["beta_1"]), ("%", ["100%"]), ("eta", ["beta21", "beta_1"])):
+            assert [each.name for each in self.done(self.projects.page(9, name=part)).items] == found

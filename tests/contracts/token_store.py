@@ -7,6 +7,7 @@ from typing import Any
 from twisted.internet.task import Clock
 from zope.interface.verify import verifyObject
 
+from llmproxy.errors import PreconditionFailed
 from llmproxy.interfaces import ITokenStore
 from llmproxy.store.database import Database
 from llmproxy.store.paging import position
@@ -156,3 +157,67 @@ class TokenStoreContract:
         before = self.database.statements
         self.done(self.tokens.get("t1"))
         assert self.database.statements > before
+
+    def test_what_is_noted(self) -> None:
+        """A name and metadata are kept as they are, whatever letters they are of, and can be taken away."""
+        noted = token(name="Ünï 漢字 🦆", metadata='{"team":"\\u00e9\\n","x":"🦆"}')
+        self.done(self.tokens.create(noted))
+        assert self.done(self.tokens.get("t1")) == noted
+        changed = self.done(self.tokens.update("t1", name="", metadata=""))
+        assert (changed.name, changed.metadata, changed.version) == (None, None, 2)
+
+    def test_expiry(self) -> None:
+        """The moment at which a token expires can be moved, to the microsecond."""
+        self.done(self.tokens.create(token()))
+        assert self.done(self.tokens.update("t1", expires_at=NOW + 0.000001)).expires_at == NOW + 0.000001
+
+    def test_version(self) -> None:
+        """A change of a version that is no longer the present one is not made; uses are no changes."""
+        self.done(self.tokens.create(token()))
+        assert self.done(self.tokens.update("t1", is_active=False, version=1)).version == 2
+        for late in (
+            self.tokens.update("t1", is_active=True, version=1),
+            self.tokens.rotate("t1", token_hash="f" * 64, hint="h", version=1),
+        ):
+            self.failureResultOf(late, PreconditionFailed)  # type: ignore[attr-defined]
+        assert self.done(self.tokens.get("t1")).is_active is False
+        assert self.done(self.tokens.update("x", is_active=True, version=1)) is None
+        assert self.done(self.tokens.revoke_project("p1")) == (0, 1)
+        assert self.done(self.tokens.get("t1")).version == 2
+
+    def test_rotate(self) -> None:
+        """The new secret is found at once; the one before it until its time is over, none before that."""
+        first = token(max_requests=7)
+        self.done(self.tokens.create(first))
+        rotated = self.done(
+            self.tokens.rotate("t1", token_hash="a" * 64, hint="sk-new", previous_until=NOW + 60, expires_at=NOW + 90)
+        )
+        assert (rotated.token_hash, rotated.hint, rotated.expires_at, rotated.version) == (
+            "a" * 64,
+            "sk-new",
+            NOW + 90,
+            2,
+        )
+        assert self.done(self.tokens.by_hash("a" * 64)) == rotated
+        earlier = self.done(self.tokens.by_hash(first.token_hash))
+        assert (earlier.id, earlier.token_hash, earlier.expires_at) == ("t1", first.token_hash, NOW + 60)
+        self.done(self.tokens.rotate("t1", token_hash="b" * 64, hint="h", previous_until=NOW + 60))
+        assert self.done(self.tokens.by_hash(first.token_hash)) is None
+        assert self.done(self.tokens.by_hash("a" * 64)).expires_at == NOW + 60
+        self.done(self.tokens.rotate("t1", token_hash="c" * 64, hint="h"))
+        assert self.done(self.tokens.by_hash("b" * 64)) is None
+        assert self.done(self.tokens.by_hash("c" * 64)).max_requests == 7
+        assert self.done(self.tokens.rotate("x", token_hash="d" * 64, hint="h")) is None
+
+    def test_filters(self) -> None:
+        """Tokens are found by whether their time is over and by what is in their name."""
+        for name, more in (("a", {"expires_at": NOW}), ("b", {"name": "Build"}), ("c", {"expires_at": None})):
+            self.done(self.tokens.create(token(name, **more)))
+
+        def found(**wanted: Any) -> list[str]:
+            return sorted(each.id for each in self.done(self.tokens.page(9, **wanted)).items)
+
+        assert found(expired=True) == ["a"]
+        assert found(expired=False) == ["b", "c"]
+        assert found(name="BUI") == ["b"]
+        assert found(name="b", expired=True) == []

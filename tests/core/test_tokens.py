@@ -9,7 +9,7 @@ from hashlib import sha256
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.core.tokens import fault_of, generate, hint, is_well_formed, secret_of, token_hash
+from llmproxy.core.tokens import as_held, fault_of, generate, hint, is_well_formed, secret_of, token_hash
 from llmproxy.message import Field, Project, Token
 
 SECRET = b"sk-AAAAAAAAAAAAAAAAAAAAAA"
@@ -115,3 +115,20 @@ class FaultTests(SynchronousTestCase):
         fault = fault_of(evolve(self.token, is_active=False), self.project, 0.0)
         assert fault is not None
         self.assertEqual(fault.fields, ((b"WWW-Authenticate", b'Bearer realm="llmproxy", error="invalid_token"'),))
+
+
+class HeldTests(SynchronousTestCase):
+    def test_table(self) -> None:
+        """Of two secrets the present one is the token's, the other ends with the overlap, and not after the token."""
+        token = Token("t-1", "b", "sk-…", "p-1", expires_at=1000.0, previous_hash="a", previous_until=500.0)
+        for made, held_by, expires_at in (
+            (token, "b", 1000.0),
+            (token, "a", 500.0),
+            (evolve(token, previous_until=2000.0), "a", 1000.0),
+            (evolve(token, expires_at=None), "a", 500.0),
+        ):
+            held = as_held(made, held_by)
+            assert held is not None
+            self.assertEqual((held.id, held.token_hash, held.expires_at), ("t-1", held_by, expires_at))
+        self.assertIsNone(as_held(token, "c"))
+        self.assertIsNone(as_held(evolve(token, previous_hash=None), "a"))

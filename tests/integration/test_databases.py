@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.store.database import Database
 
+from ..contracts.admin_store import AdminStoreContract, IdempotencyStoreContract
 from ..contracts.project_store import ProjectStoreContract
 from ..contracts.token_store import TokenStoreContract
 from ..contracts.usage import UsageContract
@@ -53,4 +54,20 @@ class PostgresqlUsageTests(_Postgresql, UsageContract, SynchronousTestCase):
 
 
 class MysqlUsageTests(_Mysql, UsageContract, SynchronousTestCase):
+    """MariaDB."""
+
+
+class PostgresqlAdminStoreTests(_Postgresql, AdminStoreContract, SynchronousTestCase):
+    """PostgreSQL."""
+
+
+class MysqlAdminStoreTests(_Mysql, AdminStoreContract, SynchronousTestCase):
+    """MariaDB."""
+
+
+class PostgresqlIdempotencyStoreTests(_Postgresql, IdempotencyStoreContract, SynchronousTestCase):
+    """PostgreSQL."""
+
+
+class MysqlIdempotencyStoreTests(_Mysql, IdempotencyStoreContract, SynchronousTestCase):
     """MariaDB."""

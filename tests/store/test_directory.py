@@ -309,3 +309,79 @@ class BrokenTests(SynchronousTestCase):
 
         directory = Directory(clock_at(), Broken(), None)  # type: ignore[arg-type]
         self.failureResultOf(directory.load(secret(1)), Unavailable)
+
+
+class RotationTests(DirectoryCase):
+    def rotate(self, number: int, to: int, until: float | None) -> None:
+        rotated = self.successResultOf(
+            self.database.tokens.rotate(
+                f"t{number}", token_hash=sha256(secret(to)).hexdigest(), hint="h", previous_until=until
+            )
+        )
+        self.directory.token_changed(rotated)
+
+    def usable(self, number: int) -> Any:
+        """C{None}, or the fault that the holder of a secret is told."""
+        result: list[Any] = []
+        self.directory.validate_token(secret(number).decode()).addCallbacks(
+            lambda _: result.append(None), lambda reason: result.append(type(reason.value))
+        )
+        return result[0]
+
+    def test_overlap(self) -> None:
+        """Both secrets work until the overlap ends, whether they were warm or not; then the new one alone."""
+        for warm in (True, False):
+            number = 10 if warm else 20
+            self.issue(number, expires_at=None)
+            if warm:
+                self.load(number)
+            self.rotate(number, number + 1, self.clock.seconds() + 60)
+            self.assertEqual((self.usable(number), self.usable(number + 1)), (None, None))
+            self.clock.advance(60)
+            self.assertEqual((self.usable(number), self.usable(number + 1)), (TokenExpired, None))
+
+    def test_at_once(self) -> None:
+        """Without an overlap the old secret opens nothing from that moment on, and its streams are cut."""
+        self.issue(1)
+        cut: list[str] = []
+        self.directory.watch(self.load(1), lambda: cut.append("old"))
+        self.rotate(1, 2, None)
+        self.assertEqual((cut, self.usable(1), self.usable(2)), (["old"], TokenInactive, None))
+
+    def test_looked_up_before(self) -> None:
+        """A request that knew the old secret just before it ended is cut when its stream begins."""
+        self.issue(1)
+        principal = self.load(1)
+        self.rotate(1, 2, None)
+        cut: list[str] = []
+        self.directory.watch(principal, lambda: cut.append("old"))
+        self.assertEqual(cut, ["old"])
+
+    def test_streams_go_on(self) -> None:
+        """In an overlap, streams of both secrets run; a second rotation cuts those of the first."""
+        self.issue(1)
+        cut: list[str] = []
+        self.directory.watch(self.load(1), lambda: cut.append("first"))
+        self.rotate(1, 2, self.clock.seconds() + 60)
+        self.directory.watch(self.load(1), lambda: cut.append("first, later"))
+        self.directory.watch(self.load(2), lambda: cut.append("second"))
+        self.assertEqual(cut, [])
+        self.rotate(1, 3, self.clock.seconds() + 60)
+        self.assertEqual(sorted(cut), ["first", "first, later"])
+        self.assertEqual([self.usable(number) for number in (1, 2, 3)], [TokenInactive, None, None])
+
+    def test_revoked(self) -> None:
+        """A token that is revoked in its overlap is so under both secrets."""
+        self.issue(1)
+        self.load(1)
+        self.rotate(1, 2, self.clock.seconds() + 60)
+        self.load(2)
+        self.directory.token_changed(self.successResultOf(self.database.tokens.update("t1", is_active=False)))
+        self.assertEqual((self.usable(1), self.usable(2)), (TokenInactive, TokenInactive))
+
+    def test_remembered_as_unknown(self) -> None:
+        """A secret that somebody tried before it was issued works when it is."""
+        self.issue(1)
+        self.failureResultOf(self.directory.load(secret(2)), TokenNotFound)
+        self.rotate(1, 2, None)
+        self.assertIsNone(self.usable(2))

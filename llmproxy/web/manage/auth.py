@@ -8,8 +8,8 @@ from typing import Any
 
 from attrs import frozen
 
-from ...core.roles import Role
 from ...errors import Unauthorized
+from ...message import Role
 
 
 class ManagementUnauthorized(Unauthorized):

@@ -1,0 +1,70 @@
+"""Those who may use the management API, in the database."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from attrs import fields
+from sqlalchemy import func, literal, null, select
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import IntegrityError
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from ..errors import DuplicateAdmin
+from ..interfaces import IAdminStore
+from ..message import Admin
+from .schema import Moment, admins
+
+if TYPE_CHECKING:
+    from .database import Database
+
+_COLUMNS = tuple(admins.c[each.name] for each in fields(Admin))
+
+
+@implementer(IAdminStore)
+class AdminStore:
+    def __init__(self, clock: Any, database: Database) -> None:
+        self._seconds = clock.seconds
+        self._database = database
+
+    def create(self, admin: Admin) -> Deferred[None]:
+        row = {column.name: getattr(admin, column.name) for column in _COLUMNS}
+        row["taken_name"] = admin.name
+        creating = self._database.run(lambda connection: connection.execute(admins.insert().values(row)))
+        return creating.addCallbacks(lambda _: None, _duplicate)
+
+    def by_hash(self, token_hash: str) -> Deferred[Admin | None]:
+        return self._database.read(lambda connection: _one(connection, admins.c.token_hash == token_hash))
+
+    def get(self, admin_id: str) -> Deferred[Admin | None]:
+        return self._database.read(lambda connection: _one(connection, admins.c.id == admin_id))
+
+    def list(self) -> Deferred[list[Admin]]:
+        query = select(*_COLUMNS).order_by(admins.c.created_at, admins.c.id)
+        return self._database.read(lambda connection: [Admin(*row) for row in connection.execute(query)])
+
+    def revoke(self, admin_id: str) -> Deferred[Admin | None]:
+        which = admins.c.id == admin_id
+        revoked_at = func.coalesce(admins.c.revoked_at, literal(self._seconds(), Moment()))
+        statement = admins.update().where(which).values(revoked_at=revoked_at, taken_name=null())
+
+        def change(connection: Connection) -> Admin | None:
+            connection.execute(statement)
+            return _one(connection, which)
+
+        return self._database.run(change)
+
+    def used(self, admin_id: str) -> Deferred[None]:
+        statement = admins.update().where(admins.c.id == admin_id).values(last_used_at=self._seconds())
+        return self._database.run(lambda connection: connection.execute(statement)).addCallback(lambda _: None)
+
+
+def _one(connection: Connection, condition: Any) -> Admin | None:
+    row = connection.execute(select(*_COLUMNS).where(condition)).first()
+    return None if row is None else Admin(*row)
+
+
+def _duplicate(reason: Any) -> Any:
+    reason.trap(IntegrityError)
+    raise DuplicateAdmin() from None

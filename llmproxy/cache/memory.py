@@ -114,12 +114,7 @@ class MemoryStore:
         if primary is None:
             primary = _Primary(key.digest, key.member, (key.api, key.tenant), names)
         variant = select(primary.names) if primary.names else b""
-        stored = _Object(primary, variant, pack(entry), body, self._seconds() + seconds)
-        self._make_room(primary, variant, stored.size())
-        if stored.size() > self._limit:
-            return succeed(False)
-        self._add(primary, stored)
-        return succeed(True)
+        return succeed(self._store(primary, _Object(primary, variant, pack(entry), body, self._seconds() + seconds)))
 
     def heads(self, key: Key) -> Deferred[list[tuple[bytes, Entry]]]:
         primary = self._primaries.get(key.digest)
@@ -130,11 +125,7 @@ class MemoryStore:
         primary = self._primaries.get(key.digest)
         stored = primary.of(variant) if primary is not None else None
         if primary is not None and stored is not None:
-            self._drop(stored)
-            again = _Object(primary, variant, pack(entry), stored.body, self._seconds() + seconds)
-            self._make_room(primary, variant, again.size())
-            if again.size() <= self._limit:
-                self._add(primary, again)
+            self._store(primary, _Object(primary, variant, pack(entry), stored.body, self._seconds() + seconds))
         return succeed(None)
 
     def remove(self, key: Key) -> Deferred[int]:
@@ -158,15 +149,20 @@ class MemoryStore:
             if api in (None, scope[0]) and tenant in (None, scope[1]):
                 yield from primaries
 
-    def _make_room(self, primary: _Primary, variant: bytes, size: int) -> None:
-        """Let go of what is replaced, and of what was used longest ago until C{size} fits."""
-        replaced = primary.of(variant)
+    def _store(self, primary: _Primary, stored: _Object) -> bool:
+        """In the place of what it replaces; what was used longest ago makes room, if that can be enough."""
+        replaced = primary.of(stored.variant)
         if replaced is not None:
             self._drop(replaced)
+        size = stored.size()
+        if size > self._limit:
+            return False
         while len(primary.objects) >= MOST_VARIANTS:
             self._evict(primary.objects[0])
-        while self._entries and self._bytes + size > self._limit:
+        while self._bytes + size > self._limit:
             self._evict(self._ring.newer)
+        self._add(primary, stored)
+        return True
 
     def _evict(self, stored: _Object) -> None:
         self._evictions += 1

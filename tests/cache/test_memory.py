@@ -62,6 +62,16 @@ class BoundTests(SynchronousTestCase):
         self.assertIsNone(store.found(key(), select()))
         self.assertEqual(store.statistics()["bytes"], 0)
 
+    def test_too_large_drives_nothing_out(self) -> None:
+        """An answer that can never fit costs nobody else a place, but what it would have replaced is old and goes."""
+        store = MemoryStore(self.clock.seconds, 6000)
+        for name in (b"/a", b"/b"):
+            self.put(store, key(name), b"x" * 1000)
+        self.assertFalse(self.put(store, key(b"/a"), b"x" * 6000))
+        self.assertIsNone(store.found(key(b"/a"), select()))
+        self.assertIsNotNone(store.found(key(b"/b"), select()))
+        self.assertEqual(store.statistics()["evictions"], 0)
+
     def test_variants_are_bounded(self) -> None:
         """A client that invents values of a field does not fill a key without end."""
         store = MemoryStore(self.clock.seconds, LIMIT)

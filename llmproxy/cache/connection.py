@@ -1,0 +1,175 @@
+"""
+One connection to Redis, by the protocol of txredisapi.
+
+Of txredisapi the protocol is used and not the pool, which takes the global reactor and does not notice a peer that
+says nothing. Importing it installs a reactor, so it is imported when Redis is configured, not before. It reads with
+hiredis, which is why that is a dependency: without, each string of a reply waits for a turn of the reactor, and a
+lookup costs twenty times as much.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.python.failure import Failure
+
+from ..core.caching.redisurl import RedisLocation
+from ..errors import ConfigError
+from .encoding import command
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+_END = b"-----END CERTIFICATE-----"
+
+
+class RedisDown(Exception):
+    """There was no answer: no connection, or not in time."""
+
+
+class RedisRefused(Exception):
+    """Redis answered with an error; the text is its own and holds no value of ours."""
+
+
+class RedisConnection(Protocol):
+    """
+    @ivar ready: fires with this once commands are answered; fails with L{RedisDown}.
+    @ivar lost: called once, when it has ended.
+    """
+
+    def __init__(self, location: RedisLocation) -> None:
+        import txredisapi
+
+        self._api = txredisapi
+        self._inner = txredisapi.RedisProtocol(
+            charset=None,
+            convertNumbers=False,
+            username=location.username,
+            password=location.password,
+            dbid=location.database or None,
+        )
+        self._inner.factory = self
+        self._ended = False
+        self._why = ""
+        self.ready: Deferred[RedisConnection] = Deferred(lambda _: self.abort())
+        self.lost: Callable[[], object] = lambda: None
+
+    def send(self, data: bytes) -> Deferred[Any]:
+        """
+        Send a command, and have its reply: bytes, numbers, lists of them, C{None}.
+
+        Fails with L{RedisRefused} or L{RedisDown}. Commands do not wait for each other's replies.
+        """
+        transport = self.transport
+        if transport is None or self._ended:
+            return fail(RedisDown("not connected"))
+        transport.write(data)
+        reply: Deferred[Any] = self._inner.replyQueue.get()
+        return reply.addCallback(self._read)
+
+    def abort(self) -> None:
+        """Close at once, whatever is under way; that fails with L{RedisDown}."""
+        transport: Any = self.transport
+        if transport is not None and not self._ended:
+            transport.abortConnection()
+
+    def connectionMade(self) -> None:
+        self._inner.makeConnection(self.transport)
+        # Redis may ask for a password that we do not have, or be loading its data: that shows in a first command.
+        trying = self._inner.whenConnected().addCallback(lambda _: self.send(command(b"PING")))
+        trying.addCallbacks(lambda _: self._settle(self), lambda reason: self._give_up(str(reason.value)))
+
+    def dataReceived(self, data: bytes) -> None:
+        try:
+            self._inner.dataReceived(data)
+        except Exception as error:
+            self._give_up(f"what answers there is not Redis ({type(error).__name__})")
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._ended = True
+        self._why = self._why or reason.getErrorMessage()
+        self._inner.connectionLost(reason)
+        self._settle(Failure(RedisDown(self._why)))
+        self.lost()
+
+    # -- what the protocol of txredisapi expects of its factory
+
+    isLazy = False
+
+    def stopTrying(self) -> None:
+        """Whether to connect again is not decided here."""
+
+    def connectionError(self, why: str) -> None:
+        """Authentication failed, or there is no such database."""
+        self._give_up(why.removeprefix("Redis error: "))
+
+    def _give_up(self, why: str) -> None:
+        self._why = self._why or why
+        self.abort()
+
+    def _settle(self, result: Any) -> None:
+        if not self.ready.called:
+            self.ready.callback(result)
+
+    def _read(self, value: Any) -> Any:
+        if isinstance(value, self._api.ResponseError):
+            raise RedisRefused(str(value))
+        if isinstance(value, Exception):
+            raise RedisDown(self._why)
+        return value
+
+
+class Connector:
+    """
+    Opens connections to one place.
+
+    @param timeout: seconds that each step of it may take: TCP and TLS, then logging in.
+    @raise ConfigError: the file with authorities cannot be used.
+    """
+
+    def __init__(self, reactor: Any, location: RedisLocation, timeout: float) -> None:
+        self._reactor = reactor
+        self._location = location
+        self._timeout = timeout
+        self._endpoint = _endpoint(reactor, location, timeout)
+
+    def __call__(self) -> Deferred[RedisConnection]:
+        """
+        Connect, log in, choose the database, and see that commands are answered.
+
+        Fails with L{RedisDown}, or as connecting does; cancelling it closes what is open.
+        """
+        connecting: Deferred[Any] = self._endpoint.connect(Factory.forProtocol(self._protocol))
+        return connecting.addCallback(lambda connection: connection.ready.addTimeout(self._timeout, self._reactor))
+
+    def _protocol(self) -> RedisConnection:
+        return RedisConnection(self._location)
+
+
+def _endpoint(reactor: Any, location: RedisLocation, timeout: float) -> Any:
+    from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint, wrapClientTLS
+
+    if location.path:
+        return UNIXClientEndpoint(reactor, location.path, timeout=timeout)
+    endpoint = HostnameEndpoint(reactor, location.host, location.port, timeout=timeout)
+    return wrapClientTLS(_tls(location), endpoint) if location.tls else endpoint
+
+
+def _tls(location: RedisLocation) -> Any:
+    from OpenSSL.crypto import Error
+    from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFromCertificates
+
+    if location.ca_file is None:
+        return optionsForClientTLS(location.host)
+    try:
+        with open(location.ca_file, "rb") as file:
+            blocks = file.read().split(_END)[:-1]
+        authorities = [Certificate.loadPEM(block + _END + b"\n") for block in blocks]
+    except (OSError, Error) as error:
+        raise ConfigError(f"Redis: {location.ca_file}: cannot be used: {error}") from None
+    if not authorities:
+        raise ConfigError(f"Redis: {location.ca_file}: holds no certificate")
+    return optionsForClientTLS(location.host, trustRoot=trustRootFromCertificates(authorities))

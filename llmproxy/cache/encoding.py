@@ -1,0 +1,45 @@
+"""What goes over the wire to Redis: commands as it reads them, and stored responses as it keeps them."""
+
+from __future__ import annotations
+
+from struct import Struct
+
+from ..core.caching.entry import Entry, pack, unpack
+
+VERSION = 1
+"""Of a stored head. Heads of another version are taken for garbage, which is a miss."""
+
+_PREFIX = Struct(">BI")
+
+
+def command(*parts: bytes) -> bytes:
+    """A command in RESP, an array of bulk strings: the bytes as they are, no quoting, no base64."""
+    return b"*%d\r\n%s" % (len(parts), b"".join([b"$%d\r\n%s\r\n" % (len(part), part) for part in parts]))
+
+
+def encode_head(entry: Entry, length: int) -> bytes:
+    """@param length: of the content, which is stored beside it."""
+    return _PREFIX.pack(VERSION, length) + pack(entry)
+
+
+def decode_head(data: bytes, length: int | None = None) -> Entry | None:
+    """
+    C{None} for what L{encode_head} did not write.
+
+    @param length: of the content that stands beside it: if it is another than was written, neither can be used.
+    """
+    if len(data) <= _PREFIX.size:
+        return None
+    version, written = _PREFIX.unpack_from(data)
+    if version != VERSION or length not in (None, written):
+        return None
+    return unpack(data[_PREFIX.size :])
+
+
+def join_names(names: tuple[bytes, ...]) -> bytes:
+    """Field names hold no line feed."""
+    return b"\n".join(names)
+
+
+def split_names(text: bytes) -> tuple[bytes, ...]:
+    return tuple(text.split(b"\n")) if text else ()

@@ -1,0 +1,89 @@
+"""A small memory in front of a store that several processes share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred, succeed
+from zope.interface import implementer
+
+from ..interfaces import ICacheStore
+
+if TYPE_CHECKING:
+    from ..core.caching.entry import Entry, Found
+    from ..core.caching.key import Key
+    from ..interfaces import Select
+    from .memory import MemoryStore
+
+OUTLIVES = 1.0
+"""Seconds for which a copy is used: what another process removed is seen for so long at most."""
+
+
+@implementer(ICacheStore)
+class TieredStore:
+    """
+    What was found in the shared store is answered from memory for a second.
+
+    @param near: bounded by itself; it holds nothing but copies.
+    """
+
+    def __init__(self, near: MemoryStore, shared: ICacheStore) -> None:
+        self.near = near
+        self.shared = shared
+        self._removals = 0
+
+    def lookup(self, key: Key, select: Select) -> Deferred[Found | None]:
+        found = self.near.found(key, select)
+        if found is not None and found.entry is not None:
+            return succeed(found)
+        looking: Deferred[Found | None] = self.shared.lookup(key, select)
+        return looking.addCallback(self._copy, key, select, self._removals)
+
+    def put(
+        self, key: Key, names: tuple[bytes, ...], select: Select, entry: Entry, body: bytes, seconds: float
+    ) -> Deferred[bool]:
+        self._drop(key)
+        putting: Deferred[bool] = self.shared.put(key, names, select, entry, body, seconds)
+        return putting.addCallback(self._drop_again, key)
+
+    def heads(self, key: Key) -> Deferred[list[tuple[bytes, Entry]]]:
+        asking: Deferred[list[tuple[bytes, Entry]]] = self.shared.heads(key)
+        return asking
+
+    def replace_head(self, key: Key, variant: bytes, entry: Entry, seconds: float) -> Deferred[None]:
+        self._drop(key)
+        replacing: Deferred[None] = self.shared.replace_head(key, variant, entry, seconds)
+        return replacing.addCallback(self._drop_again, key)
+
+    def remove(self, key: Key) -> Deferred[int]:
+        self._drop(key)
+        removing: Deferred[int] = self.shared.remove(key)
+        return removing.addCallback(self._drop_again, key)
+
+    def purge(self, api: str | None, tenant: str | None, start: bytes = b"") -> Deferred[int]:
+        self.forget(api, tenant, start)
+        purging: Deferred[int] = self.shared.purge(api, tenant, start)
+        return purging
+
+    def forget(self, api: str | None, tenant: str | None, start: bytes = b"") -> None:
+        """Let go of copies: somebody else has purged the shared store."""
+        self._removals += 1
+        self.near.purge(api, tenant, start)
+
+    def statistics(self) -> dict[str, float]:
+        near, shared = self.near.statistics(), self.shared.statistics()
+        return {**shared, **{name: near[name] for name in ("entries", "bytes", "evictions")}}
+
+    def _copy(self, found: Found | None, key: Key, select: Select, removals: int) -> Found | None:
+        # What was read before something was removed here may be just that.
+        if found is not None and found.entry is not None and removals == self._removals:
+            self.near.put(key, found.names, select, found.entry, found.body, OUTLIVES)
+        return found
+
+    def _drop(self, key: Key) -> None:
+        self._removals += 1
+        self.near.remove(key)
+
+    def _drop_again(self, result: Any, key: Key) -> Any:
+        self._drop(key)
+        return result

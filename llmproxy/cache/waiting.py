@@ -1,0 +1,75 @@
+"""A limit for things that all may take equally long: one delayed call for all of them, whatever their number."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from twisted.internet.defer import Deferred
+
+T = TypeVar("T")
+
+
+class Waiting:
+    """
+    @param seconds: how long is waited for each.
+    @param late: called for each that took longer.
+    """
+
+    def __init__(self, clock: Any, seconds: float, late: Callable[[], object]) -> None:
+        self._clock = clock
+        self._limit = seconds
+        self._late = late
+        self._queue: deque[tuple[float, Deferred[Any], Any]] = deque()
+        self._timer: Any = None
+
+    def limit(self, work: Deferred[T], otherwise: T) -> Deferred[T]:
+        """
+        What C{work} gives, or C{otherwise} if it takes too long; what it gives then is dropped.
+
+        C{work} must not fail. Cancelling the result leaves C{work} alone.
+        """
+        if work.called and not work.paused:
+            return work
+        result: Deferred[T] = Deferred()
+        work.addCallback(_pass_on, result)
+        while self._queue and self._queue[0][1].called:
+            self._queue.popleft()
+        self._queue.append((self._clock.seconds() + self._limit, result, otherwise))
+        if self._timer is None:
+            self._timer = self._clock.callLater(self._limit, self._look)
+        return result
+
+    def stop(self) -> None:
+        """Wait for nothing any more: what is left is C{otherwise}."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for _, result, otherwise in self._queue:
+            if not result.called:
+                result.callback(otherwise)
+        self._queue.clear()
+
+    def _look(self) -> None:
+        self._timer = None
+        now = self._clock.seconds()
+        queue = self._queue
+        while queue:
+            until, result, otherwise = queue[0]
+            if result.called:
+                queue.popleft()
+            elif until <= now:
+                queue.popleft()
+                self._late()
+                result.callback(otherwise)
+            else:
+                # One may have been begun meanwhile, by who got the last.
+                if self._timer is None:
+                    self._timer = self._clock.callLater(until - now, self._look)
+                return
+
+
+def _pass_on(value: Any, result: Deferred[Any]) -> None:
+    if not result.called:
+        result.callback(value)

@@ -1,0 +1,29 @@
+"""Saying once in a while what happens all the time."""
+
+from __future__ import annotations
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from llmproxy.cache.complaints import Complaints
+
+
+class _Log:
+    def __init__(self) -> None:
+        self.said: list[tuple[str, int]] = []
+
+    def warn(self, text: str, *, kind: str, why: str, count: int) -> None:
+        self.said.append((kind, count))
+
+
+class ComplaintsTests(SynchronousTestCase):
+    def test_once_an_interval(self) -> None:
+        """A thousand faults are two lines, and the second one says how many there were."""
+        clock, log = Clock(), _Log()
+        complaints = Complaints(clock, log, 30.0)
+        for _ in range(1000):
+            complaints.say("late", "x")
+        complaints.say("other", "x")
+        clock.advance(30)
+        complaints.say("late", "x")
+        self.assertEqual(log.said, [("late", 1), ("other", 1), ("late", 1000)])

@@ -1,0 +1,239 @@
+"""The store over Redis: what it does with what is answered, and without an answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from llmproxy.cache import redis, scripts
+from llmproxy.cache.connection import RedisRefused
+from llmproxy.cache.encoding import encode_head
+from llmproxy.cache.pool import PATIENCE, RedisPool
+from llmproxy.cache.redis import RedisStore
+from llmproxy.errors import Unavailable
+from llmproxy.interfaces import ICacheStore
+
+from ..contracts.cache_store import BODY, entry, key, select
+from .fakeredis import FakeConnection, FakeConnector
+
+HEAD = encode_head(entry(), len(BODY))
+
+
+class RedisStoreTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.connector = FakeConnector()
+        self.pool = RedisPool(self.clock, self.connector, 1, 1.0)
+        self.pool._complaints.say = lambda kind, why: None  # type: ignore[method-assign]
+        self.pool.start()
+        self.addCleanup(self.pool.stop)
+        self.store = RedisStore(self.pool, b"p:")
+
+    @property
+    def redis(self) -> FakeConnection:
+        return self.connector.connections[-1]
+
+    def lookup(self, **values: bytes) -> Deferred[Any]:
+        return self.store.lookup(key(), select(**values))
+
+    def put(self, names: tuple[bytes, ...] = (), **values: bytes) -> Deferred[bool]:
+        return self.store.put(key(), names, select(**values), entry(), BODY, 60)
+
+    def test_interface(self) -> None:
+        """It can be put where a store belongs."""
+        verifyObject(ICacheStore, self.store)
+
+    def test_one_round_trip(self) -> None:
+        """A hit costs one command."""
+        found = self.lookup()
+        self.redis.answer([b"", HEAD, BODY])
+        found = self.successResultOf(found)
+        self.assertEqual((found.entry, found.body), (entry(), BODY))
+        self.assertEqual(len(self.redis.sent), 1)
+
+    def test_names_are_remembered(self) -> None:
+        """A key with variants costs a second command once, not each time."""
+        found = self.lookup(accept=b"1")
+        self.redis.answer([b"accept"])
+        self.redis.answer([b"accept", HEAD, BODY])
+        self.assertEqual(self.successResultOf(found).names, (b"accept",))
+        found = self.lookup(accept=b"2")
+        self.redis.answer([b"accept"])
+        self.assertIsNone(self.successResultOf(found).entry)
+        self.assertEqual(len(self.redis.sent), 3)
+
+    def test_remembered_names_are_bounded(self) -> None:
+        """A million keys with variants fill Redis, not this process."""
+        self.patch(redis, "MOST_KNOWN", 3)
+        for number in range(5):
+            self.store.lookup(key(b"/%d" % number), select())
+            self.redis.answer([b"accept"])
+            self.redis.answer([b"accept"])
+        self.assertEqual(len(self.store._names), 3)
+
+    def test_names_change_all_the_time(self) -> None:
+        """Nobody is asked a third time."""
+        found = self.lookup()
+        self.redis.answer([b"a"])
+        self.redis.answer([b"b"])
+        self.assertIsNone(self.successResultOf(found))
+
+    def test_script_is_unknown(self) -> None:
+        """After a restart Redis knows no script; it is told, and the lookup is a hit all the same."""
+        found = self.lookup()
+        self.redis.refuse("NOSCRIPT No matching script. Please use EVAL.")
+        self.assertEqual(self.redis.sent[1][:2], [b"EVAL", scripts.LOOKUP.source])
+        self.redis.answer([b"", HEAD, BODY])
+        self.assertEqual(self.successResultOf(found).body, BODY)
+
+    def test_two_round_trips_share_the_time(self) -> None:
+        """However often Redis is asked for one request, the request waits no longer."""
+        found = self.lookup()
+        self.clock.advance(PATIENCE / 2)
+        self.redis.answer([b"accept"])
+        self.clock.advance(PATIENCE / 2)
+        self.assertIsNone(self.successResultOf(found))
+
+    def test_garbage(self) -> None:
+        """Whatever stands there, it is a miss, and counted."""
+        for reply in (
+            [b"", b"", b""],
+            [b"", HEAD, BODY[:-1]],
+            [b"", b"garbage", BODY],
+            [b"", HEAD[:-1], BODY],
+            [b"", 5, 7],
+            [],
+            17,
+            [None, None],
+            b"text",
+        ):
+            found = self.lookup()
+            self.redis.answer(reply)
+            self.assertIsNone(self.successResultOf(found), reply)
+        self.assertEqual(self.pool.errors["garbage"], 9)
+
+    def test_error_reply(self) -> None:
+        """A key of another type, a server without memory, a command that is not allowed: a miss, and counted."""
+        found, stored = self.lookup(), self.put()
+        self.redis.refuse("WRONGTYPE Operation against a key holding the wrong kind of value")
+        self.redis.refuse("OOM command not allowed when used memory > 'maxmemory'.")
+        self.assertIsNone(self.successResultOf(found))
+        self.assertFalse(self.successResultOf(stored))
+        self.assertEqual(self.pool.errors["refused"], 2)
+
+    def test_down(self) -> None:
+        """Without Redis everything is a miss, at once; only who purges is told that it cannot be done."""
+        self.connector.failure = OSError("refused")
+        self.redis.abort()
+        self.assertIsNone(self.successResultOf(self.lookup()))
+        self.assertFalse(self.successResultOf(self.put()))
+        self.assertEqual(self.successResultOf(self.store.heads(key())), [])
+        self.assertIsNone(self.successResultOf(self.store.replace_head(key(), b"", entry(), 60)))
+        self.assertIsNone(self.successResultOf(self.store.count()))
+        self.failureResultOf(self.store.purge(None, None), Unavailable)
+
+    def test_removed_while_down(self) -> None:
+        """W17: what became invalid while Redis was away is not served when it is back."""
+        self.connector.failure = OSError("refused")
+        self.redis.abort()
+        self.assertEqual(self.successResultOf(self.store.remove(key())), 0)
+        self.connector.failure = None
+        self.clock.advance(0.1)
+        self.assertEqual(self.redis.sent[0][:2], [b"EVALSHA", scripts.REMOVE.sha])
+        self.assertIsNone(self.successResultOf(self.lookup()))
+        self.redis.answer(1)
+        self.lookup()
+        self.assertEqual(self.redis.sent[-1][:2], [b"EVALSHA", scripts.LOOKUP.sha])
+
+    def test_too_much_removed_while_down(self) -> None:
+        """What is to be removed is remembered within bounds; beyond, everything goes."""
+        self.patch(redis, "MOST_OWED", 3)
+        self.connector.failure = OSError("refused")
+        self.redis.abort()
+        for number in range(5):
+            self.store.remove(key(b"/%d" % number))
+        self.assertEqual(self.store._owed, {})
+        self.connector.failure = None
+        self.clock.advance(0.1)
+        self.assertIsNone(self.successResultOf(self.lookup()))
+        self.redis.answer([b"openai\0p1"])
+        self.redis.answer([3, 3])
+        self.lookup()
+        self.assertEqual(self.redis.sent[-1][:2], [b"EVALSHA", scripts.LOOKUP.sha])
+
+    def test_purges_in_parts(self) -> None:
+        """A purge of very much keeps nobody waiting for long."""
+        purged = self.store.purge("openai", "p1", b"/v1")
+        self.redis.answer([400, 500])
+        self.redis.answer([20, 20])
+        self.assertEqual(self.successResultOf(purged), 420)
+
+    def test_nobody_else_is_looked_at(self) -> None:
+        """A purge asks for the keys of its own scopes and for no others."""
+        purged = self.store.purge("openai", None, b"/v1/\xff")
+        self.redis.answer([b"openai\0p1", b"other\0p1", b"openai\0p2", b"\xff"])
+        self.redis.answer([1, 1])
+        self.redis.answer([1, 1])
+        self.assertEqual(self.successResultOf(purged), 2)
+        asked = [words[3:8] for words in self.redis.sent[1:]]
+        self.assertEqual([words[1] for words in asked], [b"p:lopenai\0p1", b"p:lopenai\0p2"])
+        self.assertEqual(asked[0][3:], [b"[/v1/\xff", b"(/v10"])
+        self.assertFalse(any(word in (b"KEYS", b"SCAN") for words in self.redis.sent for word in words))
+
+    def test_purge_that_breaks_off(self) -> None:
+        """Half a purge is not taken for a whole one."""
+        purged = self.store.purge(None, None)
+        self.redis.answer([b"openai\0p1"])
+        self.redis.refuse("BUSY Redis is busy running a script")
+        self.failureResultOf(purged, Unavailable)
+
+    def test_variants_that_others_know(self) -> None:
+        """Names that another proxy stored by are learned while storing."""
+        stored = self.put((b"accept",), accept=b"1", origin=b"o")
+        self.redis.answer(b"origin")
+        self.redis.answer(1)
+        self.assertTrue(self.successResultOf(stored))
+        first, second = self.redis.sent
+        self.assertEqual((first[9], second[9]), (b"accept", b"accept\norigin"))
+        self.assertEqual(second[10], select(accept=b"1", origin=b"o")((b"accept", b"origin")))
+
+    def test_names_never_settle(self) -> None:
+        """A Redis that says anything is not believed for ever."""
+        stored = self.put()
+        for number in range(3):
+            self.redis.answer(b"n%d" % number)
+        self.assertFalse(self.successResultOf(stored))
+        self.assertEqual(len(self.redis.sent), 3)
+
+    def test_binary(self) -> None:
+        """W24: content is stored as it is, without base64."""
+        self.put()
+        self.assertIn(BODY, self.redis.sent[0])
+        self.assertEqual(self.redis.sent[0][13], b"60000")
+
+    def test_statistics(self) -> None:
+        """Operators see how long Redis took, and what went wrong by kind."""
+        found = self.lookup()
+        self.clock.advance(0.03125)
+        self.redis.answer(None)
+        self.assertIsNone(self.successResultOf(found))
+        self.redis.answers = lambda words: RedisRefused("no")
+        self.lookup()
+        numbers = self.store.statistics()
+        self.assertEqual((numbers["redis_calls"], numbers["redis_seconds"]), (2, 0.03125))
+        self.assertEqual((numbers["redis_refused"], numbers["errors"]), (1, 1))
+        self.assertEqual(numbers["redis_connections"], 1)
+
+
+class SourceTests(SynchronousTestCase):
+    def test_names_of_scripts(self) -> None:
+        """Each script is filed under its own name."""
+        found = [value for value in vars(scripts).values() if isinstance(value, scripts.Script)]
+        self.assertEqual(len({script.sha for script in found}), 8)
+        for script in found:
+            self.assertNotIn(b"KEYS *", script.source)
+            self.assertNotIn(b"'SCAN'", script.source)

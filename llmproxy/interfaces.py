@@ -283,7 +283,7 @@ class ICacheStore(Interface):
     One list of names tells the variants of a primary key apart: the union of what C{Vary} listed in what
     was stored. When it grows, the variants that were stored by the shorter one are let go.
 
-    A store is a help, never a condition: no Deferred of it fails, and C{lookup} fires within a
+    A store is a help, never a condition: no Deferred of it fails but that of C{purge}, and C{lookup} fires within a
     twentieth of a second, with C{None} if need be. What it holds is bounded. Each method may be called at any time.
     """
 
@@ -311,6 +311,8 @@ class ICacheStore(Interface):
     def purge(api: str | None, tenant: str | None, start: bytes = b"") -> Deferred[int]:
         """
         Let go of the keys whose C{member} begins with C{start}; how many there were.
+
+        Fails with L{llmproxy.errors.Unavailable} if it cannot be done now: who purges has to know.
 
         @param api: C{None} for all of them; likewise C{tenant}.
         """

@@ -100,11 +100,13 @@ class Found:
 
     @ivar entry: C{None} if there are variants, but not the one that was asked for.
     @ivar variant: what the store calls it.
+    @ivar names: what tells the variants apart, where the store is asked by others that keep a copy.
     """
 
     entry: Entry | None
     body: bytes = b""
     variant: bytes = b""
+    names: tuple[bytes, ...] = ()
 
 
 _encoder = msgspec.msgpack.Encoder()

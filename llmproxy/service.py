@@ -17,6 +17,7 @@ from twisted.logger import Logger
 
 from .chain import Middleware, chain
 from .errors import Draining, Unavailable
+from .message import Record
 from .middleware.account import Account
 from .middleware.authenticate import Authenticate
 from .middleware.breaker import Breaker
@@ -107,10 +108,11 @@ class TransparentProxy(Service):
         self.lag = ReactorLag(reactor)
         self._metrics = ProxyMetrics(time.time())
         self._log_file = LogFile(access_log) if access_log is not None else None
-        sinks: list[Any] = [self._metrics]
+        logs: list[Any] = []
         if self._log_file is not None:
-            sinks.append(AccessLog(self._log_file.write, log_format, log_level))
-        self.publisher = Publisher(reactor, sinks)
+            logs.append(AccessLog(self._log_file.write, log_format, log_level))
+        self.publisher = Publisher(reactor, [self._metrics, *logs])
+        self._refusals = Publisher(reactor, logs)
         self.account = Account(reactor, self.publisher.publish)
         self.clients = {api.name: self._client(api) for api in config.compiled()}
         self._respond = self._chain()
@@ -135,6 +137,13 @@ class TransparentProxy(Service):
 
     def _own_metrics(self) -> Deferred[Any]:
         return succeed(self.metrics())
+
+    def refused(self, status: int, code: str, client: str, detail: str = "") -> None:
+        """Count and log what a port turned away before it became an exchange; see L{ProxySite}."""
+        self._metrics.refused(code)
+        record = Record("", "", "", client, time.time(), status=status, error_code=code, ended="refused")
+        record.details = {"detail": detail}
+        self._refusals.publish(record)
 
     def respond(self, request: ApiRequest) -> Deferred[ApiResponse]:
         """Answer one request; see L{llmproxy.interfaces.Responder}."""
@@ -162,6 +171,7 @@ class TransparentProxy(Service):
             self._log.info("draining: {count} exchanges are running", count=self.account.in_flight)
             yield self._drained()
         self.publisher.flush()
+        self._refusals.flush()
         for closing in (self.quota.stop, self._close_clients, self.database.close):
             try:
                 yield closing()
@@ -360,8 +370,13 @@ class ProxyService(MultiService):
             drain_seconds=options.drain_seconds,
         )
         self.proxy.setServiceParent(self)
-        self.site = ProxySite(self.proxy.resource(), reactor=reactor, wheel=self.proxy.wheel)
-        self.site.on_refusal = self._refused
+        self.site = ProxySite(
+            self.proxy.resource(),
+            reactor=reactor,
+            limits=options.apis.limits,
+            wheel=self.proxy.wheel,
+            on_refusal=self.proxy.refused,
+        )
 
     def startService(self) -> None:
         super().startService()
@@ -379,9 +394,6 @@ class ProxyService(MultiService):
             port = yield open_port(reactor, description, self.site)
             self.ports.append(port)
         return self.ports
-
-    def _refused(self, status: int, code: str, client: str, detail: str = "") -> None:
-        self.proxy.metrics().refused(code)
 
 
 def make_service(reactor: Any, options: ServiceOptions) -> ProxyService:

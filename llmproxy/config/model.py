@@ -9,6 +9,7 @@ from attrs import field, fields, frozen
 
 from ..errors import ConfigError
 from ..message import Api, CredentialPlace, Dialect
+from ..web.limits import Limits
 from . import rules
 from .problems import unknown
 
@@ -176,10 +177,12 @@ class APIConfig:
     All APIs.
 
     @ivar default_api: the one that is served at C{/} too.
+    @ivar limits: what one client may ask of a port, before any API is chosen.
     """
 
     apis: Mapping[str, APIProviderConfig]
     default_api: str
+    limits: Limits = field(factory=Limits)
 
     def proxy_config(self, api_name: str) -> ProxyConfig:
         """One of the APIs; raises L{ConfigError} if there is none of this name."""

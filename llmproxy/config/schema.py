@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..message import CredentialPlace
+from ..web.limits import Limits
 from . import rules
 from .document import Item
 from .model import APIConfig, APIProviderConfig, BreakerConfig, ConnectionConfig, TimeoutConfig
@@ -98,6 +99,20 @@ def _count(smallest: int) -> Callable[[str], int]:
         return int(text)
 
     return rule
+
+
+def _size(smallest: int) -> Callable[[str], int]:
+    def rule(text: str) -> int:
+        size = parse_size(text)
+        if size < smallest:
+            raise ValueError(f"expected a size from {smallest} bytes, got {text[:40]!r}")
+        return size
+
+    return rule
+
+
+def _none_for_zero(text: str) -> int | None:
+    return _count(0)(text) or None
 
 
 def _readable_file(text: str) -> str:
@@ -194,7 +209,22 @@ API_KEYS: dict[str, Reader] = {
     "max_inspected_body": by(parse_size),
 }
 
-TOP_KEYS = ("apis", "default_api")
+LIMIT_KEYS: dict[str, Reader] = {
+    "target": by(_size(64)),
+    "head": by(_size(1024)),
+    "fields": by(_count(8)),
+    "body": by(_size(1024)),
+    "unread": by(parse_size),
+    "waiting": by(_size(1024)),
+    "head_time": by(_positive_duration),
+    "body_silence": by(_positive_duration),
+    "idle": by(_positive_duration),
+    "closing": by(_positive_duration),
+    "connections": by(_none_for_zero),
+    "connections_per_client": by(_none_for_zero),
+}
+
+TOP_KEYS = ("apis", "default_api", "limits")
 
 
 def read_api(name: str, item: Item) -> APIProviderConfig:
@@ -223,7 +253,8 @@ def read_config(root: Item, reserved: frozenset[str], default_api: str | None) -
         except ValueError as error:
             item.problem(str(error))
         apis[name] = read_api(name, item)
-    config = APIConfig(apis, _default(top.get("default_api"), default_api))
+    limits = section(Limits, LIMIT_KEYS)(top["limits"]) if "limits" in top and not top["limits"].is_null else Limits()
+    config = APIConfig(apis, _default(top.get("default_api"), default_api), limits)
     _note_conflicts(config, root, top, named, overridden=default_api is not None)
     return config
 

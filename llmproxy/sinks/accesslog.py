@@ -70,8 +70,9 @@ def level_of(record: Record) -> str:
 def text_line(record: Record) -> bytes:
     """A record for people: C{12:30:01 POST /v1/x 200 complete 12.3ms 300B r-1}."""
     when = datetime.fromtimestamp(record.started_at, timezone.utc).strftime("%H:%M:%S")
-    path = record.path.encode("unicode_escape").decode("ascii")
-    method = record.method.encode("unicode_escape").decode("ascii")
+    # What a port turned away has neither.
+    path = record.path.encode("unicode_escape").decode("ascii") or "-"
+    method = record.method.encode("unicode_escape").decode("ascii") or "-"
     what = record.error_code or record.ended
     took = f"{record.duration * 1000:.1f}ms {record.bytes_out}B"
     return f"{when} {method} {path} {record.status} {what} {took} {record.api or '-'} {record.request_id}".encode()

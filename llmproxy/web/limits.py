@@ -8,7 +8,8 @@ from attrs import frozen
 @frozen
 class Limits:
     """
-    Sizes are bytes, times seconds. Each is told apart by its status, and by its code in log and metrics.
+    Sizes are bytes, times seconds. Each is told apart by its status, and by its code in log and metrics. They are
+    those of one process: each worker has its own.
 
     @ivar target: of the request target; 414. nginx and Apache allow 8 KiB.
     @ivar head: of the request line and the header section, and of a trailer section; 431. What browsers with full

@@ -13,6 +13,7 @@ from llmproxy.config import APIConfig, load_api_config
 from llmproxy.config.document import MAX_FILE
 from llmproxy.errors import ConfigError
 from llmproxy.message import CredentialPlace
+from llmproxy.web.limits import Limits
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "apis.yaml"
 
@@ -214,6 +215,17 @@ apis:
         """The reference's own sentences are kept."""
         self.assertEqual(self.problems("default_api: a\napis: {}\n"), ["2:7: apis: no API providers configured"])
         self.assertEqual(self.problems("default_api: a\n"), ["1:1: no API providers configured"])
+
+    def test_limits(self) -> None:
+        """What a port grants a client is configured for all APIs; 0 connections are no limit, as in the reference."""
+        limits = self.load(
+            REFERENCE + "limits: {head: 32KiB, idle: 2m, connections: 0, connections_per_client: 8}\n"
+        ).limits
+        self.assertEqual((limits.head, limits.idle, limits.connections), (32768, 120.0, None))
+        self.assertEqual((limits.connections_per_client, limits.target), (8, 8192))
+        self.assertEqual(self.load(REFERENCE).limits, Limits())
+        problems = self.problems(REFERENCE + "limits: {heat: 1, idle: 0, target: 3}\n")
+        self.assertEqual(len(problems), 3, problems)
         found = self.problems("default_api: a\napis:\n  a: {base_url: '', allowed_endpoints: [], allowed_methods: }\n")
         self.assertEqual(
             found,

@@ -120,6 +120,9 @@ class ProxyTestCase(TestCase):
             timeouts=self.timeouts(),
         )
 
+    def config(self, base_url: str) -> APIConfig:
+        return APIConfig({"api": self.api(base_url), "other": self.api(base_url + "/base")}, "api")
+
     def timeouts(self) -> TimeoutConfig:
         return TimeoutConfig()
 
@@ -144,11 +147,10 @@ class ProxyTestCase(TestCase):
         self.service.proxy.account._publish = note
 
     async def start_proxy(self, base_url: str) -> ProxyService:
-        config = APIConfig({"api": self.api(base_url), "other": self.api(base_url + "/base")}, "api")
         service = make_service(
             reactor,
             ServiceOptions(
-                apis=config,
+                apis=self.config(base_url),
                 management_token=MANAGEMENT_TOKEN,
                 encryption_key=bytes(32),
                 database_url=":memory:",

@@ -17,16 +17,17 @@ from .vectors import (
     expectations,
     fields,
     framing,
+    limits,
     request_line,
     response_framing,
     responses,
 )
 
-TABLES = (request_line, fields, framing, connections, expectations, responses, response_framing, early)
+TABLES = (request_line, fields, framing, connections, expectations, responses, response_framing, early, limits)
 
 
-class VectorTests(ProxyTestCase):
-    """One proxy for each table; every vector has a connection of its own, and none of upstream's is kept for it."""
+class VectorTestCase(ProxyTestCase):
+    """Holds conversations: each on a connection of its own, and with none of upstream's that is kept."""
 
     timeout = 120
     upstream: Scripted
@@ -55,6 +56,10 @@ class VectorTests(ProxyTestCase):
         self.upstream.wires.clear()
         while pool.connections:
             await deferLater(reactor, 0)
+
+
+class VectorTests(VectorTestCase):
+    """One proxy for each table."""
 
     async def test_request_line(self) -> None:
         """Request lines and targets."""

@@ -45,6 +45,7 @@ from .web.proxyresource import ProxyResource
 from .web.root import Root
 from .web.site import ProxySite
 from .wheel import Wheel
+from .workers.announcing import Hearing
 from .workers.sockets import Inherited, open_port
 
 if TYPE_CHECKING:
@@ -105,6 +106,8 @@ class TransparentProxy(Service):
         self.database = open_database(reactor, database_url, encryption_key=encryption_key)
         self.quota = LeasedQuota(reactor, self.database)
         self.directory = Directory(reactor, self.database.tokens, self.database.projects, quota=self.quota)
+        self.hearing = Hearing(self)
+        self._changes: Any = None
         self.lag = ReactorLag(reactor)
         self._metrics = ProxyMetrics(time.time())
         self._log_file = LogFile(access_log) if access_log is not None else None
@@ -152,7 +155,7 @@ class TransparentProxy(Service):
     def startService(self) -> None:
         super().startService()
         self.lag.start()
-        self.database.start().addCallbacks(self._opened, self.started.errback)
+        self.database.start().addCallback(self._follow).addCallbacks(self._opened, self.started.errback)
 
     def stopService(self) -> Deferred[None]:
         """Drain, then write down what is left to write down, then let go of everything."""
@@ -172,6 +175,8 @@ class TransparentProxy(Service):
             yield self._drained()
         self.publisher.flush()
         self._refusals.flush()
+        if self._changes is not None:
+            self._changes.stop()
         for closing in (self.quota.stop, self._close_clients, self.database.close):
             try:
                 yield closing()
@@ -195,6 +200,15 @@ class TransparentProxy(Service):
 
     def _close_clients(self) -> Deferred[Any]:
         return DeferredList([client.close() for client in self.clients.values()])
+
+    def _follow(self, result: object) -> Deferred[None]:
+        """From now on, what others change in the database is noticed here."""
+        from .store.changes import Changes
+
+        hearing = self.hearing
+        lost = lambda: Deferred.fromCoroutine(hearing.lost_track())  # noqa: E731
+        self._changes = Changes(self._reactor, self.database, hearing.heard_all, lost)
+        return self._changes.start()
 
     def _opened(self, result: object) -> None:
         self.quota.start()

@@ -75,7 +75,7 @@ class Running:
     def _start(self, options: Any) -> None:
         service = self._service = make_service(self._reactor, options)
         proxy = service.proxy
-        self._hearing = Hearing(proxy)
+        self._hearing = proxy.hearing
         proxy.told = Announcing(proxy.directory, lambda what, which: self.tell("changed", what=what, which=which))
         proxy.collect_metrics = self._all_metrics
         service.startService()

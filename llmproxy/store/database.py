@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import event, text
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
-from twisted.internet.defer import Deferred, execute
+from twisted.internet.defer import Deferred, execute, fail
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -17,11 +19,16 @@ from zope.interface import implementer
 from ..errors import ConfigError, OutcomeUnknown, Unavailable
 from ..interfaces import IHealthCheck
 from .admins import AdminStore
+from .changes import note
 from .idempotency import IdempotencyStore
+from .listening import Deaf, Ear
+from .locations import BUSY_TIMEOUT, is_conflict
 from .migrate import migrate, verify_key
+from .overdue import Overdue
 from .projects import ProjectStore
 from .secrets import Cipher, KeyRing
 from .tokens import TokenStore
+from .turns import Complaints, Turn
 from .usage import Usage
 
 if TYPE_CHECKING:
@@ -33,11 +40,19 @@ T = TypeVar("T")
 FAULTS = (SQLAlchemyError, sqlite3.Error)
 """What a database fails with; SQLAlchemy does not translate what fails while a connection is set up."""
 
+MAX_WAITING = 1000
+"""Calls that run or wait for a thread; one more is refused at once."""
+
+ATTEMPTS = 5
+"""How often a transaction is begun that the database undoes in favour of another one."""
+
 
 @implementer(IHealthCheck)
 class Database:
     """
     Made by L{llmproxy.store.engine.open_database}.
+
+    No call waits without end: for a thread at most L{BUSY_TIMEOUT}, and then for the database about as long.
 
     @ivar statements: how many statements have been sent, ever: a warm path sends none.
     """
@@ -49,6 +64,7 @@ class Database:
         self, clock: Any, location: Location, encryption_key: bytes | None, threads: Callable[[int], Threads]
     ) -> None:
         self._location = location
+        self._clock = clock
         self._cipher = None if encryption_key is None else Cipher(encryption_key)
         self._readers = threads(location.readers)
         self._writers = threads(location.writers) if location.writers else self._readers
@@ -56,7 +72,9 @@ class Database:
         self._idle: Deferred[None] | None = None
         self._open = False
         self.statements = 0
-        self._engine = location.engine()
+        self._overdue = Overdue(BUSY_TIMEOUT)
+        self._complaints = Complaints()
+        self._engine = location.engine(self._overdue)
         self._writing = self._engine.execution_options(llmproxy_writes=True)
         event.listen(self._engine, "before_cursor_execute", self._count)
         self.projects = ProjectStore(clock, self, KeyRing(self._cipher))
@@ -64,6 +82,23 @@ class Database:
         self.usage = Usage(self)
         self.admins = AdminStore(clock, self)
         self.idempotency = IdempotencyStore(clock, self)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether another process can open it."""
+        return self._location.is_shared
+
+    def note(self, connection: Connection, what: str, which: str) -> None:
+        """Write down a change for other processes; see L{llmproxy.store.changes}."""
+        if self._location.is_shared:
+            note(connection, what, which, self._clock.seconds())
+
+    def listen(self, channel: str, woken: Callable[[], object]) -> Any:
+        """What calls C{woken} when a change was written, where the database tells; it has C{start} and C{stop}."""
+        if not self._location.is_postgresql:
+            return Deaf()
+        connect = partial(self._location.listening, self._engine, channel)
+        return Ear(self._clock, connect, partial(self._on, self._readers), woken)
 
     def start(self) -> Deferred[None]:
         """
@@ -74,6 +109,8 @@ class Database:
         for threads in {id(each): each for each in (self._readers, self._writers)}.values():
             threads.start()
         self._open = True
+        if self._location.is_postgresql:
+            self._overdue.start(self._clock)
         starting: Deferred[Any] = self._on(self._writers, self._prepare)
         return starting.addErrback(self._give_up)
 
@@ -112,23 +149,21 @@ class Database:
         return idle.addCallback(lambda _: self._writers.run(self._engine.dispose)).addBoth(self._stop_threads)
 
     def _stop_threads(self, result: T) -> T:
+        self._overdue.stop()
         for threads in {id(each): each for each in (self._readers, self._writers)}.values():
             threads.stop()
         return result
 
     def _on(self, threads: Threads, call: Callable[[], T]) -> Deferred[T]:
         if not self._open:
-            return execute(self._refuse)
+            return fail(Unavailable("the database is not open"))
+        if self._running >= MAX_WAITING:
+            return fail(Unavailable("too many wait for the database"))
         self._running += 1
-        result: Deferred[T] = Deferred()
-        running = threads.run(call)
+        turn = Turn(call)
+        running: Deferred[T] = threads.run(turn.take)
         running.addBoth(self._ended)
-        # One's own Deferred, so that who cancels does not make the call look ended.
-        running.addCallbacks(result.callback, result.errback)
-        return result
-
-    def _refuse(self) -> Any:
-        raise Unavailable("the database is not open")
+        return turn.result(running, self._clock, BUSY_TIMEOUT)
 
     def _ended(self, result: T) -> T:
         self._running -= 1
@@ -139,28 +174,48 @@ class Database:
 
     def _transact(self, engine: Any, call: Callable[[Connection], T]) -> T:
         try:
-            with engine.connect() as connection, connection.begin() as transaction:
-                result = call(connection)
-                self._commit(transaction)
-                return result
+            with self._overdue.watching():
+                return self._attempt(engine, call)
         except IntegrityError:
             raise
         except FAULTS as error:
-            self._log.error("database: {reason}", reason=reason_of(error))
+            self._complain("{reason}", error)
             raise Unavailable("the database cannot be asked") from error
+
+    def _attempt(self, engine: Any, call: Callable[[Connection], T]) -> T:
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                with engine.connect() as connection, connection.begin() as transaction:
+                    result = call(connection)
+                    self._commit(transaction)
+                    return result
+            except FAULTS as error:
+                if attempt == ATTEMPTS or not is_conflict(error):
+                    raise
+        raise AssertionError("not reached")
 
     def _commit(self, transaction: Any) -> None:
         try:
             transaction.commit()
         except FAULTS as error:
-            self._log.error("database: commit: {reason}", reason=reason_of(error))
+            if is_conflict(error):
+                raise
+            self._complain("commit: {reason}", error)
             raise OutcomeUnknown("the database failed while it wrote") from error
+
+    def _complain(self, words: str, error: BaseException) -> None:
+        unsaid = self._complaints.may_speak()
+        if unsaid is not None:
+            more = f" ({unsaid} more that were not told)" if unsaid else ""
+            self._log.error("database: " + words + "{more}", reason=reason_of(error), more=more)
 
     def _prepare(self) -> None:
         label = self._location.label
+        # A migration takes as long as it takes. What is in memory is in that one connection.
+        patient = nullcontext(self._writing) if self._location.is_sqlite else _disposed(self._location.engine())
         try:
             self._location.make_file()
-            with self._writing.begin() as connection:
+            with patient as engine, engine.begin() as connection:
                 migrate(connection)
                 verify_key(connection, self._cipher)
         except OSError as error:
@@ -172,6 +227,14 @@ class Database:
 
     def _count(self, *details: object) -> None:
         self.statements += 1
+
+
+@contextmanager
+def _disposed(engine: Engine) -> Iterator[Engine]:
+    try:
+        yield engine
+    finally:
+        engine.dispose()
 
 
 def reason_of(error: BaseException) -> str:

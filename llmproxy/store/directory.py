@@ -21,14 +21,26 @@ from ..message import Principal, Project, Token
 if TYPE_CHECKING:
     from ..interfaces import IProjectStore, IQuota, ITokenStore
 
+OUTAGE_GRACE = 900.0
+"""Seconds for which a token that was warm works on while the store cannot be asked."""
+
+RETRY_AFTER = 5.0
+"""Seconds until the store is asked again about such a token: who waits for it is not to wait at every request."""
+
 _ATTEMPTS = 5
 """How often a load is begun anew because something changed under it."""
 
 
 @frozen(eq=False)
 class _Entry:
+    """
+    @ivar fresh_until: when the store is asked again.
+    @ivar good_until: when the entry is of no use any more, even if the store cannot be asked.
+    """
+
     principal: Principal
-    loaded_at: float
+    fresh_until: float
+    good_until: float
 
 
 @define(eq=False, slots=True)
@@ -58,7 +70,8 @@ class Directory:
 
     @param clock: its C{seconds} are since the epoch.
     @param ttl: seconds after which an entry is asked for again: what another process changed is
-        noticed then.
+        noticed then, at the latest.
+    @param grace: seconds that entries are used after that while the store cannot be asked.
     @param negative_ttl: seconds that an unknown token is remembered.
     @param quota: what L{validate_token_with_tracking} spends from.
     """
@@ -71,6 +84,7 @@ class Directory:
         *,
         max_entries: int = 10_000,
         ttl: float = 300.0,
+        grace: float = OUTAGE_GRACE,
         negative_ttl: float = 2.0,
         max_negative: int = 10_000,
         quota: IQuota | None = None,
@@ -80,6 +94,7 @@ class Directory:
         self._projects = projects
         self._max_entries = max_entries
         self._ttl = ttl
+        self._grace = grace
         self._negative_ttl = negative_ttl
         self._max_negative = max_negative
         self._quota = quota
@@ -91,7 +106,7 @@ class Directory:
     def warm(self, secret: bytes) -> Principal | None:
         digest = sha256(secret).digest()
         entry = self._entries.get(digest)
-        if entry is None or self._seconds() - entry.loaded_at > self._ttl:
+        if entry is None or self._seconds() > entry.fresh_until:
             return None
         self._entries.move_to_end(digest)
         return entry.principal
@@ -128,7 +143,7 @@ class Directory:
     def is_project_active(self, project_id: str) -> Deferred[bool]:
         for entry in self._entries.values():
             project = entry.principal.project
-            if project.id == project_id and self._seconds() - entry.loaded_at <= self._ttl:
+            if project.id == project_id and self._seconds() <= entry.fresh_until:
                 result: Deferred[bool] = Deferred()
                 result.callback(project.is_active)
                 return result
@@ -194,6 +209,11 @@ class Directory:
         self._unknown.clear()
         self._distrust()
 
+    def watched(self) -> tuple[set[str], set[str]]:
+        """The ids of the tokens and of the projects of running exchanges."""
+        principals = [watch.principal for watch in self._watches]
+        return {each.token.id for each in principals}, {each.project.id for each in principals}
+
     def _usable(self, secret: str) -> Deferred[Principal]:
         raw = secret.encode()
         principal = self.warm(raw)
@@ -258,9 +278,20 @@ class Directory:
         del self._loading[loading.digest]
         if not loading.stale:
             self._remember(loading.digest, principal)
+        self._answer(loading, principal)
+
+    def _answer(self, loading: _Loading, principal: Principal) -> None:
         for waiter in loading.waiting:
             if not waiter.called:
                 waiter.callback(principal)
+
+    def _while_away(self, digest: bytes) -> Principal | None:
+        """What was known of a token, while the store cannot say what is true now."""
+        entry, now = self._entries.get(digest), self._seconds()
+        if entry is None or now > entry.good_until:
+            return None
+        self._entries[digest] = evolve(entry, fresh_until=min(now + RETRY_AFTER, entry.good_until))
+        return entry.principal
 
     def _not_loaded(self, reason: Failure, loading: _Loading) -> None:
         if self._again(loading):
@@ -270,13 +301,18 @@ class Directory:
             self._entries.pop(loading.digest, None)
             if not loading.stale:
                 self._remember_unknown(loading.digest)
+        principal = None if loading.stale or reason.check(TokenNotFound) else self._while_away(loading.digest)
+        if principal is not None:
+            self._answer(loading, principal)
+            return
         error = reason.value if isinstance(reason.value, ProxyError) else Unavailable("tokens cannot be looked up")
         for waiter in loading.waiting:
             if not waiter.called:
                 waiter.errback(error)
 
     def _remember(self, digest: bytes, principal: Principal) -> None:
-        self._entries[digest] = _Entry(principal, self._seconds())
+        fresh_until = self._seconds() + self._ttl
+        self._entries[digest] = _Entry(principal, fresh_until, fresh_until + self._grace)
         self._entries.move_to_end(digest)
         if len(self._entries) > self._max_entries:
             self._entries.popitem(last=False)

@@ -155,6 +155,14 @@ class LeasedQuota:
         holding.account.drop_lease()
         return self._writing.run(self._flush, [holding])
 
+    def settle_all(self) -> Deferred[None]:
+        """The same for every token: it is not known whose limits have changed."""
+        for holding in self._held.values():
+            holding.fence += 1
+            holding.refused_until = 0.0
+            holding.account.drop_lease()
+        return self.flush()
+
     def _wait(self, holding: _Holding, now: float) -> Deferred[None]:
         if self._stopped:
             return fail(Unavailable("shutting down"))

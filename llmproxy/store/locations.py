@@ -8,19 +8,27 @@ stands in this file.
 from __future__ import annotations
 
 import os
+from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
 from attrs import field, frozen
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import URL, Engine, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DisconnectionError
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from ..errors import ConfigError
+from .overdue import Overdue
 
 BUSY_TIMEOUT = 10.0
-"""Seconds that a writer of SQLite waits for the one of another process, and a thread for a connection."""
+"""
+Seconds that a writer of SQLite waits for the one of another process, a thread for a connection, and
+everybody for a server that does not answer.
+"""
+
+CONNECT_TIMEOUT = 5
+"""Seconds until a server must have taken a connection."""
 
 SQLITE_READERS = 4
 """Threads that read a file; SQLite has one writer, whatever we do."""
@@ -55,18 +63,42 @@ class Location:
     def is_sqlite(self) -> bool:
         return self.url.get_backend_name() == "sqlite"
 
-    def engine(self) -> Engine:
+    @property
+    def is_shared(self) -> bool:
+        """Whether another process can open it."""
+        return not self.is_sqlite or self.path is not None
+
+    def engine(self, overdue: Overdue | None = None) -> Engine:
         """
         An engine that opens connections when asked to.
 
         Parameters never show up in errors: they hold hashes of tokens and encrypted keys.
+
+        @param overdue: ends what a server does not answer; without it statements take as long as they
+            take, which is for migrations.
         """
-        options = self._sqlite_options() if self.is_sqlite else self._server_options()
+        options = self._sqlite_options() if self.is_sqlite else self._server_options(overdue is not None)
         engine = create_engine(self.url, hide_parameters=True, **options)
         if self.is_sqlite:
             event.listen(engine, "connect", _prepare_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
+        else:
+            event.listen(engine, "checkout", partial(_check_out, engine.dialect, overdue))
         return engine
+
+    def listening(self, engine: Engine, channel: str) -> Any:
+        """A connection of PostgreSQL's driver that is told of what happens on C{channel}; C{None} elsewhere."""
+        if not self.is_postgresql:
+            return None
+        positional, named = engine.dialect.create_connect_args(self.url)
+        options = {**named, "connect_timeout": CONNECT_TIMEOUT, "autocommit": True}
+        connection = engine.dialect.loaded_dbapi.connect(*positional, **options)
+        connection.execute(f"LISTEN {channel}")
+        return connection
+
+    @property
+    def is_postgresql(self) -> bool:
+        return self.url.get_backend_name() == "postgresql"
 
     def make_file(self) -> None:
         """Make the file, 0600, and its directory, 0700, where they are not there yet."""
@@ -83,16 +115,16 @@ class Location:
             return {"poolclass": StaticPool, "connect_args": arguments}
         return {"poolclass": QueuePool, "pool_size": self.readers + self.writers, "connect_args": arguments}
 
-    def _server_options(self) -> dict[str, Any]:
-        arguments: dict[str, Any] = {"connect_timeout": 10}
+    def _server_options(self, hurried: bool) -> dict[str, Any]:
+        arguments: dict[str, Any] = {"connect_timeout": CONNECT_TIMEOUT}
         if self.url.get_backend_name() == "mysql":
-            arguments |= {"charset": "utf8mb4", "read_timeout": 30, "write_timeout": 30}
+            arguments["charset"] = "utf8mb4"
+            if hurried:
+                arguments |= {"read_timeout": int(BUSY_TIMEOUT), "write_timeout": int(BUSY_TIMEOUT)}
         return {
             "pool_size": self.readers,
             "max_overflow": 0,
             "pool_timeout": BUSY_TIMEOUT,
-            # A connection that died while it was idle (the server was restarted) is replaced unseen.
-            "pool_pre_ping": True,
             # What a statement waits for a row must be there when it gets it; MySQL's default shows the old one.
             "isolation_level": "READ COMMITTED",
             "connect_args": arguments,
@@ -141,6 +173,29 @@ def _server(url: URL, backend: str, pool_size: int) -> Location:
         raise ConfigError(f"database URL: {backend}://{url.host or ''} names no database")
     label = f"database {url.database} at {backend}://{url.host or 'localhost'}{f':{url.port}' if url.port else ''}"
     return Location(url.set(drivername=drivername), label, pool_size, 0)
+
+
+def is_conflict(error: BaseException) -> bool:
+    """
+    Whether the database undid a transaction in favour of another one: it can be repeated as it was.
+
+    PostgreSQL's 40001 and 40P01, MySQL's 1213: serialization failure, deadlock.
+    """
+    original = getattr(error, "orig", None)
+    if getattr(original, "sqlstate", None) in ("40001", "40P01"):
+        return True
+    arguments: tuple[object, ...] = getattr(original, "args", ())
+    return type(original).__module__.startswith("pymysql") and arguments[:1] == (1213,)
+
+
+def _check_out(dialect: Any, overdue: Overdue | None, connection: Any, record: object, proxy: object) -> None:
+    """A connection that died while it was idle (the server was restarted) is replaced unseen."""
+    if overdue is not None and dialect.name == "postgresql":
+        overdue.took(connection)
+    try:
+        dialect.do_ping(connection)
+    except dialect.loaded_dbapi.Error as error:
+        raise DisconnectionError() from error
 
 
 def _prepare_sqlite(connection: Any, record: object) -> None:

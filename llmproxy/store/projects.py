@@ -96,7 +96,8 @@ class ProjectStore:
             changes |= activity(projects, is_active, now)
 
         def change(connection: Connection) -> Project | None:
-            apply(connection, projects, project_id, version, changes)
+            if apply(connection, projects, project_id, version, changes):
+                self._database.note(connection, "project", project_id)
             return self._get(connection, project_id)
 
         return self._database.run(change).addErrback(_duplicate)
@@ -133,9 +134,9 @@ def activity(table: Any, is_active: bool, now: float) -> dict[str, Any]:
     return {"is_active": is_active, "deactivated_at": moment}
 
 
-def apply(connection: Connection, table: Any, row_id: str, version: int | None, changes: dict[str, Any]) -> None:
+def apply(connection: Connection, table: Any, row_id: str, version: int | None, changes: dict[str, Any]) -> bool:
     """
-    Change one row, if it is there.
+    Change one row, if it is there; whether it is.
 
     @param version: the one that it must have; C{None} for any.
     @raise PreconditionFailed: it has another.
@@ -146,6 +147,7 @@ def apply(connection: Connection, table: Any, row_id: str, version: int | None, 
     changed = connection.execute(table.update().where(wanted).ordered_values(*changes.items()))
     if version is not None and not changed.rowcount and connection.scalar(select(table.c.id).where(which)) is not None:
         raise PreconditionFailed("it has been changed since")
+    return bool(changed.rowcount)
 
 
 def named(column: Any, part: str) -> Any:

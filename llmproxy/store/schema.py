@@ -58,7 +58,6 @@ changes = Table(
     Column("id", BigInteger, primary_key=True, autoincrement=False),
     Column("what", String(16), nullable=False),
     Column("which", String(64), nullable=False),
-    Column("origin", String(32), nullable=False),
     Column("made_at", Moment, nullable=False),
 )
 """What L{llmproxy.store.changes} writes and reads."""

@@ -153,7 +153,9 @@ class TokenStore:
     def _change(self, token_id: str, version: int | None, changes: dict[str, Any]) -> Deferred[Token | None]:
         def change(connection: Connection) -> Token | None:
             if changes or version is not None:
-                apply(connection, tokens, token_id, version, {**changes, "version": tokens.c.version + 1})
+                noted = {**changes, "version": tokens.c.version + 1}
+                if apply(connection, tokens, token_id, version, noted):
+                    self._database.note(connection, "token", token_id)
             return _one(connection, tokens.c.id == token_id)
 
         return self._database.run(change)
@@ -166,6 +168,8 @@ class TokenStore:
         def change(connection: Connection) -> tuple[int, int]:
             revoked = connection.execute(revoke).rowcount
             total = connection.scalar(select(func.count()).select_from(tokens).where(mine))
+            if revoked:
+                self._database.note(connection, "tokens_of", project_id)
             return revoked, total or 0
 
         return self._database.run(change)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, FirstError, gatherResults
 from twisted.logger import Logger
 
 from ..message import Project, Token
@@ -36,7 +36,7 @@ class Announcing:
 
 class Hearing:
     """
-    Makes what another worker announced effective in this one: the row is read anew.
+    Makes what another process changed effective in this one: the row is read anew.
 
     If it cannot be read, everything that is warm is forgotten, so that nothing old stays in use.
     """
@@ -47,22 +47,44 @@ class Hearing:
         self._proxy = proxy
 
     def heard(self, what: str, which: str) -> Deferred[None]:
-        return Deferred.fromCoroutine(self._heard(what, which)).addErrback(self._failed)
+        """One change."""
+        return self.heard_all([(what, which)])
 
-    async def _heard(self, what: str, which: str) -> None:
+    def heard_all(self, changes: Sequence[tuple[str, str]]) -> Deferred[None]:
+        """
+        Changes in the order in which they were made.
+
+        Rows are read as they are now, after all of these changes, so each is read once. What is said of all tokens
+        of a project comes before them: one of those may have been activated again.
+        """
+        latest = list(dict.fromkeys(changes))
+        for what, which in latest:
+            if what == "tokens_of":
+                self._proxy.directory.project_tokens_revoked(which)
+        reading = [Deferred.fromCoroutine(self._read(*each)) for each in latest if each[0] != "tokens_of"]
+        return gatherResults(reading, consumeErrors=True).addCallbacks(lambda _: None, self._failed)
+
+    async def lost_track(self) -> None:
+        """It is not known what was changed: nothing that is known is used further."""
         proxy = self._proxy
-        if what == "tokens_of":
-            proxy.directory.project_tokens_revoked(which)
-        elif what == "project":
+        proxy.directory.forget()
+        tokens, projects = proxy.directory.watched()
+        await self.heard_all([("project", each) for each in projects] + [("token", each) for each in tokens])
+        await proxy.quota.settle_all()
+
+    async def _read(self, what: str, which: str) -> None:
+        proxy = self._proxy
+        if what == "project":
             project = await proxy.database.projects.get(which)
             if project is not None:
                 proxy.directory.project_changed(project)
-        else:
+        elif what == "token":
             token = await proxy.database.tokens.get(which)
             if token is not None:
                 proxy.directory.token_changed(token)
                 await proxy.quota.settle(which)
 
     def _failed(self, reason: Any) -> None:
-        self._log.failure("a change that another worker made could not be read; everything is asked anew", reason)
+        reason = reason.value.subFailure if reason.check(FirstError) else reason
+        self._log.failure("a change that another process made could not be read; everything is asked anew", reason)
         self._proxy.directory.forget()

@@ -147,7 +147,7 @@ class TokenStoreContract:
         self.done(self.tokens.update("a", is_active=False))
         before = self.database.statements
         assert self.done(self.tokens.revoke_project("p1")) == (1, 2)
-        assert self.database.statements - before <= 3
+        assert self.database.statements - before <= 8
         assert self.done(self.tokens.revoke_project("p1")) == (0, 2)
         assert [each.is_active for each in self.done(self.tokens.list("p2"))] == [True]
         assert self.done(self.tokens.get("b")).deactivated_at == NOW

@@ -11,6 +11,7 @@ import sys
 import time
 from typing import Any
 
+from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
 from llmproxy.message import Principal
@@ -22,11 +23,10 @@ PATIENCE = 1.0
 """Seconds without a use after which nobody will hand one back any more."""
 
 
-class _Clock:
-    seconds = staticmethod(time.time)
+class _Clock(Clock):
+    """Nothing is done at intervals here."""
 
-    def callLater(self, *arguments: Any) -> Any:
-        raise AssertionError("nothing is written at intervals here")
+    seconds = staticmethod(time.time)
 
 
 def _now(deferred: Any) -> Any:

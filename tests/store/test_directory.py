@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import Any
 
 from attrs import evolve
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
@@ -145,6 +145,66 @@ class LookupTests(DirectoryCase):
         self.successResultOf(self.database.close())
         self.assertIsNotNone(self.directory.warm(secret(1)))
         self.failureResultOf(self.directory.load(secret(2)), Unavailable)
+
+
+class OutageTests(DirectoryCase):
+    """A store that goes away and comes back."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.away = False
+        self.asked = 0
+        self.directory = self.made(self, ttl=300.0, grace=900.0)
+        self.issue(1)
+        self.load(1)
+
+    def by_hash(self, token_hash: str) -> Deferred[Any]:
+        self.asked += 1
+        return fail(Unavailable()) if self.away else self.database.tokens.by_hash(token_hash)
+
+    def test_warm_tokens_work_on(self) -> None:
+        """A token that was warm works through an outage, for a time that is stated; then it is refused."""
+        self.away = True
+        self.clock.advance(301)
+        self.assertIsNone(self.directory.warm(secret(1)))
+        self.assertEqual(self.load(1).token.id, "t1")
+        self.clock.advance(898)
+        self.assertEqual(self.load(1).token.id, "t1")
+        self.clock.advance(2)
+        self.failureResultOf(self.directory.load(secret(1)), Unavailable)
+
+    def test_asked_now_and_then(self) -> None:
+        """During an outage not every request waits for the store."""
+        self.away = True
+        self.clock.advance(301)
+        self.load(1)
+        self.assertIsNotNone(self.directory.warm(secret(1)))
+        self.clock.advance(5.1)
+        self.assertIsNone(self.directory.warm(secret(1)))
+        self.away = False
+        self.load(1)
+        self.clock.advance(299)
+        self.assertIsNotNone(self.directory.warm(secret(1)))
+        self.assertEqual(self.asked, 3)
+
+    def test_revoked_is_revoked(self) -> None:
+        """A token that is known to be revoked does not come back to life, nor one that is gone."""
+        revoked = self.successResultOf(self.database.tokens.update("t1", is_active=False))
+        self.directory.token_changed(revoked)
+        self.away = True
+        self.clock.advance(301)
+        self.assertFalse(self.load(1).token.is_active)
+        self.directory.forget()
+        self.failureResultOf(self.directory.load(secret(1)), Unavailable)
+
+    def test_watched(self) -> None:
+        """Whose exchanges are running can be asked, to look whether they may go on."""
+        principal = self.load(1)
+        self.assertEqual(self.directory.watched(), (set(), set()))
+        end = self.directory.watch(principal, lambda: None)
+        self.assertEqual(self.directory.watched(), ({"t1"}, {"p1"}))
+        end()
+        self.assertEqual(self.directory.watched(), (set(), set()))
 
 
 class CoalescingTests(DirectoryCase):

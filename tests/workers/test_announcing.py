@@ -17,6 +17,7 @@ PROJECT = Project("p-1", "one", "sk-key")
 class Directory:
     def __init__(self) -> None:
         self.told: list[tuple[str, object]] = []
+        self.running: tuple[set[str], set[str]] = (set(), set())
 
     def token_changed(self, token: Token) -> None:
         self.told.append(("token", token))
@@ -29,6 +30,9 @@ class Directory:
 
     def forget(self) -> None:
         self.told.append(("forget", None))
+
+    def watched(self) -> tuple[set[str], set[str]]:
+        return self.running
 
 
 class AnnouncingTests(SynchronousTestCase):
@@ -58,6 +62,9 @@ class Proxy:
     def settle(self, token_id: str) -> Deferred[None]:
         self.settled.append(token_id)
         return succeed(None)
+
+    def settle_all(self) -> Deferred[None]:
+        return self.settle("everything")
 
 
 class HearingTests(SynchronousTestCase):
@@ -91,3 +98,18 @@ class HearingTests(SynchronousTestCase):
         self.successResultOf(Hearing(proxy).heard("token", "t-1"))
         self.assertEqual(proxy.directory.told, [("forget", None)])
         self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
+
+    def test_several(self) -> None:
+        """Of several changes each row is read once, after all tokens of a project were revoked."""
+        proxy = Proxy(succeed(TOKEN))
+        heard = [("token", "t-1"), ("tokens_of", "p-1"), ("token", "t-1"), ("what comes later", "x")]
+        self.successResultOf(Hearing(proxy).heard_all(heard))
+        self.assertEqual(proxy.directory.told, [("tokens_of", "p-1"), ("token", TOKEN)])
+
+    def test_lost_track(self) -> None:
+        """Who does not know what was changed forgets everything, and looks after what is running."""
+        proxy = Proxy(succeed(TOKEN))
+        proxy.directory.running = ({"t-1"}, set())
+        self.successResultOf(Deferred.fromCoroutine(Hearing(proxy).lost_track()))
+        self.assertEqual(proxy.directory.told, [("forget", None), ("token", TOKEN)])
+        self.assertEqual(proxy.settled, ["t-1", "everything"])

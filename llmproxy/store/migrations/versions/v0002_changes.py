@@ -31,7 +31,6 @@ def upgrade() -> None:
         sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=False),
         sa.Column("what", sa.String(16), nullable=False),
         sa.Column("which", sa.String(64), nullable=False),
-        sa.Column("origin", sa.String(32), nullable=False),
         sa.Column("made_at", sa.BigInteger, nullable=False),
         if_not_exists=True,
     )

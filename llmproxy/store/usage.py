@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, case, or_, select
 from sqlalchemy.engine import Connection
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
+from zope.interface import implementer
 
 from ..core.quotas import Grant, Settlement, lease_size
 from ..errors import TokenInactive, TokenNotFound
+from ..interfaces import ICacheStatsStore
 from .schema import Moment, tokens
 
 if TYPE_CHECKING:
@@ -53,8 +55,9 @@ _LOCKED = (
 )
 
 
+@implementer(ICacheStatsStore)
 class Usage:
-    """Leases are taken and uses written down, each in one transaction."""
+    """Leases are taken, uses and hits written down, each in one transaction."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -72,6 +75,23 @@ class Usage:
         """Write down what was used; in the order of ids, so that no two workers wait for each other's rows."""
         rows = [_row(each) for each in sorted(settlements, key=lambda each: each.token_id)]
         return self._database.run(lambda connection: connection.execute(_SETTLE, rows)).addCallback(lambda _: None)
+
+    def increment_cache_hit_count_batch(self, counts: dict[str, int]) -> Deferred[None]:
+        if not counts:
+            return succeed(None)
+        return self._database.run(lambda connection: _add_hits(connection, counts))
+
+
+def _add_hits(connection: Connection, counts: dict[str, int]) -> None:
+    """In one statement, which takes the rows in the order of their ids as L{Usage.settle} does."""
+    ids = sorted(counts)
+    mine: Any = tokens.c.id.in_(ids)
+    if connection.dialect.name == "postgresql":
+        # The others find them by the primary key, or have one writer only.
+        locked = select(tokens.c.id).where(mine).order_by(tokens.c.id).with_for_update().cte("locked")
+        mine = tokens.c.id.in_(select(locked.c.id))
+    more = case({token_id: counts[token_id] for token_id in ids}, value=tokens.c.id)
+    connection.execute(tokens.update().where(mine).values(cache_hit_count=tokens.c.cache_hit_count + more))
 
 
 def _lease(connection: Connection, settlement: Settlement, wanted: int, max_lease: int) -> Grant:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from zope.interface.verify import verifyObject
+
 from llmproxy.core.quotas import Grant, Settlement
 from llmproxy.errors import TokenInactive, TokenNotFound
+from llmproxy.interfaces import ICacheStatsStore
 from llmproxy.store.database import Database
 
 from ..store.databases import NOW, project, token
@@ -64,3 +67,27 @@ class UsageContract:
         self.done(self.database.usage.settle(batch))
         found = [self.done(self.database.tokens.get(each)) for each in ("t1", "t2")]
         assert [(each.request_count, each.last_used_at) for each in found] == [(2, NOW + 1), (2, NOW + 9)]
+
+    def test_hits(self) -> None:
+        """Hits of many tokens are one statement; they add up, nothing else changes, an unknown token harms nobody."""
+        verifyObject(ICacheStatsStore, self.database.usage)
+        for token_id in ("t1", "t2", "t3"):
+            self.issue(token_id=token_id, request_count=7)
+        add = self.database.usage.increment_cache_hit_count_batch
+        sent = [self.database.statements]
+        for counts in ({"t1": 3}, {"t2": 5, "gone": 1, "t1": 2}, {}):
+            self.done(add(counts))
+            sent.append(self.database.statements)
+        # One of them may be the beginning of the transaction.
+        assert sent[1] - sent[0] == sent[2] - sent[1] <= 2
+        assert sent[3] == sent[2]
+        found = [self.done(self.database.tokens.get(each)) for each in ("t1", "t2", "t3")]
+        assert [each.cache_hit_count for each in found] == [5, 5, 0]
+        assert [(each.request_count, each.last_used_at) for each in found] == [(7, None)] * 3
+
+    def test_hits_of_a_whole_batch(self) -> None:
+        """A thousand tokens at once are still one statement."""
+        self.issue()
+        counts = {f"token-{number}": number for number in range(999)} | {"t1": 2**40}
+        self.done(self.database.usage.increment_cache_hit_count_batch(counts))
+        assert self.done(self.database.tokens.get("t1")).cache_hit_count == 2**40

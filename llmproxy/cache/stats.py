@@ -1,0 +1,140 @@
+"""Hits counted by token in memory, and written down in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+from twisted.internet.defer import Deferred, DeferredLock, inlineCallbacks
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from ..errors import ProxyError, Unavailable
+from ..interfaces import IRecordSink
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from ..interfaces import ICacheStatsStore
+    from ..message import Record
+
+
+@frozen
+class CacheStatsAggregatorConfig:
+    """
+    The defaults are the reference's.
+
+    @ivar buffer_size: how many tokens can have hits that are not written down yet. A further hit of one of them is
+        always counted; one of yet another token is dropped, and that is counted.
+    @ivar flush_interval: seconds between two writings.
+    @ivar batch_size: tokens in one statement. So many of them are written down without waiting for the interval.
+    """
+
+    buffer_size: int = 1000
+    flush_interval: float = 5.0
+    batch_size: int = 100
+
+
+@implementer(IRecordSink)
+class CacheStatsAggregator:
+    """
+    What is counted is kept until it is written down, however often that fails.
+
+    @param clock: of the interval.
+    @ivar dropped: hits that were not counted, as too many tokens had hits that could not be written down yet.
+    @ivar failures: writings that failed.
+    """
+
+    _log = Logger()
+
+    def __init__(self, clock: Any, store: ICacheStatsStore, config: CacheStatsAggregatorConfig | None = None) -> None:
+        self._store = store
+        self._config = config or CacheStatsAggregatorConfig()
+        self._counts: dict[str, int] = {}
+        self._being_written: dict[str, int] = {}
+        self._writing = DeferredLock()
+        self._early: Deferred[None] | None = None
+        self._loop = LoopingCall(self._tick)
+        self._loop.clock = clock
+        self.dropped = 0
+        self.failures = 0
+
+    def start(self) -> None:
+        """Write down at intervals from now on."""
+        self._loop.start(self._config.flush_interval, now=False)
+
+    def stop(self) -> Deferred[None]:
+        """Write down what is left, for the last time. Fails if that cannot be written."""
+        if self._loop.running:
+            self._loop.stop()
+        return self.flush()
+
+    def record_batch(self, records: Sequence[Record]) -> None:
+        for record in records:
+            if record.cache == "hit" and record.token_id:
+                self.record_cache_hit(record.token_id)
+
+    def record_cache_hit(self, token_id: str) -> None:
+        """Count one hit; never waits."""
+        counts = self._counts
+        known = counts.get(token_id)
+        if known is not None:
+            counts[token_id] = known + 1
+            return
+        others = self._being_written
+        if token_id not in others and len(counts) + len(others) >= self._config.buffer_size:
+            self.dropped += 1
+            return
+        counts[token_id] = 1
+        if len(counts) >= self._config.batch_size and self._early is None and self._loop.running:
+            self._early = self._quietly()
+
+    def flush(self) -> Deferred[None]:
+        """
+        Write down what was counted until now.
+
+        Fails with L{Unavailable}, and keeps the counts for the next time.
+        """
+        return self._writing.run(self._flush)
+
+    @inlineCallbacks
+    def _flush(self) -> Generator[Deferred[Any], Any, None]:
+        left, self._counts = self._counts, {}
+        self._being_written = left
+        try:
+            while left:
+                batch = dict(islice(left.items(), self._config.batch_size))
+                yield self._store.increment_cache_hit_count_batch(batch)
+                for token_id in batch:
+                    del left[token_id]
+        except Exception as error:
+            self._keep(left, error)
+            raise (error if isinstance(error, ProxyError) else Unavailable("hits cannot be written down")) from error
+        finally:
+            self._being_written = {}
+
+    def _keep(self, left: dict[str, int], error: Exception) -> None:
+        self.failures += 1
+        for token_id, count in left.items():
+            self._counts[token_id] = self._counts.get(token_id, 0) + count
+        self._log.warn("the cache hits of {count} tokens could not be written down; they are kept", count=len(left))
+        if not isinstance(error, ProxyError):
+            self._log.failure("a fault of the store of hits")
+
+    def _tick(self) -> Deferred[None]:
+        # A LoopingCall ends at its first failure. What went wrong has been logged.
+        return self.flush().addErrback(lambda _: None)
+
+    def _quietly(self) -> Deferred[None] | None:
+        """Before the interval has passed."""
+        flushing = self._tick()
+        if flushing.called:
+            return None
+
+        def over(_: object) -> None:
+            self._early = None
+
+        return flushing.addCallback(over)

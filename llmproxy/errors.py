@@ -254,6 +254,12 @@ class OutcomeUnknown(Unavailable):
     """The database was lost while a transaction was committed: it may have happened, or not."""
 
 
+class NotCached(ClientError):
+    """RFC 9111 section 5.2.1.7: C{only-if-cached}, and nothing is stored that would do."""
+
+    status, code, message = 504, "not_cached", "Nothing in the cache answers this request"
+
+
 class BreakerOpen(Unavailable):
     code, message = "circuit_open", "Upstream unavailable (circuit breaker open)"
 

@@ -62,6 +62,12 @@ class IQuota(Interface):
         L{llmproxy.errors.Unavailable}.
         """
 
+    def check(principal: Principal) -> Deferred[None] | None:
+        """
+        Whether a use is left, without taking it: C{None} if it is known, or a Deferred that fires or fails as that
+        of L{spend} does.
+        """
+
     def give_back(principal: Principal) -> None:
         """Return a use that was spent for a request which never reached upstream."""
 
@@ -315,6 +321,12 @@ class ICacheStore(Interface):
         Fails with L{llmproxy.errors.Unavailable} if it cannot be done now: who purges has to know.
 
         @param api: C{None} for all of them; likewise C{tenant}.
+        """
+
+    def may_hold(target: bytes) -> bool:
+        """
+        Whether an answer to GET of this target may be stored, for whatever API and tenant. It costs next to nothing;
+        C{False} only if there is certainly none.
         """
 
     def statistics() -> dict[str, float]:

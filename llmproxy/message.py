@@ -326,6 +326,8 @@ class ApiResponse:
         Its C{length} is the number of bytes, or L{twisted.web.iweb.UNKNOWN_LENGTH}.
         Whoever drops the response calls C{body.stopProducing()}.
     @ivar trailers: filled in when the body has ended.
+    @ivar until_close: the body ends with the connection that it comes on, so that nobody can tell whether its end
+        is missing.
     """
 
     status: int
@@ -333,3 +335,4 @@ class ApiResponse:
     fields: list[Field]
     body: IBodyProducer | None = None
     trailers: list[Field] = field(factory=list)
+    until_close: bool = False

@@ -15,12 +15,15 @@ from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks, succeed
 from twisted.logger import Logger
 
+from .cache.choose import choose_store
 from .chain import Middleware, chain
+from .core.caching.environment import CacheOptions
 from .errors import Draining, Unavailable
 from .message import Record
 from .middleware.account import Account
 from .middleware.authenticate import Authenticate
 from .middleware.breaker import Breaker
+from .middleware.cache import Cache
 from .middleware.cors import Cors
 from .middleware.credential import Credential
 from .middleware.deadline import Deadlines
@@ -73,6 +76,7 @@ class TransparentProxy(Service):
     @ivar draining: no new requests are taken.
     @ivar drain_seconds: what running exchanges get when the proxy stops.
     @ivar told: what management tells of its changes, if not L{directory} itself.
+    @ivar cache: what is stored of answers, and lets go of it; C{None} if no API is cached.
     @ivar collect_metrics: gives the numbers that C{/metrics} shows: those of this process, or of all workers.
     """
 
@@ -92,6 +96,7 @@ class TransparentProxy(Service):
         log_level: str = "info",
         drain_seconds: float = 30.0,
         resolution: float = 0.1,
+        cache: CacheOptions | None = None,
     ) -> None:
         self._reactor = reactor
         self._config = config
@@ -118,6 +123,7 @@ class TransparentProxy(Service):
         self._refusals = Publisher(reactor, logs)
         self.account = Account(reactor, self.publisher.publish)
         self.clients = {api.name: self._client(api) for api in config.compiled()}
+        self.cache = self._cache(CacheOptions() if cache is None else cache)
         self._respond = self._chain()
         self._show_gauges()
 
@@ -219,6 +225,12 @@ class TransparentProxy(Service):
         connect = api.timeouts.connect
         return PooledClient(self._reactor, ConnectionSettings.of(settings, connect_timeout=connect), wheel=self.wheel)
 
+    def _cache(self, options: CacheOptions) -> Cache | None:
+        if not options.enabled or not any("cache" in api.settings for api in self._config.compiled()):
+            return None
+        store = choose_store(self._reactor, options)
+        return Cache(self._reactor, store, self.quota, self.account, self._metrics.cache)
+
     def _chain(self) -> Responder:
         self.breaker = Breaker(self._reactor)
         return standard_chain(
@@ -230,6 +242,7 @@ class TransparentProxy(Service):
             quota=self.quota,
             breaker=self.breaker,
             wheel=self.wheel,
+            cache=self.cache,
         )
 
     def _put_metrics(self, root: Root, path: str) -> None:
@@ -259,8 +272,18 @@ class TransparentProxy(Service):
 
     def _show_gauges(self) -> None:
         show = self._metrics.gauge
+        if self.cache is not None:
+            self._show_cache(self.cache)
         show("llmproxy_in_flight", "Exchanges that are running.", lambda: self.account.in_flight)
         show("llmproxy_reactor_lag_seconds", "How late the event loop was at worst since asked.", self.lag.take_worst)
+
+    def _show_cache(self, cache: Cache) -> None:
+        gauge, counter, statistics = self._metrics.gauge, self._metrics.counter, cache.store.statistics
+        gauge("llmproxy_cache_bytes", "Bytes that stored answers hold.", lambda: statistics()["bytes"])
+        gauge("llmproxy_cache_entries", "Stored answers.", lambda: statistics()["entries"])
+        counter("llmproxy_cache_evictions", "Stored answers that made room.", lambda: statistics()["evictions"])
+        counter("llmproxy_cache_collapsed", "Requests answered with another's bytes.", lambda: cache.collapsed)
+        counter("llmproxy_cache_revalidated", "Stored answers found to be good.", lambda: cache.revalidated)
 
 
 def standard_chain(
@@ -273,6 +296,7 @@ def standard_chain(
     quota: IQuota,
     breaker: Breaker,
     wheel: Wheel,
+    cache: Cache | None = None,
 ) -> Responder:
     """
     The middlewares around C{responder}. The order is policy; each line says why it stands where it does.
@@ -295,6 +319,8 @@ def standard_chain(
         # nothing of a body is read, nothing is spent, before the caller is known
         authenticate,
         Restrict(),
+        # after all that refuses, before all that costs: a hit calls nobody and uses up no quota
+        *([] if cache is None else [cache]),
         # a refused request uses up nothing
         Limit(quota),
         # no credential of the client's gets further than this
@@ -352,6 +378,7 @@ class ServiceOptions:
     log_level: str = "info"
     metrics_path: str | None = "/metrics"
     drain_seconds: float = 30.0
+    cache: CacheOptions = field(factory=CacheOptions)
     inherited: Sequence[tuple[int, int]] = ()
 
 
@@ -382,6 +409,7 @@ class ProxyService(MultiService):
             log_format=options.log_format,
             log_level=options.log_level,
             drain_seconds=options.drain_seconds,
+            cache=options.cache,
         )
         self.proxy.setServiceParent(self)
         self.site = ProxySite(

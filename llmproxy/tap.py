@@ -136,7 +136,7 @@ def service_options(options: Mapping[str, Any], env: Mapping[str, str]) -> Any:
     for warning in environment.warnings:
         sys.stderr.write(f"warning: {warning}\n")
     return ServiceOptions(
-        apis=apis if environment.request_timeout is None else _limited(apis, environment.request_timeout),
+        apis=_with_defaults(apis, environment),
         management_token=environment.management_token,
         encryption_key=environment.encryption_key,
         database_url=options["database"] or environment.database_url,
@@ -146,6 +146,7 @@ def service_options(options: Mapping[str, Any], env: Mapping[str, str]) -> Any:
         log_level=environment.log_level,
         metrics_path=environment.metrics_path,
         drain_seconds=options["drain"],
+        cache=environment.cache,
     )
 
 
@@ -157,6 +158,12 @@ def _endpoints(texts: Sequence[str], problems: list[str]) -> tuple[str, ...]:
         except ValueError as error:
             problems.append(f"--listen: {error}")
     return tuple(found)
+
+
+def _with_defaults(apis: APIConfig, environment: Environment) -> APIConfig:
+    """What the environment says holds for the APIs that say nothing of their own."""
+    apis = apis.with_cache_defaults(environment.cache.defaults)
+    return apis if environment.request_timeout is None else _limited(apis, environment.request_timeout)
 
 
 def _limited(apis: APIConfig, seconds: float) -> APIConfig:

@@ -16,6 +16,7 @@ from twisted.internet.interfaces import IPushProducer
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
+from llmproxy.cache.memory import MemoryStore
 from llmproxy.config import APIConfig, APIProviderConfig, TimeoutConfig
 from llmproxy.core.tokens import token_hash
 from llmproxy.interfaces import Responder
@@ -23,6 +24,7 @@ from llmproxy.message import ApiRequest, ApiResponse, Principal, Project, Record
 from llmproxy.middleware.account import Account
 from llmproxy.middleware.authenticate import Authenticate
 from llmproxy.middleware.breaker import Breaker
+from llmproxy.middleware.cache import Cache
 from llmproxy.service import standard_chain
 from llmproxy.upstream.client import PooledClient
 from llmproxy.upstream.responder import UpstreamResponder
@@ -155,9 +157,10 @@ class Exchange:
 
     @ivar upstream: the proxy's connections to upstream, in the order in which they were opened.
     @ivar records: of the exchanges that have ended.
+    @ivar cache: in memory, if the exchange is C{cached}.
     """
 
-    def __init__(self, timeouts: TimeoutConfig | None = None, **api: Any) -> None:
+    def __init__(self, timeouts: TimeoutConfig | None = None, *, cached: bool = False, **api: Any) -> None:
         self.clock = Clock()
         self.clock.advance(1000)
         self.wheel = Wheel(self.clock)
@@ -176,6 +179,9 @@ class Exchange:
             self.clock, ConnectionSettings(proxy_from_environment=False), wheel=self.wheel, endpoint_for=self._endpoint
         )
         self.account = Account(self.clock, self.records.append)
+        self.counts = {"hit": 0, "miss": 0, "bypass": 0, "store": 0}
+        store = MemoryStore(self.clock.seconds, 1 << 20)
+        self.cache = Cache(self.clock, store, self.quota, self.account, self.counts) if cached else None
         principal = Principal(Token("t", token_hash(SECRET), "sk-…", "p", None), Project("p", "one", KEY))
         respond = standard_chain(
             UpstreamResponder(lambda api: self.client_pool).respond,
@@ -186,6 +192,7 @@ class Exchange:
             quota=self.quota,
             breaker=Breaker(self.clock),
             wheel=self.wheel,
+            cache=self.cache,
         )
         self.site = ProxySite(Root(ProxyResource(self.clock.seconds, respond)), reactor=self.clock, wheel=self.wheel)
 

@@ -24,6 +24,9 @@ by C{tests.cache.test_memory.BoundTests.test_small_objects_cost_what_is_counted}
 MOST_VARIANTS = 64
 """Of one primary key; the one that was stored first makes room."""
 
+_SLOTS = 1 << 16
+"""Targets are told apart by this many marks: an unsafe request asks for one before it makes a key."""
+
 _Scope = tuple[str, str]
 
 
@@ -83,6 +86,7 @@ class MemoryStore:
         self._bytes = 0
         self._entries = 0
         self._evictions = 0
+        self._targets = bytearray(_SLOTS)
 
     def lookup(self, key: Key, select: Select) -> Deferred[Found | None]:
         return succeed(self.found(key, select))
@@ -141,6 +145,9 @@ class MemoryStore:
             self._drop_all(primary)
         return succeed(len(gone))
 
+    def may_hold(self, target: bytes) -> bool:
+        return self._entries > 0 and self._targets[hash(target) % _SLOTS] == 1
+
     def statistics(self) -> dict[str, float]:
         return {"entries": self._entries, "bytes": self._bytes, "evictions": self._evictions, "errors": 0}
 
@@ -171,6 +178,7 @@ class MemoryStore:
     def _add(self, primary: _Primary, stored: _Object) -> None:
         # Dropping its last variant takes a primary key out: put it back under the one that is being added.
         self._primaries[primary.digest] = primary
+        self._targets[hash(primary.member.partition(b"\0")[0]) % _SLOTS] = 1
         self._scopes.setdefault(primary.scope, set()).add(primary)
         primary.objects = (*primary.objects, stored)
         self._link(stored)
@@ -183,6 +191,8 @@ class MemoryStore:
         stored.newer.older, stored.older.newer = stored.older, stored.newer
         self._bytes -= stored.size()
         self._entries -= 1
+        if not self._entries:
+            self._targets = bytearray(_SLOTS)
         if not primary.objects:
             self._forget(primary)
 

@@ -70,6 +70,9 @@ class TieredStore:
         self._removals += 1
         self.near.purge(api, tenant, start)
 
+    def may_hold(self, target: bytes) -> bool:
+        return self.shared.may_hold(target)
+
     def statistics(self) -> dict[str, float]:
         near, shared = self.near.statistics(), self.shared.statistics()
         return {**shared, **{name: near[name] for name in ("entries", "bytes", "evictions")}}

@@ -5,12 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from .model import APIConfig, APIProviderConfig, BreakerConfig, ConnectionConfig, ProxyConfig, TimeoutConfig
+from .model import (
+    APIConfig,
+    APIProviderConfig,
+    BreakerConfig,
+    CacheConfig,
+    ConnectionConfig,
+    ProxyConfig,
+    TimeoutConfig,
+)
 
 __all__ = [
     "APIConfig",
     "APIProviderConfig",
     "BreakerConfig",
+    "CacheConfig",
     "ConnectionConfig",
     "ProxyConfig",
     "TimeoutConfig",

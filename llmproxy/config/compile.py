@@ -20,6 +20,7 @@ def reserved_names() -> frozenset[str]:
 def compile_api(name: str, config: APIProviderConfig) -> Api:
     origin, path_prefix = rules.base_url(config.base_url)
     timeouts = config.timeouts
+    caching = config.cache.settings()
     return Api(
         name=name,
         origin=origin,
@@ -30,6 +31,7 @@ def compile_api(name: str, config: APIProviderConfig) -> Api:
         policy=_policy(config),
         debug_fields=config.debug_headers,
         settings={
+            **({"cache": caching} if caching.enabled else {}),
             "breaker": BreakerSettings(config.breaker.threshold, config.breaker.cooldown),
             "connection": _connection(config),
             "forwarded_fields": config.forwarded_fields,

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from attrs import field, frozen
 
+from ..core.caching.environment import CacheOptions, read_cache_environment
 from .listen import endpoint_description
 from .problems import Problems
 from .units import parse_duration
@@ -41,6 +42,11 @@ EFFECTIVE: dict[str, str] = {
     "REQUEST_TIMEOUT": "the longest exchange, for APIs without timeouts.request of their own",
     "ENABLE_METRICS": "false: no metrics (default true)",
     "METRICS_PATH": "where the metrics are (default /metrics)",
+    "HTTP_CACHE_ENABLED": "false: nothing is cached, whatever the file says (default true)",
+    "HTTP_CACHE_MEMORY_BYTES": "bytes that stored answers may hold in one process (default 268435456)",
+    "HTTP_CACHE_DEFAULT_TTL": "seconds for answers that may be stored and name no lifetime (default 0: none)",
+    "HTTP_CACHE_MAX_OBJECT_BYTES": "a larger answer is not stored (default 2097152)",
+    "HTTP_CACHE_STREAM_RESPONSES": "true: complete event streams are stored too (default false)",
     "LOG_LEVEL": "debug, info, warn or error (default info)",
     "LOG_FORMAT": "json or console (default json)",
     "LOG_FILE": "where the access log is appended to (default: standard output)",
@@ -63,8 +69,8 @@ NOT_EFFECTIVE = frozenset(
     LLM_PROXY_ACTIVE_CACHE_TTL LLM_PROXY_ACTIVE_CACHE_MAX LLM_PROXY_API_KEY_CACHE_TTL LLM_PROXY_API_KEY_CACHE_MAX
     LLM_PROXY_EVENT_BUS REDIS_ADDR REDIS_DB REDIS_STREAM_KEY REDIS_CONSUMER_GROUP REDIS_CONSUMER_NAME
     REDIS_STREAM_MAX_LEN REDIS_STREAM_BLOCK_TIME REDIS_STREAM_CLAIM_TIME REDIS_STREAM_BATCH_SIZE
-    CACHE_STATS_BUFFER_SIZE USAGE_STATS_BUFFER_SIZE HTTP_CACHE_ENABLED HTTP_CACHE_BACKEND
-    HTTP_CACHE_STREAM_RESPONSES REDIS_CACHE_URL REDIS_CACHE_KEY_PREFIX REDIS_CACHE_POOL_SIZE REDIS_CACHE_TIMEOUT
+    CACHE_STATS_BUFFER_SIZE USAGE_STATS_BUFFER_SIZE HTTP_CACHE_BACKEND
+    REDIS_CACHE_URL REDIS_CACHE_KEY_PREFIX REDIS_CACHE_POOL_SIZE REDIS_CACHE_TIMEOUT
     REDIS_SCAN_COUNT LOG_BINARY_RESPONSES FILE_EVENT_LOG
     """.split()
 )
@@ -98,6 +104,7 @@ class Environment:
     log_level: str
     log_format: str
     log_file: str | None
+    cache: CacheOptions
     warnings: tuple[str, ...]
 
 
@@ -111,6 +118,10 @@ def read_environment(env: Mapping[str, str], read_secret: Callable[[str], str]) 
     variables = _Variables(env, read_secret)
     token = variables.management_token()
     key = variables.encryption_key()
+    cache, wrong = read_cache_environment(env)
+    for sentence in wrong:
+        name, _, text = sentence.partition(": ")
+        variables.problems.add(name, text)
     environment = Environment(
         management_token=token,
         encryption_key=key,
@@ -125,6 +136,7 @@ def read_environment(env: Mapping[str, str], read_secret: Callable[[str], str]) 
         log_level=variables.checked("LOG_LEVEL", _one_of(_LEVELS), "info"),
         log_format=variables.checked("LOG_FORMAT", _one_of(_FORMATS), "json"),
         log_file=variables.text("LOG_FILE") or None,
+        cache=cache,
         warnings=tuple(_warnings(env, token, key)),
     )
     variables.problems.fail()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from attrs import field, fields, frozen
+from attrs import evolve, field, fields, frozen
 
+from ..core.caching.settings import DEFAULT, CacheSettings, Scope
 from ..errors import ConfigError
 from ..message import Api, CredentialPlace, Dialect
 from ..web.limits import Limits
@@ -87,6 +88,35 @@ class BreakerConfig:
 
 
 @frozen
+class CacheConfig:
+    """
+    What one API says of its caching, see L{CacheSettings}; C{None} is what holds for all.
+    """
+
+    enabled: bool | None = None
+    scope: Scope | None = None
+    post: Literal["off", "opt_in"] | None = None
+    post_max_body: int | None = None
+    post_max_age: float | None = None
+    streams: bool | None = None
+    default_ttl: float | None = None
+    heuristic: float | None = None
+    heuristic_max: float | None = None
+    max_object: int | None = None
+    keep_stale: float | None = None
+
+    def settings(self, defaults: CacheSettings = DEFAULT) -> CacheSettings:
+        """With C{defaults} where nothing is said."""
+        said = {a.name: getattr(self, a.name) for a in fields(CacheConfig)}
+        return evolve(defaults, **{name: value for name, value in said.items() if value is not None})
+
+    def with_defaults(self, defaults: CacheSettings) -> CacheConfig:
+        """The same, with everything said."""
+        settings = self.settings(defaults)
+        return CacheConfig(**{a.name: getattr(settings, a.name) for a in fields(CacheConfig)})
+
+
+@frozen
 class APIProviderConfig:
     """
     One API.
@@ -113,6 +143,7 @@ class APIProviderConfig:
     dialect: Dialect = "proxy"
     debug_headers: bool = False
     breaker: BreakerConfig = BreakerConfig()
+    cache: CacheConfig = CacheConfig()
     forwarded_fields: str = "strip"
     max_inspected_body: int = 10 * 1024 * 1024
 
@@ -220,6 +251,11 @@ class APIConfig:
                 )
             if lower.setdefault(name.lower(), name) != name:
                 yield name, f"the names {lower[name.lower()]!r} and {name!r} differ only in case"
+
+    def with_cache_defaults(self, defaults: CacheSettings) -> APIConfig:
+        """The same, cached by C{defaults} where an API says nothing of its own."""
+        apis = {name: evolve(api, cache=api.cache.with_defaults(defaults)) for name, api in self.apis.items()}
+        return evolve(self, apis=apis)
 
     def compiled(self) -> list[Api]:
         """All APIs, in the order of the file."""

@@ -15,7 +15,7 @@ from ..message import CredentialPlace
 from ..web.limits import Limits
 from . import rules
 from .document import Item
-from .model import APIConfig, APIProviderConfig, BreakerConfig, ConnectionConfig, TimeoutConfig
+from .model import APIConfig, APIProviderConfig, BreakerConfig, CacheConfig, ConnectionConfig, TimeoutConfig
 from .problems import unknown
 from .units import parse_duration, parse_size
 
@@ -111,6 +111,25 @@ def _size(smallest: int) -> Callable[[str], int]:
     return rule
 
 
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise ValueError(f"expected a number from 0 to 1, got {text[:40]!r}")
+    return share
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    def rule(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"expected one of {', '.join(words)}, got {text[:40]!r}")
+        return text
+
+    return rule
+
+
 def _none_for_zero(text: str) -> int | None:
     return _count(0)(text) or None
 
@@ -192,6 +211,29 @@ def connection(item: Item) -> Any:
     return read
 
 
+CACHE_KEYS: dict[str, Reader] = {
+    "enabled": flag,
+    "scope": by(_one_of("project", "shared")),
+    "post": by(_one_of("off", "opt_in")),
+    "post_max_body": by(parse_size),
+    "post_max_age": by(parse_duration),
+    "streams": flag,
+    "default_ttl": by(parse_duration),
+    "heuristic": by(_share),
+    "heuristic_max": by(parse_duration),
+    "max_object": by(parse_size),
+    "keep_stale": by(parse_duration),
+}
+
+
+def cache(item: Item) -> Any:
+    """C{false} or C{true}, or what there is to say in particular."""
+    if item.is_mapping:
+        return section(CacheConfig, CACHE_KEYS)(item)
+    enabled = flag(item)
+    return NOTED if enabled is NOTED else CacheConfig(enabled=enabled)
+
+
 API_KEYS: dict[str, Reader] = {
     "base_url": text_that(lambda text: text and rules.base_url(text)),
     "allowed_endpoints": all_of(by(rules.endpoint)),
@@ -205,6 +247,7 @@ API_KEYS: dict[str, Reader] = {
     "dialect": by(rules.dialect),
     "debug_headers": flag,
     "breaker": section(BreakerConfig, BREAKER_KEYS),
+    "cache": cache,
     "forwarded_fields": by(rules.forwarded_fields),
     "max_inspected_body": by(parse_size),
 }

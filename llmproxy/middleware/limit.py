@@ -63,13 +63,14 @@ class Limit:
         def refused(reason: Failure) -> None:
             # Who has left is not told any more.
             if not waiting.called:
-                waiting.errback(_final(reason))
+                waiting.errback(final(reason))
 
         spending.addCallbacks(taken, refused)
         return waiting.addCallback(self._spent, request, inner)
 
 
-def _final(reason: Failure) -> Failure:
+def final(reason: Failure) -> Failure:
+    """What is told of a spent quota: that it is of no use to try again."""
     error = reason.value
     if isinstance(error, RateLimitExceeded) and not error.fields:
         return Failure(RateLimitExceeded(error.description, fields=(DO_NOT_RETRY,)))

@@ -120,6 +120,17 @@ class LeasedQuota:
             return None
         return self._wait(holding, now)
 
+    def check(self, principal: Principal) -> Deferred[None] | None:
+        token = principal.token
+        holding = self._held.get(token.id)
+        if token.max_requests is None or (holding is not None and holding.account.available > 0):
+            return None
+        spending = self.spend(principal)
+        if spending is None:
+            self.give_back(principal)
+            return None
+        return spending.addCallback(lambda _: self.give_back(principal))
+
     def give_back(self, principal: Principal) -> None:
         token = principal.token
         holding = self._held.get(token.id)

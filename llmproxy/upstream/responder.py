@@ -118,7 +118,12 @@ class UpstreamResponder:
             # RFC 9110 section 8.6: not there, and it could be taken for framing.
             fields = without(fields, _FRAMING)
         fields.append(self._via if response.version[2] else self._old_via)
-        return ApiResponse(response.code, response.phrase, fields, response.body, response.trailers)
+        until_close = response.length is UNKNOWN_LENGTH and not _is_chunked(response.fields)
+        return ApiResponse(response.code, response.phrase, fields, response.body, response.trailers, until_close)
+
+
+def _is_chunked(fields: list[Field]) -> bool:
+    return any(len(name) == 17 and name.lower() == b"transfer-encoding" for name, _ in fields)
 
 
 def _failed(reason: Failure) -> Failure:

@@ -195,8 +195,8 @@ class ResponseTests(ProxyTestCase):
         )
         got = await self.got(head + b"\r\n\x1f\x8b\x00\xff")
         lines, body = head_and_body(got)
-        self.assertEqual(lines[:-2], head.strip().split(b"\r\n"))
-        self.assertEqual(lines[-2], b"Via: 1.1 llmproxy")
+        self.assertEqual(lines[:-3], head.strip().split(b"\r\n"))
+        self.assertEqual(lines[-3:-1], [b"Via: 1.1 llmproxy", b"Cache-Status: llmproxy; fwd=uri-miss"])
         self.assertEqual(lines[-1].partition(b":")[0], b"X-Request-ID")
         self.assertEqual(body, b"\x1f\x8b\x00\xff")
 

@@ -177,11 +177,13 @@ class FakeDirectory:
 class FakeQuota:
     """
     @ivar spending: what C{spend} answers with next, C{None} for at once.
+    @ivar checking: the same of C{check}.
     @ivar balance: uses spent and not given back.
     """
 
     def __init__(self) -> None:
         self.spending: Deferred[None] | None = None
+        self.checking: Deferred[None] | None = None
         self.balance = 0
 
     def spend(self, principal: Principal) -> Deferred[None] | None:
@@ -193,6 +195,10 @@ class FakeQuota:
 
     def _taken(self, _: None) -> None:
         self.balance += 1
+
+    def check(self, principal: Principal) -> Deferred[None] | None:
+        assert isinstance(principal, Principal)
+        return self.checking
 
     def give_back(self, principal: Principal) -> None:
         assert self.balance > 0, "given back without being spent"

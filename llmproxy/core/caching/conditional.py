@@ -22,6 +22,7 @@ _IN_304 = frozenset(
         b"etag",
         b"expires",
         b"vary",
+        b"via",
         b"cache-status",
     )
 )

@@ -1,4 +1,4 @@
-"""The variables of the reference that concern the cache, as values."""
+"""What holds for the caching of all APIs, and the variables of the reference that say it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from .control import delta_seconds
 from .settings import DEFAULT, CacheSettings
 
 DEFAULT_PREFIX = "llmproxy:cache:"
-_TRUE = frozenset(("true", "1", "yes"))
+_FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+_BACKENDS = ("memory", "in-memory", "redis")
 
 
 @frozen
-class CacheEnvironment:
+class CacheOptions:
     """
+    What all APIs have in common.
+
     @ivar enabled: C{HTTP_CACHE_ENABLED}; unset is on, as in the reference.
     @ivar redis_url: where the shared store is, C{None} for the memory of this process.
     @ivar pool: connections to Redis.
@@ -26,17 +29,17 @@ class CacheEnvironment:
     @ivar defaults: what APIs that say nothing of their own have.
     """
 
-    enabled: bool
-    redis_url: str | None = field(repr=False)
-    prefix: str
-    pool: int
-    timeout: float
-    memory_bytes: int
-    stats_buffer: int
-    defaults: CacheSettings
+    enabled: bool = True
+    redis_url: str | None = field(default=None, repr=False)
+    prefix: str = DEFAULT_PREFIX
+    pool: int = 4
+    timeout: float = 1.0
+    memory_bytes: int = 256 * 1024 * 1024
+    stats_buffer: int = 1000
+    defaults: CacheSettings = DEFAULT
 
 
-def read_cache_environment(env: Mapping[str, str]) -> tuple[CacheEnvironment, list[str]]:
+def read_cache_environment(env: Mapping[str, str]) -> tuple[CacheOptions, list[str]]:
     """What the environment says, and the sentences for what is wrong with it."""
     problems: list[str] = []
 
@@ -47,16 +50,25 @@ def read_cache_environment(env: Mapping[str, str]) -> tuple[CacheEnvironment, li
             problems.append(f"{name}: expected a whole number, got {text[:40]!r}")
         return default if value is None else value
 
-    enabled = env.get("HTTP_CACHE_ENABLED", "").strip().lower()
+    def flag(name: str, default: bool) -> bool:
+        text = env.get(name, "").strip()
+        value = _FLAGS.get(text.lower()) if text else default
+        if value is None:
+            problems.append(f"{name}: expected true or false, got {text[:40]!r}")
+        return default if value is None else value
+
+    backend = env.get("HTTP_CACHE_BACKEND", "").strip().lower() or "memory"
+    if backend not in _BACKENDS:
+        problems.append(f"HTTP_CACHE_BACKEND: expected one of {', '.join(_BACKENDS)}, got {backend[:40]!r}")
     defaults = evolve(
         DEFAULT,
-        streams=env.get("HTTP_CACHE_STREAM_RESPONSES", "").strip().lower() in _TRUE,
+        streams=flag("HTTP_CACHE_STREAM_RESPONSES", False),
         default_ttl=float(number("HTTP_CACHE_DEFAULT_TTL", 0)),
-        max_object_bytes=number("HTTP_CACHE_MAX_OBJECT_BYTES", DEFAULT.max_object_bytes) or DEFAULT.max_object_bytes,
+        max_object=number("HTTP_CACHE_MAX_OBJECT_BYTES", DEFAULT.max_object) or DEFAULT.max_object,
     )
-    return CacheEnvironment(
-        enabled=not enabled or enabled in _TRUE,
-        redis_url=_redis_url(env),
+    return CacheOptions(
+        enabled=flag("HTTP_CACHE_ENABLED", True),
+        redis_url=_redis_url(env) if backend == "redis" else None,
         prefix=env.get("REDIS_CACHE_KEY_PREFIX", "").strip() or DEFAULT_PREFIX,
         pool=max(1, number("REDIS_CACHE_POOL_SIZE", 4)),
         timeout=_duration(env, "REDIS_CACHE_TIMEOUT", 1.0, problems),
@@ -66,9 +78,7 @@ def read_cache_environment(env: Mapping[str, str]) -> tuple[CacheEnvironment, li
     ), problems
 
 
-def _redis_url(env: Mapping[str, str]) -> str | None:
-    if env.get("HTTP_CACHE_BACKEND", "").strip().lower() != "redis":
-        return None
+def _redis_url(env: Mapping[str, str]) -> str:
     url = env.get("REDIS_CACHE_URL", "").strip()
     if url:
         return url

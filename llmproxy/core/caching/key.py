@@ -27,6 +27,35 @@ MOST_NAMES = 16
 _SORTED = frozenset((b"accept-encoding", b"accept-language", b"accept-charset", b"accept"))
 """Lists whose members are preferences with weights: their order and their case of letters say nothing."""
 
+_INDIFFERENT = (
+    frozenset(
+        (
+            b"accept-charset",
+            b"baggage",
+            b"cache-control",
+            b"content-length",
+            b"date",
+            b"expect",
+            b"from",
+            b"host",
+            b"idempotency-key",
+            b"pragma",
+            b"referer",
+            b"traceparent",
+            b"tracestate",
+            b"user-agent",
+            b"via",
+            b"x-request-id",
+        )
+    )
+    | KEY_FIELDS
+    | sections.CLIENT_ADDRESS_FIELDS
+)
+"""Fields of a request that name the sender, the way or the attempt, and never what is asked for."""
+
+_CLIENT_LIBRARY = b"x-stainless-"
+"""How the SDKs of OpenAI and Anthropic tell of themselves: their version, the platform, the number of a retry."""
+
 
 @frozen
 class Key:
@@ -36,7 +65,7 @@ class Key:
     @ivar tenant: the id of a project, or L{SHARED}.
     @ivar method: C{b"GET"} (HEAD included) or C{b"POST"}.
     @ivar target: relative to the API and without a credential, exact bytes otherwise.
-    @ivar body: the SHA-256 of the content of a POST.
+    @ivar body: what L{content_digest} makes of a POST.
     @ivar digest: what a store files it under, 32 bytes.
     """
 
@@ -64,12 +93,29 @@ def cache_key_from_request(
     The primary key of a request that C{route} and C{authenticate} have seen.
 
     @param tenant: the project of the caller where it is C{None}.
-    @param body: the SHA-256 of the content, which nobody but the proxy computes.
+    @param body: the L{content_digest} of a POST.
     """
     route = request.route
     api = route.api
     target = without_credential(request.target, api.credential) if b"?" in request.target else request.target
     return Key(api.name, request.principal.project.id if tenant is None else tenant, method, target, body)
+
+
+def content_digest(request: ApiRequest, content: bytes) -> bytes:
+    """
+    What tells one POST from another: the SHA-256 of its content and of the fields that may bear on the answer.
+
+    HTTP defines no cache for POST, so upstream says in no C{Vary} what it looked at: everything counts but what
+    is known to say nothing of the answer. Nothing that a client claims about its content is believed.
+    """
+    credential = request.route.api.credential
+    own = credential.name.lower() if credential.kind == "header" else b""
+    names = {name.lower() for name, _ in sections.forwardable(request.fields, _INDIFFERENT)}
+    parts = [sha256(content).digest()]
+    for name in sorted(names - {own}):
+        if not name.startswith(_CLIENT_LIBRARY):
+            parts += (name, _normal(name, request.fields))
+    return sha256(_framed(parts)).digest()
 
 
 def cache_key_from_request_with_vary(request: ApiRequest, names: Sequence[bytes]) -> bytes:

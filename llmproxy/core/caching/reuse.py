@@ -24,6 +24,12 @@ class Reuse(Enum):
     NOT_WANTED = "not-wanted"
 
 
+SERVED = frozenset((Reuse.SERVE, Reuse.SERVE_STALE, Reuse.SERVE_AND_REVALIDATE))
+
+ERRORS = frozenset((500, 502, 503, 504))
+"""What counts as an error of upstream, RFC 5861 section 4."""
+
+
 def reuse_of(entry: Entry, asked: Asked, now: float) -> Reuse:
     """The decision at C{now}, seconds since the epoch."""
     control = asked.control

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 from attrs import frozen
 
@@ -15,6 +14,7 @@ class CacheSettings:
     """
     The configuration below C{apis.<name>.cache}; durations in seconds, sizes in bytes.
 
+    @ivar enabled: whether this API is cached at all.
     @ivar scope: C{"project"}: no project ever sees what was stored for another. C{"shared"}: what a
         response marks as shareable (C{public} or C{s-maxage}) is shared by all projects of the API, and
         nothing else is stored.
@@ -27,7 +27,7 @@ class CacheSettings:
     @ivar heuristic: the part of the time since C{Last-Modified} that counts as lifetime where a
         response names none; 0 turns it off. RFC 9111 section 4.2.2 names 0.1 as typical.
     @ivar heuristic_max: what the heuristic finds is never longer.
-    @ivar max_object_bytes: a larger body is let go, not cut.
+    @ivar max_object: a larger body is let go, not cut.
     @ivar keep_stale: how long a response that can be validated is kept beyond its lifetime.
     """
 
@@ -40,48 +40,8 @@ class CacheSettings:
     default_ttl: float = 0.0
     heuristic: float = 0.1
     heuristic_max: float = 86400.0
-    max_object_bytes: int = 2 * 1024 * 1024
+    max_object: int = 2 * 1024 * 1024
     keep_stale: float = 3600.0
 
 
 DEFAULT = CacheSettings()
-
-_SEVERAL: dict[str, tuple[str, ...]] = {"scope": ("project", "shared"), "post": ("off", "opt_in")}
-_FLAGS = ("enabled", "streams")
-_NAMES = tuple(CacheSettings.__annotations__)
-
-
-def from_mapping(values: Mapping[str, Any], defaults: CacheSettings = DEFAULT) -> tuple[CacheSettings, list[str]]:
-    """
-    The settings of one API, and the sentences for what is wrong with them.
-
-    @param values: of the YAML, durations already in seconds and sizes in bytes.
-    @param defaults: what holds where C{values} say nothing: what the environment said.
-    """
-    right: dict[str, Any] = {}
-    problems: list[str] = []
-    for name, value in values.items():
-        problem = _wrong(name, value)
-        if problem:
-            problems.append(f"{name}: {problem}")
-        else:
-            right[name] = value
-    merged = {name: getattr(defaults, name) for name in _NAMES} | right
-    return CacheSettings(**merged), problems
-
-
-def _wrong(name: str, value: Any) -> str:
-    if name not in _NAMES:
-        return f"unknown key (known: {', '.join(_NAMES)})"
-    if name in _SEVERAL:
-        known = _SEVERAL[name]
-        return "" if value in known else f"expected one of {', '.join(known)}, got {value!r}"
-    if name in _FLAGS:
-        return "" if isinstance(value, bool) else f"expected true or false, got {value!r}"
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0 or value == float("inf"):
-        return f"expected a number from 0, got {value!r}"
-    if name == "heuristic" and value > 1:
-        return f"expected a number from 0 to 1, got {value!r}"
-    if name in ("post_max_body", "max_object_bytes") and not isinstance(value, int):
-        return f"expected a whole number of bytes, got {value!r}"
-    return ""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from attrs import frozen
+from attrs import evolve, frozen
 
-from ...message import Fields
+from ...message import Dialect, Fields
 from .. import fields as sections
 from .control import CacheControl, parse
 from .entry import Entry, storable_fields, updated_fields
@@ -22,6 +22,24 @@ Final statuses whose answers are the same for the next caller.
 """
 
 STREAM = b"text/event-stream"
+
+_LAST_EVENTS: dict[str, tuple[bytes, ...]] = {
+    "openai": (
+        b"data: [DONE]",
+        b"response.completed",
+        b"response.incomplete",
+        b"image_generation.completed",
+        b"image_edit.completed",
+        b"speech.audio.done",
+        b"transcript.text.done",
+    ),
+    "anthropic": (b"message_stop",),
+    "gemini": (b'"finishReason"',),
+}
+"""What stands in the last event of a whole stream, as the vendors' references say (read in November 2026)."""
+
+_BALANCERS_COOKIES = (b"__cf_bm=", b"_cfuvid=", b"__cflb=")
+"""Cookies of Cloudflare's, which stands in front of several providers: they name a connection and not an answer."""
 
 _ASKED_FOR = CacheControl(must_revalidate=True)
 """How an opt-in answer is reused: for the time that the client gave, and never stale; it cannot be validated."""
@@ -74,9 +92,12 @@ def to_store(
     names = vary_names(fields)
     if names is None or not _may_store(request, status, fields, control, settings):
         return None
+    excluded = control.private_fields | control.no_cache_fields
     lifetime = explicit_lifetime(control, fields, response_time, targeted=targeted)
     if request.lifetime is not None:
-        control = _ASKED_FOR
+        if status != 200:
+            return None
+        control = evolve(_ASKED_FOR, private_fields=excluded)
         lifetime = min(request.lifetime, lifetime) if lifetime else request.lifetime
     elif lifetime is None:
         lifetime = supposed_lifetime(status, control, fields, response_time, settings)
@@ -143,16 +164,20 @@ def retention(entry: Entry, now: float, settings: CacheSettings) -> float:
     return fresh + stale
 
 
-def is_complete_stream(tail: bytes) -> bool:
+def is_complete_stream(tail: bytes, dialect: Dialect = "proxy") -> bool:
     """
     Whether an event stream that ended without a fault of its transport says that it is whole.
 
     @param tail: its last bytes, some thousands. It must end behind an event, and not with an error.
+    @param dialect: of the API: where it has a last event, that must have come.
     """
     if not tail.endswith((b"\n\n", b"\r\n\r\n", b"\r\r")):
         return False
     last = tail.replace(b"\r\n", b"\n").replace(b"\r", b"\n").rstrip(b"\n").rpartition(b"\n\n")[2]
-    return b"event: error" not in last and b'data: {"error"' not in last and b'"type":"error"' not in last
+    if b"event: error" in last or b'data: {"error"' in last or b'"type":"error"' in last:
+        return False
+    markers = _LAST_EVENTS.get(dialect, ())
+    return not markers or any(marker in last for marker in markers)
 
 
 def is_stream(fields: Fields) -> bool:
@@ -166,10 +191,9 @@ def _may_store(request: Request, status: int, fields: Fields, control: CacheCont
     # Section 5.2.2.3: who understands the status of a must-understand response need not heed its no-store.
     if control.no_store and not control.must_understand:
         return False
-    excluded = control.private_fields | control.no_cache_fields
-    if b"set-cookie" not in excluded and sections.first(fields, b"set-cookie") is not None:
+    if _sets_cookies(fields, control.private_fields | control.no_cache_fields):
         return False
-    if is_stream(fields) and not settings.streams:
+    if is_stream(fields) and not _storable_stream(fields, settings):
         return False
     return request.lifetime is not None or _permitted(control, settings)
 
@@ -182,3 +206,14 @@ def _permitted(control: CacheControl, settings: CacheSettings) -> bool:
     """
     shareable = control.public or control.s_maxage is not None
     return shareable if settings.scope == "shared" else shareable or control.must_revalidate
+
+
+def _sets_cookies(fields: Fields, excluded: frozenset[bytes]) -> bool:
+    if b"set-cookie" in excluded:
+        return False
+    return any(not value.startswith(_BALANCERS_COOKIES) for value in sections.values(fields, b"set-cookie"))
+
+
+def _storable_stream(fields: Fields, settings: CacheSettings) -> bool:
+    """Whether an end that is missing would be seen: not in a stream with a content coding."""
+    return settings.streams and sections.first(fields, b"content-encoding") in (None, b"identity")

@@ -1,0 +1,56 @@
+"""The head of an answer out of what is stored: whole, a part, or that nothing has changed."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from ...message import Field
+from .. import fields as sections
+from .asked import PLAIN, Asked
+from .conditional import is_not_modified, not_modified_fields
+from .entry import Entry
+from .ranges import UNSATISFIABLE, Part, part_of
+
+_OF_THE_WHOLE = frozenset((b"content-length", b"content-range"))
+
+
+@frozen
+class Answer:
+    """
+    @ivar part: which bytes of the stored content follow, C{None} if none do.
+    """
+
+    status: int
+    reason: bytes
+    fields: list[Field]
+    part: Part | None
+
+
+def answer(entry: Entry, asked: Asked, now: float, told: Field, *, head: bool = False) -> Answer:
+    """
+    What a client gets of a stored response that may be reused.
+
+    A condition goes before a range (RFC 9110 section 13.2.2), and a range means nothing to HEAD (section 14.2).
+
+    @param told: this cache's member of C{Cache-Status}.
+    @param head: the request is a HEAD.
+    """
+    # RFC 9111 section 5.1: a stored response is never sent without its age.
+    ours = [(b"Age", b"%d" % entry.age(now)), told]
+    if asked is not PLAIN and is_not_modified(entry, asked, now):
+        return Answer(304, b"Not Modified", not_modified_fields(entry) + ours, None)
+    part = part_of(entry, asked, now) if asked.range is not None and not head else None
+    if part == UNSATISFIABLE:
+        extent = (b"Content-Range", b"bytes */%d" % entry.size)
+        return Answer(416, b"Range Not Satisfiable", [extent, (b"Content-Length", b"0"), *ours], None)
+    if part is not None:
+        return Answer(206, b"Partial Content", _partial(entry, *part) + ours, part)
+    return Answer(entry.status, entry.reason, [*entry.fields, *ours], None if head else (0, entry.size))
+
+
+def _partial(entry: Entry, start: int, end: int) -> list[Field]:
+    return [
+        *sections.without(entry.fields, _OF_THE_WHOLE),
+        (b"Content-Range", b"bytes %d-%d/%d" % (start, end - 1, entry.size)),
+        (b"Content-Length", b"%d" % (end - start)),
+    ]

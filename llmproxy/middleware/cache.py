@@ -1,0 +1,198 @@
+"""
+What is stored answers; what is asked for twice at once is fetched once: RFC 9111.
+
+The rules are in L{llmproxy.core.caching}; here they are put to use. L{Query} is a request that the cache may answer,
+L{Flight} one that is on its way to upstream for everybody who waits for the same.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from ..bodies import BytesBody, collect
+from ..core.caching.asked import asked_by
+from ..core.caching.invalidation import SAFE, invalidates, named_targets
+from ..core.caching.key import SHARED, Key, cache_key_from_request, content_digest, without_credential
+from ..core.caching.permission import is_for_origin, opted_in
+from ..core.caching.status import BY_METHOD, BYPASSED
+from ..errors import ContentTooLarge
+from .cacheflight import Flight
+from .cachequery import Query
+from .sharing import Budget
+
+if TYPE_CHECKING:
+    from twisted.internet.defer import Deferred
+    from twisted.internet.interfaces import IReactorTime
+
+    from ..chain import Middleware
+    from ..core.caching.asked import Asked
+    from ..core.caching.entry import Found
+    from ..core.caching.settings import CacheSettings
+    from ..interfaces import ICacheStore, IQuota, Responder
+    from ..message import Api, ApiRequest, ApiResponse, Field
+
+UNSHARED_FOR = 60.0
+"""Seconds for which nobody waits for an answer that turned out not to be shareable the last time."""
+
+MOST_UNSHARED = 10_000
+
+HELD = 64 * 1024 * 1024
+"""Bytes that all answers together may hold while they are on their way into the store."""
+
+
+class Cache:
+    """
+    Serves what is stored, stores what may be stored, while it flows.
+
+    An API whose C{settings} have no C{"cache"} passes untouched.
+
+    @param clock: its C{seconds} are since the epoch.
+    @param quota: is asked before anything is looked up: a spent token gets nothing, though a hit spends nothing.
+    @param background: what upstream is asked through where no client waits: it makes a record of it.
+    @param counts: where requests are counted by what became of them, C{hit}, C{miss} and C{bypass}, and answers
+        that were stored, C{store}.
+    @ivar collapsed: requests that were answered with the bytes of another's.
+    @ivar revalidated: stored answers that upstream said are still good.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        store: ICacheStore,
+        quota: IQuota,
+        background: Middleware,
+        counts: dict[str, int],
+        held: int = HELD,
+    ) -> None:
+        self.clock = clock
+        self.seconds = clock.seconds
+        self.store = store
+        self.quota = quota
+        self.background = background
+        self.budget = Budget(held)
+        self.counts = counts
+        self.collapsed = 0
+        self.revalidated = 0
+        self._flights: dict[bytes, dict[bytes, Flight]] = {}
+        self._unshared: OrderedDict[bytes, float] = OrderedDict()
+
+    def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
+        settings: CacheSettings | None = request.route.api.settings.get("cache")
+        if settings is None:
+            return inner(request)
+        method = request.method
+        if method == b"GET" or method == b"HEAD":
+            return self._ask(request, inner, settings)
+        if settings.post == "opt_in" and method == b"POST":
+            asked = asked_by(request.fields)
+            lifetime = opted_in(asked, settings)
+            if lifetime is not None:
+                return self._post(request, inner, settings, asked, lifetime)
+        return self._pass(request, inner, "method", BY_METHOD)
+
+    def _ask(self, request: ApiRequest, inner: Responder, settings: CacheSettings) -> Deferred[ApiResponse]:
+        asked = asked_by(request.fields)
+        if is_for_origin(asked) or (request.body is not None and request.body.length):
+            return self._pass(request, inner, "bypass", BYPASSED)
+        key = cache_key_from_request(request, SHARED if settings.scope == "shared" else None)
+        return Query(self, request, inner, asked, settings, key).begin()
+
+    def _post(
+        self, request: ApiRequest, inner: Responder, settings: CacheSettings, asked: Asked, lifetime: float
+    ) -> Deferred[ApiResponse]:
+        body = request.body
+        length = 0 if body is None else body.length
+        if not isinstance(length, int) or length > settings.post_max_body:
+            return self._pass(request, inner, "bypass", BYPASSED)
+
+        def read(content: bytes) -> Deferred[ApiResponse]:
+            key = cache_key_from_request(
+                request, SHARED if settings.scope == "shared" else None, b"POST", content_digest(request, content)
+            )
+            request.body = BytesBody(content) if body is not None else None
+            return Query(self, request, inner, asked, settings, key, content, lifetime).begin()
+
+        if body is None:
+            return read(b"")
+        return collect(body, length, ContentTooLarge).addCallback(read)
+
+    def _pass(self, request: ApiRequest, inner: Responder, outcome: str, told: Field) -> Deferred[ApiResponse]:
+        self.counts["bypass"] += 1
+        request.record.cache = outcome
+        # What is further in replaces the target and may answer before this returns.
+        return inner(request).addCallback(self._passed, request, request.target, told)
+
+    def _passed(self, response: ApiResponse, request: ApiRequest, target: bytes, told: Field) -> ApiResponse:
+        response.fields = [*response.fields, told]
+        if request.method not in SAFE and invalidates(request.method, response.status):
+            self.invalidate(request, target, response)
+        return response
+
+    # -- what has changed
+
+    def invalidate(self, request: ApiRequest, target: bytes, response: ApiResponse) -> None:
+        """Let go of what an unsafe request has made doubtful, RFC 9111 section 4.4."""
+        api = request.route.api
+        if b"?" in target:
+            target = without_credential(target, api.credential)
+        self._doubt(request, api, target)
+        for named in named_targets(api, target, response.fields):
+            self._doubt(request, api, named)
+
+    def _doubt(self, request: ApiRequest, api: Api, target: bytes) -> None:
+        if not self._flights and not self.store.may_hold(target):
+            return
+        shared = api.settings["cache"].scope == "shared"
+        self.remove(Key(api.name, SHARED if shared else request.principal.project.id, b"GET", target))
+
+    def remove(self, key: Key) -> Deferred[int]:
+        """Let go of what is stored, and do not store what is on its way now."""
+        for flight in list(self._flights.get(key.digest, {}).values()):
+            flight.doubt()
+        return self.store.remove(key)
+
+    def purge(self, api: str | None, tenant: str | None, start: bytes = b"") -> Deferred[int]:
+        """The same for all keys that L{ICacheStore.purge} lets go of."""
+        for flights in list(self._flights.values()):
+            for flight in list(flights.values()):
+                key = flight.key
+                if api in (None, key.api) and tenant in (None, key.tenant) and key.member.startswith(start):
+                    flight.doubt()
+        return self.store.purge(api, tenant, start)
+
+    # -- what is on its way
+
+    def flight(self, key: Key, variant: bytes) -> Flight | None:
+        """The one that whoever asks for this may wait for."""
+        return self._flights.get(key.digest, {}).get(variant)
+
+    def took_off(self, flight: Flight) -> None:
+        self._flights.setdefault(flight.key.digest, {})[flight.variant] = flight
+
+    def landed(self, flight: Flight) -> None:
+        """Nobody waits for this one any more."""
+        variants = self._flights.get(flight.key.digest)
+        if variants is not None and variants.get(flight.variant) is flight:
+            del variants[flight.variant]
+            if not variants:
+                del self._flights[flight.key.digest]
+
+    def is_worth_waiting(self, key: Key) -> bool:
+        until = self._unshared.get(key.digest)
+        return until is None or until <= self.seconds()
+
+    def remember(self, key: Key, *, shareable: bool) -> None:
+        """What the last answer was like."""
+        if shareable:
+            self._unshared.pop(key.digest, None)
+            return
+        self._unshared[key.digest] = self.seconds() + UNSHARED_FOR
+        self._unshared.move_to_end(key.digest)
+        if len(self._unshared) > MOST_UNSHARED:
+            self._unshared.popitem(last=False)
+
+    def revalidate(self, query: Query, found: Found) -> None:
+        """Ask upstream in the background whether what has just been served is still good (RFC 5861 section 3)."""
+        if self.flight(query.key, query.variant) is None:
+            Flight(self, query, found).go_alone()

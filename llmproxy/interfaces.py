@@ -201,7 +201,7 @@ class IAdminStore(Interface):
         """One of them."""
 
     def list() -> Deferred[list[Admin]]:
-        """All of them, by the time of their creation."""
+        """Those who were created last, a thousand at most, the newest first."""
 
     def revoke(admin_id: str) -> Deferred[Admin | None]:
         """End what one may do, and let his name be taken again; a second time changes nothing."""

@@ -268,6 +268,8 @@ class TransparentProxy(Service):
             directory=_Told(self),
             quota=self.quota,
             management_token=self._management_token,
+            admins=self.database.admins,
+            idempotency=self.database.idempotency,
         )
 
     def _show_gauges(self) -> None:

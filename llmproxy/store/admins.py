@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 _COLUMNS = tuple(admins.c[each.name] for each in fields(Admin))
 
 
+MAX_LISTED = 1000
+
+
 @implementer(IAdminStore)
 class AdminStore:
     def __init__(self, clock: Any, database: Database) -> None:
@@ -41,7 +44,7 @@ class AdminStore:
         return self._database.read(lambda connection: _one(connection, admins.c.id == admin_id))
 
     def list(self) -> Deferred[list[Admin]]:
-        query = select(*_COLUMNS).order_by(admins.c.created_at, admins.c.id)
+        query = select(*_COLUMNS).order_by(admins.c.created_at.desc(), admins.c.id).limit(MAX_LISTED)
         return self._database.read(lambda connection: [Admin(*row) for row in connection.execute(query)])
 
     def revoke(self, admin_id: str) -> Deferred[Admin | None]:

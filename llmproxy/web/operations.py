@@ -106,7 +106,8 @@ class Operation:
     @ivar action: what a record of calls names it.
     @ivar summary: one sentence for the document.
     @ivar errors: what else it may answer with than what follows from all of this.
-    @ivar conditional: it knows C{If-Match}, and its answer has an C{ETag}.
+    @ivar versioned: its answer has an C{ETag}.
+    @ivar conditional: it knows C{If-Match}.
     @ivar paged: its answer is one page, with C{Link} to the next.
     """
 
@@ -120,6 +121,7 @@ class Operation:
     summary: str = ""
     may_be_empty: bool = False
     errors: tuple[type[ProxyError], ...] = ()
+    versioned: bool = False
     conditional: bool = False
     paged: bool = False
 

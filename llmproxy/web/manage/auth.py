@@ -1,20 +1,40 @@
-"""Who may use the management API."""
+"""Who makes a call of the management API."""
 
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable
 from hashlib import sha256
-from typing import Any
+from math import ceil
+from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
+from attrs import field, frozen
+from twisted.logger import Logger
 
-from ...errors import Unauthorized
-from ...message import Role
+from ...core.admintokens import fault_of, is_well_formed
+from ...core.failures import Failures
+from ...errors import ClientError, Unauthorized
+from ...message import Admin, Role
+
+if TYPE_CHECKING:
+    from ...interfaces import IAdminStore
+
+NOTED_EVERY = 60.0
+"""Seconds; how exactly it is known when somebody was there last."""
 
 
 class ManagementUnauthorized(Unauthorized):
-    code = "unauthorized"
+    code, message = "unauthorized", "not authenticated"
     challenge = b'Bearer realm="llmproxy management"'
+
+
+class TooManyFailures(ClientError):
+    """Whoever failed too often waits, whatever he shows: else a guess would be as good as any."""
+
+    status, code, message = 429, "too_many_failures", "too many failed attempts"
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(fields=((b"Retry-After", b"%d" % max(1, ceil(seconds))),))
 
 
 @frozen
@@ -22,39 +42,88 @@ class Actor:
     """
     Who makes a call.
 
+    @ivar id: tells him from all others, for good.
     @ivar name: what the audit log calls him.
+    @ivar secret: what he showed.
     """
 
+    id: str
     name: str
     role: Role
-
-
-BOOTSTRAP = Actor("management_api", "owner")
-"""Whoever knows the management token; named as the reference names everybody."""
+    secret: bytes = field(repr=False)
 
 
 class ManagementAuth:
     """
-    Compares C{Authorization: Bearer} with the management token.
+    Knows the management token, whose holder is an owner, and the tokens of admins.
 
-    Hashes are compared, in constant time: neither the token nor its length shows in how long it takes.
+    Hashes are compared, the one that is kept here in constant time: neither the token nor its length shows
+    in how long it takes. Admins are looked up at every call, so that one who is revoked is so everywhere at once.
+
+    @param seconds: the time, since the epoch.
     """
 
-    def __init__(self, management_token: str) -> None:
+    _log = Logger()
+
+    def __init__(self, seconds: Callable[[], float], management_token: str, admins: IAdminStore) -> None:
         if not management_token:
             raise ValueError("the management token is empty")
+        self._seconds = seconds
         self._digest = sha256(management_token.encode()).digest()
+        self._admins = admins
+        self._failures = Failures()
 
     async def actor(self, request: Any) -> Actor:
         """
         Who makes a request.
 
         @raise ManagementUnauthorized: with the words of the reference.
+        @raise TooManyFailures: too many requests from there were refused.
         """
+        client = client_of(request)
+        wait = self._failures.wait(client, self._seconds())
+        if wait:
+            raise TooManyFailures(wait)
+        try:
+            return await self._known(request)
+        except ManagementUnauthorized:
+            self._failures.failed(client, self._seconds())
+            raise
+
+    def is_shut_out(self, request: Any) -> bool:
+        """Whether whoever makes it has to wait from now on."""
+        return self._failures.wait(client_of(request), self._seconds()) > 0
+
+    async def _known(self, request: Any) -> Actor:
         scheme, _, token = (request.getHeader(b"authorization") or b"").strip().partition(b" ")
         token = token.strip()
         if scheme.lower() != b"bearer" or not token:
             raise ManagementUnauthorized(message="missing or invalid Authorization header")
-        if not hmac.compare_digest(sha256(token).digest(), self._digest):
+        digest = sha256(token)
+        if hmac.compare_digest(digest.digest(), self._digest):
+            # Named as the reference names everybody.
+            return Actor("management_token", "management_api", "owner", token)
+        admin = None
+        if is_well_formed(token.decode("latin-1")):
+            admin = await self._admins.by_hash(digest.hexdigest())
+        if admin is None:
             raise ManagementUnauthorized(message="invalid management token")
-        return BOOTSTRAP
+        return self._admitted(admin, token)
+
+    def _admitted(self, admin: Admin, token: bytes) -> Actor:
+        now = self._seconds()
+        fault = fault_of(admin, now)
+        if fault:
+            raise ManagementUnauthorized(message=fault)
+        if admin.last_used_at is None or now - admin.last_used_at >= NOTED_EVERY:
+            noting = self._admins.used(admin.id)
+            noting.addErrback(lambda reason: self._log.failure("the use of a token could not be noted", reason))
+        return Actor(admin.id, admin.name, admin.role, token)
+
+
+def client_of(request: Any) -> str:
+    """The address of the peer; C{""} on a Unix socket."""
+    host = getattr(request, "client_host", None)
+    if host is None:
+        host = getattr(request.getClientAddress(), "host", None)
+    return host or ""

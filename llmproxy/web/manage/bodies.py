@@ -1,152 +1,131 @@
-"""What the management API accepts and what it says, and the rules for both."""
+"""
+What the management API accepts.
+
+The types are what the document shows. Where the reference has words of its own for what is wrong, the type only shows
+the limit, and it is checked below; likewise which members are required, for what is missing is told in its order.
+"""
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import datetime
+from typing import Annotated, Any, ClassVar
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
-from ...errors import BadRequest
-from ...message import Project, Token
+from ...errors import BadRequest, Unprocessable
+from ...message import Role
 
 MAX_NAME = 255
 MAX_API_KEY = 4096
 MAX_MINUTES = 525_600
 """A year, as in the reference."""
 
+MAX_ADMIN_MINUTES = 10 * MAX_MINUTES
+
 MAX_REQUESTS = 2**53 - 1
 """The largest integer that every JSON parser keeps exactly (RFC 8259 section 6)."""
 
-# Which members are missing is told by our own words, in the reference's order; so none is required here.
+MAX_OVERLAP = 7 * 86_400
+OVERLAP = 3600
+
+_END = r"$(?!\n)"
+"""The end, in the expressions of JSON Schema and of Python alike: Python's C{$} allows for one more line feed."""
+
+_ONE_LINE = r"^[^\x00-\x1f\x7f]*" + _END
+
+
+def _shown(**limits: Any) -> Meta:
+    """Limits that the document shows, and that are checked below, with other words."""
+    return Meta(extra_json_schema=limits)
+
+
+Name = Annotated[str, Meta(max_length=MAX_NAME, pattern=_ONE_LINE)]
+Id = Annotated[str, Meta(max_length=64, pattern=_ONE_LINE)]
+ApiKey = Annotated[str, Meta(max_length=MAX_API_KEY, pattern=r"^[\x21-\x7e]*" + _END)]
+Minutes = Annotated[int, _shown(minimum=1, maximum=MAX_MINUTES)]
+Requests = Annotated[int, _shown(minimum=0, maximum=MAX_REQUESTS), Meta(description="0 is without limit.")]
+Moment = Annotated[datetime, Meta(tz=True, description="In the future, by a year at most.")]
+Metadata = Annotated[
+    dict[
+        Annotated[str, Meta(min_length=1, max_length=64, pattern=_ONE_LINE)],
+        Annotated[str, Meta(max_length=256, pattern=_ONE_LINE)],
+    ],
+    Meta(max_length=16, description="Replaces what was noted before."),
+]
 
 
 class NewProject(Struct, forbid_unknown_fields=True):
-    name: str = ""
-    api_key: str = ""
+    required: ClassVar[tuple[str, ...]] = ("name", "api_key")
+
+    name: Annotated[Name, _shown(minLength=1)] = ""
+    api_key: Annotated[ApiKey, _shown(minLength=1)] = ""
 
 
 class ProjectChange(Struct, forbid_unknown_fields=True):
     """C{None} is the same as not given, as in the reference; an empty C{api_key} too."""
 
-    name: str | None = None
-    api_key: str | None = None
+    name: Annotated[Name, _shown(minLength=1)] | None = None
+    api_key: ApiKey | None = None
     is_active: bool | None = None
-    revoke_tokens: bool | None = None
+    revoke_tokens: Annotated[bool, Meta(description="Only with is_active: false.")] | None = None
+
+
+class NewKey(Struct, forbid_unknown_fields=True):
+    api_key: Annotated[ApiKey, Meta(min_length=1)]
 
 
 class NewToken(Struct, forbid_unknown_fields=True):
-    project_id: str = ""
-    duration_minutes: int = 0
-    max_requests: int | None = None
+    required: ClassVar[tuple[str, ...]] = ("project_id", "duration_minutes")
+
+    project_id: Annotated[Id, _shown(minLength=1)] = ""
+    duration_minutes: Minutes = 0
+    max_requests: Requests | None = None
+    name: Name | None = None
+    metadata: Metadata | None = None
 
 
 class TokenChange(Struct, forbid_unknown_fields=True):
+    """C{None} is the same as not given for what the reference knows; it takes a name and metadata away."""
+
     is_active: bool | None = None
-    max_requests: int | None = None
+    max_requests: Requests | None = None
+    expires_at: Moment | UnsetType = UNSET
+    name: Name | UnsetType | None = UNSET
+    metadata: Metadata | UnsetType | None = UNSET
 
 
-class ProjectView(Struct):
-    id: str
-    name: str
-    api_key: str
-    is_active: bool
-    created_at: datetime
-    updated_at: datetime
-    deactivated_at: datetime | UnsetType = UNSET
+class Rotation(Struct, forbid_unknown_fields=True):
+    overlap_seconds: Annotated[
+        int, Meta(ge=0, le=MAX_OVERLAP, description="How long the present secret stays good; 0 ends it at once.")
+    ] = OVERLAP
+    duration_minutes: (
+        Annotated[int, Meta(ge=1, le=MAX_MINUTES, description="From now; without it the token expires as before.")]
+        | UnsetType
+    ) = UNSET
 
 
-class TokenView(Struct):
-    id: str
-    token: str
-    project_id: str
-    expires_at: datetime | None
-    is_active: bool
-    request_count: int
-    max_requests: int | None
-    created_at: datetime
-    last_used_at: datetime | None
-    cache_hit_count: int
-
-
-class IssuedToken(Struct):
-    """The only answer that ever holds a token's secret."""
-
-    id: str
-    token: str
-    expires_at: datetime
-    max_requests: int | UnsetType = UNSET
-
-
-class Revocation(Struct):
-    revoked_count: int
-    already_revoked_count: int
-    total_tokens: int
-
-
-def view_of_project(project: Project) -> ProjectView:
-    return ProjectView(
-        project.id,
-        project.name,
-        masked(project.api_key),
-        project.is_active,
-        moment(project.created_at),
-        moment(project.updated_at),
-        UNSET if project.deactivated_at is None else moment(project.deactivated_at),
-    )
-
-
-def view_of_token(token: Token) -> TokenView:
-    return TokenView(
-        token.id,
-        token.hint,
-        token.project_id,
-        None if token.expires_at is None else moment(token.expires_at),
-        token.is_active,
-        token.request_count,
-        token.max_requests,
-        moment(token.created_at),
-        None if token.last_used_at is None else moment(token.last_used_at),
-        token.cache_hit_count,
-    )
-
-
-def moment(seconds: float) -> datetime:
-    """RFC 3339 in UTC, when it is encoded."""
-    return datetime.fromtimestamp(seconds, timezone.utc)
-
-
-def masked(api_key: str) -> str:
-    """
-    What is shown of an upstream key: enough to tell two apart.
-
-    As in the reference, but of a key between 13 and 23 characters it showed all but a few.
-    """
-    length = len(api_key)
-    if length <= 4:
-        return "*" * length
-    if length <= 12:
-        return api_key[:2] + "*" * (length - 2)
-    if length < 24:
-        return f"{api_key[:2]}...{api_key[-2:]}"
-    return f"{api_key[:8]}...{api_key[-4:]}"
+class NewAdmin(Struct, forbid_unknown_fields=True):
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}" + _END)]
+    role: Role
+    duration_minutes: (
+        Annotated[int, Meta(ge=1, le=MAX_ADMIN_MINUTES, description="Without it, until it is revoked.")] | UnsetType
+    ) = UNSET
 
 
 def check_name(name: str) -> None:
     """
-    @raise BadRequest: it is empty, too long, or cannot be shown in one line.
+    @raise Unprocessable: it cannot be shown, or says nothing.
     """
-    if not name.strip() or len(name) > MAX_NAME or not name.isprintable():
-        raise BadRequest(f"expected 1 to {MAX_NAME} printable characters", message="invalid name")
+    if not name.strip() or not name.isprintable():
+        raise Unprocessable("expected printable characters, and not spaces alone", message="invalid name")
 
 
 def check_api_key(api_key: str) -> None:
     """
-    @raise BadRequest: it could not stand in a header field, or is what we show instead of a key.
+    @raise BadRequest: it is what we show instead of a key.
     """
     if "..." in api_key or "****" in api_key:
         raise BadRequest(message="cannot save obfuscated API key - please provide the full API key")
-    if len(api_key) > MAX_API_KEY or not (api_key.isascii() and api_key.isprintable()) or " " in api_key:
-        raise BadRequest(f"expected at most {MAX_API_KEY} visible ASCII characters", message="invalid api_key")
 
 
 def check_max_requests(max_requests: int | None) -> None:
@@ -157,3 +136,13 @@ def check_max_requests(max_requests: int | None) -> None:
         raise BadRequest(message="max_requests must be >= 0")
     if max_requests is not None and max_requests > MAX_REQUESTS:
         raise BadRequest(message=f"max_requests must be <= {MAX_REQUESTS}")
+
+
+def check_expiry(expires_at: float, now: float) -> None:
+    """
+    @raise Unprocessable: it has passed, or is too far away.
+    """
+    if expires_at <= now:
+        raise Unprocessable("to end it, revoke it", message="expires_at is in the past")
+    if expires_at > now + MAX_MINUTES * 60:
+        raise Unprocessable(f"at most {MAX_MINUTES} minutes from now", message="expires_at exceeds maximum allowed")

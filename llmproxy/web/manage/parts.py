@@ -12,10 +12,11 @@ from ...core.roles import PERMISSIONS, may, roles_with
 from ...errors import Forbidden, ProxyError, Unavailable
 from ..jsonresource import JsonResource
 from ..operations import Call, Found, Operation, RouteTable
-from .auth import ManagementAuth, ManagementUnauthorized
+from .auth import ManagementAuth, ManagementUnauthorized, TooManyFailures
+from .repeating import Repeats
 
 if TYPE_CHECKING:
-    from ...interfaces import IAuditLogger, IProjectStore, ITokenStore
+    from ...interfaces import IAdminStore, IAuditLogger, IProjectStore, ITokenStore
     from ...message import Project, Token
 
 T = TypeVar("T")
@@ -52,7 +53,9 @@ class Parts:
     tokens: ITokenStore
     directory: KeepsTokens
     quota: KeepsCounts
+    admins: IAdminStore
     auth: ManagementAuth = field(repr=False)
+    repeats: Repeats
     audit: IAuditLogger | None = None
     changing: DeferredLock = field(factory=DeferredLock)
 
@@ -88,6 +91,9 @@ class ManageResource(JsonResource):
             roles = " or ".join(roles_with(operation.needs))
             raise Forbidden(f"it takes the role {roles}, and {call.actor.name} is {call.actor.role}")
 
+    async def perform(self, call: Call, operation: Operation) -> Any:
+        return await self._parts.repeats.perform(call, operation)
+
     def refusal(self, found: Found, method: bytes) -> ProxyError:
         error = super().refusal(found, method)
         if method == b"DELETE" and found.path == "/projects/{project_id}":
@@ -96,8 +102,11 @@ class ManageResource(JsonResource):
 
     def finished(self, call: Call, error: ProxyError | None) -> None:
         audit = self._parts.audit
-        if audit is None:
+        # Whoever is shut out was noted when that began: he shall not fill the log.
+        if audit is None or isinstance(error, TooManyFailures):
             return
+        if isinstance(error, ManagementUnauthorized) and self._parts.auth.is_shut_out(call.request):
+            call.details["shut_out"] = True
         if error is not None:
             call.details.setdefault("error", error.message)
         known = call.actor is not None

@@ -5,19 +5,21 @@ from __future__ import annotations
 from typing import Any
 from uuid import uuid4
 
+from msgspec import UNSET, UnsetType
+
 from ...errors import BadRequest, DuplicateName, NotFound
 from ...message import Project
 from ..operations import Call, Operation, Routes
-from .bodies import (
-    NewProject,
-    ProjectChange,
-    ProjectView,
-    Revocation,
-    check_api_key,
-    check_name,
-    view_of_project,
-)
+from .bodies import Name, NewKey, NewProject, ProjectChange, check_api_key, check_name
+from .paging import Paging, given, rows
 from .parts import Parts
+from .versions import tag, wanted_version
+from .views import ProjectView, Revocation, view_of_project
+
+
+class ProjectFilter(Paging, forbid_unknown_fields=True):
+    active: bool | UnsetType = UNSET
+    name: Name | UnsetType = UNSET
 
 
 class Projects:
@@ -31,13 +33,20 @@ class Projects:
         return {
             "/projects": {
                 b"GET": Operation(
-                    self.list, answer=list[ProjectView], needs=read, action="project.list", summary="List projects."
+                    self.list,
+                    query=ProjectFilter,
+                    answer=list[ProjectView],
+                    paged=True,
+                    needs=read,
+                    action="project.list",
+                    summary="List projects by name.",
                 ),
                 b"POST": Operation(
                     self.create,
                     NewProject,
                     201,
                     answer=ProjectView,
+                    versioned=True,
                     needs=write,
                     action="project.create",
                     summary="Create a project.",
@@ -46,16 +55,35 @@ class Projects:
             },
             "/projects/{project_id}": {
                 b"GET": Operation(
-                    self.show, answer=ProjectView, needs=read, action="project.read", summary="Show a project."
+                    self.show,
+                    answer=ProjectView,
+                    versioned=True,
+                    needs=read,
+                    action="project.read",
+                    summary="Show a project.",
                 ),
                 b"PATCH": Operation(
                     self.change,
                     ProjectChange,
                     answer=ProjectView,
+                    versioned=True,
+                    conditional=True,
                     needs=write,
                     action="project.update",
                     summary="Change what is given of a project.",
                     errors=(DuplicateName,),
+                ),
+            },
+            "/projects/{project_id}/rotate-key": {
+                b"POST": Operation(
+                    self.rotate_key,
+                    NewKey,
+                    answer=ProjectView,
+                    versioned=True,
+                    conditional=True,
+                    needs=write,
+                    action="project.rotate_key",
+                    summary="Have the project spend with another upstream key, from the next request on.",
                 ),
             },
             "/projects/{project_id}/tokens/revoke": {
@@ -70,7 +98,8 @@ class Projects:
         }
 
     async def list(self, call: Call) -> list[ProjectView]:
-        projects = await self._parts.projects.list()
+        query: ProjectFilter = call.query
+        projects = await rows(call, self._parts.projects.page, is_active=given(query.active), name=given(query.name))
         call.details["project_count"] = len(projects)
         return [view_of_project(project) for project in projects]
 
@@ -84,14 +113,14 @@ class Projects:
         project = Project(str(uuid4()), wanted.name, wanted.api_key, created_at=now, updated_at=now)
         await self._parts.projects.create(project)
         call.details |= {"project_id": project.id, "project_name": project.name}
-        return view_of_project(project)
+        return _shown(call, project)
 
     async def show(self, call: Call) -> ProjectView:
-        return view_of_project(await self._existing(call))
+        return _shown(call, await self._existing(call))
 
     async def change(self, call: Call) -> ProjectView:
         wanted: ProjectChange = call.body
-        project_id = _id(call)
+        _id(call)
         if wanted.revoke_tokens and wanted.is_active is not False:
             raise BadRequest(message="revoke_tokens requires is_active=false")
         if wanted.name is not None:
@@ -99,7 +128,12 @@ class Projects:
         if wanted.api_key:
             check_api_key(wanted.api_key)
         call.details["updated_fields"] = _given(wanted)
-        return view_of_project(await self._parts.alone(lambda: self._change(call, project_id, wanted)))
+        return _shown(call, await self._parts.alone(lambda: self._change(call, wanted)))
+
+    async def rotate_key(self, call: Call) -> ProjectView:
+        check_api_key(call.body.api_key)
+        wanted = ProjectChange(api_key=call.body.api_key)
+        return _shown(call, await self._parts.alone(lambda: self._change(call, wanted)))
 
     async def revoke_tokens(self, call: Call) -> Revocation:
         project = await self._existing(call)
@@ -112,16 +146,21 @@ class Projects:
         }
         return counts
 
-    async def _change(self, call: Call, project_id: str, wanted: ProjectChange) -> Project:
+    async def _change(self, call: Call, wanted: ProjectChange) -> Project:
+        project = await self._existing(call)
         changed = await self._parts.projects.update(
-            project_id, name=wanted.name, api_key=wanted.api_key or None, is_active=wanted.is_active
+            project.id,
+            name=wanted.name,
+            api_key=wanted.api_key or None,
+            is_active=wanted.is_active,
+            version=wanted_version(call, project.version),
         )
         if changed is None:
             raise NotFound(message="project not found")
         self._parts.directory.project_changed(changed)
         if wanted.revoke_tokens:
             # Also if the project was inactive before: a call that is repeated finishes what was begun.
-            revoked, total = await self._revoke_tokens(project_id)
+            revoked, total = await self._revoke_tokens(project.id)
             call.details |= {"tokens_revoked": revoked, "total_tokens": total}
         return changed
 
@@ -131,7 +170,8 @@ class Projects:
         return counts
 
     async def _existing(self, call: Call) -> Project:
-        project = await self._parts.projects.get(_id(call))
+        project_id = _id(call)
+        project = await self._parts.projects.get(project_id) if project_id.isprintable() else None
         if project is None:
             raise NotFound(message="project not found")
         return project
@@ -143,6 +183,11 @@ def _id(call: Call) -> str:
         raise BadRequest(message="invalid project id")
     call.details["project_id"] = project_id
     return project_id
+
+
+def _shown(call: Call, project: Project) -> ProjectView:
+    tag(call, project.version)
+    return view_of_project(project)
 
 
 def _given(wanted: ProjectChange) -> list[str]:

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 from twisted.web.resource import IResource
 
 from ..operations import Routes, RouteTable
+from .admins import Admins
 from .auth import ManagementAuth
 from .parts import KeepsCounts, KeepsTokens, ManageResource, Parts
 from .projects import Projects
+from .repeating import Repeats
 from .tokens import Tokens
 
 if TYPE_CHECKING:
-    from ...interfaces import IAuditLogger, IProjectStore, ITokenStore
+    from ...interfaces import IAdminStore, IAuditLogger, IIdempotencyStore, IProjectStore, ITokenStore
 
 
 def manage_resource(
@@ -25,6 +27,8 @@ def manage_resource(
     directory: KeepsTokens,
     quota: KeepsCounts,
     management_token: str,
+    admins: IAdminStore,
+    idempotency: IIdempotencyStore,
     audit: IAuditLogger | None = None,
     more: Sequence[Routes] = (),
 ) -> IResource:
@@ -33,8 +37,20 @@ def manage_resource(
 
     @param clock: its C{seconds} are since the epoch.
     @param management_token: who knows it may do everything; not empty.
+    @param idempotency: what keeps the answers of calls that may be repeated.
     @param audit: told of every call, refused ones too.
     @param more: what else it can do, see L{llmproxy.web.operations}.
     """
-    parts = Parts(clock.seconds, projects, tokens, directory, quota, ManagementAuth(management_token), audit)
-    return ManageResource(parts, RouteTable(Projects(parts).routes(), Tokens(parts).routes(), *more))
+    parts = Parts(
+        clock.seconds,
+        projects,
+        tokens,
+        directory,
+        quota,
+        admins,
+        ManagementAuth(clock.seconds, management_token, admins),
+        Repeats(clock.seconds, idempotency),
+        audit,
+    )
+    own = (Projects(parts).routes(), Tokens(parts).routes(), Admins(parts).routes())
+    return ManageResource(parts, RouteTable(*own, *more))

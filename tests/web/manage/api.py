@@ -59,16 +59,19 @@ class ManageTestCase(SynchronousTestCase):
         return StubTreq(root)
 
     def resource(self, projects: Any = None, **more: Any) -> Any:
-        return manage_resource(
-            clock=self.clock,
-            projects=projects or self.database.projects,
-            tokens=self.database.tokens,
-            directory=self.directory,
-            quota=self.quota,
-            management_token=MANAGEMENT_TOKEN,
-            audit=self.notes,
-            **more,
-        )
+        database = self.database
+        parts = {
+            "clock": self.clock,
+            "projects": projects or database.projects,
+            "tokens": database.tokens,
+            "directory": self.directory,
+            "quota": self.quota,
+            "management_token": MANAGEMENT_TOKEN,
+            "admins": database.admins,
+            "idempotency": database.idempotency,
+            "audit": self.notes,
+        }
+        return manage_resource(**{**parts, **more})
 
     def ask(
         self,
@@ -89,6 +92,16 @@ class ManageTestCase(SynchronousTestCase):
             self.treq.request(method, f"http://proxy.example/manage{path}", headers=sent, data=raw)
         )
         return Answer(response, self.successResultOf(self.treq.content(response)))
+
+    def walk(self, path: str, member: str = "name") -> list[list[Any]]:
+        """The pages of a list, by the links from each to the next."""
+        pages = []
+        while path:
+            answer = self.ask("GET", path)
+            pages.append([each[member] for each in answer.json])
+            link = answer.header("link") or "</manage>"
+            path = link.removesuffix('; rel="next"').strip("<>").removeprefix("/manage")
+        return pages
 
     def project(self, name: str = "tenant") -> str:
         return self.ask("POST", "/projects", {"name": name, "api_key": API_KEY}).json["id"]

@@ -100,6 +100,8 @@ class OrderTests(ManageTestCase):
         held: list[tuple[Deferred[Any], Deferred[Any]]] = []
 
         class Slow:
+            get = store.get
+
             def update(self, *arguments: Any, **changes: Any) -> Deferred[Any]:
                 answer: Deferred[Any] = Deferred()
                 held.append((answer, store.update(*arguments, **changes)))

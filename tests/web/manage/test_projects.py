@@ -45,19 +45,36 @@ class CollectionTests(ManageTestCase):
             ({"name": "x", "api_key": ""}, required),
             ({"name": "x", "api_key": "sk-upstr...cdef"}, obfuscated),
             ({"name": "x", "api_key": "sk****"}, obfuscated),
-            ({"name": "x", "api_key": "k" * 4097}, "invalid api_key"),
-            ({"name": "x", "api_key": "two words"}, "invalid api_key"),
-            ({"name": "x", "api_key": "line\r\nX-Evil: 1"}, "invalid api_key"),
-            ({"name": "n" * 256, "api_key": "k"}, "invalid name"),
-            ({"name": "a\nb", "api_key": "k"}, "invalid name"),
-            ({"name": "  ", "api_key": "k"}, "invalid name"),
+            ({"name": "x", "api_key": "k" * 4097}, invalid),
+            ({"name": "x", "api_key": "two words"}, invalid),
+            ({"name": "x", "api_key": "line\r\nX-Evil: 1"}, invalid),
+            ({"name": "n" * 256, "api_key": "k"}, invalid),
+            ({"name": "a\nb", "api_key": "k"}, invalid),
+            ({"name": "\0", "api_key": "k"}, invalid),
+            ({"name": "x\n", "api_key": "k"}, invalid),
+            ({"name": "x", "api_key": "k\n"}, invalid),
             ({"name": 1, "api_key": "k"}, invalid),
             ({"name": "x", "api_key": "k", "is_admin": True}, invalid),
             ([], invalid),
         )
         for body, error in table:
             self.refused(self.ask("POST", "/projects", body), 400, error)
+        for name in ("  ", "\u202egnp.exe"):
+            self.refused(self.ask("POST", "/projects", {"name": name, "api_key": "k"}), 422, "invalid name")
         self.assertEqual(self.ask("GET", "/projects").json, [])
+
+    def test_pages(self) -> None:
+        """A list comes in pages to whoever asks for them, by name, filtered, and each says where the next one is."""
+        for name in ("b", "a", "c", "Other"):
+            self.project(name)
+        self.ask("PATCH", f"/projects/{self.ask('GET', '/projects?name=b').json[0]['id']}", {"is_active": False})
+        self.assertEqual(self.walk("/projects?limit=3"), [["Other", "a", "b"], ["c"]])
+        self.assertEqual(self.walk("/projects?limit=2&active=true"), [["Other", "a"], ["c"]])
+        self.assertEqual(self.walk("/projects?active=false"), [["b"]])
+        self.assertEqual(self.walk("/projects?name=OTH"), [["Other"]])
+        self.refused(self.ask("GET", "/projects?cursor=x"), 400, "invalid cursor")
+        for query in ("limit=0", "limit=1001", "limit=x", "active=maybe", "page=2"):
+            self.refused(self.ask("GET", f"/projects?{query}"), 400, "invalid query")
 
     def test_duplicate(self) -> None:
         """A name is taken once."""
@@ -79,8 +96,8 @@ class CollectionTests(ManageTestCase):
 class OneProjectTests(ManageTestCase):
     def setUp(self) -> None:
         super().setUp()
-        self.id = self.project()
-        self.path = f"/projects/{self.id}"
+        self.made_id = self.project()
+        self.path = f"/projects/{self.made_id}"
 
     def test_show(self) -> None:
         """One is shown as in the list."""
@@ -111,12 +128,39 @@ class OneProjectTests(ManageTestCase):
         for body, error in (
             ({"revoke_tokens": True}, "revoke_tokens requires is_active=false"),
             ({"revoke_tokens": True, "is_active": True}, "revoke_tokens requires is_active=false"),
-            ({"name": ""}, "invalid name"),
             ({"api_key": "a...b"}, "cannot save obfuscated API key - please provide the full API key"),
             ({"is_active": "yes"}, "invalid request body"),
             ({"id": "y"}, "invalid request body"),
         ):
             self.refused(self.ask("PATCH", self.path, body), 400, error)
+        self.refused(self.ask("PATCH", self.path, {"name": ""}), 422, "invalid name")
+
+    def test_versions(self) -> None:
+        """A change that was meant for an earlier version is not made."""
+        tag = self.ask("GET", self.path).header("etag")
+        self.assertEqual(tag, '"v1"')
+        changed = self.ask("PATCH", self.path, {"name": "first"}, headers={"If-Match": tag})
+        self.assertEqual((changed.status, changed.header("etag")), (200, '"v2"'))
+        for stale in (tag, 'W/"v2"', "v2", '"v3", "x"', ""):
+            headers = {"If-Match": stale or " "}
+            self.refused(self.ask("PATCH", self.path, {"name": "second"}, headers=headers), 412, "precondition failed")
+        self.assertEqual(self.ask("GET", self.path).json["name"], "first")
+        for good in ('"v1", "v2"', "*"):
+            self.assertEqual(self.ask("PATCH", self.path, {"name": "x"}, headers={"If-Match": good}).status, 200)
+        self.refused(self.ask("PATCH", "/projects/x", {}, headers={"If-Match": "*"}), 404, "project not found")
+
+    def test_rotate_key(self) -> None:
+        """A new upstream key holds from the next request on."""
+        _, secret = self.token(self.made_id)
+        self.principal(secret)
+        rotate = f"{self.path}/rotate-key"
+        answer = self.ask("POST", rotate, {"api_key": "sk-another-canary-key-9876"})
+        self.assertEqual((answer.status, answer.json["api_key"]), (200, "sk-anoth...9876"))
+        self.assertEqual(self.principal(secret).project.api_key, "sk-another-canary-key-9876")
+        for body in ({}, {"api_key": ""}, {"api_key": None}):
+            self.refused(self.ask("POST", rotate, body), 400, "invalid request body")
+        shown = "cannot save obfuscated API key - please provide the full API key"
+        self.refused(self.ask("POST", rotate, {"api_key": answer.json["api_key"]}), 400, shown)
 
     def test_delete(self) -> None:
         """A project cannot be deleted."""
@@ -127,7 +171,7 @@ class OneProjectTests(ManageTestCase):
 
     def test_effective_at_once(self) -> None:
         """A new key and a deactivation hold for the next request, and running streams are cut."""
-        _, secret = self.token(self.id)
+        _, secret = self.token(self.made_id)
         cut: list[str] = []
         self.directory.watch(self.principal(secret), lambda: cut.append("cut"))
         self.ask("PATCH", self.path, {"api_key": "sk-another-canary-key-9876"})
@@ -143,7 +187,7 @@ class OneProjectTests(ManageTestCase):
 
     def test_deactivate_and_revoke(self) -> None:
         """Deactivation can take the tokens with it; a repeated call is the same."""
-        _, secret = self.token(self.id)
+        _, secret = self.token(self.made_id)
         self.principal(secret)
         for _ in range(2):
             self.assertEqual(
@@ -153,7 +197,7 @@ class OneProjectTests(ManageTestCase):
 
     def test_revoke_all(self) -> None:
         """All tokens of a project are revoked at once, and counted; nobody else's."""
-        secrets = [self.token(self.id)[1] for _ in range(3)]
+        secrets = [self.token(self.made_id)[1] for _ in range(3)]
         _, foreign = self.token(self.project("other"))
         for secret in (*secrets, foreign):
             self.principal(secret)

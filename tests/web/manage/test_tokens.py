@@ -104,18 +104,63 @@ class CollectionTests(ManageTestCase):
                     "created_at": "2023-11-14T22:13:20.250000Z",
                     "last_used_at": "2023-11-14T22:13:21.250000Z",
                     "cache_hit_count": 0,
+                    "name": None,
+                    "metadata": {},
                 }
             ],
         )
         self.assertEqual(self.ask("GET", "/tokens?projectId=x").json, [])
         self.assertEqual(len(self.ask("GET", "/tokens?projectId=").json), 2)
 
+    def test_pages(self) -> None:
+        """A list comes in pages to whoever asks for them, the newest first, filtered, one filter with another."""
+        other = self.project("other")
+        made = []
+        for number, owner in enumerate((self.project_id, other, self.project_id)):
+            made.append(self.token(owner, name=f"Build {number}")[0])
+            self.clock.advance(1)
+        first, second, third = made
+        self.ask("DELETE", f"/tokens/{first}")
+        self.assertEqual(self.walk("/tokens?limit=2", "id"), [[third, second], [first]])
+        self.assertEqual(self.walk(f"/tokens?limit=1&projectId={self.project_id}", "id"), [[third], [first]])
+        self.assertEqual(self.walk("/tokens?active=false", "id"), [[first]])
+        self.assertEqual(self.walk("/tokens?name=build%202&active=true", "id"), [[third]])
+        self.clock.advance(3598)
+        self.assertEqual(self.walk("/tokens?expired=true", "id"), [[second, first]])
+        self.assertEqual(self.walk("/tokens?expired=false", "id"), [[third]])
+        self.refused(self.ask("GET", "/tokens?cursor=WzFd"), 400, "invalid cursor")
+
+    def test_noted(self) -> None:
+        """A name and metadata are kept, shown, replaced and taken away; each within bounds."""
+        made, _ = self.token(self.project_id, name="ci", metadata={"team": "ünï", "env": ""})
+        path = f"/tokens/{made}"
+        shown = self.ask("GET", path).json
+        self.assertEqual((shown["name"], shown["metadata"]), ("ci", {"team": "ünï", "env": ""}))
+        shown = self.ask("PATCH", path, {"metadata": {"x": "y"}}).json
+        self.assertEqual((shown["name"], shown["metadata"]), ("ci", {"x": "y"}))
+        shown = self.ask("PATCH", path, {"name": None, "metadata": None}).json
+        self.assertEqual((shown["name"], shown["metadata"]), (None, {}))
+        for body in (
+            {"name": "n" * 256},
+            {"name": 7},
+            {"metadata": {"k" * 65: "v"}},
+            {"metadata": {"": "v"}},
+            {"metadata": {"k": "v" * 257}},
+            {"metadata": {"k": "\0"}},
+            {"metadata": {"k": 1}},
+            {"metadata": {str(number): "" for number in range(17)}},
+        ):
+            self.refused(self.ask("PATCH", path, body), 400, "invalid request body")
+        self.refused(self.ask("PATCH", path, {"name": " "}), 422, "invalid name")
+        most = {f"{number:064}": "\U0001f986" * 256 for number in range(16)}
+        self.assertEqual(self.ask("PATCH", path, {"metadata": most}).json["metadata"], most)
+
 
 class OneTokenTests(ManageTestCase):
     def setUp(self) -> None:
         super().setUp()
-        self.id, self.secret = self.token(self.project(), max_requests=1000)
-        self.path = f"/tokens/{self.id}"
+        self.made_id, self.secret = self.token(self.project(), max_requests=1000)
+        self.path = f"/tokens/{self.made_id}"
 
     def spend(self, count: int) -> int:
         """How many of so many requests got a use."""
@@ -186,4 +231,76 @@ class OneTokenTests(ManageTestCase):
         self.ask("DELETE", self.path)
         self.assertTrue(self.ask("PATCH", self.path, {"is_active": True}).json["is_active"])
         self.assertTrue(self.principal(self.secret).token.is_active)
-        self.assertIsNone(self.successResultOf(self.database.tokens.get(self.id)).deactivated_at)
+        self.assertIsNone(self.successResultOf(self.database.tokens.get(self.made_id)).deactivated_at)
+
+    def test_expiry(self) -> None:
+        """A token can be given more time or less, and it counts from the answer on."""
+        self.principal(self.secret)
+        answer = self.ask("PATCH", self.path, {"expires_at": "2023-11-14T23:13:21+01:00"})
+        self.assertEqual((answer.status, answer.json["expires_at"]), (200, "2023-11-14T22:13:21Z"))
+        self.assertEqual(self.principal(self.secret).token.expires_at, self.clock.seconds() + 0.75)
+        for body, status, error in (
+            ({"expires_at": "2023-11-14T22:13:20Z"}, 422, "expires_at is in the past"),
+            ({"expires_at": "2024-11-14T22:13:20Z"}, 422, "expires_at exceeds maximum allowed"),
+            ({"expires_at": "2024-01-01T00:00:00"}, 400, "invalid request body"),
+            ({"expires_at": "tomorrow"}, 400, "invalid request body"),
+            ({"expires_at": None}, 400, "invalid request body"),
+        ):
+            self.refused(self.ask("PATCH", self.path, body), status, error)
+
+    def test_rotate(self) -> None:
+        """A rotated token has two secrets until the overlap ends, and one count of uses."""
+        self.spend(3)
+        answer = self.ask("POST", f"{self.path}/rotate", {"overlap_seconds": 60})
+        self.assertEqual((answer.status, answer.json["id"], answer.json["max_requests"]), (200, self.made_id, 1000))
+        self.assertEqual(answer.json["previous_expires_at"], "2023-11-14T22:14:20.250000Z")
+        new = answer.json["token"].encode()
+        self.assertEqual(self.spend(1), 1)
+        self.quota.spend(self.principal(new))
+        shown = self.ask("GET", self.path).json
+        self.assertEqual((shown["request_count"], shown["token"]), (5, new.decode()[:7] + "*" * 18))
+        self.clock.advance(60)
+        now = self.clock.seconds()
+        self.assertEqual(self.principal(self.secret).token.expires_at, now)
+        self.assertGreater(self.principal(new).token.expires_at or 0.0, now)
+
+    def test_rotate_at_once(self) -> None:
+        """A secret that has leaked is rotated without an overlap: it opens nothing from the answer on."""
+        cut: list[str] = []
+        self.directory.watch(self.principal(self.secret), lambda: cut.append("cut"))
+        answer = self.ask("POST", f"{self.path}/rotate", {"overlap_seconds": 0, "duration_minutes": 5})
+        self.assertEqual(answer.json["expires_at"], "2023-11-14T22:18:20.250000Z")
+        self.assertNotIn("previous_expires_at", answer.json)
+        self.assertEqual(cut, ["cut"])
+        self.assertFalse(self.principal(self.secret).token.is_active)
+
+    def test_rotate_defaults(self) -> None:
+        """Without a body the old secret has an hour."""
+        answer = self.ask("POST", f"{self.path}/rotate")
+        self.assertEqual(answer.json["previous_expires_at"], "2023-11-14T23:13:20.250000Z")
+        for body in ({"overlap_seconds": -1}, {"overlap_seconds": 604_801}, {"duration_minutes": 0}, {"overlap": 1}):
+            self.refused(self.ask("POST", f"{self.path}/rotate", body), 400, "invalid request body")
+        self.refused(self.ask("POST", "/tokens/x/rotate"), 404, "token not found")
+
+    def test_not_rotated(self) -> None:
+        """What is over is not given a secret that opens nothing."""
+        self.clock.advance(3600)
+        self.refused(self.ask("POST", f"{self.path}/rotate"), 409, "token has expired")
+        self.assertEqual(self.ask("POST", f"{self.path}/rotate", {"duration_minutes": 1}).status, 200)
+        self.ask("DELETE", self.path)
+        self.refused(self.ask("POST", f"{self.path}/rotate"), 409, "token is revoked")
+
+    def test_versions(self) -> None:
+        """A change, a rotation, a revocation that was meant for an earlier version is not made; uses are no changes."""
+        tag = self.ask("GET", self.path).header("etag") or ""
+        self.spend(1)
+        self.assertEqual(self.ask("GET", self.path).header("etag"), tag)
+        changed = self.ask("PATCH", self.path, {"max_requests": 5}, headers={"If-Match": tag})
+        self.assertEqual((changed.status, changed.header("etag")), (200, '"v2"'))
+        for method, path, body in (
+            ("PATCH", self.path, {"max_requests": 6}),
+            ("POST", f"{self.path}/rotate", None),
+            ("DELETE", self.path, None),
+        ):
+            self.refused(self.ask(method, path, body, headers={"If-Match": tag}), 412, "precondition failed")
+        self.assertEqual(self.ask("DELETE", self.path, headers={"If-Match": '"v2"'}).status, 204)

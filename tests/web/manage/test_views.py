@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.web.manage.bodies import masked, moment
+from llmproxy.web.manage.views import masked, moment
 
 
 class MaskedTests(SynchronousTestCase):

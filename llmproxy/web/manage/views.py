@@ -1,0 +1,171 @@
+"""What the management API says."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from ...message import Admin, Project, Role, Token
+
+
+class ProjectView(Struct):
+    id: str
+    name: str
+    api_key: str
+    is_active: bool
+    created_at: datetime
+    updated_at: datetime
+    deactivated_at: datetime | UnsetType = UNSET
+
+
+class TokenView(Struct):
+    """
+    @ivar previous_expires_at: when the secret ends that it had before it was rotated.
+    """
+
+    id: str
+    token: str
+    project_id: str
+    expires_at: datetime | None
+    is_active: bool
+    request_count: int
+    max_requests: int | None
+    created_at: datetime
+    last_used_at: datetime | None
+    cache_hit_count: int
+    name: str | None
+    metadata: dict[str, str]
+    previous_expires_at: datetime | UnsetType = UNSET
+
+
+class IssuedToken(Struct):
+    """The only answer that ever holds a token's secret."""
+
+    id: str
+    token: str
+    expires_at: datetime | None
+    max_requests: int | UnsetType = UNSET
+    name: str | UnsetType = UNSET
+    previous_expires_at: datetime | UnsetType = UNSET
+
+
+class Revocation(Struct):
+    revoked_count: int
+    already_revoked_count: int
+    total_tokens: int
+
+
+class AdminView(Struct):
+    id: str
+    name: str
+    role: Role
+    token: str
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+
+
+class IssuedAdmin(Struct):
+    """The only answer that ever holds an admin's token."""
+
+    id: str
+    name: str
+    role: Role
+    token: str
+    expires_at: datetime | None
+
+
+class Self(Struct):
+    name: str
+    role: Role
+    permissions: list[str]
+
+
+def view_of_project(project: Project) -> ProjectView:
+    return ProjectView(
+        project.id,
+        project.name,
+        masked(project.api_key),
+        project.is_active,
+        moment(project.created_at),
+        moment(project.updated_at),
+        _known(project.deactivated_at),
+    )
+
+
+def view_of_token(token: Token) -> TokenView:
+    return TokenView(
+        token.id,
+        token.hint,
+        token.project_id,
+        _or_none(token.expires_at),
+        token.is_active,
+        token.request_count,
+        token.max_requests,
+        moment(token.created_at),
+        _or_none(token.last_used_at),
+        token.cache_hit_count,
+        token.name,
+        {} if token.metadata is None else msgspec.json.decode(token.metadata, type=dict[str, str]),
+        _known(token.previous_until),
+    )
+
+
+def view_of_issued(token: Token, secret: str) -> IssuedToken:
+    return IssuedToken(
+        token.id,
+        secret,
+        _or_none(token.expires_at),
+        UNSET if token.max_requests is None else token.max_requests,
+        UNSET if token.name is None else token.name,
+        _known(token.previous_until),
+    )
+
+
+def view_of_admin(admin: Admin) -> AdminView:
+    return AdminView(
+        admin.id,
+        admin.name,
+        admin.role,
+        admin.hint,
+        moment(admin.created_at),
+        _or_none(admin.expires_at),
+        _or_none(admin.revoked_at),
+        _or_none(admin.last_used_at),
+    )
+
+
+def view_of_issued_admin(admin: Admin, secret: str) -> IssuedAdmin:
+    return IssuedAdmin(admin.id, admin.name, admin.role, secret, _or_none(admin.expires_at))
+
+
+def moment(seconds: float) -> datetime:
+    """RFC 3339 in UTC, when it is encoded."""
+    return datetime.fromtimestamp(seconds, timezone.utc)
+
+
+def _or_none(seconds: float | None) -> datetime | None:
+    return None if seconds is None else moment(seconds)
+
+
+def _known(seconds: float | None) -> datetime | UnsetType:
+    return UNSET if seconds is None else moment(seconds)
+
+
+def masked(api_key: str) -> str:
+    """
+    What is shown of an upstream key: enough to tell two apart.
+
+    As in the reference, but of a key between 13 and 23 characters it showed all but a few.
+    """
+    length = len(api_key)
+    if length <= 4:
+        return "*" * length
+    if length <= 12:
+        return api_key[:2] + "*" * (length - 2)
+    if length < 24:
+        return f"{api_key[:2]}...{api_key[-2:]}"
+    return f"{api_key[:8]}...{api_key[-4:]}"

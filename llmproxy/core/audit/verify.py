@@ -115,7 +115,7 @@ class Verifier:
         if link.seq == 1:
             if link.prev != GENESIS:
                 self._report.problem(where, "the first record of its chain says that there is one before")
-        elif self._may_begin_late and not self._report.heads and link.record.action == OPENED:
+        elif self._may_begin_late and not self._report.heads and _continues(link.record):
             self._report.notes.append(f"the log begins with record {link.seq}: what was before has been let go of")
         else:
             self._report.problem(where, f"records 1 to {link.seq - 1} are missing before record {link.seq}")
@@ -147,6 +147,12 @@ class Verifier:
         if self._torn is not None:
             self._report.problem(*self._torn)
             self._torn = None
+
+
+def _continues(record: AuditRecord) -> bool:
+    """Whether it opens another file than the first."""
+    number = record.details.get("file")
+    return record.action == OPENED and isinstance(number, int) and number > 1
 
 
 def _between(before: int, after: int) -> str:

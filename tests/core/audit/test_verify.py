@@ -110,6 +110,12 @@ class VerifyTests(SynchronousTestCase):
         self.assertIn("files 3 to 3 are missing", told(verified(lines[3:], late=True))[0][1])
         self.assertEqual(len(told(verified(LINES[2:], late=True))), 1)
 
+    def test_first_file_anew(self) -> None:
+        """A log that was taken away and goes on as if it were new does not pass for one."""
+        chain = Chain("c")
+        links = chain.linked([record(1), record(2), record(3, OPENED, file=1, oldest=1)])
+        self.assertIn("records 1 to 2 are missing", told(verified([links[2].line()], late=True))[0][1])
+
     def test_bounded(self) -> None:
         """A file of something else altogether is told of in so many lines and a number."""
         report = verified([b"x"] * (MOST + 50))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.address import IPv4Address
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.internet.interfaces import IPushProducer
 from twisted.internet.task import Clock
@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 from llmproxy.cache.memory import MemoryStore
 from llmproxy.config import APIConfig, APIProviderConfig, TimeoutConfig
 from llmproxy.core.tokens import token_hash
+from llmproxy.errors import TokenNotFound
 from llmproxy.interfaces import Responder
 from llmproxy.message import ApiRequest, ApiResponse, Principal, Project, Record, Token
 from llmproxy.middleware.account import Account
@@ -146,6 +147,11 @@ class Socket:
         """Nor do they fall asleep."""
 
 
+class _Strangers(FakeDirectory):
+    def load(self, secret: bytes) -> Deferred[Principal]:
+        return fail(TokenNotFound())
+
+
 class _Open:
     def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
         return inner(request)
@@ -158,9 +164,12 @@ class Exchange:
     @ivar upstream: the proxy's connections to upstream, in the order in which they were opened.
     @ivar records: of the exchanges that have ended.
     @ivar cache: in memory, if the exchange is C{cached}.
+    @param strangers: other tokens are known to be none; otherwise the test answers for them.
     """
 
-    def __init__(self, timeouts: TimeoutConfig | None = None, *, cached: bool = False, **api: Any) -> None:
+    def __init__(
+        self, timeouts: TimeoutConfig | None = None, *, cached: bool = False, strangers: bool = False, **api: Any
+    ) -> None:
         self.clock = Clock()
         self.clock.advance(1000)
         self.wheel = Wheel(self.clock)
@@ -183,12 +192,13 @@ class Exchange:
         store = MemoryStore(self.clock.seconds, 1 << 20)
         self.cache = Cache(self.clock, store, self.quota, self.account, self.counts) if cached else None
         principal = Principal(Token("t", token_hash(SECRET), "sk-…", "p", None), Project("p", "one", KEY))
+        directory = (_Strangers if strangers else FakeDirectory)({SECRET: principal})
         respond = standard_chain(
             UpstreamResponder(lambda api: self.client_pool).respond,
             account=self.account,
             table=config.routing_table(),
             gate=_Open(),
-            authenticate=Authenticate(self.clock, FakeDirectory({SECRET: principal}), self.revocations),
+            authenticate=Authenticate(self.clock, directory, self.revocations),
             quota=self.quota,
             breaker=Breaker(self.clock),
             wheel=self.wheel,

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from attrs import evolve
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase
+
+from llmproxy.config import APIProviderConfig
+from llmproxy.config.model import CacheConfig
 
 from .conversation import Conversation, Scripted
 from .harness import ProxyTestCase
@@ -21,9 +25,21 @@ from .vectors import (
     request_line,
     response_framing,
     responses,
+    upgrades,
 )
 
-TABLES = (request_line, fields, framing, connections, expectations, responses, response_framing, early, limits)
+TABLES = (
+    request_line,
+    fields,
+    framing,
+    connections,
+    expectations,
+    responses,
+    response_framing,
+    early,
+    limits,
+    upgrades,
+)
 
 
 class VectorTestCase(ProxyTestCase):
@@ -31,6 +47,10 @@ class VectorTestCase(ProxyTestCase):
 
     timeout = 120
     upstream: Scripted
+
+    def api(self, base_url: str) -> APIProviderConfig:
+        # What is on the wire is the matter here, not what is kept.
+        return evolve(super().api(base_url), cache=CacheConfig(enabled=False))
 
     def make_upstream(self) -> Scripted:
         return Scripted()
@@ -88,6 +108,10 @@ class VectorTests(VectorTestCase):
     async def test_response_framing(self) -> None:
         """Where a response ends, and what becomes of its connection."""
         await self.hold(response_framing.VECTORS)
+
+    async def test_upgrades(self) -> None:
+        """Other protocols, with the bytes that follow."""
+        await self.hold(upgrades.VECTORS)
 
     async def test_early(self) -> None:
         """Answers that come before the request is whole."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IConsumer
+from twisted.internet.interfaces import IConsumer, IProducer
 from twisted.python.failure import Failure
 from twisted.web.iweb import IBodyProducer
 from zope.interface import implementer
@@ -122,6 +122,29 @@ class Tap:
             ended(reason)
             # What watches holds the body, and the body what watches: without this they wait for the collector.
             self._seen = None
+
+
+@implementer(IConsumer)
+class Seen:
+    """
+    A consumer whose bytes are seen on their way.
+
+    @param seen: called with each chunk before it is passed on.
+    """
+
+    def __init__(self, consumer: IConsumer, seen: Callable[[bytes], object]) -> None:
+        self._consumer = consumer
+        self._seen = seen
+
+    def write(self, data: bytes) -> None:
+        self._seen(data)
+        self._consumer.write(data)
+
+    def registerProducer(self, producer: IProducer, streaming: bool) -> None:
+        self._consumer.registerProducer(producer, streaming)
+
+    def unregisterProducer(self) -> None:
+        self._consumer.unregisterProducer()
 
 
 @implementer(IConsumer)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 from attrs import define, field, frozen
 
 if TYPE_CHECKING:
+    from twisted.internet.interfaces import IConsumer
     from twisted.web.iweb import IBodyProducer
 
 Field = tuple[bytes, bytes]
@@ -300,6 +301,7 @@ class ApiRequest:
     @ivar client: the address of the peer, without its port.
     @ivar secure: the request came over TLS.
     @ivar on_interim: where a 1xx response goes, if anywhere.
+    @ivar upgrade: the protocol that the client would rather speak, RFC 9110 section 7.8; C{b""} for none.
     """
 
     method: bytes
@@ -311,6 +313,7 @@ class ApiRequest:
     client: str = ""
     secure: bool = False
     on_interim: InterimSink | None = None
+    upgrade: bytes = b""
     route: Route = field(init=False)
     principal: Principal = field(init=False)
 
@@ -328,6 +331,7 @@ class ApiResponse:
     @ivar trailers: filled in when the body has ended.
     @ivar until_close: the body ends with the connection that it comes on, so that nobody can tell whether its end
         is missing.
+    @ivar upgraded: where the client's bytes go after a 101; C{body} is then what upstream says.
     """
 
     status: int
@@ -336,3 +340,4 @@ class ApiResponse:
     body: IBodyProducer | None = None
     trailers: list[Field] = field(factory=list)
     until_close: bool = False
+    upgraded: IConsumer | None = None

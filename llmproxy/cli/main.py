@@ -9,7 +9,6 @@ import click
 from .. import __version__
 
 COMMANDS = {
-    "benchmark": "Measure a gateway beside what is behind it.",
     "check": "Validate a configuration without starting.",
     "completion": "Print what makes a shell complete commands.",
     "demo-upstream": "Serve an OpenAI-shaped upstream of our own.",

@@ -9,7 +9,6 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -96,9 +95,8 @@ def moment(text: str | None) -> str:
     if not text:
         return "-"
     try:
-        # Python 3.10's fromisoformat takes fractions of three or six digits only; Go writes up to nine.
-        when = msgspec.convert(text, datetime)
-    except msgspec.ValidationError:
+        when = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
         return printable(text)
     return when.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M:%SZ")
 

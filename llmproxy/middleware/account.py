@@ -10,7 +10,7 @@ from twisted.python.failure import Failure
 from twisted.web.iweb import IBodyProducer
 from zope.interface import implementer
 
-from ..bodies import Tap, at_hand
+from ..bodies import Seen, Tap, at_hand
 from ..errors import (
     BodyStopped,
     ClientLeft,
@@ -128,6 +128,8 @@ class _Exchange:
             self.end(None)
         else:
             body = response.body
+            if response.upgraded is not None:
+                response.upgraded = Seen(response.upgraded, self.received)
             whole = at_hand(body) and isinstance(body.length, int)
             response.body = self.body = _AtHand(self, body) if whole else _Counted(self, body)
         return response

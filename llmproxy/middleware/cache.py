@@ -79,7 +79,7 @@ class Cache:
 
     def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
         settings: CacheSettings | None = request.route.api.settings.get("cache")
-        if settings is None:
+        if settings is None or request.upgrade:
             return inner(request)
         method = request.method
         if method == b"GET" or method == b"HEAD":

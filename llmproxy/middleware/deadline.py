@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
-from ..bodies import Tap, at_hand
+from ..bodies import Seen, Tap, at_hand
 from ..errors import ProxyError, RequestBodyTimeout, UpstreamTimeout
 
 if TYPE_CHECKING:
@@ -109,6 +109,8 @@ class _Timed:
             self.over()
         else:
             response.body = _TimedBody(response.body, self)
+            if response.upgraded is not None:
+                response.upgraded = Seen(response.upgraded, self.moved)
         return response
 
     def read(self, producing: Deferred[None]) -> None:

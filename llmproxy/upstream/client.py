@@ -91,6 +91,7 @@ class PooledClient(HTTPClient):
         data: Any = None,
         on_interim: InterimSink | None = None,
         timeout: float | None = None,
+        upgrade: bool = False,
         **others: Any,
     ) -> Deferred[UpstreamResponse]:
         """
@@ -103,6 +104,7 @@ class PooledClient(HTTPClient):
         @param data: an L{IBodyProducer}, which is stopped if upstream does not want the rest of it; or what treq takes.
         @param on_interim: called with each 1xx response but 100.
         @param timeout: seconds until the response head.
+        @param upgrade: C{headers} ask for another protocol, and a 101 response has C{upgraded}.
         @param others: C{params}, C{files} and C{json} as treq has them.
         """
         if type(url) is not bytes:
@@ -122,6 +124,7 @@ class PooledClient(HTTPClient):
         except ValueError:
             return fail(Failure())
         exchange = Exchange(method, url, pairs, head, data, length, on_interim)
+        exchange.upgrade = upgrade
         target.site.submit(exchange)
         if timeout is not None:
             self._limit(exchange.result, timeout)

@@ -22,6 +22,7 @@ from ..errors import UpstreamProtocolError, UpstreamReset
 from .body import UpstreamBody
 from .parsing import HEAD_LIMIT, ResponseReader
 from .response import UpstreamResponse
+from .switched import Switched
 from .upload import Upload
 from .writing import Send, readable, sender
 
@@ -114,7 +115,7 @@ class Connection(protocol.Protocol):
         self._exchange = exchange
         exchange.holder = self
         self._sent = False
-        self._reader.begin(exchange.method == b"HEAD")
+        self._reader.begin(exchange.method == b"HEAD", exchange.upgrade)
         if exchange.whole is not None:
             self.send_first(exchange.whole)
             return
@@ -190,6 +191,8 @@ class Connection(protocol.Protocol):
         response = UpstreamResponse(
             exchange, reader.status, reader.reason, reader.version, reader.fields, reader.trailers, reader.length, body
         )
+        if reader.switched:
+            response.upgraded = Switched(self)
         if reader.complete:
             # From here on the connection, and its reader, may be another exchange's.
             self._finish()

@@ -39,6 +39,7 @@ class Exchange:
     @ivar begun: the body has been started.
     @ivar retried: it has been sent again once.
     @ivar fields: the header section as given, for those who ask for C{headers}.
+    @ivar upgrade: upstream may switch to another protocol.
     """
 
     __slots__ = (
@@ -53,6 +54,7 @@ class Exchange:
         "on_interim",
         "result",
         "retried",
+        "upgrade",
         "whole",
     )
 
@@ -76,6 +78,7 @@ class Exchange:
         self.whole: bytes | None = head if body is None else None
         self.begun = False
         self.retried = False
+        self.upgrade = False
         self.holder: Holder | None = None
         self.result: Deferred[UpstreamResponse] = Deferred(self._cancelled)
 

@@ -9,6 +9,8 @@ trailers. Anything after the end is not read, and ends the connection: the respo
 
 from __future__ import annotations
 
+from typing import Any
+
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 from twisted.web.iweb import UNKNOWN_LENGTH
 
@@ -35,6 +37,7 @@ class ResponseReader:
     @ivar length: of the content; L{UNKNOWN_LENGTH} for chunked and for one that ends with the connection.
     @ivar bodiless: the response has no content: RFC 9112 section 6.3, the first rule.
     @ivar until_close: the content ends with the connection.
+    @ivar switched: what follows the head is another protocol, and is the content.
     @ivar keep_alive: the connection may be used again once the response is complete.
     """
 
@@ -42,6 +45,7 @@ class ResponseReader:
         "_chunks",
         "_framed",
         "_limit",
+        "_may_switch",
         "_overhead",
         "_parser",
         "_to_head",
@@ -55,6 +59,7 @@ class ResponseReader:
         "length",
         "reason",
         "status",
+        "switched",
         "touched",
         "trailers",
         "until_close",
@@ -69,19 +74,22 @@ class ResponseReader:
         self.begin(False)
 
     def _new_parser(self) -> None:
-        self._parser = HttpResponseParser(self)
+        self._parser: Any = HttpResponseParser(self)
         # An interim response may say `Connection: close`; what follows a final one is refused in on_message_begin.
         self._parser.set_dangerous_leniencies(lenient_keep_alive=True)
 
-    def begin(self, to_head: bool) -> None:
+    def begin(self, to_head: bool, may_switch: bool = False) -> None:
         """
         Get ready for the response to one request.
 
         @param to_head: the request is a HEAD.
+        @param may_switch: it asks for another protocol.
         """
         if self._to_head:
             self._new_parser()
         self._to_head = to_head
+        self._may_switch = may_switch
+        self.switched = False
         self._overhead = 0
         self._framed = False
         self.interims: list[tuple[int, bytes, list[Field]]] = []
@@ -103,8 +111,12 @@ class ResponseReader:
         self._overhead += len(data)
         try:
             self._parser.feed_data(data)
-        except HttpParserUpgrade:
-            raise UpstreamProtocolError("upstream switched protocols unasked") from None
+        except HttpParserUpgrade as upgrade:
+            if not self.switched:
+                raise UpstreamProtocolError("upstream switched protocols unasked") from None
+            self._parser = _Unparsed(self._chunks)
+            if upgrade.args[0] < len(data):
+                self._chunks.append(data[upgrade.args[0] :])
         except HttpParserError as error:
             if not self.complete:
                 raise _fault(error) from error
@@ -117,7 +129,7 @@ class ResponseReader:
             self.content = b""
         else:
             self.content = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-            self._chunks = []
+            chunks.clear()
 
     def end(self) -> bool:
         """The connection was closed in order: whether that completes the response."""
@@ -164,6 +176,10 @@ class ResponseReader:
             self._final(status)
 
     def _interim(self, status: int) -> None:
+        if status == 101 and self._may_switch and self._parser.should_upgrade():
+            self.status = status
+            self.switched = self.headed = self.until_close = True
+            return
         if status < 100 or status == 101:
             raise UpstreamProtocolError("upstream switched protocols unasked" if status == 101 else "no such status")
         self._overhead = 0
@@ -218,8 +234,15 @@ class ResponseReader:
         self._chunks.append(data)
 
     def on_message_complete(self) -> None:
-        if self.headed:
+        if self.headed and not self.switched:
             self.complete = True
+
+
+class _Unparsed:
+    """In the place of the parser, once a connection has switched to another protocol."""
+
+    def __init__(self, chunks: list[bytes]) -> None:
+        self.feed_data = chunks.append
 
 
 def _size(fields: list[Field]) -> int:

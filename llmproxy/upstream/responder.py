@@ -11,6 +11,7 @@ from twisted.web.iweb import UNKNOWN_LENGTH
 
 from ..bodies import BytesBody, Collector
 from ..core.fields import CLIENT_ADDRESS_FIELDS, END_TO_END, forwardable, values, without
+from ..core.switching import agreed, switching
 from ..errors import LoopDetected
 from ..message import ApiResponse
 from .client import PooledClient
@@ -78,12 +79,15 @@ class UpstreamResponder:
         return responding
 
     def _call(self, request: ApiRequest, upstream: _Upstream, fields: list[Field]) -> Deferred[Any]:
+        if request.upgrade:
+            fields += switching(request.upgrade)
         answering: Deferred[Any] = upstream.client.request(
             request.method,
             upstream.url + request.target,
             headers=FieldHeaders(fields),
             data=request.body,
             on_interim=request.on_interim,
+            upgrade=request.upgrade != b"",
         )
         return answering
 
@@ -119,7 +123,11 @@ class UpstreamResponder:
             fields = without(fields, _FRAMING)
         fields.append(self._via if response.version[2] else self._old_via)
         until_close = response.length is UNKNOWN_LENGTH and not _is_chunked(response.fields)
-        return ApiResponse(response.code, response.phrase, fields, response.body, response.trailers, until_close)
+        answer = ApiResponse(response.code, response.phrase, fields, response.body, response.trailers, until_close)
+        if response.upgraded is not None:
+            fields += switching(agreed(response.fields))
+            answer.upgraded = response.upgraded
+        return answer
 
 
 def _is_chunked(fields: list[Field]) -> bool:

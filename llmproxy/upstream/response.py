@@ -33,9 +33,11 @@ class UpstreamResponse:
 
     C{phrase} and C{fields} are as upstream wrote them. C{length} is 0 where there is no content, whatever
     C{Content-Length} says.
+
+    @ivar upgraded: after a 101, where the client's bytes go; C{body} is then what upstream says.
     """
 
-    __slots__ = ("_minor", "body", "code", "fields", "length", "phrase", "request", "trailers")
+    __slots__ = ("_minor", "body", "code", "fields", "length", "phrase", "request", "trailers", "upgraded")
 
     previousResponse = None
 
@@ -58,6 +60,7 @@ class UpstreamResponse:
         self.trailers = trailers
         self.length = length
         self.body = body
+        self.upgraded: IConsumer | None = None
 
     @property
     def version(self) -> tuple[bytes, int, int]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
+from ..core.switching import asked_for
 from ..message import ApiRequest, Field, Record
 from .relay import Relay
 from .stock import downstream_of
@@ -82,6 +83,9 @@ class ProxyResource(Resource):
         if self._depth:
             target = below(target, self._depth)
         path, _, _ = target.partition(b"?")
+        asked = (
+            getattr(downstream, "upgrade", False) and downstream.body is None and downstream.clientproto != b"HTTP/1.0"
+        )
         method: bytes = downstream.method
         client: str = downstream.client_host
         record = Record(
@@ -104,6 +108,7 @@ class ProxyResource(Resource):
                     client,
                     downstream.secure,
                     downstream.write_interim,
+                    asked_for(fields) if asked else b"",
                 )
             )
         )

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
+from .switched import SwitchedClient
+
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
     from twisted.python.failure import Failure
@@ -53,6 +55,11 @@ class Relay:
                 body.stopProducing()
             return
         downstream = self._downstream
+        if response.upgraded is not None and body is not None:
+            self._pending = None
+            downstream.write_head(response.status, response.reason, response.fields, None)
+            downstream.take_over(SwitchedClient(body, response.upgraded))
+            return
         if body is None or self._head_only:
             if body is not None:
                 body.stopProducing()

@@ -37,6 +37,7 @@ class ProxyRequest(Request):
 
     @ivar raw_fields: the header section in wire order.
     @ivar body: C{None} where there is none, or the resource gets it as C{content}; else nobody has started it.
+    @ivar upgrade: it has an C{Upgrade} field; L{take_over} is for what comes of it.
     @ivar client_host: the address of the peer, without its port.
     @ivar secure: the connection is TLS.
     @ivar on_disconnect: called once, with a L{Failure} of L{ClientLeft}, if the client goes before L{finish}
@@ -63,6 +64,7 @@ class ProxyRequest(Request):
         self.uri = uri = head.target
         self.clientproto = head.version
         self.raw_fields: list[Field] = head.fields
+        self.upgrade = head.upgrade
         self.client_host: str = channel.client_host
         self.secure: bool = channel.secure
         self.path = path = uri.partition(b"?")[0]

@@ -28,17 +28,22 @@ _CHUNKED = re.compile(rb"\r\ntransfer-encoding:[ \t]*chunked", re.IGNORECASE)
 
 
 class ScriptedWire(Wire):
-    """Upstream's end of one connection: reads requests one after another, and answers as the script says."""
+    """
+    Upstream's end of one connection: reads requests one after another, and answers as the script says.
+
+    @ivar switched: it has agreed to another protocol; what comes then is left in C{received}.
+    """
 
     def __init__(self, upstream: Scripted) -> None:
         super().__init__()
         self._upstream = upstream
+        self.switched = False
 
     def dataReceived(self, data: bytes) -> None:
         super().dataReceived(data)
         upstream = self._upstream
         upstream.used.setdefault(self)
-        while self.closed is None:
+        while self.closed is None and not self.switched:
             size = size_of(self.received, upstream.at_head)
             if not size:
                 break
@@ -73,6 +78,7 @@ class Scripted(Upstream):
     def take(self, wire: ScriptedWire, request: bytes) -> None:
         self.seen.append(request)
         answer: Steps = self._answers.pop(0) if self._answers else b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+        wire.switched = any(isinstance(step, bytes) and b" 101 " in step for step in steps(answer))
         # What a closed connection says no more is not an error of the test.
         Deferred.fromCoroutine(perform(wire, answer)).addErrback(lambda reason: reason.trap(TimeoutError))
 

@@ -1,1 +1,0 @@
-"""The audit trail as values: records, how they are chained, and how a chain is verified."""

@@ -130,30 +130,44 @@ def _allowed(found: Found) -> tuple[bytes, ...]:
     return tuple(sorted(names))
 
 
-def problem(error: ProxyError) -> dict[str, object]:
-    """The body of an error: the reference's C{error}, C{code} and, where there is more to say, C{description}."""
-    body: dict[str, object] = {"error": error.message, "code": error.code}
-    if error.description:
-        body["description"] = error.description
-    return body
+class ErrorBody(msgspec.Struct, omit_defaults=True):
+    """The reference's C{error}, a C{code}, and, where there is more to say, C{description}."""
+
+    error: str
+    code: str
+    description: str = ""
 
 
-def problem_details(error: ProxyError) -> dict[str, object]:
+class ProblemDetails(msgspec.Struct):
     """The same as RFC 9457 has it."""
-    body: dict[str, object] = {
-        "type": f"urn:llmproxy:error:{error.code}",
-        "title": HTTPStatus(error.status).phrase,
-        "status": error.status,
-        "detail": f"{error.message}: {error.description}" if error.description else error.message,
-        "code": error.code,
-    }
-    return body
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+
+
+def problem(error: ProxyError) -> ErrorBody:
+    """The body of an error."""
+    return ErrorBody(error.message, error.code, error.description)
+
+
+def problem_details(error: ProxyError) -> ProblemDetails:
+    """The body of an error for who knows RFC 9457."""
+    return ProblemDetails(
+        f"urn:llmproxy:error:{error.code}",
+        HTTPStatus(error.status).phrase,
+        error.status,
+        f"{error.message}: {error.description}" if error.description else error.message,
+        error.code,
+    )
 
 
 def send_error(request: Any, error: ProxyError, fields: Fields = ()) -> None:
     """Write an error in the shape that the client asks for."""
     wants_details = _accepts_problem_details(request.getHeader(b"accept"))
-    value = problem_details(error) if wants_details else problem(error)
+    value: msgspec.Struct = problem_details(error) if wants_details else problem(error)
     kind = b"application/problem+json" if wants_details else b"application/json"
     send(request, error.status, value, (*fields, (b"Vary", b"Accept"), *error.fields), kind)
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from twisted.web.resource import IResource
 
-from ..operations import Routes, RouteTable
+from ...core.roles import PERMISSIONS
+from ..operations import Call, Operation, Routes, RouteTable
 from .admins import Admins
 from .auth import ManagementAuth
+from .openapi import document
 from .parts import KeepsCounts, KeepsTokens, ManageResource, Parts
 from .projects import Projects
 from .repeating import Repeats
@@ -40,6 +43,7 @@ def manage_resource(
     @param idempotency: what keeps the answers of calls that may be repeated.
     @param audit: told of every call, refused ones too.
     @param more: what else it can do, see L{llmproxy.web.operations}.
+    @raise ValueError: an operation does not say what it needs.
     """
     parts = Parts(
         clock.seconds,
@@ -52,5 +56,26 @@ def manage_resource(
         Repeats(clock.seconds, idempotency),
         audit,
     )
-    own = (Projects(parts).routes(), Tokens(parts).routes(), Admins(parts).routes())
-    return ManageResource(parts, RouteTable(*own, *more))
+    routes = [Projects(parts).routes(), Tokens(parts).routes(), Admins(parts).routes(), *more]
+    _check(routes)
+    routes.append(_document(routes))
+    return ManageResource(parts, RouteTable(*routes))
+
+
+def _check(routes: Sequence[Routes]) -> None:
+    for path, methods in (pair for table in routes for pair in table.items()):
+        for method, operation in methods.items():
+            if operation.needs not in PERMISSIONS:
+                raise ValueError(f"{method.decode()} {path} needs {operation.needs!r}: no such permission")
+
+
+def _document(routes: Sequence[Routes]) -> Routes:
+    async def show(call: Call) -> msgspec.Raw:
+        return said
+
+    operation = Operation(
+        show, answer=dict[str, Any], needs="document.read", action="document.read", summary="Show this document."
+    )
+    own: Routes = {"/openapi.json": {b"GET": operation}}
+    said = msgspec.Raw(msgspec.json.encode(document(*routes, own)))
+    return own

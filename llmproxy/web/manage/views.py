@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from typing import Annotated
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from ...message import Admin, Project, Role, Token
+
+Moment = Annotated[datetime, Meta(tz=True)]
+"""RFC 3339, in UTC."""
 
 
 class ProjectView(Struct):
@@ -15,29 +19,31 @@ class ProjectView(Struct):
     name: str
     api_key: str
     is_active: bool
-    created_at: datetime
-    updated_at: datetime
-    deactivated_at: datetime | UnsetType = UNSET
+    created_at: Moment
+    updated_at: Moment
+    deactivated_at: Moment | UnsetType = UNSET
 
 
 class TokenView(Struct):
     """
+    A token without its secret.
+
     @ivar previous_expires_at: when the secret ends that it had before it was rotated.
     """
 
     id: str
     token: str
     project_id: str
-    expires_at: datetime | None
+    expires_at: Moment | None
     is_active: bool
     request_count: int
     max_requests: int | None
-    created_at: datetime
-    last_used_at: datetime | None
+    created_at: Moment
+    last_used_at: Moment | None
     cache_hit_count: int
     name: str | None
     metadata: dict[str, str]
-    previous_expires_at: datetime | UnsetType = UNSET
+    previous_expires_at: Moment | UnsetType = UNSET
 
 
 class IssuedToken(Struct):
@@ -45,10 +51,10 @@ class IssuedToken(Struct):
 
     id: str
     token: str
-    expires_at: datetime | None
+    expires_at: Moment | None
     max_requests: int | UnsetType = UNSET
     name: str | UnsetType = UNSET
-    previous_expires_at: datetime | UnsetType = UNSET
+    previous_expires_at: Moment | UnsetType = UNSET
 
 
 class Revocation(Struct):
@@ -62,10 +68,10 @@ class AdminView(Struct):
     name: str
     role: Role
     token: str
-    created_at: datetime
-    expires_at: datetime | None
-    revoked_at: datetime | None
-    last_used_at: datetime | None
+    created_at: Moment
+    expires_at: Moment | None
+    revoked_at: Moment | None
+    last_used_at: Moment | None
 
 
 class IssuedAdmin(Struct):
@@ -75,7 +81,7 @@ class IssuedAdmin(Struct):
     name: str
     role: Role
     token: str
-    expires_at: datetime | None
+    expires_at: Moment | None
 
 
 class Self(Struct):

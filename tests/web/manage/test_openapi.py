@@ -1,0 +1,212 @@
+"""The document: what it says is what is done."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from llmproxy.core.roles import PERMISSIONS, roles_with
+from llmproxy.errors import Unavailable
+
+from .api import API_KEY, Answer, ManageTestCase
+from .schemas import Schemas
+
+EXAMPLES = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+
+
+class DocumentCase(ManageTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.document = self.ask("GET", "/openapi.json").json
+        self.schemas = Schemas(self.document["components"]["schemas"])
+
+    def operations(self) -> list[tuple[str, str, dict[str, Any]]]:
+        """Path, method and what is said of each."""
+        return [
+            (path, method.upper(), said)
+            for path, methods in self.document["paths"].items()
+            for method, said in methods.items()
+        ]
+
+    def check(self, said: dict[str, Any], answer: Answer) -> None:
+        """The answer is one that the document knows."""
+        documented = said["responses"].get(str(answer.status))
+        self.assertIsNotNone(documented, (said["operationId"], answer.status, answer.body))
+        kind = answer.header("content-type")
+        content = documented.get("content", {})
+        if answer.status == 204:
+            self.assertEqual((content, answer.body), ({}, b""))
+            return
+        self.assertIn(kind, content)
+        self.assertEqual(self.schemas.faults(answer.json, content[kind]["schema"]), [], said["operationId"])
+        for name in documented.get("headers", {}):
+            if name not in ("Link", "Idempotency-Replayed"):
+                self.assertIsNotNone(answer.header(name), (said["operationId"], answer.status, name))
+
+
+class DocumentTests(DocumentCase):
+    def test_shape(self) -> None:
+        """It is OpenAPI 3.1; every operation has a name of its own, a sentence, and says whose it is."""
+        self.assertEqual(self.document["openapi"], "3.1.0")
+        names = [said["operationId"] for _, _, said in self.operations()]
+        self.assertEqual(len(set(names)), len(names))
+        for path, _, said in self.operations():
+            self.assertRegex(said["summary"], r"\A[A-Z].*\.\Z")
+            self.assertIn(said["x-permission"], PERMISSIONS)
+            self.assertEqual(said["x-roles"], list(roles_with(said["x-permission"])))
+            in_path = [each["name"] for each in said["parameters"] if each["in"] == "path"]
+            self.assertEqual(in_path, re.findall(r"\{(\w+)\}", path))
+
+    def test_references(self) -> None:
+        """Whatever it refers to is there, and nothing is there that it does not refer to."""
+        text = json.dumps(self.document)
+        named = set(re.findall(r'"#/components/schemas/(\w+)"', text))
+        self.assertEqual(named, set(self.document["components"]["schemas"]))
+        self.assertNotRegex(text, r"[CLIB]\{|@ivar")
+
+    def test_bounded(self) -> None:
+        """Every text, number and object that is accepted has bounds."""
+        for _, _, said in self.operations():
+            accepted = [each["schema"] for each in said["parameters"]]
+            if "requestBody" in said:
+                accepted.append(said["requestBody"]["content"]["application/json"]["schema"])
+            for schema in accepted:
+                self.assertEqual(self.unbounded(schema), [], said["operationId"])
+
+    def unbounded(self, schema: dict[str, Any]) -> list[Any]:
+        schema = self.schemas.resolve(schema)
+        found = []
+        for inner in (*schema.get("anyOf", ()), *schema.get("properties", {}).values()):
+            found += self.unbounded(inner)
+        kind = schema.get("type")
+        bound = {"string": "maxLength", "integer": "maximum", "array": "maxItems"}.get(kind)
+        if bound is not None and bound not in schema and "{0,63}" not in schema.get("pattern", ""):
+            found += [schema] if schema.get("format") != "date-time" else []
+        if kind == "object" and schema.get("additionalProperties", True) is not False and "maxProperties" not in schema:
+            found.append(schema)
+        return found
+
+
+class DrivenTests(DocumentCase):
+    """The API driven with requests that were made from the document."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.project_id = self.project()
+        self.succeeded: set[str] = set()
+
+    def ids(self) -> dict[str, st.SearchStrategy[str]]:
+        """What stands for the names of paths: mostly what is there."""
+        token, _ = self.token(self.project_id)
+        admin = self.ask("POST", "/admins", {"name": "a" + token, "role": "auditor"}).json["id"]
+        there = {"project_id": self.project_id, "token_id": token, "admin_id": admin}
+        strange = st.one_of(st.just("x"), st.text(min_size=1, max_size=64))
+        return {name: st.one_of(st.just(one), st.just(one), strange) for name, one in there.items()}
+
+    def request(
+        self, path: str, said: dict[str, Any], ids: dict[str, Any], body: Any
+    ) -> st.SearchStrategy[tuple[str, Any, dict[str, str]]]:
+        """Target, body and header fields."""
+        names = st.fixed_dictionaries({name: ids.get(name, st.just("x")) for name in re.findall(r"\{(\w+)\}", path)})
+        given = {"query": {}, "header": {}, "path": {}}
+        for each in said["parameters"]:
+            given[each["in"]][each["name"]] = self.schemas.valid(each["schema"])
+        queries = st.fixed_dictionaries({}, optional=given["query"])
+        fields = st.fixed_dictionaries({}, optional=given["header"])
+        return st.tuples(names, queries, fields, body).map(
+            lambda made: (_target(path, made[0], made[1]), made[3], made[2])
+        )
+
+    def fitting(self, body: Any) -> Any:
+        """A body that names what is there, where it names anything."""
+        if isinstance(body, dict) and isinstance(body.get("project_id"), str) and len(body["project_id"]) % 2:
+            return {**body, "project_id": self.project_id}
+        return body
+
+    def drive(self, path: str, method: str, said: dict[str, Any], *, valid: bool) -> None:
+        body: st.SearchStrategy[Any] = st.none()
+        if "requestBody" in said:
+            schema = said["requestBody"]["content"]["application/json"]["schema"]
+            body = self.schemas.valid(schema).map(self.fitting) if valid else self.schemas.invalid(schema)
+
+        requests = self.request(path, said, self.ids(), body)
+
+        @EXAMPLES
+        @given(st.data())
+        def run(data: st.DataObject) -> None:
+            target, content, fields = data.draw(requests)
+            raw = None if "requestBody" not in said else json.dumps(content).encode()
+            headers = {name: value for name, value in fields.items() if value.isascii()}
+            answer = self.ask(method, target, raw=raw, headers=headers)
+            self.check(said, answer)
+            self.assertLess(answer.status, 500, answer.body)
+            if answer.status < 300:
+                self.succeeded.add(said["operationId"])
+            if not valid:
+                self.assertGreaterEqual(answer.status, 400, (said["operationId"], content))
+
+        run()
+
+    def test_valid(self) -> None:
+        """What the document allows is answered as it says, and each operation does what it is for."""
+        for path, method, said in self.operations():
+            self.drive(path, method, said, valid=True)
+            self.ask("PATCH", f"/projects/{self.project_id}", {"is_active": True})
+        self.assertEqual({said["operationId"] for _, _, said in self.operations()}, self.succeeded)
+
+    def test_invalid(self) -> None:
+        """What the document does not allow is refused, with a status that it names."""
+        for path, method, said in self.operations():
+            if "requestBody" in said:
+                self.drive(path, method, said, valid=False)
+
+    def test_problem_details(self) -> None:
+        """The other shape of errors is documented too."""
+        for path, method, said in self.operations():
+            if "{" in path:
+                target = _target(path, dict.fromkeys(re.findall(r"\{(\w+)\}", path), "x"), {})
+                answer = self.ask(method, target, raw=b"{", headers={"Accept": "application/problem+json"})
+                self.assertEqual(answer.header("content-type"), "application/problem+json")
+                self.check(said, answer)
+
+    def test_refusals(self) -> None:
+        """So are answers to those who may not ask, and while the database is away."""
+        auditor = self.ask("POST", "/admins", {"name": "auditor", "role": "auditor"}).json["token"]
+        for path, method, said in self.operations():
+            target = _target(path, dict.fromkeys(re.findall(r"\{(\w+)\}", path), "x"), {})
+            for authorization, status in (("Bearer no", 401), (f"Bearer {auditor}", 403)):
+                answer = self.ask(method, target, raw=b"{}", headers={"Authorization": authorization})
+                self.check(said, answer)
+                if status == 401 or "auditor" not in said["x-roles"]:
+                    self.assertEqual(answer.status, status)
+            self.clock.advance(60)
+
+    def test_no_database(self) -> None:
+        """While the database is away, every operation that needs it says 503, as documented."""
+        bodies = {
+            "project_create": {"name": "n", "api_key": API_KEY},
+            "project_rotate_key": {"api_key": API_KEY},
+            "token_create": {"project_id": "x", "duration_minutes": 1},
+            "token_update": {"is_active": True},
+            "admin_create": {"name": "x", "role": "owner"},
+        }
+        self.successResultOf(self.database.close())
+        for path, method, said in self.operations():
+            name = said["operationId"]
+            target = _target(path, dict.fromkeys(re.findall(r"\{(\w+)\}", path), "x"), {})
+            answer = self.ask(method, target, bodies.get(name, {}))
+            self.check(said, answer)
+            expected = 200 if name in ("document_read", "admin_self") else Unavailable.status
+            self.assertEqual(answer.status, expected, name)
+
+
+def _target(path: str, names: dict[str, str], query: dict[str, Any]) -> str:
+    for name, value in names.items():
+        path = path.replace(f"{{{name}}}", quote(value, safe=""))
+    text = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in query.items()}
+    return path.removeprefix("/manage") + (f"?{urlencode(text)}" if text else "")

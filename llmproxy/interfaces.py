@@ -293,6 +293,15 @@ class ICacheStore(Interface):
     twentieth of a second, with C{None} if need be. What it holds is bounded. Each method may be called at any time.
     """
 
+    def start() -> None:
+        """Begin: connect, if there is anything to connect to. Nobody waits for it."""
+
+    def stop() -> Deferred[None]:
+        """
+        Tell what is still to be told, within a lookup's time, and let go of connections and timers. Nothing is
+        found any more.
+        """
+
     def lookup(key: Key, select: Select) -> Deferred[Found | None]:
         """What is stored, fresh or not; C{None} if nothing is."""
 

@@ -88,6 +88,12 @@ class MemoryStore:
         self._evictions = 0
         self._targets = bytearray(_SLOTS)
 
+    def start(self) -> None:
+        """There is nothing to begin."""
+
+    def stop(self) -> Deferred[None]:
+        return succeed(None)
+
     def lookup(self, key: Key, select: Select) -> Deferred[Found | None]:
         return succeed(self.found(key, select))
 

@@ -6,8 +6,8 @@ import os
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
-from twisted.internet.defer import Deferred
+from attrs import define, field, frozen
+from twisted.internet.defer import Deferred, DeferredList
 from zope.interface import implementer
 
 from ..core.caching.entry import Entry, Found, pack
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 MOST_KNOWN = 10_000
 """Keys whose names are remembered here, so that a lookup knows the variant and asks once."""
 
+GATHERED = 0.1
+"""Seconds within which removals are sent together: every POST to an API asks for one, mostly of the same key."""
+
 MOST_OWED = 10_000
 """Keys that could not be removed while Redis was away; beyond, everything is purged when it is back."""
 
@@ -42,6 +45,15 @@ class _Scope:
     expiries: bytes
 
 
+@define(eq=False, slots=True)
+class _Removal:
+    """A key that is to go, and who wants to know."""
+
+    key: Key
+    sent: bool = False
+    waiting: list[Deferred[int]] = field(factory=list)
+
+
 @implementer(ICacheStore)
 class RedisStore:
     """
@@ -53,18 +65,33 @@ class RedisStore:
     @param prefix: what all keys begin with.
     """
 
-    def __init__(self, pool: RedisPool, prefix: bytes) -> None:
+    def __init__(self, clock: Any, pool: RedisPool, prefix: bytes) -> None:
+        self._clock = clock
         self._pool = pool
         self._prefix = prefix
         self._root = prefix + b"r"
         self._scopes = prefix + b"s"
         self._names: OrderedDict[bytes, tuple[bytes, ...]] = OrderedDict()
+        self._leaving: dict[bytes, _Removal] = {}
+        self._gathering: Any = None
         self._owed: dict[bytes, Key] = {}
         self._owes_everything = False
         self._paying = False
         pool.on_connect = self._pay
 
     # -- ICacheStore
+
+    def start(self) -> None:
+        self._pool.start()
+
+    def stop(self) -> Deferred[None]:
+        if self._gathering is not None:
+            self._gathering.cancel()
+        self._send_removals()
+        self._gathering.cancel()
+        leaving = [waiting for removal in self._leaving.values() for waiting in removal.waiting]
+        told = self._pool.in_time(DeferredList(leaving), None)
+        return told.addCallback(lambda _: self._pool.stop())
 
     def lookup(self, key: Key, select: Select) -> Deferred[Found | None]:
         if self._is_owed(key):
@@ -90,11 +117,15 @@ class RedisStore:
         return self._safely(self._replace_head(key, variant, entry, seconds), None)
 
     def remove(self, key: Key) -> Deferred[int]:
-        scope = self._scope(key.api, key.tenant)
-        keys = (self._object(key), scope.members, scope.expiries)
         self._names.pop(key.digest, None)
-        removing = self._run(scripts.REMOVE, keys, _member(key))
-        return removing.addCallbacks(int, self._not_removed, errbackArgs=(key,))
+        leaving = self._leaving.get(key.digest)
+        if leaving is None or leaving.sent:
+            leaving = self._leaving[key.digest] = _Removal(key)
+        waiting: Deferred[int] = Deferred()
+        leaving.waiting.append(waiting)
+        if self._gathering is None:
+            self._send_removals()
+        return waiting
 
     def purge(self, api: str | None, tenant: str | None, start: bytes = b"") -> Deferred[int]:
         return Deferred.fromCoroutine(self._purge(api, tenant, start)).addErrback(self._not_purged)
@@ -209,22 +240,48 @@ class RedisStore:
             if seen < scripts.BATCH:
                 return count
 
-    # -- what could not be removed
+    # -- removals
 
     def _is_owed(self, key: Key) -> bool:
-        return self._owes_everything or key.digest in self._owed
+        """Whether what is stored should not be there any more."""
+        return self._owes_everything or key.digest in self._leaving or key.digest in self._owed
 
-    def _not_removed(self, reason: Any, key: Key) -> int:
+    def _send_removals(self) -> None:
+        """The first at once; what comes within L{GATHERED} then, together."""
+        self._gathering = self._clock.callLater(GATHERED, self._gathered)
+        for leaving in list(self._leaving.values()):
+            if not leaving.sent:
+                leaving.sent = True
+                self._remove(leaving.key).addBoth(self._removed, leaving)
+
+    def _gathered(self) -> None:
+        self._gathering = None
+        if any(not leaving.sent for leaving in self._leaving.values()):
+            self._send_removals()
+
+    def _remove(self, key: Key) -> Deferred[int]:
+        scope = self._scope(key.api, key.tenant)
+        keys = (self._object(key), scope.members, scope.expiries)
+        return self._run(scripts.REMOVE, keys, _member(key)).addCallback(int)
+
+    def _removed(self, result: Any, leaving: _Removal) -> None:
+        if self._leaving.get(leaving.key.digest) is leaving:
+            del self._leaving[leaving.key.digest]
+        if not isinstance(result, int):
+            self._owe(leaving.key)
+            result = self._failed(result, 0)
+        for waiting in leaving.waiting:
+            waiting.callback(result)
+
+    def _owe(self, key: Key) -> None:
+        """It is still to be removed; it will be, when Redis is back."""
         if len(self._owed) >= MOST_OWED:
             self._owes_everything = True
             self._owed.clear()
         elif not self._owes_everything:
             self._owed[key.digest] = key
-        self._failed(reason, None)
-        return 0
 
     def _pay(self) -> None:
-        """Remove what is still to be removed, if Redis is back."""
         if self._paying or not (self._owed or self._owes_everything):
             return
         self._paying = True
@@ -238,9 +295,7 @@ class RedisStore:
         if self._owes_everything:
             await self._purge(None, None, b"")
         for digest, key in list(self._owed.items()):
-            scope = self._scope(key.api, key.tenant)
-            keys = (self._object(key), scope.members, scope.expiries)
-            await self._run(scripts.REMOVE, keys, _member(key))
+            await self._remove(key)
             self._owed.pop(digest, None)
 
     # -- the wire

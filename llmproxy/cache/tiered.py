@@ -32,6 +32,14 @@ class TieredStore:
         self.shared = shared
         self._removals = 0
 
+    def start(self) -> None:
+        self.shared.start()
+
+    def stop(self) -> Deferred[None]:
+        self.near.purge(None, None)
+        stopping: Deferred[None] = self.shared.stop()
+        return stopping
+
     def lookup(self, key: Key, select: Select) -> Deferred[Found | None]:
         found = self.near.found(key, select)
         if found is not None and found.entry is not None:
@@ -71,7 +79,7 @@ class TieredStore:
         self.near.purge(api, tenant, start)
 
     def may_hold(self, target: bytes) -> bool:
-        return self.shared.may_hold(target)
+        return bool(self.shared.may_hold(target))
 
     def statistics(self) -> dict[str, float]:
         near, shared = self.near.statistics(), self.shared.statistics()

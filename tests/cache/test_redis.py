@@ -29,9 +29,9 @@ class RedisStoreTests(SynchronousTestCase):
         self.connector = FakeConnector()
         self.pool = RedisPool(self.clock, self.connector, 1, 1.0)
         self.pool._complaints.say = lambda kind, why: None  # type: ignore[method-assign]
-        self.pool.start()
-        self.addCleanup(self.pool.stop)
-        self.store = RedisStore(self.pool, b"p:")
+        self.store = RedisStore(self.clock, self.pool, b"p:")
+        self.store.start()
+        self.addCleanup(self.store.stop)
 
     @property
     def redis(self) -> FakeConnection:
@@ -156,14 +156,57 @@ class RedisStoreTests(SynchronousTestCase):
         self.redis.abort()
         for number in range(5):
             self.store.remove(key(b"/%d" % number))
+        self.clock.advance(0.1)
         self.assertEqual(self.store._owed, {})
         self.connector.failure = None
-        self.clock.advance(0.1)
+        self.clock.advance(0.2)
         self.assertIsNone(self.successResultOf(self.lookup()))
         self.redis.answer([b"openai\0p1"])
         self.redis.answer([3, 3])
         self.lookup()
         self.assertEqual(self.redis.sent[-1][:2], [b"EVALSHA", scripts.LOOKUP.sha])
+
+    def test_removals_are_gathered(self) -> None:
+        """A thousand POSTs to one target are a few removals, the first at once; until it is gone it is not found."""
+        removing = [self.store.remove(key()) for _ in range(1000)]
+        self.assertEqual(len(self.redis.sent), 1)
+        self.assertIsNone(self.successResultOf(self.lookup()))
+        self.redis.answer(1)
+        self.assertEqual(self.successResultOf(removing[0]), 1)
+        self.assertIsNone(self.successResultOf(self.lookup()))
+        other = self.store.remove(key(b"/other"))
+        self.assertEqual(len(self.redis.sent), 1)
+        self.clock.advance(0.1)
+        self.assertEqual(len(self.redis.sent), 3)
+        self.redis.answer(0)
+        self.redis.answer(1)
+        self.assertEqual([self.successResultOf(each) for each in removing[1:]], [0] * 999)
+        self.assertEqual(self.successResultOf(other), 1)
+        self.clock.advance(0.1)
+        self.assertEqual(self.store._leaving, {})
+        self.lookup()
+        self.assertEqual(self.redis.sent[-1][:2], [b"EVALSHA", scripts.LOOKUP.sha])
+
+    def test_stop_sends_what_was_gathered(self) -> None:
+        """What became invalid at the very end is still told to Redis."""
+        self.store.remove(key())
+        last = self.store.remove(key(b"/other"))
+        stopping = self.store.stop()
+        self.assertEqual(len(self.redis.sent), 2)
+        self.redis.answer(1)
+        self.assertNoResult(stopping)
+        self.redis.answer(1)
+        self.successResultOf(stopping)
+        self.assertEqual(self.successResultOf(last), 1)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_stop_waits_for_nobody(self) -> None:
+        """A Redis that hangs does not keep the proxy from ending."""
+        self.store.remove(key())
+        stopping = self.store.stop()
+        self.clock.advance(PATIENCE)
+        self.successResultOf(stopping)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_purges_in_parts(self) -> None:
         """A purge of very much keeps nobody waiting for long."""

@@ -35,11 +35,12 @@ def opened(test: TestCase, where: RedisLocation, prefix: bytes | None = None, ti
     """A store whose connections stand; closed when the test ends."""
     pool = RedisPool(reactor, Connector(reactor, where, timeout), 2, timeout)
     connected: Deferred[None] = Deferred()
+    store = RedisStore(reactor, pool, prefix or b"test:" + os.urandom(4).hex().encode() + b":")
     pool.on_connect = lambda: None if connected.called else connected.callback(None)
-    pool.start()
-    test.addCleanup(pool.stop)
+    store.start()
+    test.addCleanup(store.stop)
     yield connected
-    store = RedisStore(pool, prefix or b"test:" + os.urandom(4).hex().encode() + b":")
+    pool.on_connect = store._pay
     return store
 
 
@@ -299,9 +300,9 @@ class FaultTests(TestCase):
         server = self.server()
         server.kill()
         pool = RedisPool(reactor, Connector(reactor, location(server), 1.0), 2, 1.0)
-        pool.start()
-        self.addCleanup(pool.stop)
-        store = RedisStore(pool, b"late:")
+        store = RedisStore(reactor, pool, b"late:")
+        store.start()
+        self.addCleanup(store.stop)
         yield self.misses(store, 3)
         server.start()
         yield self.until_found(store)
@@ -321,7 +322,7 @@ class FaultTests(TestCase):
             self.addCleanup(pool.stop)
             pool.start()
             yield pause(0.3)
-            yield self.misses(RedisStore(pool, b"x:"), 3)
+            yield self.misses(RedisStore(reactor, pool, b"x:"), 3)
             self.assertGreater(pool.errors["down"], 0)
         said = [formatEvent(event) for event in logged]
         self.assertEqual([line for line in said if "canary" in line], [])

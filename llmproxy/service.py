@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 from twisted.application.service import MultiService, Service
-from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks, succeed
+from twisted.internet.defer import Deferred, DeferredList, gatherResults, inlineCallbacks, succeed
 from twisted.logger import Logger
 
 from .cache.choose import choose_store
+from .cache.stats import CacheStatsAggregator, CacheStatsAggregatorConfig
 from .chain import Middleware, chain
 from .core.caching.environment import CacheOptions
 from .errors import Draining, Unavailable
@@ -61,6 +62,19 @@ if TYPE_CHECKING:
     from .core.routing import RoutingTable
     from .interfaces import IQuota, Responder
     from .message import Api, ApiRequest, ApiResponse
+
+
+REDIS = {
+    "redis_calls": "Commands that Redis answered.",
+    "redis_seconds": "How long they took, all of them together.",
+    "redis_connections": "Connections to Redis that stand.",
+    "redis_down": "Commands that were not sent and connections that could not be made, as Redis is away.",
+    "redis_late": "Lookups that were given up, as a request should not wait any longer.",
+    "redis_lost": "Commands whose connection ended before the answer came.",
+    "redis_refused": "Commands that Redis answered with an error.",
+    "redis_garbage": "Stored answers that were none.",
+}
+"""What is told of a shared store, beside what is told of each; see L{ICacheStore.statistics}."""
 
 
 class TransparentProxy(Service):
@@ -119,11 +133,14 @@ class TransparentProxy(Service):
         logs: list[Any] = []
         if self._log_file is not None:
             logs.append(AccessLog(self._log_file.write, log_format, log_level))
-        self.publisher = Publisher(reactor, [self._metrics, *logs])
+        cache = CacheOptions() if cache is None else cache
+        stats = CacheStatsAggregatorConfig(buffer_size=cache.stats_buffer)
+        self.hits = CacheStatsAggregator(reactor, self.database.usage, stats)
+        self.publisher = Publisher(reactor, [self._metrics, self.hits, *logs])
         self._refusals = Publisher(reactor, logs)
         self.account = Account(reactor, self.publisher.publish)
         self.clients = {api.name: self._client(api) for api in config.compiled()}
-        self.cache = self._cache(CacheOptions() if cache is None else cache)
+        self.cache = self._cache(cache)
         self._respond = self._chain()
         self._show_gauges()
 
@@ -161,6 +178,8 @@ class TransparentProxy(Service):
     def startService(self) -> None:
         super().startService()
         self.lag.start()
+        if self.cache is not None:
+            self.cache.store.start()
         self.database.start().addCallback(self._follow).addCallbacks(self._opened, self.started.errback)
 
     def stopService(self) -> Deferred[None]:
@@ -183,7 +202,7 @@ class TransparentProxy(Service):
         self._refusals.flush()
         if self._changes is not None:
             self._changes.stop()
-        for closing in (self.quota.stop, self._close_clients, self.database.close):
+        for closing in (self._stop_store, self.hits.stop, self.quota.stop, self._close_clients, self.database.close):
             try:
                 yield closing()
             except Exception:
@@ -204,6 +223,9 @@ class TransparentProxy(Service):
 
         return idle.addBoth(ended)
 
+    def _stop_store(self) -> Deferred[None]:
+        return succeed(None) if self.cache is None else self.cache.store.stop()
+
     def _close_clients(self) -> Deferred[Any]:
         return DeferredList([client.close() for client in self.clients.values()])
 
@@ -218,6 +240,7 @@ class TransparentProxy(Service):
 
     def _opened(self, result: object) -> None:
         self.quota.start()
+        self.hits.start()
         self.started.callback(None)
 
     def _client(self, api: Api) -> PooledClient:
@@ -266,7 +289,7 @@ class TransparentProxy(Service):
             projects=self.database.projects,
             tokens=self.database.tokens,
             directory=_Told(self),
-            quota=self.quota,
+            quota=_Counts(self),
             management_token=self._management_token,
             admins=self.database.admins,
             idempotency=self.database.idempotency,
@@ -286,6 +309,12 @@ class TransparentProxy(Service):
         counter("llmproxy_cache_evictions", "Stored answers that made room.", lambda: statistics()["evictions"])
         counter("llmproxy_cache_collapsed", "Requests answered with another's bytes.", lambda: cache.collapsed)
         counter("llmproxy_cache_revalidated", "Stored answers found to be good.", lambda: cache.revalidated)
+        counter("llmproxy_cache_hits_dropped", "Hits that were counted for no token.", lambda: self.hits.dropped)
+        counter("llmproxy_cache_errors", "What the store could not do.", lambda: statistics()["errors"])
+        for name, text in REDIS.items():
+            if name in statistics():
+                show = gauge if name == "redis_connections" else counter
+                show(f"llmproxy_cache_{name}", text, lambda name=name: statistics()[name])  # type: ignore[misc]
 
 
 def standard_chain(
@@ -342,6 +371,27 @@ class _Told:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._proxy.told or self._proxy.directory, name)
+
+
+class _Counts:
+    """What is counted in memory and shown by management: uses and hits."""
+
+    def __init__(self, proxy: TransparentProxy) -> None:
+        self._proxy = proxy
+
+    def flush(self) -> Deferred[Any]:
+        self._proxy.publisher.flush()
+        flushing: Deferred[Any] = gatherResults(
+            [self._proxy.quota.flush(), self._proxy.hits.flush()], consumeErrors=True
+        )
+        return flushing.addErrback(self._first)
+
+    @staticmethod
+    def _first(reason: Any) -> Any:
+        return reason.value.subFailure
+
+    def settle(self, token_id: str) -> Deferred[None]:
+        return self._proxy.quota.settle(token_id)
 
 
 class _WhileOpen:

@@ -13,7 +13,7 @@ from twisted.python.usage import Options as TwistedOptions
 from twisted.python.usage import UsageError
 
 from .config.dotenv import with_dotenv
-from .config.environment import DEFAULT_CONFIG, EFFECTIVE, Environment, read_environment
+from .config.environment import DEFAULT_CONFIG, EFFECTIVE, SECRETS, Environment, read_environment
 from .config.listen import endpoint_description
 from .config.model import APIConfig, APIProviderConfig
 from .config.units import parse_duration
@@ -24,7 +24,8 @@ _EPILOGUE = """Environment variables:
 
 {variables}
 
-The secrets (MANAGEMENT_TOKEN, ENCRYPTION_KEY, DATABASE_URL) may stand in files, which <NAME>_FILE names.
+The secrets ({secrets}) may stand in files,
+which <NAME>_FILE names.
 
 Examples:
 
@@ -62,7 +63,7 @@ class Options(TwistedOptions):
     def getUsage(self, width: int | None = None) -> str:
         usage: str = super().getUsage(width)
         variables = "\n".join(f"  {name:24}{text}" for name, text in EFFECTIVE.items())
-        return usage + "\n" + _EPILOGUE.format(variables=variables)
+        return usage + "\n" + _EPILOGUE.format(variables=variables, secrets=", ".join(SECRETS))
 
     def postOptions(self) -> None:
         try:

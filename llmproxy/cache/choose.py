@@ -10,8 +10,26 @@ if TYPE_CHECKING:
     from ..core.caching.environment import CacheOptions
     from ..interfaces import ICacheStore
 
+MOST_NEAR = 32 * 1024 * 1024
+"""Bytes that copies of what is in Redis hold at most: they are used for a second."""
+
 
 def choose_store(reactor: Any, options: CacheOptions) -> ICacheStore:
-    """The memory of this process; a store is given what it needs of C{options}."""
-    store: ICacheStore = MemoryStore(reactor.seconds, options.memory_bytes)
+    """
+    The memory of this process, or Redis with a little memory in front of it.
+
+    @raise ConfigError: the authorities for Redis cannot be read.
+    """
+    if options.redis is None:
+        memory: ICacheStore = MemoryStore(reactor.seconds, options.memory_bytes)
+        return memory
+    from .connection import Connector
+    from .pool import RedisPool
+    from .redis import RedisStore
+    from .tiered import TieredStore
+
+    connector = Connector(reactor, options.redis, options.timeout)
+    pool = RedisPool(reactor, connector, options.pool, options.timeout, options.redis.label)
+    near = MemoryStore(reactor.seconds, min(options.memory_bytes, MOST_NEAR))
+    store: ICacheStore = TieredStore(near, RedisStore(reactor, pool, options.prefix.encode()))
     return store

@@ -64,6 +64,7 @@ class RedisPool:
     """
     @param connect: gives a L{Connection}, or fails with the reason.
     @param size: how many connections; commands share them and do not wait for each other's replies.
+    @param label: what logs call it; no credential.
     @param timeout: a connection that says nothing for so many seconds, although a reply is due, is given up.
     @ivar calls: commands that were answered.
     @ivar seconds: that they took, all of them together.
@@ -73,10 +74,13 @@ class RedisPool:
 
     _log = Logger()
 
-    def __init__(self, clock: Any, connect: Callable[[], Deferred[Any]], size: int, timeout: float) -> None:
+    def __init__(
+        self, clock: Any, connect: Callable[[], Deferred[Any]], size: int, timeout: float, label: str = "redis"
+    ) -> None:
         self._clock = clock
         self._connect = connect
         self._timeout = timeout
+        self._label = label
         self._slots = [_Slot() for _ in range(size)]
         self._circuit = Circuit(BREAKER)
         self._patience = Waiting(clock, PATIENCE, self._late)
@@ -135,7 +139,7 @@ class RedisPool:
     def complain(self, kind: str, why: str) -> None:
         """Count a fault, and log it if nothing of its kind was logged lately."""
         self.errors[kind] += 1
-        self._complaints.say(f"redis {kind}", why)
+        self._complaints.say(f"{self._label} {kind}", why)
 
     def _free(self) -> _Slot | None:
         best = None
@@ -227,7 +231,7 @@ class RedisPool:
 
     def _lost(self, slot: _Slot) -> None:
         slot.connection = None
-        self._complaints.say("redis lost", "a connection ended; connecting again")
+        self._complaints.say(f"{self._label} lost", "a connection ended; connecting again")
         self._later(slot)
 
     def _later(self, slot: _Slot) -> None:

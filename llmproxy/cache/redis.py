@@ -89,6 +89,7 @@ class RedisStore:
             self._gathering.cancel()
         self._send_removals()
         self._gathering.cancel()
+        self._gathering = None
         leaving = [waiting for removal in self._leaving.values() for waiting in removal.waiting]
         told = self._pool.in_time(DeferredList(leaving), None)
         return told.addCallback(lambda _: self._pool.stop())

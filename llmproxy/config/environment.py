@@ -47,13 +47,22 @@ EFFECTIVE: dict[str, str] = {
     "HTTP_CACHE_DEFAULT_TTL": "seconds for answers that may be stored and name no lifetime (default 0: none)",
     "HTTP_CACHE_MAX_OBJECT_BYTES": "a larger answer is not stored (default 2097152)",
     "HTTP_CACHE_STREAM_RESPONSES": "true: complete event streams are stored too (default false)",
+    "HTTP_CACHE_BACKEND": "memory, or redis: shared by all proxies that use the same one (default memory)",
+    "REDIS_CACHE_URL": "the Redis of the cache: redis://user:password@host:6379/0, rediss://…?ca_file=…, unix:///…",
+    "REDIS_ADDR": "its host:port, where there is no REDIS_CACHE_URL (default localhost:6379)",
+    "REDIS_DB": "its database number, where there is no REDIS_CACHE_URL (default 0)",
+    "REDIS_PASSWORD": "its password, where REDIS_CACHE_URL holds none",
+    "REDIS_CACHE_KEY_PREFIX": "what all keys of the cache begin with (default llmproxy:cache:)",
+    "REDIS_CACHE_POOL_SIZE": "connections to Redis, which commands share (default 4)",
+    "REDIS_CACHE_TIMEOUT": "how long connecting may take, and silence; a lookup never waits so long (default 1s)",
+    "CACHE_STATS_BUFFER_SIZE": "tokens whose cache hits can wait to be written down (default 1000)",
     "LOG_LEVEL": "debug, info, warn or error (default info)",
     "LOG_FORMAT": "json or console (default json)",
     "LOG_FILE": "where the access log is appended to (default: standard output)",
 }
 """Every variable that does something, and what."""
 
-SECRETS = ("MANAGEMENT_TOKEN", "ENCRYPTION_KEY", "DATABASE_URL")
+SECRETS = ("MANAGEMENT_TOKEN", "ENCRYPTION_KEY", "DATABASE_URL", "REDIS_CACHE_URL", "REDIS_PASSWORD")
 """Those that C{<NAME>_FILE}, or a value C{file:/path}, may name a file for."""
 
 NOT_EFFECTIVE = frozenset(
@@ -67,14 +76,19 @@ NOT_EFFECTIVE = frozenset(
     DISTRIBUTED_RATE_LIMIT_KEY_SECRET DISTRIBUTED_RATE_LIMIT_WINDOW DISTRIBUTED_RATE_LIMIT_MAX
     DISTRIBUTED_RATE_LIMIT_FALLBACK TOKEN_CLEANUP_INTERVAL LLM_PROXY_ENFORCE_PROJECT_ACTIVE
     LLM_PROXY_ACTIVE_CACHE_TTL LLM_PROXY_ACTIVE_CACHE_MAX LLM_PROXY_API_KEY_CACHE_TTL LLM_PROXY_API_KEY_CACHE_MAX
-    LLM_PROXY_EVENT_BUS REDIS_ADDR REDIS_DB REDIS_STREAM_KEY REDIS_CONSUMER_GROUP REDIS_CONSUMER_NAME
+    LLM_PROXY_EVENT_BUS REDIS_STREAM_KEY REDIS_CONSUMER_GROUP REDIS_CONSUMER_NAME
     REDIS_STREAM_MAX_LEN REDIS_STREAM_BLOCK_TIME REDIS_STREAM_CLAIM_TIME REDIS_STREAM_BATCH_SIZE
-    CACHE_STATS_BUFFER_SIZE USAGE_STATS_BUFFER_SIZE HTTP_CACHE_BACKEND
-    REDIS_CACHE_URL REDIS_CACHE_KEY_PREFIX REDIS_CACHE_POOL_SIZE REDIS_CACHE_TIMEOUT
-    REDIS_SCAN_COUNT LOG_BINARY_RESPONSES FILE_EVENT_LOG
+    USAGE_STATS_BUFFER_SIZE REDIS_SCAN_COUNT LOG_BINARY_RESPONSES FILE_EVENT_LOG
     """.split()
 )
 """Variables of the reference that mean nothing here: they are warned of. Who makes one mean something moves it up."""
+
+_OF_REDIS = frozenset(
+    """
+    REDIS_CACHE_URL REDIS_ADDR REDIS_DB REDIS_PASSWORD REDIS_CACHE_KEY_PREFIX REDIS_CACHE_POOL_SIZE REDIS_CACHE_TIMEOUT
+    """.split()
+)
+"""Variables that mean nothing without C{HTTP_CACHE_BACKEND=redis}."""
 
 _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
@@ -118,7 +132,8 @@ def read_environment(env: Mapping[str, str], read_secret: Callable[[str], str]) 
     variables = _Variables(env, read_secret)
     token = variables.management_token()
     key = variables.encryption_key()
-    cache, wrong = read_cache_environment(env)
+    secrets = {name: variables.secret(name) for name in ("REDIS_CACHE_URL", "REDIS_PASSWORD")}
+    cache, wrong = read_cache_environment({**env, **secrets})
     for sentence in wrong:
         name, _, text = sentence.partition(": ")
         variables.problems.add(name, text)
@@ -285,7 +300,10 @@ def _warnings(env: Mapping[str, str], token: str, key: bytes | None) -> list[str
         found.append(f"MANAGEMENT_TOKEN has less than {SHORT_TOKEN} characters: it can be guessed")
     if key is None:
         found.append("ENCRYPTION_KEY is not set: upstream keys are stored as they are")
-    idle = sorted(name for name in NOT_EFFECTIVE if env.get(name))
+    without = (
+        NOT_EFFECTIVE if env.get("HTTP_CACHE_BACKEND", "").strip().lower() == "redis" else NOT_EFFECTIVE | _OF_REDIS
+    )
+    idle = sorted(name for name in without if env.get(name))
     if idle:
         found.append(f"known, but without effect here: {', '.join(idle)}")
     return found

@@ -158,8 +158,8 @@ class ProxyMetrics:
             (self.refusals, other.refusals),
         ):
             _add_up(mine, theirs)
-        self._merge_read(self.gauges, other.gauges)
-        self._merge_read(self.counters, other.counters)
+        self._merge_read(self.gauges, other.gauges, _of_both)
+        self._merge_read(self.counters, other.counters, lambda _, one, other: one + other)
         self.request_count += other.request_count
         self.error_count += other.error_count
 
@@ -190,15 +190,20 @@ class ProxyMetrics:
 
     @staticmethod
     def _merge_read(
-        mine: dict[str, tuple[str, Callable[[], float]]], theirs: dict[str, tuple[str, Callable[[], float]]]
+        mine: dict[str, tuple[str, Callable[[], float]]],
+        theirs: dict[str, tuple[str, Callable[[], float]]],
+        add: Callable[[str, float, float], float],
     ) -> None:
         for name, (help_text, value) in theirs.items():
             read = value()
-            # The latest of several reactors is what somebody waits for; everything else adds up.
             if name in mine:
-                before = mine[name][1]()
-                read = max(before, read) if name.endswith("_seconds") else before + read
+                read = add(name, mine[name][1](), read)
             mine[name] = (help_text, lambda read=read: read)  # type: ignore[misc]
+
+
+def _of_both(name: str, one: float, other: float) -> float:
+    """The latest of several reactors is what somebody waits for; everything else adds up."""
+    return max(one, other) if name.endswith("_seconds") else one + other
 
 
 def _one_more(counts: dict[Any, int], key: Any) -> None:

@@ -126,6 +126,19 @@ class EnvironmentTests(SynchronousTestCase):
         self.assertEqual(warning, "known, but without effect here: GLOBAL_RATE_LIMIT, REDIS_ADDR")
         self.assertFalse(NOT_EFFECTIVE & EFFECTIVE.keys())
 
+    def test_redis(self) -> None:
+        """The URL and the password may stand in files; without HTTP_CACHE_BACKEND=redis they are warned of."""
+        files = {"/run/url": "redis://cache\n", "/run/password": "s3cret\n"}
+        places = {"REDIS_CACHE_URL": "file:/run/url", "REDIS_PASSWORD_FILE": "/run/password"}
+        found = self.read(files, HTTP_CACHE_BACKEND="redis", **places)
+        assert found.cache.redis is not None
+        self.assertEqual((found.cache.redis.host, found.cache.redis.password), ("cache", "s3cret"))
+        self.assertNotIn("s3cret", repr(found))
+        self.assertEqual(found.warnings, ())
+        (problem,) = self.problems(HTTP_CACHE_BACKEND="redis", REDIS_CACHE_URL="http://:s3cret@h")
+        self.assertIn("REDIS_CACHE_URL: expected a URL such as redis://host:6379/0", problem)
+        self.assertNotIn("s3cret", problem)
+
     def test_no_secret_is_shown(self) -> None:
         """Formatting what was read shows neither tokens, keys nor passwords."""
         found = self.read(DATABASE_URL="postgresql://u:s3cret@h/db")

@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
 from llmproxy.config import APIConfig, APIProviderConfig, TimeoutConfig
+from llmproxy.core.caching.environment import CacheOptions
 from llmproxy.core.tokens import generate, hint, token_hash
 from llmproxy.message import Project, Record, Token
 from llmproxy.service import ProxyService, ServiceOptions, make_service
@@ -126,6 +127,9 @@ class ProxyTestCase(TestCase):
     def timeouts(self) -> TimeoutConfig:
         return TimeoutConfig()
 
+    def cache_options(self) -> CacheOptions:
+        return CacheOptions()
+
     def make_upstream(self) -> Any:
         return Upstream()
 
@@ -157,6 +161,7 @@ class ProxyTestCase(TestCase):
                 listen=["tcp:0:interface=127.0.0.1"],
                 access_log=self.access_log,
                 drain_seconds=0.2,
+                cache=self.cache_options(),
             ),
         )
         service.startService()

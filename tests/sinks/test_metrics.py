@@ -69,6 +69,7 @@ class ProxyMetricsTests(SynchronousTestCase):
         for metrics, in_flight, lag in ((self.metrics, 2, 0.1), (other, 3, 0.7)):
             metrics.gauge("llmproxy_in_flight", "", lambda n=in_flight: n)  # type: ignore[misc]
             metrics.gauge("llmproxy_reactor_lag_seconds", "", lambda n=lag: n)  # type: ignore[misc]
+            metrics.counter("llmproxy_cache_redis_seconds", "", lambda n=lag: n)  # type: ignore[misc]
             metrics.record_batch([a_record()])
             metrics.refused("header_timeout")
             metrics.cache["hit"] += 1
@@ -79,6 +80,7 @@ class ProxyMetricsTests(SynchronousTestCase):
         self.assertEqual((total.refusals, total.cache["hit"]), ({"header_timeout": 2}, 2))
         self.assertEqual(total.gauges["llmproxy_in_flight"][1](), 5)
         self.assertEqual(total.gauges["llmproxy_reactor_lag_seconds"][1](), 0.7)
+        self.assertAlmostEqual(total.counters["llmproxy_cache_redis_seconds"][1](), 0.8)
 
     def test_snapshot_stands_still(self) -> None:
         """A snapshot does not change with what is counted later."""

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import quote
 
-from attrs import evolve, field, frozen
+from attrs import evolve, frozen
 
 from .control import delta_seconds
+from .redisurl import RedisLocation, parse_redis_url
 from .settings import DEFAULT, CacheSettings
 
 DEFAULT_PREFIX = "llmproxy:cache:"
+DEFAULT_POOL = 4
+"""Connections; the reference has fifty, as each of its commands takes one for itself, while ours share them."""
+
+MOST_CONNECTIONS = 1000
 _FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _BACKENDS = ("memory", "in-memory", "redis")
 
@@ -21,18 +26,20 @@ class CacheOptions:
     What all APIs have in common.
 
     @ivar enabled: C{HTTP_CACHE_ENABLED}; unset is on, as in the reference.
-    @ivar redis_url: where the shared store is, C{None} for the memory of this process.
+    @ivar redis: where the shared store is, C{None} for the memory of this process.
+    @ivar prefix: what all keys in Redis begin with.
     @ivar pool: connections to Redis.
-    @ivar timeout: seconds for connecting to Redis; a lookup is given up much earlier.
-    @ivar memory_bytes: bound of the memory store.
-    @ivar stats_buffer: how many hits wait to be written down.
+    @ivar timeout: seconds for connecting to Redis, and for it to say anything at all; a lookup is given up much
+        earlier.
+    @ivar memory_bytes: bound of the memory store, and of the memory in front of Redis.
+    @ivar stats_buffer: tokens whose hits can wait to be written down.
     @ivar defaults: what APIs that say nothing of their own have.
     """
 
     enabled: bool = True
-    redis_url: str | None = field(default=None, repr=False)
+    redis: RedisLocation | None = None
     prefix: str = DEFAULT_PREFIX
-    pool: int = 4
+    pool: int = DEFAULT_POOL
     timeout: float = 1.0
     memory_bytes: int = 256 * 1024 * 1024
     stats_buffer: int = 1000
@@ -68,9 +75,9 @@ def read_cache_environment(env: Mapping[str, str]) -> tuple[CacheOptions, list[s
     )
     return CacheOptions(
         enabled=flag("HTTP_CACHE_ENABLED", True),
-        redis_url=_redis_url(env) if backend == "redis" else None,
+        redis=_redis(env, problems) if backend == "redis" else None,
         prefix=env.get("REDIS_CACHE_KEY_PREFIX", "").strip() or DEFAULT_PREFIX,
-        pool=max(1, number("REDIS_CACHE_POOL_SIZE", 4)),
+        pool=max(1, min(MOST_CONNECTIONS, number("REDIS_CACHE_POOL_SIZE", DEFAULT_POOL))),
         timeout=_duration(env, "REDIS_CACHE_TIMEOUT", 1.0, problems),
         memory_bytes=number("HTTP_CACHE_MEMORY_BYTES", 256 * 1024 * 1024),
         stats_buffer=max(1, number("CACHE_STATS_BUFFER_SIZE", 1000)),
@@ -78,12 +85,17 @@ def read_cache_environment(env: Mapping[str, str]) -> tuple[CacheOptions, list[s
     ), problems
 
 
-def _redis_url(env: Mapping[str, str]) -> str:
-    url = env.get("REDIS_CACHE_URL", "").strip()
-    if url:
-        return url
-    address = env.get("REDIS_ADDR", "").strip() or "localhost:6379"
-    return f"redis://{quote(address, safe=':[]')}/{env.get('REDIS_DB', '').strip() or '0'}"
+def _redis(env: Mapping[str, str], problems: list[str]) -> RedisLocation | None:
+    """What is wrong with it is told without its text, which may hold a password."""
+    name, url = "REDIS_CACHE_URL", env.get("REDIS_CACHE_URL", "").strip()
+    if not url:
+        name, address = "REDIS_ADDR", env.get("REDIS_ADDR", "").strip() or "localhost:6379"
+        url = f"redis://{quote(address, safe=':[]')}/{env.get('REDIS_DB', '').strip() or '0'}"
+    try:
+        return parse_redis_url(url, env.get("REDIS_PASSWORD", "").strip() or None)
+    except ValueError as error:
+        problems.append(f"{name}: {error}")
+        return None
 
 
 def _duration(env: Mapping[str, str], name: str, default: float, problems: list[str]) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.caching.environment import read_cache_environment
+from llmproxy.core.caching.redisurl import RedisLocation
 from llmproxy.core.caching.settings import CacheSettings
 
 
@@ -14,7 +15,7 @@ class EnvironmentTests(SynchronousTestCase):
         found, problems = read_cache_environment({})
         self.assertEqual(problems, [])
         self.assertTrue(found.enabled)
-        self.assertIsNone(found.redis_url)
+        self.assertIsNone(found.redis)
         self.assertEqual((found.defaults, found.stats_buffer), (CacheSettings(), 1000))
 
     def test_each_variable(self) -> None:
@@ -35,7 +36,7 @@ class EnvironmentTests(SynchronousTestCase):
         )
         self.assertEqual(problems, [])
         self.assertFalse(found.enabled)
-        self.assertEqual(found.redis_url, "redis://cache:7000/2")
+        self.assertEqual(found.redis, RedisLocation(host="cache", port=7000, database=2))
         self.assertEqual((found.timeout, found.prefix, found.stats_buffer), (0.5, "p:", 7))
         self.assertEqual(found.defaults, CacheSettings(streams=True, default_ttl=30, max_object=1000))
 
@@ -46,9 +47,25 @@ class EnvironmentTests(SynchronousTestCase):
         self.assertEqual((found.defaults.default_ttl, found.timeout), (0, 1.0))
 
     def test_password_is_not_shown(self) -> None:
-        """A log of the configuration tells no secret."""
-        found, _ = read_cache_environment(
-            {"HTTP_CACHE_BACKEND": "redis", "REDIS_CACHE_URL": "redis://:hunter2@cache:6379/0"}
-        )
-        self.assertEqual(found.redis_url, "redis://:hunter2@cache:6379/0")
-        self.assertNotIn("hunter2", repr(found))
+        """A log of the configuration tells no secret, wherever it stood, and neither does what is wrong with it."""
+        for env in (
+            {"REDIS_CACHE_URL": "redis://:hunter2@cache:6379/0"},
+            {"REDIS_CACHE_URL": "rediss://cache:6379/0", "REDIS_PASSWORD": "hunter2"},
+            {"REDIS_ADDR": "cache", "REDIS_PASSWORD": "hunter2"},
+        ):
+            found, problems = read_cache_environment({"HTTP_CACHE_BACKEND": "redis", **env})
+            assert found.redis is not None
+            self.assertEqual((found.redis.host, found.redis.password, problems), ("cache", "hunter2", []))
+            self.assertNotIn("hunter2", repr(found))
+        _, problems = read_cache_environment({"HTTP_CACHE_BACKEND": "redis", "REDIS_CACHE_URL": "redis://:hunter2@x:y"})
+        self.assertEqual(problems, ["REDIS_CACHE_URL: expected a URL such as redis://host:6379/0"])
+
+    def test_only_with_redis(self) -> None:
+        """A URL alone brings no Redis: the reference has it so."""
+        found, problems = read_cache_environment({"REDIS_CACHE_URL": "nonsense", "REDIS_DB": "x"})
+        self.assertEqual((found.redis, problems), (None, []))
+
+    def test_wrong_database(self) -> None:
+        """What is wrong is named by the variable that it stands in."""
+        _, problems = read_cache_environment({"HTTP_CACHE_BACKEND": "redis", "REDIS_DB": "x"})
+        self.assertEqual(problems, ["REDIS_ADDR: expected a database number, as in redis://host:6379/0"])

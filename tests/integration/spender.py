@@ -1,7 +1,8 @@
 """
 A process that spends a token until nothing is left of it.
 
-It writes one byte for every use that it got, at once: what it wrote before it was killed, it had.
+Its arguments are the URL of the database, the encryption key in hexadecimal, and the seconds from use to
+use. It writes one byte for every use that it got, at once: what it wrote before it was killed, it had.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def _now(deferred: Any) -> Any:
     return result[0]
 
 
-def main(url: str, key: bytes) -> None:
+def main(url: str, key: bytes, pace: float) -> None:
     database = open_database(_Clock(), url, encryption_key=key, threads=NoThreads)
     _now(database.start())
     token = _now(database.tokens.get("t1"))
@@ -50,6 +51,7 @@ def main(url: str, key: bytes) -> None:
         spending = quota.spend(principal)
         if spending is None or spending.result is None:
             os.write(1, b".")
+            time.sleep(pace)
             last = time.monotonic()
         else:
             spending.addErrback(lambda _: None)
@@ -59,4 +61,4 @@ def main(url: str, key: bytes) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], bytes.fromhex(sys.argv[2]))
+    main(sys.argv[1], bytes.fromhex(sys.argv[2]), float(sys.argv[3]))

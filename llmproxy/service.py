@@ -38,7 +38,7 @@ from .sinks.lag import ReactorLag
 from .sinks.metrics import ProxyMetrics, cumulative
 from .sinks.publisher import Publisher
 from .store.directory import Directory
-from .store.engine import open_database
+from .store.engine import POOL_SIZE, open_database
 from .store.leases import LeasedQuota
 from .upstream.client import PooledClient
 from .upstream.responder import UpstreamResponder
@@ -103,6 +103,9 @@ class TransparentProxy(Service):
         *,
         database_url: str,
         encryption_key: bytes | None = None,
+        old_encryption_keys: Sequence[bytes] = (),
+        require_encryption: bool = False,
+        pool_size: int = POOL_SIZE,
         management_token: str = "",
         metrics_path: str | None = "/metrics",
         access_log: str | None = None,
@@ -122,7 +125,14 @@ class TransparentProxy(Service):
         self.told: Any = None
         self.collect_metrics: Callable[[], Deferred[Any]] = self._own_metrics
         self.wheel = Wheel(reactor, resolution)
-        self.database = open_database(reactor, database_url, encryption_key=encryption_key)
+        self.database = open_database(
+            reactor,
+            database_url,
+            encryption_key=encryption_key,
+            old_encryption_keys=old_encryption_keys,
+            require_encryption=require_encryption,
+            pool_size=pool_size,
+        )
         self.quota = LeasedQuota(reactor, self.database)
         self.directory = Directory(reactor, self.database.tokens, self.database.projects, quota=self.quota)
         self.hearing = Hearing(self)
@@ -432,6 +442,9 @@ class ServiceOptions:
     drain_seconds: float = 30.0
     cache: CacheOptions = field(factory=CacheOptions)
     inherited: Sequence[tuple[int, int]] = ()
+    old_encryption_keys: Sequence[bytes] = field(default=(), repr=False)
+    require_encryption: bool = False
+    pool_size: int = POOL_SIZE
 
 
 class ProxyService(MultiService):
@@ -455,6 +468,9 @@ class ProxyService(MultiService):
             options.apis,
             database_url=options.database_url,
             encryption_key=options.encryption_key,
+            old_encryption_keys=options.old_encryption_keys,
+            require_encryption=options.require_encryption,
+            pool_size=options.pool_size,
             management_token=options.management_token,
             metrics_path=options.metrics_path,
             access_log=options.access_log,

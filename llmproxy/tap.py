@@ -136,11 +136,15 @@ def service_options(options: Mapping[str, Any], env: Mapping[str, str]) -> Any:
         raise ConfigError(*problems)
     for warning in environment.warnings:
         sys.stderr.write(f"warning: {warning}\n")
+    storage = environment.storage
     return ServiceOptions(
         apis=_with_defaults(apis, environment),
         management_token=environment.management_token,
-        encryption_key=environment.encryption_key,
-        database_url=options["database"] or environment.database_url,
+        encryption_key=storage.encryption_key,
+        old_encryption_keys=storage.old_encryption_keys,
+        require_encryption=storage.require_encryption,
+        pool_size=storage.pool_size,
+        database_url=options["database"] or storage.database_url,
         listen=listen or environment.listen,
         access_log=options["access-log"] or environment.log_file or "-",
         log_format=environment.log_format,

@@ -11,7 +11,9 @@ from .. import __version__
 COMMANDS = {
     "check": "Validate a configuration without starting.",
     "completion": "Print what makes a shell complete commands.",
+    "db": "The database: upgrade, current, backup, restore, copy.",
     "demo-upstream": "Serve an OpenAI-shaped upstream of our own.",
+    "encryption": "Upstream keys at rest: status, migrate, rotate.",
     "project": "Projects: create, list, change, deactivate.",
     "quickstart": "Start a working proxy with nothing else needed.",
     "serve": "Serve the APIs of a configuration, in the foreground.",

@@ -25,6 +25,7 @@ T = TypeVar("T")
 DEFAULT_CONFIG = "./config/api_providers.yaml"
 DEFAULT_DATABASE = "./data/llm-proxy.db"
 DEFAULT_LISTEN = ":8080"
+DEFAULT_POOL_SIZE = 10
 
 SHORT_TOKEN = 16
 """Characters; a management token below this can be guessed."""
@@ -32,12 +33,14 @@ SHORT_TOKEN = 16
 EFFECTIVE: dict[str, str] = {
     "MANAGEMENT_TOKEN": "what the management API asks for; required",
     "ENCRYPTION_KEY": "base64 of the 32 bytes that upstream keys are encrypted with",
-    "REQUIRE_ENCRYPTION_KEY": "true: do not start without ENCRYPTION_KEY",
+    "ENCRYPTION_KEY_OLD": "earlier keys, or the next one, separated by commas: what they encrypted is read",
+    "REQUIRE_ENCRYPTION_KEY": "true: do not start without ENCRYPTION_KEY, nor with upstream keys in clear",
     "API_CONFIG_PATH": f"the YAML file of the APIs (default {DEFAULT_CONFIG})",
     "DEFAULT_API_PROVIDER": "the API that is served at /, above the default_api of the file",
     "LISTEN_ADDR": f"where to listen: :8080, 127.0.0.1:9000, [::1]:8080 (default {DEFAULT_LISTEN})",
     "DATABASE_URL": "the database, as a URL, or as the DSN of Go's MySQL driver",
     "DATABASE_PATH": f"the file of the SQLite database where there is no DATABASE_URL (default {DEFAULT_DATABASE})",
+    "DATABASE_POOL_SIZE": f"connections to PostgreSQL or MySQL, for each worker (default {DEFAULT_POOL_SIZE})",
     "DB_DRIVER": "sqlite, postgres or mysql; must agree with DATABASE_URL",
     "REQUEST_TIMEOUT": "the longest exchange, for APIs without timeouts.request of their own",
     "ENABLE_METRICS": "false: no metrics (default true)",
@@ -62,12 +65,19 @@ EFFECTIVE: dict[str, str] = {
 }
 """Every variable that does something, and what."""
 
-SECRETS = ("MANAGEMENT_TOKEN", "ENCRYPTION_KEY", "DATABASE_URL", "REDIS_CACHE_URL", "REDIS_PASSWORD")
+SECRETS = (
+    "MANAGEMENT_TOKEN",
+    "ENCRYPTION_KEY",
+    "ENCRYPTION_KEY_OLD",
+    "DATABASE_URL",
+    "REDIS_CACHE_URL",
+    "REDIS_PASSWORD",
+)
 """Those that C{<NAME>_FILE}, or a value C{file:/path}, may name a file for."""
 
 NOT_EFFECTIVE = frozenset(
     """
-    MAX_REQUEST_SIZE MAX_CONCURRENT_REQUESTS API_ENV DATABASE_POOL_SIZE DATABASE_MAX_IDLE_CONNS
+    MAX_REQUEST_SIZE MAX_CONCURRENT_REQUESTS API_ENV DATABASE_MAX_IDLE_CONNS
     DATABASE_CONN_MAX_LIFETIME OPENAI_API_URL ENABLE_STREAMING ADMIN_UI_PATH ADMIN_UI_LISTEN_ADDR
     ADMIN_UI_API_BASE_URL ADMIN_UI_ENABLED ADMIN_UI_TEMPLATE_DIR AUDIT_ENABLED AUDIT_LOG_FILE AUDIT_CREATE_DIR
     AUDIT_STORE_IN_DB OBSERVABILITY_ENABLED OBSERVABILITY_BUFFER_SIZE OBSERVABILITY_MAX_REQUEST_BODY_BYTES
@@ -99,6 +109,17 @@ _MYSQL_DSN = re.compile(r"([^:@/]*)(?::(.*))?@tcp\(([^)]+)\)/([^?]*)(?:\?.*)?", 
 
 
 @frozen
+class Storage:
+    """Where the database is, and what it is encrypted with."""
+
+    database_url: str = field(repr=False)
+    encryption_key: bytes | None = field(repr=False)
+    old_encryption_keys: tuple[bytes, ...] = field(repr=False)
+    require_encryption: bool
+    pool_size: int
+
+
+@frozen
 class Environment:
     """
     What the environment says, checked.
@@ -108,8 +129,7 @@ class Environment:
     """
 
     management_token: str = field(repr=False)
-    encryption_key: bytes | None = field(repr=False)
-    database_url: str = field(repr=False)
+    storage: Storage
     listen: tuple[str, ...]
     config_path: str
     default_api: str | None
@@ -131,7 +151,7 @@ def read_environment(env: Mapping[str, str], read_secret: Callable[[str], str]) 
     """
     variables = _Variables(env, read_secret)
     token = variables.management_token()
-    key = variables.encryption_key()
+    storage = variables.storage()
     secrets = {name: variables.secret(name) for name in ("REDIS_CACHE_URL", "REDIS_PASSWORD")}
     cache, wrong = read_cache_environment({**env, **secrets})
     for sentence in wrong:
@@ -139,8 +159,7 @@ def read_environment(env: Mapping[str, str], read_secret: Callable[[str], str]) 
         variables.problems.add(name, text)
     environment = Environment(
         management_token=token,
-        encryption_key=key,
-        database_url=variables.database_url(),
+        storage=storage,
         listen=(variables.checked("LISTEN_ADDR", endpoint_description, DEFAULT_LISTEN),),
         config_path=variables.text("API_CONFIG_PATH") or DEFAULT_CONFIG,
         default_api=variables.text("DEFAULT_API_PROVIDER") or None,
@@ -152,10 +171,22 @@ def read_environment(env: Mapping[str, str], read_secret: Callable[[str], str]) 
         log_format=variables.checked("LOG_FORMAT", _one_of(_FORMATS), "json"),
         log_file=variables.text("LOG_FILE") or None,
         cache=cache,
-        warnings=tuple(_warnings(env, token, key)),
+        warnings=tuple(_warnings(env, token, storage.encryption_key)),
     )
     variables.problems.fail()
     return environment
+
+
+def read_storage(env: Mapping[str, str], read_secret: Callable[[str], str]) -> Storage:
+    """
+    The part of L{read_environment} that commands need which open the database themselves.
+
+    @raise ConfigError: with everything that is wrong with it.
+    """
+    variables = _Variables(env, read_secret)
+    storage = variables.storage()
+    variables.problems.fail()
+    return storage
 
 
 class _Variables:
@@ -199,9 +230,23 @@ class _Variables:
             self.problems.add("MANAGEMENT_TOKEN", "expected printable ASCII characters without spaces")
         return token
 
-    def encryption_key(self) -> bytes | None:
-        text = self.secret("ENCRYPTION_KEY")
+    def storage(self) -> Storage:
         required = self.flag("REQUIRE_ENCRYPTION_KEY", False)
+        key, old = self.encryption_key(required), self.old_encryption_keys()
+        if old and key is None and "ENCRYPTION_KEY" not in self.problems.paths:
+            self.problems.add("ENCRYPTION_KEY_OLD", "is set, and ENCRYPTION_KEY is not")
+        pool_size = self.checked("DATABASE_POOL_SIZE", _pool_size, str(DEFAULT_POOL_SIZE))
+        return Storage(self.database_url(), key, old, required, pool_size)
+
+    def old_encryption_keys(self) -> tuple[bytes, ...]:
+        try:
+            return tuple(map(parse_encryption_key, self.secret("ENCRYPTION_KEY_OLD").replace(",", " ").split()))
+        except ValueError as error:
+            self.problems.add("ENCRYPTION_KEY_OLD", str(error))
+            return ()
+
+    def encryption_key(self, required: bool) -> bytes | None:
+        text = self.secret("ENCRYPTION_KEY")
         if not text:
             if required and "ENCRYPTION_KEY" not in self.problems.paths:
                 self.problems.add("ENCRYPTION_KEY", "is required by REQUIRE_ENCRYPTION_KEY")
@@ -286,6 +331,12 @@ def _one_of(names: Mapping[str, str]) -> Callable[[str], str]:
         return names[text.lower()]
 
     return rule
+
+
+def _pool_size(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 1000:
+        raise ValueError(f"expected a number from 1 to 1000, got {text[:40]!r}")
+    return int(text)
 
 
 def _path(text: str) -> str:

@@ -23,16 +23,17 @@ from .changes import note
 from .idempotency import IdempotencyStore
 from .listening import Deaf, Ear
 from .locations import BUSY_TIMEOUT, is_conflict
-from .migrate import migrate, verify_key
+from .migrate import migrate
 from .overdue import Overdue
 from .projects import ProjectStore
-from .secrets import Cipher, KeyRing
+from .sealing import verify_keys
 from .tokens import TokenStore
 from .turns import Complaints, Turn
 from .usage import Usage
 
 if TYPE_CHECKING:
     from .locations import Location
+    from .secrets import KeyRing
     from .threads import Threads
 
 T = TypeVar("T")
@@ -60,12 +61,10 @@ class Database:
     name = "database"
     _log = Logger()
 
-    def __init__(
-        self, clock: Any, location: Location, encryption_key: bytes | None, threads: Callable[[int], Threads]
-    ) -> None:
+    def __init__(self, clock: Any, location: Location, keys: KeyRing, threads: Callable[[int], Threads]) -> None:
         self._location = location
         self._clock = clock
-        self._cipher = None if encryption_key is None else Cipher(encryption_key)
+        self._keys = keys
         self._readers = threads(location.readers)
         self._writers = threads(location.writers) if location.writers else self._readers
         self._running = 0
@@ -77,7 +76,7 @@ class Database:
         self._engine = location.engine(self._overdue)
         self._writing = self._engine.execution_options(llmproxy_writes=True)
         event.listen(self._engine, "before_cursor_execute", self._count)
-        self.projects = ProjectStore(clock, self, KeyRing(self._cipher))
+        self.projects = ProjectStore(clock, self, keys)
         self.tokens = TokenStore(clock, self)
         self.usage = Usage(self)
         self.admins = AdminStore(clock, self)
@@ -217,7 +216,7 @@ class Database:
             self._location.make_file()
             with patient as engine, engine.begin() as connection:
                 migrate(connection)
-                verify_key(connection, self._cipher)
+                verify_keys(connection, self._keys)
         except OSError as error:
             raise ConfigError(f"{label}: cannot open: {error.strerror or error}") from error
         except FAULTS as error:

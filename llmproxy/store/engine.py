@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .threads import PooledThreads, Threads
@@ -19,6 +19,8 @@ def open_database(
     url: str,
     *,
     encryption_key: bytes | None = None,
+    old_encryption_keys: Sequence[bytes] = (),
+    require_encryption: bool = False,
     pool_size: int = POOL_SIZE,
     threads: Callable[[int], Threads] | None = None,
 ) -> Database:
@@ -29,15 +31,19 @@ def open_database(
     @param url: C{sqlite:///relative}, C{sqlite:////absolute}, a path, C{:memory:},
         C{postgresql://…} or C{mysql://…}.
     @param encryption_key: 32 bytes, or C{None} to keep upstream keys in clear.
+    @param old_encryption_keys: those that what is there may be encrypted with.
+    @param require_encryption: upstream keys in clear are not accepted.
     @param threads: makes the given number of threads; C{NoThreads} in tests.
     @raise ConfigError: the URL cannot be understood, its driver is not installed, the key has another length.
     """
     from .database import Database
     from .locations import locate
+    from .secrets import KeyRing
 
     if threads is None:
 
         def threads(size: int) -> Threads:
             return PooledThreads(reactor, size)
 
-    return Database(reactor, locate(url, pool_size), encryption_key, threads)
+    keys = KeyRing.of(encryption_key, old_encryption_keys, required=require_encryption)
+    return Database(reactor, locate(url, pool_size), keys, threads)

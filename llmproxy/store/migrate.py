@@ -10,12 +10,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from sqlalchemy import inspect, select, text
+from sqlalchemy import inspect, text
 from sqlalchemy.engine import Connection
 
 from ..errors import ConfigError
-from .schema import HEAD, settings
-from .secrets import Cipher, Undecipherable
+from .schema import HEAD
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -26,22 +25,21 @@ _LOCK = 0x6C6C6D70
 _LOCK_TIMEOUT = 300
 """Seconds to wait for another process's migration on MySQL; on PostgreSQL as long as it takes."""
 
-_CHECK = "encryption_key_check"
 
-
-def migrate(connection: Connection) -> None:
+def migrate(connection: Connection, to: str = HEAD) -> None:
     """
     Bring the schema to L{HEAD}, in the transaction of C{connection}.
 
+    @param to: an earlier revision, for what is moved from one of those.
     @raise ConfigError: the schema is not one that this program knows.
     """
-    if revision_of(connection) == HEAD:
+    if revision_of(connection) == to:
         return
     _lock(connection)
     try:
         found = revision_of(connection)
-        if found != HEAD:
-            _upgrade(connection, found)
+        if found != to:
+            _upgrade(connection, found, to)
     finally:
         _unlock(connection)
 
@@ -63,18 +61,18 @@ def config() -> Config:
     return made
 
 
-def _upgrade(connection: Connection, found: str | None) -> None:
+def _upgrade(connection: Connection, found: str | None, to: str) -> None:
     from alembic import command
     from alembic.script import ScriptDirectory
 
     using = config()
     known = {script.revision for script in ScriptDirectory.from_config(using).walk_revisions()}
-    if found is not None and found not in known:
-        raise ConfigError(f"its schema (revision {found}) is newer than this program, which knows up to {HEAD}")
+    if {found or to, to} - known:
+        raise ConfigError(f"its schema (revision {found or to}) is newer than this program, which knows up to {HEAD}")
     if found is None and inspect(connection).has_table("projects"):
         raise ConfigError("it has tables of another program, and none that says which revision they are")
     using.attributes["connection"] = connection
-    command.upgrade(using, "head")
+    command.upgrade(using, to)
 
 
 def _lock(connection: Connection) -> None:
@@ -90,25 +88,3 @@ def _lock(connection: Connection) -> None:
 def _unlock(connection: Connection) -> None:
     if connection.dialect.name == "mysql":
         connection.execute(text("SELECT RELEASE_LOCK('llmproxy-migrations')"))
-
-
-def verify_key(connection: Connection, cipher: Cipher | None) -> None:
-    """
-    Make sure that C{cipher} is the one that this database is encrypted with; the first one that comes is noted.
-
-    @raise ConfigError: it is another one, or none where there was one.
-    """
-    noted = connection.scalar(select(settings.c.value).where(settings.c.name == _CHECK))
-    if noted is not None:
-        _compare(cipher, noted)
-    elif cipher is not None:
-        connection.execute(settings.insert().values(name=_CHECK, value=cipher.seal(_CHECK, _CHECK)))
-
-
-def _compare(cipher: Cipher | None, noted: str) -> None:
-    if cipher is None:
-        raise ConfigError("its upstream keys are encrypted, and ENCRYPTION_KEY is not set")
-    try:
-        cipher.open(noted, _CHECK)
-    except Undecipherable:
-        raise ConfigError("ENCRYPTION_KEY is not the key that this database is encrypted with") from None

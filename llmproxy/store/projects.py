@@ -42,7 +42,7 @@ class ProjectStore:
         row = {
             "id": project.id,
             "name": project.name,
-            "api_key": self._keys.seal(project.api_key, _place(project.id)),
+            "api_key": self._keys.seal(project.api_key, place(project.id)),
             "is_active": project.is_active,
             "deactivated_at": project.deactivated_at,
             "created_at": project.created_at,
@@ -91,7 +91,7 @@ class ProjectStore:
         if name is not None:
             changes["name"] = name
         if api_key is not None:
-            changes["api_key"] = self._keys.seal(api_key, _place(project_id))
+            changes["api_key"] = self._keys.seal(api_key, place(project_id))
         if is_active is not None:
             changes |= activity(projects, is_active, now)
 
@@ -108,7 +108,7 @@ class ProjectStore:
 
     def _project(self, row: Any) -> Project:
         try:
-            api_key = self._keys.open(row.api_key, _place(row.id))
+            api_key = self._keys.open(row.api_key, place(row.id))
         except Undecipherable as error:
             self._log.error("the upstream key of project {project}: {reason}", project=row.id, reason=str(error))
             api_key = ""
@@ -155,7 +155,8 @@ def named(column: Any, part: str) -> Any:
     return func.lower(column).contains(part.lower(), autoescape=True)
 
 
-def _place(project_id: str) -> str:
+def place(project_id: str) -> str:
+    """Where a project's upstream key stands: what its ciphertext is bound to."""
     return f"projects/{project_id}/api_key"
 
 

@@ -13,6 +13,7 @@ from llmproxy.config.environment import (
     database_url,
     parse_encryption_key,
     read_environment,
+    read_storage,
 )
 from llmproxy.errors import ConfigError
 
@@ -35,8 +36,8 @@ class EnvironmentTests(SynchronousTestCase):
     def test_defaults(self) -> None:
         """With only the secrets set everything is as in the reference."""
         found = self.read()
-        self.assertEqual((found.management_token, found.encryption_key), (TOKEN, bytes(range(32))))
-        self.assertEqual((found.listen, found.database_url), (("tcp:8080",), "sqlite:///./data/llm-proxy.db"))
+        self.assertEqual((found.management_token, found.storage.encryption_key), (TOKEN, bytes(range(32))))
+        self.assertEqual((found.listen, found.storage.database_url), (("tcp:8080",), "sqlite:///./data/llm-proxy.db"))
         self.assertEqual((found.config_path, found.default_api), ("./config/api_providers.yaml", None))
         self.assertEqual((found.metrics_path, found.request_timeout), ("/metrics", None))
         self.assertEqual((found.log_level, found.log_format, found.log_file), ("info", "json", None))
@@ -55,12 +56,14 @@ class EnvironmentTests(SynchronousTestCase):
             LOG_FORMAT="text",
             LOG_FILE="x.log",
         )
-        self.assertEqual((found.listen, found.database_url), (("tcp6:9000:interface=\\:\\:1",), "sqlite:////var/x.db"))
+        self.assertEqual(
+            (found.listen, found.storage.database_url), (("tcp6:9000:interface=\\:\\:1",), "sqlite:////var/x.db")
+        )
         self.assertEqual((found.config_path, found.default_api), ("a.yaml", "openai"))
         self.assertEqual((found.metrics_path, found.request_timeout), ("/m", 90.0))
         self.assertEqual((found.log_level, found.log_format, found.log_file), ("warn", "console", "x.log"))
         self.assertIsNone(self.read(ENABLE_METRICS="0").metrics_path)
-        self.assertEqual(self.read(DATABASE_PATH=":memory:").database_url, "sqlite://")
+        self.assertEqual(self.read(DATABASE_PATH=":memory:").storage.database_url, "sqlite://")
 
     def test_wrong_values_are_told_all_at_once(self) -> None:
         """Nothing that is not understood becomes a default."""
@@ -95,13 +98,37 @@ class EnvironmentTests(SynchronousTestCase):
         self.assertIn("are stored as they are", self.read(ENCRYPTION_KEY="").warnings[0])
         self.assertIn("is required by", self.problems(ENCRYPTION_KEY="", REQUIRE_ENCRYPTION_KEY="true")[0])
 
+    def test_old_encryption_keys(self) -> None:
+        """Old keys are a list; each is checked as the current one, and they are nothing without it."""
+        other = b64encode(bytes(32)).decode()
+        found = self.read({"/run/old": f"{other}\n{KEY}\n"}, ENCRYPTION_KEY_OLD_FILE="/run/old").storage
+        self.assertEqual(found.old_encryption_keys, (bytes(32), bytes(range(32))))
+        self.assertEqual(self.read(ENCRYPTION_KEY_OLD=f"{other}, {KEY}").storage.old_encryption_keys[0], bytes(32))
+        self.assertEqual(self.read().storage.old_encryption_keys, ())
+        self.assertIn("expected base64", self.problems(ENCRYPTION_KEY_OLD=f"{other},x")[0])
+        self.assertIn("ENCRYPTION_KEY is not", self.problems(ENCRYPTION_KEY_OLD=other, ENCRYPTION_KEY="")[0])
+        self.assertNotIn(other, repr(found))
+
+    def test_pool_size(self) -> None:
+        """How many connections a worker opens is bounded, and a number."""
+        self.assertEqual(self.read().storage.pool_size, 10)
+        self.assertEqual(self.read(DATABASE_POOL_SIZE="25").storage.pool_size, 25)
+        for wrong in ("0", "1001", "-1", "ten"):
+            self.assertIn("expected a number from 1 to 1000", self.problems(DATABASE_POOL_SIZE=wrong)[0])
+
+    def test_storage_alone(self) -> None:
+        """A command that only opens the database needs no management token."""
+        found = read_storage({"DATABASE_PATH": "x.db"}, str)
+        self.assertEqual((found.database_url, found.encryption_key), ("sqlite:///x.db", None))
+        self.assertRaises(ConfigError, read_storage, {"DATABASE_URL": "nothing"}, str)
+
     def test_secrets_in_files(self) -> None:
         """A secret may be what a file holds, named by a second variable or in place of the secret."""
         files = {"/run/token": f"{TOKEN}-of-file\n", "/run/key": KEY}
         found = self.read(
             files, MANAGEMENT_TOKEN="", MANAGEMENT_TOKEN_FILE="/run/token", ENCRYPTION_KEY="file:/run/key"
         )
-        self.assertEqual((found.management_token, found.encryption_key), (f"{TOKEN}-of-file", bytes(range(32))))
+        self.assertEqual((found.management_token, found.storage.encryption_key), (f"{TOKEN}-of-file", bytes(range(32))))
         self.assertIn("which of them is meant", self.problems(files, MANAGEMENT_TOKEN_FILE="/run/token")[0])
         missing = self.problems({}, MANAGEMENT_TOKEN="", MANAGEMENT_TOKEN_FILE="/nowhere")
         self.assertEqual(missing, ["MANAGEMENT_TOKEN: the file '/nowhere' cannot be read: No such file or directory"])
@@ -109,7 +136,7 @@ class EnvironmentTests(SynchronousTestCase):
     def test_databases(self) -> None:
         """DATABASE_URL is a URL, or what Go's MySQL driver takes; it must agree with DB_DRIVER."""
         url = "postgresql://u:p@h/db"
-        self.assertEqual(self.read(DATABASE_URL=url, DB_DRIVER="postgres").database_url, url)
+        self.assertEqual(self.read(DATABASE_URL=url, DB_DRIVER="postgres").storage.database_url, url)
         self.assertEqual(
             database_url("user:p@ss/w@tcp(db:3306)/llm?parseTime=true"),
             ("mysql://user:p%40ss%2Fw@db:3306/llm", "mysql"),

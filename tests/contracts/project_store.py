@@ -50,7 +50,7 @@ class ProjectStoreContract:
         """What was stored is what is found, the key too; at rest the key is encrypted."""
         self.done(self.projects.create(project()))
         assert self.done(self.projects.get("p1")) == project()
-        assert self.stored("p1").startswith("enc:v1:")
+        assert self.stored("p1").startswith("enc:v2:")
         assert SECRET not in self.stored("p1")
 
     def test_equal_keys_look_different(self) -> None:
@@ -77,7 +77,7 @@ class ProjectStoreContract:
         self.write("p1", "plain-key")
         assert self.done(self.projects.get("p1")).api_key == "plain-key"
         self.done(self.projects.update("p1", api_key="plain-key"))
-        assert self.stored("p1").startswith("enc:v1:")
+        assert self.stored("p1").startswith("enc:v2:")
 
     def test_names_are_unique(self) -> None:
         """A name is taken once, by creation or change; case makes a difference."""

@@ -6,15 +6,17 @@ import os
 from typing import Any
 
 from sqlalchemy import text
-from twisted.internet.defer import Deferred
+from sqlalchemy.exc import OperationalError
+from twisted.internet.defer import Deferred, execute
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from llmproxy.errors import ConfigError, Unavailable
 from llmproxy.interfaces import IHealthCheck
-from llmproxy.store.database import Database
+from llmproxy.store.database import ATTEMPTS, MAX_WAITING, Database
 from llmproxy.store.engine import open_database
-from llmproxy.store.locations import locate
+from llmproxy.store.locations import BUSY_TIMEOUT, locate
+from llmproxy.store.secrets import KeyRing
 from llmproxy.store.threads import NoThreads
 
 from .databases import KEY, clock_at, opened, project
@@ -38,7 +40,7 @@ class HeldThreads:
 
     def release(self) -> None:
         answer, call = self.calls.pop(0)
-        answer.callback(call())
+        execute(call).chainDeferred(answer)
 
     def stop(self) -> None:
         assert not self.calls
@@ -99,6 +101,38 @@ class TransactionTests(SynchronousTestCase):
         self.assertNotIn(repr(KEY)[2:-1], repr(vars(self.database)))
 
 
+class ConflictTests(SynchronousTestCase):
+    """A transaction that the database undid in favour of another one."""
+
+    class Deadlock(Exception):
+        sqlstate = "40P01"
+
+    def setUp(self) -> None:
+        self.database = opened(self)
+        self.attempts = 0
+
+    def lose(self, times: int) -> Any:
+        def call(connection: Any) -> str:
+            self.attempts += 1
+            connection.execute(text("INSERT INTO settings VALUES (:name, 'x')"), {"name": f"a{self.attempts}"})
+            if self.attempts <= times:
+                raise OperationalError("", {}, self.Deadlock())
+            return "done"
+
+        return self.database.run(call)
+
+    def test_repeated(self) -> None:
+        """It is done again, from its beginning; what it did before has not happened."""
+        self.assertEqual(self.successResultOf(self.lose(2)), "done")
+        names = self.database.read(lambda c: list(c.scalars(text("SELECT name FROM settings WHERE value = 'x'"))))
+        self.assertEqual(self.successResultOf(names), ["a3"])
+
+    def test_not_for_ever(self) -> None:
+        """Who always loses is told."""
+        self.failureResultOf(self.lose(100), Unavailable)
+        self.assertEqual(self.attempts, ATTEMPTS)
+
+
 class StartTests(SynchronousTestCase):
     def refused(self, path: str) -> str:
         database = open_database(clock_at(), path, encryption_key=KEY, threads=NoThreads)
@@ -146,7 +180,8 @@ class CloseTests(SynchronousTestCase):
             self.threads.append(HeldThreads(size))
             return self.threads[-1]
 
-        self.database = Database(clock_at(), locate(self.mktemp(), 1), None, made)
+        self.clock = clock_at()
+        self.database = Database(self.clock, locate(self.mktemp(), 1), KeyRing(None), made)
         starting = self.database.start()
         self.readers, self.writers = self.threads
         self.writers.release()
@@ -163,6 +198,24 @@ class CloseTests(SynchronousTestCase):
         self.writers.release()
         self.successResultOf(closing)
         self.assertEqual([each.log for each in self.threads], [["start", "stop"]] * 2)
+
+    def test_too_many(self) -> None:
+        """What waits is bounded: one call more is refused at once, and those before it are not."""
+        waiting = [self.database.projects.list() for _ in range(MAX_WAITING)]
+        self.failureResultOf(self.database.projects.list(), Unavailable)
+        while self.readers.calls:
+            self.readers.release()
+        self.assertEqual({len(self.successResultOf(each)) for each in waiting}, {0})
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_too_slow(self) -> None:
+        """A call that gets no thread is given up, and not done later."""
+        before = self.database.statements
+        listing = self.database.projects.list()
+        self.clock.advance(BUSY_TIMEOUT)
+        self.failureResultOf(listing, Unavailable)
+        self.readers.release()
+        self.assertEqual(self.database.statements, before)
 
     def test_cancelled(self) -> None:
         """Who stops waiting for an answer does not make the database think that the work is over."""

@@ -12,6 +12,10 @@ HEAD_LIMIT = 65536
 """A head, or a line of a chunked body, that is longer is no answer."""
 
 
+_SIZES = {b"%x" % size: size + 2 for size in range(1, 4096)}
+"""What follows the line of a small chunk, its own line end included."""
+
+
 class Malformed(ValueError):
     """The bytes are no HTTP/1.1 response."""
 
@@ -21,6 +25,7 @@ class Head(NamedTuple):
     @ivar length: of the body in bytes; C{None} if chunked or until the connection closes.
     @ivar close: whether the connection ends with this response.
     @ivar size: bytes that the head took, its empty line included.
+    @ivar hit: a cache on the way answered, by C{X-PROXY-CACHE} or by C{Cache-Status} (RFC 9211).
     """
 
     status: int
@@ -28,6 +33,7 @@ class Head(NamedTuple):
     chunked: bool
     close: bool
     size: int
+    hit: bool = False
 
 
 def _value_of(head: bytes, name: bytes) -> bytes | None:
@@ -56,16 +62,24 @@ def parse_head(data: bytes) -> Head | None:
     status = int(head[9:12])
     connection = _value_of(head, b"connection") or b""
     close = b"close" in connection or (head[7:8] == b"0" and b"keep-alive" not in connection)
+    hit = _is_hit(head)
     if status in (204, 304) or status < 200:
-        return Head(status, 0, False, close, end + 4)
+        return Head(status, 0, False, close, end + 4, hit)
     if b"chunked" in (_value_of(head, b"transfer-encoding") or b""):
-        return Head(status, None, True, close, end + 4)
+        return Head(status, None, True, close, end + 4, hit)
     length = _value_of(head, b"content-length")
     if length is None:
-        return Head(status, None, False, True, end + 4)
+        return Head(status, None, False, True, end + 4, hit)
     if not length.isdigit():
         raise Malformed("no length")
-    return Head(status, int(length), False, close, end + 4)
+    return Head(status, int(length), False, close, end + 4, hit)
+
+
+def _is_hit(head: bytes) -> bool:
+    if _value_of(head, b"x-proxy-cache") in (b"hit", b"conditional-hit"):
+        return True
+    parameters = (_value_of(head, b"cache-status") or b"").replace(b" ", b"").split(b";")
+    return b"hit" in parameters
 
 
 class Chunks:
@@ -94,6 +108,11 @@ class Chunks:
         if self._buffer:
             data = self._buffer + data
             self._buffer = b""
+        elif not self._left and not self._trailers and data.endswith(b"\n\n\r\n"):
+            # An event alone in its chunk, which is nearly all that a stream brings.
+            line, _, rest = data.partition(b"\r\n")
+            if line in _SIZES and len(rest) == _SIZES[line]:
+                return rest[:-2]
         content: list[bytes] = []
         at = 0
         while not self.done:

@@ -34,8 +34,9 @@ def share(spec: LoadSpec, processes: int) -> list[LoadSpec]:
         connections = spec.connections // processes + (index < spec.connections % processes)
         rate = spec.rate * connections / spec.connections
         phase = index / spec.rate if spec.rate else 0.0
+        requests = spec.requests // processes + (index < spec.requests % processes)
         pids = spec.pids if index == 0 else ()
-        parts.append(evolve(spec, connections=connections, rate=rate, phase=phase, pids=pids))
+        parts.append(evolve(spec, connections=connections, requests=requests, rate=rate, phase=phase, pids=pids))
     return parts
 
 
@@ -45,8 +46,13 @@ class LoadProcess:
     def __init__(self, spec: LoadSpec) -> None:
         self.done = 0
         self.result: Result | None = None
+        # A Ctrl-C is this process's to answer, with the figures so far.
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "llmproxy.bench.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-m", "llmproxy.bench.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
         )
         self._say(json.dumps(spec.to_json()))
 
@@ -142,7 +148,9 @@ def fast_upstream(port: int = 0, events: int = 100, interval: float = 50.0) -> I
     @raise LoadFailed: the port is taken.
     """
     arguments = [sys.executable, "-m", "llmproxy.bench.upstream", str(port), str(events), str(interval)]
-    process = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603
+    process = subprocess.Popen(  # noqa: S603
+        arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
     assert process.stdin is not None and process.stdout is not None
     try:
         line = process.stdout.readline()
@@ -169,7 +177,7 @@ def probe(target: Target, request: bytes, timeout: float = CONNECT_TIMEOUT) -> t
             sock.sendall(request)
             return _answer(sock, time.monotonic() + timeout)
     except (OSError, ValueError) as failure:
-        raise LoadFailed(f"{target.name} ({target.url}): {failure}") from failure
+        raise LoadFailed(f"{target.name} ({target.shown}): {failure}") from failure
 
 
 def _answer(sock: socket.socket, deadline: float) -> tuple[int, bytes]:

@@ -29,6 +29,11 @@ class Trial:
         return self.sound and self.p99 <= bound
 
 
+def trial_of(rate: float, p99: int, per_second: float, errors: int) -> Trial:
+    """What a run at this rate says."""
+    return Trial(rate, p99, errors == 0 and per_second >= KEPT_UP * rate)
+
+
 def held(trials: Sequence[Trial], bound: int) -> float:
     """The highest rate that held the bound below the lowest that did not; 0 if none did."""
     limit = failed(trials, bound)

@@ -22,11 +22,12 @@ class Slot:
 
     @ivar started: when its request was sent or was due, in nanoseconds; 0 while it has none.
     @ivar freed: of an open loop, when it became free for a next one.
+    @ivar events: how many its stream brought.
     @ivar response: what came of the answer, if not all came at once.
     @ivar unsent: what the socket did not take of the request.
     """
 
-    __slots__ = ("content", "freed", "recv", "response", "send", "sock", "started", "unsent")
+    __slots__ = ("content", "events", "freed", "recv", "response", "send", "sock", "started", "unsent")
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
@@ -34,6 +35,7 @@ class Slot:
         self.send: Callable[[bytes], int] = sock.send
         self.started = 0
         self.freed = 0
+        self.events = 0
         self.response: Response | None = None
         self.content = b""
         self.unsent = b""
@@ -67,8 +69,9 @@ class Slots:
     @ivar lost: how many could not be opened, and are to be tried again.
     """
 
-    def __init__(self, spec: LoadSpec) -> None:
+    def __init__(self, spec: LoadSpec, connect: Callable[[LoadSpec], socket.socket] = connect) -> None:
         self._spec = spec
+        self._connect = connect
         # Before any socket, so that its number stays small enough for select().
         self.poller = select.epoll()
         self.live: dict[int, Slot] = {}
@@ -77,7 +80,7 @@ class Slots:
     def open(self) -> Slot | None:
         """One more connection, or C{None}, and it counts as lost."""
         try:
-            slot = Slot(connect(self._spec))
+            slot = Slot(self._connect(self._spec))
         except OSError:
             self.lost += 1
             return None

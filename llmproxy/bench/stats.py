@@ -70,7 +70,7 @@ def cpu_per_request(result: Result) -> float:
 
 
 def cpu_per_event(result: Result) -> float:
-    return result.cpu / result.delay.count * 1e6 if result.delay.count else 0.0
+    return result.cpu / result.events * 1e6 if result.events else 0.0
 
 
 def tool_share(result: Result) -> float:
@@ -79,7 +79,7 @@ def tool_share(result: Result) -> float:
 
 
 def events_per_second(result: Result) -> float:
-    return result.delay.count / result.seconds if result.seconds else 0.0
+    return result.events / result.seconds if result.seconds else 0.0
 
 
 def load_figures(results: Sequence[Result], watched: bool) -> dict[str, Any]:
@@ -91,6 +91,7 @@ def load_figures(results: Sequence[Result], watched: bool) -> dict[str, Any]:
         "curve_ms": curve(merged([result.latency for result in results])),
         "completed": sum(result.completed for result in results),
         "unfinished": sum(result.unfinished for result in results),
+        "cache_hits": sum(result.hits for result in results),
         "reconnects": sum(result.reconnects for result in results),
         "tool_share": rounds_of(results, tool_share),
         "errors": errors_of(results),
@@ -138,12 +139,16 @@ def memory(results: Sequence[Result]) -> dict[str, float]:
 
 
 def added(direct: Sequence[Result], proxied: Sequence[Result], figure: Callable[[Result], float]) -> dict[str, float]:
-    """What going through a proxy adds, round by round, so that a slow minute of the machine falls out."""
-    pairs = zip(direct, proxied, strict=True)
-    return asdict(spread([figure(through) - figure(beside) for beside, through in pairs]))
+    """
+    What going through a proxy adds, round by round, so that a slow minute of the machine falls out.
+
+    A round that was interrupted has one side only, and is left out.
+    """
+    pairs = zip(direct, proxied, strict=False)
+    return asdict(spread([figure(through) - figure(beside) for beside, through in pairs] or [0.0]))
 
 
 def ratio(some: Sequence[Result], others: Sequence[Result]) -> dict[str, float]:
     """Requests a second of one target over another's, round by round."""
-    pairs = [(one.per_second, other.per_second) for one, other in zip(some, others, strict=True)]
+    pairs = [(one.per_second, other.per_second) for one, other in zip(some, others, strict=False)]
     return asdict(spread([one / other for one, other in pairs if other] or [0.0]))

@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 import select
 import time
+from typing import Any
 
 from .framing import Response
 from .histogram import Histogram
-from .load import DRAIN, SECOND, SWEEP, Load, Progress, clock
+from .load import SECOND, SWEEP, Load
 from .slots import Slot
-from .values import LoadSpec
 
 STAMP = re.compile(rb'"sent_ns":"(\d{20})"')
 """When the upstream made an event: C{CLOCK_MONOTONIC}, which all processes of a machine share."""
+
+PATIENCE = 0.5
+"""Seconds to wait for anything to arrive before the time is looked at again."""
 
 SETTLE = 0.3
 """Seconds from the end of all streams to reading what memory is left in use."""
@@ -21,41 +24,44 @@ SETTLE = 0.3
 
 class Streams(Load):
     """
-    Each connection asks once and reads to the end of its stream.
+    Each connection asks once and reads to the end of its stream; asks again if streams of any length are taken.
 
     The measured window opens when all are asked for; events before and after it are counted
     for completeness, but not in the figures.
     """
 
-    def __init__(self, spec: LoadSpec, progress: Progress) -> None:
-        super().__init__(spec, progress)
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
         self._waiting: list[Slot] = []
-        self._gap = spec.ramp * SECOND / spec.connections
+        self._gap = self.spec.ramp * SECOND / self.spec.connections
         self._due = 0.0
         self._asked = 0
         self._events = 0
         self._now_open = 0
         self._held = 0
+        self._ending = False
         self._first = Histogram()
+        self.settle = SETTLE
 
     def begin(self, now: int) -> None:
         self._waiting = list(self._slots.live.values())[::-1]
         self._due = now + self.spec.phase * SECOND
 
     def until(self, end: int) -> None:
-        sweep = clock() + SWEEP
+        now = self.clock()
+        sweep = now + SWEEP
         while True:
-            now = clock()
-            if now >= end:
-                return
-            if now >= sweep:
-                sweep = now + SWEEP
-                self._progress(self.result.delay.count)
             while self._waiting and self._due <= now:
                 self._ask(self._waiting.pop(), now)
                 self._due += self._gap
             self._wait(min(end, sweep))
             self._turn()
+            now = self.clock()
+            if now >= end:
+                return
+            if now >= sweep:
+                sweep = now + SWEEP
+                self._progress(self.result.events)
 
     def _ask(self, slot: Slot, now: int) -> None:
         slot.started = now
@@ -68,7 +74,7 @@ class Streams(Load):
     def _wait(self, end: int) -> None:
         if self._waiting:
             end = min(end, int(self._due))
-        wait = end - clock()
+        wait = end - self.clock()
         if wait > 0:
             select.select((self._slots.poller,), (), (), wait / SECOND)
 
@@ -80,7 +86,7 @@ class Streams(Load):
                 continue
             data = self._read(slot, event)
             if data is not None:
-                self._arrived(slot, data, clock())
+                self._arrived(slot, data, self.clock())
 
     def _arrived(self, slot: Slot, data: bytes, now: int) -> None:
         response = slot.response
@@ -116,31 +122,48 @@ class Streams(Load):
         record = self.result.delay.record
         for stamp in stamps:
             record(now - int(stamp))
-        if stamps and not slot.freed:
+        # Only our own upstream stamps its events; of others every one counts, the last that says nothing too.
+        count = len(stamps) if self.spec.events else text.count(b"\n\n", 0, end)
+        if count and not slot.events:
             self._first.record(now - slot.started)
-        slot.freed += len(stamps)
+        slot.events += count
+        self.result.events += count
         self._events += len(stamps)
 
     def _end(self, slot: Slot, error: str | None) -> None:
         if error is not None:
             self.result.fail(error)
-        elif slot.freed < self.spec.events:
+        elif slot.events < max(1, self.spec.events):
             self.result.fail("short")
         self._now_open -= slot.response is not None
         self._slots.close(slot)
+        if not self.spec.events and not self._ending:
+            self._again()
+
+    def _again(self) -> None:
+        fresh = self._slots.open()
+        if fresh is None:
+            self.result.fail("connect")
+        else:
+            self._ask(fresh, self.clock())
 
     def finish(self, now: int) -> None:
-        """Read all streams to their ends, without counting delays any more; then let go of them."""
+        """Read all streams to the ends that are expected, without counting any more; then let go of them."""
         result = self.result
         result.held = self._held
-        measured, result.delay = result.delay, Histogram()
-        end = clock() + int(self.spec.timeout * SECOND)
-        while self._now_open and clock() < end:
-            select.select((self._slots.poller,), (), (), DRAIN / SECOND)
+        self._ending = True
+        measured, events, result.delay = result.delay, result.events, Histogram()
+        if self.spec.events:
+            self._read_to_the_end()
+        self._slots.close_all()
+        result.delay, result.events, result.latency = measured, events, self._first
+        result.lost = max(0, self._asked * self.spec.events - self._events)
+        time.sleep(self.settle)
+
+    def _read_to_the_end(self) -> None:
+        end = self.clock() + int(self.spec.timeout * SECOND)
+        while self._now_open and self.clock() < end:
+            select.select((self._slots.poller,), (), (), PATIENCE)
             self._turn()
         if self._now_open:
-            result.errors["unfinished"] = self._now_open
-        self._slots.close_all()
-        result.delay, result.latency = measured, self._first
-        result.lost = max(0, self._asked * self.spec.events - self._events)
-        time.sleep(SETTLE)
+            self.result.errors["unfinished"] = self._now_open

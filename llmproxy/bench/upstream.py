@@ -108,10 +108,14 @@ class Upstream:
                 sock, _address = self._listener.accept()
             except OSError:
                 return
-            sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._live[sock.fileno()] = Connection(sock)
-            self._poller.register(sock.fileno(), select.EPOLLIN)
+            self.adopt(sock)
+
+    def adopt(self, sock: socket.socket) -> None:
+        """Serve this connection too."""
+        sock.setblocking(False)
+        self._live[sock.fileno()] = Connection(sock)
+        self._poller.register(sock.fileno(), select.EPOLLIN)
 
     def _attend(self, connection: Connection, what: int) -> None:
         if what & select.EPOLLOUT:

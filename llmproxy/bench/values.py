@@ -10,9 +10,14 @@ from attrs import asdict, define, evolve, field, frozen
 
 from .histogram import Histogram
 
-Mode = Literal["closed", "open", "sse"]
+Mode = Literal["closed", "counted", "open", "sse"]
 
 Fields = tuple[tuple[str, str], ...]
+
+
+def without_query(url: str) -> str:
+    """A URL to show: its query may hold a key."""
+    return url.partition("?")[0]
 
 
 @frozen
@@ -20,14 +25,21 @@ class Target:
     """
     Something to measure.
 
-    @ivar fields: header fields sent besides C{Host}, C{Content-Type} and C{Content-Length}; may hold a token.
+    @ivar fields: header fields sent besides C{Host}, C{User-Agent}, C{Content-Type} and C{Content-Length}; may hold a
+        token.
     @ivar pids: its processes, whose time and memory are counted, children included; may be empty.
     """
 
     name: str
-    url: str
+    url: str = field(repr=without_query)
     fields: Fields = field(default=(), repr=False)
     pids: tuple[int, ...] = ()
+    method: str = "POST"
+
+    @property
+    def shown(self) -> str:
+        """For reports and errors."""
+        return without_query(self.url)
 
     @property
     def tls(self) -> bool:
@@ -45,12 +57,12 @@ class Target:
         """The same with one more query component."""
         return evolve(self, url=f"{self.url}{'&' if urlsplit(self.url).query else '?'}{query}")
 
-    def request(self, body: bytes, method: str = "POST") -> bytes:
+    def request(self, body: bytes) -> bytes:
         """The bytes of one request, as every connection sends them again and again."""
         parts = urlsplit(self.url)
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        lines = [f"{method} {path} HTTP/1.1", f"Host: {parts.netloc.rpartition('@')[2]}"]
-        if body or method == "POST":
+        lines = [f"{self.method} {path} HTTP/1.1", f"Host: {parts.netloc}", "User-Agent: llmproxy-benchmark"]
+        if body or self.method == "POST":
             lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
         lines += [f"{name}: {value}" for name, value in self.fields]
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + body
@@ -62,10 +74,12 @@ class LoadSpec:
     One run of one load process; times in seconds.
 
     @ivar request: the bytes to send, read as Latin-1. They may hold a token.
+    @ivar requests: of a counted loop, which asks no more of them; its C{duration} is the longest it may take.
+    @ivar cache: count the answers that come from a cache.
     @ivar rate: requests a second of an open loop.
     @ivar phase: how long after the common start the first of them is due, so that processes interleave.
-    @ivar ramp: in how long the streams are opened.
-    @ivar events: what each stream must bring.
+    @ivar ramp: in how long the streams are opened; a part of the C{warmup}.
+    @ivar events: what each stream must bring; 0 takes any number, and asks again when a stream has ended.
     @ivar length: of the content of a right answer; C{None} takes any.
     @ivar body: that content, read as Latin-1, if it is to be compared too.
     @ivar pids: whose processor time and memory to read as the measured window begins and ends.
@@ -77,6 +91,8 @@ class LoadSpec:
     request: str = field(repr=False)
     tls: bool = False
     connections: int = 64
+    requests: int = 0
+    cache: bool = False
     rate: float = 0.0
     phase: float = 0.0
     ramp: float = 1.0
@@ -113,7 +129,9 @@ class Result:
     @ivar cpu: seconds of processor time that the watched processes used.
     @ivar tool_cpu: the same of the busiest load process; close to C{seconds}, it was the limit.
     @ivar memory: bytes of the watched processes: before, at its highest, and after.
+    @ivar hits: answers that came from a cache.
     @ivar held: the most streams open at once.
+    @ivar events: of streams, those that came in the measured window.
     @ivar lost: events of streams that did not come.
     """
 
@@ -127,7 +145,9 @@ class Result:
     cpu: float = 0.0
     tool_cpu: float = 0.0
     memory: tuple[int, int, int] = (0, 0, 0)
+    hits: int = 0
     held: int = 0
+    events: int = 0
     lost: int = 0
 
     @property
@@ -152,7 +172,7 @@ class Result:
             mine.add(theirs)
         for kind, count in other.errors.items():
             self.errors[kind] = self.errors.get(kind, 0) + count
-        for name in ("unfinished", "reconnects", "held", "lost"):
+        for name in ("unfinished", "reconnects", "hits", "held", "events", "lost"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.seconds = max(self.seconds, other.seconds)
         self.cpu = max(self.cpu, other.cpu)

@@ -12,12 +12,19 @@ import sys
 from collections.abc import Callable
 from typing import IO, Any
 
-from .load import ClosedLoop, Loop, OpenLoop, Progress, measure
+from .closed import ClosedLoop, CountedLoop
+from .load import Loop, Progress, measure
+from .open import OpenLoop
 from .proc import allow_descriptors, resident, sharpen_timers
 from .streams import Streams
 from .values import LoadSpec
 
-LOOPS: dict[str, Callable[[LoadSpec, Progress], Loop]] = {"closed": ClosedLoop, "open": OpenLoop, "sse": Streams}
+LOOPS: dict[str, Callable[[LoadSpec, Progress], Loop]] = {
+    "closed": ClosedLoop,
+    "counted": CountedLoop,
+    "open": OpenLoop,
+    "sse": Streams,
+}
 
 
 def serve(commands: IO[str], answers: IO[str]) -> None:

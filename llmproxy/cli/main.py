@@ -9,6 +9,7 @@ import click
 from .. import __version__
 
 COMMANDS = {
+    "benchmark": "Measure a gateway beside what is behind it.",
     "check": "Validate a configuration without starting.",
     "completion": "Print what makes a shell complete commands.",
     "db": "The database: upgrade, current, backup, restore, copy.",

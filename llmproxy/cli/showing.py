@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -95,8 +96,9 @@ def moment(text: str | None) -> str:
     if not text:
         return "-"
     try:
-        when = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    except ValueError:
+        # Python 3.10's fromisoformat takes fractions of three or six digits only; Go writes up to nine.
+        when = msgspec.convert(text, datetime)
+    except msgspec.ValidationError:
         return printable(text)
     return when.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M:%SZ")
 

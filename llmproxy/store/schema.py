@@ -15,7 +15,7 @@ from sqlalchemy.types import TypeDecorator
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
 
-HEAD = "0003"
+HEAD = "0004"
 """
 The revision that this program needs.
 
@@ -144,4 +144,20 @@ audit_events = Table(
     Column("reason", Text),
     Column("token_id", String(64)),
     Column("metadata", Text),
+    Column("chain", String(64)),
+    Column("seq", BigInteger),
+    Column("prev", String(64)),
+    Column("hash", String(64)),
 )
+
+audit_chains = Table(
+    "audit_chains",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("records", BigInteger, nullable=False),
+    Column("head", String(64), nullable=False),
+    Column("started_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+)
+"""How far each chain of audit records has come, those of files too."""

@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.store.database import Database
 
 from ..contracts.admin_store import AdminStoreContract, IdempotencyStoreContract
+from ..contracts.audit import AuditContract
 from ..contracts.project_store import ProjectStoreContract
 from ..contracts.token_store import TokenStoreContract
 from ..contracts.usage import UsageContract
@@ -70,4 +71,12 @@ class PostgresqlIdempotencyStoreTests(_Postgresql, IdempotencyStoreContract, Syn
 
 
 class MysqlIdempotencyStoreTests(_Mysql, IdempotencyStoreContract, SynchronousTestCase):
+    """MariaDB."""
+
+
+class PostgresqlAuditTests(_Postgresql, AuditContract, SynchronousTestCase):
+    """PostgreSQL."""
+
+
+class MysqlAuditTests(_Mysql, AuditContract, SynchronousTestCase):
     """MariaDB."""

@@ -1,0 +1,1 @@
+"""The audit trail as values: records, how they are chained, and how a chain is verified."""

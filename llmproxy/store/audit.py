@@ -1,0 +1,153 @@
+"""
+Audit records in the database: a chain for each process, so that none waits for another's.
+
+How far a chain has come stands in C{audit_chains}, written with its records. A chain begins with a record that
+names the heads of those that were there before: one that is taken out whole is missed by a later one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+from twisted.internet.defer import succeed
+from zope.interface import implementer
+
+from ..core.audit.chain import Anchor, Chain
+from ..core.audit.encoding import encode
+from ..errors import Unavailable
+from ..interfaces import IAuditSink
+from .schema import audit_chains, audit_events
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+    from twisted.internet.defer import Deferred
+
+    from ..core.audit.chain import Linked
+    from ..core.audit.record import AuditRecord
+    from .database import Database
+
+MENTIONED = 16
+"""Heads of other chains that a chain begins with: the latest."""
+
+SQL, FILE = "sql", "file"
+"""What C{audit_chains.kind} may be."""
+
+
+@implementer(IAuditSink)
+class AuditTable:
+    """
+    @param opening: makes the first record of a chain, with the heads of others, by their chain.
+    """
+
+    name = "sql"
+
+    def __init__(
+        self,
+        clock: Any,
+        database: Database,
+        opening: Callable[[dict[str, list[Any]]], AuditRecord],
+        make_id: Callable[[], str] = lambda: uuid4().hex,
+    ) -> None:
+        self._seconds = clock.seconds
+        self._database = database
+        self._make_opening = opening
+        self._opening: AuditRecord | None = None
+        self._chain = Chain(make_id())
+
+    def write(self, records: Sequence[AuditRecord]) -> Deferred[None]:
+        now = self._seconds()
+        return self._database.run(lambda connection: self._write(connection, records, now)).addCallback(self._kept)
+
+    def close(self) -> Deferred[None]:
+        return succeed(None)
+
+    def _write(self, connection: Connection, records: Sequence[AuditRecord], now: float) -> Linked:
+        chain = self._chain
+        if not chain.count:
+            records = [self._first(connection), *records]
+        links = chain.linked(records)
+        there = _count(connection, chain.id)
+        # An earlier attempt may have been kept although the answer was lost.
+        rows = [row_of(link) for link in links if link.seq > there]
+        if rows:
+            connection.execute(audit_events.insert(), rows)
+            _anchor(connection, Anchor(chain.id, links[-1].seq, links[-1].hash), SQL, now)
+        return links[-1]
+
+    def _kept(self, last: Linked) -> None:
+        self._chain.moved(last)
+
+    def _first(self, connection: Connection) -> AuditRecord:
+        """Made once: it is the same in every attempt to write it."""
+        if self._opening is None:
+            query = select(audit_chains).order_by(audit_chains.c.updated_at.desc(), audit_chains.c.id).limit(MENTIONED)
+            heads = {row.id: [row.records, row.head] for row in connection.execute(query)}
+            self._opening = self._make_opening(heads)
+        return self._opening
+
+
+class AuditAnchors:
+    """How far the chains of files have come, kept where the files are not."""
+
+    def __init__(self, clock: Any, database: Database) -> None:
+        self._seconds = clock.seconds
+        self._database = database
+
+    def note(self, anchor: Anchor) -> Deferred[None]:
+        """It only ever goes forward: several processes write one file."""
+        now = self._seconds()
+        noting = self._database.run(lambda connection: _anchor(connection, anchor, FILE, now))
+        return noting.addErrback(_raced)
+
+
+def _raced(reason: Any) -> None:
+    # Two processes noted the first records of one chain at once: the next note is in order.
+    reason.trap(IntegrityError)
+    raise Unavailable("another process notes it") from None
+
+
+def _anchor(connection: Connection, anchor: Anchor, kind: str, now: float) -> None:
+    values = {"records": anchor.count, "head": anchor.head, "updated_at": now}
+    mine = audit_chains.c.id == anchor.chain
+    moved = connection.execute(
+        audit_chains.update().where(mine, audit_chains.c.records < anchor.count).values(values)
+    ).rowcount
+    if not moved and connection.scalar(select(audit_chains.c.id).where(mine)) is None:
+        new = {"id": anchor.chain, "kind": kind, "started_at": now}
+        connection.execute(audit_chains.insert().values(new | values))
+
+
+def _count(connection: Connection, chain: str) -> int:
+    found: int | None = connection.scalar(select(func.max(audit_events.c.seq)).where(audit_events.c.chain == chain))
+    return found or 0
+
+
+def row_of(link: Linked) -> dict[str, Any]:
+    record = link.record
+    names = (
+        "id",
+        "action",
+        "actor",
+        "outcome",
+        "project_id",
+        "request_id",
+        "correlation_id",
+        "client_ip",
+        "method",
+        "path",
+        "user_agent",
+        "reason",
+        "token_id",
+    )
+    return {name: getattr(record, name) or None for name in names} | {
+        "timestamp": record.timestamp / 1_000_000,
+        "metadata": encode(dict(record.details)).decode("ascii") if record.details else None,
+        "chain": link.chain,
+        "seq": link.seq,
+        "prev": link.prev,
+        "hash": link.hash,
+    }

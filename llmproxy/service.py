@@ -15,11 +15,12 @@ from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred, DeferredList, gatherResults, inlineCallbacks, succeed
 from twisted.logger import Logger
 
+from .auditing import Auditing
 from .cache.choose import choose_store
 from .cache.stats import CacheStatsAggregator, CacheStatsAggregatorConfig
 from .chain import Middleware, chain
 from .core.caching.environment import CacheOptions
-from .errors import Draining, Unavailable
+from .errors import Draining, ProxyError, Unavailable
 from .message import Record
 from .middleware.account import Account
 from .middleware.authenticate import Authenticate
@@ -31,6 +32,7 @@ from .middleware.deadline import Deadlines
 from .middleware.debug import DebugFields
 from .middleware.explain import Explain
 from .middleware.limit import Limit
+from .middleware.noterefusal import NoteRefusal
 from .middleware.restrict import Restrict
 from .middleware.route import RouteRequest
 from .sinks.accesslog import AccessLog, LogFile
@@ -59,9 +61,11 @@ if TYPE_CHECKING:
     from twisted.web.resource import IResource
 
     from .config import APIConfig
+    from .core.audit.settings import AuditOptions
     from .core.routing import RoutingTable
     from .interfaces import IQuota, Responder
     from .message import Api, ApiRequest, ApiResponse
+    from .web.operations import Routes
 
 
 REDIS = {
@@ -114,6 +118,7 @@ class TransparentProxy(Service):
         drain_seconds: float = 30.0,
         resolution: float = 0.1,
         cache: CacheOptions | None = None,
+        audit: AuditOptions | None = None,
     ) -> None:
         self._reactor = reactor
         self._config = config
@@ -151,6 +156,7 @@ class TransparentProxy(Service):
         self.account = Account(reactor, self.publisher.publish)
         self.clients = {api.name: self._client(api) for api in config.compiled()}
         self.cache = self._cache(cache)
+        self.auditing = None if audit is None else Auditing(reactor, self.database, audit, [management_token])
         self._respond = self._chain()
         self._show_gauges()
 
@@ -212,7 +218,8 @@ class TransparentProxy(Service):
         self._refusals.flush()
         if self._changes is not None:
             self._changes.stop()
-        for closing in (self._stop_store, self.hits.stop, self.quota.stop, self._close_clients, self.database.close):
+        stores = (self._stop_store, self.hits.stop, self.quota.stop, self._stop_auditing)
+        for closing in (*stores, self._close_clients, self.database.close):
             try:
                 yield closing()
             except Exception:
@@ -236,6 +243,9 @@ class TransparentProxy(Service):
     def _stop_store(self) -> Deferred[None]:
         return succeed(None) if self.cache is None else self.cache.store.stop()
 
+    def _stop_auditing(self) -> Deferred[None]:
+        return succeed(None) if self.auditing is None else Deferred.fromCoroutine(self.auditing.stop())
+
     def _close_clients(self) -> Deferred[Any]:
         return DeferredList([client.close() for client in self.clients.values()])
 
@@ -251,6 +261,8 @@ class TransparentProxy(Service):
     def _opened(self, result: object) -> None:
         self.quota.start()
         self.hits.start()
+        if self.auditing is not None:
+            self.auditing.start()
         self.started.callback(None)
 
     def _client(self, api: Api) -> PooledClient:
@@ -276,6 +288,7 @@ class TransparentProxy(Service):
             breaker=self.breaker,
             wheel=self.wheel,
             cache=self.cache,
+            refused=None if self.auditing is None else NoteRefusal(self.auditing.log),
         )
 
     def _put_metrics(self, root: Root, path: str) -> None:
@@ -303,12 +316,24 @@ class TransparentProxy(Service):
             management_token=self._management_token,
             admins=self.database.admins,
             idempotency=self.database.idempotency,
+            audit=None if self.auditing is None else self.auditing.log,
+            more=[self._audit_routes()],
         )
+
+    def _audit_routes(self) -> Routes:
+        from .web.manage.audit import AuditEvents
+
+        auditing = self.auditing
+        if auditing is None:
+            return AuditEvents(None, lambda: succeed(None)).routes()
+        return AuditEvents(auditing.trail, auditing.log.flush).routes()
 
     def _show_gauges(self) -> None:
         show = self._metrics.gauge
         if self.cache is not None:
             self._show_cache(self.cache)
+        if self.auditing is not None:
+            self.auditing.show(self._metrics)
         show("llmproxy_in_flight", "Exchanges that are running.", lambda: self.account.in_flight)
         show("llmproxy_reactor_lag_seconds", "How late the event loop was at worst since asked.", self.lag.take_worst)
 
@@ -338,11 +363,13 @@ def standard_chain(
     breaker: Breaker,
     wheel: Wheel,
     cache: Cache | None = None,
+    refused: Callable[[ProxyError, ApiRequest], None] | None = None,
 ) -> Responder:
     """
     The middlewares around C{responder}. The order is policy; each line says why it stands where it does.
 
     @param gate: decides whether anything is begun at all.
+    @param refused: told of every error that is answered.
     """
     return chain(
         responder,
@@ -351,7 +378,7 @@ def standard_chain(
         # error answers carry CORS fields too; a preflight costs nothing further in
         Cors(table),
         # inside cors, outside all that fails: the one place where an error becomes an answer
-        Explain(),
+        Explain(refused),
         # nothing is begun while stopping or before the database is open
         gate,
         # the API decides dialect, policy, credential and deadlines of all that follows
@@ -427,6 +454,7 @@ class ServiceOptions:
     @ivar inherited: descriptors and address families of sockets that are open already, one for each of C{listen}.
     @ivar access_log: a path, C{"-"} for standard output, or C{None}.
     @ivar log_format: C{"json"} or C{"console"}.
+    @ivar audit: C{None} for no audit log.
     @ivar log_level: the least level that is logged, see L{llmproxy.sinks.accesslog.level_of}.
     """
 
@@ -441,6 +469,7 @@ class ServiceOptions:
     metrics_path: str | None = "/metrics"
     drain_seconds: float = 30.0
     cache: CacheOptions = field(factory=CacheOptions)
+    audit: AuditOptions | None = None
     inherited: Sequence[tuple[int, int]] = ()
     old_encryption_keys: Sequence[bytes] = field(default=(), repr=False)
     require_encryption: bool = False
@@ -478,6 +507,7 @@ class ProxyService(MultiService):
             log_level=options.log_level,
             drain_seconds=options.drain_seconds,
             cache=options.cache,
+            audit=options.audit,
         )
         self.proxy.setServiceParent(self)
         self.site = ProxySite(
@@ -486,6 +516,7 @@ class ProxyService(MultiService):
             limits=options.apis.limits,
             wheel=self.proxy.wheel,
             on_refusal=self.proxy.refused,
+            trusted_proxies=options.apis.trusted(),
         )
 
     def startService(self) -> None:

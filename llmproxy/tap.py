@@ -152,6 +152,7 @@ def service_options(options: Mapping[str, Any], env: Mapping[str, str]) -> Any:
         metrics_path=environment.metrics_path,
         drain_seconds=options["drain"],
         cache=environment.cache,
+        audit=environment.audit,
     )
 
 
@@ -168,6 +169,10 @@ def _endpoints(texts: Sequence[str], problems: list[str]) -> tuple[str, ...]:
 def _with_defaults(apis: APIConfig, environment: Environment) -> APIConfig:
     """What the environment says holds for the APIs that say nothing of their own."""
     apis = apis.with_cache_defaults(environment.cache.defaults)
+    if environment.trusted_proxies is not None:
+        apis = evolve(apis, trusted_proxies=environment.trusted_proxies)
+    if environment.forwarded_header is not None:
+        apis = evolve(apis, forwarded_header=environment.forwarded_header)
     return apis if environment.request_timeout is None else _limited(apis, environment.request_timeout)
 
 

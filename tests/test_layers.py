@@ -19,7 +19,7 @@ LAYERS = (
     {"interfaces"},
     {"chain", "bodies", "wheel"},
     {"web", "middleware", "upstream", "cache", "store", "sinks"},
-    {"tap", "service", "cli", "config", "bench", "workers", "starting", "demo"},
+    {"tap", "service", "auditing", "cli", "config", "bench", "workers", "starting", "demo"},
 )
 """From the bottom up; docs/architecture.md shows the same, the other way round."""
 

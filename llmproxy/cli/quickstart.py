@@ -104,6 +104,7 @@ class Quickstart:
 
     def _make(self, apis: APIConfig) -> ProxyService:
         from ..config.environment import parse_encryption_key
+        from ..core.audit.settings import AuditOptions
         from ..service import ServiceOptions, make_service
 
         management = self._data.kept("management-token", lambda: os.urandom(32).hex())
@@ -117,6 +118,7 @@ class Quickstart:
                 database_url="sqlite:///" + self._data.file("llmproxy.db"),
                 listen=[_endpoint(self._host, self._port)],
                 access_log=self._data.file("access.log"),
+                audit=AuditOptions(self._data.file("audit.log")),
             ),
         )
         return self.service
@@ -209,7 +211,7 @@ def instructions(address: str, secret: str, base_url: str, data: str, real: bool
     return f"""
 llmproxy serves {address}
   upstream      {upstream}
-  kept in       {data}  (database, management token, encryption key, access log)
+  kept in       {data}  (database, management token, encryption key, access and audit log)
 
 With curl:
 

@@ -15,10 +15,12 @@ from urllib.parse import quote
 
 from attrs import field, frozen
 
+from ..core.audit.settings import DEFAULT_FILE, AuditOptions, read_audit_environment
 from ..core.caching.environment import CacheOptions, read_cache_environment
 from .listen import endpoint_description
 from .problems import Problems
-from .units import parse_duration
+from .rules import forwarded_header, trusted_proxy
+from .units import parse_duration, parse_size
 
 T = TypeVar("T")
 
@@ -59,6 +61,15 @@ EFFECTIVE: dict[str, str] = {
     "REDIS_CACHE_POOL_SIZE": "connections to Redis, which commands share (default 4)",
     "REDIS_CACHE_TIMEOUT": "how long connecting may take, and silence; a lookup never waits so long (default 1s)",
     "CACHE_STATS_BUFFER_SIZE": "tokens whose cache hits can wait to be written down (default 1000)",
+    "AUDIT_ENABLED": "false: nothing is noted of what management did and who was refused (default true)",
+    "AUDIT_LOG_FILE": f"the file of the audit log, none for no file (default {DEFAULT_FILE})",
+    "AUDIT_CREATE_DIR": "false: its directory must be there (default true)",
+    "AUDIT_STORE_IN_DB": "false: not into the database too, where it can be asked for (default true)",
+    "AUDIT_MAX_FILE_SIZE": "a longer file is sealed and continued in another (default 100MB)",
+    "AUDIT_KEEP_FILES": "how many sealed files are kept (default 10)",
+    "AUDIT_FSYNC": "always, interval (within a second, the default) or never",
+    "TRUSTED_PROXIES": "addresses and networks, with commas, that may say whose request it is; unix for sockets",
+    "FORWARDED_HEADER": "where they say it: x-forwarded-for (the default) or forwarded",
     "LOG_LEVEL": "debug, info, warn or error (default info)",
     "LOG_FORMAT": "json or console (default json)",
     "LOG_FILE": "where the access log is appended to (default: standard output)",
@@ -79,8 +90,8 @@ NOT_EFFECTIVE = frozenset(
     """
     MAX_REQUEST_SIZE MAX_CONCURRENT_REQUESTS API_ENV DATABASE_MAX_IDLE_CONNS
     DATABASE_CONN_MAX_LIFETIME OPENAI_API_URL ENABLE_STREAMING ADMIN_UI_PATH ADMIN_UI_LISTEN_ADDR
-    ADMIN_UI_API_BASE_URL ADMIN_UI_ENABLED ADMIN_UI_TEMPLATE_DIR AUDIT_ENABLED AUDIT_LOG_FILE AUDIT_CREATE_DIR
-    AUDIT_STORE_IN_DB OBSERVABILITY_ENABLED OBSERVABILITY_BUFFER_SIZE OBSERVABILITY_MAX_REQUEST_BODY_BYTES
+    ADMIN_UI_API_BASE_URL ADMIN_UI_ENABLED ADMIN_UI_TEMPLATE_DIR
+    OBSERVABILITY_ENABLED OBSERVABILITY_BUFFER_SIZE OBSERVABILITY_MAX_REQUEST_BODY_BYTES
     OBSERVABILITY_MAX_RESPONSE_BODY_BYTES CORS_ALLOWED_ORIGINS CORS_ALLOWED_METHODS CORS_ALLOWED_HEADERS
     CORS_MAX_AGE GLOBAL_RATE_LIMIT IP_RATE_LIMIT DISTRIBUTED_RATE_LIMIT_ENABLED DISTRIBUTED_RATE_LIMIT_PREFIX
     DISTRIBUTED_RATE_LIMIT_KEY_SECRET DISTRIBUTED_RATE_LIMIT_WINDOW DISTRIBUTED_RATE_LIMIT_MAX
@@ -124,6 +135,8 @@ class Environment:
     """
     What the environment says, checked.
 
+    @ivar audit: C{None} for no audit log.
+    @ivar trusted_proxies: C{None} if nothing was said.
     @ivar request_timeout: seconds, or C{None} if it was not said.
     @ivar warnings: sentences for the operator; they hold no value of a variable.
     """
@@ -139,6 +152,9 @@ class Environment:
     log_format: str
     log_file: str | None
     cache: CacheOptions
+    audit: AuditOptions | None
+    trusted_proxies: tuple[str, ...] | None
+    forwarded_header: str | None
     warnings: tuple[str, ...]
 
 
@@ -171,6 +187,11 @@ def read_environment(env: Mapping[str, str], read_secret: Callable[[str], str]) 
         log_format=variables.checked("LOG_FORMAT", _one_of(_FORMATS), "json"),
         log_file=variables.text("LOG_FILE") or None,
         cache=cache,
+        audit=variables.audit(),
+        trusted_proxies=variables.checked("TRUSTED_PROXIES", _trusted_proxies, "") or None,
+        forwarded_header=variables.checked("FORWARDED_HEADER", forwarded_header, "x-forwarded-for")
+        if variables.text("FORWARDED_HEADER")
+        else None,
         warnings=tuple(_warnings(env, token, storage.encryption_key)),
     )
     variables.problems.fail()
@@ -273,6 +294,12 @@ class _Variables:
             self.problems.add("DB_DRIVER", f"is {driver}, but DATABASE_URL is one of {found}")
         return url
 
+    def audit(self) -> AuditOptions | None:
+        options, problems = read_audit_environment(self._env, parse_size)
+        for name, sentence in problems:
+            self.problems.add(name, sentence)
+        return options
+
     def _content(self, name: str, path: str) -> str:
         try:
             return self._read_secret(path).strip()
@@ -337,6 +364,13 @@ def _pool_size(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 1000:
         raise ValueError(f"expected a number from 1 to 1000, got {text[:40]!r}")
     return int(text)
+
+
+def _trusted_proxies(text: str) -> tuple[str, ...]:
+    found = tuple(part.strip() for part in text.split(",") if part.strip())
+    for part in found:
+        trusted_proxy(part)
+    return found
 
 
 def _path(text: str) -> str:

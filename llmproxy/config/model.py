@@ -15,6 +15,7 @@ from . import rules
 from .problems import unknown
 
 if TYPE_CHECKING:
+    from ..core.forwarded import TrustedProxies
     from ..core.routing import RoutingTable
 
 
@@ -209,11 +210,22 @@ class APIConfig:
 
     @ivar default_api: the one that is served at C{/} too.
     @ivar limits: what one client may ask of a port, before any API is chosen.
+    @ivar trusted_proxies: addresses and networks in front of us, and C{unix}: what they say of a client's address is
+        believed.
+    @ivar forwarded_header: the field in which they say it.
     """
 
     apis: Mapping[str, APIProviderConfig]
     default_api: str
     limits: Limits = field(factory=Limits)
+    trusted_proxies: tuple[str, ...] = field(default=(), converter=_tuple)
+    forwarded_header: str = "x-forwarded-for"
+
+    def trusted(self) -> TrustedProxies | None:
+        """Those proxies, ready to be asked; C{None} if there are none."""
+        from ..core.forwarded import trusted_proxies
+
+        return trusted_proxies(self.trusted_proxies, self.forwarded_header)
 
     def proxy_config(self, api_name: str) -> ProxyConfig:
         """One of the APIs; raises L{ConfigError} if there is none of this name."""

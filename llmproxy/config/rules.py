@@ -6,6 +6,7 @@ import re
 from typing import get_args
 from urllib.parse import urlsplit
 
+from ..core.forwarded import FORWARDED, UNIX, X_FORWARDED_FOR, network
 from ..message import CredentialPlace, Dialect, Origin
 
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
@@ -117,6 +118,19 @@ def forwarded_fields(text: str) -> str:
     if text not in ("strip", "pass"):
         raise ValueError(f"expected strip or pass, got {text!r}")
     return text
+
+
+def trusted_proxy(text: str) -> str:
+    """An address, a network, or C{unix}."""
+    if text != UNIX:
+        network(text)
+    return text
+
+
+def forwarded_header(text: str) -> str:
+    if text.lower() not in (X_FORWARDED_FOR, FORWARDED):
+        raise ValueError(f"expected {X_FORWARDED_FOR} or {FORWARDED}, got {text[:40]!r}")
+    return text.lower()
 
 
 def auth(text: str) -> CredentialPlace:

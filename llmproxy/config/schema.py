@@ -267,7 +267,7 @@ LIMIT_KEYS: dict[str, Reader] = {
     "connections_per_client": by(_none_for_zero),
 }
 
-TOP_KEYS = ("apis", "default_api", "limits")
+TOP_KEYS = ("apis", "default_api", "limits", "trusted_proxies", "forwarded_header")
 
 
 def read_api(name: str, item: Item) -> APIProviderConfig:
@@ -297,9 +297,16 @@ def read_config(root: Item, reserved: frozenset[str], default_api: str | None) -
             item.problem(str(error))
         apis[name] = read_api(name, item)
     limits = section(Limits, LIMIT_KEYS)(top["limits"]) if "limits" in top and not top["limits"].is_null else Limits()
-    config = APIConfig(apis, _default(top.get("default_api"), default_api), limits)
+    proxies = _given(top, "trusted_proxies", all_of(text_that(rules.trusted_proxy)), ())
+    header = _given(top, "forwarded_header", by(rules.forwarded_header), "x-forwarded-for")
+    config = APIConfig(apis, _default(top.get("default_api"), default_api), limits, proxies, header)
     _note_conflicts(config, root, top, named, overridden=default_api is not None)
     return config
+
+
+def _given(top: Mapping[str, Item], key: str, reader: Reader, default: Any) -> Any:
+    value = NOTED if key not in top or top[key].is_null else reader(top[key])
+    return default if value is NOTED else value
 
 
 def _default(item: Item | None, override: str | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import CancelledError
@@ -23,9 +24,16 @@ if TYPE_CHECKING:
 
 
 class Explain:
-    """Answers with the status, fields and body of an error, in the dialect of the API that it belongs to."""
+    """
+    Answers with the status, fields and body of an error, in the dialect of the API that it belongs to.
+
+    @param observe: called with every error and its request, before it is answered.
+    """
 
     _log = Logger()
+
+    def __init__(self, observe: Callable[[ProxyError, ApiRequest], None] | None = None) -> None:
+        self._observe = observe
 
     def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
         return inner(request).addErrback(self._explain, request)
@@ -38,6 +46,8 @@ class Explain:
                 raise error
             self._log.failure("request {request_id} failed", reason, request_id=request.record.request_id)
             error = InternalError()
+        if self._observe is not None:
+            self._observe(error, request)
         return explained(error, request)
 
 

@@ -80,6 +80,10 @@ class AuditLog:
         self._running = True
         self._put(self._notes.own("audit.start", version=__version__, host=socket.gethostname(), pid=os.getpid()))
 
+    def flush(self) -> Deferred[Any]:
+        """Fires when what was noted until now is where it belongs, as far as that can be reached."""
+        return DeferredList([queue.flush() for queue in self.queues])
+
     def stop(self) -> Deferred[Any]:
         """Note that it stops, write everything, close the sinks. What is noted later is lost."""
         self._summarise()

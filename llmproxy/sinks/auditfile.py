@@ -19,15 +19,13 @@ from attrs import frozen
 from twisted.logger import Logger
 
 from ..core.audit.chain import Anchor, Chain
+from ..core.audit.settings import KEEP_FILES, MAX_FILE
 from ..core.audit.verify import OPENED, SEALED, TORN
 from .audittail import file_number, last_link, last_of, tail_of
 
 if TYPE_CHECKING:
     from ..core.audit.chain import Linked
     from ..core.audit.record import AuditRecord
-
-MAX_BYTES = 100 * 1000 * 1000
-KEEP = 10
 
 
 @frozen
@@ -55,8 +53,8 @@ class AuditFile:
         path: str,
         note: Callable[..., AuditRecord],
         *,
-        max_bytes: int = MAX_BYTES,
-        keep: int = KEEP,
+        max_bytes: int = MAX_FILE,
+        keep: int = KEEP_FILES,
         system: System | None = None,
     ) -> None:
         self._path = path

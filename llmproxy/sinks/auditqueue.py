@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.logger import Logger
 
 from ..core.backoff import delay
@@ -66,6 +66,9 @@ class AuditQueue:
         self._attempts_left = LAST_ATTEMPTS
         self._deadline: IDelayedCall | None = None
         self._over = False
+        self._taken = 0
+        self._done = 0
+        self._flushes: list[tuple[int, Deferred[None]]] = []
         self.written = 0
         self.lost = 0
         self.failures = 0
@@ -86,8 +89,21 @@ class AuditQueue:
             self._report("full", "the audit log ({sink}) is full: {lost} records were lost so far", lost=self.lost)
             return
         self._waiting.append(record)
+        self._taken += 1
         if self._call is None and not self._writing:
             self._call = self._clock.callLater(FLUSH_AFTER, self._write)
+
+    def flush(self) -> Deferred[None]:
+        """Fires when what waits now is written, or could not be written at once."""
+        if self._done >= self._taken:
+            return succeed(None)
+        flushing: Deferred[None] = Deferred()
+        self._flushes.append((self._taken, flushing))
+        if not self._writing and not self._failed_in_a_row:
+            self._write()
+        elif not self._writing:
+            self._flushed(everything=True)
+        return flushing
 
     def stop(self) -> Deferred[None]:
         """Write what waits, trying a few times, then close the sink."""
@@ -118,6 +134,8 @@ class AuditQueue:
         self.written += count
         for _ in range(count):
             self._waiting.popleft()
+        self._done += count
+        self._flushed()
         if self._waiting or self._untold or self._stopping is not None:
             self._write()
 
@@ -128,6 +146,7 @@ class AuditQueue:
         self.failures += 1
         self._failed_in_a_row += 1
         why = reason.getErrorMessage()
+        self._flushed(everything=True)
         self._report("failed", "the audit log ({sink}) cannot be written: {why}; {waiting} records wait", why=why)
         if self._stopping is not None:
             self._attempts_left -= 1
@@ -141,6 +160,7 @@ class AuditQueue:
         self._cancel()
         count = len(self._waiting)
         self._waiting.clear()
+        self._flushed(everything=True)
         self._lose(count)
         self._untold = 0
         self._log.error("the audit log ({sink}) lost {count} records at the end", sink=self.name, count=count)
@@ -157,6 +177,13 @@ class AuditQueue:
         closing.addErrback(lambda reason: self._log.failure("the audit log could not be closed", reason))
         closing.addCallback(lambda _: stopping.callback(None))
 
+    def _flushed(self, everything: bool = False) -> None:
+        waiting = self._flushes
+        self._flushes = [(until, each) for until, each in waiting if until > self._done and not everything]
+        for until, each in waiting:
+            if until <= self._done or everything:
+                each.callback(None)
+
     def _lose(self, count: int) -> None:
         if not self._untold:
             self._untold_since = self._clock.seconds()
@@ -167,6 +194,7 @@ class AuditQueue:
         if self._untold and len(self._waiting) < self._most:
             count, self._untold = self._untold, 0
             self._waiting.append(self._lost_record(self.name, count, self._untold_since))
+            self._taken += 1
 
     def _cancel(self) -> None:
         call, self._call = self._call, None

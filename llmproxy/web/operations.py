@@ -74,6 +74,8 @@ class Call:
     @ivar body: an instance of the operation's body type, C{None} where it has none.
     @ivar content: the bytes that C{body} was read from.
     @ivar actor: who asks, once it is known.
+    @ivar request_id: what the caller named it, or we.
+    @ivar correlation_id: what the caller named the whole of which it is a part, or C{""}.
     @ivar details: what the operation found worth noting, for whoever keeps a record of calls; no secrets.
     @ivar status: of the answer, where it is not the operation's own.
     @ivar fields: to be sent with the answer, errors too.
@@ -86,6 +88,8 @@ class Call:
     body: Any = None
     content: bytes = b""
     actor: Any = None
+    request_id: str = ""
+    correlation_id: str = ""
     details: dict[str, object] = field(factory=dict)
     status: int | None = None
     fields: list[Field] = field(factory=list)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
+from ..core.identifiers import good_id
 from ..core.switching import asked_for
 from ..message import ApiRequest, Field, Record
 from .relay import Relay
@@ -17,9 +18,6 @@ from .stock import downstream_of
 
 if TYPE_CHECKING:
     from ..interfaces import Responder
-
-MAX_REQUEST_ID = 128
-"""Longer ids of clients are replaced, not cut: a cut one would match neither side's logs."""
 
 
 def request_ids() -> Callable[[], str]:
@@ -43,9 +41,7 @@ def known_as(fields: list[Field]) -> tuple[str, str]:
     for name, value in fields:
         length = len(name)
         if length == 12 and name.lower() == b"x-request-id":
-            text = value.decode("latin-1")
-            if 0 < len(text) <= MAX_REQUEST_ID and text.isascii() and text.isprintable() and " " not in text:
-                request_id = text
+            request_id = good_id(value) or request_id
         elif length == 10 and name.lower() == b"user-agent":
             user_agent = value[:256].decode("latin-1")
     return request_id, user_agent

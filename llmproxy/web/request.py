@@ -38,7 +38,7 @@ class ProxyRequest(Request):
     @ivar raw_fields: the header section in wire order.
     @ivar body: C{None} where there is none, or the resource gets it as C{content}; else nobody has started it.
     @ivar upgrade: it has an C{Upgrade} field; L{take_over} is for what comes of it.
-    @ivar client_host: the address of the peer, without its port.
+    @ivar client_host: the address of the client, without its port: the peer's, or what trusted proxies tell.
     @ivar secure: the connection is TLS.
     @ivar on_disconnect: called once, with a L{Failure} of L{ClientLeft}, if the client goes before L{finish}
         or L{abort}. Whoever sets it answers for the producer that is registered: it is not stopped besides.
@@ -65,7 +65,10 @@ class ProxyRequest(Request):
         self.clientproto = head.version
         self.raw_fields: list[Field] = head.fields
         self.upgrade = head.upgrade
-        self.client_host: str = channel.client_host
+        trusted = self.site.trusted_proxies
+        self.client_host: str = (
+            channel.client_host if trusted is None else trusted.client_of(channel.client_host, head.fields)
+        )
         self.secure: bool = channel.secure
         self.path = path = uri.partition(b"?")[0]
         self.prepath: list[bytes] = []

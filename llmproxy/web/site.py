@@ -13,6 +13,7 @@ from .channel import LlhttpChannel
 from .limits import Limits
 
 if TYPE_CHECKING:
+    from ..core.forwarded import TrustedProxies
     from .request import ProxyRequest
 
 OnRefusal = Callable[[int, str, str, str], object]
@@ -41,6 +42,7 @@ class ProxySite(Site):
         limits: Limits | None = None,
         wheel: Wheel | None = None,
         on_refusal: OnRefusal | None = None,
+        trusted_proxies: TrustedProxies | None = None,
     ) -> None:
         limits = Limits() if limits is None else limits
         super().__init__(resource, timeout=limits.idle, reactor=reactor)
@@ -48,6 +50,7 @@ class ProxySite(Site):
         self.wheel = Wheel(reactor) if wheel is None else wheel
         self._own_wheel = wheel is None
         self.on_refusal = on_refusal
+        self.trusted_proxies = trusted_proxies
         self.closing = False
         self._channels: set[LlhttpChannel] = set()
         self._per_client: dict[str, int] = {}

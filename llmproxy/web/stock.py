@@ -22,6 +22,7 @@ from zope.interface import implementer
 from ..bodies import BytesBody
 from ..core.fields import first
 from ..errors import ClientLeft
+from .client import client_of
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IConsumer
@@ -51,7 +52,7 @@ class Downstream:
         self.uri: bytes = request.uri
         self.clientproto: bytes = request.clientproto
         self.raw_fields: list[Field] = fields_of(request)
-        self.client_host: str = getattr(request.getClientAddress(), "host", "") or ""
+        self.client_host: str = client_of(request)
         self.secure: bool = bool(request.isSecure())
         self.on_disconnect: Callable[[Failure], Any] | None = None
         self.body = body_of(request, self.raw_fields)

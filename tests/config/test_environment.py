@@ -15,6 +15,7 @@ from llmproxy.config.environment import (
     read_environment,
     read_storage,
 )
+from llmproxy.core.audit.settings import AuditOptions
 from llmproxy.errors import ConfigError
 
 TOKEN = "m4nagement-t0ken-long-enough"
@@ -42,6 +43,20 @@ class EnvironmentTests(SynchronousTestCase):
         self.assertEqual((found.metrics_path, found.request_timeout), ("/metrics", None))
         self.assertEqual((found.log_level, found.log_format, found.log_file), ("info", "json", None))
         self.assertEqual(found.warnings, ())
+
+    def test_audit(self) -> None:
+        """The audit log is on as in the reference; what is wrong with its variables is told with all the rest."""
+        self.assertEqual(self.read().audit, AuditOptions())
+        self.assertIsNone(self.read(AUDIT_ENABLED="false").audit)
+        (problem,) = self.problems(AUDIT_FSYNC="often")
+        self.assertTrue(problem.startswith("AUDIT_FSYNC: expected one of always"), problem)
+
+    def test_trusted_proxies(self) -> None:
+        """Who may say whose request it is; a name of a host is none."""
+        found = self.read(TRUSTED_PROXIES="10.0.0.0/8, unix,", FORWARDED_HEADER="Forwarded")
+        self.assertEqual((found.trusted_proxies, found.forwarded_header), (("10.0.0.0/8", "unix"), "forwarded"))
+        self.assertEqual((self.read().trusted_proxies, self.read().forwarded_header), (None, None))
+        self.assertEqual(len(self.problems(TRUSTED_PROXIES="proxy.local", FORWARDED_HEADER="x-real-ip")), 2)
 
     def test_everything_set(self) -> None:
         """Each variable means what it means in the reference."""

@@ -216,6 +216,16 @@ apis:
         self.assertEqual(self.problems("default_api: a\napis: {}\n"), ["2:7: apis: no API providers configured"])
         self.assertEqual(self.problems("default_api: a\n"), ["1:1: no API providers configured"])
 
+    def test_trusted_proxies(self) -> None:
+        """Proxies in front of us are addresses and networks, and the field is one of two."""
+        self.assertIsNone(self.load(REFERENCE).trusted())
+        config = self.load(REFERENCE + "trusted_proxies: [10.0.0.0/8, unix]\nforwarded_header: Forwarded\n")
+        trusted = config.trusted()
+        assert trusted is not None
+        self.assertEqual((trusted.unix, trusted.field, len(trusted.networks)), (True, b"forwarded", 1))
+        problems = self.problems(REFERENCE + "trusted_proxies: [proxy.local]\nforwarded_header: x-real-ip\n")
+        self.assertEqual(len(problems), 2)
+
     def test_limits(self) -> None:
         """What a port grants a client is configured for all APIs; 0 connections are no limit, as in the reference."""
         limits = self.load(

@@ -9,8 +9,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.server import NOT_DONE_YET
 
 from llmproxy.bodies import BytesBody
+from llmproxy.core.identifiers import MAX_ID
 from llmproxy.message import ApiRequest, ApiResponse
-from llmproxy.web.proxyresource import MAX_REQUEST_ID, ProxyResource, below, known_as, request_ids
+from llmproxy.web.proxyresource import ProxyResource, below, known_as, request_ids
 
 from .downstream import Downstream
 
@@ -27,7 +28,7 @@ class RequestIdTests(SynchronousTestCase):
 
     def test_refused_ids(self) -> None:
         """What could confuse a log is no id."""
-        for value in (b"", b"a b", b"a\x7fb", b"\xe9", b"x" * (MAX_REQUEST_ID + 1)):
+        for value in (b"", b"a b", b"a\x7fb", b"\xe9", b"x" * (MAX_ID + 1)):
             self.assertEqual(known_as([(b"X-Request-ID", value)]), ("", ""), value)
 
 

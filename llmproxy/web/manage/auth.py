@@ -15,6 +15,7 @@ from ...core.admintokens import fault_of, is_well_formed
 from ...core.failures import Failures
 from ...errors import ClientError, Unauthorized
 from ...message import Admin, Role
+from ..client import client_of
 
 if TYPE_CHECKING:
     from ...interfaces import IAdminStore
@@ -119,11 +120,3 @@ class ManagementAuth:
             noting = self._admins.used(admin.id)
             noting.addErrback(lambda reason: self._log.failure("the use of a token could not be noted", reason))
         return Actor(admin.id, admin.name, admin.role, token)
-
-
-def client_of(request: Any) -> str:
-    """The address of the peer; C{""} on a Unix socket."""
-    host = getattr(request, "client_host", None)
-    if host is None:
-        host = getattr(request.getClientAddress(), "host", None)
-    return host or ""

@@ -40,12 +40,17 @@ async def rows(call: Call, page: Callable[..., Deferred[Page[T]]], **wanted: Any
     except ValueError:
         raise BadRequest("expected the one of the link to the next page", message="invalid cursor") from None
     found = await asking
-    if found.after is not None:
+    link_next(call, found.after)
+    return found.items
+
+
+def link_next(call: Call, after: str | None) -> None:
+    """Say in the answer where the next page is, if there is one."""
+    if after is not None:
         path, _, text = call.request.uri.partition(b"?")
         pairs = [pair for pair in parse_qsl(text.decode()) if pair[0] != "cursor"]
-        target = path + b"?" + urlencode([*pairs, ("cursor", found.after)]).encode()
+        target = path + b"?" + urlencode([*pairs, ("cursor", after)]).encode()
         call.fields.append((b"Link", b'<%b>; rel="next"' % target))
-    return found.items
 
 
 def given(value: T | UnsetType) -> T | None:

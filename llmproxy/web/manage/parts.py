@@ -13,6 +13,7 @@ from ...errors import Forbidden, ProxyError, Unavailable
 from ..jsonresource import JsonResource
 from ..operations import Call, Found, Operation, RouteTable
 from .auth import ManagementAuth, ManagementUnauthorized, TooManyFailures
+from .noting import name_call, noted
 from .repeating import Repeats
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ class ManageResource(JsonResource):
         self._parts = parts
 
     async def authorize(self, call: Call) -> None:
+        name_call(call)
         call.actor = await self._parts.auth.actor(call.request)
 
     def permit(self, call: Call, operation: Operation) -> None:
@@ -110,8 +112,7 @@ class ManageResource(JsonResource):
             call.operation.action if known and call.operation is not None else "admin.access",
             call.actor.name if known else "anonymous",
             _outcome(error),
-            **_common(call.request),
-            **call.details,
+            **{**noted(call), **call.details},
         )
 
 
@@ -121,14 +122,3 @@ def _outcome(error: ProxyError | None) -> str:
     if isinstance(error, (ManagementUnauthorized, Forbidden)):
         return "denied"
     return "failure" if error.status < 500 else "error"
-
-
-def _common(request: Any) -> dict[str, object]:
-    details: dict[str, object] = {
-        "http_method": request.method.decode("latin-1"),
-        "endpoint": request.uri.partition(b"?")[0].decode("latin-1")[:512],
-    }
-    agent = request.getHeader(b"user-agent")
-    if agent:
-        details["user_agent"] = agent.decode("latin-1")[:256]
-    return details

@@ -18,7 +18,7 @@ class AuditTests(ManageTestCase):
         self.ask("GET", f"/tokens/{token}")
         self.ask("PATCH", f"/tokens/{token}", {"max_requests": 0})
         self.ask("PATCH", f"/tokens/{token}", {})
-        self.ask("DELETE", f"/tokens/{token}", headers={"User-Agent": "ops/1"})
+        self.ask("DELETE", f"/tokens/{token}", headers={"User-Agent": "ops/1", "X-Request-ID": "r-1"})
         self.ask("POST", f"/projects/{project}/tokens/revoke")
         self.ask("PATCH", f"/projects/{project}", {"is_active": False})
         self.ask("GET", "/tokens", headers={"Authorization": "Bearer wrong"})
@@ -42,6 +42,8 @@ class AuditTests(ManageTestCase):
                 "http_method": "DELETE",
                 "endpoint": f"/manage/tokens/{token}",
                 "user_agent": "ops/1",
+                "request_id": "r-1",
+                "client_ip": "127.0.0.1",
                 "token_id": token,
                 "project_id": project,
             },

@@ -1,0 +1,159 @@
+"""
+Whose request it is, where proxies of our own stand in front.
+
+What a client writes into C{X-Forwarded-For} is his to choose; what a proxy of ours appends to it is not. So the
+field is believed only from addresses that are configured, read from its end, and no further than the first
+address that is not one of them. Only the one field is read that those proxies write: the other would be the client's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+from attrs import frozen
+
+from ..message import Fields
+
+X_FORWARDED_FOR = "x-forwarded-for"
+FORWARDED = "forwarded"
+
+UNIX = "unix"
+"""Stands for whoever connects to a Unix socket, who has no address."""
+
+MAX_HOPS = 32
+"""Proxies in a row; what stands before that is not looked at."""
+
+_PAIR = re.compile(r"""\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s";,]*))\s*""")
+_QUOTED = re.compile(r"\\(.)")
+_WITH_PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+))(?::[0-9]{1,5})?")
+
+
+@frozen
+class TrustedProxies:
+    """
+    @ivar networks: whose word is believed.
+    @ivar unix: so is that of whoever connects to a Unix socket.
+    @ivar field: the lower-case name of the field that they write.
+    """
+
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    unix: bool = False
+    field: bytes = X_FORWARDED_FOR.encode()
+
+    def client_of(self, peer: str, fields: Fields) -> str:
+        """
+        The address of the client.
+
+        @param peer: of whoever connected, C{""} on a Unix socket.
+        """
+        if not (self._trusts(peer) if peer else self.unix):
+            return peer
+        found = peer
+        text = ",".join(value.decode("latin-1") for name, value in fields if name.lower() == self.field)
+        for address in self._hops(text):
+            if address is None:
+                # Not an address (RFC 7239 section 6: "unknown", or a name of the proxy's own): nothing beyond is known.
+                return found
+            found = address
+            if not self._trusts(address):
+                return found
+        return found
+
+    def _hops(self, text: str) -> Iterator[str | None]:
+        parts = forwarded_for(text) if self.field == FORWARDED.encode() else text.split(",")
+        for part in reversed(parts[-MAX_HOPS:]):
+            if part.strip():
+                yield address_of(part.strip())
+
+    def _trusts(self, address: str) -> bool:
+        parsed = _parsed(address)
+        return parsed is not None and any(parsed.version == each.version and parsed in each for each in self.networks)
+
+
+def trusted_proxies(texts: Iterable[str], field: str = X_FORWARDED_FOR) -> TrustedProxies | None:
+    """
+    Addresses, networks (C{10.0.0.0/8}) and C{unix}; C{None} if there are none.
+
+    @raise ValueError: one of them is none of these, or C{field} is not a field that we know.
+    """
+    networks = []
+    unix = False
+    for text in texts:
+        if text == UNIX:
+            unix = True
+        else:
+            networks.append(network(text))
+    if field.lower() not in (X_FORWARDED_FOR, FORWARDED):
+        raise ValueError(f"expected x-forwarded-for or forwarded, got {field[:40]!r}")
+    return TrustedProxies(tuple(networks), unix, field.lower().encode()) if networks or unix else None
+
+
+def network(text: str) -> IPv4Network | IPv6Network:
+    """
+    @raise ValueError: it is no address and no network.
+    """
+    try:
+        return ip_network(text)
+    except ValueError:
+        words = f"expected an address, a network such as 10.0.0.0/8, or unix, got {text[:60]!r}"
+        raise ValueError(words) from None
+
+
+def address_of(text: str) -> str | None:
+    """An address without its port, in its usual form; C{None} for what is none."""
+    match = _WITH_PORT.fullmatch(text)
+    parsed = _parsed((match[1] or match[2]) if match else text)
+    return None if parsed is None else str(parsed)
+
+
+def forwarded_for(text: str) -> list[str]:
+    """
+    The C{for} of each element of C{Forwarded} (RFC 7239 section 4), in order; C{""} stands for one that says nothing
+    that can be read.
+    """
+    found: list[str] = []
+    for element in _elements(text):
+        value = "unknown"
+        at = 0
+        while at < len(element):
+            match = _PAIR.match(element, at)
+            if match is None:
+                value = "unknown"
+                break
+            if match[1].lower() == "for":
+                value = match[3] if match[2] is None else _QUOTED.sub(r"\1", match[2])
+            at = match.end()
+            if element[at : at + 1] == ";":
+                at += 1
+        found.append(value or "unknown")
+    return found
+
+
+def _elements(text: str) -> Iterator[str]:
+    """Split at the commas that stand in no quotes."""
+    quoted = escaped = False
+    start = 0
+    for at, character in enumerate(text):
+        if escaped:
+            escaped = False
+        elif quoted and character == "\\":
+            escaped = True
+        elif character == '"':
+            quoted = not quoted
+        elif character == "," and not quoted:
+            if text[start:at].strip():
+                yield text[start:at]
+            start = at + 1
+    if text[start:].strip():
+        yield text[start:]
+
+
+def _parsed(text: str) -> IPv4Address | IPv6Address | None:
+    try:
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    # A socket for both versions shows IPv4 clients as ::ffff:1.2.3.4.
+    return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address

@@ -1,0 +1,22 @@
+"""The ids by which clients find their requests again."""
+
+from __future__ import annotations
+
+from ..message import Fields
+
+MAX_ID = 128
+"""Longer ids of clients are replaced, not cut: a cut one would match neither side's logs."""
+
+
+def good_id(value: bytes) -> str:
+    """The id that a client sent; C{""} for one that is too long or holds more than visible ASCII."""
+    text = value.decode("latin-1")
+    return text if 0 < len(text) <= MAX_ID and text.isascii() and text.isprintable() and " " not in text else ""
+
+
+def correlation_id_of(fields: Fields) -> str:
+    """C{X-Correlation-ID}, C{""} if there is none that is good."""
+    for name, value in fields:
+        if len(name) == 16 and name.lower() == b"x-correlation-id":
+            return good_id(value)
+    return ""

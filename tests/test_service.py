@@ -10,15 +10,16 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.protocol import Factory
 from twisted.trial.unittest import TestCase
 
-from llmproxy.config import APIConfig, APIProviderConfig
+from llmproxy.config import APIConfig, APIProviderConfig, CacheConfig
+from llmproxy.core.caching.environment import CacheOptions
 from llmproxy.errors import ConfigError, Unavailable
 from llmproxy.message import ApiRequest, Record
 from llmproxy.service import ServiceOptions, TransparentProxy, make_service
 
 
-def a_config() -> APIConfig:
+def a_config(**changes: Any) -> APIConfig:
     api = APIProviderConfig(
-        base_url="http://127.0.0.1:9", allowed_endpoints=["/v1"], allowed_methods=["GET"], dialect="openai"
+        base_url="http://127.0.0.1:9", allowed_endpoints=["/v1"], allowed_methods=["GET"], dialect="openai", **changes
     )
     return APIConfig({"x": api}, "x")
 
@@ -100,6 +101,18 @@ class TransparentProxyTests(TestCase):
         assert response.body is not None
         response.body.stopProducing()
         await proxy.shutdown()
+
+    async def test_cache(self) -> None:
+        """It is on, and its numbers stand among the metrics; an operator can turn it off altogether."""
+        proxy = TransparentProxy(reactor, a_config(), database_url=":memory:")
+        assert proxy.cache is not None
+        self.assertIs(proxy.metrics().cache, proxy.cache.counts)
+        self.assertEqual(proxy.metrics().gauges["llmproxy_cache_bytes"][1](), 0)
+        await proxy.shutdown()
+        for config, cache in ((a_config(), CacheOptions(enabled=False)), (a_config(cache=CacheConfig(False)), None)):
+            proxy = TransparentProxy(reactor, config, database_url=":memory:", cache=cache)
+            self.assertIsNone(proxy.cache)
+            await proxy.shutdown()
 
     async def test_response_that_nobody_reads(self) -> None:
         """A response whose body is never started does not keep the proxy from stopping."""

@@ -74,7 +74,7 @@ class Cache:
         self.counts = counts
         self.collapsed = 0
         self.revalidated = 0
-        self._flights: dict[bytes, dict[bytes, Flight]] = {}
+        self._flights: dict[bytes, dict[bytes | Flight, Flight]] = {}
         self._unshared: OrderedDict[bytes, float] = OrderedDict()
 
     def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
@@ -168,13 +168,15 @@ class Cache:
         return self._flights.get(key.digest, {}).get(variant)
 
     def took_off(self, flight: Flight) -> None:
-        self._flights.setdefault(flight.key.digest, {})[flight.variant] = flight
+        """One that is listed by itself is nobody's to wait for, but what it brings can be doubted like others."""
+        if flight.listed is not None:
+            self._flights.setdefault(flight.key.digest, {})[flight.listed] = flight
 
     def landed(self, flight: Flight) -> None:
         """Nobody waits for this one any more."""
         variants = self._flights.get(flight.key.digest)
-        if variants is not None and variants.get(flight.variant) is flight:
-            del variants[flight.variant]
+        if variants is not None and flight.listed is not None and variants.get(flight.listed) is flight:
+            del variants[flight.listed]
             if not variants:
                 del self._flights[flight.key.digest]
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ..interfaces import Responder
     from ..message import ApiRequest, Field
     from .cache import Cache
-    from .cacheflight import Again
+    from .cachecargo import Again
 
 MOST_TRIES = 3
 """After so many flights that brought nothing for it, a request goes by itself."""

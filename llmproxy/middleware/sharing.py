@@ -135,6 +135,8 @@ class SharedBody:
         self._ended = True
         self._reason = reason
         self._producing = None
+        # It holds us as its consumer.
+        del self._body
         self._no_stall()
         chunks = self._chunks if reason is None else None
         if self._kept is not None:

@@ -120,3 +120,15 @@ class BoundTests(SynchronousTestCase):
             used, counted * 1.05, f"{used} bytes are used, {counted} are counted ({OVERHEAD} beside content)"
         )
         self.assertGreater(used, counted * 0.7)
+
+
+class MayHoldTests(SynchronousTestCase):
+    def test_certain(self) -> None:
+        """What was never stored costs an unsafe request nothing, nor anything once the store is empty."""
+        store = MemoryStore(Clock().seconds, LIMIT)
+        self.assertFalse(store.may_hold(b"/v1/models"))
+        self.successResultOf(store.put(key(), (), select(), entry(), b"x", 60))
+        self.assertTrue(store.may_hold(b"/v1/models"))
+        self.assertLess(sum(store.may_hold(b"/v1/%d" % number) for number in range(1000)), 10)
+        self.successResultOf(store.remove(key()))
+        self.assertFalse(store.may_hold(b"/v1/models"))

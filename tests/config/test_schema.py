@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.config import APIConfig, load_api_config
 from llmproxy.config.document import MAX_FILE
+from llmproxy.core.caching.settings import CacheSettings
 from llmproxy.errors import ConfigError
 from llmproxy.message import CredentialPlace
 from llmproxy.web.limits import Limits
@@ -121,6 +122,8 @@ class MeaningTests(ConfigFileTests):
     dialect: gemini
     debug_headers: true
     breaker: {threshold: 2, cooldown: 1m}
+    cache: {scope: shared, post: opt_in, post_max_body: 1KiB, post_max_age: 1h, streams: true, default_ttl: 5s,
+            heuristic: 0.2, heuristic_max: 2h, max_object: 1MiB, keep_stale: 10m}
     forwarded_fields: pass
     max_inspected_body: 1MiB
     timeouts: {connect: 1.5, silence: 0, response_header: 2s}
@@ -133,6 +136,10 @@ class MeaningTests(ConfigFileTests):
         self.assertEqual(api.credential, CredentialPlace("header", b"X-Key", b"Token "))
         self.assertEqual((api.dialect, api.debug_fields), ("gemini", True))
         self.assertEqual((api.timeouts.connect, api.timeouts.silence, api.timeouts.response_header), (1.5, None, 2.0))
+        self.assertEqual(
+            api.settings["cache"],
+            CacheSettings(True, "shared", "opt_in", 1024, 3600.0, True, 5.0, 0.2, 7200.0, 1024**2, 600.0),
+        )
         self.assertEqual((api.settings["breaker"].threshold, api.settings["breaker"].cooldown), (2, 60.0))
         self.assertEqual(api.settings["forwarded_fields"], "pass")
         self.assertEqual(api.policy.max_inspected_body, 2**20)
@@ -140,6 +147,20 @@ class MeaningTests(ConfigFileTests):
         self.assertEqual((connection.max_idle_conns, connection.max_idle_conns_per_host), (1, 2))
         self.assertEqual((connection.max_conns_per_host, connection.verify), (3, False))
         self.assertEqual((connection.proxy_from_environment, connection.idle_connection), (True, 90.0))
+
+    def test_cache(self) -> None:
+        """It is on; one word turns it off; what is not said is what holds for all."""
+
+        def cache(*lines: str) -> CacheSettings | None:
+            text = "\n".join([REFERENCE.partition("  google:")[0], *("    " + line for line in lines)])
+            config = self.load(text).with_cache_defaults(CacheSettings(default_ttl=7.0, streams=True))
+            return config.compiled()[0].settings.get("cache")
+
+        self.assertEqual(cache(), CacheSettings(default_ttl=7.0, streams=True))
+        self.assertIsNone(cache("cache: false"))
+        self.assertIsNone(cache("cache: {enabled: false, scope: shared}"))
+        self.assertEqual(cache("cache: true"), CacheSettings(default_ttl=7.0, streams=True))
+        self.assertEqual(cache("cache: {default_ttl: 0, post: off}"), CacheSettings(streams=True))
 
     def test_variables(self) -> None:
         """What differs between machines comes from the environment, with a default where one is given."""
@@ -256,6 +277,13 @@ apis:
             "allowed_origins: https://a": "apis.a.allowed_origins: expected a list, got 'https://a'",
             "param_whitelist: [model]": "apis.a.param_whitelist: expected a mapping of keys to values, got a list",
             "param_whitelist: {model: []}": "expected at least one pattern",
+            "cache: 7": "expected true or false, got '7'",
+            "cache: {scope: all}": "expected one of project, shared, got 'all'",
+            "cache: {post: true}": "expected one of off, opt_in, got 'true'",
+            "cache: {heuristic: 2}": "expected a number from 0 to 1, got '2'",
+            "cache: {heuristic: nan}": "expected a number from 0 to 1, got 'nan'",
+            "cache: {default_ttl: soon}": "expected a duration such as 30s, got 'soon'",
+            "cache: {max_objekt: 1}": "unknown key 'max_objekt'",
             "breaker: {threshold: 0}": "expected a whole number from 1, got '0'",
             "breaker: {cooldown: 0}": "expected a duration above nothing",
             "connection: {max_idle_conns: -1}": "expected a whole number from 0, got '-1'",

@@ -223,3 +223,11 @@ class CacheStoreContract:
         yield self.put(key())
         numbers = self.store.statistics()
         self.assertEqual({"entries", "bytes", "evictions", "errors"} - set(numbers), set())
+
+    @inlineCallbacks
+    def test_may_hold(self) -> Steps:
+        """Whoever asks whether there may be something is never told no where there is."""
+        yield self.put(key())
+        self.assertTrue(self.store.may_hold(b"/v1/models"))
+        yield self.store.replace_head(key(), b"", entry(b'"b"'), 60)
+        self.assertTrue(self.store.may_hold(b"/v1/models"))

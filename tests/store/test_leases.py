@@ -129,6 +129,20 @@ class ExactTests(LeasedQuotaCase):
         quotas = [self.started(opened(self, path, clock=self.clock)) for _ in range(2)]
         self.assertEqual(self.spend_all(principal, *quotas), 1000)
 
+    def test_check(self) -> None:
+        """Asking whether a use is left takes none, and asks the database only where nothing is leased."""
+        principal = self.principal(2)
+        for _ in range(5):
+            checking = self.quota.check(principal)
+            self.assertTrue(checking is None or self.successResultOf(checking) is None)
+        unlimited = self.principal(None, "t2")
+        before = self.database.statements
+        self.assertIsNone(self.quota.check(principal))
+        self.assertIsNone(self.quota.check(unlimited))
+        self.assertEqual(self.database.statements, before)
+        self.assertEqual(self.spend_all(principal, self.quota), 2)
+        self.failureResultOf(self.quota.check(principal), RateLimitExceeded)
+
     def test_warm(self) -> None:
         """A use from a lease, or without a limit, asks the database nothing."""
         limited, unlimited = self.principal(10_000), self.principal(None, "t2")

@@ -42,8 +42,15 @@ class EnvironmentTests(SynchronousTestCase):
 
     def test_wrong_values_are_told(self) -> None:
         """And the default holds."""
-        found, problems = read_cache_environment({"HTTP_CACHE_DEFAULT_TTL": "soon", "REDIS_CACHE_TIMEOUT": "0"})
-        self.assertEqual(len(problems), 2)
+        found, problems = read_cache_environment(
+            {
+                "HTTP_CACHE_DEFAULT_TTL": "soon",
+                "REDIS_CACHE_TIMEOUT": "0",
+                "HTTP_CACHE_ENABLED": "tru",
+                "HTTP_CACHE_BACKEND": "rediss",
+            }
+        )
+        self.assertEqual(len(problems), 4)
         self.assertEqual((found.defaults.default_ttl, found.timeout), (0, 1.0))
 
     def test_password_is_not_shown(self) -> None:

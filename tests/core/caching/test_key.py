@@ -10,6 +10,7 @@ from llmproxy.core.caching.key import (
     Key,
     cache_key_from_request,
     cache_key_from_request_with_vary,
+    content_digest,
     vary_names,
     without_credential,
 )
@@ -100,3 +101,39 @@ class VaryTests(SynchronousTestCase):
             self.variant(b"t1", name=b"authorization"), self.variant(b"t1", name=b"authorization", project="p2")
         )
         self.assertEqual(api().credential.name, b"Authorization")
+
+
+class ContentTests(SynchronousTestCase):
+    def digest(self, *fields: tuple[bytes, bytes], content: bytes = b"{}") -> bytes:
+        return content_digest(request(b"/v1/chat/completions", list(fields), method=b"POST"), content)
+
+    def test_what_counts(self) -> None:
+        """The content, and every field that may bear on the answer, known or not."""
+        plain = self.digest()
+        self.assertNotEqual(self.digest(content=b"{ }"), plain)
+        for name in (b"Content-Type", b"Accept", b"Accept-Encoding", b"OpenAI-Organization", b"OpenAI-Beta",
+                     b"anthropic-version", b"Cookie", b"X-Whatever", b"X-Body-Hash"):  # fmt: skip
+            self.assertNotEqual(self.digest((name, b"1")), plain, name)
+
+    def test_what_does_not(self) -> None:
+        """Who sends it, by which way, and the how-manieth time."""
+        plain = self.digest()
+        for name in (b"User-Agent", b"X-Request-ID", b"Idempotency-Key", b"X-Stainless-Retry-Count", b"x-api-key",
+                     b"Content-Length", b"Traceparent", b"X-Forwarded-For", b"Cache-Control"):  # fmt: skip
+            self.assertEqual(self.digest((name, b"1")), plain, name)
+
+    def test_order_and_case(self) -> None:
+        """Neither the order of fields nor the case of their names."""
+        one = self.digest((b"Accept", b"a"), (b"X-B", b"b"))
+        self.assertEqual(self.digest((b"x-b", b"b"), (b"ACCEPT", b"a")), one)
+
+    @settings(max_examples=50, deadline=None)
+    @given(st.binary(max_size=20), st.binary(max_size=20), st.binary(max_size=9), st.binary(max_size=9))
+    def test_nothing_flows_over(self, content: bytes, other: bytes, value: bytes, another: bytes) -> None:
+        """Different contents and different values never meet."""
+        value, another = value.strip(b" \t"), another.strip(b" \t")
+        if b"," in value + another:
+            return
+        same = (content, value) == (other, another)
+        one = self.digest((b"X-A", value), content=content)
+        self.assertEqual(self.digest((b"X-A", another), content=other) == one, same)

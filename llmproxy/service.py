@@ -48,7 +48,7 @@ from .upstream.settings import ConnectionSettings
 from .web.health import Health, Live, Ready
 from .web.metrics import MetricsResource
 from .web.proxyresource import ProxyResource
-from .web.root import Root
+from .web.root import Paths, Root
 from .web.site import ProxySite
 from .wheel import Wheel
 from .workers.announcing import Hearing
@@ -160,17 +160,31 @@ class TransparentProxy(Service):
         self._respond = self._chain()
         self._show_gauges()
 
-    def resource(self) -> IResource:
-        """The resource tree: the proxy, C{/health}, C{/ready}, C{/live}, metrics and management."""
+    def resource(self, *, manage: bool = True) -> IResource:
+        """
+        The resource tree: the proxy, C{/health}, C{/ready}, C{/live}, metrics and management.
+
+        @param manage: C{False} leaves management out, for a tree that everybody can reach.
+        """
         root = Root(ProxyResource(time.time, self.respond))
+        self._put_operations(root)
+        if manage and self._management_token:
+            root.put_path("manage", self._management())
+        return root
+
+    def management_resource(self) -> IResource:
+        """Management, C{/health}, C{/ready}, C{/live} and metrics, without the proxy: for a port of their own."""
+        root = Paths()
+        self._put_operations(root)
+        root.put_path("manage", self._management())
+        return root
+
+    def _put_operations(self, root: Paths) -> None:
         root.put_path("health", Health(time.time))
         root.put_path("live", Live())
         root.put_path("ready", Ready([self.database], lambda: self.draining))
         if self._metrics_path is not None:
             self._put_metrics(root, self._metrics_path)
-        if self._management_token:
-            root.put_path("manage", self._management())
-        return root
 
     def metrics(self) -> ProxyMetrics:
         """The counters of this process, up to the exchange that ended last."""
@@ -291,7 +305,7 @@ class TransparentProxy(Service):
             refused=None if self.auditing is None else NoteRefusal(self.auditing.log),
         )
 
-    def _put_metrics(self, root: Root, path: str) -> None:
+    def _put_metrics(self, root: Paths, path: str) -> None:
         def collect() -> Deferred[Any]:
             return self.collect_metrics()
 
@@ -451,7 +465,8 @@ class ServiceOptions:
     What the command line hands over.
 
     @ivar listen: Twisted endpoint descriptions, C{"tcp:8080"}.
-    @ivar inherited: descriptors and address families of sockets that are open already, one for each of C{listen}.
+    @ivar manage_listen: where management is served; if nowhere, it is at C{listen}, and otherwise not there.
+    @ivar inherited: descriptors and address families of sockets that are open already, one for each of C{listeners}.
     @ivar access_log: a path, C{"-"} for standard output, or C{None}.
     @ivar log_format: C{"json"} or C{"console"}.
     @ivar audit: C{None} for no audit log.
@@ -474,6 +489,12 @@ class ServiceOptions:
     old_encryption_keys: Sequence[bytes] = field(default=(), repr=False)
     require_encryption: bool = False
     pool_size: int = POOL_SIZE
+    manage_listen: Sequence[str] = ()
+
+    @property
+    def listeners(self) -> list[tuple[str, str]]:
+        """Every endpoint description, with the option that it comes from."""
+        return [("--listen", each) for each in self.listen] + [("--manage-listen", each) for each in self.manage_listen]
 
 
 class ProxyService(MultiService):
@@ -488,8 +509,7 @@ class ProxyService(MultiService):
     def __init__(self, reactor: Any, options: ServiceOptions) -> None:
         super().__init__()
         self._reactor = reactor
-        self._listen = tuple(options.listen)
-        self._inherited = tuple(options.inherited)
+        self._options = options
         self.ports: list[IListeningPort] = []
         self.started: Deferred[list[IListeningPort]] = Deferred()
         self.proxy = TransparentProxy(
@@ -510,13 +530,17 @@ class ProxyService(MultiService):
             audit=options.audit,
         )
         self.proxy.setServiceParent(self)
-        self.site = ProxySite(
-            self.proxy.resource(),
-            reactor=reactor,
-            limits=options.apis.limits,
+        self.site = self._site(self.proxy.resource(manage=not options.manage_listen))
+        self.management_site = self._site(self.proxy.management_resource()) if options.manage_listen else None
+
+    def _site(self, resource: IResource) -> ProxySite:
+        return ProxySite(
+            resource,
+            reactor=self._reactor,
+            limits=self._options.apis.limits,
             wheel=self.proxy.wheel,
             on_refusal=self.proxy.refused,
-            trusted_proxies=options.apis.trusted(),
+            trusted_proxies=self._options.apis.trusted(),
         )
 
     def startService(self) -> None:
@@ -530,9 +554,11 @@ class ProxyService(MultiService):
 
     @inlineCallbacks
     def _open_ports(self, opened: object) -> Generator[Deferred[Any], Any, list[IListeningPort]]:
-        for at, description in enumerate(self._listen):
-            reactor = Inherited(self._reactor, *self._inherited[at]) if self._inherited else self._reactor
-            port = yield open_port(reactor, description, self.site)
+        inherited = self._options.inherited
+        for at, (option, description) in enumerate(self._options.listeners):
+            reactor = Inherited(self._reactor, *inherited[at]) if inherited else self._reactor
+            site = self.site if option == "--listen" else self.management_site
+            port = yield open_port(reactor, description, site, option)
             self.ports.append(port)
         return self.ports
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from attrs import evolve
@@ -14,7 +14,7 @@ from twisted.python.usage import UsageError
 
 from .config.dotenv import with_dotenv
 from .config.environment import DEFAULT_CONFIG, EFFECTIVE, SECRETS, Environment, read_environment
-from .config.listen import endpoint_description
+from .config.listen import endpoint_description, private_endpoint_description
 from .config.model import APIConfig, APIProviderConfig
 from .config.units import parse_duration
 from .errors import ConfigError
@@ -32,6 +32,7 @@ Examples:
   twistd -n llmproxy --config apis.yaml
   twistd -n llmproxy --config apis.yaml --listen tcp:8080 --listen unix:/run/llmproxy.sock
   twistd -n llmproxy --config apis.yaml --listen ssl:8443:privateKey=key.pem:certKey=cert.pem
+  twistd -n llmproxy --config apis.yaml --manage-listen unix:/run/llmproxy/manage.sock
   llmproxy check apis.yaml
 """
 
@@ -55,10 +56,15 @@ class Options(TwistedOptions):
     def __init__(self) -> None:
         super().__init__()
         self["listen"] = []
+        self["manage-listen"] = []
 
     def opt_listen(self, description: str) -> None:
         """An address such as :8080, or a Twisted endpoint; may be given several times. [LISTEN_ADDR]"""
         self["listen"].append(description)
+
+    def opt_manage_listen(self, description: str) -> None:
+        """Where /manage is served, and then nowhere else; a Unix socket has mode 0600. [MANAGE_LISTEN_ADDR]"""
+        self["manage-listen"].append(description)
 
     def getUsage(self, width: int | None = None) -> str:
         usage: str = super().getUsage(width)
@@ -125,7 +131,8 @@ def service_options(options: Mapping[str, Any], env: Mapping[str, str]) -> Any:
     env = with_dotenv(env, options["env"])
     env = {**env, **({"DATABASE_URL": "", "DB_DRIVER": ""} if options["database"] else {})}
     environment, problems = _environment(env)
-    listen = _endpoints(options["listen"], problems)
+    listen = _endpoints("--listen", options["listen"], endpoint_description, problems)
+    manage_listen = _endpoints("--manage-listen", options["manage-listen"], private_endpoint_description, problems)
     path = options["config"] or env.get("API_CONFIG_PATH") or DEFAULT_CONFIG
     apis = None
     try:
@@ -146,6 +153,7 @@ def service_options(options: Mapping[str, Any], env: Mapping[str, str]) -> Any:
         pool_size=storage.pool_size,
         database_url=options["database"] or storage.database_url,
         listen=listen or environment.listen,
+        manage_listen=manage_listen or environment.manage_listen,
         access_log=options["access-log"] or environment.log_file or "-",
         log_format=environment.log_format,
         log_level=environment.log_level,
@@ -156,13 +164,15 @@ def service_options(options: Mapping[str, Any], env: Mapping[str, str]) -> Any:
     )
 
 
-def _endpoints(texts: Sequence[str], problems: list[str]) -> tuple[str, ...]:
+def _endpoints(
+    option: str, texts: Sequence[str], description_of: Callable[[str], str], problems: list[str]
+) -> tuple[str, ...]:
     found = []
     for text in texts:
         try:
-            found.append(endpoint_description(text))
+            found.append(description_of(text))
         except ValueError as error:
-            problems.append(f"--listen: {error}")
+            problems.append(f"{option}: {error}")
     return tuple(found)
 
 

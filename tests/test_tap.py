@@ -36,7 +36,17 @@ class OptionsTests(SynchronousTestCase):
     def test_help_tells_everything(self) -> None:
         """Every option, every variable and examples are in the help."""
         usage = Options().getUsage()
-        for text in (*EFFECTIVE, "--config", "--listen", "--database", "--drain", "--env", "--access-log", "Examples:"):
+        for text in (
+            *EFFECTIVE,
+            "--config",
+            "--listen",
+            "--manage-listen",
+            "--database",
+            "--drain",
+            "--env",
+            "--access-log",
+            "Examples:",
+        ):
             self.assertIn(text, usage)
 
     def test_drain(self) -> None:
@@ -71,6 +81,17 @@ class ServiceOptionsTests(SynchronousTestCase):
         self.assertEqual(made.listen, ("tcp6:8080:interface=\\:\\:1", "tcp:1"))
         error = self.assertRaises(ConfigError, self.make, "--config", EXAMPLE, "--listen", "8080")
         self.assertIn("--listen: expected an address", str(error))
+
+    def test_management(self) -> None:
+        """Management can be somewhere else: as often as one likes, and, on a Unix socket, for its owner alone."""
+        made = self.make("--config", EXAMPLE, "--manage-listen", "unix:/m", "--manage-listen", "localhost:9")
+        self.assertEqual(made.manage_listen, ("unix:/m:mode=600", "tcp:9:interface=127.0.0.1"))
+        self.assertEqual([option for option, _ in made.listeners], ["--listen", "--manage-listen", "--manage-listen"])
+        made = self.make("--config", EXAMPLE, MANAGE_LISTEN_ADDR="unix:/n")
+        self.assertEqual(made.manage_listen, ("unix:/n:mode=600",))
+        self.assertEqual(self.make("--config", EXAMPLE).manage_listen, ())
+        error = self.assertRaises(ConfigError, self.make, "--config", EXAMPLE, "--manage-listen", "9000")
+        self.assertIn("--manage-listen: expected an address", str(error))
 
     def test_from_the_environment(self) -> None:
         """Without options the variables of the reference do it all."""

@@ -22,6 +22,12 @@ def _duration(context: click.Context, parameter: click.Parameter, value: str) ->
 @click.command()
 @click.option("--config", "-c", metavar="FILE", help="The YAML file of the APIs. [API_CONFIG_PATH]")
 @click.option("--listen", multiple=True, metavar="ENDPOINT", help="An address or endpoint; repeatable. [LISTEN_ADDR]")
+@click.option(
+    "--manage-listen",
+    multiple=True,
+    metavar="ENDPOINT",
+    help="Where /manage is served, and then nowhere else; repeatable. [MANAGE_LISTEN_ADDR]",
+)
 @click.option("--database", metavar="URL", help="sqlite:///path, or a path. [DATABASE_URL, DATABASE_PATH]")
 @click.option("--default-api", metavar="NAME", help="The API that is served at /. [DEFAULT_API_PROVIDER]")
 @click.option("--env", metavar="FILE", help="A file of variables; those that are set already stay as they are.")

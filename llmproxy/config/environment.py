@@ -17,7 +17,7 @@ from attrs import field, frozen
 
 from ..core.audit.settings import DEFAULT_FILE, AuditOptions, read_audit_environment
 from ..core.caching.environment import CacheOptions, read_cache_environment
-from .listen import endpoint_description
+from .listen import endpoint_description, private_endpoint_description
 from .problems import Problems
 from .rules import forwarded_header, trusted_proxy
 from .units import parse_duration, parse_size
@@ -40,6 +40,7 @@ EFFECTIVE: dict[str, str] = {
     "API_CONFIG_PATH": f"the YAML file of the APIs (default {DEFAULT_CONFIG})",
     "DEFAULT_API_PROVIDER": "the API that is served at /, above the default_api of the file",
     "LISTEN_ADDR": f"where to listen: :8080, 127.0.0.1:9000, [::1]:8080 (default {DEFAULT_LISTEN})",
+    "MANAGE_LISTEN_ADDR": "where management is served instead: 127.0.0.1:9000, unix:/run/llmproxy/manage.sock",
     "DATABASE_URL": "the database, as a URL, or as the DSN of Go's MySQL driver",
     "DATABASE_PATH": f"the file of the SQLite database where there is no DATABASE_URL (default {DEFAULT_DATABASE})",
     "DATABASE_POOL_SIZE": f"connections to PostgreSQL or MySQL, for each worker (default {DEFAULT_POOL_SIZE})",
@@ -144,6 +145,7 @@ class Environment:
     management_token: str = field(repr=False)
     storage: Storage
     listen: tuple[str, ...]
+    manage_listen: tuple[str, ...]
     config_path: str
     default_api: str | None
     metrics_path: str | None
@@ -177,6 +179,7 @@ def read_environment(env: Mapping[str, str], read_secret: Callable[[str], str]) 
         management_token=token,
         storage=storage,
         listen=(variables.checked("LISTEN_ADDR", endpoint_description, DEFAULT_LISTEN),),
+        manage_listen=variables.management_listen(),
         config_path=variables.text("API_CONFIG_PATH") or DEFAULT_CONFIG,
         default_api=variables.text("DEFAULT_API_PROVIDER") or None,
         metrics_path=variables.checked("METRICS_PATH", _path, "/metrics")
@@ -250,6 +253,10 @@ class _Variables:
         elif not (token.isascii() and token.isprintable()) or " " in token:
             self.problems.add("MANAGEMENT_TOKEN", "expected printable ASCII characters without spaces")
         return token
+
+    def management_listen(self) -> tuple[str, ...]:
+        text = self.text("MANAGE_LISTEN_ADDR")
+        return (self.checked("MANAGE_LISTEN_ADDR", private_endpoint_description, text),) if text else ()
 
     def storage(self) -> Storage:
         required = self.flag("REQUIRE_ENCRYPTION_KEY", False)

@@ -6,6 +6,7 @@ import re
 from ipaddress import ip_address
 
 _ADDRESS = re.compile(r"(?:\[([^\]]*)\]|([0-9.]*)|(localhost)):([0-9]{1,5})", re.ASCII)
+_MODE = re.compile(r"(?<!\\):mode=")
 _DESCRIPTION = re.compile(r"[a-z][a-z0-9_]*:.+", re.ASCII)
 
 
@@ -30,6 +31,18 @@ def endpoint_description(text: str) -> str:
     if not host and six is None:
         return f"tcp:{port}"
     return _with_interface(text, host, port)
+
+
+def private_endpoint_description(text: str) -> str:
+    """
+    The same for what is not for everybody: a Unix socket is its owner's alone, unless it says otherwise.
+
+    @raise ValueError: as L{endpoint_description}.
+    """
+    description = endpoint_description(text)
+    if description.startswith("unix:") and not _MODE.search(description):
+        return description + ":mode=600"
+    return description
 
 
 def _with_interface(text: str, host: str, port: str) -> str:

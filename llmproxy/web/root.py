@@ -1,4 +1,4 @@
-"""The root of the resource tree: operations and management by name, the proxy for all the rest."""
+"""The roots of resource trees: operations and management by name, and the proxy for all the rest, or nothing."""
 
 from __future__ import annotations
 
@@ -6,10 +6,34 @@ from typing import Any
 
 from twisted.web.resource import IResource, Resource
 
+from .jsonresource import JsonResource
+from .operations import RouteTable
 from .proxyresource import ProxyResource
 
 
-class Root(Resource):
+class Paths(Resource):
+    """Resources at paths of one or more segments; what is not there is 404 in JSON."""
+
+    def put_path(self, path: str, resource: IResource) -> None:
+        """Put C{resource} at a path of one or more segments."""
+        *above, name = path.strip("/").encode().split(b"/")
+        parent: Resource = self
+        for segment in above:
+            child = parent.children.get(segment)
+            if child is None:
+                child = Paths()
+                parent.putChild(segment, child)
+            parent = child
+        parent.putChild(name, resource)
+
+    def getChild(self, path: bytes, request: Any) -> IResource:
+        return JsonResource(RouteTable())
+
+    def render(self, request: Any) -> Any:
+        return JsonResource(RouteTable()).render(request)
+
+
+class Root(Paths):
     """
     Children are found by their first segment; whatever else is asked for goes to the proxy.
 
@@ -23,18 +47,6 @@ class Root(Resource):
         super().__init__()
         self._proxy = proxy
         self._mounted: dict[int, ProxyResource] = {}
-
-    def put_path(self, path: str, resource: IResource) -> None:
-        """Put C{resource} at a path of one or more segments."""
-        *above, name = path.strip("/").encode().split(b"/")
-        parent: Resource = self
-        for segment in above:
-            child = parent.children.get(segment)
-            if child is None:
-                child = Resource()
-                parent.putChild(segment, child)
-            parent = child
-        parent.putChild(name, resource)
 
     def getChildWithDefault(self, path: bytes, request: Any) -> IResource:
         child: IResource | None = self.children.get(path)

@@ -37,32 +37,34 @@ class Listening:
         return fd
 
 
-def open_port(reactor: Any, description: str, factory: Any) -> Deferred[IListeningPort]:
+def open_port(reactor: Any, description: str, factory: Any, option: str = "--listen") -> Deferred[IListeningPort]:
     """
     Listen at an endpoint description. Fails with L{ConfigError}, one line that names it.
+
+    @param option: where it comes from.
     """
     try:
         endpoint = serverFromString(reactor, description)
     except Exception as reason:
         # Plugins parse the rest of a description, and raise whatever they like.
-        return fail(ConfigError(f"--listen {description}: not an endpoint that can be used: {reason}"))
+        return fail(ConfigError(f"{option} {description}: not an endpoint that can be used: {reason}"))
 
     def refused(reason: Any) -> Any:
         reason.trap(CannotListenError, OSError)
-        raise ConfigError(f"--listen {description}: cannot listen: {_words(reason.value)}") from reason.value
+        raise ConfigError(f"{option} {description}: cannot listen: {_words(reason.value)}") from reason.value
 
     opened: Deferred[IListeningPort] = endpoint.listen(factory)
     return opened.addErrback(refused)
 
 
-def open_held(reactor: Any, description: str) -> Deferred[Listening]:
+def open_held(reactor: Any, description: str, option: str = "--listen") -> Deferred[Listening]:
     """Open a socket and accept nothing from it: connections wait in its backlog for the workers."""
 
     def hold(port: Any) -> Listening:
         port.stopReading()
         return Listening(description, port, port.addressFamily)
 
-    return open_port(reactor, description, Factory()).addCallback(hold)
+    return open_port(reactor, description, Factory(), option).addCallback(hold)
 
 
 class Inherited:
@@ -90,7 +92,12 @@ class Inherited:
     def listenUNIX(
         self, address: Any, factory: Any, backlog: int = 50, mode: int = 0o666, wantPID: bool = False
     ) -> IListeningPort:
-        port: Any = self._adopt(factory)
+        from twisted.internet.unix import Port
+
+        # Not adoptStreamPort: that would give the path the mode 0666 (Twisted 26.10).
+        port: Any = Port._fromListeningDescriptor(self._reactor, self._fd, factory)
+        port.mode = mode
+        port.startListening()
         # Twisted removes the path of a socket that it stops serving; this one is the parent's.
         port.connectionLost = _without_unlink(port)
         # And it shuts such a socket down, for all who have it; for adopted TCP sockets it knows better (Twisted 26.10).

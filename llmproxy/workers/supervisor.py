@@ -167,8 +167,8 @@ class Supervisor(Service):
         self.started.callback(None)
 
     async def _open(self) -> None:
-        for description in self._options.listen:
-            self._sockets.append(await open_held(self._reactor, description))
+        for option, description in self._options.listeners:
+            self._sockets.append(await open_held(self._reactor, description, option))
         first = self._start(0)
         # One after the other until one serves: the first migrates the database for all.
         await first

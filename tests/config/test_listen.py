@@ -6,7 +6,7 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.config.listen import endpoint_description
+from llmproxy.config.listen import endpoint_description, private_endpoint_description
 
 
 class EndpointDescriptionTests(SynchronousTestCase):
@@ -44,3 +44,15 @@ class EndpointDescriptionTests(SynchronousTestCase):
         for text in ("", "8080", ":65536", "1.2.3:80", "[1.2.3.4]:80", "[]:80", "300.1.1.1:80", "[zz]:1"):
             with self.assertRaises(ValueError, msg=text):
                 endpoint_description(text)
+
+    def test_private(self) -> None:
+        """A socket for management is its owner's alone, unless it says otherwise."""
+        for text, description in (
+            ("unix:/run/x.sock", "unix:/run/x.sock:mode=600"),
+            ("unix:/run/x.sock:mode=660", "unix:/run/x.sock:mode=660"),
+            ("unix:/run/odd\\:mode=1:backlog=5", "unix:/run/odd\\:mode=1:backlog=5:mode=600"),
+            (":9000", "tcp:9000"),
+            ("tcp:9000", "tcp:9000"),
+        ):
+            self.assertEqual(private_endpoint_description(text), description)
+        self.assertRaises(ValueError, private_endpoint_description, "9000")

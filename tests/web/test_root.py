@@ -13,7 +13,7 @@ from twisted.web.static import Data
 from llmproxy.bodies import BytesBody
 from llmproxy.message import ApiRequest, ApiResponse
 from llmproxy.web.proxyresource import ProxyResource
-from llmproxy.web.root import Root
+from llmproxy.web.root import Paths, Root
 
 
 class RootTests(SynchronousTestCase):
@@ -54,3 +54,17 @@ class RootTests(SynchronousTestCase):
         for path in ("/a/llm/v1/models?x=1", "/a/llm", "/a/llm/health"):
             self.ask(path, tree)
         self.assertEqual(self.targets, [b"/v1/models?x=1", b"/"])
+
+
+class PathsTests(SynchronousTestCase):
+    def test_missing(self) -> None:
+        """Where there is no proxy, what is not there is 404 in JSON."""
+        root = Paths()
+        root.put_path("/deep/metrics", Data(b"measured", "text/plain"))
+        treq = StubTreq(root)
+        for path, status in (("/deep/metrics", 200), ("/deep", 404), ("/deep/x", 404), ("/", 404), ("/v1/x/y", 404)):
+            response: Any = self.successResultOf(treq.get("http://proxy.example" + path))
+            self.assertEqual(response.code, status, path)
+            if status == 404:
+                body = self.successResultOf(treq.json_content(response))
+                self.assertEqual(body, {"error": "not found", "code": "not_found"})

@@ -44,9 +44,9 @@ class SocketsTests(TestCase):
         await served.stopListening()
 
     async def test_path_stays(self) -> None:
-        """A worker that stops does not take the path of a Unix socket from those that go on."""
+        """A worker leaves the path of a Unix socket as it is, when it serves and when it stops: others go on."""
         path = os.path.abspath(self.mktemp())
-        held = await self.held(f"unix:{path}")
+        held = await self.held(f"unix:{path}:mode=640")
         for _ in range(2):
             served: Any = await open_port(
                 Inherited(reactor, held.fd, held.family), held.description, Factory.forProtocol(Greeting)
@@ -58,6 +58,7 @@ class SocketsTests(TestCase):
             await wire.until_closed()
             await served.stopListening()
             self.assertTrue(os.path.exists(path))
+            self.assertEqual(os.stat(path).st_mode & 0o777, 0o640)
 
     async def test_in_use(self) -> None:
         """A port that is taken, and a description that is none, are one line each."""

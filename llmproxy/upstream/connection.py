@@ -216,13 +216,13 @@ class Connection(protocol.Protocol):
         """The response is complete; go back to the owner, or close."""
         upload, self._upload = self._upload, None
         reusable = self._reader.keep_alive and not self._closing
+        if self.served == 0 and self._tls is not None:
+            self._tls.remember(self.transport.getHandle())  # type: ignore[union-attr]
         if upload is not None:
             reusable = reusable and upload.sent
             upload.stop()
         if reusable:
             self.served += 1
-            if self.served == 1 and self._tls is not None:
-                self._tls.remember(self.transport.getHandle())  # type: ignore[union-attr]
             self._owner.released(self)
         else:
             self.close()

@@ -111,8 +111,10 @@ class ProxySite(Site):
         """What speaks HTTP/2 on a connection that negotiated it: Twisted's own."""
         from twisted.web._http2 import H2Connection
 
+        from .spooled import SpooledRequest
+
         connection: Any = H2Connection()
-        connection.requestFactory = self.requestFactory
+        connection.requestFactory = SpooledRequest
         connection.site = connection.factory = self
         connection.timeOut = self.timeOut
         connection.callLater = self.reactor.callLater

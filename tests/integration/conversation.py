@@ -62,6 +62,7 @@ class Scripted(Upstream):
 
     def __init__(self) -> None:
         super().__init__()
+        self._counted: list[tuple[int, Deferred[None]]] = []
         self.begin((), False)
 
     def begin(self, answers: Sequence[Steps], at_head: bool) -> None:
@@ -70,6 +71,20 @@ class Scripted(Upstream):
         self.seen: list[bytes] = []
         self.used: dict[ScriptedWire, None] = {}
 
+    def until_seen(self, count: int) -> Deferred[None]:
+        """Wait until it has read so many requests."""
+        waiting: Deferred[None] = Deferred()
+        self._counted.append((count, waiting))
+        waiting.addTimeout(5.0, reactor)
+        self._tell()
+        return waiting
+
+    def _tell(self) -> None:
+        due = [(count, waiting) for count, waiting in self._counted if len(self.seen) >= count]
+        self._counted = [each for each in self._counted if each not in due]
+        for _, waiting in due:
+            waiting.callback(None)
+
     def buildProtocol(self, addr: Any) -> Wire:
         wire = ScriptedWire(self)
         self.wires.append(wire)
@@ -77,6 +92,7 @@ class Scripted(Upstream):
 
     def take(self, wire: ScriptedWire, request: bytes) -> None:
         self.seen.append(request)
+        self._tell()
         answer: Steps = self._answers.pop(0) if self._answers else b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         wire.switched = any(isinstance(step, bytes) and b" 101 " in step for step in steps(answer))
         # What a closed connection says no more is not an error of the test.

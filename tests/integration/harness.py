@@ -124,6 +124,9 @@ class ProxyTestCase(TestCase):
     def config(self, base_url: str) -> APIConfig:
         return APIConfig({"api": self.api(base_url), "other": self.api(base_url + "/base")}, "api")
 
+    def listen(self) -> str:
+        return "tcp:0:interface=127.0.0.1"
+
     def timeouts(self) -> TimeoutConfig:
         return TimeoutConfig()
 
@@ -158,7 +161,7 @@ class ProxyTestCase(TestCase):
                 management_token=MANAGEMENT_TOKEN,
                 encryption_key=bytes(32),
                 database_url=":memory:",
-                listen=["tcp:0:interface=127.0.0.1"],
+                listen=[self.listen()],
                 access_log=self.access_log,
                 drain_seconds=0.2,
                 cache=self.cache_options(),

@@ -30,6 +30,9 @@ def query_of(uri: bytes, wanted: type[msgspec.Struct]) -> msgspec.Struct:
         if name not in known or name in values:
             words = "is given twice" if name in known else "is not known here"
             raise BadRequest(f"the parameter {name[:64]!r} {words}", message="invalid query")
+        if "\0" in value:
+            # PostgreSQL cannot be asked for it, and nothing has it.
+            raise BadRequest(f"the parameter {name!r} holds a NUL", message="invalid query")
         values[name] = value
     try:
         given = {name: value for name, value in values.items() if value}

@@ -15,7 +15,7 @@ from twisted.web.server import NOT_DONE_YET
 from ..errors import InternalError, MethodNotAllowed, NotFound, ProxyError
 from ..message import Fields
 from .jsoninput import content_of, query_of
-from .operations import Call, Found, Operation, RouteTable
+from .operations import Call, Found, Operation, Routes, RouteTable
 
 MAX_BODY = 64 * 1024
 """Bytes; the longest body that makes sense is a token with as much metadata as is allowed."""
@@ -42,6 +42,11 @@ class JsonResource(Resource):
         super().__init__()
         self._table = table
         self._max_body = max_body
+
+    @property
+    def routes(self) -> Routes:
+        """What can be asked."""
+        return self._table.routes
 
     async def authorize(self, call: Call) -> None:
         """Called before anything else; raise a L{ProxyError} to refuse."""

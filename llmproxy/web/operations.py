@@ -184,12 +184,15 @@ class RouteTable:
             node.path, node.operations = path, operations
 
     def find(self, segments: list[str]) -> Found | None:
-        """What is at a path. A literal segment comes before a name."""
+        """
+        What is at a path. A literal segment comes before a name; nothing has a name that cannot be shown, and
+        not every database can be asked for one.
+        """
         node, names = self._root, {}
         for segment in segments:
             child = node.children.get(segment)
             if child is None:
-                if node.any is None or len(segment) > MAX_SEGMENT:
+                if node.any is None or len(segment) > MAX_SEGMENT or not segment.isprintable():
                     return None
                 child = node.any
                 names[node.parameter] = segment

@@ -152,6 +152,7 @@ class JsonResourceTests(SynchronousTestCase):
             ("?limits=3", "the parameter 'limits' is not known here"),
             ("?limits=", "the parameter 'limits' is not known here"),
             ("?limit=3&limit=4", "the parameter 'limit' is given twice"),
+            ("?limit=%00", "the parameter 'limit' holds a NUL"),
             ("?limit=10", "Expected `int` <= 9 - at `$.limit`"),
             ("?limit=x", "Expected `int`, got `str` - at `$.limit`"),
             ("?limit=%ff", "expected parameters in UTF-8"),

@@ -36,6 +36,7 @@ class RouteTableTests(SynchronousTestCase):
             ("/nothing", None),
             ("/", None),
             ("/things/" + "x" * 65, None),
+            ("/things/\0", None),
         ):
             self.assertEqual(self.found(path), meant, path)
 

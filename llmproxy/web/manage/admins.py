@@ -93,7 +93,7 @@ class Admins:
     async def _existing(self, call: Call) -> Admin:
         admin_id = call.path["admin_id"]
         call.details["admin_id"] = admin_id
-        admin = await self._parts.admins.get(admin_id) if admin_id.isprintable() else None
+        admin = await self._parts.admins.get(admin_id)
         if admin is None:
             raise NotFound(message="admin not found")
         call.details["admin_name"] = admin.name

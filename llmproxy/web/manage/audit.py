@@ -49,7 +49,9 @@ class Search(Struct, forbid_unknown_fields=True):
     start_time: _Time | UnsetType = UNSET
     end_time: _Time | UnsetType = UNSET
     page: Annotated[int, Meta(ge=1, le=MAX_PAGE)] = 1
-    page_size: Annotated[int, Meta(ge=1, description=f"More than {MAX_PAGE_SIZE} is {MAX_PAGE_SIZE}.")] = PAGE_SIZE
+    page_size: Annotated[int, Meta(ge=1, le=MAX_PAGE, description=f"More than {MAX_PAGE_SIZE} is {MAX_PAGE_SIZE}.")] = (
+        PAGE_SIZE
+    )
     limit: Annotated[int, Meta(ge=1, le=MAX_LIMIT)] | UnsetType = UNSET
     cursor: Annotated[str, Meta(max_length=2048, description="Of the link to the next page.")] | UnsetType = UNSET
 

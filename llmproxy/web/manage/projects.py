@@ -171,7 +171,7 @@ class Projects:
 
     async def _existing(self, call: Call) -> Project:
         project_id = _id(call)
-        project = await self._parts.projects.get(project_id) if project_id.isprintable() else None
+        project = await self._parts.projects.get(project_id)
         if project is None:
             raise NotFound(message="project not found")
         return project

@@ -233,7 +233,7 @@ class Tokens:
 
     async def _existing(self, call: Call) -> Token:
         token_id = _id(call)
-        token = await self._parts.tokens.get(token_id) if token_id.isprintable() else None
+        token = await self._parts.tokens.get(token_id)
         if token is None:
             raise NotFound(message="token not found")
         call.details["project_id"] = token.project_id

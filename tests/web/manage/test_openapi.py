@@ -9,17 +9,23 @@ from urllib.parse import quote, urlencode
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from twisted.internet.testing import MemoryReactorClock
 
+from llmproxy.config import APIConfig, APIProviderConfig
 from llmproxy.core.roles import PERMISSIONS, roles_with
 from llmproxy.errors import Unavailable
+from llmproxy.service import TransparentProxy
 
-from .api import API_KEY, Answer, ManageTestCase
+from .api import API_KEY, MANAGEMENT_TOKEN, Answer
 from .schemas import Schemas
+from .test_audit import AuditApiTestCase
 
 EXAMPLES = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 
 
-class DocumentCase(ManageTestCase):
+class DocumentCase(AuditApiTestCase):
+    """With all that the proxy serves, see L{DocumentTests.test_all_of_it}."""
+
     def setUp(self) -> None:
         super().setUp()
         self.document = self.ask("GET", "/openapi.json").json
@@ -62,6 +68,18 @@ class DocumentTests(DocumentCase):
             in_path = [each["name"] for each in said["parameters"] if each["in"] == "path"]
             self.assertEqual(in_path, re.findall(r"\{(\w+)\}", path))
 
+    def test_all_of_it(self) -> None:
+        """What the proxy serves is what the document of these tests tells of."""
+        api = APIProviderConfig(base_url="http://127.0.0.1:9", allowed_endpoints=["/v1"], allowed_methods=["GET"])
+        proxy = TransparentProxy(
+            MemoryReactorClock(), APIConfig({"x": api}, "x"), database_url=":memory:", management_token=MANAGEMENT_TOKEN
+        )
+        served: Any = proxy._management()
+        self.assertEqual(
+            {f"/manage{path}": {method.decode().lower() for method in each} for path, each in served.routes.items()},
+            {path: set(each) for path, each in self.document["paths"].items()},
+        )
+
     def test_references(self) -> None:
         """Whatever it refers to is there, and nothing is there that it does not refer to."""
         text = json.dumps(self.document)
@@ -98,13 +116,14 @@ class DrivenTests(DocumentCase):
     def setUp(self) -> None:
         super().setUp()
         self.project_id = self.project()
+        self.write(1)
         self.succeeded: set[str] = set()
 
     def ids(self) -> dict[str, st.SearchStrategy[str]]:
         """What stands for the names of paths: mostly what is there."""
         token, _ = self.token(self.project_id)
         admin = self.ask("POST", "/admins", {"name": "a" + token, "role": "auditor"}).json["id"]
-        there = {"project_id": self.project_id, "token_id": token, "admin_id": admin}
+        there = {"project_id": self.project_id, "token_id": token, "admin_id": admin, "event_id": "id-000"}
         strange = st.one_of(st.just("x"), st.text(min_size=1, max_size=64))
         return {name: st.one_of(st.just(one), st.just(one), strange) for name, one in there.items()}
 

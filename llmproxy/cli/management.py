@@ -28,7 +28,7 @@ class Management:
         self._http = http
         self._token = token
 
-    def get(self, path: str, **query: Any) -> Any:
+    def get(self, path: str, /, **query: Any) -> Any:
         """@param query: parameters; those that are C{None} are not sent."""
         return self.request("GET", path, query=query)
 
@@ -76,7 +76,7 @@ class Management:
             raise fault_of_status(answer.status, words_of(answer))
         return answer
 
-    def pages(self, path: str, **query: Any) -> Iterator[list[Any]]:
+    def pages(self, path: str, /, **query: Any) -> Iterator[Any]:
         """
         All of a list, page by page, by the cursor that the server gives in C{Link} (RFC 8288, C{rel="next"}).
 

@@ -39,10 +39,13 @@ def command() -> None:
 
 
 @command.command("list")
+@click.option("--name", help="Only the one with this name.")
+@click.option("--active/--inactive", default=None, help="Only those whose tokens are let in, or are not.")
 @management_options
-def list_projects(api: Management, output: Output) -> None:
+def list_projects(api: Management, output: Output, name: str | None, active: bool | None) -> None:
     """List all projects, by name."""
-    projects = [project for page in api.pages("/projects") for project in page]
+    wanted = {"name": name, "active": None if active is None else str(active).lower()}
+    projects = [project for page in api.pages("/projects", **wanted) for project in page]
     output.table(projects, COLUMNS, (_row(project) for project in projects), "There are no projects.")
 
 
@@ -105,6 +108,22 @@ def update_project(
     if not change:
         raise click.UsageError("nothing to change: give --name, --api-key, --api-key-file, --active or --inactive")
     show(output, api.patch(_path(project_id), change))
+
+
+@command.command("rotate-key")
+@click.argument("project_id")
+@_key
+@_key_file
+@management_options
+def rotate_key(api: Management, output: Output, project_id: str, api_key: str | None, api_key_file: str | None) -> None:
+    """Put another upstream key in the place of a project's, effective at once at every proxy.
+
+    \b
+    Examples:
+      llmproxy project rotate-key 0f8c… --api-key-file new-key.txt
+    """
+    key = secret_of_options(api_key, api_key_file, "UPSTREAM_API_KEY", "api-key", "New upstream API key")
+    show(output, api.post(_path(project_id) + "/rotate-key", {"api_key": key}))
 
 
 @command.command("activate")

@@ -6,24 +6,12 @@ from typing import Any
 
 import click
 
-from ..config.units import parse_duration
 from .connecting import management_options
+from .durations import minutes, seconds
 from .management import Management, segment
 from .showing import Output, moment
 
-COLUMNS = ("ID", "Token", "Project", "Active", "Requests", "Expires", "Last used", "Created")
-
-
-def minutes(context: click.Context, parameter: click.Parameter, value: str) -> int:
-    """C{1440}, or with a unit: C{90s}, C{12h}, C{30d}."""
-    try:
-        seconds = int(value) * 60 if value.isdecimal() else _seconds(value)
-    except ValueError:
-        words = f"expected minutes, or a duration such as 12h or 30d, got {value!r}"
-        raise click.BadParameter(words, context, parameter) from None
-    if seconds < 60:
-        raise click.BadParameter("at least a minute", context, parameter)
-    return int(seconds // 60)
+COLUMNS = ("ID", "Name", "Token", "Project", "Active", "Requests", "Expires", "Last used", "Created")
 
 
 def uses(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
@@ -35,10 +23,22 @@ def uses(context: click.Context, parameter: click.Parameter, value: str | None) 
     return int(value)
 
 
-def _seconds(text: str) -> float:
-    if text.endswith("d") and text[:-1].isdecimal():
-        return int(text[:-1]) * 86_400
-    return parse_duration(text)
+_name = click.option("--name", help="What people call it.")
+_metadata = click.option("--metadata", multiple=True, metavar="NAME=VALUE", help="What is to be noted; repeatable.")
+
+
+def pairs_of(texts: tuple[str, ...]) -> dict[str, str]:
+    """
+    @raise click.UsageError: one has no equals sign.
+    """
+    pairs = [text.partition("=") for text in texts]
+    if not all(name and equals for name, equals, _ in pairs):
+        raise click.UsageError("--metadata: expected NAME=VALUE")
+    return {name: value for name, _, value in pairs}
+
+
+def flag(value: bool | None) -> str | None:
+    return None if value is None else str(value).lower()
 
 
 @click.group()
@@ -55,10 +55,21 @@ def command() -> None:
 
 @command.command("list")
 @click.option("--project-id", metavar="ID", help="Only those of one project.")
+@click.option("--name", help="Only those with this name.")
+@click.option("--active/--revoked", default=None, help="Only those that are let in, or are not.")
+@click.option("--expired/--not-expired", default=None, help="Only those whose time is over, or is not.")
 @management_options
-def list_tokens(api: Management, output: Output, project_id: str | None) -> None:
+def list_tokens(
+    api: Management,
+    output: Output,
+    project_id: str | None,
+    name: str | None,
+    active: bool | None,
+    expired: bool | None,
+) -> None:
     """List tokens, newest first; never their secrets."""
-    tokens = [token for page in api.pages("/tokens", projectId=project_id) for token in page]
+    wanted = {"projectId": project_id, "name": name, "active": flag(active), "expired": flag(expired)}
+    tokens = [token for page in api.pages("/tokens", **wanted) for token in page]
     output.table(tokens, COLUMNS, (_row(token) for token in tokens), "There are no tokens.")
 
 
@@ -74,8 +85,18 @@ def get_token(api: Management, output: Output, token_id: str) -> None:
 @click.option("--project-id", metavar="ID", required=True, help="Whose upstream key it spends.")
 @click.option("--duration", callback=minutes, default="1440", show_default=True, help="Minutes, or 12h, 30d.")
 @click.option("--max-requests", callback=uses, help="How many requests it is good for. [else unlimited]")
+@_name
+@_metadata
 @management_options
-def create_token(api: Management, output: Output, project_id: str, duration: int, max_requests: int | None) -> None:
+def create_token(
+    api: Management,
+    output: Output,
+    project_id: str,
+    duration: int,
+    max_requests: int | None,
+    name: str | None,
+    metadata: tuple[str, ...],
+) -> None:
     """Create a token. Its secret is shown this once and never again.
 
     \b
@@ -86,6 +107,10 @@ def create_token(api: Management, output: Output, project_id: str, duration: int
     wanted: dict[str, Any] = {"project_id": project_id, "duration_minutes": duration}
     if max_requests is not None:
         wanted["max_requests"] = max_requests
+    if name is not None:
+        wanted["name"] = name
+    if metadata:
+        wanted["metadata"] = pairs_of(metadata)
     issued(output, api.post("/tokens", wanted))
 
 
@@ -93,16 +118,47 @@ def create_token(api: Management, output: Output, project_id: str, duration: int
 @click.argument("token_id")
 @click.option("--active/--inactive", "is_active", default=None, help="An inactive token is refused.")
 @click.option("--max-requests", callback=uses, help="How many requests it is good for in all, or unlimited.")
+@click.option("--expires", metavar="TIME", help="RFC 3339: when it ends, a year from now at most.")
+@_name
+@_metadata
 @management_options
 def update_token(
-    api: Management, output: Output, token_id: str, is_active: bool | None, max_requests: int | None
+    api: Management,
+    output: Output,
+    token_id: str,
+    is_active: bool | None,
+    max_requests: int | None,
+    expires: str | None,
+    name: str | None,
+    metadata: tuple[str, ...],
 ) -> None:
-    """Change what a token is good for; what is not given stays as it is."""
-    change = {"is_active": is_active, "max_requests": max_requests}
+    """Change what a token is good for; what is not given stays as it is. An empty --name takes it away."""
+    change: dict[str, Any] = {"is_active": is_active, "max_requests": max_requests, "expires_at": expires}
     change = {field: value for field, value in change.items() if value is not None}
+    if name is not None:
+        change["name"] = name or None
+    if metadata:
+        change["metadata"] = pairs_of(metadata)
     if not change:
-        raise click.UsageError("nothing to change: give --max-requests, --active or --inactive")
+        raise click.UsageError("nothing to change: give --max-requests, --expires, --name, --active or --inactive")
     show(output, api.patch(_path(token_id), change))
+
+
+@command.command("rotate")
+@click.argument("token_id")
+@click.option("--overlap", callback=seconds, metavar="TIME", help="How long the old secret stays good. [else 1h]")
+@click.option("--duration", callback=minutes, metavar="TIME", help="A new end, from now: minutes, or 12h, 30d.")
+@management_options
+def rotate_token(api: Management, output: Output, token_id: str, overlap: int | None, duration: int | None) -> None:
+    """Give a token a new secret, which is shown this once; the old one stays good for a while.
+
+    \b
+    Examples:
+      llmproxy token rotate 7be1…
+      llmproxy token rotate 7be1… --overlap 0 --duration 30d
+    """
+    wanted = {"overlap_seconds": overlap, "duration_minutes": duration}
+    issued(output, api.post(f"{_path(token_id)}/rotate", {k: v for k, v in wanted.items() if v is not None}))
 
 
 @command.command("revoke")
@@ -119,11 +175,14 @@ def issued(output: Output, token: dict[str, Any]) -> None:
     pairs = [("Token", token["token"]), ("ID", token["id"]), ("Expires", moment(token["expires_at"]))]
     if "max_requests" in token:
         pairs.append(("Requests", token["max_requests"]))
+    if "previous_expires_at" in token:
+        pairs.append(("Old secret ends", moment(token["previous_expires_at"])))
     output.fields(token, pairs)
 
 
 def show(output: Output, token: dict[str, Any]) -> None:
     pairs = [*zip(COLUMNS, _row(token), strict=True), ("Cache hits", token["cache_hit_count"])]
+    pairs.append(("Metadata", token.get("metadata")))
     output.fields(token, pairs)
 
 
@@ -131,6 +190,7 @@ def _row(token: dict[str, Any]) -> tuple[Any, ...]:
     limit = "unlimited" if token["max_requests"] is None else token["max_requests"]
     return (
         token["id"],
+        token.get("name"),
         token["token"],
         token["project_id"],
         token["is_active"],

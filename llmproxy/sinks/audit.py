@@ -78,7 +78,9 @@ class AuditLog:
     def start(self) -> None:
         """Note that the proxy started; what was noted before comes behind."""
         self._running = True
-        self._put(self._notes.own("audit.start", version=__version__, host=socket.gethostname(), pid=os.getpid()))
+        sinks = [queue.name for queue in self.queues]
+        host, pid = socket.gethostname(), os.getpid()
+        self._put(self._notes.own("audit.start", version=__version__, host=host, pid=pid, sinks=sinks))
 
     def flush(self) -> Deferred[Any]:
         """Fires when what was noted until now is where it belongs, as far as that can be reached."""

@@ -12,6 +12,7 @@ from zope.interface import implementer
 from ..core.audit.chain import Anchor, Linked
 from ..core.audit.record import AuditRecord
 from ..core.audit.search import EXACT, SEARCHED
+from ..core.audit.verify import OPENED
 from ..interfaces import IAuditTrail
 from ..message import Page
 from .paging import behind, check_limit, paged, position, read_position
@@ -92,6 +93,17 @@ def anchors_of(connection: Connection) -> dict[str, list[Anchor]]:
     found: dict[str, list[Anchor]] = {}
     for row in connection.execute(select(audit_chains).order_by(audit_chains.c.started_at, audit_chains.c.id)):
         found.setdefault(row.kind, []).append(Anchor(row.id, row.records, row.head))
+    return found
+
+
+def mentions_of(connection: Connection) -> list[Anchor]:
+    """The heads of other chains that chains in the table found when they began."""
+    found = []
+    for row in connection.execute(_QUERY.where(audit_events.c.action == OPENED, audit_events.c.chain.is_not(None))):
+        heads: Any = link_of(row).record.details.get("heads")
+        for chain, value in heads.items() if isinstance(heads, dict) else ():
+            if isinstance(value, list) and list(map(type, value)) == [int, str]:
+                found.append(Anchor(chain, *value))
     return found
 
 

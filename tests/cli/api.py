@@ -8,10 +8,17 @@ from email.message import Message
 from typing import Any
 
 from click.testing import CliRunner, Result
+from twisted.internet.defer import succeed
 
 from llmproxy.cli.http import Address, Answer
 from llmproxy.cli.main import cli
+from llmproxy.core.audit.masking import Masking
+from llmproxy.core.audit.record import AuditRecord, audit_record
+from llmproxy.store.audit import AuditTable
+from llmproxy.store.audittrail import AuditTrail
+from llmproxy.web.manage.audit import AuditEvents
 
+from ..store.databases import NOW
 from ..web.manage.api import MANAGEMENT_TOKEN, ManageTestCase
 
 
@@ -22,6 +29,17 @@ class CommandTestCase(ManageTestCase):
         super().setUp()
         self.asked: list[tuple[str, str, Mapping[str, str], bytes | None]] = []
         self.addresses: list[Address] = []
+        events = AuditEvents(AuditTrail(self.database), lambda: succeed(None))
+        self.treq = self.client(self.resource(more=[events.routes()]))
+
+    def write(self, count: int, **details: Any) -> None:
+        """Put events into the audit log, a second apart."""
+        first = AuditRecord("open", 0, "audit.open", "system", "success")
+        noted = [
+            audit_record(f"id-{number:04}", NOW + number, "token.create", "carol", "success", details, Masking())
+            for number in range(count)
+        ]
+        self.successResultOf(AuditTable(self.clock, self.database, lambda heads: first).write(noted))
 
     def invoke(self, *arguments: str, input: str | None = None, **env: str | None) -> Result:
         """Run C{llmproxy}; nothing of this process's environment reaches it."""

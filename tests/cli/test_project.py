@@ -39,6 +39,7 @@ class ProjectTests(CommandTestCase):
         table = self.invoke("project", "list").stdout
         self.assertTrue(all(each in table for each in (*ids, "one", "two", "API Key")), table)
         self.assertEqual([each["id"] for each in self.said("project", "list")], ids)
+        self.assertEqual([each["id"] for each in self.said("project", "list", "--name", "two", "--active")], ids[1:])
 
     def test_update(self) -> None:
         """What is given changes, and nothing else; what changes nothing is an error of use."""
@@ -49,6 +50,14 @@ class ProjectTests(CommandTestCase):
         assert stored is not None
         self.assertEqual((stored.name, stored.api_key, stored.is_active), ("team-b", "another", True))
         self.assertEqual(self.invoke("project", "update", project).exit_code, 2)
+
+    def test_rotate_key(self) -> None:
+        """Another key takes the place of the old one; it stands on no command line."""
+        project = self.create()
+        self.assertEqual(self.invoke("project", "rotate-key", project, "--api-key", "-", input="sk-new").exit_code, 0)
+        stored = self.successResultOf(self.database.projects.get(project))
+        assert stored is not None
+        self.assertEqual(stored.api_key, "sk-new")
 
     def test_activity(self) -> None:
         """Deactivated, with its tokens or without, and let in again."""

@@ -37,6 +37,47 @@ class TokenTests(CommandTestCase):
         self.assertEqual(self.invoke("token", "update", token).exit_code, 2)
         self.assertEqual(self.invoke("token", "update", token, "--max-requests", "many").exit_code, 2)
 
+    def test_name_and_metadata(self) -> None:
+        """What a token is for can be noted, found again, and taken away."""
+        project = self.project()
+        made = self.said("token", "create", "--project-id", project, "--name", "ci", "--metadata", "team=a")
+        self.assertEqual(self.said("token", "get", made["id"])["metadata"], {"team": "a"})
+        self.assertEqual([each["id"] for each in self.said("token", "list", "--name", "ci")], [made["id"]])
+        self.assertIn("team=a", self.invoke("token", "get", made["id"]).stdout)
+        self.assertIsNone(self.said("token", "update", made["id"], "--name", "")["name"])
+        self.assertEqual(self.invoke("token", "update", made["id"], "--metadata", "x").exit_code, 2)
+
+    def test_expiry(self) -> None:
+        """The end of a token can be moved, as the server allows."""
+        token, _ = self.token(self.project())
+        moved = self.said("token", "update", token, "--expires", "2023-12-01T00:00:00Z")
+        self.assertEqual(moved["expires_at"], "2023-12-01T00:00:00Z")
+        refused = self.invoke("token", "update", token, "--expires", "2020-01-01T00:00:00Z")
+        self.assertEqual((refused.exit_code, "in the past" in refused.stderr), (1, True))
+
+    def test_rotate(self) -> None:
+        """A new secret, shown once; the old one stays good as long as was said."""
+        token, old = self.token(self.project())
+        made = self.invoke("token", "rotate", token, "--overlap", "2h", "--duration", "1d")
+        new = made.stdout.split()[1].encode()
+        self.assertEqual((self.principal(new).token.id, self.principal(old).token.id), (token, token))
+        self.assertIn("Old secret ends", made.stdout)
+        self.assertEqual(self.invoke("token", "rotate", token, "--overlap", "soon").exit_code, 2)
+        self.assertEqual(self.invoke("token", "rotate", "nope").exit_code, 3)
+
+    def test_filters(self) -> None:
+        """Those that are let in, those that were revoked, those whose time is over."""
+        project = self.project()
+        kept, revoked = self.token(project)[0], self.token(project)[0]
+        self.invoke("token", "revoke", revoked)
+        for options, ids in (
+            (("--active",), [kept]),
+            (("--revoked",), [revoked]),
+            (("--expired",), []),
+            (("--active", "--not-expired"), [kept]),
+        ):
+            self.assertEqual([each["id"] for each in self.said("token", "list", *options)], ids, options)
+
     def test_revoke(self) -> None:
         """Several at once; one that is unknown is told with status 3."""
         project = self.project()

@@ -1,0 +1,228 @@
+"""C{llmproxy audit}."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+from typing import IO, Any
+
+import click
+
+from ..config.environment import Storage
+from ..core.audit.record import microseconds
+from .connecting import management_options
+from .durations import seconds_of
+from .faults import Fault
+from .management import Management, segment
+from .showing import Output, Progress, moment
+from .storage import storage_options
+
+COLUMNS = ("Time", "Action", "Actor", "Outcome", "Client", "Project", "Request", "Reason")
+EXPORTED = (
+    "id",
+    "timestamp",
+    "action",
+    "actor",
+    "outcome",
+    "project_id",
+    "token_id",
+    "request_id",
+    "correlation_id",
+    "client_ip",
+    "method",
+    "path",
+    "user_agent",
+    "reason",
+    "metadata",
+    "chain",
+    "seq",
+    "hash",
+)
+
+
+@click.group()
+def command() -> None:
+    """The audit log: who did what, and whether anybody tampered with it.
+
+    \b
+    Examples:
+      llmproxy audit list --outcome denied --since 24h
+      llmproxy audit list --search team-a --json
+      llmproxy audit export --since 2026-01-01T00:00:00Z --output audit.jsonl
+      llmproxy audit verify
+    """
+
+
+def when(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """RFC 3339, or how long ago: C{90m}, C{24h}, C{7d}."""
+    if value is None:
+        return None
+    try:
+        if value[:1].isdigit() and "T" not in value.upper():
+            return (datetime.now(timezone.utc) - timedelta(seconds=seconds_of(value))).isoformat()
+        microseconds(value)
+    except (ValueError, OverflowError):
+        words = f"expected a time such as 2026-01-31T12:00:00Z, or how long ago such as 24h, got {value!r}"
+        raise click.BadParameter(words, context, parameter) from None
+    return value
+
+
+_FILTERS = (
+    click.option("--action", help="project.create, for example."),
+    click.option("--actor", help="Who did it."),
+    click.option("--outcome", type=click.Choice(["success", "failure", "denied", "error"])),
+    click.option("--project-id", metavar="ID"),
+    click.option("--token-id", metavar="ID"),
+    click.option("--request-id", metavar="ID"),
+    click.option("--correlation-id", metavar="ID"),
+    click.option("--client-ip", metavar="ADDRESS"),
+    click.option("--method"),
+    click.option("--path"),
+    click.option("--search", metavar="TEXT", help="Stands somewhere in an event, whatever its case."),
+    click.option("--since", callback=when, metavar="TIME", help="RFC 3339, or how long ago: 90m, 24h, 7d."),
+    click.option("--until", callback=when, metavar="TIME", help="Likewise."),
+)
+
+
+def filters(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(_FILTERS):
+        command = option(command)
+    return command
+
+
+@command.command("list")
+@filters
+@click.option("--limit", "-n", default=20, show_default=True, type=click.IntRange(1), help="The latest so many.")
+@management_options
+def list_events(api: Management, output: Output, limit: int, **wanted: Any) -> None:
+    """List what was done and refused, the latest first."""
+    events: list[Any] = []
+    for page in _pages(api, wanted, min(limit, 1000)):
+        events += page
+        if len(events) >= limit:
+            break
+    events = events[:limit]
+    output.table(events, COLUMNS, (_row(event) for event in events), "There are no such events.")
+
+
+@command.command("show")
+@click.argument("event_id")
+@management_options
+def show_event(api: Management, output: Output, event_id: str) -> None:
+    """Show one event with everything that is known of it."""
+    event = api.get(f"/audit/{segment(event_id)}")
+    pairs = [(name, event[name]) for name in EXPORTED if event.get(name) not in (None, "") and name != "metadata"]
+    output.fields(event, [*pairs, *_metadata(event)])
+
+
+@command.command("export")
+@filters
+@click.option("--output", "-o", "path", default="-", metavar="FILE", help="Made for its owner alone; - is stdout.")
+@click.option("--format", "form", type=click.Choice(["jsonl", "csv"]), default="jsonl", show_default=True)
+@management_options
+def export_events(api: Management, output: Output, path: str, form: str, **wanted: Any) -> None:
+    """Write all such events to a file, a line each, the latest first.
+
+    \b
+    Examples:
+      llmproxy audit export --since 30d --output last-month.jsonl
+      llmproxy audit export --actor carol --format csv > carol.csv
+    """
+    count = 0
+    with _opened(path) as file, Progress("events") as advance:
+        for page in _pages(api, wanted, 1000):
+            _write(file, page, form, first=not count)
+            count += len(page)
+            advance(len(page))
+    if path != "-":
+        output.say(f"{count} events are in {path}.", {"events": count, "file": path})
+
+
+@command.command("verify")
+@click.option("--file", "path", metavar="FILE", help="The latest file. [AUDIT_LOG_FILE, else the one there is]")
+@click.option("--no-file", is_flag=True, help="Only the database.")
+@click.option("--no-database", is_flag=True, help="Only the file: what is cut off at its end is not found then.")
+@click.option("--head", "heads", multiple=True, metavar="CHAIN:COUNT:HASH", help="One that was kept elsewhere.")
+@click.option("--data", metavar="DIR", help="The directory of llmproxy quickstart.")
+@storage_options
+def verify_log(
+    storage: Storage,
+    output: Output,
+    path: str | None,
+    no_file: bool,
+    no_database: bool,
+    heads: tuple[str, ...],
+    data: str | None,
+) -> None:
+    """Find whatever was changed, taken out or moved in the audit log, and say where.
+
+    It reads the file with its older ones, and the database, as the proxy's own environment names them; the proxy may
+    be running. How far the file has come is anchored in the database, and what is in one of the two must be in the
+    other. The heads that it prints can be kept where nobody can reach who can write both, and be given to --head later.
+
+    The status is 0 if everything is in order, and 1 if not.
+
+    \b
+    Examples:
+      llmproxy audit verify
+      llmproxy audit verify --data ./llmproxy-data
+      llmproxy audit verify --file /var/log/llmproxy/audit.log --database postgresql://db/llmproxy
+    """
+    from .verifying import Places, told, verified
+
+    places = Places.found(storage, path, data, no_file=no_file, no_database=no_database)
+    verdict = verified(places, heads)
+    told(verdict, output)
+    if verdict.count:
+        sys.exit(1)
+
+
+def _pages(api: Management, wanted: dict[str, Any], size: int) -> Iterator[list[Any]]:
+    query = {"start_time": wanted.pop("since"), "end_time": wanted.pop("until"), **wanted}
+    for page in api.pages("/audit", limit=size, **query):
+        yield page["events"]
+
+
+def _row(event: dict[str, Any]) -> tuple[Any, ...]:
+    names = ("action", "actor", "outcome", "client_ip", "project_id", "request_id", "reason")
+    return (moment(event["timestamp"]), *(event.get(name) for name in names))
+
+
+def _metadata(event: dict[str, Any]) -> list[tuple[str, Any]]:
+    try:
+        return list(json.loads(event.get("metadata") or "{}").items())
+    except ValueError:
+        return [("metadata", event["metadata"])]
+
+
+def _write(file: IO[str], events: Iterable[dict[str, Any]], form: str, first: bool) -> None:
+    if form == "jsonl":
+        file.writelines(json.dumps(event, ensure_ascii=False) + "\n" for event in events)
+        return
+    writer = csv.DictWriter(file, EXPORTED, extrasaction="ignore")
+    if first:
+        writer.writeheader()
+    writer.writerows({name: _harmless(value) for name, value in event.items()} for event in events)
+
+
+def _harmless(value: Any) -> Any:
+    """A spreadsheet takes a cell that begins so for a formula; what it says is a client's to choose."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t") else value
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[IO[str]]:
+    if path == "-":
+        yield sys.stdout
+        return
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    except OSError as error:
+        raise Fault(f"{path}: cannot be written: {error.strerror}") from None
+    with os.fdopen(fd, "w", encoding="utf-8", newline="") as file:
+        yield file

@@ -28,17 +28,19 @@ def management_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def asking(**options: Any) -> Any:
-        names = ("manage_api_base_url", "management_token", "management_token_file", "data", "timeout")
-        given = {name: options.pop(name) for name in names}
+        given = {name: options.pop(name) for name in CONNECT}
         output = Output(options.pop("as_json"))
         return command(api=connect(**given), output=output, **options)
 
-    for option in reversed(_OPTIONS):
+    for option in reversed(OPTIONS):
         asking = option(asking)
     return asking
 
 
-_OPTIONS = (
+CONNECT = ("manage_api_base_url", "management_token", "management_token_file", "data", "timeout")
+"""The parameters that L{connect} is given of them."""
+
+OPTIONS = (
     click.option(
         "--manage-api-base-url",
         "--api-base-url",

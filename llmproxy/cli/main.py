@@ -9,6 +9,7 @@ import click
 from .. import __version__
 
 COMMANDS = {
+    "admin": "Those who may manage: create, list, revoke.",
     "audit": "The audit log: list, show, export, verify.",
     "benchmark": "Measure a gateway beside what is behind it.",
     "check": "Validate a configuration without starting.",

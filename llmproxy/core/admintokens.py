@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
+from uuid import UUID
 
-from ..message import Admin
+from ..message import Admin, Role
+from .tokens import token_hash
 
 PREFIX = "llmproxy_admin_"
 """By this a token is recognised where it should not be: in a repository, in a log."""
@@ -34,6 +36,21 @@ def is_well_formed(token: str) -> bool:
 def hint(token: str) -> str:
     """What a list shows of it: 24 bits of 256."""
     return token[: len(PREFIX) + 4] + "*" * 8
+
+
+def new_admin(
+    name: str, role: Role, random: Callable[[int], bytes], now: float, lifetime: float | None
+) -> tuple[Admin, str]:
+    """
+    An admin, and the token that he shows.
+
+    @param random: as in L{generate}.
+    @param lifetime: seconds; C{None} is without end.
+    """
+    secret = generate(random)
+    expires_at = None if lifetime is None else now + lifetime
+    made_id = str(UUID(bytes=random(16), version=4))
+    return Admin(made_id, name, token_hash(secret.encode()), hint(secret), role, now, expires_at), secret
 
 
 def fault_of(admin: Admin, now: float) -> str:

@@ -32,10 +32,7 @@ class AdminStore:
         self._database = database
 
     def create(self, admin: Admin) -> Deferred[None]:
-        row = {column.name: getattr(admin, column.name) for column in _COLUMNS}
-        row["taken_name"] = admin.name
-        creating = self._database.run(lambda connection: connection.execute(admins.insert().values(row)))
-        return creating.addCallbacks(lambda _: None, _duplicate)
+        return self._database.run(lambda connection: insert_admin(connection, admin)).addErrback(_duplicate)
 
     def by_hash(self, token_hash: str) -> Deferred[Admin | None]:
         return self._database.read(lambda connection: _one(connection, admins.c.token_hash == token_hash))
@@ -44,23 +41,34 @@ class AdminStore:
         return self._database.read(lambda connection: _one(connection, admins.c.id == admin_id))
 
     def list(self) -> Deferred[list[Admin]]:
-        query = select(*_COLUMNS).order_by(admins.c.created_at.desc(), admins.c.id).limit(MAX_LISTED)
-        return self._database.read(lambda connection: [Admin(*row) for row in connection.execute(query)])
+        return self._database.read(list_admins)
 
     def revoke(self, admin_id: str) -> Deferred[Admin | None]:
-        which = admins.c.id == admin_id
-        revoked_at = func.coalesce(admins.c.revoked_at, literal(self._seconds(), Moment()))
-        statement = admins.update().where(which).values(revoked_at=revoked_at, taken_name=null())
-
-        def change(connection: Connection) -> Admin | None:
-            connection.execute(statement)
-            return _one(connection, which)
-
-        return self._database.run(change)
+        return self._database.run(lambda connection: revoke_admin(connection, admin_id, self._seconds()))
 
     def used(self, admin_id: str) -> Deferred[None]:
         statement = admins.update().where(admins.c.id == admin_id).values(last_used_at=self._seconds())
         return self._database.run(lambda connection: connection.execute(statement)).addCallback(lambda _: None)
+
+
+def insert_admin(connection: Connection, admin: Admin) -> None:
+    """
+    @raise IntegrityError: the name is taken.
+    """
+    row = {column.name: getattr(admin, column.name) for column in _COLUMNS}
+    connection.execute(admins.insert().values({**row, "taken_name": admin.name}))
+
+
+def list_admins(connection: Connection) -> list[Admin]:
+    query = select(*_COLUMNS).order_by(admins.c.created_at.desc(), admins.c.id).limit(MAX_LISTED)
+    return [Admin(*row) for row in connection.execute(query)]
+
+
+def revoke_admin(connection: Connection, admin_id: str, now: float) -> Admin | None:
+    which = admins.c.id == admin_id
+    revoked_at = func.coalesce(admins.c.revoked_at, literal(now, Moment()))
+    connection.execute(admins.update().where(which).values(revoked_at=revoked_at, taken_name=null()))
+    return _one(connection, which)
 
 
 def _one(connection: Connection, condition: Any) -> Admin | None:

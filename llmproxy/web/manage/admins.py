@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-from uuid import uuid4
 
 from msgspec import UNSET
 
-from ...core.admintokens import RESERVED, generate, hint
+from ...core.admintokens import RESERVED, new_admin
 from ...core.roles import PERMISSIONS, may
-from ...core.tokens import token_hash
 from ...errors import DuplicateAdmin, NotFound
-from ...message import Admin, Role
+from ...message import Admin
 from ..operations import Call, Operation, Routes
 from .bodies import NewAdmin
 from .parts import Parts
@@ -74,6 +72,7 @@ class Admins:
         admin, secret = new_admin(
             wanted.name,
             wanted.role,
+            os.urandom,
             self._parts.seconds(),
             None if wanted.duration_minutes is UNSET else wanted.duration_minutes * 60.0,
         )
@@ -98,14 +97,3 @@ class Admins:
             raise NotFound(message="admin not found")
         call.details["admin_name"] = admin.name
         return admin
-
-
-def new_admin(name: str, role: Role, now: float, lifetime: float | None) -> tuple[Admin, str]:
-    """
-    An admin, and the token that he shows.
-
-    @param lifetime: seconds; C{None} is without end.
-    """
-    secret = generate(os.urandom)
-    expires_at = None if lifetime is None else now + lifetime
-    return Admin(str(uuid4()), name, token_hash(secret.encode()), hint(secret), role, now, expires_at), secret

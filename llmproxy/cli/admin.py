@@ -1,0 +1,224 @@
+"""C{llmproxy admin}."""
+
+from __future__ import annotations
+
+import functools
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
+
+import click
+import msgspec
+
+from ..config.environment import Storage
+from ..core.admintokens import RESERVED, new_admin
+from ..core.roles import ROLES
+from .connecting import CONNECT, OPTIONS, connect
+from .durations import minutes
+from .faults import Conflicting, NotThere
+from .management import Management, segment
+from .showing import Output, moment
+from .storage import check_revision, located, storage_of, writing
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+    from ..web.manage.bodies import NewAdmin
+
+COLUMNS = ("ID", "Name", "Role", "Token", "Created", "Expires", "Revoked", "Last used")
+
+
+class Admins(Protocol):
+    """Where they are: asked for over the API, or in the database. Each method gives what the API would say."""
+
+    def create(self, wanted: NewAdmin) -> dict[str, Any]: ...
+
+    def list(self) -> list[dict[str, Any]]: ...
+
+    def revoke(self, admin_id: str) -> None: ...
+
+
+class OverTheApi:
+    def __init__(self, api: Management) -> None:
+        self._api = api
+
+    def create(self, wanted: NewAdmin) -> dict[str, Any]:
+        made: dict[str, Any] = self._api.post("/admins", msgspec.to_builtins(wanted))
+        return made
+
+    def list(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self._api.get("/admins")
+        return found
+
+    def revoke(self, admin_id: str) -> None:
+        self._api.delete(f"/admins/{segment(admin_id)}")
+
+
+class InTheDatabase:
+    """For the first ones, and where no proxy runs. Proxies that run know of a change at their next request."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._location = located(storage.database_url)
+
+    def create(self, wanted: NewAdmin) -> dict[str, Any]:
+        from sqlalchemy.exc import IntegrityError
+
+        from ..store.admins import insert_admin
+        from ..web.manage.views import view_of_issued_admin
+
+        lifetime = None if wanted.duration_minutes is msgspec.UNSET else wanted.duration_minutes * 60.0
+        admin, secret = new_admin(wanted.name, wanted.role, os.urandom, time.time(), lifetime)
+        with self._opened() as connection:
+            try:
+                insert_admin(connection, admin)
+            except IntegrityError:
+                raise Conflicting("an admin with this name exists already") from None
+        return _plain(view_of_issued_admin(admin, secret))
+
+    def list(self) -> list[dict[str, Any]]:
+        from ..store.admins import list_admins
+        from ..web.manage.views import view_of_admin
+
+        with self._opened() as connection:
+            return [_plain(view_of_admin(admin)) for admin in list_admins(connection)]
+
+    def revoke(self, admin_id: str) -> None:
+        from ..store.admins import revoke_admin
+
+        with self._opened() as connection:
+            revoke_admin(connection, admin_id, time.time())
+
+    @contextmanager
+    def _opened(self) -> Iterator[Connection]:
+        with writing(self._location) as connection:
+            check_revision(self._location, connection)
+            yield connection
+
+
+def admin_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """
+    Give a command the options of those that ask the API, and those for the database itself; call it with
+    C{admins} and C{output}.
+    """
+
+    @functools.wraps(command)
+    def asking(direct: bool, database: str | None, env: str | None, as_json: bool, **options: Any) -> Any:
+        given = {name: options.pop(name) for name in CONNECT}
+        admins: Admins
+        if direct or database:
+            admins = InTheDatabase(storage_of(database, env))
+        else:
+            admins = OverTheApi(connect(**given))
+        return command(admins=admins, output=Output(as_json), **options)
+
+    for option in reversed((*OPTIONS, *_DIRECT)):
+        asking = option(asking)
+    return asking
+
+
+_DIRECT = (
+    click.option("--direct", is_flag=True, help="Work on the database itself, for the first ones: no proxy is asked."),
+    click.option("--database", metavar="URL", help="The same, with this one. [DATABASE_URL, DATABASE_PATH]"),
+    click.option("--env", metavar="FILE", help="A file of variables, for --direct."),
+)
+
+
+@click.group()
+def command() -> None:
+    """Those who may use the management API, each with a role.
+
+    An owner may do everything; an operator keeps projects, tokens and the cache; an auditor looks at everything,
+    the audit log too, and changes nothing. MANAGEMENT_TOKEN stays the first owner's.
+
+    \b
+    Examples:
+      llmproxy admin create alice --role operator
+      llmproxy admin create ci --role operator --duration 90d --json | jq -r .token
+      llmproxy admin create alice --role owner --direct --database postgresql://…
+      llmproxy admin list
+      llmproxy admin revoke alice
+    """
+
+
+@command.command("create")
+@click.argument("name")
+@click.option("--role", type=click.Choice(ROLES), required=True, help="What the admin may do.")
+@click.option("--duration", callback=minutes, help="Minutes, or 12h, 90d. [else until revoked]")
+@admin_options
+def create_admin(admins: Admins, output: Output, name: str, role: str, duration: int | None) -> None:
+    """Create an admin. The token is shown this once and never again.
+
+    \b
+    Examples:
+      llmproxy admin create alice --role auditor
+      llmproxy admin create ci --role operator --duration 90d --direct
+    """
+    made = admins.create(_wanted(name, role, duration))
+    pairs = [("Token", made["token"]), ("ID", made["id"]), ("Name", made["name"]), ("Role", made["role"])]
+    output.fields(made, [*pairs, ("Expires", _never(made["expires_at"]))])
+
+
+@command.command("list")
+@click.option("--all", "everybody", is_flag=True, help="Those who were revoked too.")
+@admin_options
+def show_admins(admins: Admins, output: Output, everybody: bool) -> None:
+    """List admins, newest first; never their tokens."""
+    found = [each for each in admins.list() if everybody or each["revoked_at"] is None]
+    nobody = "There are no admins but whoever knows MANAGEMENT_TOKEN."
+    output.table(found, COLUMNS, (_row(each) for each in found), nobody)
+
+
+@command.command("revoke")
+@click.argument("names", nargs=-1, required=True, metavar="NAME_OR_ID...")
+@admin_options
+def revoke_admins(admins: Admins, output: Output, names: tuple[str, ...]) -> None:
+    """End what admins may do, from their next request on; their names can be given to others then."""
+    found = admins.list()
+    chosen = [(name, _id(found, name)) for name in names]
+    for name, admin_id in chosen:
+        admins.revoke(admin_id)
+        output.say(f"{name} is revoked.")
+
+
+def _wanted(name: str, role: str, duration: int | None) -> NewAdmin:
+    from ..web.manage.bodies import NewAdmin
+
+    if name.lower() in RESERVED:
+        raise click.UsageError(f"{name!r} is what the audit log calls others")
+    asked = {"name": name, "role": role} | ({} if duration is None else {"duration_minutes": duration})
+    try:
+        return msgspec.convert(asked, NewAdmin)
+    except msgspec.ValidationError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def _id(found: list[dict[str, Any]], name: str) -> str:
+    for each in found:
+        if each["id"] == name or (each["name"] == name and each["revoked_at"] is None):
+            admin_id: str = each["id"]
+            return admin_id
+    raise NotThere(f"there is no admin {name!r}")
+
+
+def _row(admin: dict[str, Any]) -> tuple[Any, ...]:
+    return (
+        admin["id"],
+        admin["name"],
+        admin["role"],
+        admin["token"],
+        moment(admin["created_at"]),
+        _never(admin["expires_at"]),
+        moment(admin["revoked_at"]),
+        moment(admin["last_used_at"]),
+    )
+
+
+def _never(text: str | None) -> str:
+    return "never" if text is None else moment(text)
+
+
+def _plain(view: Any) -> dict[str, Any]:
+    plain: dict[str, Any] = msgspec.to_builtins(view)
+    return plain

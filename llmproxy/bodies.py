@@ -31,17 +31,37 @@ def at_hand(body: IBodyProducer) -> bool:
 
 @implementer(IBodyProducer)
 class BytesBody:
-    """A body that is at hand whole."""
+    """
+    A body that is at hand whole. It can be started more than once.
+
+    @ivar content: all of it.
+    @ivar length: bytes; or L{twisted.web.iweb.UNKNOWN_LENGTH} for one that came in chunks and goes on so.
+    """
+
+    __slots__ = ("_ended", "content", "length")
 
     at_hand = True
 
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-        self.length: int = len(content)
+    def __init__(self, content: bytes, length: int | object = None) -> None:
+        self.content = content
+        self.length = len(content) if length is None else length
+        self._ended: Callable[[Failure | None], object] | None = None
+
+    def watch(self, ended: Callable[[Failure | None], object]) -> None:
+        """Have C{ended} told once: with C{None} when it is taken, with L{BodyStopped} if it is dropped."""
+        self._ended = ended
+
+    def take(self) -> bytes:
+        """The content, for those who need not start a body to have it."""
+        ended, self._ended = self._ended, None
+        if ended is not None:
+            ended(None)
+        return self.content
 
     def startProducing(self, consumer: IConsumer) -> Deferred[None]:
-        if self._content:
-            consumer.write(self._content)
+        content = self.take()
+        if content:
+            consumer.write(content)
         return succeed(None)
 
     def pauseProducing(self) -> None:
@@ -51,7 +71,10 @@ class BytesBody:
         """See L{pauseProducing}."""
 
     def stopProducing(self) -> None:
-        self._content = b""
+        self.content = b""
+        ended, self._ended = self._ended, None
+        if ended is not None:
+            ended(Failure(BodyStopped()))
 
 
 @implementer(IBodyProducer, IConsumer)

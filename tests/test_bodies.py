@@ -70,6 +70,38 @@ class BytesBodyTests(SynchronousTestCase):
         body.startProducing(written)
         self.assertEqual(written.chunks, [])
 
+    def test_again(self) -> None:
+        """It can be sent a second time, to another upstream for example."""
+        body, written = BytesBody(b"abc"), Written()
+        body.startProducing(written)
+        body.startProducing(written)
+        self.assertEqual(written.chunks, [b"abc", b"abc"])
+
+    def test_watched(self) -> None:
+        """Who watches hears once that it was taken, however that was done."""
+        for take in (BytesBody.take, lambda body: body.startProducing(Written())):
+            ends: list[Failure | None] = []
+            body = BytesBody(b"abc")
+            body.watch(ends.append)
+            take(body)
+            body.stopProducing()
+            self.assertEqual(ends, [None])
+
+    def test_dropped(self) -> None:
+        """Or that it was dropped."""
+        ends: list[Any] = []
+        body = BytesBody(b"abc")
+        body.watch(ends.append)
+        body.stopProducing()
+        body.stopProducing()
+        [reason] = ends
+        self.assertIsInstance(reason.value, BodyStopped)
+        self.assertEqual(body.take(), b"")
+
+    def test_chunked(self) -> None:
+        """A body that came in chunks says so, although all of it is here."""
+        self.assertIs(BytesBody(b"abc", UNKNOWN_LENGTH).length, UNKNOWN_LENGTH)
+
 
 class TapTests(SynchronousTestCase):
     def setUp(self) -> None:

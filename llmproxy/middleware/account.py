@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING
 
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.python.failure import Failure
-from twisted.web.iweb import IBodyProducer
-from zope.interface import implementer
 
-from ..bodies import Seen, Tap, at_hand
+from ..bodies import BytesBody, Seen, Tap
 from ..errors import (
     BodyStopped,
     ClientLeft,
@@ -24,6 +22,7 @@ from ..errors import (
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IConsumer, IReactorTime
+    from twisted.web.iweb import IBodyProducer
 
     from ..interfaces import Responder
     from ..message import ApiRequest, ApiResponse, Ending, Record
@@ -69,8 +68,8 @@ class Account:
         self._running.add(exchange)
         body = request.body
         if body is not None:
-            if at_hand(body) and isinstance(body.length, int):
-                request.record.bytes_in = body.length
+            if isinstance(body, BytesBody):
+                request.record.bytes_in = len(body.content)
             else:
                 request.body = Tap(body, exchange.received)
         responding = inner(request)
@@ -96,7 +95,7 @@ class _Exchange:
         self.record = record
         self.started = started
         self.pending: Deferred[ApiResponse] | Deferred[None] | None = None
-        self.body: _Counted | _AtHand | None = None
+        self.body: _Counted | BytesBody | None = None
 
     def received(self, data: bytes) -> None:
         self.record.bytes_in += len(data)
@@ -106,9 +105,10 @@ class _Exchange:
 
     def cut(self, ending: Ending) -> None:
         self._cut = ending
-        if self.body is not None and not self.body.started:
+        body = self.body
+        if body is not None and not (isinstance(body, _Counted) and body.started):
             # Between head and body nothing is pending, and whoever has the response may never start it.
-            self.body.stopProducing()
+            body.stopProducing()
         elif self.pending is not None:
             self.pending.cancel()
 
@@ -126,13 +126,20 @@ class _Exchange:
         if response.body is None or record.method == "HEAD":
             # An answer to HEAD ends with its head; whoever writes it stops the body.
             self.end(None)
+        elif isinstance(response.body, BytesBody):
+            self.body = response.body
+            self.body.watch(self.taken)
         else:
-            body = response.body
             if response.upgraded is not None:
                 response.upgraded = Seen(response.upgraded, self.received)
-            whole = at_hand(body) and isinstance(body.length, int)
-            response.body = self.body = _AtHand(self, body) if whole else _Counted(self, body)
+            response.body = self.body = _Counted(self, response.body)
         return response
+
+    def taken(self, reason: Failure | None) -> None:
+        """A body that was there whole is sent, or is not."""
+        if reason is None and isinstance(self.body, BytesBody):
+            self.record.bytes_out = len(self.body.content)
+        self.end(reason)
 
     def failed(self, reason: Failure) -> Failure:
         self.end(reason)
@@ -164,41 +171,6 @@ class _Counted(Tap):
         if not producing.called:
             self._exchange.pending = producing
         return producing
-
-
-@implementer(IBodyProducer)
-class _AtHand:
-    """A response body that is there whole: it is sent, or it is not."""
-
-    __slots__ = ("_body", "_exchange", "at_hand", "length", "started")
-
-    def __init__(self, exchange: _Exchange, body: IBodyProducer) -> None:
-        self._exchange: _Exchange | None = exchange
-        self._body = body
-        self.at_hand = True
-        self.length = body.length
-        self.started = False
-
-    def startProducing(self, consumer: IConsumer) -> Deferred[None]:
-        self.started = True
-        producing = self._body.startProducing(consumer)
-        exchange, self._exchange = self._exchange, None
-        if exchange is not None:
-            exchange.record.bytes_out = self.length
-            exchange.end(None)
-        return producing
-
-    def pauseProducing(self) -> None:
-        """It is written at once; there is nothing to pause."""
-
-    def resumeProducing(self) -> None:
-        """See L{pauseProducing}."""
-
-    def stopProducing(self) -> None:
-        self._body.stopProducing()
-        exchange, self._exchange = self._exchange, None
-        if exchange is not None:
-            exchange.end(Failure(BodyStopped()))
 
 
 def ending_of(error: BaseException | None) -> Ending:

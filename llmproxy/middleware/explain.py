@@ -61,7 +61,7 @@ def explained(error: ProxyError, request: ApiRequest) -> ApiResponse:
     body = BytesBody(render(error, "proxy" if route is None else route.api.dialect, record.request_id))
     fields = [
         (b"Content-Type", b"application/json"),
-        (b"Content-Length", b"%d" % body.length),
+        (b"Content-Length", b"%d" % len(body.content)),
         # RFC 9111 section 4.2.2: a cache may keep a 404 or 405, and tell it to the next caller.
         (b"Cache-Control", b"no-store"),
         *error.fields,

@@ -29,10 +29,10 @@ class UpstreamBody:
 
     __slots__ = ("_connection", "_consumer", "_content", "_paused", "_producing", "_reason", "_started", "length")
 
-    def __init__(self, length: int | object, content: bytes, connection: Connection | None) -> None:
+    def __init__(self, length: int | object, content: bytes, connection: Connection) -> None:
         self.length = length
         self._content = content
-        self._connection = connection
+        self._connection: Connection | None = connection
         self._consumer: IConsumer | None = None
         self._producing: Deferred[None] | None = None
         self._reason: Failure | None = None

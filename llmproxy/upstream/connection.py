@@ -17,6 +17,7 @@ from twisted.internet.interfaces import IHandshakeListener
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from ..bodies import BytesBody
 from ..core.fields import forwardable
 from ..errors import UpstreamProtocolError, UpstreamReset
 from .body import UpstreamBody
@@ -183,11 +184,11 @@ class Connection(protocol.Protocol):
     def _answer(self, exchange: Exchange) -> None:
         reader = self._reader
         self._exchange = None
-        body: UpstreamBody | None = None
+        body: UpstreamBody | BytesBody | None = None
         if not reader.complete:
             body = self._body = UpstreamBody(reader.length, reader.content, self)
         elif not reader.bodiless:
-            body = UpstreamBody(reader.length, reader.content, None)
+            body = BytesBody(reader.content, reader.length)
         response = UpstreamResponse(
             exchange, reader.status, reader.reason, reader.version, reader.fields, reader.trailers, reader.length, body
         )
@@ -200,7 +201,8 @@ class Connection(protocol.Protocol):
             # RFC 9112 section 9.5: upstream has answered, and does not want the rest.
             self._upload.stop()
         exchange.succeed(response)
-        if body is not None and self._body is body and not body.started:
+        running = self._body
+        if running is not None and running is body and not running.started:
             self.pause()
 
     def _more(self, body: UpstreamBody) -> None:

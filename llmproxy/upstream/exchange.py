@@ -11,6 +11,7 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IClientRequest
 from zope.interface import implementer
 
+from ..bodies import BytesBody
 from ..message import Field, InterimSink
 from .fieldheaders import FieldHeaders
 
@@ -75,7 +76,11 @@ class Exchange:
         self.body = body
         self.length = length
         self.on_interim = on_interim
-        self.whole: bytes | None = head if body is None else None
+        self.whole: bytes | None = None
+        if body is None:
+            self.whole = head
+        elif type(body) is BytesBody and len(body.content) == length:
+            self.whole = head + body.take()
         self.begun = False
         self.retried = False
         self.upgrade = False

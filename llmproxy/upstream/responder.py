@@ -9,7 +9,7 @@ from treq.client import HTTPClient
 from twisted.python.failure import Failure
 from twisted.web.iweb import UNKNOWN_LENGTH
 
-from ..bodies import BytesBody, Collector
+from ..bodies import BytesBody
 from ..core.fields import CLIENT_ADDRESS_FIELDS, END_TO_END, forwardable, values, without
 from ..core.switching import agreed, switching
 from ..errors import LoopDetected
@@ -146,7 +146,7 @@ def _foreign_call(request: ApiRequest, upstream: _Upstream, fields: list[Field])
     body: Any = request.body
     if isinstance(body, BytesBody) and not isinstance(upstream.client, HTTPClient):
         # StubTreq takes bytes and nothing else.
-        body = _content(body)
+        body = body.take()
     answering: Deferred[Any] = upstream.client.request(
         request.method.decode("latin-1"),
         (upstream.url + request.target).decode("latin-1"),
@@ -157,12 +157,6 @@ def _foreign_call(request: ApiRequest, upstream: _Upstream, fields: list[Field])
         unbuffered=True,
     )
     return answering
-
-
-def _content(body: BytesBody) -> bytes:
-    collector = Collector(body.length)
-    body.startProducing(collector)
-    return b"".join(collector.chunks)
 
 
 def _foreign_answer(response: Any, request: ApiRequest, via: Field) -> ApiResponse:

@@ -20,7 +20,8 @@ from ..message import Field
 from .fieldheaders import FieldHeaders
 
 if TYPE_CHECKING:
-    from .body import UpstreamBody
+    from twisted.web.iweb import IBodyProducer
+
     from .exchange import Exchange
 
 _VERSIONS = ((b"HTTP", 1, 0), (b"HTTP", 1, 1))
@@ -50,7 +51,7 @@ class UpstreamResponse:
         fields: list[Field],
         trailers: list[Field],
         length: int | object,
-        body: UpstreamBody | None,
+        body: IBodyProducer | None,
     ) -> None:
         self.request = request
         self.code = code
@@ -100,7 +101,7 @@ class _Delivery:
 
     disconnecting = False
 
-    def __init__(self, protocol: IProtocol, body: UpstreamBody | None) -> None:
+    def __init__(self, protocol: IProtocol, body: IBodyProducer | None) -> None:
         self._protocol: IProtocol | None = protocol
         self._body = body
 

@@ -27,6 +27,7 @@ from twisted.python.failure import Failure
 from twisted.web.iweb import UNKNOWN_LENGTH
 from zope.interface import implementer
 
+from ..bodies import BytesBody
 from ..core.chunked import ChunkedReader, SizedReader
 from ..core.http11 import (
     CHUNKED,
@@ -293,6 +294,9 @@ class LlhttpChannel:
     def _begin_body(self, request: ProxyRequest, length: int, streams: bool, resource: Any) -> None:
         if not streams and length > self._limits.body:
             raise content_too_large()
+        if 0 < length <= len(self._buffer):
+            self._whole_body(request, length, streams, resource)
+            return
         self._framing = ChunkedReader(self._limits.head) if length == CHUNKED else SizedReader(length)
         if not streams:
             self._resource, self._content, self._size = resource, [], 0
@@ -303,6 +307,19 @@ class LlhttpChannel:
             self._take_body(self._framing)
         self._called = True
         request.render_guarded(resource)
+
+    def _whole_body(self, request: ProxyRequest, length: int, streams: bool, resource: Any) -> None:
+        """All of the body came with the head."""
+        data = self._buffer
+        content = data if length == len(data) else data[:length]
+        self._buffer = data[length:]
+        self._expected = False
+        self._called = True
+        if streams:
+            request.body = BytesBody(content)
+            request.render_guarded(resource)
+        else:
+            request.render_whole(resource, content)
 
     def _take_body(self, framing: SizedReader | ChunkedReader) -> bool:
         data, self._buffer = self._buffer, b""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
+from ..bodies import BytesBody
 from .switched import SwitchedClient
 
 if TYPE_CHECKING:
@@ -66,6 +67,12 @@ class Relay:
             self._pending = None
             downstream.write_head(response.status, response.reason, response.fields, None)
             downstream.finish()
+            return
+        if isinstance(body, BytesBody):
+            self._pending = None
+            downstream.write_whole(
+                response.status, response.reason, response.fields, body.length, body.take(), response.trailers
+            )
             return
         self._response = response
         downstream.write_head(response.status, response.reason, response.fields, body.length)

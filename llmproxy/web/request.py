@@ -19,6 +19,7 @@ from ..errors import ClientLeft
 from .pulling import Pulling
 
 if TYPE_CHECKING:
+    from ..bodies import BytesBody
     from ..core.http11 import Head
     from ..message import Field, Fields
     from .channel import LlhttpChannel
@@ -44,7 +45,7 @@ class ProxyRequest(Request):
         or L{abort}. Whoever sets it answers for the producer that is registered: it is not stopped besides.
     """
 
-    body: RequestBody | None = None
+    body: RequestBody | BytesBody | None = None
     on_disconnect: Callable[[Failure], Any] | None = None
     content: Any = None
     channel: Any
@@ -195,6 +196,23 @@ class ProxyRequest(Request):
         if channel is not None:
             channel.flush_later(self)
 
+    def write_whole(
+        self, status: int, reason: bytes, fields: Fields, length: Any, content: bytes, trailers: Fields = ()
+    ) -> None:
+        """L{write_head}, L{write} and L{finish} in one, for content that is here: it leaves with its head."""
+        self._exact = True
+        self._begin(status, reason, fields, length)
+        channel, held = self.channel, self._held
+        if channel is not None and held is not None and self._left == len(content):
+            self._left, self._held = 0, None
+            self.sentLength = len(content)
+            channel.send(held[0] + content)
+            self._leave(channel)
+            return
+        if content:
+            self._put(content)
+        self.finish(trailers)
+
     def write_interim(self, status: int, reason: bytes, fields: Fields) -> None:
         """Pass on a 1xx response; not to HTTP/1.0 clients, who do not know them, and not after the head."""
         channel = self.channel
@@ -284,6 +302,10 @@ class ProxyRequest(Request):
             channel.send(b"".join(held) + tail)
         elif tail:
             channel.send(tail)
+        self._leave(channel)
+
+    def _leave(self, channel: LlhttpChannel) -> None:
+        """All is written: the connection is another request's."""
         self.finished = 1
         self.channel = self.on_disconnect = None
         if self.producer is not None:

@@ -115,6 +115,21 @@ class Downstream:
             request.responseHeaders.addRawHeader(name, value)
         request.write(b"")
 
+    def write_whole(
+        self,
+        status: int,
+        reason: bytes,
+        fields: Sequence[Field],
+        length: Any,
+        content: bytes,
+        trailers: Sequence[Field] = (),
+    ) -> None:
+        """L{write_head}, L{write} and L{finish} in one."""
+        self.write_head(status, reason, fields, length)
+        if content:
+            self.write(content)
+        self.finish(trailers)
+
     def write_interim(self, status: int, reason: bytes, fields: Sequence[Field]) -> None:
         """Pass on a 1xx response, to those who know them."""
         if self._direct and not self._left and self.clientproto == b"HTTP/1.1" and not self._request.startedWriting:

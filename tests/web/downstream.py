@@ -40,6 +40,19 @@ class Downstream:
         assert self.head is None, "two heads"
         self.head = (status, reason, fields, length)
 
+    def write_whole(
+        self,
+        status: int,
+        reason: bytes,
+        fields: list[Field],
+        length: Any,
+        content: bytes,
+        trailers: Sequence[Field] = (),
+    ) -> None:
+        self.write_head(status, reason, fields, length)
+        self.write(content)
+        self.finish(trailers)
+
     def write_interim(self, status: int, reason: bytes, fields: Sequence[Field]) -> None:
         self.log.append(("interim", status))
 

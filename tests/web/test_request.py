@@ -17,6 +17,8 @@ from llmproxy.web.request import ProxyRequest
 
 from .wire import PRODUCER_LIMIT, Client, Streaming, get, post
 
+CHUNKS = b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nB: 1\r\n\r\n"
+
 
 class Producer:
     """Notes what is asked of it."""
@@ -72,6 +74,33 @@ class ExactTests(SynchronousTestCase):
         self.assertEqual(
             self.client.received.partition(b"\r\n\r\n")[2], b"3\r\nabc\r\n10\r\n" + b"x" * 16 + b"\r\n0\r\nB: 1\r\n\r\n"
         )
+
+    def test_whole(self) -> None:
+        """A response that is there whole is one write, and the next request is read."""
+        for length, rest in ((3, b"Content-Length: 3\r\n\r\nabc"), (UNKNOWN_LENGTH, CHUNKS)):
+            request = self.ask()
+            had, writes = len(self.client.received), self.client.transport.writes
+            request.write_whole(200, b"OK", [], length, b"abc", [(b"B", b"1")])
+            self.assertEqual(self.client.received[had:], b"HTTP/1.1 200 OK\r\n" + rest)
+            self.assertEqual((self.client.transport.writes - writes, request.finished), (1, 1))
+        self.assertEqual(self.client.ended, "")
+
+    def test_whole_but_not_all(self) -> None:
+        """What is not of the length that its head says is broken off, in one piece too."""
+        for content in (b"ab", b"abcd"):
+            client = Client(self.resource)
+            client.send(get())
+            self.resource.seen[-1].request.write_whole(200, b"OK", [], 3, content)
+            client.run()
+            self.assertNotIn(b"abc", client.received)
+            self.assertEqual(client.ended, "closed")
+
+    def test_whole_for_nobody(self) -> None:
+        """Nothing is written to a client that has left."""
+        request = self.ask()
+        self.client.leave()
+        request.write_whole(200, b"OK", [], 3, b"abc")
+        self.assertEqual(self.client.received, b"")
 
     def test_head_is_not_held(self) -> None:
         """A head, and a chunk, leave in the same turn of the reactor, whether more follows or not."""

@@ -43,6 +43,7 @@ class Transport:
     Keeps Twisted's rules: the loss comes later, pausing above L{PRODUCER_LIMIT}, no close under a paused producer.
 
     @ivar sent: what the client took.
+    @ivar writes: how often something was written.
     @ivar unsent: what it did not take yet.
     @ivar room: how many bytes more it takes; C{None} is without limit.
     @ivar ended: C{"closed"} or C{"reset"}; C{""} while it is open.
@@ -54,6 +55,7 @@ class Transport:
         self._host = host
         self.protocol: Any = None
         self.sent = b""
+        self.writes = 0
         self.unsent = b""
         self.room: int | None = None
         self.reading = True
@@ -77,6 +79,7 @@ class Transport:
         if self.ended or self.half_closed:
             return
         self.unsent += data
+        self.writes += 1
         self._flow()
         if len(self.unsent) > PRODUCER_LIMIT and self._producer is not None and not self._producer_paused:
             self._producer_paused = True

@@ -77,6 +77,30 @@ CLIENT_ADDRESS_FIELDS = frozenset(
 )
 """Fields that tell upstream who and where the client is."""
 
+_MOST_NAMES = 2048
+_LONGEST_NAME = 64
+
+
+class _Lower(dict[bytes, bytes]):
+    """
+    Names in lower case, by how they are written: a look into a dictionary costs half of C{bytes.lower}, and what
+    comes out has its hash already.
+
+    Bounded, whatever names clients think of.
+    """
+
+    def __missing__(self, name: bytes) -> bytes:
+        lowered = name.lower()
+        if len(name) <= _LONGEST_NAME:
+            if len(self) >= _MOST_NAMES:
+                self.clear()
+            self[name] = lowered
+        return lowered
+
+
+LOWER = _Lower()
+"""C{LOWER[name]} is C{name} in lower case."""
+
 _PLAIN_OPTIONS = frozenset({b"keep-alive", b"close", b"Keep-Alive", b"Close", b""})
 
 
@@ -89,16 +113,11 @@ def forwardable(
     @param also: further names to leave out.
     @param keep: names that stay although C{Connection} names them.
     """
-    dropped = _dropped(also)
-    kept: list[Field] = []
-    options: bytes | None = None
-    for pair in fields:
-        name = pair[0].lower()
-        if name not in dropped:
-            kept.append(pair)
-        elif name == b"connection":
-            options = pair[1] if options is None else options + b"," + pair[1]
-    if options is None or options in _PLAIN_OPTIONS:
+    kept = without(fields, _dropped(also))
+    if len(kept) == len(fields):
+        return kept
+    options = b",".join(values(fields, b"connection"))
+    if options in _PLAIN_OPTIONS:
         return kept
     named = {option for option in _members(options) if option not in keep}
     return without(kept, named) if named else kept
@@ -111,7 +130,8 @@ def _dropped(also: frozenset[bytes]) -> frozenset[bytes]:
 
 def without(fields: Fields, names: Collection[bytes]) -> list[Field]:
     """All but the fields of these names."""
-    return [pair for pair in fields if pair[0].lower() not in names]
+    lower = LOWER
+    return [pair for pair in fields if lower[pair[0]] not in names]
 
 
 def first(fields: Fields, name: bytes) -> bytes | None:

@@ -18,6 +18,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 from ..errors import ClientError
 from ..message import Field
+from .fields import LOWER
 
 CHUNKED = -1
 """A body whose length is told by its chunks."""
@@ -26,9 +27,8 @@ _TOKEN = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqr
 _VISIBLE = bytes(byte for byte in range(0x21, 0x7F) if byte != 0x23)
 _LINES = {b"HTTP/1.1": b"PUT / HTTP/1.1", b"HTTP/1.0": b"PUT / HTTP/1.0"}
 _VERSION = re.compile(rb"HTTP/([0-9])\.[0-9]")
-# Names that decide about framing, routing or the connection; the lengths are tried first, for speed.
+# Names that decide about framing, routing or the connection.
 _DECISIVE = frozenset({b"host", b"expect", b"upgrade", b"connection", b"content-length", b"transfer-encoding"})
-_LENGTHS = frozenset(map(len, _DECISIVE))
 # RFC 3986 section 3.2.2 and RFC 9110 section 7.2: no user information, and a port of digits only.
 _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|\[v[0-9A-Fa-f]+\.[-.~!$&'()*+,;=:\w]+\]|[-.~!$&'()*+,;=%\w]*)(?::[0-9]*)?")
 _MAX_HOST = 512
@@ -70,6 +70,9 @@ class Head:
     method: bytes
     target: bytes
     version: bytes
+    # httptools asks for each of these whenever a parser is made: what is not there costs it an exception.
+    on_message_begin = on_url = on_headers_complete = on_body = on_message_complete = None
+    on_chunk_header = on_chunk_complete = None
 
     def __init__(self) -> None:
         self.fields: list[Field] = []
@@ -83,10 +86,9 @@ class Head:
         """Called by llhttp, which leaves white space at the end of values."""
         pair = (name, value.rstrip(b" \t"))
         self.fields.append(pair)
-        if len(name) in _LENGTHS:
-            name = name.lower()
-            if name in _DECISIVE:
-                self.decisive.append((name, pair[1]))
+        lowered = LOWER[name]
+        if lowered in _DECISIVE:
+            self.decisive.append((lowered, pair[1]))
 
 
 def read_head(data: bytes, target_limit: int, fields_limit: int) -> Head:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from ..message import Field, Fields
+from ..message import Fields
+from .fields import LOWER
 
 CHUNKED = -1
 UNTIL_CLOSE = -2
 NO_CONTENT = -3
 """How the end of the content is told, where it is not a number of bytes that are left to write."""
 
-_FRAMING_LENGTHS = frozenset({10, 14, 17})
+_FRAMING = frozenset({b"connection", b"content-length", b"transfer-encoding"})
 
 
 def response_head(
@@ -33,45 +34,46 @@ def response_head(
         length = None
     lines = [_status_line(status, reason)]
     stated: bytes | None = None
-    for name, value in fields:
-        if len(name) in _FRAMING_LENGTHS:
-            low = name.lower()
-            if low == b"content-length":
+    lower = LOWER
+    for pair in fields:
+        name = lower[pair[0]]
+        if name in _FRAMING:
+            if name == b"content-length":
                 # RFC 9110 section 8.6: not in a 1xx or 204.
                 if status < 200 or status == 204:
                     continue
                 if stated is not None:
-                    if stated != value:
+                    if stated != pair[1]:
                         raise ValueError("two different Content-Length fields")
                     continue
-                stated = value
-            elif low == b"transfer-encoding":
+                stated = pair[1]
+            elif name == b"transfer-encoding":
                 continue
-            elif low == b"connection" and status != 101:
-                keep_alive = keep_alive and b"close" not in value.lower()
+            elif status != 101:
+                keep_alive = keep_alive and b"close" not in pair[1].lower()
                 continue
-        lines.append(b"%b: %b\r\n" % (name, value))
+        lines.append(b": ".join(pair))
     if length is None:
         left = NO_CONTENT
     elif isinstance(length, int):
         left = length
         if stated is None:
-            lines.append(b"Content-Length: %d\r\n" % length)
+            lines.append(b"Content-Length: %d" % length)
         elif _size(stated) != length:
             raise ValueError("Content-Length contradicts the length of the body")
     elif stated is not None:
         left = _size(stated)
     elif http11:
         left = CHUNKED
-        lines.append(b"Transfer-Encoding: chunked\r\n")
+        lines.append(b"Transfer-Encoding: chunked")
     else:
         left = UNTIL_CLOSE
         keep_alive = keep_alive and head_only
     if status >= 200:
         if not keep_alive:
-            lines.append(b"Connection: close\r\n")
+            lines.append(b"Connection: close")
         elif not http11:
-            lines.append(b"Connection: keep-alive\r\n")
+            lines.append(b"Connection: keep-alive")
     return _joined(lines), NO_CONTENT if head_only else left, keep_alive
 
 
@@ -79,7 +81,7 @@ def trailer_section(trailers: Fields) -> bytes:
     """The last chunk and what follows it."""
     if not trailers:
         return b"0\r\n\r\n"
-    return _joined([b"0\r\n", *map(_line, trailers)])
+    return _joined([b"0", *map(b": ".join, trailers)])
 
 
 def _size(stated: bytes) -> int:
@@ -89,19 +91,16 @@ def _size(stated: bytes) -> int:
     return int(stated)
 
 
-def _line(field: Field) -> bytes:
-    return b"%b: %b\r\n" % field
-
-
 def _joined(lines: list[bytes]) -> bytes:
-    head = b"".join(lines)
-    count = len(lines)
+    count = len(lines) + 1
+    lines.append(b"\r\n")
+    head = b"\r\n".join(lines)
     # A field with a line end inside would let its author write the rest of the response.
-    if head.count(b"\r\n") != count or head.count(b"\n") != count or head.count(b"\r") != count or b"\0" in head:
+    if head.count(b"\n") != count or head.count(b"\r") != count or b"\0" in head:
         raise ValueError("a response field contains a line end or NUL")
-    return head + b"\r\n"
+    return head
 
 
 @lru_cache(maxsize=256)
 def _status_line(status: int, reason: bytes) -> bytes:
-    return b"HTTP/1.1 %d %b\r\n" % (status, reason)
+    return b"HTTP/1.1 %d %b" % (status, reason)

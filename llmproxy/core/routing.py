@@ -10,6 +10,11 @@ RESERVED = frozenset({"manage", "health", "ready", "live", "metrics", "admin"})
 """First segments that the proxy serves itself, so that no API can have them as its name."""
 
 
+_MOST_KNOWN = 1024
+_LONGEST_KNOWN = 256
+"""Most programs ask for the same few targets: so many are remembered, and of up to so many bytes."""
+
+
 class RoutingTable:
     """
     The default API is at C{/}, each one also at C{/<name>/}.
@@ -22,9 +27,20 @@ class RoutingTable:
         self.apis = tuple(apis)
         self._by_name = {api.name.encode(): api for api in apis}
         self._default = None if default is None else self._by_name[default.encode()]
+        self._known: dict[bytes, Route] = {}
 
     def match(self, target: bytes) -> Route | None:
         """The route of a target in origin form; C{None} where no API is responsible."""
+        route = self._known.get(target)
+        if route is None:
+            route = self._find(target)
+            if route is not None and len(target) <= _LONGEST_KNOWN:
+                if len(self._known) >= _MOST_KNOWN:
+                    self._known.clear()
+                self._known[target] = route
+        return route
+
+    def _find(self, target: bytes) -> Route | None:
         path, mark, query = target.partition(b"?")
         segment, _, rest = path[1:].partition(b"/")
         api = self._by_name.get(segment)

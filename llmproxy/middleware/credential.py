@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote_to_bytes
 
+from ..core.fields import LOWER
 from ..core.tokens import KEY_FIELDS
 from ..errors import UpstreamAuthError
 
@@ -38,12 +39,13 @@ def with_credential(fields: list[Field], place: CredentialPlace, key: bytes) -> 
     """
     The fields with the project's key as their only credential, where the client's first one stood.
     """
-    name = place.name.lower() if place.kind == "header" else b""
+    lower = LOWER
+    name = lower[place.name] if place.kind == "header" else b""
     kept: list[Field] = []
     at = -1
     for pair in fields:
-        lower = pair[0].lower()
-        if lower in KEY_FIELDS or lower == name:
+        lowered = lower[pair[0]]
+        if lowered in KEY_FIELDS or lowered == name:
             if at < 0:
                 at = len(kept)
         else:

@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.web.iweb import UNKNOWN_LENGTH
 
+from ..core.fields import LOWER
 from ..errors import InternalError
 from ..message import Field
 from .upload import BodyLengthMismatch
 
 if TYPE_CHECKING:
     from twisted.web.iweb import IBodyProducer
+
+
+_DECISIVE = frozenset({b"host", b"content-length", b"transfer-encoding"})
 
 
 class Addressed(Protocol):
@@ -51,9 +55,10 @@ def request_head(
         framing = b"Transfer-Encoding: chunked\r\n"
     elif body is not None:
         framing = b"Content-Length: %d\r\n" % length
-    lines = b"".join([b"%b: %b\r\n" % pair for pair in pairs])
     first = b"" if host else b"Host: %b\r\n" % addressed.netloc
-    head = b"%b %b HTTP/1.1\r\n%b%b%b%b\r\n" % (method, target, first, lines, framing, addressed.extra)
+    lines = b"\r\n".join([b": ".join(pair) for pair in pairs])
+    ends = b"\r\n" if lines else b""
+    head = b"".join((method, b" ", target, b" HTTP/1.1\r\n", first, lines, ends, framing, addressed.extra, b"\r\n"))
     breaks = 2 + len(pairs) + (not host) + (framing != b"") + (addressed.extra != b"")
     if head.count(b"\n") != breaks or head.count(b"\r") != breaks or b"\0" in head or b" " in target or b" " in method:
         raise MalformedRequest("the request head has a character that it must not have")
@@ -63,16 +68,18 @@ def request_head(
 def _look(pairs: Sequence[Field]) -> tuple[bool, bytes | None]:
     """Whether there is a C{Host}, and the C{Content-Length}."""
     host, announced = False, None
+    lower = LOWER
     for name, value in pairs:
-        size = len(name)
-        if size == 4:
-            host = host or name.lower() == b"host"
-        elif size == 14:
-            if name.lower() == b"content-length":
-                if announced is not None:
-                    raise MalformedRequest("the request has more than one Content-Length")
-                announced = value
-        elif size == 17 and name.lower() == b"transfer-encoding":
+        lowered = lower[name]
+        if lowered not in _DECISIVE:
+            continue
+        if lowered == b"host":
+            host = True
+        elif lowered == b"content-length":
+            if announced is not None:
+                raise MalformedRequest("the request has more than one Content-Length")
+            announced = value
+        else:
             raise MalformedRequest("Transfer-Encoding belongs to the connection")
     return host, announced
 

@@ -10,7 +10,7 @@ from twisted.python.failure import Failure
 from twisted.web.iweb import UNKNOWN_LENGTH
 
 from ..bodies import BytesBody
-from ..core.fields import CLIENT_ADDRESS_FIELDS, END_TO_END, forwardable, values, without
+from ..core.fields import CLIENT_ADDRESS_FIELDS, END_TO_END, LOWER, forwardable, values, without
 from ..core.switching import agreed, switching
 from ..errors import LoopDetected
 from ..message import ApiResponse
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _STRIPPED = frozenset({b"expect", *CLIENT_ADDRESS_FIELDS})
 _ONLY_EXPECT = frozenset({b"expect"})
 _FRAMING = frozenset({b"content-length"})
+_CHANGED = frozenset({b"host", b"via", b"x-request-id"})
 
 MOST_PASSES = 3
 """How often a request may have been through proxies of our pseudonym: chains of them are in use, loops are not."""
@@ -94,14 +95,17 @@ class UpstreamResponder:
     def _outgoing(self, request: ApiRequest, upstream: _Upstream) -> list[Field]:
         fields = forwardable(request.fields, upstream.stripped, upstream.keep)
         identified = passed = False
-        for at, (name, _) in enumerate(fields):
-            size = len(name)
-            if size == 4 and name.lower() == b"host":
-                fields[at] = (name, upstream.netloc)
-            elif size == 12 and name.lower() == b"x-request-id":
-                identified = True
-            elif size == 3 and name.lower() == b"via":
+        lower = LOWER
+        for at, pair in enumerate(fields):
+            name = lower[pair[0]]
+            if name not in _CHANGED:
+                continue
+            if name == b"host":
+                fields[at] = (pair[0], upstream.netloc)
+            elif name == b"via":
                 passed = True
+            else:
+                identified = True
         if passed and self._passes(fields) >= MOST_PASSES:
             raise LoopDetected("base_url leads back to this proxy")
         fields.append(self._old_via if request.version == b"HTTP/1.0" else self._via)

@@ -265,7 +265,7 @@ class ReadHeadTests(SynchronousTestCase):
     def test_never_another_message(self, junk: bytes, at: int) -> None:
         """Whatever stands in a header section, it never ends early: all of it is fields, or all is refused."""
         lines = b"Host: a\r\nA: b\r\n"
-        section = lines[:at] + junk.replace(b"\r\n\r\n", b"") + lines[at:]
+        section = (lines[:at] + junk.replace(b"\r\n\r\n", b"") + lines[at:]).removesuffix(b"\r\n") + b"\r\n"
         try:
             head = read(b"GET / HTTP/1.1\r\n" + section + b"\r\n")
         except Refusal:

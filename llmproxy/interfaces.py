@@ -380,6 +380,15 @@ class ICacheStore(Interface):
         @param api: C{None} for all of them; likewise C{tenant}.
         """
 
+    def forget(api: str | None, tenant: str | None, start: bytes = b"") -> int:
+        """
+        The same for what this process alone holds: another one has purged what is shared. How many keys went for
+        good.
+        """
+
+    def count() -> Deferred[int | None]:
+        """How many primary keys there are, of all who share the store; C{None} if that cannot be told now."""
+
     def may_hold(target: bytes) -> bool:
         """
         Whether an answer to GET of this target may be stored, for whatever API and tenant. It costs next to nothing;

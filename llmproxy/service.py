@@ -95,6 +95,7 @@ class TransparentProxy(Service):
     @ivar drain_seconds: what running exchanges get when the proxy stops.
     @ivar told: what management tells of its changes, if not L{directory} itself.
     @ivar cache: what is stored of answers, and lets go of it; C{None} if no API is cached.
+    @ivar purge_others: lets go of answers that other workers have stored, as L{Cache.purge}.
     @ivar collect_metrics: gives the numbers that C{/metrics} shows: those of this process, or of all workers.
     """
 
@@ -129,6 +130,7 @@ class TransparentProxy(Service):
         self.draining = False
         self.told: Any = None
         self.collect_metrics: Callable[[], Deferred[Any]] = self._own_metrics
+        self.purge_others: Callable[[str | None, str | None, bytes], Deferred[int]] = lambda *_: succeed(0)
         self.wheel = Wheel(reactor, resolution)
         self.database = open_database(
             reactor,
@@ -320,7 +322,9 @@ class TransparentProxy(Service):
 
     def _management(self) -> IResource:
         from .web.manage import manage_resource
+        from .web.manage.cache import CacheRoutes
 
+        controls = None if self.cache is None else _CacheControls(self, self.cache)
         return manage_resource(
             clock=self._reactor,
             projects=self.database.projects,
@@ -331,7 +335,7 @@ class TransparentProxy(Service):
             admins=self.database.admins,
             idempotency=self.database.idempotency,
             audit=None if self.auditing is None else self.auditing.log,
-            more=[self._audit_routes()],
+            more=[self._audit_routes(), CacheRoutes(controls, self._config.routing_table()).routes()],
         )
 
     def _audit_routes(self) -> Routes:
@@ -422,6 +426,28 @@ class _Told:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._proxy.told or self._proxy.directory, name)
+
+
+class _CacheControls:
+    """The cache as management has it: of all workers."""
+
+    def __init__(self, proxy: TransparentProxy, cache: Cache) -> None:
+        self._proxy = proxy
+        self._cache = cache
+
+    @inlineCallbacks
+    def purge(self, api: str | None, tenant: str | None, start: bytes) -> Generator[Deferred[Any], Any, int]:
+        count: int = yield self._cache.purge(api, tenant, start)
+        others: int = yield self._proxy.purge_others(api, tenant, start)
+        return count + others
+
+    @inlineCallbacks
+    def statistics(self) -> Generator[Deferred[Any], Any, Any]:
+        from .web.manage.cachestats import stats_of
+
+        numbers = yield self._proxy.collect_metrics()
+        keys = yield self._cache.store.count()
+        return stats_of(numbers, keys)
 
 
 class _Counts:

@@ -146,10 +146,16 @@ class MemoryStore:
         return succeed(1)
 
     def purge(self, api: str | None, tenant: str | None, start: bytes = b"") -> Deferred[int]:
+        return succeed(self.forget(api, tenant, start))
+
+    def forget(self, api: str | None, tenant: str | None, start: bytes = b"") -> int:
         gone = [primary for primary in self._within(api, tenant) if primary.member.startswith(start)]
         for primary in gone:
             self._drop_all(primary)
-        return succeed(len(gone))
+        return len(gone)
+
+    def count(self) -> Deferred[int | None]:
+        return succeed(len(self._primaries))
 
     def may_hold(self, target: bytes) -> bool:
         return self._entries > 0 and self._targets[hash(target) % _SLOTS] == 1

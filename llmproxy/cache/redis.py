@@ -148,8 +148,11 @@ class RedisStore:
             "redis_connections": pool.connected,
         }
 
+    def forget(self, api: str | None, tenant: str | None, start: bytes = b"") -> int:
+        self._names.clear()
+        return 0
+
     def count(self) -> Deferred[int | None]:
-        """How many primary keys all proxies have stored there; C{None} if that cannot be told now."""
         counting = self._run(scripts.COUNT, (self._scopes,), self._prefix + b"x")
         return self._pool.in_time(counting.addCallbacks(int, self._failed, errbackArgs=(None,)), None)
 

@@ -69,14 +69,19 @@ class TieredStore:
         return removing.addCallback(self._drop_again, key)
 
     def purge(self, api: str | None, tenant: str | None, start: bytes = b"") -> Deferred[int]:
-        self.forget(api, tenant, start)
+        self._removals += 1
+        self.near.forget(api, tenant, start)
         purging: Deferred[int] = self.shared.purge(api, tenant, start)
         return purging
 
-    def forget(self, api: str | None, tenant: str | None, start: bytes = b"") -> None:
-        """Let go of copies: somebody else has purged the shared store."""
+    def forget(self, api: str | None, tenant: str | None, start: bytes = b"") -> int:
         self._removals += 1
-        self.near.purge(api, tenant, start)
+        self.near.forget(api, tenant, start)
+        return int(self.shared.forget(api, tenant, start))
+
+    def count(self) -> Deferred[int | None]:
+        counting: Deferred[int | None] = self.shared.count()
+        return counting
 
     def may_hold(self, target: bytes) -> bool:
         return bool(self.shared.may_hold(target))

@@ -12,6 +12,7 @@ COMMANDS = {
     "admin": "Those who may manage: create, list, revoke.",
     "audit": "The audit log: list, show, export, verify.",
     "benchmark": "Measure a gateway beside what is behind it.",
+    "cache": "The cache: numbers, and letting go of what is stored.",
     "check": "Validate a configuration without starting.",
     "completion": "Print what makes a shell complete commands.",
     "db": "The database: upgrade, current, backup, restore, copy.",

@@ -14,6 +14,7 @@ from ..service import ProxyService, make_service
 from ..sinks.metrics import ProxyMetrics
 from ..starting import relieve_collector
 from ..workers.announcing import Announcing, Hearing
+from ..workers.caches import SharedCaches
 from ..workers.control import Control, message, packed, unpacked
 
 
@@ -35,6 +36,7 @@ class Running:
         self._reactor = reactor
         self._service: ProxyService | None = None
         self._hearing: Hearing | None = None
+        self._caches: SharedCaches | None = None
         self._asked: dict[int, Deferred[ProxyMetrics]] = {}
         self._questions = 0
         self._stopping = False
@@ -64,6 +66,8 @@ class Running:
             self.stop(values["seconds"])
         elif kind == "changed" and self._hearing is not None:
             self._hearing.heard(values["what"], values["which"])
+        elif kind in ("removed", "purge", "purged"):
+            self._heard_of_caches(kind, values)
         elif kind == "metrics" and self._service is not None:
             numbers = self._service.proxy.metrics().plain()
             self.tell("metrics", number=values["number"], metrics=packed(numbers))
@@ -78,8 +82,17 @@ class Running:
         self._hearing = proxy.hearing
         proxy.told = Announcing(proxy.directory, lambda what, which: self.tell("changed", what=what, which=which))
         proxy.collect_metrics = self._all_metrics
+        if proxy.cache is not None:
+            self._caches = SharedCaches(self._reactor, proxy, self.tell)
         service.startService()
         service.started.addCallbacks(self._started, self._failed)
+
+    def _heard_of_caches(self, kind: str, values: dict[str, Any]) -> None:
+        if self._caches is not None:
+            self._caches.heard(kind, values)
+        elif kind == "purge":
+            # Who asked waits for all of us.
+            self.tell("purged", number=values["number"], count=0)
 
     def _started(self, ports: object) -> None:
         relieve_collector()

@@ -148,18 +148,30 @@ class Cache:
 
     def remove(self, key: Key) -> Deferred[int]:
         """Let go of what is stored, and do not store what is on its way now."""
+        self.doubt(key)
+        return self.store.remove(key)
+
+    def doubt(self, key: Key) -> None:
+        """Do not store what is on its way now."""
         for flight in list(self._flights.get(key.digest, {}).values()):
             flight.doubt()
-        return self.store.remove(key)
 
     def purge(self, api: str | None, tenant: str | None, start: bytes = b"") -> Deferred[int]:
         """The same for all keys that L{ICacheStore.purge} lets go of."""
+        self._doubt_all(api, tenant, start)
+        return self.store.purge(api, tenant, start)
+
+    def forget(self, api: str | None, tenant: str | None, start: bytes = b"") -> int:
+        """The same for those that L{ICacheStore.forget} lets go of."""
+        self._doubt_all(api, tenant, start)
+        return self.store.forget(api, tenant, start)
+
+    def _doubt_all(self, api: str | None, tenant: str | None, start: bytes) -> None:
         for flights in list(self._flights.values()):
             for flight in list(flights.values()):
                 key = flight.key
                 if api in (None, key.api) and tenant in (None, key.tenant) and key.member.startswith(start):
                     flight.doubt()
-        return self.store.purge(api, tenant, start)
 
     # -- what is on its way
 

@@ -52,7 +52,7 @@ class Worker(ProcessProtocol):
         self._supervisor = supervisor
         self._options = options
         self._control = Control(self._heard, lambda: None)
-        self._asked: dict[int, Deferred[ProxyMetrics]] = {}
+        self._asked: dict[int, Deferred[Any]] = {}
 
     # -- to the worker
 
@@ -60,11 +60,15 @@ class Worker(ProcessProtocol):
         if not self.ended.called and self.transport is not None:
             self.transport.writeToChild(0, message(kind, **values))
 
-    def metrics(self, number: int) -> Deferred[ProxyMetrics]:
-        """Its numbers; cancelled after L{ANSWER_WITHIN}."""
-        asked: Deferred[ProxyMetrics] = Deferred(lambda _: self._forget(number))
+    def ask(self, kind: str, number: int, **values: Any) -> Deferred[Any]:
+        """
+        What it answers to a question: to C{metrics} its numbers, to C{purge} how many answers were let go.
+
+        @param number: of the question, which has one of its own.
+        """
+        asked: Deferred[Any] = Deferred(lambda _: self._forget(number))
         self._asked[number] = asked
-        self.tell("metrics", number=number)
+        self.tell(kind, number=number, **values)
         return asked
 
     def _forget(self, number: int) -> None:
@@ -119,12 +123,17 @@ class Worker(ProcessProtocol):
             self.started.callback(None)
         elif kind == "failed":
             self.started.errback(ConfigError(*values["problems"]))
-        elif kind == "metrics":
+        elif kind in ("metrics", "purged"):
             asked = self._asked.pop(values["number"], None)
             if asked is not None:
-                asked.callback(unpacked(values["metrics"]))
-        elif kind == "changed":
-            self._supervisor.changed(self, values)
+                asked.callback(unpacked(values["metrics"]) if kind == "metrics" else values["count"])
+        elif kind in ("changed", "removed"):
+            self._supervisor.pass_on(self, kind, values)
+        elif kind == "purge_others":
+            number = values.pop("number")
+            self._supervisor.purge(self, values).addCallback(
+                lambda count: self.tell("purged", number=number, count=count)
+            )
         elif kind == "all_metrics":
             self._supervisor.all_metrics().addCallback(
                 lambda total: self.tell("all_metrics", number=values["number"], metrics=packed(total.plain()))
@@ -212,19 +221,32 @@ class Supervisor(Service):
                 lambda reason: self._log.error("worker {n}: {why}", n=number, why=reason.value)
             )
 
-    def changed(self, teller: Worker, values: dict[str, Any]) -> None:
-        """Pass on what one worker changed to all the others."""
+    def pass_on(self, teller: Worker, kind: str, values: dict[str, Any]) -> None:
+        """Tell all the others what one worker changed, or let go of."""
         for worker in self.workers:
             if worker is not None and worker is not teller:
-                worker.tell("changed", **values)
+                worker.tell(kind, **values)
+
+    def purge(self, teller: Worker, values: dict[str, Any]) -> Deferred[int]:
+        """Have all the others let go of stored answers; how many there were."""
+
+        def add(answers: list[tuple[bool, Any]]) -> int:
+            return sum(count for good, count in answers if good)
+
+        return self._ask_all("purge", teller, **values).addCallback(add)
+
+    def _ask_all(self, kind: str, but: Worker | None = None, **values: Any) -> Deferred[list[tuple[bool, Any]]]:
+        """What each worker answers within L{ANSWER_WITHIN}."""
+        self._questions += 1
+        asking = [
+            worker.ask(kind, self._questions, **values).addTimeout(ANSWER_WITHIN, self.clock)
+            for worker in self.workers
+            if worker is not None and worker is not but and not worker.ended.called
+        ]
+        return DeferredList(asking, consumeErrors=True)
 
     def all_metrics(self) -> Deferred[ProxyMetrics]:
         """The numbers of all workers, added up."""
-        self._questions += 1
-        asking = []
-        for worker in self.workers:
-            if worker is not None and not worker.ended.called:
-                asking.append(worker.metrics(self._questions).addTimeout(ANSWER_WITHIN, self.clock))
 
         def add(answers: list[tuple[bool, Any]]) -> ProxyMetrics:
             total = ProxyMetrics()
@@ -236,7 +258,7 @@ class Supervisor(Service):
             total.counter("llmproxy_worker_restarts", "Workers that died and were replaced.", lambda: self.restarts)
             return total
 
-        return DeferredList(asking, consumeErrors=True).addCallback(add)
+        return self._ask_all("metrics").addCallback(add)
 
     @inlineCallbacks
     def stopService(self) -> Generator[Deferred[Any], Any, None]:

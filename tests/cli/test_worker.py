@@ -92,3 +92,9 @@ class WorkerTests(SynchronousTestCase):
             self.running._heard("all_metrics", {"number": values["number"], "metrics": plain})
         self.assertEqual(self.successResultOf(asked).plain(), Proxy().metrics().plain())
         self.assertEqual(self.running._asked, {})
+
+    def test_purge_before_it_was_started(self) -> None:
+        """A worker that holds nothing yet says so, as somebody waits for it."""
+        self.running._heard("purge", {"number": 3, "api": None, "tenant": None, "start": ""})
+        self.running._heard("removed", {"keys": []})
+        self.assertEqual(self.pipe.told, [("purged", {"number": 3, "count": 0})])

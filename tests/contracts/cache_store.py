@@ -231,3 +231,20 @@ class CacheStoreContract:
         self.assertTrue(self.store.may_hold(b"/v1/models"))
         yield self.store.replace_head(key(), b"", entry(b'"b"'), 60)
         self.assertTrue(self.store.may_hold(b"/v1/models"))
+
+    @inlineCallbacks
+    def test_count(self) -> Steps:
+        """How many keys there are; a copy is not counted twice."""
+        self.assertEqual((yield self.store.count()), 0)
+        yield self.fill()
+        yield self.bodies(key())
+        self.assertEqual((yield self.store.count()), 8)
+
+    @inlineCallbacks
+    def test_forget(self) -> Steps:
+        """What this process holds of what another has purged is answered no more; what is gone for good is counted."""
+        yield self.fill()
+        yield self.bodies(key())
+        gone = self.store.forget("openai", "p1", b"/v1/models")
+        left = yield self.store.purge(None, None)
+        self.assertEqual((gone + left, gone in (0, 3)), (8, True))

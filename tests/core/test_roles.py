@@ -14,7 +14,15 @@ class RoleTests(SynchronousTestCase):
         self.assertEqual(allowed["owner"], set(PERMISSIONS))
         self.assertEqual(
             allowed["operator"],
-            {"project.read", "project.write", "token.read", "token.write", "cache.purge", "document.read"},
+            {
+                "project.read",
+                "project.write",
+                "token.read",
+                "token.write",
+                "cache.read",
+                "cache.purge",
+                "document.read",
+            },
         )
         self.assertEqual(allowed["auditor"], {each for each in PERMISSIONS if each.endswith(".read")})
 

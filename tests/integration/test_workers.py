@@ -111,6 +111,47 @@ class WorkersTests(ProxyTestCase):
         for wire in wires:
             await self.call(wire, get(b"/v1/after"), b'"code":"token_inactive"')
 
+    async def test_caches(self) -> None:
+        """A PUT to one worker, and a purge by one, empty the caches of both; the purge says how much there was."""
+        stored = b"HTTP/1.1 200 OK\r\nCache-Control: public, max-age=60\r\nContent-Length: 2\r\n\r\nok"
+        wires = await self.on_each()
+        asked = 0
+
+        async def ask(wire: Wire, request: bytes) -> bytes:
+            """What a client gets; upstream answers if it is asked."""
+            nonlocal asked
+            before, count = len(wire.received), asked
+            wire.send(request.replace(b"TOKEN", self.secret.encode()))
+            while b"ok" not in wire.received[before:]:
+                if len(self.upstream.wires) > asked and count == asked:
+                    upstream = await self.upstream.wire(asked)
+                    await upstream.until_received(b"\r\n\r\n")
+                    upstream.send(stored)
+                    upstream.close()
+                    asked += 1
+                await deferLater(reactor, 0.005)
+            return wire.received[before:]
+
+        async def both() -> list[bytes]:
+            return [await ask(wire, get(b"/v1/x")) for wire in wires]
+
+        for answer in await both():
+            self.assertIn(b"fwd=uri-miss", answer)
+        for answer in await both():
+            self.assertIn(b"; hit", answer)
+        await ask(wires[0], get(b"/v1/x", b"Content-Length: 0", method=b"PUT"))
+        await deferLater(reactor, 0.2)
+        for answer in await both():
+            self.assertIn(b"fwd=uri-miss", answer)
+        body = b'{"all": true}'
+        purge = (
+            b"POST /manage/cache/purge HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %b\r\nContent-Length: %d\r\n\r\n"
+        )
+        answer = await self.call(wires[1], purge % (MANAGEMENT_TOKEN.encode(), len(body)) + body, b"deleted")
+        self.assertIn(b'{"deleted":2}', answer)
+        for answer in await both():
+            self.assertIn(b"fwd=uri-miss", answer)
+
     async def test_killed(self) -> None:
         """A worker that is killed takes its own connections along and nothing else, and is replaced."""
         first, second = await self.on_each()

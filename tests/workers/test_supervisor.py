@@ -130,6 +130,24 @@ class SupervisorTests(SynchronousTestCase):
         self.assertEqual(second.told[-1], message("changed", what="token", which="t-1"))
         self.assertEqual(len(first.told), told)
 
+    def test_removed(self) -> None:
+        """What one worker's cache lets go of, the others' do too."""
+        first, second = self.started()
+        first.say("removed", keys=[["a", "t", "GET", "/x", ""]])
+        self.assertEqual(second.told[-1], message("removed", keys=[["a", "t", "GET", "/x", ""]]))
+
+    def test_purge(self) -> None:
+        """Who purges hears how many all the others had; one that is stuck is not waited for."""
+        first, second = self.started()
+        wanted: dict[str, Any] = {"api": None, "tenant": "p1", "start": "/v1"}
+        first.say("purge_others", number=7, **wanted)
+        self.assertEqual(second.told[-1], message("purge", number=1, **wanted))
+        second.say("purged", number=1, count=3)
+        self.assertEqual(first.told[-1], message("purged", number=7, count=3))
+        first.say("purge_others", number=8, **wanted)
+        self.reactor.advance(ANSWER_WITHIN)
+        self.assertEqual(first.told[-1], message("purged", number=8, count=0))
+
     def test_metrics(self) -> None:
         """The numbers of all add up; a worker that does not answer is left out after a second."""
         first, _ = self.started()

@@ -163,6 +163,7 @@ class Exchange:
 
     @ivar upstream: the proxy's connections to upstream, in the order in which they were opened.
     @ivar records: of the exchanges that have ended.
+    @ivar directory: who knows the token.
     @ivar cache: in memory, if the exchange is C{cached}.
     @param strangers: other tokens are known to be none; otherwise the test answers for them.
     """
@@ -192,13 +193,13 @@ class Exchange:
         store = MemoryStore(self.clock.seconds, 1 << 20)
         self.cache = Cache(self.clock, store, self.quota, self.account, self.counts) if cached else None
         principal = Principal(Token("t", token_hash(SECRET), "sk-…", "p", None), Project("p", "one", KEY))
-        directory = (_Strangers if strangers else FakeDirectory)({SECRET: principal})
+        self.directory = (_Strangers if strangers else FakeDirectory)({SECRET: principal})
         respond = standard_chain(
             UpstreamResponder(lambda api: self.client_pool).respond,
             account=self.account,
             table=config.routing_table(),
             gate=_Open(),
-            authenticate=Authenticate(self.clock, directory, self.revocations),
+            authenticate=Authenticate(self.clock, self.directory, self.revocations),
             quota=self.quota,
             breaker=Breaker(self.clock),
             wheel=self.wheel,

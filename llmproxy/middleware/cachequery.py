@@ -167,12 +167,16 @@ class Query:
         response.fields, fields = [*response.fields, told], response.fields
         if found is None or found.entry is None:
             return response
-        now = self._cache.seconds()
-        if response.status == 200 and not same_representation(found.entry, fields):
+        same: object = None
+        if response.status == 200:
+            same = same_representation(found.entry, fields)
+        elif response.status == 304:
+            same = bool(selected_by(fields, [(b"", found.entry)])) or None
+        if same:
+            now = self._cache.seconds()
+            self.freshen(found, freshened(found.entry, fields, now, now, self.settings))
+        elif same is not None:
             self._cache.remove(self.key)
-        elif response.status == 200 or (response.status == 304 and selected_by(fields, [(b"", found.entry)])):
-            entry = freshened(found.entry, fields, now, now, self.settings)
-            self.freshen(found, entry)
         return response
 
     def freshen(self, found: Found, entry: Entry | None) -> Deferred[Any]:

@@ -107,14 +107,22 @@ def selected_by(fields: Fields, entries: Iterable[tuple[bytes, Entry]]) -> list[
     return [known[0][0]] if len(known) == 1 else []
 
 
-def same_representation(entry: Entry, fields: Fields) -> bool:
-    """Whether an answer to HEAD speaks of what is stored, RFC 9111 section 4.3.5."""
+def same_representation(entry: Entry, fields: Fields) -> bool | None:
+    """
+    Whether an answer to HEAD speaks of what is stored, RFC 9111 section 4.3.5.
+
+    @return: C{None} if it does not say of which version it speaks: one that names none contradicts none, but a cache
+        that believed it would make another version's content fresh.
+    """
+    known = None
     for name in (b"etag", b"last-modified"):
         told = sections.first(fields, name)
-        if told is not None and told != entry.field(name):
-            return False
+        if told is not None:
+            if told != entry.field(name):
+                return False
+            known = True
     length = sections.first(fields, b"content-length")
-    return length is None or (length.isdigit() and int(length) == entry.size)
+    return known if length is None or (length.isdigit() and int(length) == entry.size) else False
 
 
 def _latest(entries: list[tuple[bytes, Entry]]) -> list[bytes]:

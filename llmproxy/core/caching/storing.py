@@ -148,6 +148,8 @@ def freshened(
     control, targeted = control_of(merged)
     if control.no_store or control.private or control.malformed or vary_names(merged) is None:
         return None
+    if not _permitted(control, settings):
+        return None
     lifetime = explicit_lifetime(control, merged, response_time, targeted=targeted)
     if lifetime is None:
         lifetime = supposed_lifetime(entry.status, control, merged, response_time, settings) or 0.0

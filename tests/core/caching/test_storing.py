@@ -182,8 +182,9 @@ class FresheningTests(SynchronousTestCase):
 
     def test_upstream_can_take_back(self) -> None:
         """A 304 with no-store ends the storing."""
-        later = [(b"Cache-Control", b"no-store")]
-        self.assertIsNone(freshened(self.entry().entry, later, NOW, NOW, PLAIN))
+        for control in (b"no-store", b"private", b"max-age=60"):
+            later = [(b"Cache-Control", control)]
+            self.assertIsNone(freshened(self.entry().entry, later, NOW, NOW, PLAIN), control)
 
     def test_304_without_date_is_new(self) -> None:
         """It was generated when it came, as far as anybody knows."""

@@ -54,7 +54,7 @@ class ConnectionConfig:
     @ivar ca_file: PEM file of the authorities to trust instead of the system's.
     @ivar client_cert: PEM file, for an upstream that asks for a certificate.
     @ivar verify: whether the certificate of upstream must be valid.
-    @ivar proxy_from_environment: whether C{HTTPS_PROXY} and its like are honoured.
+    @ivar proxy_from_environment: whether C{HTTPS_PROXY} and its like are honoured, as by the reference.
     """
 
     max_idle_conns: int = 100
@@ -64,7 +64,7 @@ class ConnectionConfig:
     client_cert: str | None = None
     client_key: str | None = None
     verify: bool = True
-    proxy_from_environment: bool = False
+    proxy_from_environment: bool = True
 
 
 @frozen

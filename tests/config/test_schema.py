@@ -129,7 +129,7 @@ class MeaningTests(ConfigFileTests):
     timeouts: {connect: 1.5, silence: 0, response_header: 2s}
     connection:
       {max_idle_conns: 1, max_idle_conns_per_host: 2, max_conns_per_host: 3,
-       verify: false, proxy_from_environment: true}
+       verify: false, proxy_from_environment: false}
 """
         )
         (api,) = config.compiled()
@@ -146,7 +146,7 @@ class MeaningTests(ConfigFileTests):
         connection = api.settings["connection"]
         self.assertEqual((connection.max_idle_conns, connection.max_idle_conns_per_host), (1, 2))
         self.assertEqual((connection.max_conns_per_host, connection.verify), (3, False))
-        self.assertEqual((connection.proxy_from_environment, connection.idle_connection), (True, 90.0))
+        self.assertEqual((connection.proxy_from_environment, connection.idle_connection), (False, 90.0))
 
     def test_cache(self) -> None:
         """It is on; one word turns it off; what is not said is what holds for all."""

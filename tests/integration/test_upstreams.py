@@ -201,12 +201,12 @@ class EnvironmentTests(WaysTestCase):
         for name in ("HTTP_PROXY", "HTTPS_PROXY"):
             self.patch_environment(name, proxy)
         self.patch_environment("NO_PROXY", "direct.invalid")
-        obeying = ConnectionConfig(proxy_from_environment=True, ca_file=self.authority.ca_file)
+        obeying = ConnectionConfig(ca_file=self.authority.ca_file)
         apis = {
             "plain": self.reached("http://plain.example:81", obeying),
             "secure": self.reached("https://secure.example", obeying),
             "direct": self.reached("http://direct.invalid", obeying),
-            "disobedient": self.reached("http://plain.invalid", ConnectionConfig()),
+            "disobedient": self.reached("http://plain.invalid", ConnectionConfig(proxy_from_environment=False)),
         }
         return APIConfig(apis, "plain")
 

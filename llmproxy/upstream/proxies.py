@@ -68,7 +68,9 @@ def _parse(name: str, value: str) -> Proxy:
         raise ConfigError(f"{name}: is not a URL") from None
     if url.scheme != "http" or not url.hostname:
         # The value may hold a password.
-        raise ConfigError(f"{name}: only http:// proxies are known; connection.proxy_from_environment: false ignores it")
+        raise ConfigError(
+            f"{name}: only http:// proxies are known; connection.proxy_from_environment: false ignores it"
+        )
     return Proxy(url.hostname, port, _authorization(url))
 
 

@@ -19,9 +19,10 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.task import deferLater
-from twisted.logger import globalLogBeginner, textFileLogObserver
+from twisted.logger import LogLevel
 
 from llmproxy.bench.proc import allow_descriptors
+from llmproxy.cli.running import log_to_stderr
 from llmproxy.config import APIConfig, APIProviderConfig
 from llmproxy.config.model import BreakerConfig
 from llmproxy.core.tokens import generate, hint, token_hash
@@ -111,7 +112,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     allow_descriptors()
-    globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stderr)], redirectStandardIO=False)
+    log_to_stderr(LogLevel.error)
 
     def run() -> None:
         work: Deferred[Any] = Deferred.fromCoroutine(measure(options.exchanges, options.clients, options.seed))

@@ -20,6 +20,7 @@ from llmproxy.workers.supervisor import Supervisor
 
 from .harness import MANAGEMENT_TOKEN, ProxyTestCase, Wire, get
 
+STREAM = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 HERE = os.path.dirname(os.path.dirname(os.path.dirname(sibpath(__file__, ""))))
 
@@ -173,6 +174,90 @@ class WorkersTests(ProxyTestCase):
         await self.call(alive[0], get(b"/health"), b'"status":"ok"')
         self.assertEqual(len(await self.on_each()), 2)
 
+    async def worker_of(self, wire: Wire) -> Any:
+        """The worker that holds a connection."""
+        port = wire.transport.getHost().port  # type: ignore[union-attr]
+        return next(worker for worker in self.supervisor.workers if worker and port in ports_of(worker.pid, wire))
+
+    async def streaming(self, wire: Wire, number: int) -> Wire:
+        """Begin a stream on a connection; upstream's end of it."""
+        wire.send(get(b"/v1/%d" % number).replace(b"TOKEN", self.secret.encode()))
+        upstream: Wire = await self.upstream.wire(number)
+        await upstream.until_received(b"\r\n\r\n")
+        upstream.send(STREAM)
+        await wire.until_received(b"\r\n\r\n")
+        return upstream
+
+    async def test_killed_under_load(self) -> None:
+        """
+        Of many streams in full flow those of a killed worker break off, and are seen to; all others run to their end
+        with every event, and whoever asks meanwhile is served.
+        """
+        mine, other = await self.on_each()
+        victim = await self.worker_of(mine)
+        wires = [mine, other, *[await self.client() for _ in range(14)]]
+        lost = [wire for wire in wires if await self.worker_of(wire) is victim]
+        streams = [await self.streaming(wire, number) for number, wire in enumerate(wires)]
+        sent = 0
+        for turn in range(40):
+            for stream in streams:
+                if stream.closed is None:
+                    stream.send(b"9\r\ndata: %d\n\n\r\n" % (sent % 10))
+            sent += 1
+            if turn == 20:
+                os.kill(victim.pid, signal.SIGKILL)
+            await deferLater(reactor, 0.005)
+        for stream in streams:
+            if stream.closed is None:
+                stream.send(b"0\r\n\r\n")
+        for wire in wires:
+            if wire in lost:
+                await wire.until_closed()
+                self.assertFalse(wire.received.endswith(b"0\r\n\r\n"))
+            else:
+                await wire.until_received(b"0\r\n\r\n")
+                self.assertEqual(wire.received.count(b"data: "), sent)
+        self.assertTrue(0 < len(lost) < len(wires))
+        await self.call(await self.client(), get(b"/health"), b'"status":"ok"')
+
+    async def test_quota_outlives_a_killed_worker(self) -> None:
+        """What a killed worker had leased may be lost; more than the quota never reaches upstream."""
+        self.secret = await self.new_token(max_requests=20)
+        wires = await self.on_each()
+        victim = await self.worker_of(wires[0])
+        reached = 0
+        for number in range(40):
+            wire = wires[number % len(wires)]
+            before = len(wire.received)
+            wire.send(get(b"/v1/%d" % number).replace(b"TOKEN", self.secret.encode()))
+            for _ in range(1000):
+                for upstream in self.upstream.wires:
+                    if upstream.received.endswith(b"\r\n\r\n"):
+                        reached += 1
+                        upstream.received = b""
+                        upstream.send(OK)
+                if wire.received[before:].endswith((b"\r\n\r\nok", b"}\n")):
+                    break
+                await deferLater(reactor, 0.002)
+            if number == 5:
+                os.kill(victim.pid, signal.SIGKILL)
+                await victim.ended
+                wires = [wire for wire in wires if wire.closed is None] or [await self.client()]
+                wires = [wires[-1]]
+        self.assertLessEqual(reached, 20)
+        self.assertGreater(reached, 5)
+
+    async def test_revocation_cuts_streams_of_others(self) -> None:
+        """What one worker revokes cuts the streams that another one is relaying, within a second."""
+        wires = await self.on_each()
+        streams = [await self.streaming(wire, number) for number, wire in enumerate(wires)]
+        [token] = await self.database.tokens.list()
+        manager = await self.client()
+        revoke = b"DELETE /manage/tokens/%b HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %b\r\n\r\n"
+        await self.call(manager, revoke % (token.id.encode(), MANAGEMENT_TOKEN.encode()), b"204 No Content")
+        for end in (*wires, *streams):
+            await end.until_closed(1.0)
+
     async def test_quota(self) -> None:
         """A quota of 20 is 20 requests over both workers."""
         self.secret = await self.new_token(max_requests=20)
@@ -198,8 +283,13 @@ class WorkersTests(ProxyTestCase):
         self.assertGreaterEqual(passed, 18)
 
     async def test_stops(self) -> None:
-        """Told to stop, all workers end by themselves, none is killed, and a running stream gets its time."""
+        """
+        Told to stop, all workers end by themselves, one after another: while the first one gives a running stream its
+        time, the other one serves.
+        """
         wires = await self.on_each()
+        if (await self.worker_of(wires[0])).number != 0:
+            wires.reverse()
         wires[0].send(get(b"/v1/x").replace(b"TOKEN", self.secret.encode()))
         upstream = await self.upstream.wire()
         await upstream.until_received(b"\r\n\r\n")
@@ -207,6 +297,7 @@ class WorkersTests(ProxyTestCase):
         await wires[0].until_received(b"ha")
         stopping = self.supervisor.stopService()
         await deferLater(reactor, 0.2)
+        await self.call(wires[1], get(b"/health"), b'"status":"ok"')
         upstream.send(b"lf")
         await wires[0].until_received(b"half")
         await stopping

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import time
+from datetime import datetime, timezone
 from typing import Any
 
 from twisted.internet import reactor
@@ -96,8 +98,8 @@ class WorkersTests(ProxyTestCase):
             text = await self.call(wire, get(b"/metrics"), b"llmproxy_worker_restarts_total")
             self.assertIn(b"\nllm_proxy_requests_total 2.0\n", text)
 
-    async def test_revocation_reaches_both(self) -> None:
-        """What one worker revokes, the other refuses within a second, though it knew the token well."""
+    async def warmed(self) -> tuple[list[Wire], bytes]:
+        """A connection to each worker, both of which know the token, and the token's id."""
         wires = await self.on_each()
         for number, wire in enumerate(wires):
             wire.send(get(b"/v1/%d" % number).replace(b"TOKEN", self.secret.encode()))
@@ -106,8 +108,16 @@ class WorkersTests(ProxyTestCase):
             upstream.send(OK)
             await wire.until_received(b"ok")
         [token] = await self.database.tokens.list()
-        revoke = b"DELETE /manage/tokens/%b HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %b\r\n\r\n"
-        await self.call(wires[0], revoke % (token.id.encode(), MANAGEMENT_TOKEN.encode()), b"204 No Content")
+        return wires, token.id.encode()
+
+    async def manage(self, wire: Wire, line: bytes, body: bytes, answer: bytes) -> bytes:
+        head = b"%b HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %b\r\nContent-Length: %d\r\n\r\n"
+        return await self.call(wire, head % (line, MANAGEMENT_TOKEN.encode(), len(body)) + body, answer)
+
+    async def test_revocation_reaches_both(self) -> None:
+        """What one worker revokes, the other refuses within a second, though it knew the token well."""
+        wires, token = await self.warmed()
+        await self.manage(wires[0], b"DELETE /manage/tokens/" + token, b"", b"204 No Content")
         await deferLater(reactor, 0.5)
         for wire in wires:
             await self.call(wire, get(b"/v1/after"), b'"code":"token_inactive"')
@@ -144,14 +154,33 @@ class WorkersTests(ProxyTestCase):
         await deferLater(reactor, 0.2)
         for answer in await both():
             self.assertIn(b"fwd=uri-miss", answer)
-        body = b'{"all": true}'
-        purge = (
-            b"POST /manage/cache/purge HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %b\r\nContent-Length: %d\r\n\r\n"
-        )
-        answer = await self.call(wires[1], purge % (MANAGEMENT_TOKEN.encode(), len(body)) + body, b"deleted")
+        answer = await self.manage(wires[1], b"POST /manage/cache/purge", b'{"all": true}', b"deleted")
         self.assertIn(b'{"deleted":2}', answer)
         for answer in await both():
             self.assertIn(b"fwd=uri-miss", answer)
+
+    async def test_rotation_reaches_both(self) -> None:
+        """A secret that one worker rotates away at once, the other refuses within a second; an expiry likewise."""
+        wires, token = await self.warmed()
+        rotate = b"POST /manage/tokens/%b/rotate" % token
+        answer = await self.manage(wires[0], rotate, b'{"overlap_seconds": 0}', b'"token":"sk-')
+        await deferLater(reactor, 0.5)
+        for wire in wires:
+            await self.call(wire, get(b"/v1/old"), b'"code":"token_inactive"')
+        self.secret = answer.partition(b'"token":"')[2][:25].decode()
+        for number, wire in enumerate(wires):
+            upstream = self.upstream.wires[number]
+            upstream.received = b""
+            wire.send(get(b"/v1/new").replace(b"TOKEN", self.secret.encode()))
+            await upstream.until_received(b"\r\n\r\n")
+            upstream.send(OK)
+            await wire.until_received(b"ok")
+        soon = datetime.fromtimestamp(time.time() + 0.2, timezone.utc).isoformat()
+        edit = b'{"expires_at": "%b"}' % soon.encode()
+        await self.manage(wires[1], b"PATCH /manage/tokens/" + token, edit, b'"expires_at"')
+        await deferLater(reactor, 0.7)
+        for wire in wires:
+            await self.call(wire, get(b"/v1/late"), b'"code":"token_expired"')
 
     async def test_killed(self) -> None:
         """A worker that is killed takes its own connections along and nothing else, and is replaced."""

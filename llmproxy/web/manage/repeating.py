@@ -84,6 +84,7 @@ class Repeats:
         begun = await self._store.begin(*who, asked, LIFETIME)
         if begun is not None:
             return self._again(call, begun, asked, safe)
+        own = len(call.fields)
         try:
             result = await operation.respond(call)
         except OutcomeUnknown:
@@ -91,7 +92,7 @@ class Repeats:
         except Exception:
             await self._store.forget(*who)
             raise
-        kept = msgspec.json.encode({"fields": call.fields, "answer": result})
+        kept = msgspec.json.encode({"fields": call.fields[own:], "answer": result})
         try:
             await self._store.finish(*who, call.status or operation.status, safe.seal(kept))
         except Exception:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from twisted.internet.testing import MemoryReactorClock
 
 from llmproxy.config import APIConfig, APIProviderConfig
-from llmproxy.core.roles import PERMISSIONS, roles_with
+from llmproxy.core.roles import PERMISSIONS, ROLES, roles_with
 from llmproxy.errors import Unavailable
 from llmproxy.service import TransparentProxy
 
@@ -80,6 +81,15 @@ class DocumentTests(DocumentCase):
             {f"/manage{path}": {method.decode().lower() for method in each} for path, each in served.routes.items()},
             {path: set(each) for path, each in self.document["paths"].items()},
         )
+
+    def test_explained(self) -> None:
+        """The manual tells of each route, and of who may use it, what is true."""
+        manual = (Path(__file__).parents[3] / "docs" / "management.md").read_text()
+        told, path = {}, ""
+        for row in re.findall(r"(?m)^\| (?:`(/manage/[^`]+)`)? ?\| ([A-Z]+) \|.*\| ([a-z, ]+) \|$", manual):
+            path = row[0] or path
+            told[path, row[1]] = list(ROLES) if row[2] == "all" else row[2].split(", ")
+        self.assertEqual(told, {(path, method): said["x-roles"] for path, method, said in self.operations()})
 
     def test_references(self) -> None:
         """Whatever it refers to is there, and nothing is there that it does not refer to."""

@@ -34,6 +34,7 @@ class RepeatsTests(ManageTestCase):
             (first.header("idempotency-replayed"), second.header("idempotency-replayed")),
             (None, "true"),
         )
+        self.assertNotEqual(first.header("x-request-id"), second.header("x-request-id"))
         self.assertEqual(self.count(), 1)
         self.assertTrue(self.notes.events[-2][3]["repeated"])
 

@@ -13,6 +13,7 @@ COMMANDS = {
     "audit": "The audit log: list, show, export, verify.",
     "benchmark": "Measure a gateway beside what is behind it.",
     "cache": "The cache: numbers, and letting go of what is stored.",
+    "chat": "Talk to a model through the proxy.",
     "check": "Validate a configuration without starting.",
     "completion": "Print what makes a shell complete commands.",
     "db": "The database: upgrade, current, backup, restore, copy.",
@@ -21,12 +22,13 @@ COMMANDS = {
     "project": "Projects: create, list, change, deactivate.",
     "quickstart": "Start a working proxy with nothing else needed.",
     "serve": "Serve the APIs of a configuration, in the foreground.",
+    "setup": "Write a configuration, and make the first project and token.",
     "token": "Tokens: create, list, change, revoke, rotate.",
     "version": "Print the versions of llmproxy and of what it stands on.",
 }
 
-ALIASES = {"manage": "The commands under the names that they had elsewhere."}
-"""Commands that the help does not list."""
+ALIASES = {"manage", "openai"}
+"""Groups of commands under the names that they had elsewhere; the help does not list them."""
 
 
 class Lazy(click.Group):

@@ -1,0 +1,268 @@
+"""Files and rows that a first start needs."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from base64 import b64encode
+from collections.abc import Mapping
+from typing import Any
+from uuid import uuid4
+
+from attrs import evolve, field, frozen
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+
+from ..config.dotenv import parse_dotenv
+from ..config.environment import parse_encryption_key, sqlite_url
+from ..config.listen import endpoint_description
+from ..config.problems import Problems
+from ..core.tokens import generate, hint, token_hash
+from ..errors import ConfigError, DuplicateName
+from ..message import Project, Token
+from .faults import Conflicting, Fault
+
+PROVIDERS: Mapping[str, Mapping[str, Any]] = {
+    "openai": {
+        "base_url": "https://api.openai.com",
+        "auth": "bearer",
+        "dialect": "openai",
+        "endpoints": ("/v1/chat/completions", "/v1/responses", "/v1/embeddings", "/v1/models", "/v1/files"),
+    },
+    "anthropic": {
+        "base_url": "https://api.anthropic.com",
+        "auth": "x-api-key",
+        "dialect": "anthropic",
+        "endpoints": ("/v1/messages", "/v1/models", "/v1/files"),
+    },
+    "groq": {
+        "base_url": "https://api.groq.com/openai",
+        "auth": "bearer",
+        "dialect": "openai",
+        "endpoints": ("/v1/chat/completions", "/v1/models"),
+    },
+    "gemini": {
+        "base_url": "https://generativelanguage.googleapis.com",
+        "auth": "x-goog-api-key",
+        "dialect": "gemini",
+        "endpoints": ("/v1beta/models", "/v1beta/openai"),
+    },
+}
+
+DEFAULT_DATABASE = "data/llm-proxy.db"
+DEFAULT_ADDRESS = "localhost:8080"
+
+_COMMENT = "# Written by llmproxy setup. Every variable: twistd llmproxy --help\n"
+
+
+@frozen
+class Plan:
+    """
+    @ivar duration: of the first token, in seconds.
+    @ivar db: C{""} until it is known, as C{addr}: what a file has already is kept.
+    """
+
+    config: str
+    apis: str
+    provider: str
+    base_url: str | None
+    db: str
+    addr: str
+    project: str
+    duration: float
+    token_file: str | None
+    skip_project: bool
+    management_token: str = field(default="", repr=False)
+    api_key: str = field(default="", repr=False)
+
+
+@frozen
+class Done:
+    """@ivar token: the secret, C{""} if there is none, or if it went to a file."""
+
+    plan: Plan
+    project_id: str = ""
+    token: str = field(default="", repr=False)
+
+    def words(self) -> list[str]:
+        plan = self.plan
+        lines = [f"{plan.config}: variables and secrets, for you alone", f"{plan.apis}: the APIs", ""]
+        if self.project_id:
+            lines.append(f"Project  {plan.project} ({self.project_id})")
+            where = f"in {plan.token_file}" if plan.token_file else f"{self.token}  (shown this once)"
+            lines += [f"Token    {where}", ""]
+        lines += [f"Start    llmproxy serve --env {plan.config}", f"         twistd -n llmproxy --env {plan.config}"]
+        if self.project_id:
+            given = f"--token-file {plan.token_file}" if plan.token_file else "(with PROXY_TOKEN set)"
+            lines.append(f"Try      llmproxy chat --proxy http://{_connectable(plan.addr)} {given}")
+        return lines
+
+    def plain(self) -> dict[str, Any]:
+        found = {"config": self.plan.config, "apis": self.plan.apis, "database": self.plan.db}
+        made = {"project_id": self.project_id, "token": self.token, "token_file": self.plan.token_file}
+        return found | {name: value for name, value in made.items() if value}
+
+
+def carry_out(plan: Plan, there: Mapping[str, str]) -> Done:
+    """
+    Write the files, then make the rows.
+
+    @param there: variables that are kept as they are, unless the plan names them.
+    @raise Fault: something is wrong with the plan, or cannot be written; nothing secret is in the words.
+    """
+    plan = evolve(
+        plan,
+        db=plan.db or there.get("DATABASE_PATH") or DEFAULT_DATABASE,
+        addr=plan.addr or there.get("LISTEN_ADDR") or DEFAULT_ADDRESS,
+    )
+    variables = _variables(plan, there)
+    key = _checked(plan, variables)
+    write_private(plan.config, _COMMENT + "".join(f"{name}={_quoted(value)}\n" for name, value in variables.items()))
+    write_private(plan.apis, apis_of(plan), mode=0o644)
+    if plan.skip_project:
+        return Done(plan)
+    secret = generate(os.urandom)
+    project_id = _make_rows(plan, key, secret)
+    if plan.token_file:
+        write_private(plan.token_file, secret + "\n")
+    return Done(plan, project_id, "" if plan.token_file else secret)
+
+
+def variables_there(path: str) -> dict[str, str]:
+    """
+    What a file of variables says; nothing if it is not there.
+
+    @raise Fault: it cannot be read, or understood: then it is not replaced either.
+    """
+    problems = Problems(path)
+    try:
+        with open(path, encoding="utf-8") as file:
+            found = parse_dotenv(file.read(), problems)
+        problems.fail()
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, ConfigError) as error:
+        raise Fault(f"{path}: {error}") from None
+    return found
+
+
+def apis_of(plan: Plan) -> str:
+    """The YAML of one provider."""
+    provider = PROVIDERS[plan.provider]
+    endpoints = "".join(f"      - {path}\n" for path in provider["endpoints"])
+    return (
+        "# Every key that there is: config/apis.yaml of llmproxy. Checked with: llmproxy check\n"
+        f"default_api: {plan.provider}\n\napis:\n  {plan.provider}:\n"
+        f"    base_url: {plan.base_url or provider['base_url']}\n"
+        f"    auth: {provider['auth']}\n    dialect: {provider['dialect']}\n"
+        f"    allowed_methods: [GET, POST, DELETE]\n    allowed_endpoints:\n{endpoints}"
+    )
+
+
+def write_private(path: str, text: str, mode: int = 0o600) -> None:
+    """
+    Replace a file in one step.
+
+    @raise Fault: it cannot be written.
+    """
+    directory = os.path.dirname(path) or "."
+    try:
+        os.makedirs(directory, mode=0o700, exist_ok=True)
+        fd, made = tempfile.mkstemp(dir=directory, prefix=".llmproxy-")
+        try:
+            with os.fdopen(fd, "w", encoding="utf-8") as file:
+                os.fchmod(file.fileno(), mode)
+                file.write(text)
+            os.replace(made, path)
+        except BaseException:
+            os.unlink(made)
+            raise
+    except OSError as error:
+        raise Fault(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def _variables(plan: Plan, there: Mapping[str, str]) -> dict[str, str]:
+    made = {
+        "MANAGEMENT_TOKEN": plan.management_token or there.get("MANAGEMENT_TOKEN") or os.urandom(32).hex(),
+        "ENCRYPTION_KEY": there.get("ENCRYPTION_KEY") or b64encode(os.urandom(32)).decode("ascii"),
+        "DATABASE_PATH": plan.db,
+        "LISTEN_ADDR": plan.addr,
+        "API_CONFIG_PATH": plan.apis,
+    }
+    return {**there, **made}
+
+
+def _checked(plan: Plan, variables: Mapping[str, str]) -> bytes:
+    """
+    The encryption key.
+
+    @raise Fault: the proxy would not start with this.
+    """
+    try:
+        endpoint_description(plan.addr)
+        key = parse_encryption_key(variables["ENCRYPTION_KEY"])
+    except ValueError as error:
+        raise Fault(str(error)) from None
+    if plan.base_url is not None:
+        from ..config.rules import base_url
+
+        try:
+            base_url(plan.base_url)
+        except ValueError as error:
+            raise Fault(f"--base-url: {error}") from None
+    return key
+
+
+def _make_rows(plan: Plan, key: bytes, secret: str) -> str:
+    from ..store.engine import open_database
+    from ..store.threads import NoThreads
+
+    clock = Clock()
+    now = time.time()
+    clock.advance(now)
+    url = sqlite_url(plan.db)
+    database = open_database(clock, url, encryption_key=key, threads=NoThreads)
+    project = Project(str(uuid4()), plan.project, plan.api_key, created_at=now, updated_at=now)
+    token = Token(
+        str(uuid4()),
+        token_hash(secret.encode()),
+        hint(secret),
+        project.id,
+        expires_at=now + plan.duration,
+        created_at=now,
+    )
+    try:
+        _result(database.start())
+        _result(database.projects.create(project))
+        _result(database.tokens.create(token))
+    except DuplicateName:
+        raise Conflicting(f"{plan.db}: there is a project {plan.project} already; --project names another") from None
+    except ConfigError as error:
+        raise Fault("; ".join(error.problems)) from None
+    finally:
+        _result(database.close())
+    return project.id
+
+
+def _result(deferred: Deferred[Any]) -> Any:
+    """Of what has happened already, as everything does without threads."""
+    found: list[Any] = []
+    failed: list[Any] = []
+    deferred.addCallbacks(found.append, failed.append)
+    if failed:
+        failed[0].raiseException()
+    return found[0]
+
+
+def _quoted(value: str) -> str:
+    """As a file of variables has it."""
+    plain = value.isascii() and not set(value) & set(" #'\"\\\t\n")
+    if plain:
+        return value
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
+    return f'"{escaped}"'
+
+
+def _connectable(address: str) -> str:
+    return f"localhost{address}" if address.startswith(":") else address

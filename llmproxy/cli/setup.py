@@ -1,0 +1,101 @@
+"""C{llmproxy setup}: a configuration to keep, and the first project and token."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import click
+from attrs import evolve
+
+from .durations import seconds_of
+from .faults import Conflicting
+from .secretinput import secret_of_options
+from .settingup import DEFAULT_ADDRESS, DEFAULT_DATABASE, PROVIDERS, Plan, carry_out, variables_there
+from .showing import Output
+
+
+def lifetime(context: click.Context, parameter: click.Parameter, value: str) -> float:
+    """C{24} is hours, as the reference has it here; or with a unit."""
+    try:
+        seconds = int(value) * 3600 if value.isascii() and value.isdecimal() else seconds_of(value)
+    except ValueError:
+        words = f"expected hours, or a duration such as 90m or 30d, got {value!r}"
+        raise click.BadParameter(words, context, parameter) from None
+    if not 60 <= seconds <= 365 * 86_400:
+        raise click.BadParameter("expected something between a minute and a year", context, parameter)
+    return seconds
+
+
+@click.command()
+@click.option("--config", default=".env", show_default=True, metavar="FILE", help="Where the variables go, 0600.")
+@click.option("--apis", default="config/api_providers.yaml", show_default=True, metavar="FILE", help="The APIs.")
+@click.option("--provider", type=click.Choice(sorted(PROVIDERS)), default="openai", show_default=True)
+@click.option("--base-url", metavar="URL", help="Another address of the provider, without /v1.")
+@click.option(
+    "--api-key", "--openai-key", "api_key", is_flag=False, flag_value="", metavar="-", help="- reads standard input."
+)
+@click.option("--api-key-file", metavar="FILE", help="Holds the provider's key. [UPSTREAM_API_KEY]")
+@click.option("--management-token", hidden=True)
+@click.option("--db", default="", metavar="FILE", help=f"The SQLite database. [else {DEFAULT_DATABASE}]")
+@click.option("--addr", default="", metavar="ADDRESS", help=f"Where to listen. [else {DEFAULT_ADDRESS}]")
+@click.option("--project", default="DefaultProject", show_default=True, help="The name of the first project.")
+@click.option(
+    "--duration", callback=lifetime, default="30d", show_default=True, help="Of the first token: hours, or 90m, 30d."
+)
+@click.option("--token-file", metavar="FILE", help="Where the first token goes, 0600, instead of being shown.")
+@click.option("--skip-project", is_flag=True, help="No project and no token.")
+@click.option("--interactive/--non-interactive", default=None, help="Ask. [yes, in a terminal]")
+@click.option("--force", is_flag=True, help="Change files that are there; secrets in them are kept all the same.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(interactive: bool | None, as_json: bool, force: bool, **options: Any) -> None:
+    """Write a configuration, and make the first project and its token.
+
+    It asks for what it needs; with --non-interactive the options and their defaults decide. Management token and
+    encryption key are made, or kept if the file has them already.
+
+    \b
+    Examples:
+      llmproxy setup
+      llmproxy setup --non-interactive --api-key-file key.txt --token-file token.txt
+      pass show anthropic | llmproxy setup --provider anthropic --api-key - --non-interactive
+    """
+    output = Output(as_json)
+    asking = sys.stdin.isatty() if interactive is None else interactive
+    key, path, token = options.pop("api_key"), options.pop("api_key_file"), options.pop("management_token")
+    plan = Plan(**options, management_token=token or "")
+    known = variables_there(plan.config)
+    if asking:
+        plan = _asked(plan, known)
+    there = [each for each in (plan.config, plan.apis) if os.path.exists(each)]
+    if there and not force and not (asking and click.confirm(f"{' and '.join(there)}: change?", err=True)):
+        raise Conflicting(f"{' and '.join(there)}: there already; --force changes it and keeps its secrets")
+    if not plan.skip_project:
+        what = f"API key of {plan.provider}"
+        plan = evolve(plan, api_key=secret_of_options(key, path, "UPSTREAM_API_KEY", "api-key", what))
+    done = carry_out(plan, known)
+    if as_json:
+        output.json(done.plain())
+    for line in done.words():
+        output.say(line)
+
+
+def _asked(plan: Plan, known: Mapping[str, str]) -> Plan:
+    """The same plan, as its owner wants it."""
+
+    def ask(words: str, default: str) -> str:
+        answer: str = click.prompt(words, default=default, err=True)
+        return answer
+
+    provider = click.prompt("Provider", type=click.Choice(sorted(PROVIDERS)), default=plan.provider, err=True)
+    plan = evolve(
+        plan,
+        provider=provider,
+        addr=ask("Listen at", plan.addr or known.get("LISTEN_ADDR") or DEFAULT_ADDRESS),
+        db=ask("Database", plan.db or known.get("DATABASE_PATH") or DEFAULT_DATABASE),
+    )
+    if not plan.skip_project:
+        plan = evolve(plan, project=ask("Name of the first project", plan.project))
+    return plan

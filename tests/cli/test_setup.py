@@ -1,0 +1,125 @@
+"""C{llmproxy setup}."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+from click.testing import CliRunner, Result
+from twisted.trial.unittest import SynchronousTestCase
+
+from llmproxy.cli.main import cli
+from llmproxy.cli.settingup import PROVIDERS, variables_there
+from llmproxy.config import load_api_config
+from llmproxy.config.environment import parse_encryption_key, read_environment
+from llmproxy.core.tokens import token_hash
+from llmproxy.store.database import Database
+
+from ..store.databases import opened
+
+KEY = "sk-provider-canary-key"
+
+
+class SetupTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.addCleanup(os.chdir, os.getcwd())
+        os.mkdir(directory := self.mktemp())
+        os.chdir(directory)
+
+    def setup_proxy(self, *options: str, input: str = KEY, key: bool = True) -> Result:
+        arguments = ["setup", "--non-interactive", *(["--api-key", "-"] if key else []), *options]
+        return CliRunner().invoke(cli, arguments, input=input, env={"UPSTREAM_API_KEY": None})
+
+    def database(self) -> Database:
+        key = parse_encryption_key(variables_there(".env")["ENCRYPTION_KEY"])
+        return opened(self, os.path.join("data", "llm-proxy.db"), key=key)
+
+    def test_everything(self) -> None:
+        """Files that the proxy starts with, and a project and a token that are really there."""
+        result = self.setup_proxy("--json", "--addr", "127.0.0.1:9000")
+        self.assertEqual(result.exit_code, 0, result.output)
+        said: dict[str, Any] = json.loads(result.stdout)
+        environment = read_environment(variables_there(".env"), lambda path: "")
+        self.assertEqual(environment.listen, ("tcp:9000:interface=127.0.0.1",))
+        self.assertEqual(load_api_config(said["apis"]).default_api, "openai")
+        database = self.database()
+        token = self.successResultOf(database.tokens.by_hash(token_hash(said["token"].encode())))
+        project = self.successResultOf(database.projects.get(said["project_id"]))
+        assert token is not None and project is not None
+        self.assertEqual((token.project_id, project.name, project.api_key), (project.id, "DefaultProject", KEY))
+        self.assertNotIn(KEY, result.output + Path(".env").read_text())
+
+    def test_private(self) -> None:
+        """Files with secrets are their owner's alone, whatever the umask."""
+        self.addCleanup(os.umask, os.umask(0))
+        self.setup_proxy("--token-file", "token.txt")
+        for path in (".env", "token.txt", "data/llm-proxy.db"):
+            self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o600, path)
+        self.assertTrue(Path("token.txt").read_text().startswith("sk-"))
+
+    def test_for_people(self) -> None:
+        """What was made, the token once, and what to do next."""
+        words = self.setup_proxy().stdout
+        self.assertIn("llmproxy serve --env .env", words)
+        self.assertIn("llmproxy chat --proxy http://localhost:8080", words)
+        self.assertRegex(words, r"Token    sk-[A-Za-z0-9_-]{22}  ")
+
+    def test_again(self) -> None:
+        """Nothing that is there is changed unasked; when it is, secrets and what was not named stay as they were."""
+        self.setup_proxy("--addr", ":9999")
+        Path(".env").write_text(Path(".env").read_text() + "LOG_LEVEL=debug\n")
+        before = variables_there(".env")
+        self.assertEqual(self.setup_proxy("--project", "two").exit_code, 6)
+        self.assertEqual(variables_there(".env"), before)
+        again = self.setup_proxy("--project", "two", "--force")
+        self.assertEqual((again.exit_code, variables_there(".env")), (0, before))
+        names = [each.name for each in self.successResultOf(self.database().projects.list())]
+        self.assertEqual(names, ["DefaultProject", "two"])
+        taken = self.setup_proxy("--force")
+        self.assertEqual((taken.exit_code, "--project names another" in taken.stderr), (6, True))
+
+    def test_asks(self) -> None:
+        """In a terminal everything is asked for, with a default that a line feed takes."""
+        answers = "anthropic\n:7000\n\nmine\n"
+        env = {"UPSTREAM_API_KEY": KEY}
+        result = CliRunner().invoke(cli, ["setup", "--interactive"], input=answers, env=env)
+        self.assertEqual(result.exit_code, 0, result.output)
+        self.assertIn("Project  mine", result.stdout)
+        self.assertEqual(variables_there(".env")["LISTEN_ADDR"], ":7000")
+        self.assertEqual(load_api_config("config/api_providers.yaml").apis["anthropic"].dialect, "anthropic")
+
+    def test_without_a_project(self) -> None:
+        """Only the files; no key is needed then."""
+        result = self.setup_proxy("--skip-project", key=False)
+        self.assertEqual((result.exit_code, os.path.exists("data")), (0, False))
+
+    def test_every_provider(self) -> None:
+        """The file of every provider is one that the proxy takes."""
+        for name in PROVIDERS:
+            result = self.setup_proxy(
+                "--skip-project", "--provider", name, "--apis", f"{name}.yaml", "--force", key=False
+            )
+            self.assertEqual(result.exit_code, 0, result.output)
+            self.assertEqual(list(load_api_config(f"{name}.yaml").apis), [name])
+
+    def test_mistakes(self) -> None:
+        """What the proxy could not start with is refused before anything is written."""
+        for options in (
+            ("--addr", "nowhere"),
+            ("--base-url", "ftp://x"),
+            ("--duration", "soon"),
+            ("--duration", "1s"),
+            ("--provider", "nobody"),
+        ):
+            self.assertNotEqual(self.setup_proxy(*options).exit_code, 0, options)
+        self.assertNotEqual(self.setup_proxy(input="").exit_code, 0)
+        self.assertEqual(os.listdir("."), [])
+
+    def test_a_file_that_is_none(self) -> None:
+        """A file that cannot be understood is not replaced."""
+        Path(".env").write_text("what is this\n")
+        self.assertEqual(self.setup_proxy("--force").exit_code, 1)
+        self.assertEqual(Path(".env").read_text(), "what is this\n")

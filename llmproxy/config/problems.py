@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 from ..errors import ConfigError
 
@@ -43,6 +42,9 @@ class Problems:
 
 def unknown(name: str, known: Iterable[str], what: str = "key") -> str:
     """The sentence for a name that nobody knows: what was meant perhaps, and all that is known."""
+    # It takes memory for as long as the process lives, and is for those who stop here.
+    from difflib import get_close_matches
+
     names = sorted(known)
     close = get_close_matches(name, names, n=1)
     meant = f", did you mean {close[0]!r}?" if close else ""

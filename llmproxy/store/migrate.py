@@ -14,6 +14,7 @@ from sqlalchemy import inspect, text
 from sqlalchemy.engine import Connection
 
 from ..errors import ConfigError
+from .fresh import is_empty, make
 from .schema import HEAD
 
 if TYPE_CHECKING:
@@ -38,8 +39,10 @@ def migrate(connection: Connection, to: str = HEAD) -> None:
     _lock(connection)
     try:
         found = revision_of(connection)
+        if found is None and to == HEAD and is_empty(connection):
+            found = make(connection)
         if found != to:
-            _upgrade(connection, found, to)
+            upgrade(connection, found, to)
     finally:
         _unlock(connection)
 
@@ -61,7 +64,12 @@ def config() -> Config:
     return made
 
 
-def _upgrade(connection: Connection, found: str | None, to: str) -> None:
+def upgrade(connection: Connection, found: str | None, to: str) -> None:
+    """
+    What L{migrate} does with the lock.
+
+    @param found: the revision that is there.
+    """
     from alembic import command
     from alembic.script import ScriptDirectory
 

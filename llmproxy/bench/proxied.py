@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -68,16 +68,17 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_proxy(upstream: int, workers: int = 1) -> Iterator[Running]:
+def running_proxy(upstream: int, workers: int = 1, env: Mapping[str, str] | None = None) -> Iterator[Running]:
     """
     C{llmproxy serve} with its defaults, its access log in a file, in front of a port of this machine.
 
+    @param env: variables for it; nothing else of this process's reaches it but what it must be found with.
     @raise LoadFailed: it does not start.
     """
     with tempfile.TemporaryDirectory(prefix="llmproxy-benchmark-") as directory:
         port = free_port()
         management = os.urandom(16).hex()
-        process = _start(directory, port, upstream, workers, management)
+        process = _start(directory, port, upstream, workers, management, env or {})
         try:
             yield Running(process.pid, port, _token(process, port, management, Path(directory, "stderr")))
         finally:
@@ -85,7 +86,9 @@ def running_proxy(upstream: int, workers: int = 1) -> Iterator[Running]:
             process.wait(PATIENCE * 2)
 
 
-def _start(directory: str, port: int, upstream: int, workers: int, management: str) -> subprocess.Popen[bytes]:
+def _start(
+    directory: str, port: int, upstream: int, workers: int, management: str, env: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
     config = Path(directory, "apis.yaml")
     config.write_text(CONFIG.format(port=upstream))
     encryption = b64encode(os.urandom(32)).decode()
@@ -94,7 +97,7 @@ def _start(directory: str, port: int, upstream: int, workers: int, management: s
             [sys.executable, "-c", "from llmproxy.cli import main; main()", "serve", "--config", str(config),
              "--database", f"{directory}/llmproxy.db", "--listen", f"127.0.0.1:{port}",
              "--access-log", f"{directory}/access.log", "--workers", str(workers), "--drain", "1s"],
-            env={**_environment(), "MANAGEMENT_TOKEN": management, "ENCRYPTION_KEY": encryption},
+            env={**_environment(), **env, "MANAGEMENT_TOKEN": management, "ENCRYPTION_KEY": encryption},
             stderr=stderr,
             start_new_session=True,
         )  # fmt: skip

@@ -26,6 +26,9 @@ PATIENCE = 0.045
 BREAKER = BreakerSettings(threshold=5, cooldown=1.0)
 """After so many lookups in a row that took too long none is tried, until Redis answers a PING in time."""
 
+FULL = 16
+"""Commands without a reply that one connection takes before the next is used: what is sent together costs less."""
+
 MOST_WAIT = 2.0
 """Seconds between two attempts to connect, at most."""
 
@@ -122,7 +125,7 @@ class RedisPool:
 
     def call(self, data: bytes) -> Deferred[Any]:
         """
-        Send a command over the connection that has the least to do.
+        Send a command: over the first connection that is not full, or the one that has the least to do.
 
         Fails with L{RedisDown}, at once while Redis is away, or with L{llmproxy.cache.connection.RedisRefused}.
         """
@@ -144,8 +147,11 @@ class RedisPool:
     def _free(self) -> _Slot | None:
         best = None
         for slot in self._slots:
-            if slot.connection is not None and (best is None or slot.unanswered < best.unanswered):
-                best = slot
+            if slot.connection is not None:
+                if slot.unanswered < FULL:
+                    return slot
+                if best is None or slot.unanswered < best.unanswered:
+                    best = slot
         return best
 
     def _send(self, slot: _Slot, data: bytes) -> Deferred[Any]:

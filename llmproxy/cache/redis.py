@@ -31,18 +31,26 @@ MOST_KNOWN = 10_000
 GATHERED = 0.1
 """Seconds within which removals are sent together: every POST to an API asks for one, mostly of the same key."""
 
+MOST_SCOPES = 10_000
+"""Of which the names of keys are made once."""
+
 MOST_OWED = 10_000
 """Keys that could not be removed while Redis was away; beyond, everything is purged when it is back."""
 
 
 @frozen
 class _Scope:
-    """The keys that belong to an API and a tenant."""
+    """
+    The keys that belong to an API and a tenant.
+
+    @ivar wire: the generations, as a lookup sends them.
+    """
 
     name: bytes
     generation: bytes
     members: bytes
     expiries: bytes
+    wire: bytes
 
 
 @define(eq=False, slots=True)
@@ -71,6 +79,12 @@ class RedisStore:
         self._prefix = prefix
         self._root = prefix + b"r"
         self._scopes = prefix + b"s"
+        self._known_scopes: dict[tuple[str, str], _Scope] = {}
+        # The object's key follows, which always has the same length.
+        self._asking = command(b"EVALSHA", scripts.LOOKUP.sha, b"3").replace(b"*3", b"*8") + b"$%d\r\n%so" % (
+            len(prefix) + 33,
+            prefix,
+        )
         self._names: OrderedDict[bytes, tuple[bytes, ...]] = OrderedDict()
         self._leaving: dict[bytes, _Removal] = {}
         self._gathering: Any = None
@@ -160,8 +174,21 @@ class RedisStore:
 
     def _ask(self, key: Key, names: tuple[bytes, ...], variant: bytes) -> Deferred[Any]:
         scope = self._scope(key.api, key.tenant)
-        keys = (self._object(key), self._root, scope.generation)
-        return self._run(scripts.LOOKUP, keys, variant, join_names(names))
+        text = join_names(names)
+        data = b"%s%s\r\n%s$%d\r\n%s\r\n$%d\r\n%s\r\n" % (
+            self._asking,
+            key.digest,
+            scope.wire,
+            len(variant),
+            variant,
+            len(text),
+            text,
+        )
+        return self._pool.call(data).addErrback(self._not_asked, key, scope, variant, text)
+
+    def _not_asked(self, reason: Any, key: Key, scope: _Scope, variant: bytes, names: bytes) -> Any:
+        rest = (b"3", self._object(key), self._root, scope.generation, variant, names)
+        return self._unknown(reason, scripts.LOOKUP, rest)
 
     def _found(
         self, reply: Any, key: Key, select: Select, asked: tuple[bytes, ...], variant: bytes, again: bool = True
@@ -347,11 +374,17 @@ class RedisStore:
         return (self._object(key), self._root, scope.generation, scope.members, scope.expiries, self._scopes)
 
     def _scope(self, api: str, tenant: str) -> _Scope:
-        return self._scope_named(f"{api}\0{tenant}".encode())
+        scope = self._known_scopes.get((api, tenant))
+        if scope is None:
+            if len(self._known_scopes) >= MOST_SCOPES:
+                self._known_scopes.clear()
+            scope = self._known_scopes[api, tenant] = self._scope_named(f"{api}\0{tenant}".encode())
+        return scope
 
     def _scope_named(self, name: bytes) -> _Scope:
-        prefix = self._prefix
-        return _Scope(name, b"%sg%s" % (prefix, name), b"%sl%s" % (prefix, name), b"%sx%s" % (prefix, name))
+        generation, members, expiries = (b"%s%s%s" % (self._prefix, kind, name) for kind in (b"g", b"l", b"x"))
+        wire = b"".join([b"$%d\r\n%s\r\n" % (len(each), each) for each in (self._root, generation)])
+        return _Scope(name, generation, members, expiries, wire)
 
 
 def _member(key: Key) -> bytes:

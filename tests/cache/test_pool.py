@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.cache.connection import RedisDown, RedisRefused
 from llmproxy.cache.encoding import command
-from llmproxy.cache.pool import MOST_UNANSWERED, PATIENCE, RedisPool
+from llmproxy.cache.pool import FULL, MOST_UNANSWERED, PATIENCE, RedisPool
 
 from .fakeredis import FakeConnector
 
@@ -39,15 +39,15 @@ class PoolTests(SynchronousTestCase):
         self.clock.advance(PATIENCE)
 
     def test_shared(self) -> None:
-        """Commands go to the connection with the least to do, and wait for nobody's reply."""
+        """Commands fill one connection after the other, and wait for nobody's reply."""
         self.start()
         one, two = self.connector.connections
-        calls = [self.pool.call(GET) for _ in range(4)]
-        self.assertEqual((len(one.sent), len(two.sent)), (2, 2))
+        calls = [self.pool.call(GET) for _ in range(2 * FULL + 4)]
+        self.assertEqual((len(one.sent), len(two.sent)), (FULL + 2, FULL + 2))
         two.answer(b"b")
         one.answer(b"a")
         self.assertEqual(self.successResultOf(calls[0]), b"a")
-        self.assertEqual(self.successResultOf(calls[1]), b"b")
+        self.assertEqual(self.successResultOf(calls[FULL]), b"b")
         self.assertEqual(self.pool.calls, 2)
         for call in calls:
             call.addErrback(lambda _: None)
@@ -133,7 +133,7 @@ class PoolTests(SynchronousTestCase):
         asked: list[str] = []
         self.pool.on_connect = lambda: asked.append("again")
         self.clock.advance(1.0)
-        probed = [each for each in self.connector.connections if each.sent[-1] == [b"PING"]]
+        probed = [each for each in self.connector.connections if each.sent[-1:] == [[b"PING"]]]
         self.assertEqual(len(probed), 1)
         self.assertIsNone(self.successResultOf(self.lookup()))
         probed[0].answer(b"PONG")
@@ -148,7 +148,7 @@ class PoolTests(SynchronousTestCase):
             while connection._waiting:
                 connection.answer(b"late")
         self.clock.advance(1.0)
-        (probed,) = (each for each in self.connector.connections if each.sent[-1] == [b"PING"])
+        (probed,) = (each for each in self.connector.connections if each.sent[-1:] == [[b"PING"]])
         self.clock.advance(0.1)
         probed.answer(b"PONG")
         self.assertIsNone(self.successResultOf(self.lookup()))

@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred, fail
 from twisted.python.failure import Failure
 from twisted.web.iweb import IBodyProducer
 
+from ..bodies import BytesBody
 from ..errors import UpstreamTimeout
 from ..wheel import Wheel
 from .connector import Address, Connector, EndpointFor
@@ -72,7 +73,7 @@ class PooledClient(HTTPClient):
         endpoint_for: EndpointFor | None = None,
     ) -> None:
         # All that HTTPClient has besides are an agent and a cookie jar.
-        self._data_to_body_producer = IBodyProducer
+        self._data_to_body_producer = _body_of
         settings = settings or ConnectionSettings()
         self._proxies = Proxies()
         if settings.proxy_from_environment:
@@ -120,6 +121,9 @@ class PooledClient(HTTPClient):
             if target is None:
                 slash = _authority_end(url)
                 target = self._learn(url[:slash])
+                if url[slash : slash + 1] == b"?":
+                    # RFC 9112 section 3.2.1: an empty path is a slash on the wire.
+                    url = url[:slash] + b"/" + url[slash:]
             head, length = request_head(method, target.prefix + (url[slash:] or b"/"), pairs, target, data)
         except ValueError:
             return fail(Failure())
@@ -173,6 +177,11 @@ class PooledClient(HTTPClient):
             return Failure(UpstreamTimeout("response_header")) if late else outcome
 
         result.addBoth(ended)
+
+
+def _body_of(content: Any) -> IBodyProducer:
+    """What treq takes for content, as a body; bytes need no turn of the global reactor, as its own would."""
+    return BytesBody(content) if isinstance(content, bytes) else IBodyProducer(content)
 
 
 def _authority_end(url: bytes) -> int:

@@ -1,0 +1,75 @@
+"""Tests for L{llmproxy.upstream.exchange}."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import CancelledError
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.iweb import IClientRequest
+from zope.interface.verify import verifyObject
+
+from llmproxy.errors import UpstreamReset
+from llmproxy.upstream.exchange import Exchange, may_repeat
+
+REPEATS = [
+    # method, kept, answered, sent, repeatable, section, whether it may be sent again
+    (b"GET", True, False, True, True, "9112 9.3.1", True),
+    (b"PUT", True, False, True, True, "9110 9.2.2", True),
+    (b"DELETE", True, False, True, True, "9110 9.2.2", True),
+    (b"POST", True, False, False, True, "9112 9.3.1", True),
+    (b"POST", True, False, True, True, "9112 9.3.1", False),
+    (b"PATCH", True, False, True, True, "9110 9.2.2", False),
+    (b"BREW", True, False, True, True, "9110 9.2.2", False),
+    (b"get", True, False, True, True, "9110 9.1", False),
+    (b"GET", False, False, True, True, "9112 9.3.1", False),
+    (b"GET", True, True, True, True, "9112 9.3.1", False),
+    (b"PUT", True, False, True, False, "9112 9.3.1", False),
+]
+
+
+class Holder:
+    def __init__(self) -> None:
+        self.forgotten: list[Any] = []
+
+    def forget(self, exchange: Any) -> None:
+        self.forgotten.append(exchange)
+
+
+class ExchangeTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        fields = [(b"x-A", b"1"), (b"X-a", b"2")]
+        self.exchange = Exchange(b"GET", b"http://up.example/", fields, b"GET / HTTP/1.1\r\n\r\n", None, 0, None)
+        self.holder = self.exchange.holder = Holder()
+
+    def test_interface(self) -> None:
+        """A response tells what it is the answer to, as those of Twisted do."""
+        verifyObject(IClientRequest, self.exchange)
+        self.assertEqual(self.exchange.headers.getRawHeaders(b"x-a"), [b"1", b"2"])
+
+    def test_cancelled(self) -> None:
+        """Whoever holds it is told to let go, once."""
+        self.exchange.result.cancel()
+        self.failureResultOf(self.exchange.result, CancelledError)
+        self.assertEqual(self.holder.forgotten, [self.exchange])
+
+    def test_failed(self) -> None:
+        """After a failure there is nothing to let go of."""
+        self.exchange.fail(Failure(UpstreamReset()))
+        self.failureResultOf(self.exchange.result, UpstreamReset)
+        self.exchange.result.cancel()
+        self.assertEqual(self.holder.forgotten, [])
+
+    def test_succeeded(self) -> None:
+        """What was sent is let go of when the answer is there; who asked is still known."""
+        self.exchange.succeed(None)  # type: ignore[arg-type]
+        self.successResultOf(self.exchange.result)
+        self.assertEqual((self.exchange.head, self.exchange.whole), (b"", None))
+        self.assertEqual(self.exchange.absoluteURI, b"http://up.example/")
+
+    def test_repeats(self) -> None:
+        """A request is sent again only where upstream cannot have acted on it, or may act on it twice."""
+        for method, kept, answered, sent, repeatable, section, expected in REPEATS:
+            may = may_repeat(method, kept=kept, answered=answered, sent=sent, repeatable=repeatable)
+            self.assertIs(may, expected, (method, section))

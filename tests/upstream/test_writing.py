@@ -1,0 +1,118 @@
+"""Tests for L{llmproxy.upstream.writing}, on Twisted's own transport without its socket."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.error import ConnectionLost
+from twisted.internet.tcp import Connection
+from twisted.internet.testing import StringTransport
+from twisted.trial.unittest import SynchronousTestCase
+
+from llmproxy.upstream.writing import readable, sender
+
+
+class Tcp(Connection):
+    """
+    @ivar room: how much the socket takes now; an exception is what it fails with.
+    @ivar sent: what it took.
+    @ivar waiting: what was left to Twisted.
+    """
+
+    def __init__(self) -> None:
+        self.dataBuffer = b""
+        self._tempDataBuffer = []
+        self.connected = True
+        self.disconnecting = False
+        self.room: Any = 100
+        self.sent = self.waiting = b""
+        self.socket: Any = None
+
+    def writeSomeData(self, data: bytes) -> Any:
+        if isinstance(self.room, Exception):
+            return self.room
+        self.sent += data[: self.room]
+        return min(self.room, len(data))
+
+    def write(self, data: bytes) -> None:
+        self.waiting += data
+
+
+class PeekedSocket:
+    def __init__(self, answer: Any) -> None:
+        self._answer = answer
+
+    def recv(self, size: int, flags: int) -> bytes:
+        if isinstance(self._answer, Exception):
+            raise self._answer
+        answer: bytes = self._answer
+        return answer
+
+
+class SenderTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.transport = Tcp()
+        self.send = sender(self.transport)
+
+    def test_at_once(self) -> None:
+        """With nothing waiting the socket gets the bytes before the reactor turns."""
+        self.assertTrue(self.send(b"abc"))
+        self.assertEqual((self.transport.sent, self.transport.waiting), (b"abc", b""))
+
+    def test_in_part(self) -> None:
+        """What it does not take goes the usual way, in order."""
+        self.transport.room = 2
+        self.assertTrue(self.send(b"abc"))
+        self.assertEqual((self.transport.sent, self.transport.waiting), (b"ab", b"c"))
+        self.transport.room = 0
+        self.assertTrue(self.send(b"d"))
+        self.assertEqual(self.transport.waiting, b"cd")
+
+    def test_behind_others(self) -> None:
+        """While something waits nothing overtakes it."""
+        for waiting in ("dataBuffer", "_tempDataBuffer"):
+            self.setUp()
+            setattr(self.transport, waiting, [b"x"] if waiting.startswith("_") else b"x")
+            self.assertTrue(self.send(b"abc"))
+            self.assertEqual((self.transport.sent, self.transport.waiting), (b"", b"abc"))
+
+    def test_dead(self) -> None:
+        """A connection that is known to be gone says so: then nothing was sent."""
+        self.transport.room = ConnectionLost()
+        self.assertFalse(self.send(b"abc"))
+        self.setUp()
+        self.transport.connected = False
+        self.assertFalse(self.send(b"abc"))
+        self.setUp()
+        self.transport.disconnecting = True
+        self.assertFalse(self.send(b"abc"))
+        self.assertEqual((self.transport.sent, self.transport.waiting), (b"", b""))
+
+    def test_any_other(self) -> None:
+        """Every other transport is written to as always."""
+        transport = StringTransport()
+        self.assertTrue(sender(transport)(b"abc"))
+        self.assertEqual(transport.value(), b"abc")
+
+
+class ReadableTests(SynchronousTestCase):
+    def test_silent(self) -> None:
+        """A connection that has nothing to say has nothing to read."""
+        self.assertFalse(self.readable(BlockingIOError()))
+
+    def test_not_silent(self) -> None:
+        """Its end, a fault, and what nobody asked for are something to read, below TLS too."""
+        for answer in (b"", b"x", ConnectionResetError()):
+            self.assertTrue(self.readable(answer))
+        above = StringTransport()
+        above.transport = self.transport  # type: ignore[attr-defined]
+        self.assertTrue(readable(above))
+
+    def test_unknown(self) -> None:
+        """Where nobody can tell, it counts as silent."""
+        self.assertFalse(readable(StringTransport()))
+
+    def readable(self, answer: Any) -> bool:
+        self.transport = Tcp()
+        self.transport.socket = PeekedSocket(answer)
+        return readable(self.transport)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import pwd
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -57,7 +58,11 @@ class OverTheApi:
 
 
 class InTheDatabase:
-    """For the first ones, and where no proxy runs. Proxies that run know of a change at their next request."""
+    """
+    For the first ones, and where no proxy runs. Proxies that run know of a change at their next request.
+
+    What is done is in the audit log of the database, written with it.
+    """
 
     def __init__(self, storage: Storage) -> None:
         self._location = located(storage.database_url)
@@ -75,6 +80,7 @@ class InTheDatabase:
                 insert_admin(connection, admin)
             except IntegrityError:
                 raise Conflicting("an admin with this name exists already") from None
+            _note(connection, "admin.create", admin_id=admin.id, admin_name=admin.name, role=admin.role)
         return _plain(view_of_issued_admin(admin, secret))
 
     def list(self) -> list[dict[str, Any]]:
@@ -88,7 +94,8 @@ class InTheDatabase:
         from ..store.admins import revoke_admin
 
         with self._opened() as connection:
-            revoke_admin(connection, admin_id, time.time())
+            revoked = revoke_admin(connection, admin_id, time.time())
+            _note(connection, "admin.revoke", admin_id=admin_id, admin_name="" if revoked is None else revoked.name)
 
     @contextmanager
     def _opened(self) -> Iterator[Connection]:
@@ -200,6 +207,29 @@ def _id(found: list[dict[str, Any]], name: str) -> str:
             admin_id: str = each["id"]
             return admin_id
     raise NotThere(f"there is no admin {name!r}")
+
+
+def _note(connection: Connection, action: str, **details: Any) -> None:
+    from ..sinks.audit import Notes
+    from ..store.audit import append
+
+    clock: Any = _Now()
+    notes = Notes(clock)
+    record = notes.record(action, "system", "success", {**details, "direct": True, "os_user": _user()})
+    append(connection, lambda heads: notes.own("audit.open", heads=heads), [record], clock.seconds())
+
+
+def _user() -> str:
+    """Of the machine, by its own word and not by a variable's."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
+
+
+class _Now:
+    def seconds(self) -> float:
+        return time.time()
 
 
 def _row(admin: dict[str, Any]) -> tuple[Any, ...]:

@@ -84,9 +84,7 @@ class AuditTable:
     def _first(self, connection: Connection) -> AuditRecord:
         """Made once: it is the same in every attempt to write it."""
         if self._opening is None:
-            query = select(audit_chains).order_by(audit_chains.c.updated_at.desc(), audit_chains.c.id).limit(MENTIONED)
-            heads = {row.id: [row.records, row.head] for row in connection.execute(query)}
-            self._opening = self._make_opening(heads)
+            self._opening = self._make_opening(_heads(connection))
         return self._opening
 
 
@@ -102,6 +100,29 @@ class AuditAnchors:
         now = self._seconds()
         noting = self._database.run(lambda connection: _anchor(connection, anchor, FILE, now))
         return noting.addErrback(_raced)
+
+
+def append(
+    connection: Connection,
+    opening: Callable[[dict[str, list[Any]]], AuditRecord],
+    records: Sequence[AuditRecord],
+    now: float,
+) -> None:
+    """
+    Write records together with what they tell of, in a chain that begins and ends with them: for commands that
+    change the database without a proxy.
+
+    @param opening: as in L{AuditTable}.
+    """
+    chain = Chain(uuid4().hex)
+    links = chain.linked([opening(_heads(connection)), *records])
+    connection.execute(audit_events.insert(), [row_of(link) for link in links])
+    _anchor(connection, Anchor(chain.id, links[-1].seq, links[-1].hash), SQL, now)
+
+
+def _heads(connection: Connection) -> dict[str, list[Any]]:
+    query = select(audit_chains).order_by(audit_chains.c.updated_at.desc(), audit_chains.c.id).limit(MENTIONED)
+    return {row.id: [row.records, row.head] for row in connection.execute(query)}
 
 
 def _raced(reason: Any) -> None:

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from click.testing import CliRunner, Result
+from sqlalchemy import text
 
 from llmproxy.cli.main import cli
 
@@ -88,6 +89,19 @@ class DirectTests(CommandTestCase):
         self.assertEqual(self.direct("revoke", "alice", "--database", self.path).exit_code, 0)
         self.assertIsNotNone(self.admins()[0].revoked_at)
         self.assertEqual(self.direct("revoke", "alice", "--database", self.path).exit_code, 3)
+
+    def test_noted(self) -> None:
+        """What is done without a proxy is in the audit log too, which stays whole."""
+        made = self.direct("create", "alice", "--role", "owner", "--database", self.path, "--json")
+        self.direct("create", "alice", "--role", "owner", "--database", self.path)
+        self.direct("revoke", "alice", "--database", self.path)
+        query = text("SELECT action, actor, metadata FROM audit_events WHERE action <> 'audit.open' ORDER BY timestamp")
+        noted = self.successResultOf(self.there.read(lambda connection: connection.execute(query).all()))
+        self.assertEqual([row[:2] for row in noted], [("admin.create", "system"), ("admin.revoke", "system")])
+        self.assertIn('"admin_name":"alice"', noted[0][2])
+        self.assertNotIn(json.loads(made.stdout)["token"], repr(noted))
+        verified = CliRunner().invoke(cli, ["audit", "verify", "--database", self.path], env={"AUDIT_LOG_FILE": ""})
+        self.assertEqual(verified.exit_code, 0, verified.output)
 
     def test_no_tables(self) -> None:
         """A database without our tables is not written into; what to do is said."""

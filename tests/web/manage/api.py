@@ -12,6 +12,7 @@ from zope.interface import implementer
 
 from llmproxy.interfaces import IAuditLogger
 from llmproxy.message import Principal
+from llmproxy.store.database import Database
 from llmproxy.store.directory import Directory
 from llmproxy.store.leases import LeasedQuota
 from llmproxy.web.manage import manage_resource
@@ -47,11 +48,14 @@ class Answer:
 class ManageTestCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = clock_at()
-        self.database = opened(self, clock=self.clock)
+        self.database = self.open()
         self.directory = Directory(self.clock, self.database.tokens, self.database.projects)
         self.quota = LeasedQuota(self.clock, self.database)
         self.notes = Notes()
         self.treq = self.client(self.resource())
+
+    def open(self) -> Database:
+        return opened(self, clock=self.clock)
 
     def client(self, resource: Any) -> StubTreq:
         root = Resource()

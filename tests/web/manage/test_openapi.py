@@ -22,8 +22,6 @@ from .cacheapi import CacheManageTestCase
 from .schemas import Schemas
 from .test_audit import AuditApiTestCase
 
-EXAMPLES = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
-
 
 class DocumentCase(CacheManageTestCase, AuditApiTestCase):
     """With all that the proxy serves, see L{DocumentTests.test_all_of_it}."""
@@ -122,7 +120,13 @@ class DocumentTests(DocumentCase):
 
 
 class DrivenTests(DocumentCase):
-    """The API driven with requests that were made from the document."""
+    """
+    The API driven with requests that were made from the document.
+
+    @cvar examples: of each operation.
+    """
+
+    examples = 25
 
     def setUp(self) -> None:
         super().setUp()
@@ -166,7 +170,7 @@ class DrivenTests(DocumentCase):
 
         requests = self.request(path, said, self.ids(), body)
 
-        @EXAMPLES
+        @settings(max_examples=self.examples, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
         @given(st.data())
         def run(data: st.DataObject) -> None:
             target, content, fields = data.draw(requests)

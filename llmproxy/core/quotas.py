@@ -67,15 +67,6 @@ class Settlement:
     released: int
     last_used_at: float | None
 
-    def without_returns(self) -> Settlement:
-        """
-        The same without what was handed back unspent.
-
-        For when it is not known whether it has been written: what was spent may be written twice,
-        the sum of the two numbers stays; a lease handed back twice would raise the quota.
-        """
-        return Settlement(self.token_id, self.used, min(self.released, max(self.used, 0)), self.last_used_at)
-
 
 @define(slots=True, eq=False)
 class Account:

@@ -78,7 +78,7 @@ class Database:
         event.listen(self._engine, "before_cursor_execute", self._count)
         self.projects = ProjectStore(clock, self, keys)
         self.tokens = TokenStore(clock, self)
-        self.usage = Usage(self)
+        self.usage = Usage(clock, self)
         self.admins = AdminStore(clock, self)
         self.idempotency = IdempotencyStore(clock, self)
 

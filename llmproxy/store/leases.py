@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from attrs import define, field
-from twisted.internet.defer import Deferred, DeferredLock, fail, inlineCallbacks, succeed
+from twisted.internet.defer import CancelledError, Deferred, DeferredLock, fail, inlineCallbacks, succeed
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -83,6 +84,7 @@ class LeasedQuota:
         self._max_lease = max_lease
         self._interval = flush_interval
         self._held: dict[str, _Holding] = {}
+        self._doubtful: dict[str, list[tuple[_Holding, Settlement]]] = {}
         self._writing = DeferredLock()
         self._leases_in_flight = 0
         self._quiet: Deferred[None] | None = None
@@ -189,10 +191,10 @@ class LeasedQuota:
         holding.leasing = True
         self._leases_in_flight += 1
         fence = holding.fence
-        settlement = holding.account.settle()
-        leasing = self._usage.lease(settlement, len(holding.waiting), self._max_lease)
+        settlement, name = holding.account.settle(), uuid4().hex
+        leasing = self._usage.lease(settlement, len(holding.waiting), self._max_lease, name)
         leasing.addCallbacks(
-            self._granted, self._failed, callbackArgs=(holding, fence), errbackArgs=(holding, settlement)
+            self._granted, self._failed, callbackArgs=(holding, fence), errbackArgs=(holding, settlement, name)
         )
         leasing.addErrback(lambda reason: self._log.failure("a lease could not be handed out", reason))
         leasing.addBoth(self._lease_over)
@@ -215,9 +217,9 @@ class LeasedQuota:
             holding.refused_until = self._seconds() + (HELD_FOR if grant.held_elsewhere else SPENT_FOR)
         _turn_away(holding, grant.refusal())
 
-    def _failed(self, reason: Failure, holding: _Holding, settlement: Settlement) -> None:
+    def _failed(self, reason: Failure, holding: _Holding, settlement: Settlement, name: str) -> None:
         holding.leasing = False
-        self._keep(holding, settlement, reason)
+        self._keep([(holding, settlement)], name, reason)
         _turn_away(holding, _for_clients(reason))
 
     def _lease_over(self, _: object) -> None:
@@ -244,27 +246,51 @@ class LeasedQuota:
         for token_id in [token_id for token_id, holding in self._held.items() if holding.is_idle(now)]:
             del self._held[token_id]
 
-    def _flush(self, holdings: list[_Holding]) -> Deferred[None]:
+    @inlineCallbacks
+    def _flush(self, holdings: list[_Holding]) -> Generator[Deferred[Any], Any, None]:
+        yield from self._find_out()
         taken = [(each, each.account.settle()) for each in holdings if not each.account.is_settled()]
         if not taken:
-            return succeed(None)
-
-        def failed(reason: Failure) -> Failure:
-            for holding, settlement in taken:
-                self._keep(holding, settlement, reason)
+            return
+        name = uuid4().hex
+        try:
+            yield self._usage.settle([settlement for _, settlement in taken], name)
+        except CancelledError:
+            # Nobody waits for it any more; it goes on.
+            self._doubtful[name] = taken
+            raise
+        except Exception:
+            reason = Failure()
+            self._keep(taken, name, reason)
             self._log.warn("the uses of {count} tokens could not be written down; they are kept", count=len(taken))
-            return Failure(_for_clients(reason))
+            raise _for_clients(reason) from None
 
-        return self._usage.settle([settlement for _, settlement in taken]).addErrback(failed)
+    def _find_out(self) -> Generator[Deferred[Any], Any, None]:
+        """Ask about those writings of which it is not known whether they happened: no use is counted twice."""
+        for name, taken in list(self._doubtful.items()):
+            try:
+                happened = yield self._usage.happened(name)
+            except CancelledError:
+                raise
+            except Exception:
+                raise _for_clients(Failure()) from None
+            del self._doubtful[name]
+            if not happened:
+                self._restore(taken)
 
-    def _keep(self, holding: _Holding, settlement: Settlement, reason: Failure) -> None:
+    def _keep(self, taken: list[tuple[_Holding, Settlement]], name: str, reason: Failure) -> None:
         if reason.check(OutcomeUnknown):
-            settlement = settlement.without_returns()
-        holding.account.restore(settlement)
-        # It may have been pruned while it was being written.
-        current = self._held.setdefault(holding.account.token_id, holding)
-        if current is not holding:
-            current.account.restore(holding.account.settle())
+            self._doubtful[name] = taken
+        else:
+            self._restore(taken)
+
+    def _restore(self, taken: list[tuple[_Holding, Settlement]]) -> None:
+        for holding, settlement in taken:
+            holding.account.restore(settlement)
+            # It may have been pruned while it was being written.
+            current = self._held.setdefault(holding.account.token_id, holding)
+            if current is not holding:
+                current.account.restore(holding.account.settle())
 
 
 def _turn_away(holding: _Holding, error: ProxyError) -> None:

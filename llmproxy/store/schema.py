@@ -15,7 +15,7 @@ from sqlalchemy.types import TypeDecorator
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
 
-HEAD = "0004"
+HEAD = "0005"
 """
 The revision that this program needs.
 
@@ -61,6 +61,15 @@ changes = Table(
     Column("made_at", Moment, nullable=False),
 )
 """What L{llmproxy.store.changes} writes and reads."""
+
+writings = Table(
+    "writings",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("happened", Boolean, nullable=False),
+    Column("made_at", Moment, nullable=False),
+)
+"""What L{llmproxy.store.usage} notes of each of its transactions."""
 
 projects = Table(
     "projects",

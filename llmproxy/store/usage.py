@@ -7,16 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, case, or_, select
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import IntegrityError
 from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
 from ..core.quotas import Grant, Settlement, lease_size
 from ..errors import TokenInactive, TokenNotFound
 from ..interfaces import ICacheStatsStore
-from .schema import Moment, tokens
+from .schema import Moment, tokens, writings
 
 if TYPE_CHECKING:
+    from twisted.python.failure import Failure
+
     from .database import Database
+
+REMEMBERED_FOR = 86_400.0
+"""Seconds for which the names of transactions are kept."""
 
 _USED_AT: Any = bindparam("used_at", type_=Moment)
 
@@ -59,22 +65,62 @@ _LOCKED = (
 class Usage:
     """Leases are taken, uses and hits written down, each in one transaction."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, clock: Any, database: Database) -> None:
+        self._seconds = clock.seconds
         self._database = database
 
-    def lease(self, settlement: Settlement, wanted: int, max_lease: int) -> Deferred[Grant]:
+    def lease(self, settlement: Settlement, wanted: int, max_lease: int, name: str) -> Deferred[Grant]:
         """
         Write down what is owed of a token, then lease more of it.
 
         In this order and together: uses counted while the token had no limit must be seen by the
         first lease after it got one.
-        """
-        return self._database.run(lambda connection: _lease(connection, settlement, wanted, max_lease))
 
-    def settle(self, settlements: Iterable[Settlement]) -> Deferred[None]:
-        """Write down what was used; in the order of ids, so that no two workers wait for each other's rows."""
-        rows = [_row(each) for each in sorted(settlements, key=lambda each: each.token_id)]
-        return self._database.run(lambda connection: connection.execute(_SETTLE, rows)).addCallback(lambda _: None)
+        @param name: of this call alone. If its outcome is not known (L{llmproxy.errors.OutcomeUnknown}),
+            L{happened} can be asked for it.
+        """
+
+        def lease(connection: Connection) -> Grant:
+            if settlement.used or settlement.released:
+                self._settle(connection, [settlement], name)
+            return _lease(connection, settlement.token_id, wanted, max_lease)
+
+        return self._database.run(lease)
+
+    def settle(self, settlements: Iterable[Settlement], name: str) -> Deferred[None]:
+        """
+        Write down what was used; in the order of ids, so that no two workers wait for each other's rows.
+
+        @param name: likewise.
+        """
+        ordered = sorted(settlements, key=lambda each: each.token_id)
+
+        def settle(connection: Connection) -> None:
+            self._settle(connection, ordered, name)
+            over = writings.c.made_at < self._seconds() - REMEMBERED_FOR
+            connection.execute(writings.delete().where(over))
+
+        return self._database.run(settle)
+
+    def happened(self, name: str) -> Deferred[bool]:
+        """
+        Whether the transaction of a call was committed; if not, it will not be.
+
+        A server that was paused may still have it before it. The primary key decides: noting that it has not
+        happened waits for a transaction that notes that it has, and keeps one that comes later from being committed.
+        """
+        row = {"id": name, "happened": False, "made_at": self._seconds()}
+        denying = self._database.run(lambda connection: connection.execute(writings.insert().values(row)))
+        return denying.addCallbacks(lambda _: False, self._noted, errbackArgs=(name,))
+
+    def _noted(self, reason: Failure, name: str) -> Deferred[bool]:
+        reason.trap(IntegrityError)
+        query = select(writings.c.happened).where(writings.c.id == name)
+        return self._database.read(lambda connection: bool(connection.scalar(query)))
+
+    def _settle(self, connection: Connection, settlements: list[Settlement], name: str) -> None:
+        connection.execute(_SETTLE, [_row(each) for each in settlements])
+        connection.execute(writings.insert().values(id=name, happened=True, made_at=self._seconds()))
 
     def increment_cache_hit_count_batch(self, counts: dict[str, int]) -> Deferred[None]:
         if not counts:
@@ -94,10 +140,8 @@ def _add_hits(connection: Connection, counts: dict[str, int]) -> None:
     connection.execute(tokens.update().where(mine).values(cache_hit_count=tokens.c.cache_hit_count + more))
 
 
-def _lease(connection: Connection, settlement: Settlement, wanted: int, max_lease: int) -> Grant:
-    if settlement.used or settlement.released:
-        connection.execute(_SETTLE, [_row(settlement)])
-    row = connection.execute(_LOCKED, {"token_id": settlement.token_id}).first()
+def _lease(connection: Connection, token_id: str, wanted: int, max_lease: int) -> Grant:
+    row = connection.execute(_LOCKED, {"token_id": token_id}).first()
     if row is None:
         return Grant(0, refusal=TokenNotFound)
     if not row.is_active:
@@ -106,7 +150,7 @@ def _lease(connection: Connection, settlement: Settlement, wanted: int, max_leas
     size = lease_size(free, wanted, max_lease)
     if not size:
         return Grant(0, held_elsewhere=row.leased > 0)
-    taken = connection.execute(_LEASE, {"token_id": settlement.token_id, "size": size})
+    taken = connection.execute(_LEASE, {"token_id": token_id, "size": size})
     return Grant(size if taken.rowcount == 1 else 0)
 
 

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import uuid4
 
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+from twisted.internet.task import Clock
 from zope.interface.verify import verifyObject
 
 from llmproxy.core.quotas import Grant, Settlement
 from llmproxy.errors import TokenInactive, TokenNotFound
 from llmproxy.interfaces import ICacheStatsStore
 from llmproxy.store.database import Database
+from llmproxy.store.schema import writings
+from llmproxy.store.usage import REMEMBERED_FOR
 
-from ..store.databases import NOW, project, token
+from ..store.databases import NOW, clock_at, project, token
 
 
 class UsageContract:
     """Mixed into a test case that says how to C{open} a database."""
+
+    database: Database
+    clock: Clock
 
     def open(self) -> Database:
         raise NotImplementedError
@@ -24,12 +33,13 @@ class UsageContract:
         return self.successResultOf(deferred)  # type: ignore[attr-defined]
 
     def setUp(self) -> None:
+        self.clock = clock_at()
         self.database = self.open()
         self.done(self.database.projects.create(project()))
 
     def lease(self, token_id: str = "t1", wanted: int = 1, used: int = 0, released: int = 0) -> Grant:
         settlement = Settlement(token_id, used, released, None)
-        return self.done(self.database.usage.lease(settlement, wanted, 128))
+        return self.done(self.database.usage.lease(settlement, wanted, 128, uuid4().hex))
 
     def issue(self, **changes: object) -> None:
         self.done(self.database.tokens.create(token(**changes)))  # type: ignore[arg-type]
@@ -64,7 +74,7 @@ class UsageContract:
         self.issue()
         self.issue(token_id="t2", last_used_at=NOW + 9)
         batch = [Settlement(each, 2, 0, NOW + 1) for each in ("t2", "gone", "t1")]
-        self.done(self.database.usage.settle(batch))
+        self.done(self.database.usage.settle(batch, "a"))
         found = [self.done(self.database.tokens.get(each)) for each in ("t1", "t2")]
         assert [(each.request_count, each.last_used_at) for each in found] == [(2, NOW + 1), (2, NOW + 9)]
 
@@ -91,3 +101,29 @@ class UsageContract:
         counts = {f"token-{number}": number for number in range(999)} | {"t1": 2**40}
         self.done(self.database.usage.increment_cache_hit_count_batch(counts))
         assert self.done(self.database.tokens.get("t1")).cache_hit_count == 2**40
+
+    def test_happened(self) -> None:
+        """Of a writing whose end nobody saw it can be found out whether it happened, as often as one asks."""
+        self.issue()
+        self.done(self.database.usage.settle([Settlement("t1", 2, 0, NOW)], "written"))
+        self.done(self.database.usage.lease(Settlement("t1", 1, 0, NOW), 1, 128, "leased"))
+        for _ in range(2):
+            found = {name: self.done(self.database.usage.happened(name)) for name in ("written", "leased", "never")}
+            assert found == {"written": True, "leased": True, "never": False}
+
+    def test_cannot_happen_any_more(self) -> None:
+        """What was said not to have happened does not happen later: a server that was paused may still try."""
+        self.issue()
+        assert not self.done(self.database.usage.happened("late"))
+        late = self.database.usage.settle([Settlement("t1", 2, 0, NOW)], "late")
+        self.failureResultOf(late, IntegrityError)  # type: ignore[attr-defined]
+        assert self.done(self.database.tokens.get("t1")).request_count == 0
+
+    def test_forgotten(self) -> None:
+        """What is kept to find that out is kept for a day."""
+        self.issue()
+        self.done(self.database.usage.settle([Settlement("t1", 1, 0, NOW)], "old"))
+        self.clock.advance(REMEMBERED_FOR + 1)
+        self.done(self.database.usage.settle([Settlement("t1", 1, 0, NOW)], "new"))
+        count = self.database.read(lambda connection: connection.scalar(select(func.count()).select_from(writings)))
+        assert self.done(count) == 1

@@ -81,10 +81,9 @@ class AccountTests(SynchronousTestCase):
             elif step == "F":
                 account.restore(account.settle())
             elif step == "U":
-                # It was written, and the worker was told that nobody knows.
-                settlement = account.settle()
-                ledger.write(settlement)
-                account.restore(settlement.without_returns())
+                # It was written, and the worker, who was told that nobody knows, forgets the lease that came with it.
+                ledger.write(account.settle())
+                ledger.lease()
                 lost += 1
             elif step == "C":
                 accounts[index] = Account("t")

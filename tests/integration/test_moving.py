@@ -43,8 +43,8 @@ class MovingTests(SynchronousTestCase):
         for number in range(1500):
             made = token(f"t{number}", f"p{1 + number % 2}", max_requests=2**53 - 1 if number % 3 else None)
             self.successResultOf(database.tokens.create(made))
-        self.successResultOf(database.usage.lease(Settlement("t1", 0, 0, None), 5, 5))
-        self.successResultOf(database.usage.settle([Settlement("t1", 3, 3, NOW + 0.000001)]))
+        self.successResultOf(database.usage.lease(Settlement("t1", 0, 0, None), 5, 5, "a"))
+        self.successResultOf(database.usage.settle([Settlement("t1", 3, 3, NOW + 0.000001)], "b"))
         self.successResultOf(database.tokens.update("t2", is_active=False))
         return url
 
@@ -121,7 +121,7 @@ class FirstSchemaTests(SynchronousTestCase):
         self.assertEqual((limited.request_count, limited.max_requests, limited.is_active), (7, 100, True))
         self.assertEqual((limited.expires_at, limited.last_used_at), (NOW + 3600, NOW + 0.5))
         self.assertFalse(self.successResultOf(database.tokens.get("t2")).is_active)
-        leasing = database.usage.lease(Settlement("t1", 0, 0, None), 100, 128)
+        leasing = database.usage.lease(Settlement("t1", 0, 0, None), 100, 128, "a")
         self.assertEqual(self.successResultOf(leasing).size, 100 - 7 - 3)
 
     def test_upgraded(self) -> None:

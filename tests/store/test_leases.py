@@ -31,14 +31,17 @@ class SlowUsage:
     def lease(self, *arguments: Any) -> Deferred[Any]:
         return self._later(lambda: self._usage.lease(*arguments))
 
-    def settle(self, settlements: Any) -> Deferred[Any]:
+    def happened(self, name: str) -> Deferred[Any]:
+        return self._usage.happened(name)
+
+    def settle(self, settlements: Any, name: str) -> Deferred[Any]:
         if self.failure is not None:
             if self.fails_after:
-                self._usage.settle(settlements)
+                self._usage.settle(settlements, name)
             failed: Deferred[Any] = Deferred()
             failed.errback(self.failure)
             return failed
-        return self._usage.settle(settlements)
+        return self._usage.settle(settlements, name)
 
     def _later(self, call: Any) -> Deferred[Any]:
         answer: Deferred[Any] = Deferred()
@@ -383,19 +386,44 @@ class WritingTests(LeasedQuotaCase):
         self.clock.advance(5.0)
         self.assertEqual(self.stored().request_count, 2)
 
-    def test_unknown_outcome(self) -> None:
-        """A write that may have happened, and did, never makes room for more than the quota."""
+    def unknown_outcome(self, happened: bool) -> int:
+        """One use, written down with an end that nobody saw; what is stored when that was found out."""
         principal = self.principal(100)
         quota = LeasedQuota(self.clock, Wrapped(self.slow))  # type: ignore[arg-type]
         waiting = quota.spend(principal)
         self.slow.release()
         assert waiting is not None
         self.successResultOf(waiting)
-        self.slow.failure, self.slow.fails_after = OutcomeUnknown(), True
+        self.slow.failure, self.slow.fails_after = OutcomeUnknown(), happened
         self.failureResultOf(quota.settle("t1"), OutcomeUnknown)
         self.slow.failure = None
         self.successResultOf(quota.flush())
-        self.assertLessEqual(self.spend_all(principal, self.quota), 99)
+        count = self.stored().request_count
+        self.assertEqual(self.leased(), 0)
+        self.assertEqual(self.spend_all(principal, self.quota), 99)
+        return count
+
+    def test_unknown_outcome(self) -> None:
+        """A write that may have happened, and did, is counted once; the quota is not exceeded, and is reached."""
+        self.assertEqual(self.unknown_outcome(True), 1)
+
+    def test_unknown_outcome_nothing_happened(self) -> None:
+        """So is one that may have happened, and did not."""
+        self.assertEqual(self.unknown_outcome(False), 1)
+
+    def test_cancelled(self) -> None:
+        """Who stops waiting for a flush does not make anything be counted twice, or not at all."""
+        principal = self.principal(None)
+        self.quota.spend(principal)
+        held: Deferred[None] = Deferred()
+        settle = self.database.usage.settle
+        self.patch(self.database.usage, "settle", lambda *arguments: settle(*arguments).addCallback(lambda _: held))
+        flushing = self.quota.flush()
+        flushing.cancel()
+        self.failureResultOf(flushing)
+        self.patch(self.database.usage, "settle", settle)
+        self.successResultOf(self.quota.flush())
+        self.assertEqual(self.stored().request_count, 1)
 
     def test_no_database(self) -> None:
         """While the database is away a limited token is refused as unavailable, not as spent."""

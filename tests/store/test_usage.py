@@ -12,4 +12,4 @@ from .databases import opened
 
 class UsageTests(UsageContract, SynchronousTestCase):
     def open(self) -> Database:
-        return opened(self)
+        return opened(self, clock=self.clock)

@@ -25,6 +25,7 @@ from .listening import Deaf, Ear
 from .locations import BUSY_TIMEOUT, is_conflict
 from .migrate import migrate
 from .overdue import Overdue
+from .probe import Probe
 from .projects import ProjectStore
 from .sealing import verify_keys
 from .tokens import TokenStore
@@ -43,6 +44,9 @@ FAULTS = (SQLAlchemyError, sqlite3.Error)
 
 MAX_WAITING = 1000
 """Calls that run or wait for a thread; one more is refused at once."""
+
+CHECK_WITHIN = 2.0
+"""Seconds that C{/ready} waits: less than those who ask it do."""
 
 ATTEMPTS = 5
 """How often a transaction is begun that the database undoes in favour of another one."""
@@ -73,6 +77,7 @@ class Database:
         self.statements = 0
         self._overdue = Overdue(BUSY_TIMEOUT)
         self._complaints = Complaints()
+        self._probe = Probe(clock, self._ask, CHECK_WITHIN)
         self._engine = location.engine(self._overdue)
         self._writing = self._engine.execution_options(llmproxy_writes=True)
         event.listen(self._engine, "before_cursor_execute", self._count)
@@ -131,8 +136,11 @@ class Database:
         return self._on(self._readers, lambda: self._transact(self._engine, call))
 
     def check(self) -> Deferred[None]:
-        """Ask it something."""
-        return self.read(lambda connection: connection.execute(text("SELECT 1"))).addCallback(lambda _: None)
+        """Ask it something; no answer within L{CHECK_WITHIN} is none."""
+        return self._probe.check()
+
+    def _ask(self) -> Deferred[Any]:
+        return self.read(lambda connection: connection.execute(text("SELECT 1")))
 
     def close(self) -> Deferred[None]:
         """Wait for what runs, close the connections, end the threads. More than once is the same as once."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -75,14 +77,15 @@ class _Listening:
     def __init__(self, reactor: Any, connection: Any, woken: Callable[[], object], lost: Callable[[], None]) -> None:
         self._reactor = reactor
         self._connection = connection
-        self._fd: int = connection.fileno()
+        # libpq closes its descriptor when it finds the server gone, and then the number is somebody else's.
+        self._socket = socket.socket(fileno=os.dup(connection.fileno()))
         self._woken = woken
         self._lost = lost
         self._open = True
         reactor.addReader(self)
 
     def fileno(self) -> int:
-        return self._fd
+        return self._socket.fileno()
 
     def logPrefix(self) -> str:
         return "listening"
@@ -109,6 +112,7 @@ class _Listening:
             self._open = False
             self._reactor.removeReader(self)
             self._connection.close()
+            self._socket.close()
             self._lost()
 
 

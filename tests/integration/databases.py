@@ -16,6 +16,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from glob import glob
 from itertools import count
 from pathlib import Path
@@ -36,6 +37,9 @@ from .processes import free_port
 
 KINDS = ("sqlite", "postgresql", "mysql")
 PATIENCE = 60.0
+_PARENT = ThreadPoolExecutor(1)
+"""A thread that lasts: the kernel ends servers when the thread ends that started them."""
+
 _BINARIES = "/usr/lib/postgresql/*/bin"
 
 
@@ -83,7 +87,8 @@ class Server:
     def start(self) -> None:
         """Start it, and wait until it answers."""
         with open(self.directory / "log", "ab") as log:
-            self.process = subprocess.Popen(self._as_user(self.command()), stdout=log, stderr=log, cwd="/")
+            command = self._as_user(self.command())
+            self.process = _PARENT.submit(subprocess.Popen, command, stdout=log, stderr=log, cwd="/").result()
         until = time.monotonic() + PATIENCE
         while not self._answers():
             if time.monotonic() > until or self.process.poll() is not None:

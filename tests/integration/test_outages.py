@@ -1,0 +1,74 @@
+"""What users see while the database is away; L{tests.integration.outage} shows it as a table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twisted.trial.unittest import TestCase
+
+from llmproxy.store import database as database_module
+from llmproxy.store import locations
+
+from .databases import clean_database, server
+from .outage import LIMIT, Scene, Seen, scenes
+
+if TYPE_CHECKING:
+    _Base = TestCase
+else:
+    _Base = object
+
+
+class _Outages(_Base):
+    kind = ""
+    timeout = 120
+
+    async def play(self, name: str) -> Seen:
+        # Ten seconds for what does not answer are too long for a test.
+        self.patch(locations, "BUSY_TIMEOUT", 1.0)
+        self.patch(locations, "CONNECT_TIMEOUT", 1)
+        self.patch(database_module, "BUSY_TIMEOUT", 1.0)
+        self.patch(database_module, "CHECK_WITHIN", 0.5)
+        one = server(self.kind)
+        self.addCleanup(lambda: one.process is None and one.start())
+        self.addCleanup(one.resume)
+        scene = Scene(clean_database(self, self.kind))
+        await scene.start()
+        self.addCleanup(scene.stop)
+        seen = await scene.play(*scenes(self.kind)[name])
+        self.nothing_is_lost(seen)
+        return seen
+
+    def nothing_is_lost(self, seen: Seen) -> None:
+        """Who was known works on; each use is counted, once; who needs a new lease meanwhile gets 503."""
+        self.assertEqual(set(seen.warm.statuses), {200})
+        self.assertEqual(seen.warm_counted, seen.warm.statuses[200])
+        self.assertEqual(seen.limited_counted, seen.limited.statuses[200])
+        self.assertLessEqual(set(seen.limited.statuses), {200, 503})
+        self.assertLess(seen.limited_counted, LIMIT)
+
+    def was_away(self, seen: Seen) -> None:
+        """What could not be known or done was refused as such, and nothing of it was acknowledged."""
+        self.assertEqual((seen.cold_status, seen.changed), (503, 503))
+        self.assertGreaterEqual(seen.unready_after, 0.0)
+        self.assertGreaterEqual(seen.ready_after, 0.0)
+
+    async def test_stopped(self) -> None:
+        """A server that is stopped and started again."""
+        self.was_away(await self.play("stopped"))
+
+    async def test_paused(self) -> None:
+        """A server that keeps its connections and says nothing."""
+        self.was_away(await self.play("paused"))
+
+    async def test_restarted(self) -> None:
+        """A server that is restarted: the connections that died are replaced, and nobody notices."""
+        seen = await self.play("restarted")
+        self.assertEqual((seen.cold_status, seen.changed), (200, 204))
+
+
+class PostgresqlOutageTests(_Outages, TestCase):
+    kind = "postgresql"
+
+
+class MysqlOutageTests(_Outages, TestCase):
+    kind = "mysql"

@@ -1,7 +1,7 @@
 # ruff: noqa: E501
 """What L{llmproxy.store.fresh} makes; written by C{python -m tests.store.snapshot}."""
 
-REVISION = "0004"
+REVISION = "0005"
 
 STATEMENTS = (
     """CREATE TABLE admins (
@@ -112,6 +112,12 @@ STATEMENTS = (
     CONSTRAINT fk_tokens_project_id FOREIGN KEY(project_id) REFERENCES projects (id) ON DELETE CASCADE,
     CONSTRAINT ck_tokens_max_requests CHECK (max_requests IS NULL OR max_requests > 0)
 )""",
+    """CREATE TABLE writings (
+    id VARCHAR(32) NOT NULL,
+    happened BOOLEAN NOT NULL,
+    made_at BIGINT NOT NULL,
+    PRIMARY KEY (id)
+)""",
     """CREATE INDEX ix_audit_events_action_timestamp ON audit_events (action, timestamp, id)""",
     """CREATE INDEX ix_audit_events_actor_timestamp ON audit_events (actor, timestamp, id)""",
     """CREATE INDEX ix_audit_events_client_ip_action ON audit_events (client_ip, action)""",
@@ -128,7 +134,8 @@ STATEMENTS = (
     """CREATE INDEX ix_tokens_is_active_created_at ON tokens (is_active, created_at, id)""",
     """CREATE INDEX ix_tokens_previous_hash ON tokens (previous_hash)""",
     """CREATE INDEX ix_tokens_project_id_created_at ON tokens (project_id, created_at, id)""",
+    """CREATE INDEX ix_writings_made_at ON writings (made_at)""",
     """CREATE UNIQUE INDEX uq_audit_events_chain_seq ON audit_events (chain, seq)""",
-    """INSERT INTO alembic_version VALUES ('0004')""",
+    """INSERT INTO alembic_version VALUES ('0005')""",
     """INSERT INTO counters VALUES ('changes', 0)""",
 )

@@ -16,7 +16,7 @@ MOST_NEAR = 32 * 1024 * 1024
 
 def choose_store(reactor: Any, options: CacheOptions) -> ICacheStore:
     """
-    The memory of this process, or Redis with a little memory in front of it.
+    The memory of this process, or Redis, with a little memory in front of it unless it is to have none.
 
     @raise ConfigError: the authorities for Redis cannot be read.
     """
@@ -30,6 +30,7 @@ def choose_store(reactor: Any, options: CacheOptions) -> ICacheStore:
 
     connector = Connector(reactor, options.redis, options.timeout)
     pool = RedisPool(reactor, connector, options.pool, options.timeout, options.redis.label)
-    near = MemoryStore(reactor.seconds, min(options.memory_bytes, MOST_NEAR))
-    store: ICacheStore = TieredStore(near, RedisStore(reactor, pool, options.prefix.encode()))
+    store: ICacheStore = RedisStore(reactor, pool, options.prefix.encode())
+    if options.memory_bytes:
+        store = TieredStore(MemoryStore(reactor.seconds, min(options.memory_bytes, MOST_NEAR)), store)
     return store

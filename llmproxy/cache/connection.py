@@ -9,6 +9,7 @@ lookup costs twenty times as much.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, fail
@@ -34,6 +35,26 @@ class RedisRefused(Exception):
     """Redis answered with an error; the text is its own and holds no value of ours."""
 
 
+class _Replies:
+    """
+    What txredisapi's C{DeferredQueue} is to its protocol, for a third of the time: a reply for each who waits.
+
+    @ivar waiting: those who wait, in the order of their commands.
+    """
+
+    def __init__(self) -> None:
+        self.waiting: deque[Deferred[Any]] = deque()
+
+    def get(self) -> Deferred[Any]:
+        # Who cancels leaves his place in the row: the reply comes all the same.
+        reply: Deferred[Any] = Deferred()
+        self.waiting.append(reply)
+        return reply
+
+    def put(self, value: Any) -> None:
+        self.waiting.popleft().callback(value)
+
+
 class RedisConnection(Protocol):
     """
     @ivar ready: fires with this once commands are answered; fails with L{RedisDown}.
@@ -52,6 +73,7 @@ class RedisConnection(Protocol):
             dbid=location.database or None,
         )
         self._inner.factory = self
+        self._inner.replyQueue = self._replies = _Replies()
         self._ended = False
         self._why = ""
         self.ready: Deferred[RedisConnection] = Deferred(lambda _: self.abort())
@@ -67,8 +89,7 @@ class RedisConnection(Protocol):
         if transport is None or self._ended:
             return fail(RedisDown("not connected"))
         transport.write(data)
-        reply: Deferred[Any] = self._inner.replyQueue.get()
-        return reply.addCallback(self._read)
+        return self._replies.get().addCallback(self._read)
 
     def abort(self) -> None:
         """Close at once, whatever is under way; that fails with L{RedisDown}."""

@@ -24,7 +24,10 @@ PATIENCE = 0.045
 """Seconds that a lookup has; a request never waits longer for the cache."""
 
 BREAKER = BreakerSettings(threshold=5, cooldown=1.0)
-"""After so many lookups in a row that took too long none is tried, until Redis answers a PING in time."""
+"""
+After so many times in a row that lookups took too long none is tried, until Redis answers a PING in time. Those that
+are given up together count as one: a moment without the processor is no reason to be without the cache for a second.
+"""
 
 FULL = 16
 """Commands without a reply that one connection takes before the next is used: what is sent together costs less."""
@@ -89,7 +92,7 @@ class RedisPool:
         self._patience = Waiting(clock, PATIENCE, self._late)
         self._complaints = Complaints(clock, self._log)
         self._unanswered = 0
-        self._stopped: Deferred[None] | None = None
+        self._late_at = 0.0
         self._loop = LoopingCall(self._look)
         self._loop.clock = clock
         self.on_connect: Callable[[], object] = lambda: None
@@ -184,8 +187,10 @@ class RedisPool:
 
     def _late(self) -> None:
         self.complain("late", f"no answer within {PATIENCE} s")
-        if self._circuit.state == "closed":
-            self._circuit.failed(self._circuit.generation, self._clock.seconds())
+        now = self._clock.seconds()
+        if self._circuit.state == "closed" and now - self._late_at >= PATIENCE / 2:
+            self._late_at = now
+            self._circuit.failed(self._circuit.generation, now)
 
     def _look(self) -> None:
         """Give up connections that are silent, and ask again whether Redis answers in time."""

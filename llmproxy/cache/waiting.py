@@ -34,8 +34,7 @@ class Waiting:
             return work
         result: Deferred[T] = Deferred()
         work.addCallback(_pass_on, result)
-        while self._queue and self._queue[0][1].called:
-            self._queue.popleft()
+        self._drop_done()
         self._queue.append((self._clock.seconds() + self._limit, result, otherwise))
         if self._timer is None:
             self._timer = self._clock.callLater(self._limit, self._look)
@@ -53,21 +52,32 @@ class Waiting:
 
     def _look(self) -> None:
         self._timer = None
+        self._drop_done()
+        if not self._queue:
+            return
         now = self._clock.seconds()
+        until = self._queue[0][0]
+        if until <= now:
+            # If we were busy ourselves, the answer may be here and not read yet: the reactor reads in between.
+            self._timer = self._clock.callLater(0, self._give_up, now)
+        else:
+            self._timer = self._clock.callLater(until - now, self._look)
+
+    def _give_up(self, now: float) -> None:
+        self._timer = None
         queue = self._queue
-        while queue:
-            until, result, otherwise = queue[0]
-            if result.called:
-                queue.popleft()
-            elif until <= now:
-                queue.popleft()
+        while queue and (queue[0][0] <= now or queue[0][1].called):
+            _, result, otherwise = queue.popleft()
+            if not result.called:
                 self._late()
                 result.callback(otherwise)
-            else:
-                # One may have been begun meanwhile, by who got the last.
-                if self._timer is None:
-                    self._timer = self._clock.callLater(until - now, self._look)
-                return
+        # One may have been begun meanwhile, by who got the last.
+        if self._timer is None:
+            self._look()
+
+    def _drop_done(self) -> None:
+        while self._queue and self._queue[0][1].called:
+            self._queue.popleft()
 
 
 def _pass_on(value: Any, result: Deferred[Any]) -> None:

@@ -33,6 +33,11 @@ class ChooseTests(SynchronousTestCase):
         self.assertEqual(len(reactor.unixClients), 3)
         self.successResultOf(store.stop())
 
+    def test_no_memory(self) -> None:
+        """Without memory everything is asked of Redis."""
+        options = CacheOptions(redis=RedisLocation(path="/run/redis.sock"), memory_bytes=0)
+        self.assertIsInstance(choose_store(MemoryReactorClock(), options), RedisStore)
+
     def test_wrong_authorities(self) -> None:
         """What cannot work is told at the start."""
         options = CacheOptions(redis=RedisLocation(tls=True, ca_file="/nowhere.pem"))

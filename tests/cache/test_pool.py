@@ -35,8 +35,13 @@ class PoolTests(SynchronousTestCase):
 
     def open_circuit(self) -> None:
         for _ in range(5):
-            self.lookup()
-        self.clock.advance(PATIENCE)
+            self.late()
+
+    def late(self, count: int = 1) -> list[Deferred[Any]]:
+        """Lookups that are given up."""
+        lookups = [self.lookup() for _ in range(count)]
+        self.clock.pump([PATIENCE, 0])
+        return lookups
 
     def test_shared(self) -> None:
         """Commands fill one connection after the other, and wait for nobody's reply."""
@@ -109,8 +114,7 @@ class PoolTests(SynchronousTestCase):
     def test_lookup_waits_no_longer(self) -> None:
         """A request waits less than a twentieth of a second for a Redis that is slow."""
         self.start()
-        lookup = self.lookup()
-        self.clock.advance(PATIENCE)
+        (lookup,) = self.late()
         self.assertIsNone(self.successResultOf(lookup))
         self.assertLess(PATIENCE, 0.05)
         self.assertEqual(self.pool.errors["late"], 1)
@@ -122,6 +126,13 @@ class PoolTests(SynchronousTestCase):
         for _ in range(100):
             self.assertIsNone(self.successResultOf(self.lookup()))
         self.assertEqual(sum(len(each.sent) for each in self.connector.connections), 5)
+
+    def test_a_moment(self) -> None:
+        """A hundred requests that wait at the same time are one reason, not a hundred."""
+        self.start()
+        self.late(100)
+        self.assertNoResult(self.lookup())
+        self.assertEqual(self.pool.errors["late"], 100)
 
     def test_back_by_itself(self) -> None:
         """When Redis answers in time again it is used again, and no request has to try that."""
@@ -157,8 +168,7 @@ class PoolTests(SynchronousTestCase):
         """A slow one now and then is no reason to leave Redis alone."""
         self.start()
         for _ in range(10):
-            self.lookup()
-            self.clock.advance(PATIENCE)
+            self.late()
             self.connector.connections[0].answer(b"late")
             self.lookup()
             self.connector.connections[0].answer(b"in time")

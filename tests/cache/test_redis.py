@@ -95,7 +95,7 @@ class RedisStoreTests(SynchronousTestCase):
         found = self.lookup()
         self.clock.advance(PATIENCE / 2)
         self.redis.answer([b"accept"])
-        self.clock.advance(PATIENCE / 2)
+        self.clock.pump([PATIENCE / 2, 0])
         self.assertIsNone(self.successResultOf(found))
 
     def test_garbage(self) -> None:
@@ -204,7 +204,7 @@ class RedisStoreTests(SynchronousTestCase):
         """A Redis that hangs does not keep the proxy from ending."""
         self.store.remove(key())
         stopping = self.store.stop()
-        self.clock.advance(PATIENCE)
+        self.clock.pump([PATIENCE, 0])
         self.successResultOf(stopping)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 

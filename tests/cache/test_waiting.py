@@ -11,6 +11,17 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.cache.waiting import Waiting
 
 
+class TurningClock(Clock):
+    """As a reactor has it: what is called for in a turn is called in the next, after what has come is read."""
+
+    def advance(self, amount: float) -> None:
+        self.rightNow += amount
+        for call in [call for call in self.calls if call.getTime() <= self.seconds()]:
+            self.calls.remove(call)
+            call.called = 1
+            call.func(*call.args, **call.kw)
+
+
 class WaitingTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
@@ -41,15 +52,27 @@ class WaitingTests(SynchronousTestCase):
         for work in works:
             results.append(self.waiting.limit(work, "late"))
             self.clock.advance(0.125)
-        self.clock.advance(0.125)
+        self.clock.pump([0.125, 0])
         self.assertEqual(self.successResultOf(results[0]), "late")
         self.assertNoResult(results[1])
         works[1].callback("done")
-        self.clock.pump([0.125, 0.125, 0.125])
+        self.clock.pump([0.125, 0, 0.125, 0, 0.125, 0])
         self.assertEqual([self.successResultOf(each) for each in results[1:]], ["done", "late"])
         self.assertEqual(self.late, [0.5, 0.75])
         works[0].callback("much later")
         works[2].callback("much later")
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_busy_ourselves(self) -> None:
+        """What has come while we did something else is not given up unread."""
+        self.clock = TurningClock()
+        self.waiting = Waiting(self.clock, 0.5, lambda: self.late.append(self.clock.seconds()))
+        work: Deferred[str] = Deferred()
+        result = self.waiting.limit(work, "late")
+        self.clock.advance(3)
+        work.callback("read after that")
+        self.clock.advance(0)
+        self.assertEqual((self.successResultOf(result), self.late), ("read after that", []))
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_one_timer(self) -> None:
@@ -72,9 +95,9 @@ class WaitingTests(SynchronousTestCase):
 
         self.waiting.limit(Deferred(), "late").addCallback(begin)
         self.waiting.limit(Deferred(), "late")
-        self.clock.advance(0.5)
+        self.clock.pump([0.5, 0])
         self.assertNoResult(again[0])
-        self.clock.advance(0.5)
+        self.clock.pump([0.5, 0])
         self.assertEqual(self.successResultOf(again[0]), "late again")
 
     def test_cancelled(self) -> None:

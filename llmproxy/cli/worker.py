@@ -8,6 +8,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.stdio import StandardIO
+from twisted.python.failure import Failure
 
 from ..errors import ConfigError
 from ..service import ProxyService, make_service
@@ -77,7 +78,11 @@ class Running:
                 asked.callback(ProxyMetrics.of_plain(unpacked(values["metrics"])))
 
     def _start(self, options: Any) -> None:
-        service = self._service = make_service(self._reactor, options)
+        try:
+            service = self._service = make_service(self._reactor, options)
+        except ConfigError:
+            self._failed(Failure())
+            return
         proxy = service.proxy
         self._hearing = proxy.hearing
         proxy.told = Announcing(proxy.directory, lambda what, which: self.tell("changed", what=what, which=which))

@@ -22,8 +22,8 @@ MOST_WAITING = 10_000
 """Records that wait for a sink that is away: some 10 MB, and hours of what is audited."""
 
 BATCH = 500
-FLUSH_AFTER = 0.1
-"""Seconds that a record waits for others."""
+FLUSH_AFTER = 0.01
+"""Seconds that a record waits for others: what a kill takes away. While one batch is written the next one gathers."""
 
 RETRY_BASE, RETRY_MOST = 0.5, 30.0
 """Seconds before the first and between later attempts."""
@@ -83,8 +83,12 @@ class AuditQueue:
 
     def put(self, record: AuditRecord) -> None:
         """Take a record, or count it as lost if too many wait."""
+        if self._over:
+            self._lose(1)
+            self._report("over", "audit records came after the end of the log ({sink}): {lost} lost", lost=self.lost)
+            return
         self._tell_of_lost()
-        if self._over or len(self._waiting) >= self._most:
+        if len(self._waiting) >= self._most:
             self._lose(1)
             self._report("full", "the audit log ({sink}) is full: {lost} records were lost so far", lost=self.lost)
             return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet import reactor
@@ -12,7 +12,7 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.task import deferLater
 
 from .harness import UPSTREAM_KEY, Upstream, Wire
-from .vectors import Await, Close, Error, HalfClose, Pause, Reset, Steps, Vector, steps
+from .vectors import Arrived, Await, Close, Dropped, Error, HalfClose, Pause, Reset, Steps, Vector, steps
 
 if TYPE_CHECKING:
     pass
@@ -65,11 +65,18 @@ class Scripted(Upstream):
         self._counted: list[tuple[int, Deferred[None]]] = []
         self.begin((), False)
 
-    def begin(self, answers: Sequence[Steps], at_head: bool) -> None:
+    def begin(self, answers: Sequence[Steps], at_head: bool, client: Wire | None = None) -> None:
+        self._client = client
         self._answers = list(answers)
         self.at_head = at_head
         self.seen: list[bytes] = []
         self.used: dict[ScriptedWire, None] = {}
+
+    def across(self, wire: Wire) -> list[Wire]:
+        """The ends on the other side of the proxy."""
+        if wire is self._client:
+            return [*self.used]
+        return [] if self._client is None else [self._client]
 
     def until_seen(self, count: int) -> Deferred[None]:
         """Wait until it has read so many requests."""
@@ -96,7 +103,7 @@ class Scripted(Upstream):
         answer: Steps = self._answers.pop(0) if self._answers else b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         wire.switched = any(isinstance(step, bytes) and b" 101 " in step for step in steps(answer))
         # What a closed connection says no more is not an error of the test.
-        Deferred.fromCoroutine(perform(wire, answer)).addErrback(lambda reason: reason.trap(TimeoutError))
+        Deferred.fromCoroutine(perform(wire, answer, self)).addErrback(lambda reason: reason.trap(TimeoutError))
 
 
 def size_of(data: bytes, at_head: bool = False) -> int:
@@ -125,7 +132,7 @@ def _end_of_chunks(data: bytes, at: int) -> int:
         at += chunk + 2
 
 
-async def perform(wire: Wire, script: Steps, secret: bytes = b"") -> None:
+async def perform(wire: Wire, script: Steps, upstream: Scripted, secret: bytes = b"") -> None:
     """Do what C{script} says at one end of a connection, for as long as that is open."""
     transport: Any = wire.transport
     heard = 0
@@ -135,7 +142,12 @@ async def perform(wire: Wire, script: Steps, secret: bytes = b"") -> None:
         if isinstance(step, bytes):
             transport.write(step.replace(b"TOKEN", secret))
         elif isinstance(step, Pause):
-            await deferLater(reactor, step.seconds)
+            await _while_it_turns(step.seconds)
+        elif isinstance(step, Arrived):
+            wanted = step.data
+            await _until(lambda wanted=wanted: any(wanted in end.received for end in upstream.across(wire)))  # type: ignore[misc]
+        elif isinstance(step, Dropped):
+            await _until(lambda: any(end.closed is not None for end in upstream.used))
         elif isinstance(step, Await):
             wanted = step.data
             await wire.until(lambda at=heard, wanted=wanted: wanted in wire.received[at:] or wire.closed is not None)  # type: ignore[misc]
@@ -146,6 +158,22 @@ async def perform(wire: Wire, script: Steps, secret: bytes = b"") -> None:
             transport.loseConnection()
         elif isinstance(step, Reset):
             transport.abortConnection()
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    """Wait until something is true of somebody else's end."""
+    for _ in range(2000):
+        if condition():
+            return
+        await deferLater(reactor, 0.001)
+    raise TimeoutError
+
+
+async def _while_it_turns(seconds: float) -> None:
+    """Pause, and let everybody here read what there is, even if this process had to wait for the processor."""
+    await deferLater(reactor, seconds)
+    for _ in range(10):
+        await deferLater(reactor, 0)
 
 
 class Conversation:
@@ -165,13 +193,13 @@ class Conversation:
     async def problems(self) -> list[str]:
         """Hold it; what is not as the vector says."""
         vector, upstream = self._vector, self._upstream
-        upstream.begin(vector.answers, vector.partial is None)
+        upstream.begin(vector.answers, vector.partial is None, self._client)
         found = []
         try:
-            await perform(self._client, vector.sends, self._secret)
-            await self._client.until(self._done, 2.0)
+            await perform(self._client, vector.sends, upstream, self._secret)
+            await self._client.until(self._done)
             if vector.dropped:
-                await next(iter(upstream.used)).until_closed(2.0)
+                await next(iter(upstream.used)).until_closed()
         except (TimeoutError, StopIteration) as error:
             found.append(f"never: {error!r}")
         # What would be one byte too many, or a request that slipped through, is on its way by now.

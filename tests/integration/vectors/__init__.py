@@ -22,6 +22,18 @@ class Await:
 
 
 @frozen
+class Arrived:
+    """Go on once this has come to the other side: to upstream from the client, to the client from upstream."""
+
+    data: bytes
+
+
+@frozen
+class Dropped:
+    """Go on once one of upstream's connections is closed."""
+
+
+@frozen
 class Pause:
     """Let the network deliver what was sent so far."""
 
@@ -43,7 +55,7 @@ class Reset:
     """Break the connection off."""
 
 
-Step: TypeAlias = "bytes | Await | Pause | HalfClose | Close | Reset"
+Step: TypeAlias = "bytes | Await | Arrived | Dropped | Pause | HalfClose | Close | Reset"
 Steps: TypeAlias = "Step | Sequence[Step]"
 
 

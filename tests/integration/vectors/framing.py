@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import GET, OK, SEEN, Error, HalfClose, Pause, Vector, asked, asks, passed, refused
+from . import GET, OK, SEEN, Arrived, Error, HalfClose, Pause, Vector, asked, asks, passed, refused
 
 POST = b"POST /v1/x HTTP/1.1"
 CHUNKED = b"Transfer-Encoding: chunked"
@@ -40,7 +40,7 @@ def bad_later(name: str, section: str, sent: bytes) -> Vector:
     return Vector(
         name,
         section,
-        (asks(POST, CHUNKED) + b"3\r\nabc\r\n", Pause(0.03), sent + SMUGGLED),
+        (asks(POST, CHUNKED) + b"3\r\nabc\r\n", Arrived(b"abc"), sent + SMUGGLED),
         gets=Error(400, "malformed_request", last=True),
         ends="closed",
         dropped=True,
@@ -108,7 +108,7 @@ LENGTHS = [
     Vector(
         "less than the length",
         "9112 8",
-        (asks(POST, b"Content-Length: 5") + b"abc", Pause(0.03), HalfClose()),
+        (asks(POST, b"Content-Length: 5") + b"abc", Arrived(b"abc"), HalfClose()),
         ends="closed",
         dropped=True,
         partial=asked(POST, b"Content-Length: 5") + b"abc",
@@ -230,7 +230,7 @@ CHUNKS = [
     Vector(
         "cut within a chunk",
         "9112 8",
-        (asks(POST, CHUNKED) + b"5\r\nabc", Pause(0.03), HalfClose()),
+        (asks(POST, CHUNKED) + b"5\r\nabc", Arrived(b"abc"), HalfClose()),
         ends="closed",
         dropped=True,
         partial=asked(POST, CHUNKED) + b"3\r\nabc\r\n",
@@ -238,7 +238,7 @@ CHUNKS = [
     Vector(
         "cut before the last chunk",
         "9112 8",
-        (asks(POST, CHUNKED) + b"3\r\nabc\r\n", Pause(0.03), HalfClose()),
+        (asks(POST, CHUNKED) + b"3\r\nabc\r\n", Arrived(b"abc"), HalfClose()),
         ends="closed",
         dropped=True,
         partial=asked(POST, CHUNKED) + b"3\r\nabc\r\n",

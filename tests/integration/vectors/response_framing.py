@@ -6,7 +6,7 @@ A response that breaks off is passed on as a part that anyone can see is one.
 
 from __future__ import annotations
 
-from . import GET, OK, SEEN, Await, Close, Error, HalfClose, Pause, Reset, Steps, Vector, asked, asks
+from . import GET, OK, SEEN, Arrived, Await, Close, Dropped, Error, HalfClose, Pause, Reset, Steps, Vector, asked, asks
 from .responses import CHUNKED, SIZED, answer, bad, becomes, same
 
 POST = asks(b"POST /v1/x HTTP/1.1", b"Content-Length: 3") + b"abc"
@@ -122,7 +122,7 @@ FRAMING = [
 
 CUT = [
     cut("within its length", "9112 8", (SIZED + b"abc", Pause(), Close()), SIZED + b"abc"),
-    cut("within its length, by a reset", "9112 8", (SIZED + b"abc", Pause(0.03), Reset()), SIZED + b"abc"),
+    cut("within its length, by a reset", "9112 8", (SIZED + b"abc", Arrived(b"abc"), Reset()), SIZED + b"abc"),
     cut("before its content", "9112 8", (SIZED, Pause(), Close()), SIZED),
     cut("within a chunk", "9112 8", (CHUNKED + b"5\r\nabc", Pause(), Close()), CHUNKED + b"3\r\nabc\r\n"),
     cut("between two chunks", "9112 8", (CHUNKED + b"3\r\nabc\r\n", Pause(), Close()), CHUNKED + b"3\r\nabc\r\n"),
@@ -138,25 +138,25 @@ CUT = [
     cut(
         "by a reset, where the connection is its end",
         "9112 8",
-        (b"HTTP/1.1 200 OK\r\n\r\nabc", Pause(0.03), Reset()),
+        (b"HTTP/1.1 200 OK\r\n\r\nabc", Arrived(b"abc"), Reset()),
         CHUNKED + b"3\r\nabc\r\n",
     ),
     cut(
         "by a chunk that is none",
         "9112 7.1",
-        (CHUNKED + b"3\r\nabc\r\n", Pause(), b"zz\r\n"),
+        (CHUNKED + b"3\r\nabc\r\n", Arrived(b"abc"), b"zz\r\n"),
         CHUNKED + b"3\r\nabc\r\n",
     ),
     cut(
         "by a chunk that is longer than its size",
         "9112 7.1",
-        (CHUNKED + b"3\r\nabc\r\n", Pause(), b"1\r\nxyz\r\n"),
+        (CHUNKED + b"3\r\nabc\r\n", Arrived(b"abc"), b"1\r\nxyz\r\n"),
         CHUNKED + b"3\r\nabc\r\n",
     ),
     cut(
         "by framing in its trailers",
         "9110 6.5.1",
-        (CHUNKED + b"3\r\nabc\r\n", Pause(), b"0\r\nTransfer-Encoding: x\r\n\r\n"),
+        (CHUNKED + b"3\r\nabc\r\n", Arrived(b"abc"), b"0\r\nTransfer-Encoding: x\r\n\r\n"),
         CHUNKED + b"3\r\nabc\r\n",
     ),
     bad("before its head", "9112 8", Close(), "upstream_reset"),
@@ -171,7 +171,7 @@ REUSE = [
     Vector(
         "more than its answer",
         "9112 9.2",
-        (GET, Await(b"ok"), Pause(0.03), GET),
+        (GET, Await(b"ok"), Dropped(), GET),
         [SEEN, SEEN],
         OK + OK,
         [OK + b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison", OK],
@@ -180,7 +180,7 @@ REUSE = [
     Vector(
         "more than its answer, later",
         "9112 9.2",
-        (GET, Await(b"ok"), Pause(0.05), GET),
+        (GET, Await(b"ok"), Dropped(), GET),
         [SEEN, SEEN],
         OK + OK,
         [(OK, Pause(0.02), b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison"), OK],
@@ -189,7 +189,7 @@ REUSE = [
     Vector(
         "a goodbye while idle",
         "9110 15.5.9",
-        (GET, Await(b"ok"), Pause(0.05), GET),
+        (GET, Await(b"ok"), Dropped(), GET),
         [SEEN, SEEN],
         OK + OK,
         [(OK, Pause(0.02), b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n", Close()), OK],
@@ -198,7 +198,7 @@ REUSE = [
     Vector(
         "empty lines after its answer",
         "9112 2.2",
-        (GET, Await(b"ok"), Pause(0.03), GET),
+        (GET, Await(b"ok"), Dropped(), GET),
         [SEEN, SEEN],
         OK + OK,
         [(OK, Pause(), b"\r\n\r\n"), OK],
@@ -207,7 +207,7 @@ REUSE = [
     Vector(
         "closed while idle",
         "9112 9.3.1",
-        (GET, Await(b"ok"), Pause(0.05), POST),
+        (GET, Await(b"ok"), Dropped(), Pause(), POST),
         [SEEN, SEEN_POST],
         OK + OK,
         [(OK, Pause(), Close()), OK],

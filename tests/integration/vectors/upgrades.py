@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import GET, OK, SEEN, Await, Close, Error, HalfClose, Pause, Reset, Vector, asked, asks, lines
+from . import GET, OK, SEEN, Arrived, Await, Close, Error, HalfClose, Pause, Reset, Vector, asked, asks, lines
 
 ASKS = (b"Connection: keep-alive, Upgrade", b"Upgrade: websocket", b"Sec-WebSocket-Key: x==")
 REQUEST = asks(b"GET /v1/realtime HTTP/1.1", *ASKS)
@@ -67,7 +67,7 @@ VECTORS = [
         REQUEST,
         [SEEN_REQUEST],
         AGREED + FRAME,
-        [(AGREED + FRAME, Pause(0.03), Reset())],
+        [(AGREED + FRAME, Arrived(FRAME), Reset())],
         ends="broken",
         dropped=True,
     ),

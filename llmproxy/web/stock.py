@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Cooperator
 from twisted.python.failure import Failure
 from twisted.web.client import FileBodyProducer
-from twisted.web.http import RESPONSES, HTTPChannel
+from twisted.web.http import HTTPChannel
 from twisted.web.iweb import UNKNOWN_LENGTH, IBodyProducer
 from zope.interface import implementer
 
@@ -82,7 +82,7 @@ class Downstream:
         if not self._direct:
             self._write_stock_head(status, reason, fields)
             return
-        lines = [b"HTTP/1.1 %d %b" % (status, reason or RESPONSES.get(status, b""))]
+        lines = [b"HTTP/1.1 %d %b" % (status, reason)]
         lines += [b"%b: %b" % pair for pair in fields]
         lines += self._framing(fields, length)
         lines.append(b"\r\n")

@@ -192,7 +192,7 @@ class Comparison:
 
     @property
     def _ramp(self) -> float:
-        return max(0.5, self._settings.streams / 2000)
+        return max(0.5, self._settings.streams / 1000)
 
     def _free(self, target: Target, seconds: float) -> LoadSpec:
         request = target.request(self._settings.stream_payload).decode("latin-1")

@@ -105,7 +105,8 @@ def _start(
 
 def _environment() -> dict[str, str]:
     """What the proxy must be found with; no setting of a proxy that this shell is about."""
-    return {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "PYTHONPATH")}
+    kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")}
+    return {**kept, "PYTHONPATH": str(Path(__file__).parents[2])}
 
 
 def _token(process: subprocess.Popen[bytes], port: int, management: str, stderr: Path) -> str:

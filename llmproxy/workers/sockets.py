@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,18 @@ from ..errors import ConfigError
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IListeningPort
+
+BACKLOG = 1024
+"""
+Connections that wait to be accepted; the system may allow fewer.
+
+With Twisted's 50 a burst of clients that comes while the reactor is busy has some of them wait for a second, for
+their SYN to be sent again.
+"""
+
+_KINDS = ("tcp", "tcp6", "ssl", "unix")
+
+_SAYS_BACKLOG = re.compile(r"(?<!\\):backlog=")
 
 
 @frozen
@@ -44,7 +57,7 @@ def open_port(reactor: Any, description: str, factory: Any, option: str = "--lis
     @param option: where it comes from.
     """
     try:
-        endpoint = serverFromString(reactor, description)
+        endpoint = serverFromString(reactor, with_backlog(description))
     except Exception as reason:
         # Plugins parse the rest of a description, and raise whatever they like.
         return fail(ConfigError(f"{option} {description}: not an endpoint that can be used: {reason}"))
@@ -55,6 +68,14 @@ def open_port(reactor: Any, description: str, factory: Any, option: str = "--lis
 
     opened: Deferred[IListeningPort] = endpoint.listen(factory)
     return opened.addErrback(refused)
+
+
+def with_backlog(description: str) -> str:
+    """The same with room for L{BACKLOG} connections, if it says nothing of that and is of a kind that can."""
+    kind, _, rest = description.partition(":")
+    if kind not in _KINDS or _SAYS_BACKLOG.search(rest):
+        return description
+    return f"{description}:backlog={BACKLOG}"
 
 
 def open_held(reactor: Any, description: str, option: str = "--listen") -> Deferred[Listening]:

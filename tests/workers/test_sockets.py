@@ -10,10 +10,10 @@ from twisted.internet import reactor
 from twisted.internet.endpoints import TCP4ClientEndpoint, UNIXClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.internet.task import deferLater
-from twisted.trial.unittest import TestCase
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from llmproxy.errors import ConfigError
-from llmproxy.workers.sockets import Inherited, open_held, open_port
+from llmproxy.workers.sockets import BACKLOG, Inherited, open_held, open_port, with_backlog
 from tests.integration.harness import Wire
 
 
@@ -76,3 +76,17 @@ class SocketsTests(TestCase):
                 self.assertIn(description, str(error))
             else:
                 self.fail(description)
+
+
+class BacklogTests(SynchronousTestCase):
+    def test_room(self) -> None:
+        """A burst of clients finds room; who says how much there is to be is obeyed."""
+        for description in ("tcp:80", "tcp6:80:interface=\\:\\:1", "ssl:443:privateKey=k", "unix:/odd\\:backlog=1"):
+            self.assertEqual(with_backlog(description), f"{description}:backlog={BACKLOG}")
+        for description in ("tcp:80:backlog=5", "unix:/p:backlog=5:mode=600", "systemd:domain=INET:index=0"):
+            self.assertEqual(with_backlog(description), description)
+
+    def test_as_it_was_written(self) -> None:
+        """An endpoint that is none is told as it was written."""
+        failure = self.failureResultOf(open_port(reactor, "tcp:x", Factory()), ConfigError)
+        self.assertNotIn("backlog", str(failure.value))

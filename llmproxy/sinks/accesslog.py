@@ -6,6 +6,8 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
+from functools import lru_cache
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,6 +18,8 @@ from ..interfaces import IRecordSink
 if TYPE_CHECKING:
     from ..message import Record
 
+_OPTIONAL = ("api", "endpoint", "project_id", "token_id", "error_code", "cache", "user_agent")
+_optional = attrgetter(*_OPTIONAL)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -25,33 +29,43 @@ def line(record: Record) -> bytes:
 
     Fields that say nothing (no project because the caller is unknown, no error) are left out.
     """
-    when = datetime.fromtimestamp(record.started_at, timezone.utc)
+    second, fraction = divmod(record.started_at, 1)
     entry: dict[str, object] = {
-        "time": when.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "time": f"{_second(second)}.{int(fraction * 1000):03d}Z",
         "request_id": record.request_id,
         "client": record.client,
         "method": record.method,
         "path": record.path,
         "status": record.status,
         "ended": record.ended,
-        "duration_ms": round(record.duration * 1000, 3),
+        "duration_ms": _milliseconds(record.duration),
         "bytes_in": record.bytes_in,
         "bytes_out": record.bytes_out,
     }
     if record.first_byte is not None:
-        entry["first_byte_ms"] = round(record.first_byte * 1000, 3)
+        entry["first_byte_ms"] = _milliseconds(record.first_byte)
     if record.upstream_first_byte is not None:
-        entry["upstream_first_byte_ms"] = round(record.upstream_first_byte * 1000, 3)
+        entry["upstream_first_byte_ms"] = _milliseconds(record.upstream_first_byte)
     if record.attempts:
         entry["attempts"] = record.attempts
         entry["upstream_status"] = record.upstream_status
-    for name in ("api", "endpoint", "project_id", "token_id", "error_code", "cache", "user_agent"):
-        value = getattr(record, name)
+    for name, value in zip(_OPTIONAL, _optional(record), strict=True):
         if value:
             entry[name] = value
     if record.details:
         entry.update(record.details)
     return _encode(entry)
+
+
+@lru_cache(maxsize=64)
+def _second(seconds: float) -> str:
+    """A moment without its fraction, as RFC 3339 writes it: most lines are of a second that was written already."""
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def _milliseconds(seconds: float) -> float:
+    """To the microsecond; C{round} would print the number and read it again."""
+    return int(seconds * 1_000_000 + 0.5) / 1000
 
 
 LEVELS = ("debug", "info", "warn", "error")
@@ -139,11 +153,12 @@ class AccessLog:
     def __init__(self, write: Callable[[bytes], object], form: str = "json", least: str = "info") -> None:
         self._write = write
         self._line = text_line if form == "console" else line
-        self._least = LEVELS.index(least)
+        self._wanted = LEVELS[LEVELS.index(least) :]
         self.lost = 0
 
     def record_batch(self, records: Sequence[Record]) -> None:
-        lines = [self._line(record) for record in records if LEVELS.index(level_of(record)) >= self._least]
+        wanted = self._wanted
+        lines = [self._line(record) for record in records if level_of(record) in wanted]
         if not lines:
             return
         lines.append(b"")

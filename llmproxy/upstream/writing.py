@@ -29,11 +29,10 @@ def sender(transport: ITransport) -> Send:
 
 
 class _DirectSender:
-    __slots__ = ("_transport", "_write_some")
+    __slots__ = ("_transport",)
 
     def __init__(self, transport: Connection) -> None:
         self._transport = transport
-        self._write_some = transport.writeSomeData
 
     def send(self, data: bytes) -> bool:
         transport = self._transport
@@ -42,8 +41,11 @@ class _DirectSender:
             return True
         if not transport.connected or transport.disconnecting:
             return False
-        taken = self._write_some(data)
-        if type(taken) is not int:
+        try:
+            taken = transport.socket.send(data)
+        except BlockingIOError:
+            taken = 0
+        except OSError:
             return False
         if taken < len(data):
             transport.write(data[taken:] if taken else data)

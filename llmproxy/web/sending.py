@@ -41,11 +41,13 @@ def sender_for(transport: Any) -> Callable[[bytes], None]:
         ):
             transport.write(data)
             return
-        sent = transport.writeSomeData(data)
-        if sent == len(data):
-            return
-        # An exception means that the connection is lost: write() finds that out again, in its own time.
-        transport.write(data[sent:] if isinstance(sent, int) and sent > 0 else data)
+        try:
+            sent = transport.socket.send(data)
+        except OSError:
+            # No room, or the connection is lost: write() finds that out again, in its own time.
+            sent = 0
+        if sent != len(data):
+            transport.write(data[sent:] if sent else data)
 
     return send
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -25,7 +25,7 @@ from .proxies import Proxies
 from .settings import ConnectionSettings
 
 if TYPE_CHECKING:
-    from ..message import InterimSink
+    from ..message import Field, InterimSink
     from .response import UpstreamResponse
 
 _PORTS = {"http": 80, "https": 443}
@@ -36,13 +36,18 @@ _REFUSED = ("auth", "cookies")
 _MOST_ORIGINS = 1000
 
 
-class _Target:
-    """What is the same for all requests to one origin."""
+class Destination:
+    """
+    What is the same for all requests to one origin.
 
-    __slots__ = ("extra", "netloc", "prefix", "site")
+    @ivar url: scheme and authority.
+    """
 
-    def __init__(self, site: Site) -> None:
+    __slots__ = ("extra", "netloc", "prefix", "site", "url")
+
+    def __init__(self, url: bytes, site: Site) -> None:
         address = site.address
+        self.url = url
         self.site = site
         self.netloc = address.netloc
         plain_proxy = None if address.secure else address.proxy
@@ -81,7 +86,7 @@ class PooledClient(HTTPClient):
         self._own_wheel = None if wheel is not None else Wheel(reactor)
         self._wheel: Wheel = wheel or self._own_wheel  # type: ignore[assignment]
         self.pool = Pool(settings, self._wheel, Connector(reactor, settings, endpoint_for).connect)
-        self._targets: dict[bytes, _Target] = {}
+        self._destinations: dict[bytes, Destination] = {}
 
     def request(  # type: ignore[override]
         self,
@@ -116,22 +121,43 @@ class PooledClient(HTTPClient):
         if others or (data is not None and not hasattr(data, "startProducing")):
             url, pairs, data = self._conveniences(url, pairs, data, others)
         try:
-            slash = url.find(b"/", 8)
-            target = self._targets.get(url[:slash]) if slash > 0 else None
-            if target is None:
-                slash = _authority_end(url)
-                target = self._learn(url[:slash])
-                if url[slash : slash + 1] == b"?":
-                    # RFC 9112 section 3.2.1: an empty path is a slash on the wire.
-                    url = url[:slash] + b"/" + url[slash:]
-            head, length = request_head(method, target.prefix + (url[slash:] or b"/"), pairs, target, data)
+            end = _authority_end(url)
+            destination = self.destination(url[:end])
         except ValueError:
             return fail(Failure())
-        exchange = Exchange(method, url, pairs, head, data, length, on_interim)
-        exchange.upgrade = upgrade
-        target.site.submit(exchange)
+        target = url[end:]
+        if target[:1] in b"?":
+            # RFC 9112 section 3.2.1: an empty path is a slash on the wire.
+            target = b"/" + target
+        result = self.send(destination, method, target, pairs, data, on_interim, upgrade)
         if timeout is not None:
-            self._limit(exchange.result, timeout)
+            self._limit(result, timeout)
+        return result
+
+    def send(
+        self,
+        destination: Destination,
+        method: bytes,
+        target: bytes,
+        pairs: Sequence[Field],
+        data: IBodyProducer | None,
+        on_interim: InterimSink | None = None,
+        upgrade: bool = False,
+        made: Callable[[UpstreamResponse], Any] | None = None,
+    ) -> Deferred[Any]:
+        """
+        L{request} for those who know where it goes and have all in its final form.
+
+        @param made: what the Deferred fires with is made of the response by this; it saves a callback.
+        """
+        try:
+            head, length = request_head(method, destination.prefix + target, pairs, destination, data)
+        except ValueError:
+            return fail(Failure())
+        exchange = Exchange(method, destination.url, target, pairs, head, data, length, on_interim)
+        exchange.upgrade = upgrade
+        exchange.made = made
+        destination.site.submit(exchange)
         return exchange.result
 
     def close(self) -> Deferred[None]:
@@ -140,13 +166,21 @@ class PooledClient(HTTPClient):
             self._own_wheel.stop()
         return self.pool.close()
 
-    def _learn(self, origin: bytes) -> _Target:
-        if len(self._targets) >= _MOST_ORIGINS:
-            self._targets.clear()
-        secure, host, port, netloc = _parsed(origin)
-        proxy = self._proxies.before(secure, host, port)
-        target = self._targets[origin] = _Target(self.pool.site(Address(secure, host, port, netloc, proxy)))
-        return target
+    def destination(self, origin: bytes) -> Destination:
+        """
+        What L{send} has to know of an origin.
+
+        @param origin: scheme and authority.
+        @raise ValueError: if that is not what it is.
+        """
+        known = self._destinations.get(origin)
+        if known is None:
+            if len(self._destinations) >= _MOST_ORIGINS:
+                self._destinations.clear()
+            secure, host, port, netloc = _parsed(origin)
+            site = self.pool.site(Address(secure, host, port, netloc, self._proxies.before(secure, host, port)))
+            known = self._destinations[origin] = Destination(origin, site)
+        return known
 
     def _conveniences(self, url: bytes, pairs: Any, data: Any, others: dict[str, Any]) -> tuple[bytes, Any, Any]:
         """What treq's callers may write and the proxy never does."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
@@ -40,17 +40,20 @@ class Exchange:
     @ivar begun: the body has been started.
     @ivar retried: it has been sent again once.
     @ivar fields: the header section as given, for those who ask for C{headers}.
+    @ivar made: makes of the response what C{result} fires with; C{None} for the response itself.
     @ivar upgrade: upstream may switch to another protocol.
     """
 
     __slots__ = (
-        "absoluteURI",
+        "_origin",
+        "_target",
         "begun",
         "body",
         "fields",
         "head",
         "holder",
         "length",
+        "made",
         "method",
         "on_interim",
         "result",
@@ -62,7 +65,8 @@ class Exchange:
     def __init__(
         self,
         method: bytes,
-        url: bytes,
+        origin: bytes,
+        target: bytes,
         fields: Sequence[Field],
         head: bytes,
         body: IBodyProducer | None,
@@ -70,7 +74,8 @@ class Exchange:
         on_interim: InterimSink | None,
     ) -> None:
         self.method = method
-        self.absoluteURI: bytes | None = url
+        self._origin = origin
+        self._target = target
         self.fields = fields
         self.head = head
         self.body = body
@@ -84,8 +89,14 @@ class Exchange:
         self.begun = False
         self.retried = False
         self.upgrade = False
+        self.made: Callable[[UpstreamResponse], Any] | None = None
         self.holder: Holder | None = None
-        self.result: Deferred[UpstreamResponse] = Deferred(self._cancelled)
+        self.result: Deferred[Any] = Deferred(self._cancelled)
+
+    @property
+    def absoluteURI(self) -> bytes | None:
+        """See L{IClientRequest}."""
+        return self._origin + self._target
 
     @property
     def headers(self) -> Headers:
@@ -102,7 +113,13 @@ class Exchange:
         # A response may live long; what was sent for it need not.
         self.holder = self.body = self.whole = self.on_interim = None
         self.head = b""
-        self.result.callback(response)
+        made, self.made = self.made, None
+        try:
+            result = response if made is None else made(response)
+        except Exception:
+            self.result.errback()
+        else:
+            self.result.callback(result)
 
     def fail(self, reason: Failure) -> None:
         """There will be no response."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from treq.client import HTTPClient
@@ -18,12 +19,12 @@ from .client import PooledClient
 from .faults import translate
 from .fieldheaders import FieldHeaders
 from .foreignbody import ForeignBody
-from .response import UpstreamResponse
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
 
     from ..message import Api, ApiRequest, Field
+    from .response import UpstreamResponse
 
 _STRIPPED = frozenset({b"expect", *CLIENT_ADDRESS_FIELDS})
 _ONLY_EXPECT = frozenset({b"expect"})
@@ -35,15 +36,20 @@ MOST_PASSES = 3
 
 
 class _Upstream:
-    """What is the same for every request of one API."""
+    """
+    What is the same for every request of one API.
 
-    __slots__ = ("client", "keep", "netloc", "ours", "stripped", "url")
+    @ivar destination: where our own client sends it; C{None} for others.
+    """
+
+    __slots__ = ("client", "destination", "keep", "netloc", "prefix", "stripped", "url")
 
     def __init__(self, api: Api, client: Any) -> None:
         self.client = client
-        self.ours = isinstance(client, PooledClient)
         self.netloc = api.origin.netloc
-        self.url = api.origin.scheme.encode("ascii") + b"://" + api.origin.netloc + api.path_prefix
+        self.prefix = api.path_prefix
+        self.url = api.origin.scheme.encode("ascii") + b"://" + api.origin.netloc
+        self.destination = client.destination(self.url) if isinstance(client, PooledClient) else None
         self.stripped = _ONLY_EXPECT if api.settings.get("forwarded_fields") == "pass" else _STRIPPED
         # The project's key is in the request by now: the client's `Connection` must not take it away.
         self.keep = END_TO_END | {api.credential.name.lower()}
@@ -75,20 +81,24 @@ class UpstreamResponder:
             upstream = self._upstreams[api] = _Upstream(api, self._client_for(api))
         fields = self._outgoing(request, upstream)
         request.record.attempts += 1
-        answering = self._call(request, upstream, fields) if upstream.ours else _foreign_call(request, upstream, fields)
-        responding: Deferred[ApiResponse] = answering.addCallbacks(self._answer, _failed, (request,))
+        if upstream.destination is not None:
+            return self._call(request, upstream, fields)
+        answering = _foreign_call(request, upstream, fields)
+        responding: Deferred[ApiResponse] = answering.addCallbacks(_foreign_answer, _failed, (request, self._via))
         return responding
 
-    def _call(self, request: ApiRequest, upstream: _Upstream, fields: list[Field]) -> Deferred[Any]:
+    def _call(self, request: ApiRequest, upstream: _Upstream, fields: list[Field]) -> Deferred[ApiResponse]:
         if request.upgrade:
             fields += switching(request.upgrade)
-        answering: Deferred[Any] = upstream.client.request(
+        answering: Deferred[ApiResponse] = upstream.client.send(
+            upstream.destination,
             request.method,
-            upstream.url + request.target,
-            headers=FieldHeaders(fields),
-            data=request.body,
-            on_interim=request.on_interim,
-            upgrade=request.upgrade != b"",
+            upstream.prefix + request.target,
+            fields,
+            request.body,
+            request.on_interim,
+            request.upgrade != b"",
+            partial(self._answer, request),
         )
         return answering
 
@@ -117,10 +127,8 @@ class UpstreamResponder:
         members = (member.split() for value in values(fields, b"via") for member in value.split(b","))
         return sum(1 for member in members if len(member) > 1 and member[1] == self._pseudonym)
 
-    def _answer(self, response: Any, request: ApiRequest) -> ApiResponse:
+    def _answer(self, request: ApiRequest, response: UpstreamResponse) -> ApiResponse:
         request.record.upstream_status = response.code
-        if not isinstance(response, UpstreamResponse):
-            return _foreign_answer(response, request, self._via)
         fields = forwardable(response.fields)
         if response.code == 204:
             # RFC 9110 section 8.6: not there, and it could be taken for framing.
@@ -153,7 +161,7 @@ def _foreign_call(request: ApiRequest, upstream: _Upstream, fields: list[Field])
         body = body.take()
     answering: Deferred[Any] = upstream.client.request(
         request.method.decode("latin-1"),
-        (upstream.url + request.target).decode("latin-1"),
+        (upstream.url + upstream.prefix + request.target).decode("latin-1"),
         # Agent writes the framing itself, and would do so twice.
         headers=FieldHeaders(without(fields, _FRAMING)),
         data=body,
@@ -165,6 +173,7 @@ def _foreign_call(request: ApiRequest, upstream: _Upstream, fields: list[Field])
 
 def _foreign_answer(response: Any, request: ApiRequest, via: Field) -> ApiResponse:
     """What a stock client makes of a response: it keeps the length apart."""
+    request.record.upstream_status = response.code
     received = [(name, value) for name, lines in response.headers.getAllRawHeaders() for value in lines]
     fields = forwardable(received)
     bodiless = request.method == b"HEAD" or response.code in (204, 304)

@@ -394,7 +394,7 @@ def standard_chain(
         # exactly one record an exchange, however it ends: it must see everything
         account,
         # error answers carry CORS fields too; a preflight costs nothing further in
-        Cors(table),
+        *([Cors(table)] if any(api.policy.origins for api in table.apis) else []),
         # inside cors, outside all that fails: the one place where an error becomes an answer
         Explain(refused),
         # nothing is begun while stopping or before the database is open

@@ -84,11 +84,15 @@ class Head:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Called by llhttp, which leaves white space at the end of values."""
-        pair = (name, value.rstrip(b" \t"))
-        self.fields.append(pair)
-        lowered = LOWER[name]
-        if lowered in _DECISIVE:
-            self.decisive.append((lowered, pair[1]))
+        self.fields.append((name, value.rstrip(b" \t")))
+
+    def find_decisive(self) -> None:
+        """Fill in C{decisive}."""
+        lower = LOWER
+        for name, value in self.fields:
+            lowered = lower[name]
+            if lowered in _DECISIVE:
+                self.decisive.append((lowered, value))
 
 
 def read_head(data: bytes, target_limit: int, fields_limit: int) -> Head:
@@ -124,6 +128,7 @@ def read_head(data: bytes, target_limit: int, fields_limit: int) -> Head:
         raise _field_fault(head, error) from None
     if len(head.fields) > fields_limit:
         raise fields_too_large("too many header fields")
+    head.find_decisive()
     _decide(head)
     return head
 
@@ -142,6 +147,7 @@ def read_fields(section: bytes) -> list[Field]:
         pass
     except HttpParserError as error:
         raise _field_fault(head, error) from None
+    head.find_decisive()
     if head.decisive:
         raise malformed("trailer field that decides about framing or routing")
     return head.fields
@@ -197,6 +203,7 @@ def _other_version(version: bytes) -> bytes:
 
 def _field_fault(head: Head, error: HttpParserError) -> Refusal:
     # llhttp refuses a single foreign coding after it has reported the field: RFC 9112 section 6.1 wants 501.
+    head.find_decisive()
     for name, value in head.decisive:
         if name == b"transfer-encoding" and value.lower() != b"chunked":
             return _foreign_coding(value)

@@ -41,7 +41,8 @@ class Limit:
         except Exception:
             self._unused(request)
             raise
-        return responding.addErrback(self._failed, request)
+        # What has been handed to upstream by now is used, however it ends.
+        return responding if request.record.attempts else responding.addErrback(self._failed, request)
 
     def _failed(self, reason: Failure, request: ApiRequest) -> Failure:
         self._unused(request)

@@ -287,7 +287,7 @@ class LlhttpChannel:
             self._called = False
             self._begin_body(request, head.length, streams, resource)
         elif streams:
-            request.render_guarded(resource)
+            request.render_stream(resource)
         else:
             request.render_whole(resource, b"")
 
@@ -306,7 +306,7 @@ class LlhttpChannel:
         if self._buffer:
             self._take_body(self._framing)
         self._called = True
-        request.render_guarded(resource)
+        request.render_stream(resource)
 
     def _whole_body(self, request: ProxyRequest, length: int, streams: bool, resource: Any) -> None:
         """All of the body came with the head."""
@@ -317,7 +317,7 @@ class LlhttpChannel:
         self._called = True
         if streams:
             request.body = BytesBody(content)
-            request.render_guarded(resource)
+            request.render_stream(resource)
         else:
             request.render_whole(resource, content)
 
@@ -390,7 +390,7 @@ class LlhttpChannel:
 
         RFC 9112 section 9.3: not, if more of the body is to come than is worth reading.
         """
-        if not self._client_keeps or self._broken or self.site.closing or self._said_all():
+        if not self._client_keeps or self._broken or self.site.closing or (self._ended and self._said_all()):
             return False
         framing, body = self._framing, self._body
         if framing is None:
@@ -403,12 +403,12 @@ class LlhttpChannel:
         return self._worth_reading(framing)
 
     def _said_all(self) -> bool:
-        """The client sends no more, and has sent no further request."""
-        return self._ended and b"\r\n\r\n" not in self._buffer
+        """A client that sends no more has sent no further request either."""
+        return b"\r\n\r\n" not in self._buffer
 
-    def _worth_reading(self, framing: SizedReader | ChunkedReader | None) -> bool:
+    def _worth_reading(self, framing: SizedReader | ChunkedReader) -> bool:
         """Whether the rest of a body that nobody wants is small enough to be read, only to keep the connection."""
-        return framing is None or (framing.left is not None and framing.left <= self._limits.unread)
+        return framing.left is not None and framing.left <= self._limits.unread
 
     def flush_later(self, request: ProxyRequest) -> None:
         """Send what C{request} holds back, at the latest at the end of the reactor's turn."""
@@ -421,7 +421,8 @@ class LlhttpChannel:
         framing, body = self._framing, self._body
         if body is not None and framing is not None:
             body.stopProducing()
-        if not self.keep_alive or self._said_all() or self._expected or not self._worth_reading(framing):
+        ended = self._ended and self._said_all()
+        if not self.keep_alive or ended or self._expected or not (framing is None or self._worth_reading(framing)):
             self._close()
         if not self._looping:
             if self._buffer:
@@ -529,6 +530,11 @@ class LlhttpChannel:
         request = self._request
         if request is not None and request._held is not None:
             request.flush()
+        if self._at_ease():
+            self._phase = _NOTHING
+            if request is None:
+                self._phase, self._since = _IDLE, self._now()
+            return
         wanted = self._wants_more()
         if wanted is not self._reading and not self._ended:
             self._reading = wanted
@@ -540,6 +546,14 @@ class LlhttpChannel:
         if phase != self._phase or phase != _HEAD:
             self._phase = phase
             self._since = self._now()
+
+    def _at_ease(self) -> bool:
+        """Nothing is on its way from the client and all of it may come, as nearly always: there is little to settle."""
+        return (
+            self._reading
+            and self._framing is None
+            and not (self._buffer or self._closing or self._broken or self.congested or self._ended)
+        )
 
     def _wants_more(self) -> bool:
         if self._closing or self._broken:

@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 from twisted.web.http import _getMultiPartArgs, _parseContentType, datetimeToString, parse_qs
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import UNKNOWN_LENGTH
-from twisted.web.server import Request, version
+from twisted.web.server import NOT_DONE_YET, Request, version
 
 from ..core.responsehead import CHUNKED, NO_CONTENT, response_head, trailer_section
 from ..errors import ClientLeft
@@ -62,7 +62,7 @@ class ProxyRequest(Request):
         self.transport = channel.transport
         self.site = channel.site
         self.method = head.method
-        self.uri = uri = head.target
+        self.uri = head.target
         self.clientproto = head.version
         self.raw_fields: list[Field] = head.fields
         self.upgrade = head.upgrade
@@ -71,14 +71,32 @@ class ProxyRequest(Request):
             channel.client_host if trusted is None else trusted.client_of(channel.client_host, head.fields)
         )
         self.secure: bool = channel.secure
-        self.path = path = uri.partition(b"?")[0]
-        self.prepath: list[bytes] = []
-        segments = path[1:].split(b"/")
-        self.postpath = [unquote_to_bytes(segment) for segment in segments] if b"%" in path else segments
-        self.notifications = []
-        self._adapterCache: dict[Any, Any] = {}
 
     # -- what twisted.web makes at once, and we when it is wanted
+
+    @cached_property
+    def path(self) -> bytes:  # type: ignore[override]
+        return self.uri.partition(b"?")[0]
+
+    @cached_property
+    def prepath(self) -> list[bytes]:  # type: ignore[override]
+        return []
+
+    @cached_property
+    def sitepath(self) -> list[bytes]:
+        return []
+
+    @cached_property
+    def postpath(self) -> list[bytes]:  # type: ignore[override]
+        return [unquote_to_bytes(segment) for segment in self.path[1:].split(b"/")]
+
+    @cached_property
+    def notifications(self) -> list[Any]:  # type: ignore[override]
+        return []
+
+    @cached_property
+    def _adapterCache(self) -> dict[Any, Any]:  # type: ignore[override]
+        return {}
 
     @cached_property
     def requestHeaders(self) -> Headers:  # type: ignore[override]
@@ -158,6 +176,14 @@ class ProxyRequest(Request):
         except BaseException:
             self.processingFailed(Failure())
 
+    def render_stream(self, resource: Any) -> None:
+        """L{render_guarded} for a resource that takes its body as a stream, and answers later if at all."""
+        try:
+            if resource.render(self) is not NOT_DONE_YET:
+                raise TypeError(f"{resource!r} has streams_body, and must write its response itself")
+        except BaseException:
+            self.processingFailed(Failure())
+
     def processingFailed(self, reason: Failure) -> Failure:
         if self.startedWriting or self.channel is None:
             self._log.failure("a resource failed within its response", reason)
@@ -176,8 +202,7 @@ class ProxyRequest(Request):
             left(Failure(ClientLeft()))
         elif producer is not None:
             producer.stopProducing()
-        notifications, self.notifications = self.notifications, []
-        for waiting in notifications:
+        for waiting in self._take_notifications():
             waiting.errback(reason)
 
     # -- the response, exactly as given
@@ -311,9 +336,13 @@ class ProxyRequest(Request):
         if self.producer is not None:
             self.unregisterProducer()
         channel.response_ended(self)
-        notifications, self.notifications = self.notifications, []
-        for waiting in notifications:
+        for waiting in self._take_notifications():
             waiting.callback(None)
+
+    def _take_notifications(self) -> list[Any]:
+        """Who waits for the end of the response; each is told once."""
+        waiting: list[Any] = self.__dict__.pop("notifications", [])
+        return waiting
 
     def abort(self) -> None:
         """Break the connection off, so that nobody takes a part for the whole."""

@@ -48,6 +48,15 @@ class Root(Paths):
         self._proxy = proxy
         self._mounted: dict[int, ProxyResource] = {}
 
+    def leaf_at(self, target: bytes) -> ProxyResource | None:
+        """
+        The proxy, where the search through the tree would end there; C{None} where that has to be done.
+
+        For our site, which asks the root of its tree first.
+        """
+        segment = target[1:].partition(b"?")[0].partition(b"/")[0]
+        return None if b"%" in segment or segment in self.children else self._proxy
+
     def getChildWithDefault(self, path: bytes, request: Any) -> IResource:
         child: IResource | None = self.children.get(path)
         if child is not None:

@@ -124,9 +124,13 @@ class ProxySite(Site):
 
     def getResourceFor(self, request: Any) -> Any:
         request.site = self
-        request.sitepath = []
         if request.uri == b"*":
             return _ASTERISK
+        at_once = getattr(self.resource, "leaf_at", None)
+        leaf = None if at_once is None else at_once(request.uri)
+        if leaf is not None:
+            return leaf
+        request.sitepath = []
         return getChildForRequest(self.resource, request)
 
     def refused(self, status: int, code: str, client: str, detail: str = "") -> None:

@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.iweb import IClientRequest
 from zope.interface.verify import verifyObject
 
+from llmproxy.bodies import BytesBody
 from llmproxy.errors import UpstreamReset
 from llmproxy.upstream.exchange import Exchange, may_repeat
 
@@ -40,13 +41,30 @@ class Holder:
 class ExchangeTests(SynchronousTestCase):
     def setUp(self) -> None:
         fields = [(b"x-A", b"1"), (b"X-a", b"2")]
-        self.exchange = Exchange(b"GET", b"http://up.example/", fields, b"GET / HTTP/1.1\r\n\r\n", None, 0, None)
+        self.exchange = Exchange(b"GET", b"http://up.example", b"/", fields, b"GET / HTTP/1.1\r\n\r\n", None, 0, None)
         self.holder = self.exchange.holder = Holder()
 
     def test_interface(self) -> None:
         """A response tells what it is the answer to, as those of Twisted do."""
         verifyObject(IClientRequest, self.exchange)
         self.assertEqual(self.exchange.headers.getRawHeaders(b"x-a"), [b"1", b"2"])
+        self.assertEqual(self.exchange.absoluteURI, b"http://up.example/")
+
+    def test_content_at_hand(self) -> None:
+        """What is here whole is sent with the head, and can be sent again; a length that is another's is not."""
+        for length, whole in ((3, b"head abc"), (4, None)):
+            exchange = Exchange(b"POST", b"http://up.example", b"/", [], b"head ", BytesBody(b"abc"), length, None)
+            self.assertEqual(exchange.whole, whole)
+
+    def test_made(self) -> None:
+        """Who wants something else than the response gets what is made of it, or the fault in making it."""
+        self.exchange.made = lambda response: (response, "made")
+        self.exchange.succeed("response")  # type: ignore[arg-type]
+        self.assertEqual(self.successResultOf(self.exchange.result), ("response", "made"))
+        self.setUp()
+        self.exchange.made = lambda response: response.code
+        self.exchange.succeed("response")  # type: ignore[arg-type]
+        self.failureResultOf(self.exchange.result, AttributeError)
 
     def test_cancelled(self) -> None:
         """Whoever holds it is told to let go, once."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.error import ConnectionLost
 from twisted.internet.tcp import Connection
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
@@ -12,10 +11,25 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.upstream.writing import readable, sender
 
 
+class Socket:
+    """
+    @ivar room: how much it takes now; an exception is what it fails with.
+    @ivar sent: what it took.
+    """
+
+    def __init__(self) -> None:
+        self.room: Any = 100
+        self.sent = b""
+
+    def send(self, data: bytes) -> int:
+        if isinstance(self.room, Exception):
+            raise self.room
+        self.sent += data[: self.room]
+        return min(int(self.room), len(data))
+
+
 class Tcp(Connection):
     """
-    @ivar room: how much the socket takes now; an exception is what it fails with.
-    @ivar sent: what it took.
     @ivar waiting: what was left to Twisted.
     """
 
@@ -24,15 +38,13 @@ class Tcp(Connection):
         self._tempDataBuffer = []
         self.connected = True
         self.disconnecting = False
-        self.room: Any = 100
-        self.sent = self.waiting = b""
-        self.socket: Any = None
+        self.waiting = b""
+        self.socket: Any = Socket()
 
-    def writeSomeData(self, data: bytes) -> Any:
-        if isinstance(self.room, Exception):
-            return self.room
-        self.sent += data[: self.room]
-        return min(self.room, len(data))
+    @property
+    def sent(self) -> bytes:
+        sent: bytes = self.socket.sent
+        return sent
 
     def write(self, data: bytes) -> None:
         self.waiting += data
@@ -61,10 +73,10 @@ class SenderTests(SynchronousTestCase):
 
     def test_in_part(self) -> None:
         """What it does not take goes the usual way, in order."""
-        self.transport.room = 2
+        self.transport.socket.room = 2
         self.assertTrue(self.send(b"abc"))
         self.assertEqual((self.transport.sent, self.transport.waiting), (b"ab", b"c"))
-        self.transport.room = 0
+        self.transport.socket.room = BlockingIOError()
         self.assertTrue(self.send(b"d"))
         self.assertEqual(self.transport.waiting, b"cd")
 
@@ -78,7 +90,7 @@ class SenderTests(SynchronousTestCase):
 
     def test_dead(self) -> None:
         """A connection that is known to be gone says so: then nothing was sent."""
-        self.transport.room = ConnectionLost()
+        self.transport.socket.room = BrokenPipeError()
         self.assertFalse(self.send(b"abc"))
         self.setUp()
         self.transport.connected = False

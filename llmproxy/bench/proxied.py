@@ -97,7 +97,10 @@ def _start(
             [sys.executable, "-c", "from llmproxy.cli import main; main()", "serve", "--config", str(config),
              "--database", f"{directory}/llmproxy.db", "--listen", f"127.0.0.1:{port}",
              "--access-log", f"{directory}/access.log", "--workers", str(workers), "--drain", "1s"],
-            env={**_environment(), **env, "MANAGEMENT_TOKEN": management, "ENCRYPTION_KEY": encryption},
+            env={
+                **_environment(), "AUDIT_LOG_FILE": f"{directory}/audit.log", **env,
+                "MANAGEMENT_TOKEN": management, "ENCRYPTION_KEY": encryption,
+            },
             stderr=stderr,
             start_new_session=True,
         )  # fmt: skip

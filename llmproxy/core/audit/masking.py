@@ -19,7 +19,7 @@ _NO_SECRETS = frozenset({"cache_key"})
 
 _LOOKS_LIKE = re.compile(
     r"""
-      \b(?:sk|pk|rk|gsk|xai|llmp|mgmt)[-_][A-Za-z0-9_-]{6,}   # ours, and most vendors'
+      \b(?:sk|pk|rk|gsk|xai|llmproxy_admin)[-_][A-Za-z0-9_-]{6,}   # ours, and most vendors'
     | \bAIza[A-Za-z0-9_-]{12,}                                # Google's
     | \beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)?  # a JSON web token
     | (?<=bearer\s)[^\s,;"]+

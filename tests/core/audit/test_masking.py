@@ -42,6 +42,7 @@ class MaskingTests(SynchronousTestCase):
             ("curl -H 'Authorization: Bearer canary-1'", f"curl -H 'Authorization: Bearer {MASKED}"),
             ("/v1/x?key=canary&alt=sse", f"/v1/x?key={MASKED}&alt=sse"),
             ("AIzaSyCanaryCanary12", MASKED),
+            ("by llmproxy_admin_0123456789abcdef", f"by {MASKED}"),
             ("eyJhbGciOiJIUzI1.eyJzdWIi.c2ln", MASKED),
             ("task-scheduler sk-abcd**** 7be1c9a0", "task-scheduler sk-abcd**** 7be1c9a0"),
         ):

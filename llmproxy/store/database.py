@@ -72,6 +72,7 @@ class Database:
         self._readers = threads(location.readers)
         self._writers = threads(location.writers) if location.writers else self._readers
         self._running = 0
+        self._writes = True
         self._idle: Deferred[None] | None = None
         self._open = False
         self.statements = 0
@@ -129,7 +130,8 @@ class Database:
         Fails with what C{call} raises, with L{Unavailable} if the database does, or with
         L{OutcomeUnknown} if it failed at the very end. Cancelling forgets the result only.
         """
-        return self._on(self._writers, lambda: self._transact(self._writing, call))
+        writing = self._on(self._writers, lambda: self._transact(self._writing, call))
+        return writing.addCallbacks(self._wrote, self._could_not_write)
 
     def read(self, call: Callable[[Connection], T]) -> Deferred[T]:
         """The same for what only reads: it does not wait for writers."""
@@ -140,7 +142,18 @@ class Database:
         return self._probe.check()
 
     def _ask(self) -> Deferred[Any]:
-        return self.read(lambda connection: connection.execute(text("SELECT 1")))
+        if self._writes:
+            return self.read(lambda connection: connection.execute(text("SELECT 1")))
+        return self.usage.try_to_write()
+
+    def _wrote(self, result: T) -> T:
+        self._writes = True
+        return result
+
+    def _could_not_write(self, reason: Failure) -> Failure:
+        if reason.check(Unavailable):
+            self._writes = False
+        return reason
 
     def close(self) -> Deferred[None]:
         """Wait for what runs, close the connections, end the threads. More than once is the same as once."""

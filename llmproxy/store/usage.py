@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from sqlalchemy import bindparam, case, or_, select
 from sqlalchemy.engine import Connection
@@ -112,6 +113,16 @@ class Usage:
         row = {"id": name, "happened": False, "made_at": self._seconds()}
         denying = self._database.run(lambda connection: connection.execute(writings.insert().values(row)))
         return denying.addCallbacks(lambda _: False, self._noted, errbackArgs=(name,))
+
+    def try_to_write(self) -> Deferred[None]:
+        """
+        Write something, which goes with the next uses that are written down.
+
+        A full disk is read as well as ever; and SQLite does not write what is the same as before.
+        """
+        row = {"id": uuid4().hex, "happened": False, "made_at": 0.0}
+        trying = self._database.run(lambda connection: connection.execute(writings.insert().values(row)))
+        return trying.addCallback(lambda _: None)
 
     def _noted(self, reason: Failure, name: str) -> Deferred[bool]:
         reason.trap(IntegrityError)

@@ -6,14 +6,20 @@ C{python -m tests.integration.outage} plays every scene with every database and 
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
+import sqlite3
+import subprocess
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from typing import Any
 
 from attrs import Factory, define
+from sqlalchemy import event
 from twisted.internet import reactor as global_reactor
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.endpoints import TCP4ServerEndpoint
@@ -29,7 +35,7 @@ from llmproxy.core.tokens import generate, hint, token_hash
 from llmproxy.message import Project, Token
 from llmproxy.service import ServiceOptions, make_service
 
-from .databases import server
+from .databases import clean_database, server
 from .harness import MANAGEMENT_TOKEN
 
 reactor: Any = global_reactor
@@ -156,7 +162,7 @@ class Scene:
     async def ask_cold(self) -> tuple[int, float]:
         return await self.get("/v1/x", self.secrets[self._cold.pop()])
 
-    async def until(self, condition: Callable[[], Awaitable[bool]], seconds: float = 60.0) -> float:
+    async def until(self, condition: Callable[[], Awaitable[bool]], seconds: float = 20.0) -> float:
         """Seconds until something is so."""
         began = reactor.seconds()
         while not await condition():
@@ -208,6 +214,77 @@ class Scene:
         seen.limited_counted = (await proxy.database.tokens.get("limited")).request_count  # type: ignore[union-attr]
 
 
+class FullDisk:
+    """A small file system with an SQLite database in it; where none can be mounted, a limit of SQLite's own."""
+
+    def __init__(self) -> None:
+        self.directory = tempfile.mkdtemp(prefix="llmproxy-")
+        command = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", self.directory]
+        self.mounted = subprocess.run(command, capture_output=True, check=False).returncode == 0
+        self.url = f"sqlite:///{self.directory}/llm.db"
+
+    def fill(self, scene: Scene) -> None:
+        if not self.mounted:
+            self._limit(scene, 1)
+            return
+        with open(f"{self.directory}/filler", "wb", buffering=0) as filler:
+            try:
+                while filler.write(b"x" * 4096):
+                    pass
+            except OSError as error:
+                assert error.errno == errno.ENOSPC
+        # What its log takes already SQLite goes on writing to: for as long as that is enough nothing happens.
+        with closing(sqlite3.connect(f"{self.directory}/llm.db", isolation_level=None)) as connection:
+            for size in (200_000, 4_000, 1):
+                _hog(connection, size)
+
+    def free(self, scene: Scene) -> None:
+        if self.mounted:
+            os.unlink(f"{self.directory}/filler")
+        else:
+            self._limit(scene, 1_000_000)
+
+    def remove(self) -> None:
+        if self.mounted:
+            subprocess.run(["umount", "--lazy", self.directory], check=False)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _limit(self, scene: Scene, pages: int) -> None:
+        """SQLite takes the present size where less is asked for."""
+
+        def limit(connection: Any, *_: object) -> None:
+            connection.execute(f"PRAGMA max_page_count={pages}")
+
+        event.listen(scene.service.proxy.database._engine, "checkout", limit)
+
+
+def _hog(connection: sqlite3.Connection, size: int) -> None:
+    """Write so many bytes again and again, until nothing of that size finds room."""
+    try:
+        for number in range(10_000):
+            name = f"hog{size}-{number}"
+            connection.execute("INSERT INTO settings VALUES (?, ?)", (name, "x" * size))
+    except sqlite3.OperationalError:
+        return
+    raise AssertionError("the disk is not full")
+
+
+class Lock:
+    """Another process that writes to the SQLite database, and takes its time."""
+
+    def __init__(self, url: str) -> None:
+        self._connection = sqlite3.connect(url.removeprefix("sqlite:///"), check_same_thread=False)
+        self._connection.isolation_level = None
+
+    def take(self) -> None:
+        self._connection.execute("PRAGMA busy_timeout=10000")
+        self._connection.execute("BEGIN IMMEDIATE")
+
+    def leave(self) -> None:
+        self._connection.execute("COMMIT")
+        self._connection.close()
+
+
 Scenes = dict[str, tuple[Callable[[], object], Callable[[], object], float, bool]]
 
 
@@ -226,25 +303,60 @@ def scenes(kind: str) -> Scenes:
     }
 
 
-async def _main() -> None:
+async def full() -> Seen:
+    """The disk of SQLite is full for a while."""
+    disk = FullDisk()
+    scene = Scene(disk.url)
+    await scene.start()
+    try:
+        return await scene.play(lambda: disk.fill(scene), lambda: disk.free(scene), 3.0, disk.mounted)
+    finally:
+        await scene.stop()
+        disk.remove()
+
+
+async def locked(url: str) -> Seen:
+    """Another process holds the lock of SQLite for a while."""
+    scene = Scene(url)
+    await scene.start()
+    lock = Lock(url)
+    try:
+        return await scene.play(lock.take, lock.leave, 3.0, False)
+    finally:
+        await scene.stop()
+
+
+async def _played(kind: str, name: str) -> Seen:
     from twisted.trial.unittest import SynchronousTestCase
 
-    from .databases import clean_database
+    test: Any = SynchronousTestCase("run")
+    if kind == "sqlite":
+        return await (full() if name == "full" else locked(clean_database(test, kind)))
+    scene = Scene(clean_database(test, kind))
+    await scene.start()
+    try:
+        return await scene.play(*scenes(kind)[name])
+    finally:
+        await scene.stop()
 
-    print("database    what        ready:no  ready:yes  cold      longest  warm                limited")
-    for kind in ("postgresql", "mysql"):
-        for name, scene in scenes(kind).items():
-            test: Any = SynchronousTestCase("run")
-            played = Scene(clean_database(test, kind))
-            await played.start()
-            seen = await played.play(*scene)
-            await played.stop()
+
+async def _main() -> None:
+    print(f"{'':21}  /ready says no, yes    cold token     change  longest  warm token          limited token")
+    for kind in ("sqlite", "postgresql", "mysql"):
+        for name in ("locked", "full") if kind == "sqlite" else ("stopped", "paused", "restarted"):
+            seen = await _played(kind, name)
+            no = "never" if seen.unready_after < 0 else f"{seen.unready_after:.2f} s"
             print(
-                f"{kind:11} {name:11} {seen.unready_after:7.2f}s {seen.ready_after:9.2f}s "
-                f"{seen.cold_status} {seen.cold_took:4.1f}s {seen.warm.longest:7.2f}s "
-                f"{dict(seen.warm.statuses)} counted {seen.warm_counted}; "
-                f"{dict(seen.limited.statuses)} counted {seen.limited_counted}, change {seen.changed}"
+                f"{kind:10} {name:10}  {no:>7} {seen.ready_after:10.2f} s {seen.cold_status:9} {seen.cold_took:4.1f} s"
+                f" {seen.changed:9} {seen.warm.longest:6.2f} s  {_counts(seen.warm, seen.warm_counted)};"
+                f" {_counts(seen.limited, seen.limited_counted)}",
+                flush=True,
             )
+
+
+def _counts(asker: Asker, counted: int) -> str:
+    answers = ", ".join(f"{count} x {status}" for status, count in sorted(asker.statuses.items()))
+    return f"{answers} ({counted} counted)"
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from llmproxy.store import database as database_module
 from llmproxy.store import locations
 
 from .databases import clean_database, server
-from .outage import LIMIT, Scene, Seen, scenes
+from .outage import LIMIT, Scene, Seen, full, locked, scenes
 
 if TYPE_CHECKING:
     _Base = TestCase
@@ -19,15 +19,28 @@ else:
 
 
 class _Outages(_Base):
-    kind = ""
     timeout = 120
 
-    async def play(self, name: str) -> Seen:
+    def setUp(self) -> None:
         # Ten seconds for what does not answer are too long for a test.
         self.patch(locations, "BUSY_TIMEOUT", 1.0)
         self.patch(locations, "CONNECT_TIMEOUT", 1)
         self.patch(database_module, "BUSY_TIMEOUT", 1.0)
         self.patch(database_module, "CHECK_WITHIN", 0.5)
+
+    def nothing_is_lost(self, seen: Seen) -> None:
+        """Who was known works on; each use is counted, once; who needs a new lease meanwhile gets 503."""
+        self.assertEqual(set(seen.warm.statuses), {200})
+        self.assertEqual(seen.warm_counted, seen.warm.statuses[200])
+        self.assertEqual(seen.limited_counted, seen.limited.statuses[200])
+        self.assertLessEqual(set(seen.limited.statuses), {200, 503})
+        self.assertLess(seen.limited_counted, LIMIT)
+
+
+class _ServerOutages(_Outages):
+    kind = ""
+
+    async def play(self, name: str) -> Seen:
         one = server(self.kind)
         self.addCleanup(lambda: one.process is None and one.start())
         self.addCleanup(one.resume)
@@ -37,14 +50,6 @@ class _Outages(_Base):
         seen = await scene.play(*scenes(self.kind)[name])
         self.nothing_is_lost(seen)
         return seen
-
-    def nothing_is_lost(self, seen: Seen) -> None:
-        """Who was known works on; each use is counted, once; who needs a new lease meanwhile gets 503."""
-        self.assertEqual(set(seen.warm.statuses), {200})
-        self.assertEqual(seen.warm_counted, seen.warm.statuses[200])
-        self.assertEqual(seen.limited_counted, seen.limited.statuses[200])
-        self.assertLessEqual(set(seen.limited.statuses), {200, 503})
-        self.assertLess(seen.limited_counted, LIMIT)
 
     def was_away(self, seen: Seen) -> None:
         """What could not be known or done was refused as such, and nothing of it was acknowledged."""
@@ -66,9 +71,24 @@ class _Outages(_Base):
         self.assertEqual((seen.cold_status, seen.changed), (200, 204))
 
 
-class PostgresqlOutageTests(_Outages, TestCase):
+class PostgresqlOutageTests(_ServerOutages, TestCase):
     kind = "postgresql"
 
 
-class MysqlOutageTests(_Outages, TestCase):
+class MysqlOutageTests(_ServerOutages, TestCase):
     kind = "mysql"
+
+
+class SqliteOutageTests(_Outages, TestCase):
+    async def test_full(self) -> None:
+        """A full disk: what is known is known, nothing that could not be written was acknowledged, nothing is lost."""
+        seen = await full()
+        self.nothing_is_lost(seen)
+        self.assertEqual(seen.cold_status, 200)
+        self.assertIn(503, (seen.changed, *seen.limited.statuses))
+
+    async def test_locked(self) -> None:
+        """Another process writes and takes its time: reading goes on, and writing is refused after a while."""
+        seen = await locked(clean_database(self, "sqlite"))
+        self.nothing_is_lost(seen)
+        self.assertEqual((seen.cold_status, seen.changed), (200, 503))

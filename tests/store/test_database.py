@@ -89,6 +89,18 @@ class TransactionTests(SynchronousTestCase):
         self.successResultOf(database.read(lambda c: c.exec_driver_sql("PRAGMA max_page_count=100000").scalar()))
         self.successResultOf(database.projects.create(project(api_key=secret)))
 
+    def test_full_disk_is_not_healthy(self) -> None:
+        """A database that can be read and not written to is not well, until it can be written to again."""
+        database = opened(self)
+        self.successResultOf(database.run(lambda c: c.exec_driver_sql("PRAGMA query_only=ON")))
+        self.failureResultOf(database.projects.create(project()), Unavailable)
+        self.failureResultOf(database.check(), Unavailable)
+        self.successResultOf(database.read(lambda c: c.exec_driver_sql("PRAGMA query_only=OFF")))
+        self.successResultOf(database.check())
+        before = database.statements
+        self.successResultOf(database.check())
+        self.assertLessEqual(database.statements - before, 2)
+
     def test_no_parameters_in_errors(self) -> None:
         """What a statement was given does not get into an error."""
         broken = self.database.run(lambda c: c.execute(text("SELECT * FROM nowhere WHERE x = :x"), {"x": "canary"}))

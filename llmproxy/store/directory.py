@@ -170,7 +170,8 @@ class Directory:
         for digest in self._digests(token):
             self._unknown.pop(digest, None)
             entry = self._entries.get(digest)
-            if entry is not None:
+            # What two processes changed one after the other may be heard of the other way round.
+            if entry is not None and entry.principal.token.version <= token.version:
                 # A secret that is good no longer is remembered as such: whoever looked it up before has yet to watch.
                 seen = as_held(token, digest.hex()) or evolve(entry.principal.token, is_active=False)
                 self._entries[digest] = evolve(entry, principal=Principal(seen, entry.principal.project))
@@ -186,7 +187,11 @@ class Directory:
 
     def project_changed(self, project: Project) -> None:
         """A project is different now; if it is not active, the exchanges of all its tokens are told."""
-        self._replace(project.id, lambda principal: Principal(principal.token, project))
+
+        def changed(principal: Principal) -> Principal:
+            return principal if principal.project.version > project.version else Principal(principal.token, project)
+
+        self._replace(project.id, changed)
         if not project.is_active:
             self._revoke(lambda principal: principal.project.id == project.id)
 

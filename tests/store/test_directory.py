@@ -371,6 +371,23 @@ class BrokenTests(SynchronousTestCase):
         self.failureResultOf(directory.load(secret(1)), Unavailable)
 
 
+class OrderTests(DirectoryCase):
+    def test_late(self) -> None:
+        """What is heard of a change after one that was made later changes nothing back."""
+        self.issue(1)
+        self.load(1)
+        update = self.database.tokens.update
+        first, second = (self.successResultOf(update("t1", max_requests=limit)) for limit in (5, 7))
+        self.directory.token_changed(second)
+        self.directory.token_changed(first)
+        self.assertEqual(self.load(1).token.max_requests, 7)
+        rename = self.database.projects.update
+        first, second = (self.successResultOf(rename("p1", name=name)) for name in ("first", "second"))
+        self.directory.project_changed(second)
+        self.directory.project_changed(first)
+        self.assertEqual(self.directory.warm(secret(1)).project.name, "second")  # type: ignore[union-attr]
+
+
 class RotationTests(DirectoryCase):
     def rotate(self, number: int, to: int, until: float | None) -> None:
         rotated = self.successResultOf(

@@ -389,10 +389,10 @@ class ICacheStore(Interface):
     def count() -> Deferred[int | None]:
         """How many primary keys there are, of all who share the store; C{None} if that cannot be told now."""
 
-    def may_hold(target: bytes) -> bool:
+    def may_hold(target: bytes | None) -> bool:
         """
-        Whether an answer to GET of this target may be stored, for whatever API and tenant. It costs next to nothing;
-        C{False} only if there is certainly none.
+        Whether an answer to GET of this target, or of any, may be stored, for whatever API and tenant. It costs next
+        to nothing; C{False} only if there is certainly none.
         """
 
     def statistics() -> dict[str, float]:

@@ -6,7 +6,7 @@ import json
 from typing import Literal, NamedTuple
 from urllib.parse import parse_qsl
 
-Kind = Literal["completion", "stream", "bytes", "sink"]
+Kind = Literal["completion", "cacheable", "stream", "bytes", "sink"]
 
 EVENT_LIMIT = 10_000_000
 
@@ -62,7 +62,7 @@ def plan_of(head: bytes, pace: Pace) -> Plan:
     chunked = b"chunked" in _field(lower, b"transfer-encoding")
     length = None if chunked else int(_field(lower, b"content-length") or b"0")
     close = b"close" in _field(lower, b"connection") or line[2] == "HTTP/1.0"
-    kind, amount, interval = _asked(path, dict(parse_qsl(query)), pace)
+    kind, amount, interval = _asked(path, dict(parse_qsl(query, keep_blank_values=True)), pace)
     return Plan(kind, length, amount, interval, close, b"100-continue" in _field(lower, b"expect"))
 
 
@@ -75,7 +75,7 @@ def _asked(path: str, query: dict[str, str], pace: Pace) -> tuple[Kind, int, int
     if "sse" in query:
         milliseconds = _number(query.get("interval", ""), pace.interval // 1_000_000)
         return "stream", _number(query["sse"], pace.amount), milliseconds * 1_000_000
-    return "completion", 0, 0
+    return "cacheable" if "cacheable" in query else "completion", 0, 0
 
 
 def wants_stream(body: bytes) -> bool:
@@ -109,6 +109,9 @@ COMPLETION = _json(
         }
     )
 )
+
+CACHEABLE = COMPLETION.replace(b"\r\n", b"\r\nCache-Control: public, max-age=3600\r\n", 1)
+"""The same, and whoever stands in between may store it."""
 
 STREAM_HEAD = b"\r\n".join(
     (

@@ -68,17 +68,20 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_proxy(upstream: int, workers: int = 1, env: Mapping[str, str] | None = None) -> Iterator[Running]:
+def running_proxy(
+    upstream: int, workers: int = 1, *, settings: str = "", env: Mapping[str, str] | None = None
+) -> Iterator[Running]:
     """
     C{llmproxy serve} with its defaults, its access log in a file, in front of a port of this machine.
 
+    @param settings: further lines of YAML for the API.
     @param env: variables for it; nothing else of this process's reaches it but what it must be found with.
     @raise LoadFailed: it does not start.
     """
     with tempfile.TemporaryDirectory(prefix="llmproxy-benchmark-") as directory:
         port = free_port()
         management = os.urandom(16).hex()
-        process = _start(directory, port, upstream, workers, management, env or {})
+        process = _start(directory, port, CONFIG.format(port=upstream) + settings, workers, management, env or {})
         try:
             yield Running(process.pid, port, _token(process, port, management, Path(directory, "stderr")))
         finally:
@@ -87,10 +90,10 @@ def running_proxy(upstream: int, workers: int = 1, env: Mapping[str, str] | None
 
 
 def _start(
-    directory: str, port: int, upstream: int, workers: int, management: str, env: Mapping[str, str]
+    directory: str, port: int, apis: str, workers: int, management: str, env: Mapping[str, str]
 ) -> subprocess.Popen[bytes]:
     config = Path(directory, "apis.yaml")
-    config.write_text(CONFIG.format(port=upstream))
+    config.write_text(apis)
     encryption = b64encode(os.urandom(32)).decode()
     with open(Path(directory, "stderr"), "wb") as stderr:
         return subprocess.Popen(  # noqa: S603

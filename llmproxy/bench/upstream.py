@@ -16,6 +16,7 @@ import time
 from heapq import heappop, heappush
 
 from .answers import (
+    CACHEABLE,
     COMPLETION,
     STREAM_END,
     STREAM_HEAD,
@@ -226,7 +227,8 @@ class Upstream:
             self._send(connection, bytes_head(plan.amount))
             self._resume(connection)
         else:
-            self._send(connection, COMPLETION if plan.kind == "completion" else received(connection.received))
+            whole = {"completion": COMPLETION, "cacheable": CACHEABLE}.get(plan.kind)
+            self._send(connection, whole or received(connection.received))
             self._done(connection)
 
     def _start_stream(self, connection: Connection, plan: Plan) -> None:

@@ -87,6 +87,7 @@ class MemoryStore:
         self._entries = 0
         self._evictions = 0
         self._targets = bytearray(_SLOTS)
+        self._any_target = False
 
     def start(self) -> None:
         """There is nothing to begin."""
@@ -157,8 +158,8 @@ class MemoryStore:
     def count(self) -> Deferred[int | None]:
         return succeed(len(self._primaries))
 
-    def may_hold(self, target: bytes) -> bool:
-        return self._entries > 0 and self._targets[hash(target) % _SLOTS] == 1
+    def may_hold(self, target: bytes | None) -> bool:
+        return self._any_target and (target is None or self._targets[hash(target) % _SLOTS] == 1)
 
     def statistics(self) -> dict[str, float]:
         return {"entries": self._entries, "bytes": self._bytes, "evictions": self._evictions, "errors": 0}
@@ -190,7 +191,10 @@ class MemoryStore:
     def _add(self, primary: _Primary, stored: _Object) -> None:
         # Dropping its last variant takes a primary key out: put it back under the one that is being added.
         self._primaries[primary.digest] = primary
-        self._targets[hash(primary.member.partition(b"\0")[0]) % _SLOTS] = 1
+        target, _, rest = primary.member.partition(b"\0")
+        if rest == b"GET":
+            self._targets[hash(target) % _SLOTS] = 1
+            self._any_target = True
         self._scopes.setdefault(primary.scope, set()).add(primary)
         primary.objects = (*primary.objects, stored)
         self._link(stored)
@@ -203,8 +207,9 @@ class MemoryStore:
         stored.newer.older, stored.older.newer = stored.older, stored.newer
         self._bytes -= stored.size()
         self._entries -= 1
-        if not self._entries:
+        if not self._entries and self._any_target:
             self._targets = bytearray(_SLOTS)
+            self._any_target = False
         if not primary.objects:
             self._forget(primary)
 

@@ -145,7 +145,7 @@ class RedisStore:
     def purge(self, api: str | None, tenant: str | None, start: bytes = b"") -> Deferred[int]:
         return Deferred.fromCoroutine(self._purge(api, tenant, start)).addErrback(self._not_purged)
 
-    def may_hold(self, target: bytes) -> bool:
+    def may_hold(self, target: bytes | None) -> bool:
         # What others have stored is known to Redis alone.
         return True
 

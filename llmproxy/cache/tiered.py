@@ -83,7 +83,7 @@ class TieredStore:
         counting: Deferred[int | None] = self.shared.count()
         return counting
 
-    def may_hold(self, target: bytes) -> bool:
+    def may_hold(self, target: bytes | None) -> bool:
         return bool(self.shared.may_hold(target))
 
     def statistics(self) -> dict[str, float]:

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from ..bodies import BytesBody, collect
+from ..bodies import BytesBody, at_hand, collect
 from ..core.caching.asked import asked_by
 from ..core.caching.invalidation import SAFE, invalidates, named_targets
 from ..core.caching.key import SHARED, Key, cache_key_from_request, content_digest, without_credential
 from ..core.caching.permission import is_for_origin, opted_in
 from ..core.caching.status import BY_METHOD, BYPASSED
 from ..errors import ContentTooLarge
+from .cachecargo import content_of
 from .cacheflight import Flight
 from .cachequery import Query
 from .sharing import Budget
@@ -113,8 +114,8 @@ class Cache:
             request.body = BytesBody(content) if body is not None else None
             return Query(self, request, inner, asked, settings, key, content, lifetime).begin()
 
-        if body is None:
-            return read(b"")
+        if body is None or at_hand(body):
+            return read(b"" if body is None else content_of(body))
         return collect(body, length, ContentTooLarge).addCallback(read)
 
     def _pass(self, request: ApiRequest, inner: Responder, outcome: str, told: Field) -> Deferred[ApiResponse]:
@@ -133,6 +134,8 @@ class Cache:
 
     def invalidate(self, request: ApiRequest, target: bytes, response: ApiResponse) -> None:
         """Let go of what an unsafe request has made doubtful, RFC 9111 section 4.4."""
+        if not self._flights and not self.store.may_hold(None):
+            return
         api = request.route.api
         if b"?" in target:
             target = without_credential(target, api.credential)

@@ -75,6 +75,8 @@ class SharedBody:
         self._started = False
         self._running_alone = False
         self._paused = False
+        # Once nothing is kept any more, the only reader's consumer, if it has had all that came.
+        self._direct: IConsumer | None = None
         self._stalled: IDelayedCall | None = None
         self._ended = False
         self._reason: Failure | None = None
@@ -105,17 +107,21 @@ class SharedBody:
     # -- from upstream
 
     def write(self, data: bytes) -> None:
+        if self._direct is not None:
+            self._direct.write(data)
+            return
         self._chunks.append(data)
         self._size += len(data)
         if self._kept is not None:
             self._budget.left -= len(data)
             if self._size > self._limit or self._budget.left < 0:
                 self._let_go()
-        for reader in tuple(self._readers):
+        readers = self._readers
+        for reader in readers if len(readers) == 1 else tuple(readers):
             reader.advance()
         if self._kept is None:
             self._trim()
-        self._balance()
+            self._balance()
 
     def registerProducer(self, producer: object, streaming: bool) -> None:
         raise NotImplementedError("a body is its own producer")
@@ -133,6 +139,7 @@ class SharedBody:
 
     def _end(self, reason: Failure | None) -> None:
         self._ended = True
+        self._direct = None
         self._reason = reason
         self._producing = None
         # It holds us as its consumer.
@@ -180,6 +187,7 @@ class SharedBody:
         """A reader wants no more."""
         if reader in self._readers:
             self._readers.remove(reader)
+        self._direct = None
         if not self._readers:
             self._left_alone()
         else:
@@ -209,6 +217,8 @@ class SharedBody:
 
     def _balance(self) -> None:
         """Pause upstream while nobody takes anything, or while one lags too far behind."""
+        only = self._readers[0] if len(self._readers) == 1 and self._kept is None and not self._chunks else None
+        self._direct = only.consumer if only is not None and not only.paused else None
         if self._ended or not self._started:
             return
         lagging = self._kept is None and self._size > self._limit and len(self._readers) > 1
@@ -240,6 +250,7 @@ class Reader:
     """
     One reader's body.
 
+    @ivar consumer: who gets it, as long as it is read.
     @ivar position: the number of the chunk that comes next.
     @ivar paused: it takes nothing now; before it has been started it takes nothing either.
     """
@@ -249,7 +260,7 @@ class Reader:
         self.position = 0
         self.paused = True
         self._shared = shared
-        self._consumer: IConsumer | None = None
+        self.consumer: IConsumer | None = None
         self._producing: Deferred[None] | None = None
         self._left = False
         self._advancing = False
@@ -257,7 +268,7 @@ class Reader:
     def startProducing(self, consumer: IConsumer) -> Deferred[None]:
         if self._left:
             return fail(BodyStopped())
-        self._consumer = consumer
+        self.consumer = consumer
         producing: Deferred[None] = Deferred(self._cancelled)
         self._producing = producing
         self.paused = False
@@ -292,7 +303,7 @@ class Reader:
                     self._finish(shared.reason)
                 break
             self.position += 1
-            self._consumer.write(data)  # type: ignore[union-attr]
+            self.consumer.write(data)  # type: ignore[union-attr]
         self._advancing = False
 
     def cut(self, reason: Failure) -> None:
@@ -306,7 +317,7 @@ class Reader:
     def _finish(self, reason: Failure | None) -> None:
         self._left = True
         producing, self._producing = self._producing, None
-        self._consumer = None
+        self.consumer = None
         self._shared.leave(self)
         if producing is None:
             return

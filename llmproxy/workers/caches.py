@@ -66,7 +66,7 @@ class AnnouncingStore:
         self._tell()
         return self._store.stop()
 
-    def may_hold(self, target: bytes) -> bool:
+    def may_hold(self, target: bytes | None) -> bool:
         # Another worker may.
         return True
 

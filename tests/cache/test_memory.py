@@ -127,8 +127,10 @@ class MayHoldTests(SynchronousTestCase):
         """What was never stored costs an unsafe request nothing, nor anything once the store is empty."""
         store = MemoryStore(Clock().seconds, LIMIT)
         self.assertFalse(store.may_hold(b"/v1/models"))
+        self.successResultOf(store.put(key(body=b"1"), (), select(), entry(), b"x", 60))
+        self.assertFalse(store.may_hold(None))
         self.successResultOf(store.put(key(), (), select(), entry(), b"x", 60))
-        self.assertTrue(store.may_hold(b"/v1/models"))
+        self.assertTrue(store.may_hold(b"/v1/models") and store.may_hold(None))
         self.assertLess(sum(store.may_hold(b"/v1/%d" % number) for number in range(1000)), 10)
-        self.successResultOf(store.remove(key()))
-        self.assertFalse(store.may_hold(b"/v1/models"))
+        self.successResultOf(store.purge(None, None))
+        self.assertFalse(store.may_hold(None))

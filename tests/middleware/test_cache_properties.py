@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from attrs import define, evolve, field
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.trial.unittest import SynchronousTestCase
@@ -69,6 +69,17 @@ STEPS = st.builds(
     st.booleans(),
     st.sampled_from(["at once", "at once", "later", "later", "flowing", "cut", "error", "away"]),
 )
+
+
+def step(kind: str, language: bytes = b"de", mood: str = "at once", project: str = "a") -> Step:
+    return Step(kind, project, b"/1", language, b"", b"public, max-age=30", True, False, mood)
+
+
+TOGETHER = [(step("get", mood="later"), 1), (step("get", b"en"), 1)]
+"""Two who wait for one answer, which is for one of them only."""
+
+OUTDATED = [(step("get", mood="later"), 1), (step("change"), 1), (step("release"), 1), (step("get"), 1)]
+"""An answer that was on its way when what it tells of was changed."""
 
 
 @define
@@ -155,6 +166,8 @@ class Upstream:
 
 
 class ModelTests(SynchronousTestCase):
+    @example(TOGETHER, False)
+    @example(OUTDATED, False)
     @settings(max_examples=400, deadline=None)
     @given(st.lists(st.tuples(STEPS, st.sampled_from([0, 0, 1, 6, 12, 40])), min_size=3, max_size=25), st.booleans())
     def test_served(self, steps: list[tuple[Step, int]], shared: bool) -> None:

@@ -50,6 +50,7 @@ _INDIFFERENT = (
     )
     | KEY_FIELDS
     | sections.CLIENT_ADDRESS_FIELDS
+    | sections.HOP_BY_HOP
 )
 """Fields of a request that name the sender, the way or the attempt, and never what is asked for."""
 
@@ -108,13 +109,17 @@ def content_digest(request: ApiRequest, content: bytes) -> bytes:
     HTTP defines no cache for POST, so upstream says in no C{Vary} what it looked at: everything counts but what
     is known to say nothing of the answer. Nothing that a client claims about its content is believed.
     """
+    found: dict[bytes, bytes] = {}
+    for name, value in request.fields:
+        lower = name.lower()
+        if lower not in _INDIFFERENT and not lower.startswith(_CLIENT_LIBRARY):
+            found[lower] = value if lower not in found else found[lower] + b"," + value
     credential = request.route.api.credential
-    own = credential.name.lower() if credential.kind == "header" else b""
-    names = {name.lower() for name, _ in sections.forwardable(request.fields, _INDIFFERENT)}
+    if credential.kind == "header":
+        found.pop(credential.name.lower(), None)
     parts = [sha256(content).digest()]
-    for name in sorted(names - {own}):
-        if not name.startswith(_CLIENT_LIBRARY):
-            parts += (name, _normal(name, request.fields))
+    for lower in sorted(found):
+        parts += (lower, _normal_value(lower, found[lower]))
     return sha256(_framed(parts)).digest()
 
 
@@ -172,9 +177,13 @@ def _normal(name: bytes, fields: Fields) -> bytes:
     gone, and order where it means nothing. A field that is absent equals none that is there.
     """
     lines = sections.values(fields, name)
-    if not lines:
-        return b""
-    parts = [part.strip(b" \t") for line in lines for part in split_list(line)]
+    return _normal_value(name, b",".join(lines)) if lines else b""
+
+
+def _normal_value(name: bytes, value: bytes) -> bytes:
+    if b"," not in value and name not in _SORTED:
+        return b"=" + value.strip(b" \t")
+    parts = [part.strip(b" \t") for part in split_list(value)]
     if name in _SORTED:
         parts = sorted({part.lower().replace(b" ", b"") for part in parts} - {b""})
     return b"=" + b",".join(parts)

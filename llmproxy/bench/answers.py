@@ -62,7 +62,7 @@ def plan_of(head: bytes, pace: Pace) -> Plan:
     chunked = b"chunked" in _field(lower, b"transfer-encoding")
     length = None if chunked else int(_field(lower, b"content-length") or b"0")
     close = b"close" in _field(lower, b"connection") or line[2] == "HTTP/1.0"
-    kind, amount, interval = _asked(path, dict(parse_qsl(query, keep_blank_values=True)), pace)
+    kind, amount, interval = _asked(path, dict(parse_qsl(query)), pace)
     return Plan(kind, length, amount, interval, close, b"100-continue" in _field(lower, b"expect"))
 
 

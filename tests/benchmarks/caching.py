@@ -74,7 +74,7 @@ def hits(proxy: Running, rounds: int, seconds: float, connections: int) -> None:
     token, pids = ("Authorization", f"Bearer {proxy.token}"), (proxy.pid,)
     targets = [
         Target("GET, not cached", url, (token,), pids, "GET"),
-        Target("GET, hit in memory", f"{url}?cacheable", (token,), pids, "GET"),
+        Target("GET, hit in memory", f"{url}?cacheable=1", (token,), pids, "GET"),
         Target("POST, not cached", url, (token,), pids),
         Target("POST, hit in memory", url, (token, OPT_IN), pids),
     ]

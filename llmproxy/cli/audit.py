@@ -13,6 +13,7 @@ from typing import IO, Any
 
 import click
 
+from ..config.dotenv import with_dotenv
 from ..config.environment import Storage
 from ..core.audit.record import microseconds
 from .connecting import management_options
@@ -175,7 +176,8 @@ def verify_log(
     """
     from .verifying import Places, told, verified
 
-    places = Places.found(storage, path, data, no_file=no_file, no_database=no_database)
+    log_file = with_dotenv(os.environ, click.get_current_context().params["env"]).get("AUDIT_LOG_FILE")
+    places = Places.found(storage, path, log_file, data, no_file, no_database)
     verdict = verified(places, heads)
     told(verdict, output)
     if verdict.count:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from attrs import define, field, frozen
 
-from ..config.environment import Storage
+from ..config.environment import DEFAULT_DATABASE, Storage, sqlite_url
 from ..core.audit.chain import Anchor, linked_of_line
 from ..core.audit.settings import DEFAULT_FILE, NOWHERE
 from ..core.audit.verify import Problem, Report, Verifier
@@ -43,13 +43,25 @@ class Places:
     database: str | None = field(repr=False)
 
     @classmethod
-    def found(cls, storage: Storage, path: str | None, data: str | None, *, no_file: bool, no_database: bool) -> Places:
+    def found(
+        cls,
+        storage: Storage,
+        path: str | None,
+        log_file: str | None,
+        data: str | None,
+        no_file: bool,
+        no_database: bool,
+    ) -> Places:
         """
+        @param path: of C{--file}.
+        @param log_file: what the proxy's environment says.
         @raise Fault: a file that was named is not there, or there is nothing to verify.
         """
-        in_data = data or (DATA if os.path.isdir(DATA) and not _is_described() else None)
+        # Quickstart's directory is looked for only where nothing else says where a proxy keeps what it has.
+        is_described = storage.database_url != sqlite_url(DEFAULT_DATABASE)
+        in_data = data or (DATA if os.path.isdir(DATA) and not is_described else None)
         database: str | None = storage.database_url
-        named = path or os.environ.get("AUDIT_LOG_FILE") or None
+        named = path or log_file or None
         if in_data is not None:
             database = "sqlite:///" + os.path.join(in_data, "llmproxy.db")
             named = named or os.path.join(in_data, "audit.log")
@@ -60,11 +72,6 @@ class Places:
         if not places.files and places.database is None:
             raise Fault("there is nothing to verify: name the log with --file, the database with --database")
         return places
-
-
-def _is_described() -> bool:
-    """Whether the environment says where a proxy keeps what it has."""
-    return any(os.environ.get(name) for name in ("DATABASE_URL", "DATABASE_URL_FILE", "DATABASE_PATH"))
 
 
 @define

@@ -146,6 +146,30 @@ class VerifyTests(SynchronousTestCase):
         os.unlink(files[5])
         self.assertIn("are missing", self.problems())
 
+    def test_found(self) -> None:
+        """The places are those of the proxy's own environment, of a file of variables, or of quickstart's directory."""
+        whole = self.verify()
+        directory = os.path.dirname(os.path.abspath(self.file))
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(directory)
+        Path("variables").write_text("DATABASE_PATH=llmproxy.db\nAUDIT_LOG_FILE=audit.log\n")
+        names = ("DATABASE_URL", "DATABASE_URL_FILE", "DATABASE_PATH", "DB_DRIVER", "AUDIT_LOG_FILE")
+        env: dict[str, str | None] = dict.fromkeys(names)
+        os.mkdir("llmproxy-data")
+        for options, more in (
+            (("--env", "variables"), {}),
+            ((), {"DATABASE_PATH": "llmproxy.db", "AUDIT_LOG_FILE": "audit.log"}),
+            (("--database", "llmproxy.db", "--file", "audit.log"), {}),
+            (("--data", "."), {}),
+        ):
+            result = CliRunner().invoke(cli, ["audit", "verify", *options, "--json"], env=env | more)
+            self.assertEqual(result.exit_code, 0, result.output)
+            self.assertEqual(json.loads(result.stdout)["file"]["heads"], whole["file"]["heads"], options)
+        for name in ("audit.log", "llmproxy.db"):
+            os.rename(name, os.path.join("llmproxy-data", name))
+        result = CliRunner().invoke(cli, ["audit", "verify", "--json"], env=env)
+        self.assertEqual(json.loads(result.stdout)["sql"]["heads"], whole["sql"]["heads"])
+
     def test_mistakes(self) -> None:
         """A head that is none is an error of use; a database that is not there is not made."""
         self.assertEqual(self.invoke("--head", "x").exit_code, 2)

@@ -5,15 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.cli.worker import Running
+from llmproxy.config import APIConfig, APIProviderConfig
+from llmproxy.core.audit.settings import AuditOptions
+from llmproxy.service import ServiceOptions
 from llmproxy.sinks.metrics import ProxyMetrics
 from llmproxy.workers.control import Control, packed
 
 
-class Reactor:
+class Reactor(Clock):
     def __init__(self) -> None:
+        super().__init__()
         self.stopped = 0
 
     def stop(self) -> None:
@@ -75,6 +80,23 @@ class WorkerTests(SynchronousTestCase):
         self.running._service = None
         self.running._heard("stop", {"seconds": 4.0})
         self.assertEqual(self.reactor.stopped, 1)
+
+    def test_cannot_be_made(self) -> None:
+        """What keeps the service from being made at all is told to the parent, like what keeps it from starting."""
+        apis = APIConfig({"a": APIProviderConfig("http://127.0.0.1:1", ["/v1"], ["GET"])}, "a")
+        options = ServiceOptions(
+            apis=apis,
+            management_token="m" * 32,
+            encryption_key=None,
+            database_url="sqlite://",
+            listen=[],
+            access_log=None,
+            audit=AuditOptions("/nowhere/audit.log", create_directory=False),
+        )
+        self.running._heard("start", {"options": packed(options)})
+        ((kind, values),) = self.pipe.told
+        self.assertEqual(kind, "failed")
+        self.assertIn("AUDIT_LOG_FILE: /nowhere/audit.log: No such file", values["problems"][0])
 
     def test_metrics_are_told(self) -> None:
         """The parent gets the numbers of this process, with the number of its question."""

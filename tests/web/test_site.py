@@ -8,6 +8,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
 
+from llmproxy.core.forwarded import trusted_proxies
 from llmproxy.web.limits import Limits
 from llmproxy.web.site import ProxySite
 from llmproxy.wheel import Wheel
@@ -35,6 +36,16 @@ class ProxySiteTests(SynchronousTestCase):
         self.assertEqual(tree.whole.requests, [(b"POST", b"/whole", b"abc")])
         client.send(post(b"abc", target=b"/streaming")[:-1])
         self.assertEqual(len(tree.streaming.seen), 1)
+
+    def test_whose_request(self) -> None:
+        """The client is whoever connected, or whom a proxy that the site trusts tells of; nobody else is believed."""
+        tree, clock = Streaming(), Clock()
+        site = ProxySite(tree, reactor=clock, trusted_proxies=trusted_proxies(["192.0.2.1"]))
+        for peer in ("192.0.2.1", "192.0.2.2"):
+            Client(site=site, clock=clock, host=peer).send(get(b"/", b"X-Forwarded-For: 127.0.0.1, 203.0.113.9"))
+        Client(tree).send(get(b"/", b"X-Forwarded-For: 203.0.113.9"))
+        self.assertEqual([seen.request.client_host for seen in tree.seen][:2], ["203.0.113.9", "192.0.2.2"])
+        self.assertNotEqual(tree.seen[2].request.client_host, "203.0.113.9")
 
     def test_asterisk(self) -> None:
         """RFC 9110 section 9.3.7: C{OPTIONS *} is about the server, and reaches no resource."""

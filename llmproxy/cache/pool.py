@@ -18,7 +18,7 @@ from .encoding import command
 from .waiting import Waiting
 
 MOST_UNANSWERED = 64 * 1024 * 1024
-"""Bytes of commands that have no reply yet; what would go beyond is not sent."""
+"""Bytes of commands that have no reply yet; what would go beyond is not sent, unless it is alone."""
 
 PATIENCE = 0.045
 """Seconds that a lookup has; a request never waits longer for the cache."""
@@ -133,7 +133,7 @@ class RedisPool:
         Fails with L{RedisDown}, at once while Redis is away, or with L{llmproxy.cache.connection.RedisRefused}.
         """
         slot = self._free() if self._circuit.state == "closed" else None
-        if slot is None or self._unanswered + len(data) > MOST_UNANSWERED:
+        if slot is None or (self._unanswered and self._unanswered + len(data) > MOST_UNANSWERED):
             self.errors["down"] += 1
             return fail(RedisDown("away"))
         return self._send(slot, data)
@@ -228,6 +228,8 @@ class RedisPool:
 
     def _opened(self, connection: Connection, slot: _Slot) -> None:
         slot.connecting = None
+        if slot.failures and not self.connected:
+            self._log.info("cache: {label}: connected again", label=self._label)
         slot.connection = connection
         slot.failures = 0
         slot.unanswered = 0

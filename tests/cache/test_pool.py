@@ -75,8 +75,10 @@ class PoolTests(SynchronousTestCase):
         self.assertGreater(self.connector.attempts - attempts, 40)
         self.assertLess(self.connector.attempts - attempts, 80)
         self.connector.failure = None
+        logged: list[str] = []
+        self.patch(self.pool, "_log", type("Log", (), {"info": lambda _, text, **values: logged.append(text)})())
         self.clock.pump([0.1] * 21)
-        self.assertEqual(self.pool.connected, 2)
+        self.assertEqual((self.pool.connected, len(logged)), (2, 1))
         self.lookup()
         self.assertEqual(self.connector.connections[0].sent, [[b"GET", b"x"]])
 
@@ -185,6 +187,13 @@ class PoolTests(SynchronousTestCase):
         self.assertNoResult(more)
         for call in (*calls, more):
             call.addErrback(lambda _: None)
+
+    def test_large_alone(self) -> None:
+        """An answer above that limit is sent when nothing else is on its way."""
+        self.start()
+        huge = self.pool.call(command(b"SET", b"x", bytes(MOST_UNANSWERED + 1)))
+        self.connector.connections[0].answer(b"OK")
+        self.assertEqual(self.successResultOf(huge), b"OK")
 
     def test_said_once_a_kind(self) -> None:
         """Each kind of fault is counted and told by its name."""

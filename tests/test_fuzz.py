@@ -40,6 +40,8 @@ EXAMPLES = int(os.environ.get("LLMPROXY_FUZZ", "150"))
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
+AGREED = b"HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nhello"
+
 REQUESTS = [
     b"".join(step for step in steps(vector.sends) if isinstance(step, bytes)).replace(b"TOKEN", SECRET)
     for table in (request_line, fields, framing, connections, expectations, upgrades)
@@ -95,7 +97,9 @@ def pieces(data: bytes, cuts: Sequence[int]) -> list[bytes]:
 
 
 class Fuzzed:
-    """A proxy with one client, and an upstream that answers each whole request at once."""
+    """
+    A proxy with one client, and an upstream that answers each whole request at once, and agrees to switch protocols.
+    """
 
     def __init__(self) -> None:
         self.exchange = Exchange(strangers=True)
@@ -105,6 +109,7 @@ class Fuzzed:
         self.client.protocol.makeConnection(self.client)
         self.seen: list[bytes] = []
         self._read: dict[Socket, int] = {}
+        self._switched: set[Socket] = set()
 
     def turn(self, answer: bool = True) -> None:
         """Let everything happen that happens at once."""
@@ -116,18 +121,25 @@ class Fuzzed:
     def _answer(self) -> bool:
         answered = False
         for socket in self.exchange.upstream:
+            if socket in self._switched:
+                continue
             at = self._read.get(socket, 0)
             size = size_of(socket.sent[at:])
             if size:
                 self.seen.append(socket.sent[at : at + size])
                 self._read[socket] = at + size
-                socket.receive(OK)
+                if b"\r\nUpgrade: " in self.seen[-1]:
+                    self._switched.add(socket)
+                    socket.receive(AGREED)
+                else:
+                    socket.receive(OK)
                 answered = True
         return answered
 
     def partial(self) -> list[Socket]:
         """Upstream's connections on which a request has begun and not ended."""
-        return [socket for socket in self.exchange.upstream if socket.sent[self._read.get(socket, 0) :]]
+        speaking = [socket for socket in self.exchange.upstream if socket not in self._switched]
+        return [socket for socket in speaking if socket.sent[self._read.get(socket, 0) :]]
 
     def settle(self) -> None:
         """Time passes, more of it than any deadline has."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IConsumer
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.iweb import UNKNOWN_LENGTH, IBodyProducer
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from llmproxy.bodies import BytesBody, Tap, collect
+from llmproxy.bodies import BytesBody, Seen, Tap, collect
 from llmproxy.errors import BodyStopped, ContentTooLarge
 
 
@@ -174,6 +175,45 @@ class TapTests(SynchronousTestCase):
         self.assertIs(self.body.consumer, self.written)
         self.body.done.callback(None)
         self.assertEqual(self.ends, [None])
+
+
+class Producer:
+    """Somebody who can be paused."""
+
+
+class SeenTests(SynchronousTestCase):
+    def test_interface(self) -> None:
+        """It is a consumer like the one behind it."""
+        verifyObject(IConsumer, Seen(Noting(), len))
+
+    def test_passes_on(self) -> None:
+        """Every chunk is seen before it arrives, and who produces is told to the one who consumes."""
+        noting, seen = Noting(), []
+        consumer = Seen(noting, seen.append)
+        producer = Producer()
+        consumer.registerProducer(producer, True)  # type: ignore[arg-type]
+        consumer.write(b"ab")
+        consumer.write(b"c")
+        consumer.unregisterProducer()
+        self.assertEqual(seen, [b"ab", b"c"])
+        self.assertEqual(noting.calls, [(producer, True), b"ab", b"c", None])
+
+
+@implementer(IConsumer)
+class Noting:
+    """Notes what a consumer is told."""
+
+    def __init__(self) -> None:
+        self.calls: list[Any] = []
+
+    def write(self, data: bytes) -> None:
+        self.calls.append(data)
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        self.calls.append((producer, streaming))
+
+    def unregisterProducer(self) -> None:
+        self.calls.append(None)
 
 
 class CollectTests(SynchronousTestCase):

@@ -10,6 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 from .api import API_KEY, Answer, ManageTestCase
+from .cacheapi import CacheManageTestCase
+from .test_audit import AuditApiTestCase
 
 BROWSER = {
     "X-Admin-Origin": "1",
@@ -107,4 +109,41 @@ class AdminPagesTests(ManageTestCase):
         answer = self.call("POST", f"/projects/{self.made_id}/tokens/revoke")
         self.assertEqual(
             (answer.status, answer.json), (200, {"revoked_count": 1, "already_revoked_count": 0, "total_tokens": 1})
+        )
+
+
+class CachePurgeTests(CacheManageTestCase):
+    def test_purge(self) -> None:
+        """C{manage cache purge}: an address, which was there or not, or a prefix, and how much was there."""
+        self.controls.fill()
+        address = {"method": "GET", "url": "/v1/models?x=1"}
+        for expected in (True, False):
+            answer = self.ask("POST", "/cache/purge", address)
+            self.assertEqual((answer.status, answer.json), (200, {"deleted": expected}))
+        answer = self.ask("POST", "/cache/purge", {"method": "GET", "url": "/v1/chat", "prefix": "/v1/chat"})
+        self.assertEqual((answer.status, answer.json), (200, {"deleted": 2}))
+
+
+class AuditPagesTests(AuditApiTestCase):
+    def test_pages(self) -> None:
+        """The audit pages ask by number, with every filter they have, also the empty ones, and show what they get."""
+        self.write(25)
+        filters = "action=&actor=&client_ip=&correlation_id=&method=&outcome=&path=&project_id=&request_id="
+        answer = self.ask("GET", f"/audit?{filters}&search=&page=2&page_size=20", headers=BROWSER)
+        self.assertEqual(answer.status, 200)
+        self.assertEqual(
+            answer.json["pagination"],
+            {"page": 2, "page_size": 20, "total_count": 26, "total_pages": 2, "has_next": False, "has_prev": True},
+        )
+        event = answer.json["events"][0]
+        self.assertLessEqual({"id", "timestamp", "action", "actor", "outcome"}, set(event))
+        self.assertEqual(self.ask("GET", f"/audit/{event['id']}", headers=BROWSER).json["id"], event["id"])
+
+    def test_forwarded(self) -> None:
+        """What the admin pages say of the browser behind them is noted (appendix A34)."""
+        self.ask("GET", "/projects", headers=BROWSER)
+        noted = self.notes.events[-1][3]
+        self.assertEqual(
+            (noted["forwarded_user_agent"], noted["forwarded_referer"], noted["origin"]),
+            ("Mozilla/5.0", "http://admin.example/projects", "admin-ui"),
         )

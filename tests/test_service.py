@@ -15,6 +15,9 @@ from llmproxy.core.caching.environment import CacheOptions
 from llmproxy.errors import ConfigError, Unavailable
 from llmproxy.message import ApiRequest, Record
 from llmproxy.service import ServiceOptions, TransparentProxy, make_service
+from llmproxy.store.engine import open_database
+
+from .store.databases import project, token
 
 
 def a_config(**changes: Any) -> APIConfig:
@@ -101,6 +104,24 @@ class TransparentProxyTests(TestCase):
         assert response.body is not None
         response.body.stopProducing()
         await proxy.shutdown()
+
+    async def test_hits_are_written_down_at_the_end(self) -> None:
+        """A hit of the last exchange is in the database when the proxy has stopped."""
+        path = self.mktemp()
+        proxy = TransparentProxy(reactor, a_config(), database_url=path)
+        proxy.startService()
+        await proxy.started
+        await proxy.database.projects.create(project())
+        await proxy.database.tokens.create(token())
+        last = Record("id", "GET", "/v1/x", "192.0.2.1", 0.0, token_id="t1", status=200, cache="hit", ended="complete")
+        proxy.publisher.publish(last)
+        await proxy.stopService()
+        database = open_database(reactor, path)
+        await database.start()
+        found = await database.tokens.get("t1")
+        await database.close()
+        assert found is not None
+        self.assertEqual(found.cache_hit_count, 1)
 
     async def test_cache(self) -> None:
         """It is on, and its numbers stand among the metrics; an operator can turn it off altogether."""

@@ -100,7 +100,7 @@ class Cargo:
         if self._shared is not None:
             response.body = self._reader(self._shared, self._leader)
         elif response.body is not None:
-            response.body = BytesBody(self._content or b"")
+            response.body = Copied(self._content or b"", response.body)
         return response
 
     def for_validator(self) -> ApiResponse:
@@ -176,6 +176,14 @@ class Cargo:
     def _put(self, kept: bool) -> None:
         self._cache.counts["store"] += kept
         self._delivered()
+
+
+class Copied(BytesBody):
+    """What was at hand, framed as it came: an answer in chunks has no length for the one who fetched it."""
+
+    def __init__(self, content: bytes, body: IBodyProducer) -> None:
+        super().__init__(content)
+        self.length = body.length
 
 
 def content_of(body: IBodyProducer) -> bytes:

@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ..bodies import BytesBody, Tap, at_hand
+from ..bodies import Tap, at_hand
 from ..core.caching import status
 from ..core.caching.conditional import can_validate, selected_by
 from ..core.caching.key import vary_names
@@ -16,7 +16,7 @@ from ..core.caching.reuse import ERRORS, serves_on_error
 from ..core.caching.storing import UNDERSTOOD, Request, Stored, freshened, to_store
 from ..errors import BreakerOpen, InternalError, UpstreamError
 from ..message import ApiResponse
-from .cachecargo import Again, Cargo, content_of, drop
+from .cachecargo import Again, Cargo, Copied, content_of, drop
 from .cacherequest import request_for, tell_details
 
 if TYPE_CHECKING:
@@ -208,7 +208,7 @@ class Flight:
         told = status.forwarded(leader.reason, key=leader.shown_key())
         response.fields = [*response.fields, told]
         if body is not None and at_hand(body):
-            response.body = BytesBody(content_of(body))
+            response.body = Copied(content_of(body), body)
         elif body is not None:
             response.body = Tap(body, None, lambda _: tell_details(record, leader))
         tell_details(record, leader)

@@ -6,6 +6,7 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
+from twisted.web.iweb import UNKNOWN_LENGTH
 
 from llmproxy.bodies import BytesBody
 from llmproxy.core.caching.settings import CacheSettings
@@ -231,6 +232,18 @@ class DropTests(CacheTestCase):
         drop(body)
         drop(None)
         self.assertEqual(body.calls, ["stopped"])
+
+    def test_framing(self) -> None:
+        """An answer that came in chunks goes to the one who fetched it in chunks, though it was here whole."""
+        for fields in ((FRESH,), (b"Cache-Control: no-store",)):
+            body = BytesBody(b"abc")
+            body.length = UNKNOWN_LENGTH  # type: ignore[assignment]
+            responding = self.send(target=b"/v1/%d" % len(fields[0]))
+            self.answer(*fields, body=body)
+            response = self.successResultOf(responding)
+            assert response.body is not None
+            self.assertIs(response.body.length, UNKNOWN_LENGTH)
+            self.assertEqual(Answered(response).body, b"abc")
 
     def test_content(self) -> None:
         """All of what is there is read."""

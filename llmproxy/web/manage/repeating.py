@@ -85,20 +85,33 @@ class Repeats:
         if begun is not None:
             return self._again(call, begun, asked, safe)
         own = len(call.fields)
+        result = await self._once(call, operation, who)
+        status = call.status or operation.status
+        await self._keep(who, status, safe.seal(msgspec.json.encode({"fields": call.fields[own:], "answer": result})))
+        return result
+
+    async def _once(self, call: Call, operation: Operation, who: tuple[str, str]) -> Any:
         try:
-            result = await operation.respond(call)
+            return await operation.respond(call)
         except OutcomeUnknown:
             raise
         except Exception:
-            await self._store.forget(*who)
+            await self._forget(who)
             raise
-        kept = msgspec.json.encode({"fields": call.fields[own:], "answer": result})
+
+    async def _forget(self, who: tuple[str, str]) -> None:
         try:
-            await self._store.finish(*who, call.status or operation.status, safe.seal(kept))
+            await self._store.forget(*who)
+        except Exception:
+            # The caller is told why his call failed, not this; the key is spent for the day.
+            self._log.failure("a call that failed could not be forgotten")
+
+    async def _keep(self, who: tuple[str, str], status: int, sealed: str) -> None:
+        try:
+            await self._store.finish(*who, status, sealed)
         except Exception:
             # It is done. Whoever repeats it is told that this is not known, which is true enough.
             self._log.failure("an answer could not be kept for a repeated call")
-        return result
 
     def _again(self, call: Call, begun: Begun, asked: str, safe: _Safe) -> Any:
         call.details["repeated"] = True

@@ -152,6 +152,21 @@ class RepeatsTests(ManageTestCase):
         self.assertEqual(self.create().status, 409)
         self.assertEqual(self.count(), 1)
 
+    def test_not_forgotten(self) -> None:
+        """A call that fails is told why, also if its key cannot be freed."""
+        store = self.database.idempotency
+
+        class Broken:
+            def __getattr__(self, name: str) -> Any:
+                return getattr(store, name)
+
+            def forget(self, *details: Any) -> Deferred[None]:
+                return fail(Unavailable("disk full"))
+
+        self.treq = self.client(self.resource(idempotency=Broken()))
+        self.refused(self.create(project_id="x"), 404, "project not found")
+        self.assertEqual(len(self.flushLoggedErrors(Unavailable)), 1)
+
     def test_keys(self) -> None:
         """A key is some printable characters; with other methods it means nothing."""
         for key in (" ", "k" * 256, "\x7f"):

@@ -25,12 +25,14 @@ class Machine:
     Stands for the load processes: carries up to C{capacity} a second, with a latency that grows towards it.
 
     @ivar specs: of each run.
+    @ivar delay: of each event, in nanoseconds.
     @ivar answers: status and content by the host.
     """
 
     def __init__(self) -> None:
         self.specs: list[LoadSpec] = []
         self.capacity = 1000.0
+        self.delay = 0
         self.answers: dict[str, tuple[int, bytes]] = {}
         self.probes: list[bytes] = []
 
@@ -51,6 +53,7 @@ class Machine:
         for _ in range(int(carried * spec.duration)):
             result.latency.record(MS if rate < self.capacity / 2 else 20 * MS)
         result.events = result.latency.count
+        result.delay.record(self.delay)
         return result
 
 
@@ -188,3 +191,11 @@ class StreamsTests(ComparisonCase):
         self.machine.capacity = 5000.0
         self.assertGreater(self.comparison().most_events(GATEWAY), 4000.0)
         self.assertLessEqual(self.comparison().most_events(GATEWAY, 100.0), 5200.0)
+
+    def test_late(self) -> None:
+        """A rate at which events come after the next of their stream is not held, even if all of them come."""
+        self.machine.capacity = 5000.0
+        self.machine.delay = 60 * MS
+        most = self.comparison().most_events(GATEWAY)
+        self.assertLessEqual(most, 100 * 1000 / 60)
+        self.assertGreater(most, 1000.0)

@@ -9,7 +9,7 @@ from attrs import evolve, frozen
 
 from .processes import LoadFailed, probe, run, share
 from .search import Trial, held, next_rate, next_step, trial_of
-from .stats import events_per_second
+from .stats import events_per_second, kib_per_stream
 from .streams import STAMP
 from .values import LoadSpec, Result, Target
 
@@ -213,6 +213,16 @@ class Comparison:
     def offered(self, events: float) -> float:
         """What the streams bring in truth when this many events a second are asked for."""
         return self._settings.streams * 1000 / self._interval(events)
+
+    def kib_per_stream(self, target: Target) -> float:
+        """
+        What the target's processes take for one stream while all are held, at an event a second.
+
+        To be asked first: what a process has once taken under load it may keep.
+        """
+        streams = self._settings.streams
+        spec = self._paced(target, streams, self._settings.trial_seconds)
+        return kib_per_stream(self._run(f"memory of {streams} streams: {target.name}", spec))
 
     def most_events(self, target: Target, first: float = 0.0) -> float:
         """

@@ -79,7 +79,10 @@ def streams(findings: Findings, targets: Sequence[Target]) -> dict[str, Any]:
     watched = {target.name: bool(target.pids) for target in targets}
     rounds = findings.streams.items()
     figures = {name: stream_figures(results, watched[name]) for name, results in rounds}
-    return {"offered_events_per_second": round(findings.events, 1), "targets": figures}
+    made: dict[str, Any] = {"offered_events_per_second": round(findings.events, 1), "targets": figures}
+    if findings.kib_per_stream:
+        made["kib_per_stream"] = round(findings.kib_per_stream, 1)
+    return made
 
 
 def differences(rounds: Rounds, direct: Target, gateway: Target, which: Mapping[str, str]) -> dict[str, Any]:

@@ -43,6 +43,7 @@ class Findings:
     @ivar bounds: requests a second by the bound in milliseconds, by the target's name.
     @ivar most_events: events a second by the target's name.
     @ivar events: offered to the held streams, a second; 0 if their pace was upstream's.
+    @ivar kib_per_stream: memory that a held stream costs the gateway; 0 if that is not known.
     @ivar memory: bytes of the gateway's processes before the first run and after the last.
     """
 
@@ -54,6 +55,7 @@ class Findings:
     bounds: dict[str, dict[float, float]] = field(factory=dict)
     most_events: dict[str, float] = field(factory=dict)
     events: float = 0.0
+    kib_per_stream: float = 0.0
     memory: tuple[int, int] = (0, 0)
     notes: list[str] = field(factory=list)
     complete: bool = False
@@ -128,6 +130,8 @@ class Session:
                 "The streams' pace is upstream's own: what is behind the gateway does not take it from the query."
             )
         else:
+            if self._gateway.pids:
+                self.findings.kib_per_stream = self._comparison.kib_per_stream(self._gateway)
             self._pace()
         self._comparison.streams(self.findings.streams, self.findings.events)
 

@@ -119,11 +119,11 @@ def stream_figures(results: Sequence[Result], watched: bool) -> dict[str, Any]:
     if watched:
         figures["cpu_us_per_event"] = rounds_of(results, cpu_per_event)
         figures["memory_mib"] = memory(results)
-        figures["kib_per_stream"] = rounds_of(results, kib_per_stream)
     return figures
 
 
 def kib_per_stream(result: Result) -> float:
+    """Of the watched processes, from before the streams were opened to when all were held."""
     idle, loaded, _after = result.memory
     return (loaded - idle) / 1024 / result.held if result.held else 0.0
 

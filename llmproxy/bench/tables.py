@@ -48,7 +48,7 @@ STREAMS: tuple[Column, ...] = (
     ("first p99 ms", milliseconds("first_event_p99_ms")),
     ("delay p50 ms", milliseconds("delay_p50_ms")),
     ("delay p99 ms", milliseconds("delay_p99_ms")),
-    ("KiB/stream", milliseconds("kib_per_stream")),
+    ("CPU µs/event", number("cpu_us_per_event")),
     ("errors", errors),
 )
 
@@ -79,7 +79,9 @@ def _closed_title(settings: Figures) -> str:
 
 def _streams_title(streams: Figures) -> str:
     offered = streams["offered_events_per_second"]
-    return f"streams: {offered:,.0f} events/s offered" if offered else "streams: at the pace of upstream"
+    memory = f", {streams['kib_per_stream']} KiB of the gateway's memory each" if "kib_per_stream" in streams else ""
+    pace = f"{offered:,.0f} events/s offered" if offered else "at the pace of upstream"
+    return f"streams: {pace}{memory}"
 
 
 def _titled(title: str, table: Table) -> RenderableType:

@@ -43,6 +43,7 @@ def findings(**what: Any) -> Findings:
         "most_events": {"gateway": 2000.0, "direct": 4000.0},
         "events": 1000.0,
         "streams": streams,
+        "kib_per_stream": 9.5,
         "memory": (50 * MIB, 52 * MIB),
         "complete": True,
     }

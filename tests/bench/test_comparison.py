@@ -186,6 +186,13 @@ class StreamsTests(ComparisonCase):
         self.assertEqual(self.machine.specs[0].events, 0)
         self.assertNotIn("sse=", self.machine.specs[0].request)
 
+    def test_memory(self) -> None:
+        """It is measured with all streams held and next to no events."""
+        self.comparison().kib_per_stream(GATEWAY)
+        [spec] = self.machine.specs
+        self.assertIn("interval=1000 ", spec.request)
+        self.assertEqual((spec.connections, spec.pids), (100, (7,)))
+
     def test_most(self) -> None:
         """The most events a second lie just below what is carried."""
         self.machine.capacity = 5000.0

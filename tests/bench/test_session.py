@@ -50,6 +50,10 @@ class Comparison:
     def streaming(self) -> str:
         return self._how
 
+    def kib_per_stream(self, target: Target) -> float:
+        self.did.append(("kib", target.name))
+        return 9.0
+
     def most_events(self, target: Target, first: float = 0.0) -> float:
         self.did.append(("most", target.name, first))
         return self._most
@@ -110,3 +114,10 @@ class SessionTests(SynchronousTestCase):
     def test_kinds(self) -> None:
         """What is carried is asked first: the others choose their rates by it."""
         self.assertEqual(KINDS[0], "closed")
+
+    def test_memory_of_a_stream(self) -> None:
+        """It is asked before any load that the process could keep memory of, where the process is known."""
+        comparison = Comparison()
+        comparison.targets = (TARGETS[0], Target("gateway", "http://g", pids=(1 << 30,)))  # type: ignore[misc]
+        findings = self.run_with(comparison, kinds=("streams",)).findings
+        self.assertEqual((comparison.did[0], findings.kib_per_stream), (("kib", "gateway"), 9.0))

@@ -9,6 +9,7 @@ from llmproxy.bench.stats import (
     at_percentile,
     curve,
     errors_of,
+    kib_per_stream,
     load_figures,
     memory,
     ratio,
@@ -56,10 +57,10 @@ class FigureTests(SynchronousTestCase):
         self.assertNotIn("cpu_us_per_request", load_figures(rounds, False))
 
     def test_streams(self) -> None:
-        """Events a second, the memory of one stream, and what was lost."""
+        """Events a second, the processor time of one, and what was lost."""
         figures = stream_figures([result(1, events=40, held=8, lost=3, memory=(0, 8192 * 8, 0), cpu=0.004)], True)
         self.assertEqual(figures["events_per_second"]["median"], 20.0)
-        self.assertEqual((figures["kib_per_stream"]["median"], figures["events_lost"]), (8.0, 3))
+        self.assertEqual(figures["events_lost"], 3)
         self.assertEqual(figures["cpu_us_per_event"]["median"], 100.0)
 
     def test_memory(self) -> None:
@@ -87,4 +88,9 @@ class ComparisonTests(SynchronousTestCase):
     def test_nothing_answered(self) -> None:
         """A target that answered nothing has zeros, not an exception."""
         self.assertEqual(load_figures([Result()], True)["cpu_us_per_request"]["median"], 0.0)
-        self.assertEqual(stream_figures([Result()], True)["kib_per_stream"]["median"], 0.0)
+        self.assertEqual(stream_figures([Result()], True)["cpu_us_per_event"]["median"], 0.0)
+        self.assertEqual(kib_per_stream(Result()), 0.0)
+
+    def test_one_stream(self) -> None:
+        """What the process has more while it holds the streams, shared by them."""
+        self.assertEqual(kib_per_stream(result(1, held=8, memory=(MIB, MIB + 8192 * 8, MIB))), 8.0)

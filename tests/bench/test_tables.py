@@ -35,6 +35,7 @@ class TableTests(SynchronousTestCase):
         self.assertEqual(self.row(text, "requests/s while p99 stays", "gateway"), ["gateway", "0", "80"])
         self.assertEqual(self.row(text, "the most events/s", "direct"), ["direct", "4,000"])
         self.assertEqual(self.row(text, "streams: 1,000 events/s", "direct")[:3], ["direct", "0", "900"])
+        self.assertIn("events/s offered, 9.5 KiB of the gateway's memory each", text)
         self.assertIn("│ 50.0 │   60.0 │  52.0 │", text)
 
     def test_errors(self) -> None:

@@ -13,8 +13,8 @@ import click
 from ..config.environment import Storage
 from ..errors import ConfigError
 from .faults import Conflicting, Fault, NotThere
-from .showing import Output, Progress, warn
-from .storage import located, reading, storage_of, storage_options, writing
+from .showing import Output, Progress
+from .storage import located, reading, storage_of, storage_options, warn_of_password, writing
 
 if TYPE_CHECKING:
     from ..store.locations import Location
@@ -152,8 +152,7 @@ def copy(storage: Storage, output: Output, target: str | None, force: bool) -> N
 
 def _target(option: str | None) -> str:
     if option:
-        if "@" in option and ":" in option.partition("://")[2].rpartition("@")[0]:
-            warn("everybody on this machine can see the password in --to; use TARGET_DATABASE_URL_FILE")
+        warn_of_password("--to", option)
         return option
     prefix = "TARGET_"
     found = {name: os.environ.get(prefix + name, "") for name in ("DATABASE_URL", "DATABASE_URL_FILE")}

@@ -15,7 +15,7 @@ from ..config.dotenv import with_dotenv
 from ..config.environment import Storage, read_storage
 from ..errors import ConfigError
 from .faults import Fault, Unreachable
-from .showing import Output
+from .showing import Output, warn
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -30,6 +30,7 @@ def storage_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def asking(database: str | None, env: str | None, as_json: bool, **options: Any) -> Any:
+        warn_of_password("--database", database)
         return command(storage=storage_of(database, env), output=Output(as_json), **options)
 
     for option in reversed(_OPTIONS):
@@ -57,6 +58,13 @@ def storage_of(database: str | None, dotenv: str | None, more: Mapping[str, str]
     except ConfigError as error:
         raise Fault("; ".join(error.problems)) from None
     return evolve(found, database_url=database) if database else found
+
+
+def warn_of_password(option: str, url: str | None) -> None:
+    """Say that a password on the command line can be seen."""
+    login, at, _ = (url or "").partition("://")[2].rpartition("@")
+    if at and ":" in login:
+        warn(f"everybody on this machine can see the password in {option}; name a file with the variable's _FILE form")
 
 
 def located(url: str) -> Location:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.store.database import Database
+from llmproxy.store.locations import locate
+from llmproxy.store.migrate import config, migrate, revision_of
+from llmproxy.store.schema import HEAD
 
 from ..contracts.admin_store import AdminStoreContract, IdempotencyStoreContract
 from ..contracts.audit import AuditContract
 from ..contracts.project_store import ProjectStoreContract
 from ..contracts.token_store import TokenStoreContract
 from ..contracts.usage import UsageContract
-from .databases import clean_database, opened_at
+from .databases import clean_database, new_database, opened_at
 
 
 class _Opens:
@@ -32,6 +37,26 @@ class _Postgresql(_Opens):
 
 class _Mysql(_Opens):
     kind = "mysql"
+
+
+class InterruptedTests(SynchronousTestCase):
+    def test_upgraded_again(self) -> None:
+        """
+        An upgrade of MySQL that was interrupted anywhere is finished by the next start: it commits each change of
+        a table by itself, so every revision has to find some of its work done.
+        """
+        location = locate(new_database(self, "mysql"), 1)
+        engine = location.engine()
+        self.addCleanup(engine.dispose)
+        with engine.begin() as connection:
+            migrate(connection)
+        names = [script.revision for script in ScriptDirectory.from_config(config()).walk_revisions()]
+        for name in names[1:]:
+            with engine.begin() as connection:
+                connection.execute(text("UPDATE alembic_version SET version_num = :name"), {"name": name})
+            with engine.begin() as connection:
+                migrate(connection)
+                self.assertEqual(revision_of(connection), HEAD)
 
 
 class PostgresqlProjectStoreTests(_Postgresql, ProjectStoreContract, SynchronousTestCase):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from twisted.internet import reactor
@@ -14,8 +15,11 @@ from .databases import clean_database
 from .harness import MANAGEMENT_TOKEN, ProxyTestCase, Wire, get
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-BOUND = 2.0
-"""Seconds within which a change is effective everywhere: a look each second, and the time that it takes."""
+PATIENCE = 20.0
+"""
+Seconds that a test waits for what takes two at most on a machine that has time: far less than the five minutes
+after which an entry would be asked for again anyway.
+"""
 
 
 if TYPE_CHECKING:
@@ -79,19 +83,23 @@ class _Everywhere(_Base):
 
     async def soon_refused(self, code: bytes) -> None:
         """Refused for this reason, by a proxy that knew the token well."""
-        until = reactor.seconds() + BOUND  # type: ignore[attr-defined]
-        while not await self._refused(code):
+        await self.soon(lambda client, received: code in client.received)
+
+    async def soon(self, condition: Callable[[Wire, bytes], bool]) -> None:
+        """Ask until an answer, or what upstream received, is as it should be."""
+        until = reactor.seconds() + PATIENCE  # type: ignore[attr-defined]
+        while not condition(*await self._asked()):
             self.assertLess(reactor.seconds(), until)  # type: ignore[attr-defined]
 
-    async def _refused(self, code: bytes) -> bool:
+    async def _asked(self) -> tuple[Wire, bytes]:
         before = len(self.upstream.wires)
-        client = await self.send(get(b"/v1/again"))
-        while code not in client.received:
+        client = await self.send(get(b"/v1/again", b"Connection: close"))
+        while client.closed is None:
             await deferLater(reactor, 0.01)
             if len(self.upstream.wires) > before and b"\r\n\r\n" in self.upstream.wires[before].received:
                 await self.finish(before, client)
-                return False
-        return True
+                return client, self.upstream.wires[before].received
+        return client, b""
 
     @property
     def token(self) -> bytes:
@@ -107,7 +115,7 @@ class _Everywhere(_Base):
         (await self.upstream.wire(0)).send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
         await client.until_received(b"half")
         await self.manage(b"DELETE", self.token)
-        await client.until_closed(BOUND)
+        await client.until_closed(PATIENCE)
         await self.soon_refused(b'"token_inactive"')
 
     async def test_project(self) -> None:
@@ -116,10 +124,7 @@ class _Everywhere(_Base):
         await self.finish(0, client)
         self.assertNotIn(b"sk-another", received)
         await self.manage(b"PATCH", self.project, b'{"api_key":"sk-another-upstream-key"}')
-        await deferLater(reactor, 0.2 if self.kind == "postgresql" else 1.2)
-        client, received = await self.answered(1)
-        await self.finish(1, client)
-        self.assertIn(b"Bearer sk-another-upstream-key", received)
+        await self.soon(lambda client, received: b"Bearer sk-another-upstream-key" in received)
         await self.manage(b"PATCH", self.project, b'{"is_active":false}')
         await self.soon_refused(b'"project_inactive"')
 

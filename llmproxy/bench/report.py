@@ -142,8 +142,15 @@ def remarks(made: Mapping[str, Any], gateway: Target) -> list[str]:
             if reached
             else f"Nothing came through {gateway.name}."
         )
+    if made["settings"]["cache"] and not _hits(made):
+        said.append("No answer came from a cache, as far as X-PROXY-CACHE and Cache-Status tell.")
     if not made["same_answers"]:
         said.append("The targets gave different answers: what is added includes what makes them differ.")
     if not made["complete"]:
         said.append("Interrupted: these are the figures so far.")
     return said
+
+
+def _hits(made: Mapping[str, Any]) -> int:
+    targets = [figures for kind in ("closed", "open") for figures in made.get(kind, {}).get("targets", {}).values()]
+    return sum(figures["cache_hits"] for figures in targets)

@@ -33,11 +33,16 @@ def errors(figures: Figures) -> str:
     return ", ".join(f"{count:,} {kind}" for kind, count in kinds.items()) or "none"
 
 
+def hits(figures: Figures) -> str:
+    return f"{figures['cache_hits']:,}" if figures.get("cache_hits") else ""
+
+
 LOAD: tuple[Column, ...] = (
     ("requests/s", number("requests_per_second")),
     ("p50 ms", milliseconds("p50_ms")),
     ("p99 ms", milliseconds("p99_ms")),
     ("CPU µs/request", number("cpu_us_per_request")),
+    ("cache hits", hits),
     ("errors", errors),
 )
 

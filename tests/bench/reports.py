@@ -50,5 +50,5 @@ def findings(**what: Any) -> Findings:
     return Findings(**{**known, **what})
 
 
-def reported(**what: Any) -> dict[str, Any]:
-    return report(Compared(), SETTINGS, findings(**what))  # type: ignore[arg-type]
+def reported(settings: Settings = SETTINGS, **what: Any) -> dict[str, Any]:
+    return report(Compared(), settings, findings(**what))  # type: ignore[arg-type]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.bench.session import Findings
@@ -66,6 +67,15 @@ class ReportTests(SynchronousTestCase):
         """So is that two things were compared that do not do the same."""
         self.patch(reports.Compared, "same", False)
         self.assertIn("different answers", " ".join(reported()["notes"]))
+
+    def test_cache(self) -> None:
+        """Who asks for cached answers is told if there was none."""
+        words = "No answer came from a cache"
+        asking = evolve(reports.SETTINGS, cache=True)
+        self.assertIn(words, " ".join(reported(asking)["notes"]))
+        some = {"direct": [result(1, 10)], "gateway": [result(1, 10, hits=3)]}
+        self.assertNotIn(words, " ".join(reported(asking, closed=some)["notes"]))
+        self.assertNotIn(words, " ".join(reported()["notes"]))
 
     def test_nothing_came_through(self) -> None:
         """A gateway that answered nothing is no division by zero."""

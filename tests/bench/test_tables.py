@@ -45,6 +45,12 @@ class TableTests(SynchronousTestCase):
         self.assertEqual(row[-1], "3 status 429, 2 unfinished")
         self.assertEqual(self.row(self.shown(reported()), "streams:", "gateway")[-1], "2 events lost")
 
+    def test_hits(self) -> None:
+        """Answers from a cache have a column where there were any."""
+        some = {"direct": [result(1, 5)], "gateway": [result(1, 5, hits=3)]}
+        self.assertIn("cache hits", self.shown(reported(closed=some)))
+        self.assertNotIn("cache hits", self.shown(reported()))
+
     def test_what_is_there(self) -> None:
         """What was not run has no table."""
         nothing: dict[str, Any] = {name: {} for name in ("closed", "open", "bounds", "streams", "most_events")}

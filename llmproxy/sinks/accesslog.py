@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from functools import lru_cache
-from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -18,8 +17,33 @@ from ..interfaces import IRecordSink
 if TYPE_CHECKING:
     from ..message import Record
 
-_OPTIONAL = ("api", "endpoint", "project_id", "token_id", "error_code", "cache", "user_agent")
-_optional = attrgetter(*_OPTIONAL)
+
+class _Line(msgspec.Struct, omit_defaults=True):
+    """What stands in a line, in this order; what has its default does not."""
+
+    time: str
+    request_id: str
+    client: str
+    method: str
+    path: str
+    status: int
+    ended: str
+    duration_ms: float
+    bytes_in: int
+    bytes_out: int
+    first_byte_ms: float | None = None
+    upstream_first_byte_ms: float | None = None
+    attempts: int = 0
+    upstream_status: int | None = None
+    api: str = ""
+    endpoint: str = ""
+    project_id: str = ""
+    token_id: str = ""
+    error_code: str = ""
+    cache: str = ""
+    user_agent: str = ""
+
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -30,31 +54,30 @@ def line(record: Record) -> bytes:
     Fields that say nothing (no project because the caller is unknown, no error) are left out.
     """
     second, fraction = divmod(record.started_at, 1)
-    entry: dict[str, object] = {
-        "time": f"{_second(second)}.{int(fraction * 1000):03d}Z",
-        "request_id": record.request_id,
-        "client": record.client,
-        "method": record.method,
-        "path": record.path,
-        "status": record.status,
-        "ended": record.ended,
-        "duration_ms": _milliseconds(record.duration),
-        "bytes_in": record.bytes_in,
-        "bytes_out": record.bytes_out,
-    }
-    if record.first_byte is not None:
-        entry["first_byte_ms"] = _milliseconds(record.first_byte)
-    if record.upstream_first_byte is not None:
-        entry["upstream_first_byte_ms"] = _milliseconds(record.upstream_first_byte)
-    if record.attempts:
-        entry["attempts"] = record.attempts
-        entry["upstream_status"] = record.upstream_status
-    for name, value in zip(_OPTIONAL, _optional(record), strict=True):
-        if value:
-            entry[name] = value
-    if record.details:
-        entry.update(record.details)
-    return _encode(entry)
+    entry = _Line(
+        f"{_second(second)}.{int(fraction * 1000):03d}Z",
+        record.request_id,
+        record.client,
+        record.method,
+        record.path,
+        record.status,
+        record.ended,
+        _milliseconds(record.duration),
+        record.bytes_in,
+        record.bytes_out,
+        None if record.first_byte is None else _milliseconds(record.first_byte),
+        None if record.upstream_first_byte is None else _milliseconds(record.upstream_first_byte),
+        record.attempts,
+        record.upstream_status if record.attempts else None,
+        record.api,
+        record.endpoint,
+        record.project_id,
+        record.token_id,
+        record.error_code,
+        record.cache,
+        record.user_agent,
+    )
+    return _encode({**msgspec.to_builtins(entry), **record.details} if record.details else entry)
 
 
 @lru_cache(maxsize=64)

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from urllib.parse import urljoin, urlsplit
 
 from ...message import Api, Fields
-from .. import fields as sections
+from ..fields import LOWER
 
 SAFE = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE"))
-_NAMING = (b"location", b"content-location")
+_NAMING = frozenset((b"location", b"content-location"))
 
 
 def invalidates(method: bytes, status: int) -> bool:
@@ -22,8 +22,9 @@ def named_targets(api: Api, target: bytes, fields: Fields) -> Iterator[bytes]:
     The targets relative to the API that C{Location} and C{Content-Location} name, of the same origin only:
     nobody can empty another one's cache.
     """
-    for name in _NAMING:
-        for value in sections.values(fields, name):
+    lower = LOWER
+    for name, value in fields:
+        if lower[name] in _NAMING:
             named = _relative_to(api, target, value)
             if named is not None and named != target:
                 yield named

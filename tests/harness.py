@@ -45,12 +45,14 @@ class Socket:
     The proxy's socket, and the test's hold on its other end.
 
     @ivar sent: what the proxy has written.
+    @ivar calls: how often it wrote, and asked for more or less reading: each of them costs a system call or more.
     @ivar state: C{open}, C{closed} in order, or C{aborted}.
     @ivar full: the other end takes nothing for now: whoever produces is paused.
     """
 
     def __init__(self, protocol: Any, host: str) -> None:
         self.sent = b""
+        self.calls = 0
         self.state = "open"
         self.reading = True
         self.full = False
@@ -102,6 +104,7 @@ class Socket:
 
     def write(self, data: bytes) -> None:
         assert isinstance(data, bytes)
+        self.calls += 1
         if self.state == "open":
             self.sent += data
 
@@ -125,9 +128,11 @@ class Socket:
         self._producer = None
 
     def pauseProducing(self) -> None:
+        self.calls += 1
         self.reading = False
 
     def resumeProducing(self) -> None:
+        self.calls += 1
         self.reading = True
         self._deliver()
 

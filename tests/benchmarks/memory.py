@@ -2,21 +2,27 @@
 What bodies and streams cost in memory: C{python -m tests.benchmarks.memory}.
 
 It prints a table: a gigabyte down to a reader that pauses, a gigabyte up, and many streams held at once;
-each through the proxy and directly, with the proxy's memory above what it has when idle.
+each directly, through nginx where it is installed (told to stream both ways, as we do), and through the proxy,
+with the proxy's memory above what it has when idle.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import socket
 import sys
 import threading
 import time
+from contextlib import ExitStack
 
 from llmproxy.bench.proc import allow_descriptors
 from llmproxy.bench.processes import fast_upstream
 
 from .proxied import Running, running_proxy
+from .throughput import nginx
+
+STREAMING = "proxy_buffering off; proxy_request_buffering off; client_max_body_size 0;"
 
 MIB = 2**20
 BLOCK = bytes(256 * 1024)
@@ -77,8 +83,8 @@ def hold(port: int, token: str, count: int, rounds: int) -> tuple[int, list[sock
     return len(alive), streams
 
 
-def row(name: str, direct: str, through: str, above: float) -> None:
-    print(f"| {name} | {direct} | {through} | {above / MIB:.1f} MiB |")
+def row(name: str, direct: str, beside: str, through: str, above: float) -> None:
+    print(f"| {name} | {direct} | {beside} | {through} | {above / MIB:.1f} MiB |")
     sys.stdout.flush()
 
 
@@ -100,20 +106,25 @@ def main() -> None:
     options = parser.parse_args()
     allow_descriptors()
     size = options.mib * MIB
-    with fast_upstream() as (upstream, _), running_proxy(upstream) as proxy:
+    with ExitStack() as running:
+        upstream, _ = running.enter_context(fast_upstream())
+        proxy = running.enter_context(running_proxy(upstream))
+        beside = running.enter_context(nginx(upstream, STREAMING))[0] if shutil.which("nginx") else 0
         # The first request imports and connects; that is no cost of a body.
         download(proxy.port, proxy.token, 1000, 0)
         time.sleep(0.5)
         print(f"idle: {proxy.resident() / MIB:.1f} MiB\n")
-        print("| what | direct | through the proxy | above idle at most |\n|---|---|---|---|")
-        took: list[float] = []
-        for name, pause in ((f"{options.mib} MiB down, slow reader", 0.02), (f"{options.mib} MiB down", 0.0)):
-            direct = download(upstream, "", size, pause)
-            above = measured(proxy, lambda pause=pause: took.append(download(proxy.port, proxy.token, size, pause)))
-            row(name, rate(size, direct), rate(size, took[-1]), above)
-        direct = upload(upstream, "", size)
-        above = measured(proxy, lambda: took.append(upload(proxy.port, proxy.token, size)))
-        row(f"{options.mib} MiB up", rate(size, direct), rate(size, took[-1]), above)
+        print("| what | direct | through nginx | through the proxy | above idle at most |\n|---|---|---|---|---|")
+        for name, move in (
+            (f"{options.mib} MiB down, slow reader", lambda port, token: download(port, token, size, 0.02)),
+            (f"{options.mib} MiB down", lambda port, token: download(port, token, size, 0.0)),
+            (f"{options.mib} MiB up", lambda port, token: upload(port, token, size)),
+        ):
+            took: list[float] = []
+            direct = rate(size, move(upstream, ""))
+            nginxs = rate(size, move(beside, "")) if beside else "-"
+            above = measured(proxy, lambda move=move, took=took: took.append(move(proxy.port, proxy.token)))
+            row(name, direct, nginxs, rate(size, took[0]), above)
         _streams(proxy, upstream, options.streams)
 
 
@@ -124,7 +135,7 @@ def _streams(proxy: Running, upstream: int, count: int) -> None:
     results: list[tuple[int, list[socket.socket]]] = []
     above = measured(proxy, lambda: results.append(hold(proxy.port, proxy.token, count, 6)))
     through, held = results[0]
-    row(f"{count} streams at once", f"{direct} brought events", f"{through} brought events", above)
+    row(f"{count} streams at once", f"{direct} brought events", "-", f"{through} brought events", above)
     print(f"\none stream: {above / count / 1024:.1f} KiB")
     for sock in held:
         sock.close()

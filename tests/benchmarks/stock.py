@@ -41,8 +41,9 @@ class Forward(Resource):
         return response.content().addCallback(self._body, request)
 
     def _body(self, body: bytes, request: Any) -> None:
-        request.write(body)
-        request.finish()
+        if request.channel is not None:
+            request.write(body)
+            request.finish()
 
 
 def main(port: str, upstream: str) -> None:

@@ -2,8 +2,8 @@
 Small requests a second, one process, beside a stock Twisted stack and nginx: C{python -m tests.benchmarks.throughput}.
 
 All targets take turns in each round, so that they share the machine's good and bad minutes; the ratios are
-of the medians. The proxy has its whole chain on, metrics, and its access log in a file. nginx takes part where it
-is installed.
+of the medians. The proxy has its whole chain on, metrics, and its access log in a file; it runs once as one process
+and once with two workers. nginx takes part where it is installed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from llmproxy.bench.processes import fast_upstream, run
 from llmproxy.bench.stats import cpu_per_request, tool_share
 from llmproxy.bench.values import LoadSpec, Result, Target
 
-from .proxied import free_port, running_proxy
+from .proxied import Running, free_port, running_proxy
 
 PATH = "/v1/chat/completions"
 BODY = b'{"model":"demo","messages":[{"role":"user","content":"Hello there"}]}'
@@ -37,6 +37,7 @@ http {{
   access_log {directory}/access.log; keepalive_requests 100000000;
   client_body_temp_path {directory}/a; proxy_temp_path {directory}/b; fastcgi_temp_path {directory}/c;
   uwsgi_temp_path {directory}/d; scgi_temp_path {directory}/e;
+  {settings}
   upstream up {{ server 127.0.0.1:{upstream}; keepalive 256; keepalive_requests 100000000; }}
   server {{
     listen 127.0.0.1:{port} backlog=4096;
@@ -60,13 +61,17 @@ def stock(upstream: int) -> Iterator[tuple[int, int]]:
 
 
 @contextmanager
-def nginx(upstream: int) -> Iterator[tuple[int, int]]:
-    """nginx's C{proxy_pass}: its port and pid."""
+def nginx(upstream: int, settings: str = "") -> Iterator[tuple[int, int]]:
+    """
+    nginx's C{proxy_pass}: its port and pid.
+
+    @param settings: more of them, for its C{http} block.
+    """
     port = free_port()
     with tempfile.TemporaryDirectory() as directory:
         os.chmod(directory, 0o755)
         config = Path(directory, "nginx.conf")
-        config.write_text(NGINX.format(directory=directory, upstream=upstream, port=port))
+        config.write_text(NGINX.format(directory=directory, upstream=upstream, port=port, settings=settings))
         process = subprocess.Popen(["nginx", "-c", str(config), "-p", directory], stderr=subprocess.DEVNULL)
         try:
             time.sleep(0.5)
@@ -89,6 +94,11 @@ def spec(target: Target, connections: int, seconds: float) -> LoadSpec:
     )
 
 
+def through(name: str, proxy: Running) -> Target:
+    fields = (("Authorization", f"Bearer {proxy.token}"),)
+    return Target(name, f"http://127.0.0.1:{proxy.port}{PATH}", fields, (proxy.pid,))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
@@ -99,11 +109,12 @@ def main() -> None:
     with ExitStack() as running:
         upstream, _ = running.enter_context(fast_upstream())
         proxy = running.enter_context(running_proxy(upstream))
+        pair = running.enter_context(running_proxy(upstream, workers=2))
         plain, plain_pid = running.enter_context(stock(upstream))
-        fields = (("Authorization", f"Bearer {proxy.token}"),)
         targets = [
             Target("direct", f"http://127.0.0.1:{upstream}{PATH}"),
-            Target("llmproxy", f"http://127.0.0.1:{proxy.port}{PATH}", fields, (proxy.pid,)),
+            through("llmproxy", proxy),
+            through("llmproxy, two workers", pair),
             Target("stock twisted.web + treq", f"http://127.0.0.1:{plain}{PATH}", (), (plain_pid,)),
         ]
         if shutil.which("nginx"):
@@ -125,9 +136,9 @@ def show(results: dict[str, list[Result]]) -> None:
     def rate(result: Result) -> float:
         return result.per_second
 
-    ours = median("llmproxy", rate)
-    print("| target | requests/s | llmproxy is | CPU µs a request | p50 ms | p99 ms | load tool's share of a core |")
-    print("|---|---|---|---|---|---|---|")
+    ours, our_cpu = median("llmproxy", rate), median("llmproxy", cpu_per_request)
+    print("| target | requests/s | llmproxy is | CPU µs a request | llmproxy is | p50 ms | p99 ms | load tool's core |")
+    print("|---|---|---|---|---|---|---|---|")
     for name in results:
         theirs = median(name, rate)
         cpu = median(name, cpu_per_request)
@@ -136,7 +147,7 @@ def show(results: dict[str, list[Result]]) -> None:
         share = median(name, tool_share)
         print(
             f"| {name} | {theirs:,.0f} | {ours / theirs:.2f} × | {f'{cpu:.0f}' if cpu else '-'} | "
-            f"{p50:.1f} | {p99:.1f} | {share:.0%} |"
+            f"{f'{cpu / our_cpu:.2f} ×' if cpu else '-'} | {p50:.1f} | {p99:.1f} | {share:.0%} |"
         )
 
 

@@ -1,0 +1,81 @@
+"""
+Instructions that an exchange needs, counted by valgrind: C{python -m tests.benchmarks.instructions}.
+
+A busy machine counts the same as an idle one. The sockets are in memory (L{tests.harness}), so that the kernel, the
+reactor and what is done off the path of requests (the access log, the metrics) are not in it.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import re
+import subprocess
+import sys
+
+from tests.harness import Exchange
+from tests.test_cost import ANSWER, EVENT, REQUEST
+
+FEW, MANY = 100, 600
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def small(count: int) -> None:
+    """Small POSTs, one after another."""
+    exchange = Exchange()
+    client = exchange.client()
+    for _ in range(count):
+        client.receive(REQUEST)
+        exchange.upstream[0].receive(ANSWER)
+        client.sent = exchange.upstream[0].sent = b""
+        exchange.records.clear()
+
+
+def event(count: int) -> None:
+    """Events of one stream."""
+    exchange = Exchange()
+    client = exchange.client()
+    client.receive(REQUEST)
+    [upstream] = exchange.upstream
+    upstream.receive(CHUNKED)
+    for _ in range(count):
+        upstream.receive(EVENT)
+        client.sent = b""
+
+
+WORKS = {"a small POST": small, "an event of a stream": event}
+
+
+def instructions(name: str, count: int) -> int:
+    command = ["valgrind", "--tool=callgrind", "--instr-atstart=no", "--callgrind-out-file=/dev/null", sys.executable]
+    told = subprocess.run(
+        [*command, "-m", __spec__.name, name, str(count)], capture_output=True, text=True, check=True
+    ).stderr
+    found = re.search(r"Collected : (\d+)", told)
+    assert found is not None, told
+    return int(found[1])
+
+
+def count_from_now(whether: str) -> None:
+    """Starting a process uncounted takes seconds instead of minutes."""
+    subprocess.run(["callgrind_control", "-i", whether, str(os.getpid())], capture_output=True, check=True)
+
+
+def main() -> None:
+    if len(sys.argv) > 1:
+        # As the program does: the collector would be seen more often in the longer of two runs.
+        gc.disable()
+        work = WORKS[sys.argv[1]]
+        work(FEW)
+        count_from_now("on")
+        work(int(sys.argv[2]))
+        count_from_now("off")
+        return
+    print("| what | instructions |\n|---|---|")
+    for name in WORKS:
+        each = (instructions(name, MANY) - instructions(name, FEW)) / (MANY - FEW)
+        print(f"| {name} | {each:,.0f} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -53,6 +53,7 @@ PROVIDERS: Mapping[str, Mapping[str, Any]] = {
 DEFAULT_DATABASE = "data/llm-proxy.db"
 DEFAULT_ADDRESS = "localhost:8080"
 
+_ESCAPED = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 _COMMENT = "# Written by llmproxy setup. Every variable: twistd llmproxy --help\n"
 
 
@@ -257,11 +258,10 @@ def _result(deferred: Deferred[Any]) -> Any:
 
 def _quoted(value: str) -> str:
     """As a file of variables has it."""
-    plain = value.isascii() and not set(value) & set(" #'\"\\\t\n")
+    plain = value.isascii() and value.isprintable() and not set(value) & set(" #'\"\\")
     if plain:
         return value
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
-    return f'"{escaped}"'
+    return '"' + value.translate(_ESCAPED) + '"'
 
 
 def _connectable(address: str) -> str:

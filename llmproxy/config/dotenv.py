@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from .document import read
 from .problems import Problems
 
+_LINE_END = re.compile(r"\r\n?|\n")
 _LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)", re.ASCII)
 _SINGLE = re.compile(r"'([^']*)'\s*(?:#.*)?")
 _DOUBLE = re.compile(r'"((?:[^"\\]|\\.)*)"\s*(?:#.*)?')
@@ -25,7 +26,7 @@ _ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
 def parse_dotenv(text: str, problems: Problems) -> dict[str, str]:
     """The variables of a file; lines that are not understood are noted, without their values."""
     found: dict[str, str] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(_LINE_END.split(text), start=1):
         stripped = line.strip()
         if not stripped or stripped.startswith("#"):
             continue

@@ -1,0 +1,28 @@
+"""The tests mirror the package: who changes a module knows where its tests are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+ROOT = Path(__file__).resolve().parent.parent
+
+ELSEWHERE = {
+    "interfaces.py": "each implementation is tested against what it says",
+    "store/migrations": "test_migrate.py runs them, tests/integration on every database",
+}
+"""Modules and packages without a test module of their own, and why."""
+
+
+class MirrorTests(SynchronousTestCase):
+    def test_every_module_has_its_tests(self) -> None:
+        """C{llmproxy/a/b.py} is tested by C{tests/a/test_b.py}."""
+        missing = []
+        for path in sorted((ROOT / "llmproxy").rglob("*.py")):
+            name = path.relative_to(ROOT / "llmproxy")
+            if path.name == "__init__.py" or any(str(name).startswith(one) for one in ELSEWHERE):
+                continue
+            if not (ROOT / "tests" / name.with_name(f"test_{path.name}")).exists():
+                missing.append(str(name))
+        self.assertEqual(missing, [])

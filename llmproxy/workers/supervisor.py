@@ -40,7 +40,8 @@ class Worker(ProcessProtocol):
     """
     One worker process.
 
-    @ivar started: fires when it serves; fails with L{ConfigError} if it says that it cannot.
+    @ivar started: fires when it serves; fails with L{ConfigError} if it says that it cannot, and with what ended
+        it if it ended without a word.
     @ivar ended: fires when the process is gone.
     """
 
@@ -114,7 +115,7 @@ class Worker(ProcessProtocol):
         for asked in list(self._asked.values()):
             asked.cancel()
         if not self.started.called:
-            self.started.errback(ConfigError(f"worker {self.number} ended before it served"))
+            self.started.errback(reason)
         self.ended.callback(None)
         self._supervisor.ended(self, reason)
 
@@ -144,6 +145,9 @@ class Supervisor(Service):
     """
     Keeps C{count} workers running.
 
+    One that dies is replaced, before it first served too. Only one that says why it cannot serve, when none in its
+    place has served yet, ends the whole: another one could not either.
+
     @param spawn: the arguments that start a worker.
     @ivar started: fires when all of them serve; fails with L{ConfigError}.
     @ivar restarts: workers that died and were replaced.
@@ -161,7 +165,8 @@ class Supervisor(Service):
         self._failures = [0] * count
         self._started_at = [0.0] * count
         self._questions = 0
-        self._serving = False
+        self._awaited: dict[int, Deferred[None]] = {}
+        self._given_up = False
         self.workers: list[Worker | None] = [None] * count
         self.started: Deferred[None] = Deferred()
         self.restarts = 0
@@ -169,39 +174,54 @@ class Supervisor(Service):
     def startService(self) -> None:
         super().startService()
         opening: Deferred[Any] = Deferred.fromCoroutine(self._open())
-        opening.addCallbacks(self._opened, self.started.errback)
-
-    def _opened(self, result: None) -> None:
-        self._serving = True
-        self.started.callback(None)
+        opening.addCallbacks(self.started.callback, self.started.errback)
 
     async def _open(self) -> None:
         for option, description in self._options.listeners:
             self._sockets.append(await open_held(self._reactor, description, option))
-        first = self._start(0)
         # One after the other until one serves: the first migrates the database for all.
-        await first
-        await gatherResults([self._start(number) for number in range(1, self._count)], consumeErrors=True)
+        await self._first(0)
+        await gatherResults([self._first(number) for number in range(1, self._count)], consumeErrors=True)
 
-    def _start(self, number: int) -> Deferred[None]:
+    def _first(self, number: int) -> Deferred[None]:
+        """Fires when one in this place serves, whether it is the first or the replacement of one that died."""
+        awaited: Deferred[None] = Deferred()
+        self._awaited[number] = awaited
+        self._start(number)
+        return awaited
+
+    def _start(self, number: int) -> None:
         inherited = tuple((FIRST_FD + at, socket.family) for at, socket in enumerate(self._sockets))
         worker = Worker(self, number, packed(evolve(self._options, inherited=inherited)))
         self.workers[number] = worker
         self._started_at[number] = self.clock.seconds()
         fds: dict[int, Any] = {0: "w", 1: 1, 2: 2, 3: "r"}
         fds |= {FIRST_FD + at: socket.fd for at, socket in enumerate(self._sockets)}
+        worker.started.addCallbacks(self._serves, self._cannot, callbackArgs=(number,), errbackArgs=(number,))
         self._reactor.spawnProcess(worker, self._spawn[0], self._spawn, env=dict(os.environ), childFDs=fds)
-        return worker.started
+
+    def _serves(self, result: None, number: int) -> None:
+        awaited = self._awaited.pop(number, None)
+        if awaited is not None:
+            awaited.callback(None)
+
+    def _cannot(self, reason: Failure, number: int) -> None:
+        if not reason.check(ConfigError):
+            # It ended without a word: L{ended} replaces it.
+            return
+        awaited = self._awaited.pop(number, None)
+        if awaited is None:
+            self._log.error("worker {n}: {why}", n=number, why=reason.value)
+            return
+        self._given_up = True
+        awaited.errback(reason)
 
     def ended(self, worker: Worker, reason: Failure) -> None:
-        """A worker is gone: replace it, unless it was told to go."""
-        if worker.stopping or not self.running or self.workers[worker.number] is not worker:
+        """A worker is gone: replace it, unless it was told to go, or all of this ends."""
+        if worker.stopping or self._given_up or not self.running or self.workers[worker.number] is not worker:
             return
         reason.trap(ProcessDone, ProcessTerminated)
         number = worker.number
-        if not self._serving:
-            # It is wrong from the start: another one would be as well.
-            return
         steady = self.clock.seconds() - self._started_at[number] >= STEADY
         self._failures[number] = 1 if steady else self._failures[number] + 1
         wait = delay(self._failures[number])
@@ -217,9 +237,7 @@ class Supervisor(Service):
 
     def _again(self, number: int) -> None:
         if self.running:
-            self._start(number).addErrback(
-                lambda reason: self._log.error("worker {n}: {why}", n=number, why=reason.value)
-            )
+            self._start(number)
 
     def pass_on(self, teller: Worker, kind: str, values: dict[str, Any]) -> None:
         """Tell all the others what one worker changed, or let go of."""

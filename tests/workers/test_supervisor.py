@@ -98,6 +98,44 @@ class SupervisorTests(SynchronousTestCase):
         self.reactor.advance(60)
         self.assertEqual(len(self.reactor.processes), 1)
 
+    def test_killed_while_starting(self) -> None:
+        """A first worker that is killed before it serves is replaced, less and less often, and the start goes on."""
+        for number, wait in enumerate((0.1, 0.2), 1):
+            self.reactor.processes[-1].die(9)
+            self.assertNoResult(self.supervisor.started)
+            self.reactor.advance(wait - 0.01)
+            self.assertEqual(len(self.reactor.processes), number)
+            self.reactor.advance(0.01)
+            self.assertEqual(len(self.reactor.processes), number + 1)
+        self.reactor.processes[-1].say("started")
+        self.assertNoResult(self.supervisor.started)
+        self.reactor.processes[-1].say("started")
+        self.successResultOf(self.supervisor.started)
+        self.assertEqual(self.supervisor.restarts, 2)
+
+    def test_other_killed_while_starting(self) -> None:
+        """One that serves already is replaced too while another one is still starting, which may be killed as well."""
+        first = self.reactor.processes[0]
+        first.say("started")
+        first.die(9)
+        self.reactor.processes[1].die(15)
+        self.reactor.advance(0.1)
+        for process in self.reactor.processes[2:]:
+            process.say("started")
+        self.successResultOf(self.supervisor.started)
+        self.assertEqual((self.supervisor.restarts, len(self.reactor.processes)), (2, 4))
+
+    def test_cannot_start_again(self) -> None:
+        """Once workers have served, one that says that it cannot is tried again: the rest serves on."""
+        self.started()
+        self.reactor.processes[-1].die(9)
+        self.reactor.advance(0.1)
+        self.reactor.processes[-1].say("failed", problems=["database x: cannot open"])
+        self.reactor.processes[-1].die()
+        self.reactor.advance(0.2)
+        self.reactor.processes[-1].say("started")
+        self.assertEqual((self.supervisor.restarts, len(self.reactor.processes)), (2, 4))
+
     def test_replaced(self) -> None:
         """A worker that dies is replaced; one that keeps dying is replaced less and less often."""
         self.started()

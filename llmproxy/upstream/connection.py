@@ -72,6 +72,7 @@ class Connection(protocol.Protocol):
         self._upload: Upload | None = None
         self._body: UpstreamBody | None = None
         self._closing = False
+        self._paused = False
         self._sent = False
         self.ready: Deferred[Connection] = Deferred(lambda _: self.abandon())
         self.opened = False
@@ -225,14 +226,19 @@ class Connection(protocol.Protocol):
             upload.stop()
         if reusable:
             self.served += 1
+            if self._paused:
+                # Its reader fell behind at the last piece; the next one starts with nothing to wait for.
+                self.resume()
             self._owner.released(self)
         else:
             self.close()
 
     def pause(self) -> None:
+        self._paused = True
         self.transport.pauseProducing()  # type: ignore[union-attr]
 
     def resume(self) -> None:
+        self._paused = False
         self.transport.resumeProducing()  # type: ignore[union-attr]
 
     # -- ending

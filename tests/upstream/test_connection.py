@@ -39,6 +39,28 @@ class ConnectionTests(SynchronousTestCase):
         self.successResultOf(responding)
         self.assertEqual((socket.open, self.idle()), (True, 1))
 
+    def test_paused_at_the_end(self) -> None:
+        """After a reader that fell behind at the last piece, the next request on the connection gets its answer."""
+        responding, socket = self.asked()
+        socket.say(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nha")
+        body = self.successResultOf(responding).body
+        producing = body.startProducing(Reader(lambda data: body.pauseProducing() if data == b"lf" else None))
+        socket.say(b"lf")
+        self.successResultOf(producing)
+        self.assertEqual((socket.paused, self.idle()), (False, 1))
+
+    def test_unread_at_the_end(self) -> None:
+        """So it does if the answer came whole before anybody began to read it, as over TLS it may."""
+        responding, socket = self.asked()
+        socket.say(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nha")
+        body = self.successResultOf(responding).body
+        self.assertTrue(socket.paused)
+        socket.say(b"lf")
+        self.assertEqual((socket.paused, self.idle()), (False, 1))
+        reader = Reader()
+        self.successResultOf(body.startProducing(reader))
+        self.assertEqual(reader.data, b"half")
+
     def test_closed_as_upstream_says(self) -> None:
         """If upstream wants it closed it is closed, in order."""
         responding, socket = self.asked()

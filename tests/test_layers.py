@@ -19,7 +19,19 @@ LAYERS = (
     {"interfaces"},
     {"chain", "bodies", "wheel"},
     {"web", "middleware", "upstream", "cache", "store", "sinks"},
-    {"tap", "service", "auditing", "cli", "config", "bench", "workers", "starting", "demo"},
+    {
+        "tap",
+        "service",
+        "transparent",
+        "standardchain",
+        "auditing",
+        "cli",
+        "config",
+        "bench",
+        "workers",
+        "starting",
+        "demo",
+    },
 )
 """From the bottom up; docs/architecture.md shows the same, the other way round."""
 

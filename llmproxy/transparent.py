@@ -1,0 +1,420 @@
+"""The proxy put together, as a service to embed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, DeferredList, gatherResults, inlineCallbacks, succeed
+from twisted.logger import Logger
+
+from .auditing import Auditing
+from .cache.choose import choose_store
+from .cache.stats import CacheStatsAggregator, CacheStatsAggregatorConfig
+from .core.caching.environment import CacheOptions
+from .errors import Draining, Unavailable
+from .message import Record
+from .middleware.account import Account
+from .middleware.authenticate import Authenticate
+from .middleware.breaker import Breaker
+from .middleware.cache import Cache
+from .middleware.noterefusal import NoteRefusal
+from .sinks.accesslog import AccessLog, LogFile
+from .sinks.lag import ReactorLag
+from .sinks.metrics import ProxyMetrics, cumulative
+from .sinks.publisher import Publisher
+from .standardchain import standard_chain
+from .store.directory import Directory
+from .store.engine import POOL_SIZE, open_database
+from .store.leases import LeasedQuota
+from .upstream.client import PooledClient
+from .upstream.responder import UpstreamResponder
+from .upstream.settings import ConnectionSettings
+from .web.health import Health, Live, Ready
+from .web.metrics import MetricsResource
+from .web.proxyresource import ProxyResource
+from .web.root import Paths, Root
+from .wheel import Wheel
+from .workers.announcing import Hearing
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from twisted.web.resource import IResource
+
+    from .config import APIConfig
+    from .core.audit.settings import AuditOptions
+    from .interfaces import Responder
+    from .message import Api, ApiRequest, ApiResponse
+    from .web.operations import Routes
+
+
+REDIS = {
+    "redis_calls": "Commands that Redis answered.",
+    "redis_seconds": "How long they took, all of them together.",
+    "redis_connections": "Connections to Redis that stand.",
+    "redis_down": "Commands that were not sent and connections that could not be made, as Redis is away.",
+    "redis_late": "Lookups that were given up, as a request should not wait any longer.",
+    "redis_lost": "Commands whose connection ended before the answer came.",
+    "redis_refused": "Commands that Redis answered with an error.",
+    "redis_garbage": "Stored answers that were none.",
+}
+"""What is told of a shared store, beside what is told of each; see L{ICacheStore.statistics}."""
+
+
+class TransparentProxy(Service):
+    """
+    The proxy as a service of an application, without a port of its own.
+
+    >>> proxy = TransparentProxy(reactor, load_api_config("apis.yaml"), database_url="sqlite:///llm.db")
+    >>> proxy.setServiceParent(application)
+    >>> root.putChild(b"llm", proxy.resource())
+
+    @ivar started: fires when the database is open; fails with L{ConfigError}. Until then requests
+        are answered with 503.
+    @ivar draining: no new requests are taken.
+    @ivar drain_seconds: what running exchanges get when the proxy stops.
+    @ivar told: what management tells of its changes, if not L{directory} itself.
+    @ivar cache: what is stored of answers, and lets go of it; C{None} if no API is cached.
+    @ivar purge_others: lets go of answers that other workers have stored, as L{Cache.purge}.
+    @ivar collect_metrics: gives the numbers that C{/metrics} shows: those of this process, or of all workers.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        reactor: Any,
+        config: APIConfig,
+        *,
+        database_url: str,
+        encryption_key: bytes | None = None,
+        old_encryption_keys: Sequence[bytes] = (),
+        require_encryption: bool = False,
+        pool_size: int = POOL_SIZE,
+        management_token: str = "",
+        metrics_path: str | None = "/metrics",
+        access_log: str | None = None,
+        log_format: str = "json",
+        log_level: str = "info",
+        drain_seconds: float = 30.0,
+        resolution: float = 0.1,
+        cache: CacheOptions | None = None,
+        audit: AuditOptions | None = None,
+    ) -> None:
+        self._reactor = reactor
+        self._config = config
+        self._management_token = management_token
+        self._metrics_path = metrics_path
+        self.drain_seconds = drain_seconds
+        self.started: Deferred[None] = Deferred()
+        self.draining = False
+        self.told: Any = None
+        self.collect_metrics: Callable[[], Deferred[Any]] = self._own_metrics
+        self.purge_others: Callable[[str | None, str | None, bytes], Deferred[int]] = lambda *_: succeed(0)
+        self.wheel = Wheel(reactor, resolution)
+        self.database = open_database(
+            reactor,
+            database_url,
+            encryption_key=encryption_key,
+            old_encryption_keys=old_encryption_keys,
+            require_encryption=require_encryption,
+            pool_size=pool_size,
+        )
+        self.quota = LeasedQuota(reactor, self.database)
+        self.directory = Directory(reactor, self.database.tokens, self.database.projects, quota=self.quota)
+        self.hearing = Hearing(self)
+        self._changes: Any = None
+        self.lag = ReactorLag(reactor)
+        self._metrics = ProxyMetrics(time.time())
+        self._log_file = LogFile(access_log) if access_log is not None else None
+        logs: list[Any] = []
+        if self._log_file is not None:
+            logs.append(AccessLog(self._log_file.write, log_format, log_level))
+        cache = CacheOptions() if cache is None else cache
+        stats = CacheStatsAggregatorConfig(buffer_size=cache.stats_buffer)
+        self.hits = CacheStatsAggregator(reactor, self.database.usage, stats)
+        self.publisher = Publisher(reactor, [self._metrics, self.hits, *logs])
+        self._refusals = Publisher(reactor, logs)
+        self.account = Account(reactor, self.publisher.publish)
+        self.clients = {api.name: self._client(api) for api in config.compiled()}
+        self.cache = self._cache(cache)
+        self.auditing = None if audit is None else Auditing(reactor, self.database, audit, [management_token])
+        self._respond = self._chain()
+        self._show_gauges()
+
+    def resource(self, *, manage: bool = True) -> IResource:
+        """
+        The resource tree: the proxy, C{/health}, C{/ready}, C{/live}, metrics and management.
+
+        @param manage: C{False} leaves management out, for a tree that everybody can reach.
+        """
+        root = Root(ProxyResource(time.time, self.respond))
+        self._put_operations(root)
+        if manage and self._management_token:
+            root.put_path("manage", self._management())
+        return root
+
+    def management_resource(self) -> IResource:
+        """Management, C{/health}, C{/ready}, C{/live} and metrics, without the proxy: for a port of their own."""
+        root = Paths()
+        self._put_operations(root)
+        root.put_path("manage", self._management())
+        return root
+
+    def _put_operations(self, root: Paths) -> None:
+        root.put_path("health", Health(time.time))
+        root.put_path("live", Live())
+        root.put_path("ready", Ready([self.database], lambda: self.draining))
+        if self._metrics_path is not None:
+            self._put_metrics(root, self._metrics_path)
+
+    def metrics(self) -> ProxyMetrics:
+        """The counters of this process, up to the exchange that ended last."""
+        self.publisher.flush()
+        return self._metrics
+
+    def _own_metrics(self) -> Deferred[Any]:
+        return succeed(self.metrics())
+
+    def refused(self, status: int, code: str, client: str, detail: str = "") -> None:
+        """Count and log what a port turned away before it became an exchange; see L{ProxySite}."""
+        self._metrics.refused(code)
+        record = Record("", "", "", client, time.time(), status=status, error_code=code, ended="refused")
+        record.details = {"detail": detail}
+        self._refusals.publish(record)
+
+    def respond(self, request: ApiRequest) -> Deferred[ApiResponse]:
+        """Answer one request; see L{llmproxy.interfaces.Responder}."""
+        return self._respond(request)
+
+    def startService(self) -> None:
+        super().startService()
+        self.lag.start()
+        if self.cache is not None:
+            self.cache.store.start()
+        self.database.start().addCallback(self._follow).addCallbacks(self._opened, self.started.errback)
+
+    def stopService(self) -> Deferred[None]:
+        """Drain, then write down what is left to write down, then let go of everything."""
+        super().stopService()
+        return self.shutdown()
+
+    @inlineCallbacks
+    def shutdown(self) -> Generator[Deferred[Any], Any, None]:
+        """
+        Refuse new requests, let running ones end for C{drain_seconds}, cut the rest, flush, close.
+
+        What fails on the way is logged and does not keep the rest from being closed.
+        """
+        self.draining = True
+        if self.account.in_flight:
+            self._log.info("draining: {count} exchanges are running", count=self.account.in_flight)
+            yield self._drained()
+        self.publisher.flush()
+        self._refusals.flush()
+        if self._changes is not None:
+            self._changes.stop()
+        stores = (self._stop_store, self.hits.stop, self.quota.stop, self._stop_auditing)
+        for closing in (*stores, self._close_clients, self.database.close):
+            try:
+                yield closing()
+            except Exception:
+                self._log.failure("could not shut down cleanly")
+        self.lag.stop()
+        self.wheel.stop()
+        if self._log_file is not None:
+            self._log_file.close()
+
+    def _drained(self) -> Deferred[Any]:
+        idle: Deferred[Any] = self.account.idle()
+        late = self._reactor.callLater(self.drain_seconds, self.account.cut_all, "shutdown")
+
+        def ended(result: Any) -> Any:
+            if late.active():
+                late.cancel()
+            return result
+
+        return idle.addBoth(ended)
+
+    def _stop_store(self) -> Deferred[None]:
+        return succeed(None) if self.cache is None else self.cache.store.stop()
+
+    def _stop_auditing(self) -> Deferred[None]:
+        return succeed(None) if self.auditing is None else Deferred.fromCoroutine(self.auditing.stop())
+
+    def _close_clients(self) -> Deferred[Any]:
+        return DeferredList([client.close() for client in self.clients.values()])
+
+    def _follow(self, result: object) -> Deferred[None]:
+        """From now on, what others change in the database is noticed here."""
+        from .store.changes import Changes
+
+        hearing = self.hearing
+        lost = lambda: Deferred.fromCoroutine(hearing.lost_track())  # noqa: E731
+        self._changes = Changes(self._reactor, self.database, hearing.heard_all, lost)
+        return self._changes.start()
+
+    def _opened(self, result: object) -> None:
+        self.quota.start()
+        self.hits.start()
+        if self.auditing is not None:
+            self.auditing.start()
+        self.started.callback(None)
+
+    def _client(self, api: Api) -> PooledClient:
+        settings = api.settings.get("connection")
+        connect = api.timeouts.connect
+        return PooledClient(self._reactor, ConnectionSettings.of(settings, connect_timeout=connect), wheel=self.wheel)
+
+    def _cache(self, options: CacheOptions) -> Cache | None:
+        if not options.enabled or not any("cache" in api.settings for api in self._config.compiled()):
+            return None
+        store = choose_store(self._reactor, options)
+        return Cache(self._reactor, store, self.quota, self.account, self._metrics.cache)
+
+    def _chain(self) -> Responder:
+        self.breaker = Breaker(self._reactor)
+        return standard_chain(
+            UpstreamResponder(lambda api: self.clients[api.name]).respond,
+            account=self.account,
+            table=self._config.routing_table(),
+            gate=_WhileOpen(self),
+            authenticate=Authenticate(self._reactor, self.directory, self.directory),
+            quota=self.quota,
+            breaker=self.breaker,
+            wheel=self.wheel,
+            cache=self.cache,
+            refused=None if self.auditing is None else NoteRefusal(self.auditing.log),
+        )
+
+    def _put_metrics(self, root: Paths, path: str) -> None:
+        def collect() -> Deferred[Any]:
+            return self.collect_metrics()
+
+        root.put_path(path, MetricsResource(time.time, collect, cumulative))
+        parent = root.children[path.strip("/").split("/")[0].encode()] if path.count("/") <= 1 else None
+        text = MetricsResource(time.time, collect, cumulative, always_text=True)
+        if parent is not None:
+            parent.isLeaf = False
+            parent.putChild(b"prometheus", text)
+        else:
+            root.put_path(path + "/prometheus", text)
+
+    def _management(self) -> IResource:
+        from .web.manage import manage_resource
+        from .web.manage.cache import CacheRoutes
+
+        controls = None if self.cache is None else _CacheControls(self, self.cache)
+        return manage_resource(
+            clock=self._reactor,
+            projects=self.database.projects,
+            tokens=self.database.tokens,
+            directory=_Told(self),
+            quota=_Counts(self),
+            management_token=self._management_token,
+            admins=self.database.admins,
+            idempotency=self.database.idempotency,
+            audit=None if self.auditing is None else self.auditing.log,
+            more=[self._audit_routes(), CacheRoutes(controls, self._config.routing_table()).routes()],
+        )
+
+    def _audit_routes(self) -> Routes:
+        from .web.manage.audit import AuditEvents
+
+        auditing = self.auditing
+        if auditing is None:
+            return AuditEvents(None, lambda: succeed(None)).routes()
+        return AuditEvents(auditing.trail, auditing.log.flush).routes()
+
+    def _show_gauges(self) -> None:
+        show = self._metrics.gauge
+        if self.cache is not None:
+            self._show_cache(self.cache)
+        if self.auditing is not None:
+            self.auditing.show(self._metrics)
+        show("llmproxy_in_flight", "Exchanges that are running.", lambda: self.account.in_flight)
+        show("llmproxy_reactor_lag_seconds", "How late the event loop was at worst since asked.", self.lag.take_worst)
+
+    def _show_cache(self, cache: Cache) -> None:
+        gauge, counter, statistics = self._metrics.gauge, self._metrics.counter, cache.store.statistics
+        gauge("llmproxy_cache_bytes", "Bytes that stored answers hold.", lambda: statistics()["bytes"])
+        gauge("llmproxy_cache_entries", "Stored answers.", lambda: statistics()["entries"])
+        counter("llmproxy_cache_evictions", "Stored answers that made room.", lambda: statistics()["evictions"])
+        counter("llmproxy_cache_collapsed", "Requests answered with another's bytes.", lambda: cache.collapsed)
+        counter("llmproxy_cache_revalidated", "Stored answers found to be good.", lambda: cache.revalidated)
+        counter("llmproxy_cache_hits_dropped", "Hits that were counted for no token.", lambda: self.hits.dropped)
+        counter("llmproxy_cache_errors", "What the store could not do.", lambda: statistics()["errors"])
+        for name, text in REDIS.items():
+            if name in statistics():
+                show = gauge if name == "redis_connections" else counter
+                show(f"llmproxy_cache_{name}", text, lambda name=name: statistics()[name])  # type: ignore[misc]
+
+
+class _Told:
+    """What management tells goes to whoever is told at that time."""
+
+    def __init__(self, proxy: TransparentProxy) -> None:
+        self._proxy = proxy
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._proxy.told or self._proxy.directory, name)
+
+
+class _CacheControls:
+    """The cache as management has it: of all workers."""
+
+    def __init__(self, proxy: TransparentProxy, cache: Cache) -> None:
+        self._proxy = proxy
+        self._cache = cache
+
+    @inlineCallbacks
+    def purge(self, api: str | None, tenant: str | None, start: bytes) -> Generator[Deferred[Any], Any, int]:
+        count: int = yield self._cache.purge(api, tenant, start)
+        others: int = yield self._proxy.purge_others(api, tenant, start)
+        return count + others
+
+    @inlineCallbacks
+    def statistics(self) -> Generator[Deferred[Any], Any, Any]:
+        from .web.manage.cachestats import stats_of
+
+        numbers = yield self._proxy.collect_metrics()
+        keys = yield self._cache.store.count()
+        return stats_of(numbers, keys)
+
+
+class _Counts:
+    """What is counted in memory and shown by management: uses and hits."""
+
+    def __init__(self, proxy: TransparentProxy) -> None:
+        self._proxy = proxy
+
+    def flush(self) -> Deferred[Any]:
+        self._proxy.publisher.flush()
+        flushing: Deferred[Any] = gatherResults(
+            [self._proxy.quota.flush(), self._proxy.hits.flush()], consumeErrors=True
+        )
+        return flushing.addErrback(self._first)
+
+    @staticmethod
+    def _first(reason: Any) -> Any:
+        return reason.value.subFailure
+
+    def settle(self, token_id: str) -> Deferred[None]:
+        return self._proxy.quota.settle(token_id)
+
+
+class _WhileOpen:
+    """Refuses what comes before the database is open or after the drain has begun."""
+
+    def __init__(self, proxy: TransparentProxy) -> None:
+        self._proxy = proxy
+
+    def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
+        if self._proxy.draining:
+            raise Draining("the proxy is shutting down", retry_after=5)
+        if not self._proxy.started.called:
+            raise Unavailable("the proxy is starting", retry_after=1)
+        return inner(request)

@@ -1,0 +1,85 @@
+"""Tests for L{llmproxy.transparent}."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.trial.unittest import TestCase
+
+from llmproxy.config import APIConfig, APIProviderConfig, CacheConfig
+from llmproxy.core.caching.environment import CacheOptions
+from llmproxy.errors import Unavailable
+from llmproxy.message import ApiRequest, Record
+from llmproxy.store.engine import open_database
+from llmproxy.transparent import TransparentProxy
+
+from .store.databases import project, token
+
+
+def a_config(**changes: Any) -> APIConfig:
+    api = APIProviderConfig(
+        base_url="http://127.0.0.1:9", allowed_endpoints=["/v1"], allowed_methods=["GET"], dialect="openai", **changes
+    )
+    return APIConfig({"x": api}, "x")
+
+
+class TransparentProxyTests(TestCase):
+    async def test_before_the_start(self) -> None:
+        """A request that comes before the database is open is told to come again."""
+        proxy = TransparentProxy(reactor, a_config(), database_url=":memory:")
+        request = ApiRequest(b"GET", b"/v1/x", [], None, Record("id", "GET", "/v1/x", "192.0.2.1", 0.0))
+        response = await proxy.respond(request)
+        self.assertEqual((response.status, request.record.error_code), (503, Unavailable.code))
+        self.assertIn((b"Retry-After", b"1"), response.fields)
+        assert response.body is not None
+        response.body.stopProducing()
+        await proxy.shutdown()
+
+    async def test_hits_are_written_down_at_the_end(self) -> None:
+        """A hit of the last exchange is in the database when the proxy has stopped."""
+        path = self.mktemp()
+        proxy = TransparentProxy(reactor, a_config(), database_url=path)
+        proxy.startService()
+        await proxy.started
+        await proxy.database.projects.create(project())
+        await proxy.database.tokens.create(token())
+        last = Record("id", "GET", "/v1/x", "192.0.2.1", 0.0, token_id="t1", status=200, cache="hit", ended="complete")
+        proxy.publisher.publish(last)
+        await proxy.stopService()
+        database = open_database(reactor, path)
+        await database.start()
+        found = await database.tokens.get("t1")
+        await database.close()
+        assert found is not None
+        self.assertEqual(found.cache_hit_count, 1)
+
+    async def test_cache(self) -> None:
+        """It is on, and its numbers stand among the metrics; an operator can turn it off altogether."""
+        proxy = TransparentProxy(reactor, a_config(), database_url=":memory:")
+        assert proxy.cache is not None
+        self.assertIs(proxy.metrics().cache, proxy.cache.counts)
+        self.assertEqual(proxy.metrics().gauges["llmproxy_cache_bytes"][1](), 0)
+        await proxy.shutdown()
+        for config, cache in ((a_config(), CacheOptions(enabled=False)), (a_config(cache=CacheConfig(False)), None)):
+            proxy = TransparentProxy(reactor, config, database_url=":memory:", cache=cache)
+            self.assertIsNone(proxy.cache)
+            await proxy.shutdown()
+
+    async def test_response_that_nobody_reads(self) -> None:
+        """A response whose body is never started does not keep the proxy from stopping."""
+        proxy = TransparentProxy(reactor, a_config(), database_url=":memory:", drain_seconds=0.05)
+        await proxy.respond(ApiRequest(b"GET", b"/v1/x", [], None, Record("id", "GET", "/v1/x", "192.0.2.1", 0.0)))
+        self.assertEqual(proxy.account.in_flight, 1)
+        await proxy.shutdown()
+        self.assertEqual(proxy.account.in_flight, 0)
+
+    async def test_metrics(self) -> None:
+        """Who embeds the proxy reads its counters, up to the exchange that ended last."""
+        proxy = TransparentProxy(reactor, a_config(), database_url=":memory:")
+        request = ApiRequest(b"GET", b"/v1/x", [], None, Record("id", "GET", "/v1/x", "192.0.2.1", 0.0))
+        response = await proxy.respond(request)
+        assert response.body is not None
+        response.body.stopProducing()
+        self.assertEqual((proxy.metrics().request_count, proxy.metrics().error_count), (1, 1))
+        await proxy.shutdown()

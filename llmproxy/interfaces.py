@@ -350,6 +350,12 @@ class ICacheStore(Interface):
         found any more.
         """
 
+    def found(key: Key, select: Select) -> Found | None:
+        """
+        What L{lookup} would fire with, if it is known here and now; C{None} says nothing, and C{lookup} has to be
+        asked.
+        """
+
     def lookup(key: Key, select: Select) -> Deferred[Found | None]:
         """What is stored, fresh or not; C{None} if nothing is."""
 

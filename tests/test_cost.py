@@ -14,10 +14,15 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from llmproxy.config.model import CacheConfig
+
 from .harness import Exchange, a_request
 
 MOST_CALLS = 360
 """Python and C calls for one small POST, from the client's bytes to its answer (CPython 3.11: 348)."""
+
+MOST_BYPASS_CALLS = 18
+"""How many more the cache makes of a POST that did not opt in (CPython 3.11: 17)."""
 
 MOST_STREAM_CALLS = 25
 """The same for one event of a stream (CPython 3.11: 24)."""
@@ -69,6 +74,20 @@ class CostTests(SynchronousTestCase):
         self.assertEqual(len(self.exchange.upstream), 1)
         self.assertEqual({record.ended for record in self.exchange.records}, {"complete"})
         self.assertLessEqual(calls.count / 10, MOST_CALLS)
+
+    def test_not_cached(self) -> None:
+        """A POST that does not ask to be cached hardly pays for the cache."""
+        counts = []
+        for exchange in (self.exchange, Exchange(cached=True, cache=CacheConfig(post="opt_in"))):
+            self.exchange, self.client = exchange, exchange.client()
+            self.once()
+            self.once()
+            with Calls() as calls:
+                for _ in range(10):
+                    self.once()
+            counts.append(calls.count / 10)
+        self.assertEqual(self.exchange.counts["bypass"], 12)
+        self.assertLessEqual(counts[1] - counts[0], MOST_BYPASS_CALLS)
 
     def test_system_calls(self) -> None:
         """

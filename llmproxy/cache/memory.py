@@ -99,7 +99,6 @@ class MemoryStore:
         return succeed(self.found(key, select))
 
     def found(self, key: Key, select: Select) -> Found | None:
-        """L{lookup} without a Deferred."""
         primary = self._primaries.get(key.digest)
         if primary is None:
             return None

@@ -108,6 +108,9 @@ class RedisStore:
         told = self._pool.in_time(DeferredList(leaving), None)
         return told.addCallback(lambda _: self._pool.stop())
 
+    def found(self, key: Key, select: Select) -> None:
+        """Nothing is known here."""
+
     def lookup(self, key: Key, select: Select) -> Deferred[Found | None]:
         if self._is_owed(key):
             return _now(None)

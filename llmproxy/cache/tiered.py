@@ -40,9 +40,13 @@ class TieredStore:
         stopping: Deferred[None] = self.shared.stop()
         return stopping
 
-    def lookup(self, key: Key, select: Select) -> Deferred[Found | None]:
+    def found(self, key: Key, select: Select) -> Found | None:
         found = self.near.found(key, select)
-        if found is not None and found.entry is not None:
+        return found if found is not None and found.entry is not None else None
+
+    def lookup(self, key: Key, select: Select) -> Deferred[Found | None]:
+        found = self.found(key, select)
+        if found is not None:
             return succeed(found)
         looking: Deferred[Found | None] = self.shared.lookup(key, select)
         return looking.addCallback(self._copy, key, select, self._removals)

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from ..bodies import BytesBody, at_hand, collect
+from ..bodies import at_hand, collect
 from ..core.caching.asked import asked_by
-from ..core.caching.invalidation import SAFE, invalidates, named_targets
+from ..core.caching.invalidation import invalidates, named_targets
 from ..core.caching.key import SHARED, Key, cache_key_from_request, content_digest, without_credential
 from ..core.caching.permission import is_for_origin, opted_in
 from ..core.caching.status import BY_METHOD, BYPASSED
@@ -107,16 +107,15 @@ class Cache:
         if not isinstance(length, int) or length > settings.post_max_body:
             return self._pass(request, inner, "bypass", BYPASSED)
 
-        def read(content: bytes) -> Deferred[ApiResponse]:
+        def ask(content: bytes) -> Deferred[ApiResponse]:
             key = cache_key_from_request(
                 request, SHARED if settings.scope == "shared" else None, b"POST", content_digest(request, content)
             )
-            request.body = BytesBody(content) if body is not None else None
             return Query(self, request, inner, asked, settings, key, content, lifetime).begin()
 
         if body is None or at_hand(body):
-            return read(b"" if body is None else content_of(body))
-        return collect(body, length, ContentTooLarge).addCallback(read)
+            return ask(b"" if body is None else content_of(body))
+        return collect(body, length, ContentTooLarge).addCallback(ask)
 
     def _pass(self, request: ApiRequest, inner: Responder, outcome: str, told: Field) -> Deferred[ApiResponse]:
         self.counts["bypass"] += 1
@@ -126,7 +125,7 @@ class Cache:
 
     def _passed(self, response: ApiResponse, request: ApiRequest, target: bytes, told: Field) -> ApiResponse:
         response.fields = [*response.fields, told]
-        if request.method not in SAFE and invalidates(request.method, response.status):
+        if (self._flights or self.store.may_hold(None)) and invalidates(request.method, response.status):
             self.invalidate(request, target, response)
         return response
 
@@ -134,8 +133,6 @@ class Cache:
 
     def invalidate(self, request: ApiRequest, target: bytes, response: ApiResponse) -> None:
         """Let go of what an unsafe request has made doubtful, RFC 9111 section 4.4."""
-        if not self._flights and not self.store.may_hold(None):
-            return
         api = request.route.api
         if b"?" in target:
             target = without_credential(target, api.credential)

@@ -188,6 +188,8 @@ class Copied(BytesBody):
 
 def content_of(body: IBodyProducer) -> bytes:
     """All of a body that is at hand."""
+    if isinstance(body, BytesBody):
+        return body.take()
     collector = Collector(body.length if isinstance(body.length, int) else 1 << 62)
     body.startProducing(collector)
     return b"".join(collector.chunks)

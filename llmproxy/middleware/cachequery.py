@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from twisted.internet.defer import fail, succeed
+
 from ..bodies import BytesBody
 from ..core.caching import status
 from ..core.caching.answer import answer
@@ -95,9 +97,13 @@ class Query:
         return self.variant
 
     def _look(self, _: object = None) -> Deferred[ApiResponse]:
-        looking: Deferred[Any] = self._cache.store.lookup(self.key, self.select)
-        looking.addCallback(self._found)
-        return looking
+        store = self._cache.store
+        found = store.found(self.key, self.select)
+        if found is None:
+            looking: Deferred[Any] = store.lookup(self.key, self.select)
+            return looking.addCallback(self._found)
+        brought = self._found(found)
+        return succeed(brought) if isinstance(brought, ApiResponse) else brought
 
     def _found(self, found: Found | None) -> ApiResponse | Deferred[ApiResponse]:
         if found is None or found.entry is None:
@@ -133,7 +139,7 @@ class Query:
 
     def _forward(self, found: Found | None) -> Deferred[ApiResponse]:
         if self.asked.control.only_if_cached:
-            raise NotCached()
+            return fail(NotCached())
         self._cache.counts["bypass" if self.reason == "request" else "miss"] += 1
         self.request.record.cache = self.reason
         if self.request.method == b"HEAD":

@@ -50,6 +50,7 @@ class AnnouncingStore:
         self._gathered: dict[bytes, Key] = {}
         self._gathering: Any = None
         self.start = store.start
+        self.found = store.found
         self.lookup = store.lookup
         self.put = store.put
         self.heads = store.heads

@@ -5,6 +5,7 @@ from __future__ import annotations
 from attrs import frozen
 
 from ...message import Fields
+from ..fields import LOWER
 from .control import NOTHING, CacheControl, parse
 
 _CONDITIONS = frozenset((b"if-match", b"if-unmodified-since"))
@@ -48,14 +49,17 @@ PLAIN = Asked()
 def asked_by(fields: Fields) -> Asked:
     """What the section asks; L{PLAIN} if nothing of it concerns caches."""
     found: dict[bytes, list[bytes]] = {}
+    lowered = LOWER
     for name, value in fields:
-        lower = name.lower()
+        lower = lowered[name]
         if lower in _READ:
             found.setdefault(lower, []).append(value)
     return _made_of(found) if found else PLAIN
 
 
 def _made_of(found: dict[bytes, list[bytes]]) -> Asked:
+    if len(found) == 1 and b"cache-control" in found:
+        return Asked(_control(found))
     tags = found.get(b"if-none-match")
     return Asked(
         _control(found),

@@ -9,6 +9,7 @@ see a difference where a cache does not.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from hashlib import sha256
 
 from attrs import field, frozen
@@ -26,6 +27,9 @@ MOST_NAMES = 16
 
 _SORTED = frozenset((b"accept-encoding", b"accept-language", b"accept-charset", b"accept"))
 """Lists whose members are preferences with weights: their order and their case of letters say nothing."""
+
+_REMEMBERED_LENGTH = 256
+"""Bytes of a list; a longer one is taken apart each time."""
 
 _INDIFFERENT = (
     frozenset(
@@ -110,8 +114,9 @@ def content_digest(request: ApiRequest, content: bytes) -> bytes:
     is known to say nothing of the answer. Nothing that a client claims about its content is believed.
     """
     found: dict[bytes, bytes] = {}
+    lowered = sections.LOWER
     for name, value in request.fields:
-        lower = name.lower()
+        lower = lowered[name]
         if lower not in _INDIFFERENT and not lower.startswith(_CLIENT_LIBRARY):
             found[lower] = value if lower not in found else found[lower] + b"," + value
     credential = request.route.api.credential
@@ -183,7 +188,14 @@ def _normal(name: bytes, fields: Fields) -> bytes:
 def _normal_value(name: bytes, value: bytes) -> bytes:
     if b"," not in value and name not in _SORTED:
         return b"=" + value.strip(b" \t")
+    return _normal_list(name, value) if len(value) > _REMEMBERED_LENGTH else _remembered_list(name, value)
+
+
+def _normal_list(name: bytes, value: bytes) -> bytes:
     parts = [part.strip(b" \t") for part in split_list(value)]
     if name in _SORTED:
         parts = sorted({part.lower().replace(b" ", b"") for part in parts} - {b""})
     return b"=" + b",".join(parts)
+
+
+_remembered_list = lru_cache(maxsize=256)(_normal_list)

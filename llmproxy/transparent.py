@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from .core.audit.settings import AuditOptions
     from .interfaces import Responder
     from .message import Api, ApiRequest, ApiResponse
+    from .web.jsonresource import JsonResource
     from .web.operations import Routes
 
 
@@ -127,6 +128,7 @@ class TransparentProxy(Service):
         self.directory = Directory(reactor, self.database.tokens, self.database.projects, quota=self.quota)
         self.hearing = Hearing(self)
         self._changes: Any = None
+        self._managing: list[JsonResource] = []
         self.lag = ReactorLag(reactor)
         self._metrics = ProxyMetrics(time.time())
         self._log_file = LogFile(access_log) if access_log is not None else None
@@ -210,9 +212,11 @@ class TransparentProxy(Service):
         What fails on the way is logged and does not keep the rest from being closed.
         """
         self.draining = True
+        ends = self._reactor.seconds() + self.drain_seconds
         if self.account.in_flight:
             self._log.info("draining: {count} exchanges are running", count=self.account.in_flight)
             yield self._drained()
+        yield self._managed(ends)
         self.publisher.flush()
         self._refusals.flush()
         if self._changes is not None:
@@ -238,6 +242,14 @@ class TransparentProxy(Service):
             return result
 
         return idle.addBoth(ended)
+
+    def _managed(self, ends: float) -> Deferred[Any]:
+        """Fires when the calls of management have ended, which are made whole, or at C{ends}."""
+        running = sum(each.running for each in self._managing)
+        if running:
+            self._log.info("draining: {count} calls of management are running", count=running)
+        idle = DeferredList([each.idle() for each in self._managing], consumeErrors=True)
+        return idle.addTimeout(max(0.0, ends - self._reactor.seconds()), self._reactor)
 
     def _stop_store(self) -> Deferred[None]:
         return succeed(None) if self.cache is None else self.cache.store.stop()
@@ -308,7 +320,7 @@ class TransparentProxy(Service):
         from .web.manage.cache import CacheRoutes
 
         controls = None if self.cache is None else _CacheControls(self, self.cache)
-        return manage_resource(
+        resource = manage_resource(
             clock=self._reactor,
             projects=self.database.projects,
             tokens=self.database.tokens,
@@ -319,7 +331,10 @@ class TransparentProxy(Service):
             idempotency=self.database.idempotency,
             audit=None if self.auditing is None else self.auditing.log,
             more=[self._audit_routes(), CacheRoutes(controls, self._config.routing_table()).routes()],
+            draining=lambda: self.draining,
         )
+        self._managing.append(resource)
+        return resource
 
     def _audit_routes(self) -> Routes:
         from .web.manage.audit import AuditEvents

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+from treq.testing import StubTreq
 from twisted.internet import reactor
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
 from llmproxy.config import APIConfig, APIProviderConfig, CacheConfig
+from llmproxy.core.audit.settings import AuditOptions
 from llmproxy.core.caching.environment import CacheOptions
 from llmproxy.errors import Unavailable
-from llmproxy.message import ApiRequest, Record
+from llmproxy.message import ApiRequest, Page, Record
 from llmproxy.store.engine import open_database
 from llmproxy.transparent import TransparentProxy
 
 from .store.databases import project, token
+
+AUTHORIZED = {"Authorization": "Bearer management-canary"}
 
 
 def a_config(**changes: Any) -> APIConfig:
@@ -73,6 +79,51 @@ class TransparentProxyTests(TestCase):
         self.assertEqual(proxy.account.in_flight, 1)
         await proxy.shutdown()
         self.assertEqual(proxy.account.in_flight, 0)
+
+    async def test_management_call_in_the_drain(self) -> None:
+        """A call that is running when the proxy stops is made whole, and stands in the audit log before its end."""
+        proxy, calls, held = await self.managed(drain_seconds=30.0)
+        asking = calls.get("http://x.example/manage/projects", headers=AUTHORIZED)
+        stopping = proxy.stopService()
+        refused = await calls.get("http://x.example/manage/projects", headers=AUTHORIZED)
+        self.assertEqual((refused.code, refused.headers.getRawHeaders("Retry-After")), (503, ["5"]))
+        self.assertFalse(stopping.called)
+        held.callback(Page([], None))
+        calls.flush()
+        self.assertEqual((await asking).code, 200)
+        await stopping
+        self.assertEqual(self.noted(), ["audit.open", "audit.start", "project.list", "audit.stop"])
+
+    async def test_management_call_that_hangs(self) -> None:
+        """One that does not end keeps the proxy no longer than exchanges may; its answer harms nobody later."""
+        proxy, calls, held = await self.managed(drain_seconds=0.05)
+        asking = calls.get("http://x.example/manage/projects", headers=AUTHORIZED)
+        await proxy.stopService()
+        held.callback(Page([], None))
+        calls.flush()
+        self.assertEqual((await asking).code, 200)
+        self.assertNotIn("project.list", self.noted())
+
+    async def managed(self, drain_seconds: float) -> tuple[TransparentProxy, StubTreq, Deferred[Any]]:
+        """A proxy, its management, and what its list of projects waits for."""
+        self.path = self.mktemp()
+        proxy = TransparentProxy(
+            reactor,
+            a_config(),
+            database_url=":memory:",
+            management_token="management-canary",
+            drain_seconds=drain_seconds,
+            audit=AuditOptions(file=self.path, in_database=False),
+        )
+        proxy.startService()
+        await proxy.started
+        held: Deferred[Any] = Deferred()
+        self.patch(proxy.database.projects, "page", lambda *_, **more: held)
+        return proxy, StubTreq(proxy.management_resource()), held
+
+    def noted(self) -> list[str]:
+        with open(self.path) as file:
+            return [json.loads(line)["action"] for line in file]
 
     async def test_metrics(self) -> None:
         """Who embeds the proxy reads its counters, up to the exchange that ended last."""

@@ -33,6 +33,7 @@ class JsonResource(Resource):
     know of it; only its answer goes nowhere.
 
     @param table: the paths below where it stands.
+    @ivar running: calls whose answer is not known yet.
     """
 
     isLeaf = True
@@ -42,11 +43,30 @@ class JsonResource(Resource):
         super().__init__()
         self._table = table
         self._max_body = max_body
+        self._idle: list[Deferred[None]] = []
+        self.running = 0
 
     @property
     def routes(self) -> Routes:
         """What can be asked."""
         return self._table.routes
+
+    def idle(self) -> Deferred[None]:
+        """Fires once no call is running; cancel it not to wait any longer."""
+        waiting: Deferred[None] = Deferred()
+        self._idle.append(waiting)
+        self._tell_idle()
+        return waiting
+
+    def _tell_idle(self) -> None:
+        if not self.running:
+            waiting, self._idle = self._idle, []
+            for one in waiting:
+                one.callback(None)
+
+    def _ended(self, result: object) -> None:
+        self.running -= 1
+        self._tell_idle()
 
     async def authorize(self, call: Call) -> None:
         """Called before anything else; raise a L{ProxyError} to refuse."""
@@ -65,10 +85,12 @@ class JsonResource(Resource):
         left: list[bool] = []
         request.notifyFinish().addErrback(lambda _: left.append(True))
         call = Call(request)
+        self.running += 1
         responding = Deferred.fromCoroutine(self._respond(call))
         responding.addErrback(self._failed)
         responding.addCallback(lambda result: self._answer(call, left, result))
         responding.addErrback(lambda reason: self._log.failure("an answer could not be sent", reason))
+        responding.addCallback(self._ended)
         return NOT_DONE_YET
 
     async def _respond(self, call: Call) -> Any:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import msgspec
 from treq.testing import StubTreq
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
@@ -73,6 +73,24 @@ class JsonResourceTests(SynchronousTestCase):
         """What was sent is what the operation is given."""
         self.assertEqual(self.post(b' {"name": "x", "size": 2} '), (201, {"ok": True}))
         self.assertEqual(self.calls, [Thing("x", 2)])
+
+    def test_idle(self) -> None:
+        """Who stops can wait for the calls that are running, and stop waiting."""
+        self.successResultOf(self.resource.idle())
+        self.answer = Deferred()
+        root = Resource()
+        root.putChild(b"thing", self.resource)
+        treq = StubTreq(root)
+        asking = treq.get("http://x.example/thing")
+        self.assertEqual(self.resource.running, 1)
+        waiting, impatient = self.resource.idle(), self.resource.idle()
+        impatient.cancel()
+        self.failureResultOf(impatient, CancelledError)
+        self.assertNoResult(waiting)
+        self.answer.callback({"ok": True})
+        treq.flush()
+        self.successResultOf(waiting)
+        self.assertEqual((self.successResultOf(asking).code, self.resource.running), (200, 0))
 
     def test_bad_bodies(self) -> None:
         """What is not exactly what is expected is refused, and the operation not begun."""

@@ -9,7 +9,7 @@ from attrs import field, frozen
 from twisted.internet.defer import Deferred, DeferredLock
 
 from ...core.roles import may, roles_with
-from ...errors import Forbidden, ProxyError, Unavailable
+from ...errors import Draining, Forbidden, ProxyError, Unavailable
 from ..jsonresource import JsonResource
 from ..operations import Call, Found, Operation, RouteTable
 from .auth import ManagementAuth, ManagementUnauthorized, TooManyFailures
@@ -47,6 +47,7 @@ class Parts:
     @ivar seconds: the time, since the epoch.
     @ivar changing: held while something is changed and told to C{directory}, so that two changes
         cannot be told in the wrong order.
+    @ivar draining: whether no more calls are taken.
     """
 
     seconds: Callable[[], float]
@@ -58,6 +59,7 @@ class Parts:
     auth: ManagementAuth = field(repr=False)
     repeats: Repeats
     audit: IAuditLogger | None = None
+    draining: Callable[[], bool] = lambda: False
     changing: DeferredLock = field(factory=DeferredLock)
 
     async def alone(self, change: Callable[[], Coroutine[Deferred[Any], Any, T]]) -> T:
@@ -80,6 +82,8 @@ class ManageResource(JsonResource):
         self._parts = parts
 
     async def authorize(self, call: Call) -> None:
+        if self._parts.draining():
+            raise Draining("the proxy is shutting down", retry_after=5)
         name_call(call)
         call.actor = await self._parts.auth.actor(call.request)
 
@@ -100,8 +104,8 @@ class ManageResource(JsonResource):
 
     def finished(self, call: Call, error: ProxyError | None) -> None:
         audit = self._parts.audit
-        # Whoever is shut out was noted when that began: he shall not fill the log.
-        if audit is None or isinstance(error, TooManyFailures):
+        # Whoever is shut out was noted when that began: he shall not fill the log. When it drains, it may be closed.
+        if audit is None or isinstance(error, (TooManyFailures, Draining)):
             return
         if isinstance(error, ManagementUnauthorized) and self._parts.auth.is_shut_out(call.request):
             call.details["shut_out"] = True

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from twisted.web.resource import IResource
 
 from ...core.roles import PERMISSIONS
 from ..operations import Call, Operation, Routes, RouteTable
@@ -34,7 +33,8 @@ def manage_resource(
     idempotency: IIdempotencyStore,
     audit: IAuditLogger | None = None,
     more: Sequence[Routes] = (),
-) -> IResource:
+    draining: Callable[[], bool] = lambda: False,
+) -> ManageResource:
     """
     The management API, to be put at C{/manage}.
 
@@ -42,6 +42,7 @@ def manage_resource(
     @param management_token: who knows it may do everything; not empty.
     @param idempotency: what keeps the answers of calls that may be repeated.
     @param audit: told of every call, refused ones too.
+    @param draining: whether no more calls are taken; those that run are waited for with L{ManageResource.idle}.
     @param more: what else it can do, see L{llmproxy.web.operations}.
     @raise ValueError: an operation does not say what it needs.
     """
@@ -55,6 +56,7 @@ def manage_resource(
         ManagementAuth(clock.seconds, management_token, admins),
         Repeats(clock.seconds, idempotency),
         audit,
+        draining,
     )
     routes = [Projects(parts).routes(), Tokens(parts).routes(), Admins(parts).routes(), *more]
     _check(routes)

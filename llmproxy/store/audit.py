@@ -36,6 +36,23 @@ MENTIONED = 16
 SQL, FILE = "sql", "file"
 """What C{audit_chains.kind} may be."""
 
+TEXTS = (
+    "id",
+    "action",
+    "actor",
+    "outcome",
+    "project_id",
+    "request_id",
+    "correlation_id",
+    "client_ip",
+    "method",
+    "path",
+    "user_agent",
+    "reason",
+    "token_id",
+)
+"""Columns that hold a text of a record under its own name; an empty one is stored as C{NULL}."""
+
 
 @implementer(IAuditSink)
 class AuditTable:
@@ -149,22 +166,7 @@ def _count(connection: Connection, chain: str) -> int:
 
 def row_of(link: Linked) -> dict[str, Any]:
     record = link.record
-    names = (
-        "id",
-        "action",
-        "actor",
-        "outcome",
-        "project_id",
-        "request_id",
-        "correlation_id",
-        "client_ip",
-        "method",
-        "path",
-        "user_agent",
-        "reason",
-        "token_id",
-    )
-    return {name: getattr(record, name) or None for name in names} | {
+    return {name: getattr(record, name) or None for name in TEXTS} | {
         "timestamp": record.timestamp / 1_000_000,
         "metadata": encode(dict(record.details)).decode("ascii") if record.details else None,
         "chain": link.chain,

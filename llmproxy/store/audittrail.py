@@ -15,6 +15,7 @@ from ..core.audit.search import EXACT, SEARCHED
 from ..core.audit.verify import OPENED
 from ..interfaces import IAuditTrail
 from ..message import Page
+from .audit import TEXTS
 from .paging import behind, check_limit, paged, position, read_position
 from .schema import audit_chains, audit_events
 
@@ -31,23 +32,8 @@ _ESCAPE = "~"
 _MOMENT: Any = type_coerce(audit_events.c.timestamp, BigInteger)
 """Microseconds, as they are stored."""
 
-_TEXTS = (
-    "id",
-    "action",
-    "actor",
-    "outcome",
-    "project_id",
-    "request_id",
-    "correlation_id",
-    "client_ip",
-    "method",
-    "path",
-    "user_agent",
-    "reason",
-    "token_id",
-)
 _QUERY = select(
-    _MOMENT.label("moment"), *(audit_events.c[name] for name in (*_TEXTS, "metadata", "chain", "seq", "prev", "hash"))
+    _MOMENT.label("moment"), *(audit_events.c[name] for name in (*TEXTS, "metadata", "chain", "seq", "prev", "hash"))
 )
 _LATEST_FIRST = (audit_events.c.timestamp.desc(), audit_events.c.id.desc())
 _STEP = 1000
@@ -124,7 +110,7 @@ def link_of(row: Any) -> Linked:
     """
     A row as a record. One that was written into the table by somebody else is shown as well as it can be.
     """
-    texts = {name: getattr(row, name) or "" for name in _TEXTS}
+    texts = {name: getattr(row, name) or "" for name in TEXTS}
     record = AuditRecord(timestamp=row.moment, **texts, details=_details(row.metadata))
     return Linked(record, row.chain or "", row.seq or 0, row.prev or "", row.hash or "")
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote_to_bytes
 
 from ..core.fields import LOWER
+from ..core.subprotocols import FIELD as OFFER
+from ..core.subprotocols import without_secret
 from ..core.tokens import KEY_FIELDS
 from ..errors import UpstreamAuthError
 
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
 
     from ..interfaces import Responder
     from ..message import ApiRequest, ApiResponse, CredentialPlace, Field
+
+
+_PLACES = KEY_FIELDS | {OFFER}
 
 
 class Credential:
@@ -45,8 +50,11 @@ def with_credential(fields: list[Field], place: CredentialPlace, key: bytes) -> 
     at = -1
     for pair in fields:
         lowered = lower[pair[0]]
-        if lowered in KEY_FIELDS or lowered == name:
-            if at < 0:
+        if lowered in _PLACES or lowered == name:
+            rest = without_secret(pair) if lowered == OFFER else None
+            if rest is not None:
+                kept.append(rest)
+            elif at < 0:
                 at = len(kept)
         else:
             kept.append(pair)

@@ -62,6 +62,15 @@ class AuthenticateTests(SynchronousTestCase):
             error = self.assertRaises(MissingToken, self.middleware.respond, a_request(fields=fields), self.inner)
             self.assertEqual((error.status, error.code), (401, "invalid_token"))
 
+    def test_browsers_websocket(self) -> None:
+        """A browser has no other place for its token than the subprotocols it offers, and only for a WebSocket."""
+        offer: Field = (b"Sec-WebSocket-Protocol", b"realtime, openai-insecure-api-key." + SECRET)
+        request = a_request(fields=[offer])
+        self.assertRaises(MissingToken, self.middleware.respond, request, self.inner)
+        request.upgrade = b"websocket"
+        self.middleware.respond(request, self.inner)
+        self.assertIs(self.inner.requests[0].principal, PRINCIPAL)
+
     def test_malformed(self) -> None:
         """What cannot be a token costs no question, and is not repeated to anyone."""
         request = a_request(fields=[(b"x-api-key", b"AIza-a-google-key")])

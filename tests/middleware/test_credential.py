@@ -60,6 +60,22 @@ class FieldTests(SynchronousTestCase):
             sent(place, everywhere).fields, [(b"x-custom-key", b"Key " + PROJECTS), (b"Cookie", b"session=1")]
         )
 
+    def test_offered_with_a_websocket(self) -> None:
+        """The token of a browser is taken out of what it offers; the project's key has its own place."""
+        offer = b"realtime, openai-insecure-api-key." + SECRET + b", openai-beta.realtime-v1"
+        self.assertEqual(
+            sent(BEARER, [(b"Sec-WebSocket-Protocol", offer), (b"B", b"2")]).fields,
+            [
+                (b"Sec-WebSocket-Protocol", b"realtime, openai-beta.realtime-v1"),
+                (b"B", b"2"),
+                (b"Authorization", b"Bearer " + PROJECTS),
+            ],
+        )
+        alone = [(b"Sec-WebSocket-Protocol", b"openai-insecure-api-key." + SECRET), (b"B", b"2")]
+        self.assertEqual(sent(BEARER, alone).fields, [(b"Authorization", b"Bearer " + PROJECTS), (b"B", b"2")])
+        plain = (b"Sec-WebSocket-Protocol", b"graphql-ws,x")
+        self.assertIn(plain, sent(BEARER, [plain, (b"Authorization", b"Bearer " + SECRET)]).fields)
+
     def test_client_list_untouched(self) -> None:
         """The fields as they came are still there for whoever holds them."""
         fields = [(b"Authorization", b"Bearer " + SECRET)]

@@ -82,6 +82,28 @@ VECTORS = [
         dropped=True,
     ),
     Vector(
+        "token of a browser",
+        "6455 4.1",
+        lines(
+            b"GET /v1/realtime HTTP/1.1",
+            b"Host: proxy",
+            *ASKS,
+            b"Sec-WebSocket-Protocol: realtime, openai-insecure-api-key.TOKEN, openai-beta.realtime-v1",
+        ),
+        [
+            lines(
+                b"GET /v1/realtime HTTP/1.1",
+                b"Host: ORIGIN",
+                b"Sec-WebSocket-Key: x==",
+                b"Sec-WebSocket-Protocol: realtime, openai-beta.realtime-v1",
+                b"Authorization: Bearer KEY",
+                *FIELDS[1:],
+            )
+        ],
+        AGREED.replace(b"Connection", b"Sec-WebSocket-Protocol: realtime\r\nConnection"),
+        [AGREED.replace(b"Connection", b"Sec-WebSocket-Protocol: realtime\r\nConnection")],
+    ),
+    Vector(
         "in another spelling",
         "9110 7.8",
         asks(b"GET /v1/realtime HTTP/1.1", b"connection: UPGRADE", b"upgrade: x, WebSocket"),

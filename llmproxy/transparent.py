@@ -7,23 +7,25 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, DeferredList, gatherResults, inlineCallbacks, succeed
+from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks, succeed
 from twisted.logger import Logger
 
+from .assembly.gauges import show_cache, show_process
+from .assembly.tree import management_of, put_metrics, put_operations
 from .auditing import Auditing
 from .cache.choose import choose_store
 from .cache.stats import CacheStatsAggregator, CacheStatsAggregatorConfig
 from .core.caching.environment import CacheOptions
-from .errors import Draining, Unavailable
 from .message import Record
 from .middleware.account import Account
 from .middleware.authenticate import Authenticate
 from .middleware.breaker import Breaker
 from .middleware.cache import Cache
 from .middleware.noterefusal import NoteRefusal
+from .middleware.whileopen import WhileOpen
 from .sinks.accesslog import AccessLog, LogFile
 from .sinks.lag import ReactorLag
-from .sinks.metrics import ProxyMetrics, cumulative
+from .sinks.metrics import ProxyMetrics
 from .sinks.publisher import Publisher
 from .standardchain import standard_chain
 from .store.directory import Directory
@@ -32,8 +34,6 @@ from .store.leases import LeasedQuota
 from .upstream.client import PooledClient
 from .upstream.responder import UpstreamResponder
 from .upstream.settings import ConnectionSettings
-from .web.health import Health, Live, Ready
-from .web.metrics import MetricsResource
 from .web.proxyresource import ProxyResource
 from .web.root import Paths, Root
 from .wheel import Wheel
@@ -49,20 +49,6 @@ if TYPE_CHECKING:
     from .interfaces import Responder
     from .message import Api, ApiRequest, ApiResponse
     from .web.jsonresource import JsonResource
-    from .web.operations import Routes
-
-
-REDIS = {
-    "redis_calls": "Commands that Redis answered.",
-    "redis_seconds": "How long they took, all of them together.",
-    "redis_connections": "Connections to Redis that stand.",
-    "redis_down": "Commands that were not sent and connections that could not be made, as Redis is away.",
-    "redis_late": "Lookups that were given up, as a request should not wait any longer.",
-    "redis_lost": "Commands whose connection ended before the answer came.",
-    "redis_refused": "Commands that Redis answered with an error.",
-    "redis_garbage": "Stored answers that were none.",
-}
-"""What is told of a shared store, beside what is told of each; see L{ICacheStore.statistics}."""
 
 
 class TransparentProxy(Service):
@@ -77,6 +63,7 @@ class TransparentProxy(Service):
         are answered with 503.
     @ivar draining: no new requests are taken.
     @ivar drain_seconds: what running exchanges get when the proxy stops.
+    @ivar table: which API a target belongs to.
     @ivar told: what management tells of its changes, if not L{directory} itself.
     @ivar cache: what is stored of answers, and lets go of it; C{None} if no API is cached.
     @ivar purge_others: lets go of answers that other workers have stored, as L{Cache.purge}.
@@ -107,6 +94,7 @@ class TransparentProxy(Service):
     ) -> None:
         self._reactor = reactor
         self._config = config
+        self.table = config.routing_table()
         self._management_token = management_token
         self._metrics_path = metrics_path
         self.drain_seconds = drain_seconds
@@ -167,11 +155,9 @@ class TransparentProxy(Service):
         return root
 
     def _put_operations(self, root: Paths) -> None:
-        root.put_path("health", Health(time.time))
-        root.put_path("live", Live())
-        root.put_path("ready", Ready([self.database], lambda: self.draining))
+        put_operations(root, self)
         if self._metrics_path is not None:
-            self._put_metrics(root, self._metrics_path)
+            put_metrics(root, self._metrics_path, lambda: self.collect_metrics())
 
     def metrics(self) -> ProxyMetrics:
         """The counters of this process, up to the exchange that ended last."""
@@ -292,8 +278,8 @@ class TransparentProxy(Service):
         return standard_chain(
             UpstreamResponder(lambda api: self.clients[api.name]).respond,
             account=self.account,
-            table=self._config.routing_table(),
-            gate=_WhileOpen(self),
+            table=self.table,
+            gate=WhileOpen(self.started, lambda: self.draining),
             authenticate=Authenticate(self._reactor, self.directory, self.directory),
             quota=self.quota,
             breaker=self.breaker,
@@ -302,134 +288,14 @@ class TransparentProxy(Service):
             refused=None if self.auditing is None else NoteRefusal(self.auditing.log),
         )
 
-    def _put_metrics(self, root: Paths, path: str) -> None:
-        def collect() -> Deferred[Any]:
-            return self.collect_metrics()
-
-        root.put_path(path, MetricsResource(time.time, collect, cumulative))
-        parent = root.children[path.strip("/").split("/")[0].encode()] if path.count("/") <= 1 else None
-        text = MetricsResource(time.time, collect, cumulative, always_text=True)
-        if parent is not None:
-            parent.isLeaf = False
-            parent.putChild(b"prometheus", text)
-        else:
-            root.put_path(path + "/prometheus", text)
-
     def _management(self) -> IResource:
-        from .web.manage import manage_resource
-        from .web.manage.cache import CacheRoutes
-
-        controls = None if self.cache is None else _CacheControls(self, self.cache)
-        resource = manage_resource(
-            clock=self._reactor,
-            projects=self.database.projects,
-            tokens=self.database.tokens,
-            directory=_Told(self),
-            quota=_Counts(self),
-            management_token=self._management_token,
-            admins=self.database.admins,
-            idempotency=self.database.idempotency,
-            audit=None if self.auditing is None else self.auditing.log,
-            more=[self._audit_routes(), CacheRoutes(controls, self._config.routing_table()).routes()],
-            draining=lambda: self.draining,
-        )
+        resource = management_of(self, self._reactor, self._management_token)
         self._managing.append(resource)
         return resource
 
-    def _audit_routes(self) -> Routes:
-        from .web.manage.audit import AuditEvents
-
-        auditing = self.auditing
-        if auditing is None:
-            return AuditEvents(None, lambda: succeed(None)).routes()
-        return AuditEvents(auditing.trail, auditing.log.flush).routes()
-
     def _show_gauges(self) -> None:
-        show = self._metrics.gauge
         if self.cache is not None:
-            self._show_cache(self.cache)
+            show_cache(self._metrics, self.cache, self.hits)
         if self.auditing is not None:
             self.auditing.show(self._metrics)
-        show("llmproxy_in_flight", "Exchanges that are running.", lambda: self.account.in_flight)
-        show("llmproxy_reactor_lag_seconds", "How late the event loop was at worst since asked.", self.lag.take_worst)
-
-    def _show_cache(self, cache: Cache) -> None:
-        gauge, counter, statistics = self._metrics.gauge, self._metrics.counter, cache.store.statistics
-        gauge("llmproxy_cache_bytes", "Bytes that stored answers hold.", lambda: statistics()["bytes"])
-        gauge("llmproxy_cache_entries", "Stored answers.", lambda: statistics()["entries"])
-        counter("llmproxy_cache_evictions", "Stored answers that made room.", lambda: statistics()["evictions"])
-        counter("llmproxy_cache_collapsed", "Requests answered with another's bytes.", lambda: cache.collapsed)
-        counter("llmproxy_cache_revalidated", "Stored answers found to be good.", lambda: cache.revalidated)
-        counter("llmproxy_cache_hits_dropped", "Hits that were counted for no token.", lambda: self.hits.dropped)
-        counter("llmproxy_cache_errors", "What the store could not do.", lambda: statistics()["errors"])
-        for name, text in REDIS.items():
-            if name in statistics():
-                show = gauge if name == "redis_connections" else counter
-                show(f"llmproxy_cache_{name}", text, lambda name=name: statistics()[name])  # type: ignore[misc]
-
-
-class _Told:
-    """What management tells goes to whoever is told at that time."""
-
-    def __init__(self, proxy: TransparentProxy) -> None:
-        self._proxy = proxy
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._proxy.told or self._proxy.directory, name)
-
-
-class _CacheControls:
-    """The cache as management has it: of all workers."""
-
-    def __init__(self, proxy: TransparentProxy, cache: Cache) -> None:
-        self._proxy = proxy
-        self._cache = cache
-
-    @inlineCallbacks
-    def purge(self, api: str | None, tenant: str | None, start: bytes) -> Generator[Deferred[Any], Any, int]:
-        count: int = yield self._cache.purge(api, tenant, start)
-        others: int = yield self._proxy.purge_others(api, tenant, start)
-        return count + others
-
-    @inlineCallbacks
-    def statistics(self) -> Generator[Deferred[Any], Any, Any]:
-        from .web.manage.cachestats import stats_of
-
-        numbers = yield self._proxy.collect_metrics()
-        keys = yield self._cache.store.count()
-        return stats_of(numbers, keys)
-
-
-class _Counts:
-    """What is counted in memory and shown by management: uses and hits."""
-
-    def __init__(self, proxy: TransparentProxy) -> None:
-        self._proxy = proxy
-
-    def flush(self) -> Deferred[Any]:
-        self._proxy.publisher.flush()
-        flushing: Deferred[Any] = gatherResults(
-            [self._proxy.quota.flush(), self._proxy.hits.flush()], consumeErrors=True
-        )
-        return flushing.addErrback(self._first)
-
-    @staticmethod
-    def _first(reason: Any) -> Any:
-        return reason.value.subFailure
-
-    def settle(self, token_id: str) -> Deferred[None]:
-        return self._proxy.quota.settle(token_id)
-
-
-class _WhileOpen:
-    """Refuses what comes before the database is open or after the drain has begun."""
-
-    def __init__(self, proxy: TransparentProxy) -> None:
-        self._proxy = proxy
-
-    def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
-        if self._proxy.draining:
-            raise Draining("the proxy is shutting down", retry_after=5)
-        if not self._proxy.started.called:
-            raise Unavailable("the proxy is starting", retry_after=1)
-        return inner(request)
+        show_process(self._metrics, self.account, self.lag)

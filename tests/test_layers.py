@@ -25,6 +25,7 @@ LAYERS = (
         "transparent",
         "standardchain",
         "auditing",
+        "assembly",
         "cli",
         "config",
         "bench",

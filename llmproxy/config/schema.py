@@ -257,7 +257,6 @@ LIMIT_KEYS: dict[str, Reader] = {
     "head": by(_size(1024)),
     "fields": by(_count(8)),
     "body": by(_size(1024)),
-    "spooled": by(_size(1024)),
     "unread": by(parse_size),
     "waiting": by(_size(1024)),
     "head_time": by(_positive_duration),

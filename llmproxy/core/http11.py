@@ -23,8 +23,8 @@ from .fields import LOWER
 CHUNKED = -1
 """A body whose length is told by its chunks."""
 
-_TOKEN = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_VISIBLE = bytes(byte for byte in range(0x21, 0x7F) if byte != 0x23)
+TOKEN = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+VISIBLE = bytes(byte for byte in range(0x21, 0x7F) if byte != 0x23)
 _LINES = {b"HTTP/1.1": b"PUT / HTTP/1.1", b"HTTP/1.0": b"PUT / HTTP/1.0"}
 _VERSION = re.compile(rb"HTTP/([0-9])\.[0-9]")
 # Names that decide about framing, routing or the connection.
@@ -114,11 +114,11 @@ def read_head(data: bytes, target_limit: int, fields_limit: int) -> Head:
     if line is None:
         head.version = _other_version(version)
         line = _LINES[head.version]
-    if not method.isalpha() and (not method or method.translate(None, _TOKEN)):
+    if not method.isalpha() and (not method or method.translate(None, TOKEN)):
         raise malformed("method")
     if len(target) > target_limit:
         raise target_too_long()
-    if not target or target.translate(None, _VISIBLE):
+    if not target or target.translate(None, VISIBLE):
         raise malformed("request target")
     try:
         HttpRequestParser(head).feed_data(line + data[end:])
@@ -185,7 +185,7 @@ def check_partial(data: bytes, target_limit: int, section_limit: int) -> None:
     elif len(section) > section_limit:
         raise fields_too_large()
     method = data.split(b" ", 1)[0].rstrip(b"\r")
-    if method.translate(None, _TOKEN):
+    if method.translate(None, TOKEN):
         raise malformed("method")
     if data.count(b"\n") != data.count(b"\r\n"):
         raise malformed("bare line feed")
@@ -232,16 +232,16 @@ def _decide(head: Head) -> None:
         elif name == b"transfer-encoding":
             _transfer_encoding(head, value)
         elif name == b"expect":
-            _expect(head, value)
+            expect(head, value)
         else:
             head.upgrade = True
     if head.version == b"HTTP/1.0":
         head.keep_alive = head.keep_alive and _asks_to_keep(head)
-    _check_host(host, head.version)
+    check_host(host, head.version)
     if head.target[0] != 0x2F:
         _other_form(head, host)
     elif head.method == b"CONNECT":
-        raise _no_tunnels()
+        raise no_tunnels()
 
 
 def _connection(head: Head, value: bytes) -> None:
@@ -268,14 +268,14 @@ def _transfer_encoding(head: Head, value: bytes) -> None:
     head.length = CHUNKED
 
 
-def _expect(head: Head, value: bytes) -> None:
+def expect(head: Head, value: bytes) -> None:
     if value.lower() != b"100-continue":
         raise Refusal(417, "expectation_failed", "unknown expectation")
     # RFC 9110 section 10.1.1: a 100-continue expectation of an HTTP/1.0 client is ignored.
-    head.expects = head.version == b"HTTP/1.1"
+    head.expects = head.version != b"HTTP/1.0"
 
 
-def _check_host(host: bytes | None, version: bytes) -> None:
+def check_host(host: bytes | None, version: bytes) -> None:
     """RFC 9112 section 3.2."""
     if host is None:
         if version == b"HTTP/1.1":
@@ -292,7 +292,7 @@ def _is_host(value: bytes) -> bool:
 def _other_form(head: Head, host: bytes | None) -> None:
     """RFC 9112 section 3.2: authority, asterisk and absolute form."""
     if head.method == b"CONNECT":
-        raise _no_tunnels()
+        raise no_tunnels()
     if head.target == b"*":
         if head.method != b"OPTIONS":
             raise malformed("request target")
@@ -309,7 +309,7 @@ def _other_form(head: Head, host: bytes | None) -> None:
         head.target = rest if rest[:1] == b"/" else b"/" + rest
 
 
-def _no_tunnels() -> Refusal:
+def no_tunnels() -> Refusal:
     return Refusal(501, "method_not_supported", "CONNECT is not supported")
 
 

@@ -469,7 +469,9 @@ class LlhttpChannel:
 
     def close_if_idle(self) -> None:
         """Close a connection that waits for its next request."""
-        if self._delegate is None and self._request is None and self._framing is None and not self._buffer:
+        if hasattr(self._delegate, "close_if_idle"):
+            self._delegate.close_if_idle()
+        elif self._delegate is None and self._request is None and self._framing is None and not self._buffer:
             self._leave()
 
     def isSecure(self) -> bool:

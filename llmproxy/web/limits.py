@@ -16,7 +16,6 @@ class Limits:
         cookie jars and SDKs send stays below 32 KiB.
     @ivar fields: how many header fields; 431. Apache allows 100.
     @ivar body: of a request for a resource that does not take its body as a stream; 413.
-    @ivar spooled: of any request over HTTP/2, which is held on disk until it is whole; 413.
     @ivar unread: of a body that nobody wanted, what is still read to keep the connection.
     @ivar waiting: bytes that are read ahead while a request is answered, pipelined requests for example.
     @ivar head_time: from the first byte of a head to its last; 408.
@@ -34,7 +33,6 @@ class Limits:
     head: int = 64 * 1024
     fields: int = 200
     body: int = 1024 * 1024
-    spooled: int = 64 * 1024 * 1024
     unread: int = 64 * 1024
     waiting: int = 64 * 1024
     head_time: float = 10.0

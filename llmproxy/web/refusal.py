@@ -17,7 +17,7 @@ def refusal_response(refusal: Refusal, head_only: bool) -> bytes:
 
     @param head_only: the request was a HEAD.
     """
-    body = json.dumps({"error": refusal.detail, "code": refusal.code}).encode()
+    body = refusal_body(refusal)
     reason = RESPONSES.get(refusal.status, b"Error")
     return b"HTTP/1.1 %d %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b" % (
         refusal.status,
@@ -25,3 +25,8 @@ def refusal_response(refusal: Refusal, head_only: bool) -> bytes:
         len(body),
         b"" if head_only else body,
     )
+
+
+def refusal_body(refusal: Refusal) -> bytes:
+    """The content of it."""
+    return json.dumps({"error": refusal.detail, "code": refusal.code}).encode()

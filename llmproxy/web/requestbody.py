@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.web.iweb import IBodyProducer
@@ -14,7 +14,16 @@ if TYPE_CHECKING:
     from twisted.python.failure import Failure
 
     from ..message import Field
-    from .channel import LlhttpChannel
+
+
+class Channel(Protocol):
+    """Where a body comes from: a connection of HTTP/1.1, or a stream of HTTP/2."""
+
+    def body_wanted(self) -> None:
+        """Somebody has begun to read."""
+
+    def reconsider(self) -> None:
+        """There is room for more, or less."""
 
 
 @implementer(IBodyProducer)
@@ -49,7 +58,7 @@ class RequestBody:
         "trailers",
     )
 
-    def __init__(self, channel: LlhttpChannel, length: Any) -> None:
+    def __init__(self, channel: Channel, length: Any) -> None:
         self._channel = channel
         self.length = length
         self.trailers: Sequence[Field] = ()

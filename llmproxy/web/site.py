@@ -22,7 +22,7 @@ OnRefusal = Callable[[int, str, str, str], object]
 
 class ProxySite(Site):
     """
-    Serves a resource tree over HTTP/1.1 on llhttp, and over HTTP/2 as twisted.web does.
+    Serves a resource tree over HTTP/1.1 on llhttp, and over HTTP/2 on Twisted's own implementation.
 
     A resource whose C{streams_body} is true is rendered at the end of the headers, with its body still on the way in
     C{request.body}; all others when the body is in C{request.content}.
@@ -108,17 +108,10 @@ class ProxySite(Site):
             self.wheel.stop()
 
     def http2_connection(self) -> Any:
-        """What speaks HTTP/2 on a connection that negotiated it: Twisted's own."""
-        from twisted.web._http2 import H2Connection
+        """What speaks HTTP/2 on a connection that negotiated it."""
+        from .http2 import Http2Connection
 
-        from .spooled import SpooledRequest
-
-        connection: Any = H2Connection()
-        connection.requestFactory = SpooledRequest
-        connection.site = connection.factory = self
-        connection.timeOut = self.timeOut
-        connection.callLater = self.reactor.callLater
-        return connection
+        return Http2Connection(self)
 
     # -- requests
 

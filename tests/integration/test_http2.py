@@ -16,12 +16,20 @@ from llmproxy.web.limits import Limits
 from .certificates import Authority
 from .conversation import Scripted
 from .harness import ProxyTestCase, Wire, get
+from .vectors import Pause
 
 try:
     from h2.config import H2Configuration
     from h2.connection import H2Connection
     from h2.errors import ErrorCodes
-    from h2.events import DataReceived, ResponseReceived, StreamEnded, StreamReset, TrailersReceived
+    from h2.events import (
+        DataReceived,
+        InformationalResponseReceived,
+        ResponseReceived,
+        StreamEnded,
+        StreamReset,
+        TrailersReceived,
+    )
 except ImportError:
     H2Connection = None
 
@@ -35,6 +43,7 @@ class Client(Wire):
     @ivar heads: of the responses, by stream.
     @ivar contents: what came of each.
     @ivar ended: how each stream ended: C{"complete"} or C{"reset"}.
+    @ivar interim: statuses of 1xx responses, by stream.
     """
 
     def __init__(self) -> None:
@@ -43,6 +52,7 @@ class Client(Wire):
         self.heads: dict[int, dict[bytes, bytes]] = {}
         self.contents: dict[int, bytes] = {}
         self.ended: dict[int, str] = {}
+        self.interim: dict[int, bytes] = {}
 
     def connectionMade(self) -> None:
         self.http.initiate_connection()
@@ -52,6 +62,8 @@ class Client(Wire):
         for event in self.http.receive_data(data):
             if isinstance(event, (ResponseReceived, TrailersReceived)):
                 self.heads.setdefault(event.stream_id, {}).update(event.headers)
+            elif isinstance(event, InformationalResponseReceived):
+                self.interim[event.stream_id] = dict(event.headers)[b":status"]
             elif isinstance(event, DataReceived):
                 self.contents[event.stream_id] = self.contents.get(event.stream_id, b"") + event.data
                 self.http.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
@@ -100,7 +112,7 @@ class Client(Wire):
 class Http2Tests(ProxyTestCase):
     if H2Connection is None:
         skip = "h2 is not installed: pip install 'Twisted[http2]'"
-    limits = Limits(spooled=100_000)
+    limits = Limits(target=1000, fields=20, body=100_000, body_silence=0.4, idle=0.3, closing=0.3)
 
     def make_upstream(self) -> Scripted:
         return Scripted()
@@ -187,24 +199,66 @@ class Http2Tests(ProxyTestCase):
         status, content = await client.answer(client.ask("GET", "/v1/x", "sk-" + "B" * 22))
         self.assertEqual((status, b'"token_not_found"' in content), (b"401", True))
 
-    async def test_too_large(self) -> None:
-        """What would have to be held of an upload is bounded, and the other streams go on."""
+    async def test_upload(self) -> None:
+        """Upstream has the first piece of an upload while the last one does not exist yet."""
         client = await self.connected()
-        whole = client.ask("POST", "/v1/x", self.secret, body=b"x" * 60_000)
-        self.assertEqual(await client.answer(whole), (b"200", b"ok"))
+        self.upstream.begin([OK], False)
         stream = client.begin("POST", "/v1/x", self.secret)
-        for _ in range(20):
-            await client.until(
-                lambda: client.http.local_flow_control_window(stream) >= 10_000 or stream in client.ended
-            )
-            if stream in client.ended:
-                break
-            client.http.send_data(stream, b"x" * 10_000)
+        for piece in (b"one", b"two"):
+            client.http.send_data(stream, piece)
             client.flush()
-        self.assertEqual((await client.answer(stream))[0], b"413")
-        self.assertEqual(client.ended[stream], "reset")
+            while not self.upstream.wires:
+                await deferLater(reactor, 0.01)
+            await self.upstream.wires[0].until_received(b"\r\n3\r\n" + piece)
+        client.http.end_stream(stream)
+        client.flush()
+        self.assertEqual(await client.answer(stream), (b"200", b"ok"))
+
+    async def test_refused_upload(self) -> None:
+        """An upload that is refused is answered before it has come, and the other streams go on."""
+        client = await self.connected()
+        stream = client.begin("POST", "/v1/x", "sk-" + "B" * 22)
+        await client.until(lambda: client.ended.get(stream) == "reset")
+        self.assertEqual(client.heads[stream][b":status"], b"401")
+        stream = client.begin("POST", "/manage/projects", self.secret, ("content-length", "100001"))
+        await client.until(lambda: client.ended.get(stream) == "reset")
+        self.assertEqual(client.heads[stream][b":status"], b"413")
         self.assertEqual((await client.answer(client.ask("GET", "/v1/x", self.secret)))[0], b"200")
         self.assertEqual(self.service.proxy.metrics().refusals, {"content_too_large": 1})
+
+    async def test_slow_upload(self) -> None:
+        """An upload that stops half way is given up, as over HTTP/1.1."""
+        client = await self.connected()
+        stream = client.begin("POST", "/v1/x", self.secret)
+        client.http.send_data(stream, b"x")
+        client.flush()
+        await client.until(lambda: stream in client.ended)
+        self.assertEqual(client.heads[stream][b":status"], b"408")
+        self.assertEqual([record.error_code for record in self.records], ["request_timeout"])
+
+    async def test_slow_answer(self) -> None:
+        """A client that waits for its answer is not idle."""
+        client = await self.connected()
+        self.upstream.begin([(Pause(0.8), OK)], False)
+        self.assertEqual(await client.answer(client.ask("GET", "/v1/x", self.secret)), (b"200", b"ok"))
+        await client.until_closed()
+
+    async def test_all_of_an_answer(self) -> None:
+        """Fields as upstream sent them, nothing added; interim responses and trailers pass."""
+        client = await self.connected()
+        self.upstream.begin(
+            [
+                b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+                b"HTTP/1.1 200 OK\r\nX-A: 1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 7\r\n\r\n"
+            ],
+            False,
+        )
+        stream = client.ask("GET", "/v1/x", self.secret)
+        await client.answer(stream)
+        self.assertEqual(client.interim, {stream: b"103"})
+        self.assertEqual(
+            sorted(client.heads[stream]), [b":status", b"cache-status", b"via", b"x-a", b"x-request-id", b"x-sum"]
+        )
 
     async def test_other_resources(self) -> None:
         """All resources are there, not only the proxy."""

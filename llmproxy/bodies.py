@@ -101,8 +101,9 @@ class Tap:
         self.length = body.length
 
     def startProducing(self, consumer: IConsumer) -> Deferred[None]:
-        self._consumer = consumer
-        done: Deferred[None] = self._body.startProducing(consumer if self._seen is None else self)
+        if self._seen is not None:
+            self._consumer, consumer = consumer, self
+        done: Deferred[None] = self._body.startProducing(consumer)
         if self._ended is not None:
             done.addCallbacks(self._complete, self._cut)
         return done
@@ -143,8 +144,8 @@ class Tap:
         ended, self._ended = self._ended, None
         if ended is not None:
             ended(reason)
-            # What watches holds the body, and the body what watches: without this they wait for the collector.
-            self._seen = None
+            # Who watches and who reads hold the body, and the body them: without this they wait for the collector.
+            self._seen = self._consumer = None
 
 
 @implementer(IConsumer)

@@ -122,3 +122,20 @@ class CostTests(SynchronousTestCase):
             self.once()
         self.exchange.records.clear()
         self.assertLess(gc.collect(), 50)
+
+    def test_no_cycles_of_streams(self) -> None:
+        """Nor does one that came in pieces, stored or not: what it brought is not held any longer than it is stored."""
+        self.exchange = Exchange(cached=True, cache=CacheConfig(post="opt_in"))
+        self.client = self.exchange.client()
+        for number, fields in enumerate([(), (b"Cache-Control: public, max-age=60",)] * 2):
+            gc.collect()
+            gc.disable()
+            self.addCleanup(gc.enable)
+            for _ in range(10):
+                self.client.receive(a_request(b"/v1/%d" % number, *fields, body=b"{}"))
+                self.exchange.upstream[0].receive(ANSWER[:-10])
+                self.exchange.upstream[0].receive(ANSWER[-10:])
+                number += 4
+            self.exchange.records.clear()
+            self.assertLess(gc.collect(), 10)
+        self.assertEqual(self.exchange.counts["store"], 20)

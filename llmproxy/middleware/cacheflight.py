@@ -167,6 +167,8 @@ class Flight:
     def _land(self) -> None:
         """Tell the first who is still there what it took."""
         self._landed = True
+        # It knows us: without this both wait for the collector.
+        self._request.on_interim = None
         if self._waiting:
             mine, record = self._request.record, self._waiting[0].request.record
             record.attempts += mine.attempts

@@ -194,7 +194,11 @@ class SharedBody:
             self.resumed()
 
     def _left_alone(self) -> None:
-        if self._running_alone or self._ended:
+        if self._ended:
+            # A reader is part of what the collector takes away some day; what it has read need not wait for that.
+            self._chunks.clear()
+            return
+        if self._running_alone:
             return
         self._no_stall()
         if self._producing is not None:

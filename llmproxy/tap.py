@@ -13,10 +13,11 @@ from twisted.python.usage import Options as TwistedOptions
 from twisted.python.usage import UsageError
 
 from .config.dotenv import with_dotenv
-from .config.environment import DEFAULT_CONFIG, EFFECTIVE, SECRETS, Environment, read_environment
+from .config.environment import Environment, read_environment
 from .config.listen import endpoint_description, private_endpoint_description
 from .config.model import APIConfig, APIProviderConfig
 from .config.units import parse_duration
+from .config.variables import DEFAULT_CONFIG, EFFECTIVE, SECRETS
 from .errors import ConfigError
 from .starting import Started
 

@@ -13,7 +13,7 @@ from twisted.plugin import getPlugins
 from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.config.environment import EFFECTIVE
+from llmproxy.config.variables import EFFECTIVE
 from llmproxy.errors import ConfigError
 from llmproxy.tap import Options, service_options
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import click
 import msgspec
 
-from ..config.environment import Storage
+from ..config.databases import Storage
 from ..core.admintokens import RESERVED, new_admin
 from ..core.roles import ROLES
 from .connecting import CONNECT, OPTIONS, connect

@@ -13,8 +13,8 @@ from typing import IO, Any
 
 import click
 
+from ..config.databases import Storage
 from ..config.dotenv import with_dotenv
-from ..config.environment import Storage
 from ..core.audit.record import microseconds
 from .connecting import management_options
 from .durations import seconds_of

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..config.environment import Storage
+from ..config.databases import Storage
 from ..errors import ConfigError
 from .faults import Conflicting, Fault, NotThere
 from .showing import Output, Progress

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..config.environment import Storage
+from ..config.databases import Storage
 from .faults import Fault
 from .showing import Output, Progress
 from .storage import check_revision, faults_of, located, reading, storage_options

@@ -103,7 +103,7 @@ class Quickstart:
         return f"http://127.0.0.1:{port.getHost().port}"
 
     def _make(self, apis: APIConfig) -> ProxyService:
-        from ..config.environment import parse_encryption_key
+        from ..config.databases import parse_encryption_key
         from ..core.audit.settings import AuditOptions
         from ..service import ServiceOptions, make_service
 

@@ -14,8 +14,8 @@ from attrs import evolve, field, frozen
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
+from ..config.databases import parse_encryption_key, sqlite_url
 from ..config.dotenv import parse_dotenv
-from ..config.environment import parse_encryption_key, sqlite_url
 from ..config.listen import endpoint_description
 from ..config.problems import Problems
 from ..core.tokens import generate, hint, token_hash

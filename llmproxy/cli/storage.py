@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from attrs import evolve
 
+from ..config.databases import Storage
 from ..config.dotenv import with_dotenv
-from ..config.environment import Storage, read_storage
+from ..config.environment import read_storage
 from ..errors import ConfigError
 from .faults import Fault, Unreachable
 from .showing import Output, warn

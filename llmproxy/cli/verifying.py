@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from attrs import define, field, frozen
 
-from ..config.environment import DEFAULT_DATABASE, Storage, sqlite_url
+from ..config.databases import Storage, sqlite_url
+from ..config.variables import DEFAULT_DATABASE
 from ..core.audit.chain import Anchor, linked_of_line
 from ..core.audit.settings import DEFAULT_FILE, NOWHERE
 from ..core.audit.verify import Problem, Report, Verifier

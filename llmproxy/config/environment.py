@@ -6,129 +6,29 @@ A value that is not understood is an error; the reference takes its default then
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
 from collections.abc import Callable, Mapping
 from typing import TypeVar
-from urllib.parse import quote
 
 from attrs import field, frozen
 
-from ..core.audit.settings import DEFAULT_FILE, AuditOptions, read_audit_environment
+from ..core.audit.settings import AuditOptions, read_audit_environment
 from ..core.caching.environment import CacheOptions, read_cache_environment
+from .databases import SCHEMES, Storage, database_url, parse_encryption_key, sqlite_url
 from .listen import endpoint_description, private_endpoint_description
 from .problems import Problems
 from .rules import forwarded_header, trusted_proxy
 from .units import parse_duration, parse_size
+from .variables import DEFAULT_CONFIG, DEFAULT_DATABASE, DEFAULT_LISTEN, DEFAULT_POOL_SIZE, without_effect
 
 T = TypeVar("T")
 
-DEFAULT_CONFIG = "./config/api_providers.yaml"
-DEFAULT_DATABASE = "./data/llm-proxy.db"
-DEFAULT_LISTEN = ":8080"
-DEFAULT_POOL_SIZE = 10
-
 SHORT_TOKEN = 16
 """Characters; a management token below this can be guessed."""
-
-EFFECTIVE: dict[str, str] = {
-    "MANAGEMENT_TOKEN": "what the management API asks for; required",
-    "ENCRYPTION_KEY": "base64 of the 32 bytes that upstream keys are encrypted with",
-    "ENCRYPTION_KEY_OLD": "earlier keys, or the next one, separated by commas: what they encrypted is read",
-    "REQUIRE_ENCRYPTION_KEY": "true: do not start without ENCRYPTION_KEY, nor with upstream keys in clear",
-    "API_CONFIG_PATH": f"the YAML file of the APIs (default {DEFAULT_CONFIG})",
-    "DEFAULT_API_PROVIDER": "the API that is served at /, above the default_api of the file",
-    "LISTEN_ADDR": f"where to listen: :8080, 127.0.0.1:9000, [::1]:8080 (default {DEFAULT_LISTEN})",
-    "MANAGE_LISTEN_ADDR": "where management is served instead: 127.0.0.1:9000, unix:/run/llmproxy/manage.sock",
-    "DATABASE_URL": "the database, as a URL, or as the DSN of Go's MySQL driver",
-    "DATABASE_PATH": f"the file of the SQLite database where there is no DATABASE_URL (default {DEFAULT_DATABASE})",
-    "DATABASE_POOL_SIZE": f"connections to PostgreSQL or MySQL, for each worker (default {DEFAULT_POOL_SIZE})",
-    "DB_DRIVER": "sqlite, postgres or mysql; must agree with DATABASE_URL",
-    "REQUEST_TIMEOUT": "the longest exchange, for APIs without timeouts.request of their own",
-    "ENABLE_METRICS": "false: no metrics (default true)",
-    "METRICS_PATH": "where the metrics are (default /metrics)",
-    "HTTP_CACHE_ENABLED": "false: nothing is cached, whatever the file says (default true)",
-    "HTTP_CACHE_MEMORY_BYTES": "bytes that stored answers may hold in one process (default 268435456)",
-    "HTTP_CACHE_DEFAULT_TTL": "seconds for answers that may be stored and name no lifetime (default 0: none)",
-    "HTTP_CACHE_MAX_OBJECT_BYTES": "a larger answer is not stored (default 2097152)",
-    "HTTP_CACHE_STREAM_RESPONSES": "true: complete event streams are stored too (default false)",
-    "HTTP_CACHE_BACKEND": "memory, or redis: shared by all proxies that use the same one (default memory)",
-    "REDIS_CACHE_URL": "the Redis of the cache: redis://user:password@host:6379/0, rediss://…?ca_file=…, unix:///…",
-    "REDIS_ADDR": "its host:port, where there is no REDIS_CACHE_URL (default localhost:6379)",
-    "REDIS_DB": "its database number, where there is no REDIS_CACHE_URL (default 0)",
-    "REDIS_PASSWORD": "its password, where REDIS_CACHE_URL holds none",
-    "REDIS_CACHE_KEY_PREFIX": "what all keys of the cache begin with (default llmproxy:cache:)",
-    "REDIS_CACHE_POOL_SIZE": "connections to Redis, which commands share (default 4)",
-    "REDIS_CACHE_TIMEOUT": "how long connecting may take, and silence; a lookup never waits so long (default 1s)",
-    "CACHE_STATS_BUFFER_SIZE": "tokens whose cache hits can wait to be written down (default 1000)",
-    "AUDIT_ENABLED": "false: nothing is noted of what management did and who was refused (default true)",
-    "AUDIT_LOG_FILE": f"the file of the audit log, none for no file (default {DEFAULT_FILE})",
-    "AUDIT_CREATE_DIR": "false: its directory must be there (default true)",
-    "AUDIT_STORE_IN_DB": "false: not into the database too, where it can be asked for (default true)",
-    "AUDIT_MAX_FILE_SIZE": "a longer file is sealed and continued in another (default 100MB)",
-    "AUDIT_KEEP_FILES": "how many sealed files are kept (default 10)",
-    "AUDIT_FSYNC": "always, interval (within a second, the default) or never",
-    "TRUSTED_PROXIES": "addresses and networks, with commas, that may say whose request it is; unix for sockets",
-    "FORWARDED_HEADER": "where they say it: x-forwarded-for (the default) or forwarded",
-    "LOG_LEVEL": "debug, info, warn or error (default info)",
-    "LOG_FORMAT": "json or console (default json)",
-    "LOG_FILE": "where the access log is appended to (default: standard output)",
-}
-"""Every variable that does something, and what."""
-
-SECRETS = (
-    "MANAGEMENT_TOKEN",
-    "ENCRYPTION_KEY",
-    "ENCRYPTION_KEY_OLD",
-    "DATABASE_URL",
-    "REDIS_CACHE_URL",
-    "REDIS_PASSWORD",
-)
-"""Those that C{<NAME>_FILE}, or a value C{file:/path}, may name a file for."""
-
-NOT_EFFECTIVE = frozenset(
-    """
-    MAX_REQUEST_SIZE MAX_CONCURRENT_REQUESTS API_ENV DATABASE_MAX_IDLE_CONNS
-    DATABASE_CONN_MAX_LIFETIME OPENAI_API_URL ENABLE_STREAMING ADMIN_UI_PATH ADMIN_UI_LISTEN_ADDR
-    ADMIN_UI_API_BASE_URL ADMIN_UI_ENABLED ADMIN_UI_TEMPLATE_DIR
-    OBSERVABILITY_ENABLED OBSERVABILITY_BUFFER_SIZE OBSERVABILITY_MAX_REQUEST_BODY_BYTES
-    OBSERVABILITY_MAX_RESPONSE_BODY_BYTES CORS_ALLOWED_ORIGINS CORS_ALLOWED_METHODS CORS_ALLOWED_HEADERS
-    CORS_MAX_AGE GLOBAL_RATE_LIMIT IP_RATE_LIMIT DISTRIBUTED_RATE_LIMIT_ENABLED DISTRIBUTED_RATE_LIMIT_PREFIX
-    DISTRIBUTED_RATE_LIMIT_KEY_SECRET DISTRIBUTED_RATE_LIMIT_WINDOW DISTRIBUTED_RATE_LIMIT_MAX
-    DISTRIBUTED_RATE_LIMIT_FALLBACK TOKEN_CLEANUP_INTERVAL LLM_PROXY_ENFORCE_PROJECT_ACTIVE
-    LLM_PROXY_ACTIVE_CACHE_TTL LLM_PROXY_ACTIVE_CACHE_MAX LLM_PROXY_API_KEY_CACHE_TTL LLM_PROXY_API_KEY_CACHE_MAX
-    LLM_PROXY_EVENT_BUS REDIS_STREAM_KEY REDIS_CONSUMER_GROUP REDIS_CONSUMER_NAME
-    REDIS_STREAM_MAX_LEN REDIS_STREAM_BLOCK_TIME REDIS_STREAM_CLAIM_TIME REDIS_STREAM_BATCH_SIZE
-    USAGE_STATS_BUFFER_SIZE REDIS_SCAN_COUNT LOG_BINARY_RESPONSES FILE_EVENT_LOG
-    """.split()
-)
-"""Variables of the reference that mean nothing here: they are warned of. Who makes one mean something moves it up."""
-
-_OF_REDIS = frozenset(
-    """
-    REDIS_CACHE_URL REDIS_ADDR REDIS_DB REDIS_PASSWORD REDIS_CACHE_KEY_PREFIX REDIS_CACHE_POOL_SIZE REDIS_CACHE_TIMEOUT
-    """.split()
-)
-"""Variables that mean nothing without C{HTTP_CACHE_BACKEND=redis}."""
 
 _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 _LEVELS = {"debug": "debug", "info": "info", "warn": "warn", "warning": "warn", "error": "error"}
 _FORMATS = {"json": "json", "console": "console", "text": "console"}
-_SCHEMES = {"sqlite": "sqlite", "postgres": "postgres", "postgresql": "postgres", "mysql": "mysql", "mariadb": "mysql"}
-_MYSQL_DSN = re.compile(r"([^:@/]*)(?::(.*))?@tcp\(([^)]+)\)/([^?]*)(?:\?.*)?", re.DOTALL)
-
-
-@frozen
-class Storage:
-    """Where the database is, and what it is encrypted with."""
-
-    database_url: str = field(repr=False)
-    encryption_key: bytes | None = field(repr=False)
-    old_encryption_keys: tuple[bytes, ...] = field(repr=False)
-    require_encryption: bool
-    pool_size: int
 
 
 @frozen
@@ -286,7 +186,7 @@ class _Variables:
             return None
 
     def database_url(self) -> str:
-        driver = self.checked("DB_DRIVER", _one_of(_SCHEMES), "sqlite") if self.text("DB_DRIVER") else ""
+        driver = self.checked("DB_DRIVER", _one_of(SCHEMES), "sqlite") if self.text("DB_DRIVER") else ""
         text = self.secret("DATABASE_URL")
         if not text:
             if driver not in ("", "sqlite"):
@@ -315,47 +215,6 @@ class _Variables:
         except UnicodeDecodeError:
             self.problems.add(name, f"the file {path!r} is not text")
         return ""
-
-
-def parse_encryption_key(text: str) -> bytes:
-    """
-    Base64 of 32 bytes, as C{openssl rand -base64 32} makes it.
-
-    @raise ValueError: it is not; the sentence does not hold it.
-    """
-    try:
-        key = base64.b64decode(text.strip(), validate=True)
-    except (binascii.Error, ValueError):
-        raise ValueError("expected base64 of 32 bytes (openssl rand -base64 32)") from None
-    if len(key) != 32:
-        raise ValueError(f"encryption key must be exactly 32 bytes, got {len(key)} (openssl rand -base64 32)")
-    return key
-
-
-def sqlite_url(path: str) -> str:
-    """The URL of an SQLite database, of one in memory for C{:memory:}."""
-    return "sqlite://" if path == ":memory:" else f"sqlite:///{path}"
-
-
-def database_url(text: str) -> tuple[str, str]:
-    """
-    A URL, and which database it is one of; a DSN of Go's MySQL driver becomes a URL.
-
-    @raise ValueError: neither; the sentence holds no password.
-    """
-    dsn = _MYSQL_DSN.fullmatch(text)
-    if dsn:
-        user, password, host, name = dsn.groups()
-        login = quote(user, safe="") + (f":{quote(password, safe='')}" if password else "")
-        return f"mysql://{login}@{host}/{name}", "mysql"
-    scheme, separator, _ = text.partition("://")
-    driver = _SCHEMES.get(scheme.partition("+")[0]) if separator else None
-    if driver is None:
-        raise ValueError(
-            "expected a URL such as sqlite:///data/llm-proxy.db, postgresql://user:password@host/name "
-            "or mysql://user:password@host/name"
-        )
-    return text, driver
 
 
 def _one_of(names: Mapping[str, str]) -> Callable[[str], str]:
@@ -392,10 +251,7 @@ def _warnings(env: Mapping[str, str], token: str, key: bytes | None) -> list[str
         found.append(f"MANAGEMENT_TOKEN has less than {SHORT_TOKEN} characters: it can be guessed")
     if key is None:
         found.append("ENCRYPTION_KEY is not set: upstream keys are stored as they are")
-    without = (
-        NOT_EFFECTIVE if env.get("HTTP_CACHE_BACKEND", "").strip().lower() == "redis" else NOT_EFFECTIVE | _OF_REDIS
-    )
-    idle = sorted(name for name in without if env.get(name))
+    idle = without_effect(env)
     if idle:
         found.append(f"known, but without effect here: {', '.join(idle)}")
     return found

@@ -14,7 +14,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.cli.main import cli
 from llmproxy.cli.settingup import PROVIDERS, variables_there
 from llmproxy.config import load_api_config
-from llmproxy.config.environment import parse_encryption_key, read_environment
+from llmproxy.config.databases import parse_encryption_key
+from llmproxy.config.environment import read_environment
 from llmproxy.core.tokens import token_hash
 from llmproxy.store.database import Database
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from h2.exceptions import ProtocolError
+from h2.exceptions import NoSuchStreamError, ProtocolError, StreamIDTooLowError
 from twisted.internet.interfaces import IPushProducer
 from twisted.web.iweb import UNKNOWN_LENGTH
 from twisted.web.server import Request
@@ -62,6 +62,9 @@ class Http2Response(Request):
             section.append((b"content-length", b"%d" % length))
         try:
             self._connection.writeHeaders(b"", b"%d" % status, b"", section, self._stream)
+        except (NoSuchStreamError, StreamIDTooLowError):
+            # What the client sent has ended it.
+            self.abort()
         except ProtocolError:
             self._log.failure("a response head is none for HTTP/2")
             self.abort()
@@ -81,7 +84,7 @@ class Http2Response(Request):
             try:
                 self._connection.interim(self._stream, status, _section(fields))
             except ProtocolError:
-                self._log.failure("an interim response is none for HTTP/2")
+                self._log.debug("an interim response is none for HTTP/2")
 
     def write(self, data: bytes) -> None:
         if not self._exact:

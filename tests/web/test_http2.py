@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import os
+from itertools import pairwise
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from llmproxy.web.http2 import Http2Connection
 from llmproxy.web.limits import Limits
+from llmproxy.web.site import ProxySite
 
 from .http2wire import Http2Client
-from .wire import Streaming, Whole
+from .wire import Echo, Streaming, Transport, Whole
 
+EXAMPLES = int(os.environ.get("LLMPROXY_FUZZ", "150"))
 LIMITS = Limits(idle=5.0, closing=2.0)
 
 
@@ -145,3 +154,59 @@ class WholeTests(SynchronousTestCase):
         stream = client.post(b"abc", "/x?y")
         self.assertEqual(resource.requests, [(b"POST", b"/x?y", b"abc")])
         self.assertEqual((client.status(stream), client.contents[stream]), (200, b"ok"))
+
+
+def conversation() -> bytes:
+    """What a client says that asks, uploads, is refused, resets and trails."""
+    said: list[bytes] = []
+    client = Http2Client(Echo())
+    deliver = client.transport.deliver
+
+    def note(data: bytes) -> None:
+        said.append(data)
+        deliver(data)
+
+    client.transport.deliver = note  # type: ignore[method-assign]
+    client.get("/a")
+    stream = client.begin("POST", "/b", ("expect", "100-continue"))
+    client.send(stream, b"x" * 100)
+    client.http.send_headers(stream, [("x-sum", "1")], end_stream=True)
+    client.run()
+    client.reset(client.begin("POST", "/c"))
+    client.post(b"y" * 100, "/d")
+    return b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0" + b"".join(said)
+
+
+SAID = conversation()
+
+
+class FuzzTests(SynchronousTestCase):
+    def said(self, pieces: list[bytes]) -> Echo:
+        resource, clock = Echo(), Clock()
+        transport = Transport(clock, "192.0.2.1")
+        transport.protocol = connection = Http2Connection(ProxySite(resource, reactor=clock))
+        connection.makeConnection(transport)
+        for piece in [*pieces, *[b""] * 20]:
+            if piece and not transport.ended:
+                transport.deliver(piece)
+            clock.advance(0)
+        return resource
+
+    @settings(max_examples=EXAMPLES // 3, deadline=None)
+    @given(st.lists(st.integers(0, len(SAID)), max_size=8))
+    def test_any_split(self, cuts: list[int]) -> None:
+        """However the bytes come, the same requests are read from them; but for one that is taken back at once."""
+        at = [0, *sorted(cuts), len(SAID)]
+        resource = self.said([SAID[start:end] for start, end in pairwise(at)])
+        self.assertIn(resource.called, (3, 4))
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    @settings(max_examples=EXAMPLES, deadline=None)
+    @given(st.lists(st.tuples(st.integers(24, len(SAID) - 1), st.integers(0, 255)), max_size=6), st.integers(0, 900))
+    def test_any_change(self, changes: list[tuple[int, int]], end: int) -> None:
+        """Whatever comes in their place is answered or refused; nothing fails."""
+        data = bytearray(SAID)
+        for at, value in changes:
+            data[at] = value
+        self.said([bytes(data[: len(data) - end]), bytes(data[len(data) - end :])])
+        self.assertEqual(self.flushLoggedErrors(), [])

@@ -60,6 +60,23 @@ def resident(pids: Iterable[int]) -> int:
     return pages * _PAGE
 
 
+def listening_port(pid: int) -> int | None:
+    """The TCP port of IPv4 at which a process listens, C{None} if it does not yet."""
+    inodes = set()
+    try:
+        for fd in os.listdir(f"/proc/{pid}/fd"):
+            inodes.add(os.readlink(f"/proc/{pid}/fd/{fd}"))
+    except OSError:
+        # It has closed one meanwhile, or has ended.
+        return None
+    for line in _read(f"/proc/{pid}/net/tcp").splitlines()[1:]:
+        # Local address, state (0A is LISTEN) and inode are fields 2, 4 and 10 of proc_pid_net(5).
+        fields = line.split()
+        if fields[3] == "0A" and f"socket:[{fields[9]}]" in inodes:
+            return int(fields[1].rpartition(":")[2], 16)
+    return None
+
+
 def allow_descriptors() -> None:
     """As many as the system lets us have: each stream is one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

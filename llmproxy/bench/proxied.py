@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,7 @@ from typing import Any
 
 from attrs import field, frozen
 
+from .proc import listening_port
 from .processes import LoadFailed, probe
 from .values import Target
 
@@ -61,12 +61,6 @@ class Running:
         raise LookupError(name)
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        port: int = one.getsockname()[1]
-        return port
-
-
 @contextmanager
 def running_proxy(
     upstream: int, workers: int = 1, *, settings: str = "", env: Mapping[str, str] | None = None
@@ -79,26 +73,24 @@ def running_proxy(
     @raise LoadFailed: it does not start.
     """
     with tempfile.TemporaryDirectory(prefix="llmproxy-benchmark-") as directory:
-        port = free_port()
         management = os.urandom(16).hex()
-        process = _start(directory, port, CONFIG.format(port=upstream) + settings, workers, management, env or {})
+        process = _start(directory, CONFIG.format(port=upstream) + settings, workers, management, env or {})
         try:
-            yield Running(process.pid, port, _token(process, port, management, Path(directory, "stderr")))
+            port, token = _token(process, management, Path(directory, "stderr"))
+            yield Running(process.pid, port, token)
         finally:
             process.terminate()
             process.wait(PATIENCE * 2)
 
 
-def _start(
-    directory: str, port: int, apis: str, workers: int, management: str, env: Mapping[str, str]
-) -> subprocess.Popen[bytes]:
+def _start(directory: str, apis: str, workers: int, management: str, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
     config = Path(directory, "apis.yaml")
     config.write_text(apis)
     encryption = b64encode(os.urandom(32)).decode()
     with open(Path(directory, "stderr"), "wb") as stderr:
         return subprocess.Popen(  # noqa: S603
             [sys.executable, "-c", "from llmproxy.cli import main; main()", "serve", "--config", str(config),
-             "--database", f"{directory}/llmproxy.db", "--listen", f"127.0.0.1:{port}",
+             "--database", f"{directory}/llmproxy.db", "--listen", "127.0.0.1:0",
              "--access-log", f"{directory}/access.log", "--workers", str(workers), "--drain", "1s"],
             env={
                 **_environment(), "AUDIT_LOG_FILE": f"{directory}/audit.log", **env,
@@ -115,18 +107,22 @@ def _environment() -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(Path(__file__).parents[2])}
 
 
-def _token(process: subprocess.Popen[bytes], port: int, management: str, stderr: Path) -> str:
-    """A new project's token, as soon as the proxy is there."""
+def _token(process: subprocess.Popen[bytes], management: str, stderr: Path) -> tuple[int, str]:
+    """Where the proxy listens, and a new project's token, as soon as it is there."""
     until = time.monotonic() + PATIENCE
     while True:
+        port = listening_port(process.pid)
         try:
+            if port is None:
+                raise LoadFailed("it does not listen yet")
             project = _manage(port, management, "projects", name="benchmark", api_key="sk-benchmark")
             break
         except LoadFailed:
             if process.poll() is not None or time.monotonic() > until:
                 raise LoadFailed(f"the proxy did not start: {stderr.read_text().strip()}") from None
             time.sleep(0.05)
-    return str(_manage(port, management, "tokens", project_id=project["id"], duration_minutes=600)["token"])
+    token = _manage(port, management, "tokens", project_id=project["id"], duration_minutes=600)["token"]
+    return port, str(token)
 
 
 def _manage(port: int, management: str, what: str, **body: object) -> dict[str, Any]:

@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
-from llmproxy.bench.proxied import Running, free_port, running_proxy
+import socket
+
+from llmproxy.bench.proxied import Running, running_proxy
 
 __all__ = ["Running", "free_port", "running_proxy"]
+
+
+def free_port() -> int:
+    """For servers that must be told theirs."""
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        port: int = one.getsockname()[1]
+        return port

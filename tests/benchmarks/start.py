@@ -20,7 +20,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from llmproxy.bench.proc import resident
-from llmproxy.bench.proxied import CONFIG, free_port
+from llmproxy.bench.proxied import CONFIG
+
+from .proxied import free_port
 
 MIB = 2**20
 TWISTD = "from twisted.scripts.twistd import run; run()"

@@ -77,7 +77,7 @@ class Connector:
 
     async def _open(self, site: Site, address: Address, tls: ClientTls | None) -> Connection:
         limit = self._settings.max_response_head
-        plain = Factory.forProtocol(lambda: Connection(site, tls=tls, head_limit=limit))
+        plain = _quiet(lambda: Connection(site, tls=tls, head_limit=limit))
         factory = plain if tls is None else TLSMemoryBIOFactory(tls, True, plain, clock=self._reactor)
         proxy = address.proxy
         if proxy is None:
@@ -85,7 +85,7 @@ class Connector:
         elif tls is None:
             protocol = await self._endpoint_for(proxy.host, proxy.port).connect(factory)
         else:
-            tunnels = Factory.forProtocol(lambda: Tunnel(address.host, address.port, proxy, factory))
+            tunnels = _quiet(lambda: Tunnel(address.host, address.port, proxy, factory))
             tunnel: Any = await self._endpoint_for(proxy.host, proxy.port).connect(tunnels)
             protocol = await tunnel.through
         return protocol if tls is None else protocol.wrappedProtocol
@@ -106,6 +106,13 @@ class Connector:
 
 
 _NEVER = 365 * 86_400
+
+
+def _quiet(protocol: Callable[[], Any]) -> Factory:
+    factory = Factory.forProtocol(protocol)
+    # Twisted logs the beginning and the end of each connection otherwise.
+    factory.noisy = False
+    return factory
 
 
 def _too_late(result: object, timeout: float) -> object:

@@ -25,6 +25,7 @@ def command(listen: str, key_file: str | None, pause: float) -> None:
     Without --key-file the key is: demo
     """
     from twisted.internet import reactor
+    from twisted.internet.address import IPv4Address
     from twisted.internet.endpoints import serverFromString
     from twisted.logger import LogLevel
     from twisted.web.server import Site
@@ -39,7 +40,9 @@ def command(listen: str, key_file: str | None, pause: float) -> None:
             key = file.read().strip()
 
     def listening(port: IListeningPort) -> None:
-        click.echo(f"demo upstream: {port.getHost()}")
+        address = port.getHost()
+        where = f"http://{address.host}:{address.port}" if isinstance(address, IPv4Address) else address
+        click.echo(f"demo upstream: {where}")
 
     def refused(reason: Failure) -> None:
         raise ConfigError(f"--listen {listen}: cannot listen: {reason.value}")

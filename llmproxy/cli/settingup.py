@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 import time
 from base64 import b64encode
@@ -16,7 +17,7 @@ from twisted.internet.task import Clock
 
 from ..config.databases import parse_encryption_key, sqlite_url
 from ..config.dotenv import parse_dotenv
-from ..config.listen import endpoint_description
+from ..config.listen import check_endpoint, endpoint_description
 from ..config.problems import Problems
 from ..core.tokens import generate, hint, token_hash
 from ..errors import ConfigError, DuplicateName
@@ -54,6 +55,7 @@ DEFAULT_DATABASE = "data/llm-proxy.db"
 DEFAULT_ADDRESS = "localhost:8080"
 
 _ESCAPED = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"})
+_TCP = re.compile(r"tcp:([0-9]+)(?::interface=([0-9.]+))?")
 _COMMENT = "# Written by llmproxy setup. Every variable: twistd llmproxy --help\n"
 
 
@@ -201,7 +203,7 @@ def _checked(plan: Plan, variables: Mapping[str, str]) -> bytes:
     @raise Fault: the proxy would not start with this.
     """
     try:
-        endpoint_description(plan.addr)
+        check_endpoint(endpoint_description(plan.addr))
         key = parse_encryption_key(variables["ENCRYPTION_KEY"])
     except ValueError as error:
         raise Fault(str(error)) from None
@@ -265,4 +267,7 @@ def _quoted(value: str) -> str:
 
 
 def _connectable(address: str) -> str:
+    match = _TCP.fullmatch(address)
+    if match is not None:
+        return f"{match[2] or 'localhost'}:{match[1]}"
     return f"localhost{address}" if address.startswith(":") else address

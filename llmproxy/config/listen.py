@@ -33,6 +33,27 @@ def endpoint_description(text: str) -> str:
     return _with_interface(text, host, port)
 
 
+def check_endpoint(description: str) -> None:
+    """
+    What can be known of a description before it is used; certificates and descriptors are looked at then.
+
+    @raise ValueError: Twisted knows no such endpoint.
+    """
+    # Loading plugins takes a tenth of a second.
+    from twisted.internet.endpoints import serverFromString
+    from twisted.internet.interfaces import IStreamServerEndpointStringParser
+    from twisted.plugin import getPlugins
+
+    kind = description.partition(":")[0]
+    if kind in ("tcp", "tcp6", "unix"):
+        try:
+            serverFromString(None, description)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"not an endpoint that can be used: {error}, got {description!r}") from None
+    elif kind != "ssl" and kind not in {each.prefix for each in getPlugins(IStreamServerEndpointStringParser)}:
+        raise ValueError(f"Twisted knows no endpoint {kind!r}, got {description!r}")
+
+
 def private_endpoint_description(text: str) -> str:
     """
     The same for what is not for everybody: a Unix socket is its owner's alone, unless it says otherwise.

@@ -50,6 +50,7 @@ class CarryOutTests(SettingUpCase):
         """What the proxy would not start with is refused before anything is written, and no secret is told."""
         for changes, there, words in (
             ({"addr": "nowhere"}, {}, "expected an address"),
+            ({"addr": "nowhere:8080"}, {}, "no endpoint 'nowhere'"),
             ({"base_url": "ftp://x"}, {}, "--base-url: "),
             ({}, {"ENCRYPTION_KEY": "canary"}, "base64 of 32 bytes"),
         ):  # fmt: skip
@@ -78,7 +79,12 @@ class DoneTests(SettingUpCase):
 
     def test_address(self) -> None:
         """What is said to be tried can be connected to."""
-        for addr, url in ((":80", "http://localhost:80 "), ("10.0.0.1:80", "http://10.0.0.1:80 ")):
+        for addr, url in (
+            (":80", "http://localhost:80 "),
+            ("10.0.0.1:80", "http://10.0.0.1:80 "),
+            ("tcp:80", "http://localhost:80 "),
+            ("tcp:80:interface=10.0.0.1", "http://10.0.0.1:80 "),
+        ):
             self.assertIn(url, Done(evolve(PLAN, addr=addr), "id", "sk-x").words()[-1])
 
     def test_without_project(self) -> None:

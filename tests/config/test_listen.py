@@ -6,7 +6,7 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.config.listen import endpoint_description, private_endpoint_description
+from llmproxy.config.listen import check_endpoint, endpoint_description, private_endpoint_description
 
 
 class EndpointDescriptionTests(SynchronousTestCase):
@@ -44,6 +44,20 @@ class EndpointDescriptionTests(SynchronousTestCase):
         for text in ("", "8080", ":65536", "1.2.3:80", "[1.2.3.4]:80", "[]:80", "300.1.1.1:80", "[zz]:1"):
             with self.assertRaises(ValueError, msg=text):
                 endpoint_description(text)
+
+    def test_checked(self) -> None:
+        """A description of what nobody can open is told as soon as it is written down."""
+        for text in (
+            "tcp:8080",
+            "tcp6:80:interface=\\:\\:1",
+            "unix:/run/x.sock:mode=600",
+            "ssl:8443",
+            "systemd:index=0",
+        ):
+            check_endpoint(text)
+        for text in ("nowhere:8080", "tcp:http", "tcp:80:interfce=1"):
+            with self.assertRaises(ValueError, msg=text):
+                check_endpoint(text)
 
     def test_private(self) -> None:
         """A socket for management is its owner's alone, unless it says otherwise."""

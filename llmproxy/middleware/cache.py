@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
+from twisted.internet.defer import fail
+
 from ..bodies import at_hand, collect
 from ..core.caching.asked import asked_by
 from ..core.caching.invalidation import invalidates, named_targets
 from ..core.caching.key import SHARED, Key, cache_key_from_request, content_digest, without_credential
 from ..core.caching.permission import is_for_origin, opted_in
 from ..core.caching.status import BY_METHOD, BYPASSED
-from ..errors import ContentTooLarge
+from ..errors import ContentTooLarge, NotCached
 from .cachecargo import content_of
 from .cacheflight import Flight
 from .cachequery import Query
@@ -85,17 +87,17 @@ class Cache:
         method = request.method
         if method == b"GET" or method == b"HEAD":
             return self._ask(request, inner, settings)
+        asked = asked_by(request.fields)
         if settings.post == "opt_in" and method == b"POST":
-            asked = asked_by(request.fields)
             lifetime = opted_in(asked, settings)
             if lifetime is not None:
                 return self._post(request, inner, settings, asked, lifetime)
-        return self._pass(request, inner, "method", BY_METHOD)
+        return self._pass(request, inner, asked, "method", BY_METHOD)
 
     def _ask(self, request: ApiRequest, inner: Responder, settings: CacheSettings) -> Deferred[ApiResponse]:
         asked = asked_by(request.fields)
         if is_for_origin(asked) or (request.body is not None and request.body.length):
-            return self._pass(request, inner, "bypass", BYPASSED)
+            return self._pass(request, inner, asked, "bypass", BYPASSED)
         key = cache_key_from_request(request, SHARED if settings.scope == "shared" else None)
         return Query(self, request, inner, asked, settings, key).begin()
 
@@ -105,7 +107,7 @@ class Cache:
         body = request.body
         length = 0 if body is None else body.length
         if not isinstance(length, int) or length > settings.post_max_body:
-            return self._pass(request, inner, "bypass", BYPASSED)
+            return self._pass(request, inner, asked, "bypass", BYPASSED)
 
         def ask(content: bytes) -> Deferred[ApiResponse]:
             key = cache_key_from_request(
@@ -117,7 +119,11 @@ class Cache:
             return ask(b"" if body is None else content_of(body))
         return collect(body, length, ContentTooLarge).addCallback(ask)
 
-    def _pass(self, request: ApiRequest, inner: Responder, outcome: str, told: Field) -> Deferred[ApiResponse]:
+    def _pass(
+        self, request: ApiRequest, inner: Responder, asked: Asked, outcome: str, told: Field
+    ) -> Deferred[ApiResponse]:
+        if asked.control.only_if_cached:
+            return fail(NotCached())
         self.counts["bypass"] += 1
         request.record.cache = outcome
         # What is further in replaces the target and may answer before this returns.

@@ -7,6 +7,7 @@ from twisted.internet.defer import Deferred
 from zope.interface.verify import verifyObject
 
 from llmproxy.core.caching.settings import CacheSettings
+from llmproxy.errors import NotCached
 from llmproxy.interfaces import ICacheStore, IMiddleware
 from llmproxy.message import ApiResponse
 
@@ -50,6 +51,19 @@ class PassingTests(CacheTestCase):
         self.answer(FRESH)
         self.assertEqual(self.got(responding).told, b"llmproxy; fwd=bypass")
         self.assertEqual(self.store.statistics()["entries"], 0)
+
+    def test_only_if_cached(self) -> None:
+        """RFC 9111 section 5.2.1.7: who wants only what is stored gets a 504, whatever it is that is never stored."""
+        only = b"Cache-Control: only-if-cached"
+        for method in (b"POST", b"PUT", b"DELETE", b"OPTIONS"):
+            self.failureResultOf(self.send(only, method=method), NotCached)
+        for more in (b"If-Match: *", b"X-HTTP-Method-Override: DELETE"):
+            self.failureResultOf(self.send(only, more), NotCached)
+        self.failureResultOf(self.send(only, body=b"x"), NotCached)
+        self.assertEqual((self.inner.requests, self.counts["bypass"]), ([], 0))
+        self.api = an_api()
+        self.send(only, method=b"POST")
+        self.assertEqual(len(self.inner.requests), 1)
 
     def test_projects(self) -> None:
         """What is stored for one project is not there for another, nor under another API."""
@@ -133,6 +147,17 @@ class PostTests(CacheTestCase):
             self.inner.pending.clear()
         self.post(*same, body=b"other")
         self.assertEqual(len(self.inner.pending), 1)
+
+    def test_only_if_cached(self) -> None:
+        """A client that wants nothing from upstream gets nothing from there, also where it did not opt in."""
+        only = b"Cache-Control: only-if-cached"
+        self.failureResultOf(self.post(only), NotCached)
+        self.failureResultOf(self.post(only + b", public, max-age=60"), NotCached)
+        self.failureResultOf(self.post(only + b", public, max-age=60", body=HeldBody(1001)), NotCached)
+        self.assertEqual(self.inner.requests, [])
+        self.stored(OPT_IN)
+        self.assertEqual(self.got(self.post(only + b", public, max-age=60")).body, b"content")
+        self.failureResultOf(self.post(only), NotCached)
 
     def test_large(self) -> None:
         """A body above the limit, or of unknown length, is not read: it goes on untouched."""

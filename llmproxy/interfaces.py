@@ -398,8 +398,17 @@ class ICacheStore(Interface):
     def may_hold(target: bytes | None) -> bool:
         """
         Whether an answer to GET of this target, or of any, may be stored, for whatever API and tenant. It costs next
-        to nothing; C{False} only if there is certainly none.
+        to nothing; C{False} only if there is certainly none, nor one that L{expect} was told of.
         """
+
+    def expect(key: Key) -> None:
+        """
+        A request leaves for upstream, and what it brings may be stored: until L{settle} is called as often,
+        L{may_hold} knows.
+        """
+
+    def settle(key: Key) -> None:
+        """What was expected is stored, or never will be."""
 
     def statistics() -> dict[str, float]:
         """

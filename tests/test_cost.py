@@ -8,13 +8,16 @@ in the same commit, and says why.
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from types import FrameType
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from llmproxy.cache.marks import SharedTable, of_parent
 from llmproxy.config.model import CacheConfig
+from llmproxy.workers.caches import AnnouncingStore, SharedCaches
 
 from .harness import Exchange, a_request
 
@@ -65,29 +68,47 @@ class CostTests(SynchronousTestCase):
         self.client.receive(REQUEST)
         self.exchange.upstream[0].receive(ANSWER)
 
-    def test_small_request(self) -> None:
-        """A small POST makes no more calls than it did."""
+    def calls(self) -> float:
+        """Of one exchange over connections that stand."""
+        self.once()
         self.once()
         with Calls() as calls:
             for _ in range(10):
                 self.once()
+        return calls.count / 10
+
+    def test_small_request(self) -> None:
+        """A small POST makes no more calls than it did."""
+        calls = self.calls()
         self.assertEqual(len(self.exchange.upstream), 1)
         self.assertEqual({record.ended for record in self.exchange.records}, {"complete"})
-        self.assertLessEqual(calls.count / 10, MOST_CALLS)
+        self.assertLessEqual(calls, MOST_CALLS)
 
     def test_not_cached(self) -> None:
         """A POST that does not ask to be cached hardly pays for the cache."""
         counts = []
         for exchange in (self.exchange, Exchange(cached=True, cache=CacheConfig(post="opt_in"))):
             self.exchange, self.client = exchange, exchange.client()
-            self.once()
-            self.once()
-            with Calls() as calls:
-                for _ in range(10):
-                    self.once()
-            counts.append(calls.count / 10)
+            counts.append(self.calls())
         self.assertEqual(self.exchange.counts["bypass"], 12)
         self.assertLessEqual(counts[1] - counts[0], MOST_BYPASS_CALLS)
+
+    def test_not_cached_by_workers(self) -> None:
+        """Nor does it pay more where several workers have a cache each, whatever another one holds of other targets."""
+        table = SharedTable(2)
+        self.addCleanup(table.close)
+        one, two = (of_parent(os.dup(table.fd), 2, column) for column in range(2))
+        counts = []
+        for workers in (False, True):
+            self.exchange = exchange = Exchange(cached=True)
+            self.client = exchange.client()
+            if workers:
+                SharedCaches(exchange.clock, exchange, self.fail, one)
+            nothing = self.calls()
+            (two if workers else exchange.cache.store._marks).add(b"/v1/models")  # type: ignore[union-attr]
+            counts.append((nothing, self.calls()))
+        self.assertIsInstance(exchange.cache.store, AnnouncingStore)  # type: ignore[union-attr]
+        self.assertEqual(counts[0], counts[1])
 
     def test_system_calls(self) -> None:
         """

@@ -10,6 +10,7 @@ from zope.interface import implementer
 
 from ..core.caching.entry import Entry, Found, pack, unpack
 from ..interfaces import ICacheStore
+from .marks import Marks
 
 if TYPE_CHECKING:
     from ..core.caching.key import Key
@@ -23,9 +24,6 @@ that leaves unused. Measured by C{tests.benchmarks.cache_memory}: the kernel cou
 
 MOST_VARIANTS = 64
 """Of one primary key; the one that was stored first makes room."""
-
-_SLOTS = 1 << 16
-"""Targets are told apart by this many marks: an unsafe request asks for one before it makes a key."""
 
 _Scope = tuple[str, str]
 
@@ -41,6 +39,12 @@ class _Primary:
         self.scope = scope
         self.names = names
         self.objects: tuple[_Object, ...] = ()
+
+    @property
+    def target(self) -> bytes | None:
+        """What an unsafe request makes it doubtful by."""
+        target, _, rest = self.member.partition(b"\0")
+        return target if rest == b"GET" else None
 
     def of(self, variant: bytes) -> _Object | None:
         for stored in self.objects:
@@ -76,6 +80,8 @@ class MemoryStore:
     @param limit: bytes, what an object costs beside its content included.
     """
 
+    may_hold: Callable[[bytes | None], bool]
+
     def __init__(self, seconds: Callable[[], float], limit: int) -> None:
         self._seconds = seconds
         self._limit = limit
@@ -86,8 +92,12 @@ class MemoryStore:
         self._bytes = 0
         self._entries = 0
         self._evictions = 0
-        self._targets = bytearray(_SLOTS)
-        self._any_target = False
+        self.share(Marks())
+
+    def share(self, marks: Marks) -> None:
+        """Count in a table that others see; nothing is held yet."""
+        self._marks = marks
+        self.may_hold = marks.may_hold
 
     def start(self) -> None:
         """There is nothing to begin."""
@@ -135,7 +145,10 @@ class MemoryStore:
         primary = self._primaries.get(key.digest)
         stored = primary.of(variant) if primary is not None else None
         if primary is not None and stored is not None:
+            # Others look at the marks, and in between it is gone.
+            self.expect(key)
             self._store(primary, _Object(primary, variant, pack(entry), stored.body, self._seconds() + seconds))
+            self.settle(key)
         return succeed(None)
 
     def remove(self, key: Key) -> Deferred[int]:
@@ -157,8 +170,13 @@ class MemoryStore:
     def count(self) -> Deferred[int | None]:
         return succeed(len(self._primaries))
 
-    def may_hold(self, target: bytes | None) -> bool:
-        return self._any_target and (target is None or self._targets[hash(target) % _SLOTS] == 1)
+    def expect(self, key: Key) -> None:
+        if key.method == b"GET":
+            self._marks.add(key.target)
+
+    def settle(self, key: Key) -> None:
+        if key.method == b"GET":
+            self._marks.remove(key.target)
 
     def statistics(self) -> dict[str, float]:
         return {"entries": self._entries, "bytes": self._bytes, "evictions": self._evictions, "errors": 0}
@@ -189,11 +207,10 @@ class MemoryStore:
 
     def _add(self, primary: _Primary, stored: _Object) -> None:
         # Dropping its last variant takes a primary key out: put it back under the one that is being added.
-        self._primaries[primary.digest] = primary
-        target, _, rest = primary.member.partition(b"\0")
-        if rest == b"GET":
-            self._targets[hash(target) % _SLOTS] = 1
-            self._any_target = True
+        if primary.digest not in self._primaries:
+            self._primaries[primary.digest] = primary
+            if primary.target is not None:
+                self._marks.add(primary.target)
         self._scopes.setdefault(primary.scope, set()).add(primary)
         primary.objects = (*primary.objects, stored)
         self._link(stored)
@@ -206,9 +223,6 @@ class MemoryStore:
         stored.newer.older, stored.older.newer = stored.older, stored.newer
         self._bytes -= stored.size()
         self._entries -= 1
-        if not self._entries and self._any_target:
-            self._targets = bytearray(_SLOTS)
-            self._any_target = False
         if not primary.objects:
             self._forget(primary)
 
@@ -218,6 +232,8 @@ class MemoryStore:
 
     def _forget(self, primary: _Primary) -> None:
         del self._primaries[primary.digest]
+        if primary.target is not None:
+            self._marks.remove(primary.target)
         scope = self._scopes[primary.scope]
         scope.discard(primary)
         if not scope:

@@ -152,6 +152,12 @@ class RedisStore:
         # What others have stored is known to Redis alone.
         return True
 
+    def expect(self, key: Key) -> None:
+        """See L{may_hold}."""
+
+    def settle(self, key: Key) -> None:
+        """See L{may_hold}."""
+
     def statistics(self) -> dict[str, float]:
         pool = self._pool
         return {

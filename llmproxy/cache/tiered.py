@@ -90,6 +90,12 @@ class TieredStore:
     def may_hold(self, target: bytes | None) -> bool:
         return bool(self.shared.may_hold(target))
 
+    def expect(self, key: Key) -> None:
+        self.shared.expect(key)
+
+    def settle(self, key: Key) -> None:
+        self.shared.settle(key)
+
     def statistics(self) -> dict[str, float]:
         near, shared = self.near.statistics(), self.shared.statistics()
         return {**shared, **{name: near[name] for name in ("entries", "bytes", "evictions")}}

@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.stdio import StandardIO
 from twisted.python.failure import Failure
 
+from ..cache.marks import Marks, of_parent
 from ..errors import ConfigError
 from ..service import ProxyService, make_service
 from ..sinks.metrics import ProxyMetrics
@@ -62,7 +63,7 @@ class Running:
 
     def _heard(self, kind: str, values: dict[str, Any]) -> None:
         if kind == "start":
-            self._start(unpacked(values["options"]))
+            self._start(unpacked(values["options"]), of_parent(*values["marks"]))
         elif kind == "stop":
             self.stop(values["seconds"])
         elif kind == "changed" and self._hearing is not None:
@@ -77,7 +78,7 @@ class Running:
             if asked is not None:
                 asked.callback(ProxyMetrics.of_plain(unpacked(values["metrics"])))
 
-    def _start(self, options: Any) -> None:
+    def _start(self, options: Any, marks: Marks) -> None:
         try:
             service = self._service = make_service(self._reactor, options)
         except ConfigError:
@@ -88,7 +89,7 @@ class Running:
         proxy.told = Announcing(proxy.directory, lambda what, which: self.tell("changed", what=what, which=which))
         proxy.collect_metrics = self._all_metrics
         if proxy.cache is not None:
-            self._caches = SharedCaches(self._reactor, proxy, self.tell)
+            self._caches = SharedCaches(self._reactor, proxy, self.tell, marks)
         service.startService()
         service.started.addCallbacks(self._started, self._failed)
 

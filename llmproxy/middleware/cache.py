@@ -131,7 +131,7 @@ class Cache:
 
     def _passed(self, response: ApiResponse, request: ApiRequest, target: bytes, told: Field) -> ApiResponse:
         response.fields = [*response.fields, told]
-        if (self._flights or self.store.may_hold(None)) and invalidates(request.method, response.status):
+        if self.store.may_hold(None) and invalidates(request.method, response.status):
             self.invalidate(request, target, response)
         return response
 
@@ -147,7 +147,7 @@ class Cache:
             self._doubt(request, api, named)
 
     def _doubt(self, request: ApiRequest, api: Api, target: bytes) -> None:
-        if not self._flights and not self.store.may_hold(target):
+        if not self.store.may_hold(target):
             return
         shared = api.settings["cache"].scope == "shared"
         self.remove(Key(api.name, SHARED if shared else request.principal.project.id, b"GET", target))
@@ -187,11 +187,13 @@ class Cache:
 
     def took_off(self, flight: Flight) -> None:
         """One that is listed by itself is nobody's to wait for, but what it brings can be doubted like others."""
+        self.store.expect(flight.key)
         if flight.listed is not None:
             self._flights.setdefault(flight.key.digest, {})[flight.listed] = flight
 
     def landed(self, flight: Flight) -> None:
-        """Nobody waits for this one any more."""
+        """Nobody waits for this one any more, and what it brought is stored or will not be."""
+        self.store.settle(flight.key)
         variants = self._flights.get(flight.key.digest)
         if variants is not None and flight.listed is not None and variants.get(flight.listed) is flight:
             del variants[flight.listed]

@@ -1,8 +1,9 @@
 """
 The caches of several workers, which each hold answers of their own, let go of the same.
 
-What an unsafe request has made doubtful (RFC 9111 section 4.4) is told to the others within a tenth of a second; who
-purges is told how much there was in all of them.
+What an unsafe request has made doubtful (RFC 9111 section 4.4) is told to the others within a tenth of a second, if
+there may be an answer of it: L{llmproxy.cache.marks} is what all of them see. Who purges is told how much there was
+in all of them.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from ..core.caching.key import Key
 from ..interfaces import ICacheStore
 
 if TYPE_CHECKING:
+    from ..cache.marks import Marks
     from ..cache.memory import MemoryStore
 
 GATHERED = 0.1
@@ -49,6 +51,9 @@ class AnnouncingStore:
         self._announce = announce
         self._gathered: dict[bytes, Key] = {}
         self._gathering: Any = None
+        self.may_hold = store.may_hold
+        self.expect = store.expect
+        self.settle = store.settle
         self.start = store.start
         self.found = store.found
         self.lookup = store.lookup
@@ -66,10 +71,6 @@ class AnnouncingStore:
             self._gathering.cancel()
         self._tell()
         return self._store.stop()
-
-    def may_hold(self, target: bytes | None) -> bool:
-        # Another worker may.
-        return True
 
     def remove(self, key: Key) -> Deferred[int]:
         self._gathered[key.digest] = key
@@ -95,9 +96,10 @@ class SharedCaches:
     What a worker says of its cache, and does as it hears of the others.
 
     @param tell: sends a message to the parent.
+    @param marks: what it counts in for all to see.
     """
 
-    def __init__(self, reactor: Any, proxy: Any, tell: Callable[..., object]) -> None:
+    def __init__(self, reactor: Any, proxy: Any, tell: Callable[..., object], marks: Marks) -> None:
         from ..cache.memory import MemoryStore
 
         self._cache = proxy.cache
@@ -106,6 +108,7 @@ class SharedCaches:
         self._questions = 0
         proxy.purge_others = self._purge_others
         if isinstance(self._cache.store, MemoryStore):
+            self._cache.store.share(marks)
             self._cache.store = AnnouncingStore(reactor, self._cache.store, lambda keys: tell("removed", keys=keys))
 
     def heard(self, kind: str, values: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from twisted.internet.error import ProcessDone, ProcessTerminated
 from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 
+from ..cache.marks import SharedTable
 from ..core.backoff import delay
 from ..errors import ConfigError
 from ..sinks.metrics import ProxyMetrics
@@ -40,18 +41,20 @@ class Worker(ProcessProtocol):
     """
     One worker process.
 
+    @param marks: what L{llmproxy.cache.marks.of_parent} takes.
     @ivar started: fires when it serves; fails with L{ConfigError} if it says that it cannot, and with what ended
         it if it ended without a word.
     @ivar ended: fires when the process is gone.
     """
 
-    def __init__(self, supervisor: Supervisor, number: int, options: str) -> None:
+    def __init__(self, supervisor: Supervisor, number: int, options: str, marks: tuple[int, int, int]) -> None:
         self.number = number
         self.started: Deferred[None] = Deferred()
         self.ended: Deferred[None] = Deferred()
         self.stopping = False
         self._supervisor = supervisor
         self._options = options
+        self._marks = marks
         self._control = Control(self._heard, lambda: None)
         self._asked: dict[int, Deferred[Any]] = {}
 
@@ -105,7 +108,7 @@ class Worker(ProcessProtocol):
     # -- called by the reactor
 
     def connectionMade(self) -> None:
-        self.tell("start", options=self._options, number=self.number)
+        self.tell("start", options=self._options, marks=self._marks)
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
         if childFD == 3:
@@ -154,6 +157,7 @@ class Supervisor(Service):
     """
 
     _log = Logger()
+    _marks: SharedTable
 
     def __init__(self, reactor: Any, options: ServiceOptions, count: int, spawn: tuple[str, ...] = ()) -> None:
         self.clock = reactor
@@ -173,6 +177,7 @@ class Supervisor(Service):
 
     def startService(self) -> None:
         super().startService()
+        self._marks = SharedTable(self._count)
         opening: Deferred[Any] = Deferred.fromCoroutine(self._open())
         opening.addCallbacks(self.started.callback, self.started.errback)
 
@@ -192,11 +197,13 @@ class Supervisor(Service):
 
     def _start(self, number: int) -> None:
         inherited = tuple((FIRST_FD + at, socket.family) for at, socket in enumerate(self._sockets))
-        worker = Worker(self, number, packed(evolve(self._options, inherited=inherited)))
+        marks = FIRST_FD + len(inherited)
+        options = packed(evolve(self._options, inherited=inherited))
+        worker = Worker(self, number, options, (marks, self._count, number))
         self.workers[number] = worker
         self._started_at[number] = self.clock.seconds()
         fds: dict[int, Any] = {0: "w", 1: 1, 2: 2, 3: "r"}
-        fds |= {FIRST_FD + at: socket.fd for at, socket in enumerate(self._sockets)}
+        fds |= {FIRST_FD + at: socket.fd for at, socket in enumerate(self._sockets)} | {marks: self._marks.fd}
         worker.started.addCallbacks(self._serves, self._cannot, callbackArgs=(number,), errbackArgs=(number,))
         self._reactor.spawnProcess(worker, self._spawn[0], self._spawn, env=dict(os.environ), childFDs=fds)
 
@@ -222,6 +229,7 @@ class Supervisor(Service):
             return
         reason.trap(ProcessDone, ProcessTerminated)
         number = worker.number
+        self._marks.clear(number)
         steady = self.clock.seconds() - self._started_at[number] >= STEADY
         self._failures[number] = 1 if steady else self._failures[number] + 1
         wait = delay(self._failures[number])
@@ -290,3 +298,4 @@ class Supervisor(Service):
                 yield worker.stop(max(0.0, ends - self.clock.seconds()))
         for socket in self._sockets:
             yield maybeDeferred(socket.port.stopListening)
+        self._marks.close()

@@ -134,3 +134,19 @@ class MayHoldTests(SynchronousTestCase):
         self.assertLess(sum(store.may_hold(b"/v1/%d" % number) for number in range(1000)), 10)
         self.successResultOf(store.purge(None, None))
         self.assertFalse(store.may_hold(None))
+
+    def test_never_in_between(self) -> None:
+        """Another process that looks while an answer is made fresh again, or makes room, sees it held."""
+        store = MemoryStore(Clock().seconds, LIMIT)
+        looked: list[bool] = []
+        self.successResultOf(store.put(key(), (), select(), entry(), b"x", 60))
+        drop = store._drop
+        store._drop = lambda stored: (drop(stored), looked.append(store.may_hold(b"/v1/models")))  # type: ignore
+        store.replace_head(key(), b"", entry(b'"b"'), 60)
+        store.expect(key())
+        store.put(key(), (), select(), entry(), b"y", 60)
+        store.put(key(), (b"accept",), select(accept=b"1"), entry(), b"z", 60)
+        store.settle(key())
+        self.assertEqual(looked, [True, True, True])
+        store.remove(key())
+        self.assertFalse(store.may_hold(None))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from llmproxy.cache.marks import SharedTable
 from llmproxy.cli.worker import Running
 from llmproxy.config import APIConfig, APIProviderConfig
 from llmproxy.core.audit.settings import AuditOptions
@@ -93,7 +95,9 @@ class WorkerTests(SynchronousTestCase):
             access_log=None,
             audit=AuditOptions("/nowhere/audit.log", create_directory=False),
         )
-        self.running._heard("start", {"options": packed(options)})
+        table = SharedTable(1)
+        self.addCleanup(table.close)
+        self.running._heard("start", {"options": packed(options), "marks": [os.dup(table.fd), 1, 0]})
         ((kind, values),) = self.pipe.told
         self.assertEqual(kind, "failed")
         self.assertIn("AUDIT_LOG_FILE: /nowhere/audit.log: No such file", values["problems"][0])

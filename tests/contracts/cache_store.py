@@ -232,6 +232,16 @@ class CacheStoreContract:
         yield self.store.replace_head(key(), b"", entry(b'"b"'), 60)
         self.assertTrue(self.store.may_hold(b"/v1/models"))
 
+    def test_expected(self) -> None:
+        """Nor is it told no where there will be something as soon as upstream has answered."""
+        self.store.expect(key(b"/v1/files"))
+        self.store.expect(key(b"/v1/files"))
+        self.store.expect(key(b"/v1/x", body=b"1"))
+        self.store.settle(key(b"/v1/files"))
+        self.assertTrue(self.store.may_hold(b"/v1/files"))
+        self.store.settle(key(b"/v1/files"))
+        self.store.settle(key(b"/v1/x", body=b"1"))
+
     @inlineCallbacks
     def test_count(self) -> Steps:
         """How many keys there are; a copy is not counted twice."""

@@ -105,6 +105,7 @@ class WorkersTests(ProxyTestCase):
             wire.send(get(b"/v1/%d" % number).replace(b"TOKEN", self.secret.encode()))
             upstream = await self.upstream.wire(number)
             await upstream.until_received(b"\r\n\r\n")
+            upstream.received = b""
             upstream.send(OK)
             await wire.until_received(b"ok")
         [token] = await self.database.tokens.list()
@@ -158,6 +159,35 @@ class WorkersTests(ProxyTestCase):
         self.assertIn(b'{"deleted":2}', answer)
         for answer in await both():
             self.assertIn(b"fwd=uri-miss", answer)
+
+    async def test_doubted_on_its_way(self) -> None:
+        """What a PUT to one worker changes, another worker does not store that was fetching it at that moment."""
+        stored = b"HTTP/1.1 200 OK\r\nCache-Control: public, max-age=60\r\nContent-Length: 3\r\n\r\nold"
+        (fetches, changes), _ = await self.warmed()
+        upstreams = {}
+        for wire, line in ((fetches, get(b"/v1/x")), (changes, get(b"/v1/x", b"Content-Length: 0", method=b"PUT"))):
+            wire.received = b""
+            wire.send(line.replace(b"TOKEN", self.secret.encode()))
+            upstreams[wire] = await self.asked(line.partition(b" ")[0])
+        upstreams[changes].send(OK)
+        await changes.until_received(b"ok")
+        await deferLater(reactor, 0.2)
+        upstreams[fetches].send(stored)
+        await fetches.until_received(b"old")
+        self.assertNotIn(b"stored", fetches.received)
+        fetches.send(get(b"/v1/x").replace(b"TOKEN", self.secret.encode()))
+        (await self.asked(b"GET")).send(OK)
+        await fetches.until_received(b"ok")
+
+    async def asked(self, method: bytes) -> Wire:
+        """The connection on which upstream is being asked with this method, which is taken note of."""
+        for _ in range(1000):
+            for upstream in self.upstream.wires:
+                if upstream.received.startswith(method) and upstream.received.endswith(b"\r\n\r\n"):
+                    upstream.received = b""
+                    return upstream
+            await deferLater(reactor, 0.005)
+        raise AssertionError("upstream is not asked")
 
     async def test_rotation_reaches_both(self) -> None:
         """A secret that one worker rotates away at once, the other refuses within a second; an expiry likewise."""

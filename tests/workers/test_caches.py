@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from hypothesis import given
@@ -10,6 +11,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+from llmproxy.cache.marks import Marks, SharedTable, of_parent
 from llmproxy.cache.memory import MemoryStore
 from llmproxy.cache.tiered import TieredStore
 from llmproxy.core.caching.key import Key
@@ -46,12 +48,13 @@ class Cache:
 class Worker:
     """A worker with a cache of its own; what it tells goes through JSON, as in the pipe."""
 
-    def __init__(self, clock: Clock, store: Any = None) -> None:
+    def __init__(self, clock: Clock, store: Any = None, marks: Marks | None = None) -> None:
         self.told: list[tuple[str, dict[str, Any]]] = []
         self.purge_others: Any = None
         self.cache = Cache(store or MemoryStore(clock.seconds, 1 << 20))
         pipe = Control(lambda kind, values: self.told.append((kind, values)), lambda: None)
-        self.caches = SharedCaches(clock, self, lambda kind, **values: pipe.dataReceived(message(kind, **values)))
+        tell = lambda kind, **values: pipe.dataReceived(message(kind, **values))  # noqa: E731
+        self.caches = SharedCaches(clock, self, tell, marks or Marks())
 
     def put(self, *keys: Key) -> None:
         for each in keys:
@@ -65,7 +68,10 @@ class Worker:
 class SharedCachesTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
-        self.one, self.two = Worker(self.clock), Worker(self.clock)
+        table = SharedTable(2)
+        self.addCleanup(table.close)
+        marks = [of_parent(os.dup(table.fd), 2, column) for column in range(2)]
+        self.one, self.two = (Worker(self.clock, marks=each) for each in marks)
 
     @given(st.binary(), st.binary(max_size=32), st.text())
     def test_keys(self, target: bytes, body: bytes, tenant: str) -> None:
@@ -83,6 +89,22 @@ class SharedCachesTests(SynchronousTestCase):
         self.assertEqual(self.two.keys(key(), key(b"/other")), [False, True])
         self.assertEqual(self.two.cache.doubted, [key()])
         self.assertEqual(self.two.told, [])
+
+    def test_held_elsewhere(self) -> None:
+        """
+        A POST to one worker costs nothing more while none holds or fetches an answer of its target; from before such a
+        request leaves, in whatever worker, it does.
+        """
+        self.assertFalse(self.one.cache.store.may_hold(None))
+        self.two.cache.store.expect(key())
+        self.assertTrue(self.one.cache.store.may_hold(b"/v1/models"))
+        self.assertFalse(self.one.cache.store.may_hold(b"/v1/chat/completions"))
+        self.two.put(key())
+        self.two.cache.store.settle(key())
+        self.assertTrue(self.one.cache.store.may_hold(b"/v1/models"))
+        self.one.caches.heard("purge", {"number": 1, "api": None, "tenant": None, "start": ""})
+        self.two.caches.heard("purge", {"number": 1, "api": None, "tenant": None, "start": ""})
+        self.assertFalse(self.one.cache.store.may_hold(None))
 
     def test_gathered(self) -> None:
         """A thousand POSTs to one target are a message now and one in a tenth of a second."""

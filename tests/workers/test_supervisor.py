@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from twisted.internet.error import ProcessDone, ProcessTerminated
@@ -9,11 +10,12 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from llmproxy.cache.marks import of_parent
 from llmproxy.errors import ConfigError
 from llmproxy.service import ServiceOptions
 from llmproxy.sinks.metrics import ProxyMetrics
 from llmproxy.workers.control import message, packed
-from llmproxy.workers.supervisor import ANSWER_WITHIN, STEADY, Supervisor, Worker
+from llmproxy.workers.supervisor import ANSWER_WITHIN, FIRST_FD, STEADY, Supervisor, Worker
 
 
 class Process:
@@ -173,6 +175,17 @@ class SupervisorTests(SynchronousTestCase):
         first, second = self.started()
         first.say("removed", keys=[["a", "t", "GET", "/x", ""]])
         self.assertEqual(second.told[-1], message("removed", keys=[["a", "t", "GET", "/x", ""]]))
+
+    def test_marks(self) -> None:
+        """Each worker has the table of what all hold; one that died holds nothing any more, what others hold stays."""
+        marks = []
+        for column, process in enumerate(self.started()):
+            marks.append(of_parent(os.dup(process.fds[FIRST_FD]), 2, column))
+            marks[-1].add(b"/%d" % column)
+        for column, process in enumerate(self.reactor.processes):
+            self.assertIn(b'"marks":[%d,2,%d]' % (FIRST_FD, column), process.told[0])
+        self.reactor.processes[0].die(9)
+        self.assertEqual([marks[1].may_hold(b"/%d" % column) for column in range(2)], [False, True])
 
     def test_purge(self) -> None:
         """Who purges hears how many all the others had; one that is stuck is not waited for."""

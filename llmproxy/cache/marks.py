@@ -1,0 +1,111 @@
+"""
+Which targets somebody may hold an answer of: what an unsafe request asks before it makes a key and lets go of it.
+
+Each of several processes counts for itself, in a column of one table that all of them see: what it holds, and what it
+has on its way. It counts before its request leaves for upstream. Whatever upstream changes after it has answered that
+request, it tells of later still; so whoever passes on what it tells finds the count, in whatever process, and no
+process has to be asked. RFC 9111 section 4.4.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from mmap import mmap
+from tempfile import TemporaryFile
+from typing import IO
+from zlib import crc32
+
+SLOTS = 1 << 16
+"""Targets are told apart by so many rows; two in one cost a removal in vain. Bytes of a page are taken when needed."""
+
+MOST = 255
+"""What a byte counts to. One that has come so far stays there: the target is taken for held from then on."""
+
+
+class Marks:
+    """
+    Answers to GET that may be held, by target: of all APIs and tenants.
+
+    The first row is for whether there is anything at all.
+
+    @param table: of L{size_of} C{width} bytes.
+    @param width: how many processes there are.
+    @param column: which of them this one is.
+    """
+
+    def __init__(self, table: mmap | None = None, width: int = 1, column: int = 0) -> None:
+        self._table = mmap(-1, size_of(width)) if table is None else table
+        self._width = width
+        self._column = column
+        self._nothing = bytes(width)
+        self._count = 0
+
+    def may_hold(self, target: bytes | None) -> bool:
+        """As L{llmproxy.interfaces.ICacheStore.may_hold}, of all processes."""
+        at = 0 if target is None else (crc32(target) % SLOTS + 1) * self._width
+        return self._table[at : at + self._width] != self._nothing
+
+    def add(self, target: bytes) -> None:
+        self._count += 1
+        self._table[self._column] = 1
+        at = self._place(target)
+        counted = self._table[at]
+        if counted < MOST:
+            self._table[at] = counted + 1
+
+    def remove(self, target: bytes) -> None:
+        """Once for each L{add}."""
+        at = self._place(target)
+        counted = self._table[at]
+        if counted < MOST:
+            self._table[at] = counted - 1
+        self._count -= 1
+        if not self._count:
+            self._table[self._column] = 0
+
+    def _place(self, target: bytes) -> int:
+        return (crc32(target) % SLOTS + 1) * self._width + self._column
+
+
+class SharedTable:
+    """
+    The table of several processes, held by their parent.
+
+    @ivar fd: what a process is given to map it by.
+    """
+
+    def __init__(self, width: int) -> None:
+        self._file = _memory(size_of(width))
+        self.fd = self._file.fileno()
+        self._table = mmap(self.fd, size_of(width))
+        self._width = width
+
+    def clear(self, column: int) -> None:
+        """That process is gone, with all that it held."""
+        self._table[column :: self._width] = bytes(SLOTS + 1)
+
+    def close(self) -> None:
+        """Let go of it; it may have been let go of before."""
+        self._table.close()
+        self._file.close()
+
+
+def of_parent(fd: int, width: int, column: int) -> Marks:
+    """What a process counts in; C{fd} is closed."""
+    marks = Marks(mmap(fd, size_of(width)), width, column)
+    os.close(fd)
+    return marks
+
+
+def size_of(width: int) -> int:
+    """Bytes of a table for so many processes."""
+    return (SLOTS + 1) * width
+
+
+def _memory(size: int) -> IO[bytes]:
+    """A file that nobody else can open, in memory where the system has such."""
+    linux = sys.platform == "linux"
+    file = open(os.memfd_create("llmproxy-marks"), "r+b", buffering=0) if linux else TemporaryFile(buffering=0)  # noqa: SIM115
+    file.truncate(size)
+    return file

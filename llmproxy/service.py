@@ -113,6 +113,7 @@ class ProxyService(MultiService):
             reactor=self._reactor,
             limits=self._options.apis.limits,
             wheel=self.proxy.wheel,
+            poller=self.proxy.poller,
             on_refusal=self.proxy.refused,
             trusted_proxies=self._options.apis.trusted(),
         )

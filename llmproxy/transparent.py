@@ -23,6 +23,7 @@ from .middleware.breaker import Breaker
 from .middleware.cache import Cache
 from .middleware.noterefusal import NoteRefusal
 from .middleware.whileopen import WhileOpen
+from .poller import Poller
 from .sinks.accesslog import AccessLog, LogFile
 from .sinks.lag import ReactorLag
 from .sinks.metrics import ProxyMetrics
@@ -104,6 +105,7 @@ class TransparentProxy(Service):
         self.collect_metrics: Callable[[], Deferred[Any]] = self._own_metrics
         self.purge_others: Callable[[str | None, str | None, bytes], Deferred[int]] = lambda *_: succeed(0)
         self.wheel = Wheel(reactor, resolution)
+        self.poller = Poller(reactor)
         self.database = open_database(
             reactor,
             database_url,
@@ -265,7 +267,8 @@ class TransparentProxy(Service):
     def _client(self, api: Api) -> PooledClient:
         settings = api.settings.get("connection")
         connect = api.timeouts.connect
-        return PooledClient(self._reactor, ConnectionSettings.of(settings, connect_timeout=connect), wheel=self.wheel)
+        connection = ConnectionSettings.of(settings, connect_timeout=connect)
+        return PooledClient(self._reactor, connection, wheel=self.wheel, poller=self.poller)
 
     def _cache(self, options: CacheOptions) -> Cache | None:
         if not options.enabled or not any("cache" in api.settings for api in self._config.compiled()):

@@ -17,7 +17,7 @@ LAYERS = (
     {"message", "errors", "__init__"},
     {"core"},
     {"interfaces"},
-    {"chain", "bodies", "wheel"},
+    {"chain", "bodies", "poller", "wheel"},
     {"web", "middleware", "upstream", "cache", "store", "sinks"},
     {
         "tap",

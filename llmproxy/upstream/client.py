@@ -26,6 +26,7 @@ from .settings import ConnectionSettings
 
 if TYPE_CHECKING:
     from ..message import Field, InterimSink
+    from ..poller import Poller
     from .response import UpstreamResponse
 
 _PORTS = {"http": 80, "https": 443}
@@ -63,6 +64,7 @@ class PooledClient(HTTPClient):
     of its own but C{Host} and the framing. A stock client or L{treq.testing.StubTreq} can take its place.
 
     @param wheel: for idle connections; an own one if C{None}.
+    @param poller: see L{Connector}.
     @param environment: where C{HTTP_PROXY} and its like are looked up; the process's if C{None}.
     @param endpoint_for: makes the TCP endpoint of a host and port; see L{Connector}.
     @ivar pool: the connections, with their numbers: C{opened}, C{reused}, C{idle}, C{active}.
@@ -74,6 +76,7 @@ class PooledClient(HTTPClient):
         settings: ConnectionSettings | None = None,
         *,
         wheel: Wheel | None = None,
+        poller: Poller | None = None,
         environment: Mapping[str, str] | None = None,
         endpoint_for: EndpointFor | None = None,
     ) -> None:
@@ -85,7 +88,7 @@ class PooledClient(HTTPClient):
             self._proxies = Proxies.from_environment(os.environ if environment is None else environment)
         self._own_wheel = None if wheel is not None else Wheel(reactor)
         self._wheel: Wheel = wheel or self._own_wheel  # type: ignore[assignment]
-        self.pool = Pool(settings, self._wheel, Connector(reactor, settings, endpoint_for).connect)
+        self.pool = Pool(settings, self._wheel, Connector(reactor, settings, endpoint_for, poller).connect)
         self._destinations: dict[bytes, Destination] = {}
 
     def request(  # type: ignore[override]

@@ -25,7 +25,7 @@ from .parsing import HEAD_LIMIT, ResponseReader
 from .response import UpstreamResponse
 from .switched import Switched
 from .upload import Upload
-from .writing import Send, readable, sender
+from .writing import Send, readable, sender, unwritten
 
 _TRUSTED_FOR = 1.0
 """Seconds. No server in use closes a kept connection sooner; shortest are Node's 5 and Apache's 5."""
@@ -33,6 +33,7 @@ _TRUSTED_FOR = 1.0
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IPushProducer
 
+    from ..poller import Poller
     from ..wheel import Deadline
     from .exchange import Exchange
     from .tls import ClientTls
@@ -64,8 +65,11 @@ class Connection(protocol.Protocol):
     @ivar deadline: the owner's, for closing it when it has been idle too long.
     """
 
-    def __init__(self, owner: Owner, *, tls: ClientTls | None = None, head_limit: int = HEAD_LIMIT) -> None:
+    def __init__(
+        self, owner: Owner, *, poller: Poller, tls: ClientTls | None = None, head_limit: int = HEAD_LIMIT
+    ) -> None:
         self._owner = owner
+        self._poller = poller
         self._tls = tls
         self._reader = ResponseReader(head_limit)
         self._exchange: Exchange | None = None
@@ -73,7 +77,7 @@ class Connection(protocol.Protocol):
         self._body: UpstreamBody | None = None
         self._closing = False
         self._paused = False
-        self._sent = False
+        self._given = 0
         self.ready: Deferred[Connection] = Deferred(lambda _: self.abandon())
         self.opened = False
         self.served = 0
@@ -84,7 +88,8 @@ class Connection(protocol.Protocol):
 
     def connectionMade(self) -> None:
         assert self.transport is not None
-        self._send: Send = sender(self.transport)
+        self._poller.adopt(self.transport)
+        self._send: Send = sender(self.transport, self._poller)
         if self._tls is None:
             self._now_ready()
 
@@ -116,7 +121,7 @@ class Connection(protocol.Protocol):
         """Send the request of C{exchange}. The connection must be idle."""
         self._exchange = exchange
         exchange.holder = self
-        self._sent = False
+        self._given = 0
         self._reader.begin(exchange.method == b"HEAD", exchange.upgrade)
         if exchange.whole is not None:
             self.send_first(exchange.whole)
@@ -133,7 +138,7 @@ class Connection(protocol.Protocol):
         if upload is not None:
             exchange.whole = upload.whole
         if self._send(data):
-            self._sent = True
+            self._given = len(data)
             return True
         self._interrupt()
         self.abandon()
@@ -141,6 +146,7 @@ class Connection(protocol.Protocol):
 
     def send(self, data: bytes) -> None:
         """Send more of a request."""
+        self._given += len(data)
         if not self._send(data) and self._upload is not None:
             # What upstream had to say before it closed may still be read: an early 413, or the end.
             self._upload.stop()
@@ -290,7 +296,9 @@ class Connection(protocol.Protocol):
             else:
                 upload.detach()
         if exchange is not None:
-            self._owner.interrupted(self, exchange, self._sent, self._reader.touched)
+            # What is still with us has not reached anybody.
+            sent = self._given > unwritten(self.transport)
+            self._owner.interrupted(self, exchange, sent, self._reader.touched)
 
     def connectionLost(self, reason: Failure = protocol.connectionDone) -> None:
         self._closing = True

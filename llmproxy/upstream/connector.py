@@ -13,6 +13,7 @@ from twisted.internet.protocol import Factory
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from ..errors import UpstreamTimeout, UpstreamUnreachable
+from ..poller import Poller
 from .connection import Connection
 from .proxies import Proxy, is_address
 from .tls import ClientTls
@@ -46,10 +47,18 @@ class Address:
 class Connector:
     """
     @param endpoint_for: what opens TCP; by default Happy Eyeballs for names (RFC 8305).
+    @param poller: adopts the connections; one of its own if none is given.
     """
 
-    def __init__(self, reactor: Any, settings: ConnectionSettings, endpoint_for: EndpointFor | None = None) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        settings: ConnectionSettings,
+        endpoint_for: EndpointFor | None = None,
+        poller: Poller | None = None,
+    ) -> None:
         self._reactor = reactor
+        self._poller = Poller(reactor) if poller is None else poller
         self._settings = settings
         self._endpoint_for = self._endpoint if endpoint_for is None else endpoint_for
         self._tls: dict[str, ClientTls] = {}
@@ -77,7 +86,7 @@ class Connector:
 
     async def _open(self, site: Site, address: Address, tls: ClientTls | None) -> Connection:
         limit = self._settings.max_response_head
-        plain = _quiet(lambda: Connection(site, tls=tls, head_limit=limit))
+        plain = _quiet(lambda: Connection(site, poller=self._poller, tls=tls, head_limit=limit))
         factory = plain if tls is None else TLSMemoryBIOFactory(tls, True, plain, clock=self._reactor)
         proxy = address.proxy
         if proxy is None:

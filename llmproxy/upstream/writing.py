@@ -14,25 +14,30 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.tcp import Connection
 
+from ..poller import SMALL
+
 if TYPE_CHECKING:
     from twisted.internet.interfaces import ITransport
+
+    from ..poller import Poller
 
 Send = Callable[[bytes], bool]
 """Writes bytes; C{False} if the connection is known to be dead and took none of them."""
 
 
-def sender(transport: ITransport) -> Send:
-    """The quickest way to write to C{transport}."""
+def sender(transport: ITransport, poller: Poller) -> Send:
+    """The quickest way to write to C{transport}; while C{poller} collects, what is small leaves with the others'."""
     if isinstance(transport, Connection) and not transport.TLS:
-        return _DirectSender(transport).send
+        return _DirectSender(transport, poller).send
     return _IndirectSender(transport).send
 
 
 class _DirectSender:
-    __slots__ = ("_transport",)
+    __slots__ = ("_poller", "_transport")
 
-    def __init__(self, transport: Connection) -> None:
+    def __init__(self, transport: Connection, poller: Poller) -> None:
         self._transport = transport
+        self._poller = poller
 
     def send(self, data: bytes) -> bool:
         transport = self._transport
@@ -41,6 +46,9 @@ class _DirectSender:
             return True
         if not transport.connected or transport.disconnecting:
             return False
+        if self._poller.collecting and len(data) <= SMALL:
+            transport.write(data)
+            return True
         try:
             taken = transport.socket.send(data)
         except BlockingIOError:
@@ -61,6 +69,13 @@ class _IndirectSender:
     def send(self, data: bytes) -> bool:
         self._transport.write(data)
         return True
+
+
+def unwritten(transport: Any) -> int:
+    """Bytes that were handed to C{transport} and not to the system; none as far as another one tells."""
+    if not isinstance(transport, Connection):
+        return 0
+    return len(transport.dataBuffer) - transport.offset + transport._tempDataLen
 
 
 def readable(transport: Any) -> bool:

@@ -114,7 +114,7 @@ class LlhttpChannel:
     def makeConnection(self, transport: Any) -> None:
         self.transport = transport
         self.client_host = getattr(transport.getPeer(), "host", "") or ""
-        self.send = sender_for(transport)
+        self.send = sender_for(transport, self.site.poller)
         if not self.site.admit(self):
             self._lost = True
             transport.abortConnection()
@@ -124,6 +124,7 @@ class LlhttpChannel:
 
     def connectionMade(self) -> None:
         transport = self.transport
+        self.site.poller.adopt(transport)
         self.secure = ISSLTransport.providedBy(transport)
         self._plain = ITCPTransport.providedBy(transport) and not self.secure
         if self.secure:

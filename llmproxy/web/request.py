@@ -160,7 +160,8 @@ class ProxyRequest(Request):
         return self._left == CHUNKED and self._held is None
 
     def render_whole(self, resource: Any, content: bytes) -> None:
-        """Let an ordinary resource answer, now that the body is here."""
+        """Let an ordinary resource answer, now that the body is here; nobody else's response waits for it."""
+        self.site.poller.flush()
         self.content = BytesIO(content)
         self.setHeader(b"Server", version)
         self.setHeader(b"Date", datetimeToString())

@@ -11,17 +11,22 @@ from collections.abc import Callable
 from fcntl import ioctl
 from sys import byteorder
 from termios import TIOCOUTQ
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet import tcp
 
+from ..poller import SMALL
 
-def sender_for(transport: Any) -> Callable[[bytes], None]:
+if TYPE_CHECKING:
+    from ..poller import Poller
+
+
+def sender_for(transport: Any, poller: Poller) -> Callable[[bytes], None]:
     """
     What writes to C{transport}: its own C{write}, unless it is plain TCP.
 
     The order of the bytes, backpressure and the loss of the connection are as with C{write}: what the
-    socket does not take at once, and what it fails at, goes there.
+    socket does not take at once, and what it fails at, goes there; and what is small, while C{poller} collects.
     """
     # Exactly this class: TLS replaces the transport's class or wraps it.
     if type(transport) is not tcp.Server:
@@ -38,6 +43,7 @@ def sender_for(transport: Any) -> Callable[[bytes], None]:
             or transport._aborting
             or transport._writeDisconnecting
             or transport.TLS
+            or (poller.collecting and len(data) <= SMALL)
         ):
             transport.write(data)
             return

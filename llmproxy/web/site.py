@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.web.resource import Resource, getChildForRequest
 from twisted.web.server import Site
 
+from ..poller import Poller
 from ..wheel import Wheel
 from .channel import LlhttpChannel
 from .limits import Limits
@@ -30,6 +31,7 @@ class ProxySite(Site):
     @ivar on_refusal: told of what never became a request.
     @ivar closing: no port is open any more, and no connection is kept after the response that it waits for.
     @param wheel: for the time limits; one of its own if none is given.
+    @param poller: adopts the connections; likewise.
     """
 
     displayTracebacks = False
@@ -41,6 +43,7 @@ class ProxySite(Site):
         reactor: Any,
         limits: Limits | None = None,
         wheel: Wheel | None = None,
+        poller: Poller | None = None,
         on_refusal: OnRefusal | None = None,
         trusted_proxies: TrustedProxies | None = None,
     ) -> None:
@@ -49,6 +52,7 @@ class ProxySite(Site):
         self.limits = limits
         self.wheel = Wheel(reactor) if wheel is None else wheel
         self._own_wheel = wheel is None
+        self.poller = Poller(reactor) if poller is None else poller
         self.on_refusal = on_refusal
         self.trusted_proxies = trusted_proxies
         self.closing = False

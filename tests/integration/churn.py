@@ -168,6 +168,8 @@ async def settled(service: Any, upstream: Upstream) -> None:
         pools = [client.pool for client in service.proxy.clients.values()]
         service.proxy.metrics()
         if not (service.proxy.account.in_flight or service.site.connections or any(p.connections for p in pools)):
+            # Twisted keeps with a connection how it ended.
+            upstream.wires.clear()
             return
         await deferLater(reactor, 0.01)
     raise AssertionError("something does not end")

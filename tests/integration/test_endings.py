@@ -170,22 +170,38 @@ class UpstreamDiesTests(EndingsTestCase):
         await client.until_received(b"fine")
 
     async def test_kept_connection_closes_under_the_request(self) -> None:
-        """Where the closing crosses with the request, one that is safe to repeat is repeated, once; a POST is not."""
+        """Once the request is on its way, one that is safe to repeat is repeated, once; a POST is not."""
         for request, again in ((get(b"/v1/safe"), True), (post(b"unsafe"), False)):
             number = len(self.upstream.wires)
-            client = await self.send(get())
-            wire = await self.upstream.wire(number)
-            await wire.until_received(b"\r\n\r\n")
-            wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-            await client.until_received(b"ok")
-            wire.close()
+            client, wire = await self._kept(number)
             client.send(request.replace(b"TOKEN", self.secret.encode()))
+            await wire.until_received(b"safe")
+            wire.close()
             if again:
                 second = await self.upstream.wire(number + 1)
                 await second.until_received(b"/v1/safe")
                 second.transport.abortConnection()  # type: ignore[union-attr]
             await client.until_received(b'"code":"upstream_reset"')
             self.assertEqual(len(self.upstream.wires), number + 1 + again)
+
+    async def test_kept_connection_closes_as_the_request_comes(self) -> None:
+        """Where the closing and the request come at the same moment, nothing was sent yet: a POST is repeated too."""
+        client, wire = await self._kept(0)
+        wire.close()
+        client.send(post(b"again").replace(b"TOKEN", self.secret.encode()))
+        second = await self.upstream.wire(1)
+        await second.until_received(b"again")
+        second.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfine")
+        await client.until_received(b"fine")
+
+    async def _kept(self, number: int) -> tuple[Wire, Wire]:
+        """A client and upstream, after an exchange that has left their connections open."""
+        client = await self.send(get())
+        wire = await self.upstream.wire(number)
+        await wire.until_received(b"\r\n\r\n")
+        wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        await client.until_received(b"ok")
+        return client, wire
 
     async def test_breaker(self) -> None:
         """A8: after five failures the sixth request is refused without reaching upstream; other tenants are not."""

@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from llmproxy.errors import UpstreamProtocolError, UpstreamReset
+from llmproxy.poller import Poller
 from llmproxy.upstream.connection import Connection
 
 from .wire import EMPTY, Body, Owner, Reader, Socket, Wire
@@ -30,7 +31,7 @@ class ConnectionTests(SynchronousTestCase):
 
     def test_interface(self) -> None:
         """TLS can tell it that the handshake is over."""
-        verifyObject(IHandshakeListener, Connection(Owner()))
+        verifyObject(IHandshakeListener, Connection(Owner(), poller=Poller(None)))
 
     def test_kept(self) -> None:
         """After a whole answer to a whole request it serves the next one."""

@@ -8,7 +8,8 @@ from twisted.internet.tcp import Connection
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.upstream.writing import readable, sender
+from llmproxy.poller import SMALL, Poller
+from llmproxy.upstream.writing import readable, sender, unwritten
 
 
 class Socket:
@@ -64,7 +65,7 @@ class PeekedSocket:
 class SenderTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.transport = Tcp()
-        self.send = sender(self.transport)
+        self.send = sender(self.transport, Poller(None))
 
     def test_at_once(self) -> None:
         """With nothing waiting the socket gets the bytes before the reactor turns."""
@@ -88,6 +89,19 @@ class SenderTests(SynchronousTestCase):
             self.assertTrue(self.send(b"abc"))
             self.assertEqual((self.transport.sent, self.transport.waiting), (b"", b"abc"))
 
+    def test_together(self) -> None:
+        """What is small leaves with what others write in this turn, over a connection that stands."""
+        poller = Poller(None)
+        poller.collecting = True
+        send = sender(self.transport, poller)
+        self.assertTrue(send(b"abc"))
+        self.assertEqual((self.transport.sent, self.transport.waiting), (b"", b"abc"))
+        self.transport.disconnecting = True
+        self.assertFalse(send(b"abc"))
+        self.setUp()
+        self.assertTrue(sender(self.transport, poller)(b"x" * (SMALL + 1)))
+        self.assertEqual(len(self.transport.sent), 100)
+
     def test_dead(self) -> None:
         """A connection that is known to be gone says so: then nothing was sent."""
         self.transport.socket.room = BrokenPipeError()
@@ -103,8 +117,18 @@ class SenderTests(SynchronousTestCase):
     def test_any_other(self) -> None:
         """Every other transport is written to as always."""
         transport = StringTransport()
-        self.assertTrue(sender(transport)(b"abc"))
+        self.assertTrue(sender(transport, Poller(None))(b"abc"))
         self.assertEqual(transport.value(), b"abc")
+
+
+class UnwrittenTests(SynchronousTestCase):
+    def test_waiting(self) -> None:
+        """What Twisted holds has not left; of other transports nobody knows, and it counts as sent."""
+        transport = Tcp()
+        transport._tempDataLen = 0
+        self.assertEqual(unwritten(transport), 0)
+        transport.dataBuffer, transport.offset, transport._tempDataLen = b"abcdef", 2, 3
+        self.assertEqual((unwritten(transport), unwritten(StringTransport())), (7, 0))
 
 
 class ReadableTests(SynchronousTestCase):

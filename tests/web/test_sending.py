@@ -8,6 +8,7 @@ from twisted.internet import tcp
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
+from llmproxy.poller import SMALL, Poller
 from llmproxy.web.sending import sender_for, unsent
 
 
@@ -52,20 +53,20 @@ class SenderTests(SynchronousTestCase):
     def test_at_once(self) -> None:
         """With nothing waiting the socket gets the bytes before the reactor turns."""
         server = a_server(100)
-        sender_for(server)(b"abc")
+        sender_for(server, Poller(None))(b"abc")
         self.assertEqual((server.sent, server.waiting), (b"abc", b""))
 
     def test_in_part(self) -> None:
         """What it does not take goes the usual way, in order."""
         for room, sent, waiting in ((2, b"ab", b"c"), (BlockingIOError(), b"", b"abc")):
             server = a_server(room)
-            sender_for(server)(b"abc")
+            sender_for(server, Poller(None))(b"abc")
             self.assertEqual((server.sent, server.waiting), (sent, waiting))
 
     def test_lost(self) -> None:
         """A connection that is lost is Twisted's to tell of, in its own time."""
         server = a_server(ConnectionResetError())
-        sender_for(server)(b"abc")
+        sender_for(server, Poller(None))(b"abc")
         self.assertEqual(server.waiting, b"abc")
 
     def test_not_at_once(self) -> None:
@@ -82,13 +83,22 @@ class SenderTests(SynchronousTestCase):
         for name, value in states:
             server = a_server(100)
             setattr(server, name, value)
-            sender_for(server)(b"abc")
+            sender_for(server, Poller(None))(b"abc")
             self.assertEqual((server.sent, server.waiting), (b"", b"abc"), name)
+
+    def test_together(self) -> None:
+        """What is small leaves with what others write in this turn; what is large does not wait, nor is it held."""
+        poller = Poller(None)
+        poller.collecting = True
+        for size, at_once in ((SMALL, False), (SMALL + 1, True)):
+            server = a_server(100_000)
+            sender_for(server, poller)(b"x" * size)
+            self.assertEqual((len(server.sent), len(server.waiting)), (size, 0) if at_once else (0, size))
 
     def test_any_other(self) -> None:
         """Every other transport is written to as always."""
         transport = StringTransport()
-        sender_for(transport)(b"abc")
+        sender_for(transport, Poller(None))(b"abc")
         self.assertEqual(transport.value(), b"abc")
 
 

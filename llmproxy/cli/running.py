@@ -15,7 +15,7 @@ from twisted.logger import (
 )
 from twisted.python.failure import Failure
 
-from ..starting import explain, relieve_collector
+from ..starting import explain, relieve_collector, stop_on_hangup
 
 
 def log_to_stderr(level: LogLevel = LogLevel.info) -> None:
@@ -32,12 +32,20 @@ def run_service(reactor: Any, service: Any) -> int:
     @return: the status for the process to end with.
     """
     log_to_stderr()
+    stop_on_hangup(reactor)
 
     def start() -> Deferred[Any]:
-        reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
+        stopping: list[bool] = []
+
+        def stop() -> Any:
+            stopping.append(True)
+            return service.stopService()
+
+        reactor.addSystemEventTrigger("before", "shutdown", stop)
         service.startService()
         started: Deferred[Any] = service.started
-        return started.addCallback(lambda _: relieve_collector())
+        # What is stopped while it starts does not fail.
+        return started.addCallbacks(lambda _: relieve_collector(), lambda reason: None if stopping else reason)
 
     return run_until_failure(reactor, start)
 

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, DeferredList, gatherResults, inlineCallbacks, maybeDeferred, succeed
+from twisted.internet.defer import (
+    Deferred,
+    DeferredList,
+    FirstError,
+    gatherResults,
+    inlineCallbacks,
+    maybeDeferred,
+    succeed,
+)
 from twisted.internet.error import ProcessDone, ProcessTerminated
 from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
@@ -186,7 +194,10 @@ class Supervisor(Service):
             self._sockets.append(await open_held(self._reactor, description, option))
         # One after the other until one serves: the first migrates the database for all.
         await self._first(0)
-        await gatherResults([self._first(number) for number in range(1, self._count)], consumeErrors=True)
+        try:
+            await gatherResults([self._first(number) for number in range(1, self._count)], consumeErrors=True)
+        except FirstError as error:
+            error.subFailure.raiseException()
 
     def _first(self, number: int) -> Deferred[None]:
         """Fires when one in this place serves, whether it is the first or the replacement of one that died."""
@@ -213,8 +224,8 @@ class Supervisor(Service):
             awaited.callback(None)
 
     def _cannot(self, reason: Failure, number: int) -> None:
-        if not reason.check(ConfigError):
-            # It ended without a word: L{ended} replaces it.
+        if not reason.check(ConfigError) or not self.running:
+            # It ended without a word, and L{ended} replaces it; or it was told to stop while it started.
             return
         awaited = self._awaited.pop(number, None)
         if awaited is None:

@@ -100,6 +100,23 @@ class SupervisorTests(SynchronousTestCase):
         self.reactor.advance(60)
         self.assertEqual(len(self.reactor.processes), 1)
 
+    def test_other_cannot_start(self) -> None:
+        """What a later worker says is told as plainly as what the first one says."""
+        self.reactor.processes[0].say("started")
+        self.reactor.processes[1].say("failed", problems=["port 8080: taken"])
+        error = self.failureResultOf(self.supervisor.started, ConfigError).value
+        self.assertEqual(str(error), "port 8080: taken")
+
+    def test_stopped_while_starting(self) -> None:
+        """A worker that is stopped while it starts may fail at that: it is no reason to say anything."""
+        self.reactor.processes[0].say("started")
+        stopping = self.supervisor.stopService()
+        self.reactor.processes[0].die()
+        self.reactor.processes[1].say("failed", problems=["the database is not open"])
+        self.reactor.processes[1].die()
+        self.successResultOf(stopping)
+        self.assertNoResult(self.supervisor.started)
+
     def test_killed_while_starting(self) -> None:
         """A first worker that is killed before it serves is replaced, less and less often, and the start goes on."""
         for number, wait in enumerate((0.1, 0.2), 1):

@@ -19,7 +19,7 @@ from .config.model import APIConfig, APIProviderConfig
 from .config.units import parse_duration
 from .config.variables import DEFAULT_CONFIG, EFFECTIVE, SECRETS
 from .errors import ConfigError
-from .starting import Started
+from .starting import Started, stop_on_hangup
 
 _EPILOGUE = """Environment variables:
 
@@ -104,6 +104,7 @@ def makeService(options: Options) -> Service:
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(1) from None
+    stop_on_hangup(reactor)
     return Started(reactor, service, {} if options.parent is None else options.parent)
 
 

@@ -88,15 +88,18 @@ class StartTests(SynchronousTestCase):
             self.assertEqual(answer.status, 200)
 
     def test_ends_well(self) -> None:
-        """Ctrl-C and SIGTERM end `llmproxy serve` with status 0 and without a traceback."""
-        for stop in (signal.SIGINT, signal.SIGTERM):
+        """Ctrl-C, SIGTERM and a closed terminal end `llmproxy serve` with status 0 and without a traceback."""
+        for stop, workers in ((signal.SIGINT, "1"), (signal.SIGTERM, "1"), (signal.SIGHUP, "1"), (signal.SIGHUP, "2")):
             port = free_port()
-            process = start((*LLMPROXY, "serve", *self.options(port)), self.directory, **KEYS)
+            command = (*LLMPROXY, "serve", *self.options(port), "--workers", workers)
+            process = start(command, self.directory, **KEYS)
             self.addCleanup(process.kill)
             self.wait_until_ready(port)
             process.send_signal(stop)
             self.assertEqual(process.wait(30), 0)
-            self.assertNotIn("Traceback", Path(self.file("stderr")).read_text())
+            told = Path(self.file("stderr")).read_text()
+            self.assertNotIn("Traceback", told)
+            self.assertIn("Main loop terminated", told)
 
     def options(self, port: int) -> tuple[str, ...]:
         return ("--config", "apis.yaml", "--database", "sqlite:///d.db", "--listen", f"127.0.0.1:{port}")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .core.audit.chain import Linked
     from .core.audit.record import AuditRecord
     from .core.audit.search import AuditFilter
+    from .core.caching.content import Content
     from .core.caching.entry import Entry, Found
     from .core.caching.key import Key
 
@@ -341,6 +342,8 @@ class ICacheStore(Interface):
     twentieth of a second, with C{None} if need be. What it holds is bounded. Each method may be called at any time.
     """
 
+    largest: int = Attribute("bytes of the largest body that it takes")
+
     def start() -> None:
         """Begin: connect, if there is anything to connect to. Nobody waits for it."""
 
@@ -360,7 +363,7 @@ class ICacheStore(Interface):
         """What is stored, fresh or not; C{None} if nothing is."""
 
     def put(
-        key: Key, names: tuple[bytes, ...], select: Select, entry: Entry, body: bytes, seconds: float
+        key: Key, names: tuple[bytes, ...], select: Select, entry: Entry, body: Content, seconds: float
     ) -> Deferred[bool]:
         """
         Store a response for C{seconds} at most, whether it was there or not.

@@ -20,7 +20,7 @@ from .message import Record
 from .middleware.account import Account
 from .middleware.authenticate import Authenticate
 from .middleware.breaker import Breaker
-from .middleware.cache import Cache
+from .middleware.cache import HELD, Cache
 from .middleware.noterefusal import NoteRefusal
 from .middleware.whileopen import WhileOpen
 from .poller import Poller
@@ -271,10 +271,12 @@ class TransparentProxy(Service):
         return PooledClient(self._reactor, connection, wheel=self.wheel, poller=self.poller)
 
     def _cache(self, options: CacheOptions) -> Cache | None:
-        if not options.enabled or not any("cache" in api.settings for api in self._config.compiled()):
+        settings = [api.settings["cache"] for api in self._config.compiled() if "cache" in api.settings]
+        if not options.enabled or not settings:
             return None
         store = choose_store(self._reactor, options)
-        return Cache(self._reactor, store, self.quota, self.account, self._metrics.cache)
+        held = max(HELD, *(min(each.max_object, store.largest) for each in settings))
+        return Cache(self._reactor, store, self.quota, self.account, self._metrics.cache, held)
 
     def _chain(self) -> Responder:
         self.breaker = Breaker(self._reactor)

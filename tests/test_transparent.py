@@ -10,11 +10,13 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
+from llmproxy.cache.memory import OVERHEAD
 from llmproxy.config import APIConfig, APIProviderConfig, CacheConfig
 from llmproxy.core.audit.settings import AuditOptions
 from llmproxy.core.caching.environment import CacheOptions
 from llmproxy.errors import Unavailable
 from llmproxy.message import ApiRequest, Page, Record
+from llmproxy.middleware.cache import HELD
 from llmproxy.store.engine import open_database
 from llmproxy.transparent import TransparentProxy
 
@@ -70,6 +72,16 @@ class TransparentProxyTests(TestCase):
         for config, cache in ((a_config(), CacheOptions(enabled=False)), (a_config(cache=CacheConfig(False)), None)):
             proxy = TransparentProxy(reactor, config, database_url=":memory:", cache=cache)
             self.assertIsNone(proxy.cache)
+            await proxy.shutdown()
+
+    async def test_cache_on_its_way(self) -> None:
+        """Where an API stores answers that are larger than what is held at once, there is room for one of them."""
+        for memory, held in ((1 << 30, 200 << 20), (100 << 20, (100 << 20) - OVERHEAD), (1 << 20, HELD)):
+            config = a_config(cache=CacheConfig(max_object=200 << 20))
+            options = CacheOptions(memory_bytes=memory)
+            proxy = TransparentProxy(reactor, config, database_url=":memory:", cache=options)
+            assert proxy.cache is not None
+            self.assertEqual(proxy.cache.budget.left, held)
             await proxy.shutdown()
 
     async def test_response_that_nobody_reads(self) -> None:

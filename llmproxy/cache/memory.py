@@ -13,6 +13,7 @@ from ..interfaces import ICacheStore
 from .marks import Marks
 
 if TYPE_CHECKING:
+    from ..core.caching.content import Content
     from ..core.caching.key import Key
     from ..interfaces import Select
 
@@ -58,7 +59,7 @@ class _Object:
 
     __slots__ = ("body", "expires", "head", "newer", "older", "primary", "variant")
 
-    def __init__(self, primary: _Primary, variant: bytes, head: bytes, body: bytes, expires: float) -> None:
+    def __init__(self, primary: _Primary, variant: bytes, head: bytes, body: Content, expires: float) -> None:
         self.primary = primary
         self.variant = variant
         self.head = head
@@ -68,7 +69,9 @@ class _Object:
         self.older: _Object = self
 
     def size(self) -> int:
-        return OVERHEAD + len(self.primary.member) + len(self.head) + len(self.body)
+        body = self.body
+        size = OVERHEAD + len(self.primary.member) + len(self.head) + len(body)
+        return size if isinstance(body, bytes) else size + body.overhead
 
 
 @implementer(ICacheStore)
@@ -85,6 +88,7 @@ class MemoryStore:
     def __init__(self, seconds: Callable[[], float], limit: int) -> None:
         self._seconds = seconds
         self._limit = limit
+        self.largest = max(0, limit - OVERHEAD)
         self._primaries: dict[bytes, _Primary] = {}
         self._scopes: dict[_Scope, set[_Primary]] = {}
         # The ring: its newer is the one that was used longest ago, its older the one that was used last.
@@ -124,7 +128,7 @@ class MemoryStore:
         return Found(entry, stored.body, stored.variant)
 
     def put(
-        self, key: Key, names: tuple[bytes, ...], select: Select, entry: Entry, body: bytes, seconds: float
+        self, key: Key, names: tuple[bytes, ...], select: Select, entry: Entry, body: Content, seconds: float
     ) -> Deferred[bool]:
         primary = self._primaries.get(key.digest)
         if primary is not None and not set(names).issubset(primary.names):

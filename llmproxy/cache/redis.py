@@ -21,6 +21,7 @@ from .scripts import Script
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
+    from ..core.caching.content import Content
     from ..core.caching.key import Key
     from ..interfaces import Select
     from .pool import RedisPool
@@ -33,6 +34,13 @@ GATHERED = 0.1
 
 MOST_SCOPES = 10_000
 """Of which the names of keys are made once."""
+
+LARGEST = 4 * 1024 * 1024
+"""
+Bytes of a body. A lookup must bring it within 45 ms, which a link of 1 Gbit/s can; a larger one would be a miss each
+time, and after some of them in a row Redis would be left alone as one that does not answer. Nor does one hold up our
+reactor, or Redis, for longer than others notice.
+"""
 
 MOST_OWED = 10_000
 """Keys that could not be removed while Redis was away; beyond, everything is purged when it is back."""
@@ -74,6 +82,7 @@ class RedisStore:
     """
 
     def __init__(self, clock: Any, pool: RedisPool, prefix: bytes) -> None:
+        self.largest = LARGEST
         self._clock = clock
         self._pool = pool
         self._prefix = prefix
@@ -121,8 +130,10 @@ class RedisStore:
         return self._pool.in_time(asking, None)
 
     def put(
-        self, key: Key, names: tuple[bytes, ...], select: Select, entry: Entry, body: bytes, seconds: float
+        self, key: Key, names: tuple[bytes, ...], select: Select, entry: Entry, body: Content, seconds: float
     ) -> Deferred[bool]:
+        if len(body) > LARGEST:
+            return _now(False)
         return self._safely(self._put(key, names, select, entry, body, seconds), False)
 
     def heads(self, key: Key) -> Deferred[list[tuple[bytes, Entry]]]:
@@ -228,7 +239,7 @@ class RedisStore:
     # -- changes
 
     async def _put(
-        self, key: Key, names: tuple[bytes, ...], select: Select, entry: Entry, body: bytes, seconds: float
+        self, key: Key, names: tuple[bytes, ...], select: Select, entry: Entry, body: Content, seconds: float
     ) -> bool:
         lifetime = _milliseconds(seconds)
         head = encode_head(entry, len(body))
@@ -340,11 +351,11 @@ class RedisStore:
 
     # -- the wire
 
-    def _run(self, script: Script, keys: tuple[bytes, ...], *arguments: bytes) -> Deferred[Any]:
+    def _run(self, script: Script, keys: tuple[bytes, ...], *arguments: Content) -> Deferred[Any]:
         rest = (b"%d" % len(keys), *keys, *arguments)
         return self._pool.call(command(b"EVALSHA", script.sha, *rest)).addErrback(self._unknown, script, rest)
 
-    def _unknown(self, reason: Any, script: Script, rest: tuple[bytes, ...]) -> Any:
+    def _unknown(self, reason: Any, script: Script, rest: tuple[Content, ...]) -> Any:
         """Redis has been started anew, or has never seen this script."""
         if reason.check(RedisRefused) and str(reason.value).startswith("NOSCRIPT"):
             return self._pool.call(command(b"EVAL", script.source, *rest))

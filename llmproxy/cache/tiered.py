@@ -10,6 +10,7 @@ from zope.interface import implementer
 from ..interfaces import ICacheStore
 
 if TYPE_CHECKING:
+    from ..core.caching.content import Content
     from ..core.caching.entry import Entry, Found
     from ..core.caching.key import Key
     from ..interfaces import Select
@@ -30,6 +31,7 @@ class TieredStore:
     def __init__(self, near: MemoryStore, shared: ICacheStore) -> None:
         self.near = near
         self.shared = shared
+        self.largest: int = shared.largest
         self._removals = 0
 
     def start(self) -> None:
@@ -52,7 +54,7 @@ class TieredStore:
         return looking.addCallback(self._copy, key, select, self._removals)
 
     def put(
-        self, key: Key, names: tuple[bytes, ...], select: Select, entry: Entry, body: bytes, seconds: float
+        self, key: Key, names: tuple[bytes, ...], select: Select, entry: Entry, body: Content, seconds: float
     ) -> Deferred[bool]:
         self._drop(key)
         putting: Deferred[bool] = self.shared.put(key, names, select, entry, body, seconds)

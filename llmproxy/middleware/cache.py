@@ -41,7 +41,10 @@ UNSHARED_FOR = 60.0
 MOST_UNSHARED = 10_000
 
 HELD = 64 * 1024 * 1024
-"""Bytes that all answers together may hold while they are on their way into the store."""
+"""
+Bytes that all answers together may hold while they are on their way into the store. An installation that lets one
+alone be larger gives it room.
+"""
 
 
 class Cache:
@@ -51,6 +54,7 @@ class Cache:
     An API whose C{settings} have no C{"cache"} passes untouched.
 
     @param clock: its C{seconds} are since the epoch.
+    @param held: bytes that all answers together may hold while they are on their way into the store.
     @param quota: is asked before anything is looked up: a spent token gets nothing, though a hit spends nothing.
     @param background: what upstream is asked through where no client waits: it makes a record of it.
     @param counts: where requests are counted by what became of them, C{hit}, C{miss} and C{bypass}, and answers
@@ -180,6 +184,10 @@ class Cache:
                     flight.doubt()
 
     # -- what is on its way
+
+    def largest(self, settings: CacheSettings) -> int:
+        """Bytes of the largest body that is kept for an API."""
+        return min(settings.max_object, self.store.largest)
 
     def flight(self, key: Key, variant: bytes) -> Flight | None:
         """The one that whoever asks for this may wait for."""

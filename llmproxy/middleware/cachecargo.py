@@ -11,6 +11,7 @@ from attrs import frozen
 from ..bodies import BytesBody, Collector, Tap, at_hand
 from ..core.caching import status
 from ..core.caching.answer import answer
+from ..core.caching.content import content_of_pieces
 from ..core.caching.key import cache_key_from_request_with_vary
 from ..core.caching.reuse import SERVED, reuse_of
 from ..core.caching.storing import Stored, is_complete_stream, is_stream, retention
@@ -21,6 +22,7 @@ from .sharing import SharedBody
 if TYPE_CHECKING:
     from twisted.web.iweb import IBodyProducer
 
+    from ..core.caching.content import Content
     from ..message import Field, Record
     from .cache import Cache
     from .cachequery import Query
@@ -61,7 +63,7 @@ class Cargo:
         self._record = record
         self._delivered = delivered
         self._shared: SharedBody | None = None
-        self._content: bytes | None = None
+        self._content: Content | None = None
         self._wanted = True
         self._validated = False
         self.reading: list[Query] = []
@@ -75,10 +77,10 @@ class Cargo:
             self._keep(content)
         else:
             watched = Tap(body, None, self.note_details)
-            limit = self._leader.settings.max_object
+            limit = self._cache.largest(self._leader.settings)
             self._shared = SharedBody(self._cache.clock, watched, limit, self._cache.budget, self._kept)
 
-    def load_known(self, content: bytes) -> None:
+    def load_known(self, content: Content) -> None:
         """It was stored already, and has been found to be still good."""
         self._validated = True
         self._content = content
@@ -100,7 +102,7 @@ class Cargo:
         if self._shared is not None:
             response.body = self._reader(self._shared, self._leader)
         elif response.body is not None:
-            response.body = Copied(self._content or b"", response.body)
+            response.body = Copied(bytes(self._content or b""), response.body)
         return response
 
     def for_validator(self) -> ApiResponse:
@@ -158,20 +160,25 @@ class Cargo:
             self._delivered()
             return
         # Whoever comes before the store has it still gets it of us.
-        self._content = b"".join(chunks)
+        self._content = content_of_pieces(chunks) if chunks else b""
         self._keep(self._content)
 
-    def _keep(self, content: bytes) -> None:
+    def _keep(self, content: Content) -> None:
         stored, leader = self._stored, self._leader
         entry = msgspec.structs.replace(stored.entry, size=len(content))
         self._stored = Stored(entry, stored.names)
         seconds = retention(entry, self._cache.seconds(), leader.settings)
-        cut = is_stream(entry.fields) and not is_complete_stream(content[-_TAIL:], leader.request.route.api.dialect)
-        if not self._wanted or cut or seconds <= 0:
+        if not self._wanted or self._is_cut(content) or seconds <= 0:
             self._delivered()
             return
         putting = self._cache.store.put(leader.key, stored.names, leader.select, entry, content, seconds)
         putting.addCallback(self._put)
+
+    def _is_cut(self, content: Content) -> bool:
+        """Whether it is an event stream without its end."""
+        if not is_stream(self._stored.entry.fields):
+            return False
+        return not is_complete_stream(bytes(content[-_TAIL:]), self._leader.request.route.api.dialect)
 
     def _put(self, kept: bool) -> None:
         self._cache.counts["store"] += kept

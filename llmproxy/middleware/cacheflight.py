@@ -178,7 +178,7 @@ class Flight:
     def _to_store(self, response: ApiResponse) -> Stored | None:
         query = self._leader
         length = 0 if response.body is None else response.body.length
-        if response.until_close or (isinstance(length, int) and length > query.settings.max_object):
+        if response.until_close or (isinstance(length, int) and length > self._cache.largest(query.settings)):
             return None
         return to_store(
             Request(query.asked.control, query.lifetime),

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import fail, succeed
 
-from ..bodies import BytesBody
 from ..core.caching import status
 from ..core.caching.answer import answer
 from ..core.caching.conditional import same_representation, selected_by
@@ -16,6 +15,7 @@ from ..core.caching.reuse import Reuse, reuse_of
 from ..core.caching.storing import freshened, retention
 from ..errors import NotCached
 from ..message import ApiResponse
+from .cachebody import body_of
 from .cacheflight import Flight
 from .limit import final
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
 
     from ..core.caching.asked import Asked
+    from ..core.caching.content import Content
     from ..core.caching.entry import Entry, Found
     from ..core.caching.key import Key
     from ..core.caching.settings import CacheSettings
@@ -117,19 +118,19 @@ class Query:
             self._cache.revalidate(self, found)
         return self._hit(found.entry, found.body)
 
-    def _hit(self, entry: Entry, content: bytes) -> ApiResponse:
+    def _hit(self, entry: Entry, content: Content) -> ApiResponse:
         self._cache.counts["hit"] += 1
         self.request.record.cache = "hit"
         told = status.hit(entry.fresh_for(self._cache.seconds()), self.shown_key())
         return self.answer(entry, content, told)
 
-    def answer(self, entry: Entry, content: bytes, told: Field) -> ApiResponse:
+    def answer(self, entry: Entry, content: Content, told: Field) -> ApiResponse:
         """What this client gets of a response that is here whole."""
         made = answer(entry, self.asked, self._cache.seconds(), told, head=self.request.method == b"HEAD")
         body = None
         if made.part is not None and made.status != 204:
             start, end = made.part
-            body = BytesBody(content if end - start == len(content) else content[start:end])
+            body = body_of(self._cache.clock, content if end - start == len(content) else content[start:end])
         return ApiResponse(made.status, made.reason, made.fields, body)
 
     def shown_key(self) -> bytes:

@@ -2,7 +2,8 @@
 One body of upstream for several readers, kept on its way for a store.
 
 What is kept whole can be read from its beginning by whoever comes later. Once it is larger than the limit it
-is let go: then nobody joins any more, and what waits is only what the slowest reader has not taken yet.
+is let go: then nobody joins any more, and what waits is only what the slowest reader has not taken yet. A single
+reader who has had all that came gets the rest without a detour.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from twisted.python.failure import Failure
 from twisted.web.iweb import IBodyProducer
 from zope.interface import implementer
 
+from ..core.caching.content import PIECE
 from ..errors import BodyStopped
+from .cachebody import TURN
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -48,7 +51,7 @@ class SharedBody:
     It stops upstream when its last reader leaves, unless it has been asked to C{run}.
 
     @param limit: bytes that are kept, and that a slow reader may lag behind.
-    @param kept: called once with all chunks at the complete end, or with C{None} if the body was cut short
+    @param kept: called once with all of it in pieces at the complete end, or with C{None} if the body was cut short
         or has become too large; a too large one is told of while it flows.
     """
 
@@ -70,13 +73,14 @@ class SharedBody:
         # The number of the first chunk that is still there, and the bytes of all that are.
         self._first = 0
         self._size = 0
+        # Of what is kept: so many chunks stay as they are, and so many bytes of small ones came since.
+        self._solid = 0
+        self._loose = 0
         self._readers: list[Reader] = []
         self._producing: Deferred[None] | None = None
         self._started = False
         self._running_alone = False
         self._paused = False
-        # Once nothing is kept any more, the only reader's consumer, if it has had all that came.
-        self._direct: IConsumer | None = None
         self._stalled: IDelayedCall | None = None
         self._ended = False
         self._reason: Failure | None = None
@@ -107,13 +111,11 @@ class SharedBody:
     # -- from upstream
 
     def write(self, data: bytes) -> None:
-        if self._direct is not None:
-            self._direct.write(data)
-            return
+        size = len(data)
         self._chunks.append(data)
-        self._size += len(data)
+        self._size += size
         if self._kept is not None:
-            self._budget.left -= len(data)
+            self._budget.left -= size
             if self._size > self._limit or self._budget.left < 0:
                 self._let_go()
         readers = self._readers
@@ -122,6 +124,10 @@ class SharedBody:
         if self._kept is None:
             self._trim()
             self._balance()
+        elif size >= PIECE and not self._loose:
+            self._solid += 1
+        else:
+            self._gather(size)
 
     def registerProducer(self, producer: object, streaming: bool) -> None:
         raise NotImplementedError("a body is its own producer")
@@ -139,7 +145,7 @@ class SharedBody:
 
     def _end(self, reason: Failure | None) -> None:
         self._ended = True
-        self._direct = None
+        self._write_to(None)
         self._reason = reason
         self._producing = None
         # It holds us as its consumer.
@@ -151,6 +157,20 @@ class SharedBody:
             self._tell(None if chunks is None else list(chunks))
         for reader in tuple(self._readers):
             reader.advance()
+
+    def _gather(self, size: int) -> None:
+        """Make one of the small chunks that came together, unless somebody is in the midst of them."""
+        large = size >= PIECE
+        self._loose += 0 if large else size
+        if not large and self._loose < PIECE:
+            return
+        chunks, start, end = self._chunks, self._solid, len(self._chunks) - large
+        if end - start > 1 and not any(start < reader.position < end for reader in self._readers):
+            chunks[start:end] = [b"".join(chunks[start:end])]
+            for reader in self._readers:
+                if reader.position >= end:
+                    reader.position -= end - start - 1
+        self._solid, self._loose = len(chunks), 0
 
     def _let_go(self) -> None:
         self._budget.left += self._size
@@ -177,6 +197,10 @@ class SharedBody:
         """Why it was cut short, or C{None}."""
         return self._reason
 
+    def later(self, work: Callable[[], object]) -> IDelayedCall:
+        """Call C{work} in the next turn of the reactor."""
+        return self._clock.callLater(0, work)
+
     def resumed(self) -> None:
         """A reader has taken more."""
         if self._kept is None:
@@ -187,7 +211,7 @@ class SharedBody:
         """A reader wants no more."""
         if reader in self._readers:
             self._readers.remove(reader)
-        self._direct = None
+        self._write_to(None)
         if not self._readers:
             self._left_alone()
         else:
@@ -222,7 +246,7 @@ class SharedBody:
     def _balance(self) -> None:
         """Pause upstream while nobody takes anything, or while one lags too far behind."""
         only = self._readers[0] if len(self._readers) == 1 and self._kept is None and not self._chunks else None
-        self._direct = only.consumer if only is not None and not only.paused else None
+        self._write_to(only.consumer if only is not None and not only.paused else None)
         if self._ended or not self._started:
             return
         lagging = self._kept is None and self._size > self._limit and len(self._readers) > 1
@@ -235,6 +259,13 @@ class SharedBody:
             self._no_stall()
         elif self._stalled is None:
             self._stalled = self._clock.callLater(STALL, self._cut_slowest)
+
+    def _write_to(self, consumer: IConsumer | None) -> None:
+        """Have what comes from upstream written to C{consumer}, as if we were not there."""
+        if consumer is None:
+            self.__dict__.pop("write", None)
+        else:
+            self.write = consumer.write  # type: ignore[method-assign]
 
     def _cut_slowest(self) -> None:
         self._stalled = None
@@ -268,6 +299,7 @@ class Reader:
         self._producing: Deferred[None] | None = None
         self._left = False
         self._advancing = False
+        self._turn: IDelayedCall | None = None
 
     def startProducing(self, consumer: IConsumer) -> Deferred[None]:
         if self._left:
@@ -295,20 +327,34 @@ class Reader:
         self.cut(Failure(BodyStopped()))
 
     def advance(self) -> None:
-        """Hand over what has come."""
+        """Hand over what has come; if that is much, some of it in each turn of the reactor."""
         if self._advancing:
             return
         self._advancing = True
-        shared = self._shared
+        shared, room = self._shared, TURN
         while not self.paused and not self._left:
+            if room <= 0:
+                self._go_on_later()
+                break
             data = shared.next_of(self.position)
             if data is None:
                 if shared.ended:
                     self._finish(shared.reason)
                 break
             self.position += 1
+            room -= len(data)
             self.consumer.write(data)  # type: ignore[union-attr]
         self._advancing = False
+
+    def _go_on_later(self) -> None:
+        if self._turn is None:
+            self._turn = self._shared.later(self._go_on)
+
+    def _go_on(self) -> None:
+        self._turn = None
+        self.advance()
+        if not self._left:
+            self._shared.resumed()
 
     def cut(self, reason: Failure) -> None:
         """End it before its time."""
@@ -322,6 +368,9 @@ class Reader:
         self._left = True
         producing, self._producing = self._producing, None
         self.consumer = None
+        turn, self._turn = self._turn, None
+        if turn is not None:
+            turn.cancel()
         self._shared.leave(self)
         if producing is None:
             return

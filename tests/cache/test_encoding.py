@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.cache.encoding import command, decode_head, encode_head, join_names, split_names
+from llmproxy.core.caching.content import Pieces
 
 from ..contracts.cache_store import entry
 from .fakeredis import parse
@@ -17,6 +18,11 @@ class EncodingTests(SynchronousTestCase):
     def test_command(self, words: list[bytes]) -> None:
         """Whatever is in a response, Redis reads what was meant."""
         self.assertEqual(parse(command(*words)), words)
+
+    @given(st.lists(st.lists(st.binary(min_size=1)), min_size=1))
+    def test_command_of_pieces(self, words: list[list[bytes]]) -> None:
+        """Content in pieces is one word."""
+        self.assertEqual(parse(command(*map(Pieces, words))), [b"".join(word) for word in words])
 
     def test_head(self) -> None:
         """A head comes back as it was."""

@@ -12,6 +12,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from llmproxy.cache.memory import OVERHEAD, MemoryStore
+from llmproxy.core.caching.content import PIECE, Pieces
 from llmproxy.core.caching.key import Key
 
 from ..contracts.cache_store import CacheStoreContract, entry, key, select
@@ -120,6 +121,25 @@ class BoundTests(SynchronousTestCase):
             used, counted * 1.05, f"{used} bytes are used, {counted} are counted ({OVERHEAD} beside content)"
         )
         self.assertGreater(used, counted * 0.7)
+
+    def test_large_objects_cost_what_is_counted(self) -> None:
+        """So it does for what came in pieces, and what is dropped is free at once, for nobody else holds it."""
+        store = MemoryStore(self.clock.seconds, 1 << 30)
+        gc.collect()
+        gc.disable()
+        self.addCleanup(gc.enable)
+        tracemalloc.start()
+        self.addCleanup(tracemalloc.stop)
+        before = tracemalloc.get_traced_memory()[0]
+        for number in range(8):
+            pieces = Pieces([bytes(bytearray(PIECE)) for _ in range(100)])
+            store.put(key(b"/%d" % number), (), select(), entry(), pieces, 60)
+        del pieces
+        used, counted = tracemalloc.get_traced_memory()[0] - before, store.statistics()["bytes"]
+        self.assertLess(used, counted)
+        self.assertGreater(used, counted * 0.98)
+        store.purge(None, None)
+        self.assertLess(tracemalloc.get_traced_memory()[0] - before, counted / 100)
 
 
 class MayHoldTests(SynchronousTestCase):

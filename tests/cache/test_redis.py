@@ -13,7 +13,8 @@ from llmproxy.cache import redis, scripts
 from llmproxy.cache.connection import RedisRefused
 from llmproxy.cache.encoding import encode_head
 from llmproxy.cache.pool import PATIENCE, RedisPool
-from llmproxy.cache.redis import RedisStore
+from llmproxy.cache.redis import LARGEST, RedisStore
+from llmproxy.core.caching.content import Pieces
 from llmproxy.errors import Unavailable
 from llmproxy.interfaces import ICacheStore
 
@@ -46,6 +47,12 @@ class RedisStoreTests(SynchronousTestCase):
     def test_interface(self) -> None:
         """It can be put where a store belongs."""
         verifyObject(ICacheStore, self.store)
+
+    def test_too_large(self) -> None:
+        """What could not be looked up in time is not sent."""
+        body = Pieces([bytes(LARGEST), b"1"])
+        self.assertFalse(self.successResultOf(self.store.put(key(), (), select(), entry(), body, 60)))
+        self.assertEqual(self.redis.sent, [])
 
     def test_one_round_trip(self) -> None:
         """A hit costs one command."""

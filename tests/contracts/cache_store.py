@@ -9,6 +9,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, inlineCallbacks
 from zope.interface.verify import verifyObject
 
+from llmproxy.core.caching.content import LARGE, Content, Pieces
 from llmproxy.core.caching.entry import Entry
 from llmproxy.core.caching.key import Key
 from llmproxy.interfaces import ICacheStore
@@ -60,12 +61,12 @@ class CacheStoreContract:
     assertTrue: Any
 
     def put(
-        self, at: Key, body: bytes = BODY, names: Names = (), seconds: float = 60, **values: bytes
+        self, at: Key, body: Content = BODY, names: Names = (), seconds: float = 60, **values: bytes
     ) -> Deferred[bool]:
         return self.store.put(at, names, select(**values), entry(), body, seconds)
 
     @inlineCallbacks
-    def bodies(self, at: Key, **values: bytes) -> Generator[Deferred[Any], Any, bytes | None]:
+    def bodies(self, at: Key, **values: bytes) -> Generator[Deferred[Any], Any, Content | None]:
         found = yield self.store.lookup(at, select(**values))
         return found.body if found is not None and found.entry is not None else None
 
@@ -93,6 +94,15 @@ class CacheStoreContract:
         """A redirection has none."""
         yield self.put(key(), b"")
         self.assertEqual((yield self.bodies(key())), b"")
+
+    @inlineCallbacks
+    def test_large_body(self) -> Steps:
+        """A large one comes in pieces, and is the same; one above C{largest} is refused."""
+        pieces = [bytes([number]) * (LARGE // 2) for number in range(3)]
+        self.assertTrue((yield self.put(key(), Pieces(pieces))))
+        body = yield self.bodies(key())
+        self.assertEqual((len(body), bytes(body) == b"".join(pieces)), (3 * (LARGE // 2), True))
+        self.assertEqual((yield self.put(key(), Pieces([bytes(self.store.largest), b"1"]))), False)
 
     @inlineCallbacks
     def test_keys_are_apart(self) -> Steps:

@@ -82,6 +82,26 @@ class CrowdTests(ProxyTestCase):
         self.assertEqual({client.received.count(b"two") for client in crowd}, {1})
         self.assertEqual((len(self.upstream.wires), wire.received.count(b"GET /v1/x")), (1, 1))
 
+    async def test_large(self) -> None:
+        """A large answer that was stored while it flowed comes back as it was, to a slow reader too, and in parts."""
+        content = b"".join(b"%07d\n" % number for number in range(1 << 17))
+        client = await self.send(get())
+        wire = await self.upstream.wire()
+        await wire.until_received(b"\r\n\r\n")
+        wire.send(SHAREABLE.replace(b"Transfer-Encoding: chunked", b"Content-Length: %d" % len(content)) + content)
+        await client.until(lambda: client.received.endswith(content))
+        slow = await self.client()
+        slow.transport.pauseProducing()  # type: ignore[union-attr]
+        slow.send(get().replace(b"TOKEN", self.secret.encode()))
+        for start, end in ((0, 9), (100_000, 1_000_000)):
+            part = await self.send(get(b"/v1/x", b"Range: bytes=%d-%d" % (start, end)))
+            await part.until(lambda part=part, start=start, end=end: part.received.endswith(content[start : end + 1]))
+            self.assertIn(b" 206 ", part.received)
+        slow.transport.resumeProducing()  # type: ignore[union-attr]
+        await slow.until(lambda: slow.received.endswith(content))
+        self.assertIn(b"llmproxy; hit", slow.received)
+        self.assertEqual(len(self.upstream.wires), 1)
+
     async def test_metrics(self) -> None:
         """What the cache did stands among the metrics."""
         client = await self.send(get())

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.web.iweb import UNKNOWN_LENGTH
 
 from llmproxy.bodies import BytesBody
+from llmproxy.core.caching.content import Pieces
+from llmproxy.core.caching.key import Key
 from llmproxy.core.caching.settings import CacheSettings
 from llmproxy.errors import UpstreamReset
 from llmproxy.message import Api, ApiResponse
@@ -169,6 +173,124 @@ class FlowingTests(CacheTestCase):
         self.assertEqual(self.store.statistics()["entries"], 1 if whole else 0)
         if served is not None:
             self.assertEqual(served.body, b"".join(chunks))
+
+
+class LargeTests(CacheTestCase):
+    """What is large is kept in the pieces that it came in, and nobody can tell."""
+
+    settings = CacheSettings(max_object=4 << 20, streams=True)
+    limit = 6 << 20
+    pieces = [bytes([number]) * 65_000 for number in range(20)]
+    whole = b"".join(pieces)
+    etag = b'ETag: "v"'
+
+    def begin(self, *fields: bytes) -> tuple[Answered, HeldBody]:
+        responding = self.send()
+        body = HeldBody()
+        self.answer(FRESH, self.etag, *fields, body=body)
+        return self.got(responding), body
+
+    def fill_large(self, *fields: bytes) -> None:
+        answered, body = self.begin(*fields)
+        for piece in self.pieces:
+            body.write(piece)
+        body.end()
+        self.assertTrue(answered.body == self.whole)
+
+    def hit_large(self, *fields: bytes, **more: Any) -> Answered:
+        answered = self.hit(*fields, **more)
+        self.turn()
+        return answered
+
+    def turn(self) -> None:
+        while self.clock.getDelayedCalls():
+            self.clock.advance(0)
+
+    def test_same_bytes(self) -> None:
+        """A hit has every byte, in pieces that are those of the first answer."""
+        self.fill_large()
+        found = self.store.found(Key("openai", "p-1", b"GET", b"/v1/models"), lambda names: b"")
+        assert found is not None
+        assert isinstance(found.body, Pieces)
+        self.assertTrue(all(kept is piece for kept, piece in zip(found.body.pieces, self.pieces, strict=True)))
+        hit = self.hit_large()
+        self.assertEqual((hit.whole, hit.response.body.length), (True, len(self.whole)))  # type: ignore[union-attr]
+        self.assertTrue(hit.body == self.whole)
+
+    def test_range(self) -> None:
+        """A part of it is that part, large or small, and across the ends of pieces."""
+        self.fill_large()
+        for start, end in ((0, 0), (64_990, 65_010), (70_000, 1_200_000), (1_299_999, 1_299_999)):
+            hit = self.hit_large(b"Range: bytes=%d-%d" % (start, end))
+            self.assertEqual((hit.status, hit.whole), (206, True))
+            self.assertTrue(hit.body == self.whole[start : end + 1])
+
+    def test_head_and_condition(self) -> None:
+        """HEAD and a condition that holds get no content."""
+        self.fill_large()
+        for hit in (self.hit_large(method=b"HEAD"), self.hit_large(b'If-None-Match: "v"')):
+            self.assertIsNone(hit.response.body)
+
+    def test_still_good(self) -> None:
+        """Found to be still good, it is served from the store, and goes on being stored."""
+        self.fill_large()
+        self.clock.advance(61)
+        responding = self.send()
+        self.answer(FRESH, self.etag, status=304, body=None)
+        answered = self.got(responding)
+        self.turn()
+        self.assertTrue(answered.body == self.whole == self.hit_large().body)
+
+    def test_coalesced(self) -> None:
+        """Who comes while it flows has all of it too, and so has he who comes before the store has it."""
+        later: Deferred[bool] = Deferred()
+        self.store.put = lambda *arguments: later  # type: ignore[assignment, method-assign]
+        first, body = self.begin()
+        for piece in self.pieces[:10]:
+            body.write(piece)
+        second = self.got(self.send())
+        for piece in self.pieces[10:]:
+            body.write(piece)
+        body.end()
+        third = self.got(self.send())
+        self.turn()
+        self.assertTrue(first.body == second.body == third.body == self.whole)
+        self.assertEqual((second.whole, third.whole, len(self.inner.requests)), (True, True, 1))
+
+    def test_client_leaves(self) -> None:
+        """A client who leaves in the midst of a hit stops it, and nothing else."""
+        self.fill_large()
+        response = self.successResultOf(self.send())
+        assert response.body is not None
+        reader = Answered(ApiResponse(200, b"", [])).reader
+        reading = response.body.startProducing(reader)
+        reading.cancel()
+        self.failureResultOf(reading, CancelledError)
+        self.assertEqual((len(reader.data) < len(self.whole), self.clock.getDelayedCalls()), (True, []))
+        self.assertTrue(self.hit_large().body == self.whole)
+
+    def test_stream(self) -> None:
+        """The end of a large stream is found in its last pieces."""
+        for end, stored in ((b"data: x\n\ndata: [DO", 0), (b"data: x\n\n", 1)):
+            _, body = self.begin(STREAM)
+            for piece in (*self.pieces, end[:9], end[9:]):
+                body.write(piece)
+            body.end()
+            self.assertEqual(self.store.statistics()["entries"], stored)
+        self.assertTrue(self.hit_large().body == self.whole + end)
+
+    def test_more_than_the_store_takes(self) -> None:
+        """What no store could hold is not kept on its way to it, whatever the API allows."""
+        self.store.largest = 1 << 20
+        responding = [self.send(), self.send()]
+        self.answer(FRESH, body=HeldBody((1 << 20) + 1))
+        self.assertEqual(self.got(responding[0]).told, b"llmproxy; fwd=uri-miss")
+        self.assertEqual(len(self.inner.pending), 1)
+        self.answer(FRESH, body=HeldBody())
+        self.got(responding[1])
+        before = self.cache.budget.left
+        self.fill_large()
+        self.assertEqual((self.cache.budget.left, self.store.statistics()["entries"]), (before, 0))
 
 
 class StreamTests(CacheTestCase):

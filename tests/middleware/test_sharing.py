@@ -13,7 +13,9 @@ from twisted.web.iweb import IBodyProducer
 from zope.interface.verify import verifyObject
 
 from llmproxy.bodies import BytesBody
+from llmproxy.core.caching.content import PIECE
 from llmproxy.errors import BodyStopped, UpstreamReset
+from llmproxy.middleware.cachebody import TURN
 from llmproxy.middleware.sharing import STALL, Budget, Reader, ReaderTooSlow, SharedBody
 
 from .fakes import HeldBody
@@ -124,6 +126,81 @@ class ReadingTests(SharingTestCase):
         self.assertEqual(self.budget.left, 1000)
 
 
+class LargeTests(SharingTestCase):
+    def setUp(self) -> None:
+        self.make(1 << 20, 1 << 20)
+
+    def send(self, *sizes: int) -> bytes:
+        sent = [bytes([number % 256]) * size for number, size in enumerate(sizes)]
+        for data in sent:
+            self.body.write(data)
+        return b"".join(sent)
+
+    def kept_sizes(self) -> list[int]:
+        self.body.end()
+        [kept] = self.kept
+        return [len(piece) for piece in kept or ()]
+
+    def test_small_pieces_are_joined(self) -> None:
+        """An answer that comes in drops does not cost an object for each; large pieces stay as they are."""
+        client = self.client()
+        sent = self.send(*[PIECE // 8] * 20, PIECE, 10, PIECE, PIECE, 10, 10, PIECE, 7)
+        self.assertEqual(self.kept_sizes(), [PIECE, PIECE, PIECE // 2, PIECE, 10, PIECE, PIECE, 20, PIECE, 7])
+        self.assertTrue(client.data == sent)
+
+    def test_nobody_waits_for_it(self) -> None:
+        """It makes no difference to readers in the midst of such drops."""
+        fast, slow = self.client(), self.client()
+        sent = self.send(*[PIECE // 4] * 2)
+        slow.reader.pauseProducing()
+        sent += self.send(*[PIECE // 4] * 7)
+        late = self.client()
+        slow.reader.resumeProducing()
+        sent += self.send(*[PIECE // 4] * 4)
+        sizes = self.kept_sizes()
+        self.assertEqual((sum(sizes), len(sizes) < 13), (len(sent), True))
+        self.assertTrue(fast.data == slow.data == late.data == sent)
+
+    @given(st.lists(st.sampled_from([1, 100, PIECE // 3, PIECE - 1, PIECE, 2 * PIECE]), max_size=12), st.data())
+    def test_any_size(self, sizes: list[int], data: st.DataObject) -> None:
+        """In whatever pieces it comes, and whoever lags behind where: all have the same bytes, and the store too."""
+        self.make(1 << 20, 1 << 20)
+        clients, sent = [self.client(), self.client()], b""
+        for size in sizes:
+            sent += self.send(size)
+            who = clients[data.draw(st.integers(0, len(clients) - 1))].reader
+            (who.resumeProducing if who.paused else who.pauseProducing)()
+            if data.draw(st.booleans()):
+                clients.append(self.client())
+        self.body.end()
+        for client in clients:
+            client.reader.resumeProducing()
+        while self.clock.getDelayedCalls():
+            self.clock.advance(0)
+        self.assertTrue(all(client.data == sent and client.reason is None for client in clients))
+        self.assertTrue(b"".join(self.kept[0] or ()) == sent)
+
+    def test_late_reader_in_turns(self) -> None:
+        """One who comes when much is there gets it little by little, and what comes meanwhile in its order."""
+        self.client()
+        sent = self.send(*[PIECE] * 20)
+        late = self.client()
+        self.assertEqual(len(late.data), TURN)
+        sent += self.send(5)
+        while self.clock.getDelayedCalls():
+            self.clock.advance(0)
+        self.assertTrue(late.data == sent)
+        self.body.end()
+        self.assertIsNone(late.reason)
+
+    def test_late_reader_leaves(self) -> None:
+        """If he leaves before he has had it all, nothing is left to happen."""
+        self.client()
+        self.send(*[PIECE] * 20)
+        self.client().reading.cancel()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+
 class LeavingTests(SharingTestCase):
     def test_one_of_several(self) -> None:
         """Whoever leaves stops nobody else."""
@@ -177,6 +254,28 @@ class LimitTests(SharingTestCase):
         self.body.write(b"ghi")
         self.body.end()
         self.assertEqual((client.data, client.reason, self.kept), (b"abcdefghi", None, [None]))
+
+    def test_let_go_costs_nothing(self) -> None:
+        """What is let go reaches its only reader as if nobody stood in between, unless he is behind."""
+        self.make(5)
+        client = self.client()
+        self.body.write(b"abcdef")
+        self.assertEqual(self.shared.write, client.write)
+        client.reader.pauseProducing()
+        self.assertNotEqual(self.shared.write, client.write)
+        self.body.write(b"g")
+        self.assertEqual(client.data, b"abcdef")
+        client.reader.resumeProducing()
+        self.assertEqual((client.data, self.shared.write), (b"abcdefg", client.write))
+        self.body.end()
+        self.assertIsNone(client.reason)
+
+    def test_nothing_held_after_the_end(self) -> None:
+        """What all have read is the store's alone: a reader that somebody still knows holds none of it."""
+        client = self.client()
+        self.body.write(b"abc")
+        self.body.end()
+        self.assertEqual((client.data, self.kept, self.shared.next_of(0)), (b"abc", [[b"abc"]], None))
 
     def test_budget(self) -> None:
         """All bodies together keep no more than they may."""

@@ -9,6 +9,7 @@ from attrs import frozen
 
 from ...message import Field, Fields
 from .. import fields as sections
+from .content import Content
 from .dates import format_date
 
 _NOT_STORED = frozenset(
@@ -104,7 +105,7 @@ class Found:
     """
 
     entry: Entry | None
-    body: bytes = b""
+    body: Content = b""
     variant: bytes = b""
     names: tuple[bytes, ...] = ()
 

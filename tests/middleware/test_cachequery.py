@@ -123,10 +123,12 @@ class AskedTests(CacheTestCase):
 
     def test_max_stale(self) -> None:
         """Who takes it stale gets it, and is told how old it is."""
-        self.fill(b"Cache-Control: public, max-age=60", b'ETag: "a"')
+        for target, fields in ((b"/v1/tagged", (b'ETag: "a"',)), (b"/v1/plain", ())):
+            self.fill(b"Cache-Control: public, max-age=60", *fields, target=target)
         self.clock.advance(70)
-        hit = self.hit(b"Cache-Control: max-stale=20")
-        self.assertEqual((hit.told, hit.field(b"age")), (b"llmproxy; hit; ttl=-10", b"70"))
+        for target in (b"/v1/tagged", b"/v1/plain"):
+            hit = self.hit(b"Cache-Control: max-stale=20", target=target)
+            self.assertEqual((hit.told, hit.field(b"age")), (b"llmproxy; hit; ttl=-10", b"70"))
 
     def test_only_if_cached(self) -> None:
         """Who wants nothing from upstream gets what is stored, or 504."""

@@ -28,7 +28,7 @@ class CacheSettings:
         response names none; 0 turns it off. RFC 9111 section 4.2.2 names 0.1 as typical.
     @ivar heuristic_max: what the heuristic finds is never longer.
     @ivar max_object: a larger body is let go, not cut.
-    @ivar keep_stale: how long a response that can be validated is kept beyond its lifetime.
+    @ivar keep_stale: how long a response is kept beyond its lifetime: to be validated, or served stale.
     """
 
     enabled: bool = True

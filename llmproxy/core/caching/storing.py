@@ -8,7 +8,7 @@ from ...message import Dialect, Fields
 from .. import fields as sections
 from .control import CacheControl, parse
 from .entry import Entry, storable_fields, updated_fields
-from .freshness import explicit_lifetime, initial_age, supposed_lifetime
+from .freshness import HEURISTICALLY_CACHEABLE, explicit_lifetime, initial_age, supposed_lifetime
 from .key import vary_names
 from .settings import CacheSettings
 from .targeted import FIELD, parse_targeted
@@ -101,6 +101,8 @@ def to_store(
         lifetime = min(request.lifetime, lifetime) if lifetime else request.lifetime
     elif lifetime is None:
         lifetime = supposed_lifetime(status, control, fields, response_time, settings)
+        if lifetime is None and _may_lack_lifetime(status, control, fields):
+            lifetime = 0.0
     if lifetime is None:
         return None
     age = initial_age(fields, request_time, response_time)
@@ -160,8 +162,10 @@ def freshened(
 def retention(entry: Entry, now: float, settings: CacheSettings) -> float:
     """For how many seconds from C{now} the entry can be of any use."""
     fresh = max(0.0, entry.fresh_for(now)) if not entry.always_validate else 0.0
-    stale = 0.0 if entry.never_stale or entry.always_validate else max(entry.while_revalidate, entry.if_error)
-    if entry.field(b"etag") is not None or entry.field(b"last-modified") is not None:
+    servable = not (entry.never_stale or entry.always_validate)
+    stale = max(entry.while_revalidate, entry.if_error) if servable else 0.0
+    # A client may take it stale, or upstream may say that it is still good.
+    if (servable and fresh > 0) or _has_validator(entry.fields):
         stale = max(stale, settings.keep_stale)
     return fresh + stale
 
@@ -208,6 +212,15 @@ def _permitted(control: CacheControl, settings: CacheSettings) -> bool:
     """
     shareable = control.public or control.s_maxage is not None
     return shareable if settings.scope == "shared" else shareable or control.must_revalidate
+
+
+def _may_lack_lifetime(status: int, control: CacheControl, fields: Fields) -> bool:
+    """Section 3: public, or of a heuristically cacheable status: it can be stored, to be validated each time."""
+    return (control.public or status in HEURISTICALLY_CACHEABLE) and _has_validator(fields)
+
+
+def _has_validator(fields: Fields) -> bool:
+    return sections.first(fields, b"etag") is not None or sections.first(fields, b"last-modified") is not None
 
 
 def _sets_cookies(fields: Fields, excluded: frozenset[bytes]) -> bool:

@@ -55,6 +55,9 @@ CASES: list[tuple[bool, bytes, list[Field]]] = [
     (False, b"public, max-age=0", []),
     (True, b"public, max-age=0", [(b"ETag", b'"a"')]),
     (True, b"public, no-cache", [(b"ETag", b'"a"'), EXPIRES]),
+    (True, b"public, no-cache", [(b"ETag", b'"a"')]),
+    (True, b"public", [(b"ETag", b'"a"')]),
+    (False, b"", [(b"ETag", b'"a"')]),
     (False, b"public, max-age=60, no-cache", []),
     (False, b"public, max-age=60; private", []),
     (False, b"public, max-age=60", [(b"Vary", b"*")]),
@@ -153,8 +156,10 @@ class StoringTests(SynchronousTestCase):
         """Kept as long as it can be of use: fresh, served stale, or validated."""
         settings = CacheSettings(keep_stale=500)
         for control, fields, expected in (
-            (b"public, max-age=60", (), 60),
-            (b"public, max-age=60, stale-if-error=30, stale-while-revalidate=10", (), 90),
+            (b"public, max-age=60", (), 560),
+            (b"public, max-age=60, stale-if-error=900, stale-while-revalidate=10", (), 960),
+            (b"public, s-maxage=60", (), 60),
+            (b"public, no-cache", ((b"ETag", b'"a"'),), 500),
             (b"public, max-age=60, stale-if-error=30, must-revalidate", (), 60),
             (b"public, max-age=60", ((b"ETag", b'"a"'),), 560),
             (b"public, max-age=60, no-cache", ((b"ETag", b'"a"'),), 500),

@@ -165,9 +165,11 @@ class PooledClient(HTTPClient):
 
     def close(self) -> Deferred[None]:
         """Close every connection; fires when they are closed. Requests fail from now on."""
+        return self.pool.close().addCallback(self._closed)
+
+    def _closed(self, _: None) -> None:
         if self._own_wheel is not None:
             self._own_wheel.stop()
-        return self.pool.close()
 
     def destination(self, origin: bytes) -> Destination:
         """

@@ -32,6 +32,9 @@ Under load connections are idle for less than a millisecond; closing what is bey
 made 2,800 connections for 6,500 requests of 64 clients.
 """
 
+CLOSING_FOR = 1.0
+"""Seconds that a kept connection may take to close in order, when the pool closes."""
+
 Connect = Callable[["Site"], "Deferred[Connection]"]
 """Opens a connection to the origin of a site; the Deferred fires when it can take a request."""
 
@@ -288,10 +291,16 @@ class Pool:
             deadline.end()
         if self._closing is not None and not self.live:
             closing, self._closing = self._closing, None
+            if self._trimming is not None:
+                self._trimming.end()
             closing.callback(None)
 
+    def _abandon(self) -> None:
+        for connection in list(self.live):
+            connection.abandon()
+
     def close(self) -> Deferred[None]:
-        """Cut everything; fires when all connections are closed. Requests fail from now on."""
+        """Close what is kept, cut the rest; fires when all connections are closed. Requests fail from now on."""
         self.closed = True
         if self._trimming is not None:
             self._trimming.end()
@@ -301,10 +310,13 @@ class Pool:
             site.refuse_waiting(reason)
             for opening in list(site.opening):
                 opening.cut(reason)
+        working = self.live - self.kept.keys()
         for connection in list(self.kept):
             self.drop(connection)
-        for connection in list(self.live):
+        for connection in working:
             connection.cut(reason)
+        if self.live:
+            self._trimming = self._wheel.start(CLOSING_FOR, self._abandon)
         if not self.live:
             return succeed(None)
         self._closing = Deferred()

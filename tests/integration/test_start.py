@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
+import threading
 import time
 import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -101,6 +104,32 @@ class StartTests(SynchronousTestCase):
             self.assertNotIn("Traceback", told)
             self.assertIn("Main loop terminated", told)
 
+    def test_other_reactors(self) -> None:
+        """Whatever reactor twistd is told to install, exchanges go through and the process ends by a signal."""
+        upstream = _Server(("127.0.0.1", 0), _Upstream)
+        self.addCleanup(upstream.server_close)
+        self.addCleanup(upstream.shutdown)
+        threading.Thread(target=upstream.serve_forever, daemon=True).start()
+        Path(self.file("apis.yaml")).write_text(CONFIG.replace("127.0.0.1:1", f"127.0.0.1:{upstream.server_port}"))
+        for number, reactor in enumerate(("poll", "select", "asyncio")):
+            port = free_port()
+            options = ("--pidfile", "t.pid", "-r", reactor, "llmproxy", *self.options(port))
+            process = start((*TWISTD, "-n", *options), self.directory, **KEYS)
+            self.addCleanup(process.kill)
+            self.wait_until_ready(port)
+            project = _post(port, "projects", {"name": f"p{number}", "api_key": "sk-real"})
+            token = _post(port, "tokens", {"project_id": project["id"], "duration_minutes": 5})["token"]
+            for _ in range(3):
+                request = urllib.request.Request(
+                    f"http://127.0.0.1:{port}/v1/x", headers={"Authorization": f"Bearer {token}"}
+                )
+                with urllib.request.urlopen(request, timeout=10) as answer:
+                    self.assertEqual(answer.read(), b"Bearer sk-real", reactor)
+            process.send_signal(signal.SIGTERM)
+            self.assertIn(process.wait(30), (0, -signal.SIGTERM))
+            self.assertNotIn("Traceback", Path(self.file("stdout")).read_text())
+        self.assertFalse(hasattr(upstream, "failed"), "a kept connection was reset")
+
     def options(self, port: int) -> tuple[str, ...]:
         return ("--config", "apis.yaml", "--database", "sqlite:///d.db", "--listen", f"127.0.0.1:{port}")
 
@@ -114,6 +143,38 @@ class StartTests(SynchronousTestCase):
                 if time.monotonic() > until:
                     raise
                 time.sleep(0.05)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, address: object) -> None:
+        """A connection that is not closed in order fails the test."""
+        self.failed = True
+        super().handle_error(request, address)  # type: ignore[arg-type]
+
+
+class _Upstream(BaseHTTPRequestHandler):
+    """Tells the credential that it gets."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        content = (self.headers["Authorization"] or "").encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *args: object) -> None: ...
+
+
+def _post(port: int, what: str, body: dict[str, object]) -> dict[str, str]:
+    headers = {"Authorization": f"Bearer {MANAGEMENT_TOKEN}", "Content-Type": "application/json"}
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/manage/{what}", json.dumps(body).encode(), headers)
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        created: dict[str, str] = json.load(answer)
+        return created
 
 
 def _end(pid: int) -> None:

@@ -167,6 +167,23 @@ class PoolTests(SynchronousTestCase):
         self.failureResultOf(asking, UpstreamReset)
         self.assertEqual(len(self.sockets), 1)
 
+    def test_close_kept(self) -> None:
+        """A kept connection is closed in order; one that does not close for a second is cut."""
+        for stuck, state in ((False, "closed"), (True, "aborted")):
+            self.client()
+            self.ask()
+            socket = self.sockets[-1]
+            socket.receive(OK)
+            if stuck:
+                socket.loseConnection = lambda: None  # type: ignore[method-assign]
+            closing = self.pooled.close()
+            if stuck:
+                self.assertNoResult(closing)
+                self.turn(1.2)
+            self.successResultOf(closing)
+            self.turn(0.3)
+            self.assertEqual((socket.state, self.clock.getDelayedCalls()), (state, []))
+
     def test_close(self) -> None:
         """Closing ends what runs, waits and connects, fires when all is closed, and leaves no timer."""
         self.client(max_connections_per_host=2)

@@ -363,19 +363,27 @@ class ICacheStore(Interface):
         """What is stored, fresh or not; C{None} if nothing is."""
 
     def put(
-        key: Key, names: tuple[bytes, ...], select: Select, entry: Entry, body: Content, seconds: float
+        key: Key,
+        names: tuple[bytes, ...],
+        select: Select,
+        entry: Entry,
+        body: Content,
+        seconds: float,
+        since: bytes | None = None,
     ) -> Deferred[bool]:
         """
         Store a response for C{seconds} at most, whether it was there or not.
 
+        @param since: what L{expect} said as its request left: what others who share the store removed or purged after
+            that is not stored. What this process removes is for the caller to know.
         @return: whether it was stored.
         """
 
     def heads(key: Key) -> Deferred[list[tuple[bytes, Entry]]]:
         """All variants, without their content."""
 
-    def replace_head(key: Key, variant: bytes, entry: Entry, seconds: float) -> Deferred[None]:
-        """Keep the content of a variant under another head; nothing happens if it is gone."""
+    def replace_head(key: Key, found: Found, entry: Entry, seconds: float) -> Deferred[None]:
+        """Keep the content that was found under another head; nothing happens if it is gone, or replaced by now."""
 
     def remove(key: Key) -> Deferred[int]:
         """Let go of all variants of one primary key; how many keys went, 0 or 1."""
@@ -404,10 +412,12 @@ class ICacheStore(Interface):
         to nothing; C{False} only if there is certainly none, nor one that L{expect} was told of.
         """
 
-    def expect(key: Key) -> None:
+    def expect(key: Key) -> bytes | None:
         """
         A request leaves for upstream, and what it brings may be stored: until L{settle} is called as often,
         L{may_hold} knows.
+
+        @return: what L{put} is told.
         """
 
     def settle(key: Key) -> None:

@@ -35,6 +35,27 @@ class RedisRefused(Exception):
     """Redis answered with an error; the text is its own and holds no value of ours."""
 
 
+class _Two:
+    """
+    The replies to two commands that are sent together.
+
+    @ivar both: fires with them, or with the first one that is an error.
+    """
+
+    __slots__ = ("_first", "both")
+
+    def __init__(self) -> None:
+        self.both: Deferred[Any] = Deferred()
+        self._first: Any = self
+
+    def callback(self, value: Any) -> None:
+        if self._first is self:
+            self._first = value
+        else:
+            first = self._first
+            self.both.callback(first if isinstance(first, Exception) else (first, value))
+
+
 class _Replies:
     """
     What txredisapi's C{DeferredQueue} is to its protocol, for a third of the time: a reply for each who waits.
@@ -43,13 +64,19 @@ class _Replies:
     """
 
     def __init__(self) -> None:
-        self.waiting: deque[Deferred[Any]] = deque()
+        self.waiting: deque[Deferred[Any] | _Two] = deque()
 
     def get(self) -> Deferred[Any]:
         # Who cancels leaves his place in the row: the reply comes all the same.
         reply: Deferred[Any] = Deferred()
         self.waiting.append(reply)
         return reply
+
+    def get_two(self) -> Deferred[Any]:
+        two = _Two()
+        self.waiting.append(two)
+        self.waiting.append(two)
+        return two.both
 
     def put(self, value: Any) -> None:
         self.waiting.popleft().callback(value)
@@ -79,9 +106,11 @@ class RedisConnection(Protocol):
         self.ready: Deferred[RedisConnection] = Deferred(lambda _: self.abort())
         self.lost: Callable[[], object] = lambda: None
 
-    def send(self, data: bytes) -> Deferred[Any]:
+    def send(self, data: bytes, count: int = 1) -> Deferred[Any]:
         """
         Send a command, and have its reply: bytes, numbers, lists of them, C{None}.
+
+        @param count: of commands in C{data}, 1 or 2; the replies to two come as a tuple.
 
         Fails with L{RedisRefused} or L{RedisDown}. Commands do not wait for each other's replies.
         """
@@ -89,7 +118,8 @@ class RedisConnection(Protocol):
         if transport is None or self._ended:
             return fail(RedisDown("not connected"))
         transport.write(data)
-        return self._replies.get().addCallback(self._read)
+        replies = self._replies
+        return (replies.get() if count == 1 else replies.get_two()).addCallback(self._read)
 
     def abort(self) -> None:
         """Close at once, whatever is under way; that fails with L{RedisDown}."""
@@ -136,6 +166,8 @@ class RedisConnection(Protocol):
             self.ready.callback(result)
 
     def _read(self, value: Any) -> Any:
+        if type(value) is tuple and isinstance(value[1], Exception):
+            value = value[1]
         if isinstance(value, self._api.ResponseError):
             raise RedisRefused(str(value))
         if isinstance(value, Exception):

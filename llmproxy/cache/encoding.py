@@ -10,6 +10,9 @@ from ..core.caching.entry import Entry, pack, unpack
 VERSION = 1
 """Of a stored head. Heads of another version are taken for garbage, which is a miss."""
 
+EXPIRY = 8
+"""Bytes in front of a head that stands in Redis: when it expires."""
+
 _PREFIX = Struct(">BI")
 
 
@@ -26,18 +29,19 @@ def encode_head(entry: Entry, length: int) -> bytes:
     return _PREFIX.pack(VERSION, length) + pack(entry)
 
 
-def decode_head(data: bytes, length: int | None = None) -> Entry | None:
+def decode_head(data: bytes, length: int | None = None, at: int = 0) -> Entry | None:
     """
     C{None} for what L{encode_head} did not write.
 
     @param length: of the content that stands beside it: if it is another than was written, neither can be used.
+    @param at: where it begins.
     """
-    if len(data) <= _PREFIX.size:
+    if len(data) <= at + _PREFIX.size:
         return None
-    version, written = _PREFIX.unpack_from(data)
+    version, written = _PREFIX.unpack_from(data, at)
     if version != VERSION or length not in (None, written):
         return None
-    return unpack(data[_PREFIX.size :])
+    return unpack(data[at + _PREFIX.size :])
 
 
 def join_names(names: tuple[bytes, ...]) -> bytes:

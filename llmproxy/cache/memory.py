@@ -128,7 +128,14 @@ class MemoryStore:
         return Found(entry, stored.body, stored.variant)
 
     def put(
-        self, key: Key, names: tuple[bytes, ...], select: Select, entry: Entry, body: Content, seconds: float
+        self,
+        key: Key,
+        names: tuple[bytes, ...],
+        select: Select,
+        entry: Entry,
+        body: Content,
+        seconds: float,
+        since: bytes | None = None,
     ) -> Deferred[bool]:
         primary = self._primaries.get(key.digest)
         if primary is not None and not set(names).issubset(primary.names):
@@ -145,10 +152,11 @@ class MemoryStore:
         known = ((stored.variant, unpack(stored.head)) for stored in (primary.objects if primary else ()))
         return succeed([(variant, entry) for variant, entry in known if entry is not None])
 
-    def replace_head(self, key: Key, variant: bytes, entry: Entry, seconds: float) -> Deferred[None]:
+    def replace_head(self, key: Key, found: Found, entry: Entry, seconds: float) -> Deferred[None]:
         primary = self._primaries.get(key.digest)
+        variant = found.variant
         stored = primary.of(variant) if primary is not None else None
-        if primary is not None and stored is not None:
+        if primary is not None and stored is not None and unpack(stored.head) == found.entry:
             # Others look at the marks, and in between it is gone.
             self.expect(key)
             self._store(primary, _Object(primary, variant, pack(entry), stored.body, self._seconds() + seconds))

@@ -44,7 +44,7 @@ class Connection(Protocol):
 
     lost: Callable[[], object]
 
-    def send(self, data: bytes) -> Deferred[Any]: ...
+    def send(self, data: bytes, count: int = 1) -> Deferred[Any]: ...
 
     def abort(self) -> None: ...
 
@@ -126,9 +126,11 @@ class RedisPool:
         """Connections that stand."""
         return sum(slot.connection is not None for slot in self._slots)
 
-    def call(self, data: bytes) -> Deferred[Any]:
+    def call(self, data: bytes, count: int = 1) -> Deferred[Any]:
         """
         Send a command: over the first connection that is not full, or the one that has the least to do.
+
+        @param count: of commands in C{data}, 1 or 2; the replies to two come as a tuple.
 
         Fails with L{RedisDown}, at once while Redis is away, or with L{llmproxy.cache.connection.RedisRefused}.
         """
@@ -136,7 +138,7 @@ class RedisPool:
         if slot is None or (self._unanswered and self._unanswered + len(data) > MOST_UNANSWERED):
             self.errors["down"] += 1
             return fail(RedisDown("away"))
-        return self._send(slot, data)
+        return self._send(slot, data, count)
 
     def in_time(self, work: Deferred[Any], otherwise: Any) -> Deferred[Any]:
         """The result of C{work}, which must not fail, or C{otherwise} when a request should not wait any longer."""
@@ -157,7 +159,7 @@ class RedisPool:
                     best = slot
         return best
 
-    def _send(self, slot: _Slot, data: bytes) -> Deferred[Any]:
+    def _send(self, slot: _Slot, data: bytes, count: int = 1) -> Deferred[Any]:
         connection = slot.connection
         if connection is None:
             return fail(RedisDown("away"))
@@ -166,7 +168,7 @@ class RedisPool:
             slot.heard_at = now
         slot.unanswered += 1
         self._unanswered += len(data)
-        return connection.send(data).addBoth(self._answered, slot, connection, now, len(data))
+        return connection.send(data, count).addBoth(self._answered, slot, connection, now, len(data))
 
     def _answered(self, result: Any, slot: _Slot, connection: Connection, sent_at: float, size: int) -> Any:
         self._unanswered -= size

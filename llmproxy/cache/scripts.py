@@ -1,5 +1,6 @@
 """
-What Redis is asked to do, as scripts: each is one round trip, and nothing comes in between.
+What Redis is asked to do, as scripts: each is one round trip, and nothing comes in between. Only looking something up
+is none; see L{llmproxy.cache.redis}.
 
 A primary key is one hash, so that its variants come and go together:
 
@@ -22,6 +23,8 @@ r, s           generation of everything; the scopes, by the moment when their la
 g, l, x        of one scope: its generation; its members in the order of bytes; the same by expiry
 =============  ================================================================================
 
+L{llmproxy.cache.doubts} has what is noted when something is removed or purged.
+
 A list may be evicted by Redis like every other key. What was listed in it is out of reach then, because
 the next object finds the list gone and begins another generation: what can be found can be purged, always.
 
@@ -33,6 +36,8 @@ from __future__ import annotations
 from hashlib import sha1
 
 from attrs import field, frozen
+
+from .doubts import DOUBTED, KEPT, NOTE
 
 MOST_VARIANTS = 64
 SWEPT = 16
@@ -65,29 +70,13 @@ end
 _PRELUDE = b"""
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local micros = time[1] * 1000000 + time[2]
 
 -- Of a stored head; nil for garbage.
 local function expiry(head)
   if head and #head > 8 then return (struct.unpack('>d', head)) end
 end
 """
-
-LOOKUP = Script(
-    _PRELUDE
-    + b"""
--- KEYS: object, root generation, scope generation. ARGV: variant, names.
--- Nothing; or the names; or the names, head and content.
-local found = redis.call('HMGET', KEYS[1], 'g', 'n', 'h' .. ARGV[1], 'b' .. ARGV[1])
-if not found[1] then return false end
-local generations = redis.call('MGET', KEYS[2], KEYS[3])
-if found[1] ~= (generations[1] or '') .. (generations[2] or '') then return false end
-local names = found[2] or ''
-if names ~= ARGV[2] or not found[3] or not found[4] then return {names} end
-local ends = expiry(found[3])
-if ends and ends <= now then return {names} end
-return {names, string.sub(found[3], 9), found[4]}
-"""
-)
 
 HEADS = Script(
     _PRELUDE
@@ -134,14 +123,18 @@ PUT = Script(
     _PRELUDE
     + _HEAL
     + _LISTED
+    + DOUBTED
     + b"""
--- KEYS: object, root generation, scope generation, members, expiries, scopes.
--- ARGV: names, variant, head, content, milliseconds, member, scope, a new generation.
--- 1 if it is stored; the names that are known, if not all of them are given.
-local object, root, generation, members, expiries, scopes = unpack(KEYS)
-local names, variant, head, content, lifetime, member, scope, new = unpack(ARGV)
+-- KEYS: object, root generation, scope generation, members, expiries, scopes, epoch, removed, purged.
+-- ARGV: names, variant, head, content, milliseconds, member, scope, a new generation, epoch that was seen.
+-- 1 if it is stored, 0 if it is doubtful; the names that are known, if not all of them are given.
+local object, root, generation, members, expiries, scopes, epoch, removed, purged = unpack(KEYS)
+local names, variant, head, content, lifetime, member, scope, new, since = unpack(ARGV)
 
-for at, kind in ipairs({'hash', 'string', 'string', 'zset', 'zset', 'zset'}) do heal(KEYS[at], kind) end
+for at, kind in ipairs({'hash', 'string', 'string', 'zset', 'zset', 'zset', 'string', 'zset', 'zset'}) do
+  heal(KEYS[at], kind)
+end
+if since ~= '' and doubted(epoch, removed, purged, since, scope, member) then return 0 end
 
 if redis.call('EXISTS', root, scopes) < 2 then
   redis.call('SET', root, new)
@@ -197,14 +190,14 @@ REPLACE_HEAD = Script(
     + _LISTED
     + b"""
 -- KEYS: object, root generation, scope generation, members, expiries, scopes.
--- ARGV: variant, head without its length, milliseconds, member, scope. Whether there was anything to change.
+-- ARGV: variant, head that is there, head that is to be, milliseconds, member, scope.
+-- Heads are without their length. Whether it was there.
 local object, root, generation, members, expiries, scopes = unpack(KEYS)
-local variant, head, lifetime, member, scope = unpack(ARGV)
+local variant, old, head, lifetime, member, scope = unpack(ARGV)
 local known = redis.call('HMGET', object, 'g', 'h' .. variant)
 local generations = redis.call('MGET', root, generation)
 if not known[1] or known[1] ~= (generations[1] or '') .. (generations[2] or '') then return 0 end
-local before = expiry(known[2])
-if not before or before <= now or #known[2] < 13 then return 0 end
+if not known[2] or string.sub(known[2], 14) ~= old then return 0 end
 local ends = now + tonumber(lifetime)
 redis.call('HSET', object, 'h' .. variant, struct.pack('>d', ends) .. string.sub(known[2], 9, 13) .. head)
 local latest = math.max(ends, now + redis.call('PTTL', object))
@@ -215,13 +208,40 @@ return 1
 )
 
 REMOVE = Script(
-    b"""
--- KEYS: object, members, expiries. ARGV: member.
+    _PRELUDE
+    + _HEAL
+    + NOTE
+    + b"""
+-- KEYS: object, members, expiries, epoch, removed, purged. ARGV: member.
+note(KEYS[4], KEYS[5], KEYS[6], KEYS[5], string.sub(ARGV[1], -32))
 local count = redis.call('UNLINK', KEYS[1])
 redis.pcall('ZREM', KEYS[2], ARGV[1])
 redis.pcall('ZREM', KEYS[3], ARGV[1])
 return count
 """
+)
+
+DOUBT = Script(
+    _PRELUDE
+    + _HEAL
+    + NOTE
+    + b"""
+-- KEYS: epoch, removed, purged. ARGV: what is being purged.
+note(KEYS[1], KEYS[2], KEYS[3], KEYS[3], ARGV[1])
+"""
+)
+
+EPOCH = Script(
+    _PRELUDE
+    + _HEAL
+    + b"""
+-- KEYS: epoch. What it is, from now on if there was none.
+heal(KEYS[1], 'string')
+if not tonumber(redis.call('GET', KEYS[1]) or '') then
+  redis.call('SET', KEYS[1], string.format('%.0f', micros), 'PX', KEPT)
+end
+return redis.call('GET', KEYS[1])
+""".replace(b"KEPT", b"%d" % KEPT)
 )
 
 SCOPES = Script(

@@ -54,19 +54,26 @@ class TieredStore:
         return looking.addCallback(self._copy, key, select, self._removals)
 
     def put(
-        self, key: Key, names: tuple[bytes, ...], select: Select, entry: Entry, body: Content, seconds: float
+        self,
+        key: Key,
+        names: tuple[bytes, ...],
+        select: Select,
+        entry: Entry,
+        body: Content,
+        seconds: float,
+        since: bytes | None = None,
     ) -> Deferred[bool]:
         self._drop(key)
-        putting: Deferred[bool] = self.shared.put(key, names, select, entry, body, seconds)
+        putting: Deferred[bool] = self.shared.put(key, names, select, entry, body, seconds, since)
         return putting.addCallback(self._drop_again, key)
 
     def heads(self, key: Key) -> Deferred[list[tuple[bytes, Entry]]]:
         asking: Deferred[list[tuple[bytes, Entry]]] = self.shared.heads(key)
         return asking
 
-    def replace_head(self, key: Key, variant: bytes, entry: Entry, seconds: float) -> Deferred[None]:
+    def replace_head(self, key: Key, found: Found, entry: Entry, seconds: float) -> Deferred[None]:
         self._drop(key)
-        replacing: Deferred[None] = self.shared.replace_head(key, variant, entry, seconds)
+        replacing: Deferred[None] = self.shared.replace_head(key, found, entry, seconds)
         return replacing.addCallback(self._drop_again, key)
 
     def remove(self, key: Key) -> Deferred[int]:
@@ -92,8 +99,9 @@ class TieredStore:
     def may_hold(self, target: bytes | None) -> bool:
         return bool(self.shared.may_hold(target))
 
-    def expect(self, key: Key) -> None:
-        self.shared.expect(key)
+    def expect(self, key: Key) -> bytes | None:
+        since: bytes | None = self.shared.expect(key)
+        return since
 
     def settle(self, key: Key) -> None:
         self.shared.settle(key)

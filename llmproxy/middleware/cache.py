@@ -195,7 +195,7 @@ class Cache:
 
     def took_off(self, flight: Flight) -> None:
         """One that is listed by itself is nobody's to wait for, but what it brings can be doubted like others."""
-        self.store.expect(flight.key)
+        flight.since = self.store.expect(flight.key)
         if flight.listed is not None:
             self._flights.setdefault(flight.key.digest, {})[flight.listed] = flight
 

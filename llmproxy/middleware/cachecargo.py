@@ -51,17 +51,25 @@ class Cargo:
     @param leader: whose request brought it.
     @param record: of the call to upstream; what it cost is told to the first who is still reading.
     @param delivered: called when nobody who comes later can have it of us any more: the store has it, or never will.
+    @param since: what the store said as the request left.
     @ivar reading: who has it.
     """
 
     def __init__(
-        self, cache: Cache, leader: Query, stored: Stored, record: Record, delivered: Callable[[], object]
+        self,
+        cache: Cache,
+        leader: Query,
+        stored: Stored,
+        record: Record,
+        delivered: Callable[[], object],
+        since: bytes | None,
     ) -> None:
         self._cache = cache
         self._leader = leader
         self._stored = stored
         self._record = record
         self._delivered = delivered
+        self._since = since
         self._shared: SharedBody | None = None
         self._content: Content | None = None
         self._wanted = True
@@ -171,7 +179,7 @@ class Cargo:
         if not self._wanted or self._is_cut(content) or seconds <= 0:
             self._delivered()
             return
-        putting = self._cache.store.put(leader.key, stored.names, leader.select, entry, content, seconds)
+        putting = self._cache.store.put(leader.key, stored.names, leader.select, entry, content, seconds, self._since)
         putting.addCallback(self._put)
 
     def _is_cut(self, content: Content) -> bool:

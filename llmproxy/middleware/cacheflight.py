@@ -35,6 +35,7 @@ class Flight:
     @param query: who caused it.
     @param found: what is stored and stale, or not wanted without being validated.
     @ivar listed: where L{Cache} has it.
+    @ivar since: what the store said as it took off.
     """
 
     _log = Logger()
@@ -42,6 +43,7 @@ class Flight:
     def __init__(self, cache: Cache, query: Query, found: Found | None) -> None:
         self.key = query.key
         self.listed: bytes | Flight | None = None
+        self.since: bytes | None = None
         self._cache = cache
         self._leader = query
         self._found = found
@@ -220,7 +222,7 @@ class Flight:
         reusable = entry.fresh_for(self._response_time) > 0 and not entry.always_validate
         self._cache.remember(self.key, shareable=reusable)
         waiting = self._waiting[:]
-        self._cargo = cargo = Cargo(self._cache, self._leader, stored, self._request.record, self._close)
+        self._cargo = cargo = Cargo(self._cache, self._leader, stored, self._request.record, self._close, self.since)
         cargo.reading = waiting[:]
         cargo.load(response.body)
         # All get their places before the first one reads: it may read it all at once.
@@ -259,7 +261,7 @@ class Flight:
                 self._give(query, Again(alone=True))
             return
         self._cache.revalidated += 1
-        cargo = Cargo(self._cache, leader, Stored(entry, leader.names), self._request.record, self._close)
+        cargo = Cargo(self._cache, leader, Stored(entry, leader.names), self._request.record, self._close, self.since)
         cargo.load_known(found.body)
         self._cargo = cargo
         leader.freshen(found, entry).addBoth(lambda _: self._close())

@@ -191,4 +191,4 @@ class Query:
         seconds = 0.0 if entry is None else retention(entry, self._cache.seconds(), self.settings)
         if entry is None or seconds <= 0:
             return self._cache.store.remove(self.key)
-        return self._cache.store.replace_head(self.key, found.variant, entry, seconds)
+        return self._cache.store.replace_head(self.key, found, entry, seconds)

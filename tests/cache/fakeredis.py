@@ -12,7 +12,7 @@ from llmproxy.cache.connection import RedisDown, RedisRefused
 
 class FakeConnection:
     """
-    @ivar sent: the words of each command.
+    @ivar sent: the words of each command, or of two that were sent together; the reply to those is a pair.
     @ivar answers: called with the words of a command as it is sent; its result is the reply at once, L{HOLD} keeps
         it waiting.
     """
@@ -24,9 +24,9 @@ class FakeConnection:
         self.aborted = False
         self._waiting: list[Deferred[Any]] = []
 
-    def send(self, data: bytes) -> Deferred[Any]:
+    def send(self, data: bytes, count: int = 1) -> Deferred[Any]:
         assert not self.aborted, "a command for a connection that is gone"
-        words = parse(data)
+        words = [word for command in parse_all(data, count) for word in command]
         self.sent.append(words)
         reply: Deferred[Any] = Deferred()
         self._waiting.append(reply)
@@ -82,8 +82,18 @@ class FakeConnector:
         return result
 
 
-def parse(data: bytes) -> list[bytes]:
-    """The words of one command in RESP."""
+def parse_all(data: bytes, count: int) -> list[list[bytes]]:
+    """So many commands in RESP."""
+    commands = []
+    for _ in range(count):
+        words, data = parse(data)
+        commands.append(words)
+    assert not data, data
+    return commands
+
+
+def parse(data: bytes) -> tuple[list[bytes], bytes]:
+    """The words of one command, and what follows it."""
     head, _, rest = data.partition(b"\r\n")
     assert head.startswith(b"*"), data
     words = []
@@ -94,5 +104,4 @@ def parse(data: bytes) -> list[bytes]:
         words.append(rest[:size])
         assert rest[size : size + 2] == b"\r\n", data
         rest = rest[size + 2 :]
-    assert not rest, data
-    return words
+    return words, rest

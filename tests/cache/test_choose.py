@@ -27,7 +27,7 @@ class ChooseTests(SynchronousTestCase):
         options = CacheOptions(redis=RedisLocation(path="/run/redis.sock"), pool=3, prefix="p:")
         store = choose_store(reactor, options)
         assert isinstance(store, TieredStore) and isinstance(store.shared, RedisStore)
-        self.assertEqual((store.near._limit, store.shared._prefix), (MOST_NEAR, b"p:"))
+        self.assertEqual((store.near._limit, store.shared._keys.objects), (MOST_NEAR, b"p:o"))
         self.assertEqual(reactor.unixClients, [])
         store.start()
         self.assertEqual(len(reactor.unixClients), 3)

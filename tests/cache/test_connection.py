@@ -105,6 +105,19 @@ class RedisConnectionTests(SynchronousTestCase):
         self.connection.dataReceived(b"-OOM command not allowed\r\n")
         self.assertIn("OOM", str(self.failureResultOf(sent[3], RedisRefused).value))
 
+    def test_two_replies(self) -> None:
+        """Two commands that were sent together have their replies together; an error in either is one of both."""
+        self.ready()
+        sent = [self.connection.send(command(b"GET", b"x") * 2, 2) for _ in range(4)]
+        self.connection.dataReceived(b"$1\r\n1\r\n")
+        self.assertNoResult(sent[0])
+        self.connection.dataReceived(b":2\r\n" + b"-OOM a\r\n:4\r\n" + b":5\r\n-OOM b\r\n" + b":7\r\n")
+        self.assertEqual(self.successResultOf(sent[0]), (b"1", 2))
+        for each, text in zip(sent[1:3], ("OOM a", "OOM b"), strict=True):
+            self.assertIn(text, str(self.failureResultOf(each, RedisRefused).value))
+        self.lose()
+        self.failureResultOf(sent[3], RedisDown)
+
     def test_lost(self) -> None:
         """What was not answered fails, and so does what comes after."""
         self.ready()

@@ -17,12 +17,12 @@ class EncodingTests(SynchronousTestCase):
     @given(st.lists(st.binary(), min_size=1))
     def test_command(self, words: list[bytes]) -> None:
         """Whatever is in a response, Redis reads what was meant."""
-        self.assertEqual(parse(command(*words)), words)
+        self.assertEqual(parse(command(*words)), (words, b""))
 
     @given(st.lists(st.lists(st.binary(min_size=1)), min_size=1))
     def test_command_of_pieces(self, words: list[list[bytes]]) -> None:
         """Content in pieces is one word."""
-        self.assertEqual(parse(command(*map(Pieces, words))), [b"".join(word) for word in words])
+        self.assertEqual(parse(command(*map(Pieces, words))), ([b"".join(word) for word in words], b""))
 
     def test_head(self) -> None:
         """A head comes back as it was."""

@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from llmproxy.cache.memory import OVERHEAD, MemoryStore
 from llmproxy.core.caching.content import PIECE, Pieces
+from llmproxy.core.caching.entry import Found
 from llmproxy.core.caching.key import Key
 
 from ..contracts.cache_store import CacheStoreContract, entry, key, select
@@ -162,7 +163,7 @@ class MayHoldTests(SynchronousTestCase):
         self.successResultOf(store.put(key(), (), select(), entry(), b"x", 60))
         drop = store._drop
         store._drop = lambda stored: (drop(stored), looked.append(store.may_hold(b"/v1/models")))  # type: ignore
-        store.replace_head(key(), b"", entry(b'"b"'), 60)
+        store.replace_head(key(), Found(entry()), entry(b'"b"'), 60)
         store.expect(key())
         store.put(key(), (), select(), entry(), b"y", 60)
         store.put(key(), (b"accept",), select(accept=b"1"), entry(), b"z", 60)

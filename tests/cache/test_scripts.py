@@ -13,15 +13,16 @@ from llmproxy.cache import scripts
 from llmproxy.cache.pool import RedisPool
 from llmproxy.cache.redis import RedisStore
 from llmproxy.cache.scripts import Script
+from llmproxy.core.caching.entry import Found
 
 from ..contracts.cache_store import BODY, entry, key, select
 from .fakeredis import FakeConnector
 
 SCRIPTS = {name: value for name, value in vars(scripts).items() if isinstance(value, Script)}
-REPLIES = {"LOOKUP": None, "HEADS": [], "PUT": 1, "SCOPES": [b"api\0"], "PURGE": [0, 0]}
+REPLIES = {"HEADS": [], "PUT": 1, "SCOPES": [b"api\0"], "PURGE": [0, 0], "EPOCH": b"1"}
 """What ends the work of a command; 0 for all others."""
 
-_READING = {b"TIME", b"HMGET", b"MGET", b"HGET", b"HKEYS", b"ZRANGE", b"ZCOUNT"}
+_READING = {b"TIME", b"MGET", b"HGET", b"HKEYS", b"ZRANGE", b"ZCOUNT"}
 
 
 def taken(script: Script, array: bytes) -> int:
@@ -48,6 +49,8 @@ class ScriptTests(SynchronousTestCase):
         self.addCleanup(self.store.stop)
 
     def answer(self, words: list[bytes]) -> Any:
+        if words[0] == b"HMGET":
+            return [None] * 4, [None] * 3
         self.sent.append(words)
         return REPLIES.get(self.named(words), 0)
 
@@ -61,7 +64,7 @@ class ScriptTests(SynchronousTestCase):
             self.store.lookup(key(), select()),
             self.store.put(key(), (), select(), entry(), BODY, 60),
             self.store.heads(key()),
-            self.store.replace_head(key(), b"", entry(), 60),
+            self.store.replace_head(key(), Found(entry()), entry(), 60),
             self.store.remove(key()),
             self.store.purge(None, None),
             self.store.count(),
@@ -88,11 +91,11 @@ class ScriptTests(SynchronousTestCase):
     def test_limits_are_filled_in(self) -> None:
         """Every limit stands in the scripts as its number; a name would be nil in Lua."""
         sources = b"".join(script.source for script in SCRIPTS.values())
-        self.assertEqual(re.findall(rb"\b(?:MOST_VARIANTS|SWEPT|BATCH)\b", sources), [])
+        self.assertEqual(re.findall(rb"\b(?:MOST_VARIANTS|MOST_REMOVED|MOST_PURGED|KEPT|SWEPT|BATCH)\b", sources), [])
         for limit in (b"count >= %d" % scripts.MOST_VARIANTS, b"0, %d)" % scripts.SWEPT, b"0, %d)" % scripts.BATCH):
             self.assertIn(limit, sources)
 
     def test_looking_changes_nothing(self) -> None:
-        """A lookup, the heads and the count only read: nothing is created or expires by being asked for."""
-        for script in (scripts.LOOKUP, scripts.HEADS, scripts.COUNT):
+        """The heads and the count only read: nothing is created or expires by being asked for."""
+        for script in (scripts.HEADS, scripts.COUNT):
             self.assertEqual(set(re.findall(rb"redis\.p?call\('(\w+)'", script.source)) - _READING, set())

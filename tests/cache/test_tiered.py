@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from llmproxy.cache.memory import MemoryStore
 from llmproxy.cache.tiered import TieredStore
+from llmproxy.core.caching.entry import Found
 
 from ..contracts.cache_store import BODY, CacheStoreContract, entry, key, select
 
@@ -96,7 +97,7 @@ class TieredStoreTests(SynchronousTestCase):
         self.body()
         self.put(b"new")
         self.assertEqual(self.body(), b"new")
-        self.successResultOf(self.store.replace_head(key(), b"", entry(b'"b"'), 60))
+        self.successResultOf(self.store.replace_head(key(), Found(entry()), entry(b'"b"'), 60))
         found = self.successResultOf(self.store.lookup(key(), select()))
         self.assertEqual(found.entry, entry(b'"b"'))
         self.successResultOf(self.store.remove(key()))
@@ -112,7 +113,7 @@ class TieredStoreTests(SynchronousTestCase):
             lambda: self.store.remove(key()),
             lambda: self.store.purge(None, None),
             lambda: self.store.put(key(), (), select(), entry(), b"new", 60),
-            lambda: self.store.replace_head(key(), b"", entry(b'"b"'), 60),
+            lambda: self.store.replace_head(key(), Found(entry()), entry(b'"b"'), 60),
             lambda: self.store.forget(None, None),
         ):
             self.put()

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred, inlineCallbacks
 from zope.interface.verify import verifyObject
 
 from llmproxy.core.caching.content import LARGE, Content, Pieces
-from llmproxy.core.caching.entry import Entry
+from llmproxy.core.caching.entry import Entry, Found
 from llmproxy.core.caching.key import Key
 from llmproxy.interfaces import ICacheStore
 
@@ -157,20 +157,30 @@ class CacheStoreContract:
         heads = yield self.store.heads(key())
         self.assertEqual([head for _, head in heads], [entry(), entry()])
         found = yield self.store.lookup(key(), select(accept=b"1"))
-        yield self.store.replace_head(key(), found.variant, entry(b'"b"'), 60)
+        yield self.store.replace_head(key(), found, entry(b'"b"'), 60)
         found = yield self.store.lookup(key(), select(accept=b"1"))
         self.assertEqual((found.entry, found.body), (entry(b'"b"'), b"one"))
         found = yield self.store.lookup(key(), select(accept=b"2"))
         self.assertEqual((found.entry, found.body), (entry(), b"two"))
 
     @inlineCallbacks
+    def test_replace_head_of_another(self) -> Steps:
+        """A 304 about what has been replaced by now changes nothing: no content comes under another one's head."""
+        yield self.put(key(), b"one")
+        found = yield self.store.lookup(key(), select())
+        yield self.store.put(key(), (), select(), entry(b'"b"'), b"two", 60)
+        yield self.store.replace_head(key(), found, entry(b'"c"'), 60)
+        found = yield self.store.lookup(key(), select())
+        self.assertEqual((found.entry, found.body), (entry(b'"b"'), b"two"))
+
+    @inlineCallbacks
     def test_replace_head_of_nothing(self) -> Steps:
         """What went meanwhile does not come back without its content."""
-        yield self.store.replace_head(key(), b"", entry(), 60)
+        yield self.store.replace_head(key(), Found(entry()), entry(), 60)
         found = yield self.store.lookup(key(), select())
         self.assertTrue(found is None or found.entry is None)
         yield self.put(key(), b"one", (b"accept",), accept=b"1")
-        yield self.store.replace_head(key(), b"x" * 16, entry(), 60)
+        yield self.store.replace_head(key(), Found(entry(), b"", b"x" * 16), entry(), 60)
         self.assertEqual(len((yield self.store.heads(key()))), 1)
 
     @inlineCallbacks
@@ -239,7 +249,7 @@ class CacheStoreContract:
         """Whoever asks whether there may be something is never told no where there is."""
         yield self.put(key())
         self.assertTrue(self.store.may_hold(b"/v1/models"))
-        yield self.store.replace_head(key(), b"", entry(b'"b"'), 60)
+        yield self.store.replace_head(key(), Found(entry()), entry(b'"b"'), 60)
         self.assertTrue(self.store.may_hold(b"/v1/models"))
 
     def test_expected(self) -> None:

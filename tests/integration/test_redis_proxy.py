@@ -108,3 +108,80 @@ class RedisProxyTests(ProxyTestCase):
         self.assertEqual(float(lines["llmproxy_cache_errors_total"]), 0)
         self.assertEqual(float(lines["llmproxy_cache_hits_dropped_total"]), 0)
         self.assertEqual(float(lines["llmproxy_cache_entries"]), 1)
+
+
+class TwoProxiesTests(ProxyTestCase):
+    """Two proxies that know the same token, on one Redis."""
+
+    skip = MISSING
+
+    def cache_options(self) -> CacheOptions:
+        return self.options
+
+    async def setUp(self) -> None:  # type: ignore[override]
+        server = RedisServer().start()
+        self.addCleanup(server.close)
+        self.patch(pool, "PATIENCE", 10.0)
+        self.options = CacheOptions(redis=RedisLocation(host="127.0.0.1", port=server.port), memory_bytes=0)
+        await super().setUp()
+        one, self.ports = self.service.proxy, [self.port]
+        other = await self.start_proxy(self.base_url)
+        self.addCleanup(other.stopService)
+        self.ports.append(self.port)
+        [token] = await one.database.tokens.list()
+        await other.proxy.database.projects.create(await one.database.projects.get(token.project_id))
+        await other.proxy.database.tokens.create(token)
+        for proxy in (one, other.proxy):
+            while not proxy.cache.store.statistics()["redis_connections"]:
+                await deferLater(reactor, 0.01)
+
+    async def ask(self, at: int, request: bytes) -> Any:
+        """A client of one of the proxies sends a request; its connection."""
+        self.port = self.ports[at]
+        return await self.send(request)
+
+    async def told(self, at: int) -> bytes:
+        """What one of them says of its cache, when the same is asked again."""
+        asked = len(self.upstream.wires)
+        client = await self.ask(at, get(b"/v1/x", b"Connection: close"))
+        while client.closed is None:
+            if len(self.upstream.wires) > asked:
+                await self.upstream.wires[asked].until_received(b"\r\n\r\n")
+                self.upstream.wires[asked].send(STORED)
+                asked += 1
+            await deferLater(reactor, 0.005)
+        [line] = [line for line in client.received.split(b"\r\n") if line.startswith(b"Cache-Status")]
+        return bytes(line.split(b"; ")[1])
+
+    async def while_it_is_fetched(self, change: bytes) -> None:
+        """One proxy fetches; the other one is told of a change before the answer comes."""
+        asked = len(self.upstream.wires)
+        client = await self.ask(0, get(b"/v1/x"))
+        fetching = await self.upstream.wire(asked)
+        await fetching.until_received(b"\r\n\r\n")
+        if change:
+            changing = await self.ask(1, change)
+            if change.startswith(b"PUT"):
+                changed = await self.upstream.wire(asked + 1)
+                await changed.until_received(b"\r\n\r\n")
+                changed.send(b"HTTP/1.1 204 No Content\r\n\r\n")
+            await changing.until_received(b"HTTP/1.1 20")
+        fetching.send(STORED)
+        await client.until_received(b"one")
+        for wire in self.upstream.wires:
+            wire.close()
+
+    async def test_fetched_meanwhile(self) -> None:
+        """What one proxy fetches is stored for both, but not if it was purged, or changed, through the other."""
+        put = get(b"/v1/x", b"Content-Length: 0", method=b"PUT")
+        purge = (
+            b"POST /manage/cache/purge HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %b\r\nContent-Length: %d\r\n\r\n%b"
+        )
+        bodies = (b'{"url": "/v1/x"}', b'{"prefix": "/v1"}', b'{"api": "api"}', b'{"all": true}')
+        purges = [purge % (MANAGEMENT_TOKEN.encode(), len(body), body) for body in bodies]
+        for change in (b"", put, *purges):
+            await self.while_it_is_fetched(change)
+            self.assertEqual(await self.told(1), b"fwd=uri-miss" if change else b"hit", change)
+            self.assertEqual((await self.told(0), await self.told(1)), (b"hit", b"hit"), change)
+            last = await self.ask(0, purges[-1])
+            await last.until_received(b"deleted")

@@ -6,16 +6,13 @@ It stands on L{llmproxy.transparent}, which knows every part. Both are known by 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from attrs import field, frozen
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks, succeed
 
-from .core.caching.environment import CacheOptions
+from .options import ServiceOptions
 from .standardchain import standard_chain
-from .store.engine import POOL_SIZE
 from .transparent import TransparentProxy
 from .web.site import ProxySite
 from .workers.sockets import Inherited, open_port
@@ -26,49 +23,8 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IListeningPort
     from twisted.web.resource import IResource
 
-    from .config import APIConfig
-    from .core.audit.settings import AuditOptions
-
 
 __all__ = ["ProxyService", "ServiceOptions", "TransparentProxy", "make_service", "standard_chain"]
-
-
-@frozen
-class ServiceOptions:
-    """
-    What the command line hands over.
-
-    @ivar listen: Twisted endpoint descriptions, C{"tcp:8080"}.
-    @ivar manage_listen: where management is served; if nowhere, it is at C{listen}, and otherwise not there.
-    @ivar inherited: descriptors and address families of sockets that are open already, one for each of C{listeners}.
-    @ivar access_log: a path, C{"-"} for standard output, or C{None}.
-    @ivar log_format: C{"json"} or C{"console"}.
-    @ivar audit: C{None} for no audit log.
-    @ivar log_level: the least level that is logged, see L{llmproxy.sinks.accesslog.level_of}.
-    """
-
-    apis: APIConfig
-    management_token: str = field(repr=False)
-    encryption_key: bytes | None = field(repr=False)
-    database_url: str = field(repr=False)
-    listen: Sequence[str]
-    access_log: str | None = "-"
-    log_format: str = "json"
-    log_level: str = "info"
-    metrics_path: str | None = "/metrics"
-    drain_seconds: float = 30.0
-    cache: CacheOptions = field(factory=CacheOptions)
-    audit: AuditOptions | None = None
-    inherited: Sequence[tuple[int, int]] = ()
-    old_encryption_keys: Sequence[bytes] = field(default=(), repr=False)
-    require_encryption: bool = False
-    pool_size: int = POOL_SIZE
-    manage_listen: Sequence[str] = ()
-
-    @property
-    def listeners(self) -> list[tuple[str, str]]:
-        """Every endpoint description, with the option that it comes from."""
-        return [("--listen", each) for each in self.listen] + [("--manage-listen", each) for each in self.manage_listen]
 
 
 class ProxyService(MultiService):

@@ -23,6 +23,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from .errors import ConfigError
+from .resting import give_back
 
 YOUNG_OBJECTS = 50_000
 """
@@ -33,15 +34,17 @@ long for nothing: that was a tenth of the time, and most of the 99th percentile.
 """
 
 
-def relieve_collector() -> None:
+def settle() -> None:
     """
-    Take what lives as long as the process from the garbage collector's care, and have it look less often.
+    The start is over: what lives as long as the process is no longer looked through for garbage, and what only the
+    start needed is given back.
 
     For processes that are the proxy's alone; an application that embeds it decides for itself.
     """
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS, 20, 50)
+    give_back()
 
 
 class ExitStatus:
@@ -101,7 +104,7 @@ class Started(MultiService):
 
     def _succeeded(self, result: object) -> None:
         os.close(self._terminal)
-        relieve_collector()
+        settle()
         self._tell(b"0")
 
     def _failed(self, reason: Failure) -> None:

@@ -128,7 +128,7 @@ def service_options(options: Mapping[str, Any], env: Mapping[str, str]) -> Any:
     @raise ConfigError: with everything that is wrong with either.
     """
     from .config import load_api_config
-    from .service import ServiceOptions
+    from .options import ServiceOptions
 
     env = with_dotenv(env, options["env"])
     env = {**env, **({"DATABASE_URL": "", "DB_DRIVER": ""} if options["database"] else {})}

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from base64 import b64encode
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
+
+from llmproxy.bench.proxied import CONFIG
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -29,6 +33,62 @@ MOST_OF_THE_PACKAGE = 3
 MOST_OF_TAP = 340
 """The same for what twistd asks for options; Twisted's own are most of them (CPython 3.11: 304)."""
 
+AT_REST = (
+    "alembic",
+    "mako",
+    "sqlalchemy.orm",
+    "sqlalchemy.ext",
+    "psycopg",
+    "pymysql",
+    "txredisapi",
+    "hiredis",
+    "prometheus_client",
+    "click",
+    "rich",
+    "multiprocessing",
+    "twisted.conch",
+    "twisted.mail",
+    "twisted.names",
+    "twisted.trial",
+    "twisted.words",
+    "unittest",
+    "pdb",
+    "pytest",
+    "hypothesis",
+    "openai",
+    "anthropic",
+)
+"""What a proxy that serves with its defaults has not loaded: each is for a part, a database or a command of its own."""
+
+IN_A_PARENT = (
+    *AT_REST,
+    "treq",
+    "sqlalchemy",
+    "httptools",
+    "llmproxy.transparent",
+    "llmproxy.web.site",
+    "llmproxy.store",
+)
+"""What the parent of workers has not loaded, which serves nothing itself."""
+
+STARTED = """
+import sys
+from twisted.internet import reactor
+from llmproxy import tap
+
+options = tap.Options()
+options.parseOptions(["--config", "apis.yaml", "--database", "sqlite:///llmproxy.db", "--access-log", "access.log"])
+found = tap.service_options(options, {env!r})
+parent = tap.make_service(reactor, found, 2)
+in_a_parent = [name for name in {in_a_parent!r} if name in sys.modules]
+service = tap.make_service(reactor, found, 1)
+service.proxy.started.addBoth(lambda _: reactor.stop())
+reactor.callWhenRunning(service.proxy.startService)
+reactor.addSystemEventTrigger("before", "shutdown", service.proxy.stopService)
+reactor.run()
+print(service.proxy.started.called, in_a_parent, [name for name in {at_rest!r} if name in sys.modules])
+"""
+
 SCRIPT = """
 import sys
 before = set(sys.modules)
@@ -45,6 +105,26 @@ def imported(name: str) -> tuple[int, str, list[str]]:
     ended = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     count, reactor, *heavy = ended.stdout.split()
     return int(count), reactor, heavy
+
+
+class StartedTests(SynchronousTestCase):
+    def test_at_rest(self) -> None:
+        """A proxy that serves, with a database that is new and with one that is there, has loaded what it uses."""
+        directory = self.mktemp()
+        Path(directory).mkdir()
+        Path(directory, "apis.yaml").write_text(CONFIG.format(port=9))
+        env = {"MANAGEMENT_TOKEN": "m" * 32, "ENCRYPTION_KEY": b64encode(bytes(32)).decode()}
+        script = STARTED.format(env=env, in_a_parent=IN_A_PARENT, at_rest=AT_REST)
+        for _start in range(2):
+            ended = subprocess.run(
+                [sys.executable, "-c", script],
+                cwd=directory,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            self.assertEqual((ended.stdout, ended.stderr), ("True [] []\n", ""))
 
 
 class ImportTests(SynchronousTestCase):

@@ -31,6 +31,8 @@ LAYERS = (
         "bench",
         "workers",
         "starting",
+        "options",
+        "resting",
         "demo",
     },
 )

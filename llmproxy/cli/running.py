@@ -15,7 +15,7 @@ from twisted.logger import (
 )
 from twisted.python.failure import Failure
 
-from ..starting import explain, relieve_collector, stop_on_hangup
+from ..starting import explain, settle, stop_on_hangup
 
 
 def log_to_stderr(level: LogLevel = LogLevel.info) -> None:
@@ -45,7 +45,7 @@ def run_service(reactor: Any, service: Any) -> int:
         service.startService()
         started: Deferred[Any] = service.started
         # What is stopped while it starts does not fail.
-        return started.addCallbacks(lambda _: relieve_collector(), lambda reason: None if stopping else reason)
+        return started.addCallbacks(lambda _: settle(), lambda reason: None if stopping else reason)
 
     return run_until_failure(reactor, start)
 

@@ -14,7 +14,7 @@ from ..cache.marks import Marks, of_parent
 from ..errors import ConfigError
 from ..service import ProxyService, make_service
 from ..sinks.metrics import ProxyMetrics
-from ..starting import relieve_collector
+from ..starting import settle
 from ..workers.announcing import Announcing, Hearing
 from ..workers.caches import SharedCaches
 from ..workers.control import Control, message, packed, unpacked
@@ -101,7 +101,7 @@ class Running:
             self.tell("purged", number=values["number"], count=0)
 
     def _started(self, ports: object) -> None:
-        relieve_collector()
+        settle()
         self.tell("started")
 
     def _failed(self, reason: Any) -> None:

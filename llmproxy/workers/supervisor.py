@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from twisted.python.failure import Failure
 
-    from ..service import ServiceOptions
+    from ..options import ServiceOptions
 
 FIRST_FD = 4
 """Where a worker finds its sockets; 0 is what the parent says, 3 what it says to the parent."""

@@ -1,9 +1,10 @@
 """
 How long a start takes and what memory the proxy has at rest: C{python -m tests.benchmarks.start}.
 
-C{twistd llmproxy} is started again and again, with a new database and with one that is there, until C{/ready} answers
-200; in turns with a bare Python and with C{twistd web}, a stock C{Site} with files. Memory is read a little later. Then
-what imports take, each in a process of its own.
+C{twistd llmproxy} is started again and again, with a new database, with one that is there, and with two workers, until
+C{/ready} answers 200; in turns with a bare Python and with C{twistd web}, a stock C{Site} with files. Memory (C{VmRSS},
+and of it what no file has, C{RssAnon}) is read a little later. Then what imports take, each in a process of its own.
+C{python -m tests.benchmarks.atrest} tells what the memory is taken by.
 """
 
 from __future__ import annotations
@@ -19,12 +20,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from llmproxy.bench.proc import resident
+from llmproxy.bench.proc import family
 from llmproxy.bench.proxied import CONFIG
 
 from .proxied import free_port
 
-MIB = 2**20
 TWISTD = "from twisted.scripts.twistd import run; run()"
 KEYS = {"MANAGEMENT_TOKEN": "benchmark", "ENCRYPTION_KEY": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="}
 
@@ -53,9 +53,25 @@ class Started:
             time.sleep(0.002)
         self.seconds = time.perf_counter() - began
 
+    def memory(self) -> list[tuple[float, float]]:
+        """MiB of the process, and of each of its children; all, and what no file has."""
+        return [held(pid) for pid in sorted(family([self.process.pid]), key=lambda pid: pid != self.process.pid)]
+
     def stop(self) -> None:
         self.process.terminate()
         self.process.wait(30)
+
+
+def held(pid: int) -> tuple[float, float]:
+    """What C{proc(5)} says of one process, in MiB."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    fields = dict(line.split(":", 1) for line in lines)
+    all_of_it, own = (int(fields[name].split()[0]) / 1024 for name in ("VmRSS", "RssAnon"))
+    return all_of_it, own
+
+
+def workers(directory: str, port: int) -> list[str]:
+    return [*twistd(directory, port), "--workers", "2"]
 
 
 def twistd(directory: str, port: int) -> list[str]:
@@ -85,12 +101,12 @@ class Starts:
     All kinds of starts in turn.
 
     @ivar seconds: by kind.
-    @ivar mib: memory at rest by kind.
+    @ivar mib: memory at rest by kind, all and what no file has.
     """
 
     def __init__(self, settle: float) -> None:
         self.seconds: dict[str, list[float]] = {}
-        self.mib: dict[str, list[float]] = {}
+        self.mib: dict[str, list[tuple[float, float]]] = {}
         self._settle = settle
 
     def turn(self) -> None:
@@ -102,13 +118,17 @@ class Starts:
             Path(directory, "apis.yaml").write_text(CONFIG.format(port=9))
             self._serve("twistd llmproxy, new database", directory, twistd)
             self._serve("twistd llmproxy", directory, twistd)
+            self._serve("twistd llmproxy, two workers", directory, workers)
 
     def _serve(self, name: str, directory: str, command: Callable[[str, int], list[str]]) -> None:
         port = free_port()
         started = Started(command(directory, port), port, directory)
         try:
             time.sleep(self._settle)
-            self.mib.setdefault(name, []).append(resident([started.process.pid]) / MIB)
+            first, *children = started.memory()
+            self.mib.setdefault(name, []).append(first)
+            if children:
+                self.mib.setdefault("each worker of them", []).extend(children)
         finally:
             started.stop()
         self._note(name, started.seconds)
@@ -117,10 +137,12 @@ class Starts:
         self.seconds.setdefault(name, []).append(seconds)
 
     def show(self) -> None:
-        print("| start | median s | fastest s | at rest MiB |\n|---|---|---|---|")
-        for name, seconds in self.seconds.items():
-            mib = f"{statistics.median(self.mib[name]):.1f}" if name in self.mib else "-"
-            print(f"| {name} | {statistics.median(seconds):.2f} | {min(seconds):.2f} | {mib} |")
+        print("| start | median s | fastest s | at rest MiB | of them its own |\n|---|---|---|---|---|")
+        for name in {**self.seconds, **self.mib}:
+            seconds, mib = self.seconds.get(name), self.mib.get(name)
+            times = f"{statistics.median(seconds):.2f} | {min(seconds):.2f}" if seconds else "- | -"
+            held = " | ".join(f"{statistics.median(each):.1f}" for each in zip(*mib)) if mib else "- | -"
+            print(f"| {name} | {times} | {held} |")
 
 
 def main() -> None:

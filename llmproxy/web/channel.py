@@ -41,6 +41,8 @@ from ..core.http11 import (
 )
 from ..errors import ClientLeft, RequestBodyTimeout
 from .departure import Departure
+from .incoming import Collected, Streamed
+from .patience import BODY, CLOSING, HEAD, IDLE, NOTHING, Patience
 from .refusal import refusal_response
 from .request import ProxyRequest
 from .requestbody import RequestBody
@@ -48,10 +50,7 @@ from .sending import sender_for, unsent
 
 if TYPE_CHECKING:
     from ..core.http11 import Head
-    from ..wheel import Deadline
     from .site import ProxySite
-
-_NOTHING, _IDLE, _HEAD, _BODY, _CLOSING = range(5)
 
 
 @implementer(IProtocol, IPushProducer, IHalfCloseableProtocol)
@@ -64,11 +63,7 @@ class LlhttpChannel:
     @ivar congested: the client does not take what was written: nothing new is begun.
     @ivar _buffer: bytes that were read and not yet understood.
     @ivar _request: the one that is being received or answered.
-    @ivar _called: its resource knows of it.
-    @ivar _framing: finds the end of its body; C{None} once that is here.
-    @ivar _body: where the body goes, if the resource takes a stream.
-    @ivar _resource: who answers once the body is here, if not.
-    @ivar _content: of the body for C{_resource}.
+    @ivar _incoming: its body; C{None} where there is none, and once all of it is here.
     @ivar _expected: the client waits for C{100 Continue}.
     @ivar _broken: what comes from the client makes no sense any more.
     @ivar _ended: it sends no more.
@@ -82,32 +77,22 @@ class LlhttpChannel:
     keep_alive = True
     _buffer = b""
     _request: ProxyRequest | None = None
-    _called = False
-    _framing: SizedReader | ChunkedReader | None = None
-    _body: RequestBody | None = None
-    _resource: Any = None
-    _content: list[bytes]
-    _size = 0
+    _incoming: Streamed | Collected | None = None
     _expected = False
     _client_keeps = True
     _broken = _ended = _closing = _lost = False
     _admitted = _plain = False
     _looping = False
     _reading = True
-    _phase = _IDLE
-    _since = 0.0
     _unsent = 0
-    _deadline: Deadline | None = None
+    _patience: Patience
     _departure: Departure | None = None
     _delegate: Any = None
 
     def __init__(self, site: ProxySite) -> None:
         self.site = self.factory = site
-        self._limits = limits = site.limits
+        self._limits = site.limits
         self._now = site.wheel.now
-        self._times = (None, limits.idle, limits.head_time, limits.body_silence, limits.closing)
-        # Every phase is looked at often enough to end in time, without a timer for each.
-        self._beat = min(limits.idle, limits.head_time, limits.body_silence, limits.closing)
 
     # -- the connection
 
@@ -134,8 +119,7 @@ class LlhttpChannel:
             transport.setTcpNoDelay(True)
             transport.setTcpKeepAlive(True)
         transport.registerProducer(self, True)
-        self._since = self._now()
-        self._deadline = self.site.wheel.start(self._beat, self._tick)
+        self._patience = Patience(self.site.wheel, self._limits, self._overdue)
 
     def _negotiated(self, data: bytes) -> None:
         """The first bytes over TLS: ALPN is settled now."""
@@ -157,14 +141,13 @@ class LlhttpChannel:
             self._delegate.connectionLost(reason)
             return
         request, self._request = self._request, None
-        body, self._body = self._body, None
+        incoming, self._incoming = self._incoming, None
         self._buffer = b""
-        self._resource = self._framing = None
         # The request first: whoever answers it cancels, and nobody is left who could answer the end of the body.
         if request is not None:
             request.connectionLost(reason)
-        if body is not None:
-            body.fail(Failure(ClientLeft()))
+        if incoming is not None:
+            incoming.fail(ClientLeft())
 
     def readConnectionLost(self) -> None:
         """The client sends no more; it may still wait for its answer, RFC 9112 section 9.6."""
@@ -174,7 +157,7 @@ class LlhttpChannel:
         self._ended = True
         self._reading = False
         request = self._request
-        if self._closing or request is None or self._framing is not None:
+        if self._closing or request is None or self._incoming is not None:
             self._leave()
         elif self._plain:
             self._departure = Departure(self.site.wheel, self.transport, request, self.send)
@@ -192,7 +175,7 @@ class LlhttpChannel:
         """From now on the connection is C{protocol}'s, with the bytes that were read and not used."""
         rest, self._buffer = self._buffer, b""
         self._delegate = protocol
-        self._request = self._body = None
+        self._request = self._incoming = None
         self._stop_timers()
         self.transport.unregisterProducer()
         if not self._reading:
@@ -227,7 +210,7 @@ class LlhttpChannel:
 
     def _leave_unfinished(self) -> None:
         """Leave if what was begun cannot be completed: its rest will not come."""
-        if self._framing is not None or (self._request is None and not self.congested):
+        if self._incoming is not None or (self._request is None and not self.congested):
             self._leave()
 
     def _step(self) -> bool:
@@ -235,8 +218,8 @@ class LlhttpChannel:
         if self._closing or self._broken or self._lost:
             self._buffer = b""
             return False
-        if self._framing is not None:
-            return self._take_body(self._framing)
+        if self._incoming is not None:
+            return self._take_body(self._incoming)
         if self._request is not None or self.congested:
             return False
         return self._take_head()
@@ -257,7 +240,7 @@ class LlhttpChannel:
         else:
             self._buffer = data[end:]
             data = data[:end]
-        self._phase = _NOTHING
+        self._patience.phase = NOTHING
         self._dispatch(read_head(data, limits.target, limits.fields))
         return True
 
@@ -273,7 +256,6 @@ class LlhttpChannel:
         self._client_keeps = self.keep_alive = head.keep_alive
         # RFC 9110 section 10.1.1: without content there is nothing to wait for.
         self._expected = head.expects and head.length != 0
-        self._called = True
         try:
             resource = self.site.getResourceFor(request)
         except Exception:
@@ -285,7 +267,6 @@ class LlhttpChannel:
             return
         streams = getattr(resource, "streams_body", False)
         if head.length:
-            self._called = False
             self._begin_body(request, head.length, streams, resource)
         elif streams:
             request.render_stream(resource)
@@ -298,15 +279,16 @@ class LlhttpChannel:
         if 0 < length <= len(self._buffer):
             self._whole_body(request, length, streams, resource)
             return
-        self._framing = ChunkedReader(self._limits.head) if length == CHUNKED else SizedReader(length)
+        framing = ChunkedReader(self._limits.head) if length == CHUNKED else SizedReader(length)
         if not streams:
-            self._resource, self._content, self._size = resource, [], 0
+            self._incoming = Collected(framing, request, resource, self._limits.body)
             self.body_wanted()
             return
-        self._body = request.body = RequestBody(self, UNKNOWN_LENGTH if length == CHUNKED else length)
+        request.body = body = RequestBody(self, UNKNOWN_LENGTH if length == CHUNKED else length)
+        self._incoming = incoming = Streamed(framing, body)
         if self._buffer:
-            self._take_body(self._framing)
-        self._called = True
+            self._take_body(incoming)
+        incoming.called = True
         request.render_stream(resource)
 
     def _whole_body(self, request: ProxyRequest, length: int, streams: bool, resource: Any) -> None:
@@ -315,60 +297,36 @@ class LlhttpChannel:
         content = data if length == len(data) else data[:length]
         self._buffer = data[length:]
         self._expected = False
-        self._called = True
         if streams:
             request.body = BytesBody(content)
             request.render_stream(resource)
         else:
             request.render_whole(resource, content)
 
-    def _take_body(self, framing: SizedReader | ChunkedReader) -> bool:
+    def _take_body(self, incoming: Streamed | Collected) -> bool:
         data, self._buffer = self._buffer, b""
         self._expected = False
+        framing = incoming.framing
         try:
             piece = framing.feed(data)
         except Refusal as refusal:
-            if not self._called:
+            if not incoming.called:
                 raise
-            self._cut_body(refusal)
+            self._report(refusal)
+            self._cut_body(incoming, refusal)
             return False
         if framing.ended:
             self._buffer = framing.rest
-            self._framing = None
-        if self._body is not None:
-            self._stream(self._body, piece, framing)
-        elif self._resource is not None:
-            self._collect(piece, framing)
+            self._incoming = None
+        incoming.arrived(piece)
         return True
 
-    def _stream(self, body: RequestBody, piece: bytes, framing: SizedReader | ChunkedReader) -> None:
-        if piece:
-            body.arrived(piece)
-        if framing.ended:
-            self._body = None
-            body.ended(framing.trailers)
-
-    def _collect(self, piece: bytes, framing: SizedReader | ChunkedReader) -> None:
-        self._size += len(piece)
-        if self._size > self._limits.body:
-            raise content_too_large()
-        self._content.append(piece)
-        if framing.ended and self._request is not None:
-            content, self._content = b"".join(self._content), []
-            resource, self._resource = self._resource, None
-            self._called = True
-            self._request.render_whole(resource, content)
-
-    def _cut_body(self, reason: Exception) -> None:
+    def _cut_body(self, incoming: Streamed | Collected, reason: Exception) -> None:
         """The body of a request that is being answered will not end as it should."""
         self._broken = True
-        self._framing = None
+        self._incoming = None
         self.keep_alive = False
-        body, self._body = self._body, None
-        if isinstance(reason, Refusal):
-            self._report(reason)
-        if body is not None:
-            body.fail(Failure(reason))
+        incoming.fail(reason)
 
     # -- for the body and its reader
 
@@ -393,23 +351,22 @@ class LlhttpChannel:
         """
         if not self._client_keeps or self._broken or self.site.closing or (self._ended and self._said_all()):
             return False
-        framing, body = self._framing, self._body
-        if framing is None:
+        incoming = self._incoming
+        if incoming is None:
             return True
         if self._expected:
             # RFC 9110 section 10.1.1: it may send the body or not, and we could not tell it from a request.
             return False
-        if body is None or (body.started and not body.stopped):
-            return True
-        return self._worth_reading(framing)
+        return not incoming.unwanted or self._worth_reading(incoming)
 
     def _said_all(self) -> bool:
         """A client that sends no more has sent no further request either."""
         return b"\r\n\r\n" not in self._buffer
 
-    def _worth_reading(self, framing: SizedReader | ChunkedReader) -> bool:
+    def _worth_reading(self, incoming: Streamed | Collected) -> bool:
         """Whether the rest of a body that nobody wants is small enough to be read, only to keep the connection."""
-        return framing.left is not None and framing.left <= self._limits.unread
+        left = incoming.framing.left
+        return left is not None and left <= self._limits.unread
 
     def flush_later(self, request: ProxyRequest) -> None:
         """Send what C{request} holds back, at the latest at the end of the reactor's turn."""
@@ -419,11 +376,11 @@ class LlhttpChannel:
     def response_ended(self, request: ProxyRequest) -> None:
         """Go on with the next request, or close."""
         self._request = None
-        framing, body = self._framing, self._body
-        if body is not None and framing is not None:
-            body.stopProducing()
+        incoming = self._incoming
+        if incoming is not None:
+            incoming.drop()
         ended = self._ended and self._said_all()
-        if not self.keep_alive or ended or self._expected or not (framing is None or self._worth_reading(framing)):
+        if not self.keep_alive or ended or self._expected or not (incoming is None or self._worth_reading(incoming)):
             self._close()
         if not self._looping:
             if self._buffer:
@@ -472,7 +429,7 @@ class LlhttpChannel:
         """Close a connection that waits for its next request."""
         if hasattr(self._delegate, "close_if_idle"):
             self._delegate.close_if_idle()
-        elif self._delegate is None and self._request is None and self._framing is None and not self._buffer:
+        elif self._delegate is None and self._request is None and self._incoming is None and not self._buffer:
             self._leave()
 
     def isSecure(self) -> bool:
@@ -489,7 +446,7 @@ class LlhttpChannel:
     def _refuse(self, refusal: Refusal) -> None:
         self._report(refusal)
         request, self._request = self._request, None
-        self._framing = self._resource = self._body = None
+        self._incoming = None
         if request is not None and request.startedWriting:
             self.break_off(framed=False)
             return
@@ -508,7 +465,7 @@ class LlhttpChannel:
         RFC 9112 section 9.6: while the client may still be sending, first only our side; a full close would make
         its system throw away what it has not read yet.
         """
-        unread = self._framing is not None or self._buffer or self._broken
+        unread = self._incoming is not None or self._buffer or self._broken
         if not self._plain or self._ended or not unread:
             self._leave()
         elif not self._closing:
@@ -534,9 +491,7 @@ class LlhttpChannel:
         if request is not None and request._held is not None:
             request.flush()
         if self._at_ease():
-            self._phase = _NOTHING
-            if request is None:
-                self._phase, self._since = _IDLE, self._now()
+            self._waits_for(IDLE if request is None else NOTHING)
             return
         wanted = self._wants_more()
         if wanted is not self._reading and not self._ended:
@@ -546,68 +501,60 @@ class LlhttpChannel:
             else:
                 self.transport.pauseProducing()
         phase = self._phase_now()
-        if phase != self._phase or phase != _HEAD:
-            self._phase = phase
-            self._since = self._now()
+        if phase != HEAD or phase != self._patience.phase:
+            self._waits_for(phase)
+
+    def _waits_for(self, phase: int) -> None:
+        """From now on, for this."""
+        patience = self._patience
+        patience.phase = phase
+        if phase != NOTHING:
+            patience.since = self._now()
 
     def _at_ease(self) -> bool:
         """Nothing is on its way from the client and all of it may come, as nearly always: there is little to settle."""
         return (
             self._reading
-            and self._framing is None
+            and self._incoming is None
             and not (self._buffer or self._closing or self._broken or self.congested or self._ended)
         )
 
     def _wants_more(self) -> bool:
         if self._closing or self._broken:
             return True
-        if self._framing is not None:
-            body = self._body
-            if body is None:
-                return True
-            if body.stopped and self._request is not None:
+        incoming = self._incoming
+        if incoming is not None:
+            if incoming.dropped and self._request is not None:
                 # Dropped while the response is under way: enough to see the end of a small one.
-                return self._worth_reading(self._framing)
-            return body.hungry
+                return self._worth_reading(incoming)
+            return incoming.hungry
         return len(self._buffer) <= self._limits.waiting and not (self._request is None and self.congested)
 
     def _phase_now(self) -> int:
         if self._closing:
-            return _CLOSING
-        if self._framing is not None:
-            body = self._body
-            if body is None or (body.started and not body.stopped and body.hungry) or self._request is None:
-                return _BODY
-            return _NOTHING
+            return CLOSING
+        incoming = self._incoming
+        if incoming is not None:
+            wanted = incoming.hungry and not incoming.unwanted
+            return BODY if wanted or self._request is None else NOTHING
         if self._request is not None:
-            return _NOTHING
-        return _HEAD if self._buffer and not self.congested else _IDLE
-
-    def _tick(self) -> None:
-        wait = self._beat
-        limit = self._times[self._phase]
-        if limit is not None:
-            left = self._since + limit - self._now()
-            if left <= 0:
-                self._overdue()
-            else:
-                wait = min(wait, left)
-        if self._admitted and self._delegate is None:
-            self._deadline = self.site.wheel.start(wait, self._tick)
+            return NOTHING
+        return HEAD if self._buffer and not self.congested else IDLE
 
     def _overdue(self) -> None:
-        if self._phase in (_IDLE, _CLOSING) and self._taking():
-            self._since = self._now()
+        phase, incoming = self._patience.phase, self._incoming
+        if phase in (IDLE, CLOSING) and self._taking():
+            self._waits_for(phase)
             return
-        if self._phase == _HEAD:
+        if phase == HEAD:
             self._refuse(too_slow("request head took too long"))
-        elif self._phase == _CLOSING:
+        elif phase == CLOSING:
             self._lost = True
             self.transport.abortConnection()
-        elif self._phase == _IDLE or self._request is None:
+        elif phase == IDLE or self._request is None or incoming is None:
             self._leave()
-        elif self._called:
-            self._cut_body(RequestBodyTimeout())
+        elif incoming.called:
+            self._cut_body(incoming, RequestBodyTimeout())
         else:
             self._refuse(too_slow("request body took too long"))
         self._settle()
@@ -619,8 +566,7 @@ class LlhttpChannel:
         return 0 < left != before
 
     def _stop_timers(self) -> None:
-        if self._deadline is not None:
-            self._deadline.end()
+        self._patience.end()
         if self._departure is not None:
             self._departure.end()
 

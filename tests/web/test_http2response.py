@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from h2.settings import SettingCodes
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.iweb import UNKNOWN_LENGTH
 
@@ -26,6 +27,18 @@ class Source:
 
     def stopProducing(self) -> None:
         self.stopped = True
+
+
+class Ending(Source):
+    """Has nothing more to say when it is resumed."""
+
+    def __init__(self, request: Any) -> None:
+        super().__init__()
+        self._request = request
+
+    def resumeProducing(self) -> None:
+        self._request.unregisterProducer()
+        self._request.finish()
 
 
 class ResponseTests(SynchronousTestCase):
@@ -128,6 +141,51 @@ class ResponseTests(SynchronousTestCase):
         self.assertFalse(source.flowing)
         self.client.take(self.stream, 40_000)
         self.assertTrue(source.flowing)
+
+    def test_cut_while_more_is_wanted(self) -> None:
+        """A window that the client opens just then opens nothing."""
+        self.client.takes = False
+        self.request.write_head(200, b"OK", [], UNKNOWN_LENGTH)
+        self.request.write(b"x" * 100_000)
+        self.client.run()
+        self.client.http.increment_flow_control_window(100_000, self.stream)
+        self.client.run()
+        self.request.abort()
+        self.client.http.increment_flow_control_window(100_000)
+        self.client.run()
+        other = self.client.get()
+        self.resource.seen[1].answer()
+        self.client.run()
+        self.assertEqual((self.client.ended[self.stream], self.client.ended[other]), ("INTERNAL_ERROR", "complete"))
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_later_settings(self) -> None:
+        """A client that takes more from now on, by its settings, resumes the source."""
+        source = Source()
+        self.client.takes = False
+        self.client.http.increment_flow_control_window(1_000_000)
+        self.request.write_head(200, b"OK", [], UNKNOWN_LENGTH)
+        self.request.registerProducer(source, True)
+        self.request.write(b"x" * 65_535)
+        self.client.run()
+        self.assertFalse(source.flowing)
+        self.client.http.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 200_000})
+        self.client.run()
+        self.assertTrue(source.flowing)
+
+    def test_end_at_the_opening(self) -> None:
+        """A source that is at its end when it is resumed, for one window of all streams, disturbs no other stream."""
+        self.client.takes = False
+        self.request.write_head(200, b"OK", [], UNKNOWN_LENGTH)
+        self.request.registerProducer(Ending(self.request), True)
+        self.request.write(b"x" * 65_535)
+        self.client.run()
+        self.client.http.increment_flow_control_window(100_000, self.stream)
+        self.client.run()
+        self.assertNotIn(self.stream, self.client.ended)
+        self.client.http.increment_flow_control_window(100_000)
+        self.client.run()
+        self.assertEqual((self.client.ended[self.stream], self.client.transport.ended), ("complete", ""))
 
     def test_left(self) -> None:
         """After the client has left nothing that is written does harm, and the source is told once."""

@@ -22,6 +22,7 @@ from ..core.fields import forwardable
 from ..errors import UpstreamProtocolError, UpstreamReset
 from .body import UpstreamBody
 from .parsing import HEAD_LIMIT, ResponseReader
+from .reading import READ, adapt
 from .response import UpstreamResponse
 from .switched import Switched
 from .upload import Upload
@@ -77,6 +78,7 @@ class Connection(protocol.Protocol):
         self._body: UpstreamBody | None = None
         self._closing = False
         self._paused = False
+        self._reads_more = False
         self._given = 0
         self.ready: Deferred[Connection] = Deferred(lambda _: self.abandon())
         self.opened = False
@@ -174,6 +176,8 @@ class Connection(protocol.Protocol):
         except UpstreamProtocolError:
             self.cut(Failure())
             return
+        if reader.size >= READ or self._reads_more:
+            self._reads_more = adapt(self.transport, reader.size)
         if reader.interims:
             self._pass_interims()
         if self._body is not None:

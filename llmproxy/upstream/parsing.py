@@ -33,6 +33,7 @@ class ResponseReader:
     that the final head is there, C{content} is what came of the body in this feed, C{complete}
     that the response has ended.
 
+    @ivar size: how many bytes the last feed had.
     @ivar version: minor version of HTTP/1.
     @ivar length: of the content; L{UNKNOWN_LENGTH} for chunked and for one that ends with the connection.
     @ivar bodiless: the response has no content: RFC 9112 section 6.3, the first rule.
@@ -58,6 +59,7 @@ class ResponseReader:
         "keep_alive",
         "length",
         "reason",
+        "size",
         "status",
         "switched",
         "touched",
@@ -108,7 +110,8 @@ class ResponseReader:
         @raise UpstreamProtocolError: for what is not an acceptable response; the connection cannot be used any more.
         """
         self.touched = True
-        self._overhead += len(data)
+        self.size = len(data)
+        self._overhead += self.size
         try:
             self._parser.feed_data(data)
         except HttpParserUpgrade as upgrade:

@@ -274,7 +274,7 @@ class TransparentProxy(Service):
         settings = [api.settings["cache"] for api in self._config.compiled() if "cache" in api.settings]
         if not options.enabled or not settings:
             return None
-        store = choose_store(self._reactor, options)
+        store = choose_store(self._reactor, options, self.poller)
         held = max(HELD, *(min(each.max_object, store.largest) for each in settings))
         return Cache(self._reactor, store, self.quota, self.account, self._metrics.cache, held)
 

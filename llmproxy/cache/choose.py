@@ -9,15 +9,17 @@ from .memory import MemoryStore
 if TYPE_CHECKING:
     from ..core.caching.environment import CacheOptions
     from ..interfaces import ICacheStore
+    from ..poller import Poller
 
 MOST_NEAR = 32 * 1024 * 1024
 """Bytes that copies of what is in Redis hold at most: they are used for a second."""
 
 
-def choose_store(reactor: Any, options: CacheOptions) -> ICacheStore:
+def choose_store(reactor: Any, options: CacheOptions, poller: Poller | None = None) -> ICacheStore:
     """
     The memory of this process, or Redis, with a little memory in front of it unless it is to have none.
 
+    @param poller: adopts the connections to Redis.
     @raise ConfigError: the authorities for Redis cannot be read.
     """
     if options.redis is None:
@@ -28,7 +30,7 @@ def choose_store(reactor: Any, options: CacheOptions) -> ICacheStore:
     from .redis import RedisStore
     from .tiered import TieredStore
 
-    connector = Connector(reactor, options.redis, options.timeout)
+    connector = Connector(reactor, options.redis, options.timeout, poller)
     pool = RedisPool(reactor, connector, options.pool, options.timeout, options.redis.label)
     store: ICacheStore = RedisStore(reactor, pool, options.prefix.encode())
     if options.memory_bytes:

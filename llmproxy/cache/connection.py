@@ -4,7 +4,8 @@ One connection to Redis, by the protocol of txredisapi.
 Of txredisapi the protocol is used and not the pool, which takes the global reactor and does not notice a peer that
 says nothing. Importing it installs a reactor, so it is imported when Redis is configured, not before. It reads with
 hiredis, which is why that is a dependency: without, each string of a reply waits for a turn of the reactor, and a
-lookup costs twenty times as much.
+lookup costs twenty times as much. Once it has logged in, replies go from its reader to who waits for them without the
+steps in between, where each word of a reply is looked at for conversions that are turned off.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from .encoding import command
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from ..poller import Poller
 
 
 _END = b"-----END CERTIFICATE-----"
@@ -53,17 +56,20 @@ class _Two:
             self._first = value
         else:
             first = self._first
-            self.both.callback(first if isinstance(first, Exception) else (first, value))
+            whole = first if isinstance(first, Failure) else value if isinstance(value, Failure) else (first, value)
+            self.both.callback(whole)
 
 
 class _Replies:
     """
     What txredisapi's C{DeferredQueue} is to its protocol, for a third of the time: a reply for each who waits.
 
+    @param fault: makes a failure of an error reply.
     @ivar waiting: those who wait, in the order of their commands.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, fault: Callable[[Exception], Failure]) -> None:
+        self._fault = fault
         self.waiting: deque[Deferred[Any] | _Two] = deque()
 
     def get(self) -> Deferred[Any]:
@@ -79,16 +85,17 @@ class _Replies:
         return two.both
 
     def put(self, value: Any) -> None:
-        self.waiting.popleft().callback(value)
+        self.waiting.popleft().callback(self._fault(value) if isinstance(value, Exception) else value)
 
 
 class RedisConnection(Protocol):
     """
+    @param poller: adopts the connection, so that lookups for many clients, and answers to many, leave together.
     @ivar ready: fires with this once commands are answered; fails with L{RedisDown}.
     @ivar lost: called once, when it has ended.
     """
 
-    def __init__(self, location: RedisLocation) -> None:
+    def __init__(self, location: RedisLocation, poller: Poller | None = None) -> None:
         import txredisapi
 
         self._api = txredisapi
@@ -100,7 +107,9 @@ class RedisConnection(Protocol):
             dbid=location.database or None,
         )
         self._inner.factory = self
-        self._inner.replyQueue = self._replies = _Replies()
+        self._inner.replyQueue = self._replies = _Replies(self._fault)
+        self._reader: Any = None
+        self._poller = poller
         self._ended = False
         self._why = ""
         self.ready: Deferred[RedisConnection] = Deferred(lambda _: self.abort())
@@ -118,8 +127,7 @@ class RedisConnection(Protocol):
         if transport is None or self._ended:
             return fail(RedisDown("not connected"))
         transport.write(data)
-        replies = self._replies
-        return (replies.get() if count == 1 else replies.get_two()).addCallback(self._read)
+        return self._replies.get() if count == 1 else self._replies.get_two()
 
     def abort(self) -> None:
         """Close at once, whatever is under way; that fails with L{RedisDown}."""
@@ -128,14 +136,24 @@ class RedisConnection(Protocol):
             transport.abortConnection()
 
     def connectionMade(self) -> None:
+        if self._poller is not None:
+            self._poller.adopt(self.transport)
         self._inner.makeConnection(self.transport)
         # Redis may ask for a password that we do not have, or be loading its data: that shows in a first command.
         trying = self._inner.whenConnected().addCallback(lambda _: self.send(command(b"PING")))
-        trying.addCallbacks(lambda _: self._settle(self), lambda reason: self._give_up(str(reason.value)))
+        trying.addCallbacks(lambda _: self._logged_in(), lambda reason: self._give_up(str(reason.value)))
 
     def dataReceived(self, data: bytes) -> None:
         try:
-            self._inner.dataReceived(data)
+            reader = self._reader
+            if reader is None:
+                self._inner.dataReceived(data)
+                return
+            reader.feed(data)
+            value = reader.gets()
+            while value is not False:
+                self._replies.put(value)
+                value = reader.gets()
         except Exception as error:
             self._give_up(f"what answers there is not Redis ({type(error).__name__})")
 
@@ -161,18 +179,17 @@ class RedisConnection(Protocol):
         self._why = self._why or why
         self.abort()
 
+    def _logged_in(self) -> None:
+        self._reader = getattr(self._inner, "_reader", None)
+        self._settle(self)
+
     def _settle(self, result: Any) -> None:
         if not self.ready.called:
             self.ready.callback(result)
 
-    def _read(self, value: Any) -> Any:
-        if type(value) is tuple and isinstance(value[1], Exception):
-            value = value[1]
-        if isinstance(value, self._api.ResponseError):
-            raise RedisRefused(str(value))
-        if isinstance(value, Exception):
-            raise RedisDown(self._why)
-        return value
+    def _fault(self, error: Exception) -> Failure:
+        refused = isinstance(error, self._api.ResponseError)
+        return Failure(RedisRefused(str(error)) if refused else RedisDown(self._why))
 
 
 class Connector:
@@ -183,10 +200,11 @@ class Connector:
     @raise ConfigError: the file with authorities cannot be used.
     """
 
-    def __init__(self, reactor: Any, location: RedisLocation, timeout: float) -> None:
+    def __init__(self, reactor: Any, location: RedisLocation, timeout: float, poller: Poller | None = None) -> None:
         self._reactor = reactor
         self._location = location
         self._timeout = timeout
+        self._poller = poller
         self._endpoint = _endpoint(reactor, location, timeout)
 
     def __call__(self) -> Deferred[RedisConnection]:
@@ -199,7 +217,7 @@ class Connector:
         return connecting.addCallback(lambda connection: connection.ready.addTimeout(self._timeout, self._reactor))
 
     def _protocol(self) -> RedisConnection:
-        return RedisConnection(self._location)
+        return RedisConnection(self._location, self._poller)
 
 
 def _endpoint(reactor: Any, location: RedisLocation, timeout: float) -> Any:

@@ -16,6 +16,7 @@ from llmproxy.cache.connection import Connector, RedisConnection, RedisDown, Red
 from llmproxy.cache.encoding import command
 from llmproxy.core.caching.redisurl import RedisLocation
 from llmproxy.errors import ConfigError
+from llmproxy.poller import Poller
 
 
 class _Transport(StringTransport):
@@ -117,6 +118,25 @@ class RedisConnectionTests(SynchronousTestCase):
             self.assertIn(text, str(self.failureResultOf(each, RedisRefused).value))
         self.lose()
         self.failureResultOf(sent[3], RedisDown)
+
+    def test_not_redis_any_more(self) -> None:
+        """Nor is anything believed that is no reply once commands were answered."""
+        self.ready()
+        waiting = self.connection.send(command(b"GET", b"x"))
+        self.connection.dataReceived(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        self.assertTrue(self.transport.aborted)
+        self.lose()
+        self.assertIn("not Redis", str(self.failureResultOf(waiting, RedisDown).value))
+
+    def test_adopted(self) -> None:
+        """It is read and written with the connections of clients, so that what they ask at once is asked at once."""
+        adopted: list[Any] = []
+        poller = Poller(MemoryReactorClock())
+        poller.adopt = adopted.append  # type: ignore[method-assign]
+        connection = RedisConnection(RedisLocation(), poller)
+        transport = _Transport()
+        connection.makeConnection(transport)
+        self.assertEqual(adopted, [transport])
 
     def test_lost(self) -> None:
         """What was not answered fails, and so does what comes after."""

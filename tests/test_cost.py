@@ -27,6 +27,12 @@ MOST_CALLS = 360
 MOST_BYPASS_CALLS = 16
 """How many more the cache makes of a POST that did not opt in (CPython 3.11: 16)."""
 
+MOST_HIT_CALLS = 260
+"""For a small GET that is answered from memory (CPython 3.11: 258)."""
+
+MOST_POST_HIT_CALLS = 310
+"""For a small POST that opted in (CPython 3.11: 306)."""
+
 MOST_STREAM_CALLS = 25
 """The same for one event of a stream (CPython 3.11: 24)."""
 
@@ -37,7 +43,10 @@ REQUEST = a_request(
     b"User-Agent: OpenAI/Python",
     body=b'{"model":"demo","messages":[{"role":"user","content":"Hello there"}]}',
 )
+GET = a_request(b"/v1/models", b"Accept: application/json", b"User-Agent: OpenAI/Python")
+OPTED_IN = REQUEST.replace(b"\r\n\r\n", b"\r\nCache-Control: public, max-age=3600\r\n\r\n")
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 20\r\n\r\n" + b"x" * 20
+STORED = ANSWER.replace(b"\r\n\r\n", b"\r\nCache-Control: public, max-age=3600\r\n\r\n")
 EVENT = b"9\r\ndata: 1\n\n\r\n"
 
 
@@ -83,6 +92,22 @@ class CostTests(SynchronousTestCase):
         self.assertEqual(len(self.exchange.upstream), 1)
         self.assertEqual({record.ended for record in self.exchange.records}, {"complete"})
         self.assertLessEqual(calls, MOST_CALLS)
+
+    def test_hits(self) -> None:
+        """An answer from memory makes no more calls than it did, and none of upstream's."""
+        for request, most in ((GET, MOST_HIT_CALLS), (OPTED_IN, MOST_POST_HIT_CALLS)):
+            self.exchange = exchange = Exchange(cached=True, cache=CacheConfig(post="opt_in"))
+            client = exchange.client()
+            client.receive(request)
+            [upstream] = exchange.upstream
+            upstream.receive(STORED)
+            for _ in range(2):
+                client.receive(request)
+            with Calls() as calls:
+                for _ in range(10):
+                    client.receive(request)
+            self.assertEqual((exchange.counts["hit"], upstream.sent.count(b"HTTP/1.1\r\n")), (12, 1))
+            self.assertLessEqual(calls.count / 10, most)
 
     def test_not_cached(self) -> None:
         """A POST that does not ask to be cached hardly pays for the cache."""

@@ -7,7 +7,7 @@ and makes no dictionary. Names are given in lower case and compared without rega
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import lru_cache
 
 from ..message import Field, Fields
@@ -81,24 +81,28 @@ _MOST_NAMES = 2048
 _LONGEST_NAME = 64
 
 
-class _Lower(dict[bytes, bytes]):
+class Names(dict[bytes, bytes]):
     """
-    Names in lower case, by how they are written: a look into a dictionary costs half of C{bytes.lower}, and what
+    What is made of names, by how they are written: a look into a dictionary costs half of C{bytes.lower}, and what
     comes out has its hash already.
 
     Bounded, whatever names clients think of.
     """
 
+    def __init__(self, make: Callable[[bytes], bytes]) -> None:
+        super().__init__()
+        self._make = make
+
     def __missing__(self, name: bytes) -> bytes:
-        lowered = name.lower()
+        made = self._make(name)
         if len(name) <= _LONGEST_NAME:
             if len(self) >= _MOST_NAMES:
                 self.clear()
-            self[name] = lowered
-        return lowered
+            self[name] = made
+        return made
 
 
-LOWER = _Lower()
+LOWER = Names(bytes.lower)
 """C{LOWER[name]} is C{name} in lower case."""
 
 _PLAIN_OPTIONS = frozenset({b"keep-alive", b"close", b"Keep-Alive", b"Close", b""})

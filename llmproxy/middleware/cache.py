@@ -113,15 +113,24 @@ class Cache:
         if not isinstance(length, int) or length > settings.post_max_body:
             return self._pass(request, inner, asked, "bypass", BYPASSED)
 
-        def ask(content: bytes) -> Deferred[ApiResponse]:
-            key = cache_key_from_request(
-                request, SHARED if settings.scope == "shared" else None, b"POST", content_digest(request, content)
-            )
-            return Query(self, request, inner, asked, settings, key, content, lifetime).begin()
-
         if body is None or at_hand(body):
-            return ask(b"" if body is None else content_of(body))
-        return collect(body, length, ContentTooLarge).addCallback(ask)
+            content = b"" if body is None else content_of(body)
+            return self._question(content, request, inner, settings, asked, lifetime)
+        collecting = collect(body, length, ContentTooLarge)
+        return collecting.addCallback(self._question, request, inner, settings, asked, lifetime)
+
+    def _question(
+        self,
+        content: bytes,
+        request: ApiRequest,
+        inner: Responder,
+        settings: CacheSettings,
+        asked: Asked,
+        lifetime: float,
+    ) -> Deferred[ApiResponse]:
+        tenant = SHARED if settings.scope == "shared" else None
+        key = cache_key_from_request(request, tenant, b"POST", content_digest(request, content))
+        return Query(self, request, inner, asked, settings, key, content, lifetime).begin()
 
     def _pass(
         self, request: ApiRequest, inner: Responder, asked: Asked, outcome: str, told: Field

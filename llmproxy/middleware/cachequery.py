@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import fail, succeed
 
 from ..core.caching import status
-from ..core.caching.answer import answer
+from ..core.caching.answer import Answer, answer
 from ..core.caching.conditional import same_representation, selected_by
 from ..core.caching.key import cache_key_from_request_with_vary
 from ..core.caching.permission import may_lead, may_wait
@@ -110,23 +110,27 @@ class Query:
         if found is None or found.entry is None:
             self.reason = "uri-miss" if found is None else "vary-miss"
             return self._forward(None)
-        reuse = reuse_of(found.entry, self.asked, self._cache.seconds())
+        now = self._cache.seconds()
+        reuse = reuse_of(found.entry, self.asked, now)
         if reuse is Reuse.VALIDATE or reuse is Reuse.NOT_WANTED:
             self.reason = "stale" if reuse is Reuse.VALIDATE else "request"
             return self._forward(found)
         if reuse is Reuse.SERVE_AND_REVALIDATE:
             self._cache.revalidate(self, found)
-        return self._hit(found.entry, found.body)
+        return self._hit(found.entry, found.body, now)
 
-    def _hit(self, entry: Entry, content: Content) -> ApiResponse:
+    def _hit(self, entry: Entry, content: Content, now: float) -> ApiResponse:
         self._cache.counts["hit"] += 1
         self.request.record.cache = "hit"
-        told = status.hit(entry.fresh_for(self._cache.seconds()), self.shown_key())
-        return self.answer(entry, content, told)
+        told = status.hit(entry.fresh_for(now), self.shown_key())
+        return self._made(answer(entry, self.asked, now, told, head=self.request.method == b"HEAD"), content)
 
     def answer(self, entry: Entry, content: Content, told: Field) -> ApiResponse:
         """What this client gets of a response that is here whole."""
-        made = answer(entry, self.asked, self._cache.seconds(), told, head=self.request.method == b"HEAD")
+        now = self._cache.seconds()
+        return self._made(answer(entry, self.asked, now, told, head=self.request.method == b"HEAD"), content)
+
+    def _made(self, made: Answer, content: Content) -> ApiResponse:
         body = None
         if made.part is not None and made.status != 204:
             start, end = made.part

@@ -12,9 +12,11 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 
+from llmproxy.config.model import CacheConfig
 from tests.harness import Exchange
-from tests.test_cost import ANSWER, EVENT, REQUEST
+from tests.test_cost import ANSWER, EVENT, GET, OPTED_IN, REQUEST, STORED
 
 FEW, MANY = 100, 600
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -43,7 +45,29 @@ def event(count: int) -> None:
         client.sent = b""
 
 
-WORKS = {"a small POST": small, "an event of a stream": event}
+def hits(request: bytes) -> Callable[[int], None]:
+    """The same request, answered from memory again and again."""
+
+    def work(count: int) -> None:
+        exchange = Exchange(cached=True, cache=CacheConfig(post="opt_in"))
+        client = exchange.client()
+        client.receive(request)
+        exchange.upstream[0].receive(STORED)
+        for _ in range(count):
+            client.receive(request)
+            client.sent = b""
+            exchange.records.clear()
+        assert exchange.counts["hit"] == count
+
+    return work
+
+
+WORKS: dict[str, Callable[[int], None]] = {
+    "a small POST": small,
+    "a hit of a small GET": hits(GET),
+    "a hit of an opted-in POST": hits(OPTED_IN),
+    "an event of a stream": event,
+}
 
 
 def instructions(name: str, count: int) -> int:

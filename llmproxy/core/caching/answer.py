@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from attrs import frozen
+from attrs import define
 
 from ...message import Field
 from .. import fields as sections
-from .asked import PLAIN, Asked
+from .asked import Asked
 from .conditional import is_not_modified, not_modified_fields
 from .entry import Entry
 from .ranges import UNSATISFIABLE, Part, part_of
@@ -14,7 +14,7 @@ from .ranges import UNSATISFIABLE, Part, part_of
 _OF_THE_WHOLE = frozenset((b"content-length", b"content-range"))
 
 
-@frozen
+@define
 class Answer:
     """
     @ivar part: which bytes of the stored content follow, C{None} if none do.
@@ -37,7 +37,9 @@ def answer(entry: Entry, asked: Asked, now: float, told: Field, *, head: bool = 
     """
     # RFC 9111 section 5.1: a stored response is never sent without its age.
     ours = [(b"Age", b"%d" % entry.age(now)), told]
-    if asked is not PLAIN and is_not_modified(entry, asked, now):
+    if asked.if_none_match is None and asked.if_modified_since is None and asked.range is None:
+        return Answer(entry.status, entry.reason, [*entry.fields, *ours], None if head else (0, entry.size))
+    if is_not_modified(entry, asked, now):
         return Answer(304, b"Not Modified", not_modified_fields(entry) + ours, None)
     part = part_of(entry, asked, now) if asked.range is not None and not head else None
     if part == UNSATISFIABLE:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from attrs import frozen
 
 from ...message import Fields
-from ..fields import LOWER
+from ..fields import Names
 from .control import NOTHING, CacheControl, parse
 
 _CONDITIONS = frozenset((b"if-match", b"if-unmodified-since"))
@@ -17,6 +19,9 @@ _READ = (
     | _CONDITIONS
     | _OVERRIDES
 )
+_READ_BY = Names(lambda name: name.lower() if name.lower() in _READ else b"")
+_REMEMBERED_LENGTH = 256
+"""Bytes of C{Cache-Control}; what a longer one asks is found out each time."""
 
 
 @frozen
@@ -49,17 +54,19 @@ PLAIN = Asked()
 def asked_by(fields: Fields) -> Asked:
     """What the section asks; L{PLAIN} if nothing of it concerns caches."""
     found: dict[bytes, list[bytes]] = {}
-    lowered = LOWER
+    read = _READ_BY
     for name, value in fields:
-        lower = lowered[name]
-        if lower in _READ:
+        lower = read[name]
+        if lower:
             found.setdefault(lower, []).append(value)
     return _made_of(found) if found else PLAIN
 
 
 def _made_of(found: dict[bytes, list[bytes]]) -> Asked:
     if len(found) == 1 and b"cache-control" in found:
-        return Asked(_control(found))
+        lines = found[b"cache-control"]
+        short = len(lines) == 1 and len(lines[0]) <= _REMEMBERED_LENGTH
+        return _remembered(lines[0]) if short else Asked(_control(found))
     tags = found.get(b"if-none-match")
     return Asked(
         _control(found),
@@ -70,6 +77,11 @@ def _made_of(found: dict[bytes, list[bytes]]) -> Asked:
         for_origin_only=not _CONDITIONS.isdisjoint(found),
         overridden=not _OVERRIDES.isdisjoint(found),
     )
+
+
+@lru_cache(maxsize=256)
+def _remembered(line: bytes) -> Asked:
+    return Asked(parse((line,)))
 
 
 def _control(found: dict[bytes, list[bytes]]) -> CacheControl:

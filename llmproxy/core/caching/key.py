@@ -12,9 +12,9 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from hashlib import sha256
 
-from attrs import field, frozen
+from attrs import define, field
 
-from ...message import ApiRequest, CredentialPlace, Fields
+from ...message import ApiRequest, CredentialPlace, Field, Fields
 from .. import fields as sections
 from ..tokens import KEY_FIELDS
 from .control import split_list
@@ -29,7 +29,7 @@ _SORTED = frozenset((b"accept-encoding", b"accept-language", b"accept-charset", 
 """Lists whose members are preferences with weights: their order and their case of letters say nothing."""
 
 _REMEMBERED_LENGTH = 256
-"""Bytes of a list; a longer one is taken apart each time."""
+"""Bytes of a list, or of the values of fields; longer ones are taken apart each time."""
 
 _INDIFFERENT = (
     frozenset(
@@ -62,10 +62,19 @@ _CLIENT_LIBRARY = b"x-stainless-"
 """How the SDKs of OpenAI and Anthropic tell of themselves: their version, the platform, the number of a retry."""
 
 
-@frozen
+def _bearing(name: bytes) -> bytes:
+    lower = name.lower()
+    return b"" if lower in _INDIFFERENT or lower.startswith(_CLIENT_LIBRARY) else lower
+
+
+_BEARING = sections.Names(_bearing)
+"""The name in lower case of a field that may bear on the answer to a POST; empty for all others."""
+
+
+@define(unsafe_hash=True)
 class Key:
     """
-    The primary key.
+    The primary key. It is never changed; that it could be makes it for half of the time.
 
     @ivar tenant: the id of a project, or L{SHARED}.
     @ivar method: C{b"GET"} (HEAD included) or C{b"POST"}.
@@ -82,8 +91,9 @@ class Key:
     digest: bytes = field(init=False, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
-        parts = (self.api.encode(), self.tenant.encode(), self.method, self.target, self.body)
-        object.__setattr__(self, "digest", sha256(_framed(parts)).digest())
+        scope, method, target, body = _scope(self.api, self.tenant), self.method, self.target, self.body
+        rest = b"%d:%s,%d:%s,%d:%s," % (len(method), method, len(target), target, len(body), body)
+        self.digest = sha256(scope + rest).digest()
 
     @property
     def member(self) -> bytes:
@@ -114,18 +124,32 @@ def content_digest(request: ApiRequest, content: bytes) -> bytes:
     is known to say nothing of the answer. Nothing that a client claims about its content is believed.
     """
     found: dict[bytes, bytes] = {}
-    lowered = sections.LOWER
+    bearing = _BEARING
+    size = 0
     for name, value in request.fields:
-        lower = lowered[name]
-        if lower not in _INDIFFERENT and not lower.startswith(_CLIENT_LIBRARY):
+        lower = bearing[name]
+        if lower:
             found[lower] = value if lower not in found else found[lower] + b"," + value
+            size += len(value)
     credential = request.route.api.credential
     if credential.kind == "header":
-        found.pop(credential.name.lower(), None)
-    parts = [sha256(content).digest()]
-    for lower in sorted(found):
-        parts += (lower, _normal_value(lower, found[lower]))
-    return sha256(_framed(parts)).digest()
+        found.pop(sections.LOWER[credential.name], None)
+    fields = (*found.items(),)
+    framed = _remembered_fields(fields) if size <= _REMEMBERED_LENGTH else _framed_fields(fields)
+    digest = sha256(b"%d:" % len(content))
+    digest.update(content)
+    digest.update(framed)
+    return digest.digest()
+
+
+def _framed_fields(fields: tuple[Field, ...]) -> bytes:
+    parts: list[bytes] = []
+    for lower, value in sorted(fields):
+        parts += (lower, _normal_value(lower, value))
+    return _framed(parts)
+
+
+_remembered_fields = lru_cache(maxsize=256)(_framed_fields)
 
 
 def cache_key_from_request_with_vary(request: ApiRequest, names: Sequence[bytes]) -> bytes:
@@ -170,6 +194,11 @@ def without_credential(target: bytes, place: CredentialPlace) -> bytes:
         return target
     kept = [part for part in query.split(b"&") if not part.startswith(named)]
     return path + b"?" + b"&".join(kept) if kept else path
+
+
+@lru_cache(maxsize=1024)
+def _scope(api: str, tenant: str) -> bytes:
+    return _framed((api.encode(), tenant.encode()))
 
 
 def _framed(parts: Iterable[bytes]) -> bytes:

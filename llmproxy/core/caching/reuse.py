@@ -33,15 +33,16 @@ ERRORS = frozenset((500, 502, 503, 504))
 def reuse_of(entry: Entry, asked: Asked, now: float) -> Reuse:
     """The decision at C{now}, seconds since the epoch."""
     control = asked.control
-    fresh_for = entry.fresh_for(now)
+    age = entry.age(now)
+    fresh_for = entry.lifetime - age
     fresh = fresh_for > 0 and not entry.always_validate
     if control.no_cache:
         return Reuse.NOT_WANTED if fresh else Reuse.VALIDATE
     if entry.always_validate:
         return Reuse.VALIDATE
     if fresh:
-        return Reuse.SERVE if _is_fresh_enough(control, entry.age(now), fresh_for) else Reuse.NOT_WANTED
-    return _stale(entry, control, entry.age(now), -fresh_for)
+        return Reuse.SERVE if _is_fresh_enough(control, age, fresh_for) else Reuse.NOT_WANTED
+    return _stale(entry, control, age, -fresh_for)
 
 
 def serves_on_error(entry: Entry, asked: Asked, now: float) -> bool:

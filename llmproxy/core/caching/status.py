@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Literal
 
 from ...message import Field
@@ -18,7 +19,13 @@ def hit(ttl: float, key: bytes = b"", detail: bytes = b"") -> Field:
     @param ttl: the remaining freshness in seconds; negative if it was served stale.
     @param key: shown if it is not empty; for APIs that show debug fields only.
     """
-    return NAME, b"%s; hit; ttl=%d%s" % (CACHE, _whole(ttl), _end(key, detail))
+    whole = _whole(ttl)
+    return (NAME, b"%s; hit; ttl=%d%s" % (CACHE, whole, _end(key, detail))) if key or detail else _plain_hit(whole)
+
+
+@lru_cache(maxsize=256)
+def _plain_hit(ttl: int) -> Field:
+    return NAME, b"%s; hit; ttl=%d" % (CACHE, ttl)
 
 
 def forwarded(

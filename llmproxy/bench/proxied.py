@@ -23,6 +23,8 @@ from .values import Target
 PATIENCE = 20.0
 """Seconds that a proxy may take to start, on a busy machine."""
 
+PROGRAM = "from llmproxy.cli import main; main()"
+
 CONFIG = """\
 default_api: benchmark
 apis:
@@ -63,18 +65,24 @@ class Running:
 
 @contextmanager
 def running_proxy(
-    upstream: int, workers: int = 1, *, settings: str = "", env: Mapping[str, str] | None = None
+    upstream: int,
+    workers: int = 1,
+    *,
+    settings: str = "",
+    env: Mapping[str, str] | None = None,
+    program: str = PROGRAM,
 ) -> Iterator[Running]:
     """
     C{llmproxy serve} with its defaults, its access log in a file, in front of a port of this machine.
 
     @param settings: further lines of YAML for the API.
+    @param program: what Python runs in place of C{llmproxy}.
     @param env: variables for it; nothing else of this process's reaches it but what it must be found with.
     @raise LoadFailed: it does not start.
     """
     with tempfile.TemporaryDirectory(prefix="llmproxy-benchmark-") as directory:
         management = os.urandom(16).hex()
-        process = _start(directory, CONFIG.format(port=upstream) + settings, workers, management, env or {})
+        process = _start(directory, CONFIG.format(port=upstream) + settings, workers, management, env or {}, program)
         try:
             port, token = _token(process, management, Path(directory, "stderr"))
             yield Running(process.pid, port, token)
@@ -83,13 +91,15 @@ def running_proxy(
             process.wait(PATIENCE * 2)
 
 
-def _start(directory: str, apis: str, workers: int, management: str, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def _start(
+    directory: str, apis: str, workers: int, management: str, env: Mapping[str, str], program: str
+) -> subprocess.Popen[bytes]:
     config = Path(directory, "apis.yaml")
     config.write_text(apis)
     encryption = b64encode(os.urandom(32)).decode()
     with open(Path(directory, "stderr"), "wb") as stderr:
         return subprocess.Popen(  # noqa: S603
-            [sys.executable, "-c", "from llmproxy.cli import main; main()", "serve", "--config", str(config),
+            [sys.executable, "-c", program, "serve", "--config", str(config),
              "--database", f"{directory}/llmproxy.db", "--listen", "127.0.0.1:0",
              "--access-log", f"{directory}/access.log", "--workers", str(workers), "--drain", "1s"],
             env={

@@ -111,7 +111,7 @@ class SharedBody:
     # -- from upstream
 
     def write(self, data: bytes) -> None:
-        size = len(data)
+        size, number = len(data), self._first + len(self._chunks)
         self._chunks.append(data)
         self._size += size
         if self._kept is not None:
@@ -120,7 +120,7 @@ class SharedBody:
                 self._let_go()
         readers = self._readers
         for reader in readers if len(readers) == 1 else tuple(readers):
-            reader.advance()
+            reader.came(data, number)
         if self._kept is None:
             self._trim()
             self._balance()
@@ -326,6 +326,14 @@ class Reader:
     def stopProducing(self) -> None:
         self.cut(Failure(BodyStopped()))
 
+    def came(self, data: bytes, number: int) -> None:
+        """The chunk of this number has come."""
+        if number == self.position and not self.paused and not self._advancing:
+            self.position = number + 1
+            self.consumer.write(data)  # type: ignore[union-attr]
+        else:
+            self.advance()
+
     def advance(self) -> None:
         """Hand over what has come; if that is much, some of it in each turn of the reactor."""
         if self._advancing:
@@ -365,7 +373,7 @@ class Reader:
         self.cut(Failure(CancelledError()))
 
     def _finish(self, reason: Failure | None) -> None:
-        self._left = True
+        self._left = self.paused = True
         producing, self._producing = self._producing, None
         self.consumer = None
         turn, self._turn = self._turn, None

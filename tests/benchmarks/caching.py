@@ -1,30 +1,28 @@
 """
 What the cache gives and costs: C{python -m tests.benchmarks.caching}.
 
-Hits beside the same requests without the cache, through one proxy in one run, taking turns; a large download
-that is let go on its way, and one that is stored whole.
+Hits beside the same requests without the cache, through one proxy in one run, taking turns; then
+L{tests.benchmarks.storing}, large downloads that are let go on their way, or stored whole.
 """
 
 from __future__ import annotations
 
 import argparse
 import statistics
-import time
 
 from llmproxy.bench.proc import allow_descriptors
 from llmproxy.bench.processes import fast_upstream, run
 from llmproxy.bench.stats import cpu_per_request
 from llmproxy.bench.values import LoadSpec, Result, Target
 
-from .memory import MIB, connect
+from . import storing
+from .memory import MIB
 from .proxied import Running, running_proxy
 
 PATH = "/v1/chat/completions"
 BODY = b'{"model":"demo","messages":[{"role":"user","content":"Hello there"}]}'
 OPT_IN = ("Cache-Control", "public, max-age=3600")
 SETTINGS = "    cache: {post: opt_in}\n"
-WHOLE = "    cache: {post: opt_in, max_object: 256MiB}\n"
-MEMORY = {"HTTP_CACHE_MEMORY_BYTES": str(600 * MIB)}
 
 
 def spec(target: Target, connections: int, seconds: float) -> LoadSpec:
@@ -65,51 +63,19 @@ def hits(proxy: Running, rounds: int, seconds: float, connections: int) -> None:
         print(f"| {name} | {rate:,.0f} | {rate / base:.2f} × | {cpu:.0f} | {share:.0%} |")
 
 
-def download(proxy: Running, size: int, *, asked: bool, number: int) -> float:
-    """Seconds for one download; each has a target of its own, so that none is a hit."""
-    opt_in = f"\r\n{OPT_IN[0]}: {OPT_IN[1]}" if asked else ""
-    sock = connect(proxy.port, f"POST /bytes/{size}?{number} HTTP/1.1\r\nContent-Length: 0{opt_in}", proxy.token)
-    sock.sendall(b"\r\n")
-    began, buffer, head = time.perf_counter(), bytearray(MIB), b""
-    while b"\r\n\r\n" not in head:
-        head += sock.recv(1)
-    assert head.startswith(b"HTTP/1.1 200"), head
-    left = size
-    while left > 0:
-        count = sock.recv_into(buffer)
-        assert count, "cut"
-        left -= count
-    took = time.perf_counter() - began
-    sock.close()
-    # What happens after the last byte is not the download's, nor the next one's.
-    time.sleep(0.3)
-    return took
-
-
-def downloads(upstream: int, name: str, settings: str, size: int, rounds: int) -> None:
-    took: dict[bool, list[float]] = {False: [], True: []}
-    with running_proxy(upstream, settings=settings, env=MEMORY) as proxy:
-        for number in range(rounds):
-            for asked in (False, True) if number % 2 else (True, False):
-                took[asked].append(download(proxy, size, asked=asked, number=number))
-    plain, stored = (statistics.median(took[key]) for key in (False, True))
-    print(f"| {name} | {plain:.3f} | {stored:.3f} | {stored / plain - 1:+.1%} |")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--connections", type=int, default=64)
+    parser.add_argument("--pairs", type=int, default=40, help="of downloads")
     parser.add_argument("--mib", type=int, default=100, help="size of a download")
     options = parser.parse_args()
     allow_descriptors()
-    with fast_upstream() as (upstream, _):
-        with running_proxy(upstream, settings=SETTINGS) as proxy:
-            hits(proxy, options.rounds, options.seconds, options.connections)
-        print(f"\n| {options.mib} MiB down | seconds, not asked for | seconds, stored | |\n|---|---|---|---|")
-        for name, settings in (("default: let go above 2 MiB", SETTINGS), ("max_object 256MiB: stored whole", WHOLE)):
-            downloads(upstream, name, settings, options.mib * MIB, options.rounds * 4)
+    with fast_upstream() as (upstream, _), running_proxy(upstream, settings=SETTINGS) as proxy:
+        hits(proxy, options.rounds, options.seconds, options.connections)
+    print()
+    storing.table(options.pairs, options.mib * MIB)
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ class Poller:
 
     Where there is no epoll, or the reactor is none of descriptors (Windows, macOS, a test's clock), none is adopted.
 
-    @ivar collecting: what is written now leaves a little later, with what others write.
+    @ivar collecting: several connections are being handled: what is small waits for what others write.
     @param epoll: makes what C{select.epoll} makes.
     """
 
@@ -60,7 +60,7 @@ class Poller:
         self._transports: dict[int, Any] = {}
         self._masks: dict[Any, tuple[int, int]] = {}
         self._leaving: dict[Any, None] = {}
-        self.collecting = False
+        self.collecting = self._turning = False
 
     def __getattr__(self, name: str) -> Any:
         # Connections ask their reactor for the time too.
@@ -84,7 +84,7 @@ class Poller:
         self._want(transport, _IN)
 
     def addWriter(self, transport: Any) -> None:
-        if self.collecting:
+        if self._turning:
             self._leaving[transport] = None
         else:
             self._want(transport, _OUT)
@@ -145,9 +145,11 @@ class Poller:
     def doRead(self) -> None:
         """Handle what is ready, then send what was written."""
         transports = self._transports
-        self.collecting = True
+        ready = self._epoll.poll(0, AT_ONCE)
+        together = len(ready) > 1
+        self.collecting, self._turning = together, True
         try:
-            for fd, event in self._epoll.poll(0, AT_ONCE):
+            for fd, event in ready:
                 transport = transports.get(fd)
                 if transport is None:
                     continue
@@ -160,7 +162,7 @@ class Poller:
                     self._ended(transport, why, event & _OUT == 0)
                 if len(self._leaving) >= TOGETHER:
                     self.flush()
-                    self.collecting = True
+                    self.collecting, self._turning = together, True
         finally:
             self.flush()
 
@@ -199,7 +201,7 @@ class Poller:
 
     def flush(self) -> None:
         """Send what waits for others; what is written from now on goes its own way."""
-        self.collecting = False
+        self.collecting = self._turning = False
         leaving = self._leaving
         if not leaving:
             return

@@ -244,6 +244,19 @@ class PollerTests(SynchronousTestCase):
         self.assertEqual(self.epoll.wanted, {5: IN, 6: IN})
         self.assertFalse(self.poller.collecting)
 
+    def test_alone(self) -> None:
+        """A single connection has nobody to wait for."""
+        for count in (1, 2):
+            told: list[bool] = []
+            for fd in range(5, 5 + count):
+                connection = self.adopted(fd)
+                connection.socket.incoming = b"x"
+                connection.protocol.says = lambda _, told=told: told.append(self.poller.collecting)
+            self.happens(*[(fd, IN) for fd in range(5, 5 + count)])
+            self.assertEqual(told, [count > 1] * count)
+            for connection in list(self.poller._masks):
+                connection.connectionLost(Failure(ConnectionDone()))
+
     def test_not_for_long(self) -> None:
         """So many wait for each other, and no more."""
         connections = [self.adopted(fd) for fd in range(100, 100 + TOGETHER + 1)]

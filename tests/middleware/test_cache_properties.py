@@ -215,8 +215,10 @@ class Run:
             self.upstream.step = step = evolve(step, mood="at once")
         fields = [b"Accept-Language: " + step.language]
         fields += [b"Cache-Control: " + step.wanted] if step.wanted else []
+        before = self.upstream.versions.get((step.project, step.target))
         responding = self.case.send(*fields, target=step.target, method=method, who=principal(step.project))
-        if method == b"DELETE":
+        # only-if-cached keeps a DELETE from upstream.
+        if method == b"DELETE" and self.upstream.versions.get((step.project, step.target)) != before:
             changes = self.upstream.changed.setdefault((step.project, step.target), [])
             changes.append(self.case.clock.seconds())
         got: list[Any] = []

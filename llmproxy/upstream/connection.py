@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from twisted.internet import protocol
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IHandshakeListener
+from twisted.internet.interfaces import IHandshakeListener, ITCPTransport
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -90,6 +90,10 @@ class Connection(protocol.Protocol):
 
     def connectionMade(self) -> None:
         assert self.transport is not None
+        if ITCPTransport.providedBy(self.transport):
+            # Pieces of an upload, and what is said after an upgrade, do not wait for more: RFC 9293 section 3.7.4.
+            self.transport.setTcpNoDelay(True)
+            self.transport.setTcpKeepAlive(True)
         self._poller.adopt(self.transport)
         self._send: Send = sender(self.transport, self._poller)
         if self._tls is None:

@@ -111,10 +111,11 @@ class LlhttpChannel:
         transport = self.transport
         self.site.poller.adopt(transport)
         self.secure = ISSLTransport.providedBy(transport)
-        self._plain = ITCPTransport.providedBy(transport) and not self.secure
+        tcp = ITCPTransport.providedBy(transport)
+        self._plain = tcp and not self.secure
         if self.secure:
             self.dataReceived = self._negotiated  # type: ignore[method-assign]
-        if self._plain:
+        if tcp:
             # Head and chunks are written when they are ready: nothing is gained by waiting for more.
             transport.setTcpNoDelay(True)
             transport.setTcpKeepAlive(True)

@@ -273,3 +273,5 @@ class Http2Tests(ProxyTestCase):
             wire.send(get().replace(b"TOKEN", self.secret.encode()))
             await wire.until_received(b"\r\n\r\nok")
             self.assertTrue(wire.received.startswith(b"HTTP/1.1 200 OK\r\n"))
+            # An event that waits for the acknowledgement of the one before is 40 ms late.
+            self.assertTrue(all(channel.transport.getTcpNoDelay() for channel in self.service.site._channels))

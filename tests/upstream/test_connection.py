@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.interfaces import IHandshakeListener
+from twisted.internet.interfaces import IHandshakeListener, ITCPTransport
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from llmproxy.errors import UpstreamProtocolError, UpstreamReset
@@ -16,6 +18,11 @@ from .wire import EMPTY, Body, Owner, Reader, Socket, Wire
 
 CLOSING = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 EARLY = b"HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\n"
+
+
+@implementer(ITCPTransport)
+class TcpSocket(Socket):
+    """Plain TCP, as far as can be asked."""
 
 
 class ConnectionTests(SynchronousTestCase):
@@ -32,6 +39,11 @@ class ConnectionTests(SynchronousTestCase):
     def test_interface(self) -> None:
         """TLS can tell it that the handshake is over."""
         verifyObject(IHandshakeListener, Connection(Owner(), poller=Poller(None)))
+
+    def test_at_once(self) -> None:
+        """What is said to upstream waits for no acknowledgement of what was said before, and a dead peer is noticed."""
+        socket = TcpSocket(Clock(), Connection(Owner(), poller=Poller(None)))
+        self.assertEqual((socket.no_delay, socket.keeps_alive), (True, True))
 
     def test_kept(self) -> None:
         """After a whole answer to a whole request it serves the next one."""

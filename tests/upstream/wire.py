@@ -59,6 +59,12 @@ class Socket(StringTransport):
         if self.open:
             super().write(data)
 
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        self.no_delay = enabled
+
+    def setTcpKeepAlive(self, enabled: bool) -> None:
+        self.keeps_alive = enabled
+
     def end(self, why: Exception) -> None:
         if not self.over:
             self.over = True

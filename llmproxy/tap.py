@@ -69,7 +69,7 @@ class Options(TwistedOptions):
 
     def getUsage(self, width: int | None = None) -> str:
         usage: str = super().getUsage(width)
-        variables = "\n".join(f"  {name:24}{text}" for name, text in EFFECTIVE.items())
+        variables = "\n".join(f"  {name:28}{text}" for name, text in EFFECTIVE.items())
         return usage + "\n" + _EPILOGUE.format(variables=variables, secrets=", ".join(SECRETS))
 
     def postOptions(self) -> None:

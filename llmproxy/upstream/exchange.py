@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 
     from .response import UpstreamResponse
 
-IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"})
-"""RFC 9110 section 9.2.2."""
+SAFE = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE"})
+"""
+RFC 9110 section 9.2.1. Section 9.2.2 would let PUT and DELETE be repeated too: but then a DELETE that was done is
+answered with 404.
+"""
 
 
 class Holder(Protocol):
@@ -136,4 +139,4 @@ def may_repeat(method: bytes, *, kept: bool, answered: bool, sent: bool, repeata
     @param sent: upstream may have seen something of the request.
     @param repeatable: the body was not started, or is at hand whole.
     """
-    return kept and repeatable and not answered and (not sent or method in IDEMPOTENT)
+    return kept and repeatable and not answered and (not sent or method in SAFE)

@@ -17,8 +17,10 @@ from llmproxy.upstream.exchange import Exchange, may_repeat
 REPEATS = [
     # method, kept, answered, sent, repeatable, section, whether it may be sent again
     (b"GET", True, False, True, True, "9112 9.3.1", True),
-    (b"PUT", True, False, True, True, "9110 9.2.2", True),
-    (b"DELETE", True, False, True, True, "9110 9.2.2", True),
+    (b"OPTIONS", True, False, True, True, "9110 9.2.1", True),
+    (b"PUT", True, False, True, True, "9110 9.2.2", False),
+    (b"DELETE", True, False, True, True, "9110 9.2.2", False),
+    (b"DELETE", True, False, False, True, "9112 9.3.1", True),
     (b"POST", True, False, False, True, "9112 9.3.1", True),
     (b"POST", True, False, True, True, "9112 9.3.1", False),
     (b"PATCH", True, False, True, True, "9110 9.2.2", False),
@@ -26,7 +28,7 @@ REPEATS = [
     (b"get", True, False, True, True, "9110 9.1", False),
     (b"GET", False, False, True, True, "9112 9.3.1", False),
     (b"GET", True, True, True, True, "9112 9.3.1", False),
-    (b"PUT", True, False, True, False, "9112 9.3.1", False),
+    (b"GET", True, False, True, False, "9112 9.3.1", False),
 ]
 
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.config import TimeoutConfig
+from llmproxy.middleware.cachebody import TURN
 
 from .harness import KEY, SECRET, Exchange, Socket, a_request
 
@@ -77,6 +78,34 @@ class ExchangeTests(SynchronousTestCase):
         self.assertNotIn(b"two", self.client.sent)
         self.client.drain()
         self.assertIn(b"two", self.client.sent)
+
+    def test_large_hit(self) -> None:
+        """
+        Of a large answer that is stored, a client that does not read gets only a little, however large it is; all of
+        it once he reads, and nothing more if he leaves.
+        """
+        self.exchange = Exchange(cached=True)
+        content = bytes(range(256)) * 3000
+        head = b"HTTP/1.1 200 OK\r\nCache-Control: public, max-age=60\r\nContent-Length: %d\r\n\r\n" % len(content)
+        first = self.exchange.client()
+        first.receive(a_request())
+        for start in range(0, len(content), 65_000):
+            self.exchange.upstream[0].receive((head if not start else b"") + content[start : start + 65_000])
+        slow, leaving = self.exchange.client(), self.exchange.client()
+        for client in (slow, leaving):
+            client.receive(a_request())
+            client.fill()
+            for _ in range(5):
+                self.exchange.turn()
+            self.assertIn(b"llmproxy; hit", client.sent)
+            self.assertLess(len(client.sent), TURN + 70_000)
+        leaving.close()
+        slow.drain()
+        for _ in range(5):
+            self.exchange.turn()
+        self.assertTrue(first.sent.endswith(content) and slow.sent.endswith(content))
+        self.assertEqual([record.ended for record in self.exchange.records], ["complete", "client_left", "complete"])
+        self.assertTrue(self.exchange.idle())
 
     def test_slow_upstream_slows_the_client(self) -> None:
         """An upstream that takes no more of an upload has the client not read from."""

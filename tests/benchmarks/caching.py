@@ -76,6 +76,8 @@ def main() -> None:
         hits(proxy, options.rounds, options.seconds, options.connections)
     print()
     storing.table(options.pairs, options.mib * MIB)
+    print()
+    storing.hits(options.mib * MIB)
 
 
 if __name__ == "__main__":

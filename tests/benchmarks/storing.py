@@ -8,6 +8,8 @@ figure means little. Beside the time that the client sees stands the processor t
 
 The floor is a proxy without a cache that only keeps what passes, as many downloads as the store does
 (L{tests.benchmarks.keeping}): nothing that keeps the bytes can cost less.
+
+In the end it is told what hits of such an answer cost, in time, and in memory when their readers stop.
 """
 
 from __future__ import annotations
@@ -36,6 +38,9 @@ NONE = "    cache: false\n"
 
 STORED = 2
 """Downloads that a full store holds."""
+
+STOPPED = 20
+"""Readers that take a hit's head and no more."""
 
 MOST_NEW = 12
 """Pairs where all memory is new: each takes a download's size more of it."""
@@ -93,16 +98,23 @@ def reactor_seconds(pid: int) -> float:
 
 def ask(proxy: Running, size: int, number: int, asks: tuple[str, str]) -> tuple[bytes, float]:
     """The head of the answer, and the seconds that all of it took."""
+    began = time.perf_counter()
+    sock, answer = started(proxy, size, number, asks)
+    with sock:
+        read(sock, None if b"chunked" in answer else size)
+    return answer, time.perf_counter() - began
+
+
+def started(proxy: Running, size: int, number: int, asks: tuple[str, str]) -> tuple[socket.socket, bytes]:
+    """A connection, and the head of the answer on it."""
     target, fields = asks
     head = f"POST /bytes/{size}?{number}{target} HTTP/1.1\r\nContent-Length: 0{fields}"
-    with connect(proxy.port, head, proxy.token) as sock:
-        sock.sendall(b"\r\n")
-        began, answer = time.perf_counter(), b""
-        while b"\r\n\r\n" not in answer:
-            answer += sock.recv(1)
-        assert answer.startswith(b"HTTP/1.1 200"), answer
-        read(sock, None if b"chunked" in answer else size)
-        return answer, time.perf_counter() - began
+    sock, answer = connect(proxy.port, head, proxy.token), b""
+    sock.sendall(b"\r\n")
+    while b"\r\n\r\n" not in answer:
+        answer += sock.recv(1)
+    assert answer.startswith(b"HTTP/1.1 200"), answer
+    return sock, answer
 
 
 def read(sock: socket.socket, left: int | None) -> None:
@@ -163,12 +175,35 @@ def table(pairs: int, size: int) -> None:
             print(f"| {case.name} | {len(took)} | {wall} | {cpu} |", flush=True)
 
 
+def hits(size: int) -> None:
+    """What a hit of it costs, and what readers do that stop after the head."""
+    env = {"HTTP_CACHE_MEMORY_BYTES": str(2 * size)}
+    with fast_upstream() as (upstream, _), running_proxy(upstream, settings=WHOLE, env=env) as proxy:
+        target = ("&hit", OPT_IN)
+        download(proxy, size, 0, target)
+        proxy.forget_peak()
+        idle = proxy.resident()
+        took = [download(proxy, size, 0, target) for _ in range(9)]
+        peak = proxy.peak() - idle
+        stopped = [started(proxy, size, 0, target) for _ in range(STOPPED)]
+        time.sleep(1.0)
+        wall, cpu = (statistics.median(getattr(each, what) for each in took) * 1000 for what in ("wall", "cpu"))
+        print(f"| hits of {size // MIB} MiB | ms | CPU ms | MiB above idle | with {STOPPED} readers that stopped |")
+        print("|---|---|---|---|---|")
+        print(f"| from memory | {wall:.0f} | {cpu:.0f} | {peak / MIB:.1f} | {(proxy.peak() - idle) / MIB:.1f} |")
+        for sock, answer in stopped:
+            assert b"llmproxy; hit" in answer, answer
+            sock.close()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=40)
     parser.add_argument("--mib", type=int, default=100, help="size of a download")
     options = parser.parse_args()
     table(options.pairs, options.mib * MIB)
+    print()
+    hits(options.mib * MIB)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,9 @@ Small requests a second, one process, beside a stock Twisted stack and nginx: C{
 All targets take turns in each round, so that they share the machine's good and bad minutes; the ratios are
 of the medians. The proxy has its whole chain on, metrics, and its access log in a file; it runs once as one process
 and once with two workers. nginx takes part where it is installed.
+
+In the first table two workers share two cores with the load and the upstream. What the second worker costs by itself
+tells the second table, in which what is measured has one core for itself; see L{tests.benchmarks.onecore}.
 """
 
 from __future__ import annotations
@@ -23,12 +26,12 @@ from pathlib import Path
 from llmproxy.bench.proc import allow_descriptors
 from llmproxy.bench.processes import fast_upstream, run
 from llmproxy.bench.stats import cpu_per_request, tool_share
-from llmproxy.bench.values import LoadSpec, Result, Target
+from llmproxy.bench.values import Result, Target
 
-from .proxied import Running, free_port, running_proxy
-
-PATH = "/v1/chat/completions"
-BODY = b'{"model":"demo","messages":[{"role":"user","content":"Hello there"}]}'
+from .onecore import Comparison
+from .onecore import show as show_on_one_core
+from .proxied import free_port, running_proxy
+from .requests import PATH, spec, through
 
 NGINX = """\
 worker_processes 1; daemon off; pid {directory}/pid; error_log {directory}/error.log;
@@ -81,24 +84,6 @@ def nginx(upstream: int, settings: str = "") -> Iterator[tuple[int, int]]:
             process.wait()
 
 
-def spec(target: Target, connections: int, seconds: float) -> LoadSpec:
-    return LoadSpec(
-        mode="closed",
-        host=target.host,
-        port=target.port,
-        request=target.request(BODY).decode("latin-1"),
-        connections=connections,
-        warmup=0.5,
-        duration=seconds,
-        pids=target.pids,
-    )
-
-
-def through(name: str, proxy: Running) -> Target:
-    fields = (("Authorization", f"Bearer {proxy.token}"),)
-    return Target(name, f"http://127.0.0.1:{proxy.port}{PATH}", fields, (proxy.pid,))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
@@ -107,7 +92,7 @@ def main() -> None:
     options = parser.parse_args()
     allow_descriptors()
     with ExitStack() as running:
-        upstream, _ = running.enter_context(fast_upstream())
+        upstream, upstream_pid = running.enter_context(fast_upstream())
         proxy = running.enter_context(running_proxy(upstream))
         pair = running.enter_context(running_proxy(upstream, workers=2))
         plain, plain_pid = running.enter_context(stock(upstream))
@@ -127,6 +112,11 @@ def main() -> None:
                 assert not result.failed, (target.name, result.errors)
                 results[target.name].append(result)
         show(results)
+        if len(os.sched_getaffinity(0)) > 1:
+            print()
+            comparison = Comparison(running, (upstream, upstream_pid), (options.connections, options.seconds))
+            comparison.run(options.rounds)
+            show_on_one_core(comparison.results)
 
 
 def show(results: dict[str, list[Result]]) -> None:

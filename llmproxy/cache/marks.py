@@ -76,7 +76,7 @@ class SharedTable:
     """
 
     def __init__(self, width: int) -> None:
-        self._file = _memory(size_of(width))
+        self._file = shared_memory(size_of(width))
         self.fd = self._file.fileno()
         self._table = mmap(self.fd, size_of(width))
         self._width = width
@@ -103,7 +103,7 @@ def size_of(width: int) -> int:
     return (SLOTS + 1) * width
 
 
-def _memory(size: int) -> IO[bytes]:
+def shared_memory(size: int) -> IO[bytes]:
     """A file that nobody else can open, in memory where the system has such."""
     linux = sys.platform == "linux"
     file = open(os.memfd_create("llmproxy-marks"), "r+b", buffering=0) if linux else TemporaryFile(buffering=0)  # noqa: SIM115

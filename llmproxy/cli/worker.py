@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -17,6 +17,7 @@ from ..sinks.metrics import ProxyMetrics
 from ..starting import settle
 from ..workers.announcing import Announcing, Hearing
 from ..workers.caches import SharedCaches
+from ..workers.connections import SharedConnections, shared_connections
 from ..workers.control import Control, message, packed, unpacked
 
 
@@ -63,7 +64,8 @@ class Running:
 
     def _heard(self, kind: str, values: dict[str, Any]) -> None:
         if kind == "start":
-            self._start(unpacked(values["options"]), of_parent(*values["marks"]))
+            connections = shared_connections(*values["connections"])
+            self._start(unpacked(values["options"]), of_parent(*values["marks"]), connections)
         elif kind == "stop":
             self.stop(values["seconds"])
         elif kind == "changed" and self._hearing is not None:
@@ -78,12 +80,15 @@ class Running:
             if asked is not None:
                 asked.callback(ProxyMetrics.of_plain(unpacked(values["metrics"])))
 
-    def _start(self, options: Any, marks: Marks) -> None:
+    def _start(self, options: Any, marks: Marks, connections: Sequence[SharedConnections]) -> None:
         try:
             service = self._service = make_service(self._reactor, options)
         except ConfigError:
             self._failed(Failure())
             return
+        for site, counts in zip((service.site, service.management_site), connections, strict=True):
+            if site is not None:
+                site.counts = counts
         proxy = service.proxy
         self._hearing = proxy.hearing
         proxy.told = Announcing(proxy.directory, lambda what, which: self.tell("changed", what=what, which=which))

@@ -8,8 +8,7 @@ from attrs import frozen
 @frozen
 class Limits:
     """
-    Sizes are bytes, times seconds. Each is told apart by its status, and by its code in log and metrics. They are
-    those of one process: each worker has its own.
+    Sizes are bytes, times seconds. Each is told apart by its status, and by its code in log and metrics.
 
     @ivar target: of the request target; 414. nginx and Apache allow 8 KiB.
     @ivar head: of the request line and the header section, and of a trailer section; 431. What browsers with full
@@ -24,8 +23,8 @@ class Limits:
         A client that still takes the response before is not idle.
     @ivar closing: in which a client takes nothing of what was written before the close, or does not close although it
         has taken all; then the connection is reset.
-    @ivar connections: in all; 503.
-    @ivar connections_per_client: of one address; 503. C{None} is without limit: behind a load balancer all
+    @ivar connections: in all, of all workers together; 503. The ports of management have as many of their own.
+    @ivar connections_per_client: of one address, likewise; 503. C{None} is without limit: behind a load balancer all
         clients have the same.
     """
 

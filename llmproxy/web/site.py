@@ -11,10 +11,12 @@ from twisted.web.server import Site
 from ..poller import Poller
 from ..wheel import Wheel
 from .channel import LlhttpChannel
+from .connections import OwnConnections
 from .limits import Limits
 
 if TYPE_CHECKING:
     from ..core.forwarded import TrustedProxies
+    from .connections import Connections
     from .request import ProxyRequest
 
 OnRefusal = Callable[[int, str, str, str], object]
@@ -29,6 +31,7 @@ class ProxySite(Site):
     C{request.body}; all others when the body is in C{request.content}.
 
     @ivar on_refusal: told of what never became a request.
+    @ivar counts: how many connections there are, here or in all workers.
     @ivar closing: no port is open any more, and no connection is kept after the response that it waits for.
     @param wheel: for the time limits; one of its own if none is given.
     @param poller: adopts the connections; likewise.
@@ -57,7 +60,7 @@ class ProxySite(Site):
         self.trusted_proxies = trusted_proxies
         self.closing = False
         self._channels: set[LlhttpChannel] = set()
-        self._per_client: dict[str, int] = {}
+        self.counts: Connections = OwnConnections()
         self._holding: list[ProxyRequest] = []
 
     # -- connections
@@ -87,23 +90,23 @@ class ProxySite(Site):
     def admit(self, channel: LlhttpChannel) -> bool:
         """Note a connection, or tell that there are too many."""
         limits, client = self.limits, channel.client_host
-        if limits.connections is not None and len(self._channels) >= limits.connections:
-            self.refused(503, "too_many_connections", client, "connections in all")
-            return False
-        mine = self._per_client.get(client, 0)
-        if limits.connections_per_client is not None and mine >= limits.connections_per_client:
-            self.refused(503, "too_many_connections_of_client", client, "connections of this client")
-            return False
+        total, mine = self.counts.add(client)
+        if limits.connections is not None and total > limits.connections:
+            return self._turn_away(client, "too_many_connections", "connections in all")
+        if limits.connections_per_client is not None and mine > limits.connections_per_client:
+            return self._turn_away(client, "too_many_connections_of_client", "connections of this client")
         self._channels.add(channel)
-        self._per_client[client] = mine + 1
         return True
+
+    def _turn_away(self, client: str, code: str, detail: str) -> bool:
+        self.counts.remove(client)
+        self.refused(503, code, client, detail)
+        return False
 
     def released(self, channel: LlhttpChannel) -> None:
         """A connection that was admitted has ended."""
         self._channels.discard(channel)
-        left = self._per_client.pop(channel.client_host) - 1
-        if left:
-            self._per_client[channel.client_host] = left
+        self.counts.remove(channel.client_host)
         if self.closing:
             self._stop_wheel()
 

@@ -25,6 +25,7 @@ from ..cache.marks import SharedTable
 from ..core.backoff import delay
 from ..errors import ConfigError
 from ..sinks.metrics import ProxyMetrics
+from .connections import ConnectionTable
 from .control import Control, message, packed, unpacked
 from .sockets import Listening, open_held
 
@@ -49,20 +50,19 @@ class Worker(ProcessProtocol):
     """
     One worker process.
 
-    @param marks: what L{llmproxy.cache.marks.of_parent} takes.
+    @param start: what it is told first.
     @ivar started: fires when it serves; fails with L{ConfigError} if it says that it cannot, and with what ended
         it if it ended without a word.
     @ivar ended: fires when the process is gone.
     """
 
-    def __init__(self, supervisor: Supervisor, number: int, options: str, marks: tuple[int, int, int]) -> None:
+    def __init__(self, supervisor: Supervisor, number: int, start: dict[str, Any]) -> None:
         self.number = number
         self.started: Deferred[None] = Deferred()
         self.ended: Deferred[None] = Deferred()
         self.stopping = False
         self._supervisor = supervisor
-        self._options = options
-        self._marks = marks
+        self._start = start
         self._control = Control(self._heard, lambda: None)
         self._asked: dict[int, Deferred[Any]] = {}
 
@@ -116,7 +116,7 @@ class Worker(ProcessProtocol):
     # -- called by the reactor
 
     def connectionMade(self) -> None:
-        self.tell("start", options=self._options, marks=self._marks)
+        self.tell("start", **self._start)
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
         if childFD == 3:
@@ -166,6 +166,7 @@ class Supervisor(Service):
 
     _log = Logger()
     _marks: SharedTable
+    _connections: ConnectionTable
 
     def __init__(self, reactor: Any, options: ServiceOptions, count: int, spawn: tuple[str, ...] = ()) -> None:
         self.clock = reactor
@@ -186,6 +187,8 @@ class Supervisor(Service):
     def startService(self) -> None:
         super().startService()
         self._marks = SharedTable(self._count)
+        by_client = self._options.apis.limits.connections_per_client is not None
+        self._connections = ConnectionTable(self._count, by_client)
         opening: Deferred[Any] = Deferred.fromCoroutine(self._open())
         opening.addCallbacks(self.started.callback, self.started.errback)
 
@@ -209,12 +212,17 @@ class Supervisor(Service):
     def _start(self, number: int) -> None:
         inherited = tuple((FIRST_FD + at, socket.family) for at, socket in enumerate(self._sockets))
         marks = FIRST_FD + len(inherited)
-        options = packed(evolve(self._options, inherited=inherited))
-        worker = Worker(self, number, options, (marks, self._count, number))
+        start = {
+            "options": packed(evolve(self._options, inherited=inherited)),
+            "marks": (marks, self._count, number),
+            "connections": (marks + 1, self._count, number, self._connections.key.hex()),
+        }
+        worker = Worker(self, number, start)
         self.workers[number] = worker
         self._started_at[number] = self.clock.seconds()
         fds: dict[int, Any] = {0: "w", 1: 1, 2: 2, 3: "r"}
         fds |= {FIRST_FD + at: socket.fd for at, socket in enumerate(self._sockets)} | {marks: self._marks.fd}
+        fds[marks + 1] = self._connections.fd
         worker.started.addCallbacks(self._serves, self._cannot, callbackArgs=(number,), errbackArgs=(number,))
         self._reactor.spawnProcess(worker, self._spawn[0], self._spawn, env=dict(os.environ), childFDs=fds)
 
@@ -241,6 +249,7 @@ class Supervisor(Service):
         reason.trap(ProcessDone, ProcessTerminated)
         number = worker.number
         self._marks.clear(number)
+        self._connections.clear(number)
         steady = self.clock.seconds() - self._started_at[number] >= STEADY
         self._failures[number] = 1 if steady else self._failures[number] + 1
         wait = delay(self._failures[number])
@@ -310,3 +319,4 @@ class Supervisor(Service):
         for socket in self._sockets:
             yield maybeDeferred(socket.port.stopListening)
         self._marks.close()
+        self._connections.close()

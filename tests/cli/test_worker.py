@@ -15,6 +15,7 @@ from llmproxy.config import APIConfig, APIProviderConfig
 from llmproxy.core.audit.settings import AuditOptions
 from llmproxy.service import ServiceOptions
 from llmproxy.sinks.metrics import ProxyMetrics
+from llmproxy.workers.connections import ConnectionTable
 from llmproxy.workers.control import Control, packed
 
 
@@ -95,9 +96,14 @@ class WorkerTests(SynchronousTestCase):
             access_log=None,
             audit=AuditOptions("/nowhere/audit.log", create_directory=False),
         )
-        table = SharedTable(1)
+        table, connections = SharedTable(1), ConnectionTable(1, False)
         self.addCleanup(table.close)
-        self.running._heard("start", {"options": packed(options), "marks": [os.dup(table.fd), 1, 0]})
+        self.addCleanup(connections.close)
+        given = {
+            "marks": [os.dup(table.fd), 1, 0],
+            "connections": [os.dup(connections.fd), 1, 0, connections.key.hex()],
+        }
+        self.running._heard("start", {"options": packed(options), **given})
         ((kind, values),) = self.pipe.told
         self.assertEqual(kind, "failed")
         self.assertIn("AUDIT_LOG_FILE: /nowhere/audit.log: No such file", values["problems"][0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -11,6 +12,7 @@ from typing import Any
 from twisted.internet import reactor
 from twisted.internet.defer import gatherResults
 from twisted.internet.endpoints import TCP4ClientEndpoint
+from twisted.internet.error import ConnectError
 from twisted.internet.protocol import Factory
 from twisted.internet.task import deferLater
 from twisted.python.util import sibpath
@@ -18,6 +20,7 @@ from twisted.python.util import sibpath
 from llmproxy.config import APIConfig
 from llmproxy.service import ServiceOptions
 from llmproxy.store.engine import open_database
+from llmproxy.web.limits import Limits
 from llmproxy.workers.supervisor import Supervisor
 
 from .harness import MANAGEMENT_TOKEN, ProxyTestCase, Wire, get
@@ -36,12 +39,13 @@ class Elsewhere:
         self._publish = None
 
 
-class WorkersTests(ProxyTestCase):
+class WorkersCase(ProxyTestCase):
     timeout = 60
+    limits = Limits()
 
     async def start_proxy(self, base_url: str) -> Any:
         path = os.path.abspath(self.mktemp())
-        config = APIConfig({"api": self.api(base_url)}, "api")
+        config = APIConfig({"api": self.api(base_url)}, "api", self.limits)
         options = ServiceOptions(
             apis=config,
             management_token=MANAGEMENT_TOKEN,
@@ -89,6 +93,13 @@ class WorkersTests(ProxyTestCase):
         await wire.until(lambda: answer in wire.received[before:])
         return wire.received[before:]
 
+    async def worker_of(self, wire: Wire) -> Any:
+        """The worker that holds a connection."""
+        port = wire.transport.getHost().port  # type: ignore[union-attr]
+        return next(worker for worker in self.supervisor.workers if worker and port in ports_of(worker.pid, wire))
+
+
+class WorkersTests(WorkersCase):
     async def test_both_serve_and_are_counted(self) -> None:
         """Both workers take connections, and either one's metrics are those of both."""
         wires = await self.on_each()
@@ -233,11 +244,6 @@ class WorkersTests(ProxyTestCase):
         await self.call(alive[0], get(b"/health"), b'"status":"ok"')
         self.assertEqual(len(await self.on_each()), 2)
 
-    async def worker_of(self, wire: Wire) -> Any:
-        """The worker that holds a connection."""
-        port = wire.transport.getHost().port  # type: ignore[union-attr]
-        return next(worker for worker in self.supervisor.workers if worker and port in ports_of(worker.pid, wire))
-
     async def streaming(self, wire: Wire, number: int) -> Wire:
         """Begin a stream on a connection; upstream's end of it."""
         wire.send(get(b"/v1/%d" % number).replace(b"TOKEN", self.secret.encode()))
@@ -363,6 +369,42 @@ class WorkersTests(ProxyTestCase):
         for worker in self.supervisor.workers:
             assert worker is not None
             self.assertTrue(worker.ended.called)
+
+
+class SharedLimitsTests(WorkersCase):
+    limits = Limits(connections=12, connections_per_client=8)
+
+    async def connected(self, address: str, count: int) -> list[Wire]:
+        """Connections from one of this machine's addresses, once it is known which of them are refused."""
+        wires = []
+        endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", self.port, bindAddress=(address, 0))
+        for _ in range(count):
+            # One that is refused may be reset before it is known to be there.
+            with contextlib.suppress(ConnectError):
+                wires.append(await endpoint.connect(Factory.forProtocol(Wire)))
+            await deferLater(reactor, 0.01)
+        self._wires += wires
+        await deferLater(reactor, 0.1)
+        return [wire for wire in wires if wire.closed is None]
+
+    async def test_connections(self) -> None:
+        """
+        An address has its share and no more, all together the whole and no more, at whichever worker they come; a
+        worker that is killed makes room.
+        """
+        mine = await self.connected("127.0.0.1", 14)
+        self.assertEqual(len(mine), 8)
+        others = await self.connected("127.0.0.2", 8)
+        self.assertEqual(len(others), 4)
+        held = {(await self.worker_of(wire)).number for wire in mine + others}
+        worker = self.supervisor.workers[min(held)]
+        assert worker is not None
+        worker.kill()
+        await worker.ended
+        await deferLater(reactor, 0.05)
+        left = [wire for wire in mine + others if wire.closed is None]
+        again = await self.connected("127.0.0.3", 14)
+        self.assertEqual(len(again), min(8, 12 - len(left)))
 
 
 def ports_of(pid: int | None, wire: Wire) -> set[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import Any
 
@@ -11,9 +12,11 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.cache.marks import of_parent
+from llmproxy.config import APIConfig, APIProviderConfig
 from llmproxy.errors import ConfigError
 from llmproxy.service import ServiceOptions
 from llmproxy.sinks.metrics import ProxyMetrics
+from llmproxy.workers.connections import shared_connections
 from llmproxy.workers.control import message, packed
 from llmproxy.workers.supervisor import ANSWER_WITHIN, FIRST_FD, STEADY, Supervisor, Worker
 
@@ -57,7 +60,7 @@ class Reactor(Clock):
 
 def options() -> ServiceOptions:
     return ServiceOptions(
-        apis=None,  # type: ignore[arg-type]
+        apis=APIConfig({"a": APIProviderConfig("http://127.0.0.1:1", ["/v1"], ["GET"])}, "a"),
         management_token="management-canary",
         encryption_key=b"key-canary" * 3,
         database_url="sqlite:///x",
@@ -203,6 +206,16 @@ class SupervisorTests(SynchronousTestCase):
             self.assertIn(b'"marks":[%d,2,%d]' % (FIRST_FD, column), process.told[0])
         self.reactor.processes[0].die(9)
         self.assertEqual([marks[1].may_hold(b"/%d" % column) for column in range(2)], [False, True])
+
+    def test_connections(self) -> None:
+        """Each worker counts in the table of all; one that died has no connections any more, which makes room."""
+        counted = []
+        for process in self.started():
+            fd, *rest = json.loads(process.told[0])["connections"]
+            counted.append(shared_connections(os.dup(process.fds[fd]), *rest)[0])
+        self.assertEqual([each.add("192.0.2.1")[0] for each in counted], [1, 2])
+        self.reactor.processes[0].die(9)
+        self.assertEqual(counted[1].add("192.0.2.1")[0], 2)
 
     def test_purge(self) -> None:
         """Who purges hears how many all the others had; one that is stuck is not waited for."""

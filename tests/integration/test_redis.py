@@ -22,6 +22,7 @@ from llmproxy.cache.pool import RedisPool
 from llmproxy.cache.redis import RedisStore
 from llmproxy.cache.tiered import TieredStore
 from llmproxy.core.caching.redisurl import RedisLocation, parse_redis_url
+from llmproxy.poller import Poller
 
 from ..contracts.cache_store import BODY, CacheStoreContract, Steps, entry, key, select
 from .processes import free_port
@@ -41,7 +42,7 @@ def opened(test: TestCase, where: RedisLocation, prefix: bytes | None = None, ti
     """A store whose connections stand; closed when the test ends."""
     if timeout == PATIENT:
         test.patch(pools, "PATIENCE", PATIENT)
-    pool = RedisPool(reactor, Connector(reactor, where, timeout), 2, timeout)
+    pool = RedisPool(reactor, Connector(reactor, where, timeout, Poller(reactor)), 2, timeout)
     connected: Deferred[None] = Deferred()
     store = RedisStore(reactor, pool, prefix or b"test:" + os.urandom(4).hex().encode() + b":")
     pool.on_connect = lambda: None if connected.called else connected.callback(None)
@@ -417,7 +418,7 @@ class FaultTests(TestCase):
         """A proxy starts without its Redis, and uses it from when it is there."""
         server = self.server()
         server.kill()
-        pool = RedisPool(reactor, Connector(reactor, location(server), 1.0), 2, 1.0)
+        pool = RedisPool(reactor, Connector(reactor, location(server), 1.0, Poller(reactor)), 2, 1.0)
         store = RedisStore(reactor, pool, b"late:")
         store.start()
         self.addCleanup(store.stop)

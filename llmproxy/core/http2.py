@@ -22,6 +22,7 @@ from .http11 import (
 
 _OF_CONNECTIONS = frozenset({b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"})
 _NOT_IN_TRAILERS = _OF_CONNECTIONS | {b"host", b"expect", b"content-length", b"te"}
+_WITH_CONTENT = frozenset({b"POST", b"PUT", b"PATCH"})
 _PER_FIELD = 4
 """What a field takes in HTTP/1.1 beside its name and value."""
 
@@ -113,3 +114,6 @@ def _decide(head: Head, ended: bool) -> None:
     head.expects = head.expects and not ended
     if not ended:
         head.length = CHUNKED if length is None else int(length)
+    elif length is None and head.method in _WITH_CONTENT:
+        # RFC 9110 section 8.6: in HTTP/1.1 it says so; some servers answer 411 otherwise.
+        head.fields.append((b"content-length", b"0"))

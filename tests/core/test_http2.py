@@ -35,6 +35,13 @@ class HeadTests(SynchronousTestCase):
         self.assertEqual(read((b"content-length", b"3")).length, 3)
         self.assertEqual(read(ended=True).length, 0)
 
+    def test_no_content(self) -> None:
+        """A POST without content says so in HTTP/1.1, for servers that want a length; a GET does not."""
+        self.assertIn((b"content-length", b"0"), read(ended=True).fields)
+        self.assertEqual(read((b"content-length", b"0"), ended=True).fields.count((b"content-length", b"0")), 1)
+        self.assertEqual(read(base=but(b":method", b"GET"), ended=True).fields, [(b"Host", b"a:1")])
+        self.assertEqual(read(base=but(b":method", b"DELETE"), ended=True).fields, [(b"Host", b"a:1")])
+
     def test_expects(self) -> None:
         """Who has nothing to send expects nothing."""
         expect = (b"expect", b"100-continue")

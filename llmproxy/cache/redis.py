@@ -69,6 +69,7 @@ class RedisStore:
         # The last that was told: it may have risen since, it was never higher.
         self._epoch = UNKNOWN
         self._begin_after = 0.0
+        self._beginning: list[Deferred[None]] = []
         pool.on_connect = self._removals.pay
 
     # -- ICacheStore
@@ -186,19 +187,27 @@ class RedisStore:
         return asking.addCallback(self._found, key, select, names, variant, False)
 
     def _begin(self) -> Deferred[None]:
-        """Have an epoch begin, since there is none."""
+        """Have an epoch begin, since there is none: one asks for all who come meanwhile."""
         self._epoch = UNKNOWN
         now = self._clock.seconds()
-        if now < self._begin_after:
-            return _now(None)
+        if not self._beginning:
+            if now < self._begin_after:
+                return _now(None)
+            self._begin_after = now + WITHOUT_EPOCH
+            asking = self._calls.run(scripts.EPOCH, self._keys.logs[:1]).addErrback(self._calls.failed, None)
+            asking.addCallback(self._begun, now)
+            if asking.called:
+                return _now(None)
+        waiting: Deferred[None] = Deferred()
+        self._beginning.append(waiting)
+        return waiting
 
-        def begun(epoch: bytes) -> None:
+    def _begun(self, epoch: bytes | None, now: float) -> None:
+        if epoch is not None:
             self._epoch, self._begin_after = epoch, now
-
-        self._begin_after = now + WITHOUT_EPOCH
-        return self._calls.run(scripts.EPOCH, self._keys.logs[:1]).addCallbacks(
-            begun, self._calls.failed, errbackArgs=(None,)
-        )
+        beginning, self._beginning = self._beginning, []
+        for waiting in beginning:
+            waiting.callback(None)
 
     async def _heads(self, key: Key) -> list[tuple[bytes, Entry]]:
         scope = self._keys.scope(key.api, key.tenant)

@@ -141,6 +141,16 @@ class RedisStoreTests(StoreTestCase):
             self.assertEqual(self.store.expect(key()), b"1700000000000001")
             self.clock.advance(1)
 
+    def test_epoch_begins_for_all(self) -> None:
+        """Those who come at the same time wait for the one epoch, and what they bring is stored like any other."""
+        found = [self.store.lookup(key(b"/%d" % number), select()) for number in range(3)]
+        for _ in found:
+            self.redis.answer(stored(None, epoch=None))
+        self.assertEqual([words[1] for words in self.redis.sent[3:]], [scripts.EPOCH.sha])
+        self.redis.answer(EPOCH)
+        self.assertEqual([self.successResultOf(each) for each in found], [None] * 3)
+        self.assertEqual(self.store.expect(key()), EPOCH)
+
     def test_epoch_cannot_begin(self) -> None:
         """A Redis that cannot be written to is asked for it once a second, and not with every request."""
         asked = []

@@ -21,6 +21,9 @@ from cryptography.x509.oid import NameOID
 from .processes import free_port
 
 COMMAND = shutil.which("redis-server")
+MOST_PORT = 55535
+"""The nodes of a cluster talk to each other on a port that is 10,000 higher."""
+
 MISSING = None if COMMAND else "redis-server is not installed"
 
 
@@ -33,6 +36,8 @@ class RedisServer:
     def __init__(self, **settings: str) -> None:
         self.directory = tempfile.mkdtemp(prefix="llmproxy-redis-")
         self.port = free_port()
+        while self.port > MOST_PORT:
+            self.port = free_port()
         self._settings = {"port": str(self.port), "bind": "127.0.0.1", "save": "", "appendonly": "no"} | settings
         self._process: subprocess.Popen[bytes] | None = None
         atexit.register(self.close)

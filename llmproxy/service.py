@@ -87,8 +87,9 @@ class ProxyService(MultiService):
     def _open_ports(self, opened: object) -> Generator[Deferred[Any], Any, list[IListeningPort]]:
         inherited = self._options.inherited
         for at, (option, description) in enumerate(self._options.listeners):
-            reactor = Inherited(self._reactor, *inherited[at]) if inherited else self._reactor
             site = self.site if option == "--listen" else self.management_site
+            assert site is not None
+            reactor = Inherited(self._reactor, *inherited[at], site.counts.is_ahead) if inherited else self._reactor
             port = yield open_port(reactor, description, site, option)
             self.ports.append(port)
         return self.ports

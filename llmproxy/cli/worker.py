@@ -43,6 +43,7 @@ class Running:
         self._asked: dict[int, Deferred[ProxyMetrics]] = {}
         self._questions = 0
         self._stopping = False
+        self._connections: Sequence[SharedConnections] = ()
         control: Any = Control(self._heard, self.stop)
         self._pipe: Any = pipe(control, reactor)
 
@@ -54,6 +55,7 @@ class Running:
         if self._stopping:
             return
         self._stopping = True
+        self._take_connections(False)
         service = self._service
         if service is None:
             self._reactor.stop()
@@ -86,6 +88,7 @@ class Running:
         except ConfigError:
             self._failed(Failure())
             return
+        self._connections = connections
         for site, counts in zip((service.site, service.management_site), connections, strict=True):
             if site is not None:
                 site.counts = counts
@@ -105,8 +108,13 @@ class Running:
             # Who asked waits for all of us.
             self.tell("purged", number=values["number"], count=0)
 
+    def _take_connections(self, takes: bool) -> None:
+        for counts in self._connections:
+            counts.take(takes)
+
     def _started(self, ports: object) -> None:
         settle()
+        self._take_connections(not self._stopping)
         self.tell("started")
 
     def _failed(self, reason: Any) -> None:

@@ -19,6 +19,9 @@ class Connections(Protocol):
     def remove(self, client: str) -> None:
         """Once for each L{add}."""
 
+    def is_ahead(self) -> bool:
+        """Whether this process has clearly more of them than another one that takes connections of the same ports."""
+
 
 class OwnConnections:
     """Those of this process."""
@@ -32,6 +35,9 @@ class OwnConnections:
         mine = self._clients.get(client, 0) + 1
         self._clients[client] = mine
         return self._total, mine
+
+    def is_ahead(self) -> bool:
+        return False
 
     def remove(self, client: str) -> None:
         self._total -= 1

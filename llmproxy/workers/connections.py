@@ -15,7 +15,16 @@ from mmap import mmap
 from ..cache.marks import shared_memory
 
 SITES = 2
-"""Clients' ports and those of management, each with limits of its own; a row for each."""
+"""Clients' ports and those of management, each with limits of its own; a row for each, for all their connections."""
+
+OPEN = SITES
+"""The row that says who takes connections."""
+
+FIRST_ROW = OPEN + 1
+"""Of those for addresses."""
+
+SLACK = 2
+"""Connections that one worker may have more than another without being ahead of it, and an eighth of its own."""
 
 ROWS = 1 << 18
 """
@@ -39,7 +48,7 @@ class ConnectionTable:
 
     def __init__(self, width: int, by_client: bool) -> None:
         self._width = width
-        self._rows = SITES + ROWS * by_client
+        self._rows = FIRST_ROW + ROWS * by_client
         self._file = shared_memory(self._rows * width * CELL)
         self.fd = self._file.fileno()
         self._table = mmap(self.fd, 0)
@@ -73,7 +82,7 @@ class SharedConnections:
         self._column = column
         self._hash = blake2b(digest_size=12, key=key, person=bytes([site]))
         self._site = site
-        self._rows = len(cells) // width - SITES
+        self._rows = len(cells) // width - FIRST_ROW
 
     def add(self, client: str) -> tuple[int, int]:
         return self._count(self._site, 1), min((self._count(row, 1) for row in self._rows_of(client)), default=0)
@@ -83,11 +92,22 @@ class SharedConnections:
         for row in self._rows_of(client):
             self._count(row, -1)
 
+    def take(self, takes: bool) -> None:
+        """Tell the others whether this worker takes connections."""
+        self._cells[OPEN * self._width + self._column] = takes
+
+    def is_ahead(self) -> bool:
+        mine = self._row(self._site)[self._column]
+        others = [count for count, takes in zip(self._row(self._site), self._row(OPEN), strict=True) if takes]
+        return bool(others) and mine > min(others) + SLACK + mine // 8
+
+    def _row(self, row: int) -> memoryview:
+        return self._cells[row * self._width : (row + 1) * self._width]
+
     def _count(self, row: int, more: int) -> int:
         """Change our own number in a row; what all of them in it come to."""
-        start = row * self._width
-        self._cells[start + self._column] += more
-        return sum(self._cells[start : start + self._width])
+        self._cells[row * self._width + self._column] += more
+        return sum(self._row(row))
 
     def _rows_of(self, client: str) -> set[int]:
         if not self._rows:
@@ -95,7 +115,7 @@ class SharedConnections:
         hashing = self._hash.copy()
         hashing.update(client.encode())
         digest = hashing.digest()
-        return {SITES + int.from_bytes(digest[at : at + 4], "big") % self._rows for at in (0, 4, 8)}
+        return {FIRST_ROW + int.from_bytes(digest[at : at + 4], "big") % self._rows for at in (0, 4, 8)}
 
 
 def shared_connections(fd: int, width: int, column: int, key: str) -> list[SharedConnections]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
@@ -14,6 +15,7 @@ from twisted.internet.protocol import Factory
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from ..errors import ConfigError
+from .taking import Taking
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IListeningPort
@@ -92,10 +94,13 @@ class Inherited:
     """
     A reactor for one endpoint, whose socket is open already: whatever it is asked to listen at, it
     serves the descriptor that it was given.
+
+    @param is_ahead: see L{Taking}.
     """
 
-    def __init__(self, reactor: Any, fd: int, family: int) -> None:
+    def __init__(self, reactor: Any, fd: int, family: int, is_ahead: Callable[[], bool] = lambda: False) -> None:
         self._reactor = reactor
+        self._is_ahead = is_ahead
         self._fd = fd
         self._family = family
 
@@ -123,10 +128,13 @@ class Inherited:
         port.connectionLost = _without_unlink(port)
         # And it shuts such a socket down, for all who have it; for adopted TCP sockets it knows better (Twisted 26.10).
         port._shouldShutdown = False
+        Taking(self._reactor, port, self._is_ahead)
         return port
 
     def _adopt(self, factory: Any) -> Any:
-        return self._reactor.adoptStreamPort(self._fd, self._family, factory)
+        port = self._reactor.adoptStreamPort(self._fd, self._family, factory)
+        Taking(self._reactor, port, self._is_ahead)
+        return port
 
 
 def _without_unlink(port: Any) -> Any:

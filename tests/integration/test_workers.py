@@ -371,6 +371,24 @@ class WorkersTests(WorkersCase):
             self.assertTrue(worker.ended.called)
 
 
+class SpreadTests(WorkersCase):
+    async def test_burst(self) -> None:
+        """A burst of clients is spread over the workers, so that every core has a part of it."""
+        endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", self.port)
+        self._wires += await gatherResults([endpoint.connect(Factory.forProtocol(Wire)) for _ in range(60)])
+        for wire in self._wires:
+            wire.send(get(b"/live"))
+        for wire in self._wires:
+            await wire.until_received(b"alive")
+        counts = [0, 0]
+        for worker in self.supervisor.workers:
+            assert worker is not None
+            held = ports_of(worker.pid, self._wires[0])
+            counts[worker.number] = sum(wire.transport.getHost().port in held for wire in self._wires)
+        self.assertEqual(sum(counts), 60)
+        self.assertGreaterEqual(min(counts), 4)
+
+
 class SharedLimitsTests(WorkersCase):
     limits = Limits(connections=12, connections_per_client=8)
 

@@ -17,3 +17,9 @@ class OwnConnectionsTests(SynchronousTestCase):
             connections.remove(client)
         self.assertEqual(connections.add("a"), (2, 2))
         self.assertEqual(connections._clients, {"a": 2})
+
+    def test_alone(self) -> None:
+        """One process leaves nothing to others."""
+        connections = OwnConnections()
+        connections.add("a")
+        self.assertFalse(connections.is_ahead())

@@ -9,7 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.workers.connections import ROWS, ConnectionTable, SharedConnections, shared_connections
+from llmproxy.workers.connections import (
+    FIRST_ROW,
+    ROWS,
+    SLACK,
+    ConnectionTable,
+    SharedConnections,
+    shared_connections,
+)
 
 CLIENTS = [f"192.0.2.{number}" for number in range(6)]
 
@@ -51,12 +58,43 @@ class SharedConnectionsTests(SynchronousTestCase):
         self.assertEqual(one.add("b"), (2, 0))
         self.assertLess(os.fstat(table.fd).st_size, 64)
 
+    def test_ahead(self) -> None:
+        """Ahead is who has clearly more than the one with the fewest, of those that take connections."""
+        table, ((one, _), (two, _), (three, _)) = self.shared(3)
+        for each in (one, two, three):
+            each.add("a")
+        for _ in range(SLACK + 1):
+            one.add("a")
+        self.assertFalse(one.is_ahead())
+        two.take(True)
+        self.assertEqual([each.is_ahead() for each in (one, two, three)], [True, False, False])
+        two.take(False)
+        self.assertFalse(one.is_ahead())
+        three.take(True)
+        self.assertTrue(one.is_ahead())
+        table.clear(2)
+        self.assertFalse(one.is_ahead())
+
+    def test_many(self) -> None:
+        """Where there are many, the slack is a part of them: small differences are left as they are."""
+        _, ((one, _), (two, _)) = self.shared(2, by_client=False)
+        two.take(True)
+        for _ in range(80):
+            two.add("a")
+        for _ in range(92):
+            one.add("a")
+        self.assertFalse(one.is_ahead())
+        two.remove("a")
+        for _ in range(2):
+            one.add("a")
+        self.assertTrue(one.is_ahead())
+
     def test_hash_is_the_parents_own(self) -> None:
         """No client can tell which addresses share a row with another's: each proxy has them elsewhere."""
         _, [[one, _]] = self.shared(1)
         _, [[other, _]] = self.shared(1)
         self.assertNotEqual([one._rows_of(each) for each in CLIENTS], [other._rows_of(each) for each in CLIENTS])
-        self.assertLessEqual(max(map(max, map(one._rows_of, CLIENTS))), ROWS + 1)
+        self.assertLessEqual(max(map(max, map(one._rows_of, CLIENTS))), ROWS + FIRST_ROW - 1)
 
     @settings(max_examples=25)
     @given(st.lists(st.tuples(st.sampled_from(CLIENTS), st.integers(0, 2), st.booleans()), max_size=40))

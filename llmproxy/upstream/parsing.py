@@ -21,6 +21,9 @@ from ..message import Field
 HEAD_LIMIT = 64 * 1024
 """Bytes of one header or trailer section; nginx, Apache and Envoy allow between 8 and 60 KiB."""
 
+LARGE = 256 * 1024
+"""Bytes of a body that is passed on as it is read, rather than as the parser copies it."""
+
 _KNOWN_REASONS = frozenset({b"", b"OK", b"Created", b"Bad Request", b"Not Found", b"Too Many Requests"})
 _CONTROLS = bytes(byte for byte in (*range(32), 127) if byte != 9)
 
@@ -45,6 +48,7 @@ class ResponseReader:
     __slots__ = (
         "_chunks",
         "_framed",
+        "_large",
         "_limit",
         "_may_switch",
         "_overhead",
@@ -93,7 +97,7 @@ class ResponseReader:
         self._may_switch = may_switch
         self.switched = False
         self._overhead = 0
-        self._framed = False
+        self._framed = self._large = False
         self.interims: list[tuple[int, bytes, list[Field]]] = []
         self.touched = self.headed = self.complete = False
         self.bodiless = self.until_close = self.keep_alive = False
@@ -133,6 +137,17 @@ class ResponseReader:
         else:
             self.content = chunks[0] if len(chunks) == 1 else b"".join(chunks)
             chunks.clear()
+        if self._large and not self.complete:
+            self._large = False
+            self._parser = _Passing(self, self._chunks, self.length - len(self.content))  # type: ignore[operator]
+
+    def passed(self, *, more: bool) -> None:
+        """All of a large body is here; C{more} of whatever follows it was not read."""
+        self.complete = True
+        self._new_parser()
+        if more:
+            # As in L{feed}.
+            self.keep_alive = False
 
     def end(self) -> bool:
         """The connection was closed in order: whether that completes the response."""
@@ -202,10 +217,11 @@ class ResponseReader:
             self.keep_alive = self.keep_alive and not (self._framed and version == "1.0")
         self.headed = True
         self._overhead = 0
+        self._large = not self._framed and not self.until_close and self.length >= LARGE  # type: ignore[operator]
         if status == 204 or status == 304 or self._to_head:
             self.bodiless = True
             self.length = 0
-            self.until_close = False
+            self.until_close = self._large = False
             if self._to_head:
                 # llhttp waits for the content, which never comes: what there is to read has been read.
                 self.keep_alive = _persists(self.version, self.fields)
@@ -246,6 +262,26 @@ class _Unparsed:
 
     def __init__(self, chunks: list[bytes]) -> None:
         self.feed_data = chunks.append
+
+
+class _Passing:
+    """
+    In the place of the parser, for the rest of a large body whose length is known: there is nothing to be found in it,
+    and the parser would copy it.
+    """
+
+    def __init__(self, reader: ResponseReader, chunks: list[bytes], left: int) -> None:
+        self._reader = reader
+        self._chunks = chunks
+        self._left = left
+
+    def feed_data(self, data: bytes) -> None:
+        left, self._left = self._left, self._left - len(data)
+        if self._left > 0:
+            self._chunks.append(data)
+        else:
+            self._chunks.append(data[:left])
+            self._reader.passed(more=self._left < 0)
 
 
 def _size(fields: list[Field]) -> int:

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.iweb import UNKNOWN_LENGTH
 
 from llmproxy.errors import UpstreamProtocolError
-from llmproxy.upstream.parsing import ResponseReader
+from llmproxy.upstream.parsing import LARGE, ResponseReader
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -185,6 +185,61 @@ class ReadingTests(SynchronousTestCase):
         """Content after the answer to HEAD is not read, and nothing after it either."""
         result = read(GOOD["length"], to_head=True)
         self.assertEqual((result["complete"], result["content"], result["keep_alive"]), (True, b"", False))
+
+    @settings(max_examples=60, deadline=None)
+    @given(
+        st.lists(st.integers(0, LARGE + 2000), max_size=5),
+        st.sampled_from([b"", b"x", GOOD["length"]]),
+        st.sampled_from([LARGE - 1, LARGE, LARGE + 1000]),
+        st.booleans(),
+    )
+    def test_large(self, at: list[int], more: bytes, size: int, closes: bool) -> None:
+        """
+        A large body is the same in whatever pieces it comes; what follows it unasked is not read and ends the
+        connection, and otherwise the next answer is read afresh.
+        """
+        body = (b"HTTP/1.1 404 Not Found\r\n\r\n" * (size // 20))[:size]
+        connection = b"Connection: close\r\n" if closes else b""
+        whole = OK + connection + b"Content-Length: %d\r\n\r\n" % size + body
+        reader = ResponseReader()
+        reader.begin(False)
+        content, came = b"", 0
+        for piece in cut(whole + more, at):
+            self.assertEqual(reader.complete, False)
+            reader.feed(piece)
+            content += reader.content
+            came += len(piece)
+            if reader.complete:
+                break
+        self.assertTrue(content == body and reader.complete)
+        self.assertEqual(reader.keep_alive, not closes and came == len(whole))
+        if reader.keep_alive:
+            reader.begin(False)
+            reader.feed(GOOD["length"])
+            self.assertEqual((reader.content, reader.complete, reader.keep_alive), (b"hello", True, True))
+
+    def test_large_cut(self) -> None:
+        """Nor is a large body complete before its last byte."""
+        head = OK + b"Content-Length: %d\r\n\r\n" % LARGE
+        for sent in (1, LARGE // 2, LARGE - 1):
+            self.assertFalse(read(head, bytes(sent), closed=True)["complete"], sent)
+
+    def test_large_for_head(self) -> None:
+        """What a length says of an answer to HEAD, or of a 304, is no content to wait for."""
+        length = b"Content-Length: %d\r\n\r\n" % LARGE
+        self.assertTrue(read(OK + length, to_head=True)["complete"])
+        self.assertTrue(read(b"HTTP/1.1 304 Not Modified\r\n" + length)["complete"])
+
+    def test_passed_on_as_it_is(self) -> None:
+        """Each piece of a large body is the very bytes that were read."""
+        reader = ResponseReader()
+        reader.begin(False)
+        reader.feed(OK + b"Content-Length: %d\r\n\r\n" % LARGE)
+        piece = bytes(LARGE // 2)
+        for _ in range(2):
+            reader.feed(piece)
+            self.assertIs(reader.content, piece)
+        self.assertTrue(reader.complete)
 
     def test_until_close(self) -> None:
         """Without framing the content ends with the connection, and only then."""

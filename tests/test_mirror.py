@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 ROOT = Path(__file__).resolve().parent.parent
 
 ELSEWHERE = {
-    "interfaces.py": "each implementation is tested against what it says",
+    "interfaces": "each implementation is tested against what it says",
     "store/migrations": "test_migrate.py runs them, tests/integration on every database",
 }
 """Modules and packages without a test module of their own, and why."""

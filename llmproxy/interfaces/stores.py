@@ -1,0 +1,158 @@
+"""What management keeps: tokens, projects, admins, and what their calls were answered."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred
+from zope.interface import Interface
+
+from ..message import Admin, Begun, Page, Project, Token
+
+
+class ITokenStore(Interface):
+    """Tokens at rest. Every method returns a Deferred; unknown ids give C{None}."""
+
+    def create(token: Token) -> Deferred[None]:
+        """Store a new token."""
+
+    def by_hash(token_hash: str) -> Deferred[Token | None]:
+        """
+        The token whose secret has this SHA-256 (lower-case hexadecimal), as it is for who holds that
+        secret; see L{llmproxy.core.tokens.as_held}.
+        """
+
+    def get(token_id: str) -> Deferred[Token | None]:
+        """One token."""
+
+    def list(project_id: str | None = None) -> Deferred[list[Token]]:
+        """All of them, or one project's, newest first."""
+
+    def page(
+        limit: int,
+        after: str | None = None,
+        *,
+        project_id: str | None = None,
+        is_active: bool | None = None,
+        expired: bool | None = None,
+        name: str | None = None,
+    ) -> Deferred[Page[Token]]:
+        """
+        At most C{limit} of them, newest first, by keyset: as cheap at the end of the list as at its beginning.
+
+        A token that is created while somebody pages is seen or not, and moves no other.
+
+        @param after: the C{after} of the page before.
+        @param project_id: only those of one project.
+        @param is_active: only active ones, or only revoked ones.
+        @param expired: only those whose time is over, or only the others.
+        @param name: only those with this in their name, in any case of ASCII letters.
+        @raise ValueError: C{after} is not one that a page gave out, or C{limit} is below 1; at once.
+        """
+
+    def update(
+        token_id: str,
+        *,
+        is_active: bool | None = None,
+        max_requests: int | None = None,
+        unlimited: bool = False,
+        expires_at: float | None = None,
+        name: str | None = None,
+        metadata: str | None = None,
+        version: int | None = None,
+    ) -> Deferred[Token | None]:
+        """
+        Change what is given and only that (never the counters); returns the token as it is now.
+
+        @param name: C{""} takes it away; likewise C{metadata}.
+        @param version: the one that it must have, else it fails with L{llmproxy.errors.PreconditionFailed}.
+        """
+
+    def rotate(
+        token_id: str,
+        *,
+        token_hash: str,
+        hint: str,
+        previous_until: float | None = None,
+        expires_at: float | None = None,
+        version: int | None = None,
+    ) -> Deferred[Token | None]:
+        """
+        Give a token another secret. One that it had before the present one is forgotten.
+
+        @param previous_until: how long the present secret stays good, seconds since the epoch; C{None} ends it.
+        """
+
+    def revoke_project(project_id: str) -> Deferred[tuple[int, int]]:
+        """Revoke every token of a project, in one statement: how many were revoked, and how many there are."""
+
+
+class IProjectStore(Interface):
+    """Projects at rest; the upstream key is encrypted on its way in and decrypted on its way out."""
+
+    def create(project: Project) -> Deferred[None]:
+        """Store a new project; fails with L{llmproxy.store.projects.DuplicateName} if its name is taken."""
+
+    def get(project_id: str) -> Deferred[Project | None]:
+        """One project."""
+
+    def list() -> Deferred[list[Project]]:
+        """All of them, by name."""
+
+    def page(
+        limit: int, after: str | None = None, *, is_active: bool | None = None, name: str | None = None
+    ) -> Deferred[Page[Project]]:
+        """
+        At most C{limit} of them, by name (as bytes of UTF-8), likewise by keyset; see L{ITokenStore.page}.
+
+        @raise ValueError: likewise.
+        """
+
+    def update(
+        project_id: str,
+        *,
+        name: str | None = None,
+        api_key: str | None = None,
+        is_active: bool | None = None,
+        version: int | None = None,
+    ) -> Deferred[Project | None]:
+        """Change what is given and only that; C{deactivated_at} follows C{is_active}."""
+
+
+class IAdminStore(Interface):
+    """Those who may use the management API, at rest; unknown ids give C{None}."""
+
+    def create(admin: Admin) -> Deferred[None]:
+        """Store a new one; fails with L{llmproxy.errors.DuplicateAdmin} if one who is not revoked has this name."""
+
+    def by_hash(token_hash: str) -> Deferred[Admin | None]:
+        """Whose token has this SHA-256 (lower-case hexadecimal)."""
+
+    def get(admin_id: str) -> Deferred[Admin | None]:
+        """One of them."""
+
+    def list() -> Deferred[list[Admin]]:
+        """Those who were created last, a thousand at most, the newest first."""
+
+    def revoke(admin_id: str) -> Deferred[Admin | None]:
+        """End what one may do, and let his name be taken again; a second time changes nothing."""
+
+    def used(admin_id: str) -> Deferred[None]:
+        """Note that he has used his token just now."""
+
+
+class IIdempotencyStore(Interface):
+    """What calls with an C{Idempotency-Key} were answered, for as long as they may be repeated."""
+
+    def begin(actor: str, key_hash: str, fingerprint: str, lifetime: float) -> Deferred[Begun | None]:
+        """
+        Note that a call is made.
+
+        @param fingerprint: of what is asked.
+        @param lifetime: seconds until it is forgotten.
+        @return: C{None} if it is new, else what is noted of the one before.
+        """
+
+    def finish(actor: str, key_hash: str, status: int, answer: str) -> Deferred[None]:
+        """Note what it was answered."""
+
+    def forget(actor: str, key_hash: str) -> Deferred[None]:
+        """Nothing was done: it may be made again."""

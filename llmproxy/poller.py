@@ -203,10 +203,11 @@ class Poller:
         """Send what waits for others; what is written from now on goes its own way."""
         self.collecting = self._turning = False
         leaving = self._leaving
-        if not leaving:
-            return
-        self._leaving = {}
-        for transport in leaving:
+        for transport in list(leaving):
+            if transport not in leaving:
+                # Another one that failed has ended it.
+                continue
+            del leaving[transport]
             try:
                 why = _write(transport)
             except BaseException as error:

@@ -337,6 +337,19 @@ class PollerTests(SynchronousTestCase):
         self.assertIsInstance(protocol.lost, ConnectionLost)
         self.assertEqual(two.socket.sent, [b"x"])
 
+    def test_aborted_while_sending(self) -> None:
+        """A connection that is aborted because another one failed sends nothing any more."""
+        for how in ("abortConnection", "connectionLost"):
+            one, two = self.adopted(5), self.adopted(6)
+            other = two.socket
+            one.socket.incoming = other.incoming = b"x"
+            one.socket.room = ConnectionResetError(104, "reset")
+            end = two.abortConnection if how == "abortConnection" else lambda c=two: c.connectionLost(connectionDone)
+            one.protocol.connectionLost = lambda _, end=end: end()
+            self.happens((5, IN), (6, IN))
+            self.reactor.advance(0)
+            self.assertEqual((other.sent, self.flushLoggedErrors(), self.epoll.wanted), ([], [], {}), how)
+
     def test_small(self) -> None:
         """What senders leave to wait is small: large pieces gain nothing by it, and would be held."""
         self.assertLessEqual(SMALL * TOGETHER, 1024 * 1024)

@@ -168,7 +168,7 @@ def _file(path: str) -> Location:
 def _server(url: URL, backend: str, pool_size: int) -> Location:
     drivername, module, extra = _DRIVERS[backend]
     if find_spec(module) is None:
-        raise ConfigError(f"database URL: {backend} needs the driver {module}: pip install 'llmproxy[{extra}]'")
+        raise ConfigError(f"database URL: {backend} needs the driver {module}: pip install 'txllmproxy[{extra}]'")
     if not url.database:
         raise ConfigError(f"database URL: {backend}://{url.host or ''} names no database")
     label = f"database {url.database} at {backend}://{url.host or 'localhost'}{f':{url.port}' if url.port else ''}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from attrs import field, frozen
 
 from .config.variables import DEFAULT_POOL_SIZE
-from .core.caching.environment import CacheOptions
+from .core.caching.settings import CacheOptions
 
 if TYPE_CHECKING:
     from .config import APIConfig

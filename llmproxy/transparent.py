@@ -15,7 +15,7 @@ from .assembly.tree import management_of, put_metrics, put_operations
 from .auditing import Auditing
 from .cache.choose import choose_store
 from .cache.stats import CacheStatsAggregator, CacheStatsAggregatorConfig
-from .core.caching.environment import CacheOptions
+from .core.caching.settings import CacheOptions
 from .message import Record
 from .middleware.account import Account
 from .middleware.authenticate import Authenticate

@@ -13,7 +13,7 @@ from twisted.trial.unittest import TestCase
 from llmproxy.cache.memory import OVERHEAD
 from llmproxy.config import APIConfig, APIProviderConfig, CacheConfig
 from llmproxy.core.audit.settings import AuditOptions
-from llmproxy.core.caching.environment import CacheOptions
+from llmproxy.core.caching.settings import CacheOptions
 from llmproxy.errors import Unavailable
 from llmproxy.message import ApiRequest, Page, Record
 from llmproxy.middleware.cache import HELD

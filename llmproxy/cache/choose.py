@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from .memory import MemoryStore
 
 if TYPE_CHECKING:
-    from ..core.caching.environment import CacheOptions
+    from ..core.caching.settings import CacheOptions
     from ..interfaces import ICacheStore
     from ..poller import Poller
 

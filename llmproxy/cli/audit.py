@@ -15,9 +15,9 @@ import click
 
 from ..config.databases import Storage
 from ..config.dotenv import with_dotenv
+from ..config.units import parse_duration
 from ..core.audit.record import microseconds
 from .connecting import management_options
-from .durations import seconds_of
 from .faults import Fault
 from .management import Management, segment
 from .showing import Output, Progress, moment
@@ -65,7 +65,7 @@ def when(context: click.Context, parameter: click.Parameter, value: str | None) 
         return None
     try:
         if value[:1].isdigit() and "T" not in value.upper():
-            return (datetime.now(timezone.utc) - timedelta(seconds=seconds_of(value))).isoformat()
+            return (datetime.now(timezone.utc) - timedelta(seconds=parse_duration(value))).isoformat()
         microseconds(value)
     except (ValueError, OverflowError):
         words = f"expected a time such as 2026-01-31T12:00:00Z, or how long ago such as 24h, got {value!r}"

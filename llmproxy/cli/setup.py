@@ -10,7 +10,7 @@ from typing import Any
 import click
 from attrs import evolve
 
-from .durations import seconds_of
+from ..config.units import parse_duration
 from .faults import Conflicting
 from .secretinput import secret_of_options
 from .settingup import DEFAULT_ADDRESS, DEFAULT_DATABASE, PROVIDERS, Plan, carry_out, variables_there
@@ -20,7 +20,7 @@ from .showing import Output
 def lifetime(context: click.Context, parameter: click.Parameter, value: str) -> float:
     """C{24} is hours, as the reference has it here; or with a unit."""
     try:
-        seconds = int(value) * 3600 if value.isascii() and value.isdecimal() else seconds_of(value)
+        seconds = int(value) * 3600 if value.isascii() and value.isdecimal() else parse_duration(value)
     except ValueError:
         words = f"expected hours, or a duration such as 90m or 30d, got {value!r}"
         raise click.BadParameter(words, context, parameter) from None

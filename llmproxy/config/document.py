@@ -15,6 +15,7 @@ import yaml
 from attrs import define, field, frozen
 
 from .problems import Problems, unknown
+from .units import parse_flag
 
 MAX_FILE = 1 << 20
 """Bytes; the largest configurations of the reference have a few KiB."""
@@ -91,10 +92,11 @@ class Item:
         text = self.text()
         if text is None:
             return None
-        if text.lower() in ("true", "false"):
-            return text.lower() == "true"
-        self.problem(f"expected true or false, got {text[:80]!r}")
-        return None
+        try:
+            return parse_flag(text)
+        except ValueError as error:
+            self.problem(str(error))
+            return None
 
     def items(self) -> list[Item]:
         """The values of a sequence."""

@@ -12,12 +12,13 @@ from typing import TypeVar
 from attrs import field, frozen
 
 from ..core.audit.settings import AuditOptions, read_audit_environment
-from ..core.caching.environment import CacheOptions, read_cache_environment
+from ..core.caching.settings import CacheOptions
+from .cachevariables import read_cache_environment
 from .databases import SCHEMES, Storage, database_url, parse_encryption_key, sqlite_url
 from .listen import endpoint_description, private_endpoint_description
 from .problems import Problems
 from .rules import forwarded_header, trusted_proxy
-from .units import parse_duration, parse_size
+from .units import parse_duration, parse_flag, parse_size
 from .variables import DEFAULT_CONFIG, DEFAULT_DATABASE, DEFAULT_LISTEN, DEFAULT_POOL_SIZE, without_effect
 
 T = TypeVar("T")
@@ -25,8 +26,6 @@ T = TypeVar("T")
 SHORT_TOKEN = 16
 """Characters; a management token below this can be guessed."""
 
-_TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
-_FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 _LEVELS = {"debug": "debug", "info": "info", "warn": "warn", "warning": "warn", "error": "error"}
 _FORMATS = {"json": "json", "console": "console", "text": "console"}
 
@@ -72,9 +71,8 @@ def read_environment(env: Mapping[str, str], read_secret: Callable[[str], str]) 
     storage = variables.storage()
     secrets = {name: variables.secret(name) for name in ("REDIS_CACHE_URL", "REDIS_PASSWORD")}
     cache, wrong = read_cache_environment({**env, **secrets})
-    for sentence in wrong:
-        name, _, text = sentence.partition(": ")
-        variables.problems.add(name, text)
+    for name, sentence in wrong:
+        variables.problems.add(name, sentence)
     environment = Environment(
         management_token=token,
         storage=storage,
@@ -131,11 +129,7 @@ class _Variables:
             return rule(default)
 
     def flag(self, name: str, default: bool) -> bool:
-        """As Go's C{strconv.ParseBool}."""
-        text = self.text(name)
-        if text and text not in _TRUE | _FALSE:
-            self.problems.add(name, f"expected true or false, got {text[:40]!r}")
-        return default if not text else text in _TRUE
+        return self.checked(name, parse_flag, "true" if default else "false")
 
     def secret(self, name: str) -> str:
         """A value, or the content of the file that is named in its stead, without white space around it."""
@@ -202,7 +196,7 @@ class _Variables:
         return url
 
     def audit(self) -> AuditOptions | None:
-        options, problems = read_audit_environment(self._env, parse_size)
+        options, problems = read_audit_environment(self._env, parse_size, parse_flag)
         for name, sentence in problems:
             self.problems.add(name, sentence)
         return options
@@ -227,7 +221,7 @@ def _one_of(names: Mapping[str, str]) -> Callable[[str], str]:
 
 
 def _pool_size(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 1000:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:5]) <= 1000:
         raise ValueError(f"expected a number from 1 to 1000, got {text[:40]!r}")
     return int(text)
 

@@ -9,8 +9,8 @@ from llmproxy.cache.choose import MOST_NEAR, choose_store
 from llmproxy.cache.memory import MemoryStore
 from llmproxy.cache.redis import RedisStore
 from llmproxy.cache.tiered import TieredStore
-from llmproxy.core.caching.environment import CacheOptions
 from llmproxy.core.caching.redisurl import RedisLocation
+from llmproxy.core.caching.settings import CacheOptions
 from llmproxy.errors import ConfigError
 
 

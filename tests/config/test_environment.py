@@ -69,7 +69,10 @@ class EnvironmentTests(SynchronousTestCase):
         self.assertEqual((found.config_path, found.default_api), ("a.yaml", "openai"))
         self.assertEqual((found.metrics_path, found.request_timeout), ("/m", 90.0))
         self.assertEqual((found.log_level, found.log_format, found.log_file), ("warn", "console", "x.log"))
-        self.assertIsNone(self.read(ENABLE_METRICS="0").metrics_path)
+        for off in ("0", "f", "False", "NO", "off", "n"):
+            self.assertIsNone(self.read(ENABLE_METRICS=off).metrics_path, off)
+        for on in ("1", "T", "true", "yes", "On"):
+            self.assertEqual(self.read(ENABLE_METRICS=on).metrics_path, "/metrics", on)
         self.assertEqual(self.read(DATABASE_PATH=":memory:").storage.database_url, "sqlite://")
 
     def test_wrong_values_are_told_all_at_once(self) -> None:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.config.units import format_duration, parse_duration, parse_size
+from llmproxy.config.units import format_duration, parse_count, parse_duration, parse_flag, parse_size
 
 
 class DurationTests(SynchronousTestCase):
@@ -23,6 +23,8 @@ class DurationTests(SynchronousTestCase):
             "5ns": 5e-9,
             "0": 0.0,
             ".5s": 0.5,
+            "7d": 604800.0,
+            "1d12h": 129600.0,
         }
         for text, seconds in table.items():
             self.assertAlmostEqual(parse_duration(text), seconds, places=12, msg=text)
@@ -63,3 +65,31 @@ class SizeTests(SynchronousTestCase):
             with self.assertRaises(ValueError) as caught:
                 parse_size(text)
             self.assertIn("expected a size such as 10MB", str(caught.exception))
+
+
+class FlagTests(SynchronousTestCase):
+    def test_every_spelling(self) -> None:
+        """Go's, YAML's and those that people type, in any case of letters."""
+        for word, value in {"true": True, "t": True, "1": True, "yes": True, "y": True, "on": True}.items():
+            for text in (word, word.upper(), word.title()):
+                self.assertIs(parse_flag(text), value, text)
+        for word in ("false", "f", "0", "no", "n", "off"):
+            for text in (word, word.upper(), word.title()):
+                self.assertIs(parse_flag(text), False, text)
+
+    def test_refused(self) -> None:
+        for text in ("", "yes please", "tru", "2", "-1", "oui"):
+            with self.assertRaises(ValueError) as caught:
+                parse_flag(text)
+            self.assertIn("expected true or false", str(caught.exception))
+
+
+class CountTests(SynchronousTestCase):
+    def test_read(self) -> None:
+        self.assertEqual([parse_count(text) for text in ("0", "7", "010")], [0, 7, 10])
+
+    def test_refused(self) -> None:
+        for text in ("", "-1", "1.5", "٣", "²", "1e3", "9" * 19):
+            with self.assertRaises(ValueError) as caught:
+                parse_count(text)
+            self.assertIn("expected a whole number", str(caught.exception))

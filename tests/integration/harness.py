@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
 from llmproxy.config import APIConfig, APIProviderConfig, TimeoutConfig
-from llmproxy.core.caching.environment import CacheOptions
+from llmproxy.core.caching.settings import CacheOptions
 from llmproxy.core.tokens import generate, hint, token_hash
 from llmproxy.message import Project, Record, Token
 from llmproxy.service import ProxyService, ServiceOptions, make_service

@@ -13,8 +13,8 @@ from twisted.internet.task import deferLater
 from twisted.web.client import Agent
 
 from llmproxy.cache import pool
-from llmproxy.core.caching.environment import CacheOptions
 from llmproxy.core.caching.redisurl import RedisLocation
+from llmproxy.core.caching.settings import CacheOptions
 
 from .harness import MANAGEMENT_TOKEN, ProxyTestCase, get
 from .redisserver import MISSING, RedisServer

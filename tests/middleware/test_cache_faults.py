@@ -10,8 +10,8 @@ from attrs import evolve
 from twisted.internet.defer import Deferred
 
 from llmproxy.config import CacheConfig
+from llmproxy.config.cachevariables import read_cache_environment
 from llmproxy.core.caching.dates import format_date
-from llmproxy.core.caching.environment import read_cache_environment
 from llmproxy.core.caching.key import Key, cache_key_from_request
 from llmproxy.core.caching.settings import CacheSettings
 from llmproxy.errors import NotCached, RateLimitExceeded, UpstreamReset

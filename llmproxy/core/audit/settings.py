@@ -11,7 +11,6 @@ DEFAULT_FILE = "./data/audit.log"
 MAX_FILE = 100 * 1000 * 1000
 KEEP_FILES = 10
 
-FLAGS = {"true": True, "1": True, "t": True, "false": False, "0": False, "f": False}
 POLICIES = ("always", "interval", "never")
 NOWHERE = ("none", "off")
 
@@ -37,12 +36,13 @@ class AuditOptions:
 
 
 def read_audit_environment(
-    env: Mapping[str, str], size: Callable[[str], int]
+    env: Mapping[str, str], size: Callable[[str], int], flag: Callable[[str], bool]
 ) -> tuple[AuditOptions | None, list[tuple[str, str]]]:
     """
     What the environment says, C{None} for no audit log at all, and what is wrong with it: names and sentences.
 
     @param size: reads C{100MB}; raises C{ValueError}.
+    @param flag: reads C{true} and C{no}; raises C{ValueError}.
     """
     problems: list[tuple[str, str]] = []
 
@@ -56,20 +56,14 @@ def read_audit_environment(
 
     options = AuditOptions(
         file=checked("AUDIT_LOG_FILE", DEFAULT_FILE, lambda text: None if text in NOWHERE else text),
-        create_directory=checked("AUDIT_CREATE_DIR", True, _flag),
-        in_database=checked("AUDIT_STORE_IN_DB", True, _flag),
+        create_directory=checked("AUDIT_CREATE_DIR", True, flag),
+        in_database=checked("AUDIT_STORE_IN_DB", True, flag),
         max_bytes=checked("AUDIT_MAX_FILE_SIZE", MAX_FILE, lambda text: _large_enough(size(text))),
         keep=checked("AUDIT_KEEP_FILES", KEEP_FILES, _count),
         sync=checked("AUDIT_FSYNC", "interval", _policy),
     )
-    enabled = checked("AUDIT_ENABLED", True, _flag) and (options.file is not None or options.in_database)
+    enabled = checked("AUDIT_ENABLED", True, flag) and (options.file is not None or options.in_database)
     return options if enabled else None, problems
-
-
-def _flag(text: str) -> bool:
-    if text.lower() not in FLAGS:
-        raise ValueError(f"expected true or false, got {text[:40]!r}")
-    return FLAGS[text.lower()]
 
 
 def _policy(text: str) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.config.units import parse_size
+from llmproxy.config.units import parse_flag, parse_size
 from llmproxy.core.audit.settings import AuditOptions, read_audit_environment
 
 
 class EnvironmentTests(SynchronousTestCase):
     def read(self, **env: str) -> tuple[AuditOptions | None, list[tuple[str, str]]]:
-        return read_audit_environment(env, parse_size)
+        return read_audit_environment(env, parse_size, parse_flag)
 
     def test_defaults(self) -> None:
         """As in the reference: a file in ./data, and the database."""

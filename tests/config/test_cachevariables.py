@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.core.caching.environment import read_cache_environment
+from llmproxy.config.cachevariables import read_cache_environment
 from llmproxy.core.caching.redisurl import RedisLocation
 from llmproxy.core.caching.settings import CacheSettings
 
@@ -40,6 +40,15 @@ class EnvironmentTests(SynchronousTestCase):
         self.assertEqual((found.timeout, found.prefix, found.stats_buffer), (0.5, "p:", 7))
         self.assertEqual(found.defaults, CacheSettings(streams=True, default_ttl=30, max_object=1000))
 
+    def test_units(self) -> None:
+        """Sizes and durations are written as everywhere else."""
+        found, problems = read_cache_environment(
+            {"HTTP_CACHE_MEMORY_BYTES": "256MB", "HTTP_CACHE_DEFAULT_TTL": "1m", "HTTP_CACHE_MAX_OBJECT_BYTES": "4MiB"}
+        )
+        self.assertEqual(problems, [])
+        self.assertEqual(found.memory_bytes, 256_000_000)
+        self.assertEqual((found.defaults.default_ttl, found.defaults.max_object), (60.0, 4 * 2**20))
+
     def test_wrong_values_are_told(self) -> None:
         """And the default holds."""
         found, problems = read_cache_environment(
@@ -65,7 +74,7 @@ class EnvironmentTests(SynchronousTestCase):
             self.assertEqual((found.redis.host, found.redis.password, problems), ("cache", "hunter2", []))
             self.assertNotIn("hunter2", repr(found))
         _, problems = read_cache_environment({"HTTP_CACHE_BACKEND": "redis", "REDIS_CACHE_URL": "redis://:hunter2@x:y"})
-        self.assertEqual(problems, ["REDIS_CACHE_URL: expected a URL such as redis://host:6379/0"])
+        self.assertEqual(problems, [("REDIS_CACHE_URL", "expected a URL such as redis://host:6379/0")])
 
     def test_only_with_redis(self) -> None:
         """A URL alone brings no Redis: the reference has it so."""
@@ -75,4 +84,4 @@ class EnvironmentTests(SynchronousTestCase):
     def test_wrong_database(self) -> None:
         """What is wrong is named by the variable that it stands in."""
         _, problems = read_cache_environment({"HTTP_CACHE_BACKEND": "redis", "REDIS_DB": "x"})
-        self.assertEqual(problems, ["REDIS_ADDR: expected a database number, as in redis://host:6379/0"])
+        self.assertEqual(problems, [("REDIS_ADDR", "expected a database number, as in redis://host:6379/0")])

@@ -30,7 +30,8 @@ class CacheStatsAggregatorConfig:
     @ivar buffer_size: how many tokens can have hits that are not written down yet. A further hit of one of them is
         always counted; one of yet another token is dropped, and that is counted.
     @ivar flush_interval: seconds between two writings.
-    @ivar batch_size: tokens in one statement. So many of them are written down without waiting for the interval.
+    @ivar batch_size: tokens in one statement, and hits, of whichever tokens, that are written down without waiting for
+        the interval.
     """
 
     buffer_size: int = 1000
@@ -41,11 +42,12 @@ class CacheStatsAggregatorConfig:
 @implementer(IRecordSink)
 class CacheStatsAggregator:
     """
-    What is counted is kept until it is written down, however often that fails.
+    What is counted is kept until it is written down, however often that fails. After L{stop} nothing is taken any more.
 
     @param clock: of the interval.
     @ivar dropped: hits that were not counted, as too many tokens had hits that could not be written down yet.
     @ivar failures: writings that failed.
+    @ivar pending: hits that are not written down yet, without those that are being written.
     """
 
     _log = Logger()
@@ -57,39 +59,42 @@ class CacheStatsAggregator:
         self._being_written: dict[str, int] = {}
         self._writing = DeferredLock()
         self._early: Deferred[None] | None = None
+        self._stopped = False
         self._loop = LoopingCall(self._tick)
         self._loop.clock = clock
+        self.pending = 0
         self.dropped = 0
         self.failures = 0
 
     def start(self) -> None:
         """Write down at intervals from now on."""
+        self._stopped = False
         self._loop.start(self._config.flush_interval, now=False)
 
     def stop(self) -> Deferred[None]:
-        """Write down what is left, for the last time. Fails if that cannot be written."""
+        """Take nothing more and write down what is left. Fails if that cannot be written."""
+        self._stopped = True
         if self._loop.running:
             self._loop.stop()
         return self.flush()
 
     def record_batch(self, records: Sequence[Record]) -> None:
         for record in records:
-            if record.cache == "hit" and record.token_id:
+            if record.cache == "hit":
                 self.record_cache_hit(record.token_id)
 
     def record_cache_hit(self, token_id: str) -> None:
-        """Count one hit; never waits."""
-        counts = self._counts
-        known = counts.get(token_id)
-        if known is not None:
-            counts[token_id] = known + 1
+        """Count one hit; never waits. One of no token, or after L{stop}, is not counted."""
+        if not token_id or self._stopped:
             return
-        others = self._being_written
-        if token_id not in others and len(counts) + len(others) >= self._config.buffer_size:
+        counts, others = self._counts, self._being_written
+        known = token_id in counts or token_id in others
+        if not known and len(counts) + len(others) >= self._config.buffer_size:
             self.dropped += 1
             return
-        counts[token_id] = 1
-        if len(counts) >= self._config.batch_size and self._early is None and self._loop.running:
+        counts[token_id] = counts.get(token_id, 0) + 1
+        self.pending += 1
+        if self.pending >= self._config.batch_size and self._early is None and self._loop.running:
             self._early = self._quietly()
 
     def flush(self) -> Deferred[None]:
@@ -103,7 +108,7 @@ class CacheStatsAggregator:
     @inlineCallbacks
     def _flush(self) -> Generator[Deferred[Any], Any, None]:
         left, self._counts = self._counts, {}
-        self._being_written = left
+        self._being_written, self.pending = left, 0
         try:
             while left:
                 batch = dict(islice(left.items(), self._config.batch_size))

@@ -109,13 +109,32 @@ class CacheStatsAggregatorTests(SynchronousTestCase):
         self.assertEqual([len(batch) for batch in self.store.batches], [3, 3, 3, 1])
 
     def test_one_busy_token(self) -> None:
-        """A thousand hits of one token are one statement."""
+        """Hits are counted, not tokens: a hundred and fifty of one token are more than a batch."""
         stats = self.started()
+        for _ in range(150):
+            stats.record_cache_hit("t1")
+        self.assertEqual((self.store.batches, stats.pending), ([{"t1": 100}], 50))
+        self.clock.advance(5)
+        self.assertEqual((self.store.batches, stats.dropped), ([{"t1": 100}, {"t1": 50}], 0))
+
+    def test_one_statement_at_a_time(self) -> None:
+        """A busy token does not queue statements: what comes while one is written is in the next one."""
+        stats = self.started()
+        self.store.hold = True
         for _ in range(5000):
             stats.record_cache_hit("t1")
-        self.assertEqual(self.store.batches, [])
+        self.assertEqual(self.store.batches, [{"t1": 100}])
+        self.store.hold = False
+        self.store.waiting.pop().callback(None)
         self.clock.advance(5)
-        self.assertEqual((self.store.batches, stats.dropped), ([{"t1": 5000}], 0))
+        self.assertEqual(self.store.batches, [{"t1": 100}, {"t1": 4900}])
+
+    def test_of_no_token(self) -> None:
+        """An empty id is nobody's."""
+        stats = self.started()
+        stats.record_cache_hit("")
+        self.clock.advance(5)
+        self.assertEqual((self.store.batches, stats.dropped), ([], 0))
 
     def test_full(self) -> None:
         """When nothing can be written the memory is bounded: what is dropped is counted, what is known goes on."""
@@ -189,6 +208,8 @@ class CacheStatsAggregatorTests(SynchronousTestCase):
         stats = self.started()
         stats.record_cache_hit("a")
         self.successResultOf(stats.stop())
+        stats.record_cache_hit("a")
+        self.successResultOf(stats.flush())
         self.assertEqual(self.store.batches, [{"a": 1}])
         self.assertEqual(self.clock.getDelayedCalls(), [])
 

@@ -7,6 +7,7 @@ from typing import get_args
 from urllib.parse import urlsplit
 
 from ..core.forwarded import FORWARDED, UNIX, X_FORWARDED_FOR, network
+from ..core.policy import NEVER
 from ..message import CredentialPlace, Dialect, Origin
 
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
@@ -24,6 +25,11 @@ AUTH = {
     "x-goog-api-key": CredentialPlace("header", b"x-goog-api-key", b""),
 }
 """The places that the well-known APIs want their key in, by the short names of C{auth}."""
+
+_REASONS = {
+    "TRACE": "an answer to it repeats the request, with the project's key in it",
+    "CONNECT": "it asks for a tunnel to another host, and the proxy makes none",
+}
 
 DIALECTS: tuple[str, ...] = get_args(Dialect)
 
@@ -85,7 +91,10 @@ def method(text: str) -> str:
     """The reference compares methods without regard to case; those that are registered are in upper case."""
     if not TOKEN.fullmatch(text):
         raise ValueError(f"expected a method such as GET or POST, got {text!r}")
-    return text.upper()
+    name = text.upper()
+    if name.encode() in NEVER:
+        raise ValueError(f"{name} cannot be allowed: {_REASONS.get(name, _REASONS['TRACE'])}")
+    return name
 
 
 def header_name(text: str) -> str:

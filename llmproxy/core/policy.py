@@ -10,6 +10,12 @@ from attrs import frozen
 
 from .glob import any_of
 
+NEVER = frozenset({b"TRACE", b"TRACK", b"CONNECT"})
+"""
+Methods that no API has. RFC 9110 section 9.3.8: an answer to C{TRACE} repeats the fields of the request, the project's
+key among them. C{TRACK} is its name in old servers of Microsoft; C{CONNECT} leads to other hosts.
+"""
+
 
 @frozen
 class ParamRule:
@@ -25,7 +31,8 @@ class ParamRule:
 @frozen
 class Policy:
     """
-    @ivar methods: in upper case, as C{Allow} lists them; empty allows every method. GET brings HEAD with it.
+    @ivar methods: in upper case, as C{Allow} lists them; empty allows every method but those of L{NEVER}. GET brings
+        HEAD with it.
     @ivar endpoints: the entries as they were written; empty allows every path.
     @ivar whitelist: rules by the name of the parameter.
     @ivar required_headers: names in lower case, without C{origin}.
@@ -56,6 +63,8 @@ class Policy:
         max_inspected_body: int = 10 * 2**20,
     ) -> Policy:
         methods = tuple(dict.fromkeys(method.upper().encode() for method in allowed_methods))
+        if NEVER.intersection(methods):
+            raise ValueError(f"expected no {b', '.join(sorted(NEVER.intersection(methods))).decode()}")
         if b"GET" in methods and b"HEAD" not in methods:
             methods += (b"HEAD",)
         required = [name.lower().encode() for name in required_headers]
@@ -76,7 +85,7 @@ class Policy:
         )
 
     def allows_method(self, method: bytes) -> bool:
-        return not self._allowed or method in self._allowed
+        return method in self._allowed if self._allowed else method not in NEVER
 
     def allows_origin(self, origin: bytes) -> bool:
         return self.any_origin or origin in self.origins

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..bodies import BytesBody, collect
 from ..core.fields import first, values
+from ..core.overrides import override
 from ..core.requestbody import inspect, inspect_query
 from ..errors import (
     BadRequest,
@@ -40,6 +41,10 @@ class Restrict:
         policy: Policy = route.api.policy
         if not policy.allows_method(request.method):
             raise MethodNotAllowed(policy.methods)
+        if policy.methods:
+            name = override(request.fields, request.target)
+            if name:
+                raise _other_method(policy, name)
         # The route has the entry that allows it; only where it names none must the policy be asked.
         if not route.endpoint and policy.endpoint(route.path) is None:
             raise EndpointNotFound()
@@ -72,6 +77,10 @@ class Restrict:
         inspect(content_type, content, policy.whitelist)
         request.body = BytesBody(content)
         return inner(request)
+
+
+def _other_method(policy: Policy, name: str) -> MethodNotAllowed:
+    return MethodNotAllowed(policy.methods, f"'{name[:40]}' asks for another method; send the request with that one")
 
 
 def _check_origin(policy: Policy, fields: Fields) -> None:

@@ -26,6 +26,13 @@ class ProxyConfigTests(SynchronousTestCase):
         self.assertEqual(problems[0], "API 'default' has no allowed_methods")
         self.assertRaises(ConfigError, config.compiled)
 
+    def test_trace(self) -> None:
+        """Methods that would show the project's key cannot be allowed, in a program as in a file."""
+        for method in ("TRACE", "trace", "CONNECT"):
+            config = ProxyConfig(base_url="http://a", allowed_endpoints=["/x"], allowed_methods=["GET", method])
+            problems = self.assertRaises(ConfigError, config.validate).problems
+            self.assertIn("cannot be allowed", problems[0])
+
 
 class APIConfigTests(SynchronousTestCase):
     def test_proxy_config(self) -> None:

@@ -85,6 +85,8 @@ class PolicyValueTests(SynchronousTestCase):
         """An entry that could never match is an error."""
         for text in ("", "v1", "https://host/v1", "/v1?x=1", "/v1 ", "/v1#a"):
             self.assertRaises(ValueError, rules.endpoint, text)
+        for text in ("TRACE", "track", "Connect"):
+            self.assertRaises(ValueError, rules.method, text)
         for text in ("", "GE T", "GET,POST", "GÉT"):
             self.assertRaises(ValueError, rules.method, text)
             self.assertRaises(ValueError, rules.header_name, text)

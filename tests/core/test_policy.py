@@ -35,6 +35,12 @@ class MethodTests(SynchronousTestCase):
         """Where no method is listed, every one is allowed."""
         self.assertTrue(a_policy().allows_method(b"PURGE"))
 
+    def test_never(self) -> None:
+        """A method that would show the project's key, or leave the API, is never allowed and cannot be listed."""
+        for method in ("TRACE", "trace", "TRACK", "CONNECT"):
+            self.assertFalse(a_policy().allows_method(method.upper().encode()), method)
+            self.assertRaises(ValueError, a_policy, allowed_methods=["GET", method])
+
 
 class EndpointTests(SynchronousTestCase):
     def check(self, entries: list[str], table: tuple[tuple[bytes, str | None], ...]) -> None:

@@ -54,6 +54,16 @@ class HeadTests(RestrictCase):
         error = self.refused(MethodNotAllowed, {"allowed_methods": ["GET", "POST"]}, b"DELETE")
         self.assertEqual(error.fields, ((b"Allow", b"GET, POST, HEAD"),))
 
+    def test_override(self) -> None:
+        """A request that wants to be taken for one of another method is refused where methods are restricted."""
+        listed = {"allowed_methods": ["GET", "POST"]}
+        fields = [(b"X-HTTP-Method-Override", b"DELETE")]
+        self.refused(MethodNotAllowed, listed, b"POST", b"/v1/files/f-1", fields)
+        error = self.refused(MethodNotAllowed, listed, b"POST", b"/v1/files/f-1?_method=delete", [])
+        self.assertIn("_method", error.description)
+        self.ask({}, b"POST", b"/v1/files/f-1", fields)
+        self.assertEqual(len(self.inner.requests), 1)
+
     def test_endpoint(self) -> None:
         """A path that no entry allows is not found, nor one that leads out of the API."""
         self.refused(EndpointNotFound, {"allowed_endpoints": ["/v1/models"]}, b"GET", b"/v1/modelsX")

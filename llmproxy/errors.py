@@ -7,7 +7,9 @@ it is not one. Names, statuses and codes are those of the reference where it has
 
 from __future__ import annotations
 
-from .message import Field
+from typing import Literal
+
+from .message import Cause, Field
 
 
 class ProxyError(Exception):
@@ -182,35 +184,46 @@ class RateLimitExceeded(ClientError):
 
 
 class UpstreamError(ProxyError):
-    """Upstream's fault: what the breaker counts."""
+    """
+    Upstream's fault, or the network's on the way there.
+
+    @ivar cause: of which kind it is.
+    @ivar description: what there is to add to the kind, see L{llmproxy.core.causes.described}.
+    """
 
     status, code, message = 502, "upstream_error", "Proxy error"
     retryable = True
+    cause: Cause = "upstream"
+
+    def __init__(self, description: str = "", *, cause: Cause | None = None) -> None:
+        super().__init__(description)
+        if cause is not None:
+            self.cause = cause
 
 
 class UpstreamUnreachable(UpstreamError):
     """No connection: refused, unroutable, no such name. Nothing was sent."""
 
-    code = "upstream_unreachable"
+    code, cause = "upstream_unreachable", "unreachable"
 
 
 class UpstreamTlsError(UpstreamError):
     """The certificate or the handshake is not acceptable. Nothing was sent."""
 
-    code = "upstream_tls_error"
+    code, cause = "upstream_tls_error", "tls"
     retryable = False
 
 
 class UpstreamReset(UpstreamError):
     """The connection ended before the response did."""
 
-    code = "upstream_reset"
+    code, cause = "upstream_reset", "reset"
 
 
 class UpstreamProtocolError(UpstreamError):
     """What came is not HTTP, or is framed so that it could be read in two ways."""
 
-    code = "upstream_protocol_error"
+    code, cause = "upstream_protocol_error", "protocol"
     retryable = False
 
 
@@ -220,15 +233,25 @@ class LoopDetected(ProxyError):
     status, code, message = 508, "loop_detected", "Loop detected"
 
 
+Phase = Literal["connect", "response_header", "silence", "request"]
+
+_TIMEOUTS: dict[Phase, Cause] = {
+    "connect": "connect_timeout",
+    "response_header": "response_header_timeout",
+    "silence": "silence_timeout",
+    "request": "request_timeout",
+}
+
+
 class UpstreamTimeout(UpstreamError):
     """
-    @ivar phase: C{"connect"}, C{"response_header"}, C{"silence"} or C{"request"}.
+    @ivar phase: which of the L{Timeouts} has passed.
     """
 
     status, code, message = 504, "timeout", "Request timeout"
 
-    def __init__(self, phase: str) -> None:
-        super().__init__(f"upstream: {phase} timeout")
+    def __init__(self, phase: Phase) -> None:
+        super().__init__(cause=_TIMEOUTS[phase])
         self.phase = phase
 
 
@@ -242,6 +265,21 @@ class Unavailable(ProxyError):
 
     def __init__(self, description: str = "", *, retry_after: int = 1) -> None:
         super().__init__(description, fields=((b"Retry-After", b"%d" % max(1, retry_after)),))
+
+
+class OutOfResources(Unavailable):
+    """
+    This machine has no descriptor, port or memory left for a connection to upstream. Nothing was sent.
+
+    @ivar cause: which of them.
+    """
+
+    code, message = "out_of_resources", "The proxy cannot open another connection"
+    retryable = True
+
+    def __init__(self, cause: Cause) -> None:
+        super().__init__()
+        self.cause = cause
 
 
 class UpstreamAuthError(Unavailable):

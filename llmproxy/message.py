@@ -38,6 +38,36 @@ revoked mid-stream; C{shutdown}, cut by the end of the drain; C{failed}, a fault
 """
 
 
+Cause = Literal[
+    "name_not_found",
+    "name_server",
+    "refused",
+    "unroutable",
+    "unreachable",
+    "proxy",
+    "connect_timeout",
+    "certificate_name",
+    "certificate",
+    "client_certificate",
+    "tls",
+    "closed",
+    "reset",
+    "cut_short",
+    "protocol",
+    "response_header_timeout",
+    "silence_timeout",
+    "request_timeout",
+    "too_many_files",
+    "no_ports",
+    "no_memory",
+    "upstream",
+]
+"""
+Why upstream gave no answer, or no whole one; what each means stands in L{llmproxy.core.causes}. C{too_many_files},
+C{no_ports} and C{no_memory} are this machine's, all others upstream's or the network's.
+"""
+
+
 @frozen
 class Timeouts:
     """
@@ -84,6 +114,11 @@ class Origin:
     host: str
     port: int
     netloc: bytes
+
+    @property
+    def url(self) -> str:
+        """Scheme and authority."""
+        return f"{self.scheme}://{self.netloc.decode('ascii')}"
 
 
 @frozen(eq=False)
@@ -248,6 +283,7 @@ class Record:
 
     @ivar started_at: seconds since the epoch.
     @ivar error_code: the C{code} of the error that the client was told, or C{""}.
+    @ivar cause: why upstream gave no answer or no whole one, a L{Cause}, or C{""}.
     @ivar first_byte: from the start until the response head was handed to the client.
     @ivar upstream_first_byte: from the start until upstream's response head had come.
     @ivar attempts: requests that were sent upstream.
@@ -267,6 +303,7 @@ class Record:
     token_id: str = ""
     status: int = 0
     error_code: str = ""
+    cause: Cause | Literal[""] = ""
     bytes_in: int = 0
     bytes_out: int = 0
     duration: float = 0.0

@@ -25,6 +25,7 @@ from .middleware.noterefusal import NoteRefusal
 from .middleware.whileopen import WhileOpen
 from .poller import Poller
 from .sinks.accesslog import AccessLog, LogFile
+from .sinks.failurelog import FailureLog
 from .sinks.lag import ReactorLag
 from .sinks.metrics import ProxyMetrics
 from .sinks.publisher import Publisher
@@ -128,7 +129,8 @@ class TransparentProxy(Service):
         cache = CacheOptions() if cache is None else cache
         stats = CacheStatsAggregatorConfig(buffer_size=cache.stats_buffer)
         self.hits = CacheStatsAggregator(reactor, self.database.usage, stats)
-        self.publisher = Publisher(reactor, [self._metrics, self.hits, *logs])
+        failures = FailureLog(reactor.seconds, {api.name: api.origin.url for api in self.table.apis})
+        self.publisher = Publisher(reactor, [self._metrics, self.hits, failures, *logs])
         self._refusals = Publisher(reactor, logs)
         self.account = Account(reactor, self.publisher.publish)
         self.clients = {api.name: self._client(api) for api in config.compiled()}

@@ -9,7 +9,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy import errors
 from llmproxy.errors import ProxyError
 
-ARGUMENTS: dict[str, tuple[object, ...]] = {"MethodNotAllowed": ((b"GET", b"POST"),), "UpstreamTimeout": ("connect",)}
+ARGUMENTS: dict[str, tuple[object, ...]] = {
+    "MethodNotAllowed": ((b"GET", b"POST"),),
+    "UpstreamTimeout": ("connect",),
+    "OutOfResources": ("too_many_files",),
+}
 
 
 def faults() -> Iterator[ProxyError]:
@@ -48,7 +52,8 @@ class ProxyErrorTests(SynchronousTestCase):
     def test_nothing_was_answered(self) -> None:
         """Only what upstream failed at before it answered is worth another try, and no broken protocol or trust."""
         retryable = {type(fault).__name__ for fault in faults() if fault.retryable}
-        self.assertEqual(retryable, {"UpstreamError", "UpstreamUnreachable", "UpstreamReset", "UpstreamTimeout"})
+        upstreams = {"UpstreamError", "UpstreamUnreachable", "UpstreamReset", "UpstreamTimeout"}
+        self.assertEqual(retryable, {*upstreams, "OutOfResources"})
 
     def test_retry_after_is_never_now(self) -> None:
         """Clients that are told to come back at once would."""

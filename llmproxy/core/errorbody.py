@@ -37,43 +37,45 @@ _GEMINI_STATUSES = {
 }
 
 
-def render(error: ProxyError, dialect: Dialect, request_id: str) -> bytes:
+def render(error: ProxyError, dialect: Dialect, request_id: str, description: str | None = None) -> bytes:
     """
     The body of an error response, JSON.
 
     @param dialect: C{"proxy"} is the reference's C{{"error", "description", "code"}}; the others are what the
         SDK of that vendor makes its own exceptions of.
+    @param description: in place of the error's own.
     """
-    return msgspec.json.encode(_SHAPES[dialect](error, request_id)) + b"\n"
+    said = error.description if description is None else description
+    return msgspec.json.encode(_SHAPES[dialect](error, said, request_id)) + b"\n"
 
 
-def _words(error: ProxyError) -> str:
-    return f"{error.message}: {error.description}" if error.description else error.message
+def _words(error: ProxyError, description: str) -> str:
+    return f"{error.message}: {description}" if description else error.message
 
 
-def _proxy(error: ProxyError, request_id: str) -> dict[str, object]:
+def _proxy(error: ProxyError, description: str, request_id: str) -> dict[str, object]:
     body: dict[str, object] = {"error": error.message, "code": error.code}
-    if error.description:
-        body["description"] = error.description
+    if description:
+        body["description"] = description
     return body
 
 
-def _openai(error: ProxyError, request_id: str) -> dict[str, object]:
+def _openai(error: ProxyError, description: str, request_id: str) -> dict[str, object]:
     kind = _OPENAI_TYPES.get(error.status, "invalid_request_error" if error.status < 500 else "server_error")
-    return {"error": {"message": _words(error), "type": kind, "param": None, "code": error.code}}
+    return {"error": {"message": _words(error, description), "type": kind, "param": None, "code": error.code}}
 
 
-def _anthropic(error: ProxyError, request_id: str) -> dict[str, object]:
+def _anthropic(error: ProxyError, description: str, request_id: str) -> dict[str, object]:
     kind = _ANTHROPIC_TYPES.get(error.status, "invalid_request_error" if error.status < 500 else "api_error")
-    return {"type": "error", "error": {"type": kind, "message": _words(error)}, "request_id": request_id}
+    return {"type": "error", "error": {"type": kind, "message": _words(error, description)}, "request_id": request_id}
 
 
-def _gemini(error: ProxyError, request_id: str) -> dict[str, object]:
+def _gemini(error: ProxyError, description: str, request_id: str) -> dict[str, object]:
     status = _GEMINI_STATUSES.get(error.status, "INVALID_ARGUMENT" if error.status < 500 else "INTERNAL")
-    return {"error": {"code": error.status, "message": _words(error), "status": status}}
+    return {"error": {"code": error.status, "message": _words(error, description), "status": status}}
 
 
-_SHAPES: dict[Dialect, Callable[[ProxyError, str], dict[str, object]]] = {
+_SHAPES: dict[Dialect, Callable[[ProxyError, str, str], dict[str, object]]] = {
     "proxy": _proxy,
     "openai": _openai,
     "anthropic": _anthropic,

@@ -9,6 +9,7 @@ from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.python.failure import Failure
 
 from ..bodies import BytesBody, Seen, Tap
+from ..core.causes import cause_of
 from ..errors import (
     BodyStopped,
     ClientLeft,
@@ -149,6 +150,7 @@ class _Exchange:
         record = self.record
         if reason is not None:
             record.ended = self._cut or ending_of(reason.value)
+            record.cause = record.cause or cause_of(reason.value) or ""
             if record.status == 0 and record.ended == "client_left":
                 record.status = CLIENT_LEFT
         elif not record.error_code:

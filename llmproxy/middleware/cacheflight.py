@@ -14,7 +14,8 @@ from ..core.caching.conditional import can_validate, selected_by
 from ..core.caching.key import vary_names
 from ..core.caching.reuse import ERRORS, serves_on_error
 from ..core.caching.storing import UNDERSTOOD, Request, Stored, freshened, to_store
-from ..errors import BreakerOpen, InternalError, UpstreamError
+from ..core.causes import cause_of
+from ..errors import BreakerOpen, InternalError, OutOfResources, UpstreamError
 from ..message import ApiResponse
 from .cachecargo import Again, Cargo, Copied, content_of, drop
 from .cacherequest import request_for, tell_details
@@ -136,7 +137,10 @@ class Flight:
         self._land()
         self._close()
         error = reason.value
-        if isinstance(error, (UpstreamError, BreakerOpen)):
+        if self._waiting:
+            # Who gets a stored answer in its place has no error that tells of it.
+            self._waiting[0].request.record.cause = cause_of(error) or ""
+        if isinstance(error, (UpstreamError, BreakerOpen, OutOfResources)):
             self._serve_stale(None)
         for query in self._waiting[:]:
             if query is self._leader or isinstance(error, UpstreamError):

@@ -9,13 +9,13 @@ exchange, where it is limited, counts above all of them. Connecting has its own 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
 from ..bodies import Seen, Tap, at_hand
-from ..errors import ProxyError, RequestBodyTimeout, UpstreamTimeout
+from ..errors import Phase, ProxyError, RequestBodyTimeout, UpstreamTimeout
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IConsumer
@@ -83,7 +83,7 @@ class _Timed:
         self._awaited: Deferred[ApiResponse] | Deferred[None] | None = None
         self._deadline: Deadline | None = None
         self._fault: ProxyError | None = None
-        self._phase = ""
+        self._phase: Phase | Literal["upload"] = "response_header"
         self._seconds: float | None = None
         self.paused = False
         self.upload: _TimedUpload | None = None
@@ -103,7 +103,6 @@ class _Timed:
 
     def head(self, response: ApiResponse) -> ApiResponse:
         self._record.upstream_first_byte = self._now() - self._started
-        self._phase = ""
         self._awaited = None
         if response.body is None or at_hand(response.body):
             self.over()
@@ -142,7 +141,7 @@ class _Timed:
 
     # -- the deadline
 
-    def _begin(self, phase: str, seconds: float | None) -> None:
+    def _begin(self, phase: Phase | Literal["upload"], seconds: float | None) -> None:
         self._phase = phase
         self._seconds = seconds
         now = self._now()

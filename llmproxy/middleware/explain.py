@@ -10,6 +10,7 @@ from twisted.logger import Logger
 from twisted.web.http import RESPONSES
 
 from ..bodies import BytesBody
+from ..core.causes import cause_of, described
 from ..core.errorbody import render
 from ..errors import ClientLeft, InternalError, ProxyError
 from ..message import ApiResponse
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from twisted.python.failure import Failure
 
     from ..interfaces import Responder
-    from ..message import ApiRequest
+    from ..message import ApiRequest, Dialect
 
 
 class Explain:
@@ -56,9 +57,11 @@ def explained(error: ProxyError, request: ApiRequest) -> ApiResponse:
     record = request.record
     record.error_code = error.code
     record.ended = ending_of(error)
+    record.cause = cause_of(error) or ""
     # An error may come before the route was found.
     route = getattr(request, "route", None)
-    body = BytesBody(render(error, "proxy" if route is None else route.api.dialect, record.request_id))
+    dialect: Dialect = "proxy" if route is None else route.api.dialect
+    body = BytesBody(render(error, dialect, record.request_id, described(error, record.api)))
     fields = [
         (b"Content-Type", b"application/json"),
         (b"Content-Length", b"%d" % len(body.content)),

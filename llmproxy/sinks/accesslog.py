@@ -40,6 +40,7 @@ class _Line(msgspec.Struct, omit_defaults=True):
     project_id: str = ""
     token_id: str = ""
     error_code: str = ""
+    cause: str = ""
     cache: str = ""
     user_agent: str = ""
 
@@ -74,6 +75,7 @@ def line(record: Record) -> bytes:
         record.project_id,
         record.token_id,
         record.error_code,
+        record.cause,
         record.cache,
         record.user_agent,
     )
@@ -111,6 +113,7 @@ def text_line(record: Record) -> bytes:
     path = record.path.encode("unicode_escape").decode("ascii") or "-"
     method = record.method.encode("unicode_escape").decode("ascii") or "-"
     what = record.error_code or record.ended
+    what = f"{what}({record.cause})" if record.cause else what
     took = f"{record.duration * 1000:.1f}ms {record.bytes_out}B"
     return f"{when} {method} {path} {record.status} {what} {took} {record.api or '-'} {record.request_id}".encode()
 

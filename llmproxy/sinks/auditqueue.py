@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.logger import Logger
 
 from ..core.backoff import delay
+from ..core.lograte import LogRate
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -61,7 +62,7 @@ class AuditQueue:
         self._failed_in_a_row = 0
         self._untold = 0
         self._untold_since = 0.0
-        self._reported_at: dict[str, float] = {}
+        self._reports = LogRate(REPORT_EVERY)
         self._stopping: Deferred[None] | None = None
         self._attempts_left = LAST_ATTEMPTS
         self._deadline: IDelayedCall | None = None
@@ -206,7 +207,5 @@ class AuditQueue:
             call.cancel()
 
     def _report(self, kind: str, form: str, **values: object) -> None:
-        now = self._clock.seconds()
-        if now - self._reported_at.get(kind, float("-inf")) >= REPORT_EVERY:
-            self._reported_at[kind] = now
+        if self._reports.due(kind, self._clock.seconds()) is not None:
             self._log.error(form, sink=self.name, waiting=len(self._waiting), **values)

@@ -98,6 +98,7 @@ class ProxyMetrics:
         self.series: dict[Labels, Series] = {}
         self.endings: dict[tuple[str, str], int] = {}
         self.errors: dict[tuple[str, str], int] = {}
+        self.causes: dict[tuple[str, str], int] = {}
         self.cache: dict[str, int] = {"hit": 0, "miss": 0, "bypass": 0, "store": 0}
         self.refusals: dict[str, int] = {}
         self.counters: dict[str, tuple[str, Callable[[], float]]] = {}
@@ -140,6 +141,8 @@ class ProxyMetrics:
             _one_more(self.endings, (record.api, record.ended))
             if record.error_code:
                 _one_more(self.errors, (record.api, record.error_code))
+        if record.cause:
+            _one_more(self.causes, (record.api, record.cause))
 
     def snapshot(self) -> ProxyMetrics:
         """The numbers as they are now, gauges read: what one process tells another."""
@@ -154,6 +157,7 @@ class ProxyMetrics:
         for mine, theirs in (
             (self.endings, other.endings),
             (self.errors, other.errors),
+            (self.causes, other.causes),
             (self.cache, other.cache),
             (self.refusals, other.refusals),
         ):
@@ -170,6 +174,7 @@ class ProxyMetrics:
             "series": self.series,
             "endings": self.endings,
             "errors": self.errors,
+            "causes": self.causes,
             "cache": self.cache,
             "refusals": self.refusals,
             "request_count": self.request_count,

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
 
+from ..core.lograte import LogRate
+
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
@@ -36,8 +38,7 @@ class Publisher:
         self._sinks = tuple(sinks)
         self._waiting: list[Record] = []
         self._flushing: IDelayedCall | None = None
-        self._report_every = report_every
-        self._reported_at: dict[int, float] = {}
+        self._reports = LogRate(report_every)
         self.failed = 0
 
     def publish(self, record: Record) -> None:
@@ -72,7 +73,5 @@ class Publisher:
                 self._report(number)
 
     def _report(self, number: int) -> None:
-        now = self._clock.seconds()
-        if now - self._reported_at.get(number, float("-inf")) >= self._report_every:
-            self._reported_at[number] = now
+        if self._reports.due(number, self._clock.seconds()) is not None:
             self._log.failure("{sink} could not take records; it is tried again", sink=self._sinks[number])

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import event, text
@@ -16,6 +17,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from ..core.lograte import LogRate
 from ..errors import ConfigError, OutcomeUnknown, Unavailable
 from ..interfaces import IHealthCheck
 from .admins import AdminStore
@@ -29,7 +31,7 @@ from .probe import Probe
 from .projects import ProjectStore
 from .sealing import verify_keys
 from .tokens import TokenStore
-from .turns import Complaints, Turn
+from .turns import Turn
 from .usage import Usage
 
 if TYPE_CHECKING:
@@ -50,6 +52,10 @@ CHECK_WITHIN = 2.0
 
 ATTEMPTS = 5
 """How often a transaction is begun that the database undoes in favour of another one."""
+
+
+COMPLAINS_EVERY = 1.0
+"""Seconds between two lines: a database that is away fails every call."""
 
 
 @implementer(IHealthCheck)
@@ -77,7 +83,7 @@ class Database:
         self._open = False
         self.statements = 0
         self._overdue = Overdue(BUSY_TIMEOUT)
-        self._complaints = Complaints()
+        self._complaints = LogRate(COMPLAINS_EVERY)
         self._probe = Probe(clock, self._ask, CHECK_WITHIN)
         self._engine = location.engine(self._overdue)
         self._writing = self._engine.execution_options(llmproxy_writes=True)
@@ -224,9 +230,9 @@ class Database:
             raise OutcomeUnknown("the database failed while it wrote") from error
 
     def _complain(self, words: str, error: BaseException) -> None:
-        unsaid = self._complaints.may_speak()
-        if unsaid is not None:
-            more = f" ({unsaid} more that were not told)" if unsaid else ""
+        count = self._complaints.due("", monotonic())
+        if count is not None:
+            more = f" ({count - 1} more that were not told)" if count > 1 else ""
             self._log.error("database: " + words + "{more}", reason=reason_of(error), more=more)
 
     def _prepare(self) -> None:

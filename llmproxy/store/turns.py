@@ -1,10 +1,9 @@
-"""Waiting for a thread, but not for ever; and complaining, but not all the time."""
+"""A call that waits for a thread, for a bounded time."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from threading import Lock
-from time import monotonic
 from typing import Any, Generic, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -57,22 +56,3 @@ class Turn(Generic[T]):
         with self._lock:
             decided, self._decided = self._decided, True
             return not decided
-
-
-class Complaints:
-    """One line a second, and how many were left out: a database that is away fails every call."""
-
-    def __init__(self, seconds: Callable[[], float] = monotonic) -> None:
-        self._seconds = seconds
-        self._said_at = float("-inf")
-        self._unsaid = 0
-
-    def may_speak(self) -> int | None:
-        """How many were left out since the last one; C{None} for this one too."""
-        now = self._seconds()
-        if now - self._said_at < 1.0:
-            self._unsaid += 1
-            return None
-        self._said_at = now
-        unsaid, self._unsaid = self._unsaid, 0
-        return unsaid

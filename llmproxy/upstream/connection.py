@@ -320,5 +320,5 @@ class Connection(protocol.Protocol):
         else:
             self._stop_upload()
             complete = reason.check(ConnectionDone) is not None and self._reader.end()
-            body.ended(None if complete else Failure(UpstreamReset("upstream closed within its response")))
+            body.ended(None if complete else Failure(UpstreamReset(cause="cut_short")))
         self._reader.release()

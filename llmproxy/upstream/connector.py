@@ -81,7 +81,7 @@ class Connector:
             await connection.ready
         except ConnectionClosed:
             # Nothing was sent: whoever asked may try again, whatever the method.
-            raise UpstreamUnreachable("upstream closed before a request could be sent") from None
+            raise UpstreamUnreachable(cause="closed") from None
         return connection
 
     async def _open(self, site: Site, address: Address, tls: ClientTls | None) -> Connection:

@@ -134,7 +134,7 @@ class Site:
             exchange.retried = True
             self._open_or_wait(exchange, first=True)
         else:
-            exchange.fail(Failure(UpstreamReset("upstream closed before it answered")))
+            exchange.fail(Failure(UpstreamReset()))
 
     # -- told by an opening
 

@@ -46,18 +46,18 @@ class Tunnel(protocol.Protocol):
         head, end, rest = self._received.partition(b"\r\n\r\n")
         if not end:
             if len(self._received) > _LIMIT:
-                self._refuse("the proxy did not answer CONNECT with HTTP")
+                self._refuse("it did not answer CONNECT with HTTP")
         elif not _established(head):
-            self._refuse("the proxy did not open a tunnel to upstream")
+            self._refuse("it did not open a tunnel")
         elif rest:
             # TLS begins with the client: whoever speaks first is not the one we asked for.
-            self._refuse("the proxy sent bytes before the tunnel was used")
+            self._refuse("it sent bytes before the tunnel was used")
         else:
             self._hand_over()
 
     def connectionLost(self, reason: Failure = protocol.connectionDone) -> None:
         if not self.through.called:
-            self.through.errback(Failure(UpstreamUnreachable("the proxy closed before it opened a tunnel")))
+            self.through.errback(Failure(UpstreamUnreachable("it closed before it opened a tunnel", cause="proxy")))
 
     def _hand_over(self) -> None:
         transport: Any = self.transport
@@ -69,7 +69,7 @@ class Tunnel(protocol.Protocol):
 
     def _refuse(self, why: str) -> None:
         self._abort()
-        self.through.errback(Failure(UpstreamUnreachable(why)))
+        self.through.errback(Failure(UpstreamUnreachable(why, cause="proxy")))
 
     def _abort(self) -> None:
         if self.transport is not None:

@@ -28,6 +28,7 @@ class Counts(Protocol):
     series: dict[Any, Any]
     endings: dict[Any, int]
     errors: dict[Any, int]
+    causes: dict[Any, int]
     cache: dict[str, int]
     refusals: dict[str, int]
     counters: dict[str, tuple[str, Callable[[], float]]]
@@ -147,6 +148,9 @@ def _metrics(counts: Counts, uptime: float, buckets: Buckets) -> Iterator[Metric
     yield from _by_request(counts, buckets)
     yield _counted("llmproxy_endings", "Exchanges that did not end well, by how.", ("api", "ended"), counts.endings)
     yield _counted("llmproxy_error_answers", "Answers of the proxy's own, by code.", ("api", "code"), counts.errors)
+    yield _counted(
+        "llmproxy_upstream_failures", "Upstream gave no whole answer, by cause.", ("api", "cause"), counts.causes
+    )
     refusals = {(code,): n for code, n in counts.refusals.items()}
     yield _counted("llmproxy_refused", "Refused before they became an exchange, by reason.", ("reason",), refusals)
     for name, (help_text, value) in counts.gauges.items():

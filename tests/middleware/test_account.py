@@ -125,9 +125,10 @@ class AccountTests(SynchronousTestCase):
     def test_upstream_died(self) -> None:
         """An answer that upstream broke off is never recorded as complete."""
         producing = self.read(self.begin())
-        self.body.fail(UpstreamReset())
+        self.body.fail(UpstreamReset(cause="cut_short"))
         self.failureResultOf(producing, UpstreamReset)
         self.assertEqual((self.only().ended, self.records[0].status), ("upstream_failed", 200))
+        self.assertEqual(self.only().cause, "cut_short")
 
     def test_explained(self) -> None:
         """What was refused is recorded with the ending that the refusal has, when it has been told."""

@@ -8,7 +8,7 @@ from typing import Any
 from twisted.internet.defer import CancelledError
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.errors import MethodNotAllowed, UpstreamReset
+from llmproxy.errors import MethodNotAllowed, UpstreamReset, UpstreamUnreachable
 from llmproxy.message import ApiRequest, ApiResponse
 from llmproxy.middleware.explain import Explain
 
@@ -41,6 +41,15 @@ class ExplainTests(SynchronousTestCase):
         """The API's dialect is spoken once it is known."""
         _, body = self.explain(a_request(api=an_api(dialect="anthropic")), UpstreamReset())
         self.assertEqual((body["type"], body["request_id"]), ("error", "r-1"))
+
+    def test_which_provider(self) -> None:
+        """Which provider failed, and how, stands in the message, and the cause in the record."""
+        request = a_request()
+        request.record.api = "openai"
+        _, body = self.explain(request, UpstreamUnreachable(cause="refused"))
+        self.assertEqual((body["error"], body["code"]), ("Proxy error", "upstream_unreachable"))
+        self.assertEqual(body["description"], "openai cannot be reached: the connection was refused")
+        self.assertEqual(request.record.cause, "refused")
 
     def test_own_fault(self) -> None:
         """A fault of our own is logged once; the client learns nothing of it."""

@@ -56,6 +56,12 @@ class LineTests(SynchronousTestCase):
         for absent in ("project_id", "token_id", "attempts", "upstream_status", "cache", "user_agent"):
             self.assertNotIn(absent, entry)
 
+    def test_cause(self) -> None:
+        """A failure of upstream names its cause, in both forms."""
+        record = a_record(status=502, error_code="upstream_unreachable", cause="refused", ended="upstream_failed")
+        self.assertEqual(json.loads(line(record))["cause"], "refused")
+        self.assertIn(b" 502 upstream_unreachable(refused) ", text_line(record))
+
     def test_details(self) -> None:
         """What later layers learned stands beside the rest."""
         entry = json.loads(line(a_record(details={"usage": {"input_tokens": 3}})))

@@ -50,12 +50,15 @@ class ProxyMetricsTests(SynchronousTestCase):
         """Errors are counted by code, and endings by kind."""
         self.metrics.record_batch(
             [
-                a_record(status=504, error_code="timeout", ended="timeout", first_byte=None),
+                a_record(
+                    status=504, error_code="timeout", ended="timeout", first_byte=None, cause="response_header_timeout"
+                ),
                 a_record(ended="client_left"),
             ]
         )
         self.assertEqual(self.metrics.errors, {("openai", "timeout"): 1})
         self.assertEqual(self.metrics.endings, {("openai", "timeout"): 1, ("openai", "client_left"): 1})
+        self.assertEqual(self.metrics.causes, {("openai", "response_header_timeout"): 1})
         self.assertEqual(self.metrics.error_count, 2)
 
     def test_bounded_labels(self) -> None:

@@ -7,7 +7,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.errors import Unavailable
-from llmproxy.store.turns import Complaints, Turn
+from llmproxy.store.turns import Turn
 
 
 class TurnTests(SynchronousTestCase):
@@ -54,16 +54,3 @@ class TurnTests(SynchronousTestCase):
         waiting = len(self.clock.getDelayedCalls())
         self.assertEqual(self.successResultOf(self.turn.result(running, self.clock, 10.0)), "there")
         self.assertEqual(len(self.clock.getDelayedCalls()), waiting)
-
-
-class ComplaintsTests(SynchronousTestCase):
-    def test_one_a_second(self) -> None:
-        """A thousand failures in a second are one line, and the next line tells how many they were."""
-        clock = Clock()
-        complaints = Complaints(clock.seconds)
-        self.assertEqual(complaints.may_speak(), 0)
-        self.assertEqual({complaints.may_speak() for _ in range(999)}, {None})
-        clock.advance(1)
-        self.assertEqual(complaints.may_speak(), 999)
-        clock.advance(1)
-        self.assertEqual(complaints.may_speak(), 0)

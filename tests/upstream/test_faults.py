@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import errno
+
 from OpenSSL import SSL
+from service_identity import VerificationError
 from twisted.internet.defer import CancelledError
 from twisted.internet.error import (
+    ConnectBindError,
+    ConnectError,
     ConnectionDone,
     ConnectionLost,
     ConnectionRefusedError,
     DNSLookupError,
     NoRouteError,
+    TCPTimedOutError,
     TimeoutError,
 )
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web._newclient import ParseError, ResponseFailed, ResponseNeverReceived
 
+from llmproxy.core.causes import cause_of
 from llmproxy.errors import (
     ClientLeft,
     InternalError,
+    OutOfResources,
     RateLimitExceeded,
+    UpstreamError,
     UpstreamProtocolError,
     UpstreamReset,
     UpstreamTimeout,
@@ -46,6 +55,36 @@ class TranslateTests(SynchronousTestCase):
             (KeyError("a bug"), InternalError),
         ):
             self.assertIs(type(translate(Failure(raised))), expected, raised)
+
+    def test_causes(self) -> None:
+        """Each kind of failure can be told from the others."""
+        name = VerificationError(errors=[])
+        for raised, cause in (
+            (DNSLookupError("no such host"), "name_not_found"),
+            (ConnectionRefusedError(osError=111), "refused"),
+            (NoRouteError(osError=101), "unroutable"),
+            (ConnectError(osError=113), "unroutable"),
+            (TimeoutError(), "connect_timeout"),
+            (TCPTimedOutError(osError=110), "connect_timeout"),
+            (ConnectBindError(24, "Too many open files"), "too_many_files"),
+            (ConnectBindError(99, "Cannot assign requested address"), "no_ports"),
+            (OSError(24, "Too many open files"), "too_many_files"),
+            (OSError(104, "Connection reset by peer"), "reset"),
+            (ConnectError(osError=1), "unreachable"),
+            (name, "certificate_name"),
+            (SSL.Error([("SSL routines", "", "certificate verify failed")]), "certificate"),
+            (SSL.Error([("SSL routines", "", "tlsv13 alert certificate required")]), "client_certificate"),
+            (SSL.Error([("SSL routines", "", "wrong version number")]), "tls"),
+            (ResponseFailed([Failure(ParseError("x", b"y"))]), "protocol"),
+        ):
+            self.assertEqual(cause_of(translate(Failure(raised))), cause, raised)
+
+    def test_local(self) -> None:
+        """What this machine lacks is no fault of upstream's."""
+        for number in (errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS):
+            found = translate(Failure(ConnectBindError(number, "x")))
+            self.assertIsInstance(found, OutOfResources)
+            self.assertNotIsInstance(found, UpstreamError)
 
     def test_passes(self) -> None:
         """What is none of upstream's doing stays what it is."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from urllib.parse import unquote_to_bytes
 
 from attrs import frozen
 
+from .endpoints import Endpoints, settled
 from .glob import any_of
 
 NEVER = frozenset({b"TRACE", b"TRACK", b"CONNECT"})
@@ -48,8 +48,7 @@ class Policy:
     required_headers: tuple[bytes, ...]
     max_inspected_body: int
     _allowed: frozenset[bytes]
-    _plain: Mapping[bytes, str]
-    _globs: tuple[tuple[re.Pattern[bytes], str], ...]
+    _matching: Endpoints
 
     @classmethod
     def compile(
@@ -68,8 +67,6 @@ class Policy:
         if b"GET" in methods and b"HEAD" not in methods:
             methods += (b"HEAD",)
         required = [name.lower().encode() for name in required_headers]
-        plain = {_plainly(entry): entry for entry in allowed_endpoints if "*" not in entry}
-        globs = tuple((_glob(entry), entry) for entry in allowed_endpoints if "*" in entry)
         return cls(
             methods,
             tuple(allowed_endpoints),
@@ -80,8 +77,7 @@ class Policy:
             tuple(name for name in required if name != b"origin"),
             max_inspected_body,
             frozenset(methods),
-            plain,
-            globs,
+            Endpoints.compile(allowed_endpoints),
         )
 
     def allows_method(self, method: bytes) -> bool:
@@ -94,9 +90,6 @@ class Policy:
         """
         The entry that allows C{path}, C{""} where everything is allowed, C{None} where nothing does.
 
-        An entry allows its own path and what lies below it: C{/v1/models} allows C{/v1/models/x}, not
-        C{/v1/models-evil}. A C{*} stands for anything within one segment, and for something if it is all of it.
-
         The path is compared as L{settled} has it, while its own bytes go on. One that upstream could resolve to
         another place is allowed by no entry, nor where everything is allowed: it could leave C{base_url}.
         """
@@ -107,62 +100,4 @@ class Policy:
             path = plain
         if not self.endpoints:
             return ""
-        whole, entry = path, self._plain.get(path)
-        while entry is None and path:
-            path, _, _ = path.rpartition(b"/")
-            entry = self._plain.get(path)
-        if entry is None:
-            entry = next((entry for expression, entry in self._globs if expression.match(whole)), None)
-        return entry
-
-
-def settled(path: bytes) -> bytes | None:
-    """
-    A path as it is compared: percent-encoding undone, but for what would change its structure.
-
-    RFC 3986 sections 2.4 and 6.2.2. An encoded slash stays encoded, so that it parts no segments and no C{*}
-    stands for it; C{None} for what upstream could take for another path than we do: dot segments, however
-    encoded, with backslashes or C{;} parameters, malformed or repeated encodings.
-    """
-    if _MALFORMED.search(path):
-        return None
-    deepest = path
-    for _ in range(_MOST_ENCODINGS):
-        if b"%" not in deepest:
-            break
-        deepest = unquote_to_bytes(deepest)
-    else:
-        if _ENCODED.search(deepest):
-            return None
-    if _DOTS.search(deepest):
-        return None
-    return _ENCODED.sub(_decoded, path)
-
-
-def _plainly(entry: str) -> bytes:
-    path = entry.rstrip("/").encode()
-    return settled(path) or path
-
-
-_MOST_ENCODINGS = 3
-_MALFORMED = re.compile(rb"%(?![0-9A-Fa-f]{2})")
-_ENCODED = re.compile(rb"%([0-9A-Fa-f]{2})")
-_DOTS = re.compile(rb"(?:^|[/\\])\.\.?(?:[/\\;]|\Z)|[\0-\x1f\x7f]")
-_STRUCTURE = frozenset(b"/\\%")
-
-
-def _decoded(escape: re.Match[bytes]) -> bytes:
-    byte = int(escape[1], 16)
-    return escape[0].upper() if byte in _STRUCTURE else bytes((byte,))
-
-
-def _glob(entry: str) -> re.Pattern[bytes]:
-    segments = [_segment(segment) for segment in entry.rstrip("/").encode().split(b"/")]
-    return re.compile(b"/".join(segments) + rb"(?:/|\Z)")
-
-
-def _segment(segment: bytes) -> bytes:
-    within = rb"(?:[^/\\%]|%25)"
-    if segment == b"*":
-        return within + b"+"
-    return (within + b"*").join(re.escape(part) for part in segment.split(b"*"))
+        return self._matching.find(path)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.core.policy import Policy, settled
+from llmproxy.core.policy import Policy
 
 
 def a_policy(**changes: Any) -> Policy:
@@ -157,10 +157,6 @@ class EndpointTests(SynchronousTestCase):
             segments = [segment.partition(b";")[0] for segment in read.replace(b"\\", b"/").split(b"/")]
             self.assertNotIn(b"..", segments)
             self.assertNotIn(b".", segments)
-
-    def test_settled(self) -> None:
-        """What would change the structure of a path stays encoded, in one spelling."""
-        self.assertEqual(settled(b"/a%2fb%5cc%25d%7Ee"), b"/a%2Fb%5Cc%25d~e")
 
 
 class OriginTests(SynchronousTestCase):

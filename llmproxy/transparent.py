@@ -23,6 +23,7 @@ from .middleware.breaker import Breaker
 from .middleware.cache import HELD, Cache
 from .middleware.noterefusal import NoteRefusal
 from .middleware.whileopen import WhileOpen
+from .names import Names
 from .poller import Poller
 from .sinks.accesslog import AccessLog, LogFile
 from .sinks.failurelog import FailureLog
@@ -107,6 +108,7 @@ class TransparentProxy(Service):
         self.purge_others: Callable[[str | None, str | None, bytes], Deferred[int]] = lambda *_: succeed(0)
         self.wheel = Wheel(reactor, resolution)
         self.poller = Poller(reactor)
+        self.names = Names(reactor)
         self.database = open_database(
             reactor,
             database_url,
@@ -270,13 +272,13 @@ class TransparentProxy(Service):
         settings = api.settings.get("connection")
         connect = api.timeouts.connect
         connection = ConnectionSettings.of(settings, connect_timeout=connect)
-        return PooledClient(self._reactor, connection, wheel=self.wheel, poller=self.poller)
+        return PooledClient(self._reactor, connection, wheel=self.wheel, poller=self.poller, names=self.names)
 
     def _cache(self, options: CacheOptions) -> Cache | None:
         settings = [api.settings["cache"] for api in self._config.compiled() if "cache" in api.settings]
         if not options.enabled or not settings:
             return None
-        store = choose_store(self._reactor, options, self.poller)
+        store = choose_store(self._reactor, options, self.poller, self.names)
         held = max(HELD, *(min(each.max_object, store.largest) for each in settings))
         return Cache(self._reactor, store, self.quota, self.account, self._metrics.cache, held)
 

@@ -17,7 +17,7 @@ LAYERS = (
     {"message", "errors", "__init__"},
     {"core"},
     {"interfaces"},
-    {"chain", "bodies", "poller", "wheel"},
+    {"chain", "bodies", "poller", "wheel", "names", "nameendpoint", "lookups", "clienttls"},
     {"web", "middleware", "upstream", "cache", "store", "sinks"},
     {
         "tap",

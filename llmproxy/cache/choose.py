@@ -9,17 +9,21 @@ from .memory import MemoryStore
 if TYPE_CHECKING:
     from ..core.caching.settings import CacheOptions
     from ..interfaces import ICacheStore
+    from ..names import Names
     from ..poller import Poller
 
 MOST_NEAR = 32 * 1024 * 1024
 """Bytes that copies of what is in Redis hold at most: they are used for a second."""
 
 
-def choose_store(reactor: Any, options: CacheOptions, poller: Poller | None = None) -> ICacheStore:
+def choose_store(
+    reactor: Any, options: CacheOptions, poller: Poller | None = None, names: Names | None = None
+) -> ICacheStore:
     """
     The memory of this process, or Redis, with a little memory in front of it unless it is to have none.
 
     @param poller: adopts the connections to Redis.
+    @param names: the addresses of hosts; of its own if none are given.
     @raise ConfigError: the authorities for Redis cannot be read.
     """
     if options.redis is None:
@@ -30,7 +34,7 @@ def choose_store(reactor: Any, options: CacheOptions, poller: Poller | None = No
     from .redis import RedisStore
     from .tiered import TieredStore
 
-    connector = Connector(reactor, options.redis, options.timeout, poller)
+    connector = Connector(reactor, options.redis, options.timeout, poller, names)
     pool = RedisPool(reactor, connector, options.pool, options.timeout, options.redis.label)
     store: ICacheStore = RedisStore(reactor, pool, options.prefix.encode())
     if options.memory_bytes:

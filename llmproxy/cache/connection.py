@@ -17,8 +17,11 @@ from twisted.internet.defer import Deferred, fail
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
+from ..clienttls import tls_to
 from ..core.caching.redisurl import RedisLocation
 from ..errors import ConfigError
+from ..nameendpoint import endpoint_to
+from ..names import Names
 from .encoding import command
 
 if TYPE_CHECKING:
@@ -196,16 +199,23 @@ class Connector:
     """
     Opens connections to one place.
 
-    @param timeout: seconds that each step of it may take: TCP and TLS, then logging in.
+    @param timeout: seconds that each step of it may take: the name, TCP and TLS, then logging in.
     @raise ConfigError: the file with authorities cannot be used.
     """
 
-    def __init__(self, reactor: Any, location: RedisLocation, timeout: float, poller: Poller | None = None) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        location: RedisLocation,
+        timeout: float,
+        poller: Poller | None = None,
+        names: Names | None = None,
+    ) -> None:
         self._reactor = reactor
         self._location = location
         self._timeout = timeout
         self._poller = poller
-        self._endpoint = _endpoint(reactor, location, timeout)
+        self._endpoint = _endpoint(reactor, location, timeout, Names(reactor) if names is None else names)
 
     def __call__(self) -> Deferred[RedisConnection]:
         """
@@ -220,21 +230,21 @@ class Connector:
         return RedisConnection(self._location, self._poller)
 
 
-def _endpoint(reactor: Any, location: RedisLocation, timeout: float) -> Any:
-    from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint, wrapClientTLS
+def _endpoint(reactor: Any, location: RedisLocation, timeout: float, names: Names) -> Any:
+    from twisted.internet.endpoints import UNIXClientEndpoint, wrapClientTLS
 
     if location.path:
         return UNIXClientEndpoint(reactor, location.path, timeout=timeout)
-    endpoint = HostnameEndpoint(reactor, location.host, location.port, timeout=timeout)
+    endpoint = endpoint_to(reactor, names, location.host, location.port, timeout)
     return wrapClientTLS(_tls(location), endpoint) if location.tls else endpoint
 
 
 def _tls(location: RedisLocation) -> Any:
     from OpenSSL.crypto import Error
-    from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFromCertificates
+    from twisted.internet.ssl import Certificate, trustRootFromCertificates
 
     if location.ca_file is None:
-        return optionsForClientTLS(location.host)
+        return tls_to(location.host)
     try:
         with open(location.ca_file, "rb") as file:
             blocks = file.read().split(_END)[:-1]
@@ -243,4 +253,4 @@ def _tls(location: RedisLocation) -> Any:
         raise ConfigError(f"Redis: {location.ca_file}: cannot be used: {error}") from None
     if not authorities:
         raise ConfigError(f"Redis: {location.ca_file}: holds no certificate")
-    return optionsForClientTLS(location.host, trustRoot=trustRootFromCertificates(authorities))
+    return tls_to(location.host, trustRoot=trustRootFromCertificates(authorities))

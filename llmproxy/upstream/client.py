@@ -26,6 +26,7 @@ from .settings import ConnectionSettings
 
 if TYPE_CHECKING:
     from ..message import Field, InterimSink
+    from ..names import Names
     from ..poller import Poller
     from .response import UpstreamResponse
 
@@ -64,7 +65,7 @@ class PooledClient(HTTPClient):
     of its own but C{Host} and the framing. A stock client or L{treq.testing.StubTreq} can take its place.
 
     @param wheel: for idle connections; an own one if C{None}.
-    @param poller: see L{Connector}.
+    @param poller: see L{Connector}; C{names} too.
     @param environment: where C{HTTP_PROXY} and its like are looked up; the process's if C{None}.
     @param endpoint_for: makes the TCP endpoint of a host and port; see L{Connector}.
     @ivar pool: the connections, with their numbers: C{opened}, C{reused}, C{idle}, C{active}.
@@ -77,6 +78,7 @@ class PooledClient(HTTPClient):
         *,
         wheel: Wheel | None = None,
         poller: Poller | None = None,
+        names: Names | None = None,
         environment: Mapping[str, str] | None = None,
         endpoint_for: EndpointFor | None = None,
     ) -> None:
@@ -88,7 +90,8 @@ class PooledClient(HTTPClient):
             self._proxies = Proxies.from_environment(os.environ if environment is None else environment)
         self._own_wheel = None if wheel is not None else Wheel(reactor)
         self._wheel: Wheel = wheel or self._own_wheel  # type: ignore[assignment]
-        self.pool = Pool(settings, self._wheel, Connector(reactor, settings, endpoint_for, poller).connect)
+        connector = Connector(reactor, settings, endpoint_for, poller, names)
+        self.pool = Pool(settings, self._wheel, connector.connect)
         self._destinations: dict[bytes, Destination] = {}
 
     def request(  # type: ignore[override]

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, TCP6ClientEndpoint
 from twisted.internet.error import ConnectionClosed
 from twisted.internet.protocol import Factory
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from ..errors import UpstreamTimeout, UpstreamUnreachable
+from ..nameendpoint import endpoint_to
+from ..names import Names
 from ..poller import Poller
 from .connection import Connection
-from .proxies import Proxy, is_address
+from .proxies import Proxy
 from .tls import ClientTls
 from .tunnel import Tunnel
 
@@ -48,6 +49,7 @@ class Connector:
     """
     @param endpoint_for: what opens TCP; by default Happy Eyeballs for names (RFC 8305).
     @param poller: adopts the connections; one of its own if none is given.
+    @param names: the addresses of hosts; of its own if none are given.
     """
 
     def __init__(
@@ -56,8 +58,10 @@ class Connector:
         settings: ConnectionSettings,
         endpoint_for: EndpointFor | None = None,
         poller: Poller | None = None,
+        names: Names | None = None,
     ) -> None:
         self._reactor = reactor
+        self._names = Names(reactor) if names is None else names
         self._poller = Poller(reactor) if poller is None else poller
         self._settings = settings
         self._endpoint_for = self._endpoint if endpoint_for is None else endpoint_for
@@ -100,12 +104,9 @@ class Connector:
         return protocol if tls is None else protocol.wrappedProtocol
 
     def _endpoint(self, host: str, port: int) -> IStreamClientEndpoint:
-        # The attempt as a whole has its own limit; HostnameEndpoint's is for each address.
+        # The attempt as a whole has its own limit; an endpoint's is for each address.
         timeout = self._settings.connect_timeout or _NEVER
-        if is_address(host):
-            endpoint = TCP6ClientEndpoint if ":" in host else TCP4ClientEndpoint
-            return endpoint(self._reactor, host, port, timeout)
-        return HostnameEndpoint(self._reactor, host, port, timeout)
+        return endpoint_to(self._reactor, self._names, host, port, timeout)
 
     def _tls_to(self, host: str) -> ClientTls:
         tls = self._tls.get(host)

@@ -9,11 +9,11 @@ from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.internet.ssl import (
     Certificate,
     CertificateOptions,
-    optionsForClientTLS,
     trustRootFromCertificates,
 )
 from zope.interface import implementer
 
+from ..clienttls import tls_to
 from ..errors import ConfigError
 from .proxies import is_address
 
@@ -58,7 +58,7 @@ def _creator(settings: ConnectionSettings, host: str) -> Any:
     if not settings.verify:
         return _Unverified(host, CertificateOptions(verify=False, acceptableProtocols=_PROTOCOLS, **options))
     trust = None if settings.ca_file is None else trustRootFromCertificates(_certificates(settings.ca_file))
-    return optionsForClientTLS(host, trustRoot=trust, acceptableProtocols=_PROTOCOLS, extraCertificateOptions=options)
+    return tls_to(host, trustRoot=trust, acceptableProtocols=_PROTOCOLS, extraCertificateOptions=options)
 
 
 class _Unverified:

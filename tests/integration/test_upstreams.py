@@ -11,10 +11,12 @@ from typing import Any
 
 from attrs import evolve
 from OpenSSL import SSL
+from twisted.internet import reactor
 from twisted.internet.ssl import DefaultOpenSSLContextFactory
 
 from llmproxy.config import APIConfig, APIProviderConfig
 from llmproxy.config.model import CacheConfig, ConnectionConfig
+from llmproxy.lookups import in_thread
 
 from .certificates import Authority
 from .conversation import Scripted, ScriptedWire
@@ -161,6 +163,59 @@ class NameTests(WaysTestCase):
     async def test_other_address(self) -> None:
         """RFC 8305: a name of which one address does not answer is reached by another one."""
         self.assertIn(b" 200 OK", await self.ask(b"/v1/x"))
+
+
+class NameServerTests(WaysTestCase):
+    """Names as containers have them, and one that the name server says nothing of."""
+
+    def config(self, base_url: str) -> APIConfig:
+        port = base_url.rpartition(":")[2]
+        ours = Authority(self.mktemp(), "ours")
+        self.secure = [TlsServer(*ours.issue(name)) for name in ("llm_server", "name.invalid")]
+        origins = {
+            "plain": f"http://llm_server:{port}",
+            "secure": f"https://llm_server:{self.secure[0].port}",
+            "misnamed": f"https://llm_server:{self.secure[1].port}",
+            "silent": f"http://silent.example:{port}",
+        }
+        connection = ConnectionConfig(ca_file=ours.ca_file)
+        return APIConfig({name: evolve(self.api(url), connection=connection) for name, url in origins.items()}, "plain")
+
+    async def setUp(self) -> None:  # type: ignore[override]
+        await super().setUp()
+        self.asked: list[bytes] = []
+        self.silence = threading.Event()
+        self.service.proxy.names._look_up = lambda host: in_thread(reactor, host, self.getaddrinfo)
+
+    async def tearDown(self) -> None:  # type: ignore[override]
+        self.silence.set()
+        await super().tearDown()
+        for server in self.secure:
+            server.close()
+
+    def getaddrinfo(self, host: bytes, *about: Any) -> Any:
+        self.asked.append(host)
+        if host == b"silent.example":
+            self.silence.wait(30)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))]
+
+    async def test_underscore(self) -> None:
+        """They are connected to, and the certificate is for them or is refused."""
+        self.assertIn(b" 200 OK", await self.ask(b"/v1/x"))
+        self.assertIn(b" 200 OK", await self.ask(b"/secure/v1/x"))
+        self.assertIn(b"upstream_tls_error", await self.ask(b"/misnamed/v1/x"))
+
+    async def test_silent(self) -> None:
+        """Of what waits for one name, others notice nothing; who waits is one thread, and ends when it is told."""
+        stuck = [await self.send(get(b"/silent/v1/%d" % number, b"Connection: close")) for number in range(40)]
+        self.assertIn(b" 200 OK", await self.ask(b"/v1/x"))
+        self.assertEqual(sorted(self.asked), [b"llm_server", b"silent.example"])
+        stuck.pop().close()
+        self.silence.set()
+        for client in stuck:
+            await client.until_closed()
+            self.assertIn(b" 200 OK", client.received)
+        self.assertEqual(len(self.asked), 2)
 
 
 class ProxyWire(ScriptedWire):

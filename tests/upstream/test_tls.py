@@ -69,6 +69,12 @@ class ClientTlsTests(SynchronousTestCase):
             file.write(content)
         return path
 
+    def test_underscore(self) -> None:
+        """A name with an underscore, as containers have, is one like any other."""
+        server = Server(*self.authority.issue("llm_server"))
+        server.shake_hands(self.tls("llm_server"))
+        self.assertEqual(server.names, [b"llm_server"])
+
     def test_interface(self) -> None:
         """Twisted can make connections with it."""
         verifyObject(IOpenSSLClientConnectionCreator, self.tls())

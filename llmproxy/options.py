@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 class ServiceOptions:
     """
     @ivar listen: Twisted endpoint descriptions, C{"tcp:8080"}.
-    @ivar manage_listen: where management is served; if nowhere, it is at C{listen}, and otherwise not there.
+    @ivar manage_listen: where management and metrics are served; if nowhere, they are at C{listen}, and otherwise not.
+    @ivar metrics_token: what the metrics ask for as a bearer; C{""} for nothing.
     @ivar inherited: descriptors and address families of sockets that are open already, one for each of C{listeners}.
     @ivar access_log: a path, C{"-"} for standard output, or C{None}.
     @ivar log_format: C{"json"} or C{"console"}.
@@ -36,6 +37,7 @@ class ServiceOptions:
     log_format: str = "json"
     log_level: str = "info"
     metrics_path: str | None = "/metrics"
+    metrics_token: str = field(default="", repr=False)
     drain_seconds: float = 30.0
     cache: CacheOptions = field(factory=CacheOptions)
     audit: AuditOptions | None = None

@@ -52,6 +52,7 @@ class ProxyService(MultiService):
             pool_size=options.pool_size,
             management_token=options.management_token,
             metrics_path=options.metrics_path,
+            metrics_token=options.metrics_token,
             access_log=options.access_log,
             log_format=options.log_format,
             log_level=options.log_level,

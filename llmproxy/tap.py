@@ -64,7 +64,7 @@ class Options(TwistedOptions):
         self["listen"].append(description)
 
     def opt_manage_listen(self, description: str) -> None:
-        """Where /manage is served, and then nowhere else; a Unix socket has mode 0600. [MANAGE_LISTEN_ADDR]"""
+        """Where /manage and metrics are served, and nowhere else; a Unix socket has mode 0600. [MANAGE_LISTEN_ADDR]"""
         self["manage-listen"].append(description)
 
     def getUsage(self, width: int | None = None) -> str:
@@ -143,7 +143,7 @@ def service_options(options: Mapping[str, Any], env: Mapping[str, str]) -> Any:
         problems += error.problems
     if problems or environment is None or apis is None:
         raise ConfigError(*problems)
-    for warning in environment.warnings:
+    for warning in (*environment.warnings, *_in_clear(listen, environment)):
         sys.stderr.write(f"warning: {warning}\n")
     storage = environment.storage
     return ServiceOptions(
@@ -160,6 +160,7 @@ def service_options(options: Mapping[str, Any], env: Mapping[str, str]) -> Any:
         log_format=environment.log_format,
         log_level=environment.log_level,
         metrics_path=environment.metrics_path,
+        metrics_token=environment.metrics_token,
         drain_seconds=options["drain"],
         cache=environment.cache,
         audit=environment.audit,
@@ -176,6 +177,14 @@ def _endpoints(
         except ValueError as error:
             problems.append(f"{option}: {error}")
     return tuple(found)
+
+
+def _in_clear(listen: Sequence[str], environment: Environment) -> list[str]:
+    """ENABLE_TLS holds for LISTEN_ADDR, which C{--listen} stands in for: what would then be plain HTTP is said."""
+    if not environment.listen[0].startswith("ssl:"):
+        return []
+    words = "speaks plain HTTP, ENABLE_TLS holds for LISTEN_ADDR only: use ssl:PORT:privateKey=FILE:certKey=FILE"
+    return [f"--listen {each} {words}" for each in listen if each.startswith(("tcp:", "tcp6:"))]
 
 
 def _with_defaults(apis: APIConfig, environment: Environment) -> APIConfig:

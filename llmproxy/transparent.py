@@ -87,6 +87,7 @@ class TransparentProxy(Service):
         pool_size: int = POOL_SIZE,
         management_token: str = "",
         metrics_path: str | None = "/metrics",
+        metrics_token: str = "",
         access_log: str | None = None,
         log_format: str = "json",
         log_level: str = "info",
@@ -100,6 +101,7 @@ class TransparentProxy(Service):
         self.table = config.routing_table()
         self._management_token = management_token
         self._metrics_path = metrics_path
+        self._metrics_token = metrics_token
         self.drain_seconds = drain_seconds
         self.started: Deferred[None] = Deferred()
         self.draining = False
@@ -145,10 +147,12 @@ class TransparentProxy(Service):
         """
         The resource tree: the proxy, C{/health}, C{/ready}, C{/live}, metrics and management.
 
-        @param manage: C{False} leaves management out, for a tree that everybody can reach.
+        @param manage: C{False} leaves management and metrics out, for a tree that everybody can reach.
         """
         root = Root(ProxyResource(time.time, self.respond))
-        self._put_operations(root)
+        put_operations(root, self)
+        if manage:
+            self._put_metrics(root)
         if manage and self._management_token:
             root.put_path("manage", self._management())
         return root
@@ -156,14 +160,14 @@ class TransparentProxy(Service):
     def management_resource(self) -> IResource:
         """Management, C{/health}, C{/ready}, C{/live} and metrics, without the proxy: for a port of their own."""
         root = Paths()
-        self._put_operations(root)
+        put_operations(root, self)
+        self._put_metrics(root)
         root.put_path("manage", self._management())
         return root
 
-    def _put_operations(self, root: Paths) -> None:
-        put_operations(root, self)
+    def _put_metrics(self, root: Paths) -> None:
         if self._metrics_path is not None:
-            put_metrics(root, self._metrics_path, lambda: self.collect_metrics())
+            put_metrics(root, self._metrics_path, lambda: self.collect_metrics(), self._metrics_token)
 
     def metrics(self) -> ProxyMetrics:
         """The counters of this process, up to the exchange that ended last."""

@@ -113,7 +113,7 @@ class StartedTests(SynchronousTestCase):
         directory = self.mktemp()
         Path(directory).mkdir()
         Path(directory, "apis.yaml").write_text(CONFIG.format(port=9))
-        env = {"MANAGEMENT_TOKEN": "m" * 32, "ENCRYPTION_KEY": b64encode(bytes(32)).decode()}
+        env = {"MANAGEMENT_TOKEN": "3f9c1e7ab4d2068f5e93c7a1b0d4f682", "ENCRYPTION_KEY": b64encode(bytes(32)).decode()}
         script = STARTED.format(env=env, in_a_parent=IN_A_PARENT, at_rest=AT_REST)
         for _start in range(2):
             ended = subprocess.run(

@@ -16,9 +16,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.config.variables import EFFECTIVE
 from llmproxy.errors import ConfigError
 from llmproxy.tap import Options, service_options
+from tests.integration.certificates import Authority
 
 EXAMPLE = str(Path(__file__).parents[1] / "config" / "apis.yaml")
-ENV = {"MANAGEMENT_TOKEN": "m" * 32, "ENCRYPTION_KEY": b64encode(bytes(32)).decode()}
+ENV = {"MANAGEMENT_TOKEN": "3f9c1e7ab4d2068f5e93c7a1b0d4f682", "ENCRYPTION_KEY": b64encode(bytes(32)).decode()}
 
 
 def parse(*arguments: str) -> Options:
@@ -92,6 +93,22 @@ class ServiceOptionsTests(SynchronousTestCase):
         self.assertEqual(self.make("--config", EXAMPLE).manage_listen, ())
         error = self.assertRaises(ConfigError, self.make, "--config", EXAMPLE, "--manage-listen", "9000")
         self.assertIn("--manage-listen: expected an address", str(error))
+
+    def test_tls(self) -> None:
+        """TLS of the environment is that of LISTEN_ADDR; what --listen then serves in clear is said."""
+        certificate, key = Authority(self.mktemp()).issue("localhost")
+        tls = {"ENABLE_TLS": "true", "TLS_CERT_FILE": certificate, "TLS_KEY_FILE": key}
+        (listen,) = self.make("--config", EXAMPLE, **tls).listen
+        self.assertTrue(listen.startswith("ssl:8080:"), listen)
+        self.make("--config", EXAMPLE, "--listen", ":9", "--listen", "unix:/x", **tls)
+        self.assertIn("warning: --listen tcp:9 speaks plain HTTP", self.stderr.getvalue())
+        self.assertEqual(self.stderr.getvalue().count("\n"), 1)
+
+    def test_metrics_token(self) -> None:
+        """It reaches the service, and no text of the options."""
+        made = self.make("--config", EXAMPLE, METRICS_TOKEN="scrape-c4n4ry-0123-xyzw")
+        self.assertEqual(made.metrics_token, "scrape-c4n4ry-0123-xyzw")
+        self.assertNotIn("c4n4ry", repr(made))
 
     def test_from_the_environment(self) -> None:
         """Without options the variables of the reference do it all."""

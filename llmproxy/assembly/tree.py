@@ -28,15 +28,16 @@ def put_operations(root: Paths, proxy: TransparentProxy) -> None:
     root.put_path("ready", Ready([proxy.database], lambda: proxy.draining))
 
 
-def put_metrics(root: Paths, path: str, collect: Callable[[], Deferred[Any]]) -> None:
+def put_metrics(root: Paths, path: str, collect: Callable[[], Deferred[Any]], token: str = "") -> None:
     """
     The metrics at C{path}, and below it as text whatever C{Accept} says.
 
     @param collect: gives the numbers, see L{MetricsResource}.
+    @param token: what both ask for; C{""} for nothing.
     """
-    root.put_path(path, MetricsResource(time.time, collect, cumulative))
+    root.put_path(path, MetricsResource(time.time, collect, cumulative, token=token))
     parent = root.children[path.strip("/").split("/")[0].encode()] if path.count("/") <= 1 else None
-    text = MetricsResource(time.time, collect, cumulative, always_text=True)
+    text = MetricsResource(time.time, collect, cumulative, token=token, always_text=True)
     if parent is not None:
         parent.isLeaf = False
         parent.putChild(b"prometheus", text)

@@ -26,7 +26,7 @@ def _duration(context: click.Context, parameter: click.Parameter, value: str) ->
     "--manage-listen",
     multiple=True,
     metavar="ENDPOINT",
-    help="Where /manage is served, and then nowhere else; repeatable. [MANAGE_LISTEN_ADDR]",
+    help="Where /manage and the metrics are served, and nowhere else; repeatable. [MANAGE_LISTEN_ADDR]",
 )
 @click.option("--database", metavar="URL", help="sqlite:///path, or a path. [DATABASE_URL, DATABASE_PATH]")
 @click.option("--default-api", metavar="NAME", help="The API that is served at /. [DEFAULT_API_PROVIDER]")

@@ -13,7 +13,9 @@ from attrs import field, frozen
 
 from ..core.audit.settings import AuditOptions, read_audit_environment
 from ..core.caching.settings import CacheOptions
+from ..core.strength import weakness
 from .cachevariables import read_cache_environment
+from .certificates import check_certificate, tls_description
 from .databases import SCHEMES, Storage, database_url, parse_encryption_key, sqlite_url
 from .listen import endpoint_description, private_endpoint_description
 from .problems import Problems
@@ -22,9 +24,6 @@ from .units import parse_duration, parse_flag, parse_size
 from .variables import DEFAULT_CONFIG, DEFAULT_DATABASE, DEFAULT_LISTEN, DEFAULT_POOL_SIZE, without_effect
 
 T = TypeVar("T")
-
-SHORT_TOKEN = 16
-"""Characters; a management token below this can be guessed."""
 
 _LEVELS = {"debug": "debug", "info": "info", "warn": "warn", "warning": "warn", "error": "error"}
 _FORMATS = {"json": "json", "console": "console", "text": "console"}
@@ -36,6 +35,7 @@ class Environment:
     What the environment says, checked.
 
     @ivar audit: C{None} for no audit log.
+    @ivar metrics_token: what C{/metrics} asks for; C{""} for nothing.
     @ivar trusted_proxies: C{None} if nothing was said.
     @ivar request_timeout: seconds, or C{None} if it was not said.
     @ivar warnings: sentences for the operator; they hold no value of a variable.
@@ -48,6 +48,7 @@ class Environment:
     config_path: str
     default_api: str | None
     metrics_path: str | None
+    metrics_token: str = field(repr=False)
     request_timeout: float | None
     log_level: str
     log_format: str
@@ -67,7 +68,7 @@ def read_environment(env: Mapping[str, str], read_secret: Callable[[str], str]) 
     @raise ConfigError: with everything that is wrong.
     """
     variables = _Variables(env, read_secret)
-    token = variables.management_token()
+    token, metrics_token = variables.management_token(), variables.metrics_token()
     storage = variables.storage()
     secrets = {name: variables.secret(name) for name in ("REDIS_CACHE_URL", "REDIS_PASSWORD")}
     cache, wrong = read_cache_environment({**env, **secrets})
@@ -76,13 +77,14 @@ def read_environment(env: Mapping[str, str], read_secret: Callable[[str], str]) 
     environment = Environment(
         management_token=token,
         storage=storage,
-        listen=(variables.checked("LISTEN_ADDR", endpoint_description, DEFAULT_LISTEN),),
+        listen=(variables.listen(),),
         manage_listen=variables.management_listen(),
         config_path=variables.text("API_CONFIG_PATH") or DEFAULT_CONFIG,
         default_api=variables.text("DEFAULT_API_PROVIDER") or None,
         metrics_path=variables.checked("METRICS_PATH", _path, "/metrics")
         if variables.flag("ENABLE_METRICS", True)
         else None,
+        metrics_token=metrics_token,
         request_timeout=variables.checked("REQUEST_TIMEOUT", parse_duration, "0") or None,
         log_level=variables.checked("LOG_LEVEL", _one_of(_LEVELS), "info"),
         log_format=variables.checked("LOG_FORMAT", _one_of(_FORMATS), "json"),
@@ -93,7 +95,7 @@ def read_environment(env: Mapping[str, str], read_secret: Callable[[str], str]) 
         forwarded_header=variables.checked("FORWARDED_HEADER", forwarded_header, "x-forwarded-for")
         if variables.text("FORWARDED_HEADER")
         else None,
-        warnings=tuple(_warnings(env, token, storage.encryption_key)),
+        warnings=tuple(_warnings(env, token, metrics_token, storage.encryption_key)),
     )
     variables.problems.fail()
     return environment
@@ -144,9 +146,32 @@ class _Variables:
         token = self.secret("MANAGEMENT_TOKEN")
         if not token and "MANAGEMENT_TOKEN" not in self.problems.paths:
             self.problems.add("MANAGEMENT_TOKEN", "is required, and must not be empty (or MANAGEMENT_TOKEN_FILE)")
-        elif not (token.isascii() and token.isprintable()) or " " in token:
-            self.problems.add("MANAGEMENT_TOKEN", "expected printable ASCII characters without spaces")
+        return self._bearer("MANAGEMENT_TOKEN", token)
+
+    def metrics_token(self) -> str:
+        return self._bearer("METRICS_TOKEN", self.secret("METRICS_TOKEN"))
+
+    def _bearer(self, name: str, token: str) -> str:
+        if not (token.isascii() and token.isprintable()) or " " in token:
+            self.problems.add(name, "expected printable ASCII characters without spaces")
         return token
+
+    def listen(self) -> str:
+        """Where to listen: with TLS where C{ENABLE_TLS} asks for it, as the reference does."""
+        description = self.checked("LISTEN_ADDR", endpoint_description, DEFAULT_LISTEN)
+        if not self.flag("ENABLE_TLS", False):
+            return description
+        certificate, key = self.text("TLS_CERT_FILE"), self.text("TLS_KEY_FILE")
+        for name, path in (("TLS_CERT_FILE", certificate), ("TLS_KEY_FILE", key)):
+            if not path:
+                self.problems.add(name, "is required by ENABLE_TLS: the path of a PEM file")
+        if certificate and key:
+            check_certificate(certificate, key, self.problems)
+        try:
+            return tls_description(description, certificate, key)
+        except ValueError as error:
+            self.problems.add("LISTEN_ADDR", str(error))
+            return description
 
     def management_listen(self) -> tuple[str, ...]:
         text = self.text("MANAGE_LISTEN_ADDR")
@@ -239,10 +264,9 @@ def _path(text: str) -> str:
     return text
 
 
-def _warnings(env: Mapping[str, str], token: str, key: bytes | None) -> list[str]:
-    found = []
-    if token and len(token) < SHORT_TOKEN:
-        found.append(f"MANAGEMENT_TOKEN has less than {SHORT_TOKEN} characters: it can be guessed")
+def _warnings(env: Mapping[str, str], token: str, metrics_token: str, key: bytes | None) -> list[str]:
+    secrets = (("MANAGEMENT_TOKEN", token), ("METRICS_TOKEN", metrics_token))
+    found = [sentence for name, secret in secrets if secret and (sentence := weakness(name, secret))]
     if key is None:
         found.append("ENCRYPTION_KEY is not set: upstream keys are stored as they are")
     idle = without_effect(env)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..core.audit.settings import DEFAULT_FILE
+from .units import parse_flag
 
 DEFAULT_CONFIG = "./config/api_providers.yaml"
 DEFAULT_DATABASE = "./data/llm-proxy.db"
@@ -19,7 +20,10 @@ EFFECTIVE: dict[str, str] = {
     "API_CONFIG_PATH": f"the YAML file of the APIs (default {DEFAULT_CONFIG})",
     "DEFAULT_API_PROVIDER": "the API that is served at /, above the default_api of the file",
     "LISTEN_ADDR": f"where to listen: :8080, 127.0.0.1:9000, [::1]:8080 (default {DEFAULT_LISTEN})",
-    "MANAGE_LISTEN_ADDR": "where management is served instead: 127.0.0.1:9000, unix:/run/llmproxy/manage.sock",
+    "ENABLE_TLS": "true: LISTEN_ADDR speaks TLS, with the two files below (default false)",
+    "TLS_CERT_FILE": "the certificate in PEM form, with those of the authorities between it and the root",
+    "TLS_KEY_FILE": "its private key in PEM form, not encrypted",
+    "MANAGE_LISTEN_ADDR": "where management and metrics are served instead: localhost:9000, unix:/run/manage.sock",
     "DATABASE_URL": "the database, as a URL, or as the DSN of Go's MySQL driver",
     "DATABASE_PATH": f"the file of the SQLite database where there is no DATABASE_URL (default {DEFAULT_DATABASE})",
     "DATABASE_POOL_SIZE": f"connections to PostgreSQL or MySQL, for each worker (default {DEFAULT_POOL_SIZE})",
@@ -27,6 +31,7 @@ EFFECTIVE: dict[str, str] = {
     "REQUEST_TIMEOUT": "the longest exchange, for APIs without timeouts.request of their own",
     "ENABLE_METRICS": "false: no metrics (default true)",
     "METRICS_PATH": "where the metrics are (default /metrics)",
+    "METRICS_TOKEN": "what the metrics ask for as a bearer (default: nothing)",
     "HTTP_CACHE_ENABLED": "false: nothing is cached, whatever the file says (default true)",
     "HTTP_CACHE_MEMORY_BYTES": "bytes that stored answers may hold in one process (default 268435456)",
     "HTTP_CACHE_DEFAULT_TTL": "seconds for answers that may be stored and name no lifetime (default 0: none)",
@@ -58,6 +63,7 @@ EFFECTIVE: dict[str, str] = {
 
 SECRETS = (
     "MANAGEMENT_TOKEN",
+    "METRICS_TOKEN",
     "ENCRYPTION_KEY",
     "ENCRYPTION_KEY_OLD",
     "DATABASE_URL",
@@ -84,6 +90,9 @@ NOT_EFFECTIVE = frozenset(
 )
 """Variables of the reference that mean nothing here: they are warned of. Who makes one mean something moves it up."""
 
+_OF_TLS = frozenset({"TLS_CERT_FILE", "TLS_KEY_FILE"})
+"""Variables that mean nothing without C{ENABLE_TLS}."""
+
 _OF_REDIS = frozenset(
     """
     REDIS_CACHE_URL REDIS_ADDR REDIS_DB REDIS_PASSWORD REDIS_CACHE_KEY_PREFIX REDIS_CACHE_POOL_SIZE REDIS_CACHE_TIMEOUT
@@ -95,4 +104,14 @@ _OF_REDIS = frozenset(
 def without_effect(env: Mapping[str, str]) -> list[str]:
     """The variables that are set and mean nothing here, or nothing beside the others."""
     redis = env.get("HTTP_CACHE_BACKEND", "").strip().lower() == "redis"
-    return sorted(name for name in (NOT_EFFECTIVE if redis else NOT_EFFECTIVE | _OF_REDIS) if env.get(name))
+    tls = _is_on(env.get("ENABLE_TLS", "").strip())
+    idle = NOT_EFFECTIVE | (frozenset() if redis else _OF_REDIS) | (frozenset() if tls else _OF_TLS)
+    return sorted(name for name in idle if env.get(name))
+
+
+def _is_on(text: str) -> bool:
+    """What cannot be understood is an error elsewhere."""
+    try:
+        return bool(text) and parse_flag(text)
+    except ValueError:
+        return True

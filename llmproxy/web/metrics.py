@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Callable, Iterable, Iterator
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
@@ -12,6 +14,8 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
 from .. import __version__
+from ..errors import Unauthorized
+from .jsonresource import send_error
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
@@ -41,9 +45,15 @@ Buckets = Callable[[Any], Iterable[tuple[str, int]]]
 """A histogram as C{(upper bound, cumulative count)}."""
 
 
+class MetricsUnauthorized(Unauthorized):
+    code, message = "unauthorized", "not authenticated"
+    challenge = b'Bearer realm="llmproxy metrics"'
+
+
 class MetricsResource(Resource):
     """
     @param collect: gives the numbers of this process, or those of all workers added up.
+    @param token: what has to be shown as a bearer (RFC 6750 section 2.1); C{""} for nothing.
     """
 
     isLeaf = True
@@ -54,24 +64,36 @@ class MetricsResource(Resource):
         collect: Callable[[], Deferred[Counts]],
         buckets: Buckets,
         *,
+        token: str = "",
         always_text: bool = False,
     ) -> None:
         super().__init__()
         self._clock = clock
         self._collect = collect
         self._buckets = buckets
+        self._digest = sha256(token.encode()).digest() if token else None
         self._always_text = always_text
 
     def getChild(self, path: bytes, request: Any) -> Resource:
         return self if not path else super().getChild(path, request)
 
     def render_GET(self, request: Any) -> int:
+        if not self._may_read(request):
+            send_error(request, MetricsUnauthorized("show METRICS_TOKEN: Authorization: Bearer TOKEN"))
+            return NOT_DONE_YET
         wants_json = not self._always_text and prefers_json(request.getHeader(b"accept"))
         collecting = self._collect()
         request.notifyFinish().addErrback(lambda _: collecting.cancel())
         collecting.addCallback(self._respond, request, wants_json)
         collecting.addErrback(self._gone)
         return NOT_DONE_YET
+
+    def _may_read(self, request: Any) -> bool:
+        """Hashes are compared, in constant time: neither the token nor its length shows in how long it takes."""
+        if self._digest is None:
+            return True
+        scheme, _, shown = (request.getHeader(b"authorization") or b"").strip().partition(b" ")
+        return scheme.lower() == b"bearer" and hmac.compare_digest(sha256(shown.strip()).digest(), self._digest)
 
     def _gone(self, reason: Failure) -> None:
         """Whoever asked has left."""

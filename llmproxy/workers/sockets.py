@@ -30,6 +30,7 @@ their SYN to be sent again.
 
 _KINDS = ("tcp", "tcp6", "ssl", "unix")
 
+_COLON = re.compile(r"(?<!\\):")
 _SAYS_BACKLOG = re.compile(r"(?<!\\):backlog=")
 
 
@@ -59,7 +60,8 @@ def open_port(reactor: Any, description: str, factory: Any, option: str = "--lis
     @param option: where it comes from.
     """
     try:
-        endpoint = serverFromString(reactor, with_backlog(description))
+        opener = WholeChain(reactor) if description.startswith("ssl:") else reactor
+        endpoint = serverFromString(opener, with_backlog(with_chain(description)))
     except Exception as reason:
         # Plugins parse the rest of a description, and raise whatever they like.
         return fail(ConfigError(f"{option} {description}: not an endpoint that can be used: {reason}"))
@@ -78,6 +80,42 @@ def with_backlog(description: str) -> str:
     if kind not in _KINDS or _SAYS_BACKLOG.search(rest):
         return description
     return f"{description}:backlog={BACKLOG}"
+
+
+def with_chain(description: str) -> str:
+    """The same with all certificates of the file, where it is of TLS and names no C{extraCertChain}."""
+    parts = _COLON.split(description)
+    options = dict(part.partition("=")[::2] for part in parts[2:])
+    file = options.get("certKey") or options.get("privateKey")
+    if parts[0] != "ssl" or "extraCertChain" in options or file is None:
+        return description
+    return f"{description}:extraCertChain={file}"
+
+
+class WholeChain:
+    """
+    A reactor that serves a certificate once, though Twisted's C{extraCertChain} is of the file that begins with it.
+
+    RFC 5246 section 7.4.2: each certificate certifies the one before it.
+    """
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._reactor, name)
+
+    def listenSSL(self, port: int, factory: Any, contextFactory: Any, **options: Any) -> IListeningPort:
+        own = _der(contextFactory.certificate)
+        contextFactory.extraCertChain = [each for each in contextFactory.extraCertChain if _der(each) != own]
+        listening: IListeningPort = self._reactor.listenSSL(port, factory, contextFactory, **options)
+        return listening
+
+
+def _der(certificate: Any) -> bytes:
+    from OpenSSL.crypto import FILETYPE_ASN1, dump_certificate
+
+    return dump_certificate(FILETYPE_ASN1, certificate)
 
 
 def open_held(reactor: Any, description: str, option: str = "--listen") -> Deferred[Listening]:

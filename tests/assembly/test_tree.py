@@ -84,6 +84,23 @@ class TreeTests(TestCase):
         self.assertEqual([status for status, _ in found], [200, 200, 503])
         self.assertIn(b"draining", found[2][1])
 
+    async def test_metrics_move_along(self) -> None:
+        """Where management has a listener of its own, the public one shows no metrics; a token hides them."""
+        proxy = self.made(management_token="management-canary")
+        self.assertIn(b"metrics", proxy.resource().children)
+        self.assertNotIn(b"metrics", proxy.resource(manage=False).children)
+        root = proxy.management_resource()
+        for path in ("/metrics", "/metrics/prometheus"):
+            self.assertEqual((await self.ask_plainly(root, path))[0], 200)
+        root = self.made(management_token="management-canary", metrics_token="x").management_resource()
+        for path in ("/metrics", "/metrics/prometheus"):
+            self.assertEqual((await self.ask_plainly(root, path))[0], 401)
+
+    async def ask_plainly(self, resource: Any, path: str) -> tuple[int, bytes]:
+        client = StubTreq(resource)
+        response = await client.get(f"http://x.example{path}")
+        return response.code, await client.content(response)
+
     def managed(self, proxy: TransparentProxy) -> Paths:
         root = Paths()
         root.put_path("manage", management_of(proxy, reactor, "management-canary"))

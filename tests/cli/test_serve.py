@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.cli.serve import command
 from llmproxy.tap import Options
 
-ENV = {"MANAGEMENT_TOKEN": "m" * 32, "API_CONFIG_PATH": "", "LISTEN_ADDR": ""}
+ENV = {"MANAGEMENT_TOKEN": "3f9c1e7ab4d2068f5e93c7a1b0d4f682", "API_CONFIG_PATH": "", "LISTEN_ADDR": ""}
 
 
 class ServeTests(SynchronousTestCase):

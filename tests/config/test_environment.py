@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.config.environment import Environment, read_environment, read_storage
 from llmproxy.core.audit.settings import AuditOptions
 from llmproxy.errors import ConfigError
+from tests.integration.certificates import Authority
 
 TOKEN = "m4nagement-t0ken-long-enough"
 KEY = b64encode(bytes(range(32))).decode()
@@ -97,7 +98,33 @@ class EnvironmentTests(SynchronousTestCase):
         """Without one nothing starts; a short one is warned of; one that no header can carry is refused."""
         self.assertIn("is required", self.problems(MANAGEMENT_TOKEN=" ")[0])
         self.assertIn("printable ASCII", self.problems(MANAGEMENT_TOKEN="two words")[0])
-        self.assertIn("it can be guessed", self.read(MANAGEMENT_TOKEN="short").warnings[0])
+        (warning,) = self.read(MANAGEMENT_TOKEN="qwe").warnings
+        self.assertIn("MANAGEMENT_TOKEN is weak: 3 characters, it can be guessed in about 17,576 attempts", warning)
+        self.assertNotIn("qwe", warning)
+
+    def test_metrics_token(self) -> None:
+        """The metrics ask for nothing, or for a bearer that can stand in a file, and is no weaker than others."""
+        self.assertEqual(self.read().metrics_token, "")
+        found = self.read({"/run/t": "scrape-c4n4ry-0123-xyzw\n"}, METRICS_TOKEN_FILE="/run/t")
+        self.assertEqual((found.metrics_token, found.warnings), ("scrape-c4n4ry-0123-xyzw", ()))
+        self.assertNotIn("c4n4ry", repr(found))
+        self.assertIn("METRICS_TOKEN is weak", self.read(METRICS_TOKEN="abc").warnings[0])
+        self.assertIn("METRICS_TOKEN: expected printable", self.problems(METRICS_TOKEN="two words")[0])
+        self.assertIn("METRICS_TOKEN: the file", self.problems(METRICS_TOKEN_FILE="/none")[0])
+
+    def test_tls(self) -> None:
+        """The old variables serve TLS where LISTEN_ADDR says, or nothing is served."""
+        certificate, key = Authority(self.mktemp()).issue("localhost")
+        files = {"TLS_CERT_FILE": certificate, "TLS_KEY_FILE": key}
+        found = self.read(ENABLE_TLS="true", LISTEN_ADDR="127.0.0.1:8443", **files)
+        self.assertEqual(found.listen, (f"ssl:8443:interface=127.0.0.1:privateKey={key}:certKey={certificate}",))
+        self.assertEqual(found.warnings, ())
+        self.assertEqual(len(self.problems(ENABLE_TLS="true")), 2)
+        self.assertIn("LISTEN_ADDR: ENABLE_TLS needs", self.problems(ENABLE_TLS="1", LISTEN_ADDR="unix:/x", **files)[0])
+        for off in ({}, {"ENABLE_TLS": "false"}):
+            found = self.read(**files, **off)
+            self.assertEqual(found.listen, ("tcp:8080",))
+            self.assertEqual(found.warnings, ("known, but without effect here: TLS_CERT_FILE, TLS_KEY_FILE",))
 
     def test_encryption_key(self) -> None:
         """A key of the wrong length is told; without one there is a warning, or an error where it is required."""

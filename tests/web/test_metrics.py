@@ -71,6 +71,35 @@ class MetricsResourceTests(SynchronousTestCase):
         self.assertEqual(samples["llmproxy_lost_log_lines_total", ()], 3)
         self.assertIn(("process_resident_memory_bytes", ()), samples)
 
+    def test_token(self) -> None:
+        """Where a token is set, nobody reads a number without it, in either form."""
+        root = Resource()
+        collect = lambda: succeed(self.metrics)  # noqa: E731
+        root.putChild(b"metrics", MetricsResource(lambda: 160.5, collect, cumulative, token="scrape-canary"))
+        treq = StubTreq(root)
+        table = {
+            None: 401,
+            "Bearer scrape-canary": 200,
+            "bearer  scrape-canary ": 200,
+            "Bearer scrape-canar": 401,
+            "Bearer scrape-canaryx": 401,
+            "Basic scrape-canary": 401,
+            "scrape-canary": 401,
+            "Bearer": 401,
+            "Bearer ": 401,
+        }
+        for shown, status in table.items():
+            headers = {} if shown is None else {"Authorization": shown}
+            for method in ("GET", "HEAD"):
+                response = self.successResultOf(treq.request(method, "http://p.example/metrics", headers=headers))
+                body = self.successResultOf(treq.content(response))
+                self.assertEqual(response.code, status, shown)
+                self.assertEqual(b"llm_proxy" in body, status == 200 and method == "GET")
+                self.assertNotIn(b"canary", body)
+            if status == 401:
+                challenge = response.headers.getRawHeaders("www-authenticate")
+                self.assertEqual(challenge, ['Bearer realm="llmproxy metrics"'])
+
     def test_content_type(self) -> None:
         """The text says which format it has."""
         response, _ = self.ask()

@@ -13,7 +13,8 @@ from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from llmproxy.errors import ConfigError
-from llmproxy.workers.sockets import BACKLOG, Inherited, open_held, open_port, with_backlog
+from llmproxy.workers.sockets import BACKLOG, Inherited, open_held, open_port, with_backlog, with_chain
+from tests.integration.certificates import Authority
 from tests.integration.harness import Wire
 
 
@@ -90,3 +91,41 @@ class BacklogTests(SynchronousTestCase):
         """An endpoint that is none is told as it was written."""
         failure = self.failureResultOf(open_port(reactor, "tcp:x", Factory()), ConfigError)
         self.assertNotIn("backlog", str(failure.value))
+
+
+class ChainTests(TestCase):
+    def test_descriptions(self) -> None:
+        """Only TLS is given a chain, from the file of its certificate, unless it names one."""
+        table = {
+            "tcp:80": "tcp:80",
+            "ssl:443:privateKey=k:certKey=/a\\:b": "ssl:443:privateKey=k:certKey=/a\\:b:extraCertChain=/a\\:b",
+            "ssl:443:privateKey=both": "ssl:443:privateKey=both:extraCertChain=both",
+            "ssl:443:privateKey=k:certKey=c:extraCertChain=x": "ssl:443:privateKey=k:certKey=c:extraCertChain=x",
+        }
+        self.assertEqual({each: with_chain(each) for each in table}, table)
+
+    async def test_whole_chain_once(self) -> None:
+        """A file with the certificate and those above it is sent as it stands, by a parent and by its workers."""
+        authority = Authority(self.mktemp())
+        certificate, key = authority.issue("localhost")
+        chain = os.path.abspath(self.mktemp())
+        with open(chain, "wb") as file:
+            for path in (certificate, authority.ca_file):
+                with open(path, "rb") as part:
+                    file.write(part.read())
+        description = f"ssl:0:interface=127.0.0.1:privateKey={key}:certKey={chain}"
+        factories: list[Any] = []
+
+        class Opener:
+            def __getattr__(self, name: str) -> Any:
+                return getattr(reactor, name)
+
+            def listenSSL(self, port: int, factory: Any, contextFactory: Any, **options: Any) -> Any:
+                factories.append(contextFactory)
+                return reactor.listenSSL(port, factory, contextFactory, **options)  # type: ignore[attr-defined]
+
+        port: Any = await open_port(Opener(), description, Factory.forProtocol(Greeting))
+        await port.stopListening()
+        (made,) = factories
+        self.assertEqual(made.certificate.get_subject().CN, "localhost")
+        self.assertEqual([each.get_subject().CN for each in made.extraCertChain], ["authority"])

@@ -83,6 +83,13 @@ class MissingToken(Unauthorized):
     """RFC 6750 section 3.1: without credentials the challenge names no error."""
 
 
+class AmbiguousCredentials(Unauthorized):
+    """Two different tokens in one request: whose it is cannot be said. The challenge is of RFC 6750 section 3.1."""
+
+    code, message = "ambiguous_credentials", "Two different tokens were sent"
+    challenge = b'Bearer realm="llmproxy", error="invalid_request"'
+
+
 class TokenNotFound(InvalidToken):
     code, message = "token_not_found", "Token not found"
 

@@ -131,6 +131,9 @@ class Api:
     @ivar origins: for CORS and the restriction of C{Origin}; see L{llmproxy.core.policy}.
     @ivar settings: keys of this API's configuration that belong to later middlewares
         (C{"cache"}, C{"retry"}, C{"meter"}), by their name.
+    @ivar provider: whose it is, a name of L{llmproxy.core.providers}; C{""} if that is not known.
+    @ivar query_keys: the parameters of a query, in lower case, that it may take a key in: those that a client sends
+        go no further.
     """
 
     name: str
@@ -142,6 +145,13 @@ class Api:
     policy: Any
     debug_fields: bool = False
     settings: dict[str, Any] = field(factory=dict)
+    provider: str = ""
+    query_keys: frozenset[bytes] = field()
+
+    @query_keys.default
+    def _of_credential(self) -> frozenset[bytes]:
+        place = self.credential
+        return frozenset({b"key", place.name.lower()}) if place.kind == "query" else frozenset()
 
 
 @frozen(eq=False)

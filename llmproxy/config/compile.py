@@ -6,6 +6,7 @@ from attrs import fields
 
 from ..core.breaker import BreakerSettings
 from ..core.policy import Policy
+from ..core.providers import Provider, provider_of
 from ..core.routing import RESERVED, RoutingTable
 from ..message import Api, Timeouts
 from . import rules
@@ -21,6 +22,7 @@ def compile_api(name: str, config: APIProviderConfig) -> Api:
     origin, path_prefix = rules.base_url(config.base_url)
     timeouts = config.timeouts
     caching = config.cache.settings()
+    provider = provider_of(name, origin.host)
     return Api(
         name=name,
         origin=origin,
@@ -36,11 +38,24 @@ def compile_api(name: str, config: APIProviderConfig) -> Api:
             "connection": _connection(config),
             "forwarded_fields": config.forwarded_fields,
         },
+        provider="" if provider is None else provider.name,
+        query_keys=_query_keys(config, provider),
     )
 
 
 def compile_routing(config: APIConfig) -> RoutingTable:
     return RoutingTable(config.compiled(), config.default_api)
+
+
+def _query_keys(config: APIProviderConfig, provider: Provider | None) -> frozenset[bytes]:
+    """What speaks as Google does takes a key in the query, wherever it stands."""
+    place = config.auth
+    found = frozenset[bytes]() if provider is None else provider.query_keys
+    if place.kind == "query":
+        found |= {b"key", place.name.lower()}
+    if config.dialect == "gemini" or place.name.lower() == b"x-goog-api-key":
+        found |= {b"key"}
+    return found
 
 
 def _policy(config: APIProviderConfig) -> Policy:

@@ -14,14 +14,11 @@ FIELD = b"sec-websocket-protocol"
 _MARK = b"openai-insecure-api-key."
 
 
-def offered_secret(fields: Fields) -> bytes:
-    """The secret among the subprotocols that are offered, C{b""} if there is none."""
-    for value in values(fields, FIELD):
-        for member in value.split(b","):
-            name = member.strip(b" \t")
-            if name.startswith(_MARK):
-                return name[len(_MARK) :]
-    return b""
+def offered_secrets(fields: Fields) -> list[bytes]:
+    """The secrets among the subprotocols that are offered."""
+    names = [member.strip(b" \t") for value in values(fields, FIELD) for member in value.split(b",")]
+    found = [name[len(_MARK) :] for name in names if name.startswith(_MARK)]
+    return [secret for secret in found if secret]
 
 
 def without_secret(field: Field) -> Field | None:

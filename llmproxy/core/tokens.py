@@ -5,11 +5,14 @@ from __future__ import annotations
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from hashlib import sha256
+from urllib.parse import unquote_to_bytes
 
 from attrs import evolve
 
-from ..errors import ProjectInactive, ProxyError, TokenExpired, TokenInactive
-from ..message import Field, Project, Token
+from ..errors import AmbiguousCredentials, ProjectInactive, ProxyError, TokenExpired, TokenInactive
+from ..message import Fields, Project, Token
+from .fields import LOWER
+from .subprotocols import offered_secrets
 
 PREFIX = b"sk-"
 _LENGTH = 25
@@ -17,6 +20,8 @@ _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 KEY_FIELDS = frozenset({b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"})
 """Where SDKs put their key, besides C{?key=}."""
+
+QUERY_KEY = b"key"
 
 
 def generate(random: Callable[[int], bytes]) -> str:
@@ -71,30 +76,46 @@ def as_held(token: Token, token_hash: str) -> Token | None:
     return evolve(token, token_hash=token_hash, expires_at=until, previous_hash=None, previous_until=None)
 
 
-def secret_of(fields: list[Field], target: bytes) -> bytes:
+def secret_of(fields: Fields, target: bytes, *, offers: bool = False) -> bytes:
     """
     The secret that a client sent, C{b""} if none.
 
-    The fields of SDKs' keys come before C{?key=}, and C{Authorization} before the others: it is
-    where a program that was not changed for one vendor puts it.
+    Programs that were made for one provider send a key of that provider beside ours (C{x-api-key} and a bearer, say):
+    the place that holds what could be a token of ours decides, whichever it is.
+
+    @param offers: whether the subprotocols that are offered are a place too.
+    @raise AmbiguousCredentials: there are two different ones that could be tokens of ours.
     """
-    other = b""
+    first, others = b"", []
     for name, value in fields:
-        size = len(name)
-        if size == 13:
-            if name.lower() == b"authorization" and value[:7].lower() == b"bearer ":
-                secret = value[7:].strip(b" \t")
-                if secret:
-                    return secret
-        elif (size == 9 or size == 7 or size == 14) and not other and name.lower() in KEY_FIELDS:
-            other = value
-    return other or _query_key(target)
+        lowered = LOWER[name]
+        if lowered in KEY_FIELDS:
+            if lowered == b"authorization":
+                value = value[7:].strip(b" \t") if value[:7].lower() == b"bearer " else b""
+            if not first:
+                first = value
+            elif value != first:
+                others.append(value)
+    if b"?" in target:
+        others += _query_keys(target)
+    if offers:
+        others += offered_secrets(fields)
+    return _ours(first, others) if others else first
 
 
-def _query_key(target: bytes) -> bytes:
-    _, mark, query = target.partition(b"?")
-    if mark:
-        for pair in query.split(b"&"):
-            if pair.startswith(b"key="):
-                return pair[4:]
-    return b""
+def _ours(first: bytes, others: list[bytes]) -> bytes:
+    ours = {secret for secret in (first, *others) if is_well_formed(secret)}
+    if len(ours) > 1:
+        raise AmbiguousCredentials("send one of them, in one place")
+    return ours.pop() if ours else first or others[0]
+
+
+def _query_keys(target: bytes) -> list[bytes]:
+    pairs = [pair.partition(b"=") for pair in target.partition(b"?")[2].split(b"&")]
+    found = [decoded(value) for name, _, value in pairs if decoded(name) == QUERY_KEY]
+    return [value for value in found if value]
+
+
+def decoded(text: bytes) -> bytes:
+    """A name or value of a query as upstream will read it: C{%6Bey} is C{key} too, RFC 3986 section 6.2.2.2."""
+    return unquote_to_bytes(text) if b"%" in text else text

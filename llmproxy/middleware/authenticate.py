@@ -9,7 +9,6 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
 from ..bodies import Tap, at_hand
-from ..core.subprotocols import offered_secret
 from ..core.tokens import fault_of, is_well_formed, secret_of
 from ..errors import InvalidToken, MissingToken, TokenRevoked
 
@@ -33,9 +32,7 @@ class Authenticate:
         self._revocations = revocations
 
     def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
-        secret = secret_of(request.fields, request.target)
-        if not secret and request.upgrade:
-            secret = offered_secret(request.fields)
+        secret = secret_of(request.fields, request.target, offers=request.upgrade != b"")
         if not secret:
             raise MissingToken("missing or invalid authorization header")
         if not is_well_formed(secret):

@@ -15,9 +15,10 @@ from twisted.internet.defer import fail
 from ..bodies import at_hand, collect
 from ..core.caching.asked import asked_by
 from ..core.caching.invalidation import invalidates, named_targets
-from ..core.caching.key import SHARED, Key, cache_key_from_request, content_digest, without_credential
+from ..core.caching.key import SHARED, Key, cache_key_from_request, content_digest
 from ..core.caching.permission import is_for_origin, opted_in
 from ..core.caching.status import BY_METHOD, BYPASSED
+from ..core.credentials import without_keys
 from ..errors import ContentTooLarge, NotCached
 from .cachecargo import content_of
 from .cacheflight import Flight
@@ -154,7 +155,7 @@ class Cache:
         """Let go of what an unsafe request has made doubtful, RFC 9111 section 4.4."""
         api = request.route.api
         if b"?" in target:
-            target = without_credential(target, api.credential)
+            target = without_keys(target, api.query_keys)
         self._doubt(request, api, target)
         for named in named_targets(api, target, response.fields):
             self._doubt(request, api, named)

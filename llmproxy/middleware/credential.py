@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import quote
 
+from ..core.credentials import without_keys
 from ..core.fields import LOWER
 from ..core.subprotocols import FIELD as OFFER
 from ..core.subprotocols import without_secret
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
 
     from ..interfaces import Responder
-    from ..message import ApiRequest, ApiResponse, CredentialPlace, Field
+    from ..message import Api, ApiRequest, ApiResponse, CredentialPlace, Field
 
 
 _PLACES = KEY_FIELDS | {OFFER}
@@ -27,7 +28,8 @@ class Credential:
     """
 
     def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
-        place = request.route.api.credential
+        api = request.route.api
+        place = api.credential
         key = request.principal.project.api_key
         if not key:
             raise UpstreamAuthError("the project has no upstream key")
@@ -36,7 +38,7 @@ class Credential:
             raise UpstreamAuthError("the project's upstream key is not usable")
         request.fields = with_credential(request.fields, place, key.encode("ascii"))
         if place.kind == "query" or b"?" in request.target:
-            request.target = with_query_key(request.target, place, key)
+            request.target = with_query_key(request.target, api, key)
         return inner(request)
 
 
@@ -63,18 +65,12 @@ def with_credential(fields: list[Field], place: CredentialPlace, key: bytes) -> 
     return kept
 
 
-def with_query_key(target: bytes, place: CredentialPlace, key: str) -> bytes:
-    """The target without C{key=} of the client's, its other bytes untouched; with the project's where it belongs."""
+def with_query_key(target: bytes, api: Api, key: str) -> bytes:
+    """The target without the client's credentials, its other bytes untouched; with the project's where it belongs."""
+    target, place = without_keys(target, api.query_keys), api.credential
+    if place.kind != "query":
+        return target
     path, _, query = target.partition(b"?")
-    names = {b"key", place.name} if place.kind == "query" else {b"key"}
-    parts = [part for part in query.split(b"&") if _name(part) not in names]
-    if place.kind == "query":
-        parts = [part for part in parts if part]
-        parts.append(place.name + b"=" + place.prefix + quote(key, safe="-._~").encode())
-    return path + b"?" + b"&".join(parts) if parts else path
-
-
-def _name(parameter: bytes) -> bytes:
-    """The name as upstream will read it: C{%6Bey} is C{key} too."""
-    name = parameter.partition(b"=")[0]
-    return unquote_to_bytes(name) if b"%" in name else name
+    parts = [part for part in query.split(b"&") if part]
+    parts.append(place.name + b"=" + place.prefix + quote(key, safe="-._~").encode())
+    return path + b"?" + b"&".join(parts)

@@ -7,7 +7,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.config.compile import compile_api, compile_routing, reserved_names
 from llmproxy.config.model import APIConfig, APIProviderConfig, BreakerConfig, ConnectionConfig, TimeoutConfig
-from llmproxy.message import Origin, Timeouts
+from llmproxy.config.rules import AUTH
+from llmproxy.message import CredentialPlace, Origin, Timeouts
 
 CONFIG = APIProviderConfig(
     base_url="https://a.example:8443/base/",
@@ -48,6 +49,20 @@ class CompileTests(SynchronousTestCase):
         found = [table.match(target) for target in (b"/v1/models?a", b"/x/v1/models", b"/y/v1/models")]
         self.assertEqual([route and route.api.name for route in found], ["x", "x", "y"])
         self.assertEqual([route and route.target for route in found], [b"/v1/models?a", b"/v1/models", b"/v1/models"])
+
+    def test_query_keys(self) -> None:
+        """C{key} of a query is a credential only where the provider, or what speaks as it does, takes one there."""
+        for name, changes, expected in (
+            ("x", {}, set()),
+            ("x", {"auth": AUTH["x-api-key"]}, set()),
+            ("gemini", {}, {b"key"}),
+            ("x", {"base_url": "https://generativelanguage.googleapis.com"}, {b"key"}),
+            ("x", {"dialect": "gemini"}, {b"key"}),
+            ("x", {"auth": AUTH["x-goog-api-key"]}, {b"key"}),
+            ("x", {"auth": CredentialPlace("query", b"Api_Key", b"")}, {b"key", b"api_key"}),
+            ("x", {"base_url": "https://mine.openai.azure.com"}, {b"api-key"}),
+        ):
+            self.assertEqual(compile_api(name, evolve(CONFIG, **changes)).query_keys, expected, changes)
 
     def test_reserved(self) -> None:
         """No API can take a path away from operations and management."""

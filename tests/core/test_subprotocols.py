@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.core.subprotocols import offered_secret, without_secret
+from llmproxy.core.subprotocols import offered_secrets, without_secret
 
 NAME = b"Sec-WebSocket-Protocol"
 MARKED = b"openai-insecure-api-key.sk-1"
@@ -12,18 +12,19 @@ MARKED = b"openai-insecure-api-key.sk-1"
 
 class SubprotocolTests(SynchronousTestCase):
     def test_offered(self) -> None:
-        """The secret is found on whichever line and place it is offered."""
+        """Secrets are found on whichever line and place they are offered."""
         for lines, expected in (
-            ([b"realtime, " + MARKED + b", openai-beta.realtime-v1"], b"sk-1"),
-            ([MARKED], b"sk-1"),
-            ([b"realtime", b" x ,\t" + MARKED + b" "], b"sk-1"),
-            ([b"realtime"], b""),
-            ([b"openai-insecure-api-key."], b""),
-            ([b"my-openai-insecure-api-key.sk-1"], b""),
-            ([], b""),
+            ([b"realtime, " + MARKED + b", openai-beta.realtime-v1"], [b"sk-1"]),
+            ([MARKED], [b"sk-1"]),
+            ([b"realtime", b" x ,\t" + MARKED + b" "], [b"sk-1"]),
+            ([MARKED, b"x," + MARKED + b"0"], [b"sk-1", b"sk-10"]),
+            ([b"realtime"], []),
+            ([b"openai-insecure-api-key."], []),
+            ([b"my-openai-insecure-api-key.sk-1"], []),
+            ([], []),
         ):
-            self.assertEqual(offered_secret([(NAME, line) for line in lines]), expected, lines)
-        self.assertEqual(offered_secret([(b"X-Other", MARKED)]), b"")
+            self.assertEqual(offered_secrets([(NAME, line) for line in lines]), expected, lines)
+        self.assertEqual(offered_secrets([(b"X-Other", MARKED)]), [])
 
     def test_without(self) -> None:
         """What else is offered keeps its order; a field without a secret keeps its bytes, one of nothing else goes."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from hashlib import sha256
 
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.tokens import as_held, fault_of, generate, hint, is_well_formed, secret_of, token_hash
+from llmproxy.errors import AmbiguousCredentials
 from llmproxy.message import Field, Project, Token
 
 SECRET = b"sk-AAAAAAAAAAAAAAAAAAAAAA"
@@ -71,8 +73,7 @@ class SecretOfTests(SynchronousTestCase):
             ([(b"Api-Key", SECRET)], b"/", SECRET),
             ([(b"x-goog-api-key", SECRET)], b"/", SECRET),
             ([], b"/v1?alt=sse&key=" + SECRET, SECRET),
-            ([(b"x-api-key", OTHER), bearer], b"/?key=" + OTHER, SECRET),
-            ([(b"x-api-key", SECRET)], b"/?key=" + OTHER, SECRET),
+            ([], b"/v1?%6Bey=sk%2D" + SECRET[3:], SECRET),
             ([(b"Authorization", b"Bearer "), (b"x-api-key", SECRET)], b"/", SECRET),
             ([(b"Authorization", b"Basic eDp5")], b"/", b""),
             ([(b"Authorization", SECRET)], b"/", b""),
@@ -83,6 +84,43 @@ class SecretOfTests(SynchronousTestCase):
         )
         for fields, target, expected in table:
             self.assertEqual(secret_of(fields, target), expected, (fields, target))
+
+    PLACES: tuple[Callable[[bytes], tuple[list[Field], bytes]], ...] = (
+        lambda secret: ([(b"Authorization", b"Bearer " + secret)], b""),
+        lambda secret: ([(b"x-api-key", secret)], b""),
+        lambda secret: ([(b"Api-Key", secret)], b""),
+        lambda secret: ([(b"x-goog-api-key", secret)], b""),
+        lambda secret: ([], b"&key=" + secret),
+        lambda secret: ([(b"Sec-WebSocket-Protocol", b"realtime, openai-insecure-api-key." + secret)], b""),
+    )
+
+    def found(self, *placed: tuple[list[Field], bytes]) -> bytes:
+        fields = [field for fields, _ in placed for field in fields]
+        return secret_of(fields, b"/v1?a=1" + b"".join(query for _, query in placed), offers=True)
+
+    def test_beside_a_foreign_key(self) -> None:
+        """The place that holds a token of ours decides, in whichever order the two come."""
+        foreign = (b"sk-ant-oat01-" + b"x" * 90, b"eyJ0eXAi.eyJhdWQi.c2ln", b"AIza" + b"y" * 35, SECRET + b"x", b"-")
+        for ours in self.PLACES:
+            for other in self.PLACES:
+                for key in foreign:
+                    self.assertEqual(self.found(ours(SECRET), other(key)), SECRET)
+                    self.assertEqual(self.found(other(key), ours(SECRET)), SECRET)
+
+    def test_ambiguous(self) -> None:
+        """Two tokens that could both be ours are none; the same one twice is one."""
+        for one in self.PLACES:
+            for other in self.PLACES:
+                self.assertEqual(self.found(one(SECRET), other(SECRET)), SECRET)
+                error = self.assertRaises(AmbiguousCredentials, self.found, one(SECRET), other(OTHER))
+                self.assertEqual((error.status, error.code), (401, "ambiguous_credentials"))
+                self.assertNotIn("sk-", f"{error!r} {error.description} {error.fields}")
+
+    def test_none_of_ours(self) -> None:
+        """What is sent and cannot be ours is told apart from nothing."""
+        for one in self.PLACES:
+            for other in self.PLACES:
+                self.assertIn(self.found(one(b"AIza-1"), other(b"AIza-2")), (b"AIza-1", b"AIza-2"))
 
 
 class FaultTests(SynchronousTestCase):

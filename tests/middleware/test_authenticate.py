@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.bodies import BytesBody
 from llmproxy.errors import (
+    AmbiguousCredentials,
     InvalidToken,
     MissingToken,
     ProjectInactive,
@@ -70,6 +71,15 @@ class AuthenticateTests(SynchronousTestCase):
         request.upgrade = b"websocket"
         self.middleware.respond(request, self.inner)
         self.assertIs(self.inner.requests[0].principal, PRINCIPAL)
+
+    def test_two_credentials(self) -> None:
+        """The token is found beside a key of somebody else; two tokens are refused before either is looked up."""
+        foreign: Field = (b"Authorization", b"Bearer sk-ant-oat01-xyz")
+        self.middleware.respond(a_request(fields=[foreign, (b"x-api-key", SECRET)]), self.inner)
+        self.assertIs(self.inner.requests[0].principal, PRINCIPAL)
+        both = a_request(fields=[BEARER, (b"x-api-key", b"sk-" + b"B" * 22)])
+        self.assertRaises(AmbiguousCredentials, self.middleware.respond, both, self.inner)
+        self.assertEqual(self.directory.loads, [])
 
     def test_malformed(self) -> None:
         """What cannot be a token costs no question, and is not repeated to anyone."""

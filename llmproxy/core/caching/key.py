@@ -14,8 +14,9 @@ from hashlib import sha256
 
 from attrs import define, field
 
-from ...message import ApiRequest, CredentialPlace, Field, Fields
+from ...message import ApiRequest, Field, Fields
 from .. import fields as sections
+from ..credentials import without_keys
 from ..tokens import KEY_FIELDS
 from .control import split_list
 
@@ -112,7 +113,9 @@ def cache_key_from_request(
     """
     route = request.route
     api = route.api
-    target = without_credential(request.target, api.credential) if b"?" in request.target else request.target
+    target = request.target
+    if b"?" in target:
+        target = without_keys(target, api.query_keys)
     return Key(api.name, request.principal.project.id if tenant is None else tenant, method, target, body)
 
 
@@ -184,16 +187,6 @@ def vary_names(fields: Fields) -> tuple[bytes, ...] | None:
         return ()
     names = sections.list_members(fields, b"vary")
     return None if b"*" in names or len(set(names)) > MOST_NAMES else tuple(sorted(set(names)))
-
-
-def without_credential(target: bytes, place: CredentialPlace) -> bytes:
-    """The target without the parameter that a credential of the client's may stand in."""
-    path, _, query = target.partition(b"?")
-    named: tuple[bytes, ...] = (b"key=", place.name + b"=") if place.kind == "query" else (b"key=",)
-    if not any(part.startswith(named) for part in query.split(b"&")):
-        return target
-    kept = [part for part in query.split(b"&") if not part.startswith(named)]
-    return path + b"?" + b"&".join(kept) if kept else path
 
 
 @lru_cache(maxsize=1024)

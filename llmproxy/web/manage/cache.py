@@ -10,7 +10,7 @@ from attrs import frozen
 from msgspec import Meta, Struct
 from twisted.internet.defer import Deferred
 
-from ...core.caching.key import without_credential
+from ...core.credentials import without_keys
 from ...errors import BadRequest
 from ..operations import Call, Operation, Routes
 from .bodies import Id, Name
@@ -121,7 +121,7 @@ class CacheRoutes:
             route = self._route(call, wanted)
             if wanted.prefix:
                 return _Wanted("prefix", route.api.name, route.target)
-            target = without_credential(route.target, route.api.credential)
+            target = without_keys(route.target, route.api.query_keys)
             # Only its own query may be one that holds a credential; what is noted is what is left.
             call.details["url"] = target.decode("ascii")
             return _Wanted("exact", route.api.name, target + b"\0" + _stored_method(wanted.method))

@@ -1,0 +1,81 @@
+"""Tests for L{llmproxy.core.providers}."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from llmproxy.core.providers import PROVIDERS, api_for_key, provider_of, provider_of_key
+
+KEYS = {
+    "anthropic": ("sk-ant-api03-" + "a" * 90, "sk-ant-oat01-x", "sk-ant-admin01-x"),
+    "openai": ("sk-proj-" + "a" * 120, "sk-svcacct-x", "sk-admin-x", "sk-" + "a" * 20 + "T3BlbkFJ" + "b" * 20),
+    "gemini": ("AIza" + "a" * 35, "AQ.Ab8RN6", "ya29.a0AfH6"),
+    "openrouter": ("sk-or-v1-" + "a" * 64,),
+    "groq": ("gsk_" + "a" * 52,),
+    "xai": ("xai-" + "a" * 80,),
+    "perplexity": ("pplx-" + "a" * 48,),
+    "huggingface": ("hf_" + "a" * 34,),
+    "": ("sk-" + "a" * 48, "sk-upstream", "a" * 32, "0123456789abcdef", "EMPTY", "", "x-sk-ant-1", " sk-ant-1"),
+}
+
+
+class ProviderTests(SynchronousTestCase):
+    def test_by_host(self) -> None:
+        """An address says whose API it is, whatever the API is called."""
+        for host, expected in (
+            ("api.anthropic.com", "anthropic"),
+            ("API.Anthropic.com.", "anthropic"),
+            ("eu.api.openai.com", "openai"),
+            ("my.openai.azure.com", "azure"),
+            ("generativelanguage.googleapis.com", "gemini"),
+            ("api.groq.com", "groq"),
+            ("api.deepseek.com", "deepseek"),
+        ):
+            found = provider_of("openai" if expected != "openai" else "other", host)
+            self.assertEqual(found and found.name, expected, host)
+
+    def test_no_end_of_a_name(self) -> None:
+        """A host of somebody else that only ends like one of the provider's is not the provider's."""
+        for host in ("notanthropic.com", "anthropic.com.evil.example", "openai.com-x.example", "evilopenai.com"):
+            self.assertIsNone(provider_of("main", host), host)
+
+    def test_by_name(self) -> None:
+        """Where the host says nothing, what the API is called does; but only the very name."""
+        for name, expected in (("anthropic", "anthropic"), ("Claude", "anthropic"), ("google", "gemini")):
+            found = provider_of(name, "127.0.0.1")
+            self.assertEqual(found and found.name, expected)
+        for name in ("main", "openai-compatible", "my-anthropic", ""):
+            self.assertIsNone(provider_of(name, "llm.internal"), name)
+
+    def test_shapes(self) -> None:
+        """Keys of every age tell whose they are, and what could be anybody's tells nothing."""
+        for expected, keys in KEYS.items():
+            for key in keys:
+                self.assertEqual(provider_of_key(key), expected, key)
+
+    def test_table(self) -> None:
+        """No two providers share a name or a host."""
+        names = [name for provider in PROVIDERS for name in provider.names]
+        hosts = [host for provider in PROVIDERS for host in provider.hosts]
+        self.assertEqual((len(names), len(hosts)), (len(set(names)), len(set(hosts))))
+
+
+class BindingTests(SynchronousTestCase):
+    APIS = (("openai", "openai"), ("eu", "openai"), ("anthropic", "anthropic"), ("local", ""))
+
+    def test_table(self) -> None:
+        """By the shape, else the default; nothing goes to a provider that it was not made by."""
+        ant, proj, aiza, other = (KEYS[name][0] for name in ("anthropic", "openai", "gemini", ""))
+        for key, default, expected in (
+            (ant, "openai", "anthropic"),
+            (ant, "local", "anthropic"),
+            (proj, "openai", "openai"),
+            (proj, "eu", "eu"),
+            (proj, "local", "openai"),
+            (aiza, "openai", ""),
+            (aiza, "local", ""),
+            (other, "local", "local"),
+            (other, "anthropic", "anthropic"),
+            ("", "openai", "openai"),
+        ):
+            self.assertEqual(api_for_key(key, self.APIS, default), expected, (key, default))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -11,6 +13,8 @@ from ..errors import BadRequest, ContentTooLarge, UnsupportedMediaType
 from .operations import Operation
 
 _MAX_PARAMETERS = 64
+_MAX_DIGITS = 18
+"""Of an integer: more than the 2**53 that every reader keeps (RFC 8259 section 6), and still one of 64 bits."""
 
 
 def query_of(uri: bytes, wanted: type[msgspec.Struct]) -> msgspec.Struct:
@@ -60,9 +64,41 @@ def content_of(request: Any, operation: Operation, max_body: int) -> tuple[bytes
     if len(content) > max_body:
         raise ContentTooLarge(f"at most {max_body} bytes are accepted")
     try:
-        return content, msgspec.json.decode(content, type=wanted)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return content, msgspec.convert(value_of(content), wanted)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise BadRequest(_words(error), message="invalid request body") from None
+
+
+def value_of(content: bytes) -> Any:
+    """
+    What a JSON text says, its numbers C{int} wherever they are whole: JSON knows one kind of number, and C{1.0} is an
+    integer to JSON Schema.
+
+    @raise ValueError: it is no JSON (RFC 8259), or an object names a member twice, which readers take differently.
+    """
+    msgspec.json.decode(content)  # stricter than json: no NaN, no lone surrogates, nothing but UTF-8
+    return json.loads(content, object_pairs_hook=_members, parse_int=_integer, parse_float=_number)
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        seen: set[str] = set()
+        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        raise ValueError(f"the member {twice[:64]!r} stands twice in one object")
+    return members
+
+
+def _integer(text: str) -> int:
+    if len(text) > _MAX_DIGITS:
+        raise ValueError("an integer is out of range")
+    return int(text)
+
+
+def _number(text: str) -> int | float:
+    number = Decimal(text)
+    whole = number.adjusted() < _MAX_DIGITS and number == number.to_integral_value()
+    return int(number) if whole else float(text)
 
 
 def _require_json(content_type: Any) -> None:

@@ -23,6 +23,8 @@ class Search(msgspec.Struct, forbid_unknown_fields=True):
 
 class Body(msgspec.Struct, forbid_unknown_fields=True):
     name: str = "none"
+    uses: int | None = None
+    tags: dict[str, str] = {}
 
 
 class Request:
@@ -95,3 +97,61 @@ class ContentTests(SynchronousTestCase):
             self.assertEqual(error.description, "Expected `str`, got `array` - at `$.name`")
         else:
             self.fail("it was accepted")
+
+    def refused(self, content: bytes) -> str:
+        with self.assertRaises(BadRequest) as caught:
+            content_of(Request(content), Operation(_respond, Body), 1024)
+        return caught.exception.description
+
+    def test_members_that_stand_twice(self) -> None:
+        """Readers differ in which one they take, so neither is taken, however the name is spelt and wherever it is."""
+        for content, name in (
+            (b'{"name": "a", "name": "b"}', "name"),
+            (b'{"name": "a", "n\\u0061me": "a"}', "name"),
+            (b'{"tags": {"t": "1", "u": "2", "t": "1"}}', "t"),
+            (b'{"name": {"deep": [{"x": 1, "x": 1}]}}', "x"),
+            (b'{"": 1, "": 1}', ""),
+        ):
+            self.assertEqual(self.refused(content), f"the member {name!r} stands twice in one object")
+
+    def test_whole_numbers(self) -> None:
+        """JSON has one kind of number: an integer may be written with a point or an exponent."""
+        for text, uses in ((b"101263.0", 101263), (b"1e3", 1000), (b"-0.0", 0), (b"12.50e2", 1250), (b"7", 7)):
+            content = b'{"uses": %b}' % text
+            self.assertEqual(content_of(Request(content), Operation(_respond, Body), 64)[1], Body(uses=uses))
+
+    def test_other_numbers(self) -> None:
+        """What is no integer, or none that every reader keeps, is refused for what it is."""
+        for text in (
+            b"1.5",
+            b"1e400",
+            b"1e-400",
+            b"1.0000000000000000000001",
+            b"NaN",
+            b"Infinity",
+            b"1" * 900,
+            b"1e999999999",
+        ):
+            self.refused(b'{"uses": %b}' % text)
+
+    def test_no_json(self) -> None:
+        for content in (
+            b"",
+            b"{",
+            b'{"name": "\\ud800"}',
+            b"\xff{}",
+            b"\xef\xbb\xbf{}",
+            b"{}x",
+            b"[" * 1000,
+            b'{"uses": 01}',
+        ):
+            self.assertTrue(self.refused(content), content)
+
+    @settings(max_examples=200, deadline=None)
+    @given(st.binary(max_size=60) | st.text(alphabet='{}[]",:0123456789.eE-ntu\\\\', max_size=60).map(str.encode))
+    def test_anything(self, content: bytes) -> None:
+        """Whatever is sent is understood or refused as a bad request, and nothing else."""
+        try:
+            self.assertIsInstance(content_of(Request(content), Operation(_respond, Body), 64)[1], Body)
+        except BadRequest as error:
+            error.description.encode()

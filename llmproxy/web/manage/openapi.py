@@ -17,8 +17,11 @@ from ..operations import Operation, Routes
 PREFIX = "/manage"
 
 _REF = "#/components/schemas/{name}"
-_ANY_TIME = (400, 401, 403, 429, 500, 503)
-"""What every operation may answer: its parameters, its caller, and the state of the proxy are what they are."""
+_ANY_TIME = (400, 401, 403, 408, 414, 429, 431, 500, 503)
+"""
+What every operation may answer: to its parameters, its caller, the state of the proxy, and, before any operation is
+known, to a target or head that is too long or does not come in time (C{limits} of the configuration).
+"""
 
 _DESCRIPTION = """Projects, tokens, and what belongs to them.
 

@@ -13,8 +13,8 @@ from ..errors import BadRequest, ContentTooLarge, UnsupportedMediaType
 from .operations import Operation
 
 _MAX_PARAMETERS = 64
-_MAX_DIGITS = 18
-"""Of an integer: more than the 2**53 that every reader keeps (RFC 8259 section 6), and still one of 64 bits."""
+_MAX_DIGITS = 40
+"""Of an integer: more than any limit, so that the refusal of one that is too large names the limit."""
 
 
 def query_of(uri: bytes, wanted: type[msgspec.Struct]) -> msgspec.Struct:

@@ -15,7 +15,10 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 LookUp = Callable[[str], "Deferred[tuple[str, ...]]"]
-"""Asks for the addresses of a host name. Fails with L{DNSLookupError}. It need not be cancellable."""
+"""
+Asks for the addresses of a host name. Fails with L{DNSLookupError}, or with C{OSError} where this system could not ask.
+It need not be cancellable.
+"""
 
 
 def look_up_with(reactor: Any) -> LookUp:
@@ -48,8 +51,7 @@ def in_thread(
         try:
             addresses = _addresses(host, getaddrinfo)
         except Exception as error:
-            # The numbers are those of getaddrinfo(3): EAI_NONAME, EAI_AGAIN, …
-            reactor.callFromThread(found.errback, Failure(DNSLookupError(*error.args)))
+            reactor.callFromThread(found.errback, Failure(_in_our_words(error)))
         else:
             reactor.callFromThread(found.callback, addresses)
 
@@ -58,6 +60,13 @@ def in_thread(
     except RuntimeError as error:
         return fail(DNSLookupError(f"no thread to look up a name in: {error}"))
     return found
+
+
+def _in_our_words(error: Exception) -> Exception:
+    """Too many open files say nothing of the name; the numbers of others are C{EAI_NONAME}, C{EAI_AGAIN} and so on."""
+    if isinstance(error, OSError) and not isinstance(error, socket.gaierror):
+        return error
+    return DNSLookupError(*error.args)
 
 
 def _addresses(host: str, getaddrinfo: Callable[..., Any]) -> tuple[str, ...]:

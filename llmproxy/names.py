@@ -176,4 +176,4 @@ def _again(failed: tuple[float, Failure] | None) -> Failure:
     """The same failure for another caller: an exception belongs to who gets it."""
     assert failed is not None
     reason: Any = failed[1].value
-    return Failure(DNSLookupError(*reason.args))
+    return Failure(reason.__class__(*reason.args))

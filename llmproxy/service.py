@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks, succeed
 
+from .descriptors import most_connections
 from .options import ServiceOptions
 from .standardchain import standard_chain
 from .transparent import TransparentProxy
 from .web.site import ProxySite
+from .workers.accepting import Accepting
 from .workers.sockets import Inherited, open_port
 
 if TYPE_CHECKING:
@@ -25,6 +27,10 @@ if TYPE_CHECKING:
 
 
 __all__ = ["ProxyService", "ServiceOptions", "TransparentProxy", "make_service", "standard_chain"]
+
+
+FOR_MANAGEMENT = 32
+"""Connections at once to the ports of management where descriptors are too few for all that are allowed."""
 
 
 class ProxyService(MultiService):
@@ -63,6 +69,7 @@ class ProxyService(MultiService):
         self.proxy.setServiceParent(self)
         self.site = self._site(self.proxy.resource(manage=not options.manage_listen))
         self.management_site = self._site(self.proxy.management_resource()) if options.manage_listen else None
+        self._share_descriptors()
 
     def _site(self, resource: IResource) -> ProxySite:
         return ProxySite(
@@ -74,6 +81,12 @@ class ProxyService(MultiService):
             on_refusal=self.proxy.refused,
             trusted_proxies=self._options.apis.trusted(),
         )
+
+    def _share_descriptors(self) -> None:
+        """Where descriptors are too few for all connections, clients leave some to upstream, and to management."""
+        self.site.most = most_connections(self._options.apis.limits.connections)
+        if self.site.most is not None and self.management_site is not None:
+            self.management_site.most = FOR_MANAGEMENT
 
     def startService(self) -> None:
         super().startService()
@@ -92,6 +105,8 @@ class ProxyService(MultiService):
             assert site is not None
             reactor = Inherited(self._reactor, *inherited[at], site.counts.is_ahead) if inherited else self._reactor
             port = yield open_port(reactor, description, site, option)
+            if hasattr(port, "doRead"):
+                Accepting(self._reactor, port)
             self.ports.append(port)
         return self.ports
 

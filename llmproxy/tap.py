@@ -18,6 +18,7 @@ from .config.listen import endpoint_description, private_endpoint_description
 from .config.model import APIConfig, APIProviderConfig
 from .config.units import parse_duration
 from .config.variables import DEFAULT_CONFIG, EFFECTIVE, SECRETS
+from .descriptors import raise_limit
 from .errors import ConfigError
 from .starting import Started, stop_on_hangup
 
@@ -110,6 +111,8 @@ def makeService(options: Options) -> Service:
 
 def make_service(reactor: Any, options: Any, workers: int) -> Any:
     """The service of one process, or the parent of several; each has C{started} and C{stopService}."""
+    # Workers inherit it.
+    raise_limit(options.apis.limits.connections)
     if workers == 1:
         from . import service
 

@@ -276,7 +276,18 @@ class TransparentProxy(Service):
         settings = api.settings.get("connection")
         connect = api.timeouts.connect
         connection = ConnectionSettings.of(settings, connect_timeout=connect)
-        return PooledClient(self._reactor, connection, wheel=self.wheel, poller=self.poller, names=self.names)
+        return PooledClient(
+            self._reactor,
+            connection,
+            wheel=self.wheel,
+            poller=self.poller,
+            names=self.names,
+            make_room=self._make_room,
+        )
+
+    def _make_room(self) -> int:
+        """Give back the descriptors of all connections to upstream that nobody uses; how many there were."""
+        return sum(client.shed() for client in self.clients.values())
 
     def _cache(self, options: CacheOptions) -> Cache | None:
         settings = [api.settings["cache"] for api in self._config.compiled() if "cache" in api.settings]

@@ -34,6 +34,7 @@ LAYERS = (
         "options",
         "resting",
         "demo",
+        "descriptors",
     },
 )
 """From the bottom up; docs/architecture.md shows the same, the other way round."""

@@ -69,10 +69,9 @@ class ThreadTests(SynchronousTestCase):
             self.assertEqual(asked, [name])
 
     def test_not_found(self) -> None:
-        """Whatever goes wrong there, the name was not found; the system's number says why."""
+        """The name was not found; the system's number says why."""
         for error in (
             socket.gaierror(socket.EAI_NONAME, "Name or service not known"),
-            OSError(24, "Too many open files"),
             ValueError("embedded null"),
         ):
 
@@ -81,6 +80,14 @@ class ThreadTests(SynchronousTestCase):
 
             reason = self.failureResultOf(self.asked("a", getaddrinfo), DNSLookupError)
             self.assertEqual(reason.value.args, error.args)
+
+    def test_could_not_ask(self) -> None:
+        """Of the name that says nothing."""
+
+        def getaddrinfo(host: bytes, *about: Any) -> Any:
+            raise OSError(24, "Too many open files")
+
+        self.assertEqual(self.failureResultOf(self.asked("a", getaddrinfo), OSError).value.errno, 24)
 
     def test_holds_up_nothing(self) -> None:
         """A thread whose name server is silent does not keep the process from ending."""

@@ -105,8 +105,10 @@ class Quickstart:
     def _make(self, apis: APIConfig) -> ProxyService:
         from ..config.databases import parse_encryption_key
         from ..core.audit.settings import AuditOptions
+        from ..descriptors import raise_limit
         from ..service import ServiceOptions, make_service
 
+        raise_limit(apis.limits.connections)
         management = self._data.kept("management-token", lambda: os.urandom(32).hex())
         encryption = self._data.kept("encryption-key", lambda: b64encode(os.urandom(32)).decode())
         self.service = make_service(

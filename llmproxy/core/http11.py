@@ -165,6 +165,10 @@ def content_too_large() -> Refusal:
     return Refusal(413, "content_too_large", "request body is too large")
 
 
+def too_many_connections() -> Refusal:
+    return Refusal(503, "too_many_connections", "too many connections; try again in a moment")
+
+
 def too_slow(detail: str) -> Refusal:
     return Refusal(408, "request_timeout", detail)
 

@@ -65,7 +65,7 @@ class PooledClient(HTTPClient):
     of its own but C{Host} and the framing. A stock client or L{treq.testing.StubTreq} can take its place.
 
     @param wheel: for idle connections; an own one if C{None}.
-    @param poller: see L{Connector}; C{names} too.
+    @param poller: see L{Connector}; C{names} and C{make_room} too, which is by default to let go of kept connections.
     @param environment: where C{HTTP_PROXY} and its like are looked up; the process's if C{None}.
     @param endpoint_for: makes the TCP endpoint of a host and port; see L{Connector}.
     @ivar pool: the connections, with their numbers: C{opened}, C{reused}, C{idle}, C{active}.
@@ -79,6 +79,7 @@ class PooledClient(HTTPClient):
         wheel: Wheel | None = None,
         poller: Poller | None = None,
         names: Names | None = None,
+        make_room: Callable[[], object] | None = None,
         environment: Mapping[str, str] | None = None,
         endpoint_for: EndpointFor | None = None,
     ) -> None:
@@ -90,7 +91,7 @@ class PooledClient(HTTPClient):
             self._proxies = Proxies.from_environment(os.environ if environment is None else environment)
         self._own_wheel = None if wheel is not None else Wheel(reactor)
         self._wheel: Wheel = wheel or self._own_wheel  # type: ignore[assignment]
-        connector = Connector(reactor, settings, endpoint_for, poller, names)
+        connector = Connector(reactor, settings, endpoint_for, poller, names, make_room or self.shed)
         self.pool = Pool(settings, self._wheel, connector.connect)
         self._destinations: dict[bytes, Destination] = {}
 
@@ -165,6 +166,10 @@ class PooledClient(HTTPClient):
         exchange.made = made
         destination.site.submit(exchange)
         return exchange.result
+
+    def shed(self) -> int:
+        """Cut the connections that are kept for later; how many there were."""
+        return self.pool.shed()
 
     def close(self) -> Deferred[None]:
         """Close every connection; fires when they are closed. Requests fail from now on."""

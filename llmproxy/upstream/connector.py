@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionClosed
+from twisted.internet.error import ConnectError, ConnectionClosed
 from twisted.internet.protocol import Factory
+from twisted.internet.task import deferLater
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from ..errors import UpstreamTimeout, UpstreamUnreachable
@@ -50,6 +52,7 @@ class Connector:
     @param endpoint_for: what opens TCP; by default Happy Eyeballs for names (RFC 8305).
     @param poller: adopts the connections; one of its own if none is given.
     @param names: the addresses of hosts; of its own if none are given.
+    @param make_room: gives back descriptors where none is left; whether there were any to give.
     """
 
     def __init__(
@@ -59,8 +62,10 @@ class Connector:
         endpoint_for: EndpointFor | None = None,
         poller: Poller | None = None,
         names: Names | None = None,
+        make_room: Callable[[], object] = lambda: False,
     ) -> None:
         self._reactor = reactor
+        self._make_room = make_room
         self._names = Names(reactor) if names is None else names
         self._poller = Poller(reactor) if poller is None else poller
         self._settings = settings
@@ -81,12 +86,24 @@ class Connector:
         address = site.address
         tls = self._tls_to(address.host) if address.secure else None
         try:
-            connection = await self._open(site, address, tls)
+            connection = await self._open_if_there_is_room(site, address, tls)
             await connection.ready
         except ConnectionClosed:
             # Nothing was sent: whoever asked may try again, whatever the method.
             raise UpstreamUnreachable(cause="closed") from None
         return connection
+
+    async def _open_if_there_is_room(self, site: Site, address: Address, tls: ClientTls | None) -> Connection:
+        try:
+            return await self._open(site, address, tls)
+        except (ConnectError, OSError) as error:
+            # A name server is asked by a socket, too.
+            number = error.osError if isinstance(error, ConnectError) else error.errno
+            if number not in (errno.EMFILE, errno.ENFILE) or not self._make_room():
+                raise
+        # What is closed now is closed when the reactor has come around.
+        await deferLater(self._reactor, 0)
+        return await self._open(site, address, tls)
 
     async def _open(self, site: Site, address: Address, tls: ClientTls | None) -> Connection:
         limit = self._settings.max_response_head

@@ -277,10 +277,21 @@ class Pool:
 
     def drop(self, connection: Connection) -> None:
         """Close a kept connection."""
-        site = self.kept.pop(connection, None)
-        if site is not None:
-            site.idle.remove(connection)
+        if connection in self.kept:
+            self._forget(connection)
             connection.close()
+
+    def shed(self) -> int:
+        """Cut what is kept: its descriptors are needed. How many there were."""
+        kept = list(self.kept)
+        for connection in kept:
+            self._forget(connection)
+            connection.abandon()
+        return len(kept)
+
+    def _forget(self, connection: Connection) -> None:
+        """A kept connection is not kept any more."""
+        self.kept.pop(connection).idle.remove(connection)
 
     def lost(self, connection: Connection) -> None:
         """A connection is closed."""

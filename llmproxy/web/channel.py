@@ -37,6 +37,7 @@ from ..core.http11 import (
     fields_too_large,
     read_head,
     target_too_long,
+    too_many_connections,
     too_slow,
 )
 from ..errors import ClientLeft, RequestBodyTimeout
@@ -60,6 +61,7 @@ class LlhttpChannel:
 
     @ivar send: writes to the client, at once where it can.
     @ivar keep_alive: the connection is used again after the response that is being written.
+    @ivar unwelcome: there are too many connections; whatever is asked here is answered with 503.
     @ivar congested: the client does not take what was written: nothing new is begun.
     @ivar _buffer: bytes that were read and not yet understood.
     @ivar _request: the one that is being received or answered.
@@ -73,6 +75,7 @@ class LlhttpChannel:
     transport: Any = None
     client_host = ""
     secure = False
+    unwelcome = False
     congested = False
     keep_alive = True
     _buffer = b""
@@ -121,6 +124,19 @@ class LlhttpChannel:
             transport.setTcpKeepAlive(True)
         transport.registerProducer(self, True)
         self._patience = Patience(self.site.wheel, self._limits, self._overdue)
+        if self.unwelcome:
+            self._patience.phase = HEAD
+            self.dataReceived = self._turn_away  # type: ignore[method-assign]
+
+    def _turn_away(self, data: bytes) -> None:
+        """The client is there and says something: it is told that there are too many. HTTP/2 is not worth a start."""
+        del self.dataReceived
+        if getattr(self.transport, "negotiatedProtocol", None) == b"h2":
+            self._report(too_many_connections())
+            self.break_off(framed=False)
+            return
+        self._refuse(too_many_connections())
+        self._settle()
 
     def _negotiated(self, data: bytes) -> None:
         """The first bytes over TLS: ALPN is settled now."""
@@ -548,7 +564,7 @@ class LlhttpChannel:
             self._waits_for(phase)
             return
         if phase == HEAD:
-            self._refuse(too_slow("request head took too long"))
+            self._refuse(too_many_connections() if self.unwelcome else too_slow("request head took too long"))
         elif phase == CLOSING:
             self._lost = True
             self.transport.abortConnection()

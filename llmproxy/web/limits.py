@@ -23,10 +23,10 @@ class Limits:
         A client that still takes the response before is not idle.
     @ivar closing: in which a client takes nothing of what was written before the close, or does not close although it
         has taken all; then the connection is reset.
-    @ivar connections: in all, of all workers together; one more is reset before it is read, and noted with 503. The
-        ports of management have as many of their own.
-    @ivar connections_per_client: of one address, likewise; 503. C{None} is without limit: behind a load balancer all
-        clients have the same.
+    @ivar connections: in all, of all workers together; one more is answered with 503, and reset where even those are
+        too many. The ports of management have as many of their own.
+    @ivar connections_per_client: of one address; one more is reset before it is read, and noted with 503. C{None} is
+        without limit: behind a load balancer all clients have the same.
     """
 
     target: int = 8 * 1024

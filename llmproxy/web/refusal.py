@@ -19,11 +19,16 @@ def refusal_response(refusal: Refusal, head_only: bool) -> bytes:
     """
     body = refusal_body(refusal)
     reason = RESPONSES.get(refusal.status, b"Error")
-    return b"HTTP/1.1 %d %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b" % (
-        refusal.status,
-        reason,
-        len(body),
-        b"" if head_only else body,
+    again = b"Retry-After: 1\r\n" if refusal.status == 503 else b""
+    return (
+        b"HTTP/1.1 %d %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\n%bConnection: close\r\n\r\n%b"
+        % (
+            refusal.status,
+            reason,
+            len(body),
+            again,
+            b"" if head_only else body,
+        )
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.web.resource import Resource, getChildForRequest
 from twisted.web.server import Site
 
+from ..core.http11 import too_many_connections
 from ..poller import Poller
 from ..wheel import Wheel
 from .channel import LlhttpChannel
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from ..core.forwarded import TrustedProxies
     from .connections import Connections
     from .request import ProxyRequest
+
+TURNED_AWAY_AT_ONCE = 32
+"""Connections beyond the limit that are answered with 503, each within C{limits.head_time}; more are reset."""
 
 OnRefusal = Callable[[int, str, str, str], object]
 """Called with status, code, the client's address, and a few words."""
@@ -32,6 +36,7 @@ class ProxySite(Site):
 
     @ivar on_refusal: told of what never became a request.
     @ivar counts: how many connections there are, here or in all workers.
+    @ivar most: how many this process can have, if that is fewer than the limit says.
     @ivar closing: no port is open any more, and no connection is kept after the response that it waits for.
     @param wheel: for the time limits; one of its own if none is given.
     @param poller: adopts the connections; likewise.
@@ -60,7 +65,9 @@ class ProxySite(Site):
         self.trusted_proxies = trusted_proxies
         self.closing = False
         self._channels: set[LlhttpChannel] = set()
+        self._unwelcome: set[LlhttpChannel] = set()
         self.counts: Connections = OwnConnections()
+        self.most: int | None = None
         self._holding: list[ProxyRequest] = []
 
     # -- connections
@@ -72,7 +79,7 @@ class ProxySite(Site):
     def stopFactory(self) -> None:
         """The last port has closed: connections that wait for nothing close, the others after their response."""
         self.closing = True
-        for channel in list(self._channels):
+        for channel in [*self._channels, *self._unwelcome]:
             channel.close_if_idle()
         self._stop_wheel()
 
@@ -88,30 +95,48 @@ class ProxySite(Site):
         return len(self._channels)
 
     def admit(self, channel: LlhttpChannel) -> bool:
-        """Note a connection, or tell that there are too many."""
+        """
+        Note a connection, or tell that there are too many. Some of those are admitted all the same, and C{unwelcome},
+        so that they can be told.
+        """
         limits, client = self.limits, channel.client_host
         total, mine = self.counts.add(client)
-        if limits.connections is not None and total > limits.connections:
-            return self._turn_away(client, "too_many_connections", "connections in all")
         if limits.connections_per_client is not None and mine > limits.connections_per_client:
-            return self._turn_away(client, "too_many_connections_of_client", "connections of this client")
+            self.counts.remove(client)
+            self.refused(503, "too_many_connections_of_client", client, "connections of this client")
+            return False
+        if self._is_full(total):
+            self.counts.remove(client)
+            return self._turn_away(channel)
         self._channels.add(channel)
         return True
 
-    def _turn_away(self, client: str, code: str, detail: str) -> bool:
-        self.counts.remove(client)
-        self.refused(503, code, client, detail)
+    def _is_full(self, total: int) -> bool:
+        if self.most is not None and len(self._channels) >= self.most:
+            return True
+        return self.limits.connections is not None and total > self.limits.connections
+
+    def _turn_away(self, channel: LlhttpChannel) -> bool:
+        if len(self._unwelcome) < TURNED_AWAY_AT_ONCE:
+            channel.unwelcome = True
+            self._unwelcome.add(channel)
+            return True
+        refusal = too_many_connections()
+        self.refused(refusal.status, refusal.code, channel.client_host, refusal.detail)
         return False
 
     def released(self, channel: LlhttpChannel) -> None:
         """A connection that was admitted has ended."""
-        self._channels.discard(channel)
-        self.counts.remove(channel.client_host)
+        if channel.unwelcome:
+            self._unwelcome.discard(channel)
+        else:
+            self._channels.discard(channel)
+            self.counts.remove(channel.client_host)
         if self.closing:
             self._stop_wheel()
 
     def _stop_wheel(self) -> None:
-        if self._own_wheel and not self._channels:
+        if self._own_wheel and not (self._channels or self._unwelcome):
             self.wheel.stop()
 
     def http2_connection(self) -> Any:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.error import ConnectionRefusedError
+from twisted.internet.error import ConnectBindError, ConnectionRefusedError
 from twisted.internet.interfaces import IHostnameResolver, IHostResolution, IReactorPluggableNameResolver
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from llmproxy.errors import UpstreamTimeout, UpstreamUnreachable
+from llmproxy.errors import OutOfResources, UpstreamTimeout, UpstreamUnreachable
 from llmproxy.upstream.client import PooledClient
 from llmproxy.upstream.settings import ConnectionSettings
 
@@ -109,6 +110,33 @@ class ConnectorTests(SynchronousTestCase):
         reactor.refuse(1)
         reactor.pump([0.1] * 4)
         self.failureResultOf(responding, UpstreamUnreachable)
+
+    def test_no_descriptor_left(self) -> None:
+        """What is kept makes room; where nothing is, it is our own trouble and not upstream's."""
+        reactor = Reactor(["192.0.2.1"])
+        client = PooledClient(reactor, ConnectionSettings(proxy_from_environment=False))
+        first: Deferred[Any] = client.request(b"GET", b"http://192.0.2.9/")
+        kept = reactor.accept(0)
+        kept.say(EMPTY)
+        self.successResultOf(first)
+        second: Deferred[Any] = client.request(b"GET", b"http://up.example/")
+        self.out_of_descriptors(reactor, 1)
+        reactor.advance(0)
+        self.assertTrue(kept.aborted)
+        self.assertEqual(client.pool.idle, 0)
+        reactor.advance(0)
+        reactor.accept(2).say(EMPTY)
+        self.assertEqual(self.successResultOf(second).code, 200)
+        client.shed()
+        third: Deferred[Any] = client.request(b"GET", b"http://up.example/")
+        self.out_of_descriptors(reactor, 3)
+        reactor.pump([0, 0])
+        self.failureResultOf(third, OutOfResources)
+        self.assertEqual(len(reactor.tried), 4)
+
+    def out_of_descriptors(self, reactor: Reactor, number: int) -> None:
+        failure = Failure(ConnectBindError(errno.EMFILE, "Too many open files"))
+        reactor.tcpClients[number][2].clientConnectionFailed(None, failure)
 
     def test_no_such_name(self) -> None:
         """Nor where its name is nobody's."""

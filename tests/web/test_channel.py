@@ -16,6 +16,7 @@ from zope.interface.verify import verifyObject
 from llmproxy.core.http11 import Refusal
 from llmproxy.errors import ClientLeft, RequestBodyTimeout
 from llmproxy.web.limits import Limits
+from llmproxy.web.site import TURNED_AWAY_AT_ONCE
 
 from .wire import Client, Echo, Streaming, Whole, chunked, get, post
 
@@ -372,14 +373,46 @@ class LimitTests(SynchronousTestCase):
         self.assertEqual(whole.requests, [])
 
     def test_connections(self) -> None:
-        """One connection more than allowed is reset, and admitted once another has ended."""
-        first = Client(Whole(), limits=Limits(connections=1))
+        """One connection more than allowed is answered with 503, and admitted once another has ended."""
+        first = Client(whole := Whole(), limits=Limits(connections=1))
         second = Client(site=first.site, clock=first.clock)
-        self.assertEqual((second.ended, first.refusals[0][:2]), ("reset", (503, "too_many_connections")))
+        self.assertEqual((second.received, second.ended, first.refusals), (b"", "", []))
+        second.send(get())
+        self.assertEqual((second.status, first.refusals[0][:2]), (503, (503, "too_many_connections")))
+        self.assertIn(b"Retry-After: 1\r\n", second.received)
+        self.assertEqual(whole.requests, [])
         first.leave()
         third = Client(site=first.site, clock=first.clock)
         third.send(get())
         self.assertEqual((third.status, first.site.connections), (200, 1))
+
+    def test_connections_of_a_process(self) -> None:
+        """What a process has descriptors for is the same limit; who stays open and is answered is not disturbed."""
+        first = Client(Whole())
+        first.site.most = 1
+        second = Client(site=first.site, clock=first.clock)
+        second.send(get())
+        self.assertEqual(second.status, 503)
+        first.send(get())
+        self.assertEqual(first.status, 200)
+
+    def test_far_too_many_connections(self) -> None:
+        """Those that are told so are bounded in number and time; others are reset."""
+        first = Client(Whole(), limits=Limits(connections=1, head_time=2.0))
+        told = [Client(site=first.site, clock=first.clock) for _ in range(TURNED_AWAY_AT_ONCE)]
+        reset = Client(site=first.site, clock=first.clock)
+        self.assertEqual((reset.ended, first.refusals[0][:2]), ("reset", (503, "too_many_connections")))
+        self.assertEqual({each.ended for each in told}, {""})
+        first.clock.pump([0.5] * 40)
+        self.assertNotIn("", {each.ended for each in told})
+        for each in told:
+            each.leave()
+        again = Client(site=first.site, clock=first.clock)
+        self.assertEqual(again.ended, "")
+        first.leave()
+        last = Client(site=first.site, clock=first.clock)
+        last.send(get())
+        self.assertEqual(last.status, 200)
 
     def test_connections_per_client(self) -> None:
         """One client's connections do not take the place of another's."""

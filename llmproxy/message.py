@@ -8,7 +8,8 @@ L{twisted.web.http_headers.Headers} keeps none of the three.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from attrs import define, field, frozen
@@ -121,6 +122,22 @@ class Origin:
         return f"{self.scheme}://{self.netloc.decode('ascii')}"
 
 
+def cache_space(name: str, places: Sequence[tuple[Origin, bytes]], models: Mapping[str, str] | None = None) -> str:
+    """
+    The name of the space that the answers of an API are stored in: its own, and a fingerprint of where it leads.
+
+    Two installations may share a store. What one of them calls by a name is to the other one another place, or the
+    same with other models behind their names; an answer of there is none of here.
+
+    @param places: every upstream that may answer, as origin and path prefix; their order says nothing.
+    @param models: what the names of models become on the way.
+    """
+    found = [f"{at.scheme}://{at.host.lower()}:{at.port}{prefix.decode('latin-1')}" for at, prefix in places]
+    parts = [*sorted(set(found)), "", *(part for pair in sorted((models or {}).items()) for part in pair)]
+    framed = "".join(f"{len(part)}:{part}," for part in parts)
+    return f"{name}@{sha256(framed.encode()).hexdigest()[:16]}"
+
+
 @frozen(eq=False)
 class Api:
     """
@@ -134,6 +151,7 @@ class Api:
     @ivar provider: whose it is, a name of L{llmproxy.core.providers}; C{""} if that is not known.
     @ivar query_keys: the parameters of a query, in lower case, that it may take a key in: those that a client sends
         go no further.
+    @ivar space: see L{cache_space}; what caches know this API by.
     """
 
     name: str
@@ -152,6 +170,12 @@ class Api:
     def _of_credential(self) -> frozenset[bytes]:
         place = self.credential
         return frozenset({b"key", place.name.lower()}) if place.kind == "query" else frozenset()
+
+    space: str = field(init=False)
+
+    @space.default
+    def _where_it_leads(self) -> str:
+        return cache_space(self.name, [(self.origin, self.path_prefix)])
 
 
 @frozen(eq=False)

@@ -29,6 +29,10 @@ class RoutingTable:
         self._default = None if default is None else self._by_name[default.encode()]
         self._known: dict[bytes, Route] = {}
 
+    def named(self, name: str) -> Api | None:
+        """The API of this name."""
+        return self._by_name.get(name.encode())
+
     def match(self, target: bytes) -> Route | None:
         """The route of a target in origin form; C{None} where no API is responsible."""
         route = self._known.get(target)

@@ -80,7 +80,7 @@ class ICacheStore(Interface):
 
         Fails with L{llmproxy.errors.Unavailable} if it cannot be done now: who purges has to know.
 
-        @param api: C{None} for all of them; likewise C{tenant}.
+        @param api: the C{space} of an API, C{None} for all of them; likewise C{tenant}.
         """
 
     def forget(api: str | None, tenant: str | None, start: bytes = b"") -> int:

@@ -164,7 +164,7 @@ class Cache:
         if not self.store.may_hold(target):
             return
         shared = api.settings["cache"].scope == "shared"
-        self.remove(Key(api.name, SHARED if shared else request.principal.project.id, b"GET", target))
+        self.remove(Key(api.space, SHARED if shared else request.principal.project.id, b"GET", target))
 
     def remove(self, key: Key) -> Deferred[int]:
         """Let go of what is stored, and do not store what is on its way now."""

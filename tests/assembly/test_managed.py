@@ -53,9 +53,9 @@ class CacheControlsTests(CacheTestCase):
     def test_purge(self) -> None:
         """Whoever purges is told how much there was in all workers, once it is gone from all of them."""
         self.fill()
-        purging = self.controls.purge("openai", None, b"/v1")
+        purging = self.controls.purge(self.api.space, None, b"/v1")
         self.assertNoResult(purging)
-        self.assertEqual(self.asked, [("openai", None, b"/v1")])
+        self.assertEqual(self.asked, [(self.api.space, None, b"/v1")])
         self.others.callback(2)
         self.assertEqual((self.successResultOf(purging), self.store.statistics()["entries"]), (3, 0))
 

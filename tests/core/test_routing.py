@@ -47,6 +47,12 @@ class MatchTests(SynchronousTestCase):
                 (route.api.name, route.target, route.path, route.endpoint), (api, relative, path, endpoint), target
             )
 
+    def test_named(self) -> None:
+        """An API is found by exactly its name."""
+        found = self.table.named("anthropic")
+        self.assertEqual(found and found.name, "anthropic")
+        self.assertIsNone(self.table.named("Anthropic"))
+
     def test_no_default(self) -> None:
         """Without a default API, only the names lead anywhere."""
         table = RoutingTable([an_api("openai")], None)

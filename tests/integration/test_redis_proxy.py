@@ -6,6 +6,7 @@ import json
 import os
 from typing import Any
 
+from attrs import evolve
 from treq.api import default_pool
 from treq.client import HTTPClient
 from twisted.internet import reactor
@@ -13,6 +14,7 @@ from twisted.internet.task import deferLater
 from twisted.web.client import Agent
 
 from llmproxy.cache import pool
+from llmproxy.config import APIProviderConfig, CacheConfig
 from llmproxy.core.caching.redisurl import RedisLocation
 from llmproxy.core.caching.settings import CacheOptions
 
@@ -185,3 +187,39 @@ class TwoProxiesTests(ProxyTestCase):
             self.assertEqual((await self.told(0), await self.told(1)), (b"hit", b"hit"), change)
             last = await self.ask(0, purges[-1])
             await last.until_received(b"deleted")
+
+
+class OtherPlaceTests(TwoProxiesTests):
+    """Two proxies on one Redis whose API has one name, and leads to another upstream."""
+
+    scope = "shared"
+
+    def api(self, base_url: str) -> APIProviderConfig:
+        return evolve(super().api(base_url), cache=CacheConfig(scope=self.scope))
+
+    async def start_proxy(self, base_url: str) -> Any:
+        """The second one, with an upstream path of its own."""
+        first = not hasattr(self, "service")
+        return await super().start_proxy(base_url if first else base_url + "/elsewhere")
+
+    async def test_fetched_meanwhile(self) -> None:
+        """Neither answers the other's clients, though project and token are the same; each finds what it stored."""
+        self.assertEqual((await self.told(0), await self.told(0)), (b"fwd=uri-miss", b"hit"))
+        self.assertEqual((await self.told(1), await self.told(1)), (b"fwd=uri-miss", b"hit"))
+        self.assertIn(b"GET /v1/x ", self.upstream.wires[0].received)
+        self.assertIn(b"GET /elsewhere/v1/x ", self.upstream.wires[1].received)
+        body = b'{"api": "api"}'
+        purge = (
+            b"POST /manage/cache/purge HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %b\r\nContent-Length: %d\r\n\r\n%b"
+        )
+        purging = await self.ask(1, purge % (MANAGEMENT_TOKEN.encode(), len(body), body))
+        await purging.until_received(b'"deleted":1')
+        for wire in self.upstream.wires:
+            wire.close()
+        self.assertEqual((await self.told(0), await self.told(1)), (b"hit", b"fwd=uri-miss"))
+
+
+class OtherPlaceOfProjectTests(OtherPlaceTests):
+    """The same where answers are of a project."""
+
+    scope = "project"

@@ -273,7 +273,7 @@ class PurgeTests(CacheTestCase):
         self.fill(target=b"/v1/files")
         responding = self.send(target=b"/v1/models/2")
         other = self.send(target=b"/v1/batches")
-        self.assertEqual(self.successResultOf(self.cache.purge("openai", "p-1", b"/v1/models")), 1)
+        self.assertEqual(self.successResultOf(self.cache.purge(self.api.space, "p-1", b"/v1/models")), 1)
         self.answer(FRESH)
         self.answer(FRESH)
         self.got(responding)

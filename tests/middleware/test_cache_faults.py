@@ -328,11 +328,11 @@ class HttpTests(CacheTestCase):
             self.fill(FRESH, b"Vary: Accept-Language", of=(b"Accept-Language: " + language,))
         self.fill(target=b"/v1/models/1")
         self.fill(target=b"/v1/[a-z]*")
-        self.assertEqual(self.successResultOf(self.cache.remove(Key("openai", "p-1", b"GET", b"/v1/models"))), 1)
+        self.assertEqual(self.successResultOf(self.cache.remove(Key(self.api.space, "p-1", b"GET", b"/v1/models"))), 1)
         for language in (b"de", b"en"):
             self.assertTrue(self.missed(b"Accept-Language: " + language))
         self.assertEqual(self.successResultOf(self.cache.purge(None, None, b"/v1/[a")), 1)
-        self.assertEqual(self.successResultOf(self.cache.purge("openai", "p-1", b"/v1/models")), 1)
+        self.assertEqual(self.successResultOf(self.cache.purge(self.api.space, "p-1", b"/v1/models")), 1)
 
     def test_w26_lifetime_in_the_key(self) -> None:
         """Clients that ask for different lifetimes share an answer; order and white space of a list say nothing."""

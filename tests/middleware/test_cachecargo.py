@@ -209,7 +209,7 @@ class LargeTests(CacheTestCase):
     def test_same_bytes(self) -> None:
         """A hit has every byte, in pieces that are those of the first answer."""
         self.fill_large()
-        found = self.store.found(Key("openai", "p-1", b"GET", b"/v1/models"), lambda names: b"")
+        found = self.store.found(Key(self.api.space, "p-1", b"GET", b"/v1/models"), lambda names: b"")
         assert found is not None
         assert isinstance(found.body, Pieces)
         self.assertTrue(all(kept is piece for kept, piece in zip(found.body.pieces, self.pieces, strict=True)))

@@ -77,6 +77,7 @@ class Key:
     """
     The primary key. It is never changed; that it could be makes it for half of the time.
 
+    @ivar api: the C{space} of an API: its name, and a fingerprint of where it leads.
     @ivar tenant: the id of a project, or L{SHARED}.
     @ivar method: C{b"GET"} (HEAD included) or C{b"POST"}.
     @ivar target: relative to the API and without a credential, exact bytes otherwise.
@@ -116,7 +117,7 @@ def cache_key_from_request(
     target = request.target
     if b"?" in target:
         target = without_keys(target, api.query_keys)
-    return Key(api.name, request.principal.project.id if tenant is None else tenant, method, target, body)
+    return Key(api.space, request.principal.project.id if tenant is None else tenant, method, target, body)
 
 
 def content_digest(request: ApiRequest, content: bytes) -> bytes:

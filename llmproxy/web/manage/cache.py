@@ -120,15 +120,15 @@ class CacheRoutes:
         if wanted.prefix or wanted.url:
             route = self._route(call, wanted)
             if wanted.prefix:
-                return _Wanted("prefix", route.api.name, route.target)
+                return _Wanted("prefix", route.api.space, route.target)
             target = without_keys(route.target, route.api.query_keys)
             # Only its own query may be one that holds a credential; what is noted is what is left.
             call.details["url"] = target.decode("ascii")
-            return _Wanted("exact", route.api.name, target + b"\0" + _stored_method(wanted.method))
+            return _Wanted("exact", route.api.space, target + b"\0" + _stored_method(wanted.method))
         if wanted.all and (wanted.project_id or wanted.api):
             raise BadRequest("all is everything: leave it out to purge a project or an API", message="invalid purge")
         if wanted.api:
-            return _Wanted("project" if wanted.project_id else "api", self._api(wanted.api).name)
+            return _Wanted("project" if wanted.project_id else "api", self._api(wanted.api).space)
         if wanted.project_id:
             return _Wanted("project", None)
         if wanted.all:
@@ -151,9 +151,9 @@ class CacheRoutes:
         return route
 
     def _api(self, name: str) -> Api:
-        for api in self._table.apis:
-            if api.name == name:
-                return api
+        api = self._table.named(name)
+        if api is not None:
+            return api
         known = ", ".join(sorted(api.name for api in self._table.apis))
         raise BadRequest(f"known are: {known}", message="no such API")
 

@@ -19,16 +19,28 @@ from ...contracts.cache_store import BODY, entry, key, select
 from ...middleware.fakes import an_api
 from .api import ManageTestCase
 
+APIS = [
+    an_api("openai"),
+    an_api("other"),
+    an_api("searched", credential=CredentialPlace("query", b"token", b"")),
+]
+_SPACES = {api.name: api.space for api in APIS}
+
+
+def in_space(target: bytes, api: str = "openai", **more: Any) -> Key:
+    return key(target, api=_SPACES[api], **more)
+
+
 KEYS = (
-    key(b"/v1/models"),
-    key(b"/v1/models?x=1"),
-    key(b"/v1/models", tenant="p2"),
-    key(b"/v1/models", tenant=SHARED),
-    key(b"/v1/models", api="other"),
-    key(b"/v1/models/a"),
-    key(b"/v1/chat", body=b"h1" * 16),
-    key(b"/v1/chat", body=b"h2" * 16),
-    key(b"/v1/search?q=1", api="searched"),
+    in_space(b"/v1/models"),
+    in_space(b"/v1/models?x=1"),
+    in_space(b"/v1/models", tenant="p2"),
+    in_space(b"/v1/models", tenant=SHARED),
+    in_space(b"/v1/models", api="other"),
+    in_space(b"/v1/models/a"),
+    in_space(b"/v1/chat", body=b"h1" * 16),
+    in_space(b"/v1/chat", body=b"h2" * 16),
+    in_space(b"/v1/search?q=1", api="searched"),
 )
 
 
@@ -65,10 +77,5 @@ class CacheManageTestCase(ManageTestCase):
         super().setUp()
 
     def resource(self, projects: Any = None, **more: Any) -> Any:
-        apis = [
-            an_api("openai"),
-            an_api("other"),
-            an_api("searched", credential=CredentialPlace("query", b"token", b"")),
-        ]
-        routes = CacheRoutes(self.controls, RoutingTable(apis, "openai")).routes()
+        routes = CacheRoutes(self.controls, RoutingTable(APIS, "openai")).routes()
         return super().resource(projects, **{**more, "more": (routes, *more.get("more", ()))})

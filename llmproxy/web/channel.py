@@ -13,6 +13,7 @@ the output is flushed and what still comes is thrown away.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.interfaces import (
@@ -78,6 +79,7 @@ class LlhttpChannel:
     unwelcome = False
     congested = False
     keep_alive = True
+    send: Callable[[bytes], None]
     _buffer = b""
     _request: ProxyRequest | None = None
     _incoming: Streamed | Collected | None = None
@@ -177,7 +179,7 @@ class LlhttpChannel:
         if self._closing or request is None or self._incoming is not None:
             self._leave()
         elif self._plain:
-            self._departure = Departure(self.site.wheel, self.transport, request, self.send)
+            self._departure = Departure(self, bool(request.startedWriting))
 
     def writeConnectionLost(self) -> None:
         """We send no more, and wait for the client to say the same."""

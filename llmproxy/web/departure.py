@@ -1,10 +1,17 @@
 """
-A client that sends no more: has it left, or does it wait for its answer?
+The end of a client's side of a plain connection: the client has left, or waits for its answer.
 
-TCP says the same in both cases, until something is sent: who has left answers with a reset. So something is sent that
-changes nothing: before the head of a response C{100 Continue}, which every client of HTTP/1.1 passes over (RFC 9110
-section 15.2.1); between two chunks the first digit of the next size, a zero (RFC 9112 section 7.1 allows any number).
-Elsewhere the next bytes of the response find out.
+TCP tells both in the same way (FIN), until something reaches the client's system: one that has closed its socket
+answers with a reset. RFC 9112 section 9.6 allows to wait, so nobody who does is cut off, and nothing is sent that the
+client would not be sent anyway:
+
+ - Before the head of a response its first byte goes ahead. All responses begin with it, so it says nothing yet.
+ - Within a response there is no such byte: a digit of the next chunk's size alone can be read as the last chunk
+   (Python's C{http.client} reads C{0} and the end of the connection as a complete answer). The next bytes of the
+   response find out, and so does the system: keep-alive probes carry no data, and the system of a client that has left
+   resets them once it has forgotten the connection (60 s on Linux).
+
+Over TLS there is nothing to find out: a client that says C{close_notify} has left.
 """
 
 from __future__ import annotations
@@ -13,14 +20,20 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from ..wheel import Deadline
+    from .channel import LlhttpChannel
 
-    from ..wheel import Deadline, Wheel
-    from .request import ProxyRequest
+_BEGINNING = b"H"
+"""Of C{HTTP/1.1 200 OK} and of every other response."""
 
 _FIRST_LOOK = 0.1
-_LAST_LOOK = 10.0
-"""Seconds after which nobody who has left would still be silent: several round trips of the slowest links."""
+_LONGEST_WAIT = 10.0
+"""Seconds between two looks at the socket; each one waits twice as long as the one before, up to this."""
+
+_KEEP_ALIVE = 10
+"""Seconds between two keep-alive probes."""
+
+_PROBING = tuple(getattr(socket, name) for name in ("TCP_KEEPIDLE", "TCP_KEEPINTVL") if hasattr(socket, name))
 
 
 class Departure:
@@ -28,34 +41,36 @@ class Departure:
     Watches a connection whose client has closed its side, and resets it once the client turns out to be gone.
 
     Twisted does not watch it: it neither reads nor has anything to write.
+
+    @param started: the head of the response is on its way.
     """
 
-    def __init__(self, wheel: Wheel, transport: Any, request: ProxyRequest, send: Callable[[bytes], None]) -> None:
-        self._wheel = wheel
-        self._transport = transport
+    def __init__(self, channel: LlhttpChannel, started: bool) -> None:
+        self._wheel = channel.site.wheel
+        self._channel = channel
+        self._transport: Any = channel.transport
+        self._send = channel.send
         self._wait = _FIRST_LOOK
-        self._deadline: Deadline | None = None
-        probe = _probe(request)
-        if probe:
-            send(probe)
-            self._deadline = wheel.start(self._wait, self._look)
+        for option in _PROBING:
+            self._transport.getHandle().setsockopt(socket.IPPROTO_TCP, option, _KEEP_ALIVE)
+        if not started:
+            self._send(_BEGINNING)
+            channel.send = self._send_rest
+        self._deadline: Deadline = self._wheel.start(self._wait, self._look)
 
     def end(self) -> None:
         """Look no more."""
-        if self._deadline is not None:
-            self._deadline.end()
+        self._deadline.end()
+
+    def _send_rest(self, data: bytes) -> None:
+        """Send a response without the byte that went ahead."""
+        self._channel.send = self._send
+        self._send(data[len(_BEGINNING) :])
 
     def _look(self) -> None:
         # Linux tells a socket that was closed by its peer of a reset with EPIPE, BSD with ECONNRESET.
         if self._transport.getHandle().getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             self._transport.abortConnection()
             return
-        self._wait *= 2
-        if self._wait < _LAST_LOOK:
-            self._deadline = self._wheel.start(self._wait, self._look)
-
-
-def _probe(request: ProxyRequest) -> bytes:
-    if not request.startedWriting:
-        return b"HTTP/1.1 100 Continue\r\n\r\n" if request.clientproto == b"HTTP/1.1" else b""
-    return b"0" if request.between_chunks else b""
+        self._wait = min(2 * self._wait, _LONGEST_WAIT)
+        self._deadline = self._wheel.start(self._wait, self._look)

@@ -154,11 +154,6 @@ class ProxyRequest(Request):
 
     # -- for the channel
 
-    @property
-    def between_chunks(self) -> bool:
-        """A chunked response has begun, and all that was written of it is on its way."""
-        return self._left == CHUNKED and self._held is None
-
     def render_whole(self, resource: Any, content: bytes) -> None:
         """Let an ordinary resource answer, now that the body is here; nobody else's response waits for it."""
         self.site.poller.flush()

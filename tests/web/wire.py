@@ -26,15 +26,22 @@ PRODUCER_LIMIT = 64 * 1024
 class Handle:
     """
     @ivar error: what the socket would say about its peer.
+    @ivar options: what was set.
     """
 
     error = 0
+
+    def __init__(self) -> None:
+        self.options: dict[tuple[int, int], int] = {}
 
     def fileno(self) -> int:
         return -1
 
     def getsockopt(self, level: int, option: int) -> int:
         return self.error
+
+    def setsockopt(self, level: int, option: int, value: int) -> None:
+        self.options[level, option] = value
 
 
 @implementer(ITransport)

@@ -373,6 +373,7 @@ class ApiRequest:
     @ivar secure: the request came over TLS.
     @ivar on_interim: where a 1xx response goes, if anywhere.
     @ivar upgrade: the protocol that the client would rather speak, RFC 9110 section 7.8; C{b""} for none.
+    @ivar model: what the body says, where it was read; C{""} if it was not, or says nothing.
     """
 
     method: bytes
@@ -385,6 +386,7 @@ class ApiRequest:
     secure: bool = False
     on_interim: InterimSink | None = None
     upgrade: bytes = b""
+    model: str = ""
     route: Route = field(init=False)
     principal: Principal = field(init=False)
 

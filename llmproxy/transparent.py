@@ -298,7 +298,10 @@ class TransparentProxy(Service):
         return Cache(self._reactor, store, self.quota, self.account, self._metrics.cache, held)
 
     def _chain(self) -> Responder:
-        self.breaker = Breaker(self._reactor)
+        openings = self._metrics.openings
+        openings.update({api.name: 0 for api in self.table.apis if api.settings.get("breaker") is not None})
+        self.breaker = Breaker(self._reactor, openings=openings)
+        self._metrics.circuits = self.breaker.states
         return standard_chain(
             UpstreamResponder(lambda api: self.clients[api.name]).respond,
             account=self.account,

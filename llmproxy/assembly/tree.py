@@ -60,7 +60,7 @@ def management_of(proxy: TransparentProxy, clock: Any, management_token: str) ->
         admins=proxy.database.admins,
         idempotency=proxy.database.idempotency,
         audit=None if auditing is None else auditing.log,
-        more=[_audit_routes(auditing), _cache_routes(proxy)],
+        more=[_audit_routes(auditing), _cache_routes(proxy), _breaker_routes(proxy)],
         draining=lambda: proxy.draining,
     )
 
@@ -75,6 +75,12 @@ def _cache_routes(proxy: TransparentProxy) -> Routes:
         else CacheControls(proxy.cache, lambda: proxy.collect_metrics(), lambda *what: proxy.purge_others(*what))
     )
     return CacheRoutes(controls, proxy.table).routes()
+
+
+def _breaker_routes(proxy: TransparentProxy) -> Routes:
+    from ..web.manage.breaker import BreakerRoutes
+
+    return BreakerRoutes(lambda: proxy.collect_metrics()).routes()
 
 
 def _audit_routes(auditing: Auditing | None) -> Routes:

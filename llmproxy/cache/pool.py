@@ -192,7 +192,7 @@ class RedisPool:
         now = self._clock.seconds()
         if self._circuit.state == "closed" and now - self._late_at >= PATIENCE / 2:
             self._late_at = now
-            self._circuit.failed(self._circuit.generation, now)
+            self._circuit.failed(self._circuit.admit(now) or 0, now)
 
     def _look(self) -> None:
         """Give up connections that are silent, and ask again whether Redis answers in time."""

@@ -12,6 +12,7 @@ COMMANDS = {
     "admin": "Those who may manage: create, list, revoke.",
     "audit": "The audit log: list, show, export, verify.",
     "benchmark": "Measure a gateway beside what is behind it.",
+    "breaker": "Circuit breakers: which upstreams are not asked, and why.",
     "cache": "The cache: numbers, and letting go of what is stored.",
     "chat": "Talk to a model through the proxy.",
     "check": "Validate a configuration without starting.",

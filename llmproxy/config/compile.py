@@ -10,7 +10,7 @@ from ..core.providers import Provider, provider_of
 from ..core.routing import RESERVED, RoutingTable
 from ..message import Api, Timeouts
 from . import rules
-from .model import APIConfig, APIProviderConfig, ConnectionConfig, ConnectionSettings
+from .model import APIConfig, APIProviderConfig, BreakerConfig, ConnectionConfig, ConnectionSettings
 
 
 def reserved_names() -> frozenset[str]:
@@ -34,7 +34,7 @@ def compile_api(name: str, config: APIProviderConfig) -> Api:
         debug_fields=config.debug_headers,
         settings={
             **({"cache": caching} if caching.enabled else {}),
-            "breaker": BreakerSettings(config.breaker.threshold, config.breaker.cooldown),
+            "breaker": _breaker(config.breaker),
             "connection": _connection(config),
             "forwarded_fields": config.forwarded_fields,
         },
@@ -67,6 +67,13 @@ def _policy(config: APIProviderConfig) -> Policy:
         required_headers=config.required_headers,
         max_inspected_body=config.max_inspected_body,
     )
+
+
+def _breaker(config: BreakerConfig) -> BreakerSettings | None:
+    if not config.enabled:
+        return None
+    statuses = None if config.statuses is None else frozenset(config.statuses)
+    return BreakerSettings(config.threshold, config.cooldown, statuses)
 
 
 def _connection(config: APIProviderConfig) -> ConnectionSettings:

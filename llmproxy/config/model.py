@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import evolve, field, fields, frozen
@@ -82,10 +82,15 @@ class BreakerConfig:
     """
     @ivar threshold: failures in a row that open the circuit.
     @ivar cooldown: seconds until one request may try again.
+    @ivar statuses: answers that count as failures of the key, see L{llmproxy.core.breaker.BreakerSettings}; it is the
+        C{isTransient} of the reference, whose own are 502, 503 and 504.
+    @ivar enabled: C{False} lets every request through.
     """
 
     threshold: int = 5
     cooldown: float = 30.0
+    statuses: Sequence[int] | None = None
+    enabled: bool = True
 
 
 @frozen

@@ -101,6 +101,13 @@ def _count(smallest: int) -> Callable[[str], int]:
     return rule
 
 
+def _failure_status(text: str) -> int:
+    """Below 400 nothing is a failure."""
+    if not (text.isascii() and text.isdigit() and len(text) == 3) or not 400 <= int(text) <= 599:
+        raise ValueError(f"expected a status from 400 to 599, got {text[:40]!r}")
+    return int(text)
+
+
 def _size(smallest: int) -> Callable[[str], int]:
     def rule(text: str) -> int:
         size = parse_size(text)
@@ -201,7 +208,16 @@ CONNECTION_KEYS: dict[str, Reader] = {
 BREAKER_KEYS: dict[str, Reader] = {
     "threshold": by(_count(1)),
     "cooldown": by(_positive_duration),
+    "statuses": all_of(by(_failure_status)),
 }
+
+
+def breaker(item: Item) -> Any:
+    """C{false} or C{true}, or what there is to say in particular."""
+    if item.is_mapping:
+        return section(BreakerConfig, BREAKER_KEYS)(item)
+    enabled = flag(item)
+    return NOTED if enabled is NOTED else BreakerConfig(enabled=enabled)
 
 
 def connection(item: Item) -> Any:
@@ -246,7 +262,7 @@ API_KEYS: dict[str, Reader] = {
     "auth": auth,
     "dialect": by(rules.dialect),
     "debug_headers": flag,
-    "breaker": section(BreakerConfig, BREAKER_KEYS),
+    "breaker": breaker,
     "cache": cache,
     "forwarded_fields": by(rules.forwarded_fields),
     "max_inspected_body": by(parse_size),

@@ -16,19 +16,69 @@ half open  another request, the probe   half open  it becomes the probe
 half open  the probe succeeds           closed
 half open  the probe fails              open       for another cooldown
 half open  the probe was abandoned      open       the next request becomes the probe
-any        a result of a request that   the same   it says nothing of now
-           began in an earlier state
+open,      a result of a request that   the same   it says nothing of now
+half open  began in an earlier state
+closed     a failure of a request that  closed     it is not counted
+           began before the last
+           success, or before the last
+           failure that was counted
 =========  ===========================  =========  =====================================
 
-Failures are upstream's: unreachable, reset, nonsense, silence, or a status of 502, 503 or 504. A 429 or a
-500 is an answer about one request.
+The last row makes one event one failure. Twenty requests that run when upstream is started anew fail all at once, and
+a slow request that fails after others were answered says nothing of now.
+
+What a failure is evidence of stands in L{EVIDENCE}.
 """
 
 from __future__ import annotations
 
+from typing import Literal
+
 from attrs import define, frozen
 
+from ..message import Cause
+
 FAILURE_STATUSES = frozenset({502, 503, 504})
+"""Of an upstream that is overloaded or away. A 429 or a 500 is an answer about one request."""
+
+State = Literal["closed", "open", "half open"]
+
+Evidence = Literal["connection", "request", "none"]
+
+EVIDENCE: dict[Cause, Evidence] = {
+    # Nothing could be sent: that holds for all who use this upstream with this key.
+    "refused": "connection",
+    "unroutable": "connection",
+    "unreachable": "connection",
+    "proxy": "connection",
+    "connect_timeout": "connection",
+    "certificate_name": "connection",
+    "certificate": "connection",
+    "tls": "connection",
+    "closed": "connection",
+    # Upstream had the request: it may be the model that it was for.
+    "reset": "request",
+    "cut_short": "request",
+    "protocol": "request",
+    "upstream": "request",
+    # How long an answer may take is our own decision: models that think are slow and well.
+    "response_header_timeout": "none",
+    "silence_timeout": "none",
+    "request_timeout": "none",
+    # Upstream was never asked: the fault is in our name server, our configuration or on this machine.
+    "name_not_found": "none",
+    "name_server": "none",
+    "client_certificate": "none",
+    "too_many_files": "none",
+    "no_ports": "none",
+    "no_memory": "none",
+}
+"""
+What a failure says something of: the C{connection} to an upstream, the one kind of C{request}, or C{none} of them.
+
+That no connection stands within C{timeouts.connect} is a failure of the connection: no request can be the reason. What
+a local resource, a name server or the outgoing configuration lacks is ours, and refusing requests would only hide it.
+"""
 
 
 @frozen
@@ -36,61 +86,82 @@ class BreakerSettings:
     """
     @ivar threshold: failures in a row that open it; 0 never does.
     @ivar cooldown: seconds.
+    @ivar statuses: answers that count as failures of the key, whatever the model, as the reference counts them; C{None}
+        counts L{FAILURE_STATUSES} for a model that is known, and no others.
     """
 
     threshold: int = 5
     cooldown: float = 30.0
+    statuses: frozenset[int] | None = None
 
 
 @define(slots=True, eq=False)
 class Circuit:
     """
-    One upstream as one key sees it. Times are seconds of any steady clock.
+    One upstream as one key, or one model, sees it. Times are seconds of any steady clock.
 
-    @ivar generation: grows with each change of state; a request is admitted in one of them.
+    Requests have tickets, numbers that grow: L{admit} gives them out, or whoever has several circuits for the same
+    requests gives its own.
+
+    @ivar reason: of the last failure that was counted, in words.
     """
 
     settings: BreakerSettings
-    state: str = "closed"
+    state: State = "closed"
     failures: int = 0
-    generation: int = 0
     until: float = 0.0
+    reason: str = ""
+    _given: int = 0
+    _since: int = 0
 
-    def admit(self, now: float) -> int | None:
-        """The generation that a request belongs to, or C{None} if it is refused."""
-        if self.state == "closed":
-            return self.generation
-        if now < self.until:
-            return None
-        self._become("half open")
-        # A probe that never reports is replaced after a cooldown.
-        self.until = now + self.settings.cooldown
-        return self.generation
+    @property
+    def latest(self) -> int:
+        """The ticket that was given last."""
+        return self._given
 
-    def succeeded(self, generation: int) -> None:
-        if generation != self.generation:
-            return
+    def admit(self, now: float, ticket: int | None = None) -> int | None:
+        """
+        The ticket of a request, or C{None} if it is refused.
+
+        @param ticket: larger than those before.
+        """
+        if self.state != "closed":
+            if now < self.until:
+                return None
+            self._become("half open")
+            # A probe that never reports is replaced after a cooldown.
+            self.until = now + self.settings.cooldown
+        self._given = self._given + 1 if ticket is None else ticket
+        return self._given
+
+    def succeeded(self, ticket: int) -> None:
         if self.state == "closed":
             self.failures = 0
-        else:
+            self._since = self._given
+        elif ticket > self._since:
             self._become("closed")
+            self.failures = 0
 
-    def failed(self, generation: int, now: float) -> None:
-        if generation != self.generation:
-            return
+    def failed(self, ticket: int, now: float, reason: str = "") -> bool:
+        """Count a failure; whether that has opened it."""
+        if ticket <= self._since:
+            return False
+        self._since = self._given
         self.failures += 1
+        self.reason = reason
         threshold = self.settings.threshold
-        if self.state == "half open" or (threshold and self.failures >= threshold):
-            self._become("open")
-            self.until = now + self.settings.cooldown
+        if self.state != "half open" and not (threshold and self.failures >= threshold):
+            return False
+        self._become("open")
+        self.until = now + self.settings.cooldown
+        return True
 
-    def abandoned(self, generation: int, now: float) -> None:
-        """The client left before upstream had answered: that says nothing of upstream."""
-        if generation == self.generation and self.state == "half open":
+    def abandoned(self, ticket: int, now: float) -> None:
+        """The request ended without a word of upstream: the client left before the answer."""
+        if ticket > self._since and self.state == "half open":
             self._become("open")
             self.until = now
 
-    def _become(self, state: str) -> None:
+    def _become(self, state: State) -> None:
         self.state = state
-        self.failures = 0
-        self.generation += 1
+        self._since = self._given

@@ -10,6 +10,7 @@ from typing import Protocol
 from urllib.parse import parse_qsl, unquote
 
 from ..errors import BadRequest, ParamNotAllowed, UnsupportedMediaType
+from .models import named
 
 MOST_FIELDS = 1000
 """Fields of a form, and parts of a multipart body, that are looked at; more are refused."""
@@ -31,20 +32,19 @@ Whitelist = Mapping[str, Rule]
 Pairs = Iterable[tuple[str, object]]
 
 
-def inspect(content_type: bytes | None, body: bytes, whitelist: Whitelist) -> None:
+def inspect(content_type: bytes | None, body: bytes, whitelist: Whitelist) -> str:
     """
     Check the parameters in a body.
 
     A parameter that is absent is allowed. What cannot be read with certainty is refused, because upstream could
     read in it what the whitelist forbids.
 
+    @return: the model that it names; C{""} for none.
     @raise ParamNotAllowed: a value matches no pattern.
     @raise BadRequest: unparsable, or a name stands twice.
     @raise UnsupportedMediaType: a media type or charset of which the parameters are not known.
     """
-    if not body:
-        return
-    check(_pairs(content_type, body), whitelist)
+    return check(_pairs(content_type, body), whitelist) if body else ""
 
 
 def inspect_query(query: bytes, whitelist: Whitelist) -> None:
@@ -54,15 +54,19 @@ def inspect_query(query: bytes, whitelist: Whitelist) -> None:
         check(((name, value) for name, value in pairs if name in whitelist), whitelist)
 
 
-def check(pairs: Pairs, whitelist: Whitelist) -> None:
-    """Every value of a parameter must be allowed, however often its name stands there."""
+def check(pairs: Pairs, whitelist: Whitelist) -> str:
+    """Every value of a parameter must be allowed, however often its name stands there. Gives the C{model}."""
+    model = ""
     for name, value in pairs:
+        if name == "model":
+            model = named(value)
         rule = whitelist.get(name)
         if rule is None:
             continue
         text = value if isinstance(value, str) else None
         if text is None or len(text) > LONGEST_VALUE or not rule.allows(text):
             raise ParamNotAllowed(message=_refusal(name, value if text is None else text, rule))
+    return model
 
 
 def _refusal(name: str, value: object, rule: Rule) -> str:

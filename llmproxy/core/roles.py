@@ -14,6 +14,7 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = {
     "project.write": frozenset({"owner", "operator"}),
     "token.read": frozenset({"owner", "operator", "auditor"}),
     "token.write": frozenset({"owner", "operator"}),
+    "breaker.read": frozenset({"owner", "operator", "auditor"}),
     "cache.read": frozenset({"owner", "operator", "auditor"}),
     "cache.purge": frozenset({"owner", "operator"}),
     # Those who are watched do not look at what is known of them.

@@ -1,14 +1,23 @@
-"""A circuit breaker for each upstream and key, so that one tenant's broken key stops nobody else."""
+"""A circuit breaker for each upstream, key and model, so that one tenant's broken key stops nobody else."""
 
 from __future__ import annotations
 
 import math
+import os
 from collections import OrderedDict
+from collections.abc import Callable
+from itertools import islice
 from typing import TYPE_CHECKING
 
+from twisted.logger import Logger
+
 from ..bodies import Tap, at_hand
-from ..core.breaker import FAILURE_STATUSES, BreakerSettings, Circuit
-from ..errors import BreakerOpen, UpstreamError
+from ..core.breaker import EVIDENCE, FAILURE_STATUSES, BreakerSettings, Circuit
+from ..core.causes import PHRASES, cause_of
+from ..core.circuits import Circuits, CircuitState
+from ..core.lograte import LogRate
+from ..core.models import model_in_target
+from ..errors import BreakerOpen
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
@@ -20,68 +29,175 @@ if TYPE_CHECKING:
 
 _DEFAULT = BreakerSettings()
 
+MOST_SHOWN = 1000
+"""Circuits that are shown to those who ask for the state."""
+
 
 class Breaker:
     """
     A head closes a circuit that is half open: nobody waits for the end of a long stream. Failures in a row are
     forgotten only when an answer has come whole, so that an upstream which breaks every body is found out too.
 
-    It stands outside the deadlines, so that a timeout is a failure of upstream and not a cancellation.
+    An API whose C{settings} have C{None} for C{"breaker"} has none.
 
-    @param most_circuits: the one that was made first makes room for another.
+    It stands outside the deadlines, so that a connection that is not made in time is a failure and not a cancellation.
+
+    @param most_keys: upstreams and keys that are remembered; the one that was used first makes room for another.
+    @param openings: where it counts by API how often a circuit has opened.
+    @param is_transient: whether a status is a failure of the key, in place of C{statuses} of the settings.
     """
 
-    def __init__(self, clock: IReactorTime, most_circuits: int = 10_000) -> None:
-        self._most_circuits = most_circuits
-        self._seconds = clock.seconds
-        self._circuits: OrderedDict[tuple[str, str], Circuit] = OrderedDict()
+    _log = Logger()
 
-    @property
-    def not_closed(self) -> int:
-        """Circuits that are open or half open."""
-        return sum(circuit.state != "closed" for circuit in self._circuits.values())
+    def __init__(
+        self,
+        clock: IReactorTime,
+        most_keys: int = 10_000,
+        openings: dict[str, int] | None = None,
+        is_transient: Callable[[int], bool] | None = None,
+    ) -> None:
+        self._most_keys = most_keys
+        self._seconds = clock.seconds
+        self._is_transient = is_transient
+        self._openings = {} if openings is None else openings
+        self._rate = LogRate()
+        # By the name of the API, which has one upstream, and the project, which has one key there.
+        self._keys: OrderedDict[tuple[str, str], Circuits] = OrderedDict()
+
+    def states(self) -> list[CircuitState]:
+        """The circuits that are not closed, or have counted a failure since the last success."""
+        now, process = self._seconds(), os.getpid()
+        troubled = (
+            CircuitState(
+                api,
+                project,
+                model,
+                circuit.state,
+                circuit.failures,
+                circuit.reason,
+                max(0.0, circuit.until - now) if circuit.state == "open" else 0.0,
+                process,
+            )
+            for (api, project), circuits in self._keys.items()
+            for model, circuit in circuits.troubled()
+        )
+        return list(islice(troubled, MOST_SHOWN))
 
     def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
-        circuit = self._circuit(request)
-        now = self._seconds()
-        generation = circuit.admit(now)
-        if generation is None:
-            raise BreakerOpen(retry_after=math.ceil(circuit.until - now))
-        return inner(request).addCallbacks(self._head, self._failed, (circuit, generation), {}, (circuit, generation))
-
-    def _circuit(self, request: ApiRequest) -> Circuit:
         api = request.route.api
-        key = (api.name, request.principal.project.id)
-        circuit = self._circuits.get(key)
-        if circuit is None:
-            circuit = self._circuits[key] = Circuit(api.settings.get("breaker", _DEFAULT))
-            if len(self._circuits) > self._most_circuits:
-                self._circuits.popitem(last=False)
-        return circuit
+        settings: BreakerSettings | None = api.settings.get("breaker", _DEFAULT)
+        if settings is None:
+            return inner(request)
+        circuits = self._keys.get((api.name, request.principal.project.id)) or self._circuits(request, settings)
+        now = self._seconds()
+        ticket = circuits.connection.admit(now)
+        if ticket is None:
+            raise _refusal(api.name, "", circuits.connection, now)
+        if circuits.models:
+            self._admit_model(request, circuits, ticket, now)
+        passed = (request, circuits, ticket)
+        return inner(request).addCallbacks(self._head, self._failed, passed, {}, passed)
 
-    def _head(self, response: ApiResponse, circuit: Circuit, generation: int) -> ApiResponse:
-        if response.status in FAILURE_STATUSES:
-            circuit.failed(generation, self._seconds())
-        elif response.body is None or at_hand(response.body):
-            circuit.succeeded(generation)
-        else:
-            if circuit.state != "closed":
-                circuit.succeeded(generation)
-            response.body = Tap(response.body, None, lambda reason: self._body(reason, circuit, generation))
+    def _circuits(self, request: ApiRequest, settings: BreakerSettings) -> Circuits:
+        key = (request.route.api.name, request.principal.project.id)
+        circuits = self._keys[key] = Circuits(*key, settings)
+        if len(self._keys) > self._most_keys:
+            self._keys.popitem(last=False)
+        return circuits
+
+    def _admit_model(self, request: ApiRequest, circuits: Circuits, ticket: int, now: float) -> None:
+        """The model may have a circuit of its own: then that decides too."""
+        model = model_of(request)
+        circuit = circuits.models.get(model)
+        if circuit is not None and circuit.admit(now, ticket) is None:
+            circuits.connection.abandoned(ticket, now)
+            raise _refusal(circuits.api, model, circuit, now)
+
+    # -- what came of it
+
+    def _head(self, response: ApiResponse, request: ApiRequest, circuits: Circuits, ticket: int) -> ApiResponse:
+        if response.status >= 500 or circuits.settings.statuses or self._is_transient is not None:
+            if self._is_failure(response.status, request, circuits, ticket):
+                return response
+        if response.body is None or at_hand(response.body):
+            circuits.connection.succeeded(ticket)
+            if circuits.models:
+                circuits.succeeded(model_of(request), ticket)
+            return response
+        model = model_of(request)
+        circuits.answers(model, ticket)
+        response.body = Tap(response.body, None, lambda reason: self._ended(reason, circuits, model, ticket))
         return response
 
-    def _failed(self, reason: Failure, circuit: Circuit, generation: int) -> Failure:
-        error = reason.value
-        if isinstance(error, UpstreamError):
-            circuit.failed(generation, self._seconds())
-        else:
-            # The client left, or we refused: that says nothing of upstream.
-            circuit.abandoned(generation, self._seconds())
+    def _is_failure(self, status: int, request: ApiRequest, circuits: Circuits, ticket: int) -> bool:
+        statuses = circuits.settings.statuses
+        of_key = status in statuses if self._is_transient is None and statuses else False
+        if self._is_transient is not None:
+            of_key = self._is_transient(status)
+        if of_key:
+            self._count(circuits, circuits.connection, ticket, f"status {status}")
+            return True
+        if statuses is not None or status not in FAILURE_STATUSES:
+            return False
+        # An answer all the same: the connection is well.
+        circuits.connection.succeeded(ticket)
+        self._count_model(circuits, model_of(request), ticket, f"status {status}")
+        return True
+
+    def _failed(self, reason: Failure, request: ApiRequest, circuits: Circuits, ticket: int) -> Failure:
+        self._judge(reason, circuits, model_of(request), ticket)
         return reason
 
-    def _body(self, reason: Failure | None, circuit: Circuit, generation: int) -> None:
-        if reason is None:
-            circuit.succeeded(generation)
-        elif isinstance(reason.value, UpstreamError) and getattr(reason.value, "phase", "") != "request":
-            # A stream that talks for longer than it is allowed to is not broken.
-            circuit.failed(generation, self._seconds())
+    def _ended(self, reason: Failure | None, circuits: Circuits, model: str, ticket: int) -> None:
+        if reason is not None:
+            self._judge(reason, circuits, model, ticket)
+            return
+        circuits.connection.succeeded(ticket)
+        circuits.succeeded(model, ticket)
+
+    def _judge(self, reason: Failure, circuits: Circuits, model: str, ticket: int) -> None:
+        """Count a failure where it belongs; what the client or we did belongs nowhere."""
+        cause = cause_of(reason.value)
+        evidence = "none" if cause is None else EVIDENCE[cause]
+        if cause is not None and evidence == "request" and model:
+            self._count_model(circuits, model, ticket, PHRASES[cause])
+        elif cause is not None and evidence != "none":
+            self._count(circuits, circuits.connection, ticket, PHRASES[cause])
+        circuits.abandoned(model, ticket, self._seconds())
+
+    def _count_model(self, circuits: Circuits, model: str, ticket: int, reason: str) -> None:
+        circuit = circuits.failing(model, ticket) if model else None
+        if circuit is not None:
+            self._count(circuits, circuit, ticket, reason, model)
+
+    def _count(self, circuits: Circuits, circuit: Circuit, ticket: int, reason: str, model: str = "") -> None:
+        now = self._seconds()
+        if not circuit.failed(ticket, now, reason):
+            return
+        self._openings[circuits.api] = self._openings.get(circuits.api, 0) + 1
+        count = self._rate.due(circuits.api, now)
+        if count is not None:
+            self._log.warn(
+                "circuit of {api}{model} opened for {cooldown} s, project {project}: {failures} failures in a row,"
+                " the last one: {reason} [{count} since the last line]",
+                api=circuits.api,
+                model=f" for the model {model}" if model else "",
+                cooldown=circuit.settings.cooldown,
+                project=circuits.project,
+                failures=circuit.failures,
+                reason=reason,
+                count=count,
+            )
+
+
+def model_of(request: ApiRequest) -> str:
+    """The model that a request is known to be for, or C{""}."""
+    return request.model or model_in_target(request.target)
+
+
+def _refusal(api: str, model: str, circuit: Circuit, now: float) -> BreakerOpen:
+    what = f"{api} for the model {model}" if model else api
+    description = (
+        f"{what} is not asked for now, after {circuit.failures} failures in a row; the last one: {circuit.reason}"
+    )
+    return BreakerOpen(description, retry_after=math.ceil(circuit.until - now))

@@ -36,6 +36,7 @@ def request_for(
     )
     request.route = asked.route
     request.principal = asked.principal
+    request.model = asked.model
     return request
 
 

@@ -74,7 +74,7 @@ class Restrict:
     def _checked(
         self, content: bytes, content_type: bytes | None, policy: Policy, request: ApiRequest, inner: Responder
     ) -> Deferred[ApiResponse]:
-        inspect(content_type, content, policy.whitelist)
+        request.model = inspect(content_type, content, policy.whitelist)
         request.body = BytesBody(content)
         return inner(request)
 

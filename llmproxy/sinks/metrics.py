@@ -17,6 +17,7 @@ from zope.interface import implementer
 from ..interfaces import IRecordSink
 
 if TYPE_CHECKING:
+    from ..core.circuits import CircuitState
     from ..message import Record
 
 BUCKETS = (
@@ -89,6 +90,8 @@ class ProxyMetrics:
 
     @ivar gauges: what is measured only when somebody asks, by name: how many requests are in flight, how
         late the reactor is. See L{gauge}.
+    @ivar openings: how often a circuit has opened, by API; an API without a breaker is not there.
+    @ivar circuits: those that are in trouble now.
     @ivar request_count: exchanges that have ended, refusals and cache hits included.
     @ivar error_count: those that ended with a status of 400 or more, or not complete.
     """
@@ -99,6 +102,8 @@ class ProxyMetrics:
         self.endings: dict[tuple[str, str], int] = {}
         self.errors: dict[tuple[str, str], int] = {}
         self.causes: dict[tuple[str, str], int] = {}
+        self.openings: dict[str, int] = {}
+        self.circuits: Callable[[], list[CircuitState]] = list
         self.cache: dict[str, int] = {"hit": 0, "miss": 0, "bypass": 0, "store": 0}
         self.refusals: dict[str, int] = {}
         self.counters: dict[str, tuple[str, Callable[[], float]]] = {}
@@ -158,10 +163,13 @@ class ProxyMetrics:
             (self.endings, other.endings),
             (self.errors, other.errors),
             (self.causes, other.causes),
+            (self.openings, other.openings),
             (self.cache, other.cache),
             (self.refusals, other.refusals),
         ):
             _add_up(mine, theirs)
+        both = self.circuits() + other.circuits()
+        self.circuits = lambda: both
         self._merge_read(self.gauges, other.gauges, _of_both)
         self._merge_read(self.counters, other.counters, lambda _, one, other: one + other)
         self.request_count += other.request_count
@@ -175,6 +183,8 @@ class ProxyMetrics:
             "endings": self.endings,
             "errors": self.errors,
             "causes": self.causes,
+            "openings": self.openings,
+            "circuits": self.circuits(),
             "cache": self.cache,
             "refusals": self.refusals,
             "request_count": self.request_count,
@@ -190,6 +200,8 @@ class ProxyMetrics:
         for name, value in numbers.items():
             if name in ("gauges", "counters"):
                 value = {key: (text, lambda read=read: read) for key, (text, read) in value.items()}
+            elif name == "circuits":
+                value = lambda circuits=value: circuits  # noqa: E731
             setattr(made, name, value)
         return made
 

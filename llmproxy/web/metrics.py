@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Protocol
@@ -33,6 +34,8 @@ class Counts(Protocol):
     endings: dict[Any, int]
     errors: dict[Any, int]
     causes: dict[Any, int]
+    openings: dict[str, int]
+    circuits: Callable[[], list[Any]]
     cache: dict[str, int]
     refusals: dict[str, int]
     counters: dict[str, tuple[str, Callable[[], float]]]
@@ -173,12 +176,26 @@ def _metrics(counts: Counts, uptime: float, buckets: Buckets) -> Iterator[Metric
     yield _counted(
         "llmproxy_upstream_failures", "Upstream gave no whole answer, by cause.", ("api", "cause"), counts.causes
     )
+    yield from _of_circuits(counts)
     refusals = {(code,): n for code, n in counts.refusals.items()}
     yield _counted("llmproxy_refused", "Refused before they became an exchange, by reason.", ("reason",), refusals)
     for name, (help_text, value) in counts.gauges.items():
         yield GaugeMetricFamily(name, help_text, value=value())
     for name, (help_text, value) in counts.counters.items():
         yield CounterMetricFamily(name, help_text, value=value())
+
+
+def _of_circuits(counts: Counts) -> Iterator[Metric]:
+    from prometheus_client.core import GaugeMetricFamily
+
+    openings = {(api,): n for api, n in counts.openings.items()}
+    yield _counted("llmproxy_circuit_openings", "How often a circuit breaker has opened.", ("api",), openings)
+    circuits = GaugeMetricFamily("llmproxy_circuits", "Circuits that are not closed now.", labels=("api", "state"))
+    found = Counter((each.api, each.state) for each in counts.circuits())
+    for api in counts.openings:
+        for state in ("open", "half open"):
+            circuits.add_metric((api, state.replace(" ", "_")), found[api, state])
+    yield circuits
 
 
 def _by_request(counts: Counts, buckets: Buckets) -> Iterator[Metric]:

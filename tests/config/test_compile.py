@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.config.compile import compile_api, compile_routing, reserved_names
 from llmproxy.config.model import APIConfig, APIProviderConfig, BreakerConfig, ConnectionConfig, TimeoutConfig
 from llmproxy.config.rules import AUTH
+from llmproxy.core.breaker import BreakerSettings
 from llmproxy.message import CredentialPlace, Origin, Timeouts
 
 CONFIG = APIProviderConfig(
@@ -41,6 +42,16 @@ class CompileTests(SynchronousTestCase):
         self.assertEqual(set(api.policy.methods), {b"POST", b"GET", b"HEAD"})
         self.assertEqual(api.policy.whitelist["model"].patterns, ("a-*",))
         self.assertEqual((api.settings["breaker"].threshold, api.settings["breaker"].cooldown), (2, 4.0))
+
+    def test_breaker(self) -> None:
+        """It can be switched off, and the statuses that count can be named."""
+        for config, expected in (
+            (BreakerConfig(), BreakerSettings(5, 30.0, None)),
+            (BreakerConfig(statuses=[502, 503, 504]), BreakerSettings(5, 30.0, frozenset({502, 503, 504}))),
+            (BreakerConfig(statuses=[]), BreakerSettings(5, 30.0, frozenset())),
+            (BreakerConfig(enabled=False), None),
+        ):
+            self.assertEqual(compile_api("x", evolve(CONFIG, breaker=config)).settings["breaker"], expected)
 
     def test_routing(self) -> None:
         """The default API answers at the root, every API below its name."""

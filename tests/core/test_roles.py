@@ -19,6 +19,7 @@ class RoleTests(SynchronousTestCase):
                 "project.write",
                 "token.read",
                 "token.write",
+                "breaker.read",
                 "cache.read",
                 "cache.purge",
                 "document.read",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import socket
 
+from attrs import evolve
 from twisted.internet import reactor
 from twisted.internet.defer import maybeDeferred
 from twisted.internet.task import deferLater
 
-from llmproxy.config import APIProviderConfig, TimeoutConfig
+from llmproxy.config import APIProviderConfig, BreakerConfig, TimeoutConfig
 from llmproxy.message import Record
 
 from .harness import ProxyTestCase, Wire, get, post
@@ -202,6 +203,11 @@ class UpstreamDiesTests(EndingsTestCase):
         wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
         await client.until_received(b"ok")
         return client, wire
+
+
+class BreakerTests(EndingsTestCase):
+    def api(self, base_url: str) -> APIProviderConfig:
+        return evolve(super().api(base_url), breaker=BreakerConfig(statuses=[502, 503, 504]))
 
     async def test_breaker(self) -> None:
         """A8: after five failures the sixth request is refused without reaching upstream; other tenants are not."""

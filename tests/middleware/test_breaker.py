@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from attrs import evolve
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.core.breaker import BreakerSettings
+from llmproxy.core.breaker import EVIDENCE, BreakerSettings
 from llmproxy.errors import (
     BreakerOpen,
+    OutOfResources,
     RequestBodyTimeout,
+    UpstreamError,
     UpstreamReset,
     UpstreamTimeout,
     UpstreamUnreachable,
 )
-from llmproxy.message import ApiResponse, Principal
+from llmproxy.message import Api, ApiResponse, Principal
 from llmproxy.middleware.breaker import Breaker
 
 from .fakes import PRINCIPAL, HeldBody, Inner, Reader, a_request, a_response, an_api
@@ -30,16 +34,18 @@ class BreakerTests(SynchronousTestCase):
         self.breaker = Breaker(self.clock)
         self.inner = Inner()
 
-    def begin(self, principal: Principal = PRINCIPAL) -> Deferred[ApiResponse]:
-        return self.breaker.respond(a_request(api=API, principal=principal), self.inner)
+    def begin(self, principal: Principal = PRINCIPAL, model: str = "", api: Api = API) -> Deferred[ApiResponse]:
+        request = a_request(api=api, principal=principal)
+        request.model = model
+        return self.breaker.respond(request, self.inner)
 
-    def answered(self, response: ApiResponse) -> ApiResponse:
-        responding = self.begin()
+    def answered(self, response: ApiResponse, **request: Any) -> ApiResponse:
+        responding = self.begin(**request)
         self.inner.answer(response)
         return self.successResultOf(responding)
 
-    def fails(self, error: Exception) -> None:
-        responding = self.begin()
+    def fails(self, error: Exception, **request: Any) -> None:
+        responding = self.begin(**request)
         self.inner.fail(error)
         self.failureResultOf(responding, type(error))
 
@@ -51,29 +57,165 @@ class BreakerTests(SynchronousTestCase):
 
     def open(self) -> None:
         for _ in range(3):
-            self.fails(UpstreamReset())
+            self.fails(UpstreamUnreachable())
         self.assertRaises(BreakerOpen, self.begin)
 
-    def test_statuses(self) -> None:
-        """Upstream's 502, 503 and 504 pass, and are counted; then nobody asks it any more."""
+    def test_statuses_of_a_model(self) -> None:
+        """502, 503 and 504 of one model pass, and are counted for it; then nobody asks for that one any more."""
         for status in (502, 503, 504):
-            self.assertEqual(self.answered(a_response(status)).status, status)
-        error = self.assertRaises(BreakerOpen, self.begin)
+            self.assertEqual(self.answered(a_response(status), model="m").status, status)
+        error = self.assertRaises(BreakerOpen, self.begin, model="m")
         self.assertEqual((error.status, error.fields), (503, ((b"Retry-After", b"30"),)))
-        self.assertEqual((self.inner.pending, self.breaker.not_closed), ([], 1))
+        self.assertIn("for the model m", error.description)
+        self.assertIn("status 504", error.description)
+        self.assertEqual(self.inner.pending, [])
+        self.answered(a_response(200), model="other")
+        self.answered(a_response(200))
+
+    def test_model_in_the_path(self) -> None:
+        """Where nothing reads the body, the path may name the model."""
+        request = lambda: a_request(b"GET", b"/openai/deployments/m/chat", api=API, principal=PRINCIPAL)  # noqa: E731
+        for _ in range(3):
+            responding = self.breaker.respond(request(), self.inner)
+            self.inner.answer(a_response(503))
+            self.successResultOf(responding)
+        self.assertRaises(BreakerOpen, self.breaker.respond, request(), self.inner)
+
+    def test_statuses_of_unknown_models(self) -> None:
+        """Whose 503 it was nobody knows: it stops nobody."""
+        for status in (502, 503, 504) * 5:
+            self.answered(a_response(status))
+        self.assertEqual(self.breaker.states(), [])
+
+    def test_statuses_of_the_key(self) -> None:
+        """Where the settings say so, a status counts for all requests of a key, as the reference counts it."""
+        api = an_api(settings={"breaker": BreakerSettings(3, 30.0, frozenset({500, 503}))})
+        for status in (503, 500, 503):
+            self.answered(a_response(status), api=api, model=f"m-{status}")
+        self.assertRaises(BreakerOpen, self.begin, api=api)
+
+    def test_other_statuses_of_the_key(self) -> None:
+        """What they do not list counts nowhere, not even for its model."""
+        api = an_api(settings={"breaker": BreakerSettings(3, 30.0, frozenset({500}))})
+        for _ in range(5):
+            self.answered(a_response(503), api=api, model="m")
+        self.assertEqual(self.breaker.states(), [])
+
+    def test_is_transient(self) -> None:
+        """Who embeds the proxy may decide by a function."""
+        self.breaker = Breaker(self.clock, is_transient=lambda status: status == 418)
+        for _ in range(3):
+            self.answered(a_response(418), model="m")
+        self.assertRaises(BreakerOpen, self.begin)
+
+    def test_switched_off(self) -> None:
+        """C{breaker: false}: every request goes on."""
+        api = an_api(settings={"breaker": None})
+        for _ in range(9):
+            self.fails(UpstreamReset(), api=api)
+        self.begin(api=api)
+        self.assertEqual(self.breaker.states(), [])
 
     def test_other_statuses(self) -> None:
         """Answers about one request say nothing of upstream's health."""
         for status in (400, 401, 429, 500, 501, 529) * 3:
-            self.answered(a_response(status))
-        self.begin()
+            self.answered(a_response(status), model="m")
+        self.assertEqual(self.breaker.states(), [])
 
-    def test_faults(self) -> None:
-        """No connection, a reset and a timeout count alike."""
-        self.fails(UpstreamUnreachable())
-        self.fails(UpstreamReset())
-        self.fails(UpstreamTimeout("response_header"))
-        self.assertRaises(BreakerOpen, self.begin)
+    def test_causes(self) -> None:
+        """
+        Each cause, for a request whose model is known and one whose model is not: does it close the way for this model,
+        for other models?
+        """
+        for cause, evidence in EVIDENCE.items():
+            for model in ("", "m"):
+                self.setUp()
+                for _ in range(3):
+                    self.fails(UpstreamError(cause=cause), model=model)
+                stopped = [self.is_stopped("m"), self.is_stopped("other")]
+                everyone = evidence == "connection" or (evidence == "request" and not model)
+                self.assertEqual(stopped, [everyone or evidence == "request", everyone], (cause, model))
+
+    def is_stopped(self, model: str) -> bool:
+        try:
+            self.begin(model=model)
+        except BreakerOpen:
+            return True
+        self.inner.pending.clear()
+        return False
+
+    def test_slow_calls(self) -> None:
+        """Calls that meet our own time limit stop nobody, however many they are."""
+        slow = [self.begin(model="m") for _ in range(9)]
+        for responding in slow:
+            self.inner.fail(UpstreamTimeout("response_header"))
+            self.failureResultOf(responding, UpstreamTimeout)
+        self.assertFalse(self.is_stopped("m"))
+
+    def test_own_resources(self) -> None:
+        """What this machine lacks is no failure of upstream."""
+        for _ in range(9):
+            self.fails(OutOfResources("too_many_files"))
+        self.assertEqual(self.breaker.states(), [])
+
+    def test_one_event(self) -> None:
+        """Twenty requests that are reset at once are one failure."""
+        running = [self.begin() for _ in range(20)]
+        for responding in running:
+            self.inner.fail(UpstreamReset())
+            self.failureResultOf(responding, UpstreamReset)
+        self.assertEqual(self.breaker.states()[0].failures, 1)
+
+    def test_states(self) -> None:
+        """What is in trouble is shown, with the reason and when it is tried again."""
+        self.fails(UpstreamReset(), model="m")
+        self.open()
+        self.clock.advance(10)
+        key, model = self.breaker.states()
+        self.assertEqual((key.api, key.project, key.model), ("openai", PRINCIPAL.project.id, ""))
+        self.assertEqual((key.state, key.failures, key.retry_after), ("open", 3, 20.0))
+        self.assertEqual(key.reason, "cannot be reached")
+        self.assertEqual((model.model, model.state, model.failures, model.retry_after), ("m", "closed", 1, 0.0))
+
+    def test_openings(self) -> None:
+        """Openings are counted by API."""
+        openings = {"openai": 0}
+        self.breaker = Breaker(self.clock, openings=openings)
+        for _ in range(BreakerSettings().threshold):
+            self.fails(UpstreamUnreachable(), api=an_api())
+        self.assertEqual(openings, {"openai": 1})
+
+    def test_model_probe(self) -> None:
+        """After the cooldown one request for the model is let through; its head closes the circuit."""
+        for _ in range(3):
+            self.answered(a_response(503), model="m")
+        self.clock.advance(30)
+        probe = self.begin(model="m")
+        self.assertRaises(BreakerOpen, self.begin, model="m")
+        self.inner.answer(a_response(200, HeldBody()))
+        self.successResultOf(probe)
+        self.assertFalse(self.is_stopped("m"))
+
+    def test_refused_for_its_model(self) -> None:
+        """A request that is refused for its model leaves the probe of the connection to another one."""
+        for _ in range(3):
+            self.answered(a_response(503), model="m")
+        self.clock.advance(20)
+        self.open()
+        self.clock.advance(30)
+        self.begin(model="m")
+        self.assertRaises(BreakerOpen, self.begin, model="m")
+
+    def test_broken_bodies_of_a_model(self) -> None:
+        """Answers that are broken off count for their model."""
+        for _ in range(3):
+            held = HeldBody()
+            body = self.answered(a_response(200, held), model="m").body
+            assert body is not None
+            producing = body.startProducing(Reader())
+            held.fail(UpstreamReset(cause="cut_short"))
+            self.failureResultOf(producing, UpstreamReset)
+        self.assertEqual((self.is_stopped("m"), self.is_stopped("other")), (True, False))
 
     def test_ours_and_the_clients(self) -> None:
         """What the client or we did is not held against upstream."""
@@ -126,7 +268,7 @@ class BreakerTests(SynchronousTestCase):
         self.inner.answer(a_response(200, HeldBody()))
         self.successResultOf(probe)
         self.begin()
-        self.assertEqual(self.breaker.not_closed, 0)
+        self.assertEqual(self.breaker.states(), [])
 
     def test_probe_fails(self) -> None:
         """A failed probe means another cooldown."""
@@ -169,7 +311,7 @@ class BreakerTests(SynchronousTestCase):
 
     def test_bounded(self) -> None:
         """However many tenants there are, no more circuits are kept than is said."""
-        self.breaker = Breaker(self.clock, most_circuits=3)
+        self.breaker = Breaker(self.clock, most_keys=3)
         for number in range(10):
             self.begin(Principal(PRINCIPAL.token, evolve(PRINCIPAL.project, id=f"p-{number}")))
-        self.assertEqual(len(self.breaker._circuits), 3)
+        self.assertEqual(len(self.breaker._keys), 3)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from llmproxy.core.circuits import CircuitState
 from llmproxy.interfaces import IRecordSink
 from llmproxy.sinks.metrics import BUCKETS, Histogram, ProxyMetrics, cumulative
 
@@ -84,6 +85,19 @@ class ProxyMetricsTests(SynchronousTestCase):
         self.assertEqual(total.gauges["llmproxy_in_flight"][1](), 5)
         self.assertEqual(total.gauges["llmproxy_reactor_lag_seconds"][1](), 0.7)
         self.assertAlmostEqual(total.counters["llmproxy_cache_redis_seconds"][1](), 0.8)
+
+    def test_circuits_of_workers(self) -> None:
+        """Circuits are those of all workers, one after another; openings add up."""
+        one, two = ProxyMetrics(), ProxyMetrics()
+        for metrics, process in ((one, 1), (two, 2)):
+            metrics.openings["openai"] = process
+            state = CircuitState("openai", "p", "", "open", 5, "status 503", 3.0, process)
+            metrics.circuits = lambda state=state: [state]  # type: ignore[misc]
+        total = ProxyMetrics()
+        for each in (one, two):
+            total.merge(ProxyMetrics.of_plain(each.plain()))
+        self.assertEqual([state.process for state in total.circuits()], [1, 2])
+        self.assertEqual(total.openings, {"openai": 3})
 
     def test_snapshot_stands_still(self) -> None:
         """A snapshot does not change with what is counted later."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from attrs import evolve
 from prometheus_client.parser import text_string_to_metric_families
 from treq.testing import StubTreq
 from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
 
+from llmproxy.core.circuits import CircuitState
 from llmproxy.sinks.metrics import ProxyMetrics, cumulative
 from llmproxy.web.metrics import MetricsResource, prefers_json
 from tests.sinks.records import a_record
@@ -70,6 +72,16 @@ class MetricsResourceTests(SynchronousTestCase):
         self.assertEqual(samples["llmproxy_in_flight", ()], 7)
         self.assertEqual(samples["llmproxy_lost_log_lines_total", ()], 3)
         self.assertIn(("process_resident_memory_bytes", ()), samples)
+
+    def test_circuits(self) -> None:
+        """The state of the breaker by API, also of one that never had trouble; labels are ours alone."""
+        state = CircuitState("openai", "p-1", "m", "open", 5, "status 503", 12.0, 1)
+        self.metrics.openings.update(openai=2, quiet=0)
+        self.metrics.circuits = lambda: [state, evolve(state, model="n"), evolve(state, state="closed")]
+        samples = self.samples()
+        for api, name, value in (("openai", "open", 2), ("openai", "half_open", 0), ("quiet", "open", 0)):
+            self.assertEqual(samples["llmproxy_circuits", (("api", api), ("state", name))], value)
+        self.assertEqual(samples["llmproxy_circuit_openings_total", (("api", "openai"),)], 2)
 
     def test_token(self) -> None:
         """Where a token is set, nobody reads a number without it, in either form."""

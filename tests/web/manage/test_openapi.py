@@ -21,9 +21,10 @@ from .api import API_KEY, MANAGEMENT_TOKEN, Answer
 from .cacheapi import CacheManageTestCase
 from .schemas import Schemas
 from .test_audit import AuditApiTestCase
+from .test_breaker import BreakerManageTestCase
 
 
-class DocumentCase(CacheManageTestCase, AuditApiTestCase):
+class DocumentCase(BreakerManageTestCase, CacheManageTestCase, AuditApiTestCase):
     """With all that the proxy serves, see L{DocumentTests.test_all_of_it}."""
 
     def setUp(self) -> None:
@@ -235,7 +236,13 @@ class DrivenTests(DocumentCase):
             target = _target(path, dict.fromkeys(re.findall(r"\{(\w+)\}", path), "x"), {})
             answer = self.ask(method, target, bodies.get(name, {}))
             self.check(said, answer)
-            without = {"document_read": 200, "admin_self": 200, "cache_stats": 200, "cache_purge": 400}
+            without = {
+                "document_read": 200,
+                "admin_self": 200,
+                "cache_stats": 200,
+                "cache_purge": 400,
+                "breaker_list": 200,
+            }
             self.assertEqual(answer.status, without.get(name, Unavailable.status), name)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from base64 import b64encode
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from .auditing import Auditing
 from .cache.choose import choose_store
 from .cache.stats import CacheStatsAggregator, CacheStatsAggregatorConfig
 from .core.caching.settings import CacheOptions
+from .core.masking import Masking
 from .message import Record
 from .middleware.account import Account
 from .middleware.authenticate import Authenticate
@@ -134,12 +136,15 @@ class TransparentProxy(Service):
         stats = CacheStatsAggregatorConfig(buffer_size=cache.stats_buffer)
         self.hits = CacheStatsAggregator(reactor, self.database.usage, stats)
         failures = FailureLog(reactor.seconds, {api.name: api.origin.url for api in self.table.apis})
-        self.publisher = Publisher(reactor, [self._metrics, self.hits, failures, *logs])
-        self._refusals = Publisher(reactor, logs)
+        keys = [key for key in (encryption_key, *old_encryption_keys) if key is not None]
+        secrets = [management_token, metrics_token, *(b64encode(key).decode() for key in keys)]
+        masking = Masking(secrets)
+        self.publisher = Publisher(reactor, [self._metrics, self.hits, failures, *logs], masking=masking)
+        self._refusals = Publisher(reactor, logs, masking=masking)
         self.account = Account(reactor, self.publisher.publish)
         self.clients = {api.name: self._client(api) for api in config.compiled()}
         self.cache = self._cache(cache)
-        self.auditing = None if audit is None else Auditing(reactor, self.database, audit, [management_token])
+        self.auditing = None if audit is None else Auditing(reactor, self.database, audit, secrets)
         self._respond = self._chain()
         self._show_gauges()
 

@@ -8,6 +8,7 @@ import msgspec
 
 from ..errors import ProxyError
 from ..message import Dialect
+from .masking import mask
 
 _OPENAI_TYPES = {
     401: "authentication_error",
@@ -45,16 +46,17 @@ def render(error: ProxyError, dialect: Dialect, request_id: str, description: st
         SDK of that vendor makes its own exceptions of.
     @param description: in place of the error's own.
     """
-    said = error.description if description is None else description
+    said = mask(error.description if description is None else description)
     return msgspec.json.encode(_SHAPES[dialect](error, said, request_id)) + b"\n"
 
 
 def _words(error: ProxyError, description: str) -> str:
-    return f"{error.message}: {description}" if description else error.message
+    message = mask(error.message)
+    return f"{message}: {description}" if description else message
 
 
 def _proxy(error: ProxyError, description: str, request_id: str) -> dict[str, object]:
-    body: dict[str, object] = {"error": error.message, "code": error.code}
+    body: dict[str, object] = {"error": mask(error.message), "code": error.code}
     if description:
         body["description"] = description
     return body

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from ..message import Fields
+from .masking import mask
 
 MAX_ID = 128
 """Longer ids of clients are replaced, not cut: a cut one would match neither side's logs."""
 
 
 def good_id(value: bytes) -> str:
-    """The id that a client sent; C{""} for one that is too long or holds more than visible ASCII."""
+    """
+    The id that a client sent, without what looks like a secret, since it ends up in logs; C{""} for one that is too
+    long or holds more than visible ASCII.
+    """
     text = value.decode("latin-1")
-    return text if 0 < len(text) <= MAX_ID and text.isascii() and text.isprintable() and " " not in text else ""
+    if not 0 < len(text) <= MAX_ID or not text.isascii() or not text.isprintable() or " " in text:
+        return ""
+    return mask(text)
 
 
 def correlation_id_of(fields: Fields) -> str:

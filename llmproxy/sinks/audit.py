@@ -14,8 +14,8 @@ from zope.interface import implementer
 
 from .. import __version__
 from ..core.audit.flood import WINDOW, Flood, Kind, Repeated, kind_of
-from ..core.audit.masking import Masking
 from ..core.audit.record import audit_record, rfc3339
+from ..core.masking import Masking
 from ..interfaces import IAuditLogger
 from .auditqueue import AuditQueue
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from twisted.logger import Logger
 
 from ..core.lograte import LogRate
+from ..core.masking import Masking
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -26,16 +27,25 @@ class Publisher:
     """
     Collects records and passes them to its sinks in batches.
 
-    A sink that raises is reported once an interval, and the others still get the batch.
+    A sink that raises is reported once an interval, and the others still get the batch. No sink gets a record before
+    it was masked, so that none has to know what a secret looks like.
 
+    @param masking: knows the secrets of this process.
     @ivar failed: batches that a sink refused.
     """
 
     _log = Logger()
 
-    def __init__(self, clock: IReactorTime, sinks: Sequence[IRecordSink], report_every: float = 60.0) -> None:
+    def __init__(
+        self,
+        clock: IReactorTime,
+        sinks: Sequence[IRecordSink],
+        report_every: float = 60.0,
+        masking: Masking | None = None,
+    ) -> None:
         self._clock = clock
         self._sinks = tuple(sinks)
+        self._masked = (Masking() if masking is None else masking).record
         self._waiting: list[Record] = []
         self._flushing: IDelayedCall | None = None
         self._reports = LogRate(report_every)
@@ -65,6 +75,8 @@ class Publisher:
         records, self._waiting = self._waiting, []
         if not records:
             return
+        for record in records:
+            self._masked(record)
         for number, sink in enumerate(self._sinks):
             try:
                 sink.record_batch(records)

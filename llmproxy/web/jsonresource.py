@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
+from ..core.masking import mask
 from ..errors import InternalError, MethodNotAllowed, NotFound, ProxyError
 from ..message import Fields
 from .jsoninput import content_of, query_of
@@ -177,7 +178,7 @@ class ProblemDetails(msgspec.Struct):
 
 def problem(error: ProxyError) -> ErrorBody:
     """The body of an error."""
-    return ErrorBody(error.message, error.code, error.description)
+    return ErrorBody(mask(error.message), error.code, mask(error.description))
 
 
 def problem_details(error: ProxyError) -> ProblemDetails:
@@ -186,7 +187,7 @@ def problem_details(error: ProxyError) -> ProblemDetails:
         f"urn:llmproxy:error:{error.code}",
         HTTPStatus(error.status).phrase,
         error.status,
-        f"{error.message}: {error.description}" if error.description else error.message,
+        mask(f"{error.message}: {error.description}" if error.description else error.message),
         error.code,
     )
 

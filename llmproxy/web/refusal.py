@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from twisted.web.http import RESPONSES
 
+from ..core.masking import mask
+
 if TYPE_CHECKING:
     from ..core.http11 import Refusal
 
@@ -34,4 +36,4 @@ def refusal_response(refusal: Refusal, head_only: bool) -> bytes:
 
 def refusal_body(refusal: Refusal) -> bytes:
     """The content of it."""
-    return json.dumps({"error": refusal.detail, "code": refusal.code}).encode()
+    return json.dumps({"error": mask(refusal.detail), "code": refusal.code}).encode()

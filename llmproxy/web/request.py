@@ -14,6 +14,7 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import UNKNOWN_LENGTH
 from twisted.web.server import NOT_DONE_YET, Request, version
 
+from ..core.masking import mask
 from ..core.responsehead import CHUNKED, NO_CONTENT, response_head, trailer_section
 from ..errors import ClientLeft
 from .pulling import Pulling
@@ -264,7 +265,8 @@ class ProxyRequest(Request):
         left, size = self._left, len(data)
         if left >= 0:
             if size > left:
-                self._log.error("a response for {uri} is longer than its Content-Length", uri=self.uri)
+                path = mask(self.uri.partition(b"?")[0].decode("latin-1"))
+                self._log.error("a response for {path} is longer than its Content-Length", path=path)
                 self.abort()
                 return
             self._left = left - size

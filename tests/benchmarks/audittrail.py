@@ -18,9 +18,9 @@ from typing import Any
 from click.testing import CliRunner
 
 from llmproxy.cli.main import cli
-from llmproxy.core.audit.masking import Masking
 from llmproxy.core.audit.record import AuditRecord, audit_record
 from llmproxy.core.audit.search import AuditFilter
+from llmproxy.core.masking import Masking
 from llmproxy.sinks.auditfile import AuditFile
 from llmproxy.store.audit import AuditTable
 from llmproxy.store.audittrail import AuditTrail

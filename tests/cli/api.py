@@ -12,8 +12,8 @@ from twisted.internet.defer import succeed
 
 from llmproxy.cli.http import Address, Answer
 from llmproxy.cli.main import cli
-from llmproxy.core.audit.masking import Masking
 from llmproxy.core.audit.record import AuditRecord, audit_record
+from llmproxy.core.masking import Masking
 from llmproxy.store.audit import AuditTable
 from llmproxy.store.audittrail import AuditTrail
 from llmproxy.web.manage.audit import AuditEvents

@@ -9,10 +9,10 @@ from twisted.internet.task import Clock
 from zope.interface.verify import verifyObject
 
 from llmproxy.core.audit.chain import Anchor
-from llmproxy.core.audit.masking import Masking
 from llmproxy.core.audit.record import MARK, AuditRecord, audit_record, microseconds
 from llmproxy.core.audit.search import AuditFilter
 from llmproxy.core.audit.verify import Report, Verifier
+from llmproxy.core.masking import Masking
 from llmproxy.interfaces import IAuditSink, IAuditTrail
 from llmproxy.store.audit import SQL, AuditAnchors, AuditTable
 from llmproxy.store.audittrail import AuditTrail, anchors_of, links_of

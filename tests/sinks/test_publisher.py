@@ -8,6 +8,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from llmproxy.core.masking import Masking
 from llmproxy.interfaces import IRecordSink
 from llmproxy.message import Record
 from llmproxy.sinks.publisher import FLUSH_AFTER, MOST_WAITING, Publisher
@@ -34,6 +35,17 @@ class PublisherTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.kept = Kept()
+
+    def test_masked(self) -> None:
+        """No sink, whoever wrote it, is given a secret: neither one that looks like it nor one of this process."""
+        publisher = Publisher(self.clock, [self.kept], masking=Masking(["management-canary"]))
+        secret = "sk-WfppfE41yy3GctEDqEuaIw"
+        publisher.publish(a_record(path=f"/v1/{secret}", user_agent=f"x {secret}", request_id="management-canary"))
+        publisher.flush()
+        [[record]] = self.kept.batches
+        self.assertEqual(
+            (record.path, record.user_agent, record.request_id), ("/v1/[masked]", "x [masked]", "[masked]")
+        )
 
     def test_batches(self) -> None:
         """Records reach the sinks together, in order, a moment after their exchanges ended."""

@@ -15,8 +15,8 @@ from typing import Any
 import msgspec
 from attrs import field, fields, frozen
 
+from ..masking import Masking
 from .encoding import encode
-from .masking import Masking
 
 OUTCOMES = ("success", "failure", "denied", "error")
 

@@ -7,8 +7,8 @@ from uuid import uuid4
 
 from msgspec import Struct, to_builtins
 
-from ...core.audit.masking import Masking
 from ...core.identifiers import good_id
+from ...core.masking import Masking
 from ..client import client_of
 from ..operations import Call
 

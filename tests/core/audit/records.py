@@ -7,8 +7,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from llmproxy.core.audit.chain import Chain, Linked
-from llmproxy.core.audit.masking import Masking
 from llmproxy.core.audit.record import AuditRecord, audit_record
+from llmproxy.core.masking import Masking
 
 NOW = 1_700_000_000.25
 

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.audit.encoding import encode
-from llmproxy.core.audit.masking import Masking
 from llmproxy.core.audit.record import (
     BOUNDS,
     MARK,
@@ -21,6 +20,7 @@ from llmproxy.core.audit.record import (
     microseconds,
     rfc3339,
 )
+from llmproxy.core.masking import Masking
 
 from . import records
 from .records import record

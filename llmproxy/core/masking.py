@@ -1,0 +1,132 @@
+"""
+The one mask of secrets, for logs, metrics, audit records, events and error texts.
+
+Nobody is to write a secret down; this is for what slips through: a key in a field that is named for one, a token
+that somebody sent as an id, in a path, as the name of a program or of a model.
+
+Shapes are those that vendors document or that their SDKs' examples show (read 2026-11-30): OpenAI, Anthropic and
+OpenRouter C{sk-}, Groq C{gsk_}, xAI C{xai-}, Google C{AIza} and C{ya29.}, Cerebras C{csk-}, Perplexity C{pplx-},
+NVIDIA C{nvapi-}, Hugging Face C{hf_}, Replicate C{r8_}, Fireworks C{fw_}, Together C{tgp_}, Voyage C{pa-}, GitHub
+C{ghp_} and its sisters, AWS C{AKIA} and C{ABSK}, Databricks C{dapi}. A key that looks like any other word (Azure's,
+Mistral's) cannot be known by its shape.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import Any
+from urllib.parse import unquote
+
+from attrs import fields
+
+from ..message import Record
+
+MASKED = "[masked]"
+
+_NAMED = re.compile(r"(?:^|[_-])(?:key|secret|password|token|authorization|cookie|credential)s?$", re.IGNORECASE)
+_NO_SECRETS = frozenset({"cache_key"})
+"""Names that look like those of secrets and are none."""
+
+# Every alternative that has begun to match ends without going back over what it read: texts come from clients.
+_LOOKS_LIKE = re.compile(
+    r"""
+      (?<![A-Za-z0-9])(?:sk|pk|rk|gsk|csk|xai|llmproxy_admin)[-_][A-Za-z0-9_-]{6,}   # ours, and most vendors'
+    | (?-i:sk-(?=[a-z0-9_-]{0,21}[A-Z])[A-Za-z0-9_-]{22,})      # ours behind a word, which an id of tasks is not
+    | (?-i:AIza)[A-Za-z0-9_-]{12,} | (?-i:ya29\.)[A-Za-z0-9_-]{12,}
+    | (?<![A-Za-z0-9])(?-i:pplx-|nvapi-|hf_|r8_|fw_|tgp_v1_|tgp_|pa-)[A-Za-z0-9_-]{20,}
+    | (?-i:gh[pousr]_|github_pat_)[A-Za-z0-9_]{20,}
+    | (?<![A-Za-z0-9])(?-i:AKIA|ASIA|ABSK|dapi)[A-Za-z0-9+/=]{16,}
+    | (?<![A-Za-z0-9])(?-i:eyJ)[A-Za-z0-9_-]{12,}(?:\.[A-Za-z0-9_-]*){0,4}   # a JSON web token, or what it begins with
+    | (?<=bearer\s)[^\s,;"]+ | (?<=bearer%20)[^\s,;"]+
+    | (?<=basic\s)[A-Za-z0-9+/=]{8,}
+    | (?<=[?&]key=)[^&\s"]+ | (?<=token=)[^&\s"]+ | (?<=api_key=)[^&\s"]+ | (?<=api-key=)[^&\s"]+
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+
+_DECODED_AT_MOST = 4
+"""How often a text is percent-decoded: what is encoded more often is no secret that anybody would paste."""
+
+_REMEMBERED = 1024
+_LONGEST_REMEMBERED = 256
+"""Paths and names of programs come again and again: so many texts are remembered, of up to so many characters."""
+
+_OURS = frozenset(
+    "api endpoint project_id token_id error_code cache ended status upstream_status attempts cause request_id".split()
+)
+"""Fields of a record that the proxy itself writes; the id of a request is masked where it is taken from a client."""
+
+_TEXTS = ("str", "str | None")
+_FOREIGN = tuple(each.name for each in fields(Record) if each.name not in _OURS and str(each.type) in _TEXTS)
+"""All other fields that are texts, whoever adds them: what is said there, a client or an upstream has said."""
+
+
+class Masking:
+    """
+    @param known: secrets of this process, masked wherever they stand.
+    """
+
+    def __init__(self, known: Iterable[str] = ()) -> None:
+        # A short one would be found in texts that have nothing to do with it.
+        words = sorted((re.escape(secret) for secret in known if len(secret) >= 8), key=len, reverse=True)
+        self._known = re.compile("|".join(words)) if words else None
+        self._remembered = lru_cache(maxsize=_REMEMBERED)(self.text)
+
+    def text(self, text: str) -> str:
+        """
+        The same without what looks like a secret.
+
+        Where one is hidden by percent-encoding, the text is given decoded: nobody has to decode it to find the rest.
+        """
+        shown = self._plain(text)
+        decoded = text
+        for _ in range(_DECODED_AT_MOST):
+            if "%" not in decoded:
+                break
+            decoded, before = unquote(decoded), decoded
+            if decoded == before:
+                break
+            masked = self._plain(decoded)
+            if masked != decoded:
+                return self._plain(masked)
+        return shown
+
+    def _plain(self, text: str) -> str:
+        if self._known is not None:
+            text = self._known.sub(MASKED, text)
+        return _LOOKS_LIKE.sub(MASKED, text)
+
+    def values(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The same values, without those that are secrets by their name, and the texts without what looks like one."""
+        return {self.text(str(name)): self._value(str(name), value) for name, value in values.items()}
+
+    def record(self, record: Record) -> Record:
+        """The record itself, once nothing secret is in any text of it; done once, before anybody reads it."""
+        for name in _FOREIGN:
+            text = getattr(record, name)
+            if text:
+                short = len(text) <= _LONGEST_REMEMBERED
+                setattr(record, name, self._remembered(text) if short else self.text(text))
+        if self._known is not None:
+            # Each is another: to remember them would keep nothing else.
+            record.request_id = self._known.sub(MASKED, record.request_id)
+        if record.details:
+            record.details = self.values(record.details)
+        return record
+
+    def _value(self, name: str, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return self.values(value)
+        if isinstance(value, (list, tuple, set, frozenset)):
+            return [self._value(name, each) for each in value]
+        if value is None or isinstance(value, (bool, int, float)):
+            return value
+        if _NAMED.search(name) and name not in _NO_SECRETS:
+            return MASKED
+        return self.text(str(value))
+
+
+mask = Masking().text
+"""For texts of which nobody knows the secrets of the process."""

@@ -1,0 +1,119 @@
+"""No secret in a record, a log or an error."""
+
+from __future__ import annotations
+
+import timeit
+
+from attrs import fields
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from llmproxy.core.masking import MASKED, Masking, mask
+from llmproxy.core.tokens import generate
+from llmproxy.message import Record
+
+
+class MaskingTests(SynchronousTestCase):
+    def test_names(self) -> None:
+        """What stands in a field that is named for a secret is masked, however deep; counts and flags are not."""
+        found = Masking().values(
+            {
+                "api_key": "canary",
+                "changed": {"API-Key": "canary", "name": "new"},
+                "tokens": ["canary", "canary"],
+                "api_key_provided": True,
+                "tokens_revoked": 3,
+                "cache_key": "abc",
+                "token_id": "t-1",
+            }
+        )
+        self.assertEqual(
+            found,
+            {
+                "api_key": MASKED,
+                "changed": {"API-Key": MASKED, "name": "new"},
+                "tokens": [MASKED, MASKED],
+                "api_key_provided": True,
+                "tokens_revoked": 3,
+                "cache_key": "abc",
+                "token_id": "t-1",
+            },
+        )
+
+    def test_looks(self) -> None:
+        """A secret where none belongs is masked, and what stands around it is kept."""
+        for text, shown in (
+            ("/manage/tokens/sk-WfppfE41yy3GctEDqEuaIw", f"/manage/tokens/{MASKED}"),
+            ("sk-ant-api03-abcdef_ghi x", f"{MASKED} x"),
+            ("curl -H 'Authorization: Bearer canary-1'", f"curl -H 'Authorization: Bearer {MASKED}"),
+            ("/v1/x?key=canary&alt=sse", f"/v1/x?key={MASKED}&alt=sse"),
+            ("AIzaSyCanaryCanary12", MASKED),
+            ("by llmproxy_admin_0123456789abcdef", f"by {MASKED}"),
+            ("eyJhbGciOiJIUzI1.eyJzdWIi.c2ln", MASKED),
+            ("/v1/sk%2DWfppfE41yy3GctEDqEuaIw/x", f"/v1/{MASKED}/x"),
+            ("/v1/%2573k-WfppfE41yy3GctEDqEuaIw", f"/v1/{MASKED}"),
+            ("/v1/a%2Fb%20c", "/v1/a%2Fb%20c"),
+            ("req_sk-WfppfE41yy3GctEDqEuaIw", f"req_{MASKED}"),
+            ("programsk-WfppfE41yy3GctEDqEuaIw", f"program{MASKED}"),
+            (
+                "/v1/tasks/task-550e8400-e29b-41d4-a716-446655440000",
+                "/v1/tasks/task-550e8400-e29b-41d4-a716-446655440000",
+            ),
+            ("gsk_0123456789abcdefghij", MASKED),
+            ("xai-0123456789abcdefghij", MASKED),
+            ("hf_0123456789abcdefghijKLMN", MASKED),
+            ("nvapi-0123456789abcdefghijKLMN", MASKED),
+            ("pplx-0123456789abcdefghijKLMN", MASKED),
+            ("ya29.a0AfH6SMC0123456789", MASKED),
+            ("ghp_0123456789abcdefghijKLMN0123", MASKED),
+            ("AKIAIOSFODNN7EXAMPLE", MASKED),
+            ("eyJhbGciOiJIUzI1NiJ9", MASKED),
+            ("gpt-4o-mini-2024-07-18 claude-3-5-sonnet-latest", "gpt-4o-mini-2024-07-18 claude-3-5-sonnet-latest"),
+            (
+                "ft:gpt-4o-mini:acme::AbC12345 text-embedding-3-small",
+                "ft:gpt-4o-mini:acme::AbC12345 text-embedding-3-small",
+            ),
+            (
+                "chatcmpl-9abcDEF0123456789abcdefgh file-abc123DEF456",
+                "chatcmpl-9abcDEF0123456789abcdefgh file-abc123DEF456",
+            ),
+            ("task-scheduler sk-abcd**** 7be1c9a0", "task-scheduler sk-abcd**** 7be1c9a0"),
+        ):
+            self.assertEqual(Masking().text(text), shown)
+
+    def test_known(self) -> None:
+        """The secrets of this process are masked wherever they stand; a short word is not taken for one."""
+        masking = Masking(["management-canary", "a+b*canary", "abc", ""])
+        self.assertEqual(masking.text("id management-canary/a+b*canary abc"), f"id {MASKED}/{MASKED} abc")
+        self.assertEqual(masking.values({"management-canary": ["x management-canary"]}), {MASKED: [f"x {MASKED}"]})
+
+    @given(st.binary(min_size=16, max_size=16), st.text(max_size=8), st.text(max_size=8))
+    def test_every_token(self, random: bytes, before: str, after: str) -> None:
+        """No token of ours stays, whatever stands around it."""
+        token = generate(lambda size: random)
+        if any(character.isupper() for character in token):
+            self.assertNotIn(token, mask(before + token + after))
+        self.assertNotIn(token, mask(f"{before} {token}{after}"))
+
+    def test_linear(self) -> None:
+        """No text makes the mask slower than its length does: sixteen times as long takes no hundred times as long."""
+        for piece in ("eyJ-", "sk-", "sk-a-A", "bearer ", "basic aaaaaaa ", "?key=", "%25", "%", "asksk-aaa", "ya29.a"):
+            seconds = []
+            for size in (1_000, 16_000):
+                text = piece * (size // len(piece))
+                seconds.append(min(timeit.repeat(lambda text=text: mask(text), number=1, repeat=3)))  # type: ignore[misc]
+            self.assertLess(seconds[1], seconds[0] * 100, piece)
+
+    def test_record(self) -> None:
+        """Every text of a record is masked, one that is added later too, but for those that the proxy writes."""
+        secret = "sk-WfppfE41yy3GctEDqEuaIw"
+        texts = [each.name for each in fields(Record) if each.type in ("str", "str | None")]
+        record = Record(secret, secret, secret, secret, 0.0, details={"model": secret, "api_key": "canary", "n": 1})
+        for name in texts:
+            setattr(record, name, secret)
+        Masking().record(record)
+        left = {name for name in texts if secret in getattr(record, name)}
+        ours = {"request_id", "api", "endpoint", "project_id", "token_id", "error_code", "cache", "cause"}
+        self.assertEqual(left - ours, set())
+        self.assertEqual(record.details, {"model": MASKED, "api_key": MASKED, "n": 1})

@@ -18,6 +18,7 @@ from ..message import Page
 from .audit import TEXTS
 from .paging import behind, check_limit, paged, position, read_position
 from .schema import audit_chains, audit_events
+from .search import contains
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
 
     from ..core.audit.search import AuditFilter
     from .database import Database
-
-_ESCAPE = "~"
-"""Before a wildcard that stands for itself; a backslash means something else in each database."""
 
 _MOMENT: Any = type_coerce(audit_events.c.timestamp, BigInteger)
 """Microseconds, as they are stored."""
@@ -136,12 +134,5 @@ def _conditions(wanted: AuditFilter) -> list[Any]:
     if wanted.end_time is not None:
         found.append(literal(wanted.end_time, BigInteger) >= _MOMENT)
     if wanted.search is not None:
-        pattern = f"%{_literally(wanted.search.lower())}%"
-        found.append(or_(*(func.lower(audit_events.c[name]).like(pattern, escape=_ESCAPE) for name in SEARCHED)))
+        found.append(or_(*(contains(audit_events.c[name], wanted.search) for name in SEARCHED)))
     return found
-
-
-def _literally(text: str) -> str:
-    for character in (_ESCAPE, "%", "_"):
-        text = text.replace(character, _ESCAPE + character)
-    return text

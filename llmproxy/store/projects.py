@@ -16,6 +16,7 @@ from ..interfaces import IProjectStore
 from ..message import Page, Project
 from .paging import check_limit, paged, position, read_position
 from .schema import Moment, projects
+from .search import contains
 from .secrets import KeyRing, Undecipherable
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class ProjectStore:
         if is_active is not None:
             query = query.where(projects.c.is_active if is_active else not_(projects.c.is_active))
         if name is not None:
-            query = query.where(named(projects.c.name, name))
+            query = query.where(contains(projects.c.name, name))
 
         def page(connection: Connection) -> Page[Project]:
             found = [self._project(row) for row in connection.execute(query)]
@@ -148,11 +149,6 @@ def apply(connection: Connection, table: Any, row_id: str, version: int | None, 
     if version is not None and not changed.rowcount and connection.scalar(select(table.c.id).where(which)) is not None:
         raise PreconditionFailed("it has been changed since")
     return bool(changed.rowcount)
-
-
-def named(column: Any, part: str) -> Any:
-    """The rows in whose name C{part} is, in any case of ASCII letters."""
-    return func.lower(column).contains(part.lower(), autoescape=True)
 
 
 def place(project_id: str) -> str:

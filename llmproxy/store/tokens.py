@@ -13,8 +13,9 @@ from ..core.tokens import as_held
 from ..interfaces import ITokenStore
 from ..message import Page, Token
 from .paging import behind, check_limit, paged, position, read_position
-from .projects import activity, apply, named
+from .projects import activity, apply
 from .schema import Moment, tokens
+from .search import contains
 
 if TYPE_CHECKING:
     from .database import Database
@@ -95,7 +96,7 @@ class TokenStore:
         if expired is not None:
             query = query.where(_expiry(expired, self._seconds()))
         if name is not None:
-            query = query.where(named(tokens.c.name, name))
+            query = query.where(contains(tokens.c.name, name))
 
         def page(connection: Connection) -> Page[Token]:
             found = query

@@ -126,6 +126,8 @@ class AuditContract:
             record(1, project_name="Team_A 100% ~x"),
             record(2, project_name="teamBA 100 x", error="Not Found"),
             record(3, endpoint="/manage/a\\b", client_ip="10.0.0.7"),
+            record(4, reason="Ärger", project_name="ÜBER (Straße) \U0001f600"),
+            record(5, project_name="ΣΊΣΥΦΟΣ"),
         )
         for search, ids in (
             ("team_a", [1]),
@@ -133,11 +135,18 @@ class AuditContract:
             ("100%", [1]),
             ("~x", [1]),
             ("%", [1]),
-            ("_", [3, 2, 1]),
+            ("_", [5, 4, 3, 2, 1]),
             ("not found", [2]),
             ("a\\b", [3]),
             ("0.0.7", [3]),
             ("'; DROP TABLE audit_events; --", []),
+            ("ärgeR", [4]),
+            ("über (STRA", [4]),
+            ("ü.er", []),
+            ("(straße)", [4]),
+            ("\U0001f600", [4]),
+            ("\U0001f601", []),
+            ("σίσυφος", [5]),
         ):
             assert self.ids(search=search) == [f"id-{number:04}" for number in ids], search
 

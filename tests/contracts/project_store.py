@@ -157,3 +157,16 @@ class ProjectStoreContract:
             self.done(self.projects.create(project(name, name=name)))
         for part, found in (("ALPH", ["Alpha"]), ("a_1", ["beta_1"]), ("%", ["100%"]), ("eta", ["beta21", "beta_1"])):
             assert [each.name for each in self.done(self.projects.page(9, name=part)).items] == found
+
+    def test_named_beyond_ascii(self) -> None:
+        """The same for every letter that there is."""
+        for name in ("Ärzte", "ПРОЕКТ 1", "テスト", "über.x"):
+            self.done(self.projects.create(project(name, name=name)))
+        for part, found in (
+            ("ärz", ["Ärzte"]),
+            ("проект", ["ПРОЕКТ 1"]),
+            ("スト", ["テスト"]),
+            ("ÜBER.", ["über.x"]),
+            ("ü.e", []),
+        ):
+            assert [each.name for each in self.done(self.projects.page(9, name=part)).items] == found, part

@@ -27,7 +27,7 @@ class AuditFilter:
     """
     Everything that is not C{None} must hold.
 
-    @ivar search: stands somewhere in one of L{SEARCHED}, as it is; the case of ASCII letters does not matter.
+    @ivar search: stands somewhere in one of L{SEARCHED}, as it is; the case of letters does not matter.
     @ivar start_time: not before this, microseconds since the epoch.
     @ivar end_time: not after this.
     """

@@ -1,0 +1,39 @@
+"""Text search in columns; what the databases make of it is in L{tests.contracts}."""
+
+from __future__ import annotations
+
+import re
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from llmproxy.store.search import pattern_of
+
+
+class PatternTests(SynchronousTestCase):
+    def test_table(self) -> None:
+        for text, stored in (
+            ("ärger", "ÄRGER"),
+            ("ÄRGER", "der ärger"),
+            ("σίσυφος", "ΣΊΣΥΦΟΣ"),
+            ("ΣΊΣΥΦΟΣ", "σίσυφος"),
+            ("straße", "STRAßE"),
+            ("İzmir", "İZMIR"),
+            ("ж.*(", "Ж.*("),
+            ("ü", r'{"name":"\u00dc"}'),
+            ("😀", r'{"name":"\ud83d\ude00"}'),
+        ):
+            self.assertTrue(re.search(pattern_of(text), stored), text)
+
+    def test_literally(self) -> None:
+        """No character means anything but itself."""
+        for text, stored in (("ü.", "üx"), ("ü*", "üü"), ("[ü]", "ü"), ("ü|a", "a"), ("ü\\d", "ü1"), ("ü$", "ü")):
+            self.assertFalse(re.search(pattern_of(text), stored), text)
+            self.assertTrue(re.search(pattern_of(text), f"x{text}y"), text)
+
+    @settings(max_examples=200, deadline=None)
+    @given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20))
+    def test_itself(self, text: str) -> None:
+        """Whatever it is, it is found where it stands."""
+        self.assertTrue(re.search(pattern_of(text), f"before {text} after"))

@@ -25,6 +25,9 @@ PATIENCE = 20.0
 
 PROGRAM = "from llmproxy.cli import main; main()"
 
+LIFELINE = "from llmproxy.bench.lifeline import hold; hold(0, {directory!r}); "
+"""Runs before it: this process may be killed, and its proxy is nobody's then."""
+
 CONFIG = """\
 default_api: benchmark
 apis:
@@ -89,6 +92,8 @@ def running_proxy(
         finally:
             process.terminate()
             process.wait(PATIENCE * 2)
+            if process.stdin is not None:
+                process.stdin.close()
 
 
 def _start(
@@ -99,13 +104,14 @@ def _start(
     encryption = b64encode(os.urandom(32)).decode()
     with open(Path(directory, "stderr"), "wb") as stderr:
         return subprocess.Popen(  # noqa: S603
-            [sys.executable, "-c", program, "serve", "--config", str(config),
+            [sys.executable, "-c", LIFELINE.format(directory=directory) + program, "serve", "--config", str(config),
              "--database", f"{directory}/llmproxy.db", "--listen", "127.0.0.1:0",
              "--access-log", f"{directory}/access.log", "--workers", str(workers), "--drain", "1s"],
             env={
                 **_environment(), "AUDIT_LOG_FILE": f"{directory}/audit.log", **env,
                 "MANAGEMENT_TOKEN": management, "ENCRYPTION_KEY": encryption,
             },
+            stdin=subprocess.PIPE,
             stderr=stderr,
             start_new_session=True,
         )  # fmt: skip

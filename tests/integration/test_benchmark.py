@@ -79,6 +79,20 @@ class BenchmarkTests(SynchronousTestCase):
             self.assertNotIn("Traceback", Path(self.directory, "stderr").read_text())
             self.assertEqual([pid for pid in children if _runs(pid)], [])
 
+    def test_killed(self) -> None:
+        """It cannot end anything when it is killed; what it has started ends by itself, with its files."""
+        for workers in ("1", "2"):
+            command = (*LLMPROXY, "benchmark", "-c", "4", "--run", "closed", "--duration", "50", "--workers", workers)
+            process = start(command, self.directory, TMPDIR=self.directory)
+            self.addCleanup(process.kill)
+            wait_for_text(os.path.join(self.directory, "stderr"), "round 1 of", process, 60)
+            started = _descendants(process.pid)
+            process.kill()
+            process.wait(30)
+            self.assertGreaterEqual(len(started), 2 + int(workers))
+            self.assertEqual([pid for pid in started if _runs(pid)], [])
+            self.assertEqual([name for name in os.listdir(self.directory) if name.startswith("llmproxy-")], [])
+
     def test_nobody_there(self) -> None:
         """A gateway that cannot be reached is one line."""
         self.benchmark("--url", f"http://127.0.0.1:{free_port()}", status=1)
@@ -97,6 +111,11 @@ class BenchmarkTests(SynchronousTestCase):
             self.benchmark(*closed, status=1, PROXY_TOKEN="sk-wr0ng")
             self.assertIn("answers 401: it takes no such token", self.said)
             self.assertNotIn("wr0ng", self.said)
+
+
+def _descendants(pid: int | str) -> list[str]:
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return children + [one for child in children for one in _descendants(child)]
 
 
 def _runs(pid: str) -> bool:

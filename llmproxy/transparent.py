@@ -18,6 +18,7 @@ from .cache.choose import choose_store
 from .cache.stats import CacheStatsAggregator, CacheStatsAggregatorConfig
 from .core.caching.settings import CacheOptions
 from .core.masking import Masking
+from .ending import Ending
 from .message import Record
 from .middleware.account import Account
 from .middleware.authenticate import Authenticate
@@ -126,6 +127,7 @@ class TransparentProxy(Service):
         self.hearing = Hearing(self)
         self._changes: Any = None
         self._managing: list[JsonResource] = []
+        self._ending = Ending(reactor, self._shut_down)
         self.lag = ReactorLag(reactor)
         self._metrics = ProxyMetrics(time.time())
         self._log_file = LogFile(access_log) if access_log is not None else None
@@ -195,6 +197,7 @@ class TransparentProxy(Service):
 
     def startService(self) -> None:
         super().startService()
+        self._ending.with_reactor()
         self.lag.start()
         if self.cache is not None:
             self.cache.store.start()
@@ -205,13 +208,17 @@ class TransparentProxy(Service):
         super().stopService()
         return self.shutdown()
 
-    @inlineCallbacks
-    def shutdown(self) -> Generator[Deferred[Any], Any, None]:
+    def shutdown(self) -> Deferred[None]:
         """
-        Refuse new requests, let running ones end for C{drain_seconds}, cut the rest, flush, close.
+        Refuse new requests, let running ones end for C{drain_seconds}, cut the rest, flush, close. Once: who calls it
+        again waits for the same. A reactor that stops does it too.
 
         What fails on the way is logged and does not keep the rest from being closed.
         """
+        return self._ending.now()
+
+    @inlineCallbacks
+    def _shut_down(self) -> Generator[Deferred[Any], Any, None]:
         self.draining = True
         ends = self._reactor.seconds() + self.drain_seconds
         if self.account.in_flight:

@@ -35,6 +35,7 @@ LAYERS = (
         "resting",
         "demo",
         "descriptors",
+        "ending",
     },
 )
 """From the bottom up; docs/architecture.md shows the same, the other way round."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from threading import Thread
 from typing import Any, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred, execute
@@ -25,12 +27,18 @@ class Threads(Protocol):
         """Called once, when nothing runs any more."""
 
 
+class _Pool(ThreadPool):
+    """Threads that do not keep alive a process which has forgotten to stop them."""
+
+    threadFactory = staticmethod(partial(Thread, daemon=True))  # type: ignore[assignment]
+
+
 class PooledThreads:
     """Threads of a pool that nobody else uses, started when needed."""
 
     def __init__(self, reactor: Any, size: int, name: str = "database") -> None:
         self._reactor = reactor
-        self._pool = ThreadPool(minthreads=0, maxthreads=size, name=name)
+        self._pool = _Pool(minthreads=0, maxthreads=size, name=name)
 
     def start(self) -> None:
         self._pool.start()

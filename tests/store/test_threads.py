@@ -27,6 +27,15 @@ class PooledThreadsTests(TestCase):
 
         return threads.run(threading.get_ident).addCallback(ran)
 
+    def test_forgotten(self) -> Deferred[Any]:
+        """A process whose threads nobody stops can end."""
+        from twisted.internet import reactor
+
+        threads = PooledThreads(reactor, 2)
+        threads.start()
+        self.addCleanup(threads.stop)
+        return threads.run(lambda: threading.current_thread().daemon).addCallback(self.assertTrue)
+
 
 class NoThreadsTests(SynchronousTestCase):
     def test_runs_here(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.logger import Logger
+from twisted.logger import Logger, LogLevel
 
 from .core.descriptors import connections_within, wanted
 
@@ -15,6 +15,9 @@ except ImportError:
     resource = None  # type: ignore[assignment]
 
 _log = Logger()
+
+PLENTY = 1000
+"""Clients at once that are enough for most: fewer are worth a warning."""
 
 _DARWIN_MOST = 10_240
 """OPEN_MAX: macOS refuses more although it calls its hard limit infinite (setrlimit(2))."""
@@ -62,7 +65,8 @@ def most_connections(connections: int | None, limits: Any = resource) -> int | N
     if connections is not None and connections <= most:
         return None
     if connections is not None:
-        _log.warn(
+        _log.emit(
+            LogLevel.warn if most < PLENTY else LogLevel.info,
             "{soft} open files are allowed, enough for {most} clients at once in this process (limits.connections is "
             "{connections}); one more gets a 503. Raise it with ulimit -n, LimitNOFILE= or --ulimit nofile=",
             soft=soft,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -31,8 +33,27 @@ def run(command: Sequence[str], directory: str, **more: str) -> subprocess.Compl
 
 def start(command: Sequence[str], directory: str, **more: str) -> subprocess.Popen[str]:
     """Start a command; its stdout and stderr go to files of that name."""
-    with open(os.path.join(directory, "stdout"), "w") as out, open(os.path.join(directory, "stderr"), "w") as err:
+    with (
+        open(os.path.join(directory, "stdout"), "w") as out,
+        open(os.path.join(directory, "stderr"), "w") as err,
+        heeding_interrupts(),
+    ):
         return subprocess.Popen(command, cwd=directory, env=environment(**more), stdout=out, stderr=err, text=True)
+
+
+@contextmanager
+def heeding_interrupts() -> Iterator[None]:
+    """
+    What is started meanwhile hears SIGINT. A shell has its background jobs ignore it (C{make test &}), and so would all
+    that they start (POSIX, Shell Command Language, 2.11).
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def wait_for_text(path: str, text: str, process: subprocess.Popen[str], seconds: float = 30.0) -> str:

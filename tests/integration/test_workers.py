@@ -402,8 +402,13 @@ class SharedLimitsTests(WorkersCase):
                 wires.append(await endpoint.connect(Factory.forProtocol(Wire)))
             await deferLater(reactor, 0.01)
         self._wires += wires
-        await deferLater(reactor, 0.1)
-        return [wire for wire in wires if wire.closed is None]
+        for wire in wires:
+            wire.send(get(b"/live"))
+            await wire.until(lambda wire=wire: wire.closed is not None or b"\r\n\r\n" in wire.received)
+        for wire in wires:
+            if b" 503 " in wire.received:
+                wire.close()
+        return [wire for wire in wires if b" 200 " in wire.received]
 
     async def test_connections(self) -> None:
         """

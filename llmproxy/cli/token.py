@@ -8,6 +8,7 @@ import click
 
 from .connecting import management_options
 from .durations import minutes, seconds
+from .lookup import project_id_of, token_ids_of, token_of_secret
 from .management import Management, segment
 from .showing import Output, moment
 
@@ -25,6 +26,9 @@ def uses(context: click.Context, parameter: click.Parameter, value: str | None) 
 
 _name = click.option("--name", help="What people call it.")
 _metadata = click.option("--metadata", multiple=True, metavar="NAME=VALUE", help="What is to be noted; repeatable.")
+
+
+_project = click.option("--project", "--project-id", "project", metavar="NAME", help="Name or id of a project.")
 
 
 def pairs_of(texts: tuple[str, ...]) -> dict[str, str]:
@@ -47,14 +51,15 @@ def command() -> None:
 
     \b
     Examples:
-      llmproxy token create --project-id 0f8c… --duration 30d --max-requests 1000
-      llmproxy token list --project-id 0f8c…
+      llmproxy token create --project search --duration 30d --max-requests 1000
+      llmproxy token list --project search
       llmproxy token revoke 7be1…
+      pbpaste | llmproxy token revoke -
     """
 
 
 @command.command("list")
-@click.option("--project-id", metavar="ID", help="Only those of one project.")
+@_project
 @click.option("--name", help="Only those with this name.")
 @click.option("--active/--revoked", default=None, help="Only those that are let in, or are not.")
 @click.option("--expired/--not-expired", default=None, help="Only those whose time is over, or is not.")
@@ -62,12 +67,13 @@ def command() -> None:
 def list_tokens(
     api: Management,
     output: Output,
-    project_id: str | None,
+    project: str | None,
     name: str | None,
     active: bool | None,
     expired: bool | None,
 ) -> None:
-    """List tokens, newest first; never their secrets."""
+    """List tokens, newest first; never their secrets. With --project only those of one."""
+    project_id = None if project is None else project_id_of(api, project)
     wanted = {"projectId": project_id, "name": name, "active": flag(active), "expired": flag(expired)}
     tokens = [token for page in api.pages("/tokens", **wanted) for token in page]
     output.table(tokens, COLUMNS, (_row(token) for token in tokens), "There are no tokens.")
@@ -81,8 +87,25 @@ def get_token(api: Management, output: Output, token_id: str) -> None:
     show(output, api.get(_path(token_id)))
 
 
+@command.command("find")
+@click.argument("secret", required=False, metavar="[-]")
+@click.option("--hash", "digest", metavar="SHA256", help="Of the secret, in hexadecimal, where nobody has the secret.")
+@management_options
+def find_token(api: Management, output: Output, secret: str | None, digest: str | None) -> None:
+    """Show the token that a secret belongs to: one that was found where it should not be.
+
+    The secret is read from standard input (-) or a prompt and stays on this machine: the server is asked by its hash.
+
+    \b
+    Examples:
+      pbpaste | llmproxy token find -
+      llmproxy token find --hash 2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae
+    """
+    show(output, token_of_secret(api, secret, digest))
+
+
 @command.command("create")
-@click.option("--project-id", metavar="ID", required=True, help="Whose upstream key it spends.")
+@_project
 @click.option("--duration", callback=minutes, default="1440", show_default=True, help="Minutes, or 12h, 30d.")
 @click.option("--max-requests", callback=uses, help="How many requests it is good for. [else unlimited]")
 @_name
@@ -91,20 +114,22 @@ def get_token(api: Management, output: Output, token_id: str) -> None:
 def create_token(
     api: Management,
     output: Output,
-    project_id: str,
+    project: str | None,
     duration: int,
     max_requests: int | None,
     name: str | None,
     metadata: tuple[str, ...],
 ) -> None:
-    """Create a token. Its secret is shown this once and never again.
+    """Create a token, which spends the upstream keys of its project. Its secret is shown this once and never again.
 
     \b
     Examples:
-      llmproxy token create --project-id 0f8c… --duration 30d
-      llmproxy token create --project-id 0f8c… --max-requests 1000 --json | jq -r .token
+      llmproxy token create --project search --duration 30d
+      llmproxy token create --project search --max-requests 1000 --json | jq -r .token
     """
-    wanted: dict[str, Any] = {"project_id": project_id, "duration_minutes": duration}
+    if project is None:
+        raise click.UsageError("--project is needed: a name or an id, see llmproxy project list")
+    wanted: dict[str, Any] = {"project_id": project_id_of(api, project), "duration_minutes": duration}
     if max_requests is not None:
         wanted["max_requests"] = max_requests
     if name is not None:
@@ -165,8 +190,16 @@ def rotate_token(api: Management, output: Output, token_id: str, overlap: int | 
 @click.argument("token_ids", nargs=-1, required=True, metavar="TOKEN_ID...")
 @management_options
 def revoke_token(api: Management, output: Output, token_ids: tuple[str, ...]) -> None:
-    """Revoke tokens, and end the streams that they have running. Revoked already is the same as revoked."""
-    for token_id in token_ids:
+    """Revoke tokens, and end the streams that they have running. Revoked already is the same as revoked.
+
+    A - is a secret on standard input.
+
+    \b
+    Examples:
+      llmproxy token revoke 7be1…
+      pbpaste | llmproxy token revoke -
+    """
+    for token_id in token_ids_of(api, token_ids):
         api.delete(_path(token_id))
         output.say(f"{token_id} is revoked.")
 

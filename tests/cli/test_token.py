@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 from .api import CommandTestCase
 
 
@@ -64,6 +66,49 @@ class TokenTests(CommandTestCase):
         self.assertIn("Old secret ends", made.stdout)
         self.assertEqual(self.invoke("token", "rotate", token, "--overlap", "soon").exit_code, 2)
         self.assertEqual(self.invoke("token", "rotate", "nope").exit_code, 3)
+
+    def test_find(self) -> None:
+        """A secret that was found somewhere says whose it is; it goes neither to the server nor to the screen."""
+        token, secret = self.token(self.project())
+        for given in (secret, secret + b"\n"):
+            found = self.invoke("token", "find", "-", input=given and given.decode())
+            self.assertIn(token, found.stdout)
+            self.assertNotIn(secret.decode(), found.output)
+        digest = sha256(secret).hexdigest()
+        self.assertEqual(self.said("token", "find", "--hash", digest.upper())["id"], token)
+        self.assertNotIn(secret.decode(), repr(self.notes.events))
+
+    def test_find_nothing(self) -> None:
+        for options, given, status in (
+            (("-",), b"sk-" + b"A" * 22, 3),
+            (("-",), b"sk-ant-api03-something-else", 1),
+            (("-",), b"", 1),
+            (("--hash", "0" * 64), None, 3),
+            (("--hash", "0" * 63), None, 2),
+            (("-", "--hash", "0" * 64), None, 2),
+        ):
+            result = self.invoke("token", "find", *options, input=given and given.decode())
+            self.assertEqual(result.exit_code, status, (options, result.output))
+
+    def test_revoke_a_secret(self) -> None:
+        """The one who finds a leaked token need not know its id."""
+        token, secret = self.token(self.project())
+        self.assertIn(f"{token} is revoked", self.invoke("token", "revoke", "-", input=secret.decode()).stdout)
+        self.assertFalse(self.said("token", "get", token)["is_active"])
+        other, secret = self.token(self.project("other"))
+        typed = self.invoke("token", "revoke", secret.decode())
+        self.assertIn(f"{other} is revoked", typed.stdout)
+        self.assertIn("everybody on this machine", typed.stderr)
+
+    def test_project_by_name(self) -> None:
+        """A project is named by what people call it, and exactly."""
+        project = self.project("search")
+        self.project("search engine")
+        made = self.said("token", "create", "--project", "search")
+        self.assertEqual([each["id"] for each in self.said("token", "list", "--project", "search")], [made["id"]])
+        self.assertEqual(self.said("token", "get", made["id"])["project_id"], project)
+        self.assertEqual(self.invoke("token", "list", "--project", "sear").exit_code, 3)
+        self.assertEqual(self.invoke("token", "create").exit_code, 2)
 
     def test_filters(self) -> None:
         """Those that are let in, those that were revoked, those whose time is over."""

@@ -104,6 +104,15 @@ class Rotation(Struct, forbid_unknown_fields=True):
     ) = UNSET
 
 
+class TokenSecret(Struct, forbid_unknown_fields=True):
+    """A token by what its holder has, or by its SHA-256 in hexadecimal: one of both."""
+
+    token: Annotated[str, Meta(max_length=256, description="The secret itself, as it was found.")] = ""
+    hash: Annotated[
+        str, Meta(max_length=64, pattern=r"^([0-9A-Fa-f]{64})?" + _END, description="SHA-256 of the secret.")
+    ] = ""
+
+
 class NewAdmin(Struct, forbid_unknown_fields=True):
     name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}" + _END)]
     role: Role

@@ -20,6 +20,7 @@ from .bodies import (
     NewToken,
     Rotation,
     TokenChange,
+    TokenSecret,
     check_expiry,
     check_max_requests,
     check_name,
@@ -66,6 +67,17 @@ class Tokens:
                     action="token.create",
                     summary="Create a token; this answer is the only one that holds its secret.",
                     errors=(NotFound, ProjectInactive),
+                ),
+            },
+            "/tokens/find": {
+                b"POST": Operation(
+                    self.find,
+                    TokenSecret,
+                    answer=TokenView,
+                    needs=read,
+                    action="token.find",
+                    summary="Find the token that a secret belongs to, to revoke one that was leaked.",
+                    errors=(NotFound,),
                 ),
             },
             "/tokens/{token_id}": {
@@ -138,6 +150,19 @@ class Tokens:
         self._parts.directory.token_changed(token)
         call.details |= {"token_id": token.id, "duration_minutes": wanted.duration_minutes}
         return _issued(call, token, secret)
+
+    async def find(self, call: Call) -> TokenView:
+        wanted: TokenSecret = call.body
+        if bool(wanted.token) == bool(wanted.hash):
+            raise BadRequest("give one of both", message="token or hash is required")
+        await self._parts.written_down(self._parts.quota.flush())
+        # The secret of before a rotation finds its token too; what is shown is the token as it is.
+        held = await self._parts.tokens.by_hash(wanted.hash.lower() or token_hash(wanted.token.encode()))
+        token = None if held is None else await self._parts.tokens.get(held.id)
+        if token is None:
+            raise NotFound("no token of this database has this secret", message="token not found")
+        call.details |= {"token_id": token.id, "project_id": token.project_id}
+        return view_of_token(token)
 
     async def show(self, call: Call) -> TokenView:
         await self._parts.written_down(self._parts.quota.flush())

@@ -304,3 +304,35 @@ class OneTokenTests(ManageTestCase):
         ):
             self.refused(self.ask(method, path, body, headers={"If-Match": tag}), 412, "precondition failed")
         self.assertEqual(self.ask("DELETE", self.path, headers={"If-Match": '"v2"'}).status, 204)
+
+
+class FindTests(ManageTestCase):
+    def test_find(self) -> None:
+        """A token is found by its secret, by the hash of it, and by the secret of before a rotation; as it is now."""
+        token, secret = self.token(self.project(), name="leaked")
+        digest = sha256(secret).hexdigest()
+        for asked in ({"token": secret.decode()}, {"hash": digest}, {"hash": digest.upper()}):
+            found = self.ask("POST", "/tokens/find", asked)
+            self.assertEqual((found.status, found.json), (200, self.ask("GET", f"/tokens/{token}").json))
+        self.ask("POST", f"/tokens/{token}/rotate")
+        self.assertEqual(self.ask("POST", "/tokens/find", {"hash": digest}).json["id"], token)
+        self.ask("DELETE", f"/tokens/{token}")
+        self.assertFalse(self.ask("POST", "/tokens/find", {"hash": digest}).json["is_active"])
+
+    def test_noted(self) -> None:
+        """Who looked for which token is noted, and never by what secret."""
+        token, secret = self.token(self.project())
+        self.ask("POST", "/tokens/find", {"token": secret.decode()})
+        action, _, _, details = self.notes.events[-1]
+        self.assertEqual((action, details["token_id"]), ("token.find", token))
+        self.assertNotIn(secret.decode(), repr(self.notes.events))
+
+    def test_refused(self) -> None:
+        for asked, status, error in (
+            ({}, 400, "token or hash is required"),
+            ({"token": "x", "hash": "0" * 64}, 400, "token or hash is required"),
+            ({"hash": "0" * 63}, 400, "invalid request body"),
+            ({"hash": "0" * 64}, 404, "token not found"),
+            ({"token": "sk-nothing"}, 404, "token not found"),
+        ):
+            self.refused(self.ask("POST", "/tokens/find", asked), status, error)

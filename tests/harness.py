@@ -229,7 +229,8 @@ class Exchange:
 
     def idle(self) -> bool:
         """Whether nothing is left of any exchange: nothing runs, no deadline stands but those of kept connections."""
-        return self.account.in_flight == 0 and self.quota.balance >= 0 and not self.revocations.watches
+        watched = self.revocations.watches or self.revocations.pending
+        return self.account.in_flight == 0 and self.quota.balance >= 0 and not watched
 
 
 class _Endpoint:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.config import TimeoutConfig
@@ -152,6 +155,73 @@ class ExchangeTests(SynchronousTestCase):
         self.exchange.turn()
         self.assertEqual((upstream.state != "open", self.client.state != "open"), (True, True))
         self.assertEqual([record.ended for record in self.exchange.records], ["revoked"])
+
+    def test_revoked_while_it_waits(self) -> None:
+        """Wherever a request waits, a revocation ends it with an answer, closes upstream, and leaves nothing."""
+        length, chunked = b"Content-Length: 100", b"Transfer-Encoding: chunked"
+        uploading = a_request(b"/v1/files", length, method=b"POST") + b"x" * 10
+        in_chunks = a_request(b"/v1/files", chunked, method=b"POST") + b"5\r\nhello\r\n"
+        inspected = a_request(b"/v1/chat", length, b"Content-Type: application/json", method=b"POST") + b"{"
+        table = {
+            "upstream's head": (a_request(), {}, 1),
+            "its upload": (uploading, {}, 1),
+            "its upload in chunks": (in_chunks, {}, 1),
+            "the body that is looked at": (inspected, {"param_whitelist": {"model": ("x",)}}, 0),
+        }
+        for name, (request, rules, connections) in table.items():
+            exchange = Exchange(**rules)
+            client = exchange.client()
+            client.receive(request)
+            exchange.turn()
+            self.assertEqual((len(exchange.upstream), client.sent), (connections, b""), name)
+            exchange.revocations.revoke()
+            exchange.turn(0.1)
+            self.assertTrue(client.sent.startswith(b"HTTP/1.1 401 "), (name, client.sent))
+            self.assertIn(b"token_inactive", client.sent, name)
+            self.assertEqual([each.state for each in exchange.upstream if each.state == "open"], [], name)
+            self.assertEqual([(each.ended, each.status) for each in exchange.records], [("revoked", 401)], name)
+            self.assertTrue(exchange.idle(), name)
+
+    def test_revoked_while_it_connects(self) -> None:
+        """A request whose connection is not there yet does not wait for it, and the attempt ends."""
+        attempts: list[Deferred[Any]] = []
+        ended: list[Any] = []
+
+        class Nowhere:
+            def connect(self, factory: Any) -> Deferred[Any]:
+                attempts.append(Deferred(ended.append))
+                return attempts[-1]
+
+        class Unconnected(Exchange):
+            def _endpoint(self, host: str, port: int) -> Any:
+                return Nowhere()
+
+        exchange = Unconnected()
+        client = exchange.client()
+        client.receive(a_request())
+        exchange.turn()
+        self.assertEqual((len(attempts), client.sent), (1, b""))
+        exchange.revocations.revoke()
+        exchange.turn(0.1)
+        self.assertTrue(client.sent.startswith(b"HTTP/1.1 401 "), client.sent)
+        self.assertEqual((ended, [each.ended for each in exchange.records]), (attempts, ["revoked"]))
+        self.assertTrue(exchange.idle())
+
+    def test_revoked_while_another_fetches(self) -> None:
+        """Requests that wait for a fetch end, the one that began it too."""
+        exchange = Exchange(cached=True)
+        clients = [exchange.client() for _ in range(3)]
+        for client in clients:
+            client.receive(a_request())
+        exchange.turn()
+        self.assertEqual(len(exchange.upstream), 1)
+        exchange.revocations.revoke()
+        exchange.turn(0.1)
+        for client in clients:
+            self.assertTrue(client.sent.startswith(b"HTTP/1.1 401 "), client.sent)
+        self.assertEqual([each.ended for each in exchange.records], ["revoked"] * 3)
+        self.assertEqual([each.state for each in exchange.upstream if each.state == "open"], [])
+        self.assertTrue(exchange.idle())
 
     def test_long_stream(self) -> None:
         """A stream that talks for an hour is not cut by a timeout of seconds."""

@@ -47,6 +47,11 @@ class PackagingTests(SynchronousTestCase):
             wrong += [f"{path}: pip install {name}" for name in _INSTALL.findall(text) if name != NAME]
         self.assertEqual(wrong, [])
 
+    def test_markers(self) -> None:
+        """An extra with a marker stands on a line of its own: setuptools takes the semicolon of one line for a list."""
+        extras = self.setup["options.extras_require"].items()
+        self.assertEqual([name for name, text in extras if ";" in text and not text.startswith("\n")], [])
+
     def test_missing_driver(self) -> None:
         """Who has no driver for their database is told the line that installs it."""
         self.patch(locations, "find_spec", lambda name: None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
@@ -80,6 +81,14 @@ class IRevocations(Interface):
 
     def watch(principal: Principal, revoked: Callable[[], None]) -> Callable[[], None]:
         """Have C{revoked} called once if it happens; returns what ends the watch."""
+
+    def look_through(pending: dict[Any, Principal], revoked: Callable[[Any], object]) -> None:
+        """
+        From now on, look for revoked principals in a table too, and call C{revoked} with the keys of those found.
+
+        What is pending for a moment only is entered and taken out again at the cost of a dictionary; a revocation,
+        which is rare, looks at all of it. Who is called takes the key out.
+        """
 
 
 class ITokenValidator(Interface):

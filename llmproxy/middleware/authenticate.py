@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 class Authenticate:
     """
-    A known token costs no Deferred. A stream whose token is revoked while it runs is cut.
+    A known token costs no Deferred. An exchange whose token is revoked ends: with an answer while it waits for one,
+    wherever it waits (its own upload, another's fetch, a connection, upstream's head), cut while its answer streams.
 
     @param clock: its C{seconds} are since the epoch.
     """
@@ -30,6 +31,10 @@ class Authenticate:
         self._seconds = clock.seconds
         self._directory = directory
         self._revocations = revocations
+        self._pending: dict[Deferred[ApiResponse], Principal] = {}
+        self._revoked: set[Deferred[ApiResponse]] = set()
+        if revocations is not None:
+            revocations.look_through(self._pending, self._revoke)
 
     def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
         secret = secret_of(request.fields, request.target, offers=request.upgrade != b"")
@@ -53,12 +58,27 @@ class Authenticate:
         responding = inner(request)
         if self._revocations is None:
             return responding
-        return responding.addCallback(self._watched, principal)
+        self._pending[responding] = principal
+        return responding.addBoth(self._ended, responding)
 
-    def _watched(self, response: ApiResponse, principal: Principal) -> ApiResponse:
-        if response.body is not None and not at_hand(response.body):
-            response.body = _Revocable(response, principal, self._revocations)
-        return response
+    def _revoke(self, responding: Deferred[ApiResponse]) -> None:
+        self._revoked.add(responding)
+        responding.cancel()
+
+    def _ended(self, result: ApiResponse | Failure, responding: Deferred[ApiResponse]) -> ApiResponse | Failure:
+        """The head is there, or there will be none."""
+        principal = self._pending.pop(responding)
+        if isinstance(result, Failure):
+            return self._reason(result, responding)
+        if result.body is not None and not at_hand(result.body):
+            result.body = _Revocable(result, principal, self._revocations)
+        return result
+
+    def _reason(self, reason: Failure, responding: Deferred[ApiResponse]) -> Failure:
+        if responding not in self._revoked:
+            return reason
+        self._revoked.discard(responding)
+        return Failure(TokenRevoked()) if reason.check(CancelledError) else reason
 
 
 class _Revocable(Tap):

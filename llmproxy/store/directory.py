@@ -102,6 +102,7 @@ class Directory:
         self._unknown: OrderedDict[bytes, float] = OrderedDict()
         self._loading: dict[bytes, _Loading] = {}
         self._watches: set[_Watch] = set()
+        self._tables: list[tuple[dict[Any, Principal], Callable[[Any], object]]] = []
 
     def warm(self, secret: bytes) -> Principal | None:
         digest = sha256(secret).digest()
@@ -161,6 +162,9 @@ class Directory:
         self._watches.add(watch)
         return partial(self._watches.discard, watch)
 
+    def look_through(self, pending: dict[Any, Principal], revoked: Callable[[Any], object]) -> None:
+        self._tables.append((pending, revoked))
+
     def token_changed(self, token: Token) -> None:
         """
         A token was created or is different now. The exchanges of one that is not active are told, and those
@@ -217,6 +221,7 @@ class Directory:
     def watched(self) -> tuple[set[str], set[str]]:
         """The ids of the tokens and of the projects of running exchanges."""
         principals = [watch.principal for watch in self._watches]
+        principals += [principal for pending, _ in self._tables for principal in pending.values()]
         return {each.token.id for each in principals}, {each.project.id for each in principals}
 
     def _usable(self, secret: str) -> Deferred[Principal]:
@@ -252,6 +257,10 @@ class Directory:
             if watch in self._watches:
                 self._watches.discard(watch)
                 watch.revoked()
+        for pending, revoked in self._tables:
+            for key in [key for key, principal in pending.items() if concerns(principal)]:
+                if key in pending:
+                    revoked(key)
 
     def _ask(self, loading: _Loading) -> None:
         asking = self._tokens.by_hash(loading.digest.hex()).addCallback(self._with_project)

@@ -203,3 +203,20 @@ class OperationsTests(ProxyTestCase):
         await call(b"DELETE", b"/manage/tokens/" + token["id"].encode())
         client = await self.send(get())
         await client.until_received(b'"code":"token_inactive"')
+
+    async def test_revoked_while_it_waits(self) -> None:
+        """A request that upstream has not answered yet ends before the revocation is acknowledged."""
+        client = await self.send(get())
+        wire = await self.upstream.wire()
+        await wire.until_received(b"\r\n\r\n")
+        [token] = await self.service.proxy.database.tokens.list()
+        management = b"Authorization: Bearer " + MANAGEMENT_TOKEN.encode()
+        revoking = await self.send(
+            b"DELETE /manage/tokens/%b HTTP/1.1\r\nHost: x\r\n%b\r\n\r\n" % (token.id.encode(), management)
+        )
+        await revoking.until_received(b"HTTP/1.1 204 ")
+        await client.until_received(b"token_inactive")
+        self.assertTrue(client.received.startswith(b"HTTP/1.1 401 "))
+        await wire.until_closed()
+        await deferLater(reactor, 0.01)
+        self.assertEqual([record.ended for record in self.records], ["revoked"])

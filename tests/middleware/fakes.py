@@ -75,12 +75,14 @@ class Inner:
 
     @ivar requests: what reached it.
     @ivar cancelled: how often it was told to stop before it had answered.
+    @ivar on_cancel: what it fails with then, if not as it is usual.
     """
 
     def __init__(self) -> None:
         self.requests: list[ApiRequest] = []
         self.pending: list[Deferred[ApiResponse]] = []
         self.cancelled = 0
+        self.on_cancel: Exception | None = None
 
     def __call__(self, request: ApiRequest) -> Deferred[ApiResponse]:
         self.requests.append(request)
@@ -88,8 +90,10 @@ class Inner:
         self.pending.append(responding)
         return responding
 
-    def _cancelled(self, _: object) -> None:
+    def _cancelled(self, responding: Deferred[ApiResponse]) -> None:
         self.cancelled += 1
+        if self.on_cancel is not None:
+            responding.errback(self.on_cancel)
 
     def answer(self, response: ApiResponse) -> None:
         self.pending.pop(0).callback(response)
@@ -207,10 +211,18 @@ class FakeQuota:
 
 @implementer(IRevocations)
 class FakeRevocations:
-    """@ivar watches: who is watched now."""
+    """
+    @ivar watches: who is watched now.
+    @ivar pending: what is looked through.
+    """
 
     def __init__(self) -> None:
         self.watches: list[Callable[[], None]] = []
+        self.pending: dict[Any, Principal] = {}
+        self._revoked: Callable[[Any], object] = lambda key: None
+
+    def look_through(self, pending: dict[Any, Principal], revoked: Callable[[Any], object]) -> None:
+        self.pending, self._revoked = pending, revoked
 
     def watch(self, principal: Principal, revoked: Callable[[], None]) -> Callable[[], None]:
         self.watches.append(revoked)
@@ -224,3 +236,5 @@ class FakeRevocations:
     def revoke(self) -> None:
         for revoked in list(self.watches):
             revoked()
+        for key in list(self.pending):
+            self._revoked(key)

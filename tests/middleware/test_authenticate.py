@@ -176,6 +176,33 @@ class RevocationTests(SynchronousTestCase):
         self.head.body.stopProducing()
         self.assertEqual((self.revocations.watches, self.body.calls), ([], ["stopped"]))
 
+    def test_before_the_head(self) -> None:
+        """Who waits for a head is answered when the token is revoked; upstream is closed, and nothing is left."""
+        self.revocations.revoke()
+        self.failureResultOf(self.responding, TokenRevoked)
+        self.assertEqual((self.inner.cancelled, self.revocations.pending), (1, {}))
+
+    def test_head_is_no_longer_pending(self) -> None:
+        """However it ends, nothing is pending any more: a head, an error, a client that leaves."""
+        self.read()
+        self.assertEqual(self.revocations.pending, {})
+        for end in ("error", "leave"):
+            self.setUp()
+            if end == "leave":
+                self.responding.cancel()
+                self.failureResultOf(self.responding, CancelledError)
+            else:
+                self.inner.fail(Unavailable("x"))
+                self.failureResultOf(self.responding, Unavailable)
+            self.assertEqual(self.revocations.pending, {})
+
+    def test_too_late(self) -> None:
+        """What fails by itself as it is revoked fails with its own reason."""
+        self.inner.on_cancel = Unavailable("x")
+        self.revocations.revoke()
+        self.failureResultOf(self.responding, Unavailable)
+        self.assertEqual(self.revocations.pending, {})
+
     def test_at_hand(self) -> None:
         """An answer that is there whole is never watched."""
         self.inner.answer(a_response(200, BytesBody(b"abc")))

@@ -306,6 +306,28 @@ class ChangeTests(DirectoryCase):
             self.assertFalse(warm.token.is_active)
         self.assertEqual(self.cut, ["t1"])
 
+    def test_pending(self) -> None:
+        """Who is revoked is found in a table, with the key that stands there; whoever is not, or is gone, is not."""
+        principals = {number: self.directory.warm(secret(number)) for number in (1, 2)}
+        pending: dict[Any, Any] = dict(principals)
+
+        def revoked(key: int) -> None:
+            self.cut.append(f"t{key}")
+            del pending[key]
+
+        self.directory.look_through(pending, revoked)
+        self.assertEqual(self.directory.watched()[0], {each.token.id for each in principals.values() if each})
+        self.directory.token_changed(evolve(self.principal.token, max_requests=3))
+        self.assertEqual(self.cut, [])
+        self.directory.token_changed(evolve(self.principal.token, is_active=False))
+        self.assertEqual(self.cut, ["t1"])
+        self.directory.project_changed(project(is_active=False))
+        self.assertEqual(self.cut, ["t1", "t2"])
+        pending[1] = self.principal
+        del pending[1]
+        self.directory.project_tokens_revoked("p1")
+        self.assertEqual(self.cut, ["t1", "t2"])
+
     def test_told_once(self) -> None:
         """A stream is told once, and not after it has ended."""
         forget = self.watch(1)

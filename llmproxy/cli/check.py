@@ -32,6 +32,6 @@ def command(file: str, default_api: str | None) -> None:
         click.echo(f"{api.name}: {where} -> {base}, key in {place}, errors in dialect {api.dialect}")
         methods = ", ".join(method.decode() for method in api.policy.methods) or "every method"
         click.echo(f"  {methods} on {', '.join(api.policy.endpoints) or 'every path'}")
-        for name, rule in api.policy.whitelist.items():
-            click.echo(f"  {name}: {', '.join(rule.patterns)}")
+        for rule in api.policy.whitelist.rules.values():
+            click.echo(f"  {rule.shown}: {', '.join(rule.patterns)}")
     click.echo(f"{file}: ok")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 from attrs import frozen
 
 from .endpoints import Endpoints, settled
-from .glob import any_of
+from .inspection.whitelist import Whitelist
 
 NEVER = frozenset({b"TRACE", b"TRACK", b"CONNECT"})
 """
@@ -18,30 +17,19 @@ key among them. C{TRACK} is its name in old servers of Microsoft; C{CONNECT} lea
 
 
 @frozen
-class ParamRule:
-    """One parameter of the whitelist: what its value must match one of."""
-
-    patterns: tuple[str, ...]
-    expression: re.Pattern[str]
-
-    def allows(self, value: str) -> bool:
-        return self.expression.fullmatch(value) is not None
-
-
-@frozen
 class Policy:
     """
     @ivar methods: in upper case, as C{Allow} lists them; empty allows every method but those of L{NEVER}. GET brings
         HEAD with it.
     @ivar endpoints: the entries as they were written; empty allows every path.
-    @ivar whitelist: rules by the name of the parameter.
+    @ivar whitelist: what the values of parameters must be.
     @ivar required_headers: names in lower case, without C{origin}.
     @ivar max_inspected_body: bytes that may be read of a body to check it against the whitelist.
     """
 
     methods: tuple[bytes, ...]
     endpoints: tuple[str, ...]
-    whitelist: Mapping[str, ParamRule]
+    whitelist: Whitelist
     origins: frozenset[bytes]
     any_origin: bool
     origin_required: bool
@@ -70,7 +58,7 @@ class Policy:
         return cls(
             methods,
             tuple(allowed_endpoints),
-            {name: ParamRule(tuple(p), any_of(p)) for name, p in (param_whitelist or {}).items()},
+            Whitelist.compile(param_whitelist or {}),
             frozenset(origin.encode() for origin in allowed_origins),
             "*" in allowed_origins,
             b"origin" in required,

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from ..bodies import BytesBody, collect
 from ..core.fields import first, values
+from ..core.inspection.contenttype import MediaType, content_codings, media_type
 from ..core.overrides import override
 from ..core.requestbody import inspect, inspect_query
 from ..errors import (
-    BadRequest,
     ContentTooLarge,
     EndpointNotFound,
     HeaderRequired,
@@ -61,8 +61,8 @@ class Restrict:
         body = request.body
         if body is None or body.length == 0:
             return inner(request)
-        content_type = _content_type(request.fields)
-        return self._read(policy, body).addCallback(self._checked, content_type, policy, request, inner)
+        kind = _media_type(request.fields)
+        return self._read(policy, body).addCallback(self._checked, kind, policy, request, inner)
 
     def _read(self, policy: Policy, body: IBodyProducer) -> Deferred[bytes]:
         limit = policy.max_inspected_body
@@ -72,9 +72,9 @@ class Restrict:
         return collect(body, limit, lambda: _too_large(limit))
 
     def _checked(
-        self, content: bytes, content_type: bytes | None, policy: Policy, request: ApiRequest, inner: Responder
+        self, content: bytes, kind: MediaType, policy: Policy, request: ApiRequest, inner: Responder
     ) -> Deferred[ApiResponse]:
-        request.model = inspect(content_type, content, policy.whitelist)
+        request.model = inspect(kind, content, policy.whitelist)
         request.body = BytesBody(content)
         return inner(request)
 
@@ -99,21 +99,17 @@ def _check_required(policy: Policy, fields: Fields) -> None:
             raise HeaderRequired(name.decode("latin-1"))
 
 
-def _content_type(fields: Fields) -> bytes | None:
+def _media_type(fields: Fields) -> MediaType:
     """
-    The media type that the body is to be read by; fails where upstream could read it otherwise.
+    What the body is said to be; fails where upstream could read it otherwise.
 
     RFC 9110 section 15.5.16: a 415 for a content coding says which ones would do.
     """
-    coding = first(fields, b"content-encoding")
-    if coding is not None and coding.lower() != b"identity":
+    if content_codings(fields):
         raise UnsupportedMediaType(
             "a request body with a content coding cannot be checked", fields=((b"Accept-Encoding", b"identity"),)
         )
-    lines = values(fields, b"content-type")
-    if len(lines) > 1:
-        raise BadRequest("Content-Type stands twice in the request")
-    return lines[0] if lines else None
+    return media_type(values(fields, b"content-type"))
 
 
 def _too_large(limit: int) -> ContentTooLarge:

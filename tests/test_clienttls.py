@@ -12,7 +12,7 @@ class ClientTlsTests(SynchronousTestCase):
     def test_names(self) -> None:
         """All that Twisted knows of a name is the name that was asked for, where IDNA has no rules for it, too."""
         for host in ("llm_server", "a_b.example", "_x", "up.example", "xn--bcher-kva.example"):
-            options = tls_to(host)
+            options = tls_to(host)._inner
             self.assertEqual(
                 (options._hostname, options._hostnameASCII, options._hostnameBytes), (host, host, host.encode())
             )

@@ -91,6 +91,14 @@ class ClientTlsTests(SynchronousTestCase):
         with self.assertRaises(SSL.Error):
             self.server.shake_hands(self.tls(ca_file=None))
 
+    def test_for_another(self) -> None:
+        """A certificate for another host is none, nor is one that names no host, though its authority is trusted."""
+        for made in (self.authority.issue("other.example"), self.authority.issue("up.example", named=False)):
+            for host in ("up.example", "192.0.2.1", "up_server"):
+                with self.assertRaises(SSL.Error):
+                    Server(*made).shake_hands(self.tls(host))
+        self.assertEqual(self.flushLoggedErrors(), [])
+
     def test_session(self) -> None:
         """Another connection to the same host resumes; one that another client makes does not."""
         tls = self.tls(verify=False)

@@ -31,11 +31,17 @@ class ProxyError(Exception):
     retryable = False
 
     def __init__(self, description: str = "", *, message: str = "", fields: tuple[Field, ...] = ()) -> None:
+        # What a client sent can be quoted here, half of a surrogate pair too, and every text must go into JSON.
+        message, description = _encodable(message), _encodable(description)
         super().__init__(message or self.message, description)
         if message:
             self.message = message
         self.description = description
         self.fields = fields
+
+
+def _encodable(text: str) -> str:
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 class InternalError(ProxyError):

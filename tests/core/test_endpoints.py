@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
+import re
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.endpoints import Endpoints, settled
+
+
+def _expression(entry: str) -> re.Pattern[bytes]:
+    """Short to write, and far too slow for a caller's paths."""
+    within = rb"(?:[^/\\%]|%25)"
+    segments = [
+        within + b"+"
+        if segment and not segment.strip(b"*")
+        else (within + b"*").join(map(re.escape, segment.split(b"*")))
+        for segment in entry.rstrip("/").encode().split(b"/")
+    ]
+    return re.compile(b"/".join(segments) + rb"(?:/|\Z)")
 
 
 class EndpointsTests(SynchronousTestCase):
@@ -18,6 +34,24 @@ class EndpointsTests(SynchronousTestCase):
             (b"/v2/a", None),
         ):
             self.assertEqual(endpoints.find(path), entry, path)
+
+    def test_many_segments(self) -> None:
+        """A path of nothing but slashes is looked up as often as an entry has segments."""
+        endpoints = Endpoints.compile(["/v1/files", "/"])
+        self.assertEqual(endpoints.find(b"/v1/files" + b"/" * 8000), "/v1/files")
+        self.assertEqual(endpoints.find(b"/" * 8000), "/")
+        self.assertIsNone(Endpoints.compile(["/v1/files"]).find(b"/v2" + b"/" * 8000))
+
+    @given(
+        st.lists(st.sampled_from(["*", "*", "a", "b", "ab", ":", "%2F", "/"]), min_size=1, max_size=8).map("".join),
+        st.lists(st.sampled_from([b"a", b"b", b"ab", b":", b"%25", b"%2F", b"\\", b"/"]), max_size=9).map(b"".join),
+    )
+    @settings(max_examples=600, deadline=None)
+    def test_stars(self, entry: str, path: bytes) -> None:
+        """Stars are found as by the regular expression that says the same."""
+        entry, path = "/" + entry + "*", b"/" + path
+        expected = _expression(entry).match(path) is not None
+        self.assertEqual(Endpoints.compile([entry]).find(path) is not None, expected, (entry, path))
 
     def test_settled(self) -> None:
         """What would change the structure of a path stays encoded, in one spelling."""

@@ -102,3 +102,12 @@ class RenderTests(SynchronousTestCase):
         error = ParamNotAllowed(message="value '\"}\n\u2028é' is not allowed")
         for dialect in get_args(Dialect):
             self.assertIn("\u2028é", json.dumps(body(error, dialect), ensure_ascii=False))
+
+
+class EncodableTests(SynchronousTestCase):
+    def test_any_text(self) -> None:
+        """Whatever of a request an error quotes, it has a body in every dialect."""
+        for text in ("\ud800", "x\udfff é", "\0\x1f\x7f", "\U0010ffff"):
+            for error in (ParamNotAllowed(message=text), ParamNotAllowed(text), Unavailable(text)):
+                for dialect in get_args(Dialect):
+                    json.loads(render(error, dialect, "id"))

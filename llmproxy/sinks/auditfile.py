@@ -151,18 +151,32 @@ class AuditFile:
         """Follow the last record that is there; if this process wrote later ones, they are missed from now on."""
         mine = self._chain
         if mine is not None and mine.id == last.chain and mine.count > last.seq:
-            self._log.error(
-                "the audit log {path} has lost records {first} to {last}, which were written",
-                path=self._path,
-                first=last.seq + 1,
-                last=mine.count,
-            )
+            self._say_lost(last.seq, mine.count)
             return
+        if mine is not None and mine.id != last.chain:
+            self._log.error(
+                "the audit log {path} was replaced by another one, which is continued; {count} records are not in it",
+                path=self._path,
+                count=mine.count,
+            )
         self._chain = Chain(last.chain, last.seq, last.hash)
+
+    def _say_lost(self, kept: int, written: int) -> None:
+        self._log.error(
+            "the audit log {path} has lost records {first} to {last}, which were written: it was cut, or removed",
+            path=self._path,
+            first=kept + 1,
+            last=written,
+        )
 
     def _begin(self) -> None:
         """The first record of a file says which one it is, and which is the oldest that is kept."""
         before = last_of(f"{self._path}.1")
+        if self._chain is not None and self._chain.count:
+            sealed = before.seq if before is not None and before.chain == self._chain.id else 0
+            if sealed < self._chain.count:
+                # Neither this process nor another one has sealed what it had written.
+                self._say_lost(sealed, self._chain.count)
         if before is not None and (self._chain is None or before.seq > self._chain.count):
             self._chain = Chain(before.chain, before.seq, before.hash)
         if self._chain is None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from twisted.logger import globalLogPublisher
+from twisted.logger import LogLevel, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.sinks.auditfile import AuditFile
@@ -148,6 +150,55 @@ class AuditFileTests(SynchronousTestCase):
         os.unlink(self.path)
         self.file.append([record("e")])
         self.assertIn("files 1 to 1 are missing", verified(self.path).problems[0].what)
+
+    def test_taken_away_while_running(self) -> None:
+        """Whatever is done to the file of a running proxy, it says so once, and verifying finds it."""
+        other = Path(self.mktemp())
+        AuditFile(str(other), notes().own).append([record("x")])
+
+        harms: dict[str, Callable[[], object]] = {
+            "cut to nothing": lambda: os.truncate(self.path, 0),
+            "removed": lambda: os.unlink(self.path),
+            "moved away": lambda: os.rename(self.path, self.path + "-20260101"),
+            "cut within its first line": lambda: os.truncate(self.path, 10),
+            "replaced by an empty one": lambda: (os.unlink(self.path), Path(self.path).touch()),
+            "replaced by another": lambda: os.replace(other, self.path),
+        }
+        for name, harm in harms.items():
+            self.path = os.path.join(os.path.dirname(self.path), name.replace(" ", "-"))
+            file = self.make()
+            file.append([record("a"), record("b"), record("c")])
+            anchor = file.append([record("d")])
+            with self.errors() as errors:
+                harm()
+                file.append([record("e")])
+                file.append([record("f")])
+            self.assertEqual(len(errors), 1, (name, errors))
+            self.assertIn("e", self.names())
+            self.assertNotEqual(verified(self.path, anchors=[anchor]).problems, [], name)
+
+    def test_nothing_taken_away(self) -> None:
+        """Files that are sealed and continued, by this process or another one, are no loss."""
+        with self.errors() as errors:
+            for scene in (self.test_rotation, self.test_several_processes, self.test_crash_while_rotating):
+                self.setUp()
+                scene()
+        self.assertEqual(errors, [])
+
+    @contextmanager
+    def errors(self) -> Iterator[list[str]]:
+        """What is logged meanwhile as an error."""
+        logged: list[str] = []
+
+        def note(event: Any) -> None:
+            if event["log_level"] is LogLevel.error:
+                logged.append(formatEvent(event))
+
+        globalLogPublisher.addObserver(note)
+        try:
+            yield logged
+        finally:
+            globalLogPublisher.removeObserver(note)
 
     def test_log_of_another_program(self) -> None:
         """What is there and is not ours is put aside, not mixed with ours and not lost."""

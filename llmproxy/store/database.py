@@ -27,6 +27,7 @@ from .listening import Deaf, Ear
 from .locations import BUSY_TIMEOUT, is_conflict
 from .migrate import migrate
 from .overdue import Overdue
+from .presence import GONE, Presence
 from .probe import Probe
 from .projects import ProjectStore
 from .sealing import verify_keys
@@ -57,13 +58,17 @@ ATTEMPTS = 5
 COMPLAINS_EVERY = 1.0
 """Seconds between two lines: a database that is away fails every call."""
 
+MISSED_EVERY = 60.0
+"""Seconds between two lines about a file that is gone, which only a person brings back."""
+
 
 @implementer(IHealthCheck)
 class Database:
     """
     Made by L{llmproxy.store.engine.open_database}.
 
-    No call waits without end: for a thread at most L{BUSY_TIMEOUT}, and then for the database about as long.
+    No call waits without end: for a thread at most what its location says, and then for a server about as long; with
+    SQLite that is the limit of both together.
 
     @ivar statements: how many statements have been sent, ever: a warm path sends none.
     """
@@ -82,9 +87,11 @@ class Database:
         self._idle: Deferred[None] | None = None
         self._open = False
         self.statements = 0
-        self._overdue = Overdue(BUSY_TIMEOUT)
+        self._overdue = Overdue(location.patience)
         self._complaints = LogRate(COMPLAINS_EVERY)
+        self._missing = LogRate(MISSED_EVERY)
         self._probe = Probe(clock, self._ask, CHECK_WITHIN)
+        self._presence = Presence(location.path)
         self._engine = location.engine(self._overdue)
         self._writing = self._engine.execution_options(llmproxy_writes=True)
         event.listen(self._engine, "before_cursor_execute", self._count)
@@ -122,7 +129,9 @@ class Database:
         self._open = True
         if self._location.is_postgresql:
             self._overdue.start(self._clock)
-        starting: Deferred[Any] = self._on(self._writers, self._prepare)
+        # Another process may be migrating.
+        patient = partial(self._overdue.until, monotonic() + BUSY_TIMEOUT, self._prepare)
+        starting: Deferred[Any] = self._on(self._writers, patient)
         return starting.addErrback(self._give_up)
 
     def _give_up(self, reason: Failure) -> Deferred[Any]:
@@ -136,21 +145,23 @@ class Database:
         Fails with what C{call} raises, with L{Unavailable} if the database does, or with
         L{OutcomeUnknown} if it failed at the very end. Cancelling forgets the result only.
         """
-        writing = self._on(self._writers, lambda: self._transact(self._writing, call))
+        writing = self._on(self._writers, lambda: self._write(call))
         return writing.addCallbacks(self._wrote, self._could_not_write)
 
     def read(self, call: Callable[[Connection], T]) -> Deferred[T]:
         """The same for what only reads: it does not wait for writers."""
-        return self._on(self._readers, lambda: self._transact(self._engine, call))
+        return self._on(self._readers, lambda: self._read(call))
 
     def check(self) -> Deferred[None]:
         """Ask it something; no answer within L{CHECK_WITHIN} is none."""
         return self._probe.check()
 
     def _ask(self) -> Deferred[Any]:
-        if self._writes:
-            return self.read(lambda connection: connection.execute(text("SELECT 1")))
-        return self.usage.try_to_write()
+        if not self._writes:
+            return self.usage.try_to_write()
+        # A file that another process has locked is read as well as ever. Taking the lock writes nothing.
+        ask = self.run if self._location.is_sqlite else self.read
+        return ask(lambda connection: connection.execute(text("SELECT 1")))
 
     def _wrote(self, result: T) -> T:
         self._writes = True
@@ -186,10 +197,11 @@ class Database:
         if self._running >= MAX_WAITING:
             return fail(Unavailable("too many wait for the database"))
         self._running += 1
-        turn = Turn(call)
+        until = monotonic() + self._location.patience
+        turn = Turn(lambda: self._overdue.until(until, call))
         running: Deferred[T] = threads.run(turn.take)
         running.addBoth(self._ended)
-        return turn.result(running, self._clock, BUSY_TIMEOUT)
+        return turn.result(running, self._clock, self._location.patience)
 
     def _ended(self, result: T) -> T:
         self._running -= 1
@@ -197,6 +209,25 @@ class Database:
             idle, self._idle = self._idle, None
             idle.callback(None)
         return result
+
+    def _write(self, call: Callable[[Connection], T]) -> T:
+        if not self._is_there():
+            raise Unavailable(GONE)
+        result = self._transact(self._writing, call)
+        if not self._is_there():
+            raise OutcomeUnknown(GONE)
+        return result
+
+    def _read(self, call: Callable[[Connection], T]) -> T:
+        # What can still be read is true. Each process reads once a second: it says so soon, whoever asks.
+        self._is_there()
+        return self._transact(self._engine, call)
+
+    def _is_there(self) -> bool:
+        there = self._presence.is_there()
+        if not there and self._missing.due("", monotonic()) is not None:
+            self._log.error("{label}: {words}", label=self._location.label, words=GONE)
+        return there
 
     def _transact(self, engine: Any, call: Callable[[Connection], T]) -> T:
         try:
@@ -244,6 +275,7 @@ class Database:
             with patient as engine, engine.begin() as connection:
                 migrate(connection)
                 verify_keys(connection, self._keys)
+            self._presence.remember()
         except OSError as error:
             raise ConfigError(f"{label}: cannot open: {error.strerror or error}") from error
         except FAULTS as error:

@@ -23,9 +23,12 @@ from .overdue import Overdue
 
 BUSY_TIMEOUT = 10.0
 """
-Seconds that a writer of SQLite waits for the one of another process, a thread for a connection, and
-everybody for a server that does not answer.
+Seconds that a thread waits for a connection, everybody for a server that does not answer, and a start for an SQLite
+that another process has locked.
 """
+
+LOCKED_TIMEOUT = 2.0
+"""Seconds that a call waits for SQLite, its turn and the lock of another process together: a client waits for it."""
 
 CONNECT_TIMEOUT = 5
 """Seconds until a server must have taken a connection."""
@@ -64,6 +67,11 @@ class Location:
         return self.url.get_backend_name() == "sqlite"
 
     @property
+    def patience(self) -> float:
+        """Seconds that a call may wait for its turn."""
+        return LOCKED_TIMEOUT if self.is_sqlite else BUSY_TIMEOUT
+
+    @property
     def is_shared(self) -> bool:
         """Whether another process can open it."""
         return not self.is_sqlite or self.path is not None
@@ -80,8 +88,8 @@ class Location:
         options = self._sqlite_options() if self.is_sqlite else self._server_options(overdue is not None)
         engine = create_engine(self.url, hide_parameters=True, **options)
         if self.is_sqlite:
-            event.listen(engine, "connect", _prepare_sqlite)
-            event.listen(engine, "begin", _begin_sqlite)
+            event.listen(engine, "connect", partial(_prepare_sqlite, overdue))
+            event.listen(engine, "begin", partial(_begin_sqlite, overdue))
         else:
             event.listen(engine, "checkout", partial(_check_out, engine.dialect, overdue))
         return engine
@@ -198,7 +206,8 @@ def _check_out(dialect: Any, overdue: Overdue | None, connection: Any, record: o
         raise DisconnectionError() from error
 
 
-def _prepare_sqlite(connection: Any, record: object) -> None:
+def _prepare_sqlite(overdue: Overdue | None, connection: Any, record: object) -> None:
+    _hurry(overdue, connection)
     # The driver would begin transactions by itself, and too late: before the first write only.
     connection.isolation_level = None
     cursor = connection.cursor()
@@ -208,7 +217,16 @@ def _prepare_sqlite(connection: Any, record: object) -> None:
     cursor.close()
 
 
-def _begin_sqlite(connection: Any) -> None:
+def _hurry(overdue: Overdue | None, connection: Any) -> None:
+    """Have SQLite wait for the locks of others for what is left to its caller, and no longer."""
+    left = None if overdue is None else overdue.left
+    if left is not None:
+        connection.execute(f"PRAGMA busy_timeout = {int(left * 1000)}")
+
+
+def _begin_sqlite(overdue: Overdue | None, connection: Any) -> None:
+    # Past SQLAlchemy, which would count it.
+    _hurry(overdue, connection.connection.dbapi_connection)
     # IMMEDIATE takes the write lock at once. A transaction that reads first and is refused the lock later fails.
     writes = connection.get_execution_options().get("llmproxy_writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

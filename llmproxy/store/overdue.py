@@ -11,11 +11,16 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Lock, get_ident
+from threading import Lock, get_ident, local
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import define
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
 
 
 @define(eq=False)
@@ -34,6 +39,25 @@ class Overdue:
         self._lock = Lock()
         self._running: dict[int, _Call] = {}
         self._next: Any = None
+        self._here = local()
+
+    def until(self, moment: float, call: Callable[[], T]) -> T:
+        """
+        Call C{call}, which is to be over at C{moment}.
+
+        @param moment: of L{monotonic}.
+        """
+        self._here.until = moment
+        try:
+            return call()
+        finally:
+            self._here.until = None
+
+    @property
+    def left(self) -> float | None:
+        """Seconds that this thread may still wait; C{None} if nothing is said of that."""
+        until: float | None = getattr(self._here, "until", None)
+        return None if until is None else max(0.0, until - monotonic())
 
     def start(self, clock: Any) -> None:
         """Look for them each second from now on."""

@@ -12,6 +12,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
 from .. import __version__
+from ..errors import ProxyError
 
 if TYPE_CHECKING:
     from twisted.python.failure import Failure
@@ -93,8 +94,15 @@ class Ready(Resource):
 
 def _checked(check: IHealthCheck, problems: dict[str, str]) -> Deferred[None]:
     def failed(reason: Failure) -> None:
-        problems[check.name] = str(reason.value) or type(reason.value).__name__
+        problems[check.name] = _sentence(reason.value)
 
     outcome: Deferred[None] = check.check()
     outcome.addErrback(failed)
     return outcome
+
+
+def _sentence(error: Any) -> str:
+    """What there is to say to an operator."""
+    if isinstance(error, ProxyError):
+        return error.description or error.message
+    return str(error) or type(error).__name__

@@ -321,7 +321,7 @@ async def locked(url: str) -> Seen:
     await scene.start()
     lock = Lock(url)
     try:
-        return await scene.play(lock.take, lock.leave, 3.0, False)
+        return await scene.play(lock.take, lock.leave, 3.0, True)
     finally:
         await scene.stop()
 

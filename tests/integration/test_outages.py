@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from twisted.trial.unittest import TestCase
@@ -10,6 +11,7 @@ from llmproxy.store import database as database_module
 from llmproxy.store import locations
 
 from .databases import clean_database, server
+from .harness import MANAGEMENT_TOKEN
 from .outage import LIMIT, Scene, Seen, full, locked, scenes
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ class _Outages(_Base):
     def setUp(self) -> None:
         # Ten seconds for what does not answer are too long for a test.
         self.patch(locations, "BUSY_TIMEOUT", 1.0)
+        self.patch(locations, "LOCKED_TIMEOUT", 1.0)
         self.patch(locations, "CONNECT_TIMEOUT", 1)
         self.patch(database_module, "BUSY_TIMEOUT", 1.0)
         self.patch(database_module, "CHECK_WITHIN", 0.5)
@@ -88,7 +91,28 @@ class SqliteOutageTests(_Outages, TestCase):
         self.assertIn(503, (seen.changed, *seen.limited.statuses))
 
     async def test_locked(self) -> None:
-        """Another process writes and takes its time: reading goes on, and writing is refused after a while."""
+        """Another process writes and takes its time: reading goes on, writing is refused and C{/ready} says so."""
         seen = await locked(clean_database(self, "sqlite"))
         self.nothing_is_lost(seen)
         self.assertEqual((seen.cold_status, seen.changed), (200, 503))
+        self.assertGreaterEqual(seen.unready_after, 0.0)
+        self.assertGreaterEqual(seen.ready_after, 0.0)
+
+    async def test_removed(self) -> None:
+        """The file goes: who is known works on, and nothing is acknowledged that would be gone with the process."""
+        directory = os.path.abspath(self.mktemp())
+        os.mkdir(directory)
+        scene = Scene(f"sqlite:///{directory}/d.db")
+        await scene.start()
+        self.addCleanup(scene.stop)
+        self.assertEqual((await scene.get("/v1/x", scene.secrets["warm"]))[0], 200)
+        os.rename(directory, directory + ".gone")
+        self.assertEqual((await scene.get("/ready"))[0], 503)
+        changed, _ = await scene.get("/manage/tokens/cold0", MANAGEMENT_TOKEN, b"DELETE")
+        self.assertEqual(changed, 503)
+        self.assertEqual((await scene.get("/v1/x", scene.secrets["limited"]))[0], 503)
+        self.assertEqual((await scene.get("/v1/x", scene.secrets["warm"]))[0], 200)
+        os.rename(directory + ".gone", directory)
+        self.assertEqual((await scene.get("/ready"))[0], 200)
+        changed, _ = await scene.get("/manage/tokens/cold0", MANAGEMENT_TOKEN, b"DELETE")
+        self.assertEqual(changed, 204)

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from twisted.internet.defer import Deferred, execute
+from twisted.logger import LogLevel, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from llmproxy.errors import ConfigError, Unavailable
+from llmproxy.errors import ConfigError, OutcomeUnknown, Unavailable
 from llmproxy.interfaces import IHealthCheck
+from llmproxy.store import locations
 from llmproxy.store.database import ATTEMPTS, MAX_WAITING, Database
 from llmproxy.store.engine import open_database
-from llmproxy.store.locations import BUSY_TIMEOUT, locate
+from llmproxy.store.locations import LOCKED_TIMEOUT, locate
+from llmproxy.store.presence import GONE
 from llmproxy.store.secrets import KeyRing
 from llmproxy.store.threads import NoThreads
 
@@ -69,14 +75,102 @@ class TransactionTests(SynchronousTestCase):
         count = self.database.read(lambda c: c.scalar(text("SELECT count(*) FROM settings WHERE name = 'a'")))
         self.assertEqual(self.successResultOf(count), 0)
 
+    def locked(self, path: str) -> sqlite3.Connection:
+        """Another process has the file for itself."""
+        other = sqlite3.connect(path, isolation_level=None)
+        self.addCleanup(other.close)
+        other.execute("BEGIN IMMEDIATE")
+        return other
+
+    def test_locked(self) -> None:
+        """What another process has locked is waited for, for a bounded time, and that is what C{/ready} tells of."""
+        self.patch(locations, "LOCKED_TIMEOUT", 0.1)
+        database = opened(self, path := self.mktemp())
+        other = self.locked(path)
+        self.failureResultOf(database.projects.create(project()), Unavailable)
+        self.failureResultOf(database.check(), Unavailable)
+        self.assertEqual(self.successResultOf(database.projects.list()), [])
+        other.execute("ROLLBACK")
+        self.successResultOf(database.check())
+        self.locked(path)
+        # Nothing has been written meanwhile: a lock is found out without that.
+        self.failureResultOf(database.check(), Unavailable)
+
+    def test_time_that_is_left(self) -> None:
+        """SQLite has what its turn has left over, of two seconds in all."""
+
+        def patience(connection: Any) -> int:
+            return int(connection.exec_driver_sql("PRAGMA busy_timeout").scalar())
+
+        for left in (
+            self.successResultOf(self.database.read(patience)),
+            self.successResultOf(self.database.run(patience)),
+        ):
+            self.assertTrue(1000 < left <= 2000, left)
+        held = HeldThreads(1)
+        database = Database(clock_at(), locate(self.mktemp(), 1), KeyRing.of(KEY), lambda size: held)
+        starting = database.start()
+        held.release()
+        self.successResultOf(starting)
+        self.patch(locations, "LOCKED_TIMEOUT", 0.0)
+        waiting = database.run(patience)
+        held.release()
+        self.assertEqual(self.successResultOf(waiting), 0)
+        closing = database.close()
+        held.release()
+        self.successResultOf(closing)
+
+    def test_file_gone(self) -> None:
+        """A change that would not be kept is refused and says why, as C{/ready} does; what is there is read."""
+        directory = self.mktemp()
+        os.mkdir(directory)
+        database = opened(self, path := os.path.join(directory, "d.db"))
+        self.successResultOf(database.projects.create(project("p1")))
+        with self.errors() as errors:
+            for harm, heal in (
+                (lambda: os.rename(path, path + "2"), lambda: os.rename(path + "2", path)),
+                (lambda: os.rename(path + "-wal", path + "2"), lambda: os.rename(path + "2", path + "-wal")),
+                (lambda: os.rename(directory, directory + "2"), lambda: os.rename(directory + "2", directory)),
+            ):
+                harm()
+                for refused in (database.projects.create(project("p2")), database.check()):
+                    self.assertEqual(self.failureResultOf(refused, Unavailable).value.description, GONE)
+                self.assertEqual(len(self.successResultOf(database.projects.list())), 1)
+                heal()
+                self.successResultOf(database.check())
+        self.assertEqual(len(errors), 1)
+        self.assertIn(GONE, errors[0])
+        self.successResultOf(database.projects.create(project("p2")))
+
+    def test_file_goes_meanwhile(self) -> None:
+        """A change is not acknowledged whose file goes while it is made."""
+        database = opened(self, path := self.mktemp())
+        changing = database.run(lambda connection: os.unlink(path))
+        self.assertEqual(self.failureResultOf(changing, OutcomeUnknown).value.description, GONE)
+
+    @contextmanager
+    def errors(self) -> Iterator[list[str]]:
+        """What is logged meanwhile as an error."""
+        logged: list[str] = []
+
+        def note(event: Any) -> None:
+            if event["log_level"] is LogLevel.error:
+                logged.append(formatEvent(event))
+
+        globalLogPublisher.addObserver(note)
+        try:
+            yield logged
+        finally:
+            globalLogPublisher.removeObserver(note)
+
     def test_pragmas(self) -> None:
         """A power cut loses nothing that was acknowledged, and a token belongs to a project."""
 
         def pragmas(connection: Any) -> list[Any]:
-            names = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+            names = ("journal_mode", "synchronous", "foreign_keys")
             return [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in names]
 
-        self.assertEqual(self.successResultOf(self.database.read(pragmas)), ["wal", 2, 1, 10_000])
+        self.assertEqual(self.successResultOf(self.database.read(pragmas)), ["wal", 2, 1])
 
     def test_disk_full(self) -> None:
         """A full disk is an answer like any other: nothing is half written, nothing secret is said, reading goes on."""
@@ -224,7 +318,7 @@ class CloseTests(SynchronousTestCase):
         """A call that gets no thread is given up, and not done later."""
         before = self.database.statements
         listing = self.database.projects.list()
-        self.clock.advance(BUSY_TIMEOUT)
+        self.clock.advance(LOCKED_TIMEOUT)
         self.failureResultOf(listing, Unavailable)
         self.readers.release()
         self.assertEqual(self.database.statements, before)

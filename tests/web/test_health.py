@@ -12,6 +12,7 @@ from twisted.web.resource import Resource
 from zope.interface import implementer
 
 from llmproxy import __version__
+from llmproxy.errors import Unavailable
 from llmproxy.interfaces import IHealthCheck
 from llmproxy.web.health import Health, Live, Ready
 
@@ -78,6 +79,17 @@ class ReadyTests(OperationsTestCase):
         response, body = self.ask("/ready", ready=ready)
         self.assertEqual(response.code, 503)
         self.assertEqual(json.loads(body), {"status": "not ready", "problems": {"database": "disk is gone"}})
+
+    def test_says_sentences(self) -> None:
+        """What is said is a sentence, whatever kind of error it comes from."""
+        for error, words in (
+            (Unavailable("it does not answer"), "it does not answer"),
+            (Unavailable(), "Service temporarily unavailable"),
+            (OSError(28, "No space left on device"), "[Errno 28] No space left on device"),
+            (ZeroDivisionError(), "ZeroDivisionError"),
+        ):
+            ready = Ready([Dependency("database", fail(error))], lambda: False)
+            self.assertEqual(json.loads(self.ask("/ready", ready=ready)[1])["problems"], {"database": words})
 
     def test_draining(self) -> None:
         """A proxy that stops asks for no more traffic, without asking its dependencies."""

@@ -146,6 +146,7 @@ class Api:
     @ivar path_prefix: the path of C{base_url} without its trailing slash; C{b""} if it has none.
     @ivar policy: what a caller may ask for; see L{llmproxy.core.policy}.
     @ivar origins: for CORS and the restriction of C{Origin}; see L{llmproxy.core.policy}.
+    @ivar rewrites_locations: answers that point to upstream are made to point to the proxy.
     @ivar settings: keys of this API's configuration that belong to later middlewares
         (C{"cache"}, C{"retry"}, C{"meter"}), by their name.
     @ivar provider: whose it is, a name of L{llmproxy.core.providers}; C{""} if that is not known.
@@ -162,6 +163,7 @@ class Api:
     timeouts: Timeouts
     policy: Any
     debug_fields: bool = False
+    rewrites_locations: bool = True
     settings: dict[str, Any] = field(factory=dict)
     provider: str = ""
     query_keys: frozenset[bytes] = field()
@@ -188,12 +190,14 @@ class Route:
     @ivar path: C{target} without the query.
     @ivar endpoint: the configured entry that matched, for records and metrics; C{""} where the API
         allows everything.
+    @ivar prefix: the C{/<name>} that chose the API; C{b""} for the default one.
     """
 
     api: Api
     target: bytes
     path: bytes
     endpoint: str
+    prefix: bytes = b""
 
 
 @frozen
@@ -321,6 +325,7 @@ class Record:
     @ivar first_byte: from the start until the response head was handed to the client.
     @ivar upstream_first_byte: from the start until upstream's response head had come.
     @ivar attempts: requests that were sent upstream.
+    @ivar upstream_request_id: the id that upstream gave the request, as its support asks for it; C{""} for none.
     @ivar cache: the outcome of the cache as C{Cache-Status} names it, or C{""}.
     @ivar details: what later layers add, C{"usage"} for example, by name.
     """
@@ -344,6 +349,7 @@ class Record:
     first_byte: float | None = None
     upstream_first_byte: float | None = None
     upstream_status: int = 0
+    upstream_request_id: str = ""
     attempts: int = 0
     cache: str = ""
     streamed: bool = False
@@ -374,6 +380,8 @@ class ApiRequest:
     @ivar on_interim: where a 1xx response goes, if anywhere.
     @ivar upgrade: the protocol that the client would rather speak, RFC 9110 section 7.8; C{b""} for none.
     @ivar model: what the body says, where it was read; C{""} if it was not, or says nothing.
+    @ivar peer: the address of who connected, which a proxy in front may be; C{""} on a Unix socket.
+    @ivar mount: the path at which the proxy stands in a tree of resources; C{b""} at its root.
     """
 
     method: bytes
@@ -387,6 +395,8 @@ class ApiRequest:
     on_interim: InterimSink | None = None
     upgrade: bytes = b""
     model: str = ""
+    peer: str = ""
+    mount: bytes = b""
     route: Route = field(init=False)
     principal: Principal = field(init=False)
 

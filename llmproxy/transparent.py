@@ -143,7 +143,7 @@ class TransparentProxy(Service):
         masking = Masking(secrets)
         self.publisher = Publisher(reactor, [self._metrics, self.hits, failures, *logs], masking=masking)
         self._refusals = Publisher(reactor, logs, masking=masking)
-        self.account = Account(reactor, self.publisher.publish)
+        self.account = Account(reactor, self.publisher.publish, config.trusted())
         self.clients = {api.name: self._client(api) for api in config.compiled()}
         self.cache = self._cache(cache)
         self.auditing = None if audit is None else Auditing(reactor, self.database, audit, secrets)
@@ -315,7 +315,7 @@ class TransparentProxy(Service):
         self.breaker = Breaker(self._reactor, openings=openings)
         self._metrics.circuits = self.breaker.states
         return standard_chain(
-            UpstreamResponder(lambda api: self.clients[api.name]).respond,
+            UpstreamResponder(lambda api: self.clients[api.name], trusted=self.account.trusted).respond,
             account=self.account,
             table=self.table,
             gate=WhileOpen(self.started, lambda: self.draining),

@@ -200,7 +200,7 @@ class Exchange:
         principal = Principal(Token("t", token_hash(SECRET), "sk-…", "p", None), Project("p", "one", KEY))
         self.directory = (_Strangers if strangers else FakeDirectory)({SECRET: principal})
         respond = standard_chain(
-            UpstreamResponder(lambda api: self.client_pool).respond,
+            UpstreamResponder(lambda api: self.client_pool, now=self.clock.seconds).respond,
             account=self.account,
             table=config.routing_table(),
             gate=_Open(),

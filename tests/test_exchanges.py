@@ -47,11 +47,55 @@ class ExchangeTests(SynchronousTestCase):
         self.exchange.turn()
         self.assertEqual(
             self.client.take(),
-            b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nVia: 1.1 llmproxy\r\nX-Request-ID: r-1\r\n\r\nok",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nDate: Thu, 01 Jan 1970 00:16:40 GMT\r\nVia: 1.1 llmproxy\r\n"
+            b"X-Request-ID: r-1\r\nrequest-id: r-1\r\n\r\nok",
         )
         [record] = self.exchange.records
         self.assertEqual((record.ended, record.status, record.bytes_out), ("complete", 200, 2))
         self.assertTrue(self.exchange.idle())
+
+    def ask(self, head: bytes, answer: bytes) -> tuple[bytes, bytes]:
+        """What upstream saw, and what the client did."""
+        client = self.exchange.client()
+        client.receive(head)
+        self.exchange.turn()
+        upstream = self.exchange.upstream[-1]
+        seen = upstream.take()
+        upstream.receive(answer)
+        self.exchange.turn()
+        return seen, client.take()
+
+    def test_one_slash(self) -> None:
+        """RFC 3986 aside: what is decided about and what upstream gets is one path, however often its slashes stand."""
+        for path in (b"//v1//x?a=//b", b"/api//v1/x?a=//b", b"///api///v1///x?a=//b", b"http://proxy//v1/x?a=//b"):
+            seen, _ = self.ask(a_request(path), ANSWER)
+            self.assertEqual(seen.partition(b" HTTP")[0], b"GET /v1/x?a=//b", path)
+        self.assertEqual({record.path for record in self.exchange.records}, {b"/v1/x".decode(), "/api/v1/x"})
+
+    def test_leads_back(self) -> None:
+        """What points to upstream leads to the API by the address that the client used."""
+        answer = ANSWER.replace(b"\r\n\r\n", b"\r\nlocation: http://192.0.2.9/v1/x%2F?y\r\n\r\n")
+        for path, led in ((b"/v1/x", b"http://proxy/v1/x%2F?y"), (b"/api/v1/x", b"http://proxy/api/v1/x%2F?y")):
+            _, received = self.ask(a_request(path), answer)
+            self.assertIn(b"\r\nlocation: " + led + b"\r\n", received)
+
+    def test_another_protocol(self) -> None:
+        """RFC 9110 section 7.8: upstream may switch to what was asked for; to anything else, and it is at fault."""
+        asking = a_request(b"/v1/x", b"Connection: upgrade", b"Upgrade: WebSocket")
+        switched = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: %b\r\n\r\n"
+        for protocol, status in ((b"websocket", b"101"), (b"h2c", b"502"), (b"websocket, h2c", b"502"), (b"", b"502")):
+            _, received = self.ask(asking, switched % protocol)
+            self.assertEqual(received.split(b" ", 2)[1], status, protocol)
+            if status == b"502":
+                self.assertEqual(self.exchange.upstream[-1].state, "aborted")
+
+    def test_upgrade_required(self) -> None:
+        """RFC 9110 section 15.5.22: a 426 is of no use without the protocol that would do."""
+        for close in (b"", b"Connection: close\r\n"):
+            head = b"HTTP/1.1 426 Upgrade Required\r\nUpgrade: TLS/1.2\r\n" + close + b"Content-Length: 0\r\n\r\n"
+            _, received = self.ask(a_request(b"/v1/x"), head)
+            self.assertIn(b"\r\nConnection: Upgrade\r\nUpgrade: TLS/1.2\r\n", received)
+            self.assertNotIn(b"close", received)
 
     def test_upload_while_it_arrives(self) -> None:
         """Upstream has the beginning of an upload before the client has sent its end."""

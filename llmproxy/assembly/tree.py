@@ -22,10 +22,14 @@ if TYPE_CHECKING:
 
 
 def put_operations(root: Paths, proxy: TransparentProxy) -> None:
-    """C{/health}, C{/live} and C{/ready}."""
-    root.put_path("health", Health(time.time))
-    root.put_path("live", Live())
-    root.put_path("ready", Ready([proxy.database], lambda: proxy.draining))
+    """C{/health}, C{/live} and C{/ready}, and the same as Kubernetes writes them, with a C{z}."""
+    for name, resource in (
+        ("health", Health(time.time)),
+        ("live", Live()),
+        ("ready", Ready([proxy.database], lambda: proxy.draining)),
+    ):
+        root.put_path(name, resource)
+        root.put_path(name + "z", resource)
 
 
 def put_metrics(root: Paths, path: str, collect: Callable[[], Deferred[Any]], token: str = "") -> None:

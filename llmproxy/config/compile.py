@@ -32,11 +32,12 @@ def compile_api(name: str, config: APIProviderConfig) -> Api:
         timeouts=Timeouts(timeouts.connect, timeouts.response_header, timeouts.silence, timeouts.request),
         policy=_policy(config),
         debug_fields=config.debug_headers,
+        rewrites_locations=config.rewrite_locations,
         settings={
             **({"cache": caching} if caching.enabled else {}),
             "breaker": _breaker(config.breaker),
             "connection": _connection(config),
-            "forwarded_fields": config.forwarded_fields,
+            "forwarded_fields": config.forwarding,
         },
         provider="" if provider is None else provider.name,
         query_keys=_query_keys(config, provider),

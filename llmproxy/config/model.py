@@ -133,7 +133,9 @@ class APIProviderConfig:
     @ivar auth: where the API wants its key.
     @ivar dialect: the shape of the proxy's own error answers.
     @ivar debug_headers: whether answers carry fields about the proxy's own work.
-    @ivar forwarded_fields: whether C{X-Forwarded-*} and its like of the client reach upstream.
+    @ivar forwarded_fields: what upstream is told of the client by C{X-Forwarded-*} and its like: C{strip} nothing,
+        C{pass} what the client claims, C{append} that and the hop to us, C{set} what we know.
+    @ivar rewrite_locations: whether C{Location} and its like that point to upstream are made to point to the proxy.
     @ivar max_inspected_body: bytes of a request body that a C{param_whitelist} may need to see.
     """
 
@@ -151,7 +153,13 @@ class APIProviderConfig:
     breaker: BreakerConfig = BreakerConfig()
     cache: CacheConfig = CacheConfig()
     forwarded_fields: str = "strip"
+    rewrite_locations: bool = True
     max_inspected_body: int = 10 * 1024 * 1024
+
+    @property
+    def forwarding(self) -> str:
+        """L{forwarded_fields}, as it holds."""
+        return self.forwarded_fields
 
     def incomplete(self, name: str) -> Iterator[tuple[str, str]]:
         """What the reference demands of every API and this one lacks: the key, and a sentence."""
@@ -190,9 +198,18 @@ def _broken(rule: Callable[[str], object], name: str, value: str) -> Iterator[st
 
 @frozen
 class ProxyConfig(APIProviderConfig):
-    """One API by itself, for those who embed the proxy of it."""
+    """
+    One API by itself, for those who embed the proxy of it.
+
+    @ivar set_x_forwarded_for: the reference's; it is C{forwarded_fields="set"}.
+    """
 
     api_name: str = "default"
+    set_x_forwarded_for: bool = False
+
+    @property
+    def forwarding(self) -> str:
+        return "set" if self.set_x_forwarded_for else self.forwarded_fields
 
     def validate(self) -> None:
         """Raise a L{ConfigError} of all that is wrong."""

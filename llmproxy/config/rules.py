@@ -7,6 +7,7 @@ from typing import get_args
 from urllib.parse import urlsplit
 
 from ..core.forwarded import FORWARDED, UNIX, X_FORWARDED_FOR, network
+from ..core.forwarding import MODES
 from ..core.policy import NEVER
 from ..message import CredentialPlace, Dialect, Origin
 
@@ -124,8 +125,8 @@ def dialect(text: str) -> str:
 
 
 def forwarded_fields(text: str) -> str:
-    if text not in ("strip", "pass"):
-        raise ValueError(f"expected strip or pass, got {text!r}")
+    if text not in MODES:
+        raise ValueError(f"expected one of {', '.join(MODES)}, got {text[:40]!r}")
     return text
 
 

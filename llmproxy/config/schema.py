@@ -265,6 +265,7 @@ API_KEYS: dict[str, Reader] = {
     "breaker": breaker,
     "cache": cache,
     "forwarded_fields": by(rules.forwarded_fields),
+    "rewrite_locations": flag,
     "max_inspected_body": by(parse_size),
 }
 

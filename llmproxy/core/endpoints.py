@@ -8,6 +8,8 @@ from urllib.parse import unquote_to_bytes
 
 from attrs import frozen
 
+from .targets import merged
+
 _Glob = tuple[tuple[bytes, ...], ...]
 """By segments: the texts between the stars of each."""
 
@@ -83,7 +85,7 @@ def settled(path: bytes) -> bytes | None:
 
 
 def _plainly(entry: str) -> bytes:
-    path = entry.rstrip("/").encode()
+    path = merged(entry.encode()).rstrip(b"/")
     return settled(path) or path
 
 
@@ -100,7 +102,7 @@ def _decoded(escape: re.Match[bytes]) -> bytes:
 
 
 def _glob(entry: str) -> _Glob:
-    segments = _one_byte(entry.rstrip("/").encode()).split(b"/")
+    segments = _one_byte(merged(entry.encode()).rstrip(b"/")).split(b"/")
     return tuple(tuple(segment.split(b"*")) for segment in segments)
 
 

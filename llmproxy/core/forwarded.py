@@ -27,6 +27,7 @@ MAX_HOPS = 32
 
 _PAIR = re.compile(r"""\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s";,]*))\s*""")
 _QUOTED = re.compile(r"\\(.)")
+_HOST = re.compile(r"(?:[-.~!$&'()*+;=%\w]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
 _WITH_PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+))(?::[0-9]{1,5})?")
 
 
@@ -48,11 +49,10 @@ class TrustedProxies:
 
         @param peer: of whoever connected, C{""} on a Unix socket.
         """
-        if not (self._trusts(peer) if peer else self.unix):
+        if not self.trusts(peer):
             return peer
         found = peer
-        text = ",".join(value.decode("latin-1") for name, value in fields if name.lower() == self.field)
-        for address in self._hops(text):
+        for address in self._hops(_joined(fields, self.field)):
             if address is None:
                 # Not an address (RFC 7239 section 6: "unknown", or a name of the proxy's own): nothing beyond is known.
                 return found
@@ -61,8 +61,36 @@ class TrustedProxies:
                 return found
         return found
 
+    @property
+    def rfc7239(self) -> bool:
+        """They write C{Forwarded}."""
+        return self.field == FORWARDED.encode()
+
+    def trusts(self, peer: str) -> bool:
+        """Whether who connected is one of those proxies; C{""} on a Unix socket."""
+        return self._trusts(peer) if peer else self.unix
+
+    def address_told(self, peer: str, fields: Fields) -> tuple[str, str]:
+        """
+        The scheme and the authority that the client used, as far as a trusted proxy tells them; C{""} where none does.
+
+        RFC 7239 sections 5.3 and 5.4, or C{X-Forwarded-Proto} and C{-Host}. Of several the last one counts: it is
+        the one that the proxy before us wrote.
+        """
+        if not self.trusts(peer):
+            return "", ""
+        if self.rfc7239:
+            elements = list(_elements(_joined(fields, self.field)))
+            told = _pairs(elements[-1]) or {} if elements else {}
+            scheme, host = told.get("proto", ""), told.get("host", "")
+        else:
+            scheme, host = (
+                _joined(fields, name).rpartition(",")[2].strip() for name in (b"x-forwarded-proto", b"x-forwarded-host")
+            )
+        return scheme.lower() if scheme.lower() in ("http", "https") else "", host if _HOST.fullmatch(host) else ""
+
     def _hops(self, text: str) -> Iterator[str | None]:
-        parts = forwarded_for(text) if self.field == FORWARDED.encode() else text.split(",")
+        parts = forwarded_for(text) if self.rfc7239 else text.split(",")
         for part in reversed(parts[-MAX_HOPS:]):
             if part.strip():
                 yield address_of(part.strip())
@@ -115,20 +143,28 @@ def forwarded_for(text: str) -> list[str]:
     """
     found: list[str] = []
     for element in _elements(text):
-        value = "unknown"
-        at = 0
-        while at < len(element):
-            match = _PAIR.match(element, at)
-            if match is None:
-                value = "unknown"
-                break
-            if match[1].lower() == "for":
-                value = match[3] if match[2] is None else _QUOTED.sub(r"\1", match[2])
-            at = match.end()
-            if element[at : at + 1] == ";":
-                at += 1
-        found.append(value or "unknown")
+        pairs = _pairs(element)
+        found.append("unknown" if pairs is None else pairs.get("for") or "unknown")
     return found
+
+
+def _pairs(element: str) -> dict[str, str] | None:
+    """The parameters of one element, by their names in lower case; C{None} if it is malformed."""
+    pairs: dict[str, str] = {}
+    at = 0
+    while at < len(element):
+        match = _PAIR.match(element, at)
+        if match is None:
+            return None
+        pairs[match[1].lower()] = match[3] if match[2] is None else _QUOTED.sub(r"\1", match[2])
+        at = match.end()
+        if element[at : at + 1] == ";":
+            at += 1
+    return pairs
+
+
+def _joined(fields: Fields, name: bytes) -> str:
+    return ",".join(value.decode("latin-1") for candidate, value in fields if candidate.lower() == name)
 
 
 def _elements(text: str) -> Iterator[str]:

@@ -51,7 +51,9 @@ def response_head(
                 continue
             elif status != 101:
                 keep_alive = keep_alive and b"close" not in pair[1].lower()
-                continue
+                # RFC 9110 section 7.8: who sends Upgrade names it here.
+                if status != 426 or pair[1] != b"Upgrade":
+                    continue
         lines.append(b": ".join(pair))
     if length is None:
         left = NO_CONTENT

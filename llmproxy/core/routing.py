@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ..message import Api, Route
 
-RESERVED = frozenset({"manage", "health", "ready", "live", "metrics", "admin"})
+RESERVED = frozenset({"manage", "health", "healthz", "ready", "readyz", "live", "livez", "metrics", "admin"})
 """First segments that the proxy serves itself, so that no API can have them as its name."""
 
 
@@ -48,11 +48,13 @@ class RoutingTable:
         path, mark, query = target.partition(b"?")
         segment, _, rest = path[1:].partition(b"/")
         api = self._by_name.get(segment)
+        prefix = b""
         if api is not None:
+            prefix = b"/" + segment
             path = b"/" + rest
             target = path + mark + query
         else:
             api = self._default
             if api is None or not path.startswith(b"/"):
                 return None
-        return Route(api, target, path, api.policy.endpoint(path) or "")
+        return Route(api, target, path, api.policy.endpoint(path) or "", prefix)

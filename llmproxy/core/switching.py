@@ -28,6 +28,14 @@ def switching(protocol: bytes) -> list[Field]:
     return [(b"Connection", b"Upgrade"), (b"Upgrade", protocol)]
 
 
+def upgrade_required(fields: Fields) -> list[Field]:
+    """
+    What a C{426} says of the protocols that would do, RFC 9110 section 15.5.22: the one answer that is none without it.
+    """
+    named = agreed(fields)
+    return switching(named) if named else []
+
+
 def agreed(fields: Fields) -> bytes:
     """The protocol of a C{101} response."""
     return b", ".join(values(fields, b"upgrade"))

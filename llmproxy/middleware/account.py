@@ -9,7 +9,11 @@ from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.python.failure import Failure
 
 from ..bodies import BytesBody, Seen, Tap
+from ..core.caching.dates import date_field
 from ..core.causes import cause_of
+from ..core.fields import LOWER
+from ..core.forwarding import hop_of
+from ..core.redirects import LEADING, led_back
 from ..errors import (
     BodyStopped,
     ClientLeft,
@@ -25,8 +29,9 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IConsumer, IReactorTime
     from twisted.web.iweb import IBodyProducer
 
+    from ..core.forwarded import TrustedProxies
     from ..interfaces import Responder
-    from ..message import ApiRequest, ApiResponse, Ending, Record
+    from ..message import ApiRequest, ApiResponse, Ending, Field, Fields, Record
 
 
 CLIENT_LEFT = 499
@@ -35,14 +40,19 @@ CLIENT_LEFT = 499
 
 class Account:
     """
-    Outermost: it sees everything that ends.
+    Outermost: it sees everything that ends, and gives every answer what all of them have: C{Date}, the ids, and
+    references that lead back here.
 
     @param publish: takes the finished record.
+    @param trusted: the proxies in front that are believed.
     @ivar in_flight: exchanges that are running.
     """
 
-    def __init__(self, clock: IReactorTime, publish: Callable[[Record], None]) -> None:
+    def __init__(
+        self, clock: IReactorTime, publish: Callable[[Record], None], trusted: TrustedProxies | None = None
+    ) -> None:
         self._seconds = clock.seconds
+        self.trusted = trusted
         self._publish = publish
         self._running: set[_Exchange] = set()
         self._idle: list[Deferred[None]] = []
@@ -75,7 +85,7 @@ class Account:
                 request.body = Tap(body, exchange.received)
         responding = inner(request)
         exchange.pending = responding
-        return responding.addCallbacks(exchange.head, exchange.failed)
+        return responding.addCallbacks(exchange.head, exchange.failed, (request,))
 
     def _ended(self, exchange: _Exchange) -> None:
         self._running.discard(exchange)
@@ -113,17 +123,25 @@ class _Exchange:
         elif self.pending is not None:
             self.pending.cancel()
 
-    def head(self, response: ApiResponse) -> ApiResponse:
+    def head(self, response: ApiResponse, request: ApiRequest) -> ApiResponse:
         record = self.record
         record.status = response.status
-        record.first_byte = self._account._seconds() - self.started
-        fields = response.fields
-        for name, _ in fields:
-            if len(name) == 12 and name.lower() == b"x-request-id":
-                break
-        else:
-            # A new list: that of a cached response belongs to the cache.
-            response.fields = [*fields, (b"X-Request-ID", record.request_id.encode("latin-1"))]
+        record.first_byte = took = self._account._seconds() - self.started
+        fields, lower = response.fields, LOWER
+        names = {lower[name] for name, _ in fields}
+        # A new list: that of a cached response belongs to the cache.
+        response.fields = fields = [*fields]
+        if b"x-request-id" not in names or b"request-id" not in names:
+            known_as = record.request_id.encode("latin-1")
+            # The one that OpenAI's SDK reads, and the one that Anthropic's does.
+            if b"x-request-id" not in names:
+                fields += ((b"X-Request-ID", known_as),)
+            if b"request-id" not in names:
+                fields += ((b"request-id", known_as),)
+        if b"date" not in names:
+            fields.append(date_field((record.started_at + took) // 1))
+        if LEADING & names:
+            response.fields = _led_back(fields, request, self._account.trusted)
         if response.body is None or record.method == "HEAD":
             # An answer to HEAD ends with its head; whoever writes it stops the body.
             self.end(None)
@@ -157,6 +175,16 @@ class _Exchange:
             record.ended = "complete"
         self.pending = self.body = None
         self._account._ended(self)
+
+
+def _led_back(fields: Fields, request: ApiRequest, trusted: TrustedProxies | None) -> list[Field]:
+    """References to upstream as references to where this client came; those of a cached response too."""
+    route = getattr(request, "route", None)
+    if route is None or not route.api.rewrites_locations:
+        return list(fields)
+    hop = hop_of(request, trusted)
+    here = f"{hop.client_scheme}://{hop.client_host}".encode("latin-1") if hop.client_host else b""
+    return led_back(fields, route.api.origin, route.api.path_prefix, here, request.mount + route.prefix)
 
 
 class _Counted(Tap):

@@ -179,6 +179,7 @@ class Flight:
             mine, record = self._request.record, self._waiting[0].request.record
             record.attempts += mine.attempts
             record.upstream_status = mine.upstream_status
+            record.upstream_request_id = mine.upstream_request_id
             record.upstream_first_byte = mine.upstream_first_byte
 
     def _to_store(self, response: ApiResponse) -> Stored | None:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
-from twisted.web.http import RESPONSES
 
 from ..bodies import BytesBody
 from ..core.causes import cause_of, described
 from ..core.errorbody import render
+from ..core.reasons import reason_of
 from ..errors import ClientLeft, InternalError, ProxyError
 from ..message import ApiResponse
 from .account import ending_of
@@ -69,4 +69,4 @@ def explained(error: ProxyError, request: ApiRequest) -> ApiResponse:
         (b"Cache-Control", b"no-store"),
         *error.fields,
     ]
-    return ApiResponse(error.status, RESPONSES.get(error.status, b""), fields, body)
+    return ApiResponse(error.status, reason_of(error.status), fields, body)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
@@ -13,6 +13,8 @@ from ..message import Field
 if TYPE_CHECKING:
     from ..interfaces import IQuota, Responder
     from ..message import ApiRequest, ApiResponse
+
+Outcome = TypeVar("Outcome")
 
 DO_NOT_RETRY: Field = (b"x-should-retry", b"false")
 """A spent quota does not come back by waiting: the SDKs of OpenAI and Anthropic read this before they retry a 429."""
@@ -42,11 +44,12 @@ class Limit:
             self._unused(request)
             raise
         # What has been handed to upstream by now is used, however it ends.
-        return responding if request.record.attempts else responding.addErrback(self._failed, request)
+        return responding if request.record.attempts else responding.addBoth(self._answered, request)
 
-    def _failed(self, reason: Failure, request: ApiRequest) -> Failure:
+    def _answered(self, outcome: Outcome, request: ApiRequest) -> Outcome:
+        """Whatever it is: what was not sent has used up nothing."""
         self._unused(request)
-        return reason
+        return outcome
 
     def _unused(self, request: ApiRequest) -> None:
         if request.record.attempts == 0:

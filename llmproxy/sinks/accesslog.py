@@ -35,6 +35,7 @@ class _Line(msgspec.Struct, omit_defaults=True):
     upstream_first_byte_ms: float | None = None
     attempts: int = 0
     upstream_status: int | None = None
+    upstream_request_id: str = ""
     api: str = ""
     endpoint: str = ""
     project_id: str = ""
@@ -70,6 +71,7 @@ def line(record: Record) -> bytes:
         None if record.upstream_first_byte is None else _milliseconds(record.upstream_first_byte),
         record.attempts,
         record.upstream_status if record.attempts else None,
+        record.upstream_request_id,
         record.api,
         record.endpoint,
         record.project_id,

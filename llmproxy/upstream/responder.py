@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from treq.client import HTTPClient
+from twisted.internet.defer import succeed
 from twisted.python.failure import Failure
 from twisted.web.iweb import UNKNOWN_LENGTH
 
 from ..bodies import BytesBody
-from ..core.fields import CLIENT_ADDRESS_FIELDS, END_TO_END, LOWER, forwardable, values, without
-from ..core.switching import agreed, switching
-from ..errors import LoopDetected
+from ..core.caching.dates import date_field
+from ..core.fields import CLIENT_ADDRESS_FIELDS, END_TO_END, LOWER, Names, forwardable, values, without
+from ..core.forwarding import forwarded_on, hop_of
+from ..core.maxforwards import COUNTED, hops_left, one_less
+from ..core.switching import agreed, switching, upgrade_required
+from ..core.upstreamids import KNOWN, id_among
+from ..errors import LoopDetected, MethodNotAllowed, UpstreamProtocolError
 from ..message import ApiResponse
 from .client import PooledClient
 from .faults import translate
@@ -23,13 +29,27 @@ from .foreignbody import ForeignBody
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
 
+    from ..core.forwarded import TrustedProxies
     from ..message import Api, ApiRequest, Field
     from .response import UpstreamResponse
 
-_STRIPPED = frozenset({b"expect", *CLIENT_ADDRESS_FIELDS})
-_ONLY_EXPECT = frozenset({b"expect"})
+_EXPECT = frozenset({b"expect"})
+_STRIPPED = _EXPECT | CLIENT_ADDRESS_FIELDS
 _FRAMING = frozenset({b"content-length"})
 _CHANGED = frozenset({b"host", b"via", b"x-request-id"})
+_STREAMS = frozenset(
+    {
+        b"text/event-stream",
+        b"application/x-ndjson",
+        b"application/jsonl",
+        b"application/stream+json",
+        b"application/vnd.amazon.eventstream",
+    }
+)
+_KINDS = Names(lambda value: value.partition(b";")[0].rstrip(b" \t").lower())
+"""The media type of a C{Content-Type}."""
+
+_UNBUFFERED = (b"X-Accel-Buffering", b"no")
 
 MOST_PASSES = 3
 """How often a request may have been through proxies of our pseudonym: chains of them are in use, loops are not."""
@@ -40,9 +60,10 @@ class _Upstream:
     What is the same for every request of one API.
 
     @ivar destination: where our own client sends it; C{None} for others.
+    @ivar told: what upstream is told of the client, where that is more than taking fields away.
     """
 
-    __slots__ = ("client", "destination", "keep", "netloc", "prefix", "stripped", "url")
+    __slots__ = ("client", "destination", "keep", "netloc", "prefix", "stripped", "told", "url")
 
     def __init__(self, api: Api, client: Any) -> None:
         self.client = client
@@ -50,7 +71,9 @@ class _Upstream:
         self.prefix = api.path_prefix
         self.url = api.origin.scheme.encode("ascii") + b"://" + api.origin.netloc
         self.destination = client.destination(self.url) if isinstance(client, PooledClient) else None
-        self.stripped = _ONLY_EXPECT if api.settings.get("forwarded_fields") == "pass" else _STRIPPED
+        mode = api.settings.get("forwarded_fields", "strip")
+        self.stripped = _STRIPPED if mode == "strip" else _EXPECT
+        self.told = "" if mode in ("strip", "pass") else mode
         # The project's key is in the request by now: the client's `Connection` must not take it away.
         self.keep = END_TO_END | {api.credential.name.lower()}
 
@@ -65,9 +88,20 @@ class UpstreamResponder:
     @param client_for: the client of an API: ours, or anything with treq's C{HTTPClient.request}. A stock treq client
         keeps cookies and sends them with whoever's request is next: it is for tests, and for a single tenant.
     @param pseudonym: what C{Via} calls this proxy, RFC 9110 section 7.6.3.
+    @param trusted: the proxies in front that are believed.
+    @param now: seconds since the epoch.
     """
 
-    def __init__(self, client_for: Callable[[Api], Any], pseudonym: bytes = b"llmproxy") -> None:
+    def __init__(
+        self,
+        client_for: Callable[[Api], Any],
+        pseudonym: bytes = b"llmproxy",
+        *,
+        trusted: TrustedProxies | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._trusted = trusted
+        self._now = now
         self._client_for = client_for
         self._pseudonym = pseudonym
         self._via = (b"Via", b"1.1 " + pseudonym)
@@ -80,11 +114,17 @@ class UpstreamResponder:
         if upstream is None:
             upstream = self._upstreams[api] = _Upstream(api, self._client_for(api))
         fields = self._outgoing(request, upstream)
+        if request.method in COUNTED:
+            left = hops_left(fields)
+            if left == 0:
+                return succeed(_last(request))
+            if left is not None:
+                fields = one_less(fields, left)
         request.record.attempts += 1
         if upstream.destination is not None:
             return self._call(request, upstream, fields)
         answering = _foreign_call(request, upstream, fields)
-        responding: Deferred[ApiResponse] = answering.addCallbacks(_foreign_answer, _failed, (request, self._via))
+        responding: Deferred[ApiResponse] = answering.addCallbacks(self._foreign_answer, _failed, (request,))
         return responding
 
     def _call(self, request: ApiRequest, upstream: _Upstream, fields: list[Field]) -> Deferred[ApiResponse]:
@@ -104,6 +144,9 @@ class UpstreamResponder:
 
     def _outgoing(self, request: ApiRequest, upstream: _Upstream) -> list[Field]:
         fields = forwardable(request.fields, upstream.stripped, upstream.keep)
+        if upstream.told:
+            rfc7239 = self._trusted is not None and self._trusted.rfc7239
+            fields = forwarded_on(upstream.told, fields, hop_of(request, self._trusted), rfc7239)
         identified = passed = False
         lower = LOWER
         for at, pair in enumerate(fields):
@@ -128,18 +171,60 @@ class UpstreamResponder:
         return sum(1 for member in members if len(member) > 1 and member[1] == self._pseudonym)
 
     def _answer(self, request: ApiRequest, response: UpstreamResponse) -> ApiResponse:
-        request.record.upstream_status = response.code
+        code = response.code
         fields = forwardable(response.fields)
-        if response.code == 204:
+        self._complete(request, code, fields)
+        if code == 204:
             # RFC 9110 section 8.6: not there, and it could be taken for framing.
             fields = without(fields, _FRAMING)
+        elif code == 426:
+            fields += upgrade_required(response.fields)
         fields.append(self._via if response.version[2] else self._old_via)
         until_close = response.length is UNKNOWN_LENGTH and not _is_chunked(response.fields)
-        answer = ApiResponse(response.code, response.phrase, fields, response.body, response.trailers, until_close)
+        answer = ApiResponse(code, response.phrase, fields, response.body, response.trailers, until_close)
         if response.upgraded is not None:
-            fields += switching(agreed(response.fields))
+            protocol = agreed(response.fields)
+            if protocol.lower() != request.upgrade.lower():
+                response.body.stopProducing()  # type: ignore[union-attr]
+                raise UpstreamProtocolError("upstream switched to another protocol than was asked for")
+            fields += switching(protocol)
             answer.upgraded = response.upgraded
         return answer
+
+    def _complete(self, request: ApiRequest, code: int, fields: list[Field]) -> None:
+        """Note what upstream says of itself, and add what is missing for those who come after us."""
+        record, lower = request.record, LOWER
+        record.upstream_status = code
+        found = {lower[name]: value for name, value in fields}
+        if not KNOWN.isdisjoint(found):
+            record.upstream_request_id = id_among(found)
+        if b"date" not in found:
+            # RFC 9110 section 6.6.1: when it was received, and here, because it may be stored.
+            fields += (date_field(self._now() // 1),)
+        if (
+            b"content-type" in found
+            and b"x-accel-buffering" not in found
+            and _KINDS[found[b"content-type"]] in _STREAMS
+        ):
+            # nginx in front of us would keep the stream until it has ended.
+            fields.append(_UNBUFFERED)
+
+    def _foreign_answer(self, response: Any, request: ApiRequest) -> ApiResponse:
+        answer = _foreign_response(response, request)
+        self._complete(request, response.code, answer.fields)
+        answer.fields.append(self._via)
+        return answer
+
+
+def _last(request: ApiRequest) -> ApiResponse:
+    """
+    The answer to who asked for this hop by C{Max-Forwards}: what may be asked for. A C{TRACE} would tell what was
+    asked, with the credentials that are in it by now.
+    """
+    methods = request.route.api.policy.methods
+    if request.method == b"TRACE":
+        raise MethodNotAllowed(methods)
+    return ApiResponse(200, b"OK", [(b"Allow", b", ".join(methods)), (b"Content-Length", b"0")], BytesBody(b""))
 
 
 def _is_chunked(fields: list[Field]) -> bool:
@@ -171,14 +256,12 @@ def _foreign_call(request: ApiRequest, upstream: _Upstream, fields: list[Field])
     return answering
 
 
-def _foreign_answer(response: Any, request: ApiRequest, via: Field) -> ApiResponse:
+def _foreign_response(response: Any, request: ApiRequest) -> ApiResponse:
     """What a stock client makes of a response: it keeps the length apart."""
-    request.record.upstream_status = response.code
     received = [(name, value) for name, lines in response.headers.getAllRawHeaders() for value in lines]
     fields = forwardable(received)
     bodiless = request.method == b"HEAD" or response.code in (204, 304)
     if not bodiless and response.length is not UNKNOWN_LENGTH:
         fields = without(fields, _FRAMING)
         fields.append((b"Content-Length", b"%d" % response.length))
-    fields.append(via)
     return ApiResponse(response.code, response.phrase, fields, None if bodiless else ForeignBody(response))

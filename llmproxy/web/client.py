@@ -17,8 +17,13 @@ def client_of(request: Any) -> str:
     known: str | None = getattr(request, "client_host", None)
     if known is not None:
         return known
-    peer = getattr(request.getClientAddress(), "host", "") or ""
-    return through_proxies(request, peer, lambda: _fields(request))
+    return through_proxies(request, peer_of(request), lambda: _fields(request))
+
+
+def peer_of(request: Any) -> str:
+    """The address of who connected, be it the client or a proxy in front of us; C{""} on a Unix socket."""
+    known: str | None = getattr(request, "peer_host", None)
+    return known if known is not None else getattr(request.getClientAddress(), "host", "") or ""
 
 
 def through_proxies(request: Any, peer: str, fields: Any) -> str:

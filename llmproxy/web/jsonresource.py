@@ -13,6 +13,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
 from ..core.masking import mask
+from ..core.reasons import reason_of
 from ..errors import InternalError, MethodNotAllowed, NotFound, ProxyError
 from ..message import Fields
 from .jsoninput import content_of, query_of
@@ -202,7 +203,7 @@ def send_error(request: Any, error: ProxyError, fields: Fields = ()) -> None:
 
 def send(request: Any, status: int, value: Any, fields: Fields = (), kind: bytes = b"application/json") -> None:
     """Write an answer."""
-    request.setResponseCode(status)
+    request.setResponseCode(status, reason_of(status))
     for name, content in (*_FIXED, *fields):
         request.setHeader(name, content)
     if status != 204:

@@ -12,7 +12,9 @@ from twisted.web.server import NOT_DONE_YET
 
 from ..core.identifiers import good_id
 from ..core.switching import asked_for
+from ..core.targets import merged
 from ..message import ApiRequest, Field, Record
+from .client import peer_of
 from .relay import Relay
 from .stock import downstream_of
 
@@ -76,14 +78,18 @@ class ProxyResource(Resource):
         fields = downstream.raw_fields
         request_id, user_agent = known_as(fields)
         target: bytes = downstream.uri
+        if b"//" in target:
+            target = merged(target)
+        mount = b""
         if self._depth:
-            target = below(target, self._depth)
+            mount, target = parted(target, self._depth)
         path, _, _ = target.partition(b"?")
         asked = (
             getattr(downstream, "upgrade", False) and downstream.body is None and downstream.clientproto != b"HTTP/1.0"
         )
         method: bytes = downstream.method
         client: str = downstream.client_host
+        peer = getattr(downstream, "peer_host", None)
         record = Record(
             request_id or self._next_id(),
             method.decode("latin-1"),
@@ -105,20 +111,22 @@ class ProxyResource(Resource):
                     downstream.secure,
                     downstream.write_interim,
                     asked_for(fields) if asked else b"",
+                    peer=peer_of(downstream) if peer is None else peer,
+                    mount=mount,
                 )
             )
         )
         return NOT_DONE_YET
 
 
-def below(target: bytes, depth: int) -> bytes:
+def parted(target: bytes, depth: int) -> tuple[bytes, bytes]:
     """
-    A target relative to a resource that is C{depth} segments down, its bytes otherwise untouched.
+    Where a resource stands that is C{depth} segments down, and the target relative to it, byte for byte.
 
-    >>> below(b"/llm/v1/files/a%2Fb?x=/", 1)
-    b'/v1/files/a%2Fb?x=/'
+    >>> parted(b"/llm/v1/files/a%2Fb?x=/", 1)
+    (b'/llm', b'/v1/files/a%2Fb?x=/')
     """
     path, mark, query = target.partition(b"?")
     parts = path.split(b"/", depth + 1)
     rest = parts[depth + 1] if len(parts) > depth + 1 else b""
-    return b"/" + rest + mark + query
+    return b"/".join(parts[: depth + 1]), b"/" + rest + mark + query

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING
 
-from twisted.web.http import RESPONSES
-
+from ..core.caching.dates import date_field
 from ..core.masking import mask
+from ..core.reasons import reason_of
 
 if TYPE_CHECKING:
     from ..core.http11 import Refusal
@@ -20,18 +21,15 @@ def refusal_response(refusal: Refusal, head_only: bool) -> bytes:
     @param head_only: the request was a HEAD.
     """
     body = refusal_body(refusal)
-    reason = RESPONSES.get(refusal.status, b"Error")
-    again = b"Retry-After: 1\r\n" if refusal.status == 503 else b""
-    return (
-        b"HTTP/1.1 %d %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\n%bConnection: close\r\n\r\n%b"
-        % (
-            refusal.status,
-            reason,
-            len(body),
-            again,
-            b"" if head_only else body,
-        )
+    fields = (
+        date_field(time.time() // 1),
+        (b"Content-Type", b"application/json"),
+        (b"Content-Length", b"%d" % len(body)),
+        *(((b"Retry-After", b"1"),) if refusal.status == 503 else ()),
+        (b"Connection", b"close"),
     )
+    lines = (b"HTTP/1.1 %d %b" % (refusal.status, reason_of(refusal.status)), *map(b": ".join, fields), b"\r\n")
+    return b"\r\n".join(lines) + (b"" if head_only else body)
 
 
 def refusal_body(refusal: Refusal) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from io import BytesIO
@@ -12,9 +13,11 @@ from twisted.python.failure import Failure
 from twisted.web.http import _getMultiPartArgs, _parseContentType, datetimeToString, parse_qs
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import UNKNOWN_LENGTH
-from twisted.web.server import NOT_DONE_YET, Request, version
+from twisted.web.server import NOT_DONE_YET, Request
 
+from ..core.caching.dates import date_field
 from ..core.masking import mask
+from ..core.reasons import reason_of
 from ..core.responsehead import CHUNKED, NO_CONTENT, response_head, trailer_section
 from ..errors import ClientLeft
 from .pulling import Pulling
@@ -41,6 +44,7 @@ class ProxyRequest(Request):
     @ivar body: C{None} where there is none, or the resource gets it as C{content}; else nobody has started it.
     @ivar upgrade: it has an C{Upgrade} field; L{take_over} is for what comes of it.
     @ivar client_host: the address of the client, without its port: the peer's, or what trusted proxies tell.
+    @ivar peer_host: the address of the peer.
     @ivar secure: the connection is TLS.
     @ivar on_disconnect: called once, with a L{Failure} of L{ClientLeft}, if the client goes before L{finish}
         or L{abort}. Whoever sets it answers for the producer that is registered: it is not stopped besides.
@@ -71,6 +75,7 @@ class ProxyRequest(Request):
         self.client_host: str = (
             channel.client_host if trusted is None else trusted.client_of(channel.client_host, head.fields)
         )
+        self.peer_host: str = channel.client_host
         self.secure: bool = channel.secure
 
     # -- what twisted.web makes at once, and we when it is wanted
@@ -159,9 +164,11 @@ class ProxyRequest(Request):
         """Let an ordinary resource answer, now that the body is here; nobody else's response waits for it."""
         self.site.poller.flush()
         self.content = BytesIO(content)
-        self.setHeader(b"Server", version)
-        self.setHeader(b"Date", datetimeToString())
         self.render_guarded(resource)
+
+    def setResponseCode(self, code: int, message: bytes | None = None) -> None:
+        """With the registered phrase, which Twisted does not know of every status."""
+        super().setResponseCode(code, message or reason_of(code))
 
     def render_guarded(self, resource: Any) -> None:
         """L{render}, and 500 if it fails."""
@@ -403,6 +410,8 @@ class ProxyRequest(Request):
         if self.cookies:
             headers.setRawHeaders(b"Set-Cookie", self.cookies)
         fields = [(name, value) for name, values in headers.getAllRawHeaders() for value in values]
+        if not headers.hasHeader(b"Date"):
+            fields.insert(0, date_field(time.time() // 1))
         self._begin(self.code, self.code_message, fields, UNKNOWN_LENGTH)
 
     # -- producers

@@ -26,6 +26,12 @@ class Paths(Resource):
             parent = child
         parent.putChild(name, resource)
 
+    def getChildWithDefault(self, path: bytes, request: Any) -> IResource:
+        # Under a stock site Twisted tells everybody its name and version.
+        request.responseHeaders.removeHeader(b"server")
+        child: IResource = super().getChildWithDefault(path, request)
+        return child
+
     def getChild(self, path: bytes, request: Any) -> IResource:
         return JsonResource(RouteTable())
 
@@ -60,6 +66,7 @@ class Root(Paths):
     def getChildWithDefault(self, path: bytes, request: Any) -> IResource:
         child: IResource | None = self.children.get(path)
         if child is not None:
+            request.responseHeaders.removeHeader(b"server")
             return child
         depth = len(request.prepath) - 1
         return self._proxy if depth == 0 else self._below(depth)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_to_bytes
 
 from twisted.web.resource import Resource, getChildForRequest
 from twisted.web.server import Site
 
 from ..core.http11 import too_many_connections
+from ..core.targets import merged
 from ..poller import Poller
 from ..wheel import Wheel
 from .channel import LlhttpChannel
@@ -149,6 +151,8 @@ class ProxySite(Site):
 
     def getResourceFor(self, request: Any) -> Any:
         request.site = self
+        if b"//" in request.uri:
+            _merge_slashes(request)
         if request.uri == b"*":
             return _ASTERISK
         at_once = getattr(self.resource, "leaf_at", None)
@@ -156,6 +160,8 @@ class ProxySite(Site):
         if leaf is not None:
             return leaf
         request.sitepath = []
+        # Twisted names itself and its version to everybody.
+        request.responseHeaders.removeHeader(b"server")
         return getChildForRequest(self.resource, request)
 
     def refused(self, status: int, code: str, client: str, detail: str = "") -> None:
@@ -177,6 +183,13 @@ class ProxySite(Site):
         holding, self._holding = self._holding, []
         for request in holding:
             request.flush()
+
+
+def _merge_slashes(request: Any) -> None:
+    """Whoever looks at the target, and in whatever form, sees the same: L{merged}."""
+    request.uri = merged(request.uri)
+    request.path = request.uri.partition(b"?")[0]
+    request.postpath = [unquote_to_bytes(segment) for segment in request.path[1:].split(b"/")]
 
 
 class _Asterisk(Resource):

@@ -22,7 +22,7 @@ from zope.interface import implementer
 from ..bodies import BytesBody
 from ..core.fields import first
 from ..errors import ClientLeft
-from .client import client_of
+from .client import client_of, peer_of
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IConsumer
@@ -53,6 +53,7 @@ class Downstream:
         self.clientproto: bytes = request.clientproto
         self.raw_fields: list[Field] = fields_of(request)
         self.client_host: str = client_of(request)
+        self.peer_host: str = peer_of(request)
         self.secure: bool = bool(request.isSecure())
         self.on_disconnect: Callable[[Failure], Any] | None = None
         self.body = body_of(request, self.raw_fields)

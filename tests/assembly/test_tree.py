@@ -80,8 +80,8 @@ class TreeTests(TestCase):
         root = Paths()
         put_operations(root, proxy)
         proxy.draining = True
-        found = [await self.ask(root, path) for path in ("/health", "/live", "/ready")]
-        self.assertEqual([status for status, _ in found], [200, 200, 503])
+        found = [await self.ask(root, path) for path in ("/health", "/live", "/ready", "/healthz", "/livez", "/readyz")]
+        self.assertEqual([status for status, _ in found], [200, 200, 503] * 2)
         self.assertIn(b"draining", found[2][1])
 
     async def test_metrics_move_along(self) -> None:

@@ -228,7 +228,7 @@ apis:
                 "(known: connect, flush_interval, idle_connection, request, response_header, silence)",
                 "10:20: apis.openai.debug_headers: expected true or false, got 'maybe'",
                 "12:5: apis.live: the name 'live' is taken by the proxy itself "
-                "(reserved: admin, health, live, manage, metrics, ready)",
+                "(reserved: admin, health, healthz, live, livez, manage, metrics, ready, readyz)",
             ],
         )
 

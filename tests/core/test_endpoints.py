@@ -50,7 +50,8 @@ class EndpointsTests(SynchronousTestCase):
     def test_stars(self, entry: str, path: bytes) -> None:
         """Stars are found as by the regular expression that says the same."""
         entry, path = "/" + entry + "*", b"/" + path
-        expected = _expression(entry).match(path) is not None
+        # Paths come with their slashes merged, and an entry is read alike.
+        expected = _expression(re.sub("//+", "/", entry)).match(path) is not None
         self.assertEqual(Endpoints.compile([entry]).find(path) is not None, expected, (entry, path))
 
     def test_settled(self) -> None:

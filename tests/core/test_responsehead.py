@@ -110,6 +110,14 @@ class ResponseHeadTests(SynchronousTestCase):
         fields = [(b"Connection", b"upgrade"), (b"Upgrade", b"x")]
         self.assertEqual(head(101, fields)[:2], ([b"Connection: upgrade", b"Upgrade: x"], NO_CONTENT))
 
+    def test_upgrade_required(self) -> None:
+        """RFC 9110 section 7.8: C{Upgrade} is named in C{Connection}, beside what becomes of the connection."""
+        fields = [(b"Connection", b"Upgrade"), (b"Upgrade", b"websocket")]
+        for keep_alive, more in ((True, b""), (False, b"Connection: close\r\n")):
+            head, _, _ = response_head(426, b"", fields, 0, head_only=False, http11=True, keep_alive=keep_alive)
+            expected = b"HTTP/1.1 426 \r\nConnection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 0\r\n"
+            self.assertEqual(head, expected + more + b"\r\n")
+
     def test_injection(self) -> None:
         """Whoever chooses a field's value does not write the rest of the response."""
         for field in ((b"A", b"b\r\nC: d"), (b"A", b"b\nc"), (b"A", b"b\rc"), (b"A\r\n", b"b"), (b"A", b"b\0")):

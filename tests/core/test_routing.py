@@ -66,5 +66,5 @@ class MatchTests(SynchronousTestCase):
 
     def test_reserved(self) -> None:
         """The proxy's own paths are reserved."""
-        for name in ("manage", "health", "ready", "live", "metrics", "admin"):
+        for name in ("manage", "health", "healthz", "ready", "readyz", "live", "livez", "metrics", "admin"):
             self.assertIn(name, RESERVED)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.core.switching import agreed, asked_for, switching
+from llmproxy.core.switching import agreed, asked_for, switching, upgrade_required
 
 ASKED = [
     # Connection, Upgrade, section, what is passed on
@@ -31,3 +31,9 @@ class SwitchingTests(SynchronousTestCase):
         """What one hop writes the next one reads."""
         fields = switching(b"websocket")
         self.assertEqual((asked_for(fields), agreed(fields)), (b"websocket", b"websocket"))
+
+    def test_required(self) -> None:
+        """What a 426 names goes on, every line of it; one that names nothing stays as it is."""
+        fields = [(b"upgrade", b"h2c"), (b"Upgrade", b"websocket")]
+        self.assertEqual(upgrade_required(fields), [(b"Connection", b"Upgrade"), (b"Upgrade", b"h2c, websocket")])
+        self.assertEqual(upgrade_required([(b"Connection", b"Upgrade")]), [])

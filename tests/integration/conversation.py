@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     pass
 
 _OURS = re.compile(
-    rb"\r\n(?:Via: 1\.[01] llmproxy|X-Request-ID: [0-9a-f]{16}-[0-9a-f]{8}"
-    rb"|Server: TwistedWeb/[0-9.]+\r\nDate: [^\r]+)(?=\r\n)"
+    rb"\r\n(?:Via: 1\.[01] llmproxy|(?:X-Request-ID|request-id): [0-9a-f]{16}-[0-9a-f]{8}"
+    rb"|Date: [A-Z][a-z]{2}, [^\r]+ GMT)(?=\r\n)"
 )
-"""Fields that the proxy puts on every message, and twisted.web on the answers of its own resources."""
+"""Fields that the proxy puts on every message."""
 
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]+)", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:[ \t]*chunked", re.IGNORECASE)

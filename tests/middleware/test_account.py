@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from attrs import evolve
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -20,7 +21,7 @@ from llmproxy.errors import (
 from llmproxy.message import ApiRequest, ApiResponse, Record
 from llmproxy.middleware.account import Account, ending_of
 
-from .fakes import HeldBody, Inner, Reader, a_request, a_response
+from .fakes import HeldBody, Inner, Reader, a_request, a_response, an_api
 
 
 class AccountTests(SynchronousTestCase):
@@ -154,11 +155,34 @@ class AccountTests(SynchronousTestCase):
         responding = self.begin()
         self.inner.answer(a_response(204, fields=fields))
         answered = self.successResultOf(responding).fields
-        self.assertEqual(answered, [(b"Content-Type", b"text/plain"), (b"X-Request-ID", b"r-1")])
+        date = (b"Date", b"Thu, 01 Jan 1970 00:00:00 GMT")
+        ours = [(b"X-Request-ID", b"r-1"), (b"request-id", b"r-1")]
+        self.assertEqual(answered, [(b"Content-Type", b"text/plain"), *ours, date])
         self.assertEqual(fields, [(b"Content-Type", b"text/plain")], "the list may belong to a cache")
-        responding = self.begin()
-        self.inner.answer(a_response(204, fields=[(b"x-request-id", b"theirs")]))
-        self.assertEqual(self.successResultOf(responding).fields, [(b"x-request-id", b"theirs")])
+        for theirs, missing in (
+            ((b"x-request-id", b"theirs"), [ours[1]]),
+            ((b"Request-Id", b"theirs"), [ours[0]]),
+        ):
+            responding = self.begin()
+            self.inner.answer(a_response(204, fields=[theirs, (b"date", b"today")]))
+            self.assertEqual(self.successResultOf(responding).fields, [theirs, (b"date", b"today"), *missing])
+
+    def test_led_back(self) -> None:
+        """What points to upstream points to where this client came, however often the same answer is given."""
+        stored = [(b"Location", b"https://api.example/v1/files/1"), (b"Date", b"today")]
+        api = an_api()
+        for host, secure, mount, prefix, rewrites, expected in (
+            (b"llm.example", False, b"", b"", True, b"http://llm.example/v1/files/1"),
+            (b"llm.example:8443", True, b"/llm", b"/openai", True, b"https://llm.example:8443/llm/openai/v1/files/1"),
+            (b"llm.example", True, b"", b"", False, b"https://api.example/v1/files/1"),
+        ):
+            request = a_request(fields=[(b"Host", host)], api=evolve(api, rewrites_locations=rewrites))
+            request.secure, request.mount = secure, mount
+            request.route = evolve(request.route, prefix=prefix)
+            responding = self.account.respond(request, self.inner)
+            self.inner.answer(a_response(201, fields=stored))
+            self.assertEqual(self.successResultOf(responding).fields[0], (b"Location", expected))
+        self.assertEqual(stored[0][1], b"https://api.example/v1/files/1", "the list may belong to a cache")
 
     def test_cut(self) -> None:
         """At the end of a drain whatever still runs is cut, and says why."""

@@ -66,9 +66,17 @@ class LimitTests(SynchronousTestCase):
         responding = self.begin()
         self.assertEqual(self.inner.requests, [])
         self.quota.spending.callback(None)
+        self.inner.requests[0].record.attempts = 1
         self.inner.answer(a_response())
         self.successResultOf(responding)
         self.assertEqual(self.quota.balance, 1)
+
+    def test_answered_without_upstream(self) -> None:
+        """An answer that upstream had no part in, to C{Max-Forwards: 0} for example, uses up nothing."""
+        responding = self.begin()
+        self.inner.answer(a_response())
+        self.successResultOf(responding)
+        self.assertEqual(self.quota.balance, 0)
 
     def test_used_up(self) -> None:
         """A spent token is told so, and its SDK not to try again."""

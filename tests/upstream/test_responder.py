@@ -7,15 +7,20 @@ from typing import Any
 from treq.testing import StubTreq
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.http_headers import Headers
 from twisted.web.resource import Resource
 
 from llmproxy.bodies import BytesBody
-from llmproxy.errors import LoopDetected
+from llmproxy.core.forwarded import trusted_proxies
+from llmproxy.errors import BadRequest, LoopDetected, MethodNotAllowed
 from llmproxy.message import ApiRequest, ApiResponse, Field, Origin
 from llmproxy.upstream.responder import UpstreamResponder
 from tests.middleware.fakes import Reader, a_request, an_api
 
 API = an_api(origin=Origin("http", "up.example", 80, b"up.example"), path_prefix=b"/base")
+
+
+_ADDED = {b"date", b"x-accel-buffering"}
 
 
 class Recording(Resource):
@@ -26,6 +31,7 @@ class Recording(Resource):
     def __init__(self) -> None:
         super().__init__()
         self.seen: list[tuple[bytes, bytes, dict[str, list[str]], bytes]] = []
+        self.fields: list[Field] = []
 
     def render(self, request: Any) -> bytes:
         fields = {
@@ -35,6 +41,10 @@ class Recording(Resource):
         request.setResponseCode(302)
         request.setHeader(b"Location", b"https://else.example/")
         request.setHeader(b"Set-Cookie", b"a=1")
+        if self.fields:
+            request.responseHeaders = Headers()
+            for name, value in self.fields:
+                request.responseHeaders.addRawHeader(name, value)
         return b"moved"
 
 
@@ -50,16 +60,19 @@ class StockClientTests(SynchronousTestCase):
         self.responder = UpstreamResponder(lambda api: self.treq)
 
     def ask(
-        self, *fields: Field, body: bytes | None = None, **changes: Any
+        self, *fields: Field, body: bytes | None = None, method: bytes = b"", peer: str = "192.0.2.7", **changes: Any
     ) -> tuple[ApiRequest, Deferred[ApiResponse]]:
         api = an_api(origin=API.origin, path_prefix=API.path_prefix, **changes)
         request = a_request(
-            b"GET" if body is None else b"POST",
+            method or (b"GET" if body is None else b"POST"),
             b"/v1/x?q=1",
             [(b"Host", b"proxy"), *fields],
             None if body is None else BytesBody(body),
             api=api,
         )
+        request.client = request.peer = peer
+        if peer == "192.0.2.1":
+            request.client = "203.0.113.9"
         return request, self.responder.respond(request)
 
     def test_request(self) -> None:
@@ -92,6 +105,53 @@ class StockClientTests(SynchronousTestCase):
         stripped, passed = (fields for _, _, fields, _ in self.upstream.seen)
         self.assertFalse({"x-forwarded-for", "forwarded", "x-real-ip"} & set(stripped))
         self.assertEqual(passed["x-forwarded-for"], ["192.0.2.1"])
+
+    def test_client_told(self) -> None:
+        """The way here is told as the API wants it told; proxies of ours are believed, others are not."""
+        trusted = trusted_proxies(["192.0.2.1"])
+        told = ((b"X-Forwarded-For", b"203.0.113.9"), (b"X-Forwarded-Proto", b"https"))
+        for mode, expected in (("append", ["203.0.113.9, 192.0.2.1"]), ("set", ["203.0.113.9"])):
+            self.responder = UpstreamResponder(lambda api: self.treq, trusted=trusted)
+            _, responding = self.ask(*told, settings={"forwarded_fields": mode}, peer="192.0.2.1")
+            self.successResultOf(responding)
+            fields = self.upstream.seen[-1][2]
+            self.assertEqual((fields["x-forwarded-for"], fields["x-forwarded-proto"]), (expected, ["https"]))
+            self.assertEqual((fields["host"], fields["x-forwarded-host"]), (["up.example"], ["proxy"]))
+
+    def test_max_forwards(self) -> None:
+        """RFC 9110 section 7.6.2: it counts down, and at nothing we are the one that was asked."""
+        for method, value, sent in ((b"OPTIONS", b"3", ["2"]), (b"GET", b"0", ["0"]), (b"OPTIONS", b"", None)):
+            fields = ((b"Max-Forwards", value),) if value else ()
+            self.successResultOf(self.ask(*fields, method=method)[1])
+            self.assertEqual(self.upstream.seen[-1][2].get("max-forwards"), sent)
+        seen = len(self.upstream.seen)
+        policy = {"allowed_methods": ["GET", "OPTIONS"]}
+        request, responding = self.ask((b"Max-Forwards", b"0"), method=b"OPTIONS", policy=policy)
+        response = self.successResultOf(responding)
+        self.assertEqual((response.status, response.fields[0]), (200, (b"Allow", b"GET, OPTIONS, HEAD")))
+        self.assertEqual((len(self.upstream.seen), request.record.attempts), (seen, 0))
+        self.assertRaises(BadRequest, self.ask, (b"Max-Forwards", b"many"), method=b"OPTIONS")
+
+    def test_no_trace(self) -> None:
+        """Nothing repeats a request that has the project's key in it."""
+        self.assertRaises(MethodNotAllowed, self.ask, (b"Max-Forwards", b"0"), method=b"TRACE")
+
+    def test_what_is_missing(self) -> None:
+        """C{Date} is when the answer came; an event stream asks nginx not to hold it; the provider's id is noted."""
+        stream = (b"Content-Type", b"Text/Event-Stream ; charset=utf-8")
+        for fields, added, known_as in (
+            ([stream], [b"Date", b"X-Accel-Buffering"], ""),
+            ([stream, (b"x-accel-buffering", b"yes")], [b"Date"], ""),
+            ([(b"content-type", b"application/x-ndjson"), (b"date", b"x")], [b"X-Accel-Buffering"], ""),
+            ([(b"content-type", b"application/json"), (b"request-id", b"req_1")], [b"Date"], "req_1"),
+            ([(b"Date", b"Thu, 01 Jan 1970 00:00:00 GMT"), (b"CF-Ray", b"ray")], [], "ray"),
+        ):
+            self.upstream.fields = fields
+            request, responding = self.ask()
+            names = [name for name, _ in self.successResultOf(responding).fields]
+            came = {name.lower() for name, _ in fields}
+            self.assertEqual([name for name in names if name.lower() in _ADDED - came], added, fields)
+            self.assertEqual(request.record.upstream_request_id, known_as)
 
     def test_loop(self) -> None:
         """A request that has been through this proxy again and again goes no further."""

@@ -26,7 +26,7 @@ class Downstream:
         self.raw_fields = [] if fields is None else fields
         self.body = body
         self.clientproto = b"HTTP/1.1"
-        self.client_host = "192.0.2.7"
+        self.client_host = self.peer_host = "192.0.2.7"
         self.secure = False
         self.on_disconnect: Callable[[Failure], Any] | None = None
         self.log: list[Any] = []

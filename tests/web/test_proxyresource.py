@@ -11,7 +11,7 @@ from twisted.web.server import NOT_DONE_YET
 from llmproxy.bodies import BytesBody
 from llmproxy.core.identifiers import MAX_ID
 from llmproxy.message import ApiRequest, ApiResponse
-from llmproxy.web.proxyresource import ProxyResource, below, known_as, request_ids
+from llmproxy.web.proxyresource import ProxyResource, known_as, parted, request_ids
 
 from .downstream import Downstream
 
@@ -32,18 +32,17 @@ class RequestIdTests(SynchronousTestCase):
             self.assertEqual(known_as([(b"X-Request-ID", value)]), ("", ""), value)
 
 
-class BelowTests(SynchronousTestCase):
+class PartedTests(SynchronousTestCase):
     def test_table(self) -> None:
         """A mounted proxy sees the target as it came, without the segments that lead to it."""
         for target, depth, expected in (
-            (b"/llm/v1/models", 1, b"/v1/models"),
-            (b"/a/b/v1/x%2Fy?q=/a/b", 2, b"/v1/x%2Fy?q=/a/b"),
-            (b"/llm", 1, b"/"),
-            (b"/llm?x=1", 1, b"/?x=1"),
-            (b"/llm//v1", 1, b"//v1"),
-            (b"/llm/", 1, b"/"),
+            (b"/llm/v1/models", 1, (b"/llm", b"/v1/models")),
+            (b"/a/b/v1/x%2Fy?q=/a/b", 2, (b"/a/b", b"/v1/x%2Fy?q=/a/b")),
+            (b"/llm", 1, (b"/llm", b"/")),
+            (b"/llm?x=1", 1, (b"/llm", b"/?x=1")),
+            (b"/llm/", 1, (b"/llm", b"/")),
         ):
-            self.assertEqual(below(target, depth), expected)
+            self.assertEqual(parted(target, depth), expected)
 
 
 class ProxyResourceTests(SynchronousTestCase):

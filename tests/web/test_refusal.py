@@ -12,13 +12,13 @@ from llmproxy.web.refusal import refusal_response
 
 REFUSALS = [
     (malformed("request line"), 400, b"Bad Request"),
-    (too_slow("head"), 408, b"Request Time-out"),
-    (content_too_large(), 413, b"Request Entity Too Large"),
-    (target_too_long(), 414, b"Request-URI Too Long"),
+    (too_slow("head"), 408, b"Request Timeout"),
+    (content_too_large(), 413, b"Content Too Large"),
+    (target_too_long(), 414, b"URI Too Long"),
     (Refusal(417, "expectation_failed", "unknown"), 417, b"Expectation Failed"),
-    (fields_too_large(), 431, b""),
+    (fields_too_large(), 431, b"Request Header Fields Too Large"),
     (Refusal(501, "method_not_supported", 'a "quoted" word'), 501, b"Not Implemented"),
-    (Refusal(505, "version_not_supported", "version"), 505, b"HTTP Version not supported"),
+    (Refusal(505, "version_not_supported", "version"), 505, b"HTTP Version Not Supported"),
 ]
 
 
@@ -32,7 +32,8 @@ class RefusalTests(SynchronousTestCase):
             client.receive_data(refusal_response(refusal, head_only=False))
             head, data, end = client.next_event(), client.next_event(), client.next_event()
             self.assertEqual(head.status_code, status)
-            self.assertIn(reason, head.reason)
+            self.assertEqual(head.reason, reason)
+            self.assertEqual([name for name, _ in head.headers if name == b"date"], [b"date"])
             self.assertEqual(json.loads(bytes(data.data)), {"error": refusal.detail, "code": refusal.code})
             self.assertIsInstance(end, h11.EndOfMessage)
             self.assertEqual(client.their_state, h11.MUST_CLOSE)

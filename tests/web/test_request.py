@@ -304,11 +304,29 @@ class OrdinaryTests(SynchronousTestCase):
         return self.client.received
 
     def test_whole(self) -> None:
-        """They answer as on twisted.web's site: length, type, date and server."""
+        """They answer as on twisted.web's site: length, type and date; what serves them is nobody's business."""
         received = self.answer(lambda request: b"abc")
-        for line in (b"Content-Length: 3\r\n", b"Content-Type: text/html\r\n", b"Server: ", b"Date: "):
+        for line in (b"Content-Length: 3\r\n", b"Content-Type: text/html\r\n", b"Date: "):
             self.assertIn(line, received)
+        self.assertNotIn(b"Server: ", received)
         self.assertTrue(received.endswith(b"\r\n\r\nabc"))
+
+    def test_reasons(self) -> None:
+        """Every registered status has its words, those included that Twisted does not know."""
+        for status, line in ((429, b"429 Too Many Requests"), (426, b"426 Upgrade Required"), (599, b"599 ")):
+            received = self.answer(lambda request, status=status: request.setResponseCode(status) or b"")
+            self.assertEqual(received.partition(b"\r\n")[0], b"HTTP/1.1 " + line)
+
+    def test_failing(self) -> None:
+        """A fault of ours is a whole answer too, with a date and without a name."""
+
+        def fails(request: Any) -> bytes:
+            raise RuntimeError("broken")
+
+        received = self.answer(fails)
+        self.flushLoggedErrors(RuntimeError)
+        self.assertTrue(received.startswith(b"HTTP/1.1 500 Internal Server Error\r\nDate: "))
+        self.assertNotIn(b"TwistedWeb", received)
 
     def test_what_they_see(self) -> None:
         """Arguments, form, cookies, headers, addresses."""

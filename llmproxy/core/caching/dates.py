@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from calendar import timegm
 from email.utils import formatdate
+from functools import lru_cache
 from time import gmtime
+
+from ...message import Field
 
 _MONTHS = {
     name: number
@@ -37,6 +40,16 @@ def parse_date(text: bytes, now: float) -> float | None:
 def format_date(seconds: float) -> bytes:
     """The form that is sent."""
     return formatdate(int(seconds), usegmt=True).encode("ascii")
+
+
+@lru_cache(maxsize=16)
+def date_field(now: float) -> Field:
+    """
+    C{Date} of a message that is made, or came without one, at C{now}: RFC 9110 section 6.6.1.
+
+    @param now: without a fraction (C{// 1}), so that what was made is found again.
+    """
+    return (b"Date", format_date(now))
 
 
 def _seconds(parts: dict[str, bytes], now: float) -> float | None:

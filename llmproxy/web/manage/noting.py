@@ -25,7 +25,7 @@ def name_call(call: Call) -> None:
     """Give a call the ids that its caller sent, or one of our own; the answer has them too."""
     call.request_id = _id(call.request, b"x-request-id") or str(uuid4())
     call.correlation_id = _id(call.request, b"x-correlation-id")
-    call.fields.append((b"X-Request-ID", call.request_id.encode("ascii")))
+    call.fields += [(name, call.request_id.encode("ascii")) for name in (b"X-Request-ID", b"request-id")]
     if call.correlation_id:
         call.fields.append((b"X-Correlation-ID", call.correlation_id.encode("ascii")))
 

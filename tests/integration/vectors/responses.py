@@ -110,10 +110,12 @@ FIELDS = [
         "9110 15.3.7",
         answer(b"Content-Range: bytes 0-1/9", b"Content-Length: 2", status=b"206 Part") + b"ok",
     ),
-    same(
+    becomes(
         "events",
         "9110 8.3",
         answer(b"Content-Type: text/event-stream; charset=utf-8", b"Content-Length: 11") + b"data: {}\n\n\n",
+        answer(b"Content-Type: text/event-stream; charset=utf-8", b"Content-Length: 11", b"X-Accel-Buffering: no")
+        + b"data: {}\n\n\n",
     ),
     becomes(
         "fields of the connection",

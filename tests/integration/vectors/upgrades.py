@@ -125,7 +125,7 @@ VECTORS = [
         "9110 15.5.22",
         (REQUEST, Await(b"no"), GET),
         [SEEN_REQUEST, SEEN],
-        b"HTTP/1.1 426 Upgrade Required\r\nContent-Length: 2\r\n\r\nno" + OK,
+        b"HTTP/1.1 426 Upgrade Required\r\nContent-Length: 2\r\nConnection: Upgrade\r\nUpgrade: other\r\n\r\nno" + OK,
         [b"HTTP/1.1 426 Upgrade Required\r\nConnection: Upgrade\r\nUpgrade: other\r\nContent-Length: 2\r\n\r\nno"],
     ),
     Vector(

@@ -118,7 +118,8 @@ def _parameters(disposition: bytes) -> dict[str, bytes]:
 
 def _name(given: dict[str, bytes]) -> str:
     name = _text(given.get("name", b""))
-    if not name or len(name) > LONGEST_NAME or "\\" in name or ";" in name or "=?" in name:
+    # Django takes off white space.
+    if not name or len(name) > LONGEST_NAME or name != name.strip() or any(mark in name for mark in ("\\", ";", "=?")):
         raise BadRequest("the name of a part is missing, too long, or could be read in two ways")
     return name
 

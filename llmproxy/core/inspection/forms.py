@@ -8,6 +8,7 @@ from urllib.parse import unquote_to_bytes
 
 from ...errors import BadRequest
 from ..models import LONGEST, named
+from .charset import check_utf8
 from .steps import Steps
 from .whitelist import LONGEST_VALUE, SHOWN, Fields, ParamRule, Whitelist
 
@@ -35,6 +36,7 @@ def inspection(body: bytes, whitelist: Whitelist) -> Steps[str]:
         raise BadRequest(f"the form has more than {MOST_FIELDS} fields")
     if b";" in body:
         raise BadRequest("the form holds a ';', at which some servers part fields: write %3B")
+    yield from check_utf8(body)
     fields = Fields(whitelist)
     model = ""
     at = count = 0
@@ -53,9 +55,12 @@ def _field(body: bytes, at: int, end: int, fields: Fields) -> str:
     match = _NAME.match(body, at, end)
     if match is None or body[match.end() : match.end() + 1] != b"=":
         raise BadRequest(f"a name in the form is over {LONGEST_NAME} bytes, not percent-encoded or without a value")
-    for rule in fields.rules(_decoded(match[0])):
+    name = _decoded(match[0])
+    if name == "_charset_":
+        raise BadRequest("the form names a charset in a field, which only some servers read it in")
+    for rule in fields.rules(name):
         _check(rule, body[match.end() + 1 : end])
-    if match[0] != b"model" or end - match.end() > 3 * LONGEST:
+    if name != "model" or end - match.end() > 3 * LONGEST:
         return ""
     return named(unquote_to_bytes(body[match.end() + 1 : end]).decode("utf-8", "replace"))
 

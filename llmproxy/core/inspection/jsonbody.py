@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import json
 import re
-from codecs import BOM_UTF8, utf_8_decode
+from codecs import BOM_UTF8
 
 from ...errors import BadRequest
 from ..models import LONGEST, named
 from . import jsongrammar as grammar
+from .charset import check_utf8
 from .folding import member
 from .steps import SLICE, Steps
 from .whitelist import LONGEST_VALUE, SHOWN, Kind, Node, repeated
@@ -49,8 +50,7 @@ def inspection(body: bytes, root: Node) -> Steps[str]:
     @raise BadRequest: the document is malformed, or a name that a rule knows stands twice.
     """
     _check_begin(body)
-    if not body.isascii():
-        yield from _check_utf8(body)
+    yield from check_utf8(body)
     reader = _Reader(body, root)
     if not reader.opens():
         raise BadRequest("the body is not a JSON object" if root.members else "the body is not a JSON array")
@@ -64,16 +64,6 @@ def _check_begin(body: bytes) -> None:
         raise BadRequest("the body begins with a byte order mark, which RFC 8259 section 8.1 forbids: send it without")
     if body.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise BadRequest("the body is UTF-16, and JSON is UTF-8 (RFC 8259 section 8.1)")
-
-
-def _check_utf8(body: bytes) -> Steps[None]:
-    at = 0
-    while at < len(body):
-        try:
-            at += utf_8_decode(body[at : at + SLICE], "strict", at + SLICE >= len(body))[1]
-        except UnicodeDecodeError as error:
-            raise BadRequest(f"the body is not UTF-8 (byte {at + error.start})") from None
-        yield
 
 
 class _Reader:

@@ -62,6 +62,8 @@ class PartHeadTests(SynchronousTestCase):
             b'form-data; filename="a"; filename="b"; name=c',
             b'form-data; name="=?utf-8?q?model?="',
             b'form-data; name="a;b"',
+            b'form-data; name=" model"',
+            b'form-data; name="model\xc2\xa0"',
             b'form-data; name="\xff"',
             b'form-data; name="a\tb"',
             b'form-data;\x0bname="model"',

@@ -64,6 +64,8 @@ class FormTests(SynchronousTestCase):
             b"model=%zz",
             b"mo%del=evil",
             b"model=%ff",
+            b"a=\xff&model=ok",
+            b"_charset_=utf-7&model=ok",
             b"%ff=1",
             b"a",
             b"=a",

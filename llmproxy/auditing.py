@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 
+from .core.audit.settings import STDOUT
+from .errors import ConfigError
 from .sinks.audit import AuditLog, Notes
 from .sinks.auditanchors import Anchoring
 from .sinks.auditfile import AuditFile
 from .sinks.auditfilesink import AuditFileSink, prepare
+from .sinks.auditstream import AuditStream
 from .store.threads import PooledThreads, Threads
 
 if TYPE_CHECKING:
@@ -29,6 +34,8 @@ class Auditing:
     @raise ConfigError: the file cannot be written.
     """
 
+    _log = Logger()
+
     def __init__(
         self,
         reactor: Any,
@@ -44,14 +51,37 @@ class Auditing:
         self._thread: Threads | None = None
         self._started = False
         sinks: list[Any] = []
-        if options.file is not None:
-            prepare(options.file, options.create_directory)
+        path = self._path(options)
+        if path is not None:
             self._thread = PooledThreads(reactor, 1, "audit") if threads is None else threads()
-            sinks.append(self._file(reactor, database, options.file, options, notes, self._thread))
+            sinks.append(
+                AuditStream(self._thread.run)
+                if path == STDOUT
+                else self._file(reactor, database, path, options, notes, self._thread)
+            )
         if options.in_database:
             sinks.append(self._table(reactor, database, notes))
         self.log = AuditLog(reactor, notes, sinks)
         self.trail = AuditTrail(database) if options.in_database else None
+
+    def _path(self, options: AuditOptions) -> str | None:
+        """Where records are written, in a file that can be: a read-only directory is no reason not to start."""
+        path = options.file
+        if path is None or path == STDOUT:
+            return path
+        try:
+            prepare(path, options.create_directory)
+        except ConfigError as error:
+            if not options.is_default or os.path.lexists(path):
+                raise
+            self._log.warn(
+                "{why}; audit records go to {where} alone. AUDIT_LOG_FILE says where else: a path, - for standard "
+                "output, or none",
+                why=error.problems[0],
+                where="the database" if options.in_database else "standard output",
+            )
+            return None if options.in_database else STDOUT
+        return path
 
     def start(self) -> None:
         """The database is open."""

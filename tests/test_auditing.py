@@ -55,6 +55,17 @@ class AuditingTests(SynchronousTestCase):
         with open(self.path) as file:
             self.assertNotIn(CANARY, file.read())
 
+    def test_no_directory(self) -> None:
+        """A default file that cannot be made is gone without, as it is said; one that was asked for is an error."""
+        no = "/proc/none/audit.log"
+        self.assertRaises(ConfigError, self.make, file=no)
+        os.makedirs(self.path)
+        self.assertRaises(ConfigError, self.make, is_default=True)
+        for in_database, sinks in ((True, ["sql"]), (False, ["stdout"])):
+            auditing = self.make(file=no, is_default=True, in_database=in_database)
+            self.assertEqual([each.name for each in auditing.log.queues], sinks)
+        self.assertEqual([each.name for each in self.make(file="-").log.queues], ["stdout", "sql"])
+
     def test_again(self) -> None:
         """A restart continues the file, and begins a chain of its own in the database that names the others."""
         for _ in range(2):

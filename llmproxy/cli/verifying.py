@@ -13,7 +13,7 @@ from attrs import define, field, frozen
 from ..config.databases import Storage, sqlite_url
 from ..config.variables import DEFAULT_DATABASE
 from ..core.audit.chain import Anchor, linked_of_line
-from ..core.audit.settings import DEFAULT_FILE, NOWHERE
+from ..core.audit.settings import DEFAULT_FILE, NOWHERE, STDOUT
 from ..core.audit.verify import Problem, Report, Verifier
 from .connecting import DATA
 from .faults import Fault
@@ -66,7 +66,7 @@ class Places:
         if in_data is not None:
             database = "sqlite:///" + os.path.join(in_data, "llmproxy.db")
             named = named or os.path.join(in_data, "audit.log")
-        files = () if no_file or named in NOWHERE else continuations(named or DEFAULT_FILE)
+        files = () if no_file or named in (*NOWHERE, STDOUT) else continuations(named or DEFAULT_FILE)
         if path is not None and not files and not no_file:
             raise Fault(f"{path}: there is no such file")
         places = cls(files, None if no_database else database)

@@ -39,7 +39,7 @@ class EnvironmentTests(SynchronousTestCase):
 
     def test_audit(self) -> None:
         """The audit log is on as in the reference; what is wrong with its variables is told with all the rest."""
-        self.assertEqual(self.read().audit, AuditOptions())
+        self.assertEqual(self.read().audit, AuditOptions(is_default=True))
         self.assertIsNone(self.read(AUDIT_ENABLED="false").audit)
         (problem,) = self.problems(AUDIT_FSYNC="often")
         self.assertTrue(problem.startswith("AUDIT_FSYNC: expected one of always"), problem)

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import threading
 import time
 import urllib.request
@@ -15,7 +16,7 @@ from subprocess import CompletedProcess
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from .processes import LLMPROXY, MANAGEMENT_TOKEN, TWISTD, free_port, run, start, wait_for_text
+from .processes import LLMPROXY, MANAGEMENT_TOKEN, TWISTD, environment, free_port, run, start, wait_for_text
 
 CONFIG = """\
 default_api: a
@@ -103,6 +104,27 @@ class StartTests(SynchronousTestCase):
             told = Path(self.file("stderr")).read_text()
             self.assertNotIn("Traceback", told)
             self.assertIn("Main loop terminated", told)
+
+    def test_read_only_directory(self) -> None:
+        """Where nothing can be made in the working directory, it starts, and says in a line what goes without."""
+        port, options = free_port(), ["--config", self.file("apis.yaml"), "--database", self.file("d.db")]
+        for place, told in (({}, "go to the database alone"), ({"AUDIT_LOG_FILE": "-"}, "")):
+            with open(self.file("stdout"), "w") as out, open(self.file("stderr"), "w") as err:
+                process = subprocess.Popen(
+                    [*LLMPROXY, "serve", *options, "--listen", f"127.0.0.1:{port}"],
+                    cwd="/proc",
+                    env=environment(**KEYS, **place),
+                    stdout=out,
+                    stderr=err,
+                )
+            self.addCleanup(process.kill)
+            self.wait_until_ready(port)
+            process.send_signal(signal.SIGTERM)
+            self.assertEqual(process.wait(30), 0)
+            log = Path(self.file("stderr")).read_text()
+            self.assertEqual(log.count("AUDIT_LOG_FILE"), 2 if told else 0, log)
+            self.assertIn(told, log)
+            self.assertEqual("audit.start" in Path(self.file("stdout")).read_text(), not told)
 
     def test_other_reactors(self) -> None:
         """Whatever reactor twistd is told to install, exchanges go through and the process ends by a signal."""

@@ -14,17 +14,21 @@ KEEP_FILES = 10
 POLICIES = ("always", "interval", "never")
 NOWHERE = ("none", "off")
 
+STDOUT = "-"
+"""In place of a path: standard output."""
+
 
 @frozen
 class AuditOptions:
     """
-    @ivar file: C{None} for no file.
+    @ivar file: C{None} for no file, L{STDOUT} for standard output.
     @ivar create_directory: whether the file's directory is made.
     @ivar in_database: whether records go to the database too.
     @ivar max_bytes: a file that would be longer is sealed, and continued in another.
     @ivar keep: sealed files that are kept.
     @ivar sync: when the disk is made to keep what was written: C{always} before a record counts as written, C{interval}
         within a second, C{never} when the operating system likes to.
+    @ivar is_default: nobody has said that there is to be a file: where none can be made, the log goes without it.
     """
 
     file: str | None = DEFAULT_FILE
@@ -33,6 +37,7 @@ class AuditOptions:
     max_bytes: int = MAX_FILE
     keep: int = KEEP_FILES
     sync: str = "interval"
+    is_default: bool = False
 
 
 def read_audit_environment(
@@ -61,6 +66,7 @@ def read_audit_environment(
         max_bytes=checked("AUDIT_MAX_FILE_SIZE", MAX_FILE, lambda text: _large_enough(size(text))),
         keep=checked("AUDIT_KEEP_FILES", KEEP_FILES, _count),
         sync=checked("AUDIT_FSYNC", "interval", _policy),
+        is_default=not env.get("AUDIT_LOG_FILE", "").strip(),
     )
     enabled = checked("AUDIT_ENABLED", True, flag) and (options.file is not None or options.in_database)
     return options if enabled else None, problems

@@ -13,8 +13,10 @@ class EnvironmentTests(SynchronousTestCase):
         return read_audit_environment(env, parse_size, parse_flag)
 
     def test_defaults(self) -> None:
-        """As in the reference: a file in ./data, and the database."""
-        self.assertEqual(self.read(), (AuditOptions("./data/audit.log", True, True), []))
+        """As in the reference: a file in ./data, and the database. It is known that nobody has asked for the file."""
+        self.assertEqual(self.read(), (AuditOptions("./data/audit.log", True, True, is_default=True), []))
+        self.assertEqual(self.read(AUDIT_LOG_FILE="./data/audit.log")[0], AuditOptions("./data/audit.log"))
+        self.assertEqual(self.read(AUDIT_LOG_FILE="-")[0], AuditOptions("-"))
         self.assertEqual(self.read(AUDIT_LOG_FILE=" ", AUDIT_ENABLED=""), self.read())
 
     def test_said(self) -> None:

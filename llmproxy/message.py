@@ -81,8 +81,8 @@ class Timeouts:
     """
 
     connect: float | None = 10.0
-    response_header: float | None = 30.0
-    silence: float | None = 300.0
+    response_header: float | None = 600.0
+    silence: float | None = 600.0
     request: float | None = None
 
 

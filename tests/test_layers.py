@@ -17,7 +17,7 @@ LAYERS = (
     {"message", "errors", "__init__"},
     {"core"},
     {"interfaces"},
-    {"chain", "bodies", "poller", "slices", "wheel", "names", "nameendpoint", "lookups", "clienttls"},
+    {"chain", "bodies", "poller", "keepalive", "slices", "wheel", "names", "nameendpoint", "lookups", "clienttls"},
     {"web", "middleware", "upstream", "cache", "store", "sinks"},
     {
         "tap",

@@ -79,4 +79,6 @@ def _breaker(config: BreakerConfig) -> BreakerSettings | None:
 
 def _connection(config: APIProviderConfig) -> ConnectionSettings:
     values = {a.name: getattr(config.connection, a.name) for a in fields(ConnectionConfig)}
-    return ConnectionSettings(idle_connection=config.timeouts.idle_connection, **values)
+    return ConnectionSettings(
+        idle_connection=config.timeouts.idle_connection, expect_continue=config.timeouts.expect_continue, **values
+    )

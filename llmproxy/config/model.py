@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from attrs import evolve, field, fields, frozen
 
 from ..core.caching.settings import DEFAULT, CacheSettings, Scope
+from ..core.keeping import USUAL_IDLE
 from ..errors import ConfigError
 from ..message import Api, CredentialPlace, Dialect
 from ..web.limits import Limits
@@ -26,11 +27,14 @@ def _tuple(values: Iterable[str]) -> tuple[str, ...]:
 @frozen
 class TimeoutConfig:
     """
-    Seconds; C{None} is no limit. The defaults are those of the reference where it has one.
+    Seconds; C{None} is no limit. The defaults are those of today's traffic: models think for minutes before the first
+    byte, and close kept connections after five seconds (C{docs/reference-names.md} has the reference's).
 
     @ivar request: the whole exchange.
     @ivar response_header: until the response head, once the request has been sent.
-    @ivar idle_connection: how long an unused upstream connection is kept.
+    @ivar idle_connection: how long an unused upstream connection is kept; an upstream that says C{Keep-Alive: timeout=}
+        is believed, see L{llmproxy.core.keeping}.
+    @ivar expect_continue: how long C{Expect: 100-continue} waits for upstream before the body is sent anyway.
     @ivar flush_interval: read and kept because the reference's files have it; every chunk is
         passed on at once, so nothing waits for it.
     @ivar connect: until a connection stands.
@@ -38,11 +42,12 @@ class TimeoutConfig:
     """
 
     request: float | None = None
-    response_header: float | None = 30.0
-    idle_connection: float | None = 90.0
+    response_header: float | None = 600.0
+    idle_connection: float | None = USUAL_IDLE
     flush_interval: float = 0.0
     connect: float | None = 10.0
-    silence: float | None = 300.0
+    silence: float | None = 600.0
+    expect_continue: float | None = 1.0
 
 
 @frozen
@@ -51,6 +56,8 @@ class ConnectionConfig:
     How upstream is reached.
 
     @ivar max_conns_per_host: C{None} is no limit.
+    @ivar max_lifetime: seconds after which a connection takes no further request, so that a changed address is noticed;
+        C{None} is no limit.
     @ivar ca_file: PEM file of the authorities to trust instead of the system's.
     @ivar client_cert: PEM file, for an upstream that asks for a certificate.
     @ivar verify: whether the certificate of upstream must be valid.
@@ -60,6 +67,7 @@ class ConnectionConfig:
     max_idle_conns: int = 100
     max_idle_conns_per_host: int = 20
     max_conns_per_host: int | None = None
+    max_lifetime: float | None = 600.0
     ca_file: str | None = None
     client_cert: str | None = None
     client_key: str | None = None
@@ -74,7 +82,8 @@ class ConnectionSettings(ConnectionConfig):
     reference has among the timeouts. It is C{Api.settings["connection"]}.
     """
 
-    idle_connection: float | None = 90.0
+    idle_connection: float | None = USUAL_IDLE
+    expect_continue: float | None = 1.0
 
 
 @frozen

@@ -192,12 +192,14 @@ TIMEOUT_KEYS: dict[str, Reader] = {
     "flush_interval": by(_flush_interval),
     "connect": by(_limit),
     "silence": by(_limit),
+    "expect_continue": by(_limit),
 }
 
 CONNECTION_KEYS: dict[str, Reader] = {
     "max_idle_conns": by(_count(0)),
     "max_idle_conns_per_host": by(_count(0)),
     "max_conns_per_host": by(_count(1)),
+    "max_lifetime": by(_limit),
     "ca_file": by(_readable_file),
     "client_cert": by(_readable_file),
     "client_key": by(_readable_file),

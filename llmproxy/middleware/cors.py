@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from twisted.internet.defer import succeed
 
-from ..core.fields import first, list_members, without
+from ..core.exposed import exposed
+from ..core.fields import LOWER, first, list_members, without
 from ..errors import OriginNotAllowed
 from ..message import ApiResponse
 from .explain import explained
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from ..message import ApiRequest, Field
 
 MAX_AGE = b"86400"
-_EXPOSED = b"X-Request-ID"
 _DEFAULT_HEADERS = b"Authorization, Content-Type, X-Requested-With"
 _MOST_HEADERS = 4096
 _VARIES = frozenset({b"origin", b"*"})
@@ -79,9 +79,12 @@ def preflight(policy: Policy, origin: bytes, method: bytes, fields: list[Field])
 
 def _readable(response: ApiResponse, policy: Policy, origin: bytes) -> ApiResponse:
     """Let the page read an answer; what upstream said of origins was said of the proxy's, not of the page's."""
+    lower = LOWER
+    names = [lower[name] for name, _ in response.fields]
+    theirs = list_members(response.fields, b"access-control-expose-headers")
     fields = without(response.fields, _OURS)
     fields.append((b"Access-Control-Allow-Origin", b"*" if policy.any_origin else origin))
-    fields.append((b"Access-Control-Expose-Headers", _EXPOSED))
+    fields.append((b"Access-Control-Expose-Headers", exposed(names, theirs)))
     if not policy.any_origin and _VARIES.isdisjoint(list_members(fields, b"vary")):
         fields.append((b"Vary", b"Origin"))
     response.fields = fields

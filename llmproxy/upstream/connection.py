@@ -19,7 +19,9 @@ from zope.interface import implementer
 
 from ..bodies import BytesBody
 from ..core.fields import forwardable
+from ..core.keeping import announced
 from ..errors import UpstreamProtocolError, UpstreamReset
+from ..keepalive import keep_alive
 from .body import UpstreamBody
 from .parsing import HEAD_LIMIT, ResponseReader
 from .reading import READ, adapt
@@ -63,6 +65,8 @@ class Connection(protocol.Protocol):
     @ivar opened: requests could be sent; before that the owner does not know of this connection.
     @ivar served: how many exchanges it has served.
     @ivar idle_since: when it was last released, on the owner's clock.
+    @ivar retires_at: when it is too old for another exchange, on the same clock.
+    @ivar keeps_for: how long upstream said that it keeps it, with its first response; C{None} if it did not.
     @ivar deadline: the owner's, for closing it when it has been idle too long.
     """
 
@@ -83,7 +87,8 @@ class Connection(protocol.Protocol):
         self.ready: Deferred[Connection] = Deferred(lambda _: self.abandon())
         self.opened = False
         self.served = 0
-        self.idle_since = 0.0
+        self.idle_since = self.retires_at = 0.0
+        self.keeps_for: float | None = None
         self.deadline: Deadline | None = None
 
     # -- opening
@@ -93,7 +98,7 @@ class Connection(protocol.Protocol):
         if ITCPTransport.providedBy(self.transport):
             # Pieces of an upload, and what is said after an upgrade, do not wait for more: RFC 9293 section 3.7.4.
             self.transport.setTcpNoDelay(True)
-            self.transport.setTcpKeepAlive(True)
+            keep_alive(self.transport)
         self._poller.adopt(self.transport)
         self._send: Send = sender(self.transport, self._poller)
         if self._tls is None:
@@ -233,8 +238,8 @@ class Connection(protocol.Protocol):
         """The response is complete; go back to the owner, or close."""
         upload, self._upload = self._upload, None
         reusable = self._reader.keep_alive and not self._closing
-        if self.served == 0 and self._tls is not None:
-            self._tls.remember(self.transport.getHandle())  # type: ignore[union-attr]
+        if self.served == 0:
+            self._noted()
         if upload is not None:
             reusable = reusable and upload.sent
             upload.stop()
@@ -246,6 +251,12 @@ class Connection(protocol.Protocol):
             self._owner.released(self)
         else:
             self.close()
+
+    def _noted(self) -> None:
+        """What the first response tells of the connection."""
+        self.keeps_for = announced(self._reader.fields)
+        if self._tls is not None:
+            self._tls.remember(self.transport.getHandle())  # type: ignore[union-attr]
 
     def pause(self) -> None:
         self._paused = True

@@ -7,6 +7,7 @@ a kept connection is at hand or a new one may be opened; otherwise it waits its 
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
+from ..core.keeping import kept_for
 from ..errors import Draining, Unavailable, UpstreamReset
 from .connection import Connection
 from .exchange import Exchange, may_repeat
@@ -71,7 +73,8 @@ class Site:
         while idle:
             connection = idle.pop()
             del pool.kept[connection]
-            if connection.usable(pool.now()):
+            now = pool.now()
+            if now < connection.retires_at and connection.usable(now):
                 pool.reused += 1
                 connection.start(exchange)
                 return
@@ -107,13 +110,16 @@ class Site:
     # -- told by the connections
 
     def released(self, connection: Connection) -> None:
-        if self._waiting:
-            self._pool.reused += 1
-            connection.start(self._waiting.popleft())
-        elif self._pool.closed:
+        pool = self._pool
+        now = pool.now()
+        if pool.closed or now >= connection.retires_at:
+            # Who waits gets a new one in its place.
             connection.close()
+        elif self._waiting:
+            pool.reused += 1
+            connection.start(self._waiting.popleft())
         else:
-            self._pool.keep(self, connection)
+            pool.keep(self, connection, now)
 
     def lost(self, connection: Connection) -> None:
         self.open -= 1
@@ -140,8 +146,10 @@ class Site:
 
     def opened(self, connection: Connection, exchange: Exchange) -> None:
         """A new connection stands."""
-        self._pool.opened += 1
-        self._pool.live.add(connection)
+        pool, lifetime = self._pool, self._settings.max_lifetime
+        pool.opened += 1
+        pool.live.add(connection)
+        connection.retires_at = math.inf if lifetime is None else pool.now() + lifetime
         connection.start(exchange)
 
     def not_opened(self) -> None:
@@ -241,9 +249,14 @@ class Pool:
     def active(self) -> int:
         return len(self.live) - len(self.kept)
 
-    def keep(self, site: Site, connection: Connection) -> None:
+    def keep(self, site: Site, connection: Connection, now: float) -> None:
         """Hold a connection until it is needed, too old, or one too many."""
-        now, timeout = self.now(), self.settings.idle_timeout
+        timeout = self.settings.idle_timeout
+        if connection.keeps_for is not None:
+            timeout = kept_for(timeout, connection.keeps_for)
+            if not timeout:
+                connection.close()
+                return
         connection.idle_since = now
         self.kept[connection] = site
         site.idle.append(connection)

@@ -6,6 +6,7 @@ from typing import Any
 
 from attrs import field, frozen
 
+from ..core.keeping import USUAL_IDLE
 from .parsing import HEAD_LIMIT
 
 
@@ -17,7 +18,9 @@ class ConnectionSettings:
     @ivar max_idle: connections kept without work, over all origins; the oldest goes first.
     @ivar max_connections_per_host: connections of one origin, at work or not.
     @ivar max_waiting_per_host: requests that wait for one of those; a further one is refused.
-    @ivar idle_timeout: how long a connection without work is kept.
+    @ivar idle_timeout: how long a connection without work is kept; see L{llmproxy.core.keeping.kept_for}.
+    @ivar max_lifetime: how old a connection may be that takes a request.
+    @ivar expect_continue: how long an upload that is to be asked for waits.
     @ivar connect_timeout: for name, TCP, proxy and TLS together.
     @ivar ca_file: PEM file of the authorities that are trusted instead of the platform's.
     @ivar client_cert: PEM file of our certificate, with its chain if there is one.
@@ -31,7 +34,9 @@ class ConnectionSettings:
     max_idle_per_host: int = 20
     max_connections_per_host: int | None = None
     max_waiting_per_host: int = 1000
-    idle_timeout: float = 90.0
+    idle_timeout: float = USUAL_IDLE
+    max_lifetime: float | None = 600.0
+    expect_continue: float | None = 1.0
     connect_timeout: float | None = 10.0
     ca_file: str | None = None
     client_cert: str | None = None
@@ -53,6 +58,8 @@ class ConnectionSettings:
             max_idle_per_host=connection.max_idle_conns_per_host,
             max_connections_per_host=connection.max_conns_per_host,
             idle_timeout=86_400.0 if idle is None else idle,
+            max_lifetime=connection.max_lifetime,
+            expect_continue=connection.expect_continue,
             connect_timeout=connect_timeout,
             ca_file=connection.ca_file,
             client_cert=connection.client_cert,

@@ -42,6 +42,7 @@ from ..core.http11 import (
     too_slow,
 )
 from ..errors import ClientLeft, RequestBodyTimeout
+from ..keepalive import keep_alive
 from .departure import Departure
 from .incoming import Collected, Streamed
 from .patience import BODY, CLOSING, HEAD, IDLE, NOTHING, Patience
@@ -123,7 +124,7 @@ class LlhttpChannel:
         if tcp:
             # Head and chunks are written when they are ready: nothing is gained by waiting for more.
             transport.setTcpNoDelay(True)
-            transport.setTcpKeepAlive(True)
+            keep_alive(transport)
         transport.registerProducer(self, True)
         self._patience = Patience(self.site.wheel, self._limits, self._overdue)
         if self.unwelcome:

@@ -110,7 +110,7 @@ class MeaningTests(ConfigFileTests):
         self.assertEqual(compiled["anthropic"].credential, CredentialPlace("header", b"x-api-key", b""))
         self.assertEqual(compiled["groq"].path_prefix, b"/openai")
         self.assertEqual(compiled["azure"].origin.host, "my-resource.openai.azure.com")
-        self.assertEqual(compiled["openai"].timeouts.silence, 300.0)
+        self.assertEqual(compiled["openai"].timeouts.silence, 600.0)
         self.assertIsNone(compiled["openai"].timeouts.request)
 
     def test_our_keys(self) -> None:
@@ -146,7 +146,7 @@ class MeaningTests(ConfigFileTests):
         connection = api.settings["connection"]
         self.assertEqual((connection.max_idle_conns, connection.max_idle_conns_per_host), (1, 2))
         self.assertEqual((connection.max_conns_per_host, connection.verify), (3, False))
-        self.assertEqual((connection.proxy_from_environment, connection.idle_connection), (False, 90.0))
+        self.assertEqual((connection.proxy_from_environment, connection.idle_connection), (False, 4.0))
 
     def test_cache(self) -> None:
         """It is on; one word turns it off; what is not said is what holds for all."""
@@ -225,7 +225,7 @@ apis:
                 "expected a path such as /v1/models without query and spaces, got 'v1'",
                 "8:16: apis.openai.timeouts.request: expected a duration such as 30s, got 'soon'",
                 "9:16: apis.openai.timeouts.reqeust: unknown key 'reqeust', did you mean 'request'? "
-                "(known: connect, flush_interval, idle_connection, request, response_header, silence)",
+                "(known: connect, expect_continue, flush_interval, idle_connection, request, response_header, silence)",
                 "10:20: apis.openai.debug_headers: expected true or false, got 'maybe'",
                 "12:5: apis.live: the name 'live' is taken by the proxy itself "
                 "(reserved: admin, health, healthz, live, livez, manage, metrics, ready, readyz)",

@@ -85,11 +85,14 @@ class AnswerTests(CorsCase):
     def test_allowed(self) -> None:
         """A page of an allowed origin can read answers and errors; what upstream said of origins is replaced."""
         theirs = [(b"access-control-allow-origin", b"*"), (b"Access-Control-Allow-Credentials", b"true"), (b"A", b"1")]
+        theirs += [(b"X-RateLimit-Limit-Images", b"5"), (b"Access-Control-Expose-Headers", b"X-Theirs, *")]
         for status in (200, 429):
             response = self.ask(APP, a_response(status, fields=list(theirs)))
             self.assertEqual(values(response, b"access-control-allow-origin"), [APP])
             self.assertEqual(values(response, b"access-control-allow-credentials"), [])
-            self.assertIn(b"X-Request-ID", values(response, b"access-control-expose-headers")[0])
+            (exposed,) = values(response, b"access-control-expose-headers")
+            for name in (b"X-Request-ID", b"Retry-After", b"x-ratelimit-limit-images", b"x-theirs"):
+                self.assertIn(name, exposed.split(b", "))
             self.assertEqual(values(response, b"vary"), [b"Origin"])
             self.assertEqual(values(response, b"a"), [b"1"])
 

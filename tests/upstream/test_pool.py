@@ -80,6 +80,39 @@ class PoolTests(SynchronousTestCase):
         self.assertNotEqual(self.sockets[0].state, "open")
         self.assertEqual((self.pooled.pool.idle, self.clock.getDelayedCalls()), (0, []))
 
+    def test_upstream_says_how_long(self) -> None:
+        """C{Keep-Alive: timeout=} is obeyed, a second before; servers that say nothing have four seconds."""
+        for said, before, after in ((b"", 3.5, 1.0), (b"timeout=2", 0.5, 1.0), (b"timeout=8, max=9", 6.5, 1.0)):
+            self.client()
+            self.ask()
+            self.sockets[-1].receive(OK.replace(b"\r\n\r\n", b"\r\nKeep-Alive: " + said + b"\r\n\r\n"))
+            self.turn(before)
+            self.assertEqual(self.sockets[-1].state, "open", said)
+            self.turn(after)
+            self.assertNotEqual(self.sockets[-1].state, "open", said)
+        self.client()
+        self.ask()
+        self.sockets[-1].receive(OK.replace(b"\r\n\r\n", b"\r\nKeep-Alive: timeout=0\r\n\r\n"))
+        self.assertNotEqual(self.sockets[-1].state, "open")
+
+    def test_lifetime(self) -> None:
+        """However busy a connection is, it is old one day, and the next one asks for the address anew."""
+        self.client(max_lifetime=10.0, max_connections_per_host=1, idle_timeout=60.0)
+        for _ in range(3):
+            self.ask()
+            self.sockets[-1].receive(OK)
+            self.turn(4.0)
+        self.assertEqual(len(self.sockets), 1)
+        first, second = self.ask(), self.ask()
+        self.assertEqual((len(self.sockets), self.sockets[0].state), (2, "closed"), "too old when it was needed")
+        self.turn(11.0)
+        self.assertEqual(self.sockets[1].state, "open", "it is at work")
+        self.sockets[1].receive(OK)
+        self.successResultOf(first)
+        self.assertEqual((len(self.sockets), self.sockets[1].state), (3, "closed"), "too old for who waits")
+        self.sockets[2].receive(OK)
+        self.successResultOf(second)
+
     def test_idle_limit(self) -> None:
         """Beyond the limit connections are kept as long as they are in demand, and closed soon after."""
         self.client(max_idle_per_host=1)

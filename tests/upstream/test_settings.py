@@ -30,13 +30,16 @@ class ConnectionSettingsTests(SynchronousTestCase):
             verify=False,
             proxy_from_environment=False,
             idle_connection=4.0,
+            max_lifetime=5.0,
+            expect_continue=6.0,
         )
         settings = ConnectionSettings.of(said, None)
         taken = (settings.max_idle, settings.max_idle_per_host, settings.max_connections_per_host)
         self.assertEqual((*taken, settings.idle_timeout, settings.connect_timeout), (1, 2, 3, 4.0, None))
         self.assertEqual((settings.ca_file, settings.client_cert, settings.client_key), ("ca", "cert", "key"))
         self.assertEqual((settings.verify, settings.proxy_from_environment), (False, False))
-        self.assertEqual(len(fields(ConnectionConfig)), 8)
+        self.assertEqual((settings.max_lifetime, settings.expect_continue), (5.0, 6.0))
+        self.assertEqual(len(fields(ConnectionConfig)), 9)
 
     def test_kept_without_limit(self) -> None:
         """No limit for idle connections is a day: nobody notices, and nothing is kept for ever."""

@@ -119,6 +119,7 @@ class CacheConfig:
     heuristic_max: float | None = None
     max_object: int | None = None
     keep_stale: float | None = None
+    wait: float | None = None
 
     def settings(self, defaults: CacheSettings = DEFAULT) -> CacheSettings:
         """With C{defaults} where nothing is said."""

@@ -241,6 +241,7 @@ CACHE_KEYS: dict[str, Reader] = {
     "heuristic_max": by(parse_duration),
     "max_object": by(parse_size),
     "keep_stale": by(parse_duration),
+    "wait": by(parse_duration),
 }
 
 

@@ -7,7 +7,6 @@ L{Flight} one that is on its way to upstream for everybody who waits for the sam
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import fail
@@ -16,6 +15,7 @@ from ..bodies import at_hand, collect
 from ..core.caching.asked import asked_by
 from ..core.caching.invalidation import invalidates, named_targets
 from ..core.caching.key import SHARED, Key, cache_key_from_request, content_digest
+from ..core.caching.likelihood import Likelihood
 from ..core.caching.permission import is_for_origin, opted_in
 from ..core.caching.status import BY_METHOD, BYPASSED
 from ..core.credentials import without_keys
@@ -35,11 +35,6 @@ if TYPE_CHECKING:
     from ..core.caching.settings import CacheSettings
     from ..interfaces import ICacheStore, IQuota, Responder
     from ..message import Api, ApiRequest, ApiResponse, Field
-
-UNSHARED_FOR = 60.0
-"""Seconds for which nobody waits for an answer that turned out not to be shareable the last time."""
-
-MOST_UNSHARED = 10_000
 
 HELD = 64 * 1024 * 1024
 """
@@ -83,7 +78,7 @@ class Cache:
         self.collapsed = 0
         self.revalidated = 0
         self._flights: dict[bytes, dict[bytes | Flight, Flight]] = {}
-        self._unshared: OrderedDict[bytes, float] = OrderedDict()
+        self.likelihood = Likelihood()
 
     def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
         settings: CacheSettings | None = request.route.api.settings.get("cache")
@@ -218,19 +213,13 @@ class Cache:
             if not variants:
                 del self._flights[flight.key.digest]
 
-    def is_worth_waiting(self, key: Key) -> bool:
-        until = self._unshared.get(key.digest)
-        return until is None or until <= self.seconds()
-
-    def remember(self, key: Key, *, shareable: bool) -> None:
-        """What the last answer was like."""
-        if shareable:
-            self._unshared.pop(key.digest, None)
-            return
-        self._unshared[key.digest] = self.seconds() + UNSHARED_FOR
-        self._unshared.move_to_end(key.digest)
-        if len(self._unshared) > MOST_UNSHARED:
-            self._unshared.popitem(last=False)
+    def set_aside(self, flight: Flight) -> None:
+        """Nobody else waits for this one; what it brings can still be doubted."""
+        variants = self._flights[flight.key.digest]
+        if flight.listed is not None and variants.get(flight.listed) is flight:
+            del variants[flight.listed]
+        flight.listed = flight
+        variants[flight] = flight
 
     def revalidate(self, query: Query, found: Found) -> None:
         """Ask upstream in the background whether what has just been served is still good (RFC 5861 section 3)."""

@@ -102,6 +102,10 @@ class Cargo:
         """Do not store it."""
         self._wanted = False
 
+    def is_stuck(self, now: float, wait: float) -> bool:
+        """Whether upstream has said nothing for so many seconds, though somebody reads."""
+        return self._shared is not None and self._shared.is_stuck(now - wait)
+
     # -- who gets it
 
     def for_leader(self, response: ApiResponse) -> ApiResponse:

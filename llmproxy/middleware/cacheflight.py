@@ -20,7 +20,12 @@ from ..message import ApiResponse
 from .cachecargo import Again, Cargo, Copied, content_of, drop
 from .cacherequest import request_for, tell_details
 
+_TOGETHER = 0.02
+"""Seconds: those whose time ends within it are sent on together."""
+
 if TYPE_CHECKING:
+    from twisted.internet.interfaces import IDelayedCall
+
     from ..core.caching.entry import Entry, Found
     from ..message import ApiRequest, Fields
     from .cache import Cache
@@ -57,17 +62,21 @@ class Flight:
         self._request_time = self._response_time = 0.0
         self._waiting: list[Query] = []
         self._cargo: Cargo | None = None
+        self._late: IDelayedCall | None = None
 
     # -- who waits
 
     def board(self, query: Query) -> Deferred[ApiResponse | Again]:
         """
-        Wait for what it brings. Fails with the fault of upstream, or for the one who caused it, with any other too.
+        Wait for what it brings, as long as the request may wait. Fails for the one who caused it alone: all others
+        are sent on.
         """
         waiting: Deferred[ApiResponse | Again] = Deferred(lambda _: self._leave(query))
         query.waiting = waiting
         if self._cargo is None:
             self._waiting.append(query)
+            if query is not self._leader:
+                self._watch(query.until)
         else:
             waiting.callback(self._cargo.for_another(query))
         return waiting
@@ -94,6 +103,46 @@ class Flight:
         self._background = True
         self.take_off(public=True)
 
+    # -- who waits too long
+
+    def is_stuck(self, now: float) -> bool:
+        """Whether it has brought nothing for longer than anybody should wait."""
+        wait = self._leader.settings.wait
+        if self._cargo is not None:
+            return self._cargo.is_stuck(now, wait)
+        return now - self._request_time >= wait
+
+    def set_aside(self) -> None:
+        """Have nobody else wait for it, nor for the next one of its key."""
+        if self.listed is not None:
+            self._cache.set_aside(self)
+            self._cache.likelihood.note(self.key, self._cache.seconds(), shared=False)
+
+    def _watch(self, until: float) -> None:
+        delay = max(0.0, until - self._cache.seconds())
+        if self._late is None:
+            self._late = self._cache.clock.callLater(delay, self._waited)
+        elif delay < self._late.getTime() - self._cache.seconds():
+            self._late.reset(delay)
+
+    def _waited(self) -> None:
+        """Some have waited long enough: they go by themselves."""
+        self._late = None
+        self.set_aside()
+        now = self._cache.seconds()
+        for query in self._waiting[:]:
+            if query is not self._leader and query.until <= now + _TOGETHER:
+                self._give(query, Again(alone=True))
+        later = [query.until for query in self._waiting if query is not self._leader]
+        if later:
+            self._watch(min(later))
+        self._unless_waited_for()
+
+    def _no_late(self) -> None:
+        late, self._late = self._late, None
+        if late is not None:
+            late.cancel()
+
     def doubt(self) -> None:
         """What it brings may be outdated: it is not stored, and nobody else gets it."""
         self._doubtful = True
@@ -104,7 +153,12 @@ class Flight:
     def _leave(self, query: Query) -> None:
         if query in self._waiting:
             self._waiting.remove(query)
+        self._unless_waited_for()
+
+    def _unless_waited_for(self) -> None:
+        """Stop it if nobody waits any more."""
         if not self._waiting and not self._background and not self._landed:
+            self._no_late()
             self._close()
             if self._responding is not None:
                 self._responding.cancel()
@@ -143,17 +197,14 @@ class Flight:
         if isinstance(error, (UpstreamError, BreakerOpen, OutOfResources)):
             self._serve_stale(None)
         for query in self._waiting[:]:
-            if query is self._leader or isinstance(error, UpstreamError):
-                self._give(query, Failure(error))
-            else:
-                # It may have been the quota or the key of the one who has caused it.
-                self._give(query, Again())
+            # It failed for the one who caused it, whatever the reason: the next one may have more luck.
+            self._give(query, Failure(error) if query is self._leader else Again())
 
     def _broken(self, reason: Failure) -> None:
         self._log.failure("an answer could not be shared", reason)
         self._close()
         for query in self._waiting[:]:
-            self._give(query, Failure(InternalError()))
+            self._give(query, Failure(InternalError()) if query is self._leader else Again(alone=True))
 
     def _head(self, response: ApiResponse) -> None:
         self._response_time = self._cache.seconds()
@@ -173,6 +224,7 @@ class Flight:
     def _land(self) -> None:
         """Tell the first who is still there what it took."""
         self._landed = True
+        self._no_late()
         # It knows us: without this both wait for the collector.
         self._request.on_interim = None
         if self._waiting:
@@ -202,7 +254,8 @@ class Flight:
         self._close()
         leader = self._leader
         if response.status in UNDERSTOOD and not leader.asked.control.no_store and not self._doubtful:
-            self._cache.remember(self.key, shareable=False)
+            now, kind = self._cache.seconds(), response.status < 400
+            self._cache.likelihood.note(self.key, now, shared=False, kind=kind)
             if self._found is not None:
                 self._cache.store.remove(self.key)
         if leader in self._waiting:
@@ -225,7 +278,7 @@ class Flight:
     def _shareable(self, response: ApiResponse, stored: Stored) -> None:
         entry = stored.entry
         reusable = entry.fresh_for(self._response_time) > 0 and not entry.always_validate
-        self._cache.remember(self.key, shareable=reusable)
+        self._cache.likelihood.note(self.key, self._response_time, shared=reusable, kind=True)
         waiting = self._waiting[:]
         self._cargo = cargo = Cargo(self._cache, self._leader, stored, self._request.record, self._close, self.since)
         cargo.reading = waiting[:]

@@ -43,6 +43,7 @@ class Query:
     @ivar reason: why the request goes on, as C{Cache-Status} calls it.
     @ivar content: of a POST.
     @ivar lifetime: what the client of a POST asked for.
+    @ivar until: how long it may wait for others, from the first of them on; seconds since the epoch.
     """
 
     __slots__ = (
@@ -57,6 +58,7 @@ class Query:
         "reason",
         "request",
         "settings",
+        "until",
         "variant",
         "waiting",
     )
@@ -85,6 +87,7 @@ class Query:
         self.names: tuple[bytes, ...] = ()
         self.variant = b""
         self.waiting: Deferred[ApiResponse | Again] | None = None
+        self.until = 0.0
 
     def begin(self) -> Deferred[ApiResponse]:
         checking: Deferred[Any] | None = self._cache.quota.check(self.request.principal)
@@ -153,15 +156,24 @@ class Query:
 
     def _fly(self, found: Found | None, *, alone: bool = False) -> Deferred[ApiResponse]:
         cache = self._cache
+        now = cache.seconds()
         if not alone and may_wait(self.asked):
             flight = cache.flight(self.key, self.variant)
-            if flight is not None:
+            if flight is not None and self._may_board(flight, now):
                 return flight.board(self).addCallback(self._landed)
         flight = Flight(cache, self, found)
         arriving: Deferred[Any] = flight.board(self).addCallback(self._landed)
-        public = not alone and may_lead(self.asked) and cache.is_worth_waiting(self.key)
+        public = not alone and may_lead(self.asked) and cache.likelihood.is_shared(self.key, now)
         flight.take_off(public=public and cache.flight(self.key, self.variant) is None)
         return arriving
+
+    def _may_board(self, flight: Flight, now: float) -> bool:
+        """Whether there is time left to wait, for one that is not stuck."""
+        self.until = self.until or now + self.settings.wait
+        if flight.is_stuck(now):
+            flight.set_aside()
+            return False
+        return self.until > now
 
     def _landed(self, brought: ApiResponse | Again) -> ApiResponse | Deferred[ApiResponse]:
         self.waiting = None

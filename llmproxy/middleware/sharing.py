@@ -79,6 +79,7 @@ class SharedBody:
         self._readers: list[Reader] = []
         self._producing: Deferred[None] | None = None
         self._started = False
+        self._moved_at = 0.0
         self._running_alone = False
         self._paused = False
         self._stalled: IDelayedCall | None = None
@@ -89,6 +90,10 @@ class SharedBody:
     def joinable(self) -> bool:
         """Whether a reader that comes now can have all of it."""
         return self._kept is not None and not self._ended
+
+    def is_stuck(self, since: float) -> bool:
+        """Whether nothing has come since that moment, though somebody would take it."""
+        return self._started and not (self._ended or self._paused) and self._moved_at <= since
 
     def reader(self) -> Reader:
         """Another reader, from the beginning. Whoever gets it starts or stops it."""
@@ -115,6 +120,7 @@ class SharedBody:
         self._chunks.append(data)
         self._size += size
         if self._kept is not None:
+            self._moved_at = self._clock.seconds()
             self._budget.left -= size
             if self._size > self._limit or self._budget.left < 0:
                 self._let_go()
@@ -139,6 +145,7 @@ class SharedBody:
         if self._started:
             return
         self._started = True
+        self._moved_at = self._clock.seconds()
         producing = self._body.startProducing(self)
         self._producing = producing
         producing.addCallbacks(lambda _: self._end(None), self._end)

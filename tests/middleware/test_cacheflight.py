@@ -6,14 +6,21 @@ import gc
 
 from twisted.internet.defer import CancelledError, Deferred, fail
 
-from llmproxy.core.caching.key import Key
+from llmproxy.core.caching.key import cache_key_from_request
 from llmproxy.core.caching.settings import CacheSettings
-from llmproxy.errors import BreakerOpen, InternalError, RateLimitExceeded, UpstreamAuthError, UpstreamReset
+from llmproxy.errors import (
+    BreakerOpen,
+    InternalError,
+    OutOfResources,
+    RateLimitExceeded,
+    UpstreamAuthError,
+    UpstreamReset,
+    UpstreamTimeout,
+)
 from llmproxy.message import ApiRequest, ApiResponse
-from llmproxy.middleware.cache import MOST_UNSHARED
 
 from .caching import FRESH, Answered, CacheTestCase, principal
-from .fakes import HeldBody, Reader, a_request
+from .fakes import HeldBody, Reader, a_request, an_api
 
 PRIVATE = b"Cache-Control: private"
 
@@ -74,15 +81,22 @@ class TogetherTests(CacheTestCase):
         self.got(first)
         self.assertEqual(self.got(second).body, b"content")
 
-    def test_many_unshareable(self) -> None:
-        """What is remembered of answers that cannot be shared is bounded."""
-        for number in range(MOST_UNSHARED + 10):
-            self.cache.remember(self.key(b"/v1/%d" % number), shareable=False)
-        self.assertTrue(self.cache.is_worth_waiting(self.key(b"/v1/9")))
-        self.assertFalse(self.cache.is_worth_waiting(self.key(b"/v1/10")))
+    def test_unshareable_of_its_kind(self) -> None:
+        """Who has learned from one path that its answers are for one only waits for none of the same kind."""
+        self.fill(PRIVATE, target=b"/v1/files/1")
+        asked = [self.send(target=b"/v1/files/2") for _ in range(3)]
+        self.assertEqual(len(self.inner.pending), 3)
+        for _ in asked:
+            self.answer(PRIVATE)
 
-    def key(self, target: bytes) -> Key:
-        return Key("openai", "p-1", b"GET", target)
+    def test_error_of_its_kind(self) -> None:
+        """A 404 of one says nothing of the others."""
+        responding = self.send(target=b"/v1/files/1")
+        self.answer(status=404)
+        self.got(responding)
+        self.send(target=b"/v1/files/2")
+        self.send(target=b"/v1/files/2")
+        self.assertEqual(len(self.inner.pending), 1)
 
     def test_other_variant(self) -> None:
         """Who would get another variant fetches it, once for all who want that one."""
@@ -116,6 +130,100 @@ class TogetherTests(CacheTestCase):
         self.send()
         self.send(who=principal("p-2"))
         self.assertEqual(len(self.inner.pending), 2)
+
+
+class StuckTests(CacheTestCase):
+    """Nobody waits for another's request for longer than C{wait}."""
+
+    settings = CacheSettings(wait=2.0)
+
+    def test_goes_alone(self) -> None:
+        """Who has waited long enough goes to upstream; what the first one waits for is nobody else's business."""
+        stuck, follower = self.send(), self.send()
+        self.clock.advance(1.9)
+        self.assertEqual(len(self.inner.pending), 1)
+        self.clock.advance(0.1)
+        self.assertEqual(len(self.inner.pending), 2)
+        first, self.inner.pending = self.inner.pending[0], self.inner.pending[1:]
+        self.answer(FRESH)
+        self.assertEqual(self.got(follower).body, b"content")
+        self.assertNoResult(stuck)
+        self.inner.pending = [first]
+        self.answer(FRESH, body=b"late")
+        self.assertEqual(self.got(stuck).body, b"late")
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_newcomers(self) -> None:
+        """Who comes to a fetch that is stuck does not wait for it at all, nor for the next of this key."""
+        self.send()
+        self.clock.advance(2)
+        self.send()
+        self.send()
+        self.assertEqual(len(self.inner.pending), 3)
+
+    def test_each_has_its_own_time(self) -> None:
+        """The time is that of each request, over all that it waits for."""
+        asked = [self.send()]
+        self.clock.advance(1)
+        asked.append(self.send())
+        self.clock.advance(0.5)
+        self.inner.fail(UpstreamReset())
+        self.failureResultOf(asked[0], UpstreamReset)
+        asked.append(self.send())
+        self.assertEqual(len(self.inner.pending), 1)
+        self.clock.advance(1.5)
+        self.assertEqual(len(self.inner.pending), 1)
+        self.clock.advance(0.5)
+        self.assertEqual(len(self.inner.pending), 2)
+
+    def test_off(self) -> None:
+        """With 0 every request goes to upstream."""
+        self.api = an_api("openai", settings={"cache": CacheSettings(wait=0.0)})
+        self.send()
+        self.send()
+        self.assertEqual(len(self.inner.pending), 2)
+
+    def test_stuck_in_its_body(self) -> None:
+        """A body that has come to a stop is joined by nobody; one that flows is."""
+        first = self.send()
+        body = HeldBody()
+        self.answer(FRESH, body=body)
+        self.got(first)
+        self.clock.advance(1.5)
+        body.write(b"some")
+        self.clock.advance(1.5)
+        self.assertEqual(self.got(self.send()).body, b"some")
+        self.clock.advance(0.5)
+        self.send()
+        self.assertEqual(len(self.inner.pending), 1)
+
+    def test_changed_meanwhile(self) -> None:
+        """What a fetch brings that was set aside is not stored if it was changed meanwhile."""
+        stuck = self.send()
+        self.clock.advance(2)
+        self.send()
+        self.cache.remove(cache_key_from_request(self.request))
+        self.answer(FRESH)
+        self.got(stuck)
+        self.assertEqual(self.counts["store"], 0)
+
+    def test_all_who_waited_have_gone(self) -> None:
+        """A fetch that nobody waits for any more is stopped."""
+        stuck = self.send()
+        self.send()
+        stuck.cancel()
+        self.failureResultOf(stuck, CancelledError)
+        self.assertEqual(self.inner.cancelled, 0)
+        self.clock.advance(2)
+        self.assertEqual((self.inner.cancelled, len(self.inner.requests)), (1, 2))
+
+    def test_leaves_no_timer(self) -> None:
+        """A follower that leaves, or is answered, leaves no timer."""
+        self.send()
+        follower = self.send()
+        self.answer(FRESH)
+        self.got(follower)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
 
 class SharedScopeTests(CacheTestCase):
@@ -233,12 +341,14 @@ class LeavingTests(CacheTestCase):
 
 class FailureTests(CacheTestCase):
     def test_upstream_fails(self) -> None:
-        """An upstream that cannot be reached is not asked again by each of those who wait."""
-        asked = [self.send(), self.send()]
-        self.inner.fail(UpstreamReset())
-        for responding in asked:
-            self.failureResultOf(responding, UpstreamReset)
-        self.assertEqual((len(self.inner.requests), self.missed()), (1, True))
+        """Whatever one fetch failed with, the others are answered: the next one goes for all of them."""
+        for error in (UpstreamReset(), UpstreamTimeout("response_header"), BreakerOpen(), OutOfResources("no_ports")):
+            asked = [self.send(target=b"/%s" % error.code.encode()) for _ in range(3)]
+            self.inner.fail(error)
+            self.failureResultOf(asked[0], type(error))
+            self.assertEqual(len(self.inner.pending), 1)
+            self.answer(FRESH)
+            self.assertEqual([self.got(each).body for each in asked[1:]], [b"content"] * 2)
 
     def test_own_fault(self) -> None:
         """What went wrong for the first one alone sends the next."""
@@ -250,12 +360,15 @@ class FailureTests(CacheTestCase):
         self.assertEqual([self.got(each).body for each in asked[1:]], [b"content"] * 2)
 
     def test_one_after_another(self) -> None:
-        """It ends: after a few of these everybody goes by himself."""
+        """It ends: after three fetches that failed everybody goes by themselves."""
         asked = [self.send() for _ in range(6)]
+        pending = []
         for _ in range(6):
-            self.inner.fail(RateLimitExceeded())
+            pending.append(len(self.inner.pending))
+            self.inner.fail(UpstreamReset())
+        self.assertEqual(pending, [1, 1, 1, 3, 2, 1])
         for responding in asked:
-            self.failureResultOf(responding, RateLimitExceeded)
+            self.failureResultOf(responding, UpstreamReset)
 
     def test_refused_at_once(self) -> None:
         """A responder that raises is one that fails."""
@@ -271,9 +384,10 @@ class FailureTests(CacheTestCase):
         asked = [self.send(), self.send()]
         self.store.put = lambda *arguments: 1 / 0  # type: ignore[assignment, method-assign]
         self.answer(FRESH)
+        self.answer(FRESH)
         for responding in asked:
             self.failureResultOf(responding, InternalError)
-        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 2)
 
     def test_nothing_left_to_the_collector(self) -> None:
         """A hit, a miss and a shared answer leave no cycles."""

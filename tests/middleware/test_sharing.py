@@ -326,6 +326,31 @@ class LimitTests(SharingTestCase):
         self.body.end()
         self.assertEqual([(each.data, each.reason) for each in (slow, fast)], [(b"abcdefg", None)] * 2)
 
+    def test_nobody_takes_anything(self) -> None:
+        """Who lags is not cut off while the others do not want to go on either."""
+        self.make(5)
+        slow, fast = self.client(), self.client()
+        slow.reader.pauseProducing()
+        self.body.write(b"abcdef")
+        fast.reader.pauseProducing()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.clock.advance(STALL)
+        self.assertEqual(slow.reason, "running")
+        fast.reader.resumeProducing()
+        self.clock.advance(STALL)
+        self.assertEqual(slow.reason, ReaderTooSlow)
+
+    def test_stuck(self) -> None:
+        """Upstream is stuck if nothing comes that somebody would take; a reader that takes nothing makes it not so."""
+        client = self.client()
+        self.body.write(b"a")
+        self.assertEqual([self.shared.is_stuck(-0.1), self.shared.is_stuck(0.0)], [False, True])
+        client.reader.pauseProducing()
+        self.assertFalse(self.shared.is_stuck(0.0))
+        client.reader.resumeProducing()
+        self.body.end()
+        self.assertFalse(self.shared.is_stuck(0.0))
+
     def test_paused_while_writing(self) -> None:
         """A reader that pauses in the middle of what it is given gets no more before it goes on."""
         slow = self.client()

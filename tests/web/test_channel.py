@@ -18,6 +18,7 @@ from llmproxy.errors import ClientLeft, RequestBodyTimeout
 from llmproxy.web.limits import Limits
 from llmproxy.web.site import TURNED_AWAY_AT_ONCE
 
+from ..middleware.fakes import Reader
 from .wire import Client, Echo, Streaming, Whole, chunked, get, post
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -217,6 +218,17 @@ class UnreadBodyTests(SynchronousTestCase):
         self.assertTrue(client.transport.half_closed)
         client.send(get(b"/smuggled") * 10)
         self.assertEqual(len(resource.seen), 1)
+
+    def test_answered_while_it_is_read(self) -> None:
+        """A response that ends before the body was read keeps the connection only for a small rest."""
+        for length, requests in ((900, [b"/a", b"/b"]), (2000, [b"/a"])):
+            client = Client(resource := Streaming(), limits=Limits(unread=1000))
+            client.send(get(b"/a", b"Content-Length: %d" % length, method=b"POST"))
+            resource.seen[0].request.body.startProducing(Reader()).addErrback(lambda _: None)
+            resource.seen[0].answer(b"ok")
+            self.assertEqual(client.transport.half_closed, len(requests) == 1)
+            client.send(b"x" * length + get(b"/b"))
+            self.assertEqual([seen.line[1] for seen in resource.seen], requests)
 
     def test_chunked_one_is_not(self) -> None:
         """Nobody knows how much is left of a chunked body."""

@@ -31,6 +31,8 @@ class CacheSettings:
     @ivar heuristic_max: what the heuristic finds is never longer.
     @ivar max_object: a larger body is let go, not cut.
     @ivar keep_stale: how long a response is kept beyond its lifetime: to be validated, or served stale.
+    @ivar wait: how long a request waits for the answer to an identical one before it goes to upstream itself; 0 never
+        waits. Lists of models and files are answered within a second; nginx waits 5 seconds.
     """
 
     enabled: bool = True
@@ -44,6 +46,7 @@ class CacheSettings:
     heuristic_max: float = 86400.0
     max_object: int = 2 * 1024 * 1024
     keep_stale: float = 3600.0
+    wait: float = 2.0
 
 
 DEFAULT = CacheSettings()

@@ -17,7 +17,7 @@ from ..core.reasons import reason_of
 from ..errors import InternalError, MethodNotAllowed, NotFound, ProxyError
 from ..message import Fields
 from .jsoninput import content_of, query_of
-from .operations import Call, Found, Operation, Routes, RouteTable
+from .operations import Call, Found, Operation, Routes, RouteTable, attempted
 
 MAX_BODY = 64 * 1024
 """Bytes; the longest body that makes sense is a token with as much metadata as is allowed."""
@@ -114,9 +114,11 @@ class JsonResource(Resource):
         call.path = found.names
         method = call.request.method
         operation = found.operations.get(b"GET" if method == b"HEAD" else method)
+        call.action = attempted(found, method) if operation is None else operation.action
         if operation is not None:
             return operation
         if method == b"OPTIONS":
+            call.action = _OPTIONS.action
             call.fields.append((b"Allow", b", ".join(_allowed(found))))
             return _OPTIONS
         raise self.refusal(found, method)

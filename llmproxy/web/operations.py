@@ -69,6 +69,8 @@ class Call:
     One request to one operation.
 
     @ivar operation: C{None} until it is found.
+    @ivar action: what a record of calls names it, once its path is found: of a method that is not supported, what it
+        would be named.
     @ivar path: the segments that stand for the C{{names}} of the path.
     @ivar query: an instance of the operation's query type.
     @ivar body: an instance of the operation's body type, C{None} where it has none.
@@ -83,6 +85,7 @@ class Call:
 
     request: Any
     operation: Operation | None = None
+    action: str = ""
     path: Mapping[str, str] = field(factory=dict)
     query: Any = None
     body: Any = None
@@ -144,6 +147,15 @@ class Found:
     path: str
     operations: Mapping[bytes, Operation]
     names: dict[str, str]
+
+
+_VERBS = {b"GET": "read", b"POST": "create", b"PUT": "replace", b"PATCH": "update", b"DELETE": "delete"}
+
+
+def attempted(found: Found, method: bytes) -> str:
+    """The action of a method that a path does not support, named after those that it does: C{project.delete}."""
+    thing = next((each.action for each in found.operations.values()), "").partition(".")[0]
+    return f"{thing}.{_VERBS.get(method, 'unknown')}"
 
 
 @define(eq=False)

@@ -34,8 +34,13 @@ class TooManyFailures(ClientError):
 
     status, code, message = 429, "too_many_failures", "too many failed attempts"
 
-    def __init__(self, seconds: float) -> None:
-        super().__init__(fields=((b"Retry-After", b"%d" % max(1, ceil(seconds))),))
+    def __init__(self, seconds: float, client: str) -> None:
+        wait = max(1, ceil(seconds))
+        super().__init__(
+            f"all who come from {client} have to wait {wait} s. A proxy in front belongs into trusted_proxies, "
+            "so that its clients are told apart; --manage-listen unix:/path lets in who is on this machine",
+            fields=((b"Retry-After", b"%d" % wait),),
+        )
 
 
 @frozen
@@ -84,7 +89,7 @@ class ManagementAuth:
         client = client_of(request)
         wait = self._failures.wait(client, self._seconds())
         if wait:
-            raise TooManyFailures(wait)
+            raise TooManyFailures(wait, client)
         try:
             return await self._known(request)
         except ManagementUnauthorized:

@@ -112,11 +112,12 @@ class ManageResource(JsonResource):
         if error is not None:
             call.details.setdefault("error", error.message)
         known = call.actor is not None
+        # The ids that stand in the path too: a call may be refused before its operation looks at them.
         audit.log(
-            call.operation.action if known and call.operation is not None else "admin.access",
+            call.action if known and call.action else "admin.access",
             call.actor.name if known else "anonymous",
             _outcome(error),
-            **{**noted(call), **call.details},
+            **{**(call.path if known else {}), **noted(call), **call.details},
         )
 
 

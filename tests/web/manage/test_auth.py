@@ -59,6 +59,8 @@ class FailuresTests(ManageTestCase):
             self.assertEqual(self.ask("GET", "/tokens", headers={"Authorization": "Bearer guess"}).status, 401)
         answer = self.ask("GET", "/tokens")
         self.refused(answer, 429, "too many failed attempts")
+        for word in ("127.0.0.1", "trusted_proxies", "unix:"):
+            self.assertIn(word, answer.json["description"])
         self.assertEqual(answer.header("retry-after"), "6")
         self.clock.advance(6)
         self.assertEqual(self.ask("GET", "/tokens").status, 200)

@@ -50,6 +50,26 @@ class AuditTests(ManageTestCase):
         )
         self.assertEqual(self.notes.events[7][3]["updated_fields"], ["is_active"])
 
+    def test_refused_calls(self) -> None:
+        """A call that is refused is noted as what it was, with what it was about, whatever refused it."""
+        project = self.project()
+        token, _ = self.token(project)
+        auditor = self.ask("POST", "/admins", {"name": "a", "role": "auditor"}).json["token"]
+        seen = {"Authorization": f"Bearer {auditor}"}
+        for method, path, headers, action, names in (
+            ("DELETE", f"/projects/{project}", {}, "project.delete", {"project_id": project}),
+            ("PUT", f"/projects/{project}", {}, "project.replace", {"project_id": project}),
+            ("BREW", f"/tokens/{token}", {}, "token.unknown", {"token_id": token}),
+            ("DELETE", f"/tokens/{token}", seen, "token.revoke", {"token_id": token}),
+            ("PATCH", f"/projects/{project}", seen, "project.update", {"project_id": project}),
+            ("DELETE", "/tokens", {}, "token.delete", {}),
+            ("GET", "/nothing/here", {}, "admin.access", {}),
+        ):
+            self.assertGreaterEqual(self.ask(method, path, headers=headers).status, 400)
+            noted, _, outcome, details = self.notes.events[-1]
+            self.assertEqual((noted, outcome != "success"), (action, True), path)
+            self.assertEqual({name: details.get(name) for name in names}, names, path)
+
     def test_canaries(self) -> None:
         """No secret is in a log, an audit event or an answer, but the token that is issued."""
         seen: list[Any] = []

@@ -39,6 +39,10 @@ class ProxyError(Exception):
         self.description = description
         self.fields = fields
 
+    def __str__(self) -> str:
+        """A sentence, for logs and operators."""
+        return f"{self.message}: {self.description}" if self.description else self.message
+
 
 def _encodable(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode()

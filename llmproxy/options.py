@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from attrs import field, frozen
 
 from .config.variables import DEFAULT_POOL_SIZE
 from .core.caching.settings import CacheOptions
+from .core.masking import Masking
 
 if TYPE_CHECKING:
     from .config import APIConfig
@@ -24,8 +26,9 @@ class ServiceOptions:
     @ivar inherited: descriptors and address families of sockets that are open already, one for each of C{listeners}.
     @ivar access_log: a path, C{"-"} for standard output, or C{None}.
     @ivar log_format: C{"json"} or C{"console"}.
+    @ivar server_log_format: C{"text"} or C{"json"}, of what the process itself has to say.
     @ivar audit: C{None} for no audit log.
-    @ivar log_level: the least level that is logged, see L{llmproxy.sinks.accesslog.level_of}.
+    @ivar log_level: the least level that is logged, see L{llmproxy.sinks.accesslog.level_of}; of both logs.
     """
 
     apis: APIConfig
@@ -36,6 +39,7 @@ class ServiceOptions:
     access_log: str | None = "-"
     log_format: str = "json"
     log_level: str = "info"
+    server_log_format: str = "text"
     metrics_path: str | None = "/metrics"
     metrics_token: str = field(default="", repr=False)
     drain_seconds: float = 30.0
@@ -51,3 +55,8 @@ class ServiceOptions:
     def listeners(self) -> list[tuple[str, str]]:
         """Every endpoint description, with the option that it comes from."""
         return [("--listen", each) for each in self.listen] + [("--manage-listen", each) for each in self.manage_listen]
+
+    def masking(self) -> Masking:
+        """A mask that knows the secrets in here."""
+        keys = [key for key in (self.encryption_key, *self.old_encryption_keys) if key is not None]
+        return Masking([self.management_token, self.metrics_token, *(b64encode(key).decode() for key in keys)])

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks, succeed
+from twisted.logger import Logger
 
+from .assembly.summary import log_summary
 from .descriptors import most_connections
 from .options import ServiceOptions
 from .standardchain import standard_chain
@@ -41,6 +43,8 @@ class ProxyService(MultiService):
 
     @ivar started: fires with the listening ports, or fails with L{ConfigError}.
     """
+
+    _log = Logger()
 
     def __init__(self, reactor: Any, options: ServiceOptions) -> None:
         super().__init__()
@@ -108,6 +112,9 @@ class ProxyService(MultiService):
             if hasattr(port, "doRead"):
                 Accepting(self._reactor, port)
             self.ports.append(port)
+        if not inherited:
+            # Of workers it is their parent who says so, once.
+            log_summary(self._log.info, self._options, [port.getHost() for port in self.ports])
         return self.ports
 
 

@@ -15,15 +15,18 @@ import os
 import signal
 import sys
 from collections.abc import MutableMapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
-from twisted.logger import Logger
+from twisted.logger import ILogObserver, Logger
 from twisted.python.failure import Failure
 
 from .errors import ConfigError
 from .resting import give_back
+
+if TYPE_CHECKING:
+    from .serverlog import ServerLog
 
 YOUNG_OBJECTS = 50_000
 """
@@ -81,12 +84,16 @@ class Started(MultiService):
     @param service: its C{started} fires, or fails with a L{ConfigError}.
     @param twistd: the options of twistd itself. In the background they hold, as C{statusPipe}, where
         twistd's first process waits to be told how its successor has started.
+    @param log: what the application logs to; C{None} for what twistd finds.
     """
 
     _log = Logger()
 
-    def __init__(self, reactor: Any, service: Any, twistd: MutableMapping[str, Any]) -> None:
+    def __init__(
+        self, reactor: Any, service: Any, twistd: MutableMapping[str, Any], log: ServerLog | None = None
+    ) -> None:
         super().__init__()
+        self._server_log = log
         self._reactor = reactor
         self._service = service
         self._twistd = twistd
@@ -95,6 +102,12 @@ class Started(MultiService):
         self._terminal = os.dup(2)
         self._exit = ExitStatus()
         service.setServiceParent(self)
+
+    def setServiceParent(self, parent: Any) -> None:
+        if self._server_log is not None:
+            # twistd asks its application before it makes an observer of its own.
+            parent.setComponent(ILogObserver, self._server_log)
+        super().setServiceParent(parent)
 
     def startService(self) -> None:
         self._pipe = self._twistd.pop("statusPipe", None)

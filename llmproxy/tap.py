@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -101,12 +102,21 @@ def makeService(options: Options) -> Service:
     from twisted.internet import reactor
 
     try:
-        service = make_service(reactor, service_options(options, os.environ), worker_count(options["workers"]))
+        made = service_options(options, os.environ)
+        service = make_service(reactor, made, worker_count(options["workers"]))
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(1) from None
     stop_on_hangup(reactor)
-    return Started(reactor, service, {} if options.parent is None else options.parent)
+    twistd = {} if options.parent is None else options.parent
+    return Started(reactor, service, twistd, _server_log(twistd, made))
+
+
+def _server_log(twistd: Mapping[str, Any], options: Any) -> Any:
+    from .serverlog import ServerLog, twistd_write
+
+    write = twistd_write(twistd)
+    return None if write is None else ServerLog(write, options.server_log_format, options.log_level, options.masking())
 
 
 def make_service(reactor: Any, options: Any, workers: int) -> Any:
@@ -147,7 +157,7 @@ def service_options(options: Mapping[str, Any], env: Mapping[str, str]) -> Any:
     if problems or environment is None or apis is None:
         raise ConfigError(*problems)
     for warning in (*environment.warnings, *_in_clear(listen, environment)):
-        sys.stderr.write(f"warning: {warning}\n")
+        _warn(warning, environment.server_log_format)
     storage = environment.storage
     return ServiceOptions(
         apis=_with_defaults(apis, environment),
@@ -162,6 +172,7 @@ def service_options(options: Mapping[str, Any], env: Mapping[str, str]) -> Any:
         access_log=options["access-log"] or environment.log_file or "-",
         log_format=environment.log_format,
         log_level=environment.log_level,
+        server_log_format=environment.server_log_format,
         metrics_path=environment.metrics_path,
         metrics_token=environment.metrics_token,
         drain_seconds=options["drain"],
@@ -180,6 +191,16 @@ def _endpoints(
         except ValueError as error:
             problems.append(f"{option}: {error}")
     return tuple(found)
+
+
+def _warn(text: str, form: str) -> None:
+    """Before there is a log: for whoever starts the process, and for what reads its lines."""
+    if form != "json":
+        sys.stderr.write(f"warning: {text}\n")
+        return
+    from .serverlog import warning_line
+
+    sys.stderr.write(warning_line(text, time.time()))
 
 
 def _in_clear(listen: Sequence[str], environment: Environment) -> list[str]:

@@ -34,6 +34,13 @@ class ProxyErrorTests(SynchronousTestCase):
             self.assertRegex(fault.code, r"\A[a-z][a-z0-9_]+\Z")
             self.assertTrue(fault.message)
 
+    def test_every_fault_is_a_sentence(self) -> None:
+        """What a log or C{/ready} makes of one is a sentence, not a tuple of Python's."""
+        for fault in (*faults(), errors.Unavailable("it does not answer")):
+            self.assertNotRegex(str(fault), r"[('\"]{2}|^\(")
+            self.assertIn(fault.message, str(fault))
+        self.assertEqual(str(errors.Unavailable("x")), f"{errors.Unavailable.message}: x")
+
     def test_fields_that_a_status_wants(self) -> None:
         """RFC 9110 sections 11.6.1, 10.2.1 and 10.2.3: a challenge, the allowed methods, when to come back."""
         for fault in faults():

@@ -36,6 +36,7 @@ LAYERS = (
         "demo",
         "descriptors",
         "ending",
+        "serverlog",
     },
 )
 """From the bottom up; docs/architecture.md shows the same, the other way round."""

@@ -6,13 +6,15 @@ import os
 import signal
 from typing import Any
 
-from twisted.application.service import Service
+from twisted.application.service import Application, Service
 from twisted.internet.defer import Deferred
 from twisted.internet.testing import MemoryReactorClock
+from twisted.logger import ILogObserver
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.errors import ConfigError
+from llmproxy.serverlog import ServerLog
 from llmproxy.starting import Started, explain, stop_on_hangup
 
 
@@ -45,6 +47,18 @@ class StartedTests(SynchronousTestCase):
         self.assertTrue(self.service.running)
         self.started.stopService()
         self.assertFalse(self.service.running)
+
+
+class LogTests(SynchronousTestCase):
+    def test_application(self) -> None:
+        """twistd, which asks its application for an observer first, finds ours."""
+        log = ServerLog(lambda text: None)
+        for given in (log, None):
+            started = Started(MemoryReactorClock(), Starting(), {}, given)
+            application = Application("x")
+            started.setServiceParent(application)
+            self.assertIs(application.getComponent(ILogObserver, None), given)
+            self.addCleanup(os.close, started._terminal)
 
 
 class ExplainTests(SynchronousTestCase):

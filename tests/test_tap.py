@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 from base64 import b64encode
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,16 @@ class ServiceOptionsTests(SynchronousTestCase):
         self.make("--config", EXAMPLE, "--listen", ":9", "--listen", "unix:/x", **tls)
         self.assertIn("warning: --listen tcp:9 speaks plain HTTP", self.stderr.getvalue())
         self.assertEqual(self.stderr.getvalue().count("\n"), 1)
+
+    def test_logs(self) -> None:
+        """LOG_LEVEL is of both logs; LOG_FORMAT of the server log only where it is set; so is the form of a warning."""
+        made = self.make("--config", EXAMPLE)
+        self.assertEqual((made.log_level, made.log_format, made.server_log_format), ("info", "json", "text"))
+        made = self.make("--config", EXAMPLE, LOG_LEVEL="warn", LOG_FORMAT="JSON", MANAGEMENT_TOKEN="qwe")
+        self.assertEqual((made.log_level, made.log_format, made.server_log_format), ("warn", "json", "json"))
+        self.assertIn("is weak", json.loads(self.stderr.getvalue())["message"])
+        self.assertEqual(self.make("--config", EXAMPLE, LOG_FORMAT="text").server_log_format, "text")
+        self.assertEqual(made.masking().text("qwe and 3f9c1e7a"), "qwe and 3f9c1e7a")
 
     def test_metrics_token(self) -> None:
         """It reaches the service, and no text of the options."""

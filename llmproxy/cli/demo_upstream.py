@@ -27,7 +27,6 @@ def command(listen: str, key_file: str | None, pause: float) -> None:
     from twisted.internet import reactor
     from twisted.internet.address import IPv4Address
     from twisted.internet.endpoints import serverFromString
-    from twisted.logger import LogLevel
     from twisted.web.server import Site
 
     from ..config.listen import endpoint_description
@@ -56,5 +55,5 @@ def command(listen: str, key_file: str | None, pause: float) -> None:
         site.noisy = False
         return endpoint.listen(site).addCallbacks(listening, refused)
 
-    log_to_stderr(LogLevel.warn)
+    log_to_stderr("warn")
     sys.exit(run_until_failure(reactor, start))

@@ -47,11 +47,10 @@ def command(data: str, port: int, host: str) -> None:
     """
     from twisted.internet import reactor
     from twisted.internet.defer import Deferred
-    from twisted.logger import LogLevel
 
     from .running import log_to_stderr, run_until_failure
 
-    log_to_stderr(LogLevel.warn)
+    log_to_stderr("warn")
     starting = Quickstart(reactor, DataDirectory(data), host, port, os.environ.get("OPENAI_API_KEY", "").strip())
     sys.exit(run_until_failure(reactor, lambda: Deferred.fromCoroutine(starting.start())))
 

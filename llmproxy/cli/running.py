@@ -6,22 +6,24 @@ import sys
 from typing import Any
 
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.logger import (
-    FilteringLogObserver,
-    LogLevel,
-    LogLevelFilterPredicate,
-    globalLogBeginner,
-    textFileLogObserver,
-)
+from twisted.logger import globalLogBeginner
 from twisted.python.failure import Failure
 
+from ..core.masking import Masking
+from ..serverlog import ServerLog
 from ..starting import explain, settle, stop_on_hangup
 
 
-def log_to_stderr(level: LogLevel = LogLevel.info) -> None:
-    """What Twisted and we log goes to stderr; stdout belongs to the access log."""
-    observer = FilteringLogObserver(textFileLogObserver(sys.stderr), [LogLevelFilterPredicate(level)])
-    globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
+def log_to_stderr(level: str = "info", form: str = "text", masking: Masking | None = None) -> ServerLog:
+    """What Twisted and we log goes to stderr; stdout belongs to the access log. See L{ServerLog}."""
+    log = ServerLog(_write, form, level, masking)
+    globalLogBeginner.beginLoggingTo([log], redirectStandardIO=False)
+    return log
+
+
+def _write(text: str) -> None:
+    sys.stderr.write(text)
+    sys.stderr.flush()
 
 
 def run_service(reactor: Any, service: Any) -> int:
@@ -31,7 +33,6 @@ def run_service(reactor: Any, service: Any) -> int:
     @param service: its C{started} fires, or fails with a L{llmproxy.errors.ConfigError}.
     @return: the status for the process to end with.
     """
-    log_to_stderr()
     stop_on_hangup(reactor)
 
     def start() -> Deferred[Any]:

@@ -43,11 +43,13 @@ def command(**options: Any) -> None:
     from twisted.internet import reactor
 
     from ..tap import make_service, service_options, worker_count
-    from .running import run_service
+    from .running import log_to_stderr, run_service
 
     named = {name.replace("_", "-"): value for name, value in options.items()}
     try:
-        service = make_service(reactor, service_options(named, os.environ), worker_count(named["workers"]))
+        made = service_options(named, os.environ)
+        log_to_stderr(made.log_level, made.server_log_format, made.masking())
+        service = make_service(reactor, made, worker_count(named["workers"]))
     except ConfigError as error:
         click.echo(str(error), err=True)
         sys.exit(1)

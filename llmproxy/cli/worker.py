@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 
 from ..cache.marks import Marks, of_parent
 from ..errors import ConfigError
+from ..serverlog import ServerLog
 from ..service import ProxyService, make_service
 from ..sinks.metrics import ProxyMetrics
 from ..starting import settle
@@ -19,6 +20,7 @@ from ..workers.announcing import Announcing, Hearing
 from ..workers.caches import SharedCaches
 from ..workers.connections import SharedConnections, shared_connections
 from ..workers.control import Control, message, packed, unpacked
+from .running import log_to_stderr
 
 
 def _pipe(protocol: Any, reactor: Any) -> Any:
@@ -32,11 +34,13 @@ class Running:
 
     A parent that is gone cannot tell anybody to stop: the worker drains and ends by itself.
 
+    @param log: is told of the options.
     @param pipe: connects a protocol to the parent, and returns what writes to it.
     """
 
-    def __init__(self, reactor: Any, pipe: Callable[[Any, Any], Any] = _pipe) -> None:
+    def __init__(self, reactor: Any, pipe: Callable[[Any, Any], Any] = _pipe, log: ServerLog | None = None) -> None:
         self._reactor = reactor
+        self._log = log
         self._service: ProxyService | None = None
         self._hearing: Hearing | None = None
         self._caches: SharedCaches | None = None
@@ -83,6 +87,8 @@ class Running:
                 asked.callback(ProxyMetrics.of_plain(unpacked(values["metrics"])))
 
     def _start(self, options: Any, marks: Marks, connections: Sequence[SharedConnections]) -> None:
+        if self._log is not None:
+            self._log.configure(options.server_log_format, options.log_level, options.masking())
         try:
             service = self._service = make_service(self._reactor, options)
         except ConfigError:
@@ -137,17 +143,15 @@ class Running:
 def main() -> None:
     """Serve until told to stop. Signals are the parent's to forward: a Ctrl-C reaches the whole group of processes."""
     import signal
-    import sys
 
     from twisted.internet import reactor as global_reactor
-    from twisted.logger import globalLogBeginner, textFileLogObserver
 
-    globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stderr)], redirectStandardIO=False)
+    log = log_to_stderr()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     os.set_inheritable(3, False)
     reactor: Any = global_reactor
-    running = Running(reactor)
+    running = Running(reactor, log=log)
     reactor.run(installSignalHandlers=False)
     del running
 

@@ -36,6 +36,7 @@ class Environment:
 
     @ivar audit: C{None} for no audit log.
     @ivar metrics_token: what C{/metrics} asks for; C{""} for nothing.
+    @ivar log_format: of the access log, JSON if nothing was said; C{server_log_format} is JSON only if it was.
     @ivar trusted_proxies: C{None} if nothing was said.
     @ivar request_timeout: seconds, or C{None} if it was not said.
     @ivar warnings: sentences for the operator; they hold no value of a variable.
@@ -52,6 +53,7 @@ class Environment:
     request_timeout: float | None
     log_level: str
     log_format: str
+    server_log_format: str
     log_file: str | None
     cache: CacheOptions
     audit: AuditOptions | None
@@ -88,6 +90,7 @@ def read_environment(env: Mapping[str, str], read_secret: Callable[[str], str]) 
         request_timeout=variables.checked("REQUEST_TIMEOUT", parse_duration, "0") or None,
         log_level=variables.checked("LOG_LEVEL", _one_of(_LEVELS), "info"),
         log_format=variables.checked("LOG_FORMAT", _one_of(_FORMATS), "json"),
+        server_log_format="json" if variables.text("LOG_FORMAT").lower() == "json" else "text",
         log_file=variables.text("LOG_FILE") or None,
         cache=cache,
         audit=variables.audit(),

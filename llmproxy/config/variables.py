@@ -55,8 +55,8 @@ EFFECTIVE: dict[str, str] = {
     "AUDIT_FSYNC": "always, interval (within a second, the default) or never",
     "TRUSTED_PROXIES": "addresses and networks, with commas, that may say whose request it is; unix for sockets",
     "FORWARDED_HEADER": "where they say it: x-forwarded-for (the default) or forwarded",
-    "LOG_LEVEL": "debug, info, warn or error (default info)",
-    "LOG_FORMAT": "json or console (default json)",
+    "LOG_LEVEL": "debug, info, warn or error, of the access log and of the server log (default info)",
+    "LOG_FORMAT": "json or console (text), of both (default json for the access log, text for the other)",
     "LOG_FILE": "where the access log is appended to (default: standard output)",
 }
 """Every variable that does something, and what."""

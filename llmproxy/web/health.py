@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from ..interfaces import IHealthCheck
 
 
+DRAINING = "The proxy is draining: running requests end, new ones are refused"
+
+
 def _answer(request: Any, status: int, content_type: bytes, body: bytes) -> bytes:
     request.setResponseCode(status)
     request.setHeader(b"Content-Type", content_type)
@@ -70,7 +73,7 @@ class Ready(Resource):
 
     def render_GET(self, request: Any) -> int | bytes:
         if self._draining():
-            return self._not_ready(request, {"proxy": "draining"})
+            return self._not_ready(request, {"proxy": DRAINING})
         problems: dict[str, str] = {}
         checking: Deferred[Any] = gatherResults([_checked(check, problems) for check in self._checks])
         request.notifyFinish().addErrback(lambda _: checking.cancel())

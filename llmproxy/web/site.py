@@ -45,6 +45,7 @@ class ProxySite(Site):
     """
 
     displayTracebacks = False
+    noisy = False
 
     def __init__(
         self,

@@ -92,6 +92,13 @@ def with_chain(description: str) -> str:
     return f"{description}:extraCertChain={file}"
 
 
+def certificate_file(description: str) -> str:
+    """The path of the certificate that an endpoint of TLS serves, C{""} if it names none."""
+    options = dict(part.partition("=")[::2] for part in _COLON.split(description)[2:])
+    path = options.get("certKey") or options.get("privateKey") or ""
+    return re.sub(r"\\(.)", r"\1", path)
+
+
 class WholeChain:
     """
     A reactor that serves a certificate once, though Twisted's C{extraCertChain} is of the file that begins with it.
@@ -125,7 +132,9 @@ def open_held(reactor: Any, description: str, option: str = "--listen") -> Defer
         port.stopReading()
         return Listening(description, port, port.addressFamily)
 
-    return open_port(reactor, description, Factory(), option).addCallback(hold)
+    factory = Factory()
+    factory.noisy = False
+    return open_port(reactor, description, factory, option).addCallback(hold)
 
 
 class Inherited:

@@ -21,6 +21,7 @@ from twisted.internet.error import ProcessDone, ProcessTerminated
 from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 
+from ..assembly.summary import log_summary
 from ..cache.marks import SharedTable
 from ..core.backoff import delay
 from ..errors import ConfigError
@@ -190,7 +191,12 @@ class Supervisor(Service):
         by_client = self._options.apis.limits.connections_per_client is not None
         self._connections = ConnectionTable(self._count, by_client)
         opening: Deferred[Any] = Deferred.fromCoroutine(self._open())
-        opening.addCallbacks(self.started.callback, self.started.errback)
+        opening.addCallback(self._say).addCallbacks(self.started.callback, self.started.errback)
+
+    def _say(self, result: object) -> None:
+        ports = [socket.port.getHost() for socket in self._sockets]
+        pids = [worker.pid for worker in self.workers if worker is not None and worker.pid is not None]
+        log_summary(self._log.info, self._options, ports, pids)
 
     async def _open(self) -> None:
         for option, description in self._options.listeners:

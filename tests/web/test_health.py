@@ -14,7 +14,7 @@ from zope.interface import implementer
 from llmproxy import __version__
 from llmproxy.errors import Unavailable
 from llmproxy.interfaces import IHealthCheck
-from llmproxy.web.health import Health, Live, Ready
+from llmproxy.web.health import DRAINING, Health, Live, Ready
 
 
 @implementer(IHealthCheck)
@@ -95,7 +95,7 @@ class ReadyTests(OperationsTestCase):
         """A proxy that stops asks for no more traffic, without asking its dependencies."""
         ready = Ready([Dependency("database", Deferred())], lambda: True)
         response, body = self.ask("/ready", ready=ready)
-        self.assertEqual((response.code, json.loads(body)["problems"]), (503, {"proxy": "draining"}))
+        self.assertEqual((response.code, json.loads(body)["problems"]), (503, {"proxy": DRAINING}))
 
     def test_asker_leaves(self) -> None:
         """A prober that gives up is no error of ours, and what was asked for it is cancelled."""

@@ -126,6 +126,21 @@ class ProjectInactive(ClientError):
     status, code, message = 403, "project_inactive", "Project is inactive"
 
 
+class ApiKeyMissing(ClientError):
+    """
+    The caller's project holds no key for the API. The code is among the words, since not every dialect has a place
+    for it.
+    """
+
+    status, code, message = 403, "api_key_missing", "The project has no key for this API (api_key_missing)"
+
+    def __init__(self, api: str = "", *, message: str = "") -> None:
+        words = (
+            f"the API {api!r} is asked only with a key that was given for it: llmproxy project set-key PROJECT {api}"
+        )
+        super().__init__(words, message=message or f"The project has no key for the API {api!r} (api_key_missing)")
+
+
 class EndpointNotFound(ClientError):
     status, code, message = 404, "endpoint_not_found", "Endpoint not found"
 

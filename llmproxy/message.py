@@ -91,14 +91,26 @@ class CredentialPlace:
     """
     Where an API wants its key.
 
-    @ivar kind: C{"header"} or C{"query"}.
+    @ivar kind: C{"header"}, C{"query"}, or C{"none"} for a server that takes no key.
     @ivar name: the field or parameter name, as it is written on the wire.
     @ivar prefix: what stands before the key, C{b"Bearer "} for example.
     """
 
-    kind: Literal["header", "query"] = "header"
+    kind: Literal["header", "query", "none"] = "header"
     name: bytes = b"Authorization"
     prefix: bytes = b"Bearer "
+
+
+@frozen
+class OwnKey:
+    """
+    A key that an API has of its own, for projects that have none for it.
+
+    @ivar projects: the names or ids of those that may use it; C{None} is all of them.
+    """
+
+    key: str = field(repr=False)
+    projects: frozenset[str] | None = frozenset()
 
 
 @frozen
@@ -150,6 +162,7 @@ class Api:
     @ivar settings: keys of this API's configuration that belong to later middlewares
         (C{"cache"}, C{"retry"}, C{"meter"}), by their name.
     @ivar provider: whose it is, a name of L{llmproxy.core.providers}; C{""} if that is not known.
+    @ivar own_key: what it is asked with for projects that have no key for it.
     @ivar query_keys: the parameters of a query, in lower case, that it may take a key in: those that a client sends
         go no further.
     @ivar space: see L{cache_space}; what caches know this API by.
@@ -166,6 +179,7 @@ class Api:
     rewrites_locations: bool = True
     settings: dict[str, Any] = field(factory=dict)
     provider: str = ""
+    own_key: OwnKey | None = None
     query_keys: frozenset[bytes] = field()
 
     @query_keys.default
@@ -203,14 +217,16 @@ class Route:
 @frozen
 class Project:
     """
-    A tenant: it owns tokens and one upstream key. Times are seconds since the epoch.
+    A tenant: it owns tokens, and upstream keys by API. Times are seconds since the epoch.
 
+    @ivar api_keys: by the name of the API that they were given for, each at least one, in their order; one that cannot
+        be read is C{""}. A key is sent to its own API and to no other.
     @ivar version: counts the changes that management made.
     """
 
     id: str
     name: str
-    api_key: str = field(repr=False)
+    api_keys: Mapping[str, tuple[str, ...]] = field(factory=dict, repr=False)
     is_active: bool = True
     deactivated_at: float | None = None
     created_at: float = 0.0

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 
     from .config import APIConfig
     from .core.audit.settings import AuditOptions
+    from .core.routing import RoutingTable
     from .interfaces import Responder
     from .message import Api, ApiRequest, ApiResponse
     from .web.jsonresource import JsonResource
@@ -70,6 +71,7 @@ class TransparentProxy(Service):
     @ivar draining: no new requests are taken.
     @ivar drain_seconds: what running exchanges get when the proxy stops.
     @ivar table: which API a target belongs to.
+    @ivar default_api: the name of the one at C{/}.
     @ivar told: what management tells of its changes, if not L{directory} itself.
     @ivar cache: what is stored of answers, and lets go of it; C{None} if no API is cached.
     @ivar purge_others: lets go of answers that other workers have stored, as L{Cache.purge}.
@@ -102,6 +104,7 @@ class TransparentProxy(Service):
         self._reactor = reactor
         self._config = config
         self.table = config.routing_table()
+        self.default_api = config.default_api
         self._management_token = management_token
         self._metrics_path = metrics_path
         self._metrics_token = metrics_token
@@ -121,6 +124,7 @@ class TransparentProxy(Service):
             old_encryption_keys=old_encryption_keys,
             require_encryption=require_encryption,
             pool_size=pool_size,
+            binding=config.binding(),
         )
         self.quota = LeasedQuota(reactor, self.database)
         self.directory = Directory(reactor, self.database.tokens, self.database.projects, quota=self.quota)
@@ -139,7 +143,7 @@ class TransparentProxy(Service):
         self.hits = CacheStatsAggregator(reactor, self.database.usage, stats)
         failures = FailureLog(reactor.seconds, {api.name: api.origin.url for api in self.table.apis})
         keys = [key for key in (encryption_key, *old_encryption_keys) if key is not None]
-        secrets = [management_token, metrics_token, *(b64encode(key).decode() for key in keys)]
+        secrets = [management_token, metrics_token, *(b64encode(key).decode() for key in keys), *_own_keys(self.table)]
         masking = Masking(secrets)
         self.publisher = Publisher(reactor, [self._metrics, self.hits, failures, *logs], masking=masking)
         self._refusals = Publisher(reactor, logs, masking=masking)
@@ -338,3 +342,8 @@ class TransparentProxy(Service):
         if self.auditing is not None:
             self.auditing.show(self._metrics)
         show_process(self._metrics, self.account, self.lag)
+
+
+def _own_keys(table: RoutingTable) -> list[str]:
+    """The secrets of providers that this process knows from its configuration."""
+    return [api.own_key.key for api in table.apis if api.own_key is not None]

@@ -197,7 +197,7 @@ class Exchange:
         self.counts = {"hit": 0, "miss": 0, "bypass": 0, "store": 0}
         store = MemoryStore(self.clock.seconds, 1 << 20)
         self.cache = Cache(self.clock, store, self.quota, self.account, self.counts) if cached else None
-        principal = Principal(Token("t", token_hash(SECRET), "sk-…", "p", None), Project("p", "one", KEY))
+        principal = Principal(Token("t", token_hash(SECRET), "sk-…", "p", None), Project("p", "one", {"api": (KEY,)}))
         self.directory = (_Strangers if strangers else FakeDirectory)({SECRET: principal})
         respond = standard_chain(
             UpstreamResponder(lambda api: self.client_pool, now=self.clock.seconds).respond,

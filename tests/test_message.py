@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.message import ApiRequest, ApiResponse, Origin, Principal, Project, Record, Token, cache_space
 
-PROJECT = Project("p", "search", "sk-canary")
+PROJECT = Project("p", "search", {"a": ("sk-canary",)})
 TOKEN = Token("t", "hash-canary", "sk-…", "p", None)
 
 

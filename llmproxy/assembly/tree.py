@@ -61,6 +61,8 @@ def management_of(proxy: TransparentProxy, clock: Any, management_token: str) ->
         directory=Told(lambda: proxy.told or proxy.directory),
         quota=Counts(proxy.publisher, proxy.quota, proxy.hits),
         management_token=management_token,
+        apis=[api.name for api in proxy.table.apis],
+        default_api=proxy.default_api,
         admins=proxy.database.admins,
         idempotency=proxy.database.idempotency,
         audit=None if auditing is None else auditing.log,

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from ..errors import ConfigError
+
+if TYPE_CHECKING:
+    from ..config import APIProviderConfig
 
 
 @click.command()
@@ -29,9 +33,23 @@ def command(file: str, default_api: str | None) -> None:
         where = f"/ and /{api.name}/" if api.name == config.default_api else f"/{api.name}/"
         base = f"{api.origin.scheme}://{api.origin.netloc.decode()}{api.path_prefix.decode()}"
         place = f"{api.credential.kind} {api.credential.name.decode()}"
-        click.echo(f"{api.name}: {where} -> {base}, key in {place}, errors in dialect {api.dialect}")
+        key = "no key" if api.credential.kind == "none" else f"key in {place}"
+        click.echo(f"{api.name}: {where} -> {base}, {key}, errors in dialect {api.dialect}")
+        own = own_key(config.apis[api.name])
+        if own:
+            click.echo(f"  {own}")
         methods = ", ".join(method.decode() for method in api.policy.methods) or "every method"
         click.echo(f"  {methods} on {', '.join(api.policy.endpoints) or 'every path'}")
         for rule in api.policy.whitelist.rules.values():
             click.echo(f"  {rule.shown}: {', '.join(rule.patterns)}")
     click.echo(f"{file}: ok")
+
+
+def own_key(api: APIProviderConfig) -> str:
+    """Who may use a key of the API's own, in words; C{""} if it has none."""
+    if api.key is None:
+        return ""
+    if isinstance(api.own_key_for, str):
+        return "a key of its own for every project that has none for it"
+    names = ", ".join(sorted(api.own_key_for))
+    return f"a key of its own for {names}" if names else "a key of its own that nobody may use: own_key_for is not set"

@@ -28,11 +28,12 @@ _key_file = click.option("--api-key-file", metavar="FILE", help="Holds the upstr
 
 @click.group()
 def command() -> None:
-    """Projects: an upstream key, and the tokens that spend it.
+    """Projects: keys of providers, and the tokens that spend them.
 
     \b
     Examples:
       llmproxy project create --name team-a --api-key-file key.txt
+      llmproxy project set-key 0f8c… anthropic --api-key-file anthropic.txt
       llmproxy project list
       llmproxy project deactivate 0f8c… --revoke-tokens
     """
@@ -61,19 +62,27 @@ def get_project(api: Management, output: Output, project_id: str) -> None:
 @_name
 @_key
 @_key_file
+@click.option("--no-api-key", is_flag=True, help="It has none yet, or needs none.")
 @management_options
 def create_project(
-    api: Management, output: Output, name: str | None, api_key: str | None, api_key_file: str | None
+    api: Management, output: Output, name: str | None, api_key: str | None, api_key_file: str | None, no_api_key: bool
 ) -> None:
-    """Create a project. Its key is read from a file, standard input or a prompt, never from the command line.
+    """Create a project. The key is that for the default API; set-key gives it those for others. It is read from a
+    file, standard input or a prompt, never from the command line.
 
     \b
     Examples:
       llmproxy project create --name team-a --api-key-file key.txt
       pass show openai | llmproxy project create --name team-a --api-key - --json
+      llmproxy project create --name team-b --no-api-key
     """
     if not name:
         raise click.UsageError("--name is needed")
+    if no_api_key:
+        if api_key is not None or api_key_file is not None:
+            raise click.UsageError("--no-api-key, and a key: which of them is meant?")
+        show(output, api.post("/projects", {"name": name, "api_keys": {}}))
+        return
     key = secret_of_options(api_key, api_key_file, "UPSTREAM_API_KEY", "api-key", "Upstream API key")
     show(output, api.post("/projects", {"name": name, "api_key": key}))
 
@@ -112,18 +121,71 @@ def update_project(
 
 @command.command("rotate-key")
 @click.argument("project_id")
+@click.option("--api", "of_api", metavar="API", help="Whose key it is; without it, the default API's.")
 @_key
 @_key_file
 @management_options
-def rotate_key(api: Management, output: Output, project_id: str, api_key: str | None, api_key_file: str | None) -> None:
-    """Put another upstream key in the place of a project's, effective at once at every proxy.
+def rotate_key(
+    api: Management,
+    output: Output,
+    project_id: str,
+    of_api: str | None,
+    api_key: str | None,
+    api_key_file: str | None,
+) -> None:
+    """Put another key in the place of a project's, effective at once at every proxy.
 
     \b
     Examples:
       llmproxy project rotate-key 0f8c… --api-key-file new-key.txt
+      llmproxy project rotate-key 0f8c… --api anthropic --api-key -
     """
     key = secret_of_options(api_key, api_key_file, "UPSTREAM_API_KEY", "api-key", "New upstream API key")
-    show(output, api.post(_path(project_id) + "/rotate-key", {"api_key": key}))
+    wanted = {"api_key": key} if of_api is None else {"api_key": key, "api": of_api}
+    show(output, api.post(_path(project_id) + "/rotate-key", wanted))
+
+
+@command.command("set-key")
+@click.argument("project_id", metavar="PROJECT")
+@click.argument("of_api", metavar="API")
+@_key
+@click.option(
+    "--api-key-file",
+    "api_key_files",
+    multiple=True,
+    metavar="FILE",
+    help="Holds the upstream key; given several times, the project has several for this API.",
+)
+@management_options
+def set_key(
+    api: Management, output: Output, project_id: str, of_api: str, api_key: str | None, api_key_files: tuple[str, ...]
+) -> None:
+    """Give a project its key for one API, in the place of what it had for it; keys for other APIs stay.
+
+    \b
+    Examples:
+      llmproxy project set-key 0f8c… anthropic --api-key-file key.txt
+      pass show gemini | llmproxy project set-key 0f8c… gemini --api-key -
+    """
+    what = f"Upstream key for {of_api}"
+    files = api_key_files or (None,)
+    keys = [secret_of_options(api_key, file, "UPSTREAM_API_KEY", "api-key", what) for file in files]
+    change = {"api_keys": {of_api: keys if len(keys) > 1 else keys[0]}}
+    show(output, api.patch(_path(project_id), change))
+
+
+@command.command("unset-key")
+@click.argument("project_id", metavar="PROJECT")
+@click.argument("of_api", metavar="API")
+@management_options
+def unset_key(api: Management, output: Output, project_id: str, of_api: str) -> None:
+    """Take away a project's key for one API: its tokens are refused there from now on.
+
+    \b
+    Example:
+      llmproxy project unset-key 0f8c… anthropic
+    """
+    show(output, api.patch(_path(project_id), {"api_keys": {of_api: None}}))
 
 
 @command.command("activate")
@@ -169,6 +231,10 @@ def delete_project(api: Management, output: Output, project_id: str) -> None:
 
 def show(output: Output, project: dict[str, Any]) -> None:
     pairs = [*zip(COLUMNS, _row(project), strict=True)]
+    # A proxy of an earlier release has no keys by API.
+    for number, (name, keys) in enumerate(project.get("api_keys", {}).items()):
+        shown = ", ".join(keys) if isinstance(keys, list) else keys
+        pairs.append(("" if number else "By API", f"{name}: {shown}"))
     if project.get("deactivated_at"):
         pairs.append(("Deactivated", moment(project["deactivated_at"])))
     output.fields(project, pairs)

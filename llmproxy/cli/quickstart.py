@@ -134,7 +134,7 @@ class Quickstart:
             return secret
         if known is not None:
             secret = self._data.keep("token", generate(os.urandom))
-        project_id = known.project_id if known is not None else await self._project(database, key, now)
+        project_id = known.project_id if known is not None else await self._project(service, key, now)
         await database.tokens.create(
             Token(
                 id=str(uuid4()),
@@ -147,21 +147,27 @@ class Quickstart:
         )
         return secret
 
-    async def _project(self, database: Any, key: str, now: float) -> str:
+    async def _project(self, service: ProxyService, key: str, now: float) -> str:
+        database = service.proxy.database
         for project in await database.projects.list():
             if project.name == "quickstart":
                 return str(project.id)
-        project = Project(str(uuid4()), "quickstart", key, created_at=now, updated_at=now)
+        project = Project(str(uuid4()), "quickstart", self._keys(service, key), created_at=now, updated_at=now)
         await database.projects.create(project)
         return project.id
 
     async def _update_key(self, service: ProxyService, project_id: str, key: str) -> None:
         """Another C{OPENAI_API_KEY} than last time, or none any more."""
         project = await service.proxy.database.projects.get(project_id)
-        if project is not None and project.api_key != key:
-            changed = await service.proxy.database.projects.update(project_id, api_key=key)
+        keys = self._keys(service, key)
+        if project is not None and {**project.api_keys, **keys} != project.api_keys:
+            changed = await service.proxy.database.projects.update(project_id, api_keys=keys)
             if changed is not None:
                 service.proxy.directory.project_changed(changed)
+
+    def _keys(self, service: ProxyService, key: str) -> dict[str, tuple[str, ...]]:
+        """The demo upstream takes its key for both of its shapes."""
+        return {api.name: (key,) for api in service.proxy.table.apis}
 
 
 def _endpoint(host: str, port: int) -> str:
@@ -180,7 +186,7 @@ def _with_advice(error: ConfigError, port: int) -> ConfigError:
 
 
 def _apis(base_url: str, demo: bool) -> APIConfig:
-    """A project has one key; the demo upstream takes it for Anthropic's shape too."""
+    """The demo upstream speaks as Anthropic too."""
     from ..config import APIConfig, APIProviderConfig
     from ..config.rules import AUTH
 

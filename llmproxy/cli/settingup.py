@@ -218,6 +218,7 @@ def _checked(plan: Plan, variables: Mapping[str, str]) -> bytes:
 
 
 def _make_rows(plan: Plan, key: bytes, secret: str) -> str:
+    from ..core.providers import Binding
     from ..store.engine import open_database
     from ..store.threads import NoThreads
 
@@ -225,8 +226,9 @@ def _make_rows(plan: Plan, key: bytes, secret: str) -> str:
     now = time.time()
     clock.advance(now)
     url = sqlite_url(plan.db)
-    database = open_database(clock, url, encryption_key=key, threads=NoThreads)
-    project = Project(str(uuid4()), plan.project, plan.api_key, created_at=now, updated_at=now)
+    database = open_database(clock, url, encryption_key=key, threads=NoThreads, binding=Binding(plan.provider))
+    keys = {plan.provider: (plan.api_key,)} if plan.api_key else {}
+    project = Project(str(uuid4()), plan.project, keys, created_at=now, updated_at=now)
     token = Token(
         str(uuid4()),
         token_hash(secret.encode()),

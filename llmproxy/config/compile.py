@@ -8,7 +8,7 @@ from ..core.breaker import BreakerSettings
 from ..core.policy import Policy
 from ..core.providers import Provider, provider_of
 from ..core.routing import RESERVED, RoutingTable
-from ..message import Api, Timeouts
+from ..message import Api, OwnKey, Timeouts
 from . import rules
 from .model import APIConfig, APIProviderConfig, BreakerConfig, ConnectionConfig, ConnectionSettings
 
@@ -40,12 +40,20 @@ def compile_api(name: str, config: APIProviderConfig) -> Api:
             "forwarded_fields": config.forwarding,
         },
         provider="" if provider is None else provider.name,
+        own_key=_own_key(config),
         query_keys=_query_keys(config, provider),
     )
 
 
 def compile_routing(config: APIConfig) -> RoutingTable:
     return RoutingTable(config.compiled(), config.default_api)
+
+
+def _own_key(config: APIProviderConfig) -> OwnKey | None:
+    """One that nobody may use is none."""
+    if config.key is None or not config.own_key_for:
+        return None
+    return OwnKey(config.key, None if isinstance(config.own_key_for, str) else config.own_key_for)
 
 
 def _query_keys(config: APIProviderConfig, provider: Provider | None) -> frozenset[bytes]:

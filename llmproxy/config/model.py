@@ -17,11 +17,17 @@ from .problems import unknown
 
 if TYPE_CHECKING:
     from ..core.forwarded import TrustedProxies
+    from ..core.providers import Binding
     from ..core.routing import RoutingTable
 
 
 def _tuple(values: Iterable[str]) -> tuple[str, ...]:
     return tuple(values)
+
+
+def _projects(names: str | Iterable[str]) -> Any:
+    # Any other text is wrong, and is to be found so, not taken for a list of letters.
+    return names if isinstance(names, str) else frozenset(names)
 
 
 @frozen
@@ -141,6 +147,8 @@ class APIProviderConfig:
     @ivar allowed_endpoints: paths, or beginnings of paths on the border of a segment.
     @ivar param_whitelist: by the name of a parameter, the glob patterns that its value must match one of.
     @ivar auth: where the API wants its key.
+    @ivar key: one of the API's own, for the projects in C{own_key_for} that have none for it.
+    @ivar own_key_for: their names or ids, or C{"all"}; empty is nobody.
     @ivar dialect: the shape of the proxy's own error answers.
     @ivar debug_headers: whether answers carry fields about the proxy's own work.
     @ivar forwarded_fields: what upstream is told of the client by C{X-Forwarded-*} and its like: C{strip} nothing,
@@ -158,6 +166,8 @@ class APIProviderConfig:
     allowed_origins: tuple[str, ...] = field(default=(), converter=_tuple)
     required_headers: tuple[str, ...] = field(default=(), converter=_tuple)
     auth: CredentialPlace = rules.AUTH["bearer"]
+    key: str | None = field(default=None, repr=False)
+    own_key_for: Literal["all"] | frozenset[str] = field(default=frozenset(), converter=_projects)
     dialect: Dialect = "proxy"
     debug_headers: bool = False
     breaker: BreakerConfig = BreakerConfig()
@@ -180,6 +190,13 @@ class APIProviderConfig:
         if not self.allowed_methods:
             yield "allowed_methods", f"API {name!r} has no allowed_methods"
 
+    def contradictions(self) -> Iterator[tuple[str, str]]:
+        """What cannot hold: the key of the configuration, and a sentence."""
+        if self.key is not None and self.auth.kind == "none":
+            yield "key", "key: the API takes none (auth: none), so that it would never be sent"
+        if self.key is None and self.own_key_for:
+            yield "own_key_for", "own_key_for: there is no key that they could use; give it as key"
+
     def wrong(self) -> Iterator[str]:
         """What is wrong with single values; the reader of the YAML has asked the same rules."""
         if self.base_url:
@@ -188,6 +205,14 @@ class APIProviderConfig:
             for value in getattr(self, name):
                 yield from _broken(rule, name, value)
         yield from _broken(rules.dialect, "dialect", self.dialect)
+        if self.key is not None:
+            yield from _broken(rules.secret, "key", self.key)
+        if isinstance(self.own_key_for, str):
+            yield from _broken(rules.all_projects, "own_key_for", self.own_key_for)
+        else:
+            for name in self.own_key_for:
+                yield from _broken(rules.project, "own_key_for", name)
+        yield from (sentence for _, sentence in self.contradictions())
         yield from _broken(rules.forwarded_fields, "forwarded_fields", self.forwarded_fields)
 
 
@@ -306,6 +331,12 @@ class APIConfig:
         from .compile import compile_api
 
         return [compile_api(name, api) for name, api in self.apis.items()]
+
+    def binding(self) -> Binding:
+        """Which of the APIs a key belongs to of which nobody said so."""
+        from ..core.providers import Binding
+
+        return Binding(self.default_api, tuple((api.name, api.provider) for api in self.compiled()))
 
     def routing_table(self) -> RoutingTable:
         from .compile import compile_routing

@@ -24,6 +24,7 @@ AUTH = {
     "x-api-key": CredentialPlace("header", b"x-api-key", b""),
     "api-key": CredentialPlace("header", b"api-key", b""),
     "x-goog-api-key": CredentialPlace("header", b"x-goog-api-key", b""),
+    "none": CredentialPlace("none", b"", b""),
 }
 """The places that the well-known APIs want their key in, by the short names of C{auth}."""
 
@@ -141,6 +142,28 @@ def forwarded_header(text: str) -> str:
     if text.lower() not in (X_FORWARDED_FOR, FORWARDED):
         raise ValueError(f"expected {X_FORWARDED_FOR} or {FORWARDED}, got {text[:40]!r}")
     return text.lower()
+
+
+def secret(text: str) -> str:
+    """A key of a provider. What is wrong with it is said without showing it."""
+    if not text:
+        raise ValueError("expected a key, and it is empty")
+    if not (text.isascii() and text.isprintable()) or " " in text:
+        raise ValueError("expected a key of printable ASCII characters without spaces (it is not shown)")
+    return text
+
+
+def project(text: str) -> str:
+    """The name or the id of a project."""
+    if not text.strip() or not text.isprintable():
+        raise ValueError(f"expected the name or the id of a project, got {text[:40]!r}")
+    return text
+
+
+def all_projects(text: str) -> str:
+    if text != "all":
+        raise ValueError(f"expected all, or a list of projects such as [search, team-a], got {text[:40]!r}")
+    return text
 
 
 def auth(text: str) -> CredentialPlace:

@@ -17,6 +17,7 @@ from . import rules
 from .document import Item
 from .model import APIConfig, APIProviderConfig, BreakerConfig, CacheConfig, ConnectionConfig, TimeoutConfig
 from .problems import unknown
+from .secretvalues import secret_value
 from .units import parse_duration, parse_size
 
 NOTED: Any = object()
@@ -181,6 +182,19 @@ def auth(item: Item) -> Any:
         return NOTED
 
 
+def key(item: Item) -> Any:
+    """A secret of the API's own."""
+    value = secret_value(item)
+    return NOTED if value is None else value
+
+
+def own_key_for(item: Item) -> Any:
+    """C{all}, or projects by their names or ids."""
+    if item.is_list:
+        return all_of(by(rules.project))(item)
+    return by(rules.all_projects)(item)
+
+
 def _place(header: str | None = None, query: str | None = None, prefix: str | None = None) -> CredentialPlace:
     return rules.credential_place(header, query, prefix)
 
@@ -263,6 +277,8 @@ API_KEYS: dict[str, Reader] = {
     "allowed_origins": all_of(by(rules.allowed_origin)),
     "required_headers": all_of(by(rules.header_name)),
     "auth": auth,
+    "key": key,
+    "own_key_for": own_key_for,
     "dialect": by(rules.dialect),
     "debug_headers": flag,
     "breaker": breaker,
@@ -295,7 +311,7 @@ def read_api(name: str, item: Item) -> APIProviderConfig:
     api: APIProviderConfig = section(APIProviderConfig, API_KEYS)(item)
     wrong = item.document.problems.paths
     if item.path not in wrong:
-        for key, sentence in api.incomplete(name):
+        for key, sentence in (*api.incomplete(name), *api.contradictions()):
             if not any(path.startswith(f"{item.path}.{key}") for path in wrong):
                 item.problem(sentence)
     return api

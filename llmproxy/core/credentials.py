@@ -1,8 +1,27 @@
-"""Credentials in a query: which parameters hold one, and what a target is without them."""
+"""Credentials: which keys an API is asked with, and a target without those that a client put into its query."""
 
 from __future__ import annotations
 
+from ..message import Api, Project
 from .tokens import QUERY_KEY, decoded, is_well_formed
+
+
+def keys_for(api: Api, project: Project) -> tuple[str, ...]:
+    """
+    The keys that a project may have an API asked with: its own for this very API, else the API's own where the project
+    may use it, else none.
+    """
+    mine = project.api_keys.get(api.name)
+    own = api.own_key
+    if mine or own is None:
+        return mine or ()
+    may_use = own.projects is None or project.id in own.projects or project.name in own.projects
+    return (own.key,) if may_use else ()
+
+
+def is_keyless(api: Api, project: Project) -> bool:
+    """Whether an API that wants a key cannot be asked for a project."""
+    return api.credential.kind != "none" and not keys_for(api, project)
 
 
 def without_keys(target: bytes, names: frozenset[bytes]) -> bytes:

@@ -118,14 +118,21 @@ class Masking:
 
     def _value(self, name: str, value: Any) -> Any:
         if isinstance(value, Mapping):
+            if _is_secret(name):
+                # Keys by API: what is in it is as secret, whatever it is called there.
+                return {self.text(str(each)): self._value(name, inner) for each, inner in value.items()}
             return self.values(value)
         if isinstance(value, (list, tuple, set, frozenset)):
             return [self._value(name, each) for each in value]
         if value is None or isinstance(value, (bool, int, float)):
             return value
-        if _NAMED.search(name) and name not in _NO_SECRETS:
+        if _is_secret(name):
             return MASKED
         return self.text(str(value))
+
+
+def _is_secret(name: str) -> bool:
+    return _NAMED.search(name) is not None and name not in _NO_SECRETS
 
 
 mask = Masking().text

@@ -8,7 +8,6 @@ A beginning that several providers use (C{sk-} alone) tells nothing and is not h
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 from attrs import frozen
 
@@ -84,18 +83,26 @@ def provider_of_key(key: str) -> str:
     return next((each.name for each in PROVIDERS if each.keys is not None and each.keys.match(key)), "")
 
 
-def api_for_key(key: str, apis: Sequence[tuple[str, str]], default_api: str) -> str:
+@frozen
+class Binding:
     """
-    The name of the API that a key was given for, where nobody said which.
+    Which API a key was given for, where nobody said which: of one configuration.
 
-    It is the one whose provider the key's shape names, of several the default one or else the first; where the shape
-    says nothing it is the default one.
-
-    @param apis: their names, each with the name of its provider or C{""}.
-    @return: C{""} where the shape names a provider that no API leads to.
+    @ivar apis: the names of its APIs, each with the name of its provider or C{""}.
     """
-    provider = provider_of_key(key)
-    if not provider:
-        return default_api
-    found = [name for name, whose in apis if whose == provider]
-    return default_api if default_api in found else next(iter(found), "")
+
+    default_api: str
+    apis: tuple[tuple[str, str], ...] = ()
+
+    def api_for(self, key: str) -> str:
+        """
+        The one whose provider the key's shape names, of several the default one or else the first; where the shape
+        says nothing the default one.
+
+        @return: the name of an API; C{""} where the shape names a provider that none leads to.
+        """
+        provider = provider_of_key(key)
+        if not provider:
+            return self.default_api
+        found = [name for name, whose in self.apis if whose == provider]
+        return self.default_api if self.default_api in found else next(iter(found), "")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from twisted.internet.defer import Deferred
 from zope.interface import Interface
 
@@ -86,7 +88,7 @@ class ITokenStore(Interface):
 
 
 class IProjectStore(Interface):
-    """Projects at rest; the upstream key is encrypted on its way in and decrypted on its way out."""
+    """Projects at rest; upstream keys are encrypted on their way in and decrypted on their way out."""
 
     def create(project: Project) -> Deferred[None]:
         """Store a new project; fails with L{llmproxy.store.projects.DuplicateName} if its name is taken."""
@@ -110,11 +112,16 @@ class IProjectStore(Interface):
         project_id: str,
         *,
         name: str | None = None,
-        api_key: str | None = None,
+        api_keys: Mapping[str, Sequence[str] | None] | None = None,
         is_active: bool | None = None,
         version: int | None = None,
     ) -> Deferred[Project | None]:
-        """Change what is given and only that; C{deactivated_at} follows C{is_active}."""
+        """
+        Change what is given and only that; C{deactivated_at} follows C{is_active}.
+
+        @param api_keys: the keys that take the place of those for an API; C{None} for none. Those for APIs that are not
+            named stay, also if somebody else changes them at the same time.
+        """
 
 
 class IAdminStore(Interface):

@@ -1,4 +1,4 @@
-"""From the secret that a client sent to the principal that it speaks for."""
+"""From the secret that a client sent to the principal that it speaks for, and whether that may ask the API at all."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
 from ..bodies import Tap, at_hand
+from ..core.credentials import is_keyless
 from ..core.tokens import fault_of, is_well_formed, secret_of
-from ..errors import InvalidToken, MissingToken, TokenRevoked
+from ..errors import ApiKeyMissing, InvalidToken, MissingToken, TokenRevoked
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IConsumer, IReactorTime
@@ -55,6 +56,10 @@ class Authenticate:
         if fault is not None:
             raise fault
         request.principal = principal
+        api = request.route.api
+        # Before anything is read, looked up or spent: nothing goes to an API without a key that was given for it.
+        if api.name not in principal.project.api_keys and is_keyless(api, principal.project):
+            raise ApiKeyMissing(api.name)
         responding = inner(request)
         if self._revocations is None:
             return responding

@@ -1,11 +1,11 @@
-"""The client's credentials go out, the project's key goes in."""
+"""The client's credentials go out, the key that the project has for the API goes in."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from ..core.credentials import without_keys
+from ..core.credentials import keys_for, without_keys
 from ..core.fields import LOWER
 from ..core.subprotocols import FIELD as OFFER
 from ..core.subprotocols import without_secret
@@ -30,12 +30,16 @@ class Credential:
     def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
         api = request.route.api
         place = api.credential
-        key = request.principal.project.api_key
-        if not key:
-            raise UpstreamAuthError("the project has no upstream key")
-        if not (key.isascii() and key.isprintable()):
-            # A line break in it would begin another header field.
-            raise UpstreamAuthError("the project's upstream key is not usable")
+        key = ""
+        if place.kind != "none":
+            # Which of the keys it is, is decided here, when one is used.
+            held, name = request.principal.project.api_keys, api.name
+            key = (held[name] if name in held else keys_for(api, request.principal.project))[0]
+            if not key:
+                raise UpstreamAuthError("the project's upstream key cannot be read")
+            if not (key.isascii() and key.isprintable()):
+                # A line break in it would begin another header field.
+                raise UpstreamAuthError("the project's upstream key is not usable")
         request.fields = with_credential(request.fields, place, key.encode("ascii"))
         if place.kind == "query" or b"?" in request.target:
             request.target = with_query_key(request.target, api, key)
@@ -44,7 +48,8 @@ class Credential:
 
 def with_credential(fields: list[Field], place: CredentialPlace, key: bytes) -> list[Field]:
     """
-    The fields with the project's key as their only credential, where the client's first one stood.
+    The fields with the project's key as their only credential, where the client's first one stood; with none where
+    the API takes none.
     """
     lower = LOWER
     name = lower[place.name] if place.kind == "header" else b""

@@ -29,6 +29,7 @@ from .migrate import migrate
 from .overdue import Overdue
 from .presence import GONE, Presence
 from .probe import Probe
+from .projectkeys import ProjectKeys
 from .projects import ProjectStore
 from .sealing import verify_keys
 from .tokens import TokenStore
@@ -36,6 +37,7 @@ from .turns import Turn
 from .usage import Usage
 
 if TYPE_CHECKING:
+    from ..core.providers import Binding
     from .locations import Location
     from .secrets import KeyRing
     from .threads import Threads
@@ -76,7 +78,14 @@ class Database:
     name = "database"
     _log = Logger()
 
-    def __init__(self, clock: Any, location: Location, keys: KeyRing, threads: Callable[[int], Threads]) -> None:
+    def __init__(
+        self,
+        clock: Any,
+        location: Location,
+        keys: KeyRing,
+        threads: Callable[[int], Threads],
+        binding: Binding | None = None,
+    ) -> None:
         self._location = location
         self._clock = clock
         self._keys = keys
@@ -95,7 +104,8 @@ class Database:
         self._engine = location.engine(self._overdue)
         self._writing = self._engine.execution_options(llmproxy_writes=True)
         event.listen(self._engine, "before_cursor_execute", self._count)
-        self.projects = ProjectStore(clock, self, keys)
+        self._project_keys = ProjectKeys(keys, binding)
+        self.projects = ProjectStore(clock, self, self._project_keys)
         self.tokens = TokenStore(clock, self)
         self.usage = Usage(clock, self)
         self.admins = AdminStore(clock, self)
@@ -120,7 +130,8 @@ class Database:
 
     def start(self) -> Deferred[None]:
         """
-        Connect, bring the schema up to date, and make sure that the encryption key is the right one.
+        Connect, bring the schema up to date, make sure that the encryption key is the right one, and have every key
+        of a project belong to an API.
 
         Fails with L{ConfigError}, in one line.
         """
@@ -275,6 +286,8 @@ class Database:
             with patient as engine, engine.begin() as connection:
                 migrate(connection)
                 verify_keys(connection, self._keys)
+                for project_id in self._project_keys.bind(connection):
+                    self.note(connection, "project", project_id)
             self._presence.remember()
         except OSError as error:
             raise ConfigError(f"{label}: cannot open: {error.strerror or error}") from error

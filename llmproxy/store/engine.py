@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .threads import PooledThreads, Threads
 
 if TYPE_CHECKING:
+    from ..core.providers import Binding
     from .database import Database
 
 POOL_SIZE = 10
@@ -23,6 +24,7 @@ def open_database(
     require_encryption: bool = False,
     pool_size: int = POOL_SIZE,
     threads: Callable[[int], Threads] | None = None,
+    binding: Binding | None = None,
 ) -> Database:
     """
     A database that is not connected yet: call its C{start}.
@@ -34,6 +36,7 @@ def open_database(
     @param old_encryption_keys: those that what is there may be encrypted with.
     @param require_encryption: upstream keys in clear are not accepted.
     @param threads: makes the given number of threads; C{NoThreads} in tests.
+    @param binding: which API a key belongs to of which nobody said so; C{None} where no configuration is at hand.
     @raise ConfigError: the URL cannot be understood, its driver is not installed, the key has another length.
     """
     from .database import Database
@@ -46,4 +49,4 @@ def open_database(
             return PooledThreads(reactor, size)
 
     keys = KeyRing.of(encryption_key, old_encryption_keys, required=require_encryption)
-    return Database(reactor, locate(url, pool_size), keys, threads)
+    return Database(reactor, locate(url, pool_size), keys, threads, binding)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import builtins
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, func, literal, not_, select
+from sqlalchemy import Select, and_, func, literal, not_, select
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 from twisted.internet.defer import Deferred
-from twisted.logger import Logger
 from zope.interface import implementer
 
 from ..errors import DuplicateName, PreconditionFailed
@@ -17,10 +18,10 @@ from ..message import Page, Project
 from .paging import check_limit, paged, position, read_position
 from .schema import Moment, projects
 from .search import contains
-from .secrets import KeyRing, Undecipherable
 
 if TYPE_CHECKING:
     from .database import Database
+    from .projectkeys import Change, ProjectKeys
 
 __all__ = ["DuplicateName", "ProjectStore"]
 
@@ -28,13 +29,10 @@ __all__ = ["DuplicateName", "ProjectStore"]
 @implementer(IProjectStore)
 class ProjectStore:
     """
-    A project whose key cannot be decrypted (the row was tampered with) is shown without a key, and
-    the log says which one it is: the others are not to suffer.
+    A row and its keys are read in one transaction; of two who change them at once one waits for the other's row.
     """
 
-    _log = Logger()
-
-    def __init__(self, clock: Any, database: Database, keys: KeyRing) -> None:
+    def __init__(self, clock: Any, database: Database, keys: ProjectKeys) -> None:
         self._seconds = clock.seconds
         self._database = database
         self._keys = keys
@@ -43,22 +41,26 @@ class ProjectStore:
         row = {
             "id": project.id,
             "name": project.name,
-            "api_key": self._keys.seal(project.api_key, place(project.id)),
+            **self._keys.columns(project.id, project.api_keys),
             "is_active": project.is_active,
             "deactivated_at": project.deactivated_at,
             "created_at": project.created_at,
             "updated_at": project.updated_at,
             "version": project.version,
         }
-        creating = self._database.run(lambda connection: connection.execute(projects.insert().values(row)))
-        return creating.addCallbacks(lambda _: None, _duplicate)
+
+        def create(connection: Connection) -> None:
+            connection.execute(projects.insert().values(row))
+            self._keys.insert(connection, project.id, project.api_keys)
+
+        return self._database.run(create).addErrback(_duplicate)
 
     def get(self, project_id: str) -> Deferred[Project | None]:
         return self._database.read(lambda connection: self._get(connection, project_id))
 
     def list(self) -> Deferred[list[Project]]:
         query = select(projects).order_by(projects.c.name)
-        return self._database.read(lambda connection: [self._project(row) for row in connection.execute(query)])
+        return self._database.read(lambda connection: self._projects(connection, query))
 
     def page(
         self, limit: int, after: str | None = None, *, is_active: bool | None = None, name: str | None = None
@@ -73,8 +75,7 @@ class ProjectStore:
             query = query.where(contains(projects.c.name, name))
 
         def page(connection: Connection) -> Page[Project]:
-            found = [self._project(row) for row in connection.execute(query)]
-            return paged(found, limit, lambda project: position(project.name))
+            return paged(self._projects(connection, query), limit, lambda project: position(project.name))
 
         return self._database.read(page)
 
@@ -83,7 +84,7 @@ class ProjectStore:
         project_id: str,
         *,
         name: str | None = None,
-        api_key: str | None = None,
+        api_keys: Change | None = None,
         is_active: bool | None = None,
         version: int | None = None,
     ) -> Deferred[Project | None]:
@@ -91,38 +92,37 @@ class ProjectStore:
         changes: dict[str, Any] = {"updated_at": now, "version": projects.c.version + 1}
         if name is not None:
             changes["name"] = name
-        if api_key is not None:
-            changes["api_key"] = self._keys.seal(api_key, place(project_id))
         if is_active is not None:
             changes |= activity(projects, is_active, now)
 
         def change(connection: Connection) -> Project | None:
             if apply(connection, projects, project_id, version, changes):
+                self._keys.change(connection, project_id, api_keys or {})
                 self._database.note(connection, "project", project_id)
             return self._get(connection, project_id)
 
         return self._database.run(change).addErrback(_duplicate)
 
     def _get(self, connection: Connection, project_id: str) -> Project | None:
-        row = connection.execute(select(projects).where(projects.c.id == project_id)).first()
-        return None if row is None else self._project(row)
+        return next(iter(self._projects(connection, select(projects).where(projects.c.id == project_id))), None)
 
-    def _project(self, row: Any) -> Project:
-        try:
-            api_key = self._keys.open(row.api_key, place(row.id))
-        except Undecipherable as error:
-            self._log.error("the upstream key of project {project}: {reason}", project=row.id, reason=str(error))
-            api_key = ""
-        return Project(
-            row.id,
-            row.name,
-            api_key,
-            row.is_active,
-            row.deactivated_at,
-            row.created_at,
-            row.updated_at,
-            row.version,
-        )
+    def _projects(self, connection: Connection, query: Select[Any]) -> builtins.list[Project]:
+        rows = connection.execute(query).all()
+        keys = self._keys.read(connection, rows)
+        return [_project(row, keys[row.id]) for row in rows]
+
+
+def _project(row: Any, keys: Mapping[str, tuple[str, ...]]) -> Project:
+    return Project(
+        row.id,
+        row.name,
+        keys,
+        row.is_active,
+        row.deactivated_at,
+        row.created_at,
+        row.updated_at,
+        row.version,
+    )
 
 
 def activity(table: Any, is_active: bool, now: float) -> dict[str, Any]:
@@ -149,11 +149,6 @@ def apply(connection: Connection, table: Any, row_id: str, version: int | None, 
     if version is not None and not changed.rowcount and connection.scalar(select(table.c.id).where(which)) is not None:
         raise PreconditionFailed("it has been changed since")
     return bool(changed.rowcount)
-
-
-def place(project_id: str) -> str:
-    """Where a project's upstream key stands: what its ciphertext is bound to."""
-    return f"projects/{project_id}/api_key"
 
 
 def _duplicate(reason: Any) -> Any:

@@ -15,7 +15,7 @@ from sqlalchemy.types import TypeDecorator
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
 
-HEAD = "0005"
+HEAD = "0006"
 """
 The revision that this program needs.
 
@@ -83,7 +83,18 @@ projects = Table(
     Column("updated_at", Moment, nullable=False),
     Column("metadata", Text),
     Column("version", BigInteger, nullable=False),
+    Column("api_key_for", String(64)),
 )
+
+project_keys = Table(
+    "project_keys",
+    metadata,
+    Column("project_id", String(64), primary_key=True),
+    Column("api", String(64), primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("api_key", Text, nullable=False),
+)
+"""What L{llmproxy.store.projectkeys} writes and reads."""
 
 tokens = Table(
     "tokens",

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from attrs import define, field
-from sqlalchemy import func, select
+from attrs import define, field, frozen
+from sqlalchemy import Table, and_, func, select, tuple_
 from sqlalchemy.engine import Connection, Engine
 
 from ..errors import ConfigError
-from .projects import place
-from .schema import projects, settings
+from .projectkeys import place, place_of
+from .schema import project_keys, projects, settings
 from .secrets import ID_SIZE, V2, KeyRing, Undecipherable, form_of
 
 _CHECK = "encryption_key_check"
@@ -32,13 +33,38 @@ def verify_keys(connection: Connection, keys: KeyRing) -> None:
     _find_missing(connection, keys)
 
 
+@frozen(eq=False)
+class _Kept:
+    """
+    A table that upstream keys are kept in, as C{api_key}.
+
+    @ivar place: what the ciphertext of a row is bound to.
+    @ivar project: the id of the project that a row belongs to.
+    """
+
+    table: Table
+    place: Callable[[Any], str]
+    project: Callable[[Any], str]
+
+    @property
+    def identity(self) -> tuple[Any, ...]:
+        return tuple(self.table.primary_key.columns)
+
+
+_KEPT = (
+    _Kept(projects, lambda row: place(row.id), lambda row: row.id),
+    _Kept(project_keys, place_of, lambda row: row.project_id),
+)
+
+
 def survey(connection: Connection) -> Counter[str]:
     """How many upstream keys are kept in which form; see L{form_of}."""
-    start = func.substr(projects.c.api_key, 1, len(V2) + ID_SIZE + 1)
-    query = select(start, func.count()).where(projects.c.api_key != "").group_by(start)
     found: Counter[str] = Counter()
-    for beginning, count in connection.execute(query):
-        found[form_of(beginning)] += count
+    for kept in _KEPT:
+        column = kept.table.c.api_key
+        start = func.substr(column, 1, len(V2) + ID_SIZE + 1)
+        for beginning, count in connection.execute(select(start, func.count()).where(column != "").group_by(start)):
+            found[form_of(beginning)] += count
     return found
 
 
@@ -71,42 +97,49 @@ def reseal(
     @param concerns: which forms, see L{form_of}; what is encrypted with the current key never does.
     @param advance: called with how many were looked at.
     """
-    done, last = Resealing(), ""
+    done = Resealing()
     writing = engine.execution_options(llmproxy_writes=True)
-    while True:
-        with writing.begin() as connection:
-            query = select(projects.c.id, projects.c.api_key).where(projects.c.id > last).order_by(projects.c.id)
-            rows = connection.execute(query.limit(_BATCH)).all()
-            for row in rows:
-                _reseal_one(connection, keys, concerns, row.id, row.api_key, done)
-        if not rows:
-            break
-        last = rows[-1].id
-        advance(len(rows))
+    for kept in _KEPT:
+        last: tuple[Any, ...] | None = None
+        while True:
+            with writing.begin() as connection:
+                rows = _batch(connection, kept, last)
+                for row in rows:
+                    _reseal_one(connection, keys, concerns, kept, row, done)
+            if not rows:
+                break
+            last = tuple(rows[-1])[: len(kept.identity)]
+            advance(len(rows))
     if not done.failed:
         with writing.begin() as connection:
             _note_again(connection, keys)
     return done
 
 
+def _batch(connection: Connection, kept: _Kept, last: tuple[Any, ...] | None) -> Sequence[Any]:
+    """The rows behind C{last}: their identity, and the key."""
+    query = select(*kept.identity, kept.table.c.api_key).order_by(*kept.identity).limit(_BATCH)
+    if last is not None:
+        query = query.where(tuple_(*kept.identity) > last)
+    return connection.execute(query).all()
+
+
 def _reseal_one(
-    connection: Connection,
-    keys: KeyRing,
-    concerns: Callable[[str], bool],
-    project_id: str,
-    stored: str,
-    done: Resealing,
+    connection: Connection, keys: KeyRing, concerns: Callable[[str], bool], kept: _Kept, row: Any, done: Resealing
 ) -> None:
+    stored = row.api_key
     form = form_of(stored)
     if not stored or form == keys.current or not concerns(form):
         return
     try:
-        sealed = keys.seal(keys.open(stored, place(project_id)), place(project_id))
+        sealed = keys.seal(keys.open(stored, kept.place(row)), kept.place(row))
     except Undecipherable:
-        done.failed.append(project_id)
+        if kept.project(row) not in done.failed:
+            done.failed.append(kept.project(row))
         return
-    unchanged = (projects.c.id == project_id) & (projects.c.api_key == stored)
-    if connection.execute(projects.update().where(unchanged).values(api_key=sealed)).rowcount:
+    same = [column == value for column, value in zip(kept.identity, row, strict=False)]
+    unchanged = and_(*same, kept.table.c.api_key == stored)
+    if connection.execute(kept.table.update().where(unchanged).values(api_key=sealed)).rowcount:
         done.sealed += 1
     else:
         done.overtaken += 1

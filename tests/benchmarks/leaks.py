@@ -61,7 +61,7 @@ async def started(base_url: str) -> tuple[ProxyService, str]:
     service.startService()
     await service.started
     secret = generate(os.urandom)
-    await service.proxy.database.projects.create(Project("p", "leaks", "sk-upstream"))
+    await service.proxy.database.projects.create(Project("p", "leaks", {"api": ("sk-upstream",)}))
     await service.proxy.database.tokens.create(Token("t", token_hash(secret.encode()), hint(secret), "p", None))
     return service, secret
 

@@ -32,6 +32,22 @@ class CheckTests(SynchronousTestCase):
         self.assertEqual(len(result.stderr.splitlines()), 4)
         self.assertTrue(all(line.startswith(f"{path}:3:") for line in result.stderr.splitlines()))
 
+    def test_keys(self) -> None:
+        """Whether an API takes a key, and who may use one of its own; never the key."""
+        path, rest = self.mktemp(), "allowed_endpoints: [/v1], allowed_methods: [GET]"
+        Path(path).write_text(
+            f"default_api: a\napis:\n  a: {{base_url: http://a, {rest}, auth: none}}\n"
+            f"  b: {{base_url: http://b, {rest}, key: '${{KEY}}', own_key_for: all}}\n"
+            f"  c: {{base_url: http://c, {rest}, key: '${{KEY}}', own_key_for: [search, ads]}}\n"
+            f"  d: {{base_url: http://d, {rest}, key: '${{KEY}}'}}\n"
+        )
+        result = CliRunner().invoke(command, [path], env={"KEY": "sk-canary"})
+        self.assertEqual(result.exit_code, 0, result.output)
+        self.assertIn("a: / and /a/ -> http://a, no key,", result.output)
+        for words in ("for every project that has none for it", "for ads, search", "that nobody may use"):
+            self.assertIn(f"  a key of its own {words}", result.output)
+        self.assertNotIn("canary", result.output)
+
     def test_another_default(self) -> None:
         """What would be served with DEFAULT_API_PROVIDER set can be seen."""
         result = CliRunner().invoke(command, [EXAMPLE, "--default-api", "groq"])

@@ -45,7 +45,10 @@ class EncryptionTests(SynchronousTestCase):
         return result.output
 
     def keys(self, key: bytes) -> list[str]:
-        return [each.api_key for each in self.successResultOf(opened(self, self.path, key=key).projects.list())]
+        return [
+            each.api_keys["openai"][0]
+            for each in self.successResultOf(opened(self, self.path, key=key).projects.list())
+        ]
 
     def test_life(self) -> None:
         """From no encryption to a key, and from that to the next; what is how is shown at each step."""

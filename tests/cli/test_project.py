@@ -22,7 +22,7 @@ class ProjectTests(CommandTestCase):
         self.assertIn("Name     a\n", made.stdout)
         self.assertNotIn(API_KEY, made.output)
         stored = self.successResultOf(self.database.projects.list())
-        self.assertEqual([(each.name, each.api_key) for each in stored], [("a", API_KEY)])
+        self.assertEqual([(each.name, each.api_keys["openai"][0]) for each in stored], [("a", API_KEY)])
         self.assertEqual(self.invoke("project", "create", "--name", "b", UPSTREAM_API_KEY=API_KEY).exit_code, 0)
 
     def test_taken(self) -> None:
@@ -48,7 +48,7 @@ class ProjectTests(CommandTestCase):
         self.assertEqual(self.invoke("project", "update", project, "--api-key", "-", input="another").exit_code, 0)
         stored = self.successResultOf(self.database.projects.get(project))
         assert stored is not None
-        self.assertEqual((stored.name, stored.api_key, stored.is_active), ("team-b", "another", True))
+        self.assertEqual((stored.name, stored.api_keys["openai"][0], stored.is_active), ("team-b", "another", True))
         self.assertEqual(self.invoke("project", "update", project).exit_code, 2)
 
     def test_rotate_key(self) -> None:
@@ -57,7 +57,47 @@ class ProjectTests(CommandTestCase):
         self.assertEqual(self.invoke("project", "rotate-key", project, "--api-key", "-", input="sk-new").exit_code, 0)
         stored = self.successResultOf(self.database.projects.get(project))
         assert stored is not None
-        self.assertEqual(stored.api_key, "sk-new")
+        self.assertEqual(stored.api_keys["openai"][0], "sk-new")
+
+    def keys(self, project: str) -> dict[str, tuple[str, ...]]:
+        stored = self.successResultOf(self.database.projects.get(project))
+        assert stored is not None
+        return dict(stored.api_keys)
+
+    def file(self, content: str) -> str:
+        path = self.mktemp()
+        Path(path).write_text(content)
+        return path
+
+    def test_keys_by_api(self) -> None:
+        """A key is set for one API and taken away again, from standard input, a file, a variable or several files."""
+        project = self.create()
+        mine = {"openai": (API_KEY,)}
+        done = self.invoke("project", "set-key", project, "anthropic", "--api-key", "-", input="sk-ant-canary\n")
+        self.assertEqual((done.exit_code, done.stderr), (0, ""))
+        self.assertEqual(self.keys(project), {**mine, "anthropic": ("sk-ant-canary",)})
+        self.assertNotIn("canary\n", done.output)
+        self.assertIn("anthropic: sk", done.stdout)
+        one, two = self.file("AIza-1"), self.file("AIza-2\n")
+        self.said("project", "set-key", project, "gemini", "--api-key-file", one, "--api-key-file", two)
+        self.assertEqual(self.keys(project)["gemini"], ("AIza-1", "AIza-2"))
+        self.assertEqual(
+            self.said("project", "unset-key", project, "anthropic")["api_keys"].keys(), {"gemini", "openai"}
+        )
+        set_by_variable = self.invoke("project", "set-key", project, "anthropic", UPSTREAM_API_KEY="sk-ant-2")
+        self.assertEqual((set_by_variable.exit_code, self.keys(project)["anthropic"]), (0, ("sk-ant-2",)))
+        rotated = self.invoke("project", "rotate-key", project, "--api", "gemini", "--api-key", "-", input="AIza-3")
+        self.assertEqual((rotated.exit_code, self.keys(project)["gemini"]), (0, ("AIza-3",)))
+        wrong = self.invoke("project", "set-key", project, "opnai", "--api-key-file", one)
+        self.assertIn("unknown API 'opnai' (known: anthropic, gemini, openai)", wrong.stderr)
+        self.assertEqual(self.invoke("project", "set-key", project, "gemini").exit_code, 1)
+
+    def test_create_without_a_key(self) -> None:
+        """A project for servers that take no key, or whose keys come later."""
+        made = self.said("project", "create", "--name", "a", "--no-api-key")
+        self.assertEqual(self.keys(made["id"]), {})
+        both = self.invoke("project", "create", "--name", "b", "--no-api-key", "--api-key", "-", input="k")
+        self.assertEqual(both.exit_code, 2)
 
     def test_activity(self) -> None:
         """Deactivated, with its tokens or without, and let in again."""

@@ -50,7 +50,9 @@ class SetupTests(SynchronousTestCase):
         token = self.successResultOf(database.tokens.by_hash(token_hash(said["token"].encode())))
         project = self.successResultOf(database.projects.get(said["project_id"]))
         assert token is not None and project is not None
-        self.assertEqual((token.project_id, project.name, project.api_key), (project.id, "DefaultProject", KEY))
+        self.assertEqual(
+            (token.project_id, project.name, project.api_keys["openai"][0]), (project.id, "DefaultProject", KEY)
+        )
         self.assertNotIn(KEY, result.output + Path(".env").read_text())
 
     def test_private(self) -> None:

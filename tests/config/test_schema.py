@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.config import APIConfig, load_api_config
+from llmproxy.config import APIConfig, ProxyConfig, load_api_config
 from llmproxy.config.document import MAX_FILE
+from llmproxy.config.rules import AUTH
 from llmproxy.core.caching.settings import CacheSettings
 from llmproxy.errors import ConfigError
-from llmproxy.message import CredentialPlace
+from llmproxy.message import Api, CredentialPlace, OwnKey
 from llmproxy.web.limits import Limits
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "apis.yaml"
@@ -194,6 +196,63 @@ class MeaningTests(ConfigFileTests):
         table = self.load(REFERENCE).routing_table()
         found = [table.match(target) for target in (b"/v1/models", b"/openai/v1/models", b"/google/v1/models/x")]
         self.assertEqual([route.api.name for route in found if route], ["openai", "openai", "google"])
+
+
+class KeyTests(ConfigFileTests):
+    """A key of an API's own, and APIs without any."""
+
+    API = "{base_url: http://a, allowed_endpoints: [/v1], allowed_methods: [GET], "
+
+    def api(self, more: str) -> Api:
+        text = f"default_api: x\napis:\n  x: {self.API}{more}}}\n"
+        [api] = self.load(text, {"KEY": "sk-canary"}).compiled()
+        self.assertNotIn("canary", repr(self.load(text, {"KEY": "sk-canary"})) + repr(api))
+        return api
+
+    def test_own_key(self) -> None:
+        """Who may use it: all, those who are named, and nobody where nothing is said."""
+        for more, expected in (
+            ("key: '${KEY}', own_key_for: all", OwnKey("sk-canary", None)),
+            ("key: '${KEY}', own_key_for: [search, all]", OwnKey("sk-canary", frozenset({"search", "all"}))),
+            ("key: '${KEY}', own_key_for: []", None),
+            ("key: '${KEY}'", None),
+            ("auth: bearer", None),
+        ):
+            self.assertEqual(self.api(more).own_key, expected, more)
+
+    def test_no_key(self) -> None:
+        """C{auth: none} is a server without keys."""
+        self.assertEqual(self.api("auth: none").credential.kind, "none")
+
+    def test_wrong(self) -> None:
+        """What cannot hold is refused, and no key is shown."""
+        for more, words in (
+            ("key: sk-canary", "expected ${VARIABLE} or file:/path"),
+            ("key: '${NONE}'", "the environment variable NONE is not set"),
+            ("key: '${KEY}', auth: none", "so that it would never be sent"),
+            ("key: '${KEY}', own_key_for: search", "expected all, or a list of projects"),
+            ("key: '${KEY}', own_key_for: ['']", "expected the name or the id of a project"),
+            ("own_key_for: all", "there is no key that they could use"),
+        ):
+            found = self.problems(f"default_api: x\napis:\n  x: {self.API}{more}}}\n", {"KEY": "sk-canary"})
+            self.assertEqual(len(found), 1, (more, found))
+            self.assertIn(words, found[0])
+            self.assertNotIn("canary", found[0])
+
+    def test_of_python(self) -> None:
+        """Those who make the configuration themselves are told the same."""
+        values: dict[str, Any] = {"base_url": "http://a", "allowed_endpoints": ["/v1"], "allowed_methods": ["GET"]}
+        good = ProxyConfig(**values, key="sk-canary", own_key_for=["search"])
+        self.assertEqual(good.compiled().own_key, OwnKey("sk-canary", frozenset({"search"})))
+        for changes in (
+            {"key": "two words canary", "own_key_for": "all"},
+            {"key": "canary", "own_key_for": "search"},
+            {"own_key_for": ["search"]},
+            {"key": "canary", "auth": AUTH["none"]},
+        ):
+            error = self.assertRaises(ConfigError, ProxyConfig(**values, **changes).validate)
+            self.assertEqual(len(error.problems), 1, error)
+            self.assertNotIn("canary", str(error))
 
 
 class WrongTests(ConfigFileTests):

@@ -6,14 +6,17 @@ from typing import Any
 
 from sqlalchemy import text
 from twisted.internet.task import Clock
-from twisted.logger import globalLogPublisher
+from twisted.logger import formatEvent, globalLogPublisher
 from zope.interface.verify import verifyObject
 
+from llmproxy.core.providers import Binding
 from llmproxy.errors import DuplicateName, PreconditionFailed
 from llmproxy.interfaces import IProjectStore
 from llmproxy.store.database import Database
+from llmproxy.store.projectkeys import ProjectKeys
+from llmproxy.store.secrets import KeyRing
 
-from ..store.databases import NOW, clock_at, project
+from ..store.databases import BINDING, KEY, NOW, clock_at, project
 
 SECRET = "sk-upstream-canary-key-0001"
 
@@ -67,7 +70,7 @@ class ProjectStoreContract:
         events: list[Any] = []
         globalLogPublisher.addObserver(events.append)
         self.addCleanup(globalLogPublisher.removeObserver, events.append)  # type: ignore[attr-defined]
-        assert [each.api_key for each in self.done(self.projects.list())] == [SECRET, ""]
+        assert [each.api_keys["openai"][0] for each in self.done(self.projects.list())] == [SECRET, ""]
         assert [event["project"] for event in events if "project" in event] == ["p2"]
         assert SECRET not in repr(events)
 
@@ -75,9 +78,132 @@ class ProjectStoreContract:
         """A key from the time before encryption is read, and encrypted when it is next set."""
         self.done(self.projects.create(project()))
         self.write("p1", "plain-key")
-        assert self.done(self.projects.get("p1")).api_key == "plain-key"
-        self.done(self.projects.update("p1", api_key="plain-key"))
+        assert self.done(self.projects.get("p1")).api_keys["openai"][0] == "plain-key"
+        self.done(self.projects.update("p1", api_keys={"openai": ("plain-key",)}))
         assert self.stored("p1").startswith("enc:v2:")
+
+    # -- keys by API
+
+    KEYS = {"openai": (SECRET,), "anthropic": ("sk-ant-canary-1", "sk-ant-canary-2"), "gemini": ("AIza-canary",)}
+
+    def others(self, project_id: str = "p1") -> list[tuple[str, int, str]]:
+        query = text("SELECT api, position, api_key FROM project_keys WHERE project_id = :id ORDER BY api, position")
+        rows = self.done(self.database.read(lambda connection: connection.execute(query, {"id": project_id}).all()))
+        return [tuple(row) for row in rows]
+
+    def keys(self, project_id: str = "p1") -> dict[str, tuple[str, ...]]:
+        found: dict[str, tuple[str, ...]] = dict(self.done(self.projects.get(project_id)).api_keys)
+        return found
+
+    def test_keys_by_api(self) -> None:
+        """Keys for several APIs are found as they were stored, in their order, however a project is asked for."""
+        self.done(self.projects.create(project("p1", api_keys=self.KEYS)))
+        self.done(self.projects.create(project("p2", api_keys={"gemini": ("AIza-2",)})))
+        self.done(self.projects.create(project("p3", api_keys={})))
+        assert self.keys() == self.KEYS
+        expected = [self.KEYS, {"gemini": ("AIza-2",)}, {}]
+        assert [each.api_keys for each in self.done(self.projects.list())] == expected
+        assert [each.api_keys for each in self.done(self.projects.page(9)).items] == expected
+        stored = self.others()
+        assert [each[:2] for each in stored] == [("anthropic", 0), ("anthropic", 1), ("gemini", 0)]
+        assert all(sealed.startswith("enc:v2:") and "canary" not in sealed for *_, sealed in stored)
+
+    def test_keys_are_merged(self) -> None:
+        """What is given for an API takes the place of what there was; the others stay; none removes."""
+        self.done(self.projects.create(project(api_keys=self.KEYS)))
+        for change, expected in (
+            ({"gemini": ("AIza-new",)}, {**self.KEYS, "gemini": ("AIza-new",)}),
+            ({"gemini": None, "anthropic": ("sk-ant-3",)}, {"openai": (SECRET,), "anthropic": ("sk-ant-3",)}),
+            ({"openai": ("a", "b", "c")}, {"openai": ("a", "b", "c"), "anthropic": ("sk-ant-3",)}),
+            ({"openai": ("d",)}, {"openai": ("d",), "anthropic": ("sk-ant-3",)}),
+            ({"openai": None}, {"anthropic": ("sk-ant-3",)}),
+            ({"openai": ("e",)}, {"openai": ("e",), "anthropic": ("sk-ant-3",)}),
+            ({}, {"openai": ("e",), "anthropic": ("sk-ant-3",)}),
+            ({"nowhere": None}, {"openai": ("e",), "anthropic": ("sk-ant-3",)}),
+        ):
+            changed = self.done(self.projects.update("p1", api_keys=change))
+            assert (changed.api_keys, self.keys()) == (expected, expected), change
+
+    def test_keys_of_an_old_version(self) -> None:
+        """A change that is refused for its version leaves the keys as they are."""
+        self.done(self.projects.create(project(api_keys=self.KEYS)))
+        late = self.projects.update("p1", api_keys={"openai": None, "gemini": ("x",)}, version=7)
+        self.failureResultOf(late, PreconditionFailed)  # type: ignore[attr-defined]
+        assert self.keys() == self.KEYS
+
+    def test_key_moved_to_another_api(self) -> None:
+        """A key that somebody moves to another API, or to another project, in the database opens nothing."""
+        self.done(self.projects.create(project("p1", api_keys=self.KEYS)))
+        move = text("UPDATE project_keys SET api = 'groq' WHERE api = 'gemini'")
+        self.done(self.database.run(lambda connection: connection.execute(move)))
+        assert self.keys() == {"openai": (SECRET,), "anthropic": self.KEYS["anthropic"], "groq": ("",)}
+
+    def test_where_earlier_releases_look(self) -> None:
+        """A key for the default API, and no other, stands where earlier releases look for one and change it."""
+        self.done(self.projects.create(project("p1", api_keys=self.KEYS)))
+        self.done(self.projects.create(project("p2", api_keys={"gemini": ("AIza-2",)})))
+        assert (bool(self.stored("p1")), self.stored("p2")) == (True, "")
+        self.write("p1", "changed-by-an-earlier-release")
+        assert self.keys()["openai"] == ("changed-by-an-earlier-release",)
+
+    # -- keys of which nobody has said whose they are
+
+    def unbound(self, **keys: str) -> None:
+        """Projects as an earlier release has them."""
+        insert = text("INSERT INTO projects (id, name, api_key, created_at, updated_at) VALUES (:id, :id, :key, 1, 1)")
+
+        def write(connection: Any) -> None:
+            for project_id, key in keys.items():
+                connection.execute(insert, {"id": project_id, "key": key})
+
+        self.done(self.database.run(write))
+
+    def bind(self, binding: Binding) -> list[str]:
+        keys = ProjectKeys(KeyRing.of(KEY), binding)
+        found: list[str] = self.done(self.database.run(keys.bind))
+        return found
+
+    def test_bound_once(self) -> None:
+        """A key is bound to the API of its provider, else to the default one, whatever that is later."""
+        self.unbound(a="sk-ant-canary", b="sk-canary", c="")
+        assert [self.keys(each) for each in "abc"] == [{}, {}, {}]
+        assert sorted(self.bind(BINDING)) == ["a", "b", "c"]
+        expected = [{"anthropic": ("sk-ant-canary",)}, {"openai": ("sk-canary",)}, {}]
+        assert [self.keys(each) for each in "abc"] == expected
+        assert self.bind(Binding("local", (("local", "anthropic"),))) == []
+        assert [self.keys(each) for each in "abc"] == expected
+
+    def test_bound_to_none(self) -> None:
+        """A key of a provider that no API leads to is sent nowhere; one line says of each what to type, and no key."""
+        self.unbound(a="AIza-canary-1", b="gsk_canary-2", c="sk-ant-canary")
+        events: list[Any] = []
+        globalLogPublisher.addObserver(events.append)
+        self.addCleanup(globalLogPublisher.removeObserver, events.append)  # type: ignore[attr-defined]
+        for _ in range(2):
+            self.bind(BINDING)
+        lines = sorted(formatEvent(event) for event in events if "project" in event)
+        assert len(lines) == 2, lines
+        assert "llmproxy project set-key a openai" in lines[0] and "gemini" in lines[0]
+        assert "llmproxy project set-key b openai" in lines[1] and "groq" in lines[1]
+        assert "canary" not in repr(events)
+        assert [self.keys(each) for each in "abc"] == [{}, {}, {"anthropic": ("sk-ant-canary",)}]
+
+    def test_not_bound_over_what_was_said(self) -> None:
+        """What somebody has given an API since stays its key."""
+        self.unbound(a="sk-ant-old", b="sk-old")
+        self.done(self.projects.update("a", api_keys={"anthropic": ("sk-ant-new",)}))
+        self.done(self.projects.update("b", api_keys={"openai": ("sk-new",)}))
+        self.bind(BINDING)
+        assert self.keys("a") == {"anthropic": ("sk-ant-new",)}
+        assert self.keys("b") == {"openai": ("sk-new",)}
+
+    def test_unreadable_is_not_bound(self) -> None:
+        """A key that does not open now is bound when it does."""
+        sealed = KeyRing.of(bytes(32)).seal("sk-ant-canary", "projects/a/api_key")
+        self.unbound(a=sealed)
+        assert self.bind(BINDING) == []
+        again = ProjectKeys(KeyRing.of(KEY, [bytes(32)]), BINDING)
+        assert self.done(self.database.run(again.bind)) == ["a"]
 
     def test_names_are_unique(self) -> None:
         """A name is taken once, by creation or change; case makes a difference."""
@@ -129,7 +255,7 @@ class ProjectStoreContract:
         self.clock.advance(1)
         changed = self.done(self.projects.update("p1", name="new"))
         assert changed == project(name="new", updated_at=NOW + 1, version=2)
-        assert self.done(self.projects.update("p1", api_key="k2")).api_key == "k2"
+        assert self.done(self.projects.update("p1", api_keys={"openai": ("k2",)})).api_keys["openai"][0] == "k2"
         assert self.done(self.projects.update("x", name="new2")) is None
         assert self.done(self.projects.get("x")) is None
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.core.credentials import without_keys
+from llmproxy.core.credentials import is_keyless, keys_for, without_keys
+from llmproxy.message import CredentialPlace, OwnKey, Project
+
+from ..middleware.fakes import an_api
 
 SECRET = b"sk-AAAAAAAAAAAAAAAAAAAAAA"
 
@@ -37,3 +40,26 @@ class WithoutKeysTests(SynchronousTestCase):
             (b"/a?b&", b"/a?b&"),
         ):
             self.assertEqual(without_keys(target, names), expected, target)
+
+
+class KeysForTests(SynchronousTestCase):
+    def test_table(self) -> None:
+        """A project's key is for its own API; an API's own is for the projects that it names, by name or id."""
+        project = Project("p-1", "search", {"openai": ("a", "b")})
+        own = OwnKey("own", frozenset({"search"}))
+        for name, changes, expected in (
+            ("openai", {}, ("a", "b")),
+            ("openai", {"own_key": OwnKey("own", None)}, ("a", "b")),
+            ("gemini", {}, ()),
+            ("open", {}, ()),
+            ("gemini", {"own_key": own}, ("own",)),
+            ("gemini", {"own_key": OwnKey("own", frozenset({"p-1"}))}, ("own",)),
+            ("gemini", {"own_key": OwnKey("own", None)}, ("own",)),
+            ("gemini", {"own_key": OwnKey("own", frozenset({"Search", "p-12"}))}, ()),
+            ("gemini", {"own_key": OwnKey("own")}, ()),
+        ):
+            api = an_api(name, **changes)
+            self.assertEqual(keys_for(api, project), expected, (name, changes))
+            self.assertEqual(is_keyless(api, project), not expected)
+        self.assertFalse(is_keyless(an_api("local", credential=CredentialPlace("none", b"", b"")), project))
+        self.assertNotIn("own'", repr(own))

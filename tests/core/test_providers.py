@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.core.providers import PROVIDERS, api_for_key, provider_of, provider_of_key
+from llmproxy.core.providers import PROVIDERS, Binding, provider_of, provider_of_key
 
 KEYS = {
     "anthropic": ("sk-ant-api03-" + "a" * 90, "sk-ant-oat01-x", "sk-ant-admin01-x"),
@@ -78,4 +78,4 @@ class BindingTests(SynchronousTestCase):
             (other, "anthropic", "anthropic"),
             ("", "openai", "openai"),
         ):
-            self.assertEqual(api_for_key(key, self.APIS, default), expected, (key, default))
+            self.assertEqual(Binding(default, self.APIS).api_for(key), expected, (key, default))

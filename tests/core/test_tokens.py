@@ -125,7 +125,7 @@ class SecretOfTests(SynchronousTestCase):
 
 class FaultTests(SynchronousTestCase):
     token = Token("t-1", "00", "sk-…", "p-1", expires_at=1000.0)
-    project = Project("p-1", "one", "key")
+    project = Project("p-1", "one", {"openai": ("key",)})
 
     def code(self, token: Token, project: Project, now: float) -> str:
         fault = fault_of(token, project, now)

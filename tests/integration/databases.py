@@ -32,7 +32,7 @@ from llmproxy.store.locations import locate
 from llmproxy.store.schema import counters, metadata
 from llmproxy.store.threads import NoThreads
 
-from ..store.databases import KEY, clock_at
+from ..store.databases import BINDING, KEY, clock_at
 from .processes import free_port
 
 KINDS = ("sqlite", "postgresql", "mysql")
@@ -263,7 +263,7 @@ def clean_database(test: Any, kind: str) -> str:
 
 def opened_at(test: Any, url: str, *, key: bytes | None = KEY, clock: Any = None) -> Database:
     """A started database, in the thread of the test, closed when the test ends."""
-    database = open_database(clock or clock_at(), url, encryption_key=key, threads=NoThreads)
+    database = open_database(clock or clock_at(), url, encryption_key=key, threads=NoThreads, binding=BINDING)
     test.successResultOf(database.start())
     test.addCleanup(lambda: test.successResultOf(database.close()))
     return database

@@ -176,7 +176,8 @@ class ProxyTestCase(TestCase):
         """A token of a project of its own."""
         secret = generate(lambda size: __import__("os").urandom(size))
         database = self.service.proxy.database
-        project = Project(f"p-{secret[-6:]}", f"name-{secret}", UPSTREAM_KEY)
+        keys = {api.name: (UPSTREAM_KEY,) for api in self.service.proxy.table.apis}
+        project = Project(f"p-{secret[-6:]}", f"name-{secret}", keys)
         await database.projects.create(project)
         values: dict[str, Any] = {
             "id": f"t-{secret[-6:]}",

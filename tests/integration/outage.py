@@ -126,7 +126,7 @@ class Scene:
 
     async def _issue(self) -> None:
         database = self.service.proxy.database
-        await database.projects.create(Project("p", "scene", "sk-upstream"))
+        await database.projects.create(Project("p", "scene", {"api": ("sk-upstream",)}))
         self.secrets = {}
         for name in ("warm", "limited", *(f"cold{n}" for n in range(50))):
             secret = self.secrets[name] = generate(os.urandom)

@@ -24,6 +24,8 @@ from .databases import KINDS, new_database, opened_at
 FIRST_SCHEMA = os.path.join(os.path.dirname(__file__), "first-schema.sql")
 """What C{sqlite3 .dump} showed of a database that the first release wrote, with L{KEY}."""
 
+KEYS = {"openai": ("sk-upstream-canary-key-0001",), "anthropic": ("sk-ant-1", "sk-ant-2")}
+
 
 def ran(*arguments: str, **env: str) -> Any:
     variables: Any = {"DATABASE_URL": None, "DATABASE_PATH": None, "TARGET_DATABASE_URL": None, **env}
@@ -38,7 +40,7 @@ class MovingTests(SynchronousTestCase):
         """The URL of a database with something of everything."""
         url = new_database(self, kind)
         database = opened_at(self, url)
-        self.successResultOf(database.projects.create(project("p1", name="日本 é 🎉")))
+        self.successResultOf(database.projects.create(project("p1", name="日本 é 🎉", api_keys=KEYS)))
         self.successResultOf(database.projects.create(project("p2", is_active=False, deactivated_at=NOW)))
         for number in range(1500):
             made = token(f"t{number}", f"p{1 + number % 2}", max_requests=2**53 - 1 if number % 3 else None)
@@ -60,7 +62,9 @@ class MovingTests(SynchronousTestCase):
     def works(self, url: str) -> None:
         """A proxy starts with it, and everything is as it was."""
         database = opened_at(self, url)
-        self.assertEqual(self.successResultOf(database.projects.get("p1")), project("p1", name="日本 é 🎉"))
+        self.assertEqual(
+            self.successResultOf(database.projects.get("p1")), project("p1", name="日本 é 🎉", api_keys=KEYS)
+        )
         found = self.successResultOf(database.tokens.get("t1"))
         self.assertEqual((found.request_count, found.last_used_at), (3, NOW + 0.000001))
         leased = database.read(lambda c: c.scalar(text("SELECT leased FROM tokens WHERE id = 't1'")))
@@ -114,7 +118,7 @@ class FirstSchemaTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(database.read(revision_of)), HEAD)
         projects = {each.id: each for each in self.successResultOf(database.projects.list())}
         self.assertEqual(
-            {name: (each.name, each.api_key, each.is_active) for name, each in projects.items()},
+            {name: (each.name, each.api_keys["openai"][0], each.is_active) for name, each in projects.items()},
             {"p1": ("team é", "sk-upstream-canary-key-0001", True), "p2": ("plain", "sk-plain", False)},
         )
         limited = self.successResultOf(database.tokens.get("t1"))

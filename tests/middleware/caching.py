@@ -30,7 +30,7 @@ def lines(*texts: bytes) -> list[Field]:
 
 
 def principal(project: str = "p-1", token: str = "t-1", key: str = "sk-upstream") -> Principal:
-    return Principal(Token(token, "00" * 32, "sk-…", project, None), Project(project, project, key))
+    return Principal(Token(token, "00" * 32, "sk-…", project, None), Project(project, project, {"openai": (key,)}))
 
 
 class Answered:

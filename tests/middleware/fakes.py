@@ -29,7 +29,7 @@ from llmproxy.message import (
 
 SECRET = b"sk-AAAAAAAAAAAAAAAAAAAAAA"
 KEY = "sk-the-projects-own-key"
-PRINCIPAL = Principal(Token("t-1", "00" * 32, "sk-AAAA…", "p-1", 1000.0), Project("p-1", "one", KEY))
+PRINCIPAL = Principal(Token("t-1", "00" * 32, "sk-AAAA…", "p-1", 1000.0), Project("p-1", "one", {"openai": (KEY,)}))
 
 
 def an_api(name: str = "openai", policy: dict[str, Any] | None = None, **changes: Any) -> Api:

@@ -8,8 +8,10 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.bodies import BytesBody
+from llmproxy.config.rules import AUTH
 from llmproxy.errors import (
     AmbiguousCredentials,
+    ApiKeyMissing,
     InvalidToken,
     MissingToken,
     ProjectInactive,
@@ -19,11 +21,23 @@ from llmproxy.errors import (
     TokenRevoked,
     Unavailable,
 )
-from llmproxy.message import ApiResponse, Field, Principal
+from llmproxy.message import ApiResponse, Field, OwnKey, Principal
 from llmproxy.middleware.authenticate import Authenticate
 
-from .fakes import PRINCIPAL, SECRET, FakeDirectory, FakeRevocations, HeldBody, Inner, Reader, a_request, a_response
+from .fakes import (
+    PRINCIPAL,
+    SECRET,
+    FakeDirectory,
+    FakeRevocations,
+    HeldBody,
+    Inner,
+    Reader,
+    a_request,
+    a_response,
+    an_api,
+)
 
+API = an_api()
 BEARER: Field = (b"Authorization", b"Bearer " + SECRET)
 
 
@@ -34,7 +48,7 @@ class AuthenticateTests(SynchronousTestCase):
         self.revocations = FakeRevocations()
         self.inner = Inner()
         self.middleware = Authenticate(self.clock, self.directory, self.revocations)
-        self.request = a_request(fields=[BEARER])
+        self.request = a_request(api=API, fields=[BEARER])
 
     def begin(self) -> Deferred[ApiResponse]:
         return self.middleware.respond(self.request, self.inner)
@@ -60,13 +74,15 @@ class AuthenticateTests(SynchronousTestCase):
     def test_nothing_sent(self) -> None:
         """Who sends no credential is asked for one."""
         for fields in ([], [(b"Authorization", b"Basic eDp5")]):
-            error = self.assertRaises(MissingToken, self.middleware.respond, a_request(fields=fields), self.inner)
+            error = self.assertRaises(
+                MissingToken, self.middleware.respond, a_request(api=API, fields=fields), self.inner
+            )
             self.assertEqual((error.status, error.code), (401, "invalid_token"))
 
     def test_browsers_websocket(self) -> None:
         """A browser has no other place for its token than the subprotocols it offers, and only for a WebSocket."""
         offer: Field = (b"Sec-WebSocket-Protocol", b"realtime, openai-insecure-api-key." + SECRET)
-        request = a_request(fields=[offer])
+        request = a_request(api=API, fields=[offer])
         self.assertRaises(MissingToken, self.middleware.respond, request, self.inner)
         request.upgrade = b"websocket"
         self.middleware.respond(request, self.inner)
@@ -75,15 +91,36 @@ class AuthenticateTests(SynchronousTestCase):
     def test_two_credentials(self) -> None:
         """The token is found beside a key of somebody else; two tokens are refused before either is looked up."""
         foreign: Field = (b"Authorization", b"Bearer sk-ant-oat01-xyz")
-        self.middleware.respond(a_request(fields=[foreign, (b"x-api-key", SECRET)]), self.inner)
+        self.middleware.respond(a_request(api=API, fields=[foreign, (b"x-api-key", SECRET)]), self.inner)
         self.assertIs(self.inner.requests[0].principal, PRINCIPAL)
-        both = a_request(fields=[BEARER, (b"x-api-key", b"sk-" + b"B" * 22)])
+        both = a_request(api=API, fields=[BEARER, (b"x-api-key", b"sk-" + b"B" * 22)])
         self.assertRaises(AmbiguousCredentials, self.middleware.respond, both, self.inner)
         self.assertEqual(self.directory.loads, [])
 
+    def test_without_a_key(self) -> None:
+        """Nothing goes on to an API that the project holds no key for, whatever other keys it holds."""
+        for api in (an_api("gemini"), an_api("OpenAI"), an_api("gemini", own_key=OwnKey("sk-own", frozenset({"two"})))):
+            request = a_request(api=api, fields=[BEARER])
+            error = self.assertRaises(ApiKeyMissing, self.middleware.respond, request, self.inner)
+            self.assertEqual((error.status, error.code), (403, "api_key_missing"))
+            self.assertIn(repr(api.name), error.message)
+            self.assertIs(request.principal, PRINCIPAL)
+        self.assertEqual(self.inner.requests, [])
+
+    def test_without_a_key_of_its_own(self) -> None:
+        """An API that takes no key is open to every project, one with a key of its own to those that may use it."""
+        for changes in (
+            {"credential": AUTH["none"]},
+            {"own_key": OwnKey("sk-own", None)},
+            {"own_key": OwnKey("sk-own", frozenset({"one"}))},
+            {"own_key": OwnKey("sk-own", frozenset({"p-1"}))},
+        ):
+            self.middleware.respond(a_request(api=an_api("gemini", **changes), fields=[BEARER]), self.inner)
+        self.assertEqual(len(self.inner.requests), 4)
+
     def test_malformed(self) -> None:
         """What cannot be a token costs no question, and is not repeated to anyone."""
-        request = a_request(fields=[(b"x-api-key", b"AIza-a-google-key")])
+        request = a_request(api=API, fields=[(b"x-api-key", b"AIza-a-google-key")])
         error = self.assertRaises(InvalidToken, self.middleware.respond, request, self.inner)
         self.assertEqual(self.directory.loads, [])
         self.assertNotIn("google", f"{error!r} {error.description} {error.fields} {request.record!r}")
@@ -137,7 +174,7 @@ class RevocationTests(SynchronousTestCase):
         self.revocations = FakeRevocations()
         self.inner = Inner()
         middleware = Authenticate(Clock(), FakeDirectory({SECRET: PRINCIPAL}), self.revocations)
-        self.responding = middleware.respond(a_request(fields=[BEARER]), self.inner)
+        self.responding = middleware.respond(a_request(api=API, fields=[BEARER]), self.inner)
         self.body = HeldBody()
 
     def read(self) -> Deferred[None]:

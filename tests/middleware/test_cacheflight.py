@@ -240,7 +240,7 @@ class SharedScopeTests(CacheTestCase):
         """Without C{public} each asks with its own key."""
         asked = [self.send(), self.send(who=principal("p-2", key="sk-other"))]
         self.answer(b"Cache-Control: max-age=60, must-revalidate", body=b"one")
-        self.assertEqual(self.inner.requests[1].principal.project.api_key, "sk-other")
+        self.assertEqual(self.inner.requests[1].principal.project.api_keys["openai"], ("sk-other",))
         self.answer(body=b"two")
         self.assertEqual([self.got(each).body for each in asked], [b"one", b"two"])
 

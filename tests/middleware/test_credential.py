@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.errors import UpstreamAuthError
-from llmproxy.message import ApiRequest, CredentialPlace, Field, Principal
+from llmproxy.message import Api, ApiRequest, CredentialPlace, Field, OwnKey, Principal
 from llmproxy.middleware.credential import Credential
 
 from .fakes import KEY, PRINCIPAL, SECRET, Inner, a_request, an_api
@@ -21,7 +21,7 @@ PROJECTS = KEY.encode()
 
 def sent(place: CredentialPlace, fields: list[Field], target: bytes = b"/v1", key: str = KEY) -> ApiRequest:
     inner = Inner()
-    principal = Principal(PRINCIPAL.token, evolve(PRINCIPAL.project, api_key=key))
+    principal = Principal(PRINCIPAL.token, evolve(PRINCIPAL.project, api_keys={"openai": (key,)}))
     request = a_request(target=target, fields=fields, api=an_api(credential=place), principal=principal)
     Credential().respond(request, inner)
     return inner.requests[0]
@@ -120,6 +120,31 @@ class QueryTests(SynchronousTestCase):
 
 
 class KeyTests(SynchronousTestCase):
+    def sent_to(self, api: Api, **keys: tuple[str, ...]) -> ApiRequest:
+        inner = Inner()
+        principal = Principal(PRINCIPAL.token, evolve(PRINCIPAL.project, api_keys=keys))
+        fields = [(b"Authorization", b"Bearer " + SECRET), (b"X-API-Key", SECRET)]
+        Credential().respond(a_request(target=b"/v1?key=" + SECRET, fields=fields, api=api, principal=principal), inner)
+        return inner.requests[0]
+
+    def test_of_this_api(self) -> None:
+        """Of the keys that a project holds the one for this API is sent, and the first where it has several."""
+        keys = {"openai": ("sk-o",), "gemini": ("AIza-1", "AIza-2"), "local": ("sk-l",)}
+        for name, expected in (("openai", b"sk-o"), ("gemini", b"AIza-1"), ("local", b"sk-l")):
+            sent = self.sent_to(an_api(name), **keys)
+            self.assertEqual(sent.fields, [(b"Authorization", b"Bearer " + expected)])
+
+    def test_own(self) -> None:
+        """The API's own key is for those that have none for it."""
+        api = an_api("gemini", own_key=OwnKey("AIza-own", None))
+        self.assertEqual(self.sent_to(api, openai=("sk-o",)).fields, [(b"Authorization", b"Bearer AIza-own")])
+        self.assertEqual(self.sent_to(api, gemini=("AIza-1",)).fields, [(b"Authorization", b"Bearer AIza-1")])
+
+    def test_none(self) -> None:
+        """A server without keys gets none: not the client's token, and not a key that the project holds."""
+        sent = self.sent_to(an_api("local", credential=CredentialPlace("none", b"", b"")), local=("sk-l",))
+        self.assertEqual((sent.fields, sent.target), ([], b"/v1"))
+
     def test_unusable(self) -> None:
         """A project without a usable key is told apart from a refused caller, and nothing is sent."""
         for key in ("", "a\r\nX-Evil: 1", "schlüssel"):

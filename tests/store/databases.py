@@ -6,12 +6,14 @@ from typing import Any
 
 from twisted.internet.task import Clock
 
+from llmproxy.core.providers import Binding
 from llmproxy.message import Project, Token
 from llmproxy.store.database import Database
 from llmproxy.store.engine import open_database
 from llmproxy.store.threads import NoThreads
 
 KEY = bytes(range(32))
+BINDING = Binding("openai", (("openai", "openai"), ("anthropic", "anthropic"), ("local", "")))
 NOW = 1_700_000_000.25
 """A moment with a fraction that is exact in binary."""
 
@@ -23,16 +25,26 @@ def clock_at(now: float = NOW) -> Clock:
     return clock
 
 
-def opened(test: Any, url: str = ":memory:", *, key: bytes | None = KEY, clock: Clock | None = None) -> Database:
+def opened(
+    test: Any,
+    url: str = ":memory:",
+    *,
+    key: bytes | None = KEY,
+    clock: Clock | None = None,
+    binding: Binding | None = BINDING,
+) -> Database:
     """A started database, closed when the test ends."""
-    database = open_database(clock or clock_at(), url, encryption_key=key, threads=NoThreads)
+    database = open_database(clock or clock_at(), url, encryption_key=key, threads=NoThreads, binding=binding)
     test.successResultOf(database.start())
     test.addCleanup(lambda: test.successResultOf(database.close()))
     return database
 
 
 def project(project_id: str = "p1", **changes: Any) -> Project:
-    values: dict[str, Any] = {"name": f"project {project_id}", "api_key": "sk-upstream-canary-key-0001"}
+    """@param changes: C{api_key} is one for the default API."""
+    if "api_key" in changes:
+        changes["api_keys"] = {"openai": (changes.pop("api_key"),)}
+    values: dict[str, Any] = {"name": f"project {project_id}", "api_keys": {"openai": ("sk-upstream-canary-key-0001",)}}
     return Project(project_id, **(values | {"created_at": NOW, "updated_at": NOW} | changes))
 
 

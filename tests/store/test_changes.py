@@ -50,7 +50,7 @@ class ChangesTests(SynchronousTestCase):
     def test_heard(self) -> None:
         """What another process changed is known within a second, in order; what was before the start is not told."""
         self.revoke()
-        self.successResultOf(self.there.projects.update("p1", api_key="new"))
+        self.successResultOf(self.there.projects.update("p1", api_keys={"openai": ("new",)}))
         self.successResultOf(self.there.tokens.revoke_project("p1"))
         self.assertEqual(self.heard, [])
         self.clock.advance(INTERVAL)
@@ -87,10 +87,10 @@ class ChangesTests(SynchronousTestCase):
         database = opened(self, clock=self.clock)
         self.started(database)
         self.successResultOf(database.projects.create(project()))
-        before = database.statements
         self.successResultOf(database.projects.update("p1", name="new"))
+        before = database.statements
         self.clock.advance(10 * INTERVAL)
-        self.assertLessEqual(database.statements - before, 3)
+        self.assertEqual(database.statements, before)
 
     def test_away_for_too_long(self) -> None:
         """Who missed changes that are not kept any more asks for everything anew, and goes on from there."""

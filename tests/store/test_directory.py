@@ -292,7 +292,7 @@ class ChangeTests(DirectoryCase):
         self.directory.project_changed(project(api_key="new"))
         warm = self.directory.warm(secret(2))
         assert warm is not None
-        self.assertEqual((warm.project.api_key, self.cut), ("new", []))
+        self.assertEqual((warm.project.api_keys["openai"][0], self.cut), ("new", []))
         self.directory.project_changed(project(is_active=False))
         self.assertEqual(sorted(self.cut), ["t1", "t2"])
 

@@ -62,11 +62,11 @@ class TokenFaultTests(FaultCase):
         self.load()
         hearing = Hearing(self)
         self.done(self.database.tokens.update("t1", max_requests=1))
-        self.done(self.database.projects.update("p1", api_key="new-key"))
+        self.done(self.database.projects.update("p1", api_keys={"openai": ("new-key",)}))
         self.done(hearing.heard_all([("token", "t1"), ("project", "p1")]))
         principal = self.directory.warm(self.secret.encode())
         assert principal is not None
-        self.assertEqual((principal.token.max_requests, principal.project.api_key), (1, "new-key"))
+        self.assertEqual((principal.token.max_requests, principal.project.api_keys["openai"][0]), (1, "new-key"))
         self.done(self.database.tokens.update("t1", is_active=False))
         self.done(hearing.heard("token", "t1"))
         principal = self.directory.warm(self.secret.encode())

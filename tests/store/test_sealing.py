@@ -14,12 +14,12 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.errors import ConfigError
 from llmproxy.store.engine import open_database
 from llmproxy.store.locations import locate
-from llmproxy.store.projects import place
+from llmproxy.store.projectkeys import place
 from llmproxy.store.sealing import Resealing, reseal, survey
 from llmproxy.store.secrets import Cipher, KeyRing, form_of
 from llmproxy.store.threads import NoThreads
 
-from .databases import KEY, clock_at, project
+from .databases import BINDING, KEY, clock_at, project
 
 NEW = bytes(reversed(range(32)))
 SECRET = "sk-upstream-canary-key-0001"
@@ -46,6 +46,7 @@ class SealingTests(SynchronousTestCase):
             old_encryption_keys=old,
             require_encryption=required,
             threads=NoThreads,
+            binding=BINDING,
         )
 
     def open(self, *arguments: Any) -> Any:
@@ -83,7 +84,7 @@ class SealingTests(SynchronousTestCase):
         return reseal(self.engine, keys, concerns, advance)
 
     def keys_of(self, database: Any) -> set[str]:
-        return {each.api_key for each in self.successResultOf(database.projects.list())}
+        return {each.api_keys["openai"][0] for each in self.successResultOf(database.projects.list())}
 
     def test_survey(self) -> None:
         """How many upstream keys are kept how is told without a key; a project without one is not counted."""
@@ -107,6 +108,37 @@ class SealingTests(SynchronousTestCase):
         self.assertEqual({form_of(each) for each in self.stored().values()}, {Cipher(NEW).id})
         self.assertEqual(self.keys_of(self.open(NEW)), {SECRET, "plain"})
         self.assertEqual(self.refused(KEY), "ENCRYPTION_KEY is not the key that this database is encrypted with")
+
+    def test_every_key(self) -> None:
+        """Keys by API are counted, encrypted anew and missed as the first one is."""
+        database = self.open(KEY)
+        keys = {"openai": (SECRET,), "anthropic": (SECRET + "1", SECRET + "2"), "gemini": (SECRET + "3",)}
+        self.successResultOf(database.projects.create(project("p1", api_keys=keys)))
+        self.successResultOf(database.projects.create(project("p2", api_keys=keys)))
+        with self.engine.begin() as connection:
+            self.assertEqual(survey(connection), {Cipher(KEY).id: 8})
+        self.open(KEY, (NEW,))
+        done = self.reseal(KeyRing.of(NEW, [KEY]))
+        self.assertEqual((done, self.seen), (Resealing(8), 8))
+        with self.engine.begin() as connection:
+            self.assertEqual(survey(connection), {Cipher(NEW).id: 8})
+        found = self.successResultOf(self.open(NEW).projects.list())
+        self.assertEqual([each.api_keys for each in found], [keys, keys])
+        with self.engine.begin() as connection:
+            connection.execute(text("UPDATE project_keys SET api_key = 'plain' WHERE api = 'gemini'"))
+            connection.execute(text("UPDATE project_keys SET api_key = 'enc:v2:01234567:x' WHERE position = 1"))
+        self.assertTrue(self.refused(NEW).endswith("(id 01234567): name it in ENCRYPTION_KEY_OLD"))
+        done = self.reseal(KeyRing.of(NEW, [KEY]))
+        self.assertEqual((done.sealed, done.failed), (2, ["p1", "p2"]))
+
+    def test_many_by_api(self) -> None:
+        """However many there are, they are done in portions, each once."""
+        database = self.open(KEY)
+        apis = {f"api-{number:02}": (SECRET,) * 3 for number in range(50)}
+        for number in range(3):
+            self.successResultOf(database.projects.create(project(f"p{number}", api_keys=apis)))
+        self.assertEqual(self.reseal(KeyRing.of(NEW, [KEY])).sealed, 450)
+        self.assertEqual(self.reseal(KeyRing.of(NEW, [KEY])), Resealing())
 
     def test_half_rotated(self) -> None:
         """Who has the right key for a part only is told which one is missing, at the start."""

@@ -21,7 +21,8 @@ class TransferTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.source = self.engine("source")
         database = opened(self, self.paths["source"])
-        self.successResultOf(database.projects.create(project()))
+        keys = {"openai": ("k",), "anthropic": ("k1", "k2")}
+        self.successResultOf(database.projects.create(project(api_keys=keys)))
         for number in range(3):
             self.successResultOf(database.tokens.create(token(f"t{number}", max_requests=2**40)))
         self.target = self.engine("target")
@@ -55,7 +56,7 @@ class TransferTests(SynchronousTestCase):
         """Every table of the schema arrives, whatever the schema is."""
         arrived = self.move()
         self.assertEqual(set(arrived), set(metadata.tables))
-        self.assertEqual((arrived["projects"], arrived["tokens"]), (1, 3))
+        self.assertEqual((arrived["projects"], arrived["project_keys"], arrived["tokens"]), (1, 2, 3))
         self.assertEqual(self.everything(self.target), self.everything(self.source))
         self.successResultOf(opened(self, self.paths["target"]).tokens.get("t1"))
 

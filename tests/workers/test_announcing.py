@@ -11,7 +11,7 @@ from llmproxy.message import Project, Token
 from llmproxy.workers.announcing import Announcing, Hearing
 
 TOKEN = Token("t-1", "00" * 32, "sk-…", "p-1", None)
-PROJECT = Project("p-1", "one", "sk-key")
+PROJECT = Project("p-1", "one", {"openai": ("sk-key",)})
 
 
 class Directory:

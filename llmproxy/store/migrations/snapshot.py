@@ -1,7 +1,7 @@
 # ruff: noqa: E501
 """What L{llmproxy.store.fresh} makes; written by C{python -m tests.store.snapshot}."""
 
-REVISION = "0005"
+REVISION = "0006"
 
 STATEMENTS = (
     """CREATE TABLE admins (
@@ -74,6 +74,14 @@ STATEMENTS = (
     answer TEXT,
     PRIMARY KEY (actor, key_hash)
 )""",
+    """CREATE TABLE project_keys (
+    project_id VARCHAR(64) NOT NULL,
+    api VARCHAR(64) NOT NULL,
+    position INTEGER NOT NULL,
+    api_key TEXT NOT NULL,
+    PRIMARY KEY (project_id, api, position),
+    CONSTRAINT fk_project_keys_project_id FOREIGN KEY(project_id) REFERENCES projects (id) ON DELETE CASCADE
+)""",
     """CREATE TABLE projects (
     id VARCHAR(64) NOT NULL,
     name VARCHAR(255) NOT NULL,
@@ -82,7 +90,7 @@ STATEMENTS = (
     deactivated_at BIGINT,
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL,
-    metadata TEXT, version BIGINT DEFAULT '1' NOT NULL,
+    metadata TEXT, version BIGINT DEFAULT '1' NOT NULL, api_key_for VARCHAR(64),
     PRIMARY KEY (id),
     CONSTRAINT uq_projects_name UNIQUE (name)
 )""",
@@ -136,6 +144,6 @@ STATEMENTS = (
     """CREATE INDEX ix_tokens_project_id_created_at ON tokens (project_id, created_at, id)""",
     """CREATE INDEX ix_writings_made_at ON writings (made_at)""",
     """CREATE UNIQUE INDEX uq_audit_events_chain_seq ON audit_events (chain, seq)""",
-    """INSERT INTO alembic_version VALUES ('0005')""",
+    """INSERT INTO alembic_version VALUES ('0006')""",
     """INSERT INTO counters VALUES ('changes', 0)""",
 )

@@ -17,6 +17,10 @@ from ...message import Role
 
 MAX_NAME = 255
 MAX_API_KEY = 4096
+MAX_APIS = 64
+MAX_API_KEYS = 32
+"""For one API."""
+
 MAX_MINUTES = 525_600
 """A year, as in the reference."""
 
@@ -42,6 +46,17 @@ def _shown(**limits: Any) -> Meta:
 Name = Annotated[str, Meta(max_length=MAX_NAME, pattern=_ONE_LINE)]
 Id = Annotated[str, Meta(max_length=64, pattern=_ONE_LINE)]
 ApiKey = Annotated[str, Meta(max_length=MAX_API_KEY, pattern=r"^[\x21-\x7e]*" + _END)]
+UsableKey = Annotated[str, Meta(min_length=1, max_length=MAX_API_KEY, pattern=r"^[\x21-\x7e]*" + _END)]
+UsableKeys = UsableKey | Annotated[list[UsableKey], Meta(min_length=1, max_length=MAX_API_KEYS)]
+ApiName = Annotated[str, Meta(min_length=1, max_length=64)]
+KeysByApi = Annotated[
+    dict[ApiName, UsableKeys],
+    Meta(max_length=MAX_APIS, description="By the name of the API that they are for, each one key or a list."),
+]
+KeysByApiOrNone = Annotated[
+    dict[ApiName, UsableKeys | None],
+    Meta(max_length=MAX_APIS, description="Those for APIs that are not named stay; null removes."),
+]
 Minutes = Annotated[int, _shown(minimum=1, maximum=MAX_MINUTES)]
 Requests = Annotated[int, _shown(minimum=0, maximum=MAX_REQUESTS), Meta(description="0 is without limit.")]
 Moment = Annotated[datetime, Meta(tz=True, description="In the future, by a year at most.")]
@@ -55,10 +70,13 @@ Metadata = Annotated[
 
 
 class NewProject(Struct, forbid_unknown_fields=True):
-    required: ClassVar[tuple[str, ...]] = ("name", "api_key")
+    """C{api_key} is that for the default API; it may be left out where C{api_keys} is given, empty or not."""
+
+    required: ClassVar[tuple[str, ...]] = ("name",)
 
     name: Annotated[Name, _shown(minLength=1)] = ""
     api_key: Annotated[ApiKey, _shown(minLength=1)] = ""
+    api_keys: KeysByApi | UnsetType = UNSET
 
 
 class ProjectChange(Struct, forbid_unknown_fields=True):
@@ -66,12 +84,14 @@ class ProjectChange(Struct, forbid_unknown_fields=True):
 
     name: Annotated[Name, _shown(minLength=1)] | None = None
     api_key: ApiKey | None = None
+    api_keys: KeysByApiOrNone | None = None
     is_active: bool | None = None
     revoke_tokens: Annotated[bool, Meta(description="Only with is_active: false.")] | None = None
 
 
 class NewKey(Struct, forbid_unknown_fields=True):
-    api_key: Annotated[ApiKey, Meta(min_length=1)]
+    api_key: UsableKeys
+    api: Annotated[ApiName, Meta(description="Without it, the default API.")] | UnsetType = UNSET
 
 
 class NewToken(Struct, forbid_unknown_fields=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from attrs import field, frozen
@@ -48,6 +48,8 @@ class Parts:
     @ivar changing: held while something is changed and told to C{directory}, so that two changes
         cannot be told in the wrong order.
     @ivar draining: whether no more calls are taken.
+    @ivar apis: the names of the APIs that projects can have keys for.
+    @ivar default_api: the one that C{api_key} is for.
     """
 
     seconds: Callable[[], float]
@@ -58,6 +60,8 @@ class Parts:
     admins: IAdminStore
     auth: ManagementAuth = field(repr=False)
     repeats: Repeats
+    apis: Collection[str]
+    default_api: str
     audit: IAuditLogger | None = None
     draining: Callable[[], bool] = lambda: False
     changing: DeferredLock = field(factory=DeferredLock)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Any
 from uuid import uuid4
 
@@ -10,7 +11,8 @@ from msgspec import UNSET, UnsetType
 from ...errors import BadRequest, DuplicateName, NotFound
 from ...message import Project
 from ..operations import Call, Operation, Routes
-from .bodies import Name, NewKey, NewProject, ProjectChange, check_api_key, check_name
+from .apikeys import Change, keys_of
+from .bodies import Name, NewKey, NewProject, ProjectChange, check_name
 from .paging import Paging, given, rows
 from .parts import Parts
 from .versions import tag, wanted_version
@@ -83,7 +85,7 @@ class Projects:
                     conditional=True,
                     needs=write,
                     action="project.rotate_key",
-                    summary="Have the project spend with another upstream key, from the next request on.",
+                    summary="Have the project ask an API with another key, from the next request on.",
                 ),
             },
             "/projects/{project_id}/tokens/revoke": {
@@ -101,22 +103,23 @@ class Projects:
         query: ProjectFilter = call.query
         projects = await rows(call, self._parts.projects.page, is_active=given(query.active), name=given(query.name))
         call.details["project_count"] = len(projects)
-        return [view_of_project(project) for project in projects]
+        return [view_of_project(project, self._parts.default_api) for project in projects]
 
     async def create(self, call: Call) -> ProjectView:
         wanted: NewProject = call.body
-        if not wanted.name or not wanted.api_key:
-            raise BadRequest(message="name and api_key are required")
+        if not wanted.name or (not wanted.api_key and wanted.api_keys is UNSET):
+            raise BadRequest("for a project without keys, give api_keys as {}", message="name and api_key are required")
         check_name(wanted.name)
-        check_api_key(wanted.api_key)
+        given = {} if wanted.api_keys is UNSET else wanted.api_keys
+        keys = {api: each for api, each in self._keys_of(wanted.api_key, given).items() if each is not None}
         now = self._parts.seconds()
-        project = Project(str(uuid4()), wanted.name, wanted.api_key, created_at=now, updated_at=now)
+        project = Project(str(uuid4()), wanted.name, keys, created_at=now, updated_at=now)
         await self._parts.projects.create(project)
-        call.details |= {"project_id": project.id, "project_name": project.name}
-        return _shown(call, project)
+        call.details |= {"project_id": project.id, "project_name": project.name, "apis": sorted(keys)}
+        return self._shown(call, project)
 
     async def show(self, call: Call) -> ProjectView:
-        return _shown(call, await self._existing(call))
+        return self._shown(call, await self._existing(call))
 
     async def change(self, call: Call) -> ProjectView:
         wanted: ProjectChange = call.body
@@ -125,15 +128,14 @@ class Projects:
             raise BadRequest(message="revoke_tokens requires is_active=false")
         if wanted.name is not None:
             check_name(wanted.name)
-        if wanted.api_key:
-            check_api_key(wanted.api_key)
         call.details["updated_fields"] = _given(wanted)
-        return _shown(call, await self._parts.alone(lambda: self._change(call, wanted)))
+        return self._shown(call, await self._parts.alone(lambda: self._change(call, wanted)))
 
     async def rotate_key(self, call: Call) -> ProjectView:
-        check_api_key(call.body.api_key)
-        wanted = ProjectChange(api_key=call.body.api_key)
-        return _shown(call, await self._parts.alone(lambda: self._change(call, wanted)))
+        new: NewKey = call.body
+        api = self._parts.default_api if new.api is UNSET else new.api
+        wanted = ProjectChange(api_keys={api: new.api_key})
+        return self._shown(call, await self._parts.alone(lambda: self._change(call, wanted)))
 
     async def revoke_tokens(self, call: Call) -> Revocation:
         project = await self._existing(call)
@@ -148,10 +150,13 @@ class Projects:
 
     async def _change(self, call: Call, wanted: ProjectChange) -> Project:
         project = await self._existing(call)
+        keys = self._keys_of(wanted.api_key, wanted.api_keys or {}, project.api_keys)
+        if keys:
+            call.details["apis"] = sorted(keys)
         changed = await self._parts.projects.update(
             project.id,
             name=wanted.name,
-            api_key=wanted.api_key or None,
+            api_keys=keys,
             is_active=wanted.is_active,
             version=wanted_version(call, project.version),
         )
@@ -169,6 +174,13 @@ class Projects:
         self._parts.directory.project_tokens_revoked(project_id)
         return counts
 
+    def _keys_of(self, api_key: str | None, api_keys: Mapping[str, Any], held: Collection[str] = ()) -> Change:
+        return keys_of(api_key, api_keys, self._parts.default_api, self._parts.apis, held)
+
+    def _shown(self, call: Call, project: Project) -> ProjectView:
+        tag(call, project.version)
+        return view_of_project(project, self._parts.default_api)
+
     async def _existing(self, call: Call) -> Project:
         project_id = _id(call)
         project = await self._parts.projects.get(project_id)
@@ -185,11 +197,11 @@ def _id(call: Call) -> str:
     return project_id
 
 
-def _shown(call: Call, project: Project) -> ProjectView:
-    tag(call, project.version)
-    return view_of_project(project)
-
-
 def _given(wanted: ProjectChange) -> list[str]:
-    values: dict[str, Any] = {"name": wanted.name, "api_key": wanted.api_key or None, "is_active": wanted.is_active}
+    values: dict[str, Any] = {
+        "name": wanted.name,
+        "api_key": wanted.api_key or None,
+        "api_keys": wanted.api_keys,
+        "is_active": wanted.is_active,
+    }
     return [name for name, value in values.items() if value is not None]

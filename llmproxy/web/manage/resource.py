@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -29,6 +29,8 @@ def manage_resource(
     directory: KeepsTokens,
     quota: KeepsCounts,
     management_token: str,
+    apis: Collection[str],
+    default_api: str,
     admins: IAdminStore,
     idempotency: IIdempotencyStore,
     audit: IAuditLogger | None = None,
@@ -40,6 +42,8 @@ def manage_resource(
 
     @param clock: its C{seconds} are since the epoch.
     @param management_token: who knows it may do everything; not empty.
+    @param apis: the names of those that projects can have keys for.
+    @param default_api: the one that C{api_key} is for.
     @param idempotency: what keeps the answers of calls that may be repeated.
     @param audit: told of every call, refused ones too.
     @param draining: whether no more calls are taken; those that run are waited for with L{ManageResource.idle}.
@@ -55,6 +59,8 @@ def manage_resource(
         admins,
         ManagementAuth(clock.seconds, management_token, admins),
         Repeats(clock.seconds, idempotency),
+        apis,
+        default_api,
         audit,
         draining,
     )

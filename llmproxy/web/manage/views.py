@@ -17,7 +17,8 @@ Moment = Annotated[datetime, Meta(tz=True)]
 class ProjectView(Struct):
     id: str
     name: str
-    api_key: str
+    api_key: Annotated[str, Meta(description="That for the default API, masked.")]
+    api_keys: Annotated[dict[str, str | list[str]], Meta(description="By API, masked; a list where there are several.")]
     is_active: bool
     created_at: Moment
     updated_at: Moment
@@ -90,11 +91,13 @@ class Self(Struct):
     permissions: list[str]
 
 
-def view_of_project(project: Project) -> ProjectView:
+def view_of_project(project: Project, default_api: str) -> ProjectView:
+    keys = {api: [masked(key) for key in keys] for api, keys in sorted(project.api_keys.items())}
     return ProjectView(
         project.id,
         project.name,
-        masked(project.api_key),
+        keys.get(default_api, [""])[0],
+        {api: shown if len(shown) > 1 else shown[0] for api, shown in keys.items()},
         project.is_active,
         moment(project.created_at),
         moment(project.updated_at),

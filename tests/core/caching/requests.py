@@ -36,7 +36,9 @@ def api(name: str = "api", settings: CacheSettings | None = None, prefix: bytes 
 
 
 def principal(project: str = "p1", token: str = "t1") -> Principal:
-    return Principal(Token(token, "hash", "sk-...", project, None), Project(project, project, "upstream-key"))
+    return Principal(
+        Token(token, "hash", "sk-...", project, None), Project(project, project, {"api": ("upstream-key",)})
+    )
 
 
 def request(

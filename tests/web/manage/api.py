@@ -71,6 +71,8 @@ class ManageTestCase(SynchronousTestCase):
             "directory": self.directory,
             "quota": self.quota,
             "management_token": MANAGEMENT_TOKEN,
+            "apis": ("anthropic", "gemini", "openai"),
+            "default_api": "openai",
             "admins": database.admins,
             "idempotency": database.idempotency,
             "audit": self.notes,

@@ -23,6 +23,8 @@ KNOWN = {
     "minimum",
     "maximum",
     "items",
+    "minItems",
+    "maxItems",
     "properties",
     "required",
     "additionalProperties",
@@ -68,6 +70,8 @@ class Schemas:
             low, high = schema.get("minimum", value), schema.get("maximum", value)
             return [] if low <= value <= high else [f"{at}: not from {low} to {high}"]
         if isinstance(value, list):
+            if not schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value)):
+                return [f"{at}: of wrong length"]
             return [fault for n, one in enumerate(value) for fault in self.faults(one, schema["items"], f"{at}[{n}]")]
         return self._object_faults(value, schema, at) if isinstance(value, dict) else []
 
@@ -100,6 +104,9 @@ class Schemas:
             return st.integers(schema.get("minimum", -(2**63)), schema.get("maximum", 2**63 - 1))
         if kind == "string":
             return _texts(schema)
+        if kind == "array":
+            few = min(3, schema["maxItems"])
+            return st.lists(self.valid(schema["items"]), min_size=schema.get("minItems", 0), max_size=few)
         return {"boolean": st.booleans(), "null": st.none()}[kind]
 
     def _objects(self, schema: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:

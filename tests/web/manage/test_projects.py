@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from .api import API_KEY, ManageTestCase
 
+OBFUSCATED = "cannot save obfuscated API key - please provide the full API key"
+
 
 class CollectionTests(ManageTestCase):
     def test_create(self) -> None:
@@ -16,13 +18,14 @@ class CollectionTests(ManageTestCase):
                 "id": answer.json["id"],
                 "name": "tenant",
                 "api_key": "sk-upstr...cdef",
+                "api_keys": {"openai": "sk-upstr...cdef"},
                 "is_active": True,
                 "created_at": "2023-11-14T22:13:20.250000Z",
                 "updated_at": "2023-11-14T22:13:20.250000Z",
             },
         )
         stored = self.successResultOf(self.database.projects.get(answer.json["id"]))
-        self.assertEqual(stored.api_key, API_KEY)
+        self.assertEqual(stored.api_keys["openai"][0], API_KEY)
 
     def test_list(self) -> None:
         """All are listed by name; none is an empty list; a HEAD is the same without content."""
@@ -156,7 +159,7 @@ class OneProjectTests(ManageTestCase):
         rotate = f"{self.path}/rotate-key"
         answer = self.ask("POST", rotate, {"api_key": "sk-another-canary-key-9876"})
         self.assertEqual((answer.status, answer.json["api_key"]), (200, "sk-anoth...9876"))
-        self.assertEqual(self.principal(secret).project.api_key, "sk-another-canary-key-9876")
+        self.assertEqual(self.principal(secret).project.api_keys["openai"][0], "sk-another-canary-key-9876")
         for body in ({}, {"api_key": ""}, {"api_key": None}):
             self.refused(self.ask("POST", rotate, body), 400, "invalid request body")
         shown = "cannot save obfuscated API key - please provide the full API key"
@@ -175,7 +178,7 @@ class OneProjectTests(ManageTestCase):
         cut: list[str] = []
         self.directory.watch(self.principal(secret), lambda: cut.append("cut"))
         self.ask("PATCH", self.path, {"api_key": "sk-another-canary-key-9876"})
-        self.assertEqual(self.principal(secret).project.api_key, "sk-another-canary-key-9876")
+        self.assertEqual(self.principal(secret).project.api_keys["openai"][0], "sk-another-canary-key-9876")
         self.assertEqual(cut, [])
         answer = self.ask("PATCH", self.path, {"is_active": False})
         self.assertEqual(answer.json["deactivated_at"], "2023-11-14T22:13:20.250000Z")
@@ -212,3 +215,113 @@ class OneProjectTests(ManageTestCase):
             [self.principal(secret).token.is_active for secret in (*secrets, foreign)], [False] * 3 + [True]
         )
         self.assertEqual(self.ask("GET", revoke).header("allow"), "OPTIONS, POST")
+
+
+class KeysTests(ManageTestCase):
+    """A project's keys by API."""
+
+    GEMINI = ["AIza-canary-0123456789-1", "AIza-canary-0123456789-2"]
+    KEYS = {"anthropic": "sk-ant-canary-0123456789-wxyz", "gemini": GEMINI}
+    SHOWN = {"anthropic": "sk-ant-c...wxyz", "gemini": ["AIza-can...89-1", "AIza-can...89-2"]}
+
+    def stored(self, project_id: str) -> dict[str, tuple[str, ...]]:
+        found = self.successResultOf(self.database.projects.get(project_id))
+        assert found is not None
+        return dict(found.api_keys)
+
+    def test_create(self) -> None:
+        """Keys for several APIs at once, with or without C{api_key} for the default one; shown masked."""
+        both = self.ask("POST", "/projects", {"name": "a", "api_key": API_KEY, "api_keys": self.KEYS})
+        self.assertEqual((both.status, both.json["api_key"]), (201, "sk-upstr...cdef"))
+        self.assertEqual(both.json["api_keys"], {**self.SHOWN, "openai": "sk-upstr...cdef"})
+        self.assertNotIn(b"canary-0", both.body)
+        one = self.ask("POST", "/projects", {"name": "b", "api_keys": {"openai": API_KEY}})
+        self.assertEqual(one.json["api_key"], "sk-upstr...cdef")
+        none = self.ask("POST", "/projects", {"name": "c", "api_keys": {}})
+        self.assertEqual((none.status, none.json["api_key"], none.json["api_keys"]), (201, "", {}))
+        self.assertEqual(self.stored(both.json["id"])["gemini"], tuple(self.GEMINI))
+        shown = {each["name"]: each["api_keys"] for each in self.ask("GET", "/projects").json}
+        self.assertEqual(shown, {"a": both.json["api_keys"], "b": one.json["api_keys"], "c": {}})
+
+    def test_change(self) -> None:
+        """What is named changes or goes, at once, and the rest stays."""
+        project = self.project()
+        _, secret = self.token(project)
+        self.principal(secret)
+        path = f"/projects/{project}"
+        for change, expected in (
+            ({"api_keys": self.KEYS}, {**self.SHOWN, "openai": "sk-upstr...cdef"}),
+            ({"api_keys": {"gemini": None}}, {"anthropic": "sk-ant-c...wxyz", "openai": "sk-upstr...cdef"}),
+            ({"api_key": "sk-another-canary-key-9876"}, {"anthropic": "sk-ant-c...wxyz", "openai": "sk-anoth...9876"}),
+            ({"api_keys": {"openai": None}}, {"anthropic": "sk-ant-c...wxyz"}),
+            ({"api_keys": None, "name": "new"}, {"anthropic": "sk-ant-c...wxyz"}),
+            ({"api_keys": {}}, {"anthropic": "sk-ant-c...wxyz"}),
+        ):
+            answer = self.ask("PATCH", path, change)
+            self.assertEqual((answer.status, answer.json["api_keys"]), (200, expected), change)
+            self.assertEqual(answer.json["api_key"], expected.get("openai", ""))
+            self.assertEqual(dict(self.principal(secret).project.api_keys), self.stored(project))
+
+    def test_rotate(self) -> None:
+        """C{rotate-key} takes an API; without one it is the default API's key."""
+        project = self.project()
+        path = f"/projects/{project}/rotate-key"
+        answer = self.ask("POST", path, {"api_key": "AIza-canary-0123456789-3", "api": "gemini"})
+        self.assertEqual(answer.json["api_keys"], {"gemini": "AIza-can...89-3", "openai": "sk-upstr...cdef"})
+        answer = self.ask("POST", path, {"api_key": ["sk-another-canary-key-9876", "k"]})
+        self.assertEqual(answer.json["api_keys"]["openai"], ["sk-anoth...9876", "*"])
+        self.assertEqual(self.ask("POST", path, {"api_key": "k", "api": "opnai"}).status, 422)
+
+    def test_refused(self) -> None:
+        """What is wrong with keys, in words that show none; nothing is changed then."""
+        project = self.project()
+        removal = {"api_keys": {"gemini": "k", "nowhere": None}}
+        for body, status, error in (
+            ({"api_keys": {"opnai": "k"}}, 422, "unknown API"),
+            (removal, 422, "unknown API"),
+            ({"api_key": "k", "api_keys": {"openai": "k2"}}, 422, "two keys for one API"),
+            ({"api_keys": {"gemini": []}}, 400, "invalid request body"),
+            ({"api_keys": {"gemini": ""}}, 400, "invalid request body"),
+            ({"api_keys": {"gemini": "two words"}}, 400, "invalid request body"),
+            ({"api_keys": {"gemini": ["k", "line\n"]}}, 400, "invalid request body"),
+            ({"api_keys": {"gemini": {"key": "k"}}}, 400, "invalid request body"),
+            ({"api_keys": ["k"]}, 400, "invalid request body"),
+            ({"api_keys": {"gemini": ["k", "k"]}}, 422, "the same key twice"),
+            ({"api_keys": {"gemini": "AIza-can...89-1"}}, 400, OBFUSCATED),
+        ):
+            self.refused(self.ask("PATCH", f"/projects/{project}", body), status, error)
+            if body != removal:
+                self.refused(self.ask("POST", "/projects", {"name": "x", **body}), status, error)
+        self.assertEqual(self.stored(project), {"openai": (API_KEY,)})
+        self.assertEqual(len(self.ask("GET", "/projects").json), 1)
+        null = self.ask("POST", "/projects", {"name": "x", "api_keys": {"gemini": None}})
+        self.refused(null, 400, "invalid request body")
+
+    def test_of_an_api_that_is_gone(self) -> None:
+        """A key for an API that the configuration has no more is shown, can be taken away, and not be set."""
+        project = self.project()
+        self.successResultOf(self.database.projects.update(project, api_keys={"old": (API_KEY,)}))
+        self.assertIn("old", self.ask("GET", f"/projects/{project}").json["api_keys"])
+        self.refused(self.ask("PATCH", f"/projects/{project}", {"api_keys": {"old": "k"}}), 422, "unknown API")
+        gone = self.ask("PATCH", f"/projects/{project}", {"api_keys": {"old": None}})
+        self.assertEqual((gone.status, gone.json["api_keys"]), (200, {"openai": "sk-upstr...cdef"}))
+
+    def test_noted(self) -> None:
+        """The audit log tells for which APIs keys were changed, and none of the keys."""
+        made = self.ask("POST", "/projects", {"name": "a", "api_keys": self.KEYS}).json["id"]
+        azure = "0123456789abcdef0123456789abcdef"
+        self.ask("PATCH", f"/projects/{made}", {"api_keys": {"openai": azure, "gemini": None}})
+        self.ask("POST", f"/projects/{made}/rotate-key", {"api_key": azure, "api": "anthropic"})
+        self.assertNotIn("canary-0", repr(self.notes.events))
+        self.assertNotIn(azure, repr(self.notes.events))
+        self.assertEqual(
+            [
+                (action, details.get("apis"), details.get("updated_fields"))
+                for action, _, _, details in self.notes.events
+            ],
+            [
+                ("project.create", ["anthropic", "gemini"], None),
+                ("project.update", ["gemini", "openai"], ["api_keys"]),
+                ("project.rotate_key", ["anthropic"], None),
+            ],
+        )

@@ -1,0 +1,55 @@
+"""
+Tests for L{llmproxy.store.projectkeys}.
+
+What it does in a database is in L{tests.contracts.project_store}, for each kind of database.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import text
+from twisted.trial.unittest import SynchronousTestCase
+
+from llmproxy.core.providers import Binding
+from llmproxy.store.projectkeys import place, place_of
+
+from .databases import opened
+
+
+class Row:
+    project_id = "p1"
+    api = "openai"
+
+
+class PlaceTests(SynchronousTestCase):
+    def test_places(self) -> None:
+        """No two places of a key are called the same."""
+        self.assertEqual(place("p1"), "projects/p1/api_key")
+        self.assertEqual(place_of(Row), "projects/p1/api_keys/openai")
+
+
+class StartTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.path = self.mktemp()
+        database = opened(self, self.path, key=None, binding=None)
+        statement = text(
+            "INSERT INTO projects (id, name, api_key, created_at, updated_at) VALUES ('p', 'p', 'sk-ant-x', 1, 1)"
+        )
+        self.successResultOf(database.run(lambda connection: connection.execute(statement)))
+        self.successResultOf(database.close())
+
+    def keys(self, binding: Binding | None) -> object:
+        database = opened(self, self.path, key=None, binding=binding)
+        found = self.successResultOf(database.projects.get("p"))
+        changes = database.read(lambda connection: connection.execute(text("SELECT what, which FROM changes")).all())
+        self.noted = [tuple(row) for row in self.successResultOf(changes)]
+        self.successResultOf(database.close())
+        assert found is not None
+        return found.api_keys
+
+    def test_first_start_with_a_configuration(self) -> None:
+        """A start without one binds nothing, the first with one does, for good, and tells the other processes."""
+        self.assertEqual((self.keys(None), self.noted), ({}, []))
+        claude = Binding("openai", (("openai", "openai"), ("claude", "anthropic")))
+        self.assertEqual((self.keys(claude), self.noted), ({"claude": ("sk-ant-x",)}, [("project", "p")]))
+        other = Binding("groq", (("groq", "groq"), ("anthropic", "anthropic")))
+        self.assertEqual((self.keys(other), self.noted), ({"claude": ("sk-ant-x",)}, [("project", "p")]))

@@ -340,7 +340,7 @@ class Record:
     @ivar cause: why upstream gave no answer or no whole one, a L{Cause}, or C{""}.
     @ivar first_byte: from the start until the response head was handed to the client.
     @ivar upstream_first_byte: from the start until upstream's response head had come.
-    @ivar attempts: requests that were sent upstream.
+    @ivar attempts: how often the request was sent to upstream: 2 where a kept connection broke and it went out again.
     @ivar upstream_request_id: the id that upstream gave the request, as its support asks for it; C{""} for none.
     @ivar cache: the outcome of the cache as C{Cache-Status} names it, or C{""}.
     @ivar details: what later layers add, C{"usage"} for example, by name.

@@ -7,11 +7,12 @@ are in memory, and time is a L{Clock}: a client's bytes go in here, upstream's c
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, fail, succeed
-from twisted.internet.error import ConnectionAborted, ConnectionDone
+from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionRefusedError
 from twisted.internet.interfaces import IPushProducer
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
@@ -167,6 +168,7 @@ class Exchange:
     A proxy with one API, whose upstream is the test.
 
     @ivar upstream: the proxy's connections to upstream, in the order in which they were opened.
+    @ivar refuses: upstream takes no connection.
     @ivar records: of the exchanges that have ended.
     @ivar directory: who knows the token.
     @ivar cache: in memory, if the exchange is C{cached}.
@@ -187,6 +189,7 @@ class Exchange:
         }
         config = APIConfig({"api": APIProviderConfig(**{**values, **api})}, "api")
         self.upstream: list[Socket] = []
+        self.refuses = False
         self.records: list[Record] = []
         self.revocations = FakeRevocations()
         self.quota = FakeQuota()
@@ -238,6 +241,8 @@ class _Endpoint:
         self._exchange = exchange
 
     def connect(self, factory: Any) -> Deferred[Any]:
+        if self._exchange.refuses:
+            return fail(ConnectionRefusedError(errno.ECONNREFUSED))
         protocol = factory.buildProtocol(IPv4Address("TCP", "192.0.2.9", 80))
         self._exchange.upstream.append(Socket(protocol, "192.0.2.9"))
         return succeed(protocol)

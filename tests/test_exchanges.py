@@ -192,6 +192,26 @@ class ExchangeTests(SynchronousTestCase):
         self.assertFalse(self.client.sent.endswith(b"0\r\n\r\n"))
         self.assertEqual([record.ended for record in self.exchange.records], ["upstream_failed"])
 
+    def test_sent_twice(self) -> None:
+        """A GET that goes out a second time because a kept connection broke has been sent twice, and says so."""
+        self.ask(a_request(b"/v1/x"), ANSWER)
+        self.client.receive(a_request(b"/v1/x"))
+        self.exchange.turn()
+        self.exchange.upstream[0].close()
+        self.exchange.turn()
+        self.exchange.upstream[1].receive(ANSWER)
+        self.exchange.turn()
+        self.assertEqual([record.attempts for record in self.exchange.records], [1, 2])
+        self.assertEqual(self.exchange.quota.balance, 2)
+
+    def test_never_sent(self) -> None:
+        """What no connection could be had for has not been sent, and uses up nothing."""
+        self.exchange.refuses = True
+        self.client.receive(a_request(b"/v1/x"))
+        self.exchange.turn()
+        [record] = self.exchange.records
+        self.assertEqual((record.attempts, record.cause, self.exchange.quota.balance), (0, "refused", 0))
+
     def test_revoked(self) -> None:
         """A running stream is cut when its token is revoked."""
         upstream = self.streaming()

@@ -90,6 +90,7 @@ class ProxyMetrics:
 
     @ivar gauges: what is measured only when somebody asks, by name: how many requests are in flight, how
         late the reactor is. See L{gauge}.
+    @ivar attempts: requests that were sent to upstream, by API; some exchanges send two, many none.
     @ivar openings: how often a circuit has opened, by API; an API without a breaker is not there.
     @ivar circuits: those that are in trouble now.
     @ivar request_count: exchanges that have ended, refusals and cache hits included.
@@ -102,6 +103,7 @@ class ProxyMetrics:
         self.endings: dict[tuple[str, str], int] = {}
         self.errors: dict[tuple[str, str], int] = {}
         self.causes: dict[tuple[str, str], int] = {}
+        self.attempts: dict[str, int] = {}
         self.openings: dict[str, int] = {}
         self.circuits: Callable[[], list[CircuitState]] = list
         self.cache: dict[str, int] = {"hit": 0, "miss": 0, "bypass": 0, "store": 0}
@@ -140,6 +142,8 @@ class ProxyMetrics:
         series.duration.observe(record.duration)
         if record.first_byte is not None:
             series.first_byte.observe(record.first_byte)
+        if record.attempts:
+            self.attempts[record.api] = self.attempts.get(record.api, 0) + record.attempts
         self.request_count += 1
         if record.status >= 400 or record.ended != "complete":
             self.error_count += 1
@@ -163,6 +167,7 @@ class ProxyMetrics:
             (self.endings, other.endings),
             (self.errors, other.errors),
             (self.causes, other.causes),
+            (self.attempts, other.attempts),
             (self.openings, other.openings),
             (self.cache, other.cache),
             (self.refusals, other.refusals),
@@ -183,6 +188,7 @@ class ProxyMetrics:
             "endings": self.endings,
             "errors": self.errors,
             "causes": self.causes,
+            "attempts": self.attempts,
             "openings": self.openings,
             "circuits": self.circuits(),
             "cache": self.cache,

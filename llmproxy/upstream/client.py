@@ -17,7 +17,7 @@ from ..bodies import BytesBody
 from ..errors import UpstreamTimeout
 from ..wheel import Wheel
 from .connector import Address, Connector, EndpointFor
-from .exchange import Exchange
+from .exchange import Exchange, Sent
 from .fieldheaders import FieldHeaders
 from .head import request_head
 from .pool import Pool, Site
@@ -151,11 +151,13 @@ class PooledClient(HTTPClient):
         on_interim: InterimSink | None = None,
         upgrade: bool = False,
         made: Callable[[UpstreamResponse], Any] | None = None,
+        sent: Sent | None = None,
     ) -> Deferred[Any]:
         """
         L{request} for those who know where it goes and have all in its final form.
 
         @param made: what the Deferred fires with is made of the response by this; it saves a callback.
+        @param sent: where it counts how often the request was sent.
         """
         try:
             head, length = request_head(method, destination.prefix + target, pairs, destination, data)
@@ -164,6 +166,7 @@ class PooledClient(HTTPClient):
         exchange = Exchange(method, destination.url, target, pairs, head, data, length, on_interim)
         exchange.upgrade = upgrade
         exchange.made = made
+        exchange.sent = sent
         destination.site.submit(exchange)
         return exchange.result
 

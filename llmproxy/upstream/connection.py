@@ -132,6 +132,8 @@ class Connection(protocol.Protocol):
         """Send the request of C{exchange}. The connection must be idle."""
         self._exchange = exchange
         exchange.holder = self
+        if exchange.sent is not None:
+            exchange.sent.attempts += 1
         self._given = 0
         self._reader.begin(exchange.method == b"HEAD", exchange.upgrade)
         if exchange.whole is not None:

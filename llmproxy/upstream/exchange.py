@@ -34,6 +34,12 @@ class Holder(Protocol):
         """The exchange was cancelled: close what is open for it."""
 
 
+class Sent(Protocol):
+    """Where it is counted how often a request was sent: L{llmproxy.message.Record} is one."""
+
+    attempts: int
+
+
 @implementer(IClientRequest)
 class Exchange:
     """
@@ -44,6 +50,7 @@ class Exchange:
     @ivar retried: it has been sent again once.
     @ivar fields: the header section as given, for those who ask for C{headers}.
     @ivar made: makes of the response what C{result} fires with; C{None} for the response itself.
+    @ivar sent: counts each time that it is sent, the second one after a kept connection broke too.
     @ivar upgrade: upstream may switch to another protocol.
     """
 
@@ -61,6 +68,7 @@ class Exchange:
         "on_interim",
         "result",
         "retried",
+        "sent",
         "upgrade",
         "whole",
     )
@@ -92,6 +100,7 @@ class Exchange:
         self.begun = False
         self.retried = False
         self.upgrade = False
+        self.sent: Sent | None = None
         self.made: Callable[[UpstreamResponse], Any] | None = None
         self.holder: Holder | None = None
         self.result: Deferred[Any] = Deferred(self._cancelled)

@@ -130,6 +130,8 @@ class Site:
         self._pool.drop(connection)
 
     def interrupted(self, connection: Connection, exchange: Exchange, sent: bool, answered: bool) -> None:
+        if not sent and exchange.sent is not None:
+            exchange.sent.attempts -= 1
         if not exchange.retried and may_repeat(
             exchange.method,
             kept=connection.served > 0,

@@ -120,9 +120,10 @@ class UpstreamResponder:
                 return succeed(_last(request))
             if left is not None:
                 fields = one_less(fields, left)
-        request.record.attempts += 1
         if upstream.destination is not None:
             return self._call(request, upstream, fields)
+        # Another client than ours does not say when it sends.
+        request.record.attempts += 1
         answering = _foreign_call(request, upstream, fields)
         responding: Deferred[ApiResponse] = answering.addCallbacks(self._foreign_answer, _failed, (request,))
         return responding
@@ -139,6 +140,7 @@ class UpstreamResponder:
             request.on_interim,
             request.upgrade != b"",
             partial(self._answer, request),
+            request.record,
         )
         return answering
 

@@ -34,6 +34,7 @@ class Counts(Protocol):
     endings: dict[Any, int]
     errors: dict[Any, int]
     causes: dict[Any, int]
+    attempts: dict[str, int]
     openings: dict[str, int]
     circuits: Callable[[], list[Any]]
     cache: dict[str, int]
@@ -176,6 +177,8 @@ def _metrics(counts: Counts, uptime: float, buckets: Buckets) -> Iterator[Metric
     yield _counted(
         "llmproxy_upstream_failures", "Upstream gave no whole answer, by cause.", ("api", "cause"), counts.causes
     )
+    attempts = {(api,): n for api, n in counts.attempts.items()}
+    yield _counted("llmproxy_upstream_requests", "Requests that were sent to upstream.", ("api",), attempts)
     yield from _of_circuits(counts)
     refusals = {(code,): n for code, n in counts.refusals.items()}
     yield _counted("llmproxy_refused", "Refused before they became an exchange, by reason.", ("reason",), refusals)

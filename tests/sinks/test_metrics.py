@@ -46,6 +46,8 @@ class ProxyMetricsTests(SynchronousTestCase):
         self.assertEqual((series.requests, series.bytes_in, series.bytes_out), (2, 240, 310))
         self.assertEqual((sum(series.duration.counts), sum(series.first_byte.counts)), (2, 2))
         self.assertEqual((self.metrics.request_count, self.metrics.error_count), (2, 0))
+        self.metrics.record_batch([a_record(attempts=2), a_record(attempts=0)])
+        self.assertEqual(self.metrics.attempts, {"openai": 4})
 
     def test_errors(self) -> None:
         """Errors are counted by code, and endings by kind."""

@@ -108,6 +108,72 @@ class ExchangeTests(SynchronousTestCase):
         self.exchange.turn()
         self.assertEqual(upstream.sent.count(b"x" * 100_000), 1)
 
+    def expecting(self) -> tuple[Any, Any]:
+        """A client that waits to be asked for its body, and the upstream that was asked whether it wants it."""
+        client = self.exchange.client()
+        client.receive(a_request(b"/v1/x", b"Expect: 100-continue", b"Content-Length: 3", method=b"POST"))
+        self.exchange.turn()
+        upstream = self.exchange.upstream[-1]
+        self.assertIn(b"\r\nExpect: 100-continue\r\n", upstream.take())
+        self.assertEqual(client.take(), b"", "nobody has asked for the body yet")
+        return client, upstream
+
+    def test_refused_before_the_upload(self) -> None:
+        """RFC 9110 section 10.1.1: upstream's 413 comes before the body that it does not want."""
+        client, upstream = self.expecting()
+        upstream.receive(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n")
+        self.exchange.turn()
+        received = client.take()
+        self.assertTrue(received.startswith(b"HTTP/1.1 413 "))
+        self.assertIn(b"\r\nConnection: close\r\n", received)
+        self.assertEqual((upstream.take(), upstream.state), (b"", "closed"), "it waits for a body that does not come")
+        self.exchange.turn(2.0)
+        self.assertTrue(self.exchange.idle())
+
+    def test_asked_by_upstream(self) -> None:
+        """Upstream's C{100} asks the client, once, and its body goes on; both connections are as good as before."""
+        client, upstream = self.expecting()
+        upstream.receive(b"HTTP/1.1 100 Continue\r\n\r\n")
+        upstream.receive(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self.assertEqual(client.take(), b"HTTP/1.1 100 Continue\r\n\r\n")
+        client.receive(b"abc")
+        self.exchange.turn(2.0)
+        self.assertEqual(upstream.take(), b"abc")
+        upstream.receive(ANSWER)
+        self.exchange.turn()
+        self.assertTrue(client.take().startswith(b"HTTP/1.1 200 OK\r\n"))
+        self.assertEqual((client.state, upstream.state), ("open", "open"))
+
+    def test_upstream_that_does_not_know(self) -> None:
+        """An upstream that says nothing is sent the body after a second."""
+        client, upstream = self.expecting()
+        self.exchange.turn(0.8)
+        self.assertEqual(client.take(), b"")
+        self.exchange.turn(0.5)
+        self.assertEqual(client.take(), b"HTTP/1.1 100 Continue\r\n\r\n")
+        client.receive(b"abc")
+        self.exchange.turn()
+        self.assertEqual(upstream.take(), b"abc")
+
+    def test_nothing_waits_for_nobody(self) -> None:
+        """A client that leaves, or an upstream that does, while one waits for the other leaves nothing behind."""
+        for leaving in (0, 1):
+            both = self.expecting()
+            both[leaving].close()
+            self.exchange.turn(2.0)
+            self.assertNotEqual(both[1].state, "open")
+            self.assertTrue(self.exchange.idle())
+            if leaving:
+                self.assertTrue(both[0].take().startswith(b"HTTP/1.1 502 "))
+
+    def test_expectation_that_is_met(self) -> None:
+        """A body that has come already is sent with its head, and nobody is asked."""
+        for fields in ((b"Expect: 100-continue",), (b"expect: 100-Continue",)):
+            seen, received = self.ask(a_request(b"/v1/x", *fields, body=b"abc"), ANSWER)
+            self.assertTrue(seen.endswith(b"\r\n\r\nabc"))
+            self.assertNotIn(b"xpect", seen)
+            self.assertTrue(received.startswith(b"HTTP/1.1 200 "))
+
     def test_nothing_is_read_before_the_caller_is_known(self) -> None:
         """The body of a stranger's request stays in the network."""
         request = a_request(body=b"x" * 1_000_000).replace(SECRET, b"sk-" + b"B" * 22)

@@ -160,11 +160,12 @@ class PooledClient(HTTPClient):
         @param sent: where it counts how often the request was sent.
         """
         try:
-            head, length = request_head(method, destination.prefix + target, pairs, destination, data)
+            head, length, expects = request_head(method, destination.prefix + target, pairs, destination, data)
         except ValueError:
             return fail(Failure())
         exchange = Exchange(method, destination.url, target, pairs, head, data, length, on_interim)
         exchange.upgrade = upgrade
+        exchange.expects = expects
         exchange.made = made
         exchange.sent = sent
         destination.site.submit(exchange)

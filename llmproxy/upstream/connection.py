@@ -34,6 +34,8 @@ _TRUSTED_FOR = 1.0
 """Seconds. No server in use closes a kept connection sooner; shortest are Node's 5 and Apache's 5."""
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from twisted.internet.interfaces import IPushProducer
 
     from ..poller import Poller
@@ -50,6 +52,9 @@ class Owner(Protocol):
 
     def lost(self, connection: Connection, /) -> None:
         """It is closed."""
+
+    def later(self, proceed: Callable[[], None], /) -> Deadline | None:
+        """Call C{proceed} when upstream has said nothing to an C{Expect} for long enough; C{None} for never."""
 
     def interrupted(self, connection: Connection, exchange: Exchange, sent: bool, answered: bool, /) -> None:
         """It was lost before the response head of C{exchange} had come."""
@@ -141,7 +146,10 @@ class Connection(protocol.Protocol):
             return
         assert exchange.body is not None
         upload = self._upload = Upload(self, exchange.body, exchange.length)
-        upload.start(exchange.head)
+        if exchange.expects:
+            upload.ask(exchange.head, self._owner.later)
+        else:
+            upload.start(exchange.head)
 
     def send_first(self, data: bytes) -> bool:
         """Send the first bytes of a request; C{False} if upstream has closed: then this connection is done with."""
@@ -198,9 +206,13 @@ class Connection(protocol.Protocol):
 
     def _pass_interims(self) -> None:
         interims, self._reader.interims = self._reader.interims, []
-        exchange = self._exchange
-        if exchange is not None and exchange.on_interim is not None:
-            for status, reason, fields in interims:
+        for status, reason, fields in interims:
+            exchange = self._exchange
+            if status == 100:
+                # It is passed on by asking the client for its body, where that was what upstream was asked for.
+                if self._upload is not None:
+                    self._upload.proceed()
+            elif exchange is not None and exchange.on_interim is not None:
                 exchange.on_interim(status, reason, forwardable(fields))
 
     def _answer(self, exchange: Exchange) -> None:

@@ -52,6 +52,7 @@ class Exchange:
     @ivar made: makes of the response what C{result} fires with; C{None} for the response itself.
     @ivar sent: counts each time that it is sent, the second one after a kept connection broke too.
     @ivar upgrade: upstream may switch to another protocol.
+    @ivar expects: it is to be asked for the body, RFC 9110 section 10.1.1.
     """
 
     __slots__ = (
@@ -59,6 +60,7 @@ class Exchange:
         "_target",
         "begun",
         "body",
+        "expects",
         "fields",
         "head",
         "holder",
@@ -99,7 +101,7 @@ class Exchange:
             self.whole = head + body.take()
         self.begun = False
         self.retried = False
-        self.upgrade = False
+        self.upgrade = self.expects = False
         self.sent: Sent | None = None
         self.made: Callable[[UpstreamResponse], Any] | None = None
         self.holder: Holder | None = None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from twisted.web.iweb import IBodyProducer
 
 
-_DECISIVE = frozenset({b"host", b"content-length", b"transfer-encoding"})
+_DECISIVE = frozenset({b"host", b"content-length", b"transfer-encoding", b"expect"})
 
 
 class Addressed(Protocol):
@@ -35,18 +35,19 @@ class MalformedRequest(InternalError, ValueError):
 
 def request_head(
     method: bytes, target: bytes, pairs: Sequence[Field], addressed: Addressed, body: IBodyProducer | None
-) -> tuple[bytes, int | object]:
+) -> tuple[bytes, int | object, bool]:
     """
     The bytes of a request head, and the length of the content that it announces.
 
     Fields are written as they are and where they are. C{Host} is put first and the framing last where
     they are missing; a C{Content-Length} that is there must be the body's.
 
-    @return: the length is L{UNKNOWN_LENGTH} for content in chunks, and 0 without any.
+    @return: the length is L{UNKNOWN_LENGTH} for content in chunks, and 0 without any; at last whether upstream asks
+        for it.
     @raise MalformedRequest: it has a line break or NUL where none may be.
     @raise BodyLengthMismatch: C{Content-Length} says something else than the body.
     """
-    host, announced = _look(pairs)
+    host, announced, expects = _look(pairs)
     length: Any = 0 if body is None else body.length
     framing = b""
     if announced is not None:
@@ -63,12 +64,12 @@ def request_head(
     # Each line ends with two of these bytes, and they stand nowhere else.
     if len(head) - len(head.translate(None, b"\r\n\0")) != 2 * breaks or b" " in target or b" " in method:
         raise MalformedRequest("the request head has a character that it must not have")
-    return head, length
+    return head, length, expects and body is not None
 
 
-def _look(pairs: Sequence[Field]) -> tuple[bool, bytes | None]:
-    """Whether there is a C{Host}, and the C{Content-Length}."""
-    host, announced = False, None
+def _look(pairs: Sequence[Field]) -> tuple[bool, bytes | None, bool]:
+    """Whether there is a C{Host}, the C{Content-Length}, and whether there is an C{Expect}."""
+    host, announced, expects = False, None, False
     lower = LOWER
     for name, value in pairs:
         lowered = lower[name]
@@ -76,13 +77,15 @@ def _look(pairs: Sequence[Field]) -> tuple[bool, bytes | None]:
             continue
         if lowered == b"host":
             host = True
+        elif lowered == b"expect":
+            expects = True
         elif lowered == b"content-length":
             if announced is not None:
                 raise MalformedRequest("the request has more than one Content-Length")
             announced = value
         else:
             raise MalformedRequest("Transfer-Encoding belongs to the connection")
-    return host, announced
+    return host, announced, expects
 
 
 def _agreed(announced: bytes, length: int | object) -> int:

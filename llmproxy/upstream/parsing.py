@@ -201,8 +201,7 @@ class ResponseReader:
         if status < 100 or status == 101:
             raise UpstreamProtocolError("upstream switched protocols unasked" if status == 101 else "no such status")
         self._overhead = 0
-        if status != 100:
-            self.interims.append((status, self.reason, self.fields))
+        self.interims.append((status, self.reason, self.fields))
 
     def _final(self, status: int) -> None:
         self.status = status

@@ -121,6 +121,9 @@ class Site:
         else:
             pool.keep(self, connection, now)
 
+    def later(self, proceed: Callable[[], None]) -> Deadline | None:
+        return self._pool.after(self._settings.expect_continue, proceed)
+
     def lost(self, connection: Connection) -> None:
         self.open -= 1
         self._pool.lost(connection)
@@ -272,6 +275,10 @@ class Pool:
             len(site.idle) > settings.max_idle_per_host or len(self.kept) > settings.max_idle
         ):
             self._trimming = self._wheel.start(SPARE_FOR, self._trim)
+
+    def after(self, seconds: float | None, call: Callable[[], None]) -> Deadline | None:
+        """A place on the wheel."""
+        return None if seconds is None else self._wheel.start(seconds, call)
 
     def _trim(self) -> None:
         """Close the connections beyond the limits that nobody has needed for L{SPARE_FOR}, the oldest first."""

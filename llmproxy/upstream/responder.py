@@ -12,7 +12,7 @@ from twisted.internet.defer import succeed
 from twisted.python.failure import Failure
 from twisted.web.iweb import UNKNOWN_LENGTH
 
-from ..bodies import BytesBody
+from ..bodies import BytesBody, at_hand
 from ..core.caching.dates import date_field
 from ..core.fields import CLIENT_ADDRESS_FIELDS, END_TO_END, LOWER, Names, forwardable, values, without
 from ..core.forwarding import forwarded_on, hop_of
@@ -60,10 +60,12 @@ class _Upstream:
     What is the same for every request of one API.
 
     @ivar destination: where our own client sends it; C{None} for others.
+    @ivar stripped: what goes no further of a request whose body is here.
+    @ivar expecting: likewise, of one whose body may still be asked for.
     @ivar told: what upstream is told of the client, where that is more than taking fields away.
     """
 
-    __slots__ = ("client", "destination", "keep", "netloc", "prefix", "stripped", "told", "url")
+    __slots__ = ("client", "destination", "expecting", "keep", "netloc", "prefix", "stripped", "told", "url")
 
     def __init__(self, api: Api, client: Any) -> None:
         self.client = client
@@ -73,6 +75,8 @@ class _Upstream:
         self.destination = client.destination(self.url) if isinstance(client, PooledClient) else None
         mode = api.settings.get("forwarded_fields", "strip")
         self.stripped = _STRIPPED if mode == "strip" else _EXPECT
+        # A foreign client would send the body without waiting for a word.
+        self.expecting = self.stripped if self.destination is None else self.stripped - _EXPECT
         self.told = "" if mode in ("strip", "pass") else mode
         # The project's key is in the request by now: the client's `Connection` must not take it away.
         self.keep = END_TO_END | {api.credential.name.lower()}
@@ -145,7 +149,12 @@ class UpstreamResponder:
         return answering
 
     def _outgoing(self, request: ApiRequest, upstream: _Upstream) -> list[Field]:
-        fields = forwardable(request.fields, upstream.stripped, upstream.keep)
+        body = request.body
+        # RFC 9110 section 10.1.1: a body that is here needs not be asked for, and HTTP/1.0 knows nothing of it.
+        waits = (
+            body is not None and type(body) is not BytesBody and request.version != b"HTTP/1.0" and not at_hand(body)
+        )
+        fields = forwardable(request.fields, upstream.expecting if waits else upstream.stripped, upstream.keep)
         if upstream.told:
             rfc7239 = self._trusted is not None and self._trusted.rfc7239
             fields = forwarded_on(upstream.told, fields, hop_of(request, self._trusted), rfc7239)

@@ -12,6 +12,9 @@ from zope.interface import implementer
 from ..errors import InternalError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..wheel import Deadline
     from .connection import Connection
 
 AT_HAND_LIMIT = 64 * 1024
@@ -29,10 +32,23 @@ class Upload:
 
     @ivar whole: head and content as they were sent, if all of it was at hand at once; to send them again.
     @ivar begun: the body has been started.
+    @ivar asks: upstream was asked whether it wants the body, RFC 9110 section 10.1.1; L{proceed} says that it does.
     @ivar sent: all of the content has been handed to the transport.
     """
 
-    __slots__ = ("_body", "_chunked", "_connection", "_corked", "_ended", "_left", "begun", "sent", "whole")
+    __slots__ = (
+        "_body",
+        "_chunked",
+        "_connection",
+        "_corked",
+        "_deadline",
+        "_ended",
+        "_left",
+        "asks",
+        "begun",
+        "sent",
+        "whole",
+    )
 
     def __init__(self, connection: Connection, body: IBodyProducer, length: int | object) -> None:
         self._connection: Connection | None = connection
@@ -41,6 +57,8 @@ class Upload:
         self._left: int = 0 if self._chunked else length  # type: ignore[assignment]
         self._corked: list[bytes] | None = None
         self._ended = False
+        self._deadline: Deadline | None = None
+        self.asks = False
         self.begun = False
         self.sent = False
         self.whole: bytes | None = None
@@ -55,6 +73,31 @@ class Upload:
         elif connection is not None and connection.send_first(head):
             connection.register(self)
             self._produce()
+
+    def ask(self, head: bytes, later: Callable[[Callable[[], None]], Deadline | None]) -> None:
+        """
+        Send C{head}, and the body once upstream asks for it, or has said nothing for so long.
+
+        @param later: calls what it is given, after a while.
+        """
+        connection = self._connection
+        self.asks = True
+        if connection is not None and connection.send_first(head):
+            self._deadline = later(self.proceed)
+
+    def proceed(self) -> None:
+        """Upstream wants the body, or does not know that it could say so."""
+        connection = self._connection
+        if connection is not None and self.asks:
+            self._stop_waiting()
+            connection.register(self)
+            self._produce()
+
+    def _stop_waiting(self) -> None:
+        self.asks = False
+        deadline, self._deadline = self._deadline, None
+        if deadline is not None:
+            deadline.end()
 
     def _produce(self) -> None:
         self.begun = True
@@ -80,6 +123,7 @@ class Upload:
 
     def stop(self) -> None:
         """Take nothing more, and tell the body so unless it has ended."""
+        self._stop_waiting()
         connection, self._connection = self._connection, None
         self._corked = None
         if connection is not None:
@@ -90,6 +134,7 @@ class Upload:
 
     def detach(self) -> None:
         """Nothing was begun, and nothing will be here."""
+        self._stop_waiting()
         self._connection = None
 
     # -- called by the body

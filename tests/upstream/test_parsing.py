@@ -148,7 +148,7 @@ class ReadingTests(SynchronousTestCase):
     def test_interims(self) -> None:
         """Early hints are told, 100 is not, and the response is the one after them."""
         result = read(GOOD["interims"])
-        self.assertEqual([(103, b"Early Hints", [(b"Link", b"</a>")])], result["interims"])
+        self.assertEqual([(100, b"Continue", []), (103, b"Early Hints", [(b"Link", b"</a>")])], result["interims"])
         self.assertEqual((200, b"ok"), (result["status"], result["content"]))
 
     def test_interim_of_an_old_server(self) -> None:

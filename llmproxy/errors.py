@@ -141,6 +141,12 @@ class ApiKeyMissing(ClientError):
         super().__init__(words, message=message or f"The project has no key for the API {api!r} (api_key_missing)")
 
 
+class EndpointUnchecked(ClientError):
+    """A whitelist cannot hold at this endpoint, which is closed for that reason."""
+
+    status, code, message = 403, "endpoint_unchecked", "Endpoint cannot be checked"
+
+
 class EndpointNotFound(ClientError):
     status, code, message = 404, "endpoint_not_found", "Endpoint not found"
 
@@ -312,6 +318,13 @@ class OutOfResources(Unavailable):
     def __init__(self, cause: Cause) -> None:
         super().__init__()
         self.cause = cause
+
+
+class TooMuchWithheld(Unavailable):
+    """The bodies that are held back to be checked take all the memory that they may (C{limits: withheld})."""
+
+    code, message = "too_much_withheld", "Too many request bodies are being checked"
+    retryable = True
 
 
 class UpstreamAuthError(Unavailable):

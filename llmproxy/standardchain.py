@@ -16,6 +16,7 @@ from .middleware.credential import Credential
 from .middleware.deadline import Deadlines
 from .middleware.debug import DebugFields
 from .middleware.explain import Explain
+from .middleware.inspection import Inspection
 from .middleware.limit import Limit
 from .middleware.restrict import Restrict
 from .middleware.route import RouteRequest
@@ -37,6 +38,7 @@ def standard_chain(
     quota: IQuota,
     breaker: Breaker,
     wheel: Wheel,
+    inspection: Inspection,
     cache: Cache | None = None,
     refused: Callable[[ProxyError, ApiRequest], None] | None = None,
 ) -> Responder:
@@ -44,6 +46,7 @@ def standard_chain(
     The middlewares around C{responder}. The order is policy; each line says why it stands where it does.
 
     @param gate: decides whether anything is begun at all.
+    @param inspection: of bodies, where parameters are restricted.
     @param refused: told of every error that is answered.
     """
     return chain(
@@ -61,7 +64,7 @@ def standard_chain(
         *([DebugFields()] if any(api.debug_fields for api in table.apis) else []),
         # nothing of a body is read, nothing is spent, before the caller is known
         authenticate,
-        Restrict(),
+        Restrict(inspection),
         # after all that refuses, before all that costs: a hit calls nobody and uses up no quota
         *([] if cache is None else [cache]),
         # a refused request uses up nothing

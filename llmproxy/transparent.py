@@ -24,6 +24,7 @@ from .middleware.account import Account
 from .middleware.authenticate import Authenticate
 from .middleware.breaker import Breaker
 from .middleware.cache import HELD, Cache
+from .middleware.inspection import Inspection
 from .middleware.noterefusal import NoteRefusal
 from .middleware.whileopen import WhileOpen
 from .names import Names
@@ -116,6 +117,8 @@ class TransparentProxy(Service):
         self.purge_others: Callable[[str | None, str | None, bytes], Deferred[int]] = lambda *_: succeed(0)
         self.wheel = Wheel(reactor, resolution)
         self.poller = Poller(reactor)
+        limits = config.limits
+        self.inspection = Inspection(reactor, self.wheel, limits.withheld, limits.withheld_rate)
         self.names = Names(reactor)
         self.database = open_database(
             reactor,
@@ -327,6 +330,7 @@ class TransparentProxy(Service):
             quota=self.quota,
             breaker=self.breaker,
             wheel=self.wheel,
+            inspection=self.inspection,
             cache=self.cache,
             refused=None if self.auditing is None else NoteRefusal(self.auditing.log),
         )

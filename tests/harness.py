@@ -27,6 +27,7 @@ from llmproxy.middleware.account import Account
 from llmproxy.middleware.authenticate import Authenticate
 from llmproxy.middleware.breaker import Breaker
 from llmproxy.middleware.cache import Cache
+from llmproxy.middleware.inspection import Inspection
 from llmproxy.service import standard_chain
 from llmproxy.upstream.client import PooledClient
 from llmproxy.upstream.responder import UpstreamResponder
@@ -181,6 +182,7 @@ class Exchange:
         self.clock = Clock()
         self.clock.advance(1000)
         self.wheel = Wheel(self.clock)
+        self.inspection = Inspection(self.clock, self.wheel)
         values: dict[str, Any] = {
             "base_url": "http://192.0.2.9",
             "allowed_endpoints": ["/v1"],
@@ -211,6 +213,7 @@ class Exchange:
             quota=self.quota,
             breaker=Breaker(self.clock),
             wheel=self.wheel,
+            inspection=self.inspection,
             cache=self.cache,
         )
         self.site = ProxySite(Root(ProxyResource(self.clock.seconds, respond)), reactor=self.clock, wheel=self.wheel)

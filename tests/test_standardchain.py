@@ -26,7 +26,13 @@ class StandardChainTests(SynchronousTestCase):
         )
         parts: dict[str, Any] = {"account": "account", "gate": "(gate)", "authenticate": "authenticate"}
         table = APIConfig({"x": provider}, "x").routing_table()
-        others: dict[str, Any] = {"quota": None, "breaker": "breaker", "wheel": None, "cache": cache}
+        others: dict[str, Any] = {
+            "quota": None,
+            "breaker": "breaker",
+            "wheel": None,
+            "inspection": None,
+            "cache": cache,
+        }
         standard_chain(None, table=table, **parts, **others)  # type: ignore[arg-type]
         return [each if isinstance(each, str) else NAMES[type(each).__name__] for each in seen]
 

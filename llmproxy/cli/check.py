@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..core.pathmodels import uncheckable
 from ..errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ..config import APIProviderConfig
+    from ..core.policy import Policy
 
 
 @click.command()
@@ -40,8 +44,8 @@ def command(file: str, default_api: str | None) -> None:
             click.echo(f"  {own}")
         methods = ", ".join(method.decode() for method in api.policy.methods) or "every method"
         click.echo(f"  {methods} on {', '.join(api.policy.endpoints) or 'every path'}")
-        for rule in api.policy.whitelist.rules.values():
-            click.echo(f"  {rule.shown}: {', '.join(rule.patterns)}")
+        for line in _restrictions(api.policy):
+            click.echo(f"  {line}")
     click.echo(f"{file}: ok")
 
 
@@ -53,3 +57,26 @@ def own_key(api: APIProviderConfig) -> str:
         return "a key of its own for every project that has none for it"
     names = ", ".join(sorted(api.own_key_for))
     return f"a key of its own for {names}" if names else "a key of its own that nobody may use: own_key_for is not set"
+
+
+def _restrictions(policy: Policy) -> Iterator[str]:
+    """What the patterns mean, which parameters are checked where, and where nothing is."""
+    for entry in policy.endpoints:
+        if "*" in entry:
+            yield f"{entry}: each * is any text within its segment"
+    for endpoint, rules in policy.whitelist:
+        for name, rule in rules.parameters.items():
+            yield f"{name}{f' at {endpoint}' if endpoint else ''}: {', '.join(rule.patterns)}"
+    for entry in policy.whitelist.unchecked if policy.whitelist else ():
+        yield f"{entry}: unchecked, any parameter can be sent there"
+    for entry in _refused(policy):
+        yield f"{entry}: refused, no upload there can be checked for its model (unchecked_endpoints allows it)"
+
+
+def _refused(policy: Policy) -> Iterator[str]:
+    """Endpoints that are allowed, and still closed by the whitelist of the model."""
+    for entry in policy.endpoints:
+        path = entry.encode()
+        rules = policy.whitelist.at(path)
+        if rules is not None and rules.model is not None and uncheckable(path):
+            yield entry

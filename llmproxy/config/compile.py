@@ -72,6 +72,7 @@ def _policy(config: APIProviderConfig) -> Policy:
         allowed_methods=[rules.method(method) for method in config.allowed_methods],
         allowed_endpoints=config.allowed_endpoints,
         param_whitelist=config.param_whitelist,
+        unchecked_endpoints=config.unchecked_endpoints,
         allowed_origins=config.allowed_origins,
         required_headers=config.required_headers,
         max_inspected_body=config.max_inspected_body,

@@ -17,6 +17,7 @@ from .problems import unknown
 
 if TYPE_CHECKING:
     from ..core.forwarded import TrustedProxies
+    from ..core.inspection.endpointrules import PatternsByEndpoint
     from ..core.providers import Binding
     from ..core.routing import RoutingTable
 
@@ -145,7 +146,9 @@ class APIProviderConfig:
 
     @ivar base_url: C{http} or C{https}; its path, if any, stands before every target.
     @ivar allowed_endpoints: paths, or beginnings of paths on the border of a segment.
-    @ivar param_whitelist: by the name of a parameter, the glob patterns that its value must match one of.
+    @ivar param_whitelist: by the name of a parameter, the glob patterns that its value must match one of; by an
+        endpoint (it begins with a slash) the same for what lies below it, which stands above what holds in general.
+    @ivar unchecked_endpoints: where C{param_whitelist} does not hold.
     @ivar auth: where the API wants its key.
     @ivar key: one of the API's own, for the projects in C{own_key_for} that have none for it.
     @ivar own_key_for: their names or ids, or C{"all"}; empty is nobody.
@@ -162,7 +165,8 @@ class APIProviderConfig:
     allowed_methods: tuple[str, ...] = field(default=(), converter=_tuple)
     timeouts: TimeoutConfig = TimeoutConfig()
     connection: ConnectionConfig = ConnectionConfig()
-    param_whitelist: Mapping[str, tuple[str, ...]] = field(factory=dict)
+    param_whitelist: PatternsByEndpoint = field(factory=dict)
+    unchecked_endpoints: tuple[str, ...] = field(default=(), converter=_tuple)
     allowed_origins: tuple[str, ...] = field(default=(), converter=_tuple)
     required_headers: tuple[str, ...] = field(default=(), converter=_tuple)
     auth: CredentialPlace = rules.AUTH["bearer"]
@@ -204,6 +208,7 @@ class APIProviderConfig:
         for name, rule in _LISTS.items():
             for value in getattr(self, name):
                 yield from _broken(rule, name, value)
+        yield from (f"param_whitelist: {sentence}" for sentence in rules.whitelist(self.param_whitelist))
         yield from _broken(rules.dialect, "dialect", self.dialect)
         if self.key is not None:
             yield from _broken(rules.secret, "key", self.key)
@@ -218,6 +223,7 @@ class APIProviderConfig:
 
 _LISTS: dict[str, Callable[[str], object]] = {
     "allowed_endpoints": rules.endpoint,
+    "unchecked_endpoints": rules.endpoint,
     "allowed_methods": rules.method,
     "allowed_origins": rules.allowed_origin,
     "required_headers": rules.header_name,

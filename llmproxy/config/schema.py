@@ -119,6 +119,10 @@ def _size(smallest: int) -> Callable[[str], int]:
     return rule
 
 
+def _size_or_none(text: str) -> int | None:
+    return parse_size(text) or None
+
+
 def _share(text: str) -> float:
     try:
         share = float(text)
@@ -157,15 +161,31 @@ def _pattern(text: str) -> str:
 
 
 def whitelist(item: Item) -> Any:
-    """Patterns by the name of a parameter; a single pattern need not be a list."""
-    read = by(_pattern)
-    found = {}
-    for name, child in item.mapping().items():
-        patterns = all_of(read)(child) if child.is_list else (read(child),)
-        if not patterns:
-            child.problem("expected at least one pattern: an empty list would refuse every value")
-        found[name] = tuple(pattern for pattern in patterns if pattern is not NOTED)
+    """Patterns by the name of a parameter; below an endpoint, such patterns for it alone."""
+    return {
+        name: _of_endpoint(name, child) if name.startswith("/") else _patterns(child)
+        for name, child in item.mapping().items()
+    }
+
+
+def _of_endpoint(name: str, item: Item) -> Any:
+    try:
+        rules.endpoint(name)
+    except ValueError as error:
+        item.problem(str(error))
+    found = {each: _patterns(child) for each, child in item.mapping().items()} if item.is_mapping else {}
+    if not found:
+        item.problem(rules.NO_PARAMETERS)
     return found
+
+
+def _patterns(item: Item) -> Any:
+    """A single pattern need not be a list."""
+    read = by(_pattern)
+    patterns = all_of(read)(item) if item.is_list else (read(item),)
+    if not patterns:
+        item.problem("expected at least one pattern: an empty list would refuse every value")
+    return tuple(pattern for pattern in patterns if pattern is not NOTED)
 
 
 def auth(item: Item) -> Any:
@@ -274,6 +294,7 @@ API_KEYS: dict[str, Reader] = {
     "timeouts": section(TimeoutConfig, TIMEOUT_KEYS),
     "connection": connection,
     "param_whitelist": whitelist,
+    "unchecked_endpoints": all_of(by(rules.endpoint)),
     "allowed_origins": all_of(by(rules.allowed_origin)),
     "required_headers": all_of(by(rules.header_name)),
     "auth": auth,
@@ -295,6 +316,8 @@ LIMIT_KEYS: dict[str, Reader] = {
     "body": by(_size(1024)),
     "unread": by(parse_size),
     "waiting": by(_size(1024)),
+    "withheld": by(_size_or_none),
+    "withheld_rate": by(_size(1)),
     "head_time": by(_positive_duration),
     "body_silence": by(_positive_duration),
     "idle": by(_positive_duration),

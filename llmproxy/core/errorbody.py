@@ -50,6 +50,17 @@ def render(error: ProxyError, dialect: Dialect, request_id: str, description: st
     return msgspec.json.encode(_SHAPES[dialect](error, said, request_id)) + b"\n"
 
 
+def event(error: ProxyError, dialect: Dialect) -> bytes:
+    """
+    The same as an event of a WebSocket, for APIs whose protocol has one; C{b""} for others.
+
+    OpenAI's C{error} of Realtime, which clients of Responses over WebSocket know too (read on 30 November 2026).
+    """
+    if dialect not in ("openai", "proxy"):
+        return b""
+    return msgspec.json.encode({"type": "error", "event_id": "event_llmproxy", **_openai(error, error.description, "")})
+
+
 def _words(error: ProxyError, description: str) -> str:
     message = mask(error.message)
     return f"{message}: {description}" if description else message

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from attrs import frozen
 
 from .endpoints import Endpoints, settled
-from .inspection.whitelist import Whitelist
+from .inspection.endpointrules import EndpointRules, PatternsByEndpoint
 
 NEVER = frozenset({b"TRACE", b"TRACK", b"CONNECT"})
 """
@@ -22,14 +22,14 @@ class Policy:
     @ivar methods: in upper case, as C{Allow} lists them; empty allows every method but those of L{NEVER}. GET brings
         HEAD with it.
     @ivar endpoints: the entries as they were written; empty allows every path.
-    @ivar whitelist: what the values of parameters must be.
+    @ivar whitelist: what parameters may be, by endpoint.
     @ivar required_headers: names in lower case, without C{origin}.
     @ivar max_inspected_body: bytes that may be read of a body to check it against the whitelist.
     """
 
     methods: tuple[bytes, ...]
     endpoints: tuple[str, ...]
-    whitelist: Whitelist
+    whitelist: EndpointRules
     origins: frozenset[bytes]
     any_origin: bool
     origin_required: bool
@@ -44,7 +44,8 @@ class Policy:
         *,
         allowed_methods: Sequence[str],
         allowed_endpoints: Sequence[str],
-        param_whitelist: Mapping[str, Sequence[str]] | None = None,
+        param_whitelist: PatternsByEndpoint | None = None,
+        unchecked_endpoints: Sequence[str] = (),
         allowed_origins: Sequence[str] = (),
         required_headers: Sequence[str] = (),
         max_inspected_body: int = 10 * 2**20,
@@ -58,7 +59,7 @@ class Policy:
         return cls(
             methods,
             tuple(allowed_endpoints),
-            Whitelist.compile(param_whitelist or {}),
+            EndpointRules.compile(param_whitelist or {}, unchecked_endpoints),
             frozenset(origin.encode() for origin in allowed_origins),
             "*" in allowed_origins,
             b"origin" in required,

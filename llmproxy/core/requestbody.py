@@ -10,6 +10,9 @@ from .inspection.whitelist import SHOWN, Whitelist
 
 inspect_query = forms.inspect_query
 
+FORM = "application/x-www-form-urlencoded"
+MULTIPART = "multipart/form-data"
+
 
 def inspection(kind: MediaType, body: bytes, whitelist: Whitelist) -> Steps[str]:
     """
@@ -26,17 +29,30 @@ def inspection(kind: MediaType, body: bytes, whitelist: Whitelist) -> Steps[str]
     """
     if not body:
         return ""
-    # Without a media type a JSON API reads JSON.
-    if kind.essence in ("", "application/json", "text/json") or kind.essence.endswith("+json"):
-        _check_charset(kind, body)
-        return (yield from json_inspection(body, whitelist))
-    if kind.essence == "application/x-www-form-urlencoded":
-        _check_charset(kind, body)
+    check_kind(kind)
+    if kind.charset == "us-ascii" and not body.isascii():
+        raise _charset(kind)
+    if kind.essence == FORM:
         return (yield from forms.inspection(body, whitelist))
-    if kind.essence == "multipart/form-data":
-        _check_charset(kind, body)
+    if kind.essence == MULTIPART:
         return (yield from multipart.inspection(body, kind.boundary, whitelist))
-    raise UnsupportedMediaType(f"parameters of '{kind.essence[:SHOWN]}' cannot be checked")
+    return (yield from json_inspection(body, whitelist))
+
+
+def check_kind(kind: MediaType) -> None:
+    """
+    What can be said of a body before it is read.
+
+    @raise UnsupportedMediaType: a media type or charset of which the parameters are not known.
+    """
+    # Without a media type a JSON API reads JSON.
+    is_json = kind.essence in ("", "application/json", "text/json") or kind.essence.endswith("+json")
+    if not is_json and kind.essence not in (FORM, MULTIPART):
+        raise UnsupportedMediaType(f"parameters of '{kind.essence[:SHOWN]}' cannot be checked")
+    # RFC 8259 section 8.1: JSON between systems is UTF-8; so are forms,
+    # https://url.spec.whatwg.org/#application/x-www-form-urlencoded
+    if kind.charset not in UTF8 and kind.charset != "us-ascii":
+        raise _charset(kind)
 
 
 def inspect(kind: MediaType, body: bytes, whitelist: Whitelist) -> str:
@@ -49,7 +65,5 @@ def json_inspection(data: bytes, whitelist: Whitelist) -> Steps[str]:
     return jsonbody.inspection(data, whitelist.root)
 
 
-def _check_charset(kind: MediaType, body: bytes) -> None:
-    # RFC 8259 section 8.1: JSON between systems is UTF-8; so are forms, https://url.spec.whatwg.org/#application/x-www-form-urlencoded
-    if kind.charset not in UTF8 and not (kind.charset == "us-ascii" and body.isascii()):
-        raise UnsupportedMediaType(f"a body in the charset '{kind.charset[:SHOWN]}' cannot be checked: send UTF-8")
+def _charset(kind: MediaType) -> UnsupportedMediaType:
+    return UnsupportedMediaType(f"a body in the charset '{kind.charset[:SHOWN]}' cannot be checked: send UTF-8")

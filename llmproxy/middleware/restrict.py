@@ -4,37 +4,37 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..bodies import BytesBody, collect
-from ..core.fields import first, values
-from ..core.inspection.contenttype import MediaType, content_codings, media_type
+from ..core.fields import first
 from ..core.overrides import override
-from ..core.requestbody import inspect, inspect_query
+from ..core.pathmodels import uncheckable
+from ..core.requestbody import inspect_query
 from ..errors import (
-    ContentTooLarge,
     EndpointNotFound,
+    EndpointUnchecked,
     HeaderRequired,
     MethodNotAllowed,
     OriginNotAllowed,
     OriginRequired,
-    UnsupportedMediaType,
 )
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
-    from twisted.web.iweb import IBodyProducer
 
     from ..core.policy import Policy
     from ..interfaces import Responder
     from ..message import ApiRequest, ApiResponse, Fields
+    from .inspection import Inspection
 
 
 class Restrict:
     """
     Applies the policy of the API: method, endpoint, origin, required fields, parameters.
 
-    A body is read only where a whitelist of parameters applies, up to C{max_inspected_body}; then it goes
-    on as the same bytes in one piece.
+    A body is read only where a whitelist of parameters applies; then it goes on as the same bytes.
     """
+
+    def __init__(self, inspection: Inspection) -> None:
+        self._inspection = inspection
 
     def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
         route = request.route
@@ -53,30 +53,24 @@ class Restrict:
         if policy.required_headers:
             _check_required(policy, request.fields)
         if policy.whitelist:
-            return self._inspect(policy, request, inner)
+            return self._check_parameters(policy, request, inner)
         return inner(request)
 
-    def _inspect(self, policy: Policy, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
-        inspect_query(request.target.partition(b"?")[2], policy.whitelist)
-        body = request.body
-        if body is None or body.length == 0:
+    def _check_parameters(self, policy: Policy, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
+        path = request.route.path
+        rules = policy.whitelist.at(path)
+        if rules is None:
             return inner(request)
-        kind = _media_type(request.fields)
-        return self._read(policy, body).addCallback(self._checked, kind, policy, request, inner)
+        inspect_query(request.target.partition(b"?")[2], rules.bodies)
+        rules.check_path(path)
+        if rules.model is not None and uncheckable(path):
+            raise EndpointUnchecked(_UNCHECKED)
+        return self._inspection.respond(policy, rules, request, inner)
 
-    def _read(self, policy: Policy, body: IBodyProducer) -> Deferred[bytes]:
-        limit = policy.max_inspected_body
-        length = body.length
-        if isinstance(length, int) and length > limit:
-            raise _too_large(limit)
-        return collect(body, limit, lambda: _too_large(limit))
 
-    def _checked(
-        self, content: bytes, kind: MediaType, policy: Policy, request: ApiRequest, inner: Responder
-    ) -> Deferred[ApiResponse]:
-        request.model = inspect(kind, content, policy.whitelist)
-        request.body = BytesBody(content)
-        return inner(request)
+_UNCHECKED = (
+    "what is uploaded here cannot be checked for its model; unchecked_endpoints of the configuration can allow it"
+)
 
 
 def _other_method(policy: Policy, name: str) -> MethodNotAllowed:
@@ -97,20 +91,3 @@ def _check_required(policy: Policy, fields: Fields) -> None:
     for name in policy.required_headers:
         if name not in present:
             raise HeaderRequired(name.decode("latin-1"))
-
-
-def _media_type(fields: Fields) -> MediaType:
-    """
-    What the body is said to be; fails where upstream could read it otherwise.
-
-    RFC 9110 section 15.5.16: a 415 for a content coding says which ones would do.
-    """
-    if content_codings(fields):
-        raise UnsupportedMediaType(
-            "a request body with a content coding cannot be checked", fields=((b"Accept-Encoding", b"identity"),)
-        )
-    return media_type(values(fields, b"content-type"))
-
-
-def _too_large(limit: int) -> ContentTooLarge:
-    return ContentTooLarge(f"parameters are checked in bodies of up to {limit} bytes")

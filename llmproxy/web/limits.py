@@ -23,6 +23,9 @@ class Limits:
         A client that still takes the response before is not idle.
     @ivar closing: in which a client takes nothing of what was written before the close, or does not close although it
         has taken all; then the connection is reset.
+    @ivar withheld: of all request bodies together that are held back until their parameters are checked, in each
+        worker; 503. C{None} is without limit.
+    @ivar withheld_rate: bytes a second at which such a body must come on average, after its first 10 s; 408.
     @ivar connections: in all, of all workers together; one more is answered with 503, and reset where even those are
         too many. The ports of management have as many of their own.
     @ivar connections_per_client: of one address; one more is reset before it is read, and noted with 503. C{None} is
@@ -39,5 +42,7 @@ class Limits:
     body_silence: float = 30.0
     idle: float = 75.0
     closing: float = 5.0
+    withheld: int | None = 64 * 1024 * 1024
+    withheld_rate: int = 1024
     connections: int | None = 10_000
     connections_per_client: int | None = None

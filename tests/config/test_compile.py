@@ -40,7 +40,9 @@ class CompileTests(SynchronousTestCase):
         """What is allowed is compiled: methods in upper case, HEAD wherever GET is, patterns ready to match."""
         api = compile_api("x", CONFIG)
         self.assertEqual(set(api.policy.methods), {b"POST", b"GET", b"HEAD"})
-        self.assertEqual(api.policy.whitelist.rules["model",].patterns, ("a-*",))
+        rules = api.policy.whitelist.at(b"/v1/models")
+        assert rules is not None
+        self.assertEqual(rules.parameters["model"].patterns, ("a-*",))
         self.assertEqual((api.settings["breaker"].threshold, api.settings["breaker"].cooldown), (2, 4.0))
 
     def test_breaker(self) -> None:

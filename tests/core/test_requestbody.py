@@ -12,7 +12,6 @@ from llmproxy.core.inspection.contenttype import MediaType, media_type
 from llmproxy.core.inspection.folding import member
 from llmproxy.core.inspection.forms import MOST_FIELDS
 from llmproxy.core.inspection.whitelist import LONGEST_VALUE, Whitelist
-from llmproxy.core.policy import Policy
 from llmproxy.core.requestbody import inspect, inspect_query
 from llmproxy.errors import BadRequest, ParamNotAllowed, ProxyError, UnsupportedMediaType
 
@@ -22,7 +21,7 @@ MULTIPART = b"multipart/form-data; boundary=xYz"
 
 
 def rules(**patterns: list[str]) -> Whitelist:
-    return Policy.compile(allowed_methods=[], allowed_endpoints=[], param_whitelist=patterns).whitelist
+    return Whitelist.compile(patterns)
 
 
 MODELS = rules(model=["gpt-4o", "gpt-4o-*", "org/*"], n=["1", "2"], stream=["true"])

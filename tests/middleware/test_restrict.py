@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.errors import (
     BadRequest,
     ContentTooLarge,
     EndpointNotFound,
+    EndpointUnchecked,
     HeaderRequired,
     MethodNotAllowed,
     OriginNotAllowed,
@@ -20,7 +22,9 @@ from llmproxy.errors import (
     UnsupportedMediaType,
 )
 from llmproxy.message import ApiResponse, Field
+from llmproxy.middleware.inspection import Inspection
 from llmproxy.middleware.restrict import Restrict
+from llmproxy.wheel import Wheel
 
 from .fakes import HeldBody, Inner, Reader, a_request, an_api
 
@@ -31,9 +35,11 @@ GOOD = b'{ "model" : "gpt-4o" }'
 class RestrictCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.inner = Inner()
+        self.clock = Clock()
+        self.inspection = Inspection(self.clock, Wheel(self.clock))
 
     def ask(self, policy: dict[str, Any], *args: Any, **kwargs: Any) -> Deferred[ApiResponse]:
-        return Restrict().respond(a_request(*args, api=an_api(policy=policy), **kwargs), self.inner)
+        return Restrict(self.inspection).respond(a_request(*args, api=an_api(policy=policy), **kwargs), self.inner)
 
     def refused(self, kind: type[ProxyError], policy: dict[str, Any], *args: Any, **kwargs: Any) -> ProxyError:
         error: ProxyError = self.assertRaises(kind, self.ask, policy, *args, **kwargs)
@@ -126,7 +132,9 @@ class ParameterTests(RestrictCase):
         """A value that is not listed is refused, and nothing is sent."""
         self.failureResultOf(self.send(b'{"model":"gpt-5"}'), ParamNotAllowed)
         self.failureResultOf(self.send(b"{"), BadRequest)
-        self.failureResultOf(self.send(GOOD, (b"Content-Type", b"text/plain")), UnsupportedMediaType)
+        self.refused(
+            UnsupportedMediaType, self.policy, b"POST", b"/v1", [(b"Content-Type", b"text/plain")], HeldBody(9)
+        )
         self.assertEqual(self.inner.requests, [])
 
     def test_query(self) -> None:
@@ -135,6 +143,41 @@ class ParameterTests(RestrictCase):
         body = HeldBody()
         self.refused(ParamNotAllowed, self.policy, b"PUT", b"/v1?model=gpt-5", [JSON], body)
         self.assertIsNone(body.consumer)
+
+    def test_path(self) -> None:
+        """A model that the path names is checked, before a body is read; so is one in the query of Realtime."""
+        for path in (b"/openai/deployments/evil/chat/completions", b"/v1beta/models/evil:generateContent"):
+            body = HeldBody()
+            error = self.refused(ParamNotAllowed, self.policy, b"POST", path, [JSON], body)
+            self.assertIn("'evil' is not allowed", error.message)
+            self.assertIsNone(body.consumer)
+        self.refused(ParamNotAllowed, self.policy, b"GET", b"/openai/realtime?api-version=1&deployment=evil")
+        self.ask(self.policy, b"GET", b"/openai/deployments/gpt-4o/x?deployment=gpt-4o")
+        self.assertEqual(len(self.inner.requests), 1)
+
+    def test_endpoints(self) -> None:
+        """An endpoint has rules of its own; nothing is read where none holds, or where that was accepted."""
+        policy = {
+            "param_whitelist": {"/v1/images": {"size": ["1024x1024"]}, "/v1/chat": {"model": ["ok"]}},
+            "unchecked_endpoints": ["/v1/chat/free"],
+        }
+        for path in (b"/v1/files", b"/v1/chat/free", b"/v1"):
+            body = HeldBody()
+            self.ask(policy, b"POST", path, [(b"Content-Type", b"application/octet-stream")], body)
+            self.assertIsNone(body.consumer, path)
+            self.assertIs(self.inner.requests.pop().body, body)
+        self.refused(ParamNotAllowed, policy, b"POST", b"/v1/images/generations?size=1", [])
+        self.refused(EndpointNotFound, policy, b"POST", b"/v1/Images/generations?size=1", [])
+
+    def test_unchecked(self) -> None:
+        """What comes in parts cannot be judged for its model, and is refused unless the configuration accepts it."""
+        for path in (b"/v1/uploads", b"/v1/uploads/u-1/parts", b"/openai/files/import"):
+            error = self.refused(EndpointUnchecked, self.policy, b"POST", path, [JSON], HeldBody())
+            self.assertIn("unchecked_endpoints", error.description)
+        body = HeldBody()
+        self.ask({**self.policy, "unchecked_endpoints": ["/v1/uploads"]}, b"POST", b"/v1/uploads/u/parts", [JSON], body)
+        self.ask({"param_whitelist": {"model": ["*"]}}, b"POST", b"/v1/uploads", [JSON], HeldBody(0))
+        self.assertEqual(len(self.inner.requests), 2)
 
     def test_any_method(self) -> None:
         """A body is checked whatever the method."""
@@ -152,16 +195,17 @@ class ParameterTests(RestrictCase):
 
     def test_unreadable(self) -> None:
         """A body that only upstream could read is refused before it is read."""
-        gzip = [JSON, (b"Content-Encoding", b"gzip")]
-        error = self.refused(UnsupportedMediaType, self.policy, b"POST", b"/v1", gzip, HeldBody(9))
-        self.assertEqual(error.fields, ((b"Accept-Encoding", b"identity"),))
+        for lines in ([b"compress"], [b"identity", b"compress"], [b"gzip, compress"]):
+            coded = [JSON, *((b"Content-Encoding", line) for line in lines)]
+            error = self.refused(UnsupportedMediaType, self.policy, b"POST", b"/v1", coded, HeldBody(9))
+            self.assertEqual(error.fields[0][0], b"Accept-Encoding")
         twice = [(b"Content-Type", b"text/plain"), JSON]
         self.refused(BadRequest, self.policy, b"POST", b"/v1", twice, HeldBody(9))
 
     def test_too_large(self) -> None:
         """No more is held than is allowed; a length that is known is refused unread."""
         body = HeldBody(65)
-        self.refused(ContentTooLarge, self.policy, b"POST", b"/v1", [JSON], body)
+        self.failureResultOf(self.ask(self.policy, b"POST", b"/v1", [JSON], body), ContentTooLarge)
         self.assertIsNone(body.consumer)
         body = HeldBody()
         responding = self.ask(self.policy, b"POST", b"/v1", [JSON], body)

@@ -87,17 +87,14 @@ class _Reader:
         self.at = match.end()
         kind = self._body[self.at - 1] if match[1] else 0
         if match[2]:
-            self._must_be_simple(node, None, name)
             yield from self._text(node)
         elif kind == _OBJECT and node.members:
             yield from self._object(node)
         elif kind == _ARRAY and node.each:
             yield from self._array(node, name)
         elif kind:
-            self._must_be_simple(node, match[3], name)
+            self._must_be_simple(node, name)
             yield from self._skip(kind)
-        else:
-            self._must_be_simple(node, match[3], name)
 
     def opens(self) -> bool:
         """Whether the document is what is looked into."""
@@ -121,9 +118,10 @@ class _Reader:
                 # Numbers as they are spelled: what a pattern sees is what upstream sees.
                 rule.check(match[3].decode("ascii"))
 
-    def _must_be_simple(self, node: Node, word: bytes | None, name: str) -> None:
-        # What a rule looks into and is of another kind, a generous reader could still find the parameter in.
-        if node.inner and word != b"null":
+    def _must_be_simple(self, node: Node, name: str) -> None:
+        # In an object where an array is looked into, or the reverse, a generous reader could still find the parameter.
+        # A text or number of the same name holds none: it is another API's.
+        if node.inner:
             raise BadRequest(f"'{name}' is not {'an object' if node.members else 'an array'}")
 
     def _text(self, node: Node) -> Steps[None]:

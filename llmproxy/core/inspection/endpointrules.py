@@ -1,0 +1,127 @@
+"""Whitelists by endpoint: which parameters are checked at a path, and which paths are left unchecked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from attrs import frozen
+
+from ...errors import EndpointNotFound
+from ..endpoints import Endpoints, settled
+from ..pathmodels import models_allowed, plainest
+from . import positions
+from .whitelist import ParamRule, Whitelist
+
+Patterns = Mapping[str, Sequence[str]]
+"""By the name of a parameter, what its value must match one of."""
+
+PatternsByEndpoint = Mapping[str, "Sequence[str] | Patterns"]
+"""The same; a name that begins with a slash is an endpoint, and has patterns of its own below it."""
+
+
+@frozen
+class Rules:
+    """
+    What is checked at a path.
+
+    @ivar parameters: by name, as they were written.
+    @ivar bodies: of request bodies, queries and messages of a WebSocket.
+    @ivar lines: of the lines of a batch file.
+    @ivar model: the rule of the model, if there is one that does not allow anything.
+    """
+
+    parameters: Mapping[str, ParamRule]
+    bodies: Whitelist
+    lines: Whitelist
+    model: ParamRule | None
+
+    @classmethod
+    def compile(cls, patterns: Patterns) -> Rules:
+        parameters = {name: positions.rule_of(name, each) for name, each in patterns.items()}
+        model = next((rule for name, rule in parameters.items() if positions.is_model(name)), None)
+        return cls(
+            parameters,
+            positions.of_bodies(parameters),
+            positions.of_lines(parameters),
+            None if model is None or model.anything else model,
+        )
+
+    def check_path(self, path: bytes) -> None:
+        """
+        @raise ParamNotAllowed: the path names a model that is not allowed.
+        """
+        if self.model is not None:
+            refused = models_allowed(path, self.model.allows)
+            if refused is not None:
+                raise self.model.refusal(refused)
+
+
+@frozen
+class EndpointRules:
+    """
+    @ivar general: what holds where no endpoint says otherwise; C{None} for nothing.
+    @ivar unchecked: entries where nothing is checked.
+    @ivar by_endpoint: what holds at endpoints that have rules of their own, by their entry.
+    """
+
+    general: Rules | None
+    unchecked: tuple[str, ...]
+    by_endpoint: Mapping[str, Rules]
+    _plainest: Mapping[bytes, str]
+    _entries: Endpoints
+    _lenient: Endpoints
+    _open: Endpoints
+
+    @classmethod
+    def compile(cls, patterns: PatternsByEndpoint, unchecked: Sequence[str] = ()) -> EndpointRules:
+        general, own = apart(patterns)
+        by_entry = {entry: Rules.compile({**general, **each}) for entry, each in own.items()}
+        return cls(
+            Rules.compile(general) if general else None,
+            tuple(unchecked),
+            by_entry,
+            {plainest(entry.encode()): entry for entry in by_entry},
+            Endpoints.compile(by_entry),
+            Endpoints.compile(plainest(entry.encode()).decode() for entry in by_entry),
+            Endpoints.compile(unchecked),
+        )
+
+    def __bool__(self) -> bool:
+        return self.general is not None or bool(self.by_endpoint)
+
+    def __iter__(self) -> Iterator[tuple[str, Rules]]:
+        """Each endpoint with its rules, what holds in general first and as C{""}."""
+        if self.general is not None:
+            yield "", self.general
+        yield from self.by_endpoint.items()
+
+    def at(self, path: bytes) -> Rules | None:
+        """
+        What is checked at a path; C{None} for nothing.
+
+        An endpoint keeps the general rules for parameters that it says nothing of.
+
+        @raise EndpointNotFound: upstream could take the path for one of another endpoint than it is by its letters.
+        """
+        plain = settled(path) or path
+        if self.unchecked and self._open.find(plain) is not None:
+            return None
+        if not self.by_endpoint:
+            return self.general
+        entry = self._entries.find(plain)
+        lenient = self._lenient.find(plainest(path))
+        if self._plainest.get(b"" if lenient is None else lenient.encode()) != entry:
+            raise EndpointNotFound("the path can be read in two ways")
+        return self.general if entry is None else self.by_endpoint[entry]
+
+
+def apart(patterns: PatternsByEndpoint) -> tuple[dict[str, Sequence[str]], dict[str, Patterns]]:
+    """What holds in general, and what holds at endpoints."""
+    general: dict[str, Sequence[str]] = {}
+    own: dict[str, Patterns] = {}
+    for name, value in patterns.items():
+        if isinstance(value, Mapping):
+            own[name] = value
+        else:
+            general[name] = value
+    return general, own

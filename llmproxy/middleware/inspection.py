@@ -1,0 +1,193 @@
+"""Inspection of request bodies: how each kind of body is read to be checked, and what that may cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ..core.budget import Budget
+from ..core.codings import Decoder
+from ..core.fields import values, without
+from ..core.inspection.contenttype import content_codings, media_type
+from ..core.inspection.uploads import MultipartJudge
+from ..core.requestbody import MULTIPART, check_kind, inspection
+from ..errors import TooMuchWithheld
+from ..slices import Slices
+from .framing import EXTENSIONS, judged_frames
+from .guarding import GuardedBody, Judge
+from .withholding import PiecesBody, Withholding, body_of
+
+if TYPE_CHECKING:
+    from twisted.internet.defer import Deferred
+    from twisted.internet.interfaces import IReactorTime
+
+    from ..core.budget import Lease
+    from ..core.inspection.contenttype import MediaType
+    from ..core.inspection.endpointrules import Rules
+    from ..core.inspection.steps import Steps
+    from ..core.policy import Policy
+    from ..interfaces import Responder
+    from ..message import ApiRequest, ApiResponse
+    from ..wheel import Wheel
+
+WITHHELD = 64 * 1024 * 1024
+RATE = 1024.0
+
+
+class Inspection:
+    """
+    @param withheld: bytes that all bodies together may take that are held back; C{None} is no limit.
+    @param rate: bytes a second that a body must come at which is held back.
+    @ivar budget: what they take now, and took at most.
+    """
+
+    def __init__(self, clock: IReactorTime, wheel: Wheel, withheld: int | None = WITHHELD, rate: float = RATE) -> None:
+        self._wheel = wheel
+        self._rate = rate
+        self._slices = Slices(clock)
+        self.budget = Budget(withheld)
+
+    def respond(self, policy: Policy, rules: Rules, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
+        """Check the body of C{request}, or what follows its upgrade, and pass it on as the same bytes."""
+        if request.upgrade:
+            return self._frames(policy, rules, request, inner)
+        body = request.body
+        if body is None or body.length == 0:
+            return inner(request)
+        kind = media_type(values(request.fields, b"content-type"))
+        codings = content_codings(request.fields)
+        if kind.essence == MULTIPART:
+            return self._guard(policy, rules, request, kind, codings, inner)
+        return self._withhold(policy, rules, request, kind, codings, inner)
+
+    # -- bodies that pass while they are judged
+
+    def _guard(
+        self,
+        policy: Policy,
+        rules: Rules,
+        request: ApiRequest,
+        kind: MediaType,
+        codings: tuple[bytes, ...],
+        inner: Responder,
+    ) -> Deferred[ApiResponse]:
+        body: Any = request.body
+        lease = self.budget.lease()
+        room = partial(_room, lease)
+        form = MultipartJudge(kind.boundary, request.route.path, rules, policy.whitelist, room)
+
+        def ended() -> None:
+            lease.end()
+            request.model = form.model
+
+        judge = _DecodedJudge(Decoder(codings), form) if codings else form
+        request.body = GuardedBody(body, judge, self._slices, ended)
+        return inner(request)
+
+    # -- bodies that are held back until they are judged
+
+    def _withhold(
+        self,
+        policy: Policy,
+        rules: Rules,
+        request: ApiRequest,
+        kind: MediaType,
+        codings: tuple[bytes, ...],
+        inner: Responder,
+    ) -> Deferred[ApiResponse]:
+        body: Any = request.body
+        limit = policy.max_inspected_body
+        # What cannot be judged is refused before it is read.
+        check_kind(kind)
+        decoder = Decoder(codings, limit) if codings else None
+        lease = self.budget.lease()
+        reading = Withholding(body, limit, lease, self._wheel, self._rate).read()
+
+        def judged(pieces: list[bytes]) -> Deferred[list[bytes]]:
+            return self._slices.run(_whole(kind, pieces, decoder, rules, lease)).addCallback(named, pieces)
+
+        def named(model: str, pieces: list[bytes]) -> list[bytes]:
+            request.model = model
+            return pieces
+
+        def passed(pieces: list[bytes]) -> Deferred[ApiResponse]:
+            request.body = held = body_of(pieces)
+            return inner(request).addBoth(answered, held)
+
+        def answered(result: Any, held: Any) -> Any:
+            # It can be asked for no more: it was sent, and its answer has begun.
+            if isinstance(held, PiecesBody):
+                held.release(lease.end)
+            else:
+                lease.end()
+            return result
+
+        def failed(reason: Any) -> Any:
+            lease.end()
+            return reason
+
+        return reading.addCallback(judged).addCallback(passed).addErrback(failed)
+
+    # -- what follows an upgrade
+
+    def _frames(self, policy: Policy, rules: Rules, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
+        # Compressed frames could not be read; without the offer nobody compresses (RFC 7692 section 5).
+        request.fields = without(request.fields, EXTENSIONS)
+        limit = policy.max_inspected_body
+        return inner(request).addCallback(
+            judged_frames, request, rules, limit, self._slices, self.budget.lease(), self._wheel
+        )
+
+
+def _whole(kind: MediaType, pieces: list[bytes], decoder: Decoder | None, rules: Rules, lease: Lease) -> Steps[str]:
+    """Judge a body that is here; a copy of it exists only meanwhile, and only if it came in several pieces or coded."""
+    if decoder is None:
+        return (yield from inspection(kind, _joined(pieces), rules.bodies))
+    decoded: list[bytes] = []
+    size = 0
+    try:
+        for piece in _decoded(decoder, pieces):
+            size += len(piece)
+            _room(lease, len(piece))
+            decoded.append(piece)
+            yield
+        return (yield from inspection(kind, _joined(decoded), rules.bodies))
+    finally:
+        lease.give(size)
+
+
+def _decoded(decoder: Decoder, pieces: list[bytes]) -> Iterator[bytes]:
+    for piece in pieces:
+        yield from decoder.feed(piece)
+    decoder.end()
+
+
+def _joined(pieces: list[bytes]) -> bytes:
+    """All in one, which then takes the place of the pieces."""
+    if len(pieces) > 1:
+        pieces[:] = [b"".join(pieces)]
+    return pieces[0] if pieces else b""
+
+
+def _room(lease: Lease, size: int) -> None:
+    if size < 0:
+        lease.give(-size)
+    elif not lease.take(size):
+        raise TooMuchWithheld()
+
+
+class _DecodedJudge:
+    """Judges what comes out of a coding."""
+
+    def __init__(self, decoder: Decoder, judge: Judge) -> None:
+        self._decoder = decoder
+        self._judge = judge
+
+    def feed(self, data: bytes) -> Steps[None]:
+        for piece in self._decoder.feed(data):
+            yield from self._judge.feed(piece)
+
+    def end(self) -> Steps[None]:
+        self._decoder.end()
+        yield from self._judge.end()

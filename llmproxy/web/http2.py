@@ -1,10 +1,13 @@
 """
-One HTTP/2 connection: Twisted's own implementation, with what it leaves open for a proxy.
+One HTTP/2 connection: a state machine (L{llmproxy.core.http2.events.StateMachine}) between a transport and requests.
 
-Twisted hands requests over when they are whole, times out a connection whose client waits for its answer, knows no
-trailers, and keeps whatever is written until the client takes it. Here streams are dispatched when what was read with
-their head has been looked at, and L{llmproxy.web.http2request} does for each what L{llmproxy.web.channel} does for a
-connection.
+The machine knows frames, windows and what is a fault; here are sockets, time, and whose turn it is to send. Streams are
+dispatched when what was read with their head has been looked at, and L{llmproxy.web.http2request} does for each what
+L{llmproxy.web.channel} does for a connection::
+
+    open --client's GOAWAY, or closing down--> leaving, once no stream is left --> closing --> closed
+      |                 a fault of the connection: GOAWAY, all streams end           |
+      +------------------------------------------------------------------------------+
 """
 
 from __future__ import annotations
@@ -12,278 +15,347 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from h2.config import H2Configuration
-from h2.connection import H2Connection
-from h2.errors import ErrorCodes
-from h2.events import Event, TrailersReceived
-from h2.exceptions import ProtocolError
-from priority import PriorityTree
-from twisted.internet.interfaces import ISSLTransport
-from twisted.web._http2 import H2Connection as TwistedConnection
+from twisted.internet.error import ConnectionAborted, ConnectionDone
+from twisted.internet.interfaces import IProtocol, IPushProducer, ISSLTransport
+from twisted.python.failure import Failure
+from zope.interface import classImplements
 
+from ..core.http2 import events
+from ..core.http2.frames import ErrorCode
+from ..core.http2.machine import ServerMachine
+from ..core.http2.turns import Turns
 from .http2request import Http2Request
+from .sending import unsent
 
 if TYPE_CHECKING:
+    from ..core.http2.events import StateMachine
     from ..message import Field
+    from ..wheel import Deadline
+    from .http2response import Http2Response
     from .site import ProxySite
 
-_WINDOW = 1024 * 1024
-"""
-Bytes that all uploads of a connection together have under way. A stream has 64 KiB (RFC 9113 section 6.9.2): one whose
-upstream is slow must not use up the window of the others.
-"""
+_AT_ONCE = 64 * 1024
+"""Bytes that are given to the transport in one piece; it says then whether it takes more."""
 
 
-class Http2Connection(TwistedConnection):
+_LINGER = 0.5
+"""Seconds for a client to read why it was broken off."""
+
+
+class Http2Connection:
     """
     @ivar secure: it is TLS.
+    @ivar congested: the client does not take what was written.
+    @ivar streams: the requests that are not over yet.
+    @param machine: another one than ours.
     """
 
-    streams: dict[int, Any]
-    transport: Any
-    conn: Any
-    site: Any
-    factory: Any
-    timeOut: Any
-    callLater: Any
-    requestFactory = Http2Request
+    transport: Any = None
+    client_host = ""
+    secure = False
+    congested = False
+    _reading = _leaving = _lost = False
+    _client_leaves = False
+    _unsent = 0
+    _idle: Deadline | None = None
+    _section: Deadline | None = None
 
-    def __init__(self, site: ProxySite) -> None:
-        super().__init__(site.reactor)
+    def __init__(self, site: ProxySite, machine: StateMachine | None = None) -> None:
         self.site = self.factory = site
-        self.conn = _Frames(self, 2 * site.limits.head)
-        self.priority = _Ready(self.may_send)
-        self.timeOut = site.limits.idle
-        self.callLater = site.reactor.callLater
-        self.secure = False
+        self.machine: Any = ServerMachine(2 * site.limits.head) if machine is None else machine
+        self.streams: dict[int, Http2Request] = {}
+        self._turns = Turns()
         self._begun: list[Http2Request] = []
-        self._fed: set[Http2Request] = set()
-        self._reading = self._leaving = False
+        self._fed: dict[Http2Request, None] = {}
+        self._ready = 0
+        self._receivers: dict[type, Callable[[Any], None]] = {
+            events.RequestReceived: self._request_received,
+            events.DataReceived: self._data_received,
+            events.TrailersReceived: self._trailers_received,
+            events.StreamReset: self._stream_reset,
+            events.WindowOpened: self._window_opened,
+            events.ClientLeaving: self._client_leaving,
+            events.ConnectionFailed: self._failed,
+        }
+
+    # -- the connection
+
+    def makeConnection(self, transport: Any) -> None:
+        self.transport = transport
+        self.connectionMade()
 
     def connectionMade(self) -> None:
-        self.secure = ISSLTransport.providedBy(self.transport)
-        super().connectionMade()
-        self.conn.increment_flow_control_window(_WINDOW - 65_535)
-        self._tryToWriteControlData()
+        transport = self.transport
+        self.client_host = getattr(transport.getPeer(), "host", "") or ""
+        self.secure = ISSLTransport.providedBy(transport)
+        self._idle = self.site.wheel.start(self.site.limits.idle, self._is_idle)
+        self.machine.initiate_connection()
+        self.flush()
 
     def dataReceived(self, data: bytes) -> None:
         if self._leaving:
             return
         self._reading = True
-        super().dataReceived(data)
+        for event in self.machine.receive_data(data, self.site.wheel.now()):
+            self._receivers[type(event)](event)
         begun, self._begun = self._begun, []
         for request in begun:
             request.begin()
         self._reading = False
-        fed, self._fed = self._fed, set()
-        for request in fed:
-            request.settle()
-        self._go_on()
+        if self._fed:
+            fed, self._fed = self._fed, {}
+            for request in fed:
+                request.settle()
+        self._watch_section()
+        self._send()
+        self._leave_if_done()
 
-    def timeoutConnection(self) -> None:
-        """Whoever waits for an answer is not idle: an exchange has deadlines of its own."""
-        if self._leaving:
-            self.transport.abortConnection()
-        elif self.streams:
-            self.setTimeout(self.timeOut)
+    def connectionLost(self, reason: Failure) -> None:
+        self._lost = self._leaving = True
+        self._stop_timers()
+        self._end_all(reason)
+
+    def _end_all(self, reason: Failure) -> None:
+        streams, self.streams = self.streams, {}
+        for request in streams.values():
+            request.connectionLost(reason)
+
+    def pauseProducing(self) -> None:
+        """The client does not take what was written."""
+        self.congested = True
+
+    def resumeProducing(self) -> None:
+        self.congested = False
+        self._send()
+
+    def stopProducing(self) -> None:
+        """L{connectionLost} follows."""
+
+    # -- what comes
+
+    def _request_received(self, event: events.RequestReceived) -> None:
+        request = Http2Request(self, event.stream, event.fields, event.ended)
+        self.streams[event.stream] = request
+        self._begun.append(request)
+
+    def _data_received(self, event: events.DataReceived) -> None:
+        request = self.streams.get(event.stream)
+        if request is None:
+            self.machine.acknowledge_received_data(event.size, event.stream)
         else:
-            self.close_if_idle()
+            request.data_received(event.content, event.size, event.ended)
 
-    def close_if_idle(self) -> None:
-        """Close a connection that waits for its next request."""
-        if self.streams or not self._stillProducing or self._leaving:
+    def _trailers_received(self, event: events.TrailersReceived) -> None:
+        request = self.streams.get(event.stream)
+        if request is not None:
+            request.ended_with(event.fields)
+
+    def _stream_reset(self, event: events.StreamReset) -> None:
+        if not event.by_client:
+            code = "malformed_request" if event.code == ErrorCode.PROTOCOL_ERROR else "stream_refused"
+            self.site.refused(400, code, self.client_host, f"HTTP/2: {event.detail}")
+        request = self._forget(event.stream)
+        if request is not None:
+            request.connectionLost(Failure(ConnectionDone()))
+
+    def _window_opened(self, event: events.WindowOpened) -> None:
+        if event.stream:
+            request = self.streams.get(event.stream)
+            if request is not None:
+                request.window_opened()
             return
-        self._leave()
-        self.conn.close_connection(ErrorCodes.NO_ERROR)
-        if self._tryToWriteControlData():
-            self.transport.loseConnection()
+        for request in list(self.streams.values()):
+            request.window_opened()
 
-    def _leave(self) -> None:
-        """The client has so long to take what was written, and to close."""
-        self._leaving = True
-        self.setTimeout(self.site.limits.closing)
+    def _client_leaving(self, event: events.ClientLeaving) -> None:
+        self._client_leaves = True
 
-    def malformed(self) -> None:
-        """What comes from the client is no HTTP/2; Twisted ends all streams, and the connection."""
-        self._leave()
-        client = getattr(self.transport.getPeer(), "host", "") or ""
-        self.site.refused(400, "malformed_request", client, "HTTP/2 protocol error")
+    def _failed(self, event: events.ConnectionFailed) -> None:
+        self.site.refused(400, "malformed_request", self.client_host, f"HTTP/2: {event.detail}")
+        self._break_off()
+        self._end_all(Failure(ConnectionAborted()))
 
-    # -- sending
+    # -- what is sent
 
-    def may_send(self, stream: int) -> bool:
-        """Whether the client's window has room for what is next in the stream."""
-        following = self._outboundStreamQueues[stream][0]
-        # What is no bytes ends the stream, and needs no window.
-        return not isinstance(following, bytes) or self.conn.local_flow_control_window(stream) > 0
+    def ready(self, request: Http2Response) -> None:
+        """C{request} has something to send."""
+        self._turns.add(request.stream)
+        if not self._reading:
+            self._send()
 
-    def _go_on(self) -> None:
-        """What has come may have opened windows."""
-        for stream in list(self.streams.values()):
-            stream.windowUpdated()
-        waiting = [stream for stream, queue in self._outboundStreamQueues.items() if queue]
-        for stream_id in waiting:
-            self.priority.unblock(stream_id)
-        sending = self._sendingDeferred
-        if waiting and sending is not None:
-            self._sendingDeferred = None
-            sending.callback(None)
+    def _send(self) -> None:
+        if self._turns:
+            self._turns.take(self._send_one, self._may_send)
+        self.flush()
+
+    def _may_send(self) -> bool:
+        if self._ready > _AT_ONCE:
+            self.flush()
+        return not self.congested
+
+    def _send_one(self, stream: int) -> bool:
+        request = self.streams.get(stream)
+        if request is None:
+            return False
+        sent, more = request.send_one()
+        self._ready += sent
+        return more
+
+    def flush(self) -> None:
+        """Give the transport what the machine has for it."""
+        data = self.machine.data_to_send()
+        self._ready = 0
+        if data and not self._lost:
+            self.transport.write(data)
+
+    def flush_soon(self) -> None:
+        """At the end of what is going on."""
+        if not self._reading:
+            self.flush()
+
+    def flush_later(self, request: Http2Response) -> None:
+        """At the latest at the end of the reactor's turn."""
+        self.site.flush_later(request)
 
     # -- for the requests
 
     def settle(self, request: Http2Request) -> None:
         """Read more of C{request}'s body or do not, once all that was read is handed out."""
         if self._reading:
-            self._fed.add(request)
+            self._fed[request] = None
         else:
             request.settle()
+            self.flush()
 
-    def ask_for_body(self, stream: int) -> None:
-        super()._send100Continue(stream)
+    def acknowledge(self, size: int, stream: int) -> None:
+        """C{size} of what came on the stream was taken."""
+        self.machine.acknowledge_received_data(size, stream)
 
-    def interim(self, stream: int, status: int, fields: list[Field]) -> None:
-        self.conn.send_headers(stream, [(b":status", b"%d" % status), *fields])
-        self._tryToWriteControlData()
+    def interim(self, stream: int, section: list[Field]) -> None:
+        self.machine.send_headers(stream, section)
+        self.flush_soon()
 
-    def trail(self, stream: int, fields: list[Field]) -> None:
-        """Send C{fields} at the end of the stream."""
-        self.conn.outgoing[stream] = fields
-
-    # -- Twisted's, for each stream
-
-    def _requestReceived(self, event: Any) -> None:
-        super()._requestReceived(event)
-        request: Http2Request = self.streams[event.stream_id]._request
-        request.take_head(event.headers, event.stream_ended is not None)
-        self._begun.append(request)
-
-    def _requestDataReceived(self, event: Any) -> None:
-        if event.stream_id in self.streams:
-            super()._requestDataReceived(event)
-        elif event.flow_controlled_length:
-            # The answer has ended before the request.
-            self.conn.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
-
-    def _requestEnded(self, event: Any) -> None:
-        if event.stream_id in self.streams:
-            self.streams[event.stream_id]._request.trailers = self.conn.incoming.pop(event.stream_id, [])
-            super()._requestEnded(event)
-
-    def _requestAborted(self, event: Any) -> None:
-        if event.stream_id in self.streams:
-            super()._requestAborted(event)
-
-    def _send100Continue(self, streamID: int) -> None:
-        """Not before somebody wants the body: L{ask_for_body}."""
-
-    def endRequest(self, streamID: int) -> None:
-        # Twisted may take the stream away within this call, while somebody goes through all of them.
-        self._reactor.callLater(0, self._end, streamID)
-
-    def _end(self, streamID: int) -> None:
-        if streamID in self.streams:
-            super().endRequest(streamID)
-
-    def abortRequest(self, streamID: int) -> None:
-        """RFC 9113 section 7: C{NO_ERROR}, which Twisted sends, says that all is well with what has come."""
-        if streamID in self.streams and self._stillProducing:
-            self._outboundStreamQueues[streamID].clear()
-            self.priority.block(streamID)
-            self._reset(streamID, ErrorCodes.INTERNAL_ERROR)
-            self._reactor.callLater(0, self._drop, streamID)
-
-    def _drop(self, streamID: int) -> None:
-        if streamID in self.streams:
-            self._requestDone(streamID)
-
-    def _reset(self, streamID: int, code: ErrorCodes) -> None:
-        try:
-            self.conn.reset_stream(streamID, error_code=code)
-        except ProtocolError:
-            # It is closed on both sides, or with its connection.
-            return
-        self._tryToWriteControlData()
-
-    def _requestDone(self, streamID: int) -> None:
-        stream = self.streams[streamID]
-        unread = sum(size for _, size in stream._inboundDataBuffer if size)
-        stream._inboundDataBuffer.clear()
-        super()._requestDone(streamID)
-        self.conn.outgoing.pop(streamID, None)
-        if not self._stillProducing:
-            return
-        if unread:
-            # They count against the window that all streams share.
-            self.conn.acknowledge_received_data(unread, streamID)
-        if not stream._request.whole:
+    def over(self, request: Http2Response) -> None:
+        """All of the response is sent."""
+        if not request.whole:
             # RFC 9113 section 8.1: the answer is complete, and the rest of the request is not wanted.
-            self._reset(streamID, ErrorCodes.NO_ERROR)
-        if self.site.closing:
+            self.machine.reset_stream(request.stream, ErrorCode.NO_ERROR)
+        self._forget(request.stream)
+        if not self._reading:
+            self._leave_if_done()
+
+    def reset(self, request: Http2Response, code: int) -> None:
+        """End the stream before its time."""
+        self.machine.reset_stream(request.stream, code)
+        self._forget(request.stream)
+        if not self._reading:
+            self.flush()
+            self._leave_if_done()
+
+    def _forget(self, stream: int) -> Http2Request | None:
+        request = self.streams.pop(stream, None)
+        self._turns.remove(stream)
+        if request is not None:
+            # What was not read counts against the window that all streams share.
+            self.acknowledge(request.unread, stream)
+            if not self.streams and self._idle is not None:
+                self._idle.at = self.site.wheel.now() + self.site.limits.idle
+        return request
+
+    # -- the end
+
+    def close_if_idle(self) -> None:
+        """Close a connection that waits for its next request."""
+        if not self.streams and not self._leaving:
+            self.machine.close_connection()
+            self._close()
+
+    def _leave_if_done(self) -> None:
+        if self._client_leaves or self.site.closing:
             self.close_if_idle()
 
-    def _sendPrioritisedData(self, *args: Any) -> None:
-        super()._sendPrioritisedData(*args)
-        sent, self.conn.sent = self.conn.sent, []
-        for stream_id, size in sent:
-            stream = self.streams.get(stream_id)
-            if stream is not None:
-                stream._request.sent(size)
+    def _close(self) -> None:
+        """Nothing is left to say: the client has so long to take what was written, and to close."""
+        self._leave(self.site.limits.closing)
+        self.transport.loseConnection()
+        if self.secure:
+            # TLS would wait for the client to say it too.
+            self.transport.transport.loseConnection()
 
+    def _break_off(self) -> None:
+        """
+        Say that nothing more comes, after a fault.
 
-class _Frames(H2Connection):
-    """
-    h2's state machine, and what Twisted does not ask it for.
-
-    @ivar incoming: trailers that came, by stream.
-    @ivar outgoing: trailers that are to follow the content.
-    @ivar sent: stream and size of what was written since somebody looked.
-    """
-
-    def __init__(self, owner: Http2Connection, head_limit: int) -> None:
-        self.DEFAULT_MAX_HEADER_LIST_SIZE = head_limit
-        super().__init__(H2Configuration(client_side=False, header_encoding=None))
-        self._owner = owner
-        self.incoming: dict[int, list[Field]] = {}
-        self.outgoing: dict[int, list[Field]] = {}
-        self.sent: list[tuple[int, int]] = []
-
-    def receive_data(self, data: Any) -> list[Event]:
-        try:
-            events: list[Event] = super().receive_data(data)
-        except ProtocolError:
-            self._owner.malformed()
-            raise
-        for event in events:
-            if isinstance(event, TrailersReceived):
-                self.incoming[event.stream_id] = event.headers
-        return events
-
-    def send_data(self, stream_id: int, data: Any, *args: Any, **options: Any) -> None:
-        super().send_data(stream_id, data, *args, **options)
-        self.sent.append((stream_id, len(data)))
-
-    def end_stream(self, stream_id: int) -> None:
-        trailers = self.outgoing.pop(stream_id, None)
-        if trailers:
-            self.send_headers(stream_id, trailers, end_stream=True)
+        While the client may still be sending, first only our side closes: a full close would make its system throw
+        away what it has not read yet, the GOAWAY too.
+        """
+        self._leave(min(self.site.limits.closing, _LINGER))
+        if self.secure:
+            # It closes our side of TLS; that of TCP cannot be closed below it (Twisted 26.10 would stumble).
+            self.transport.loseConnection()
         else:
-            super().end_stream(stream_id)
+            self.transport.loseWriteConnection()
+
+    def _leave(self, seconds: float) -> None:
+        self._leaving = True
+        self._stop_timers()
+        self.flush()
+        self.transport.unregisterProducer()
+        self._idle = self.site.wheel.start(seconds, self._give_up)
+
+    def _give_up(self) -> None:
+        self._idle = None
+        if not self._lost:
+            self.transport.abortConnection()
+
+    # -- time
+
+    def _is_idle(self) -> None:
+        """
+        Nothing was asked for so long, or nothing was taken of what waits.
+
+        A client that waits for an answer is not idle: an exchange has deadlines of its own.
+        """
+        self._idle = None
+        waiting = [request for request in self.streams.values() if request.stalled()]
+        if self.congested and not self._taking():
+            self.transport.abortConnection()
+            return
+        if not self.congested:
+            for request in waiting:
+                request.give_up()
+        self.close_if_idle()
+        if not self._leaving:
+            self._idle = self.site.wheel.start(self.site.limits.idle, self._is_idle)
+
+    def _taking(self) -> bool:
+        """Whether something of what was written has left since the last look."""
+        left = unsent(self.transport)
+        before, self._unsent = self._unsent, left
+        return 0 < left != before
+
+    def _watch_section(self) -> None:
+        """The frames of a field section hold up all others, and have only so much time."""
+        within = getattr(self.machine, "within_a_section", False)
+        if not within and self._section is not None:
+            self._section.end()
+            self._section = None
+        elif within and self._section is None:
+            self._section = self.site.wheel.start(self.site.limits.head_time, self._section_is_late)
+
+    def _section_is_late(self) -> None:
+        self._section = None
+        if not self._leaving:
+            self.site.refused(408, "request_timeout", self.client_host, "request head took too long")
+            self.machine.close_connection(ErrorCode.ENHANCE_YOUR_CALM)
+            self._break_off()
+            self._end_all(Failure(ConnectionAborted()))
+
+    def _stop_timers(self) -> None:
+        for timer in (self._idle, self._section):
+            if timer is not None:
+                timer.end()
+        self._idle = self._section = None
 
 
-class _Ready(PriorityTree):
-    """
-    Whose turn it is to send: of those who can.
-
-    Twisted asks again and again, as fast as it can, for a stream whose client takes nothing.
-    """
-
-    def __init__(self, may_send: Callable[[int], bool]) -> None:
-        super().__init__()
-        self._may_send = may_send
-
-    def __next__(self) -> int:
-        while True:
-            stream: int = super().__next__()
-            if self._may_send(stream):
-                return stream
-            self.block(stream)
+classImplements(Http2Connection, IProtocol, IPushProducer)

@@ -1,4 +1,4 @@
-"""One request over HTTP/2: twisted.web's, with its body still on the way and its response written as it is given."""
+"""One request over HTTP/2, with its body still on the way and its response written as it is given."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.interfaces import IConsumer
 from twisted.python.failure import Failure
 from twisted.web.iweb import UNKNOWN_LENGTH
-from twisted.web.server import NOT_DONE_YET
 from zope.interface import implementer
 
-from ..core.http2 import read_head, read_trailers
+from ..core.http2.head import read_head, read_trailers
 from ..core.http11 import CHUNKED, Refusal, content_too_large, too_slow
 from ..errors import ClientLeft, RequestBodyTimeout
 from .client import through_proxies
@@ -20,12 +19,10 @@ from .refusal import refusal_body
 from .requestbody import RequestBody
 
 if TYPE_CHECKING:
-    from twisted.internet.defer import Deferred
-
     from ..core.http11 import Head
-    from ..message import Field, Fields
+    from ..message import Fields
     from ..wheel import Deadline
-    from .site import ProxySite
+    from .http2 import Http2Connection
 
 
 class Http2Request(Http2Response):
@@ -33,59 +30,72 @@ class Http2Request(Http2Response):
     As L{llmproxy.web.request.ProxyRequest}, on a stream in place of a connection.
 
     @ivar whole: all of it has come.
-    @ivar trailers: what came behind the content.
+    @ivar unread: bytes of the client's windows that what waits here has taken.
     """
 
-    body: RequestBody | None = None
-    site: ProxySite
-    raw_fields: list[Field]
-    client_host = ""
-    secure = False
+    method = b""
+    clientproto = b"HTTP/2"
     whole = False
-    trailers: Fields = ()
-    _head: Head | None = None
+    unread = 0
+    _head_read: Head | None = None
     _refusal: Refusal | None = None
     _arriving: RequestBody | None = None
-    _collecting: Deferred[None] | None = None
+    _resource: Any = None
     _expected = False
     _deadline: Deadline | None = None
 
-    def __init__(self, channel: Any, queued: bool = False) -> None:
-        super().__init__(channel, queued)
+    def __init__(self, channel: Http2Connection, stream: int, section: Fields, ended: bool) -> None:
+        super().__init__()
+        self.channel = channel
+        self.stream = stream
+        self.transport = channel.transport
         self.site = channel.site
+        self.secure = channel.secure
+        self.whole = ended
+        self.peer_host = channel.client_host
+        self.client_host = through_proxies(self, channel.client_host, lambda: section)
+        self._take_head(section, ended)
 
     # -- what the client sends
 
-    def gotLength(self, length: int | None) -> None:
-        """What the head says of it is read in L{take_head}."""
-
-    def take_head(self, section: Fields, ended: bool) -> None:
-        """
-        @param ended: there is no body.
-        """
+    def _take_head(self, section: Fields, ended: bool) -> None:
         limits = self.site.limits
-        peer = getattr(self.channel.getPeer(), "host", "") or ""
-        self.client_host = through_proxies(self, peer, lambda: section)
-        self.secure = self._connection.secure
-        self.whole = ended
         try:
-            self._head = head = read_head(section, ended, limits.target, limits.head, limits.fields)
+            head = read_head(section, ended, limits.target, limits.head, limits.fields)
         except Refusal as refusal:
             self._refusal = refusal
+            self.method = next((value for name, value in section if name == b":method"), b"")
             return
+        self._head_read = head
+        self.method, self.uri, self.raw_fields = head.method, head.target, head.fields
         self._expected = head.expects
         if head.length:
+            if any(name == b"trailer" for name, _ in head.fields):
+                self._keep_trailers(head)
             self._arriving = RequestBody(self, UNKNOWN_LENGTH if head.length == CHUNKED else head.length)
 
-    def handleContentChunk(self, data: bytes) -> None:
+    def _keep_trailers(self, head: Head) -> None:
+        """In HTTP/1.1 only chunks have trailers, RFC 9112 section 7.1.2: the length is left to them."""
+        head.fields[:] = [(name, value) for name, value in head.fields if name != b"content-length"]
+        head.length = CHUNKED
+
+    def data_received(self, content: bytes, size: int, ended: bool) -> None:
+        """
+        @param size: what it takes of the windows.
+        """
         self._expected = False
-        if self._arriving is not None and data:
-            self._arriving.arrived(data)
+        self.unread += size
+        body = self._arriving
+        if body is not None and content:
+            body.arrived(content)
             if self._deadline is not None:
                 self._deadline.at = self.site.wheel.now() + self.site.limits.body_silence
-            self._connection.settle(self)
+        if ended:
+            self.ended_with(())
+        elif self.channel is not None:
+            self.channel.settle(self)
 
-    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+    def ended_with(self, trailers: Fields) -> None:
         """All of it has come."""
         self.whole = True
         self._stop_timer()
@@ -93,46 +103,46 @@ class Http2Request(Http2Response):
         if body is None:
             return
         try:
-            body.ended(read_trailers(self.trailers))
+            fields = read_trailers(trailers) if trailers else ()
         except Refusal as refusal:
             body.fail(Failure(refusal))
+            return
+        if fields and not body.started and self.body is None and self._head_read is not None:
+            # Nobody has been told of a length.
+            self._keep_trailers(self._head_read)
+            body.length = UNKNOWN_LENGTH
+        body.ended(fields)
 
     def begin(self) -> None:
         """Find who answers; what was read together with the head is here."""
-        head = self._head
         if self.channel is None:
             return
+        head = self._head_read
         if head is None:
             if self._refusal is not None:
                 self.refuse(self._refusal)
             return
-        self.method, self.uri, self.clientproto = head.method, head.target, head.version
-        self.path = head.target.partition(b"?")[0]
-        self.raw_fields = head.fields
-        self.prepath, self.postpath = [], self.path[1:].split(b"/")
         try:
-            self._call(self.site.getResourceFor(self), head)
+            resource = self.site.getResourceFor(self)
         except Exception:
             self.processingFailed(Failure())
-
-    def _call(self, resource: Any, head: Head) -> None:
+            return
         if getattr(resource, "streams_body", False):
             self.body = self._arriving
-            if resource.render(self) is not NOT_DONE_YET:
-                raise TypeError(f"{resource!r} has streams_body, and must write its response itself")
+            self.render_stream(resource)
         elif head.length > self.site.limits.body:
             self.refuse(content_too_large())
         else:
-            self.content = BytesIO()
-            self._collect()
+            self._collect(resource)
 
-    def _collect(self) -> None:
+    def _collect(self, resource: Any) -> None:
         """Let twisted.web's own way begin once the content is here."""
         if self._arriving is None:
-            self._render_whole(None)
+            self.render_whole(resource, b"")
             return
-        self._collecting = self._arriving.startProducing(_Content(self))
-        self._collecting.addCallbacks(self._render_whole, self._cut)
+        self._resource = resource
+        self.content = BytesIO()
+        self._arriving.startProducing(_Content(self)).addCallbacks(self._collected, self._cut)
 
     def collected(self, data: bytes) -> None:
         """Called with the content of a request that is handed over whole."""
@@ -141,8 +151,9 @@ class Http2Request(Http2Response):
         else:
             self.content.write(data)
 
-    def _render_whole(self, _: object) -> None:
-        super().requestReceived(self.method, self.uri, self.clientproto)
+    def _collected(self, _: object) -> None:
+        if self.channel is not None:
+            self.render_whole(self._resource, self.content.getvalue())
 
     def _cut(self, reason: Failure) -> None:
         reason.trap(ClientLeft, RequestBodyTimeout, Refusal)
@@ -157,27 +168,18 @@ class Http2Request(Http2Response):
         if self._arriving is not None:
             self._arriving.stopProducing()
         content = refusal_body(refusal)
-        self.write_head(refusal.status, b"", [(b"content-type", b"application/json")], len(content))
-        if self._head is None or self._head.method != b"HEAD":
-            self.write(content)
-        self._length = UNKNOWN_LENGTH
-        self.finish()
+        fields = [(b"content-type", b"application/json")]
+        self.write_whole(refusal.status, b"", fields, len(content), content if self.method != b"HEAD" else b"")
 
     def connectionLost(self, reason: Failure) -> None:
         """The stream is gone; whoever is interested hears of it."""
         self._stop_timer()
-        producer, self.producer = self.producer, None
-        left, self.on_disconnect = self.on_disconnect, None
         super().connectionLost(reason)
-        if left is not None and not self.finished:
-            left(Failure(ClientLeft()))
-        elif producer is not None:
-            producer.stopProducing()
+        self._queue.clear()
         if self._arriving is not None:
             self._arriving.fail(Failure(ClientLeft()))
 
     def abort(self) -> None:
-        """Reset the stream, so that nobody takes a part for the whole."""
         super().abort()
         self._stop_timer()
         if self._arriving is not None:
@@ -189,25 +191,25 @@ class Http2Request(Http2Response):
         """Somebody reads the body: a client that waits to be asked for it is asked."""
         if self._expected and not self.startedWriting and self.channel is not None:
             self._expected = False
-            self._connection.ask_for_body(self._stream)
+            self.channel.interim(self.stream, [(b":status", b"100")])
 
     def reconsider(self) -> None:
         """More, or less, is wanted from the client."""
-        self._connection.settle(self)
+        if self.channel is not None:
+            self.channel.settle(self)
 
     def settle(self) -> None:
-        """Read or do not, and be patient only for so long."""
-        body, stream = self._arriving, self.channel
-        if body is None or stream is None or self.whole:
+        """Let the client send more or do not, and be patient only for so long."""
+        body, channel = self._arriving, self.channel
+        if body is None or channel is None or self.whole:
             return
         hungry = body.hungry or body.stopped
-        if hungry and not stream.producing:
-            stream.resumeProducing()
-        elif not hungry and stream.producing:
-            stream.pauseProducing()
+        if hungry and self.unread:
+            unread, self.unread = self.unread, 0
+            channel.acknowledge(unread, self.stream)
         if not (body.started and hungry and not body.stopped):
             self._stop_timer()
-        elif self._deadline is None and not self.whole:
+        elif self._deadline is None:
             self._deadline = self.site.wheel.start(self.site.limits.body_silence, self._too_slow)
 
     def _too_slow(self) -> None:

@@ -2,64 +2,30 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
-from functools import cached_property
-from io import BytesIO
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote_to_bytes
 
-from twisted.python.failure import Failure
-from twisted.web.http import _getMultiPartArgs, _parseContentType, datetimeToString, parse_qs
-from twisted.web.http_headers import Headers
-from twisted.web.iweb import UNKNOWN_LENGTH
-from twisted.web.server import NOT_DONE_YET, Request
-
-from ..core.caching.dates import date_field
 from ..core.masking import mask
-from ..core.reasons import reason_of
 from ..core.responsehead import CHUNKED, NO_CONTENT, response_head, trailer_section
-from ..errors import ClientLeft
+from .basicrequest import BasicRequest
 from .pulling import Pulling
 
 if TYPE_CHECKING:
-    from ..bodies import BytesBody
     from ..core.http11 import Head
     from ..message import Field, Fields
     from .channel import LlhttpChannel
-    from .requestbody import RequestBody
 
 _HOLD = 16 * 1024
 """Bytes of a response that wait for more of it before they are sent, at most until the end of the reactor's turn."""
 
 
-class ProxyRequest(Request):
+class ProxyRequest(BasicRequest):
     """
-    What twisted.web's resources expect of a request, and a second way to answer for those who want each byte as it is.
+    A request of HTTP/1.1.
 
-    The second way is L{write_head}, L{write}, L{finish}, L{abort}, L{write_interim}; it
-    adds nothing but framing. Headers, arguments, cookies are made when somebody asks for them.
-
-    @ivar raw_fields: the header section in wire order.
-    @ivar body: C{None} where there is none, or the resource gets it as C{content}; else nobody has started it.
     @ivar upgrade: it has an C{Upgrade} field; L{take_over} is for what comes of it.
-    @ivar client_host: the address of the client, without its port: the peer's, or what trusted proxies tell.
-    @ivar peer_host: the address of the peer.
-    @ivar secure: the connection is TLS.
-    @ivar on_disconnect: called once, with a L{Failure} of L{ClientLeft}, if the client goes before L{finish}
-        or L{abort}. Whoever sets it answers for the producer that is registered: it is not stopped besides.
     """
 
-    body: RequestBody | BytesBody | None = None
-    on_disconnect: Callable[[Failure], Any] | None = None
-    content: Any = None
-    channel: Any
-    site: Any
-    transport: Any
-    _encoder: Any = None
-    _left = NO_CONTENT
     _held: list[bytes] | None = None
-    _exact = False
 
     def __init__(self, channel: LlhttpChannel, head: Head) -> None:
         # Twisted's own __init__ makes header objects, dictionaries and lists that nobody may need.
@@ -77,137 +43,6 @@ class ProxyRequest(Request):
         )
         self.peer_host: str = channel.client_host
         self.secure: bool = channel.secure
-
-    # -- what twisted.web makes at once, and we when it is wanted
-
-    @cached_property
-    def path(self) -> bytes:  # type: ignore[override]
-        return self.uri.partition(b"?")[0]
-
-    @cached_property
-    def prepath(self) -> list[bytes]:  # type: ignore[override]
-        return []
-
-    @cached_property
-    def sitepath(self) -> list[bytes]:
-        return []
-
-    @cached_property
-    def postpath(self) -> list[bytes]:  # type: ignore[override]
-        return [unquote_to_bytes(segment) for segment in self.path[1:].split(b"/")]
-
-    @cached_property
-    def notifications(self) -> list[Any]:  # type: ignore[override]
-        return []
-
-    @cached_property
-    def _adapterCache(self) -> dict[Any, Any]:  # type: ignore[override]
-        return {}
-
-    @cached_property
-    def requestHeaders(self) -> Headers:  # type: ignore[override]
-        headers = Headers()
-        for name, value in self.raw_fields:
-            headers.addRawHeader(name, value)
-        return headers
-
-    @cached_property
-    def responseHeaders(self) -> Headers:  # type: ignore[override]
-        return Headers()
-
-    @cached_property
-    def cookies(self) -> list[bytes]:  # type: ignore[override]
-        return []
-
-    @cached_property
-    def received_cookies(self) -> dict[bytes, bytes]:  # type: ignore[override]
-        pairs = [
-            pair.lstrip().partition(b"=")
-            for line in self.requestHeaders.getRawHeaders(b"Cookie") or ()
-            for pair in line.split(b";")
-        ]
-        return {name: value for name, equals, value in pairs if equals}
-
-    @cached_property
-    def args(self) -> dict[bytes, list[bytes]]:  # type: ignore[override]
-        args: dict[bytes, list[bytes]] = parse_qs(self.uri.partition(b"?")[2], 1)
-        if self.method == b"POST" and self.content is not None and self.site._parsePOSTFormSubmission:
-            args.update(self._form())
-        return args
-
-    def _form(self) -> dict[bytes, list[bytes]]:
-        content_type = self.requestHeaders.getRawHeaders(b"Content-Type", [b""])[0]
-        kind = _parseContentType(content_type) if content_type else b""
-        self.content.seek(0)
-        form: dict[bytes, list[bytes]] = {}
-        if kind == b"application/x-www-form-urlencoded":
-            form = parse_qs(self.content.read(), 1)
-        elif kind == b"multipart/form-data":
-            form = _getMultiPartArgs(self.content.read(), content_type)
-        self.content.seek(0)
-        return form
-
-    @cached_property
-    def client(self) -> Any:
-        return self.transport.getPeer()
-
-    @cached_property
-    def host(self) -> Any:
-        return self.transport.getHost()
-
-    def isSecure(self) -> bool:
-        return bool(self.secure or self._forceSSL)
-
-    # -- for the channel
-
-    def render_whole(self, resource: Any, content: bytes) -> None:
-        """Let an ordinary resource answer, now that the body is here; nobody else's response waits for it."""
-        self.site.poller.flush()
-        self.content = BytesIO(content)
-        self.render_guarded(resource)
-
-    def setResponseCode(self, code: int, message: bytes | None = None) -> None:
-        """With the registered phrase, which Twisted does not know of every status."""
-        super().setResponseCode(code, message or reason_of(code))
-
-    def render_guarded(self, resource: Any) -> None:
-        """L{render}, and 500 if it fails."""
-        try:
-            encoder = getattr(resource, "getEncoder", None)
-            if encoder is not None:
-                self._encoder = encoder(self)
-            self.render(resource)
-        except BaseException:
-            self.processingFailed(Failure())
-
-    def render_stream(self, resource: Any) -> None:
-        """L{render_guarded} for a resource that takes its body as a stream, and answers later if at all."""
-        try:
-            if resource.render(self) is not NOT_DONE_YET:
-                raise TypeError(f"{resource!r} has streams_body, and must write its response itself")
-        except BaseException:
-            self.processingFailed(Failure())
-
-    def processingFailed(self, reason: Failure) -> Failure:
-        if self.startedWriting or self.channel is None:
-            self._log.failure("a resource failed within its response", reason)
-            self.abort()
-            return reason
-        failed: Failure = super().processingFailed(reason)
-        return failed
-
-    def connectionLost(self, reason: Failure) -> None:
-        """The client is gone; whoever is interested hears of it."""
-        self._disconnected = True
-        self.channel = None
-        producer, self.producer = self.producer, None
-        left, self.on_disconnect = self.on_disconnect, None
-        if left is not None and not self.finished:
-            left(Failure(ClientLeft()))
-        elif producer is not None:
-            producer.stopProducing()
-        for waiting in self._take_notifications():
-            waiting.errback(reason)
 
     # -- the response, exactly as given
 
@@ -248,23 +83,6 @@ class ProxyRequest(Request):
         if channel is not None and not self.startedWriting and self.clientproto == b"HTTP/1.1":
             channel.send(response_head(status, reason, fields, None, head_only=False, http11=True, keep_alive=True)[0])
 
-    def write(self, data: bytes) -> None:
-        if self.finished:
-            raise RuntimeError("Request.write called on a request after Request.finish was called.")
-        if self._exact:
-            self._put(data)
-        elif not self._inFakeHead:
-            # The encoder may still change the head.
-            if self._encoder is not None:
-                data = self._encoder.encode(data)
-            self._put_ordinary(data)
-
-    def _put_ordinary(self, data: bytes) -> None:
-        if not self.startedWriting:
-            self._begin_ordinary()
-        self._put(data)
-        self.flush()
-
     def _put(self, data: bytes) -> None:
         channel = self.channel
         if channel is None:
@@ -298,30 +116,6 @@ class ProxyRequest(Request):
         if held is not None and self.channel is not None:
             self.channel.send(held[0] if len(held) == 1 else b"".join(held))
 
-    def finish(self, trailers: Sequence[Field] = ()) -> None:
-        """
-        The response is complete. One that is shorter than its head said is broken off instead.
-
-        @param trailers: sent where the response is chunked.
-        """
-        if self.finished:
-            return
-        if self.channel is None:
-            if self._exact:
-                return
-            raise RuntimeError(
-                "Request.finish called on a request after its connection was lost; "
-                "use Request.notifyFinish to keep track of this."
-            )
-        if self._encoder is not None:
-            self._put_ordinary(self._encoder.finish())
-        elif not self.startedWriting:
-            self._begin_ordinary()
-        if self._left > 0:
-            self.abort()
-            return
-        self._end(trailers)
-
     def _end(self, trailers: Fields) -> None:
         channel = self.channel
         if channel is None:
@@ -343,11 +137,6 @@ class ProxyRequest(Request):
         channel.response_ended(self)
         for waiting in self._take_notifications():
             waiting.callback(None)
-
-    def _take_notifications(self) -> list[Any]:
-        """Who waits for the end of the response; each is told once."""
-        waiting: list[Any] = self.__dict__.pop("notifications", [])
-        return waiting
 
     def abort(self) -> None:
         """Break the connection off, so that nobody takes a part for the whole."""
@@ -392,27 +181,6 @@ class ProxyRequest(Request):
         self.startedWriting = 1
         self.code = status
         self._held = [head]
-
-    def _begin_ordinary(self) -> None:
-        headers = self.responseHeaders
-        contentless = self.code in (204, 304)
-        if (
-            self.defaultContentType is not None
-            and not contentless
-            and not headers.hasHeader(b"Content-Type")
-            and headers.getRawHeaders(b"Content-Length", [b""])[0] != b"0"
-        ):
-            headers.setRawHeaders(b"Content-Type", [self.defaultContentType])
-        if self.lastModified is not None and not headers.hasHeader(b"Last-Modified"):
-            headers.setRawHeaders(b"Last-Modified", [datetimeToString(self.lastModified)])
-        if self.etag is not None:
-            headers.setRawHeaders(b"ETag", [self.etag])
-        if self.cookies:
-            headers.setRawHeaders(b"Set-Cookie", self.cookies)
-        fields = [(name, value) for name, values in headers.getAllRawHeaders() for value in values]
-        if not headers.hasHeader(b"Date"):
-            fields.insert(0, date_field(time.time() // 1))
-        self._begin(self.code, self.code_message, fields, UNKNOWN_LENGTH)
 
     # -- producers
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
@@ -19,11 +20,13 @@ from .limits import Limits
 
 if TYPE_CHECKING:
     from ..core.forwarded import TrustedProxies
+    from .basicrequest import BasicRequest
     from .connections import Connections
-    from .request import ProxyRequest
 
 TURNED_AWAY_AT_ONCE = 32
 """Connections beyond the limit that are answered with 503, each within C{limits.head_time}; more are reset."""
+
+_HTTP2 = find_spec("hpack") is not None
 
 OnRefusal = Callable[[int, str, str, str], object]
 """Called with status, code, the client's address, and a few words."""
@@ -31,7 +34,7 @@ OnRefusal = Callable[[int, str, str, str], object]
 
 class ProxySite(Site):
     """
-    Serves a resource tree over HTTP/1.1 on llhttp, and over HTTP/2 on Twisted's own implementation.
+    Serves a resource tree over HTTP/1.1 on llhttp, and over HTTP/2 where TLS agrees on it.
 
     A resource whose C{streams_body} is true is rendered at the end of the headers, with its body still on the way in
     C{request.body}; all others when the body is in C{request.content}.
@@ -71,7 +74,7 @@ class ProxySite(Site):
         self._unwelcome: set[LlhttpChannel] = set()
         self.counts: Connections = OwnConnections()
         self.most: int | None = None
-        self._holding: list[ProxyRequest] = []
+        self._holding: list[BasicRequest] = []
 
     # -- connections
 
@@ -142,6 +145,10 @@ class ProxySite(Site):
         if self._own_wheel and not (self._channels or self._unwelcome):
             self.wheel.stop()
 
+    def acceptableProtocols(self) -> list[bytes]:
+        """For ALPN: HTTP/2 where it is installed, whether Twisted has what it needs for its own or not."""
+        return [b"h2", b"http/1.1"] if _HTTP2 else [b"http/1.1"]
+
     def http2_connection(self) -> Any:
         """What speaks HTTP/2 on a connection that negotiated it."""
         from .http2 import Http2Connection
@@ -173,7 +180,7 @@ class ProxySite(Site):
             except Exception:
                 LlhttpChannel._log.failure("a refusal could not be noted")
 
-    def flush_later(self, request: ProxyRequest) -> None:
+    def flush_later(self, request: BasicRequest) -> None:
         """Send what C{request} holds back, before the reactor's next turn ends."""
         holding = self._holding
         holding.append(request)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.iweb import UNKNOWN_LENGTH
 from twisted.web.resource import Resource
 
 from llmproxy.core.http11 import Refusal
@@ -80,6 +81,32 @@ class StreamTests(SynchronousTestCase):
                 self.assertEqual((seen.ended, seen.request.body.trailers), ([None], [(b"x-sum", b"7")]))
             else:
                 self.assertTrue(seen.ended[0].check(ends))
+
+    def test_trailers_beside_a_length(self) -> None:
+        """Where trailers were announced, or are here with the content, they are kept: in chunks, without the length."""
+        for fields, at_once in (((("trailer", "x-sum"),), False), ((), True)):
+            stream = self.client.http.get_next_available_stream_id()
+            head: list[Header] = [(":method", "POST"), (":path", "/"), (":scheme", "https"), (":authority", "a")]
+            self.client.http.send_headers(stream, [*head, ("content-length", "3"), *fields])
+            if not at_once:
+                self.client.run()
+            self.client.http.send_data(stream, b"abc")
+            self.client.http.send_headers(stream, [("x-sum", "7")], end_stream=True)
+            self.client.run()
+            seen = self.resource.seen[-1]
+            seen.read()
+            body = seen.request.body
+            self.assertEqual(
+                (seen.consumer.data, body.length, body.trailers), (b"abc", UNKNOWN_LENGTH, [(b"x-sum", b"7")])
+            )
+            self.assertNotIn(b"content-length", dict(seen.request.raw_fields))
+
+    def test_length_without_trailers(self) -> None:
+        """Without any it stays."""
+        self.client.post(b"abc", "/", ("content-length", "3"))
+        seen = self.resource.seen[-1]
+        self.assertEqual(seen.request.body.length, 3)
+        self.assertIn((b"content-length", b"3"), seen.request.raw_fields)
 
     def test_expectation(self) -> None:
         """Who waits to be asked for the body is asked when somebody wants it, and not before."""

@@ -6,8 +6,8 @@ h2 refuses much of this too, and more from version to version. What goes to upst
 
 from __future__ import annotations
 
-from ..message import Field, Fields
-from .http11 import (
+from ...message import Field, Fields
+from ..http11 import (
     CHUNKED,
     TOKEN,
     VISIBLE,

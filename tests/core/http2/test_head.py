@@ -1,10 +1,10 @@
-"""Tests for L{llmproxy.core.http2}."""
+"""Tests for L{llmproxy.core.http2.head}."""
 
 from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.core.http2 import read_head, read_trailers
+from llmproxy.core.http2.head import read_head, read_trailers
 from llmproxy.core.http11 import CHUNKED, Head, Refusal
 from llmproxy.message import Field
 

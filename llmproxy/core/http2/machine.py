@@ -1,0 +1,394 @@
+"""
+A state machine of HTTP/2 for servers: RFC 9113, without I/O.
+
+h2 has the same interface and stays the client of the tests. As a server it ends the whole connection where RFC 9113
+section 8.1.1 ends one stream, it sends nothing more once the client has said that it leaves (section 6.8), it knows no
+bound on frames of no use, and an exchange costs five times as many calls.
+"""
+
+from __future__ import annotations
+
+from hpack import Decoder
+
+from ...message import Fields
+from . import allowance, sections
+from . import frames as wire
+from .allowance import Allowance
+from .events import (
+    ClientLeaving,
+    ConnectionFailed,
+    DataReceived,
+    Event,
+    RequestReceived,
+    StreamReset,
+    TrailersReceived,
+    WindowOpened,
+)
+from .frames import ConnectionFault, ErrorCode, StreamFault, protocol_error, wrong_size
+from .streams import ReceiveWindow, Stream, Streams
+
+MOST_STREAMS = 100
+"""At once, on one connection; RFC 9113 section 6.5.2 recommends no less."""
+
+_RECEIVE_WINDOW = 1024 * 1024
+"""
+Bytes that all uploads of a connection together have under way. A stream has 64 KiB (RFC 9113 section 6.9.2): one whose
+upstream is slow must not use up the window of the others.
+"""
+
+
+class ServerMachine:
+    """
+    See L{llmproxy.core.http2.events.StateMachine}.
+
+    @param head_limit: bytes of a field section, encoded or not, each field counted with 32 more (RFC 9113 section
+        6.5.2).
+    """
+
+    def __init__(self, head_limit: int) -> None:
+        self._head_limit = head_limit
+        self._decoder = Decoder(head_limit)
+        self._streams = Streams()
+        self._allowance = Allowance()
+        self._window = wire.INITIAL_WINDOW
+        self._initial_window = wire.INITIAL_WINDOW
+        self._frame_limit = wire.SMALLEST_FRAME_LIMIT
+        self._received = ReceiveWindow(_RECEIVE_WINDOW)
+        self._out: list[bytes] = []
+        self._buffer = b""
+        self._preface = wire.PREFACE
+        self._settled = self._closed = False
+        self._table_ends = True
+        self._block: list[bytes] = []
+        self._block_size = 0
+        self._block_of: tuple[int, int, int | None] | None = None
+        self._events: list[Event] = []
+        self._receivers = (
+            self._data,
+            self._headers,
+            self._priority,
+            self._rst_stream,
+            self._settings,
+            self._push_promise,
+            self._ping,
+            self._goaway,
+            self._window_update,
+            self._continuation,
+        )
+
+    # -- what may be asked
+
+    @property
+    def within_a_section(self) -> bool:
+        """The rest of a field section has to come, and nothing else may."""
+        return self._block_of is not None
+
+    def initiate_connection(self) -> None:
+        values = {wire.MAX_CONCURRENT_STREAMS: MOST_STREAMS, wire.MAX_HEADER_LIST_SIZE: self._head_limit}
+        self._out.append(wire.settings(values))
+        self._out.append(wire.window_update(0, _RECEIVE_WINDOW - wire.INITIAL_WINDOW))
+
+    def receive_data(self, data: bytes, now: float) -> list[Event]:
+        if self._closed:
+            return []
+        self._allowance.now = now
+        try:
+            self._read(self._buffer + data if self._buffer else data)
+        except ConnectionFault as fault:
+            self._events.append(ConnectionFailed(fault.code, fault.detail))
+            self.close_connection(fault.code, fault.detail)
+        events, self._events = self._events, []
+        return events
+
+    def acknowledge_received_data(self, size: int, stream: int) -> None:
+        if self._closed or not size:
+            return
+        self._give_back(size)
+        known = self._streams.open.get(stream)
+        if known is not None and not known.remote_ended:
+            increment = known.received.returned(size)
+            if increment:
+                self._out.append(wire.window_update(stream, increment))
+
+    def send_headers(self, stream: int, fields: Fields, end_stream: bool = False) -> None:
+        if stream not in self._streams.open or self._closed:
+            return
+        block = sections.encode(fields)
+        if self._table_ends:
+            self._table_ends, block = False, sections.NO_TABLE + block
+        flags, kind, limit = wire.END_STREAM if end_stream else 0, wire.HEADERS, self._frame_limit
+        while len(block) > limit:
+            self._out.append(wire.frame(kind, flags, stream, block[:limit]))
+            flags, kind, block = 0, wire.CONTINUATION, block[limit:]
+        self._out.append(wire.frame(kind, flags | wire.END_HEADERS, stream, block))
+        if end_stream:
+            self._ended(stream)
+
+    def local_flow_control_window(self, stream: int) -> int:
+        known = self._streams.open.get(stream)
+        return 0 if known is None else max(0, min(self._window, known.window, self._frame_limit))
+
+    def send_data(self, stream: int, data: bytes, end_stream: bool = False) -> None:
+        known = self._streams.open.get(stream)
+        if known is None or self._closed:
+            return
+        size = len(data)
+        self._window -= size
+        known.window -= size
+        self._out.append(wire.frame(wire.DATA, wire.END_STREAM if end_stream else 0, stream, data))
+        self._allowance.earn(allowance.FOR_A_FRAME)
+        if end_stream:
+            self._ended(stream)
+
+    def reset_stream(self, stream: int, code: int) -> None:
+        if stream in self._streams.open and not self._closed:
+            self._streams.reset(stream)
+            self._out.append(wire.reset(stream, code))
+
+    def close_connection(self, code: int = 0, detail: str = "") -> None:
+        if not self._closed:
+            self._closed = True
+            self._buffer = b""
+            self._block.clear()
+            self._out.append(wire.goaway(self._streams.highest, code, detail))
+
+    def data_to_send(self) -> bytes:
+        out, self._out = self._out, []
+        return out[0] if len(out) == 1 else b"".join(out)
+
+    # -- frames
+
+    def _read(self, buffer: bytes) -> None:
+        at, end = self._skip_preface(buffer), len(buffer)
+        while end - at >= wire.HEAD_SIZE:
+            length = buffer[at] << 16 | buffer[at + 1] << 8 | buffer[at + 2]
+            if length > wire.SMALLEST_FRAME_LIMIT:
+                raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "frame is too large")
+            start = at + wire.HEAD_SIZE
+            if start + length > end:
+                break
+            stream = wire.number(buffer[at + 5 : start])
+            self._frame(buffer[at + 3], buffer[at + 4], stream, buffer[start : start + length])
+            at = start + length
+        self._buffer = buffer[at:]
+
+    def _skip_preface(self, buffer: bytes) -> int:
+        preface = self._preface
+        if not preface:
+            return 0
+        if not buffer.startswith(preface) and not preface.startswith(buffer):
+            raise protocol_error("this is not HTTP/2")
+        skipped = min(len(preface), len(buffer))
+        self._preface = preface[skipped:]
+        return skipped
+
+    def _frame(self, kind: int, flags: int, stream: int, payload: bytes) -> None:
+        block = self._block_of
+        if block is not None and (kind != wire.CONTINUATION or stream != block[0]):
+            raise protocol_error("frame within a field section")
+        if not self._settled and (kind != wire.SETTINGS or flags & wire.ACK):
+            raise protocol_error("SETTINGS must come first")
+        if kind >= len(self._receivers):
+            # RFC 9113 section 5.5.
+            self._allowance.spend(allowance.IGNORED)
+            return
+        try:
+            self._receivers[kind](stream, flags, payload)
+        except StreamFault as fault:
+            self._reset_for(fault)
+
+    def _reset_for(self, fault: StreamFault) -> None:
+        self._allowance.spend(allowance.RESET)
+        self._streams.reset(fault.stream)
+        self._out.append(wire.reset(fault.stream, fault.code))
+        self._events.append(StreamReset(fault.stream, fault.code, fault.detail, by_client=False))
+
+    def _data(self, stream: int, flags: int, payload: bytes) -> None:
+        size = len(payload)
+        if not self._received.took(size):
+            raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "window of the connection")
+        content, ended = wire.unpadded(flags, payload), flags & wire.END_STREAM != 0
+        known = self._streams.open.get(stream)
+        if known is None:
+            self._give_back(size)
+            self._streams.check_closed(stream, "DATA")
+            self._allowance.spend(allowance.EMPTY)
+            return
+        try:
+            known.check_data(stream, size, len(content), ended)
+        except StreamFault:
+            self._give_back(size)
+            raise
+        if ended:
+            self._ended_by_client(stream, known)
+        elif not content:
+            self._allowance.spend(allowance.EMPTY)
+        self._events.append(DataReceived(stream, content, size, ended))
+
+    def _headers(self, stream: int, flags: int, payload: bytes) -> None:
+        block, parent = wire.without_priority(flags, wire.unpadded(flags, payload))
+        if not stream & 1:
+            raise protocol_error("stream of the server's")
+        if flags & wire.END_HEADERS:
+            self._section(stream, flags, parent, block)
+        else:
+            self._block_of = (stream, flags, parent)
+            self._block_size = 0
+            self._collect(block)
+
+    def _continuation(self, stream: int, flags: int, payload: bytes) -> None:
+        if self._block_of is None:
+            raise protocol_error("CONTINUATION of nothing")
+        self._collect(payload)
+        if flags & wire.END_HEADERS:
+            (_, first, parent), self._block_of = self._block_of, None
+            block, self._block = b"".join(self._block), []
+            self._section(stream, first, parent, block)
+
+    def _collect(self, piece: bytes) -> None:
+        self._allowance.spend(allowance.EMPTY)
+        self._block.append(piece)
+        self._block_size += len(piece)
+        if self._block_size > self._head_limit:
+            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "header section is too large")
+
+    def _section(self, stream: int, flags: int, parent: int | None, block: bytes) -> None:
+        fields, ended = sections.decode(self._decoder, block), flags & wire.END_STREAM != 0
+        known = self._streams.open.get(stream)
+        try:
+            if known is not None:
+                self._trailers(stream, known, fields, ended)
+            elif stream <= self._streams.highest:
+                self._streams.check_closed(stream, "HEADERS")
+                self._allowance.spend(allowance.EMPTY)
+                return
+            else:
+                self._request(stream, fields, ended)
+        except sections.Malformed as malformed:
+            raise StreamFault(stream, ErrorCode.PROTOCOL_ERROR, str(malformed)) from None
+        if parent == stream:
+            raise StreamFault(stream, ErrorCode.PROTOCOL_ERROR, "stream that depends on itself")
+
+    def _request(self, stream: int, fields: Fields, ended: bool) -> None:
+        self._streams.highest = stream
+        if len(self._streams.open) >= MOST_STREAMS:
+            raise StreamFault(stream, ErrorCode.REFUSED_STREAM, "too many streams")
+        length = sections.check_request(fields)
+        if ended and length:
+            raise sections.Malformed("Content-Length without content")
+        self._streams.open[stream] = known = Stream(self._initial_window, length)
+        if ended:
+            self._ended_by_client(stream, known)
+        self._events.append(RequestReceived(stream, fields, ended))
+
+    def _trailers(self, stream: int, known: Stream, fields: Fields, ended: bool) -> None:
+        known.check_open(stream)
+        if not ended:
+            raise sections.Malformed("trailers must end the stream")
+        sections.check_trailers(fields)
+        if known.expected:
+            raise sections.Malformed("content is shorter than Content-Length")
+        self._ended_by_client(stream, known)
+        self._events.append(TrailersReceived(stream, fields))
+
+    def _priority(self, stream: int, flags: int, payload: bytes) -> None:
+        self._allowance.spend(allowance.IGNORED)
+        if not stream:
+            raise protocol_error("PRIORITY of no stream")
+        if len(payload) != 5 or wire.number(payload) == stream:
+            fault = wrong_size("PRIORITY") if len(payload) != 5 else protocol_error("stream that depends on itself")
+            if stream not in self._streams.open:
+                raise fault
+            raise StreamFault(stream, fault.code, fault.detail)
+
+    def _rst_stream(self, stream: int, flags: int, payload: bytes) -> None:
+        if len(payload) != 4:
+            raise wrong_size("RST_STREAM")
+        self._streams.check_begun(stream, "RST_STREAM")
+        self._allowance.spend(allowance.RESET if stream in self._streams.open else allowance.EMPTY)
+        if stream in self._streams.open:
+            self._streams.reset_by_client(stream)
+            self._events.append(StreamReset(stream, int.from_bytes(payload, "big"), "", by_client=True))
+
+    def _settings(self, stream: int, flags: int, payload: bytes) -> None:
+        self._allowance.spend(allowance.SETTING)
+        if stream:
+            raise protocol_error("SETTINGS of a stream")
+        if flags & wire.ACK:
+            if payload:
+                raise wrong_size("SETTINGS")
+            return
+        self._settled = True
+        for name, value in wire.read_settings(payload):
+            if name == wire.INITIAL_WINDOW_SIZE:
+                self._streams.widen(value - self._initial_window)
+                self._initial_window = value
+                self._events.append(WindowOpened(0))
+            elif name == wire.MAX_FRAME_SIZE:
+                # Larger frames would only make the turns of the others longer.
+                self._frame_limit = wire.SMALLEST_FRAME_LIMIT
+            elif name == wire.HEADER_TABLE_SIZE:
+                self._table_ends = True
+        self._out.append(wire.frame(wire.SETTINGS, wire.ACK, 0))
+
+    def _push_promise(self, stream: int, flags: int, payload: bytes) -> None:
+        raise protocol_error("PUSH_PROMISE of a client")
+
+    def _ping(self, stream: int, flags: int, payload: bytes) -> None:
+        self._allowance.spend(allowance.PINGED)
+        if stream:
+            raise protocol_error("PING of a stream")
+        if len(payload) != 8:
+            raise wrong_size("PING")
+        if not flags & wire.ACK:
+            self._out.append(wire.frame(wire.PING, wire.ACK, 0, payload))
+
+    def _goaway(self, stream: int, flags: int, payload: bytes) -> None:
+        self._allowance.spend(allowance.SETTING)
+        if stream:
+            raise protocol_error("GOAWAY of a stream")
+        if len(payload) < 8:
+            raise wrong_size("GOAWAY")
+        self._events.append(ClientLeaving(int.from_bytes(payload[4:8], "big")))
+
+    def _window_update(self, stream: int, flags: int, payload: bytes) -> None:
+        self._allowance.spend(allowance.UPDATE)
+        if len(payload) != 4:
+            raise wrong_size("WINDOW_UPDATE")
+        increment = wire.number(payload)
+        if not stream:
+            self._widen_all(increment)
+            return
+        self._streams.check_begun(stream, "WINDOW_UPDATE")
+        known = self._streams.open.get(stream)
+        if known is not None:
+            known.widen(stream, increment)
+            self._events.append(WindowOpened(stream))
+
+    def _widen_all(self, increment: int) -> None:
+        if not increment:
+            raise protocol_error("WINDOW_UPDATE of nothing")
+        self._window += increment
+        if self._window > wire.LARGEST_WINDOW:
+            raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "window of the connection")
+        self._events.append(WindowOpened(0))
+
+    # -- ends
+
+    def _ended(self, stream: int) -> None:
+        """We have sent all of it."""
+        known = self._streams.open[stream]
+        known.local_ended = True
+        if known.remote_ended:
+            self._streams.end(stream)
+        self._allowance.earn(allowance.FOR_AN_ANSWER)
+
+    def _ended_by_client(self, stream: int, known: Stream) -> None:
+        known.remote_ended = True
+        if known.local_ended:
+            self._streams.end(stream)
+
+    def _give_back(self, size: int) -> None:
+        increment = self._received.returned(size)
+        if increment:
+            self._out.append(wire.window_update(0, increment))

@@ -135,9 +135,7 @@ class ApiKeyMissing(ClientError):
     status, code, message = 403, "api_key_missing", "The project has no key for this API (api_key_missing)"
 
     def __init__(self, api: str = "", *, message: str = "") -> None:
-        words = (
-            f"the API {api!r} is asked only with a key that was given for it: llmproxy project set-key PROJECT {api}"
-        )
+        words = f"it is asked only with a key that was given for it; llmproxy project set-key PROJECT {api} gives one"
         super().__init__(words, message=message or f"The project has no key for the API {api!r} (api_key_missing)")
 
 

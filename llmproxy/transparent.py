@@ -18,6 +18,7 @@ from .cache.choose import choose_store
 from .cache.stats import CacheStatsAggregator, CacheStatsAggregatorConfig
 from .core.caching.settings import CacheOptions
 from .core.masking import Masking
+from .core.providers import Binding
 from .ending import Ending
 from .message import Record
 from .middleware.account import Account
@@ -127,7 +128,7 @@ class TransparentProxy(Service):
             old_encryption_keys=old_encryption_keys,
             require_encryption=require_encryption,
             pool_size=pool_size,
-            binding=config.binding(),
+            binding=Binding(config.default_api, tuple((api.name, api.provider) for api in self.table.apis)),
         )
         self.quota = LeasedQuota(reactor, self.database)
         self.directory = Directory(reactor, self.database.tokens, self.database.projects, quota=self.quota)

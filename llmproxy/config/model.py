@@ -18,7 +18,6 @@ from .problems import unknown
 if TYPE_CHECKING:
     from ..core.forwarded import TrustedProxies
     from ..core.inspection.endpointrules import PatternsByEndpoint
-    from ..core.providers import Binding
     from ..core.routing import RoutingTable
 
 
@@ -337,12 +336,6 @@ class APIConfig:
         from .compile import compile_api
 
         return [compile_api(name, api) for name, api in self.apis.items()]
-
-    def binding(self) -> Binding:
-        """Which of the APIs a key belongs to of which nobody said so."""
-        from ..core.providers import Binding
-
-        return Binding(self.default_api, tuple((api.name, api.provider) for api in self.compiled()))
 
     def routing_table(self) -> RoutingTable:
         from .compile import compile_routing

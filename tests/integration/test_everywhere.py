@@ -119,12 +119,16 @@ class _Everywhere(_Base):
         await self.soon_refused(b'"token_inactive"')
 
     async def test_project(self) -> None:
-        """A changed upstream key is used, then the deactivated project is refused."""
+        """A changed upstream key is used, one that was taken away is not, then the deactivated project is refused."""
         client, received = await self.answered(0)
         await self.finish(0, client)
         self.assertNotIn(b"sk-another", received)
         await self.manage(b"PATCH", self.project, b'{"api_key":"sk-another-upstream-key"}')
         await self.soon(lambda client, received: b"Bearer sk-another-upstream-key" in received)
+        await self.manage(b"PATCH", self.project, b'{"api_keys":{"api":["sk-third","sk-fourth"]}}')
+        await self.soon(lambda client, received: b"Bearer sk-third" in received)
+        await self.manage(b"PATCH", self.project, b'{"api_keys":{"api":null}}')
+        await self.soon_refused(b'"api_key_missing"')
         await self.manage(b"PATCH", self.project, b'{"is_active":false}')
         await self.soon_refused(b'"project_inactive"')
 

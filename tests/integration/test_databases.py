@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 from twisted.trial.unittest import SynchronousTestCase
 
+from llmproxy.message import Project
 from llmproxy.store.database import Database
 from llmproxy.store.locations import locate
 from llmproxy.store.migrate import config, migrate, revision_of
@@ -18,7 +20,8 @@ from ..contracts.audit import AuditContract
 from ..contracts.project_store import ProjectStoreContract
 from ..contracts.token_store import TokenStoreContract
 from ..contracts.usage import UsageContract
-from .databases import clean_database, new_database, opened_at
+from ..store.databases import project
+from .databases import KINDS, clean_database, new_database, opened_at
 
 
 class _Opens:
@@ -57,6 +60,39 @@ class InterruptedTests(SynchronousTestCase):
             with engine.begin() as connection:
                 migrate(connection)
                 self.assertEqual(revision_of(connection), HEAD)
+
+
+class MergedKeysTests(SynchronousTestCase):
+    """Keys of one project, changed by several processes at once."""
+
+    ROUNDS = 20
+    APIS = ("openai", "anthropic", "gemini", "groq")
+
+    def test_merged(self) -> None:
+        """Each change is of one API, or of one that all change, and none takes another one's back."""
+        for kind in KINDS:
+            url = new_database(self, kind)
+            databases = [opened_at(self, url) for _ in self.APIS]
+            self.successResultOf(databases[0].projects.create(project("p1", api_keys={})))
+            self.successResultOf(databases[0].projects.create(project("p2", api_keys={})))
+
+            def change(at: int, databases: Any = databases) -> list[Any]:
+                made: list[Any] = []
+                for number in range(self.ROUNDS):
+                    texts = tuple(f"{at}-{number}-{each}" for each in range(number % 3 + 1))
+                    keys = {self.APIS[at]: texts, "shared": texts}
+                    databases[at].projects.update(f"p{at % 2 + 1}", api_keys=keys).addBoth(made.append)
+                return made
+
+            with ThreadPoolExecutor(len(self.APIS)) as threads:
+                made = [each for one in threads.map(change, range(len(self.APIS))) for each in one]
+            self.assertEqual([each for each in made if not isinstance(each, Project)], [])
+            for name, changed_by in (("p1", (0, 2)), ("p2", (1, 3))):
+                keys = dict(self.successResultOf(databases[0].projects.get(name)).api_keys)
+                shared, last = keys.pop("shared"), self.ROUNDS - 1
+                texts = [tuple(f"{at}-{last}-{each}" for each in range(last % 3 + 1)) for at in changed_by]
+                self.assertEqual(keys, {self.APIS[at]: text for at, text in zip(changed_by, texts, strict=True)})
+                self.assertIn(shared, texts)
 
 
 class PostgresqlProjectStoreTests(_Postgresql, ProjectStoreContract, SynchronousTestCase):

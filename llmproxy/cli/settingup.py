@@ -23,6 +23,7 @@ from ..core.tokens import generate, hint, token_hash
 from ..errors import ConfigError, DuplicateName
 from ..message import Project, Token
 from .faults import Conflicting, Fault
+from .secretinput import read_secret_file
 
 PROVIDERS: Mapping[str, Mapping[str, Any]] = {
     "openai": {
@@ -51,8 +52,17 @@ PROVIDERS: Mapping[str, Mapping[str, Any]] = {
     },
 }
 
+DEFAULT_APIS = "config/api_providers.yaml"
 DEFAULT_DATABASE = "data/llm-proxy.db"
 DEFAULT_ADDRESS = "localhost:8080"
+
+SECRET = ("MANAGEMENT_TOKEN", "ENCRYPTION_KEY", "DATABASE_URL")
+HONOURED = (
+    *SECRET,
+    *(f"{name}_FILE" for name in SECRET),
+    *("DATABASE_PATH", "DB_DRIVER", "LISTEN_ADDR", "API_CONFIG_PATH", "REQUIRE_ENCRYPTION_KEY"),
+)
+"""Variables that decide what is written, wherever they are set; all others of the environment stay there."""
 
 _ESCAPED = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 _TCP = re.compile(r"tcp:([0-9]+)(?::interface=([0-9.]+))?")
@@ -63,7 +73,7 @@ _COMMENT = "# Written by llmproxy setup. Every variable: twistd llmproxy --help\
 class Plan:
     """
     @ivar duration: of the first token, in seconds.
-    @ivar db: C{""} until it is known, as C{addr}: what a file has already is kept.
+    @ivar db: C{""} until it is known, as C{addr} and C{apis}: what is set already is kept.
     """
 
     config: str
@@ -118,6 +128,7 @@ def carry_out(plan: Plan, there: Mapping[str, str]) -> Done:
         plan,
         db=plan.db or there.get("DATABASE_PATH") or DEFAULT_DATABASE,
         addr=plan.addr or there.get("LISTEN_ADDR") or DEFAULT_ADDRESS,
+        apis=plan.apis or there.get("API_CONFIG_PATH") or DEFAULT_APIS,
     )
     variables = _variables(plan, there)
     key = _checked(plan, variables)
@@ -126,10 +137,50 @@ def carry_out(plan: Plan, there: Mapping[str, str]) -> Done:
     if plan.skip_project:
         return Done(plan)
     secret = generate(os.urandom)
-    project_id = _make_rows(plan, key, secret)
+    project_id = _make_rows(plan, _database_of(plan, variables), key, secret)
     if plan.token_file:
         write_private(plan.token_file, secret + "\n")
     return Done(plan, project_id, "" if plan.token_file else secret)
+
+
+def variables_set(path: str, env: Mapping[str, str]) -> dict[str, str]:
+    """
+    What a proxy that is started here would go by: the environment, and below it what a file of variables says.
+
+    @raise Fault: as L{variables_there}; and where a secret is another in the environment than in the file: what one of
+        them encrypts could not be read with the other.
+    """
+    there = variables_there(path)
+    for name in HONOURED:
+        value = env.get(name, "").strip()
+        if not value:
+            continue
+        if name in SECRET and there.get(name, value) != value:
+            raise Conflicting(f"{name} is set in the environment, and is another one in {path}: unset one of them")
+        there[name] = value
+    for name in SECRET:
+        if there.get(name) and there.get(f"{name}_FILE"):
+            raise Conflicting(
+                f"{name} is set, and so is {name}_FILE, in the environment or in {path}: unset one of them"
+            )
+    return there
+
+
+def names_database(variables: Mapping[str, str]) -> bool:
+    """Whether there is a DATABASE_URL, which stands above DATABASE_PATH."""
+    return bool(variables.get("DATABASE_URL") or variables.get("DATABASE_URL_FILE"))
+
+
+def key_text(there: Mapping[str, str]) -> str:
+    """
+    The encryption key that is set already, in clear or in a file; C{""} if none is.
+
+    @raise Fault: the file cannot be read.
+    """
+    text, path = there.get("ENCRYPTION_KEY", ""), there.get("ENCRYPTION_KEY_FILE", "")
+    if text.startswith("file:"):
+        path = text.removeprefix("file:")
+    return read_secret_file(path) if path else text
 
 
 def variables_there(path: str) -> dict[str, str]:
@@ -186,13 +237,16 @@ def write_private(path: str, text: str, mode: int = 0o600) -> None:
 
 
 def _variables(plan: Plan, there: Mapping[str, str]) -> dict[str, str]:
-    made = {
-        "MANAGEMENT_TOKEN": plan.management_token or there.get("MANAGEMENT_TOKEN") or os.urandom(32).hex(),
-        "ENCRYPTION_KEY": there.get("ENCRYPTION_KEY") or b64encode(os.urandom(32)).decode("ascii"),
-        "DATABASE_PATH": plan.db,
-        "LISTEN_ADDR": plan.addr,
-        "API_CONFIG_PATH": plan.apis,
-    }
+    made = {"LISTEN_ADDR": plan.addr, "API_CONFIG_PATH": plan.apis}
+    if not names_database(there):
+        made["DATABASE_PATH"] = plan.db
+    if plan.management_token:
+        there = {name: value for name, value in there.items() if name != "MANAGEMENT_TOKEN_FILE"}
+        made["MANAGEMENT_TOKEN"] = plan.management_token
+    elif not (there.get("MANAGEMENT_TOKEN") or there.get("MANAGEMENT_TOKEN_FILE")):
+        made["MANAGEMENT_TOKEN"] = os.urandom(32).hex()
+    if not key_text(there):
+        made["ENCRYPTION_KEY"] = b64encode(os.urandom(32)).decode("ascii")
     return {**there, **made}
 
 
@@ -204,7 +258,7 @@ def _checked(plan: Plan, variables: Mapping[str, str]) -> bytes:
     """
     try:
         check_endpoint(endpoint_description(plan.addr))
-        key = parse_encryption_key(variables["ENCRYPTION_KEY"])
+        key = parse_encryption_key(key_text(variables))
     except ValueError as error:
         raise Fault(str(error)) from None
     if plan.base_url is not None:
@@ -217,7 +271,14 @@ def _checked(plan: Plan, variables: Mapping[str, str]) -> bytes:
     return key
 
 
-def _make_rows(plan: Plan, key: bytes, secret: str) -> str:
+def _database_of(plan: Plan, variables: Mapping[str, str]) -> str:
+    """The URL of the database that a proxy with these variables opens."""
+    from .storage import storage_of
+
+    return storage_of(None, None, variables).database_url if names_database(variables) else sqlite_url(plan.db)
+
+
+def _make_rows(plan: Plan, url: str, key: bytes, secret: str) -> str:
     from ..core.providers import Binding
     from ..store.engine import open_database
     from ..store.threads import NoThreads
@@ -225,7 +286,6 @@ def _make_rows(plan: Plan, key: bytes, secret: str) -> str:
     clock = Clock()
     now = time.time()
     clock.advance(now)
-    url = sqlite_url(plan.db)
     database = open_database(clock, url, encryption_key=key, threads=NoThreads, binding=Binding(plan.provider))
     keys = {plan.provider: (plan.api_key,)} if plan.api_key else {}
     project = Project(str(uuid4()), plan.project, keys, created_at=now, updated_at=now)

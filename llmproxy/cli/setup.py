@@ -13,7 +13,16 @@ from attrs import evolve
 from ..config.units import parse_duration
 from .faults import Conflicting
 from .secretinput import secret_of_options
-from .settingup import DEFAULT_ADDRESS, DEFAULT_DATABASE, PROVIDERS, Plan, carry_out, variables_there
+from .settingup import (
+    DEFAULT_ADDRESS,
+    DEFAULT_APIS,
+    DEFAULT_DATABASE,
+    PROVIDERS,
+    Plan,
+    carry_out,
+    names_database,
+    variables_set,
+)
 from .showing import Output
 
 
@@ -31,7 +40,7 @@ def lifetime(context: click.Context, parameter: click.Parameter, value: str) -> 
 
 @click.command()
 @click.option("--config", default=".env", show_default=True, metavar="FILE", help="Where the variables go, 0600.")
-@click.option("--apis", default="config/api_providers.yaml", show_default=True, metavar="FILE", help="The APIs.")
+@click.option("--apis", default="", metavar="FILE", help=f"The APIs. [API_CONFIG_PATH, else {DEFAULT_APIS}]")
 @click.option("--provider", type=click.Choice(sorted(PROVIDERS)), default="openai", show_default=True)
 @click.option("--base-url", metavar="URL", help="Another address of the provider, without /v1.")
 @click.option(
@@ -39,8 +48,8 @@ def lifetime(context: click.Context, parameter: click.Parameter, value: str) -> 
 )
 @click.option("--api-key-file", metavar="FILE", help="Holds the provider's key. [UPSTREAM_API_KEY]")
 @click.option("--management-token", hidden=True)
-@click.option("--db", default="", metavar="FILE", help=f"The SQLite database. [else {DEFAULT_DATABASE}]")
-@click.option("--addr", default="", metavar="ADDRESS", help=f"Where to listen. [else {DEFAULT_ADDRESS}]")
+@click.option("--db", default="", metavar="FILE", help=f"The SQLite database. [DATABASE_PATH, else {DEFAULT_DATABASE}]")
+@click.option("--addr", default="", metavar="ADDRESS", help=f"Where to listen. [LISTEN_ADDR, else {DEFAULT_ADDRESS}]")
 @click.option("--project", default="DefaultProject", show_default=True, help="The name of the first project.")
 @click.option(
     "--duration", callback=lifetime, default="30d", show_default=True, help="Of the first token: hours, or 90m, 30d."
@@ -54,7 +63,8 @@ def command(interactive: bool | None, as_json: bool, force: bool, **options: Any
     """Write a configuration, and make the first project and its token.
 
     It asks for what it needs; with --non-interactive the options and their defaults decide. Management token and
-    encryption key are made, or kept if the file has them already.
+    encryption key are made, or kept if the file has them already, or if they are set in the environment: what is set
+    there counts for the proxy too, and is written into the file.
 
     \b
     Examples:
@@ -66,7 +76,10 @@ def command(interactive: bool | None, as_json: bool, force: bool, **options: Any
     asking = sys.stdin.isatty() if interactive is None else interactive
     key, path, token = options.pop("api_key"), options.pop("api_key_file"), options.pop("management_token")
     plan = Plan(**options, management_token=token or "")
-    known = variables_there(plan.config)
+    known = variables_set(plan.config, os.environ)
+    plan = evolve(plan, apis=plan.apis or known.get("API_CONFIG_PATH") or DEFAULT_APIS)
+    if plan.db and names_database(known):
+        raise Conflicting("DATABASE_URL is set, and stands above --db: unset it, or leave --db out")
     if asking:
         plan = _asked(plan, known)
     there = [each for each in (plan.config, plan.apis) if os.path.exists(each)]
@@ -94,7 +107,7 @@ def _asked(plan: Plan, known: Mapping[str, str]) -> Plan:
         plan,
         provider=provider,
         addr=ask("Listen at", plan.addr or known.get("LISTEN_ADDR") or DEFAULT_ADDRESS),
-        db=ask("Database", plan.db or known.get("DATABASE_PATH") or DEFAULT_DATABASE),
+        db="" if names_database(known) else ask("Database", plan.db or known.get("DATABASE_PATH") or DEFAULT_DATABASE),
     )
     if not plan.skip_project:
         plan = evolve(plan, project=ask("Name of the first project", plan.project))

@@ -24,6 +24,16 @@ class Storage:
     pool_size: int
 
 
+class EncryptionKey(bytes):
+    """
+    32 bytes.
+
+    @ivar source: where they come from, for people.
+    """
+
+    source: str
+
+
 def parse_encryption_key(text: str) -> bytes:
     """
     Base64 of 32 bytes, as C{openssl rand -base64 32} makes it.

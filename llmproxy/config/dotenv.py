@@ -49,11 +49,27 @@ def _value(text: str) -> str | None:
     return (match[1] or "") if match else None
 
 
+class Value(str):
+    """
+    The value of a variable.
+
+    @ivar source: where it comes from, for people; without the value.
+    """
+
+    source: str
+
+
+def source_of(env: Mapping[str, str], name: str) -> str:
+    """Where the value of a variable comes from, C{"the environment"} where nothing else is known of it."""
+    return getattr(env.get(name), "source", "the environment")
+
+
 def with_dotenv(env: Mapping[str, str], path: str | None) -> dict[str, str]:
     """
-    C{env}, and below it what a file says: a variable that is set stays as it is.
+    C{env}, and below it what a file says: a variable that is set stays as it is; an empty one counts as not set.
 
     @param path: C{None} for no file.
+    @return: what the file has anything to do with are L{Value}s.
     @raise ConfigError: the file cannot be read, or not be understood.
     """
     if path is None:
@@ -62,4 +78,13 @@ def with_dotenv(env: Mapping[str, str], path: str | None) -> dict[str, str]:
     text = read(path, problems)
     found = parse_dotenv(text, problems) if text is not None else {}
     problems.fail()
-    return found | dict(env)
+    return dict(env) | {name: _above(env.get(name, ""), value, path) for name, value in found.items()}
+
+
+def _above(text: str, below: str, path: str) -> Value:
+    value = Value(text or below)
+    value.source = path
+    if text:
+        other = "" if text == below else f" (it comes before {path}, where the value is another)"
+        value.source = f"the environment{other}"
+    return value

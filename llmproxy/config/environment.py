@@ -16,7 +16,8 @@ from ..core.caching.settings import CacheOptions
 from ..core.strength import weakness
 from .cachevariables import read_cache_environment
 from .certificates import check_certificate, tls_description
-from .databases import SCHEMES, Storage, database_url, parse_encryption_key, sqlite_url
+from .databases import SCHEMES, EncryptionKey, Storage, database_url, parse_encryption_key, sqlite_url
+from .dotenv import source_of
 from .listen import endpoint_description, private_endpoint_description
 from .problems import Problems
 from .rules import forwarded_header, trusted_proxy
@@ -140,7 +141,8 @@ class _Variables:
         """A value, or the content of the file that is named in its stead, without white space around it."""
         text, path = self.text(name), self.text(f"{name}_FILE")
         if text and path:
-            self.problems.add(name, f"is set, and so is {name}_FILE: which of them is meant?")
+            where = f"{source_of(self._env, name)}, {name}_FILE in {source_of(self._env, f'{name}_FILE')}"
+            self.problems.add(name, f"is set, and so is {name}_FILE: which of them is meant? ({name} in {where})")
         elif text.startswith("file:"):
             path = text.removeprefix("file:")
         return self._content(name, path) if path else text
@@ -202,10 +204,20 @@ class _Variables:
                 self.problems.add("ENCRYPTION_KEY", "is required by REQUIRE_ENCRYPTION_KEY")
             return None
         try:
-            return parse_encryption_key(text)
+            key = EncryptionKey(parse_encryption_key(text))
         except ValueError as error:
-            self.problems.add("ENCRYPTION_KEY", str(error))
+            self.problems.add("ENCRYPTION_KEY", f"{error}; it comes from {self._source('ENCRYPTION_KEY')}")
             return None
+        key.source = self._source("ENCRYPTION_KEY")
+        return key
+
+    def _source(self, name: str) -> str:
+        """Where a secret comes from: the environment, a file of variables, or a file that one of them names."""
+        path = self.text(f"{name}_FILE")
+        if path:
+            return f"the file {path!r}, which {name}_FILE names in {source_of(self._env, f'{name}_FILE')}"
+        text, source = self.text(name), source_of(self._env, name)
+        return f"the file {text.removeprefix('file:')!r}, named in {source}" if text.startswith("file:") else source
 
     def database_url(self) -> str:
         driver = self.checked("DB_DRIVER", _one_of(SCHEMES), "sqlite") if self.text("DB_DRIVER") else ""

@@ -159,11 +159,18 @@ def _noted(connection: Connection) -> str | None:
 
 def _compare(keys: KeyRing, noted: str) -> None:
     if keys.current is None:
-        raise ConfigError("its upstream keys are encrypted, and ENCRYPTION_KEY is not set")
+        raise ConfigError(
+            "its upstream keys are encrypted, and ENCRYPTION_KEY is not set: "
+            "set it, or name the file of variables that holds it with --env"
+        )
     try:
         keys.open(noted, _CHECK)
     except Undecipherable:
-        raise ConfigError("ENCRYPTION_KEY is not the key that this database is encrypted with") from None
+        came = f" from {keys.source}" if keys.source else ""
+        raise ConfigError(
+            f"ENCRYPTION_KEY{came} is not the key that this database is encrypted with "
+            f"(its id is {keys.current}, the database's is {form_of(noted)})"
+        ) from None
 
 
 def _find_missing(connection: Connection, keys: KeyRing) -> None:

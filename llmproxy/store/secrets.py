@@ -118,9 +118,13 @@ class KeyRing:
     @param cipher: seals, and opens.
     @param old: open only.
     @param required: what is not encrypted is not read.
+    @ivar source: where the key comes from, C{""} if nobody knows.
     """
 
-    def __init__(self, cipher: Cipher | None, old: Sequence[Cipher] = (), *, required: bool = False) -> None:
+    def __init__(
+        self, cipher: Cipher | None, old: Sequence[Cipher] = (), *, required: bool = False, source: str = ""
+    ) -> None:
+        self.source = source
         self._cipher = cipher
         self._old = tuple(old)
         self.required = required
@@ -131,7 +135,8 @@ class KeyRing:
         @raise ConfigError: a key has another length.
         """
         ciphers = [Cipher(each, "ENCRYPTION_KEY_OLD") for each in old]
-        return cls(None if key is None else Cipher(key), ciphers, required=required)
+        source = getattr(key, "source", "")
+        return cls(None if key is None else Cipher(key), ciphers, required=required, source=source)
 
     def __iter__(self) -> Iterator[Cipher]:
         """All of them, the one that seals first."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from click.testing import CliRunner, Result
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.cli.main import cli
-from llmproxy.cli.settingup import PROVIDERS, variables_there
+from llmproxy.cli.settingup import HONOURED, PROVIDERS, variables_there
 from llmproxy.config import load_api_config
 from llmproxy.config.databases import parse_encryption_key
 from llmproxy.config.environment import read_environment
@@ -29,10 +30,12 @@ class SetupTests(SynchronousTestCase):
         self.addCleanup(os.chdir, os.getcwd())
         os.mkdir(directory := self.mktemp())
         os.chdir(directory)
+        self.env: dict[str, str] = {}
 
     def setup_proxy(self, *options: str, input: str = KEY, key: bool = True) -> Result:
         arguments = ["setup", "--non-interactive", *(["--api-key", "-"] if key else []), *options]
-        return CliRunner().invoke(cli, arguments, input=input, env={"UPSTREAM_API_KEY": None})
+        env = {"UPSTREAM_API_KEY": None, **dict.fromkeys(HONOURED), **self.env}
+        return CliRunner().invoke(cli, arguments, input=input, env=env)
 
     def database(self) -> Database:
         key = parse_encryption_key(variables_there(".env")["ENCRYPTION_KEY"])
@@ -54,6 +57,51 @@ class SetupTests(SynchronousTestCase):
             (token.project_id, project.name, project.api_keys["openai"][0]), (project.id, "DefaultProject", KEY)
         )
         self.assertNotIn(KEY, result.output + Path(".env").read_text())
+
+    def test_what_is_set(self) -> None:
+        """The environment counts for the proxy, so it does here: what is made can be opened in the next shell too."""
+        self.env = {
+            "ENCRYPTION_KEY": b64encode(bytes(range(32))).decode(),
+            "MANAGEMENT_TOKEN": "management-canary-0123456789",
+            "DATABASE_PATH": "kept/x.db",
+            "LISTEN_ADDR": "127.0.0.1:9001",
+            "API_CONFIG_PATH": "kept/apis.yaml",
+        }
+        result = self.setup_proxy()
+        self.assertEqual(result.exit_code, 0, result.output)
+        written = variables_there(".env")
+        self.assertEqual({name: written[name] for name in self.env}, self.env)
+        self.assertTrue(os.path.exists("kept/apis.yaml"))
+        opened(self, "kept/x.db", key=bytes(range(32)))
+
+    def test_a_key_in_a_file(self) -> None:
+        """A secret that a file holds stays there, and no second one is made beside it."""
+        Path("key").write_text(b64encode(bytes(32)).decode() + "\n")
+        self.env = {"ENCRYPTION_KEY_FILE": os.path.abspath("key")}
+        result = self.setup_proxy()
+        self.assertEqual(result.exit_code, 0, result.output)
+        written = variables_there(".env")
+        self.assertEqual(written["ENCRYPTION_KEY_FILE"], os.path.abspath("key"))
+        self.assertNotIn("ENCRYPTION_KEY", written)
+        opened(self, "data/llm-proxy.db", key=bytes(32))
+
+    def test_two_keys(self) -> None:
+        """Two keys are no key: nothing is written that one of them could not read."""
+        self.assertEqual(self.setup_proxy().exit_code, 0)
+        self.env = {"ENCRYPTION_KEY": b64encode(bytes(32)).decode()}
+        result = self.setup_proxy("--force", "--project", "another")
+        self.assertNotEqual(result.exit_code, 0)
+        self.assertIn("ENCRYPTION_KEY is set in the environment, and is another one in .env", result.output)
+
+    def test_another_database(self) -> None:
+        """DATABASE_URL stands above a path, as it does for the proxy."""
+        self.env = {"DATABASE_URL": "sqlite:///url.db"}
+        result = self.setup_proxy()
+        self.assertEqual(result.exit_code, 0, result.output)
+        self.assertTrue(os.path.exists("url.db"))
+        self.assertNotIn("DATABASE_PATH", variables_there(".env"))
+        result = self.setup_proxy("--force", "--project", "another", "--db", "x.db")
+        self.assertIn("DATABASE_URL is set, and stands above --db", result.output)
 
     def test_private(self) -> None:
         """Files with secrets are their owner's alone, whatever the umask."""

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.config.dotenv import parse_dotenv, with_dotenv
+from llmproxy.config.dotenv import parse_dotenv, source_of, with_dotenv
 from llmproxy.config.problems import Problems
 from llmproxy.errors import ConfigError
 
@@ -59,6 +59,17 @@ class WithDotenvTests(SynchronousTestCase):
         path = self.mktemp()
         Path(path).write_text("A=file\nB=file\n")
         self.assertEqual(with_dotenv({"A": "process"}, path), {"A": "process", "B": "file"})
+
+    def test_sources(self) -> None:
+        """It is known of each value where it comes from; an empty variable is none, and hides nothing."""
+        path = self.mktemp()
+        Path(path).write_text("A=file\nB=file\nC=same\nE=file\n")
+        made = with_dotenv({"A": "process", "C": "same", "D": "process", "E": ""}, path)
+        self.assertEqual(made, {"A": "process", "B": "file", "C": "same", "D": "process", "E": "file"})
+        sources = {name: source_of({**made}, name) for name in "ABCDE"}
+        other = f"the environment (it comes before {path}, where the value is another)"
+        environment = "the environment"
+        self.assertEqual(sources, {"A": other, "B": path, "C": environment, "D": environment, "E": path})
 
     def test_a_missing_file_is_told(self) -> None:
         """A file that was asked for and is not there is no empty file."""

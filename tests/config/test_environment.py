@@ -132,6 +132,21 @@ class EnvironmentTests(SynchronousTestCase):
         self.assertIn("are stored as they are", self.read(ENCRYPTION_KEY="").warnings[0])
         self.assertIn("is required by", self.problems(ENCRYPTION_KEY="", REQUIRE_ENCRYPTION_KEY="true")[0])
 
+    def test_where_the_key_comes_from(self) -> None:
+        """What is wrong with a key is said with the place that it stands in, and what is right knows it for later."""
+        found = self.read().storage.encryption_key
+        self.assertEqual(getattr(found, "source", ""), "the environment")
+        files = {"/run/key": KEY, "/run/bad": "x"}
+        found = self.read(files, ENCRYPTION_KEY="", ENCRYPTION_KEY_FILE="/run/key").storage.encryption_key
+        self.assertEqual(
+            getattr(found, "source", ""), "the file '/run/key', which ENCRYPTION_KEY_FILE names in the environment"
+        )
+        found = self.read(files, ENCRYPTION_KEY="file:/run/key").storage.encryption_key
+        self.assertEqual(getattr(found, "source", ""), "the file '/run/key', named in the environment")
+        self.assertIn("it comes from the environment", self.problems(ENCRYPTION_KEY="short")[0])
+        problem = self.problems(files, ENCRYPTION_KEY_FILE="/run/key")[0]
+        self.assertIn("(ENCRYPTION_KEY in the environment, ENCRYPTION_KEY_FILE in the environment)", problem)
+
     def test_old_encryption_keys(self) -> None:
         """Old keys are a list; each is checked as the current one, and they are nothing without it."""
         other = b64encode(bytes(32)).decode()

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import event, text
 from twisted.trial.unittest import SynchronousTestCase
 
+from llmproxy.config.databases import EncryptionKey
 from llmproxy.errors import ConfigError
 from llmproxy.store.engine import open_database
 from llmproxy.store.locations import locate
@@ -100,14 +101,20 @@ class SealingTests(SynchronousTestCase):
         self.put("p1")
         self.put("p2", first_form("p2"))
         self.put("p3", "plain")
-        self.assertEqual(self.refused(NEW), "ENCRYPTION_KEY is not the key that this database is encrypted with")
+        words = (
+            "ENCRYPTION_KEY{} is not the key that this database is encrypted with (its id is {}, the database's is {})"
+        )
+        self.assertEqual(self.refused(NEW), words.format("", Cipher(NEW).id, Cipher(KEY).id))
+        sourced = EncryptionKey(NEW)
+        sourced.source = "the environment"
+        self.assertEqual(self.refused(sourced), words.format(" from the environment", Cipher(NEW).id, Cipher(KEY).id))
         self.assertEqual(self.keys_of(self.open(KEY, (NEW,))), {SECRET, "plain"})
         self.assertEqual(self.keys_of(self.open(NEW, (KEY,))), {SECRET, "plain"})
         done = self.reseal(KeyRing.of(NEW, [KEY]))
         self.assertEqual((done, self.seen), (Resealing(3), 3))
         self.assertEqual({form_of(each) for each in self.stored().values()}, {Cipher(NEW).id})
         self.assertEqual(self.keys_of(self.open(NEW)), {SECRET, "plain"})
-        self.assertEqual(self.refused(KEY), "ENCRYPTION_KEY is not the key that this database is encrypted with")
+        self.assertEqual(self.refused(KEY), words.format("", Cipher(KEY).id, Cipher(NEW).id))
 
     def test_every_key(self) -> None:
         """Keys by API are counted, encrypted anew and missed as the first one is."""

@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.config import TimeoutConfig
+from llmproxy.core.websocket import CLOSE, PING, TEXT, FrameReader, close, frame
 from llmproxy.middleware.cachebody import TURN
 
 from .harness import KEY, SECRET, Exchange, Socket, a_request
@@ -89,10 +90,66 @@ class ExchangeTests(SynchronousTestCase):
             if status == b"502":
                 self.assertEqual(self.exchange.upstream[-1].state, "aborted")
 
+    def switched(self) -> tuple[Any, Any]:
+        """A WebSocket, from both of its ends."""
+        client = self.exchange.client()
+        client.receive(a_request(b"/v1/x", b"Connection: upgrade", b"Upgrade: websocket"))
+        self.exchange.turn()
+        upstream = self.exchange.upstream[-1]
+        upstream.receive(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+        self.exchange.turn()
+        client.take()
+        upstream.take()
+        return client, upstream
+
+    def test_silent_websocket(self) -> None:
+        """RFC 6455 section 7.4.1: after too long a silence both sides read why it ends; a ping of either keeps it."""
+        self.exchange = Exchange(TimeoutConfig(silence=5.0))
+        client, upstream = self.switched()
+        for ping in (client, upstream) * 3:
+            ping.receive(frame(PING, b"", mask=ping is client))
+            self.exchange.turn(3.0)
+        self.assertEqual((client.state, upstream.state), ("open", "open"))
+        client.take()
+        upstream.take()
+        self.exchange.turn(3.0)
+        self.assertEqual((client.take(), client.state), (close(1001), "closed"))
+        (goodbye,) = FrameReader("client").feed(upstream.take())
+        self.assertEqual((goodbye.frame.opcode, goodbye.payload, upstream.state), (CLOSE, b"\x03\xe9", "closed"))
+        self.assertEqual(self.exchange.records[-1].ended, "timeout")
+        self.assertTrue(self.exchange.idle())
+
+    def test_websocket_within_a_frame(self) -> None:
+        """Where a frame is not complete, nothing of ours can follow it: the cut is a cut."""
+        for cut in (0, 1):
+            self.exchange = Exchange(TimeoutConfig(silence=5.0))
+            both = self.switched()
+            both[cut].receive(frame(TEXT, b"half", mask=cut == 0)[:4])
+            self.exchange.turn(6.0)
+            # What one has begun to say, the other one waits for.
+            self.assertEqual((both[1 - cut].state, both[cut].state), ("aborted", "closed"))
+
+    def test_websocket_that_has_said_goodbye(self) -> None:
+        """After a close frame there is no further one."""
+        client, upstream = self.switched()
+        client.receive(close(1000, mask=True))
+        self.exchange.turn()
+        said = upstream.take()
+        client.close()
+        self.exchange.turn()
+        self.assertEqual((len(said), upstream.take(), upstream.state), (8, b"", "closed"))
+
+    def test_websocket_at_the_end(self) -> None:
+        """At the end of a drain, and when a token is revoked, a WebSocket is closed with a word too."""
+        client, upstream = self.switched()
+        self.exchange.account.cut_all("shutdown")
+        self.assertEqual((client.take(), client.state, upstream.state), (close(1001), "closed", "closed"))
+        self.assertTrue(self.exchange.idle())
+
     def test_upgrade_required(self) -> None:
         """RFC 9110 section 15.5.22: a 426 is of no use without the protocol that would do."""
-        for close in (b"", b"Connection: close\r\n"):
-            head = b"HTTP/1.1 426 Upgrade Required\r\nUpgrade: TLS/1.2\r\n" + close + b"Content-Length: 0\r\n\r\n"
+        for closing in (b"", b"Connection: close\r\n"):
+            head = b"HTTP/1.1 426 Upgrade Required\r\nUpgrade: TLS/1.2\r\n" + closing + b"Content-Length: 0\r\n\r\n"
             _, received = self.ask(a_request(b"/v1/x"), head)
             self.assertIn(b"\r\nConnection: Upgrade\r\nUpgrade: TLS/1.2\r\n", received)
             self.assertNotIn(b"close", received)

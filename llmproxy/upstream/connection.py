@@ -20,6 +20,7 @@ from zope.interface import implementer
 from ..bodies import BytesBody
 from ..core.fields import forwardable
 from ..core.keeping import announced
+from ..core.switching import agreed
 from ..errors import UpstreamProtocolError, UpstreamReset
 from ..keepalive import keep_alive
 from .body import UpstreamBody
@@ -85,6 +86,7 @@ class Connection(protocol.Protocol):
         self._exchange: Exchange | None = None
         self._upload: Upload | None = None
         self._body: UpstreamBody | None = None
+        self._switched: Switched | None = None
         self._closing = False
         self._paused = False
         self._reads_more = False
@@ -227,7 +229,7 @@ class Connection(protocol.Protocol):
             exchange, reader.status, reader.reason, reader.version, reader.fields, reader.trailers, reader.length, body
         )
         if reader.switched:
-            response.upgraded = Switched(self)
+            response.upgraded = self._switched = Switched(self, agreed(reader.fields))
         if reader.complete:
             # From here on the connection, and its reader, may be another exchange's.
             self._finish()
@@ -290,18 +292,31 @@ class Connection(protocol.Protocol):
         """Close in order; there is nothing more to read or write."""
         if not self._closing:
             self._closing = True
-            self.transport.loseConnection()  # type: ignore[union-attr]
-            if self._tls is not None:
-                # TLS would wait for upstream's goodbye; ours is on its way, and that is enough.
-                self.transport.transport.loseConnection()  # type: ignore[union-attr]
+            self._close_in_order()
+
+    def _close_in_order(self) -> None:
+        self.transport.loseConnection()  # type: ignore[union-attr]
+        if self._tls is not None:
+            # TLS would wait for upstream's goodbye; ours is on its way, and that is enough.
+            self.transport.transport.loseConnection()  # type: ignore[union-attr]
 
     def abandon(self) -> None:
         """Close at once, whatever is going on; nobody is told but the one who uploads."""
         self._exchange = self._body = None
         self._closing = True
         self._stop_upload()
-        if self.transport is not None:
+        if self.transport is not None and not self._parted():
             self.transport.abortConnection()  # type: ignore[attr-defined]
+
+    def _parted(self) -> bool:
+        """Whether it is a WebSocket whose peer has been told that we go, and closes in order."""
+        switched, self._switched = self._switched, None
+        words = None if switched is None or unwritten(self.transport) else switched.goodbye()
+        if words is None:
+            return False
+        self._send(words)
+        self._close_in_order()
+        return True
 
     def cut(self, reason: Failure) -> None:
         """Close at once, and fail the exchange with C{reason}."""

@@ -52,6 +52,8 @@ class Relay:
         body = response.body
         if self._pending is None:
             # The client left while the head was on its way: what is dropped is stopped.
+            if response.upgraded is not None:
+                response.upgraded.unregisterProducer()
             if body is not None:
                 body.stopProducing()
             return

@@ -58,16 +58,22 @@ def sender_for(transport: Any, poller: Poller) -> Callable[[bytes], None]:
     return send
 
 
+def queued(transport: Any) -> int:
+    """Bytes that were written and wait in this process for room in the system."""
+    size: int = sum(map(len, getattr(transport, "_appSendBuffer", ())))
+    # TLS hides the transport below it.
+    below = getattr(transport, "transport", transport)
+    size += len(getattr(below, "dataBuffer", b"")) - getattr(below, "offset", 0) + getattr(below, "_tempDataLen", 0)
+    return size
+
+
 def unsent(transport: Any) -> int:
     """
     Bytes that were written and that the peer's system does not have yet, where that can be known.
 
     Twisted tells when all is sent; who waits for a slow peer wants to know whether there is less than before.
     """
-    size: int = sum(map(len, getattr(transport, "_appSendBuffer", ())))
-    # TLS hides the transport below it.
-    below = getattr(transport, "transport", transport)
-    size += len(getattr(below, "dataBuffer", b"")) - getattr(below, "offset", 0) + getattr(below, "_tempDataLen", 0)
+    size = queued(transport)
     try:
         return size + int.from_bytes(ioctl(transport.getHandle(), TIOCOUTQ, bytes(4)), byteorder)
     except (OSError, ValueError):

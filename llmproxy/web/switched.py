@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IPushProducer
 from twisted.internet.protocol import Protocol, connectionDone
 from zope.interface import implementer
+
+from ..core.framebounds import FrameBounds
+from ..core.websocket import GOING_AWAY, POLICY_VIOLATION, close
+from ..errors import TokenRevoked, UpstreamTimeout
+from .sending import queued
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
@@ -29,13 +35,14 @@ class SwitchedClient(Protocol):
     def __init__(self, body: IBodyProducer, upstream: IConsumer) -> None:
         self._body = body
         self._upstream = upstream
+        self._bounds = FrameBounds()
 
     def connectionMade(self) -> None:
         transport = self.transport
         self._producing = producing = self._body.startProducing(self)
         if not producing.called:
-            self._upstream.registerProducer(_Client(transport), True)
-            transport.registerProducer(self._body, True)
+            self._upstream.registerProducer(_Source(transport), True)
+            transport.registerProducer(_Source(self._body), True)
         producing.addCallbacks(self._complete, self._broken)
 
     def dataReceived(self, data: bytes) -> None:
@@ -45,10 +52,12 @@ class SwitchedClient(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         producing, self._producing = self._producing, None
         if producing is not None:
+            self._upstream.unregisterProducer()
             producing.cancel()
 
     def write(self, data: bytes) -> None:
         """Called by the body."""
+        self._bounds.feed(data)
         self.transport.write(data)
 
     def _complete(self, result: None) -> None:
@@ -60,22 +69,40 @@ class SwitchedClient(Protocol):
     def _broken(self, reason: Failure) -> None:
         if self._producing is not None:
             self._producing = None
-            self.transport.unregisterProducer()
-            self.transport.abortConnection()
+            transport, bounds = self.transport, self._bounds
+            transport.unregisterProducer()
+            code = _code_of(reason)
+            if code is None or queued(transport) or not bounds.between:
+                transport.abortConnection()
+                return
+            if not bounds.closed:
+                transport.write(close(code))
+            transport.loseConnection()
+
+
+def _code_of(reason: Failure) -> int | None:
+    """
+    How a client is told that it was we who ended this, RFC 6455 section 7.4.1; C{None} where upstream broke it off.
+
+    Who cancels is the proxy: the client itself would not hear of it any more.
+    """
+    if reason.check(UpstreamTimeout, CancelledError):
+        return GOING_AWAY
+    return POLICY_VIOLATION if reason.check(TokenRevoked) else None
 
 
 @implementer(IPushProducer)
-class _Client:
-    """The client as producer for upstream; upstream's end is told by the body."""
+class _Source:
+    """One side as producer for the other; that a side has ended is told by C{connectionLost}, or by the body."""
 
-    def __init__(self, transport: Any) -> None:
-        self._transport = transport
+    def __init__(self, source: Any) -> None:
+        self._source = source
 
     def pauseProducing(self) -> None:
-        self._transport.pauseProducing()
+        self._source.pauseProducing()
 
     def resumeProducing(self) -> None:
-        self._transport.resumeProducing()
+        self._source.resumeProducing()
 
     def stopProducing(self) -> None:
         """See L{SwitchedClient._complete}."""

@@ -51,16 +51,37 @@ class SwitchedTests(SynchronousTestCase):
         self.assertIsNone(self.socket.producer)
 
     def test_given_up(self) -> None:
-        """Who stops the body closes the connection: nobody else gets it from the pool."""
+        """Who stops the body closes the connection, with a word to upstream: nobody else gets it from the pool."""
         ended = self.response.body.startProducing(Reader())
         self.response.body.stopProducing()
+        self.assertEqual(self.socket.heard()[:2], b"\x88\x82")
         self.wire.turn()
-        self.assertTrue(self.socket.aborted)
+        self.assertFalse(self.socket.aborted)
         self.assertNoResult(ended)
         self.wire.request()
         self.assertEqual(len(self.wire.attempts), 2)
         self.switched.write(b"late")
         self.assertEqual(self.socket.heard(), b"")
+
+    def test_no_word(self) -> None:
+        """For a client that has left without a word, within a frame, or in another protocol, it is cut."""
+        for fields, last in (
+            (ASKED, None),
+            (ASKED, b"\x81\x05hel"),
+            ([(b"Connection", b"Upgrade"), (b"Upgrade", b"other")], b""),
+        ):
+            responding = self.wire.request(fields=fields, upgrade=True)
+            socket = self.wire.accept()
+            socket.say(AGREED.replace(b"websocket", fields[1][1]))
+            response = self.successResultOf(responding)
+            if last is None:
+                response.upgraded.unregisterProducer()
+            else:
+                response.upgraded.write(last)
+            socket.heard()
+            response.body.stopProducing()
+            self.wire.turn()
+            self.assertEqual((socket.aborted, socket.heard()), (True, b""))
 
     def test_connection_is_lost(self) -> None:
         """Writing after upstream has gone is no error: the body tells of it."""

@@ -7,6 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from llmproxy.config import TimeoutConfig
+from llmproxy.core.websocket import close
 from llmproxy.upstream.switched import Switched
 from llmproxy.web.switched import SwitchedClient
 from tests.harness import Exchange, Socket, a_request
@@ -42,7 +43,7 @@ class SwitchedTests(SynchronousTestCase):
         """Twisted and the relay can drive them."""
         verifyObject(IProtocol, SwitchedClient(HeldBody(), Reader()))  # type: ignore[arg-type]
         socket = Wire().exchange()
-        verifyObject(IConsumer, Switched(socket.protocol))
+        verifyObject(IConsumer, Switched(socket.protocol, b"websocket"))
 
     def test_both_ways(self) -> None:
         """Every byte passes, in both directions, and is counted; upstream's end is the client's."""
@@ -58,19 +59,21 @@ class SwitchedTests(SynchronousTestCase):
         self.assertEqual((self.upstream.state, self.ended()), ("aborted", ("client_left", 101, 0, 0)))
 
     def test_revoked(self) -> None:
-        """Both connections end when the token is revoked."""
+        """Both connections end when the token is revoked, and both ends are told."""
         self.exchange.revocations.revoke()
-        self.assertEqual((self.upstream.state, self.client.state), ("aborted", "aborted"))
+        self.assertEqual((self.upstream.state, self.client.state), ("closed", "closed"))
+        self.assertIn(self.client.take(), (close(1001), close(1008)))
         self.assertEqual(self.ended()[0], "revoked")
 
     def test_silence(self) -> None:
-        """It is cut when both are silent for too long, and not while one of them speaks."""
+        """It is cut when both are silent for too long, and not while one of them speaks; here within a frame."""
         for _ in range(5):
             self.exchange.turn(6)
             self.client.receive(b"x")
         self.assertEqual(self.client.state, "open")
         self.exchange.turn(11)
-        self.assertEqual((self.upstream.state, self.client.state), ("aborted", "aborted"))
+        self.assertEqual((self.upstream.state, self.client.state), ("aborted", "closed"))
+        self.assertEqual(self.client.take(), close(1001), "it was sent nothing but whole frames")
         self.assertEqual(self.ended()[0], "timeout")
 
     def test_slow_client(self) -> None:

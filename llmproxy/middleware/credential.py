@@ -10,7 +10,7 @@ from ..core.fields import LOWER
 from ..core.subprotocols import FIELD as OFFER
 from ..core.subprotocols import without_secret
 from ..core.tokens import KEY_FIELDS
-from ..errors import UpstreamAuthError
+from ..errors import ApiKeyMissing, UpstreamAuthError
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
@@ -34,7 +34,10 @@ class Credential:
         if place.kind != "none":
             # Which of the keys it is, is decided here, when one is used.
             held, name = request.principal.project.api_keys, api.name
-            key = (held[name] if name in held else keys_for(api, request.principal.project))[0]
+            keys = held[name] if name in held else keys_for(api, request.principal.project)
+            if not keys:
+                raise ApiKeyMissing(name)
+            key = keys[0]
             if not key:
                 raise UpstreamAuthError("the project's upstream key cannot be read")
             if not (key.isascii() and key.isprintable()):

@@ -112,9 +112,9 @@ class ProjectKeys:
         return bool(bound)
 
     def _slot(self, connection: Connection, project_id: str, api: str) -> str | None:
-        """The API that the key in the row itself is for; one that is nobody's yet makes room for the default API's."""
+        """The API that the key in the row itself is for; one that is for none makes room for the default API's."""
         held: str | None = connection.scalar(select(projects.c.api_key_for).where(projects.c.id == project_id))
-        return api if held is None and api == self._default else held
+        return api if not held and api == self._default else held
 
     def _put(self, connection: Connection, project_id: str, api: str, texts: Sequence[str], held: str | None) -> None:
         sealed = [self._keys.seal(text, _place(project_id, api)) for text in texts]

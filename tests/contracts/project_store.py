@@ -188,6 +188,16 @@ class ProjectStoreContract:
         assert "canary" not in repr(events)
         assert [self.keys(each) for each in "abc"] == [{}, {}, {"anthropic": ("sk-ant-canary",)}]
 
+    def test_none_makes_room(self) -> None:
+        """A key that is sent nowhere is gone as soon as the default API gets another, or is to have none."""
+        self.unbound(a="AIza-canary-1", b="gsk_canary-2")
+        self.bind(BINDING)
+        self.done(self.projects.update("a", api_keys={"openai": ("sk-new", "sk-more"), "anthropic": ("sk-ant",)}))
+        self.done(self.projects.update("b", api_keys={"openai": None}))
+        assert self.keys("a") == {"openai": ("sk-new", "sk-more"), "anthropic": ("sk-ant",)}
+        assert KeyRing.of(KEY).open(self.stored("a"), "projects/a/api_key") == "sk-new"
+        assert (self.keys("b"), self.stored("b")) == ({}, "")
+
     def test_not_bound_over_what_was_said(self) -> None:
         """What somebody has given an API since stays its key."""
         self.unbound(a="sk-ant-old", b="sk-old")

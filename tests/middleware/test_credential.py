@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.errors import UpstreamAuthError
+from llmproxy.errors import ApiKeyMissing, UpstreamAuthError
 from llmproxy.message import Api, ApiRequest, CredentialPlace, Field, OwnKey, Principal
 from llmproxy.middleware.credential import Credential
 
@@ -139,6 +139,10 @@ class KeyTests(SynchronousTestCase):
         api = an_api("gemini", own_key=OwnKey("AIza-own", None))
         self.assertEqual(self.sent_to(api, openai=("sk-o",)).fields, [(b"Authorization", b"Bearer AIza-own")])
         self.assertEqual(self.sent_to(api, gemini=("AIza-1",)).fields, [(b"Authorization", b"Bearer AIza-1")])
+
+    def test_missing(self) -> None:
+        """Where nobody has asked before whether there is a key, nothing is sent without one either."""
+        self.assertRaises(ApiKeyMissing, self.sent_to, an_api("gemini"), openai=("sk-o",))
 
     def test_none(self) -> None:
         """A server without keys gets none: not the client's token, and not a key that the project holds."""

@@ -23,6 +23,27 @@ class CheckTests(SynchronousTestCase):
         self.assertIn("/v1/chat/completions", result.output)
         self.assertTrue(result.output.endswith(": ok\n"))
 
+    def test_restrictions(self) -> None:
+        """What holds where, what a star in a path means, what is left unchecked, and what a whitelist closes."""
+        path = self.mktemp()
+        Path(path).write_text(
+            "default_api: a\napis:\n  a:\n    base_url: https://a.example\n    allowed_methods: [GET]\n"
+            "    allowed_endpoints: [/v1beta/models/gemini-*, /v1/uploads, /v1/images, /v1/uploads/x]\n"
+            "    param_whitelist: {model: [gemini-*], /v1/images: {size: 1x1}}\n"
+            "    unchecked_endpoints: [/v1/uploads/x]\n"
+        )
+        output = CliRunner().invoke(command, [path]).output
+        for line in (
+            "/v1beta/models/gemini-*: each * is any text within its segment",
+            "model: gemini-*",
+            "model at /v1/images: gemini-*",
+            "size at /v1/images: 1x1",
+            "/v1/uploads/x: unchecked, any parameter can be sent there",
+            "/v1/uploads: refused, no upload there can be checked for its model (unchecked_endpoints allows it)",
+        ):
+            self.assertIn(f"\n  {line}\n", output)
+        self.assertNotIn("/v1/uploads/x: refused", output)
+
     def test_tells_all_problems(self) -> None:
         """Every problem is a line on stderr, and the status is 1."""
         path = self.mktemp()

@@ -33,6 +33,22 @@ class ProxyConfigTests(SynchronousTestCase):
             problems = self.assertRaises(ConfigError, config.validate).problems
             self.assertIn("cannot be allowed", problems[0])
 
+    def test_whitelist(self) -> None:
+        """What a file would be refused for is refused in a program too."""
+        for patterns, sentence in (
+            ({"model": "gpt-4o"}, "model: expected a list of patterns"),
+            ({"model": []}, "model: expected at least one pattern"),
+            ({"model": [""]}, "model: expected a list of patterns"),
+            ({"/v1/x": ["a"]}, "/v1/x: expected parameters with their patterns"),
+            ({"/v1/x": {}}, "/v1/x: expected parameters with their patterns"),
+            ({"/v1/x": {"n": []}}, "/v1/x: n: expected at least one pattern"),
+            ({"/v1 x": {"n": ["a"]}}, "expected a parameter or an endpoint"),
+        ):
+            config = ProxyConfig("http://a", ["/x"], ["GET"], param_whitelist=patterns)  # type: ignore[arg-type]
+            problems = self.assertRaises(ConfigError, config.validate).problems
+            self.assertTrue(any(sentence in problem for problem in problems), (patterns, problems))
+        ProxyConfig("http://a", ["/x"], ["GET"], param_whitelist={"n": ["a"], "/x": {"n": ("b",)}}).validate()
+
 
 class APIConfigTests(SynchronousTestCase):
     def test_proxy_config(self) -> None:

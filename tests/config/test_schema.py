@@ -164,6 +164,14 @@ class MeaningTests(ConfigFileTests):
         self.assertEqual(cache("cache: true"), CacheSettings(default_ttl=7.0, streams=True))
         self.assertEqual(cache("cache: {default_ttl: 0, post: off}"), CacheSettings(streams=True))
 
+    def test_whitelists(self) -> None:
+        """A whitelist may be bound to endpoints, and left out at some."""
+        lines = ("param_whitelist: {model: a-*, /v1/images: {size: [1x1, 2x2]}}", "unchecked_endpoints: [/v1/uploads]")
+        api = self.load("\n".join([REFERENCE.partition("    param_whitelist:")[0], *("    " + line for line in lines)]))
+        found = next(iter(api.apis.values()))
+        self.assertEqual(found.param_whitelist, {"model": ("a-*",), "/v1/images": {"size": ("1x1", "2x2")}})
+        self.assertEqual(found.unchecked_endpoints, ("/v1/uploads",))
+
     def test_variables(self) -> None:
         """What differs between machines comes from the environment, with a default where one is given."""
         text = MINIMAL.replace("http://a", "${SCHEME:-http}://${HOST}/$$x")
@@ -336,6 +344,11 @@ apis:
             "allowed_origins: https://a": "apis.a.allowed_origins: expected a list, got 'https://a'",
             "param_whitelist: [model]": "apis.a.param_whitelist: expected a mapping of keys to values, got a list",
             "param_whitelist: {model: []}": "expected at least one pattern",
+            "param_whitelist: {/v1/x: []}": "apis.a.param_whitelist./v1/x: expected parameters with their patterns",
+            "param_whitelist: {/v1/x: {}}": "unchecked_endpoints names where nothing is checked",
+            "param_whitelist: {/v1/x: {n: []}}": "apis.a.param_whitelist./v1/x.n: expected at least one pattern",
+            "param_whitelist: {'/v1/ x': {n: a}}": "expected a path such as /v1/models",
+            "unchecked_endpoints: [v1]": "expected a path such as /v1/models",
             "cache: 7": "expected true or false, got '7'",
             "cache: {scope: all}": "expected one of project, shared, got 'all'",
             "cache: {post: true}": "expected one of off, opt_in, got 'true'",

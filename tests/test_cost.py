@@ -20,6 +20,7 @@ from llmproxy.config.model import CacheConfig
 from llmproxy.workers.caches import AnnouncingStore, SharedCaches
 
 from .harness import Exchange, a_request
+from .http2client import Http2Connection
 
 MOST_CALLS = 360
 """Python and C calls for one small POST, from the client's bytes to its answer (CPython 3.11: 348)."""
@@ -35,6 +36,12 @@ MOST_POST_HIT_CALLS = 310
 
 MOST_STREAM_CALLS = 25
 """The same for one event of a stream (CPython 3.11: 24)."""
+
+MOST_HTTP2_CALLS = 800
+"""For one small POST over HTTP/2 (CPython 3.11: 788; over Twisted's connection and h2: 1,765)."""
+
+MOST_HTTP2_EVENT_CALLS = 80
+"""For one event of a stream over HTTP/2 (CPython 3.11: 79; before: 187)."""
 
 REQUEST = a_request(
     b"/v1/chat/completions",
@@ -185,3 +192,51 @@ class CostTests(SynchronousTestCase):
             self.exchange.records.clear()
             self.assertLess(gc.collect(), 10)
         self.assertEqual(self.exchange.counts["store"], 20)
+
+
+class Http2CostTests(SynchronousTestCase):
+    """The same over HTTP/2, with a turn of the reactor after what comes from each side."""
+
+    def setUp(self) -> None:
+        self.exchange = Exchange()
+        self.client = Http2Connection(self.exchange)
+        for _ in range(3):
+            self.counted(self.client.post(), ANSWER)
+        [self.upstream] = self.exchange.upstream
+
+    def counted(self, request: bytes, answer: bytes) -> int:
+        with Calls() as calls:
+            if request:
+                self.client.socket.receive(request)
+                self.exchange.turn()
+            self.exchange.upstream[0].receive(answer)
+            self.exchange.turn()
+        self.client.take()
+        return calls.count
+
+    def test_small_request(self) -> None:
+        """A small POST makes no more calls than it did, and one write to each side."""
+        self.client.socket.calls = self.upstream.calls = 0
+        counts = [self.counted(self.client.post(), ANSWER) for _ in range(10)]
+        self.assertEqual((self.upstream.calls, self.client.socket.calls), (10, 10))
+        self.assertEqual({record.ended for record in self.exchange.records}, {"complete"})
+        self.assertLessEqual(sum(counts) / 10, MOST_HTTP2_CALLS)
+
+    def test_event(self) -> None:
+        """Nor does an event of a stream."""
+        self.counted(self.client.post(), b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + EVENT)
+        counts = [self.counted(b"", EVENT) for _ in range(10)]
+        self.assertLessEqual(sum(counts) / 10, MOST_HTTP2_EVENT_CALLS)
+
+    def test_no_cycles(self) -> None:
+        """An exchange leaves nothing to the garbage collector."""
+        requests = [self.client.post() for _ in range(50)]
+        gc.collect()
+        gc.disable()
+        self.addCleanup(gc.enable)
+        for request in requests:
+            self.client.socket.receive(request)
+            self.upstream.receive(ANSWER)
+        self.exchange.turn()
+        self.exchange.records.clear()
+        self.assertLess(gc.collect(), 50)

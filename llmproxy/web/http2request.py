@@ -10,6 +10,7 @@ from twisted.python.failure import Failure
 from twisted.web.iweb import UNKNOWN_LENGTH
 from zope.interface import implementer
 
+from ..bodies import BytesBody
 from ..core.http2.head import read_head, read_trailers
 from ..core.http11 import CHUNKED, Refusal, content_too_large, too_slow
 from ..errors import ClientLeft, RequestBodyTimeout
@@ -128,12 +129,20 @@ class Http2Request(Http2Response):
             self.processingFailed(Failure())
             return
         if getattr(resource, "streams_body", False):
-            self.body = self._arriving
+            self.body = self._all_of_it() or self._arriving
             self.render_stream(resource)
         elif head.length > self.site.limits.body:
             self.refuse(content_too_large())
         else:
             self._collect(resource)
+
+    def _all_of_it(self) -> BytesBody | None:
+        """A body that is here, and has no trailers: nobody has to wait for it, nor to hold this request."""
+        body = self._arriving
+        if body is None or not body.at_hand or body.trailers:
+            return None
+        self._arriving = None
+        return BytesBody(body.take())
 
     def _collect(self, resource: Any) -> None:
         """Let twisted.web's own way begin once the content is here."""
@@ -178,6 +187,11 @@ class Http2Request(Http2Response):
         self._queue.clear()
         if self._arriving is not None:
             self._arriving.fail(Failure(ClientLeft()))
+
+    def release(self) -> None:
+        """It is over: break the cycle between a body and its request."""
+        self._stop_timer()
+        self.body = self._arriving = None
 
     def abort(self) -> None:
         super().abort()

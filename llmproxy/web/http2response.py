@@ -148,6 +148,10 @@ class Http2Response(BasicRequest):
             for waiting in self._take_notifications():
                 waiting.errback(Failure(ConnectionAborted()))
 
+    def release(self) -> None:
+        """The response is complete, and sent."""
+        raise NotImplementedError
+
     # -- for the connection
 
     def send_one(self) -> tuple[int, bool]:
@@ -181,6 +185,7 @@ class Http2Response(BasicRequest):
             machine.send_headers(self.stream, tail, True)
         self.channel = None
         channel.over(self)
+        self.release()
         return size, False
 
     def _take(self, room: int) -> bytes:

@@ -76,6 +76,12 @@ class RequestBody:
         """See L{llmproxy.bodies.at_hand}."""
         return self.complete and not self.started and self._failure is None
 
+    def take(self) -> bytes:
+        """All of a body that is L{at_hand}: whoever takes it hands it on."""
+        self.started = True
+        waiting, self._waiting = self._waiting, []
+        return waiting[0] if len(waiting) == 1 else b"".join(waiting)
+
     def startProducing(self, consumer: IConsumer) -> Deferred[None]:
         if self.started:
             raise RuntimeError("a request body can be read once")

@@ -16,6 +16,7 @@ from collections.abc import Callable
 
 from llmproxy.config.model import CacheConfig
 from tests.harness import Exchange
+from tests.http2client import Http2Connection
 from tests.test_cost import ANSWER, EVENT, GET, OPTED_IN, REQUEST, STORED
 
 FEW, MANY = 100, 600
@@ -31,6 +32,32 @@ def small(count: int) -> None:
         exchange.upstream[0].receive(ANSWER)
         client.sent = exchange.upstream[0].sent = b""
         exchange.records.clear()
+
+
+def http2(count: int) -> None:
+    """Small POSTs over HTTP/2; what the client does is in it, as h2 does it."""
+    exchange = Exchange()
+    client = Http2Connection(exchange)
+    for _ in range(count):
+        client.socket.receive(client.post())
+        exchange.turn()
+        exchange.upstream[0].receive(ANSWER)
+        client.take()
+        exchange.upstream[0].sent = b""
+        exchange.records.clear()
+
+
+def http2_event(count: int) -> None:
+    """Events of one stream over HTTP/2, likewise."""
+    exchange = Exchange()
+    client = Http2Connection(exchange)
+    client.socket.receive(client.post())
+    exchange.turn()
+    [upstream] = exchange.upstream
+    upstream.receive(CHUNKED)
+    for _ in range(count):
+        upstream.receive(EVENT)
+        client.take()
 
 
 def event(count: int) -> None:
@@ -67,6 +94,8 @@ WORKS: dict[str, Callable[[int], None]] = {
     "a hit of a small GET": hits(GET),
     "a hit of an opted-in POST": hits(OPTED_IN),
     "an event of a stream": event,
+    "a small POST over HTTP/2, client and all": http2,
+    "an event of a stream over HTTP/2, client and all": http2_event,
 }
 
 

@@ -1,4 +1,4 @@
-"""HTTP/2 over TLS, as ALPN agrees on it: the same resources, by Twisted's own implementation."""
+"""HTTP/2 over TLS, as ALPN agrees on it: the same resources."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFrom
 from twisted.internet.task import deferLater
 
 from llmproxy.config import APIConfig
+from llmproxy.core.http2.frames import GOAWAY, frame
 from llmproxy.web.limits import Limits
 
 from .certificates import Authority
@@ -109,7 +110,9 @@ class Client(Wire):
         return self.heads[stream][b":status"], self.contents.get(stream, b"")
 
 
-class Http2Tests(ProxyTestCase):
+class Http2TestCase(ProxyTestCase):
+    """A proxy over TLS, and clients that speak HTTP/2 to it."""
+
     if H2Connection is None:
         skip = "h2 is not installed: pip install 'Twisted[http2]'"
     limits = Limits(target=1000, fields=20, body=100_000, body_silence=0.4, idle=0.3, closing=0.3)
@@ -134,6 +137,8 @@ class Http2Tests(ProxyTestCase):
         self._wires.append(wire)
         return wire
 
+
+class Http2Tests(Http2TestCase):
     async def test_there_and_back(self) -> None:
         """Requests and their bodies reach upstream with the project's key, and the answers come back."""
         client = await self.connected()
@@ -213,6 +218,53 @@ class Http2Tests(ProxyTestCase):
         client.http.end_stream(stream)
         client.flush()
         self.assertEqual(await client.answer(stream), (b"200", b"ok"))
+
+    async def test_trailers_of_a_request(self) -> None:
+        """Trailers beside a Content-Length reach upstream, where they are announced or come with the content."""
+        client = await self.connected()
+        for fields, pause in ((("trailer", "x-sum"), 0.1), (("x-a", "b"), 0.0)):
+            self.upstream.begin([OK], False)
+            stream: int = client.http.get_next_available_stream_id()
+            head = [(":method", "POST"), (":path", "/v1/x"), (":scheme", "https"), (":authority", "proxy")]
+            head += [("authorization", f"Bearer {self.secret}"), ("content-length", "3"), fields]
+            client.http.send_headers(stream, head)
+            for step in (0, 1):
+                if pause:
+                    client.flush()
+                    await deferLater(reactor, pause)
+                if step == 0:
+                    client.http.send_data(stream, b"abc")
+            client.http.send_headers(stream, [("x-sum", "7")], end_stream=True)
+            client.flush()
+            self.assertEqual(await client.answer(stream), (b"200", b"ok"))
+            received = self.upstream.seen[0]
+            self.assertTrue(received.endswith(b"\r\n3\r\nabc\r\n0\r\nx-sum: 7\r\n\r\n"), received)
+            self.assertNotIn(b"content-length", received.lower())
+
+    async def test_leaving(self) -> None:
+        """A client that says GOAWAY gets the answer that it waits for."""
+        client = await self.connected()
+        self.upstream.begin([(Pause(0.3), OK)], False)
+        stream = client.ask("GET", "/v1/x", self.secret)
+        client.send(frame(GOAWAY, 0, 0, bytes(8)))
+        self.assertEqual(await client.answer(stream), (b"200", b"ok"))
+        await client.until_closed()
+
+    async def test_one_malformed(self) -> None:
+        """A malformed request ends its stream; another one gets its answer."""
+        client = await self.connected()
+        self.upstream.begin([(Pause(0.2), OK)], False)
+        stream = client.ask("GET", "/v1/x", self.secret)
+        client.http.config.validate_outbound_headers = False
+        bad = client.ask("GET", "/v1/x", self.secret, ("te", "gzip"))
+        self.assertEqual(await client.answer(stream), (b"200", b"ok"))
+        self.assertEqual(client.ended[bad], "reset")
+
+    async def test_fault(self) -> None:
+        """A fault of the connection closes it, whether the client does or not."""
+        client = await self.connected()
+        client.send(frame(0, 0, 0, b"x"))
+        await client.until_closed(self.limits.closing + 2.0)
 
     async def test_refused_upload(self) -> None:
         """An upload that is refused is answered before it has come, and the other streams go on."""

@@ -40,6 +40,15 @@ class RequestBodyTests(SynchronousTestCase):
         """It is a body like any other."""
         verifyObject(IBodyProducer, self.body)
 
+    def test_taken(self) -> None:
+        """All of one that is here can be taken, once."""
+        for piece in (b"ab", b"cd", b"ef"):
+            self.body.arrived(piece)
+        self.body.ended(())
+        self.assertEqual(self.body.take(), b"abcdef")
+        self.assertFalse(at_hand(self.body))
+        self.assertRaises(RuntimeError, self.body.startProducing, self.consumer)
+
     def test_on_its_way(self) -> None:
         """What has come is delivered at the start, in order, the rest as it comes, and then the end."""
         self.body.arrived(b"ab")

@@ -18,16 +18,24 @@ lint: $(VENV)/test.stamp
 unit: $(VENV)/test.stamp
 	$(BIN)/python -m twisted.trial tests
 
-$(VENV)/bin/python:
+# An environment that was only half made (no pip in it) is made again; one that works is kept.
+$(VENV)/venv.stamp:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "llmproxy needs Python 3.10 or newer; say which with: make PYTHON=python3.11" >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-
-$(VENV)/run.stamp: $(VENV)/bin/python setup.cfg pyproject.toml
-	$(BIN)/pip install --quiet --editable . --config-settings editable_mode=compat
+	@if ! $(BIN)/python -m pip --version >/dev/null 2>&1; then \
+		echo "making a virtual environment in $(VENV)"; \
+		again=; test ! -f $(VENV)/pyvenv.cfg || again=--clear; \
+		$(PYTHON) -m venv $$again $(VENV) || { echo "$(PYTHON) could not make one: on Debian and Ubuntu, apt install python3-venv; then say make again" >&2; exit 1; }; \
+	fi
 	@touch $@
 
-$(VENV)/test.stamp: $(VENV)/bin/python setup.cfg pyproject.toml
-	$(BIN)/pip install --quiet --editable '.[test,lint]' --config-settings editable_mode=compat
+$(VENV)/run.stamp: $(VENV)/venv.stamp setup.cfg pyproject.toml
+	@echo "installing llmproxy and what it stands on into $(VENV): once, for a minute or so"
+	@$(BIN)/python -m pip install --quiet --editable . --config-settings editable_mode=compat || { echo "the installation failed; say make again once the reason is gone" >&2; exit 1; }
+	@touch $@
+
+$(VENV)/test.stamp: $(VENV)/venv.stamp setup.cfg pyproject.toml
+	@echo "installing llmproxy and its tests into $(VENV): once, for a minute or so"
+	@$(BIN)/python -m pip install --quiet --editable '.[test,lint]' --config-settings editable_mode=compat || { echo "the installation failed; say make again once the reason is gone" >&2; exit 1; }
 	@touch $@
 
 clean:

@@ -37,6 +37,7 @@ LAYERS = (
         "descriptors",
         "ending",
         "serverlog",
+        "__main__",
     },
 )
 """From the bottom up; docs/architecture.md shows the same, the other way round."""

@@ -171,7 +171,14 @@ def create_admin(admins: Admins, output: Output, name: str, role: str, duration:
 @click.option("--all", "everybody", is_flag=True, help="Those who were revoked too.")
 @admin_options
 def show_admins(admins: Admins, output: Output, everybody: bool) -> None:
-    """List admins, newest first; never their tokens."""
+    """List admins, newest first; never their tokens.
+
+    \b
+    Examples:
+      llmproxy admin list
+      llmproxy admin list --all --json
+      llmproxy admin list --direct --env .env
+    """
     found = [each for each in admins.list() if everybody or each["revoked_at"] is None]
     nobody = "There are no admins but whoever knows MANAGEMENT_TOKEN."
     output.table(found, COLUMNS, (_row(each) for each in found), nobody)
@@ -181,7 +188,13 @@ def show_admins(admins: Admins, output: Output, everybody: bool) -> None:
 @click.argument("names", nargs=-1, required=True, metavar="NAME_OR_ID...")
 @admin_options
 def revoke_admins(admins: Admins, output: Output, names: tuple[str, ...]) -> None:
-    """End what admins may do, from their next request on; their names can be given to others then."""
+    """End what admins may do, from their next request on; their names can be given to others then.
+
+    \b
+    Examples:
+      llmproxy admin revoke ada
+      llmproxy admin revoke ada --direct --database sqlite:///llmproxy.db
+    """
     found = admins.list()
     chosen = [(name, _id(found, name)) for name in names]
     for name, admin_id in chosen:

@@ -101,7 +101,14 @@ def filters(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--limit", "-n", default=20, show_default=True, type=click.IntRange(1), help="The latest so many.")
 @management_options
 def list_events(api: Management, output: Output, limit: int, **wanted: Any) -> None:
-    """List what was done and refused, the latest first."""
+    """List what was done and refused, the latest first.
+
+    \b
+    Examples:
+      llmproxy audit list --since 1h
+      llmproxy audit list --action token.create --actor ada --json
+      llmproxy audit list --outcome denied --limit 20
+    """
     events: list[Any] = []
     for page in _pages(api, wanted, min(limit, 1000)):
         events += page
@@ -115,7 +122,12 @@ def list_events(api: Management, output: Output, limit: int, **wanted: Any) -> N
 @click.argument("event_id")
 @management_options
 def show_event(api: Management, output: Output, event_id: str) -> None:
-    """Show one event with everything that is known of it."""
+    """Show one event with everything that is known of it.
+
+    \b
+    Examples:
+      llmproxy audit show 5f0c3a52-7c0a-4d6b-9d3c-1f2e3a4b5c6d
+    """
     event = api.get(f"/audit/{segment(event_id)}")
     pairs = [(name, event[name]) for name in EXPORTED if event.get(name) not in (None, "") and name != "metadata"]
     output.fields(event, [*pairs, *_metadata(event)])

@@ -153,6 +153,12 @@ def command(**options: Any) -> None:  # fmt: skip
     streams  --streams held at once, and how late each event is
 
     It asks as fast as it is answered: say -r where requests cost money. Ctrl-C ends it with the figures so far.
+
+    \b
+    Examples:
+      llmproxy benchmark
+      llmproxy benchmark --quick --json
+      llmproxy benchmark --url http://localhost:8080 --token-file token.txt --model gpt-4o-mini
     """
     from ..bench.processes import LoadFailed
 

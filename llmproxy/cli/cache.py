@@ -53,7 +53,13 @@ def purge(api: Management, output: Output, everything: bool, **given: str | None
 @command.command("stats")
 @management_options
 def stats(api: Management, output: Output) -> None:
-    """Show what the cache holds and did, in all workers, since they were started."""
+    """Show what the cache holds and did, in all workers, since they were started.
+
+    \b
+    Examples:
+      llmproxy cache stats
+      llmproxy cache stats --json
+    """
     found = api.get("/cache/stats")
     output.fields(found, _pairs(found))
 

@@ -24,6 +24,11 @@ def command(file: str, default_api: str | None) -> None:
     """Validate FILE and show what it would serve.
 
     All problems are told at once, each with its line; the exit status is 1 then.
+
+    \b
+    Examples:
+      llmproxy check apis.yaml
+      llmproxy check config/apis.yaml --default-api anthropic
     """
     from ..config import load_api_config
 

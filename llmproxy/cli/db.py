@@ -40,7 +40,13 @@ def command() -> None:
 @command.command()
 @storage_options
 def upgrade(storage: Storage, output: Output) -> None:
-    """Bring the schema up to date. A proxy that starts does it too."""
+    """Bring the schema up to date. A proxy that starts does it too.
+
+    \b
+    Examples:
+      llmproxy db upgrade --env .env
+      llmproxy db upgrade --database postgresql://db.example/llmproxy
+    """
     from ..store.migrate import migrate, revision_of
 
     location = located(storage.database_url)
@@ -57,7 +63,13 @@ def upgrade(storage: Storage, output: Output) -> None:
 @command.command()
 @storage_options
 def current(storage: Storage, output: Output) -> None:
-    """Show which revision the schema has, and what is in the tables. Changes nothing."""
+    """Show which revision the schema has, and what is in the tables. Changes nothing.
+
+    \b
+    Examples:
+      llmproxy db current
+      llmproxy db current --env .env
+    """
     from ..store.schema import HEAD
     from ..store.transfer import DatabaseSource
 

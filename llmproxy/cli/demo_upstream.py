@@ -23,6 +23,11 @@ def command(listen: str, key_file: str | None, pause: float) -> None:
     """Serve an OpenAI-shaped upstream of our own: no model, no network.
 
     Without --key-file the key is: demo
+
+    \b
+    Examples:
+      llmproxy demo-upstream
+      llmproxy demo-upstream --listen 127.0.0.1:9000 --pause 0.1
     """
     from twisted.internet import reactor
     from twisted.internet.address import IPv4Address

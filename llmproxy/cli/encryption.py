@@ -48,6 +48,10 @@ def status(storage: Storage, output: Output) -> None:
 
     Ends with 1 if there are some that the configured keys do not open, or that are not
     encrypted though REQUIRE_ENCRYPTION_KEY is set.
+
+    \b
+    Examples:
+      llmproxy encryption status --env .env
     """
     from ..store.sealing import survey
 

@@ -44,7 +44,13 @@ def command() -> None:
 @click.option("--active/--inactive", default=None, help="Only those whose tokens are let in, or are not.")
 @management_options
 def list_projects(api: Management, output: Output, name: str | None, active: bool | None) -> None:
-    """List all projects, by name."""
+    """List all projects, by name.
+
+    \b
+    Examples:
+      llmproxy project list
+      llmproxy project list --name search --json
+    """
     wanted = {"name": name, "active": None if active is None else str(active).lower()}
     projects = [project for page in api.pages("/projects", **wanted) for project in page]
     output.table(projects, COLUMNS, (_row(project) for project in projects), "There are no projects.")
@@ -54,7 +60,13 @@ def list_projects(api: Management, output: Output, name: str | None, active: boo
 @click.argument("project_id")
 @management_options
 def get_project(api: Management, output: Output, project_id: str) -> None:
-    """Show one project."""
+    """Show one project.
+
+    \b
+    Examples:
+      llmproxy project get 8f4c2d1e-3b5a-4c6d-8e7f-9a0b1c2d3e4f
+      llmproxy project get 8f4c2d1e-3b5a-4c6d-8e7f-9a0b1c2d3e4f --json
+    """
     show(output, api.get(_path(project_id)))
 
 
@@ -192,7 +204,12 @@ def unset_key(api: Management, output: Output, project_id: str, of_api: str) -> 
 @click.argument("project_id")
 @management_options
 def activate_project(api: Management, output: Output, project_id: str) -> None:
-    """Let a project's tokens in again; revoked ones stay revoked."""
+    """Let a project's tokens in again; revoked ones stay revoked.
+
+    \b
+    Examples:
+      llmproxy project activate 8f4c2d1e-3b5a-4c6d-8e7f-9a0b1c2d3e4f
+    """
     show(output, api.patch(_path(project_id), {"is_active": True}))
 
 
@@ -201,7 +218,13 @@ def activate_project(api: Management, output: Output, project_id: str) -> None:
 @click.option("--revoke-tokens", is_flag=True, help="Revoke all of its tokens too: that cannot be undone at once.")
 @management_options
 def deactivate_project(api: Management, output: Output, project_id: str, revoke_tokens: bool) -> None:
-    """Refuse a project's tokens, and end the streams that they have running."""
+    """Refuse a project's tokens, and end the streams that they have running.
+
+    \b
+    Examples:
+      llmproxy project deactivate 8f4c2d1e-3b5a-4c6d-8e7f-9a0b1c2d3e4f
+      llmproxy project deactivate 8f4c2d1e-3b5a-4c6d-8e7f-9a0b1c2d3e4f --revoke-tokens
+    """
     change: dict[str, Any] = {"is_active": False}
     if revoke_tokens:
         change["revoke_tokens"] = True
@@ -213,7 +236,13 @@ def deactivate_project(api: Management, output: Output, project_id: str, revoke_
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @management_options
 def revoke_tokens(api: Management, output: Output, project_id: str, yes: bool) -> None:
-    """Revoke all tokens of a project."""
+    """Revoke all tokens of a project.
+
+    \b
+    Examples:
+      llmproxy project revoke-tokens 8f4c2d1e-3b5a-4c6d-8e7f-9a0b1c2d3e4f
+      llmproxy project revoke-tokens 8f4c2d1e-3b5a-4c6d-8e7f-9a0b1c2d3e4f --yes
+    """
     if not yes:
         click.confirm(f"Revoke all tokens of project {project_id}?", abort=True, err=True)
     counts = api.post(_path(project_id) + "/tokens/revoke")

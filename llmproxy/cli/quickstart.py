@@ -44,6 +44,12 @@ def command(data: str, port: int, host: str) -> None:
     It makes a database, a management token, an encryption key, a project and a token, and prints how to use
     them. With OPENAI_API_KEY set it goes to OpenAI; without, to a demo upstream of its own. The next start
     goes on with what is there.
+
+    \b
+    Examples:
+      llmproxy quickstart
+      llmproxy quickstart --port 9000 --data /tmp/llmproxy
+      OPENAI_API_KEY=$(cat key.txt) llmproxy quickstart
     """
     from twisted.internet import reactor
     from twisted.internet.defer import Deferred
@@ -226,7 +232,7 @@ curl -N {address}/v1/chat/completions -H 'Authorization: Bearer {secret}' \\
   -H 'Content-Type: application/json' \\
   -d '{{"model": "{model}", "stream": true, "messages": [{{"role": "user", "content": "Hello there"}}]}}'
 
-With the OpenAI SDK:
+With the OpenAI SDK (pip install openai):
 
 from openai import OpenAI
 

@@ -39,6 +39,12 @@ def command(**options: Any) -> None:
 
     It is what `twistd -n llmproxy` runs, with the same options and environment variables
     (`twistd llmproxy --help` explains the variables). Ctrl-C and SIGTERM let running exchanges end.
+
+    \b
+    Examples:
+      llmproxy serve --env .env
+      llmproxy serve --config apis.yaml --listen :8080 --workers auto
+      llmproxy serve --env .env --manage-listen unix:/run/llmproxy/manage.sock
     """
     from twisted.internet import reactor
 

@@ -72,7 +72,13 @@ def list_tokens(
     active: bool | None,
     expired: bool | None,
 ) -> None:
-    """List tokens, newest first; never their secrets. With --project only those of one."""
+    """List tokens, newest first; never their secrets. With --project only those of one.
+
+    \b
+    Examples:
+      llmproxy token list
+      llmproxy token list --project search --active --json
+    """
     project_id = None if project is None else project_id_of(api, project)
     wanted = {"projectId": project_id, "name": name, "active": flag(active), "expired": flag(expired)}
     tokens = [token for page in api.pages("/tokens", **wanted) for token in page]
@@ -83,7 +89,12 @@ def list_tokens(
 @click.argument("token_id")
 @management_options
 def get_token(api: Management, output: Output, token_id: str) -> None:
-    """Show one token, by its id."""
+    """Show one token, by its id.
+
+    \b
+    Examples:
+      llmproxy token get 1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed
+    """
     show(output, api.get(_path(token_id)))
 
 
@@ -157,7 +168,13 @@ def update_token(
     name: str | None,
     metadata: tuple[str, ...],
 ) -> None:
-    """Change what a token is good for; what is not given stays as it is. An empty --name takes it away."""
+    """Change what a token is good for; what is not given stays as it is. An empty --name takes it away.
+
+    \b
+    Examples:
+      llmproxy token update 1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed --max-requests 5000
+      llmproxy token update 1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed --expires 30d
+    """
     change: dict[str, Any] = {"is_active": is_active, "max_requests": max_requests, "expires_at": expires}
     change = {field: value for field, value in change.items() if value is not None}
     if name is not None:

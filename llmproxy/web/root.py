@@ -9,6 +9,7 @@ from twisted.web.resource import IResource, Resource
 from .jsonresource import JsonResource
 from .operations import RouteTable
 from .proxyresource import ProxyResource
+from .welcome import Welcome, is_navigation
 
 
 class Paths(Resource):
@@ -41,7 +42,8 @@ class Paths(Resource):
 
 class Root(Paths):
     """
-    Children are found by their first segment; whatever else is asked for goes to the proxy.
+    Children are found by their first segment; whatever else is asked for goes to the proxy, but for C{/} in a browser
+    without a token, which is shown what this is.
 
     It may be put anywhere into the tree of an existing site: the proxy then sees targets relative
     to where it stands.
@@ -52,6 +54,7 @@ class Root(Paths):
     def __init__(self, proxy: ProxyResource) -> None:
         super().__init__()
         self._proxy = proxy
+        self._welcome = Welcome()
         self._mounted: dict[int, ProxyResource] = {}
 
     def leaf_at(self, target: bytes) -> ProxyResource | None:
@@ -61,13 +64,15 @@ class Root(Paths):
         For our site, which asks the root of its tree first.
         """
         segment = target[1:].partition(b"?")[0].partition(b"/")[0]
-        return None if b"%" in segment or segment in self.children else self._proxy
+        return None if not segment or b"%" in segment or segment in self.children else self._proxy
 
     def getChildWithDefault(self, path: bytes, request: Any) -> IResource:
         child: IResource | None = self.children.get(path)
         if child is not None:
             request.responseHeaders.removeHeader(b"server")
             return child
+        if not path and not request.postpath and is_navigation(request):
+            return self._welcome
         depth = len(request.prepath) - 1
         return self._proxy if depth == 0 else self._below(depth)
 

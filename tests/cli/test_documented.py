@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
+import yaml
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.cli.main import COMMANDS, cli
+from llmproxy.config import load_api_config
+from llmproxy.tap import Options
+from llmproxy.web.manage import manage_resource
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -71,9 +78,98 @@ class DocumentedTests(SynchronousTestCase):
         return f"no {', '.join(unknown)}" if unknown else ""
 
     def test_help_with_examples(self) -> None:
-        """Every group of commands shows how they are used."""
+        """Every group of commands, and every command, shows how it is used, with options that exist."""
         for name in COMMANDS:
             command = cli.get_command(click.Context(cli), name)
             assert command is not None and command.help
             if isinstance(command, click.Group):
                 self.assertIn(f"llmproxy {name} ", command.help, name)
+        without, wrong = [], []
+        for path, command in commands(cli):
+            name = "llmproxy " + " ".join(path)
+            _, *found = re.split(r"Examples?:", command.help or "", maxsplit=1)
+            text = "".join(found).replace("\\\n", " ")
+            shown = [
+                line[line.index("llmproxy ") :]
+                for line in text.replace("\\\n", " ").splitlines()
+                if "llmproxy " in line
+            ]
+            if not found or not any(re.match(rf"{name}(\s|$)", line) for line in shown):
+                without.append(name)
+            wrong += [f"{line}: {problem}" for line in shown if (problem := self.problem(line.partition(" | ")[0]))]
+        self.assertEqual((without, wrong), ([], []))
+
+
+class BlockTests(SynchronousTestCase):
+    """What stands in the fenced blocks of the documents: each is of a kind that is looked at, and is what it says."""
+
+    def blocks(self, *kinds: str) -> Iterator[tuple[str, str]]:
+        for document in DOCUMENTS:
+            for kind, block in re.findall(r"^```(\w*)\n(.*?)^```$", document.read_text(), re.DOTALL | re.MULTILINE):
+                if kind in kinds:
+                    yield document.name, block
+
+    def test_kinds(self) -> None:
+        """No block is of a kind that nothing looks at; those without a kind are pictures."""
+        found = re.findall(r"^```(\w+)$", "\n".join(each.read_text() for each in DOCUMENTS), re.MULTILINE)
+        self.assertEqual(set(found) - {"console", "python", "yaml", "nginx", "json", "ini", "sql", "diff"}, set())
+
+    def test_console(self) -> None:
+        """Each line is of a program that is looked at here, or elsewhere; twistd's options exist."""
+        ours = {"llmproxy", "twistd", "manage", "manage()", "make"}
+        known = ours | {"curl", "pip", "export", "pass", "echo", "openssl", "cat", "jq", "git"}
+        for document, block in self.blocks("console"):
+            for line in block.replace("\\\n", " ").splitlines():
+                if not line.startswith("$ "):
+                    continue
+                for part in re.split(r" \| | && ", re.sub(r"^\w+=\$\(|\)( #.*)?$", "", line[2:])):
+                    words = [word for word in shlex.split(part, comments=True) if not re.match(r"[A-Z_]+=", word)]
+                    if words:
+                        self.assertIn(words[0], known, f"{document}: {line}")
+                    if words[:1] == ["twistd"]:
+                        self.twistd(words[1:])
+
+    def twistd(self, words: list[str]) -> None:
+        self.assertIn("llmproxy", words)
+        Options().parseOptions(words[words.index("llmproxy") + 1 :])
+
+    def test_make(self) -> None:
+        """What make is asked for, it can make."""
+        targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+        asked = {
+            word for _, block in self.blocks("console") for word in re.findall(r"^\$ make (\w+)", block, re.MULTILINE)
+        }
+        self.assertEqual(asked - targets, set())
+
+    def test_management(self) -> None:
+        """Each address below /manage is one that management knows, with a method that it has."""
+        stores: Any = dict.fromkeys(("projects", "tokens", "directory", "quota", "admins", "idempotency"))
+        resource = manage_resource(clock=Clock(), **stores, apis=(), default_api="", management_token="x")
+        known = [pattern.strip("/").split("/") for pattern in resource.routes]
+        for document, block in self.blocks("console"):
+            for path in re.findall(r"/manage(/[\w/…-]+)", block):
+                segments = path.strip("/").split("/")
+                found = any(
+                    len(pattern) == len(segments)
+                    and all(one.startswith("{") or one == other for one, other in zip(pattern, segments, strict=True))
+                    for pattern in known
+                )
+                self.assertTrue(found, f"{document}: {path}")
+
+    def test_python(self) -> None:
+        """Each block compiles, and what it imports is there."""
+        for document, block in self.blocks("python"):
+            tree = ast.parse(block, document)
+            for node in tree.body:
+                if isinstance(node, (ast.Import, ast.ImportFrom)):
+                    exec(compile(ast.Module([node], []), document, "exec"), {})
+
+    def test_yaml(self) -> None:
+        """Each configuration of APIs is one that the proxy takes; a part of one is YAML."""
+        for document, block in self.blocks("yaml"):
+            if "base_url:" in block:
+                path = self.mktemp()
+                Path(path).write_text(block)
+                load_api_config(path, env={})
+            else:
+                self.assertIsNotNone(yaml.safe_load(block), document)

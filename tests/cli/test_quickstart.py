@@ -19,7 +19,7 @@ class InstructionsTests(SynchronousTestCase):
         """The curl line and the example for the SDK."""
         told = instructions("http://127.0.0.1:8080", SECRET, "http://127.0.0.1:9", "./data", real)
         curl = told.partition("With curl:\n\n")[2].partition("\n\nWith")[0]
-        return curl, told.partition("SDK:\n\n")[2].partition("\n\nManagement")[0]
+        return curl, told.partition("openai):\n\n")[2].partition("\n\nManagement")[0]
 
     def test_curl(self) -> None:
         """The line can be pasted: a shell takes it apart as it is meant, and the body is JSON."""

@@ -27,6 +27,7 @@ class ServiceOptions:
     @ivar access_log: a path, C{"-"} for standard output, or C{None}.
     @ivar log_format: C{"json"} or C{"console"}.
     @ivar server_log_format: C{"text"} or C{"json"}, of what the process itself has to say.
+    @ivar drain_delay: seconds between C{/ready} saying 503 and the ports closing.
     @ivar audit: C{None} for no audit log.
     @ivar log_level: the least level that is logged, see L{llmproxy.sinks.accesslog.level_of}; of both logs.
     """
@@ -43,6 +44,7 @@ class ServiceOptions:
     metrics_path: str | None = "/metrics"
     metrics_token: str = field(default="", repr=False)
     drain_seconds: float = 30.0
+    drain_delay: float = 0.0
     cache: CacheOptions = field(factory=CacheOptions)
     audit: AuditOptions | None = None
     inherited: Sequence[tuple[int, int]] = ()

@@ -14,6 +14,7 @@ from twisted.logger import Logger
 
 from .assembly.summary import log_summary
 from .descriptors import most_connections
+from .draindelay import DrainDelay
 from .options import ServiceOptions
 from .standardchain import standard_chain
 from .transparent import TransparentProxy
@@ -71,6 +72,7 @@ class ProxyService(MultiService):
             audit=options.audit,
         )
         self.proxy.setServiceParent(self)
+        self._delay = DrainDelay(reactor, options.drain_delay)
         self.site = self._site(self.proxy.resource(manage=not options.manage_listen))
         self.management_site = self._site(self.proxy.management_resource()) if options.manage_listen else None
         self._share_descriptors()
@@ -98,8 +100,19 @@ class ProxyService(MultiService):
 
     @inlineCallbacks
     def stopService(self) -> Generator[Deferred[Any], Any, None]:
+        self.proxy.leaving = True
+        yield self._delay.wait()
         yield DeferredList([_maybe(port.stopListening()) for port in self.ports])
         yield _maybe(super().stopService())
+
+    def end_drain(self) -> None:
+        """See L{llmproxy.signals.Stoppable}."""
+        self._delay.end()
+        self.proxy.end_drain()
+
+    def reopen_logs(self) -> None:
+        """See L{llmproxy.signals.Stoppable}."""
+        self.proxy.reopen_logs()
 
     @inlineCallbacks
     def _open_ports(self, opened: object) -> Generator[Deferred[Any], Any, list[IListeningPort]]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import atexit
 import gc
 import os
-import signal
 import sys
 from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any
@@ -66,15 +65,6 @@ class ExitStatus:
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(self.status)
-
-
-def stop_on_hangup(reactor: Any) -> None:
-    """
-    Have a terminal that is closed end the process as C{SIGTERM} does, which Twisted leaves to the system: without a
-    drain, and with what is counted not written down. Where it is ignored (C{nohup}) it stays so.
-    """
-    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
-        signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(reactor.stop))
 
 
 class Started(MultiService):

@@ -21,7 +21,8 @@ from .config.units import parse_duration
 from .config.variables import DEFAULT_CONFIG, EFFECTIVE, SECRETS
 from .descriptors import raise_limit
 from .errors import ConfigError
-from .starting import Started, stop_on_hangup
+from .signals import ProcessSignals
+from .starting import Started
 
 _EPILOGUE = """Environment variables:
 
@@ -52,6 +53,7 @@ class Options(TwistedOptions):
         ["access-log", None, None, "Where a line for every exchange goes; - is standard output. [LOG_FILE]"],
         ["workers", "w", "1", "Processes that serve; auto is one for each processor."],
         ["drain", None, "30", "Seconds, or a duration as 1m, that running exchanges get when the proxy stops."],
+        ["drain-delay", None, "0", "How long /ready says 503 before the ports close, for a load balancer to notice."],
     ]
     compData: Any = None
     parent: Any = None
@@ -75,10 +77,11 @@ class Options(TwistedOptions):
         return usage + "\n" + _EPILOGUE.format(variables=variables, secrets=", ".join(SECRETS))
 
     def postOptions(self) -> None:
-        try:
-            self["drain"] = parse_duration(self["drain"])
-        except ValueError as error:
-            raise UsageError(f"--drain: {error}") from None
+        for name in ("drain", "drain-delay"):
+            try:
+                self[name] = parse_duration(self[name])
+            except ValueError as error:
+                raise UsageError(f"--{name}: {error}") from None
 
 
 def worker_count(text: str) -> int:
@@ -107,7 +110,7 @@ def makeService(options: Options) -> Service:
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(1) from None
-    stop_on_hangup(reactor)
+    ProcessSignals(reactor, service).install()
     twistd = {} if options.parent is None else options.parent
     return Started(reactor, service, twistd, _server_log(twistd, made))
 
@@ -176,6 +179,7 @@ def service_options(options: Mapping[str, Any], env: Mapping[str, str]) -> Any:
         metrics_path=environment.metrics_path,
         metrics_token=environment.metrics_token,
         drain_seconds=options["drain"],
+        drain_delay=options["drain-delay"],
         cache=environment.cache,
         audit=environment.audit,
     )

@@ -71,6 +71,7 @@ class TransparentProxy(Service):
     @ivar started: fires when the database is open; fails with L{ConfigError}. Until then requests
         are answered with 503.
     @ivar draining: no new requests are taken.
+    @ivar leaving: C{/ready} says so, and requests are taken still.
     @ivar drain_seconds: what running exchanges get when the proxy stops.
     @ivar table: which API a target belongs to.
     @ivar default_api: the name of the one at C{/}.
@@ -112,7 +113,9 @@ class TransparentProxy(Service):
         self._metrics_token = metrics_token
         self.drain_seconds = drain_seconds
         self.started: Deferred[None] = Deferred()
-        self.draining = False
+        self.draining = self.leaving = False
+        self._late: Any = None
+        self._managed_idle: Deferred[Any] | None = None
         self.told: Any = None
         self.collect_metrics: Callable[[], Deferred[Any]] = self._own_metrics
         self.purge_others: Callable[[str | None, str | None, bytes], Deferred[int]] = lambda *_: succeed(0)
@@ -227,10 +230,11 @@ class TransparentProxy(Service):
 
     @inlineCallbacks
     def _shut_down(self) -> Generator[Deferred[Any], Any, None]:
-        self.draining = True
+        self.draining = self.leaving = True
         ends = self._reactor.seconds() + self.drain_seconds
         if self.account.in_flight:
-            self._log.info("draining: {count} exchanges are running", count=self.account.in_flight)
+            words = "draining: waiting up to {seconds:g} s for {count} exchanges that are running"
+            self._log.info(words, seconds=self.drain_seconds, count=self.account.in_flight)
             yield self._drained()
         yield self._managed(ends)
         self.publisher.flush()
@@ -248,9 +252,24 @@ class TransparentProxy(Service):
         if self._log_file is not None:
             self._log_file.close()
 
+    def end_drain(self) -> None:
+        """Wait no longer for what runs, now or when the drain begins: it is cut."""
+        self.drain_seconds = 0.0
+        if self._late is not None and self._late.active():
+            self._late.reset(0)
+        if self._managed_idle is not None:
+            self._managed_idle.cancel()
+
+    def reopen_logs(self) -> None:
+        """Open the file of the access log anew; never the audit log's, whose chain goes on."""
+        self.publisher.flush()
+        self._refusals.flush()
+        if self._log_file is not None:
+            self._log_file.reopen()
+
     def _drained(self) -> Deferred[Any]:
         idle: Deferred[Any] = self.account.idle()
-        late = self._reactor.callLater(self.drain_seconds, self.account.cut_all, "shutdown")
+        self._late = late = self._reactor.callLater(self.drain_seconds, self.account.cut_all, "shutdown")
 
         def ended(result: Any) -> Any:
             if late.active():
@@ -264,7 +283,7 @@ class TransparentProxy(Service):
         running = sum(each.running for each in self._managing)
         if running:
             self._log.info("draining: {count} calls of management are running", count=running)
-        idle = DeferredList([each.idle() for each in self._managing], consumeErrors=True)
+        idle = self._managed_idle = DeferredList([each.idle() for each in self._managing], consumeErrors=True)
         return idle.addTimeout(max(0.0, ends - self._reactor.seconds()), self._reactor)
 
     def _stop_store(self) -> Deferred[None]:

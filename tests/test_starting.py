@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 from typing import Any
 
 from twisted.application.service import Application, Service
@@ -15,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.errors import ConfigError
 from llmproxy.serverlog import ServerLog
-from llmproxy.starting import Started, explain, stop_on_hangup
+from llmproxy.starting import Started, explain
 
 
 class Starting(Service):
@@ -66,20 +65,3 @@ class ExplainTests(SynchronousTestCase):
         """A mistake is told in its words, a fault of our own with its traceback."""
         self.assertEqual(explain(Failure(ConfigError("a", "b"))), "a\nb")
         self.assertIn("ZeroDivisionError: bug", explain(Failure(ZeroDivisionError("bug"))))
-
-
-class HangupTests(SynchronousTestCase):
-    def test_stops(self) -> None:
-        """A closed terminal stops the reactor, unless it is to be ignored."""
-        before = signal.getsignal(signal.SIGHUP)
-        self.addCleanup(signal.signal, signal.SIGHUP, before)
-        calls: list[Any] = []
-        reactor: Any = type("Reactor", (), {"stop": "stop", "callFromThread": lambda self, call: calls.append(call)})()
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        stop_on_hangup(reactor)
-        signal.raise_signal(signal.SIGHUP)
-        self.assertEqual(calls, [])
-        signal.signal(signal.SIGHUP, signal.SIG_DFL)
-        stop_on_hangup(reactor)
-        signal.raise_signal(signal.SIGHUP)
-        self.assertEqual(calls, ["stop"])

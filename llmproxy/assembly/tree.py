@@ -26,7 +26,7 @@ def put_operations(root: Paths, proxy: TransparentProxy) -> None:
     for name, resource in (
         ("health", Health(time.time)),
         ("live", Live()),
-        ("ready", Ready([proxy.database], lambda: proxy.draining)),
+        ("ready", Ready([proxy.database], lambda: proxy.leaving)),
     ):
         root.put_path(name, resource)
         root.put_path(name + "z", resource)

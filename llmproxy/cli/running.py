@@ -11,7 +11,8 @@ from twisted.python.failure import Failure
 
 from ..core.masking import Masking
 from ..serverlog import ServerLog
-from ..starting import explain, settle, stop_on_hangup
+from ..signals import ProcessSignals
+from ..starting import explain, settle
 
 
 def log_to_stderr(level: str = "info", form: str = "text", masking: Masking | None = None) -> ServerLog:
@@ -33,7 +34,7 @@ def run_service(reactor: Any, service: Any) -> int:
     @param service: its C{started} fires, or fails with a L{llmproxy.errors.ConfigError}.
     @return: the status for the process to end with.
     """
-    stop_on_hangup(reactor)
+    ProcessSignals(reactor, service).install()
 
     def start() -> Deferred[Any]:
         stopping: list[bool] = []

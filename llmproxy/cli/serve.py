@@ -34,6 +34,13 @@ def _duration(context: click.Context, parameter: click.Parameter, value: str) ->
 @click.option("--access-log", metavar="FILE", help="A line for every exchange; - is standard output. [LOG_FILE]")
 @click.option("--workers", "-w", default="1", help="Processes that serve; auto is one for each processor.")
 @click.option("--drain", callback=_duration, default="30s", show_default=True, help="What exchanges get at the end.")
+@click.option(
+    "--drain-delay",
+    callback=_duration,
+    default="0s",
+    show_default=True,
+    help="How long /ready says 503 before the ports close.",
+)
 def command(**options: Any) -> None:
     """Serve the APIs of a configuration, in the foreground.
 

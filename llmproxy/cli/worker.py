@@ -74,6 +74,8 @@ class Running:
             self._start(unpacked(values["options"]), of_parent(*values["marks"]), connections)
         elif kind == "stop":
             self.stop(values["seconds"])
+        elif kind in ("leave", "end_drain", "reopen_logs"):
+            self._heard_of_signal(kind)
         elif kind == "changed" and self._hearing is not None:
             self._hearing.heard(values["what"], values["which"])
         elif kind in ("removed", "purge", "purged"):
@@ -114,6 +116,17 @@ class Running:
             # Who asked waits for all of us.
             self.tell("purged", number=values["number"], count=0)
 
+    def _heard_of_signal(self, kind: str) -> None:
+        service = self._service
+        if service is None:
+            return
+        if kind == "leave":
+            service.proxy.leaving = True
+        elif kind == "end_drain":
+            service.end_drain()
+        else:
+            service.reopen_logs()
+
     def _take_connections(self, takes: bool) -> None:
         for counts in self._connections:
             counts.take(takes)
@@ -147,7 +160,7 @@ def main() -> None:
     from twisted.internet import reactor as global_reactor
 
     log = log_to_stderr()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
         signal.signal(number, signal.SIG_IGN)
     os.set_inheritable(3, False)
     reactor: Any = global_reactor

@@ -139,6 +139,12 @@ class LogFile:
         while data:
             data = data[os.write(self._fd, data) :]
 
+    def reopen(self) -> None:
+        """Whatever the path is now: the next line goes there."""
+        if self._path != "-":
+            self.close()
+            self._open()
+
     def close(self) -> None:
         if self._path != "-" and self._fd >= 0:
             os.close(self._fd)

@@ -24,6 +24,7 @@ from twisted.logger import Logger
 from ..assembly.summary import log_summary
 from ..cache.marks import SharedTable
 from ..core.backoff import delay
+from ..draindelay import DrainDelay
 from ..errors import ConfigError
 from ..sinks.metrics import ProxyMetrics
 from .connections import ConnectionTable
@@ -180,7 +181,8 @@ class Supervisor(Service):
         self._started_at = [0.0] * count
         self._questions = 0
         self._awaited: dict[int, Deferred[None]] = {}
-        self._given_up = False
+        self._given_up = self._hurried = False
+        self._delay = DrainDelay(reactor, options.drain_delay)
         self.workers: list[Worker | None] = [None] * count
         self.started: Deferred[None] = Deferred()
         self.restarts = 0
@@ -219,7 +221,7 @@ class Supervisor(Service):
         inherited = tuple((FIRST_FD + at, socket.family) for at, socket in enumerate(self._sockets))
         marks = FIRST_FD + len(inherited)
         start = {
-            "options": packed(evolve(self._options, inherited=inherited)),
+            "options": packed(evolve(self._options, inherited=inherited, drain_delay=0.0)),
             "marks": (marks, self._count, number),
             "connections": (marks + 1, self._count, number, self._connections.key.hex()),
         }
@@ -273,6 +275,21 @@ class Supervisor(Service):
         if self.running:
             self._start(number)
 
+    def end_drain(self) -> None:
+        """See L{llmproxy.signals.Stoppable}."""
+        self._hurried = True
+        self._delay.end()
+        self._tell_all("end_drain")
+
+    def reopen_logs(self) -> None:
+        """See L{llmproxy.signals.Stoppable}."""
+        self._tell_all("reopen_logs")
+
+    def _tell_all(self, kind: str) -> None:
+        for worker in self.workers:
+            if worker is not None:
+                worker.tell(kind)
+
     def pass_on(self, teller: Worker, kind: str, values: dict[str, Any]) -> None:
         """Tell all the others what one worker changed, or let go of."""
         for worker in self.workers:
@@ -318,10 +335,12 @@ class Supervisor(Service):
         Drain the workers one after another, all of them within the one limit, so that the others go on serving.
         """
         yield maybeDeferred(super().stopService)
+        self._tell_all("leave")
+        yield self._delay.wait()
         ends = self.clock.seconds() + self._options.drain_seconds
         for worker in self.workers:
             if worker is not None:
-                yield worker.stop(max(0.0, ends - self.clock.seconds()))
+                yield worker.stop(0.0 if self._hurried else max(0.0, ends - self.clock.seconds()))
         for socket in self._sockets:
             yield maybeDeferred(socket.port.stopListening)
         self._marks.close()

@@ -79,7 +79,7 @@ class TreeTests(TestCase):
         proxy = self.made()
         root = Paths()
         put_operations(root, proxy)
-        proxy.draining = True
+        proxy.leaving = True
         found = [await self.ask(root, path) for path in ("/health", "/live", "/ready", "/healthz", "/livez", "/readyz")]
         self.assertEqual([status for status, _ in found], [200, 200, 503] * 2)
         self.assertIn(b"draining", found[2][1])

@@ -325,6 +325,18 @@ class StopTests(EndingsTestCase):
         await stopping
         self.assertEqual((await self.record()).ended, "complete")
 
+    async def test_second_signal(self) -> None:
+        """Who does not want to wait for the drain does not have to, before it or while it runs."""
+        client, _ = await self.streaming()
+        self.service.proxy.drain_seconds = 60.0
+        stopping = self.service.stopService()
+        await deferLater(reactor, 0.05)
+        self.assertFalse(stopping.called)
+        self.service.end_drain()
+        await stopping
+        await client.until_closed()
+        self.assertEqual((await self.record()).ended, "shutdown")
+
     async def test_cuts_at_last(self) -> None:
         """What has not ended when the drain is over is cut, and recorded as that."""
         client, _ = await self.streaming()

@@ -144,6 +144,20 @@ class LogFileTests(SynchronousTestCase):
         self.addCleanup(log.close)
         self.assertEqual(stat.S_IMODE(os.stat(self.path).st_mode), 0o600)
 
+    def test_reopened(self) -> None:
+        """A signal opens the file anew before a line needs it; standard output stays what it is."""
+        path = self.mktemp()
+        log = LogFile(path)
+        self.addCleanup(log.close)
+        log.write(b"one\n")
+        os.rename(path, path + ".1")
+        log.reopen()
+        self.assertEqual(os.path.getsize(path), 0)
+        log.write(b"two\n")
+        with open(path, "rb") as new, open(path + ".1", "rb") as old:
+            self.assertEqual((old.read(), new.read()), (b"one\n", b"two\n"))
+        LogFile("-").reopen()
+
     def test_appends(self) -> None:
         """A restart goes on where the log ended."""
         for data in (b"one\n", b"two\n"):

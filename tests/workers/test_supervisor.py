@@ -255,6 +255,21 @@ class SupervisorTests(SynchronousTestCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
         self.assertEqual(len(self.reactor.processes), 2)
 
+    def test_signals(self) -> None:
+        """What a signal asks for reaches every worker; a second one leaves those that still serve no time to drain."""
+        first, second = self.started()
+        self.supervisor.reopen_logs()
+        stopping = self.supervisor.stopService()
+        self.supervisor.end_drain()
+        for worker in (first, second):
+            self.assertIn(message("reopen_logs"), worker.told)
+            self.assertIn(message("leave"), worker.told)
+            self.assertIn(message("end_drain"), worker.told)
+        first.die()
+        self.assertEqual(second.told[-1], message("stop", seconds=0.0))
+        second.die()
+        self.successResultOf(stopping)
+
     def test_stuck(self) -> None:
         """One that does not end is killed."""
         first, second = self.started()

@@ -1,0 +1,96 @@
+"""
+The signals of a process that is the proxy's alone.
+
+An application that embeds the proxy has signals of its own: nothing of this is for it.
+"""
+
+from __future__ import annotations
+
+import signal
+from typing import Any, Protocol
+
+from twisted.logger import Logger
+
+
+class Stoppable(Protocol):
+    """What serves, in one process or in several."""
+
+    def end_drain(self) -> None:
+        """Cut what still runs, if a drain has begun."""
+
+    def reopen_logs(self) -> None:
+        """Open the files of the access log anew."""
+
+
+class ProcessSignals:
+    """
+    The first C{SIGTERM} or C{SIGINT} stops the process in order, a second one ends the drain; C{SIGHUP}, a terminal
+    that is closed, is a first one only. C{SIGUSR1} opens log files anew, as after a rotation. What is ignored stays
+    so: by C{nohup}, or in a job in the background.
+    """
+
+    _log = Logger()
+
+    def __init__(self, reactor: Any, service: Stoppable) -> None:
+        self._reactor = reactor
+        self._service = service
+        self._stopping = False
+        self._before: dict[int, Any] = {}
+
+    def install(self) -> None:
+        """Once the reactor runs, whose own handlers are installed then."""
+        self._reactor.addSystemEventTrigger("before", "shutdown", self._begun)
+        self._reactor.callWhenRunning(self._reactor.callLater, 0, self._take)
+
+    def _take(self) -> None:
+        for number, handler in (
+            (signal.SIGINT, self._stop),
+            (signal.SIGTERM, self._stop),
+            (signal.SIGHUP, self._hang_up),
+            (signal.SIGUSR1, self._reopen),
+        ):
+            before = signal.getsignal(number)
+            if before is not signal.SIG_IGN:
+                self._before[number] = before
+                signal.signal(number, handler)
+
+    def _begun(self) -> None:
+        self._stopping = True
+
+    # -- called in the main thread, between any two instructions: the reactor does the rest in its turn
+
+    def _stop(self, number: int, frame: Any) -> None:
+        self._reactor.callFromThread(self._stopped, number)
+
+    def _hang_up(self, number: int, frame: Any) -> None:
+        self._reactor.callFromThread(self._hung_up)
+
+    def _reopen(self, number: int, frame: Any) -> None:
+        before = self._before[number]
+        if callable(before):
+            # twistd turns its own log file.
+            before(number, frame)
+        self._reactor.callFromThread(self._service.reopen_logs)
+
+    # -- called by the reactor
+
+    def _stopped(self, number: int) -> None:
+        name = signal.Signals(number).name
+        if self._stopping:
+            self._log.warn("{signal} again: what still runs is cut", signal=name)
+            self._service.end_drain()
+            return
+        self._stopping = True
+        self._log.info("{signal}: stopping; a second one does not wait for what still runs", signal=name)
+        before = self._before[number]
+        if callable(before):
+            # The reactor's own remembers the signal, with which twistd ends in its turn.
+            before(number, None)
+        else:
+            self._reactor.stop()
+
+    def _hung_up(self) -> None:
+        if not self._stopping:
+            self._stopping = True
+            self._log.info("SIGHUP: stopping")
+            self._reactor.stop()

@@ -35,7 +35,7 @@ def _made(host: str, **options: Any) -> Any:
         if not host.isascii():
             raise
     made: Any = optionsForClientTLS(_NOBODY, **options)
-    # Private names of Twisted 24.7 to 26.10. Were they called otherwise, no certificate would be accepted.
+    # Private names of Twisted 26.4 to 26.10. Were they called otherwise, no certificate would be accepted.
     made._hostname = made._hostnameASCII = host
     made._hostnameBytes = host.encode("ascii")
     return made

@@ -223,7 +223,7 @@ def _write(transport: Any) -> Any:
     """
     C{transport.doWrite}, without what it does only for large, slow or ending connections.
 
-    These private names are what Twisted 24.7 to 26.10 keep unsent bytes by.
+    These private names are what Twisted 26.4 to 26.10 keep unsent bytes by.
     """
     pieces = transport._tempDataBuffer
     if (

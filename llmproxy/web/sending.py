@@ -34,7 +34,7 @@ def sender_for(transport: Any, poller: Poller) -> Callable[[bytes], None]:
         return write
 
     def send(data: bytes) -> None:
-        # Private, but these two are the only way to know that nothing is waiting (Twisted 24.7 to 26.10).
+        # Private, but these two are the only way to know that nothing is waiting (Twisted 26.4 to 26.10).
         if (
             transport._tempDataBuffer
             or transport.dataBuffer

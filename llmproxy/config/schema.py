@@ -320,6 +320,7 @@ LIMIT_KEYS: dict[str, Reader] = {
     "withheld_rate": by(_size(1)),
     "head_time": by(_positive_duration),
     "body_silence": by(_positive_duration),
+    "send_silence": by(_positive_duration),
     "idle": by(_positive_duration),
     "closing": by(_positive_duration),
     "connections": by(_none_for_zero),

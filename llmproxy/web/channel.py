@@ -45,7 +45,7 @@ from ..errors import ClientLeft, RequestBodyTimeout
 from ..keepalive import keep_alive
 from .departure import Departure
 from .incoming import Collected, Streamed
-from .patience import BODY, CLOSING, HEAD, IDLE, NOTHING, Patience
+from .patience import BODY, CLOSING, HEAD, IDLE, NOTHING, SENDING, Patience
 from .refusal import refusal_response
 from .request import ProxyRequest
 from .requestbody import RequestBody
@@ -427,7 +427,11 @@ class LlhttpChannel:
     def pauseProducing(self) -> None:
         """The client does not take what was written."""
         self.congested = True
-        if self._request is not None and self._request.producer is not None:
+        if self._request is None:
+            return
+        self._unsent = unsent(self.transport)
+        self._waits_for(SENDING)
+        if self._request.producer is not None:
             self._request.producer.pauseProducing()
 
     def resumeProducing(self) -> None:
@@ -521,7 +525,7 @@ class LlhttpChannel:
             else:
                 self.transport.pauseProducing()
         phase = self._phase_now()
-        if phase != HEAD or phase != self._patience.phase:
+        if phase not in (HEAD, SENDING) or phase != self._patience.phase:
             self._waits_for(phase)
 
     def _waits_for(self, phase: int) -> None:
@@ -553,6 +557,8 @@ class LlhttpChannel:
     def _phase_now(self) -> int:
         if self._closing:
             return CLOSING
+        if self.congested and self._request is not None:
+            return SENDING
         incoming = self._incoming
         if incoming is not None:
             wanted = incoming.hungry and not incoming.unwanted
@@ -563,12 +569,12 @@ class LlhttpChannel:
 
     def _overdue(self) -> None:
         phase, incoming = self._patience.phase, self._incoming
-        if phase in (IDLE, CLOSING) and self._taking():
+        if phase in (IDLE, CLOSING, SENDING) and self._taking():
             self._waits_for(phase)
             return
         if phase == HEAD:
             self._refuse(too_many_connections() if self.unwelcome else too_slow("request head took too long"))
-        elif phase == CLOSING:
+        elif phase in (CLOSING, SENDING):
             self._lost = True
             self.transport.abortConnection()
         elif phase == IDLE or self._request is None or incoming is None:

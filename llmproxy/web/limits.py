@@ -19,6 +19,8 @@ class Limits:
     @ivar waiting: bytes that are read ahead while a request is answered, pipelined requests for example.
     @ivar head_time: from the first byte of a head to its last; 408.
     @ivar body_silence: between two pieces of a body that is wanted; 408.
+    @ivar send_silence: in which a client takes nothing of an answer of which more waits for it; then the connection is
+        reset. nginx has 60 s for that.
     @ivar idle: between two requests; longer than the 60 s of common load balancers, which should be the ones to close.
         A client that still takes the response before is not idle. Over HTTP/2 also the time in which a client has to
         take something of what waits for it.
@@ -41,6 +43,7 @@ class Limits:
     waiting: int = 64 * 1024
     head_time: float = 10.0
     body_silence: float = 30.0
+    send_silence: float = 60.0
     idle: float = 75.0
     closing: float = 5.0
     withheld: int | None = 64 * 1024 * 1024

@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from ..wheel import Deadline, Wheel
     from .limits import Limits
 
-NOTHING, IDLE, HEAD, BODY, CLOSING = range(5)
+NOTHING, IDLE, HEAD, BODY, CLOSING, SENDING = range(6)
 """
 What a channel waits for: nothing of the client's; the next request; the rest of a head; more of a body that is
-wanted; that the client takes what was written and closes.
+wanted; that the client takes what was written and closes; that it takes something, so that more can be written.
 """
 
 
@@ -33,8 +33,9 @@ class Patience:
     def __init__(self, wheel: Wheel, limits: Limits, overdue: Callable[[], object]) -> None:
         self._wheel = wheel
         self._overdue = overdue
-        self._times = (None, limits.idle, limits.head_time, limits.body_silence, limits.closing)
-        self._beat = min(limits.idle, limits.head_time, limits.body_silence, limits.closing)
+        times = (limits.idle, limits.head_time, limits.body_silence, limits.closing, limits.send_silence)
+        self._times = (None, *times)
+        self._beat = min(times)
         self.phase = IDLE
         self.since = wheel.now()
         self._deadline: Deadline | None = wheel.start(self._beat, self._look)

@@ -536,6 +536,49 @@ class TimeTests(SynchronousTestCase):
             client.wait(10)
             self.assertEqual((client.ended, client.site.connections), ("reset", 0))
 
+    def test_no_reader_of_an_answer_that_goes_on(self) -> None:
+        """One that takes nothing of an answer of which more waits is reset, and whoever answers is told."""
+        for content in (b"", b"one more chunk"):
+            client = Client(resource := Streaming(), limits=Limits(send_silence=4.0, head_time=2.0))
+            client.transport.take(0)
+            client.send(get())
+            seen = resource.seen[0]
+            seen.request.write(b"x" * 200_000)
+            for _ in range(6):
+                client.wait(0.5)
+                seen.request.write(content)
+            self.assertEqual((client.ended, seen.left), ("", []))
+            client.wait(6)
+            self.assertEqual((client.ended, len(seen.left), client.site.connections), ("reset", 1, 0))
+
+    def test_slow_reader_of_an_answer_that_goes_on(self) -> None:
+        """One that takes a little now and then is not; nor is one to whom nothing is to be sent."""
+        client = Client(resource := Streaming(), limits=Limits(send_silence=4.0))
+        client.transport.take(0)
+        client.send(get())
+        seen = resource.seen[0]
+        seen.request.write(b"x" * 200_000)
+        for _ in range(20):
+            client.wait(3)
+            client.transport.take(100)
+            self.assertEqual(client.ended, "")
+        client.transport.take(None)
+        client.wait(20)
+        self.assertEqual((client.ended, seen.left), ("", []))
+
+    def test_sends_and_does_not_read(self) -> None:
+        """Who sends its body and reads nothing is not reading."""
+        client = Client(resource := Streaming(), limits=Limits(send_silence=4.0, body_silence=4.0))
+        client.transport.take(0)
+        client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n")
+        seen = resource.seen[0]
+        seen.read()
+        seen.request.write(b"x" * 200_000)
+        for _ in range(20):
+            client.wait(1)
+            client.send(b"y")
+        self.assertEqual(client.ended, "reset")
+
     def test_pipelined_slow_reader(self) -> None:
         """A request that waits until the responses before it are taken is not called slow."""
         client = Client(resource := Streaming(), limits=Limits(closing=2.0, idle=60.0, head_time=2.0))

@@ -62,11 +62,15 @@ def content_of(request: Any, operation: Operation, max_body: int) -> tuple[bytes
         return b"", wanted()
     _require_json(request.getHeader(b"content-type"))
     if len(content) > max_body:
-        raise ContentTooLarge(f"at most {max_body} bytes are accepted")
+        raise too_large(max_body)
     try:
         return content, msgspec.convert(value_of(content), wanted)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise BadRequest(_words(error), message="invalid request body") from None
+
+
+def too_large(max_body: int) -> ContentTooLarge:
+    return ContentTooLarge(f"at most {max_body} bytes are accepted")
 
 
 def value_of(content: bytes) -> Any:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from io import BytesIO
 from typing import Any
 
 import msgspec
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from twisted.web.iweb import UNKNOWN_LENGTH
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
+from ..bodies import collect
 from ..core.masking import mask
 from ..core.reasons import reason_of
-from ..errors import InternalError, MethodNotAllowed, NotFound, ProxyError
+from ..errors import BadRequest, ClientLeft, InternalError, MethodNotAllowed, NotFound, ProxyError
 from ..message import Fields
-from .jsoninput import content_of, query_of
+from .jsoninput import content_of, query_of, too_large
 from .operations import Call, Found, Operation, Routes, RouteTable, attempted
 
 MAX_BODY = 64 * 1024
@@ -29,7 +32,8 @@ _FIXED = ((b"Cache-Control", b"no-store"), (b"X-Content-Type-Options", b"nosniff
 class JsonResource(Resource):
     """
     Works with C{twisted.web}'s own request as with ours: it uses C{content}, C{getHeader}, C{postpath},
-    C{setResponseCode}, C{setHeader}, C{write}, C{finish} and C{notifyFinish}.
+    C{setResponseCode}, C{setHeader}, C{write}, C{finish} and C{notifyFinish}. With ours the content comes when it is
+    asked for: of a stranger nothing is read but the head.
 
     A client that leaves does not stop what was begun: a change is made whole, with all who have to
     know of it; only its answer goes nowhere.
@@ -39,6 +43,7 @@ class JsonResource(Resource):
     """
 
     isLeaf = True
+    streams_body = True
     _log = Logger()
 
     def __init__(self, table: RouteTable, *, max_body: int = MAX_BODY) -> None:
@@ -100,8 +105,19 @@ class JsonResource(Resource):
         operation = call.operation = self._operation(call)
         self.permit(call, operation)
         call.query = query_of(call.request.uri, operation.query)
+        if operation.body is not None:
+            await self._take_content(call.request)
         call.content, call.body = content_of(call.request, operation, self._max_body)
         return await self.perform(call, operation)
+
+    async def _take_content(self, request: Any) -> None:
+        body = getattr(request, "body", None)
+        if body is not None:
+            limits = getattr(request.site, "limits", None)
+            most = self._max_body if limits is None else min(self._max_body, limits.body)
+            if body.length is not UNKNOWN_LENGTH and body.length > most:
+                raise too_large(most)
+            request.content = BytesIO(await collect(body, most, lambda: too_large(most)))
 
     def refusal(self, found: Found, method: bytes) -> ProxyError:
         """What a method is answered with that is not supported."""
@@ -127,6 +143,8 @@ class JsonResource(Resource):
         error = reason.value
         if isinstance(error, ProxyError):
             return error
+        if isinstance(error, ClientLeft):
+            return BadRequest("the client left before its body was here")
         self._log.failure("a call failed", reason)
         return InternalError()
 

@@ -15,9 +15,12 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
 from twisted.web.test.requesthelper import DummyRequest
 
-from llmproxy.errors import RateLimitExceeded
+from llmproxy.errors import BadRequest, RateLimitExceeded, Unauthorized
 from llmproxy.web.jsonresource import JsonResource
+from llmproxy.web.limits import Limits
 from llmproxy.web.operations import Call, Operation, RouteTable
+
+from .wire import Client
 
 
 class Thing(msgspec.Struct, forbid_unknown_fields=True):
@@ -246,3 +249,87 @@ class JsonResourceTests(SynchronousTestCase):
         request.processingFailed(Failure(ConnectionDone()))
         self.answer.callback({})
         self.assertEqual((len(recorded), request.written, request.finished), (1, [], 0))
+
+
+class ContentTests(SynchronousTestCase):
+    """On our own channel, where content comes when it is asked for."""
+
+    def setUp(self) -> None:
+        self.told: list[Any] = []
+
+        async def respond(call: Call) -> Any:
+            return call.body
+
+        class Api(JsonResource):
+            async def authorize(api, call: Call) -> None:
+                if call.request.getHeader(b"authorization") is None:
+                    raise Unauthorized()
+
+            def finished(api, call: Call, error: Any) -> None:
+                self.told.append(error)
+
+        table = RouteTable({"/": {b"POST": Operation(respond, Thing), b"DELETE": Operation(respond)}})
+        self.api = Api(table, max_body=100)
+        root = Resource()
+        root.putChild(b"thing", self.api)
+        self.client = Client(root, limits=Limits(body_silence=5.0))
+
+    def ask(self, *fields: bytes, method: bytes = b"POST", length: int = 20) -> None:
+        known = (b"Content-Type: application/json", b"Content-Length: %d" % length)
+        self.client.send(b"\r\n".join([method + b" /thing HTTP/1.1", b"Host: a", *known, *fields, b"", b""]))
+
+    def test_stranger(self) -> None:
+        """Of who shows no credential nothing is read but the head, whatever is to come; nothing is asked to be sent."""
+        for length in (20, 100_000_000):
+            for fields in ((), (b"Expect: 100-continue",)):
+                self.setUp()
+                self.ask(*fields, length=length)
+                self.assertEqual(self.client.status, 401)
+                self.assertNotIn(b"100 Continue", self.client.received)
+
+    def test_known(self) -> None:
+        """Who is known is asked for it, in however many pieces it comes, and may say more on the same connection."""
+        body = json.dumps({"name": "x" * 9}).encode()
+        self.ask(b"Authorization: x", b"Expect: 100-continue", length=len(body))
+        self.assertEqual(self.client.received, b"HTTP/1.1 100 Continue\r\n\r\n")
+        for at in range(len(body)):
+            self.client.send(body[at : at + 1])
+        self.assertIn(b'{"name":"xxxxxxxxx","size":1}', self.client.received)
+        self.client.send(b"POST /thing HTTP/1.1\r\nHost: a\r\nAuthorization: x\r\nContent-Type: application/json\r\n")
+        self.client.send(b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(body), body))
+        self.assertEqual(self.client.received.count(b'{"name":"xxxxxxxxx","size":1}'), 2)
+
+    def test_too_large(self) -> None:
+        """More than makes sense is refused when it is known."""
+        self.ask(b"Authorization: x", length=5000)
+        self.client.send(b"x" * 200)
+        self.assertEqual(self.client.status, 413)
+        self.assertIn(b"at most 100 bytes", self.client.received)
+
+    def test_limit_of_the_site(self) -> None:
+        """What the limits say of bodies holds here too."""
+        self.client.site.limits = Limits(body=50)
+        self.ask(b"Authorization: x", length=51)
+        self.client.send(b"x" * 51)
+        self.assertEqual(self.client.status, 413)
+        self.assertIn(b"at most 50 bytes", self.client.received)
+
+    def test_too_slow(self) -> None:
+        """One that does not come is not waited for."""
+        self.ask(b"Authorization: x")
+        self.client.wait(12)
+        self.assertEqual((self.client.status, self.api.running), (408, 0))
+
+    def test_leaves(self) -> None:
+        """Who leaves before it is here has changed nothing, and is noted as that."""
+        self.ask(b"Authorization: x")
+        self.client.leave()
+        self.assertEqual([type(error) for error in self.told], [BadRequest])
+        self.assertEqual(self.api.running, 0)
+
+    def test_nobody_wants_it(self) -> None:
+        """Content that means nothing is passed over."""
+        self.ask(b"Authorization: x", method=b"DELETE", length=3)
+        self.client.send(b"abc")
+        self.ask(b"Authorization: x", method=b"DELETE", length=0)
+        self.assertEqual(self.client.received.count(b"HTTP/1.1 204"), 2)

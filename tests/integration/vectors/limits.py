@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from llmproxy.web.limits import Limits
 
+from ..harness import MANAGEMENT_TOKEN
 from . import GET, OK, Error, Pause, Steps, Vector, asked, asks, lines, passed, refused
 
 LIMITS = Limits(
@@ -22,7 +23,12 @@ LIMITS = Limits(
 """Of the proxy that these vectors are for."""
 
 POST = b"POST /v1/x HTTP/1.1"
-MANAGE = lines(b"POST /manage/projects HTTP/1.1", b"Host: proxy", b"Content-Type: application/json")
+MANAGE = lines(
+    b"POST /manage/projects HTTP/1.1",
+    b"Host: proxy",
+    b"Authorization: Bearer " + MANAGEMENT_TOKEN.encode(),
+    b"Content-Type: application/json",
+)
 WHOLE = MANAGE[:-2] + b"Content-Length: %d\r\n\r\n"
 CHUNKED = MANAGE[:-2] + b"Transfer-Encoding: chunked\r\n\r\n"
 LONGEST = b"GET /v1/" + b"x" * 96 + b" HTTP/1.1"
@@ -62,7 +68,12 @@ SIZES = [
     ),
     too_large("trailers", asks(POST, b"Transfer-Encoding: chunked") + b"0\r\nA: " + b"x" * 1100 + b"\r\n\r\n"),
     too_large("trailers without an end", asks(POST, b"Transfer-Encoding: chunked") + b"0\r\nA: " + b"x" * 1100),
-    too_much("body for management", WHOLE % 201 + b"x" * 201),
+    Vector(
+        "body for management that is here anyway",
+        "9110 15.5.14",
+        WHOLE % 201 + b"x" * 201,
+        gets=Error(413, "content_too_large"),
+    ),
     too_much("body for management that was only announced", WHOLE % 10**15),
     too_much("body for management in chunks", CHUNKED + b"64\r\n" + b"x" * 100 + b"\r\n65\r\n" + b"x" * 101),
     passed(

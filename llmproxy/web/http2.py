@@ -32,11 +32,18 @@ if TYPE_CHECKING:
     from ..message import Field
     from ..wheel import Deadline
     from .http2response import Http2Response
+    from .limits import Limits
     from .site import ProxySite
 
 _AT_ONCE = 64 * 1024
 """Bytes that are given to the transport in one piece; it says then whether it takes more."""
 
+
+_TOLD_OF = 64
+"""
+Bytes for each of the fields that a head may have: 32 that RFC 9113 section 6.5.2 adds, and as many so that a head that
+is too large is told so.
+"""
 
 _LINGER = 0.5
 """Seconds for a client to read why it was broken off."""
@@ -62,7 +69,7 @@ class Http2Connection:
 
     def __init__(self, site: ProxySite, machine: StateMachine | None = None) -> None:
         self.site = self.factory = site
-        self.machine: Any = ServerMachine(2 * site.limits.head) if machine is None else machine
+        self.machine: StateMachine = _machine(site.limits) if machine is None else machine
         self.streams: dict[int, Http2Request] = {}
         self._turns = Turns()
         self._begun: list[Http2Request] = []
@@ -336,7 +343,7 @@ class Http2Connection:
 
     def _watch_section(self) -> None:
         """The frames of a field section hold up all others, and have only so much time."""
-        within = getattr(self.machine, "within_a_section", False)
+        within = self.machine.within_a_section
         if not within and self._section is not None:
             self._section.end()
             self._section = None
@@ -359,3 +366,8 @@ class Http2Connection:
 
 
 classImplements(Http2Connection, IProtocol, IPushProducer)
+
+
+def _machine(limits: Limits) -> StateMachine:
+    """What is a little too large is refused in order; beyond that the connection ends."""
+    return ServerMachine(limits.head + _TOLD_OF * limits.fields)

@@ -78,6 +78,10 @@ class StateMachine(Protocol):
     the client may end it at any time.
     """
 
+    @property
+    def within_a_section(self) -> bool:
+        """The rest of a field section has to come, and nothing else may."""
+
     def initiate_connection(self) -> None:
         """Send our settings."""
 

@@ -254,6 +254,7 @@ class ServerMachine:
 
     def _section(self, stream: int, flags: int, parent: int | None, block: bytes) -> None:
         fields, ended = sections.decode(self._decoder, block), flags & wire.END_STREAM != 0
+        self._allowance.spend(len(fields) // allowance.FIELDS)
         known = self._streams.open.get(stream)
         try:
             if known is not None:

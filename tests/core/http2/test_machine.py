@@ -319,9 +319,19 @@ class FloodTests(SynchronousTestCase):
             self.assertGreaterEqual(count, 100)
         held = Conversation()
         for count in range(5_000):
-            held.now += 0.05
+            held.now += 0.06
             held.send(held.head(2 * count + 1), frame(RST, 0, 2 * count + 1, number(8)))
         self.assertIsInstance(held.events[-1], StreamReset)
+
+    def test_fields(self) -> None:
+        """Sections of thousands of fields, a byte each, take the time of megabytes: a few are too many."""
+        held = Conversation()
+        head = [*BASE, *[(b"x", b"y")] * 1_500]
+        sent = 0
+        while not (held.events and isinstance(held.events[-1], ConnectionFailed)):
+            sent += 1
+            held.send(held.section(2 * sent - 1, head))
+        self.assertLess(sent, 20)
 
     def test_continuation(self) -> None:
         """A section that never ends: by its size, and by its frames."""

@@ -16,6 +16,7 @@ from ..core.breaker import EVIDENCE, FAILURE_STATUSES, BreakerSettings, Circuit
 from ..core.causes import PHRASES, cause_of
 from ..core.circuits import Circuits, CircuitState
 from ..core.lograte import LogRate
+from ..core.masking import mask
 from ..core.models import model_in_target
 from ..errors import BreakerOpen
 
@@ -71,7 +72,8 @@ class Breaker:
             CircuitState(
                 api,
                 project,
-                model,
+                # Callers name it: it may be anything.
+                mask(model),
                 circuit.state,
                 circuit.failures,
                 circuit.reason,
@@ -181,7 +183,7 @@ class Breaker:
                 "circuit of {api}{model} opened for {cooldown} s, project {project}: {failures} failures in a row,"
                 " the last one: {reason} [{count} since the last line]",
                 api=circuits.api,
-                model=f" for the model {model}" if model else "",
+                model=f" for the model {mask(model)}" if model else "",
                 cooldown=circuit.settings.cooldown,
                 project=circuits.project,
                 failures=circuit.failures,
@@ -196,7 +198,7 @@ def model_of(request: ApiRequest) -> str:
 
 
 def _refusal(api: str, model: str, circuit: Circuit, now: float) -> BreakerOpen:
-    what = f"{api} for the model {model}" if model else api
+    what = f"{api} for the model {mask(model)}" if model else api
     description = (
         f"{what} is not asked for now, after {circuit.failures} failures in a row; the last one: {circuit.reason}"
     )

@@ -7,6 +7,7 @@ from typing import Any
 from attrs import evolve
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
+from twisted.logger import eventAsText, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.breaker import EVIDENCE, BreakerSettings
@@ -71,6 +72,20 @@ class BreakerTests(SynchronousTestCase):
         self.assertEqual(self.inner.pending, [])
         self.answered(a_response(200), model="other")
         self.answered(a_response(200))
+
+    def test_model_that_is_a_secret(self) -> None:
+        """A token that somebody sends as the name of a model stands in no log, no state and no refusal."""
+        secret = "sk-WfppfE41yy3GctEDqEuaIw"
+        lines: list[str] = []
+        observer = lambda event: lines.append(eventAsText(event))  # noqa: E731
+        globalLogPublisher.addObserver(observer)
+        self.addCleanup(globalLogPublisher.removeObserver, observer)
+        for _ in range(3):
+            self.answered(a_response(503), model=secret)
+        error = self.assertRaises(BreakerOpen, self.begin, model=secret)
+        self.assertIn("for the model [masked]", "".join(lines))
+        for told in ("".join(lines), error.description, repr(self.breaker.states())):
+            self.assertNotIn(secret, told)
 
     def test_model_in_the_path(self) -> None:
         """Where nothing reads the body, the path may name the model."""

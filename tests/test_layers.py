@@ -24,6 +24,7 @@ LAYERS = (
         "keepalive",
         "draindelay",
         "slices",
+        "trimming",
         "wheel",
         "names",
         "nameendpoint",

@@ -20,13 +20,17 @@ class Budget:
 
 
 class Lease:
-    """What one holder has taken, so that it can give back all of it at once, and no more than that."""
+    """
+    What one holder has taken, so that it can give back all of it at once, and no more than that.
 
-    __slots__ = ("_budget", "_taken")
+    @ivar size: bytes.
+    """
+
+    __slots__ = ("_budget", "size")
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
-        self._taken = 0
+        self.size = 0
 
     def take(self, size: int) -> bool:
         """Take C{size} bytes; C{False} if there are not as many left, and then nothing is taken."""
@@ -35,15 +39,15 @@ class Lease:
             return False
         budget.used += size
         budget.peak = max(budget.peak, budget.used)
-        self._taken += size
+        self.size += size
         return True
 
     def give(self, size: int) -> None:
         """Give back a part."""
-        size = min(size, self._taken)
-        self._taken -= size
+        size = min(size, self.size)
+        self.size -= size
         self._budget.used -= size
 
     def end(self) -> None:
         """Give back all. Idempotent."""
-        self.give(self._taken)
+        self.give(self.size)

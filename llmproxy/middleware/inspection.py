@@ -14,6 +14,7 @@ from ..core.inspection.uploads import MultipartJudge
 from ..core.requestbody import MULTIPART, check_kind, inspection
 from ..errors import TooMuchWithheld
 from ..slices import Slices
+from ..trimming import Trimming
 from .framing import EXTENSIONS, judged_frames
 from .guarding import GuardedBody, Judge
 from .withholding import PiecesBody, Withholding, body_of
@@ -46,6 +47,7 @@ class Inspection:
         self._wheel = wheel
         self._rate = rate
         self._slices = Slices(clock)
+        self._trimming = Trimming(wheel)
         self.budget = Budget(withheld)
 
     def respond(self, policy: Policy, rules: Rules, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
@@ -113,18 +115,25 @@ class Inspection:
 
         def passed(pieces: list[bytes]) -> Deferred[ApiResponse]:
             request.body = held = body_of(pieces)
+            # A copy was made for the check, or all was joined; and nothing here holds the pieces from now on.
+            self._trimming.freed(lease.size)
+            pieces.clear()
             return inner(request).addBoth(answered, held)
 
         def answered(result: Any, held: Any) -> Any:
             # It can be asked for no more: it was sent, and its answer has begun.
             if isinstance(held, PiecesBody):
-                held.release(lease.end)
+                held.release(ended)
             else:
-                lease.end()
+                ended()
             return result
 
-        def failed(reason: Any) -> Any:
+        def ended() -> None:
+            self._trimming.freed(lease.size)
             lease.end()
+
+        def failed(reason: Any) -> Any:
+            ended()
             return reason
 
         return reading.addCallback(judged).addCallback(passed).addErrback(failed)

@@ -147,7 +147,7 @@ class PiecesBody:
 
     def __init__(self, pieces: Sequence[bytes], size: int) -> None:
         self.length = size
-        self._pieces = pieces
+        self._pieces = tuple(pieces)
         self._at = self._start = 0
         self._paused = False
         self._writing = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -100,7 +100,11 @@ def _integer(text: str) -> int:
 
 
 def _number(text: str) -> int | float:
-    number = Decimal(text)
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        # An exponent beyond all that a Decimal can have.
+        return float(text)
     whole = number.adjusted() < _MAX_DIGITS and number == number.to_integral_value()
     return int(number) if whole else float(text)
 

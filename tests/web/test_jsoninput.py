@@ -116,7 +116,14 @@ class ContentTests(SynchronousTestCase):
 
     def test_whole_numbers(self) -> None:
         """JSON has one kind of number: an integer may be written with a point or an exponent."""
-        for text, uses in ((b"101263.0", 101263), (b"1e3", 1000), (b"-0.0", 0), (b"12.50e2", 1250), (b"7", 7)):
+        for text, uses in (
+            (b"101263.0", 101263),
+            (b"1e3", 1000),
+            (b"-0.0", 0),
+            (b"1e-99999999999999999999", 0.0),
+            (b"12.50e2", 1250),
+            (b"7", 7),
+        ):
             content = b'{"uses": %b}' % text
             self.assertEqual(content_of(Request(content), Operation(_respond, Body), 64)[1], Body(uses=uses))
 
@@ -126,6 +133,7 @@ class ContentTests(SynchronousTestCase):
             b"1.5",
             b"1e400",
             b"1e-400",
+            b"1e-99999999999999999999",
             b"1.0000000000000000000001",
             b"NaN",
             b"Infinity",

@@ -13,7 +13,7 @@ from .steps import Steps
 from .whitelist import LONGEST_VALUE, SHOWN, Fields, ParamRule, Whitelist
 
 MOST_FIELDS = 1000
-"""Fields of a form, and parts of a multipart body; servers take as many, and more are refused."""
+"""Of a form; servers take as many, and more are refused."""
 
 LONGEST_NAME = 1024
 """Bytes of a name, as it is spelled."""

@@ -47,7 +47,7 @@ for _ in range(_DEPTH):
 BLANK = re.compile(_W)
 VALUE = re.compile(rb'%b(?:([\[{])|(")|(%b|%b))' % (_W, _NUMBER, _WORD))
 """The begin of a value: of an object or array, of a string, or all of a number or word."""
-TEXT = re.compile(rb'(?:[^"\\\x00-\x1f]{1,8192}|%b){0,256}' % _ESCAPE)
+TEXT = re.compile(rb'(?:[^"\\\x00-\x1f]{1,4096}|%b){0,64}' % _ESCAPE)
 """A piece of a string."""
 NAME = re.compile(rb'%b("(?:%b|%b){0,%d}")%b:' % (_W, _CHARACTERS, _ESCAPE, LONGEST_NAME, _W))
 QUOTE = re.compile(rb'%b"' % _W)

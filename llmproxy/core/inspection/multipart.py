@@ -15,9 +15,11 @@ from attrs import frozen
 from ...errors import BadRequest
 from ..models import named
 from .disposition import LONGEST_HEAD, PartHead, part_head
-from .forms import MOST_FIELDS
 from .steps import SLICE, Steps
 from .whitelist import LONGEST_VALUE, Fields, ParamRule, Whitelist
+
+MOST_PARTS = 1000
+"""Of a body; servers take as many."""
 
 
 @frozen
@@ -45,6 +47,7 @@ class MultipartReader:
     def __init__(self, boundary: bytes) -> None:
         self._boundary = b"--" + boundary
         self._held = b""
+        self._at = 0
         self._read = self._first
         self._parts = 0
         self._left: int | None = None
@@ -60,6 +63,8 @@ class MultipartReader:
         while reading != self._read:
             reading = self._read
             yield from reading()
+        # Not after each part: a piece can hold a thousand.
+        self._held, self._at = self._held[self._at :], 0
 
     def end(self) -> None:
         """
@@ -75,16 +80,16 @@ class MultipartReader:
         if not self._boundary.startswith(self._held[:length]):
             raise BadRequest("the multipart body does not begin with its delimiter")
         if len(self._held) >= length:
-            self._held = self._held[length:]
+            self._at = length
             self._read = self._after_boundary
         return iter(())
 
     def _after_boundary(self) -> Iterator[Event]:
-        after = self._held[:2]
+        after = self._held[self._at : self._at + 2]
         if after == b"\r\n":
             self._begin_part()
         elif after == b"--":
-            self._held = self._held[2:]
+            self._at += 2
             self._read = self._epilogue
         elif len(after) == 2:
             raise BadRequest("a multipart delimiter is malformed")
@@ -92,49 +97,53 @@ class MultipartReader:
 
     def _begin_part(self) -> None:
         self._parts += 1
-        if self._parts > MOST_FIELDS:
-            raise BadRequest(f"the multipart body has more than {MOST_FIELDS} parts")
+        if self._parts > MOST_PARTS:
+            raise BadRequest(f"the multipart body has more than {MOST_PARTS} parts")
         # The line break of the delimiter is kept: a head without lines ends at once.
         self._read = self._head
 
     def _head(self) -> Iterator[Event]:
-        end = self._held.find(b"\r\n\r\n", 0, LONGEST_HEAD)
+        end = self._held.find(b"\r\n\r\n", self._at, self._at + LONGEST_HEAD)
         if end >= 0:
-            head = part_head(self._held[2:end])
-            self._held = self._held[end + 4 :]
+            text = self._held[self._at + 2 : end]
+            if self._boundary in text:
+                # Django parts the body there.
+                raise BadRequest("the boundary stands in the head of a part")
+            head = part_head(text)
+            self._at = end + 4
             self._left = head.length
             self._read = self._content
             yield head
-        elif len(self._held) >= LONGEST_HEAD:
+        elif len(self._held) - self._at >= LONGEST_HEAD:
             raise BadRequest(f"the head of a part is longer than {LONGEST_HEAD} bytes")
 
     def _content(self) -> Iterator[Event]:
-        at = self._held.find(self._boundary)
-        if at >= 0:
-            if at < 2 or self._held[at - 2 : at] != b"\r\n":
-                raise BadRequest("a multipart delimiter does not stand on a line of its own")
-            data, self._held = self._held[: at - 2], self._held[at + len(self._boundary) :]
-            self._read = self._after_boundary
-        else:
-            # All that could be the begin of a delimiter, with the line break before it.
-            keep = len(self._boundary) + 1
-            data, self._held = self._held[:-keep], self._held[-keep:]
-        if data:
-            self._count(len(data))
-            yield Content(data)
-        if at >= 0:
-            if self._left:
-                raise _wrong_length()
-            yield PartEnd()
+        begin, at = self._at, self._held.find(self._boundary, self._at)
+        if at < 0:
+            # All that could be the begin of a delimiter is kept, with the line break before it.
+            self._at = max(begin, len(self._held) - len(self._boundary) - 1)
+            yield from self._data(begin, self._at)
+            return
+        if at < begin + 2 or self._held[at - 2 : at] != b"\r\n":
+            raise BadRequest("a multipart delimiter does not stand on a line of its own")
+        self._at = at + len(self._boundary)
+        self._read = self._after_boundary
+        yield from self._data(begin, at - 2)
+        if self._left:
+            raise _wrong_length()
+        yield PartEnd()
 
-    def _count(self, length: int) -> None:
+    def _data(self, begin: int, end: int) -> Iterator[Event]:
+        if begin == end:
+            return
         if self._left is not None:
-            self._left -= length
+            self._left -= end - begin
             if self._left < 0:
                 raise _wrong_length()
+        yield Content(self._held[begin:end])
 
     def _epilogue(self) -> Iterator[Event]:
-        if not b"\r\n".startswith(self._held):
+        if not b"\r\n".startswith(self._held[self._at :]):
             raise BadRequest("the multipart body goes on after its end")
         return iter(())
 

@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.inspection.disposition import LONGEST_HEAD, PartHead
-from llmproxy.core.inspection.forms import MOST_FIELDS
-from llmproxy.core.inspection.multipart import Content, Event, MultipartReader, PartEnd, inspection
+from llmproxy.core.inspection.multipart import MOST_PARTS, Content, Event, MultipartReader, PartEnd, inspection
 from llmproxy.core.inspection.steps import finish
 from llmproxy.core.inspection.whitelist import Whitelist
 from llmproxy.errors import BadRequest, ParamNotAllowed
@@ -76,12 +75,13 @@ class ReaderTests(SynchronousTestCase):
             part(b"a", b"x\n--b\nContent-Disposition: form-data; name=model\n\nevil") + END,
             part(b"a", b"x\r--b\r\nContent-Disposition: form-data; name=model\r\n\r\nevil") + END,
             part(b"a", b"x--b") + END,
+            part(b"a", b"x", b"\r\nX: --b") + END,
             part(b"a", b"\r\n--bb") + END,
             b"--b\r\nContent-Disposition: form-data; name=a\r\n\r\n" + END,
             b"--b\r\n\r\nx\r\n" + END,
             b"--b\r\nContent-Disposition: form-data; name=a\r\n" + END,
             b"--b\r\nX: %b\r\n" % (b"x" * LONGEST_HEAD) + good,
-            good * (MOST_FIELDS + 1) + END,
+            good * (MOST_PARTS + 1) + END,
             part(b"a", b"12345", b"\r\nContent-Length: 4") + END,
             part(b"a", b"123", b"\r\nContent-Length: 4") + END,
         ):

@@ -12,7 +12,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from llmproxy.core.forwarded import trusted_proxies
+from llmproxy.core.inspection.batchlines import BatchLines
 from llmproxy.core.inspection.contenttype import media_type
+from llmproxy.core.inspection.endpointrules import EndpointRules, Rules
 from llmproxy.core.inspection.whitelist import EACH, Whitelist
 from llmproxy.core.requestbody import inspection
 from llmproxy.errors import ProxyError
@@ -106,6 +108,24 @@ def _form(body: bytes) -> Kind:
 
 def _multipart(body: bytes, boundary: bytes = b"b") -> Kind:
     return _body(b"multipart/form-data; boundary=" + boundary, body)
+
+
+def _batch(line: bytes) -> Kind:
+    def turns() -> Turns:
+        patterns = {"model": ["ok"], "/v1/chat/completions": {"n": ["1"]}}
+        rules = EndpointRules.compile(patterns)
+        lines = BatchLines(Rules.compile({"model": ["ok"]}), rules, lambda size: None)
+        content = b"{}\n" + _times(line, BODY)
+        try:
+            # As a body comes: in reads of a socket.
+            for at in range(0, len(content), 64 * 1024):
+                yield from lines.feed(content[at : at + 64 * 1024])
+                yield
+        except ProxyError:
+            pass
+        yield
+
+    return turns
 
 
 def _managed(body: bytes) -> Kind:
@@ -250,6 +270,15 @@ _MANAGED_BODIES = {
     "escapes": b'{"a":"' + _times(b"\\u00e9", MANAGED - 20) + b'"}',
 }
 
+_BATCHES = {
+    "blank lines": b"\n",
+    "blanks": b" \n",
+    "small lines": b"{}\n",
+    "lines with a url": b'{"url":"/v1/chat/completions","body":{"model":"ok"}}\n',
+    "lines of slashes": b'{"url":"%b"}\n' % (b"/" * 1000),
+    "one line": b"[],",
+}
+
 _FORWARDED = {
     "addresses": (b"x-forwarded-for", _times(b"10.0.0.1,", HEAD)),
     "an address": (b"x-forwarded-for", b"1" * HEAD),
@@ -275,6 +304,7 @@ KINDS: dict[str, Kind] = {
     "multipart: dashes": _multipart(
         b"--" + b"-" * 69 + b"x\r\nContent-Disposition: form-data; name=a\r\n\r\n" + b"-" * BODY, b"-" * 69 + b"x"
     ),
+    **{f"batch: {name}": _batch(line) for name, line in _BATCHES.items()},
     **{f"management: {name}": _managed(body) for name, body in _MANAGED_BODIES.items()},
     **{f"Forwarded: {name}": _forwarded(*parts) for name, parts in _FORWARDED.items()},
 }

@@ -94,7 +94,8 @@ class BatchLines:
             self._url = None
             yield from jsonbody.inspection(line, self._first.root)
             yield from self._by_url(line)
-            yield
+        # Of blank lines, too: a piece of the file can hold as many as it has bytes.
+        yield
         self._room(-size)
         self._number += 1
 

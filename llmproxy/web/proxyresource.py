@@ -14,7 +14,6 @@ from ..core.identifiers import good_id
 from ..core.switching import asked_for
 from ..core.targets import merged
 from ..message import ApiRequest, Field, Record
-from .client import peer_of
 from .relay import Relay
 from .stock import downstream_of
 
@@ -89,7 +88,6 @@ class ProxyResource(Resource):
         )
         method: bytes = downstream.method
         client: str = downstream.client_host
-        peer = getattr(downstream, "peer_host", None)
         record = Record(
             request_id or self._next_id(),
             method.decode("latin-1"),
@@ -111,7 +109,7 @@ class ProxyResource(Resource):
                     downstream.secure,
                     downstream.write_interim,
                     asked_for(fields) if asked else b"",
-                    peer=peer_of(downstream) if peer is None else peer,
+                    peer=downstream.peer_host,
                     mount=mount,
                 )
             )

@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 _AT_ONCE = 64 * 1024
 """Bytes that are given to the transport in one piece; it says then whether it takes more."""
 
-
 _TOLD_OF = 64
 """
 Bytes for each of the fields that a head may have: 32 that RFC 9113 section 6.5.2 adds, and as many so that a head that
@@ -63,8 +62,9 @@ class Http2Connection:
     congested = False
     _reading = _leaving = _lost = False
     _client_leaves = False
-    _unsent = 0
+    _unsent = _untaken = 0
     _idle: Deadline | None = None
+    _looking: Deadline | None = None
     _section: Deadline | None = None
 
     def __init__(self, site: ProxySite, machine: StateMachine | None = None) -> None:
@@ -75,15 +75,6 @@ class Http2Connection:
         self._begun: list[Http2Request] = []
         self._fed: dict[Http2Request, None] = {}
         self._ready = 0
-        self._receivers: dict[type, Callable[[Any], None]] = {
-            events.RequestReceived: self._request_received,
-            events.DataReceived: self._data_received,
-            events.TrailersReceived: self._trailers_received,
-            events.StreamReset: self._stream_reset,
-            events.WindowOpened: self._window_opened,
-            events.ClientLeaving: self._client_leaving,
-            events.ConnectionFailed: self._failed,
-        }
 
     # -- the connection
 
@@ -96,6 +87,7 @@ class Http2Connection:
         self.client_host = getattr(transport.getPeer(), "host", "") or ""
         self.secure = ISSLTransport.providedBy(transport)
         self._idle = self.site.wheel.start(self.site.limits.idle, self._is_idle)
+        self._looking = self.site.wheel.start(self.site.limits.send_silence / 2, self._look)
         self.machine.initiate_connection()
         self.flush()
 
@@ -104,7 +96,7 @@ class Http2Connection:
             return
         self._reading = True
         for event in self.machine.receive_data(data, self.site.wheel.now()):
-            self._receivers[type(event)](event)
+            _RECEIVERS[type(event)](self, event)
         begun, self._begun = self._begun, []
         for request in begun:
             request.begin()
@@ -159,8 +151,7 @@ class Http2Connection:
 
     def _stream_reset(self, event: events.StreamReset) -> None:
         if not event.by_client:
-            code = "malformed_request" if event.code == ErrorCode.PROTOCOL_ERROR else "stream_refused"
-            self.site.refused(400, code, self.client_host, f"HTTP/2: {event.detail}")
+            self._refused(event.code, event.detail)
         request = self._forget(event.stream)
         if request is not None:
             request.connectionLost(Failure(ConnectionDone()))
@@ -178,9 +169,14 @@ class Http2Connection:
         self._client_leaves = True
 
     def _failed(self, event: events.ConnectionFailed) -> None:
-        self.site.refused(400, "malformed_request", self.client_host, f"HTTP/2: {event.detail}")
+        self._refused(event.code, event.detail)
         self._break_off()
         self._end_all(Failure(ConnectionAborted()))
+
+    def _refused(self, code: int, detail: str) -> None:
+        """Note what never became a request, or is none any more, under the name that RFC 9113 section 7 has for it."""
+        name = "malformed_request" if code == ErrorCode.PROTOCOL_ERROR else ErrorCode(code).name.lower()
+        self.site.refused(400, name, self.client_host, f"HTTP/2: {detail}")
 
     # -- what is sent
 
@@ -318,22 +314,27 @@ class Http2Connection:
     # -- time
 
     def _is_idle(self) -> None:
-        """
-        Nothing was asked for so long, or nothing was taken of what waits.
-
-        A client that waits for an answer is not idle: an exchange has deadlines of its own.
-        """
+        """Nothing was asked for so long. A client that waits for an answer is not idle."""
         self._idle = None
-        waiting = [request for request in self.streams.values() if request.stalled()]
-        if self.congested and not self._taking():
-            self.transport.abortConnection()
-            return
-        if not self.congested:
-            for request in waiting:
-                request.give_up()
         self.close_if_idle()
         if not self._leaving:
             self._idle = self.site.wheel.start(self.site.limits.idle, self._is_idle)
+
+    def _look(self) -> None:
+        """
+        End what the client takes nothing of: an answer, or all of them.
+
+        Half of C{limits.send_silence} passes between two looks; three in a row must show the same.
+        """
+        self._looking = self.site.wheel.start(self.site.limits.send_silence / 2, self._look)
+        if not self.congested:
+            for request in list(self.streams.values()):
+                if request.stalled():
+                    request.give_up()
+            return
+        self._untaken = 0 if self._taking() else self._untaken + 1
+        if self._untaken > 1:
+            self.transport.abortConnection()
 
     def _taking(self) -> bool:
         """Whether something of what was written has left since the last look."""
@@ -359,13 +360,23 @@ class Http2Connection:
             self._end_all(Failure(ConnectionAborted()))
 
     def _stop_timers(self) -> None:
-        for timer in (self._idle, self._section):
+        for timer in (self._idle, self._section, self._looking):
             if timer is not None:
                 timer.end()
-        self._idle = self._section = None
+        self._idle = self._section = self._looking = None
 
 
 classImplements(Http2Connection, IProtocol, IPushProducer)
+
+_RECEIVERS: dict[type, Callable[[Http2Connection, Any], None]] = {
+    events.RequestReceived: Http2Connection._request_received,
+    events.DataReceived: Http2Connection._data_received,
+    events.TrailersReceived: Http2Connection._trailers_received,
+    events.StreamReset: Http2Connection._stream_reset,
+    events.WindowOpened: Http2Connection._window_opened,
+    events.ClientLeaving: Http2Connection._client_leaving,
+    events.ConnectionFailed: Http2Connection._failed,
+}
 
 
 def _machine(limits: Limits) -> StateMachine:

@@ -41,6 +41,7 @@ class Http2Response(BasicRequest):
     _waiting = 0
     _flowing = True
     _looked = -1
+    _stalls = 0
 
     def __init__(self) -> None:
         self._queue: list[bytes] = []
@@ -208,10 +209,11 @@ class Http2Response(BasicRequest):
             self._regulate()
 
     def stalled(self) -> bool:
-        """Whether the client has taken nothing of what waits since the last look."""
+        """Whether the client has taken nothing of what waits since the last look, and the one before."""
         sent = self.sentLength - self._waiting
         before, self._looked = self._looked, sent
-        return bool(self._queue) and before == sent
+        self._stalls = self._stalls + 1 if self._queue and before == sent else 0
+        return self._stalls > 1
 
     def give_up(self) -> None:
         """The client does not take its answer."""

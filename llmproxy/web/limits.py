@@ -20,10 +20,9 @@ class Limits:
     @ivar head_time: from the first byte of a head to its last; 408.
     @ivar body_silence: between two pieces of a body that is wanted; 408.
     @ivar send_silence: in which a client takes nothing of an answer of which more waits for it; then the connection is
-        reset. nginx has 60 s for that.
+        reset, or over HTTP/2 the stream. nginx has 60 s for that.
     @ivar idle: between two requests; longer than the 60 s of common load balancers, which should be the ones to close.
-        A client that still takes the response before is not idle. Over HTTP/2 also the time in which a client has to
-        take something of what waits for it.
+        A client that still takes the response before is not idle.
     @ivar closing: in which a client takes nothing of what was written before the close, or does not close although it
         has taken all; then the connection is reset.
     @ivar withheld: of all request bodies together that are held back until their parameters are checked, in each

@@ -63,18 +63,6 @@ class ServerMachine:
         self._block_size = 0
         self._block_of: tuple[int, int, int | None] | None = None
         self._events: list[Event] = []
-        self._receivers = (
-            self._data,
-            self._headers,
-            self._priority,
-            self._rst_stream,
-            self._settings,
-            self._push_promise,
-            self._ping,
-            self._goaway,
-            self._window_update,
-            self._continuation,
-        )
 
     # -- what may be asked
 
@@ -188,12 +176,12 @@ class ServerMachine:
             raise protocol_error("frame within a field section")
         if not self._settled and (kind != wire.SETTINGS or flags & wire.ACK):
             raise protocol_error("SETTINGS must come first")
-        if kind >= len(self._receivers):
+        if kind >= len(_RECEIVERS):
             # RFC 9113 section 5.5.
             self._allowance.spend(allowance.IGNORED)
             return
         try:
-            self._receivers[kind](stream, flags, payload)
+            _RECEIVERS[kind](self, stream, flags, payload)
         except StreamFault as fault:
             self._reset_for(fault)
 
@@ -393,3 +381,18 @@ class ServerMachine:
         increment = self._received.returned(size)
         if increment:
             self._out.append(wire.window_update(0, increment))
+
+
+_RECEIVERS = (
+    ServerMachine._data,
+    ServerMachine._headers,
+    ServerMachine._priority,
+    ServerMachine._rst_stream,
+    ServerMachine._settings,
+    ServerMachine._push_promise,
+    ServerMachine._ping,
+    ServerMachine._goaway,
+    ServerMachine._window_update,
+    ServerMachine._continuation,
+)
+"""By the type of the frame."""

@@ -55,7 +55,7 @@ def _literal(name: bytes, value: bytes) -> bytes:
     return _prefix(name) + _integer(len(value), 7, 0) + value
 
 
-_known = lru_cache(4096)(_literal)
+_known = lru_cache(1024)(_literal)
 
 
 @lru_cache(1024)

@@ -22,6 +22,16 @@ class Stoppable(Protocol):
         """Open the files of the access log anew."""
 
 
+class Undrained:
+    """What ends at once, and logs to no file."""
+
+    def end_drain(self) -> None:
+        """There is none."""
+
+    def reopen_logs(self) -> None:
+        """There are none."""
+
+
 class ProcessSignals:
     """
     The first C{SIGTERM} or C{SIGINT} stops the process in order, a second one ends the drain; C{SIGHUP}, a terminal

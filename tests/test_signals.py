@@ -8,7 +8,7 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.signals import ProcessSignals
+from llmproxy.signals import ProcessSignals, Undrained
 
 _TAKEN = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 
@@ -95,6 +95,12 @@ class ProcessSignalsTests(SynchronousTestCase):
             signal.signal(number, signal.SIG_IGN)
         self.install()
         self.assertEqual(self.send(*_TAKEN), [])
+
+    def test_undrained(self) -> None:
+        """What has nothing to drain hears all of them and does nothing more."""
+        ProcessSignals(self.reactor, Undrained()).install()
+        self.reactor.advance(0)
+        self.assertEqual(self.send(signal.SIGUSR1, signal.SIGTERM, signal.SIGTERM), ["stop"])
 
     def test_not_before_the_reactor(self) -> None:
         """Nothing is taken before the reactor runs: it would be replaced."""

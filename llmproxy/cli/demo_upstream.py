@@ -36,6 +36,7 @@ def command(listen: str, key_file: str | None, pause: float) -> None:
 
     from ..config.listen import endpoint_description
     from ..demo import DemoUpstream
+    from ..signals import ProcessSignals, Undrained
     from .running import log_to_stderr, run_until_failure
 
     key = "demo"
@@ -61,4 +62,5 @@ def command(listen: str, key_file: str | None, pause: float) -> None:
         return endpoint.listen(site).addCallbacks(listening, refused)
 
     log_to_stderr("warn")
+    ProcessSignals(reactor, Undrained()).install()
     sys.exit(run_until_failure(reactor, start))

@@ -54,10 +54,12 @@ def command(data: str, port: int, host: str) -> None:
     from twisted.internet import reactor
     from twisted.internet.defer import Deferred
 
+    from ..signals import ProcessSignals
     from .running import log_to_stderr, run_until_failure
 
     log_to_stderr("warn")
     starting = Quickstart(reactor, DataDirectory(data), host, port, os.environ.get("OPENAI_API_KEY", "").strip())
+    ProcessSignals(reactor, starting).install()
     sys.exit(run_until_failure(reactor, lambda: Deferred.fromCoroutine(starting.start())))
 
 
@@ -73,6 +75,16 @@ class Quickstart:
         self._port = port
         self._openai_key = openai_key
         self.service: ProxyService | None = None
+
+    def end_drain(self) -> None:
+        """See L{llmproxy.signals.Stoppable}."""
+        if self.service is not None:
+            self.service.end_drain()
+
+    def reopen_logs(self) -> None:
+        """See L{llmproxy.signals.Stoppable}."""
+        if self.service is not None:
+            self.service.reopen_logs()
 
     async def start(self) -> str:
         """Start everything, print how to use it, and return the token."""

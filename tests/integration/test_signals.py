@@ -10,7 +10,7 @@ from http.client import HTTPConnection
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from .processes import LLMPROXY, MANAGEMENT_TOKEN, TWISTD, free_port, start
+from .processes import LLMPROXY, MANAGEMENT_TOKEN, TWISTD, free_port, start, wait_for_text
 
 CONFIG = """default_api: x
 apis:
@@ -103,3 +103,17 @@ class SignalTests(SynchronousTestCase):
     def test_workers(self) -> None:
         """And with workers, all of which say so."""
         self.hold(self.served(*LLMPROXY, "serve", "--workers", "2"), signal.SIGTERM, signal.SIGINT)
+
+    def test_quickstart(self) -> None:
+        """Somebody who tries it out and presses Ctrl-C twice sees no traceback; so with the demo upstream alone."""
+        for command, ready in (("quickstart", "Stop with Ctrl-C."), ("demo-upstream", "demo upstream: ")):
+            self.directory = self.mktemp()
+            os.mkdir(self.directory)
+            port = ("--port", str(free_port())) if command == "quickstart" else ("--listen", f"127.0.0.1:{free_port()}")
+            process = start((*LLMPROXY, command, *port), self.directory)
+            self.addCleanup(process.kill)
+            wait_for_text(os.path.join(self.directory, "stdout"), ready, process)
+            for _ in range(3):
+                process.send_signal(signal.SIGINT)
+            self.assertEqual(process.wait(PATIENCE), 0)
+            self.assertNotIn("Traceback", self.said())

@@ -19,6 +19,7 @@ from zope.interface import implementer
 from ..core import websocket
 from ..core.errorbody import event
 from ..core.fields import values
+from ..core.gathering import Gathered
 from ..core.inspection import jsonbody
 from ..core.websocket import FrameError, FrameReader
 from ..errors import ProxyError, TooMuchWithheld, UpstreamProtocolError, UpstreamReset
@@ -40,6 +41,8 @@ LAST_FRAME = 5.0
 """Seconds in which upstream must complete the frame that it has begun, so that ours can stand behind it."""
 
 _BLANK = b" \t\r\n"
+_A_SLICE = 100
+"""Frames, which can be as short as six bytes."""
 
 
 def judged_frames(
@@ -86,9 +89,8 @@ class ClientFrames:
         self._lease = lease
         self._reader = FrameReader("client")
         self._control = b""
-        self._raw: list[bytes] = []
-        self._payload: list[bytes] = []
-        self._size = 0
+        self._raw = Gathered()
+        self._payload = Gathered()
         self._waiting: list[bytes] = []
         self._judging: Deferred[None] | None = None
         self._producer: IPushProducer | None = None
@@ -151,7 +153,9 @@ class ClientFrames:
     # -- judging
 
     def _steps(self, data: bytes) -> Steps[None]:
-        for part in self._reader.feed(data):
+        for number, part in enumerate(self._reader.feed(data), 1):
+            if number % _A_SLICE == 0:
+                yield
             if part.frame.control:
                 self._pass_control(part)
             else:
@@ -166,27 +170,24 @@ class ClientFrames:
             self._upstream.write(frame)
 
     def _hold(self, part: Part) -> None:
-        self._size += len(part.payload)
-        if self._size > self._limit or part.frame.size > self._limit:
+        if max(self._payload.size + len(part.payload), part.frame.size) > self._limit:
             raise FrameError(f"messages of up to {self._limit} bytes are checked", websocket.TOO_BIG)
         if not self._lease.take(2 * len(part.raw)):
             raise TooMuchWithheld()
-        self._raw.append(part.raw)
-        self._payload.append(part.payload)
+        self._raw.add(part.raw)
+        self._payload.add(part.payload)
 
     def _judge(self) -> Steps[None]:
-        payload = b"".join(self._payload)
-        self._payload.clear()
+        payload = self._payload.joined()
         if payload.strip(_BLANK):
             yield from jsonbody.inspection(payload, self._rules.bodies.root)
-        raw = b"".join(self._raw)
+        raw = self._raw.joined()
         self._forget()
         self._upstream.write(raw)
 
     def _forget(self) -> None:
         self._raw.clear()
         self._payload.clear()
-        self._size = 0
         self._lease.end()
 
 

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from ..slices import Slices
 
 
+_SMALL = 1024
+_MOST_SMALL = 16
+"""After so many pieces below C{_SMALL} bytes a body is judged once a turn: a read can hold ten thousand of a byte."""
+
+
 class Judge(Protocol):
     """What is asked about a body as it passes."""
 
@@ -49,8 +54,9 @@ class GuardedBody:
         self._slices = slices
         self._when_ended = ended
         self._left: Any = body.length
+        self._small = 0
         self._waiting: list[bytes] = []
-        self._judging: Deferred[None] | None = None
+        self._judging: Deferred[Any] | None = None
         self._looping = self._judged = self._ended = self._full = self._over = False
         self._stopped_source = False
         self._consumer: IConsumer | None = None
@@ -88,6 +94,7 @@ class GuardedBody:
 
     def write(self, data: bytes) -> None:
         if self._done is not None:
+            self._small += len(data) < _SMALL
             self._waiting.append(data)
             self._go_on()
 
@@ -113,13 +120,27 @@ class GuardedBody:
             return
         self._looping = True
         while self._done is not None and self._judging is None and (self._waiting or self._ended):
-            data = self._waiting.pop(0) if self._waiting else None
-            judging = self._judging = self._slices.run(self._steps(data))
-            judging.addCallbacks(self._passed, self._refused, callbackArgs=(data,))
+            steps = self._later() if self._small > _MOST_SMALL and self._waiting else self._now()
+            judging: Deferred[bytes | None] = self._slices.run(steps)
+            self._judging = judging
+            judging.addCallbacks(self._passed, self._refused)
         self._looping = False
         self._settle()
 
-    def _steps(self, data: bytes | None) -> Steps[None]:
+    def _now(self) -> Steps[bytes | None]:
+        data = self._waiting.pop(0) if self._waiting else None
+        yield from self._judged_piece(data)
+        return data
+
+    def _later(self) -> Steps[bytes | None]:
+        """All that comes within this turn, at once."""
+        yield
+        data = b"".join(self._waiting)
+        self._waiting.clear()
+        yield from self._judged_piece(data)
+        return data
+
+    def _judged_piece(self, data: bytes | None) -> Steps[None]:
         if data is not None:
             yield from self._judge.feed(data)
             if isinstance(self._left, int):
@@ -128,7 +149,7 @@ class GuardedBody:
             self._judged = True
             yield from self._judge.end()
 
-    def _passed(self, result: None, data: bytes | None) -> None:
+    def _passed(self, data: bytes | None) -> None:
         self._judging = None
         consumer = self._consumer
         if data is None:

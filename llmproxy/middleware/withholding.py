@@ -12,6 +12,7 @@ from twisted.web.iweb import IBodyProducer
 from zope.interface import implementer
 
 from ..bodies import BytesBody
+from ..core.gathering import Gathered
 from ..errors import ContentTooLarge, RequestBodyTimeout, TooMuchWithheld
 
 if TYPE_CHECKING:
@@ -41,8 +42,7 @@ class Withholding:
         self._lease = lease
         self._wheel = wheel
         self._rate = rate
-        self._size = 0
-        self._pieces: list[bytes] = []
+        self._held = Gathered()
         self._result: Deferred[list[bytes]] | None = None
         self._producing: Deferred[None] | None = None
         self._deadline: Deadline | None = None
@@ -70,13 +70,12 @@ class Withholding:
     def write(self, data: bytes) -> None:
         if self._result is None:
             return
-        self._size += len(data)
-        if self._size > self._limit:
+        if self._held.size + len(data) > self._limit:
             self._fail(too_large(self._limit))
         elif not self._lease.take(len(data)):
             self._fail(TooMuchWithheld())
         else:
-            self._pieces.append(data)
+            self._held.add(data)
 
     def registerProducer(self, producer: object, streaming: bool) -> None:
         raise NotImplementedError("a body is its own producer")
@@ -86,7 +85,7 @@ class Withholding:
 
     def _check_rate(self) -> None:
         # What has come allows for so many seconds; when they are over, more must have come.
-        until = self._began + GRACE + self._size / self._rate
+        until = self._began + GRACE + self._held.size / self._rate
         self._deadline = None
         if self._wheel.now() >= until:
             self._fail(
@@ -102,19 +101,18 @@ class Withholding:
         if isinstance(outcome, Failure):
             result.errback(outcome)
         else:
-            pieces, self._pieces = self._pieces, []
-            result.callback(pieces)
+            result.callback(self._held.take())
 
     def _fail(self, error: Exception) -> None:
         result = self._end()
-        self._pieces.clear()
+        self._held.clear()
         self._body.stopProducing()
         if result is not None:
             result.errback(error)
 
     def _stop(self) -> None:
         self._end()
-        self._pieces.clear()
+        self._held.clear()
         if self._producing is not None:
             self._producing.addErrback(lambda reason: reason.trap(CancelledError))
             self._producing.cancel()

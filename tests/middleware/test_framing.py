@@ -164,6 +164,17 @@ class FramingTests(SynchronousTestCase):
             self.say(data)
             self.assertEqual((self.closed(), self.upstream.data), (code, b""), data[:20])
 
+    def test_slices(self) -> None:
+        """Thousands of short frames in one read are passed in slices, in order."""
+        self.connect()
+        self.inspection._slices._budget = -1.0
+        data = client(b"", PING) * 5000 + client({}) * 300 + EVIL
+        self.client.write(data)
+        self.assertLess(len(self.upstream.data), len(data) / 10)
+        for _ in range(1000):
+            self.clock.advance(0)
+        self.assertEqual((self.closed(), len(self.upstream.data)), (1008, len(data) - len(EVIL)))
+
     def test_memory(self) -> None:
         """Above the budget of all that is held back the client is asked to try again."""
         self.connect()

@@ -30,9 +30,10 @@ class Letters:
 
     def __init__(self) -> None:
         self.last = b""
-        self.ends = 0
+        self.ends = self.feeds = 0
 
     def feed(self, data: bytes) -> Steps[None]:
+        self.feeds += 1
         for byte in data:
             if byte == ord("x"):
                 raise ParamNotAllowed()
@@ -134,6 +135,27 @@ class GuardedBodyTests(SynchronousTestCase):
         self.assertEqual(self.body.calls, ["paused", "resumed", "paused"])
         self.guarded.resumeProducing()
         self.assertEqual(self.body.calls[3:], ["resumed"])
+
+    def test_chunks_of_a_byte(self) -> None:
+        """Thousands of chunks in one turn are judged a few times, not thousands of times, and none is lost."""
+        self.start()
+        for _ in range(10_000):
+            self.body.write(b"a")
+        self.body.write(b".")
+        self.body.end()
+        for _ in range(5):
+            self.turn()
+        self.successResultOf(self.producing)
+        self.assertEqual(self.reader.data, b"a" * 10_000 + b".")
+        self.assertLess(self.judge.feeds, 30)
+        self.start()
+        for _ in range(100):
+            self.body.write(b"a")
+        self.body.write(b"x")
+        for _ in range(5):
+            self.turn()
+        self.failureResultOf(self.producing, ParamNotAllowed)
+        self.assertNotIn(b"x", self.reader.data)
 
     def test_at_hand(self) -> None:
         """A body that is here already is judged at once, before any of it goes on."""

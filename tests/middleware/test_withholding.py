@@ -37,7 +37,7 @@ class WithholdingTests(SynchronousTestCase):
         body.write(b"ab")
         body.write(b"c")
         body.end()
-        self.assertEqual(self.successResultOf(reading), [b"ab", b"c"])
+        self.assertEqual(self.successResultOf(reading), [b"abc"])
         self.assertEqual((self.budget.used, self.wheel.standing), (3, 0))
         self.assertEqual(self.successResultOf(self.read(BytesBody(b"x"))), [b"x"])
 

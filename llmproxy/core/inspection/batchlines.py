@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from attrs import frozen
 
 from ...errors import BadRequest
+from ..gathering import Gathered
 from . import jsonbody
 from .endpointrules import EndpointRules, Rules
 from .steps import Steps
@@ -53,8 +54,7 @@ class BatchLines:
         if not everywhere.by_endpoint:
             found.update((path, rule) for path, rule in rules.lines.rules.items())
         self._first = Whitelist.compile(found)
-        self._line: list[bytes] = []
-        self._size = 0
+        self._line = Gathered()
         self._begun = False
         self._number = 1
         self.objects = False
@@ -80,23 +80,20 @@ class BatchLines:
             self._begun, self.objects = True, begin[:1] == b"{"
             if not self.objects:
                 raise BadRequest("the batch file does not begin with a JSON object")
-        self._size += len(data)
-        if self._size > LONGEST_LINE:
+        if self._line.size + len(data) > LONGEST_LINE:
             raise BadRequest(f"line {self._number} of the batch file is longer than {LONGEST_LINE} bytes")
         self._room(len(data))
-        self._line.append(data)
+        self._line.add(data)
 
     def _judge(self) -> Steps[None]:
-        line = b"".join(self._line)
-        self._line.clear()
-        size, self._size = self._size, 0
+        line = self._line.joined()
         if line.strip(_BLANK):
             self._url = None
             yield from jsonbody.inspection(line, self._first.root)
             yield from self._by_url(line)
         # Of blank lines, too: a piece of the file can hold as many as it has bytes.
         yield
-        self._room(-size)
+        self._room(-len(line))
         self._number += 1
 
     def _by_url(self, line: bytes) -> Steps[None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ...errors import BadRequest, ProxyError
+from ..gathering import Gathered
 from ..pathmodels import named_below
 from . import folding, jsonbody
 from .batchlines import BatchLines
@@ -88,18 +89,18 @@ class _Objects(_Part):
     def __init__(self, rules: Rules) -> None:
         self._members = {name: node for name, node in rules.bodies.root.members.items() if node.members}
         self._node: Node | None = None
-        self._value = b""
+        self._value = Gathered()
 
     def event(self, event: Event) -> Steps[None]:
         if isinstance(event, PartHead):
-            self._node, self._value = self._members.get(folding.field(event.name)), b""
+            self._node = self._members.get(folding.field(event.name))
         elif self._node is not None:
             if isinstance(event, Content):
-                self._value += event.data
-                if len(self._value) > LONGEST_OBJECT:
+                self._value.add(event.data)
+                if self._value.size > LONGEST_OBJECT:
                     raise BadRequest(f"a field with JSON is longer than {LONGEST_OBJECT} bytes")
             else:
-                yield from jsonbody.inspection(self._value, self._node)
+                yield from jsonbody.inspection(self._value.joined(), self._node)
 
 
 class _BatchFile(_Part):

@@ -57,6 +57,12 @@ class BatchLinesTests(SynchronousTestCase):
         lines = BatchLines(GENERAL.general, GENERAL, self.room)
         self.assertRaises(ParamNotAllowed, finish, lines.feed(line("evil") + b"\n{"))
 
+    def test_blank_lines(self) -> None:
+        """Lines without anything in them are passed in slices too."""
+        assert GENERAL.general is not None
+        lines = BatchLines(GENERAL.general, GENERAL, self.room)
+        self.assertGreater(sum(1 for _ in lines.feed(line() + b"\n" * 20_000)), 10)
+
     def test_url(self) -> None:
         """The rules of the endpoint that a line is for are those that judge it."""
         for model, url, kind in (

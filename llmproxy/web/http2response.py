@@ -44,7 +44,7 @@ class Http2Response(BasicRequest):
     _stalls = 0
 
     def __init__(self) -> None:
-        self._queue: list[bytes] = []
+        self._queue: list[bytes | memoryview] = []
 
     # -- the response, exactly as given
 
@@ -189,13 +189,15 @@ class Http2Response(BasicRequest):
         self.release()
         return size, False
 
-    def _take(self, room: int) -> bytes:
+    def _take(self, room: int) -> bytes | memoryview:
         queue = self._queue
         piece = queue[0]
         if room <= 0:
             return b""
         if len(piece) > room:
-            queue[0], piece = piece[room:], piece[:room]
+            # A view: what is left would be copied again for each frame.
+            view = memoryview(piece)
+            queue[0], piece = view[room:], view[:room]
         else:
             del queue[0]
         self._waiting -= len(piece)

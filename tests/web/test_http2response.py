@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from h2.settings import SettingCodes
@@ -227,3 +228,18 @@ class LargeWindowTests(SynchronousTestCase):
         client.transport.take(None)
         client.run()
         self.assertTrue(source.flowing)
+
+    def test_large_answer(self) -> None:
+        """An answer of many megabytes in one piece costs in proportion: its rest is not copied for each frame."""
+
+        def spent(size: int) -> float:
+            resource = Streaming()
+            client = Http2Client(resource, window=2**30)
+            client.get()
+            client.transport.write = lambda data: None  # type: ignore[method-assign]
+            start = time.process_time()
+            resource.seen[0].answer(b"x" * size)
+            return time.process_time() - start
+
+        small = min(spent(1 << 20) for _ in range(3))
+        self.assertLess(min(spent(16 << 20) for _ in range(3)), 64 * small)

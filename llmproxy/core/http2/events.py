@@ -101,7 +101,7 @@ class StateMachine(Protocol):
     def local_flow_control_window(self, stream: int) -> int:
         """How much can be sent in one call of L{send_data}; 0 if nothing can be."""
 
-    def send_data(self, stream: int, data: bytes, end_stream: bool = False) -> None:
+    def send_data(self, stream: int, data: bytes | memoryview, end_stream: bool = False) -> None:
         """Send so much content; an empty one always can be."""
 
     def reset_stream(self, stream: int, code: int) -> None:

@@ -74,7 +74,7 @@ def wrong_size(kind: str) -> ConnectionFault:
     return ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, f"size of a {kind} frame")
 
 
-def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
+def frame(kind: int, flags: int, stream: int, payload: bytes | memoryview = b"") -> bytes:
     """One frame; C{payload} is not larger than the peer allows."""
     length = len(payload)
     return _HEAD.pack(length >> 16, length & 0xFFFF, kind, flags, stream) + payload

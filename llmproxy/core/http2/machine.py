@@ -116,7 +116,7 @@ class ServerMachine:
         known = self._streams.open.get(stream)
         return 0 if known is None else max(0, min(self._window, known.window, self._frame_limit))
 
-    def send_data(self, stream: int, data: bytes, end_stream: bool = False) -> None:
+    def send_data(self, stream: int, data: bytes | memoryview, end_stream: bool = False) -> None:
         known = self._streams.open.get(stream)
         if known is None or self._closed:
             return
@@ -186,7 +186,9 @@ class ServerMachine:
             self._reset_for(fault)
 
     def _reset_for(self, fault: StreamFault) -> None:
-        self._allowance.spend(allowance.RESET)
+        # A stream that was refused has cost no more than its head.
+        refused = fault.code == ErrorCode.REFUSED_STREAM
+        self._allowance.spend(allowance.EMPTY if refused else allowance.RESET)
         self._streams.reset(fault.stream)
         self._out.append(wire.reset(fault.stream, fault.code))
         self._events.append(StreamReset(fault.stream, fault.code, fault.detail, by_client=False))

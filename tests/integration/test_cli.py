@@ -78,34 +78,16 @@ class QuickstartTests(SynchronousTestCase):
     def said(self, *arguments: str, **more: Any) -> Any:
         return json.loads(self.ok(*arguments, "--json", **more))
 
-    def pasted(self, interpreter: str, code: str) -> str:
-        """What a block prints that somebody pastes into a shell or into Python."""
-        ended = run((sys.executable, "-c", code) if interpreter == "python" else ("bash", "-c", code), self.directory)
-        self.assertEqual(ended.returncode, 0, ended.stderr)
-        return ended.stdout
-
-    def test_printed(self) -> None:
-        """What quickstart prints works as it stands: the curl line, and the lines for the SDK, which print a text."""
-        told = Path(self.directory, "stdout").read_text()
-        curl = re.search(r"^curl -N .*?(?=\n\n)", told, re.DOTALL | re.MULTILINE)
-        python = re.search(r"^from openai.*?(?=\n\nManagement)", told, re.DOTALL | re.MULTILINE)
-        assert curl is not None and python is not None
-        self.assertIn("data: [DONE]", self.pasted("bash", curl[0]))
-        self.text(self.pasted("python", python[0]))
-
     def test_readme(self) -> None:
-        """So do README's five lines, with the address and token that quickstart printed."""
+        """README's five lines print a text, with the address and token that quickstart made."""
         block = re.search(r"```python\n(from openai.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
         assert block is not None
         self.assertEqual(len([line for line in block[1].splitlines() if line]), 4)
         kept = Path(self.directory, "llmproxy-data")
         address, token = (Path(kept, name).read_text().strip() for name in ("address", "token"))
         code = block[1].replace("http://127.0.0.1:8080", address).replace("sk-your-withering-token", token)
-        self.text(self.pasted("python", code))
-
-    def text(self, told: str) -> None:
-        self.assertGreater(len(told.split()), 1, told)
-        self.assertNotIn("None", told)
+        ended = run((sys.executable, "-c", code), self.directory)
+        self.assertEqual((ended.stdout, ended.stderr), ("You said: Hello", ""))
 
     def test_a_day(self) -> None:
         """A project and a token are made and used, the token is revoked and refused, and the trail tells all of it."""

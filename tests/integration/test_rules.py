@@ -74,7 +74,7 @@ class RulesTests(ProxyTestCase):
             (
                 post(b'{"model":"org/a/b"}', b"Content-Type: Application/JSON; charset=UTF-8", path=b"/v1/chat/x"),
                 post(b'{"other":1}', b"Content-Type: application/vnd.x+json", path=b"/v1/chat"),
-                get(b"/v1/models/any/info"),
+                get(b"/v1/models/gpt-4o/info"),
             )
         ):
             client = await self.send(request.replace(b"Host:", b"X-Team: a\r\nHost:"))

@@ -236,14 +236,17 @@ class QuickstartTests(SynchronousTestCase):
         """The curl line and the lines for the SDK work when they are pasted, after a restart too."""
         printed = self.started()
         self.assertNotIn("\x1b", printed)
-        curl = run(("sh", "-c", self.between(printed, "With curl:", "With the OpenAI SDK:")), self.directory)
+        curl = run(
+            ("sh", "-c", self.between(printed, "With curl:", "With the OpenAI SDK (pip install openai):")),
+            self.directory,
+        )
         self.assertIn("data: [DONE]", curl.stdout, curl.stderr)
         self.assertIn('"content":" there"', curl.stdout)
-        lines = self.between(printed, "With the OpenAI SDK:", "Management:")
+        lines = self.between(printed, "With the OpenAI SDK (pip install openai):", "Management:")
         self.assert_says_hello(lines)
         self.stop()
         again = self.started()
-        self.assertEqual(self.between(again, "With the OpenAI SDK:", "Management:"), lines)
+        self.assertEqual(self.between(again, "With the OpenAI SDK (pip install openai):", "Management:"), lines)
         self.assert_says_hello(lines)
         self.stop()
 
@@ -256,7 +259,10 @@ class QuickstartTests(SynchronousTestCase):
     def test_secrets_are_its_owners(self) -> None:
         """The directory and everything in it is readable by its owner only; no secret is in the access log."""
         printed = self.started()
-        run(("sh", "-c", self.between(printed, "With curl:", "With the OpenAI SDK:")), self.directory)
+        run(
+            ("sh", "-c", self.between(printed, "With curl:", "With the OpenAI SDK (pip install openai):")),
+            self.directory,
+        )
         self.stop()
         data = Path(self.directory, "llmproxy-data")
         self.assertEqual(data.stat().st_mode & 0o777, 0o700)

@@ -11,7 +11,7 @@ from attrs import evolve
 
 from ..errors import AmbiguousCredentials, ProjectInactive, ProxyError, TokenExpired, TokenInactive
 from ..message import Fields, Project, Token
-from .fields import LOWER
+from .fields import Names
 from .subprotocols import offered_secrets
 
 PREFIX = b"sk-"
@@ -20,6 +20,9 @@ _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 KEY_FIELDS = frozenset({b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"})
 """Where SDKs put their key, besides C{?key=}."""
+
+_PLACES = Names(lambda name: name.lower() if name.lower() in KEY_FIELDS else b"")
+"""The name of such a field in lower case, C{b""} for any other field: one look for each field of every request."""
 
 QUERY_KEY = b"key"
 
@@ -88,10 +91,11 @@ def secret_of(fields: Fields, target: bytes, *, offers: bool = False) -> bytes:
     """
     first, others = b"", []
     for name, value in fields:
-        lowered = LOWER[name]
-        if lowered in KEY_FIELDS:
-            if lowered == b"authorization":
-                value = value[7:].strip(b" \t") if value[:7].lower() == b"bearer " else b""
+        place = _PLACES[name]
+        if place:
+            if place == b"authorization":
+                scheme = value[:7]
+                value = value[7:].strip(b" \t") if scheme == b"Bearer " or scheme.lower() == b"bearer " else b""
             if not first:
                 first = value
             elif value != first:

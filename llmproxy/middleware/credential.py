@@ -55,6 +55,23 @@ def with_credential(fields: list[Field], place: CredentialPlace, key: bytes) -> 
     the API takes none.
     """
     lower = LOWER
+    found: Field | None = None
+    for pair in fields:
+        lowered = lower[pair[0]]
+        if lowered in _PLACES:
+            if found is not None or lowered == OFFER:
+                return _rebuilt(fields, place, key)
+            found = pair
+    if found is None or place.kind != "header" or lower[place.name] not in KEY_FIELDS:
+        return _rebuilt(fields, place, key)
+    # What nearly every request is: one credential, and one takes its place.
+    kept = fields[:]
+    kept[fields.index(found)] = (place.name, place.prefix + key)
+    return kept
+
+
+def _rebuilt(fields: list[Field], place: CredentialPlace, key: bytes) -> list[Field]:
+    lower = LOWER
     name = lower[place.name] if place.kind == "header" else b""
     kept: list[Field] = []
     at = -1

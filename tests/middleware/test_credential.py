@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.errors import ApiKeyMissing, UpstreamAuthError
 from llmproxy.message import Api, ApiRequest, CredentialPlace, Field, OwnKey, Principal
-from llmproxy.middleware.credential import Credential
+from llmproxy.middleware.credential import Credential, _rebuilt, with_credential
 
 from .fakes import KEY, PRINCIPAL, SECRET, Inner, a_request, an_api
 
@@ -156,3 +156,18 @@ class KeyTests(SynchronousTestCase):
             self.assertEqual((error.status, error.code), (503, "upstream_auth_error"))
             if key:
                 self.assertNotIn(key, f"{error!r} {error.description}")
+
+
+class EquivalenceTests(SynchronousTestCase):
+    NAMES = (b"A", b"authorization", b"X-API-Key", b"api-key", b"x-custom", b"Sec-WebSocket-Protocol")
+    VALUES = (b"Bearer x", b"realtime, openai-insecure-api-key.x", b"openai-insecure-api-key.x")
+    PLACES = (BEARER, ANTHROPIC, QUERY, CredentialPlace("header", b"X-Custom", b""), CredentialPlace("none", b"", b""))
+
+    @given(
+        st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from(VALUES)), max_size=5),
+        st.sampled_from((*PLACES, CredentialPlace("query", b"api-key", b""))),
+    )
+    @settings(max_examples=200, deadline=None)
+    def test_short_way(self, fields: list[Field], place: CredentialPlace) -> None:
+        """The short way of requests with one credential gives what the long one does."""
+        self.assertEqual(with_credential(fields, place, b"k"), _rebuilt(fields, place, b"k"))

@@ -327,13 +327,17 @@ class Flight:
             self._give(query, cargo.for_validator() if query is leader else cargo.for_another(query))
 
     def _serve_stale(self, failed_with: int | None) -> None:
-        """Serve those who may have it what is stored in place of an error of upstream, RFC 5861 section 4."""
+        """
+        Serve those who may have it what is stored in place of an error of upstream.
+
+        @param failed_with: the status of upstream; C{None} if it gave no answer.
+        """
         if self._found is None or self._old is None:
             return
         now = self._cache.seconds()
         ttl = self._old.fresh_for(now)
         for query in self._waiting[:]:
-            if serves_on_error(self._old, query.asked, now):
+            if serves_on_error(self._old, query.asked, now, disconnected=failed_with is None):
                 told = status.forwarded(query.reason, status=failed_with, ttl=ttl, key=query.shown_key())
                 self._give(query, query.answer(self._old, self._found.body, told))
 

@@ -16,6 +16,7 @@ from llmproxy.errors import (
     UpstreamAuthError,
     UpstreamReset,
     UpstreamTimeout,
+    UpstreamUnreachable,
 )
 from llmproxy.message import ApiRequest, ApiResponse
 
@@ -504,6 +505,22 @@ class StaleIfErrorTests(CacheTestCase):
             responding = self.send()
             self.inner.fail(error)
             self.assertEqual(self.got(responding).told, b"llmproxy; fwd=stale; ttl=-10")
+
+    def test_disconnected(self) -> None:
+        """Where upstream names no time for errors, what is stale is served while there is no answer, and says so."""
+        self.fill(FRESH, b'ETag: "a"', target=b"/plain")
+        self.fill(FRESH + b", must-revalidate", b'ETag: "a"', target=b"/strict")
+        self.clock.advance(70)
+        for error in (UpstreamUnreachable(cause="refused"), UpstreamTimeout("connect"), OutOfResources("no_ports")):
+            responding = self.send(target=b"/plain")
+            record = self.request.record
+            self.inner.fail(error)
+            answered = self.got(responding)
+            self.assertEqual((answered.body, answered.told), (b"content", b"llmproxy; fwd=stale; ttl=-10"))
+            self.assertEqual(record.cause, error.cause)
+            responding = self.send(target=b"/strict")
+            self.inner.fail(error)
+            self.failureResultOf(responding, type(error))
 
     def test_too_old(self) -> None:
         """Only for as long as upstream said."""

@@ -18,15 +18,17 @@ _MONTHS = {
 }
 _TIME = rb"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)"
 _FORMS = (
-    re.compile(rb"[A-Z][a-z]{2}, (?P<day>\d\d) (?P<month>[A-Z][a-z]{2}) (?P<year>\d{4}) " + _TIME + rb" GMT"),
-    re.compile(rb"[A-Z][a-z]{5,8}, (?P<day>\d\d)-(?P<month>[A-Z][a-z]{2})-(?P<year>\d\d) " + _TIME + rb" GMT"),
-    re.compile(rb"[A-Z][a-z]{2} (?P<month>[A-Z][a-z]{2}) (?P<day>[ \d]\d) " + _TIME + rb" (?P<year>\d{4})"),
+    re.compile(rb"[a-z]{3}, (?P<day>\d\d) (?P<month>[a-z]{3}) (?P<year>\d{4}) " + _TIME + rb" gmt", re.IGNORECASE),
+    re.compile(rb"[a-z]{6,9}, (?P<day>\d\d)-(?P<month>[a-z]{3})-(?P<year>\d\d) " + _TIME + rb" gmt", re.IGNORECASE),
+    re.compile(rb"[a-z]{3} (?P<month>[a-z]{3}) (?P<day>[ \d]\d) " + _TIME + rb" (?P<year>\d{4})", re.IGNORECASE),
 )
 
 
 def parse_date(text: bytes, now: float) -> float | None:
     """
     Seconds since the epoch, from any of the three forms; C{None} if it is none of them.
+
+    The forms are case-sensitive where they are written. RFC 9111 section 4.2 wants a cache to read them in any case.
 
     @param now: a year of two digits that would lie more than 50 years ahead is of the century before.
     """
@@ -53,7 +55,7 @@ def date_field(now: float) -> Field:
 
 
 def _seconds(parts: dict[str, bytes], now: float) -> float | None:
-    month = _MONTHS.get(parts["month"])
+    month = _MONTHS.get(parts["month"].title())
     day, hour, minute, second = (int(parts[name]) for name in ("day", "hour", "minute", "second"))
     if month is None or not 1 <= day <= 31 or hour > 23 or minute > 59 or second > 60:
         return None

@@ -26,7 +26,6 @@ _NOT_STORED = frozenset(
         b"request-id",
         b"server-timing",
         b"set-cookie",
-        b"set-cookie2",
         b"traceparent",
         b"tracestate",
         b"trailer",
@@ -51,8 +50,19 @@ C{Warning}, which are made anew or no more (RFC 9111 section 5.5).
 
 _NOT_STORED_PREFIXES = re.compile(rb"access-control-|x-ratelimit-|ratelimit|anthropic-ratelimit-|x-b3-|proxy-")
 _NOT_FRESHENED = frozenset(
-    (b"content-encoding", b"content-length", b"content-range", b"content-type", b"transfer-encoding", b"etag")
+    (
+        b"content-digest",
+        b"content-encoding",
+        b"content-length",
+        b"content-md5",
+        b"content-range",
+        b"digest",
+        b"etag",
+        b"repr-digest",
+        b"transfer-encoding",
+    )
 )
+"""What describes the stored bytes, RFC 9111 section 3.2 and RFC 9530."""
 
 
 class Entry(msgspec.Struct, array_like=True, frozen=True):

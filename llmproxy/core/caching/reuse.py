@@ -45,12 +45,30 @@ def reuse_of(entry: Entry, asked: Asked, now: float) -> Reuse:
     return _stale(entry, control, age, -fresh_for)
 
 
-def serves_on_error(entry: Entry, asked: Asked, now: float) -> bool:
-    """Whether a stale response may stand in for an error of upstream: RFC 5861 section 4, either side's consent."""
-    if entry.never_stale or entry.always_validate or asked.control.no_cache:
+def serves_on_error(entry: Entry, asked: Asked, now: float, *, disconnected: bool) -> bool:
+    """
+    Whether a stale response may stand in for an error of upstream.
+
+    With the consent of either side for its time (RFC 5861 section 4); and where upstream cannot be reached or gave no
+    answer, unless one of them has forbidden it (RFC 9111 section 4.2.4).
+
+    @param disconnected: there was no answer.
+    """
+    control = asked.control
+    if entry.never_stale or entry.always_validate or control.no_cache or entry.status in ERRORS:
         return False
-    allowed = max(entry.if_error, float(asked.control.stale_if_error or 0))
-    return 0 < allowed >= -entry.fresh_for(now)
+    stale_for = -entry.fresh_for(now)
+    allowed = max(entry.if_error, float(control.stale_if_error or 0))
+    if allowed > 0:
+        return allowed >= stale_for
+    return disconnected and _takes_stale(control, entry.age(now), stale_for)
+
+
+def _takes_stale(control: CacheControl, age: float, stale_for: float) -> bool:
+    """Whether nothing in the request speaks against a stale response."""
+    if control.min_fresh is not None or (control.max_age is not None and age > control.max_age):
+        return False
+    return control.max_stale is None or stale_for <= control.max_stale
 
 
 def _is_fresh_enough(control: CacheControl, age: float, fresh_for: float) -> bool:

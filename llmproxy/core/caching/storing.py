@@ -17,9 +17,12 @@ UNDERSTOOD = frozenset((200, 203, 204, 300, 301, 302, 303, 307, 308, 404, 405, 4
 """
 Final statuses whose answers are the same for the next caller.
 
-206 is not stored (section 3.3 lets a cache not combine), and what an overloaded or failing server says
-(408, 429, 5xx) is about one request.
+Of others (400, 429, 5xx and those that are not known) what is said is about one request, unless upstream says in so
+many words for how long it holds.
 """
+
+_PARTS = frozenset((206, 304))
+"""Never stored: a part (section 3.3 lets a cache not combine), and what only tells of a stored response."""
 
 STREAM = b"text/event-stream"
 
@@ -99,11 +102,11 @@ def to_store(
             return None
         control = evolve(_ASKED_FOR, private_fields=excluded)
         lifetime = min(request.lifetime, lifetime) if lifetime else request.lifetime
-    elif lifetime is None:
+    elif lifetime is None and status in UNDERSTOOD:
         lifetime = supposed_lifetime(status, control, fields, response_time, settings)
         if lifetime is None and _may_lack_lifetime(status, control, fields):
             lifetime = 0.0
-    if lifetime is None:
+    if lifetime is None or (lifetime <= 0 and status not in UNDERSTOOD):
         return None
     age = initial_age(fields, request_time, response_time)
     entry = make_entry(status, reason, fields, control, lifetime, age, response_time)
@@ -192,7 +195,10 @@ def is_stream(fields: Fields) -> bool:
 
 
 def _may_store(request: Request, status: int, fields: Fields, control: CacheControl, settings: CacheSettings) -> bool:
-    if status not in UNDERSTOOD or request.control.no_store or control.malformed or control.private:
+    if status < 200 or status in _PARTS or request.control.no_store or control.malformed or control.private:
+        return False
+    # Section 3: who does not understand the status must not store what asks for that.
+    if control.must_understand and status not in UNDERSTOOD:
         return False
     # Section 5.2.2.3: who understands the status of a must-understand response need not heed its no-store.
     if control.no_store and not control.must_understand:

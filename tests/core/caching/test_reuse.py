@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.caching.asked import Asked, asked_by
@@ -88,7 +89,34 @@ class ReuseTests(SynchronousTestCase):
             (P + b", stale-if-error=30", 61, b"no-cache", False),
             (P + b", no-cache, stale-if-error=30", 1, b"", False),
         ):
-            self.assertEqual(serves_on_error(entry(control), asked(wanted), NOW + after), expected, (control, wanted))
+            found = serves_on_error(entry(control), asked(wanted), NOW + after, disconnected=False)
+            self.assertEqual(found, expected, (control, wanted))
+
+    def test_disconnected(self) -> None:
+        """RFC 9111 section 4.2.4: while upstream gives no answer, unless it or the client has forbidden it."""
+        for control, after, wanted, expected in (
+            (P, 61, b"", True),
+            (P, 3000, b"", True),
+            (P + b", stale-if-error=30", 90, b"", True),
+            (P + b", stale-if-error=30", 91, b"", False),
+            (P + b", must-revalidate", 61, b"", False),
+            (P + b", proxy-revalidate", 61, b"", False),
+            (P + b", s-maxage=60", 61, b"", False),
+            (P + b", no-cache", 61, b"", False),
+            (P, 61, b"no-cache", False),
+            (P, 61, b"min-fresh=1", False),
+            (P, 61, b"max-age=60", False),
+            (P, 61, b"max-stale=5", True),
+            (P, 66, b"max-stale=5", False),
+            (P, 61, b"max-stale", True),
+        ):
+            found = serves_on_error(entry(control), asked(wanted), NOW + after, disconnected=True)
+            self.assertEqual(found, expected, (control, wanted))
+
+    def test_stored_error(self) -> None:
+        """An error that was stored stands in for no other one."""
+        made = msgspec.structs.replace(entry(P), status=503)
+        self.assertFalse(serves_on_error(made, asked(b""), NOW + 61, disconnected=True))
 
     def test_age_grows(self) -> None:
         """Section 4.2.3; a clock that goes back makes nothing younger than it was."""

@@ -81,11 +81,27 @@ class StoringTests(SynchronousTestCase):
             self.assertEqual(stored(control, *fields) is not None, expected, (control, fields))
 
     def test_statuses(self) -> None:
-        """A part, a failure, and what says that one caller asked too often are no answers for others."""
-        for status in (200, 203, 204, 206, 301, 302, 304, 307, 308, 404, 410, 429, 500, 503, 599):
+        """Section 3: any final status with explicit freshness is stored, but no part and no 304."""
+        for status in range(100, 600):
             found = stored(b"public, max-age=60", status=status)
-            self.assertEqual(found is not None, status in UNDERSTOOD, status)
+            self.assertEqual(found is not None, status >= 200 and status not in (206, 304), status)
+        self.assertIsNotNone(stored(b"public", (b"Expires", format_date(NOW + 60)), status=503))
+
+    def test_statuses_without_freshness(self) -> None:
+        """What a failing server says, and what says that one caller asked too often, needs it said in so many words."""
+        tag, modified = (b"ETag", b'"a"'), (b"Last-Modified", format_date(NOW - 10_000))
+        settings = CacheSettings(default_ttl=60.0)
+        for status in (299, 400, 408, 429, 499, 500, 502, 503, 504, 599):
+            for control in (b"public", b"public, max-age=0", b"must-revalidate", b""):
+                found = stored(control, tag, modified, status=status, settings=settings)
+                self.assertIsNone(found, (status, control))
         self.assertFalse({206, 304, 408, 429, 500, 502, 503, 504} & UNDERSTOOD)
+
+    def test_must_understand(self) -> None:
+        """Section 5.2.2.3: only a status that is known."""
+        for status, expected in ((200, True), (404, True), (429, False), (599, False)):
+            found = stored(b"public, max-age=60, must-understand, no-store", status=status)
+            self.assertEqual(found is not None, expected, status)
 
     def test_request_forbids(self) -> None:
         """Section 5.2.1.5: a client's no-store holds."""
@@ -178,10 +194,15 @@ class FresheningTests(SynchronousTestCase):
     def test_fields_are_replaced(self) -> None:
         """Section 3.2: what a 304 says counts, but for what describes the stored bytes."""
         later = [(b"Date", format_date(NOW + 90)), (b"X-A", b"2"), (b"Content-Length", b"0"), (b"X-Request-Id", b"9")]
+        later += [(b"Content-MD5", b"x"), (b"Content-Digest", b"x"), (b"Repr-Digest", b"x")]
+        later += [(b"Content-Encoding", b"gzip"), (b"Content-Type", b"text/plain;charset=utf-8")]
         made = freshened(self.entry().entry, later, NOW + 90, NOW + 90, PLAIN)
         assert made is not None
         self.assertEqual(made.field(b"x-a"), b"2")
         self.assertEqual(made.field(b"content-length"), b"4")
+        for name in (b"content-encoding", b"content-md5", b"content-digest", b"repr-digest"):
+            self.assertIsNone(made.field(name))
+        self.assertEqual(made.field(b"content-type"), b"text/plain;charset=utf-8")
         self.assertIsNone(made.field(b"x-request-id"))
         self.assertEqual(made.fresh_for(NOW + 90), 60)
 

@@ -76,6 +76,6 @@ def unsent(transport: Any) -> int:
     size = queued(transport)
     try:
         return size + int.from_bytes(ioctl(transport.getHandle(), TIOCOUTQ, bytes(4)), byteorder)
-    except (OSError, ValueError):
-        # Closed, or of a kind that does not tell.
+    except (AttributeError, OSError, TypeError, ValueError):
+        # Closed, or of a kind that does not tell: in memory, or TLS over something else.
         return size

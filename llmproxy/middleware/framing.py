@@ -23,6 +23,7 @@ from ..core.gathering import Gathered
 from ..core.inspection import jsonbody
 from ..core.websocket import FrameError, FrameReader
 from ..errors import ProxyError, TooMuchWithheld, UpstreamProtocolError, UpstreamReset
+from .pace import Pace
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IProducer
@@ -53,6 +54,7 @@ def judged_frames(
     slices: Slices,
     lease: Lease,
     wheel: Wheel,
+    rate: float,
 ) -> ApiResponse:
     """The response with what the client says afterwards judged; one that is no upgrade as it is."""
     if response.upgraded is None or response.body is None:
@@ -63,6 +65,7 @@ def judged_frames(
     answers = ServerFrames(response.body, wheel)
     response.body = answers
     client = ClientFrames(response.upgraded, answers, rules, limit, slices, lease)
+    client.pace = Pace(wheel, rate, lambda: client.held, client.late)
     client.error_event = lambda error: event(error, request.route.api.dialect)
     answers.ended = client.stop
     response.upgraded = client
@@ -75,6 +78,7 @@ class ClientFrames:
     What a client says, on its way to upstream.
 
     @param limit: bytes of a message.
+    @ivar pace: at which a message must come.
     @ivar error_event: makes the text that tells the client of an error; C{b""} for none.
     """
 
@@ -96,6 +100,16 @@ class ClientFrames:
         self._producer: IPushProducer | None = None
         self._ended = False
         self.error_event: Any = lambda error: b""
+        self.pace: Pace | None = None
+
+    @property
+    def held(self) -> int:
+        """Bytes of the message that is not complete."""
+        return self._raw.size
+
+    def late(self) -> None:
+        """Too little of it came."""
+        self._refused(Failure(FrameError("a message must come faster", websocket.POLICY_VIOLATION)))
 
     def write(self, data: bytes) -> None:
         if self._ended:
@@ -174,10 +188,14 @@ class ClientFrames:
             raise FrameError(f"messages of up to {self._limit} bytes are checked", websocket.TOO_BIG)
         if not self._lease.take(2 * len(part.raw)):
             raise TooMuchWithheld()
+        if self.pace is not None:
+            self.pace.start()
         self._raw.add(part.raw)
         self._payload.add(part.payload)
 
     def _judge(self) -> Steps[None]:
+        if self.pace is not None:
+            self.pace.end()
         payload = self._payload.joined()
         if payload.strip(_BLANK):
             yield from jsonbody.inspection(payload, self._rules.bodies.root)
@@ -189,6 +207,8 @@ class ClientFrames:
         self._raw.clear()
         self._payload.clear()
         self._lease.end()
+        if self.pace is not None:
+            self.pace.end()
 
 
 @implementer(IBodyProducer, IConsumer)

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IConsumer
+from twisted.python.failure import Failure
 from twisted.web.iweb import IBodyProducer
 from zope.interface import implementer
 
 if TYPE_CHECKING:
-    from twisted.python.failure import Failure
-
     from ..core.inspection.steps import Steps
     from ..message import Field
     from ..slices import Slices
@@ -40,6 +39,8 @@ class GuardedBody:
 
     Its Deferred fails with what C{judge} raises, and the body within is stopped then. It can be started once.
 
+    @ivar taken: bytes that have come.
+    @ivar full: the one who reads it takes no more for now.
     @param ended: called when nothing more is judged, however that came.
     """
 
@@ -57,7 +58,8 @@ class GuardedBody:
         self._small = 0
         self._waiting: list[bytes] = []
         self._judging: Deferred[Any] | None = None
-        self._looping = self._judged = self._ended = self._full = self._over = False
+        self._looping = self._judged = self._ended = self.full = self._over = False
+        self.taken = 0
         self._stopped_source = False
         self._consumer: IConsumer | None = None
         self._producing: Deferred[None] | None = None
@@ -77,11 +79,11 @@ class GuardedBody:
         return done
 
     def pauseProducing(self) -> None:
-        self._full = True
+        self.full = True
         self._settle()
 
     def resumeProducing(self) -> None:
-        self._full = False
+        self.full = False
         self._settle()
 
     def stopProducing(self) -> None:
@@ -90,11 +92,16 @@ class GuardedBody:
         if not over and not self._ended:
             self._body.stopProducing()
 
+    def fail(self, error: Exception) -> None:
+        """Break it off."""
+        self._refused(Failure(error))
+
     # -- called by the body within
 
     def write(self, data: bytes) -> None:
         if self._done is not None:
             self._small += len(data) < _SMALL
+            self.taken += len(data)
             self._waiting.append(data)
             self._go_on()
 
@@ -171,7 +178,7 @@ class GuardedBody:
         """Let the source go on exactly while its bytes are wanted."""
         if self._ended or self._done is None:
             return
-        wanted = not self._full and self._judging is None
+        wanted = not self.full and self._judging is None
         if wanted and self._stopped_source:
             self._stopped_source = False
             self._body.resumeProducing()

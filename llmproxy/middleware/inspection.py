@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..core.budget import Budget
@@ -12,12 +11,13 @@ from ..core.fields import values, without
 from ..core.inspection.contenttype import content_codings, media_type
 from ..core.inspection.uploads import MultipartJudge
 from ..core.requestbody import MULTIPART, check_kind, inspection
-from ..errors import TooMuchWithheld
+from ..errors import RequestBodyTimeout, TooMuchWithheld
 from ..slices import Slices
 from ..trimming import Trimming
 from .framing import EXTENSIONS, judged_frames
 from .guarding import GuardedBody, Judge
-from .withholding import PiecesBody, Withholding, body_of
+from .pace import Pace
+from .withholding import SLOW, PiecesBody, Withholding, body_of
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
@@ -76,15 +76,26 @@ class Inspection:
     ) -> Deferred[ApiResponse]:
         body: Any = request.body
         lease = self.budget.lease()
-        room = partial(_room, lease)
+
+        def late() -> None:
+            guarded.fail(RequestBodyTimeout(SLOW))
+
+        # Only what is held of a line must come at the lowest rate, and only while upstream takes what is complete.
+        pace = Pace(self._wheel, self._rate, lambda: guarded.taken if lease.size and not guarded.full else None, late)
+
+        def room(size: int) -> None:
+            _room(lease, size)
+            pace.start()
+
         form = MultipartJudge(kind.boundary, request.route.path, rules, policy.whitelist, room)
 
         def ended() -> None:
+            pace.end()
             lease.end()
             request.model = form.model
 
         judge = _DecodedJudge(Decoder(codings), form) if codings else form
-        request.body = GuardedBody(body, judge, self._slices, ended)
+        request.body = guarded = GuardedBody(body, judge, self._slices, ended)
         return inner(request)
 
     # -- bodies that are held back until they are judged
@@ -145,7 +156,7 @@ class Inspection:
         request.fields = without(request.fields, EXTENSIONS)
         limit = policy.max_inspected_body
         return inner(request).addCallback(
-            judged_frames, request, rules, limit, self._slices, self.budget.lease(), self._wheel
+            judged_frames, request, rules, limit, self._slices, self.budget.lease(), self._wheel, self._rate
         )
 
 

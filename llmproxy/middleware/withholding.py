@@ -14,16 +14,16 @@ from zope.interface import implementer
 from ..bodies import BytesBody
 from ..core.gathering import Gathered
 from ..errors import ContentTooLarge, RequestBodyTimeout, TooMuchWithheld
+from .pace import Pace
 
 if TYPE_CHECKING:
     from ..core.budget import Lease
-    from ..wheel import Deadline, Wheel
+    from ..wheel import Wheel
 
 SMALL = 64 * 1024
 """Bytes that go on at once of a body that was held back."""
 
-GRACE = 10.0
-"""Seconds that a body may take however little of it comes: a connection that was lost needs some to recover."""
+SLOW = "what is held back until it is checked must come faster (limits: withheld_rate)"
 
 
 @implementer(IConsumer)
@@ -33,20 +33,17 @@ class Withholding:
 
     @param limit: bytes; a longer body is refused as soon as that is known.
     @param lease: of the budget; who made it gives it back.
-    @param rate: bytes a second that must come on average, after L{GRACE}.
+    @param rate: bytes a second that must come, see L{Pace}.
     """
 
     def __init__(self, body: IBodyProducer, limit: int, lease: Lease, wheel: Wheel, rate: float) -> None:
         self._body = body
         self._limit = limit
         self._lease = lease
-        self._wheel = wheel
-        self._rate = rate
         self._held = Gathered()
         self._result: Deferred[list[bytes]] | None = None
         self._producing: Deferred[None] | None = None
-        self._deadline: Deadline | None = None
-        self._began = 0.0
+        self._pace = Pace(wheel, rate, lambda: self._held.size, self._late)
 
     def read(self) -> Deferred[list[bytes]]:
         """
@@ -62,8 +59,7 @@ class Withholding:
             return result
         producing = self._producing = self._body.startProducing(self)
         if not producing.called and self._result is not None:
-            self._began = self._wheel.now()
-            self._deadline = self._wheel.start(GRACE, self._check_rate)
+            self._pace.start()
         producing.addBoth(self._finished)
         return result
 
@@ -83,16 +79,8 @@ class Withholding:
     def unregisterProducer(self) -> None:
         raise NotImplementedError("a body is its own producer")
 
-    def _check_rate(self) -> None:
-        # What has come allows for so many seconds; when they are over, more must have come.
-        until = self._began + GRACE + self._held.size / self._rate
-        self._deadline = None
-        if self._wheel.now() >= until:
-            self._fail(
-                RequestBodyTimeout(f"a body that is checked must come at {self._rate:.0f} bytes a second at least")
-            )
-        else:
-            self._deadline = self._wheel.start(until - self._wheel.now(), self._check_rate)
+    def _late(self) -> None:
+        self._fail(RequestBodyTimeout(SLOW))
 
     def _finished(self, outcome: object) -> None:
         result = self._end()
@@ -119,9 +107,7 @@ class Withholding:
 
     def _end(self) -> Deferred[list[bytes]] | None:
         result, self._result = self._result, None
-        deadline, self._deadline = self._deadline, None
-        if deadline is not None:
-            deadline.end()
+        self._pace.end()
         return result
 
 

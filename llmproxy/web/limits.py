@@ -27,7 +27,7 @@ class Limits:
         has taken all; then the connection is reset.
     @ivar withheld: of all request bodies together that are held back until their parameters are checked, in each
         worker; 503. C{None} is without limit.
-    @ivar withheld_rate: bytes a second at which such a body must come on average, after its first 10 s; 408.
+    @ivar withheld_rate: bytes a second that must come of such a body, in each 10 s; 408.
     @ivar connections: in all, of all workers together; one more is answered with 503, and reset where even those are
         too many. The ports of management have as many of their own.
     @ivar connections_per_client: of one address; one more is reset before it is read, and noted with 503. C{None} is

@@ -175,6 +175,19 @@ class FramingTests(SynchronousTestCase):
             self.clock.advance(0)
         self.assertEqual((self.closed(), len(self.upstream.data)), (1008, len(data) - len(EVIL)))
 
+    def test_trickle(self) -> None:
+        """A message that comes a byte now and then is not held for ever, pings or not; a complete one is not late."""
+        self.connect()
+        self.say(GOOD + fragment(TEXT, b'{"x":"'))
+        for _ in range(40):
+            self.say(fragment(CONTINUATION, b"x") + client(b"", PING))
+            for _ in range(10):
+                self.clock.advance(0.1)
+        self.assertEqual(self.closed(), 1008)
+        self.connect()
+        self.say(GOOD)
+        self.assertEqual(self.inspection._wheel.standing, 0)
+
     def test_memory(self) -> None:
         """Above the budget of all that is held back the client is asked to try again."""
         self.connect()

@@ -254,6 +254,32 @@ class FormTests(InspectionCase):
         self.assertEqual(reader.data, begin + 100 * line)
         self.assertEqual((body.calls[-1], self.inspection.budget.used), ("stopped", 0))
 
+    def test_trickle(self) -> None:
+        """A line of which a byte comes now and then is not held for ever; one that waits for upstream is."""
+        part = b'--xYz\r\nContent-Disposition: form-data; name="%b"\r\n\r\n'
+        for full in (False, True):
+            body = HeldBody()
+            self.ask(body, FORM, path=b"/v1/files")
+            guarded = self.inner.requests[-1].body
+            assert guarded is not None
+            producing = guarded.startProducing(Reader())
+            body.write(
+                part % b"purpose" + b"batch\r\n" + part % b'file"; filename="b.jsonl' + b'{"x":"' + b"x" * 100_000
+            )
+            self.settle()
+            if full:
+                guarded.pauseProducing()
+            for _ in range(300):
+                self.clock.advance(0.1)
+            if full:
+                self.assertNoResult(producing)
+                guarded.stopProducing()
+            else:
+                self.failureResultOf(producing, RequestBodyTimeout)
+            for _ in range(5):
+                self.clock.advance(0.1)
+            self.assertEqual((self.inspection.budget.used, self.wheel.standing), (0, 0))
+
     def test_lines_are_counted(self) -> None:
         """A line that is not complete is held, and counts with all that is."""
         self.inspection.budget.limit = 1000

@@ -11,7 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.bodies import BytesBody
 from llmproxy.core.budget import Budget
 from llmproxy.errors import ClientLeft, ContentTooLarge, RequestBodyTimeout, TooMuchWithheld
-from llmproxy.middleware.withholding import GRACE, SMALL, PiecesBody, Withholding, body_of
+from llmproxy.middleware.pace import WINDOW
+from llmproxy.middleware.withholding import SMALL, PiecesBody, Withholding, body_of
 from llmproxy.wheel import Wheel
 
 from .fakes import HeldBody, Reader
@@ -69,12 +70,11 @@ class WithholdingTests(SynchronousTestCase):
         """A body that comes too slowly is ended with 408; what comes fast enough may take its time."""
         body = HeldBody()
         reading = self.read(body)
-        self.wait(GRACE - 0.5)
+        body.write(b"x" * 40)
+        self.wait(WINDOW + 0.5)
+        body.write(b"x")
         self.assertNoResult(reading)
-        body.write(b"xxxx")
-        self.wait(2.0)
-        self.assertNoResult(reading)
-        self.wait(1.0)
+        self.wait(WINDOW)
         error = self.failureResultOf(reading, RequestBodyTimeout).value
         self.assertEqual((error.status, body.calls, self.wheel.standing), (408, ["stopped"], 0))
         body = HeldBody()

@@ -11,13 +11,18 @@ from io import BytesIO
 from types import SimpleNamespace
 from typing import Any
 
+from twisted.internet.defer import Deferred
+
 from llmproxy.core.forwarded import trusted_proxies
 from llmproxy.core.inspection.batchlines import BatchLines
 from llmproxy.core.inspection.contenttype import media_type
 from llmproxy.core.inspection.endpointrules import EndpointRules, Rules
+from llmproxy.core.inspection.uploads import MultipartJudge
 from llmproxy.core.inspection.whitelist import EACH, Whitelist
 from llmproxy.core.requestbody import inspection
+from llmproxy.core.websocket import PING, TEXT, frame
 from llmproxy.errors import ProxyError
+from llmproxy.middleware.framing import ClientFrames
 from llmproxy.web.jsoninput import content_of
 from llmproxy.web.manage.bodies import NewToken
 from tests.harness import SECRET, Exchange, Socket, a_request
@@ -123,6 +128,47 @@ def _batch(line: bytes) -> Kind:
                 yield
         except ProxyError:
             pass
+        yield
+
+    return turns
+
+
+def _upload(body: bytes) -> Kind:
+    def turns() -> Turns:
+        rules = Rules.compile({"model": ["ok"]})
+        everywhere = EndpointRules.compile({"model": ["ok"]})
+        judge = MultipartJudge(b"b", b"/v1/files", rules, everywhere, lambda size: None)
+        try:
+            for at in range(0, len(body), 64 * 1024):
+                yield from judge.feed(body[at : at + 64 * 1024])
+                yield
+        except ProxyError:
+            pass
+        yield
+
+    return turns
+
+
+class _Caught:
+    """Takes the work that is to be done in slices."""
+
+    def run(self, steps: Turns) -> Deferred[None]:
+        self.steps = steps
+        return Deferred()
+
+
+def _frames(*frames: tuple[int, bytes]) -> Kind:
+    """As many frames as a read of a socket can hold, of a client of a WebSocket."""
+
+    def turns() -> Turns:
+        caught = _Caught()
+        answers: Any = SimpleNamespace(finish=lambda text, close: None)
+        upstream: Any = SimpleNamespace(write=lambda data: None)
+        lease: Any = SimpleNamespace(take=lambda size: True, end=lambda: None)
+        rules = Rules.compile({"model": ["ok"]})
+        client = ClientFrames(upstream, answers, rules, 1 << 20, caught, lease)  # type: ignore[arg-type]
+        client.write(_times(b"".join(frame(opcode, data, mask=True) for opcode, data in frames), 64 * 1024))
+        yield from caught.steps
         yield
 
     return turns
@@ -304,6 +350,11 @@ KINDS: dict[str, Kind] = {
     "multipart: dashes": _multipart(
         b"--" + b"-" * 69 + b"x\r\nContent-Disposition: form-data; name=a\r\n\r\n" + b"-" * BODY, b"-" * 69 + b"x"
     ),
+    **{f"upload: {name}": _upload(body) for name, body in _MULTIPARTS.items()},
+    "frames: pings": _frames((PING, b"")),
+    "frames: messages of nothing": _frames((TEXT, b"")),
+    "frames: small messages": _frames((TEXT, b"{}")),
+    "frames: one message": _frames((TEXT, b'{"a":[' + _times(b"[],", 60_000) + b"0]}")),
     **{f"batch: {name}": _batch(line) for name, line in _BATCHES.items()},
     **{f"management: {name}": _managed(body) for name, body in _MANAGED_BODIES.items()},
     **{f"Forwarded: {name}": _forwarded(*parts) for name, parts in _FORWARDED.items()},

@@ -20,6 +20,7 @@ LONGEST_NAME = 1024
 
 # What no encoder leaves as it is cannot be told from JSON, or from the text of another charset, sent under this type.
 _NAME = re.compile(rb"(?:[0-9A-Za-z*._~!$'()+,/:?@\[\]-]|%%[0-9A-Fa-f]{2}){1,%d}" % LONGEST_NAME)
+_OBJECT = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]{0,1024}[\[{]")
 _MALFORMED = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _FIELDS_A_SLICE = 100
 
@@ -32,6 +33,8 @@ def inspection(body: bytes, whitelist: Whitelist) -> Steps[str]:
     @raise ParamNotAllowed: a value matches no pattern.
     @raise BadRequest: it could be read in another way, or has too many fields.
     """
+    if _OBJECT.match(body):
+        raise BadRequest("the body begins like JSON, and its Content-Type says it is a form: send application/json")
     if body.count(b"&") >= MOST_FIELDS:
         raise BadRequest(f"the form has more than {MOST_FIELDS} fields")
     if b";" in body:

@@ -21,6 +21,7 @@ LONGEST_OBJECT = 1024 * 1024
 
 _FILES = frozenset({"files"})
 _BATCH = "batch"
+_EVENTS_A_SLICE = 64
 
 
 class MultipartJudge:
@@ -48,7 +49,10 @@ class MultipartJudge:
         @raise ProxyError: what the upload is to be broken off with.
         """
         for at in range(0, len(data), SLICE):
-            for event in self._reader.feed(data[at : at + SLICE]):
+            for number, event in enumerate(self._reader.feed(data[at : at + SLICE]), 1):
+                # A piece can hold a thousand parts.
+                if number % _EVENTS_A_SLICE == 0:
+                    yield
                 for part in self._parts:
                     yield from part.event(event)
             yield

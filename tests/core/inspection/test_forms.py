@@ -76,6 +76,11 @@ class FormTests(SynchronousTestCase):
         ):
             self.assertRaises(BadRequest, self.passes, body)
 
+    def test_words(self) -> None:
+        """Who lets curl say that JSON is a form learns what to say instead."""
+        error = self.assertRaises(BadRequest, self.passes, b' {"model":"ok"}')
+        self.assertIn("send application/json", error.description)
+
     @given(st.lists(st.tuples(st.text(min_size=1, max_size=9), st.text(max_size=9)), min_size=1, max_size=5))
     @settings(max_examples=100, deadline=None)
     def test_encoded(self, pairs: list[tuple[str, str]]) -> None:

@@ -39,7 +39,7 @@ class BasicRequest(Request):
     @ivar peer_host: the address of the peer.
     @ivar secure: the connection is TLS.
     @ivar on_disconnect: called once, with a L{Failure} of L{ClientLeft}, if the client goes before L{finish}
-        or C{abort}. Whoever sets it answers for the producer that is registered: it is not stopped besides.
+        or C{abort}. Its owner answers for the producer that is registered: it is not stopped besides.
     @ivar _left: bytes of the content that are not written yet, or how it is framed.
     """
 
@@ -198,7 +198,7 @@ class BasicRequest(Request):
         return failed
 
     def connectionLost(self, reason: Failure) -> None:
-        """The client is gone; whoever is interested hears of it."""
+        """The client is gone; C{on_disconnect}, the producer and L{notifyFinish} hear of it."""
         self._disconnected = True
         self.channel = None
         producer, self.producer = self.producer, None
@@ -254,7 +254,7 @@ class BasicRequest(Request):
         self._end(trailers)
 
     def _take_notifications(self) -> list[Any]:
-        """Who waits for the end of the response; each is told once."""
+        """The Deferreds of L{notifyFinish}; each fires once."""
         waiting: list[Any] = self.__dict__.pop("notifications", [])
         return waiting
 

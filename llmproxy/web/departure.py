@@ -2,8 +2,8 @@
 The end of a client's side of a plain connection: the client has left, or waits for its answer.
 
 TCP tells both in the same way (FIN), until something reaches the client's system: one that has closed its socket
-answers with a reset. RFC 9112 section 9.6 allows to wait, so nobody who does is cut off, and nothing is sent that the
-client would not be sent anyway:
+answers with a reset. RFC 9112 section 9.6 allows to wait, so a client that does is not cut off, and it is sent nothing
+but its answer:
 
  - Before the head of a response its first byte goes ahead. All responses begin with it, so it says nothing yet.
  - Within a response there is no such byte: a digit of the next chunk's size alone can be read as the last chunk

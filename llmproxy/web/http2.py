@@ -38,10 +38,10 @@ if TYPE_CHECKING:
 _AT_ONCE = 64 * 1024
 """Bytes that are given to the transport in one piece; it says then whether it takes more."""
 
-_TOLD_OF = 64
+_PER_FIELD = 64
 """
 Bytes for each of the fields that a head may have: 32 that RFC 9113 section 6.5.2 adds, and as many so that a head that
-is too large is told so.
+is a little too large is answered with 431.
 """
 
 _LINGER = 0.5
@@ -381,4 +381,4 @@ _RECEIVERS: dict[type, Callable[[Http2Connection, Any], None]] = {
 
 def _machine(limits: Limits) -> StateMachine:
     """What is a little too large is refused in order; beyond that the connection ends."""
-    return ServerMachine(limits.head + _TOLD_OF * limits.fields)
+    return ServerMachine(limits.head + _PER_FIELD * limits.fields)

@@ -109,7 +109,7 @@ class Http2Request(Http2Response):
             body.fail(Failure(refusal))
             return
         if fields and not body.started and self.body is None and self._head_read is not None:
-            # Nobody has been told of a length.
+            # The length has not been used yet.
             self._keep_trailers(self._head_read)
             body.length = UNKNOWN_LENGTH
         body.ended(fields)
@@ -137,7 +137,7 @@ class Http2Request(Http2Response):
             self._collect(resource)
 
     def _all_of_it(self) -> BytesBody | None:
-        """A body that is here, and has no trailers: nobody has to wait for it, nor to hold this request."""
+        """A body that is here, and has no trailers: it needs no wait, and does not hold this request."""
         body = self._arriving
         if body is None or not body.at_hand or body.trailers:
             return None
@@ -181,7 +181,7 @@ class Http2Request(Http2Response):
         self.write_whole(refusal.status, b"", fields, len(content), content if self.method != b"HEAD" else b"")
 
     def connectionLost(self, reason: Failure) -> None:
-        """The stream is gone; whoever is interested hears of it."""
+        """The stream is gone; it is cancelled, and its body fails."""
         self._stop_timer()
         super().connectionLost(reason)
         self._queue.clear()

@@ -90,11 +90,11 @@ class Http2Response(BasicRequest):
         """What of the content is to come, and the length in the head if it is known."""
         if length is None or status in (204, 304):
             return NO_CONTENT
-        told = next((value for name, value in section if name == b"content-length"), None)
-        if isinstance(length, int) and told is None:
+        announced = next((value for name, value in section if name == b"content-length"), None)
+        if isinstance(length, int) and announced is None:
             section.append((b"content-length", b"%d" % length))
-        elif told is not None and told.isdigit():
-            length = int(told)
+        elif announced is not None and announced.isdigit():
+            length = int(announced)
         if self.method == b"HEAD":
             return NO_CONTENT
         return length if isinstance(length, int) else CHUNKED

@@ -37,10 +37,10 @@ class ConformanceTests(ProxyTestCase):
         """Each of its tests passes: of 146, and the one that is strict."""
         arguments = ["--tls", "--insecure", "--strict", "--port", str(self.port), "--path", "/health"]
         output, errors, code = await getProcessOutputAndValue(str(H2SPEC), arguments, env=os.environ, reactor=reactor)
-        told = output.decode(errors="replace")
-        totals = re.search(r"(\d+) tests, (\d+) passed, (\d+) skipped, (\d+) failed", told)
-        assert totals is not None, (told, errors)
-        failures = told.partition("Failures:")[2]
+        shown = output.decode(errors="replace")
+        totals = re.search(r"(\d+) tests, (\d+) passed, (\d+) skipped, (\d+) failed", shown)
+        assert totals is not None, (shown, errors)
+        failures = shown.partition("Failures:")[2]
         self.assertEqual((totals[2], totals[3], totals[4], code), (totals[1], "0", "0", 0), failures)
         self.assertGreaterEqual(int(totals[1]), 146)
         self.assertEqual(self.flushLoggedErrors(), [])

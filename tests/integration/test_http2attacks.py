@@ -99,7 +99,7 @@ class AttackTests(Http2TestCase):
         return client, sent
 
     async def test_each(self) -> None:
-        """Each is told to calm down and closed, costs little, and leaves nothing running."""
+        """Each is asked to calm down and closed, costs little, and leaves nothing running."""
         for name, flood in FLOODS.items():
             start, spent = time.monotonic(), time.process_time()
             client, sent = await self.attack(flood())

@@ -61,7 +61,7 @@ class ConnectionTests(SynchronousTestCase):
         self.assertEqual((self.client.ended[stream], self.client.goaway), ("complete", 0))
 
     def test_no_http2(self) -> None:
-        """What is no HTTP/2 ends the connection, and is told; who does not close then is reset."""
+        """What is no HTTP/2 ends the connection, and is noted; a client that does not close then is reset."""
         self.client.transport.disconnecting = False
         self.client.transport.room = 0
         self.client.transport.deliver(b"\0\0\4\1\0\0\0\0\0junk" * 3)
@@ -97,7 +97,7 @@ class ConnectionTests(SynchronousTestCase):
         self.assertGreater(self.client.http.outbound_flow_control_window, before // 2)
 
     def test_after_the_end(self) -> None:
-        """What is still on its way to a stream that has ended disturbs nobody."""
+        """What is still on its way to a stream that has ended disturbs no other."""
         stream = self.client.begin()
         self.resource.seen[0].answer()
         for _ in range(3):
@@ -110,7 +110,7 @@ class ConnectionTests(SynchronousTestCase):
 
 
 class LeavingTests(SynchronousTestCase):
-    """RFC 9113 section 6.8: whoever leaves still answers, and is answered."""
+    """RFC 9113 section 6.8: a side that leaves still answers, and is answered."""
 
     def setUp(self) -> None:
         self.resource = Streaming()
@@ -163,7 +163,7 @@ class FaultTests(SynchronousTestCase):
         self.assertEqual((self.client.ended[running], self.client.contents[running]), ("complete", b"ok"))
 
     def test_within_an_upload(self) -> None:
-        """An upload of another length than it said never looks whole to whoever reads it."""
+        """An upload of another length than it said never looks whole to its reader."""
         for content in (b"abcdef", b"abc"):
             stream = self.client.begin("POST", "/", ("content-length", "5"))
             seen = self.resource.seen[-1]
@@ -251,7 +251,7 @@ class TakingTests(SynchronousTestCase):
         self.assertEqual(self.client.ended[running], "complete")
 
     def test_source_is_told(self) -> None:
-        """Whoever answers hears that the client is gone."""
+        """The resource hears that the client is gone."""
         self.client.get()
         request = self.resource.seen[0].request
         request.write_head(200, b"OK", [], UNKNOWN_LENGTH)

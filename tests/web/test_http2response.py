@@ -61,7 +61,7 @@ class ResponseTests(SynchronousTestCase):
         self.assertEqual(self.client.ended[self.stream], "complete")
 
     def test_length(self) -> None:
-        """A length that is known is told, once."""
+        """A known length is announced, once."""
         self.request.write_whole(200, b"OK", [(b"Content-Length", b"2")], 2, b"ok")
         self.client.run()
         self.assertEqual(self.client.heads[self.stream][b"content-length"], b"2")
@@ -189,7 +189,7 @@ class ResponseTests(SynchronousTestCase):
         self.assertEqual((self.client.ended[self.stream], self.client.transport.ended), ("complete", ""))
 
     def test_left(self) -> None:
-        """After the client has left nothing that is written does harm, and the source is told once."""
+        """After the client has left nothing that is written does harm, and the source hears of it once."""
         self.request.write_head(200, b"OK", [], UNKNOWN_LENGTH)
         self.request.registerProducer(Source(), True)
         self.client.reset(self.stream)

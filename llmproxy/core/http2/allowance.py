@@ -24,7 +24,7 @@ PINGED = 5
 UPDATE = 2
 """WINDOW_UPDATE."""
 IGNORED = 1
-"""PRIORITY, and what nobody knows."""
+"""PRIORITY, and unknown types."""
 
 FOR_A_FRAME = 8
 """Earned with each DATA frame that we send: clients answer it with one or two WINDOW_UPDATE, some with a PING."""

@@ -1,4 +1,4 @@
-"""What a state machine of HTTP/2 tells of what has come, and what it can be asked for."""
+"""Events of an HTTP/2 state machine, and its interface."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def read_head(section: Fields, ended: bool, target_limit: int, head_limit: int, 
 
     @param section: in wire order, with pseudo-fields.
     @param ended: nothing follows.
-    @raise Refusal: with what the client is told.
+    @raise Refusal: with the answer for the client.
     """
     head = Head()
     head.version = b"HTTP/2"

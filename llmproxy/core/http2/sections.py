@@ -122,7 +122,7 @@ def _check_size_updates(block: bytes) -> None:
 
 def check_request(section: Fields) -> int | None:
     """
-    The length of the content, where it is told.
+    The announced length of the content, or C{None}.
 
     @raise Malformed: see RFC 9113 section 8.1.1.
     """

@@ -44,7 +44,7 @@ class Stream:
     One that is open, or half closed: RFC 9113 section 5.1.
 
     @ivar window: what can be sent; below 0 after the client has made it smaller.
-    @ivar expected: content that has to come, as far as the client has told.
+    @ivar expected: bytes of content that have to come yet; C{None} without a Content-Length.
     """
 
     __slots__ = ("expected", "local_ended", "received", "remote_ended", "window")
@@ -65,7 +65,7 @@ class Stream:
         Note what has come.
 
         @param size: with padding.
-        @raise StreamFault: it is more than there is room for, or not as much as was told.
+        @raise StreamFault: it is more than there is room for, or not of its Content-Length.
         """
         self.check_open(stream)
         if not self.received.took(size):

@@ -31,7 +31,7 @@ class Turns:
 
     def take(self, send: Callable[[int], bool], may_go_on: Callable[[], bool]) -> None:
         """
-        Let each send one frame after another, until nobody waits or C{may_go_on} is false.
+        Let each send one frame after another, until none waits or C{may_go_on} is false.
 
         @param send: sends one frame of a stream; whether it has more, and may send that.
         """

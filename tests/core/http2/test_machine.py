@@ -175,7 +175,7 @@ class StreamFaultTests(SynchronousTestCase):
         self.assertEqual(held.events[-1], RequestReceived(999, list(BASE), True))
 
     def test_after_our_reset(self) -> None:
-        """What was on its way to a stream that we have reset disturbs nobody, and its window is given back."""
+        """What was on its way to a stream that we have reset disturbs no other, and its window is given back."""
         held = Conversation()
         for stream in range(1, 200, 2):
             held.send(held.head(stream, flags=wire.END_HEADERS))
@@ -269,7 +269,7 @@ class FloodTests(SynchronousTestCase):
         return -1
 
     def test_each(self) -> None:
-        """Frames of no use: pings, settings, priorities, updates, what nobody knows."""
+        """Frames of no use: pings, settings, priorities, updates, unknown ones."""
         for piece in (
             frame(wire.PING, 0, 0, bytes(8)),
             frame(wire.PING, wire.ACK, 0, bytes(8)),
@@ -426,7 +426,7 @@ SAID = conversation()
 
 
 class FuzzTests(SynchronousTestCase):
-    def told(self, pieces: list[bytes]) -> tuple[list[Event], bytes]:
+    def heard(self, pieces: list[bytes]) -> tuple[list[Event], bytes]:
         held = Conversation(begin=False)
         held.send(*pieces)
         return held.events, held.machine.data_to_send()
@@ -436,8 +436,8 @@ class FuzzTests(SynchronousTestCase):
     def test_any_split(self, cuts: list[int]) -> None:
         """However the bytes come, they mean the same."""
         at = [0, *sorted(cuts), len(SAID)]
-        events, sent = self.told([SAID[start:end] for start, end in pairwise(at)])
-        self.assertEqual((events, sent), self.told([SAID]))
+        events, sent = self.heard([SAID[start:end] for start, end in pairwise(at)])
+        self.assertEqual((events, sent), self.heard([SAID]))
         kinds = [RequestReceived, RequestReceived, DataReceived, TrailersReceived, WindowOpened]
         self.assertEqual([type(event) for event in events[1:]], kinds)
 
@@ -448,5 +448,5 @@ class FuzzTests(SynchronousTestCase):
         data = bytearray(SAID)
         for at, value in changes:
             data[at] = value
-        events, _ = self.told([bytes(data)])
+        events, _ = self.heard([bytes(data)])
         self.assertNotIn(ConnectionFailed, {type(event) for event in events[:-1]})

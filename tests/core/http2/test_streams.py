@@ -40,7 +40,7 @@ class WindowTests(SynchronousTestCase):
 
 class LengthTests(SynchronousTestCase):
     def test_each(self) -> None:
-        """Content must be of the length that was told, RFC 9113 section 8.1.1."""
+        """Content must be of the announced length, RFC 9113 section 8.1.1."""
         for expected, pieces, good in (
             (None, (3, 4), True),
             (7, (3, 4), True),

@@ -144,7 +144,7 @@ class Fuzzed:
     def settle(self) -> None:
         """Time passes, more of it than any deadline has."""
         self.turn()
-        for _ in range(45):
+        for _ in range(130):
             self.exchange.clock.advance(10)
             self.turn()
 
@@ -320,7 +320,7 @@ class UpstreamTests(SynchronousTestCase):
             fuzzed.turn(answer=False)
         if ending == "closed":
             upstream.close()
-        for _ in range(45):
+        for _ in range(130):
             fuzzed.exchange.clock.advance(10)
         self.assertEqual(self.flushLoggedErrors(), [])
         self.assertEqual(fuzzed.left(), [])

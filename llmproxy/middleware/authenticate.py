@@ -64,22 +64,24 @@ class Authenticate:
         if self._revocations is None:
             return responding
         self._pending[responding] = principal
-        return responding.addBoth(self._ended, responding)
+        args = (responding,)
+        return responding.addCallbacks(self._headed, self._failed, callbackArgs=args, errbackArgs=args)
 
     def _revoke(self, responding: Deferred[ApiResponse]) -> None:
         self._revoked.add(responding)
         responding.cancel()
 
-    def _ended(self, result: ApiResponse | Failure, responding: Deferred[ApiResponse]) -> ApiResponse | Failure:
-        """The head is there, or there will be none."""
-        principal = self._pending.pop(responding)
-        if isinstance(result, Failure):
-            return self._reason(result, responding)
-        if result.body is not None and not at_hand(result.body):
-            result.body = _Revocable(result, principal, self._revocations)
-        return result
+    def _headed(self, response: ApiResponse, responding: Deferred[ApiResponse]) -> ApiResponse:
+        principal = self._pending[responding]
+        del self._pending[responding]
+        if self._revoked:
+            self._revoked.discard(responding)
+        if response.body is not None and not at_hand(response.body):
+            response.body = _Revocable(response, principal, self._revocations)
+        return response
 
-    def _reason(self, reason: Failure, responding: Deferred[ApiResponse]) -> Failure:
+    def _failed(self, reason: Failure, responding: Deferred[ApiResponse]) -> Failure:
+        del self._pending[responding]
         if responding not in self._revoked:
             return reason
         self._revoked.discard(responding)

@@ -198,7 +198,7 @@ def _endpoints(
 
 
 def _warn(text: str, form: str) -> None:
-    """Before there is a log: for whoever starts the process, and for what reads its lines."""
+    """Before there is a log: for the operator at a terminal, and for what reads lines of JSON."""
     if form != "json":
         sys.stderr.write(f"warning: {text}\n")
         return

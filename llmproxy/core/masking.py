@@ -60,7 +60,7 @@ _OURS = frozenset(
 
 _TEXTS = ("str", "str | None")
 _FOREIGN = tuple(each.name for each in fields(Record) if each.name not in _OURS and str(each.type) in _TEXTS)
-"""All other fields that are texts, whoever adds them: what is said there, a client or an upstream has said."""
+"""All other fields that are texts, those added later too: what stands there, a client or an upstream has said."""
 
 
 class Masking:

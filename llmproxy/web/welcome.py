@@ -33,7 +33,7 @@ their provider, with a token of this proxy in place of the provider's key.</p>
 <pre>from openai import OpenAI
 
 client = OpenAI(base_url="<i>this address</i>/v1", api_key="sk-<i>your token</i>")</pre>
-<p>No token? Whoever runs this proxy makes one with <code>llmproxy token create</code>.</p>
+<p>No token? The operator of this proxy makes one with <code>llmproxy token create</code>.</p>
 <h2>To run it</h2>
 <p><a href="health">health</a> and <a href="ready">ready</a> say how it is.
 <code>llmproxy --help</code> lists what an operator can do; <code>README.md</code> and

@@ -216,6 +216,12 @@ class RateLimitExceeded(ClientError):
     status, code, message = 429, "rate_limit_exceeded", "Rate limit exceeded"
 
 
+class TokenUsedUp(RateLimitExceeded):
+    """A token has made all requests that it may. The code is the reference's; the words do not sound like waiting."""
+
+    message = "Token is used up"
+
+
 # -- what upstream did ------------------------------------------------------------------------------
 
 

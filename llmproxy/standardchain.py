@@ -60,11 +60,11 @@ def standard_chain(
         # nothing is begun while stopping or before the database is open
         gate,
         # the API decides dialect, policy, credential and deadlines of all that follows
-        RouteRequest(table),
+        RouteRequest(table, authenticate.is_known),
         *([DebugFields()] if any(api.debug_fields for api in table.apis) else []),
         # nothing of a body is read, nothing is spent, before the caller is known
         authenticate,
-        Restrict(inspection),
+        Restrict(inspection, table.listed()),
         # after all that refuses, before all that costs: a hit calls nobody and uses up no quota
         *([] if cache is None else [cache]),
         # a refused request uses up nothing

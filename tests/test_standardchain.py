@@ -5,14 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy import standardchain
 from llmproxy.config import APIConfig, APIProviderConfig
+from llmproxy.middleware.authenticate import Authenticate
 from llmproxy.standardchain import standard_chain
+from tests.middleware.fakes import FakeDirectory
 
 ROOT = Path(__file__).resolve().parent.parent
-NAMES = {"Explain": "explain", "RouteRequest": "route", "DebugFields": "debug", "Restrict": "restrict",
+NAMES = {
+    "Authenticate": "authenticate", "Explain": "explain",
+         "RouteRequest": "route", "DebugFields": "debug", "Restrict": "restrict",
          "Limit": "limit", "Credential": "credential", "Deadlines": "deadline", "Cors": "cors"}  # fmt: skip
 
 
@@ -24,7 +29,8 @@ class StandardChainTests(SynchronousTestCase):
         provider = APIProviderConfig(
             base_url="http://127.0.0.1:9", allowed_endpoints=["/v1"], allowed_methods=["GET"], dialect="openai", **api
         )
-        parts: dict[str, Any] = {"account": "account", "gate": "(gate)", "authenticate": "authenticate"}
+        parts: dict[str, Any] = {"account": "account", "gate": "(gate)"}
+        parts["authenticate"] = Authenticate(Clock(), FakeDirectory())
         table = APIConfig({"x": provider}, "x").routing_table()
         others: dict[str, Any] = {
             "quota": None,

@@ -29,6 +29,12 @@ class RoutingTable:
         self._default = None if default is None else self._by_name[default.encode()]
         self._known: dict[bytes, Route] = {}
 
+    def listed(self) -> str:
+        """Where the APIs are, in words: for those who have a token."""
+        default = None if self._default is None else self._default.name
+        places = [f"/{api.name}" + (" and /" if api.name == default else "") for api in self.apis]
+        return "APIs are at " + ", ".join(places)
+
     def named(self, name: str) -> Api | None:
         """The API of this name."""
         return self._by_name.get(name.encode())
@@ -58,3 +64,8 @@ class RoutingTable:
             if api is None or not path.startswith(b"/"):
                 return None
         return Route(api, target, path, api.policy.endpoint(path) or "", prefix)
+
+
+def shown(path: str) -> str:
+    """A path as an error names it: no longer than a line."""
+    return path if len(path) <= 200 else path[:200] + "..."

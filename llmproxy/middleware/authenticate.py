@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.python.failure import Failure
 
 from ..bodies import Tap, at_hand
 from ..core.credentials import is_keyless
 from ..core.tokens import fault_of, is_well_formed, secret_of
-from ..errors import ApiKeyMissing, InvalidToken, MissingToken, TokenRevoked
+from ..errors import ApiKeyMissing, InvalidToken, MissingToken, ProxyError, TokenRevoked
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IConsumer, IReactorTime
@@ -47,6 +47,18 @@ class Authenticate:
         if principal is not None:
             return self._admit(principal, request, inner)
         return self._directory.load(secret).addCallback(self._admit, request, inner)
+
+    def is_known(self, request: ApiRequest) -> Deferred[bool]:
+        """Whether a request has a token that may be used now; nothing else becomes of it."""
+        secret = secret_of(request.fields, request.target, offers=request.upgrade != b"")
+        if not secret or not is_well_formed(secret):
+            return succeed(False)
+        principal = self._directory.warm(secret)
+        loading = self._directory.load(secret) if principal is None else succeed(principal)
+        return loading.addCallbacks(self._may_be_used, _unknown)
+
+    def _may_be_used(self, principal: Principal) -> bool:
+        return fault_of(principal.token, principal.project, self._seconds()) is None
 
     def _admit(self, principal: Principal, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
         record = request.record
@@ -86,6 +98,12 @@ class Authenticate:
             return reason
         self._revoked.discard(responding)
         return Failure(TokenRevoked()) if reason.check(CancelledError) else reason
+
+
+def _unknown(reason: Failure) -> bool:
+    """Whatever is wrong with a token, or with the database that would know it."""
+    reason.trap(ProxyError)
+    return False
 
 
 class _Revocable(Tap):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from ..errors import RateLimitExceeded
+from ..errors import RateLimitExceeded, TokenUsedUp
 from ..message import Field
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ Outcome = TypeVar("Outcome")
 
 DO_NOT_RETRY: Field = (b"x-should-retry", b"false")
 """A spent quota does not come back by waiting: the SDKs of OpenAI and Anthropic read this before they retry a 429."""
+
+USED_UP = "it has made all the requests that it may (max_requests); waiting does not help, another token does"
 
 
 class Limit:
@@ -77,5 +79,5 @@ def final(reason: Failure) -> Failure:
     """What is told of a spent quota: that it is of no use to try again."""
     error = reason.value
     if isinstance(error, RateLimitExceeded) and not error.fields:
-        return Failure(RateLimitExceeded(error.description, fields=(DO_NOT_RETRY,)))
+        return Failure(TokenUsedUp(error.description or USED_UP, fields=(DO_NOT_RETRY,)))
     return reason

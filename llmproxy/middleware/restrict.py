@@ -8,6 +8,7 @@ from ..core.fields import first
 from ..core.overrides import override
 from ..core.pathmodels import uncheckable
 from ..core.requestbody import inspect_query
+from ..core.routing import shown
 from ..errors import (
     EndpointNotFound,
     EndpointUnchecked,
@@ -31,10 +32,13 @@ class Restrict:
     Applies the policy of the API: method, endpoint, origin, required fields, parameters.
 
     A body is read only where a whitelist of parameters applies; then it goes on as the same bytes.
+
+    @param listed: says where the APIs are.
     """
 
-    def __init__(self, inspection: Inspection) -> None:
+    def __init__(self, inspection: Inspection, listed: str = "") -> None:
         self._inspection = inspection
+        self._listed = listed
 
     def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
         route = request.route
@@ -47,7 +51,7 @@ class Restrict:
                 raise _other_method(policy, name)
         # The route has the entry that allows it; only where it names none must the policy be asked.
         if not route.endpoint and policy.endpoint(route.path) is None:
-            raise EndpointNotFound()
+            raise EndpointNotFound(f"{shown(request.record.path)} is no endpoint of {route.api.name}; {self._listed}")
         if policy.origin_required or policy.origins:
             _check_origin(policy, request.fields)
         if policy.required_headers:

@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..core.quotas import MAX_LEASE, Account, Grant, Settlement
-from ..errors import OutcomeUnknown, ProxyError, RateLimitExceeded, Unavailable
+from ..errors import OutcomeUnknown, ProxyError, TokenUsedUp, Unavailable
 from ..interfaces import IQuota
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ class LeasedQuota:
         if self._stopped:
             return fail(Unavailable("shutting down"))
         if now < holding.refused_until:
-            return fail(RateLimitExceeded())
+            return fail(TokenUsedUp())
         waiter: Deferred[None] = Deferred(holding.leave)
         holding.waiting.append(waiter)
         if not holding.leasing:

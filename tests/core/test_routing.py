@@ -53,6 +53,11 @@ class MatchTests(SynchronousTestCase):
         self.assertEqual(found and found.name, "anthropic")
         self.assertIsNone(self.table.named("Anthropic"))
 
+    def test_listed(self) -> None:
+        """Who may know reads where each API is."""
+        table = RoutingTable([an_api("openai"), an_api("anthropic")], "openai")
+        self.assertEqual(table.listed(), "APIs are at /openai and /, /anthropic")
+
     def test_no_default(self) -> None:
         """Without a default API, only the names lead anywhere."""
         table = RoutingTable([an_api("openai")], None)

@@ -53,6 +53,23 @@ class AuthenticateTests(SynchronousTestCase):
     def begin(self) -> Deferred[ApiResponse]:
         return self.middleware.respond(self.request, self.inner)
 
+    def test_is_known(self) -> None:
+        """Only a token that may be used now makes its sender known; nothing is sent on."""
+        is_known = self.middleware.is_known
+        self.assertTrue(self.successResultOf(is_known(self.request)))
+        self.assertFalse(self.successResultOf(is_known(a_request())))
+        self.assertFalse(self.successResultOf(is_known(a_request(fields=[(b"Authorization", b"Bearer x")]))))
+        self.directory.known.clear()
+        for outcome, expected in ((PRINCIPAL, True), (TokenNotFound(), False), (Unavailable(), False)):
+            asking = is_known(self.request)
+            _, loading = self.directory.loads.pop()
+            (loading.errback if isinstance(outcome, Exception) else loading.callback)(outcome)  # type: ignore[arg-type]
+            self.assertEqual(self.successResultOf(asking), expected)
+        expired = evolve(PRINCIPAL, token=evolve(PRINCIPAL.token, is_active=False))
+        self.directory.known[SECRET] = expired
+        self.assertFalse(self.successResultOf(is_known(self.request)))
+        self.assertEqual(self.inner.requests, [])
+
     def test_warm(self) -> None:
         """A known token is admitted at once, and the record says whose request it is."""
         self.begin()

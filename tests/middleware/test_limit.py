@@ -85,6 +85,8 @@ class LimitTests(SynchronousTestCase):
         self.quota.spending.errback(RateLimitExceeded())
         error = self.failureResultOf(responding, RateLimitExceeded).value
         self.assertEqual(error.fields, ((b"x-should-retry", b"false"),))
+        self.assertEqual((error.code, error.message), ("rate_limit_exceeded", "Token is used up"))
+        self.assertIn("waiting does not help", error.description)
         self.assertEqual((self.quota.balance, self.inner.requests), (0, []))
 
     def test_quota_away(self) -> None:

@@ -39,7 +39,9 @@ class RestrictCase(SynchronousTestCase):
         self.inspection = Inspection(self.clock, Wheel(self.clock))
 
     def ask(self, policy: dict[str, Any], *args: Any, **kwargs: Any) -> Deferred[ApiResponse]:
-        return Restrict(self.inspection).respond(a_request(*args, api=an_api(policy=policy), **kwargs), self.inner)
+        return Restrict(self.inspection, "APIs are at /openai and /").respond(
+            a_request(*args, api=an_api(policy=policy), **kwargs), self.inner
+        )
 
     def refused(self, kind: type[ProxyError], policy: dict[str, Any], *args: Any, **kwargs: Any) -> ProxyError:
         error: ProxyError = self.assertRaises(kind, self.ask, policy, *args, **kwargs)
@@ -72,7 +74,10 @@ class HeadTests(RestrictCase):
 
     def test_endpoint(self) -> None:
         """A path that no entry allows is not found, nor one that leads out of the API."""
-        self.refused(EndpointNotFound, {"allowed_endpoints": ["/v1/models"]}, b"GET", b"/v1/modelsX")
+        error = self.refused(EndpointNotFound, {"allowed_endpoints": ["/v1/models"]}, b"GET", b"/v1/modelsX")
+        self.assertEqual(error.description, "/v1/modelsX is no endpoint of openai; APIs are at /openai and /")
+        error = self.refused(EndpointNotFound, {"allowed_endpoints": ["/v1/models"]}, b"GET", b"/" + b"x" * 9000)
+        self.assertLess(len(error.description), 300)
         self.refused(EndpointNotFound, {}, b"GET", b"/v1/../../admin")
         self.ask({"allowed_endpoints": ["/v1/models"]}, b"GET", b"/v1/models/x?y=/../")
         self.assertEqual(len(self.inner.requests), 1)

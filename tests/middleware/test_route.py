@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from twisted.internet.defer import succeed
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.routing import RoutingTable
@@ -25,5 +26,17 @@ class RouteRequestTests(SynchronousTestCase):
         """A path of no API is not found."""
         inner = Inner()
         middleware = RouteRequest(RoutingTable([an_api("openai")], None))
-        self.assertRaises(EndpointNotFound, middleware.respond, a_request(), inner)
+        error = self.failureResultOf(middleware.respond(a_request(), inner), EndpointNotFound).value
+        self.assertEqual(error.description, "/v1/chat/completions belongs to no API")
         self.assertEqual(inner.requests, [])
+
+    def test_nowhere_for_those_with_a_token(self) -> None:
+        """Who has a token that may be used reads which APIs there are; nobody else does."""
+        table = RoutingTable([an_api("openai"), an_api("anthropic")], None)
+        for known, said in (
+            (True, "/v1/chat/completions belongs to no API; APIs are at /openai, /anthropic"),
+            (False, "/v1/chat/completions belongs to no API"),
+        ):
+            middleware = RouteRequest(table, lambda _, known=known: succeed(known))  # type: ignore[misc]
+            error = self.failureResultOf(middleware.respond(a_request(), Inner()), EndpointNotFound).value
+            self.assertEqual(error.description, said)

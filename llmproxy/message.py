@@ -242,6 +242,7 @@ class Token:
     @ivar hint: what lists show instead of the secret.
     @ivar max_requests: how many uses are allowed; C{None} is without limit.
     @ivar request_count: how many uses were spent.
+    @ivar reserved_lost: uses that died with the process that had leased them: spent or not, and counted as spent.
     @ivar metadata: what its owner noted, a JSON object as text; C{None} if nothing.
     @ivar version: counts the changes that management made; uses are none.
     @ivar previous_hash: of the secret that it had before it was rotated, which is good until C{previous_until}.
@@ -264,6 +265,7 @@ class Token:
     version: int = 1
     previous_hash: str | None = field(default=None, repr=False)
     previous_until: float | None = None
+    reserved_lost: int = 0
 
 
 @frozen

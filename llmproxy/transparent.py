@@ -134,6 +134,7 @@ class TransparentProxy(Service):
             binding=Binding(config.default_api, tuple((api.name, api.provider) for api in self.table.apis)),
         )
         self.quota = LeasedQuota(reactor, self.database)
+        self._lost_leases: Any = None
         self.directory = Directory(reactor, self.database.tokens, self.database.projects, quota=self.quota)
         self.hearing = Hearing(self)
         self._changes: Any = None
@@ -241,6 +242,7 @@ class TransparentProxy(Service):
         self._refusals.flush()
         if self._changes is not None:
             self._changes.stop()
+            self._lost_leases.stop()
         stores = (self._stop_store, self.hits.stop, self.quota.stop, self._stop_auditing)
         for closing in (*stores, self._close_clients, self.database.close):
             try:
@@ -298,7 +300,9 @@ class TransparentProxy(Service):
     def _follow(self, result: object) -> Deferred[None]:
         """From now on, what others change in the database is noticed here."""
         from .store.changes import Changes
+        from .store.lostleases import LostLeases
 
+        self._lost_leases = LostLeases(self._reactor, self.database)
         hearing = self.hearing
         lost = lambda: Deferred.fromCoroutine(hearing.lost_track())  # noqa: E731
         self._changes = Changes(self._reactor, self.database, hearing.heard_all, lost)
@@ -306,6 +310,7 @@ class TransparentProxy(Service):
 
     def _opened(self, result: object) -> None:
         self.quota.start()
+        self._lost_leases.start()
         self.hits.start()
         if self.auditing is not None:
             self.auditing.start()

@@ -232,6 +232,8 @@ def issued(output: Output, token: dict[str, Any]) -> None:
 
 def show(output: Output, token: dict[str, Any]) -> None:
     pairs = [*zip(COLUMNS, _row(token), strict=True), ("Cache hits", token["cache_hit_count"])]
+    if token.get("reserved_lost"):
+        pairs.append(("Reserved, lost", f"{token['reserved_lost']} (of a process that died; not given out again)"))
     pairs.append(("Metadata", token.get("metadata")))
     output.fields(token, pairs)
 

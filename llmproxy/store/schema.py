@@ -15,7 +15,7 @@ from sqlalchemy.types import TypeDecorator
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
 
-HEAD = "0006"
+HEAD = "0007"
 """
 The revision that this program needs.
 
@@ -61,6 +61,16 @@ changes = Table(
     Column("made_at", Moment, nullable=False),
 )
 """What L{llmproxy.store.changes} writes and reads."""
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("holder", String(32), primary_key=True),
+    Column("token_id", String(64), primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("seen_at", Moment, nullable=False),
+)
+"""What each process has leased and not accounted for; see L{llmproxy.store.lostleases}."""
 
 writings = Table(
     "writings",
@@ -110,6 +120,7 @@ tokens = Table(
     Column("deactivated_at", Moment),
     Column("request_count", BigInteger, nullable=False),
     Column("leased", BigInteger, nullable=False),
+    Column("reserved_lost", BigInteger, nullable=False, server_default="0"),
     Column("max_requests", BigInteger),
     Column("created_at", Moment, nullable=False),
     Column("last_used_at", Moment),

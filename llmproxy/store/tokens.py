@@ -38,6 +38,7 @@ _COLUMNS = (
     tokens.c.version,
     tokens.c.previous_hash,
     tokens.c.previous_until,
+    tokens.c.reserved_lost,
 )
 """In the order of L{Token}'s fields."""
 

@@ -15,6 +15,7 @@ from zope.interface import implementer
 from ..core.quotas import Grant, Settlement, lease_size
 from ..errors import TokenInactive, TokenNotFound
 from ..interfaces import ICacheStatsStore
+from .lostleases import changed
 from .schema import Moment, tokens, writings
 
 if TYPE_CHECKING:
@@ -56,7 +57,13 @@ _LEASE = (
 )
 
 _LOCKED = (
-    select(tokens.c.is_active, tokens.c.request_count, tokens.c.leased, tokens.c.max_requests)
+    select(
+        tokens.c.is_active,
+        tokens.c.request_count,
+        tokens.c.leased,
+        tokens.c.reserved_lost,
+        tokens.c.max_requests,
+    )
     .where(tokens.c.id == bindparam("token_id"))
     .with_for_update()
 )
@@ -64,11 +71,18 @@ _LOCKED = (
 
 @implementer(ICacheStatsStore)
 class Usage:
-    """Leases are taken, uses and hits written down, each in one transaction."""
+    """
+    Leases are taken, uses and hits written down, each in one transaction.
+
+    @ivar holder: what the leases of this process are noted under.
+    @ivar has_leased: some are noted.
+    """
 
     def __init__(self, clock: Any, database: Database) -> None:
         self._seconds = clock.seconds
         self._database = database
+        self.holder = uuid4().hex
+        self.has_leased = False
 
     def lease(self, settlement: Settlement, wanted: int, max_lease: int, name: str) -> Deferred[Grant]:
         """
@@ -84,7 +98,9 @@ class Usage:
         def lease(connection: Connection) -> Grant:
             if settlement.used or settlement.released:
                 self._settle(connection, [settlement], name)
-            return _lease(connection, settlement.token_id, wanted, max_lease)
+            grant = _lease(connection, settlement.token_id, wanted, max_lease)
+            self._note(connection, settlement.token_id, grant.size - settlement.released)
+            return grant
 
         return self._database.run(lease)
 
@@ -98,6 +114,8 @@ class Usage:
 
         def settle(connection: Connection) -> None:
             self._settle(connection, ordered, name)
+            for each in ordered:
+                self._note(connection, each.token_id, -each.released)
             over = writings.c.made_at < self._seconds() - REMEMBERED_FOR
             connection.execute(writings.delete().where(over))
 
@@ -133,6 +151,12 @@ class Usage:
         connection.execute(_SETTLE, [_row(each) for each in settlements])
         connection.execute(writings.insert().values(id=name, happened=True, made_at=self._seconds()))
 
+    def _note(self, connection: Connection, token_id: str, more: int) -> None:
+        """Have it known what this process holds; as much as before is not worth a statement."""
+        if more:
+            self.has_leased = True
+            changed(connection, self.holder, token_id, more, self._seconds())
+
     def increment_cache_hit_count_batch(self, counts: dict[str, int]) -> Deferred[None]:
         if not counts:
             return succeed(None)
@@ -160,7 +184,7 @@ def _lease(connection: Connection, token_id: str, wanted: int, max_lease: int) -
     free = max_lease if row.max_requests is None else row.max_requests - row.request_count - row.leased
     size = lease_size(free, wanted, max_lease)
     if not size:
-        return Grant(0, held_elsewhere=row.leased > 0)
+        return Grant(0, held_elsewhere=row.leased > row.reserved_lost)
     taken = connection.execute(_LEASE, {"token_id": token_id, "size": size})
     return Grant(size if taken.rowcount == 1 else 0)
 

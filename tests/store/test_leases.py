@@ -115,7 +115,7 @@ class ExactTests(LeasedQuotaCase):
         principal = self.principal(1000)
         before = self.database.statements
         self.assertEqual(self.spend_all(principal, self.quota), 1000)
-        self.assertLess(self.database.statements - before, 800)
+        self.assertLess(self.database.statements - before, 850)
         self.successResultOf(self.quota.flush())
         self.assertEqual((self.stored().request_count, self.leased()), (1000, 0))
 

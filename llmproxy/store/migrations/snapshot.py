@@ -1,7 +1,7 @@
 # ruff: noqa: E501
 """What L{llmproxy.store.fresh} makes; written by C{python -m tests.store.snapshot}."""
 
-REVISION = "0006"
+REVISION = "0007"
 
 STATEMENTS = (
     """CREATE TABLE admins (
@@ -74,6 +74,13 @@ STATEMENTS = (
     answer TEXT,
     PRIMARY KEY (actor, key_hash)
 )""",
+    """CREATE TABLE leases (
+    holder VARCHAR(32) NOT NULL,
+    token_id VARCHAR(64) NOT NULL,
+    size BIGINT NOT NULL,
+    seen_at BIGINT NOT NULL,
+    PRIMARY KEY (holder, token_id)
+)""",
     """CREATE TABLE project_keys (
     project_id VARCHAR(64) NOT NULL,
     api VARCHAR(64) NOT NULL,
@@ -114,7 +121,7 @@ STATEMENTS = (
     max_requests BIGINT,
     created_at BIGINT NOT NULL,
     last_used_at BIGINT,
-    cache_hit_count BIGINT DEFAULT '0' NOT NULL, version BIGINT DEFAULT '1' NOT NULL, previous_hash VARCHAR(64), previous_until BIGINT,
+    cache_hit_count BIGINT DEFAULT '0' NOT NULL, version BIGINT DEFAULT '1' NOT NULL, previous_hash VARCHAR(64), previous_until BIGINT, reserved_lost BIGINT DEFAULT '0' NOT NULL,
     PRIMARY KEY (id),
     CONSTRAINT uq_tokens_token_hash UNIQUE (token_hash),
     CONSTRAINT fk_tokens_project_id FOREIGN KEY(project_id) REFERENCES projects (id) ON DELETE CASCADE,
@@ -137,6 +144,7 @@ STATEMENTS = (
     """CREATE INDEX ix_audit_events_token_id ON audit_events (token_id)""",
     """CREATE INDEX ix_changes_made_at ON changes (made_at)""",
     """CREATE INDEX ix_idempotency_keys_expires_at ON idempotency_keys (expires_at)""",
+    """CREATE INDEX ix_leases_seen_at ON leases (seen_at)""",
     """CREATE INDEX ix_tokens_created_at ON tokens (created_at, id)""",
     """CREATE INDEX ix_tokens_expires_at ON tokens (expires_at)""",
     """CREATE INDEX ix_tokens_is_active_created_at ON tokens (is_active, created_at, id)""",
@@ -144,6 +152,6 @@ STATEMENTS = (
     """CREATE INDEX ix_tokens_project_id_created_at ON tokens (project_id, created_at, id)""",
     """CREATE INDEX ix_writings_made_at ON writings (made_at)""",
     """CREATE UNIQUE INDEX uq_audit_events_chain_seq ON audit_events (chain, seq)""",
-    """INSERT INTO alembic_version VALUES ('0006')""",
+    """INSERT INTO alembic_version VALUES ('0007')""",
     """INSERT INTO counters VALUES ('changes', 0)""",
 )

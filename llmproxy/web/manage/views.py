@@ -29,6 +29,8 @@ class TokenView(Struct):
     """
     A token without its secret.
 
+    @ivar reserved_lost: uses of C{max_requests} that a process had leased when it died: they may have been spent, and
+        are not given out again.
     @ivar previous_expires_at: when the secret ends that it had before it was rotated.
     """
 
@@ -44,6 +46,7 @@ class TokenView(Struct):
     cache_hit_count: int
     name: str | None
     metadata: dict[str, str]
+    reserved_lost: int
     previous_expires_at: Moment | UnsetType = UNSET
 
 
@@ -119,6 +122,7 @@ def view_of_token(token: Token) -> TokenView:
         token.cache_hit_count,
         token.name,
         {} if token.metadata is None else msgspec.json.decode(token.metadata, type=dict[str, str]),
+        token.reserved_lost,
         _known(token.previous_until),
     )
 

@@ -99,6 +99,7 @@ class CollectionTests(ManageTestCase):
                     "project_id": self.project_id,
                     "expires_at": "2023-11-14T23:13:20.250000Z",
                     "is_active": True,
+                    "reserved_lost": 0,
                     "request_count": 1,
                     "max_requests": None,
                     "created_at": "2023-11-14T22:13:20.250000Z",

@@ -33,7 +33,11 @@ _MOST_SEGMENTS = 5
 _MOST_ENCODINGS = 3
 """A path that is encoded more often is refused before, L{llmproxy.core.endpoints.settled}."""
 
-_VERB = re.compile(r"(.*[^:]):[a-z][A-Za-z]*")
+_VERB = re.compile(r"(.*[^:]):(?:[a-z]+[A-Z][A-Za-z]*|predict|explain)")
+"""
+Google's methods, C{X:generateContent}. Others with a colon are names: C{llama3:latest} (Ollama), C{X-v1:0} (Bedrock).
+"""
+_WITH_VERBS = frozenset({"models", "tunedmodels", "endpoints"})
 _FINE_TUNED = "ft:"
 
 
@@ -100,9 +104,10 @@ def _named(segment: str, rest: Sequence[str]) -> Iterator[tuple[str, Sequence[st
 
 def _refused(word: str, rest: Sequence[str], allows: Callable[[str], bool]) -> str | None:
     """The name that the segments begin with, if it is not allowed, however many of them it has."""
-    first = _without_verb(rest[0])
+    without_verb = _without_verb if word in _WITH_VERBS else str
+    first = without_verb(rest[0])
     for count in range(1, len(rest) + 1):
-        name = _without_verb("/".join(rest[:count]))
+        name = without_verb("/".join(rest[:count]))
         if all(map(allows, _spellings(name))) or (word == "tunedmodels" and allows("tunedModels/" + name)):
             return None
         if name != "/".join(rest[:count]):

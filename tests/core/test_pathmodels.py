@@ -71,6 +71,8 @@ class ModelsAllowedTests(SynchronousTestCase):
             "/v1/projects/p/locations/l/endpoints/openapi/chat/completions",
         ):
             self.assertIsNone(refused(path), path)
+        for path in ("/v1/models/ok:evil", "/v1/models/ok:latest", "/model/ok:generateContent/invoke"):
+            self.assertIsNotNone(refused(path), path)
         for path in ("/v1/models/org/evil", "/v1/models/org", "/model/evil:0/invoke", "/v1/models/ft:evil"):
             self.assertIsNotNone(refused(path), path)
 

@@ -127,15 +127,17 @@ class _Reader:
     def _text(self, node: Node) -> Steps[None]:
         begin = self.at
         yield from self._pass_text()
-        if not node.rules:
+        # A generous reader takes one value for an array of it.
+        rules = node.rules or [rule for each in node.each for rule in each.rules]
+        if not rules:
             return
         if self.at - begin > _LONGEST_SPELLED:
             shown = self._body[begin : begin + SHOWN + 1].decode("utf-8", "replace")
-            if not all(rule.anything for rule in node.rules):
-                raise next(rule for rule in node.rules if not rule.anything).refusal(shown)
+            if not all(rule.anything for rule in rules):
+                raise next(rule for rule in rules if not rule.anything).refusal(shown)
             return
         text: str = json.loads(self._body[begin - 1 : self.at])
-        for rule in node.rules:
+        for rule in rules:
             rule.check(text)
 
     def _object(self, node: Node) -> Steps[None]:

@@ -19,6 +19,7 @@ LONGEST_PURPOSE = 1024
 LONGEST_OBJECT = 1024 * 1024
 """Bytes of a field that is a JSON object with a parameter in it, C{session} of a call of Realtime."""
 
+_BLANK = b" \t\r\n\xef\xbb\xbf"
 _FILES = frozenset({"files"})
 _BATCH = "batch"
 _EVENTS_A_SLICE = 64
@@ -88,22 +89,29 @@ class _Fields(_Part):
 
 
 class _Objects(_Part):
-    """The fields that are JSON, with parameters in them."""
+    """The fields that are JSON objects, with parameters in them; a text or a file of the same name is passed over."""
 
     def __init__(self, rules: Rules) -> None:
         self._members = {name: node for name, node in rules.bodies.root.members.items() if node.members}
         self._node: Node | None = None
+        self._begun = False
         self._value = Gathered()
 
     def event(self, event: Event) -> Steps[None]:
         if isinstance(event, PartHead):
-            self._node = self._members.get(folding.field(event.name))
+            self._node = None if "[" in event.name else self._members.get(folding.field(event.name))
+            self._begun = False
         elif self._node is not None:
             if isinstance(event, Content):
+                if not self._begun and (begin := event.data.lstrip(_BLANK)):
+                    self._begun = True
+                    if begin[:1] != b"{":
+                        self._node = None
+                        return
                 self._value.add(event.data)
                 if self._value.size > LONGEST_OBJECT:
                     raise BadRequest(f"a field with JSON is longer than {LONGEST_OBJECT} bytes")
-            else:
+            elif self._begun:
                 yield from jsonbody.inspection(self._value.joined(), self._node)
 
 

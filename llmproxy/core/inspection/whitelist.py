@@ -152,6 +152,7 @@ class Fields:
     """
 
     def __init__(self, whitelist: Whitelist) -> None:
+        self._root = whitelist.root
         self._rules = whitelist.fields
         self._seen: set[str] = set()
 
@@ -163,7 +164,26 @@ class Fields:
             if folded in self._seen:
                 raise repeated(name)
             self._seen.add(folded)
-        return rules
+        return rules or self._nested(name)
+
+    def _nested(self, name: str) -> Sequence[ParamRule]:
+        """C{session[model]} and C{models[]} are how forms write what JSON nests; SDKs do so in multipart bodies."""
+        steps = _STEPS.findall(name) if "[" in name or "." in name else [name]
+        node: Node | None = self._root
+        for step in steps:
+            # An index may be written or left out.
+            if node is not None and node.each and (not step.strip() or step.strip().isdigit()):
+                node = node.each[0]
+                continue
+            while node is not None and node.each and not node.members:
+                node = node.each[0]
+            node = None if node is None else node.members.get(folding.member(step.strip()))
+        if node is None:
+            return ()
+        return node.rules or [rule for each in node.each for rule in each.rules]
+
+
+_STEPS = re.compile(r"[^\[\].]+|(?<=\[)(?=\])")
 
 
 def repeated(name: str) -> BadRequest:

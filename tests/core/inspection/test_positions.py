@@ -18,6 +18,7 @@ RULES = Rules.compile({"model": ["ok"], "n": ["1"]})
 CARRIERS: tuple[Any, ...] = (
     {"model": "@"},
     {"models": ["ok", "@"]},
+    {"models": "@"},
     {"tools": [{"type": "image_generation", "model": "@"}]},
     {"requests": [{"custom_id": "1", "params": {"model": "@"}}]},
     {"requests": [{"model": "@", "content": {}}]},

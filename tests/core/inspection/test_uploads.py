@@ -103,7 +103,19 @@ class MultipartJudgeTests(SynchronousTestCase):
             session = json.dumps({"type": "realtime", "model": model}).encode()
             self.check(b"/v1/realtime/calls", (field("sdp", b"v=0"), field("session", session)), kind)
         self.check(b"/v1/realtime/calls", (field("session", b"{"),), BadRequest)
+        for part in (field("audio", OTHER * 1000, "a.mp3"), field("method", b"tools/list"), field("session", b" ")):
+            self.check(b"/v1/realtime/calls", (part,), None)
         self.check(b"/v1/realtime/calls", (field("session", b'{"a":"' + b"x" * (1 << 20) + b'"}'),), BadRequest)
+
+    def test_nested_names(self) -> None:
+        """A field whose name says where it stands in an object is judged as that is, as SDKs write it."""
+        for name in ("session[model]", "session[Model]", "models[]", "models[0]", "tools[0][model]", "tools[][model]"):
+            self.check(b"/v1/realtime/calls", (field(name, b"evil"),), ParamNotAllowed)
+            self.check(b"/v1/realtime/calls", (field(name, b"ok"),), None)
+        for name in ("session.model", "tools[model]", "session[audio][input][transcription][model]", "models"):
+            self.check(b"/v1/realtime/calls", (field(name, b"evil"),), ParamNotAllowed)
+        for name in ("metadata[model]", "session[instructions]", "timestamp_granularities[]"):
+            self.check(b"/v1/realtime/calls", (field(name, b"evil"),), None)
 
     def test_incomplete(self) -> None:
         """A body without its end is not complete."""

@@ -7,10 +7,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from .benchmarks.turns import longest
 from .worst import KINDS, plain
 
-MOST = 120
+MOST = 200
 """
-Times a plain request's longest turn, which takes some 0.25 ms: 30 ms, where the documents say 50. The figures are below
-70 (C{python -m tests.benchmarks.turns}); what grows with the square is far above.
+Times a plain request's longest turn, which takes some 0.25 ms: 50 ms. What C{python -m tests.benchmarks.turns} prints
+is below 80; what grows with the square of what is sent is far above.
 """
 
 
@@ -26,7 +26,7 @@ def _longest(unit: float) -> list[tuple[str, float]]:
     found = []
     for name, kind in KINDS.items():
         seconds = longest(kind, 1)
-        if seconds > MOST * unit / 2:
+        if seconds > MOST * unit:
             # Perhaps somebody else had the processor.
             seconds = longest(kind, 5)
         found.append((name, seconds))

@@ -33,7 +33,7 @@ HEAD = 60 * 1024
 TARGET = 8 * 1000
 """Bytes of a target; it may have 8 KiB."""
 
-BODY = 1024 * 1024
+BODY = 256 * 1024
 """Bytes of a body that is inspected. More makes more turns and no longer ones."""
 
 MANAGED = 64 * 1024

@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from attrs import frozen
 
 from ...errors import BadRequest, UnsupportedMediaType
 from ...message import Fields
 from ..fields import list_members
+
+_LONGEST_REMEMBERED = 64
+"""Bytes: most clients say one of a few."""
 
 LONGEST = 1024
 """Bytes of a C{Content-Type}; more is refused before it is looked at."""
@@ -75,10 +79,17 @@ def media_type(lines: Sequence[bytes]) -> MediaType:
         return MediaType()
     if len(line) > LONGEST:
         raise BadRequest(f"Content-Type is longer than {LONGEST} bytes")
+    return _remembered(line) if len(line) <= _LONGEST_REMEMBERED else _read(line)
+
+
+def _read(line: bytes) -> MediaType:
     match = _TYPE.match(line)
     if match is None:
         raise UnsupportedMediaType("Content-Type is malformed")
     return MediaType(match[1].decode("ascii").lower(), _parameters(line, match.end()))
+
+
+_remembered = lru_cache(maxsize=256)(_read)
 
 
 def _parameters(line: bytes, at: int) -> tuple[tuple[str, bytes], ...]:

@@ -76,6 +76,8 @@ def inspect_query(query: bytes, whitelist: Whitelist) -> None:
     for pairs in _readings(query):
         fields = Fields(whitelist)
         for pair in pairs:
+            if not pair:
+                continue
             name, _, value = pair.partition(b"=")
             for rule in fields.rules(unquote_to_bytes(name.replace(b"+", b" ")).decode("utf-8", "replace")):
                 _check(rule, value)

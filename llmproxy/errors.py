@@ -292,8 +292,8 @@ class UpstreamTimeout(UpstreamError):
 
     status, code, message = 504, "timeout", "Request timeout"
 
-    def __init__(self, phase: Phase) -> None:
-        super().__init__(cause=_TIMEOUTS[phase])
+    def __init__(self, phase: Phase, *, cause: Cause | None = None) -> None:
+        super().__init__(cause=cause or _TIMEOUTS[phase])
         self.phase = phase
 
 

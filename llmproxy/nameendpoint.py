@@ -69,7 +69,11 @@ def address_endpoint(reactor: Any, address: str, port: int, timeout: float) -> I
 
 
 def _too_late(result: object, timeout: float) -> Any:
-    raise TimeoutError("the name server has not answered")
+    raise NameServerTimeout("the name server has not answered")
+
+
+class NameServerTimeout(TimeoutError):
+    """No name server answered in time: the host was never asked."""
 
 
 @implementer(IReactorPluggableNameResolver, IHostnameResolver)

@@ -13,6 +13,7 @@ ARGUMENTS: dict[str, tuple[object, ...]] = {
     "MethodNotAllowed": ((b"GET", b"POST"),),
     "UpstreamTimeout": ("connect",),
     "OutOfResources": ("too_many_files",),
+    "ApiKeyMissing": ("openai",),
 }
 
 
@@ -60,7 +61,7 @@ class ProxyErrorTests(SynchronousTestCase):
         """Only what upstream failed at before it answered is worth another try, and no broken protocol or trust."""
         retryable = {type(fault).__name__ for fault in faults() if fault.retryable}
         upstreams = {"UpstreamError", "UpstreamUnreachable", "UpstreamReset", "UpstreamTimeout"}
-        self.assertEqual(retryable, {*upstreams, "OutOfResources"})
+        self.assertEqual(retryable, {*upstreams, "OutOfResources", "TooMuchWithheld"})
 
     def test_retry_after_is_never_now(self) -> None:
         """Clients that are told to come back at once would."""

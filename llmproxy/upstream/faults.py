@@ -29,6 +29,7 @@ from ..errors import (
     UpstreamTlsError,
     UpstreamUnreachable,
 )
+from ..nameendpoint import NameServerTimeout
 
 if TYPE_CHECKING:
     from twisted.python.failure import Failure
@@ -58,6 +59,8 @@ def translate(reason: Failure) -> BaseException:
     if isinstance(error, ConnectingCancelledError):
         # An endpoint says so when its Deferred was cancelled: somebody left, upstream did nothing wrong.
         return CancelledError()
+    if isinstance(error, NameServerTimeout):
+        return UpstreamTimeout("connect", cause="name_server")
     if isinstance(error, TimeoutError):
         return UpstreamTimeout("connect")
     if isinstance(error, DNSLookupError):

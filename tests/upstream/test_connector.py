@@ -16,6 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from llmproxy.errors import OutOfResources, UpstreamTimeout, UpstreamUnreachable
+from llmproxy.names import Names
 from llmproxy.upstream.client import PooledClient
 from llmproxy.upstream.settings import ConnectionSettings
 
@@ -68,6 +69,17 @@ class Reactor(MemoryReactorClock):
 
     def refuse(self, number: int) -> None:
         self.tcpClients[number][2].clientConnectionFailed(None, Failure(ConnectionRefusedError()))
+
+
+class SilentNameServerTests(SynchronousTestCase):
+    def test_cause(self) -> None:
+        """Where the name server is silent, it is not the host that was late."""
+        clock = MemoryReactorClock()
+        names = Names(clock, lambda host: Deferred())
+        settings = ConnectionSettings(proxy_from_environment=False, connect_timeout=3.0)
+        asking = PooledClient(clock, settings, names=names).request("GET", "http://api.test/")
+        clock.advance(3.5)
+        self.assertEqual(self.failureResultOf(asking, UpstreamTimeout).value.cause, "name_server")
 
 
 class ConnectorTests(SynchronousTestCase):

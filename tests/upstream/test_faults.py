@@ -35,6 +35,7 @@ from llmproxy.errors import (
     UpstreamTlsError,
     UpstreamUnreachable,
 )
+from llmproxy.nameendpoint import NameServerTimeout
 from llmproxy.upstream.faults import translate
 
 
@@ -65,6 +66,7 @@ class TranslateTests(SynchronousTestCase):
             (NoRouteError(osError=101), "unroutable"),
             (ConnectError(osError=113), "unroutable"),
             (TimeoutError(), "connect_timeout"),
+            (NameServerTimeout(), "name_server"),
             (TCPTimedOutError(osError=110), "connect_timeout"),
             (ConnectBindError(24, "Too many open files"), "too_many_files"),
             (ConnectBindError(99, "Cannot assign requested address"), "no_ports"),

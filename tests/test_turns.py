@@ -10,7 +10,7 @@ from .worst import KINDS, plain
 MOST = 200
 """
 Times a plain request's longest turn, which takes some 0.25 ms: 50 ms. What C{python -m tests.benchmarks.turns} prints
-is below 80; what grows with the square of what is sent is far above.
+is below 120; what grows with the square of what is sent is far above.
 """
 
 

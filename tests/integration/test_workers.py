@@ -33,8 +33,9 @@ HERE = os.path.dirname(os.path.dirname(os.path.dirname(sibpath(__file__, ""))))
 class Elsewhere:
     """What the harness asks of a proxy, for one that runs in other processes."""
 
-    def __init__(self, database: Any) -> None:
+    def __init__(self, database: Any, table: Any) -> None:
         self.database = database
+        self.table = table
         self.account = self
         self._publish = None
 
@@ -62,7 +63,7 @@ class WorkersCase(ProxyTestCase):
         self.port = self.supervisor._sockets[0].port.getHost().port
         self.database = open_database(reactor, f"sqlite:///{path}", encryption_key=bytes(32))
         await self.database.start()
-        self.supervisor.proxy = Elsewhere(self.database)  # type: ignore[attr-defined]
+        self.supervisor.proxy = Elsewhere(self.database, config.routing_table())  # type: ignore[attr-defined]
         return self.supervisor
 
     async def tearDown(self) -> None:  # type: ignore[override]

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 WITHHELD = 64 * 1024 * 1024
 RATE = 1024.0
 
+LARGE = 1024 * 1024
+"""Bytes that are not joined and looked at in one turn: the one takes a millisecond for each, or more."""
+
 
 class Inspection:
     """
@@ -163,7 +166,10 @@ class Inspection:
 def _whole(kind: MediaType, pieces: list[bytes], decoder: Decoder | None, rules: Rules, lease: Lease) -> Steps[str]:
     """Judge a body that is here; a copy of it exists only meanwhile, and only if it came in several pieces or coded."""
     if decoder is None:
-        return (yield from inspection(kind, _joined(pieces), rules.bodies))
+        content = _joined(pieces)
+        if len(content) > LARGE:
+            yield
+        return (yield from inspection(kind, content, rules.bodies))
     decoded: list[bytes] = []
     size = 0
     try:
@@ -172,7 +178,9 @@ def _whole(kind: MediaType, pieces: list[bytes], decoder: Decoder | None, rules:
             _room(lease, len(piece))
             decoded.append(piece)
             yield
-        return (yield from inspection(kind, _joined(decoded), rules.bodies))
+        content = _joined(decoded)
+        yield
+        return (yield from inspection(kind, content, rules.bodies))
     finally:
         lease.give(size)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -192,6 +193,9 @@ class OpenAITests(ShippedTestCase):
         self.assertEqual(len(self.upstream.said), 1)
         self.assertNotIn(b"sec-websocket-extensions", self.upstream.asked[0].headers)
         self.assertEqual(self.upstream.asked[0].path, "/at-openai/v1/realtime?model=gpt-realtime")
+
+    if find_spec("websockets") is None:
+        test_realtime.skip = "websockets is not installed (extra test)"  # type: ignore[attr-defined]
 
 
 class AnthropicTests(ShippedTestCase):

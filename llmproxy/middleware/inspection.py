@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..core.budget import Budget
@@ -22,6 +23,8 @@ from .withholding import SLOW, PiecesBody, Withholding, body_of
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
     from twisted.internet.interfaces import IReactorTime
+    from twisted.python.failure import Failure
+    from twisted.web.iweb import IBodyProducer
 
     from ..core.budget import Lease
     from ..core.inspection.contenttype import MediaType
@@ -112,45 +115,16 @@ class Inspection:
         codings: tuple[bytes, ...],
         inner: Responder,
     ) -> Deferred[ApiResponse]:
-        body: Any = request.body
-        limit = policy.max_inspected_body
         # What cannot be judged is refused before it is read.
         check_kind(kind)
+        body: Any = request.body
+        limit = policy.max_inspected_body
         decoder = Decoder(codings, limit) if codings else None
         lease = self.budget.lease()
-        reading = Withholding(body, limit, lease, self._wheel, self._rate).read()
-
-        def judged(pieces: list[bytes]) -> Deferred[list[bytes]]:
-            return self._slices.run(_whole(kind, pieces, decoder, rules, lease)).addCallback(named, pieces)
-
-        def named(model: str, pieces: list[bytes]) -> list[bytes]:
-            request.model = model
-            return pieces
-
-        def passed(pieces: list[bytes]) -> Deferred[ApiResponse]:
-            request.body = held = body_of(pieces)
-            # A copy was made for the check, or all was joined; and nothing here holds the pieces from now on.
-            self._trimming.freed(lease.size)
-            pieces.clear()
-            return inner(request).addBoth(answered, held)
-
-        def answered(result: Any, held: Any) -> Any:
-            # It can be asked for no more: it was sent, and its answer has begun.
-            if isinstance(held, PiecesBody):
-                held.release(ended)
-            else:
-                ended()
-            return result
-
-        def ended() -> None:
-            self._trimming.freed(lease.size)
-            lease.end()
-
-        def failed(reason: Any) -> Any:
-            ended()
-            return reason
-
-        return reading.addCallback(judged).addCallback(passed).addErrback(failed)
+        reading = Withholding(body, limit, lease, self._wheel, self._rate)
+        return _Held(request, inner, self._slices, self._trimming, lease).respond(
+            reading, partial(_whole, kind, decoder, rules, lease)
+        )
 
     # -- what follows an upgrade
 
@@ -163,7 +137,51 @@ class Inspection:
         )
 
 
-def _whole(kind: MediaType, pieces: list[bytes], decoder: Decoder | None, rules: Rules, lease: Lease) -> Steps[str]:
+class _Held:
+    """A request whose body is held back: what it takes is given back when it can be asked for no more."""
+
+    def __init__(self, request: ApiRequest, inner: Responder, slices: Slices, trimming: Trimming, lease: Lease) -> None:
+        self._request = request
+        self._inner = inner
+        self._slices = slices
+        self._trimming = trimming
+        self._lease = lease
+
+    def respond(self, reading: Withholding, judge: Callable[[list[bytes]], Steps[str]]) -> Deferred[ApiResponse]:
+        def judged(pieces: list[bytes]) -> Deferred[list[bytes]]:
+            return self._slices.run(judge(pieces)).addCallback(self._judged, pieces)
+
+        return reading.read().addCallback(judged).addCallback(self._pass).addErrback(self._failed)
+
+    def _judged(self, model: str, pieces: list[bytes]) -> list[bytes]:
+        self._request.model = model
+        return pieces
+
+    def _pass(self, pieces: list[bytes]) -> Deferred[ApiResponse]:
+        body = self._request.body = body_of(pieces)
+        # A copy was made for the check, or all was joined; and nothing here holds the pieces from now on.
+        self._trimming.freed(self._lease.size)
+        pieces.clear()
+        return self._inner(self._request).addBoth(self._answered, body)
+
+    def _answered(self, result: Any, body: IBodyProducer) -> Any:
+        # It was sent, and its answer has begun.
+        if isinstance(body, PiecesBody):
+            body.release(self._end)
+        else:
+            self._end()
+        return result
+
+    def _end(self) -> None:
+        self._trimming.freed(self._lease.size)
+        self._lease.end()
+
+    def _failed(self, reason: Failure) -> Failure:
+        self._end()
+        return reason
+
+
+def _whole(kind: MediaType, decoder: Decoder | None, rules: Rules, lease: Lease, pieces: list[bytes]) -> Steps[str]:
     """Judge a body that is here; a copy of it exists only meanwhile, and only if it came in several pieces or coded."""
     if decoder is None:
         content = _joined(pieces)

@@ -50,7 +50,7 @@ class DescriptorTests(SynchronousTestCase):
                 preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard)),
             )
         self.addCleanup(self.end, process)
-        wait_for_text(os.path.join(self.directory, "log"), "starting on", process)
+        wait_for_text(os.path.join(self.directory, "log"), "workers: 1", process)
         return process
 
     def end(self, process: subprocess.Popen[str]) -> None:

@@ -19,6 +19,7 @@ from ..config.units import parse_duration
 from ..core.audit.record import microseconds
 from .connecting import management_options
 from .faults import Fault
+from .lookup import project_id_of
 from .management import Management, segment
 from .showing import Output, Progress, moment
 from .storage import storage_options
@@ -77,7 +78,8 @@ _FILTERS = (
     click.option("--action", help="project.create, for example."),
     click.option("--actor", help="Who did it."),
     click.option("--outcome", type=click.Choice(["success", "failure", "denied", "error"])),
-    click.option("--project-id", metavar="ID"),
+    click.option("--project", metavar="NAME", help="Name or id of a project."),
+    click.option("--project-id", metavar="ID", help="The same, taken as it is."),
     click.option("--token-id", metavar="ID"),
     click.option("--request-id", metavar="ID"),
     click.option("--correlation-id", metavar="ID"),
@@ -197,6 +199,9 @@ def verify_log(
 
 
 def _pages(api: Management, wanted: dict[str, Any], size: int) -> Iterator[list[Any]]:
+    project = wanted.pop("project")
+    if project:
+        wanted["project_id"] = project_id_of(api, project)
     query = {"start_time": wanted.pop("since"), "end_time": wanted.pop("until"), **wanted}
     for page in api.pages("/audit", limit=size, **query):
         yield page["events"]

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from .connecting import management_options
+from .lookup import project_id_of
 from .management import Management
 from .showing import Output
 
@@ -27,25 +28,28 @@ def command() -> None:
 @click.option("--method", help="With --url: of the answers; without, those to GET and POST.")
 @click.option("--url", help="An address as clients send it, query included: every variant of it.")
 @click.option("--prefix", help="All addresses that begin like this.")
-@click.option("--project-id", "--project", metavar="ID", help="Only what was stored for this project.")
+@click.option("--project", metavar="NAME", help="Only what was stored for this project: its name or id.")
+@click.option("--project-id", metavar="ID", help="The same, taken as it is.")
 @click.option("--api", "api_name", metavar="NAME", help="Only of this API; addresses are relative to it then.")
 @click.option("--all", "everything", is_flag=True, help="Everything.")
 @management_options
-def purge(api: Management, output: Output, everything: bool, **given: str | None) -> None:
+def purge(api: Management, output: Output, everything: bool, project: str | None, **given: str | None) -> None:
     """Let go of stored answers, in all workers, and with Redis for all proxies that share it.
 
     \b
     Examples:
       llmproxy cache purge --url '/v1/models?limit=5'
-      llmproxy cache purge --prefix /v1/files --project-id 0f8c…
-      llmproxy cache purge --project-id 0f8c…
+      llmproxy cache purge --prefix /v1/files --project team-a
+      llmproxy cache purge --project team-a
       llmproxy cache purge --all
     """
     body: dict[str, Any] = {name.removesuffix("_name"): value for name, value in given.items() if value}
+    if project:
+        body["project_id"] = project_id_of(api, project)
     if everything:
         body["all"] = True
     if not body.keys() - {"method"}:
-        raise click.UsageError("say what: --url, --prefix, --project-id, --api or --all")
+        raise click.UsageError("say what: --url, --prefix, --project, --api or --all")
     answer = api.post("/cache/purge", body)
     output.say(_words(body, answer["deleted"]), answer)
 

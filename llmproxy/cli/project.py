@@ -7,12 +7,14 @@ from typing import Any
 import click
 
 from .connecting import management_options
+from .lookup import project_id_of
 from .management import Management, segment
 from .secretinput import secret_of_options
 from .showing import Output, moment
 
 COLUMNS = ("ID", "Name", "API Key", "Active", "Created", "Updated")
 
+_project = click.argument("project", metavar="PROJECT")
 _name = click.option("--name", help="What people call it; no two projects have the same.")
 _key = click.option(
     "--api-key",
@@ -28,14 +30,14 @@ _key_file = click.option("--api-key-file", metavar="FILE", help="Holds the upstr
 
 @click.group()
 def command() -> None:
-    """Projects: keys of providers, and the tokens that spend them.
+    """Projects: keys of providers, and the tokens that spend them. PROJECT is the name or the id of one.
 
     \b
     Examples:
       llmproxy project create --name team-a --api-key-file key.txt
-      llmproxy project set-key 0f8c… anthropic --api-key-file anthropic.txt
+      llmproxy project set-key team-a anthropic --api-key-file anthropic.txt
       llmproxy project list
-      llmproxy project deactivate 0f8c… --revoke-tokens
+      llmproxy project deactivate team-a --revoke-tokens
     """
 
 
@@ -57,17 +59,17 @@ def list_projects(api: Management, output: Output, name: str | None, active: boo
 
 
 @command.command("get")
-@click.argument("project_id")
+@_project
 @management_options
-def get_project(api: Management, output: Output, project_id: str) -> None:
+def get_project(api: Management, output: Output, project: str) -> None:
     """Show one project.
 
     \b
     Examples:
-      llmproxy project get 8f4c2d1e-3b5a-4c6d-8e7f-9a0b1c2d3e4f
-      llmproxy project get 8f4c2d1e-3b5a-4c6d-8e7f-9a0b1c2d3e4f --json
+      llmproxy project get team-a
+      llmproxy project get team-a --json
     """
-    show(output, api.get(_path(project_id)))
+    show(output, api.get(_path(api, project)))
 
 
 @command.command("create")
@@ -100,7 +102,7 @@ def create_project(
 
 
 @command.command("update")
-@click.argument("project_id")
+@_project
 @_name
 @_key
 @_key_file
@@ -109,7 +111,7 @@ def create_project(
 def update_project(
     api: Management,
     output: Output,
-    project_id: str,
+    project: str,
     name: str | None,
     api_key: str | None,
     api_key_file: str | None,
@@ -119,8 +121,8 @@ def update_project(
 
     \b
     Examples:
-      llmproxy project update 0f8c… --name team-b
-      llmproxy project update 0f8c… --api-key-file new-key.txt
+      llmproxy project update team-a --name team-b
+      llmproxy project update team-a --api-key-file new-key.txt
     """
     change: dict[str, Any] = {"name": name, "is_active": is_active}
     if api_key is not None or api_key_file is not None:
@@ -128,11 +130,11 @@ def update_project(
     change = {field: value for field, value in change.items() if value is not None}
     if not change:
         raise click.UsageError("nothing to change: give --name, --api-key, --api-key-file, --active or --inactive")
-    show(output, api.patch(_path(project_id), change))
+    show(output, api.patch(_path(api, project), change))
 
 
 @command.command("rotate-key")
-@click.argument("project_id")
+@_project
 @click.option("--api", "of_api", metavar="API", help="Whose key it is; without it, the default API's.")
 @_key
 @_key_file
@@ -140,7 +142,7 @@ def update_project(
 def rotate_key(
     api: Management,
     output: Output,
-    project_id: str,
+    project: str,
     of_api: str | None,
     api_key: str | None,
     api_key_file: str | None,
@@ -149,16 +151,16 @@ def rotate_key(
 
     \b
     Examples:
-      llmproxy project rotate-key 0f8c… --api-key-file new-key.txt
-      llmproxy project rotate-key 0f8c… --api anthropic --api-key -
+      llmproxy project rotate-key team-a --api-key-file new-key.txt
+      llmproxy project rotate-key team-a --api anthropic --api-key -
     """
     key = secret_of_options(api_key, api_key_file, "UPSTREAM_API_KEY", "api-key", "New upstream API key")
     wanted = {"api_key": key} if of_api is None else {"api_key": key, "api": of_api}
-    show(output, api.post(_path(project_id) + "/rotate-key", wanted))
+    show(output, api.post(_path(api, project) + "/rotate-key", wanted))
 
 
 @command.command("set-key")
-@click.argument("project_id", metavar="PROJECT")
+@_project
 @click.argument("of_api", metavar="API")
 @_key
 @click.option(
@@ -170,92 +172,92 @@ def rotate_key(
 )
 @management_options
 def set_key(
-    api: Management, output: Output, project_id: str, of_api: str, api_key: str | None, api_key_files: tuple[str, ...]
+    api: Management, output: Output, project: str, of_api: str, api_key: str | None, api_key_files: tuple[str, ...]
 ) -> None:
     """Give a project its key for one API, in the place of what it had for it; keys for other APIs stay.
 
     \b
     Examples:
-      llmproxy project set-key 0f8c… anthropic --api-key-file key.txt
-      pass show gemini | llmproxy project set-key 0f8c… gemini --api-key -
+      llmproxy project set-key team-a anthropic --api-key-file key.txt
+      pass show gemini | llmproxy project set-key team-a gemini --api-key -
     """
     what = f"Upstream key for {of_api}"
     files = api_key_files or (None,)
     keys = [secret_of_options(api_key, file, "UPSTREAM_API_KEY", "api-key", what) for file in files]
     change = {"api_keys": {of_api: keys if len(keys) > 1 else keys[0]}}
-    show(output, api.patch(_path(project_id), change))
+    show(output, api.patch(_path(api, project), change))
 
 
 @command.command("unset-key")
-@click.argument("project_id", metavar="PROJECT")
+@_project
 @click.argument("of_api", metavar="API")
 @management_options
-def unset_key(api: Management, output: Output, project_id: str, of_api: str) -> None:
+def unset_key(api: Management, output: Output, project: str, of_api: str) -> None:
     """Take away a project's key for one API: its tokens are refused there from now on.
 
     \b
     Example:
-      llmproxy project unset-key 0f8c… anthropic
+      llmproxy project unset-key team-a anthropic
     """
-    show(output, api.patch(_path(project_id), {"api_keys": {of_api: None}}))
+    show(output, api.patch(_path(api, project), {"api_keys": {of_api: None}}))
 
 
 @command.command("activate")
-@click.argument("project_id")
+@_project
 @management_options
-def activate_project(api: Management, output: Output, project_id: str) -> None:
+def activate_project(api: Management, output: Output, project: str) -> None:
     """Let a project's tokens in again; revoked ones stay revoked.
 
     \b
     Examples:
-      llmproxy project activate 8f4c2d1e-3b5a-4c6d-8e7f-9a0b1c2d3e4f
+      llmproxy project activate team-a
     """
-    show(output, api.patch(_path(project_id), {"is_active": True}))
+    show(output, api.patch(_path(api, project), {"is_active": True}))
 
 
 @command.command("deactivate")
-@click.argument("project_id")
+@_project
 @click.option("--revoke-tokens", is_flag=True, help="Revoke all of its tokens too: that cannot be undone at once.")
 @management_options
-def deactivate_project(api: Management, output: Output, project_id: str, revoke_tokens: bool) -> None:
+def deactivate_project(api: Management, output: Output, project: str, revoke_tokens: bool) -> None:
     """Refuse a project's tokens, and end the streams that they have running.
 
     \b
     Examples:
-      llmproxy project deactivate 8f4c2d1e-3b5a-4c6d-8e7f-9a0b1c2d3e4f
-      llmproxy project deactivate 8f4c2d1e-3b5a-4c6d-8e7f-9a0b1c2d3e4f --revoke-tokens
+      llmproxy project deactivate team-a
+      llmproxy project deactivate team-a --revoke-tokens
     """
     change: dict[str, Any] = {"is_active": False}
     if revoke_tokens:
         change["revoke_tokens"] = True
-    show(output, api.patch(_path(project_id), change))
+    show(output, api.patch(_path(api, project), change))
 
 
 @command.command("revoke-tokens")
-@click.argument("project_id")
+@_project
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @management_options
-def revoke_tokens(api: Management, output: Output, project_id: str, yes: bool) -> None:
+def revoke_tokens(api: Management, output: Output, project: str, yes: bool) -> None:
     """Revoke all tokens of a project.
 
     \b
     Examples:
-      llmproxy project revoke-tokens 8f4c2d1e-3b5a-4c6d-8e7f-9a0b1c2d3e4f
-      llmproxy project revoke-tokens 8f4c2d1e-3b5a-4c6d-8e7f-9a0b1c2d3e4f --yes
+      llmproxy project revoke-tokens team-a
+      llmproxy project revoke-tokens team-a --yes
     """
     if not yes:
-        click.confirm(f"Revoke all tokens of project {project_id}?", abort=True, err=True)
-    counts = api.post(_path(project_id) + "/tokens/revoke")
+        click.confirm(f"Revoke all tokens of project {project}?", abort=True, err=True)
+    counts = api.post(_path(api, project) + "/tokens/revoke")
     words = f"{counts['revoked_count']} of {counts['total_tokens']} tokens revoked"
     output.say(f"{words}; {counts['already_revoked_count']} were revoked before.", counts)
 
 
 @command.command("delete", hidden=True)
-@click.argument("project_id")
+@_project
 @management_options
-def delete_project(api: Management, output: Output, project_id: str) -> None:
+def delete_project(api: Management, output: Output, project: str) -> None:
     """Projects are deactivated, not deleted: the server says so."""
-    output.say("Deleted.", api.delete(_path(project_id)))
+    output.say("Deleted.", api.delete(_path(api, project)))
 
 
 def show(output: Output, project: dict[str, Any]) -> None:
@@ -274,5 +276,5 @@ def _row(project: dict[str, Any]) -> tuple[Any, ...]:
     return project["id"], project["name"], project["api_key"], project["is_active"], created, updated
 
 
-def _path(project_id: str) -> str:
-    return f"/projects/{segment(project_id)}"
+def _path(api: Management, project: str) -> str:
+    return f"/projects/{segment(project_id_of(api, project))}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from ..web.manage.api import API_KEY
@@ -123,6 +124,28 @@ class ProjectTests(CommandTestCase):
         for command in (("get",), ("update", "--name", "x"), ("activate",), ("deactivate",), ("revoke-tokens", "-y")):
             result = self.invoke("project", command[0], "nope", *command[1:])
             self.assertEqual(result.exit_code, 3, result.output)
+
+    def test_names(self) -> None:
+        """Every command that changes or shows a project takes its name; an unknown one is status 3."""
+        project, key = self.create("Team A/ü"), self.file("sk-2")
+        for words in (
+            ("get",),
+            ("update", "--active"),
+            ("rotate-key", "--api-key-file", key),
+            ("set-key", "gemini", "--api-key-file", key),
+            ("unset-key", "gemini"),
+            ("deactivate",),
+            ("activate",),
+        ):
+            found = self.said("project", words[0], "Team A/ü", *words[1:])
+            self.assertEqual(found["id"], project, words)
+        self.said("project", "revoke-tokens", "Team A/ü", "--yes")
+        self.invoke("cache", "purge", "--project", "Team A/ü")
+        self.assertEqual(json.loads(self.asked[-1][3] or b""), {"project_id": project})
+        self.assertEqual(self.said("audit", "list", "--project", "Team A/ü"), [])
+        refused = self.invoke("project", "deactivate", "Team A")
+        self.assertEqual(refused.exit_code, 3)
+        self.assertIn("no project named 'Team A': see llmproxy project list", refused.stderr)
 
     def test_delete(self) -> None:
         """Projects cannot be deleted, and the server's reason is shown."""

@@ -160,7 +160,7 @@ class TransparentProxy(Service):
         self.cache = self._cache(cache)
         self.auditing = None if audit is None else Auditing(reactor, self.database, audit, secrets)
         self._respond = self._chain()
-        self._show_gauges()
+        self._count_in(self._metrics)
 
     def resource(self, *, manage: bool = True) -> IResource:
         """
@@ -189,9 +189,23 @@ class TransparentProxy(Service):
             put_metrics(root, self._metrics_path, lambda: self.collect_metrics(), self._metrics_token)
 
     def metrics(self) -> ProxyMetrics:
-        """The counters of this process, up to the exchange that ended last."""
+        """A copy of the counters of this process, up to the exchange that ended last, gauges read."""
         self.publisher.flush()
-        return self._metrics
+        return self._metrics.snapshot()
+
+    def set_metrics(self, metrics: ProxyMetrics) -> None:
+        """Count in C{metrics} from now on, gauges included; what was counted until now stays where it is."""
+        self.publisher.replace(self._metrics, metrics)
+        self._metrics = metrics
+        self._count_in(metrics)
+
+    def set_cache_stats_aggregator(self, aggregator: CacheStatsAggregator) -> None:
+        """Count the hits of tokens there, instead of where they were counted: what waits there is written down."""
+        former, self.hits = self.hits, aggregator
+        self.publisher.replace(former, aggregator)
+        if former.is_running and former is not aggregator:
+            aggregator.start()
+            former.stop().addErrback(lambda reason: self._log.failure("hits could not be written down", reason))
 
     def _own_metrics(self) -> Deferred[Any]:
         return succeed(self.metrics())
@@ -342,10 +356,7 @@ class TransparentProxy(Service):
         return Cache(self._reactor, store, self.quota, self.account, self._metrics.cache, held)
 
     def _chain(self) -> Responder:
-        openings = self._metrics.openings
-        openings.update({api.name: 0 for api in self.table.apis if api.settings.get("breaker") is not None})
-        self.breaker = Breaker(self._reactor, openings=openings)
-        self._metrics.circuits = self.breaker.states
+        self.breaker = Breaker(self._reactor)
         return standard_chain(
             UpstreamResponder(lambda api: self.clients[api.name], trusted=self.account.trusted).respond,
             account=self.account,
@@ -365,12 +376,19 @@ class TransparentProxy(Service):
         self._managing.append(resource)
         return resource
 
-    def _show_gauges(self) -> None:
+    def _count_in(self, metrics: ProxyMetrics) -> None:
+        """Have everything that is not in a record counted and shown there."""
+        for api in self.table.apis:
+            if api.settings.get("breaker") is not None:
+                metrics.openings.setdefault(api.name, 0)
+        self.breaker.openings = metrics.openings
+        metrics.circuits = self.breaker.states
         if self.cache is not None:
-            show_cache(self._metrics, self.cache, self.hits)
+            self.cache.counts = metrics.cache
+            show_cache(metrics, self.cache, lambda: self.hits.dropped)
         if self.auditing is not None:
-            self.auditing.show(self._metrics)
-        show_process(self._metrics, self.account, self.lag)
+            self.auditing.show(metrics)
+        show_process(metrics, self.account, self.lag)
 
 
 def _own_keys(table: RoutingTable) -> list[str]:

@@ -29,6 +29,7 @@ from llmproxy.middleware.breaker import Breaker
 from llmproxy.middleware.cache import Cache
 from llmproxy.middleware.inspection import Inspection
 from llmproxy.service import standard_chain
+from llmproxy.sinks.metrics import ProxyMetrics
 from llmproxy.upstream.client import PooledClient
 from llmproxy.upstream.responder import UpstreamResponder
 from llmproxy.upstream.settings import ConnectionSettings
@@ -199,7 +200,7 @@ class Exchange:
             self.clock, ConnectionSettings(proxy_from_environment=False), wheel=self.wheel, endpoint_for=self._endpoint
         )
         self.account = Account(self.clock, self.records.append)
-        self.counts = {"hit": 0, "miss": 0, "bypass": 0, "store": 0}
+        self.counts = {"store": 0}
         store = MemoryStore(self.clock.seconds, 1 << 20)
         self.cache = Cache(self.clock, store, self.quota, self.account, self.counts) if cached else None
         principal = Principal(Token("t", token_hash(SECRET), "sk-…", "p", None), Project("p", "one", {"api": (KEY,)}))
@@ -232,6 +233,12 @@ class Exchange:
 
     def _endpoint(self, host: str, port: int) -> Any:
         return _Endpoint(self)
+
+    def outcomes(self, outcome: str) -> int:
+        """How many exchanges the metrics count as hits, misses or bypasses of the cache."""
+        metrics = ProxyMetrics()
+        metrics.record_batch(self.records)
+        return metrics.cache[outcome]
 
     def idle(self) -> bool:
         """Whether nothing is left of any exchange: nothing runs, no deadline stands but those of kept connections."""

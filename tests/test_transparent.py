@@ -7,22 +7,35 @@ from typing import Any
 
 from treq.testing import StubTreq
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import TestCase
 
 from llmproxy.cache.memory import OVERHEAD
+from llmproxy.cache.stats import CacheStatsAggregator
 from llmproxy.config import APIConfig, APIProviderConfig, CacheConfig
 from llmproxy.core.audit.settings import AuditOptions
 from llmproxy.core.caching.settings import CacheOptions
 from llmproxy.errors import Unavailable
 from llmproxy.message import ApiRequest, Page, Record
 from llmproxy.middleware.cache import HELD
+from llmproxy.sinks.metrics import ProxyMetrics
 from llmproxy.store.engine import open_database
 from llmproxy.transparent import TransparentProxy
 
+from .cache.test_stats import FakeStatsStore
 from .store.databases import project, token
 
 AUTHORIZED = {"Authorization": "Bearer management-canary"}
+
+
+def kept(written: list[dict[str, int]]) -> Any:
+    """What a store of hits does, which only remembers them."""
+
+    def increment(counts: dict[str, int]) -> Deferred[None]:
+        written.append(dict(counts))
+        return succeed(None)
+
+    return increment
 
 
 def a_config(**changes: Any) -> APIConfig:
@@ -66,7 +79,6 @@ class TransparentProxyTests(TestCase):
         """It is on, and its numbers stand among the metrics; an operator can turn it off altogether."""
         proxy = TransparentProxy(reactor, a_config(), database_url=":memory:")
         assert proxy.cache is not None
-        self.assertIs(proxy.metrics().cache, proxy.cache.counts)
         self.assertEqual(proxy.metrics().gauges["llmproxy_cache_bytes"][1](), 0)
         await proxy.shutdown()
         for config, cache in ((a_config(), CacheOptions(enabled=False)), (a_config(cache=CacheConfig(False)), None)):
@@ -144,5 +156,47 @@ class TransparentProxyTests(TestCase):
         response = await proxy.respond(request)
         assert response.body is not None
         response.body.stopProducing()
-        self.assertEqual((proxy.metrics().request_count, proxy.metrics().error_count), (1, 1))
+        counted = proxy.metrics()
+        self.assertEqual((counted.request_count, counted.error_count), (1, 1))
+        self.assertEqual(proxy.metrics().request_count, 1)
+        counted.request_count = 100
+        counted.cache["hit"] = 100
+        self.assertEqual((proxy.metrics().request_count, proxy.metrics().cache["hit"]), (1, 0))
         await proxy.shutdown()
+
+    async def test_set_metrics(self) -> None:
+        """Counters of the embedder's own take the place of ours, with everything that is shown and not in a record."""
+        proxy = TransparentProxy(reactor, a_config(), database_url=":memory:")
+        first, mine = Record("1", "GET", "/", "", 0.0, status=200), ProxyMetrics()
+        second = Record("2", "GET", "/", "", 0.0, status=200, cache="hit")
+        proxy.publisher.publish(first)
+        former = proxy.metrics().gauges.keys()
+        proxy.set_metrics(mine)
+        proxy.publisher.publish(second)
+        shown = proxy.metrics()
+        self.assertEqual((shown.request_count, shown.cache["hit"], mine.request_count), (1, 1, 1))
+        self.assertEqual((mine.gauges.keys(), mine.openings), (former, {"x": 0}))
+        assert proxy.cache is not None
+        self.assertIs(proxy.cache.counts, mine.cache)
+        await proxy.shutdown()
+
+    async def test_set_cache_stats_aggregator(self) -> None:
+        """A hit is counted by one of them: what the former had is written down, the other has what comes then."""
+        for started in (False, True):
+            proxy = TransparentProxy(reactor, a_config(), database_url=":memory:")
+            if started:
+                proxy.startService()
+                await proxy.started
+            written: list[dict[str, int]] = []
+            self.patch(proxy.database.usage, "increment_cache_hit_count_batch", kept(written))
+            store = FakeStatsStore()
+            mine = CacheStatsAggregator(reactor, store)
+            hit = Record("id", "GET", "/", "", 0.0, status=200, cache="hit", token_id="t1")
+            proxy.publisher.publish(hit)
+            proxy.set_cache_stats_aggregator(mine)
+            proxy.set_cache_stats_aggregator(mine)
+            self.assertEqual(mine.is_running, started)
+            proxy.publisher.publish(hit)
+            await proxy.shutdown()
+            self.assertEqual((written, store.total()), ([{"t1": 1}] if started else [], {"t1": 1}))
+            self.assertFalse(mine.is_running)

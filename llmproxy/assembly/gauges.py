@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..cache.stats import CacheStatsAggregator
     from ..middleware.account import Account
     from ..middleware.cache import Cache
     from ..sinks.lag import ReactorLag
@@ -30,7 +30,7 @@ def show_process(metrics: ProxyMetrics, account: Account, lag: ReactorLag) -> No
     metrics.gauge("llmproxy_reactor_lag_seconds", "How late the event loop was at worst since asked.", lag.take_worst)
 
 
-def show_cache(metrics: ProxyMetrics, cache: Cache, hits: CacheStatsAggregator) -> None:
+def show_cache(metrics: ProxyMetrics, cache: Cache, dropped: Callable[[], int]) -> None:
     """What the cache holds and did, of whatever kind its store is."""
     gauge, counter, statistics = metrics.gauge, metrics.counter, cache.store.statistics
     gauge("llmproxy_cache_bytes", "Bytes that stored answers hold.", lambda: statistics()["bytes"])
@@ -38,7 +38,7 @@ def show_cache(metrics: ProxyMetrics, cache: Cache, hits: CacheStatsAggregator) 
     counter("llmproxy_cache_evictions", "Stored answers that made room.", lambda: statistics()["evictions"])
     counter("llmproxy_cache_collapsed", "Requests answered with another's bytes.", lambda: cache.collapsed)
     counter("llmproxy_cache_revalidated", "Stored answers found to be good.", lambda: cache.revalidated)
-    counter("llmproxy_cache_hits_dropped", "Hits that were counted for no token.", lambda: hits.dropped)
+    counter("llmproxy_cache_hits_dropped", "Hits that were counted for no token.", dropped)
     counter("llmproxy_cache_errors", "What the store could not do.", lambda: statistics()["errors"])
     for name, text in REDIS.items():
         if name in statistics():

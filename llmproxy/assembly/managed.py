@@ -63,9 +63,13 @@ class CacheControls:
 
 
 class Counts:
-    """What is counted in memory and shown by management: uses and hits."""
+    """
+    What is counted in memory and shown by management: uses and hits.
 
-    def __init__(self, publisher: Publisher, quota: LeasedQuota, hits: CacheStatsAggregator) -> None:
+    @param hits: gives who counts hits at that time.
+    """
+
+    def __init__(self, publisher: Publisher, quota: LeasedQuota, hits: Callable[[], CacheStatsAggregator]) -> None:
         self._publisher = publisher
         self._quota = quota
         self._hits = hits
@@ -73,7 +77,7 @@ class Counts:
     def flush(self) -> Deferred[Any]:
         """Write down what was counted until now; fails as the first of them does that cannot be written."""
         self._publisher.flush()
-        flushing: Deferred[Any] = gatherResults([self._quota.flush(), self._hits.flush()], consumeErrors=True)
+        flushing: Deferred[Any] = gatherResults([self._quota.flush(), self._hits().flush()], consumeErrors=True)
         return flushing.addErrback(_first)
 
     def settle(self, token_id: str) -> Deferred[None]:

@@ -66,6 +66,11 @@ class CacheStatsAggregator:
         self.dropped = 0
         self.failures = 0
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it writes down at intervals."""
+        return self._loop.running
+
     def start(self) -> None:
         """Write down at intervals from now on."""
         self._stopped = False

@@ -44,7 +44,7 @@ class Breaker:
     It stands outside the deadlines, so that a connection that is not made in time is a failure and not a cancellation.
 
     @param most_keys: upstreams and keys that are remembered; the one that was used first makes room for another.
-    @param openings: where it counts by API how often a circuit has opened.
+    @ivar openings: where it counts by API how often a circuit has opened.
     @param is_transient: whether a status is a failure of the key, in place of C{statuses} of the settings.
     """
 
@@ -60,7 +60,7 @@ class Breaker:
         self._most_keys = most_keys
         self._seconds = clock.seconds
         self._is_transient = is_transient
-        self._openings = {} if openings is None else openings
+        self.openings = {} if openings is None else openings
         self._rate = LogRate()
         # By the name of the API, which has one upstream, and the project, which has one key there.
         self._keys: OrderedDict[tuple[str, str], Circuits] = OrderedDict()
@@ -176,7 +176,7 @@ class Breaker:
         now = self._seconds()
         if not circuit.failed(ticket, now, reason):
             return
-        self._openings[circuits.api] = self._openings.get(circuits.api, 0) + 1
+        self.openings[circuits.api] = self.openings.get(circuits.api, 0) + 1
         count = self._rate.due(circuits.api, now)
         if count is not None:
             self._log.warn(

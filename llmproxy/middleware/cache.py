@@ -53,8 +53,8 @@ class Cache:
     @param held: bytes that all answers together may hold while they are on their way into the store.
     @param quota: is asked before anything is looked up: a spent token gets nothing, though a hit spends nothing.
     @param background: what upstream is asked through where no client waits: it makes a record of it.
-    @param counts: where requests are counted by what became of them, C{hit}, C{miss} and C{bypass}, and answers
-        that were stored, C{store}.
+    @ivar counts: where answers that were stored are counted, as C{store}; what became of a request stands in its
+        record, which is counted when it has ended.
     @ivar collapsed: requests that were answered with the bytes of another's.
     @ivar revalidated: stored answers that upstream said are still good.
     """
@@ -133,7 +133,6 @@ class Cache:
     ) -> Deferred[ApiResponse]:
         if asked.control.only_if_cached:
             return fail(NotCached())
-        self.counts["bypass"] += 1
         request.record.cache = outcome
         # What is further in replaces the target and may answer before this returns.
         return inner(request).addCallback(self._passed, request, request.target, told)

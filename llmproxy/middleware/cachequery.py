@@ -123,7 +123,6 @@ class Query:
         return self._hit(found.entry, found.body, now)
 
     def _hit(self, entry: Entry, content: Content, now: float) -> ApiResponse:
-        self._cache.counts["hit"] += 1
         self.request.record.cache = "hit"
         told = status.hit(entry.fresh_for(now), self.shown_key())
         return self._made(answer(entry, self.asked, now, told, head=self.request.method == b"HEAD"), content)
@@ -148,7 +147,6 @@ class Query:
     def _forward(self, found: Found | None) -> Deferred[ApiResponse]:
         if self.asked.control.only_if_cached:
             return fail(NotCached())
-        self._cache.counts["bypass" if self.reason == "request" else "miss"] += 1
         self.request.record.cache = self.reason
         if self.request.method == b"HEAD":
             return self.inner(self.request).addCallback(self._headed, found)

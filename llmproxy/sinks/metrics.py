@@ -45,6 +45,11 @@ BUCKETS = (
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 """Any other method is counted as C{other}: label values are bounded by us, never by a client."""
 
+HIT, MISS, BYPASS, STORE = "hit", "miss", "bypass", "store"
+
+_OUTCOMES = {"hit": HIT, "bypass": BYPASS, "method": BYPASS, "request": BYPASS}
+"""By what a record says of the cache (RFC 9211's words); any other is a miss, and nothing is no request of a cache."""
+
 Labels = tuple[str, str, str, str]
 """api, endpoint, method, status class."""
 
@@ -93,6 +98,8 @@ class ProxyMetrics:
     @ivar attempts: requests that were sent to upstream, by API; some exchanges send two, many none.
     @ivar openings: how often a circuit has opened, by API; an API without a breaker is not there.
     @ivar circuits: those that are in trouble now.
+    @ivar cache: what became of requests that a cache was asked about, of the exchanges that have ended: C{hit}, C{miss}
+        and C{bypass} together are never above C{request_count}; and C{store}, answers that were stored.
     @ivar request_count: exchanges that have ended, refusals and cache hits included.
     @ivar error_count: those that ended with a status of 400 or more, or not complete.
     """
@@ -106,7 +113,7 @@ class ProxyMetrics:
         self.attempts: dict[str, int] = {}
         self.openings: dict[str, int] = {}
         self.circuits: Callable[[], list[CircuitState]] = list
-        self.cache: dict[str, int] = {"hit": 0, "miss": 0, "bypass": 0, "store": 0}
+        self.cache: dict[str, int] = {HIT: 0, MISS: 0, BYPASS: 0, STORE: 0}
         self.refusals: dict[str, int] = {}
         self.counters: dict[str, tuple[str, Callable[[], float]]] = {}
         self.gauges: dict[str, tuple[str, Callable[[], float]]] = {}
@@ -150,6 +157,8 @@ class ProxyMetrics:
             _one_more(self.endings, (record.api, record.ended))
             if record.error_code:
                 _one_more(self.errors, (record.api, record.error_code))
+        if record.cache:
+            self.cache[cache_outcome(record.cache)] += 1
         if record.cause:
             _one_more(self.causes, (record.api, record.cause))
 
@@ -222,6 +231,15 @@ class ProxyMetrics:
             if name in mine:
                 read = add(name, mine[name][1](), read)
             mine[name] = (help_text, lambda read=read: read)  # type: ignore[misc]
+
+
+def cache_outcome(said: str) -> str:
+    """
+    Which of the cache's counts a record belongs to.
+
+    @param said: L{Record.cache}, not empty.
+    """
+    return _OUTCOMES.get(said, MISS)
 
 
 def _of_both(name: str, one: float, other: float) -> float:

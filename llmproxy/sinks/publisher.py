@@ -60,6 +60,11 @@ class Publisher:
         elif self._flushing is None:
             self._flushing = self._clock.callLater(FLUSH_AFTER, self._due)
 
+    def replace(self, sink: IRecordSink, other: IRecordSink) -> None:
+        """Pass on to C{other} in the place of C{sink}, which gets what waits still: each record is given to one."""
+        self.flush()
+        self._sinks = tuple(other if each is sink else each for each in self._sinks)
+
     def flush(self) -> None:
         """Pass on what waits."""
         if self._flushing is not None:

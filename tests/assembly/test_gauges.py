@@ -47,7 +47,7 @@ class CacheGaugesTests(CacheTestCase):
 
     def test_memory(self) -> None:
         """What is stored is shown as it grows, and nothing of a Redis that is not there."""
-        show_cache(self.metrics, self.cache, self.hits)
+        show_cache(self.metrics, self.cache, lambda: self.hits.dropped)
         self.assertEqual(read(self.metrics.gauges), {"llmproxy_cache_bytes": 0, "llmproxy_cache_entries": 0})
         self.fill()
         self.cache.collapsed, self.cache.revalidated, self.hits.dropped = 3, 2, 1
@@ -62,7 +62,7 @@ class CacheGaugesTests(CacheTestCase):
         statistics = self.store.statistics
         more = {name: float(at) for at, name in enumerate(REDIS)}
         self.patch(self.store, "statistics", lambda: statistics() | more)
-        show_cache(self.metrics, self.cache, self.hits)
+        show_cache(self.metrics, self.cache, lambda: self.hits.dropped)
         self.assertEqual(read(self.metrics.gauges)["llmproxy_cache_redis_connections"], more["redis_connections"])
         counted = {name for name in self.metrics.counters if "redis" in name}
         self.assertEqual(counted, {f"llmproxy_cache_{name}" for name in REDIS if name != "redis_connections"})

@@ -93,7 +93,7 @@ class CountsTests(CacheTestCase):
         self.store_of_hits, self.uses = FakeStatsStore(), Quota()
         hits = CacheStatsAggregator(self.clock, self.store_of_hits)
         self.publisher = Publisher(self.clock, [hits])
-        self.counts = Counts(self.publisher, self.uses, hits)  # type: ignore[arg-type]
+        self.counts = Counts(self.publisher, self.uses, lambda: hits)  # type: ignore[arg-type]
 
     def published(self) -> Record:
         last = record("hit")

@@ -16,6 +16,7 @@ from llmproxy.core.fields import first, values
 from llmproxy.message import Api, ApiRequest, ApiResponse, Field, Principal, Project, Record, Token
 from llmproxy.middleware.account import Account
 from llmproxy.middleware.cache import Cache
+from llmproxy.sinks.metrics import ProxyMetrics
 
 from .fakes import FakeQuota, HeldBody, Inner, Reader, a_request, an_api
 
@@ -77,7 +78,8 @@ class CacheTestCase(SynchronousTestCase):
         self.quota = FakeQuota()
         self.inner = Inner()
         self.records: list[Record] = []
-        self.counts = {"hit": 0, "miss": 0, "bypass": 0, "store": 0}
+        self.counts = {"store": 0}
+        self.requests_made: list[Record] = []
         self.background = Account(self.clock, self.records.append)
         self.cache = Cache(self.clock, self.store, self.quota, self.background, self.counts)
         self.api = self.an_api()
@@ -99,7 +101,14 @@ class CacheTestCase(SynchronousTestCase):
         caller = principal() if who is None else who
         request = a_request(method, target, lines(*fields), content, api=api or self.api, principal=caller)
         self.request = request
+        self.requests_made.append(request.record)
         return self.cache.respond(request, self.inner)
+
+    def outcomes(self, outcome: str) -> int:
+        """How many requests the metrics count as hits, misses or bypasses."""
+        metrics = ProxyMetrics()
+        metrics.record_batch(self.requests_made)
+        return metrics.cache[outcome]
 
     def post(self, *fields: bytes, body: Any = b'{"model":"m"}', **more: Any) -> Deferred[ApiResponse]:
         return self.send(*fields, target=b"/v1/chat/completions", method=b"POST", body=body, **more)

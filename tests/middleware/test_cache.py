@@ -38,7 +38,7 @@ class PassingTests(CacheTestCase):
             self.assertIs(self.inner.requests[-1].body, body)
             self.answer(FRESH)
             self.assertEqual(self.got(responding).told, b"llmproxy; fwd=method")
-        self.assertEqual((self.counts["bypass"], self.request.record.cache), (3, "method"))
+        self.assertEqual((self.outcomes("bypass"), self.request.record.cache), (3, "method"))
         self.assertEqual(self.store.statistics()["entries"], 0)
 
     def test_bypassed(self) -> None:
@@ -60,7 +60,7 @@ class PassingTests(CacheTestCase):
         for more in (b"If-Match: *", b"X-HTTP-Method-Override: DELETE"):
             self.failureResultOf(self.send(only, more), NotCached)
         self.failureResultOf(self.send(only, body=b"x"), NotCached)
-        self.assertEqual((self.inner.requests, self.counts["bypass"]), ([], 0))
+        self.assertEqual((self.inner.requests, self.outcomes("bypass")), ([], 0))
         self.api = an_api()
         self.send(only, method=b"POST")
         self.assertEqual(len(self.inner.requests), 1)

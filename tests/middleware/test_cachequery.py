@@ -6,9 +6,11 @@ from twisted.internet.defer import CancelledError, Deferred
 
 from llmproxy.core.caching.dates import format_date
 from llmproxy.errors import NotCached, RateLimitExceeded, UpstreamReset
+from llmproxy.middleware.account import Account
+from llmproxy.sinks.metrics import ProxyMetrics
 
-from .caching import FRESH, NOW, CacheTestCase
-from .fakes import HeldBody
+from .caching import FRESH, NOW, CacheTestCase, principal, succeed
+from .fakes import HeldBody, a_request
 
 
 class HitTests(CacheTestCase):
@@ -20,7 +22,19 @@ class HitTests(CacheTestCase):
         self.assertEqual((hit.status, hit.body, hit.whole), (200, b"content", True))
         self.assertEqual((hit.field(b"age"), hit.told), (b"10", b"llmproxy; hit; ttl=50"))
         self.assertEqual((hit.field(b"content-type"), self.request.record.cache), (b"text/plain", "hit"))
-        self.assertEqual(self.counts, {"hit": 1, "miss": 1, "bypass": 0, "store": 1})
+        self.assertEqual([self.outcomes(each) for each in ("hit", "miss", "bypass")], [1, 1, 0])
+        self.assertEqual(self.counts, {"store": 1})
+
+    def test_counted_when_it_ends(self) -> None:
+        """A hit that is being sent is no request yet, and no hit: the metrics never show more hits than requests."""
+        metrics = ProxyMetrics()
+        account = Account(self.clock, lambda record: metrics.record_batch([record]))
+        self.fill()
+        asked = a_request(b"GET", b"/v1/models", [], None, api=self.api, principal=principal())
+        sending = self.successResultOf(account.respond(asked, lambda request: self.cache.respond(request, self.inner)))
+        self.assertEqual((metrics.cache["hit"], metrics.request_count, asked.record.cache), (0, 0, "hit"))
+        self.assertEqual(self.got(succeed(sending)).body, b"content")
+        self.assertEqual((metrics.cache["hit"], metrics.request_count), (1, 1))
 
     def test_first_request(self) -> None:
         """The one that fetched it is told that it is being stored, and has the fields of its own answer."""

@@ -69,6 +69,23 @@ class ProxyMetricsTests(SynchronousTestCase):
         self.metrics.record_batch([a_record(method=f"M{n}", status=0) for n in range(100)])
         self.assertEqual(list(self.metrics.series), [("openai", "/v1/chat/completions", "other", "none")])
 
+    def test_cache(self) -> None:
+        """Each exchange counts once, by what its record says; one that no cache was asked about in none of them."""
+        for said, counted in (
+            ("", None),
+            ("hit", "hit"),
+            ("uri-miss", "miss"),
+            ("vary-miss", "miss"),
+            ("stale", "miss"),
+            ("bypass", "bypass"),
+            ("method", "bypass"),
+            ("request", "bypass"),
+        ):
+            metrics = ProxyMetrics()
+            metrics.record_batch([a_record(cache=said)])
+            self.assertEqual({name for name, number in metrics.cache.items() if number}, {counted} - {None})
+            self.assertLessEqual(sum(metrics.cache.values()), metrics.request_count)
+
     def test_merge(self) -> None:
         """The numbers of several processes add up; the worst delay of them is what counts."""
         other = ProxyMetrics()

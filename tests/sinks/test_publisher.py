@@ -58,6 +58,17 @@ class PublisherTests(SynchronousTestCase):
         self.assertEqual(self.kept.batches, [[first, second]])
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_replace(self) -> None:
+        """A sink in the place of another: what was published before goes to the former, and nothing to both."""
+        other = Kept()
+        publisher = Publisher(self.clock, [self.kept])
+        first, second = a_record(), a_record()
+        publisher.publish(first)
+        publisher.replace(self.kept, other)
+        publisher.publish(second)
+        publisher.flush()
+        self.assertEqual((self.kept.batches, other.batches), ([[first]], [[second]]))
+
     def test_bound(self) -> None:
         """Under a flood the records are passed on before too many of them wait."""
         publisher = Publisher(self.clock, [self.kept])

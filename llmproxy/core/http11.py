@@ -84,7 +84,7 @@ class Head:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Called by llhttp, which leaves white space at the end of values."""
-        self.fields.append((name, value.rstrip(b" \t")))
+        self.fields.append((name, value.rstrip()))
 
     def find_decisive(self) -> None:
         """Fill in C{decisive}."""

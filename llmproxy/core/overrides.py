@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl
 
 from ..message import Fields
 from .fields import LOWER
+from .targets import QUERY
 
 _FIELDS = ("x-http-method-override", "x-http-method", "x-method-override", "x-original-method", "x-forwarded-method")
 _PARAMETERS = frozenset({*_FIELDS, "_method", "_httpmethod", "httpmethod", "$httpmethod", "$httpheaders"})
@@ -34,7 +35,7 @@ def override(fields: Fields, target: bytes) -> str:
     for name, _ in fields:
         if lower[name] in _NAMES:
             return name.decode("latin-1")
-    return _parameter(target) if b"?" in target else ""
+    return _parameter(target) if QUERY in target else ""
 
 
 def _parameter(target: bytes) -> str:

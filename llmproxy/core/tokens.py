@@ -13,6 +13,7 @@ from ..errors import AmbiguousCredentials, ProjectInactive, ProxyError, TokenExp
 from ..message import Fields, Project, Token
 from .fields import Names
 from .subprotocols import offered_secrets
+from .targets import QUERY
 
 PREFIX = b"sk-"
 _LENGTH = 25
@@ -100,7 +101,7 @@ def secret_of(fields: Fields, target: bytes, *, offers: bool = False) -> bytes:
                 first = value
             elif value != first:
                 others.append(value)
-    if b"?" in target:
+    if QUERY in target:
         others += _query_keys(target)
     if offers:
         others += offered_secrets(fields)

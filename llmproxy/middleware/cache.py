@@ -19,6 +19,7 @@ from ..core.caching.likelihood import Likelihood
 from ..core.caching.permission import is_for_origin, opted_in
 from ..core.caching.status import BY_METHOD, BYPASSED
 from ..core.credentials import without_keys
+from ..core.targets import QUERY
 from ..errors import ContentTooLarge, NotCached
 from .cachecargo import content_of
 from .cacheflight import Flight
@@ -148,7 +149,7 @@ class Cache:
     def invalidate(self, request: ApiRequest, target: bytes, response: ApiResponse) -> None:
         """Let go of what an unsafe request has made doubtful, RFC 9111 section 4.4."""
         api = request.route.api
-        if b"?" in target:
+        if QUERY in target:
             target = without_keys(target, api.query_keys)
         self._doubt(request, api, target)
         for named in named_targets(api, target, response.fields):

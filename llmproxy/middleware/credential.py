@@ -9,6 +9,7 @@ from ..core.credentials import keys_for, without_keys
 from ..core.fields import LOWER
 from ..core.subprotocols import FIELD as OFFER
 from ..core.subprotocols import without_secret
+from ..core.targets import QUERY
 from ..core.tokens import KEY_FIELDS
 from ..errors import ApiKeyMissing, UpstreamAuthError
 
@@ -44,7 +45,7 @@ class Credential:
                 # A line break in it would begin another header field.
                 raise UpstreamAuthError("the project's upstream key is not usable")
         request.fields = with_credential(request.fields, place, key.encode("ascii"))
-        if place.kind == "query" or b"?" in request.target:
+        if place.kind == "query" or QUERY in request.target:
             request.target = with_query_key(request.target, api, key)
         return inner(request)
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from twisted.web.iweb import IBodyProducer
 
 
+_SPACE = ord(" ")
 _DECISIVE = frozenset({b"host", b"content-length", b"transfer-encoding", b"expect"})
 
 
@@ -62,7 +63,7 @@ def request_head(
     head = b"".join((method, b" ", target, b" HTTP/1.1\r\n", first, lines, ends, framing, addressed.extra, b"\r\n"))
     breaks = 2 + len(pairs) + (not host) + (framing != b"") + (addressed.extra != b"")
     # Each line ends with two of these bytes, and they stand nowhere else.
-    if len(head) - len(head.translate(None, b"\r\n\0")) != 2 * breaks or b" " in target or b" " in method:
+    if len(head) - len(head.translate(None, b"\r\n\0")) != 2 * breaks or _SPACE in target or _SPACE in method:
         raise MalformedRequest("the request head has a character that it must not have")
     return head, length, expects and body is not None
 

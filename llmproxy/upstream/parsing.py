@@ -171,8 +171,7 @@ class ResponseReader:
         self.reason += reason
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if value[-1:] in b" \t":
-            value = value.rstrip(b" \t")
+        value = value.rstrip()
         if not self.headed:
             self.fields.append((name, value))
             return

@@ -12,7 +12,6 @@ from twisted.web.server import NOT_DONE_YET
 
 from ..core.identifiers import good_id
 from ..core.switching import asked_for
-from ..core.targets import merged
 from ..message import ApiRequest, Field, Record
 from .relay import Relay
 from .stock import downstream_of
@@ -77,8 +76,6 @@ class ProxyResource(Resource):
         fields = downstream.raw_fields
         request_id, user_agent = known_as(fields)
         target: bytes = downstream.uri
-        if b"//" in target:
-            target = merged(target)
         mount = b""
         if self._depth:
             mount, target = parted(target, self._depth)

@@ -11,6 +11,8 @@ from .operations import RouteTable
 from .proxyresource import ProxyResource
 from .welcome import Welcome, is_navigation
 
+_PERCENT = ord("%")
+
 
 class Paths(Resource):
     """Resources at paths of one or more segments; what is not there is 404 in JSON."""
@@ -64,7 +66,7 @@ class Root(Paths):
         For our site, which asks the root of its tree first.
         """
         segment = target[1:].partition(b"?")[0].partition(b"/")[0]
-        return None if not segment or b"%" in segment or segment in self.children else self._proxy
+        return None if not segment or _PERCENT in segment or segment in self.children else self._proxy
 
     def getChildWithDefault(self, path: bytes, request: Any) -> IResource:
         child: IResource | None = self.children.get(path)

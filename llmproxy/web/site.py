@@ -159,7 +159,7 @@ class ProxySite(Site):
 
     def getResourceFor(self, request: Any) -> Any:
         request.site = self
-        if b"//" in request.uri:
+        if request.uri.find(b"//") >= 0:
             _merge_slashes(request)
         if request.uri == b"*":
             return _ASTERISK

@@ -21,6 +21,7 @@ from zope.interface import implementer
 
 from ..bodies import BytesBody
 from ..core.fields import first
+from ..core.targets import merged
 from ..errors import ClientLeft
 from .client import client_of, peer_of
 
@@ -49,7 +50,7 @@ class Downstream:
     def __init__(self, request: Any) -> None:
         self._request: Any = request
         self.method: bytes = request.method
-        self.uri: bytes = request.uri
+        self.uri: bytes = merged(request.uri)
         self.clientproto: bytes = request.clientproto
         self.raw_fields: list[Field] = fields_of(request)
         self.client_host: str = client_of(request)

@@ -17,6 +17,7 @@ from attrs import define, field
 from ...message import ApiRequest, Field, Fields
 from .. import fields as sections
 from ..credentials import without_keys
+from ..targets import QUERY
 from ..tokens import KEY_FIELDS
 from .control import split_list
 
@@ -115,7 +116,7 @@ def cache_key_from_request(
     route = request.route
     api = route.api
     target = request.target
-    if b"?" in target:
+    if QUERY in target:
         target = without_keys(target, api.query_keys)
     return Key(api.space, request.principal.project.id if tenant is None else tenant, method, target, body)
 

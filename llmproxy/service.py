@@ -1,7 +1,7 @@
 """
 The proxy that listens by itself.
 
-It stands on L{llmproxy.transparent}, which knows every part. Both are known by none but C{tap}, C{cli} and embedders.
+It stands on L{llmproxy.app.proxy}, which knows every part. Both are known by none but C{tap}, C{cli} and embedders.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks, succeed
 from twisted.logger import Logger
 
-from .assembly.summary import log_summary
-from .descriptors import most_connections
-from .draindelay import DrainDelay
-from .options import ServiceOptions
-from .standardchain import standard_chain
-from .transparent import TransparentProxy
+from .app.descriptors import most_connections
+from .app.draindelay import DrainDelay
+from .app.options import ServiceOptions
+from .app.proxy import TransparentProxy
+from .app.standardchain import standard_chain
+from .app.summary import log_summary
 from .web.site import ProxySite
 from .workers.accepting import Accepting
 from .workers.sockets import Inherited, open_port
@@ -106,12 +106,12 @@ class ProxyService(MultiService):
         yield _maybe(super().stopService())
 
     def end_drain(self) -> None:
-        """See L{llmproxy.signals.Stoppable}."""
+        """See L{llmproxy.app.signals.Stoppable}."""
         self._delay.end()
         self.proxy.end_drain()
 
     def reopen_logs(self) -> None:
-        """See L{llmproxy.signals.Stoppable}."""
+        """See L{llmproxy.app.signals.Stoppable}."""
         self.proxy.reopen_logs()
 
     @inlineCallbacks

@@ -13,16 +13,16 @@ from twisted.application.service import Service
 from twisted.python.usage import Options as TwistedOptions
 from twisted.python.usage import UsageError
 
+from .app.descriptors import raise_limit
+from .app.signals import ProcessSignals
+from .app.startup import Started
 from .config.dotenv import with_dotenv
 from .config.environment import Environment, read_environment
 from .config.listen import endpoint_description, private_endpoint_description
 from .config.model import APIConfig, APIProviderConfig
 from .config.units import parse_duration
 from .config.variables import DEFAULT_CONFIG, EFFECTIVE, SECRETS
-from .descriptors import raise_limit
 from .errors import ConfigError
-from .signals import ProcessSignals
-from .starting import Started
 
 _EPILOGUE = """Environment variables:
 
@@ -116,7 +116,7 @@ def makeService(options: Options) -> Service:
 
 
 def _server_log(twistd: Mapping[str, Any], options: Any) -> Any:
-    from .serverlog import ServerLog, twistd_write
+    from .app.serverlog import ServerLog, twistd_write
 
     write = twistd_write(twistd)
     return None if write is None else ServerLog(write, options.server_log_format, options.log_level, options.masking())
@@ -143,8 +143,8 @@ def service_options(options: Mapping[str, Any], env: Mapping[str, str]) -> Any:
 
     @raise ConfigError: with everything that is wrong with either.
     """
+    from .app.options import ServiceOptions
     from .config import load_api_config
-    from .options import ServiceOptions
 
     env = with_dotenv(env, options["env"])
     env = {**env, **({"DATABASE_URL": "", "DB_DRIVER": ""} if options["database"] else {})}
@@ -202,7 +202,7 @@ def _warn(text: str, form: str) -> None:
     if form != "json":
         sys.stderr.write(f"warning: {text}\n")
         return
-    from .serverlog import warning_line
+    from .app.serverlog import warning_line
 
     sys.stderr.write(warning_line(text, time.time()))
 

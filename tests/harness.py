@@ -23,20 +23,20 @@ from llmproxy.core.tokens import token_hash
 from llmproxy.errors import TokenNotFound
 from llmproxy.interfaces import Responder
 from llmproxy.message import ApiRequest, ApiResponse, Principal, Project, Record, Token
-from llmproxy.middleware.account import Account
 from llmproxy.middleware.authenticate import Authenticate
 from llmproxy.middleware.breaker import Breaker
-from llmproxy.middleware.cache import Cache
-from llmproxy.middleware.inspection import Inspection
+from llmproxy.middleware.caching.cache import Cache
+from llmproxy.middleware.checking.inspection import Inspection
+from llmproxy.middleware.recordexchanges import Account
+from llmproxy.net.timers import Wheel
 from llmproxy.service import standard_chain
 from llmproxy.sinks.metrics import ProxyMetrics
 from llmproxy.upstream.client import PooledClient
 from llmproxy.upstream.responder import UpstreamResponder
 from llmproxy.upstream.settings import ConnectionSettings
-from llmproxy.web.proxyresource import ProxyResource
+from llmproxy.web.api.resource import ProxyResource
 from llmproxy.web.root import Root
 from llmproxy.web.site import ProxySite
-from llmproxy.wheel import Wheel
 from tests.middleware.fakes import FakeDirectory, FakeQuota, FakeRevocations
 
 SECRET = b"sk-" + b"A" * 22

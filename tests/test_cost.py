@@ -15,7 +15,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.cache.marks import SharedTable, of_parent
+from llmproxy.cache.presence import SharedTable, of_parent
 from llmproxy.config.model import CacheConfig
 from llmproxy.workers.caches import AnnouncingStore, SharedCaches
 

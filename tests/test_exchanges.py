@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.config import TimeoutConfig
 from llmproxy.core.websocket import CLOSE, PING, TEXT, FrameReader, close, frame
-from llmproxy.middleware.cachebody import TURN
+from llmproxy.middleware.caching.body import TURN
 
 from .harness import KEY, SECRET, Exchange, Socket, a_request
 

@@ -65,7 +65,7 @@ IN_A_PARENT = (
     "treq",
     "sqlalchemy",
     "httptools",
-    "llmproxy.transparent",
+    "llmproxy.app.proxy",
     "llmproxy.web.site",
     "llmproxy.store",
 )

@@ -9,8 +9,8 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.errors import ConfigError
-from llmproxy.store import locations
-from llmproxy.store.locations import locate
+from llmproxy.store import backend as locations
+from llmproxy.store.backend import locate
 
 ROOT = Path(__file__).parents[1]
 NAME = "txllmproxy"

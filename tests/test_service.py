@@ -10,7 +10,9 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.protocol import Factory
 from twisted.trial.unittest import TestCase
 
-from llmproxy import service, standardchain, transparent
+from llmproxy import service
+from llmproxy.app import proxy as transparent
+from llmproxy.app import standardchain
 from llmproxy.config import APIConfig, APIProviderConfig
 from llmproxy.errors import ConfigError
 from llmproxy.service import ServiceOptions, make_service

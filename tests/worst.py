@@ -22,9 +22,9 @@ from llmproxy.core.inspection.whitelist import EACH, Whitelist
 from llmproxy.core.requestbody import inspection
 from llmproxy.core.websocket import PING, TEXT, frame
 from llmproxy.errors import ProxyError
-from llmproxy.middleware.framing import ClientFrames
+from llmproxy.middleware.checking.frames import ClientFrames
 from llmproxy.web.jsoninput import content_of
-from llmproxy.web.manage.bodies import NewToken
+from llmproxy.web.manage.requests import NewToken
 from tests.harness import SECRET, Exchange, Socket, a_request
 
 HEAD = 60 * 1024

@@ -1,1 +1,1 @@
-"""Parts of the proxy put together; L{llmproxy.transparent} puts them around the rest."""
+"""Parts of the proxy put together; L{llmproxy.app.proxy} puts them around the rest."""

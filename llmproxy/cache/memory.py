@@ -10,7 +10,7 @@ from zope.interface import implementer
 
 from ..core.caching.entry import Entry, Found, pack, unpack
 from ..interfaces import ICacheStore
-from .marks import Marks
+from .presence import Marks
 
 if TYPE_CHECKING:
     from ..core.caching.content import Content

@@ -2,7 +2,7 @@
 Stored responses in Redis, shared by all proxies that use the same one with the same prefix.
 
 A lookup is no script, which would cost Redis several times as much, but two commands that are sent together: one for
-the object, then one for the generations that say whether it still counts, and the epoch (L{llmproxy.cache.doubts}).
+the object, then one for the generations that say whether it still counts, and the epoch (L{llmproxy.cache.epochs}).
 What is purged in between was found just before.
 """
 
@@ -18,17 +18,18 @@ from zope.interface import implementer
 from ..core.caching.entry import Entry, Found, pack
 from ..errors import Unavailable
 from ..interfaces import ICacheStore
-from . import doubts, scripts
+from ..redis.calls import RedisCalls
+from . import epochs as doubts
+from . import scripts
 from .encoding import EXPIRY, decode_head, encode_head, join_names, split_names
-from .rediscalls import RedisCalls
+from .invalidations import Removals
 from .rediskeys import RedisKeys, Scope, behind, member, milliseconds
-from .removals import Removals
 
 if TYPE_CHECKING:
     from ..core.caching.content import Content
     from ..core.caching.key import Key
     from ..interfaces import Select
-    from .pool import RedisPool
+    from ..redis.pool import RedisPool
 
 MOST_KNOWN = 10_000
 """Keys whose names are remembered here, so that a lookup knows the variant and asks once."""

@@ -23,7 +23,7 @@ r, s           generation of everything; the scopes, by the moment when their la
 g, l, x        of one scope: its generation; its members in the order of bytes; the same by expiry
 =============  ================================================================================
 
-L{llmproxy.cache.doubts} has what is noted when something is removed or purged.
+L{llmproxy.cache.epochs} has what is noted when something is removed or purged.
 
 A list may be evicted by Redis like every other key. What was listed in it is out of reach then, because
 the next object finds the list gone and begins another generation: what can be found can be purged, always.
@@ -37,7 +37,7 @@ from hashlib import sha1
 
 from attrs import field, frozen
 
-from .doubts import DOUBTED, KEPT, NOTE
+from .epochs import DOUBTED, KEPT, NOTE
 
 MOST_VARIANTS = 64
 SWEPT = 16

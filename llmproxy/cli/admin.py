@@ -16,17 +16,17 @@ import msgspec
 from ..config.databases import Storage
 from ..core.admintokens import RESERVED, new_admin
 from ..core.roles import ROLES
-from .connecting import CONNECT, OPTIONS, connect
 from .durations import minutes
 from .faults import Conflicting, NotThere
 from .management import Management, segment
-from .showing import Output, moment
+from .output import Output, moment
 from .storage import check_revision, located, storage_of, writing
+from .target import CONNECT, OPTIONS, connect
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-    from ..web.manage.bodies import NewAdmin
+    from ..web.manage.requests import NewAdmin
 
 COLUMNS = ("ID", "Name", "Role", "Token", "Created", "Expires", "Revoked", "Last used")
 
@@ -71,7 +71,7 @@ class InTheDatabase:
         from sqlalchemy.exc import IntegrityError
 
         from ..store.admins import insert_admin
-        from ..web.manage.views import view_of_issued_admin
+        from ..web.manage.responses import view_of_issued_admin
 
         lifetime = None if wanted.duration_minutes is msgspec.UNSET else wanted.duration_minutes * 60.0
         admin, secret = new_admin(wanted.name, wanted.role, os.urandom, time.time(), lifetime)
@@ -85,7 +85,7 @@ class InTheDatabase:
 
     def list(self) -> list[dict[str, Any]]:
         from ..store.admins import list_admins
-        from ..web.manage.views import view_of_admin
+        from ..web.manage.responses import view_of_admin
 
         with self._opened() as connection:
             return [_plain(view_of_admin(admin)) for admin in list_admins(connection)]
@@ -203,7 +203,7 @@ def revoke_admins(admins: Admins, output: Output, names: tuple[str, ...]) -> Non
 
 
 def _wanted(name: str, role: str, duration: int | None) -> NewAdmin:
-    from ..web.manage.bodies import NewAdmin
+    from ..web.manage.requests import NewAdmin
 
     if name.lower() in RESERVED:
         raise click.UsageError(f"{name!r} is what the audit log calls others")

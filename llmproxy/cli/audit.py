@@ -17,12 +17,12 @@ from ..config.databases import Storage
 from ..config.dotenv import with_dotenv
 from ..config.units import parse_duration
 from ..core.audit.record import microseconds
-from .connecting import management_options
 from .faults import Fault
 from .lookup import project_id_of
 from .management import Management, segment
-from .showing import Output, Progress, moment
+from .output import Output, Progress, moment
 from .storage import storage_options
+from .target import management_options
 
 COLUMNS = ("Time", "Action", "Actor", "Outcome", "Client", "Project", "Request", "Reason")
 EXPORTED = (
@@ -188,7 +188,7 @@ def verify_log(
       llmproxy audit verify --data ./llmproxy-data
       llmproxy audit verify --file /var/log/llmproxy/audit.log --database postgresql://db/llmproxy
     """
-    from .verifying import Places, told, verified
+    from .audit_verify import Places, told, verified
 
     log_file = with_dotenv(os.environ, click.get_current_context().params["env"]).get("AUDIT_LOG_FILE")
     places = Places.found(storage, path, log_file, data, no_file, no_database)

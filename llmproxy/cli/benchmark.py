@@ -211,7 +211,7 @@ def _measure(running: ExitStack, options: dict[str, Any]) -> int:
     from ..bench.report import report
     from ..bench.session import Session
     from ..bench.watching import Watching
-    from .measuring import notes, plan_of, settings_of, targets_of
+    from .benchmark_options import notes, plan_of, settings_of, targets_of
 
     settings, plan = settings_of(options), plan_of(options)
     targets = targets_of(running, options)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from .connecting import management_options
 from .management import Management
-from .showing import Output
+from .output import Output
+from .target import management_options
 
 COLUMNS = ("api", "project", "model", "state", "failures", "retry after", "process", "reason")
 

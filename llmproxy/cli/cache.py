@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
-from .connecting import management_options
 from .lookup import project_id_of
 from .management import Management
-from .showing import Output
+from .output import Output
+from .target import management_options
 
 
 @click.group()

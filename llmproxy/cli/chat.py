@@ -8,14 +8,14 @@ from typing import Any
 
 import click
 
-from .chatting import Chat, remembered
-from .connecting import DATA, DEFAULT_URL, opener
+from .chat_repl import Chat, remembered
 from .conversation import Conversation
 from .faults import Fault
 from .http import parse_address
+from .output import warn
+from .providers import SHAPES, Wishes
 from .secretinput import read_secret_file
-from .shapes import SHAPES, Wishes
-from .showing import warn
+from .target import DATA, DEFAULT_URL, opener
 
 
 @click.command()

@@ -10,7 +10,7 @@ from typing import Any
 from .faults import Fault, fault_of_status
 from .http import Answer, Http
 from .management import words_of
-from .shapes import Message, Shape, Wishes
+from .providers import Message, Shape, Wishes
 
 MAX_LINE = 16 * 1024 * 1024
 """Bytes; one event with an image in it is still far below."""

@@ -13,12 +13,12 @@ import click
 from ..config.databases import Storage
 from ..errors import ConfigError
 from .faults import Conflicting, Fault, NotThere
-from .showing import Output, Progress
+from .output import Output, Progress
 from .storage import located, reading, storage_of, storage_options, warn_of_password, writing
 
 if TYPE_CHECKING:
-    from ..store.locations import Location
-    from ..store.transfer import Source
+    from ..store.backend import Location
+    from ..store.migration import Source
 
 _force = click.option("--force", is_flag=True, help="Replace what is there.")
 
@@ -70,8 +70,8 @@ def current(storage: Storage, output: Output) -> None:
       llmproxy db current
       llmproxy db current --env .env
     """
+    from ..store.migration import DatabaseSource
     from ..store.schema import HEAD
-    from ..store.transfer import DatabaseSource
 
     location = located(storage.database_url)
     with reading(location) as connection:
@@ -99,7 +99,7 @@ def backup(storage: Storage, output: Output, path: str, portable: bool, force: b
       llmproxy db backup /backup/llmproxy-$(date +%F).db
       DATABASE_URL_FILE=pg.url llmproxy db backup /backup/llmproxy.jsonl.gz
     """
-    from ..store.copies import new_file
+    from ..store.backup import new_file
 
     location = located(storage.database_url)
     try:
@@ -152,7 +152,7 @@ def copy(storage: Storage, output: Output, target: str | None, force: bool) -> N
     Example:
       DATABASE_PATH=data/llm-proxy.db TARGET_DATABASE_URL_FILE=pg.url llmproxy db copy
     """
-    from ..store.transfer import DatabaseSource
+    from ..store.migration import DatabaseSource
 
     source, location = located(storage.database_url), located(_target(target))
     if source.url == location.url:
@@ -181,7 +181,7 @@ def _make_file(location: Location) -> None:
 
 
 def _copy_file(location: Location, partial: str) -> None:
-    from ..store.copies import copy_sqlite
+    from ..store.backup import copy_sqlite
     from ..store.migrate import revision_of
 
     assert location.path is not None
@@ -200,8 +200,8 @@ def _copy_file(location: Location, partial: str) -> None:
 
 
 def _dump(location: Location, partial: str) -> None:
-    from ..store.dumps import write_dump
-    from ..store.transfer import DatabaseSource
+    from ..store.export import write_dump
+    from ..store.migration import DatabaseSource
 
     made_at = datetime.now(timezone.utc).isoformat(timespec="seconds")
     with reading(location) as connection, open(partial, "r+b") as file:
@@ -213,9 +213,9 @@ def _dump(location: Location, partial: str) -> None:
 @contextmanager
 def _opened(path: str) -> Iterator[Source]:
     """What a backup holds, whatever its form."""
-    from ..store.copies import MAGIC
-    from ..store.dumps import DumpSource
-    from ..store.transfer import DatabaseSource
+    from ..store.backup import MAGIC
+    from ..store.export import DumpSource
+    from ..store.migration import DatabaseSource
 
     try:
         with open(path, "rb") as file:
@@ -240,7 +240,7 @@ def _source(make: Callable[[], Source]) -> Source:
 
 
 def _load(location: Location, source: Source, force: bool) -> dict[str, int]:
-    from ..store.transfer import NotEmpty, load
+    from ..store.migration import NotEmpty, load
 
     _make_file(location)
     try:
@@ -251,7 +251,7 @@ def _load(location: Location, source: Source, force: bool) -> dict[str, int]:
 
 
 def _tell(output: Output, location: Location, arrived: dict[str, int]) -> None:
-    from ..store.transfer import BOOKKEEPING
+    from ..store.migration import BOOKKEEPING
 
     words = ", ".join(f"{count} {name}" for name, count in arrived.items() if count and name not in BOOKKEEPING)
     output.say(f"{location.label}: {words or 'nothing'}: all of it arrived.", arrived)

@@ -34,10 +34,10 @@ def command(listen: str, key_file: str | None, pause: float) -> None:
     from twisted.internet.endpoints import serverFromString
     from twisted.web.server import Site
 
+    from ..app.signals import ProcessSignals, Undrained
     from ..config.listen import endpoint_description
     from ..demo import DemoUpstream
-    from ..signals import ProcessSignals, Undrained
-    from .running import log_to_stderr, run_until_failure
+    from .reactor import log_to_stderr, run_until_failure
 
     key = "demo"
     if key_file is not None:

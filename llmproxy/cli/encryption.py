@@ -10,12 +10,12 @@ import click
 
 from ..config.databases import Storage
 from .faults import Fault
-from .showing import Output, Progress
+from .output import Output, Progress
 from .storage import check_revision, faults_of, located, reading, storage_options
 
 if TYPE_CHECKING:
-    from ..store.locations import Location
-    from ..store.sealing import Resealing
+    from ..store.backend import Location
+    from ..store.keyrotation import Resealing
     from ..store.secrets import KeyRing
 
 _WORDS = {
@@ -53,7 +53,7 @@ def status(storage: Storage, output: Output) -> None:
     Examples:
       llmproxy encryption status --env .env
     """
-    from ..store.sealing import survey
+    from ..store.keyrotation import survey
 
     keys, location = _keys(storage), located(storage.database_url)
     with reading(location) as connection:
@@ -127,7 +127,7 @@ def _reseal(storage: Storage, output: Output, concerns: Callable[[str], bool]) -
 
 def _check(location: Location) -> int:
     """How many upstream keys there are."""
-    from ..store.sealing import survey
+    from ..store.keyrotation import survey
 
     with reading(location) as connection:
         check_revision(location, connection)
@@ -135,7 +135,7 @@ def _check(location: Location) -> int:
 
 
 def _run(location: Location, keys: KeyRing, concerns: Callable[[str], bool], total: int) -> Resealing:
-    from ..store.sealing import reseal
+    from ..store.keyrotation import reseal
 
     engine = location.engine()
     try:

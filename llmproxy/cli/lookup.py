@@ -10,8 +10,8 @@ import click
 from ..core.tokens import is_well_formed, token_hash
 from .faults import Fault, NotThere
 from .management import Management
+from .output import warn
 from .secretinput import read_secret_file
-from .showing import warn
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 _HASH = re.compile(r"[0-9a-f]{64}", re.ASCII | re.IGNORECASE)

@@ -12,7 +12,7 @@ import click
 
 from .faults import Fault, fault_of_status
 from .http import Answer, Http
-from .showing import printable
+from .output import printable
 
 _NEXT = re.compile(r'<([^>]*)>\s*;[^,]*\brel="?next"?')
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
-from .connecting import management_options
 from .lookup import project_id_of
 from .management import Management, segment
+from .output import Output, moment
 from .secretinput import secret_of_options
-from .showing import Output, moment
+from .target import management_options
 
 COLUMNS = ("ID", "Name", "API Key", "Active", "Created", "Updated")
 

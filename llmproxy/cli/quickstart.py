@@ -54,8 +54,8 @@ def command(data: str, port: int, host: str) -> None:
     from twisted.internet import reactor
     from twisted.internet.defer import Deferred
 
-    from ..signals import ProcessSignals
-    from .running import log_to_stderr, run_until_failure
+    from ..app.signals import ProcessSignals
+    from .reactor import log_to_stderr, run_until_failure
 
     log_to_stderr("warn")
     starting = Quickstart(reactor, DataDirectory(data), host, port, os.environ.get("OPENAI_API_KEY", "").strip())
@@ -77,12 +77,12 @@ class Quickstart:
         self.service: ProxyService | None = None
 
     def end_drain(self) -> None:
-        """See L{llmproxy.signals.Stoppable}."""
+        """See L{llmproxy.app.signals.Stoppable}."""
         if self.service is not None:
             self.service.end_drain()
 
     def reopen_logs(self) -> None:
-        """See L{llmproxy.signals.Stoppable}."""
+        """See L{llmproxy.app.signals.Stoppable}."""
         if self.service is not None:
             self.service.reopen_logs()
 
@@ -120,9 +120,9 @@ class Quickstart:
         return f"http://127.0.0.1:{port.getHost().port}"
 
     def _make(self, apis: APIConfig) -> ProxyService:
+        from ..app.descriptors import raise_limit
         from ..config.databases import parse_encryption_key
         from ..core.audit.settings import AuditOptions
-        from ..descriptors import raise_limit
         from ..service import ServiceOptions, make_service
 
         raise_limit(apis.limits.connections)

@@ -8,7 +8,7 @@ import sys
 import click
 
 from .faults import Fault
-from .showing import warn
+from .output import warn
 
 MAX_SECRET = 16 * 1024
 """Bytes of a file with a secret in it."""

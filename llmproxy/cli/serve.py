@@ -56,7 +56,7 @@ def command(**options: Any) -> None:
     from twisted.internet import reactor
 
     from ..tap import make_service, service_options, worker_count
-    from .running import log_to_stderr, run_service
+    from .reactor import log_to_stderr, run_service
 
     named = {name.replace("_", "-"): value for name, value in options.items()}
     try:

@@ -12,8 +12,9 @@ from attrs import evolve
 
 from ..config.units import parse_duration
 from .faults import Conflicting
+from .output import Output
 from .secretinput import secret_of_options
-from .settingup import (
+from .setup_files import (
     DEFAULT_ADDRESS,
     DEFAULT_APIS,
     DEFAULT_DATABASE,
@@ -23,7 +24,6 @@ from .settingup import (
     names_database,
     variables_set,
 )
-from .showing import Output
 
 
 def lifetime(context: click.Context, parameter: click.Parameter, value: str) -> float:

@@ -16,12 +16,12 @@ from ..config.dotenv import with_dotenv
 from ..config.environment import read_storage
 from ..errors import ConfigError
 from .faults import Fault, Unreachable
-from .showing import Output, warn
+from .output import Output, warn
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-    from ..store.locations import Location
+    from ..store.backend import Location
 
 
 def storage_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -72,7 +72,7 @@ def located(url: str) -> Location:
     """
     @raise Fault: the URL cannot be understood, or its driver is not installed.
     """
-    from ..store.locations import locate
+    from ..store.backend import locate
 
     try:
         return locate(url, 1)

@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
-from .connecting import management_options
 from .durations import minutes, seconds
 from .lookup import project_id_of, token_ids_of, token_of_secret
 from .management import Management, segment
-from .showing import Output, moment
+from .output import Output, moment
+from .target import management_options
 
 COLUMNS = ("ID", "Name", "Token", "Project", "Active", "Requests", "Expires", "Last used", "Created")
 

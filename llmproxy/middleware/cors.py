@@ -14,7 +14,7 @@ from ..core.exposed import exposed
 from ..core.fields import LOWER, first, list_members, without
 from ..errors import OriginNotAllowed
 from ..message import ApiResponse
-from .explain import explained
+from .errorresponses import explained
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ..interfaces import Responder
     from ..message import ApiRequest, ApiResponse, Record, Timeouts
-    from ..wheel import Deadline, Wheel
+    from ..net.timers import Deadline, Wheel
 
 
 class Deadlines:

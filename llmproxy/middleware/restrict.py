@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..core.policy import Policy
     from ..interfaces import Responder
     from ..message import ApiRequest, ApiResponse, Fields
-    from .inspection import Inspection
+    from .checking.inspection import Inspection
 
 
 class Restrict:

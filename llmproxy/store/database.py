@@ -21,24 +21,24 @@ from ..core.lograte import LogRate
 from ..errors import ConfigError, OutcomeUnknown, Unavailable
 from ..interfaces import IHealthCheck
 from .admins import AdminStore
+from .backend import BUSY_TIMEOUT, is_conflict
 from .changes import note
 from .idempotency import IdempotencyStore
-from .listening import Deaf, Ear
-from .locations import BUSY_TIMEOUT, is_conflict
+from .keyrotation import verify_keys
+from .listener import Deaf, Ear
 from .migrate import migrate
-from .overdue import Overdue
 from .presence import GONE, Presence
 from .probe import Probe
 from .projectkeys import ProjectKeys
 from .projects import ProjectStore
-from .sealing import verify_keys
+from .queuedcall import Turn
 from .tokens import TokenStore
-from .turns import Turn
 from .usage import Usage
+from .watchdog import Overdue
 
 if TYPE_CHECKING:
     from ..core.providers import Binding
-    from .locations import Location
+    from .backend import Location
     from .secrets import KeyRing
     from .threads import Threads
 

@@ -39,8 +39,8 @@ def open_database(
     @param binding: which API a key belongs to of which nobody said so; C{None} where no configuration is at hand.
     @raise ConfigError: the URL cannot be understood, its driver is not installed, the key has another length.
     """
+    from .backend import locate
     from .database import Database
-    from .locations import locate
     from .secrets import KeyRing
 
     if threads is None:

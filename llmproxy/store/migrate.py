@@ -14,7 +14,7 @@ from sqlalchemy import inspect, text
 from sqlalchemy.engine import Connection
 
 from ..errors import ConfigError
-from .fresh import is_empty, make
+from .newdatabase import is_empty, make
 from .schema import HEAD
 
 if TYPE_CHECKING:

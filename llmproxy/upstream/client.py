@@ -15,19 +15,19 @@ from twisted.web.iweb import IBodyProducer
 
 from ..bodies import BytesBody
 from ..errors import UpstreamTimeout
-from ..wheel import Wheel
+from ..net.timers import Wheel
 from .connector import Address, Connector, EndpointFor
 from .exchange import Exchange, Sent
 from .fieldheaders import FieldHeaders
 from .head import request_head
-from .pool import Pool, Site
+from .hostpool import Pool, Site
 from .proxies import Proxies
 from .settings import ConnectionSettings
 
 if TYPE_CHECKING:
     from ..message import Field, InterimSink
-    from ..names import Names
-    from ..poller import Poller
+    from ..net.poller import Poller
+    from ..net.resolver import Names
     from .response import UpstreamResponse
 
 _PORTS = {"http": 80, "https": 443}

@@ -20,14 +20,14 @@ from zope.interface import implementer
 from ..bodies import BytesBody
 from ..core.fields import forwardable
 from ..core.keeping import announced
-from ..core.switching import agreed
+from ..core.upgraderequest import agreed
 from ..errors import UpstreamProtocolError, UpstreamReset
-from ..keepalive import keep_alive
+from ..net.keepalive import keep_alive
 from .body import UpstreamBody
 from .parsing import HEAD_LIMIT, ResponseReader
 from .reading import READ, adapt
 from .response import UpstreamResponse
-from .switched import Switched
+from .upgradedupload import Switched
 from .upload import Upload
 from .writing import Send, readable, sender, unwritten
 
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 
     from twisted.internet.interfaces import IPushProducer
 
-    from ..poller import Poller
-    from ..wheel import Deadline
+    from ..net.poller import Poller
+    from ..net.timers import Deadline
     from .exchange import Exchange
     from .tls import ClientTls
 

@@ -14,9 +14,9 @@ from twisted.internet.task import deferLater
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from ..errors import UpstreamTimeout, UpstreamUnreachable
-from ..nameendpoint import endpoint_to
-from ..names import Names
-from ..poller import Poller
+from ..net.nameendpoint import endpoint_to
+from ..net.poller import Poller
+from ..net.resolver import Names
 from .connection import Connection
 from .proxies import Proxy
 from .tls import ClientTls
@@ -25,7 +25,7 @@ from .tunnel import Tunnel
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IStreamClientEndpoint
 
-    from .pool import Site
+    from .hostpool import Site
     from .settings import ConnectionSettings
 
 EndpointFor = Callable[[str, int], "IStreamClientEndpoint"]

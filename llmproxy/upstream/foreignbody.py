@@ -12,7 +12,7 @@ from twisted.web.http import PotentialDataLoss
 from twisted.web.iweb import IBodyProducer
 from zope.interface import implementer
 
-from .faults import translate
+from .errormap import translate
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IConsumer

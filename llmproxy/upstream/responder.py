@@ -17,12 +17,12 @@ from ..core.caching.dates import date_field
 from ..core.fields import CLIENT_ADDRESS_FIELDS, END_TO_END, LOWER, Names, forwardable, values, without
 from ..core.forwarding import forwarded_on, hop_of
 from ..core.maxforwards import COUNTED, hops_left, one_less
-from ..core.switching import agreed, switching, upgrade_required
+from ..core.upgraderequest import agreed, switching, upgrade_required
 from ..core.upstreamids import KNOWN, id_among
 from ..errors import LoopDetected, MethodNotAllowed, UpstreamProtocolError
 from ..message import ApiResponse
 from .client import PooledClient
-from .faults import translate
+from .errormap import translate
 from .fieldheaders import FieldHeaders
 from .foreignbody import ForeignBody
 

@@ -13,8 +13,8 @@ from twisted.internet.ssl import (
 )
 from zope.interface import implementer
 
-from ..clienttls import tls_to
 from ..errors import ConfigError
+from ..net.clienttls import tls_to
 from .proxies import is_address
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from ..errors import InternalError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..wheel import Deadline
+    from ..net.timers import Deadline
     from .connection import Connection
 
 AT_HAND_LIMIT = 64 * 1024

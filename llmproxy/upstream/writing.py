@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.tcp import Connection
 
-from ..poller import SMALL
+from ..net.poller import SMALL
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import ITransport
 
-    from ..poller import Poller
+    from ..net.poller import Poller
 
 Send = Callable[[bytes], bool]
 """Writes bytes; C{False} if the connection is known to be dead and took none of them."""

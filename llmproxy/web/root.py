@@ -6,9 +6,9 @@ from typing import Any
 
 from twisted.web.resource import IResource, Resource
 
+from .api.resource import ProxyResource
 from .jsonresource import JsonResource
 from .operations import RouteTable
-from .proxyresource import ProxyResource
 from .welcome import Welcome, is_navigation
 
 _PERCENT = ord("%")

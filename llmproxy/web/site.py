@@ -12,10 +12,10 @@ from twisted.web.server import Site
 
 from ..core.http11 import too_many_connections
 from ..core.targets import merged
-from ..poller import Poller
-from ..wheel import Wheel
-from .channel import LlhttpChannel
+from ..net.poller import Poller
+from ..net.timers import Wheel
 from .connections import OwnConnections
+from .http1.channel import LlhttpChannel
 from .limits import Limits
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ class ProxySite(Site):
 
     def http2_connection(self) -> Any:
         """What speaks HTTP/2 on a connection that negotiated it."""
-        from .http2 import Http2Connection
+        from .http2.connection import Http2Connection
 
         return Http2Connection(self)
 

@@ -2,7 +2,7 @@
 The caches of several workers, which each hold answers of their own, let go of the same.
 
 What an unsafe request has made doubtful (RFC 9111 section 4.4) is told to the others within a tenth of a second, if
-there may be an answer of it: L{llmproxy.cache.marks} is what all of them see. Who purges is told how much there was
+there may be an answer of it: L{llmproxy.cache.presence} is what all of them see. Who purges is told how much there was
 in all of them.
 """
 
@@ -18,8 +18,8 @@ from ..core.caching.key import Key
 from ..interfaces import ICacheStore
 
 if TYPE_CHECKING:
-    from ..cache.marks import Marks
     from ..cache.memory import MemoryStore
+    from ..cache.presence import Marks
 
 GATHERED = 0.1
 """Seconds within which removals are told together: every POST to an API asks for one, mostly of the same key."""

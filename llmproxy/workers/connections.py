@@ -12,7 +12,7 @@ import os
 from hashlib import blake2b
 from mmap import mmap
 
-from ..cache.marks import shared_memory
+from ..cache.presence import shared_memory
 
 SITES = 2
 """Clients' ports and those of management, each with limits of its own; a row for each, for all their connections."""

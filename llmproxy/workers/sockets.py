@@ -15,7 +15,7 @@ from twisted.internet.protocol import Factory
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from ..errors import ConfigError
-from .taking import Taking
+from .fairaccept import Taking
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IListeningPort

@@ -21,14 +21,14 @@ from twisted.internet.error import ProcessDone, ProcessTerminated
 from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 
-from ..assembly.summary import log_summary
-from ..cache.marks import SharedTable
+from ..app.draindelay import DrainDelay
+from ..app.summary import log_summary
+from ..cache.presence import SharedTable
 from ..core.backoff import delay
-from ..draindelay import DrainDelay
 from ..errors import ConfigError
 from ..sinks.metrics import ProxyMetrics
 from .connections import ConnectionTable
-from .control import Control, message, packed, unpacked
+from .ipc import Control, message, packed, unpacked
 from .sockets import Listening, open_held
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from twisted.python.failure import Failure
 
-    from ..options import ServiceOptions
+    from ..app.options import ServiceOptions
 
 FIRST_FD = 4
 """Where a worker finds its sockets; 0 is what the parent says, 3 what it says to the parent."""
@@ -175,7 +175,7 @@ class Supervisor(Service):
         self._reactor = reactor
         self._options = options
         self._count = count
-        self._spawn = spawn or (sys.executable, "-m", "llmproxy.cli.worker")
+        self._spawn = spawn or (sys.executable, "-m", "llmproxy.workers.process")
         self._sockets: list[Listening] = []
         self._failures = [0] * count
         self._started_at = [0.0] * count
@@ -276,13 +276,13 @@ class Supervisor(Service):
             self._start(number)
 
     def end_drain(self) -> None:
-        """See L{llmproxy.signals.Stoppable}."""
+        """See L{llmproxy.app.signals.Stoppable}."""
         self._hurried = True
         self._delay.end()
         self._tell_all("end_drain")
 
     def reopen_logs(self) -> None:
-        """See L{llmproxy.signals.Stoppable}."""
+        """See L{llmproxy.app.signals.Stoppable}."""
         self._tell_all("reopen_logs")
 
     def _tell_all(self, kind: str) -> None:

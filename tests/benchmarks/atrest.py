@@ -81,7 +81,8 @@ def part_of(name: str) -> str:
 def watch() -> None:
     """The process itself: run twistd, and tell what was noted once it serves."""
     importing = Importing()
-    from llmproxy import resting, starting
+    from llmproxy.app import gctuning as resting
+    from llmproxy.app import startup as starting
 
     def tell() -> None:
         full = memory()

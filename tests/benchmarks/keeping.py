@@ -11,7 +11,7 @@ import os
 from collections import deque
 
 from llmproxy.cli import main as serve
-from llmproxy.web.request import ProxyRequest
+from llmproxy.web.http1.request import ProxyRequest
 
 VARIABLE = "LLMPROXY_KEPT"
 PROGRAM = f"from {__name__} import main; main()"

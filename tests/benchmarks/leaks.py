@@ -22,7 +22,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import LogLevel
 
 from llmproxy.bench.proc import allow_descriptors
-from llmproxy.cli.running import log_to_stderr
+from llmproxy.cli.reactor import log_to_stderr
 from llmproxy.config import APIConfig, APIProviderConfig
 from llmproxy.config.model import BreakerConfig
 from llmproxy.core.tokens import generate, hint, token_hash

@@ -7,7 +7,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from llmproxy.cache.connection import RedisDown, RedisRefused
+from llmproxy.redis.connection import RedisDown, RedisRefused
 
 
 class FakeConnection:

@@ -10,14 +10,14 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from llmproxy.cache import redis, scripts
-from llmproxy.cache.connection import RedisRefused
 from llmproxy.cache.encoding import encode_head
-from llmproxy.cache.pool import PATIENCE, RedisPool
 from llmproxy.cache.redis import LARGEST, UNKNOWN, RedisStore
 from llmproxy.core.caching.content import Pieces
 from llmproxy.core.caching.entry import Found
 from llmproxy.errors import Unavailable
 from llmproxy.interfaces import ICacheStore
+from llmproxy.redis.connection import RedisRefused
+from llmproxy.redis.pool import PATIENCE, RedisPool
 
 from ..contracts.cache_store import BODY, entry, key, select
 from .fakeredis import FakeConnection, FakeConnector

@@ -10,10 +10,10 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.cache import scripts
-from llmproxy.cache.pool import RedisPool
 from llmproxy.cache.redis import RedisStore
 from llmproxy.cache.scripts import Script
 from llmproxy.core.caching.entry import Found
+from llmproxy.redis.pool import RedisPool
 
 from ..contracts.cache_store import BODY, entry, key, select
 from .fakeredis import FakeConnector

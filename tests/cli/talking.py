@@ -10,7 +10,7 @@ from email.message import Message
 from typing import Any
 
 from llmproxy.cli.conversation import Conversation
-from llmproxy.cli.shapes import SHAPES, Wishes
+from llmproxy.cli.providers import SHAPES, Wishes
 
 
 class Response:

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.cli.main import cli
-from llmproxy.store.locations import locate
+from llmproxy.store.backend import locate
 from llmproxy.store.migrate import migrate
 from llmproxy.store.schema import HEAD
 

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.cli.main import cli
-from llmproxy.cli.settingup import HONOURED, PROVIDERS, variables_there
+from llmproxy.cli.setup_files import HONOURED, PROVIDERS, variables_there
 from llmproxy.config import load_api_config
 from llmproxy.config.databases import parse_encryption_key
 from llmproxy.config.environment import read_environment

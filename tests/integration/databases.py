@@ -26,9 +26,9 @@ from unittest import SkipTest
 from sqlalchemy import create_engine, delete, insert, text
 from sqlalchemy.pool import NullPool
 
+from llmproxy.store.backend import locate
 from llmproxy.store.database import Database
 from llmproxy.store.engine import open_database
-from llmproxy.store.locations import locate
 from llmproxy.store.schema import counters, metadata
 from llmproxy.store.threads import NoThreads
 

@@ -10,8 +10,8 @@ from sqlalchemy import text
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.message import Project
+from llmproxy.store.backend import locate
 from llmproxy.store.database import Database
-from llmproxy.store.locations import locate
 from llmproxy.store.migrate import config, migrate, revision_of
 from llmproxy.store.schema import HEAD
 

@@ -18,7 +18,7 @@ SCRIPT = """
 import contextlib, json, os, socket, sys, threading
 from twisted.internet import reactor
 from llmproxy import tap
-from llmproxy.starting import settle
+from llmproxy.app.startup import settle
 
 upstream = socket.create_server(("127.0.0.1", 0))
 

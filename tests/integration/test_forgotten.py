@@ -14,7 +14,7 @@ from twisted.internet import reactor
 from llmproxy.config import APIConfig, APIProviderConfig
 from llmproxy.core.audit.settings import AuditOptions
 from llmproxy.message import Record
-from llmproxy.transparent import TransparentProxy
+from llmproxy.app.proxy import TransparentProxy
 
 api = APIProviderConfig(base_url="http://127.0.0.1:1", allowed_endpoints=["/v1"], allowed_methods=["GET"])
 proxy = TransparentProxy(reactor, APIConfig({"a": api}, "a"), database_url="proxy.db", access_log="access.log",

@@ -13,10 +13,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.cli.main import cli
 from llmproxy.core.quotas import Settlement
-from llmproxy.store.locations import locate
+from llmproxy.store.backend import locate
 from llmproxy.store.migrate import revision_of
+from llmproxy.store.migration import DatabaseSource
 from llmproxy.store.schema import HEAD, metadata
-from llmproxy.store.transfer import DatabaseSource
 
 from ..store.databases import KEY, NOW, project, token
 from .databases import KINDS, new_database, opened_at

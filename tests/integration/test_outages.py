@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from twisted.trial.unittest import TestCase
 
+from llmproxy.store import backend as locations
 from llmproxy.store import database as database_module
-from llmproxy.store import locations
 
 from .databases import clean_database, server
 from .harness import MANAGEMENT_TOKEN

@@ -14,15 +14,16 @@ from twisted.internet.task import deferLater
 from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import TestCase
 
-from llmproxy.cache import doubts, scripts
-from llmproxy.cache import pool as pools
-from llmproxy.cache.connection import Connector, RedisDown
+from llmproxy.cache import epochs as doubts
+from llmproxy.cache import scripts
 from llmproxy.cache.memory import MemoryStore
-from llmproxy.cache.pool import RedisPool
 from llmproxy.cache.redis import RedisStore
 from llmproxy.cache.tiered import TieredStore
 from llmproxy.core.caching.redisurl import RedisLocation, parse_redis_url
-from llmproxy.poller import Poller
+from llmproxy.net.poller import Poller
+from llmproxy.redis import pool as pools
+from llmproxy.redis.connection import Connector, RedisDown
+from llmproxy.redis.pool import RedisPool
 
 from ..contracts.cache_store import BODY, CacheStoreContract, Steps, entry, key, select
 from .processes import free_port

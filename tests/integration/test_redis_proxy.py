@@ -13,10 +13,10 @@ from twisted.internet import reactor
 from twisted.internet.task import deferLater
 from twisted.web.client import Agent
 
-from llmproxy.cache import pool
 from llmproxy.config import APIProviderConfig, CacheConfig
 from llmproxy.core.caching.redisurl import RedisLocation
 from llmproxy.core.caching.settings import CacheOptions
+from llmproxy.redis import pool
 
 from .harness import MANAGEMENT_TOKEN, ProxyTestCase, get
 from .redisserver import MISSING, RedisServer

@@ -16,7 +16,7 @@ from twisted.internet.ssl import DefaultOpenSSLContextFactory
 
 from llmproxy.config import APIConfig, APIProviderConfig
 from llmproxy.config.model import CacheConfig, ConnectionConfig
-from llmproxy.lookups import in_thread
+from llmproxy.net.lookups import in_thread
 
 from .certificates import Authority
 from .conversation import Scripted, ScriptedWire

@@ -21,7 +21,7 @@ from llmproxy.sinks.metrics import ProxyMetrics
 
 from ..harness import SECRET, Exchange
 from ..harness import a_request as raw
-from .caching import FRESH, NOW, OPT_IN, CacheTestCase, principal
+from .caching.case import FRESH, NOW, OPT_IN, CacheTestCase, principal
 from .fakes import HeldBody
 
 SHAREABLE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nCache-Control: public, max-age=60\r\n\r\nok"

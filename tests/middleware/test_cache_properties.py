@@ -22,9 +22,9 @@ from llmproxy.core.caching.settings import CacheSettings
 from llmproxy.core.fields import first
 from llmproxy.errors import NotCached, UpstreamReset
 from llmproxy.message import ApiRequest, ApiResponse, Field
-from llmproxy.middleware.cachequery import MOST_TRIES
+from llmproxy.middleware.caching.lookup import MOST_TRIES
 
-from .caching import Answered, CacheTestCase, principal
+from .caching.case import Answered, CacheTestCase, principal
 from .fakes import HeldBody
 
 CONTROLS = (

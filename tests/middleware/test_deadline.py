@@ -12,7 +12,7 @@ from llmproxy.bodies import BytesBody
 from llmproxy.errors import RequestBodyTimeout, UpstreamReset, UpstreamTimeout
 from llmproxy.message import ApiResponse, Timeouts
 from llmproxy.middleware.deadline import Deadlines
-from llmproxy.wheel import Wheel
+from llmproxy.net.timers import Wheel
 
 from .fakes import HeldBody, Inner, Reader, a_request, a_response, an_api, answering
 

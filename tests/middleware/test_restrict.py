@@ -22,9 +22,9 @@ from llmproxy.errors import (
     UnsupportedMediaType,
 )
 from llmproxy.message import ApiResponse, Field
-from llmproxy.middleware.inspection import Inspection
+from llmproxy.middleware.checking.inspection import Inspection
 from llmproxy.middleware.restrict import Restrict
-from llmproxy.wheel import Wheel
+from llmproxy.net.timers import Wheel
 
 from .fakes import HeldBody, Inner, Reader, a_request, an_api
 

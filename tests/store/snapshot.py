@@ -12,15 +12,15 @@ from sqlalchemy import create_engine
 from sqlalchemy.engine import Connection
 
 from llmproxy.store import migrations
-from llmproxy.store.fresh import statements
 from llmproxy.store.migrate import upgrade
+from llmproxy.store.newdatabase import statements
 from llmproxy.store.schema import HEAD
 
 FILE = Path(str(migrations.__file__)).with_name("snapshot.py")
 
 HEADING = '''\
 # ruff: noqa: E501
-"""What L{llmproxy.store.fresh} makes; written by C{python -m tests.store.snapshot}."""
+"""What L{llmproxy.store.newdatabase} makes; written by C{python -m tests.store.snapshot}."""
 
 REVISION = "%s"
 

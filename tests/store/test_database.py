@@ -17,10 +17,10 @@ from zope.interface.verify import verifyObject
 
 from llmproxy.errors import ConfigError, OutcomeUnknown, Unavailable
 from llmproxy.interfaces import IHealthCheck
-from llmproxy.store import locations
+from llmproxy.store import backend as locations
+from llmproxy.store.backend import LOCKED_TIMEOUT, locate
 from llmproxy.store.database import ATTEMPTS, MAX_WAITING, Database
 from llmproxy.store.engine import open_database
-from llmproxy.store.locations import LOCKED_TIMEOUT, locate
 from llmproxy.store.presence import GONE
 from llmproxy.store.secrets import KeyRing
 from llmproxy.store.threads import NoThreads

@@ -19,11 +19,11 @@ from llmproxy.core.quotas import Settlement
 from llmproxy.core.tokens import fault_of, generate, hint, token_hash
 from llmproxy.errors import InvalidToken, ProjectInactive, TokenInactive, TokenNotFound, Unavailable
 from llmproxy.message import Principal
+from llmproxy.store.backend import locate
 from llmproxy.store.directory import Directory
 from llmproxy.store.leases import LeasedQuota
-from llmproxy.store.locations import locate
 from llmproxy.store.secrets import Cipher, KeyRing, Undecipherable
-from llmproxy.workers.announcing import Hearing
+from llmproxy.workers.broadcast import Hearing
 
 from .databases import KEY, NOW, clock_at, opened, project, token
 
@@ -223,7 +223,7 @@ class DatabaseFaultTests(FaultCase):
 
     def test_w91_paths_and_sizes(self) -> None:
         """W91: a path is no SQL, numbers are as large as they may be, and the database itself refuses nonsense."""
-        from llmproxy.store.copies import copy_sqlite
+        from llmproxy.store.backup import copy_sqlite
 
         target = os.path.join(os.path.dirname(self.path) or ".", "it's; DROP TABLE tokens --.db")
         with open(target, "w"):

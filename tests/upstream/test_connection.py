@@ -11,7 +11,7 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from llmproxy.errors import UpstreamProtocolError, UpstreamReset
-from llmproxy.poller import Poller
+from llmproxy.net.poller import Poller
 from llmproxy.upstream.connection import Connection
 
 from .wire import EMPTY, Body, Owner, Reader, Socket, Wire

@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from llmproxy.errors import OutOfResources, UpstreamTimeout, UpstreamUnreachable
-from llmproxy.names import Names
+from llmproxy.net.resolver import Names
 from llmproxy.upstream.client import PooledClient
 from llmproxy.upstream.settings import ConnectionSettings
 

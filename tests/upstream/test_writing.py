@@ -8,7 +8,7 @@ from twisted.internet.tcp import Connection
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.poller import SMALL, Poller
+from llmproxy.net.poller import SMALL, Poller
 from llmproxy.upstream.writing import readable, sender, unwritten
 
 

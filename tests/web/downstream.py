@@ -13,7 +13,7 @@ from llmproxy.message import Field
 
 class Downstream:
     """
-    What L{llmproxy.web.request.ProxyRequest} offers to the relay, noting what is done with it.
+    What L{llmproxy.web.http1.request.ProxyRequest} offers to the relay, noting what is done with it.
 
     @ivar log: what happened, in order.
     """

@@ -18,7 +18,7 @@ from h2.events import (
 from h2.settings import SettingCodes
 from twisted.internet.task import Clock
 
-from llmproxy.web.http2 import Http2Connection
+from llmproxy.web.http2.connection import Http2Connection
 from llmproxy.web.limits import Limits
 from llmproxy.web.site import ProxySite
 

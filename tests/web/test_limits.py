@@ -1,4 +1,4 @@
-"""Tests for L{llmproxy.web.limits}; each limit at work is in tests/web/test_channel.py and tests/integration."""
+"""Tests for L{llmproxy.web.limits}; each limit at work is in tests/web/http1/test_channel.py and tests/integration."""
 
 from __future__ import annotations
 

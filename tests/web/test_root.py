@@ -12,7 +12,7 @@ from twisted.web.static import Data
 
 from llmproxy.bodies import BytesBody
 from llmproxy.message import ApiRequest, ApiResponse
-from llmproxy.web.proxyresource import ProxyResource
+from llmproxy.web.api.resource import ProxyResource
 from llmproxy.web.root import Paths, Root
 
 

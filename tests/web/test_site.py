@@ -9,9 +9,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
 
 from llmproxy.core.forwarded import trusted_proxies
+from llmproxy.net.timers import Wheel
 from llmproxy.web.limits import Limits
 from llmproxy.web.site import ProxySite
-from llmproxy.wheel import Wheel
 
 from .wire import Client, Streaming, Whole, get, post
 

@@ -11,7 +11,7 @@ from twisted.web.resource import Resource
 
 from llmproxy.bodies import BytesBody
 from llmproxy.message import ApiRequest, ApiResponse
-from llmproxy.web.proxyresource import ProxyResource
+from llmproxy.web.api.resource import ProxyResource
 from llmproxy.web.root import Root
 from llmproxy.web.welcome import PAGE
 

@@ -15,7 +15,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 from zope.interface import alsoProvides, implementer
 
-from llmproxy.web.channel import LlhttpChannel
+from llmproxy.web.http1.channel import LlhttpChannel
 from llmproxy.web.limits import Limits
 from llmproxy.web.site import ProxySite
 

@@ -11,12 +11,12 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from llmproxy.cache.marks import Marks, SharedTable, of_parent
 from llmproxy.cache.memory import MemoryStore
+from llmproxy.cache.presence import Marks, SharedTable, of_parent
 from llmproxy.cache.tiered import TieredStore
 from llmproxy.core.caching.key import Key
 from llmproxy.workers.caches import AnnouncingStore, SharedCaches, key_of, plain
-from llmproxy.workers.control import Control, message
+from llmproxy.workers.ipc import Control, message
 
 from ..contracts.cache_store import BODY, CacheStoreContract, entry, key, select
 
@@ -32,7 +32,7 @@ class ContractTests(CacheStoreContract, TestCase):
 
 
 class Cache:
-    """What L{llmproxy.middleware.cache.Cache} is here."""
+    """What L{llmproxy.middleware.caching.cache.Cache} is here."""
 
     def __init__(self, store: Any) -> None:
         self.store = store

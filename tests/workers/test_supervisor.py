@@ -11,13 +11,13 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.cache.marks import of_parent
+from llmproxy.cache.presence import of_parent
 from llmproxy.config import APIConfig, APIProviderConfig
 from llmproxy.errors import ConfigError
 from llmproxy.service import ServiceOptions
 from llmproxy.sinks.metrics import ProxyMetrics
 from llmproxy.workers.connections import shared_connections
-from llmproxy.workers.control import message, packed
+from llmproxy.workers.ipc import message, packed
 from llmproxy.workers.supervisor import ANSWER_WITHIN, FIRST_FD, STEADY, Supervisor, Worker
 
 

@@ -6,8 +6,8 @@ from attrs import define
 
 from ...message import Field
 from .. import fields as sections
-from .asked import Asked
 from .conditional import is_not_modified, not_modified_fields
+from .directives import Asked
 from .entry import Entry
 from .ranges import UNSATISFIABLE, Part, part_of
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from ...message import Field, Fields
 from .. import fields as sections
-from .asked import Asked
 from .dates import parse_date
+from .directives import Asked
 from .entry import Entry
 
 _TAG = re.compile(rb'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from .asked import Asked
 from .dates import parse_date
+from .directives import Asked
 from .entry import Entry
 
 _SPEC = re.compile(rb"bytes[ \t]*=[ \t]*(\d{0,18})-(\d{0,18})[ \t]*", re.IGNORECASE)

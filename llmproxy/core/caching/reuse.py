@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from enum import Enum
 
-from .asked import Asked
 from .control import CacheControl
+from .directives import Asked
 from .entry import Entry
 
 

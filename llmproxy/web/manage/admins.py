@@ -11,9 +11,9 @@ from ...core.roles import PERMISSIONS, may
 from ...errors import DuplicateAdmin, NotFound
 from ...message import Admin
 from ..operations import Call, Operation, Routes
-from .bodies import NewAdmin
-from .parts import Parts
-from .views import AdminView, IssuedAdmin, Self, view_of_admin, view_of_issued_admin
+from .context import Parts
+from .requests import NewAdmin
+from .responses import AdminView, IssuedAdmin, Self, view_of_admin, view_of_issued_admin
 
 
 class Admins:

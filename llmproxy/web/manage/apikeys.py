@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from ...errors import Unprocessable
-from .bodies import check_api_key
+from .requests import check_api_key
 
 Change = dict[str, "tuple[str, ...] | None"]
 """Keys that take the place of those for an API; C{None} for none."""

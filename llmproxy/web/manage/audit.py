@@ -15,7 +15,7 @@ from ...core.audit.search import EXACT, AuditFilter
 from ...errors import BadRequest, NotFound, Unavailable
 from ..operations import Call, Operation, Routes
 from .paging import link_next
-from .views import moment
+from .responses import moment
 
 if TYPE_CHECKING:
     from ...core.audit.chain import Linked

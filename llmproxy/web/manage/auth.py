@@ -15,7 +15,7 @@ from ...core.admintokens import fault_of, is_well_formed
 from ...core.failures import Failures
 from ...errors import ClientError, Unauthorized
 from ...message import Admin, Role
-from ..client import client_of
+from ..clientaddress import client_of
 
 if TYPE_CHECKING:
     from ...interfaces import IAdminStore

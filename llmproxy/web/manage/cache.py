@@ -13,8 +13,8 @@ from twisted.internet.defer import Deferred
 from ...core.credentials import without_keys
 from ...errors import BadRequest
 from ..operations import Call, Operation, Routes
-from .bodies import Id, Name
 from .cachestats import CacheStats
+from .requests import Id, Name
 
 if TYPE_CHECKING:
     from ...core.routing import RoutingTable

@@ -12,11 +12,11 @@ from ...errors import BadRequest, DuplicateName, NotFound
 from ...message import Project
 from ..operations import Call, Operation, Routes
 from .apikeys import Change, keys_of
-from .bodies import Name, NewKey, NewProject, ProjectChange, check_name
+from .context import Parts
+from .etags import tag, wanted_version
 from .paging import Paging, given, rows
-from .parts import Parts
-from .versions import tag, wanted_version
-from .views import ProjectView, Revocation, view_of_project
+from .requests import Name, NewKey, NewProject, ProjectChange, check_name
+from .responses import ProjectView, Revocation, view_of_project
 
 
 class ProjectFilter(Paging, forbid_unknown_fields=True):

@@ -11,10 +11,10 @@ from ...core.roles import PERMISSIONS
 from ..operations import Call, Operation, Routes, RouteTable
 from .admins import Admins
 from .auth import ManagementAuth
+from .context import KeepsCounts, KeepsTokens, ManageResource, Parts
+from .idempotency import Repeats
 from .openapi import document
-from .parts import KeepsCounts, KeepsTokens, ManageResource, Parts
 from .projects import Projects
-from .repeating import Repeats
 from .tokens import Tokens
 
 if TYPE_CHECKING:

@@ -13,7 +13,10 @@ from ...core.tokens import generate, hint, token_hash
 from ...errors import BadRequest, Conflict, NotFound, ProjectInactive
 from ...message import Token
 from ..operations import Call, Operation, Routes
-from .bodies import (
+from .context import Parts
+from .etags import tag, wanted_version
+from .paging import Paging, given, rows
+from .requests import (
     MAX_MINUTES,
     Id,
     Name,
@@ -25,10 +28,7 @@ from .bodies import (
     check_max_requests,
     check_name,
 )
-from .paging import Paging, given, rows
-from .parts import Parts
-from .versions import tag, wanted_version
-from .views import IssuedToken, TokenView, view_of_issued, view_of_token
+from .responses import IssuedToken, TokenView, view_of_issued, view_of_token
 
 
 class TokenFilter(Paging, forbid_unknown_fields=True):

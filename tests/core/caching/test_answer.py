@@ -7,7 +7,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.caching.answer import Answer, answer
-from llmproxy.core.caching.asked import asked_by
+from llmproxy.core.caching.directives import asked_by
 from llmproxy.core.caching.entry import Entry
 from llmproxy.core.caching.status import hit
 from llmproxy.message import Field

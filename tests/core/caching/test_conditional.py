@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.core.caching.asked import Asked
 from llmproxy.core.caching.conditional import (
     is_not_modified,
     not_modified_fields,
@@ -14,6 +13,7 @@ from llmproxy.core.caching.conditional import (
     validating,
 )
 from llmproxy.core.caching.dates import format_date
+from llmproxy.core.caching.directives import Asked
 from llmproxy.core.caching.entry import Entry
 from llmproxy.message import Field
 

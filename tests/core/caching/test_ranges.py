@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.core.caching.asked import Asked
 from llmproxy.core.caching.dates import format_date
+from llmproxy.core.caching.directives import Asked
 from llmproxy.core.caching.entry import Entry
 from llmproxy.core.caching.ranges import UNSATISFIABLE, part_of
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.core.caching.asked import Asked, asked_by
 from llmproxy.core.caching.control import parse
 from llmproxy.core.caching.dates import format_date
+from llmproxy.core.caching.directives import Asked, asked_by
 from llmproxy.core.caching.entry import Entry
 from llmproxy.core.caching.reuse import Reuse, reuse_of, serves_on_error
 from llmproxy.core.caching.settings import CacheSettings

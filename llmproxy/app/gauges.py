@@ -1,0 +1,46 @@
+"""What the metrics show of the parts of a process, as it is when somebody asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..middleware.caching.cache import Cache
+    from ..middleware.recordexchanges import Account
+    from ..sinks.lag import ReactorLag
+    from ..sinks.metrics import ProxyMetrics
+
+REDIS = {
+    "redis_calls": "Commands that Redis answered.",
+    "redis_seconds": "How long they took, all of them together.",
+    "redis_connections": "Connections to Redis that stand.",
+    "redis_down": "Commands that were not sent and connections that could not be made, as Redis is away.",
+    "redis_late": "Lookups that were given up, as a request should not wait any longer.",
+    "redis_lost": "Commands whose connection ended before the answer came.",
+    "redis_refused": "Commands that Redis answered with an error.",
+    "redis_garbage": "Stored answers that were none.",
+}
+"""What is told of a shared store, beside what is told of each; see L{ICacheStore.statistics}."""
+
+
+def show_process(metrics: ProxyMetrics, account: Account, lag: ReactorLag) -> None:
+    """What runs, and how late."""
+    metrics.gauge("llmproxy_in_flight", "Exchanges that are running.", lambda: account.in_flight)
+    metrics.gauge("llmproxy_reactor_lag_seconds", "How late the event loop was at worst since asked.", lag.take_worst)
+
+
+def show_cache(metrics: ProxyMetrics, cache: Cache, dropped: Callable[[], int]) -> None:
+    """What the cache holds and did, of whatever kind its store is."""
+    gauge, counter, statistics = metrics.gauge, metrics.counter, cache.store.statistics
+    gauge("llmproxy_cache_bytes", "Bytes that stored answers hold.", lambda: statistics()["bytes"])
+    gauge("llmproxy_cache_entries", "Stored answers.", lambda: statistics()["entries"])
+    counter("llmproxy_cache_evictions", "Stored answers that made room.", lambda: statistics()["evictions"])
+    counter("llmproxy_cache_collapsed", "Requests answered with another's bytes.", lambda: cache.collapsed)
+    counter("llmproxy_cache_revalidated", "Stored answers found to be good.", lambda: cache.revalidated)
+    counter("llmproxy_cache_hits_dropped", "Hits that were counted for no token.", dropped)
+    counter("llmproxy_cache_errors", "What the store could not do.", lambda: statistics()["errors"])
+    for name, text in REDIS.items():
+        if name in statistics():
+            show = gauge if name == "redis_connections" else counter
+            show(f"llmproxy_cache_{name}", text, lambda name=name: statistics()[name])  # type: ignore[misc]

@@ -1,0 +1,90 @@
+"""What management is given of a running proxy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred, FirstError, gatherResults, inlineCallbacks
+from twisted.python.failure import Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from ..cache.stats import CacheStatsAggregator
+    from ..middleware.caching.cache import Cache
+    from ..sinks.publisher import Publisher
+    from ..store.leases import LeasedQuota
+
+Purge = Callable[[str | None, str | None, bytes], "Deferred[int]"]
+"""See L{llmproxy.interfaces.ICacheStore.purge}."""
+
+
+class Told:
+    """
+    What management tells goes to whoever is told at that time.
+
+    @param told: gives a L{llmproxy.web.manage.context.KeepsTokens}.
+    """
+
+    def __init__(self, told: Callable[[], Any]) -> None:
+        self._told = told
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._told(), name)
+
+
+class CacheControls:
+    """
+    The cache as management has it: of all workers.
+
+    @param collect_metrics: gives the numbers of all of them.
+    @param purge_others: lets go of what the others have stored.
+    """
+
+    def __init__(self, cache: Cache, collect_metrics: Callable[[], Deferred[Any]], purge_others: Purge) -> None:
+        self._cache = cache
+        self._collect_metrics = collect_metrics
+        self._purge_others = purge_others
+
+    @inlineCallbacks
+    def purge(self, api: str | None, tenant: str | None, start: bytes) -> Generator[Deferred[Any], Any, int]:
+        count: int = yield self._cache.purge(api, tenant, start)
+        others: int = yield self._purge_others(api, tenant, start)
+        return count + others
+
+    @inlineCallbacks
+    def statistics(self) -> Generator[Deferred[Any], Any, Any]:
+        from ..web.manage.cachestats import stats_of
+
+        numbers = yield self._collect_metrics()
+        keys = yield self._cache.store.count()
+        return stats_of(numbers, keys)
+
+
+class Counts:
+    """
+    What is counted in memory and shown by management: uses and hits.
+
+    @param hits: gives who counts hits at that time.
+    """
+
+    def __init__(self, publisher: Publisher, quota: LeasedQuota, hits: Callable[[], CacheStatsAggregator]) -> None:
+        self._publisher = publisher
+        self._quota = quota
+        self._hits = hits
+
+    def flush(self) -> Deferred[Any]:
+        """Write down what was counted until now; fails as the first of them does that cannot be written."""
+        self._publisher.flush()
+        flushing: Deferred[Any] = gatherResults([self._quota.flush(), self._hits().flush()], consumeErrors=True)
+        return flushing.addErrback(_first)
+
+    def settle(self, token_id: str) -> Deferred[None]:
+        return self._quota.settle(token_id)
+
+
+def _first(reason: Any) -> Failure:
+    reason.trap(FirstError)
+    failure: Failure = reason.value.subFailure
+    return failure

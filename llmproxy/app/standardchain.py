@@ -1,0 +1,78 @@
+"""The chain that every request passes, and why it has this order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ..chain import Middleware, chain
+from ..errors import ProxyError
+from ..middleware.authenticate import Authenticate
+from ..middleware.breaker import Breaker
+from ..middleware.caching.cache import Cache
+from ..middleware.checking.inspection import Inspection
+from ..middleware.cors import Cors
+from ..middleware.credential import Credential
+from ..middleware.deadline import Deadlines
+from ..middleware.debug import DebugFields
+from ..middleware.errorresponses import Explain
+from ..middleware.quota import Limit
+from ..middleware.recordexchanges import Account
+from ..middleware.restrict import Restrict
+from ..middleware.route import RouteRequest
+from ..net.timers import Wheel
+
+if TYPE_CHECKING:
+    from ..core.routing import RoutingTable
+    from ..interfaces import IQuota, Responder
+    from ..message import ApiRequest
+
+
+def standard_chain(
+    responder: Responder,
+    *,
+    account: Account,
+    table: RoutingTable,
+    gate: Middleware,
+    authenticate: Authenticate,
+    quota: IQuota,
+    breaker: Breaker,
+    wheel: Wheel,
+    inspection: Inspection,
+    cache: Cache | None = None,
+    refused: Callable[[ProxyError, ApiRequest], None] | None = None,
+) -> Responder:
+    """
+    The middlewares around C{responder}. The order is policy; each line says why it stands where it does.
+
+    @param gate: decides whether anything is begun at all.
+    @param inspection: of bodies, where parameters are restricted.
+    @param refused: told of every error that is answered.
+    """
+    return chain(
+        responder,
+        # exactly one record an exchange, however it ends: it must see everything
+        account,
+        # error answers carry CORS fields too; a preflight costs nothing further in
+        *([Cors(table)] if any(api.policy.origins for api in table.apis) else []),
+        # inside cors, outside all that fails: the one place where an error becomes an answer
+        Explain(refused),
+        # nothing is begun while stopping or before the database is open
+        gate,
+        # the API decides dialect, policy, credential and deadlines of all that follows
+        RouteRequest(table, authenticate.is_known),
+        *([DebugFields()] if any(api.debug_fields for api in table.apis) else []),
+        # nothing of a body is read, nothing is spent, before the caller is known
+        authenticate,
+        Restrict(inspection, table.listed()),
+        # after all that refuses, before all that costs: a hit calls nobody and uses up no quota
+        *([] if cache is None else [cache]),
+        # a refused request uses up nothing
+        Limit(quota),
+        # no credential of the client's gets further than this
+        Credential(),
+        # outside the deadlines: a timeout is a failure of upstream, not a cancellation
+        breaker,
+        # innermost: times what upstream does, not what we do
+        Deadlines(wheel),
+    )

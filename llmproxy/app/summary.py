@@ -1,0 +1,139 @@
+"""The lines that a process logs once it serves: what it is, what it serves, where, and with what."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable, Sequence
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from twisted import __version__ as twisted_version
+
+from .. import __version__
+
+if TYPE_CHECKING:
+    from ..config.model import APIConfig
+    from .options import ServiceOptions
+
+SHOWN = 20
+"""APIs that are named in a line; more are counted."""
+
+
+def summary(options: ServiceOptions, ports: Sequence[Any], workers: Sequence[int] = ()) -> list[str]:
+    """
+    A line each: version, APIs, listeners, TLS, database, cache, audit log, workers. Nothing in them is secret.
+
+    @param ports: the addresses of C{options.listeners}, in their order.
+    @param workers: their process ids; none where the process itself serves.
+    """
+    shown = [
+        (option, _address(description, port))
+        for (option, description), port in zip(options.listeners, ports, strict=True)
+    ]
+    own = f"Python {platform.python_version()}, Twisted {twisted_version}"
+    return [
+        f"llmproxy {__version__} ({own}), process {os.getpid()}",
+        f"APIs: {_apis(options.apis)}",
+        f"listening: {_listening(options, shown)}",
+        f"TLS: {_tls(options, [address for _, address in shown])}",
+        f"database: {_database(options)}",
+        f"cache: {_cache(options)}",
+        f"audit log: {_audit(options)}",
+        f"workers: {len(workers)} (processes {', '.join(map(str, workers))})"
+        if workers
+        else "workers: 1 (this process)",
+    ]
+
+
+def log_summary(
+    log: Callable[..., None], options: ServiceOptions, ports: Sequence[Any], pids: Sequence[int] = ()
+) -> None:
+    """Say it; a line that cannot be made is no reason not to serve."""
+    for line in summary(options, ports, pids):
+        log("{line}", line=line)
+
+
+def _address(description: str, host: Any) -> str:
+    """What to type into a client, as far as there is such a thing: C{http://127.0.0.1:8080}, C{unix:/run/x.sock}."""
+    kind = description.partition(":")[0]
+    if kind == "unix":
+        name = getattr(host, "name", None) or description.split(":")[1]
+        return f"unix:{os.fsdecode(name)}"
+    name, port = getattr(host, "host", None), getattr(host, "port", None)
+    if name is None:
+        return description
+    return f"{'https' if kind == 'ssl' else 'http'}://{f'[{name}]' if ':' in name else name}:{port}"
+
+
+def _apis(apis: APIConfig) -> str:
+    names = [
+        f"{name}{' (default)' if name == apis.default_api else ''} at {api.base_url}" for name, api in apis.apis.items()
+    ]
+    more = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def _listening(options: ServiceOptions, shown: Sequence[tuple[str, str]]) -> str:
+    """Each address, with what is served there."""
+    metrics = "" if options.metrics_path is None else f", metrics at {options.metrics_path}"
+    apart = f"management at /manage{metrics}"
+    here = "the proxy" if options.manage_listen or not options.management_token else f"the proxy, {apart}"
+    if not options.manage_listen and not options.management_token:
+        here += metrics
+    return "; ".join(f"{address} ({here if option == '--listen' else apart})" for option, address in shown) or "nowhere"
+
+
+def _tls(options: ServiceOptions, addresses: Sequence[str]) -> str:
+    found = []
+    for (_, description), address in zip(options.listeners, addresses, strict=True):
+        if description.startswith("ssl:"):
+            found.append(f"{address} with {_certificate(description)}")
+    return "; ".join(found) or "none, clients are served in clear"
+
+
+def _certificate(description: str) -> str:
+    """The file of the certificate and how long it is good."""
+    from cryptography.x509 import load_pem_x509_certificate
+
+    from ..workers.sockets import certificate_file
+
+    path = certificate_file(description)
+    try:
+        with open(path, "rb") as file:
+            certificate = load_pem_x509_certificate(file.read())
+    except (OSError, ValueError):
+        return path
+    until = certificate.not_valid_after_utc
+    word = "EXPIRED on" if until < datetime.now(timezone.utc) else "good until"
+    return f"{path}, {word} {until:%Y-%m-%d}"
+
+
+def _database(options: ServiceOptions) -> str:
+    """Not by SQLAlchemy, which a parent of workers never loads."""
+    scheme, separator, rest = options.database_url.partition("://")
+    if not separator:
+        where = f"SQLite, {options.database_url}"
+    elif scheme.startswith("sqlite"):
+        where = f"SQLite, {rest.removeprefix('/') or 'in memory'}"
+    else:
+        place = rest.rpartition("@")[2].partition("?")[0]
+        where = f"{scheme.partition('+')[0]}://{place}"
+    return f"{where}; the keys of providers are {'encrypted' if options.encryption_key else 'NOT encrypted'}"
+
+
+def _cache(options: ServiceOptions) -> str:
+    names = [name for name, api in options.apis.apis.items() if api.cache.settings().enabled]
+    cache = options.cache
+    if not cache.enabled or not names:
+        return "off"
+    where = f"{cache.memory_bytes / 2**20:.0f} MiB in memory" if cache.redis is None else cache.redis.label
+    return f"{where}, for {', '.join(names[:SHOWN])}{' and others' if len(names) > SHOWN else ''}"
+
+
+def _audit(options: ServiceOptions) -> str:
+    audit = options.audit
+    if audit is None:
+        return "off"
+    places = [*([audit.file] if audit.file is not None else []), *(["the database"] if audit.in_database else [])]
+    return " and ".join(places) or "off"

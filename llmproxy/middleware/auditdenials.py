@@ -1,0 +1,56 @@
+"""Who was not let in, for the audit log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..core.identifiers import correlation_id_of
+from ..errors import ProjectInactive, Unauthorized, Unavailable
+
+if TYPE_CHECKING:
+    from ..errors import ProxyError
+    from ..interfaces import IAuditLogger
+    from ..message import ApiRequest
+
+
+class NoteRefusal:
+    """
+    Called with what L{llmproxy.middleware.errorresponses.Explain} explains, so that it costs a request nothing that is let in.
+
+    Noted are tokens that are not good, projects that are not active, and that neither could be found out. What comes
+    later, of a caller who is known, is no refusal of access: it stands in the access log.
+    """
+
+    def __init__(self, audit: IAuditLogger) -> None:
+        self._audit = audit
+
+    def __call__(self, error: ProxyError, request: ApiRequest) -> None:
+        known = getattr(request, "principal", None) is not None
+        if known or getattr(request, "route", None) is None:
+            return
+        if isinstance(error, Unauthorized):
+            self._note("token.validate", "anonymous", "denied", error, request)
+        elif isinstance(error, ProjectInactive):
+            self._note("proxy_request", "system", "denied", error, request)
+        elif isinstance(error, Unavailable):
+            self._note("proxy_request", "system", "error", error, request)
+
+    def _note(self, action: str, actor: str, outcome: str, error: ProxyError, request: ApiRequest) -> None:
+        record = request.record
+        self._audit.log(
+            action,
+            actor,
+            outcome,
+            reason=error.code,
+            error=error.description or error.message,
+            project_id=record.project_id,
+            token_id=record.token_id,
+            request_id=record.request_id,
+            correlation_id=correlation_id_of(request.fields),
+            client_ip=record.client,
+            http_method=record.method,
+            endpoint=record.path,
+            user_agent=record.user_agent,
+            api=request.route.api.name,
+            status=error.status,
+        )

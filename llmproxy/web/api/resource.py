@@ -1,0 +1,127 @@
+"""The resource that turns a twisted.web request into an exchange of the chain."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET
+
+from ...core.identifiers import good_id
+from ...core.upgraderequest import asked_for
+from ...message import ApiRequest, Field, Record
+from .relay import Relay
+from .stocksite import downstream_of
+
+if TYPE_CHECKING:
+    from ...interfaces import Responder
+
+
+def request_ids() -> Callable[[], str]:
+    """
+    Make ids that are unique among all processes and cost no system call each.
+
+    64 random bits name the process, a counter the request.
+    """
+    prefix = os.urandom(8).hex()
+    numbers = count(1)
+    return lambda: f"{prefix}-{next(numbers):08x}"
+
+
+def known_as(fields: list[Field]) -> tuple[str, str]:
+    """
+    The request id and the user agent that the client sent, C{""} where there is none.
+
+    An id that is too long, or holds more than visible ASCII, counts as none: it would end up in logs.
+    """
+    request_id = user_agent = ""
+    for name, value in fields:
+        length = len(name)
+        if length == 12 and name.lower() == b"x-request-id":
+            request_id = good_id(value) or request_id
+        elif length == 10 and name.lower() == b"user-agent":
+            user_agent = value[:256].decode("latin-1")
+    return request_id, user_agent
+
+
+class ProxyResource(Resource):
+    """
+    Hands every request below it to the chain.
+
+    @ivar streams_body: our channel renders this resource at the end of the headers, with the body
+        still on its way.
+    @param clock: its C{seconds} are since the epoch.
+    @param depth: how many segments of the path lead to the proxy, where it is mounted in a tree.
+    """
+
+    isLeaf = True
+    streams_body = True
+
+    def __init__(self, clock: Callable[[], float], respond: Responder, depth: int = 0) -> None:
+        super().__init__()
+        self._clock = clock
+        self._respond = respond
+        self._depth = depth
+        self._next_id = request_ids()
+
+    def mounted(self, depth: int) -> ProxyResource:
+        """The same proxy, below C{depth} segments."""
+        return ProxyResource(self._clock, self._respond, depth)
+
+    def render(self, request: Any) -> int:
+        downstream = downstream_of(request)
+        fields = downstream.raw_fields
+        request_id, user_agent = known_as(fields)
+        target: bytes = downstream.uri
+        mount = b""
+        if self._depth:
+            mount, target = parted(target, self._depth)
+        path, _, _ = target.partition(b"?")
+        asked = (
+            getattr(downstream, "upgrade", False) and downstream.body is None and downstream.clientproto != b"HTTP/1.0"
+        )
+        method: bytes = downstream.method
+        client: str = downstream.client_host
+        record = Record(
+            request_id or self._next_id(),
+            method.decode("latin-1"),
+            path.decode("latin-1"),
+            client,
+            self._clock(),
+            user_agent,
+        )
+        Relay(downstream, method == b"HEAD").start(
+            self._respond(
+                ApiRequest(
+                    method,
+                    target,
+                    fields,
+                    downstream.body,
+                    record,
+                    downstream.clientproto,
+                    client,
+                    downstream.secure,
+                    downstream.write_interim,
+                    asked_for(fields) if asked else b"",
+                    peer=downstream.peer_host,
+                    mount=mount,
+                )
+            )
+        )
+        return NOT_DONE_YET
+
+
+def parted(target: bytes, depth: int) -> tuple[bytes, bytes]:
+    """
+    Where a resource stands that is C{depth} segments down, and the target relative to it, byte for byte.
+
+    >>> parted(b"/llm/v1/files/a%2Fb?x=/", 1)
+    (b'/llm', b'/v1/files/a%2Fb?x=/')
+    """
+    path, mark, query = target.partition(b"?")
+    parts = path.split(b"/", depth + 1)
+    rest = parts[depth + 1] if len(parts) > depth + 1 else b""
+    return b"/".join(parts[: depth + 1]), b"/" + rest + mark + query

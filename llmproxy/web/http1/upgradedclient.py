@@ -1,0 +1,108 @@
+"""A client's connection after C{101 Switching Protocols}: its bytes go to upstream, and upstream's to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import CancelledError
+from twisted.internet.interfaces import IPushProducer
+from twisted.internet.protocol import Protocol, connectionDone
+from zope.interface import implementer
+
+from ...core.framebounds import FrameBounds
+from ...core.websocket import GOING_AWAY, POLICY_VIOLATION, close
+from ...errors import TokenRevoked, UpstreamTimeout
+from .sending import queued
+
+if TYPE_CHECKING:
+    from twisted.internet.defer import Deferred
+    from twisted.internet.interfaces import IConsumer
+    from twisted.python.failure import Failure
+    from twisted.web.iweb import IBodyProducer
+
+
+class SwitchedClient(Protocol):
+    """
+    Whoever is slow slows the other one down, and whoever leaves closes the connection of the other one.
+
+    @param body: what upstream says; nobody has started it.
+    @param upstream: takes what the client says.
+    """
+
+    transport: Any
+    _producing: Deferred[None] | None = None
+
+    def __init__(self, body: IBodyProducer, upstream: IConsumer) -> None:
+        self._body = body
+        self._upstream = upstream
+        self._bounds = FrameBounds()
+
+    def connectionMade(self) -> None:
+        transport = self.transport
+        self._producing = producing = self._body.startProducing(self)
+        if not producing.called:
+            self._upstream.registerProducer(_Source(transport), True)
+            transport.registerProducer(_Source(self._body), True)
+        producing.addCallbacks(self._complete, self._broken)
+
+    def dataReceived(self, data: bytes) -> None:
+        if self._producing is not None:
+            self._upstream.write(data)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        producing, self._producing = self._producing, None
+        if producing is not None:
+            self._upstream.unregisterProducer()
+            producing.cancel()
+
+    def write(self, data: bytes) -> None:
+        """Called by the body."""
+        self._bounds.feed(data)
+        self.transport.write(data)
+
+    def _complete(self, result: None) -> None:
+        if self._producing is not None:
+            self._producing = None
+            self.transport.unregisterProducer()
+            self.transport.loseConnection()
+
+    def _broken(self, reason: Failure) -> None:
+        if self._producing is not None:
+            self._producing = None
+            transport, bounds = self.transport, self._bounds
+            transport.unregisterProducer()
+            code = _code_of(reason)
+            if code is None or queued(transport) or not bounds.between:
+                transport.abortConnection()
+                return
+            if not bounds.closed:
+                transport.write(close(code))
+            transport.loseConnection()
+
+
+def _code_of(reason: Failure) -> int | None:
+    """
+    How a client is told that it was we who ended this, RFC 6455 section 7.4.1; C{None} where upstream broke it off.
+
+    Who cancels is the proxy: the client itself would not hear of it any more.
+    """
+    if reason.check(UpstreamTimeout, CancelledError):
+        return GOING_AWAY
+    return POLICY_VIOLATION if reason.check(TokenRevoked) else None
+
+
+@implementer(IPushProducer)
+class _Source:
+    """One side as producer for the other; that a side has ended is told by C{connectionLost}, or by the body."""
+
+    def __init__(self, source: Any) -> None:
+        self._source = source
+
+    def pauseProducing(self) -> None:
+        self._source.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        self._source.resumeProducing()
+
+    def stopProducing(self) -> None:
+        """See L{SwitchedClient._complete}."""

@@ -1,0 +1,384 @@
+"""
+One HTTP/2 connection: a state machine (L{llmproxy.core.http2.events.StateMachine}) between a transport and requests.
+
+The machine knows frames, windows and what is a fault; here are sockets, time, and whose turn it is to send. Streams are
+dispatched when what was read with their head has been looked at, and L{llmproxy.web.http2.request} does for each what
+L{llmproxy.web.http1.channel} does for a connection::
+
+    open --client's GOAWAY, or closing down--> leaving, once no stream is left --> closing --> closed
+      |                 a fault of the connection: GOAWAY, all streams end           |
+      +------------------------------------------------------------------------------+
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.error import ConnectionAborted, ConnectionDone
+from twisted.internet.interfaces import IProtocol, IPushProducer, ISSLTransport
+from twisted.python.failure import Failure
+from zope.interface import classImplements
+
+from ...core.http2 import events
+from ...core.http2.frames import ErrorCode
+from ...core.http2.machine import ServerMachine
+from ...core.http2.turns import Turns
+from ..http1.sending import unsent
+from .request import Http2Request
+
+if TYPE_CHECKING:
+    from ...core.http2.events import StateMachine
+    from ...message import Field
+    from ...net.timers import Deadline
+    from ..limits import Limits
+    from ..site import ProxySite
+    from .response import Http2Response
+
+_AT_ONCE = 64 * 1024
+"""Bytes that are given to the transport in one piece; it says then whether it takes more."""
+
+_PER_FIELD = 64
+"""
+Bytes for each of the fields that a head may have: 32 that RFC 9113 section 6.5.2 adds, and as many so that a head that
+is a little too large is answered with 431.
+"""
+
+_LINGER = 0.5
+"""Seconds for a client to read why it was broken off."""
+
+
+class Http2Connection:
+    """
+    @ivar secure: it is TLS.
+    @ivar congested: the client does not take what was written.
+    @ivar streams: the requests that are not over yet.
+    @param machine: another one than ours.
+    """
+
+    transport: Any = None
+    client_host = ""
+    secure = False
+    congested = False
+    _reading = _leaving = _lost = False
+    _client_leaves = False
+    _unsent = _untaken = 0
+    _idle: Deadline | None = None
+    _looking: Deadline | None = None
+    _section: Deadline | None = None
+
+    def __init__(self, site: ProxySite, machine: StateMachine | None = None) -> None:
+        self.site = self.factory = site
+        self.machine: StateMachine = _machine(site.limits) if machine is None else machine
+        self.streams: dict[int, Http2Request] = {}
+        self._turns = Turns()
+        self._begun: list[Http2Request] = []
+        self._fed: dict[Http2Request, None] = {}
+        self._ready = 0
+
+    # -- the connection
+
+    def makeConnection(self, transport: Any) -> None:
+        self.transport = transport
+        self.connectionMade()
+
+    def connectionMade(self) -> None:
+        transport = self.transport
+        self.client_host = getattr(transport.getPeer(), "host", "") or ""
+        self.secure = ISSLTransport.providedBy(transport)
+        self._idle = self.site.wheel.start(self.site.limits.idle, self._is_idle)
+        self._looking = self.site.wheel.start(self.site.limits.send_silence / 2, self._look)
+        self.machine.initiate_connection()
+        self.flush()
+
+    def dataReceived(self, data: bytes) -> None:
+        if self._leaving:
+            return
+        self._reading = True
+        for event in self.machine.receive_data(data, self.site.wheel.now()):
+            _RECEIVERS[type(event)](self, event)
+        begun, self._begun = self._begun, []
+        for request in begun:
+            request.begin()
+        self._reading = False
+        if self._fed:
+            fed, self._fed = self._fed, {}
+            for request in fed:
+                request.settle()
+        self._watch_section()
+        self._send()
+        self._leave_if_done()
+
+    def connectionLost(self, reason: Failure) -> None:
+        self._lost = self._leaving = True
+        self._stop_timers()
+        self._end_all(reason)
+
+    def _end_all(self, reason: Failure) -> None:
+        streams, self.streams = self.streams, {}
+        for request in streams.values():
+            request.connectionLost(reason)
+
+    def pauseProducing(self) -> None:
+        """The client does not take what was written."""
+        self.congested = True
+
+    def resumeProducing(self) -> None:
+        self.congested = False
+        self._send()
+
+    def stopProducing(self) -> None:
+        """L{connectionLost} follows."""
+
+    # -- what comes
+
+    def _request_received(self, event: events.RequestReceived) -> None:
+        request = Http2Request(self, event.stream, event.fields, event.ended)
+        self.streams[event.stream] = request
+        self._begun.append(request)
+
+    def _data_received(self, event: events.DataReceived) -> None:
+        request = self.streams.get(event.stream)
+        if request is None:
+            self.machine.acknowledge_received_data(event.size, event.stream)
+        else:
+            request.data_received(event.content, event.size, event.ended)
+
+    def _trailers_received(self, event: events.TrailersReceived) -> None:
+        request = self.streams.get(event.stream)
+        if request is not None:
+            request.ended_with(event.fields)
+
+    def _stream_reset(self, event: events.StreamReset) -> None:
+        if not event.by_client:
+            self._refused(event.code, event.detail)
+        request = self._forget(event.stream)
+        if request is not None:
+            request.connectionLost(Failure(ConnectionDone()))
+
+    def _window_opened(self, event: events.WindowOpened) -> None:
+        if event.stream:
+            request = self.streams.get(event.stream)
+            if request is not None:
+                request.window_opened()
+            return
+        for request in list(self.streams.values()):
+            request.window_opened()
+
+    def _client_leaving(self, event: events.ClientLeaving) -> None:
+        self._client_leaves = True
+
+    def _failed(self, event: events.ConnectionFailed) -> None:
+        self._refused(event.code, event.detail)
+        self._break_off()
+        self._end_all(Failure(ConnectionAborted()))
+
+    def _refused(self, code: int, detail: str) -> None:
+        """Note what never became a request, or is none any more, under the name that RFC 9113 section 7 has for it."""
+        name = "malformed_request" if code == ErrorCode.PROTOCOL_ERROR else ErrorCode(code).name.lower()
+        self.site.refused(400, name, self.client_host, f"HTTP/2: {detail}")
+
+    # -- what is sent
+
+    def ready(self, request: Http2Response) -> None:
+        """C{request} has something to send."""
+        self._turns.add(request.stream)
+        if not self._reading:
+            self._send()
+
+    def _send(self) -> None:
+        if self._turns:
+            self._turns.take(self._send_one, self._may_send)
+        self.flush()
+
+    def _may_send(self) -> bool:
+        if self._ready > _AT_ONCE:
+            self.flush()
+        return not self.congested
+
+    def _send_one(self, stream: int) -> bool:
+        request = self.streams.get(stream)
+        if request is None:
+            return False
+        sent, more = request.send_one()
+        self._ready += sent
+        return more
+
+    def flush(self) -> None:
+        """Give the transport what the machine has for it."""
+        data = self.machine.data_to_send()
+        self._ready = 0
+        if data and not self._lost:
+            self.transport.write(data)
+
+    def flush_soon(self) -> None:
+        """At the end of what is going on."""
+        if not self._reading:
+            self.flush()
+
+    def flush_later(self, request: Http2Response) -> None:
+        """At the latest at the end of the reactor's turn."""
+        self.site.flush_later(request)
+
+    # -- for the requests
+
+    def settle(self, request: Http2Request) -> None:
+        """Read more of C{request}'s body or do not, once all that was read is handed out."""
+        if self._reading:
+            self._fed[request] = None
+        else:
+            request.settle()
+            self.flush()
+
+    def acknowledge(self, size: int, stream: int) -> None:
+        """C{size} of what came on the stream was taken."""
+        self.machine.acknowledge_received_data(size, stream)
+
+    def interim(self, stream: int, section: list[Field]) -> None:
+        self.machine.send_headers(stream, section)
+        self.flush_soon()
+
+    def over(self, request: Http2Response) -> None:
+        """All of the response is sent."""
+        if not request.whole:
+            # RFC 9113 section 8.1: the answer is complete, and the rest of the request is not wanted.
+            self.machine.reset_stream(request.stream, ErrorCode.NO_ERROR)
+        self._forget(request.stream)
+        if not self._reading:
+            self._leave_if_done()
+
+    def reset(self, request: Http2Response, code: int) -> None:
+        """End the stream before its time."""
+        self.machine.reset_stream(request.stream, code)
+        self._forget(request.stream)
+        if not self._reading:
+            self.flush()
+            self._leave_if_done()
+
+    def _forget(self, stream: int) -> Http2Request | None:
+        request = self.streams.pop(stream, None)
+        self._turns.remove(stream)
+        if request is not None:
+            # What was not read counts against the window that all streams share.
+            self.acknowledge(request.unread, stream)
+            if not self.streams and self._idle is not None:
+                self._idle.at = self.site.wheel.now() + self.site.limits.idle
+        return request
+
+    # -- the end
+
+    def close_if_idle(self) -> None:
+        """Close a connection that waits for its next request."""
+        if not self.streams and not self._leaving:
+            self.machine.close_connection()
+            self._close()
+
+    def _leave_if_done(self) -> None:
+        if self._client_leaves or self.site.closing:
+            self.close_if_idle()
+
+    def _close(self) -> None:
+        """Nothing is left to say: the client has so long to take what was written, and to close."""
+        self._leave(self.site.limits.closing)
+        self.transport.loseConnection()
+        if self.secure:
+            # TLS would wait for the client to say it too.
+            self.transport.transport.loseConnection()
+
+    def _break_off(self) -> None:
+        """
+        Say that nothing more comes, after a fault.
+
+        While the client may still be sending, first only our side closes: a full close would make its system throw
+        away what it has not read yet, the GOAWAY too.
+        """
+        self._leave(min(self.site.limits.closing, _LINGER))
+        if self.secure:
+            # It closes our side of TLS; that of TCP cannot be closed below it (Twisted 26.10 would stumble).
+            self.transport.loseConnection()
+        else:
+            self.transport.loseWriteConnection()
+
+    def _leave(self, seconds: float) -> None:
+        self._leaving = True
+        self._stop_timers()
+        self.flush()
+        self.transport.unregisterProducer()
+        self._idle = self.site.wheel.start(seconds, self._give_up)
+
+    def _give_up(self) -> None:
+        self._idle = None
+        if not self._lost:
+            self.transport.abortConnection()
+
+    # -- time
+
+    def _is_idle(self) -> None:
+        """Nothing was asked for so long. A client that waits for an answer is not idle."""
+        self._idle = None
+        self.close_if_idle()
+        if not self._leaving:
+            self._idle = self.site.wheel.start(self.site.limits.idle, self._is_idle)
+
+    def _look(self) -> None:
+        """
+        End what the client takes nothing of: an answer, or all of them.
+
+        Half of C{limits.send_silence} passes between two looks; three in a row must show the same.
+        """
+        self._looking = self.site.wheel.start(self.site.limits.send_silence / 2, self._look)
+        if not self.congested:
+            for request in list(self.streams.values()):
+                if request.stalled():
+                    request.give_up()
+            return
+        self._untaken = 0 if self._taking() else self._untaken + 1
+        if self._untaken > 1:
+            self.transport.abortConnection()
+
+    def _taking(self) -> bool:
+        """Whether something of what was written has left since the last look."""
+        left = unsent(self.transport)
+        before, self._unsent = self._unsent, left
+        return 0 < left != before
+
+    def _watch_section(self) -> None:
+        """The frames of a field section hold up all others, and have only so much time."""
+        within = self.machine.within_a_section
+        if not within and self._section is not None:
+            self._section.end()
+            self._section = None
+        elif within and self._section is None:
+            self._section = self.site.wheel.start(self.site.limits.head_time, self._section_is_late)
+
+    def _section_is_late(self) -> None:
+        self._section = None
+        if not self._leaving:
+            self.site.refused(408, "request_timeout", self.client_host, "request head took too long")
+            self.machine.close_connection(ErrorCode.ENHANCE_YOUR_CALM)
+            self._break_off()
+            self._end_all(Failure(ConnectionAborted()))
+
+    def _stop_timers(self) -> None:
+        for timer in (self._idle, self._section, self._looking):
+            if timer is not None:
+                timer.end()
+        self._idle = self._section = self._looking = None
+
+
+classImplements(Http2Connection, IProtocol, IPushProducer)
+
+_RECEIVERS: dict[type, Callable[[Http2Connection, Any], None]] = {
+    events.RequestReceived: Http2Connection._request_received,
+    events.DataReceived: Http2Connection._data_received,
+    events.TrailersReceived: Http2Connection._trailers_received,
+    events.StreamReset: Http2Connection._stream_reset,
+    events.WindowOpened: Http2Connection._window_opened,
+    events.ClientLeaving: Http2Connection._client_leaving,
+    events.ConnectionFailed: Http2Connection._failed,
+}
+
+
+def _machine(limits: Limits) -> StateMachine:
+    """What is a little too large is refused in order; beyond that the connection ends."""
+    return ServerMachine(limits.head + _PER_FIELD * limits.fields)

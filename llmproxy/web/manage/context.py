@@ -1,0 +1,133 @@
+"""What the operations work with, and what all of their resources have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Coroutine
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from attrs import field, frozen
+from twisted.internet.defer import Deferred, DeferredLock
+
+from ...core.roles import may, roles_with
+from ...errors import Draining, Forbidden, ProxyError, Unavailable
+from ..jsonresource import JsonResource
+from ..operations import Call, Found, Operation, RouteTable
+from .auditing import name_call, noted
+from .auth import ManagementAuth, ManagementUnauthorized, TooManyFailures
+from .idempotency import Repeats
+
+if TYPE_CHECKING:
+    from ...interfaces import IAdminStore, IAuditLogger, IProjectStore, ITokenStore
+    from ...message import Project, Token
+
+T = TypeVar("T")
+
+
+class KeepsTokens(Protocol):
+    """Where tokens are kept warm; told of every change before the client is."""
+
+    def token_changed(self, token: Token) -> None: ...
+
+    def project_changed(self, project: Project) -> None: ...
+
+    def project_tokens_revoked(self, project_id: str) -> None: ...
+
+
+class KeepsCounts(Protocol):
+    """Where uses are counted before they are written down."""
+
+    def flush(self) -> Deferred[None]: ...
+
+    def settle(self, token_id: str) -> Deferred[None]: ...
+
+
+@frozen(eq=False)
+class Parts:
+    """
+    @ivar seconds: the time, since the epoch.
+    @ivar changing: held while something is changed and told to C{directory}, so that two changes
+        cannot be told in the wrong order.
+    @ivar draining: whether no more calls are taken.
+    @ivar apis: the names of the APIs that projects can have keys for.
+    @ivar default_api: the one that C{api_key} is for.
+    """
+
+    seconds: Callable[[], float]
+    projects: IProjectStore
+    tokens: ITokenStore
+    directory: KeepsTokens
+    quota: KeepsCounts
+    admins: IAdminStore
+    auth: ManagementAuth = field(repr=False)
+    repeats: Repeats
+    apis: Collection[str]
+    default_api: str
+    audit: IAuditLogger | None = None
+    draining: Callable[[], bool] = lambda: False
+    changing: DeferredLock = field(factory=DeferredLock)
+
+    async def alone(self, change: Callable[[], Coroutine[Deferred[Any], Any, T]]) -> T:
+        """Await C{change} while nothing else changes."""
+        return await self.changing.run(lambda: Deferred.fromCoroutine(change()))
+
+    async def written_down(self, writing: Deferred[None]) -> None:
+        """Wait for it; if it cannot be written, what is stored is shown as it is."""
+        try:
+            await writing
+        except Unavailable:
+            pass
+
+
+class ManageResource(JsonResource):
+    """The management API: guarded, and every call noted in the audit log."""
+
+    def __init__(self, parts: Parts, table: RouteTable) -> None:
+        super().__init__(table)
+        self._parts = parts
+
+    async def authorize(self, call: Call) -> None:
+        if self._parts.draining():
+            raise Draining("the proxy is shutting down", retry_after=5)
+        name_call(call)
+        call.actor = await self._parts.auth.actor(call.request)
+
+    def permit(self, call: Call, operation: Operation) -> None:
+        # OPTIONS needs nothing but to be somebody.
+        if operation.needs and not may(call.actor.role, operation.needs):
+            roles = " or ".join(roles_with(operation.needs))
+            raise Forbidden(f"it takes the role {roles}, and {call.actor.name} is {call.actor.role}")
+
+    async def perform(self, call: Call, operation: Operation) -> Any:
+        return await self._parts.repeats.perform(call, operation)
+
+    def refusal(self, found: Found, method: bytes) -> ProxyError:
+        error = super().refusal(found, method)
+        if method == b"DELETE" and found.path == "/projects/{project_id}":
+            error.description = "project deletion is not permitted"
+        return error
+
+    def finished(self, call: Call, error: ProxyError | None) -> None:
+        audit = self._parts.audit
+        # Whoever is shut out was noted when that began: he shall not fill the log. When it drains, it may be closed.
+        if audit is None or isinstance(error, (TooManyFailures, Draining)):
+            return
+        if isinstance(error, ManagementUnauthorized) and self._parts.auth.is_shut_out(call.request):
+            call.details["shut_out"] = True
+        if error is not None:
+            call.details.setdefault("error", error.message)
+        known = call.actor is not None
+        # The ids that stand in the path too: a call may be refused before its operation looks at them.
+        audit.log(
+            call.action if known and call.action else "admin.access",
+            call.actor.name if known else "anonymous",
+            _outcome(error),
+            **{**(call.path if known else {}), **noted(call), **call.details},
+        )
+
+
+def _outcome(error: ProxyError | None) -> str:
+    if error is None:
+        return "success"
+    if isinstance(error, (ManagementUnauthorized, Forbidden)):
+        return "denied"
+    return "failure" if error.status < 500 else "error"

@@ -1,0 +1,56 @@
+"""The order of the chain; the table in docs/architecture.md is the same, for people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from llmproxy.app import standardchain
+from llmproxy.app.standardchain import standard_chain
+from llmproxy.config import APIConfig, APIProviderConfig
+from llmproxy.middleware.authenticate import Authenticate
+from tests.middleware.fakes import FakeDirectory
+
+ROOT = Path(__file__).resolve().parent.parent
+NAMES = {
+    "Authenticate": "authenticate", "Explain": "explain",
+         "RouteRequest": "route", "DebugFields": "debug", "Restrict": "restrict",
+         "Limit": "limit", "Credential": "credential", "Deadlines": "deadline", "Cors": "cors"}  # fmt: skip
+
+
+class StandardChainTests(SynchronousTestCase):
+    def order(self, cache: Any = None, **api: Any) -> list[str]:
+        """What stands in the chain, outermost first, by the names of the document."""
+        seen: list[Any] = []
+        self.patch(standardchain, "chain", lambda responder, *middlewares: seen.extend(middlewares))
+        provider = APIProviderConfig(
+            base_url="http://127.0.0.1:9", allowed_endpoints=["/v1"], allowed_methods=["GET"], dialect="openai", **api
+        )
+        parts: dict[str, Any] = {"account": "account", "gate": "(gate)"}
+        parts["authenticate"] = Authenticate(Clock(), FakeDirectory())
+        table = APIConfig({"x": provider}, "x").routing_table()
+        others: dict[str, Any] = {
+            "quota": None,
+            "breaker": "breaker",
+            "wheel": None,
+            "inspection": None,
+            "cache": cache,
+        }
+        standard_chain(None, table=table, **parts, **others)  # type: ignore[arg-type]
+        return [each if isinstance(each, str) else NAMES[type(each).__name__] for each in seen]
+
+    def test_document(self) -> None:
+        """Everything that can stand in the chain does so in the order of the document."""
+        lines = (ROOT / "docs/architecture.md").read_text().splitlines()
+        cells = [line.split("|")[1].strip().strip("`") for line in lines if line.startswith("| ")]
+        whole = self.order("cache", allowed_origins=["https://a.test"], debug_headers=True)
+        self.assertEqual(len(whole), 13)
+        self.assertEqual([name for name in cells if name in whole], whole)
+
+    def test_left_out(self) -> None:
+        """What no API has asked for costs no request anything."""
+        whole = self.order("cache", allowed_origins=["https://a.test"], debug_headers=True)
+        self.assertEqual(set(whole) - set(self.order()), {"cache", "cors", "debug"})

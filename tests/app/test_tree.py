@@ -1,0 +1,138 @@
+"""The resources beside the proxy."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from treq.testing import StubTreq
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, succeed
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from llmproxy.app.proxy import TransparentProxy
+from llmproxy.app.tree import management_of, put_metrics, put_operations
+from llmproxy.config import APIConfig, APIProviderConfig, CacheConfig
+from llmproxy.core.audit.settings import AuditOptions
+from llmproxy.sinks.metrics import ProxyMetrics
+from llmproxy.web.root import Paths
+
+AUTHORIZED = {"Authorization": "Bearer management-canary"}
+JSON = {"Accept": "application/json"}
+
+
+class MetricsTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.metrics = ProxyMetrics()
+
+    def kinds(self, where: str, *paths: str) -> list[Any]:
+        """The content type at each path, for somebody who asks for JSON."""
+        root = Paths()
+        put_metrics(root, where, lambda: succeed(self.metrics))
+        client, found = StubTreq(root), []
+        for path in paths:
+            response = self.successResultOf(client.get(f"http://x.example{path}", headers=JSON))
+            (kind,) = response.headers.getRawHeaders("content-type")
+            found.append((response.code, kind.partition(";")[0]))
+        return found
+
+    def test_one_segment(self) -> None:
+        """JSON for who asks for it, and text below, as in the reference."""
+        found = self.kinds("/metrics", "/metrics", "/metrics/prometheus", "/metrics/")
+        self.assertEqual(found, [(200, "application/json"), (200, "text/plain"), (200, "application/json")])
+
+    def test_several_segments(self) -> None:
+        """The same where an operator has them further down; what is above is nothing."""
+        found = self.kinds("/internal/metrics", "/internal/metrics", "/internal")
+        self.assertEqual(found, [(200, "application/json"), (404, "application/json")])
+
+
+class TreeTests(TestCase):
+    def made(self, cached: bool = True, **more: Any) -> TransparentProxy:
+        api = APIProviderConfig(
+            base_url="http://127.0.0.1:9",
+            allowed_endpoints=["/v1"],
+            allowed_methods=["GET"],
+            dialect="openai",
+            cache=CacheConfig(cached),
+        )
+        proxy = TransparentProxy(reactor, APIConfig({"x": api}, "x"), database_url=":memory:", **more)
+        self.addCleanup(proxy.shutdown)
+        return proxy
+
+    async def ask(self, resource: Any, path: str) -> tuple[int, Any]:
+        """The status and what was said, once whoever answers in a thread has done so."""
+        client = StubTreq(resource)
+        asking = client.get(f"http://x.example{path}", headers=AUTHORIZED)
+        if b"manage" in resource.children:
+            await resource.children[b"manage"].idle()
+            client.flush()
+        response = await asking
+        return response.code, await client.content(response)
+
+    async def asked(self, resource: Any, path: str) -> tuple[int, Any]:
+        status, body = await self.ask(resource, path)
+        return status, json.loads(body)
+
+    async def test_operations(self) -> None:
+        """A load balancer hears of the drain at C{/ready}; C{/live} and C{/health} say what they said."""
+        proxy = self.made()
+        root = Paths()
+        put_operations(root, proxy)
+        proxy.leaving = True
+        found = [await self.ask(root, path) for path in ("/health", "/live", "/ready", "/healthz", "/livez", "/readyz")]
+        self.assertEqual([status for status, _ in found], [200, 200, 503] * 2)
+        self.assertIn(b"draining", found[2][1])
+
+    async def test_metrics_move_along(self) -> None:
+        """Where management has a listener of its own, the public one shows no metrics; a token hides them."""
+        proxy = self.made(management_token="management-canary")
+        self.assertIn(b"metrics", proxy.resource().children)
+        self.assertNotIn(b"metrics", proxy.resource(manage=False).children)
+        root = proxy.management_resource()
+        for path in ("/metrics", "/metrics/prometheus"):
+            self.assertEqual((await self.ask_plainly(root, path))[0], 200)
+        root = self.made(management_token="management-canary", metrics_token="x").management_resource()
+        for path in ("/metrics", "/metrics/prometheus"):
+            self.assertEqual((await self.ask_plainly(root, path))[0], 401)
+
+    async def ask_plainly(self, resource: Any, path: str) -> tuple[int, bytes]:
+        client = StubTreq(resource)
+        response = await client.get(f"http://x.example{path}")
+        return response.code, await client.content(response)
+
+    def managed(self, proxy: TransparentProxy) -> Paths:
+        root = Paths()
+        root.put_path("manage", management_of(proxy, reactor, "management-canary"))
+        return root
+
+    async def test_cache_of_all_workers(self) -> None:
+        """A worker that collects from all of them after the tree was made is asked by management."""
+        proxy = self.made()
+        root = self.managed(proxy)
+        numbers = ProxyMetrics()
+        numbers.cache["hit"] = 5
+        asked: list[Any] = []
+
+        def collect() -> Deferred[Any]:
+            asked.append(None)
+            return succeed(numbers)
+
+        proxy.collect_metrics = collect
+        status, shown = await self.asked(root, "/manage/cache/stats")
+        self.assertEqual((status, shown["hits"], len(asked)), (200, 5, 1))
+
+    async def test_without_cache(self) -> None:
+        """Where nothing is cached, there is nothing to purge, and management says so."""
+        status, shown = await self.asked(self.managed(self.made(False)), "/manage/cache/stats")
+        self.assertEqual((status, shown["error"]), (400, "caching is disabled"))
+
+    async def test_audit(self) -> None:
+        """Where nothing is noted, audit events are not available; where they are, they are found."""
+        status, _ = await self.asked(self.managed(self.made()), "/manage/audit")
+        self.assertEqual(status, 503)
+        proxy = self.made(audit=AuditOptions(file=None))
+        proxy.startService()
+        await proxy.started
+        status, shown = await self.asked(self.managed(proxy), "/manage/audit")
+        self.assertEqual((status, [each["action"] for each in shown["events"]]), (200, ["audit.open", "audit.start"]))

@@ -1,0 +1,74 @@
+"""What a request asks of a cache."""
+
+from __future__ import annotations
+
+from attrs import evolve
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from llmproxy.core.caching.control import NOTHING, CacheControl
+from llmproxy.core.caching.directives import PLAIN, Asked, asked_by
+from llmproxy.message import Field
+
+NO_CACHE = Asked(CacheControl(no_cache=True))
+
+CONDITIONAL = [b"if-match", b"if-unmodified-since"]
+OVERRIDING = [b"x-http-method-override", b"x-http-method", b"x-method-override", b"x-original-url", b"x-rewrite-url"]
+
+
+def asked(*lines: bytes) -> Asked:
+    pairs = [line.partition(b": ") for line in lines]
+    return asked_by([(name, value) for name, _, value in pairs])
+
+
+class AskedTests(SynchronousTestCase):
+    def test_table(self) -> None:
+        """What each field means, alone and beside others."""
+        for name, lines, expected in (
+            ("nothing of it concerns caches", [b"Accept: */*", b"If-Else: x"], PLAIN),
+            ("directives", [b"CACHE-CONTROL: no-store"], Asked(CacheControl(no_store=True))),
+            ("of all lines", [b"Cache-Control: no-store", b"cache-control: max-age=3"],
+             Asked(CacheControl(no_store=True, max_age=3))),
+            ("Pragma of old clients", [b"Pragma: no-cache"], NO_CACHE),
+            ("means nothing else", [b"Pragma: no-store"], PLAIN),
+            ("and nothing beside Cache-Control", [b"Pragma: no-cache", b"Cache-Control: max-age=3"],
+             Asked(CacheControl(max_age=3))),
+            ("even an empty one", [b"Pragma: no-cache", b"Cache-Control: "], PLAIN),
+            ("tags of all lines", [b'If-None-Match: "a"', b'If-None-Match: W/"b"'],
+             Asked(if_none_match=b'"a", W/"b"')),
+            ("a date", [b"If-Modified-Since: x"], Asked(if_modified_since=b"x")),
+            ("a range", [b"Range: bytes=0-1", b'If-Range: "a"'], Asked(range=b"bytes=0-1", if_range=b'"a"')),
+        ):  # fmt: skip
+            self.assertEqual(asked(*lines), expected, name)
+
+    def test_conditional(self) -> None:
+        """With a tag or a date, also an empty one, a client has something already."""
+        for line in (b"If-None-Match: ", b"If-None-Match: *", b"If-Modified-Since: x"):
+            self.assertTrue(asked(line).conditional, line)
+        for line in (b"If-Match: *", b"Range: bytes=0-1", b"Cache-Control: no-cache"):
+            self.assertFalse(asked(line).conditional, line)
+
+    def test_for_origin_only(self) -> None:
+        """RFC 9110 section 13.2.1: what protects a change is for the origin to decide."""
+        for name in CONDITIONAL:
+            self.assertEqual(asked(name + b": x"), evolve(PLAIN, for_origin_only=True), name)
+
+    def test_overridden(self) -> None:
+        """What makes some servers answer something else is noticed, however it is written."""
+        for name in OVERRIDING:
+            for written in (name, name.title(), name.upper()):
+                self.assertEqual(asked(written + b": x"), evolve(PLAIN, overridden=True), written)
+
+    @given(st.lists(st.tuples(st.binary(max_size=8), st.binary(max_size=12)), max_size=4))
+    def test_others(self, others: list[Field]) -> None:
+        """Fields that are none of these change nothing, wherever they stand."""
+        mine = [(b"Range", b"bytes=0-1"), (b"Cache-Control", b"no-cache")]
+        others = [(b"X-" + name, value) for name, value in others]
+        self.assertEqual(asked_by(others), PLAIN)
+        self.assertEqual(asked_by([mine[0], *others, mine[1]]), asked_by(mine))
+
+    def test_plain_is_one(self) -> None:
+        """Most requests ask nothing, and cost no object."""
+        self.assertIs(asked(b"Accept: */*"), PLAIN)
+        self.assertIs(PLAIN.control, NOTHING)

@@ -1,0 +1,38 @@
+"""Tests for L{llmproxy.middleware.caching.request}: what goes to upstream in place of a client's own request."""
+
+from __future__ import annotations
+
+from .case import FRESH, CacheTestCase
+
+
+class RequestTests(CacheTestCase):
+    def test_its_own(self) -> None:
+        """What is further in may change it: the client's stays as it is, and so does what others are compared with."""
+        self.send(b"Accept: */*")
+        sent = self.inner.requests[0]
+        self.assertIsNot(sent, self.request)
+        self.assertIsNot(sent.record, self.request.record)
+        self.assertEqual((sent.method, sent.target, sent.fields), (b"GET", b"/v1/models", [(b"Accept", b"*/*")]))
+        self.assertIs(sent.principal, self.request.principal)
+        self.assertEqual(sent.record.request_id, self.request.record.request_id)
+
+    def test_record(self) -> None:
+        """What it took stands in the client's record."""
+        responding = self.send()
+        sent = self.inner.requests[0].record
+        sent.attempts, sent.upstream_status, sent.upstream_first_byte, sent.details = 2, 200, 0.5, {"usage": 1}
+        self.request.record.details = {"mine": 1}
+        self.answer(FRESH)
+        self.got(responding)
+        record = self.request.record
+        self.assertEqual((record.attempts, record.upstream_status, record.upstream_first_byte), (2, 200, 0.5))
+        self.assertEqual(record.details, {"mine": 1, "usage": 1})
+        self.hit()
+        self.assertEqual((self.request.record.attempts, self.request.record.details), (0, None))
+
+    def test_asks_for_validation(self) -> None:
+        """Conditions and ranges of the client's stay here; the stored validators go instead."""
+        self.fill(FRESH, b'ETag: "a"')
+        self.clock.advance(61)
+        self.send(b'If-None-Match: "z"', b"Range: bytes=0-1", b"Accept: */*")
+        self.assertEqual(self.inner.requests[-1].fields, [(b"Accept", b"*/*"), (b"If-None-Match", b'"a"')])

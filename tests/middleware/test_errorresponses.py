@@ -1,0 +1,76 @@
+"""Tests for L{llmproxy.middleware.errorresponses}."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from twisted.internet.defer import CancelledError
+from twisted.trial.unittest import SynchronousTestCase
+
+from llmproxy.errors import MethodNotAllowed, UpstreamReset, UpstreamUnreachable
+from llmproxy.message import ApiRequest, ApiResponse
+from llmproxy.middleware.errorresponses import Explain
+
+from .fakes import Inner, Reader, a_request, a_response, an_api
+
+
+class ExplainTests(SynchronousTestCase):
+    def explain(self, request: ApiRequest, error: Exception) -> tuple[ApiResponse, Any]:
+        inner = Inner()
+        responding = Explain().respond(request, inner)
+        inner.fail(error)
+        response = self.successResultOf(responding)
+        reader = Reader()
+        assert response.body is not None
+        self.successResultOf(response.body.startProducing(reader))
+        self.assertIn((b"Content-Length", b"%d" % len(reader.data)), response.fields)
+        return response, json.loads(reader.data)
+
+    def test_error(self) -> None:
+        """The client is told the status, the code and what RFC 9110 wants beside them."""
+        request = a_request()
+        response, body = self.explain(request, MethodNotAllowed((b"GET", b"HEAD")))
+        self.assertEqual((response.status, body["code"]), (405, "method_not_allowed"))
+        self.assertIn((b"Allow", b"GET, HEAD"), response.fields)
+        self.assertIn((b"Content-Type", b"application/json"), response.fields)
+        self.assertIn((b"Cache-Control", b"no-store"), response.fields)
+        self.assertEqual((request.record.error_code, request.record.ended), ("method_not_allowed", "refused"))
+
+    def test_dialect(self) -> None:
+        """The API's dialect is spoken once it is known."""
+        _, body = self.explain(a_request(api=an_api(dialect="anthropic")), UpstreamReset())
+        self.assertEqual((body["type"], body["request_id"]), ("error", "r-1"))
+
+    def test_which_provider(self) -> None:
+        """Which provider failed, and how, stands in the message, and the cause in the record."""
+        request = a_request()
+        request.record.api = "openai"
+        _, body = self.explain(request, UpstreamUnreachable(cause="refused"))
+        self.assertEqual((body["error"], body["code"]), ("Proxy error", "upstream_unreachable"))
+        self.assertEqual(body["description"], "openai cannot be reached: the connection was refused")
+        self.assertEqual(request.record.cause, "refused")
+
+    def test_own_fault(self) -> None:
+        """A fault of our own is logged once; the client learns nothing of it."""
+        request = a_request()
+        response, body = self.explain(request, ZeroDivisionError("a secret"))
+        self.assertEqual(response.status, 500)
+        self.assertNotIn("secret", json.dumps(body))
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual(request.record.ended, "failed")
+
+    def test_cancelled(self) -> None:
+        """Nobody is answered who has left."""
+        inner = Inner()
+        responding = Explain().respond(a_request(), inner)
+        responding.cancel()
+        self.failureResultOf(responding, CancelledError)
+        self.assertEqual(inner.cancelled, 1)
+
+    def test_answers_pass(self) -> None:
+        """An answer of upstream is not touched, whatever its status."""
+        inner, response = Inner(), a_response(500)
+        responding = Explain().respond(a_request(), inner)
+        inner.answer(response)
+        self.assertIs(self.successResultOf(responding), response)

@@ -1,0 +1,81 @@
+"""Tests for L{llmproxy.web.api.resource}."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.server import NOT_DONE_YET
+
+from llmproxy.bodies import BytesBody
+from llmproxy.core.identifiers import MAX_ID
+from llmproxy.message import ApiRequest, ApiResponse
+from llmproxy.web.api.resource import ProxyResource, known_as, parted, request_ids
+
+from ..downstream import Downstream
+
+
+class RequestIdTests(SynchronousTestCase):
+    def test_unique(self) -> None:
+        """No two requests of a process share an id, nor do two processes."""
+        one, other = request_ids(), request_ids()
+        self.assertEqual(len({one() for _ in range(100)} | {other() for _ in range(100)}), 200)
+
+    def test_client_knows_better(self) -> None:
+        """A client's own id is kept, so that its logs and ours match."""
+        self.assertEqual(known_as([(b"x-request-ID", b"abc-1"), (b"USER-agent", b"curl/8")]), ("abc-1", "curl/8"))
+
+    def test_refused_ids(self) -> None:
+        """What could confuse a log is no id."""
+        for value in (b"", b"a b", b"a\x7fb", b"\xe9", b"x" * (MAX_ID + 1)):
+            self.assertEqual(known_as([(b"X-Request-ID", value)]), ("", ""), value)
+
+
+class PartedTests(SynchronousTestCase):
+    def test_table(self) -> None:
+        """A mounted proxy sees the target as it came, without the segments that lead to it."""
+        for target, depth, expected in (
+            (b"/llm/v1/models", 1, (b"/llm", b"/v1/models")),
+            (b"/a/b/v1/x%2Fy?q=/a/b", 2, (b"/a/b", b"/v1/x%2Fy?q=/a/b")),
+            (b"/llm", 1, (b"/llm", b"/")),
+            (b"/llm?x=1", 1, (b"/llm", b"/?x=1")),
+            (b"/llm/", 1, (b"/llm", b"/")),
+        ):
+            self.assertEqual(parted(target, depth), expected)
+
+
+class ProxyResourceTests(SynchronousTestCase):
+    def render(self, downstream: Downstream, depth: int = 0) -> ApiRequest:
+        requests: list[ApiRequest] = []
+
+        def respond(request: ApiRequest) -> Deferred[ApiResponse]:
+            requests.append(request)
+            return Deferred()
+
+        resource = ProxyResource(lambda: 12.5, respond, depth)
+        answer: Any = resource.render(downstream)
+        self.assertEqual(answer, NOT_DONE_YET)
+        [request] = requests
+        return request
+
+    def test_as_it_came(self) -> None:
+        """Method, target, fields and body reach the chain as they came."""
+        fields, body = [(b"hOST", b"x"), (b"Accept", b"*/*")], BytesBody(b"{}")
+        request = self.render(Downstream(b"BREW", b"/v1/a%2Fb?key=s", fields, body))
+        self.assertEqual((request.method, request.target, request.version), (b"BREW", b"/v1/a%2Fb?key=s", b"HTTP/1.1"))
+        self.assertIs(request.fields, fields)
+        self.assertIs(request.body, body)
+
+    def test_record(self) -> None:
+        """The record knows who and what, and nothing of the query, where credentials may be."""
+        record = self.render(Downstream(b"POST", b"/v1/x?key=s", [(b"X-Request-Id", b"mine")])).record
+        self.assertEqual(
+            (record.request_id, record.method, record.path, record.client, record.started_at),
+            ("mine", "POST", "/v1/x", "192.0.2.7", 12.5),
+        )
+
+    def test_mounted(self) -> None:
+        """Below a path of somebody else's site the proxy sees its own part of it."""
+        request = self.render(Downstream(b"GET", b"/llm/v1/models"), depth=1)
+        self.assertEqual((request.target, request.record.path), (b"/v1/models", "/v1/models"))

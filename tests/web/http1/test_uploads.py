@@ -1,0 +1,110 @@
+"""Tests for L{llmproxy.web.http1.uploads}."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from llmproxy.core.chunked import ChunkedReader, SizedReader
+from llmproxy.core.http11 import Refusal
+from llmproxy.errors import ClientLeft
+from llmproxy.web.http1.requestbody import RequestBody
+from llmproxy.web.http1.uploads import Collected, Streamed
+
+
+class Quiet:
+    """A channel that does nothing when it is told."""
+
+    def body_wanted(self) -> None: ...
+
+    def reconsider(self) -> None: ...
+
+
+class Consumer:
+    def __init__(self) -> None:
+        self.received = b""
+
+    def write(self, data: bytes) -> None:
+        self.received += data
+
+
+class Request:
+    """
+    @ivar rendered: what was asked for an answer, with its content.
+    """
+
+    rendered: tuple[Any, bytes] | None = None
+
+    def render_whole(self, resource: Any, content: bytes) -> None:
+        self.rendered = resource, content
+
+
+class StreamedTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.body = RequestBody(Quiet(), 6)
+        self.incoming = Streamed(SizedReader(6), self.body)
+
+    def arrives(self, data: bytes) -> None:
+        self.incoming.arrived(self.incoming.framing.feed(data))
+
+    def test_as_it_comes(self) -> None:
+        consumer = Consumer()
+        producing = self.body.startProducing(consumer)  # type: ignore[arg-type]
+        self.arrives(b"abc")
+        self.assertEqual(consumer.received, b"abc")
+        self.assertNoResult(producing)
+        self.arrives(b"def")
+        self.assertEqual(consumer.received, b"abcdef")
+        self.successResultOf(producing)
+
+    def test_trailers(self) -> None:
+        """They are the body's once it has ended."""
+        body = RequestBody(Quiet(), 6)
+        incoming = Streamed(ChunkedReader(1000), body)
+        incoming.arrived(incoming.framing.feed(b"1\r\nx\r\n0\r\nA: b\r\n\r\n"))
+        self.assertEqual((body.complete, list(body.trailers)), (True, [(b"A", b"b")]))
+
+    def test_wanted(self) -> None:
+        """Before somebody reads and after he has stopped nobody wants it, and only then it is dropped."""
+        states = [(self.incoming.hungry, self.incoming.unwanted, self.incoming.dropped)]
+        self.body.startProducing(Consumer())  # type: ignore[arg-type]
+        states.append((self.incoming.hungry, self.incoming.unwanted, self.incoming.dropped))
+        self.body.pauseProducing()
+        states.append((self.incoming.hungry, self.incoming.unwanted, self.incoming.dropped))
+        self.incoming.drop()
+        states.append((self.incoming.hungry, self.incoming.unwanted, self.incoming.dropped))
+        self.assertEqual(
+            states, [(True, True, False), (True, False, False), (False, False, False), (False, True, True)]
+        )
+
+    def test_fails(self) -> None:
+        producing = self.body.startProducing(Consumer())  # type: ignore[arg-type]
+        self.incoming.fail(ClientLeft())
+        self.failureResultOf(producing, ClientLeft)
+
+
+class CollectedTests(SynchronousTestCase):
+    def test_whole(self) -> None:
+        """The resource is asked when all is here, and knows of nothing before."""
+        request = Request()
+        incoming = Collected(SizedReader(6), request, "resource", 6)  # type: ignore[arg-type]
+        incoming.arrived(incoming.framing.feed(b"abc"))
+        self.assertEqual((incoming.called, request.rendered), (False, None))
+        incoming.arrived(incoming.framing.feed(b"def"))
+        self.assertEqual((incoming.called, request.rendered), (True, ("resource", b"abcdef")))
+
+    def test_too_much(self) -> None:
+        """Chunks that are too many are refused as soon as they are."""
+        request = Request()
+        incoming = Collected(ChunkedReader(1000), request, "resource", 6)  # type: ignore[arg-type]
+        incoming.arrived(incoming.framing.feed(b"6\r\nabcdef\r\n"))
+        refusal = self.assertRaises(Refusal, incoming.arrived, incoming.framing.feed(b"1\r\ng\r\n"))
+        self.assertEqual((refusal.status, request.rendered), (413, None))
+
+    def test_always_wanted(self) -> None:
+        """It is read for the resource, whatever becomes of it."""
+        incoming = Collected(SizedReader(6), Request(), "resource", 6)  # type: ignore[arg-type]
+        incoming.drop()
+        incoming.fail(ClientLeft())
+        self.assertEqual((incoming.hungry, incoming.unwanted, incoming.dropped), (True, False, False))

@@ -1,10 +1,9 @@
-"""What goes over the wire to Redis: commands as it reads them, and stored responses as it keeps them."""
+"""Stored responses as Redis keeps them."""
 
 from __future__ import annotations
 
 from struct import Struct
 
-from ..core.caching.content import Content, Pieces
 from ..core.caching.entry import Entry, pack, unpack
 
 VERSION = 1
@@ -14,14 +13,6 @@ EXPIRY = 8
 """Bytes in front of a head that stands in Redis: when it expires."""
 
 _PREFIX = Struct(">BI")
-
-
-def command(*parts: Content) -> bytes:
-    """A command in RESP, an array of bulk strings: the bytes as they are, no quoting, no base64, copied once."""
-    wire = [b"*%d\r\n" % len(parts)]
-    for part in parts:
-        wire += (b"$%d\r\n" % len(part), *(part.pieces if isinstance(part, Pieces) else (part,)), b"\r\n")
-    return b"".join(wire)
 
 
 def encode_head(entry: Entry, length: int) -> bytes:

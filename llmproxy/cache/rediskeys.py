@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from .encoding import command
+from ..redis.commands import command
 
 if TYPE_CHECKING:
     from ..core.caching.key import Key

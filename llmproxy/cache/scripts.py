@@ -33,10 +33,7 @@ Times are those of Redis, one clock for all proxies. Redis 5 or later.
 
 from __future__ import annotations
 
-from hashlib import sha1
-
-from attrs import field, frozen
-
+from ..redis.script import Script
 from .epochs import DOUBTED, KEPT, NOTE
 
 MOST_VARIANTS = 64
@@ -45,18 +42,6 @@ SWEPT = 16
 
 BATCH = 500
 """Keys that one script purges, so that nobody waits long for it."""
-
-
-@frozen
-class Script:
-    """@ivar sha: what EVALSHA calls it."""
-
-    source: bytes
-    sha: bytes = field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        # The name that Redis gives it; nothing is kept safe by it.
-        object.__setattr__(self, "sha", sha1(self.source, usedforsecurity=False).hexdigest().encode())
 
 
 _HEAL = b"""

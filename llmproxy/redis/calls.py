@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 
-from ..cache.encoding import command
+from .commands import command
 from .connection import RedisDown, RedisRefused
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from ..cache.scripts import Script
+    from .script import Script
     from ..core.caching.content import Content
     from .pool import RedisPool
 

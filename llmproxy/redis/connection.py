@@ -17,7 +17,7 @@ from twisted.internet.defer import Deferred, fail
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
-from ..cache.encoding import command
+from .commands import command
 from ..core.caching.redisurl import RedisLocation
 from ..errors import ConfigError
 from ..net.clienttls import tls_to

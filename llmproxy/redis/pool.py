@@ -10,8 +10,8 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ..cache.complaints import Complaints
-from ..cache.encoding import command
+from ..net.ratelimitedlog import RateLimitedLog
+from .commands import command
 from ..core.backoff import delay
 from ..core.breaker import BreakerSettings, Circuit
 from ..net.sharedtimeout import Waiting
@@ -90,7 +90,7 @@ class RedisPool:
         self._slots = [_Slot() for _ in range(size)]
         self._circuit = Circuit(BREAKER)
         self._patience = Waiting(clock, PATIENCE, self._late)
-        self._complaints = Complaints(clock, self._log)
+        self._complaints = RateLimitedLog(clock, self._log)
         self._unanswered = 0
         self._late_at = 0.0
         self._loop = LoopingCall(self._look)

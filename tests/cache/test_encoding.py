@@ -1,4 +1,4 @@
-"""What goes over the wire to Redis."""
+"""Stored responses as Redis keeps them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.cache.encoding import command, decode_head, encode_head, join_names, split_names
+from llmproxy.cache.encoding import decode_head, encode_head, join_names, split_names
 from llmproxy.core.caching.content import Pieces
 
 from ..contracts.cache_store import entry
@@ -14,16 +14,6 @@ from .fakeredis import parse
 
 
 class EncodingTests(SynchronousTestCase):
-    @given(st.lists(st.binary(), min_size=1))
-    def test_command(self, words: list[bytes]) -> None:
-        """Whatever is in a response, Redis reads what was meant."""
-        self.assertEqual(parse(command(*words)), (words, b""))
-
-    @given(st.lists(st.lists(st.binary(min_size=1)), min_size=1))
-    def test_command_of_pieces(self, words: list[list[bytes]]) -> None:
-        """Content in pieces is one word."""
-        self.assertEqual(parse(command(*map(Pieces, words))), ([b"".join(word) for word in words], b""))
-
     def test_head(self) -> None:
         """A head comes back as it was."""
         data = encode_head(entry(), 1024)

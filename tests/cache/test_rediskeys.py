@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.cache import rediskeys
-from llmproxy.cache.encoding import command
+from llmproxy.redis.commands import command
 from llmproxy.cache.rediskeys import RedisKeys, behind, member, milliseconds
 
 from ..contracts.cache_store import key

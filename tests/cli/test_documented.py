@@ -117,7 +117,7 @@ class BlockTests(SynchronousTestCase):
     def test_console(self) -> None:
         """Each line is of a program that is looked at here, or elsewhere; twistd's options exist."""
         ours = {"llmproxy", "twistd", "manage", "manage()", "make"}
-        known = ours | {"curl", "pip", "export", "pass", "echo", "openssl", "cat", "jq", "git"}
+        known = ours | {"curl", "pip", "export", "pass", "echo", "openssl", "cat", "jq", "git", "npm", "python"}
         for document, block in self.blocks("console"):
             for line in block.replace("\\\n", " ").splitlines():
                 if not line.startswith("$ "):

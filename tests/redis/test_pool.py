@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.cache.encoding import command
+from llmproxy.redis.commands import command
 from llmproxy.redis.connection import RedisDown, RedisRefused
 from llmproxy.redis.pool import FULL, MOST_UNANSWERED, PATIENCE, RedisPool
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.cache.complaints import Complaints
+from llmproxy.net.ratelimitedlog import RateLimitedLog
 
 
 class _Log:
@@ -16,11 +16,11 @@ class _Log:
         self.said.append((kind, count))
 
 
-class ComplaintsTests(SynchronousTestCase):
+class RateLimitedLogTests(SynchronousTestCase):
     def test_once_an_interval(self) -> None:
         """A thousand faults are two lines, and the second one says how many there were."""
         clock, log = Clock(), _Log()
-        complaints = Complaints(clock, log, 30.0)
+        complaints = RateLimitedLog(clock, log, 30.0)
         for _ in range(1000):
             complaints.say("late", "x")
         complaints.say("other", "x")

@@ -1,4 +1,4 @@
-"""Log lines about the cache, at a bounded rate."""
+"""Log lines about what happens again and again, at a bounded rate."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from ..core.lograte import INTERVAL, LogRate
 
 
-class Complaints:
+class RateLimitedLog:
     """
     One line for each kind of fault and interval, with how often it happened since the last.
 

@@ -284,7 +284,7 @@ class Admin:
 
 
 @frozen
-class Begun:
+class IdempotentCall:
     """
     A call with an C{Idempotency-Key} that was made before.
 

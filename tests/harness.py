@@ -27,8 +27,8 @@ from llmproxy.middleware.authenticate import Authenticate
 from llmproxy.middleware.breaker import Breaker
 from llmproxy.middleware.caching.cache import Cache
 from llmproxy.middleware.checking.inspection import Inspection
-from llmproxy.middleware.recordexchanges import Account
-from llmproxy.net.timers import Wheel
+from llmproxy.middleware.recordexchanges import RecordExchanges
+from llmproxy.net.timers import TimerWheel
 from llmproxy.service import standard_chain
 from llmproxy.sinks.metrics import ProxyMetrics
 from llmproxy.upstream.client import PooledClient
@@ -182,7 +182,7 @@ class Exchange:
     ) -> None:
         self.clock = Clock()
         self.clock.advance(1000)
-        self.wheel = Wheel(self.clock)
+        self.wheel = TimerWheel(self.clock)
         self.inspection = Inspection(self.clock, self.wheel)
         values: dict[str, Any] = {
             "base_url": "http://192.0.2.9",
@@ -199,7 +199,7 @@ class Exchange:
         self.client_pool = PooledClient(
             self.clock, ConnectionSettings(proxy_from_environment=False), wheel=self.wheel, endpoint_for=self._endpoint
         )
-        self.account = Account(self.clock, self.records.append)
+        self.account = RecordExchanges(self.clock, self.records.append)
         self.counts = {"store": 0}
         store = MemoryStore(self.clock.seconds, 1 << 20)
         self.cache = Cache(self.clock, store, self.quota, self.account, self.counts) if cached else None

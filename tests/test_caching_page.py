@@ -11,7 +11,15 @@ from twisted.trial.unittest import SynchronousTestCase
 from .harness import Exchange, a_request
 
 PAGE = Path(__file__).parent.parent / "docs" / "caching.md"
-PACKAGES = ("tests.core.caching", "tests.middleware", "tests.cache", "tests")
+PACKAGES = (
+    "tests.core.caching",
+    "tests.middleware.caching",
+    "tests.middleware",
+    "tests.cache",
+    "tests.redis",
+    "tests.net",
+    "tests",
+)
 NAME = re.compile(r"`(test_\w+)\.(\w+)\.(test_\w+)`")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..middleware.caching.cache import Cache
-    from ..middleware.recordexchanges import Account
+    from ..middleware.recordexchanges import RecordExchanges
     from ..sinks.lag import ReactorLag
     from ..sinks.metrics import ProxyMetrics
 
@@ -24,7 +24,7 @@ REDIS = {
 """What is told of a shared store, beside what is told of each; see L{ICacheStore.statistics}."""
 
 
-def show_process(metrics: ProxyMetrics, account: Account, lag: ReactorLag) -> None:
+def show_process(metrics: ProxyMetrics, account: RecordExchanges, lag: ReactorLag) -> None:
     """What runs, and how late."""
     metrics.gauge("llmproxy_in_flight", "Exchanges that are running.", lambda: account.in_flight)
     metrics.gauge("llmproxy_reactor_lag_seconds", "How late the event loop was at worst since asked.", lag.take_worst)

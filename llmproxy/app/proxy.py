@@ -17,16 +17,16 @@ from ..core.caching.settings import CacheOptions
 from ..core.masking import Masking
 from ..core.providers import Binding
 from ..message import Record
-from ..middleware.auditdenials import NoteRefusal
+from ..middleware.auditdenials import AuditDenials
 from ..middleware.authenticate import Authenticate
-from ..middleware.availability import WhileOpen
+from ..middleware.availability import Availability
 from ..middleware.breaker import Breaker
 from ..middleware.caching.cache import HELD, Cache
 from ..middleware.checking.inspection import Inspection
-from ..middleware.recordexchanges import Account
+from ..middleware.recordexchanges import RecordExchanges
 from ..net.poller import Poller
 from ..net.resolver import Names
-from ..net.timers import Wheel
+from ..net.timers import TimerWheel
 from ..sinks.accesslog import AccessLog, LogFile
 from ..sinks.failurelog import FailureLog
 from ..sinks.lag import ReactorLag
@@ -40,7 +40,7 @@ from ..upstream.responder import UpstreamResponder
 from ..upstream.settings import ConnectionSettings
 from ..web.api.resource import ProxyResource
 from ..web.root import Paths, Root
-from ..workers.broadcast import Hearing
+from ..workers.broadcast import ChangeApplier
 from .auditlog import Auditing
 from .ending import Ending
 from .gauges import show_cache, show_process
@@ -119,7 +119,7 @@ class TransparentProxy(Service):
         self.told: Any = None
         self.collect_metrics: Callable[[], Deferred[Any]] = self._own_metrics
         self.purge_others: Callable[[str | None, str | None, bytes], Deferred[int]] = lambda *_: succeed(0)
-        self.wheel = Wheel(reactor, resolution)
+        self.wheel = TimerWheel(reactor, resolution)
         self.poller = Poller(reactor)
         limits = config.limits
         self.inspection = Inspection(reactor, self.wheel, limits.withheld, limits.withheld_rate)
@@ -136,7 +136,7 @@ class TransparentProxy(Service):
         self.quota = LeasedQuota(reactor, self.database)
         self._lost_leases: Any = None
         self.directory = Directory(reactor, self.database.tokens, self.database.projects, quota=self.quota)
-        self.hearing = Hearing(self)
+        self.hearing = ChangeApplier(self)
         self._changes: Any = None
         self._managing: list[JsonResource] = []
         self._ending = Ending(reactor, self._shut_down)
@@ -155,7 +155,7 @@ class TransparentProxy(Service):
         masking = Masking(secrets)
         self.publisher = Publisher(reactor, [self._metrics, self.hits, failures, *logs], masking=masking)
         self._refusals = Publisher(reactor, logs, masking=masking)
-        self.account = Account(reactor, self.publisher.publish, config.trusted())
+        self.account = RecordExchanges(reactor, self.publisher.publish, config.trusted())
         self.clients = {api.name: self._client(api) for api in config.compiled()}
         self.cache = self._cache(cache)
         self.auditing = None if audit is None else Auditing(reactor, self.database, audit, secrets)
@@ -361,14 +361,14 @@ class TransparentProxy(Service):
             UpstreamResponder(lambda api: self.clients[api.name], trusted=self.account.trusted).respond,
             account=self.account,
             table=self.table,
-            gate=WhileOpen(self.started, lambda: self.draining),
+            gate=Availability(self.started, lambda: self.draining),
             authenticate=Authenticate(self._reactor, self.directory, self.directory),
             quota=self.quota,
             breaker=self.breaker,
             wheel=self.wheel,
             inspection=self.inspection,
             cache=self.cache,
-            refused=None if self.auditing is None else NoteRefusal(self.auditing.log),
+            refused=None if self.auditing is None else AuditDenials(self.auditing.log),
         )
 
     def _management(self) -> IResource:

@@ -15,12 +15,12 @@ from ..middleware.cors import Cors
 from ..middleware.credential import Credential
 from ..middleware.deadline import Deadlines
 from ..middleware.debug import DebugFields
-from ..middleware.errorresponses import Explain
+from ..middleware.errorresponses import ErrorResponses
 from ..middleware.quota import Limit
-from ..middleware.recordexchanges import Account
+from ..middleware.recordexchanges import RecordExchanges
 from ..middleware.restrict import Restrict
 from ..middleware.route import RouteRequest
-from ..net.timers import Wheel
+from ..net.timers import TimerWheel
 
 if TYPE_CHECKING:
     from ..core.routing import RoutingTable
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 def standard_chain(
     responder: Responder,
     *,
-    account: Account,
+    account: RecordExchanges,
     table: RoutingTable,
     gate: Middleware,
     authenticate: Authenticate,
     quota: IQuota,
     breaker: Breaker,
-    wheel: Wheel,
+    wheel: TimerWheel,
     inspection: Inspection,
     cache: Cache | None = None,
     refused: Callable[[ProxyError, ApiRequest], None] | None = None,
@@ -56,7 +56,7 @@ def standard_chain(
         # error answers carry CORS fields too; a preflight costs nothing further in
         *([Cors(table)] if any(api.policy.origins for api in table.apis) else []),
         # inside cors, outside all that fails: the one place where an error becomes an answer
-        Explain(refused),
+        ErrorResponses(refused),
         # nothing is begun while stopping or before the database is open
         gate,
         # the API decides dialect, policy, credential and deadlines of all that follows

@@ -33,7 +33,7 @@ class _Removal:
     waiting: list[Deferred[int]] = field(factory=list)
 
 
-class Removals:
+class PendingInvalidations:
     """
     @param purge: lets go of everything.
     """

@@ -10,7 +10,7 @@ from zope.interface import implementer
 
 from ..core.caching.entry import Entry, Found, pack, unpack
 from ..interfaces import ICacheStore
-from .presence import Marks
+from .presence import PresenceFilter
 
 if TYPE_CHECKING:
     from ..core.caching.content import Content
@@ -96,9 +96,9 @@ class MemoryStore:
         self._bytes = 0
         self._entries = 0
         self._evictions = 0
-        self.share(Marks())
+        self.share(PresenceFilter())
 
-    def share(self, marks: Marks) -> None:
+    def share(self, marks: PresenceFilter) -> None:
         """Count in a table that others see; nothing is held yet."""
         self._marks = marks
         self.may_hold = marks.may_hold

@@ -23,7 +23,7 @@ MOST = 255
 """What a byte counts to. One that has come so far stays there: the target is taken for held from then on."""
 
 
-class Marks:
+class PresenceFilter:
     """
     Answers to GET that may be held, by target: of all APIs and tenants.
 
@@ -91,9 +91,9 @@ class SharedTable:
         self._file.close()
 
 
-def of_parent(fd: int, width: int, column: int) -> Marks:
+def of_parent(fd: int, width: int, column: int) -> PresenceFilter:
     """What a process counts in; C{fd} is closed."""
-    marks = Marks(mmap(fd, size_of(width)), width, column)
+    marks = PresenceFilter(mmap(fd, size_of(width)), width, column)
     os.close(fd)
     return marks
 

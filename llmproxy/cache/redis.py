@@ -22,7 +22,7 @@ from ..redis.calls import RedisCalls
 from . import epochs as doubts
 from . import scripts
 from .encoding import EXPIRY, decode_head, encode_head, join_names, split_names
-from .invalidations import Removals
+from .invalidations import PendingInvalidations
 from .rediskeys import RedisKeys, Scope, behind, member, milliseconds
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class RedisStore:
         self._pool = pool
         self._calls = RedisCalls(pool)
         self._keys = RedisKeys(prefix)
-        self._removals = Removals(clock, self._calls, self._keys, lambda: self._purging(None, None, b""))
+        self._removals = PendingInvalidations(clock, self._calls, self._keys, lambda: self._purging(None, None, b""))
         self._names: OrderedDict[bytes, tuple[bytes, ...]] = OrderedDict()
         # The last that was told: it may have risen since, it was never higher.
         self._epoch = UNKNOWN

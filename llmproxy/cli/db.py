@@ -17,7 +17,7 @@ from .output import Output, Progress
 from .storage import located, reading, storage_of, storage_options, warn_of_password, writing
 
 if TYPE_CHECKING:
-    from ..store.backend import Location
+    from ..store.backend import Backend
     from ..store.migration import Source
 
 _force = click.option("--force", is_flag=True, help="Replace what is there.")
@@ -173,14 +173,14 @@ def _target(option: str | None) -> str:
     return storage_of(None, None, found).database_url
 
 
-def _make_file(location: Location) -> None:
+def _make_file(location: Backend) -> None:
     try:
         location.make_file()
     except OSError as error:
         raise Fault(f"{location.label}: cannot open: {error.strerror or error}") from None
 
 
-def _copy_file(location: Location, partial: str) -> None:
+def _copy_file(location: Backend, partial: str) -> None:
     from ..store.backup import copy_sqlite
     from ..store.migrate import revision_of
 
@@ -199,7 +199,7 @@ def _copy_file(location: Location, partial: str) -> None:
         copy_sqlite(location.path, partial, progress)
 
 
-def _dump(location: Location, partial: str) -> None:
+def _dump(location: Backend, partial: str) -> None:
     from ..store.export import write_dump
     from ..store.migration import DatabaseSource
 
@@ -239,7 +239,7 @@ def _source(make: Callable[[], Source]) -> Source:
         raise Fault(str(error)) from None
 
 
-def _load(location: Location, source: Source, force: bool) -> dict[str, int]:
+def _load(location: Backend, source: Source, force: bool) -> dict[str, int]:
     from ..store.migration import NotEmpty, load
 
     _make_file(location)
@@ -250,7 +250,7 @@ def _load(location: Location, source: Source, force: bool) -> dict[str, int]:
         raise Conflicting(f"{location.label}: is not empty; --force deletes what is there") from None
 
 
-def _tell(output: Output, location: Location, arrived: dict[str, int]) -> None:
+def _tell(output: Output, location: Backend, arrived: dict[str, int]) -> None:
     from ..store.migration import BOOKKEEPING
 
     words = ", ".join(f"{count} {name}" for name, count in arrived.items() if count and name not in BOOKKEEPING)

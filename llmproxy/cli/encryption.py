@@ -14,7 +14,7 @@ from .output import Output, Progress
 from .storage import check_revision, faults_of, located, reading, storage_options
 
 if TYPE_CHECKING:
-    from ..store.backend import Location
+    from ..store.backend import Backend
     from ..store.keyrotation import Resealing
     from ..store.secrets import KeyRing
 
@@ -125,7 +125,7 @@ def _reseal(storage: Storage, output: Output, concerns: Callable[[str], bool]) -
         raise Fault(f"no configured key opens the upstream keys of these projects: {', '.join(done.failed)}")
 
 
-def _check(location: Location) -> int:
+def _check(location: Backend) -> int:
     """How many upstream keys there are."""
     from ..store.keyrotation import survey
 
@@ -134,7 +134,7 @@ def _check(location: Location) -> int:
         return sum(survey(connection).values())
 
 
-def _run(location: Location, keys: KeyRing, concerns: Callable[[str], bool], total: int) -> Resealing:
+def _run(location: Backend, keys: KeyRing, concerns: Callable[[str], bool], total: int) -> Resealing:
     from ..store.keyrotation import reseal
 
     engine = location.engine()

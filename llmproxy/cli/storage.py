@@ -21,7 +21,7 @@ from .output import Output, warn
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-    from ..store.backend import Location
+    from ..store.backend import Backend
 
 
 def storage_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -68,7 +68,7 @@ def warn_of_password(option: str, url: str | None) -> None:
         warn(f"everybody on this machine can see the password in {option}; name a file with the variable's _FILE form")
 
 
-def located(url: str) -> Location:
+def located(url: str) -> Backend:
     """
     @raise Fault: the URL cannot be understood, or its driver is not installed.
     """
@@ -81,7 +81,7 @@ def located(url: str) -> Location:
 
 
 @contextmanager
-def faults_of(location: Location) -> Iterator[None]:
+def faults_of(location: Backend) -> Iterator[None]:
     """What a database fails with becomes what ends a command, in one line that shows no password."""
     from sqlalchemy.exc import OperationalError
 
@@ -98,7 +98,7 @@ def faults_of(location: Location) -> Iterator[None]:
 
 
 @contextmanager
-def reading(location: Location) -> Iterator[Connection]:
+def reading(location: Backend) -> Iterator[Connection]:
     """
     A transaction that sees one moment of the database, whatever is written meanwhile.
 
@@ -116,7 +116,7 @@ def reading(location: Location) -> Iterator[Connection]:
 
 
 @contextmanager
-def writing(location: Location) -> Iterator[Connection]:
+def writing(location: Backend) -> Iterator[Connection]:
     """
     A transaction that may write; what is not finished has not happened.
 
@@ -130,7 +130,7 @@ def writing(location: Location) -> Iterator[Connection]:
         engine.dispose()
 
 
-def check_revision(location: Location, connection: Connection) -> None:
+def check_revision(location: Backend, connection: Connection) -> None:
     """
     @raise Fault: its schema is not the one that this program works with.
     """

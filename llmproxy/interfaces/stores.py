@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from twisted.internet.defer import Deferred
 from zope.interface import Interface
 
-from ..message import Admin, Begun, Page, Project, Token
+from ..message import Admin, IdempotentCall, Page, Project, Token
 
 
 class ITokenStore(Interface):
@@ -149,7 +149,7 @@ class IAdminStore(Interface):
 class IIdempotencyStore(Interface):
     """What calls with an C{Idempotency-Key} were answered, for as long as they may be repeated."""
 
-    def begin(actor: str, key_hash: str, fingerprint: str, lifetime: float) -> Deferred[Begun | None]:
+    def begin(actor: str, key_hash: str, fingerprint: str, lifetime: float) -> Deferred[IdempotentCall | None]:
         """
         Note that a call is made.
 

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from ..message import ApiRequest
 
 
-class NoteRefusal:
+class AuditDenials:
     """
-    Called with what L{llmproxy.middleware.errorresponses.Explain} explains, so that it costs a request nothing that is let in.
+    Called with the errors that L{llmproxy.middleware.errorresponses.ErrorResponses} answers, so that it costs a request
+    nothing that is let in.
 
     Noted are tokens that are not good, projects that are not active, and that neither could be found out. What comes
     later, of a caller who is known, is no refusal of access: it stands in the access log.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..message import ApiRequest, ApiResponse
 
 
-class WhileOpen:
+class Availability:
     """
     Refuses what comes too early or too late.
 

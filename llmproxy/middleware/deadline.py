@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ..interfaces import Responder
     from ..message import ApiRequest, ApiResponse, Record, Timeouts
-    from ..net.timers import Deadline, Wheel
+    from ..net.timers import Deadline, TimerWheel
 
 
 class Deadlines:
@@ -32,7 +32,7 @@ class Deadlines:
     cancels what is further in.
     """
 
-    def __init__(self, wheel: Wheel) -> None:
+    def __init__(self, wheel: TimerWheel) -> None:
         self._wheel = wheel
 
     def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
@@ -73,7 +73,7 @@ class _Timed:
         "upload",
     )
 
-    def __init__(self, wheel: Wheel, timeouts: Timeouts, record: Record) -> None:
+    def __init__(self, wheel: TimerWheel, timeouts: Timeouts, record: Record) -> None:
         self._wheel = wheel
         self._now = wheel.now
         self._timeouts = timeouts

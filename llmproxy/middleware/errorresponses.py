@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..message import ApiRequest, Dialect
 
 
-class Explain:
+class ErrorResponses:
     """
     Answers with the status, fields and body of an error, in the dialect of the API that it belongs to.
 

@@ -38,7 +38,7 @@ CLIENT_LEFT = 499
 """The status, nginx's, of a client that left before there was an answer."""
 
 
-class Account:
+class RecordExchanges:
     """
     Outermost: it sees everything that ends, and gives every answer what all of them have: C{Date}, the ids, and
     references that lead back here.
@@ -100,7 +100,7 @@ class Account:
 class _Exchange:
     __slots__ = ("_account", "_cut", "body", "pending", "record", "started")
 
-    def __init__(self, account: Account, record: Record, started: float) -> None:
+    def __init__(self, account: RecordExchanges, record: Record, started: float) -> None:
         self._account = account
         self._cut: Ending | None = None
         self.record = record

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 T = TypeVar("T")
 
 
-class Waiting:
+class SharedTimeout:
     """
     @param seconds: how long is waited for each.
     @param late: called for each that took longer.

@@ -24,7 +24,7 @@ class Deadline:
 
     __slots__ = ("_slot", "_wheel", "at", "passed")
 
-    def __init__(self, wheel: Wheel, at: float, passed: Callable[[], object]) -> None:
+    def __init__(self, wheel: TimerWheel, at: float, passed: Callable[[], object]) -> None:
         self.at = at
         self.passed = passed
         self._wheel = wheel
@@ -38,7 +38,7 @@ class Deadline:
             self._wheel.standing -= 1
 
 
-class Wheel:
+class TimerWheel:
     """
     @param resolution: how late a deadline may be noticed, in seconds; it is never early.
     @ivar now: the clock's C{seconds}.

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .timers import Deadline, Wheel
+    from .timers import Deadline, TimerWheel
 
 LEAST = 1024 * 1024
 """Bytes. Less than this is soon used again."""
@@ -30,7 +30,7 @@ class Trimming:
     @param trim: what gives back.
     """
 
-    def __init__(self, wheel: Wheel, trim: Callable[[], object] = malloc_trim) -> None:
+    def __init__(self, wheel: TimerWheel, trim: Callable[[], object] = malloc_trim) -> None:
         self._wheel = wheel
         self._trim = trim
         self._freed = 0

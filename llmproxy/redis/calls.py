@@ -12,9 +12,9 @@ from .connection import RedisDown, RedisRefused
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from .script import Script
     from ..core.caching.content import Content
     from .pool import RedisPool
+    from .script import Script
 
 _CLUSTER = ("MOVED ", "ASK ", "CROSSSLOT ", "CLUSTERDOWN ")
 

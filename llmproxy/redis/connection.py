@@ -17,12 +17,12 @@ from twisted.internet.defer import Deferred, fail
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
-from .commands import command
 from ..core.caching.redisurl import RedisLocation
 from ..errors import ConfigError
 from ..net.clienttls import tls_to
 from ..net.nameendpoint import endpoint_to
 from ..net.resolver import Names
+from .commands import command
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,11 +10,11 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ..net.ratelimitedlog import RateLimitedLog
-from .commands import command
 from ..core.backoff import delay
 from ..core.breaker import BreakerSettings, Circuit
-from ..net.sharedtimeout import Waiting
+from ..net.ratelimitedlog import RateLimitedLog
+from ..net.sharedtimeout import SharedTimeout
+from .commands import command
 from .connection import RedisDown
 
 MOST_UNANSWERED = 64 * 1024 * 1024
@@ -89,7 +89,7 @@ class RedisPool:
         self._label = label
         self._slots = [_Slot() for _ in range(size)]
         self._circuit = Circuit(BREAKER)
-        self._patience = Waiting(clock, PATIENCE, self._late)
+        self._patience = SharedTimeout(clock, PATIENCE, self._late)
         self._complaints = RateLimitedLog(clock, self._log)
         self._unanswered = 0
         self._late_at = 0.0

@@ -19,7 +19,7 @@ from sqlalchemy.exc import ArgumentError, DisconnectionError
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from ..errors import ConfigError
-from .watchdog import Overdue
+from .watchdog import SocketWatchdog
 
 BUSY_TIMEOUT = 10.0
 """
@@ -46,7 +46,7 @@ _DRIVERS = {
 
 
 @frozen
-class Location:
+class Backend:
     """
     A database that can be connected to.
 
@@ -76,7 +76,7 @@ class Location:
         """Whether another process can open it."""
         return not self.is_sqlite or self.path is not None
 
-    def engine(self, overdue: Overdue | None = None) -> Engine:
+    def engine(self, overdue: SocketWatchdog | None = None) -> Engine:
         """
         An engine that opens connections when asked to.
 
@@ -139,7 +139,7 @@ class Location:
         }
 
 
-def locate(url: str, pool_size: int) -> Location:
+def locate(url: str, pool_size: int) -> Backend:
     """
     Understand a URL or a path.
 
@@ -163,24 +163,24 @@ def locate(url: str, pool_size: int) -> Location:
     return _server(parsed, backend, pool_size)
 
 
-def _memory() -> Location:
-    return Location(URL.create("sqlite", database=":memory:"), "the database in memory", 1, 0)
+def _memory() -> Backend:
+    return Backend(URL.create("sqlite", database=":memory:"), "the database in memory", 1, 0)
 
 
-def _file(path: str) -> Location:
+def _file(path: str) -> Backend:
     if not path:
         raise ConfigError("database: the path is empty")
-    return Location(URL.create("sqlite", database=path), f"database {path}", SQLITE_READERS, 1, path)
+    return Backend(URL.create("sqlite", database=path), f"database {path}", SQLITE_READERS, 1, path)
 
 
-def _server(url: URL, backend: str, pool_size: int) -> Location:
+def _server(url: URL, backend: str, pool_size: int) -> Backend:
     drivername, module, extra = _DRIVERS[backend]
     if find_spec(module) is None:
         raise ConfigError(f"database URL: {backend} needs the driver {module}: pip install 'txllmproxy[{extra}]'")
     if not url.database:
         raise ConfigError(f"database URL: {backend}://{url.host or ''} names no database")
     label = f"database {url.database} at {backend}://{url.host or 'localhost'}{f':{url.port}' if url.port else ''}"
-    return Location(url.set(drivername=drivername), label, pool_size, 0)
+    return Backend(url.set(drivername=drivername), label, pool_size, 0)
 
 
 def is_conflict(error: BaseException) -> bool:
@@ -196,7 +196,7 @@ def is_conflict(error: BaseException) -> bool:
     return type(original).__module__.startswith("pymysql") and arguments[:1] == (1213,)
 
 
-def _check_out(dialect: Any, overdue: Overdue | None, connection: Any, record: object, proxy: object) -> None:
+def _check_out(dialect: Any, overdue: SocketWatchdog | None, connection: Any, record: object, proxy: object) -> None:
     """A connection that died while it was idle (the server was restarted) is replaced unseen."""
     if overdue is not None and dialect.name == "postgresql":
         overdue.took(connection)
@@ -206,7 +206,7 @@ def _check_out(dialect: Any, overdue: Overdue | None, connection: Any, record: o
         raise DisconnectionError() from error
 
 
-def _prepare_sqlite(overdue: Overdue | None, connection: Any, record: object) -> None:
+def _prepare_sqlite(overdue: SocketWatchdog | None, connection: Any, record: object) -> None:
     _hurry(overdue, connection)
     # The driver would begin transactions by itself, and too late: before the first write only.
     connection.isolation_level = None
@@ -217,14 +217,14 @@ def _prepare_sqlite(overdue: Overdue | None, connection: Any, record: object) ->
     cursor.close()
 
 
-def _hurry(overdue: Overdue | None, connection: Any) -> None:
+def _hurry(overdue: SocketWatchdog | None, connection: Any) -> None:
     """Have SQLite wait for the locks of others for what is left to its caller, and no longer."""
     left = None if overdue is None else overdue.left
     if left is not None:
         connection.execute(f"PRAGMA busy_timeout = {int(left * 1000)}")
 
 
-def _begin_sqlite(overdue: Overdue | None, connection: Any) -> None:
+def _begin_sqlite(overdue: SocketWatchdog | None, connection: Any) -> None:
     # Past SQLAlchemy, which would count it.
     _hurry(overdue, connection.connection.dbapi_connection)
     # IMMEDIATE takes the write lock at once. A transaction that reads first and is refused the lock later fails.

@@ -25,20 +25,20 @@ from .backend import BUSY_TIMEOUT, is_conflict
 from .changes import note
 from .idempotency import IdempotencyStore
 from .keyrotation import verify_keys
-from .listener import Deaf, Ear
+from .listener import Listener, NoListener
 from .migrate import migrate
 from .presence import GONE, Presence
 from .probe import Probe
 from .projectkeys import ProjectKeys
 from .projects import ProjectStore
-from .queuedcall import Turn
+from .queuedcall import QueuedCall
 from .tokens import TokenStore
 from .usage import Usage
-from .watchdog import Overdue
+from .watchdog import SocketWatchdog
 
 if TYPE_CHECKING:
     from ..core.providers import Binding
-    from .backend import Location
+    from .backend import Backend
     from .secrets import KeyRing
     from .threads import Threads
 
@@ -81,7 +81,7 @@ class Database:
     def __init__(
         self,
         clock: Any,
-        location: Location,
+        location: Backend,
         keys: KeyRing,
         threads: Callable[[int], Threads],
         binding: Binding | None = None,
@@ -96,7 +96,7 @@ class Database:
         self._idle: Deferred[None] | None = None
         self._open = False
         self.statements = 0
-        self._overdue = Overdue(location.patience)
+        self._overdue = SocketWatchdog(location.patience)
         self._complaints = LogRate(COMPLAINS_EVERY)
         self._missing = LogRate(MISSED_EVERY)
         self._probe = Probe(clock, self._ask, CHECK_WITHIN)
@@ -124,9 +124,9 @@ class Database:
     def listen(self, channel: str, woken: Callable[[], object]) -> Any:
         """What calls C{woken} when a change was written, where the database tells; it has C{start} and C{stop}."""
         if not self._location.is_postgresql:
-            return Deaf()
+            return NoListener()
         connect = partial(self._location.listening, self._engine, channel)
-        return Ear(self._clock, connect, partial(self._on, self._readers), woken)
+        return Listener(self._clock, connect, partial(self._on, self._readers), woken)
 
     def start(self) -> Deferred[None]:
         """
@@ -209,7 +209,7 @@ class Database:
             return fail(Unavailable("too many wait for the database"))
         self._running += 1
         until = monotonic() + self._location.patience
-        turn = Turn(lambda: self._overdue.until(until, call))
+        turn = QueuedCall(lambda: self._overdue.until(until, call))
         running: Deferred[T] = threads.run(turn.take)
         running.addBoth(self._ended)
         return turn.result(running, self._clock, self._location.patience)

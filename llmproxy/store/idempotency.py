@@ -13,7 +13,7 @@ from zope.interface import implementer
 
 from ..errors import Unavailable
 from ..interfaces import IIdempotencyStore
-from ..message import Begun
+from ..message import IdempotentCall
 from .schema import Moment, idempotency_keys
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _COLUMNS = (
     idempotency_keys.c.status,
     idempotency_keys.c.answer,
 )
-"""In the order of L{Begun}'s fields."""
+"""In the order of L{IdempotentCall}'s fields."""
 
 
 @implementer(IIdempotencyStore)
@@ -42,7 +42,7 @@ class IdempotencyStore:
         self._database = database
         self._begun = 0
 
-    def begin(self, actor: str, key_hash: str, fingerprint: str, lifetime: float) -> Deferred[Begun | None]:
+    def begin(self, actor: str, key_hash: str, fingerprint: str, lifetime: float) -> Deferred[IdempotentCall | None]:
         now = self._seconds()
         row = {
             "actor": actor,
@@ -57,7 +57,7 @@ class IdempotencyStore:
             connection.execute(idempotency_keys.delete().where(which, _over(now)))
             connection.execute(idempotency_keys.insert().values(row))
 
-        def there(reason: Any) -> Deferred[Begun]:
+        def there(reason: Any) -> Deferred[IdempotentCall]:
             reason.trap(IntegrityError)
             return self._database.read(lambda connection: _found(connection, which))
 
@@ -88,8 +88,8 @@ def _over(now: float) -> Any:
     return idempotency_keys.c.expires_at <= literal(now, Moment())
 
 
-def _found(connection: Connection, which: Any) -> Begun:
+def _found(connection: Connection, which: Any) -> IdempotentCall:
     row = connection.execute(select(*_COLUMNS).where(which)).first()
     if row is None:
         raise Unavailable("the call with this key has just failed")
-    return Begun(*row)
+    return IdempotentCall(*row)

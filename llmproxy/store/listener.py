@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 from twisted.internet.interfaces import IReadDescriptor
 
 
-class Ear:
+class Listener:
     """
     Keeps one connection that listens. Without it changes are found a little later, so whatever is wrong with it
     is no reason for anything.
@@ -116,7 +116,7 @@ class _Listening:
             self._lost()
 
 
-class Deaf:
+class NoListener:
     """What databases have that tell nobody."""
 
     def start(self) -> None: ...

@@ -13,7 +13,7 @@ from ..errors import Unavailable
 T = TypeVar("T")
 
 
-class Turn(Generic[T]):
+class QueuedCall(Generic[T]):
     """A call that waits for a thread: it is begun there or given up here, never both."""
 
     def __init__(self, call: Callable[[], T]) -> None:

@@ -29,7 +29,7 @@ class _Call:
     socket: socket.socket | None = None
 
 
-class Overdue:
+class SocketWatchdog:
     """
     @param limit: seconds that a transaction may take, waiting for its connection included.
     """

@@ -15,7 +15,7 @@ from twisted.web.iweb import IBodyProducer
 
 from ..bodies import BytesBody
 from ..errors import UpstreamTimeout
-from ..net.timers import Wheel
+from ..net.timers import TimerWheel
 from .connector import Address, Connector, EndpointFor
 from .exchange import Exchange, Sent
 from .fieldheaders import FieldHeaders
@@ -76,7 +76,7 @@ class PooledClient(HTTPClient):
         reactor: Any,
         settings: ConnectionSettings | None = None,
         *,
-        wheel: Wheel | None = None,
+        wheel: TimerWheel | None = None,
         poller: Poller | None = None,
         names: Names | None = None,
         make_room: Callable[[], object] | None = None,
@@ -89,8 +89,8 @@ class PooledClient(HTTPClient):
         self._proxies = Proxies()
         if settings.proxy_from_environment:
             self._proxies = Proxies.from_environment(os.environ if environment is None else environment)
-        self._own_wheel = None if wheel is not None else Wheel(reactor)
-        self._wheel: Wheel = wheel or self._own_wheel  # type: ignore[assignment]
+        self._own_wheel = None if wheel is not None else TimerWheel(reactor)
+        self._wheel: TimerWheel = wheel or self._own_wheel  # type: ignore[assignment]
         connector = Connector(reactor, settings, endpoint_for, poller, names, make_room or self.shed)
         self.pool = Pool(settings, self._wheel, connector.connect)
         self._destinations: dict[bytes, Destination] = {}

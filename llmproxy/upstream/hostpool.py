@@ -22,7 +22,7 @@ from .errormap import translate
 from .exchange import Exchange, may_repeat
 
 if TYPE_CHECKING:
-    from ..net.timers import Deadline, Wheel
+    from ..net.timers import Deadline, TimerWheel
     from .connector import Address
     from .settings import ConnectionSettings
 
@@ -220,7 +220,7 @@ class Pool:
     @ivar reused: requests that found one.
     """
 
-    def __init__(self, settings: ConnectionSettings, wheel: Wheel, connect: Connect) -> None:
+    def __init__(self, settings: ConnectionSettings, wheel: TimerWheel, connect: Connect) -> None:
         self.settings = settings
         self.connect = connect
         self.now = wheel.now

@@ -31,7 +31,8 @@ class BasicRequest(Request):
     What twisted.web's resources expect of a request, and a second way to answer for those who want each byte as it is.
 
     The second way is C{write_head}, L{write}, L{finish}, C{abort}, C{write_interim}; it adds nothing but framing. It is
-    declared by each version of HTTP: L{llmproxy.web.http1.request.ProxyRequest}, L{llmproxy.web.http2.request.Http2Request}.
+    declared by each version of HTTP: L{llmproxy.web.http1.request.ProxyRequest} and
+    L{llmproxy.web.http2.request.Http2Request}.
 
     @ivar raw_fields: the header section in wire order.
     @ivar body: C{None} where there is none, or the resource gets it as C{content}; else nobody has started it.

@@ -13,7 +13,7 @@ from twisted.web.server import Site
 from ..core.http11 import too_many_connections
 from ..core.targets import merged
 from ..net.poller import Poller
-from ..net.timers import Wheel
+from ..net.timers import TimerWheel
 from .connections import OwnConnections
 from .http1.channel import LlhttpChannel
 from .limits import Limits
@@ -56,7 +56,7 @@ class ProxySite(Site):
         *,
         reactor: Any,
         limits: Limits | None = None,
-        wheel: Wheel | None = None,
+        wheel: TimerWheel | None = None,
         poller: Poller | None = None,
         on_refusal: OnRefusal | None = None,
         trusted_proxies: TrustedProxies | None = None,
@@ -64,7 +64,7 @@ class ProxySite(Site):
         limits = Limits() if limits is None else limits
         super().__init__(resource, timeout=limits.idle, reactor=reactor)
         self.limits = limits
-        self.wheel = Wheel(reactor) if wheel is None else wheel
+        self.wheel = TimerWheel(reactor) if wheel is None else wheel
         self._own_wheel = wheel is None
         self.poller = Poller(reactor) if poller is None else poller
         self.on_refusal = on_refusal

@@ -14,7 +14,7 @@ Announce = Callable[[str, str], object]
 """Called with what has changed (C{token}, C{project}, C{tokens_of}) and its id."""
 
 
-class Announcing:
+class BroadcastingDirectory:
     """A directory that tells the other workers what it was told."""
 
     def __init__(self, directory: Any, announce: Announce) -> None:
@@ -34,7 +34,7 @@ class Announcing:
         self._announce("tokens_of", project_id)
 
 
-class Hearing:
+class ChangeApplier:
     """
     Makes what another process changed effective in this one: the row is read anew.
 

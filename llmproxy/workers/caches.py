@@ -19,7 +19,7 @@ from ..interfaces import ICacheStore
 
 if TYPE_CHECKING:
     from ..cache.memory import MemoryStore
-    from ..cache.presence import Marks
+    from ..cache.presence import PresenceFilter
 
 GATHERED = 0.1
 """Seconds within which removals are told together: every POST to an API asks for one, mostly of the same key."""
@@ -100,7 +100,7 @@ class SharedCaches:
     @param marks: what it counts in for all to see.
     """
 
-    def __init__(self, reactor: Any, proxy: Any, tell: Callable[..., object], marks: Marks) -> None:
+    def __init__(self, reactor: Any, proxy: Any, tell: Callable[..., object], marks: PresenceFilter) -> None:
         from ..cache.memory import MemoryStore
 
         self._cache = proxy.cache

@@ -21,7 +21,7 @@ TAKEN = 0.01
 """Seconds after that in which nothing is left to the others again: they may be stuck."""
 
 
-class Taking:
+class FairAccept:
     """
     Has a port take connections in turns.
 

@@ -12,12 +12,12 @@ from twisted.python.failure import Failure
 
 from ..app.serverlog import ServerLog
 from ..app.startup import settle
-from ..cache.presence import Marks, of_parent
+from ..cache.presence import PresenceFilter, of_parent
 from ..cli.reactor import log_to_stderr
 from ..errors import ConfigError
 from ..service import ProxyService, make_service
 from ..sinks.metrics import ProxyMetrics
-from .broadcast import Announcing, Hearing
+from .broadcast import BroadcastingDirectory, ChangeApplier
 from .caches import SharedCaches
 from .connections import SharedConnections, shared_connections
 from .ipc import Control, message, packed, unpacked
@@ -42,7 +42,7 @@ class Running:
         self._reactor = reactor
         self._log = log
         self._service: ProxyService | None = None
-        self._hearing: Hearing | None = None
+        self._hearing: ChangeApplier | None = None
         self._caches: SharedCaches | None = None
         self._asked: dict[int, Deferred[ProxyMetrics]] = {}
         self._questions = 0
@@ -88,7 +88,7 @@ class Running:
             if asked is not None:
                 asked.callback(ProxyMetrics.of_plain(unpacked(values["metrics"])))
 
-    def _start(self, options: Any, marks: Marks, connections: Sequence[SharedConnections]) -> None:
+    def _start(self, options: Any, marks: PresenceFilter, connections: Sequence[SharedConnections]) -> None:
         if self._log is not None:
             self._log.configure(options.server_log_format, options.log_level, options.masking())
         try:
@@ -102,7 +102,9 @@ class Running:
                 site.counts = counts
         proxy = service.proxy
         self._hearing = proxy.hearing
-        proxy.told = Announcing(proxy.directory, lambda what, which: self.tell("changed", what=what, which=which))
+        proxy.told = BroadcastingDirectory(
+            proxy.directory, lambda what, which: self.tell("changed", what=what, which=which)
+        )
         proxy.collect_metrics = self._all_metrics
         if proxy.cache is not None:
             self._caches = SharedCaches(self._reactor, proxy, self.tell, marks)

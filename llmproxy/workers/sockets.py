@@ -15,7 +15,7 @@ from twisted.internet.protocol import Factory
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from ..errors import ConfigError
-from .fairaccept import Taking
+from .fairaccept import FairAccept
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IListeningPort
@@ -35,7 +35,7 @@ _SAYS_BACKLOG = re.compile(r"(?<!\\):backlog=")
 
 
 @frozen
-class Listening:
+class ListeningSocket:
     """
     A socket that the parent holds open.
 
@@ -125,12 +125,12 @@ def _der(certificate: Any) -> bytes:
     return dump_certificate(FILETYPE_ASN1, certificate)
 
 
-def open_held(reactor: Any, description: str, option: str = "--listen") -> Deferred[Listening]:
+def open_held(reactor: Any, description: str, option: str = "--listen") -> Deferred[ListeningSocket]:
     """Open a socket and accept nothing from it: connections wait in its backlog for the workers."""
 
-    def hold(port: Any) -> Listening:
+    def hold(port: Any) -> ListeningSocket:
         port.stopReading()
-        return Listening(description, port, port.addressFamily)
+        return ListeningSocket(description, port, port.addressFamily)
 
     factory = Factory()
     factory.noisy = False
@@ -142,7 +142,7 @@ class Inherited:
     A reactor for one endpoint, whose socket is open already: whatever it is asked to listen at, it
     serves the descriptor that it was given.
 
-    @param is_ahead: see L{Taking}.
+    @param is_ahead: see L{FairAccept}.
     """
 
     def __init__(self, reactor: Any, fd: int, family: int, is_ahead: Callable[[], bool] = lambda: False) -> None:
@@ -175,12 +175,12 @@ class Inherited:
         port.connectionLost = _without_unlink(port)
         # And it shuts such a socket down, for all who have it; for adopted TCP sockets it knows better (Twisted 26.10).
         port._shouldShutdown = False
-        Taking(self._reactor, port, self._is_ahead)
+        FairAccept(self._reactor, port, self._is_ahead)
         return port
 
     def _adopt(self, factory: Any) -> Any:
         port = self._reactor.adoptStreamPort(self._fd, self._family, factory)
-        Taking(self._reactor, port, self._is_ahead)
+        FairAccept(self._reactor, port, self._is_ahead)
         return port
 
 

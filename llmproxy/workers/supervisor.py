@@ -29,7 +29,7 @@ from ..errors import ConfigError
 from ..sinks.metrics import ProxyMetrics
 from .connections import ConnectionTable
 from .ipc import Control, message, packed, unpacked
-from .sockets import Listening, open_held
+from .sockets import ListeningSocket, open_held
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -176,7 +176,7 @@ class Supervisor(Service):
         self._options = options
         self._count = count
         self._spawn = spawn or (sys.executable, "-m", "llmproxy.workers.process")
-        self._sockets: list[Listening] = []
+        self._sockets: list[ListeningSocket] = []
         self._failures = [0] * count
         self._started_at = [0.0] * count
         self._questions = 0

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.app.gauges import REDIS, show_cache, show_process
 from llmproxy.cache.stats import CacheStatsAggregator
-from llmproxy.middleware.recordexchanges import Account
+from llmproxy.middleware.recordexchanges import RecordExchanges
 from llmproxy.sinks.lag import ReactorLag
 from llmproxy.sinks.metrics import ProxyMetrics
 
@@ -26,7 +26,7 @@ class ProcessTests(SynchronousTestCase):
     def test_shown(self) -> None:
         """What runs and how late it is are those of the moment at which somebody asks."""
         clock, metrics, inner = Clock(), ProxyMetrics(), Inner()
-        account, lag = Account(clock, lambda record: None), ReactorLag(clock, 0.5)
+        account, lag = RecordExchanges(clock, lambda record: None), ReactorLag(clock, 0.5)
         show_process(metrics, account, lag)
         lag.start()
         responding = account.respond(a_request(), inner)

@@ -16,9 +16,9 @@ from tests.middleware.fakes import FakeDirectory
 
 ROOT = Path(__file__).resolve().parent.parent
 NAMES = {
-    "Authenticate": "authenticate", "Explain": "explain",
+    "Authenticate": "authenticate", "ErrorResponses": "errorresponses",
          "RouteRequest": "route", "DebugFields": "debug", "Restrict": "restrict",
-         "Limit": "limit", "Credential": "credential", "Deadlines": "deadline", "Cors": "cors"}  # fmt: skip
+         "Limit": "quota", "Credential": "credential", "Deadlines": "deadline", "Cors": "cors"}  # fmt: skip
 
 
 class StandardChainTests(SynchronousTestCase):
@@ -29,7 +29,7 @@ class StandardChainTests(SynchronousTestCase):
         provider = APIProviderConfig(
             base_url="http://127.0.0.1:9", allowed_endpoints=["/v1"], allowed_methods=["GET"], dialect="openai", **api
         )
-        parts: dict[str, Any] = {"account": "account", "gate": "(gate)"}
+        parts: dict[str, Any] = {"account": "recordexchanges", "gate": "(gate)"}
         parts["authenticate"] = Authenticate(Clock(), FakeDirectory())
         table = APIConfig({"x": provider}, "x").routing_table()
         others: dict[str, Any] = {

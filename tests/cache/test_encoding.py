@@ -7,10 +7,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.cache.encoding import decode_head, encode_head, join_names, split_names
-from llmproxy.core.caching.content import Pieces
 
 from ..contracts.cache_store import entry
-from .fakeredis import parse
 
 
 class EncodingTests(SynchronousTestCase):

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.cache.presence import MOST, Marks, SharedTable, of_parent
+from llmproxy.cache.presence import MOST, PresenceFilter, SharedTable, of_parent
 
 TARGETS = [b"/v1/%d" % number for number in range(8)]
 
 
 class MarksTests(SynchronousTestCase):
-    def shared(self, width: int) -> tuple[SharedTable, list[Marks]]:
+    def shared(self, width: int) -> tuple[SharedTable, list[PresenceFilter]]:
         """The table of a parent, and what each of its processes has of it."""
         table = SharedTable(width)
         self.addCleanup(table.close)
@@ -23,7 +23,7 @@ class MarksTests(SynchronousTestCase):
 
     def test_nothing(self) -> None:
         """Where nothing was ever fetched, nothing is held."""
-        marks = Marks()
+        marks = PresenceFilter()
         self.assertFalse(marks.may_hold(None) or marks.may_hold(b"/v1/models"))
 
     def test_seen_by_all(self) -> None:
@@ -53,7 +53,7 @@ class MarksTests(SynchronousTestCase):
 
     def test_very_many(self) -> None:
         """What was held more often than a byte can count is taken for held, however often it is let go of."""
-        marks = Marks()
+        marks = PresenceFilter()
         for _ in range(MOST + 5):
             marks.add(b"/v1/models")
         for _ in range(MOST + 4):

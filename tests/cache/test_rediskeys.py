@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.cache import rediskeys
-from llmproxy.redis.commands import command
 from llmproxy.cache.rediskeys import RedisKeys, behind, member, milliseconds
+from llmproxy.redis.commands import command
 
 from ..contracts.cache_store import key
 

@@ -10,7 +10,7 @@ from zope.interface.verify import verifyObject
 
 from llmproxy.errors import DuplicateAdmin
 from llmproxy.interfaces import IAdminStore, IIdempotencyStore
-from llmproxy.message import Admin, Begun
+from llmproxy.message import Admin, IdempotentCall
 from llmproxy.store.database import Database
 from llmproxy.store.idempotency import PRUNE_EVERY
 
@@ -98,9 +98,9 @@ class IdempotencyStoreContract(StoreContract):
     def test_once(self) -> None:
         """The first call is new; the second learns of it, before and after it was answered."""
         assert self.begin() is None
-        assert self.begin(fingerprint="g") == Begun("f", NOW)
+        assert self.begin(fingerprint="g") == IdempotentCall("f", NOW)
         self.done(self.database.idempotency.finish("a", "k", 201, "x" * 100_000))
-        assert self.begin() == Begun("f", NOW, 201, "x" * 100_000)
+        assert self.begin() == IdempotentCall("f", NOW, 201, "x" * 100_000)
 
     def test_own(self) -> None:
         """A key is one actor's, and different from one of other letters."""

@@ -20,7 +20,7 @@ _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 @define
-class Asked:
+class RequestDirectives:
     """
     @ivar body: empty for a WebSocket.
     @ivar complete: the whole of the request came.
@@ -41,7 +41,7 @@ class SdkUpstream(Factory):
     """
 
     def __init__(self) -> None:
-        self.asked: list[Asked] = []
+        self.asked: list[RequestDirectives] = []
         self.said: list[bytes] = []
         self.wires: list[Any] = []
 
@@ -70,7 +70,7 @@ class _Connection(Protocol):
     def _event(self, event: Any) -> None:
         asked = self._upstream.asked
         if isinstance(event, h11.Request):
-            asked.append(Asked(event.method.decode(), event.target.decode(), dict(event.headers)))
+            asked.append(RequestDirectives(event.method.decode(), event.target.decode(), dict(event.headers)))
             if b"sec-websocket-key" in asked[-1].headers:
                 self._accept(asked[-1].headers[b"sec-websocket-key"])
         elif isinstance(event, h11.Data):

@@ -17,7 +17,7 @@ from llmproxy.errors import (
     TokenExpired,
     Unavailable,
 )
-from llmproxy.middleware.auditdenials import NoteRefusal
+from llmproxy.middleware.auditdenials import AuditDenials
 
 from .fakes import PRINCIPAL, a_request, an_api
 
@@ -36,7 +36,7 @@ class NoteRefusalTests(SynchronousTestCase):
         fields = [(b"X-Correlation-ID", b"c-1"), (b"Authorization", b"Bearer sk-canary")]
         request = a_request(fields=fields, api=an_api() if routed else None, principal=PRINCIPAL if known else None)
         request.record.token_id, request.record.project_id = "t", "p"
-        NoteRefusal(notes)(error, request)
+        AuditDenials(notes)(error, request)
         return notes.events[0] if notes.events else None
 
     def test_refusals(self) -> None:

@@ -6,7 +6,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.errors import Draining, Unavailable
-from llmproxy.middleware.availability import WhileOpen
+from llmproxy.middleware.availability import Availability
 
 from .fakes import Inner, a_request, a_response
 
@@ -16,7 +16,7 @@ class WhileOpenTests(SynchronousTestCase):
         self.started: Deferred[None] = Deferred()
         self.draining = False
         self.inner = Inner()
-        self.gate = WhileOpen(self.started, lambda: self.draining)
+        self.gate = Availability(self.started, lambda: self.draining)
 
     def test_open(self) -> None:
         """What comes in between goes on, and is answered as it is further in."""

@@ -12,7 +12,7 @@ from llmproxy.bodies import BytesBody
 from llmproxy.errors import RequestBodyTimeout, UpstreamReset, UpstreamTimeout
 from llmproxy.message import ApiResponse, Timeouts
 from llmproxy.middleware.deadline import Deadlines
-from llmproxy.net.timers import Wheel
+from llmproxy.net.timers import TimerWheel
 
 from .fakes import HeldBody, Inner, Reader, a_request, a_response, an_api, answering
 
@@ -25,7 +25,7 @@ class DeadlinesCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = Clock()
-        self.wheel = Wheel(self.clock, 0.1)
+        self.wheel = TimerWheel(self.clock, 0.1)
         self.inner = Inner()
         self.body = HeldBody()
 

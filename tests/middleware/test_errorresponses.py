@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.errors import MethodNotAllowed, UpstreamReset, UpstreamUnreachable
 from llmproxy.message import ApiRequest, ApiResponse
-from llmproxy.middleware.errorresponses import Explain
+from llmproxy.middleware.errorresponses import ErrorResponses
 
 from .fakes import Inner, Reader, a_request, a_response, an_api
 
@@ -18,7 +18,7 @@ from .fakes import Inner, Reader, a_request, a_response, an_api
 class ExplainTests(SynchronousTestCase):
     def explain(self, request: ApiRequest, error: Exception) -> tuple[ApiResponse, Any]:
         inner = Inner()
-        responding = Explain().respond(request, inner)
+        responding = ErrorResponses().respond(request, inner)
         inner.fail(error)
         response = self.successResultOf(responding)
         reader = Reader()
@@ -63,7 +63,7 @@ class ExplainTests(SynchronousTestCase):
     def test_cancelled(self) -> None:
         """Nobody is answered who has left."""
         inner = Inner()
-        responding = Explain().respond(a_request(), inner)
+        responding = ErrorResponses().respond(a_request(), inner)
         responding.cancel()
         self.failureResultOf(responding, CancelledError)
         self.assertEqual(inner.cancelled, 1)
@@ -71,6 +71,6 @@ class ExplainTests(SynchronousTestCase):
     def test_answers_pass(self) -> None:
         """An answer of upstream is not touched, whatever its status."""
         inner, response = Inner(), a_response(500)
-        responding = Explain().respond(a_request(), inner)
+        responding = ErrorResponses().respond(a_request(), inner)
         inner.answer(response)
         self.assertIs(self.successResultOf(responding), response)

@@ -19,7 +19,7 @@ from llmproxy.errors import (
     UpstreamTimeout,
 )
 from llmproxy.message import ApiRequest, ApiResponse, Record
-from llmproxy.middleware.recordexchanges import Account, ending_of
+from llmproxy.middleware.recordexchanges import RecordExchanges, ending_of
 
 from .fakes import HeldBody, Inner, Reader, a_request, a_response, an_api
 
@@ -28,7 +28,7 @@ class AccountTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.records: list[Record] = []
-        self.account = Account(self.clock, self.records.append)
+        self.account = RecordExchanges(self.clock, self.records.append)
         self.inner = Inner()
         self.body = HeldBody()
 

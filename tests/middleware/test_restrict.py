@@ -24,7 +24,7 @@ from llmproxy.errors import (
 from llmproxy.message import ApiResponse, Field
 from llmproxy.middleware.checking.inspection import Inspection
 from llmproxy.middleware.restrict import Restrict
-from llmproxy.net.timers import Wheel
+from llmproxy.net.timers import TimerWheel
 
 from .fakes import HeldBody, Inner, Reader, a_request, an_api
 
@@ -36,7 +36,7 @@ class RestrictCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.inner = Inner()
         self.clock = Clock()
-        self.inspection = Inspection(self.clock, Wheel(self.clock))
+        self.inspection = Inspection(self.clock, TimerWheel(self.clock))
 
     def ask(self, policy: dict[str, Any], *args: Any, **kwargs: Any) -> Deferred[ApiResponse]:
         return Restrict(self.inspection, "APIs are at /openai and /").respond(

@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.net.sharedtimeout import Waiting
+from llmproxy.net.sharedtimeout import SharedTimeout
 
 
 class TurningClock(Clock):
@@ -26,7 +26,7 @@ class WaitingTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.late: list[float] = []
-        self.waiting = Waiting(self.clock, 0.5, lambda: self.late.append(self.clock.seconds()))
+        self.waiting = SharedTimeout(self.clock, 0.5, lambda: self.late.append(self.clock.seconds()))
 
     def test_in_time(self) -> None:
         """What comes in time is passed on."""
@@ -66,7 +66,7 @@ class WaitingTests(SynchronousTestCase):
     def test_busy_ourselves(self) -> None:
         """What has come while we did something else is not given up unread."""
         self.clock = TurningClock()
-        self.waiting = Waiting(self.clock, 0.5, lambda: self.late.append(self.clock.seconds()))
+        self.waiting = SharedTimeout(self.clock, 0.5, lambda: self.late.append(self.clock.seconds()))
         work: Deferred[str] = Deferred()
         result = self.waiting.limit(work, "late")
         self.clock.advance(3)

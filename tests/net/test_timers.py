@@ -7,14 +7,14 @@ from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.net.timers import Wheel
+from llmproxy.net.timers import TimerWheel
 
 
 class WheelTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.clock.advance(1000.03)
-        self.wheel = Wheel(self.clock, 0.1)
+        self.wheel = TimerWheel(self.clock, 0.1)
         self.passed: list[float] = []
 
     def note(self) -> None:
@@ -97,7 +97,7 @@ class WheelTests(SynchronousTestCase):
     def test_never_early(self, delays: list[float], resolution: float) -> None:
         """No deadline passes before its moment, and all do by two turns after the last one."""
         clock = Clock()
-        wheel = Wheel(clock, resolution)
+        wheel = TimerWheel(clock, resolution)
         passed: list[tuple[float, float]] = []
         for delay in delays:
             wheel.start(delay, lambda delay=delay: passed.append((delay, clock.seconds())))  # type: ignore[misc]

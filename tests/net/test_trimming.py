@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.net.timers import Wheel
+from llmproxy.net.timers import TimerWheel
 from llmproxy.net.trimming import LEAST, Trimming, malloc_trim
 
 
@@ -13,7 +13,7 @@ class TrimmingTests(SynchronousTestCase):
     def test_once(self) -> None:
         """What is freed in a burst is given back once, soon after; a little is not worth it."""
         clock, trims = Clock(), [0]
-        wheel = Wheel(clock)
+        wheel = TimerWheel(clock)
 
         def trim() -> None:
             trims[0] += 1

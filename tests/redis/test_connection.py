@@ -12,10 +12,10 @@ from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.redis.commands import command
 from llmproxy.core.caching.redisurl import RedisLocation
 from llmproxy.errors import ConfigError
 from llmproxy.net.poller import Poller
+from llmproxy.redis.commands import command
 from llmproxy.redis.connection import Connector, RedisConnection, RedisDown, RedisRefused
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, execute, fail
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.store.listener import Ear
+from llmproxy.store.listener import Listener
 
 
 class Connection:
@@ -57,7 +57,7 @@ class EarTests(SynchronousTestCase):
         self.reactor = Reactor()
         self.connections: list[Connection] = []
         self.woken = 0
-        self.ear = Ear(self.reactor, self.connect, execute, self.wake)
+        self.ear = Listener(self.reactor, self.connect, execute, self.wake)
         self.addCleanup(lambda: [each.close() for each in self.connections])
 
     def connect(self) -> Connection:
@@ -88,7 +88,7 @@ class EarTests(SynchronousTestCase):
 
     def test_cannot_connect(self) -> None:
         """That it cannot listen is no reason for anything; it may try again."""
-        ear = Ear(self.reactor, self.connect, lambda call: fail(OSError("away")), self.wake)
+        ear = Listener(self.reactor, self.connect, lambda call: fail(OSError("away")), self.wake)
         ear.start()
         ear.start()
         self.assertEqual((self.woken, self.connections), (0, []))
@@ -99,7 +99,7 @@ class EarTests(SynchronousTestCase):
         self.ear.stop()
         self.assertEqual(self.reactor.readers, [])
         connecting: Deferred[Any] = Deferred()
-        ear = Ear(self.reactor, self.connect, lambda call: connecting, self.wake)
+        ear = Listener(self.reactor, self.connect, lambda call: connecting, self.wake)
         ear.start()
         ear.stop()
         connecting.callback(self.connect())

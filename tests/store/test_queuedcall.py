@@ -7,7 +7,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.errors import Unavailable
-from llmproxy.store.queuedcall import Turn
+from llmproxy.store.queuedcall import QueuedCall
 
 
 class TurnTests(SynchronousTestCase):
@@ -15,7 +15,7 @@ class TurnTests(SynchronousTestCase):
         self.clock = Clock()
         self.running: Deferred[str] = Deferred()
         self.called = 0
-        self.turn: Turn[str] = Turn(self.call)
+        self.turn: QueuedCall[str] = QueuedCall(self.call)
         self.result = self.turn.result(self.running, self.clock, 10.0)
 
     def call(self) -> str:

@@ -8,7 +8,7 @@ from threading import Event, Thread
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.store.watchdog import Overdue
+from llmproxy.store.watchdog import SocketWatchdog
 
 
 class OverdueTests(SynchronousTestCase):
@@ -17,7 +17,7 @@ class OverdueTests(SynchronousTestCase):
         self.addCleanup(self.ours.close)
         self.addCleanup(self.theirs.close)
 
-    def waiting(self, overdue: Overdue) -> tuple[Thread, list[bytes]]:
+    def waiting(self, overdue: SocketWatchdog) -> tuple[Thread, list[bytes]]:
         """A thread that asks and waits for the answer."""
         asked, found = Event(), []
 
@@ -34,7 +34,7 @@ class OverdueTests(SynchronousTestCase):
 
     def test_cut(self) -> None:
         """Who waits too long finds the connection closed."""
-        overdue = Overdue(0.0)
+        overdue = SocketWatchdog(0.0)
         thread, found = self.waiting(overdue)
         self.assertEqual(overdue.cut(), 1)
         thread.join(10)
@@ -43,7 +43,7 @@ class OverdueTests(SynchronousTestCase):
 
     def test_looks_each_second(self) -> None:
         """Nobody has to ask; and nothing goes on when it is stopped."""
-        overdue, clock = Overdue(0.0), Clock()
+        overdue, clock = SocketWatchdog(0.0), Clock()
         overdue.start(clock)
         thread, found = self.waiting(overdue)
         clock.advance(1)
@@ -55,7 +55,7 @@ class OverdueTests(SynchronousTestCase):
 
     def test_in_time(self) -> None:
         """Who does not, is left alone; nothing stays open behind him."""
-        overdue = Overdue(1000.0)
+        overdue = SocketWatchdog(1000.0)
         thread, found = self.waiting(overdue)
         self.assertEqual(overdue.cut(), 0)
         self.theirs.send(b"x")
@@ -66,6 +66,6 @@ class OverdueTests(SynchronousTestCase):
 
     def test_not_watched(self) -> None:
         """What nobody watches takes as long as it takes: a migration."""
-        overdue = Overdue(0.0)
+        overdue = SocketWatchdog(0.0)
         overdue.took(self.ours)
         self.assertEqual(overdue.cut(), 0)

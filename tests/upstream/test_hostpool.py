@@ -11,7 +11,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.errors import Draining, UpstreamReset, UpstreamUnreachable
-from llmproxy.net.timers import Wheel
+from llmproxy.net.timers import TimerWheel
 from llmproxy.upstream.client import PooledClient
 from llmproxy.upstream.hostpool import SPARE_FOR, Overloaded
 from llmproxy.upstream.settings import ConnectionSettings
@@ -30,7 +30,7 @@ class PoolTests(SynchronousTestCase):
         self.pooled = PooledClient(
             self.clock,
             ConnectionSettings(proxy_from_environment=False, **settings),
-            wheel=Wheel(self.clock),
+            wheel=TimerWheel(self.clock),
             endpoint_for=lambda host, port: self,  # type: ignore[arg-type,return-value]
         )
         return self.pooled

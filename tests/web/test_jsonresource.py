@@ -28,7 +28,7 @@ class Thing(msgspec.Struct, forbid_unknown_fields=True):
     size: int = 1
 
 
-class Query(msgspec.Struct, forbid_unknown_fields=True):
+class Lookup(msgspec.Struct, forbid_unknown_fields=True):
     limit: Annotated[int, msgspec.Meta(ge=1, le=9)] = 5
     active: bool | None = None
 
@@ -46,7 +46,7 @@ class JsonResourceTests(SynchronousTestCase):
                 raise self.answer
             return self.answer
 
-        operations = {b"GET": Operation(respond, query=Query), b"POST": Operation(respond, Thing, status=201)}
+        operations = {b"GET": Operation(respond, query=Lookup), b"POST": Operation(respond, Thing, status=201)}
         self.resource = JsonResource(RouteTable({"/": operations}), max_body=100)
 
     def ask(
@@ -158,11 +158,11 @@ class JsonResourceTests(SynchronousTestCase):
             seen.append(call.query)
             return {}
 
-        self.resource = JsonResource(RouteTable({"/": {b"GET": Operation(respond, query=Query)}}))
+        self.resource = JsonResource(RouteTable({"/": {b"GET": Operation(respond, query=Lookup)}}))
         for query, meant in (
-            ("", Query()),
-            ("?limit=3&active=true", Query(3, True)),
-            ("?active=0&limit=", Query(5, False)),
+            ("", Lookup()),
+            ("?limit=3&active=true", Lookup(3, True)),
+            ("?active=0&limit=", Lookup(5, False)),
         ):
             self.assertEqual(self.ask("GET", query=query)[0].code, 200)
             self.assertEqual(seen.pop(), meant)

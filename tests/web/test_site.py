@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
 
 from llmproxy.core.forwarded import trusted_proxies
-from llmproxy.net.timers import Wheel
+from llmproxy.net.timers import TimerWheel
 from llmproxy.web.limits import Limits
 from llmproxy.web.site import ProxySite
 
@@ -115,7 +115,7 @@ class ProxySiteTests(SynchronousTestCase):
     def test_shared_wheel(self) -> None:
         """A wheel that belongs to others goes on turning for them."""
         clock = Clock()
-        wheel = Wheel(clock)
+        wheel = TimerWheel(clock)
         passed: list[bool] = []
         wheel.start(1.0, lambda: passed.append(True))
         site = ProxySite(Whole(), reactor=clock, wheel=wheel)

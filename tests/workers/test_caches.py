@@ -12,7 +12,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from llmproxy.cache.memory import MemoryStore
-from llmproxy.cache.presence import Marks, SharedTable, of_parent
+from llmproxy.cache.presence import PresenceFilter, SharedTable, of_parent
 from llmproxy.cache.tiered import TieredStore
 from llmproxy.core.caching.key import Key
 from llmproxy.workers.caches import AnnouncingStore, SharedCaches, key_of, plain
@@ -48,13 +48,13 @@ class Cache:
 class Worker:
     """A worker with a cache of its own; what it tells goes through JSON, as in the pipe."""
 
-    def __init__(self, clock: Clock, store: Any = None, marks: Marks | None = None) -> None:
+    def __init__(self, clock: Clock, store: Any = None, marks: PresenceFilter | None = None) -> None:
         self.told: list[tuple[str, dict[str, Any]]] = []
         self.purge_others: Any = None
         self.cache = Cache(store or MemoryStore(clock.seconds, 1 << 20))
         pipe = Control(lambda kind, values: self.told.append((kind, values)), lambda: None)
         tell = lambda kind, **values: pipe.dataReceived(message(kind, **values))  # noqa: E731
-        self.caches = SharedCaches(clock, self, tell, marks or Marks())
+        self.caches = SharedCaches(clock, self, tell, marks or PresenceFilter())
 
     def put(self, *keys: Key) -> None:
         for each in keys:

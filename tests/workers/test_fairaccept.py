@@ -7,7 +7,7 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.workers.fairaccept import AT_ONCE, LEFT, TAKEN, Taking
+from llmproxy.workers.fairaccept import AT_ONCE, LEFT, TAKEN, FairAccept
 
 
 class Port:
@@ -41,7 +41,7 @@ class TakingTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock, self.port, self.ahead = Clock(), Port(), False
         self.clock.advance(1000)
-        Taking(self.clock, self.port, lambda: self.ahead)
+        FairAccept(self.clock, self.port, lambda: self.ahead)
 
     def test_few_at_once(self) -> None:
         """Of a burst of clients a worker takes a few in each turn, as often as it has its turn."""

@@ -7,7 +7,7 @@ from attrs import define
 from ...message import Field
 from .. import fields as sections
 from .conditional import is_not_modified, not_modified_fields
-from .directives import Asked
+from .directives import RequestDirectives
 from .entry import Entry
 from .ranges import UNSATISFIABLE, Part, part_of
 
@@ -26,7 +26,7 @@ class Answer:
     part: Part | None
 
 
-def answer(entry: Entry, asked: Asked, now: float, told: Field, *, head: bool = False) -> Answer:
+def answer(entry: Entry, asked: RequestDirectives, now: float, told: Field, *, head: bool = False) -> Answer:
     """
     What a client gets of a stored response that may be reused.
 

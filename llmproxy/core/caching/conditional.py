@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from ...message import Field, Fields
 from .. import fields as sections
 from .dates import parse_date
-from .directives import Asked
+from .directives import RequestDirectives
 from .entry import Entry
 
 _TAG = re.compile(rb'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
@@ -33,7 +33,7 @@ def tags_in(text: bytes) -> list[bytes]:
     return [match[2] for match in _TAG.finditer(text)]
 
 
-def is_not_modified(entry: Entry, asked: Asked, now: float) -> bool:
+def is_not_modified(entry: Entry, asked: RequestDirectives, now: float) -> bool:
     """
     Whether the client has what is stored, RFC 9111 section 4.3.2.
 

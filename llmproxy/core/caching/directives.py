@@ -25,7 +25,7 @@ _REMEMBERED_LENGTH = 256
 
 
 @frozen
-class Asked:
+class RequestDirectives:
     """
     @ivar control: C{Cache-Control}, or what C{Pragma: no-cache} means where there is none (RFC 9111 section 5.4).
     @ivar if_none_match: all lines joined.
@@ -47,11 +47,11 @@ class Asked:
         return self.if_none_match is not None or self.if_modified_since is not None
 
 
-PLAIN = Asked()
+PLAIN = RequestDirectives()
 """Most requests."""
 
 
-def asked_by(fields: Fields) -> Asked:
+def asked_by(fields: Fields) -> RequestDirectives:
     """What the section asks; L{PLAIN} if nothing of it concerns caches."""
     found: dict[bytes, list[bytes]] = {}
     read = _READ_BY
@@ -62,13 +62,13 @@ def asked_by(fields: Fields) -> Asked:
     return _made_of(found) if found else PLAIN
 
 
-def _made_of(found: dict[bytes, list[bytes]]) -> Asked:
+def _made_of(found: dict[bytes, list[bytes]]) -> RequestDirectives:
     if len(found) == 1 and b"cache-control" in found:
         lines = found[b"cache-control"]
         short = len(lines) == 1 and len(lines[0]) <= _REMEMBERED_LENGTH
-        return _remembered(lines[0]) if short else Asked(_control(found))
+        return _remembered(lines[0]) if short else RequestDirectives(_control(found))
     tags = found.get(b"if-none-match")
-    return Asked(
+    return RequestDirectives(
         _control(found),
         _only(found, b"range"),
         _only(found, b"if-range"),
@@ -80,8 +80,8 @@ def _made_of(found: dict[bytes, list[bytes]]) -> Asked:
 
 
 @lru_cache(maxsize=256)
-def _remembered(line: bytes) -> Asked:
-    return Asked(parse((line,)))
+def _remembered(line: bytes) -> RequestDirectives:
+    return RequestDirectives(parse((line,)))
 
 
 def _control(found: dict[bytes, list[bytes]]) -> CacheControl:

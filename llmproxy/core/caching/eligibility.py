@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from .directives import Asked
+from .directives import RequestDirectives
 from .settings import CacheSettings
 
 
-def is_for_origin(asked: Asked) -> bool:
+def is_for_origin(asked: RequestDirectives) -> bool:
     """Whether only upstream can answer, RFC 9110 section 13.2.1, and what it answers is of no use to others."""
     return asked.overridden or asked.for_origin_only
 
 
-def opted_in(asked: Asked, settings: CacheSettings) -> float | None:
+def opted_in(asked: RequestDirectives, settings: CacheSettings) -> float | None:
     """
     The lifetime that the client of a POST asks for, in seconds, bounded by the operator.
 
@@ -27,7 +27,7 @@ def opted_in(asked: Asked, settings: CacheSettings) -> float | None:
     return min(float(wanted), settings.post_max_age) or None
 
 
-def may_wait(asked: Asked) -> bool:
+def may_wait(asked: RequestDirectives) -> bool:
     """
     Whether a request may be answered with what another one, which is on its way already, brings.
 
@@ -36,6 +36,6 @@ def may_wait(asked: Asked) -> bool:
     return not (asked.control.no_cache or asked.control.no_store or asked.conditional or asked.range is not None)
 
 
-def may_lead(asked: Asked) -> bool:
+def may_lead(asked: RequestDirectives) -> bool:
     """Whether others may wait for what a request brings."""
     return not (asked.control.no_store or asked.conditional or asked.range is not None)

@@ -6,7 +6,7 @@ import re
 from typing import Literal
 
 from .dates import parse_date
-from .directives import Asked
+from .directives import RequestDirectives
 from .entry import Entry
 
 _SPEC = re.compile(rb"bytes[ \t]*=[ \t]*(\d{0,18})-(\d{0,18})[ \t]*", re.IGNORECASE)
@@ -17,7 +17,7 @@ Part = tuple[int, int]
 UNSATISFIABLE: Literal["unsatisfiable"] = "unsatisfiable"
 
 
-def part_of(entry: Entry, asked: Asked, now: float) -> Part | Literal["unsatisfiable"] | None:
+def part_of(entry: Entry, asked: RequestDirectives, now: float) -> Part | Literal["unsatisfiable"] | None:
     """
     The part that the client wants, or C{None} for the whole.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 
 from .control import CacheControl
-from .directives import Asked
+from .directives import RequestDirectives
 from .entry import Entry
 
 
@@ -30,7 +30,7 @@ ERRORS = frozenset((500, 502, 503, 504))
 """What counts as an error of upstream, RFC 5861 section 4."""
 
 
-def reuse_of(entry: Entry, asked: Asked, now: float) -> Reuse:
+def reuse_of(entry: Entry, asked: RequestDirectives, now: float) -> Reuse:
     """The decision at C{now}, seconds since the epoch."""
     control = asked.control
     age = entry.age(now)
@@ -45,7 +45,7 @@ def reuse_of(entry: Entry, asked: Asked, now: float) -> Reuse:
     return _stale(entry, control, age, -fresh_for)
 
 
-def serves_on_error(entry: Entry, asked: Asked, now: float, *, disconnected: bool) -> bool:
+def serves_on_error(entry: Entry, asked: RequestDirectives, now: float, *, disconnected: bool) -> bool:
     """
     Whether a stale response may stand in for an error of upstream.
 

@@ -1,8 +1,8 @@
 """
 What is stored answers; what is asked for twice at once is fetched once: RFC 9111.
 
-The rules are in L{llmproxy.core.caching}; here they are put to use. L{Query} is a request that the cache may answer,
-L{Flight} one that is on its way to upstream for everybody who waits for the same.
+The rules are in L{llmproxy.core.caching}; here they are put to use. L{Lookup} is a request that the cache may answer,
+L{Fetch} one that is on its way to upstream for everybody who waits for the same.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from ...core.caching.status import BY_METHOD, BYPASSED
 from ...core.credentials import without_keys
 from ...core.targets import QUERY
 from ...errors import ContentTooLarge, NotCached
-from .fetch import Flight
+from .fetch import Fetch
 from .filling import content_of
-from .lookup import Query
+from .lookup import Lookup
 from .sharing import Budget
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorTime
 
     from ...chain import Middleware
-    from ...core.caching.directives import Asked
+    from ...core.caching.directives import RequestDirectives
     from ...core.caching.entry import Found
     from ...core.caching.settings import CacheSettings
     from ...interfaces import ICacheStore, IQuota, Responder
@@ -78,7 +78,7 @@ class Cache:
         self.counts = counts
         self.collapsed = 0
         self.revalidated = 0
-        self._flights: dict[bytes, dict[bytes | Flight, Flight]] = {}
+        self._flights: dict[bytes, dict[bytes | Fetch, Fetch]] = {}
         self.likelihood = Likelihood()
 
     def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
@@ -100,10 +100,10 @@ class Cache:
         if is_for_origin(asked) or (request.body is not None and request.body.length):
             return self._pass(request, inner, asked, "bypass", BYPASSED)
         key = cache_key_from_request(request, SHARED if settings.scope == "shared" else None)
-        return Query(self, request, inner, asked, settings, key).begin()
+        return Lookup(self, request, inner, asked, settings, key).begin()
 
     def _post(
-        self, request: ApiRequest, inner: Responder, settings: CacheSettings, asked: Asked, lifetime: float
+        self, request: ApiRequest, inner: Responder, settings: CacheSettings, asked: RequestDirectives, lifetime: float
     ) -> Deferred[ApiResponse]:
         body = request.body
         length = 0 if body is None else body.length
@@ -122,15 +122,15 @@ class Cache:
         request: ApiRequest,
         inner: Responder,
         settings: CacheSettings,
-        asked: Asked,
+        asked: RequestDirectives,
         lifetime: float,
     ) -> Deferred[ApiResponse]:
         tenant = SHARED if settings.scope == "shared" else None
         key = cache_key_from_request(request, tenant, b"POST", content_digest(request, content))
-        return Query(self, request, inner, asked, settings, key, content, lifetime).begin()
+        return Lookup(self, request, inner, asked, settings, key, content, lifetime).begin()
 
     def _pass(
-        self, request: ApiRequest, inner: Responder, asked: Asked, outcome: str, told: Field
+        self, request: ApiRequest, inner: Responder, asked: RequestDirectives, outcome: str, told: Field
     ) -> Deferred[ApiResponse]:
         if asked.control.only_if_cached:
             return fail(NotCached())
@@ -194,17 +194,17 @@ class Cache:
         """Bytes of the largest body that is kept for an API."""
         return min(settings.max_object, self.store.largest)
 
-    def flight(self, key: Key, variant: bytes) -> Flight | None:
+    def flight(self, key: Key, variant: bytes) -> Fetch | None:
         """The one that whoever asks for this may wait for."""
         return self._flights.get(key.digest, {}).get(variant)
 
-    def took_off(self, flight: Flight) -> None:
+    def took_off(self, flight: Fetch) -> None:
         """One that is listed by itself is nobody's to wait for, but what it brings can be doubted like others."""
         flight.since = self.store.expect(flight.key)
         if flight.listed is not None:
             self._flights.setdefault(flight.key.digest, {})[flight.listed] = flight
 
-    def landed(self, flight: Flight) -> None:
+    def landed(self, flight: Fetch) -> None:
         """Nobody waits for this one any more, and what it brought is stored or will not be."""
         self.store.settle(flight.key)
         variants = self._flights.get(flight.key.digest)
@@ -213,7 +213,7 @@ class Cache:
             if not variants:
                 del self._flights[flight.key.digest]
 
-    def set_aside(self, flight: Flight) -> None:
+    def set_aside(self, flight: Fetch) -> None:
         """Nobody else waits for this one; what it brings can still be doubted."""
         variants = self._flights[flight.key.digest]
         if flight.listed is not None and variants.get(flight.listed) is flight:
@@ -221,7 +221,7 @@ class Cache:
         flight.listed = flight
         variants[flight] = flight
 
-    def revalidate(self, query: Query, found: Found) -> None:
+    def revalidate(self, query: Lookup, found: Found) -> None:
         """Ask upstream in the background whether what has just been served is still good (RFC 5861 section 3)."""
         if self.flight(query.key, query.variant) is None:
-            Flight(self, query, found).go_alone()
+            Fetch(self, query, found).go_alone()

@@ -17,7 +17,7 @@ from ...core.caching.storing import UNDERSTOOD, Request, Stored, freshened, to_s
 from ...core.causes import cause_of
 from ...errors import BreakerOpen, InternalError, OutOfResources, UpstreamError
 from ...message import ApiResponse
-from .filling import Again, Cargo, Copied, content_of, drop
+from .filling import Again, Copied, Filling, content_of, drop
 from .request import request_for, tell_details
 
 _TOGETHER = 0.02
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from ...core.caching.entry import Entry, Found
     from ...message import ApiRequest, Fields
     from .cache import Cache
-    from .lookup import Query
+    from .lookup import Lookup
 
 
-class Flight:
+class Fetch:
     """
     It belongs to none of those who wait: whoever leaves stops nobody else, and the last one stops it. It spends
     for the principal, and goes with the fields, of the one who caused it; what it took stands in the record of the
@@ -46,9 +46,9 @@ class Flight:
 
     _log = Logger()
 
-    def __init__(self, cache: Cache, query: Query, found: Found | None) -> None:
+    def __init__(self, cache: Cache, query: Lookup, found: Found | None) -> None:
         self.key = query.key
-        self.listed: bytes | Flight | None = None
+        self.listed: bytes | Fetch | None = None
         self.since: bytes | None = None
         self._cache = cache
         self._leader = query
@@ -60,13 +60,13 @@ class Flight:
         self._landed = False
         self._responding: Deferred[ApiResponse] | None = None
         self._request_time = self._response_time = 0.0
-        self._waiting: list[Query] = []
-        self._cargo: Cargo | None = None
+        self._waiting: list[Lookup] = []
+        self._cargo: Filling | None = None
         self._late: IDelayedCall | None = None
 
     # -- who waits
 
-    def board(self, query: Query) -> Deferred[ApiResponse | Again]:
+    def board(self, query: Lookup) -> Deferred[ApiResponse | Again]:
         """
         Wait for what it brings, as long as the request may wait. Fails for the one who caused it alone: all others
         are sent on.
@@ -150,7 +150,7 @@ class Flight:
             self._cargo.doubt()
         self._close()
 
-    def _leave(self, query: Query) -> None:
+    def _leave(self, query: Lookup) -> None:
         if query in self._waiting:
             self._waiting.remove(query)
         self._unless_waited_for()
@@ -280,7 +280,7 @@ class Flight:
         reusable = entry.fresh_for(self._response_time) > 0 and not entry.always_validate
         self._cache.likelihood.note(self.key, self._response_time, shared=reusable, kind=True)
         waiting = self._waiting[:]
-        self._cargo = cargo = Cargo(self._cache, self._leader, stored, self._request.record, self._close, self.since)
+        self._cargo = cargo = Filling(self._cache, self._leader, stored, self._request.record, self._close, self.since)
         cargo.reading = waiting[:]
         cargo.load(response.body)
         # All get their places before the first one reads: it may read it all at once.
@@ -291,7 +291,7 @@ class Flight:
         for query, brought in served:
             self._give(query, brought)
 
-    def _share(self, cargo: Cargo, query: Query, response: ApiResponse) -> ApiResponse | Again:
+    def _share(self, cargo: Filling, query: Lookup, response: ApiResponse) -> ApiResponse | Again:
         return cargo.for_leader(response) if query is self._leader else cargo.for_another(query)
 
     # -- what is stored is still good, or has to do
@@ -319,7 +319,7 @@ class Flight:
                 self._give(query, Again(alone=True))
             return
         self._cache.revalidated += 1
-        cargo = Cargo(self._cache, leader, Stored(entry, leader.names), self._request.record, self._close, self.since)
+        cargo = Filling(self._cache, leader, Stored(entry, leader.names), self._request.record, self._close, self.since)
         cargo.load_known(found.body)
         self._cargo = cargo
         leader.freshen(found, entry).addBoth(lambda _: self._close())
@@ -343,7 +343,7 @@ class Flight:
 
     # -- telling
 
-    def _give(self, query: Query, brought: ApiResponse | Again | Failure) -> None:
+    def _give(self, query: Lookup, brought: ApiResponse | Again | Failure) -> None:
         if query in self._waiting:
             self._waiting.remove(query)
         waiting = query.waiting

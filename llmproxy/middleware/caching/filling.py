@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ...core.caching.content import Content
     from ...message import Field, Record
     from .cache import Cache
-    from .lookup import Query
+    from .lookup import Lookup
 
 _TAIL = 8192
 """Bytes of a stream's end in which its last event is looked for."""
@@ -44,7 +44,7 @@ class Again:
     alone: bool = False
 
 
-class Cargo:
+class Filling:
     """
     It is stored while it flows: whoever reads it reads it from its beginning, as long as all of it is kept.
 
@@ -58,7 +58,7 @@ class Cargo:
     def __init__(
         self,
         cache: Cache,
-        leader: Query,
+        leader: Lookup,
         stored: Stored,
         record: Record,
         delivered: Callable[[], object],
@@ -74,7 +74,7 @@ class Cargo:
         self._content: Content | None = None
         self._wanted = True
         self._validated = False
-        self.reading: list[Query] = []
+        self.reading: list[Lookup] = []
 
     def load(self, body: IBodyProducer | None) -> None:
         """Take what came with the head; C{body} is None where the message has no content."""
@@ -121,7 +121,7 @@ class Cargo:
         """What was stored already, for the one who had it validated."""
         return self._leader.answer(self._stored.entry, self._content or b"", self.told(self._leader))
 
-    def for_another(self, query: Query) -> ApiResponse | Again:
+    def for_another(self, query: Lookup) -> ApiResponse | Again:
         """What somebody gets who has waited, or has come while it flows."""
         stored = self._stored
         own = cache_key_from_request_with_vary(self._leader.request, stored.names)
@@ -141,7 +141,7 @@ class Cargo:
         self._cache.collapsed += 1
         return brought
 
-    def told(self, query: Query, *, stored: bool = False, collapsed: bool = False) -> Field:
+    def told(self, query: Lookup, *, stored: bool = False, collapsed: bool = False) -> Field:
         return status.forwarded(
             query.reason,
             status=304 if self._validated else None,
@@ -151,12 +151,12 @@ class Cargo:
             key=query.shown_key(),
         )
 
-    def _reader(self, shared: SharedBody, query: Query) -> IBodyProducer:
+    def _reader(self, shared: SharedBody, query: Lookup) -> IBodyProducer:
         if query not in self.reading:
             self.reading.append(query)
         return Tap(shared.reader(), None, lambda _: self._read(query))
 
-    def _read(self, query: Query) -> None:
+    def _read(self, query: Lookup) -> None:
         if query in self.reading:
             self.reading.remove(query)
 

@@ -17,13 +17,13 @@ from ...errors import NotCached
 from ...message import ApiResponse
 from ..quota import final
 from .body import body_of
-from .fetch import Flight
+from .fetch import Fetch
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
 
     from ...core.caching.content import Content
-    from ...core.caching.directives import Asked
+    from ...core.caching.directives import RequestDirectives
     from ...core.caching.entry import Entry, Found
     from ...core.caching.key import Key
     from ...core.caching.settings import CacheSettings
@@ -37,7 +37,7 @@ MOST_TRIES = 3
 """After so many flights that brought nothing for it, a request goes by itself."""
 
 
-class Query:
+class Lookup:
     """
     @ivar names: what the variants are told apart by, as far as is known; C{variant} is what the request has there.
     @ivar reason: why the request goes on, as C{Cache-Status} calls it.
@@ -68,7 +68,7 @@ class Query:
         cache: Cache,
         request: ApiRequest,
         inner: Responder,
-        asked: Asked,
+        asked: RequestDirectives,
         settings: CacheSettings,
         key: Key,
         content: bytes | None = None,
@@ -159,13 +159,13 @@ class Query:
             flight = cache.flight(self.key, self.variant)
             if flight is not None and self._may_board(flight, now):
                 return flight.board(self).addCallback(self._landed)
-        flight = Flight(cache, self, found)
+        flight = Fetch(cache, self, found)
         arriving: Deferred[Any] = flight.board(self).addCallback(self._landed)
         public = not alone and may_lead(self.asked) and cache.likelihood.is_shared(self.key, now)
         flight.take_off(public=public and cache.flight(self.key, self.variant) is None)
         return arriving
 
-    def _may_board(self, flight: Flight, now: float) -> bool:
+    def _may_board(self, flight: Fetch, now: float) -> bool:
         """Whether there is time left to wait, for one that is not stuck."""
         self.until = self.until or now + self.settings.wait
         if flight.is_stuck(now):

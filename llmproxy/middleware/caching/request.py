@@ -11,11 +11,11 @@ from ...message import ApiRequest, Record
 if TYPE_CHECKING:
     from ...core.caching.entry import Entry
     from ...message import InterimSink
-    from .lookup import Query
+    from .lookup import Lookup
 
 
 def request_for(
-    query: Query, asks_for: Entry | None, on_interim: InterimSink | None, now: float, *, background: bool
+    query: Lookup, asks_for: Entry | None, on_interim: InterimSink | None, now: float, *, background: bool
 ) -> ApiRequest:
     """
     A request of its own: what is further in changes it, and writes into its record.
@@ -49,7 +49,7 @@ def _record(known: Record, now: float, *, background: bool) -> Record:
     return record
 
 
-def tell_details(record: Record, query: Query) -> None:
+def tell_details(record: Record, query: Lookup) -> None:
     """What was found out of an answer on its way, the usage for example, belongs to who asked for it."""
     if record.details:
         mine = query.request.record

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ...core.websocket import Part
     from ...message import ApiRequest, ApiResponse
     from ...net.slices import Slices
-    from ...net.timers import Deadline, Wheel
+    from ...net.timers import Deadline, TimerWheel
 
 EXTENSIONS = frozenset({b"sec-websocket-extensions"})
 
@@ -53,7 +53,7 @@ def judged_frames(
     limit: int,
     slices: Slices,
     lease: Lease,
-    wheel: Wheel,
+    wheel: TimerWheel,
     rate: float,
 ) -> ApiResponse:
     """The response with what the client says afterwards judged; one that is no upgrade as it is."""
@@ -219,7 +219,7 @@ class ServerFrames:
     @ivar ended: called when there is no more.
     """
 
-    def __init__(self, body: IBodyProducer, wheel: Wheel) -> None:
+    def __init__(self, body: IBodyProducer, wheel: TimerWheel) -> None:
         self.length = body.length
         self._body = body
         self._wheel = wheel

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ...core.policy import Policy
     from ...interfaces import Responder
     from ...message import ApiRequest, ApiResponse
-    from ...net.timers import Wheel
+    from ...net.timers import TimerWheel
 
 WITHHELD = 64 * 1024 * 1024
 RATE = 1024.0
@@ -49,7 +49,9 @@ class Inspection:
     @ivar budget: what they take now, and took at most.
     """
 
-    def __init__(self, clock: IReactorTime, wheel: Wheel, withheld: int | None = WITHHELD, rate: float = RATE) -> None:
+    def __init__(
+        self, clock: IReactorTime, wheel: TimerWheel, withheld: int | None = WITHHELD, rate: float = RATE
+    ) -> None:
         self._wheel = wheel
         self._rate = rate
         self._slices = Slices(clock)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ...net.timers import Deadline, Wheel
+    from ...net.timers import Deadline, TimerWheel
 
 WINDOW = 10.0
 """Seconds. In each of them so much must come as the rate asks for: a connection that was lost needs some to recover."""
@@ -20,7 +20,7 @@ class Pace:
     """
 
     def __init__(
-        self, wheel: Wheel, rate: float, progress: Callable[[], int | None], late: Callable[[], object]
+        self, wheel: TimerWheel, rate: float, progress: Callable[[], int | None], late: Callable[[], object]
     ) -> None:
         self._wheel = wheel
         self._least = rate * WINDOW

@@ -18,7 +18,7 @@ from .pace import Pace
 
 if TYPE_CHECKING:
     from ...core.budget import Lease
-    from ...net.timers import Wheel
+    from ...net.timers import TimerWheel
 
 SMALL = 64 * 1024
 """Bytes that go on at once of a body that was held back."""
@@ -36,7 +36,7 @@ class Withholding:
     @param rate: bytes a second that must come, see L{Pace}.
     """
 
-    def __init__(self, body: IBodyProducer, limit: int, lease: Lease, wheel: Wheel, rate: float) -> None:
+    def __init__(self, body: IBodyProducer, limit: int, lease: Lease, wheel: TimerWheel, rate: float) -> None:
         self._body = body
         self._limit = limit
         self._lease = lease

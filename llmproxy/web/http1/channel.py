@@ -44,12 +44,12 @@ from ...core.http11 import (
 from ...errors import ClientLeft, RequestBodyTimeout
 from ...net.keepalive import keep_alive
 from .earlyerror import refusal_response
-from .halfclose import Departure
-from .phasetimer import BODY, CLOSING, HEAD, IDLE, NOTHING, SENDING, Patience
+from .halfclose import HalfCloseProbe
+from .phasetimer import BODY, CLOSING, HEAD, IDLE, NOTHING, SENDING, PhaseTimer
 from .request import ProxyRequest
 from .requestbody import RequestBody
 from .sending import sender_for, unsent
-from .uploads import Collected, Streamed
+from .uploads import BufferedUpload, StreamedUpload
 
 if TYPE_CHECKING:
     from ...core.http11 import Head
@@ -83,7 +83,7 @@ class LlhttpChannel:
     send: Callable[[bytes], None]
     _buffer = b""
     _request: ProxyRequest | None = None
-    _incoming: Streamed | Collected | None = None
+    _incoming: StreamedUpload | BufferedUpload | None = None
     _expected = False
     _client_keeps = True
     _broken = _ended = _closing = _lost = False
@@ -91,8 +91,8 @@ class LlhttpChannel:
     _looping = False
     _reading = True
     _unsent = 0
-    _patience: Patience
-    _departure: Departure | None = None
+    _patience: PhaseTimer
+    _departure: HalfCloseProbe | None = None
     _delegate: Any = None
 
     def __init__(self, site: ProxySite) -> None:
@@ -126,7 +126,7 @@ class LlhttpChannel:
             transport.setTcpNoDelay(True)
             keep_alive(transport)
         transport.registerProducer(self, True)
-        self._patience = Patience(self.site.wheel, self._limits, self._overdue)
+        self._patience = PhaseTimer(self.site.wheel, self._limits, self._overdue)
         if self.unwelcome:
             self._patience.phase = HEAD
             self.dataReceived = self._turn_away  # type: ignore[method-assign]
@@ -180,7 +180,7 @@ class LlhttpChannel:
         if self._closing or request is None or self._incoming is not None:
             self._leave()
         elif self._plain:
-            self._departure = Departure(self, bool(request.startedWriting))
+            self._departure = HalfCloseProbe(self, bool(request.startedWriting))
 
     def writeConnectionLost(self) -> None:
         """We send no more, and wait for the client to say the same."""
@@ -301,11 +301,11 @@ class LlhttpChannel:
             return
         framing = ChunkedReader(self._limits.head) if length == CHUNKED else SizedReader(length)
         if not streams:
-            self._incoming = Collected(framing, request, resource, self._limits.body)
+            self._incoming = BufferedUpload(framing, request, resource, self._limits.body)
             self.body_wanted()
             return
         request.body = body = RequestBody(self, UNKNOWN_LENGTH if length == CHUNKED else length)
-        self._incoming = incoming = Streamed(framing, body)
+        self._incoming = incoming = StreamedUpload(framing, body)
         if self._buffer:
             self._take_body(incoming)
         incoming.called = True
@@ -323,7 +323,7 @@ class LlhttpChannel:
         else:
             request.render_whole(resource, content)
 
-    def _take_body(self, incoming: Streamed | Collected) -> bool:
+    def _take_body(self, incoming: StreamedUpload | BufferedUpload) -> bool:
         data, self._buffer = self._buffer, b""
         self._expected = False
         framing = incoming.framing
@@ -341,7 +341,7 @@ class LlhttpChannel:
         incoming.arrived(piece)
         return True
 
-    def _cut_body(self, incoming: Streamed | Collected, reason: Exception) -> None:
+    def _cut_body(self, incoming: StreamedUpload | BufferedUpload, reason: Exception) -> None:
         """The body of a request that is being answered will not end as it should."""
         self._broken = True
         self._incoming = None
@@ -383,7 +383,7 @@ class LlhttpChannel:
         """A client that sends no more has sent no further request either."""
         return b"\r\n\r\n" not in self._buffer
 
-    def _worth_reading(self, incoming: Streamed | Collected) -> bool:
+    def _worth_reading(self, incoming: StreamedUpload | BufferedUpload) -> bool:
         """Whether the rest of a body that nobody wants is small enough to be read, only to keep the connection."""
         left = incoming.framing.left
         return left is not None and left <= self._limits.unread

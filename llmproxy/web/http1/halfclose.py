@@ -36,7 +36,7 @@ _KEEP_ALIVE = 10
 _PROBING = tuple(getattr(socket, name) for name in ("TCP_KEEPIDLE", "TCP_KEEPINTVL") if hasattr(socket, name))
 
 
-class Departure:
+class HalfCloseProbe:
     """
     Watches a connection whose client has closed its side, and resets it once the client turns out to be gone.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ...net.timers import Deadline, Wheel
+    from ...net.timers import Deadline, TimerWheel
     from ..limits import Limits
 
 NOTHING, IDLE, HEAD, BODY, CLOSING, SENDING = range(6)
@@ -17,7 +17,7 @@ wanted; that the client takes what was written and closes; that it takes somethi
 """
 
 
-class Patience:
+class PhaseTimer:
     """
     One place on the wheel for a connection, whatever it waits for.
 
@@ -30,7 +30,7 @@ class Patience:
 
     __slots__ = ("_beat", "_deadline", "_overdue", "_times", "_wheel", "phase", "since")
 
-    def __init__(self, wheel: Wheel, limits: Limits, overdue: Callable[[], object]) -> None:
+    def __init__(self, wheel: TimerWheel, limits: Limits, overdue: Callable[[], object]) -> None:
         self._wheel = wheel
         self._overdue = overdue
         times = (limits.idle, limits.head_time, limits.body_silence, limits.closing, limits.send_silence)

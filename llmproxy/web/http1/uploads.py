@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .requestbody import RequestBody
 
 
-class Streamed:
+class StreamedUpload:
     """
     Content for a resource that takes it as it comes.
 
@@ -61,8 +61,8 @@ class Streamed:
         self._body.fail(Failure(reason))
 
 
-class Collected:
-    """Content for a resource that wants all of it at once; see L{Streamed}."""
+class BufferedUpload:
+    """Content for a resource that wants all of it at once; see L{StreamedUpload}."""
 
     __slots__ = ("_content", "_limit", "_request", "_resource", "_size", "called", "framing")
 

@@ -29,7 +29,7 @@ from ..operations import Call, Operation
 
 if TYPE_CHECKING:
     from ...interfaces import IIdempotencyStore
-    from ...message import Begun
+    from ...message import IdempotentCall
 
 LIFETIME = 86_400.0
 """Seconds that an answer is kept."""
@@ -113,7 +113,7 @@ class Repeats:
             # It is done. Whoever repeats it is told that this is not known, which is true enough.
             self._log.failure("an answer could not be kept for a repeated call")
 
-    def _again(self, call: Call, begun: Begun, asked: str, safe: _Safe) -> Any:
+    def _again(self, call: Call, begun: IdempotentCall, asked: str, safe: _Safe) -> Any:
         call.details["repeated"] = True
         if begun.fingerprint != asked:
             raise KeyReused("a key stands for one call: the same target and the same content")

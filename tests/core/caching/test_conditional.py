@@ -13,7 +13,7 @@ from llmproxy.core.caching.conditional import (
     validating,
 )
 from llmproxy.core.caching.dates import format_date
-from llmproxy.core.caching.directives import Asked
+from llmproxy.core.caching.directives import RequestDirectives
 from llmproxy.core.caching.entry import Entry
 from llmproxy.message import Field
 
@@ -42,7 +42,7 @@ class ClientTests(SynchronousTestCase):
                 (b"a,b", False),
                 (b"", False),
             ):
-                self.assertEqual(is_not_modified(stored, Asked(if_none_match=text), NOW), expected, text)
+                self.assertEqual(is_not_modified(stored, RequestDirectives(if_none_match=text), NOW), expected, text)
 
     def test_modified_since(self) -> None:
         """A bad date says nothing; without Last-Modified the date of the answer counts."""
@@ -56,16 +56,16 @@ class ClientTests(SynchronousTestCase):
             (entry(), OLD, False),
             (entry((b"Last-Modified", b"junk"), at=NOW), format_date(NOW), True),
         ):
-            self.assertEqual(is_not_modified(stored, Asked(if_modified_since=since), NOW), expected, since)
+            self.assertEqual(is_not_modified(stored, RequestDirectives(if_modified_since=since), NOW), expected, since)
 
     def test_tag_goes_before_date(self) -> None:
         """RFC 9110 section 13.1.3."""
-        both = Asked(if_none_match=b'"other"', if_modified_since=format_date(NOW))
+        both = RequestDirectives(if_none_match=b'"other"', if_modified_since=format_date(NOW))
         self.assertFalse(is_not_modified(entry((b"ETag", b'"a"'), (b"Last-Modified", OLD)), both, NOW))
 
     def test_only_200_is_not_modified(self) -> None:
         """A stored 404 is told as it is."""
-        self.assertFalse(is_not_modified(entry(status=404), Asked(if_none_match=b"*"), NOW))
+        self.assertFalse(is_not_modified(entry(status=404), RequestDirectives(if_none_match=b"*"), NOW))
 
     def test_fields_of_304(self) -> None:
         """W15: what tells caches of it, and nothing about bytes that are not sent."""

@@ -8,16 +8,16 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.caching.control import NOTHING, CacheControl
-from llmproxy.core.caching.directives import PLAIN, Asked, asked_by
+from llmproxy.core.caching.directives import PLAIN, RequestDirectives, asked_by
 from llmproxy.message import Field
 
-NO_CACHE = Asked(CacheControl(no_cache=True))
+NO_CACHE = RequestDirectives(CacheControl(no_cache=True))
 
 CONDITIONAL = [b"if-match", b"if-unmodified-since"]
 OVERRIDING = [b"x-http-method-override", b"x-http-method", b"x-method-override", b"x-original-url", b"x-rewrite-url"]
 
 
-def asked(*lines: bytes) -> Asked:
+def asked(*lines: bytes) -> RequestDirectives:
     pairs = [line.partition(b": ") for line in lines]
     return asked_by([(name, value) for name, _, value in pairs])
 
@@ -27,18 +27,19 @@ class AskedTests(SynchronousTestCase):
         """What each field means, alone and beside others."""
         for name, lines, expected in (
             ("nothing of it concerns caches", [b"Accept: */*", b"If-Else: x"], PLAIN),
-            ("directives", [b"CACHE-CONTROL: no-store"], Asked(CacheControl(no_store=True))),
+            ("directives", [b"CACHE-CONTROL: no-store"], RequestDirectives(CacheControl(no_store=True))),
             ("of all lines", [b"Cache-Control: no-store", b"cache-control: max-age=3"],
-             Asked(CacheControl(no_store=True, max_age=3))),
+             RequestDirectives(CacheControl(no_store=True, max_age=3))),
             ("Pragma of old clients", [b"Pragma: no-cache"], NO_CACHE),
             ("means nothing else", [b"Pragma: no-store"], PLAIN),
             ("and nothing beside Cache-Control", [b"Pragma: no-cache", b"Cache-Control: max-age=3"],
-             Asked(CacheControl(max_age=3))),
+             RequestDirectives(CacheControl(max_age=3))),
             ("even an empty one", [b"Pragma: no-cache", b"Cache-Control: "], PLAIN),
             ("tags of all lines", [b'If-None-Match: "a"', b'If-None-Match: W/"b"'],
-             Asked(if_none_match=b'"a", W/"b"')),
-            ("a date", [b"If-Modified-Since: x"], Asked(if_modified_since=b"x")),
-            ("a range", [b"Range: bytes=0-1", b'If-Range: "a"'], Asked(range=b"bytes=0-1", if_range=b'"a"')),
+             RequestDirectives(if_none_match=b'"a", W/"b"')),
+            ("a date", [b"If-Modified-Since: x"], RequestDirectives(if_modified_since=b"x")),
+            ("a range", [b"Range: bytes=0-1", b'If-Range: "a"'],
+             RequestDirectives(range=b"bytes=0-1", if_range=b'"a"')),
         ):  # fmt: skip
             self.assertEqual(asked(*lines), expected, name)
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.core.caching.directives import Asked, asked_by
+from llmproxy.core.caching.directives import RequestDirectives, asked_by
 from llmproxy.core.caching.eligibility import is_for_origin, may_lead, may_wait, opted_in
 from llmproxy.core.caching.settings import CacheSettings
 
 SETTINGS = CacheSettings(post_max_age=100.0)
 
 
-def asked(*lines: bytes) -> Asked:
+def asked(*lines: bytes) -> RequestDirectives:
     return asked_by([(name, value.strip()) for name, _, value in (line.partition(b":") for line in lines)])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.caching.dates import format_date
-from llmproxy.core.caching.directives import Asked
+from llmproxy.core.caching.directives import RequestDirectives
 from llmproxy.core.caching.entry import Entry
 from llmproxy.core.caching.ranges import UNSATISFIABLE, part_of
 
@@ -36,11 +36,11 @@ class RangesTests(SynchronousTestCase):
             (b"bytes=-", None),
             (b"bytes=a-b", None),
         ):
-            self.assertEqual(part_of(entry(), Asked(range=text), NOW), expected, text)
+            self.assertEqual(part_of(entry(), RequestDirectives(range=text), NOW), expected, text)
 
     def test_empty_content_has_no_part(self) -> None:
         """RFC 9110 section 14.1.2."""
-        self.assertEqual(part_of(entry(size=0), Asked(range=b"bytes=0-"), NOW), UNSATISFIABLE)
+        self.assertEqual(part_of(entry(size=0), RequestDirectives(range=b"bytes=0-"), NOW), UNSATISFIABLE)
 
     def test_if_range(self) -> None:
         """Strong comparison only; otherwise the whole."""
@@ -53,9 +53,9 @@ class RangesTests(SynchronousTestCase):
             (entry(), format_date(NOW), False),
             (entry(date=OLD), OLD, False),
         ):
-            got = part_of(stored, Asked(range=b"bytes=0-0", if_range=validator), NOW)
+            got = part_of(stored, RequestDirectives(range=b"bytes=0-0", if_range=validator), NOW)
             self.assertEqual(got == (0, 1), partial, validator)
 
     def test_only_of_200(self) -> None:
         """A stored 404 has no parts."""
-        self.assertIsNone(part_of(entry(status=404), Asked(range=b"bytes=0-1"), NOW))
+        self.assertIsNone(part_of(entry(status=404), RequestDirectives(range=b"bytes=0-1"), NOW))

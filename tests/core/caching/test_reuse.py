@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.caching.control import parse
 from llmproxy.core.caching.dates import format_date
-from llmproxy.core.caching.directives import Asked, asked_by
+from llmproxy.core.caching.directives import RequestDirectives, asked_by
 from llmproxy.core.caching.entry import Entry
 from llmproxy.core.caching.reuse import Reuse, reuse_of, serves_on_error
 from llmproxy.core.caching.settings import CacheSettings
@@ -24,7 +24,7 @@ def entry(control: bytes) -> Entry:
     return found.entry
 
 
-def asked(control: bytes) -> Asked:
+def asked(control: bytes) -> RequestDirectives:
     return asked_by([(b"Cache-Control", control)]) if control else asked_by([])
 
 

@@ -15,7 +15,7 @@ from llmproxy.core.caching.settings import CacheSettings
 from llmproxy.core.fields import first, values
 from llmproxy.message import Api, ApiRequest, ApiResponse, Field, Principal, Project, Record, Token
 from llmproxy.middleware.caching.cache import Cache
-from llmproxy.middleware.recordexchanges import Account
+from llmproxy.middleware.recordexchanges import RecordExchanges
 from llmproxy.sinks.metrics import ProxyMetrics
 
 from ..fakes import FakeQuota, HeldBody, Inner, Reader, a_request, an_api
@@ -80,7 +80,7 @@ class CacheTestCase(SynchronousTestCase):
         self.records: list[Record] = []
         self.counts = {"store": 0}
         self.requests_made: list[Record] = []
-        self.background = Account(self.clock, self.records.append)
+        self.background = RecordExchanges(self.clock, self.records.append)
         self.cache = Cache(self.clock, self.store, self.quota, self.background, self.counts)
         self.api = self.an_api()
 

@@ -6,7 +6,7 @@ from twisted.internet.defer import CancelledError, Deferred
 
 from llmproxy.core.caching.dates import format_date
 from llmproxy.errors import NotCached, RateLimitExceeded, UpstreamReset
-from llmproxy.middleware.recordexchanges import Account
+from llmproxy.middleware.recordexchanges import RecordExchanges
 from llmproxy.sinks.metrics import ProxyMetrics
 
 from ..fakes import HeldBody, a_request
@@ -28,7 +28,7 @@ class HitTests(CacheTestCase):
     def test_counted_when_it_ends(self) -> None:
         """A hit that is being sent is no request yet, and no hit: the metrics never show more hits than requests."""
         metrics = ProxyMetrics()
-        account = Account(self.clock, lambda record: metrics.record_batch([record]))
+        account = RecordExchanges(self.clock, lambda record: metrics.record_batch([record]))
         self.fill()
         asked = a_request(b"GET", b"/v1/models", [], None, api=self.api, principal=principal())
         sending = self.successResultOf(account.respond(asked, lambda request: self.cache.respond(request, self.inner)))

@@ -18,7 +18,7 @@ from llmproxy.message import ApiResponse
 from llmproxy.middleware.checking.frames import LAST_FRAME
 from llmproxy.middleware.checking.inspection import Inspection
 from llmproxy.middleware.restrict import Restrict
-from llmproxy.net.timers import Wheel
+from llmproxy.net.timers import TimerWheel
 
 from ..fakes import HeldBody, Inner, Reader, a_request, an_api
 
@@ -54,7 +54,7 @@ class FakeUpstream(Reader):
 class FramingTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
-        self.inspection = Inspection(self.clock, Wheel(self.clock))
+        self.inspection = Inspection(self.clock, TimerWheel(self.clock))
 
     def open(self, dialect: str = "openai", fields: Any = (), limit: int = 2000) -> Deferred[ApiResponse]:
         """A WebSocket that upstream has agreed to."""

@@ -25,7 +25,7 @@ from llmproxy.errors import (
 from llmproxy.message import ApiResponse, Field
 from llmproxy.middleware.checking.inspection import Inspection
 from llmproxy.middleware.restrict import Restrict
-from llmproxy.net.timers import Wheel
+from llmproxy.net.timers import TimerWheel
 
 from ..fakes import HeldBody, Inner, Reader, a_request, a_response, an_api
 
@@ -45,7 +45,7 @@ def form(model: str, file: bytes = b"audio") -> bytes:
 class InspectionCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
-        self.wheel = Wheel(self.clock)
+        self.wheel = TimerWheel(self.clock)
         self.inner = Inner()
         self.inspection = Inspection(self.clock, self.wheel, 100 * MIB, 1024.0)
 

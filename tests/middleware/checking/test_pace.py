@@ -6,13 +6,13 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.middleware.checking.pace import WINDOW, Pace
-from llmproxy.net.timers import Wheel
+from llmproxy.net.timers import TimerWheel
 
 
 class PaceTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
-        self.wheel = Wheel(self.clock)
+        self.wheel = TimerWheel(self.clock)
         self.come = self.late = 0
         self.pace = Pace(self.wheel, 2.0, lambda: self.come, self.is_late)
 

@@ -13,7 +13,7 @@ from llmproxy.core.budget import Budget
 from llmproxy.errors import ClientLeft, ContentTooLarge, RequestBodyTimeout, TooMuchWithheld
 from llmproxy.middleware.checking.pace import WINDOW
 from llmproxy.middleware.checking.withholding import SMALL, PiecesBody, Withholding, body_of
-from llmproxy.net.timers import Wheel
+from llmproxy.net.timers import TimerWheel
 
 from ..fakes import HeldBody, Reader
 
@@ -21,7 +21,7 @@ from ..fakes import HeldBody, Reader
 class WithholdingTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
-        self.wheel = Wheel(self.clock)
+        self.wheel = TimerWheel(self.clock)
         self.budget = Budget(100)
 
     def read(self, body: Any, limit: int = 50) -> Deferred[list[bytes]]:

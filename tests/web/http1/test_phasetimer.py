@@ -5,8 +5,8 @@ from __future__ import annotations
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.net.timers import Wheel
-from llmproxy.web.http1.phasetimer import BODY, CLOSING, HEAD, IDLE, NOTHING, Patience
+from llmproxy.net.timers import TimerWheel
+from llmproxy.web.http1.phasetimer import BODY, CLOSING, HEAD, IDLE, NOTHING, PhaseTimer
 from llmproxy.web.limits import Limits
 
 LIMITS = Limits(idle=20.0, head_time=4.0, body_silence=8.0, closing=2.0)
@@ -16,7 +16,9 @@ class PatienceTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.times: list[float] = []
-        self.patience = Patience(Wheel(self.clock), LIMITS, lambda: self.times.append(round(self.clock.seconds())))
+        self.patience = PhaseTimer(
+            TimerWheel(self.clock), LIMITS, lambda: self.times.append(round(self.clock.seconds()))
+        )
 
     def waits(self, seconds: float) -> None:
         for _ in range(round(seconds * 10)):
@@ -49,6 +51,6 @@ class PatienceTests(SynchronousTestCase):
         self.patience.end()
         self.waits(30)
         self.assertEqual((self.times, self.clock.getDelayedCalls()), ([], []))
-        ended: Patience = Patience(Wheel(self.clock), LIMITS, lambda: ended.end())
+        ended: PhaseTimer = PhaseTimer(TimerWheel(self.clock), LIMITS, lambda: ended.end())
         self.waits(30)
         self.assertEqual(self.clock.getDelayedCalls(), [])

@@ -1,4 +1,4 @@
-"""Tests for L{llmproxy.web.http1.upgradedclient} and L{llmproxy.upstream.upgradedupload}, through a whole proxy in memory."""
+"""Connections that were upgraded, both ends of them, through a whole proxy in memory."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from llmproxy.core.chunked import ChunkedReader, SizedReader
 from llmproxy.core.http11 import Refusal
 from llmproxy.errors import ClientLeft
 from llmproxy.web.http1.requestbody import RequestBody
-from llmproxy.web.http1.uploads import Collected, Streamed
+from llmproxy.web.http1.uploads import BufferedUpload, StreamedUpload
 
 
 class Quiet:
@@ -43,7 +43,7 @@ class Request:
 class StreamedTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.body = RequestBody(Quiet(), 6)
-        self.incoming = Streamed(SizedReader(6), self.body)
+        self.incoming = StreamedUpload(SizedReader(6), self.body)
 
     def arrives(self, data: bytes) -> None:
         self.incoming.arrived(self.incoming.framing.feed(data))
@@ -61,7 +61,7 @@ class StreamedTests(SynchronousTestCase):
     def test_trailers(self) -> None:
         """They are the body's once it has ended."""
         body = RequestBody(Quiet(), 6)
-        incoming = Streamed(ChunkedReader(1000), body)
+        incoming = StreamedUpload(ChunkedReader(1000), body)
         incoming.arrived(incoming.framing.feed(b"1\r\nx\r\n0\r\nA: b\r\n\r\n"))
         self.assertEqual((body.complete, list(body.trailers)), (True, [(b"A", b"b")]))
 
@@ -88,7 +88,7 @@ class CollectedTests(SynchronousTestCase):
     def test_whole(self) -> None:
         """The resource is asked when all is here, and knows of nothing before."""
         request = Request()
-        incoming = Collected(SizedReader(6), request, "resource", 6)  # type: ignore[arg-type]
+        incoming = BufferedUpload(SizedReader(6), request, "resource", 6)  # type: ignore[arg-type]
         incoming.arrived(incoming.framing.feed(b"abc"))
         self.assertEqual((incoming.called, request.rendered), (False, None))
         incoming.arrived(incoming.framing.feed(b"def"))
@@ -97,14 +97,14 @@ class CollectedTests(SynchronousTestCase):
     def test_too_much(self) -> None:
         """Chunks that are too many are refused as soon as they are."""
         request = Request()
-        incoming = Collected(ChunkedReader(1000), request, "resource", 6)  # type: ignore[arg-type]
+        incoming = BufferedUpload(ChunkedReader(1000), request, "resource", 6)  # type: ignore[arg-type]
         incoming.arrived(incoming.framing.feed(b"6\r\nabcdef\r\n"))
         refusal = self.assertRaises(Refusal, incoming.arrived, incoming.framing.feed(b"1\r\ng\r\n"))
         self.assertEqual((refusal.status, request.rendered), (413, None))
 
     def test_always_wanted(self) -> None:
         """It is read for the resource, whatever becomes of it."""
-        incoming = Collected(SizedReader(6), Request(), "resource", 6)  # type: ignore[arg-type]
+        incoming = BufferedUpload(SizedReader(6), Request(), "resource", 6)  # type: ignore[arg-type]
         incoming.drop()
         incoming.fail(ClientLeft())
         self.assertEqual((incoming.hungry, incoming.unwanted, incoming.dropped), (True, False, False))

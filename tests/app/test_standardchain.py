@@ -14,7 +14,7 @@ from llmproxy.config import APIConfig, APIProviderConfig
 from llmproxy.middleware.authenticate import Authenticate
 from tests.middleware.fakes import FakeDirectory
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 NAMES = {
     "Authenticate": "authenticate", "ErrorResponses": "errorresponses",
          "RouteRequest": "route", "DebugFields": "debug", "Restrict": "restrict",

@@ -321,6 +321,7 @@ LIMIT_KEYS: dict[str, Reader] = {
     "head_time": by(_positive_duration),
     "body_silence": by(_positive_duration),
     "send_silence": by(_positive_duration),
+    "half_closed": by(_positive_duration),
     "idle": by(_positive_duration),
     "closing": by(_positive_duration),
     "connections": by(_none_for_zero),

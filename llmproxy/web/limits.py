@@ -21,6 +21,8 @@ class Limits:
     @ivar body_silence: between two pieces of a body that is wanted; 408.
     @ivar send_silence: in which a client takes nothing of an answer of which more waits for it; then the connection is
         reset, or over HTTP/2 the stream. nginx has 60 s for that.
+    @ivar half_closed: in which there is nothing to send of an answer that has begun, to a client that has closed its
+        side of a plain connection; then it has left, and the connection is reset.
     @ivar idle: between two requests; longer than the 60 s of common load balancers, which should be the ones to close.
         A client that still takes the response before is not idle.
     @ivar closing: in which a client takes nothing of what was written before the close, or does not close although it
@@ -43,6 +45,7 @@ class Limits:
     head_time: float = 10.0
     body_silence: float = 30.0
     send_silence: float = 60.0
+    half_closed: float = 0.5
     idle: float = 75.0
     closing: float = 5.0
     withheld: int | None = 64 * 1024 * 1024

@@ -2,14 +2,14 @@
 The end of a client's side of a plain connection: the client has left, or waits for its answer.
 
 TCP tells both in the same way (FIN), until something reaches the client's system: one that has closed its socket
-answers with a reset. RFC 9112 section 9.6 allows to wait, so a client that does is not cut off, and it is sent nothing
-but its answer:
+answers with a reset. RFC 9112 section 9.6 allows to wait, so a client that does is sent its answer, and nothing else:
 
  - Before the head of a response its first byte goes ahead. All responses begin with it, so it says nothing yet.
  - Within a response there is no such byte: a digit of the next chunk's size alone can be read as the last chunk
-   (Python's C{http.client} reads C{0} and the end of the connection as a complete answer). The next bytes of the
-   response find out, and so does the system: keep-alive probes carry no data, and the system of a client that has left
-   resets them once it has forgotten the connection (60 s on Linux).
+   (Python's C{http.client} reads C{0} and the end of the connection as a complete answer). While bytes flow, they find
+   out. A client to whom there was nothing to send for C{limits.half_closed} seconds has left: upstream's answer is
+   paid for, and those who close their side and wait for a stream are few. nginx (without
+   C{proxy_ignore_client_abort}) and Go's C{net/http} take the FIN itself for leaving.
 
 Over TLS there is nothing to find out: a client that says C{close_notify} has left.
 """
@@ -18,6 +18,8 @@ from __future__ import annotations
 
 import socket
 from typing import TYPE_CHECKING, Any
+
+from .sending import unsent
 
 if TYPE_CHECKING:
     from ...net.timers import Deadline
@@ -47,13 +49,18 @@ class HalfCloseProbe:
 
     def __init__(self, channel: LlhttpChannel, started: bool) -> None:
         self._wheel = channel.site.wheel
+        self._silence = channel.site.limits.half_closed
         self._channel = channel
         self._transport: Any = channel.transport
         self._send = channel.send
         self._wait = _FIRST_LOOK
         for option in _PROBING:
             self._transport.getHandle().setsockopt(socket.IPPROTO_TCP, option, _KEEP_ALIVE)
-        if not started:
+        self._longest = _LONGEST_WAIT
+        self._unsent = 0
+        if started:
+            self._follow()
+        else:
             self._send(_BEGINNING)
             channel.send = self._send_rest
         self._deadline: Deadline = self._wheel.start(self._wait, self._look)
@@ -62,15 +69,36 @@ class HalfCloseProbe:
         """Look no more."""
         self._deadline.end()
 
+    def _follow(self) -> None:
+        """Bytes flow from now on: no look is further away than the silence that is waited for."""
+        self._channel.send = self._send_and_note
+        self._wait = self._longest = self._silence
+
     def _send_rest(self, data: bytes) -> None:
         """Send a response without the byte that went ahead."""
-        self._channel.send = self._send
+        self._follow()
+        self._deadline.end()
+        self._deadline = self._wheel.start(self._wait, self._look)
         self._send(data[len(_BEGINNING) :])
+
+    def _send_and_note(self, data: bytes) -> None:
+        self._deadline.at = max(self._deadline.at, self._wheel.now() + self._silence)
+        self._send(data)
 
     def _look(self) -> None:
         # Linux tells a socket that was closed by its peer of a reset with EPIPE, BSD with ECONNRESET.
-        if self._transport.getHandle().getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+        if self._transport.getHandle().getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) or self._is_silent():
             self._transport.abortConnection()
             return
-        self._wait = min(2 * self._wait, _LONGEST_WAIT)
+        self._wait = min(2 * self._wait, self._longest)
         self._deadline = self._wheel.start(self._wait, self._look)
+
+    def _is_silent(self) -> bool:
+        """
+        Whether there has been nothing to send, within a response.
+
+        What the client's system has not taken yet will find out.
+        """
+        before, self._unsent = self._unsent, unsent(self._transport)
+        request = self._channel._request
+        return request is not None and bool(request.startedWriting) and not (before or self._unsent)

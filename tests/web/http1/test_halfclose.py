@@ -7,10 +7,14 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.iweb import UNKNOWN_LENGTH
 
+from llmproxy.web.limits import Limits
+
 from ..wire import Client, Seen, Streaming, get
 
+SILENCE = Limits().half_closed
 
-class DepartureTests(SynchronousTestCase):
+
+class HalfCloseTests(SynchronousTestCase):
     def asked(self, fields: tuple[bytes, ...] = (), **request: Any) -> tuple[Client, Seen]:
         client = Client(resource := Streaming())
         client.send(get(b"/", *fields, **request))
@@ -52,26 +56,95 @@ class DepartureTests(SynchronousTestCase):
             self.assertEqual(answers[0][0].count(b"HTTP/1.1"), 1 + interim)
 
     def test_within_the_response(self) -> None:
-        """Nothing is sent but the response: no part of it can be taken for its end."""
-        for length, end in ((UNKNOWN_LENGTH, b"3\r\ndef\r\n0\r\n\r\n"), (6, b"def")):
+        """
+        A client that waits gets a response that flows, however long it takes, and nothing else: no part of it can be
+        taken for its end.
+        """
+        pieces = 20
+        for length, piece, end in (
+            (UNKNOWN_LENGTH, b"3\r\nabc\r\n", b"0\r\n\r\n"),
+            (3 * pieces, b"abc", b""),
+        ):
             client, seen = self.asked()
             seen.request.write_head(200, b"OK", [], length)
-            seen.request.write(b"abc")
             client.run()
             before = client.received
             self.end(client)
-            client.wait(30)
-            self.assertEqual(client.received, before)
-            seen.request.write(b"def")
+            for _ in range(pieces):
+                client.wait(0.9 * SILENCE)
+                seen.request.write(b"abc")
             seen.request.finish()
             client.run()
-            self.assertEqual((client.received, client.ended), (before + end, "closed"))
+            self.assertEqual((client.received, client.ended), (before + piece * pieces + end, "closed"))
+
+    def test_silent(self) -> None:
+        """
+        One to whom there is nothing to send for so long has left, whenever it closed its side; nothing was sent that
+        upstream did not.
+        """
+        for closed in ("waiting", "begun", "flowing"):
+            client, seen = self.asked()
+            if closed == "waiting":
+                self.end(client)
+                client.wait(100 * SILENCE)
+            seen.request.write_head(200, b"OK", [], UNKNOWN_LENGTH)
+            client.run()
+            if closed == "begun":
+                self.end(client)
+            for _ in range(3):
+                client.wait(0.9 * SILENCE)
+                seen.request.write(b"abc")
+            if closed == "flowing":
+                self.end(client)
+            client.wait(0.9 * SILENCE)
+            self.assertEqual((client.ended, seen.left), ("", []), closed)
+            sent = client.received
+            client.wait(0.6 * SILENCE)
+            self.assertEqual((client.ended, len(seen.left), client.received), ("reset", 1, sent), closed)
+
+    def test_setting(self) -> None:
+        """How long that is can be set."""
+        client = Client(resource := Streaming(), limits=Limits(half_closed=10 * SILENCE))
+        client.send(get(b"/"))
+        resource.seen[0].request.write_head(200, b"OK", [], UNKNOWN_LENGTH)
+        self.end(client)
+        client.wait(9 * SILENCE)
+        self.assertEqual(client.ended, "")
+        client.wait(2 * SILENCE)
+        self.assertEqual(client.ended, "reset")
+
+    def test_slow(self) -> None:
+        """One that has not taken yet what was sent is not silent; once it has, the time begins."""
+        client, seen = self.asked()
+        client.transport.take(0)
+        seen.request.write_head(200, b"OK", [], UNKNOWN_LENGTH)
+        client.run()
+        self.end(client)
+        client.wait(9.8 * SILENCE)
+        self.assertEqual(client.ended, "")
+        client.transport.take(None)
+        client.wait(0.9 * SILENCE)
+        self.assertEqual(client.ended, "")
+        client.wait(2 * SILENCE)
+        self.assertEqual(client.ended, "reset")
+
+    def test_next_request(self) -> None:
+        """Before the head of an answer to a second request a client may wait; within it silence decides."""
+        client = Client(resource := Streaming())
+        client.send(get(b"/1") + get(b"/2"))
+        self.end(client)
+        resource.seen[0].answer()
+        client.wait(100 * SILENCE)
+        self.assertEqual((client.ended, len(resource.seen)), ("", 2))
+        second = resource.seen[1]
+        second.request.write_head(200, b"OK", [], UNKNOWN_LENGTH)
+        client.wait(2 * SILENCE)
+        self.assertEqual((client.ended, len(second.left)), ("reset", 1))
+        self.assertEqual(client.received.count(b"HTTP/1.1"), 2)
 
     def test_asked_by_the_system(self) -> None:
         """Where nothing can be sent the system asks, and what it hears is noticed."""
         client, seen = self.asked()
-        seen.request.write_head(200, b"OK", [], UNKNOWN_LENGTH)
-        client.run()
         self.end(client)
         self.assertEqual(set(client.transport.handle.options.values()), {10})
         client.wait(60)

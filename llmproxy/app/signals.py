@@ -11,6 +11,12 @@ from typing import Any, Protocol
 
 from twisted.logger import Logger
 
+SAME = 0.1
+"""
+Seconds in which a second signal is the first one again: C{timeout(1)} sends it to the process and to its group, a shell
+and C{make} may pass a Ctrl-C on.
+"""
+
 
 class Stoppable(Protocol):
     """What serves, in one process or in several."""
@@ -34,9 +40,9 @@ class Undrained:
 
 class ProcessSignals:
     """
-    The first C{SIGTERM} or C{SIGINT} stops the process in order, a second one ends the drain; C{SIGHUP}, a terminal
-    that is closed, is a first one only. C{SIGUSR1} opens log files anew, as after a rotation. What is ignored stays
-    so: by C{nohup}, or in a job in the background.
+    The first C{SIGTERM} or C{SIGINT} stops the process in order, a second one, L{SAME} later at least, ends the drain;
+    C{SIGHUP}, a terminal that is closed, is a first one only. C{SIGUSR1} opens log files anew, as after a rotation.
+    What is ignored stays so: by C{nohup}, or in a job in the background.
     """
 
     _log = Logger()
@@ -45,6 +51,7 @@ class ProcessSignals:
         self._reactor = reactor
         self._service = service
         self._stopping = False
+        self._stopped_at = float("-inf")
         self._before: dict[int, Any] = {}
 
     def install(self) -> None:
@@ -85,7 +92,10 @@ class ProcessSignals:
     # -- called by the reactor
 
     def _stopped(self, number: int) -> None:
-        name = signal.Signals(number).name
+        name, now = signal.Signals(number).name, self._reactor.seconds()
+        if now - self._stopped_at < SAME:
+            return
+        self._stopped_at = now
         if self._stopping:
             self._log.warn("{signal} again: what still runs is cut", signal=name)
             self._service.end_drain()

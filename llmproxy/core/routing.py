@@ -32,8 +32,8 @@ class RoutingTable:
     def listed(self) -> str:
         """Where the APIs are, in words: for those who have a token."""
         default = None if self._default is None else self._default.name
-        places = [f"/{api.name}" + (" and /" if api.name == default else "") for api in self.apis]
-        return "APIs are at " + ", ".join(places)
+        places = [f"/{api.name}/" + (" (and at /)" if api.name == default else "") for api in self.apis]
+        return "the APIs here are " + ", ".join(places)
 
     def named(self, name: str) -> Api | None:
         """The API of this name."""

@@ -47,6 +47,7 @@ class DemoUpstream(Resource):
 
     def render(self, request: Request) -> Any:
         anthropic_shaped = request.path == b"/v1/messages"
+        request.setHeader(b"server", b"llmproxy-demo")
         try:
             self._check_key(request)
             answer = self._answer(request)

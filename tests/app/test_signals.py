@@ -8,7 +8,7 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.app.signals import ProcessSignals, Undrained
+from llmproxy.app.signals import SAME, ProcessSignals, Undrained
 
 _TAKEN = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 
@@ -54,6 +54,7 @@ class ProcessSignalsTests(SynchronousTestCase):
     def send(self, *numbers: signal.Signals) -> list[Any]:
         """What the signals did."""
         for number in numbers:
+            self.reactor.advance(2 * SAME)
             signal.raise_signal(number)
             self.reactor.advance(0)
         done, self.reactor.log = self.reactor.log, []
@@ -68,6 +69,15 @@ class ProcessSignalsTests(SynchronousTestCase):
             self.assertEqual(self.send(signal.SIGHUP), [])
             for number in _TAKEN:
                 signal.signal(number, signal.SIG_DFL)
+
+    def test_sent_twice_at_once(self) -> None:
+        """What sends a signal to a process and to its group means it once."""
+        self.install()
+        for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGINT):
+            signal.raise_signal(number)
+            self.reactor.advance(SAME / 5)
+        self.assertEqual(self.reactor.log, ["stop"])
+        self.assertEqual(self.send(signal.SIGTERM), ["stop", "end_drain"])
 
     def test_stopped_by_other_means(self) -> None:
         """A signal while the reactor stops already, after a start that failed for example, stops it no second time."""

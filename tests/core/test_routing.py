@@ -56,7 +56,7 @@ class MatchTests(SynchronousTestCase):
     def test_listed(self) -> None:
         """Who may know reads where each API is."""
         table = RoutingTable([an_api("openai"), an_api("anthropic")], "openai")
-        self.assertEqual(table.listed(), "APIs are at /openai and /, /anthropic")
+        self.assertEqual(table.listed(), "the APIs here are /openai/ (and at /), /anthropic/")
 
     def test_no_default(self) -> None:
         """Without a default API, only the names lead anywhere."""

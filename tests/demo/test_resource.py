@@ -63,6 +63,14 @@ class AnswerTests(DemoTests):
         self.send("GET", "/v1/models", b"", f"x-api-key: {KEY}")
         self.assertEqual(self.answer()[0], 200)
 
+    def test_server(self) -> None:
+        """No answer says with what it was made."""
+        for method, path in (("GET", "/v1/models"), ("GET", "/nothing")):
+            self.send(method, path, b"", f"Authorization: Bearer {KEY}")
+            _, head, _ = self.answer()
+            self.assertIn(b"\r\nserver: llmproxy-demo\r\n", head)
+            self.assertNotIn(b"twisted", head)
+
     def test_chat(self) -> None:
         """It says what it was told, and counts words."""
         messages = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hello there"}]

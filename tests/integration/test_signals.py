@@ -10,6 +10,8 @@ from http.client import HTTPConnection
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from llmproxy.app.signals import SAME
+
 from .processes import LLMPROXY, MANAGEMENT_TOKEN, TWISTD, free_port, start, wait_for_text
 
 CONFIG = """default_api: x
@@ -85,6 +87,7 @@ class SignalTests(SynchronousTestCase):
         self.until(lambda: self.status("/ready") == 503)
         self.assertEqual(self.status("/livez"), 200, "the port still answers")
         self.assertIsNone(process.poll())
+        time.sleep(2 * SAME)
         process.send_signal(second)
         process.wait(PATIENCE)
         self.assertEqual(self.status("/livez"), 0)

@@ -39,7 +39,7 @@ class RestrictCase(SynchronousTestCase):
         self.inspection = Inspection(self.clock, TimerWheel(self.clock))
 
     def ask(self, policy: dict[str, Any], *args: Any, **kwargs: Any) -> Deferred[ApiResponse]:
-        return Restrict(self.inspection, "APIs are at /openai and /").respond(
+        return Restrict(self.inspection, "the APIs here are /openai/ (and at /)").respond(
             a_request(*args, api=an_api(policy=policy), **kwargs), self.inner
         )
 
@@ -75,7 +75,9 @@ class HeadTests(RestrictCase):
     def test_endpoint(self) -> None:
         """A path that no entry allows is not found, nor one that leads out of the API."""
         error = self.refused(EndpointNotFound, {"allowed_endpoints": ["/v1/models"]}, b"GET", b"/v1/modelsX")
-        self.assertEqual(error.description, "/v1/modelsX is no endpoint of openai; APIs are at /openai and /")
+        self.assertEqual(
+            error.description, "/v1/modelsX is no endpoint of openai; the APIs here are /openai/ (and at /)"
+        )
         error = self.refused(EndpointNotFound, {"allowed_endpoints": ["/v1/models"]}, b"GET", b"/" + b"x" * 9000)
         self.assertLess(len(error.description), 300)
         self.refused(EndpointNotFound, {}, b"GET", b"/v1/../../admin")

@@ -34,7 +34,7 @@ class RouteRequestTests(SynchronousTestCase):
         """Who has a token that may be used reads which APIs there are; nobody else does."""
         table = RoutingTable([an_api("openai"), an_api("anthropic")], None)
         for known, said in (
-            (True, "/v1/chat/completions belongs to no API; APIs are at /openai, /anthropic"),
+            (True, "/v1/chat/completions belongs to no API; the APIs here are /openai/, /anthropic/"),
             (False, "/v1/chat/completions belongs to no API"),
         ):
             middleware = RouteRequest(table, lambda _, known=known: succeed(known))  # type: ignore[misc]

@@ -70,14 +70,16 @@ def current(storage: Storage, output: Output) -> None:
       llmproxy db current
       llmproxy db current --env .env
     """
+    from ..store.migrate import works_on
     from ..store.migration import DatabaseSource
     from ..store.schema import HEAD
 
     location = located(storage.database_url)
     with reading(location) as connection:
         source = DatabaseSource(connection)
+        works = works_on(connection, source.revision)
     value = {"database": location.label, "revision": source.revision, "needs": HEAD, "rows": source.counts}
-    state = "up to date" if source.revision == HEAD else f"this program needs {HEAD}: run llmproxy db upgrade"
+    state = _state(source.revision, works)
     pairs = [("Database", location.label), ("Revision", f"{source.revision}, {state}")]
     output.fields(value, pairs + [(name, f"{count} rows") for name, count in source.counts.items()])
 
@@ -160,6 +162,17 @@ def copy(storage: Storage, output: Output, target: str | None, force: bool) -> N
     with reading(source) as connection:
         arrived = _load(location, DatabaseSource(connection), force)
     _tell(output, location, arrived)
+
+
+def _state(revision: str, works: bool) -> str:
+    from ..store.migrate import is_later
+    from ..store.schema import HEAD
+
+    if revision == HEAD:
+        return "up to date"
+    if is_later(revision):
+        return f"of a later release, which {'lets this one' if works else 'this one cannot'} work on it"
+    return f"this program needs {HEAD}: run llmproxy db upgrade"
 
 
 def _target(option: str | None) -> str:

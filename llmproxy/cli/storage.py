@@ -132,16 +132,17 @@ def writing(location: Backend) -> Iterator[Connection]:
 
 def check_revision(location: Backend, connection: Connection) -> None:
     """
-    @raise Fault: its schema is not the one that this program works with.
+    @raise Fault: its schema is none that this program works on; see L{llmproxy.store.migrate.works_on}.
     """
-    from ..store.migrate import revision_of
+    from ..store.migrate import is_later, revision_of, works_on
     from ..store.schema import HEAD
 
     found = revision_of(connection)
     if found is None:
         raise Fault(f"{location.label}: it has no tables of llmproxy")
-    if found != HEAD:
-        raise Fault(f"{location.label}: its schema is revision {found}, not {HEAD}: run llmproxy db upgrade")
+    if not works_on(connection, found):
+        mend = "use the release that made it, or a later one" if is_later(found) else "run llmproxy db upgrade"
+        raise Fault(f"{location.label}: its schema is revision {found}, not {HEAD}: {mend}")
 
 
 def _read(path: str) -> str:

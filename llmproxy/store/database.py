@@ -32,6 +32,7 @@ from .probe import Probe
 from .projectkeys import ProjectKeys
 from .projects import ProjectStore
 from .queuedcall import QueuedCall
+from .schema import HEAD
 from .tokens import TokenStore
 from .usage import Usage
 from .watchdog import SocketWatchdog
@@ -284,7 +285,7 @@ class Database:
         try:
             self._location.make_file()
             with patient as engine, engine.begin() as connection:
-                migrate(connection)
+                self._tell_of_later(migrate(connection))
                 verify_keys(connection, self._keys)
                 for project_id in self._project_keys.bind(connection):
                     self.note(connection, "project", project_id)
@@ -295,6 +296,11 @@ class Database:
             raise ConfigError(f"{label}: cannot open: {reason_of(error)}") from error
         except ConfigError as error:
             raise ConfigError(*(f"{label}: {problem}" for problem in error.problems)) from None
+
+    def _tell_of_later(self, revision: str) -> None:
+        if revision != HEAD:
+            words = "{label}: its schema is revision {found}, of a later release, which lets this one ({mine}) work"
+            self._log.info(words, label=self._location.label, found=revision, mine=HEAD)
 
     def _count(self, *details: object) -> None:
         self.statements += 1

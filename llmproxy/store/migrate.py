@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 
 from ..errors import ConfigError
 from .newdatabase import is_empty, make
-from .schema import HEAD
+from .schema import HEAD, OLDEST
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -23,19 +23,24 @@ if TYPE_CHECKING:
 _LOCK = 0x6C6C6D70
 """Of PostgreSQL's advisory locks, ours; the bytes are C{llmp}."""
 
+_OLDEST = "schema.oldest"
+"""The row of C{settings} that says which programs may work on a schema."""
+
 _LOCK_TIMEOUT = 300
 """Seconds to wait for another process's migration on MySQL; on PostgreSQL as long as it takes."""
 
 
-def migrate(connection: Connection, to: str = HEAD) -> None:
+def migrate(connection: Connection, to: str = HEAD) -> str:
     """
-    Bring the schema to L{HEAD}, in the transaction of C{connection}.
+    Bring the schema to L{HEAD}, in the transaction of C{connection}; the revision that it has then. One of a later
+    release that lets this program work on it stays as it is.
 
     @param to: an earlier revision, for what is moved from one of those.
-    @raise ConfigError: the schema is not one that this program knows.
+    @raise ConfigError: the schema is not one that this program works on.
     """
-    if revision_of(connection) == to:
-        return
+    found = revision_of(connection)
+    if found == to or (to == HEAD and works_on(connection, found)):
+        return str(found)
     _lock(connection)
     try:
         found = revision_of(connection)
@@ -43,6 +48,7 @@ def migrate(connection: Connection, to: str = HEAD) -> None:
             found = make(connection)
         if found != to:
             upgrade(connection, found, to)
+        return to
     finally:
         _unlock(connection)
 
@@ -52,6 +58,25 @@ def revision_of(connection: Connection) -> str | None:
     if not inspect(connection).has_table("alembic_version"):
         return None
     found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return found
+
+
+def works_on(connection: Connection, revision: str | None) -> bool:
+    """
+    Whether this program can work on the schema as it is: its own, or a later one that says so.
+
+    @param revision: of L{revision_of}.
+    """
+    return revision == HEAD or (is_later(revision) and _number(oldest_of(connection)) in range(1, int(HEAD) + 1))
+
+
+def is_later(revision: str | None) -> bool:
+    return _number(revision) > int(HEAD)
+
+
+def oldest_of(connection: Connection) -> str | None:
+    """The oldest program that may work on the schema, by the revision that it needs; C{None} if nothing is said."""
+    found: str | None = connection.scalar(text("SELECT value FROM settings WHERE name = :name"), {"name": _OLDEST})
     return found
 
 
@@ -76,11 +101,28 @@ def upgrade(connection: Connection, found: str | None, to: str) -> None:
     using = config()
     known = {script.revision for script in ScriptDirectory.from_config(using).walk_revisions()}
     if {found or to, to} - known:
-        raise ConfigError(f"its schema (revision {found or to}) is newer than this program, which knows up to {HEAD}")
+        raise ConfigError(_too_new(found or to, None if found is None else oldest_of(connection)))
     if found is None and inspect(connection).has_table("projects"):
         raise ConfigError("it has tables of another program, and none that says which revision they are")
     using.attributes["connection"] = connection
     command.upgrade(using, to)
+    if to == HEAD:
+        _say_oldest(connection)
+
+
+def _say_oldest(connection: Connection) -> None:
+    said = {"name": _OLDEST, "value": OLDEST}
+    if not connection.execute(text("UPDATE settings SET value = :value WHERE name = :name"), said).rowcount:
+        connection.execute(text("INSERT INTO settings (name, value) VALUES (:name, :value)"), said)
+
+
+def _too_new(revision: str, oldest: str | None) -> str:
+    least = f", and takes programs that know {oldest} at least" if oldest else ""
+    return f"its schema (revision {revision}) is newer than this program, which knows up to {HEAD}{least}"
+
+
+def _number(revision: str | None) -> int:
+    return int(revision) if revision and revision.isascii() and revision.isdecimal() and len(revision) < 9 else 0
 
 
 def _lock(connection: Connection) -> None:

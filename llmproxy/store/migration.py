@@ -16,7 +16,7 @@ from sqlalchemy.dialects.mysql import TINYINT
 from sqlalchemy.engine import Connection
 
 from ..errors import ConfigError
-from .migrate import migrate, revision_of
+from .migrate import is_later, migrate, revision_of
 from .schema import metadata
 
 BATCH = 1000
@@ -66,6 +66,9 @@ class DatabaseSource:
         self.counts = {table.name: _count(connection, table) for table in self._tables}
 
     def rows(self) -> Iterator[tuple[str, list[Row]]]:
+        if is_later(self.revision):
+            # There may be tables that are not known here, and would be missing.
+            raise ConfigError(f"its schema (revision {self.revision}) is of a later release: use that one to move it")
         streaming = self._connection.execution_options(stream_results=True)
         for table in self._tables:
             for batch in streaming.execute(select(table)).partitions(BATCH):

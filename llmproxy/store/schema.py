@@ -15,11 +15,19 @@ from sqlalchemy.types import TypeDecorator
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
 
-HEAD = "0007"
+HEAD = "0008"
 """
 The revision that this program needs.
 
 Known here too, so that a start with an up-to-date database does not import Alembic (about 0.2 s).
+"""
+
+OLDEST = "0008"
+"""
+The oldest program that may work on this schema, by the revision that it needs; it is written into the database.
+
+A revision only adds: tables, indexes, columns that may be left out. What is removed is removed a release later, by a
+revision that raises this number to that of the first program which does without.
 """
 
 
@@ -129,6 +137,17 @@ tokens = Table(
     Column("previous_hash", String(64)),
     Column("previous_until", Moment),
 )
+
+ended_tokens = Table(
+    "ended_tokens",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("name", String(255)),
+    Column("project_id", String(64), nullable=False),
+    Column("ended_at", Moment, nullable=False),
+    Column("removed_at", Moment, nullable=False),
+)
+"""Names of tokens that are gone, see L{llmproxy.store.endedtokens}."""
 
 admins = Table(
     "admins",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import stat
 from typing import Any
 
@@ -77,6 +78,22 @@ class SchemaTests(DbCase):
         new = self.mktemp()
         self.assertIn(f"from nothing to {HEAD}", self.worked("upgrade", "--database", new))
         self.assertEqual(stat.S_IMODE(os.stat(new).st_mode), 0o600)
+
+    def test_later(self) -> None:
+        """On the schema of a later release commands work, if it lets them; what has to know every table does not."""
+        for oldest, state, works in ((HEAD, "which lets this one work on it", True), ("9999", "cannot work", False)):
+            path = self.mktemp()
+            self.worked("upgrade", "--database", path)
+            with sqlite3.connect(path) as connection:
+                connection.execute("UPDATE alembic_version SET version_num = '9999'")
+                connection.execute("UPDATE settings SET value = ? WHERE name = 'schema.oldest'", (oldest,))
+            connection.close()
+            self.assertIn(state, self.worked("current", "--database", path))
+            status = CliRunner().invoke(cli, ["encryption", "status", "--database", path])
+            self.assertEqual(status.exit_code, 0 if works else 1, status.output)
+            self.worked("backup", self.mktemp(), "--database", path)
+            refused = self.failed(1, "backup", "--portable", self.mktemp(), "--database", path)
+            self.assertIn("of a later release: use that one to move it", refused)
 
     def test_away(self) -> None:
         """A server that is not there is said to be away; its password is not said."""

@@ -1,7 +1,7 @@
 # ruff: noqa: E501
 """What L{llmproxy.store.newdatabase} makes; written by C{python -m tests.store.snapshot}."""
 
-REVISION = "0007"
+REVISION = "0008"
 
 STATEMENTS = (
     """CREATE TABLE admins (
@@ -63,6 +63,14 @@ STATEMENTS = (
     name VARCHAR(64) NOT NULL,
     value BIGINT NOT NULL,
     PRIMARY KEY (name)
+)""",
+    """CREATE TABLE ended_tokens (
+    id VARCHAR(64) NOT NULL,
+    name VARCHAR(255),
+    project_id VARCHAR(64) NOT NULL,
+    ended_at BIGINT NOT NULL,
+    removed_at BIGINT NOT NULL,
+    PRIMARY KEY (id)
 )""",
     """CREATE TABLE idempotency_keys (
     actor VARCHAR(64) NOT NULL,
@@ -143,6 +151,7 @@ STATEMENTS = (
     """CREATE INDEX ix_audit_events_timestamp_id ON audit_events (timestamp, id)""",
     """CREATE INDEX ix_audit_events_token_id ON audit_events (token_id)""",
     """CREATE INDEX ix_changes_made_at ON changes (made_at)""",
+    """CREATE INDEX ix_ended_tokens_project_id ON ended_tokens (project_id, id)""",
     """CREATE INDEX ix_idempotency_keys_expires_at ON idempotency_keys (expires_at)""",
     """CREATE INDEX ix_leases_seen_at ON leases (seen_at)""",
     """CREATE INDEX ix_tokens_created_at ON tokens (created_at, id)""",
@@ -152,6 +161,7 @@ STATEMENTS = (
     """CREATE INDEX ix_tokens_project_id_created_at ON tokens (project_id, created_at, id)""",
     """CREATE INDEX ix_writings_made_at ON writings (made_at)""",
     """CREATE UNIQUE INDEX uq_audit_events_chain_seq ON audit_events (chain, seq)""",
-    """INSERT INTO alembic_version VALUES ('0007')""",
+    """INSERT INTO alembic_version VALUES ('0008')""",
     """INSERT INTO counters VALUES ('changes', 0)""",
+    """INSERT INTO settings VALUES ('schema.oldest', '0008')""",
 )

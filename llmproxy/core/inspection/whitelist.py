@@ -188,7 +188,8 @@ _STEPS = re.compile(r"[^\[\].]+|(?<=\[)(?=\])")
 
 def repeated(name: str) -> BadRequest:
     """RFC 8259 section 4: which one counts differs from reader to reader."""
-    return BadRequest(f"'{name[:SHOWN]}' stands twice in the request, if only its spelling is not looked at")
+    name = name[:SHOWN]
+    return BadRequest(f"'{name}' is in the request twice; spellings that a server may take for one name count as one")
 
 
 def _shown(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING
 
 from OpenSSL import SSL
@@ -64,7 +65,7 @@ def translate(reason: Failure) -> BaseException:
     if isinstance(error, TimeoutError):
         return UpstreamTimeout("connect")
     if isinstance(error, DNSLookupError):
-        return UpstreamUnreachable(cause="name_not_found")
+        return UpstreamUnreachable(cause=_cause_in_lookup(error))
     if isinstance(error, ConnectError):
         return _not_connected(error.osError)
     if isinstance(error, (ParseError, PartialDownloadError, ValueError)):
@@ -82,6 +83,12 @@ def _not_connected(number: int | None) -> ProxyError:
     if cause in LOCAL:
         return OutOfResources(cause)
     return UpstreamTimeout("connect") if cause == "connect_timeout" else UpstreamUnreachable(cause=cause)
+
+
+def _cause_in_lookup(error: DNSLookupError) -> Cause:
+    """A name server that fails (C{SERVFAIL}, no answer in time) does not say that there is no such name."""
+    number = error.args[0] if error.args else None
+    return "name_server" if number in (socket.EAI_AGAIN, socket.EAI_FAIL) else "name_not_found"
 
 
 def _cause_in_tls(error: SSL.Error) -> Cause:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import socket
 
 from OpenSSL import SSL
 from service_identity import VerificationError
@@ -62,6 +63,9 @@ class TranslateTests(SynchronousTestCase):
         name = VerificationError(errors=[])
         for raised, cause in (
             (DNSLookupError("no such host"), "name_not_found"),
+            (DNSLookupError(socket.EAI_NONAME, "Name or service not known"), "name_not_found"),
+            (DNSLookupError(socket.EAI_AGAIN, "Temporary failure in name resolution"), "name_server"),
+            (DNSLookupError(socket.EAI_FAIL, "Non-recoverable failure in name resolution"), "name_server"),
             (ConnectionRefusedError(osError=111), "refused"),
             (NoRouteError(osError=101), "unroutable"),
             (ConnectError(osError=113), "unroutable"),

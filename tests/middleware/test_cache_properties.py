@@ -22,6 +22,7 @@ from llmproxy.core.caching.settings import CacheSettings
 from llmproxy.core.fields import first
 from llmproxy.errors import NotCached, UpstreamReset
 from llmproxy.message import ApiRequest, ApiResponse, Field
+from llmproxy.middleware.caching.cache import HELD
 from llmproxy.middleware.caching.lookup import MOST_TRIES
 
 from .caching.case import Answered, CacheTestCase, principal
@@ -60,7 +61,7 @@ class Step:
 
 STEPS = st.builds(
     Step,
-    st.sampled_from(["get", "get", "get", "get", "head", "change", "pass", "unseen", "release"]),
+    st.sampled_from(["get", "get", "get", "get", "head", "change", "pass", "unseen", "release", "leave"]),
     st.sampled_from(["a", "a", "a", "b"]),
     st.sampled_from([b"/1", b"/1", b"/2"]),
     st.sampled_from([b"de", b"en"]),
@@ -76,11 +77,19 @@ def step(kind: str, language: bytes = b"de", mood: str = "at once", project: str
     return Step(kind, project, b"/1", language, b"", b"public, max-age=30", True, False, mood)
 
 
+UNSHAREABLE = (evolve(step("get", b"en", "later"), control=b"max-age=30"), 0)
+
 TOGETHER = [(step("get", mood="later"), 1), (step("get", b"en"), 1)]
 """Two who wait for one answer, which is for one of them only."""
 
 OUTDATED = [(step("get", mood="later"), 1), (step("change"), 1), (step("release"), 1), (step("get"), 1)]
 """An answer that was on its way when what it tells of was changed."""
+
+IN_VAIN = [(step("get", mood="later"), 0), *[(step("get"), 0)] * 4, (step("get", b"en"), 0), UNSHAREABLE]
+"""Many who wait for one answer after the other, none of which is for them, until they go by themselves."""
+
+LEAVING = [(step("get", mood="flowing"), 1), (step("get"), 1), (step("leave"), 1), (step("leave"), 1)]
+"""Two who wait for one answer, and leave one after the other."""
 
 
 @define
@@ -151,7 +160,7 @@ class Upstream:
         body = HeldBody()
 
         def flow() -> None:
-            if body.consumer is None:
+            if body.consumer is None or body.done.called:
                 return
             body.write(content[:3])
             if mood == "cut":
@@ -172,10 +181,15 @@ class Upstream:
 class ModelTests(SynchronousTestCase):
     @example(TOGETHER, False)
     @example(OUTDATED, False)
+    @example(IN_VAIN, False)
+    @example(LEAVING, False)
     @settings(max_examples=400, deadline=None)
     @given(st.lists(st.tuples(STEPS, st.sampled_from([0, 0, 1, 6, 12, 40])), min_size=3, max_size=25), st.booleans())
     def test_served(self, steps: list[tuple[Step, int]], shared: bool) -> None:
-        """Nobody gets what upstream would not, at that moment, have let this cache give him."""
+        """
+        Nobody gets what upstream would not, at that moment, have let this cache give them; in the end everybody who
+        stayed has an answer, and nothing is on its way any more.
+        """
         run = Run(shared)
         for step, seconds in steps:
             run.take(step)
@@ -185,7 +199,9 @@ class ModelTests(SynchronousTestCase):
             run.upstream.release()
         run.check_all()
         self.assertEqual(run.wrong, [])
+        self.assertEqual(run.open, [])
         self.assertEqual(run.case.cache._flights, {})
+        self.assertEqual(run.case.cache.budget.left, HELD)
 
 
 class Run:
@@ -197,6 +213,7 @@ class Run:
         self.upstream = Upstream(self.case.clock)
         self.case.inner = self.upstream.respond  # type: ignore[assignment]
         self.open: list[tuple[ApiRequest, Step, float, list[Any]]] = []
+        self.responding: dict[int, Deferred[ApiResponse]] = {}
         self.wrong: list[str] = []
 
     def pass_time(self, seconds: int) -> None:
@@ -210,6 +227,8 @@ class Run:
             self.upstream.release()
         elif step.kind == "unseen":
             self.upstream.versions[key] = self.upstream.versions.get(key, 0) + 1
+        elif step.kind == "leave":
+            self.leave()
         elif step.kind != "pass":
             self.send(step)
         self.check_all()
@@ -228,7 +247,18 @@ class Run:
             changes.append(self.case.clock.seconds())
         got: list[Any] = []
         self.open.append((self.case.request, step, self.case.clock.seconds(), got))
+        self.responding[id(self.case.request)] = responding
         responding.addCallbacks(lambda response: got.append(Answered(response)), lambda reason: got.append(reason))
+
+    def leave(self) -> None:
+        """The client that has waited the longest leaves, before the head or within the body."""
+        if not self.open:
+            return
+        request, _, _, got = self.open.pop(0)
+        if got:
+            got[0].response.body.stopProducing()
+        else:
+            self.responding[id(request)].cancel()
 
     def check_all(self) -> None:
         still = []

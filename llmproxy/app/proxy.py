@@ -210,10 +210,10 @@ class TransparentProxy(Service):
     def _own_metrics(self) -> Deferred[Any]:
         return succeed(self.metrics())
 
-    def refused(self, status: int, code: str, client: str, detail: str = "") -> None:
+    def refused(self, status: int, code: str, client: str, detail: str = "", request_id: str = "") -> None:
         """Count and log what a port turned away before it became an exchange; see L{ProxySite}."""
         self._metrics.refused(code)
-        record = Record("", "", "", client, time.time(), status=status, error_code=code, ended="refused")
+        record = Record(request_id, "", "", client, time.time(), status=status, error_code=code, ended="refused")
         record.details = {"detail": detail}
         self._refusals.publish(record)
 

@@ -19,6 +19,7 @@ from ..core.caching.dates import date_field
 from ..core.reasons import reason_of
 from ..core.responsehead import NO_CONTENT
 from ..errors import ClientLeft
+from .requestids import id_fields
 
 if TYPE_CHECKING:
     from ..bodies import BytesBody
@@ -278,4 +279,5 @@ class BasicRequest(Request):
         fields = [(name, value) for name, values in headers.getAllRawHeaders() for value in values]
         if not headers.hasHeader(b"Date"):
             fields.insert(0, date_field(time.time() // 1))
+        fields += [field for field in id_fields(self.site.request_id(self)) if not headers.hasHeader(field[0])]
         self._begin(self.code, self.code_message, fields, UNKNOWN_LENGTH)

@@ -7,8 +7,11 @@ from typing import Any
 from twisted.web.resource import IResource, Resource
 
 from .api.resource import ProxyResource
+from .api.stocksite import fields_of
+from .basicrequest import BasicRequest
 from .jsonresource import JsonResource
 from .operations import RouteTable
+from .requestids import id_fields, known_as, request_ids
 from .welcome import Welcome, is_navigation
 
 _PERCENT = ord("%")
@@ -16,6 +19,10 @@ _PERCENT = ord("%")
 
 class Paths(Resource):
     """Resources at paths of one or more segments; what is not there is 404 in JSON."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._next_id = request_ids()
 
     def put_path(self, path: str, resource: IResource) -> None:
         """Put C{resource} at a path of one or more segments."""
@@ -30,10 +37,17 @@ class Paths(Resource):
         parent.putChild(name, resource)
 
     def getChildWithDefault(self, path: bytes, request: Any) -> IResource:
-        # Under a stock site Twisted tells everybody its name and version.
-        request.responseHeaders.removeHeader(b"server")
+        self._begin_answer(request)
         child: IResource = super().getChildWithDefault(path, request)
         return child
+
+    def _begin_answer(self, request: Any) -> None:
+        """What a request of ours does by itself, for those of a stock site: ids, and no name of Twisted's."""
+        if isinstance(request, BasicRequest):
+            return
+        request.responseHeaders.removeHeader(b"server")
+        for name, value in id_fields(known_as(fields_of(request))[0] or self._next_id()):
+            request.responseHeaders.setRawHeaders(name, [value])
 
     def getChild(self, path: bytes, request: Any) -> IResource:
         return JsonResource(RouteTable())
@@ -71,9 +85,10 @@ class Root(Paths):
     def getChildWithDefault(self, path: bytes, request: Any) -> IResource:
         child: IResource | None = self.children.get(path)
         if child is not None:
-            request.responseHeaders.removeHeader(b"server")
+            self._begin_answer(request)
             return child
         if not path and not request.postpath and is_navigation(request):
+            self._begin_answer(request)
             return self._welcome
         depth = len(request.prepath) - 1
         return self._proxy if depth == 0 else self._below(depth)

@@ -17,9 +17,11 @@ from ..net.timers import TimerWheel
 from .connections import OwnConnections
 from .http1.channel import LlhttpChannel
 from .limits import Limits
+from .requestids import known_as, request_ids
 
 if TYPE_CHECKING:
     from ..core.forwarded import TrustedProxies
+    from ..message import Fields
     from .basicrequest import BasicRequest
     from .connections import Connections
 
@@ -28,8 +30,8 @@ TURNED_AWAY_AT_ONCE = 32
 
 _HTTP2 = find_spec("hpack") is not None
 
-OnRefusal = Callable[[int, str, str, str], object]
-"""Called with status, code, the client's address, and a few words."""
+OnRefusal = Callable[[int, str, str, str, str], object]
+"""Called with status, code, the client's address, a few words, and the id that the client was told."""
 
 
 class ProxySite(Site):
@@ -75,6 +77,7 @@ class ProxySite(Site):
         self.counts: Connections = OwnConnections()
         self.most: int | None = None
         self._holding: list[BasicRequest] = []
+        self._next_id = request_ids()
 
     # -- connections
 
@@ -172,11 +175,16 @@ class ProxySite(Site):
         request.responseHeaders.removeHeader(b"server")
         return getChildForRequest(self.resource, request)
 
-    def refused(self, status: int, code: str, client: str, detail: str = "") -> None:
+    def request_id(self, request: Any = None) -> str:
+        """The id of a request that no exchange of the chain answers: the client's, or one of ours."""
+        fields: Fields = getattr(request, "raw_fields", ())
+        return known_as(fields)[0] or self._next_id()
+
+    def refused(self, status: int, code: str, client: str, detail: str = "", request_id: str = "") -> None:
         """Tell L{on_refusal}; what it raises hurts nobody."""
         if self.on_refusal is not None:
             try:
-                self.on_refusal(status, code, client, detail)
+                self.on_refusal(status, code, client, detail, request_id)
             except Exception:
                 LlhttpChannel._log.failure("a refusal could not be noted")
 

@@ -41,7 +41,7 @@ class Http2Client:
 
     def __init__(self, resource: Any, limits: Limits | None = None, window: int = 65_535, strict: bool = True) -> None:
         self.clock = Clock()
-        self.refusals: list[tuple[int, str, str, str]] = []
+        self.refusals: list[tuple[int, str, str, str, str]] = []
         self.site = ProxySite(
             resource, reactor=self.clock, limits=limits, on_refusal=lambda *refusal: self.refusals.append(refusal)
         )

@@ -55,6 +55,18 @@ class RootTests(SynchronousTestCase):
             self.ask(path, tree)
         self.assertEqual(self.targets, [b"/v1/models?x=1", b"/"])
 
+    def test_stock(self) -> None:
+        """Below a stock site its own answers have an id, and none says what serves them."""
+        for path, accept in (("/health", "*/*"), ("/deep/metrics", "*/*"), ("/deep/x", "*/*"), ("/", "text/html")):
+            for sent, expected in (("mine", ["mine"]), ("a b", None)):
+                headers = {"X-Request-ID": sent, "Accept": accept}
+                treq = StubTreq(self.root)
+                response: Any = self.successResultOf(treq.get("http://proxy.example" + path, headers=headers))
+                found = response.headers.getRawHeaders("x-request-id")
+                self.assertEqual(found, response.headers.getRawHeaders("request-id"), path)
+                self.assertEqual(found if expected else len(found[0]), expected or 25, path)
+                self.assertIsNone(response.headers.getRawHeaders("server"), path)
+
 
 class PathsTests(SynchronousTestCase):
     def test_missing(self) -> None:

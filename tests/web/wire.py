@@ -320,7 +320,7 @@ class Client:
         tcp: bool = True,
     ) -> None:
         self.clock = clock = Clock() if clock is None else clock
-        self.refusals: list[tuple[int, str, str, str]] = []
+        self.refusals: list[tuple[int, str, str, str, str]] = []
         if site is None:
             site = ProxySite(
                 resource, reactor=clock, limits=limits, on_refusal=lambda *refusal: self.refusals.append(refusal)

@@ -468,19 +468,20 @@ class LlhttpChannel:
     # -- the end
 
     def _refuse(self, refusal: Refusal) -> None:
-        self._report(refusal)
         request, self._request = self._request, None
+        request_id = self.site.request_id(request)
+        self._report(refusal, request_id)
         self._incoming = None
         if request is not None and request.startedWriting:
             self.break_off(framed=False)
             return
         head_only = request is not None and request.method == b"HEAD"
-        self.send(refusal_response(refusal, head_only))
+        self.send(refusal_response(refusal, request_id, head_only))
         self._broken = True
         self._close()
 
-    def _report(self, refusal: Refusal) -> None:
-        self.site.refused(refusal.status, refusal.code, self.client_host, refusal.detail)
+    def _report(self, refusal: Refusal, request_id: str = "") -> None:
+        self.site.refused(refusal.status, refusal.code, self.client_host, refusal.detail, request_id)
 
     def _close(self) -> None:
         """

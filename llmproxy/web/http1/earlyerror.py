@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 from ...core.caching.dates import date_field
 from ...core.masking import mask
 from ...core.reasons import reason_of
+from ..requestids import id_fields
 
 if TYPE_CHECKING:
     from ...core.http11 import Refusal
+    from ...message import Field
 
 
-def refusal_response(refusal: Refusal, head_only: bool) -> bytes:
+def refusal_response(refusal: Refusal, request_id: str, head_only: bool) -> bytes:
     """
     A whole response, after which the connection closes.
 
@@ -22,14 +24,22 @@ def refusal_response(refusal: Refusal, head_only: bool) -> bytes:
     """
     body = refusal_body(refusal)
     fields = (
-        date_field(time.time() // 1),
-        (b"Content-Type", b"application/json"),
+        *refusal_fields(refusal, request_id),
         (b"Content-Length", b"%d" % len(body)),
-        *(((b"Retry-After", b"1"),) if refusal.status == 503 else ()),
         (b"Connection", b"close"),
     )
     lines = (b"HTTP/1.1 %d %b" % (refusal.status, reason_of(refusal.status)), *map(b": ".join, fields), b"\r\n")
     return b"\r\n".join(lines) + (b"" if head_only else body)
+
+
+def refusal_fields(refusal: Refusal, request_id: str) -> list[Field]:
+    """The head of it in all versions of HTTP, without its framing."""
+    return [
+        date_field(time.time() // 1),
+        (b"Content-Type", b"application/json"),
+        *(((b"Retry-After", b"1"),) if refusal.status == 503 else ()),
+        *id_fields(request_id),
+    ]
 
 
 def refusal_body(refusal: Refusal) -> bytes:

@@ -15,7 +15,7 @@ from ...core.http2.head import read_head, read_trailers
 from ...core.http11 import CHUNKED, Refusal, content_too_large, too_slow
 from ...errors import ClientLeft, RequestBodyTimeout
 from ..clientaddress import through_proxies
-from ..http1.earlyerror import refusal_body
+from ..http1.earlyerror import refusal_body, refusal_fields
 from ..http1.requestbody import RequestBody
 from .response import Http2Response
 
@@ -65,6 +65,7 @@ class Http2Request(Http2Response):
             head = read_head(section, ended, limits.target, limits.head, limits.fields)
         except Refusal as refusal:
             self._refusal = refusal
+            self.raw_fields = [*section]
             self.method = next((value for name, value in section if name == b":method"), b"")
             return
         self._head_read = head
@@ -173,11 +174,12 @@ class Http2Request(Http2Response):
 
     def refuse(self, refusal: Refusal) -> None:
         """Turn it away before a resource hears of it; the other streams go on."""
-        self.site.refused(refusal.status, refusal.code, self.client_host, refusal.detail)
+        request_id = self.site.request_id(self)
+        self.site.refused(refusal.status, refusal.code, self.client_host, refusal.detail, request_id)
         if self._arriving is not None:
             self._arriving.stopProducing()
         content = refusal_body(refusal)
-        fields = [(b"content-type", b"application/json")]
+        fields = refusal_fields(refusal, request_id)
         self.write_whole(refusal.status, b"", fields, len(content), content if self.method != b"HEAD" else b"")
 
     def connectionLost(self, reason: Failure) -> None:

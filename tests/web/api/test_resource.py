@@ -9,27 +9,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.server import NOT_DONE_YET
 
 from llmproxy.bodies import BytesBody
-from llmproxy.core.identifiers import MAX_ID
 from llmproxy.message import ApiRequest, ApiResponse
-from llmproxy.web.api.resource import ProxyResource, known_as, parted, request_ids
+from llmproxy.web.api.resource import ProxyResource, parted
 
 from ..downstream import Downstream
-
-
-class RequestIdTests(SynchronousTestCase):
-    def test_unique(self) -> None:
-        """No two requests of a process share an id, nor do two processes."""
-        one, other = request_ids(), request_ids()
-        self.assertEqual(len({one() for _ in range(100)} | {other() for _ in range(100)}), 200)
-
-    def test_client_knows_better(self) -> None:
-        """A client's own id is kept, so that its logs and ours match."""
-        self.assertEqual(known_as([(b"x-request-ID", b"abc-1"), (b"USER-agent", b"curl/8")]), ("abc-1", "curl/8"))
-
-    def test_refused_ids(self) -> None:
-        """What could confuse a log is no id."""
-        for value in (b"", b"a b", b"a\x7fb", b"\xe9", b"x" * (MAX_ID + 1)):
-            self.assertEqual(known_as([(b"X-Request-ID", value)]), ("", ""), value)
 
 
 class PartedTests(SynchronousTestCase):

@@ -273,7 +273,10 @@ class BodyTests(SynchronousTestCase):
             client = Client(whole := Whole(), limits=Limits(body=limit))
             client.send(request)
             self.assertEqual((client.status, whole.requests), (413, []))
-            self.assertEqual(client.refusals, [(413, "content_too_large", "192.0.2.1", "request body is too large")])
+            self.assertEqual(
+                [refusal[:4] for refusal in client.refusals],
+                [(413, "content_too_large", "192.0.2.1", "request body is too large")],
+            )
         client = Client(whole := Whole(), limits=Limits(body=10))
         client.send(post(b"x" * 10) + chunked(b"x" * 10))
         self.assertEqual(len(whole.requests), 2)
@@ -692,17 +695,21 @@ class SplitTests(SynchronousTestCase):
         pieces = [PIPELINE[start:end] for start, end in pairwise(places)]
         self.assertEqual(self.served(Echo(), *pieces), self.served(Echo(), PIPELINE))
         whole, split = Whole(), Whole()
-        self.assertEqual(_undated(self.served(split, *pieces)), _undated(self.served(whole, PIPELINE)))
+        self.assertEqual(_same(self.served(split, *pieces)), _same(self.served(whole, PIPELINE)))
         self.assertEqual(split.requests, whole.requests)
 
     def test_each_byte(self) -> None:
         """Or byte for byte."""
         echo = Echo()
         received = self.served(echo, *[PIPELINE[at : at + 1] for at in range(len(PIPELINE))])
-        self.assertEqual(received, self.served(Echo(), PIPELINE))
+        self.assertEqual(_same(received), _same(self.served(Echo(), PIPELINE)))
         self.assertEqual(echo.called, 7)
         self.assertIn(b"POST /3 de\r\n0\r\n\r\n|T=u", received)
 
 
-def _undated(data: bytes) -> bytes:
-    return b"\r\n".join(line for line in data.split(b"\r\n") if not line.startswith(b"Date: "))
+_VARYING = (b"date: ", b"x-request-id: ", b"request-id: ")
+
+
+def _same(data: bytes) -> bytes:
+    """What does not depend on when it was asked, and by whom."""
+    return b"\r\n".join(line for line in data.split(b"\r\n") if not line.lower().startswith(_VARYING))

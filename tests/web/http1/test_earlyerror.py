@@ -29,11 +29,13 @@ class RefusalTests(SynchronousTestCase):
             client = h11.Connection(h11.CLIENT)
             client.send(h11.Request(method="GET", target="/", headers=[("Host", "a")]))
             client.send(h11.EndOfMessage())
-            client.receive_data(refusal_response(refusal, head_only=False))
+            client.receive_data(refusal_response(refusal, "r-1", head_only=False))
             head, data, end = client.next_event(), client.next_event(), client.next_event()
             self.assertEqual(head.status_code, status)
             self.assertEqual(head.reason, reason)
             self.assertEqual([name for name, _ in head.headers if name == b"date"], [b"date"])
+            ids = {name: value for name, value in head.headers if name.endswith(b"request-id")}
+            self.assertEqual(ids, {b"x-request-id": b"r-1", b"request-id": b"r-1"})
             self.assertEqual(json.loads(bytes(data.data)), {"error": refusal.detail, "code": refusal.code})
             self.assertIsInstance(end, h11.EndOfMessage)
             self.assertEqual(client.their_state, h11.MUST_CLOSE)
@@ -41,5 +43,5 @@ class RefusalTests(SynchronousTestCase):
     def test_head(self) -> None:
         """RFC 9110 section 9.3.2: to a HEAD it has the same head, and nothing after it."""
         for refusal, _, _ in REFUSALS:
-            whole = refusal_response(refusal, head_only=False)
-            self.assertEqual(refusal_response(refusal, head_only=True), whole[: whole.index(b"\r\n\r\n") + 4])
+            whole = refusal_response(refusal, "r-1", head_only=False)
+            self.assertEqual(refusal_response(refusal, "r-1", head_only=True), whole[: whole.index(b"\r\n\r\n") + 4])

@@ -311,6 +311,17 @@ class OrdinaryTests(SynchronousTestCase):
         self.assertNotIn(b"Server: ", received)
         self.assertTrue(received.endswith(b"\r\n\r\nabc"))
 
+    def test_ids(self) -> None:
+        """Every answer of ours has an id, the client's or a new one, and one that a resource has set is left."""
+        fields = (b"X-Request-ID: ", b"request-id: ")
+        for sent, known_as in (((b"X-Request-ID: mine",), b"mine"), ((b"X-Request-ID: a b",), b""), ((), b"")):
+            received = self.answer(lambda request: b"abc", get(b"/", *sent))
+            found = [line.partition(b": ")[2] for line in received.split(b"\r\n") if line.startswith(fields)]
+            self.assertEqual((len(found), len(set(found))), (2, 1))
+            self.assertTrue(found[0] == known_as if known_as else len(found[0]) > 20, found)
+        received = self.answer(lambda request: request.setHeader(b"x-request-id", b"set") or b"", get())
+        self.assertEqual((received.lower().count(b"\r\nx-request-id: "), received.count(b": set\r\n")), (1, 1))
+
     def test_reasons(self) -> None:
         """Every registered status has its words, those included that Twisted does not know."""
         for status, line in ((429, b"429 Too Many Requests"), (426, b"426 Upgrade Required"), (599, b"599 ")):

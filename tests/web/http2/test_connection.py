@@ -67,7 +67,7 @@ class ConnectionTests(SynchronousTestCase):
         self.client.transport.deliver(b"\0\0\4\1\0\0\0\0\0junk" * 3)
         self.client.clock.advance(0)
         self.assertEqual(
-            self.client.refusals, [(400, "malformed_request", "192.0.2.1", "HTTP/2: stream of the server's")]
+            self.client.refusals, [(400, "malformed_request", "192.0.2.1", "HTTP/2: stream of the server's", "")]
         )
         self.client.clock.pump([0.1] * 25)
         self.assertEqual(self.client.transport.ended, "reset")

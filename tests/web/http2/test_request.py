@@ -192,10 +192,21 @@ class RefusalTests(SynchronousTestCase):
             stream = client.send_section(section, end=True)
             self.assertEqual((client.status(stream), client.ended.get(stream)), (status, "complete"), section)
             self.assertIn(code.encode(), client.contents[stream])
-            self.assertEqual(client.refusals.pop()[:3], (status, code, "192.0.2.1"))
+            head, refusal = client.heads[stream], client.refusals.pop()
+            self.assertEqual(refusal[:3], (status, code, "192.0.2.1"))
+            self.assertTrue(head[b"date"].endswith(b" GMT"))
+            self.assertEqual((head[b"x-request-id"], head[b"request-id"]), (refusal[4].encode(),) * 2)
         self.assertEqual(resource.seen, [])
         client.get()
         self.assertEqual(len(resource.seen), 1)
+
+    def test_id(self) -> None:
+        """A refusal has the id that the client sent."""
+        client = Http2Client(Whole(), LIMITS)
+        head = [(":method", "GET"), (":scheme", "https"), (":authority", "a"), ("x-request-id", "mine")]
+        for path, more in (("/", ("content-length", "101")), ("/a b", ("x", "y"))):
+            stream = client.send_section([*head[:1], (":path", path), *head[1:], more], end=False)
+            self.assertEqual((client.heads[stream][b"x-request-id"], client.refusals.pop()[4]), (b"mine", "mine"))
 
     def test_head_method(self) -> None:
         """A refusal of a HEAD has no content."""

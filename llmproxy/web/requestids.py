@@ -1,0 +1,46 @@
+"""Ids of requests: what the client named one, or what we do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from itertools import count
+from typing import TYPE_CHECKING
+
+from ..core.identifiers import good_id
+
+if TYPE_CHECKING:
+    from ..message import Field, Fields
+
+
+def request_ids() -> Callable[[], str]:
+    """
+    Make ids that are unique among all processes and cost no system call each.
+
+    64 random bits name the process, a counter the request.
+    """
+    prefix = os.urandom(8).hex()
+    numbers = count(1)
+    return lambda: f"{prefix}-{next(numbers):08x}"
+
+
+def known_as(fields: Fields) -> tuple[str, str]:
+    """
+    The request id and the user agent that the client sent, C{""} where there is none.
+
+    An id that is too long, or holds more than visible ASCII, counts as none: it would end up in logs.
+    """
+    request_id = user_agent = ""
+    for name, value in fields:
+        length = len(name)
+        if length == 12 and name.lower() == b"x-request-id":
+            request_id = good_id(value) or request_id
+        elif length == 10 and name.lower() == b"user-agent":
+            user_agent = value[:256].decode("latin-1")
+    return request_id, user_agent
+
+
+def id_fields(request_id: str) -> tuple[Field, Field]:
+    """What tells the client: the field that OpenAI's SDK reads, and the one that Anthropic's does."""
+    value = request_id.encode("latin-1")
+    return (b"X-Request-ID", value), (b"request-id", value)

@@ -9,10 +9,11 @@ L{twisted.web.http_headers.Headers} keeps none of the three.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from attrs import define, field, frozen
+
+from .origin import Upstream, query_keys, space_of
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IConsumer
@@ -86,112 +87,46 @@ class Timeouts:
     request: float | None = None
 
 
-@frozen
-class CredentialPlace:
-    """
-    Where an API wants its key.
-
-    @ivar kind: C{"header"}, C{"query"}, or C{"none"} for a server that takes no key.
-    @ivar name: the field or parameter name, as it is written on the wire.
-    @ivar prefix: what stands before the key, C{b"Bearer "} for example.
-    """
-
-    kind: Literal["header", "query", "none"] = "header"
-    name: bytes = b"Authorization"
-    prefix: bytes = b"Bearer "
-
-
-@frozen
-class OwnKey:
-    """
-    A key that an API has of its own, for projects that have none for it.
-
-    @ivar projects: the names or ids of those that may use it; C{None} is all of them.
-    """
-
-    key: str = field(repr=False)
-    projects: frozenset[str] | None = frozenset()
-
-
-@frozen
-class Origin:
-    """
-    Where an upstream is.
-
-    @ivar scheme: C{"http"} or C{"https"}.
-    @ivar host: a name or an address, an IPv6 address without brackets.
-    @ivar netloc: the value of C{Host}: brackets where needed, the port where it is not the scheme's own.
-    """
-
-    scheme: str
-    host: str
-    port: int
-    netloc: bytes
-
-    @property
-    def url(self) -> str:
-        """Scheme and authority."""
-        return f"{self.scheme}://{self.netloc.decode('ascii')}"
-
-
-def cache_space(name: str, places: Sequence[tuple[Origin, bytes]], models: Mapping[str, str] | None = None) -> str:
-    """
-    The name of the space that the answers of an API are stored in: its own, and a fingerprint of where it leads.
-
-    Two installations may share a store. What one of them calls by a name is to the other one another place, or the
-    same with other models behind their names; an answer of there is none of here.
-
-    @param places: every upstream that may answer, as origin and path prefix; their order says nothing.
-    @param models: what the names of models become on the way.
-    """
-    found = [f"{at.scheme}://{at.host.lower()}:{at.port}{prefix.decode('latin-1')}" for at, prefix in places]
-    parts = [*sorted(set(found)), "", *(part for pair in sorted((models or {}).items()) for part in pair)]
-    framed = "".join(f"{len(part)}:{part}," for part in parts)
-    return f"{name}@{sha256(framed.encode()).hexdigest()[:16]}"
-
-
 @frozen(eq=False)
 class Api:
     """
     One configured API, compiled at load: what the proxied path needs of it and nothing else.
 
-    @ivar path_prefix: the path of C{base_url} without its trailing slash; C{b""} if it has none.
+    @ivar upstreams: the places where it is, at least one.
     @ivar policy: what a caller may ask for; see L{llmproxy.core.policy}.
     @ivar origins: for CORS and the restriction of C{Origin}; see L{llmproxy.core.policy}.
     @ivar rewrites_locations: answers that point to upstream are made to point to the proxy.
     @ivar settings: keys of this API's configuration that belong to later middlewares
         (C{"cache"}, C{"retry"}, C{"meter"}), by their name.
-    @ivar provider: whose it is, a name of L{llmproxy.core.providers}; C{""} if that is not known.
-    @ivar own_key: what it is asked with for projects that have no key for it.
     @ivar query_keys: the parameters of a query, in lower case, that it may take a key in: those that a client sends
         go no further.
-    @ivar space: see L{cache_space}; what caches know this API by.
+    @ivar key_fields: the header fields, in lower case, that one of its upstreams takes its key in.
+    @ivar space: see L{llmproxy.origin.cache_space}; what caches know this API by.
     """
 
     name: str
-    origin: Origin
-    path_prefix: bytes
-    credential: CredentialPlace
+    upstreams: tuple[Upstream, ...]
     dialect: Dialect
     timeouts: Timeouts
     policy: Any
     debug_fields: bool = False
     rewrites_locations: bool = True
     settings: dict[str, Any] = field(factory=dict)
-    provider: str = ""
-    own_key: OwnKey | None = None
     query_keys: frozenset[bytes] = field()
+    key_fields: frozenset[bytes] = field(init=False)
+    space: str = field(init=False)
 
     @query_keys.default
-    def _of_credential(self) -> frozenset[bytes]:
-        place = self.credential
-        return frozenset({b"key", place.name.lower()}) if place.kind == "query" else frozenset()
+    def _of_credentials(self) -> frozenset[bytes]:
+        return query_keys(self.upstreams)
 
-    space: str = field(init=False)
+    @key_fields.default
+    def _of_upstreams(self) -> frozenset[bytes]:
+        return frozenset({upstream.key_field for upstream in self.upstreams} - {b""})
 
     @space.default
     def _where_it_leads(self) -> str:
-        return cache_space(self.name, [(self.origin, self.path_prefix)])
+        return space_of(self.name, self.upstreams)
 
 
 @frozen(eq=False)
@@ -385,7 +320,8 @@ class ApiRequest:
     A request on its way through the chain.
 
     A layer that decides something for the layers inside it writes it here: C{route} sets
-    C{route}, C{authenticate} sets C{principal}, C{credential} rewrites C{target} and C{fields}.
+    C{route}, C{authenticate} sets C{principal}, C{credential} sets C{upstream} and rewrites C{target} and
+    C{fields}.
     Reading one before it was set is an L{AttributeError}, and a fault in the order of the chain.
 
     @ivar target: the request target in origin form, as it came; from C{route} on relative to the API
@@ -400,6 +336,7 @@ class ApiRequest:
     @ivar model: what the body says, where it was read; C{""} if it was not, or says nothing.
     @ivar peer: the address of who connected, which a proxy in front may be; C{""} on a Unix socket.
     @ivar mount: the path at which the proxy stands in a tree of resources; C{b""} at its root.
+    @ivar upstream: where the present attempt goes.
     """
 
     method: bytes
@@ -417,6 +354,7 @@ class ApiRequest:
     mount: bytes = b""
     route: Route = field(init=False)
     principal: Principal = field(init=False)
+    upstream: Upstream = field(init=False)
 
 
 @define(eq=False, slots=True)

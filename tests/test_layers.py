@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "llmproxy"
 
 LAYERS = (
-    {"message", "errors", "__init__"},
+    {"message", "origin", "errors", "__init__"},
     {"core"},
     {"interfaces"},
     {"chain", "bodies", "net", "redis"},

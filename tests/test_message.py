@@ -6,7 +6,7 @@ from attrs import evolve
 from attrs.exceptions import FrozenInstanceError
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.message import ApiRequest, ApiResponse, Origin, Principal, Project, Record, Token, cache_space
+from llmproxy.message import ApiRequest, ApiResponse, Principal, Project, Record, Token
 
 PROJECT = Project("p", "search", {"a": ("sk-canary",)})
 TOKEN = Token("t", "hash-canary", "sk-…", "p", None)
@@ -36,33 +36,3 @@ class MessageTests(SynchronousTestCase):
         one, other = ApiResponse(200, b"OK", []), ApiResponse(200, b"OK", [])
         one.trailers.append((b"a", b"b"))
         self.assertEqual(list(other.trailers), [])
-
-
-class SpaceTests(SynchronousTestCase):
-    def test_where_it_leads(self) -> None:
-        """Answers are of one space only where the name, every place and every model behind a name are the same."""
-        here = Origin("https", "a.example", 443, b"a.example")
-        places = {
-            "same": ("x", [(here, b"")], {}),
-            "name": ("y", [(here, b"")], {}),
-            "scheme": ("x", [(Origin("http", "a.example", 443, b"a.example:443"), b"")], {}),
-            "host": ("x", [(Origin("https", "b.example", 443, b"b.example"), b"")], {}),
-            "port": ("x", [(Origin("https", "a.example", 444, b"a.example:444"), b"")], {}),
-            "prefix": ("x", [(here, b"/v1")], {}),
-            "two": ("x", [(here, b""), (here, b"/v1")], {}),
-            "models": ("x", [(here, b"")], {"gpt": "llama"}),
-            "other models": ("x", [(here, b"")], {"gpt": "qwen"}),
-            "turned": ("x", [(here, b"")], {"llama": "gpt"}),
-            "name of a name": ("x", [(here, b"")], {"gpt": "", "llama": ""}),
-        }
-        spaces = {cache_space(*parts) for parts in places.values()}
-        self.assertEqual(len(spaces), len(places))
-
-    def test_order_says_nothing(self) -> None:
-        """The same upstreams and models written in another order, or in other letters, are the same."""
-        one, other = (Origin("https", f"{name}.example", 443, b"") for name in "ab")
-        upper = Origin("https", "A.EXAMPLE", 443, b"")
-        self.assertEqual(
-            cache_space("x", [(one, b""), (other, b"/v1")]), cache_space("x", [(other, b"/v1"), (upper, b"")])
-        )
-        self.assertEqual(cache_space("x", [], {"a": "b", "c": "d"}), cache_space("x", [], {"c": "d", "a": "b"}))

@@ -131,7 +131,7 @@ class TransparentProxy(Service):
             old_encryption_keys=old_encryption_keys,
             require_encryption=require_encryption,
             pool_size=pool_size,
-            binding=Binding(config.default_api, tuple((api.name, api.provider) for api in self.table.apis)),
+            binding=Binding(config.default_api, _providers(self.table)),
         )
         self.quota = LeasedQuota(reactor, self.database)
         self._lost_leases: Any = None
@@ -149,7 +149,7 @@ class TransparentProxy(Service):
         cache = CacheOptions() if cache is None else cache
         stats = CacheStatsAggregatorConfig(buffer_size=cache.stats_buffer)
         self.hits = CacheStatsAggregator(reactor, self.database.usage, stats)
-        failures = FailureLog(reactor.seconds, {api.name: api.origin.url for api in self.table.apis})
+        failures = FailureLog(reactor.seconds, _origins(self.table))
         keys = [key for key in (encryption_key, *old_encryption_keys) if key is not None]
         secrets = [management_token, metrics_token, *(b64encode(key).decode() for key in keys), *_own_keys(self.table)]
         masking = Masking(secrets)
@@ -391,6 +391,17 @@ class TransparentProxy(Service):
         show_process(metrics, self.account, self.lag)
 
 
+def _providers(table: RoutingTable) -> tuple[tuple[str, str], ...]:
+    """The names of the APIs, each with those whose upstreams it has."""
+    return tuple((api.name, upstream.provider) for api in table.apis for upstream in api.upstreams)
+
+
+def _origins(table: RoutingTable) -> dict[str, str]:
+    """Where the APIs are, for the log."""
+    return {api.name: ", ".join(upstream.origin.url for upstream in api.upstreams) for api in table.apis}
+
+
 def _own_keys(table: RoutingTable) -> list[str]:
     """The secrets of providers that this process knows from its configuration."""
-    return [api.own_key.key for api in table.apis if api.own_key is not None]
+    found = [upstream.own_key for api in table.apis for upstream in api.upstreams]
+    return [own.key for own in found if own is not None]

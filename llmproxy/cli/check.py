@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from ..config import APIProviderConfig
     from ..core.policy import Policy
+    from ..origin import CredentialPlace
 
 
 @click.command()
@@ -40,10 +41,8 @@ def command(file: str, default_api: str | None) -> None:
         sys.exit(1)
     for api in apis:
         where = f"/ and /{api.name}/" if api.name == config.default_api else f"/{api.name}/"
-        base = f"{api.origin.scheme}://{api.origin.netloc.decode()}{api.path_prefix.decode()}"
-        place = f"{api.credential.kind} {api.credential.name.decode()}"
-        key = "no key" if api.credential.kind == "none" else f"key in {place}"
-        click.echo(f"{api.name}: {where} -> {base}, {key}, errors in dialect {api.dialect}")
+        places = "; ".join(f"{upstream.url}, {_key_place(upstream.credential)}" for upstream in api.upstreams)
+        click.echo(f"{api.name}: {where} -> {places}, errors in dialect {api.dialect}")
         own = own_key(config.apis[api.name])
         if own:
             click.echo(f"  {own}")
@@ -52,6 +51,10 @@ def command(file: str, default_api: str | None) -> None:
         for line in _restrictions(api.policy):
             click.echo(f"  {line}")
     click.echo(f"{file}: ok")
+
+
+def _key_place(place: CredentialPlace) -> str:
+    return "no key" if place.kind == "none" else f"key in {place.kind} {place.name.decode()}"
 
 
 def own_key(api: APIProviderConfig) -> str:

@@ -8,7 +8,8 @@ from ..core.breaker import BreakerSettings
 from ..core.policy import Policy
 from ..core.providers import Provider, provider_of
 from ..core.routing import RESERVED, RoutingTable
-from ..message import Api, OwnKey, Timeouts
+from ..message import Api, Timeouts
+from ..origin import OwnKey, Upstream
 from . import rules
 from .model import APIConfig, APIProviderConfig, BreakerConfig, ConnectionConfig, ConnectionSettings
 
@@ -23,11 +24,16 @@ def compile_api(name: str, config: APIProviderConfig) -> Api:
     timeouts = config.timeouts
     caching = config.cache.settings()
     provider = provider_of(name, origin.host)
+    upstream = Upstream(
+        origin,
+        path_prefix,
+        config.auth,
+        own_key=_own_key(config),
+        provider="" if provider is None else provider.name,
+    )
     return Api(
         name=name,
-        origin=origin,
-        path_prefix=path_prefix,
-        credential=config.auth,
+        upstreams=(upstream,),
         dialect=config.dialect,
         timeouts=Timeouts(timeouts.connect, timeouts.response_header, timeouts.silence, timeouts.request),
         policy=_policy(config),
@@ -39,8 +45,6 @@ def compile_api(name: str, config: APIProviderConfig) -> Api:
             "connection": _connection(config),
             "forwarded_fields": config.forwarding,
         },
-        provider="" if provider is None else provider.name,
-        own_key=_own_key(config),
         query_keys=_query_keys(config, provider),
     )
 

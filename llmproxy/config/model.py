@@ -10,7 +10,8 @@ from attrs import evolve, field, fields, frozen
 from ..core.caching.settings import DEFAULT, CacheSettings, Scope
 from ..core.keeping import USUAL_IDLE
 from ..errors import ConfigError
-from ..message import Api, CredentialPlace, Dialect
+from ..message import Api, Dialect
+from ..origin import CredentialPlace
 from ..web.limits import Limits
 from . import rules
 from .problems import unknown

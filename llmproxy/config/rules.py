@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 from ..core.forwarded import FORWARDED, UNIX, X_FORWARDED_FOR, network
 from ..core.forwarding import MODES
 from ..core.policy import NEVER
-from ..message import CredentialPlace, Dialect, Origin
+from ..message import Dialect
+from ..origin import CredentialPlace, Origin
 
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
 """RFC 9110 section 5.6.2."""

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..message import CredentialPlace
+from ..origin import CredentialPlace
 from ..web.limits import Limits
 from . import rules
 from .document import Item

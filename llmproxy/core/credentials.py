@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from ..message import Api, Project
+from ..origin import Upstream
 from .tokens import QUERY_KEY, decoded, is_well_formed
 
 
-def keys_for(api: Api, project: Project) -> tuple[str, ...]:
+def keys_for(api: Api, upstream: Upstream, project: Project) -> tuple[str, ...]:
     """
-    The keys that a project may have an API asked with: its own for this very API, else the API's own where the project
-    may use it, else none.
+    The keys that a project may have an upstream of an API asked with: its own for this very API, else that
+    of the upstream where the project may use it, else none.
     """
     mine = project.api_keys.get(api.name)
-    own = api.own_key
+    own = upstream.own_key
     if mine or own is None:
         return mine or ()
     may_use = own.projects is None or project.id in own.projects or project.name in own.projects
@@ -20,8 +21,8 @@ def keys_for(api: Api, project: Project) -> tuple[str, ...]:
 
 
 def is_keyless(api: Api, project: Project) -> bool:
-    """Whether an API that wants a key cannot be asked for a project."""
-    return api.credential.kind != "none" and not keys_for(api, project)
+    """Whether an API cannot be asked for a project: each of its upstreams wants a key, and there is none."""
+    return not any(upstream.credential.kind == "none" or keys_for(api, upstream, project) for upstream in api.upstreams)
 
 
 def without_keys(target: bytes, names: frozenset[bytes]) -> bytes:

@@ -7,8 +7,10 @@ A client that follows them would leave the proxy, with a token that upstream doe
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
-from ..message import Fields, Origin
+from ..message import Field, Fields
+from ..origin import Origin, Upstream
 from .fields import LOWER
 
 LEADING = frozenset(
@@ -32,46 +34,47 @@ _REFRESH = re.compile(rb"(\s*[0-9.]+\s*[;,]\s*(?:url\s*=\s*)?[\"']?)(.*)", re.IG
 _PORTS = {b"http": b":80", b"https": b":443"}
 
 
-def led_back(
-    fields: Fields, origin: Origin, path_prefix: bytes, here: bytes, prefix: bytes
-) -> list[tuple[bytes, bytes]]:
+def led_back(fields: Fields, upstreams: Sequence[Upstream], here: bytes, prefix: bytes) -> list[Field]:
     """
-    The fields, with references below C{origin} and C{path_prefix} made references to where the client came.
+    The fields, with references below one of C{upstreams} made references to where the client came.
 
-    All else keeps its bytes: other hosts, what lies beside C{path_prefix}, relative paths, and what follows the part
-    that is replaced.
+    All else keeps its bytes: other hosts, what lies beside the path prefix of an upstream, relative paths, and what
+    follows the part that is replaced.
 
+    @param upstreams: of one API; a stored answer does not say from which of them it came.
     @param here: scheme and authority by which the client reached the proxy; C{b""} if it did not say.
     @param prefix: the path of the API there, without a slash at its end.
     """
     lower = LOWER
     return [
-        (name, _field(lower[name], value, origin, path_prefix, here, prefix))
-        if lower[name] in LEADING
-        else (name, value)
+        (name, _field(lower[name], value, upstreams, here, prefix)) if lower[name] in LEADING else (name, value)
         for name, value in fields
     ]
 
 
-def _field(name: bytes, value: bytes, origin: Origin, path_prefix: bytes, here: bytes, prefix: bytes) -> bytes:
+def _field(name: bytes, value: bytes, upstreams: Sequence[Upstream], here: bytes, prefix: bytes) -> bytes:
     if name != b"refresh":
-        return _reference(value, origin, path_prefix, here, prefix)
+        return _reference(value, upstreams, here, prefix)
     match = _REFRESH.fullmatch(value)
-    return value if match is None else match[1] + _reference(match[2], origin, path_prefix, here, prefix)
+    return value if match is None else match[1] + _reference(match[2], upstreams, here, prefix)
 
 
-def _reference(value: bytes, origin: Origin, path_prefix: bytes, here: bytes, prefix: bytes) -> bytes:
+def _reference(value: bytes, upstreams: Sequence[Upstream], here: bytes, prefix: bytes) -> bytes:
     match = _REFERENCE.fullmatch(value)
     if match is None:
         if value[:1] != b"/":
             return value
-        rest = _below(value, path_prefix)
+        rest = _below_one(value, upstreams)
         return value if rest is None else _path(prefix + rest)
     scheme, authority, path = match.groups()
-    if not _same(scheme, authority, origin):
-        return value
-    rest = _below(path, path_prefix)
+    rest = _below_one(path, [each for each in upstreams if _same(scheme, authority, each.origin)])
     return value if rest is None else here + _path(prefix + rest)
+
+
+def _below_one(path: bytes, upstreams: Sequence[Upstream]) -> bytes | None:
+    """What follows the path prefix of one of C{upstreams}, of the longest if there are several."""
+    found = [rest for each in upstreams if (rest := _below(path, each.path_prefix)) is not None]
+    return min(found, key=len, default=None)
 
 
 def _path(path: bytes) -> bytes:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
 
     from ..interfaces import Responder
-    from ..message import Api, ApiRequest, ApiResponse, CredentialPlace, Field
+    from ..message import Api, ApiRequest, ApiResponse, Field
+    from ..origin import CredentialPlace, Upstream
 
 
 _PLACES = KEY_FIELDS | {OFFER}
@@ -30,12 +31,13 @@ class Credential:
 
     def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
         api = request.route.api
-        place = api.credential
+        request.upstream = upstream = api.upstreams[0]
+        place = upstream.credential
         key = ""
         if place.kind != "none":
             # Which of the keys it is, is decided here, when one is used.
             held, name = request.principal.project.api_keys, api.name
-            keys = held[name] if name in held else keys_for(api, request.principal.project)
+            keys = held[name] if name in held else keys_for(api, upstream, request.principal.project)
             if not keys:
                 raise ApiKeyMissing(name)
             key = keys[0]
@@ -46,7 +48,7 @@ class Credential:
                 raise UpstreamAuthError("the project's upstream key is not usable")
         request.fields = with_credential(request.fields, place, key.encode("ascii"))
         if place.kind == "query" or QUERY in request.target:
-            request.target = with_query_key(request.target, api, key)
+            request.target = with_query_key(request.target, api, upstream, key)
         return inner(request)
 
 
@@ -91,9 +93,9 @@ def _rebuilt(fields: list[Field], place: CredentialPlace, key: bytes) -> list[Fi
     return kept
 
 
-def with_query_key(target: bytes, api: Api, key: str) -> bytes:
+def with_query_key(target: bytes, api: Api, upstream: Upstream, key: str) -> bytes:
     """The target without the client's credentials, its other bytes untouched; with the project's where it belongs."""
-    target, place = without_keys(target, api.query_keys), api.credential
+    target, place = without_keys(target, api.query_keys), upstream.credential
     if place.kind != "query":
         return target
     path, _, query = target.partition(b"?")

@@ -184,7 +184,7 @@ def _led_back(fields: Fields, request: ApiRequest, trusted: TrustedProxies | Non
         return list(fields)
     hop = hop_of(request, trusted)
     here = f"{hop.client_scheme}://{hop.client_host}".encode("latin-1") if hop.client_host else b""
-    return led_back(fields, route.api.origin, route.api.path_prefix, here, request.mount + route.prefix)
+    return led_back(fields, route.api.upstreams, here, request.mount + route.prefix)
 
 
 class _Counted(Tap):

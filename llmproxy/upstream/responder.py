@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from ..core.forwarded import TrustedProxies
     from ..message import Api, ApiRequest, Field
+    from ..origin import Upstream
     from .response import UpstreamResponse
 
 _EXPECT = frozenset({b"expect"})
@@ -55,9 +56,9 @@ MOST_PASSES = 3
 """How often a request may have been through proxies of our pseudonym: chains of them are in use, loops are not."""
 
 
-class _Upstream:
+class _Prepared:
     """
-    What is the same for every request of one API.
+    What is the same for every request to one upstream.
 
     @ivar destination: where our own client sends it; C{None} for others.
     @ivar stripped: what goes no further of a request whose body is here.
@@ -67,11 +68,11 @@ class _Upstream:
 
     __slots__ = ("client", "destination", "expecting", "keep", "netloc", "prefix", "stripped", "told", "url")
 
-    def __init__(self, api: Api, client: Any) -> None:
+    def __init__(self, api: Api, upstream: Upstream, client: Any) -> None:
         self.client = client
-        self.netloc = api.origin.netloc
-        self.prefix = api.path_prefix
-        self.url = api.origin.scheme.encode("ascii") + b"://" + api.origin.netloc
+        self.netloc = upstream.origin.netloc
+        self.prefix = upstream.path_prefix
+        self.url = upstream.origin.scheme.encode("ascii") + b"://" + upstream.origin.netloc
         self.destination = client.destination(self.url) if isinstance(client, PooledClient) else None
         mode = api.settings.get("forwarded_fields", "strip")
         self.stripped = _STRIPPED if mode == "strip" else _EXPECT
@@ -79,7 +80,7 @@ class _Upstream:
         self.expecting = self.stripped if self.destination is None else self.stripped - _EXPECT
         self.told = "" if mode in ("strip", "pass") else mode
         # The project's key is in the request by now: the client's `Connection` must not take it away.
-        self.keep = END_TO_END | {api.credential.name.lower()}
+        self.keep = END_TO_END | {upstream.credential.name.lower()}
 
 
 class UpstreamResponder:
@@ -87,7 +88,7 @@ class UpstreamResponder:
     Sends end-to-end fields and the body as they are, and answers with what comes.
 
     A stock treq client keeps neither order nor case of fields, decodes gzip and holds cookies; with
-    L{PooledClient} nothing of that happens. One of these belongs to one configuration: it remembers the APIs.
+    L{PooledClient} nothing of that happens. One of these belongs to one configuration: it remembers the upstreams.
 
     @param client_for: the client of an API: ours, or anything with treq's C{HTTPClient.request}. A stock treq client
         keeps cookies and sends them with whoever's request is next: it is for tests, and for a single tenant.
@@ -110,35 +111,38 @@ class UpstreamResponder:
         self._pseudonym = pseudonym
         self._via = (b"Via", b"1.1 " + pseudonym)
         self._old_via = (b"Via", b"1.0 " + pseudonym)
-        self._upstreams: dict[Api, _Upstream] = {}
+        self._prepared: dict[Upstream, _Prepared] = {}
 
     def respond(self, request: ApiRequest) -> Deferred[ApiResponse]:
-        api = request.route.api
-        upstream = self._upstreams.get(api)
-        if upstream is None:
-            upstream = self._upstreams[api] = _Upstream(api, self._client_for(api))
-        fields = self._outgoing(request, upstream)
+        prepared = self._prepared.get(request.upstream)
+        if prepared is None:
+            prepared = self._prepared[request.upstream] = self._prepare(request)
+        fields = self._outgoing(request, prepared)
         if request.method in COUNTED:
             left = hops_left(fields)
             if left == 0:
                 return succeed(_last(request))
             if left is not None:
                 fields = one_less(fields, left)
-        if upstream.destination is not None:
-            return self._call(request, upstream, fields)
+        if prepared.destination is not None:
+            return self._call(request, prepared, fields)
         # Another client than ours does not say when it sends.
         request.record.attempts += 1
-        answering = _foreign_call(request, upstream, fields)
+        answering = _foreign_call(request, prepared, fields)
         responding: Deferred[ApiResponse] = answering.addCallbacks(self._foreign_answer, _failed, (request,))
         return responding
 
-    def _call(self, request: ApiRequest, upstream: _Upstream, fields: list[Field]) -> Deferred[ApiResponse]:
+    def _prepare(self, request: ApiRequest) -> _Prepared:
+        api = request.route.api
+        return _Prepared(api, request.upstream, self._client_for(api))
+
+    def _call(self, request: ApiRequest, prepared: _Prepared, fields: list[Field]) -> Deferred[ApiResponse]:
         if request.upgrade:
             fields += switching(request.upgrade)
-        answering: Deferred[ApiResponse] = upstream.client.send(
-            upstream.destination,
+        answering: Deferred[ApiResponse] = prepared.client.send(
+            prepared.destination,
             request.method,
-            upstream.prefix + request.target,
+            prepared.prefix + request.target,
             fields,
             request.body,
             request.on_interim,
@@ -148,16 +152,16 @@ class UpstreamResponder:
         )
         return answering
 
-    def _outgoing(self, request: ApiRequest, upstream: _Upstream) -> list[Field]:
+    def _outgoing(self, request: ApiRequest, prepared: _Prepared) -> list[Field]:
         body = request.body
         # RFC 9110 section 10.1.1: a body that is here needs not be asked for, and HTTP/1.0 knows nothing of it.
         waits = (
             body is not None and type(body) is not BytesBody and request.version != b"HTTP/1.0" and not at_hand(body)
         )
-        fields = forwardable(request.fields, upstream.expecting if waits else upstream.stripped, upstream.keep)
-        if upstream.told:
+        fields = forwardable(request.fields, prepared.expecting if waits else prepared.stripped, prepared.keep)
+        if prepared.told:
             rfc7239 = self._trusted is not None and self._trusted.rfc7239
-            fields = forwarded_on(upstream.told, fields, hop_of(request, self._trusted), rfc7239)
+            fields = forwarded_on(prepared.told, fields, hop_of(request, self._trusted), rfc7239)
         identified = passed = False
         lower = LOWER
         for at, pair in enumerate(fields):
@@ -165,7 +169,7 @@ class UpstreamResponder:
             if name not in _CHANGED:
                 continue
             if name == b"host":
-                fields[at] = (pair[0], upstream.netloc)
+                fields[at] = (pair[0], prepared.netloc)
             elif name == b"via":
                 passed = True
             else:
@@ -250,14 +254,14 @@ def _failed(reason: Failure) -> Failure:
 # -- stock clients
 
 
-def _foreign_call(request: ApiRequest, upstream: _Upstream, fields: list[Field]) -> Deferred[Any]:
+def _foreign_call(request: ApiRequest, prepared: _Prepared, fields: list[Field]) -> Deferred[Any]:
     body: Any = request.body
-    if isinstance(body, BytesBody) and not isinstance(upstream.client, HTTPClient):
+    if isinstance(body, BytesBody) and not isinstance(prepared.client, HTTPClient):
         # StubTreq takes bytes and nothing else.
         body = body.take()
-    answering: Deferred[Any] = upstream.client.request(
+    answering: Deferred[Any] = prepared.client.request(
         request.method.decode("latin-1"),
-        (upstream.url + upstream.prefix + request.target).decode("latin-1"),
+        (prepared.url + prepared.prefix + request.target).decode("latin-1"),
         # Agent writes the framing itself, and would do so twice.
         headers=FieldHeaders(without(fields, _FRAMING)),
         data=body,

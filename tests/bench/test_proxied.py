@@ -27,4 +27,4 @@ class ProxiedTests(SynchronousTestCase):
         with open(path, "w") as file:
             file.write(CONFIG.format(port=9))
         [api] = load_api_config(path).compiled()
-        self.assertEqual((api.name, api.origin.netloc), ("benchmark", b"127.0.0.1:9"))
+        self.assertEqual((api.name, api.upstreams[0].origin.netloc), ("benchmark", b"127.0.0.1:9"))

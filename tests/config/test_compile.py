@@ -9,7 +9,8 @@ from llmproxy.config.compile import compile_api, compile_routing, reserved_names
 from llmproxy.config.model import APIConfig, APIProviderConfig, BreakerConfig, ConnectionConfig, TimeoutConfig
 from llmproxy.config.rules import AUTH
 from llmproxy.core.breaker import BreakerSettings
-from llmproxy.message import CredentialPlace, Origin, Timeouts
+from llmproxy.message import Timeouts
+from llmproxy.origin import CredentialPlace, Origin
 
 CONFIG = APIProviderConfig(
     base_url="https://a.example:8443/base/",
@@ -26,8 +27,8 @@ class CompileTests(SynchronousTestCase):
     def test_where(self) -> None:
         """The address is taken apart once, not for each request."""
         api = compile_api("x", CONFIG)
-        self.assertEqual(api.origin, Origin("https", "a.example", 8443, b"a.example:8443"))
-        self.assertEqual((api.name, api.path_prefix), ("x", b"/base"))
+        self.assertEqual(api.upstreams[0].origin, Origin("https", "a.example", 8443, b"a.example:8443"))
+        self.assertEqual((api.name, api.upstreams[0].path_prefix), ("x", b"/base"))
 
     def test_times(self) -> None:
         """Each deadline comes from the key of its name; the idle time of connections is the pool's."""

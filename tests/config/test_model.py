@@ -16,7 +16,7 @@ class ProxyConfigTests(SynchronousTestCase):
         config = ProxyConfig(base_url="http://a", allowed_endpoints=["/x"], allowed_methods=["post"], api_name="mine")
         config.validate()
         api = config.compiled()
-        self.assertEqual((api.name, api.origin.host, api.policy.methods), ("mine", "a", (b"POST",)))
+        self.assertEqual((api.name, api.upstreams[0].origin.host, api.policy.methods), ("mine", "a", (b"POST",)))
 
     def test_everything_wrong_at_once(self) -> None:
         """One exception tells all of it."""

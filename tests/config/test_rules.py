@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.config import rules
-from llmproxy.message import CredentialPlace, Origin
+from llmproxy.origin import CredentialPlace, Origin
 
 
 class BaseUrlTests(SynchronousTestCase):

@@ -15,7 +15,8 @@ from llmproxy.config.document import MAX_FILE
 from llmproxy.config.rules import AUTH
 from llmproxy.core.caching.settings import CacheSettings
 from llmproxy.errors import ConfigError
-from llmproxy.message import Api, CredentialPlace, OwnKey
+from llmproxy.message import Api
+from llmproxy.origin import CredentialPlace, OwnKey
 from llmproxy.web.limits import Limits
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "apis.yaml"
@@ -109,9 +110,9 @@ class MeaningTests(ConfigFileTests):
         config = load_api_config(EXAMPLE, env={})
         compiled = {api.name: api for api in config.compiled()}
         self.assertEqual(list(compiled), ["openai", "anthropic", "gemini", "azure", "mistral", "groq", "local"])
-        self.assertEqual(compiled["anthropic"].credential, CredentialPlace("header", b"x-api-key", b""))
-        self.assertEqual(compiled["groq"].path_prefix, b"/openai")
-        self.assertEqual(compiled["azure"].origin.host, "my-resource.openai.azure.com")
+        self.assertEqual(compiled["anthropic"].upstreams[0].credential, CredentialPlace("header", b"x-api-key", b""))
+        self.assertEqual(compiled["groq"].upstreams[0].path_prefix, b"/openai")
+        self.assertEqual(compiled["azure"].upstreams[0].origin.host, "my-resource.openai.azure.com")
         self.assertEqual(compiled["openai"].timeouts.silence, 600.0)
         self.assertIsNone(compiled["openai"].timeouts.request)
 
@@ -135,7 +136,7 @@ class MeaningTests(ConfigFileTests):
 """
         )
         (api,) = config.compiled()
-        self.assertEqual(api.credential, CredentialPlace("header", b"X-Key", b"Token "))
+        self.assertEqual(api.upstreams[0].credential, CredentialPlace("header", b"X-Key", b"Token "))
         self.assertEqual((api.dialect, api.debug_fields), ("gemini", True))
         self.assertEqual((api.timeouts.connect, api.timeouts.silence, api.timeouts.response_header), (1.5, None, 2.0))
         self.assertEqual(
@@ -226,11 +227,11 @@ class KeyTests(ConfigFileTests):
             ("key: '${KEY}'", None),
             ("auth: bearer", None),
         ):
-            self.assertEqual(self.api(more).own_key, expected, more)
+            self.assertEqual(self.api(more).upstreams[0].own_key, expected, more)
 
     def test_no_key(self) -> None:
         """C{auth: none} is a server without keys."""
-        self.assertEqual(self.api("auth: none").credential.kind, "none")
+        self.assertEqual(self.api("auth: none").upstreams[0].credential.kind, "none")
 
     def test_wrong(self) -> None:
         """What cannot hold is refused, and no key is shown."""
@@ -251,7 +252,7 @@ class KeyTests(ConfigFileTests):
         """Those who make the configuration themselves are told the same."""
         values: dict[str, Any] = {"base_url": "http://a", "allowed_endpoints": ["/v1"], "allowed_methods": ["GET"]}
         good = ProxyConfig(**values, key="sk-canary", own_key_for=["search"])
-        self.assertEqual(good.compiled().own_key, OwnKey("sk-canary", frozenset({"search"})))
+        self.assertEqual(good.compiled().upstreams[0].own_key, OwnKey("sk-canary", frozenset({"search"})))
         for changes in (
             {"key": "two words canary", "own_key_for": "all"},
             {"key": "canary", "own_key_for": "search"},

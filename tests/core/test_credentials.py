@@ -5,7 +5,8 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.credentials import is_keyless, keys_for, without_keys
-from llmproxy.message import CredentialPlace, OwnKey, Project
+from llmproxy.message import Project
+from llmproxy.origin import CredentialPlace, OwnKey
 
 from ..middleware.fakes import an_api
 
@@ -59,7 +60,7 @@ class KeysForTests(SynchronousTestCase):
             ("gemini", {"own_key": OwnKey("own")}, ()),
         ):
             api = an_api(name, **changes)
-            self.assertEqual(keys_for(api, project), expected, (name, changes))
+            self.assertEqual(keys_for(api, api.upstreams[0], project), expected, (name, changes))
             self.assertEqual(is_keyless(api, project), not expected)
         self.assertFalse(is_keyless(an_api("local", credential=CredentialPlace("none", b"", b"")), project))
         self.assertNotIn("own'", repr(own))

@@ -7,17 +7,18 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.redirects import LEADING, led_back
-from llmproxy.message import Origin
+from llmproxy.origin import Origin, Upstream
 
 SECURE = Origin("https", "up.example", 443, b"up.example")
 LOCAL = Origin("http", "127.0.0.1", 8000, b"127.0.0.1:8000")
 SIX = Origin("http", "::1", 80, b"[::1]")
+UP = (Upstream(SECURE),)
 HERE = b"https://llm.example:8443"
 
 
 class ReferenceTests(SynchronousTestCase):
     def led(self, value: bytes, origin: Origin = SECURE, base: bytes = b"", prefix: bytes = b"") -> bytes:
-        ((name, led),) = led_back([(b"LOCATION", value)], origin, base, HERE, prefix)
+        ((name, led),) = led_back([(b"LOCATION", value)], (Upstream(origin, base),), HERE, prefix)
         self.assertEqual(name, b"LOCATION")
         return led
 
@@ -41,6 +42,19 @@ class ReferenceTests(SynchronousTestCase):
             (b"/base/v1/x", SECURE, b"/base", b"/llm/a", b"/llm/a/v1/x"),
         ):
             self.assertEqual(self.led(value, origin, base, prefix), expected, value)
+
+    def test_several(self) -> None:
+        """What points to any upstream of an API points to the proxy; of two that fit, the longer path is meant."""
+        upstreams = (Upstream(SECURE), Upstream(SECURE, b"/base"), Upstream(LOCAL, b"/local"))
+        for value, expected in (
+            (b"https://up.example/v1", HERE + b"/a/v1"),
+            (b"https://up.example/base/v1", HERE + b"/a/v1"),
+            (b"http://127.0.0.1:8000/local/v1", HERE + b"/a/v1"),
+            (b"http://127.0.0.1:8000/base/v1", b"http://127.0.0.1:8000/base/v1"),
+            (b"/local/v1", b"/a/v1"),
+            (b"/v1", b"/a/v1"),
+        ):
+            self.assertEqual(led_back([(b"Location", value)], upstreams, HERE, b"/a"), [(b"Location", expected)], value)
 
     def test_untouched(self) -> None:
         """What points elsewhere keeps every byte."""
@@ -69,7 +83,7 @@ class ReferenceTests(SynchronousTestCase):
         """Every field that leads somewhere is led back, as often as it stands there; others only mention."""
         fields = [(name.title(), b"https://up.example/v1") for name in sorted(LEADING - {b"refresh"})] * 2
         others = [(b"Link", b"<https://up.example/v1>; rel=next"), (b"X-Note", b"https://up.example/v1")]
-        found = led_back(fields + others, SECURE, b"", HERE, b"")
+        found = led_back(fields + others, UP, HERE, b"")
         self.assertEqual(found, [(name, HERE + b"/v1") for name, _ in fields] + others)
 
     def test_refresh(self) -> None:
@@ -80,20 +94,18 @@ class ReferenceTests(SynchronousTestCase):
             (b"5", b"5"),
             (b"5; url=https://else.example/", b"5; url=https://else.example/"),
         ):
-            ((_, found),) = led_back([(b"Refresh", value)], SECURE, b"", HERE, b"")
+            ((_, found),) = led_back([(b"Refresh", value)], UP, HERE, b"")
             self.assertEqual(found, expected)
 
     def test_no_host(self) -> None:
         """A client of HTTP/1.0 that named no host is led by a path."""
-        self.assertEqual(
-            led_back([(b"Location", b"https://up.example/v1")], SECURE, b"", b"", b"/a"), [(b"Location", b"/a/v1")]
-        )
+        self.assertEqual(led_back([(b"Location", b"https://up.example/v1")], UP, b"", b"/a"), [(b"Location", b"/a/v1")])
 
     def test_no_other_host(self) -> None:
         """Slashes that upstream doubled never become the name of a host."""
         for value, base in ((b"https://up.example//evil.example/", b""), (b"/base//evil.example/", b"/base")):
             for here, expected in ((b"", b"/evil.example/"), (HERE, HERE + b"/evil.example/")):
-                ((_, found),) = led_back([(b"Location", value)], SECURE, base, here, b"")
+                ((_, found),) = led_back([(b"Location", value)], (Upstream(SECURE, base),), here, b"")
                 self.assertEqual(found, expected if value[:1] == b"h" else b"/evil.example/")
 
     @given(st.binary(max_size=40))

@@ -6,15 +6,14 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.policy import Policy
 from llmproxy.core.routing import RESERVED, RoutingTable
-from llmproxy.message import Api, CredentialPlace, Origin, Timeouts
+from llmproxy.message import Api, Timeouts
+from llmproxy.origin import Origin, Upstream
 
 
 def an_api(name: str, *endpoints: str) -> Api:
     return Api(
         name,
-        Origin("https", "api.example", 443, b"api.example"),
-        b"",
-        CredentialPlace(),
+        (Upstream(Origin("https", "api.example", 443, b"api.example")),),
         "proxy",
         Timeouts(),
         Policy.compile(allowed_methods=[], allowed_endpoints=endpoints),

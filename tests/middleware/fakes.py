@@ -16,9 +16,7 @@ from llmproxy.message import (
     Api,
     ApiRequest,
     ApiResponse,
-    CredentialPlace,
     Field,
-    Origin,
     Principal,
     Project,
     Record,
@@ -26,18 +24,26 @@ from llmproxy.message import (
     Timeouts,
     Token,
 )
+from llmproxy.origin import Origin, Upstream
 
 SECRET = b"sk-AAAAAAAAAAAAAAAAAAAAAA"
 KEY = "sk-the-projects-own-key"
 PRINCIPAL = Principal(Token("t-1", "00" * 32, "sk-AAAA…", "p-1", 1000.0), Project("p-1", "one", {"openai": (KEY,)}))
 
 
+_OF_UPSTREAM = {"origin", "path_prefix", "credential", "own_key", "provider"}
+
+
+def an_upstream(**changes: Any) -> Upstream:
+    values: dict[str, Any] = {"origin": Origin("https", "api.example", 443, b"api.example")}
+    return Upstream(**{**values, **changes})
+
+
 def an_api(name: str = "openai", policy: dict[str, Any] | None = None, **changes: Any) -> Api:
+    at = {name: changes.pop(name) for name in _OF_UPSTREAM & changes.keys()}
     values: dict[str, Any] = {
         "name": name,
-        "origin": Origin("https", "api.example", 443, b"api.example"),
-        "path_prefix": b"",
-        "credential": CredentialPlace(),
+        "upstreams": (an_upstream(**at),),
         "dialect": "proxy",
         "timeouts": Timeouts(),
         "policy": Policy.compile(**{"allowed_methods": [], "allowed_endpoints": [], **(policy or {})}),
@@ -54,12 +60,13 @@ def a_request(
     api: Api | None = None,
     principal: Principal | None = None,
 ) -> ApiRequest:
-    """A request; with C{api} or C{principal} as it is after C{route} and C{authenticate}."""
+    """A request; with C{api} or C{principal} as it is after C{route}, C{authenticate} and the choice of an upstream."""
     record = Record("r-1", method.decode(), target.decode("latin-1"), "192.0.2.7", 0.0)
     request = ApiRequest(method, target, [] if fields is None else fields, body, record)
     if api is not None:
         path = target.partition(b"?")[0]
         request.route = Route(api, target, path, api.policy.endpoint(path) or "")
+        request.upstream = api.upstreams[0]
     if principal is not None:
         request.principal = principal
     return request

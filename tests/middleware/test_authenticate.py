@@ -21,8 +21,9 @@ from llmproxy.errors import (
     TokenRevoked,
     Unavailable,
 )
-from llmproxy.message import ApiResponse, Field, OwnKey, Principal
+from llmproxy.message import ApiResponse, Field, Principal
 from llmproxy.middleware.authenticate import Authenticate
+from llmproxy.origin import OwnKey
 
 from .fakes import (
     PRINCIPAL,

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.errors import ApiKeyMissing, UpstreamAuthError
-from llmproxy.message import Api, ApiRequest, CredentialPlace, Field, OwnKey, Principal
+from llmproxy.message import Api, ApiRequest, Field, Principal
 from llmproxy.middleware.credential import Credential, _rebuilt, with_credential
+from llmproxy.origin import CredentialPlace, OwnKey
 
 from .fakes import KEY, PRINCIPAL, SECRET, Inner, a_request, an_api
 

@@ -13,11 +13,13 @@ from twisted.web.resource import Resource
 from llmproxy.bodies import BytesBody
 from llmproxy.core.forwarded import trusted_proxies
 from llmproxy.errors import BadRequest, LoopDetected, MethodNotAllowed
-from llmproxy.message import ApiRequest, ApiResponse, Field, Origin
+from llmproxy.message import ApiRequest, ApiResponse, Field
+from llmproxy.origin import Origin
 from llmproxy.upstream.responder import UpstreamResponder
 from tests.middleware.fakes import Reader, a_request, an_api
 
-API = an_api(origin=Origin("http", "up.example", 80, b"up.example"), path_prefix=b"/base")
+ORIGIN = Origin("http", "up.example", 80, b"up.example")
+API = an_api(origin=ORIGIN, path_prefix=b"/base")
 
 
 _ADDED = {b"date", b"x-accel-buffering"}
@@ -62,7 +64,7 @@ class StockClientTests(SynchronousTestCase):
     def ask(
         self, *fields: Field, body: bytes | None = None, method: bytes = b"", peer: str = "192.0.2.7", **changes: Any
     ) -> tuple[ApiRequest, Deferred[ApiResponse]]:
-        api = an_api(origin=API.origin, path_prefix=API.path_prefix, **changes)
+        api = an_api(origin=ORIGIN, path_prefix=b"/base", **changes)
         request = a_request(
             method or (b"GET" if body is None else b"POST"),
             b"/v1/x?q=1",

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from urllib.parse import urljoin, urlsplit
 
 from ...message import Api, Fields
+from ...origin import Upstream
 from ..fields import LOWER
 
 SAFE = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE"))
@@ -25,14 +26,13 @@ def named_targets(api: Api, target: bytes, fields: Fields) -> Iterator[bytes]:
     lower = LOWER
     for name, value in fields:
         if lower[name] in _NAMING:
-            named = _relative_to(api, target, value)
-            if named is not None and named != target:
-                yield named
+            found = dict.fromkeys(_relative_to(upstream, target, value) for upstream in api.upstreams)
+            yield from (named for named in found if named is not None and named != target)
 
 
-def _relative_to(api: Api, target: bytes, reference: bytes) -> bytes | None:
-    origin = api.origin
-    base = f"{origin.scheme}://{origin.netloc.decode('latin-1')}{(api.path_prefix + target).decode('latin-1')}"
+def _relative_to(upstream: Upstream, target: bytes, reference: bytes) -> bytes | None:
+    origin = upstream.origin
+    base = upstream.url + target.decode("latin-1")
     try:
         parts = urlsplit(urljoin(base, reference.decode("latin-1")))
         port = parts.port or (443 if parts.scheme == "https" else 80)
@@ -41,5 +41,5 @@ def _relative_to(api: Api, target: bytes, reference: bytes) -> bytes | None:
     if (parts.scheme, (parts.hostname or "").lower(), port) != (origin.scheme, origin.host.lower(), origin.port):
         return None
     path = (parts.path + (f"?{parts.query}" if parts.query else "")).encode("latin-1")
-    prefix = api.path_prefix
+    prefix = upstream.path_prefix
     return path[len(prefix) :] if path.startswith(prefix + b"/") else None

@@ -136,9 +136,8 @@ def content_digest(request: ApiRequest, content: bytes) -> bytes:
         if lower:
             found[lower] = value if lower not in found else found[lower] + b"," + value
             size += len(value)
-    credential = request.route.api.credential
-    if credential.kind == "header":
-        found.pop(sections.LOWER[credential.name], None)
+    for name in request.route.api.key_fields:
+        found.pop(name, None)
     fields = (*found.items(),)
     framed = _remembered_fields(fields) if size <= _REMEMBERED_LENGTH else _framed_fields(fields)
     digest = sha256(b"%d:" % len(content))
@@ -168,12 +167,12 @@ def cache_key_from_request_with_vary(request: ApiRequest, names: Sequence[bytes]
     """
     if not names:
         return b""
-    credential = request.route.api.credential
+    key_fields = request.route.api.key_fields
     owner = request.principal.project.id.encode()
     parts: list[bytes] = []
     for name in names:
         parts.append(name)
-        if name in KEY_FIELDS or (credential.kind == "header" and name == credential.name.lower()):
+        if name in KEY_FIELDS or name in key_fields:
             parts.append(b"=" + owner)
         else:
             parts.append(_normal(name, request.fields))

@@ -6,9 +6,7 @@ from llmproxy.core.caching.settings import CacheSettings
 from llmproxy.message import (
     Api,
     ApiRequest,
-    CredentialPlace,
     Field,
-    Origin,
     Principal,
     Project,
     Record,
@@ -16,6 +14,7 @@ from llmproxy.message import (
     Timeouts,
     Token,
 )
+from llmproxy.origin import Origin, Upstream
 
 ORIGIN = Origin("https", "api.test", 443, b"api.test")
 
@@ -24,9 +23,7 @@ def api(name: str = "api", settings: CacheSettings | None = None, prefix: bytes 
     """An API with its key in C{Authorization}."""
     return Api(
         name,
-        ORIGIN,
-        prefix,
-        CredentialPlace(),
+        (Upstream(ORIGIN, prefix),),
         "proxy",
         Timeouts(),
         None,

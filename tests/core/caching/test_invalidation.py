@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.caching.invalidation import invalidates, named_targets
+from llmproxy.origin import Upstream
 
-from .requests import api
+from .requests import ORIGIN, api
 
 
 class InvalidationTests(SynchronousTestCase):
@@ -40,6 +42,17 @@ class InvalidationTests(SynchronousTestCase):
         ):
             got = list(named_targets(api(prefix=b"/base"), b"/v1/files", [(b"Location", value)]))
             self.assertEqual(got, expected, value)
+
+    def test_several_upstreams(self) -> None:
+        """An answer names targets by the place of any upstream of its API, each once."""
+        several = evolve(api(), upstreams=(Upstream(ORIGIN, b"/base"), Upstream(ORIGIN, b"/other")))
+        for value, expected in (
+            (b"https://api.test/base/v1/x", [b"/v1/x"]),
+            (b"https://api.test/other/v1/x", [b"/v1/x"]),
+            (b"1", [b"/v1/1"]),
+            (b"https://evil.test/base/v1/x", []),
+        ):
+            self.assertEqual(list(named_targets(several, b"/v1/files", [(b"Location", value)])), expected, value)
 
     def test_both_fields(self) -> None:
         """Content-Location names one too."""

@@ -92,7 +92,7 @@ class VaryTests(SynchronousTestCase):
         self.assertNotEqual(
             self.variant(b"t1", name=b"authorization"), self.variant(b"t1", name=b"authorization", project="p2")
         )
-        self.assertEqual(api().credential.name, b"Authorization")
+        self.assertEqual(api().upstreams[0].credential.name, b"Authorization")
 
 
 class ContentTests(SynchronousTestCase):

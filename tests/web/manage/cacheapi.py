@@ -10,7 +10,7 @@ from llmproxy.cache.memory import MemoryStore
 from llmproxy.core.caching.key import SHARED, Key
 from llmproxy.core.routing import RoutingTable
 from llmproxy.errors import Unavailable
-from llmproxy.message import CredentialPlace
+from llmproxy.origin import CredentialPlace
 from llmproxy.sinks.metrics import ProxyMetrics
 from llmproxy.web.manage.cache import CacheRoutes
 from llmproxy.web.manage.cachestats import CacheStats, stats_of

@@ -1,0 +1,118 @@
+"""Origins and upstreams: where an API is, and as what it is asked there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
+from typing import Literal
+
+from attrs import field, frozen
+
+
+@frozen
+class CredentialPlace:
+    """
+    Where an API wants its key.
+
+    @ivar kind: C{"header"}, C{"query"}, or C{"none"} for a server that takes no key.
+    @ivar name: the field or parameter name, as it is written on the wire.
+    @ivar prefix: what stands before the key, C{b"Bearer "} for example.
+    """
+
+    kind: Literal["header", "query", "none"] = "header"
+    name: bytes = b"Authorization"
+    prefix: bytes = b"Bearer "
+
+
+@frozen
+class OwnKey:
+    """
+    A key that an upstream has of its own, for projects that have none for its API.
+
+    @ivar projects: the names or ids of those that may use it; C{None} is all of them.
+    """
+
+    key: str = field(repr=False)
+    projects: frozenset[str] | None = frozenset()
+
+
+@frozen
+class Origin:
+    """
+    Where an upstream is.
+
+    @ivar scheme: C{"http"} or C{"https"}.
+    @ivar host: a name or an address, an IPv6 address without brackets.
+    @ivar netloc: the value of C{Host}: brackets where needed, the port where it is not the scheme's own.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    netloc: bytes
+
+    @property
+    def url(self) -> str:
+        """Scheme and authority."""
+        return f"{self.scheme}://{self.netloc.decode('ascii')}"
+
+
+@frozen(eq=False)
+class Upstream:
+    """
+    One place where an API is. An API has at least one; each attempt at a request goes to one of them.
+
+    @ivar path_prefix: the path of C{base_url} without its trailing slash; C{b""} if it has none.
+    @ivar weight: its share of the requests, beside the weights of the others.
+    @ivar own_key: what it is asked with for projects that have no key for the API.
+    @ivar models: what the names of models become on the way; empty where they stay.
+    @ivar provider: whose it is, a name of L{llmproxy.core.providers}; C{""} if that is not known.
+    @ivar url: where it is, for logs and as the name of the place: two upstreams with the same one are one place.
+    @ivar key_field: the header field that the key goes in, in lower case; C{b""} where it goes in none.
+    """
+
+    origin: Origin
+    path_prefix: bytes = b""
+    credential: CredentialPlace = CredentialPlace()
+    weight: int = 1
+    own_key: OwnKey | None = None
+    models: Mapping[str, str] = field(factory=dict)
+    provider: str = ""
+    url: str = field(init=False)
+    key_field: bytes = field(init=False)
+
+    @url.default
+    def _url(self) -> str:
+        return self.origin.url + self.path_prefix.decode("latin-1")
+
+    @key_field.default
+    def _key_field(self) -> bytes:
+        return self.credential.name.lower() if self.credential.kind == "header" else b""
+
+
+def query_keys(upstreams: Iterable[Upstream]) -> frozenset[bytes]:
+    """The parameters of a query, in lower case, that one of C{upstreams} takes its key in."""
+    places = [upstream.credential for upstream in upstreams]
+    return frozenset(name for place in places if place.kind == "query" for name in (b"key", place.name.lower()))
+
+
+def space_of(name: str, upstreams: Sequence[Upstream]) -> str:
+    """The L{cache_space} of the API C{name} with these upstreams."""
+    models = {pair for upstream in upstreams for pair in upstream.models.items()}
+    return cache_space(name, [(upstream.origin, upstream.path_prefix) for upstream in upstreams], models)
+
+
+def cache_space(name: str, places: Sequence[tuple[Origin, bytes]], models: Iterable[tuple[str, str]] = ()) -> str:
+    """
+    The name of the space that the answers of an API are stored in: its own, and a fingerprint of where it leads.
+
+    Two installations may share a store. What one of them calls by a name is to the other one another place, or the
+    same with other models behind their names; an answer of there is none of here.
+
+    @param places: every upstream that may answer, as origin and path prefix; their order says nothing.
+    @param models: what the names of models become on the way, as pairs; likewise.
+    """
+    found = [f"{at.scheme}://{at.host.lower()}:{at.port}{prefix.decode('latin-1')}" for at, prefix in places]
+    parts = [*sorted(set(found)), "", *(part for pair in sorted(models) for part in pair)]
+    framed = "".join(f"{len(part)}:{part}," for part in parts)
+    return f"{name}@{sha256(framed.encode()).hexdigest()[:16]}"

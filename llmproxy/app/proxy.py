@@ -168,7 +168,7 @@ class TransparentProxy(Service):
 
         @param manage: C{False} leaves management and metrics out, for a tree that everybody can reach.
         """
-        root = Root(ProxyResource(time.time, self.respond))
+        root = Root(ProxyResource(time.time, self.respond), self.account.trusted)
         put_operations(root, self)
         if manage:
             self._put_metrics(root)
@@ -178,7 +178,7 @@ class TransparentProxy(Service):
 
     def management_resource(self) -> IResource:
         """Management, C{/health}, C{/ready}, C{/live} and metrics, without the proxy: for a port of their own."""
-        root = Paths()
+        root = Paths(self.account.trusted)
         put_operations(root, self)
         self._put_metrics(root)
         root.put_path("manage", self._management())

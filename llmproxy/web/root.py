@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.web.resource import IResource, Resource
 
 from .api.resource import ProxyResource
 from .api.stocksite import fields_of
 from .basicrequest import BasicRequest
+from .clientaddress import peer_of
 from .jsonresource import JsonResource
 from .operations import RouteTable
 from .requestids import id_fields, known_as, request_ids
 from .welcome import Welcome, is_navigation
 
+if TYPE_CHECKING:
+    from ..core.forwarded import TrustedProxies
+
 _PERCENT = ord("%")
 
 
 class Paths(Resource):
-    """Resources at paths of one or more segments; what is not there is 404 in JSON."""
+    """
+    Resources at paths of one or more segments; what is not there is 404 in JSON.
 
-    def __init__(self) -> None:
+    @ivar trusted_proxies: those in front that are believed; below a site that does not know them, a stock one for
+        example, requests learn here who sent them.
+    """
+
+    def __init__(self, trusted_proxies: TrustedProxies | None = None) -> None:
         super().__init__()
+        self.trusted_proxies = trusted_proxies
         self._next_id = request_ids()
 
     def put_path(self, path: str, resource: IResource) -> None:
@@ -37,9 +47,15 @@ class Paths(Resource):
         parent.putChild(name, resource)
 
     def getChildWithDefault(self, path: bytes, request: Any) -> IResource:
+        self._know_client(request)
         self._begin_answer(request)
         child: IResource = super().getChildWithDefault(path, request)
         return child
+
+    def _know_client(self, request: Any) -> None:
+        """For L{client_of}, whatever the site."""
+        if self.trusted_proxies is not None:
+            request.client_host = self.trusted_proxies.client_of(peer_of(request), fields_of(request))
 
     def _begin_answer(self, request: Any) -> None:
         """What a request of ours does by itself, for those of a stock site: ids, and no name of Twisted's."""
@@ -67,8 +83,8 @@ class Root(Paths):
 
     streams_body = True
 
-    def __init__(self, proxy: ProxyResource) -> None:
-        super().__init__()
+    def __init__(self, proxy: ProxyResource, trusted_proxies: TrustedProxies | None = None) -> None:
+        super().__init__(trusted_proxies)
         self._proxy = proxy
         self._welcome = Welcome()
         self._mounted: dict[int, ProxyResource] = {}
@@ -83,6 +99,7 @@ class Root(Paths):
         return None if not segment or _PERCENT in segment or segment in self.children else self._proxy
 
     def getChildWithDefault(self, path: bytes, request: Any) -> IResource:
+        self._know_client(request)
         child: IResource | None = self.children.get(path)
         if child is not None:
             self._begin_answer(request)
@@ -95,6 +112,7 @@ class Root(Paths):
 
     def render(self, request: Any) -> Any:
         """Asked for itself, as C{/llm} of a tree where it is the child C{llm}."""
+        self._know_client(request)
         return self._below(len(request.prepath)).render(request)
 
     def _below(self, depth: int) -> ProxyResource:

@@ -45,6 +45,7 @@ class ProxySite(Site):
     @ivar counts: how many connections there are, here or in all workers.
     @ivar most: how many this process can have, if that is fewer than the limit says.
     @ivar closing: no port is open any more, and no connection is kept after the response that it waits for.
+    @param trusted_proxies: those in front that are believed; if none are given, those of C{resource}.
     @param wheel: for the time limits; one of its own if none is given.
     @param poller: adopts the connections; likewise.
     """
@@ -70,7 +71,7 @@ class ProxySite(Site):
         self._own_wheel = wheel is None
         self.poller = Poller(reactor) if poller is None else poller
         self.on_refusal = on_refusal
-        self.trusted_proxies = trusted_proxies
+        self.trusted_proxies = trusted_proxies or getattr(resource, "trusted_proxies", None)
         self.closing = False
         self._channels: set[LlhttpChannel] = set()
         self._unwelcome: set[LlhttpChannel] = set()

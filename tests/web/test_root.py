@@ -5,15 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 from treq.testing import StubTreq
+from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
+from twisted.web.server import Site
 from twisted.web.static import Data
 
 from llmproxy.bodies import BytesBody
+from llmproxy.core.forwarded import TrustedProxies
 from llmproxy.message import ApiRequest, ApiResponse
 from llmproxy.web.api.resource import ProxyResource
+from llmproxy.web.clientaddress import client_of
 from llmproxy.web.root import Paths, Root
+
+from .wire import Client, get
 
 
 class RootTests(SynchronousTestCase):
@@ -54,6 +62,43 @@ class RootTests(SynchronousTestCase):
         for path in ("/a/llm/v1/models?x=1", "/a/llm", "/a/llm/health"):
             self.ask(path, tree)
         self.assertEqual(self.targets, [b"/v1/models?x=1", b"/"])
+
+    def test_client(self) -> None:
+        """Whose request it is, trusted proxies tell, whatever the site and wherever the tree stands in it."""
+        for trusted, expected in ((TrustedProxies(unix=True), "203.0.113.9"), (TrustedProxies(), ""), (None, "")):
+            clients: list[str] = []
+
+            class Own(Resource):
+                isLeaf = True
+
+                def render(self, request: Any, clients: list[str] = clients) -> bytes:
+                    clients.append(client_of(request))
+                    return b"ok"
+
+            def respond(request: ApiRequest, clients: list[str] = clients) -> Deferred[ApiResponse]:
+                clients.append(request.client)
+                return succeed(ApiResponse(200, b"OK", [], BytesBody(b"proxied")))
+
+            root, paths, tree = Root(ProxyResource(lambda: 0.0, respond), trusted), Paths(trusted), Resource()
+            for each in (root, paths):
+                each.put_path("/deep/own", Own())
+            tree.putChild(b"llm", root)
+            fields = (b"X-Forwarded-For: 198.51.100.1, 203.0.113.9",)
+            for top, target in (
+                (root, b"/v1/x"),
+                (root, b"/deep/own"),
+                (tree, b"/llm/v1/x"),
+                (tree, b"/llm"),
+                (tree, b"/llm/deep/own"),
+                (paths, b"/deep/own"),
+            ):
+                client = Client(top, host="")
+                client.send(get(target, *fields))
+                self.assertEqual((client.status, clients.pop(), clients), (200, expected, []), target)
+                channel: Any = Site(top, reactor=Clock()).buildProtocol(None)
+                channel.makeConnection(StringTransport(peerAddress=UNIXAddress(None)))
+                channel.dataReceived(get(target, *fields))
+                self.assertEqual((clients.pop(), clients), (expected, []), target)
 
     def test_stock(self) -> None:
         """Below a stock site its own answers have an id, and none says what serves them."""

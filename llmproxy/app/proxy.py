@@ -21,7 +21,8 @@ from ..middleware.auditdenials import AuditDenials
 from ..middleware.authenticate import Authenticate
 from ..middleware.availability import Availability
 from ..middleware.breaker import Breaker
-from ..middleware.caching.cache import HELD, Cache
+from ..middleware.caching.cache import Cache
+from ..middleware.caching.state import HELD
 from ..middleware.checking.inspection import Inspection
 from ..middleware.recordexchanges import RecordExchanges
 from ..net.poller import Poller

@@ -18,7 +18,7 @@ from llmproxy.core.audit.settings import AuditOptions
 from llmproxy.core.caching.settings import CacheOptions
 from llmproxy.errors import Unavailable
 from llmproxy.message import ApiRequest, Page, Record
-from llmproxy.middleware.caching.cache import HELD
+from llmproxy.middleware.caching.state import HELD
 from llmproxy.sinks.metrics import ProxyMetrics
 from llmproxy.store.engine import open_database
 

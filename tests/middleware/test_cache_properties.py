@@ -22,8 +22,8 @@ from llmproxy.core.caching.settings import CacheSettings
 from llmproxy.core.fields import first
 from llmproxy.errors import NotCached, UpstreamReset
 from llmproxy.message import ApiRequest, ApiResponse, Field
-from llmproxy.middleware.caching.cache import HELD
 from llmproxy.middleware.caching.lookup import MOST_TRIES
+from llmproxy.middleware.caching.state import HELD
 
 from .caching.case import Answered, CacheTestCase, principal
 from .fakes import HeldBody
@@ -200,7 +200,7 @@ class ModelTests(SynchronousTestCase):
         run.check_all()
         self.assertEqual(run.wrong, [])
         self.assertEqual(run.open, [])
-        self.assertEqual(run.case.cache._flights, {})
+        self.assertTrue(run.case.cache.idle)
         self.assertEqual(run.case.cache.budget.left, HELD)
 
 

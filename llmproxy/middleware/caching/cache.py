@@ -1,13 +1,16 @@
 """
 What is stored answers; what is asked for twice at once is fetched once: RFC 9111.
 
-The rules are in L{llmproxy.core.caching}; here they are put to use. L{Lookup} is a request that the cache may answer,
-L{Fetch} one that is on its way to upstream for everybody who waits for the same.
+The rules are in L{llmproxy.core.caching}; here they are put to use, one way: L{Lookup} is a request that the cache may
+answer, L{llmproxy.middleware.caching.fetch.Fetch} one that is on its way to upstream for all who wait for the same,
+L{llmproxy.middleware.caching.filling.Filling} what it brings, on its way into the store. Each knows the next one, and
+none the one before: it is given values, and answers with values or Deferreds. What they have in common is
+L{CacheState}.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import fail
 
@@ -16,15 +19,15 @@ from ...core.caching.directives import asked_by
 from ...core.caching.eligibility import is_for_origin, opted_in
 from ...core.caching.invalidation import invalidates, named_targets
 from ...core.caching.key import SHARED, Key, cache_key_from_request, content_digest
-from ...core.caching.likelihood import Likelihood
 from ...core.caching.status import BY_METHOD, BYPASSED
 from ...core.credentials import without_keys
 from ...core.targets import QUERY
 from ...errors import ContentTooLarge, NotCached
-from .fetch import Fetch
+from ..quota import final
 from .filling import content_of
 from .lookup import Lookup
-from .sharing import Budget
+from .request import CacheRequest
+from .state import HELD, CacheState
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
@@ -32,32 +35,18 @@ if TYPE_CHECKING:
 
     from ...chain import Middleware
     from ...core.caching.directives import RequestDirectives
-    from ...core.caching.entry import Found
     from ...core.caching.settings import CacheSettings
     from ...interfaces import ICacheStore, IQuota, Responder
     from ...message import Api, ApiRequest, ApiResponse, Field
 
-HELD = 64 * 1024 * 1024
-"""
-Bytes that all answers together may hold while they are on their way into the store. An installation that lets one
-alone be larger gives it room.
-"""
 
-
-class Cache:
+class Cache(CacheState):
     """
     Serves what is stored, stores what may be stored, while it flows.
 
     An API whose C{settings} have no C{"cache"} passes untouched.
 
-    @param clock: its C{seconds} are since the epoch.
-    @param held: bytes that all answers together may hold while they are on their way into the store.
     @param quota: is asked before anything is looked up: a spent token gets nothing, though a hit spends nothing.
-    @param background: what upstream is asked through where no client waits: it makes a record of it.
-    @ivar counts: where answers that were stored are counted, as C{store}; what became of a request stands in its
-        record, which is counted when it has ended.
-    @ivar collapsed: requests that were answered with the bytes of another's.
-    @ivar revalidated: stored answers that upstream said are still good.
     """
 
     def __init__(
@@ -69,17 +58,8 @@ class Cache:
         counts: dict[str, int],
         held: int = HELD,
     ) -> None:
-        self.clock = clock
-        self.seconds = clock.seconds
-        self.store = store
+        super().__init__(clock, store, background, counts, held)
         self.quota = quota
-        self.background = background
-        self.budget = Budget(held)
-        self.counts = counts
-        self.collapsed = 0
-        self.revalidated = 0
-        self._flights: dict[bytes, dict[bytes | Fetch, Fetch]] = {}
-        self.likelihood = Likelihood()
 
     def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
         settings: CacheSettings | None = request.route.api.settings.get("cache")
@@ -100,7 +80,7 @@ class Cache:
         if is_for_origin(asked) or (request.body is not None and request.body.length):
             return self._pass(request, inner, asked, "bypass", BYPASSED)
         key = cache_key_from_request(request, SHARED if settings.scope == "shared" else None)
-        return Lookup(self, request, inner, asked, settings, key).begin()
+        return self._look_up(CacheRequest(request, inner, asked, settings, key))
 
     def _post(
         self, request: ApiRequest, inner: Responder, settings: CacheSettings, asked: RequestDirectives, lifetime: float
@@ -127,7 +107,12 @@ class Cache:
     ) -> Deferred[ApiResponse]:
         tenant = SHARED if settings.scope == "shared" else None
         key = cache_key_from_request(request, tenant, b"POST", content_digest(request, content))
-        return Lookup(self, request, inner, asked, settings, key, content, lifetime).begin()
+        return self._look_up(CacheRequest(request, inner, asked, settings, key, content, lifetime))
+
+    def _look_up(self, caller: CacheRequest) -> Deferred[ApiResponse]:
+        checking: Deferred[Any] | None = self.quota.check(caller.request.principal)
+        lookup = Lookup(self, caller)
+        return lookup.begin() if checking is None else checking.addCallbacks(lookup.begin, final)
 
     def _pass(
         self, request: ApiRequest, inner: Responder, asked: RequestDirectives, outcome: str, told: Field
@@ -160,68 +145,3 @@ class Cache:
             return
         shared = api.settings["cache"].scope == "shared"
         self.remove(Key(api.space, SHARED if shared else request.principal.project.id, b"GET", target))
-
-    def remove(self, key: Key) -> Deferred[int]:
-        """Let go of what is stored, and do not store what is on its way now."""
-        self.doubt(key)
-        return self.store.remove(key)
-
-    def doubt(self, key: Key) -> None:
-        """Do not store what is on its way now."""
-        for flight in list(self._flights.get(key.digest, {}).values()):
-            flight.doubt()
-
-    def purge(self, api: str | None, tenant: str | None, start: bytes = b"") -> Deferred[int]:
-        """The same for all keys that L{ICacheStore.purge} lets go of."""
-        self._doubt_all(api, tenant, start)
-        return self.store.purge(api, tenant, start)
-
-    def forget(self, api: str | None, tenant: str | None, start: bytes = b"") -> int:
-        """The same for those that L{ICacheStore.forget} lets go of."""
-        self._doubt_all(api, tenant, start)
-        return self.store.forget(api, tenant, start)
-
-    def _doubt_all(self, api: str | None, tenant: str | None, start: bytes) -> None:
-        for flights in list(self._flights.values()):
-            for flight in list(flights.values()):
-                key = flight.key
-                if api in (None, key.api) and tenant in (None, key.tenant) and key.member.startswith(start):
-                    flight.doubt()
-
-    # -- what is on its way
-
-    def largest(self, settings: CacheSettings) -> int:
-        """Bytes of the largest body that is kept for an API."""
-        return min(settings.max_object, self.store.largest)
-
-    def flight(self, key: Key, variant: bytes) -> Fetch | None:
-        """The one that whoever asks for this may wait for."""
-        return self._flights.get(key.digest, {}).get(variant)
-
-    def took_off(self, flight: Fetch) -> None:
-        """One that is listed by itself is nobody's to wait for, but what it brings can be doubted like others."""
-        flight.since = self.store.expect(flight.key)
-        if flight.listed is not None:
-            self._flights.setdefault(flight.key.digest, {})[flight.listed] = flight
-
-    def landed(self, flight: Fetch) -> None:
-        """Nobody waits for this one any more, and what it brought is stored or will not be."""
-        self.store.settle(flight.key)
-        variants = self._flights.get(flight.key.digest)
-        if variants is not None and flight.listed is not None and variants.get(flight.listed) is flight:
-            del variants[flight.listed]
-            if not variants:
-                del self._flights[flight.key.digest]
-
-    def set_aside(self, flight: Fetch) -> None:
-        """Nobody else waits for this one; what it brings can still be doubted."""
-        variants = self._flights[flight.key.digest]
-        if flight.listed is not None and variants.get(flight.listed) is flight:
-            del variants[flight.listed]
-        flight.listed = flight
-        variants[flight] = flight
-
-    def revalidate(self, query: Lookup, found: Found) -> None:
-        """Ask upstream in the background whether what has just been served is still good (RFC 5861 section 3)."""
-        if self.flight(query.key, query.variant) is None:
-            Fetch(self, query, found).go_alone()

@@ -1,4 +1,4 @@
-"""One request on its way to upstream, for the one who sent it and for all who want the same meanwhile."""
+"""A fetch: one request on its way to upstream, for the one that caused it and for all that join it meanwhile."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ...bodies import Tap, at_hand
+from ...bodies import BytesBody, Tap, at_hand
 from ...core.caching import status
 from ...core.caching.conditional import can_validate, selected_by
 from ...core.caching.key import vary_names
@@ -17,8 +17,8 @@ from ...core.caching.storing import UNDERSTOOD, Request, Stored, freshened, to_s
 from ...core.causes import cause_of
 from ...errors import BreakerOpen, InternalError, OutOfResources, UpstreamError
 from ...message import ApiResponse
-from .filling import Again, Copied, Filling, content_of, drop
-from .request import request_for, tell_details
+from .filling import Filling, content_of, drop
+from .request import Again
 
 _TOGETHER = 0.02
 """Seconds: those whose time ends within it are sent on together."""
@@ -28,114 +28,121 @@ if TYPE_CHECKING:
 
     from ...core.caching.entry import Entry, Found
     from ...message import ApiRequest, Fields
-    from .cache import Cache
-    from .lookup import Lookup
+    from .request import CacheRequest
+    from .state import CacheState, Place
+
+Waiting = Deferred[ApiResponse | Again]
+"""Of one request: what the fetch brings for it."""
 
 
 class Fetch:
     """
-    It belongs to none of those who wait: whoever leaves stops nobody else, and the last one stops it. It spends
-    for the principal, and goes with the fields, of the one who caused it; what it took stands in the record of the
-    first who is still there.
+    It belongs to none of those who wait: one that leaves stops no other, and the last one stops it. It spends
+    for the principal, and goes with the fields, of the one that caused it; what it took stands in the record of the
+    first that is still there.
 
-    @param query: who caused it.
+    @param leader: the request that caused it.
     @param found: what is stored and stale, or not wanted without being validated.
-    @ivar listed: where L{Cache} has it.
-    @ivar since: what the store said as it took off.
     """
 
     _log = Logger()
 
-    def __init__(self, cache: Cache, query: Lookup, found: Found | None) -> None:
-        self.key = query.key
-        self.listed: bytes | Fetch | None = None
-        self.since: bytes | None = None
-        self._cache = cache
-        self._leader = query
+    def __init__(self, state: CacheState, leader: CacheRequest, found: Found | None) -> None:
+        self.key = leader.key
+        self._state = state
+        self._leader = leader
         self._found = found
         self._old: Entry | None = None if found is None else found.entry
-        self._validates = self._old is not None and query.content is None and can_validate(self._old)
+        self._validates = self._old is not None and leader.content is None and can_validate(self._old)
         self._background = False
         self._doubtful = False
-        self._landed = False
+        self._answered = False
+        self._place: Place | None = None
+        self._since: bytes | None = None
         self._responding: Deferred[ApiResponse] | None = None
         self._request_time = self._response_time = 0.0
-        self._waiting: list[Lookup] = []
-        self._cargo: Filling | None = None
+        # In the order in which they came. The one that caused it has no time to wait until.
+        self._waiting: dict[Waiting, CacheRequest] = {}
+        self._until: dict[Waiting, float] = {}
+        self._filling: Filling | None = None
         self._late: IDelayedCall | None = None
 
-    # -- who waits
+    # -- those who wait
 
-    def board(self, query: Lookup) -> Deferred[ApiResponse | Again]:
+    def join(self, caller: CacheRequest, until: float = 0.0) -> Waiting:
         """
-        Wait for what it brings, as long as the request may wait. Fails for the one who caused it alone: all others
-        are sent on.
+        Wait for what it brings. Fails for the one that caused it alone: all others are sent on.
+
+        @param until: how long the request may wait, in seconds since the epoch; the one that caused it waits on.
         """
-        waiting: Deferred[ApiResponse | Again] = Deferred(lambda _: self._leave(query))
-        query.waiting = waiting
-        if self._cargo is None:
-            self._waiting.append(query)
-            if query is not self._leader:
-                self._watch(query.until)
-        else:
-            waiting.callback(self._cargo.for_another(query))
+        waiting: Waiting = Deferred(self._leave)
+        if self._filling is not None:
+            waiting.callback(self._filling.for_another(caller))
+            return waiting
+        self._waiting[waiting] = caller
+        if caller is not self._leader:
+            self._until[waiting] = until
+            self._watch(until)
         return waiting
 
-    def take_off(self, *, public: bool) -> None:
+    def start(self, *, public: bool) -> None:
         """
         Send the request.
 
-        @param public: others may wait for it.
+        @param public: others may join.
         """
-        self.listed = self._leader.variant if public else self
-        self._cache.took_off(self)
-        self._request_time = self._cache.seconds()
-        self._request = self._outgoing()
+        state, leader = self._state, self._leader
+        self._place = leader.variant if public else self
+        self._since = state.started(self, self._place)
+        self._request_time = now = state.seconds()
+        asks_for = self._old if self._validates or self._background else None
+        self._request = request = leader.outgoing(asks_for, self._interim, now, background=self._background)
         try:
-            responding = self._respond(self._request)
+            self._responding = responding = self._respond(request) if self._background else leader.inner(request)
         except Exception:
-            responding = fail()
-        self._responding = responding
+            self._responding = responding = fail()
         responding.addCallbacks(self._head, self._failed).addErrback(self._broken)
 
-    def go_alone(self) -> None:
+    def start_in_background(self) -> None:
         """Send the request, and store what it brings, for nobody who waits."""
         self._background = True
-        self.take_off(public=True)
+        self.start(public=True)
 
-    # -- who waits too long
+    def _respond(self, request: ApiRequest) -> Deferred[ApiResponse]:
+        return self._state.background.respond(request, self._leader.inner)
+
+    # -- those who wait too long
 
     def is_stuck(self, now: float) -> bool:
         """Whether it has brought nothing for longer than anybody should wait."""
         wait = self._leader.settings.wait
-        if self._cargo is not None:
-            return self._cargo.is_stuck(now, wait)
+        if self._filling is not None:
+            return self._filling.is_stuck(now, wait)
         return now - self._request_time >= wait
 
     def set_aside(self) -> None:
         """Have nobody else wait for it, nor for the next one of its key."""
-        if self.listed is not None:
-            self._cache.set_aside(self)
-            self._cache.likelihood.note(self.key, self._cache.seconds(), shared=False)
+        if self._place is not None:
+            self._place = self._state.moved(self, self._place)
+            self._state.likelihood.note(self.key, self._state.seconds(), shared=False)
 
     def _watch(self, until: float) -> None:
-        delay = max(0.0, until - self._cache.seconds())
+        delay = max(0.0, until - self._state.seconds())
         if self._late is None:
-            self._late = self._cache.clock.callLater(delay, self._waited)
-        elif delay < self._late.getTime() - self._cache.seconds():
+            self._late = self._state.clock.callLater(delay, self._waited)
+        elif delay < self._late.getTime() - self._state.seconds():
             self._late.reset(delay)
 
     def _waited(self) -> None:
         """Some have waited long enough: they go by themselves."""
         self._late = None
         self.set_aside()
-        now = self._cache.seconds()
-        for query in self._waiting[:]:
-            if query is not self._leader and query.until <= now + _TOGETHER:
-                self._give(query, Again(alone=True))
-        later = [query.until for query in self._waiting if query is not self._leader]
-        if later:
-            self._watch(min(later))
+        now = self._state.seconds()
+        for waiting, until in list(self._until.items()):
+            if until <= now + _TOGETHER:
+                self._give(waiting, Again(alone=True))
+        if self._until:
+            self._watch(min(self._until.values()))
         self._unless_waited_for()
 
     def _no_late(self) -> None:
@@ -146,69 +153,60 @@ class Fetch:
     def doubt(self) -> None:
         """What it brings may be outdated: it is not stored, and nobody else gets it."""
         self._doubtful = True
-        if self._cargo is not None:
-            self._cargo.doubt()
+        if self._filling is not None:
+            self._filling.doubt()
         self._close()
 
-    def _leave(self, query: Lookup) -> None:
-        if query in self._waiting:
-            self._waiting.remove(query)
+    def _leave(self, waiting: Waiting) -> None:
+        self._waiting.pop(waiting, None)
+        self._until.pop(waiting, None)
         self._unless_waited_for()
 
     def _unless_waited_for(self) -> None:
         """Stop it if nobody waits any more."""
-        if not self._waiting and not self._background and not self._landed:
+        if not self._waiting and not self._background and not self._answered:
             self._no_late()
             self._close()
             if self._responding is not None:
                 self._responding.cancel()
 
-    def _close(self) -> None:
-        if self.listed is not None:
-            self._cache.landed(self)
-            self.listed = None
-        # It knows us: without this both wait for the collector.
-        self._cargo = None
-
-    # -- on the way there
-
-    def _respond(self, request: ApiRequest) -> Deferred[ApiResponse]:
-        inner = self._leader.inner
-        return self._cache.background.respond(request, inner) if self._background else inner(request)
-
-    def _outgoing(self) -> ApiRequest:
-        asks_for = self._old if self._validates or self._background else None
-        return request_for(self._leader, asks_for, self._interim, self._request_time, background=self._background)
+    def _close(self, stored: bool = False) -> None:
+        place, self._place = self._place, None
+        if place is not None:
+            self._state.finished(self, place)
+        if stored:
+            self._state.note_stored()
+        # Break the reference cycle.
+        self._filling = None
 
     def _interim(self, status: int, reason: bytes, fields: Fields) -> None:
         on_interim = self._leader.request.on_interim
-        if on_interim is not None and self._leader in self._waiting:
+        if on_interim is not None and self._leader in self._waiting.values():
             on_interim(status, reason, fields)
 
     # -- what came
 
     def _failed(self, reason: Failure) -> None:
-        self._land()
+        self._end_request()
         self._close()
         error = reason.value
-        if self._waiting:
-            # Who gets a stored answer in its place has no error that tells of it.
-            self._waiting[0].request.record.cause = cause_of(error) or ""
+        for caller in self._waiting.values():
+            # A request that gets a stored answer in its place has no error that tells of it.
+            caller.request.record.cause = cause_of(error) or ""
+            break
         if isinstance(error, (UpstreamError, BreakerOpen, OutOfResources)):
             self._serve_stale(None)
-        for query in self._waiting[:]:
-            # It failed for the one who caused it, whatever the reason: the next one may have more luck.
-            self._give(query, Failure(error) if query is self._leader else Again())
+        # It failed for the one that caused it, whatever the reason: the next one may have more luck.
+        self._give_all(Failure(error), Again())
 
     def _broken(self, reason: Failure) -> None:
         self._log.failure("an answer could not be shared", reason)
         self._close()
-        for query in self._waiting[:]:
-            self._give(query, Failure(InternalError()) if query is self._leader else Again(alone=True))
+        self._give_all(Failure(InternalError()), Again(alone=True))
 
     def _head(self, response: ApiResponse) -> None:
-        self._response_time = self._cache.seconds()
-        self._land()
+        self._response_time = self._state.seconds()
+        self._end_request()
         if self._validates and response.status == 304:
             drop(response.body)
             self._unchanged(self._freshened(response))
@@ -221,78 +219,67 @@ class Fetch:
         else:
             self._shareable(response, stored)
 
-    def _land(self) -> None:
-        """Tell the first who is still there what it took."""
-        self._landed = True
-        self._no_late()
-        # It knows us: without this both wait for the collector.
+    def _end_request(self) -> None:
+        """The first that is still there learns what it took."""
+        self._answered = True
+        if self._late is not None:
+            self._no_late()
+        # Break the reference cycle.
         self._request.on_interim = None
-        if self._waiting:
-            mine, record = self._request.record, self._waiting[0].request.record
-            record.attempts += mine.attempts
-            record.upstream_status = mine.upstream_status
-            record.upstream_request_id = mine.upstream_request_id
-            record.upstream_first_byte = mine.upstream_first_byte
+        for caller in self._waiting.values():
+            caller.add_attempts(self._request.record)
+            break
 
     def _to_store(self, response: ApiResponse) -> Stored | None:
-        query = self._leader
+        leader = self._leader
         length = 0 if response.body is None else response.body.length
-        if response.until_close or (isinstance(length, int) and length > self._cache.largest(query.settings)):
+        largest = min(leader.settings.max_object, self._state.store.largest)
+        if response.until_close or (isinstance(length, int) and length > largest):
             return None
         return to_store(
-            Request(query.asked.control, query.lifetime),
+            Request(leader.asked.control, leader.lifetime),
             response.status,
             response.reason,
             response.fields,
             self._request_time,
             self._response_time,
-            query.settings,
+            leader.settings,
         )
 
     def _unshareable(self, response: ApiResponse) -> None:
-        """The one who has caused it gets it, and everybody else asks upstream at once."""
+        """The one that has caused it gets it, and everybody else asks upstream at once."""
         self._close()
-        leader = self._leader
+        state, leader = self._state, self._leader
         if response.status in UNDERSTOOD and not leader.asked.control.no_store and not self._doubtful:
-            now, kind = self._cache.seconds(), response.status < 400
-            self._cache.likelihood.note(self.key, now, shared=False, kind=kind)
+            state.likelihood.note(self.key, state.seconds(), shared=False, kind=response.status < 400)
             if self._found is not None:
-                self._cache.store.remove(self.key)
-        if leader in self._waiting:
+                state.store.remove(self.key)
+        if leader in self._waiting.values():
             self._for_leader_only(response)
         else:
             drop(response.body)
-        for query in self._waiting[:]:
-            self._give(query, response if query is leader else Again(alone=True))
+        self._give_all(response, Again(alone=True))
 
     def _for_leader_only(self, response: ApiResponse) -> None:
         leader, body, record = self._leader, response.body, self._request.record
         told = status.forwarded(leader.reason, key=leader.shown_key())
         response.fields = [*response.fields, told]
         if body is not None and at_hand(body):
-            response.body = Copied(content_of(body), body)
+            # Framed as it came: one in chunks has no length for the client either.
+            response.body = BytesBody(content_of(body), body.length)
         elif body is not None:
-            response.body = Tap(body, None, lambda _: tell_details(record, leader))
-        tell_details(record, leader)
+            response.body = Tap(body, None, lambda _: leader.add_details(record))
+        leader.add_details(record)
 
     def _shareable(self, response: ApiResponse, stored: Stored) -> None:
-        entry = stored.entry
+        state, entry = self._state, stored.entry
         reusable = entry.fresh_for(self._response_time) > 0 and not entry.always_validate
-        self._cache.likelihood.note(self.key, self._response_time, shared=reusable, kind=True)
-        waiting = self._waiting[:]
-        self._cargo = cargo = Filling(self._cache, self._leader, stored, self._request.record, self._close, self.since)
-        cargo.reading = waiting[:]
-        cargo.load(response.body)
-        # All get their places before the first one reads: it may read it all at once.
-        served = [(query, self._share(cargo, query, response)) for query in waiting]
-        cargo.reading = [query for query, brought in served if isinstance(brought, ApiResponse)]
-        if not cargo.reading:
-            cargo.run()
-        for query, brought in served:
-            self._give(query, brought)
-
-    def _share(self, cargo: Filling, query: Lookup, response: ApiResponse) -> ApiResponse | Again:
-        return cargo.for_leader(response) if query is self._leader else cargo.for_another(query)
+        state.likelihood.note(self.key, self._response_time, shared=reusable, kind=True)
+        self._filling = filling = Filling(state, self._leader, stored, self._request.record, self._since, self._close)
+        waiting = list(self._waiting.items())
+        served = filling.begin(response, [caller for _, caller in waiting])
+        for (each, _), brought in zip(waiting, served, strict=True):
+            self._give(each, brought)
 
     # -- what is stored is still good, or has to do
 
@@ -311,20 +298,19 @@ class Fetch:
         return entry
 
     def _unchanged(self, entry: Entry | None) -> None:
-        found, leader = self._found, self._leader
+        found, leader, state = self._found, self._leader, self._state
         if entry is None or found is None:
             self._close()
-            self._cache.store.remove(self.key)
-            for query in self._waiting[:]:
-                self._give(query, Again(alone=True))
+            state.store.remove(self.key)
+            self._give_all(Again(alone=True), Again(alone=True))
             return
-        self._cache.revalidated += 1
-        cargo = Filling(self._cache, leader, Stored(entry, leader.names), self._request.record, self._close, self.since)
-        cargo.load_known(found.body)
-        self._cargo = cargo
-        leader.freshen(found, entry).addBoth(lambda _: self._close())
-        for query in self._waiting[:]:
-            self._give(query, cargo.for_validator() if query is leader else cargo.for_another(query))
+        state.note_revalidated()
+        stored = Stored(entry, leader.names)
+        self._filling = filling = Filling(state, leader, stored, self._request.record, self._since, self._close)
+        filling.begin_known(found.body)
+        state.freshen(self.key, found, entry, leader.settings).addBoth(lambda _: self._close())
+        for waiting, caller in list(self._waiting.items()):
+            self._give(waiting, filling.for_validator() if caller is leader else filling.for_another(caller))
 
     def _serve_stale(self, failed_with: int | None) -> None:
         """
@@ -334,20 +320,22 @@ class Fetch:
         """
         if self._found is None or self._old is None:
             return
-        now = self._cache.seconds()
+        now = self._state.seconds()
         ttl = self._old.fresh_for(now)
-        for query in self._waiting[:]:
-            if serves_on_error(self._old, query.asked, now, disconnected=failed_with is None):
-                told = status.forwarded(query.reason, status=failed_with, ttl=ttl, key=query.shown_key())
-                self._give(query, query.answer(self._old, self._found.body, told))
+        for waiting, caller in list(self._waiting.items()):
+            if serves_on_error(self._old, caller.asked, now, disconnected=failed_with is None):
+                told = status.forwarded(caller.reason, status=failed_with, ttl=ttl, key=caller.shown_key())
+                self._give(waiting, caller.answer(self._state.clock, now, self._old, self._found.body, told))
 
-    # -- telling
+    # -- what each gets
 
-    def _give(self, query: Lookup, brought: ApiResponse | Again | Failure) -> None:
-        if query in self._waiting:
-            self._waiting.remove(query)
-        waiting = query.waiting
-        if waiting is not None and not waiting.called:
+    def _give_all(self, leaders: ApiResponse | Again | Failure, others: Again) -> None:
+        for waiting, caller in list(self._waiting.items()):
+            self._give(waiting, leaders if caller is self._leader else others)
+
+    def _give(self, waiting: Waiting, brought: ApiResponse | Again | Failure) -> None:
+        self._until.pop(waiting, None)
+        if self._waiting.pop(waiting, None) is not None:
             waiting.callback(brought)
         elif isinstance(brought, ApiResponse):
             drop(brought.body)

@@ -1,4 +1,4 @@
-"""An answer that others may have too, on its way into the store."""
+"""A filling: a response that others may have too, on its way into the store."""
 
 from __future__ import annotations
 
@@ -6,17 +6,15 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import msgspec
-from attrs import frozen
 
 from ...bodies import BytesBody, Collector, Tap, at_hand
 from ...core.caching import status
 from ...core.caching.answer import answer
 from ...core.caching.content import content_of_pieces
-from ...core.caching.key import cache_key_from_request_with_vary
 from ...core.caching.reuse import SERVED, reuse_of
 from ...core.caching.storing import Stored, is_complete_stream, is_stream, retention
 from ...message import ApiResponse
-from .request import tell_details
+from .request import Again
 from .sharing import SharedBody
 
 if TYPE_CHECKING:
@@ -24,79 +22,65 @@ if TYPE_CHECKING:
 
     from ...core.caching.content import Content
     from ...message import Field, Record
-    from .cache import Cache
-    from .lookup import Lookup
+    from .request import CacheRequest
+    from .state import CacheState
 
 _TAIL = 8192
 """Bytes of a stream's end in which its last event is looked for."""
 
 
-@frozen
-class Again:
-    """
-    What there is for somebody who must look elsewhere.
-
-    @ivar names: by what the answer varies, if that is why.
-    @ivar alone: it makes no sense to wait for another one.
-    """
-
-    names: tuple[bytes, ...] | None = None
-    alone: bool = False
-
-
 class Filling:
     """
-    It is stored while it flows: whoever reads it reads it from its beginning, as long as all of it is kept.
+    It is stored while it flows: each reader reads it from its beginning, as long as all of it is kept.
 
-    @param leader: whose request brought it.
-    @param record: of the call to upstream; what it cost is told to the first who is still reading.
-    @param delivered: called when nobody who comes later can have it of us any more: the store has it, or never will.
+    @param leader: the request that brought it.
+    @param record: of the call to upstream; what it cost stands in that of the first that is still reading.
     @param since: what the store said as the request left.
-    @ivar reading: who has it.
+    @param ended: called when nobody who comes later can have it from here any more: with C{True} if the store has it,
+        C{False} if it never will.
     """
 
     def __init__(
         self,
-        cache: Cache,
-        leader: Lookup,
+        state: CacheState,
+        leader: CacheRequest,
         stored: Stored,
         record: Record,
-        delivered: Callable[[], object],
         since: bytes | None,
+        ended: Callable[[bool], object],
     ) -> None:
-        self._cache = cache
+        self._state = state
         self._leader = leader
         self._stored = stored
         self._record = record
-        self._delivered = delivered
         self._since = since
+        self._ended = ended
         self._shared: SharedBody | None = None
         self._content: Content | None = None
         self._wanted = True
         self._validated = False
-        self.reading: list[Lookup] = []
+        self._reading: list[CacheRequest] = []
 
-    def load(self, body: IBodyProducer | None) -> None:
-        """Take what came with the head; C{body} is None where the message has no content."""
-        if body is None or at_hand(body):
-            content = b"" if body is None else content_of(body)
-            self.note_details()
-            self._content = content
-            self._keep(content)
-        else:
-            watched = Tap(body, None, self.note_details)
-            limit = self._cache.largest(self._leader.settings)
-            self._shared = SharedBody(self._cache.clock, watched, limit, self._cache.budget, self._kept)
+    def begin(self, response: ApiResponse, callers: list[CacheRequest]) -> list[ApiResponse | Again]:
+        """
+        Take what came with the head.
 
-    def load_known(self, content: Content) -> None:
+        @param callers: those who wait for it; if there are none it is read all the same.
+        @return: what each of them gets. All have their places before the first one reads: it may read it all at once.
+        """
+        self._reading = callers[:]
+        self._take(response.body)
+        leader = self._leader
+        brought = [self._for_leader(response) if each is leader else self.for_another(each) for each in callers]
+        self._reading = [each for each, what in zip(callers, brought, strict=True) if isinstance(what, ApiResponse)]
+        if not self._reading and self._shared is not None:
+            self._shared.run()
+        return brought
+
+    def begin_known(self, content: Content) -> None:
         """It was stored already, and has been found to be still good."""
         self._validated = True
         self._content = content
-
-    def run(self) -> None:
-        """Have it stored though nobody reads it."""
-        if self._shared is not None:
-            self._shared.run()
 
     def doubt(self) -> None:
         """Do not store it."""
@@ -106,103 +90,107 @@ class Filling:
         """Whether upstream has said nothing for so many seconds, though somebody reads."""
         return self._shared is not None and self._shared.is_stuck(now - wait)
 
-    # -- who gets it
+    def _take(self, body: IBodyProducer | None) -> None:
+        if body is None or at_hand(body):
+            content = b"" if body is None else content_of(body)
+            self._note_details()
+            self._content = content
+            self._keep(content)
+            return
+        state = self._state
+        limit = min(self._leader.settings.max_object, state.store.largest)
+        watched = Tap(body, None, self._note_details)
+        self._shared = SharedBody(state.clock, watched, limit, state.budget, self._kept)
 
-    def for_leader(self, response: ApiResponse) -> ApiResponse:
+    # -- what each gets
+
+    def _for_leader(self, response: ApiResponse) -> ApiResponse:
         """The response that came, with all that is its receiver's own."""
-        response.fields = [*response.fields, self.told(self._leader, stored=self._wanted)]
+        response.fields = [*response.fields, self._told(self._leader, stored=self._wanted)]
         if self._shared is not None:
             response.body = self._reader(self._shared, self._leader)
         elif response.body is not None:
-            response.body = Copied(bytes(self._content or b""), response.body)
+            # Framed as it came: one in chunks has no length for the client either.
+            response.body = BytesBody(bytes(self._content or b""), response.body.length)
         return response
 
     def for_validator(self) -> ApiResponse:
-        """What was stored already, for the one who had it validated."""
-        return self._leader.answer(self._stored.entry, self._content or b"", self.told(self._leader))
+        """What was stored already, for the request that had it validated."""
+        return self._whole(self._leader, self._content or b"", self._told(self._leader))
 
-    def for_another(self, query: Lookup) -> ApiResponse | Again:
-        """What somebody gets who has waited, or has come while it flows."""
+    def for_another(self, caller: CacheRequest) -> ApiResponse | Again:
+        """What a request gets that has waited, or has come while it flows."""
         stored = self._stored
-        own = cache_key_from_request_with_vary(self._leader.request, stored.names)
-        if cache_key_from_request_with_vary(query.request, stored.names) != own:
+        if caller.variant_of(stored.names) != self._leader.variant_of(stored.names):
             return Again(stored.names)
-        now = self._cache.seconds()
-        if reuse_of(stored.entry, query.asked, now) not in SERVED:
+        now = self._state.seconds()
+        if reuse_of(stored.entry, caller.asked, now) not in SERVED:
             return Again(alone=True)
-        told = self.told(query, collapsed=True)
+        told = self._told(caller, collapsed=True)
         if self._content is not None:
-            brought = query.answer(stored.entry, self._content, told)
+            brought = self._whole(caller, self._content, told)
         elif self._shared is not None and self._shared.joinable:
-            made = answer(stored.entry, query.asked, now, told)
-            brought = ApiResponse(made.status, made.reason, made.fields, self._reader(self._shared, query))
+            made = answer(stored.entry, caller.asked, now, told)
+            brought = ApiResponse(made.status, made.reason, made.fields, self._reader(self._shared, caller))
         else:
             return Again()
-        self._cache.collapsed += 1
+        self._state.note_collapsed()
         return brought
 
-    def told(self, query: Lookup, *, stored: bool = False, collapsed: bool = False) -> Field:
+    def _whole(self, caller: CacheRequest, content: Content, told: Field) -> ApiResponse:
+        state = self._state
+        return caller.answer(state.clock, state.seconds(), self._stored.entry, content, told)
+
+    def _told(self, caller: CacheRequest, *, stored: bool = False, collapsed: bool = False) -> Field:
         return status.forwarded(
-            query.reason,
+            caller.reason,
             status=304 if self._validated else None,
-            ttl=self._stored.entry.fresh_for(self._cache.seconds()),
+            ttl=self._stored.entry.fresh_for(self._state.seconds()),
             stored=stored,
             collapsed=collapsed,
-            key=query.shown_key(),
+            key=caller.shown_key(),
         )
 
-    def _reader(self, shared: SharedBody, query: Lookup) -> IBodyProducer:
-        if query not in self.reading:
-            self.reading.append(query)
-        return Tap(shared.reader(), None, lambda _: self._read(query))
+    def _reader(self, shared: SharedBody, caller: CacheRequest) -> IBodyProducer:
+        if caller not in self._reading:
+            self._reading.append(caller)
+        return Tap(shared.reader(), None, lambda _: self._read(caller))
 
-    def _read(self, query: Lookup) -> None:
-        if query in self.reading:
-            self.reading.remove(query)
+    def _read(self, caller: CacheRequest) -> None:
+        if caller in self._reading:
+            self._reading.remove(caller)
 
-    def note_details(self, _: object = None) -> None:
-        """Tell the first who is still there what was found out of the answer on its way."""
-        if self.reading:
-            tell_details(self._record, self.reading[0])
+    def _note_details(self, _: object = None) -> None:
+        """The first that is still there learns what was found out of the response on its way."""
+        if self._reading:
+            self._reading[0].add_details(self._record)
 
     # -- into the store
 
     def _kept(self, chunks: list[bytes] | None) -> None:
         if chunks is None:
-            self._delivered()
+            self._ended(False)
             return
-        # Whoever comes before the store has it still gets it of us.
+        # A request that comes before the store has it still gets it from here.
         self._content = content_of_pieces(chunks) if chunks else b""
         self._keep(self._content)
 
     def _keep(self, content: Content) -> None:
-        stored, leader = self._stored, self._leader
+        stored, leader, state = self._stored, self._leader, self._state
         entry = msgspec.structs.replace(stored.entry, size=len(content))
         self._stored = Stored(entry, stored.names)
-        seconds = retention(entry, self._cache.seconds(), leader.settings)
+        seconds = retention(entry, state.seconds(), leader.settings)
         if not self._wanted or self._is_cut(content) or seconds <= 0:
-            self._delivered()
+            self._ended(False)
             return
-        putting = self._cache.store.put(leader.key, stored.names, leader.select, entry, content, seconds, self._since)
-        putting.addCallback(self._put)
+        putting = state.store.put(leader.key, stored.names, leader.variant_of, entry, content, seconds, self._since)
+        putting.addCallback(self._ended)
 
     def _is_cut(self, content: Content) -> bool:
         """Whether it is an event stream without its end."""
         if not is_stream(self._stored.entry.fields):
             return False
         return not is_complete_stream(bytes(content[-_TAIL:]), self._leader.request.route.api.dialect)
-
-    def _put(self, kept: bool) -> None:
-        self._cache.counts["store"] += kept
-        self._delivered()
-
-
-class Copied(BytesBody):
-    """What was at hand, framed as it came: an answer in chunks has no length for the one who fetched it."""
-
-    def __init__(self, content: bytes, body: IBodyProducer) -> None:
-        super().__init__(content)
-        self.length = body.length
 
 
 def content_of(body: IBodyProducer) -> bytes:

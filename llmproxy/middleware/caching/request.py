@@ -1,56 +1,157 @@
-"""What goes to upstream in place of a client's own request."""
+"""A request as the cache sees it, and the one that goes to upstream in its place."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from attrs import frozen
+
 from ...bodies import BytesBody
+from ...core.caching.answer import answer
 from ...core.caching.conditional import validating
-from ...message import ApiRequest, Record
+from ...core.caching.key import cache_key_from_request_with_vary
+from ...message import ApiRequest, ApiResponse, Record
+from .body import body_of
 
 if TYPE_CHECKING:
+    from twisted.internet.interfaces import IReactorTime
+
+    from ...core.caching.content import Content
+    from ...core.caching.directives import RequestDirectives
     from ...core.caching.entry import Entry
-    from ...message import InterimSink
-    from .lookup import Lookup
+    from ...core.caching.key import Key
+    from ...core.caching.settings import CacheSettings
+    from ...core.caching.status import Forward
+    from ...interfaces import Responder
+    from ...message import Field, InterimSink
 
 
-def request_for(
-    query: Lookup, asks_for: Entry | None, on_interim: InterimSink | None, now: float, *, background: bool
-) -> ApiRequest:
+@frozen
+class Again:
     """
-    A request of its own: what is further in changes it, and writes into its record.
+    What a fetch brings to a request that must look elsewhere.
 
-    @param asks_for: what upstream is asked whether it is still good.
+    @ivar names: by what the response varies, if that is why.
+    @ivar alone: it makes no sense to wait for another one.
     """
-    asked = query.request
-    request = ApiRequest(
-        query.key.method,
-        asked.target,
-        asked.fields if asks_for is None else validating(asked.fields, asks_for),
-        BytesBody(query.content) if query.content else None,
-        _record(asked.record, now, background=background),
-        asked.version,
-        asked.client,
-        asked.secure,
-        on_interim if asked.on_interim is not None else None,
+
+    names: tuple[bytes, ...] | None = None
+    alone: bool = False
+
+
+class CacheRequest:
+    """
+    What L{Lookup <llmproxy.middleware.caching.lookup.Lookup>} knows of its request; a fetch and its filling only read
+    it.
+
+    @ivar names: what the variants are told apart by, as far as is known; C{variant} is what the request has there.
+    @ivar reason: why the request goes on, as C{Cache-Status} calls it.
+    @ivar content: of a POST.
+    @ivar lifetime: what the client of a POST asked for, in seconds.
+    """
+
+    __slots__ = (
+        "asked",
+        "content",
+        "inner",
+        "key",
+        "lifetime",
+        "names",
+        "reason",
+        "request",
+        "settings",
+        "variant",
     )
-    request.route = asked.route
-    request.principal = asked.principal
-    request.model = asked.model
-    return request
 
+    def __init__(
+        self,
+        request: ApiRequest,
+        inner: Responder,
+        asked: RequestDirectives,
+        settings: CacheSettings,
+        key: Key,
+        content: bytes | None = None,
+        lifetime: float | None = None,
+    ) -> None:
+        self.request = request
+        self.inner = inner
+        self.asked = asked
+        self.settings = settings
+        self.key = key
+        self.content = content
+        self.lifetime = lifetime
+        self.reason: Forward = "uri-miss"
+        self.names: tuple[bytes, ...] = ()
+        self.variant = b""
 
-def _record(known: Record, now: float, *, background: bool) -> Record:
-    record = Record(known.request_id, known.method, known.path, known.client, now, known.user_agent)
-    record.api, record.endpoint = known.api, known.endpoint
-    record.project_id, record.token_id = known.project_id, known.token_id
-    if background:
-        record.method, record.details = "GET", {"background": "revalidation"}
-    return record
+    def select(self, names: tuple[bytes, ...]) -> bytes:
+        """The variant by these names, which is remembered."""
+        self.names = names
+        self.variant = variant = self.variant_of(names)
+        return variant
 
+    def variant_of(self, names: tuple[bytes, ...]) -> bytes:
+        """The variant by these names."""
+        return cache_key_from_request_with_vary(self.request, names) if names else b""
 
-def tell_details(record: Record, query: Lookup) -> None:
-    """What was found out of an answer on its way, the usage for example, belongs to who asked for it."""
-    if record.details:
-        mine = query.request.record
-        mine.details = {**(mine.details or {}), **record.details}
+    def shown_key(self) -> bytes:
+        """The key for C{Cache-Status}, C{b""} where the API shows none."""
+        return self.key.digest[:8].hex().encode("ascii") if self.request.route.api.debug_fields else b""
+
+    def goes_on(self, reason: Forward) -> None:
+        """The cache cannot answer it."""
+        self.request.record.cache = self.reason = reason
+
+    def answer(self, clock: IReactorTime, now: float, entry: Entry, content: Content, told: Field) -> ApiResponse:
+        """What this client gets of a response that is here whole."""
+        made = answer(entry, self.asked, now, told, head=self.request.method == b"HEAD")
+        body = None
+        if made.part is not None and made.status != 204:
+            start, end = made.part
+            body = body_of(clock, content if end - start == len(content) else content[start:end])
+        return ApiResponse(made.status, made.reason, made.fields, body)
+
+    def outgoing(
+        self, asks_for: Entry | None, on_interim: InterimSink | None, now: float, *, background: bool
+    ) -> ApiRequest:
+        """
+        A request of its own: what is further in changes it, and writes into its record.
+
+        @param asks_for: what upstream is asked whether it is still good.
+        """
+        asked = self.request
+        known = asked.record
+        record = Record(known.request_id, known.method, known.path, known.client, now, known.user_agent)
+        record.api, record.endpoint = known.api, known.endpoint
+        record.project_id, record.token_id = known.project_id, known.token_id
+        if background:
+            record.method, record.details = "GET", {"background": "revalidation"}
+        request = ApiRequest(
+            self.key.method,
+            asked.target,
+            asked.fields if asks_for is None else validating(asked.fields, asks_for),
+            BytesBody(self.content) if self.content else None,
+            record,
+            asked.version,
+            asked.client,
+            asked.secure,
+            on_interim if asked.on_interim is not None else None,
+        )
+        request.route = asked.route
+        request.principal = asked.principal
+        request.model = asked.model
+        return request
+
+    def add_attempts(self, record: Record) -> None:
+        """What a call to upstream took, up to its head, stands in the record of a request that it was made for."""
+        mine = self.request.record
+        mine.attempts += record.attempts
+        mine.upstream_status = record.upstream_status
+        mine.upstream_request_id = record.upstream_request_id
+        mine.upstream_first_byte = record.upstream_first_byte
+
+    def add_details(self, record: Record) -> None:
+        """What was found out of a response on its way, the usage for example, belongs to who asked for it."""
+        if record.details:
+            mine = self.request.record
+            mine.details = {**(mine.details or {}), **record.details}

@@ -53,6 +53,7 @@ class SharedBody:
     @param limit: bytes that are kept, and that a slow reader may lag behind.
     @param kept: called once with all of it in pieces at the complete end, or with C{None} if the body was cut short
         or has become too large; a too large one is told of while it flows.
+    @ivar direct: takes what comes as it is: the consumer of the only reader, while nothing is kept and nothing waits.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class SharedBody:
         self._solid = 0
         self._loose = 0
         self._readers: list[Reader] = []
+        self.direct: IConsumer | None = None
         self._producing: Deferred[None] | None = None
         self._started = False
         self._moved_at = 0.0
@@ -104,7 +106,7 @@ class SharedBody:
     def run(self) -> None:
         """Read it to its end though nobody wants it now."""
         self._running_alone = True
-        self._start()
+        self.start()
 
     def stop(self) -> None:
         """Cut it short for everybody."""
@@ -116,6 +118,9 @@ class SharedBody:
     # -- from upstream
 
     def write(self, data: bytes) -> None:
+        if self.direct is not None:
+            self.direct.write(data)
+            return
         size, number = len(data), self._first + len(self._chunks)
         self._chunks.append(data)
         self._size += size
@@ -129,7 +134,7 @@ class SharedBody:
             reader.came(data, number)
         if self._kept is None:
             self._trim()
-            self._balance()
+            self.balance()
         elif size >= PIECE and not self._loose:
             self._solid += 1
         else:
@@ -141,7 +146,8 @@ class SharedBody:
     def unregisterProducer(self) -> None:
         raise NotImplementedError("a body is its own producer")
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Begin to read it, once."""
         if self._started:
             return
         self._started = True
@@ -152,7 +158,7 @@ class SharedBody:
 
     def _end(self, reason: Failure | None) -> None:
         self._ended = True
-        self._write_to(None)
+        self.direct = None
         self._reason = reason
         self._producing = None
         # It holds us as its consumer.
@@ -161,7 +167,7 @@ class SharedBody:
         chunks = self._chunks if reason is None else None
         if self._kept is not None:
             self._budget.left += self._size
-            self._tell(None if chunks is None else list(chunks))
+            self._hand_over(None if chunks is None else list(chunks))
         for reader in tuple(self._readers):
             reader.advance()
 
@@ -175,15 +181,14 @@ class SharedBody:
         if end - start > 1 and not any(start < reader.position < end for reader in self._readers):
             chunks[start:end] = [b"".join(chunks[start:end])]
             for reader in self._readers:
-                if reader.position >= end:
-                    reader.position -= end - start - 1
+                reader.joined(end, end - start - 1)
         self._solid, self._loose = len(chunks), 0
 
     def _let_go(self) -> None:
         self._budget.left += self._size
-        self._tell(None)
+        self._hand_over(None)
 
-    def _tell(self, chunks: list[bytes] | None) -> None:
+    def _hand_over(self, chunks: list[bytes] | None) -> None:
         kept, self._kept = self._kept, None
         if kept is not None:
             kept(chunks)
@@ -212,13 +217,13 @@ class SharedBody:
         """A reader has taken more."""
         if self._kept is None:
             self._trim()
-        self._balance()
+        self.balance()
 
     def leave(self, reader: Reader) -> None:
         """A reader wants no more."""
         if reader in self._readers:
             self._readers.remove(reader)
-        self._write_to(None)
+        self.direct = None
         if not self._readers:
             self._left_alone()
         else:
@@ -250,10 +255,10 @@ class SharedBody:
             del self._chunks[:taken]
             self._first += taken
 
-    def _balance(self) -> None:
+    def balance(self) -> None:
         """Pause upstream while nobody takes anything, or while one lags too far behind."""
         only = self._readers[0] if len(self._readers) == 1 and self._kept is None and not self._chunks else None
-        self._write_to(only.consumer if only is not None and not only.paused else None)
+        self.direct = only.consumer if only is not None and not only.paused else None
         if self._ended or not self._started:
             return
         lagging = self._kept is None and self._size > self._limit and len(self._readers) > 1
@@ -266,13 +271,6 @@ class SharedBody:
             self._no_stall()
         elif self._stalled is None:
             self._stalled = self._clock.callLater(STALL, self._cut_slowest)
-
-    def _write_to(self, consumer: IConsumer | None) -> None:
-        """Have what comes from upstream written to C{consumer}, as if we were not there."""
-        if consumer is None:
-            self.__dict__.pop("write", None)
-        else:
-            self.write = consumer.write  # type: ignore[method-assign]
 
     def _cut_slowest(self) -> None:
         self._stalled = None
@@ -316,13 +314,13 @@ class Reader:
         self._producing = producing
         self.paused = False
         self.advance()
-        self._shared._start()
+        self._shared.start()
         self._shared.resumed()
         return producing
 
     def pauseProducing(self) -> None:
         self.paused = True
-        self._shared._balance()
+        self._shared.balance()
 
     def resumeProducing(self) -> None:
         self.paused = False
@@ -340,6 +338,11 @@ class Reader:
             self.consumer.write(data)  # type: ignore[union-attr]
         else:
             self.advance()
+
+    def joined(self, end: int, fewer: int) -> None:
+        """Chunks before the one of this number have become C{fewer}."""
+        if self.position >= end:
+            self.position -= fewer
 
     def advance(self) -> None:
         """Hand over what has come; if that is much, some of it in each turn of the reactor."""

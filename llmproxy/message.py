@@ -320,8 +320,8 @@ class ApiRequest:
     A request on its way through the chain.
 
     A layer that decides something for the layers inside it writes it here: C{route} sets
-    C{route}, C{authenticate} sets C{principal}, C{credential} sets C{upstream} and rewrites C{target} and
-    C{fields}.
+    C{route}, C{authenticate} sets C{principal}, C{attempts} sets C{upstream} and C{key}, C{credential}
+    rewrites C{target} and C{fields}.
     Reading one before it was set is an L{AttributeError}, and a fault in the order of the chain.
 
     @ivar target: the request target in origin form, as it came; from C{route} on relative to the API
@@ -337,6 +337,7 @@ class ApiRequest:
     @ivar peer: the address of who connected, which a proxy in front may be; C{""} on a Unix socket.
     @ivar mount: the path at which the proxy stands in a tree of resources; C{b""} at its root.
     @ivar upstream: where the present attempt goes.
+    @ivar key: what it is asked with there; C{""} where it takes none.
     """
 
     method: bytes
@@ -355,6 +356,7 @@ class ApiRequest:
     route: Route = field(init=False)
     principal: Principal = field(init=False)
     upstream: Upstream = field(init=False)
+    key: str = field(init=False, repr=False)
 
 
 @define(eq=False, slots=True)

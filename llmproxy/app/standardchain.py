@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..chain import Middleware, chain
 from ..errors import ProxyError
+from ..middleware.attempts import Attempts
 from ..middleware.authenticate import Authenticate
 from ..middleware.breaker import Breaker
 from ..middleware.caching.cache import Cache
@@ -69,6 +70,8 @@ def standard_chain(
         *([] if cache is None else [cache]),
         # a refused request uses up nothing
         Limit(quota),
+        # the place of retries: what follows runs once for each upstream and key that are tried
+        Attempts(),
         # no credential of the client's gets further than this
         Credential(),
         # outside the deadlines: a timeout is a failure of upstream, not a cancellation

@@ -17,7 +17,7 @@ class CircuitState:
     """
     A circuit as it is shown.
 
-    @ivar project: the id of the one whose key it is.
+    @ivar project: the id of the one whose key it is; C{""} for a key of the upstream's own, and for none.
     @ivar model: C{""} for the circuit of the connections.
     @ivar retry_after: seconds until a request may try again.
     @ivar process: the id of the process that has it.
@@ -38,7 +38,7 @@ class Circuits:
     """
     A model has a circuit from its first failure to its next success: what works costs nothing.
 
-    @ivar project: the id of the one whose key it is.
+    @ivar project: see L{CircuitState}.
     @ivar connection: of all requests, whatever their model.
     """
 

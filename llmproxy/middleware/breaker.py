@@ -62,8 +62,9 @@ class Breaker:
         self._is_transient = is_transient
         self.openings = {} if openings is None else openings
         self._rate = LogRate()
-        # By the name of the API, which has one upstream, and the project, which has one key there.
-        self._keys: OrderedDict[tuple[str, str], Circuits] = OrderedDict()
+        # By the name of the API, the place, the project whose key it is (C{""} for a key that many use, and for none),
+        # and the key.
+        self._keys: OrderedDict[tuple[str, str, str, str], Circuits] = OrderedDict()
 
     def states(self) -> list[CircuitState]:
         """The circuits that are not closed, or have counted a failure since the last success."""
@@ -80,7 +81,7 @@ class Breaker:
                 max(0.0, circuit.until - now) if circuit.state == "open" else 0.0,
                 process,
             )
-            for (api, project), circuits in self._keys.items()
+            for (api, _, project, _), circuits in self._keys.items()
             for model, circuit in circuits.troubled()
         )
         return list(islice(troubled, MOST_SHOWN))
@@ -90,19 +91,25 @@ class Breaker:
         settings: BreakerSettings | None = api.settings.get("breaker", _DEFAULT)
         if settings is None:
             return inner(request)
-        circuits = self._keys.get((api.name, request.principal.project.id)) or self._circuits(request, settings)
+        project, name = request.principal.project, api.name
+        owner = project.id if name in project.api_keys else ""
+        key = (name, request.upstream.url, owner, request.key)
+        try:
+            circuits = self._keys[key]
+        except KeyError:
+            circuits = self._circuits(key, settings)
         now = self._seconds()
         ticket = circuits.connection.admit(now)
         if ticket is None:
-            raise _refusal(api.name, "", circuits.connection, now)
+            raise _refusal(name, "", circuits.connection, now)
         if circuits.models:
             self._admit_model(request, circuits, ticket, now)
         passed = (request, circuits, ticket)
         return inner(request).addCallbacks(self._head, self._failed, passed, {}, passed)
 
-    def _circuits(self, request: ApiRequest, settings: BreakerSettings) -> Circuits:
-        key = (request.route.api.name, request.principal.project.id)
-        circuits = self._keys[key] = Circuits(*key, settings)
+    def _circuits(self, key: tuple[str, str, str, str], settings: BreakerSettings) -> Circuits:
+        api, _, owner, _ = key
+        circuits = self._keys[key] = Circuits(api, owner, settings)
         if len(self._keys) > self._most_keys:
             self._keys.popitem(last=False)
         return circuits

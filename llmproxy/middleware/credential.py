@@ -1,24 +1,24 @@
-"""The client's credentials go out, the key that the project has for the API goes in."""
+"""Credentials: those of the client go out, the key that was chosen for this attempt goes in."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from ..core.credentials import keys_for, without_keys
+from ..core.credentials import without_keys
 from ..core.fields import LOWER
 from ..core.subprotocols import FIELD as OFFER
 from ..core.subprotocols import without_secret
 from ..core.targets import QUERY
 from ..core.tokens import KEY_FIELDS
-from ..errors import ApiKeyMissing, UpstreamAuthError
+from ..errors import UpstreamAuthError
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
 
     from ..interfaces import Responder
-    from ..message import Api, ApiRequest, ApiResponse, Field
-    from ..origin import CredentialPlace, Upstream
+    from ..message import ApiRequest, ApiResponse, Field
+    from ..origin import CredentialPlace
 
 
 _PLACES = KEY_FIELDS | {OFFER}
@@ -30,17 +30,8 @@ class Credential:
     """
 
     def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
-        api = request.route.api
-        request.upstream = upstream = api.upstreams[0]
-        place = upstream.credential
-        key = ""
+        place, key = request.upstream.credential, request.key
         if place.kind != "none":
-            # Which of the keys it is, is decided here, when one is used.
-            held, name = request.principal.project.api_keys, api.name
-            keys = held[name] if name in held else keys_for(api, upstream, request.principal.project)
-            if not keys:
-                raise ApiKeyMissing(name)
-            key = keys[0]
             if not key:
                 raise UpstreamAuthError("the project's upstream key cannot be read")
             if not (key.isascii() and key.isprintable()):
@@ -48,7 +39,7 @@ class Credential:
                 raise UpstreamAuthError("the project's upstream key is not usable")
         request.fields = with_credential(request.fields, place, key.encode("ascii"))
         if place.kind == "query" or QUERY in request.target:
-            request.target = with_query_key(request.target, api, upstream, key)
+            request.target = with_query_key(request.target, request.route.api.query_keys, place, key)
         return inner(request)
 
 
@@ -93,9 +84,13 @@ def _rebuilt(fields: list[Field], place: CredentialPlace, key: bytes) -> list[Fi
     return kept
 
 
-def with_query_key(target: bytes, api: Api, upstream: Upstream, key: str) -> bytes:
-    """The target without the client's credentials, its other bytes untouched; with the project's where it belongs."""
-    target, place = without_keys(target, api.query_keys), upstream.credential
+def with_query_key(target: bytes, names: frozenset[bytes], place: CredentialPlace, key: str) -> bytes:
+    """
+    The target without the client's credentials, its other bytes untouched; with the project's where it belongs.
+
+    @param names: the parameters that the API may take a key in.
+    """
+    target = without_keys(target, names)
     if place.kind != "query":
         return target
     path, _, query = target.partition(b"?")

@@ -114,9 +114,10 @@ class UpstreamResponder:
         self._prepared: dict[Upstream, _Prepared] = {}
 
     def respond(self, request: ApiRequest) -> Deferred[ApiResponse]:
-        prepared = self._prepared.get(request.upstream)
-        if prepared is None:
-            prepared = self._prepared[request.upstream] = self._prepare(request)
+        try:
+            prepared = self._prepared[request.upstream]
+        except KeyError:
+            prepared = self._prepare(request)
         fields = self._outgoing(request, prepared)
         if request.method in COUNTED:
             left = hops_left(fields)
@@ -133,8 +134,9 @@ class UpstreamResponder:
         return responding
 
     def _prepare(self, request: ApiRequest) -> _Prepared:
-        api = request.route.api
-        return _Prepared(api, request.upstream, self._client_for(api))
+        api, upstream = request.route.api, request.upstream
+        prepared = self._prepared[upstream] = _Prepared(api, upstream, self._client_for(api))
+        return prepared
 
     def _call(self, request: ApiRequest, prepared: _Prepared, fields: list[Field]) -> Deferred[ApiResponse]:
         if request.upgrade:

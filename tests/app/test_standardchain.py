@@ -18,7 +18,8 @@ ROOT = Path(__file__).resolve().parents[2]
 NAMES = {
     "Authenticate": "authenticate", "ErrorResponses": "errorresponses",
          "RouteRequest": "route", "DebugFields": "debug", "Restrict": "restrict",
-         "Limit": "quota", "Credential": "credential", "Deadlines": "deadline", "Cors": "cors"}  # fmt: skip
+         "Limit": "quota", "Attempts": "attempts",
+         "Credential": "credential", "Deadlines": "deadline", "Cors": "cors"}  # fmt: skip
 
 
 class StandardChainTests(SynchronousTestCase):
@@ -47,7 +48,7 @@ class StandardChainTests(SynchronousTestCase):
         lines = (ROOT / "docs/architecture.md").read_text().splitlines()
         cells = [line.split("|")[1].strip().strip("`") for line in lines if line.startswith("| ")]
         whole = self.order("cache", allowed_origins=["https://a.test"], debug_headers=True)
-        self.assertEqual(len(whole), 13)
+        self.assertEqual(len(whole), 14)
         self.assertEqual([name for name in cells if name in whole], whole)
 
     def test_left_out(self) -> None:

@@ -60,15 +60,17 @@ def a_request(
     api: Api | None = None,
     principal: Principal | None = None,
 ) -> ApiRequest:
-    """A request; with C{api} or C{principal} as it is after C{route}, C{authenticate} and the choice of an upstream."""
+    """A request; with C{api} or C{principal} as it is after C{route}, C{authenticate} and C{attempts}."""
     record = Record("r-1", method.decode(), target.decode("latin-1"), "192.0.2.7", 0.0)
     request = ApiRequest(method, target, [] if fields is None else fields, body, record)
     if api is not None:
         path = target.partition(b"?")[0]
         request.route = Route(api, target, path, api.policy.endpoint(path) or "")
         request.upstream = api.upstreams[0]
+        request.key = ""
     if principal is not None:
         request.principal = principal
+        request.key = principal.project.api_keys.get(request.route.api.name, ("",))[0] if api is not None else ""
     return request
 
 

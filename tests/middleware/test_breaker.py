@@ -20,10 +20,11 @@ from llmproxy.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
-from llmproxy.message import Api, ApiResponse, Principal
+from llmproxy.message import Api, ApiResponse, Principal, Project
 from llmproxy.middleware.breaker import Breaker
+from llmproxy.origin import Upstream
 
-from .fakes import PRINCIPAL, HeldBody, Inner, Reader, a_request, a_response, an_api
+from .fakes import PRINCIPAL, HeldBody, Inner, Reader, a_request, a_response, an_api, an_upstream
 
 API = an_api(settings={"breaker": BreakerSettings(3, 30.0)})
 OTHER = Principal(PRINCIPAL.token, evolve(PRINCIPAL.project, id="p-2"))
@@ -72,6 +73,42 @@ class BreakerTests(SynchronousTestCase):
         self.assertEqual(self.inner.pending, [])
         self.answered(a_response(200), model="other")
         self.answered(a_response(200))
+
+    def test_keys_and_places(self) -> None:
+        """
+        Each key at each place has a circuit: another key of the same project, another place of the same API, and the
+        same key as another project's do not feel it. A key of the upstream's own is one, whoever uses it.
+        """
+        here, there = an_upstream(), an_upstream(path_prefix=b"/there")
+        own = evolve(PRINCIPAL.project, api_keys={})
+
+        def stopped(upstream: Upstream, project: Project, key: str) -> bool:
+            request = a_request(api=API, principal=Principal(PRINCIPAL.token, project))
+            request.upstream, request.key = upstream, key
+            try:
+                responding = self.breaker.respond(request, self.inner)
+            except BreakerOpen:
+                return True
+            self.inner.fail(UpstreamUnreachable())
+            self.failureResultOf(responding)
+            return False
+
+        one, two = PRINCIPAL.project, OTHER.project
+        for tried, others, shown in (
+            ((here, one, "a"), [(here, one, "b"), (there, one, "a"), (here, two, "a"), (here, own, "a")], "p-1"),
+            ((here, own, "k"), [(here, own, "l"), (there, own, "k"), (here, one, "k")], ""),
+        ):
+            self.setUp()
+            self.assertEqual([stopped(*tried) for _ in range(4)], [False, False, False, True])
+            self.assertEqual([stopped(*other) for other in others], [False] * len(others))
+            self.assertEqual(self.breaker.states()[0].project, shown)
+            self.assertNotIn("'a'", repr(self.breaker.states()))
+        self.assertTrue(stopped(here, evolve(own, id="p-9"), "k"))
+
+    def test_made_anew(self) -> None:
+        """A configuration that is compiled again finds the circuits of its upstreams as they were."""
+        self.open()
+        self.assertRaises(BreakerOpen, self.begin, api=an_api(settings={"breaker": BreakerSettings(3, 30.0)}))
 
     def test_model_that_is_a_secret(self) -> None:
         """A token that somebody sends as the name of a model stands in no log, no state and no refusal."""

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.errors import ApiKeyMissing, UpstreamAuthError
-from llmproxy.message import Api, ApiRequest, Field, Principal
+from llmproxy.errors import UpstreamAuthError
+from llmproxy.message import ApiRequest, Field, Principal
 from llmproxy.middleware.credential import Credential, _rebuilt, with_credential
-from llmproxy.origin import CredentialPlace, OwnKey
+from llmproxy.origin import CredentialPlace
 
 from .fakes import KEY, PRINCIPAL, SECRET, Inner, a_request, an_api
 
@@ -121,34 +121,11 @@ class QueryTests(SynchronousTestCase):
 
 
 class KeyTests(SynchronousTestCase):
-    def sent_to(self, api: Api, **keys: tuple[str, ...]) -> ApiRequest:
-        inner = Inner()
-        principal = Principal(PRINCIPAL.token, evolve(PRINCIPAL.project, api_keys=keys))
-        fields = [(b"Authorization", b"Bearer " + SECRET), (b"X-API-Key", SECRET)]
-        Credential().respond(a_request(target=b"/v1?key=" + SECRET, fields=fields, api=api, principal=principal), inner)
-        return inner.requests[0]
-
-    def test_of_this_api(self) -> None:
-        """Of the keys that a project holds the one for this API is sent, and the first where it has several."""
-        keys = {"openai": ("sk-o",), "gemini": ("AIza-1", "AIza-2"), "local": ("sk-l",)}
-        for name, expected in (("openai", b"sk-o"), ("gemini", b"AIza-1"), ("local", b"sk-l")):
-            sent = self.sent_to(an_api(name), **keys)
-            self.assertEqual(sent.fields, [(b"Authorization", b"Bearer " + expected)])
-
-    def test_own(self) -> None:
-        """The API's own key is for those that have none for it."""
-        api = an_api("gemini", own_key=OwnKey("AIza-own", None))
-        self.assertEqual(self.sent_to(api, openai=("sk-o",)).fields, [(b"Authorization", b"Bearer AIza-own")])
-        self.assertEqual(self.sent_to(api, gemini=("AIza-1",)).fields, [(b"Authorization", b"Bearer AIza-1")])
-
-    def test_missing(self) -> None:
-        """Where nobody has asked before whether there is a key, nothing is sent without one either."""
-        self.assertRaises(ApiKeyMissing, self.sent_to, an_api("gemini"), openai=("sk-o",))
-
     def test_none(self) -> None:
         """A server without keys gets none: not the client's token, and not a key that the project holds."""
-        sent = self.sent_to(an_api("local", credential=CredentialPlace("none", b"", b"")), local=("sk-l",))
-        self.assertEqual((sent.fields, sent.target), ([], b"/v1"))
+        fields = [(b"Authorization", b"Bearer " + SECRET), (b"X-API-Key", SECRET)]
+        request = sent(CredentialPlace("none", b"", b""), fields, b"/v1?key=" + SECRET)
+        self.assertEqual((request.fields, request.target), ([], b"/v1"))
 
     def test_unusable(self) -> None:
         """A project without a usable key is told apart from a refused caller, and nothing is sent."""

@@ -44,6 +44,7 @@ class Auditing:
         secrets: Iterable[str] = (),
         threads: Callable[[], Threads] | None = None,
     ) -> None:
+        from ..store.auditretention import AuditRetention
         from ..store.audittrail import AuditTrail
 
         notes = Notes(reactor, secrets)
@@ -63,6 +64,9 @@ class Auditing:
             sinks.append(self._table(reactor, database, notes))
         self.log = AuditLog(reactor, notes, sinks)
         self.trail = AuditTrail(database) if options.in_database else None
+        self._retention: AuditRetention | None = None
+        if options.in_database and options.keep_rows is not None:
+            self._retention = AuditRetention(reactor, database, self.log, options.keep_rows)
 
     def _path(self, options: AuditOptions) -> str | None:
         """Where records are written, in a file that can be: a read-only directory is no reason not to start."""
@@ -89,11 +93,15 @@ class Auditing:
         if self._thread is not None:
             self._thread.start()
         self.log.start()
+        if self._retention is not None:
+            self._retention.start()
 
     async def stop(self) -> None:
         """Write everything that waits. To be called while the database is still open."""
         if not self._started:
             return
+        if self._retention is not None:
+            await self._retention.stop()
         await self.log.stop()
         if self._anchoring is not None:
             await self._anchoring.stop()

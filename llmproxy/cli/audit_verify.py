@@ -99,11 +99,13 @@ class _Seen:
     @ivar ids: of records with their times, by the chain that they are in.
     @ivar lost: how many the place itself says that it lost.
     @ivar alone: for a time it was the only one.
+    @ivar begins: what is older may be gone, microseconds since the epoch.
     """
 
     ids: dict[str, dict[str, int]] = field(factory=dict)
     lost: int = 0
     alone: bool = False
+    begins: int = 0
 
     def add(self, link: Linked) -> None:
         record = link.record
@@ -182,14 +184,17 @@ def _add(seen: _Seen, line: bytes) -> None:
 
 
 def _verify_table(url: str, given: Sequence[Anchor], seen: _Seen) -> Report:
-    from ..store.audittrail import anchors_of, links_of, mentions_of
+    from ..core.audit.cuts import Cuts, Mention
+    from ..store.audittrail import anchors_of, cuts_of, links_of, mentions_of
 
     location = located(url)
     with reading(location) as connection, Progress("records") as advance:
         known = anchors_of(connection)
         files = {anchor.chain for anchor in known.get(FILE, [])}
-        others = [each for each in (*mentions_of(connection), *given) if each.chain not in files]
-        verifier = Verifier([*known.get(SQL, []), *others])
+        others = [each for each in (*mentions_of(connection), *map(Mention, given)) if each.anchor.chain not in files]
+        cuts = Cuts(cut for _, cut in cuts_of(connection))
+        verifier = Verifier(known.get(SQL, []), mentions=others, cuts=cuts)
+        seen.begins = cuts.before
         for link in links_of(connection):
             verifier.record(f"audit_events {link.record.id}", link)
             seen.add(link)
@@ -208,9 +213,9 @@ def _compared(in_file: _Seen, in_table: _Seen, now: float) -> list[Problem]:
         record_id: at for ids in in_table.ids.values() if ids.keys() & file_ids.keys() for record_id, at in ids.items()
     }
     if not shared or not file_ids:
-        missing = [] if not file_ids else list(file_ids)
+        missing = [record_id for record_id, at in file_ids.items() if at >= in_table.begins]
         return [] if len(missing) <= in_table.lost else [_absent("database", missing)]
-    begin = max(min(file_ids.values()), min(shared.values()))
+    begin = max(min(file_ids.values()), min(shared.values()), in_table.begins)
     end = min(max(file_ids.values()), max(shared.values()), round((now - SETTLED) * 1_000_000))
     problems = []
     for here, there, name, lost in (

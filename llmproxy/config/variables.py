@@ -52,6 +52,7 @@ EFFECTIVE: dict[str, str] = {
     "AUDIT_STORE_IN_DB": "false: not into the database too, where it can be asked for (default true)",
     "AUDIT_MAX_FILE_SIZE": "a longer file is sealed and continued in another (default 100MB)",
     "AUDIT_KEEP_FILES": "how many sealed files are kept (default 10)",
+    "AUDIT_KEEP_ROWS": "how many audit records stay in the database, 1000 at least (default: all)",
     "AUDIT_FSYNC": "always, interval (within a second, the default) or never",
     "TRUSTED_PROXIES": "addresses and networks, with commas, that may say whose request it is; unix for sockets",
     "FORWARDED_HEADER": "where they say it: x-forwarded-for (the default) or forwarded",

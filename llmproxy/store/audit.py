@@ -72,22 +72,28 @@ class AuditTable:
         self._seconds = clock.seconds
         self._database = database
         self._make_opening = opening
+        self._make_id = make_id
         self._opening: AuditRecord | None = None
         self._chain = Chain(make_id())
+        self._written_at = 0.0
+        self._former: dict[str, list[Any]] = {}
 
     def write(self, records: Sequence[AuditRecord]) -> Deferred[None]:
         now = self._seconds()
-        return self._database.run(lambda connection: self._write(connection, records, now)).addCallback(self._kept)
+        writing = self._database.run(lambda connection: self._write(connection, records, now))
+        return writing.addCallback(self._kept, now)
 
     def close(self) -> Deferred[None]:
         return succeed(None)
 
     def _write(self, connection: Connection, records: Sequence[AuditRecord], now: float) -> Linked:
+        there = _count(connection, self._chain.id)
+        if self._chain.count and not there:
+            self._begin_anew()
         chain = self._chain
         if not chain.count:
             records = [self._first(connection), *records]
         links = chain.linked(records)
-        there = _count(connection, chain.id)
         # An earlier attempt may have been kept although the answer was lost.
         rows = [row_of(link) for link in links if link.seq > there]
         if rows:
@@ -95,13 +101,20 @@ class AuditTable:
             _anchor(connection, Anchor(chain.id, links[-1].seq, links[-1].hash), SQL, now)
         return links[-1]
 
-    def _kept(self, last: Linked) -> None:
+    def _kept(self, last: Linked, at: float) -> None:
         self._chain.moved(last)
+        self._written_at = at
+
+    def _begin_anew(self) -> None:
+        """All of this chain was cut, and it may be forgotten; if somebody else took it out, the next one says so."""
+        former = self._chain
+        self._former = {former.id: [former.count, former.head, round(self._written_at * 1_000_000)]}
+        self._chain, self._opening = Chain(self._make_id()), None
 
     def _first(self, connection: Connection) -> AuditRecord:
         """Made once: it is the same in every attempt to write it."""
         if self._opening is None:
-            self._opening = self._make_opening(_heads(connection))
+            self._opening = self._make_opening({**_heads(connection), **self._former})
         return self._opening
 
 
@@ -139,7 +152,7 @@ def append(
 
 def _heads(connection: Connection) -> dict[str, list[Any]]:
     query = select(audit_chains).order_by(audit_chains.c.updated_at.desc(), audit_chains.c.id).limit(MENTIONED)
-    return {row.id: [row.records, row.head] for row in connection.execute(query)}
+    return {row.id: [row.records, row.head, round(row.updated_at * 1_000_000)] for row in connection.execute(query)}
 
 
 def _raced(reason: Any) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import BigInteger, func, literal, or_, select, type_coerce
 from zope.interface import implementer
 
 from ..core.audit.chain import Anchor, Linked
+from ..core.audit.cuts import CUT, Cut, Mention, cut_of, mentions_in
 from ..core.audit.record import AuditRecord
 from ..core.audit.search import EXACT, SEARCHED
 from ..core.audit.verify import OPENED
@@ -27,11 +28,11 @@ if TYPE_CHECKING:
     from ..core.audit.search import AuditFilter
     from .database import Database
 
-_MOMENT: Any = type_coerce(audit_events.c.timestamp, BigInteger)
+MOMENT: Any = type_coerce(audit_events.c.timestamp, BigInteger)
 """Microseconds, as they are stored."""
 
 _QUERY = select(
-    _MOMENT.label("moment"), *(audit_events.c[name] for name in (*TEXTS, "metadata", "chain", "seq", "prev", "hash"))
+    MOMENT.label("moment"), *(audit_events.c[name] for name in (*TEXTS, "metadata", "chain", "seq", "prev", "hash"))
 )
 _LATEST_FIRST = (audit_events.c.timestamp.desc(), audit_events.c.id.desc())
 _STEP = 1000
@@ -50,7 +51,7 @@ class AuditTrail:
         def page(connection: Connection) -> Page[Linked]:
             found = query
             if last is not None:
-                found = query.where(behind(connection, _MOMENT, audit_events.c.id, last[0], last[1]))
+                found = query.where(behind(connection, MOMENT, audit_events.c.id, last[0], last[1]))
             rows = connection.execute(found.limit(limit + 1))
             return paged([link_of(row) for row in rows], limit, _position)
 
@@ -80,15 +81,19 @@ def anchors_of(connection: Connection) -> dict[str, list[Anchor]]:
     return found
 
 
-def mentions_of(connection: Connection) -> list[Anchor]:
+def mentions_of(connection: Connection) -> list[Mention]:
     """The heads of other chains that chains in the table found when they began."""
-    found = []
-    for row in connection.execute(_QUERY.where(audit_events.c.action == OPENED, audit_events.c.chain.is_not(None))):
-        heads: Any = link_of(row).record.details.get("heads")
-        for chain, value in heads.items() if isinstance(heads, dict) else ():
-            if isinstance(value, list) and list(map(type, value)) == [int, str]:
-                found.append(Anchor(chain, *value))
-    return found
+    return [mention for link in _of_action(connection, OPENED) for mention in mentions_in(link.record)]
+
+
+def cuts_of(connection: Connection) -> list[tuple[Linked, Cut]]:
+    """What records in a chain say of cuts."""
+    return [(link, cut) for link in _of_action(connection, CUT) if (cut := cut_of(link.record)) is not None]
+
+
+def _of_action(connection: Connection, action: str) -> list[Linked]:
+    query = _QUERY.where(audit_events.c.action == action, audit_events.c.chain.is_not(None))
+    return [link_of(row) for row in connection.execute(query)]
 
 
 def links_of(connection: Connection) -> Iterator[Linked]:
@@ -130,9 +135,9 @@ def _position(link: Linked) -> str:
 def _conditions(wanted: AuditFilter) -> list[Any]:
     found = [audit_events.c[name] == value for name in EXACT if (value := getattr(wanted, name)) is not None]
     if wanted.start_time is not None:
-        found.append(literal(wanted.start_time, BigInteger) <= _MOMENT)
+        found.append(literal(wanted.start_time, BigInteger) <= MOMENT)
     if wanted.end_time is not None:
-        found.append(literal(wanted.end_time, BigInteger) >= _MOMENT)
+        found.append(literal(wanted.end_time, BigInteger) >= MOMENT)
     if wanted.search is not None:
         found.append(or_(*(contains(audit_events.c[name], wanted.search) for name in SEARCHED)))
     return found

@@ -135,6 +135,18 @@ class VerifyTests(SynchronousTestCase):
         self.run_proxy("both")
         self.assertIn("are not compared", self.verify()["notes"][0])
 
+    def test_cut(self) -> None:
+        """What the retention took out of the database is no problem, though the file has it; other gaps are."""
+        self.run_proxy(*("x" * 3 for _ in range(130)), keep_rows=20)
+        self.run_proxy("five", keep_rows=20)
+        found = self.verify()
+        self.assertLess(found["sql"]["records"], 90)
+        self.assertGreater(found["file"]["records"], 130)
+        self.assertIn("was cut (audit.cut)", found["sql"]["notes"][0])
+        late = "(SELECT id FROM audit_events WHERE action = 'project.create' ORDER BY timestamp DESC LIMIT 1 OFFSET 3)"
+        self.execute(f"DELETE FROM audit_events WHERE id = {late}")
+        self.assertIn("is missing before record", self.problems())
+
     def test_older_files(self) -> None:
         """The files that were continued are read too, whatever their number."""
         for number in range(12):

@@ -17,6 +17,7 @@ from llmproxy.store.schema import HEAD
 
 from ..contracts.admin_store import AdminStoreContract, IdempotencyStoreContract
 from ..contracts.audit import AuditContract
+from ..contracts.auditcuts import AuditCutsContract
 from ..contracts.project_store import ProjectStoreContract
 from ..contracts.token_store import TokenStoreContract
 from ..contracts.usage import UsageContract
@@ -132,6 +133,14 @@ class PostgresqlIdempotencyStoreTests(_Postgresql, IdempotencyStoreContract, Syn
 
 
 class MysqlIdempotencyStoreTests(_Mysql, IdempotencyStoreContract, SynchronousTestCase):
+    """MariaDB."""
+
+
+class PostgresqlAuditCutsTests(_Postgresql, AuditCutsContract, SynchronousTestCase):
+    """PostgreSQL."""
+
+
+class MysqlAuditCutsTests(_Mysql, AuditCutsContract, SynchronousTestCase):
     """MariaDB."""
 
 

@@ -10,6 +10,8 @@ from attrs import frozen
 DEFAULT_FILE = "./data/audit.log"
 MAX_FILE = 100 * 1000 * 1000
 KEEP_FILES = 10
+LEAST_ROWS = 1000
+"""What the log has to say of itself finds room in a tenth of it."""
 
 POLICIES = ("always", "interval", "never")
 NOWHERE = ("none", "off")
@@ -28,6 +30,7 @@ class AuditOptions:
     @ivar keep: sealed files that are kept.
     @ivar sync: when the disk is made to keep what was written: C{always} before a record counts as written, C{interval}
         within a second, C{never} when the operating system likes to.
+    @ivar keep_rows: rows that stay in the database; C{None} for all.
     @ivar is_default: nobody has said that there is to be a file: where none can be made, the log goes without it.
     """
 
@@ -37,6 +40,7 @@ class AuditOptions:
     max_bytes: int = MAX_FILE
     keep: int = KEEP_FILES
     sync: str = "interval"
+    keep_rows: int | None = None
     is_default: bool = False
 
 
@@ -65,6 +69,7 @@ def read_audit_environment(
         in_database=checked("AUDIT_STORE_IN_DB", True, flag),
         max_bytes=checked("AUDIT_MAX_FILE_SIZE", MAX_FILE, lambda text: _large_enough(size(text))),
         keep=checked("AUDIT_KEEP_FILES", KEEP_FILES, _count),
+        keep_rows=checked("AUDIT_KEEP_ROWS", None, _rows),
         sync=checked("AUDIT_FSYNC", "interval", _policy),
         is_default=not env.get("AUDIT_LOG_FILE", "").strip(),
     )
@@ -81,6 +86,14 @@ def _policy(text: str) -> str:
 def _count(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= 10_000):
         raise ValueError(f"expected a number from 1 to 10000, got {text[:40]!r}")
+    return int(text)
+
+
+def _rows(text: str) -> int | None:
+    if text == "0":
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= 15 and int(text) >= LEAST_ROWS):
+        raise ValueError(f"expected a number of rows, {LEAST_ROWS} at least, or 0 for all, got {text[:40]!r}")
     return int(text)
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from attrs import define, field, frozen
 
 from .chain import GENESIS, Anchor, Linked, linked, linked_of_line
-from .record import AuditRecord
+from .cuts import Cuts, Mention
+from .record import AuditRecord, rfc3339
 
 MOST = 1000
 """Problems that are told one by one; more are counted."""
@@ -52,15 +53,31 @@ class Verifier:
     Is shown every record, in the order in which they are kept, and then asked for a L{Report}.
 
     @param anchors: what is known from elsewhere; several of one chain are fine.
+    @param mentions: heads that chains found of each other.
+    @param cuts: what was taken out on purpose.
     @param may_begin_late: the oldest files of a log are let go of: its first record need not be the first of its chain,
         if it opens a file.
     """
 
-    def __init__(self, anchors: Iterable[Anchor] = (), *, may_begin_late: bool = False) -> None:
+    def __init__(
+        self,
+        anchors: Iterable[Anchor] = (),
+        *,
+        mentions: Iterable[Mention] = (),
+        cuts: Cuts | None = None,
+        may_begin_late: bool = False,
+    ) -> None:
         self._may_begin_late = may_begin_late
+        self._cuts = Cuts() if cuts is None else cuts
+        self._cut_short = 0
         self._anchored: dict[str, dict[int, str]] = {}
-        for anchor in anchors:
+        # What must be there of a chain of which nothing is left.
+        self._needed: dict[str, int] = {}
+        for mention in (*map(Mention, anchors), *mentions):
+            anchor = mention.anchor
             self._anchored.setdefault(anchor.chain, {})[anchor.count] = anchor.head
+            if not self._cuts.excuse(mention):
+                self._needed[anchor.chain] = max(self._needed.get(anchor.chain, 0), anchor.count)
         self._report = Report()
         self._first_seq: dict[str, int] = {}
         self._first_file = 0
@@ -102,10 +119,14 @@ class Verifier:
         for chain, counts in self._anchored.items():
             most = max(counts)
             head = report.heads.get(chain)
-            if head is None and most:
-                report.problem(chain, f"the whole chain is missing, with {most} records")
-            elif head is not None and head.count < most:
+            if head is None:
+                if self._needed.get(chain):
+                    report.problem(chain, f"the whole chain is missing, with {most} records")
+            elif head.count < most:
                 report.problem(chain, f"records {head.count + 1} to {most} are missing at the end")
+        if self._cuts.before:
+            when = rfc3339(self._cuts.before)
+            report.notes.append(f"{self._cut_short} chains begin late: what is older than {when} was cut (audit.cut)")
         if self._first_file > max(self._oldest_kept, 1):
             files = f"{max(self._oldest_kept, 1)} to {self._first_file - 1}"
             report.problem("the beginning", f"files {files} are missing, which are not old enough to be let go of")
@@ -115,10 +136,16 @@ class Verifier:
         if link.seq == 1:
             if link.prev != GENESIS:
                 self._report.problem(where, "the first record of its chain says that there is one before")
+        elif link.seq <= self._cuts.until(link.chain) + 1:
+            self._cut_short += 1
+            head = self._cuts.head(link.chain, link.seq - 1)
+            if head is not None and head != link.prev:
+                self._report.problem(where, f"what was cut before record {link.seq} is not what stood there")
         elif self._may_begin_late and not self._report.heads and _continues(link.record):
             self._report.notes.append(f"the log begins with record {link.seq}: what was before has been let go of")
         else:
-            self._report.problem(where, f"records 1 to {link.seq - 1} are missing before record {link.seq}")
+            first = self._cuts.until(link.chain) + 1
+            self._report.problem(where, f"records {first} to {link.seq - 1} are missing before record {link.seq}")
 
     def _follows(self, where: str, link: Linked, before: Anchor) -> None:
         if link.seq <= before.count:

@@ -27,8 +27,11 @@ class EnvironmentTests(SynchronousTestCase):
             AUDIT_MAX_FILE_SIZE="1MB",
             AUDIT_KEEP_FILES="3",
             AUDIT_FSYNC="always",
+            AUDIT_KEEP_ROWS="100000",
         )
-        self.assertEqual((found, problems), (AuditOptions("/var/log/a.log", False, False, 10**6, 3, "always"), []))
+        expected = AuditOptions("/var/log/a.log", False, False, 10**6, 3, "always", 100_000)
+        self.assertEqual((found, problems), (expected, []))
+        self.assertIsNone(self.read(AUDIT_KEEP_ROWS="0")[0].keep_rows)
 
     def test_none(self) -> None:
         """No file is not no audit log: the database has it still. Without both there is none."""
@@ -47,6 +50,10 @@ class EnvironmentTests(SynchronousTestCase):
             ("AUDIT_KEEP_FILES", "0"),
             ("AUDIT_KEEP_FILES", "-1"),
             ("AUDIT_KEEP_FILES", "99999999999"),
+            ("AUDIT_KEEP_ROWS", "999"),
+            ("AUDIT_KEEP_ROWS", "-1"),
+            ("AUDIT_KEEP_ROWS", "1e6"),
+            ("AUDIT_KEEP_ROWS", "9" * 30),
             ("AUDIT_FSYNC", "often"),
         ):
             self.assertEqual([each for each, _ in self.read(**{name: value})[1]], [name], value)

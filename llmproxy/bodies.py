@@ -7,7 +7,7 @@ C{startProducing} returned stops it too. See L{twisted.web.iweb.IBodyProducer}.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IConsumer, IProducer
@@ -16,7 +16,7 @@ from twisted.web.iweb import IBodyProducer
 from zope.interface import implementer
 
 from .errors import BodyStopped
-from .message import Field
+from .message import Fields
 
 
 def at_hand(body: IBodyProducer) -> bool:
@@ -27,6 +27,11 @@ def at_hand(body: IBodyProducer) -> bool:
     streamed are. A body says so with an attribute C{at_hand}; one without it is not.
     """
     return getattr(body, "at_hand", False)
+
+
+def trailers_of(body: IBodyProducer) -> Fields:
+    """The trailer section of a body that has ended; empty for one that knows of none, as those of twisted.web do."""
+    return getattr(body, "trailers", ())
 
 
 @implementer(IBodyProducer)
@@ -109,9 +114,9 @@ class Tap:
         return done
 
     @property
-    def trailers(self) -> Sequence[Field]:
+    def trailers(self) -> Fields:
         """The trailer section of the body within, once that has ended."""
-        return getattr(self._body, "trailers", ())
+        return trailers_of(self._body)
 
     def write(self, data: bytes) -> None:
         self._seen(data)  # type: ignore[misc]

@@ -358,6 +358,22 @@ class ApiRequest:
     upstream: Upstream = field(init=False)
     key: str = field(init=False, repr=False)
 
+    @property
+    def route_if_found(self) -> Route | None:
+        """C{route}; C{None} while no layer has set it: for those outside of the layer that does."""
+        try:
+            return self.route
+        except AttributeError:
+            return None
+
+    @property
+    def principal_if_known(self) -> Principal | None:
+        """C{principal}, likewise."""
+        try:
+            return self.principal
+        except AttributeError:
+            return None
+
 
 @define(eq=False, slots=True)
 class ApiResponse:

@@ -30,6 +30,9 @@ class MessageTests(SynchronousTestCase):
         request = ApiRequest(b"GET", b"/", [], None, record)
         self.assertRaises(AttributeError, lambda: request.route)
         self.assertRaises(AttributeError, lambda: request.principal)
+        self.assertEqual((request.route_if_found, request.principal_if_known), (None, None))
+        request.principal = principal = Principal(TOKEN, PROJECT)
+        self.assertIs(request.principal_if_known, principal)
 
     def test_trailers_are_of_one(self) -> None:
         """Two responses share nothing that can be changed."""

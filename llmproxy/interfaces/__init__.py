@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .caches import ICacheStatsStore, ICacheStore, Select
+from .downstream import IConnectedProtocol, IDownstream, IServerChannel
 from .exchanges import (
     IDirectory,
     IMiddleware,
@@ -23,7 +24,9 @@ __all__ = [
     "IAuditTrail",
     "ICacheStatsStore",
     "ICacheStore",
+    "IConnectedProtocol",
     "IDirectory",
+    "IDownstream",
     "IHealthCheck",
     "IIdempotencyStore",
     "IMiddleware",
@@ -32,6 +35,7 @@ __all__ = [
     "IQuota",
     "IRecordSink",
     "IRevocations",
+    "IServerChannel",
     "ITokenStore",
     "ITokenValidator",
     "IUpstreamResponse",

@@ -26,8 +26,7 @@ class AuditDenials:
         self._audit = audit
 
     def __call__(self, error: ProxyError, request: ApiRequest) -> None:
-        known = getattr(request, "principal", None) is not None
-        if known or getattr(request, "route", None) is None:
+        if request.principal_if_known is not None or request.route_if_found is None:
             return
         if isinstance(error, Unauthorized):
             self._note("token.validate", "anonymous", "denied", error, request)

@@ -59,7 +59,7 @@ def explained(error: ProxyError, request: ApiRequest) -> ApiResponse:
     record.ended = ending_of(error)
     record.cause = cause_of(error) or ""
     # An error may come before the route was found.
-    route = getattr(request, "route", None)
+    route = request.route_if_found
     dialect: Dialect = "proxy" if route is None else route.api.dialect
     body = BytesBody(render(error, dialect, record.request_id, described(error, record.api)))
     fields = [

@@ -179,7 +179,7 @@ class _Exchange:
 
 def _led_back(fields: Fields, request: ApiRequest, trusted: TrustedProxies | None) -> list[Field]:
     """References to upstream as references to where this client came; those of a cached response too."""
-    route = getattr(request, "route", None)
+    route = request.route_if_found
     if route is None or not route.api.rewrites_locations:
         return list(fields)
     hop = hop_of(request, trusted)

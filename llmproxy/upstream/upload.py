@@ -9,6 +9,7 @@ from twisted.python.failure import Failure
 from twisted.web.iweb import UNKNOWN_LENGTH, IBodyProducer
 from zope.interface import implementer
 
+from ..bodies import trailers_of
 from ..errors import InternalError
 
 if TYPE_CHECKING:
@@ -174,7 +175,7 @@ class Upload:
             return
         self._connection = None
         if self._chunked:
-            connection.send(_last_chunk(getattr(self._body, "trailers", ())))
+            connection.send(_last_chunk(trailers_of(self._body)))
         connection.unregister()
 
     def _failed(self, reason: Failure) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cached_property
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 from twisted.web.http import _getMultiPartArgs, _parseContentType, datetimeToString, parse_qs
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import UNKNOWN_LENGTH
+from twisted.web.resource import EncodingResourceWrapper
 from twisted.web.server import NOT_DONE_YET, Request
 
 from ..core.caching.dates import date_field
@@ -23,6 +24,7 @@ from .requestids import id_fields
 
 if TYPE_CHECKING:
     from ..bodies import BytesBody
+    from ..interfaces import IConnectedProtocol
     from ..message import Field, Fields
     from .http1.requestbody import RequestBody
 
@@ -55,11 +57,26 @@ class BasicRequest(Request):
     client_host: str
     peer_host: str
     secure: bool
+    upgrade = False
     _encoder: Any = None
     _left = NO_CONTENT
     _exact = False
 
     # -- for each version of HTTP
+
+    def write_head(self, status: int, reason: bytes, fields: Fields, length: Any) -> None:
+        """See L{llmproxy.interfaces.IDownstream}."""
+        raise NotImplementedError
+
+    def write_whole(
+        self, status: int, reason: bytes, fields: Fields, length: Any, content: bytes, trailers: Fields = ()
+    ) -> None:
+        """See L{llmproxy.interfaces.IDownstream}."""
+        raise NotImplementedError
+
+    def write_interim(self, status: int, reason: bytes, fields: Fields) -> None:
+        """See L{llmproxy.interfaces.IDownstream}."""
+        raise NotImplementedError
 
     def _begin(self, status: int, reason: bytes, fields: Fields, length: Any) -> None:
         """Write the head."""
@@ -80,6 +97,10 @@ class BasicRequest(Request):
     def abort(self) -> None:
         """Break the response off, so that nobody takes a part for the whole."""
         raise NotImplementedError
+
+    def take_over(self, protocol: IConnectedProtocol) -> None:
+        """See L{llmproxy.interfaces.IDownstream}: only where C{upgrade} can be true."""
+        raise RuntimeError(f"a connection of {self.clientproto!r} cannot be taken over")
 
     # -- what twisted.web makes at once, and we when it is wanted
 
@@ -176,9 +197,8 @@ class BasicRequest(Request):
     def render_guarded(self, resource: Any) -> None:
         """L{render}, and 500 if it fails."""
         try:
-            encoder = getattr(resource, "getEncoder", None)
-            if encoder is not None:
-                self._encoder = encoder(self)
+            if isinstance(resource, EncodingResourceWrapper):
+                self._encoder = resource.getEncoder(self)
             self.render(resource)
         except BaseException:
             self.processingFailed(Failure())
@@ -187,7 +207,7 @@ class BasicRequest(Request):
         """L{render_guarded} for a resource that takes its body as a stream, and answers later if at all."""
         try:
             if resource.render(self) is not NOT_DONE_YET:
-                raise TypeError(f"{resource!r} has streams_body, and must write its response itself")
+                raise TypeError(f"{resource!r} takes its body as a stream, and must write its response itself")
         except BaseException:
             self.processingFailed(Failure())
 
@@ -231,7 +251,7 @@ class BasicRequest(Request):
         self._put(data)
         self.flush()
 
-    def finish(self, trailers: Sequence[Field] = ()) -> None:
+    def finish(self, trailers: Fields = ()) -> None:
         """
         The response is complete. One that is shorter than its head said is broken off instead.
 
@@ -279,5 +299,7 @@ class BasicRequest(Request):
         fields = [(name, value) for name, values in headers.getAllRawHeaders() for value in values]
         if not headers.hasHeader(b"Date"):
             fields.insert(0, date_field(time.time() // 1))
-        fields += [field for field in id_fields(self.site.request_id(self)) if not headers.hasHeader(field[0])]
+        fields += [
+            field for field in id_fields(self.site.request_id(self.raw_fields)) if not headers.hasHeader(field[0])
+        ]
         self._begin(self.code, self.code_message, fields, UNKNOWN_LENGTH)

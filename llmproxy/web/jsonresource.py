@@ -11,7 +11,6 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.iweb import UNKNOWN_LENGTH
-from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
 from ..bodies import collect
@@ -19,8 +18,10 @@ from ..core.masking import mask
 from ..core.reasons import reason_of
 from ..errors import BadRequest, ClientLeft, InternalError, MethodNotAllowed, NotFound, ProxyError
 from ..message import Fields
+from .basicrequest import BasicRequest
 from .jsoninput import content_of, query_of, too_large
 from .operations import Call, Found, Operation, Routes, RouteTable, attempted
+from .resources import StreamingResource
 
 MAX_BODY = 64 * 1024
 """Bytes; the longest body that makes sense is a token with as much metadata as is allowed."""
@@ -29,7 +30,7 @@ _FIXED = ((b"Cache-Control", b"no-store"), (b"X-Content-Type-Options", b"nosniff
 """Nothing that such an API says may be kept by a cache or taken for a page."""
 
 
-class JsonResource(Resource):
+class JsonResource(StreamingResource):
     """
     Works with C{twisted.web}'s own request as with ours: it uses C{content}, C{getHeader}, C{postpath},
     C{setResponseCode}, C{setHeader}, C{write}, C{finish} and C{notifyFinish}. With ours the content comes when it is
@@ -43,7 +44,6 @@ class JsonResource(Resource):
     """
 
     isLeaf = True
-    streams_body = True
     _log = Logger()
 
     def __init__(self, table: RouteTable, *, max_body: int = MAX_BODY) -> None:
@@ -111,10 +111,9 @@ class JsonResource(Resource):
         return await self.perform(call, operation)
 
     async def _take_content(self, request: Any) -> None:
-        body = getattr(request, "body", None)
+        body = request.body if isinstance(request, BasicRequest) else None
         if body is not None:
-            limits = getattr(request.site, "limits", None)
-            most = self._max_body if limits is None else min(self._max_body, limits.body)
+            most = min(self._max_body, request.site.limits.body)
             if body.length is not UNKNOWN_LENGTH and body.length > most:
                 raise too_large(most)
             request.content = BytesIO(await collect(body, most, lambda: too_large(most)))

@@ -9,10 +9,11 @@ from twisted.web.resource import IResource, Resource
 from .api.resource import ProxyResource
 from .api.stocksite import fields_of
 from .basicrequest import BasicRequest
-from .clientaddress import peer_of
+from .clientaddress import named_client, peer_of, set_client
 from .jsonresource import JsonResource
 from .operations import RouteTable
 from .requestids import id_fields, known_as, request_ids
+from .resources import RootResource, StreamingResource
 from .welcome import Welcome, is_navigation
 
 if TYPE_CHECKING:
@@ -21,17 +22,16 @@ if TYPE_CHECKING:
 _PERCENT = ord("%")
 
 
-class Paths(Resource):
+class Paths(RootResource):
     """
     Resources at paths of one or more segments; what is not there is 404 in JSON.
 
-    @ivar trusted_proxies: those in front that are believed; below a site that does not know them, a stock one for
-        example, requests learn here who sent them.
+    Below a site that does not know the trusted proxies, a stock one for example, requests get their client's address
+    here.
     """
 
     def __init__(self, trusted_proxies: TrustedProxies | None = None) -> None:
-        super().__init__()
-        self.trusted_proxies = trusted_proxies
+        super().__init__(trusted_proxies)
         self._next_id = request_ids()
 
     def put_path(self, path: str, resource: IResource) -> None:
@@ -55,7 +55,7 @@ class Paths(Resource):
     def _know_client(self, request: Any) -> None:
         """For L{client_of}, whatever the site."""
         if self.trusted_proxies is not None:
-            request.client_host = self.trusted_proxies.client_of(peer_of(request), fields_of(request))
+            set_client(request, named_client(self.trusted_proxies, peer_of(request), fields_of(request)))
 
     def _begin_answer(self, request: Any) -> None:
         """What a request of ours does by itself, for those of a stock site: ids, and no name of Twisted's."""
@@ -72,7 +72,7 @@ class Paths(Resource):
         return JsonResource(RouteTable()).render(request)
 
 
-class Root(Paths):
+class Root(Paths, StreamingResource):
     """
     Children are found by their first segment; whatever else is asked for goes to the proxy, but for C{/} in a browser
     without a token, which is shown what this is.
@@ -80,8 +80,6 @@ class Root(Paths):
     It may be put anywhere into the tree of an existing site: the proxy then sees targets relative
     to where it stands.
     """
-
-    streams_body = True
 
     def __init__(self, proxy: ProxyResource, trusted_proxies: TrustedProxies | None = None) -> None:
         super().__init__(trusted_proxies)

@@ -18,6 +18,7 @@ from .connections import OwnConnections
 from .http1.channel import LlhttpChannel
 from .limits import Limits
 from .requestids import known_as, request_ids
+from .resources import RootResource, trusted_by
 
 if TYPE_CHECKING:
     from ..core.forwarded import TrustedProxies
@@ -38,8 +39,8 @@ class ProxySite(Site):
     """
     Serves a resource tree over HTTP/1.1 on llhttp, and over HTTP/2 where TLS agrees on it.
 
-    A resource whose C{streams_body} is true is rendered at the end of the headers, with its body still on the way in
-    C{request.body}; all others when the body is in C{request.content}.
+    A L{StreamingResource} is rendered at the end of the headers, with the body still on its way; all others when it is
+    here.
 
     @ivar on_refusal: told of what never became a request.
     @ivar counts: how many connections there are, here or in all workers.
@@ -71,7 +72,7 @@ class ProxySite(Site):
         self._own_wheel = wheel is None
         self.poller = Poller(reactor) if poller is None else poller
         self.on_refusal = on_refusal
-        self.trusted_proxies = trusted_proxies or getattr(resource, "trusted_proxies", None)
+        self.trusted_proxies = trusted_proxies or trusted_by(resource)
         self.closing = False
         self._channels: set[LlhttpChannel] = set()
         self._unwelcome: set[LlhttpChannel] = set()
@@ -167,8 +168,8 @@ class ProxySite(Site):
             _merge_slashes(request)
         if request.uri == b"*":
             return _ASTERISK
-        at_once = getattr(self.resource, "leaf_at", None)
-        leaf = None if at_once is None else at_once(request.uri)
+        root = self.resource
+        leaf = root.leaf_at(request.uri) if isinstance(root, RootResource) else None
         if leaf is not None:
             return leaf
         request.sitepath = []
@@ -176,9 +177,8 @@ class ProxySite(Site):
         request.responseHeaders.removeHeader(b"server")
         return getChildForRequest(self.resource, request)
 
-    def request_id(self, request: Any = None) -> str:
+    def request_id(self, fields: Fields = ()) -> str:
         """The id of a request that no exchange of the chain answers: the client's, or one of ours."""
-        fields: Fields = getattr(request, "raw_fields", ())
         return known_as(fields)[0] or self._next_id()
 
     def refused(self, status: int, code: str, client: str, detail: str = "", request_id: str = "") -> None:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from twisted.python.failure import Failure
 
 from llmproxy.errors import ClientLeft
-from llmproxy.message import Field
+from llmproxy.interfaces import IConnectedProtocol
+from llmproxy.message import Field, Fields
 
 
 class Downstream:
     """
-    What L{llmproxy.web.http1.request.ProxyRequest} offers to the relay, noting what is done with it.
+    An L{llmproxy.interfaces.IDownstream} that notes what is done with it.
 
     @ivar log: what happened, in order.
     """
@@ -27,16 +28,16 @@ class Downstream:
         self.body = body
         self.clientproto = b"HTTP/1.1"
         self.client_host = self.peer_host = "192.0.2.7"
-        self.secure = False
+        self.secure = self.upgrade = False
         self.on_disconnect: Callable[[Failure], Any] | None = None
         self.log: list[Any] = []
-        self.head: tuple[int, bytes, list[Field], Any] | None = None
+        self.head: tuple[int, bytes, Fields, Any] | None = None
         self.written = b""
-        self.trailers: Sequence[Field] = ()
+        self.trailers: Fields = ()
         self.state = "open"
         self.producer: Any = None
 
-    def write_head(self, status: int, reason: bytes, fields: list[Field], length: Any) -> None:
+    def write_head(self, status: int, reason: bytes, fields: Fields, length: Any) -> None:
         assert self.head is None, "two heads"
         self.head = (status, reason, fields, length)
 
@@ -44,17 +45,20 @@ class Downstream:
         self,
         status: int,
         reason: bytes,
-        fields: list[Field],
+        fields: Fields,
         length: Any,
         content: bytes,
-        trailers: Sequence[Field] = (),
+        trailers: Fields = (),
     ) -> None:
         self.write_head(status, reason, fields, length)
         self.write(content)
         self.finish(trailers)
 
-    def write_interim(self, status: int, reason: bytes, fields: Sequence[Field]) -> None:
+    def write_interim(self, status: int, reason: bytes, fields: Fields) -> None:
         self.log.append(("interim", status))
+
+    def take_over(self, protocol: IConnectedProtocol) -> None:
+        raise AssertionError("C{upgrade} is false")
 
     def write(self, data: bytes) -> None:
         assert self.head is not None, "body before head"
@@ -68,7 +72,7 @@ class Downstream:
     def unregisterProducer(self) -> None:
         self.producer = None
 
-    def finish(self, trailers: Sequence[Field] = ()) -> None:
+    def finish(self, trailers: Fields = ()) -> None:
         assert self.state == "open", f"finished when {self.state}"
         self.trailers = trailers
         self.state = "finished"

@@ -17,6 +17,7 @@ from zope.interface import alsoProvides, implementer
 
 from llmproxy.web.http1.channel import LlhttpChannel
 from llmproxy.web.limits import Limits
+from llmproxy.web.resources import StreamingResource
 from llmproxy.web.site import ProxySite
 
 PRODUCER_LIMIT = 64 * 1024
@@ -259,11 +260,10 @@ class Whole(Resource):
         return b"ok"
 
 
-class Streaming(Resource):
+class Streaming(StreamingResource):
     """Notes the requests; the test answers them."""
 
     isLeaf = True
-    streams_body = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -276,11 +276,10 @@ class Streaming(Resource):
         return NOT_DONE_YET
 
 
-class Echo(Resource):
+class Echo(StreamingResource):
     """Reads a stream to its end and then answers with method, target, body and trailers."""
 
     isLeaf = True
-    streams_body = True
 
     def __init__(self) -> None:
         super().__init__()

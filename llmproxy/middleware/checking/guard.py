@@ -11,6 +11,8 @@ from twisted.python.failure import Failure
 from twisted.web.iweb import IBodyProducer
 from zope.interface import implementer
 
+from ...bodies import trailers_of
+
 if TYPE_CHECKING:
     from ...core.inspection.steps import Steps
     from ...message import Field
@@ -68,7 +70,7 @@ class GuardedBody:
     @property
     def trailers(self) -> Sequence[Field]:
         """The trailer section of the body within, once that has ended."""
-        return getattr(self._body, "trailers", ())
+        return trailers_of(self._body)
 
     def startProducing(self, consumer: IConsumer) -> Deferred[None]:
         self._consumer = consumer

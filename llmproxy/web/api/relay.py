@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
     from twisted.python.failure import Failure
 
+    from ...interfaces import IDownstream
     from ...message import ApiResponse
 
 
@@ -31,7 +32,7 @@ class Relay:
 
     _log = Logger()
 
-    def __init__(self, downstream: Any, head_only: bool) -> None:
+    def __init__(self, downstream: IDownstream, head_only: bool) -> None:
         self._downstream = downstream
         self._head_only = head_only
         self._pending: Deferred[Any] | None = None

@@ -5,31 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
 from ...core.upgraderequest import asked_for
 from ...message import ApiRequest, Record
+from ..basicrequest import BasicRequest
 from ..requestids import known_as, request_ids
+from ..resources import StreamingResource
 from .relay import Relay
-from .stocksite import downstream_of
+from .stocksite import Downstream
 
 if TYPE_CHECKING:
-    from ...interfaces import Responder
+    from ...interfaces import IDownstream, Responder
 
 
-class ProxyResource(Resource):
+class ProxyResource(StreamingResource):
     """
     Hands every request below it to the chain.
 
-    @ivar streams_body: our channel renders this resource at the end of the headers, with the body
-        still on its way.
     @param clock: its C{seconds} are since the epoch.
     @param depth: how many segments of the path lead to the proxy, where it is mounted in a tree.
     """
 
     isLeaf = True
-    streams_body = True
 
     def __init__(self, clock: Callable[[], float], respond: Responder, depth: int = 0) -> None:
         super().__init__()
@@ -43,7 +41,11 @@ class ProxyResource(Resource):
         return ProxyResource(self._clock, self._respond, depth)
 
     def render(self, request: Any) -> int:
-        downstream = downstream_of(request)
+        self.serve(request if isinstance(request, BasicRequest) else Downstream(request))
+        return NOT_DONE_YET
+
+    def serve(self, downstream: IDownstream) -> None:
+        """Make an exchange of a request, and answer it."""
         fields = downstream.raw_fields
         request_id, user_agent = known_as(fields)
         target: bytes = downstream.uri
@@ -51,9 +53,7 @@ class ProxyResource(Resource):
         if self._depth:
             mount, target = parted(target, self._depth)
         path, _, _ = target.partition(b"?")
-        asked = (
-            getattr(downstream, "upgrade", False) and downstream.body is None and downstream.clientproto != b"HTTP/1.0"
-        )
+        asked = downstream.upgrade and downstream.body is None and downstream.clientproto != b"HTTP/1.0"
         method: bytes = downstream.method
         client: str = downstream.client_host
         record = Record(
@@ -82,7 +82,6 @@ class ProxyResource(Resource):
                 )
             )
         )
-        return NOT_DONE_YET
 
 
 def parted(target: bytes, depth: int) -> tuple[bytes, bytes]:

@@ -8,7 +8,7 @@ the rest (pipelining, keeping the connection, finishing) to twisted.web.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
@@ -23,20 +23,18 @@ from ...bodies import BytesBody
 from ...core.fields import first
 from ...core.targets import merged
 from ...errors import ClientLeft
+from ..basicrequest import BasicRequest
 from ..clientaddress import client_of, peer_of
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IConsumer
+    from twisted.web.server import Request
 
-    from ...message import Field
+    from ...interfaces import IConnectedProtocol
+    from ...message import Field, Fields
 
 AT_HAND = 64 * 1024
 """Bodies up to this size are passed on in one piece."""
-
-
-def downstream_of(request: Any) -> Any:
-    """What the relay writes to: the request itself if it can do all that is needed, or a L{Downstream} of it."""
-    return request if hasattr(request, "write_head") else Downstream(request)
 
 
 class Downstream:
@@ -47,7 +45,9 @@ class Downstream:
     @ivar on_disconnect: called with a L{Failure} of L{ClientLeft} if the client goes before the end.
     """
 
-    def __init__(self, request: Any) -> None:
+    upgrade = False
+
+    def __init__(self, request: Request) -> None:
         self._request: Any = request
         self.method: bytes = request.method
         self.uri: bytes = merged(request.uri)
@@ -71,7 +71,7 @@ class Downstream:
 
     # -- the response
 
-    def write_head(self, status: int, reason: bytes, fields: Sequence[Field], length: Any) -> None:
+    def write_head(self, status: int, reason: bytes, fields: Fields, length: Any) -> None:
         """
         Write the head, exactly these fields and what its framing needs.
 
@@ -91,7 +91,7 @@ class Downstream:
         request.startedWriting = 1
         request.channel.write(b"\r\n".join(lines))
 
-    def _framing(self, fields: Sequence[Field], length: Any) -> list[bytes]:
+    def _framing(self, fields: Fields, length: Any) -> list[bytes]:
         request = self._request
         lines = []
         if length is UNKNOWN_LENGTH:
@@ -108,7 +108,7 @@ class Downstream:
             lines.append(b"Connection: keep-alive")
         return lines
 
-    def _write_stock_head(self, status: int, reason: bytes, fields: Sequence[Field]) -> None:
+    def _write_stock_head(self, status: int, reason: bytes, fields: Fields) -> None:
         request = self._request
         request.setResponseCode(status, reason or None)
         for name in (b"server", b"date", b"content-type"):
@@ -121,10 +121,10 @@ class Downstream:
         self,
         status: int,
         reason: bytes,
-        fields: Sequence[Field],
+        fields: Fields,
         length: Any,
         content: bytes,
-        trailers: Sequence[Field] = (),
+        trailers: Fields = (),
     ) -> None:
         """L{write_head}, L{write} and L{finish} in one."""
         self.write_head(status, reason, fields, length)
@@ -132,7 +132,7 @@ class Downstream:
             self.write(content)
         self.finish(trailers)
 
-    def write_interim(self, status: int, reason: bytes, fields: Sequence[Field]) -> None:
+    def write_interim(self, status: int, reason: bytes, fields: Fields) -> None:
         """Pass on a 1xx response, to those who know them."""
         if self._direct and not self._left and self.clientproto == b"HTTP/1.1" and not self._request.startedWriting:
             lines = [
@@ -147,7 +147,7 @@ class Downstream:
             self._written += len(data)
             self._request.write(data)
 
-    def finish(self, trailers: Sequence[Field] = ()) -> None:
+    def finish(self, trailers: Fields = ()) -> None:
         """The message is complete; one that is shorter than its head said is broken off instead."""
         if self._left:
             return
@@ -171,6 +171,10 @@ class Downstream:
             else:
                 channel.abortConnection()
 
+    def take_over(self, protocol: IConnectedProtocol) -> None:
+        """Never asked for: C{upgrade} is false."""
+        raise RuntimeError("a connection of a stock site cannot be taken over")
+
     def registerProducer(self, producer: Any, streaming: bool) -> None:
         if not self._left:
             self._request.registerProducer(producer, streaming)
@@ -180,11 +184,10 @@ class Downstream:
             self._request.unregisterProducer()
 
 
-def fields_of(request: Any) -> list[Field]:
-    """The header section of a request, as it came where the request knows it."""
-    raw: list[Field] | None = getattr(request, "raw_fields", None)
-    if raw is not None:
-        return raw
+def fields_of(request: Request) -> list[Field]:
+    """The header section of a request: as it came to our own site, or as far as twisted.web has left it."""
+    if isinstance(request, BasicRequest):
+        return request.raw_fields
     return [(name, value) for name, values in request.requestHeaders.getAllRawHeaders() for value in values]
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.interfaces import (
     IHalfCloseableProtocol,
+    INegotiated,
     IProtocol,
     IPushProducer,
     ISSLTransport,
@@ -43,6 +44,8 @@ from ...core.http11 import (
 )
 from ...errors import ClientLeft, RequestBodyTimeout
 from ...net.keepalive import keep_alive
+from ..clientaddress import host_of
+from ..resources import StreamingResource
 from .earlyerror import refusal_response
 from .halfclose import HalfCloseProbe
 from .phasetimer import BODY, CLOSING, HEAD, IDLE, NOTHING, SENDING, PhaseTimer
@@ -53,6 +56,7 @@ from .uploads import BufferedUpload, StreamedUpload
 
 if TYPE_CHECKING:
     from ...core.http11 import Head
+    from ...interfaces import IConnectedProtocol
     from ..site import ProxySite
 
 
@@ -93,7 +97,7 @@ class LlhttpChannel:
     _unsent = 0
     _patience: PhaseTimer
     _departure: HalfCloseProbe | None = None
-    _delegate: Any = None
+    _delegate: IConnectedProtocol | None = None
 
     def __init__(self, site: ProxySite) -> None:
         self.site = self.factory = site
@@ -104,7 +108,7 @@ class LlhttpChannel:
 
     def makeConnection(self, transport: Any) -> None:
         self.transport = transport
-        self.client_host = getattr(transport.getPeer(), "host", "") or ""
+        self.client_host = host_of(transport.getPeer())
         self.send = sender_for(transport, self.site.poller)
         if not self.site.admit(self):
             self._lost = True
@@ -134,7 +138,7 @@ class LlhttpChannel:
     def _turn_away(self, data: bytes) -> None:
         """The client is there and says something: it is told that there are too many. HTTP/2 is not worth a start."""
         del self.dataReceived
-        if getattr(self.transport, "negotiatedProtocol", None) == b"h2":
+        if self._speaks_http2():
             self._report(too_many_connections())
             self.break_off(framed=False)
             return
@@ -144,11 +148,15 @@ class LlhttpChannel:
     def _negotiated(self, data: bytes) -> None:
         """The first bytes over TLS: ALPN is settled now."""
         del self.dataReceived
-        if getattr(self.transport, "negotiatedProtocol", None) == b"h2":
+        if self._speaks_http2():
             connection = self.site.http2_connection()
             self.hand_over(connection)
             self.transport.registerProducer(connection, True)
         self.dataReceived(data)
+
+    def _speaks_http2(self) -> bool:
+        """Whether ALPN has agreed on it."""
+        return INegotiated.providedBy(self.transport) and self.transport.negotiatedProtocol == b"h2"
 
     def connectionLost(self, reason: Failure) -> None:
         self._lost = True
@@ -172,7 +180,7 @@ class LlhttpChannel:
     def readConnectionLost(self) -> None:
         """The client sends no more; it may still wait for its answer, RFC 9112 section 9.6."""
         if self._delegate is not None:
-            self._delegate_read_lost()
+            self._delegate.readConnectionLost()
             return
         self._ended = True
         self._reading = False
@@ -185,13 +193,7 @@ class LlhttpChannel:
     def writeConnectionLost(self) -> None:
         """We send no more, and wait for the client to say the same."""
 
-    def _delegate_read_lost(self) -> None:
-        if IHalfCloseableProtocol.providedBy(self._delegate):
-            self._delegate.readConnectionLost()
-        else:
-            self.transport.loseConnection()
-
-    def hand_over(self, protocol: Any) -> None:
+    def hand_over(self, protocol: IConnectedProtocol) -> None:
         """From now on the connection is C{protocol}'s, with the bytes that were read and not used."""
         rest, self._buffer = self._buffer, b""
         self._delegate = protocol
@@ -285,7 +287,7 @@ class LlhttpChannel:
                 self._broken = True
             request.processingFailed(Failure())
             return
-        streams = getattr(resource, "streams_body", False)
+        streams = isinstance(resource, StreamingResource)
         if head.length:
             self._begin_body(request, head.length, streams, resource)
         elif streams:
@@ -451,9 +453,9 @@ class LlhttpChannel:
 
     def close_if_idle(self) -> None:
         """Close a connection that waits for its next request."""
-        if hasattr(self._delegate, "close_if_idle"):
+        if self._delegate is not None:
             self._delegate.close_if_idle()
-        elif self._delegate is None and self._request is None and self._incoming is None and not self._buffer:
+        elif self._request is None and self._incoming is None and not self._buffer:
             self._leave()
 
     def isSecure(self) -> bool:
@@ -469,7 +471,7 @@ class LlhttpChannel:
 
     def _refuse(self, refusal: Refusal) -> None:
         request, self._request = self._request, None
-        request_id = self.site.request_id(request)
+        request_id = self.site.request_id(request.raw_fields if request is not None else ())
         self._report(refusal, request_id)
         self._incoming = None
         if request is not None and request.startedWriting:

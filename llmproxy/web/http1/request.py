@@ -11,6 +11,7 @@ from ..pullproducer import Pulling
 
 if TYPE_CHECKING:
     from ...core.http11 import Head
+    from ...interfaces import IConnectedProtocol
     from ...message import Field, Fields
     from .channel import LlhttpChannel
 
@@ -147,7 +148,7 @@ class ProxyRequest(BasicRequest):
         self.channel = self.on_disconnect = None
         channel.break_off(framed=self._left >= 0 or self._left == CHUNKED)
 
-    def take_over(self, protocol: Any) -> None:
+    def take_over(self, protocol: IConnectedProtocol) -> None:
         """
         Give the connection to C{protocol}, with the bytes that followed the request.
 

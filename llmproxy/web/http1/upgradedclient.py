@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 class SwitchedClient(Protocol):
     """
-    Whoever is slow slows the other one down, and whoever leaves closes the connection of the other one.
+    The client's side of an upgraded connection: each side is slowed down by the other one, and ends with it.
 
     @param body: what upstream says; nobody has started it.
     @param upstream: takes what the client says.
@@ -54,6 +54,13 @@ class SwitchedClient(Protocol):
         if producing is not None:
             self._upstream.unregisterProducer()
             producing.cancel()
+
+    def readConnectionLost(self) -> None:
+        """A client that sends no more is not answered either: neither protocol knows such an end."""
+        self.transport.loseConnection()
+
+    def close_if_idle(self) -> None:
+        """Such a connection is in use until one of the sides ends it."""
 
     def write(self, data: bytes) -> None:
         """Called by the body."""

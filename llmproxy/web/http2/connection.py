@@ -24,6 +24,7 @@ from ...core.http2 import events
 from ...core.http2.frames import ErrorCode
 from ...core.http2.machine import ServerMachine
 from ...core.http2.turns import Turns
+from ..clientaddress import host_of
 from ..http1.sending import unsent
 from .request import Http2Request
 
@@ -84,7 +85,7 @@ class Http2Connection:
 
     def connectionMade(self) -> None:
         transport = self.transport
-        self.client_host = getattr(transport.getPeer(), "host", "") or ""
+        self.client_host = host_of(transport.getPeer())
         self.secure = ISSLTransport.providedBy(transport)
         self._idle = self.site.wheel.start(self.site.limits.idle, self._is_idle)
         self._looking = self.site.wheel.start(self.site.limits.send_silence / 2, self._look)
@@ -113,6 +114,10 @@ class Http2Connection:
         self._lost = self._leaving = True
         self._stop_timers()
         self._end_all(reason)
+
+    def readConnectionLost(self) -> None:
+        """The client sends no more: over HTTP/2 it cannot take its answers without saying so."""
+        self.transport.loseConnection()
 
     def _end_all(self, reason: Failure) -> None:
         streams, self.streams = self.streams, {}

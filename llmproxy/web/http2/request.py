@@ -14,9 +14,10 @@ from ...bodies import BytesBody
 from ...core.http2.head import read_head, read_trailers
 from ...core.http11 import CHUNKED, Refusal, content_too_large, too_slow
 from ...errors import ClientLeft, RequestBodyTimeout
-from ..clientaddress import through_proxies
+from ..clientaddress import named_client
 from ..http1.earlyerror import refusal_body, refusal_fields
 from ..http1.requestbody import RequestBody
+from ..resources import StreamingResource
 from .response import Http2Response
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Http2Request(Http2Response):
         self.secure = channel.secure
         self.whole = ended
         self.peer_host = channel.client_host
-        self.client_host = through_proxies(self, channel.client_host, lambda: section)
+        self.client_host = named_client(channel.site.trusted_proxies, channel.client_host, section)
         self._take_head(section, ended)
 
     # -- what the client sends
@@ -64,7 +65,7 @@ class Http2Request(Http2Response):
         try:
             head = read_head(section, ended, limits.target, limits.head, limits.fields)
         except Refusal as refusal:
-            self._refusal = refusal
+            self._refusal, self.raw_fields = refusal, []
             self.raw_fields = [*section]
             self.method = next((value for name, value in section if name == b":method"), b"")
             return
@@ -129,7 +130,7 @@ class Http2Request(Http2Response):
         except Exception:
             self.processingFailed(Failure())
             return
-        if getattr(resource, "streams_body", False):
+        if isinstance(resource, StreamingResource):
             self.body = self._all_of_it() or self._arriving
             self.render_stream(resource)
         elif head.length > self.site.limits.body:
@@ -174,7 +175,7 @@ class Http2Request(Http2Response):
 
     def refuse(self, refusal: Refusal) -> None:
         """Turn it away before a resource hears of it; the other streams go on."""
-        request_id = self.site.request_id(self)
+        request_id = self.site.request_id(self.raw_fields)
         self.site.refused(refusal.status, refusal.code, self.client_host, refusal.detail, request_id)
         if self._arriving is not None:
             self._arriving.stopProducing()

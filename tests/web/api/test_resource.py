@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
-from twisted.web.server import NOT_DONE_YET
+from twisted.web.server import Site
 
 from llmproxy.bodies import BytesBody
 from llmproxy.message import ApiRequest, ApiResponse
 from llmproxy.web.api.resource import ProxyResource, parted
 
 from ..downstream import Downstream
+from ..wire import Client, get
 
 
 class PartedTests(SynchronousTestCase):
@@ -37,8 +40,7 @@ class ProxyResourceTests(SynchronousTestCase):
             return Deferred()
 
         resource = ProxyResource(lambda: 12.5, respond, depth)
-        answer: Any = resource.render(downstream)
-        self.assertEqual(answer, NOT_DONE_YET)
+        resource.serve(downstream)
         [request] = requests
         return request
 
@@ -62,3 +64,21 @@ class ProxyResourceTests(SynchronousTestCase):
         """Below a path of somebody else's site the proxy sees its own part of it."""
         request = self.render(Downstream(b"GET", b"/llm/v1/models"), depth=1)
         self.assertEqual((request.target, request.record.path), (b"/v1/models", "/v1/models"))
+
+    def test_rendered(self) -> None:
+        """A request of our own channels is served as it is, one of a stock site by its own face."""
+        seen: list[ApiRequest] = []
+
+        def respond(request: ApiRequest) -> Deferred[ApiResponse]:
+            seen.append(request)
+            return Deferred()
+
+        resource = ProxyResource(lambda: 12.5, respond)
+        client = Client(resource)
+        client.send(get(b"/v1/x", b"x-ODD: 1"))
+        stock: Any = Site(resource, reactor=Clock()).buildProtocol(None)
+        stock.callLater = Clock().callLater
+        stock.makeConnection(StringTransport())
+        stock.dataReceived(get(b"/v1/x", b"x-ODD: 1"))
+        self.assertEqual([one.target for one in seen], [b"/v1/x", b"/v1/x"])
+        self.assertEqual([(b"x-ODD", b"1") in one.fields for one in seen], [True, False])

@@ -275,12 +275,20 @@ class ExactTests(SynchronousTestCase):
             def connectionLost(self, reason: Failure = Failure(Exception())) -> None:
                 events.append("lost")
 
+            def readConnectionLost(self) -> None:
+                events.append("ended")
+
+            def close_if_idle(self) -> None:
+                events.append("site closed")
+
         request = self.ask(get(b"/", b"Connection: upgrade", b"Upgrade: x") + b"early")
         request.write_head(101, b"Switching Protocols", [(b"Connection", b"upgrade"), (b"Upgrade", b"x")], None)
         request.take_over(Other())
         self.client.send(b"more")
+        self.client.site.stopFactory()
+        self.client.transport.end()
         self.client.leave()
-        self.assertEqual(events, [b"early", b"more", "lost"])
+        self.assertEqual(events, [b"early", b"more", "site closed", "ended", "lost"])
         self.assertTrue(self.client.received.endswith(b"Upgrade: x\r\n\r\n<early><more>"))
         self.assertEqual((self.resource.seen[0].left, self.client.site.connections), ([], 0))
 

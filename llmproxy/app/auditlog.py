@@ -19,8 +19,9 @@ from ..sinks.auditstream import AuditStream
 from ..store.threads import PooledThreads, Threads
 
 if TYPE_CHECKING:
+    from ..core.audit.record import AuditRecord
     from ..core.audit.settings import AuditOptions
-    from ..sinks.auditqueue import AuditQueue
+    from ..sinks.delivery import DeliveryQueue
     from ..sinks.metrics import ProxyMetrics
     from ..store.database import Database
 
@@ -131,9 +132,9 @@ class Auditing:
         return AuditTable(reactor, database, lambda heads: notes.own("audit.open", heads=heads))
 
 
-def _show(metrics: ProxyMetrics, queue: AuditQueue) -> None:
+def _show(metrics: ProxyMetrics, queue: DeliveryQueue[AuditRecord]) -> None:
     name = f"llmproxy_audit_{queue.name}"
-    metrics.counter(f"{name}_written", "Audit records that were kept.", lambda: queue.written)
+    metrics.counter(f"{name}_written", "Audit records that were kept.", lambda: queue.delivered)
     metrics.counter(f"{name}_lost", "Audit records that could not be kept.", lambda: queue.lost)
     metrics.counter(f"{name}_failures", "Attempts to keep audit records that failed.", lambda: queue.failures)
     metrics.gauge(f"{name}_waiting", "Audit records that wait to be written.", lambda: queue.waiting)

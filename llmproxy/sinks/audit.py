@@ -15,9 +15,10 @@ from zope.interface import implementer
 from .. import __version__
 from ..core.audit.flood import WINDOW, Flood, Kind, Repeated, kind_of
 from ..core.audit.record import audit_record, rfc3339
+from ..core.delivery import DeliveryPolicy
 from ..core.masking import Masking
 from ..interfaces import IAuditLogger
-from .auditqueue import AuditQueue
+from .delivery import DeliveryQueue
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -56,6 +57,18 @@ class Notes:
         return self.record("audit.lost", "system", "error", {"sink": sink, "count": count, "since": _moment(since)})
 
 
+def audit_queue(
+    clock: IReactorTime,
+    sink: IAuditSink,
+    notes: Notes,
+    policy: DeliveryPolicy = DeliveryPolicy(),  # noqa: B008
+) -> DeliveryQueue[AuditRecord]:
+    """The way of records to C{sink}: some 10 MB wait for one that is away, and hours of what is audited."""
+    return DeliveryQueue(
+        clock, sink, policy, "the audit log", lambda count, since: notes.lost(str(sink.name), count, since)
+    )
+
+
 @implementer(IAuditLogger)
 class AuditLog:
     """
@@ -73,7 +86,7 @@ class AuditLog:
         self._flood = Flood()
         self._window_ends: IDelayedCall | None = None
         self._running = False
-        self.queues = [AuditQueue(clock, sink, notes.lost) for sink in sinks]
+        self.queues = [audit_queue(clock, sink, notes) for sink in sinks]
 
     def start(self) -> None:
         """Note that the proxy started; what was noted before comes behind."""

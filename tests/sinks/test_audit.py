@@ -8,9 +8,9 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from llmproxy.core.delivery import DeliveryPolicy
 from llmproxy.interfaces import IAuditLogger
 from llmproxy.sinks.audit import AuditLog
-from llmproxy.sinks.auditqueue import FLUSH_AFTER
 
 from .auditing import Sink, notes
 
@@ -25,7 +25,7 @@ class AuditLogTests(SynchronousTestCase):
         self.log = AuditLog(self.clock, notes(self.clock, [CANARY]), [self.one, self.two])
 
     def actions(self, sink: Sink) -> list[str]:
-        self.clock.advance(FLUSH_AFTER)
+        self.clock.advance(DeliveryPolicy().gather_for)
         return [record.action for record in sink.kept]
 
     def test_interface(self) -> None:
@@ -60,7 +60,7 @@ class AuditLogTests(SynchronousTestCase):
             "changed": {"password": "canary-2", CANARY: 1},
         }
         self.log.log("project.update", "carol", "success", **details)
-        self.clock.advance(FLUSH_AFTER)
+        self.clock.advance(DeliveryPolicy().gather_for)
         self.assertNotIn("canary", repr(self.one.kept))
         self.assertEqual(len(self.one.kept), 1)
 
@@ -70,7 +70,7 @@ class AuditLogTests(SynchronousTestCase):
             self.log.log("admin.access", "anonymous", "denied", client_ip="1.2.3.4", error="invalid management token")
             self.clock.advance(0.001)
         self.clock.advance(60)
-        self.clock.advance(FLUSH_AFTER)
+        self.clock.advance(DeliveryPolicy().gather_for)
         first, rest = self.one.kept
         self.assertEqual((first.client_ip, rest.client_ip), ("1.2.3.4", "1.2.3.4"))
         self.assertEqual((rest.details["repeated"], rest.reason), (999, "invalid management token"))

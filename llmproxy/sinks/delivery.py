@@ -1,0 +1,235 @@
+"""A delivery queue: bounded and ordered, in batches, tried again until a sink has them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.logger import Logger
+
+from ..core.delivery import Backlog, DeliveryPolicy
+from ..core.lograte import LogRate
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IDelayedCall, IReactorTime
+    from twisted.python.failure import Failure
+
+Item = TypeVar("Item")
+_Sent = TypeVar("_Sent", contravariant=True)
+
+
+class DeliverySink(Protocol[_Sent]):
+    """What takes batches; L{llmproxy.interfaces.IAuditSink} is one."""
+
+    @property
+    def name(self) -> str:
+        """What the log calls it, a word."""
+
+    def write(self, records: Sequence[_Sent], /) -> Deferred[None]:
+        """
+        Take all of C{records}, in their order, or fail and be asked again with the same ones first, and maybe more
+        behind them. It is called again only when the Deferred has fired.
+        """
+
+    def close(self) -> Deferred[None]:
+        """Nothing more comes."""
+
+
+class DeliveryQueue(Generic[Item]):
+    """
+    Items on their way to one sink.
+
+    C{put} never waits. What does not fit, or is given up, is counted, said in the log once a minute, and marked in its
+    place. See L{DeliveryPolicy} for what is promised.
+
+    @param what: what the log calls what is delivered, C{"the audit log"} for example.
+    @param lost_mark: makes the item that stands for lost ones: of their count, and the time of the first in seconds of
+        C{clock}; C{None} leaves no mark.
+    @ivar failures: attempts that failed.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        sink: DeliverySink[Item],
+        policy: DeliveryPolicy = DeliveryPolicy(),  # noqa: B008
+        what: str = "the delivery",
+        lost_mark: Callable[[int, float], Item] | None = None,
+    ) -> None:
+        self._clock = clock
+        self._sink = sink
+        self._policy = policy
+        self._what = what
+        self._backlog: Backlog[Item] = Backlog(policy.most_waiting, lost_mark)
+        self._reports = LogRate(policy.report_every)
+        self._call: IDelayedCall | None = None
+        self._under_way = 0
+        self._handing_over = self._more = False
+        self._attempts = 0
+        self._failed_in_a_row = 0
+        self._failed_at_the_end = 0
+        self._stopping: list[Deferred[None]] = []
+        self._deadline: IDelayedCall | None = None
+        self._over = False
+        self._flushes: list[tuple[int, Deferred[None]]] = []
+        self.failures = 0
+
+    @property
+    def name(self) -> str:
+        """The sink's."""
+        return str(self._sink.name)
+
+    @property
+    def waiting(self) -> int:
+        """Items that are not delivered yet."""
+        return len(self._backlog)
+
+    @property
+    def delivered(self) -> int:
+        """Items that the sink took."""
+        return self._backlog.delivered
+
+    @property
+    def lost(self) -> int:
+        """Items that it did not, and never will."""
+        return self._backlog.lost
+
+    def put(self, item: Item) -> None:
+        """Take an item, or count it as lost if too many wait or the queue has ended."""
+        now = self._clock.seconds()
+        if self._over:
+            self._backlog.lose(1, now)
+            self._report("over", "{what} ({sink}) has ended: {lost} were lost so far")
+        elif not self._backlog.put(item, now):
+            self._report("full", "{what} ({sink}) is full: {lost} were lost so far")
+        elif self._call is None and not self._under_way:
+            self._call = self._clock.callLater(self._policy.gather_for, self._write)
+
+    def flush(self) -> Deferred[None]:
+        """
+        Fires when what waits now is delivered, or could not be at once; it never fails. Cancelling it ends the wait.
+        """
+        if self._backlog.done >= self._backlog.taken:
+            return succeed(None)
+        flushing: Deferred[None] = Deferred(self._forget)
+        self._flushes.append((self._backlog.taken, flushing))
+        if not self._under_way and not self._failed_in_a_row:
+            self._write()
+        elif not self._under_way:
+            self._flushed(everything=True)
+        return flushing
+
+    def stop(self) -> Deferred[None]:
+        """
+        Deliver what waits, within the bounds of the policy, then close the sink: once, however often it is called. It
+        never fails.
+        """
+        if self._over and not self._stopping:
+            return succeed(None)
+        stopped: Deferred[None] = Deferred()
+        self._stopping.append(stopped)
+        if len(self._stopping) == 1:
+            self._deadline = self._clock.callLater(self._policy.stop_within, self._give_up)
+            if not self._under_way:
+                self._write()
+        return stopped
+
+    def _write(self) -> None:
+        """Hand over batch after batch, for as long as the sink takes them at once."""
+        self._cancel()
+        self._more = True
+        if self._handing_over:
+            return
+        self._handing_over = True
+        while self._more:
+            self._more = False
+            self._hand_over()
+        self._handing_over = False
+
+    def _hand_over(self) -> None:
+        batch = self._backlog.first(self._policy.batch)
+        if not batch:
+            self._idle()
+            return
+        self._under_way = len(batch)
+        writing = maybeDeferred(self._sink.write, batch)
+        writing.addCallbacks(self._taken, self._failed)
+        writing.addErrback(lambda reason: self._log.failure("{what} is broken", reason, what=self._what))
+
+    def _taken(self, result: object) -> None:
+        if self._over:
+            return
+        self._failed_in_a_row = 0
+        self._backlog.deliver(self._left())
+        self._flushed()
+        if self._stopping or not self._backlog.is_empty:
+            self._write()
+
+    def _failed(self, reason: Failure) -> None:
+        if self._over:
+            return
+        self.failures += 1
+        self._attempts += 1
+        self._failed_in_a_row += 1
+        form = "{what} ({sink}) cannot be written: {why}; {waiting} wait"
+        self._report("failed", form, why=reason.getErrorMessage())
+        stopping = bool(self._stopping)
+        self._failed_at_the_end += stopping
+        if self._failed_at_the_end >= self._policy.last_attempts:
+            self._give_up()
+            return
+        if self._policy.gives_up(self._attempts):
+            self._backlog.drop(self._left(), self._clock.seconds())
+        self._under_way = 0
+        self._call = self._clock.callLater(self._policy.wait(self._failed_in_a_row, stopping), self._write)
+        self._flushed(everything=True)
+
+    def _left(self) -> int:
+        """The batch under way is delivered or given up; how many items it had."""
+        count, self._under_way, self._attempts = self._under_way, 0, 0
+        return count
+
+    def _give_up(self) -> None:
+        self._cancel()
+        count = self._backlog.give_up(self._clock.seconds())
+        self._flushed(everything=True)
+        self._log.error("{what} ({sink}) lost {count} at the end", what=self._what, sink=self.name, count=count)
+        self._idle()
+
+    def _idle(self) -> None:
+        if self._over or not self._stopping:
+            return
+        self._over = True
+        if self._deadline is not None and self._deadline.active():
+            self._deadline.cancel()
+        closing = maybeDeferred(self._sink.close)
+        closing.addErrback(lambda reason: self._log.failure("{what} could not be closed", reason, what=self._what))
+        closing.addCallback(lambda _: self._stopped())
+
+    def _stopped(self) -> None:
+        waiting, self._stopping = self._stopping, []
+        for each in waiting:
+            each.callback(None)
+
+    def _flushed(self, everything: bool = False) -> None:
+        done = self._backlog.done
+        waiting = self._flushes
+        self._flushes = [(until, each) for until, each in waiting if until > done and not everything]
+        for until, each in waiting:
+            if until <= done or everything:
+                each.callback(None)
+
+    def _forget(self, flushing: Deferred[None]) -> None:
+        self._flushes = [(until, each) for until, each in self._flushes if each is not flushing]
+
+    def _cancel(self) -> None:
+        call, self._call = self._call, None
+        if call is not None and call.active():
+            call.cancel()
+
+    def _report(self, kind: str, form: str, why: str = "") -> None:
+        if self._reports.due(kind, self._clock.seconds()) is not None:
+            self._log.error(form, what=self._what, sink=self.name, waiting=self.waiting, lost=self.lost, why=why)

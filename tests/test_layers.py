@@ -87,6 +87,16 @@ class LayerTests(SynchronousTestCase):
                     wrong.append(f"{path.relative_to(ROOT)}:{line}: {name}")
         self.assertEqual(wrong, [])
 
+    def test_redis_is_for_all(self) -> None:
+        """What connects to Redis knows nothing of what it is used for: cache, limits and events share it."""
+        wrong = [
+            f"{path.relative_to(ROOT)}:{line}: {name}"
+            for path, part in modules()
+            for line, name in imports(path)
+            if part == "redis" and "cach" in name
+        ]
+        self.assertEqual(wrong, [])
+
     def test_reactor(self) -> None:
         """Only the entry points of a process take the global reactor; all others are given one."""
         wrong = [

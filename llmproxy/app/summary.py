@@ -127,7 +127,7 @@ def _cache(options: ServiceOptions) -> str:
     cache = options.cache
     if not cache.enabled or not names:
         return "off"
-    where = f"{cache.memory_bytes / 2**20:.0f} MiB in memory" if cache.redis is None else cache.redis.label
+    where = f"{cache.memory_bytes / 2**20:.0f} MiB in memory" if cache.redis is None else cache.redis.location.label
     return f"{where}, for {', '.join(names[:SHOWN])}{' and others' if len(names) > SHOWN else ''}"
 
 

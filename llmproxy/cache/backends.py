@@ -29,13 +29,11 @@ def choose_store(
     if options.redis is None:
         memory: ICacheStore = MemoryStore(reactor.seconds, options.memory_bytes)
         return memory
-    from ..redis.connection import Connector
-    from ..redis.pool import RedisPool
+    from ..redis.pool import open_pool
     from .redis import RedisStore
     from .tiered import TieredStore
 
-    connector = Connector(reactor, options.redis, options.timeout, poller, names)
-    pool = RedisPool(reactor, connector, options.pool, options.timeout, options.redis.label)
+    pool = open_pool(reactor, options.redis, "cache", poller, names)
     store: ICacheStore = RedisStore(reactor, pool, options.prefix.encode())
     if options.memory_bytes:
         store = TieredStore(MemoryStore(reactor.seconds, min(options.memory_bytes, MOST_NEAR)), store)

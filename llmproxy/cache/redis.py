@@ -71,7 +71,7 @@ class RedisStore:
         self._epoch = UNKNOWN
         self._begin_after = 0.0
         self._beginning: list[Deferred[None]] = []
-        pool.on_connect = self._removals.pay
+        pool.when_connected(self._removals.pay)
 
     # -- ICacheStore
 

@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 from attrs import evolve
 
-from ..core.caching.redisurl import RedisLocation, parse_redis_url
 from ..core.caching.settings import CacheOptions
+from ..core.redisoptions import CONNECTIONS, TIMEOUT, RedisLocation, RedisOptions, parse_redis_url
 from .units import parse_count, parse_duration, parse_flag, parse_size
 
 T = TypeVar("T")
@@ -29,12 +29,13 @@ def read_cache_environment(env: Mapping[str, str]) -> tuple[CacheOptions, list[t
         default_ttl=reading.checked("HTTP_CACHE_DEFAULT_TTL", parse_duration, 0.0),
         max_object=reading.checked("HTTP_CACHE_MAX_OBJECT_BYTES", parse_size, 0) or options.defaults.max_object,
     )
+    location = reading.location() if backend == "redis" else None
+    pool = reading.checked("REDIS_CACHE_POOL_SIZE", parse_count, CONNECTIONS)
+    timeout = reading.checked("REDIS_CACHE_TIMEOUT", _timeout, TIMEOUT)
     return CacheOptions(
         enabled=reading.checked("HTTP_CACHE_ENABLED", parse_flag, True),
-        redis=reading.redis() if backend == "redis" else None,
+        redis=RedisOptions(location, max(1, min(MOST_CONNECTIONS, pool)), timeout) if location is not None else None,
         prefix=reading.text("REDIS_CACHE_KEY_PREFIX") or options.prefix,
-        pool=max(1, min(MOST_CONNECTIONS, reading.checked("REDIS_CACHE_POOL_SIZE", parse_count, options.pool))),
-        timeout=reading.checked("REDIS_CACHE_TIMEOUT", _timeout, options.timeout),
         memory_bytes=reading.checked("HTTP_CACHE_MEMORY_BYTES", parse_size, options.memory_bytes),
         stats_buffer=max(1, reading.checked("CACHE_STATS_BUFFER_SIZE", parse_count, options.stats_buffer)),
         defaults=defaults,
@@ -57,7 +58,7 @@ class _Reading:
             self.problems.append((name, str(error)))
             return default
 
-    def redis(self) -> RedisLocation | None:
+    def location(self) -> RedisLocation | None:
         """A problem is described without the text, which may hold a password."""
         name, url = "REDIS_CACHE_URL", self.text("REDIS_CACHE_URL")
         if not url:

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 
-from .commands import command
+from .commands import Part, command
 from .connection import RedisDown, RedisRefused
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from ..core.caching.content import Content
     from .pool import RedisPool
     from .script import Script
 
@@ -25,12 +24,12 @@ class RedisCalls:
     def __init__(self, pool: RedisPool) -> None:
         self._pool = pool
 
-    def run(self, script: Script, keys: tuple[bytes, ...], *arguments: Content) -> Deferred[Any]:
+    def run(self, script: Script, keys: tuple[bytes, ...], *arguments: Part) -> Deferred[Any]:
         """What the script returns. Fails with L{RedisRefused} or L{RedisDown}."""
         rest = (b"%d" % len(keys), *keys, *arguments)
         return self._pool.call(command(b"EVALSHA", script.sha, *rest)).addErrback(self._unknown, script, rest)
 
-    def _unknown(self, reason: Any, script: Script, rest: tuple[Content, ...]) -> Any:
+    def _unknown(self, reason: Any, script: Script, rest: tuple[Part, ...]) -> Any:
         """Redis has been started anew, or has never seen this script."""
         if reason.check(RedisRefused) and str(reason.value).startswith("NOSCRIPT"):
             return self._pool.call(command(b"EVAL", script.source, *rest))

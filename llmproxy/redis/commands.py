@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from ..core.caching.content import Content, Pieces
+from collections.abc import Sequence
+from typing import Protocol
 
 
-def command(*parts: Content) -> bytes:
+class Pieces(Protocol):
+    """Bytes in pieces: what is large need not be joined before it is sent."""
+
+    @property
+    def pieces(self) -> Sequence[bytes]: ...
+
+    def __len__(self) -> int: ...
+
+
+Part = bytes | Pieces
+"""A word of a command."""
+
+
+def command(*parts: Part) -> bytes:
     """A command in RESP, an array of bulk strings: the bytes as they are, no quoting, no base64, copied once."""
     wire = [b"*%d\r\n" % len(parts)]
     for part in parts:
-        wire += (b"$%d\r\n" % len(part), *(part.pieces if isinstance(part, Pieces) else (part,)), b"\r\n")
+        wire += (b"$%d\r\n" % len(part), *((part,) if isinstance(part, bytes) else part.pieces), b"\r\n")
     return b"".join(wire)

@@ -17,7 +17,7 @@ from twisted.internet.defer import Deferred, fail
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
-from ..core.caching.redisurl import RedisLocation
+from ..core.redisoptions import RedisLocation
 from ..errors import ConfigError
 from ..net.clienttls import tls_to
 from ..net.nameendpoint import endpoint_to
@@ -93,9 +93,9 @@ class _Replies:
 
 class RedisConnection(Protocol):
     """
-    @param poller: adopts the connection, so that lookups for many clients, and answers to many, leave together.
+    @param poller: adopts the connection, so that commands for many requests, and replies to many, leave together.
     @ivar ready: fires with this once commands are answered; fails with L{RedisDown}.
-    @ivar lost: called once, when it has ended.
+    @ivar lost: fires when it has ended, once it was ready or not.
     """
 
     def __init__(self, location: RedisLocation, poller: Poller | None = None) -> None:
@@ -116,7 +116,7 @@ class RedisConnection(Protocol):
         self._ended = False
         self._why = ""
         self.ready: Deferred[RedisConnection] = Deferred(lambda _: self.abort())
-        self.lost: Callable[[], object] = lambda: None
+        self.lost: Deferred[None] = Deferred()
 
     def send(self, data: bytes, count: int = 1) -> Deferred[Any]:
         """
@@ -165,7 +165,7 @@ class RedisConnection(Protocol):
         self._why = self._why or reason.getErrorMessage()
         self._inner.connectionLost(reason)
         self._settle(Failure(RedisDown(self._why)))
-        self.lost()
+        self.lost.callback(None)
 
     # -- what the protocol of txredisapi expects of its factory
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.task import LoopingCall
@@ -15,18 +15,23 @@ from ..core.breaker import BreakerSettings, Circuit
 from ..net.ratelimitedlog import RateLimitedLog
 from ..net.sharedtimeout import SharedTimeout
 from .commands import command
-from .connection import RedisDown
+from .connection import Connector, RedisDown
+
+if TYPE_CHECKING:
+    from ..core.redisoptions import RedisOptions
+    from ..net.poller import Poller
+    from ..net.resolver import Names
 
 MOST_UNANSWERED = 64 * 1024 * 1024
 """Bytes of commands that have no reply yet; what would go beyond is not sent, unless it is alone."""
 
 PATIENCE = 0.045
-"""Seconds that a lookup has; a request never waits longer for the cache."""
+"""Seconds that a call has which a request waits for (L{RedisPool.in_time})."""
 
 BREAKER = BreakerSettings(threshold=5, cooldown=1.0)
 """
-After so many times in a row that lookups took too long none is tried, until Redis answers a PING in time. Those that
-are given up together count as one: a moment without the processor is no reason to be without the cache for a second.
+After so many times in a row that calls took too long none is tried, until Redis answers a PING in time. Those that
+are given up together count as one: a moment without the processor is no reason to be without Redis for a second.
 """
 
 FULL = 16
@@ -42,7 +47,7 @@ _PING = command(b"PING")
 class Connection(Protocol):
     """What L{llmproxy.redis.connection.RedisConnection} is, for tests to be something else."""
 
-    lost: Callable[[], object]
+    lost: Deferred[None]
 
     def send(self, data: bytes, count: int = 1) -> Deferred[Any]: ...
 
@@ -66,39 +71,65 @@ class _Slot:
         self.heard_at = 0.0
 
 
+def open_pool(
+    reactor: Any, options: RedisOptions, area: str, poller: Poller | None = None, names: Names | None = None
+) -> RedisPool:
+    """
+    A pool of connections to one Redis, not started.
+
+    @param area: what it is used for, in logs.
+    @param poller: adopts the connections.
+    @param names: the addresses of hosts; of its own if none are given.
+    @raise ConfigError: the authorities cannot be read.
+    """
+    connector = Connector(reactor, options.location, options.timeout, poller, names)
+    return RedisPool(reactor, connector, options.pool, options.timeout, options.location.label, area)
+
+
 class RedisPool:
     """
     @param connect: gives a L{Connection}, or fails with the reason.
     @param size: how many connections; commands share them and do not wait for each other's replies.
     @param label: what logs call it; no credential.
+    @param area: what lines of the log begin with: what it is used for.
     @param timeout: a connection that says nothing for so many seconds, although a reply is due, is given up.
     @ivar calls: commands that were answered.
     @ivar seconds: that they took, all of them together.
     @ivar errors: by kind.
-    @ivar on_connect: called when Redis can be asked, again.
     """
 
     _log = Logger()
 
     def __init__(
-        self, clock: Any, connect: Callable[[], Deferred[Any]], size: int, timeout: float, label: str = "redis"
+        self,
+        clock: Any,
+        connect: Callable[[], Deferred[Any]],
+        size: int,
+        timeout: float,
+        label: str = "redis",
+        area: str = "redis",
     ) -> None:
         self._clock = clock
         self._connect = connect
         self._timeout = timeout
         self._label = label
+        self._area = area
         self._slots = [_Slot() for _ in range(size)]
         self._circuit = Circuit(BREAKER)
         self._patience = SharedTimeout(clock, PATIENCE, self._late)
-        self._complaints = RateLimitedLog(clock, self._log)
+        self._complaints = RateLimitedLog(clock, self._log, area)
         self._unanswered = 0
         self._late_at = 0.0
         self._loop = LoopingCall(self._look)
         self._loop.clock = clock
-        self.on_connect: Callable[[], object] = lambda: None
+        self._on_connect: list[Callable[[], object]] = []
         self.calls = 0
         self.seconds = 0.0
         self.errors = {"down": 0, "late": 0, "lost": 0, "refused": 0, "garbage": 0}
+
+    def when_connected(self, work: Callable[[], object]) -> None:
+        """Call C{work} each time when Redis can be asked, again."""
+        self._on_connect.append(work)
 
     def start(self) -> None:
         """Connect, and stay connected."""
@@ -116,9 +147,8 @@ class RedisPool:
             if slot.connecting is not None:
                 slot.connecting.cancel()
             if slot.connection is not None:
-                slot.connection.lost = lambda: None
-                slot.connection.abort()
-            slot.connection = None
+                connection, slot.connection = slot.connection, None
+                connection.abort()
         self._patience.stop()
 
     @property
@@ -213,7 +243,7 @@ class RedisPool:
             now = self._clock.seconds()
             if now - sent_at <= PATIENCE:
                 self._circuit.succeeded(generation)
-                self.on_connect()
+                self._connected()
             else:
                 self._circuit.failed(generation, now)
 
@@ -231,12 +261,16 @@ class RedisPool:
     def _opened(self, connection: Connection, slot: _Slot) -> None:
         slot.connecting = None
         if slot.failures and not self.connected:
-            self._log.info("cache: {label}: connected again", label=self._label)
+            self._log.info("{area}: {label}: connected again", area=self._area, label=self._label)
         slot.connection = connection
         slot.failures = 0
         slot.unanswered = 0
-        connection.lost = lambda: self._lost(slot)
-        self.on_connect()
+        connection.lost.addCallback(self._lost, slot, connection)
+        self._connected()
+
+    def _connected(self) -> None:
+        for work in self._on_connect:
+            work()
 
     def _not_opened(self, reason: Failure, slot: _Slot) -> None:
         slot.connecting = None
@@ -244,7 +278,10 @@ class RedisPool:
             self.complain("down", f"cannot connect: {reason.getErrorMessage()}")
             self._later(slot)
 
-    def _lost(self, slot: _Slot) -> None:
+    def _lost(self, _: None, slot: _Slot, connection: Connection) -> None:
+        if slot.connection is not connection:
+            # It was closed from here.
+            return
         slot.connection = None
         self._complaints.say(f"{self._label} lost", "a connection ended; connecting again")
         self._later(slot)

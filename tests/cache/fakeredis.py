@@ -20,7 +20,7 @@ class FakeConnection:
     def __init__(self, answers: Callable[[list[bytes]], Any] | None = None) -> None:
         self.sent: list[list[bytes]] = []
         self.answers = answers or (lambda words: HOLD)
-        self.lost: Callable[[], object] = lambda: None
+        self.lost: Deferred[None] = Deferred()
         self.aborted = False
         self._waiting: list[Deferred[Any]] = []
 
@@ -53,7 +53,7 @@ class FakeConnection:
         self.aborted = True
         while self._waiting:
             self.answer(RedisDown("lost"))
-        self.lost()
+        self.lost.callback(None)
 
 
 HOLD = object()

@@ -9,8 +9,8 @@ from llmproxy.cache.backends import MOST_NEAR, choose_store
 from llmproxy.cache.memory import MemoryStore
 from llmproxy.cache.redis import RedisStore
 from llmproxy.cache.tiered import TieredStore
-from llmproxy.core.caching.redisurl import RedisLocation
 from llmproxy.core.caching.settings import CacheOptions
+from llmproxy.core.redisoptions import RedisLocation, RedisOptions
 from llmproxy.errors import ConfigError
 
 
@@ -24,7 +24,7 @@ class ChooseTests(SynchronousTestCase):
     def test_redis(self) -> None:
         """With Redis they are stored there, and it is connected to when the store is started."""
         reactor = MemoryReactorClock()
-        options = CacheOptions(redis=RedisLocation(path="/run/redis.sock"), pool=3, prefix="p:")
+        options = CacheOptions(redis=RedisOptions(RedisLocation(path="/run/redis.sock"), 3), prefix="p:")
         store = choose_store(reactor, options)
         assert isinstance(store, TieredStore) and isinstance(store.shared, RedisStore)
         self.assertEqual((store.near._limit, store.shared._keys.objects), (MOST_NEAR, b"p:o"))
@@ -35,10 +35,10 @@ class ChooseTests(SynchronousTestCase):
 
     def test_no_memory(self) -> None:
         """Without memory everything is asked of Redis."""
-        options = CacheOptions(redis=RedisLocation(path="/run/redis.sock"), memory_bytes=0)
+        options = CacheOptions(redis=RedisOptions(RedisLocation(path="/run/redis.sock")), memory_bytes=0)
         self.assertIsInstance(choose_store(MemoryReactorClock(), options), RedisStore)
 
     def test_wrong_authorities(self) -> None:
         """What cannot work is told at the start."""
-        options = CacheOptions(redis=RedisLocation(tls=True, ca_file="/nowhere.pem"))
+        options = CacheOptions(redis=RedisOptions(RedisLocation(tls=True, ca_file="/nowhere.pem")))
         self.assertRaises(ConfigError, choose_store, MemoryReactorClock(), options)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.config.cachevariables import read_cache_environment
-from llmproxy.core.caching.redisurl import RedisLocation
 from llmproxy.core.caching.settings import CacheSettings
+from llmproxy.core.redisoptions import RedisLocation, RedisOptions
 
 
 class EnvironmentTests(SynchronousTestCase):
@@ -36,8 +36,8 @@ class EnvironmentTests(SynchronousTestCase):
         )
         self.assertEqual(problems, [])
         self.assertFalse(found.enabled)
-        self.assertEqual(found.redis, RedisLocation(host="cache", port=7000, database=2))
-        self.assertEqual((found.timeout, found.prefix, found.stats_buffer), (0.5, "p:", 7))
+        self.assertEqual(found.redis, RedisOptions(RedisLocation(host="cache", port=7000, database=2), 4, 0.5))
+        self.assertEqual((found.prefix, found.stats_buffer), ("p:", 7))
         self.assertEqual(found.defaults, CacheSettings(streams=True, default_ttl=30, max_object=1000))
 
     def test_units(self) -> None:
@@ -60,7 +60,7 @@ class EnvironmentTests(SynchronousTestCase):
             }
         )
         self.assertEqual(len(problems), 4)
-        self.assertEqual((found.defaults.default_ttl, found.timeout), (0, 1.0))
+        self.assertEqual((found.defaults.default_ttl, found.redis), (0, None))
 
     def test_password_is_not_shown(self) -> None:
         """A log of the configuration tells no secret, wherever it stood, and neither does what is wrong with it."""
@@ -71,7 +71,9 @@ class EnvironmentTests(SynchronousTestCase):
         ):
             found, problems = read_cache_environment({"HTTP_CACHE_BACKEND": "redis", **env})
             assert found.redis is not None
-            self.assertEqual((found.redis.host, found.redis.password, problems), ("cache", "hunter2", []))
+            self.assertEqual(
+                (found.redis.location.host, found.redis.location.password, problems), ("cache", "hunter2", [])
+            )
             self.assertNotIn("hunter2", repr(found))
         _, problems = read_cache_environment({"HTTP_CACHE_BACKEND": "redis", "REDIS_CACHE_URL": "redis://:hunter2@x:y"})
         self.assertEqual(problems, [("REDIS_CACHE_URL", "expected a URL such as redis://host:6379/0")])

@@ -205,7 +205,7 @@ class EnvironmentTests(SynchronousTestCase):
         places = {"REDIS_CACHE_URL": "file:/run/url", "REDIS_PASSWORD_FILE": "/run/password"}
         found = self.read(files, HTTP_CACHE_BACKEND="redis", **places)
         assert found.cache.redis is not None
-        self.assertEqual((found.cache.redis.host, found.cache.redis.password), ("cache", "s3cret"))
+        self.assertEqual((found.cache.redis.location.host, found.cache.redis.location.password), ("cache", "s3cret"))
         self.assertNotIn("s3cret", repr(found))
         self.assertEqual(found.warnings, ())
         (problem,) = self.problems(HTTP_CACHE_BACKEND="redis", REDIS_CACHE_URL="http://:s3cret@h")

@@ -19,7 +19,7 @@ from llmproxy.cache import scripts
 from llmproxy.cache.memory import MemoryStore
 from llmproxy.cache.redis import RedisStore
 from llmproxy.cache.tiered import TieredStore
-from llmproxy.core.caching.redisurl import RedisLocation, parse_redis_url
+from llmproxy.core.redisoptions import RedisLocation, parse_redis_url
 from llmproxy.net.poller import Poller
 from llmproxy.redis import pool as pools
 from llmproxy.redis.connection import Connector, RedisDown
@@ -46,11 +46,10 @@ def opened(test: TestCase, where: RedisLocation, prefix: bytes | None = None, ti
     pool = RedisPool(reactor, Connector(reactor, where, timeout, Poller(reactor)), 2, timeout)
     connected: Deferred[None] = Deferred()
     store = RedisStore(reactor, pool, prefix or b"test:" + os.urandom(4).hex().encode() + b":")
-    pool.on_connect = lambda: None if connected.called else connected.callback(None)
+    pool.when_connected(lambda: None if connected.called else connected.callback(None))
     store.start()
     test.addCleanup(store.stop)
     yield connected
-    pool.on_connect = store._removals.pay
     return store
 
 

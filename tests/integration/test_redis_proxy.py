@@ -14,8 +14,8 @@ from twisted.internet.task import deferLater
 from twisted.web.client import Agent
 
 from llmproxy.config import APIProviderConfig, CacheConfig
-from llmproxy.core.caching.redisurl import RedisLocation
 from llmproxy.core.caching.settings import CacheOptions
+from llmproxy.core.redisoptions import RedisLocation, RedisOptions
 from llmproxy.redis import pool
 
 from .harness import MANAGEMENT_TOKEN, ProxyTestCase, get
@@ -33,7 +33,7 @@ class RedisProxyTests(ProxyTestCase):
         # A machine that is busy with something else is no reason for a test to fail.
         self.patch(pool, "PATIENCE", 10.0)
         location = RedisLocation(host="127.0.0.1", port=self.server.port)
-        return CacheOptions(redis=location, prefix=f"test:{os.urandom(4).hex()}:")
+        return CacheOptions(redis=RedisOptions(location), prefix=f"test:{os.urandom(4).hex()}:")
 
     async def setUp(self) -> None:  # type: ignore[override]
         await super().setUp()
@@ -124,7 +124,9 @@ class TwoProxiesTests(ProxyTestCase):
         server = RedisServer().start()
         self.addCleanup(server.close)
         self.patch(pool, "PATIENCE", 10.0)
-        self.options = CacheOptions(redis=RedisLocation(host="127.0.0.1", port=server.port), memory_bytes=0)
+        self.options = CacheOptions(
+            redis=RedisOptions(RedisLocation(host="127.0.0.1", port=server.port)), memory_bytes=0
+        )
         await super().setUp()
         one, self.ports = self.service.proxy, [self.port]
         other = await self.start_proxy(self.base_url)

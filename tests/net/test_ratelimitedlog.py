@@ -12,7 +12,8 @@ class _Log:
     def __init__(self) -> None:
         self.said: list[tuple[str, int]] = []
 
-    def warn(self, text: str, *, kind: str, why: str, count: int) -> None:
+    def warn(self, text: str, *, area: str, kind: str, why: str, count: int) -> None:
+        assert text.format(area=area, kind=kind, why=why, count=count).startswith(f"cache: {kind}: x")
         self.said.append((kind, count))
 
 
@@ -20,7 +21,7 @@ class RateLimitedLogTests(SynchronousTestCase):
     def test_once_an_interval(self) -> None:
         """A thousand faults are two lines, and the second one says how many there were."""
         clock, log = Clock(), _Log()
-        complaints = RateLimitedLog(clock, log, 30.0)
+        complaints = RateLimitedLog(clock, log, "cache", 30.0)
         for _ in range(1000):
             complaints.say("late", "x")
         complaints.say("other", "x")

@@ -12,7 +12,7 @@ from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.core.caching.redisurl import RedisLocation
+from llmproxy.core.redisoptions import RedisLocation
 from llmproxy.errors import ConfigError
 from llmproxy.net.poller import Poller
 from llmproxy.redis.commands import command
@@ -142,7 +142,7 @@ class RedisConnectionTests(SynchronousTestCase):
         """What was not answered fails, and so does what comes after."""
         self.ready()
         lost: list[bool] = []
-        self.connection.lost = lambda: lost.append(True)
+        self.connection.lost.addCallback(lambda _: lost.append(True))
         waiting = self.connection.send(command(b"PING"))
         self.lose()
         self.failureResultOf(waiting, RedisDown)

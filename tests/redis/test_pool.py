@@ -6,11 +6,14 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
+from twisted.internet.testing import MemoryReactorClock
+from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
+from llmproxy.core.redisoptions import RedisLocation, RedisOptions
 from llmproxy.redis.commands import command
 from llmproxy.redis.connection import RedisDown, RedisRefused
-from llmproxy.redis.pool import FULL, MOST_UNANSWERED, PATIENCE, RedisPool
+from llmproxy.redis.pool import FULL, MOST_UNANSWERED, PATIENCE, RedisPool, open_pool
 
 from ..cache.fakeredis import FakeConnector
 
@@ -144,7 +147,7 @@ class PoolTests(SynchronousTestCase):
             while connection._waiting:
                 connection.answer(b"late")
         asked: list[str] = []
-        self.pool.on_connect = lambda: asked.append("again")
+        self.pool.when_connected(lambda: asked.append("again"))
         self.clock.advance(1.0)
         probed = [each for each in self.connector.connections if each.sent[-1:] == [[b"PING"]]]
         self.assertEqual(len(probed), 1)
@@ -219,3 +222,37 @@ class PoolTests(SynchronousTestCase):
         self.pool.start()
         self.pool.stop()
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+
+class OpenTests(SynchronousTestCase):
+    def test_options(self) -> None:
+        """As many connections as the options say, to the place that they name."""
+        reactor = MemoryReactorClock()
+        pool = open_pool(reactor, RedisOptions(RedisLocation(path="/run/redis.sock"), 3, 2.0), "limits")
+        self.assertEqual(reactor.unixClients, [])
+        pool.start()
+        self.addCleanup(pool.stop)
+        self.assertEqual([(client[0], client[2]) for client in reactor.unixClients], [("/run/redis.sock", 2.0)] * 3)
+
+    def test_area(self) -> None:
+        """A line of the log says what is without its Redis."""
+        lines: list[Any] = []
+        observe = lines.append
+        globalLogPublisher.addObserver(observe)
+        self.addCleanup(globalLogPublisher.removeObserver, observe)
+        connector = FakeConnector()
+        connector.failure = OSError("connection refused")
+        pool = RedisPool(Clock(), connector, 1, 1.0, "redis://x", "limits")
+        pool.start()
+        pool.stop()
+        [line] = map(formatEvent, lines)
+        self.assertTrue(line.startswith("limits: redis://x down: cannot connect: connection refused"), line)
+
+    def test_closed_from_here(self) -> None:
+        """A pool that stops neither complains of its own connections nor opens others."""
+        clock, connector = Clock(), FakeConnector()
+        pool = RedisPool(clock, connector, 2, 1.0)
+        pool.start()
+        pool.stop()
+        clock.advance(60)
+        self.assertEqual((connector.attempts, pool.connected, pool.errors["lost"]), (2, 0, 0))

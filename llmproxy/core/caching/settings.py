@@ -6,7 +6,7 @@ from typing import Literal
 
 from attrs import frozen
 
-from .redisurl import RedisLocation
+from ..redisoptions import RedisOptions
 
 Scope = Literal["project", "shared"]
 
@@ -52,8 +52,6 @@ class CacheSettings:
 DEFAULT = CacheSettings()
 
 DEFAULT_PREFIX = "llmproxy:cache:"
-DEFAULT_POOL = 4
-"""Connections; the reference has fifty, as each of its commands takes one for itself, while ours share them."""
 
 
 @frozen
@@ -62,21 +60,17 @@ class CacheOptions:
     What all APIs have in common.
 
     @ivar enabled: C{HTTP_CACHE_ENABLED}; unset is on, as in the reference.
-    @ivar redis: where the shared store is, C{None} for the memory of this process.
+    @ivar redis: the shared store, C{None} for the memory of this process. A lookup is given up much earlier than its
+        C{timeout}.
     @ivar prefix: what all keys in Redis begin with.
-    @ivar pool: connections to Redis.
-    @ivar timeout: seconds for connecting to Redis, and for it to say anything at all; a lookup is given up much
-        earlier.
     @ivar memory_bytes: bound of the memory store, and of the memory in front of Redis.
     @ivar stats_buffer: tokens whose hits can wait to be written down.
     @ivar defaults: what APIs that say nothing of their own have.
     """
 
     enabled: bool = True
-    redis: RedisLocation | None = None
+    redis: RedisOptions | None = None
     prefix: str = DEFAULT_PREFIX
-    pool: int = DEFAULT_POOL
-    timeout: float = 1.0
     memory_bytes: int = 256 * 1024 * 1024
     stats_buffer: int = 1000
     defaults: CacheSettings = DEFAULT

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.core.caching.redisurl import RedisLocation, parse_redis_url
+from llmproxy.core.redisoptions import RedisLocation, parse_redis_url
 
 
 class ParseTests(SynchronousTestCase):

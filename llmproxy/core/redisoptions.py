@@ -1,4 +1,4 @@
-"""Where Redis is, as a URL says it: C{redis://user:password@host:port/0}, C{rediss://} with TLS, C{unix://}."""
+"""Options of connections to one Redis, whatever it is used for; C{redis://user:password@host:port/0}, C{rediss://}, C{unix://}."""
 
 from __future__ import annotations
 
@@ -7,6 +7,12 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from attrs import evolve, field, frozen
 
 PORT = 6379
+CONNECTIONS = 4
+"""The reference has fifty, as each of its commands takes one for itself, while ours share them."""
+
+TIMEOUT = 1.0
+"""Seconds."""
+
 _PARAMETERS = ("ca_file", "db", "password", "username")
 
 
@@ -34,6 +40,18 @@ class RedisLocation:
             return f"unix://{self.path}"
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"redis{'s' * self.tls}://{host}:{self.port}/{self.database}"
+
+
+@frozen
+class RedisOptions:
+    """
+    @ivar pool: connections; commands share them.
+    @ivar timeout: seconds for connecting, and for Redis to say anything at all while a reply is due.
+    """
+
+    location: RedisLocation = field(factory=RedisLocation)
+    pool: int = CONNECTIONS
+    timeout: float = TIMEOUT
 
 
 def parse_redis_url(text: str, password: str | None = None) -> RedisLocation:

@@ -74,8 +74,8 @@ class StateMachine(Protocol):
     """
     The server's side of a connection, without its I/O: bytes and calls in, events and bytes out.
 
-    The names are those of C{h2.connection.H2Connection}. What is sent on a stream that is no longer open goes nowhere:
-    the client may end it at any time.
+    The names are those of C{h2.connection.H2Connection}, but for the graceful shutdown, which that has not. What is
+    sent on a stream that is no longer open goes nowhere: the client may end it at any time.
     """
 
     @property
@@ -106,6 +106,12 @@ class StateMachine(Protocol):
 
     def reset_stream(self, stream: int, code: int) -> None:
         """End a stream before its time."""
+
+    def begin_shutdown(self) -> None:
+        """Ask the client to begin no more streams, RFC 9113 section 6.8; those that it does begin are taken."""
+
+    def refuse_streams(self) -> None:
+        """Tell the client which stream was the last one: later ones are refused, and nobody has looked at them."""
 
     def close_connection(self, code: int = 0) -> None:
         """Tell the client that we leave."""

@@ -57,6 +57,7 @@ class ServerMachine:
         self._out: list[bytes] = []
         self._buffer = b""
         self._preface = wire.PREFACE
+        self._last = wire.LARGEST_STREAM
         self._settled = self._closed = False
         self._table_ends = True
         self._block: list[bytes] = []
@@ -133,12 +134,22 @@ class ServerMachine:
             self._streams.reset(stream)
             self._out.append(wire.reset(stream, code))
 
+    def begin_shutdown(self) -> None:
+        if not self._closed:
+            self._out.append(wire.goaway(self._last, 0))
+
+    def refuse_streams(self) -> None:
+        if not self._closed:
+            self._last = min(self._last, self._streams.highest)
+            self._out.append(wire.goaway(self._last, 0))
+
     def close_connection(self, code: int = 0, detail: str = "") -> None:
         if not self._closed:
             self._closed = True
             self._buffer = b""
             self._block.clear()
-            self._out.append(wire.goaway(self._streams.highest, code, detail))
+            # RFC 9113 section 6.8: it must not be more than was said before.
+            self._out.append(wire.goaway(min(self._last, self._streams.highest), code, detail))
 
     def data_to_send(self) -> bytes:
         out, self._out = self._out, []
@@ -262,6 +273,8 @@ class ServerMachine:
 
     def _request(self, stream: int, fields: Fields, ended: bool) -> None:
         self._streams.highest = stream
+        if stream > self._last:
+            raise StreamFault(stream, ErrorCode.REFUSED_STREAM, "stream after the last one")
         if len(self._streams.open) >= MOST_STREAMS:
             raise StreamFault(stream, ErrorCode.REFUSED_STREAM, "too many streams")
         length = sections.check_request(fields)

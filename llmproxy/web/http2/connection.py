@@ -8,6 +8,10 @@ L{llmproxy.web.http1.channel} does for a connection::
     open --client's GOAWAY, or closing down--> leaving, once no stream is left --> closing --> closed
       |                 a fault of the connection: GOAWAY, all streams end           |
       +------------------------------------------------------------------------------+
+
+While the proxy closes down, a client that asks more on a connection that is busy is asked to leave, in the two steps of
+RFC 9113 section 6.8. One that only waits for its answers is not: h2, and with it httpx, takes GOAWAY for the end of the
+connection (issue 1181 of python-hyper/h2), and would lose what it waits for and what is paid for.
 """
 
 from __future__ import annotations
@@ -45,6 +49,9 @@ Bytes for each of the fields that a head may have: 32 that RFC 9113 section 6.5.
 is a little too large is answered with 431.
 """
 
+_ROUND_TRIP = 1.0
+"""Seconds in which a client has heard that it should begin no more streams, and what it had begun before has come."""
+
 _LINGER = 0.5
 """Seconds for a client to read why it was broken off."""
 
@@ -62,11 +69,12 @@ class Http2Connection:
     secure = False
     congested = False
     _reading = _leaving = _lost = False
-    _client_leaves = False
+    _client_leaves = _asked_to_leave = False
     _unsent = _untaken = 0
     _idle: Deadline | None = None
     _looking: Deadline | None = None
     _section: Deadline | None = None
+    _last_streams: Deadline | None = None
 
     def __init__(self, site: ProxySite, machine: StateMachine | None = None) -> None:
         self.site = self.factory = site
@@ -141,6 +149,19 @@ class Http2Connection:
         request = Http2Request(self, event.stream, event.fields, event.ended)
         self.streams[event.stream] = request
         self._begun.append(request)
+        if self.site.closing and len(self.streams) > 1 and not self._asked_to_leave:
+            self._ask_to_leave()
+
+    def _ask_to_leave(self) -> None:
+        """The client asks more while it waits for an answer; it shall do so elsewhere."""
+        self._asked_to_leave = True
+        self.machine.begin_shutdown()
+        self._last_streams = self.site.wheel.start(_ROUND_TRIP, self._refuse_streams)
+
+    def _refuse_streams(self) -> None:
+        self._last_streams = None
+        self.machine.refuse_streams()
+        self.flush()
 
     def _data_received(self, event: events.DataReceived) -> None:
         request = self.streams.get(event.stream)
@@ -365,10 +386,10 @@ class Http2Connection:
             self._end_all(Failure(ConnectionAborted()))
 
     def _stop_timers(self) -> None:
-        for timer in (self._idle, self._section, self._looking):
+        for timer in (self._idle, self._section, self._looking, self._last_streams):
             if timer is not None:
                 timer.end()
-        self._idle = self._section = self._looking = None
+        self._idle = self._section = self._looking = self._last_streams = None
 
 
 classImplements(Http2Connection, IProtocol, IPushProducer)

@@ -364,6 +364,27 @@ class LeavingTests(SynchronousTestCase):
         held.machine.send_data(1, b"ok", end_stream=True)
         self.assertEqual([type(one).__name__ for one in held.said()], ["HeadersFrame", "DataFrame"])
 
+    def test_shutdown(self) -> None:
+        """First no stream is refused, then those that begin later; what is said of the last one never grows."""
+        held = Conversation()
+        machine = held.machine
+        held.send(held.head(1))
+        machine.begin_shutdown()
+        held.send(held.head(3))
+        machine.refuse_streams()
+        held.send(held.head(5), held.head(7))
+        self.assertEqual([event.stream for event in held.events if isinstance(event, RequestReceived)], [1, 3])
+        for stream in (1, 3):
+            machine.send_headers(stream, [(b":status", b"200")], True)
+        machine.refuse_streams()
+        machine.close_connection()
+        machine.begin_shutdown()
+        said = held.said()
+        goaways = [(one.last_stream_id, one.error_code) for one in said if isinstance(one, GoAwayFrame)]
+        self.assertEqual(goaways, [(2**31 - 1, 0), (3, 0), (3, 0), (3, 0)])
+        resets = [(one.stream_id, one.error_code) for one in said if isinstance(one, RstStreamFrame)]
+        self.assertEqual(resets, [(5, ErrorCode.REFUSED_STREAM), (7, ErrorCode.REFUSED_STREAM)])
+
 
 class SendingTests(SynchronousTestCase):
     def test_nowhere(self) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from itertools import pairwise
 
+from hpack import Encoder
+from hyperframe.frame import Frame, GoAwayFrame, RstStreamFrame
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.iweb import UNKNOWN_LENGTH
 
+from llmproxy.core.http2 import frames
 from llmproxy.core.http2.frames import GOAWAY, frame
 from llmproxy.errors import ClientLeft
 from llmproxy.web.http2.connection import Http2Connection
@@ -22,6 +25,48 @@ from ..wire import Echo, Streaming, Transport, Whole
 
 EXAMPLES = int(os.environ.get("LLMPROXY_FUZZ", "150"))
 LIMITS = Limits(idle=5.0, closing=2.0, send_silence=4.0)
+
+
+class Wire:
+    """
+    A client that reads frames, and takes GOAWAY for what RFC 9113 says it is; h2 would take it for the end.
+
+    @ivar goaways: the last stream of each.
+    @ivar resets: codes by stream.
+    @ivar whole: streams whose answers are complete.
+    """
+
+    def __init__(self, resource: Streaming) -> None:
+        self.clock = Clock()
+        self.transport = transport = Transport(self.clock, "192.0.2.1")
+        self.connection = transport.protocol = Http2Connection(ProxySite(resource, reactor=self.clock))
+        self.connection.makeConnection(transport)
+        self._encoder = Encoder()
+        self._read = 0
+        self.goaways: list[int] = []
+        self.resets: dict[int, int] = {}
+        self.whole: set[int] = set()
+        transport.deliver(frames.PREFACE + frames.frame(frames.SETTINGS, 0, 0))
+
+    def ask(self, stream: int) -> None:
+        head = [(":method", "GET"), (":path", "/"), (":scheme", "https"), (":authority", "a")]
+        flags = frames.END_HEADERS | frames.END_STREAM
+        self.transport.deliver(frames.frame(frames.HEADERS, flags, stream, self._encoder.encode(head)))
+        self.wait(0)
+
+    def wait(self, seconds: float) -> None:
+        self.clock.pump([0.1] * round(seconds * 10) + [0] * 5)
+        data, self._read = self.transport.sent[self._read :], len(self.transport.sent)
+        while data:
+            one, length = Frame.parse_frame_header(memoryview(data[:9]))
+            one.parse_body(memoryview(data[9 : 9 + length]))
+            data = data[9 + length :]
+            if isinstance(one, GoAwayFrame):
+                self.goaways.append(one.last_stream_id)
+            elif isinstance(one, RstStreamFrame):
+                self.resets[one.stream_id] = one.error_code
+            elif "END_STREAM" in one.flags:
+                self.whole.add(one.stream_id)
 
 
 class ConnectionTests(SynchronousTestCase):
@@ -59,6 +104,55 @@ class ConnectionTests(SynchronousTestCase):
         self.resource.seen[0].answer()
         self.client.run()
         self.assertEqual((self.client.ended[stream], self.client.goaway), ("complete", 0))
+
+    def test_asked_to_leave(self) -> None:
+        """
+        A client that asks more while the proxy closes down is asked to leave, in two steps; what it has asked for is
+        answered, and the connection closes behind the last answer.
+        """
+        client = Wire(self.resource)
+        client.ask(1)
+        client.connection.site.closing = True
+        client.connection.close_if_idle()
+        self.assertEqual(client.goaways, [])
+        client.ask(3)
+        self.assertEqual(client.goaways, [2**31 - 1])
+        client.ask(5)
+        client.wait(1.2)
+        self.assertEqual(client.goaways, [2**31 - 1, 5])
+        client.ask(7)
+        self.assertEqual((len(self.resource.seen), client.resets), (3, {7: 7}))
+        for seen in self.resource.seen:
+            self.assertEqual((seen.left, client.transport.ended), ([], ""))
+            seen.answer()
+            client.wait(0.1)
+        self.assertEqual((client.goaways, client.transport.ended), ([2**31 - 1, 5, 5], "closed"))
+        self.assertEqual(sorted(client.whole), [1, 3, 5])
+        client.wait(10)
+        self.assertEqual([call for call in client.clock.getDelayedCalls() if call.active()], [])
+
+    def test_only_one(self) -> None:
+        """One that has nothing but its first request under way is answered, and closed behind that."""
+        self.client.site.closing = True
+        stream = self.client.get()
+        self.client.wait(3)
+        self.assertEqual((self.client.goaway, self.client.transport.ended), (None, ""))
+        self.resource.seen[0].answer()
+        self.client.run()
+        self.assertEqual((self.client.contents[stream], self.client.goaway), (b"ok", 0))
+
+    def test_left_meanwhile(self) -> None:
+        """A client that goes when it is asked to leaves nothing behind."""
+        client = Wire(self.resource)
+        client.ask(1)
+        client.connection.site.closing = True
+        client.ask(3)
+        client.transport.reset()
+        client.wait(0.1)
+        self.assertEqual([len(seen.left) for seen in self.resource.seen], [1, 1])
+        client.connection.site.stopFactory()
+        client.wait(2)
+        self.assertEqual((client.goaways, client.clock.getDelayedCalls()), ([2**31 - 1], []))
 
     def test_no_http2(self) -> None:
         """What is no HTTP/2 ends the connection, and is noted; a client that does not close then is reset."""

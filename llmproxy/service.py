@@ -61,6 +61,7 @@ class ProxyService(MultiService):
             old_encryption_keys=options.old_encryption_keys,
             require_encryption=options.require_encryption,
             pool_size=options.pool_size,
+            keep_ended_tokens=options.keep_ended_tokens,
             management_token=options.management_token,
             metrics_path=options.metrics_path,
             metrics_token=options.metrics_token,

@@ -169,6 +169,7 @@ def service_options(options: Mapping[str, Any], env: Mapping[str, str]) -> Any:
         old_encryption_keys=storage.old_encryption_keys,
         require_encryption=storage.require_encryption,
         pool_size=storage.pool_size,
+        keep_ended_tokens=environment.keep_ended_tokens,
         database_url=options["database"] or storage.database_url,
         listen=listen or environment.listen,
         manage_listen=manage_listen or environment.manage_listen,

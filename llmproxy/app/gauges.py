@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from ..middleware.recordexchanges import RecordExchanges
     from ..sinks.lag import ReactorLag
     from ..sinks.metrics import ProxyMetrics
+    from .proxy import TransparentProxy
 
 REDIS = {
     "redis_calls": "Commands that Redis answered.",
@@ -22,6 +23,21 @@ REDIS = {
     "redis_garbage": "Stored answers that were none.",
 }
 """What is told of a shared store, beside what is told of each; see L{ICacheStore.statistics}."""
+
+
+def count_in(proxy: TransparentProxy, metrics: ProxyMetrics) -> None:
+    """Have everything of a proxy that is not in a record counted and shown in C{metrics}."""
+    for api in proxy.table.apis:
+        if api.settings.get("breaker") is not None:
+            metrics.openings.setdefault(api.name, 0)
+    proxy.breaker.openings = metrics.openings
+    metrics.circuits = proxy.breaker.states
+    if proxy.cache is not None:
+        proxy.cache.counts = metrics.cache
+        show_cache(metrics, proxy.cache, lambda: proxy.hits.dropped)
+    if proxy.auditing is not None:
+        proxy.auditing.show(metrics)
+    show_process(metrics, proxy.account, proxy.lag)
 
 
 def show_process(metrics: ProxyMetrics, account: RecordExchanges, lag: ReactorLag) -> None:

@@ -29,6 +29,7 @@ class ServiceOptions:
     @ivar server_log_format: C{"text"} or C{"json"}, of what the process itself has to say.
     @ivar drain_delay: seconds between C{/ready} saying 503 and the ports closing.
     @ivar audit: C{None} for no audit log.
+    @ivar keep_ended_tokens: seconds for which a token stays that expired or was revoked; C{None} for ever.
     @ivar log_level: the least level that is logged, see L{llmproxy.sinks.accesslog.level_of}; of both logs.
     """
 
@@ -51,6 +52,7 @@ class ServiceOptions:
     old_encryption_keys: Sequence[bytes] = field(default=(), repr=False)
     require_encryption: bool = False
     pool_size: int = DEFAULT_POOL_SIZE
+    keep_ended_tokens: float | None = None
     manage_listen: Sequence[str] = ()
 
     @property

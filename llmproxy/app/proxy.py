@@ -44,7 +44,7 @@ from ..web.root import Paths, Root
 from ..workers.broadcast import ChangeApplier
 from .auditlog import Auditing
 from .ending import Ending
-from .gauges import show_cache, show_process
+from .gauges import count_in
 from .standardchain import standard_chain
 from .tree import management_of, put_metrics, put_operations
 
@@ -94,6 +94,7 @@ class TransparentProxy(Service):
         old_encryption_keys: Sequence[bytes] = (),
         require_encryption: bool = False,
         pool_size: int = POOL_SIZE,
+        keep_ended_tokens: float | None = None,
         management_token: str = "",
         metrics_path: str | None = "/metrics",
         metrics_token: str = "",
@@ -135,7 +136,8 @@ class TransparentProxy(Service):
             binding=Binding(config.default_api, _providers(self.table)),
         )
         self.quota = LeasedQuota(reactor, self.database)
-        self._lost_leases: Any = None
+        self._upkeep: Any = None
+        self._keep_ended = keep_ended_tokens
         self.directory = Directory(reactor, self.database.tokens, self.database.projects, quota=self.quota)
         self.hearing = ChangeApplier(self)
         self._changes: Any = None
@@ -161,7 +163,7 @@ class TransparentProxy(Service):
         self.cache = self._cache(cache)
         self.auditing = None if audit is None else Auditing(reactor, self.database, audit, secrets)
         self._respond = self._chain()
-        self._count_in(self._metrics)
+        count_in(self, self._metrics)
 
     def resource(self, *, manage: bool = True) -> IResource:
         """
@@ -198,7 +200,7 @@ class TransparentProxy(Service):
         """Count in C{metrics} from now on, gauges included; what was counted until now stays where it is."""
         self.publisher.replace(self._metrics, metrics)
         self._metrics = metrics
-        self._count_in(metrics)
+        count_in(self, metrics)
 
     def set_cache_stats_aggregator(self, aggregator: CacheStatsAggregator) -> None:
         """Count the hits of tokens there, instead of where they were counted: what waits there is written down."""
@@ -257,7 +259,7 @@ class TransparentProxy(Service):
         self._refusals.flush()
         if self._changes is not None:
             self._changes.stop()
-            self._lost_leases.stop()
+            yield self._upkeep.stop()
         stores = (self._stop_store, self.hits.stop, self.quota.stop, self._stop_auditing)
         for closing in (*stores, self._close_clients, self.database.close):
             try:
@@ -315,9 +317,9 @@ class TransparentProxy(Service):
     def _follow(self, result: object) -> Deferred[None]:
         """From now on, what others change in the database is noticed here."""
         from ..store.changes import Changes
-        from ..store.lostleases import LostLeases
+        from ..store.upkeep import Upkeep
 
-        self._lost_leases = LostLeases(self._reactor, self.database)
+        self._upkeep = Upkeep(self._reactor, self.database, self._keep_ended)
         hearing = self.hearing
         lost = lambda: Deferred.fromCoroutine(hearing.lost_track())  # noqa: E731
         self._changes = Changes(self._reactor, self.database, hearing.heard_all, lost)
@@ -325,7 +327,7 @@ class TransparentProxy(Service):
 
     def _opened(self, result: object) -> None:
         self.quota.start()
-        self._lost_leases.start()
+        self._upkeep.start()
         self.hits.start()
         if self.auditing is not None:
             self.auditing.start()
@@ -376,20 +378,6 @@ class TransparentProxy(Service):
         resource = management_of(self, self._reactor, self._management_token)
         self._managing.append(resource)
         return resource
-
-    def _count_in(self, metrics: ProxyMetrics) -> None:
-        """Have everything that is not in a record counted and shown there."""
-        for api in self.table.apis:
-            if api.settings.get("breaker") is not None:
-                metrics.openings.setdefault(api.name, 0)
-        self.breaker.openings = metrics.openings
-        metrics.circuits = self.breaker.states
-        if self.cache is not None:
-            self.cache.counts = metrics.cache
-            show_cache(metrics, self.cache, lambda: self.hits.dropped)
-        if self.auditing is not None:
-            self.auditing.show(metrics)
-        show_process(metrics, self.account, self.lag)
 
 
 def _providers(table: RoutingTable) -> tuple[tuple[str, str], ...]:

@@ -27,6 +27,9 @@ from .variables import DEFAULT_CONFIG, DEFAULT_DATABASE, DEFAULT_LISTEN, DEFAULT
 T = TypeVar("T")
 
 _LEVELS = {"debug": "debug", "info": "info", "warn": "warn", "warning": "warn", "error": "error"}
+_LEAST_KEPT = 3600.0
+"""Seconds that a token stays after its end: longer than any process counts in memory what was used of it."""
+
 _FORMATS = {"json": "json", "console": "console", "text": "console"}
 
 
@@ -58,6 +61,7 @@ class Environment:
     log_file: str | None
     cache: CacheOptions
     audit: AuditOptions | None
+    keep_ended_tokens: float | None
     trusted_proxies: tuple[str, ...] | None
     forwarded_header: str | None
     warnings: tuple[str, ...]
@@ -95,6 +99,7 @@ def read_environment(env: Mapping[str, str], read_secret: Callable[[str], str]) 
         log_file=variables.text("LOG_FILE") or None,
         cache=cache,
         audit=variables.audit(),
+        keep_ended_tokens=variables.checked("TOKENS_KEEP_ENDED", _kept_for, "off"),
         trusted_proxies=variables.checked("TRUSTED_PROXIES", _trusted_proxies, "") or None,
         forwarded_header=variables.checked("FORWARDED_HEADER", forwarded_header, "x-forwarded-for")
         if variables.text("FORWARDED_HEADER")
@@ -264,6 +269,15 @@ def _pool_size(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text[:5]) <= 1000:
         raise ValueError(f"expected a number from 1 to 1000, got {text[:40]!r}")
     return int(text)
+
+
+def _kept_for(text: str) -> float | None:
+    if text.lower() in ("off", "none"):
+        return None
+    seconds = parse_duration(text)
+    if seconds < _LEAST_KEPT:
+        raise ValueError(f"expected a duration such as 90d, an hour at least, or off, got {text[:40]!r}")
+    return seconds
 
 
 def _trusted_proxies(text: str) -> tuple[str, ...]:

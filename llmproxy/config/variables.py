@@ -27,6 +27,7 @@ EFFECTIVE: dict[str, str] = {
     "DATABASE_URL": "the database, as a URL, or as the DSN of Go's MySQL driver",
     "DATABASE_PATH": f"the file of the SQLite database where there is no DATABASE_URL (default {DEFAULT_DATABASE})",
     "DATABASE_POOL_SIZE": f"connections to PostgreSQL or MySQL, for each worker (default {DEFAULT_POOL_SIZE})",
+    "TOKENS_KEEP_ENDED": "how long tokens stay that expired or were revoked: 90d (default: for ever)",
     "DB_DRIVER": "sqlite, postgres or mysql; must agree with DATABASE_URL",
     "REQUEST_TIMEOUT": "the longest exchange, for APIs without timeouts.request of their own",
     "ENABLE_METRICS": "false: no metrics (default true)",

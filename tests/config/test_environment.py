@@ -44,6 +44,14 @@ class EnvironmentTests(SynchronousTestCase):
         (problem,) = self.problems(AUDIT_FSYNC="often")
         self.assertTrue(problem.startswith("AUDIT_FSYNC: expected one of always"), problem)
 
+    def test_ended_tokens(self) -> None:
+        """They stay for ever unless a duration is said, which is none in which their uses are still being counted."""
+        for text, seconds in (("", None), ("off", None), ("None", None), ("90d", 90 * 86400.0), ("1h", 3600.0)):
+            self.assertEqual(self.read(TOKENS_KEEP_ENDED=text).keep_ended_tokens, seconds, text)
+        for text in ("0", "59m", "-1d", "1000 rows", "soon"):
+            (problem,) = self.problems(TOKENS_KEEP_ENDED=text)
+            self.assertTrue(problem.startswith("TOKENS_KEEP_ENDED: expected a duration"), problem)
+
     def test_trusted_proxies(self) -> None:
         """Who may say whose request it is; a name of a host is none."""
         found = self.read(TRUSTED_PROXIES="10.0.0.0/8, unix,", FORWARDED_HEADER="Forwarded")

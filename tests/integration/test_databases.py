@@ -18,6 +18,7 @@ from llmproxy.store.schema import HEAD
 from ..contracts.admin_store import AdminStoreContract, IdempotencyStoreContract
 from ..contracts.audit import AuditContract
 from ..contracts.auditcuts import AuditCutsContract
+from ..contracts.endedtokens import EndedTokensContract
 from ..contracts.project_store import ProjectStoreContract
 from ..contracts.token_store import TokenStoreContract
 from ..contracts.usage import UsageContract
@@ -141,6 +142,14 @@ class PostgresqlAuditCutsTests(_Postgresql, AuditCutsContract, SynchronousTestCa
 
 
 class MysqlAuditCutsTests(_Mysql, AuditCutsContract, SynchronousTestCase):
+    """MariaDB."""
+
+
+class PostgresqlEndedTokensTests(_Postgresql, EndedTokensContract, SynchronousTestCase):
+    """PostgreSQL."""
+
+
+class MysqlEndedTokensTests(_Mysql, EndedTokensContract, SynchronousTestCase):
     """MariaDB."""
 
 

@@ -1,0 +1,26 @@
+"""Tests for L{llmproxy.store.upkeep}."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from llmproxy.store.duty import EVERY
+from llmproxy.store.upkeep import Upkeep
+
+from .databases import NOW, clock_at, opened, project, token
+
+
+class UpkeepTests(SynchronousTestCase):
+    def test_off_by_default(self) -> None:
+        """Tokens stay for ever unless somebody says for how long; nothing runs once it has stopped."""
+        for keep, left in ((None, 1), (3600.0, 0)):
+            clock = clock_at()
+            database = opened(self, clock=clock)
+            self.successResultOf(database.projects.create(project()))
+            self.successResultOf(database.tokens.create(token(expires_at=NOW - 3601)))
+            upkeep = Upkeep(clock, database, keep)
+            upkeep.start()
+            clock.advance(EVERY)
+            self.assertEqual(len(self.successResultOf(database.tokens.list())), left)
+            self.successResultOf(upkeep.stop())
+            self.assertEqual(clock.getDelayedCalls(), [])

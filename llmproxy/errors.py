@@ -225,34 +225,43 @@ class TokenUsedUp(RateLimitExceeded):
 # -- what upstream did ------------------------------------------------------------------------------
 
 
+Progress = Literal["unsent", "sent", "answered"]
+"""How far a request had come: nothing was sent; upstream may have it, in part or whole; its answer had begun."""
+
+
 class UpstreamError(ProxyError):
     """
     Upstream's fault, or the network's on the way there.
 
     @ivar cause: of which kind it is.
+    @ivar progress: what is known of the request then; with C{retryable} it decides whether it may be sent again, see
+        L{llmproxy.core.attempts.may_repeat}.
     @ivar description: what there is to add to the kind, see L{llmproxy.core.causes.described}.
     """
 
     status, code, message = 502, "upstream_error", "Proxy error"
     retryable = True
     cause: Cause = "upstream"
+    progress: Progress = "sent"
 
-    def __init__(self, description: str = "", *, cause: Cause | None = None) -> None:
+    def __init__(self, description: str = "", *, cause: Cause | None = None, progress: Progress | None = None) -> None:
         super().__init__(description)
         if cause is not None:
             self.cause = cause
+        if progress is not None:
+            self.progress = progress
 
 
 class UpstreamUnreachable(UpstreamError):
     """No connection: refused, unroutable, no such name. Nothing was sent."""
 
-    code, cause = "upstream_unreachable", "unreachable"
+    code, cause, progress = "upstream_unreachable", "unreachable", "unsent"
 
 
 class UpstreamTlsError(UpstreamError):
     """The certificate or the handshake is not acceptable. Nothing was sent."""
 
-    code, cause = "upstream_tls_error", "tls"
+    code, cause, progress = "upstream_tls_error", "tls", "unsent"
     retryable = False
 
 
@@ -265,7 +274,7 @@ class UpstreamReset(UpstreamError):
 class UpstreamProtocolError(UpstreamError):
     """What came is not HTTP, or is framed so that it could be read in two ways."""
 
-    code, cause = "upstream_protocol_error", "protocol"
+    code, cause, progress = "upstream_protocol_error", "protocol", "answered"
     retryable = False
 
 
@@ -293,7 +302,7 @@ class UpstreamTimeout(UpstreamError):
     status, code, message = 504, "timeout", "Request timeout"
 
     def __init__(self, phase: Phase, *, cause: Cause | None = None) -> None:
-        super().__init__(cause=cause or _TIMEOUTS[phase])
+        super().__init__(cause=cause or _TIMEOUTS[phase], progress=None if phase != "connect" else "unsent")
         self.phase = phase
 
 
@@ -314,10 +323,12 @@ class OutOfResources(Unavailable):
     This machine has no descriptor, port or memory left for a connection to upstream. Nothing was sent.
 
     @ivar cause: which of them.
+    @ivar progress: see L{UpstreamError}.
     """
 
     code, message = "out_of_resources", "The proxy cannot open another connection"
     retryable = True
+    progress: Progress = "unsent"
 
     def __init__(self, cause: Cause) -> None:
         super().__init__()

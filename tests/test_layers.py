@@ -17,7 +17,7 @@ LAYERS = (
     {"message", "origin", "errors", "__init__"},
     {"core"},
     {"interfaces"},
-    {"chain", "bodies", "net", "redis"},
+    {"chain", "bodies", "replay", "net", "redis"},
     {"web", "middleware", "upstream", "cache", "store", "sinks"},
     {"tap", "service", "app", "cli", "config", "bench", "workers", "demo", "__main__"},
 )

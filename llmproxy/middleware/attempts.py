@@ -20,7 +20,8 @@ class Attempts:
     C{request.key}.
 
     An attempt changes C{target}, C{fields} and C{body} of the request: another one would begin with those that came
-    here.
+    here, and with a body that can be replayed (L{llmproxy.replay.ReplayableBody}); whether it may be made, says
+    L{llmproxy.core.attempts.may_repeat}.
     """
 
     def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:

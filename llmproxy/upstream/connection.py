@@ -360,5 +360,5 @@ class Connection(protocol.Protocol):
         else:
             self._stop_upload()
             complete = reason.check(ConnectionDone) is not None and self._reader.end()
-            body.ended(None if complete else Failure(UpstreamReset(cause="cut_short")))
+            body.ended(None if complete else Failure(UpstreamReset(cause="cut_short", progress="answered")))
         self._reader.release()

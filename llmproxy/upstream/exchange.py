@@ -20,12 +20,6 @@ if TYPE_CHECKING:
 
     from .response import UpstreamResponse
 
-SAFE = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE"})
-"""
-RFC 9110 section 9.2.1. Section 9.2.2 would let PUT and DELETE be repeated too: but then a DELETE that was done is
-answered with 404.
-"""
-
 
 class Holder(Protocol):
     """Whatever an exchange waits for: the queue, a connection being opened, a connection."""
@@ -108,6 +102,11 @@ class Exchange:
         self.result: Deferred[Any] = Deferred(self._cancelled)
 
     @property
+    def can_replay(self) -> bool:
+        """Whether it can be sent again: the body was not started, or all of it is here."""
+        return self.whole is not None or not self.begun
+
+    @property
     def absoluteURI(self) -> bytes | None:
         """See L{IClientRequest}."""
         return self._origin + self._target
@@ -139,15 +138,3 @@ class Exchange:
         """There will be no response."""
         self.holder = None
         self.result.errback(reason)
-
-
-def may_repeat(method: bytes, *, kept: bool, answered: bool, sent: bool, repeatable: bool) -> bool:
-    """
-    Whether a request may be sent again after its connection was lost. RFC 9112 section 9.3.1.
-
-    @param kept: the connection had served a request before: upstream may have closed it as idle.
-    @param answered: something of a response came.
-    @param sent: upstream may have seen something of the request.
-    @param repeatable: the body was not started, or is at hand whole.
-    """
-    return kept and repeatable and not answered and (not sent or method in SAFE)

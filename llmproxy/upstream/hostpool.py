@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
+from ..core.attempts import may_repeat
 from ..core.keeping import kept_for
 from ..errors import Draining, Unavailable, UpstreamReset
 from .connection import Connection
 from .errormap import translate
-from .exchange import Exchange, may_repeat
+from .exchange import Exchange
 
 if TYPE_CHECKING:
     from ..net.timers import Deadline, TimerWheel
@@ -135,17 +136,14 @@ class Site:
     def interrupted(self, connection: Connection, exchange: Exchange, sent: bool, answered: bool) -> None:
         if not sent and exchange.sent is not None:
             exchange.sent.attempts -= 1
-        if not exchange.retried and may_repeat(
-            exchange.method,
-            kept=connection.served > 0,
-            answered=answered,
-            sent=sent,
-            repeatable=exchange.whole is not None or not exchange.begun,
-        ):
+        error = UpstreamReset(progress="answered" if answered else "sent" if sent else "unsent")
+        # RFC 9112 section 9.3.1: upstream may have closed a kept connection as idle; what happens to a new one is told.
+        stale = connection.served > 0 and not exchange.retried
+        if stale and may_repeat(error, exchange.method, can_replay=exchange.can_replay):
             exchange.retried = True
             self._open_or_wait(exchange, first=True)
         else:
-            exchange.fail(Failure(UpstreamReset()))
+            exchange.fail(Failure(error))
 
     # -- told by an opening
 

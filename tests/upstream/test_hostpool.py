@@ -192,6 +192,17 @@ class PoolTests(SynchronousTestCase):
             self.failureResultOf(asking, UpstreamReset)
             self.assertEqual(len(self.sockets), 1 + repeated, method)
 
+    def test_answered_is_not_repeated(self) -> None:
+        """A safe request whose answer had begun is not repeated, on however old a connection."""
+        self.client()
+        self.ask()
+        self.sockets[0].receive(OK)
+        asking = self.ask()
+        self.sockets[0].receive(OK[:12])
+        self.sockets[0].close()
+        error = self.failureResultOf(asking, UpstreamReset).value
+        self.assertEqual((error.progress, len(self.sockets)), ("answered", 1))
+
     def test_first_connection_is_not_repeated(self) -> None:
         """A fresh connection that breaks is no crossing: upstream does not want to."""
         self.client()

@@ -8,8 +8,8 @@ from urllib.parse import urljoin, urlsplit
 from ...message import Api, Fields
 from ...origin import Upstream
 from ..fields import LOWER
+from ..methods import SAFE
 
-SAFE = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE"))
 _NAMING = frozenset((b"location", b"content-location"))
 
 

@@ -255,11 +255,13 @@ class ServerFrames:
         """
         self._last = (text, close)
         if self._reader is None:
-            self.fail(Failure(UpstreamReset("upstream does not send frames")))
+            self.fail(Failure(UpstreamReset("upstream does not send frames", progress="answered")))
         elif self._reader.between:
             self._say_last()
         else:
-            self._deadline = self._wheel.start(LAST_FRAME, lambda: self.fail(Failure(UpstreamReset())))
+            self._deadline = self._wheel.start(
+                LAST_FRAME, lambda: self.fail(Failure(UpstreamReset(progress="answered")))
+            )
 
     def fail(self, reason: Failure) -> None:
         """End without a word: there is no place for one."""

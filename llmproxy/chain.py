@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from twisted.internet.defer import Deferred, fail
 from twisted.python.failure import Failure
@@ -10,6 +10,12 @@ from twisted.python.failure import Failure
 if TYPE_CHECKING:
     from .interfaces import Responder
     from .message import ApiRequest, ApiResponse
+
+NO_KEYWORDS: Final[dict[str, Any]] = {}
+"""
+For callbacks of each request that take none. Twisted's own default is a mapping proxy, for which CPython makes a list
+of keys each time that it calls: 2,000 instructions more than for a dictionary.
+"""
 
 
 class Middleware(Protocol):

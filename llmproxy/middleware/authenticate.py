@@ -9,6 +9,7 @@ from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.python.failure import Failure
 
 from ..bodies import Tap, at_hand
+from ..chain import NO_KEYWORDS
 from ..core.credentials import is_keyless
 from ..core.tokens import fault_of, is_well_formed, secret_of
 from ..errors import ApiKeyMissing, InvalidToken, MissingToken, ProxyError, TokenRevoked
@@ -77,7 +78,7 @@ class Authenticate:
             return responding
         self._pending[responding] = principal
         args = (responding,)
-        return responding.addCallbacks(self._headed, self._failed, callbackArgs=args, errbackArgs=args)
+        return responding.addCallbacks(self._headed, self._failed, args, NO_KEYWORDS, args)
 
     def _revoke(self, responding: Deferred[ApiResponse]) -> None:
         self._revoked.add(responding)

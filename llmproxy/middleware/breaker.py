@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from twisted.logger import Logger
 
 from ..bodies import Tap, at_hand
+from ..chain import NO_KEYWORDS
 from ..core.breaker import EVIDENCE, FAILURE_STATUSES, BreakerSettings, Circuit
 from ..core.causes import PHRASES, cause_of
 from ..core.circuits import Circuits, CircuitState
@@ -105,7 +106,7 @@ class Breaker:
         if circuits.models:
             self._admit_model(request, circuits, ticket, now)
         passed = (request, circuits, ticket)
-        return inner(request).addCallbacks(self._head, self._failed, passed, {}, passed)
+        return inner(request).addCallbacks(self._head, self._failed, passed, NO_KEYWORDS, passed)
 
     def _circuits(self, key: tuple[str, str, str, str], settings: BreakerSettings) -> Circuits:
         api, _, owner, _ = key

@@ -15,6 +15,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
 from ..bodies import Seen, Tap, at_hand
+from ..chain import NO_KEYWORDS
 from ..errors import Phase, ProxyError, RequestBodyTimeout, UpstreamTimeout
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Deadlines:
         # A small body has gone out by now: only what is still awaited gets a place on the wheel.
         if not responding.called:
             timed.wait_for(responding)
-        return responding.addCallbacks(timed.head, timed.failed)
+        return responding.addCallbacks(timed.head, timed.failed, (), NO_KEYWORDS)
 
 
 class _Timed:

@@ -9,6 +9,7 @@ from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.python.failure import Failure
 
 from ..bodies import BytesBody, Seen, Tap
+from ..chain import NO_KEYWORDS
 from ..core.caching.dates import date_field
 from ..core.causes import cause_of
 from ..core.fields import LOWER
@@ -85,7 +86,7 @@ class RecordExchanges:
                 request.body = Tap(body, exchange.received)
         responding = inner(request)
         exchange.pending = responding
-        return responding.addCallbacks(exchange.head, exchange.failed, (request,))
+        return responding.addCallbacks(exchange.head, exchange.failed, (request,), NO_KEYWORDS)
 
     def _ended(self, exchange: _Exchange) -> None:
         self._running.discard(exchange)

@@ -8,6 +8,7 @@ from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
 from ...bodies import BytesBody
+from ...chain import NO_KEYWORDS
 from ..http1.upgradedclient import SwitchedClient
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Relay:
         """Write what C{responding} fires with; see L{llmproxy.interfaces.Responder}."""
         self._pending = responding
         self._downstream.on_disconnect = self._left
-        responding.addCallbacks(self._head, self._broken)
+        responding.addCallbacks(self._head, self._broken, (), NO_KEYWORDS)
 
     def _left(self, reason: Failure) -> None:
         pending, self._pending = self._pending, None

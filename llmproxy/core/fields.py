@@ -118,8 +118,16 @@ def forwardable(
     @param keep: names that stay although C{Connection} names them.
     """
     kept = without(fields, _dropped(also))
-    if len(kept) == len(fields):
-        return kept
+    return kept if len(kept) == len(fields) else without_named(kept, fields, keep)
+
+
+def without_named(kept: list[Field], fields: Fields, keep: Collection[bytes] = END_TO_END) -> list[Field]:
+    """
+    What is left of C{kept} without what C{Connection} names, RFC 9110 section 7.6.1.
+
+    @param fields: the section as it came.
+    @param keep: names that stay all the same.
+    """
     options = b",".join(values(fields, b"connection"))
     if options in _PLAIN_OPTIONS:
         return kept

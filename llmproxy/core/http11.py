@@ -18,7 +18,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 from ..errors import ClientError
 from ..message import Field
-from .fields import LOWER
+from .notable import section_of
 
 CHUNKED = -1
 """A body whose length is told by its chunks."""
@@ -27,8 +27,6 @@ TOKEN = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrs
 VISIBLE = bytes(byte for byte in range(0x21, 0x7F) if byte != 0x23)
 _LINES = {b"HTTP/1.1": b"PUT / HTTP/1.1", b"HTTP/1.0": b"PUT / HTTP/1.0"}
 _VERSION = re.compile(rb"HTTP/([0-9])\.[0-9]")
-# Names that decide about framing, routing or the connection.
-_DECISIVE = frozenset({b"host", b"expect", b"upgrade", b"connection", b"content-length", b"transfer-encoding"})
 # RFC 3986 section 3.2.2 and RFC 9110 section 7.2: no user information, and a port of digits only.
 _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|\[v[0-9A-Fa-f]+\.[-.~!$&'()*+,;=:\w]+\]|[-.~!$&'()*+,;=%\w]*)(?::[0-9]*)?")
 _MAX_HOST = 512
@@ -88,11 +86,8 @@ class Head:
 
     def find_decisive(self) -> None:
         """Fill in C{decisive}."""
-        lower = LOWER
-        for name, value in self.fields:
-            lowered = lower[name]
-            if lowered in _DECISIVE:
-                self.decisive.append((lowered, value))
+        self.fields = section = section_of(self.fields)
+        self.decisive = section.notable.decisive
 
 
 def read_head(data: bytes, target_limit: int, fields_limit: int) -> Head:

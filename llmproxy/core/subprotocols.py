@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from ..message import Field, Fields
 from .fields import values
+from .notable import OFFER
 
-FIELD = b"sec-websocket-protocol"
 _MARK = b"openai-insecure-api-key."
 
 
 def offered_secrets(fields: Fields) -> list[bytes]:
     """The secrets among the subprotocols that are offered."""
-    names = [member.strip(b" \t") for value in values(fields, FIELD) for member in value.split(b",")]
+    names = [member.strip(b" \t") for value in values(fields, OFFER) for member in value.split(b",")]
     found = [name[len(_MARK) :] for name in names if name.startswith(_MARK)]
     return [secret for secret in found if secret]
 

@@ -11,19 +11,13 @@ from attrs import evolve
 
 from ..errors import AmbiguousCredentials, ProjectInactive, ProxyError, TokenExpired, TokenInactive
 from ..message import Fields, Project, Token
-from .fields import Names
+from .notable import OFFER, notable_of
 from .subprotocols import offered_secrets
 from .targets import QUERY
 
 PREFIX = b"sk-"
 _LENGTH = 25
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-
-KEY_FIELDS = frozenset({b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"})
-"""Where SDKs put their key, besides C{?key=}."""
-
-_PLACES = Names(lambda name: name.lower() if name.lower() in KEY_FIELDS else b"")
-"""The name of such a field in lower case, C{b""} for any other field: one look for each field of every request."""
 
 QUERY_KEY = b"key"
 
@@ -91,16 +85,16 @@ def secret_of(fields: Fields, target: bytes, *, offers: bool = False) -> bytes:
     @raise AmbiguousCredentials: there are two different ones that could be tokens of ours.
     """
     first, others = b"", []
-    for name, value in fields:
-        place = _PLACES[name]
-        if place:
-            if place == b"authorization":
-                scheme = value[:7]
-                value = value[7:].strip(b" \t") if scheme == b"Bearer " or scheme.lower() == b"bearer " else b""
-            if not first:
-                first = value
-            elif value != first:
-                others.append(value)
+    for name, (_, value) in notable_of(fields).credentials:
+        if name == OFFER:
+            continue
+        if name == b"authorization":
+            scheme = value[:7]
+            value = value[7:].strip(b" \t") if scheme == b"Bearer " or scheme.lower() == b"bearer " else b""
+        if not first:
+            first = value
+        elif value != first:
+            others.append(value)
     if QUERY in target:
         others += _query_keys(target)
     if offers:

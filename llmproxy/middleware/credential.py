@@ -7,10 +7,9 @@ from urllib.parse import quote
 
 from ..core.credentials import without_keys
 from ..core.fields import LOWER
-from ..core.subprotocols import FIELD as OFFER
+from ..core.notable import KEY_FIELDS, OFFER, notable_of
 from ..core.subprotocols import without_secret
 from ..core.targets import QUERY
-from ..core.tokens import KEY_FIELDS
 from ..errors import UpstreamAuthError
 
 if TYPE_CHECKING:
@@ -48,19 +47,12 @@ def with_credential(fields: list[Field], place: CredentialPlace, key: bytes) -> 
     The fields with the project's key as their only credential, where the client's first one stood; with none where
     the API takes none.
     """
-    lower = LOWER
-    found: Field | None = None
-    for pair in fields:
-        lowered = lower[pair[0]]
-        if lowered in _PLACES:
-            if found is not None or lowered == OFFER:
-                return _rebuilt(fields, place, key)
-            found = pair
-    if found is None or place.kind != "header" or lower[place.name] not in KEY_FIELDS:
+    sent = notable_of(fields).credentials
+    if len(sent) != 1 or place.kind != "header" or LOWER[place.name] not in KEY_FIELDS or sent[0][0] == OFFER:
         return _rebuilt(fields, place, key)
     # What nearly every request is: one credential, and one takes its place.
-    kept = fields[:]
-    kept[fields.index(found)] = (place.name, place.prefix + key)
+    kept = [*fields]
+    kept[kept.index(sent[0][1])] = (place.name, place.prefix + key)
     return kept
 
 

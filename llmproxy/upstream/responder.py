@@ -14,7 +14,17 @@ from twisted.web.iweb import UNKNOWN_LENGTH
 
 from ..bodies import BytesBody, at_hand
 from ..core.caching.dates import date_field
-from ..core.fields import CLIENT_ADDRESS_FIELDS, END_TO_END, LOWER, Names, forwardable, values, without
+from ..core.fields import (
+    CLIENT_ADDRESS_FIELDS,
+    END_TO_END,
+    HOP_BY_HOP,
+    LOWER,
+    Names,
+    forwardable,
+    values,
+    without,
+    without_named,
+)
 from ..core.forwarding import forwarded_on, hop_of
 from ..core.maxforwards import COUNTED, hops_left, one_less
 from ..core.upgraderequest import agreed, switching, upgrade_required
@@ -61,7 +71,8 @@ class _Prepared:
     What is the same for every request to one upstream.
 
     @ivar destination: where our own client sends it; C{None} for others.
-    @ivar stripped: what goes no further of a request whose body is here.
+    @ivar stripped: by names of fields, in lower case, which of them go no further or change, of a request whose body is
+        here.
     @ivar expecting: likewise, of one whose body may still be asked for.
     @ivar told: what upstream is told of the client, where that is more than taking fields away.
     """
@@ -75,12 +86,18 @@ class _Prepared:
         self.url = upstream.origin.scheme.encode("ascii") + b"://" + upstream.origin.netloc
         self.destination = client.destination(self.url) if isinstance(client, PooledClient) else None
         mode = api.settings.get("forwarded_fields", "strip")
-        self.stripped = _STRIPPED if mode == "strip" else _EXPECT
+        stripped = _STRIPPED if mode == "strip" else _EXPECT
+        self.stripped = _treated(stripped)
         # A foreign client would send the body without waiting for a word.
-        self.expecting = self.stripped if self.destination is None else self.stripped - _EXPECT
+        self.expecting = self.stripped if self.destination is None else _treated(stripped - _EXPECT)
         self.told = "" if mode in ("strip", "pass") else mode
         # The project's key is in the request by now: the client's `Connection` must not take it away.
         self.keep = END_TO_END | {upstream.credential.name.lower()}
+
+
+def _treated(stripped: frozenset[bytes]) -> Names:
+    treated = HOP_BY_HOP | stripped | _CHANGED
+    return Names(lambda name: name.lower() if name.lower() in treated else b"")
 
 
 class UpstreamResponder:
@@ -160,22 +177,28 @@ class UpstreamResponder:
         waits = (
             body is not None and type(body) is not BytesBody and request.version != b"HTTP/1.0" and not at_hand(body)
         )
-        fields = forwardable(request.fields, prepared.expecting if waits else prepared.stripped, prepared.keep)
+        treated = prepared.expecting if waits else prepared.stripped
+        fields: list[Field] = []
+        identified = passed = connection = False
+        for pair in request.fields:
+            name = treated[pair[0]]
+            if not name:
+                fields.append(pair)
+            elif name == b"host":
+                fields.append((pair[0], prepared.netloc))
+            elif name == b"via":
+                fields.append(pair)
+                passed = True
+            elif name == b"x-request-id":
+                fields.append(pair)
+                identified = True
+            elif name == b"connection":
+                connection = True
+        if connection:
+            fields = without_named(fields, request.fields, prepared.keep)
         if prepared.told:
             rfc7239 = self._trusted is not None and self._trusted.rfc7239
             fields = forwarded_on(prepared.told, fields, hop_of(request, self._trusted), rfc7239)
-        identified = passed = False
-        lower = LOWER
-        for at, pair in enumerate(fields):
-            name = lower[pair[0]]
-            if name not in _CHANGED:
-                continue
-            if name == b"host":
-                fields[at] = (pair[0], prepared.netloc)
-            elif name == b"via":
-                passed = True
-            else:
-                identified = True
         if passed and self._passes(fields) >= MOST_PASSES:
             raise LoopDetected("base_url leads back to this proxy")
         fields.append(self._old_via if request.version == b"HTTP/1.0" else self._via)

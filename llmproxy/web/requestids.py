@@ -8,6 +8,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from ..core.identifiers import good_id
+from ..core.notable import notable_of
 
 if TYPE_CHECKING:
     from ..message import Field, Fields
@@ -31,12 +32,11 @@ def known_as(fields: Fields) -> tuple[str, str]:
     An id that is too long, or holds more than visible ASCII, counts as none: it would end up in logs.
     """
     request_id = user_agent = ""
-    for name, value in fields:
-        length = len(name)
-        if length == 12 and name.lower() == b"x-request-id":
-            request_id = good_id(value) or request_id
-        elif length == 10 and name.lower() == b"user-agent":
+    for name, value in notable_of(fields).naming:
+        if name == b"user-agent":
             user_agent = value[:256].decode("latin-1")
+        elif name == b"x-request-id":
+            request_id = good_id(value) or request_id
     return request_id, user_agent
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.web.resource import Resource
 
-from ..core.tokens import KEY_FIELDS
+from ..core.notable import KEY_FIELDS
 
 PAGE = b"""<!doctype html>
 <html lang="en">

@@ -17,8 +17,8 @@ from attrs import define, field
 from ...message import ApiRequest, Field, Fields
 from .. import fields as sections
 from ..credentials import without_keys
+from ..notable import KEY_FIELDS
 from ..targets import QUERY
-from ..tokens import KEY_FIELDS
 from .control import split_list
 
 SHARED = ""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.web.server import NOT_DONE_YET
 
+from ...core.notable import Section, section_of
 from ...core.upgraderequest import asked_for
 from ...message import ApiRequest, Record
 from ..basicrequest import BasicRequest
@@ -47,6 +48,8 @@ class ProxyResource(StreamingResource):
     def serve(self, downstream: IDownstream) -> None:
         """Make an exchange of a request, and answer it."""
         fields = downstream.raw_fields
+        if type(fields) is not Section:
+            fields = section_of(fields)
         request_id, user_agent = known_as(fields)
         target: bytes = downstream.uri
         mount = b""

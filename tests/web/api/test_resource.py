@@ -49,7 +49,7 @@ class ProxyResourceTests(SynchronousTestCase):
         fields, body = [(b"hOST", b"x"), (b"Accept", b"*/*")], BytesBody(b"{}")
         request = self.render(Downstream(b"BREW", b"/v1/a%2Fb?key=s", fields, body))
         self.assertEqual((request.method, request.target, request.version), (b"BREW", b"/v1/a%2Fb?key=s", b"HTTP/1.1"))
-        self.assertIs(request.fields, fields)
+        self.assertEqual(request.fields, fields)
         self.assertIs(request.body, body)
 
     def test_record(self) -> None:

@@ -1,0 +1,107 @@
+"""
+Notable fields: the few of a request that decide how it is framed, who sends it, and what it asks for.
+
+Each layer that asks for some of them would go through all fields of the section. They are found once for all layers.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+
+from ..message import Field, Fields
+from .fields import Names
+
+KEY_FIELDS = frozenset({b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"})
+"""Where SDKs put their key, besides C{?key=}."""
+
+OFFER = b"sec-websocket-protocol"
+"""Where browsers put it: L{llmproxy.core.subprotocols}."""
+
+DECISIVE = frozenset({b"host", b"expect", b"upgrade", b"connection", b"content-length", b"transfer-encoding"})
+"""Names that decide about framing, routing or the connection."""
+
+NAMING = frozenset({b"x-request-id", b"user-agent"})
+"""What the client calls its request, and itself."""
+
+OVERRIDE_FIELDS = (
+    "x-http-method-override",
+    "x-http-method",
+    "x-method-override",
+    "x-original-method",
+    "x-forwarded-method",
+)
+"""Fields that ask for another method: those of OData, Google, ASP.NET and the usual middlewares."""
+
+
+def _spellings(name: str) -> list[bytes]:
+    """A field as servers know it that make variables of names (RFC 3875 section 4.1.18): C{_} is C{-} to them."""
+    words = name.encode().split(b"-")
+    return [
+        b"".join(word + mark for word, mark in zip(words, (*marks, b""), strict=True))
+        for marks in product((b"-", b"_"), repeat=len(words) - 1)
+    ]
+
+
+OVERRIDES = frozenset(spelling for name in OVERRIDE_FIELDS for spelling in _spellings(name))
+
+_ALL = KEY_FIELDS | {OFFER} | DECISIVE | NAMING | OVERRIDES
+_NOTABLE = Names(lambda name: name.lower() if name.lower() in _ALL else b"")
+"""The name of a notable field in lower case, C{b""} for any other: one look for each field of every request."""
+
+
+class Notable:
+    """
+    The notable fields of a section by what they are for, each list in wire order, with names in lower case.
+
+    @ivar credentials: with the fields as they are written.
+    @ivar override: the first one of L{OVERRIDES}, as it is written; C{b""} if there is none.
+    """
+
+    __slots__ = ("credentials", "decisive", "naming", "override")
+
+    def __init__(self, fields: Fields) -> None:
+        self.credentials: list[tuple[bytes, Field]] = []
+        self.decisive: list[Field] = []
+        self.naming: list[Field] = []
+        self.override = b""
+        notable = _NOTABLE
+        for field in fields:
+            name = notable[field[0]]
+            if not name:
+                continue
+            if name in DECISIVE:
+                self.decisive.append((name, field[1]))
+            elif name in NAMING:
+                self.naming.append((name, field[1]))
+            elif name in OVERRIDES:
+                self.override = self.override or field[0]
+            else:
+                self.credentials.append((name, field))
+
+
+class Section(list[Field]):
+    """
+    A header section whose notable fields are known, as long as it is what it was.
+
+    @ivar was: the same fields.
+    """
+
+    __slots__ = ("notable", "was")
+
+    notable: Notable
+    was: Fields
+
+
+def section_of(fields: Fields) -> Section:
+    """The section with its notable fields found."""
+    section = Section(fields)
+    section.was = fields
+    section.notable = Notable(fields)
+    return section
+
+
+def notable_of(fields: Fields) -> Notable:
+    """The notable fields of any section."""
+    if type(fields) is Section and fields.was == fields:
+        return fields.notable
+    return Notable(fields)

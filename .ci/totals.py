@@ -1,4 +1,8 @@
-"""Turn trial's closing line into C{N passed, N failed, N skipped}; exit non-zero unless all is well."""
+"""
+Turn trial's closing line into C{N passed, N failed, N skipped}; exit non-zero unless all that could be run passed.
+
+The servers that tests need are installed before; what is skipped then needs Go, Node or a network.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +27,7 @@ def main(path: str, status: str) -> int:
         # The linters or the types failed before any test could.
         failed = 1
     print(f"{passed} passed, {failed} failed, {skipped} skipped")
-    return 1 if failed or skipped or not passed else 0
+    return 1 if failed or not passed else 0
 
 
 if __name__ == "__main__":

@@ -169,7 +169,7 @@ class SetupTests(SynchronousTestCase):
         socket = f"unix:{directory}/proxy.sock"
         env = {"MANAGE_API_BASE_URL": socket} | _secrets(directory)
         deadline = time.monotonic() + 60
-        while Path(directory, "stderr").read_text().count("ProxySite starting") < 2:
+        while Path(directory, "stderr").read_text().count("workers: 2 (processes") < 1:
             self.assertLess(time.monotonic(), deadline, Path(directory, "stderr").read_text())
             time.sleep(0.05)
         # The parent takes a worker that is killed before it has said that it serves for one that cannot start.

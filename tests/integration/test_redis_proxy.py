@@ -135,7 +135,8 @@ class TwoProxiesTests(ProxyTestCase):
         [token] = await one.database.tokens.list()
         await other.proxy.database.projects.create(await one.database.projects.get(token.project_id))
         await other.proxy.database.tokens.create(token)
-        for proxy in (one, other.proxy):
+        self.proxies = (one, other.proxy)
+        for proxy in self.proxies:
             while not proxy.cache.store.statistics()["redis_connections"]:
                 await deferLater(reactor, 0.01)
 
@@ -146,20 +147,24 @@ class TwoProxiesTests(ProxyTestCase):
 
     async def told(self, at: int) -> bytes:
         """What one of them says of its cache, when the same is asked again."""
-        asked = len(self.upstream.wires)
-        client = await self.ask(at, get(b"/v1/x", b"Connection: close"))
-        while client.closed is None:
+        asked, before = len(self.upstream.wires), self.stored(at)
+        client, missed = await self.ask(at, get(b"/v1/x", b"Connection: close")), False
+        while client.closed is None or (missed and self.stored(at) == before):
             if len(self.upstream.wires) > asked:
                 await self.upstream.wires[asked].until_received(b"\r\n\r\n")
                 self.upstream.wires[asked].send(STORED)
-                asked += 1
+                asked, missed = asked + 1, True
             await deferLater(reactor, 0.005)
         [line] = [line for line in client.received.split(b"\r\n") if line.startswith(b"Cache-Status")]
         return bytes(line.split(b"; ")[1])
 
+    def stored(self, at: int) -> int:
+        """How many answers one of them has stored; Redis has them then, and not when the client does."""
+        return self.proxies[at].cache.counts["store"]
+
     async def while_it_is_fetched(self, change: bytes) -> None:
         """One proxy fetches; the other one is told of a change before the answer comes."""
-        asked = len(self.upstream.wires)
+        asked, before = len(self.upstream.wires), self.stored(0)
         client = await self.ask(0, get(b"/v1/x"))
         fetching = await self.upstream.wire(asked)
         await fetching.until_received(b"\r\n\r\n")
@@ -172,6 +177,8 @@ class TwoProxiesTests(ProxyTestCase):
             await changing.until_received(b"HTTP/1.1 20")
         fetching.send(STORED)
         await client.until_received(b"one")
+        while not change and self.stored(0) == before:
+            await deferLater(reactor, 0.005)
         for wire in self.upstream.wires:
             wire.close()
 

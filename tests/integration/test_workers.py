@@ -135,6 +135,16 @@ class WorkersTests(WorkersCase):
         for wire in wires:
             await self.call(wire, get(b"/v1/after"), b'"code":"token_inactive"')
 
+    async def test_counts(self) -> None:
+        """Uses that one worker has counted stand in what another one shows, after its next writing."""
+        wires, token = await self.warmed()
+        shown = b""
+        while b'"request_count":2' not in shown:
+            await deferLater(reactor, 0.1)
+            shown = await self.manage(wires[0], b"GET /manage/tokens/" + token, b"", b'"request_count"')
+        shown = await self.manage(wires[1], b"GET /manage/tokens", b"", b'"request_count"')
+        self.assertIn(b'"request_count":2', shown)
+
     async def test_caches(self) -> None:
         """A PUT to one worker, and a purge by one, empty the caches of both; the purge says how much there was."""
         stored = b"HTTP/1.1 200 OK\r\nCache-Control: public, max-age=60\r\nContent-Length: 2\r\n\r\nok"

@@ -140,9 +140,9 @@ class Item:
             elif not isinstance(key, yaml.ScalarNode):
                 self._child(key, self.path).problem(f"expected a text as key, got {_describe(key)}")
             elif key.value in own:
-                self._child(key, self._below(key.value)).problem("this key stands here a second time")
+                self._child(key, self.below(key.value)).problem("this key stands here a second time")
             else:
-                own[key.value] = self._child(value, self._below(key.value))
+                own[key.value] = self._child(value, self.below(key.value))
         return merged | own
 
     def _merge(self, into: dict[str, Item], node: yaml.Node, depth: int) -> None:
@@ -150,12 +150,13 @@ class Item:
         for source in sources:
             # A mapping that merges itself has no end.
             if not isinstance(source, yaml.MappingNode) or depth > 20:
-                self._child(source, self._below("<<")).problem("expected a mapping, or a list of mappings, to merge")
+                self._child(source, self.below("<<")).problem("expected a mapping, or a list of mappings, to merge")
                 return
             for key, item in self._pairs(source, depth + 1).items():
                 into.setdefault(key, item)
 
-    def _below(self, key: str) -> str:
+    def below(self, key: str) -> str:
+        """The path of what a key of this mapping has."""
         return f"{self.path}.{key[:80]}" if self.path else key[:80]
 
     def _interpolate(self, text: str) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import evolve, field, fields, frozen
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from ..core.routing import RoutingTable
 
 
-def _tuple(values: Iterable[str]) -> tuple[str, ...]:
-    return tuple(values)
+def _tuple(values: Iterable[str]) -> Any:
+    # Anything else is wrong, and is to be found so by validate: a text is no list of letters.
+    return tuple(values) if isinstance(values, (list, tuple, set, frozenset)) else values
 
 
 def _projects(names: str | Iterable[str]) -> Any:
-    # Any other text is wrong, and is to be found so, not taken for a list of letters.
-    return names if isinstance(names, str) else frozenset(names)
+    return frozenset(names) if isinstance(names, (list, tuple, set, frozenset)) else names
 
 
 @frozen
@@ -201,41 +201,6 @@ class APIProviderConfig:
         if self.key is None and self.own_key_for:
             yield "own_key_for", "own_key_for: there is no key that they could use; give it as key"
 
-    def wrong(self) -> Iterator[str]:
-        """What is wrong with single values; the reader of the YAML has asked the same rules."""
-        if self.base_url:
-            yield from _broken(rules.base_url, "base_url", self.base_url)
-        for name, rule in _LISTS.items():
-            for value in getattr(self, name):
-                yield from _broken(rule, name, value)
-        yield from (f"param_whitelist: {sentence}" for sentence in rules.whitelist(self.param_whitelist))
-        yield from _broken(rules.dialect, "dialect", self.dialect)
-        if self.key is not None:
-            yield from _broken(rules.secret, "key", self.key)
-        if isinstance(self.own_key_for, str):
-            yield from _broken(rules.all_projects, "own_key_for", self.own_key_for)
-        else:
-            for name in self.own_key_for:
-                yield from _broken(rules.project, "own_key_for", name)
-        yield from (sentence for _, sentence in self.contradictions())
-        yield from _broken(rules.forwarded_fields, "forwarded_fields", self.forwarded_fields)
-
-
-_LISTS: dict[str, Callable[[str], object]] = {
-    "allowed_endpoints": rules.endpoint,
-    "unchecked_endpoints": rules.endpoint,
-    "allowed_methods": rules.method,
-    "allowed_origins": rules.allowed_origin,
-    "required_headers": rules.header_name,
-}
-
-
-def _broken(rule: Callable[[str], object], name: str, value: str) -> Iterator[str]:
-    try:
-        rule(value)
-    except ValueError as error:
-        yield f"{name}: {error}"
-
 
 @frozen
 class ProxyConfig(APIProviderConfig):
@@ -253,10 +218,10 @@ class ProxyConfig(APIProviderConfig):
         return "set" if self.set_x_forwarded_for else self.forwarded_fields
 
     def validate(self) -> None:
-        """Raise a L{ConfigError} of all that is wrong."""
-        problems = [*(sentence for _, sentence in self.incomplete(self.api_name)), *self.wrong()]
-        if problems:
-            raise ConfigError(*problems)
+        """Raise a L{ConfigError} of all that is wrong: of what a file would be refused for."""
+        from .lowering import check_api
+
+        check_api(self)
 
     def compiled(self) -> Api:
         """What the proxied path needs of it."""
@@ -301,15 +266,9 @@ class APIConfig:
     def validate(self) -> None:
         """Raise a L{ConfigError} of all that is wrong; what L{load_api_config} returns has passed already."""
         from .compile import reserved_names
+        from .lowering import check_config
 
-        problems = [] if self.apis else ["no API providers configured"]
-        for name, api in self.apis.items():
-            problems += _broken(lambda text: rules.api_name(text, reserved_names()), "apis", name)
-            problems += (sentence for _, sentence in api.incomplete(name))
-            problems += (f"apis.{name}.{problem}" for problem in api.wrong())
-        problems += (sentence for _, sentence in self.conflicts())
-        if problems:
-            raise ConfigError(*problems)
+        check_config(self, reserved_names())
 
     def conflicts(self) -> Iterator[tuple[str, str]]:
         """Where the names get in each other's way: the name of the API at fault, or C{""}, and why."""

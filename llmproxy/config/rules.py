@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
 from typing import get_args
 from urllib.parse import urlsplit
 
@@ -101,29 +100,7 @@ def method(text: str) -> str:
     return name
 
 
-def whitelist(patterns: Mapping[str, object]) -> Iterator[str]:
-    """What is wrong with a C{param_whitelist}."""
-    for name, value in patterns.items():
-        if not name.startswith("/"):
-            yield from _parameter(name, value)
-            continue
-        if not _PATH.fullmatch(name):
-            yield f"expected a parameter or an endpoint such as /v1/images, got {name[:80]!r}"
-        if not isinstance(value, Mapping) or not value:
-            yield f"{name}: {NO_PARAMETERS}"
-        else:
-            for parameter, each in value.items():
-                yield from (f"{name}: {sentence}" for sentence in _parameter(parameter, each))
-
-
 NO_PARAMETERS = "expected parameters with their patterns; unchecked_endpoints names where nothing is checked"
-
-
-def _parameter(name: str, patterns: object) -> Iterator[str]:
-    if not isinstance(patterns, (list, tuple)) or not all(isinstance(each, str) and each for each in patterns):
-        yield f"{name}: expected a list of patterns"
-    elif not patterns:
-        yield f"{name}: expected at least one pattern: an empty list would refuse every value"
 
 
 def header_name(text: str) -> str:

@@ -245,6 +245,7 @@ BREAKER_KEYS: dict[str, Reader] = {
     "threshold": by(_count(1)),
     "cooldown": by(_positive_duration),
     "statuses": all_of(by(_failure_status)),
+    "enabled": flag,
 }
 
 
@@ -337,7 +338,7 @@ def read_api(name: str, item: Item) -> APIProviderConfig:
     wrong = item.document.problems.paths
     if item.path not in wrong:
         for key, sentence in (*api.incomplete(name), *api.contradictions()):
-            if not any(path.startswith(f"{item.path}.{key}") for path in wrong):
+            if not any(path.startswith(item.below(key)) for path in wrong):
                 item.problem(sentence)
     return api
 

@@ -23,7 +23,7 @@ class ProxyConfigTests(SynchronousTestCase):
         config = ProxyConfig(base_url="a", allowed_endpoints=["x"], dialect="klingon")  # type: ignore[arg-type]
         problems = self.assertRaises(ConfigError, config.validate).problems
         self.assertEqual(len(problems), 4)
-        self.assertEqual(problems[0], "API 'default' has no allowed_methods")
+        self.assertIn("API 'default' has no allowed_methods", problems)
         self.assertRaises(ConfigError, config.compiled)
 
     def test_trace(self) -> None:
@@ -36,13 +36,13 @@ class ProxyConfigTests(SynchronousTestCase):
     def test_whitelist(self) -> None:
         """What a file would be refused for is refused in a program too."""
         for patterns, sentence in (
-            ({"model": "gpt-4o"}, "model: expected a list of patterns"),
+            ({"model": "gpt-4o"}, "model: expected a list"),
             ({"model": []}, "model: expected at least one pattern"),
-            ({"model": [""]}, "model: expected a list of patterns"),
+            ({"model": [""]}, "model[0]: expected a pattern"),
             ({"/v1/x": ["a"]}, "/v1/x: expected parameters with their patterns"),
             ({"/v1/x": {}}, "/v1/x: expected parameters with their patterns"),
-            ({"/v1/x": {"n": []}}, "/v1/x: n: expected at least one pattern"),
-            ({"/v1 x": {"n": ["a"]}}, "expected a parameter or an endpoint"),
+            ({"/v1/x": {"n": []}}, "/v1/x.n: expected at least one pattern"),
+            ({"/v1 x": {"n": ["a"]}}, "expected a path"),
         ):
             config = ProxyConfig("http://a", ["/x"], ["GET"], param_whitelist=patterns)  # type: ignore[arg-type]
             problems = self.assertRaises(ConfigError, config.validate).problems

@@ -169,7 +169,7 @@ class ProxyTestCase(TestCase):
         )
         service.startService()
         await service.started
-        self.port: int = service.ports[0].getHost().port  # type: ignore[attr-defined]
+        self.port: int = getattr(service.ports[0].getHost(), "port", 0)
         return service
 
     async def new_token(self, **changes: Any) -> str:
@@ -199,10 +199,14 @@ class ProxyTestCase(TestCase):
         await DeferredList(closing, consumeErrors=True)
         await deferLater(reactor, 0)
 
+    def endpoint(self) -> Any:
+        """Where clients find the proxy."""
+        return TCP4ClientEndpoint(reactor, "127.0.0.1", self.port)
+
     async def client(self) -> Wire:
         """A client's connection to the proxy."""
         wire = Wire()
-        await TCP4ClientEndpoint(reactor, "127.0.0.1", self.port).connect(Factory.forProtocol(lambda: wire))
+        await self.endpoint().connect(Factory.forProtocol(lambda: wire))
         self._wires.append(wire)
         return wire
 

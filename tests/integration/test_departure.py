@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import http.client
+import shutil
 import socket
 import ssl
+import tempfile
 from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import UNIXClientEndpoint
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
@@ -81,6 +84,20 @@ class TlsTests(PlainTests):
 
 
 class LeavingTests(ProxyTestCase):
+    """Clients that have left, in order."""
+
+    async def test_silent(self) -> None:
+        """One that leaves within a stream that is silent ends upstream's answer, and did not see a whole one."""
+        client = await self.send(get())
+        upstream = await self.upstream.wire()
+        await upstream.until_received(b"\r\n\r\n")
+        upstream.send(CHUNKED + b"3\r\nabc\r\n")
+        await client.until_received(b"abc")
+        client.close()
+        await upstream.until_closed(3.0)
+        await deferLater(reactor, 0.05)
+        self.assertEqual([record.ended for record in self.records], ["client_left"])
+
     async def test_before_the_head(self) -> None:
         """A client that has left ends upstream's request, although it closed in order."""
         client = await self.send(get())
@@ -104,3 +121,30 @@ class LeavingTests(ProxyTestCase):
         await upstream.until_closed(3.0)
         await deferLater(reactor, 0.05)
         self.assertEqual([record.ended for record in self.records], ["client_left"])
+
+
+class UnixTests(LeavingTests):
+    """The same over a Unix socket, as from an nginx on the same machine."""
+
+    def listen(self) -> str:
+        self.directory = tempfile.mkdtemp(prefix="llmproxy-")
+        return f"unix:{self.directory}/proxy.sock"
+
+    async def tearDown(self) -> None:  # type: ignore[override]
+        await super().tearDown()
+        shutil.rmtree(self.directory)
+
+    def endpoint(self) -> UNIXClientEndpoint:
+        return UNIXClientEndpoint(reactor, f"{self.directory}/proxy.sock")
+
+    async def test_waits(self) -> None:
+        """One that closes its side and waits gets its answer here too."""
+        client = await self.send(get())
+        client.transport.loseWriteConnection()  # type: ignore[union-attr]
+        upstream = await self.upstream.wire()
+        await upstream.until_received(b"\r\n\r\n")
+        await deferLater(reactor, 0.3)
+        upstream.send(CHUNKED + b"3\r\nabc\r\n0\r\n\r\n")
+        await client.until_closed()
+        self.assertTrue(client.received.startswith(b"HTTP/1.1 200 "))
+        self.assertTrue(client.received.endswith(b"3\r\nabc\r\n0\r\n\r\n"))

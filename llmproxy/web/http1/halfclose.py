@@ -17,6 +17,7 @@ Over TLS there is nothing to find out: a client that says C{close_notify} has le
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from .sending import unsent
@@ -54,8 +55,10 @@ class HalfCloseProbe:
         self._transport: Any = channel.transport
         self._send = channel.send
         self._wait = _FIRST_LOOK
-        for option in _PROBING:
-            self._transport.getHandle().setsockopt(socket.IPPROTO_TCP, option, _KEEP_ALIVE)
+        with suppress(OSError):
+            # A Unix socket needs none: what is written to one whose peer has closed it fails.
+            for option in _PROBING:
+                self._transport.getHandle().setsockopt(socket.IPPROTO_TCP, option, _KEEP_ALIVE)
         self._longest = _LONGEST_WAIT
         self._unsent = 0
         if started:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
+from attrs import frozen
 
 from ..errors import ProxyError
 from ..message import Dialect
@@ -38,6 +39,54 @@ _GEMINI_STATUSES = {
 }
 
 
+@frozen
+class ErrorResponse:
+    """
+    The body of an error answer in the dialect C{proxy}, which is the reference's: C{{"error", "description", "code"}}.
+
+    @ivar error: a sentence for people.
+    @ivar code: a word for programs; C{""} for none.
+    @ivar description: a further sentence, or C{""}.
+    """
+
+    error: str
+    code: str = ""
+    description: str = ""
+
+    @classmethod
+    def of(cls, error: ProxyError) -> ErrorResponse:
+        """What a client is told of C{error}, secrets masked."""
+        return cls(mask(error.message), error.code, mask(error.description))
+
+    @classmethod
+    def parse(cls, body: bytes) -> ErrorResponse:
+        """
+        Read an answer.
+
+        @raise ValueError: it is none of these.
+        """
+        try:
+            read = msgspec.json.decode(body, type=_Body)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise ValueError(f"no error of the proxy: {error}") from None
+        return cls(read.error, read.code, read.description)
+
+    def encode(self) -> bytes:
+        """The bytes of the body, JSON."""
+        return msgspec.json.encode(self.members())
+
+    def members(self) -> dict[str, str]:
+        """Those that say something; C{error} always does."""
+        members = {"error": self.error, "code": self.code, "description": self.description}
+        return {name: value for name, value in members.items() if value or name == "error"}
+
+
+class _Body(msgspec.Struct):
+    error: str
+    code: str = ""
+    description: str = ""
+
+
 def render(error: ProxyError, dialect: Dialect, request_id: str, description: str | None = None) -> bytes:
     """
     The body of an error response, JSON.
@@ -66,11 +115,8 @@ def _words(error: ProxyError, description: str) -> str:
     return f"{message}: {description}" if description else message
 
 
-def _proxy(error: ProxyError, description: str, request_id: str) -> dict[str, object]:
-    body: dict[str, object] = {"error": mask(error.message), "code": error.code}
-    if description:
-        body["description"] = description
-    return body
+def _proxy(error: ProxyError, description: str, request_id: str) -> dict[str, str]:
+    return ErrorResponse(mask(error.message), error.code, description).members()
 
 
 def _openai(error: ProxyError, description: str, request_id: str) -> dict[str, object]:
@@ -88,7 +134,7 @@ def _gemini(error: ProxyError, description: str, request_id: str) -> dict[str, o
     return {"error": {"code": error.status, "message": _words(error, description), "status": status}}
 
 
-_SHAPES: dict[Dialect, Callable[[ProxyError, str, str], dict[str, object]]] = {
+_SHAPES: dict[Dialect, Callable[[ProxyError, str, str], Mapping[str, object]]] = {
     "proxy": _proxy,
     "openai": _openai,
     "anthropic": _anthropic,

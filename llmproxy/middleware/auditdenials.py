@@ -29,28 +29,32 @@ class AuditDenials:
         if request.principal_if_known is not None or request.route_if_found is None:
             return
         if isinstance(error, Unauthorized):
-            self._note("token.validate", "anonymous", "denied", error, request)
+            note_denial(self._audit, "token.validate", "anonymous", "denied", error, request)
         elif isinstance(error, ProjectInactive):
-            self._note("proxy_request", "system", "denied", error, request)
+            note_denial(self._audit, "proxy_request", "system", "denied", error, request)
         elif isinstance(error, Unavailable):
-            self._note("proxy_request", "system", "error", error, request)
+            note_denial(self._audit, "proxy_request", "system", "error", error, request)
 
-    def _note(self, action: str, actor: str, outcome: str, error: ProxyError, request: ApiRequest) -> None:
-        record = request.record
-        self._audit.log(
-            action,
-            actor,
-            outcome,
-            reason=error.code,
-            error=error.description or error.message,
-            project_id=record.project_id,
-            token_id=record.token_id,
-            request_id=record.request_id,
-            correlation_id=correlation_id_of(request.fields),
-            client_ip=record.client,
-            http_method=record.method,
-            endpoint=record.path,
-            user_agent=record.user_agent,
-            api=request.route.api.name,
-            status=error.status,
-        )
+
+def note_denial(
+    audit: IAuditLogger, action: str, actor: str, outcome: str, error: ProxyError, request: ApiRequest
+) -> None:
+    """Note that C{request} is answered with C{error}."""
+    record = request.record
+    audit.log(
+        action,
+        actor,
+        outcome,
+        reason=error.code,
+        error=error.description or error.message,
+        project_id=record.project_id,
+        token_id=record.token_id,
+        request_id=record.request_id,
+        correlation_id=correlation_id_of(request.fields),
+        client_ip=record.client,
+        http_method=record.method,
+        endpoint=record.path,
+        user_agent=record.user_agent,
+        api=record.api,
+        status=error.status,
+    )

@@ -31,13 +31,16 @@ class Deadlines:
     """
     Fails with L{UpstreamTimeout}, or with L{RequestBodyTimeout} if it is the client that has gone silent, and
     cancels what is further in.
+
+    @param timeouts: in place of those of each request's API.
     """
 
-    def __init__(self, wheel: TimerWheel) -> None:
+    def __init__(self, wheel: TimerWheel, timeouts: Timeouts | None = None) -> None:
         self._wheel = wheel
+        self._timeouts = timeouts
 
     def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
-        timed = _Timed(self._wheel, request.route.api.timeouts, request.record)
+        timed = _Timed(self._wheel, self._timeouts or request.route.api.timeouts, request.record)
         body = request.body
         if body is not None and body.length and not at_hand(body):
             request.body = timed.upload = _TimedUpload(body, timed)

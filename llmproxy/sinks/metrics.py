@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
@@ -46,6 +47,16 @@ METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 """Any other method is counted as C{other}: label values are bounded by us, never by a client."""
 
 HIT, MISS, BYPASS, STORE = "hit", "miss", "bypass", "store"
+
+
+class CacheMetricType(str, Enum):
+    """What L{ProxyMetrics.count_cache} counts: an outcome of a lookup, or an answer that was stored."""
+
+    HIT = HIT
+    MISS = MISS
+    BYPASS = BYPASS
+    STORE = STORE
+
 
 _OUTCOMES = {"hit": HIT, "bypass": BYPASS, "method": BYPASS, "request": BYPASS}
 """By what a record says of the cache (RFC 9211's words); any other is a miss, and nothing is no request of a cache."""
@@ -131,6 +142,10 @@ class ProxyMetrics:
     def refused(self, code: str) -> None:
         """Count a connection or request that never became an exchange, by the reason of the channel."""
         self.refusals[code] = self.refusals.get(code, 0) + 1
+
+    def count_cache(self, kind: CacheMetricType, count: int = 1) -> None:
+        """Count what a cache of the application's own did; the proxy's own is counted from records."""
+        self.cache[CacheMetricType(kind).value] += count
 
     def record_batch(self, records: Sequence[Record]) -> None:
         for record in records:

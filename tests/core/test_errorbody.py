@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.core.errorbody import render
+from llmproxy.core.errorbody import ErrorResponse, render
 from llmproxy.errors import (
     ContentTooLarge,
     EndpointNotFound,
@@ -111,3 +111,23 @@ class EncodableTests(SynchronousTestCase):
             for error in (ParamNotAllowed(message=text), ParamNotAllowed(text), Unavailable(text)):
                 for dialect in get_args(Dialect):
                     json.loads(render(error, dialect, "id"))
+
+
+class ErrorResponseTests(SynchronousTestCase):
+    def test_there_and_back(self) -> None:
+        """What the proxy answers in its own dialect can be read as a value, and written as the same."""
+        for error in ALL:
+            answer = ErrorResponse.parse(render(error, "proxy", "id"))
+            self.assertEqual(answer, ErrorResponse.of(error))
+            self.assertEqual(ErrorResponse.parse(answer.encode()), answer)
+
+    def test_others(self) -> None:
+        """What is no such answer is said to be none."""
+        for body in (b"", b"[]", b"{}", b'{"error": {"message": "openai\'s"}}', b"\xff", b'{"error": "a", "code": 1}'):
+            with self.subTest(body=body):
+                self.assertRaises(ValueError, ErrorResponse.parse, body)
+
+    def test_masked(self) -> None:
+        """A secret that slipped into an error is in no answer."""
+        secret = "sk-" + "A" * 22
+        self.assertNotIn(secret.encode(), ErrorResponse.of(Unavailable(f"no {secret}")).encode())

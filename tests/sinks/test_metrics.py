@@ -7,7 +7,7 @@ from zope.interface.verify import verifyObject
 
 from llmproxy.core.circuits import CircuitState
 from llmproxy.interfaces import IRecordSink
-from llmproxy.sinks.metrics import BUCKETS, Histogram, ProxyMetrics, cumulative
+from llmproxy.sinks.metrics import BUCKETS, CacheMetricType, Histogram, ProxyMetrics, cumulative
 
 from .records import a_record
 
@@ -85,6 +85,15 @@ class ProxyMetricsTests(SynchronousTestCase):
             metrics.record_batch([a_record(cache=said)])
             self.assertEqual({name for name, number in metrics.cache.items() if number}, {counted} - {None})
             self.assertLessEqual(sum(metrics.cache.values()), metrics.request_count)
+
+    def test_own_cache(self) -> None:
+        """A cache of the application's own counts by kind; a kind that is none is refused."""
+        metrics = ProxyMetrics()
+        for kind in CacheMetricType:
+            metrics.count_cache(kind)
+        metrics.count_cache(CacheMetricType.HIT, 2)
+        self.assertEqual(metrics.cache, {"hit": 3, "miss": 1, "bypass": 1, "store": 1})
+        self.assertRaises(ValueError, metrics.count_cache, "other")
 
     def test_merge(self) -> None:
         """The numbers of several processes add up; the worst delay of them is what counts."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from twisted.internet import tcp, unix
+from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.trial.unittest import SynchronousTestCase
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -36,6 +39,16 @@ CORE_MAY_IMPORT = {"twisted.web.iweb"}
 """L{UNKNOWN_LENGTH} is a constant; everything else of Twisted does something."""
 
 
+INTERNALS = PACKAGE / "net/twistedinternals.py"
+"""Who may use private names of Twisted."""
+
+PRIVATE = {
+    *("_tempDataBuffer", "_tempDataLen", "_appSendBuffer", "_parsePOSTFormSubmission"),
+    *(name for part in (tcp.Server, unix.Port, TLSMemoryBIOProtocol) for name in dir(part) if re.match("_[a-z]", name)),
+}
+"""Of transports, ports and sites."""
+
+
 def modules() -> Iterator[tuple[Path, str]]:
     """Every module of the package, with the part that it belongs to."""
     for path in sorted(PACKAGE.rglob("*.py")):
@@ -53,6 +66,17 @@ def imports(path: Path) -> Iterator[tuple[int, str]]:
             if node.level:
                 base = ".".join([*inside[: len(inside) - node.level], *([base] if base else [])])
             yield from ((node.lineno, f"{base}.{alias.name}") for alias in node.names)
+
+
+def _name_read(node: ast.AST) -> str:
+    """The attribute that is read or written of an object that is not the module's own."""
+    if isinstance(node, ast.Attribute):
+        own = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+        return "" if own else node.attr
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("getattr", "setattr"):
+        name = node.args[1]
+        return str(name.value) if isinstance(name, ast.Constant) else ""
+    return ""
 
 
 def level(part: str) -> int:
@@ -95,6 +119,22 @@ class LayerTests(SynchronousTestCase):
             for line, name in imports(path)
             if part == "redis" and "cach" in name
         ]
+        self.assertEqual(wrong, [])
+
+    def test_private_names(self) -> None:
+        """One module knows private names of Twisted: where another version has others, that one is changed."""
+        wrong = []
+        for path, _ in modules():
+            if path == INTERNALS:
+                continue
+            for line, name in imports(path):
+                words = name.split(".")
+                if words[0] == "twisted" and any(re.match("_[^_]", word) for word in words):
+                    wrong.append(f"{path.relative_to(ROOT)}:{line}: {name}")
+            for node in ast.walk(ast.parse(path.read_text())):
+                found = _name_read(node)
+                if found in PRIVATE:
+                    wrong.append(f"{path.relative_to(ROOT)}:{node.lineno}: {found}")  # type: ignore[attr-defined]
         self.assertEqual(wrong, [])
 
     def test_reactor(self) -> None:

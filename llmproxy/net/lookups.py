@@ -7,12 +7,13 @@ from collections.abc import Callable
 from threading import Thread
 from typing import Any
 
-from twisted.internet._resolver import GAIResolver
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.error import DNSLookupError
 from twisted.internet.interfaces import IResolutionReceiver
 from twisted.python.failure import Failure
 from zope.interface import implementer
+
+from .twistedinternals import is_own_resolver
 
 LookUp = Callable[[str], "Deferred[tuple[str, ...]]"]
 """
@@ -29,7 +30,7 @@ def look_up_with(reactor: Any) -> LookUp:
 
     def look_up(host: str) -> Deferred[tuple[str, ...]]:
         resolver = getattr(reactor, "nameResolver", None)
-        if resolver is None or isinstance(resolver, GAIResolver):
+        if resolver is None or is_own_resolver(resolver):
             return in_thread(reactor, host)
         receiver = _Receiver(host)
         resolver.resolveHostName(receiver, host)

@@ -22,6 +22,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from . import twistedinternals
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -30,9 +32,6 @@ AT_ONCE = 128
 
 TOGETHER = 32
 """Connections whose bytes wait for each other, at most."""
-
-SMALL = 16 * 1024
-"""Bytes up to which waiting for others is worth it."""
 
 _EPOLL: Callable[[], Any] | None = getattr(select, "epoll", None)
 _IN, _OUT = 1, 4
@@ -45,7 +44,8 @@ class Poller:
     """
     The reactor of those TCP connections that it has adopted, as far as reading and writing go.
 
-    Where there is no epoll, or the reactor is none of descriptors (Windows, macOS, a test's clock), none is adopted.
+    Where there is no epoll, the reactor is none of descriptors (Windows, macOS, a test's clock), or Twisted is not as
+    L{llmproxy.net.twistedinternals} knows it, none is adopted.
 
     @ivar collecting: several connections are being handled: what is small waits for what others write.
     @param epoll: makes what C{select.epoll} makes.
@@ -61,6 +61,11 @@ class Poller:
         self._masks: dict[Any, tuple[int, int]] = {}
         self._leaving: dict[Any, None] = {}
         self.collecting = self._turning = False
+        if twistedinternals.MISSING:
+            self._log.warn(
+                "this version of Twisted is not known ({names}): connections are written to in its slower, public way",
+                names=", ".join(twistedinternals.MISSING),
+            )
 
     def __getattr__(self, name: str) -> Any:
         # Connections ask their reactor for the time too.
@@ -71,7 +76,7 @@ class Poller:
         below: Any = transport
         while below is not None and not isinstance(below, tcp.Connection):
             below = getattr(below, "transport", None)
-        if below is None or self._make is None or below.reactor is not self._reactor:
+        if below is None or self._make is None or twistedinternals.MISSING or below.reactor is not self._reactor:
             return
         connection: Any = below
         connection.stopReading()
@@ -209,41 +214,11 @@ class Poller:
                 continue
             del leaving[transport]
             try:
-                why = _write(transport)
+                why = twistedinternals.write_waiting(transport)
             except BaseException as error:
                 self._log.failure("a connection failed")
                 why = error
-            if why:
-                self._ended(transport, why, False)
-            elif transport.dataBuffer or transport._tempDataBuffer:
+            if why is twistedinternals.WAITING:
                 self._want(transport, _OUT)
-
-
-def _write(transport: Any) -> Any:
-    """
-    C{transport.doWrite}, without what it does only for large, slow or ending connections.
-
-    These private names are what Twisted 26.4 to 26.10 keep unsent bytes by.
-    """
-    pieces = transport._tempDataBuffer
-    if (
-        pieces
-        and not transport.dataBuffer
-        and not transport.disconnecting
-        and not transport.producerPaused
-        and not transport._writeDisconnecting
-        and (transport.producer is None or transport.streamingProducer)
-    ):
-        data = b"".join(pieces)
-        try:
-            sent = transport.socket.send(data)
-        except OSError:
-            # No room, or it is lost: doWrite() finds that out again.
-            sent = 0
-        if sent == len(data):
-            pieces.clear()
-            transport._tempDataLen = 0
-            return None
-        transport._tempDataBuffer = [data[sent:]]
-        transport._tempDataLen = len(data) - sent
-    return transport.doWrite()
+            elif why:
+                self._ended(transport, why, False)

@@ -160,7 +160,7 @@ class Connection(protocol.Protocol):
             return False
         if upload is not None:
             exchange.whole = upload.whole
-        if self._send(data):
+        if self._send(data) is not False:
             self._given = len(data)
             return True
         self._interrupt()
@@ -170,7 +170,7 @@ class Connection(protocol.Protocol):
     def send(self, data: bytes) -> None:
         """Send more of a request."""
         self._given += len(data)
-        if not self._send(data) and self._upload is not None:
+        if self._send(data) is False and self._upload is not None:
             # What upstream had to say before it closed may still be read: an early 413, or the end.
             self._upload.stop()
 

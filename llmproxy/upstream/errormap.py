@@ -15,8 +15,12 @@ from twisted.internet.error import (
     DNSLookupError,
     TimeoutError,
 )
-from twisted.web._newclient import ParseError, RequestTransmissionFailed, ResponseFailed, ResponseNeverReceived
-from twisted.web.client import PartialDownloadError
+from twisted.web.client import (
+    PartialDownloadError,
+    RequestTransmissionFailed,
+    ResponseFailed,
+    ResponseNeverReceived,
+)
 
 from ..core.causes import LOCAL, cause_of_number
 from ..errors import (
@@ -31,12 +35,14 @@ from ..errors import (
     UpstreamUnreachable,
 )
 from ..net.nameendpoint import NameServerTimeout
+from ..net.twistedinternals import parse_errors
 
 if TYPE_CHECKING:
     from twisted.python.failure import Failure
 
     from ..message import Cause
 
+_MALFORMED = (*parse_errors(), PartialDownloadError, ValueError)
 _WRAPPERS = (ResponseFailed, ResponseNeverReceived, RequestTransmissionFailed)
 
 
@@ -68,7 +74,7 @@ def translate(reason: Failure) -> BaseException:
         return UpstreamUnreachable(cause=_cause_in_lookup(error))
     if isinstance(error, ConnectError):
         return _not_connected(error.osError)
-    if isinstance(error, (ParseError, PartialDownloadError, ValueError)):
+    if isinstance(error, _MALFORMED):
         return UpstreamProtocolError()
     if isinstance(error, OSError) and cause_of_number(error.errno) != "unreachable":
         # Of the resolver, which opens sockets too: nothing was sent yet.

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from email import message_from_bytes
 from functools import cached_property
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
 from twisted.python.failure import Failure
-from twisted.web.http import _getMultiPartArgs, _parseContentType, datetimeToString, parse_qs
+from twisted.web.http import datetimeToString, parse_qs
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import UNKNOWN_LENGTH
 from twisted.web.resource import EncodingResourceWrapper
@@ -20,9 +21,12 @@ from ..core.caching.dates import date_field
 from ..core.reasons import reason_of
 from ..core.responsehead import NO_CONTENT
 from ..errors import ClientLeft
+from ..net.twistedinternals import parses_forms
 from .requestids import id_fields
 
 if TYPE_CHECKING:
+    from email.message import Message
+
     from ..bodies import BytesBody
     from ..interfaces import IConnectedProtocol
     from ..message import Field, Fields
@@ -155,19 +159,20 @@ class BasicRequest(Request):
     @cached_property
     def args(self) -> dict[bytes, list[bytes]]:  # type: ignore[override]
         args: dict[bytes, list[bytes]] = parse_qs(self.uri.partition(b"?")[2], 1)
-        if self.method == b"POST" and self.content is not None and self.site._parsePOSTFormSubmission:
+        if self.method == b"POST" and self.content is not None and parses_forms(self.site):
             args.update(self._form())
         return args
 
     def _form(self) -> dict[bytes, list[bytes]]:
         content_type = self.requestHeaders.getRawHeaders(b"Content-Type", [b""])[0]
-        kind = _parseContentType(content_type) if content_type else b""
+        header = b"MIME-Version: 1.0\r\nContent-Type: %b\r\n\r\n" % content_type
+        kind = message_from_bytes(header).get_content_type() if content_type else ""
         self.content.seek(0)
         form: dict[bytes, list[bytes]] = {}
-        if kind == b"application/x-www-form-urlencoded":
+        if kind == "application/x-www-form-urlencoded":
             form = parse_qs(self.content.read(), 1)
-        elif kind == b"multipart/form-data":
-            form = _getMultiPartArgs(self.content.read(), content_type)
+        elif kind == "multipart/form-data":
+            form = _parts(message_from_bytes(header + self.content.read()))
         self.content.seek(0)
         return form
 
@@ -303,3 +308,15 @@ class BasicRequest(Request):
             field for field in id_fields(self.site.request_id(self.raw_fields)) if not headers.hasHeader(field[0])
         ]
         self._begin(self.code, self.code_message, fields, UNKNOWN_LENGTH)
+
+
+def _parts(message: Message) -> dict[bytes, list[bytes]]:
+    """The parts of a form by their names, as twisted.web has them."""
+    if not message.is_multipart():
+        raise ValueError("a form of several parts has none")
+    form: dict[bytes, list[bytes]] = {}
+    for part in message.get_payload():
+        name: Any = part.get_param("name", header="content-disposition")  # type: ignore[union-attr]
+        if name:
+            form.setdefault(name.encode(), []).append(part.get_payload(decode=True))  # type: ignore[union-attr, arg-type]
+    return form

@@ -15,6 +15,7 @@ from twisted.internet.protocol import Factory
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from ..errors import ConfigError
+from ..net.twistedinternals import adopt_unix_port
 from .fairaccept import FairAccept
 
 if TYPE_CHECKING:
@@ -165,16 +166,7 @@ class Inherited:
     def listenUNIX(
         self, address: Any, factory: Any, backlog: int = 50, mode: int = 0o666, wantPID: bool = False
     ) -> IListeningPort:
-        from twisted.internet.unix import Port
-
-        # Not adoptStreamPort: that would give the path the mode 0666 (Twisted 26.10).
-        port: Any = Port._fromListeningDescriptor(self._reactor, self._fd, factory)
-        port.mode = mode
-        port.startListening()
-        # Twisted removes the path of a socket that it stops serving; this one is the parent's.
-        port.connectionLost = _without_unlink(port)
-        # And it shuts such a socket down, for all who have it; for adopted TCP sockets it knows better (Twisted 26.10).
-        port._shouldShutdown = False
+        port = adopt_unix_port(self._reactor, self._fd, factory, mode)
         FairAccept(self._reactor, port, self._is_ahead)
         return port
 
@@ -182,15 +174,6 @@ class Inherited:
         port = self._reactor.adoptStreamPort(self._fd, self._family, factory)
         FairAccept(self._reactor, port, self._is_ahead)
         return port
-
-
-def _without_unlink(port: Any) -> Any:
-    from twisted.internet import tcp
-
-    def connection_lost(reason: Any) -> None:
-        tcp.Port.connectionLost(port, reason)
-
-    return connection_lost
 
 
 def _words(error: BaseException) -> str:

@@ -15,7 +15,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from llmproxy.net.poller import SMALL, TOGETHER, Poller
+from llmproxy.net.poller import TOGETHER, Poller
+from llmproxy.net.twistedinternals import SMALL
 
 IN, OUT, ERR, HUP = 1, 4, 8, 16
 

@@ -8,7 +8,8 @@ from twisted.internet.tcp import Connection
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.net.poller import SMALL, Poller
+from llmproxy.net.poller import Poller
+from llmproxy.net.twistedinternals import SMALL
 from llmproxy.upstream.writing import readable, sender, unwritten
 
 
@@ -117,7 +118,7 @@ class SenderTests(SynchronousTestCase):
     def test_any_other(self) -> None:
         """Every other transport is written to as always."""
         transport = StringTransport()
-        self.assertTrue(sender(transport, Poller(None))(b"abc"))
+        self.assertIsNot(sender(transport, Poller(None))(b"abc"), False)
         self.assertEqual(transport.value(), b"abc")
 
 

@@ -44,6 +44,7 @@ from ...core.http11 import (
 )
 from ...errors import ClientLeft, RequestBodyTimeout
 from ...net.keepalive import keep_alive
+from ...net.twistedinternals import sender
 from ..clientaddress import host_of
 from ..resources import StreamingResource
 from .earlyerror import refusal_response
@@ -51,7 +52,7 @@ from .halfclose import HalfCloseProbe
 from .phasetimer import BODY, CLOSING, HEAD, IDLE, NOTHING, SENDING, PhaseTimer
 from .request import ProxyRequest
 from .requestbody import RequestBody
-from .sending import sender_for, unsent
+from .sending import unsent
 from .uploads import BufferedUpload, StreamedUpload
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class LlhttpChannel:
     unwelcome = False
     congested = False
     keep_alive = True
-    send: Callable[[bytes], None]
+    send: Callable[[bytes], object]
     _buffer = b""
     _request: ProxyRequest | None = None
     _incoming: StreamedUpload | BufferedUpload | None = None
@@ -109,7 +110,8 @@ class LlhttpChannel:
     def makeConnection(self, transport: Any) -> None:
         self.transport = transport
         self.client_host = host_of(transport.getPeer())
-        self.send = sender_for(transport, self.site.poller)
+        # Who writes to a connection that is lost is told by Twisted, in its own time.
+        self.send = sender(transport, self.site.poller, transport.write)
         if not self.site.admit(self):
             self._lost = True
             transport.abortConnection()

@@ -12,7 +12,7 @@ from zope.interface import implementer
 from ...core.framebounds import FrameBounds
 from ...core.websocket import GOING_AWAY, POLICY_VIOLATION, close
 from ...errors import TokenRevoked, UpstreamTimeout
-from .sending import queued
+from ...net.twistedinternals import unwritten
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
@@ -79,7 +79,7 @@ class SwitchedClient(Protocol):
             transport, bounds = self.transport, self._bounds
             transport.unregisterProducer()
             code = _code_of(reason)
-            if code is None or queued(transport) or not bounds.between:
+            if code is None or unwritten(transport) or not bounds.between:
                 transport.abortConnection()
                 return
             if not bounds.closed:

@@ -28,7 +28,8 @@ def _tuple(values: Iterable[str]) -> Any:
 
 
 def _projects(names: str | Iterable[str]) -> Any:
-    return frozenset(names) if isinstance(names, (list, tuple, set, frozenset)) else names
+    is_list = isinstance(names, (list, tuple, set, frozenset)) and all(isinstance(name, str) for name in names)
+    return frozenset(names) if is_list else names
 
 
 @frozen

@@ -25,8 +25,11 @@ Field = tuple[bytes, bytes]
 Fields = Sequence[Field]
 """A header section in wire order."""
 
-Dialect = Literal["proxy", "openai", "anthropic", "gemini"]
-"""The shape of an error body: the proxy's own, or the one that a vendor's SDK knows how to raise."""
+Dialect = str
+"""
+The shape of an error body: C{"proxy"} for the proxy's own, or that of a vendor, which its SDK knows how to raise: see
+L{llmproxy.providers.registry.DIALECTS}.
+"""
 
 Role = Literal["owner", "operator", "auditor"]
 """Of those who use the management API; what each may do stands in L{llmproxy.core.roles}."""

@@ -66,7 +66,7 @@ class Upstream:
     @ivar weight: its share of the requests, beside the weights of the others.
     @ivar own_key: what it is asked with for projects that have no key for the API.
     @ivar models: what the names of models become on the way; empty where they stay.
-    @ivar provider: whose it is, a name of L{llmproxy.core.providers}; C{""} if that is not known.
+    @ivar provider: whose it is, a name of L{llmproxy.providers.registry}; C{""} if that is not known.
     @ivar url: where it is, for logs and as the name of the place: two upstreams with the same one are one place.
     @ivar key_field: the header field that the key goes in, in lower case; C{b""} where it goes in none.
     """

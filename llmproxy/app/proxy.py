@@ -15,7 +15,6 @@ from ..cache.backends import choose_store
 from ..cache.stats import CacheStatsAggregator, CacheStatsAggregatorConfig
 from ..core.caching.settings import CacheOptions
 from ..core.masking import Masking
-from ..core.providers import Binding
 from ..message import Record
 from ..middleware.auditdenials import AuditDenials
 from ..middleware.authenticate import Authenticate
@@ -28,6 +27,7 @@ from ..middleware.recordexchanges import RecordExchanges
 from ..net.poller import Poller
 from ..net.resolver import Names
 from ..net.timers import TimerWheel
+from ..providers.registry import Binding
 from ..sinks.accesslog import AccessLog, LogFile
 from ..sinks.failurelog import FailureLog
 from ..sinks.lag import ReactorLag

@@ -8,12 +8,13 @@ from typing import Any
 
 import click
 
+from ..providers.chat import Wishes
+from ..providers.registry import SHAPES
 from .chat_repl import Chat, remembered
 from .conversation import Conversation
 from .faults import Fault
 from .http import parse_address
 from .output import warn
-from .providers import SHAPES, Wishes
 from .secretinput import read_secret_file
 from .target import DATA, DEFAULT_URL, opener
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from http.client import HTTPResponse
 from typing import Any
 
+from ..providers.chat import ChatShape, Message, Wishes
 from .faults import Fault, fault_of_status
 from .http import Answer, Http
 from .management import words_of
-from .providers import Message, Shape, Wishes
 
 MAX_LINE = 16 * 1024 * 1024
 """Bytes; one event with an image in it is still far below."""
@@ -25,7 +25,7 @@ class Conversation:
     @ivar request_id: of the last answer.
     """
 
-    def __init__(self, http: Http, token: str, shape: Shape, wishes: Wishes, prefix: str = "") -> None:
+    def __init__(self, http: Http, token: str, shape: ChatShape, wishes: Wishes, prefix: str = "") -> None:
         self._http = http
         self._token = token
         self._shape = shape

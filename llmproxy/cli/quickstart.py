@@ -206,7 +206,7 @@ def _with_advice(error: ConfigError, port: int) -> ConfigError:
 def _apis(base_url: str, demo: bool) -> APIConfig:
     """The demo upstream speaks as Anthropic too."""
     from ..config import APIConfig, APIProviderConfig
-    from ..config.rules import AUTH
+    from ..providers.registry import AUTH
 
     apis = {
         "openai": APIProviderConfig(

@@ -11,6 +11,7 @@ import click
 from attrs import evolve
 
 from ..config.units import parse_duration
+from ..providers.registry import SETUPS
 from .faults import Conflicting
 from .output import Output
 from .secretinput import secret_of_options
@@ -18,7 +19,6 @@ from .setup_files import (
     DEFAULT_ADDRESS,
     DEFAULT_APIS,
     DEFAULT_DATABASE,
-    PROVIDERS,
     Plan,
     carry_out,
     names_database,
@@ -41,7 +41,7 @@ def lifetime(context: click.Context, parameter: click.Parameter, value: str) -> 
 @click.command()
 @click.option("--config", default=".env", show_default=True, metavar="FILE", help="Where the variables go, 0600.")
 @click.option("--apis", default="", metavar="FILE", help=f"The APIs. [API_CONFIG_PATH, else {DEFAULT_APIS}]")
-@click.option("--provider", type=click.Choice(sorted(PROVIDERS)), default="openai", show_default=True)
+@click.option("--provider", type=click.Choice(sorted(SETUPS)), default="openai", show_default=True)
 @click.option("--base-url", metavar="URL", help="Another address of the provider, without /v1.")
 @click.option(
     "--api-key", "--openai-key", "api_key", is_flag=False, flag_value="", metavar="-", help="- reads standard input."
@@ -102,7 +102,7 @@ def _asked(plan: Plan, known: Mapping[str, str]) -> Plan:
         answer: str = click.prompt(words, default=default, err=True)
         return answer
 
-    provider = click.prompt("Provider", type=click.Choice(sorted(PROVIDERS)), default=plan.provider, err=True)
+    provider = click.prompt("Provider", type=click.Choice(sorted(SETUPS)), default=plan.provider, err=True)
     plan = evolve(
         plan,
         provider=provider,

@@ -22,35 +22,9 @@ from ..config.problems import Problems
 from ..core.tokens import generate, hint, token_hash
 from ..errors import ConfigError, DuplicateName
 from ..message import Project, Token
+from ..providers.registry import SETUPS
 from .faults import Conflicting, Fault
 from .secretinput import read_secret_file
-
-PROVIDERS: Mapping[str, Mapping[str, Any]] = {
-    "openai": {
-        "base_url": "https://api.openai.com",
-        "auth": "bearer",
-        "dialect": "openai",
-        "endpoints": ("/v1/chat/completions", "/v1/responses", "/v1/embeddings", "/v1/models", "/v1/files"),
-    },
-    "anthropic": {
-        "base_url": "https://api.anthropic.com",
-        "auth": "x-api-key",
-        "dialect": "anthropic",
-        "endpoints": ("/v1/messages", "/v1/models", "/v1/files"),
-    },
-    "groq": {
-        "base_url": "https://api.groq.com/openai",
-        "auth": "bearer",
-        "dialect": "openai",
-        "endpoints": ("/v1/chat/completions", "/v1/models"),
-    },
-    "gemini": {
-        "base_url": "https://generativelanguage.googleapis.com",
-        "auth": "x-goog-api-key",
-        "dialect": "gemini",
-        "endpoints": ("/v1beta/models", "/v1beta/openai"),
-    },
-}
 
 DEFAULT_APIS = "config/api_providers.yaml"
 DEFAULT_DATABASE = "data/llm-proxy.db"
@@ -203,13 +177,15 @@ def variables_there(path: str) -> dict[str, str]:
 
 def apis_of(plan: Plan) -> str:
     """The YAML of one provider."""
-    provider = PROVIDERS[plan.provider]
-    endpoints = "".join(f"      - {path}\n" for path in provider["endpoints"])
+    provider = SETUPS[plan.provider]
+    setup = provider.setup
+    assert setup is not None
+    endpoints = "".join(f"      - {path}\n" for path in setup.endpoints)
     return (
         "# Every key that there is: config/apis.yaml of llmproxy. Checked with: llmproxy check\n"
         f"default_api: {plan.provider}\n\napis:\n  {plan.provider}:\n"
-        f"    base_url: {plan.base_url or provider['base_url']}\n"
-        f"    auth: {provider['auth']}\n    dialect: {provider['dialect']}\n"
+        f"    base_url: {plan.base_url or setup.base_url}\n"
+        f"    auth: {provider.auth}\n    dialect: {provider.dialect}\n"
         f"    allowed_methods: [GET, POST, DELETE]\n    allowed_endpoints:\n{endpoints}"
     )
 
@@ -279,7 +255,7 @@ def _database_of(plan: Plan, variables: Mapping[str, str]) -> str:
 
 
 def _make_rows(plan: Plan, url: str, key: bytes, secret: str) -> str:
-    from ..core.providers import Binding
+    from ..providers.registry import Binding
     from ..store.engine import open_database
     from ..store.threads import NoThreads
 

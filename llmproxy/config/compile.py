@@ -6,10 +6,11 @@ from attrs import fields
 
 from ..core.breaker import BreakerSettings
 from ..core.policy import Policy
-from ..core.providers import Provider, provider_of
 from ..core.routing import RESERVED, RoutingTable
 from ..message import Api, Timeouts
 from ..origin import OwnKey, Upstream
+from ..providers.provider import Provider
+from ..providers.registry import provider_of, query_keys_like
 from . import rules
 from .model import APIConfig, APIProviderConfig, BreakerConfig, ConnectionConfig, ConnectionSettings
 
@@ -61,14 +62,12 @@ def _own_key(config: APIProviderConfig) -> OwnKey | None:
 
 
 def _query_keys(config: APIProviderConfig, provider: Provider | None) -> frozenset[bytes]:
-    """What speaks as Google does takes a key in the query, wherever it stands."""
+    """What speaks as a vendor does takes a key in the query as that one, wherever it stands."""
     place = config.auth
     found = frozenset[bytes]() if provider is None else provider.query_keys
     if place.kind == "query":
         found |= {b"key", place.name.lower()}
-    if config.dialect == "gemini" or place.name.lower() == b"x-goog-api-key":
-        found |= {b"key"}
-    return found
+    return found | query_keys_like(config.dialect, place)
 
 
 def _policy(config: APIProviderConfig) -> Policy:

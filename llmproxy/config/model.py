@@ -12,8 +12,8 @@ from ..core.keeping import USUAL_IDLE
 from ..errors import ConfigError
 from ..message import Api, Dialect
 from ..origin import CredentialPlace
+from ..providers.registry import AUTH
 from ..web.limits import Limits
-from . import rules
 from .problems import unknown
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ class APIProviderConfig:
     unchecked_endpoints: tuple[str, ...] = field(default=(), converter=_tuple)
     allowed_origins: tuple[str, ...] = field(default=(), converter=_tuple)
     required_headers: tuple[str, ...] = field(default=(), converter=_tuple)
-    auth: CredentialPlace = rules.AUTH["bearer"]
+    auth: CredentialPlace = AUTH["bearer"]
     key: str | None = field(default=None, repr=False)
     own_key_for: Literal["all"] | frozenset[str] = field(default=frozenset(), converter=_projects)
     dialect: Dialect = "proxy"

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import get_args
 from urllib.parse import urlsplit
 
 from ..core.forwarded import FORWARDED, UNIX, X_FORWARDED_FOR, network
 from ..core.forwarding import MODES
 from ..core.policy import NEVER
-from ..message import Dialect
 from ..origin import CredentialPlace, Origin
+from ..providers.registry import AUTH, DIALECTS
 
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
 """RFC 9110 section 5.6.2."""
@@ -20,21 +19,10 @@ _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\.?", re.ASCII)
 _PATH = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*", re.ASCII)
 _PORTS = {"http": 80, "https": 443}
 
-AUTH = {
-    "bearer": CredentialPlace("header", b"Authorization", b"Bearer "),
-    "x-api-key": CredentialPlace("header", b"x-api-key", b""),
-    "api-key": CredentialPlace("header", b"api-key", b""),
-    "x-goog-api-key": CredentialPlace("header", b"x-goog-api-key", b""),
-    "none": CredentialPlace("none", b"", b""),
-}
-"""The places that the well-known APIs want their key in, by the short names of C{auth}."""
-
 _REASONS = {
     "TRACE": "an answer to it repeats the request, with the project's key in it",
     "CONNECT": "it asks for a tunnel to another host, and the proxy makes none",
 }
-
-DIALECTS: tuple[str, ...] = get_args(Dialect)
 
 
 def base_url(text: str) -> tuple[Origin, bytes]:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from twisted.internet.defer import succeed
 
-from ..core.exposed import exposed
 from ..core.fields import LOWER, first, list_members, without
 from ..errors import OriginNotAllowed
 from ..message import ApiResponse
+from ..providers.exposed import exposed
 from .errorresponses import explained
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from twisted.logger import Logger
 
 from ..bodies import BytesBody
 from ..core.causes import cause_of, described
-from ..core.errorbody import render
 from ..core.reasons import reason_of
 from ..errors import ClientLeft, InternalError, ProxyError
 from ..message import ApiResponse
+from ..providers.errorbody import render
 from .recordexchanges import ending_of
 
 if TYPE_CHECKING:

@@ -38,7 +38,7 @@ from .usage import Usage
 from .watchdog import SocketWatchdog
 
 if TYPE_CHECKING:
-    from ..core.providers import Binding
+    from ..providers.registry import Binding
     from .backend import Backend
     from .secrets import KeyRing
     from .threads import Threads

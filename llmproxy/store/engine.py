@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .threads import PooledThreads, Threads
 
 if TYPE_CHECKING:
-    from ..core.providers import Binding
+    from ..providers.registry import Binding
     from .database import Database
 
 POOL_SIZE = 10

@@ -14,7 +14,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.engine import Connection
 from twisted.logger import Logger
 
-from ..core.providers import Binding, provider_of_key
+from ..providers.registry import Binding, provider_of_key
 from .schema import project_keys, projects
 from .secrets import KeyRing, Undecipherable
 

@@ -28,9 +28,9 @@ from ..core.fields import (
 from ..core.forwarding import forwarded_on, hop_of
 from ..core.maxforwards import COUNTED, hops_left, one_less
 from ..core.upgraderequest import agreed, switching, upgrade_required
-from ..core.upstreamids import KNOWN, id_among
 from ..errors import LoopDetected, MethodNotAllowed, UpstreamProtocolError
 from ..message import ApiResponse
+from ..providers.requestids import KNOWN, id_among
 from .client import PooledClient
 from .errormap import translate
 from .fieldheaders import FieldHeaders

@@ -10,7 +10,8 @@ from email.message import Message
 from typing import Any
 
 from llmproxy.cli.conversation import Conversation
-from llmproxy.cli.providers import SHAPES, Wishes
+from llmproxy.providers.chat import Wishes
+from llmproxy.providers.registry import SHAPES
 
 
 class Response:

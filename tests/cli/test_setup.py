@@ -13,11 +13,12 @@ from click.testing import CliRunner, Result
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.cli.main import cli
-from llmproxy.cli.setup_files import HONOURED, PROVIDERS, variables_there
+from llmproxy.cli.setup_files import HONOURED, variables_there
 from llmproxy.config import load_api_config
 from llmproxy.config.databases import parse_encryption_key
 from llmproxy.config.environment import read_environment
 from llmproxy.core.tokens import token_hash
+from llmproxy.providers.registry import SETUPS
 from llmproxy.store.database import Database
 
 from ..store.databases import opened
@@ -149,7 +150,7 @@ class SetupTests(SynchronousTestCase):
 
     def test_every_provider(self) -> None:
         """The file of every provider is one that the proxy takes."""
-        for name in PROVIDERS:
+        for name in SETUPS:
             result = self.setup_proxy(
                 "--skip-project", "--provider", name, "--apis", f"{name}.yaml", "--force", key=False
             )

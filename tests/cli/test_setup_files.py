@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.cli.faults import Conflicting, Fault
-from llmproxy.cli.setup_files import PROVIDERS, Done, Plan, apis_of, carry_out, variables_there, write_private
+from llmproxy.cli.setup_files import Done, Plan, apis_of, carry_out, variables_there, write_private
 from llmproxy.config import load_api_config
+from llmproxy.providers.registry import SETUPS
 
 SECRETS = {"management_token": "canary-management", "api_key": "sk-canary-upstream"}
 PLAN = Plan(".env", "apis.yaml", "openai", None, "", "", "p", 3600.0, None, False, **SECRETS)
@@ -97,12 +98,12 @@ class DoneTests(SettingUpCase):
 class FilesTests(SettingUpCase):
     def test_providers(self) -> None:
         """Each provider's file is one that the proxy starts with, at another address too."""
-        for provider in PROVIDERS:
+        for provider in SETUPS:
             for base_url in (None, "http://127.0.0.1:9/base"):
                 Path("apis.yaml").write_text(apis_of(evolve(PLAN, provider=provider, base_url=base_url)))
                 config = load_api_config("apis.yaml")
                 self.assertEqual((config.default_api, list(config.apis)), (provider, [provider]))
-                expected = base_url or PROVIDERS[provider]["base_url"]
+                expected = base_url or SETUPS[provider].setup.base_url  # type: ignore[union-attr]
                 self.assertEqual(config.apis[provider].base_url, expected)
 
     @given(value=st.text(st.characters(exclude_categories=["Cs"])))

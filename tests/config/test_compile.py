@@ -7,10 +7,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.config.compile import compile_api, compile_routing, reserved_names
 from llmproxy.config.model import APIConfig, APIProviderConfig, BreakerConfig, ConnectionConfig, TimeoutConfig
-from llmproxy.config.rules import AUTH
 from llmproxy.core.breaker import BreakerSettings
 from llmproxy.message import Timeouts
 from llmproxy.origin import CredentialPlace, Origin
+from llmproxy.providers.registry import AUTH
 
 CONFIG = APIProviderConfig(
     base_url="https://a.example:8443/base/",

@@ -9,9 +9,9 @@ from twisted.internet.task import Clock
 from twisted.logger import formatEvent, globalLogPublisher
 from zope.interface.verify import verifyObject
 
-from llmproxy.core.providers import Binding
 from llmproxy.errors import DuplicateName, PreconditionFailed
 from llmproxy.interfaces import IProjectStore
+from llmproxy.providers.registry import Binding
 from llmproxy.store.database import Database
 from llmproxy.store.projectkeys import ProjectKeys
 from llmproxy.store.secrets import KeyRing

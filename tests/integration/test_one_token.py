@@ -18,10 +18,10 @@ from twisted.web.resource import Resource
 from twisted.web.server import Site
 
 from llmproxy.config import APIConfig, APIProviderConfig
-from llmproxy.config.rules import AUTH
 from llmproxy.core.tokens import hint, token_hash
 from llmproxy.demo import DemoUpstream
 from llmproxy.message import Project, Token
+from llmproxy.providers.registry import AUTH
 from llmproxy.service import ProxyService
 
 from .harness import ProxyTestCase

@@ -14,8 +14,8 @@ from twisted.internet.threads import deferToThread
 from twisted.web.server import Site
 
 from llmproxy.config import APIProviderConfig
-from llmproxy.config.rules import AUTH
 from llmproxy.demo import DemoUpstream
+from llmproxy.providers.registry import AUTH
 from llmproxy.service import ProxyService
 
 from .harness import UPSTREAM_KEY, ProxyTestCase

@@ -8,7 +8,6 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.bodies import BytesBody
-from llmproxy.config.rules import AUTH
 from llmproxy.errors import (
     AmbiguousCredentials,
     ApiKeyMissing,
@@ -24,6 +23,7 @@ from llmproxy.errors import (
 from llmproxy.message import ApiResponse, Field, Principal
 from llmproxy.middleware.authenticate import Authenticate
 from llmproxy.origin import OwnKey
+from llmproxy.providers.registry import AUTH
 
 from .fakes import (
     PRINCIPAL,

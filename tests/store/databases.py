@@ -6,8 +6,8 @@ from typing import Any
 
 from twisted.internet.task import Clock
 
-from llmproxy.core.providers import Binding
 from llmproxy.message import Project, Token
+from llmproxy.providers.registry import Binding
 from llmproxy.store.database import Database
 from llmproxy.store.engine import open_database
 from llmproxy.store.threads import NoThreads

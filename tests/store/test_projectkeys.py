@@ -9,7 +9,7 @@ from __future__ import annotations
 from sqlalchemy import text
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.core.providers import Binding
+from llmproxy.providers.registry import Binding
 from llmproxy.store.projectkeys import place, place_of
 
 from .databases import opened

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from attrs import evolve, frozen
 
-from ...message import Dialect, Fields
+from ...message import Fields
 from .. import fields as sections
 from .control import CacheControl, parse
 from .entry import Entry, storable_fields, updated_fields
@@ -25,20 +27,6 @@ _PARTS = frozenset((206, 304))
 """Never stored: a part (section 3.3 lets a cache not combine), and what only tells of a stored response."""
 
 STREAM = b"text/event-stream"
-
-_LAST_EVENTS: dict[str, tuple[bytes, ...]] = {
-    "openai": (
-        b"data: [DONE]",
-        b"response.completed",
-        b"response.incomplete",
-        b"image_generation.completed",
-        b"image_edit.completed",
-        b"speech.audio.done",
-        b"transcript.text.done",
-    ),
-    "anthropic": (b"message_stop",),
-    "gemini": (b'"finishReason"',),
-}
 """What stands in the last event of a whole stream, as the vendors' references say (read in November 2026)."""
 
 _BALANCERS_COOKIES = (b"__cf_bm=", b"_cfuvid=", b"__cflb=")
@@ -173,20 +161,19 @@ def retention(entry: Entry, now: float, settings: CacheSettings) -> float:
     return fresh + stale
 
 
-def is_complete_stream(tail: bytes, dialect: Dialect = "proxy") -> bool:
+def is_complete_stream(tail: bytes, last_events: Sequence[bytes] = ()) -> bool:
     """
     Whether an event stream that ended without a fault of its transport says that it is whole.
 
     @param tail: its last bytes, some thousands. It must end behind an event, and not with an error.
-    @param dialect: of the API: where it has a last event, that must have come.
+    @param last_events: where the API has a last event, one of these stands in it.
     """
     if not tail.endswith((b"\n\n", b"\r\n\r\n", b"\r\r")):
         return False
     last = tail.replace(b"\r\n", b"\n").replace(b"\r", b"\n").rstrip(b"\n").rpartition(b"\n\n")[2]
     if b"event: error" in last or b'data: {"error"' in last or b'"type":"error"' in last:
         return False
-    markers = _LAST_EVENTS.get(dialect, ())
-    return not markers or any(marker in last for marker in markers)
+    return not last_events or any(marker in last for marker in last_events)
 
 
 def is_stream(fields: Fields) -> bool:

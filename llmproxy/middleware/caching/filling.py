@@ -14,6 +14,7 @@ from ...core.caching.content import content_of_pieces
 from ...core.caching.reuse import SERVED, reuse_of
 from ...core.caching.storing import Stored, is_complete_stream, is_stream, retention
 from ...message import ApiResponse
+from ...providers.registry import last_events
 from .request import Again
 from .sharing import SharedBody
 
@@ -190,7 +191,7 @@ class Filling:
         """Whether it is an event stream without its end."""
         if not is_stream(self._stored.entry.fields):
             return False
-        return not is_complete_stream(bytes(content[-_TAIL:]), self._leader.request.route.api.dialect)
+        return not is_complete_stream(bytes(content[-_TAIL:]), last_events(self._leader.request.route.api.dialect))
 
 
 def content_of(body: IBodyProducer) -> bytes:

@@ -17,12 +17,12 @@ from twisted.web.iweb import IBodyProducer
 from zope.interface import implementer
 
 from ...core import websocket
-from ...core.errorbody import event
 from ...core.fields import values
 from ...core.gathering import Gathered
 from ...core.inspection import jsonbody
 from ...core.websocket import FrameError, FrameReader
 from ...errors import ProxyError, TooMuchWithheld, UpstreamProtocolError, UpstreamReset
+from ...providers.errorbody import event
 from .pace import Pace
 
 if TYPE_CHECKING:

@@ -1,13 +1,12 @@
-"""Tests for L{llmproxy.core.errorbody}."""
+"""Tests for L{llmproxy.providers.errorbody}."""
 
 from __future__ import annotations
 
 import json
-from typing import Any, get_args
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.core.errorbody import ErrorResponse, render
 from llmproxy.errors import (
     ContentTooLarge,
     EndpointNotFound,
@@ -22,7 +21,8 @@ from llmproxy.errors import (
     UpstreamReset,
     UpstreamTimeout,
 )
-from llmproxy.message import Dialect
+from llmproxy.providers.errorbody import ErrorResponse, render
+from llmproxy.providers.registry import DIALECTS
 
 ALL = (
     ParamNotAllowed(),
@@ -39,7 +39,7 @@ ALL = (
 )
 
 
-def body(error: ProxyError, dialect: Dialect) -> Any:
+def body(error: ProxyError, dialect: str) -> Any:
     return json.loads(render(error, dialect, "r-1"))
 
 
@@ -100,7 +100,7 @@ class RenderTests(SynchronousTestCase):
     def test_foreign_characters(self) -> None:
         """What a client sent cannot break out of the JSON."""
         error = ParamNotAllowed(message="value '\"}\n\u2028é' is not allowed")
-        for dialect in get_args(Dialect):
+        for dialect in DIALECTS:
             self.assertIn("\u2028é", json.dumps(body(error, dialect), ensure_ascii=False))
 
 
@@ -109,7 +109,7 @@ class EncodableTests(SynchronousTestCase):
         """Whatever of a request an error quotes, it has a body in every dialect."""
         for text in ("\ud800", "x\udfff é", "\0\x1f\x7f", "\U0010ffff"):
             for error in (ParamNotAllowed(message=text), ParamNotAllowed(text), Unavailable(text)):
-                for dialect in get_args(Dialect):
+                for dialect in DIALECTS:
                     json.loads(render(error, dialect, "id"))
 
 

@@ -1,10 +1,10 @@
-"""Tests for L{llmproxy.core.exposed}."""
+"""Tests for L{llmproxy.providers.exposed}."""
 
 from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.core.exposed import exposed
+from llmproxy.providers.exposed import exposed
 
 
 def members(value: bytes) -> list[str]:

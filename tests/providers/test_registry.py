@@ -1,10 +1,23 @@
-"""Tests for L{llmproxy.core.providers}."""
+"""Tests for L{llmproxy.providers.registry}."""
 
 from __future__ import annotations
 
+from importlib import import_module
+from pathlib import Path
+
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.core.providers import PROVIDERS, Binding, provider_of, provider_of_key
+from llmproxy.providers import registry
+from llmproxy.providers.registry import (
+    AUTH,
+    DIALECTS,
+    PROVIDERS,
+    SHARED,
+    Binding,
+    last_events,
+    provider_of,
+    provider_of_key,
+)
 
 KEYS = {
     "anthropic": ("sk-ant-api03-" + "a" * 90, "sk-ant-oat01-x", "sk-ant-admin01-x"),
@@ -52,6 +65,28 @@ class ProviderTests(SynchronousTestCase):
         for expected, keys in KEYS.items():
             for key in keys:
                 self.assertEqual(provider_of_key(key), expected, key)
+
+    def test_modules(self) -> None:
+        """Each module of the package is a vendor's, and found, or one of those that are none."""
+        package = Path(registry.__file__).parent
+        modules = {path.stem for path in package.glob("*.py")} - {"__init__"}
+        self.assertTrue(modules > SHARED)
+        for name in modules - SHARED:
+            vendors = import_module(f"llmproxy.providers.{name}").PROVIDERS
+            self.assertTrue(vendors)
+            self.assertTrue(set(vendors) <= set(PROVIDERS))
+
+    def test_one_of_each(self) -> None:
+        """No key fits two providers, and one name of C{auth} is one place."""
+        for keys in KEYS.values():
+            for key in keys:
+                fitting = [each.name for each in PROVIDERS if each.keys is not None and each.keys.match(key)]
+                self.assertLessEqual(len(fitting), 1, (key, fitting))
+        for provider in PROVIDERS:
+            self.assertEqual(AUTH[provider.auth], provider.credential)
+        self.assertEqual(list(AUTH), ["bearer", "x-api-key", "api-key", "x-goog-api-key", "none"])
+        self.assertEqual(set(DIALECTS), {"proxy", "openai", "anthropic", "gemini"})
+        self.assertEqual(last_events("proxy"), ())
 
     def test_table(self) -> None:
         """No two providers share a name or a host."""

@@ -1,4 +1,4 @@
-"""How two vendors want to be talked to."""
+"""Tests for L{llmproxy.providers.chat}, and the shapes of the vendors that have one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.cli.providers import MAX_TOKENS, SHAPES, Wishes
+from llmproxy.providers.anthropic import MAX_TOKENS
+from llmproxy.providers.chat import Wishes
+from llmproxy.providers.registry import SHAPES
 
 ASKED = [{"role": "user", "content": "hi"}]
 

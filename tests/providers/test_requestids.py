@@ -1,10 +1,10 @@
-"""Tests for L{llmproxy.core.upstreamids}."""
+"""Tests for L{llmproxy.providers.requestids}."""
 
 from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.core.upstreamids import KNOWN, NAMES, id_among
+from llmproxy.providers.requestids import KNOWN, NAMES, id_among
 
 
 class IdTests(SynchronousTestCase):

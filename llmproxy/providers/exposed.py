@@ -5,44 +5,31 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-ALWAYS = (
-    "X-Request-ID",
-    "request-id",
+from .registry import PROVIDERS
+
+_ANYBODYS = (
     "Retry-After",
     "Retry-After-Ms",
     "x-should-retry",
     "RateLimit",
     "RateLimit-Policy",
-    *(f"x-ratelimit-{what}-{of}" for what in ("limit", "remaining", "reset") for of in ("requests", "tokens")),
-    *(
-        f"anthropic-ratelimit-{of}-{what}"
-        for of in ("requests", "tokens", "input-tokens", "output-tokens")
-        for what in ("limit", "remaining", "reset")
-    ),
-    "anthropic-organization-id",
-    "openai-model",
-    "openai-organization",
-    "openai-processing-ms",
-    "openai-version",
     "Cache-Status",
     "Age",
     "Date",
     "ETag",
     "Location",
     "Content-Location",
-    "Operation-Location",
-    "X-Goog-Upload-URL",
-    "X-Goog-Upload-Status",
-    "X-Goog-Upload-Chunk-Granularity",
     "WWW-Authenticate",
 )
+"""Of standards and drafts, and what several SDKs look for."""
+
+ALWAYS = (*(name for provider in PROVIDERS for name in provider.exposed), *_ANYBODYS)
 """
 By name: a C{*} would stand for nothing but itself where a page sends credentials, and never for C{Authorization}.
 """
 
-_FAMILIES = re.compile(
-    rb"(?:x-)?ratelimit(?:-|\Z)|[a-z]+-ratelimit-|openai-|anthropic-|x-goog-upload-|x-ms-|x-request-id\Z|apim-request-id\Z"
-)
+_VENDORS = "|".join(re.escape(beginning) for provider in PROVIDERS for beginning in provider.exposed_families)
+_FAMILIES = re.compile(rf"(?:x-)?ratelimit(?:-|\Z)|[a-z]+-ratelimit-|x-request-id\Z|{_VENDORS}".encode("ascii"))
 """Fields whose last part differs between models and plans, and so can be named only when they are there."""
 
 _KNOWN = frozenset(name.lower().encode("ascii") for name in ALWAYS)

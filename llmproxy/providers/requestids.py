@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .identifiers import good_id
+from ..core.identifiers import good_id
+from .registry import PROVIDERS
 
-NAMES = (
-    b"request-id",
-    b"x-request-id",
-    b"apim-request-id",
-    b"x-ms-request-id",
-    b"x-amzn-requestid",
-    b"x-goog-request-id",
-    b"cf-ray",
-)
-"""Anthropic's, OpenAI's, Azure's (two), Bedrock's, Google's, and Cloudflare's, which stands before others."""
+_COMMON = (b"request-id", b"x-request-id")
+"""What vendors and those that stand in front of them call it alike."""
+
+_IN_FRONT = (b"cf-ray",)
+"""Cloudflare's, which stands before others."""
+
+NAMES = tuple(dict.fromkeys((*_COMMON, *(name for provider in PROVIDERS for name in provider.request_ids), *_IN_FRONT)))
 
 KNOWN = frozenset(NAMES)
 

@@ -1,0 +1,76 @@
+"""Anthropic's API (docs.anthropic.com/en/api, read on 30 November 2026)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..origin import CredentialPlace
+from .chat import Message, Wishes, items, limits_of, member, text
+from .provider import Provider, Setup, starting
+
+MAX_TOKENS = 1024
+"""What the API must be told, where nothing was said."""
+
+_ERROR_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+    504: "timeout_error",
+}
+
+
+def error_body(status: int, code: str, message: str, request_id: str) -> dict[str, object]:
+    """The type is what its SDKs tell errors apart by."""
+    kind = _ERROR_TYPES.get(status, "invalid_request_error" if status < 500 else "api_error")
+    return {"type": "error", "error": {"type": kind, "message": message}, "request_id": request_id}
+
+
+class Chat:
+    """Messages."""
+
+    path = "/v1/messages"
+
+    def body(self, messages: Sequence[Message], wishes: Wishes) -> dict[str, Any]:
+        system = {"system": wishes.system} if wishes.system else {}
+        found = {"model": wishes.model, "messages": [*messages], "stream": wishes.stream, **system} | limits_of(wishes)
+        found.setdefault("max_tokens", MAX_TOKENS)
+        return found
+
+    def text_of_event(self, event: Any) -> str:
+        return text(member(event, "delta"), "text") if text(event, "type") == "content_block_delta" else ""
+
+    def text_of_answer(self, answer: Any) -> str:
+        return "".join(text(block, "text") for block in items(answer, "content"))
+
+
+PROVIDERS = (
+    Provider(
+        "anthropic",
+        names=("anthropic", "claude"),
+        hosts=("anthropic.com",),
+        keys=starting("sk-ant-"),
+        auth="x-api-key",
+        credential=CredentialPlace("header", b"x-api-key", b""),
+        dialect="anthropic",
+        error_body=error_body,
+        last_events=(b"message_stop",),
+        request_ids=(b"request-id",),
+        exposed=(
+            "request-id",
+            *(
+                f"anthropic-ratelimit-{of}-{what}"
+                for of in ("requests", "tokens", "input-tokens", "output-tokens")
+                for what in ("limit", "remaining", "reset")
+            ),
+            "anthropic-organization-id",
+        ),
+        exposed_families=("anthropic-",),
+        chat=Chat(),
+        setup=Setup("https://api.anthropic.com", ("/v1/messages", "/v1/models", "/v1/files")),
+    ),
+)

@@ -1,0 +1,21 @@
+"""Azure OpenAI and Azure AI Foundry (learn.microsoft.com/azure/ai-services/openai, read on 30 November 2026)."""
+
+from __future__ import annotations
+
+from ..origin import CredentialPlace
+from .provider import Provider
+
+PROVIDERS = (
+    Provider(
+        "azure",
+        names=("azure",),
+        hosts=("openai.azure.com", "cognitiveservices.azure.com", "services.ai.azure.com"),
+        auth="api-key",
+        credential=CredentialPlace("header", b"api-key", b""),
+        # Of its Realtime API, for browsers.
+        query_keys=frozenset({b"api-key"}),
+        request_ids=(b"apim-request-id", b"x-ms-request-id"),
+        exposed=("Operation-Location",),
+        exposed_families=("x-ms-", "apim-request-id"),
+    ),
+)

@@ -1,0 +1,80 @@
+"""OpenAI's API, and what most others have taken over from it (platform.openai.com/docs, read on 30 November 2026)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .chat import Message, Wishes, items, limits_of, member, text
+from .provider import Provider, Setup, starting
+
+_ERROR_TYPES = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "invalid_request_error",
+    429: "rate_limit_error",
+}
+
+
+def error_body(status: int, code: str, message: str, request_id: str) -> dict[str, object]:
+    """All four members that its SDKs expect."""
+    kind = _ERROR_TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
+    return {"error": {"message": message, "type": kind, "param": None, "code": code}}
+
+
+def error_event(status: int, code: str, message: str) -> dict[str, object]:
+    """C{error} of Realtime, which clients of Responses over WebSocket know too."""
+    return {"type": "error", "event_id": "event_llmproxy", **error_body(status, code, message, "")}
+
+
+class Chat:
+    """Chat completions, as OpenAI and most others have them."""
+
+    path = "/v1/chat/completions"
+
+    def body(self, messages: Sequence[Message], wishes: Wishes) -> dict[str, Any]:
+        system = [{"role": "system", "content": wishes.system}] if wishes.system else []
+        return {"model": wishes.model, "messages": [*system, *messages], "stream": wishes.stream} | limits_of(wishes)
+
+    def text_of_event(self, event: Any) -> str:
+        return "".join(text(member(choice, "delta"), "content") for choice in items(event, "choices"))
+
+    def text_of_answer(self, answer: Any) -> str:
+        return "".join(text(member(choice, "message"), "content") for choice in items(answer, "choices"))
+
+
+PROVIDERS = (
+    Provider(
+        "openai",
+        names=("openai",),
+        hosts=("openai.com",),
+        # The middle of a key of any age is "OpenAI" in base64.
+        keys=starting(r"sk-(?:proj|svcacct|admin|None)-|sk-(?!ant-|or-)[A-Za-z0-9_-]{8,}T3BlbkFJ|sess-"),
+        error_body=error_body,
+        error_event=error_event,
+        last_events=(
+            b"data: [DONE]",
+            b"response.completed",
+            b"response.incomplete",
+            b"image_generation.completed",
+            b"image_edit.completed",
+            b"speech.audio.done",
+            b"transcript.text.done",
+        ),
+        request_ids=(b"x-request-id",),
+        exposed=(
+            "X-Request-ID",
+            *(f"x-ratelimit-{what}-{of}" for what in ("limit", "remaining", "reset") for of in ("requests", "tokens")),
+            "openai-model",
+            "openai-organization",
+            "openai-processing-ms",
+            "openai-version",
+        ),
+        exposed_families=("openai-",),
+        chat=Chat(),
+        setup=Setup(
+            "https://api.openai.com",
+            ("/v1/chat/completions", "/v1/responses", "/v1/embeddings", "/v1/models", "/v1/files"),
+        ),
+    ),
+)

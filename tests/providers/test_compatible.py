@@ -1,0 +1,49 @@
+"""Tests for L{llmproxy.providers.compatible}."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from llmproxy.providers.compatible import PROVIDERS
+from llmproxy.providers.registry import BY_NAME, SETUPS, provider_of, provider_of_key
+
+from .vendors import VendorTable
+
+KEYS = {
+    "openrouter": ("sk-or-v1-" + "a" * 64, "sk-or-" + "a" * 20 + "T3BlbkFJ" + "b" * 20),
+    "groq": ("gsk_" + "a" * 52,),
+    "xai": ("xai-" + "a" * 80,),
+    "perplexity": ("pplx-" + "a" * 48,),
+    "huggingface": ("hf_" + "a" * 34,),
+    "bedrock": ("ABSKx", "AKIAx"),
+    "nvidia": ("nvapi-x",),
+    "fireworks": ("fw_x",),
+    "cerebras": ("csk-x",),
+    "replicate": ("r8_x",),
+    "together": ("tgp_x",),
+}
+
+
+class CompatibleTests(SynchronousTestCase):
+    def test_each(self) -> None:
+        """Each is known by its name, its host and, where keys have a shape, its keys; and speaks as OpenAI does."""
+        for provider in PROVIDERS:
+            self.assertIs(BY_NAME[provider.name], provider)
+            self.assertEqual((provider.dialect, provider.auth), ("openai", "bearer"))
+            for host in provider.hosts:
+                self.assertIs(provider_of("x", f"api.{host}"), provider)
+            self.assertEqual(provider.keys is not None, provider.name in KEYS, provider.name)
+            for key in KEYS.get(provider.name, ()):
+                self.assertEqual(provider_of_key(key), provider.name, key)
+
+    def test_setup(self) -> None:
+        """Those with an address can be set up."""
+        self.assertIn("groq", SETUPS)
+        self.assertNotIn("xai", SETUPS)
+
+
+class BedrockTests(VendorTable, SynchronousTestCase):
+    provider = BY_NAME["bedrock"]
+    hosts = ("bedrock-runtime.us-east-1.amazonaws.com",)
+    strange_hosts = ("amazon.com",)
+    ids = (b"x-amzn-requestid",)

@@ -1,0 +1,40 @@
+"""Tests for L{llmproxy.providers.openai}."""
+
+from __future__ import annotations
+
+import json
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from llmproxy.core.caching.storing import is_complete_stream
+from llmproxy.errors import TokenExpired, UpstreamReset
+from llmproxy.providers.openai import PROVIDERS
+
+from .vendors import VendorTable
+
+
+class OpenAITests(VendorTable, SynchronousTestCase):
+    (provider,) = PROVIDERS
+    hosts = ("api.openai.com", "eu.api.openai.com")
+    strange_hosts = ("openai.azure.com", "openai.com.evil.example", "evilopenai.com")
+    secrets = ("sk-proj-" + "a" * 40, "sk-svcacct-x", "sk-" + "a" * 20 + "T3BlbkFJ" + "b" * 20, "sess-x")
+    fields = (b"x-request-id", b"x-ratelimit-limit-project-tokens", b"openai-processing-ms")
+    ids = (b"x-request-id",)
+    stripped = {b"/v1?key=cursor": b"/v1?key=cursor"}
+
+    def test_errors(self) -> None:
+        """The type follows the status; a WebSocket is told the same in an event."""
+        for error, kind in ((TokenExpired(), "authentication_error"), (UpstreamReset(), "server_error")):
+            inner = json.loads(self.error(error))["error"]
+            self.assertEqual((inner["type"], inner["code"], inner["param"]), (kind, error.code, None))
+            told = json.loads(self.event(error))
+            self.assertEqual((told["type"], told["error"]["code"]), ("error", error.code))
+
+    def test_ends(self) -> None:
+        """A stream is whole with the last event of its kind."""
+        for tail, expected in (
+            (b"data: {}\n\ndata: [DONE]\n\n", True),
+            (b'event: response.completed\ndata: {"type":"response.completed"}\n\n', True),
+            (b"data: {}\n\n", False),
+        ):
+            self.assertEqual(is_complete_stream(tail, self.ends()), expected, tail)

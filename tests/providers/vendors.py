@@ -1,0 +1,103 @@
+"""The table that every vendor is tested by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from llmproxy.config.compile import compile_api
+from llmproxy.config.model import APIProviderConfig
+from llmproxy.core.credentials import without_keys
+from llmproxy.core.notable import KEY_FIELDS
+from llmproxy.providers.errorbody import event, render
+from llmproxy.providers.exposed import exposed
+from llmproxy.providers.provider import Provider
+from llmproxy.providers.registry import AUTH, DIALECTS, PROVIDERS, last_events, provider_of, provider_of_key
+from llmproxy.providers.requestids import id_among
+
+if TYPE_CHECKING:
+    _Case = SynchronousTestCase
+else:
+    _Case = object
+
+
+class VendorTable(_Case):
+    """
+    What a vendor's module says is what the rest of the proxy goes by.
+
+    @cvar hosts: addresses of its API.
+    @cvar strange_hosts: addresses that look like it.
+    @cvar secrets: keys in its shape.
+    @cvar fields: response fields that a page may read.
+    @cvar ids: response fields that hold the id of a request.
+    @cvar stripped: targets with a key of a client, and what upstream sees of them.
+    """
+
+    provider: Provider
+    hosts: Sequence[str] = ()
+    strange_hosts: Sequence[str] = ()
+    secrets: Sequence[str] = ()
+    fields: Sequence[bytes] = ()
+    ids: Sequence[bytes] = ()
+    stripped: Mapping[bytes, bytes] = {}
+
+    def test_found(self) -> None:
+        """The registry has it without naming it."""
+        self.assertIn(self.provider, PROVIDERS)
+
+    def test_hosts(self) -> None:
+        """An address of its API is known as such, and what only looks like one is not."""
+        provider = self.provider
+        for host in (*self.hosts, *provider.hosts):
+            self.assertIs(provider_of("x", host), provider, host)
+        for host in self.strange_hosts:
+            self.assertIsNot(provider_of("x", host), provider, host)
+        for name in provider.names:
+            self.assertIs(provider_of(name, "127.0.0.1"), provider, name)
+
+    def test_keys(self) -> None:
+        """A key in its shape is known as its own."""
+        for key in self.secrets:
+            self.assertEqual(provider_of_key(key), self.provider.name, key)
+
+    def test_credential(self) -> None:
+        """Its key goes where it is configured by the short name, and that is a place where clients have theirs too."""
+        provider = self.provider
+        self.assertEqual(AUTH[provider.auth], provider.credential)
+        self.assertIn(provider.credential.name.lower(), KEY_FIELDS)
+
+    def test_compiled(self) -> None:
+        """An API at its address is compiled as one of its own, and keys in a query go no further."""
+        provider = self.provider
+        for host in provider.hosts:
+            api = compile_api("x", APIProviderConfig(f"https://{host}", auth=provider.credential))
+            self.assertEqual(api.upstreams[0].provider, provider.name)
+            for target, expected in self.stripped.items():
+                self.assertEqual(without_keys(target, api.query_keys), expected, target)
+
+    def test_dialect(self) -> None:
+        """Its errors are in a dialect that there is, and nothing of a request breaks out of one."""
+        provider = self.provider
+        self.assertIn(provider.dialect, DIALECTS)
+        self.assertEqual(provider.error_body is not None, provider.name in DIALECTS)
+
+    def test_fields(self) -> None:
+        """Pages may read what its SDKs look for; its support finds a request by what it calls it."""
+        names = [name.lower() for name in self.fields]
+        shown = exposed(names, []).lower().split(b", ")
+        for name in names:
+            self.assertIn(name, shown)
+        self.assertEqual(len(shown), len(set(shown)))
+        for name in (*self.ids, *self.provider.request_ids):
+            self.assertEqual(id_among({name: b"req_1"}), "req_1")
+
+    def error(self, error: Any) -> bytes:
+        return render(error, self.provider.name, "r-1")
+
+    def event(self, error: Any) -> bytes:
+        return event(error, self.provider.name)
+
+    def ends(self) -> Sequence[bytes]:
+        return last_events(self.provider.name)

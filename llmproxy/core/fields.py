@@ -77,6 +77,9 @@ CLIENT_ADDRESS_FIELDS = frozenset(
 )
 """Fields that tell upstream who and where the client is."""
 
+CR, LF, NUL = b"\r\n\0"
+"""As numbers: a search for one is ten times as fast as for C{bytes} (L{llmproxy.core.targets})."""
+
 _MOST_NAMES = 2048
 _LONGEST_NAME = 64
 

@@ -18,7 +18,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 from ..errors import ClientError
 from ..message import Field
-from .notable import section_of
+from .notable import notable_of, section_of
 
 CHUNKED = -1
 """A body whose length is told by its chunks."""
@@ -86,8 +86,8 @@ class Head:
 
     def find_decisive(self) -> None:
         """Fill in C{decisive}."""
-        self.fields = section = section_of(self.fields)
-        self.decisive = section.notable.decisive
+        self.fields = section_of(self.fields)
+        self.decisive = notable_of(self.fields).decisive
 
 
 def read_head(data: bytes, target_limit: int, fields_limit: int) -> Head:

@@ -6,7 +6,10 @@ Each layer that asks for some of them would go through all fields of the section
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from itertools import product
+from typing import Any
 
 from ..message import Field, Fields
 from .fields import Names
@@ -81,27 +84,54 @@ class Notable:
 
 class Section(list[Field]):
     """
-    A header section whose notable fields are known, as long as it is what it was.
+    A header section whose notable fields are known. Whatever changes it in place makes them unknown again.
 
-    @ivar was: the same fields.
+    @ivar notable: C{None} after a change.
     """
 
-    __slots__ = ("notable", "was")
+    __slots__ = ("notable",)
 
-    notable: Notable
-    was: Fields
+    notable: Notable | None
+
+
+def _forgetting(change: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(change)
+    def changed(section: Section, *arguments: Any, **keywords: Any) -> Any:
+        section.notable = None
+        return change(section, *arguments, **keywords)
+
+    return changed
+
+
+CHANGES = frozenset(
+    {
+        "__delitem__",
+        "__iadd__",
+        "__imul__",
+        "__setitem__",
+        "append",
+        "clear",
+        "extend",
+        "insert",
+        "pop",
+        "remove",
+        "reverse",
+        "sort",
+    }
+)
+"""The methods by which a list is changed."""
+
+for _name in CHANGES:
+    setattr(Section, _name, _forgetting(getattr(list, _name)))
 
 
 def section_of(fields: Fields) -> Section:
     """The section with its notable fields found."""
     section = Section(fields)
-    section.was = fields
-    section.notable = Notable(fields)
+    section.notable = Notable(section)
     return section
 
 
 def notable_of(fields: Fields) -> Notable:
     """The notable fields of any section."""
-    if type(fields) is Section and fields.was == fields:
-        return fields.notable
-    return Notable(fields)
+    return (fields.notable if type(fields) is Section else None) or Notable(fields)

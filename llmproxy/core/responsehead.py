@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from ..message import Fields
-from .fields import LOWER
+from .fields import CR, LF, NUL, Names
 
 CHUNKED = -1
 UNTIL_CLOSE = -2
@@ -13,6 +13,8 @@ NO_CONTENT = -3
 """How the end of the content is told, where it is not a number of bytes that are left to write."""
 
 _FRAMING = frozenset({b"connection", b"content-length", b"transfer-encoding"})
+_FRAMED_BY = Names(lambda name: name.lower() if name.lower() in _FRAMING else b"")
+"""The name of such a field in lower case, C{b""} for any other."""
 
 
 def response_head(
@@ -34,10 +36,10 @@ def response_head(
         length = None
     lines = [_status_line(status, reason)]
     stated: bytes | None = None
-    lower = LOWER
+    framed_by = _FRAMED_BY
     for pair in fields:
-        name = lower[pair[0]]
-        if name in _FRAMING:
+        name = framed_by[pair[0]]
+        if name:
             if name == b"content-length":
                 # RFC 9110 section 8.6: not in a 1xx or 204.
                 if status < 200 or status == 204:
@@ -94,12 +96,12 @@ def _size(stated: bytes) -> int:
 
 
 def _joined(lines: list[bytes]) -> bytes:
-    lines.append(b"\r\n")
-    head = b"\r\n".join(lines)
-    # Each line ends with two of these bytes. A field that contains one would let its author write the rest.
-    if len(head) - len(head.translate(None, b"\r\n\0")) != 2 * len(lines):
+    said = b"".join(lines)
+    # A field that contains one of them would let its author write the rest.
+    if CR in said or LF in said or NUL in said:
         raise ValueError("a response field contains a line end or NUL")
-    return head
+    lines.append(b"\r\n")
+    return b"\r\n".join(lines)
 
 
 @lru_cache(maxsize=256)

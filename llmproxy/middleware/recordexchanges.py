@@ -12,7 +12,7 @@ from ..bodies import BytesBody, Seen, Tap
 from ..chain import NO_KEYWORDS
 from ..core.caching.dates import date_field
 from ..core.causes import cause_of
-from ..core.fields import LOWER
+from ..core.fields import Names
 from ..core.forwarding import hop_of
 from ..core.redirects import LEADING, led_back
 from ..errors import (
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from ..interfaces import Responder
     from ..message import ApiRequest, ApiResponse, Ending, Field, Fields, Record
 
+_ADDED = frozenset({b"x-request-id", b"request-id", b"date"})
+_NOTED = Names(lambda name: name.lower() if name.lower() in _ADDED | LEADING else b"")
+"""The name in lower case of a field that every answer has, or that may lead to upstream; C{b""} for any other."""
 
 CLIENT_LEFT = 499
 """The status, nginx's, of a client that left before there was an answer."""
@@ -128,10 +131,10 @@ class _Exchange:
         record = self.record
         record.status = response.status
         record.first_byte = took = self._account._seconds() - self.started
-        fields, lower = response.fields, LOWER
-        names = {lower[name] for name, _ in fields}
+        noted = _NOTED
         # A new list: that of a cached response belongs to the cache.
-        response.fields = fields = [*fields]
+        response.fields = fields = [*response.fields]
+        names = [noted[name] for name, _ in fields]
         if b"x-request-id" not in names or b"request-id" not in names:
             known_as = record.request_id.encode("latin-1")
             # The one that OpenAI's SDK reads, and the one that Anthropic's does.
@@ -141,7 +144,7 @@ class _Exchange:
                 fields += ((b"request-id", known_as),)
         if b"date" not in names:
             fields.append(date_field((record.started_at + took) // 1))
-        if LEADING & names:
+        if not LEADING.isdisjoint(names):
             response.fields = _led_back(fields, request, self._account.trusted)
         if response.body is None or record.method == "HEAD":
             # An answer to HEAD ends with its head; whoever writes it stops the body.

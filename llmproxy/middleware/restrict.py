@@ -56,7 +56,7 @@ class Restrict:
             _check_origin(policy, request.fields)
         if policy.required_headers:
             _check_required(policy, request.fields)
-        if policy.whitelist:
+        if policy.whitelist.general is not None or policy.whitelist.by_endpoint:
             return self._check_parameters(policy, request, inner)
         return inner(request)
 

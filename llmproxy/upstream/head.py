@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.web.iweb import UNKNOWN_LENGTH
 
-from ..core.fields import LOWER
+from ..core.fields import CR, LF, NUL, Names
 from ..errors import InternalError
 from ..message import Field
 from .upload import BodyLengthMismatch
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _SPACE = ord(" ")
 _DECISIVE = frozenset({b"host", b"content-length", b"transfer-encoding", b"expect"})
+_DECIDED_BY = Names(lambda name: name.lower() if name.lower() in _DECISIVE else b"")
+"""The name of such a field in lower case, C{b""} for any other."""
 
 
 class Addressed(Protocol):
@@ -58,23 +60,24 @@ def request_head(
     elif body is not None:
         framing = b"Content-Length: %d\r\n" % length
     first = b"" if host else b"Host: %b\r\n" % addressed.netloc
-    lines = b"\r\n".join([b": ".join(pair) for pair in pairs])
-    ends = b"\r\n" if lines else b""
-    head = b"".join((method, b" ", target, b" HTTP/1.1\r\n", first, lines, ends, framing, addressed.extra, b"\r\n"))
-    breaks = 2 + len(pairs) + (not host) + (framing != b"") + (addressed.extra != b"")
-    # Each line ends with two of these bytes, and they stand nowhere else.
-    if len(head) - len(head.translate(None, b"\r\n\0")) != 2 * breaks or _SPACE in target or _SPACE in method:
+    extra = addressed.extra
+    lines = [b": ".join(pair) for pair in pairs]
+    said = b"".join((method, target, addressed.netloc, extra[:-2], *lines))
+    if CR in said or LF in said or NUL in said or _SPACE in target or _SPACE in method:
         raise MalformedRequest("the request head has a character that it must not have")
+    # The last one ends the last line.
+    lines.append(b"")
+    head = b"".join((method, b" ", target, b" HTTP/1.1\r\n", first, b"\r\n".join(lines), framing, extra, b"\r\n"))
     return head, length, expects and body is not None
 
 
 def _look(pairs: Sequence[Field]) -> tuple[bool, bytes | None, bool]:
     """Whether there is a C{Host}, the C{Content-Length}, and whether there is an C{Expect}."""
     host, announced, expects = False, None, False
-    lower = LOWER
+    decided_by = _DECIDED_BY
     for name, value in pairs:
-        lowered = lower[name]
-        if lowered not in _DECISIVE:
+        lowered = decided_by[name]
+        if not lowered:
             continue
         if lowered == b"host":
             host = True

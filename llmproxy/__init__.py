@@ -1,3 +1,171 @@
-"""llmproxy: a transparent, event-driven reverse proxy for LLM APIs, on Twisted."""
+"""
+A transparent, event-driven reverse proxy for LLM APIs, on Twisted: the names for applications that embed it.
+
+What stands here, in L{llmproxy.errors} and in L{llmproxy.testing} is public: C{docs/embedding.md} says how it is used,
+and how long it stays. Everything else in the package is private, however it is called.
+
+Importing this module loads nothing and installs no reactor: each name is loaded when it is first asked for (PEP 562).
+"""
+
+TYPE_CHECKING = False  # as in typing, which would cost more than all of this
+if TYPE_CHECKING:
+    from .app.middlewares import (
+        circuit_breaker,
+        project_active_guard,
+        request_logging,
+        request_metrics,
+        request_timeout,
+        request_validation,
+    )
+    from .app.proxy import TransparentProxy
+    from .bodies import BytesBody, Tap
+    from .cache.stats import CacheStatsAggregator, CacheStatsAggregatorConfig
+    from .composition import Middleware, chain
+    from .config import (
+        APIConfig,
+        APIProviderConfig,
+        BreakerConfig,
+        CacheConfig,
+        ConnectionConfig,
+        ProxyConfig,
+        TimeoutConfig,
+        load_api_config,
+    )
+    from .core.audit.settings import AuditOptions
+    from .core.caching.settings import CacheOptions
+    from .core.delivery import DeliveryPolicy
+    from .errors import ConfigError, ProxyError
+    from .interfaces import (
+        IAuditLogger,
+        ICacheStatsStore,
+        IMiddleware,
+        IProjectActiveChecker,
+        IProjectStore,
+        IRecordSink,
+        ITokenValidator,
+        Responder,
+    )
+    from .message import ApiRequest, ApiResponse, Principal, Project, Record, Token
+    from .middleware.caching.requestkey import cache_key_from_request, cache_key_from_request_with_vary
+    from .middleware.errorresponses import ErrorResponses
+    from .providers.errorbody import ErrorResponse
+    from .sinks.delivery import DeliveryQueue
+    from .sinks.metrics import CacheMetricType, ProxyMetrics
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "APIConfig",
+    "APIProviderConfig",
+    "ApiRequest",
+    "ApiResponse",
+    "AuditOptions",
+    "BreakerConfig",
+    "BytesBody",
+    "CacheConfig",
+    "CacheMetricType",
+    "CacheOptions",
+    "CacheStatsAggregator",
+    "CacheStatsAggregatorConfig",
+    "ConfigError",
+    "ConnectionConfig",
+    "DeliveryPolicy",
+    "DeliveryQueue",
+    "ErrorResponse",
+    "ErrorResponses",
+    "IAuditLogger",
+    "ICacheStatsStore",
+    "IMiddleware",
+    "IProjectActiveChecker",
+    "IProjectStore",
+    "IRecordSink",
+    "ITokenValidator",
+    "Middleware",
+    "Principal",
+    "Project",
+    "ProxyConfig",
+    "ProxyError",
+    "ProxyMetrics",
+    "Record",
+    "Responder",
+    "Tap",
+    "TimeoutConfig",
+    "Token",
+    "TransparentProxy",
+    "cache_key_from_request",
+    "cache_key_from_request_with_vary",
+    "chain",
+    "circuit_breaker",
+    "load_api_config",
+    "project_active_guard",
+    "request_logging",
+    "request_metrics",
+    "request_timeout",
+    "request_validation",
+]
+
+_HOMES = {
+    "app.middlewares": (
+        "circuit_breaker",
+        "project_active_guard",
+        "request_logging",
+        "request_metrics",
+        "request_timeout",
+        "request_validation",
+    ),
+    "app.proxy": ("TransparentProxy",),
+    "bodies": ("BytesBody", "Tap"),
+    "cache.stats": ("CacheStatsAggregator", "CacheStatsAggregatorConfig"),
+    "composition": ("Middleware", "chain"),
+    "config": (
+        "APIConfig",
+        "APIProviderConfig",
+        "BreakerConfig",
+        "CacheConfig",
+        "ConnectionConfig",
+        "ProxyConfig",
+        "TimeoutConfig",
+        "load_api_config",
+    ),
+    "core.audit.settings": ("AuditOptions",),
+    "core.caching.settings": ("CacheOptions",),
+    "core.delivery": ("DeliveryPolicy",),
+    "providers.errorbody": ("ErrorResponse",),
+    "errors": ("ConfigError", "ProxyError"),
+    "interfaces": (
+        "IAuditLogger",
+        "ICacheStatsStore",
+        "IMiddleware",
+        "IProjectActiveChecker",
+        "IProjectStore",
+        "IRecordSink",
+        "ITokenValidator",
+        "Responder",
+    ),
+    "message": ("ApiRequest", "ApiResponse", "Principal", "Project", "Record", "Token"),
+    "middleware.caching.requestkey": ("cache_key_from_request", "cache_key_from_request_with_vary"),
+    "middleware.errorresponses": ("ErrorResponses",),
+    "sinks.delivery": ("DeliveryQueue",),
+    "sinks.metrics": ("CacheMetricType", "ProxyMetrics"),
+}
+"""Where each public name is, by its module: what C{TYPE_CHECKING} imports, for those who run it."""
+
+_MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+
+if not TYPE_CHECKING:
+    # A type checker that saw it would take any name for one of ours.
+    def __getattr__(name: str) -> object:
+        module = _MODULE_OF.get(name)
+        if module is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        found = getattr(import_module(f"{__name__}.{module}"), name)
+        # From now on it is an attribute like any other.
+        globals()[name] = found
+        return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *globals()} - {"TYPE_CHECKING"})

@@ -17,13 +17,13 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "llmproxy"
 
 LAYERS = (
-    {"message", "origin", "errors", "__init__"},
+    {"message", "origin", "errors"},
     {"core"},
     {"interfaces"},
     {"providers"},
-    {"chain", "bodies", "replay", "net", "redis"},
+    {"composition", "bodies", "replay", "net", "redis"},
     {"web", "middleware", "upstream", "cache", "store", "sinks"},
-    {"tap", "service", "app", "cli", "config", "bench", "workers", "demo", "__main__"},
+    {"tap", "service", "app", "cli", "config", "bench", "workers", "demo", "testing", "__init__", "__main__"},
 )
 """From the bottom up; docs/architecture.md shows the same, the other way round."""
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
     from twisted.logger import Logger
 
-    from ..chain import Middleware
+    from ..composition import Middleware
     from ..config import ProxyConfig
     from ..interfaces import IAuditLogger, IProjectActiveChecker, Responder
     from ..message import ApiRequest, ApiResponse, Record

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ..chain import Middleware, chain
+from ..composition import Middleware, chain
 from ..errors import ProxyError
 from ..middleware.attempts import Attempts
 from ..middleware.authenticate import Authenticate

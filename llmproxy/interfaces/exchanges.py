@@ -18,7 +18,7 @@ L{llmproxy.errors.ProxyError}; cancelling it, before the head, closes whatever i
 
 
 class IMiddleware(Interface):
-    """A filter around a responder: one concern, composed once at start-up by L{llmproxy.chain.chain}."""
+    """A filter around a responder: one concern, composed once at start-up by L{llmproxy.composition.chain}."""
 
     def respond(request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
         """
@@ -102,5 +102,7 @@ class ITokenValidator(Interface):
 
 
 class IProjectActiveChecker(Interface):
+    """What knows which projects are active, for those who embed the proxy."""
+
     def is_project_active(project_id: str) -> Deferred[bool]:
         """Whether the project may use its tokens."""

@@ -9,7 +9,7 @@ from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.python.failure import Failure
 
 from ..bodies import Tap, at_hand
-from ..chain import NO_KEYWORDS
+from ..composition import NO_KEYWORDS
 from ..core.credentials import is_keyless
 from ..core.tokens import fault_of, is_well_formed, secret_of
 from ..errors import ApiKeyMissing, InvalidToken, MissingToken, ProxyError, TokenRevoked

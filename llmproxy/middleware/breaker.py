@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from twisted.logger import Logger
 
 from ..bodies import Tap, at_hand
-from ..chain import NO_KEYWORDS
+from ..composition import NO_KEYWORDS
 from ..core.breaker import EVIDENCE, FAILURE_STATUSES, BreakerSettings, Circuit
 from ..core.causes import PHRASES, cause_of
 from ..core.circuits import Circuits, CircuitState

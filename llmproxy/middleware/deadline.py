@@ -15,7 +15,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
 from ..bodies import Seen, Tap, at_hand
-from ..chain import NO_KEYWORDS
+from ..composition import NO_KEYWORDS
 from ..errors import Phase, ProxyError, RequestBodyTimeout, UpstreamTimeout
 
 if TYPE_CHECKING:

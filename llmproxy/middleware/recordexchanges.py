@@ -9,7 +9,7 @@ from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.python.failure import Failure
 
 from ..bodies import BytesBody, Seen, Tap
-from ..chain import NO_KEYWORDS
+from ..composition import NO_KEYWORDS
 from ..core.caching.dates import date_field
 from ..core.causes import cause_of
 from ..core.fields import Names

@@ -17,7 +17,7 @@ from llmproxy.app.middlewares import (
     request_validation,
 )
 from llmproxy.bodies import BytesBody
-from llmproxy.chain import chain
+from llmproxy.composition import chain
 from llmproxy.config import ProxyConfig
 from llmproxy.errors import BreakerOpen, ConfigError, MethodNotAllowed, UpstreamTimeout
 from llmproxy.message import ApiResponse

@@ -6,7 +6,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.bodies import BytesBody
-from llmproxy.chain import chain
+from llmproxy.composition import chain
 from llmproxy.core.breaker import BreakerSettings
 from llmproxy.errors import BreakerOpen, MissingToken, UpstreamReset, UpstreamTimeout
 from llmproxy.message import ApiResponse

@@ -7,7 +7,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.bodies import BytesBody
-from llmproxy.chain import chain
+from llmproxy.composition import chain
 from llmproxy.errors import RateLimitExceeded, UpstreamReset
 from llmproxy.message import ApiRequest, ApiResponse, Record
 from llmproxy.middleware.observation import ObserveExchanges

@@ -8,7 +8,7 @@ from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from llmproxy.chain import chain
+from llmproxy.composition import chain
 from llmproxy.errors import InternalError, ProjectInactive, Unavailable
 from llmproxy.interfaces import IAuditLogger, IProjectActiveChecker
 from llmproxy.middleware.projectguard import ProjectGuard

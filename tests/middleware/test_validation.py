@@ -6,7 +6,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.bodies import BytesBody
-from llmproxy.chain import chain
+from llmproxy.composition import chain
 from llmproxy.errors import EndpointNotFound, MethodNotAllowed, OriginNotAllowed, ParamNotAllowed
 from llmproxy.middleware.checking.inspection import Inspection
 from llmproxy.middleware.validation import RequestValidation

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
     from twisted.internet.interfaces import IReactorTime
 
-    from ...chain import Middleware
+    from ...composition import Middleware
     from ...core.caching.directives import RequestDirectives
     from ...core.caching.settings import CacheSettings
     from ...interfaces import ICacheStore, IQuota, Responder

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
     from twisted.internet.interfaces import IReactorTime
 
-    from ...chain import Middleware
+    from ...composition import Middleware
     from ...core.caching.entry import Entry, Found
     from ...core.caching.key import Key
     from ...core.caching.settings import CacheSettings

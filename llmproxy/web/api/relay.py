@@ -8,7 +8,7 @@ from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
 from ...bodies import BytesBody
-from ...chain import NO_KEYWORDS
+from ...composition import NO_KEYWORDS
 from ..http1.upgradedclient import SwitchedClient
 
 if TYPE_CHECKING:

@@ -1,11 +1,11 @@
-"""Tests for L{llmproxy.chain}."""
+"""Tests for L{llmproxy.composition}."""
 
 from __future__ import annotations
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.chain import chain
+from llmproxy.composition import chain
 from llmproxy.errors import BadRequest
 from llmproxy.interfaces import Responder
 from llmproxy.message import ApiRequest, ApiResponse, Record

@@ -21,7 +21,8 @@ from .config.environment import Environment, read_environment
 from .config.listen import endpoint_description, private_endpoint_description
 from .config.model import APIConfig, APIProviderConfig
 from .config.units import parse_duration
-from .config.variables import DEFAULT_CONFIG, EFFECTIVE, SECRETS
+from .config.variables import DEFAULT_CONFIG, DEFAULT_DATABASE, EFFECTIVE, SECRETS
+from .core.audit.settings import AuditOptions
 from .errors import ConfigError
 
 _EPILOGUE = """Environment variables:
@@ -162,6 +163,7 @@ def service_options(options: Mapping[str, Any], env: Mapping[str, str]) -> Any:
     for warning in (*environment.warnings, *_in_clear(listen, environment)):
         _warn(warning, environment.server_log_format)
     storage = environment.storage
+    database_url = options["database"] or storage.database_url
     return ServiceOptions(
         apis=_with_defaults(apis, environment),
         management_token=environment.management_token,
@@ -170,7 +172,7 @@ def service_options(options: Mapping[str, Any], env: Mapping[str, str]) -> Any:
         require_encryption=storage.require_encryption,
         pool_size=storage.pool_size,
         keep_ended_tokens=environment.keep_ended_tokens,
-        database_url=options["database"] or storage.database_url,
+        database_url=database_url,
         listen=listen or environment.listen,
         manage_listen=manage_listen or environment.manage_listen,
         access_log=options["access-log"] or environment.log_file or "-",
@@ -182,8 +184,17 @@ def service_options(options: Mapping[str, Any], env: Mapping[str, str]) -> Any:
         drain_seconds=options["drain"],
         drain_delay=options["drain-delay"],
         cache=environment.cache,
-        audit=environment.audit,
+        audit=_with_file(environment.audit, database_url),
     )
+
+
+def _with_file(audit: AuditOptions | None, database_url: str) -> AuditOptions | None:
+    """The audit file is the database's own where nobody says another."""
+    if audit is None or not audit.is_default:
+        return audit
+    from .app.auditfiles import audit_file_of
+
+    return evolve(audit, file=audit_file_of(database_url, DEFAULT_DATABASE))
 
 
 def _endpoints(

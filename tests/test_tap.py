@@ -115,6 +115,18 @@ class ServiceOptionsTests(SynchronousTestCase):
         self.assertEqual(self.make("--config", EXAMPLE, LOG_FORMAT="text").server_log_format, "text")
         self.assertEqual(made.masking().text("qwe and 3f9c1e7a"), "qwe and 3f9c1e7a")
 
+    def test_audit_file(self) -> None:
+        """It is the database's own, whichever way that is named, unless somebody names another."""
+        for options, env, file in (
+            ((), {}, "./data/audit.log"),
+            ((), {"DATABASE_PATH": "d.db"}, "d.db.audit.log"),
+            (("--database", "sqlite:///e.db"), {"DATABASE_PATH": "d.db"}, "e.db.audit.log"),
+            (("--database", "sqlite:///e.db"), {"AUDIT_LOG_FILE": "mine.log"}, "mine.log"),
+            ((), {"AUDIT_LOG_FILE": "none", "DATABASE_PATH": "d.db"}, None),
+        ):
+            self.assertEqual(self.make("--config", EXAMPLE, *options, **env).audit.file, file)
+        self.assertIsNone(self.make("--config", EXAMPLE, AUDIT_ENABLED="false").audit)
+
     def test_metrics_token(self) -> None:
         """It reaches the service, and no text of the options."""
         made = self.make("--config", EXAMPLE, METRICS_TOKEN="scrape-c4n4ry-0123-xyzw")

@@ -13,7 +13,7 @@ from attrs import define, field, frozen
 from ..config.databases import Storage, sqlite_url
 from ..config.variables import DEFAULT_DATABASE
 from ..core.audit.chain import Anchor, linked_of_line
-from ..core.audit.settings import DEFAULT_FILE, NOWHERE, STDOUT
+from ..core.audit.settings import NOWHERE, STDOUT
 from ..core.audit.verify import Problem, Report, Verifier
 from .faults import Fault
 from .output import Output, Progress
@@ -61,18 +61,24 @@ class Places:
         # Quickstart's directory is looked for only where nothing else says where a proxy keeps what it has.
         is_described = storage.database_url != sqlite_url(DEFAULT_DATABASE)
         in_data = data or (DATA if os.path.isdir(DATA) and not is_described else None)
-        database: str | None = storage.database_url
+        database = storage.database_url
         named = path or log_file or None
         if in_data is not None:
             database = "sqlite:///" + os.path.join(in_data, "llmproxy.db")
             named = named or os.path.join(in_data, "audit.log")
-        files = () if no_file or named in (*NOWHERE, STDOUT) else continuations(named or DEFAULT_FILE)
+        files = () if no_file or named in (*NOWHERE, STDOUT) else continuations(named or _default_file(database))
         if path is not None and not files and not no_file:
             raise Fault(f"{path}: there is no such file")
         places = cls(files, None if no_database else database)
         if not places.files and places.database is None:
             raise Fault("there is nothing to verify: name the log with --file, the database with --database")
         return places
+
+
+def _default_file(database_url: str) -> str:
+    from ..app.auditfiles import audit_file_of
+
+    return audit_file_of(database_url, DEFAULT_DATABASE)
 
 
 @define

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..core.audit.settings import DEFAULT_FILE
 from .units import parse_flag
 
 DEFAULT_CONFIG = "./config/api_providers.yaml"
@@ -48,7 +47,7 @@ EFFECTIVE: dict[str, str] = {
     "REDIS_CACHE_TIMEOUT": "how long connecting may take, and silence; a lookup never waits so long (default 1s)",
     "CACHE_STATS_BUFFER_SIZE": "tokens whose cache hits can wait to be written down (default 1000)",
     "AUDIT_ENABLED": "false: nothing is noted of what management did and who was refused (default true)",
-    "AUDIT_LOG_FILE": f"the file of the audit log; - is standard output, none no file (default {DEFAULT_FILE})",
+    "AUDIT_LOG_FILE": "the file of the audit log; - is standard output, none no file (default: the database's own)",
     "AUDIT_CREATE_DIR": "false: its directory must be there (default true)",
     "AUDIT_STORE_IN_DB": "false: not into the database too, where it can be asked for (default true)",
     "AUDIT_MAX_FILE_SIZE": "a longer file is sealed and continued in another (default 100MB)",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.defer import Deferred, FirstError, gatherResults, inlineCallbacks
+from twisted.internet.defer import Deferred, FirstError, gatherResults, inlineCallbacks, succeed
 from twisted.python.failure import Failure
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..middleware.caching.cache import Cache
     from ..sinks.publisher import Publisher
     from ..store.leases import LeasedQuota
+    from .proxy import TransparentProxy
 
 Purge = Callable[[str | None, str | None, bytes], "Deferred[int]"]
 """See L{llmproxy.interfaces.ICacheStore.purge}."""
@@ -67,21 +68,37 @@ class Counts:
     What is counted in memory and shown by management: uses and hits.
 
     @param hits: gives who counts hits at that time.
+    @param flush_others: has the other workers of the proxy write down what they have counted.
     """
 
-    def __init__(self, publisher: Publisher, quota: LeasedQuota, hits: Callable[[], CacheStatsAggregator]) -> None:
+    def __init__(
+        self,
+        publisher: Publisher,
+        quota: LeasedQuota,
+        hits: Callable[[], CacheStatsAggregator],
+        flush_others: Callable[[], Deferred[Any]] = lambda: succeed(None),
+    ) -> None:
         self._publisher = publisher
         self._quota = quota
         self._hits = hits
+        self._flush_others = flush_others
 
     def flush(self) -> Deferred[Any]:
-        """Write down what was counted until now; fails as the first of them does that cannot be written."""
+        """
+        Write down what was counted until now, in all workers; fails as the first one does that cannot be written here.
+        """
         self._publisher.flush()
-        flushing: Deferred[Any] = gatherResults([self._quota.flush(), self._hits().flush()], consumeErrors=True)
+        writing = [self._quota.flush(), self._hits().flush(), self._flush_others()]
+        flushing: Deferred[Any] = gatherResults(writing, consumeErrors=True)
         return flushing.addErrback(_first)
 
     def settle(self, token_id: str) -> Deferred[None]:
         return self._quota.settle(token_id)
+
+
+def counts_of(proxy: TransparentProxy) -> Counts:
+    """What one process has counted."""
+    return Counts(proxy.publisher, proxy.quota, lambda: proxy.hits)
 
 
 def _first(reason: Any) -> Failure:

@@ -79,6 +79,7 @@ class TransparentProxy(Service):
     @ivar told: what management tells of its changes, if not L{directory} itself.
     @ivar cache: what is stored of answers, and lets go of it; C{None} if no API is cached.
     @ivar purge_others: lets go of answers that other workers have stored, as L{Cache.purge}.
+    @ivar flush_others: has other workers write down what they have counted of tokens.
     @ivar collect_metrics: gives the numbers that C{/metrics} shows: those of this process, or of all workers.
     """
 
@@ -120,6 +121,7 @@ class TransparentProxy(Service):
         self._managed_idle: Deferred[Any] | None = None
         self.told: Any = None
         self.collect_metrics: Callable[[], Deferred[Any]] = self._own_metrics
+        self.flush_others: Callable[[], Deferred[Any]] = lambda: succeed(None)
         self.purge_others: Callable[[str | None, str | None, bytes], Deferred[int]] = lambda *_: succeed(0)
         self.wheel = TimerWheel(reactor, resolution)
         self.poller = Poller(reactor)

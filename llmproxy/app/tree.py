@@ -59,7 +59,7 @@ def management_of(proxy: TransparentProxy, clock: Any, management_token: str) ->
         projects=proxy.database.projects,
         tokens=proxy.database.tokens,
         directory=Told(lambda: proxy.told or proxy.directory),
-        quota=Counts(proxy.publisher, proxy.quota, lambda: proxy.hits),
+        quota=Counts(proxy.publisher, proxy.quota, lambda: proxy.hits, lambda: proxy.flush_others()),
         management_token=management_token,
         apis=[api.name for api in proxy.table.apis],
         default_api=proxy.default_api,

@@ -6,10 +6,11 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.stdio import StandardIO
 from twisted.python.failure import Failure
 
+from ..app.managed import counts_of
 from ..app.serverlog import ServerLog
 from ..app.startup import settle
 from ..cache.presence import PresenceFilter, of_parent
@@ -44,7 +45,7 @@ class Running:
         self._service: ProxyService | None = None
         self._hearing: ChangeApplier | None = None
         self._caches: SharedCaches | None = None
-        self._asked: dict[int, Deferred[ProxyMetrics]] = {}
+        self._asked: dict[int, Deferred[Any]] = {}
         self._questions = 0
         self._stopping = False
         self._connections: Sequence[SharedConnections] = ()
@@ -83,10 +84,12 @@ class Running:
         elif kind == "metrics" and self._service is not None:
             numbers = self._service.proxy.metrics().plain()
             self.tell("metrics", number=values["number"], metrics=packed(numbers))
-        elif kind == "all_metrics":
+        elif kind == "flush":
+            self._flush(values["number"])
+        elif kind in ("all_metrics", "flushed"):
             asked = self._asked.pop(values["number"], None)
             if asked is not None:
-                asked.callback(ProxyMetrics.of_plain(unpacked(values["metrics"])))
+                asked.callback(ProxyMetrics.of_plain(unpacked(values["metrics"])) if kind == "all_metrics" else None)
 
     def _start(self, options: Any, marks: PresenceFilter, connections: Sequence[SharedConnections]) -> None:
         if self._log is not None:
@@ -105,11 +108,18 @@ class Running:
         proxy.told = BroadcastingDirectory(
             proxy.directory, lambda what, which: self.tell("changed", what=what, which=which)
         )
-        proxy.collect_metrics = self._all_metrics
+        proxy.collect_metrics = lambda: self._ask("all_metrics")
+        proxy.flush_others = lambda: self._ask("flush_others")
         if proxy.cache is not None:
             self._caches = SharedCaches(self._reactor, proxy, self.tell, marks)
         service.startService()
         service.started.addCallbacks(self._started, self._failed)
+
+    def _flush(self, number: int) -> None:
+        """Write down what was counted here; who asks waits for it. What cannot be written is kept for the next time."""
+        service = self._service
+        writing: Deferred[Any] = succeed(None) if service is None else counts_of(service.proxy).flush()
+        writing.addBoth(lambda _: self.tell("flushed", number=number))
 
     def _heard_of_caches(self, kind: str, values: dict[str, Any]) -> None:
         if self._caches is not None:
@@ -143,12 +153,13 @@ class Running:
         self.tell("failed", problems=list(problems))
         self._reactor.callLater(0.1, self.stop)
 
-    def _all_metrics(self) -> Deferred[ProxyMetrics]:
+    def _ask(self, kind: str) -> Deferred[Any]:
+        """What the parent answers, which asks all workers, or all others."""
         self._questions += 1
         number = self._questions
-        asked: Deferred[ProxyMetrics] = Deferred(lambda _: self._forget(number))
+        asked: Deferred[Any] = Deferred(lambda _: self._forget(number))
         self._asked[number] = asked
-        self.tell("all_metrics", number=number)
+        self.tell(kind, number=number)
         return asked
 
     def _forget(self, number: int) -> None:

@@ -76,7 +76,8 @@ class Worker(ProcessProtocol):
 
     def ask(self, kind: str, number: int, **values: Any) -> Deferred[Any]:
         """
-        What it answers to a question: to C{metrics} its numbers, to C{purge} how many answers were let go.
+        What it answers to a question: to C{metrics} its numbers, to C{purge} how many answers were let go, to
+        C{flush} that it is done.
 
         @param number: of the question, which has one of its own.
         """
@@ -137,10 +138,10 @@ class Worker(ProcessProtocol):
             self.started.callback(None)
         elif kind == "failed":
             self.started.errback(ConfigError(*values["problems"]))
-        elif kind in ("metrics", "purged"):
+        elif kind in ("metrics", "purged", "flushed"):
             asked = self._asked.pop(values["number"], None)
             if asked is not None:
-                asked.callback(unpacked(values["metrics"]) if kind == "metrics" else values["count"])
+                asked.callback(unpacked(values["metrics"]) if kind == "metrics" else values.get("count"))
         elif kind in ("changed", "removed"):
             self._supervisor.pass_on(self, kind, values)
         elif kind == "purge_others":
@@ -148,6 +149,8 @@ class Worker(ProcessProtocol):
             self._supervisor.purge(self, values).addCallback(
                 lambda count: self.tell("purged", number=number, count=count)
             )
+        elif kind == "flush_others":
+            self._supervisor.flush(self).addCallback(lambda _: self.tell("flushed", number=values["number"]))
         elif kind == "all_metrics":
             self._supervisor.all_metrics().addCallback(
                 lambda total: self.tell("all_metrics", number=values["number"], metrics=packed(total.plain()))
@@ -303,6 +306,10 @@ class Supervisor(Service):
             return sum(count for good, count in answers if good)
 
         return self._ask_all("purge", teller, **values).addCallback(add)
+
+    def flush(self, teller: Worker) -> Deferred[Any]:
+        """Have all the others write down what they have counted."""
+        return self._ask_all("flush", teller)
 
     def _ask_all(self, kind: str, but: Worker | None = None, **values: Any) -> Deferred[list[tuple[bool, Any]]]:
         """What each worker answers within L{ANSWER_WITHIN}."""

@@ -91,7 +91,7 @@ class CountsTests(CacheTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.store_of_hits, self.uses = FakeStatsStore(), Quota()
-        hits = CacheStatsAggregator(self.clock, self.store_of_hits)
+        self.hits = hits = CacheStatsAggregator(self.clock, self.store_of_hits)
         self.publisher = Publisher(self.clock, [hits])
         self.counts = Counts(self.publisher, self.uses, lambda: hits)  # type: ignore[arg-type]
 
@@ -112,6 +112,15 @@ class CountsTests(CacheTestCase):
         self.uses.flushing = fail(Unavailable("no database"))
         self.failureResultOf(self.counts.flush(), Unavailable)
         self.assertEqual(self.store_of_hits.total(), {"t1": 1})
+
+    def test_others(self) -> None:
+        """What other workers have counted is waited for."""
+        others: Deferred[None] = Deferred()
+        counts = Counts(self.publisher, self.uses, lambda: self.hits, lambda: others)  # type: ignore[arg-type]
+        writing = counts.flush()
+        self.assertNoResult(writing)
+        others.callback(None)
+        self.successResultOf(writing)
 
     def test_settle(self) -> None:
         """Leases of one token are written down by who holds them."""

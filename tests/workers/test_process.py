@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.cache.presence import SharedTable
 from llmproxy.config import APIConfig, APIProviderConfig
 from llmproxy.core.audit.settings import AuditOptions
+from llmproxy.errors import Unavailable
 from llmproxy.service import ServiceOptions
 from llmproxy.sinks.metrics import ProxyMetrics
 from llmproxy.workers.connections import ConnectionTable
@@ -37,8 +38,21 @@ class Pipe:
         self._control.dataReceived(data)
 
 
+class Counted:
+    """Uses, hits and records, which are written when the test says so."""
+
+    def __init__(self) -> None:
+        self.writing: Deferred[None] = Deferred()
+
+    def flush(self) -> Deferred[None]:
+        return self.writing
+
+
 class Proxy:
     drain_seconds = 30.0
+
+    def __init__(self) -> None:
+        self.publisher, self.quota, self.hits = Counted(), Counted(), Counted()
 
     def metrics(self) -> ProxyMetrics:
         metrics = ProxyMetrics(0.0)
@@ -116,7 +130,7 @@ class WorkerTests(SynchronousTestCase):
 
     def test_metrics_of_all(self) -> None:
         """Who asks this worker for metrics gets those of all; who has left is forgotten."""
-        asked, left = self.running._all_metrics(), self.running._all_metrics()
+        asked, left = self.running._ask("all_metrics"), self.running._ask("all_metrics")
         left.addErrback(lambda _: None)
         left.cancel()
         plain = packed(Proxy().metrics().plain())
@@ -124,6 +138,29 @@ class WorkerTests(SynchronousTestCase):
             self.running._heard("all_metrics", {"number": values["number"], "metrics": plain})
         self.assertEqual(self.successResultOf(asked).plain(), Proxy().metrics().plain())
         self.assertEqual(self.running._asked, {})
+
+    def test_flush(self) -> None:
+        """The parent hears when counts are written down, or cannot be."""
+        self.running._heard("flush", {"number": 7})
+        proxy = self.service.proxy
+        proxy.hits.writing.callback(None)
+        self.assertEqual(self.pipe.told, [])
+        proxy.quota.writing.errback(Unavailable("no database"))
+        self.assertEqual(self.pipe.told, [("flushed", {"number": 7})])
+
+    def test_flush_before_it_was_started(self) -> None:
+        """A worker that has counted nothing yet says so, as somebody waits for it."""
+        self.running._service = None
+        self.running._heard("flush", {"number": 7})
+        self.assertEqual(self.pipe.told, [("flushed", {"number": 7})])
+
+    def test_flush_of_others(self) -> None:
+        """Who shows counts waits until the others have written theirs."""
+        asked = self.running._ask("flush_others")
+        ((kind, values),) = self.pipe.told
+        self.assertNoResult(asked)
+        self.running._heard("flushed", values)
+        self.assertEqual((kind, self.successResultOf(asked), self.running._asked), ("flush_others", None, {}))
 
     def test_purge_before_it_was_started(self) -> None:
         """A worker that holds nothing yet says so, as somebody waits for it."""

@@ -229,6 +229,18 @@ class SupervisorTests(SynchronousTestCase):
         self.reactor.advance(ANSWER_WITHIN)
         self.assertEqual(first.told[-1], message("purged", number=8, count=0))
 
+    def test_flush(self) -> None:
+        """Who shows counts hears when all the others have written theirs; one that is stuck is not waited for."""
+        first, second = self.started()
+        first.say("flush_others", number=7)
+        self.assertEqual(second.told[-1], message("flush", number=1))
+        self.assertNotEqual(first.told[-1], message("flushed", number=7))
+        second.say("flushed", number=1)
+        self.assertEqual(first.told[-1], message("flushed", number=7))
+        first.say("flush_others", number=8)
+        self.reactor.advance(ANSWER_WITHIN)
+        self.assertEqual(first.told[-1], message("flushed", number=8))
+
     def test_metrics(self) -> None:
         """The numbers of all add up; a worker that does not answer is left out after a second."""
         first, _ = self.started()

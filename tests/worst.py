@@ -23,6 +23,7 @@ from llmproxy.core.requestbody import inspection
 from llmproxy.core.websocket import PING, TEXT, frame
 from llmproxy.errors import ProxyError
 from llmproxy.middleware.checking.frames import ClientFrames
+from llmproxy.providers.registry import PLACES
 from llmproxy.web.jsoninput import content_of
 from llmproxy.web.manage.requests import NewToken
 from tests.harness import SECRET, Exchange, Socket, a_request
@@ -118,8 +119,8 @@ def _multipart(body: bytes, boundary: bytes = b"b") -> Kind:
 def _batch(line: bytes) -> Kind:
     def turns() -> Turns:
         patterns = {"model": ["ok"], "/v1/chat/completions": {"n": ["1"]}}
-        rules = EndpointRules.compile(patterns)
-        lines = BatchLines(Rules.compile({"model": ["ok"]}), rules, lambda size: None)
+        rules = EndpointRules.compile(patterns, places=PLACES)
+        lines = BatchLines(Rules.compile({"model": ["ok"]}, PLACES), rules, lambda size: None)
         content = b"{}\n" + _times(line, BODY)
         try:
             # As a body comes: in reads of a socket.
@@ -135,8 +136,8 @@ def _batch(line: bytes) -> Kind:
 
 def _upload(body: bytes) -> Kind:
     def turns() -> Turns:
-        rules = Rules.compile({"model": ["ok"]})
-        everywhere = EndpointRules.compile({"model": ["ok"]})
+        rules = Rules.compile({"model": ["ok"]}, PLACES)
+        everywhere = EndpointRules.compile({"model": ["ok"]}, places=PLACES)
         judge = MultipartJudge(b"b", b"/v1/files", rules, everywhere, lambda size: None)
         try:
             for at in range(0, len(body), 64 * 1024):
@@ -165,7 +166,7 @@ def _frames(*frames: tuple[int, bytes]) -> Kind:
         answers: Any = SimpleNamespace(finish=lambda text, close: None)
         upstream: Any = SimpleNamespace(write=lambda data: None)
         lease: Any = SimpleNamespace(take=lambda size: True, end=lambda: None)
-        rules = Rules.compile({"model": ["ok"]})
+        rules = Rules.compile({"model": ["ok"]}, PLACES)
         client = ClientFrames(upstream, answers, rules, 1 << 20, caught, lease)  # type: ignore[arg-type]
         client.write(_times(b"".join(frame(opcode, data, mask=True) for opcode, data in frames), 64 * 1024))
         yield from caught.steps

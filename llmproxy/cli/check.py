@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..core.pathmodels import uncheckable
 from ..errors import ConfigError
 
 if TYPE_CHECKING:
@@ -86,5 +85,5 @@ def _refused(policy: Policy) -> Iterator[str]:
     for entry in policy.endpoints:
         path = entry.encode()
         rules = policy.whitelist.at(path)
-        if rules is not None and rules.model is not None and uncheckable(path):
+        if rules is not None and rules.is_unseen(path):
             yield entry

@@ -10,7 +10,7 @@ from ..core.routing import RESERVED, RoutingTable
 from ..message import Api, Timeouts
 from ..origin import OwnKey, Upstream
 from ..providers.provider import Provider
-from ..providers.registry import provider_of, query_keys_like
+from ..providers.registry import PLACES, provider_of, query_keys_like
 from . import rules
 from .model import APIConfig, APIProviderConfig, BreakerConfig, ConnectionConfig, ConnectionSettings
 
@@ -79,6 +79,7 @@ def _policy(config: APIProviderConfig) -> Policy:
         allowed_origins=config.allowed_origins,
         required_headers=config.required_headers,
         max_inspected_body=config.max_inspected_body,
+        places=PLACES,
     )
 
 

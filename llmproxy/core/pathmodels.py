@@ -8,50 +8,28 @@ readings; one that is harmless in all of them is.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from urllib.parse import unquote
 
-_ONE = frozenset({"deployments", "engines", "endpoints", "checkpoints"})
-"""
-Segments before the name of a model that is one segment: C{/openai/deployments/X/chat/completions} (Azure),
-C{/v1/engines/X/completions} (OpenAI, before 2022), C{/endpoints/X/invocations} (SageMaker) and C{…/endpoints/X:predict}
-(Vertex AI), C{/v1/fine_tuning/checkpoints/X/permissions} (OpenAI).
-"""
-
-_SEVERAL = frozenset({"models", "model", "tunedmodels", "run"})
-"""
-Segments before one that may hold slashes: C{/v1/models/X}, C{/v1beta/models/X:generateContent},
-C{/publishers/P/models/X}, C{/model/X/invoke} (Bedrock, where it can be an ARN), C{/ai/run/@cf/meta/X} (Cloudflare),
-C{/v1/models/ORG/X}.
-"""
-
-_NO_NAMES = frozenset({("endpoints", "openapi")})
-"""Vertex AI's C{/endpoints/openapi/chat/completions}, where the model stands in the body."""
+from .places import Places
 
 _MOST_SEGMENTS = 5
 _MOST_ENCODINGS = 3
 """A path that is encoded more often is refused before, L{llmproxy.core.endpoints.settled}."""
 
-_VERB = re.compile(r"(.*[^:]):(?:[a-z]+[A-Z][A-Za-z]*|predict|explain)")
-"""
-Google's methods, C{X:generateContent}. Others with a colon are names: C{llama3:latest} (Ollama), C{X-v1:0} (Bedrock).
-"""
-_WITH_VERBS = frozenset({"models", "tunedmodels", "endpoints"})
-_FINE_TUNED = "ft:"
 
-
-def models_allowed(path: bytes, allows: Callable[[str], bool]) -> str | None:
+def models_allowed(path: bytes, allows: Callable[[str], bool], places: Places) -> str | None:
     """
     Whether each model that C{path} names is allowed: C{None} if so, else the one that is not.
 
     @param path: without a query, as it came.
     @param allows: whether a model of this name is.
+    @param places: where paths name models.
     """
     for segments in _readings(path):
         for at, segment in enumerate(segments[:-1]):
-            for word, rest in _named(segment, segments[at + 1 :]):
-                refused = _refused(word, rest, allows)
+            for word, rest in _named(segment, segments[at + 1 :], places):
+                refused = _refused(word, rest, allows, places)
                 if refused is not None:
                     return refused
     return None
@@ -62,9 +40,9 @@ def named_below(path: bytes, words: frozenset[str]) -> bool:
     return any(segment.partition(";")[0].lower() in words for segments in _readings(path) for segment in segments)
 
 
-def uncheckable(path: bytes) -> bool:
+def uncheckable(path: bytes, places: Places) -> bool:
     """Whether what is sent to C{path} cannot be judged: a batch file that comes in parts, or from elsewhere."""
-    return named_below(path, frozenset({"uploads"})) or path.rstrip(b"/").lower().endswith(b"/files/import")
+    return named_below(path, places.unseen) or path.rstrip(b"/").lower().endswith(places.unseen_ends)
 
 
 def plainest(path: bytes) -> bytes:
@@ -94,32 +72,32 @@ def _segments(path: str, decoded: Callable[[str], str]) -> list[str]:
     return [decoded(segment) for segment in path.replace("\\", "/").split("/") if segment]
 
 
-def _named(segment: str, rest: Sequence[str]) -> Iterator[tuple[str, Sequence[str]]]:
+def _named(segment: str, rest: Sequence[str], places: Places) -> Iterator[tuple[str, Sequence[str]]]:
     word = segment.partition(";")[0].strip().lower()
-    if word in _ONE and (word, rest[0].lower()) not in _NO_NAMES:
+    if word in places.one and (word, rest[0].lower()) not in places.not_names:
         yield word, rest[:1]
-    elif word in _SEVERAL:
+    if word in places.several:
         yield word, rest[:_MOST_SEGMENTS]
 
 
-def _refused(word: str, rest: Sequence[str], allows: Callable[[str], bool]) -> str | None:
+def _refused(word: str, rest: Sequence[str], allows: Callable[[str], bool], places: Places) -> str | None:
     """The name that the segments begin with, if it is not allowed, however many of them it has."""
-    without_verb = _without_verb if word in _WITH_VERBS else str
-    first = without_verb(rest[0])
+    has_method = word in places.with_methods
     for count in range(1, len(rest) + 1):
-        name = without_verb("/".join(rest[:count]))
-        if all(map(allows, _spellings(name))) or (word == "tunedmodels" and allows("tunedModels/" + name)):
+        whole = "/".join(rest[:count])
+        name = _without_method(whole, places) if has_method else whole
+        if all(map(allows, _spellings(name))) or any(allows(each + name) for at, each in places.prefixed if at == word):
             return None
-        if name != "/".join(rest[:count]):
-            # The verb ends the name.
+        if name != whole:
+            # The method ends the name.
             break
-    return first
+    return _without_method(rest[0], places) if has_method else rest[0]
 
 
-def _without_verb(name: str) -> str:
+def _without_method(name: str, places: Places) -> str:
     """Google's C{X:generateContent}; a fine-tuned model of OpenAI has colons of its own."""
-    match = _VERB.fullmatch(name)
-    return match[1] if match and not name.startswith(_FINE_TUNED) else name
+    match = None if name.startswith(places.without_methods) else places.method.fullmatch(name)
+    return name if match is None else match[1]
 
 
 def _spellings(name: str) -> set[str]:

@@ -8,6 +8,7 @@ from attrs import frozen
 
 from .endpoints import Endpoints, settled
 from .inspection.endpointrules import EndpointRules, PatternsByEndpoint
+from .places import Places
 
 NEVER = frozenset({b"TRACE", b"TRACK", b"CONNECT"})
 """
@@ -49,7 +50,14 @@ class Policy:
         allowed_origins: Sequence[str] = (),
         required_headers: Sequence[str] = (),
         max_inspected_body: int = 10 * 2**20,
+        places: Places | None = None,
     ) -> Policy:
+        """
+        @param places: where APIs carry what C{param_whitelist} restricts; only without one it may be left out.
+        @raise ValueError: nothing could hold what is asked for.
+        """
+        if param_whitelist and places is None:
+            raise ValueError("a param_whitelist holds in the places that are named: there are none")
         methods = tuple(dict.fromkeys(method.upper().encode() for method in allowed_methods))
         if NEVER.intersection(methods):
             raise ValueError(f"expected no {b', '.join(sorted(NEVER.intersection(methods))).decode()}")
@@ -59,7 +67,7 @@ class Policy:
         return cls(
             methods,
             tuple(allowed_endpoints),
-            EndpointRules.compile(param_whitelist or {}, unchecked_endpoints),
+            EndpointRules.compile(param_whitelist or {}, unchecked_endpoints, places=places or Places()),
             frozenset(origin.encode() for origin in allowed_origins),
             "*" in allowed_origins,
             b"origin" in required,

@@ -18,8 +18,8 @@ from ..core.causes import PHRASES, cause_of
 from ..core.circuits import Circuits, CircuitState
 from ..core.lograte import LogRate
 from ..core.masking import mask
-from ..core.models import model_in_target
 from ..errors import BreakerOpen
+from ..providers.models import model_in_target
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from ..core.fields import first
 from ..core.overrides import override
-from ..core.pathmodels import uncheckable
 from ..core.requestbody import inspect_query
 from ..core.routing import shown
 from ..errors import (
@@ -67,7 +66,7 @@ class Restrict:
             return inner(request)
         inspect_query(request.target.partition(b"?")[2], rules.bodies)
         rules.check_path(path)
-        if rules.model is not None and uncheckable(path):
+        if rules.is_unseen(path):
             raise EndpointUnchecked(_UNCHECKED)
         return self._inspection.respond(policy, rules, request, inner)
 

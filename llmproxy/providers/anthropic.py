@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..core.inspection.whitelist import EACH
+from ..core.places import Places
 from ..origin import CredentialPlace
 from .chat import Message, Wishes, items, limits_of, member, text
 from .provider import Provider, Setup, starting
@@ -70,6 +72,8 @@ PROVIDERS = (
             "anthropic-organization-id",
         ),
         exposed_families=("anthropic-",),
+        # Message Batches
+        places=Places(calls=(("requests", EACH, "params"),), lines=(("params",),)),
         chat=Chat(),
         setup=Setup("https://api.anthropic.com", ("/v1/messages", "/v1/models", "/v1/files")),
     ),

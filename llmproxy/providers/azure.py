@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..core.places import Places
 from ..origin import CredentialPlace
 from .provider import Provider
 
@@ -17,5 +18,15 @@ PROVIDERS = (
         request_ids=(b"apim-request-id", b"x-ms-request-id"),
         exposed=("Operation-Location",),
         exposed_families=("x-ms-", "apim-request-id"),
+        places=Places(
+            # /openai/deployments/X/chat/completions
+            one=frozenset({"deployments"}),
+            # A batch file that is somewhere else already.
+            unseen_ends=(b"/files/import",),
+            absent=("input_blob",),
+            naming=("deployments",),
+            # The query of Realtime.
+            models=(("deployment",),),
+        ),
     ),
 )

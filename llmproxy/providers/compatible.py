@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from ..core.inspection.whitelist import EACH
+from ..core.places import Places
 from .provider import Provider, Setup, starting
 
 PROVIDERS = (
-    Provider("openrouter", names=("openrouter",), hosts=("openrouter.ai",), keys=starting("sk-or-")),
+    Provider(
+        "openrouter",
+        names=("openrouter",),
+        hosts=("openrouter.ai",),
+        keys=starting("sk-or-"),
+        places=Places(models=(("models", EACH), ("fallbacks", EACH, "model"))),
+    ),
     Provider(
         "bedrock",
         names=("bedrock",),
         hosts=("amazonaws.com",),
         keys=starting("ABSK|AKIA"),
         request_ids=(b"x-amzn-requestid",),
+        # /model/X/invoke, where X can be an ARN; /endpoints/X/invocations (SageMaker)
+        places=Places(
+            one=frozenset({"endpoints"}), several=frozenset({"model"}), naming=("model",), models=(("model_id",),)
+        ),
     ),
     Provider(
         "groq",
@@ -33,7 +45,16 @@ PROVIDERS = (
     Provider("cerebras", names=("cerebras",), hosts=("cerebras.ai",), keys=starting("csk-")),
     Provider("replicate", names=("replicate",), hosts=("replicate.com",), keys=starting("r8_")),
     Provider("together", names=("together",), hosts=("together.ai", "together.xyz"), keys=starting("tgp_")),
-    Provider("mistral", names=("mistral",), hosts=("mistral.ai",)),
+    Provider(
+        "mistral",
+        names=("mistral",),
+        hosts=("mistral.ai",),
+        # Batch
+        places=Places(calls=(("requests", EACH, "body"),), lines=(("body",),)),
+    ),
+    # /ai/run/@cf/meta/X
+    Provider("cloudflare", places=Places(several=frozenset({"run"}))),
+    Provider("elevenlabs", places=Places(models=(("model_id",),))),
     Provider("deepseek", names=("deepseek",), hosts=("deepseek.com",)),
     Provider("cohere", names=("cohere",), hosts=("cohere.com", "cohere.ai")),
 )

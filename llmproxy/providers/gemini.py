@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ..core.inspection.whitelist import EACH
+from ..core.places import Places
 from ..origin import CredentialPlace
 from .provider import Provider, Setup, starting
 
@@ -23,6 +25,33 @@ def error_body(status: int, code: str, message: str, request_id: str) -> dict[st
     return {"error": {"code": status, "message": message, "status": name}}
 
 
+_PLACES = Places(
+    # .../endpoints/X:predict (Vertex AI)
+    one=frozenset({"endpoints"}),
+    # /v1beta/models/X:generateContent, /publishers/P/models/X
+    several=frozenset({"models", "tunedmodels"}),
+    # /endpoints/openapi/chat/completions, where the model stands in the body
+    not_names=frozenset({("endpoints", "openapi")}),
+    with_methods=frozenset({"models", "tunedmodels", "endpoints"}),
+    # Others with a colon are names: llama3:latest (Ollama), X-v1:0 (Bedrock).
+    methods=("[a-z]+[A-Z][A-Za-z]*", "predict", "explain"),
+    prefixed=(("tunedmodels", "tunedModels/"),),
+    naming=("models", "tunedModels"),
+    models=(
+        ("base_model",),
+        ("requests", EACH, "model"),
+        ("requests", EACH, "request", "model"),
+        ("batch", "model"),
+        ("batch", "input_config", "requests", "requests", EACH, "request", "model"),
+        ("generate_content_request", "model"),
+        ("setup", "model"),
+        ("tuned_model_source", "base_model"),
+    ),
+    lines=(("request",),),
+    prefixes=("models/", "publishers/*/models/"),
+)
+"""Embeddings, Batch, Live, tuning."""
+
 PROVIDERS = (
     Provider(
         "gemini",
@@ -38,6 +67,7 @@ PROVIDERS = (
         request_ids=(b"x-goog-request-id",),
         exposed=("X-Goog-Upload-URL", "X-Goog-Upload-Status", "X-Goog-Upload-Chunk-Granularity"),
         exposed_families=("x-goog-upload-",),
+        places=_PLACES,
         setup=Setup("https://generativelanguage.googleapis.com", ("/v1beta/models", "/v1beta/openai")),
     ),
 )

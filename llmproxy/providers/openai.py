@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..core.inspection.whitelist import EACH
+from ..core.places import Places
 from .chat import Message, Wishes, items, limits_of, member, text
 from .provider import Provider, Setup, starting
 
@@ -43,6 +45,40 @@ class Chat:
         return "".join(text(member(choice, "message"), "content") for choice in items(answer, "choices"))
 
 
+_TRANSCRIPTION = ("audio", "input", "transcription")
+
+_PLACES = Places(
+    # /v1/engines/X/completions, before 2022; /v1/fine_tuning/checkpoints/X/permissions
+    one=frozenset({"engines", "checkpoints"}),
+    # /v1/models/X, where X of others may be ORG/X
+    several=frozenset({"models"}),
+    # A fine-tuned model: ft:gpt-4o:acme::7pXy
+    without_methods=("ft:",),
+    unseen=frozenset({"uploads"}),
+    naming=("engines", "models"),
+    calls=(
+        # events of Realtime and of Responses over WebSocket
+        ("session",),
+        ("response",),
+    ),
+    models=(
+        ("tools", EACH, "model"),
+        ("session", "tools", EACH, "model"),
+        ("session", *_TRANSCRIPTION, "model"),
+        ("session", "input_audio_transcription", "model"),
+        (*_TRANSCRIPTION, "model"),
+        ("input_audio_transcription", "model"),
+        ("response", "tools", EACH, "model"),
+        # evaluations, and fine-tuning with a grader
+        ("data_source", "model"),
+        ("testing_criteria", EACH, "model"),
+        ("grader", "model"),
+        ("method", "reinforcement", "grader", "model"),
+    ),
+    lines=(("body",),),
+)
+"""Batch, Responses, Realtime, Evals, Graders."""
+
 PROVIDERS = (
     Provider(
         "openai",
@@ -72,6 +108,7 @@ PROVIDERS = (
         ),
         exposed_families=("openai-",),
         chat=Chat(),
+        places=_PLACES,
         setup=Setup(
             "https://api.openai.com",
             ("/v1/chat/completions", "/v1/responses", "/v1/embeddings", "/v1/models", "/v1/files"),

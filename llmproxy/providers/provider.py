@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from attrs import frozen
 
+from ..core.places import Places
 from ..origin import CredentialPlace
 from .chat import ChatShape
 
@@ -17,6 +18,7 @@ ErrorEvent = Callable[[int, str, str], dict[str, object]]
 """Makes the message of a WebSocket that tells of an error, of its status, code and words."""
 
 _BEARER = CredentialPlace()
+_NOWHERE = Places()
 
 
 @frozen
@@ -48,6 +50,7 @@ class Provider:
     @ivar request_ids: the fields, in lower case, in which it names a request to its support; the most particular first.
     @ivar exposed: response fields that browser builds of its SDKs read, Fetch section 3.3.4.
     @ivar exposed_families: the beginnings of others, in lower case, whose last part differs between models and plans.
+    @ivar places: where it carries models and the parameters of calls.
     @ivar chat: how C{llmproxy chat} talks to it.
     """
 
@@ -67,6 +70,7 @@ class Provider:
     exposed_families: tuple[str, ...] = ()
     chat: ChatShape | None = None
     setup: Setup | None = None
+    places: Places = _NOWHERE
 
 
 def starting(expression: str) -> re.Pattern[str]:

@@ -12,10 +12,11 @@ from pkgutil import iter_modules
 
 from attrs import frozen
 
+from ..core.places import Places, union
 from ..origin import CredentialPlace
 from .provider import Provider
 
-SHARED = frozenset({"chat", "errorbody", "exposed", "provider", "registry", "requestids"})
+SHARED = frozenset({"chat", "errorbody", "exposed", "models", "provider", "registry", "requestids"})
 """Modules of this package that are no vendor's."""
 
 
@@ -36,6 +37,9 @@ AUTH: dict[str, CredentialPlace] = {
     "none": CredentialPlace("none", b"", b""),
 }
 """The places that the well-known APIs want their key in, by the short names of C{auth}."""
+
+PLACES: Places = union(provider.places for provider in PROVIDERS)
+"""Where models and parameters stand: of all vendors together, since an API may be one that speaks as any of them."""
 
 DIALECTS: tuple[str, ...] = ("proxy", *(provider.name for provider in PROVIDERS if provider.error_body is not None))
 """The shapes of errors: the proxy's own, and those of vendors that others follow."""

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.pathmodels import models_allowed, named_below
+from llmproxy.providers.registry import PLACES
 
 OK = {"ok", "org/ok", "ok:0", "ft:gpt-4o:acme::7pXy", "arn:aws:bedrock:us-east-1:1:inference-profile/us.ok"}
 WHERE = (
@@ -43,7 +44,7 @@ DISGUISES = (
 
 
 def refused(path: str) -> str | None:
-    return models_allowed(path.encode(), OK.__contains__)
+    return models_allowed(path.encode(), OK.__contains__, PLACES)
 
 
 class ModelsAllowedTests(SynchronousTestCase):

@@ -10,10 +10,18 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.policy import Policy
+from llmproxy.providers.registry import PLACES
 
 
 def a_policy(**changes: Any) -> Policy:
-    return Policy.compile(**{"allowed_methods": [], "allowed_endpoints": [], **changes})
+    return Policy.compile(**{"allowed_methods": [], "allowed_endpoints": [], "places": PLACES, **changes})
+
+
+class PlacesTests(SynchronousTestCase):
+    def test_nowhere(self) -> None:
+        """A whitelist without a place in which it could hold is refused."""
+        self.assertRaises(ValueError, a_policy, param_whitelist={"model": ["x"]}, places=None)
+        self.assertFalse(a_policy(places=None).whitelist)
 
 
 class MethodTests(SynchronousTestCase):

@@ -25,6 +25,7 @@ from llmproxy.message import (
     Token,
 )
 from llmproxy.origin import Origin, Upstream
+from llmproxy.providers.registry import PLACES
 
 SECRET = b"sk-AAAAAAAAAAAAAAAAAAAAAA"
 KEY = "sk-the-projects-own-key"
@@ -46,7 +47,9 @@ def an_api(name: str = "openai", policy: dict[str, Any] | None = None, **changes
         "upstreams": (an_upstream(**at),),
         "dialect": "proxy",
         "timeouts": Timeouts(),
-        "policy": Policy.compile(**{"allowed_methods": [], "allowed_endpoints": [], **(policy or {})}),
+        "policy": Policy.compile(
+            **{"allowed_methods": [], "allowed_endpoints": [], "places": PLACES, **(policy or {})}
+        ),
     }
     return Api(**{**values, **changes})
 

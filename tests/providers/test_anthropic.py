@@ -20,6 +20,7 @@ class AnthropicTests(VendorTable, SynchronousTestCase):
     secrets = ("sk-ant-api03-" + "a" * 90, "sk-ant-oat01-x", "sk-ant-" + "a" * 20 + "T3BlbkFJ" + "b" * 20)
     fields = (b"request-id", b"anthropic-ratelimit-input-tokens-remaining", b"anthropic-priority-input-tokens-limit")
     ids = (b"request-id",)
+    bodies = ({"model": "evil"}, {"requests": [{"custom_id": "1", "params": {"model": "evil"}}]})
 
     def test_errors(self) -> None:
         """The type is the one that the documents name for the status; the id is in the body."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from llmproxy.core.inspection.endpointrules import Rules
+from llmproxy.errors import ParamNotAllowed
 from llmproxy.providers.compatible import PROVIDERS
 from llmproxy.providers.registry import BY_NAME, SETUPS, provider_of, provider_of_key
 
-from .vendors import VendorTable
+from .vendors import VendorTable, judged
 
 KEYS = {
     "openrouter": ("sk-or-v1-" + "a" * 64, "sk-or-" + "a" * 20 + "T3BlbkFJ" + "b" * 20),
@@ -32,6 +34,8 @@ class CompatibleTests(SynchronousTestCase):
             self.assertEqual((provider.dialect, provider.auth), ("openai", "bearer"))
             for host in provider.hosts:
                 self.assertIs(provider_of("x", f"api.{host}"), provider)
+            for name in provider.names:
+                self.assertIs(provider_of(name, "127.0.0.1"), provider)
             self.assertEqual(provider.keys is not None, provider.name in KEYS, provider.name)
             for key in KEYS.get(provider.name, ()):
                 self.assertEqual(provider_of_key(key), provider.name, key)
@@ -47,3 +51,30 @@ class BedrockTests(VendorTable, SynchronousTestCase):
     hosts = ("bedrock-runtime.us-east-1.amazonaws.com",)
     strange_hosts = ("amazon.com",)
     ids = (b"x-amzn-requestid",)
+    paths = (
+        "/model/evil/invoke",
+        "/model/evil/converse-stream",
+        "/endpoints/evil/invocations",
+    )
+    named = {b"/model/anthropic.claude-v2%3A1/invoke": "anthropic.claude-v2:1"}
+
+
+class PlacesTests(SynchronousTestCase):
+    def test_bodies(self) -> None:
+        """Where others carry a model."""
+        for name, body in (
+            ("openrouter", '{"models": ["ok", "evil"]}'),
+            ("openrouter", '{"fallbacks": [{"model": "evil"}]}'),
+            ("mistral", '{"requests": [{"custom_id": "1", "body": {"model": "evil"}}]}'),
+            ("bedrock", '{"modelId": "evil"}'),
+            ("elevenlabs", '{"model_id": "evil"}'),
+        ):
+            rules = Rules.compile({"model": ["ok"]}, BY_NAME[name].places)
+            self.assertRaises(ParamNotAllowed, judged, rules, body)
+            judged(rules, body.replace("evil", "ok"))
+
+    def test_paths(self) -> None:
+        """Names with slashes of their own."""
+        rules = Rules.compile({"model": ["@cf/meta/ok"]}, BY_NAME["cloudflare"].places)
+        rules.check_path(b"/client/v4/accounts/a/ai/run/@cf/meta/ok")
+        self.assertRaises(ParamNotAllowed, rules.check_path, b"/client/v4/accounts/a/ai/run/@cf/meta/evil")

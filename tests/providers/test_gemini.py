@@ -21,6 +21,25 @@ class GeminiTests(VendorTable, SynchronousTestCase):
     fields = (b"x-goog-upload-url", b"x-goog-upload-control-url")
     ids = (b"x-goog-request-id",)
     stripped = {b"/v1beta/models?key=mine&alt=sse": b"/v1beta/models?alt=sse"}
+    paths = (
+        "/v1beta/models/evil:generateContent",
+        "/v1beta/tunedModels/evil:generateContent",
+        "/v1/projects/p/locations/l/publishers/google/models/evil:streamGenerateContent",
+        "/v1/projects/p/locations/l/endpoints/evil:predict",
+    )
+    harmless = ("/v1beta/models", "/v1/projects/p/locations/l/endpoints/openapi/chat/completions")
+    bodies = (
+        {"model": "models/evil"},
+        {"baseModel": "evil"},
+        {"requests": [{"model": "evil", "content": {}}]},
+        {"batch": {"input_config": {"requests": {"requests": [{"request": {"model": "evil"}}]}}}},
+        {"generateContentRequest": {"model": "evil"}},
+        {"setup": {"model": "publishers/google/models/evil"}},
+    )
+    named = {
+        b"/v1beta/models/gemini-2.5-pro:generateContent": "gemini-2.5-pro",
+        b"/v1beta/tunedModels/mine:generateContent": "mine",
+    }
 
     def test_errors(self) -> None:
         """The status is there as a number, and by its name."""

@@ -21,6 +21,23 @@ class OpenAITests(VendorTable, SynchronousTestCase):
     fields = (b"x-request-id", b"x-ratelimit-limit-project-tokens", b"openai-processing-ms")
     ids = (b"x-request-id",)
     stripped = {b"/v1?key=cursor": b"/v1?key=cursor"}
+    paths = ("/v1/models/evil", "/v1/engines/evil/completions", "/v1/fine_tuning/checkpoints/evil/permissions")
+    harmless = ("/v1/models", "/v1/chat/completions")
+    bodies = (
+        {"model": "evil"},
+        {"tools": [{"type": "image_generation", "model": "evil"}]},
+        {"type": "session.update", "session": {"audio": {"input": {"transcription": {"model": "evil"}}}}},
+        {"type": "response.create", "response": {"model": "evil"}},
+        {"testing_criteria": [{"model": "evil"}]},
+        {"method": {"reinforcement": {"grader": {"model": "evil"}}}},
+    )
+    unseen = ("/v1/uploads", "/v1/uploads/upload_1/parts")
+    named = {
+        b"/v1/engines/davinci/completions": "davinci",
+        b"/v1/models/gpt-4o": "gpt-4o",
+        b"/v1/realtime?model=gpt-realtime&x=1": "gpt-realtime",
+        b"/v1/models": "",
+    }
 
     def test_errors(self) -> None:
         """The type follows the status; a WebSocket is told the same in an event."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +11,24 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.config.compile import compile_api
 from llmproxy.config.model import APIProviderConfig
 from llmproxy.core.credentials import without_keys
+from llmproxy.core.inspection import jsonbody
+from llmproxy.core.inspection.endpointrules import Rules
+from llmproxy.core.inspection.steps import finish
 from llmproxy.core.notable import KEY_FIELDS
+from llmproxy.errors import ParamNotAllowed
 from llmproxy.providers.errorbody import event, render
 from llmproxy.providers.exposed import exposed
+from llmproxy.providers.models import model_in_target
 from llmproxy.providers.provider import Provider
-from llmproxy.providers.registry import AUTH, DIALECTS, PROVIDERS, last_events, provider_of, provider_of_key
+from llmproxy.providers.registry import (
+    AUTH,
+    DIALECTS,
+    PLACES,
+    PROVIDERS,
+    last_events,
+    provider_of,
+    provider_of_key,
+)
 from llmproxy.providers.requestids import id_among
 
 if TYPE_CHECKING:
@@ -32,6 +46,11 @@ class VendorTable(_Case):
     @cvar secrets: keys in its shape.
     @cvar fields: response fields that a page may read.
     @cvar ids: response fields that hold the id of a request.
+    @cvar paths: paths that name the model C{evil}.
+    @cvar bodies: JSON bodies in which the model C{evil} stands.
+    @cvar harmless: paths that name no model.
+    @cvar unseen: paths to which content goes that cannot be judged.
+    @cvar named: targets, and the model that a record says they are for.
     @cvar stripped: targets with a key of a client, and what upstream sees of them.
     """
 
@@ -42,6 +61,11 @@ class VendorTable(_Case):
     fields: Sequence[bytes] = ()
     ids: Sequence[bytes] = ()
     stripped: Mapping[bytes, bytes] = {}
+    paths: Sequence[str] = ()
+    bodies: Sequence[Any] = ()
+    harmless: Sequence[str] = ()
+    unseen: Sequence[str] = ()
+    named: Mapping[bytes, str] = {}
 
     def test_found(self) -> None:
         """The registry has it without naming it."""
@@ -93,6 +117,27 @@ class VendorTable(_Case):
         for name in (*self.ids, *self.provider.request_ids):
             self.assertEqual(id_among({name: b"req_1"}), "req_1")
 
+    def test_models(self) -> None:
+        """Wherever it carries a model, a whitelist finds it, and lets the one pass that is allowed."""
+        for places in (self.provider.places, PLACES):
+            rules = Rules.compile({"model": ["ok"]}, places)
+            for path in self.paths:
+                self.assertRaises(ParamNotAllowed, rules.check_path, path.encode())
+                rules.check_path(path.replace("evil", "ok").encode())
+            for path in self.harmless:
+                rules.check_path(path.encode())
+            for body in self.bodies:
+                content = json.dumps(body)
+                self.assertRaises(ParamNotAllowed, judged, rules, content)
+                judged(rules, content.replace("evil", "ok"))
+            for path in self.unseen:
+                self.assertTrue(rules.is_unseen(path.encode()), path)
+
+    def test_named(self) -> None:
+        """The model that a target names stands in the record."""
+        for target, name in self.named.items():
+            self.assertEqual(model_in_target(target), name, target)
+
     def error(self, error: Any) -> bytes:
         return render(error, self.provider.name, "r-1")
 
@@ -101,3 +146,8 @@ class VendorTable(_Case):
 
     def ends(self) -> Sequence[bytes]:
         return last_events(self.provider.name)
+
+
+def judged(rules: Rules, content: str) -> None:
+    """Judge a body; raises L{ParamNotAllowed}."""
+    finish(jsonbody.inspection(content.encode(), rules.bodies.root))

@@ -8,7 +8,8 @@ from attrs import frozen
 
 from ...errors import EndpointNotFound
 from ..endpoints import Endpoints, settled
-from ..pathmodels import models_allowed, plainest
+from ..pathmodels import models_allowed, plainest, uncheckable
+from ..places import Places
 from . import positions
 from .whitelist import ParamRule, Whitelist
 
@@ -28,22 +29,25 @@ class Rules:
     @ivar bodies: of request bodies, queries and messages of a WebSocket.
     @ivar lines: of the lines of a batch file.
     @ivar model: the rule of the model, if there is one that does not allow anything.
+    @ivar places: where APIs carry models and parameters.
     """
 
     parameters: Mapping[str, ParamRule]
     bodies: Whitelist
     lines: Whitelist
     model: ParamRule | None
+    places: Places
 
     @classmethod
-    def compile(cls, patterns: Patterns) -> Rules:
-        parameters = {name: positions.rule_of(name, each) for name, each in patterns.items()}
+    def compile(cls, patterns: Patterns, places: Places) -> Rules:
+        parameters = {name: positions.rule_of(name, each, places) for name, each in patterns.items()}
         model = next((rule for name, rule in parameters.items() if positions.is_model(name)), None)
         return cls(
             parameters,
-            positions.of_bodies(parameters),
-            positions.of_lines(parameters),
+            positions.of_bodies(parameters, places),
+            positions.of_lines(parameters, places),
             None if model is None or model.anything else model,
+            places,
         )
 
     def check_path(self, path: bytes) -> None:
@@ -51,9 +55,13 @@ class Rules:
         @raise ParamNotAllowed: the path names a model that is not allowed.
         """
         if self.model is not None:
-            refused = models_allowed(path, self.model.allows)
+            refused = models_allowed(path, self.model.allows, self.places)
             if refused is not None:
                 raise self.model.refusal(refused)
+
+    def is_unseen(self, path: bytes) -> bool:
+        """Whether there is a rule of the model, and what is sent to C{path} cannot be judged by it."""
+        return self.model is not None and uncheckable(path, self.places)
 
 
 @frozen
@@ -73,11 +81,12 @@ class EndpointRules:
     _open: Endpoints
 
     @classmethod
-    def compile(cls, patterns: PatternsByEndpoint, unchecked: Sequence[str] = ()) -> EndpointRules:
+    def compile(cls, patterns: PatternsByEndpoint, unchecked: Sequence[str] = (), *, places: Places) -> EndpointRules:
+        """@param places: where APIs carry models and parameters; a place that is not among them is not checked."""
         general, own = apart(patterns)
-        by_entry = {entry: Rules.compile({**general, **each}) for entry, each in own.items()}
+        by_entry = {entry: Rules.compile({**general, **each}, places) for entry, each in own.items()}
         return cls(
-            Rules.compile(general) if general else None,
+            Rules.compile(general, places) if general else None,
             tuple(unchecked),
             by_entry,
             {plainest(entry.encode()): entry for entry in by_entry},

@@ -1,8 +1,7 @@
 """
 Positions of parameters in the JSON of APIs: a whitelist names a parameter, an API may carry it deeper than at the top.
 
-Read on 30 November 2026: OpenAI (Batch, Responses, Realtime, Evals, Graders), Anthropic (Message Batches), Gemini
-(embeddings, Batch, Live, tuning), Mistral (Batch), OpenRouter (C{models}), Bedrock and ElevenLabs (C{model_id}).
+Which these are is said by L{llmproxy.core.places.Places}, and what vendors have by L{llmproxy.providers}.
 """
 
 from __future__ import annotations
@@ -12,61 +11,11 @@ from collections.abc import Mapping, Sequence
 from attrs import evolve
 
 from ..glob import any_of
+from ..places import Places
 from . import folding
-from .whitelist import EACH, ParamRule, Path, Whitelist
+from .whitelist import ParamRule, Path, Whitelist
 
 MODEL = "model"
-
-_TRANSCRIPTION = ("audio", "input", "transcription")
-
-_OF_ANY: tuple[Path, ...] = (
-    # Anthropic's and Mistral's batches
-    ("requests", EACH, "params"),
-    ("requests", EACH, "body"),
-    # events of Realtime and of Responses over WebSocket
-    ("session",),
-    ("response",),
-)
-"""Where the parameters of a call stand that is part of another one."""
-
-_OF_MODEL: tuple[Path, ...] = (
-    # Azure's query of Realtime
-    ("deployment",),
-    ("models", EACH),
-    ("model_id",),
-    ("base_model",),
-    ("tools", EACH, "model"),
-    ("fallbacks", EACH, "model"),
-    # Gemini
-    ("requests", EACH, "model"),
-    ("requests", EACH, "request", "model"),
-    ("batch", "model"),
-    ("batch", "input_config", "requests", "requests", EACH, "request", "model"),
-    ("generate_content_request", "model"),
-    ("setup", "model"),
-    ("tuned_model_source", "base_model"),
-    # Realtime
-    ("session", "tools", EACH, "model"),
-    ("session", *_TRANSCRIPTION, "model"),
-    ("session", "input_audio_transcription", "model"),
-    (*_TRANSCRIPTION, "model"),
-    ("input_audio_transcription", "model"),
-    ("response", "tools", EACH, "model"),
-    # evaluations, and fine-tuning with a grader
-    ("data_source", "model"),
-    ("testing_criteria", EACH, "model"),
-    ("grader", "model"),
-    ("method", "reinforcement", "grader", "model"),
-)
-
-_OF_LINES: tuple[Path, ...] = (("body",), ("params",), ("request",))
-"""Where the call stands in a line of a batch file: OpenAI and Mistral, Anthropic, Gemini."""
-
-_ELSEWHERE = "input_blob"
-"""What leads to a batch file that never passes here (Azure): under a rule of the model it must be absent."""
-
-_PREFIXES = ("models/", "publishers/*/models/")
-"""What Google writes before the name of a model."""
 
 
 def is_model(name: str) -> bool:
@@ -74,31 +23,34 @@ def is_model(name: str) -> bool:
     return folding.member(name) == MODEL
 
 
-def rule_of(name: str, patterns: Sequence[str]) -> ParamRule:
-    """The rule of a parameter; one of models allows their names as Google writes them, too."""
+def rule_of(name: str, patterns: Sequence[str], places: Places) -> ParamRule:
+    """The rule of a parameter; one of models allows their names with what vendors write before them, too."""
     rule = ParamRule.compile(name, patterns)
     if not is_model(name):
         return rule
-    return evolve(rule, expression=any_of([*patterns, *(prefix + each for prefix in _PREFIXES for each in patterns)]))
+    return evolve(
+        rule, expression=any_of([*patterns, *(prefix + each for prefix in places.prefixes for each in patterns)])
+    )
 
 
-def of_bodies(rules: Mapping[str, ParamRule]) -> Whitelist:
+def of_bodies(rules: Mapping[str, ParamRule], places: Places) -> Whitelist:
     """What is asked of a request body, a query, and a message of a WebSocket."""
-    found: dict[str | Path, ParamRule] = {path: rule for name, rule in rules.items() for path in paths(name)}
+    found: dict[str | Path, ParamRule] = {path: rule for name, rule in rules.items() for path in paths(name, places)}
     if any(is_model(name) and not rule.anything for name, rule in rules.items()):
-        found.setdefault((_ELSEWHERE,), ParamRule.compile(_ELSEWHERE, ["null"]))
+        for absent in places.absent:
+            found.setdefault((absent,), ParamRule.compile(absent, ["null"]))
     return Whitelist.compile(found)
 
 
-def of_lines(rules: Mapping[str, ParamRule]) -> Whitelist:
+def of_lines(rules: Mapping[str, ParamRule], places: Places) -> Whitelist:
     """What is asked of a line of a batch file."""
-    found = {path: rule for name, rule in rules.items() for path in paths(name)}
-    below: dict[str | Path, ParamRule] = {(*at, *path): rule for at in _OF_LINES for path, rule in found.items()}
+    found = {path: rule for name, rule in rules.items() for path in paths(name, places)}
+    below: dict[str | Path, ParamRule] = {(*at, *path): rule for at in places.lines for path, rule in found.items()}
     top: dict[str | Path, ParamRule] = {(name,): rule for name, rule in rules.items()}
     return Whitelist.compile(top | below)
 
 
-def paths(name: str) -> list[Path]:
+def paths(name: str, places: Places) -> list[Path]:
     """Where the parameter C{name} may stand."""
-    found: list[Path] = [(name,), *((*at, name) for at in _OF_ANY)]
-    return [*found, *_OF_MODEL] if is_model(name) else found
+    found: list[Path] = [(name,), *((*at, name) for at in places.calls)]
+    return [*found, *places.models] if is_model(name) else found

@@ -11,9 +11,10 @@ from llmproxy.core.inspection.batchlines import LONGEST_LINE, BatchLines
 from llmproxy.core.inspection.endpointrules import EndpointRules
 from llmproxy.core.inspection.steps import finish
 from llmproxy.errors import BadRequest, EndpointNotFound, ParamNotAllowed, TooMuchWithheld
+from llmproxy.providers.registry import PLACES
 
-GENERAL = EndpointRules.compile({"model": ["ok"]})
-OWN = EndpointRules.compile({"model": ["ok"], "/v1/embeddings": {"model": ["emb"]}}, ["/v1/free"])
+GENERAL = EndpointRules.compile({"model": ["ok"]}, places=PLACES)
+OWN = EndpointRules.compile({"model": ["ok"], "/v1/embeddings": {"model": ["emb"]}}, ["/v1/free"], places=PLACES)
 
 
 def line(model: str = "ok", url: str = "/v1/chat/completions") -> bytes:

@@ -6,10 +6,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.inspection.endpointrules import EndpointRules
 from llmproxy.errors import EndpointNotFound, ParamNotAllowed
+from llmproxy.providers.registry import PLACES
 
 RULES = EndpointRules.compile(
     {"model": ["gpt-*"], "n": ["1"], "/v1/images": {"model": ["dall-e-3"]}, "/v1/images/edits": {"size": ["1x1"]}},
     ["/v1/audio", "/v1/*/raw"],
+    places=PLACES,
 )
 
 
@@ -40,11 +42,11 @@ class EndpointRulesTests(SynchronousTestCase):
 
     def test_reference(self) -> None:
         """A whitelist as the reference has it holds everywhere."""
-        rules = EndpointRules.compile({"model": ["a"]})
+        rules = EndpointRules.compile({"model": ["a"]}, places=PLACES)
         self.assertTrue(rules)
         self.assertEqual([name for name, _ in rules], [""])
         self.assertIs(rules.at(b"/V1//x"), rules.general)
-        self.assertFalse(EndpointRules.compile({}, ["/v1"]))
+        self.assertFalse(EndpointRules.compile({}, ["/v1"], places=PLACES))
 
     def test_path(self) -> None:
         """The model of the path is judged by the rules of the path."""
@@ -53,4 +55,4 @@ class EndpointRulesTests(SynchronousTestCase):
         rules.check_path(b"/openai/deployments/gpt-4o/chat/completions")
         error = self.assertRaises(ParamNotAllowed, rules.check_path, b"/openai/deployments/evil")
         self.assertIn("Allowed patterns: [gpt-*]", error.message)
-        EndpointRules.compile({"n": ["1"]}).at(b"/").check_path(b"/models/evil")  # type: ignore[union-attr]
+        EndpointRules.compile({"n": ["1"]}, places=PLACES).at(b"/").check_path(b"/models/evil")  # type: ignore[union-attr]

@@ -12,8 +12,9 @@ from llmproxy.core.inspection.endpointrules import Rules
 from llmproxy.core.inspection.positions import is_model
 from llmproxy.core.inspection.steps import finish
 from llmproxy.errors import ParamNotAllowed
+from llmproxy.providers.registry import PLACES
 
-RULES = Rules.compile({"model": ["ok"], "n": ["1"]})
+RULES = Rules.compile({"model": ["ok"], "n": ["1"]}, PLACES)
 
 CARRIERS: tuple[Any, ...] = (
     {"model": "@"},
@@ -87,14 +88,14 @@ class PositionTests(SynchronousTestCase):
     def test_anything(self) -> None:
         """A star means anything, objects and arrays too."""
         for value in ({"a": 1}, ["x"], None, 1, "x", "x" * 5000):
-            judge({"model": value}, Rules.compile({"model": ["*"]}))
+            judge({"model": value}, Rules.compile({"model": ["*"]}, PLACES))
             if value != "x":
-                self.assertRaises(ParamNotAllowed, judge, {"model": value}, Rules.compile({"model": ["x"]}))
+                self.assertRaises(ParamNotAllowed, judge, {"model": value}, Rules.compile({"model": ["x"]}, PLACES))
 
     def test_elsewhere(self) -> None:
         """A batch file that never passes here cannot be named under a rule of the model."""
         self.assertRaises(ParamNotAllowed, judge, {"input_blob": "https://blob.example/x"})
-        judge({"input_blob": "https://blob.example/x"}, Rules.compile({"n": ["1"]}))
+        judge({"input_blob": "https://blob.example/x"}, Rules.compile({"n": ["1"]}, PLACES))
         judge({"input_blob": None})
 
     def test_is_model(self) -> None:

@@ -10,8 +10,9 @@ from llmproxy.core.inspection.endpointrules import EndpointRules
 from llmproxy.core.inspection.steps import finish
 from llmproxy.core.inspection.uploads import MultipartJudge
 from llmproxy.errors import BadRequest, ParamNotAllowed, ProxyError
+from llmproxy.providers.registry import PLACES
 
-RULES = EndpointRules.compile({"model": ["ok", "whisper-*"]})
+RULES = EndpointRules.compile({"model": ["ok", "whisper-*"]}, places=PLACES)
 GOOD = b'{"custom_id":"1","url":"/v1/chat/completions","body":{"model":"ok"}}\n'
 BAD = GOOD.replace(b"ok", b"evil")
 OTHER = b"%PDF-1.7\n\x00\xff not JSON \n"

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from attrs import frozen
 from twisted.internet.defer import Deferred, fail
 from twisted.python.failure import Failure
+
+from .errors import ConfigError
 
 if TYPE_CHECKING:
     from .interfaces import Responder
@@ -46,3 +50,51 @@ def _link(middleware: Middleware, inner: Responder) -> Responder:
             return fail(Failure())
 
     return link
+
+
+@frozen
+class Placed:
+    """
+    Middlewares of an application, and where they stand; made by L{before} and L{after}.
+
+    @ivar name: of the place in the standard chain that they stand beside.
+    @ivar outside: further out than that, so that they see its requests earlier and its responses later.
+    """
+
+    name: str
+    middlewares: tuple[Middleware, ...]
+    outside: bool
+
+
+def before(name: str, *middlewares: Middleware) -> Placed:
+    """
+    C{middlewares}, outermost first, between the place C{name} and the one outside of it.
+
+    @param name: one of L{llmproxy.app.standardchain.NAMES}.
+    """
+    return Placed(name, middlewares, outside=True)
+
+
+def after(name: str, *middlewares: Middleware) -> Placed:
+    """The same between the place C{name} and the one inside of it."""
+    return Placed(name, middlewares, outside=False)
+
+
+def arranged(standard: Sequence[tuple[str, Middleware | None]], placed: Sequence[Placed] = ()) -> list[Middleware]:
+    """
+    The middlewares of a chain, outermost first. What is placed more than once beside the same place stands in the order
+    in which it is given.
+
+    @param standard: every place by its name; C{None} where nothing stands there, and others can stand beside it.
+    @raise ConfigError: there is no place of such a name.
+    """
+    names = [name for name, _ in standard]
+    for one in placed:
+        if one.name not in names:
+            raise ConfigError(f"middlewares: the chain has no place {one.name!r}; it has {', '.join(names)}")
+    found: list[Middleware] = []
+    for name, middleware in standard:
+        found += [each for one in placed if one.name == name and one.outside for each in one.middlewares]
+        found += [] if middleware is None else [middleware]
+        found += [each for one in placed if one.name == name and not one.outside for each in one.middlewares]
+    return found

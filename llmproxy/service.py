@@ -14,8 +14,9 @@ from twisted.logger import Logger
 
 from .app.descriptors import most_connections
 from .app.draindelay import DrainDelay
-from .app.options import ServiceOptions
+from .app.peers import Alone, Peers
 from .app.proxy import TransparentProxy
+from .app.settings import Settings
 from .app.standardchain import standard_chain
 from .app.summary import log_summary
 from .web.site import ProxySite
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from twisted.web.resource import IResource
 
 
-__all__ = ["ProxyService", "ServiceOptions", "TransparentProxy", "make_service", "standard_chain"]
+__all__ = ["ProxyService", "Settings", "TransparentProxy", "make_service", "standard_chain"]
 
 
 FOR_MANAGEMENT = 32
@@ -47,53 +48,36 @@ class ProxyService(MultiService):
 
     _log = Logger()
 
-    def __init__(self, reactor: Any, options: ServiceOptions) -> None:
+    def __init__(self, reactor: Any, settings: Settings, peers: Peers | None = None) -> None:
         super().__init__()
         self._reactor = reactor
-        self._options = options
+        self._settings = settings
+        self._peers = peers = Alone() if peers is None else peers
         self.ports: list[IListeningPort] = []
         self.started: Deferred[list[IListeningPort]] = Deferred()
-        self.proxy = TransparentProxy(
-            reactor,
-            options.apis,
-            database_url=options.database_url,
-            encryption_key=options.encryption_key,
-            old_encryption_keys=options.old_encryption_keys,
-            require_encryption=options.require_encryption,
-            pool_size=options.pool_size,
-            keep_ended_tokens=options.keep_ended_tokens,
-            management_token=options.management_token,
-            metrics_path=options.metrics_path,
-            metrics_token=options.metrics_token,
-            access_log=options.access_log,
-            log_format=options.log_format,
-            log_level=options.log_level,
-            drain_seconds=options.drain_seconds,
-            cache=options.cache,
-            audit=options.audit,
-        )
+        self.proxy = TransparentProxy(reactor, settings, peers=peers)
         self.proxy.setServiceParent(self)
-        self._delay = DrainDelay(reactor, options.drain_delay)
-        self.site = self._site(self.proxy.resource(manage=not options.manage_listen))
-        self.management_site = self._site(self.proxy.management_resource()) if options.manage_listen else None
-        self._share_descriptors()
+        self._delay = DrainDelay(reactor, settings.drain_delay)
+        apart = bool(settings.manage_listen)
+        # Where descriptors are too few for all connections, clients leave some to upstream, and to management.
+        most = most_connections(settings.apis.limits.connections)
+        for_management = None if most is None else FOR_MANAGEMENT
+        self.site = self._site(self.proxy.resource(manage=not apart), 0, most)
+        self.management_site = self._site(self.proxy.management_resource(), 1, for_management) if apart else None
 
-    def _site(self, resource: IResource) -> ProxySite:
+    def _site(self, resource: IResource, number: int, most: int | None) -> ProxySite:
+        apis, foundation = self._settings.apis, self.proxy.foundation
         return ProxySite(
             resource,
             reactor=self._reactor,
-            limits=self._options.apis.limits,
-            wheel=self.proxy.wheel,
-            poller=self.proxy.poller,
-            on_refusal=self.proxy.refused,
-            trusted_proxies=self._options.apis.trusted(),
+            limits=apis.limits,
+            wheel=foundation.wheel,
+            poller=foundation.poller,
+            on_refusal=foundation.metering.refused,
+            trusted_proxies=apis.trusted(),
+            counts=self._peers.connections(number),
+            most=most,
         )
-
-    def _share_descriptors(self) -> None:
-        """Where descriptors are too few for all connections, clients leave some to upstream, and to management."""
-        self.site.most = most_connections(self._options.apis.limits.connections)
-        if self.site.most is not None and self.management_site is not None:
-            self.management_site.most = FOR_MANAGEMENT
 
     def startService(self) -> None:
         super().startService()
@@ -101,7 +85,7 @@ class ProxyService(MultiService):
 
     @inlineCallbacks
     def stopService(self) -> Generator[Deferred[Any], Any, None]:
-        self.proxy.leaving = True
+        self.proxy.ending.leave()
         yield self._delay.wait()
         yield DeferredList([_maybe(port.stopListening()) for port in self.ports])
         yield _maybe(super().stopService())
@@ -109,16 +93,16 @@ class ProxyService(MultiService):
     def end_drain(self) -> None:
         """See L{llmproxy.app.signals.Stoppable}."""
         self._delay.end()
-        self.proxy.end_drain()
+        self.proxy.ending.end_drain()
 
     def reopen_logs(self) -> None:
         """See L{llmproxy.app.signals.Stoppable}."""
-        self.proxy.reopen_logs()
+        self.proxy.foundation.metering.reopen_logs()
 
     @inlineCallbacks
     def _open_ports(self, opened: object) -> Generator[Deferred[Any], Any, list[IListeningPort]]:
-        inherited = self._options.inherited
-        for at, (option, description) in enumerate(self._options.listeners):
+        inherited = self._settings.inherited
+        for at, (option, description) in enumerate(self._settings.listeners):
             site = self.site if option == "--listen" else self.management_site
             assert site is not None
             reactor = Inherited(self._reactor, *inherited[at], site.counts.is_ahead) if inherited else self._reactor
@@ -128,13 +112,17 @@ class ProxyService(MultiService):
             self.ports.append(port)
         if not inherited:
             # Of workers it is their parent who says so, once.
-            log_summary(self._log.info, self._options, [port.getHost() for port in self.ports])
+            log_summary(self._log.info, self._settings, [port.getHost() for port in self.ports])
         return self.ports
 
 
-def make_service(reactor: Any, options: ServiceOptions) -> ProxyService:
-    """What C{tap} and C{cli} start."""
-    return ProxyService(reactor, options)
+def make_service(reactor: Any, settings: Settings, peers: Peers | None = None) -> ProxyService:
+    """
+    What C{tap} and C{cli} start.
+
+    @param peers: other processes that serve the same; see L{TransparentProxy}.
+    """
+    return ProxyService(reactor, settings, peers)
 
 
 def _maybe(result: Any) -> Deferred[Any]:

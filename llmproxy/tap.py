@@ -144,7 +144,7 @@ def service_options(options: Mapping[str, Any], env: Mapping[str, str]) -> Any:
 
     @raise ConfigError: with everything that is wrong with either.
     """
-    from .app.options import ServiceOptions
+    from .app.settings import Settings
     from .config import load_api_config
 
     env = with_dotenv(env, options["env"])
@@ -164,7 +164,7 @@ def service_options(options: Mapping[str, Any], env: Mapping[str, str]) -> Any:
         _warn(warning, environment.server_log_format)
     storage = environment.storage
     database_url = options["database"] or storage.database_url
-    return ServiceOptions(
+    return Settings(
         apis=_with_defaults(apis, environment),
         management_token=environment.management_token,
         encryption_key=storage.encryption_key,

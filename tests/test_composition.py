@@ -5,8 +5,8 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.composition import chain
-from llmproxy.errors import BadRequest
+from llmproxy.composition import after, arranged, before, chain
+from llmproxy.errors import BadRequest, ConfigError
 from llmproxy.interfaces import Responder
 from llmproxy.message import ApiRequest, ApiResponse, Record
 
@@ -56,3 +56,23 @@ class ChainTests(SynchronousTestCase):
         """Without middlewares the responder answers by itself."""
         response = ApiResponse(204, b"", [])
         self.assertIs(self.successResultOf(chain(lambda request: succeed(response))(a_request())), response)
+
+
+class ArrangedTests(SynchronousTestCase):
+    def test_places(self) -> None:
+        """What stands before a place is further out than it, what stands after further in, empty places too."""
+        here, a, b, c, d = (Note(name, []) for name in ("here", "a", "b", "c", "d"))
+        standard = [("one", here), ("two", None)]
+        placed = [after("two", d), before("one", a), after("one", b), before("two", c)]
+        self.assertEqual(arranged(standard, placed), [a, here, b, c, d])
+
+    def test_several(self) -> None:
+        """They keep the order in which they are given, in one call or in several."""
+        here, a, b, c = (Note(name, []) for name in ("here", "a", "b", "c"))
+        for place, found in ((before, [a, b, c, here]), (after, [here, a, b, c])):
+            self.assertEqual(arranged([("one", here)], [place("one", a, b), place("one", c)]), found)
+
+    def test_no_such_place(self) -> None:
+        """A place that is none is an error that names all there are."""
+        error = self.assertRaises(ConfigError, arranged, [("one", None), ("two", None)], [before("three")])
+        self.assertEqual(str(error), "middlewares: the chain has no place 'three'; it has one, two")

@@ -17,7 +17,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.cache.presence import SharedTable, of_parent
 from llmproxy.config.model import CacheConfig
-from llmproxy.workers.caches import AnnouncingStore, SharedCaches
+from llmproxy.workers.caches import AnnouncingStore
+from llmproxy.workers.peers import OtherWorkers
 
 from .harness import Exchange, a_request
 from .http2client import Http2Connection
@@ -139,7 +140,8 @@ class CostTests(SynchronousTestCase):
             self.exchange = exchange = Exchange(cached=True)
             self.client = exchange.client()
             if workers:
-                SharedCaches(exchange.clock, exchange, self.fail, one)
+                assert exchange.cache is not None
+                exchange.cache.store = OtherWorkers(exchange.clock, self.fail, one).store(exchange.cache.store)
             nothing = self.calls()
             (two if workers else exchange.cache.store._marks).add(b"/v1/models")  # type: ignore[union-attr]
             counts.append((nothing, self.calls()))

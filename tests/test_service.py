@@ -15,7 +15,7 @@ from llmproxy.app import proxy as transparent
 from llmproxy.app import standardchain
 from llmproxy.config import APIConfig, APIProviderConfig
 from llmproxy.errors import ConfigError
-from llmproxy.service import ServiceOptions, make_service
+from llmproxy.service import Settings, make_service
 
 
 def a_config(**changes: Any) -> APIConfig:
@@ -25,7 +25,7 @@ def a_config(**changes: Any) -> APIConfig:
     return APIConfig({"x": api}, "x")
 
 
-def options(**changes: Any) -> ServiceOptions:
+def options(**changes: Any) -> Settings:
     values: dict[str, Any] = {
         "apis": a_config(),
         "management_token": "management-canary",
@@ -34,10 +34,10 @@ def options(**changes: Any) -> ServiceOptions:
         "listen": ["tcp:0:interface=127.0.0.1"],
         "access_log": None,
     }
-    return ServiceOptions(**{**values, **changes})
+    return Settings(**{**values, **changes})
 
 
-class ServiceOptionsTests(TestCase):
+class SettingsTests(TestCase):
     def test_no_secret_in_repr(self) -> None:
         """Options that end up in a log tell no secret."""
         shown = repr(options(database_url="postgresql://user:password-canary@host/db"))

@@ -57,7 +57,7 @@ class OptionsTests(SynchronousTestCase):
         self.assertRaises(UsageError, parse, "--drain", "long")
 
 
-class ServiceOptionsTests(SynchronousTestCase):
+class SettingsTests(SynchronousTestCase):
     def make(self, *arguments: str, **env: str) -> Any:
         self.stderr = io.StringIO()
         with contextlib.redirect_stderr(self.stderr):

@@ -48,7 +48,7 @@ class Auditing:
         from ..store.auditretention import AuditRetention
         from ..store.audittrail import AuditTrail
 
-        notes = Notes(reactor, secrets)
+        self._notes = notes = Notes(reactor, secrets)
         self._anchoring: Anchoring | None = None
         self._thread: Threads | None = None
         self._started = False
@@ -108,6 +108,10 @@ class Auditing:
             await self._anchoring.stop()
         if self._thread is not None:
             self._thread.stop()
+
+    def learn(self, secrets: Iterable[str]) -> None:
+        """Secrets that this process has from now on; they stand in no record either."""
+        self._notes.learn(secrets)
 
     def show(self, metrics: ProxyMetrics) -> None:
         for queue in self.log.queues:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from ..middleware.caching.cache import Cache
-    from ..middleware.recordexchanges import RecordExchanges
     from ..sinks.lag import ReactorLag
     from ..sinks.metrics import ProxyMetrics
-    from .proxy import TransparentProxy
 
 REDIS = {
     "redis_calls": "Commands that Redis answered.",
@@ -25,24 +23,16 @@ REDIS = {
 """What is told of a shared store, beside what is told of each; see L{ICacheStore.statistics}."""
 
 
-def count_in(proxy: TransparentProxy, metrics: ProxyMetrics) -> None:
-    """Have everything of a proxy that is not in a record counted and shown in C{metrics}."""
-    for api in proxy.table.apis:
-        if api.settings.get("breaker") is not None:
-            metrics.openings.setdefault(api.name, 0)
-    proxy.breaker.openings = metrics.openings
-    metrics.circuits = proxy.breaker.states
-    if proxy.cache is not None:
-        proxy.cache.counts = metrics.cache
-        show_cache(metrics, proxy.cache, lambda: proxy.hits.dropped)
-    if proxy.auditing is not None:
-        proxy.auditing.show(metrics)
-    show_process(metrics, proxy.account, proxy.lag)
+class Running(Protocol):
+    """What counts the exchanges that are running."""
+
+    @property
+    def in_flight(self) -> int: ...
 
 
-def show_process(metrics: ProxyMetrics, account: RecordExchanges, lag: ReactorLag) -> None:
+def show_process(metrics: ProxyMetrics, running: Running, lag: ReactorLag) -> None:
     """What runs, and how late."""
-    metrics.gauge("llmproxy_in_flight", "Exchanges that are running.", lambda: account.in_flight)
+    metrics.gauge("llmproxy_in_flight", "Exchanges that are running.", lambda: running.in_flight)
     metrics.gauge("llmproxy_reactor_lag_seconds", "How late the event loop was at worst since asked.", lag.take_worst)
 
 

@@ -11,28 +11,12 @@ from twisted.python.failure import Failure
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from ..cache.stats import CacheStatsAggregator
     from ..middleware.caching.cache import Cache
-    from ..sinks.publisher import Publisher
     from ..store.leases import LeasedQuota
-    from .proxy import TransparentProxy
+    from .metering import Metering
 
 Purge = Callable[[str | None, str | None, bytes], "Deferred[int]"]
 """See L{llmproxy.interfaces.ICacheStore.purge}."""
-
-
-class Told:
-    """
-    What management tells goes to whoever is told at that time.
-
-    @param told: gives a L{llmproxy.web.manage.context.KeepsTokens}.
-    """
-
-    def __init__(self, told: Callable[[], Any]) -> None:
-        self._told = told
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._told(), name)
 
 
 class CacheControls:
@@ -67,38 +51,32 @@ class Counts:
     """
     What is counted in memory and shown by management: uses and hits.
 
-    @param hits: gives who counts hits at that time.
+    @param metering: counts the hits.
     @param flush_others: has the other workers of the proxy write down what they have counted.
     """
 
     def __init__(
         self,
-        publisher: Publisher,
+        metering: Metering,
         quota: LeasedQuota,
-        hits: Callable[[], CacheStatsAggregator],
         flush_others: Callable[[], Deferred[Any]] = lambda: succeed(None),
     ) -> None:
-        self._publisher = publisher
+        self._metering = metering
         self._quota = quota
-        self._hits = hits
         self._flush_others = flush_others
 
     def flush(self) -> Deferred[Any]:
         """
         Write down what was counted until now, in all workers; fails as the first one does that cannot be written here.
         """
-        self._publisher.flush()
-        writing = [self._quota.flush(), self._hits().flush(), self._flush_others()]
-        flushing: Deferred[Any] = gatherResults(writing, consumeErrors=True)
+        metering = self._metering
+        metering.publisher.flush()
+        hits = [] if metering.hits is None else [metering.hits.flush()]
+        flushing: Deferred[Any] = gatherResults([self._quota.flush(), *hits, self._flush_others()], consumeErrors=True)
         return flushing.addErrback(_first)
 
     def settle(self, token_id: str) -> Deferred[None]:
         return self._quota.settle(token_id)
-
-
-def counts_of(proxy: TransparentProxy) -> Counts:
-    """What one process has counted."""
-    return Counts(proxy.publisher, proxy.quota, lambda: proxy.hits)
 
 
 def _first(reason: Any) -> Failure:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from ..composition import Middleware, chain
+from ..composition import Middleware, Placed, arranged, chain
 from ..errors import ProxyError
 from ..middleware.attempts import Attempts
 from ..middleware.authenticate import Authenticate
@@ -29,6 +29,25 @@ if TYPE_CHECKING:
     from ..message import ApiRequest
 
 
+NAMES = (
+    "record",
+    "cors",
+    "errors",
+    "availability",
+    "route",
+    "debug",
+    "authenticate",
+    "restrict",
+    "cache",
+    "quota",
+    "attempts",
+    "credential",
+    "breaker",
+    "deadlines",
+)
+"""The places of the chain, outermost first; L{llmproxy.composition.before} and C{after} name them."""
+
+
 def standard_chain(
     responder: Responder,
     *,
@@ -42,6 +61,7 @@ def standard_chain(
     inspection: Inspection,
     cache: Cache | None = None,
     refused: Callable[[ProxyError, ApiRequest], None] | None = None,
+    placed: Sequence[Placed] = (),
 ) -> Responder:
     """
     The middlewares around C{responder}. The order is policy; each line says why it stands where it does.
@@ -49,33 +69,35 @@ def standard_chain(
     @param gate: decides whether anything is begun at all.
     @param inspection: of bodies, where parameters are restricted.
     @param refused: told of every error that is answered.
+    @param placed: middlewares of an application, beside named ones.
+    @raise ConfigError: they are placed where there is no place.
     """
-    return chain(
-        responder,
+    standard: dict[str, Middleware | None] = {
         # exactly one record an exchange, however it ends: it must see everything
-        account,
+        "record": account,
         # error answers carry CORS fields too; a preflight costs nothing further in
-        *([Cors(table)] if any(api.policy.origins for api in table.apis) else []),
+        "cors": Cors(table) if any(api.policy.origins for api in table.apis) else None,
         # inside cors, outside all that fails: the one place where an error becomes an answer
-        ErrorResponses(refused),
+        "errors": ErrorResponses(refused),
         # nothing is begun while stopping or before the database is open
-        gate,
+        "availability": gate,
         # the API decides dialect, policy, credential and deadlines of all that follows
-        RouteRequest(table, authenticate.is_known),
-        *([DebugFields()] if any(api.debug_fields for api in table.apis) else []),
+        "route": RouteRequest(table, authenticate.is_known),
+        "debug": DebugFields() if any(api.debug_fields for api in table.apis) else None,
         # nothing of a body is read, nothing is spent, before the caller is known
-        authenticate,
-        Restrict(inspection, table.listed()),
+        "authenticate": authenticate,
+        "restrict": Restrict(inspection, table.listed()),
         # after all that refuses, before all that costs: a hit calls nobody and uses up no quota
-        *([] if cache is None else [cache]),
+        "cache": cache,
         # a refused request uses up nothing
-        Limit(quota),
+        "quota": Limit(quota),
         # the place of retries: what follows runs once for each upstream and key that are tried
-        Attempts(),
+        "attempts": Attempts(),
         # no credential of the client's gets further than this
-        Credential(),
+        "credential": Credential(),
         # outside the deadlines: a timeout is a failure of upstream, not a cancellation
-        breaker,
+        "breaker": breaker,
         # innermost: times what upstream does, not what we do
-        Deadlines(wheel),
-    )
+        "deadlines": Deadlines(wheel),
+    }
+    return chain(responder, *arranged(list(standard.items()), placed))

@@ -14,13 +14,13 @@ from .. import __version__
 
 if TYPE_CHECKING:
     from ..config.model import APIConfig
-    from .options import ServiceOptions
+    from .settings import Settings
 
 SHOWN = 20
 """APIs that are named in a line; more are counted."""
 
 
-def summary(options: ServiceOptions, ports: Sequence[Any], workers: Sequence[int] = ()) -> list[str]:
+def summary(options: Settings, ports: Sequence[Any], workers: Sequence[int] = ()) -> list[str]:
     """
     A line each: version, APIs, listeners, TLS, database, cache, audit log, workers. Nothing in them is secret.
 
@@ -46,9 +46,7 @@ def summary(options: ServiceOptions, ports: Sequence[Any], workers: Sequence[int
     ]
 
 
-def log_summary(
-    log: Callable[..., None], options: ServiceOptions, ports: Sequence[Any], pids: Sequence[int] = ()
-) -> None:
+def log_summary(log: Callable[..., None], options: Settings, ports: Sequence[Any], pids: Sequence[int] = ()) -> None:
     """Say it; a line that cannot be made is no reason not to serve."""
     for line in summary(options, ports, pids):
         log("{line}", line=line)
@@ -74,7 +72,7 @@ def _apis(apis: APIConfig) -> str:
     return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
-def _listening(options: ServiceOptions, shown: Sequence[tuple[str, str]]) -> str:
+def _listening(options: Settings, shown: Sequence[tuple[str, str]]) -> str:
     """Each address, with what is served there."""
     metrics = "" if options.metrics_path is None else f", metrics at {options.metrics_path}"
     apart = f"management at /manage{metrics}"
@@ -84,7 +82,7 @@ def _listening(options: ServiceOptions, shown: Sequence[tuple[str, str]]) -> str
     return "; ".join(f"{address} ({here if option == '--listen' else apart})" for option, address in shown) or "nowhere"
 
 
-def _tls(options: ServiceOptions, addresses: Sequence[str]) -> str:
+def _tls(options: Settings, addresses: Sequence[str]) -> str:
     found = []
     for (_, description), address in zip(options.listeners, addresses, strict=True):
         if description.startswith("ssl:"):
@@ -109,7 +107,7 @@ def _certificate(description: str) -> str:
     return f"{path}, {word} {until:%Y-%m-%d}"
 
 
-def _database(options: ServiceOptions) -> str:
+def _database(options: Settings) -> str:
     """Not by SQLAlchemy, which a parent of workers never loads."""
     scheme, separator, rest = options.database_url.partition("://")
     if not separator:
@@ -122,7 +120,7 @@ def _database(options: ServiceOptions) -> str:
     return f"{where}; the keys of providers are {'encrypted' if options.encryption_key else 'NOT encrypted'}"
 
 
-def _cache(options: ServiceOptions) -> str:
+def _cache(options: Settings) -> str:
     names = [name for name, api in options.apis.apis.items() if api.cache.settings().enabled]
     cache = options.cache
     if not cache.enabled or not names:
@@ -131,7 +129,7 @@ def _cache(options: ServiceOptions) -> str:
     return f"{where}, for {', '.join(names[:SHOWN])}{' and others' if len(names) > SHOWN else ''}"
 
 
-def _audit(options: ServiceOptions) -> str:
+def _audit(options: Settings) -> str:
     audit = options.audit
     if audit is None:
         return "off"

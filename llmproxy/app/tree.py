@@ -9,24 +9,59 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred, succeed
 
 from ..sinks.metrics import cumulative
+from ..web.api.resource import ProxyResource
 from ..web.health import Health, Live, Ready
 from ..web.metrics import MetricsResource
-from .managed import CacheControls, Counts, Told
+from ..web.root import Paths, Root
+from .managed import CacheControls, Counts
 
 if TYPE_CHECKING:
     from ..web.manage.context import ManageResource
     from ..web.operations import Routes
-    from ..web.root import Paths
     from .auditlog import Auditing
     from .proxy import TransparentProxy
 
 
+def proxy_tree(proxy: TransparentProxy, manage: bool) -> Root:
+    """See L{TransparentProxy.resource}."""
+    root = Root(ProxyResource(time.time, proxy.respond), proxy.settings.apis.trusted())
+    put_operations(root, proxy)
+    if manage:
+        _put_metrics(root, proxy)
+    if manage and proxy.settings.management_token:
+        _put_management(root, proxy)
+    return root
+
+
+def management_tree(proxy: TransparentProxy) -> Paths:
+    """See L{TransparentProxy.management_resource}."""
+    root = Paths(proxy.settings.apis.trusted())
+    put_operations(root, proxy)
+    _put_metrics(root, proxy)
+    if proxy.stored is not None:
+        _put_management(root, proxy)
+    return root
+
+
+def _put_metrics(root: Paths, proxy: TransparentProxy) -> None:
+    settings = proxy.settings
+    if settings.metrics_path is not None:
+        put_metrics(root, settings.metrics_path, proxy.collect_metrics, settings.metrics_token)
+
+
+def _put_management(root: Paths, proxy: TransparentProxy) -> None:
+    resource = management_of(proxy)
+    proxy.ending.wait_for(resource)
+    root.put_path("manage", resource)
+
+
 def put_operations(root: Paths, proxy: TransparentProxy) -> None:
     """C{/health}, C{/live} and C{/ready}, and the same as Kubernetes writes them, with a C{z}."""
+    checks = [] if proxy.stored is None else [proxy.stored.database]
     for name, resource in (
         ("health", Health(time.time)),
         ("live", Live()),
-        ("ready", Ready([proxy.database], lambda: proxy.leaving)),
+        ("ready", Ready(checks, lambda: proxy.ending.leaving)),
     ):
         root.put_path(name, resource)
         root.put_path(name + "z", resource)
@@ -49,24 +84,26 @@ def put_metrics(root: Paths, path: str, collect: Callable[[], Deferred[Any]], to
         root.put_path(path + "/prometheus", text)
 
 
-def management_of(proxy: TransparentProxy, clock: Any, management_token: str) -> ManageResource:
+def management_of(proxy: TransparentProxy) -> ManageResource:
     """The management API of a proxy; see L{llmproxy.web.manage.manage_resource}."""
     from ..web.manage import manage_resource
 
-    auditing = proxy.auditing
+    foundation, stored = proxy.foundation, proxy.stored
+    assert stored is not None, "OwnParts.check asks for a database where there is a management token"
+    table = proxy.generations.current.table
     return manage_resource(
-        clock=clock,
-        projects=proxy.database.projects,
-        tokens=proxy.database.tokens,
-        directory=Told(lambda: proxy.told or proxy.directory),
-        quota=Counts(proxy.publisher, proxy.quota, lambda: proxy.hits, lambda: proxy.flush_others()),
-        management_token=management_token,
-        apis=[api.name for api in proxy.table.apis],
-        default_api=proxy.default_api,
-        admins=proxy.database.admins,
-        idempotency=proxy.database.idempotency,
-        audit=None if auditing is None else auditing.log,
-        more=[_audit_routes(auditing), _cache_routes(proxy), _breaker_routes(proxy)],
+        clock=foundation.reactor,
+        projects=stored.projects,
+        tokens=stored.database.tokens,
+        directory=foundation.peers.directory(stored.directory),
+        quota=Counts(foundation.metering, stored.quota, foundation.peers.flush),
+        management_token=foundation.settings.management_token,
+        apis=[api.name for api in table.apis],
+        default_api=foundation.settings.apis.default_api,
+        admins=stored.database.admins,
+        idempotency=stored.database.idempotency,
+        audit=foundation.audit_log,
+        more=[_audit_routes(foundation.auditing), _cache_routes(proxy), _breaker_routes(proxy)],
         draining=lambda: proxy.draining,
     )
 
@@ -74,19 +111,15 @@ def management_of(proxy: TransparentProxy, clock: Any, management_token: str) ->
 def _cache_routes(proxy: TransparentProxy) -> Routes:
     from ..web.manage.cache import CacheRoutes
 
-    # Both are looked up when they are called: a worker puts its own in their place after this.
-    controls = (
-        None
-        if proxy.cache is None
-        else CacheControls(proxy.cache, lambda: proxy.collect_metrics(), lambda *what: proxy.purge_others(*what))
-    )
-    return CacheRoutes(controls, proxy.table).routes()
+    cache = proxy.foundation.cache
+    controls = None if cache is None else CacheControls(cache, proxy.collect_metrics, proxy.foundation.peers.purge)
+    return CacheRoutes(controls, proxy.generations.current.table).routes()
 
 
 def _breaker_routes(proxy: TransparentProxy) -> Routes:
     from ..web.manage.breaker import BreakerRoutes
 
-    return BreakerRoutes(lambda: proxy.collect_metrics()).routes()
+    return BreakerRoutes(proxy.collect_metrics).routes()
 
 
 def _audit_routes(auditing: Auditing | None) -> Routes:

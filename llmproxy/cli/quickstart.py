@@ -123,14 +123,14 @@ class Quickstart:
         from ..app.descriptors import raise_limit
         from ..config.databases import parse_encryption_key
         from ..core.audit.settings import AuditOptions
-        from ..service import ServiceOptions, make_service
+        from ..service import Settings, make_service
 
         raise_limit(apis.limits.connections)
         management = self._data.kept("management-token", lambda: os.urandom(32).hex())
         encryption = self._data.kept("encryption-key", lambda: b64encode(os.urandom(32)).decode())
         self.service = make_service(
             self._reactor,
-            ServiceOptions(
+            Settings(
                 apis=apis,
                 management_token=management,
                 encryption_key=parse_encryption_key(encryption),
@@ -180,12 +180,12 @@ class Quickstart:
         keys = self._keys(service, key)
         if project is not None and {**project.api_keys, **keys} != project.api_keys:
             changed = await service.proxy.database.projects.update(project_id, api_keys=keys)
-            if changed is not None:
-                service.proxy.directory.project_changed(changed)
+            if changed is not None and service.proxy.stored is not None:
+                service.proxy.stored.directory.project_changed(changed)
 
     def _keys(self, service: ProxyService, key: str) -> dict[str, tuple[str, ...]]:
         """The demo upstream takes its key for both of its shapes."""
-        return {api.name: (key,) for api in service.proxy.table.apis}
+        return {api.name: (key,) for api in service.proxy.generations.current.table.apis}
 
 
 def _endpoint(host: str, port: int) -> str:

@@ -231,6 +231,10 @@ class ProxyConfig(APIProviderConfig):
         self.validate()
         return compile_api(self.api_name, self)
 
+    def alone(self) -> APIConfig:
+        """A configuration of this API only, which is at C{/} too."""
+        return APIConfig({self.api_name: self}, self.api_name)
+
 
 @frozen
 class APIConfig:

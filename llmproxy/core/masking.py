@@ -69,10 +69,18 @@ class Masking:
     """
 
     def __init__(self, known: Iterable[str] = ()) -> None:
-        # A short one would be found in texts that have nothing to do with it.
-        words = sorted((re.escape(secret) for secret in known if len(secret) >= 8), key=len, reverse=True)
-        self._known = re.compile("|".join(words)) if words else None
+        self._words: set[str] = set()
+        self._known: re.Pattern[str] | None = None
         self._remembered = lru_cache(maxsize=_REMEMBERED)(self.text)
+        self.learn(known)
+
+    def learn(self, secrets: Iterable[str]) -> None:
+        """Mask these too from now on, as a configuration brings new ones."""
+        # A short one would be found in texts that have nothing to do with it.
+        self._words |= {re.escape(secret) for secret in secrets if len(secret) >= 8}
+        words = sorted(self._words, key=len, reverse=True)
+        self._known = re.compile("|".join(words)) if words else None
+        self._remembered.cache_clear()
 
     def text(self, text: str) -> str:
         """

@@ -27,10 +27,18 @@ class Authenticate:
     wherever it waits (its own upload, another's fetch, a connection, upstream's head), cut while its answer streams.
 
     @param clock: its C{seconds} are since the epoch.
+    @param is_well_formed: whether a secret has the form of a token; one that has not is looked up nowhere.
     """
 
-    def __init__(self, clock: IReactorTime, directory: IDirectory, revocations: IRevocations | None = None) -> None:
+    def __init__(
+        self,
+        clock: IReactorTime,
+        directory: IDirectory,
+        revocations: IRevocations | None = None,
+        is_well_formed: Callable[[bytes], bool] = is_well_formed,
+    ) -> None:
         self._seconds = clock.seconds
+        self._is_well_formed = is_well_formed
         self._directory = directory
         self._revocations = revocations
         self._pending: dict[Deferred[ApiResponse], Principal] = {}
@@ -42,7 +50,7 @@ class Authenticate:
         secret = secret_of(request.fields, request.target, offers=request.upgrade != b"")
         if not secret:
             raise MissingToken("missing or invalid authorization header")
-        if not is_well_formed(secret):
+        if not self._is_well_formed(secret):
             raise InvalidToken("invalid token format")
         principal = self._directory.warm(secret)
         if principal is not None:
@@ -52,7 +60,7 @@ class Authenticate:
     def is_known(self, request: ApiRequest) -> Deferred[bool]:
         """Whether a request has a token that may be used now; nothing else becomes of it."""
         secret = secret_of(request.fields, request.target, offers=request.upgrade != b"")
-        if not secret or not is_well_formed(secret):
+        if not secret or not self._is_well_formed(secret):
             return succeed(False)
         principal = self._directory.warm(secret)
         loading = self._directory.load(secret) if principal is None else succeed(principal)

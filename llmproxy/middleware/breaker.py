@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -45,8 +45,9 @@ class Breaker:
     It stands outside the deadlines, so that a connection that is not made in time is a failure and not a cancellation.
 
     @param most_keys: upstreams and keys that are remembered; the one that was used first makes room for another.
-    @ivar openings: where it counts by API how often a circuit has opened.
+    @param openings: where it counts by API how often a circuit has opened.
     @param is_transient: whether a status is a failure of the key, in place of C{statuses} of the settings.
+    @param log: where it says that one has opened; C{None} for the log of this module.
     """
 
     _log = Logger()
@@ -57,15 +58,28 @@ class Breaker:
         most_keys: int = 10_000,
         openings: dict[str, int] | None = None,
         is_transient: Callable[[int], bool] | None = None,
+        log: Logger | None = None,
     ) -> None:
         self._most_keys = most_keys
         self._seconds = clock.seconds
         self._is_transient = is_transient
-        self.openings = {} if openings is None else openings
+        self._openings = {} if openings is None else openings
+        self._warn = (self._log if log is None else log).warn
         self._rate = LogRate()
         # By the name of the API, the place, the project whose key it is (C{""} for a key that many use, and for none),
         # and the key.
         self._keys: OrderedDict[tuple[str, str, str, str], Circuits] = OrderedDict()
+
+    def count_in(self, openings: dict[str, int]) -> None:
+        """Count there from now on how often a circuit has opened, by API."""
+        self._openings = openings
+
+    def take_over(self, former: Breaker, apis: Container[str]) -> None:
+        """
+        Go on with the circuits of C{former} for C{apis}, which are where they were: what is broken there is not asked
+        anew by everybody because something else is configured differently. Both see what either counts.
+        """
+        self._keys.update((key, circuits) for key, circuits in former._keys.items() if key[0] in apis)
 
     def states(self) -> list[CircuitState]:
         """The circuits that are not closed, or have counted a failure since the last success."""
@@ -184,10 +198,10 @@ class Breaker:
         now = self._seconds()
         if not circuit.failed(ticket, now, reason):
             return
-        self.openings[circuits.api] = self.openings.get(circuits.api, 0) + 1
+        self._openings[circuits.api] = self._openings.get(circuits.api, 0) + 1
         count = self._rate.due(circuits.api, now)
         if count is not None:
-            self._log.warn(
+            self._warn(
                 "circuit of {api}{model} opened for {cooldown} s, project {project}: {failures} failures in a row,"
                 " the last one: {reason} [{count} since the last line]",
                 api=circuits.api,

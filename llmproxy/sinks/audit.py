@@ -45,6 +45,10 @@ class Notes:
         self._masking = Masking(secrets)
         self._make_id = make_id
 
+    def learn(self, secrets: Iterable[str]) -> None:
+        """Secrets that this process has from now on."""
+        self._masking.learn(secrets)
+
     def record(self, action: str, actor: str, outcome: str, details: dict[str, Any]) -> AuditRecord:
         now = self._clock.seconds()
         return audit_record(self._make_id(), now, action, actor, outcome, details, self._masking)

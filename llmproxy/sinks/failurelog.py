@@ -25,11 +25,13 @@ class FailureLog:
 
     @param seconds: the time, of any steady clock.
     @param origins: by the name of an API, where it is: C{https://api.openai.com}.
+    @param log: where the lines go; C{None} for the log of this module.
     """
 
     _log = Logger()
 
-    def __init__(self, seconds: Callable[[], float], origins: Mapping[str, str]) -> None:
+    def __init__(self, seconds: Callable[[], float], origins: Mapping[str, str], log: Logger | None = None) -> None:
+        self._error = (self._log if log is None else log).error
         self._seconds = seconds
         self._origins = origins
         self._rate = LogRate()
@@ -45,7 +47,7 @@ class FailureLog:
         count = self._rate.due((record.api, cause), self._seconds())
         if count is None:
             return
-        self._log.error(
+        self._error(
             "upstream {api} ({origin}) {what} [{cause}; {count} since the last line; request {request_id}]",
             api=record.api,
             origin=self._origins.get(record.api, "?"),

@@ -139,6 +139,16 @@ class ProxyMetrics:
         """Show what C{value} returns as the counter C{name} (written without C{_total})."""
         self.counters[name] = (help_text, value)
 
+    def show_circuits(self, circuits: Callable[[], list[CircuitState]], apis: Iterable[str]) -> None:
+        """
+        Show what C{circuits} returns, and how often those of C{apis} have opened, which may be never.
+
+        @param apis: the names of those that have a breaker.
+        """
+        self.circuits = circuits
+        for name in apis:
+            self.openings.setdefault(name, 0)
+
     def refused(self, code: str) -> None:
         """Count a connection or request that never became an exchange, by the reason of the channel."""
         self.refusals[code] = self.refusals.get(code, 0) + 1

@@ -65,6 +65,11 @@ class Publisher:
         self.flush()
         self._sinks = tuple(other if each is sink else each for each in self._sinks)
 
+    def add(self, sink: IRecordSink) -> None:
+        """Pass on to one more, what comes from now on."""
+        self.flush()
+        self._sinks = (*self._sinks, sink)
+
     def flush(self) -> None:
         """Pass on what waits."""
         if self._flushing is not None:

@@ -103,6 +103,11 @@ class Site:
         """See L{llmproxy.upstream.exchange.Holder}."""
         self._waiting.remove(exchange)
 
+    @property
+    def is_wanted(self) -> bool:
+        """Whether a request waits for a connection."""
+        return bool(self._waiting or self.opening)
+
     def refuse_waiting(self, reason: Failure) -> None:
         """Nobody will get a connection any more."""
         while self._waiting:
@@ -251,6 +256,11 @@ class Pool:
     @property
     def active(self) -> int:
         return len(self.live) - len(self.kept)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing is on its way, nor waits for a connection."""
+        return not self.active and not any(site.is_wanted for site in self._sites.values())
 
     def keep(self, site: Site, connection: Connection, now: float) -> None:
         """Hold a connection until it is needed, too old, or one too many."""

@@ -64,6 +64,8 @@ class ProxySite(Site):
         poller: Poller | None = None,
         on_refusal: OnRefusal | None = None,
         trusted_proxies: TrustedProxies | None = None,
+        counts: Connections | None = None,
+        most: int | None = None,
     ) -> None:
         limits = Limits() if limits is None else limits
         super().__init__(resource, timeout=limits.idle, reactor=reactor)
@@ -76,8 +78,8 @@ class ProxySite(Site):
         self.closing = False
         self._channels: set[LlhttpChannel] = set()
         self._unwelcome: set[LlhttpChannel] = set()
-        self.counts: Connections = OwnConnections()
-        self.most: int | None = None
+        self.counts: Connections = OwnConnections() if counts is None else counts
+        self.most = most
         self._holding: list[BasicRequest] = []
         self._next_id = request_ids()
 

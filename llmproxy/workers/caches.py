@@ -19,7 +19,6 @@ from ..interfaces import ICacheStore
 
 if TYPE_CHECKING:
     from ..cache.memory import MemoryStore
-    from ..cache.presence import PresenceFilter
 
 GATHERED = 0.1
 """Seconds within which removals are told together: every POST to an API asks for one, mostly of the same key."""
@@ -90,47 +89,3 @@ class AnnouncingStore:
         gathered, self._gathered = self._gathered, {}
         if gathered:
             self._announce([plain(key) for key in gathered.values()])
-
-
-class SharedCaches:
-    """
-    What a worker says of its cache, and does as it hears of the others.
-
-    @param tell: sends a message to the parent.
-    @param marks: what it counts in for all to see.
-    """
-
-    def __init__(self, reactor: Any, proxy: Any, tell: Callable[..., object], marks: PresenceFilter) -> None:
-        from ..cache.memory import MemoryStore
-
-        self._cache = proxy.cache
-        self._tell = tell
-        self._asked: dict[int, Deferred[int]] = {}
-        self._questions = 0
-        proxy.purge_others = self._purge_others
-        if isinstance(self._cache.store, MemoryStore):
-            self._cache.store.share(marks)
-            self._cache.store = AnnouncingStore(reactor, self._cache.store, lambda keys: tell("removed", keys=keys))
-
-    def heard(self, kind: str, values: dict[str, Any]) -> None:
-        """C{removed}, C{purge} or C{purged}: a message of the parent."""
-        if kind == "removed":
-            for told in values["keys"]:
-                key = key_of(told)
-                self._cache.doubt(key)
-                self._cache.store.remove_here(key)
-        elif kind == "purge":
-            count = self._cache.forget(values["api"], values["tenant"], values["start"].encode("latin-1"))
-            self._tell("purged", number=values["number"], count=count)
-        elif kind == "purged":
-            asked = self._asked.pop(values["number"], None)
-            if asked is not None:
-                asked.callback(values["count"])
-
-    def _purge_others(self, api: str | None, tenant: str | None, start: bytes) -> Deferred[int]:
-        self._questions += 1
-        asked: Deferred[int] = Deferred()
-        self._asked[self._questions] = asked
-        text = start.decode("latin-1")
-        self._tell("purge_others", number=self._questions, api=api, tenant=tenant, start=text)
-        return asked

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from twisted.python.failure import Failure
 
-    from ..app.options import ServiceOptions
+    from ..app.settings import Settings
 
 FIRST_FD = 4
 """Where a worker finds its sockets; 0 is what the parent says, 3 what it says to the parent."""
@@ -173,10 +173,10 @@ class Supervisor(Service):
     _marks: SharedTable
     _connections: ConnectionTable
 
-    def __init__(self, reactor: Any, options: ServiceOptions, count: int, spawn: tuple[str, ...] = ()) -> None:
+    def __init__(self, reactor: Any, settings: Settings, count: int, spawn: tuple[str, ...] = ()) -> None:
         self.clock = reactor
         self._reactor = reactor
-        self._options = options
+        self._settings = settings
         self._count = count
         self._spawn = spawn or (sys.executable, "-m", "llmproxy.workers.process")
         self._sockets: list[ListeningSocket] = []
@@ -185,7 +185,7 @@ class Supervisor(Service):
         self._questions = 0
         self._awaited: dict[int, Deferred[None]] = {}
         self._given_up = self._hurried = False
-        self._delay = DrainDelay(reactor, options.drain_delay)
+        self._delay = DrainDelay(reactor, settings.drain_delay)
         self.workers: list[Worker | None] = [None] * count
         self.started: Deferred[None] = Deferred()
         self.restarts = 0
@@ -193,7 +193,7 @@ class Supervisor(Service):
     def startService(self) -> None:
         super().startService()
         self._marks = SharedTable(self._count)
-        by_client = self._options.apis.limits.connections_per_client is not None
+        by_client = self._settings.apis.limits.connections_per_client is not None
         self._connections = ConnectionTable(self._count, by_client)
         opening: Deferred[Any] = Deferred.fromCoroutine(self._open())
         opening.addCallback(self._say).addCallbacks(self.started.callback, self.started.errback)
@@ -201,10 +201,10 @@ class Supervisor(Service):
     def _say(self, result: object) -> None:
         ports = [socket.port.getHost() for socket in self._sockets]
         pids = [worker.pid for worker in self.workers if worker is not None and worker.pid is not None]
-        log_summary(self._log.info, self._options, ports, pids)
+        log_summary(self._log.info, self._settings, ports, pids)
 
     async def _open(self) -> None:
-        for option, description in self._options.listeners:
+        for option, description in self._settings.listeners:
             self._sockets.append(await open_held(self._reactor, description, option))
         # One after the other until one serves: the first migrates the database for all.
         await self._first(0)
@@ -224,7 +224,7 @@ class Supervisor(Service):
         inherited = tuple((FIRST_FD + at, socket.family) for at, socket in enumerate(self._sockets))
         marks = FIRST_FD + len(inherited)
         start = {
-            "options": packed(evolve(self._options, inherited=inherited, drain_delay=0.0)),
+            "settings": packed(evolve(self._settings, inherited=inherited, drain_delay=0.0)),
             "marks": (marks, self._count, number),
             "connections": (marks + 1, self._count, number, self._connections.key.hex()),
         }
@@ -344,7 +344,7 @@ class Supervisor(Service):
         yield maybeDeferred(super().stopService)
         self._tell_all("leave")
         yield self._delay.wait()
-        ends = self.clock.seconds() + self._options.drain_seconds
+        ends = self.clock.seconds() + self._settings.drain_seconds
         for worker in self.workers:
             if worker is not None:
                 yield worker.stop(0.0 if self._hurried else max(0.0, ends - self.clock.seconds()))

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
-from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.app.managed import CacheControls, Counts, Told
+from llmproxy.app.managed import CacheControls, Counts
 from llmproxy.cache.stats import CacheStatsAggregator
 from llmproxy.errors import Unavailable
 from llmproxy.message import Record
@@ -16,26 +15,6 @@ from llmproxy.sinks.publisher import Publisher
 
 from ..cache.test_stats import FakeStatsStore, record
 from ..middleware.caching.case import CacheTestCase
-
-
-class Directory:
-    def __init__(self) -> None:
-        self.told: list[object] = []
-
-    def token_changed(self, token: object) -> None:
-        self.told.append(token)
-
-
-class ToldTests(SynchronousTestCase):
-    def test_whoever_is_told_now(self) -> None:
-        """A worker that puts its own in the place of the directory hears of changes from then on."""
-        first, second = Directory(), Directory()
-        now = [first]
-        told = Told(lambda: now[0])
-        told.token_changed(1)
-        now[0] = second
-        told.token_changed(2)
-        self.assertEqual((first.told, second.told), ([1], [2]))
 
 
 class CacheControlsTests(CacheTestCase):
@@ -91,9 +70,10 @@ class CountsTests(CacheTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.store_of_hits, self.uses = FakeStatsStore(), Quota()
-        self.hits = hits = CacheStatsAggregator(self.clock, self.store_of_hits)
+        hits = CacheStatsAggregator(self.clock, self.store_of_hits)
         self.publisher = Publisher(self.clock, [hits])
-        self.counts = Counts(self.publisher, self.uses, lambda: hits)  # type: ignore[arg-type]
+        self.hits: CacheStatsAggregator | None = hits
+        self.counts = Counts(self, self.uses)  # type: ignore[arg-type]
 
     def published(self) -> Record:
         last = record("hit")
@@ -116,7 +96,7 @@ class CountsTests(CacheTestCase):
     def test_others(self) -> None:
         """What other workers have counted is waited for."""
         others: Deferred[None] = Deferred()
-        counts = Counts(self.publisher, self.uses, lambda: self.hits, lambda: others)  # type: ignore[arg-type]
+        counts = Counts(self, self.uses, lambda: others)  # type: ignore[arg-type]
         writing = counts.flush()
         self.assertNoResult(writing)
         others.callback(None)

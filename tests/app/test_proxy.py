@@ -66,7 +66,7 @@ class TransparentProxyTests(TestCase):
         await proxy.database.projects.create(project())
         await proxy.database.tokens.create(token())
         last = Record("id", "GET", "/v1/x", "192.0.2.1", 0.0, token_id="t1", status=200, cache="hit", ended="complete")
-        proxy.publisher.publish(last)
+        proxy.foundation.metering.publisher.publish(last)
         await proxy.stopService()
         database = open_database(reactor, path)
         await database.start()
@@ -78,12 +78,12 @@ class TransparentProxyTests(TestCase):
     async def test_cache(self) -> None:
         """It is on, and its numbers stand among the metrics; an operator can turn it off altogether."""
         proxy = TransparentProxy(reactor, a_config(), database_url=":memory:")
-        assert proxy.cache is not None
+        assert proxy.foundation.cache is not None
         self.assertEqual(proxy.metrics().gauges["llmproxy_cache_bytes"][1](), 0)
         await proxy.shutdown()
         for config, cache in ((a_config(), CacheOptions(enabled=False)), (a_config(cache=CacheConfig(False)), None)):
             proxy = TransparentProxy(reactor, config, database_url=":memory:", cache=cache)
-            self.assertIsNone(proxy.cache)
+            self.assertIsNone(proxy.foundation.cache)
             await proxy.shutdown()
 
     async def test_cache_on_its_way(self) -> None:
@@ -92,17 +92,17 @@ class TransparentProxyTests(TestCase):
             config = a_config(cache=CacheConfig(max_object=200 << 20))
             options = CacheOptions(memory_bytes=memory)
             proxy = TransparentProxy(reactor, config, database_url=":memory:", cache=options)
-            assert proxy.cache is not None
-            self.assertEqual(proxy.cache.budget.left, held)
+            assert proxy.foundation.cache is not None
+            self.assertEqual(proxy.foundation.cache.budget.left, held)
             await proxy.shutdown()
 
     async def test_response_that_nobody_reads(self) -> None:
         """A response whose body is never started does not keep the proxy from stopping."""
         proxy = TransparentProxy(reactor, a_config(), database_url=":memory:", drain_seconds=0.05)
         await proxy.respond(ApiRequest(b"GET", b"/v1/x", [], None, Record("id", "GET", "/v1/x", "192.0.2.1", 0.0)))
-        self.assertEqual(proxy.account.in_flight, 1)
+        self.assertEqual(proxy.generations.current.account.in_flight, 1)
         await proxy.shutdown()
-        self.assertEqual(proxy.account.in_flight, 0)
+        self.assertEqual(proxy.generations.current.account.in_flight, 0)
 
     async def test_management_call_in_the_drain(self) -> None:
         """A call that is running when the proxy stops is made whole, and stands in the audit log before its end."""
@@ -169,15 +169,15 @@ class TransparentProxyTests(TestCase):
         proxy = TransparentProxy(reactor, a_config(), database_url=":memory:")
         first, mine = Record("1", "GET", "/", "", 0.0, status=200), ProxyMetrics()
         second = Record("2", "GET", "/", "", 0.0, status=200, cache="hit")
-        proxy.publisher.publish(first)
+        proxy.foundation.metering.publisher.publish(first)
         former = proxy.metrics().gauges.keys()
         proxy.set_metrics(mine)
-        proxy.publisher.publish(second)
+        proxy.foundation.metering.publisher.publish(second)
         shown = proxy.metrics()
         self.assertEqual((shown.request_count, shown.cache["hit"], mine.request_count), (1, 1, 1))
         self.assertEqual((mine.gauges.keys(), mine.openings), (former, {"x": 0}))
-        assert proxy.cache is not None
-        self.assertIs(proxy.cache.counts, mine.cache)
+        assert proxy.foundation.cache is not None
+        self.assertIs(proxy.foundation.cache.counts, mine.cache)
         await proxy.shutdown()
 
     async def test_set_cache_stats_aggregator(self) -> None:
@@ -192,11 +192,11 @@ class TransparentProxyTests(TestCase):
             store = FakeStatsStore()
             mine = CacheStatsAggregator(reactor, store)
             hit = Record("id", "GET", "/", "", 0.0, status=200, cache="hit", token_id="t1")
-            proxy.publisher.publish(hit)
+            proxy.foundation.metering.publisher.publish(hit)
             proxy.set_cache_stats_aggregator(mine)
             proxy.set_cache_stats_aggregator(mine)
             self.assertEqual(mine.is_running, started)
-            proxy.publisher.publish(hit)
+            proxy.foundation.metering.publisher.publish(hit)
             await proxy.shutdown()
             self.assertEqual((written, store.total()), ([{"t1": 1}] if started else [], {"t1": 1}))
             self.assertFalse(mine.is_running)

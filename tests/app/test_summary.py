@@ -10,7 +10,7 @@ from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy import __version__
-from llmproxy.app.options import ServiceOptions
+from llmproxy.app.settings import Settings
 from llmproxy.app.summary import SHOWN, log_summary, summary
 from llmproxy.config import APIConfig, APIProviderConfig, CacheConfig
 from llmproxy.core.audit.settings import AuditOptions
@@ -24,7 +24,7 @@ def an_api(**changes: Any) -> APIProviderConfig:
     return APIProviderConfig(**values)  # type: ignore[arg-type]
 
 
-def options(**changes: Any) -> ServiceOptions:
+def options(**changes: Any) -> Settings:
     values: dict[str, Any] = {
         "apis": APIConfig({"a": an_api(), "b": an_api(cache=CacheConfig(False))}, "a"),
         "management_token": "management-canary",
@@ -33,7 +33,7 @@ def options(**changes: Any) -> ServiceOptions:
         "database_url": "postgresql://user:password-canary@db.example:5432/llm?sslmode=require",
         "listen": ["tcp:8080:interface=127.0.0.1"],
     }
-    return ServiceOptions(**{**values, **changes})
+    return Settings(**{**values, **changes})
 
 
 class SummaryTests(SynchronousTestCase):

@@ -10,6 +10,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+from llmproxy.app.peers import Alone
 from llmproxy.app.proxy import TransparentProxy
 from llmproxy.app.tree import management_of, put_metrics, put_operations
 from llmproxy.config import APIConfig, APIProviderConfig, CacheConfig
@@ -56,7 +57,12 @@ class TreeTests(TestCase):
             dialect="openai",
             cache=CacheConfig(cached),
         )
-        proxy = TransparentProxy(reactor, APIConfig({"x": api}, "x"), database_url=":memory:", **more)
+        proxy = TransparentProxy(
+            reactor,
+            APIConfig({"x": api}, "x"),
+            database_url=":memory:",
+            **{"management_token": "management-canary", **more},
+        )
         self.addCleanup(proxy.shutdown)
         return proxy
 
@@ -79,7 +85,7 @@ class TreeTests(TestCase):
         proxy = self.made()
         root = Paths()
         put_operations(root, proxy)
-        proxy.leaving = True
+        proxy.ending.leave()
         found = [await self.ask(root, path) for path in ("/health", "/live", "/ready", "/healthz", "/livez", "/readyz")]
         self.assertEqual([status for status, _ in found], [200, 200, 503] * 2)
         self.assertIn(b"draining", found[2][1])
@@ -103,22 +109,21 @@ class TreeTests(TestCase):
 
     def managed(self, proxy: TransparentProxy) -> Paths:
         root = Paths()
-        root.put_path("manage", management_of(proxy, reactor, "management-canary"))
+        root.put_path("manage", management_of(proxy))
         return root
 
     async def test_cache_of_all_workers(self) -> None:
-        """A worker that collects from all of them after the tree was made is asked by management."""
-        proxy = self.made()
-        root = self.managed(proxy)
+        """Management shows the numbers of all workers."""
         numbers = ProxyMetrics()
         numbers.cache["hit"] = 5
         asked: list[Any] = []
 
-        def collect() -> Deferred[Any]:
-            asked.append(None)
-            return succeed(numbers)
+        class Others(Alone):
+            def collect_metrics(self, own: Any) -> Deferred[ProxyMetrics]:
+                asked.append(own)
+                return succeed(numbers)
 
-        proxy.collect_metrics = collect
+        root = self.managed(self.made(peers=Others()))
         status, shown = await self.asked(root, "/manage/cache/stats")
         self.assertEqual((status, shown["hits"], len(asked)), (200, 5, 1))
 

@@ -28,7 +28,7 @@ from twisted.internet.utils import getProcessOutputAndValue
 from llmproxy.config import APIConfig, APIProviderConfig, BreakerConfig
 from llmproxy.core.tokens import generate, hint, token_hash
 from llmproxy.message import Project, Token
-from llmproxy.service import ServiceOptions, make_service
+from llmproxy.service import Settings, make_service
 
 EXCUSED = {
     "other-authorization": "the proxy puts the provider's key in the place of the client's Authorization",
@@ -80,7 +80,7 @@ async def proxied(port: int) -> tuple[Any, str, str]:
         breaker=BreakerConfig(enabled=False),
         rewrite_locations=False,
     )
-    options = ServiceOptions(
+    options = Settings(
         apis=APIConfig({"api": api}, "api"),
         management_token=generate(os.urandom),
         encryption_key=bytes(32),

@@ -27,7 +27,7 @@ from llmproxy.config import APIConfig, APIProviderConfig
 from llmproxy.config.model import BreakerConfig
 from llmproxy.core.tokens import generate, hint, token_hash
 from llmproxy.message import Project, Token
-from llmproxy.service import ProxyService, ServiceOptions, make_service
+from llmproxy.service import ProxyService, Settings, make_service
 from tests.integration.churn import AnsweringUpstream, Churn, leftover, living, settled
 
 MIB = 2**20
@@ -48,7 +48,7 @@ async def started(base_url: str) -> tuple[ProxyService, str]:
         # Upstream fails on purpose, more often than any breaker would let it.
         breaker=BreakerConfig(threshold=10**9),
     )
-    options = ServiceOptions(
+    options = Settings(
         apis=APIConfig({"api": api}, "api"),
         management_token="",
         encryption_key=bytes(32),

@@ -119,3 +119,10 @@ class MaskingTests(SynchronousTestCase):
         ours = {"request_id", "api", "endpoint", "project_id", "token_id", "error_code", "cache", "cause"}
         self.assertEqual(left - ours, set())
         self.assertEqual(record.details, {"model": MASKED, "api_key": MASKED, "n": 1})
+
+    def test_learned(self) -> None:
+        """A secret that comes later is masked from then on, in texts that are remembered too."""
+        masking, record = Masking(), Record("id", "GET", "/canary-key", "", 0.0)
+        self.assertEqual(masking.record(record).path, "/canary-key")
+        masking.learn(["canary-key", "short"])
+        self.assertEqual((masking.record(record).path, masking.text("short")), (f"/{MASKED}", "short"))

@@ -165,9 +165,13 @@ async def settled(service: Any, upstream: Upstream) -> None:
         for wire in upstream.wires:
             if wire.closed is None:
                 wire.close()
-        pools = [client.pool for client in service.proxy.clients.values()]
+        pools = [client.pool for client in service.proxy.generations.current.clients.values()]
         service.proxy.metrics()
-        if not (service.proxy.account.in_flight or service.site.connections or any(p.connections for p in pools)):
+        if not (
+            service.proxy.generations.current.account.in_flight
+            or service.site.connections
+            or any(p.connections for p in pools)
+        ):
             # Twisted keeps with a connection how it ended.
             upstream.wires.clear()
             return

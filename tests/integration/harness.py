@@ -17,7 +17,7 @@ from llmproxy.config import APIConfig, APIProviderConfig, TimeoutConfig
 from llmproxy.core.caching.settings import CacheOptions
 from llmproxy.core.tokens import generate, hint, token_hash
 from llmproxy.message import Project, Record, Token
-from llmproxy.service import ProxyService, ServiceOptions, make_service
+from llmproxy.service import ProxyService, Settings, make_service
 
 UPSTREAM_KEY = "sk-upstream-key-canary-0123456789"
 MANAGEMENT_TOKEN = "management-token-canary-0123456789"
@@ -145,18 +145,18 @@ class ProxyTestCase(TestCase):
         self.secret = await self.new_token()
         self._wires: list[Wire] = []
         self.records: list[Record] = []
-        publish = self.service.proxy.account._publish
+        publish = self.service.proxy.generations.current.account._publish
 
         def note(record: Record) -> None:
             self.records.append(record)
             publish(record)
 
-        self.service.proxy.account._publish = note
+        self.service.proxy.generations.current.account._publish = note
 
     async def start_proxy(self, base_url: str) -> ProxyService:
         service = make_service(
             reactor,
-            ServiceOptions(
+            Settings(
                 apis=self.config(base_url),
                 management_token=MANAGEMENT_TOKEN,
                 encryption_key=bytes(32),
@@ -176,7 +176,7 @@ class ProxyTestCase(TestCase):
         """A token of a project of its own."""
         secret = generate(lambda size: __import__("os").urandom(size))
         database = self.service.proxy.database
-        keys = {api.name: (UPSTREAM_KEY,) for api in self.service.proxy.table.apis}
+        keys = {api.name: (UPSTREAM_KEY,) for api in self.service.proxy.generations.current.table.apis}
         project = Project(f"p-{secret[-6:]}", f"name-{secret}", keys)
         await database.projects.create(project)
         values: dict[str, Any] = {

@@ -33,7 +33,7 @@ from twisted.web.server import Site
 from llmproxy.config import APIConfig, APIProviderConfig
 from llmproxy.core.tokens import generate, hint, token_hash
 from llmproxy.message import Project, Token
-from llmproxy.service import ServiceOptions, make_service
+from llmproxy.service import Settings, make_service
 
 from .databases import clean_database, server
 from .harness import MANAGEMENT_TOKEN
@@ -103,7 +103,7 @@ class Scene:
             allowed_endpoints=["/v1"],
             allowed_methods=["GET"],
         )
-        options = ServiceOptions(
+        options = Settings(
             apis=APIConfig({"api": api}, "api"),
             management_token=MANAGEMENT_TOKEN,
             encryption_key=bytes(32),
@@ -209,7 +209,7 @@ class Scene:
         seen.warm.asking = seen.limited.asking = False
         await gatherResults([*seen.warm.running, *seen.limited.running])
         proxy = self.service.proxy
-        await proxy.quota.settle_all()
+        await proxy.stored.quota.settle_all()
         seen.warm_counted = (await proxy.database.tokens.get("warm")).request_count  # type: ignore[union-attr]
         seen.limited_counted = (await proxy.database.tokens.get("limited")).request_count  # type: ignore[union-attr]
 

@@ -10,7 +10,7 @@ from twisted.logger import eventAsText, globalLogPublisher
 
 from llmproxy.config import APIConfig, APIProviderConfig
 from llmproxy.core.audit.settings import AuditOptions
-from llmproxy.service import ProxyService, ServiceOptions, make_service
+from llmproxy.service import ProxyService, Settings, make_service
 from llmproxy.sinks.accesslog import text_line
 
 from .harness import MANAGEMENT_TOKEN, ProxyTestCase
@@ -98,7 +98,7 @@ class CanaryTests(ProxyTestCase):
         self.audit_file = os.path.abspath(self.mktemp())
         service = make_service(
             reactor,
-            ServiceOptions(
+            Settings(
                 apis=self.config(base_url),
                 management_token=MANAGEMENT_TOKEN,
                 metrics_token=METRICS_TOKEN,
@@ -157,7 +157,7 @@ class CanaryTests(ProxyTestCase):
             b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + scraped + b"\r\n\r\n"
         )
         await deferLater(reactor, 0.2)
-        self.service.proxy.publisher.flush()
+        self.service.proxy.foundation.metering.publisher.flush()
         with open(self.access_log, "rb") as access, open(self.audit_file, "rb") as audit:
             return {
                 "access log": access.read(),

@@ -329,7 +329,7 @@ class StopTests(EndingsTestCase):
     async def test_second_signal(self) -> None:
         """Who does not want to wait for the drain does not have to, before it or while it runs."""
         client, _ = await self.streaming()
-        self.service.proxy.drain_seconds = 60.0
+        self.service.proxy.ending.within(60.0)
         stopping = self.service.stopService()
         await deferLater(reactor, 0.05)
         self.assertFalse(stopping.called)
@@ -348,7 +348,7 @@ class StopTests(EndingsTestCase):
     async def test_refuses_while_draining(self) -> None:
         """A connection that stays open gets no new work from a proxy that stops."""
         client = await self.client()
-        self.service.proxy.draining = True
+        self.service.proxy.ending.draining = True
         client.send(get().replace(b"TOKEN", self.secret.encode()))
         await client.until_received(b'"code":"draining"')
         self.assertIn(b"\r\nRetry-After: 5\r\n", client.received)
@@ -356,7 +356,7 @@ class StopTests(EndingsTestCase):
     async def test_revoked(self) -> None:
         """A running stream is cut when its token is revoked."""
         client, wire = await self.streaming()
-        database, directory = self.service.proxy.database, self.service.proxy.directory
+        database, directory = self.service.proxy.database, self.service.proxy.stored.directory
         [token] = await database.tokens.list()
         changed = await database.tokens.update(token.id, is_active=False)
         assert changed is not None

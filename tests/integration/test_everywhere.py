@@ -9,7 +9,7 @@ from twisted.internet import reactor
 from twisted.internet.task import deferLater
 
 from llmproxy.config import APIConfig
-from llmproxy.service import ProxyService, ServiceOptions, make_service
+from llmproxy.service import ProxyService, Settings, make_service
 
 from .databases import clean_database
 from .harness import MANAGEMENT_TOKEN, ProxyTestCase, Wire, get
@@ -42,7 +42,7 @@ class _Everywhere(_Base):
         return second
 
     async def a_proxy(self, base_url: str) -> ProxyService:
-        options = ServiceOptions(
+        options = Settings(
             apis=APIConfig({"api": self.api(base_url)}, "api"),
             management_token=MANAGEMENT_TOKEN,
             encryption_key=bytes(32),

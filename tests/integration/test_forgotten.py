@@ -24,7 +24,8 @@ proxy.startService()
 
 STOPS = """
 def opened(_):
-    proxy.publisher.publish(Record("last", "GET", "/v1/x", "192.0.2.1", 0.0, status=200, ended="complete"))
+    publisher = proxy.foundation.metering.publisher
+    publisher.publish(Record("last", "GET", "/v1/x", "192.0.2.1", 0.0, status=200, ended="complete"))
     reactor.callLater(0.1, reactor.stop)
 
 proxy.started.addCallback(opened)

@@ -110,5 +110,5 @@ class AttackTests(Http2TestCase):
             good = await self.connected()
             self.assertEqual(await good.answer(good.ask("GET", "/v1/x", self.secret)), (b"200", b"ok"), name)
         await deferLater(reactor, 0.1)
-        self.assertEqual(self.service.proxy.account.in_flight, 0)
+        self.assertEqual(self.service.proxy.generations.current.account.in_flight, 0)
         self.assertEqual(self.flushLoggedErrors(), [])

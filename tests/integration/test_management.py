@@ -15,7 +15,7 @@ from twisted.trial.unittest import TestCase
 
 from llmproxy.config import APIConfig, APIProviderConfig
 from llmproxy.config.listen import private_endpoint_description
-from llmproxy.service import ServiceOptions
+from llmproxy.service import Settings
 from llmproxy.tap import make_service
 
 from .harness import Wire
@@ -31,7 +31,7 @@ class ListenerTests(TestCase):
         # Short: the path of a socket has at most 107 characters.
         self.socket = os.path.relpath(os.path.abspath(self.mktemp())[:-4] + "m")
         api = APIProviderConfig(base_url="http://127.0.0.1:9", allowed_endpoints=["/v1"], allowed_methods=["GET"])
-        options = ServiceOptions(
+        options = Settings(
             apis=APIConfig({"x": api}, "x"),
             management_token=TOKEN,
             encryption_key=bytes(32),

@@ -172,7 +172,7 @@ class OneTokenTests(ProxyTestCase):
         none = dict.fromkeys(KEYS)
         changed = await proxy.database.projects.update("p", api_keys=none)
         assert changed is not None
-        proxy.directory.project_changed(changed)
+        proxy.stored.directory.project_changed(changed)
         for ask, kind, name in (
             (self.ask_openai, openai.PermissionDeniedError, "openai"),
             (self.ask_anthropic, anthropic.PermissionDeniedError, "anthropic"),
@@ -186,7 +186,7 @@ class OneTokenTests(ProxyTestCase):
                 self.assertIn(f"set-key PROJECT {name}", str(error))
             else:
                 self.fail("nothing was raised")
-        await proxy.quota.flush()
+        await proxy.stored.quota.flush()
         token = await proxy.database.tokens.get("t")
         self.assertEqual((token and token.request_count, [site.heads for site in self.seen.values()]), (0, [[]] * 4))
         self.assertEqual({record.error_code for record in self.records}, {"api_key_missing"})

@@ -41,7 +41,7 @@ class RedisProxyTests(ProxyTestCase):
             await deferLater(reactor, 0.01)
 
     def numbers(self) -> dict[str, float]:
-        cache = self.service.proxy.cache
+        cache = self.service.proxy.foundation.cache
         assert cache is not None
         return cache.store.statistics()
 
@@ -137,7 +137,7 @@ class TwoProxiesTests(ProxyTestCase):
         await other.proxy.database.tokens.create(token)
         self.proxies = (one, other.proxy)
         for proxy in self.proxies:
-            while not proxy.cache.store.statistics()["redis_connections"]:
+            while not proxy.foundation.cache.store.statistics()["redis_connections"]:
                 await deferLater(reactor, 0.01)
 
     async def ask(self, at: int, request: bytes) -> Any:
@@ -160,7 +160,7 @@ class TwoProxiesTests(ProxyTestCase):
 
     def stored(self, at: int) -> int:
         """How many answers one of them has stored; Redis has them then, and not when the client does."""
-        return self.proxies[at].cache.counts["store"]
+        return self.proxies[at].foundation.cache.counts["store"]
 
     async def while_it_is_fetched(self, change: bytes) -> None:
         """One proxy fetches; the other one is told of a change before the answer comes."""

@@ -185,7 +185,7 @@ class NameServerTests(WaysTestCase):
         await super().setUp()
         self.asked: list[bytes] = []
         self.silence = threading.Event()
-        self.service.proxy.names._look_up = lambda host: in_thread(reactor, host, self.getaddrinfo)
+        self.service.proxy.foundation.names._look_up = lambda host: in_thread(reactor, host, self.getaddrinfo)
 
     async def tearDown(self) -> None:  # type: ignore[override]
         self.silence.set()

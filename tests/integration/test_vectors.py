@@ -70,7 +70,7 @@ class VectorTestCase(ProxyTestCase):
     async def fresh(self) -> None:
         """No connection is kept, and no failure of a vector before counts against this one's key."""
         self.secret = await self.new_token()
-        pool = self.service.proxy.clients["api"].pool
+        pool = self.service.proxy.generations.current.clients["api"].pool
         for wire in self.upstream.wires:
             wire.close()
         self.upstream.wires.clear()

@@ -18,7 +18,7 @@ from twisted.internet.task import deferLater
 from twisted.python.util import sibpath
 
 from llmproxy.config import APIConfig
-from llmproxy.service import ServiceOptions
+from llmproxy.service import Settings
 from llmproxy.store.engine import open_database
 from llmproxy.web.limits import Limits
 from llmproxy.workers.supervisor import Supervisor
@@ -36,7 +36,7 @@ class Elsewhere:
     def __init__(self, database: Any, table: Any) -> None:
         self.database = database
         self.table = table
-        self.account = self
+        self.account = self.generations = self.current = self
         self._publish = None
 
 
@@ -47,7 +47,7 @@ class WorkersCase(ProxyTestCase):
     async def start_proxy(self, base_url: str) -> Any:
         path = os.path.abspath(self.mktemp())
         config = APIConfig({"api": self.api(base_url)}, "api", self.limits)
-        options = ServiceOptions(
+        options = Settings(
             apis=config,
             management_token=MANAGEMENT_TOKEN,
             encryption_key=bytes(32),

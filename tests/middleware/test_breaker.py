@@ -237,6 +237,30 @@ class BreakerTests(SynchronousTestCase):
             self.fails(UpstreamUnreachable(), api=an_api())
         self.assertEqual(openings, {"openai": 1})
 
+    def test_count_in(self) -> None:
+        """They are counted elsewhere from the moment that somebody asks for it."""
+        openings: dict[str, int] = {}
+        self.breaker.count_in(openings)
+        for _ in range(3):
+            self.fails(UpstreamUnreachable())
+        self.assertEqual(openings, {"openai": 1})
+
+    def test_take_over(self) -> None:
+        """What was found out about an API is known to the next one, and either tells the other; others begin anew."""
+        for _ in range(3):
+            self.fails(UpstreamUnreachable())
+        former, self.breaker = self.breaker, Breaker(self.clock)
+        self.assertEqual(self.breaker.states(), [])
+        self.breaker.take_over(former, {"another"})
+        self.assertEqual(self.breaker.states(), [])
+        self.breaker.take_over(former, {"openai"})
+        self.assertRaises(BreakerOpen, self.begin)
+        self.clock.advance(30)
+        probe = self.begin()
+        self.inner.answer(a_response(200))
+        self.successResultOf(probe)
+        self.assertEqual(former.states(), [])
+
     def test_model_probe(self) -> None:
         """After the cooldown one request for the model is let through; its head closes the circuit."""
         for _ in range(3):

@@ -99,3 +99,15 @@ class PublisherTests(SynchronousTestCase):
         publisher.publish(a_record())
         publisher.flush()
         self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
+
+    def test_one_more(self) -> None:
+        """A sink that comes later gets what comes later."""
+        publisher = Publisher(self.clock, [self.kept])
+        later = Kept()
+        publisher.publish(a_record())
+        publisher.add(later)
+        publisher.publish(a_record())
+        publisher.flush()
+        self.assertEqual(
+            ([len(batch) for batch in self.kept.batches], [len(batch) for batch in later.batches]), ([1, 1], [1])
+        )

@@ -20,10 +20,10 @@ from llmproxy.core.tokens import fault_of, generate, hint, token_hash
 from llmproxy.errors import InvalidToken, ProjectInactive, TokenInactive, TokenNotFound, Unavailable
 from llmproxy.message import Principal
 from llmproxy.store.backend import locate
+from llmproxy.store.changeapplier import ChangeApplier
 from llmproxy.store.directory import Directory
 from llmproxy.store.leases import LeasedQuota
 from llmproxy.store.secrets import Cipher, KeyRing, Undecipherable
-from llmproxy.workers.broadcast import ChangeApplier
 
 from .databases import KEY, NOW, clock_at, opened, project, token
 
@@ -60,7 +60,7 @@ class TokenFaultTests(FaultCase):
     def test_w48_changes_bite_at_once(self) -> None:
         """W48: a revocation, a cap and a new upstream key are true from the moment that they are acknowledged."""
         self.load()
-        hearing = ChangeApplier(self)
+        hearing = ChangeApplier(self.directory, self.database.tokens, self.database.projects, self.quota)
         self.done(self.database.tokens.update("t1", max_requests=1))
         self.done(self.database.projects.update("p1", api_keys={"openai": ("new-key",)}))
         self.done(hearing.heard_all([("token", "t1"), ("project", "p1")]))

@@ -211,6 +211,25 @@ class PoolTests(SynchronousTestCase):
         self.failureResultOf(asking, UpstreamReset)
         self.assertEqual(len(self.sockets), 1)
 
+    def test_quiet(self) -> None:
+        """It is while nothing is being connected, sent, read, or waits for its turn."""
+        client = self.client(max_connections_per_host=1)
+        self.assertTrue(client.pool.is_quiet)
+        self.slow = True
+        first, second = self.ask(), self.ask()
+        self.assertFalse(client.pool.is_quiet)
+        self.finish()
+        self.assertFalse(client.pool.is_quiet)
+        second.addErrback(lambda _: None)
+        second.cancel()
+        self.assertFalse(client.pool.is_quiet)
+        self.sockets[0].receive(OK)
+        self.successResultOf(first).body.startProducing(self)
+        self.assertTrue(client.pool.is_quiet)
+
+    def write(self, data: bytes) -> None:
+        """As a consumer."""
+
     def test_close_kept(self) -> None:
         """A kept connection is closed in order; one that does not close for a second is cut."""
         for stuck, state in ((False, "closed"), (True, "aborted")):

@@ -9,14 +9,15 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.cache.presence import SharedTable
+from llmproxy.cache.presence import PresenceFilter, SharedTable
 from llmproxy.config import APIConfig, APIProviderConfig
 from llmproxy.core.audit.settings import AuditOptions
 from llmproxy.errors import Unavailable
-from llmproxy.service import ServiceOptions
+from llmproxy.service import Settings
 from llmproxy.sinks.metrics import ProxyMetrics
 from llmproxy.workers.connections import ConnectionTable
 from llmproxy.workers.ipc import Control, packed
+from llmproxy.workers.peers import OtherWorkers
 from llmproxy.workers.process import Running
 
 
@@ -49,10 +50,15 @@ class Counted:
 
 
 class Proxy:
-    drain_seconds = 30.0
+    """@ivar seconds: what exchanges get when it drains."""
 
     def __init__(self) -> None:
+        self.ending = self.stored = self.foundation = self.metering = self
         self.publisher, self.quota, self.hits = Counted(), Counted(), Counted()
+        self.seconds = 30.0
+
+    def within(self, seconds: float) -> None:
+        self.seconds = seconds
 
     def metrics(self) -> ProxyMetrics:
         metrics = ProxyMetrics(0.0)
@@ -77,12 +83,13 @@ class WorkerTests(SynchronousTestCase):
         self.reactor, self.pipe, self.service = Reactor(), Pipe(), Service()
         self.running = Running(self.reactor, lambda protocol, reactor: self.pipe)
         self.running._service = self.service  # type: ignore[assignment]
+        self.running._peers = OtherWorkers(self.reactor, self.running.tell, PresenceFilter())
 
     def test_stops_when_it_has_drained(self) -> None:
         """Told to stop it gives its exchanges the time that the parent has left, and ends after them."""
         self.running._heard("stop", {"seconds": 4.0})
         self.running._heard("stop", {"seconds": 9.0})
-        self.assertEqual((self.service.proxy.drain_seconds, self.reactor.stopped), (4.0, 0))
+        self.assertEqual((self.service.proxy.seconds, self.reactor.stopped), (4.0, 0))
         assert self.service.stopping is not None
         self.service.stopping.callback(None)
         self.assertEqual(self.reactor.stopped, 1)
@@ -101,7 +108,7 @@ class WorkerTests(SynchronousTestCase):
     def test_cannot_be_made(self) -> None:
         """What keeps the service from being made at all is told to the parent, like what keeps it from starting."""
         apis = APIConfig({"a": APIProviderConfig("http://127.0.0.1:1", ["/v1"], ["GET"])}, "a")
-        options = ServiceOptions(
+        options = Settings(
             apis=apis,
             management_token="m" * 32,
             encryption_key=None,
@@ -117,7 +124,7 @@ class WorkerTests(SynchronousTestCase):
             "marks": [os.dup(table.fd), 1, 0],
             "connections": [os.dup(connections.fd), 1, 0, connections.key.hex()],
         }
-        self.running._heard("start", {"options": packed(options), **given})
+        self.running._heard("start", {"settings": packed(options), **given})
         ((kind, values),) = self.pipe.told
         self.assertEqual(kind, "failed")
         self.assertIn("AUDIT_LOG_FILE: /nowhere/audit.log: No such file", values["problems"][0])
@@ -127,17 +134,6 @@ class WorkerTests(SynchronousTestCase):
         self.running._heard("metrics", {"number": 7})
         ((kind, values),) = self.pipe.told
         self.assertEqual((kind, values["number"]), ("metrics", 7))
-
-    def test_metrics_of_all(self) -> None:
-        """Who asks this worker for metrics gets those of all; who has left is forgotten."""
-        asked, left = self.running._ask("all_metrics"), self.running._ask("all_metrics")
-        left.addErrback(lambda _: None)
-        left.cancel()
-        plain = packed(Proxy().metrics().plain())
-        for _, values in self.pipe.told:
-            self.running._heard("all_metrics", {"number": values["number"], "metrics": plain})
-        self.assertEqual(self.successResultOf(asked).plain(), Proxy().metrics().plain())
-        self.assertEqual(self.running._asked, {})
 
     def test_flush(self) -> None:
         """The parent hears when counts are written down, or cannot be."""
@@ -154,16 +150,9 @@ class WorkerTests(SynchronousTestCase):
         self.running._heard("flush", {"number": 7})
         self.assertEqual(self.pipe.told, [("flushed", {"number": 7})])
 
-    def test_flush_of_others(self) -> None:
-        """Who shows counts waits until the others have written theirs."""
-        asked = self.running._ask("flush_others")
-        ((kind, values),) = self.pipe.told
-        self.assertNoResult(asked)
-        self.running._heard("flushed", values)
-        self.assertEqual((kind, self.successResultOf(asked), self.running._asked), ("flush_others", None, {}))
-
     def test_purge_before_it_was_started(self) -> None:
         """A worker that holds nothing yet says so, as somebody waits for it."""
+        self.running._service = None
         self.running._heard("purge", {"number": 3, "api": None, "tenant": None, "start": ""})
         self.running._heard("removed", {"keys": []})
         self.assertEqual(self.pipe.told, [("purged", {"number": 3, "count": 0})])

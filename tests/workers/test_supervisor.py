@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.cache.presence import of_parent
 from llmproxy.config import APIConfig, APIProviderConfig
 from llmproxy.errors import ConfigError
-from llmproxy.service import ServiceOptions
+from llmproxy.service import Settings
 from llmproxy.sinks.metrics import ProxyMetrics
 from llmproxy.workers.connections import shared_connections
 from llmproxy.workers.ipc import message, packed
@@ -58,8 +58,8 @@ class Reactor(Clock):
         self.processes.append(Process(protocol, childFDs))
 
 
-def options() -> ServiceOptions:
-    return ServiceOptions(
+def options() -> Settings:
+    return Settings(
         apis=APIConfig({"a": APIProviderConfig("http://127.0.0.1:1", ["/v1"], ["GET"])}, "a"),
         management_token="management-canary",
         encryption_key=b"key-canary" * 3,

@@ -64,6 +64,7 @@ class CacheState:
         self.store = store
         self.background = background
         self.budget = Budget(held)
+        self._held = held
         self.counts = counts
         self.collapsed = 0
         self.revalidated = 0
@@ -147,6 +148,15 @@ class CacheState:
                     fetch.doubt()
 
     # -- what is counted
+
+    def count_in(self, counts: dict[str, int]) -> None:
+        """Count there from now on what is stored."""
+        self.counts = counts
+
+    def make_room(self, held: int) -> None:
+        """See to it that all answers together may hold so much, as one alone may in another configuration."""
+        self.budget.left += max(0, held - self._held)
+        self._held = max(held, self._held)
 
     def note_stored(self) -> None:
         self.counts["store"] += 1

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twisted.internet.testing import MemoryReactorClock
 
+from llmproxy.app.tree import management_of
 from llmproxy.config import APIConfig, APIProviderConfig
 from llmproxy.core.roles import PERMISSIONS, ROLES, roles_with
 from llmproxy.errors import Unavailable
@@ -76,7 +77,7 @@ class DocumentTests(DocumentCase):
         proxy = TransparentProxy(
             MemoryReactorClock(), APIConfig({"x": api}, "x"), database_url=":memory:", management_token=MANAGEMENT_TOKEN
         )
-        served: Any = proxy._management()
+        served: Any = management_of(proxy)
         self.assertEqual(
             {f"/manage{path}": {method.decode().lower() for method in each} for path, each in served.routes.items()},
             {path: set(each) for path, each in self.document["paths"].items()},

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from attrs import fields
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy import service
-from llmproxy.app.options import ServiceOptions
-from llmproxy.config import APIConfig, APIProviderConfig
+from llmproxy.app.settings import Settings, SettingsArguments, settings_of
+from llmproxy.config import APIConfig, APIProviderConfig, ProxyConfig
 from llmproxy.config.variables import DEFAULT_POOL_SIZE
 from llmproxy.store.engine import POOL_SIZE
 from llmproxy.workers.ipc import packed, unpacked
 
 
-def options(**changes: Any) -> ServiceOptions:
+def options(**changes: Any) -> Settings:
     apis = APIConfig({"a": APIProviderConfig("http://127.0.0.1:1", ["/v1"], ["GET"])}, "a")
     values: dict[str, Any] = {
         "apis": apis,
@@ -24,10 +25,10 @@ def options(**changes: Any) -> ServiceOptions:
         "database_url": "postgresql://u:password-canary@h/db",
         "listen": ["tcp:8080", "tcp:8081"],
     }
-    return ServiceOptions(**{**values, **changes})
+    return Settings(**{**values, **changes})
 
 
-class ServiceOptionsTests(SynchronousTestCase):
+class SettingsTests(SynchronousTestCase):
     def test_listeners(self) -> None:
         """Every port is named with the option that it comes from, those of management last."""
         listeners = options(manage_listen=["unix:m.sock"]).listeners
@@ -44,5 +45,28 @@ class ServiceOptionsTests(SynchronousTestCase):
 
     def test_where_they_were(self) -> None:
         """Who embeds the service finds them there; what a service has that is told nothing is what a database has."""
-        self.assertIs(service.ServiceOptions, ServiceOptions)
+        self.assertIs(service.Settings, Settings)
         self.assertEqual(POOL_SIZE, DEFAULT_POOL_SIZE)
+
+    def test_arguments(self) -> None:
+        """What an application may say in words is what settings have, but for ports and what belongs to them."""
+        ports = {"apis", "listen", "manage_listen", "inherited", "server_log_format", "drain_delay"}
+        known = {each.name: each.type for each in fields(Settings) if each.name not in ports}
+        given = {**SettingsArguments.__annotations__}
+        self.assertEqual(known.keys(), given.keys())
+        for name, kind in given.items():
+            if name != "cache":
+                self.assertEqual(kind.__forward_arg__, known[name])
+
+    def test_given(self) -> None:
+        """They are one value, in whichever way they are given."""
+        apis = options().apis
+        whole = settings_of(apis, {"database_url": "x", "cache": None})
+        self.assertEqual(whole, Settings(apis, database_url="x"))
+        self.assertIs(settings_of(whole, {}), whole)
+        alone = ProxyConfig("http://127.0.0.1:1", ["/v1"], ["GET"], api_name="me")  # type: ignore[arg-type]
+        self.assertEqual(
+            (settings_of(alone, {}).apis.default_api, settings_of(alone, {}).apis.apis), ("me", {"me": alone})
+        )
+        self.assertRaises(TypeError, settings_of, apis, {"listen": []})
+        self.assertRaises(TypeError, settings_of, whole, {"database_url": "x"})

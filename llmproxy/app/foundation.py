@@ -1,0 +1,146 @@
+"""The foundation of a proxy: all that outlives a configuration, and that every generation stands on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+from twisted.internet.defer import Deferred, succeed
+
+from ..cache.backends import choose_store
+from ..core.masking import Masking
+from ..core.tokens import is_well_formed
+from ..middleware.caching.cache import Cache
+from ..middleware.caching.state import HELD
+from ..middleware.checking.inspection import Inspection
+from ..middleware.recordexchanges import RecordExchanges
+from ..net.poller import Poller
+from ..net.resolver import Names
+from ..net.timers import TimerWheel
+from ..providers.registry import Binding
+from .auditlog import Auditing
+from .metering import Metering
+from .stored import Stored
+from .validated import ValidatingDirectory, ValidatingQuota
+
+if TYPE_CHECKING:
+    from ..core.caching.settings import CacheSettings
+    from ..core.routing import RoutingTable
+    from ..interfaces import IAuditLogger, IDirectory, IQuota, IRevocations
+    from .ownparts import OwnParts
+    from .peers import Peers
+    from .settings import Settings
+
+
+@frozen(eq=False)
+class Admission:
+    """
+    Who may ask for something, as the chain is told.
+
+    @ivar revocations: C{None} where nobody says that a token is revoked.
+    """
+
+    directory: IDirectory
+    quota: IQuota
+    revocations: IRevocations | None = None
+    is_well_formed: Callable[[bytes], bool] = bool
+
+
+class Foundation:
+    """
+    @param table: of the first configuration.
+    @ivar stored: the database; C{None} if there is none.
+    @ivar background: makes records of what the cache asks upstream where no client waits.
+    @ivar cache: C{None} if nothing was cached until now.
+    @ivar auditing: the audit log; C{None} if there is none, or an application's own.
+    @raise ConfigError: the database or the audit log cannot be used as they are configured.
+    """
+
+    def __init__(self, reactor: Any, settings: Settings, own: OwnParts, peers: Peers, table: RoutingTable) -> None:
+        self.reactor = reactor
+        self.settings = settings
+        self.own = own
+        self.peers = peers
+        self.wheel = TimerWheel(reactor, settings.resolution)
+        self.poller = Poller(reactor)
+        self.names = Names(reactor)
+        limits = settings.apis.limits
+        self.inspection = Inspection(reactor, self.wheel, limits.withheld, limits.withheld_rate)
+        self._masking = Masking(settings.secrets())
+        self.stored = self._stored(table) if settings.database_url else None
+        usage = None if self.stored is None else self.stored.database.usage
+        self.metering = Metering(reactor, settings, own, usage, self._masking)
+        self.background = RecordExchanges(reactor, self.metering.publisher.publish)
+        self.auditing = self._auditing()
+        self.admission = self._admission()
+        self.cache: Cache | None = None
+
+    @property
+    def audit_log(self) -> IAuditLogger | None:
+        """Where denials and the calls of management are noted."""
+        return self.own.audit_logger if self.auditing is None else self.auditing.log
+
+    def learn(self, secrets: Iterable[str]) -> None:
+        """Secrets that a configuration brings: they stand in no record."""
+        known = list(secrets)
+        self._masking.learn(known)
+        if self.auditing is not None:
+            self.auditing.learn(known)
+
+    def cache_for(self, cached: Iterable[CacheSettings]) -> Cache | None:
+        """
+        The cache, made when the first API is cached; C{None} if none is.
+
+        @param cached: the settings of those that are.
+        """
+        settings = list(cached)
+        if not self.settings.cache.enabled or not settings:
+            return None
+        if self.cache is None:
+            self.cache = self._new_cache()
+        largest = self.cache.store.largest
+        self.cache.make_room(max(min(each.max_object, largest) for each in settings))
+        return self.cache
+
+    def count(self) -> None:
+        """The database is open: what was counted is written down from now on."""
+        if self.stored is not None:
+            self.stored.count()
+        self.metering.count()
+        if self.auditing is not None:
+            self.auditing.start()
+
+    def stop_store(self) -> Deferred[None]:
+        return succeed(None) if self.cache is None else self.cache.store.stop()
+
+    def stop_audit_log(self) -> Deferred[None]:
+        return succeed(None) if self.auditing is None else Deferred.fromCoroutine(self.auditing.stop())
+
+    def _stored(self, table: RoutingTable) -> Stored:
+        default = self.settings.apis.default_api
+        binding = Binding(default, tuple((api.name, each.provider) for api in table.apis for each in api.upstreams))
+        return Stored(self.reactor, self.settings, binding, self.own.project_store)
+
+    def _auditing(self) -> Auditing | None:
+        options = self.settings.audit
+        if options is None or self.stored is None:
+            return None
+        return Auditing(self.reactor, self.stored.database, options, self.settings.secrets())
+
+    def _admission(self) -> Admission:
+        validator, stored = self.own.token_validator, self.stored
+        if validator is None:
+            assert stored is not None, "OwnParts.check asks for a database or a validator"
+            return Admission(stored.directory, stored.quota, stored.directory, is_well_formed)
+        projects = self.own.project_store
+        if projects is None:
+            assert stored is not None, "likewise for projects"
+            projects = stored.projects
+        # Anything may be a token of an application's own, but nothing at all.
+        return Admission(ValidatingDirectory(validator, projects), ValidatingQuota(validator))
+
+    def _new_cache(self) -> Cache:
+        store = self.peers.store(choose_store(self.reactor, self.settings.cache, self.poller, self.names))
+        counts = self.metering.metrics.cache
+        return Cache(self.reactor, store, self.admission.quota, self.background, counts, HELD)

@@ -1,0 +1,158 @@
+"""A generation of a proxy: all that follows from one configuration, taken into use as one and drained as one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.task import LoopingCall
+
+from ..middleware.auditdenials import AuditDenials
+from ..middleware.authenticate import Authenticate
+from ..middleware.breaker import Breaker
+from ..middleware.recordexchanges import RecordExchanges
+from ..upstream.client import PooledClient
+from ..upstream.responder import UpstreamResponder
+from ..upstream.settings import ConnectionSettings
+from .standardchain import standard_chain
+
+if TYPE_CHECKING:
+    from ..composition import Middleware
+    from ..config import APIConfig
+    from ..core.routing import RoutingTable
+    from ..message import Api
+    from .foundation import Foundation
+
+CHECKED_EVERY = 1.0
+"""Seconds between two looks whether the clients of a generation that drains have nothing on its way any more."""
+
+
+class Generation:
+    """
+    What outlives it is the foundation's: database, directory, quota, cache, audit log, metrics. The state of its
+    breaker goes over to the next one for every API that is still at the same place with the same settings: a broken
+    upstream is not found out anew by everybody because something else has changed.
+
+    @param gate: decides whether anything is begun at all.
+    @param make_room: gives back descriptors of connections that nobody uses, of all generations.
+    @param former: the one before.
+    @ivar table: which API a target belongs to.
+    @ivar account: counts its exchanges.
+    @ivar clients: by the name of the API.
+    @ivar respond: see L{llmproxy.interfaces.Responder}.
+    """
+
+    def __init__(
+        self,
+        foundation: Foundation,
+        config: APIConfig,
+        table: RoutingTable,
+        gate: Middleware,
+        make_room: Callable[[], object],
+        former: Generation | None = None,
+    ) -> None:
+        self.config = config
+        self.table = table
+        self._foundation = foundation
+        self._make_room = make_room
+        reactor, metering = foundation.reactor, foundation.metering
+        upstreams = [each for api in table.apis for each in api.upstreams]
+        foundation.learn(each.own_key.key for each in upstreams if each.own_key is not None)
+        metering.origins.update((api.name, ", ".join(each.origin.url for each in api.upstreams)) for api in table.apis)
+        self.account = RecordExchanges(reactor, metering.publisher.publish, config.trusted())
+        self.breaker = Breaker(reactor, openings=metering.metrics.openings, log=foundation.own.logger)
+        if former is not None:
+            self.breaker.take_over(former.breaker, set(_unchanged(former.table, table)))
+        self._pooled = {} if foundation.own.upstream_client is not None else dict(self._clients())
+        self.clients: dict[str, Any] = self._pooled or dict.fromkeys(
+            (api.name for api in table.apis), foundation.own.upstream_client
+        )
+        self._looking = LoopingCall(self._look)
+        self._looking.clock = reactor
+        self._closing: Deferred[Any] | None = None
+        self.respond = self._chain(gate)
+
+    def drain(self) -> Deferred[Any]:
+        """
+        Nothing new comes: fires when its last exchange has ended, and its clients have closed. What the cache fetches
+        with them for others may outlive the exchange that began it, and is waited for too.
+        """
+        self.shed()
+        return self.account.idle().addCallback(lambda _: self._quiet()).addCallback(lambda _: self.close())
+
+    def shed(self) -> int:
+        """Close the connections to upstream that nobody uses; how many there were."""
+        return sum(client.shed() for client in self._pooled.values())
+
+    def close(self) -> Deferred[None]:
+        """Cut what runs, close the clients; once. An application's own client is its own to close."""
+        if self._looking.running:
+            self._looking.stop()
+        if self._closing is None:
+            self._closing = DeferredList([client.close() for client in self._pooled.values()])
+        closed: Deferred[None] = Deferred()
+
+        def done(result: Any) -> Any:
+            closed.callback(None)
+            return result
+
+        self._closing.addBoth(done)
+        return closed
+
+    def guarded(self) -> Iterable[str]:
+        """The names of the APIs that have a breaker."""
+        return [api.name for api in self.table.apis if api.settings.get("breaker") is not None]
+
+    def _quiet(self) -> Deferred[Any]:
+        return self._looking.start(CHECKED_EVERY)
+
+    def _look(self) -> None:
+        if all(client.pool.is_quiet for client in self._pooled.values()):
+            self._looking.stop()
+
+    def _clients(self) -> Iterable[tuple[str, PooledClient]]:
+        foundation = self._foundation
+        for api in self.table.apis:
+            yield (
+                api.name,
+                PooledClient(
+                    foundation.reactor,
+                    ConnectionSettings.of(api.settings.get("connection"), connect_timeout=api.timeouts.connect),
+                    wheel=foundation.wheel,
+                    poller=foundation.poller,
+                    names=foundation.names,
+                    make_room=self._make_room,
+                ),
+            )
+
+    def _chain(self, gate: Middleware) -> Any:
+        foundation = self._foundation
+        admission, audit = foundation.admission, foundation.audit_log
+        reactor, clients = foundation.reactor, self.clients
+        return standard_chain(
+            UpstreamResponder(lambda api: clients[api.name], trusted=self.account.trusted).respond,
+            account=self.account,
+            table=self.table,
+            gate=gate,
+            authenticate=Authenticate(reactor, admission.directory, admission.revocations, admission.is_well_formed),
+            quota=admission.quota,
+            breaker=self.breaker,
+            wheel=foundation.wheel,
+            inspection=foundation.inspection,
+            cache=foundation.cache_for(api.settings["cache"] for api in self.table.apis if "cache" in api.settings),
+            refused=None if audit is None else AuditDenials(audit),
+            placed=foundation.own.placed(audit),
+        )
+
+
+def _unchanged(former: RoutingTable, table: RoutingTable) -> Iterable[str]:
+    """The names of APIs whose upstream and breaker are what they were."""
+    for api in table.apis:
+        before = former.named(api.name)
+        if before is not None and _guarded(before) == _guarded(api):
+            yield api.name
+
+
+def _guarded(api: Api) -> tuple[Any, ...]:
+    return [(each.origin, each.path_prefix) for each in api.upstreams], api.settings.get("breaker")

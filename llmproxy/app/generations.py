@@ -1,0 +1,110 @@
+"""The generations of a proxy: the one that takes what is new, and those before it whose exchanges have not ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.logger import Logger
+
+from .gauges import show_cache, show_process
+from .generation import Generation
+
+if TYPE_CHECKING:
+    from ..composition import Middleware
+    from ..config import APIConfig
+    from ..core.routing import RoutingTable
+    from ..message import Ending
+    from ..sinks.metrics import ProxyMetrics
+    from .foundation import Foundation
+
+
+class Generations:
+    """
+    @param gate: see L{Generation}.
+    @param table: what C{config} is compiled to.
+    @ivar current: what takes what is new.
+    """
+
+    _log = Logger()
+
+    def __init__(self, foundation: Foundation, gate: Middleware, config: APIConfig, table: RoutingTable) -> None:
+        self._foundation = foundation
+        self._gate = gate
+        self._ending: dict[Generation, Deferred[Any]] = {}
+        self.current = Generation(foundation, config, table, gate, self.shed)
+        self._running = False
+        self.count_in(foundation.metering.metrics)
+
+    @property
+    def living(self) -> list[Generation]:
+        """The current one, and those that drain."""
+        return [self.current, *self._ending]
+
+    @property
+    def in_flight(self) -> int:
+        """Exchanges that are running in any of them, and what the cache asks in the background."""
+        return self._foundation.background.in_flight + sum(each.account.in_flight for each in self.living)
+
+    def start(self) -> None:
+        """The service runs."""
+        self._running = True
+        if self._foundation.cache is not None:
+            self._foundation.cache.store.start()
+
+    def swap(self, config: APIConfig, table: RoutingTable) -> Deferred[None]:
+        """
+        Have a generation of C{config} take what is new from now on.
+
+        @return: fires when the one before has ended; cancelling it changes nothing.
+        @raise ConfigError: it cannot be made; nothing has changed then.
+        """
+        cached = self._foundation.cache is not None
+        former = self.current
+        self.current = Generation(self._foundation, config, table, self._gate, self.shed, former)
+        if self._running and not cached:
+            self.start()
+        self.count_in(self._foundation.metering.metrics)
+        ended: Deferred[None] = Deferred(lambda _: None)
+        draining = self._ending[former] = former.drain()
+        draining.addBoth(self._ended, former, ended)
+        return ended
+
+    def count_in(self, metrics: ProxyMetrics) -> None:
+        """Have everything that is not in a record counted and shown there."""
+        foundation, metering = self._foundation, self._foundation.metering
+        for each in self.living:
+            each.breaker.count_in(metrics.openings)
+        metrics.show_circuits(self.current.breaker.states, self.current.guarded())
+        if foundation.cache is not None:
+            foundation.cache.count_in(metrics.cache)
+            show_cache(metrics, foundation.cache, metering.dropped_hits)
+        if foundation.auditing is not None:
+            foundation.auditing.show(metrics)
+        show_process(metrics, self, metering.lag)
+
+    def idle(self) -> Deferred[Any]:
+        """Fires once nothing is running in any of them."""
+        return DeferredList([each.account.idle() for each in self.living] + [self._foundation.background.idle()])
+
+    def cut_all(self, ending: Ending) -> None:
+        """End whatever is running, and say so in its record."""
+        for each in self.living:
+            each.account.cut_all(ending)
+        self._foundation.background.cut_all(ending)
+
+    def shed(self) -> int:
+        """Give back the descriptors of all connections to upstream that nobody uses; how many there were."""
+        return sum(each.shed() for each in self.living)
+
+    def close(self) -> Deferred[Any]:
+        """Close the clients of all of them."""
+        closing = [each.close() for each in self.living]
+        for draining in list(self._ending.values()):
+            draining.cancel()
+        return DeferredList(closing)
+
+    def _ended(self, result: Any, generation: Generation, ended: Deferred[None]) -> None:
+        self._ending.pop(generation, None)
+        if not ended.called:
+            ended.callback(None)

@@ -1,0 +1,115 @@
+"""The counters and logs of a proxy: what every exchange leaves behind when it has ended."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.logger import Logger
+
+from ..cache.stats import CacheStatsAggregator, CacheStatsAggregatorConfig
+from ..message import Record
+from ..sinks.accesslog import AccessLog, LogFile
+from ..sinks.failurelog import FailureLog
+from ..sinks.lag import ReactorLag
+from ..sinks.metrics import ProxyMetrics
+from ..sinks.publisher import Publisher
+
+if TYPE_CHECKING:
+    from ..core.masking import Masking
+    from ..interfaces import ICacheStatsStore, IRecordSink
+    from .ownparts import OwnParts
+    from .settings import Settings
+
+
+class Metering:
+    """
+    @param usage: where hits are counted for good; C{None} counts them only where the application does.
+    @param masking: knows the secrets of this process.
+    @ivar publisher: passes records on.
+    @ivar metrics: what is counted now; see L{replace_metrics}.
+    @ivar hits: what counts the hits of tokens; C{None} for nothing.
+    @ivar origins: where each API is, for lines about it; filled in as APIs come.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self, reactor: Any, settings: Settings, own: OwnParts, usage: ICacheStatsStore | None, masking: Masking
+    ) -> None:
+        self._reactor = reactor
+        self.metrics = ProxyMetrics(time.time()) if own.metrics is None else own.metrics
+        self.hits = own.cache_stats_aggregator
+        if self.hits is None and usage is not None:
+            config = CacheStatsAggregatorConfig(buffer_size=settings.cache.stats_buffer)
+            self.hits = CacheStatsAggregator(reactor, usage, config)
+        self.origins: dict[str, str] = {}
+        self.lag = ReactorLag(reactor)
+        self._log_file = None if settings.access_log is None else LogFile(settings.access_log)
+        logs = [] if self._log_file is None else [self._access_log(self._log_file, settings)]
+        failures = FailureLog(reactor.seconds, self.origins, own.logger)
+        hits = [] if self.hits is None else [self.hits]
+        sinks: list[IRecordSink] = [self.metrics, *hits, failures, *own.record_sinks, *logs]
+        self.publisher = Publisher(reactor, sinks, masking=masking)
+        self._refusals = Publisher(reactor, logs, masking=masking)
+
+    def _access_log(self, file: LogFile, settings: Settings) -> Any:
+        return AccessLog(file.write, settings.log_format, settings.log_level)
+
+    def refused(self, status: int, code: str, client: str, detail: str = "", request_id: str = "") -> None:
+        """Count and log what a port turned away before it became an exchange; see L{llmproxy.web.site.ProxySite}."""
+        self.metrics.refused(code)
+        record = Record(request_id, "", "", client, time.time(), status=status, error_code=code, ended="refused")
+        record.details = {"detail": detail}
+        self._refusals.publish(record)
+
+    def snapshot(self) -> ProxyMetrics:
+        """A copy of the counters, up to the exchange that ended last, gauges read."""
+        self.publisher.flush()
+        return self.metrics.snapshot()
+
+    def replace_metrics(self, metrics: ProxyMetrics) -> None:
+        """Count in C{metrics} from now on; what was counted until now stays where it is."""
+        self.publisher.replace(self.metrics, metrics)
+        self.metrics = metrics
+
+    def replace_hits(self, hits: CacheStatsAggregator) -> None:
+        """Count hits there from now on; what waits where they were counted is written down."""
+        former, self.hits = self.hits, hits
+        if former is None:
+            self.publisher.add(hits)
+            return
+        self.publisher.replace(former, hits)
+        if former.is_running and former is not hits:
+            hits.start()
+            former.stop().addErrback(lambda reason: self._log.failure("hits could not be written down", reason))
+
+    def dropped_hits(self) -> int:
+        """How many hits were counted for no token."""
+        return 0 if self.hits is None else self.hits.dropped
+
+    def count(self) -> None:
+        """Hits are written down from now on."""
+        if self.hits is not None:
+            self.hits.start()
+
+    def flush(self) -> None:
+        """Pass on what waits."""
+        self.publisher.flush()
+        self._refusals.flush()
+
+    def stop_hits(self) -> Deferred[None]:
+        """Write down what hits are left."""
+        return succeed(None) if self.hits is None else self.hits.stop()
+
+    def reopen_logs(self) -> None:
+        """Open the file of the access log anew."""
+        self.flush()
+        if self._log_file is not None:
+            self._log_file.reopen()
+
+    def close(self) -> None:
+        """The last record was passed on."""
+        if self._log_file is not None:
+            self._log_file.close()

@@ -1,0 +1,66 @@
+"""Peers of a proxy: the other processes that serve the same, and share what is counted, stored and changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from twisted.internet.defer import Deferred, succeed
+
+from ..web.connections import Connections, OwnConnections
+
+if TYPE_CHECKING:
+    from ..interfaces import ICacheStore
+    from ..sinks.metrics import ProxyMetrics
+    from ..web.manage.context import KeepsTokens
+
+
+class Peers(Protocol):
+    """
+    What a proxy does together with its peers. It is given when a proxy is made: the proxy asks for each of these once,
+    or whenever somebody wants to know.
+    """
+
+    def directory(self, directory: KeepsTokens) -> KeepsTokens:
+        """What management tells of its changes, so that C{directory} and those of all peers know them."""
+
+    def store(self, store: ICacheStore) -> ICacheStore:
+        """The store of the cache, such that what is removed from C{store} is removed from those of all peers."""
+
+    def collect_metrics(self, own: Callable[[], ProxyMetrics]) -> Deferred[ProxyMetrics]:
+        """The numbers of all of us. Cancelling it forgets the question."""
+
+    def purge(self, api: str | None, tenant: str | None, start: bytes) -> Deferred[int]:
+        """Have the peers purge what only they hold; how many keys went. See L{ICacheStore.purge}."""
+
+    def flush(self) -> Deferred[Any]:
+        """Have the peers write down what they have counted of tokens."""
+
+    def connections(self, site: int) -> Connections:
+        """
+        Counts the connections of a port.
+
+        @param site: 0 for the clients', 1 for management's.
+        """
+
+
+class Alone:
+    """There are no peers."""
+
+    def directory(self, directory: KeepsTokens) -> KeepsTokens:
+        return directory
+
+    def store(self, store: ICacheStore) -> ICacheStore:
+        return store
+
+    def collect_metrics(self, own: Callable[[], ProxyMetrics]) -> Deferred[ProxyMetrics]:
+        return succeed(own())
+
+    def purge(self, api: str | None, tenant: str | None, start: bytes) -> Deferred[int]:
+        return succeed(0)
+
+    def flush(self) -> Deferred[Any]:
+        return succeed(None)
+
+    def connections(self, site: int) -> Connections:
+        return OwnConnections()

@@ -1,0 +1,122 @@
+"""All settings of a proxy as one value: made once of the command line and the environment, and handed on whole."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from attrs import field, frozen
+
+from ..config.model import APIConfig, ProxyConfig
+from ..config.variables import DEFAULT_POOL_SIZE
+from ..core.caching.settings import CacheOptions
+from ..core.masking import Masking
+
+if TYPE_CHECKING:
+    from ..core.audit.settings import AuditOptions
+
+
+@frozen
+class Settings:
+    """
+    @ivar apis: the configuration that is served first.
+    @ivar management_token: C{""} for no management.
+    @ivar encryption_key: 32 bytes; C{None} keeps upstream keys in clear.
+    @ivar old_encryption_keys: those that what is stored may be encrypted with.
+    @ivar require_encryption: upstream keys in clear are not accepted.
+    @ivar pool_size: connections to a database server, and threads that wait for it.
+    @ivar database_url: C{""} for no database, where an application brings its own validator and projects.
+    @ivar listen: Twisted endpoint descriptions, C{"tcp:8080"}.
+    @ivar manage_listen: where management and metrics are served; if nowhere, they are at C{listen}, and otherwise not.
+    @ivar metrics_path: C{None} for nowhere.
+    @ivar metrics_token: what the metrics ask for as a bearer; C{""} for nothing.
+    @ivar inherited: descriptors and address families of sockets that are open already, one for each of C{listeners}.
+    @ivar access_log: a path, C{"-"} for standard output, or C{None}.
+    @ivar log_format: C{"json"} or C{"console"}.
+    @ivar server_log_format: C{"text"} or C{"json"}, of what the process itself has to say.
+    @ivar drain_seconds: what running exchanges get when the proxy stops.
+    @ivar drain_delay: seconds between C{/ready} saying 503 and the ports closing.
+    @ivar resolution: seconds; how exactly time limits are kept.
+    @ivar audit: C{None} for no audit log.
+    @ivar keep_ended_tokens: seconds for which a token stays that expired or was revoked; C{None} for ever.
+    @ivar log_level: the least level that is logged, see L{llmproxy.sinks.accesslog.level_of}; of both logs.
+    """
+
+    apis: APIConfig
+    management_token: str = field(default="", repr=False)
+    encryption_key: bytes | None = field(default=None, repr=False)
+    database_url: str = field(default="", repr=False)
+    listen: Sequence[str] = ()
+    access_log: str | None = None
+    log_format: str = "json"
+    log_level: str = "info"
+    server_log_format: str = "text"
+    metrics_path: str | None = "/metrics"
+    metrics_token: str = field(default="", repr=False)
+    drain_seconds: float = 30.0
+    drain_delay: float = 0.0
+    resolution: float = 0.1
+    cache: CacheOptions = field(factory=CacheOptions)
+    audit: AuditOptions | None = None
+    inherited: Sequence[tuple[int, int]] = ()
+    old_encryption_keys: Sequence[bytes] = field(default=(), repr=False)
+    require_encryption: bool = False
+    pool_size: int = DEFAULT_POOL_SIZE
+    keep_ended_tokens: float | None = None
+    manage_listen: Sequence[str] = ()
+
+    @property
+    def listeners(self) -> list[tuple[str, str]]:
+        """Every endpoint description, with the option that it comes from."""
+        return [("--listen", each) for each in self.listen] + [("--manage-listen", each) for each in self.manage_listen]
+
+    def secrets(self) -> list[str]:
+        """The secrets in here, as texts."""
+        keys = [key for key in (self.encryption_key, *self.old_encryption_keys) if key is not None]
+        return [self.management_token, self.metrics_token, *(b64encode(key).decode() for key in keys)]
+
+    def masking(self) -> Masking:
+        """A mask that knows the secrets in here."""
+        return Masking(self.secrets())
+
+
+class SettingsArguments(TypedDict, total=False):
+    """The L{Settings} of an embedded proxy as keyword arguments: those that are not about ports."""
+
+    management_token: str
+    encryption_key: bytes | None
+    database_url: str
+    access_log: str | None
+    log_format: str
+    log_level: str
+    metrics_path: str | None
+    metrics_token: str
+    drain_seconds: float
+    resolution: float
+    cache: CacheOptions | None
+    audit: AuditOptions | None
+    old_encryption_keys: Sequence[bytes]
+    require_encryption: bool
+    pool_size: int
+    keep_ended_tokens: float | None
+
+
+def settings_of(config: APIConfig | ProxyConfig | Settings, given: SettingsArguments) -> Settings:
+    """
+    What an application has given, as one value.
+
+    @param given: where C{config} is only the APIs; C{cache=None} is the usual cache.
+    @raise TypeError: there is no setting of such a name, or C{config} has them all already.
+    """
+    if isinstance(config, Settings):
+        if given:
+            raise TypeError(f"the Settings that are given have these already: {', '.join(given)}")
+        return config
+    unknown = given.keys() - SettingsArguments.__annotations__.keys()
+    if unknown:
+        raise TypeError(f"TransparentProxy has no argument {', '.join(sorted(unknown))}")
+    values: dict[str, Any] = {**given}
+    if values.get("cache") is None:
+        values.pop("cache", None)
+    return Settings(config.alone() if isinstance(config, ProxyConfig) else config, **values)

@@ -1,0 +1,29 @@
+"""The order in which the parts of a proxy are stopped: who writes before what is written to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .foundation import Foundation
+    from .generations import Generations
+    from .shutdown import Stop
+
+
+def stops_of(foundation: Foundation, generations: Generations) -> list[Stop]:
+    """See L{llmproxy.app.shutdown.Shutdown}."""
+    metering, stored = foundation.metering, foundation.stored
+    return [
+        ("records", metering.flush),
+        *([] if stored is None else [("changes of others", stored.stop_following)]),
+        ("store of the cache", foundation.stop_store),
+        ("hits", metering.stop_hits),
+        *([] if stored is None else [("uses of tokens", stored.quota.stop)]),
+        # The last that tells of anything, while the database is still open.
+        ("audit log", foundation.stop_audit_log),
+        ("upstream clients", generations.close),
+        *([] if stored is None else [("database", stored.database.close)]),
+        ("lag of the reactor", metering.lag.stop),
+        ("time limits", foundation.wheel.stop),
+        ("access log", metering.close),
+    ]

@@ -1,0 +1,70 @@
+"""Tests for L{llmproxy.app.metering}."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from llmproxy.app.metering import Metering
+from llmproxy.app.ownparts import OwnParts
+from llmproxy.app.settings import Settings
+from llmproxy.cache.stats import CacheStatsAggregator
+from llmproxy.core.masking import Masking
+from llmproxy.message import Record
+
+from ..cache.test_stats import FakeStatsStore
+from .embedded import a_config
+
+
+class MeteringTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock, self.path = Clock(), self.mktemp()
+        self.masking = Masking()
+        settings = Settings(a_config().alone(), access_log=self.path)
+        self.metering = Metering(self.clock, settings, OwnParts(), None, self.masking)
+        self.addCleanup(self.metering.close)
+
+    def lines(self) -> list[dict[str, object]]:
+        with open(self.path) as file:
+            return [json.loads(line) for line in file]
+
+    def test_refused(self) -> None:
+        """What never became an exchange is counted and logged, and is no request."""
+        self.metering.refused(503, "too_many_connections", "192.0.2.1", "connections")
+        self.metering.flush()
+        self.assertEqual(self.metering.metrics.refusals, {"too_many_connections": 1})
+        self.assertEqual([line["status"] for line in self.lines()], [503])
+        self.assertEqual(self.metering.snapshot().request_count, 0)
+
+    def test_secrets_that_come_later(self) -> None:
+        """A key that another configuration brings is masked from then on."""
+        self.masking.learn(["canary-of-a-key"])
+        record = Record("id", "GET", "/canary-of-a-key", "192.0.2.1", 0.0, status=200, ended="complete")
+        self.metering.publisher.publish(record)
+        self.metering.flush()
+        self.assertNotIn("canary", str(self.lines()))
+
+    def test_hits_that_nobody_counts(self) -> None:
+        """Nothing stops, drops or writes any, until somebody counts them."""
+        self.metering.count()
+        self.successResultOf(self.metering.stop_hits())
+        self.assertEqual(self.metering.dropped_hits(), 0)
+        store = FakeStatsStore()
+        self.metering.replace_hits(CacheStatsAggregator(self.clock, store))
+        self.metering.publisher.publish(Record("id", "GET", "/", "", 0.0, status=200, cache="hit", token_id="t"))
+        self.metering.flush()
+        self.successResultOf(self.metering.stop_hits())
+        self.assertEqual(store.total(), {"t": 1})
+
+    def test_log_file_that_was_moved(self) -> None:
+        """It is opened anew."""
+        self.metering.refused(503, "one", "192.0.2.1")
+        self.metering.flush()
+        os.rename(self.path, self.path + ".1")
+        self.metering.reopen_logs()
+        self.metering.refused(503, "two", "192.0.2.1")
+        self.metering.flush()
+        self.assertEqual(len(self.lines()), 1)

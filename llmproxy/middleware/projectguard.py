@@ -34,7 +34,7 @@ class ProjectGuard:
         self._audit = audit
 
     def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
-        principal = getattr(request, "principal", None)
+        principal = request.principal_if_known
         if principal is None:
             self._log.error("a project guard must stand inside of what sets the principal of a request")
             raise InternalError("the project of the request is not known")

@@ -27,7 +27,7 @@ class RequestValidation:
         self._api = api
 
     def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
-        former: Route | None = getattr(request, "route", None)
+        former = request.route_if_found
         path = request.target.partition(b"?")[0]
         request.route = Route(self._api, request.target, path, self._api.policy.endpoint(path) or "")
 

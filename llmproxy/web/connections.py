@@ -1,8 +1,14 @@
-"""How many connections there are, which is limited: in all, and of one address."""
+"""The counts of connections, which are limited: in all, and of one address."""
 
 from __future__ import annotations
 
 from typing import Protocol
+
+REFUSED, ADMITTED, UNWELCOME = range(3)
+"""
+What becomes of a new connection: it is reset at once; it is served; or it is one too many, and answered with 503 as
+soon as the client sends something.
+"""
 
 
 class Connections(Protocol):

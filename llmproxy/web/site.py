@@ -14,7 +14,7 @@ from ..core.http11 import too_many_connections
 from ..core.targets import merged
 from ..net.poller import Poller
 from ..net.timers import TimerWheel
-from .connections import OwnConnections
+from .connections import ADMITTED, REFUSED, UNWELCOME, OwnConnections
 from .http1.channel import LlhttpChannel
 from .limits import Limits
 from .requestids import known_as, request_ids
@@ -22,9 +22,10 @@ from .resources import RootResource, trusted_by
 
 if TYPE_CHECKING:
     from ..core.forwarded import TrustedProxies
+    from ..interfaces import IConnectedProtocol
     from ..message import Fields
-    from .basicrequest import BasicRequest
     from .connections import Connections
+    from .contracts import ICountedChannel, IHeldResponse
 
 TURNED_AWAY_AT_ONCE = 32
 """Connections beyond the limit that are answered with 503, each within C{limits.head_time}; more are reset."""
@@ -76,11 +77,11 @@ class ProxySite(Site):
         self.on_refusal = on_refusal
         self.trusted_proxies = trusted_proxies or trusted_by(resource)
         self.closing = False
-        self._channels: set[LlhttpChannel] = set()
-        self._unwelcome: set[LlhttpChannel] = set()
+        self._channels: set[ICountedChannel] = set()
+        self._unwelcome: set[ICountedChannel] = set()
         self.counts: Connections = OwnConnections() if counts is None else counts
         self.most = most
-        self._holding: list[BasicRequest] = []
+        self._holding: list[IHeldResponse] = []
         self._next_id = request_ids()
 
     # -- connections
@@ -107,38 +108,33 @@ class ProxySite(Site):
         """How many are open."""
         return len(self._channels)
 
-    def admit(self, channel: LlhttpChannel) -> bool:
-        """
-        Note a connection, or tell that there are too many. Some of those are admitted all the same, and C{unwelcome},
-        so that they can be told.
-        """
+    def admit(self, channel: ICountedChannel) -> int:
         limits, client = self.limits, channel.client_host
         total, mine = self.counts.add(client)
         if limits.connections_per_client is not None and mine > limits.connections_per_client:
             self.counts.remove(client)
             self.refused(503, "too_many_connections_of_client", client, "connections of this client")
-            return False
+            return REFUSED
         if self._is_full(total):
             self.counts.remove(client)
             return self._turn_away(channel)
         self._channels.add(channel)
-        return True
+        return ADMITTED
 
     def _is_full(self, total: int) -> bool:
         if self.most is not None and len(self._channels) >= self.most:
             return True
         return self.limits.connections is not None and total > self.limits.connections
 
-    def _turn_away(self, channel: LlhttpChannel) -> bool:
+    def _turn_away(self, channel: ICountedChannel) -> int:
         if len(self._unwelcome) < TURNED_AWAY_AT_ONCE:
-            channel.unwelcome = True
             self._unwelcome.add(channel)
-            return True
+            return UNWELCOME
         refusal = too_many_connections()
         self.refused(refusal.status, refusal.code, channel.client_host, refusal.detail)
-        return False
+        return REFUSED
 
-    def released(self, channel: LlhttpChannel) -> None:
+    def released(self, channel: ICountedChannel) -> None:
         """A connection that was admitted has ended."""
         if channel.unwelcome:
             self._unwelcome.discard(channel)
@@ -156,7 +152,7 @@ class ProxySite(Site):
         """For ALPN: HTTP/2 where it is installed, whether Twisted has what it needs for its own or not."""
         return [b"h2", b"http/1.1"] if _HTTP2 else [b"http/1.1"]
 
-    def http2_connection(self) -> Any:
+    def http2_connection(self) -> IConnectedProtocol:
         """What speaks HTTP/2 on a connection that negotiated it."""
         from .http2.connection import Http2Connection
 
@@ -166,7 +162,7 @@ class ProxySite(Site):
 
     def getResourceFor(self, request: Any) -> Any:
         request.site = self
-        if request.uri.find(b"//") >= 0:
+        if b"//" in request.uri:
             _merge_slashes(request)
         if request.uri == b"*":
             return _ASTERISK
@@ -191,7 +187,7 @@ class ProxySite(Site):
             except Exception:
                 LlhttpChannel._log.failure("a refusal could not be noted")
 
-    def flush_later(self, request: BasicRequest) -> None:
+    def flush_later(self, request: IHeldResponse) -> None:
         """Send what C{request} holds back, before the reactor's next turn ends."""
         holding = self._holding
         holding.append(request)

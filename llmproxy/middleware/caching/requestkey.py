@@ -59,7 +59,7 @@ def _key(request: ApiRequest, names: Iterable[bytes]) -> str:
 
 
 def _scope(request: ApiRequest) -> Iterable[bytes]:
-    route, principal = getattr(request, "route", None), getattr(request, "principal", None)
+    route, principal = request.route_if_found, request.principal_if_known
     yield b"" if route is None else route.api.space.encode()
     yield b"" if principal is None else principal.project.id.encode()
 

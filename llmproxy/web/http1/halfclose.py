@@ -17,14 +17,14 @@ Over TLS there is nothing to find out: a client that says C{close_notify} has le
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from .sending import unsent
 
 if TYPE_CHECKING:
-    from ...net.timers import Deadline
-    from .channel import LlhttpChannel
+    from ...net.timers import Deadline, TimerWheel
 
 _BEGINNING = b"H"
 """Of C{HTTP/1.1 200 OK} and of every other response."""
@@ -45,15 +45,24 @@ class HalfCloseProbe:
 
     Twisted does not watch it: it neither reads nor has anything to write.
 
-    @param started: the head of the response is on its way.
+    @param silence: in seconds; see L{llmproxy.web.limits.Limits.half_closed}.
+    @param send: writes to the client; from now on L{HalfCloseProbe.send} has to be used in its place.
+    @param writing: whether a response is being written.
     """
 
-    def __init__(self, channel: LlhttpChannel, started: bool) -> None:
-        self._wheel = channel.site.wheel
-        self._silence = channel.site.limits.half_closed
-        self._channel = channel
-        self._transport: Any = channel.transport
-        self._send = channel.send
+    def __init__(
+        self,
+        wheel: TimerWheel,
+        silence: float,
+        transport: Any,
+        send: Callable[[bytes], object],
+        writing: Callable[[], bool],
+    ) -> None:
+        self._wheel = wheel
+        self._silence = silence
+        self._transport = transport
+        self._send = send
+        self._writing = writing
         self._wait = _FIRST_LOOK
         with suppress(OSError):
             # A Unix socket needs none: what is written to one whose peer has closed it fails.
@@ -61,32 +70,32 @@ class HalfCloseProbe:
                 self._transport.getHandle().setsockopt(socket.IPPROTO_TCP, option, _KEEP_ALIVE)
         self._longest = _LONGEST_WAIT
         self._unsent = 0
-        if started:
-            self._follow()
-        else:
+        self._ahead = not writing()
+        if self._ahead:
             self._send(_BEGINNING)
-            channel.send = self._send_rest
+        else:
+            self._follow()
         self._deadline: Deadline = self._wheel.start(self._wait, self._look)
 
     def end(self) -> None:
         """Look no more."""
         self._deadline.end()
 
+    def send(self, data: bytes) -> None:
+        """Send a part of the response, without the byte that went ahead."""
+        if self._ahead:
+            self._ahead = False
+            self._follow()
+            self._deadline.end()
+            self._deadline = self._wheel.start(self._wait, self._look)
+            data = data[len(_BEGINNING) :]
+        else:
+            self._deadline.at = max(self._deadline.at, self._wheel.now() + self._silence)
+        self._send(data)
+
     def _follow(self) -> None:
         """Bytes flow from now on: no look is further away than the silence that is waited for."""
-        self._channel.send = self._send_and_note
         self._wait = self._longest = self._silence
-
-    def _send_rest(self, data: bytes) -> None:
-        """Send a response without the byte that went ahead."""
-        self._follow()
-        self._deadline.end()
-        self._deadline = self._wheel.start(self._wait, self._look)
-        self._send(data[len(_BEGINNING) :])
-
-    def _send_and_note(self, data: bytes) -> None:
-        self._deadline.at = max(self._deadline.at, self._wheel.now() + self._silence)
-        self._send(data)
 
     def _look(self) -> None:
         # Linux tells a socket that was closed by its peer of a reset with EPIPE, BSD with ECONNRESET.
@@ -103,5 +112,4 @@ class HalfCloseProbe:
         What the client's system has not taken yet will find out.
         """
         before, self._unsent = self._unsent, unsent(self._transport)
-        request = self._channel._request
-        return request is not None and bool(request.startedWriting) and not (before or self._unsent)
+        return self._writing() and not (before or self._unsent)

@@ -1,8 +1,10 @@
-"""How long a channel waits for its client, and for what."""
+"""The one timer of a connection, whatever it waits for."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from ...core.persistence import HEAD, IDLE, NOTHING, SENDING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -10,11 +12,8 @@ if TYPE_CHECKING:
     from ...net.timers import Deadline, TimerWheel
     from ..limits import Limits
 
-NOTHING, IDLE, HEAD, BODY, CLOSING, SENDING = range(6)
-"""
-What a channel waits for: nothing of the client's; the next request; the rest of a head; more of a body that is
-wanted; that the client takes what was written and closes; that it takes something, so that more can be written.
-"""
+_WHOLE = (HEAD, SENDING)
+"""Phases that are not prolonged by each byte."""
 
 
 class PhaseTimer:
@@ -23,9 +22,9 @@ class PhaseTimer:
 
     It is looked at often enough for every phase to end in time, so that changing the phase moves no deadline.
 
-    @ivar phase: what is waited for now.
+    @ivar phase: what is waited for now; see L{llmproxy.core.persistence.NOTHING}.
     @ivar since: since when, on the wheel's clock.
-    @param overdue: called when it has been waited for long enough; and again, if nothing has changed.
+    @param overdue: called when that has taken too long; and again, if nothing has changed.
     """
 
     __slots__ = ("_beat", "_deadline", "_overdue", "_times", "_wheel", "phase", "since")
@@ -40,8 +39,19 @@ class PhaseTimer:
         self.since = wheel.now()
         self._deadline: Deadline | None = wheel.start(self._beat, self._look)
 
+    def wait_for(self, phase: int) -> None:
+        """From now on, wait for this."""
+        self.phase = phase
+        if phase != NOTHING:
+            self.since = self._wheel.now()
+
+    def wait_on(self, phase: int) -> None:
+        """Wait for this, from now on or, for what has to come whole in its time, since that began."""
+        if phase not in _WHOLE or phase != self.phase:
+            self.wait_for(phase)
+
     def end(self) -> None:
-        """Wait no more, and let go of whoever waited."""
+        """Wait no more, and drop the reference to the callback."""
         self._overdue = _nobody
         if self._deadline is not None:
             self._deadline.end()

@@ -125,7 +125,7 @@ class RequestBody:
     # -- for the channel
 
     @property
-    def hungry(self) -> bool:
+    def wants_data(self) -> bool:
         """Whether there is room for one more piece."""
         return not self._waiting and not self._paused
 

@@ -22,3 +22,23 @@ def unsent(transport: Any) -> int:
     except (AttributeError, OSError, TypeError, ValueError):
         # Closed, or of a kind that does not tell: in memory, or TLS over something else.
         return size
+
+
+class Outflow:
+    """What was written to a peer, as seen from time to time: whether the peer still takes something of it."""
+
+    __slots__ = ("_transport", "_unsent")
+
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
+        self._unsent = 0
+
+    def note(self) -> None:
+        """Remember how much there is."""
+        self._unsent = unsent(self._transport)
+
+    def is_moving(self) -> bool:
+        """Whether something has left since the last time, and something is there still."""
+        before = self._unsent
+        self.note()
+        return 0 < self._unsent != before

@@ -1,15 +1,17 @@
-"""The content of a request that did not come whole with its head: for a stream, or until all of it is here."""
+"""The uploads of a connection: content that is on its way, streamed to a resource or buffered until all is here."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from twisted.python.failure import Failure
 
 from ...core.http11 import content_too_large
 
 if TYPE_CHECKING:
-    from ...core.chunked import ChunkedReader, SizedReader
+    from twisted.web.resource import IResource
+
+    from ...core.requestreader import Piece
     from .request import ProxyRequest
     from .requestbody import RequestBody
 
@@ -18,24 +20,22 @@ class StreamedUpload:
     """
     Content for a resource that takes it as it comes.
 
-    @ivar framing: finds its end.
     @ivar called: the resource knows of the request.
     """
 
-    __slots__ = ("_body", "called", "framing")
+    __slots__ = ("_body", "called")
 
-    def __init__(self, framing: SizedReader | ChunkedReader, body: RequestBody) -> None:
-        self.framing = framing
+    def __init__(self, body: RequestBody) -> None:
         self.called = False
         self._body = body
 
     @property
-    def hungry(self) -> bool:
+    def wants_data(self) -> bool:
         """There is room for more of it."""
-        return self._body.hungry
+        return self._body.wants_data
 
     @property
-    def unwanted(self) -> bool:
+    def unread(self) -> bool:
         """Nobody reads it, or reads it any more."""
         return self._body.stopped or not self._body.started
 
@@ -44,13 +44,13 @@ class StreamedUpload:
         """Nobody will read what is to come."""
         return self._body.stopped
 
-    def arrived(self, piece: bytes) -> None:
-        """What the framing made of what came."""
+    def arrived(self, piece: Piece) -> None:
+        """A piece of it has been read."""
         body = self._body
-        if piece:
-            body.arrived(piece)
-        if self.framing.ended:
-            body.ended(self.framing.trailers)
+        if piece.data:
+            body.arrived(piece.data)
+        if piece.ended:
+            body.ended(piece.trailers)
 
     def drop(self) -> None:
         """Throw away what is to come."""
@@ -64,13 +64,12 @@ class StreamedUpload:
 class BufferedUpload:
     """Content for a resource that wants all of it at once; see L{StreamedUpload}."""
 
-    __slots__ = ("_content", "_limit", "_request", "_resource", "_size", "called", "framing")
+    __slots__ = ("_content", "_limit", "_request", "_resource", "_size", "called")
 
-    hungry = True
-    unwanted = dropped = False
+    wants_data = True
+    unread = dropped = False
 
-    def __init__(self, framing: SizedReader | ChunkedReader, request: ProxyRequest, resource: Any, limit: int) -> None:
-        self.framing = framing
+    def __init__(self, request: ProxyRequest, resource: IResource, limit: int) -> None:
         self.called = False
         self._request = request
         self._resource = resource
@@ -78,23 +77,23 @@ class BufferedUpload:
         self._content: list[bytes] = []
         self._size = 0
 
-    def arrived(self, piece: bytes) -> None:
+    def arrived(self, piece: Piece) -> None:
         """
-        What the framing made of what came.
+        A piece of it has been read.
 
-        @raise Refusal: it is too much.
+        @raise llmproxy.core.http11.Refusal: it is too much.
         """
-        self._size += len(piece)
+        self._size += len(piece.data)
         if self._size > self._limit:
             raise content_too_large()
-        self._content.append(piece)
-        if self.framing.ended:
+        self._content.append(piece.data)
+        if piece.ended:
             content, self._content = b"".join(self._content), []
             self.called = True
             self._request.render_whole(self._resource, content)
 
     def drop(self) -> None:
-        """It has not been asked for an answer yet: there is none that could have ended before the content."""
+        """There is no answer yet that could have ended before the content."""
 
     def fail(self, reason: Exception) -> None:
         """Nobody knows of it yet."""

@@ -29,15 +29,15 @@ from ...core.http2.frames import ErrorCode
 from ...core.http2.machine import ServerMachine
 from ...core.http2.turns import Turns
 from ..clientaddress import host_of
-from ..http1.sending import unsent
+from ..http1.sending import Outflow
 from .request import Http2Request
 
 if TYPE_CHECKING:
     from ...core.http2.events import StateMachine
     from ...message import Field
     from ...net.timers import Deadline
+    from ..contracts import IServerSite
     from ..limits import Limits
-    from ..site import ProxySite
     from .response import Http2Response
 
 _AT_ONCE = 64 * 1024
@@ -70,13 +70,14 @@ class Http2Connection:
     congested = False
     _reading = _leaving = _lost = False
     _client_leaves = _asked_to_leave = False
-    _unsent = _untaken = 0
+    _untaken = 0
+    _outflow: Outflow
     _idle: Deadline | None = None
     _looking: Deadline | None = None
     _section: Deadline | None = None
     _last_streams: Deadline | None = None
 
-    def __init__(self, site: ProxySite, machine: StateMachine | None = None) -> None:
+    def __init__(self, site: IServerSite, machine: StateMachine | None = None) -> None:
         self.site = self.factory = site
         self.machine: StateMachine = _machine(site.limits) if machine is None else machine
         self.streams: dict[int, Http2Request] = {}
@@ -95,6 +96,7 @@ class Http2Connection:
         transport = self.transport
         self.client_host = host_of(transport.getPeer())
         self.secure = ISSLTransport.providedBy(transport)
+        self._outflow = Outflow(transport)
         self._idle = self.site.wheel.start(self.site.limits.idle, self._is_idle)
         self._looking = self.site.wheel.start(self.site.limits.send_silence / 2, self._look)
         self.machine.initiate_connection()
@@ -358,15 +360,9 @@ class Http2Connection:
                 if request.stalled():
                     request.give_up()
             return
-        self._untaken = 0 if self._taking() else self._untaken + 1
+        self._untaken = 0 if self._outflow.is_moving() else self._untaken + 1
         if self._untaken > 1:
             self.transport.abortConnection()
-
-    def _taking(self) -> bool:
-        """Whether something of what was written has left since the last look."""
-        left = unsent(self.transport)
-        before, self._unsent = self._unsent, left
-        return 0 < left != before
 
     def _watch_section(self) -> None:
         """The frames of a field section hold up all others, and have only so much time."""

@@ -220,11 +220,11 @@ class Http2Request(Http2Response):
         body, channel = self._arriving, self.channel
         if body is None or channel is None or self.whole:
             return
-        hungry = body.hungry or body.stopped
-        if hungry and self.unread:
+        wanted = body.wants_data or body.stopped
+        if wanted and self.unread:
             unread, self.unread = self.unread, 0
             channel.acknowledge(unread, self.stream)
-        if not (body.started and hungry and not body.stopped):
+        if not (body.started and wanted and not body.stopped):
             self._stop_timer()
         elif self._deadline is None:
             self._deadline = self.site.wheel.start(self.site.limits.body_silence, self._too_slow)

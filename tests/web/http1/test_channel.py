@@ -116,7 +116,7 @@ class PipeliningTests(SynchronousTestCase):
         client = Client(resource := Streaming(), limits=Limits(waiting=1000))
         client.send(*[get(b"/%d" % number) for number in range(100)])
         self.assertFalse(client.transport.reading)
-        self.assertLess(len(client.channel._buffer), 1100)
+        self.assertLess(len(client.channel._reader.unread), 1100)
         for number in range(100):
             resource.seen[number].answer()
             client.run()
@@ -361,7 +361,7 @@ class LimitTests(SynchronousTestCase):
             client = Client(whole := Whole(), limits=Limits(head=500))
             client.send(*pieces)
             self.refused(client, 431, "header_too_large")
-            self.assertEqual((whole.requests, client.channel._buffer), ([], b""))
+            self.assertEqual((whole.requests, client.channel._reader.unread), ([], b""))
 
     def test_target(self) -> None:
         """A target that is too long is 414, as soon as that is seen."""
@@ -600,7 +600,7 @@ class TimeTests(SynchronousTestCase):
         self.assertEqual((client.status, client.transport.half_closed, client.ended), (400, True, ""))
         client.send(b"more " * 1000)
         client.wait(1)
-        self.assertEqual((client.ended, client.channel._buffer), ("", b""))
+        self.assertEqual((client.ended, client.channel._reader.unread), ("", b""))
         client.wait(1.5)
         self.assertEqual(client.ended, "reset")
 

@@ -79,7 +79,7 @@ class RequestBodyTests(SynchronousTestCase):
         """A paused reader gets nothing, not even the end, and the channel is told not to read."""
         done = self.body.startProducing(self.consumer)
         self.body.pauseProducing()
-        self.assertFalse(self.body.hungry)
+        self.assertFalse(self.body.wants_data)
         self.body.arrived(b"abcdef")
         self.body.ended(())
         self.assertEqual(self.consumer.data, b"")
@@ -99,13 +99,13 @@ class RequestBodyTests(SynchronousTestCase):
         self.body.resumeProducing()
         self.assertEqual(self.consumer.data, b"abcd")
 
-    def test_hungry(self) -> None:
+    def test_wants_data(self) -> None:
         """There is room for a piece where none waits."""
-        self.assertTrue(self.body.hungry)
+        self.assertTrue(self.body.wants_data)
         self.body.arrived(b"ab")
-        self.assertFalse(self.body.hungry)
+        self.assertFalse(self.body.wants_data)
         self.body.startProducing(self.consumer)
-        self.assertTrue(self.body.hungry)
+        self.assertTrue(self.body.wants_data)
 
     def test_failed(self) -> None:
         """A body that breaks fails, before its start or after it, and nothing of it is held."""

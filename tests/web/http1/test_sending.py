@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.web.http1.sending import unsent
+from llmproxy.web.http1.sending import Outflow, unsent
 
 
 class UnsentTests(SynchronousTestCase):
@@ -27,3 +27,25 @@ class UnsentTests(SynchronousTestCase):
             _appSendBuffer = (b"xy",)
 
         self.assertEqual((unsent(Plain()), unsent(Above())), (7, 9))
+
+
+class OutflowTests(SynchronousTestCase):
+    def test_moving(self) -> None:
+        """A peer takes something if there is less or more than before, and something is left that it could take."""
+
+        class Slow:
+            dataBuffer = b""
+            offset = _tempDataLen = 0
+
+            def getHandle(self) -> Any:
+                raise OSError
+
+        transport = Slow()
+        outflow = Outflow(transport)
+        seen = []
+        for size in (0, 5, 5, 3, 3, 0, 0, 4):
+            transport.dataBuffer = b"x" * size
+            seen.append(outflow.is_moving())
+        self.assertEqual(seen, [False, True, False, True, False, False, False, True])
+        outflow.note()
+        self.assertFalse(outflow.is_moving())

@@ -36,8 +36,6 @@ CONNECTED: tuple[type[IConnectedProtocol], ...] = (Http2Connection, SwitchedClie
 
 FOREIGN = {
     ("web/http1/halfclose.py", "socket"): "options that a system may not have",
-    ("web/http1/sending.py", "transport"): "buffers of Twisted's transports",
-    ("web/http1/sending.py", "below"): "the same",
     ("web/manage/openapi.py", "what"): "annotations of msgspec",
 }
 """Objects that are not ours, and are asked what they have."""

@@ -11,7 +11,8 @@ from attrs import evolve
 
 from ..errors import AmbiguousCredentials, ProjectInactive, ProxyError, TokenExpired, TokenInactive
 from ..message import Fields, Project, Token
-from .notable import OFFER, notable_of
+from .fields import LOWER
+from .notable import KEY_FIELDS, OFFER, notable_of
 from .subprotocols import offered_secrets
 from .targets import QUERY
 
@@ -74,7 +75,14 @@ def as_held(token: Token, token_hash: str) -> Token | None:
     return evolve(token, token_hash=token_hash, expires_at=until, previous_hash=None, previous_until=None)
 
 
-def secret_of(fields: Fields, target: bytes, *, offers: bool = False) -> bytes:
+def secret_of(
+    fields: Fields,
+    target: bytes,
+    *,
+    offers: bool = False,
+    key_fields: frozenset[bytes] = KEY_FIELDS,
+    query_keys: frozenset[bytes] = frozenset(),
+) -> bytes:
     """
     The secret that a client sent, C{b""} if none.
 
@@ -82,6 +90,8 @@ def secret_of(fields: Fields, target: bytes, *, offers: bool = False) -> bytes:
     the place that holds what could be a token of ours decides, whichever it is.
 
     @param offers: whether the subprotocols that are offered are a place too.
+    @param key_fields: where the API that is asked wants its key, in lower case: programs made for it send theirs there.
+    @param query_keys: likewise, the parameters of a query.
     @raise AmbiguousCredentials: there are two different ones that could be tokens of ours.
     """
     first, others = b"", []
@@ -95,8 +105,10 @@ def secret_of(fields: Fields, target: bytes, *, offers: bool = False) -> bytes:
             first = value
         elif value != first:
             others.append(value)
+    if not key_fields <= KEY_FIELDS:
+        others += _in_fields(fields, key_fields - KEY_FIELDS)
     if QUERY in target:
-        others += _query_keys(target)
+        others += _in_query(target, query_keys)
     if offers:
         others += offered_secrets(fields)
     return _ours(first, others) if others else first
@@ -109,9 +121,16 @@ def _ours(first: bytes, others: list[bytes]) -> bytes:
     return ours.pop() if ours else first or others[0]
 
 
-def _query_keys(target: bytes) -> list[bytes]:
+def _in_fields(fields: Fields, names: frozenset[bytes]) -> list[bytes]:
+    """What stands there, behind a scheme if there is one."""
+    found = [value.rpartition(b" ")[2] for name, value in fields if LOWER[name] in names]
+    return [value for value in found if value]
+
+
+def _in_query(target: bytes, names: frozenset[bytes]) -> list[bytes]:
     pairs = [pair.partition(b"=") for pair in target.partition(b"?")[2].split(b"&")]
-    found = [decoded(value) for name, _, value in pairs if decoded(name) == QUERY_KEY]
+    named = [(decoded(name), value) for name, _, value in pairs]
+    found = [decoded(value) for name, value in named if name == QUERY_KEY or name.lower() in names]
     return [value for value in found if value]
 
 

@@ -47,7 +47,14 @@ class Authenticate:
             revocations.look_through(self._pending, self._revoke)
 
     def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
-        secret = secret_of(request.fields, request.target, offers=request.upgrade != b"")
+        api = request.route.api
+        secret = secret_of(
+            request.fields,
+            request.target,
+            offers=request.upgrade != b"",
+            key_fields=api.key_fields,
+            query_keys=api.query_keys,
+        )
         if not secret:
             raise MissingToken("missing or invalid authorization header")
         if not self._is_well_formed(secret):

@@ -36,34 +36,41 @@ class Credential:
             if not (key.isascii() and key.isprintable()):
                 # A line break in it would begin another header field.
                 raise UpstreamAuthError("the project's upstream key is not usable")
-        request.fields = with_credential(request.fields, place, key.encode("ascii"))
+        api = request.route.api
+        request.fields = with_credential(request.fields, place, key.encode("ascii"), api.key_fields)
         if place.kind == "query" or QUERY in request.target:
-            request.target = with_query_key(request.target, request.route.api.query_keys, place, key)
+            request.target = with_query_key(request.target, api.query_keys, place, key)
         return inner(request)
 
 
-def with_credential(fields: list[Field], place: CredentialPlace, key: bytes) -> list[Field]:
+def with_credential(
+    fields: list[Field], place: CredentialPlace, key: bytes, key_fields: frozenset[bytes]
+) -> list[Field]:
     """
     The fields with the project's key as their only credential, where the client's first one stood; with none where
     the API takes none.
+
+    @param key_fields: where upstreams of the API want their key, C{place} among them: what a client has put there for
+        one of them is for none.
     """
     sent = notable_of(fields).credentials
-    if len(sent) != 1 or place.kind != "header" or LOWER[place.name] not in KEY_FIELDS or sent[0][0] == OFFER:
-        return _rebuilt(fields, place, key)
+    if len(sent) != 1 or place.kind != "header" or not key_fields <= KEY_FIELDS or sent[0][0] == OFFER:
+        return rebuilt(fields, place, key, key_fields)
     # What nearly every request is: one credential, and one takes its place.
     kept = [*fields]
     kept[kept.index(sent[0][1])] = (place.name, place.prefix + key)
     return kept
 
 
-def _rebuilt(fields: list[Field], place: CredentialPlace, key: bytes) -> list[Field]:
+def rebuilt(fields: list[Field], place: CredentialPlace, key: bytes, key_fields: frozenset[bytes]) -> list[Field]:
+    """See L{with_credential}, which knows a shorter way for most requests."""
     lower = LOWER
-    name = lower[place.name] if place.kind == "header" else b""
+    name = place.name if place.kind == "header" else b""
     kept: list[Field] = []
     at = -1
     for pair in fields:
         lowered = lower[pair[0]]
-        if lowered in _PLACES or lowered == name:
+        if lowered in _PLACES or lowered in key_fields:
             rest = without_secret(pair) if lowered == OFFER else None
             if rest is not None:
                 kept.append(rest)

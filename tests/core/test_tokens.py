@@ -98,6 +98,36 @@ class SecretOfTests(SynchronousTestCase):
         fields = [field for fields, _ in placed for field in fields]
         return secret_of(fields, b"/v1?a=1" + b"".join(query for _, query in placed), offers=True)
 
+    def test_where_the_api_has_its_key(self) -> None:
+        """Where an API wants its key, programs made for it send the token, with a scheme before it or without."""
+        names = frozenset({b"x-vendor-key", b"authorization"})
+        bearer: Field = (b"Authorization", b"Bearer " + SECRET)
+        for fields, expected in (
+            ([(b"X-Vendor-Key", SECRET)], SECRET),
+            ([(b"x-vendor-key", b"Key " + SECRET)], SECRET),
+            ([(b"x-vendor-key", b"")], b""),
+            ([(b"x-vendor-keys", SECRET)], b""),
+            ([(b"x-vendor-key", b"theirs"), bearer], SECRET),
+            ([bearer, (b"x-vendor-key", b"Key " + SECRET)], SECRET),
+            ([(b"x-vendor-key", b"theirs")], b"theirs"),
+        ):
+            self.assertEqual(secret_of(fields, b"/", key_fields=names), expected, fields)
+        self.assertEqual(secret_of([(b"X-Vendor-Key", SECRET)], b"/"), b"")
+        two = [bearer, (b"x-vendor-key", SECRET[:-1] + b"x")]
+        self.assertRaises(AmbiguousCredentials, secret_of, two, b"/", key_fields=names)
+
+    def test_where_the_api_has_its_key_in_the_query(self) -> None:
+        """The same for a parameter of the query, whose name is compared as it is taken away."""
+        names = frozenset({b"api-key"})
+        for query, expected in (
+            (b"api-key=" + SECRET, SECRET),
+            (b"a=1&API%2DKey=" + SECRET, SECRET),
+            (b"api-key=theirs&key=" + SECRET, SECRET),
+            (b"api_key=" + SECRET, b""),
+        ):
+            self.assertEqual(secret_of([], b"/v1?" + query, query_keys=names), expected, query)
+        self.assertEqual(secret_of([], b"/v1?api-key=" + SECRET), b"")
+
     def test_beside_a_foreign_key(self) -> None:
         """The place that holds a token of ours decides, in whichever order the two come."""
         foreign = (b"sk-ant-oat01-" + b"x" * 90, b"eyJ0eXAi.eyJhdWQi.c2ln", b"AIza" + b"y" * 35, SECRET + b"x", b"-")

@@ -9,10 +9,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.errors import UpstreamAuthError
 from llmproxy.message import ApiRequest, Field, Principal
-from llmproxy.middleware.credential import Credential, _rebuilt, with_credential
+from llmproxy.middleware.credential import Credential, rebuilt, with_credential
 from llmproxy.origin import CredentialPlace
 
-from .fakes import KEY, PRINCIPAL, SECRET, Inner, a_request, an_api
+from .fakes import KEY, PRINCIPAL, SECRET, Inner, a_request, an_api, an_upstream
 
 BEARER = CredentialPlace()
 ANTHROPIC = CredentialPlace("header", b"x-api-key", b"")
@@ -60,6 +60,22 @@ class FieldTests(SynchronousTestCase):
         self.assertEqual(
             sent(place, everywhere).fields, [(b"x-custom-key", b"Key " + PROJECTS), (b"Cookie", b"session=1")]
         )
+
+    def test_for_another_upstream(self) -> None:
+        """What a client has put where one upstream of an API wants its key does not reach another one."""
+        custom = an_upstream(credential=CredentialPlace("header", b"X-Custom", b""))
+        api = an_api(upstreams=(an_upstream(), custom))
+        for upstream, expected in (
+            (api.upstreams[0], (b"Authorization", b"Bearer " + PROJECTS)),
+            (custom, (b"X-Custom", PROJECTS)),
+        ):
+            inner = Inner()
+            request = a_request(
+                fields=[(b"x-custom", b"mine"), (b"Authorization", b"Bearer y")], api=api, principal=PRINCIPAL
+            )
+            request.upstream = upstream
+            Credential().respond(request, inner)
+            self.assertEqual(inner.requests[0].fields, [expected])
 
     def test_offered_with_a_websocket(self) -> None:
         """The token of a browser is taken out of what it offers; the project's key has its own place."""
@@ -144,8 +160,14 @@ class EquivalenceTests(SynchronousTestCase):
     @given(
         st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from(VALUES)), max_size=5),
         st.sampled_from((*PLACES, CredentialPlace("query", b"api-key", b""))),
+        st.sampled_from(PLACES),
     )
     @settings(max_examples=200, deadline=None)
-    def test_short_way(self, fields: list[Field], place: CredentialPlace) -> None:
-        """The short way of requests with one credential gives what the long one does."""
-        self.assertEqual(with_credential(fields, place, b"k"), _rebuilt(fields, place, b"k"))
+    def test_short_way(self, fields: list[Field], place: CredentialPlace, other: CredentialPlace) -> None:
+        """The short way of requests with one credential gives what the long one does: at most one of them."""
+        upstreams = (an_upstream(credential=place), an_upstream(credential=other))
+        names = an_api(upstreams=upstreams).key_fields
+        short = with_credential(fields, place, b"k", names)
+        self.assertEqual(short, rebuilt(fields, place, b"k", names))
+        places = {name.lower() for name in self.NAMES[1:5]} & ({b"authorization", b"x-api-key", b"api-key"} | names)
+        self.assertLessEqual(sum(name.lower() in places for name, _ in short), 1)

@@ -14,7 +14,7 @@ from llmproxy.core.credentials import without_keys
 from llmproxy.core.inspection import jsonbody
 from llmproxy.core.inspection.endpointrules import Rules
 from llmproxy.core.inspection.steps import finish
-from llmproxy.core.notable import KEY_FIELDS
+from llmproxy.core.tokens import secret_of
 from llmproxy.errors import ParamNotAllowed
 from llmproxy.providers.errorbody import event, render
 from llmproxy.providers.exposed import exposed
@@ -30,6 +30,8 @@ from llmproxy.providers.registry import (
     provider_of_key,
 )
 from llmproxy.providers.requestids import id_among
+
+TOKEN = b"sk-AAAAAAAAAAAAAAAAAAAAAA"
 
 if TYPE_CHECKING:
     _Case = SynchronousTestCase
@@ -87,10 +89,14 @@ class VendorTable(_Case):
             self.assertEqual(provider_of_key(key), self.provider.name, key)
 
     def test_credential(self) -> None:
-        """Its key goes where it is configured by the short name, and that is a place where clients have theirs too."""
+        """Its key goes where it is configured by the short name, and clients of its SDK may send their token there."""
         provider = self.provider
         self.assertEqual(AUTH[provider.auth], provider.credential)
-        self.assertIn(provider.credential.name.lower(), KEY_FIELDS)
+        api = compile_api("x", APIProviderConfig("https://llm.internal", auth=provider.credential))
+        sent = [(provider.credential.name, provider.credential.prefix + TOKEN)]
+        self.assertEqual(secret_of(sent, b"/v1", key_fields=api.key_fields), TOKEN)
+        for name in provider.query_keys:
+            self.assertEqual(secret_of([], b"/v1?%b=%b" % (name, TOKEN), query_keys=provider.query_keys), TOKEN)
 
     def test_compiled(self) -> None:
         """An API at its address is compiled as one of its own, and keys in a query go no further."""

@@ -16,7 +16,7 @@ from twisted.web.iweb import IBodyProducer
 from zope.interface import implementer
 
 from .errors import BodyStopped
-from .message import Fields
+from .message import ApiResponse, Fields
 
 
 def at_hand(body: IBodyProducer) -> bool:
@@ -27,6 +27,17 @@ def at_hand(body: IBodyProducer) -> bool:
     streamed are. A body says so with an attribute C{at_hand}; one without it is not.
     """
     return getattr(body, "at_hand", False)
+
+
+def is_answered(responding: Deferred[ApiResponse]) -> bool:
+    """
+    Whether a response is here already with all of its body, as those from memory are: nothing can happen on the way
+    that callbacks would have to see.
+    """
+    if not responding.called or responding.paused:
+        return False
+    response = responding.result
+    return isinstance(response, ApiResponse) and (response.body is None or at_hand(response.body))
 
 
 def trailers_of(body: IBodyProducer) -> Fields:

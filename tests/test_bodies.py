@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.interfaces import IConsumer
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
@@ -12,8 +12,9 @@ from twisted.web.iweb import UNKNOWN_LENGTH, IBodyProducer
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from llmproxy.bodies import BytesBody, Seen, Tap, collect
+from llmproxy.bodies import BytesBody, Seen, Tap, collect, is_answered
 from llmproxy.errors import BodyStopped, ContentTooLarge
+from llmproxy.message import ApiResponse
 
 
 @implementer(IBodyProducer)
@@ -102,6 +103,31 @@ class BytesBodyTests(SynchronousTestCase):
     def test_chunked(self) -> None:
         """A body that came in chunks says so, although all of it is here."""
         self.assertIs(BytesBody(b"abc", UNKNOWN_LENGTH).length, UNKNOWN_LENGTH)
+
+
+class IsAnsweredTests(SynchronousTestCase):
+    def test_table(self) -> None:
+        """Only a response that is here with all of its body is one that nothing can happen to."""
+
+        def answer(body: Any = None) -> ApiResponse:
+            return ApiResponse(200, b"OK", [], body)
+
+        self.assertTrue(is_answered(succeed(answer())))
+        self.assertTrue(is_answered(succeed(answer(BytesBody(b"x")))))
+        self.assertFalse(is_answered(succeed(answer(HeldBody()))))
+        self.assertFalse(is_answered(Deferred()))
+        failed: Deferred[ApiResponse] = fail(ContentTooLarge())
+        self.assertFalse(is_answered(failed))
+        self.failureResultOf(failed)
+
+    def test_not_yet(self) -> None:
+        """Nor is one that waits for another Deferred, or is paused."""
+        waiting: Deferred[ApiResponse] = Deferred()
+        chained = succeed(None).addCallback(lambda _: waiting)
+        self.assertFalse(is_answered(chained))
+        paused: Deferred[ApiResponse] = succeed(ApiResponse(200, b"OK", []))
+        paused.pause()
+        self.assertFalse(is_answered(paused))
 
 
 class TapTests(SynchronousTestCase):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.python.failure import Failure
 
-from ..bodies import Tap, at_hand
+from ..bodies import Tap, at_hand, is_answered
 from ..composition import NO_KEYWORDS
 from ..core.credentials import is_keyless
 from ..core.tokens import fault_of, is_well_formed, secret_of
@@ -89,7 +89,7 @@ class Authenticate:
         if api.name not in principal.project.api_keys and is_keyless(api, principal.project):
             raise ApiKeyMissing(api.name)
         responding = inner(request)
-        if self._revocations is None:
+        if self._revocations is None or (responding.called and is_answered(responding)):
             return responding
         self._pending[responding] = principal
         args = (responding,)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
-from ..bodies import BytesBody
+from ..bodies import BytesBody, is_answered
 from ..core.causes import cause_of, described
 from ..core.reasons import reason_of
 from ..errors import ClientLeft, InternalError, ProxyError
@@ -37,7 +37,10 @@ class ErrorResponses:
         self._observe = observe
 
     def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
-        return inner(request).addErrback(self._explain, request)
+        responding = inner(request)
+        if responding.called and is_answered(responding):
+            return responding
+        return responding.addErrback(self._explain, request)
 
     def _explain(self, reason: Failure, request: ApiRequest) -> ApiResponse:
         error = reason.value

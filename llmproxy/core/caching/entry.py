@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import msgspec
-from attrs import frozen
+from attrs import define
 
 from ...message import Field, Fields
 from .. import fields as sections
@@ -94,7 +94,8 @@ class Entry(msgspec.Struct, array_like=True, frozen=True):
 
     def age(self, now: float) -> float:
         """C{current_age} of RFC 9111 section 4.2.3."""
-        return self.initial_age + max(0.0, now - self.response_time)
+        resident = now - self.response_time
+        return self.initial_age + resident if resident > 0 else self.initial_age
 
     def fresh_for(self, now: float) -> float:
         """How long it remains fresh; negative is how long it has been stale."""
@@ -104,10 +105,10 @@ class Entry(msgspec.Struct, array_like=True, frozen=True):
         return sections.first(self.fields, name)
 
 
-@frozen
+@define
 class Found:
     """
-    What a store has for a primary key.
+    What a store has for a primary key. It is never changed; that it could be makes it for half of the time.
 
     @ivar entry: C{None} if there are variants, but not the one that was asked for.
     @ivar variant: what the store calls it.

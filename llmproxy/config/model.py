@@ -24,12 +24,16 @@ if TYPE_CHECKING:
 
 def _tuple(values: Iterable[str]) -> Any:
     # Anything else is wrong, and is to be found so by validate: a text is no list of letters.
-    return tuple(values) if isinstance(values, (list, tuple, set, frozenset)) else values
+    return tuple(values) if _is_list(values) else values
 
 
 def _projects(names: str | Iterable[str]) -> Any:
-    is_list = isinstance(names, (list, tuple, set, frozenset)) and all(isinstance(name, str) for name in names)
-    return frozenset(names) if is_list else names
+    found = _tuple(names)
+    return frozenset(found) if isinstance(found, tuple) and all(isinstance(name, str) for name in found) else found
+
+
+def _is_list(values: object) -> bool:
+    return isinstance(values, Iterable) and not isinstance(values, (str, bytes, Mapping))
 
 
 @frozen

@@ -233,6 +233,8 @@ class RightTests(SynchronousTestCase):
             {"breaker": BreakerConfig(1, 0.5, [503, 504])},
             {"cache": CacheConfig(False, "shared", "opt_in", 0, 0, True, 5, 1, 1.5, 10**12, 0.0, 0)},
             {"allowed_methods": ("get", "POST")},
+            {"allowed_methods": (name for name in ("GET", "POST"))},
+            {"allowed_methods": {"GET": 1, "POST": 2}.keys(), "key": "k", "own_key_for": iter(["a"])},
             {"param_whitelist": {"$model": ["${HOME}", "$", "$$"], "/v1": {"n": ("1",)}}},
             {"key": "sk-${HOME}$", "own_key_for": "all"},
             {"key": "file:/x", "own_key_for": {"a", "b"}},

@@ -1,7 +1,7 @@
 """
 One HTTP/2 connection: a state machine (L{llmproxy.core.http2.events.StateMachine}) between a transport and requests.
 
-The machine knows frames, windows and what is a fault; here are sockets, time, and whose turn it is to send. Streams are
+The machine knows frames, windows and faults; here are sockets, time, and the turns of those that send. Streams are
 dispatched when what was read with their head has been looked at, and L{llmproxy.web.http2.request} does for each what
 L{llmproxy.web.http1.channel} does for a connection::
 
@@ -31,23 +31,21 @@ from ...core.http2.turns import Turns
 from ..clientaddress import host_of
 from ..http1.sending import Outflow
 from .request import Http2Request
+from .sectiontimer import SectionTimer
 
 if TYPE_CHECKING:
     from ...core.http2.events import StateMachine
     from ...message import Field
     from ...net.timers import Deadline
-    from ..contracts import IServerSite
+    from ..contracts import IHeldResponse, IServerSite
     from ..limits import Limits
-    from .response import Http2Response
+    from .response import ISettled
 
 _AT_ONCE = 64 * 1024
 """Bytes that are given to the transport in one piece; it says then whether it takes more."""
 
 _PER_FIELD = 64
-"""
-Bytes for each of the fields that a head may have: 32 that RFC 9113 section 6.5.2 adds, and as many so that a head that
-is a little too large is answered with 431.
-"""
+"""Bytes for each field of a head: 32 that RFC 9113 section 6.5.2 adds, and as many so that 431 can be the answer."""
 
 _ROUND_TRIP = 1.0
 """Seconds in which a client has heard that it should begin no more streams, and what it had begun before has come."""
@@ -74,7 +72,6 @@ class Http2Connection:
     _outflow: Outflow
     _idle: Deadline | None = None
     _looking: Deadline | None = None
-    _section: Deadline | None = None
     _last_streams: Deadline | None = None
 
     def __init__(self, site: IServerSite, machine: StateMachine | None = None) -> None:
@@ -83,8 +80,9 @@ class Http2Connection:
         self.streams: dict[int, Http2Request] = {}
         self._turns = Turns()
         self._begun: list[Http2Request] = []
-        self._fed: dict[Http2Request, None] = {}
+        self._fed: dict[ISettled, None] = {}
         self._ready = 0
+        self._section = SectionTimer(site.wheel, site.limits.head_time, self._section_is_late)
 
     # -- the connection
 
@@ -114,9 +112,9 @@ class Http2Connection:
         self._reading = False
         if self._fed:
             fed, self._fed = self._fed, {}
-            for request in fed:
-                request.settle()
-        self._watch_section()
+            for settled in fed:
+                settled.settle()
+        self._section.watch(self.machine.within_a_section)
         self._send()
         self._leave_if_done()
 
@@ -208,9 +206,9 @@ class Http2Connection:
 
     # -- what is sent
 
-    def ready(self, request: Http2Response) -> None:
-        """C{request} has something to send."""
-        self._turns.add(request.stream)
+    def ready(self, stream: int) -> None:
+        """C{stream} has something to send."""
+        self._turns.add(stream)
         if not self._reading:
             self._send()
 
@@ -244,13 +242,13 @@ class Http2Connection:
         if not self._reading:
             self.flush()
 
-    def flush_later(self, request: Http2Response) -> None:
+    def flush_later(self, request: IHeldResponse) -> None:
         """At the latest at the end of the reactor's turn."""
         self.site.flush_later(request)
 
     # -- for the requests
 
-    def settle(self, request: Http2Request) -> None:
+    def settle(self, request: ISettled) -> None:
         """Read more of C{request}'s body or do not, once all that was read is handed out."""
         if self._reading:
             self._fed[request] = None
@@ -266,19 +264,23 @@ class Http2Connection:
         self.machine.send_headers(stream, section)
         self.flush_soon()
 
-    def over(self, request: Http2Response) -> None:
-        """All of the response is sent."""
-        if not request.whole:
+    def over(self, stream: int, whole: bool) -> None:
+        """
+        All of a response is sent.
+
+        @param whole: all of its request has come.
+        """
+        if not whole:
             # RFC 9113 section 8.1: the answer is complete, and the rest of the request is not wanted.
-            self.machine.reset_stream(request.stream, ErrorCode.NO_ERROR)
-        self._forget(request.stream)
+            self.machine.reset_stream(stream, ErrorCode.NO_ERROR)
+        self._forget(stream)
         if not self._reading:
             self._leave_if_done()
 
-    def reset(self, request: Http2Response, code: int) -> None:
-        """End the stream before its time."""
-        self.machine.reset_stream(request.stream, code)
-        self._forget(request.stream)
+    def reset(self, stream: int, code: int) -> None:
+        """End a stream before its time."""
+        self.machine.reset_stream(stream, code)
+        self._forget(stream)
         if not self._reading:
             self.flush()
             self._leave_if_done()
@@ -364,17 +366,7 @@ class Http2Connection:
         if self._untaken > 1:
             self.transport.abortConnection()
 
-    def _watch_section(self) -> None:
-        """The frames of a field section hold up all others, and have only so much time."""
-        within = self.machine.within_a_section
-        if not within and self._section is not None:
-            self._section.end()
-            self._section = None
-        elif within and self._section is None:
-            self._section = self.site.wheel.start(self.site.limits.head_time, self._section_is_late)
-
     def _section_is_late(self) -> None:
-        self._section = None
         if not self._leaving:
             self.site.refused(408, "request_timeout", self.client_host, "request head took too long")
             self.machine.close_connection(ErrorCode.ENHANCE_YOUR_CALM)
@@ -382,10 +374,11 @@ class Http2Connection:
             self._end_all(Failure(ConnectionAborted()))
 
     def _stop_timers(self) -> None:
-        for timer in (self._idle, self._section, self._looking, self._last_streams):
+        self._section.stop()
+        for timer in (self._idle, self._looking, self._last_streams):
             if timer is not None:
                 timer.end()
-        self._idle = self._section = self._looking = self._last_streams = None
+        self._idle = self._looking = self._last_streams = None
 
 
 classImplements(Http2Connection, IProtocol, IPushProducer)

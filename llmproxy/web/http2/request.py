@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ...core.http11 import Head
     from ...message import Fields
     from ...net.timers import Deadline
-    from .connection import Http2Connection
+    from .response import StreamChannel
 
 
 class Http2Request(Http2Response):
@@ -46,7 +46,7 @@ class Http2Request(Http2Response):
     _expected = False
     _deadline: Deadline | None = None
 
-    def __init__(self, channel: Http2Connection, stream: int, section: Fields, ended: bool) -> None:
+    def __init__(self, channel: StreamChannel, stream: int, section: Fields, ended: bool) -> None:
         super().__init__()
         self.channel = channel
         self.stream = stream

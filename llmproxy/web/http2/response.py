@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet.error import ConnectionAborted
 from twisted.python.failure import Failure
@@ -15,11 +15,61 @@ from ..basicrequest import BasicRequest
 from ..pullproducer import Pulling
 
 if TYPE_CHECKING:
+    from ...core.http2.events import StateMachine
     from ...message import Field, Fields
-    from .connection import Http2Connection
+    from ..contracts import IHeldResponse, IServerSite
 
 _QUEUE = 64 * 1024
 """Bytes of a response that may wait for the connection, or for the other streams on it, before its source is paused."""
+
+
+class ISettled(Protocol):
+    """A request whose body may have been read."""
+
+    def settle(self) -> None:
+        """Let the client send more, or do not."""
+
+
+class StreamChannel(Protocol):
+    """
+    The connection of HTTP/2, as its requests see it.
+
+    @ivar machine: knows the windows, and makes frames.
+    """
+
+    transport: Any
+    client_host: str
+    secure: bool
+    site: IServerSite
+    machine: StateMachine
+
+    def ready(self, stream: int) -> None:
+        """C{stream} has something to send."""
+
+    def flush_soon(self) -> None:
+        """Send what was given to the machine, at the end of what is going on."""
+
+    def flush_later(self, request: IHeldResponse) -> None:
+        """Send what C{request} holds back, at the latest at the end of the reactor's turn."""
+
+    def settle(self, request: ISettled) -> None:
+        """Read more of a body or do not, once all that was read is handed out."""
+
+    def acknowledge(self, size: int, stream: int) -> None:
+        """C{size} of what came on the stream was taken."""
+
+    def interim(self, stream: int, section: list[Field]) -> None:
+        """Send a 1xx response."""
+
+    def over(self, stream: int, whole: bool) -> None:
+        """
+        All of a response is sent.
+
+        @param whole: all of its request has come.
+        """
+
+    def reset(self, stream: int, code: int) -> None:
+        """End a stream before its time."""
 
 
 class Http2Response(BasicRequest):
@@ -33,7 +83,7 @@ class Http2Response(BasicRequest):
     @ivar _looked: what had been sent when somebody looked whether the client takes anything.
     """
 
-    channel: Http2Connection | None
+    channel: StreamChannel | None
     stream: int
     whole: bool
     _head: list[Field] | None = None
@@ -101,7 +151,7 @@ class Http2Response(BasicRequest):
 
     def _put(self, data: bytes) -> None:
         if self._hold(data) and self.channel is not None:
-            self.channel.ready(self)
+            self.channel.ready(self.stream)
             self._regulate()
 
     def _hold(self, data: bytes) -> bool:
@@ -128,7 +178,7 @@ class Http2Response(BasicRequest):
         self.on_disconnect = None
         if self.producer is not None:
             self.unregisterProducer()
-        channel.ready(self)
+        channel.ready(self.stream)
         for waiting in self._take_notifications():
             waiting.callback(None)
 
@@ -145,7 +195,7 @@ class Http2Response(BasicRequest):
         if channel is not None:
             self._queue.clear()
             # RFC 9113 section 7: C{NO_ERROR} would say that all is well with what has come.
-            channel.reset(self, ErrorCode.INTERNAL_ERROR)
+            channel.reset(self.stream, ErrorCode.INTERNAL_ERROR)
             for waiting in self._take_notifications():
                 waiting.errback(Failure(ConnectionAborted()))
 
@@ -185,7 +235,7 @@ class Http2Response(BasicRequest):
         if tail:
             machine.send_headers(self.stream, tail, True)
         self.channel = None
-        channel.over(self)
+        channel.over(self.stream, self.whole)
         self.release()
         return size, False
 
@@ -206,7 +256,7 @@ class Http2Response(BasicRequest):
     def window_opened(self) -> None:
         """The client may take more."""
         if self._queue and self.channel is not None:
-            self.channel.ready(self)
+            self.channel.ready(self.stream)
         else:
             self._regulate()
 
@@ -221,7 +271,7 @@ class Http2Response(BasicRequest):
         """The client does not take its answer."""
         channel = self.channel
         if channel is not None:
-            channel.reset(self, ErrorCode.CANCEL)
+            channel.reset(self.stream, ErrorCode.CANCEL)
             self.connectionLost(Failure(ConnectionAborted()))
 
     # -- producers: paused by the client's window, and by what waits here

@@ -5,10 +5,10 @@ Nobody is to write a secret down; this is for what slips through: a key in a fie
 that somebody sent as an id, in a path, as the name of a program or of a model.
 
 Shapes are those that vendors document or that their SDKs' examples show (read 2026-11-30): OpenAI, Anthropic and
-OpenRouter C{sk-}, Groq C{gsk_}, xAI C{xai-}, Google C{AIza} and C{ya29.}, Cerebras C{csk-}, Perplexity C{pplx-},
-NVIDIA C{nvapi-}, Hugging Face C{hf_}, Replicate C{r8_}, Fireworks C{fw_}, Together C{tgp_}, Voyage C{pa-}, GitHub
-C{ghp_} and its sisters, AWS C{AKIA} and C{ABSK}, Databricks C{dapi}. A key that looks like any other word (Azure's,
-Mistral's) cannot be known by its shape.
+OpenRouter C{sk-}, OpenAI C{sess-}, Groq C{gsk_}, xAI C{xai-}, Google C{AIza}, C{AQ.} and C{ya29.}, Cerebras C{csk-},
+Perplexity C{pplx-}, NVIDIA C{nvapi-}, Hugging Face C{hf_}, Replicate C{r8_}, Fireworks C{fw_}, Together C{tgp_}, Voyage
+C{pa-}, GitHub C{ghp_} and its sisters, AWS C{AKIA} and C{ABSK}, Databricks C{dapi}. A key that looks like any other
+word (Azure's, Mistral's) cannot be known by its shape.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _LOOKS_LIKE = re.compile(
       (?<![A-Za-z0-9])(?:sk|pk|rk|gsk|csk|xai|llmproxy_admin)[-_][A-Za-z0-9_-]{6,}   # ours, and most vendors'
     | (?-i:sk-(?=[a-z0-9_-]{0,21}[A-Z])[A-Za-z0-9_-]{22,})      # ours behind a word, which an id of tasks is not
     | (?-i:AIza)[A-Za-z0-9_-]{12,} | (?-i:ya29\.)[A-Za-z0-9_-]{12,}
-    | (?<![A-Za-z0-9])(?-i:pplx-|nvapi-|hf_|r8_|fw_|tgp_v1_|tgp_|pa-)[A-Za-z0-9_-]{20,}
+    | (?<![A-Za-z0-9])(?-i:pplx-|nvapi-|hf_|r8_|fw_|tgp_v1_|tgp_|pa-|sess-|AQ\.)[A-Za-z0-9_-]{20,}
     | (?-i:gh[pousr]_|github_pat_)[A-Za-z0-9_]{20,}
     | (?<![A-Za-z0-9])(?-i:AKIA|ASIA|ABSK|dapi)[A-Za-z0-9+/=]{16,}
     | (?<![A-Za-z0-9])(?-i:eyJ)[A-Za-z0-9_-]{12,}(?:\.[A-Za-z0-9_-]*){0,4}   # a JSON web token, or what it begins with

@@ -7,47 +7,37 @@ A client that follows them would leave the proxy, with a token that upstream doe
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from ..message import Field, Fields
 from ..origin import Origin, Upstream
 from .fields import LOWER
 
-LEADING = frozenset(
-    {
-        b"azure-asyncoperation",
-        b"content-location",
-        b"location",
-        b"operation-location",
-        b"refresh",
-        b"x-goog-upload-control-url",
-        b"x-goog-upload-url",
-    }
-)
-"""
-RFC 9110 sections 10.2.2 and 8.7; of Azure's long-running operations and Google's resumable uploads; and C{Refresh},
-which nginx rewrites too.
-"""
+REFERRING = frozenset({b"content-location", b"location", b"refresh"})
+"""RFC 9110 sections 10.2.2 and 8.7; and C{Refresh}, which nginx rewrites too. Vendors have fields of their own."""
 
 _REFERENCE = re.compile(rb"(?:(https?):)?//([^/?#]*)(.*)", re.IGNORECASE | re.DOTALL)
 _REFRESH = re.compile(rb"(\s*[0-9.]+\s*[;,]\s*(?:url\s*=\s*)?[\"']?)(.*)", re.IGNORECASE | re.DOTALL)
 _PORTS = {b"http": b":80", b"https": b":443"}
 
 
-def led_back(fields: Fields, upstreams: Sequence[Upstream], here: bytes, prefix: bytes) -> list[Field]:
+def led_back(
+    fields: Fields, names: Container[bytes], upstreams: Sequence[Upstream], here: bytes, prefix: bytes
+) -> list[Field]:
     """
     The fields, with references below one of C{upstreams} made references to where the client came.
 
     All else keeps its bytes: other hosts, what lies beside the path prefix of an upstream, relative paths, and what
     follows the part that is replaced.
 
+    @param names: of the fields that hold references, in lower case: L{REFERRING} and others.
     @param upstreams: of one API; a stored answer does not say from which of them it came.
     @param here: scheme and authority by which the client reached the proxy; C{b""} if it did not say.
     @param prefix: the path of the API there, without a slash at its end.
     """
     lower = LOWER
     return [
-        (name, _field(lower[name], value, upstreams, here, prefix)) if lower[name] in LEADING else (name, value)
+        (name, _field(lower[name], value, upstreams, here, prefix)) if lower[name] in names else (name, value)
         for name, value in fields
     ]
 

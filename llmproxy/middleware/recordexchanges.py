@@ -14,7 +14,7 @@ from ..core.caching.dates import date_field
 from ..core.causes import cause_of
 from ..core.fields import Names
 from ..core.forwarding import hop_of
-from ..core.redirects import LEADING, led_back
+from ..core.redirects import led_back
 from ..errors import (
     BodyStopped,
     ClientLeft,
@@ -25,6 +25,7 @@ from ..errors import (
     UpstreamError,
     UpstreamTimeout,
 )
+from ..providers.registry import REFERRING
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IConsumer, IReactorTime
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from ..message import ApiRequest, ApiResponse, Ending, Field, Fields, Record
 
 _ADDED = frozenset({b"x-request-id", b"request-id", b"date"})
-_NOTED = Names(lambda name: name.lower() if name.lower() in _ADDED | LEADING else b"")
+_NOTED = Names(lambda name: name.lower() if name.lower() in _ADDED | REFERRING else b"")
 """The name in lower case of a field that every answer has, or that may lead to upstream; C{b""} for any other."""
 
 CLIENT_LEFT = 499
@@ -144,7 +145,7 @@ class _Exchange:
                 fields += ((b"request-id", known_as),)
         if b"date" not in names:
             fields.append(date_field((record.started_at + took) // 1))
-        if not LEADING.isdisjoint(names):
+        if not REFERRING.isdisjoint(names):
             response.fields = _led_back(fields, request, self._account.trusted)
         if response.body is None or record.method == "HEAD":
             # An answer to HEAD ends with its head; whoever writes it stops the body.
@@ -188,7 +189,7 @@ def _led_back(fields: Fields, request: ApiRequest, trusted: TrustedProxies | Non
         return list(fields)
     hop = hop_of(request, trusted)
     here = f"{hop.client_scheme}://{hop.client_host}".encode("latin-1") if hop.client_host else b""
-    return led_back(fields, route.api.upstreams, here, request.mount + route.prefix)
+    return led_back(fields, REFERRING, route.api.upstreams, here, request.mount + route.prefix)
 
 
 class _Counted(Tap):

@@ -18,6 +18,8 @@ PROVIDERS = (
         request_ids=(b"apim-request-id", b"x-ms-request-id"),
         exposed=("Operation-Location",),
         exposed_families=("x-ms-", "apim-request-id"),
+        # Of operations that take long.
+        referring=(b"azure-asyncoperation", b"operation-location"),
         places=Places(
             # /openai/deployments/X/chat/completions
             one=frozenset({"deployments"}),

@@ -20,6 +20,7 @@ PROVIDERS = (
         hosts=("amazonaws.com",),
         keys=starting("ABSK|AKIA"),
         request_ids=(b"x-amzn-requestid",),
+        stream_types=(b"application/vnd.amazon.eventstream",),
         # /model/X/invoke, where X can be an ARN; /endpoints/X/invocations (SageMaker)
         places=Places(
             one=frozenset({"endpoints"}), several=frozenset({"model"}), naming=("model",), models=(("model_id",),)

@@ -67,6 +67,8 @@ PROVIDERS = (
         request_ids=(b"x-goog-request-id",),
         exposed=("X-Goog-Upload-URL", "X-Goog-Upload-Status", "X-Goog-Upload-Chunk-Granularity"),
         exposed_families=("x-goog-upload-",),
+        # Of resumable uploads.
+        referring=(b"x-goog-upload-control-url", b"x-goog-upload-url"),
         places=_PLACES,
         setup=Setup("https://generativelanguage.googleapis.com", ("/v1beta/models", "/v1beta/openai")),
     ),

@@ -50,6 +50,8 @@ class Provider:
     @ivar request_ids: the fields, in lower case, in which it names a request to its support; the most particular first.
     @ivar exposed: response fields that browser builds of its SDKs read, Fetch section 3.3.4.
     @ivar exposed_families: the beginnings of others, in lower case, whose last part differs between models and plans.
+    @ivar referring: response fields, in lower case, that hold a reference to it beside those of HTTP.
+    @ivar stream_types: media types of its own for answers that come little by little.
     @ivar places: where it carries models and the parameters of calls.
     @ivar chat: how C{llmproxy chat} talks to it.
     """
@@ -68,6 +70,8 @@ class Provider:
     request_ids: tuple[bytes, ...] = ()
     exposed: tuple[str, ...] = ()
     exposed_families: tuple[str, ...] = ()
+    referring: tuple[bytes, ...] = ()
+    stream_types: tuple[bytes, ...] = ()
     chat: ChatShape | None = None
     setup: Setup | None = None
     places: Places = _NOWHERE

@@ -12,6 +12,7 @@ from pkgutil import iter_modules
 
 from attrs import frozen
 
+from ..core import redirects
 from ..core.places import Places, union
 from ..origin import CredentialPlace
 from .provider import Provider
@@ -40,6 +41,20 @@ AUTH: dict[str, CredentialPlace] = {
 
 PLACES: Places = union(provider.places for provider in PROVIDERS)
 """Where models and parameters stand: of all vendors together, since an API may be one that speaks as any of them."""
+
+REFERRING = redirects.REFERRING.union(*(provider.referring for provider in PROVIDERS))
+"""Response fields, in lower case, that may hold a reference to upstream."""
+
+STREAM_TYPES = frozenset(
+    {
+        b"text/event-stream",
+        b"application/x-ndjson",
+        b"application/jsonl",
+        b"application/stream+json",
+        *(each for provider in PROVIDERS for each in provider.stream_types),
+    }
+)
+"""Media types of answers that come little by little."""
 
 DIALECTS: tuple[str, ...] = ("proxy", *(provider.name for provider in PROVIDERS if provider.error_body is not None))
 """The shapes of errors: the proxy's own, and those of vendors that others follow."""

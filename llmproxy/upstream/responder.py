@@ -30,6 +30,7 @@ from ..core.maxforwards import COUNTED, hops_left, one_less
 from ..core.upgraderequest import agreed, switching, upgrade_required
 from ..errors import LoopDetected, MethodNotAllowed, UpstreamProtocolError
 from ..message import ApiResponse
+from ..providers.registry import STREAM_TYPES
 from ..providers.requestids import KNOWN, id_among
 from .client import PooledClient
 from .errormap import translate
@@ -48,15 +49,6 @@ _EXPECT = frozenset({b"expect"})
 _STRIPPED = _EXPECT | CLIENT_ADDRESS_FIELDS
 _FRAMING = frozenset({b"content-length"})
 _CHANGED = frozenset({b"host", b"via", b"x-request-id"})
-_STREAMS = frozenset(
-    {
-        b"text/event-stream",
-        b"application/x-ndjson",
-        b"application/jsonl",
-        b"application/stream+json",
-        b"application/vnd.amazon.eventstream",
-    }
-)
 _KINDS = Names(lambda value: value.partition(b";")[0].rstrip(b" \t").lower())
 """The media type of a C{Content-Type}."""
 
@@ -244,7 +236,7 @@ class UpstreamResponder:
         if (
             b"content-type" in found
             and b"x-accel-buffering" not in found
-            and _KINDS[found[b"content-type"]] in _STREAMS
+            and _KINDS[found[b"content-type"]] in STREAM_TYPES
         ):
             # nginx in front of us would keep the stream until it has ended.
             fields.append(_UNBUFFERED)

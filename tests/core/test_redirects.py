@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.core.redirects import LEADING, led_back
+from llmproxy.core.redirects import REFERRING, led_back
 from llmproxy.origin import Origin, Upstream
 
 SECURE = Origin("https", "up.example", 443, b"up.example")
@@ -18,7 +18,7 @@ HERE = b"https://llm.example:8443"
 
 class ReferenceTests(SynchronousTestCase):
     def led(self, value: bytes, origin: Origin = SECURE, base: bytes = b"", prefix: bytes = b"") -> bytes:
-        ((name, led),) = led_back([(b"LOCATION", value)], (Upstream(origin, base),), HERE, prefix)
+        ((name, led),) = led_back([(b"LOCATION", value)], REFERRING, (Upstream(origin, base),), HERE, prefix)
         self.assertEqual(name, b"LOCATION")
         return led
 
@@ -54,7 +54,9 @@ class ReferenceTests(SynchronousTestCase):
             (b"/local/v1", b"/a/v1"),
             (b"/v1", b"/a/v1"),
         ):
-            self.assertEqual(led_back([(b"Location", value)], upstreams, HERE, b"/a"), [(b"Location", expected)], value)
+            self.assertEqual(
+                led_back([(b"Location", value)], REFERRING, upstreams, HERE, b"/a"), [(b"Location", expected)], value
+            )
 
     def test_untouched(self) -> None:
         """What points elsewhere keeps every byte."""
@@ -81,9 +83,9 @@ class ReferenceTests(SynchronousTestCase):
 
     def test_fields(self) -> None:
         """Every field that leads somewhere is led back, as often as it stands there; others only mention."""
-        fields = [(name.title(), b"https://up.example/v1") for name in sorted(LEADING - {b"refresh"})] * 2
+        fields = [(name.title(), b"https://up.example/v1") for name in sorted(REFERRING - {b"refresh"})] * 2
         others = [(b"Link", b"<https://up.example/v1>; rel=next"), (b"X-Note", b"https://up.example/v1")]
-        found = led_back(fields + others, UP, HERE, b"")
+        found = led_back(fields + others, REFERRING, UP, HERE, b"")
         self.assertEqual(found, [(name, HERE + b"/v1") for name, _ in fields] + others)
 
     def test_refresh(self) -> None:
@@ -94,18 +96,20 @@ class ReferenceTests(SynchronousTestCase):
             (b"5", b"5"),
             (b"5; url=https://else.example/", b"5; url=https://else.example/"),
         ):
-            ((_, found),) = led_back([(b"Refresh", value)], UP, HERE, b"")
+            ((_, found),) = led_back([(b"Refresh", value)], REFERRING, UP, HERE, b"")
             self.assertEqual(found, expected)
 
     def test_no_host(self) -> None:
         """A client of HTTP/1.0 that named no host is led by a path."""
-        self.assertEqual(led_back([(b"Location", b"https://up.example/v1")], UP, b"", b"/a"), [(b"Location", b"/a/v1")])
+        self.assertEqual(
+            led_back([(b"Location", b"https://up.example/v1")], REFERRING, UP, b"", b"/a"), [(b"Location", b"/a/v1")]
+        )
 
     def test_no_other_host(self) -> None:
         """Slashes that upstream doubled never become the name of a host."""
         for value, base in ((b"https://up.example//evil.example/", b""), (b"/base//evil.example/", b"/base")):
             for here, expected in ((b"", b"/evil.example/"), (HERE, HERE + b"/evil.example/")):
-                ((_, found),) = led_back([(b"Location", value)], (Upstream(SECURE, base),), here, b"")
+                ((_, found),) = led_back([(b"Location", value)], REFERRING, (Upstream(SECURE, base),), here, b"")
                 self.assertEqual(found, expected if value[:1] == b"h" else b"/evil.example/")
 
     @given(st.binary(max_size=40))

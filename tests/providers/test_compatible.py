@@ -5,6 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.inspection.endpointrules import Rules
+from llmproxy.core.masking import mask
 from llmproxy.errors import ParamNotAllowed
 from llmproxy.providers.compatible import PROVIDERS
 from llmproxy.providers.registry import BY_NAME, SETUPS, provider_of, provider_of_key
@@ -39,6 +40,8 @@ class CompatibleTests(SynchronousTestCase):
             self.assertEqual(provider.keys is not None, provider.name in KEYS, provider.name)
             for key in KEYS.get(provider.name, ()):
                 self.assertEqual(provider_of_key(key), provider.name, key)
+                # Of any usual length.
+                self.assertNotIn(key, mask(f"sent {key}{'a1B2' * 8} there"), key)
 
     def test_setup(self) -> None:
         """Those with an address can be set up."""

@@ -14,8 +14,11 @@ from llmproxy.core.credentials import without_keys
 from llmproxy.core.inspection import jsonbody
 from llmproxy.core.inspection.endpointrules import Rules
 from llmproxy.core.inspection.steps import finish
+from llmproxy.core.masking import mask
+from llmproxy.core.redirects import led_back
 from llmproxy.core.tokens import secret_of
 from llmproxy.errors import ParamNotAllowed
+from llmproxy.origin import Origin, Upstream
 from llmproxy.providers.errorbody import event, render
 from llmproxy.providers.exposed import exposed
 from llmproxy.providers.models import model_in_target
@@ -25,6 +28,7 @@ from llmproxy.providers.registry import (
     DIALECTS,
     PLACES,
     PROVIDERS,
+    REFERRING,
     last_events,
     provider_of,
     provider_of_key,
@@ -87,6 +91,8 @@ class VendorTable(_Case):
         """A key in its shape is known as its own."""
         for key in self.secrets:
             self.assertEqual(provider_of_key(key), self.provider.name, key)
+            # Of any usual length.
+            self.assertNotIn(key, mask(f"sent {key}{'a1B2' * 8} there"), key)
 
     def test_credential(self) -> None:
         """Its key goes where it is configured by the short name, and clients of its SDK may send their token there."""
@@ -143,6 +149,15 @@ class VendorTable(_Case):
         """The model that a target names stands in the record."""
         for target, name in self.named.items():
             self.assertEqual(model_in_target(target), name, target)
+
+    def test_references(self) -> None:
+        """A field of its own that holds a reference to it holds one to the proxy."""
+        upstreams = (Upstream(Origin("https", "up.example", 443, b"up.example")),)
+        for name in self.provider.referring:
+            self.assertIn(name, REFERRING)
+            fields = [(name, b"https://up.example/v1/x")]
+            found = led_back(fields, REFERRING, upstreams, b"https://llm.example", b"/a")
+            self.assertEqual(found, [(name, b"https://llm.example/a/v1/x")])
 
     def error(self, error: Any) -> bytes:
         return render(error, self.provider.name, "r-1")

@@ -12,13 +12,15 @@ STANDING = {"app", "config", "store", "upstream"}
 
 def graph() -> dict[str, set[str]]:
     """What each module imports of the package, wherever it does: below C{TYPE_CHECKING}, in a function."""
+    # The public names of the package are made when they are asked for; its version is a constant of it.
+    constants = {"llmproxy.__version__"}
     names = {
         ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path, _ in modules()
     }
     edges: dict[str, set[str]] = {}
     for name, path in names.items():
         found = edges[name] = set()
-        for _, imported in imports(path):
+        for imported in {name for _, name in imports(path)} - constants:
             while imported and imported not in names:
                 imported = imported.rpartition(".")[0]
             if imported and imported != name:

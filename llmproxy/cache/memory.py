@@ -55,9 +55,13 @@ class _Primary:
 
 
 class _Object:
-    """One variant, between its neighbours in the order of use."""
+    """
+    One variant, between its neighbours in the order of use.
 
-    __slots__ = ("body", "expires", "head", "newer", "older", "primary", "variant")
+    @ivar size: bytes that it costs.
+    """
+
+    __slots__ = ("body", "expires", "head", "newer", "older", "primary", "size", "variant")
 
     def __init__(self, primary: _Primary, variant: bytes, head: bytes, body: Content, expires: float) -> None:
         self.primary = primary
@@ -67,11 +71,8 @@ class _Object:
         self.expires = expires
         self.newer: _Object = self
         self.older: _Object = self
-
-    def size(self) -> int:
-        body = self.body
-        size = OVERHEAD + len(self.primary.member) + len(self.head) + len(body)
-        return size if isinstance(body, bytes) else size + body.overhead
+        size = OVERHEAD + len(primary.member) + len(head) + len(body)
+        self.size = size if isinstance(body, bytes) else size + body.overhead
 
 
 @implementer(ICacheStore)
@@ -89,6 +90,7 @@ class MemoryStore:
         self._seconds = seconds
         self._limit = limit
         self.largest = max(0, limit - OVERHEAD)
+        self.complete = True
         self._primaries: dict[bytes, _Primary] = {}
         self._scopes: dict[_Scope, set[_Primary]] = {}
         # The ring: its newer is the one that was used longest ago, its older the one that was used last.
@@ -200,40 +202,38 @@ class MemoryStore:
 
     def _store(self, primary: _Primary, stored: _Object) -> bool:
         """In the place of what it replaces; what was used longest ago makes room, if that can be enough."""
-        replaced = primary.of(stored.variant)
+        replaced = primary.of(stored.variant) if primary.objects else None
         if replaced is not None:
             self._drop(replaced)
-        size = stored.size()
+        size = stored.size
         if size > self._limit:
             return False
         while len(primary.objects) >= MOST_VARIANTS:
             self._evict(primary.objects[0])
         while self._bytes + size > self._limit:
             self._evict(self._ring.newer)
-        self._add(primary, stored)
+        # Dropping its last variant takes a primary key out: put it back under the one that is being added.
+        if primary.digest not in self._primaries:
+            self._primaries[primary.digest] = primary
+            target = primary.target
+            if target is not None:
+                self._marks.add(target)
+        self._scopes.setdefault(primary.scope, set()).add(primary)
+        primary.objects = (*primary.objects, stored)
+        self._link(stored)
+        self._bytes += size
+        self._entries += 1
         return True
 
     def _evict(self, stored: _Object) -> None:
         self._evictions += 1
         self._drop(stored)
 
-    def _add(self, primary: _Primary, stored: _Object) -> None:
-        # Dropping its last variant takes a primary key out: put it back under the one that is being added.
-        if primary.digest not in self._primaries:
-            self._primaries[primary.digest] = primary
-            if primary.target is not None:
-                self._marks.add(primary.target)
-        self._scopes.setdefault(primary.scope, set()).add(primary)
-        primary.objects = (*primary.objects, stored)
-        self._link(stored)
-        self._bytes += stored.size()
-        self._entries += 1
-
     def _drop(self, stored: _Object) -> None:
         primary = stored.primary
         primary.objects = tuple(other for other in primary.objects if other is not stored)
         stored.newer.older, stored.older.newer = stored.older, stored.newer
-        self._bytes -= stored.size()
+        self._bytes -= stored.size
         self._entries -= 1
         if not primary.objects:
             self._forget(primary)

@@ -49,23 +49,20 @@ class PresenceFilter:
     def add(self, target: bytes) -> None:
         self._count += 1
         self._table[self._column] = 1
-        at = self._place(target)
+        at = (crc32(target) % SLOTS + 1) * self._width + self._column
         counted = self._table[at]
         if counted < MOST:
             self._table[at] = counted + 1
 
     def remove(self, target: bytes) -> None:
         """Once for each L{add}."""
-        at = self._place(target)
+        at = (crc32(target) % SLOTS + 1) * self._width + self._column
         counted = self._table[at]
         if counted < MOST:
             self._table[at] = counted - 1
         self._count -= 1
         if not self._count:
             self._table[self._column] = 0
-
-    def _place(self, target: bytes) -> int:
-        return (crc32(target) % SLOTS + 1) * self._width + self._column
 
 
 class SharedTable:

@@ -61,6 +61,7 @@ class RedisStore:
 
     def __init__(self, clock: Any, pool: RedisPool, prefix: bytes) -> None:
         self.largest = LARGEST
+        self.complete = False
         self._clock = clock
         self._pool = pool
         self._calls = RedisCalls(pool)

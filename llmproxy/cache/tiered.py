@@ -32,6 +32,7 @@ class TieredStore:
         self.near = near
         self.shared = shared
         self.largest: int = shared.largest
+        self.complete = False
         self._removals = 0
 
     def start(self) -> None:

@@ -29,6 +29,7 @@ class ICacheStore(Interface):
     """
 
     largest: int = Attribute("bytes of the largest body that it takes")
+    complete: bool = Attribute("whether C{found} knows all that is stored, so that C{lookup} need not be asked")
 
     def start() -> None:
         """Begin: connect, if there is anything to connect to. Nobody waits for it."""
@@ -41,8 +42,8 @@ class ICacheStore(Interface):
 
     def found(key: Key, select: Select) -> Found | None:
         """
-        What L{lookup} would fire with, if it is known here and now; C{None} says nothing, and C{lookup} has to be
-        asked.
+        What L{lookup} would fire with, if it is known here and now; C{None} says nothing unless the store is
+        C{complete}, and C{lookup} has to be asked.
         """
 
     def lookup(key: Key, select: Select) -> Deferred[Found | None]:

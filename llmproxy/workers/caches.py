@@ -51,6 +51,7 @@ class AnnouncingStore:
         self._gathered: dict[bytes, Key] = {}
         self._gathering: Any = None
         self.largest = store.largest
+        self.complete = store.complete
         self.may_hold = store.may_hold
         self.expect = store.expect
         self.settle = store.settle

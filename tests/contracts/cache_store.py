@@ -82,6 +82,18 @@ class CacheStoreContract:
         self.assertEqual((yield self.store.remove(key())), 0)
 
     @inlineCallbacks
+    def test_complete(self) -> Steps:
+        """A store that says that it knows all here and now does; what another one finds here, it would look up."""
+        for stored in (False, True):
+            if stored:
+                self.assertTrue((yield self.put(key())))
+            found = self.store.found(key(), select())
+            looked_up = yield self.store.lookup(key(), select())
+            self.assertEqual((found is not None and found.entry is not None) <= stored, True)
+            if self.store.complete:
+                self.assertEqual((found is None, found), (not stored, looked_up))
+
+    @inlineCallbacks
     def test_bytes_come_back(self) -> Steps:
         """Head and body are what they were, byte for byte."""
         self.assertTrue((yield self.put(key())))

@@ -99,7 +99,8 @@ class Entry(msgspec.Struct, array_like=True, frozen=True):
 
     def fresh_for(self, now: float) -> float:
         """How long it remains fresh; negative is how long it has been stale."""
-        return self.lifetime - self.age(now)
+        # As in age(): this is asked for several times for each answer.
+        return self.lifetime - self.initial_age - max(0.0, now - self.response_time)
 
     def field(self, name: bytes) -> bytes | None:
         return sections.first(self.fields, name)

@@ -42,16 +42,28 @@ def forwarded(
     @param status: what upstream answered, where the client is told another status.
     @param collapsed: the request shared one upstream exchange with others.
     """
+    whole = None if ttl is None else _whole(ttl)
+    if key or detail:
+        return NAME, _forwarded(reason, status, stored, collapsed, whole) + _end(key, detail)
+    return _plain_forwarded(reason, status, stored, collapsed, whole)
+
+
+def _forwarded(reason: Forward, status: int | None, stored: bool, collapsed: bool, ttl: int | None) -> bytes:
     parts = [CACHE, b"fwd=" + reason.encode("ascii")]
     if status is not None:
         parts.append(b"fwd-status=%d" % status)
     if ttl is not None:
-        parts.append(b"ttl=%d" % _whole(ttl))
+        parts.append(b"ttl=%d" % ttl)
     if stored:
         parts.append(b"stored")
     if collapsed:
         parts.append(b"collapsed")
-    return NAME, b"; ".join(parts) + _end(key, detail)
+    return b"; ".join(parts)
+
+
+@lru_cache(maxsize=256)
+def _plain_forwarded(reason: Forward, status: int | None, stored: bool, collapsed: bool, ttl: int | None) -> Field:
+    return NAME, _forwarded(reason, status, stored, collapsed, ttl)
 
 
 def _whole(seconds: float) -> int:

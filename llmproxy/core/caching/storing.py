@@ -32,6 +32,9 @@ STREAM = b"text/event-stream"
 _BALANCERS_COOKIES = (b"__cf_bm=", b"_cfuvid=", b"__cflb=")
 """Cookies of Cloudflare's, which stands in front of several providers: they name a connection and not an answer."""
 
+_DECISIVE = frozenset((FIELD, b"cache-control", b"content-type", b"set-cookie", b"vary"))
+_DECISIVE_BY = sections.Names(lambda name: name.lower() if name.lower() in _DECISIVE else b"")
+
 _ASKED_FOR = CacheControl(must_revalidate=True)
 """How an opt-in answer is reused: for the time that the client gave, and never stale; it cannot be validated."""
 
@@ -51,10 +54,15 @@ class Request:
 
 @frozen
 class Stored:
-    """A response that is to be stored: its head, and the names that C{Vary} lists."""
+    """
+    A response that is to be stored: its head, and the names that C{Vary} lists.
+
+    @ivar stream: whether it is an event stream.
+    """
 
     entry: Entry
     names: tuple[bytes, ...]
+    stream: bool = False
 
 
 def control_of(fields: Fields) -> tuple[CacheControl, bool]:
@@ -79,9 +87,18 @@ def to_store(
     settings: CacheSettings,
 ) -> Stored | None:
     """What to store of a response to a request whose method is cacheable; C{None} if it must or need not be."""
-    control, targeted = control_of(fields)
-    names = vary_names(fields)
-    if names is None or not _may_store(request, status, fields, control, settings):
+    decisive = _decisive(fields)
+    if FIELD in decisive:
+        control, targeted = control_of(fields)
+    else:
+        control, targeted = parse(decisive.get(b"cache-control", ())), False
+    names = vary_names(fields) if b"vary" in decisive else ()
+    stream = b"content-type" in decisive and is_stream(fields)
+    if names is None or not _may_store(request, status, control, settings):
+        return None
+    if b"set-cookie" in decisive and _sets_cookies(fields, control.private_fields | control.no_cache_fields):
+        return None
+    if stream and not _storable_stream(fields, settings):
         return None
     excluded = control.private_fields | control.no_cache_fields
     lifetime = explicit_lifetime(control, fields, response_time, targeted=targeted)
@@ -98,7 +115,17 @@ def to_store(
         return None
     age = initial_age(fields, request_time, response_time)
     entry = make_entry(status, reason, fields, control, lifetime, age, response_time)
-    return Stored(entry, names) if retention(entry, response_time, settings) > 0 else None
+    return Stored(entry, names, stream) if retention(entry, response_time, settings) > 0 else None
+
+
+def _decisive(fields: Fields) -> dict[bytes, list[bytes]]:
+    """The values of the few fields that most decisions need, found in one pass."""
+    found: dict[bytes, list[bytes]] = {}
+    for name, value in fields:
+        lower = _DECISIVE_BY[name]
+        if lower:
+            found.setdefault(lower, []).append(value)
+    return found
 
 
 def make_entry(
@@ -181,7 +208,7 @@ def is_stream(fields: Fields) -> bool:
     return content_type is not None and content_type.partition(b";")[0].strip().lower() == STREAM
 
 
-def _may_store(request: Request, status: int, fields: Fields, control: CacheControl, settings: CacheSettings) -> bool:
+def _may_store(request: Request, status: int, control: CacheControl, settings: CacheSettings) -> bool:
     if status < 200 or status in _PARTS or request.control.no_store or control.malformed or control.private:
         return False
     # Section 3: who does not understand the status must not store what asks for that.
@@ -189,10 +216,6 @@ def _may_store(request: Request, status: int, fields: Fields, control: CacheCont
         return False
     # Section 5.2.2.3: who understands the status of a must-understand response need not heed its no-store.
     if control.no_store and not control.must_understand:
-        return False
-    if _sets_cookies(fields, control.private_fields | control.no_cache_fields):
-        return False
-    if is_stream(fields) and not _storable_stream(fields, settings):
         return False
     return request.lifetime is not None or _permitted(control, settings)
 

@@ -12,7 +12,7 @@ from ...core.caching import status
 from ...core.caching.answer import answer
 from ...core.caching.content import content_of_pieces
 from ...core.caching.reuse import SERVED, reuse_of
-from ...core.caching.storing import Stored, is_complete_stream, is_stream, retention
+from ...core.caching.storing import Stored, is_complete_stream, retention
 from ...message import ApiResponse
 from ...providers.registry import last_events
 from .request import Again
@@ -94,7 +94,8 @@ class Filling:
     def _take(self, body: IBodyProducer | None) -> None:
         if body is None or at_hand(body):
             content = b"" if body is None else content_of(body)
-            self._note_details()
+            if self._record.details:
+                self._note_details()
             self._content = content
             self._keep(content)
             return
@@ -179,18 +180,16 @@ class Filling:
     def _keep(self, content: Content) -> None:
         stored, leader, state = self._stored, self._leader, self._state
         entry = msgspec.structs.replace(stored.entry, size=len(content))
-        self._stored = Stored(entry, stored.names)
+        self._stored = Stored(entry, stored.names, stored.stream)
         seconds = retention(entry, state.seconds(), leader.settings)
-        if not self._wanted or self._is_cut(content) or seconds <= 0:
+        if not self._wanted or (stored.stream and self._is_cut(content)) or seconds <= 0:
             self._ended(False)
             return
         putting = state.store.put(leader.key, stored.names, leader.variant_of, entry, content, seconds, self._since)
         putting.addCallback(self._ended)
 
     def _is_cut(self, content: Content) -> bool:
-        """Whether it is an event stream without its end."""
-        if not is_stream(self._stored.entry.fields):
-            return False
+        """Whether an event stream came without its end."""
         return not is_complete_stream(bytes(content[-_TAIL:]), last_events(self._leader.request.route.api.dialect))
 
 

@@ -43,7 +43,7 @@ class Lookup:
     def begin(self, _: object = None) -> Deferred[ApiResponse]:
         store, caller = self._state.store, self._caller
         found = store.found(caller.key, caller.select)
-        if found is None:
+        if found is None and not store.complete:
             looking: Deferred[Any] = store.lookup(caller.key, caller.select)
             return looking.addCallback(self._found)
         brought = self._found(found)

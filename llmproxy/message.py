@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from attrs import define, field, frozen
 
+from .apisettings import ApiSettings
 from .origin import Upstream, query_keys, space_of
 
 if TYPE_CHECKING:
@@ -99,8 +100,7 @@ class Api:
     @ivar policy: what a caller may ask for; see L{llmproxy.core.policy}.
     @ivar origins: for CORS and the restriction of C{Origin}; see L{llmproxy.core.policy}.
     @ivar rewrites_locations: answers that point to upstream are made to point to the proxy.
-    @ivar settings: keys of this API's configuration that belong to later middlewares
-        (C{"cache"}, C{"retry"}, C{"meter"}), by their name.
+    @ivar settings: what belongs to single middlewares and clients.
     @ivar query_keys: the parameters of a query, in lower case, that it may take a key in: those that a client sends
         go no further.
     @ivar key_fields: the header fields, in lower case, that one of its upstreams takes its key in.
@@ -112,9 +112,9 @@ class Api:
     dialect: Dialect
     timeouts: Timeouts
     policy: Any
+    settings: ApiSettings = field(factory=ApiSettings)
     debug_fields: bool = False
     rewrites_locations: bool = True
-    settings: dict[str, Any] = field(factory=dict)
     query_keys: frozenset[bytes] = field()
     key_fields: frozenset[bytes] = field(init=False)
     space: str = field(init=False)

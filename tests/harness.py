@@ -17,6 +17,7 @@ from twisted.internet.interfaces import IPushProducer
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
+from llmproxy.apisettings import ConnectionSettings
 from llmproxy.cache.memory import MemoryStore
 from llmproxy.config import APIConfig, APIProviderConfig, TimeoutConfig
 from llmproxy.core.tokens import token_hash
@@ -33,7 +34,6 @@ from llmproxy.service import standard_chain
 from llmproxy.sinks.metrics import ProxyMetrics
 from llmproxy.upstream.client import PooledClient
 from llmproxy.upstream.responder import UpstreamResponder
-from llmproxy.upstream.settings import ConnectionSettings
 from llmproxy.web.api.resource import ProxyResource
 from llmproxy.web.root import Root
 from llmproxy.web.site import ProxySite

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "llmproxy"
 
 LAYERS = (
-    {"message", "origin", "errors"},
+    {"message", "origin", "apisettings", "errors"},
     {"core"},
     {"interfaces"},
     {"providers"},

@@ -25,7 +25,7 @@ from .stored import Stored
 from .validated import ValidatingDirectory, ValidatingQuota
 
 if TYPE_CHECKING:
-    from ..core.caching.settings import CacheSettings
+    from ..apisettings import CacheSettings
     from ..core.routing import RoutingTable
     from ..interfaces import IAuditLogger, IDirectory, IQuota, IRevocations
     from .ownparts import OwnParts
@@ -88,13 +88,13 @@ class Foundation:
         if self.auditing is not None:
             self.auditing.learn(known)
 
-    def cache_for(self, cached: Iterable[CacheSettings]) -> Cache | None:
+    def cache_for(self, cached: Iterable[CacheSettings | None]) -> Cache | None:
         """
         The cache, made when the first API is cached; C{None} if none is.
 
-        @param cached: the settings of those that are.
+        @param cached: the settings of each API; C{None} for one that is not.
         """
-        settings = list(cached)
+        settings = [each for each in cached if each is not None]
         if not self.settings.cache.enabled or not settings:
             return None
         if self.cache is None:

@@ -14,7 +14,6 @@ from ..middleware.breaker import Breaker
 from ..middleware.recordexchanges import RecordExchanges
 from ..upstream.client import PooledClient
 from ..upstream.responder import UpstreamResponder
-from ..upstream.settings import ConnectionSettings
 from .standardchain import standard_chain
 
 if TYPE_CHECKING:
@@ -102,7 +101,7 @@ class Generation:
 
     def guarded(self) -> Iterable[str]:
         """The names of the APIs that have a breaker."""
-        return [api.name for api in self.table.apis if api.settings.get("breaker") is not None]
+        return [api.name for api in self.table.apis if api.settings.breaker is not None]
 
     def _quiet(self) -> Deferred[Any]:
         return self._looking.start(CHECKED_EVERY)
@@ -118,7 +117,7 @@ class Generation:
                 api.name,
                 PooledClient(
                     foundation.reactor,
-                    ConnectionSettings.of(api.settings.get("connection"), connect_timeout=api.timeouts.connect),
+                    api.settings.connection,
                     wheel=foundation.wheel,
                     poller=foundation.poller,
                     names=foundation.names,
@@ -140,7 +139,7 @@ class Generation:
             breaker=self.breaker,
             wheel=foundation.wheel,
             inspection=foundation.inspection,
-            cache=foundation.cache_for(api.settings["cache"] for api in self.table.apis if "cache" in api.settings),
+            cache=foundation.cache_for(each.settings.cache for each in self.table.apis),
             refused=None if audit is None else AuditDenials(audit),
             placed=foundation.own.placed(audit),
         )
@@ -155,4 +154,4 @@ def _unchanged(former: RoutingTable, table: RoutingTable) -> Iterable[str]:
 
 
 def _guarded(api: Api) -> tuple[Any, ...]:
-    return [(each.origin, each.path_prefix) for each in api.upstreams], api.settings.get("breaker")
+    return [(each.origin, each.path_prefix) for each in api.upstreams], api.settings.breaker

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..core.breaker import BreakerSettings
+from ..apisettings import BreakerSettings
 from ..core.masking import mask
 from ..message import Timeouts
 from ..middleware.checking.inspection import Inspection

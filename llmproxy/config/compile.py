@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from attrs import fields
-
-from ..core.breaker import BreakerSettings
+from ..apisettings import ApiSettings, BreakerSettings, ConnectionSettings
 from ..core.policy import Policy
 from ..core.routing import RESERVED, RoutingTable
 from ..message import Api, Timeouts
@@ -12,7 +10,10 @@ from ..origin import OwnKey, Upstream
 from ..providers.provider import Provider
 from ..providers.registry import PLACES, provider_of, query_keys_like
 from . import rules
-from .model import APIConfig, APIProviderConfig, BreakerConfig, ConnectionConfig, ConnectionSettings
+from .model import APIConfig, APIProviderConfig, BreakerConfig
+
+_A_DAY = 86_400.0
+"""Seconds that a connection is kept where there is no limit: nobody notices, and nothing is kept for ever."""
 
 
 def reserved_names() -> frozenset[str]:
@@ -40,12 +41,9 @@ def compile_api(name: str, config: APIProviderConfig) -> Api:
         policy=_policy(config),
         debug_fields=config.debug_headers,
         rewrites_locations=config.rewrite_locations,
-        settings={
-            **({"cache": caching} if caching.enabled else {}),
-            "breaker": _breaker(config.breaker),
-            "connection": _connection(config),
-            "forwarded_fields": config.forwarding,
-        },
+        settings=ApiSettings(
+            caching if caching.enabled else None, _breaker(config.breaker), _connection(config), config.forwarding
+        ),
         query_keys=_query_keys(config, provider),
     )
 
@@ -91,7 +89,20 @@ def _breaker(config: BreakerConfig) -> BreakerSettings | None:
 
 
 def _connection(config: APIProviderConfig) -> ConnectionSettings:
-    values = {a.name: getattr(config.connection, a.name) for a in fields(ConnectionConfig)}
+    """The configuration has the reference's names, and its idle time among the timeouts."""
+    connection, timeouts = config.connection, config.timeouts
+    idle = timeouts.idle_connection
     return ConnectionSettings(
-        idle_connection=config.timeouts.idle_connection, expect_continue=config.timeouts.expect_continue, **values
+        max_idle=connection.max_idle_conns,
+        max_idle_per_host=connection.max_idle_conns_per_host,
+        max_connections_per_host=connection.max_conns_per_host,
+        idle_timeout=_A_DAY if idle is None else idle,
+        max_lifetime=connection.max_lifetime,
+        expect_continue=timeouts.expect_continue,
+        connect_timeout=timeouts.connect,
+        ca_file=connection.ca_file,
+        client_cert=connection.client_cert,
+        client_key=connection.client_key,
+        verify=connection.verify,
+        proxy_from_environment=connection.proxy_from_environment,
     )

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import evolve, field, fields, frozen
 
-from ..core.caching.settings import DEFAULT, CacheSettings, Scope
-from ..core.keeping import USUAL_IDLE
+from ..apisettings import USUAL_IDLE, CacheSettings, Scope
+from ..core.caching.settings import DEFAULT
 from ..errors import ConfigError
 from ..message import Api, Dialect
 from ..origin import CredentialPlace
@@ -85,17 +85,6 @@ class ConnectionConfig:
     client_key: str | None = None
     verify: bool = True
     proxy_from_environment: bool = True
-
-
-@frozen
-class ConnectionSettings(ConnectionConfig):
-    """
-    What the pool is told: L{ConnectionConfig}, and how long an unused connection is kept, which the
-    reference has among the timeouts. It is C{Api.settings["connection"]}.
-    """
-
-    idle_connection: float | None = USUAL_IDLE
-    expect_continue: float | None = 1.0
 
 
 @frozen

@@ -34,8 +34,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from attrs import define, frozen
+from attrs import define
 
+from ..apisettings import BreakerSettings
 from ..message import Cause
 
 FAILURE_STATUSES = frozenset({502, 503, 504})
@@ -79,20 +80,6 @@ What a failure says something of: the C{connection} to an upstream, the one kind
 That no connection stands within C{timeouts.connect} is a failure of the connection: no request can be the reason. What
 a local resource, a name server or the outgoing configuration lacks is ours, and refusing requests would only hide it.
 """
-
-
-@frozen
-class BreakerSettings:
-    """
-    @ivar threshold: failures in a row that open it; 0 never does.
-    @ivar cooldown: seconds.
-    @ivar statuses: answers that count as failures of the key, whatever the model, as the reference counts them; C{None}
-        counts L{FAILURE_STATUSES} for a model that is known, and no others.
-    """
-
-    threshold: int = 5
-    cooldown: float = 30.0
-    statuses: frozenset[int] | None = None
 
 
 @define(slots=True, eq=False)

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from attrs import define, field, frozen
 
-from .breaker import BreakerSettings, Circuit, State
+from ..apisettings import BreakerSettings
+from .breaker import Circuit, State
 
 MOST_MODELS = 64
 """Circuits of models for each upstream and key: callers can invent names."""

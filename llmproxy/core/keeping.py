@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import re
 
+from ..apisettings import USUAL_IDLE
 from ..message import Fields
 from .fields import values
-
-USUAL_IDLE = 4.0
-"""
-Seconds, for an upstream that does not say how long it keeps a connection. uvicorn (so vLLM) and Node close after five,
-others after up to fifteen; a request that is sent while upstream closes is lost.
-"""
 
 LONGEST_IDLE = 90.0
 """Seconds that an upstream is taken at its word where nothing else is configured."""

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
 
+from ..apisettings import BreakerSettings
 from ..bodies import Tap, at_hand
 from ..composition import NO_KEYWORDS
-from ..core.breaker import EVIDENCE, FAILURE_STATUSES, BreakerSettings, Circuit
+from ..core.breaker import EVIDENCE, FAILURE_STATUSES, Circuit
 from ..core.causes import PHRASES, cause_of
 from ..core.circuits import Circuits, CircuitState
 from ..core.lograte import LogRate
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from ..interfaces import Responder
     from ..message import ApiRequest, ApiResponse
 
-_DEFAULT = BreakerSettings()
-
 MOST_SHOWN = 1000
 """Circuits that are shown to those who ask for the state."""
 
@@ -40,7 +39,7 @@ class Breaker:
     A head closes a circuit that is half open: nobody waits for the end of a long stream. Failures in a row are
     forgotten only when an answer has come whole, so that an upstream which breaks every body is found out too.
 
-    An API whose C{settings} have C{None} for C{"breaker"} has none.
+    An API whose C{settings.breaker} is C{None} has none.
 
     It stands outside the deadlines, so that a connection that is not made in time is a failure and not a cancellation.
 
@@ -103,7 +102,7 @@ class Breaker:
 
     def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
         api = request.route.api
-        settings: BreakerSettings | None = api.settings.get("breaker", _DEFAULT)
+        settings = api.settings.breaker
         if settings is None:
             return inner(request)
         project, name = request.principal.project, api.name

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 
+from ..apisettings import BreakerSettings
 from ..bodies import Tap, at_hand
-from ..core.breaker import FAILURE_STATUSES, BreakerSettings, Circuit
+from ..core.breaker import FAILURE_STATUSES, Circuit
 from ..errors import BodyStopped, BreakerOpen, ClientLeft, ProxyError
 
 if TYPE_CHECKING:

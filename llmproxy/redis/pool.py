@@ -10,8 +10,9 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from ..apisettings import BreakerSettings
 from ..core.backoff import delay
-from ..core.breaker import BreakerSettings, Circuit
+from ..core.breaker import Circuit
 from ..net.ratelimitedlog import RateLimitedLog
 from ..net.sharedtimeout import SharedTimeout
 from .commands import command

@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred, fail
 from twisted.python.failure import Failure
 from twisted.web.iweb import IBodyProducer
 
+from ..apisettings import ConnectionSettings
 from ..bodies import BytesBody
 from ..errors import UpstreamTimeout
 from ..net.timers import TimerWheel
@@ -22,7 +23,6 @@ from .fieldheaders import FieldHeaders
 from .head import request_head
 from .hostpool import Pool, Site
 from .proxies import Proxies
-from .settings import ConnectionSettings
 
 if TYPE_CHECKING:
     from ..message import Field, InterimSink

@@ -17,6 +17,7 @@ from twisted.internet.interfaces import IHandshakeListener, ITCPTransport
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from ..apisettings import HEAD_LIMIT
 from ..bodies import BytesBody
 from ..core.fields import forwardable
 from ..core.keeping import announced
@@ -24,7 +25,7 @@ from ..core.upgraderequest import agreed
 from ..errors import UpstreamProtocolError, UpstreamReset
 from ..net.keepalive import keep_alive
 from .body import UpstreamBody
-from .parsing import HEAD_LIMIT, ResponseReader
+from .parsing import ResponseReader
 from .reading import READ, adapt
 from .response import UpstreamResponse
 from .upgradedupload import Switched

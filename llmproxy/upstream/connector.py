@@ -25,8 +25,8 @@ from .tunnel import Tunnel
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IStreamClientEndpoint
 
+    from ..apisettings import ConnectionSettings
     from .hostpool import Site
-    from .settings import ConnectionSettings
 
 EndpointFor = Callable[[str, int], "IStreamClientEndpoint"]
 """Makes the TCP endpoint of a host and port."""

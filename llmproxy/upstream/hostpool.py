@@ -23,9 +23,9 @@ from .errormap import translate
 from .exchange import Exchange
 
 if TYPE_CHECKING:
+    from ..apisettings import ConnectionSettings
     from ..net.timers import Deadline, TimerWheel
     from .connector import Address
-    from .settings import ConnectionSettings
 
 SPARE_FOR = 1.0
 """

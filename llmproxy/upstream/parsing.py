@@ -14,12 +14,10 @@ from typing import Any
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 from twisted.web.iweb import UNKNOWN_LENGTH
 
+from ..apisettings import HEAD_LIMIT
 from ..core.fields import HOP_BY_HOP, list_members
 from ..errors import UpstreamProtocolError
 from ..message import Field
-
-HEAD_LIMIT = 64 * 1024
-"""Bytes of one header or trailer section; nginx, Apache and Envoy allow between 8 and 60 KiB."""
 
 LARGE = 256 * 1024
 """Bytes of a body that is passed on as it is read, rather than as the parser copies it."""

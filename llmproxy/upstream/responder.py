@@ -77,7 +77,7 @@ class _Prepared:
         self.prefix = upstream.path_prefix
         self.url = upstream.origin.scheme.encode("ascii") + b"://" + upstream.origin.netloc
         self.destination = client.destination(self.url) if isinstance(client, PooledClient) else None
-        mode = api.settings.get("forwarded_fields", "strip")
+        mode = api.settings.forwarded_fields
         stripped = _STRIPPED if mode == "strip" else _EXPECT
         self.stripped = _treated(stripped)
         # A foreign client would send the body without waiting for a word.

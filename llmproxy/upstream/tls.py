@@ -18,7 +18,7 @@ from ..net.clienttls import tls_to
 from .proxies import is_address
 
 if TYPE_CHECKING:
-    from .settings import ConnectionSettings
+    from ..apisettings import ConnectionSettings
 
 _END = b"-----END CERTIFICATE-----"
 _PROTOCOLS = [b"http/1.1"]

@@ -5,12 +5,13 @@ from __future__ import annotations
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
+from llmproxy.apisettings import CacheSettings
 from llmproxy.app.foundation import Foundation
 from llmproxy.app.ownparts import OwnParts
 from llmproxy.app.peers import Alone
 from llmproxy.app.settings import Settings
 from llmproxy.app.validated import ValidatingDirectory
-from llmproxy.core.caching.settings import CacheOptions, CacheSettings
+from llmproxy.core.caching.settings import CacheOptions
 from llmproxy.core.tokens import generate
 from llmproxy.middleware.caching.state import HELD
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from llmproxy.apisettings import CacheSettings
 from llmproxy.config.cachevariables import read_cache_environment
-from llmproxy.core.caching.settings import CacheSettings
 from llmproxy.core.redisoptions import RedisLocation, RedisOptions
 
 

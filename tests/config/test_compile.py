@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from attrs import evolve
+from attrs import evolve, fields
 from twisted.trial.unittest import SynchronousTestCase
 
+from llmproxy.apisettings import BreakerSettings, ConnectionSettings
 from llmproxy.config.compile import compile_api, compile_routing, reserved_names
 from llmproxy.config.model import APIConfig, APIProviderConfig, BreakerConfig, ConnectionConfig, TimeoutConfig
-from llmproxy.core.breaker import BreakerSettings
 from llmproxy.message import Timeouts
 from llmproxy.origin import CredentialPlace, Origin
 from llmproxy.providers.registry import AUTH
@@ -34,8 +34,9 @@ class CompileTests(SynchronousTestCase):
         """Each deadline comes from the key of its name; the idle time of connections is the pool's."""
         api = compile_api("x", CONFIG)
         self.assertEqual(api.timeouts, Timeouts(connect=1.0, response_header=5.0, silence=2.0, request=60.0))
-        self.assertEqual(api.settings["connection"].idle_connection, 7.0)
-        self.assertEqual((api.settings["connection"].max_conns_per_host, api.settings["connection"].verify), (3, False))
+        connection = api.settings.connection
+        self.assertEqual((connection.idle_timeout, connection.connect_timeout), (7.0, 1.0))
+        self.assertEqual((connection.max_connections_per_host, connection.verify), (3, False))
 
     def test_rules(self) -> None:
         """What is allowed is compiled: methods in upper case, HEAD wherever GET is, patterns ready to match."""
@@ -44,7 +45,9 @@ class CompileTests(SynchronousTestCase):
         rules = api.policy.whitelist.at(b"/v1/models")
         assert rules is not None
         self.assertEqual(rules.parameters["model"].patterns, ("a-*",))
-        self.assertEqual((api.settings["breaker"].threshold, api.settings["breaker"].cooldown), (2, 4.0))
+        breaker = api.settings.breaker
+        assert breaker is not None
+        self.assertEqual((breaker.threshold, breaker.cooldown), (2, 4.0))
 
     def test_breaker(self) -> None:
         """It can be switched off, and the statuses that count can be named."""
@@ -54,7 +57,7 @@ class CompileTests(SynchronousTestCase):
             (BreakerConfig(statuses=[]), BreakerSettings(5, 30.0, frozenset())),
             (BreakerConfig(enabled=False), None),
         ):
-            self.assertEqual(compile_api("x", evolve(CONFIG, breaker=config)).settings["breaker"], expected)
+            self.assertEqual(compile_api("x", evolve(CONFIG, breaker=config)).settings.breaker, expected)
 
     def test_routing(self) -> None:
         """The default API answers at the root, every API below its name."""
@@ -81,3 +84,40 @@ class CompileTests(SynchronousTestCase):
     def test_reserved(self) -> None:
         """No API can take a path away from operations and management."""
         self.assertTrue({"health", "ready", "live", "metrics", "manage"} <= reserved_names())
+
+
+class ConnectionTests(SynchronousTestCase):
+    def compiled(self, connection: ConnectionConfig, **timeouts: float | None) -> ConnectionSettings:
+        config = evolve(CONFIG, connection=connection, timeouts=TimeoutConfig(**timeouts))
+        return compile_api("x", config).settings.connection
+
+    def test_nothing_said(self) -> None:
+        """What the configuration does not say has the reference's limits, and certificates are checked."""
+        settings = self.compiled(ConnectionConfig(), connect=7.0)
+        self.assertEqual(settings, ConnectionSettings(connect_timeout=7.0))
+        self.assertTrue(settings.verify)
+
+    def test_everything_said(self) -> None:
+        """Every key that the configuration has for connections has its effect here."""
+        said = ConnectionConfig(
+            max_idle_conns=1,
+            max_idle_conns_per_host=2,
+            max_conns_per_host=3,
+            ca_file="ca",
+            client_cert="cert",
+            client_key="key",
+            verify=False,
+            proxy_from_environment=False,
+            max_lifetime=5.0,
+        )
+        settings = self.compiled(said, idle_connection=4.0, expect_continue=6.0, connect=None)
+        taken = (settings.max_idle, settings.max_idle_per_host, settings.max_connections_per_host)
+        self.assertEqual((*taken, settings.idle_timeout, settings.connect_timeout), (1, 2, 3, 4.0, None))
+        self.assertEqual((settings.ca_file, settings.client_cert, settings.client_key), ("ca", "cert", "key"))
+        self.assertEqual((settings.verify, settings.proxy_from_environment), (False, False))
+        self.assertEqual((settings.max_lifetime, settings.expect_continue), (5.0, 6.0))
+        self.assertEqual(len(fields(ConnectionConfig)), 9)
+
+    def test_kept_without_limit(self) -> None:
+        """No limit for idle connections is a day: nobody notices, and nothing is kept for ever."""
+        self.assertEqual(self.compiled(ConnectionConfig(), idle_connection=None).idle_timeout, 86_400.0)

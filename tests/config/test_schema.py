@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from llmproxy.apisettings import CacheSettings
 from llmproxy.config import APIConfig, ProxyConfig, load_api_config
 from llmproxy.config.document import MAX_FILE
-from llmproxy.core.caching.settings import CacheSettings
 from llmproxy.errors import ConfigError
 from llmproxy.message import Api
 from llmproxy.origin import CredentialPlace, OwnKey
@@ -140,16 +140,17 @@ class MeaningTests(ConfigFileTests):
         self.assertEqual((api.dialect, api.debug_fields), ("gemini", True))
         self.assertEqual((api.timeouts.connect, api.timeouts.silence, api.timeouts.response_header), (1.5, None, 2.0))
         self.assertEqual(
-            api.settings["cache"],
+            api.settings.cache,
             CacheSettings(True, "shared", "opt_in", 1024, 3600.0, True, 5.0, 0.2, 7200.0, 1024**2, 600.0),
         )
-        self.assertEqual((api.settings["breaker"].threshold, api.settings["breaker"].cooldown), (2, 60.0))
-        self.assertEqual(api.settings["forwarded_fields"], "pass")
+        assert api.settings.breaker is not None
+        self.assertEqual((api.settings.breaker.threshold, api.settings.breaker.cooldown), (2, 60.0))
+        self.assertEqual(api.settings.forwarded_fields, "pass")
         self.assertEqual(api.policy.max_inspected_body, 2**20)
-        connection = api.settings["connection"]
-        self.assertEqual((connection.max_idle_conns, connection.max_idle_conns_per_host), (1, 2))
-        self.assertEqual((connection.max_conns_per_host, connection.verify), (3, False))
-        self.assertEqual((connection.proxy_from_environment, connection.idle_connection), (False, 4.0))
+        connection = api.settings.connection
+        self.assertEqual((connection.max_idle, connection.max_idle_per_host), (1, 2))
+        self.assertEqual((connection.max_connections_per_host, connection.verify), (3, False))
+        self.assertEqual((connection.proxy_from_environment, connection.idle_timeout), (False, 4.0))
 
     def test_cache(self) -> None:
         """It is on; one word turns it off; what is not said is what holds for all."""
@@ -157,7 +158,7 @@ class MeaningTests(ConfigFileTests):
         def cache(*lines: str) -> CacheSettings | None:
             text = "\n".join([REFERENCE.partition("  google:")[0], *("    " + line for line in lines)])
             config = self.load(text).with_cache_defaults(CacheSettings(default_ttl=7.0, streams=True))
-            return config.compiled()[0].settings.get("cache")
+            return config.compiled()[0].settings.cache
 
         self.assertEqual(cache(), CacheSettings(default_ttl=7.0, streams=True))
         self.assertIsNone(cache("cache: false"))

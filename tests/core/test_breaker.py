@@ -6,7 +6,8 @@ from typing import get_args
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.core.breaker import EVIDENCE, BreakerSettings, Circuit
+from llmproxy.apisettings import BreakerSettings
+from llmproxy.core.breaker import EVIDENCE, Circuit
 from llmproxy.core.causes import LOCAL
 from llmproxy.message import Cause
 

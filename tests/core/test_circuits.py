@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.core.breaker import BreakerSettings
+from llmproxy.apisettings import BreakerSettings
 from llmproxy.core.circuits import MOST_MODELS, Circuits
 
 

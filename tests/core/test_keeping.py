@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.core.keeping import USUAL_IDLE, announced, kept_for
+from llmproxy.apisettings import USUAL_IDLE
+from llmproxy.core.keeping import announced, kept_for
 
 
 class AnnouncedTests(SynchronousTestCase):

@@ -10,7 +10,8 @@ from twisted.internet.task import Clock
 from twisted.logger import eventAsText, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.core.breaker import EVIDENCE, BreakerSettings
+from llmproxy.apisettings import ApiSettings, BreakerSettings
+from llmproxy.core.breaker import EVIDENCE
 from llmproxy.errors import (
     BreakerOpen,
     OutOfResources,
@@ -26,7 +27,7 @@ from llmproxy.origin import Upstream
 
 from .fakes import PRINCIPAL, HeldBody, Inner, Reader, a_request, a_response, an_api, an_upstream
 
-API = an_api(settings={"breaker": BreakerSettings(3, 30.0)})
+API = an_api(settings=ApiSettings(breaker=BreakerSettings(3, 30.0)))
 OTHER = Principal(PRINCIPAL.token, evolve(PRINCIPAL.project, id="p-2"))
 
 
@@ -108,7 +109,7 @@ class BreakerTests(SynchronousTestCase):
     def test_made_anew(self) -> None:
         """A configuration that is compiled again finds the circuits of its upstreams as they were."""
         self.open()
-        self.assertRaises(BreakerOpen, self.begin, api=an_api(settings={"breaker": BreakerSettings(3, 30.0)}))
+        self.assertRaises(BreakerOpen, self.begin, api=an_api(settings=ApiSettings(breaker=BreakerSettings(3, 30.0))))
 
     def test_model_that_is_a_secret(self) -> None:
         """A token that somebody sends as the name of a model stands in no log, no state and no refusal."""
@@ -141,14 +142,14 @@ class BreakerTests(SynchronousTestCase):
 
     def test_statuses_of_the_key(self) -> None:
         """Where the settings say so, a status counts for all requests of a key, as the reference counts it."""
-        api = an_api(settings={"breaker": BreakerSettings(3, 30.0, frozenset({500, 503}))})
+        api = an_api(settings=ApiSettings(breaker=BreakerSettings(3, 30.0, frozenset({500, 503}))))
         for status in (503, 500, 503):
             self.answered(a_response(status), api=api, model=f"m-{status}")
         self.assertRaises(BreakerOpen, self.begin, api=api)
 
     def test_other_statuses_of_the_key(self) -> None:
         """What they do not list counts nowhere, not even for its model."""
-        api = an_api(settings={"breaker": BreakerSettings(3, 30.0, frozenset({500}))})
+        api = an_api(settings=ApiSettings(breaker=BreakerSettings(3, 30.0, frozenset({500}))))
         for _ in range(5):
             self.answered(a_response(503), api=api, model="m")
         self.assertEqual(self.breaker.states(), [])
@@ -162,7 +163,7 @@ class BreakerTests(SynchronousTestCase):
 
     def test_switched_off(self) -> None:
         """C{breaker: false}: every request goes on."""
-        api = an_api(settings={"breaker": None})
+        api = an_api(settings=ApiSettings(breaker=None))
         for _ in range(9):
             self.fails(UpstreamReset(), api=api)
         self.begin(api=api)

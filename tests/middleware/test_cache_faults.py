@@ -9,11 +9,11 @@ from __future__ import annotations
 from attrs import evolve
 from twisted.internet.defer import Deferred
 
+from llmproxy.apisettings import ApiSettings, CacheSettings
 from llmproxy.config import CacheConfig
 from llmproxy.config.cachevariables import read_cache_environment
 from llmproxy.core.caching.dates import format_date
 from llmproxy.core.caching.key import Key, cache_key_from_request
-from llmproxy.core.caching.settings import CacheSettings
 from llmproxy.errors import NotCached, RateLimitExceeded, UpstreamReset
 from llmproxy.message import Principal
 from llmproxy.sinks.accesslog import line
@@ -149,7 +149,7 @@ class HttpTests(CacheTestCase):
         """C{Vary: *} is never stored, by a POST that asks for it neither."""
         self.fill(FRESH, b"Vary: *")
         self.assertTrue(self.missed())
-        self.api.settings["cache"] = CacheSettings(post="opt_in")
+        self.api = evolve(self.api, settings=ApiSettings(cache=CacheSettings(post="opt_in")))
         self.post(OPT_IN)
         self.answer(b"Vary: Accept, *")
         self.post(OPT_IN)
@@ -261,7 +261,9 @@ class HttpTests(CacheTestCase):
     def test_w19_truncated(self) -> None:
         """What was cut by either side, or by the limit, is never stored."""
         for cut in ("upstream", "client", "limit"):
-            self.api.settings["cache"] = evolve(self.settings, max_object=3 if cut == "limit" else 100)
+            self.api = evolve(
+                self.api, settings=ApiSettings(cache=evolve(self.settings, max_object=3 if cut == "limit" else 100))
+            )
             responding = self.send(target=b"/v1/" + cut.encode())
             body = HeldBody()
             self.answer(FRESH, body=body)
@@ -286,7 +288,7 @@ class HttpTests(CacheTestCase):
     def test_w21_documented_variables(self) -> None:
         """The default lifetime and the largest object are what the environment says."""
         options, problems = read_cache_environment({"HTTP_CACHE_DEFAULT_TTL": "30", "HTTP_CACHE_MAX_OBJECT_BYTES": "5"})
-        self.api.settings["cache"] = options.defaults
+        self.api = evolve(self.api, settings=ApiSettings(cache=options.defaults))
         self.fill(b"Cache-Control: public", body=b"12345")
         self.assertEqual((self.hit().told, problems), (b"llmproxy; hit; ttl=30", []))
         self.fill(b"Cache-Control: public", body=b"123456", target=b"/v1/large")
@@ -336,7 +338,7 @@ class HttpTests(CacheTestCase):
 
     def test_w26_lifetime_in_the_key(self) -> None:
         """Clients that ask for different lifetimes share an answer; order and white space of a list say nothing."""
-        self.api.settings["cache"] = CacheSettings(post="opt_in")
+        self.api = evolve(self.api, settings=ApiSettings(cache=CacheSettings(post="opt_in")))
         self.post(b"Cache-Control: public, max-age=60", b"Accept-Encoding: gzip, br")
         self.answer()
         hit = self.got(self.post(b"Cache-Control: max-age=600, public", b"accept-encoding: br,gzip"))

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
+from llmproxy.apisettings import CacheSettings
 from llmproxy.bodies import BytesBody
 from llmproxy.core.caching.control import CacheControl, parse
 from llmproxy.core.caching.dates import format_date
-from llmproxy.core.caching.settings import CacheSettings
 from llmproxy.core.fields import first
 from llmproxy.errors import NotCached, UpstreamReset
 from llmproxy.message import ApiRequest, ApiResponse, Field

@@ -5,9 +5,9 @@ from __future__ import annotations
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from llmproxy.apisettings import BreakerSettings
 from llmproxy.bodies import BytesBody
 from llmproxy.composition import chain
-from llmproxy.core.breaker import BreakerSettings
 from llmproxy.errors import BreakerOpen, MissingToken, UpstreamReset, UpstreamTimeout
 from llmproxy.message import ApiResponse
 from llmproxy.middleware.circuitbreaker import CircuitBreaker

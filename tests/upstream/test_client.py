@@ -7,9 +7,9 @@ from typing import Any
 from twisted.internet.defer import CancelledError
 from twisted.trial.unittest import SynchronousTestCase
 
+from llmproxy.apisettings import ConnectionSettings
 from llmproxy.errors import Draining, UpstreamTimeout
 from llmproxy.upstream.client import PooledClient
-from llmproxy.upstream.settings import ConnectionSettings
 
 from .wire import EMPTY, Wire
 

@@ -15,10 +15,10 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from llmproxy.apisettings import ConnectionSettings
 from llmproxy.errors import OutOfResources, UpstreamTimeout, UpstreamUnreachable
 from llmproxy.net.resolver import Names
 from llmproxy.upstream.client import PooledClient
-from llmproxy.upstream.settings import ConnectionSettings
 
 from .wire import EMPTY, Socket
 

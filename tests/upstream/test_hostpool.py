@@ -10,11 +10,11 @@ from twisted.internet.error import ConnectionRefusedError
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from llmproxy.apisettings import ConnectionSettings
 from llmproxy.errors import Draining, UpstreamReset, UpstreamUnreachable
 from llmproxy.net.timers import TimerWheel
 from llmproxy.upstream.client import PooledClient
 from llmproxy.upstream.hostpool import SPARE_FOR, Overloaded
-from llmproxy.upstream.settings import ConnectionSettings
 from tests.harness import Socket
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.http_headers import Headers
 from twisted.web.resource import Resource
 
+from llmproxy.apisettings import ApiSettings
 from llmproxy.bodies import BytesBody
 from llmproxy.core.forwarded import trusted_proxies
 from llmproxy.errors import BadRequest, LoopDetected, MethodNotAllowed
@@ -103,7 +104,7 @@ class StockClientTests(SynchronousTestCase):
         told = ((b"X-Forwarded-For", b"192.0.2.1"), (b"Forwarded", b"for=x"), (b"X-Real-IP", b"y"))
         self.successResultOf(self.ask(*told)[1])
         self.responder = UpstreamResponder(lambda api: self.treq)
-        self.successResultOf(self.ask(*told, settings={"forwarded_fields": "pass"})[1])
+        self.successResultOf(self.ask(*told, settings=ApiSettings(forwarded_fields="pass"))[1])
         stripped, passed = (fields for _, _, fields, _ in self.upstream.seen)
         self.assertFalse({"x-forwarded-for", "forwarded", "x-real-ip"} & set(stripped))
         self.assertEqual(passed["x-forwarded-for"], ["192.0.2.1"])
@@ -114,7 +115,7 @@ class StockClientTests(SynchronousTestCase):
         told = ((b"X-Forwarded-For", b"203.0.113.9"), (b"X-Forwarded-Proto", b"https"))
         for mode, expected in (("append", ["203.0.113.9, 192.0.2.1"]), ("set", ["203.0.113.9"])):
             self.responder = UpstreamResponder(lambda api: self.treq, trusted=trusted)
-            _, responding = self.ask(*told, settings={"forwarded_fields": mode}, peer="192.0.2.1")
+            _, responding = self.ask(*told, settings=ApiSettings(forwarded_fields=mode), peer="192.0.2.1")
             self.successResultOf(responding)
             fields = self.upstream.seen[-1][2]
             self.assertEqual((fields["x-forwarded-for"], fields["x-forwarded-proto"]), (expected, ["https"]))

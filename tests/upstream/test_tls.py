@@ -11,8 +11,8 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from llmproxy.apisettings import ConnectionSettings
 from llmproxy.errors import ConfigError
-from llmproxy.upstream.settings import ConnectionSettings
 from llmproxy.upstream.tls import ClientTls
 from tests.integration.certificates import Authority
 

@@ -13,10 +13,10 @@ from twisted.python.failure import Failure
 from twisted.web.iweb import UNKNOWN_LENGTH, IBodyProducer
 from zope.interface import implementer
 
+from llmproxy.apisettings import ConnectionSettings
 from llmproxy.upstream.client import PooledClient
 from llmproxy.upstream.connection import Connection
 from llmproxy.upstream.fieldheaders import FieldHeaders
-from llmproxy.upstream.settings import ConnectionSettings
 
 URL = b"http://192.0.2.1:8000"
 EMPTY = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ...apisettings import CacheSettings
 from .directives import RequestDirectives
-from .settings import CacheSettings
 
 
 def is_for_origin(asked: RequestDirectives) -> bool:

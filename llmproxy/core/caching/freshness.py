@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from ...apisettings import CacheSettings
 from ...message import Fields
 from .. import fields as sections
 from .control import LONGEST, CacheControl, delta_seconds
 from .dates import parse_date
-from .settings import CacheSettings
 
 HEURISTICALLY_CACHEABLE = frozenset((200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 414, 501))
 """RFC 9110 section 15.1."""

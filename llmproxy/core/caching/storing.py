@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from attrs import evolve, frozen
 
+from ...apisettings import CacheSettings
 from ...message import Fields
 from .. import fields as sections
 from .control import CacheControl, parse
 from .entry import Entry, storable_fields, updated_fields
 from .freshness import HEURISTICALLY_CACHEABLE, explicit_lifetime, initial_age, supposed_lifetime
 from .key import vary_names
-from .settings import CacheSettings
 from .targeted import FIELD, parse_targeted
 
 UNDERSTOOD = frozenset((200, 203, 204, 300, 301, 302, 303, 307, 308, 404, 405, 410, 414, 451, 501))

@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
     from twisted.internet.interfaces import IReactorTime
 
+    from ...apisettings import CacheSettings
     from ...composition import Middleware
     from ...core.caching.directives import RequestDirectives
-    from ...core.caching.settings import CacheSettings
     from ...interfaces import ICacheStore, IQuota, Responder
     from ...message import Api, ApiRequest, ApiResponse, Field
 
@@ -44,7 +44,7 @@ class Cache(CacheState):
     """
     Serves what is stored, stores what may be stored, while it flows.
 
-    An API whose C{settings} have no C{"cache"} passes untouched.
+    An API without C{settings.cache} passes untouched.
 
     @param quota: is asked before anything is looked up: a spent token gets nothing, though a hit spends nothing.
     """
@@ -62,7 +62,7 @@ class Cache(CacheState):
         self.quota = quota
 
     def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
-        settings: CacheSettings | None = request.route.api.settings.get("cache")
+        settings = request.route.api.settings.cache
         if settings is None or request.upgrade:
             return inner(request)
         method = request.method
@@ -143,5 +143,6 @@ class Cache(CacheState):
     def _doubt(self, request: ApiRequest, api: Api, target: bytes) -> None:
         if not self.store.may_hold(target):
             return
-        shared = api.settings["cache"].scope == "shared"
+        settings = api.settings.cache
+        shared = settings is not None and settings.scope == "shared"
         self.remove(Key(api.space, SHARED if shared else request.principal.project.id, b"GET", target))

@@ -16,11 +16,11 @@ from .body import body_of
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorTime
 
+    from ...apisettings import CacheSettings
     from ...core.caching.content import Content
     from ...core.caching.directives import RequestDirectives
     from ...core.caching.entry import Entry
     from ...core.caching.key import Key
-    from ...core.caching.settings import CacheSettings
     from ...core.caching.status import Forward
     from ...interfaces import Responder
     from ...message import Field, InterimSink

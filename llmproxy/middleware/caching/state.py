@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
     from twisted.internet.interfaces import IReactorTime
 
+    from ...apisettings import CacheSettings
     from ...composition import Middleware
     from ...core.caching.entry import Entry, Found
     from ...core.caching.key import Key
-    from ...core.caching.settings import CacheSettings
     from ...interfaces import ICacheStore
     from ...message import ApiResponse
     from .request import Again, CacheRequest

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llmproxy.core.caching.settings import CacheSettings
+from llmproxy.apisettings import CacheSettings
 from llmproxy.message import (
     Api,
     ApiRequest,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from llmproxy.apisettings import CacheSettings
 from llmproxy.core.caching.directives import RequestDirectives, asked_by
 from llmproxy.core.caching.eligibility import is_for_origin, may_lead, may_wait, opted_in
-from llmproxy.core.caching.settings import CacheSettings
 
 SETTINGS = CacheSettings(post_max_age=100.0)
 

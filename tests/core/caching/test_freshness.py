@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from llmproxy.apisettings import CacheSettings
 from llmproxy.core.caching.control import LONGEST, CacheControl, parse
 from llmproxy.core.caching.dates import format_date
 from llmproxy.core.caching.freshness import age_value, explicit_lifetime, initial_age, supposed_lifetime
-from llmproxy.core.caching.settings import CacheSettings
 from llmproxy.message import Field
 
 NOW = 1_700_000_000.0

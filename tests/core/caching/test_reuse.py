@@ -5,12 +5,12 @@ from __future__ import annotations
 import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
+from llmproxy.apisettings import CacheSettings
 from llmproxy.core.caching.control import parse
 from llmproxy.core.caching.dates import format_date
 from llmproxy.core.caching.directives import RequestDirectives, asked_by
 from llmproxy.core.caching.entry import Entry
 from llmproxy.core.caching.reuse import Reuse, reuse_of, serves_on_error
-from llmproxy.core.caching.settings import CacheSettings
 from llmproxy.core.caching.storing import Request, to_store
 
 NOW = 1_700_000_000.0

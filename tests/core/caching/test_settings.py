@@ -5,8 +5,9 @@ from __future__ import annotations
 from attrs import evolve, fields
 from twisted.trial.unittest import SynchronousTestCase
 
+from llmproxy.apisettings import CacheSettings
 from llmproxy.config import CacheConfig
-from llmproxy.core.caching.settings import DEFAULT, CacheSettings
+from llmproxy.core.caching.settings import DEFAULT
 
 
 class CacheSettingsTests(SynchronousTestCase):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from llmproxy.apisettings import CacheSettings
 from llmproxy.core.caching.control import parse
 from llmproxy.core.caching.dates import format_date
 from llmproxy.core.caching.entry import pack, unpack
-from llmproxy.core.caching.settings import CacheSettings
 from llmproxy.core.caching.storing import (
     UNDERSTOOD,
     Request,

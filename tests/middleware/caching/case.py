@@ -8,10 +8,10 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from llmproxy.apisettings import ApiSettings, CacheSettings
 from llmproxy.bodies import BytesBody
 from llmproxy.cache.memory import MemoryStore
 from llmproxy.core.caching.dates import format_date
-from llmproxy.core.caching.settings import CacheSettings
 from llmproxy.core.fields import first, values
 from llmproxy.message import Api, ApiRequest, ApiResponse, Field, Principal, Project, Record, Token
 from llmproxy.middleware.caching.cache import Cache
@@ -85,7 +85,7 @@ class CacheTestCase(SynchronousTestCase):
         self.api = self.an_api()
 
     def an_api(self, name: str = "openai", **changes: Any) -> Api:
-        return an_api(name, settings={"cache": self.settings}, **changes)
+        return an_api(name, settings=ApiSettings(cache=self.settings), **changes)
 
     def send(
         self,

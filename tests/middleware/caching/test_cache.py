@@ -6,7 +6,7 @@ from attrs import evolve
 from twisted.internet.defer import Deferred
 from zope.interface.verify import verifyObject
 
-from llmproxy.core.caching.settings import CacheSettings
+from llmproxy.apisettings import ApiSettings, CacheSettings
 from llmproxy.errors import NotCached
 from llmproxy.interfaces import ICacheStore, IMiddleware
 from llmproxy.message import ApiResponse
@@ -74,7 +74,7 @@ class PassingTests(CacheTestCase):
 
     def test_shared_scope(self) -> None:
         """Unless the operator says that they share."""
-        self.api.settings["cache"] = evolve(self.settings, scope="shared")
+        self.api = evolve(self.api, settings=ApiSettings(cache=evolve(self.settings, scope="shared")))
         self.fill()
         self.assertEqual(self.hit(who=principal("p-2")).body, b"content")
 
@@ -191,7 +191,7 @@ class PostTests(CacheTestCase):
 
     def test_off(self) -> None:
         """Where the operator does not allow it, the client's word changes nothing."""
-        self.api.settings["cache"] = CacheSettings()
+        self.api = evolve(self.api, settings=ApiSettings(cache=CacheSettings()))
         for _ in range(2):
             responding = self.post(OPT_IN)
             self.answer()
@@ -239,7 +239,7 @@ class InvalidationTests(CacheTestCase):
 
     def test_shared_scope(self) -> None:
         """Where projects share, a change by one is a change for all."""
-        self.api.settings["cache"] = evolve(self.settings, scope="shared")
+        self.api = evolve(self.api, settings=ApiSettings(cache=evolve(self.settings, scope="shared")))
         self.fill()
         self.change(who=principal("p-2"))
         self.assertTrue(self.missed())
@@ -259,7 +259,7 @@ class InvalidationTests(CacheTestCase):
 
     def test_opted_in_posts_stay(self) -> None:
         """A POST does not take away what other POSTs have been answered with."""
-        self.api.settings["cache"] = evolve(self.settings, post="opt_in")
+        self.api = evolve(self.api, settings=ApiSettings(cache=evolve(self.settings, post="opt_in")))
         self.post(OPT_IN)
         self.answer()
         self.change(b"POST", target=b"/v1/chat/completions")

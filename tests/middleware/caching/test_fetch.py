@@ -6,8 +6,8 @@ import gc
 
 from twisted.internet.defer import CancelledError, Deferred, fail
 
+from llmproxy.apisettings import ApiSettings, CacheSettings
 from llmproxy.core.caching.key import cache_key_from_request
-from llmproxy.core.caching.settings import CacheSettings
 from llmproxy.errors import (
     BreakerOpen,
     InternalError,
@@ -179,7 +179,7 @@ class StuckTests(CacheTestCase):
 
     def test_off(self) -> None:
         """With 0 every request goes to upstream."""
-        self.api = an_api("openai", settings={"cache": CacheSettings(wait=0.0)})
+        self.api = an_api("openai", settings=ApiSettings(cache=CacheSettings(wait=0.0)))
         self.send()
         self.send()
         self.assertEqual(len(self.inner.pending), 2)

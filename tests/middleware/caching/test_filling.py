@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.web.iweb import UNKNOWN_LENGTH
 
+from llmproxy.apisettings import ApiSettings, CacheSettings
 from llmproxy.bodies import BytesBody
 from llmproxy.core.caching.content import Pieces
 from llmproxy.core.caching.key import Key
-from llmproxy.core.caching.settings import CacheSettings
 from llmproxy.errors import UpstreamReset
 from llmproxy.message import Api, ApiResponse
 from llmproxy.middleware.caching.filling import content_of, drop
@@ -145,9 +145,7 @@ class FlowingTests(CacheTestCase):
         self.assertEqual(self.counts["store"], 1)
 
     def limited(self, size: int) -> Api:
-        api = self.an_api()
-        api.settings["cache"] = evolve(self.settings, max_object=size)
-        return api
+        return evolve(self.an_api(), settings=ApiSettings(cache=evolve(self.settings, max_object=size)))
 
     @given(st.lists(st.binary(max_size=20), max_size=8), st.integers(0, 8), st.booleans())
     def test_only_what_is_whole(self, chunks: list[bytes], cut: int, fails: bool) -> None:
@@ -340,7 +338,7 @@ class StreamTests(CacheTestCase):
     def test_not_asked_for(self) -> None:
         """Without the operator's word no stream is stored, and nobody waits for one."""
         api = self.an_api()
-        api.settings["cache"] = evolve(self.settings, streams=False)
+        api = evolve(api, settings=ApiSettings(cache=evolve(self.settings, streams=False)))
         asked = [self.post(FRESH, api=api), self.post(FRESH, api=api)]
         self.answer(STREAM, body=b"data: [DONE]\n\n")
         self.got(asked[0])

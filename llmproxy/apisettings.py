@@ -1,0 +1,125 @@
+"""The settings of one API that belong to single parts of the proxied path, each of the type that this part reads."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from attrs import field, frozen
+
+HEAD_LIMIT = 64 * 1024
+"""Bytes of one header or trailer section; nginx, Apache and Envoy allow between 8 and 60 KiB."""
+
+USUAL_IDLE = 4.0
+"""
+Seconds, for an upstream that does not say how long it keeps a connection. uvicorn (so vLLM) and Node close after five,
+others after up to fifteen; a request that is sent while upstream closes is lost.
+"""
+
+Scope = Literal["project", "shared"]
+
+
+@frozen
+class ConnectionSettings:
+    """
+    Times are seconds, C{None} is no limit. The idle limits are the reference's.
+
+    @ivar max_idle: connections kept without work, over all origins; the oldest goes first.
+    @ivar max_connections_per_host: connections of one origin, at work or not.
+    @ivar max_waiting_per_host: requests that wait for one of those; a further one is refused.
+    @ivar idle_timeout: how long a connection without work is kept; see L{llmproxy.core.keeping.kept_for}.
+    @ivar max_lifetime: how old a connection may be that takes a request.
+    @ivar expect_continue: how long an upload that is to be asked for waits.
+    @ivar connect_timeout: for name, TCP, proxy and TLS together.
+    @ivar ca_file: PEM file of the authorities that are trusted instead of the platform's.
+    @ivar client_cert: PEM file of our certificate, with its chain if there is one.
+    @ivar client_key: PEM file of its key; C{None} if it is in C{client_cert}.
+    @ivar verify: check certificates. Without it anybody can be upstream.
+    @ivar proxy_from_environment: obey C{HTTP_PROXY}, C{HTTPS_PROXY}, C{ALL_PROXY} and C{NO_PROXY}.
+    @ivar max_response_head: bytes of a response's header section, and of its trailers.
+    """
+
+    max_idle: int = 100
+    max_idle_per_host: int = 20
+    max_connections_per_host: int | None = None
+    max_waiting_per_host: int = 1000
+    idle_timeout: float = USUAL_IDLE
+    max_lifetime: float | None = 600.0
+    expect_continue: float | None = 1.0
+    connect_timeout: float | None = 10.0
+    ca_file: str | None = None
+    client_cert: str | None = None
+    client_key: str | None = field(default=None, repr=False)
+    verify: bool = True
+    proxy_from_environment: bool = True
+    max_response_head: int = HEAD_LIMIT
+
+
+@frozen
+class BreakerSettings:
+    """
+    @ivar threshold: failures in a row that open it; 0 never does.
+    @ivar cooldown: seconds.
+    @ivar statuses: answers that count as failures of the key, whatever the model, as the reference counts them; C{None}
+        counts L{FAILURE_STATUSES} for a model that is known, and no others.
+    """
+
+    threshold: int = 5
+    cooldown: float = 30.0
+    statuses: frozenset[int] | None = None
+
+
+@frozen
+class CacheSettings:
+    """
+    The configuration below C{apis.<name>.cache}; durations in seconds, sizes in bytes.
+
+    @ivar enabled: whether this API is cached at all.
+    @ivar scope: C{"project"}: no project ever sees what was stored for another. C{"shared"}: what a
+        response marks as shareable (C{public} or C{s-maxage}) is shared by all projects of the API, and
+        nothing else is stored.
+    @ivar post: C{"opt_in"}: answers to POST are stored for a client that asks for it with
+        C{Cache-Control: public, max-age=N}.
+    @ivar post_max_body: a request body above this is not read for its hash.
+    @ivar post_max_age: the longest lifetime that a client can ask for.
+    @ivar streams: whether complete answers of C{text/event-stream} are stored.
+    @ivar default_ttl: the lifetime where a response may be stored and names none; 0 is none.
+    @ivar heuristic: the part of the time since C{Last-Modified} that counts as lifetime where a
+        response names none; 0 turns it off. RFC 9111 section 4.2.2 names 0.1 as typical.
+    @ivar heuristic_max: what the heuristic finds is never longer.
+    @ivar max_object: a larger body is let go, not cut.
+    @ivar keep_stale: how long a response is kept beyond its lifetime: to be validated, or served stale.
+    @ivar wait: how long a request waits for the answer to an identical one before it goes to upstream itself; 0 never
+        waits. Lists of models and files are answered within a second; nginx waits 5 seconds.
+    """
+
+    enabled: bool = True
+    scope: Scope = "project"
+    post: Literal["off", "opt_in"] = "off"
+    post_max_body: int = 1024 * 1024
+    post_max_age: float = 86400.0
+    streams: bool = False
+    default_ttl: float = 0.0
+    heuristic: float = 0.1
+    heuristic_max: float = 86400.0
+    max_object: int = 2 * 1024 * 1024
+    keep_stale: float = 3600.0
+    wait: float = 2.0
+
+
+_BREAKER, _CONNECTION = BreakerSettings(), ConnectionSettings()
+
+
+@frozen
+class ApiSettings:
+    """
+    @ivar cache: C{None} for an API that is not cached.
+    @ivar breaker: C{None} for one without a breaker.
+    @ivar connection: how its upstreams are reached.
+    @ivar forwarded_fields: what they are told of the client: C{strip}, C{pass}, C{append} or C{set}; see
+        L{llmproxy.core.forwarding}.
+    """
+
+    cache: CacheSettings | None = None
+    breaker: BreakerSettings | None = _BREAKER
+    connection: ConnectionSettings = _CONNECTION
+    forwarded_fields: str = "strip"

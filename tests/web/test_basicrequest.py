@@ -1,52 +1,71 @@
-"""Tests for L{llmproxy.web.basicrequest}, over both versions of HTTP: an ordinary resource sees the same request."""
+"""Tests for L{llmproxy.web.basicrequest}, over both versions of HTTP: a request is answered in one of two ways."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET
+
+from llmproxy.web.resources import StreamingResource
 
 from .http2wire import Http2Client
-from .wire import Client, get
+from .wire import Client, Streaming, get
 
 
-class Asking(Resource):
-    """Notes what twisted.web's resources ask a request for."""
+def answered(resource: Resource) -> list[bytes]:
+    """The content that clients of both versions get."""
+    old, new = Client(resource), Http2Client(resource)
+    old.send(get())
+    stream = new.get("/")
+    return [old.received.partition(b"\r\n\r\n")[2], new.contents.get(stream, b"")]
 
+
+class Rendering(Resource):
     isLeaf = True
 
-    def __init__(self) -> None:
+    def __init__(self, render: Callable[[Any], Any]) -> None:
         super().__init__()
-        self.seen: list[Any] = []
+        self.answer = render
 
-    def render(self, request: Any) -> bytes:
-        self.seen.append(
-            (
-                request.path,
-                request.postpath,
-                request.args,
-                request.getHeader("x-a"),
-                request.getCookie(b"c"),
-                request.getClientAddress().host,
-                request.isSecure(),
-                request.content.read(),
-            )
-        )
-        request.setHeader(b"x-b", b"1")
-        request.addCookie(b"d", b"2")
-        return b"ok"
+    def render(self, request: Any) -> Any:
+        return self.answer(request)
 
 
-class LazyTests(SynchronousTestCase):
-    def test_alike(self) -> None:
-        """Path, arguments, fields, cookies and addresses are there, and so is what the resource sets."""
-        resource = Asking()
-        old, new = Client(resource), Http2Client(resource)
-        old.send(get(b"/a%2Fb/c?x=1&x=2", b"X-A: y", b"Cookie: c=3"))
-        stream = new.get("/a%2Fb/c?x=1&x=2", ("x-a", "y"), ("cookie", "c=3"))
-        self.assertEqual(resource.seen[0], resource.seen[1])
-        self.assertEqual(resource.seen[0][1:5], ([b"a/b", b"c"], {b"x": [b"1", b"2"]}, "y", b"3"))
-        self.assertEqual((new.heads[stream][b"x-b"], new.contents[stream]), (b"1", b"ok"))
-        self.assertIn(b"\r\nx-b: 1\r\n", old.received.lower())
-        self.assertEqual((new.heads[stream][b"content-length"], new.heads[stream][b"set-cookie"]), (b"2", b"d=2"))
+class RequestTests(SynchronousTestCase):
+    def test_two_ways(self) -> None:
+        """What twisted.web's resources answer and what is written exactly comes to the same."""
+
+        def exact(request: Any) -> int:
+            request.write_whole(200, b"OK", [], 2, b"ok")
+            return NOT_DONE_YET
+
+        for render in (lambda request: b"ok", exact):
+            self.assertEqual(answered(Rendering(render)), [b"ok", b"ok"])
+
+    def test_streams_answer_themselves(self) -> None:
+        """A streaming resource that returns its answer, or fails, gets 500 in its place."""
+
+        class Wrong(StreamingResource):
+            isLeaf = True
+
+            def render(self, request: Any) -> bytes:
+                return b"never seen"
+
+        old = Client(Wrong())
+        old.send(get())
+        self.assertEqual((old.status, b"never seen" in old.received), (500, False))
+        self.assertEqual(len(self.flushLoggedErrors(TypeError)), 1)
+
+    def test_too_late(self) -> None:
+        """Nothing is written after the end, or to a client that has left."""
+        client = Client(resource := Streaming())
+        client.send(get())
+        resource.seen[0].answer()
+        self.assertRaises(RuntimeError, resource.seen[0].request.write, b"more")
+        client.send(get())
+        client.leave()
+        resource.seen[1].answer()
+        self.assertEqual(client.received.count(b"HTTP/1.1 200"), 1)

@@ -181,7 +181,7 @@ class Http1Response(BasicRequest):
             self.unregisterProducer()
         channel.response_ended(self._keeps)
         if "notifications" in self.__dict__:
-            for waiting in self._take_notifications():
+            for waiting in self.take_notifications():
                 waiting.callback(None)
 
     def abort(self) -> None:

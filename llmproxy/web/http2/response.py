@@ -179,7 +179,7 @@ class Http2Response(BasicRequest):
         if self.producer is not None:
             self.unregisterProducer()
         channel.ready(self.stream)
-        for waiting in self._take_notifications():
+        for waiting in self.take_notifications():
             waiting.callback(None)
 
     def flush(self) -> None:
@@ -196,7 +196,7 @@ class Http2Response(BasicRequest):
             self._queue.clear()
             # RFC 9113 section 7: C{NO_ERROR} would say that all is well with what has come.
             channel.reset(self.stream, ErrorCode.INTERNAL_ERROR)
-            for waiting in self._take_notifications():
+            for waiting in self.take_notifications():
                 waiting.errback(Failure(ConnectionAborted()))
 
     def release(self) -> None:

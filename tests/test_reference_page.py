@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 import llmproxy
 from llmproxy import errors
 from llmproxy.app.proxy import TransparentProxy
+from llmproxy.app.tree import management_of
 from llmproxy.cli.main import cli
 from llmproxy.config import APIConfig, APIProviderConfig
 from llmproxy.config.environment import read_environment
@@ -118,7 +119,7 @@ class EndpointTests(SynchronousTestCase):
         api = APIProviderConfig(base_url="http://127.0.0.1:9", allowed_endpoints=["/v1"], allowed_methods=["GET"])
         config = APIConfig({"x": api}, "x")
         proxy = TransparentProxy(MemoryReactorClock(), config, database_url=":memory:", management_token="x" * 40)
-        served: Any = proxy._management()
+        served: Any = management_of(proxy)
         said = {name for name in named("Endpoints") | alone("Endpoints") if name.startswith("/manage")}
         paths = {f"/manage{path}" for path in served.routes}
         admins = {path for path in paths if path.startswith("/manage/admins/")}

@@ -27,11 +27,11 @@ class Upload(Protocol):
 
     @property
     def unread(self) -> bool:
-        """Nobody reads it: not yet, or not any more."""
+        """It is not read: not yet, or not any more."""
 
     @property
     def dropped(self) -> bool:
-        """Nobody will read what is to come."""
+        """What is to come will not be read."""
 
 
 class Persistence:
@@ -47,7 +47,7 @@ class Persistence:
     @ivar closing: we have begun to close.
     @ivar congested: the client does not take what was written.
     @param reader: knows what has come and what is left.
-    @param most_unread: bytes of a body that nobody wants which are read to keep the connection.
+    @param most_unread: bytes of a body that is not wanted which are read to keep the connection.
     @param most_ahead: bytes that are read ahead while a request is answered.
     """
 
@@ -95,7 +95,7 @@ class Persistence:
         return self.upload is not None and not self.reads_rest()
 
     def reads_rest(self) -> bool:
-        """Whether the rest of a body that nobody wants is small enough to be read, only to keep the connection."""
+        """Whether the rest of a body that is not wanted is small enough to be read, only to keep the connection."""
         left = self._reader.left
         return left is not None and left <= self._most_unread
 

@@ -54,9 +54,9 @@ class IDownstream(Protocol):
     @ivar uri: the target in origin form, with its query, as it came.
     @ivar clientproto: C{b"HTTP/1.0"}, C{b"HTTP/1.1"} or C{b"HTTP/2"}.
     @ivar raw_fields: the header section in wire order.
-    @ivar body: C{None} where there is none; else nobody has started it.
-    @ivar client_host: the address of the client, without its port: the peer's, or what trusted proxies say of it; C{""}
-        on a Unix socket.
+    @ivar body: C{None} where there is none; else it has not been started.
+    @ivar client_host: the address of the client, without its port: the peer's, or the one that trusted proxies name;
+        C{""} on a Unix socket.
     @ivar peer_host: the address of the peer, likewise.
     @ivar secure: the connection is TLS.
     @ivar upgrade: it has an C{Upgrade} field, and its connection can be taken over.

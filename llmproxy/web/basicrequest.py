@@ -30,8 +30,8 @@ class BasicRequest(EmulatedRequest):
     What goes on the wire is written by each version of HTTP: L{llmproxy.web.http1.request.ProxyRequest} and
     L{llmproxy.web.http2.request.Http2Request}.
 
-    @ivar body: C{None} where there is none, or the resource gets it as C{content}; else nobody has started it.
-    @ivar client_host: the address of the client, without its port: the peer's, or what trusted proxies say.
+    @ivar body: C{None} where there is none, or the resource gets it as C{content}; else it has not been started.
+    @ivar client_host: the address of the client, without its port: the peer's, or what trusted proxies name.
     @ivar peer_host: the address of the peer.
     @ivar on_disconnect: called once, with a L{Failure} of L{ClientLeft}, if the client goes before L{finish}
         or C{abort}. Its owner answers for the producer that is registered: it is not stopped besides.
@@ -81,7 +81,7 @@ class BasicRequest(EmulatedRequest):
         raise NotImplementedError
 
     def abort(self) -> None:
-        """Break the response off, so that nobody takes a part for the whole."""
+        """Break the response off, so that a part is not taken for the whole."""
         raise NotImplementedError
 
     def take_over(self, protocol: IConnectedProtocol) -> None:
@@ -91,7 +91,7 @@ class BasicRequest(EmulatedRequest):
     # -- for the connection
 
     def render_whole(self, resource: Any, content: bytes) -> None:
-        """Let an ordinary resource answer, now that the body is here; nobody else's response waits for it."""
+        """Let an ordinary resource answer, now that the body is here; responses of others do not wait for it."""
         self.site.poller.flush()
         self.content = BytesIO(content)
         self.render_guarded(resource)
@@ -122,7 +122,7 @@ class BasicRequest(EmulatedRequest):
         return failed
 
     def connectionLost(self, reason: Failure) -> None:
-        """The client is gone; C{on_disconnect}, the producer and L{notifyFinish} hear of it."""
+        """The client is gone; C{on_disconnect}, the producer and L{notifyFinish} are called."""
         self._disconnected = True
         self.channel = None
         producer, self.producer = self.producer, None
@@ -155,7 +155,7 @@ class BasicRequest(EmulatedRequest):
 
     def finish(self, trailers: Fields = ()) -> None:
         """
-        The response is complete. One that is shorter than its head said is broken off instead.
+        The response is complete. One that is shorter than its head announced is broken off instead.
 
         @param trailers: sent where the response is chunked.
         """

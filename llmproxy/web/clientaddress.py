@@ -39,7 +39,7 @@ def set_client(request: Request, client: str) -> None:
 
 
 def peer_of(request: Request) -> str:
-    """The address of the peer, which is the client or a proxy in front of us; C{""} on a Unix socket."""
+    """The address of the peer, which is the client or a proxy in front; C{""} on a Unix socket."""
     return request.peer_host if isinstance(request, BasicRequest) else host_of(request.getClientAddress())
 
 

@@ -68,7 +68,7 @@ class IServerSite(Protocol):
         """A connection that was admitted has ended."""
 
     def http2_connection(self) -> IConnectedProtocol:
-        """What speaks HTTP/2 on a connection that negotiated it; it is a producer too."""
+        """The protocol of a connection that negotiated HTTP/2; it is a producer too."""
 
     def getResourceFor(self, request: Any) -> IResource:
         """The resource that answers a request."""

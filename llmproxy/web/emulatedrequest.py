@@ -1,4 +1,4 @@
-"""The emulation of twisted.web's request: what its resources ask for is made when they do."""
+"""The emulation of twisted.web's request: its parts are made when a resource uses them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 class EmulatedRequest(Request):
     """
-    A L{Request} without twisted.web's channel below it. Few requests are asked for more than a handful of its parts.
+    A L{Request} without twisted.web's channel below it. Few resources use more than a handful of its parts.
 
     @ivar raw_fields: the header section in wire order.
     @ivar secure: the connection is TLS.

@@ -1,4 +1,4 @@
-"""C{/health}, C{/live} and C{/ready}."""
+"""The resources C{/health}, C{/live} and C{/ready}."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _answer(request: Any, status: int, content_type: bytes, body: bytes) -> byte
 
 
 class Health(Resource):
-    """The process answers: a constant and the time, no dependency is asked."""
+    """The process answers: a constant and the time, without a look at any dependency."""
 
     isLeaf = True
 
@@ -105,7 +105,7 @@ def _checked(check: IHealthCheck, problems: dict[str, str]) -> Deferred[None]:
 
 
 def _sentence(error: Any) -> str:
-    """What there is to say to an operator."""
+    """The message of an error, for an operator."""
     if isinstance(error, ProxyError):
         return error.description or error.message
     return str(error) or type(error).__name__

@@ -1,4 +1,4 @@
-"""What is asked of an API of JSON, read and checked."""
+"""The input of a JSON API: query, content and body, read and checked."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def query_of(uri: bytes, wanted: type[msgspec.Struct]) -> msgspec.Struct:
             words = "is given twice" if name in known else "is not known here"
             raise BadRequest(f"the parameter {name[:64]!r} {words}", message="invalid query")
         if "\0" in value:
-            # PostgreSQL cannot be asked for it, and nothing has it.
+            # PostgreSQL refuses it, and nothing is named so.
             raise BadRequest(f"the parameter {name!r} holds a NUL", message="invalid query")
         values[name] = value
     try:
@@ -48,10 +48,10 @@ def query_of(uri: bytes, wanted: type[msgspec.Struct]) -> msgspec.Struct:
 
 def content_of(request: Any, operation: Operation, max_body: int) -> tuple[bytes, Any]:
     """
-    The bytes of a request's content, and what they say.
+    The bytes of a request's content, and the value that they encode.
 
     @raise ContentTooLarge: more than C{max_body} bytes.
-    @raise UnsupportedMediaType: it is said to be something else than JSON.
+    @raise UnsupportedMediaType: its Content-Type is not JSON.
     @raise BadRequest: it is not what the operation wants.
     """
     wanted = operation.body
@@ -75,8 +75,8 @@ def too_large(max_body: int) -> ContentTooLarge:
 
 def value_of(content: bytes) -> Any:
     """
-    What a JSON text says, its numbers C{int} wherever they are whole: JSON knows one kind of number, and C{1.0} is an
-    integer to JSON Schema.
+    The value of a JSON text, its numbers C{int} wherever they are whole: JSON knows one kind of number, and C{1.0} is
+    an integer to JSON Schema.
 
     @raise ValueError: it is no JSON (RFC 8259), or an object names a member twice, which readers take differently.
     """
@@ -110,7 +110,7 @@ def _number(text: str) -> int | float:
 
 
 def _require_json(content_type: Any) -> None:
-    # A client that says nothing is believed: the reference never asked. A page in a browser cannot say nothing.
+    # A client without a Content-Type is accepted, as by the reference. A page in a browser always sends one.
     if content_type is None:
         return
     text = content_type if isinstance(content_type, str) else content_type.decode("latin-1")

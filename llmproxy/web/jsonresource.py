@@ -1,4 +1,4 @@
-"""A resource that speaks JSON: what is asked is validated before it is acted on, what fails is said in one shape."""
+"""The resource of a JSON API: calls are validated before they are acted on, and errors have one shape."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ MAX_BODY = 64 * 1024
 """Bytes; the longest body that makes sense is a token with as much metadata as is allowed."""
 
 _FIXED = ((b"Cache-Control", b"no-store"), (b"X-Content-Type-Options", b"nosniff"))
-"""Nothing that such an API says may be kept by a cache or taken for a page."""
+"""No answer of such an API may be kept by a cache or taken for a page."""
 
 
 class JsonResource(StreamingResource):
     """
     Works with C{twisted.web}'s own request as with ours: it uses C{content}, C{getHeader}, C{postpath},
     C{setResponseCode}, C{setHeader}, C{write}, C{finish} and C{notifyFinish}. With ours the content comes when it is
-    asked for: of a stranger nothing is read but the head.
+    needed: of a caller without credentials nothing is read but the head.
 
     A client that leaves does not stop what was begun: a change is made whole, with all who have to
     know of it; only its answer goes nowhere.
@@ -55,7 +55,7 @@ class JsonResource(StreamingResource):
 
     @property
     def routes(self) -> Routes:
-        """What can be asked."""
+        """The operations that there are."""
         return self._table.routes
 
     def idle(self) -> Deferred[None]:
@@ -119,7 +119,7 @@ class JsonResource(StreamingResource):
             request.content = BytesIO(await collect(body, most, lambda: too_large(most)))
 
     def refusal(self, found: Found, method: bytes) -> ProxyError:
-        """What a method is answered with that is not supported."""
+        """The error for a method that is not supported."""
         return MethodNotAllowed(_allowed(found), message="method not allowed")
 
     def _operation(self, call: Call) -> Operation:
@@ -152,7 +152,7 @@ class JsonResource(StreamingResource):
         try:
             self.finished(call, error)
         except Exception:
-            # Whoever keeps a record of calls does not decide what is answered.
+            # A record of the call that fails does not change the answer.
             self._log.failure("a call could not be recorded")
         if left:
             return
@@ -168,7 +168,7 @@ async def _nothing(call: Call) -> None:
 
 
 _OPTIONS = Operation(_nothing, action="options")
-"""What every path answers OPTIONS with; C{Allow} says it all (RFC 9110 section 9.3.7)."""
+"""The answer of every path to OPTIONS; C{Allow} names the methods (RFC 9110 section 9.3.7)."""
 
 
 def _allowed(found: Found) -> tuple[bytes, ...]:
@@ -179,7 +179,7 @@ def _allowed(found: Found) -> tuple[bytes, ...]:
 
 
 class ErrorBody(msgspec.Struct, omit_defaults=True):
-    """The reference's C{error}, a C{code}, and, where there is more to say, C{description}."""
+    """The reference's C{error}, a C{code}, and, where there is more detail, C{description}."""
 
     error: str
     code: str
@@ -202,7 +202,7 @@ def problem(error: ProxyError) -> ErrorBody:
 
 
 def problem_details(error: ProxyError) -> ProblemDetails:
-    """The body of an error for who knows RFC 9457."""
+    """The body of an error for clients that accept RFC 9457."""
     return ProblemDetails(
         f"urn:llmproxy:error:{error.code}",
         HTTPStatus(error.status).phrase,
@@ -235,7 +235,7 @@ def send(request: Any, status: int, value: Any, fields: Fields = (), kind: bytes
 
 
 def _accepts_problem_details(accept: Any) -> bool:
-    # Asked for by name: who accepts whatever there is gets what the reference's clients know.
+    # Only where it is named: clients that accept anything get the shape of the reference.
     for one in (accept or b"").lower().split(b","):
         kind, *parameters = (part.strip() for part in one.split(b";"))
         if kind == b"application/problem+json":

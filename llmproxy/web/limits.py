@@ -1,4 +1,4 @@
-"""What one client may ask of the server channel before it is turned away."""
+"""The limits of what one client may use of the server before it is refused."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from attrs import frozen
 @frozen
 class Limits:
     """
-    Sizes are bytes, times seconds. Each is told apart by its status, and by its code in log and metrics.
+    Sizes are bytes, times seconds. Each has its own status, and its own code in log and metrics.
 
     @ivar target: of the request target; 414. nginx and Apache allow 8 KiB.
     @ivar head: of the request line and the header section, and of a trailer section; 431. What browsers with full
         cookie jars and SDKs send stays below 32 KiB.
     @ivar fields: how many header fields; 431. Apache allows 100.
     @ivar body: of a request for a resource that does not take its body as a stream; 413.
-    @ivar unread: of a body that nobody wanted, what is still read to keep the connection.
+    @ivar unread: of a body that is not wanted, what is still read to keep the connection.
     @ivar waiting: bytes that are read ahead while a request is answered, pipelined requests for example.
     @ivar head_time: from the first byte of a head to its last; 408.
     @ivar body_silence: between two pieces of a body that is wanted; 408.

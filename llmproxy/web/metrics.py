@@ -1,4 +1,4 @@
-"""C{/metrics}: Prometheus text, or the reference's JSON where C{Accept} asks for it."""
+"""The resource of C{/metrics}: Prometheus text, or the reference's JSON where C{Accept} names it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PROMETHEUS = b"text/plain; version=0.0.4; charset=utf-8"
 
 
 class Counts(Protocol):
-    """What is read of L{llmproxy.sinks.metrics.ProxyMetrics}."""
+    """The part of L{llmproxy.sinks.metrics.ProxyMetrics} that is read here."""
 
     started_at: float
     series: dict[Any, Any]
@@ -100,7 +100,7 @@ class MetricsResource(Resource):
         return scheme.lower() == b"bearer" and hmac.compare_digest(sha256(shown.strip()).digest(), self._digest)
 
     def _gone(self, reason: Failure) -> None:
-        """Whoever asked has left."""
+        """The client has left."""
         reason.trap(CancelledError, ConnectionLost, ConnectionDone)
 
     def _respond(self, counts: Counts, request: Any, wants_json: bool) -> None:
@@ -138,7 +138,7 @@ def as_json(counts: Counts, uptime: float) -> dict[str, float]:
 
 def as_text(counts: Counts, uptime: float, buckets: Buckets) -> bytes:
     """Prometheus' text format 0.0.4, the reference's names first."""
-    # Slow to import, and only needed once somebody scrapes.
+    # Slow to import, and only needed once metrics are scraped.
     from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
     from prometheus_client.exposition import generate_latest
 

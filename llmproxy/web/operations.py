@@ -1,5 +1,5 @@
 """
-What an API of JSON can do, told as values: by these requests are found and checked, and the OpenAPI document is made.
+The operations of a JSON API, as values: requests are found and checked by them, and the OpenAPI document is made so.
 
 An API is a table of paths, and of the methods of each::
 
@@ -75,10 +75,10 @@ class Call:
     @ivar query: an instance of the operation's query type.
     @ivar body: an instance of the operation's body type, C{None} where it has none.
     @ivar content: the bytes that C{body} was read from.
-    @ivar actor: who asks, once it is known.
+    @ivar actor: the caller, once it is known.
     @ivar request_id: what the caller named it, or we.
     @ivar correlation_id: what the caller named the whole of which it is a part, or C{""}.
-    @ivar details: what the operation found worth noting, for whoever keeps a record of calls; no secrets.
+    @ivar details: what the operation adds to the record of the call; no secrets.
     @ivar status: of the answer, where it is not the operation's own.
     @ivar fields: to be sent with the answer, errors too.
     """
@@ -198,7 +198,7 @@ class RouteTable:
     def find(self, segments: list[str]) -> Found | None:
         """
         What is at a path. A literal segment comes before a name; nothing has a name that cannot be shown, and
-        not every database can be asked for one.
+        not every database has one.
         """
         node, names = self._root, {}
         for segment in segments:

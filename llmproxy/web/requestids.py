@@ -1,4 +1,4 @@
-"""Ids of requests: what the client named one, or what we do."""
+"""Ids of requests: the client's, or new ones."""
 
 from __future__ import annotations
 
@@ -41,6 +41,6 @@ def known_as(fields: Fields) -> tuple[str, str]:
 
 
 def id_fields(request_id: str) -> tuple[Field, Field]:
-    """What tells the client: the field that OpenAI's SDK reads, and the one that Anthropic's does."""
+    """The fields of an answer that carry it: the one that OpenAI's SDK reads, and the one that Anthropic's does."""
     value = request_id.encode("latin-1")
     return (b"X-Request-ID", value), (b"request-id", value)

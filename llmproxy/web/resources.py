@@ -1,4 +1,4 @@
-"""Resources that the site asks for more than twisted.web's have to answer."""
+"""Resources with more than twisted.web's have: streamed bodies, and roots that know their leaves."""
 
 from __future__ import annotations
 

@@ -53,12 +53,12 @@ class Paths(RootResource):
         return child
 
     def _know_client(self, request: Any) -> None:
-        """For L{client_of}, whatever the site."""
+        """For L{client_of}, below any site."""
         if self.trusted_proxies is not None:
             set_client(request, named_client(self.trusted_proxies, peer_of(request), fields_of(request)))
 
     def _begin_answer(self, request: Any) -> None:
-        """What a request of ours does by itself, for those of a stock site: ids, and no name of Twisted's."""
+        """Do for requests of a stock site what our own do by themselves: ids, and no name of Twisted's."""
         if isinstance(request, BasicRequest):
             return
         request.responseHeaders.removeHeader(b"server")
@@ -74,8 +74,8 @@ class Paths(RootResource):
 
 class Root(Paths, StreamingResource):
     """
-    Children are found by their first segment; whatever else is asked for goes to the proxy, but for C{/} in a browser
-    without a token, which is shown what this is.
+    Children are found by their first segment; everything else goes to the proxy, but for C{/} in a browser
+    without a token, which gets a page about what this is.
 
     It may be put anywhere into the tree of an existing site: the proxy then sees targets relative
     to where it stands.
@@ -91,7 +91,7 @@ class Root(Paths, StreamingResource):
         """
         The proxy, where the search through the tree would end there; C{None} where that has to be done.
 
-        For our site, which asks the root of its tree first.
+        For our site, which looks here first.
         """
         segment = target[1:].partition(b"?")[0].partition(b"/")[0]
         return None if not segment or _PERCENT in segment or segment in self.children else self._proxy
@@ -109,7 +109,7 @@ class Root(Paths, StreamingResource):
         return self._proxy if depth == 0 else self._below(depth)
 
     def render(self, request: Any) -> Any:
-        """Asked for itself, as C{/llm} of a tree where it is the child C{llm}."""
+        """Answer for itself, as C{/llm} of a tree where it is the child C{llm}."""
         self._know_client(request)
         return self._below(len(request.prepath)).render(request)
 

@@ -1,4 +1,4 @@
-"""twisted.web's site on our channel."""
+"""The site: twisted.web's, over the connections of L{llmproxy.web.http1} and L{llmproxy.web.http2}."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ TURNED_AWAY_AT_ONCE = 32
 _HTTP2 = find_spec("hpack") is not None
 
 OnRefusal = Callable[[int, str, str, str, str], object]
-"""Called with status, code, the client's address, a few words, and the id that the client was told."""
+"""Called with status, code, the client's address, a detail, and the id of the request that the client has got."""
 
 
 class ProxySite(Site):
@@ -43,9 +43,9 @@ class ProxySite(Site):
     A L{StreamingResource} is rendered at the end of the headers, with the body still on its way; all others when it is
     here.
 
-    @ivar on_refusal: told of what never became a request.
+    @ivar on_refusal: called with what never became a request.
     @ivar counts: how many connections there are, here or in all workers.
-    @ivar most: how many this process can have, if that is fewer than the limit says.
+    @ivar most: how many this process can have, if that is fewer than the limit.
     @ivar closing: no port is open any more, and no connection is kept after the response that it waits for.
     @param trusted_proxies: those in front that are believed; if none are given, those of C{resource}.
     @param wheel: for the time limits; one of its own if none is given.
@@ -105,7 +105,7 @@ class ProxySite(Site):
 
     @property
     def connections(self) -> int:
-        """How many are open."""
+        """The number of open connections."""
         return len(self._channels)
 
     def admit(self, channel: ICountedChannel) -> int:
@@ -153,7 +153,7 @@ class ProxySite(Site):
         return [b"h2", b"http/1.1"] if _HTTP2 else [b"http/1.1"]
 
     def http2_connection(self) -> IConnectedProtocol:
-        """What speaks HTTP/2 on a connection that negotiated it."""
+        """The protocol of a connection that negotiated HTTP/2."""
         from .http2.connection import Http2Connection
 
         return Http2Connection(self)
@@ -171,16 +171,16 @@ class ProxySite(Site):
         if leaf is not None:
             return leaf
         request.sitepath = []
-        # Twisted names itself and its version to everybody.
+        # Twisted puts its name and version here.
         request.responseHeaders.removeHeader(b"server")
         return getChildForRequest(self.resource, request)
 
     def request_id(self, fields: Fields = ()) -> str:
-        """The id of a request that no exchange of the chain answers: the client's, or one of ours."""
+        """The id of a request that no exchange of the chain answers: the client's, or a new one."""
         return known_as(fields)[0] or self._next_id()
 
     def refused(self, status: int, code: str, client: str, detail: str = "", request_id: str = "") -> None:
-        """Tell L{on_refusal}; what it raises hurts nobody."""
+        """Call L{on_refusal}; what it raises is logged."""
         if self.on_refusal is not None:
             try:
                 self.on_refusal(status, code, client, detail, request_id)
@@ -201,7 +201,7 @@ class ProxySite(Site):
 
 
 def _merge_slashes(request: Any) -> None:
-    """Whoever looks at the target, and in whatever form, sees the same: L{merged}."""
+    """Make every form of the target the same: L{merged}."""
     request.uri = merged(request.uri)
     request.path = request.uri.partition(b"?")[0]
     request.postpath = [unquote_to_bytes(segment) for segment in request.path[1:].split(b"/")]

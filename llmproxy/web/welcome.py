@@ -58,8 +58,8 @@ _FIELDS = (
 
 def is_navigation(request: Any) -> bool:
     """
-    Whether a person with a browser asks, and no program: C{text/html} is named, and nothing that could be a token is
-    there.
+    Whether a request is that of a person with a browser, not of a program: C{text/html} is named, and nothing that
+    could be a token is there.
     """
     if request.method not in (b"GET", b"HEAD") or b"?" in request.uri or not request.uri.endswith(b"/"):
         return False

@@ -19,7 +19,7 @@ from llmproxy.interfaces import IConnectedProtocol, IDownstream, IServerChannel
 from llmproxy.web.api.stocksite import Downstream as StockDownstream
 from llmproxy.web.http1.channel import LlhttpChannel
 from llmproxy.web.http1.request import ProxyRequest
-from llmproxy.web.http1.upgradedclient import SwitchedClient
+from llmproxy.web.http1.upgradedclient import UpgradedClient
 from llmproxy.web.http2.connection import Http2Connection
 from llmproxy.web.http2.request import Http2Request
 
@@ -30,8 +30,8 @@ from .wire import Client, Streaming, get
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 REQUESTS: tuple[type[IDownstream], ...] = (ProxyRequest, Http2Request, StockDownstream, FakeDownstream)
-CHANNELS: tuple[type[IServerChannel], ...] = (LlhttpChannel, Http2Connection, SwitchedClient)
-CONNECTED: tuple[type[IConnectedProtocol], ...] = (Http2Connection, SwitchedClient)
+CHANNELS: tuple[type[IServerChannel], ...] = (LlhttpChannel, Http2Connection, UpgradedClient)
+CONNECTED: tuple[type[IConnectedProtocol], ...] = (Http2Connection, UpgradedClient)
 """mypy checks that they are; the tests check names and arguments where it sees C{Any}."""
 
 FOREIGN = {

@@ -1,4 +1,4 @@
-"""From a response of the chain to the client: the only writer of an exchange."""
+"""The relay from a response of the chain to the client: the only writer of an exchange."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from twisted.logger import Logger
 
 from ...bodies import BytesBody
 from ...composition import NO_KEYWORDS
-from ..http1.upgradedclient import SwitchedClient
+from ..http1.upgradedclient import UpgradedClient
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
@@ -63,7 +63,7 @@ class Relay:
         if response.upgraded is not None and body is not None:
             self._pending = None
             downstream.write_head(response.status, response.reason, response.fields, None)
-            downstream.take_over(SwitchedClient(body, response.upgraded))
+            downstream.take_over(UpgradedClient(body, response.upgraded))
             return
         if body is None or self._head_only:
             if body is not None:

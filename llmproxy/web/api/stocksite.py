@@ -133,7 +133,7 @@ class Downstream:
         self.finish(trailers)
 
     def write_interim(self, status: int, reason: bytes, fields: Fields) -> None:
-        """Pass on a 1xx response, to those who know them."""
+        """Pass on a 1xx response, to clients that know them."""
         if self._direct and not self._left and self.clientproto == b"HTTP/1.1" and not self._request.startedWriting:
             lines = [
                 b"HTTP/1.1 %d %b" % (status, reason or b"Interim"),
@@ -148,7 +148,7 @@ class Downstream:
             self._request.write(data)
 
     def finish(self, trailers: Fields = ()) -> None:
-        """The message is complete; one that is shorter than its head said is broken off instead."""
+        """The message is complete; one that is shorter than its head announced is broken off instead."""
         if self._left:
             return
         if isinstance(self._length, int) and self._written != self._length:
@@ -162,7 +162,7 @@ class Downstream:
         request.finish()
 
     def abort(self) -> None:
-        """Break the connection off, so that nobody takes a part for the whole."""
+        """Break the connection off, so that a part is not taken for the whole."""
         if not self._left:
             self._left = True
             channel = self._request.channel
@@ -172,7 +172,7 @@ class Downstream:
                 channel.abortConnection()
 
     def take_over(self, protocol: IConnectedProtocol) -> None:
-        """Never asked for: C{upgrade} is false."""
+        """Refuse: C{upgrade} is false."""
         raise RuntimeError("a connection of a stock site cannot be taken over")
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:
@@ -192,7 +192,7 @@ def fields_of(request: Request) -> list[Field]:
 
 
 def body_of(request: Any, fields: list[Field]) -> Any:
-    """The content as a body that nobody has started; C{None} for a request without one."""
+    """The content as a body that has not been started; C{None} for a request without one."""
     content = request.content
     size = content.seek(0, 2)
     content.seek(0)
@@ -212,7 +212,7 @@ def _soon(request: Any) -> Callable[[Callable[[], None]], Any]:
 
 @implementer(IBodyProducer)
 class _Chunked:
-    """A body that came chunked goes on chunked: its length was nobody's to know."""
+    """A body that came chunked goes on chunked: its length was not announced."""
 
     length = UNKNOWN_LENGTH
 

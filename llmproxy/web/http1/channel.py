@@ -1,5 +1,5 @@
 """
-The server's side of one HTTP/1.1 connection.
+The server's side of an HTTP/1.1 connection.
 
 What a connection is doing, and what it waits for (L{llmproxy.web.limits.Limits} has the times)::
 
@@ -137,7 +137,7 @@ class LlhttpChannel(ClientConnection):
             resource = self.site.getResourceFor(request)
         except Exception:
             if head.length:
-                # Nobody reads its body, and what is not read must not be taken for a request.
+                # Its body is not read, and must not be taken for a request.
                 persistence.broken = True
             request.processingFailed(Failure())
             return
@@ -194,13 +194,13 @@ class LlhttpChannel(ClientConnection):
     # -- for the body and its reader
 
     def body_wanted(self) -> None:
-        """Somebody reads the body: a client that waits to be asked for it is asked."""
+        """The body is read now: a client that waits for 100 (Continue) gets it."""
         if self.persistence.expecting and self._request is not None and not self._request.startedWriting:
             self.persistence.expecting = False
             self.send(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def reconsider(self) -> None:
-        """More, or less, is wanted from the client."""
+        """A reader has more or less room than before."""
         if not self._looping:
             self._settle()
 
@@ -279,7 +279,7 @@ class LlhttpChannel(ClientConnection):
         self._end_upload()
         self._end_request()
         self._reader.take()
-        # The request first: its exchange is cancelled, and the end of the body finds nobody who could answer it.
+        # The request first: its exchange is cancelled, and cannot answer the end of its body any more.
         if request is not None:
             request.connectionLost(reason)
         if upload is not None:
@@ -309,7 +309,7 @@ class LlhttpChannel(ClientConnection):
             self._leave()
 
     def loseConnection(self) -> None:
-        """For resources that want to be rid of the client."""
+        """For resources of twisted.web that end the connection."""
         self._leave()
 
     def refuse_unread(self, refusal: Refusal) -> None:

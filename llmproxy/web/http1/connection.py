@@ -103,7 +103,7 @@ class ClientConnection:
     def makeConnection(self, transport: ITransport) -> None:
         self.transport = transport
         self.client_host = host_of(transport.getPeer())
-        # Writing to a connection that is lost does nothing: Twisted says so in its own time.
+        # Writing to a connection that is lost does nothing; connectionLost follows.
         self.send = sender(transport, self.site.poller, self.transport.write)
         admission = self.site.admit(self)
         if admission == REFUSED:
@@ -189,7 +189,7 @@ class ClientConnection:
         self.requests_ended()
 
     def writeConnectionLost(self) -> None:
-        """We send no more, and wait for the client to say the same."""
+        """We have closed our side, and wait for the client to close the other."""
 
     def set_reading(self, wanted: bool) -> None:
         """Read what comes, or leave it to the system, which slows the client down."""

@@ -1,4 +1,4 @@
-"""What a client reads that is turned away by the channel itself."""
+"""The error response of a request that is refused before a resource knows of it."""
 
 from __future__ import annotations
 

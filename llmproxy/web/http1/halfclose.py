@@ -1,17 +1,17 @@
 """
-The end of a client's side of a plain connection: the client has left, or waits for its answer.
+The half-closed connection of a client, which has left, or waits for its answer.
 
-TCP tells both in the same way (FIN), until something reaches the client's system: one that has closed its socket
+TCP shows both in the same way (FIN), until something reaches the client's system: one that has closed its socket
 answers with a reset. RFC 9112 section 9.6 allows to wait, so a client that does is sent its answer, and nothing else:
 
- - Before the head of a response its first byte goes ahead. All responses begin with it, so it says nothing yet.
+ - Before the head of a response its first byte goes ahead. All responses begin with it, so it commits to nothing.
  - Within a response there is no such byte: a digit of the next chunk's size alone can be read as the last chunk
    (Python's C{http.client} reads C{0} and the end of the connection as a complete answer). While bytes flow, they find
    out. A client to whom there was nothing to send for C{limits.half_closed} seconds has left: upstream's answer is
    paid for, and those who close their side and wait for a stream are few. nginx (without
    C{proxy_ignore_client_abort}) and Go's C{net/http} take the FIN itself for leaving.
 
-Over TLS there is nothing to find out: a client that says C{close_notify} has left.
+Over TLS there is nothing to find out: a client that sends C{close_notify} has left.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class HalfCloseProbe:
         self._wait = self._longest = self._silence
 
     def _look(self) -> None:
-        # Linux tells a socket that was closed by its peer of a reset with EPIPE, BSD with ECONNRESET.
+        # A reset of a socket whose peer had closed is EPIPE on Linux, ECONNRESET on BSD.
         if self._transport.getHandle().getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) or self._is_silent():
             self._transport.abortConnection()
             return

@@ -1,4 +1,4 @@
-"""The one timer of a connection, whatever it waits for."""
+"""The timer of a connection, for everything that it waits for."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _WHOLE = (HEAD, SENDING)
 
 class PhaseTimer:
     """
-    One place on the wheel for a connection, whatever it waits for.
+    One place on the wheel for a connection, for all phases.
 
     It is looked at often enough for every phase to end in time, so that changing the phase moves no deadline.
 

@@ -1,4 +1,4 @@
-"""One request over HTTP/1.1, with its body still on the way and its response written as it is given."""
+"""The request over HTTP/1.1, with its body still on the way and its response written as it is given."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ProxyRequest(Http1Response):
     """
 
     def __init__(self, channel: RequestChannel, head: Head) -> None:
-        # Twisted's own __init__ makes header objects, dictionaries and lists that nobody may need.
+        # Twisted's own __init__ makes header objects, dictionaries and lists that may never be needed.
         self.channel = channel
         self.transport = channel.transport
         self.site = channel.site

@@ -1,4 +1,4 @@
-"""The body of a request, on its way from the channel to whoever wants it."""
+"""The body of a request, on its way from a connection to its reader."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class Channel(Protocol):
-    """Where a body comes from: a connection of HTTP/1.1, or a stream of HTTP/2."""
+    """The source of a body: a connection of HTTP/1.1, or a stream of HTTP/2."""
 
     def body_wanted(self) -> None:
-        """Somebody has begun to read."""
+        """The body is read from now on."""
 
     def reconsider(self) -> None:
         """There is room for more, or less."""
@@ -35,13 +35,13 @@ class RequestBody:
     L{llmproxy.errors.RequestBodyTimeout} after too long a silence, or with L{llmproxy.core.http11.Refusal} for chunks
     that are none. Cancelling it stops the body.
 
-    While nobody wants it, the channel does not read: not more than one read buffer waits here.
+    While it is not read, the connection is not read either: not more than one read buffer waits here.
 
     @ivar length: bytes, or L{UNKNOWN_LENGTH}.
     @ivar trailers: filled in when the body has ended.
     @ivar complete: the channel has read all of it.
-    @ivar started: somebody wants it, or wanted it.
-    @ivar stopped: nobody wants the rest.
+    @ivar started: it is read, or was.
+    @ivar stopped: the rest is not wanted.
     """
 
     __slots__ = (
@@ -77,7 +77,7 @@ class RequestBody:
         return self.complete and not self.started and self._failure is None
 
     def take(self) -> bytes:
-        """All of a body that is L{at_hand}: whoever takes it hands it on."""
+        """All of a body that is L{at_hand}, to be handed on."""
         self.started = True
         waiting, self._waiting = self._waiting, []
         return waiting[0] if len(waiting) == 1 else b"".join(waiting)

@@ -25,7 +25,7 @@ class RequestChannel(Protocol):
     The connection of HTTP/1.1, as its requests see it.
 
     @ivar send: writes to the client.
-    @ivar persistence: says whether the connection may be kept.
+    @ivar persistence: knows whether the connection may be kept.
     """
 
     transport: Any
@@ -102,7 +102,7 @@ class Http1Response(BasicRequest):
         self.finish(trailers)
 
     def write_interim(self, status: int, reason: bytes, fields: Fields) -> None:
-        """Pass on a 1xx response; not to HTTP/1.0 clients, who do not know them, and not after the head."""
+        """Pass on a 1xx response; not to HTTP/1.0 clients, which do not know them, and not after the head."""
         channel = self.channel
         if channel is not None and not self.startedWriting and self.clientproto == b"HTTP/1.1":
             channel.send(response_head(status, reason, fields, None, head_only=False, http11=True, keep_alive=True)[0])
@@ -185,7 +185,7 @@ class Http1Response(BasicRequest):
                 waiting.callback(None)
 
     def abort(self) -> None:
-        """Break the connection off, so that nobody takes a part for the whole."""
+        """Break the connection off, so that a part is not taken for the whole."""
         channel = self.channel
         if channel is None:
             return

@@ -1,4 +1,4 @@
-"""What was written to a client and has not reached its system yet."""
+"""The bytes that were written to a client and have not reached its system yet."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ def unsent(transport: Any) -> int:
     """
     Bytes that were written and that the peer's system does not have yet, where that can be known.
 
-    Twisted tells when all is sent; who waits for a slow peer wants to know whether there is less than before.
+    Twisted reports when all is sent; a slow peer is told from a dead one by whether there is less than before.
     """
     size = unwritten(transport)
     try:
         return size + int.from_bytes(ioctl(transport.getHandle(), TIOCOUTQ, bytes(4)), byteorder)
     except (AttributeError, OSError, TypeError, ValueError):
-        # Closed, or of a kind that does not tell: in memory, or TLS over something else.
+        # Closed, or of a kind without such a count: in memory, or TLS over something else.
         return size
 
 

@@ -1,4 +1,4 @@
-"""A client's connection after C{101 Switching Protocols}: its bytes go to upstream, and upstream's to it."""
+"""The connection of a client after C{101 Switching Protocols}: its bytes go to upstream, and upstream's to it."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from twisted.web.iweb import IBodyProducer
 
 
-class SwitchedClient(Protocol):
+class UpgradedClient(Protocol):
     """
     The client's side of an upgraded connection: each side is slowed down by the other one, and ends with it.
 
-    @param body: what upstream says; nobody has started it.
-    @param upstream: takes what the client says.
+    @param body: the bytes of upstream, as a body that has not been started.
+    @param upstream: takes the bytes of the client.
     """
 
     transport: Any
@@ -89,9 +89,9 @@ class SwitchedClient(Protocol):
 
 def _code_of(reason: Failure) -> int | None:
     """
-    How a client is told that it was we who ended this, RFC 6455 section 7.4.1; C{None} where upstream broke it off.
+    The close code of what the proxy has ended, RFC 6455 section 7.4.1; C{None} where upstream broke it off.
 
-    Who cancels is the proxy: the client itself would not hear of it any more.
+    A cancelled body was cancelled by the proxy: a client that has left gets no code.
     """
     if reason.check(UpstreamTimeout, CancelledError):
         return GOING_AWAY
@@ -100,7 +100,7 @@ def _code_of(reason: Failure) -> int | None:
 
 @implementer(IPushProducer)
 class _Source:
-    """One side as producer for the other; that a side has ended is told by C{connectionLost}, or by the body."""
+    """One side as producer for the other; its end comes as C{connectionLost}, or as that of the body."""
 
     def __init__(self, source: Any) -> None:
         self._source = source
@@ -112,4 +112,4 @@ class _Source:
         self._source.resumeProducing()
 
     def stopProducing(self) -> None:
-        """See L{SwitchedClient._complete}."""
+        """See L{UpgradedClient._complete}."""

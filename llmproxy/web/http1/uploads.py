@@ -36,12 +36,12 @@ class StreamedUpload:
 
     @property
     def unread(self) -> bool:
-        """Nobody reads it, or reads it any more."""
+        """It is not read: not yet, or not any more."""
         return self._body.stopped or not self._body.started
 
     @property
     def dropped(self) -> bool:
-        """Nobody will read what is to come."""
+        """What is to come will not be read."""
         return self._body.stopped
 
     def arrived(self, piece: Piece) -> None:
@@ -96,4 +96,4 @@ class BufferedUpload:
         """There is no answer yet that could have ended before the content."""
 
     def fail(self, reason: Exception) -> None:
-        """Nobody knows of it yet."""
+        """No resource knows of it yet."""

@@ -9,9 +9,9 @@ L{llmproxy.web.http1.channel} does for a connection::
       |                 a fault of the connection: GOAWAY, all streams end           |
       +------------------------------------------------------------------------------+
 
-While the proxy closes down, a client that asks more on a connection that is busy is asked to leave, in the two steps of
-RFC 9113 section 6.8. One that only waits for its answers is not: h2, and with it httpx, takes GOAWAY for the end of the
-connection (issue 1181 of python-hyper/h2), and would lose what it waits for and what is paid for.
+While the proxy closes down, a client that begins more streams on a busy connection is asked to leave, in the two steps
+of RFC 9113 section 6.8. One that only waits for its answers is not: h2, and with it httpx, takes GOAWAY for the end of
+the connection (issue 1181 of python-hyper/h2), and would lose what it waits for and what is paid for.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ if TYPE_CHECKING:
     from .response import ISettled
 
 _AT_ONCE = 64 * 1024
-"""Bytes that are given to the transport in one piece; it says then whether it takes more."""
+"""Bytes that are given to the transport in one piece; it pauses then, or takes more."""
 
 _PER_FIELD = 64
 """Bytes for each field of a head: 32 that RFC 9113 section 6.5.2 adds, and as many so that 431 can be the answer."""
 
 _ROUND_TRIP = 1.0
-"""Seconds in which a client has heard that it should begin no more streams, and what it had begun before has come."""
+"""Seconds until a client has got a GOAWAY, and what it had sent before has come."""
 
 _LINGER = 0.5
 """Seconds for a client to read why it was broken off."""
@@ -153,7 +153,7 @@ class Http2Connection:
             self._ask_to_leave()
 
     def _ask_to_leave(self) -> None:
-        """The client asks more while it waits for an answer; it shall do so elsewhere."""
+        """The client begins more while it waits for an answer: it is to use another connection."""
         self._asked_to_leave = True
         self.machine.begin_shutdown()
         self._last_streams = self.site.wheel.start(_ROUND_TRIP, self._refuse_streams)
@@ -200,7 +200,7 @@ class Http2Connection:
         self._end_all(Failure(ConnectionAborted()))
 
     def _refused(self, code: int, detail: str) -> None:
-        """Note what never became a request, or is none any more, under the name that RFC 9113 section 7 has for it."""
+        """Note what never became a request, or is none any more, by its name in RFC 9113 section 7."""
         name = "malformed_request" if code == ErrorCode.PROTOCOL_ERROR else ErrorCode(code).name.lower()
         self.site.refused(400, name, self.client_host, f"HTTP/2: {detail}")
 
@@ -238,12 +238,12 @@ class Http2Connection:
             self.transport.write(data)
 
     def flush_soon(self) -> None:
-        """At the end of what is going on."""
+        """Flush once what was read has been handled."""
         if not self._reading:
             self.flush()
 
     def flush_later(self, request: IHeldResponse) -> None:
-        """At the latest at the end of the reactor's turn."""
+        """Flush C{request}, at the latest at the end of the reactor's turn."""
         self.site.flush_later(request)
 
     # -- for the requests
@@ -308,16 +308,16 @@ class Http2Connection:
             self.close_if_idle()
 
     def _close(self) -> None:
-        """Nothing is left to say: the client has so long to take what was written, and to close."""
+        """Nothing more is sent: the client has C{limits.closing} to take what was written, and to close."""
         self._leave(self.site.limits.closing)
         self.transport.loseConnection()
         if self.secure:
-            # TLS would wait for the client to say it too.
+            # TLS would wait for the client's close_notify.
             self.transport.transport.loseConnection()
 
     def _break_off(self) -> None:
         """
-        Say that nothing more comes, after a fault.
+        Close our side after a fault.
 
         While the client may still be sending, first only our side closes: a full close would make its system throw
         away what it has not read yet, the GOAWAY too.
@@ -344,7 +344,7 @@ class Http2Connection:
     # -- time
 
     def _is_idle(self) -> None:
-        """Nothing was asked for so long. A client that waits for an answer is not idle."""
+        """There was no request for C{limits.idle}. A client that waits for an answer is not idle."""
         self._idle = None
         self.close_if_idle()
         if not self._leaving:

@@ -1,4 +1,4 @@
-"""One request over HTTP/2, with its body still on the way and its response written as it is given."""
+"""The request over HTTP/2, with its body still on the way and its response written as it is given."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ class Http2Request(Http2Response):
         body.ended(fields)
 
     def begin(self) -> None:
-        """Find who answers; what was read together with the head is here."""
+        """Find the resource, and render it; what was read together with the head is here."""
         if self.channel is None:
             return
         head = self._head_read
@@ -174,7 +174,7 @@ class Http2Request(Http2Response):
             self.refuse(reason.value)  # type: ignore[arg-type]
 
     def refuse(self, refusal: Refusal) -> None:
-        """Turn it away before a resource hears of it; the other streams go on."""
+        """Refuse it before a resource knows of it; the other streams go on."""
         request_id = self.site.request_id(self.raw_fields)
         self.site.refused(refusal.status, refusal.code, self.client_host, refusal.detail, request_id)
         if self._arriving is not None:
@@ -205,7 +205,7 @@ class Http2Request(Http2Response):
     # -- for the body and its reader
 
     def body_wanted(self) -> None:
-        """Somebody reads the body: a client that waits to be asked for it is asked."""
+        """The body is read now: a client that waits for 100 (Continue) gets it."""
         if self._expected and not self.startedWriting and self.channel is not None:
             self._expected = False
             self.channel.interim(self.stream, [(b":status", b"100")])
@@ -216,7 +216,7 @@ class Http2Request(Http2Response):
             self.channel.settle(self)
 
     def settle(self) -> None:
-        """Let the client send more or do not, and be patient only for so long."""
+        """Let the client send more or do not, and limit its silence."""
         body, channel = self._arriving, self.channel
         if body is None or channel is None or self.whole:
             return

@@ -1,4 +1,4 @@
-"""The response of a request over HTTP/2: what waits for its turn and for the client's windows."""
+"""The response of a request over HTTP/2: content that waits for its turn and for the client's windows."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Http2Response(BasicRequest):
     @ivar whole: all of the request has come.
     @ivar _head: the head, until something follows: where nothing does, it is the end of the stream.
     @ivar _tail: trailers, once the response is complete.
-    @ivar _looked: what had been sent when somebody looked whether the client takes anything.
+    @ivar _looked: bytes that had been sent at the last look whether the client takes anything.
     """
 
     channel: StreamChannel | None
@@ -189,12 +189,12 @@ class Http2Response(BasicRequest):
             self.channel.flush_soon()
 
     def abort(self) -> None:
-        """Reset the stream, so that nobody takes a part for the whole."""
+        """Reset the stream, so that a part is not taken for the whole."""
         channel, self.channel = self.channel, None
         self.on_disconnect = None
         if channel is not None:
             self._queue.clear()
-            # RFC 9113 section 7: C{NO_ERROR} would say that all is well with what has come.
+            # RFC 9113 section 7: C{NO_ERROR} would mean that what has come is whole.
             channel.reset(self.stream, ErrorCode.INTERNAL_ERROR)
             for waiting in self.take_notifications():
                 waiting.errback(Failure(ConnectionAborted()))

@@ -9,7 +9,7 @@ from zope.interface.verify import verifyObject
 from llmproxy.config import TimeoutConfig
 from llmproxy.core.websocket import close
 from llmproxy.upstream.upgradedupload import Switched
-from llmproxy.web.http1.upgradedclient import SwitchedClient
+from llmproxy.web.http1.upgradedclient import UpgradedClient
 from tests.harness import Exchange, Socket, a_request
 from tests.middleware.fakes import HeldBody, Reader
 from tests.upstream.wire import Wire
@@ -41,7 +41,7 @@ class SwitchedTests(SynchronousTestCase):
 
     def test_interfaces(self) -> None:
         """Twisted and the relay can drive them."""
-        verifyObject(IProtocol, SwitchedClient(HeldBody(), Reader()))  # type: ignore[arg-type]
+        verifyObject(IProtocol, UpgradedClient(HeldBody(), Reader()))  # type: ignore[arg-type]
         socket = Wire().exchange()
         verifyObject(IConsumer, Switched(socket.protocol, b"websocket"))
 

@@ -37,6 +37,21 @@ class Generations:
         self.count_in(foundation.metering.metrics)
 
     @property
+    def table(self) -> RoutingTable:
+        """Which API a target belongs to, of what is new."""
+        return self.current.table
+
+    @property
+    def apis(self) -> list[str]:
+        """The names of the APIs that are served now."""
+        return [api.name for api in self.current.table.apis]
+
+    @property
+    def default_api(self) -> str:
+        """The one at C{/}."""
+        return self.current.config.default_api
+
+    @property
     def living(self) -> list[Generation]:
         """The current one, and those that drain."""
         return [self.current, *self._ending]

@@ -90,7 +90,6 @@ def management_of(proxy: TransparentProxy) -> ManageResource:
 
     foundation, stored = proxy.foundation, proxy.stored
     assert stored is not None, "OwnParts.check asks for a database where there is a management token"
-    table = proxy.generations.current.table
     return manage_resource(
         clock=foundation.reactor,
         projects=stored.projects,
@@ -98,8 +97,7 @@ def management_of(proxy: TransparentProxy) -> ManageResource:
         directory=foundation.peers.directory(stored.directory),
         quota=Counts(foundation.metering, stored.quota, foundation.peers.flush),
         management_token=foundation.settings.management_token,
-        apis=[api.name for api in table.apis],
-        default_api=foundation.settings.apis.default_api,
+        served=proxy.generations,
         admins=stored.database.admins,
         idempotency=stored.database.idempotency,
         audit=foundation.audit_log,
@@ -111,9 +109,13 @@ def management_of(proxy: TransparentProxy) -> ManageResource:
 def _cache_routes(proxy: TransparentProxy) -> Routes:
     from ..web.manage.cache import CacheRoutes
 
-    cache = proxy.foundation.cache
-    controls = None if cache is None else CacheControls(cache, proxy.collect_metrics, proxy.foundation.peers.purge)
-    return CacheRoutes(controls, proxy.generations.current.table).routes()
+    foundation, generations = proxy.foundation, proxy.generations
+
+    def controls() -> CacheControls | None:
+        cache = foundation.cache
+        return None if cache is None else CacheControls(cache, proxy.collect_metrics, foundation.peers.purge)
+
+    return CacheRoutes(controls, lambda: generations.table).routes()
 
 
 def _breaker_routes(proxy: TransparentProxy) -> Routes:

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from llmproxy.app.peers import Alone
 from llmproxy.app.proxy import TransparentProxy
 from llmproxy.app.tree import management_of, put_metrics, put_operations
-from llmproxy.config import APIConfig, APIProviderConfig, CacheConfig
+from llmproxy.config import APIConfig, APIProviderConfig, CacheConfig, ProxyConfig
 from llmproxy.core.audit.settings import AuditOptions
 from llmproxy.sinks.metrics import ProxyMetrics
 from llmproxy.web.root import Paths
@@ -131,6 +131,34 @@ class TreeTests(TestCase):
         """Where nothing is cached, there is nothing to purge, and management says so."""
         status, shown = await self.asked(self.managed(self.made(False)), "/manage/cache/stats")
         self.assertEqual((status, shown["error"]), (400, "caching is disabled"))
+
+    async def test_swap(self) -> None:
+        """Management knows the APIs, the default one and the cache of the configuration that is served now."""
+        proxy = self.made(False)
+        proxy.startService()
+        await proxy.started
+        root = self.managed(proxy)
+        given = {"api_key": "sk-canary-canary-canary-key", "name": "one"}
+        await self.changed(root, "/manage/projects", given)
+        config = ProxyConfig("http://127.0.0.1:9", ["/v1"], ["GET"], api_name="y")  # type: ignore[arg-type]
+        await proxy.swap(config)
+        status, _ = await self.changed(root, "/manage/projects", {**given, "name": "two"})
+        self.assertEqual(status, 201)
+        projects = {each.name: set(each.api_keys) for each in await proxy.database.projects.list()}
+        self.assertEqual(projects, {"one": {"x"}, "two": {"y"}})
+        status, shown = await self.changed(
+            root, "/manage/projects", {"api_keys": {"x": "sk-canary-canary"}, "name": "3"}
+        )
+        self.assertEqual(status, 422, shown)
+        self.assertEqual((await self.asked(root, "/manage/cache/stats"))[0], 200)
+
+    async def changed(self, root: Any, path: str, body: Any) -> tuple[int, Any]:
+        client = StubTreq(root)
+        asking = client.post(f"http://x.example{path}", headers=AUTHORIZED, json=body)
+        await root.children[b"manage"].idle()
+        client.flush()
+        response = await asking
+        return response.code, json.loads(await client.content(response))
 
     async def test_audit(self) -> None:
         """Where nothing is noted, audit events are not available; where they are, they are found."""

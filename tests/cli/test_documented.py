@@ -144,7 +144,7 @@ class BlockTests(SynchronousTestCase):
     def test_management(self) -> None:
         """Each address below /manage is one that management knows, with a method that it has."""
         stores: Any = dict.fromkeys(("projects", "tokens", "directory", "quota", "admins", "idempotency"))
-        resource = manage_resource(clock=Clock(), **stores, apis=(), default_api="", management_token="x")
+        resource = manage_resource(clock=Clock(), **stores, served=None, management_token="x")
         known = [pattern.strip("/").split("/") for pattern in resource.routes]
         for document, block in self.blocks("console"):
             for path in re.findall(r"/manage(/[\w/…-]+)", block):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Protocol
 from urllib.parse import urlsplit
 
@@ -66,11 +67,11 @@ class _Wanted:
 
 class CacheRoutes:
     """
-    @param controls: C{None} where nothing is cached.
-    @param table: tells which API an address belongs to.
+    @param controls: gives the cache; C{None} while nothing is cached.
+    @param table: gives what tells which API an address belongs to, at that time.
     """
 
-    def __init__(self, controls: Controls | None, table: RoutingTable) -> None:
+    def __init__(self, controls: Callable[[], Controls | None], table: Callable[[], RoutingTable]) -> None:
         self._controls = controls
         self._table = table
 
@@ -111,10 +112,11 @@ class CacheRoutes:
         return await self._enabled(call).statistics()
 
     def _enabled(self, call: Call) -> Controls:
-        if self._controls is None:
+        controls = self._controls()
+        if controls is None:
             call.details["reason"] = "caching_disabled"
             raise BadRequest(message="caching is disabled")
-        return self._controls
+        return controls
 
     def _what(self, call: Call, wanted: Purge) -> _Wanted:
         if wanted.prefix or wanted.url:
@@ -144,17 +146,18 @@ class CacheRoutes:
             raise BadRequest("expected an address such as /v1/models?limit=5", message="invalid URL") from None
         if wanted.api:
             target = b"/" + self._api(wanted.api).name.encode() + target
-        route = self._table.match(target)
+        route = self._table().match(target)
         if route is None:
             call.details["reason"] = "invalid_url"
             raise BadRequest("it belongs to no API, and there is no default one: name the api", message="invalid URL")
         return route
 
     def _api(self, name: str) -> Api:
-        api = self._table.named(name)
+        table = self._table()
+        api = table.named(name)
         if api is not None:
             return api
-        known = ", ".join(sorted(api.name for api in self._table.apis))
+        known = ", ".join(sorted(api.name for api in table.apis))
         raise BadRequest(f"known are: {known}", message="no such API")
 
 

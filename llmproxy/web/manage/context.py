@@ -41,6 +41,18 @@ class KeepsCounts(Protocol):
     def settle(self, token_id: str) -> Deferred[None]: ...
 
 
+class Served(Protocol):
+    """The APIs that are served now; others are when the configuration is swapped."""
+
+    @property
+    def apis(self) -> Collection[str]:
+        """The names of those that projects can have keys for."""
+
+    @property
+    def default_api(self) -> str:
+        """The one that C{api_key} is for."""
+
+
 @frozen(eq=False)
 class Parts:
     """
@@ -48,8 +60,6 @@ class Parts:
     @ivar changing: held while something is changed and told to C{directory}, so that two changes
         cannot be told in the wrong order.
     @ivar draining: whether no more calls are taken.
-    @ivar apis: the names of the APIs that projects can have keys for.
-    @ivar default_api: the one that C{api_key} is for.
     """
 
     seconds: Callable[[], float]
@@ -60,8 +70,7 @@ class Parts:
     admins: IAdminStore
     auth: ManagementAuth = field(repr=False)
     repeats: Repeats
-    apis: Collection[str]
-    default_api: str
+    served: Served
     audit: IAuditLogger | None = None
     draining: Callable[[], bool] = lambda: False
     changing: DeferredLock = field(factory=DeferredLock)

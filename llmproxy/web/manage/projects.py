@@ -103,7 +103,7 @@ class Projects:
         query: ProjectFilter = call.query
         projects = await rows(call, self._parts.projects.page, is_active=given(query.active), name=given(query.name))
         call.details["project_count"] = len(projects)
-        return [view_of_project(project, self._parts.default_api) for project in projects]
+        return [view_of_project(project, self._parts.served.default_api) for project in projects]
 
     async def create(self, call: Call) -> ProjectView:
         wanted: NewProject = call.body
@@ -133,7 +133,7 @@ class Projects:
 
     async def rotate_key(self, call: Call) -> ProjectView:
         new: NewKey = call.body
-        api = self._parts.default_api if new.api is UNSET else new.api
+        api = self._parts.served.default_api if new.api is UNSET else new.api
         wanted = ProjectChange(api_keys={api: new.api_key})
         return self._shown(call, await self._parts.alone(lambda: self._change(call, wanted)))
 
@@ -175,11 +175,11 @@ class Projects:
         return counts
 
     def _keys_of(self, api_key: str | None, api_keys: Mapping[str, Any], held: Collection[str] = ()) -> Change:
-        return keys_of(api_key, api_keys, self._parts.default_api, self._parts.apis, held)
+        return keys_of(api_key, api_keys, self._parts.served.default_api, self._parts.served.apis, held)
 
     def _shown(self, call: Call, project: Project) -> ProjectView:
         tag(call, project.version)
-        return view_of_project(project, self._parts.default_api)
+        return view_of_project(project, self._parts.served.default_api)
 
     async def _existing(self, call: Call) -> Project:
         project_id = _id(call)

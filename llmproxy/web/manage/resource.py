@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -11,7 +11,7 @@ from ...core.roles import PERMISSIONS
 from ..operations import Call, Operation, Routes, RouteTable
 from .admins import Admins
 from .auth import ManagementAuth
-from .context import KeepsCounts, KeepsTokens, ManageResource, Parts
+from .context import KeepsCounts, KeepsTokens, ManageResource, Parts, Served
 from .idempotency import Repeats
 from .openapi import document
 from .projects import Projects
@@ -29,8 +29,7 @@ def manage_resource(
     directory: KeepsTokens,
     quota: KeepsCounts,
     management_token: str,
-    apis: Collection[str],
-    default_api: str,
+    served: Served,
     admins: IAdminStore,
     idempotency: IIdempotencyStore,
     audit: IAuditLogger | None = None,
@@ -42,8 +41,6 @@ def manage_resource(
 
     @param clock: its C{seconds} are since the epoch.
     @param management_token: who knows it may do everything; not empty.
-    @param apis: the names of those that projects can have keys for.
-    @param default_api: the one that C{api_key} is for.
     @param idempotency: what keeps the answers of calls that may be repeated.
     @param audit: told of every call, refused ones too.
     @param draining: whether no more calls are taken; those that run are waited for with L{ManageResource.idle}.
@@ -59,8 +56,7 @@ def manage_resource(
         admins,
         ManagementAuth(clock.seconds, management_token, admins),
         Repeats(clock.seconds, idempotency),
-        apis,
-        default_api,
+        served,
         audit,
         draining,
     )

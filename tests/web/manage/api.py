@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from attrs import frozen
 from treq.testing import StubTreq
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
@@ -45,6 +46,14 @@ class Answer:
         return self.headers.getRawHeaders(name, [None])[0]
 
 
+@frozen
+class Served:
+    """The APIs of a configuration."""
+
+    apis: tuple[str, ...] = ()
+    default_api: str = ""
+
+
 class ManageTestCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = clock_at()
@@ -71,8 +80,7 @@ class ManageTestCase(SynchronousTestCase):
             "directory": self.directory,
             "quota": self.quota,
             "management_token": MANAGEMENT_TOKEN,
-            "apis": ("anthropic", "gemini", "openai"),
-            "default_api": "openai",
+            "served": Served(("anthropic", "gemini", "openai"), "openai"),
             "admins": database.admins,
             "idempotency": database.idempotency,
             "audit": self.notes,

@@ -77,5 +77,5 @@ class CacheManageTestCase(ManageTestCase):
         super().setUp()
 
     def resource(self, projects: Any = None, **more: Any) -> Any:
-        routes = CacheRoutes(self.controls, RoutingTable(APIS, "openai")).routes()
+        routes = CacheRoutes(lambda: self.controls, lambda: RoutingTable(APIS, "openai")).routes()
         return super().resource(projects, **{**more, "more": (routes, *more.get("more", ()))})

@@ -88,13 +88,13 @@ class PurgeTests(CacheManageTestCase):
 
     def test_no_default_api(self) -> None:
         """Without an API at / an address has to name one."""
-        routes = CacheRoutes(self.controls, RoutingTable([an_api("openai")], None)).routes()
+        routes = CacheRoutes(lambda: self.controls, lambda: RoutingTable([an_api("openai")], None)).routes()
         self.treq = self.client(ManageTestCase.resource(self, more=(routes,)))
         self.refused(self.ask("POST", "/cache/purge", {"url": "/v1/models"}), 400, "invalid URL")
 
     def test_disabled(self) -> None:
         """Where nothing is cached, nothing can be purged; it is said in the reference's words."""
-        routes = CacheRoutes(None, RoutingTable([an_api("openai")], None)).routes()
+        routes = CacheRoutes(lambda: None, lambda: RoutingTable([an_api("openai")], None)).routes()
         self.treq = self.client(ManageTestCase.resource(self, more=(routes,)))
         self.refused(self.ask("POST", "/cache/purge", {"all": True}), 400, "caching is disabled")
         self.refused(self.ask("GET", "/cache/stats"), 400, "caching is disabled")

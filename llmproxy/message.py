@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 from attrs import define, field, frozen
 
 from .apisettings import ApiSettings
-from .origin import Upstream, query_keys, space_of
+from .origin import Timeouts, Upstream, query_keys, space_of
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IConsumer
@@ -72,23 +72,6 @@ Cause = Literal[
 Why upstream gave no answer, or no whole one; what each means stands in L{llmproxy.core.causes}. C{too_many_files},
 C{no_ports} and C{no_memory} are this machine's, all others upstream's or the network's.
 """
-
-
-@frozen
-class Timeouts:
-    """
-    The deadlines of one API, in seconds; C{None} is no limit.
-
-    @ivar connect: until a connection (TCP and TLS) stands.
-    @ivar response_header: from the last byte of the request until the final response head.
-    @ivar silence: the longest gap between two chunks of a body, in either direction.
-    @ivar request: the whole exchange, first byte of the request to the last of the response.
-    """
-
-    connect: float | None = 10.0
-    response_header: float | None = 600.0
-    silence: float | None = 600.0
-    request: float | None = None
 
 
 @frozen(eq=False)

@@ -1,4 +1,4 @@
-"""Origins and upstreams: where an API is, and as what it is asked there."""
+"""Origins and upstreams: where an API is, as what it is asked there, and how long it may take."""
 
 from __future__ import annotations
 
@@ -55,6 +55,23 @@ class Origin:
     def url(self) -> str:
         """Scheme and authority."""
         return f"{self.scheme}://{self.netloc.decode('ascii')}"
+
+
+@frozen
+class Timeouts:
+    """
+    The deadlines of one API, in seconds; C{None} is no limit.
+
+    @ivar connect: until a connection (TCP and TLS) stands.
+    @ivar response_header: from the last byte of the request until the final response head.
+    @ivar silence: the longest gap between two chunks of a body, in either direction.
+    @ivar request: the whole exchange, first byte of the request to the last of the response.
+    """
+
+    connect: float | None = 10.0
+    response_header: float | None = 600.0
+    silence: float | None = 600.0
+    request: float | None = None
 
 
 @frozen(eq=False)

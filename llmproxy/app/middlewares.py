@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from ..apisettings import BreakerSettings
 from ..core.masking import mask
-from ..message import Timeouts
 from ..middleware.checking.inspection import Inspection
 from ..middleware.circuitbreaker import CircuitBreaker, is_failure_status
 from ..middleware.deadline import Deadlines
@@ -21,6 +20,7 @@ from ..middleware.observation import ObserveExchanges
 from ..middleware.projectguard import ProjectGuard
 from ..middleware.validation import RequestValidation
 from ..net.timers import TimerWheel
+from ..origin import Timeouts
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred

@@ -5,8 +5,8 @@ from __future__ import annotations
 from ..apisettings import ApiSettings, BreakerSettings, ConnectionSettings
 from ..core.policy import Policy
 from ..core.routing import RESERVED, RoutingTable
-from ..message import Api, Timeouts
-from ..origin import OwnKey, Upstream
+from ..message import Api
+from ..origin import OwnKey, Timeouts, Upstream
 from ..providers.provider import Provider
 from ..providers.registry import PLACES, provider_of, query_keys_like
 from . import rules

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from twisted.web.iweb import IBodyProducer
 
     from ..interfaces import Responder
-    from ..message import ApiRequest, ApiResponse, Record, Timeouts
+    from ..message import ApiRequest, ApiResponse, Record
     from ..net.timers import Deadline, TimerWheel
+    from ..origin import Timeouts
 
 
 class Deadlines:

@@ -8,8 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.apisettings import BreakerSettings, ConnectionSettings
 from llmproxy.config.compile import compile_api, compile_routing, reserved_names
 from llmproxy.config.model import APIConfig, APIProviderConfig, BreakerConfig, ConnectionConfig, TimeoutConfig
-from llmproxy.message import Timeouts
-from llmproxy.origin import CredentialPlace, Origin
+from llmproxy.origin import CredentialPlace, Origin, Timeouts
 from llmproxy.providers.registry import AUTH
 
 CONFIG = APIProviderConfig(

@@ -6,8 +6,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.policy import Policy
 from llmproxy.core.routing import RESERVED, RoutingTable
-from llmproxy.message import Api, Timeouts
-from llmproxy.origin import Origin, Upstream
+from llmproxy.message import Api
+from llmproxy.origin import Origin, Timeouts, Upstream
 
 
 def an_api(name: str, *endpoints: str) -> Api:

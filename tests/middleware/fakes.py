@@ -21,10 +21,9 @@ from llmproxy.message import (
     Project,
     Record,
     Route,
-    Timeouts,
     Token,
 )
-from llmproxy.origin import Origin, Upstream
+from llmproxy.origin import Origin, Timeouts, Upstream
 from llmproxy.providers.registry import PLACES
 
 SECRET = b"sk-AAAAAAAAAAAAAAAAAAAAAA"

@@ -10,9 +10,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.bodies import BytesBody
 from llmproxy.errors import RequestBodyTimeout, UpstreamReset, UpstreamTimeout
-from llmproxy.message import ApiResponse, Timeouts
+from llmproxy.message import ApiResponse
 from llmproxy.middleware.deadline import Deadlines
 from llmproxy.net.timers import TimerWheel
+from llmproxy.origin import Timeouts
 
 from .fakes import HeldBody, Inner, Reader, a_request, a_response, an_api, answering
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -93,6 +96,100 @@ class ProviderTests(SynchronousTestCase):
         names = [name for provider in PROVIDERS for name in provider.names]
         hosts = [host for provider in PROVIDERS for host in provider.hosts]
         self.assertEqual((len(names), len(hosts)), (len(set(names)), len(set(hosts))))
+
+
+NEW = """
+from llmproxy.core.places import Places
+from llmproxy.origin import CredentialPlace
+from llmproxy.providers.provider import Provider, Setup, starting
+
+PROVIDERS = (
+    Provider(
+        "new", names=("new",), hosts=("new.example",), keys=starting("new-"), auth="x-new-key",
+        credential=CredentialPlace("header", b"X-New-Key", b"Key "), query_keys=frozenset({b"new_key"}), dialect="new",
+        error_body=lambda status, code, message, request_id: {"new": message}, last_events=(b"new.end",),
+        request_ids=(b"x-new-id",), exposed=("X-New-Cost",), referring=(b"x-new-poll",),
+        places=Places(one=frozenset({"agents"}), models=(("agent",),), naming=("agents",)),
+        setup=Setup("https://api.new.example", ("/v1",)),
+    ),
+)
+"""
+
+ASKED = """
+import json, sys
+import llmproxy.providers
+llmproxy.providers.__path__.append(sys.argv[1])
+from llmproxy.cli.setup_files import apis_of
+from llmproxy.config import APIConfig, APIProviderConfig
+from llmproxy.config.rules import auth, dialect
+from llmproxy.core.tokens import secret_of
+from llmproxy.errors import TokenExpired
+from llmproxy.providers.errorbody import render
+from llmproxy.providers.exposed import exposed
+from llmproxy.providers.models import model_in_target
+from llmproxy.providers.registry import REFERRING, SETUPS, last_events, provider_of_key
+from llmproxy.providers.requestids import id_among
+
+token = b"sk-AAAAAAAAAAAAAAAAAAAAAA"
+provider = APIProviderConfig(
+    base_url="https://eu.new.example", allowed_endpoints=["/v1"], allowed_methods=["GET"], auth=auth("x-new-key"),
+    dialect=dialect("new"), param_whitelist={"model": ["ok"]},
+)
+config = APIConfig({"x": provider}, "x")
+config.validate()
+(api,) = config.compiled()
+try:
+    api.policy.whitelist.at(b"/v1/agents/evil").check_path(b"/v1/agents/evil")
+except Exception as error:
+    refused = type(error).__name__
+print(json.dumps({
+    "provider": api.upstreams[0].provider,
+    "query keys": sorted(map(bytes.decode, api.query_keys)),
+    "token": secret_of([(b"x-new-key", b"Key " + token)], b"/v1", key_fields=api.key_fields) == token,
+    "path": refused,
+    "model": model_in_target(b"/v1/agents/a-1/ask"),
+    "error": json.loads(render(TokenExpired(), "new", "r"))["new"],
+    "end": [each.decode() for each in last_events("new")],
+    "id": id_among({b"x-new-id": b"n1"}),
+    "exposed": b"X-New-Cost" in exposed([], []),
+    "referring": b"x-new-poll" in REFERRING,
+    "key": provider_of_key("new-1"),
+    "setup": SETUPS["new"].setup.base_url,
+}))
+"""
+
+
+class NewVendorTests(SynchronousTestCase):
+    def test_one_file(self) -> None:
+        """A vendor is one file: with it in the package everything knows of it, and nothing else names it."""
+        directory = Path(self.mktemp()).resolve()
+        directory.mkdir()
+        (directory / "new.py").write_text(NEW)
+        ended = subprocess.run(
+            [sys.executable, "-c", ASKED, str(directory)],
+            cwd=Path(registry.__file__).parents[2],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        self.assertEqual(ended.stderr, "")
+        self.assertEqual(
+            json.loads(ended.stdout),
+            {
+                "provider": "new",
+                "query keys": ["new_key"],
+                "token": True,
+                "path": "ParamNotAllowed",
+                "model": "a-1",
+                "error": "Token has expired",
+                "end": ["new.end"],
+                "id": "n1",
+                "exposed": True,
+                "referring": True,
+                "key": "new",
+                "setup": "https://api.new.example",
+            },
+        )
 
 
 class BindingTests(SynchronousTestCase):

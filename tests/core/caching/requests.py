@@ -11,10 +11,9 @@ from llmproxy.message import (
     Project,
     Record,
     Route,
-    Timeouts,
     Token,
 )
-from llmproxy.origin import Origin, Upstream
+from llmproxy.origin import Origin, Timeouts, Upstream
 
 ORIGIN = Origin("https", "api.test", 443, b"api.test")
 

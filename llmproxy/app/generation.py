@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, DeferredList
-from twisted.internet.task import LoopingCall
 
 from ..middleware.auditdenials import AuditDenials
 from ..middleware.authenticate import Authenticate
@@ -17,6 +16,8 @@ from ..upstream.responder import UpstreamResponder
 from .standardchain import standard_chain
 
 if TYPE_CHECKING:
+    from twisted.internet.interfaces import IDelayedCall
+
     from ..composition import Middleware
     from ..config import APIConfig
     from ..core.routing import RoutingTable
@@ -67,8 +68,9 @@ class Generation:
         self.clients: dict[str, Any] = self._pooled or dict.fromkeys(
             (api.name for api in table.apis), foundation.own.upstream_client
         )
-        self._looking = LoopingCall(self._look)
-        self._looking.clock = reactor
+        # Not a LoopingCall: that installs a reactor when it is made.
+        self._next_look: IDelayedCall | None = None
+        self._waiting: Deferred[None] | None = None
         self._closing: Deferred[Any] | None = None
         self.respond = self._chain(gate)
 
@@ -86,8 +88,7 @@ class Generation:
 
     def close(self) -> Deferred[None]:
         """Cut what runs, close the clients; once. An application's own client is its own to close."""
-        if self._looking.running:
-            self._looking.stop()
+        self._seen_quiet()
         if self._closing is None:
             self._closing = DeferredList([client.close() for client in self._pooled.values()])
         closed: Deferred[None] = Deferred()
@@ -103,12 +104,26 @@ class Generation:
         """The names of the APIs that have a breaker."""
         return [api.name for api in self.table.apis if api.settings.breaker is not None]
 
-    def _quiet(self) -> Deferred[Any]:
-        return self._looking.start(CHECKED_EVERY)
+    def _quiet(self) -> Deferred[None]:
+        quiet: Deferred[None] = Deferred()
+        self._waiting = quiet
+        self._look()
+        return quiet
 
     def _look(self) -> None:
+        self._next_look = None
         if all(client.pool.is_quiet for client in self._pooled.values()):
-            self._looking.stop()
+            self._seen_quiet()
+        else:
+            self._next_look = self._foundation.reactor.callLater(CHECKED_EVERY, self._look)
+
+    def _seen_quiet(self) -> None:
+        look, self._next_look = self._next_look, None
+        if look is not None:
+            look.cancel()
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting.callback(None)
 
     def _clients(self) -> Iterable[tuple[str, PooledClient]]:
         foundation = self._foundation

@@ -13,7 +13,7 @@ from llmproxy.apisettings import ApiSettings, CacheSettings
 from llmproxy.config import CacheConfig
 from llmproxy.config.cachevariables import read_cache_environment
 from llmproxy.core.caching.dates import format_date
-from llmproxy.core.caching.key import Key, cache_key_from_request
+from llmproxy.core.caching.key import Key, primary_key
 from llmproxy.errors import NotCached, RateLimitExceeded, UpstreamReset
 from llmproxy.message import Principal
 from llmproxy.sinks.accesslog import line
@@ -390,9 +390,9 @@ class KeyTests(CacheTestCase):
     def test_w3_get_with_a_body_hash(self) -> None:
         """On a GET it makes no other key either."""
         self.send(b"X-Body-Hash: 1")
-        one = cache_key_from_request(self.request)
+        one = primary_key(self.request)
         self.send()
-        self.assertEqual(cache_key_from_request(self.request), one)
+        self.assertEqual(primary_key(self.request), one)
 
 
 class Sink:

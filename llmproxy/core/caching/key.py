@@ -104,9 +104,7 @@ class Key:
         return b"%s\0%s%s" % (self.target, self.method, self.body)
 
 
-def cache_key_from_request(
-    request: ApiRequest, tenant: str | None = None, method: bytes = b"GET", body: bytes = b""
-) -> Key:
+def primary_key(request: ApiRequest, tenant: str | None = None, method: bytes = b"GET", body: bytes = b"") -> Key:
     """
     The primary key of a request that C{route} and C{authenticate} have seen.
 
@@ -156,7 +154,7 @@ def _framed_fields(fields: tuple[Field, ...]) -> bytes:
 _remembered_fields = lru_cache(maxsize=256)(_framed_fields)
 
 
-def cache_key_from_request_with_vary(request: ApiRequest, names: Sequence[bytes]) -> bytes:
+def secondary_key(request: ApiRequest, names: Sequence[bytes]) -> bytes:
     """
     The secondary key: tells the variants of one primary key apart by the fields that C{Vary} names.
 

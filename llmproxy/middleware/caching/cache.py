@@ -18,7 +18,7 @@ from ...bodies import at_hand, collect
 from ...core.caching.directives import asked_by
 from ...core.caching.eligibility import is_for_origin, opted_in
 from ...core.caching.invalidation import invalidates, named_targets
-from ...core.caching.key import SHARED, Key, cache_key_from_request, content_digest
+from ...core.caching.key import SHARED, Key, content_digest, primary_key
 from ...core.caching.status import BY_METHOD, BYPASSED
 from ...core.credentials import without_keys
 from ...core.targets import QUERY
@@ -79,7 +79,7 @@ class Cache(CacheState):
         asked = asked_by(request.fields)
         if is_for_origin(asked) or (request.body is not None and request.body.length):
             return self._pass(request, inner, asked, "bypass", BYPASSED)
-        key = cache_key_from_request(request, SHARED if settings.scope == "shared" else None)
+        key = primary_key(request, SHARED if settings.scope == "shared" else None)
         return self._look_up(CacheRequest(request, inner, asked, settings, key))
 
     def _post(
@@ -106,7 +106,7 @@ class Cache(CacheState):
         lifetime: float,
     ) -> Deferred[ApiResponse]:
         tenant = SHARED if settings.scope == "shared" else None
-        key = cache_key_from_request(request, tenant, b"POST", content_digest(request, content))
+        key = primary_key(request, tenant, b"POST", content_digest(request, content))
         return self._look_up(CacheRequest(request, inner, asked, settings, key, content, lifetime))
 
     def _look_up(self, caller: CacheRequest) -> Deferred[ApiResponse]:

@@ -9,7 +9,7 @@ from attrs import frozen
 from ...bodies import BytesBody
 from ...core.caching.answer import answer
 from ...core.caching.conditional import validating
-from ...core.caching.key import cache_key_from_request_with_vary
+from ...core.caching.key import secondary_key
 from ...message import ApiRequest, ApiResponse, Record
 from .body import body_of
 
@@ -92,7 +92,7 @@ class CacheRequest:
 
     def variant_of(self, names: tuple[bytes, ...]) -> bytes:
         """The variant by these names."""
-        return cache_key_from_request_with_vary(self.request, names) if names else b""
+        return secondary_key(self.request, names) if names else b""
 
     def shown_key(self) -> bytes:
         """The key for C{Cache-Status}, C{b""} where the API shows none."""

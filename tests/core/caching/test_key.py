@@ -8,9 +8,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.caching.key import (
     Key,
-    cache_key_from_request,
-    cache_key_from_request_with_vary,
     content_digest,
+    primary_key,
+    secondary_key,
     vary_names,
 )
 
@@ -33,31 +33,31 @@ class KeyTests(SynchronousTestCase):
     @given(st.text(min_size=1, max_size=6), st.text(min_size=1, max_size=6), st.binary(max_size=10))
     def test_no_two_projects_share_a_key(self, one: str, other: str, target: bytes) -> None:
         """Whatever two projects ask for, they meet only where they are one."""
-        keys = [cache_key_from_request(request(b"/" + target, project=name)) for name in (one, other)]
+        keys = [primary_key(request(b"/" + target, project=name)) for name in (one, other)]
         self.assertEqual(keys[0].digest == keys[1].digest, one == other)
 
     def test_target_is_exact(self) -> None:
         """An encoded slash is no slash, and the order of parameters counts."""
         targets = (b"/a/b", b"/a%2Fb", b"/a/b?", b"/a/b?x=1&y=2", b"/a/b?y=2&x=1", b"/a/b?x=1%26y%3D2")
-        digests = {cache_key_from_request(request(target)).digest for target in targets}
+        digests = {primary_key(request(target)).digest for target in targets}
         self.assertEqual(len(digests), len(targets))
 
     def test_credential_in_query_is_no_part(self) -> None:
         """Two tokens of one project share what is stored, and no token is filed."""
-        key = cache_key_from_request(request(b"/a?x=1&key=sk-AAAAAAAAAAAAAAAAAAAAAA&y=2"))
+        key = primary_key(request(b"/a?x=1&key=sk-AAAAAAAAAAAAAAAAAAAAAA&y=2"))
         self.assertEqual(key.target, b"/a?x=1&y=2")
-        self.assertEqual(key.digest, cache_key_from_request(request(b"/a?x=1&y=2")).digest)
+        self.assertEqual(key.digest, primary_key(request(b"/a?x=1&y=2")).digest)
 
     def test_parameter_that_upstream_sees(self) -> None:
         """C{key} that goes on to upstream tells one answer from another, as any parameter does."""
-        keys = {cache_key_from_request(request(target)).digest for target in (b"/a?key=1", b"/a?key=2", b"/a")}
+        keys = {primary_key(request(target)).digest for target in (b"/a?key=1", b"/a?key=2", b"/a")}
         self.assertEqual(len(keys), 3)
 
 
 class VaryTests(SynchronousTestCase):
     def variant(self, *lines: bytes, name: bytes = b"accept-encoding", project: str = "p1") -> bytes:
         fields = [(name.title(), line) for line in lines]
-        return cache_key_from_request_with_vary(request(b"/", fields, project=project), (name,))
+        return secondary_key(request(b"/", fields, project=project), (name,))
 
     def test_names(self) -> None:
         """All lines count; a star matches nothing; too many names are not worth it."""
@@ -82,8 +82,8 @@ class VaryTests(SynchronousTestCase):
     def test_values_cannot_flow_into_each_other(self) -> None:
         """W4: one field that looks like two is not two."""
         names = (b"accept", b"x-f")
-        one = cache_key_from_request_with_vary(request(b"/", [(b"Accept", b"x"), (b"X-F", b"gzip")]), names)
-        other = cache_key_from_request_with_vary(request(b"/", [(b"Accept", b"x|x-f:gzip")]), names)
+        one = secondary_key(request(b"/", [(b"Accept", b"x"), (b"X-F", b"gzip")]), names)
+        other = secondary_key(request(b"/", [(b"Accept", b"x|x-f:gzip")]), names)
         self.assertNotEqual(one, other)
 
     def test_credential_stands_for_its_project(self) -> None:

@@ -7,7 +7,7 @@ import gc
 from twisted.internet.defer import CancelledError, Deferred, fail
 
 from llmproxy.apisettings import ApiSettings, CacheSettings
-from llmproxy.core.caching.key import cache_key_from_request
+from llmproxy.core.caching.key import primary_key
 from llmproxy.errors import (
     BreakerOpen,
     InternalError,
@@ -203,7 +203,7 @@ class StuckTests(CacheTestCase):
         stuck = self.send()
         self.clock.advance(2)
         self.send()
-        self.cache.remove(cache_key_from_request(self.request))
+        self.cache.remove(primary_key(self.request))
         self.answer(FRESH)
         self.got(stuck)
         self.assertEqual(self.counts["store"], 0)

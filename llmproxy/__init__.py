@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .app.proxy import TransparentProxy
     from .bodies import BytesBody, Tap
     from .cache.stats import CacheStatsAggregator, CacheStatsAggregatorConfig
-    from .composition import Middleware, chain
+    from .composition import Middleware, after, before, chain
     from .config import (
         APIConfig,
         APIProviderConfig,
@@ -92,6 +92,8 @@ __all__ = [
     "TimeoutConfig",
     "Token",
     "TransparentProxy",
+    "after",
+    "before",
     "cache_key_from_request",
     "cache_key_from_request_with_vary",
     "chain",
@@ -116,7 +118,7 @@ _HOMES = {
     "app.proxy": ("TransparentProxy",),
     "bodies": ("BytesBody", "Tap"),
     "cache.stats": ("CacheStatsAggregator", "CacheStatsAggregatorConfig"),
-    "composition": ("Middleware", "chain"),
+    "composition": ("Middleware", "after", "before", "chain"),
     "config": (
         "APIConfig",
         "APIProviderConfig",

@@ -37,7 +37,13 @@ class IServerChannel(Protocol):
 
 
 class IConnectedProtocol(IServerChannel, Protocol):
-    """What a connection can be handed over to, with all that it has read and not used."""
+    """
+    What a connection can be handed over to, with all that it has read and not used.
+
+    @ivar factory: the site of the connection, with its limits and its wheel; set before C{makeConnection}.
+    """
+
+    factory: Any
 
     def makeConnection(self, transport: Any) -> None:
         """Begin; the transport has no producer."""

@@ -163,6 +163,7 @@ class ClientConnection:
         self._stop_timers()
         self.transport.unregisterProducer()
         self.set_reading(True)
+        protocol.factory = self.site
         protocol.makeConnection(self.transport)
         if rest:
             protocol.dataReceived(rest)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from fcntl import ioctl
 from sys import byteorder
 from termios import TIOCOUTQ
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...net.twistedinternals import unwritten
+
+if TYPE_CHECKING:
+    from ...net.timers import Deadline, TimerWheel
 
 
 def unsent(transport: Any) -> int:
@@ -42,3 +45,39 @@ class Outflow:
         before = self._unsent
         self.note()
         return 0 < self._unsent != before
+
+
+class SendDeadline:
+    """
+    The end of a connection whose peer takes nothing of what waits for it.
+
+    @param seconds: in which it has to take something, L{llmproxy.web.limits.Limits.send_silence}.
+    """
+
+    __slots__ = ("_deadline", "_outflow", "_seconds", "_transport", "_wheel")
+
+    def __init__(self, wheel: TimerWheel, seconds: float, transport: Any) -> None:
+        self._wheel = wheel
+        self._seconds = seconds
+        self._transport = transport
+        self._outflow = Outflow(transport)
+        self._deadline: Deadline | None = None
+
+    def start(self) -> None:
+        """From now on the peer has to take something, and nothing more is written."""
+        if self._deadline is None:
+            self._outflow.note()
+            self._deadline = self._wheel.start(self._seconds, self._passed)
+
+    def stop(self) -> None:
+        """All is taken, or the connection is gone; harmless if nothing was started."""
+        if self._deadline is not None:
+            self._deadline.end()
+            self._deadline = None
+
+    def _passed(self) -> None:
+        self._deadline = None
+        if self._outflow.is_moving():
+            self._deadline = self._wheel.start(self._seconds, self._passed)
+        else:
+            self._transport.abortConnection()

@@ -13,6 +13,7 @@ from ...core.framebounds import FrameBounds
 from ...core.websocket import GOING_AWAY, POLICY_VIOLATION, close
 from ...errors import TokenRevoked, UpstreamTimeout
 from ...net.twistedinternals import unwritten
+from .sending import SendDeadline
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
@@ -20,16 +21,23 @@ if TYPE_CHECKING:
     from twisted.python.failure import Failure
     from twisted.web.iweb import IBodyProducer
 
+    from ..contracts import IServerSite
+
 
 class UpgradedClient(Protocol):
     """
     The client's side of an upgraded connection: each side is slowed down by the other one, and ends with it.
 
+    A client that takes nothing of what waits for it is reset after C{limits.send_silence}, also of the last bytes.
+
+    @ivar factory: the site of the connection, set before it is made.
     @param body: the bytes of upstream, as a body that has not been started.
     @param upstream: takes the bytes of the client.
     """
 
     transport: Any
+    factory: IServerSite
+    _deadline: SendDeadline
     _producing: Deferred[None] | None = None
 
     def __init__(self, body: IBodyProducer, upstream: IConsumer) -> None:
@@ -38,11 +46,12 @@ class UpgradedClient(Protocol):
         self._bounds = FrameBounds()
 
     def connectionMade(self) -> None:
-        transport = self.transport
+        transport, site = self.transport, self.factory
+        self._deadline = SendDeadline(site.wheel, site.limits.send_silence, transport)
         self._producing = producing = self._body.startProducing(self)
         if not producing.called:
             self._upstream.registerProducer(_Source(transport), True)
-            transport.registerProducer(_Source(self._body), True)
+            transport.registerProducer(_BoundedSource(self._body, self._deadline), True)
         producing.addCallbacks(self._complete, self._broken)
 
     def dataReceived(self, data: bytes) -> None:
@@ -50,6 +59,7 @@ class UpgradedClient(Protocol):
             self._upstream.write(data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._deadline.stop()
         producing, self._producing = self._producing, None
         if producing is not None:
             self._upstream.unregisterProducer()
@@ -57,7 +67,7 @@ class UpgradedClient(Protocol):
 
     def readConnectionLost(self) -> None:
         """A client that sends no more is not answered either: neither protocol knows such an end."""
-        self.transport.loseConnection()
+        self._close()
 
     def close_if_idle(self) -> None:
         """Such a connection is in use until one of the sides ends it."""
@@ -71,7 +81,7 @@ class UpgradedClient(Protocol):
         if self._producing is not None:
             self._producing = None
             self.transport.unregisterProducer()
-            self.transport.loseConnection()
+            self._close()
 
     def _broken(self, reason: Failure) -> None:
         if self._producing is not None:
@@ -84,7 +94,12 @@ class UpgradedClient(Protocol):
                 return
             if not bounds.closed:
                 transport.write(close(code))
-            transport.loseConnection()
+            self._close()
+
+    def _close(self) -> None:
+        """In order: what was written is sent first, unless the client takes nothing of it."""
+        self._deadline.start()
+        self.transport.loseConnection()
 
 
 def _code_of(reason: Failure) -> int | None:
@@ -113,3 +128,19 @@ class _Source:
 
     def stopProducing(self) -> None:
         """See L{UpgradedClient._complete}."""
+
+
+class _BoundedSource(_Source):
+    """Upstream as the producer for a client, which has to read on when it is full."""
+
+    def __init__(self, source: Any, deadline: SendDeadline) -> None:
+        super().__init__(source)
+        self._deadline = deadline
+
+    def pauseProducing(self) -> None:
+        self._deadline.start()
+        super().pauseProducing()
+
+    def resumeProducing(self) -> None:
+        self._deadline.stop()
+        super().resumeProducing()

@@ -83,6 +83,26 @@ class SwitchedTests(SynchronousTestCase):
         self.client.drain()
         self.assertTrue(self.upstream.reading)
 
+    def test_takes_nothing(self) -> None:
+        """A client that takes nothing for so long is reset, and upstream with it."""
+        self.client.fill()
+        for _ in range(6):
+            self.exchange.turn(9)
+        self.assertEqual(self.client.state, "open")
+        for _ in range(2):
+            self.exchange.turn(9)
+        self.assertEqual((self.upstream.state, self.client.state), ("aborted", "aborted"))
+        self.assertEqual(self.ended()[0], "client_left")
+
+    def test_takes_again(self) -> None:
+        """One that reads again in time starts anew."""
+        for _ in range(3):
+            self.client.fill()
+            self.exchange.turn(50)
+            self.client.drain()
+        self.upstream.receive(b"x")
+        self.assertEqual((self.client.state, self.client.take()), ("open", b"x"))
+
     def test_slow_upstream(self) -> None:
         """And the other way round."""
         self.upstream.fill()

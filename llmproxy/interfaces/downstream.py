@@ -87,7 +87,7 @@ class IDownstream(Protocol):
     def write_interim(self, status: int, reason: bytes, fields: Fields) -> None:
         """Pass on a 1xx response (never 100 or 101), where the client knows such."""
 
-    def write_head(self, status: int, reason: bytes, fields: Fields, length: Any) -> None:
+    def write_head(self, status: int, reason: bytes, fields: Fields, length: object) -> None:
         """
         Write the head: these fields, and what the framing needs. It may wait for what follows in the same turn of the
         reactor.
@@ -96,7 +96,7 @@ class IDownstream(Protocol):
         """
 
     def write_whole(
-        self, status: int, reason: bytes, fields: Fields, length: Any, content: bytes, trailers: Fields = ()
+        self, status: int, reason: bytes, fields: Fields, length: object, content: bytes, trailers: Fields = ()
     ) -> None:
         """C{write_head}, C{write} and C{finish} in one, for content that is here."""
 

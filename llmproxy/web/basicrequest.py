@@ -16,6 +16,8 @@ from ..errors import ClientLeft
 from .emulatedrequest import EmulatedRequest
 
 if TYPE_CHECKING:
+    from twisted.web.resource import IResource
+
     from ..bodies import BytesBody
     from ..interfaces import IConnectedProtocol
     from ..message import Fields
@@ -40,7 +42,7 @@ class BasicRequest(EmulatedRequest):
 
     body: RequestBody | BytesBody | None = None
     on_disconnect: Callable[[Failure], Any] | None = None
-    channel: Any
+    channel: object  # type: ignore[assignment]
     client_host: str
     peer_host: str
     upgrade = False
@@ -50,12 +52,12 @@ class BasicRequest(EmulatedRequest):
 
     # -- for each version of HTTP
 
-    def write_head(self, status: int, reason: bytes, fields: Fields, length: Any) -> None:
+    def write_head(self, status: int, reason: bytes, fields: Fields, length: object) -> None:
         """See L{llmproxy.interfaces.IDownstream}."""
         raise NotImplementedError
 
     def write_whole(
-        self, status: int, reason: bytes, fields: Fields, length: Any, content: bytes, trailers: Fields = ()
+        self, status: int, reason: bytes, fields: Fields, length: object, content: bytes, trailers: Fields = ()
     ) -> None:
         """See L{llmproxy.interfaces.IDownstream}."""
         raise NotImplementedError
@@ -64,7 +66,7 @@ class BasicRequest(EmulatedRequest):
         """See L{llmproxy.interfaces.IDownstream}."""
         raise NotImplementedError
 
-    def _begin(self, status: int, reason: bytes, fields: Fields, length: Any) -> None:
+    def _begin(self, status: int, reason: bytes, fields: Fields, length: object) -> None:
         """Write the head."""
         raise NotImplementedError
 
@@ -90,13 +92,13 @@ class BasicRequest(EmulatedRequest):
 
     # -- for the connection
 
-    def render_whole(self, resource: Any, content: bytes) -> None:
+    def render_whole(self, resource: IResource, content: bytes) -> None:
         """Let an ordinary resource answer, now that the body is here; responses of others do not wait for it."""
         self.site.poller.flush()
         self.content = BytesIO(content)
         self.render_guarded(resource)
 
-    def render_guarded(self, resource: Any) -> None:
+    def render_guarded(self, resource: IResource) -> None:
         """L{render}, and 500 if it fails."""
         try:
             if isinstance(resource, EncodingResourceWrapper):
@@ -105,7 +107,7 @@ class BasicRequest(EmulatedRequest):
         except BaseException:
             self.processingFailed(Failure())
 
-    def render_stream(self, resource: Any) -> None:
+    def render_stream(self, resource: IResource) -> None:
         """L{render_guarded} for a resource that takes its body as a stream, and answers later if at all."""
         try:
             if resource.render(self) is not NOT_DONE_YET:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from email.message import Message
 
     from ..message import Field, Fields
+    from .contracts import IServerSite
 
 
 class EmulatedRequest(Request):
@@ -33,7 +34,7 @@ class EmulatedRequest(Request):
     """
 
     content: Any = None
-    site: Any
+    site: IServerSite  # type: ignore[assignment]
     transport: Any
     raw_fields: list[Field]
     secure: bool

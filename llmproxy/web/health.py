@@ -16,6 +16,7 @@ from ..errors import ProxyError
 
 if TYPE_CHECKING:
     from twisted.python.failure import Failure
+    from twisted.web.server import Request
 
     from ..interfaces import IHealthCheck
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 DRAINING = "The proxy is draining: running requests end, new ones are refused"
 
 
-def _answer(request: Any, status: int, content_type: bytes, body: bytes) -> bytes:
+def _answer(request: Request, status: int, content_type: bytes, body: bytes) -> bytes:
     request.setResponseCode(status)
     request.setHeader(b"Content-Type", content_type)
     request.setHeader(b"Cache-Control", b"no-store")
@@ -40,7 +41,7 @@ class Health(Resource):
         super().__init__()
         self._clock = clock
 
-    def render_GET(self, request: Any) -> bytes:
+    def render_GET(self, request: Request) -> bytes:
         now = datetime.fromtimestamp(self._clock(), timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
         body = msgspec.json.encode({"status": "ok", "timestamp": now, "version": __version__})
         return _answer(request, 200, b"application/json", body)
@@ -51,7 +52,7 @@ class Live(Resource):
 
     isLeaf = True
 
-    def render_GET(self, request: Any) -> bytes:
+    def render_GET(self, request: Request) -> bytes:
         return _answer(request, 200, b"text/plain; charset=utf-8", b"alive\n")
 
 
@@ -71,7 +72,7 @@ class Ready(Resource):
         self._checks = checks
         self._draining = draining
 
-    def render_GET(self, request: Any) -> int | bytes:
+    def render_GET(self, request: Request) -> int | bytes:
         if self._draining():
             return self._not_ready(request, {"proxy": DRAINING})
         problems: dict[str, str] = {}
@@ -80,7 +81,7 @@ class Ready(Resource):
         checking.addCallback(self._respond, request, problems).addErrback(lambda _: None)
         return NOT_DONE_YET
 
-    def _respond(self, result: object, request: Any, problems: dict[str, str]) -> None:
+    def _respond(self, result: object, request: Request, problems: dict[str, str]) -> None:
         if problems:
             body = self._not_ready(request, problems)
         else:
@@ -88,7 +89,7 @@ class Ready(Resource):
         request.write(body)
         request.finish()
 
-    def _not_ready(self, request: Any, problems: dict[str, str]) -> bytes:
+    def _not_ready(self, request: Request, problems: dict[str, str]) -> bytes:
         request.setHeader(b"Retry-After", b"5")
         return _answer(
             request, 503, b"application/json", msgspec.json.encode({"status": "not ready", "problems": problems})

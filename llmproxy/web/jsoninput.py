@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 import msgspec
 
 from ..errors import BadRequest, ContentTooLarge, UnsupportedMediaType
 from .operations import Operation
+
+if TYPE_CHECKING:
+    from twisted.web.server import Request
 
 _MAX_PARAMETERS = 64
 _MAX_DIGITS = 40
@@ -46,7 +49,7 @@ def query_of(uri: bytes, wanted: type[msgspec.Struct]) -> msgspec.Struct:
     return query
 
 
-def content_of(request: Any, operation: Operation, max_body: int) -> tuple[bytes, Any]:
+def content_of(request: Request, operation: Operation, max_body: int) -> tuple[bytes, Any]:
     """
     The bytes of a request's content, and the value that they encode.
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from http import HTTPStatus
 from io import BytesIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.iweb import UNKNOWN_LENGTH
 from twisted.web.server import NOT_DONE_YET
 
 from ..bodies import collect
@@ -22,6 +21,9 @@ from .basicrequest import BasicRequest
 from .jsoninput import content_of, query_of, too_large
 from .operations import Call, Found, Operation, Routes, RouteTable, attempted
 from .resources import StreamingResource
+
+if TYPE_CHECKING:
+    from twisted.web.server import Request
 
 MAX_BODY = 64 * 1024
 """Bytes; the longest body that makes sense is a token with as much metadata as is allowed."""
@@ -88,7 +90,7 @@ class JsonResource(StreamingResource):
     def finished(self, call: Call, error: ProxyError | None) -> None:
         """Called once a call, when its answer is known and before it is sent."""
 
-    def render(self, request: Any) -> int:
+    def render(self, request: Request) -> int:
         left: list[bool] = []
         request.notifyFinish().addErrback(lambda _: left.append(True))
         call = Call(request)
@@ -110,11 +112,10 @@ class JsonResource(StreamingResource):
         call.content, call.body = content_of(call.request, operation, self._max_body)
         return await self.perform(call, operation)
 
-    async def _take_content(self, request: Any) -> None:
-        body = request.body if isinstance(request, BasicRequest) else None
-        if body is not None:
+    async def _take_content(self, request: Request) -> None:
+        if isinstance(request, BasicRequest) and (body := request.body) is not None:
             most = min(self._max_body, request.site.limits.body)
-            if body.length is not UNKNOWN_LENGTH and body.length > most:
+            if isinstance(body.length, int) and body.length > most:
                 raise too_large(most)
             request.content = BytesIO(await collect(body, most, lambda: too_large(most)))
 
@@ -123,7 +124,7 @@ class JsonResource(StreamingResource):
         return MethodNotAllowed(_allowed(found), message="method not allowed")
 
     def _operation(self, call: Call) -> Operation:
-        found = self._table.find([segment.decode("utf-8", "replace") for segment in call.request.postpath])
+        found = self._table.find([segment.decode("utf-8", "replace") for segment in call.request.postpath or ()])
         if found is None:
             raise NotFound()
         call.path = found.names
@@ -212,7 +213,7 @@ def problem_details(error: ProxyError) -> ProblemDetails:
     )
 
 
-def send_error(request: Any, error: ProxyError, fields: Fields = ()) -> None:
+def send_error(request: Request, error: ProxyError, fields: Fields = ()) -> None:
     """Write an error in the shape that the client asks for."""
     wants_details = _accepts_problem_details(request.getHeader(b"accept"))
     value: msgspec.Struct = problem_details(error) if wants_details else problem(error)
@@ -220,7 +221,7 @@ def send_error(request: Any, error: ProxyError, fields: Fields = ()) -> None:
     send(request, error.status, value, (*fields, (b"Vary", b"Accept"), *error.fields), kind)
 
 
-def send(request: Any, status: int, value: Any, fields: Fields = (), kind: bytes = b"application/json") -> None:
+def send(request: Request, status: int, value: Any, fields: Fields = (), kind: bytes = b"application/json") -> None:
     """Write an answer."""
     request.setResponseCode(status, reason_of(status))
     for name, content in (*_FIXED, *fields):

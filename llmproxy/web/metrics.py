@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
     from twisted.internet.defer import Deferred
     from twisted.python.failure import Failure
+    from twisted.web.server import Request
 
 PROMETHEUS = b"text/plain; version=0.0.4; charset=utf-8"
 
@@ -78,10 +79,10 @@ class MetricsResource(Resource):
         self._digest = sha256(token.encode()).digest() if token else None
         self._always_text = always_text
 
-    def getChild(self, path: bytes, request: Any) -> Resource:
+    def getChild(self, path: bytes, request: Request) -> Resource:
         return self if not path else super().getChild(path, request)
 
-    def render_GET(self, request: Any) -> int:
+    def render_GET(self, request: Request) -> int:
         if not self._may_read(request):
             send_error(request, MetricsUnauthorized("show METRICS_TOKEN: Authorization: Bearer TOKEN"))
             return NOT_DONE_YET
@@ -92,7 +93,7 @@ class MetricsResource(Resource):
         collecting.addErrback(self._gone)
         return NOT_DONE_YET
 
-    def _may_read(self, request: Any) -> bool:
+    def _may_read(self, request: Request) -> bool:
         """Hashes are compared, in constant time: neither the token nor its length shows in how long it takes."""
         if self._digest is None:
             return True
@@ -103,7 +104,7 @@ class MetricsResource(Resource):
         """The client has left."""
         reason.trap(CancelledError, ConnectionLost, ConnectionDone)
 
-    def _respond(self, counts: Counts, request: Any, wants_json: bool) -> None:
+    def _respond(self, counts: Counts, request: Request, wants_json: bool) -> None:
         uptime = max(0.0, self._clock() - counts.started_at)
         if wants_json:
             request.setHeader(b"Content-Type", b"application/json")

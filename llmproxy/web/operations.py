@@ -1,6 +1,9 @@
 """
 The operations of a JSON API, as values: requests are found and checked by them, and the OpenAPI document is made so.
 
+if TYPE_CHECKING:
+    from twisted.web.server import Request
+
 An API is a table of paths, and of the methods of each::
 
     class Search(msgspec.Struct, forbid_unknown_fields=True):
@@ -46,7 +49,7 @@ L{llmproxy.web.manage.manage_resource} as one of C{more}.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import define, field, frozen
 from msgspec import Struct
@@ -54,6 +57,9 @@ from twisted.internet.defer import Deferred
 
 from ..errors import ProxyError
 from ..message import Field
+
+if TYPE_CHECKING:
+    from twisted.web.server import Request
 
 MAX_SEGMENT = 64
 """Characters; longer ids than the database has cannot be found there."""
@@ -83,7 +89,7 @@ class Call:
     @ivar fields: to be sent with the answer, errors too.
     """
 
-    request: Any
+    request: Request
     operation: Operation | None = None
     action: str = ""
     path: Mapping[str, str] = field(factory=dict)

@@ -17,6 +17,8 @@ from .resources import RootResource, StreamingResource
 from .welcome import Welcome, is_navigation
 
 if TYPE_CHECKING:
+    from twisted.web.server import Request
+
     from ..core.forwarded import TrustedProxies
 
 _PERCENT = ord("%")
@@ -46,18 +48,18 @@ class Paths(RootResource):
             parent = child
         parent.putChild(name, resource)
 
-    def getChildWithDefault(self, path: bytes, request: Any) -> IResource:
+    def getChildWithDefault(self, path: bytes, request: Request) -> IResource:
         self._know_client(request)
         self._begin_answer(request)
         child: IResource = super().getChildWithDefault(path, request)
         return child
 
-    def _know_client(self, request: Any) -> None:
+    def _know_client(self, request: Request) -> None:
         """For L{client_of}, below any site."""
         if self.trusted_proxies is not None:
             set_client(request, named_client(self.trusted_proxies, peer_of(request), fields_of(request)))
 
-    def _begin_answer(self, request: Any) -> None:
+    def _begin_answer(self, request: Request) -> None:
         """Do for requests of a stock site what our own do by themselves: ids, and no name of Twisted's."""
         if isinstance(request, BasicRequest):
             return
@@ -65,10 +67,10 @@ class Paths(RootResource):
         for name, value in id_fields(known_as(fields_of(request))[0] or self._next_id()):
             request.responseHeaders.setRawHeaders(name, [value])
 
-    def getChild(self, path: bytes, request: Any) -> IResource:
+    def getChild(self, path: bytes, request: Request) -> IResource:
         return JsonResource(RouteTable())
 
-    def render(self, request: Any) -> Any:
+    def render(self, request: Request) -> Any:
         return JsonResource(RouteTable()).render(request)
 
 
@@ -96,7 +98,7 @@ class Root(Paths, StreamingResource):
         segment = target[1:].partition(b"?")[0].partition(b"/")[0]
         return None if not segment or _PERCENT in segment or segment in self.children else self._proxy
 
-    def getChildWithDefault(self, path: bytes, request: Any) -> IResource:
+    def getChildWithDefault(self, path: bytes, request: Request) -> IResource:
         self._know_client(request)
         child: IResource | None = self.children.get(path)
         if child is not None:
@@ -105,13 +107,13 @@ class Root(Paths, StreamingResource):
         if not path and not request.postpath and is_navigation(request):
             self._begin_answer(request)
             return self._welcome
-        depth = len(request.prepath) - 1
+        depth = len(request.prepath or ()) - 1
         return self._proxy if depth == 0 else self._below(depth)
 
-    def render(self, request: Any) -> Any:
+    def render(self, request: Request) -> Any:
         """Answer for itself, as C{/llm} of a tree where it is the child C{llm}."""
         self._know_client(request)
-        return self._below(len(request.prepath)).render(request)
+        return self._below(len(request.prepath or ())).render(request)
 
     def _below(self, depth: int) -> ProxyResource:
         mounted = self._mounted.get(depth)

@@ -21,6 +21,11 @@ from .requestids import known_as, request_ids
 from .resources import RootResource, trusted_by
 
 if TYPE_CHECKING:
+    from twisted.internet.interfaces import IReactorTime
+    from twisted.web.http import Request as HttpRequest
+    from twisted.web.resource import IResource
+    from twisted.web.server import Request
+
     from ..core.forwarded import TrustedProxies
     from ..interfaces import IConnectedProtocol
     from ..message import Fields
@@ -57,9 +62,9 @@ class ProxySite(Site):
 
     def __init__(
         self,
-        resource: Any,
+        resource: IResource,
         *,
-        reactor: Any,
+        reactor: IReactorTime,
         limits: Limits | None = None,
         wheel: TimerWheel | None = None,
         poller: Poller | None = None,
@@ -97,7 +102,7 @@ class ProxySite(Site):
             channel.close_if_idle()
         self._stop_wheel()
 
-    def log(self, request: Any) -> None:
+    def log(self, request: HttpRequest) -> None:
         """The records are the log."""
 
     def buildProtocol(self, addr: Any) -> Any:
@@ -160,7 +165,7 @@ class ProxySite(Site):
 
     # -- requests
 
-    def getResourceFor(self, request: Any) -> Any:
+    def getResourceFor(self, request: Any) -> IResource:
         request.site = self
         if b"//" in request.uri:
             _merge_slashes(request)
@@ -212,7 +217,7 @@ class _Asterisk(Resource):
 
     isLeaf = True
 
-    def render(self, request: Any) -> bytes:
+    def render(self, request: Request) -> bytes:
         return b""
 
 

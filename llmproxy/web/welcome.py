@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from twisted.web.resource import Resource
 
 from ..core.notable import KEY_FIELDS
+
+if TYPE_CHECKING:
+    from twisted.web.server import Request
 
 PAGE = b"""<!doctype html>
 <html lang="en">
@@ -56,7 +59,7 @@ _FIELDS = (
 )
 
 
-def is_navigation(request: Any) -> bool:
+def is_navigation(request: Request) -> bool:
     """
     Whether a request is that of a person with a browser, not of a program: C{text/html} is named, and nothing that
     could be a token is there.
@@ -73,7 +76,7 @@ class Welcome(Resource):
 
     isLeaf = True
 
-    def render_GET(self, request: Any) -> bytes:
+    def render_GET(self, request: Request) -> bytes:
         for name, value in _FIELDS:
             request.setHeader(name, value)
         return b"" if request.method == b"HEAD" else PAGE

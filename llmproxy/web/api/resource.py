@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from twisted.web.server import NOT_DONE_YET
 
@@ -17,6 +17,8 @@ from .relay import Relay
 from .stocksite import Downstream
 
 if TYPE_CHECKING:
+    from twisted.web.server import Request
+
     from ...interfaces import IDownstream, Responder
 
 
@@ -41,7 +43,7 @@ class ProxyResource(StreamingResource):
         """The same proxy, below C{depth} segments."""
         return ProxyResource(self._clock, self._respond, depth)
 
-    def render(self, request: Any) -> int:
+    def render(self, request: Request) -> int:
         self.serve(request if isinstance(request, BasicRequest) else Downstream(request))
         return NOT_DONE_YET
 

@@ -60,7 +60,7 @@ class Downstream:
         self.body = body_of(request, self.raw_fields)
         self._left = False
         self._direct = isinstance(request.channel, HTTPChannel)
-        self._length: Any = UNKNOWN_LENGTH
+        self._length: object = UNKNOWN_LENGTH
         self._written = 0
         request.notifyFinish().addErrback(self._gone)
 
@@ -71,7 +71,7 @@ class Downstream:
 
     # -- the response
 
-    def write_head(self, status: int, reason: bytes, fields: Fields, length: Any) -> None:
+    def write_head(self, status: int, reason: bytes, fields: Fields, length: object) -> None:
         """
         Write the head, exactly these fields and what its framing needs.
 
@@ -91,7 +91,7 @@ class Downstream:
         request.startedWriting = 1
         request.channel.write(b"\r\n".join(lines))
 
-    def _framing(self, fields: Fields, length: Any) -> list[bytes]:
+    def _framing(self, fields: Fields, length: object) -> list[bytes]:
         request = self._request
         lines = []
         if length is UNKNOWN_LENGTH:
@@ -100,7 +100,7 @@ class Downstream:
                 lines.append(b"Transfer-Encoding: chunked")
             else:
                 request.channel.persistent = 0
-        elif length is not None and first(fields, b"content-length") is None:
+        elif isinstance(length, int) and first(fields, b"content-length") is None:
             lines.append(b"Content-Length: %d" % length)
         if not request.channel.persistent:
             lines.append(b"Connection: close")
@@ -122,7 +122,7 @@ class Downstream:
         status: int,
         reason: bytes,
         fields: Fields,
-        length: Any,
+        length: object,
         content: bytes,
         trailers: Fields = (),
     ) -> None:
@@ -191,9 +191,9 @@ def fields_of(request: Request) -> list[Field]:
     return [(name, value) for name, values in request.requestHeaders.getAllRawHeaders() for value in values]
 
 
-def body_of(request: Any, fields: list[Field]) -> Any:
+def body_of(request: Request, fields: list[Field]) -> IBodyProducer | None:
     """The content as a body that has not been started; C{None} for a request without one."""
-    content = request.content
+    content: Any = request.content
     size = content.seek(0, 2)
     content.seek(0)
     chunked = first(fields, b"transfer-encoding") is not None
@@ -205,8 +205,8 @@ def body_of(request: Any, fields: list[Field]) -> Any:
     return _Chunked(body) if chunked else body
 
 
-def _soon(request: Any) -> Callable[[Callable[[], None]], Any]:
-    reactor = request.site.reactor
+def _soon(request: Request) -> Callable[[Callable[[], None]], Any]:
+    reactor: Any = request.site.reactor  # type: ignore[union-attr]
     return lambda step: reactor.callLater(0, step)
 
 
@@ -216,7 +216,7 @@ class _Chunked:
 
     length = UNKNOWN_LENGTH
 
-    def __init__(self, body: Any) -> None:
+    def __init__(self, body: IBodyProducer) -> None:
         self._body = body
 
     def startProducing(self, consumer: IConsumer) -> Deferred[None]:

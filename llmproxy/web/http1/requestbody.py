@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.web.iweb import IBodyProducer
@@ -58,7 +58,7 @@ class RequestBody:
         "trailers",
     )
 
-    def __init__(self, channel: Channel, length: Any) -> None:
+    def __init__(self, channel: Channel, length: object) -> None:
         self._channel = channel
         self.length = length
         self.trailers: Sequence[Field] = ()

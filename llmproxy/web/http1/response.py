@@ -70,7 +70,7 @@ class Http1Response(BasicRequest):
 
     # -- the response, exactly as given
 
-    def write_head(self, status: int, reason: bytes, fields: Fields, length: Any) -> None:
+    def write_head(self, status: int, reason: bytes, fields: Fields, length: object) -> None:
         """
         Write the head: these fields, and what the framing needs.
 
@@ -85,7 +85,7 @@ class Http1Response(BasicRequest):
             channel.flush_later(self)
 
     def write_whole(
-        self, status: int, reason: bytes, fields: Fields, length: Any, content: bytes, trailers: Fields = ()
+        self, status: int, reason: bytes, fields: Fields, length: object, content: bytes, trailers: Fields = ()
     ) -> None:
         """L{write_head}, L{write} and L{finish} in one, for content that is here: it leaves with its head."""
         self._exact = True
@@ -107,7 +107,7 @@ class Http1Response(BasicRequest):
         if channel is not None and not self.startedWriting and self.clientproto == b"HTTP/1.1":
             channel.send(response_head(status, reason, fields, None, head_only=False, http11=True, keep_alive=True)[0])
 
-    def _begin(self, status: int, reason: bytes, fields: Fields, length: Any) -> None:
+    def _begin(self, status: int, reason: bytes, fields: Fields, length: object) -> None:
         if self.startedWriting:
             raise RuntimeError("the head has been written")
         channel = self.channel

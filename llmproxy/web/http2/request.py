@@ -21,6 +21,8 @@ from ..resources import StreamingResource
 from .response import Http2Response
 
 if TYPE_CHECKING:
+    from twisted.web.resource import IResource
+
     from ...core.http11 import Head
     from ...message import Fields
     from ...net.timers import Deadline
@@ -42,7 +44,7 @@ class Http2Request(Http2Response):
     _head_read: Head | None = None
     _refusal: Refusal | None = None
     _arriving: RequestBody | None = None
-    _resource: Any = None
+    _resource: IResource
     _expected = False
     _deadline: Deadline | None = None
 
@@ -146,7 +148,7 @@ class Http2Request(Http2Response):
         self._arriving = None
         return BytesBody(body.take())
 
-    def _collect(self, resource: Any) -> None:
+    def _collect(self, resource: IResource) -> None:
         """Let twisted.web's own way begin once the content is here."""
         if self._arriving is None:
             self.render_whole(resource, b"")

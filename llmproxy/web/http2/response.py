@@ -98,7 +98,7 @@ class Http2Response(BasicRequest):
 
     # -- the response, exactly as given
 
-    def write_head(self, status: int, reason: bytes, fields: Fields, length: Any) -> None:
+    def write_head(self, status: int, reason: bytes, fields: Fields, length: object) -> None:
         """
         Write the head, exactly these fields but for those of a connection.
 
@@ -110,7 +110,7 @@ class Http2Response(BasicRequest):
             self.channel.flush_later(self)
 
     def write_whole(
-        self, status: int, reason: bytes, fields: Fields, length: Any, content: bytes, trailers: Fields = ()
+        self, status: int, reason: bytes, fields: Fields, length: object, content: bytes, trailers: Fields = ()
     ) -> None:
         """L{write_head}, L{write} and L{finish} in one: they leave together."""
         self._exact = True
@@ -124,7 +124,7 @@ class Http2Response(BasicRequest):
         if self.channel is not None and not self.startedWriting and status != 101:
             self.channel.interim(self.stream, [(b":status", b"%d" % status), *_section(fields)])
 
-    def _begin(self, status: int, reason: bytes, fields: Fields, length: Any) -> None:
+    def _begin(self, status: int, reason: bytes, fields: Fields, length: object) -> None:
         if self.startedWriting:
             raise RuntimeError("the head has been written")
         self.startedWriting, self.code = 1, status
@@ -136,7 +136,7 @@ class Http2Response(BasicRequest):
         self._left = self._framed(status, section, length)
         self._head = [(b":status", b"%d" % status), *section]
 
-    def _framed(self, status: int, section: list[Field], length: Any) -> int:
+    def _framed(self, status: int, section: list[Field], length: object) -> int:
         """What of the content is to come, and the length in the head if it is known."""
         if length is None or status in (204, 304):
             return NO_CONTENT

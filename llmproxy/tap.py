@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 from twisted.application.service import Service
@@ -24,6 +24,12 @@ from .config.units import parse_duration
 from .config.variables import DEFAULT_CONFIG, DEFAULT_DATABASE, EFFECTIVE, SECRETS
 from .core.audit.settings import AuditOptions
 from .errors import ConfigError
+
+if TYPE_CHECKING:
+    from .app.serverlog import ServerLog
+    from .app.settings import Settings
+    from .service import ProxyService
+    from .workers.supervisor import Supervisor
 
 _EPILOGUE = """Environment variables:
 
@@ -116,31 +122,33 @@ def makeService(options: Options) -> Service:
     return Started(reactor, service, twistd, _server_log(twistd, made))
 
 
-def _server_log(twistd: Mapping[str, Any], options: Any) -> Any:
+def _server_log(twistd: Mapping[str, Any], settings: Settings) -> ServerLog | None:
     from .app.serverlog import ServerLog, twistd_write
 
     write = twistd_write(twistd)
-    return None if write is None else ServerLog(write, options.server_log_format, options.log_level, options.masking())
+    return (
+        None if write is None else ServerLog(write, settings.server_log_format, settings.log_level, settings.masking())
+    )
 
 
-def make_service(reactor: Any, options: Any, workers: int) -> Any:
+def make_service(reactor: Any, settings: Settings, workers: int) -> ProxyService | Supervisor:
     """The service of one process, or the parent of several; each has C{started} and C{stopService}."""
     # Workers inherit it.
-    raise_limit(options.apis.limits.connections)
+    raise_limit(settings.apis.limits.connections)
     if workers == 1:
         from . import service
 
-        return service.make_service(reactor, options)
-    if ":memory:" in options.database_url or options.database_url == "sqlite://":
+        return service.make_service(reactor, settings)
+    if ":memory:" in settings.database_url or settings.database_url == "sqlite://":
         raise ConfigError("--workers: processes cannot share a database in memory; name a file")
     from .workers.supervisor import Supervisor
 
-    return Supervisor(reactor, options, workers)
+    return Supervisor(reactor, settings, workers)
 
 
-def service_options(options: Mapping[str, Any], env: Mapping[str, str]) -> Any:
+def service_options(options: Mapping[str, Any], env: Mapping[str, str]) -> Settings:
     """
-    The options of the service, out of the command line and the environment.
+    The settings of the service, out of the command line and the environment.
 
     @raise ConfigError: with everything that is wrong with either.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred, succeed
 
 from ..cache.backends import choose_store
 from ..core.masking import Masking
-from ..core.tokens import is_well_formed
+from ..middleware.authenticate import Authenticate
 from ..middleware.caching.cache import Cache
 from ..middleware.caching.state import HELD
 from ..middleware.checking.inspection import Inspection
@@ -27,7 +27,7 @@ from .validated import ValidatingDirectory, ValidatingQuota
 if TYPE_CHECKING:
     from ..apisettings import CacheSettings
     from ..core.routing import RoutingTable
-    from ..interfaces import IAuditLogger, IDirectory, IQuota, IRevocations
+    from ..interfaces import IAuditLogger, IQuota
     from .ownparts import OwnParts
     from .peers import Peers
     from .settings import Settings
@@ -36,15 +36,12 @@ if TYPE_CHECKING:
 @frozen(eq=False)
 class Admission:
     """
-    Who may ask for something, as the chain is told.
-
-    @ivar revocations: C{None} where nobody says that a token is revoked.
+    Who may ask for something, and how often, in every generation: running exchanges are told when their token is
+    revoked, whichever they began with.
     """
 
-    directory: IDirectory
+    authenticate: Authenticate
     quota: IQuota
-    revocations: IRevocations | None = None
-    is_well_formed: Callable[[bytes], bool] = bool
 
 
 class Foundation:
@@ -129,16 +126,17 @@ class Foundation:
         return Auditing(self.reactor, self.stored.database, options, self.settings.secrets())
 
     def _admission(self) -> Admission:
-        validator, stored = self.own.token_validator, self.stored
+        reactor, validator, stored = self.reactor, self.own.token_validator, self.stored
         if validator is None:
             assert stored is not None, "OwnParts.check asks for a database or a validator"
-            return Admission(stored.directory, stored.quota, stored.directory, is_well_formed)
+            return Admission(Authenticate(reactor, stored.directory, stored.directory), stored.quota)
         projects = self.own.project_store
         if projects is None:
             assert stored is not None, "likewise for projects"
             projects = stored.projects
         # Anything may be a token of an application's own, but nothing at all.
-        return Admission(ValidatingDirectory(validator, projects), ValidatingQuota(validator))
+        authenticate = Authenticate(reactor, ValidatingDirectory(validator, projects), is_well_formed=bool)
+        return Admission(authenticate, ValidatingQuota(validator))
 
     def _new_cache(self) -> Cache:
         store = self.peers.store(choose_store(self.reactor, self.settings.cache, self.poller, self.names))

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred, DeferredList
 
 from ..middleware.auditdenials import AuditDenials
-from ..middleware.authenticate import Authenticate
 from ..middleware.breaker import Breaker
 from ..middleware.recordexchanges import RecordExchanges
 from ..upstream.client import PooledClient
@@ -142,15 +141,14 @@ class Generation:
 
     def _chain(self, gate: Middleware) -> Any:
         foundation = self._foundation
-        admission, audit = foundation.admission, foundation.audit_log
-        reactor, clients = foundation.reactor, self.clients
+        audit, clients = foundation.audit_log, self.clients
         return standard_chain(
             UpstreamResponder(lambda api: clients[api.name], trusted=self.account.trusted).respond,
             account=self.account,
             table=self.table,
             gate=gate,
-            authenticate=Authenticate(reactor, admission.directory, admission.revocations, admission.is_well_formed),
-            quota=admission.quota,
+            authenticate=foundation.admission.authenticate,
+            quota=foundation.admission.quota,
             breaker=self.breaker,
             wheel=foundation.wheel,
             inspection=foundation.inspection,

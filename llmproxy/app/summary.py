@@ -20,35 +20,35 @@ SHOWN = 20
 """APIs that are named in a line; more are counted."""
 
 
-def summary(options: Settings, ports: Sequence[Any], workers: Sequence[int] = ()) -> list[str]:
+def summary(settings: Settings, ports: Sequence[Any], workers: Sequence[int] = ()) -> list[str]:
     """
     A line each: version, APIs, listeners, TLS, database, cache, audit log, workers. Nothing in them is secret.
 
-    @param ports: the addresses of C{options.listeners}, in their order.
+    @param ports: the addresses of C{settings.listeners}, in their order.
     @param workers: their process ids; none where the process itself serves.
     """
     shown = [
         (option, _address(description, port))
-        for (option, description), port in zip(options.listeners, ports, strict=True)
+        for (option, description), port in zip(settings.listeners, ports, strict=True)
     ]
     own = f"Python {platform.python_version()}, Twisted {twisted_version}"
     return [
         f"llmproxy {__version__} ({own}), process {os.getpid()}",
-        f"APIs: {_apis(options.apis)}",
-        f"listening: {_listening(options, shown)}",
-        f"TLS: {_tls(options, [address for _, address in shown])}",
-        f"database: {_database(options)}",
-        f"cache: {_cache(options)}",
-        f"audit log: {_audit(options)}",
+        f"APIs: {_apis(settings.apis)}",
+        f"listening: {_listening(settings, shown)}",
+        f"TLS: {_tls(settings, [address for _, address in shown])}",
+        f"database: {_database(settings)}",
+        f"cache: {_cache(settings)}",
+        f"audit log: {_audit(settings)}",
         f"workers: {len(workers)} (processes {', '.join(map(str, workers))})"
         if workers
         else "workers: 1 (this process)",
     ]
 
 
-def log_summary(log: Callable[..., None], options: Settings, ports: Sequence[Any], pids: Sequence[int] = ()) -> None:
+def log_summary(log: Callable[..., None], settings: Settings, ports: Sequence[Any], pids: Sequence[int] = ()) -> None:
     """Say it; a line that cannot be made is no reason not to serve."""
-    for line in summary(options, ports, pids):
+    for line in summary(settings, ports, pids):
         log("{line}", line=line)
 
 
@@ -72,19 +72,19 @@ def _apis(apis: APIConfig) -> str:
     return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
-def _listening(options: Settings, shown: Sequence[tuple[str, str]]) -> str:
+def _listening(settings: Settings, shown: Sequence[tuple[str, str]]) -> str:
     """Each address, with what is served there."""
-    metrics = "" if options.metrics_path is None else f", metrics at {options.metrics_path}"
+    metrics = "" if settings.metrics_path is None else f", metrics at {settings.metrics_path}"
     apart = f"management at /manage{metrics}"
-    here = "the proxy" if options.manage_listen or not options.management_token else f"the proxy, {apart}"
-    if not options.manage_listen and not options.management_token:
+    here = "the proxy" if settings.manage_listen or not settings.management_token else f"the proxy, {apart}"
+    if not settings.manage_listen and not settings.management_token:
         here += metrics
     return "; ".join(f"{address} ({here if option == '--listen' else apart})" for option, address in shown) or "nowhere"
 
 
-def _tls(options: Settings, addresses: Sequence[str]) -> str:
+def _tls(settings: Settings, addresses: Sequence[str]) -> str:
     found = []
-    for (_, description), address in zip(options.listeners, addresses, strict=True):
+    for (_, description), address in zip(settings.listeners, addresses, strict=True):
         if description.startswith("ssl:"):
             found.append(f"{address} with {_certificate(description)}")
     return "; ".join(found) or "none, clients are served in clear"
@@ -107,30 +107,30 @@ def _certificate(description: str) -> str:
     return f"{path}, {word} {until:%Y-%m-%d}"
 
 
-def _database(options: Settings) -> str:
+def _database(settings: Settings) -> str:
     """Not by SQLAlchemy, which a parent of workers never loads."""
-    scheme, separator, rest = options.database_url.partition("://")
+    scheme, separator, rest = settings.database_url.partition("://")
     if not separator:
-        where = f"SQLite, {options.database_url}"
+        where = f"SQLite, {settings.database_url}"
     elif scheme.startswith("sqlite"):
         where = f"SQLite, {rest.removeprefix('/') or 'in memory'}"
     else:
         place = rest.rpartition("@")[2].partition("?")[0]
         where = f"{scheme.partition('+')[0]}://{place}"
-    return f"{where}; the keys of providers are {'encrypted' if options.encryption_key else 'NOT encrypted'}"
+    return f"{where}; the keys of providers are {'encrypted' if settings.encryption_key else 'NOT encrypted'}"
 
 
-def _cache(options: Settings) -> str:
-    names = [name for name, api in options.apis.apis.items() if api.cache.settings().enabled]
-    cache = options.cache
+def _cache(settings: Settings) -> str:
+    names = [name for name, api in settings.apis.apis.items() if api.cache.settings().enabled]
+    cache = settings.cache
     if not cache.enabled or not names:
         return "off"
     where = f"{cache.memory_bytes / 2**20:.0f} MiB in memory" if cache.redis is None else cache.redis.location.label
     return f"{where}, for {', '.join(names[:SHOWN])}{' and others' if len(names) > SHOWN else ''}"
 
 
-def _audit(options: Settings) -> str:
-    audit = options.audit
+def _audit(settings: Settings) -> str:
+    audit = settings.audit
     if audit is None:
         return "off"
     places = [*([audit.file] if audit.file is not None else []), *(["the database"] if audit.in_database else [])]

@@ -14,6 +14,7 @@ from llmproxy.app.validated import ValidatingDirectory
 from llmproxy.core.caching.settings import CacheOptions
 from llmproxy.core.tokens import generate
 from llmproxy.middleware.caching.state import HELD
+from llmproxy.store.directory import Directory
 
 from .embedded import Projects, Validator, a_config
 
@@ -26,22 +27,21 @@ class FoundationTests(SynchronousTestCase):
 
     def test_tokens(self) -> None:
         """Those of the database have a form; of what an application takes for a token nothing is known."""
-        admission = self.made().admission
-        self.assertIs(admission.revocations, admission.directory)
-        self.assertTrue(admission.is_well_formed(generate(lambda size: bytes(size)).encode()))
-        self.assertFalse(admission.is_well_formed(b"anything"))
+        authenticate = self.made().admission.authenticate
+        self.assertIsInstance(authenticate._directory, Directory)
+        self.assertTrue(authenticate._is_well_formed(generate(lambda size: bytes(size)).encode()))
+        self.assertFalse(authenticate._is_well_formed(b"anything"))
         own = OwnParts(token_validator=Validator(), project_store=Projects())  # type: ignore[arg-type]
-        admission = self.made(own, "").admission
-        self.assertIsInstance(admission.directory, ValidatingDirectory)
-        self.assertIsNone(admission.revocations)
-        self.assertTrue(admission.is_well_formed(b"anything"))
-        self.assertFalse(admission.is_well_formed(b""))
+        authenticate = self.made(own, "").admission.authenticate
+        self.assertIsInstance(authenticate._directory, ValidatingDirectory)
+        self.assertTrue(authenticate._is_well_formed(b"anything"))
+        self.assertFalse(authenticate._is_well_formed(b""))
 
     def test_validator_beside_a_database(self) -> None:
         """Projects are those of the database, which is there for management too."""
         foundation = self.made(OwnParts(token_validator=Validator()))
         assert foundation.stored is not None
-        self.assertIsInstance(foundation.admission.directory, ValidatingDirectory)
+        self.assertIsInstance(foundation.admission.authenticate._directory, ValidatingDirectory)
 
     def test_cache(self) -> None:
         """It is made once, when the first API is cached, and has room for the largest of all."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
+from weakref import ref
 
 from attrs import evolve
 from twisted.internet.address import IPv4Address
@@ -213,3 +215,22 @@ class GenerationsTests(SynchronousTestCase):
         self.assertEqual(Body(self.successResultOf(second)).read, b"ok")
         self.reactor.advance(5)
         self.successResultOf(ended)
+
+    def test_nothing_is_left(self) -> None:
+        """However often it is swapped, nothing is left of the configurations before, beside what was counted."""
+        proxy = self.proxy(a_config())
+        former = []
+        for number in range(5):
+            asking = self.asked(proxy)
+            self.upstream[-1].receive(WHOLE)
+            Body(self.successResultOf(asking))
+            del asking
+            former.append(ref(proxy.generations.current))
+            ended = proxy.swap(a_config(base_url=f"http://192.0.2.{number}"))
+            self.reactor.advance(1)
+            self.successResultOf(ended)
+        del ended
+        for each in self.upstream:
+            each._protocol = None
+        gc.collect()
+        self.assertEqual([each() for each in former], [None] * 5)

@@ -151,6 +151,9 @@ class TreeTests(TestCase):
         )
         self.assertEqual(status, 422, shown)
         self.assertEqual((await self.asked(root, "/manage/cache/stats"))[0], 200)
+        assert proxy.stored is not None
+        # Revocations reach what is running in every generation, and look through nothing that is gone.
+        self.assertEqual(len(proxy.stored.directory._tables), 1)
 
     async def changed(self, root: Any, path: str, body: Any) -> tuple[int, Any]:
         client = StubTreq(root)

@@ -94,6 +94,11 @@ class Metering:
         if self.hits is not None:
             self.hits.start()
 
+    def stop(self) -> None:
+        """Pass on what waits, and at once what comes later."""
+        self.publisher.stop()
+        self._refusals.stop()
+
     def flush(self) -> None:
         """Pass on what waits."""
         self.publisher.flush()
@@ -110,6 +115,8 @@ class Metering:
             self._log_file.reopen()
 
     def close(self) -> None:
-        """The last record was passed on."""
+        """No record is passed on any more."""
+        self.publisher.close()
+        self._refusals.close()
         if self._log_file is not None:
             self._log_file.close()

@@ -14,7 +14,7 @@ def stops_of(foundation: Foundation, generations: Generations) -> list[Stop]:
     """See L{llmproxy.app.shutdown.Shutdown}."""
     metering, stored = foundation.metering, foundation.stored
     return [
-        ("records", metering.flush),
+        ("records", metering.stop),
         *([] if stored is None else [("changes of others", stored.stop_following)]),
         ("store of the cache", foundation.stop_store),
         ("hits", metering.stop_hits),

@@ -47,6 +47,7 @@ class Publisher:
         self._sinks = tuple(sinks)
         self._masked = (Masking() if masking is None else masking).record
         self._waiting: list[Record] = []
+        self._most = MOST_WAITING
         self._flushing: IDelayedCall | None = None
         self._reports = LogRate(report_every)
         self.failed = 0
@@ -55,7 +56,7 @@ class Publisher:
         """Take a record whose exchange has ended."""
         waiting = self._waiting
         waiting.append(record)
-        if len(waiting) >= MOST_WAITING:
+        if len(waiting) >= self._most:
             self.flush()
         elif self._flushing is None:
             self._flushing = self._clock.callLater(FLUSH_AFTER, self._due)
@@ -76,6 +77,16 @@ class Publisher:
             self._flushing.cancel()
             self._flushing = None
         self._pass_on()
+
+    def stop(self) -> None:
+        """Pass on what waits, and at once what comes later, as a stopped proxy refuses requests: no timer is left."""
+        self._most = 0
+        self.flush()
+
+    def close(self) -> None:
+        """The sinks are closed: what comes from now on is dropped."""
+        self.stop()
+        self._sinks = ()
 
     def _due(self) -> None:
         self._flushing = None

@@ -207,6 +207,17 @@ class OwnPartsTests(SynchronousTestCase):
         self.clock.advance(0.1)
         self.assertEqual([(each["log_level"], each["origin"]) for each in said], [(LogLevel.error, "http://192.0.2.9")])
 
+    def test_after_the_end(self) -> None:
+        """Under a site of the application's own requests may still come: they are refused, and leave nothing behind."""
+        path = self.mktemp()
+        proxy = self.made(access_log=path)
+        self.end(proxy)
+        for _ in range(2):
+            self.assertEqual(self.ask(proxy)[0], 503)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        with open(path) as file:
+            self.assertEqual(file.read(), "")
+
     def test_clients(self) -> None:
         """A client of the application's own is asked for every API, and stays open when the proxy has stopped."""
 

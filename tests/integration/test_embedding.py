@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from treq.client import HTTPClient
 from twisted.application.service import MultiService
 from twisted.internet import reactor
+from twisted.internet.defer import maybeDeferred
 from twisted.internet.endpoints import TCP4ServerEndpoint
+from twisted.web.client import Agent, HTTPConnectionPool
 from twisted.web.resource import Resource
 from twisted.web.server import Site
 
-from llmproxy.config import load_api_config
+from llmproxy.config import CacheConfig, ProxyConfig, load_api_config
 from llmproxy.service import TransparentProxy
 
+from ..app.embedded import SECRET, Projects, Validator
 from .harness import UPSTREAM_KEY, ProxyTestCase, get, post
 
 OK = b"HTTP/1.1 200 OK\r\nX-Odd-CASE: 1\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\nContent-Length: 2\r\n\r\nok"
@@ -27,7 +31,7 @@ class Embedded:
         self.ports = [port]
 
     async def stopService(self) -> None:
-        await self.ports[0].stopListening()
+        await maybeDeferred(self.ports[0].stopListening)
         await self._application.stopService()
 
 
@@ -97,3 +101,57 @@ class EmbeddingTests(ProxyTestCase):
         """Asked for exactly where it is mounted, the proxy answers as for C{/}."""
         client = await self.send(get(b"/llm"))
         await client.until_received(b'"code":"endpoint_not_found"')
+
+
+class StockClientTests(ProxyTestCase):
+    """One API, an application's own validator and projects, and a stock treq client: without a database."""
+
+    async def start_proxy(self, base_url: str) -> Any:
+        config = ProxyConfig(base_url, ["/v1"], ["GET", "POST"], api_name="llm", cache=CacheConfig(False))  # type: ignore[arg-type]
+        self.pool = HTTPConnectionPool(reactor)
+        self.addCleanup(self.pool.closeCachedConnections)
+        proxy = TransparentProxy(
+            reactor,
+            config,
+            token_validator=Validator(),
+            project_store=Projects(),
+            upstream_client=HTTPClient(Agent(reactor, pool=self.pool)),
+            drain_seconds=0.1,
+        )
+        application = MultiService()
+        application.startService()
+        proxy.setServiceParent(application)
+        await proxy.started
+        port = await TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1").listen(
+            Site(proxy.resource(), reactor=reactor)
+        )
+        self.port = port.getHost().port
+        return Embedded(application, proxy, port)
+
+    async def new_token(self, **changes: Any) -> str:
+        return SECRET
+
+    async def test_request(self) -> None:
+        """The key of the project goes to upstream, its answer to the client, and the next one after it."""
+        client = await self.send(post(b"body"))
+        wire = await self.upstream.wire()
+        for _ in range(2):
+            await wire.until_received(b"body")
+            self.assertIn(b"Bearer sk-upstream-canary\r\n", wire.received)
+            self.assertNotIn(SECRET.encode(), wire.received)
+            wire.received = b""
+            wire.send(OK)
+            await client.until_received(b"\r\n\r\nok")
+            client.received = b""
+            client.send(post(b"body").replace(b"TOKEN", SECRET.encode()))
+
+    async def test_stops(self) -> None:
+        """A stream that runs when the proxy stops is cut, and nothing is left of it."""
+        client = await self.send(get(b"/v1/x"))
+        wire = await self.upstream.wire()
+        await wire.until_received(b"\r\n\r\n")
+        wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+        await client.until_received(b"half")
+        await self.service.stopService()
+        await client.until_closed()
+        await wire.until_closed(1.0)

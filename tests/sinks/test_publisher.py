@@ -111,3 +111,14 @@ class PublisherTests(SynchronousTestCase):
         self.assertEqual(
             ([len(batch) for batch in self.kept.batches], [len(batch) for batch in later.batches]), ([1, 1], [1])
         )
+
+    def test_stopped(self) -> None:
+        """What comes late is passed on at once, what comes later than that is dropped; no timer is left behind."""
+        publisher = Publisher(self.clock, [self.kept])
+        publisher.publish(a_record())
+        publisher.stop()
+        publisher.publish(a_record())
+        self.assertEqual([len(batch) for batch in self.kept.batches], [1, 1])
+        publisher.close()
+        publisher.publish(a_record())
+        self.assertEqual((len(self.kept.batches), self.clock.getDelayedCalls()), (2, []))

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 REPLAY_LIMIT = 1 << 20
 """Bytes that are kept of one body, unless its maker says otherwise: nearly every request without files is below."""
 
+_JOINED = 1024
+"""Bytes up to which chunks are kept as one: what a client sends byte by byte takes no more memory than is counted."""
+
 
 @implementer(IBodyProducer, IConsumer)
 class ReplayableBody:
@@ -113,7 +116,8 @@ class ReplayableBody:
                 # A body that is paused can have a chunk on its way; without it nobody can be given the whole.
                 self._stop_within()
         elif live:
-            self._written += self._kept is not None
+            if self._kept is not None:
+                self._written = len(self._kept)
             self._consumer.write(data)
 
     def registerProducer(self, producer: object, streaming: bool) -> None:
@@ -135,7 +139,10 @@ class ReplayableBody:
         if self._is_live() and self._released:
             self._drop()
         elif self._lease.size + len(data) <= self._limit and self._lease.take(len(data)):
-            kept.append(data)
+            if kept and len(kept[-1]) + len(data) <= _JOINED:
+                kept[-1] += data
+            else:
+                kept.append(data)
         elif self._consumer is None or self._is_live():
             self._drop()
         else:

@@ -111,6 +111,21 @@ class ReplayTests(SynchronousTestCase):
         self.assertEqual(self.reader.data, b"x" * 10 + b"yz")
         self.failureResultOf(self.start(), BodyStopped)
 
+    def test_byte_by_byte(self) -> None:
+        """Content that comes byte by byte is kept in few pieces, and given again in these."""
+        self.body = ReplayableBody(self.held, Budget(None), 10_000)
+        self.start()
+        content = bytes(range(250)) * 20
+        for at in range(len(content)):
+            self.held.write(content[at : at + 1])
+        self.body.stopProducing()
+        again = Slow(self.body)
+        self.body.startProducing(again)
+        while len(b"".join(again.chunks)) < len(content):
+            self.body.resumeProducing()
+        self.assertEqual(b"".join(again.chunks), content)
+        self.assertLess(len(again.chunks), 10)
+
     def test_budget(self) -> None:
         """What others hold is not there to be taken."""
         self.budget.lease().take(98)
@@ -182,28 +197,31 @@ class ReplayTests(SynchronousTestCase):
 
     def test_slow_reader(self) -> None:
         """What is kept is given no faster than it is taken; the rest waits for it, and may be released meanwhile."""
+        self.body = ReplayableBody(self.held, self.budget, 10_000)
+        self.budget.limit = None
+        a, b, c, d = (letter * 1000 for letter in (b"a", b"b", b"c", b"d"))
         self.start()
-        for chunk in (b"a", b"b", b"c"):
+        for chunk in (a, b, c):
             self.held.write(chunk)
         self.body.stopProducing()
         slow = Slow(self.body)
         done = self.body.startProducing(slow)
-        self.assertEqual(slow.chunks, [b"a"])
+        self.assertEqual(slow.chunks, [a])
         self.body.resumeProducing()
         self.body.release()
-        self.held.write(b"d")
+        self.held.write(d)
         for _ in range(3):
             self.body.resumeProducing()
-        self.assertEqual((slow.chunks, self.budget.used), ([b"a", b"b", b"c", b"d"], 0))
+        self.assertEqual((slow.chunks, self.budget.used), ([a, b, c, d], 0))
         self.held.write(b"e")
         self.held.end()
         self.successResultOf(done)
-        self.assertEqual(b"".join(slow.chunks), b"abcde")
+        self.assertEqual(b"".join(slow.chunks), a + b + c + d + b"e")
 
     @given(
-        st.lists(st.binary(min_size=1, max_size=4), max_size=8),
+        st.lists(st.binary(min_size=1, max_size=4).map(lambda few: few * 300), max_size=8),
         st.lists(st.sampled_from(("write", "stop", "cancel", "pause", "resume", "start", "release")), max_size=30),
-        st.integers(0, 20),
+        st.integers(0, 6000),
     )
     @settings(max_examples=300, deadline=None)
     def test_any_order(self, chunks: list[bytes], actions: list[str], limit: int) -> None:

@@ -75,6 +75,7 @@ class UpstreamCall:
         self.cancelled = self.paused = False
         self.responding: Deferred[Any] = Deferred(lambda _: self.stopProducing())
         self._reader: Protocol | None = None
+        self._missing: int | None = None
         self._waiting = b""
         self._end: Failure | None = None
         self._upload: Any = None
@@ -100,12 +101,17 @@ class UpstreamCall:
         """
         Answer with a head; the body comes by L{write_answer}, and ends with L{end} or L{fail}.
 
-        @param length: of the body in bytes, if upstream says so.
+        @param length: of the body in bytes, if upstream says so; then the test must keep to it.
         """
+        self._missing = None if length is UNKNOWN_LENGTH else length
         self.responding.callback(_Response(self, status, fields, length))
 
     def write_answer(self, data: bytes) -> None:
         """A piece of the answer's body."""
+        assert self.responding.called, "the head comes first"
+        if self._missing is not None:
+            self._missing -= len(data)
+            assert self._missing >= 0, f"{-self._missing} bytes more than the length that was said"
         if self._reader is None:
             self._waiting += data
         elif data and not self.cancelled:
@@ -113,6 +119,7 @@ class UpstreamCall:
 
     def end(self) -> None:
         """The answer is complete."""
+        assert not self._missing, f"{self._missing} bytes less than the length that was said: fail() breaks it off"
         self._finish(Failure(ResponseDone()))
 
     def fail(self, error: Exception) -> None:

@@ -44,6 +44,16 @@ class HeldUpstreamTests(SynchronousTestCase):
         self.assertEqual((answer.status, answer.body, answer.ended), (200, b"half", True))
         self.assertIsNotNone(answer.failure)
 
+    def test_wrong(self) -> None:
+        """A test that answers as no upstream could is told so."""
+        self.proxy.request("GET", "/v1/a")
+        call = self.upstream.next()
+        self.assertRaises(AssertionError, call.write_answer, b"before the head")
+        call.head(200, length=2)
+        self.assertRaises(AssertionError, call.end)
+        call.write_answer(b"1")
+        self.assertRaises(AssertionError, call.write_answer, b"23")
+
     def test_cancelled(self) -> None:
         """It is seen that a client has left, before the head and in the body."""
         for with_head in (False, True):

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ..config import APIConfig, ProxyConfig
     from ..interfaces import IAuditLogger, IProjectActiveChecker, IProjectStore, IRecordSink, ITokenValidator
     from ..message import ApiRequest, ApiResponse
+    from ..middleware.caching.cache import Cache
     from ..sinks.metrics import ProxyMetrics
     from ..store.database import Database
 
@@ -58,7 +59,6 @@ class TransparentProxy(Service):
     @raise ConfigError: with everything that is wrong, missing or given twice.
     @ivar started: fires when requests are served; fails with L{ConfigError}. Until then they are answered with 503.
     @ivar stored: the database and what is kept warm of it; C{None} without a database.
-    @ivar ending: how it shuts down.
     """
 
     def __init__(
@@ -107,6 +107,11 @@ class TransparentProxy(Service):
     def draining(self) -> bool:
         """No new requests are taken."""
         return self.ending.draining
+
+    @property
+    def cache(self) -> Cache | None:
+        """What is stored of answers, to be purged; C{None} where nothing is cached."""
+        return self.foundation.cache
 
     @property
     def database(self) -> Database:

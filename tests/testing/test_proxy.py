@@ -6,10 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy import APIConfig, APIProviderConfig, TimeoutConfig
-from llmproxy.config import ProxyConfig
+from llmproxy import APIConfig, APIProviderConfig, CacheConfig, ProxyConfig, TimeoutConfig
 from llmproxy.testing import SECRET, MemoryProxy
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -85,3 +85,23 @@ class MemoryProxyTests(SynchronousTestCase):
         self.assertEqual(proxy.request("GET", "/v1/x").status, 503)
         proxy.upstream.next().answer(200, b"ok")
         self.assertEqual((answer.body, self.successResultOf(stopping)), (b"ok", None))
+
+    def test_cache(self) -> None:
+        """What the proxy has stored is found again, and the application can purge it."""
+        config = ProxyConfig(
+            base_url="https://a.example",
+            allowed_endpoints=["/v1"],
+            allowed_methods=["GET"],
+            cache=CacheConfig(enabled=True),
+        )
+        proxy = MemoryProxy(config)
+        proxy.request("GET", "/v1/models")
+        proxy.upstream.next().answer(200, b"m", [(b"Cache-Control", b"public, max-age=60")])
+        self.assertEqual(proxy.request("GET", "/v1/models").body, b"m")
+        cache = proxy.proxy.cache
+        assert cache is not None
+        self.assertEqual(self.successResultOf(cache.purge(None, "p-1", b"/v1/models")), 1)
+        self.assertIsNone(proxy.request("GET", "/v1/models").status)
+        self.assertEqual(len(proxy.upstream.calls), 2)
+        uncached = MemoryProxy(evolve(config, cache=CacheConfig(enabled=False)))
+        self.assertIsNone(uncached.proxy.cache)

@@ -1,22 +1,33 @@
-# make run: a working proxy.  make test: the whole suite, from nothing.
+# make run: a working proxy.  make test: lint, unit and integration, from nothing.
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+# Arguments of trial: make unit TRIAL=-j4
+TRIAL ?=
 
-.PHONY: run test lint unit clean
+# Each package of tests but tests/integration, and each module beside them.
+packages = $(filter-out tests/integration,$(patsubst %/__init__.py,%,$(wildcard tests/*/__init__.py)))
+modules = $(patsubst %.py,%,$(wildcard tests/test_*.py))
+
+.PHONY: run test lint unit integration clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/llmproxy quickstart $(ARGS)
 
-test: lint unit
+test: lint unit integration
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy llmproxy
 
+# In memory: no servers, no sockets to speak of.
 unit: $(VENV)/test.stamp
-	$(BIN)/python -m twisted.trial tests
+	$(BIN)/python -m twisted.trial $(TRIAL) $(subst /,.,$(packages) $(modules))
+
+# Starts proxies, databases, Redis and nginx itself, and skips what is not installed.
+integration: $(VENV)/test.stamp
+	$(BIN)/python -m twisted.trial $(TRIAL) tests.integration
 
 # An environment that was only half made (no pip in it) is made again; one that works is kept.
 $(VENV)/venv.stamp:

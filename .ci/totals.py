@@ -1,7 +1,8 @@
 """
-Turn trial's closing line into C{N passed, N failed, N skipped}; exit non-zero unless all that could be run passed.
+Totals of a log of C{make test}: C{N passed, N failed, N skipped} of all runs of trial in it, as one line.
 
-The servers that tests need are installed before; what is skipped then needs Go, Node or a network.
+Exits non-zero unless all that could be run passed. The servers that tests need are installed before; what is skipped
+then needs Go, Node or a network.
 """
 
 from __future__ import annotations
@@ -9,15 +10,19 @@ from __future__ import annotations
 import re
 import sys
 
+_CLOSING = re.compile(r"^Ran \d+ tests in [\d.]+s\n+(?:PASSED|FAILED)(?: \((.*)\))?$", re.MULTILINE)
+"""How trial ends a run."""
+
 
 def totals(text: str) -> tuple[int, int, int]:
-    """Passed, failed (errors included) and skipped, of the last closing line in C{text}."""
-    found = re.findall(r"^(?:PASSED|FAILED)(?: \((.*)\))?$", text, re.MULTILINE)
-    counts = dict(part.split("=") for part in found[-1].split(", ") if part) if found else {}
-    number = {name: int(value) for name, value in counts.items()}
-    passed = number.get("successes", 0) + number.get("expectedFailures", 0)
-    failed = number.get("failures", 0) + number.get("errors", 0) + number.get("unexpectedSuccesses", 0)
-    return passed, failed, number.get("skips", 0)
+    """Passed, failed (errors included) and skipped, of all closing lines in C{text}."""
+    passed = failed = skipped = 0
+    for counts in _CLOSING.findall(text):
+        number = {name: int(value) for name, value in (part.split("=") for part in counts.split(", ") if part)}
+        passed += number.get("successes", 0) + number.get("expectedFailures", 0)
+        failed += number.get("failures", 0) + number.get("errors", 0) + number.get("unexpectedSuccesses", 0)
+        skipped += number.get("skips", 0)
+    return passed, failed, skipped
 
 
 def main(path: str, status: str) -> int:

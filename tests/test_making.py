@@ -1,0 +1,98 @@
+"""The commands of those who work on the proxy: make, tox and what CI adds up."""
+
+from __future__ import annotations
+
+import runpy
+import subprocess
+from contextlib import redirect_stdout
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from .lowest import SETUP, requirements
+
+ROOT = Path(__file__).resolve().parents[1]
+
+RUN = "-----\nRan {} tests in 1.234s\n\n{}\n"
+GOOD = RUN.format(5, "PASSED (skips=2, successes=3)")
+BAD = RUN.format(9, "FAILED (failures=1, errors=2, unexpectedSuccesses=1, expectedFailures=1, successes=4)")
+EMPTY = RUN.format(0, "PASSED")
+
+
+class TotalsTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.totals: dict[str, Any] = runpy.run_path(str(ROOT / ".ci" / "totals.py"))
+
+    def test_runs(self) -> None:
+        """Each run of trial counts, and nothing that only looks like its end."""
+        rows = {
+            "": (0, 0, 0),
+            GOOD: (3, 0, 2),
+            GOOD + "lint\n" + GOOD: (6, 0, 4),
+            GOOD + BAD: (8, 4, 2),
+            BAD + GOOD: (8, 4, 2),
+            EMPTY + GOOD: (3, 0, 2),
+            "PASSED (successes=100)\n" + GOOD: (3, 0, 2),
+        }
+        for text, expected in rows.items():
+            self.assertEqual(self.totals["totals"](text), expected, text)
+
+    def test_status(self) -> None:
+        """A run that failed, or one that did not come to its end, is no success."""
+        rows = [(GOOD, "0", 0), (GOOD + BAD, "2", 1), (BAD + GOOD, "2", 1), (GOOD, "2", 1), ("", "0", 1)]
+        for number, (text, status, expected) in enumerate(rows):
+            path = Path(self.mktemp())
+            path.write_text(text)
+            with redirect_stdout(StringIO()):
+                found = self.totals["main"](str(path), status)
+            self.assertEqual(found, expected, number)
+
+
+class MakeTests(SynchronousTestCase):
+    def commands(self, target: str) -> list[str]:
+        """What C{make} would run for a target, where the environment is made already."""
+        venv = Path(self.mktemp()).absolute()
+        venv.mkdir()
+        (venv / "test.stamp").touch()
+        (venv / "venv.stamp").touch()
+        command = ["make", "--no-print-directory", "--dry-run", f"VENV={venv}", f"--old-file={venv}/test.stamp", target]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+
+    def test_unit_is_all_but_integration(self) -> None:
+        """Every test runs in one of the two, and in one only."""
+        [unit] = self.commands("unit")
+        named = [word for word in unit.split() if word.startswith("tests")]
+        packages = {f"tests.{path.parent.name}" for path in (ROOT / "tests").glob("*/__init__.py")}
+        modules = {f"tests.{path.stem}" for path in (ROOT / "tests").glob("test_*.py")}
+        self.assertEqual(sorted(named), sorted((packages | modules) - {"tests.integration"}))
+        [integration] = self.commands("integration")
+        self.assertTrue(integration.endswith(" tests.integration"), integration)
+
+    def test_everything(self) -> None:
+        """C{make test} is lint, then unit, then integration; CI runs that."""
+        expected = self.commands("lint") + self.commands("unit") + self.commands("integration")
+        found = self.commands("test")
+        self.assertEqual([_without_place(line) for line in found], [_without_place(line) for line in expected])
+        self.assertIn(" test 2>&1", (ROOT / ".ci" / "run").read_text())
+
+
+def _without_place(line: str) -> str:
+    return line.split("/bin/", 1)[1]
+
+
+class LowestTests(SynchronousTestCase):
+    def test_ours(self) -> None:
+        """Each requirement of the proxy is held at the lowest version that it names."""
+        found = requirements(SETUP.read_text())
+        self.assertIn("Twisted[tls] == 26.4", found)
+        self.assertTrue(any(line.startswith("hypothesis >=") for line in found), found)
+
+    def test_every_requirement_has_a_lowest(self) -> None:
+        """What names no lowest version cannot be tested with it."""
+        text = "[options]\ninstall_requires =\n    a >= 1.2\n    b >= 3; python_version < '3.14'\n"
+        extras = "[options.extras_require]\ntest =\n    c >= 4\n"
+        self.assertEqual(requirements(text + extras), ["a == 1.2", "b == 3; python_version < '3.14'", "c >= 4"])
+        ours = [line for line in requirements(SETUP.read_text()) if "==" not in line and ">=" not in line]
+        self.assertEqual(ours, [])

@@ -30,7 +30,8 @@ class DeliveryPolicy:
     @ivar retry_base: before the second attempt; each further one waits twice as long.
     @ivar retry_most: the longest wait between two attempts.
     @ivar last_attempts: how many may fail once the queue stops; then all that waits is given up.
-    @ivar stop_within: what the whole rest gets once the queue stops, whatever the sink does.
+    @ivar stop_within: what the whole rest gets once the queue stops, whatever the sink does; its close gets as long
+        again.
     @ivar report_every: between two lines of the log about the same trouble.
     """
 

@@ -203,16 +203,26 @@ class DeliveryQueue(Generic[Item]):
         if self._over or not self._stopping:
             return
         self._over = True
-        if self._deadline is not None and self._deadline.active():
-            self._deadline.cancel()
+        self._cancel_deadline()
+        self._deadline = self._clock.callLater(self._policy.stop_within, self._not_closed)
         closing = maybeDeferred(self._sink.close)
         closing.addErrback(lambda reason: self._log.failure("{what} could not be closed", reason, what=self._what))
         closing.addCallback(lambda _: self._stopped())
 
+    def _not_closed(self) -> None:
+        self._log.error("{what} ({sink}) does not close; it is left as it is", what=self._what, sink=self.name)
+        self._stopped()
+
     def _stopped(self) -> None:
+        self._cancel_deadline()
         waiting, self._stopping = self._stopping, []
         for each in waiting:
             each.callback(None)
+
+    def _cancel_deadline(self) -> None:
+        deadline, self._deadline = self._deadline, None
+        if deadline is not None and deadline.active():
+            deadline.cancel()
 
     def _flushed(self, everything: bool = False) -> None:
         done = self._backlog.done

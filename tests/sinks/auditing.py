@@ -43,6 +43,7 @@ class Sink:
         self.answer: Any = None
         self.pending: list[Deferred[None]] = []
         self.closed = 0
+        self.closing: Deferred[None] = succeed(None)
 
     def write(self, records: Sequence[AuditRecord]) -> Deferred[None]:
         assert not self.closed and not any(not each.called for each in self.pending)
@@ -57,7 +58,7 @@ class Sink:
 
     def close(self) -> Deferred[None]:
         self.closed += 1
-        return succeed(None)
+        return self.closing
 
     @property
     def ids(self) -> list[str]:

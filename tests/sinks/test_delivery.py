@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
@@ -217,3 +218,16 @@ class DeliveryQueueTests(SynchronousTestCase):
         self.assertIsNone(self.successResultOf(flushing))
         self.assertIsNone(self.successResultOf(self.queue.flush()))
         self.assertEqual(self.queue.waiting, 1)
+
+    def test_close_hangs(self) -> None:
+        """A sink that does not even close holds nobody up, and is said; what comes of it later does nothing more."""
+        closing: Deferred[None] = Deferred()
+        self.sink.closing = closing
+        stopping = self.queue.stop()
+        self.clock.advance(POLICY.stop_within - 1)
+        self.assertNoResult(stopping)
+        self.clock.advance(1)
+        self.successResultOf(stopping)
+        self.assertEqual(self.complaints("does not close"), 1)
+        closing.callback(None)
+        self.assertEqual(self.clock.getDelayedCalls(), [])

@@ -71,13 +71,22 @@ def before(name: str, *middlewares: Middleware) -> Placed:
     C{middlewares}, outermost first, between the place C{name} and the one outside of it.
 
     @param name: one of L{llmproxy.app.standardchain.NAMES}.
+    @raise TypeError: one of them is no middleware.
     """
-    return Placed(name, middlewares, outside=True)
+    return Placed(name, _middlewares(middlewares), outside=True)
 
 
 def after(name: str, *middlewares: Middleware) -> Placed:
     """The same between the place C{name} and the one inside of it."""
-    return Placed(name, middlewares, outside=False)
+    return Placed(name, _middlewares(middlewares), outside=False)
+
+
+def _middlewares(given: tuple[Middleware, ...]) -> tuple[Middleware, ...]:
+    """What an application gives is looked at before the first request comes."""
+    for each in given:
+        if isinstance(each, type) or not callable(getattr(each, "respond", None)):
+            raise TypeError(f"{each!r} is no middleware: an object with a method respond(request, inner) is one")
+    return given
 
 
 def arranged(standard: Sequence[tuple[str, Middleware | None]], placed: Sequence[Placed] = ()) -> list[Middleware]:
@@ -87,9 +96,12 @@ def arranged(standard: Sequence[tuple[str, Middleware | None]], placed: Sequence
 
     @param standard: every place by its name; C{None} where nothing stands there, and others can stand beside it.
     @raise ConfigError: there is no place of such a name.
+    @raise TypeError: a middleware is given without its place.
     """
     names = [name for name, _ in standard]
     for one in placed:
+        if not isinstance(one, Placed):
+            raise TypeError(f"{one!r} has no place in the chain: give before(name, …) or after(name, …)")
         if one.name not in names:
             raise ConfigError(f"middlewares: the chain has no place {one.name!r}; it has {', '.join(names)}")
     found: list[Middleware] = []

@@ -76,3 +76,12 @@ class ArrangedTests(SynchronousTestCase):
         """A place that is none is an error that names all there are."""
         error = self.assertRaises(ConfigError, arranged, [("one", None), ("two", None)], [before("three")])
         self.assertEqual(str(error), "middlewares: the chain has no place 'three'; it has one, two")
+
+    def test_no_middleware(self) -> None:
+        """What is none, or has no place, is refused when it is given, and not with the first request."""
+        for wrong in (Note, object(), None, lambda request, inner: inner(request)):
+            for place in (before, after):
+                error = self.assertRaises(TypeError, place, "one", wrong)
+                self.assertIn("is no middleware", str(error))
+        error = self.assertRaises(TypeError, arranged, [("one", None)], [Note("unplaced", [])])
+        self.assertIn("give before(name, …) or after(name, …)", str(error))

@@ -46,7 +46,8 @@ class TransparentProxy(Service):
     @param settings: those of L{SettingsArguments}, unless C{config} is a whole L{Settings}.
     @param token_validator: decides who may ask, in place of the tokens in the database.
     @param project_store: the projects and their keys, in place of those in the database. With both of these no
-        C{database_url} is needed; without one there is no management.
+        C{database_url} is needed; without one there is no management. Tokens in the database belong to projects that
+        it has, too: beside those a store may only say more of the same ones.
     @param project_active_checker: is asked, at every request, whether its project may use its tokens.
     @param audit_logger: takes what the audit log would: who was not let in, and the calls of management.
     @param logger: says what the proxy has to say: of its end, of upstreams that fail, of circuits that open.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -52,22 +53,11 @@ class ValidatingDirectory:
             text = ""
         if not text:
             return _failing(InvalidToken("invalid token format"))
-        asking: Deferred[Any] = maybeDeferred(self._validator.validate_token, text)
-        asking.addCallback(self._with_project, text)
-        return asking.addErrback(self._failed)
-
-    async def _found(self, project_id: str, secret: str) -> Principal:
-        project: Project | None = await maybeDeferred(self._projects.get, project_id)
-        if project is None:
-            raise TokenNotFound()
-        digest = sha256(secret.encode()).hexdigest()
-        return ValidatedPrincipal(Token(digest[:16], digest, "", project.id, None), project, secret)
+        asking: Deferred[Any] = _asked(self._log, self._validator.validate_token, text)
+        return asking.addCallback(self._with_project, text)
 
     def _with_project(self, project_id: str, secret: str) -> Deferred[Principal]:
-        return Deferred.fromCoroutine(self._found(project_id, secret))
-
-    def _failed(self, reason: Failure) -> Failure:
-        return translated(reason, self._log)
+        return _asked(self._log, self._projects.get, project_id).addCallback(_principal, secret)
 
 
 @implementer(IQuota)
@@ -83,8 +73,8 @@ class ValidatingQuota:
 
     def spend(self, principal: Principal) -> Deferred[None]:
         assert isinstance(principal, ValidatedPrincipal)
-        spending: Deferred[Any] = maybeDeferred(self._validator.validate_token_with_tracking, principal.secret)
-        return spending.addCallbacks(lambda _: None, lambda reason: translated(reason, self._log))
+        spending = _asked(self._log, self._validator.validate_token_with_tracking, principal.secret)
+        return spending.addCallback(lambda _: None)
 
     def check(self, principal: Principal) -> None:
         """The validator has just said that the token may be used."""
@@ -93,12 +83,41 @@ class ValidatingQuota:
         """Not known to validators."""
 
 
-def translated(reason: Failure, log: Logger) -> Failure:
-    """What a validator or a store failed with as what the client is answered."""
-    if reason.check(ProxyError, CancelledError):
-        return reason
-    log.failure("a token could not be validated", reason)
-    return Failure(Unavailable("tokens cannot be validated now"))
+def _principal(project: Project | None, secret: str) -> Principal:
+    if project is None:
+        raise TokenNotFound()
+    digest = sha256(secret.encode()).hexdigest()
+    return ValidatedPrincipal(Token(digest[:16], digest, "", project.id, None), project, secret)
+
+
+def _asked(log: Logger, question: Callable[..., Any], about: Any) -> Deferred[Any]:
+    """
+    What an application answers. What it fails with is passed on as what the client is told: a L{ProxyError} as it is;
+    everything else, a cancellation that is not the client's too, as L{Unavailable}.
+    """
+
+    def leave(answer: Deferred[Any]) -> None:
+        answer.errback(CancelledError())
+        asking.cancel()
+
+    answer: Deferred[Any] = Deferred(leave)
+
+    def failed(reason: Failure) -> None:
+        if answer.called:
+            # The client has left.
+            return
+        if not reason.check(ProxyError):
+            log.failure("a token could not be validated", reason)
+            reason = Failure(Unavailable("tokens cannot be validated now"))
+        answer.errback(reason)
+
+    def answered(result: Any) -> None:
+        if not answer.called:
+            answer.callback(result)
+
+    asking: Deferred[Any] = maybeDeferred(question, about)
+    asking.addCallbacks(answered, failed)
+    return answer
 
 
 def _failing(error: ProxyError) -> Deferred[Any]:

@@ -64,10 +64,11 @@ class ValidatingDirectoryTests(SynchronousTestCase):
             (succeed("nobody's"), TokenNotFound),
             (succeed(None), TokenNotFound),
             ("nobody's", TokenNotFound),
+            (fail(CancelledError()), Unavailable),
         ]
         for answer, expected in answers:
             self.failureResultOf(self.load(Answers(answer)), expected)
-        self.assertEqual(len(self.flushLoggedErrors(OSError)), 2)
+        self.assertEqual(len(self.flushLoggedErrors(OSError, CancelledError)), 3)
 
     def test_store_that_fails(self) -> None:
         """If projects cannot be looked up, the client is told to come again."""
@@ -93,6 +94,16 @@ class ValidatingDirectoryTests(SynchronousTestCase):
         loading.cancel()
         self.failureResultOf(loading, CancelledError)
         self.assertEqual(len(cancelled), 1)
+
+    def test_answer_that_comes_late(self) -> None:
+        """A validator that does not care for cancellations may answer whatever it likes."""
+        for late in (succeed("p1"), fail(OSError("late"))):
+            asked: Deferred[Any] = Deferred(lambda _: None)
+            loading = self.load(Answers(asked))
+            loading.cancel()
+            self.failureResultOf(loading, CancelledError)
+            late.addBoth(lambda result, asked=asked: asked.called or asked.callback(result))
+        self.assertEqual(self.flushLoggedErrors(), [])
 
 
 class ValidatingQuotaTests(SynchronousTestCase):

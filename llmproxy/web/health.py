@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from twisted.internet.defer import Deferred, gatherResults
-from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
 from .. import __version__
 from ..errors import ProxyError
+from .readonly import ReadOnlyResource
 
 if TYPE_CHECKING:
     from twisted.python.failure import Failure
@@ -32,10 +32,8 @@ def _answer(request: Request, status: int, content_type: bytes, body: bytes) -> 
     return b"" if request.method == b"HEAD" else body
 
 
-class Health(Resource):
+class Health(ReadOnlyResource):
     """The process answers: a constant and the time, without a look at any dependency."""
-
-    isLeaf = True
 
     def __init__(self, clock: Callable[[], float]) -> None:
         super().__init__()
@@ -47,16 +45,14 @@ class Health(Resource):
         return _answer(request, 200, b"application/json", body)
 
 
-class Live(Resource):
+class Live(ReadOnlyResource):
     """The process runs."""
-
-    isLeaf = True
 
     def render_GET(self, request: Request) -> bytes:
         return _answer(request, 200, b"text/plain; charset=utf-8", b"alive\n")
 
 
-class Ready(Resource):
+class Ready(ReadOnlyResource):
     """
     Whether traffic should come here: every dependency works, and the process is not draining.
 
@@ -64,8 +60,6 @@ class Ready(Resource):
 
     @param draining: whether the process has begun to stop.
     """
-
-    isLeaf = True
 
     def __init__(self, checks: Sequence[IHealthCheck], draining: Callable[[], bool]) -> None:
         super().__init__()

@@ -17,6 +17,7 @@ from twisted.web.server import NOT_DONE_YET
 from .. import __version__
 from ..errors import Unauthorized
 from .jsonresource import send_error
+from .readonly import ReadOnlyResource
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
@@ -55,13 +56,11 @@ class MetricsUnauthorized(Unauthorized):
     challenge = b'Bearer realm="llmproxy metrics"'
 
 
-class MetricsResource(Resource):
+class MetricsResource(ReadOnlyResource):
     """
     @param collect: gives the numbers of this process, or those of all workers added up.
     @param token: what has to be shown as a bearer (RFC 6750 section 2.1); C{""} for nothing.
     """
-
-    isLeaf = True
 
     def __init__(
         self,

@@ -61,7 +61,7 @@ class HealthTests(OperationsTestCase):
         """Nobody posts to a health check."""
         response, _ = self.ask("/live", "POST", live=Live())
         self.assertEqual(response.code, 405)
-        self.assertEqual(sorted(response.headers.getRawHeaders("allow")[0].split(", ")), ["GET", "HEAD"])
+        self.assertEqual(sorted(response.headers.getRawHeaders("allow")[0].split(", ")), ["GET", "HEAD", "OPTIONS"])
 
 
 class ReadyTests(OperationsTestCase):

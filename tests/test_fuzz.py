@@ -271,11 +271,14 @@ def _up_to_a_refusal(statuses: list[int]) -> list[int]:
 
 
 def _nameless(seen: list[bytes]) -> list[bytes]:
-    """Requests without the identifiers that differ from one conversation to another, nor the sizes of chunks."""
+    """
+    Requests without the identifiers that differ from one conversation to another, the sizes of chunks, and
+    expectations: upstream gets one only where the body is still to come, as it is not if all came in one read.
+    """
     found = []
     for request in seen:
         head, _, body = request.partition(b"\r\n\r\n")
-        kept = [line for line in head.split(b"\r\n") if not line.startswith(b"X-Request-ID: ")]
+        kept = [line for line in head.split(b"\r\n") if not line.startswith((b"X-Request-ID: ", b"Expect: "))]
         if b"Transfer-Encoding: chunked" in kept:
             body = _content(request)
         found.append(b"\r\n".join([*kept, b"", body]))

@@ -14,6 +14,7 @@ from ..http1.upgradedclient import UpgradedClient
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
     from twisted.python.failure import Failure
+    from twisted.web.iweb import IBodyProducer
 
     from ...interfaces import IDownstream
     from ...message import ApiResponse
@@ -51,33 +52,29 @@ class Relay:
             pending.cancel()
 
     def _head(self, response: ApiResponse) -> None:
-        body = response.body
+        body, downstream = response.body, self._downstream
         if self._pending is None:
-            # The client left while the head was on its way: what is dropped is stopped.
-            if response.upgraded is not None:
-                response.upgraded.unregisterProducer()
-            if body is not None:
-                body.stopProducing()
-            return
-        downstream = self._downstream
-        if response.upgraded is not None and body is not None:
+            _drop(response)
+        elif response.upgraded is not None and body is not None:
             self._pending = None
             downstream.write_head(response.status, response.reason, response.fields, None)
             downstream.take_over(UpgradedClient(body, response.upgraded))
-            return
-        if body is None or self._head_only:
+        elif body is None or self._head_only:
             if body is not None:
                 body.stopProducing()
             self._pending = None
             downstream.write_head(response.status, response.reason, response.fields, None)
             downstream.finish()
-            return
-        if isinstance(body, BytesBody):
+        elif isinstance(body, BytesBody):
             self._pending = None
             downstream.write_whole(
                 response.status, response.reason, response.fields, body.length, body.take(), response.trailers
             )
-            return
+        else:
+            self._stream(response, body)
+
+    def _stream(self, response: ApiResponse, body: IBodyProducer) -> None:
+        downstream = self._downstream
         self._response = response
         downstream.write_head(response.status, response.reason, response.fields, body.length)
         self._pending = producing = body.startProducing(downstream)
@@ -100,3 +97,11 @@ class Relay:
                 self._log.failure("an exchange failed without an answer", reason)
             self._downstream.unregisterProducer()
             self._downstream.abort()
+
+
+def _drop(response: ApiResponse) -> None:
+    """The client left while the head was on its way: what is dropped is stopped."""
+    if response.upgraded is not None:
+        response.upgraded.unregisterProducer()
+    if response.body is not None:
+        response.body.stopProducing()

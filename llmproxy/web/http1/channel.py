@@ -136,9 +136,8 @@ class LlhttpChannel(ClientConnection):
         try:
             resource = self.site.getResourceFor(request)
         except Exception:
-            if head.length:
-                # Its body is not read, and must not be taken for a request.
-                persistence.broken = True
+            # A body that is not read must not be taken for a request.
+            persistence.broken = persistence.broken or head.length != 0
             request.processingFailed(Failure())
             return
         streams = isinstance(resource, StreamingResource)

@@ -20,10 +20,10 @@ LAYERS = (
     {"message", "origin", "apisettings", "errors"},
     {"core"},
     {"interfaces"},
-    {"providers"},
+    {"config", "providers"},
     {"composition", "bodies", "replay", "net", "redis"},
     {"web", "middleware", "upstream", "cache", "store", "sinks"},
-    {"tap", "service", "app", "cli", "config", "bench", "workers", "demo", "testing", "__init__", "__main__"},
+    {"tap", "service", "app", "cli", "bench", "workers", "demo", "testing", "__init__", "__main__"},
 )
 """From the bottom up; docs/architecture.md shows the same, the other way round."""
 

@@ -15,8 +15,8 @@ from typing import Any
 import yaml
 from attrs import define, field, fields, fields_dict, has
 
+from ..core.clientlimits import Limits
 from ..origin import CredentialPlace
-from ..web.limits import Limits
 from . import rules, schema
 from .document import Document, Item
 from .model import (

@@ -9,11 +9,11 @@ from attrs import evolve, field, fields, frozen
 
 from ..apisettings import USUAL_IDLE, CacheSettings, Scope
 from ..core.caching.settings import DEFAULT
+from ..core.clientlimits import Limits
 from ..errors import ConfigError
 from ..message import Api, Dialect
 from ..origin import CredentialPlace
 from ..providers.registry import AUTH
-from ..web.limits import Limits
 from .problems import unknown
 
 if TYPE_CHECKING:

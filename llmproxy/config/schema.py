@@ -11,8 +11,8 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ..core.clientlimits import Limits
 from ..origin import CredentialPlace
-from ..web.limits import Limits
 from . import rules
 from .document import Item
 from .model import APIConfig, APIProviderConfig, BreakerConfig, CacheConfig, ConnectionConfig, TimeoutConfig

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorTime
     from twisted.web.resource import IResource
 
+    from ..core.clientlimits import Limits
     from ..core.forwarded import TrustedProxies
     from ..interfaces import IConnectedProtocol
     from ..message import Fields
     from ..net.poller import Poller
     from ..net.timers import TimerWheel
-    from .limits import Limits
 
 
 class ICountedChannel(IServerChannel, Protocol):

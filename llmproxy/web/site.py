@@ -10,13 +10,13 @@ from urllib.parse import unquote_to_bytes
 from twisted.web.resource import Resource, getChildForRequest
 from twisted.web.server import Site
 
+from ..core.clientlimits import Limits
 from ..core.http11 import too_many_connections
 from ..core.targets import merged
 from ..net.poller import Poller
 from ..net.timers import TimerWheel
 from .connections import ADMITTED, REFUSED, UNWELCOME, OwnConnections
 from .http1.channel import LlhttpChannel
-from .limits import Limits
 from .requestids import known_as, request_ids
 from .resources import RootResource, trusted_by
 

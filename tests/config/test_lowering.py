@@ -24,9 +24,9 @@ from llmproxy.config.schema import (
     TIMEOUT_KEYS,
     TOP_KEYS,
 )
+from llmproxy.core.clientlimits import Limits
 from llmproxy.errors import ConfigError
 from llmproxy.origin import CredentialPlace
-from llmproxy.web.limits import Limits
 
 API = APIProviderConfig(base_url="http://a", allowed_endpoints=["/v1"], allowed_methods=["POST"])
 EXAMPLE = Path(__file__).parents[2] / "config" / "apis.yaml"

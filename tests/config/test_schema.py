@@ -13,11 +13,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.apisettings import CacheSettings
 from llmproxy.config import APIConfig, ProxyConfig, load_api_config
 from llmproxy.config.document import MAX_FILE
+from llmproxy.core.clientlimits import Limits
 from llmproxy.errors import ConfigError
 from llmproxy.message import Api
 from llmproxy.origin import CredentialPlace, OwnKey
 from llmproxy.providers.registry import AUTH
-from llmproxy.web.limits import Limits
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "apis.yaml"
 

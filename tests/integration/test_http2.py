@@ -11,8 +11,8 @@ from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFrom
 from twisted.internet.task import deferLater
 
 from llmproxy.config import APIConfig
+from llmproxy.core.clientlimits import Limits
 from llmproxy.core.http2.frames import GOAWAY, frame
-from llmproxy.web.limits import Limits
 
 from .certificates import Authority
 from .conversation import Scripted

@@ -18,9 +18,9 @@ from twisted.internet.task import deferLater
 from twisted.python.util import sibpath
 
 from llmproxy.config import APIConfig
+from llmproxy.core.clientlimits import Limits
 from llmproxy.service import Settings
 from llmproxy.store.engine import open_database
-from llmproxy.web.limits import Limits
 from llmproxy.workers.supervisor import Supervisor
 
 from .harness import MANAGEMENT_TOKEN, ProxyTestCase, Wire, get

@@ -18,8 +18,8 @@ from h2.events import (
 from h2.settings import SettingCodes
 from twisted.internet.task import Clock
 
+from llmproxy.core.clientlimits import Limits
 from llmproxy.web.http2.connection import Http2Connection
-from llmproxy.web.limits import Limits
 from llmproxy.web.site import ProxySite
 
 from .wire import Transport

@@ -15,9 +15,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
 from twisted.web.test.requesthelper import DummyRequest
 
+from llmproxy.core.clientlimits import Limits
 from llmproxy.errors import BadRequest, RateLimitExceeded, Unauthorized
 from llmproxy.web.jsonresource import JsonResource
-from llmproxy.web.limits import Limits
 from llmproxy.web.operations import Call, Operation, RouteTable
 
 from .wire import Client

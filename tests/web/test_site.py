@@ -8,9 +8,9 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
 
+from llmproxy.core.clientlimits import Limits
 from llmproxy.core.forwarded import trusted_proxies
 from llmproxy.net.timers import TimerWheel
-from llmproxy.web.limits import Limits
 from llmproxy.web.site import ProxySite
 
 from .wire import Client, Streaming, Whole, get, post

@@ -15,8 +15,8 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 from zope.interface import alsoProvides, implementer
 
+from llmproxy.core.clientlimits import Limits
 from llmproxy.web.http1.channel import LlhttpChannel
-from llmproxy.web.limits import Limits
 from llmproxy.web.resources import StreamingResource
 from llmproxy.web.site import ProxySite
 

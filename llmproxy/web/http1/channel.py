@@ -1,7 +1,7 @@
 """
 The server's side of an HTTP/1.1 connection.
 
-What a connection is doing, and what it waits for (L{llmproxy.web.limits.Limits} has the times)::
+What a connection is doing, and what it waits for (L{llmproxy.core.clientlimits.Limits} has the times)::
 
     idle --first byte--> head --complete--> body --complete--> answering --> idle, if it is kept
       |                   | 4xx, 408         | 4xx, 408            |

@@ -45,7 +45,7 @@ class HalfCloseProbe:
 
     Twisted does not watch it: it neither reads nor has anything to write.
 
-    @param silence: in seconds; see L{llmproxy.web.limits.Limits.half_closed}.
+    @param silence: in seconds; see L{llmproxy.core.clientlimits.Limits.half_closed}.
     @param send: writes to the client; from now on L{HalfCloseProbe.send} has to be used in its place.
     @param writing: whether a response is being written.
     """

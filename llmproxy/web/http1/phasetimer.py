@@ -9,8 +9,8 @@ from ...core.persistence import HEAD, IDLE, NOTHING, SENDING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ...core.clientlimits import Limits
     from ...net.timers import Deadline, TimerWheel
-    from ..limits import Limits
 
 _WHOLE = (HEAD, SENDING)
 """Phases that are not prolonged by each byte."""

@@ -51,7 +51,7 @@ class SendDeadline:
     """
     The end of a connection whose peer takes nothing of what waits for it.
 
-    @param seconds: in which it has to take something, L{llmproxy.web.limits.Limits.send_silence}.
+    @param seconds: in which it has to take something, L{llmproxy.core.clientlimits.Limits.send_silence}.
     """
 
     __slots__ = ("_deadline", "_outflow", "_seconds", "_transport", "_wheel")

@@ -34,11 +34,11 @@ from .request import Http2Request
 from .sectiontimer import SectionTimer
 
 if TYPE_CHECKING:
+    from ...core.clientlimits import Limits
     from ...core.http2.events import StateMachine
     from ...message import Field
     from ...net.timers import Deadline
     from ..contracts import IHeldResponse, IServerSite
-    from ..limits import Limits
     from .response import ISettled
 
 _AT_ONCE = 64 * 1024

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llmproxy.web.limits import Limits
+from llmproxy.core.clientlimits import Limits
 
 from ..harness import MANAGEMENT_TOKEN
 from . import GET, OK, Error, Pause, Steps, Vector, asked, asks, lines, passed, refused

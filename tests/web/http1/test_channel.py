@@ -13,9 +13,9 @@ from twisted.web.iweb import UNKNOWN_LENGTH
 from twisted.web.resource import Resource
 from zope.interface.verify import verifyObject
 
+from llmproxy.core.clientlimits import Limits
 from llmproxy.core.http11 import Refusal
 from llmproxy.errors import ClientLeft, RequestBodyTimeout
-from llmproxy.web.limits import Limits
 from llmproxy.web.site import TURNED_AWAY_AT_ONCE
 
 from ...middleware.fakes import Reader

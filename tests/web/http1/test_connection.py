@@ -11,10 +11,10 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import directlyProvides
 
+from llmproxy.core.clientlimits import Limits
 from llmproxy.web.connections import ADMITTED, REFUSED, UNWELCOME
 from llmproxy.web.http1.channel import LlhttpChannel
 from llmproxy.web.http1.connection import ClientConnection
-from llmproxy.web.limits import Limits
 from llmproxy.web.site import TURNED_AWAY_AT_ONCE, ProxySite
 
 from ..wire import Client, Streaming, Transport, Whole, get

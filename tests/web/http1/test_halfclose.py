@@ -7,7 +7,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.iweb import UNKNOWN_LENGTH
 
-from llmproxy.web.limits import Limits
+from llmproxy.core.clientlimits import Limits
 
 from ..wire import Client, Seen, Streaming, get
 

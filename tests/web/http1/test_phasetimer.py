@@ -5,10 +5,10 @@ from __future__ import annotations
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from llmproxy.core.clientlimits import Limits
 from llmproxy.core.persistence import BODY, CLOSING, HEAD, IDLE, NOTHING, SENDING
 from llmproxy.net.timers import TimerWheel
 from llmproxy.web.http1.phasetimer import PhaseTimer
-from llmproxy.web.limits import Limits
 
 LIMITS = Limits(idle=20.0, head_time=4.0, body_silence=8.0, closing=2.0)
 

@@ -13,11 +13,11 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.iweb import UNKNOWN_LENGTH
 
+from llmproxy.core.clientlimits import Limits
 from llmproxy.core.http2 import frames
 from llmproxy.core.http2.frames import GOAWAY, frame
 from llmproxy.errors import ClientLeft
 from llmproxy.web.http2.connection import Http2Connection
-from llmproxy.web.limits import Limits
 from llmproxy.web.site import ProxySite
 
 from ..http2wire import Header, Http2Client

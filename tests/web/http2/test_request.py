@@ -6,9 +6,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.iweb import UNKNOWN_LENGTH
 from twisted.web.resource import Resource
 
+from llmproxy.core.clientlimits import Limits
 from llmproxy.core.http11 import Refusal
 from llmproxy.errors import ClientLeft, RequestBodyTimeout
-from llmproxy.web.limits import Limits
 
 from ..http2wire import Header, Http2Client
 from ..wire import Echo, Streaming, Whole

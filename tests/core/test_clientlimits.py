@@ -1,4 +1,4 @@
-"""Tests for L{llmproxy.web.limits}; each limit at work is in tests/web/http1/test_channel.py and tests/integration."""
+"""Tests for L{llmproxy.core.clientlimits}; tests/web/http1/test_channel.py and tests/integration see each at work."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from attrs import fields
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.config.schema import LIMIT_KEYS
-from llmproxy.web.limits import Limits
+from llmproxy.core.clientlimits import Limits
 
 
 class LimitsTests(SynchronousTestCase):

@@ -22,12 +22,13 @@ LAYERS = (
     {"interfaces"},
     {"config", "providers"},
     {"composition", "bodies", "replay", "net", "redis"},
+    {"management"},
     {"web", "middleware", "upstream", "cache", "store", "sinks"},
     {"tap", "service", "app", "cli", "bench", "workers", "demo", "testing", "__init__", "__main__"},
 )
 """From the bottom up; docs/architecture.md shows the same, the other way round."""
 
-SIBLINGS = LAYERS[5]
+SIBLINGS = LAYERS[6]
 """Parts that meet in C{interfaces} and do not import each other."""
 
 REACTOR = {"tap", "cli"}

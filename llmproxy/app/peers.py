@@ -11,8 +11,8 @@ from ..web.connections import Connections, OwnConnections
 
 if TYPE_CHECKING:
     from ..interfaces import ICacheStore
+    from ..management.state import KeepsTokens
     from ..sinks.metrics import ProxyMetrics
-    from ..web.manage.context import KeepsTokens
 
 
 class Peers(Protocol):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..message import Project, Token
 
 if TYPE_CHECKING:
-    from ..web.manage.context import KeepsTokens
+    from ..management.state import KeepsTokens
 
 Announce = Callable[[str, str], object]
 """Called with what has changed (C{token}, C{project}, C{tokens_of}) and its id."""

@@ -16,9 +16,9 @@ from .ipc import unpacked
 if TYPE_CHECKING:
     from ..cache.presence import PresenceFilter
     from ..interfaces import ICacheStore
+    from ..management.state import KeepsTokens
     from ..middleware.caching.cache import Cache
     from ..web.connections import Connections
-    from ..web.manage.context import KeepsTokens
     from .connections import SharedConnections
 
 Tell = Callable[..., object]

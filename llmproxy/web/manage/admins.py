@@ -73,7 +73,7 @@ class Admins:
             wanted.name,
             wanted.role,
             os.urandom,
-            self._parts.seconds(),
+            self._parts.state.seconds(),
             None if wanted.duration_minutes is UNSET else wanted.duration_minutes * 60.0,
         )
         await self._parts.admins.create(admin)

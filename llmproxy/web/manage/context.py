@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Coroutine
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
-from twisted.internet.defer import Deferred, DeferredLock
 
 from ...core.roles import may, roles_with
-from ...errors import Draining, Forbidden, ProxyError, Unavailable
+from ...errors import Draining, Forbidden, ProxyError
 from ..jsonresource import JsonResource
 from ..operations import Call, Found, Operation, RouteTable
 from .auditing import name_call, noted
@@ -17,74 +16,24 @@ from .auth import ManagementAuth, ManagementUnauthorized, TooManyFailures
 from .idempotency import Repeats
 
 if TYPE_CHECKING:
-    from ...interfaces import IAdminStore, IAuditLogger, IProjectStore, ITokenStore
-    from ...message import Project, Token
-
-T = TypeVar("T")
-
-
-class KeepsTokens(Protocol):
-    """Where tokens are kept warm; told of every change before the client is."""
-
-    def token_changed(self, token: Token) -> None: ...
-
-    def project_changed(self, project: Project) -> None: ...
-
-    def project_tokens_revoked(self, project_id: str) -> None: ...
-
-
-class KeepsCounts(Protocol):
-    """Where uses are counted before they are written down."""
-
-    def flush(self) -> Deferred[None]: ...
-
-    def settle(self, token_id: str) -> Deferred[None]: ...
-
-
-class Served(Protocol):
-    """The APIs that are served now; others are when the configuration is swapped."""
-
-    @property
-    def apis(self) -> Collection[str]:
-        """The names of those that projects can have keys for."""
-
-    @property
-    def default_api(self) -> str:
-        """The one that C{api_key} is for."""
+    from ...interfaces import IAdminStore, IAuditLogger
+    from ...management.state import Served, State
 
 
 @frozen(eq=False)
 class Parts:
     """
-    @ivar seconds: the time, since the epoch.
-    @ivar changing: held while something is changed and told to C{directory}, so that two changes
-        cannot be told in the wrong order.
+    @ivar state: what the rules work on.
     @ivar draining: whether no more calls are taken.
     """
 
-    seconds: Callable[[], float]
-    projects: IProjectStore
-    tokens: ITokenStore
-    directory: KeepsTokens
-    quota: KeepsCounts
+    state: State
     admins: IAdminStore
     auth: ManagementAuth = field(repr=False)
     repeats: Repeats
     served: Served
     audit: IAuditLogger | None = None
     draining: Callable[[], bool] = lambda: False
-    changing: DeferredLock = field(factory=DeferredLock)
-
-    async def alone(self, change: Callable[[], Coroutine[Deferred[Any], Any, T]]) -> T:
-        """Await C{change} while nothing else changes."""
-        return await self.changing.run(lambda: Deferred.fromCoroutine(change()))
-
-    async def written_down(self, writing: Deferred[None]) -> None:
-        """Wait for it; if it cannot be written, what is stored is shown as it is."""
-        try:
-            await writing
-        except Unavailable:
-            pass
 
 
 class ManageResource(JsonResource):

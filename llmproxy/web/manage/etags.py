@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 
-from ...errors import PreconditionFailed
+from ...management.versions import Versions
 from ..operations import Call
 
 _TAG = re.compile(rb'(W/)?"([^"]*)"')
+_VERSION = re.compile(rb"v([1-9][0-9]{0,17})")
 
 
 def tag(call: Call, version: int) -> None:
@@ -19,18 +20,11 @@ def tag(call: Call, version: int) -> None:
     call.fields.append((b"ETag", b'"v%d"' % version))
 
 
-def wanted_version(call: Call, version: int) -> int | None:
-    """
-    The version that a change depends on; C{None} if it depends on none.
-
-    @param version: the present one.
-    @raise PreconditionFailed: it is not among those that C{If-Match} names.
-    """
+def wanted_versions(call: Call) -> Versions:
+    """The versions that C{If-Match} names; C{None} where the change depends on none."""
     asked: bytes | None = call.request.getHeader(b"if-match")
     if asked is None or asked.strip() == b"*":
         return None
     # RFC 9110 section 13.1.1: weak tags match nothing here.
-    strong = [name for weak, name in _TAG.findall(asked) if not weak]
-    if b"v%d" % version not in strong:
-        raise PreconditionFailed("it has been changed since")
-    return version
+    named = [_VERSION.fullmatch(name) for weak, name in _TAG.findall(asked) if not weak]
+    return {int(version[1]) for version in named if version is not None}

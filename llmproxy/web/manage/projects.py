@@ -9,13 +9,15 @@ from uuid import uuid4
 from msgspec import UNSET, UnsetType
 
 from ...errors import BadRequest, DuplicateName, NotFound
+from ...management.apikeys import Change, keys_of
+from ...management.checks import check_name
+from ...management.versions import required_version
 from ...message import Project
 from ..operations import Call, Operation, Routes
-from .apikeys import Change, keys_of
 from .context import Parts
-from .etags import tag, wanted_version
+from .etags import tag, wanted_versions
 from .paging import Paging, given, rows
-from .requests import Name, NewKey, NewProject, ProjectChange, check_name
+from .requests import Name, NewKey, NewProject, ProjectChange
 from .responses import ProjectView, Revocation, view_of_project
 
 
@@ -101,7 +103,9 @@ class Projects:
 
     async def list(self, call: Call) -> list[ProjectView]:
         query: ProjectFilter = call.query
-        projects = await rows(call, self._parts.projects.page, is_active=given(query.active), name=given(query.name))
+        projects = await rows(
+            call, self._parts.state.projects.page, is_active=given(query.active), name=given(query.name)
+        )
         call.details["project_count"] = len(projects)
         return [view_of_project(project, self._parts.served.default_api) for project in projects]
 
@@ -112,9 +116,9 @@ class Projects:
         check_name(wanted.name)
         given = {} if wanted.api_keys is UNSET else wanted.api_keys
         keys = {api: each for api, each in self._keys_of(wanted.api_key, given).items() if each is not None}
-        now = self._parts.seconds()
+        now = self._parts.state.seconds()
         project = Project(str(uuid4()), wanted.name, keys, created_at=now, updated_at=now)
-        await self._parts.projects.create(project)
+        await self._parts.state.projects.create(project)
         call.details |= {"project_id": project.id, "project_name": project.name, "apis": sorted(keys)}
         return self._shown(call, project)
 
@@ -129,17 +133,17 @@ class Projects:
         if wanted.name is not None:
             check_name(wanted.name)
         call.details["updated_fields"] = _given(wanted)
-        return self._shown(call, await self._parts.alone(lambda: self._change(call, wanted)))
+        return self._shown(call, await self._parts.state.alone(lambda: self._change(call, wanted)))
 
     async def rotate_key(self, call: Call) -> ProjectView:
         new: NewKey = call.body
         api = self._parts.served.default_api if new.api is UNSET else new.api
         wanted = ProjectChange(api_keys={api: new.api_key})
-        return self._shown(call, await self._parts.alone(lambda: self._change(call, wanted)))
+        return self._shown(call, await self._parts.state.alone(lambda: self._change(call, wanted)))
 
     async def revoke_tokens(self, call: Call) -> Revocation:
         project = await self._existing(call)
-        revoked, total = await self._parts.alone(lambda: self._revoke_tokens(project.id))
+        revoked, total = await self._parts.state.alone(lambda: self._revoke_tokens(project.id))
         counts = Revocation(revoked, total - revoked, total)
         call.details |= {
             "revoked_count": counts.revoked_count,
@@ -153,16 +157,16 @@ class Projects:
         keys = self._keys_of(wanted.api_key, wanted.api_keys or {}, project.api_keys)
         if keys:
             call.details["apis"] = sorted(keys)
-        changed = await self._parts.projects.update(
+        changed = await self._parts.state.projects.update(
             project.id,
             name=wanted.name,
             api_keys=keys,
             is_active=wanted.is_active,
-            version=wanted_version(call, project.version),
+            version=required_version(wanted_versions(call), project.version),
         )
         if changed is None:
             raise NotFound(message="project not found")
-        self._parts.directory.project_changed(changed)
+        self._parts.state.directory.project_changed(changed)
         if wanted.revoke_tokens:
             # Also if the project was inactive before: a call that is repeated finishes what was begun.
             revoked, total = await self._revoke_tokens(project.id)
@@ -170,8 +174,8 @@ class Projects:
         return changed
 
     async def _revoke_tokens(self, project_id: str) -> tuple[int, int]:
-        counts = await self._parts.tokens.revoke_project(project_id)
-        self._parts.directory.project_tokens_revoked(project_id)
+        counts = await self._parts.state.tokens.revoke_project(project_id)
+        self._parts.state.directory.project_tokens_revoked(project_id)
         return counts
 
     def _keys_of(self, api_key: str | None, api_keys: Mapping[str, Any], held: Collection[str] = ()) -> Change:
@@ -183,7 +187,7 @@ class Projects:
 
     async def _existing(self, call: Call) -> Project:
         project_id = _id(call)
-        project = await self._parts.projects.get(project_id)
+        project = await self._parts.state.projects.get(project_id)
         if project is None:
             raise NotFound(message="project not found")
         return project

@@ -2,7 +2,8 @@
 What the management API accepts.
 
 The types are what the document shows. Where the reference has words of its own for what is wrong, the type only shows
-the limit, and it is checked below; likewise which members are required, for what is missing is told in its order.
+the limit, and L{llmproxy.management} checks it; likewise which members are required, for what is missing is said in
+its order.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Annotated, Any, ClassVar
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from ...errors import BadRequest, Unprocessable
+from ...management.checks import MAX_MINUTES, MAX_REQUESTS
 from ...message import Role
 
 MAX_NAME = 255
@@ -21,13 +22,7 @@ MAX_APIS = 64
 MAX_API_KEYS = 32
 """For one API."""
 
-MAX_MINUTES = 525_600
-"""A year, as in the reference."""
-
 MAX_ADMIN_MINUTES = 10 * MAX_MINUTES
-
-MAX_REQUESTS = 2**53 - 1
-"""The largest integer that every JSON parser keeps exactly (RFC 8259 section 6)."""
 
 MAX_OVERLAP = 7 * 86_400
 OVERLAP = 3600
@@ -39,7 +34,7 @@ _ONE_LINE = r"^[^\x00-\x1f\x7f]*" + _END
 
 
 def _shown(**limits: Any) -> Meta:
-    """Limits that the document shows, and that are checked below, with other words."""
+    """Limits that the document shows, and that the rules check, with other words."""
     return Meta(extra_json_schema=limits)
 
 
@@ -139,39 +134,3 @@ class NewAdmin(Struct, forbid_unknown_fields=True):
     duration_minutes: (
         Annotated[int, Meta(ge=1, le=MAX_ADMIN_MINUTES, description="Without it, until it is revoked.")] | UnsetType
     ) = UNSET
-
-
-def check_name(name: str) -> None:
-    """
-    @raise Unprocessable: it cannot be shown, or says nothing.
-    """
-    if not name.strip() or not name.isprintable():
-        raise Unprocessable("expected printable characters, and not spaces alone", message="invalid name")
-
-
-def check_api_key(api_key: str) -> None:
-    """
-    @raise BadRequest: it is what we show instead of a key.
-    """
-    if "..." in api_key or "****" in api_key:
-        raise BadRequest(message="cannot save obfuscated API key - please provide the full API key")
-
-
-def check_max_requests(max_requests: int | None) -> None:
-    """
-    @raise BadRequest: it is negative, or too large to be kept exactly.
-    """
-    if max_requests is not None and max_requests < 0:
-        raise BadRequest(message="max_requests must be >= 0")
-    if max_requests is not None and max_requests > MAX_REQUESTS:
-        raise BadRequest(message=f"max_requests must be <= {MAX_REQUESTS}")
-
-
-def check_expiry(expires_at: float, now: float) -> None:
-    """
-    @raise Unprocessable: it has passed, or is too far away.
-    """
-    if expires_at <= now:
-        raise Unprocessable("to end it, revoke it", message="expires_at is in the past")
-    if expires_at > now + MAX_MINUTES * 60:
-        raise Unprocessable(f"at most {MAX_MINUTES} minutes from now", message="expires_at exceeds maximum allowed")

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ...core.roles import PERMISSIONS
+from ...management.state import KeepsCounts, KeepsTokens, Served, State
+from ...management.tokens import TokenRules
 from ..operations import Call, Operation, Routes, RouteTable
 from .admins import Admins
 from .auth import ManagementAuth
-from .context import KeepsCounts, KeepsTokens, ManageResource, Parts, Served
+from .context import ManageResource, Parts
 from .idempotency import Repeats
 from .openapi import document
 from .projects import Projects
@@ -47,12 +49,9 @@ def manage_resource(
     @param more: what else it can do, see L{llmproxy.web.operations}.
     @raise ValueError: an operation does not say what it needs.
     """
+    state = State(clock.seconds, projects, tokens, directory, quota)
     parts = Parts(
-        clock.seconds,
-        projects,
-        tokens,
-        directory,
-        quota,
+        state,
         admins,
         ManagementAuth(clock.seconds, management_token, admins),
         Repeats(clock.seconds, idempotency),
@@ -60,7 +59,7 @@ def manage_resource(
         audit,
         draining,
     )
-    routes = [Projects(parts).routes(), Tokens(parts).routes(), Admins(parts).routes(), *more]
+    routes = [Projects(parts).routes(), Tokens(TokenRules(state)).routes(), Admins(parts).routes(), *more]
     _check(routes)
     routes.append(_document(routes))
     return ManageResource(parts, RouteTable(*routes))

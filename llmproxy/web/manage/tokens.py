@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from typing import Any
-from uuid import uuid4
-
-import msgspec
 from msgspec import UNSET, UnsetType, field
 
-from ...core.tokens import generate, hint, token_hash
 from ...errors import BadRequest, Conflict, NotFound, ProjectInactive
+from ...management.tokens import TokenRequest, TokenRules, TokenUpdate
 from ...message import Token
 from ..operations import Call, Operation, Routes
-from .context import Parts
-from .etags import tag, wanted_version
+from .etags import tag, wanted_versions
 from .paging import Paging, given, rows
-from .requests import (
-    MAX_MINUTES,
-    Id,
-    Name,
-    NewToken,
-    Rotation,
-    TokenChange,
-    TokenSecret,
-    check_expiry,
-    check_max_requests,
-    check_name,
-)
+from .requests import Id, Name, NewToken, Rotation, TokenChange, TokenSecret
 from .responses import IssuedToken, TokenView, view_of_issued, view_of_token
 
 
@@ -41,8 +24,8 @@ class TokenFilter(Paging, forbid_unknown_fields=True):
 class Tokens:
     """What can be done with them."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, rules: TokenRules) -> None:
+        self._rules = rules
 
     def routes(self) -> Routes:
         read, write = "token.read", "token.write"
@@ -121,10 +104,10 @@ class Tokens:
 
     async def list(self, call: Call) -> list[TokenView]:
         query: TokenFilter = call.query
-        await self._parts.written_down(self._parts.quota.flush())
+        await self._rules.state.flush()
         tokens = await rows(
             call,
-            self._parts.tokens.page,
+            self._rules.state.tokens.page,
             project_id=query.project_id or None,
             is_active=given(query.active),
             expired=given(query.expired),
@@ -136,131 +119,48 @@ class Tokens:
         return [view_of_token(token) for token in tokens]
 
     async def create(self, call: Call) -> IssuedToken:
-        wanted: NewToken = call.body
-        _check_new(wanted)
-        project = await self._parts.projects.get(wanted.project_id)
-        call.details["project_id"] = wanted.project_id
-        if project is None:
-            raise NotFound(message="project not found")
-        if not project.is_active:
-            raise ProjectInactive(message="cannot create tokens for inactive projects")
-        secret = generate(os.urandom)
-        token = self._token(secret, wanted)
-        await self._parts.tokens.create(token)
-        self._parts.directory.token_changed(token)
-        call.details |= {"token_id": token.id, "duration_minutes": wanted.duration_minutes}
+        body: NewToken = call.body
+        wanted = TokenRequest(body.project_id, body.duration_minutes * 60, body.max_requests, body.name, body.metadata)
+        call.details["project_id"] = body.project_id
+        token, secret = await self._rules.issue(wanted)
+        call.details |= {"token_id": token.id, "duration_minutes": body.duration_minutes}
         return _issued(call, token, secret)
 
     async def find(self, call: Call) -> TokenView:
-        wanted: TokenSecret = call.body
-        if bool(wanted.token) == bool(wanted.hash):
-            raise BadRequest("give one of both", message="token or hash is required")
-        await self._parts.written_down(self._parts.quota.flush())
-        # The secret of before a rotation finds its token too; what is shown is the token as it is.
-        held = await self._parts.tokens.by_hash(wanted.hash.lower() or token_hash(wanted.token.encode()))
-        token = None if held is None else await self._parts.tokens.get(held.id)
-        if token is None:
-            raise NotFound("no token of this database has this secret", message="token not found")
+        body: TokenSecret = call.body
+        token = await self._rules.find(body.token, body.hash)
         call.details |= {"token_id": token.id, "project_id": token.project_id}
         return view_of_token(token)
 
     async def show(self, call: Call) -> TokenView:
-        await self._parts.written_down(self._parts.quota.flush())
-        return _shown(call, await self._existing(call))
+        await self._rules.state.flush()
+        return _shown(call, await self._named(call))
 
     async def change(self, call: Call) -> TokenView:
-        wanted: TokenChange = call.body
-        _id(call)
-        check_max_requests(wanted.max_requests)
-        changes = self._changes(wanted)
-        if not changes:
-            raise BadRequest(message="no fields to update")
-        if wanted.is_active is not None:
-            call.details["updated_is_active"] = wanted.is_active
-        if wanted.max_requests is not None:
-            call.details["updated_max_requests"] = wanted.max_requests or "unlimited"
-        call.details["updated_fields"] = [name for name in changes if name != "unlimited"]
-        await self._parts.alone(lambda: self._change(call, changes))
-        return _shown(call, await self._existing(call))
+        token_id = _id(call)
+        update = _update(call.body)
+        update.check(self._rules.state.seconds())
+        call.details |= _noted(update)
+        await self._named(call)
+        return _shown(call, await self._rules.change(token_id, update, wanted_versions(call)))
 
     async def revoke(self, call: Call) -> None:
-        token = await self._existing(call)
+        token = await self._named(call)
         if not token.is_active:
             call.details["already_revoked"] = True
-        await self._parts.alone(lambda: self._change(call, {"is_active": False}))
+        await self._rules.revoke(token.id, wanted_versions(call))
 
     async def rotate(self, call: Call) -> IssuedToken:
-        secret = generate(os.urandom)
-        token = await self._parts.alone(lambda: self._rotate(call, secret))
+        body: Rotation = call.body
+        known = await self._named(call)
+        duration = None if body.duration_minutes is UNSET else body.duration_minutes * 60
+        token, secret = await self._rules.rotate(known.id, body.overlap_seconds, duration, wanted_versions(call))
+        call.details["overlap_seconds"] = body.overlap_seconds
         return _issued(call, token, secret)
 
-    def _token(self, secret: str, wanted: NewToken) -> Token:
-        now = self._parts.seconds()
-        return Token(
-            str(uuid4()),
-            token_hash(secret.encode()),
-            hint(secret),
-            wanted.project_id,
-            expires_at=now + wanted.duration_minutes * 60,
-            max_requests=wanted.max_requests or None,
-            created_at=now,
-            name=wanted.name or None,
-            metadata=_text(wanted.metadata) or None,
-        )
-
-    def _changes(self, wanted: TokenChange) -> dict[str, Any]:
-        """What is to be changed, as the store wants it."""
-        changes: dict[str, Any] = {}
-        if wanted.is_active is not None:
-            changes["is_active"] = wanted.is_active
-        if wanted.max_requests is not None:
-            changes |= {"max_requests": wanted.max_requests or None, "unlimited": wanted.max_requests == 0}
-        if wanted.expires_at is not UNSET:
-            changes["expires_at"] = wanted.expires_at.timestamp()
-            check_expiry(changes["expires_at"], self._parts.seconds())
-        if wanted.name is not UNSET:
-            if wanted.name:
-                check_name(wanted.name)
-            changes["name"] = wanted.name or ""
-        if wanted.metadata is not UNSET:
-            changes["metadata"] = _text(wanted.metadata)
-        return changes
-
-    async def _change(self, call: Call, changes: dict[str, Any]) -> None:
-        token = await self._existing(call)
-        version = wanted_version(call, token.version)
-        self._changed(await self._parts.tokens.update(token.id, version=version, **changes))
-        await self._parts.written_down(self._parts.quota.settle(token.id))
-
-    async def _rotate(self, call: Call, secret: str) -> Token:
-        wanted: Rotation = call.body
-        token = await self._existing(call)
-        version = wanted_version(call, token.version)
-        now = self._parts.seconds()
-        _check_rotatable(token, wanted, now)
-        call.details |= {"overlap_seconds": wanted.overlap_seconds}
-        return self._changed(
-            await self._parts.tokens.rotate(
-                token.id,
-                token_hash=token_hash(secret.encode()),
-                hint=hint(secret),
-                previous_until=now + wanted.overlap_seconds if wanted.overlap_seconds else None,
-                expires_at=None if wanted.duration_minutes is UNSET else now + wanted.duration_minutes * 60,
-                version=version,
-            )
-        )
-
-    def _changed(self, token: Token | None) -> Token:
-        if token is None:
-            raise NotFound(message="token not found")
-        self._parts.directory.token_changed(token)
-        return token
-
-    async def _existing(self, call: Call) -> Token:
-        token_id = _id(call)
-        token = await self._parts.tokens.get(token_id)
-        if token is None:
-            raise NotFound(message="token not found")
+    async def _named(self, call: Call) -> Token:
+        """The token of the path; what is noted of the call says whose it is, however the call ends."""
+        token = await self._rules.get(_id(call))
         call.details["project_id"] = token.project_id
         return token
 
@@ -273,6 +173,25 @@ def _id(call: Call) -> str:
     return token_id
 
 
+def _update(body: TokenChange) -> TokenUpdate:
+    return TokenUpdate(
+        body.is_active,
+        body.max_requests,
+        None if body.expires_at is UNSET else body.expires_at.timestamp(),
+        None if body.name is UNSET else body.name or "",
+        None if body.metadata is UNSET else body.metadata or {},
+    )
+
+
+def _noted(update: TokenUpdate) -> dict[str, object]:
+    noted: dict[str, object] = {"updated_fields": update.changed}
+    if update.is_active is not None:
+        noted["updated_is_active"] = update.is_active
+    if update.max_requests is not None:
+        noted["updated_max_requests"] = update.max_requests or "unlimited"
+    return noted
+
+
 def _shown(call: Call, token: Token) -> TokenView:
     tag(call, token.version)
     return view_of_token(token)
@@ -281,27 +200,3 @@ def _shown(call: Call, token: Token) -> TokenView:
 def _issued(call: Call, token: Token, secret: str) -> IssuedToken:
     tag(call, token.version)
     return view_of_issued(token, secret)
-
-
-def _text(metadata: dict[str, str] | None) -> str:
-    return msgspec.json.encode(metadata).decode() if metadata else ""
-
-
-def _check_new(wanted: NewToken) -> None:
-    # The order is the reference's: what is told first when several things are wrong.
-    if wanted.duration_minutes > MAX_MINUTES:
-        raise BadRequest(f"at most {MAX_MINUTES} minutes", message="duration_minutes exceeds maximum allowed")
-    if wanted.duration_minutes <= 0:
-        raise BadRequest(message="project_id and duration_minutes are required")
-    if not wanted.project_id:
-        raise BadRequest(message="project_id is required")
-    check_max_requests(wanted.max_requests)
-    if wanted.name:
-        check_name(wanted.name)
-
-
-def _check_rotatable(token: Token, wanted: Rotation, now: float) -> None:
-    if not token.is_active:
-        raise Conflict("activate it first", message="token is revoked")
-    if token.expires_at is not None and token.expires_at <= now and wanted.duration_minutes is UNSET:
-        raise Conflict("give it a new time with duration_minutes", message="token has expired")

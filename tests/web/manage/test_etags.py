@@ -7,7 +7,8 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.errors import PreconditionFailed
-from llmproxy.web.manage.etags import tag, wanted_version
+from llmproxy.management.versions import required_version
+from llmproxy.web.manage.etags import tag, wanted_versions
 from llmproxy.web.operations import Call
 
 
@@ -22,7 +23,7 @@ class Request:
 
 class VersionTests(SynchronousTestCase):
     def wanted(self, if_match: bytes | None) -> int | None:
-        return wanted_version(Call(Request(if_match)), 7)
+        return required_version(wanted_versions(Call(Request(if_match))), 7)
 
     def test_no_condition(self) -> None:
         """Without a condition, and with C{*}, a change is made to whatever is there."""
@@ -40,5 +41,6 @@ class VersionTests(SynchronousTestCase):
 
     def test_not_met(self) -> None:
         """Another tag, a weak one and what is no tag match nothing (RFC 9110 section 13.1.1)."""
-        for if_match in (b'"v6"', b'W/"v7"', b"v7", b'"v77"', b"", b'"', b'""'):
+        odd = [b'"v07"', b'"v+7"', b'"v 7"', b'"v%b"' % (b"7" * 5000)]
+        for if_match in (b'"v6"', b'W/"v7"', b"v7", b'"v77"', *odd, b"", b'"', b'""'):
             self.assertRaises(PreconditionFailed, self.wanted, if_match)

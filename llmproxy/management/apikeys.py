@@ -1,11 +1,11 @@
-"""Upstream keys as calls of management give them: by API, checked, as the store takes them."""
+"""Upstream keys of a change: by API, checked, as the store takes them."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from ...errors import Unprocessable
-from .requests import check_api_key
+from ..errors import Unprocessable
+from .checks import check_api_key
 
 Change = dict[str, "tuple[str, ...] | None"]
 """Keys that take the place of those for an API; C{None} for none."""

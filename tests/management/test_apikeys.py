@@ -1,4 +1,4 @@
-"""Tests for L{llmproxy.web.manage.apikeys}."""
+"""Tests for L{llmproxy.management.apikeys}."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.errors import ProxyError
-from llmproxy.web.manage.apikeys import keys_of
+from llmproxy.management.apikeys import keys_of
 
 KNOWN = ("openai", "anthropic", "gemini")
 

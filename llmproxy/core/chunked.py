@@ -54,7 +54,7 @@ class ChunkedReader:
     """
     A body that comes in chunks.
 
-    @ivar left: C{None}: nobody knows how much is to come.
+    @ivar left: C{None}: it is not known how much is to come.
     @ivar ended: the last chunk and the trailer section have been read.
     @ivar trailers: the trailer section.
     @ivar rest: after a L{feed} that ended the body, what follows it.

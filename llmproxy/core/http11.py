@@ -21,7 +21,7 @@ from ..message import Field
 from .notable import notable_of, section_of
 
 CHUNKED = -1
-"""A body whose length is told by its chunks."""
+"""The length of a body that comes in chunks."""
 
 TOKEN = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 VISIBLE = bytes(byte for byte in range(0x21, 0x7F) if byte != 0x23)
@@ -35,7 +35,7 @@ _ABSOLUTE = re.compile(rb"(https?)://([^/?]*)(.*)", re.IGNORECASE | re.DOTALL)
 
 class Refusal(ClientError):
     """
-    A request, or a connection, that the channel turns away before any resource hears of it.
+    A request, or a connection, that is refused before any resource knows of it.
 
     @ivar detail: what was wrong, for the log and the client; never a part of the request.
     """
@@ -97,7 +97,7 @@ def read_head(data: bytes, target_limit: int, fields_limit: int) -> Head:
     @param data: from the request line to the empty line, both included.
     @param target_limit: bytes of the target.
     @param fields_limit: how many fields there may be.
-    @raise Refusal: with what the client is told.
+    @raise Refusal: with the answer to the client.
     """
     end = data.find(b"\r\n")
     head = Head()

@@ -38,8 +38,8 @@ class JsonResource(StreamingResource):
     C{setResponseCode}, C{setHeader}, C{write}, C{finish} and C{notifyFinish}. With ours the content comes when it is
     needed: of a caller without credentials nothing is read but the head.
 
-    A client that leaves does not stop what was begun: a change is made whole, with all who have to
-    know of it; only its answer goes nowhere.
+    A client that leaves does not stop what was begun: a change is made whole and announced to all that
+    need it; only its answer goes nowhere.
 
     @param table: the paths below where it stands.
     @ivar running: calls whose answer is not known yet.

@@ -9,9 +9,9 @@ from zope.interface import implementer
 
 
 @implementer(IPushProducer)
-class Pulling:
+class PullAdapter:
     """
-    Asks a pull producer for more, once a turn of the reactor, while there is room.
+    A push producer that pulls from another one, once a turn of the reactor, while there is room.
 
     Twisted's own, L{twisted.internet._producer_helpers._PullToPush}, needs the global reactor.
 

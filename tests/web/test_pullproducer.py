@@ -7,7 +7,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from llmproxy.web.pullproducer import Pulling
+from llmproxy.web.pullproducer import PullAdapter
 
 
 class Reactor(Clock):
@@ -34,11 +34,11 @@ class Pulled:
         self.stopped += 1
 
 
-class PullingTests(SynchronousTestCase):
+class PullAdapterTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Reactor()
         self.pulled = Pulled()
-        self.pulling = Pulling(self.clock, self.pulled)
+        self.pulling = PullAdapter(self.clock, self.pulled)
         self.turn = self.clock.turn
 
     def test_interface(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..pullproducer import Pulling
+from ..pullproducer import PullAdapter
 from .response import Http1Response
 
 if TYPE_CHECKING:
@@ -63,11 +63,11 @@ class ProxyRequest(Http1Response):
             return
         self.flush()
         self.streamingProducer = streaming
-        self.producer = producer if streaming else Pulling(self.site.reactor, producer)
+        self.producer = producer if streaming else PullAdapter(self.site.reactor, producer)
         if channel.persistence.congested:
             self.producer.pauseProducing()
 
     def unregisterProducer(self) -> None:
         producer, self.producer = self.producer, None
-        if isinstance(producer, Pulling):
+        if isinstance(producer, PullAdapter):
             producer.release()

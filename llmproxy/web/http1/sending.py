@@ -17,7 +17,7 @@ def unsent(transport: Any) -> int:
     """
     Bytes that were written and that the peer's system does not have yet, where that can be known.
 
-    Twisted reports when all is sent; a slow peer is told from a dead one by whether there is less than before.
+    Twisted reports when all is sent; whether there is less than before parts a slow peer from a dead one.
     """
     size = unwritten(transport)
     try:

@@ -58,8 +58,8 @@ class Http2Connection:
     """
     @ivar secure: it is TLS.
     @ivar congested: the client does not take what was written.
-    @ivar streams: the requests that are not over yet.
-    @param machine: another one than ours.
+    @ivar streams: the requests that are not over yet, by their streams.
+    @param machine: in place of our own.
     """
 
     transport: Any = None

@@ -12,7 +12,7 @@ from ...core.http2.frames import ErrorCode
 from ...core.http2.sections import OF_CONNECTIONS
 from ...core.responsehead import CHUNKED, NO_CONTENT
 from ..basicrequest import BasicRequest
-from ..pullproducer import Pulling
+from ..pullproducer import PullAdapter
 
 if TYPE_CHECKING:
     from ...core.http2.events import StateMachine
@@ -284,13 +284,13 @@ class Http2Response(BasicRequest):
             return
         self.flush()
         self.streamingProducer = streaming
-        self.producer = producer if streaming else Pulling(self.site.reactor, producer)
+        self.producer = producer if streaming else PullAdapter(self.site.reactor, producer)
         self._flowing = True
         self._regulate()
 
     def unregisterProducer(self) -> None:
         producer, self.producer = self.producer, None
-        if isinstance(producer, Pulling):
+        if isinstance(producer, PullAdapter):
             producer.release()
 
     def _regulate(self) -> None:

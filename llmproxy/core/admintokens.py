@@ -1,4 +1,4 @@
-"""What those who use the management API show for themselves."""
+"""Tokens of the management API, and the admins that they stand for."""
 
 from __future__ import annotations
 

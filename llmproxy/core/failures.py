@@ -1,4 +1,4 @@
-"""Who has failed too often lately: a leaky bucket for each of a bounded number of addresses."""
+"""Failures by address: a leaky bucket for each of a bounded number of them."""
 
 from __future__ import annotations
 

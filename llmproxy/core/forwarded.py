@@ -1,5 +1,5 @@
 """
-Whose request it is, where proxies of our own stand in front.
+The client's address, where proxies of our own stand in front.
 
 What a client writes into C{X-Forwarded-For} is his to choose; what a proxy of ours appends to it is not. So the
 field is believed only from addresses that are configured, read from its end, and no further than the first

@@ -1,5 +1,5 @@
 """
-Where the frames of a WebSocket begin and end, RFC 6455 section 5.2: of any, with extensions or not.
+Bounds of WebSocket frames, RFC 6455 section 5.2: of any, with extensions or not.
 
 A frame of our own can stand between two frames of the other side, and nowhere else.
 """

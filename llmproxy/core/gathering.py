@@ -1,4 +1,4 @@
-"""Gathering of bytes that arrive in pieces: however small they are, what is held takes little more than its size."""
+"""A buffer of bytes that arrive in pieces: however small they are, it takes little more than their size."""
 
 from __future__ import annotations
 

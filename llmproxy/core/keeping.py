@@ -1,4 +1,4 @@
-"""How long a kept connection to upstream may wait for its next request: less than upstream keeps it."""
+"""Idle time of a kept connection to upstream: less than upstream keeps it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a caller may ask of one API, compiled when the configuration is loaded."""
+"""The policy of one API: what a caller may ask of it, compiled when the configuration is loaded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a request body says about the parameters of a whitelist."""
+"""Parameters of a whitelist, as a request body holds them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may do what with the management API: one table."""
+"""Roles of the management API and their permissions: one table."""
 
 from __future__ import annotations
 

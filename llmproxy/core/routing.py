@@ -1,4 +1,4 @@
-"""Which API a target belongs to."""
+"""Routing: the API that a target belongs to."""
 
 from __future__ import annotations
 

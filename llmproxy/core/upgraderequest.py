@@ -1,4 +1,4 @@
-"""Which other protocol a connection may become: RFC 9110 section 7.8."""
+"""Requests to upgrade a connection to another protocol: RFC 9110 section 7.8."""
 
 from __future__ import annotations
 

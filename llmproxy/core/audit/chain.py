@@ -1,5 +1,5 @@
 """
-Records in a chain: each carries the hash of the one before, so that none can be changed, taken out or moved
+A chain of records: each carries the hash of the one before, so that none can be changed or removed unnoticed.
 without breaking what follows.
 
 A chain says nothing of what was cut off at its end: that is what an L{Anchor} is for, which is kept elsewhere.

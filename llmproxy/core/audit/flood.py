@@ -1,4 +1,4 @@
-"""What anybody can cause in any number is noted once a while, and counted."""
+"""Summaries of audit events that anybody can cause in any number: noted once a while, and counted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What somebody looks for in the audit trail."""
+"""Search terms of the audit trail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the audit log goes, and the variables that say it."""
+"""Settings of the audit log, and the variables that hold them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be told of a chain from its records, and of the end of it from its anchors."""
+"""Verification of a chain from its records, and of its end from its anchors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What C{Cache-Control} says, in a request or a response: RFC 9111 section 5.2."""
+"""C{Cache-Control} of a request or a response: RFC 9111 section 5.2."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a request asks of a cache, found in one pass over its fields."""
+"""Directives of a request to a cache, found in one pass over its fields."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which requests a cache has a say in."""
+"""Eligibility of requests for the cache."""
 
 from __future__ import annotations
 

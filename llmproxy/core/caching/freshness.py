@@ -1,4 +1,4 @@
-"""How old a response is and how long it is fresh: RFC 9111 section 4.2, for a shared cache."""
+"""Age and freshness of a response: RFC 9111 section 4.2, for a shared cache."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an unsafe request makes doubtful: RFC 9111 section 4.4."""
+"""Invalidation by unsafe requests: RFC 9111 section 4.4."""
 
 from __future__ import annotations
 

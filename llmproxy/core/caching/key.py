@@ -1,5 +1,5 @@
 """
-What tells one stored answer from another: RFC 9111 sections 2 and 4.1.
+Keys of stored answers: RFC 9111 sections 2 and 4.1.
 
 Every part of a key stands behind its length, so that no two different requests can make the same bytes.
 The target is taken as it came: C{%2F} is not C{/}, and the order of a query matters, since upstream may

@@ -1,4 +1,4 @@
-"""Whether a stored response answers a request: RFC 9111 section 4, and RFC 5861."""
+"""Reuse of stored responses: whether one answers a request, RFC 9111 section 4, and RFC 5861."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a response is stored, and for how long it is fresh: RFC 9111 section 3, for a shared cache."""
+"""Storage of responses: whether one is stored, and for how long it is fresh, RFC 9111 section 3."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the proxy is told by its operator: the YAML of the APIs, and the environment."""
+"""The operator's configuration: the YAML of the APIs, and the environment."""
 
 from __future__ import annotations
 

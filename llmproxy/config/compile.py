@@ -1,4 +1,4 @@
-"""From what the configuration says to what the proxied path uses."""
+"""Compiled configurations: what the proxied path uses, made of what the file says."""
 
 from __future__ import annotations
 

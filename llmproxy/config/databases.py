@@ -1,4 +1,4 @@
-"""Where a database is, and what it is encrypted with: the forms in which operators say so."""
+"""Databases as operators write them: the URL, and the key that it is encrypted with."""
 
 from __future__ import annotations
 

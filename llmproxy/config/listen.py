@@ -1,4 +1,4 @@
-"""Where to listen: addresses as the reference writes them, as descriptions of Twisted endpoints."""
+"""Addresses to listen on: written as the reference does, read as descriptions of Twisted endpoints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All that is wrong with a configuration, gathered so that it can be told at once."""
+"""Problems of a configuration, gathered so that they can be reported at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What single values of a configuration may be; each rule returns the value or raises C{ValueError} with a sentence."""
+"""Rules of single values of a configuration; each returns the value or raises C{ValueError} with a sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the options of C{llmproxy benchmark} to settings, a plan and targets."""
+"""Options of C{llmproxy benchmark}, as settings, a plan and targets."""
 
 from __future__ import annotations
 

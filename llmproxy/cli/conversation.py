@@ -1,4 +1,4 @@
-"""What was said so far, and the next answer as it comes."""
+"""A conversation so far, and the next answer as it comes."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """
-How commands end.
+Exit codes of commands, and the errors that lead to them.
 
 0 is done; 1 an error; 2 an error of use; 3 something was not found; 4 the server refused: not known, or not
 allowed; 5 the server could not be reached, or cannot answer for now; 6 it conflicts with what is there; 130 Ctrl-C.

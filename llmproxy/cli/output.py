@@ -1,4 +1,4 @@
-"""What commands print: tables and sentences for people, JSON for scripts."""
+"""Output of commands: tables and sentences for people, JSON for scripts."""
 
 from __future__ import annotations
 

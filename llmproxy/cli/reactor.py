@@ -1,4 +1,4 @@
-"""Running the reactor for a service, until it fails to start or is told to stop."""
+"""The reactor of a command: runs a service until it fails to start or is stopped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the management API is and who asks: options, environment, or what C{llmproxy quickstart} left."""
+"""Address and token of the management API: options, environment, or what C{llmproxy quickstart} left."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the upstream for benchmarks answers to which request: a function of the request's head and body."""
+"""Answers of the upstream for benchmarks: a function of the request's head and body."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a user asks to be measured: addresses, header fields and bodies, checked before anything is started."""
+"""Options of a measurement: addresses, header fields and bodies, checked before anything is started."""
 
 from __future__ import annotations
 

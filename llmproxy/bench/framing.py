@@ -1,5 +1,5 @@
 """
-Where an HTTP/1.1 response ends: the least that a load generator must know, as fast as Python can.
+Framing of HTTP/1.1 responses: the least that a load generator must know, as fast as Python can.
 
 It is lenient where the proxy is strict. What it must never do is take a part for the whole.
 """

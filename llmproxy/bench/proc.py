@@ -1,4 +1,4 @@
-"""What the system says of processes: processor time and memory of others from C{/proc} (Linux; zero elsewhere)."""
+"""Processor time and memory of other processes, from C{/proc} (Linux; zero elsewhere)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Starting load processes and the upstream, and hearing from them."""
+"""Processes of a measurement, load and upstream: their start and their results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was found, as plain values for JSON and for tables."""
+"""Reports of measurements, as plain values for JSON and for tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which rate to try next: a bisection over noisy trials, as a pure function."""
+"""Search for the highest rate: a bisection over noisy trials, as a pure function."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the results of several rounds to the figures of a report."""
+"""Figures of a report, from the results of several rounds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is asked of a load process, and what it answers: plain values that travel as JSON."""
+"""Questions to a load process, and its results: plain values that travel as JSON."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """
-What can go wrong in an exchange, each fault with the status and code that the client is told.
+Faults of an exchange, each with the status and code that the client gets.
 
 A L{ProxyError} knows its status, code and public words. If something should not reach a client,
 it is not one. Names, statuses and codes are those of the reference where it has them.

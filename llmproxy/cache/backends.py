@@ -1,4 +1,4 @@
-"""Which store a configuration asks for."""
+"""Cache stores by the configuration that asks for them."""
 
 from __future__ import annotations
 

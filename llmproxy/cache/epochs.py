@@ -1,5 +1,5 @@
 """
-What became doubtful, noted in Redis, so that no proxy stores what it had asked for before.
+Epochs: the pending invalidations of all proxies, in Redis, so that none stores what it had requested before.
 
 A proxy that fetches while another one removes or purges cannot know of it: what it stores afterwards would be
 what upstream said before. So each doubt gets a number, the I{epoch}, and is noted; who stores says which epoch was the

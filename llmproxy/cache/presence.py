@@ -1,5 +1,5 @@
 """
-Which targets somebody may hold an answer of: what an unsafe request asks before it makes a key and lets go of it.
+The presence filter: targets that some process may hold an answer of, read before a removal makes any key.
 
 Each of several processes counts for itself, in a column of one table that all of them see: what it holds, and what it
 has on its way. It counts before its request leaves for upstream. Whatever upstream changes after it has answered that

@@ -1,4 +1,4 @@
-"""What things are called in Redis: L{llmproxy.cache.scripts} and L{llmproxy.cache.epochs} say what they hold."""
+"""Names of keys in Redis: L{llmproxy.cache.scripts} and L{llmproxy.cache.epochs} say what they hold."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """
-What Redis is asked to do, as scripts: each is one round trip, and nothing comes in between. Only looking something up
+Scripts for Redis: each is one round trip, and nothing comes in between. Only looking something up
 is none; see L{llmproxy.cache.redis}.
 
 A primary key is one hash, so that its variants come and go together:

@@ -1,4 +1,4 @@
-"""What the demo upstream says: an echo, counted in words, the same for the same question."""
+"""Words of the demo upstream: an echo, counted in words, the same for the same question."""
 
 from __future__ import annotations
 

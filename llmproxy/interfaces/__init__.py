@@ -1,4 +1,4 @@
-"""What the parts of llmproxy require of each other."""
+"""Interfaces between the parts of llmproxy."""
 
 from __future__ import annotations
 

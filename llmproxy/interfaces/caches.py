@@ -1,4 +1,4 @@
-"""What keeps answers, and counts those that it gave."""
+"""Interfaces of cache stores and of their statistics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What answers requests, and what it asks on the way."""
+"""Interfaces of responders, middlewares, and what they ask on the way."""
 
 from __future__ import annotations
 

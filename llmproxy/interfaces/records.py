@@ -1,4 +1,4 @@
-"""What is told of exchanges and of management, and of health."""
+"""Interfaces of sinks for exchanges, of audit loggers, and of health."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What management keeps: tokens, projects, admins, and what their calls were answered."""
+"""Interfaces of management's stores: tokens, projects, admins, and replies to idempotent calls."""
 
 from __future__ import annotations
 

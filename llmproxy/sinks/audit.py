@@ -1,4 +1,4 @@
-"""Who did what, from whoever notes it to every sink, off the path of any request."""
+"""The audit log: who did what, taken to every sink, off the path of any request."""
 
 from __future__ import annotations
 

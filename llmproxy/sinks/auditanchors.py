@@ -1,4 +1,4 @@
-"""How far the file of the audit log has come, told to the database now and then."""
+"""Anchors in the database: how far the file of the audit log has come."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a file of the audit log ends, and which one it is."""
+"""The end of a file of the audit log, and the file's identity."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How late the reactor is: what every request waits before anybody looks at it."""
+"""Lag of the reactor: what every request waits before it is looked at."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """
-What C{/metrics} tells, counted from records.
+Counts of C{/metrics}, made from records.
 
 The counts are plain numbers, so that those of several processes can be added up; the names and the
 text are made when somebody asks.

@@ -1,4 +1,4 @@
-"""From the end of an exchange to everybody who wants its record, off the path of any request."""
+"""The publisher of records: from the end of an exchange to every sink, off the path of any request."""
 
 from __future__ import annotations
 

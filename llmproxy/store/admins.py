@@ -1,4 +1,4 @@
-"""Those who may use the management API, in the database."""
+"""Admins, those who may use the management API, in the database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Asking for audit records, the same on all three databases."""
+"""Queries of audit records, the same on all three databases."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """
-Where a database is, and what is particular about each of the three kinds.
+Backends: where a database is, and what is particular about each of the three kinds.
 
 Everything that differs between SQLite, PostgreSQL and MySQL, but for the lock of the migrations,
 stands in this file.

@@ -1,5 +1,5 @@
 """
-What one process changed, made known to every other one that uses the same database.
+The feed of changes: what one process changed, for every other one that uses the same database.
 
 A change of a token or a project writes a row in the same transaction: what is not committed is not
 told, and what is committed cannot be missed. The rows are numbered by a counter that is locked until

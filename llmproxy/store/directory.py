@@ -1,4 +1,4 @@
-"""Who a token belongs to, kept in memory; and who is told when that changes."""
+"""The directory: tokens and their projects in memory, with listeners for their changes."""
 
 from __future__ import annotations
 

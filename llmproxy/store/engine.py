@@ -1,4 +1,4 @@
-"""Opening a database. SQLAlchemy is imported when one is opened, not before: it costs 0.2 s of a start."""
+"""Engines of databases. SQLAlchemy is imported when one is opened, not before: it costs 0.2 s of a start."""
 
 from __future__ import annotations
 

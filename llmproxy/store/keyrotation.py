@@ -1,4 +1,4 @@
-"""With which key a database is encrypted, and changing that while it is in use."""
+"""Key rotation: the key that a database is encrypted with, and its change while the database is in use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Being woken by PostgreSQL: one connection that waits in the reactor, not in a thread."""
+"""A listener for PostgreSQL's notifications: one connection that waits in the reactor, not in a thread."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """
-Everything that a database holds, moved into another one, of whatever kind; through a file, or not.
+Migration of all that a database holds into another one, of any kind; through a file, or not.
 
 Rows are taken and put as they are stored: moments as integers, upstream keys as they are encrypted,
 counters and leases as they stand. Which tables and columns there are is asked of the databases, not

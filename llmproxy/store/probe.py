@@ -1,4 +1,4 @@
-"""Asking whether something answers, without adding to its troubles."""
+"""A probe of a database that may be in trouble: one question at a time."""
 
 from __future__ import annotations
 

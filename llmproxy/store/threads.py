@@ -1,4 +1,4 @@
-"""Where blocking database calls run: threads of our own, or, in tests, right here."""
+"""Threads for blocking database calls: of our own, or, in tests, none."""
 
 from __future__ import annotations
 

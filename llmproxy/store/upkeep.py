@@ -1,4 +1,4 @@
-"""What a process does for its database while it is open: signs of life, and the retention of what has ended."""
+"""Upkeep of an open database: signs of life, and the retention of what has ended."""
 
 from __future__ import annotations
 

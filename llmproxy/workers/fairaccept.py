@@ -1,5 +1,5 @@
 """
-Which worker takes a connection that waits for all of them.
+Fair accepts: the worker that takes a connection which waits for all of them.
 
 All are woken by it. Twisted accepts whatever waits, so that a burst of clients ended up with whoever was first, on one
 core of the machine. Here a worker takes a few connections in each turn of its reactor, and one that has clearly more

@@ -1,4 +1,4 @@
-"""What a parent and its workers tell each other, over pipes that nobody else holds."""
+"""Messages between a parent and its workers, over pipes that nobody else holds."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ FILE = Path(str(migrations.__file__)).with_name("snapshot.py")
 
 HEADING = '''\
 # ruff: noqa: E501
-"""What L{llmproxy.store.newdatabase} makes; written by C{python -m tests.store.snapshot}."""
+"""The schema that L{llmproxy.store.newdatabase} makes; written by C{python -m tests.store.snapshot}."""
 
 REVISION = "%s"
 

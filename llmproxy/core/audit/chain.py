@@ -1,10 +1,10 @@
 """
-A chain of records: each carries the hash of the one before, so that none can be changed or removed unnoticed.
+A chain of records: each carries the hash of the one before, so that none can be changed, taken out or moved
 without breaking what follows.
 
 A chain says nothing of what was cut off at its end: that is what an L{Anchor} is for, which is kept elsewhere.
-Who can write every place where chains and anchors are kept can write another history; L{verify.Report.heads} is
-short enough to be kept where he cannot.
+Those who can write every place where chains and anchors are kept can write another history; L{verify.Report.heads} is
+short enough to be kept where they cannot.
 """
 
 from __future__ import annotations

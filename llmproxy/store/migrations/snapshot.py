@@ -1,5 +1,5 @@
 # ruff: noqa: E501
-"""What L{llmproxy.store.newdatabase} makes; written by C{python -m tests.store.snapshot}."""
+"""The schema that L{llmproxy.store.newdatabase} makes; written by C{python -m tests.store.snapshot}."""
 
 REVISION = "0008"
 

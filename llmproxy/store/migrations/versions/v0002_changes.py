@@ -1,5 +1,5 @@
 """
-What one process changed, for the others to read; indexes of lists that are read in pages; names compared by bytes.
+The feed of changes; indexes of lists that are read in pages; names compared by bytes.
 
 MySQL commits each of these statements by itself: each can be repeated, so that an upgrade that was
 interrupted half way is finished by the next one.

@@ -1,5 +1,5 @@
 """
-Which counts have been written down, for those who lost the connection at that moment.
+Numbers of written counts, for processes that lost the connection at that moment.
 
 Each statement can be repeated, as in revision 0002.
 """

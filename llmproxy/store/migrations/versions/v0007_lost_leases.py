@@ -1,5 +1,5 @@
 """
-Who holds which leases, and which of them are lost.
+Holders of leases, and which leases are lost.
 
 C{tokens.leased} stays what it is, the lost ones included: an earlier release beside this one keeps to the quota. Its
 own leases are not known here.

@@ -99,8 +99,8 @@ class Tap:
     A body whose chunks are seen on their way, and whose end is told exactly once.
 
     @param seen: called with each chunk before it is passed on.
-    @param ended: called with C{None} at the complete end, or with the L{Failure} that cut the body
-        short: L{twisted.internet.defer.CancelledError} if the exchange was cancelled,
+    @param ended: called with C{None} at the complete end, or with the C{Failure} that cut the body
+        short: C{CancelledError} if the exchange was cancelled,
         L{BodyStopped} if the reader stopped it (also if it never started).
     """
 

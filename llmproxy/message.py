@@ -308,7 +308,7 @@ class ApiRequest:
     A layer that decides something for the layers inside it writes it here: C{route} sets
     C{route}, C{authenticate} sets C{principal}, C{attempts} sets C{upstream} and C{key}, C{credential}
     rewrites C{target} and C{fields}.
-    Reading one before it was set is an L{AttributeError}, and a fault in the order of the chain.
+    Reading one before it was set is an C{AttributeError}, and a fault in the order of the chain.
 
     @ivar target: the request target in origin form, as it came; from C{route} on relative to the API
         (C{route} sets it to C{route.target}).

@@ -19,6 +19,7 @@ from twisted.web.resource import Resource
 import llmproxy
 from llmproxy import ApiRequest, ApiResponse, BytesBody, Record
 from llmproxy.app.standardchain import NAMES
+from llmproxy.testing import MemoryProxy, MemoryTokens
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENT = ROOT / "docs/embedding.md"
@@ -96,6 +97,7 @@ class DocumentTests(SynchronousTestCase):
         self.successResultOf(accounts.validate_token_with_tracking("our-token"))
         self.assertEqual(accounts.accounts["our-token"], ("p-1", 99))
         self.failureResultOf(accounts.validate_token("other"), names["TokenNotFound"])
+        self.store(names["OurTeams"])
         posted: list[tuple[str, Any]] = []
 
         class Client:
@@ -112,6 +114,19 @@ class DocumentTests(SynchronousTestCase):
         self.assertEqual((response.status, len(self.requests)), (200, 1))
         response = self.successResultOf(names["respond"](a_request(b"DELETE", b"/v1/models")))
         self.assertEqual((response.status, len(self.requests)), (405, 1))
+
+    def store(self, teams: Any) -> None:
+        rows = {"1": [("Search", "sk-search", 1)], "2": [("Old", "sk-old", 0)]}
+
+        class Pool:
+            def runQuery(self, sql: str, values: list[str]) -> Any:
+                return succeed(rows.get(values[0], []))
+
+        tokens = MemoryTokens({"one": "1", "two": "2", "three": "3"})
+        proxy = MemoryProxy(project_store=teams(Pool()), token_validator=tokens)
+        answers = [proxy.request("GET", "/v1/x", token=token) for token in ("one", "two", "three")]
+        self.assertEqual([answer.status for answer in answers], [None, 403, 401])
+        self.assertEqual(proxy.upstream.next().header("authorization"), "Bearer sk-search")
 
     def test_places(self) -> None:
         """The places that the document names are those of the chain, in their order."""

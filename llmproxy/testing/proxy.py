@@ -77,7 +77,7 @@ class MemoryProxy:
         Send a request; the answer is there at once, or as far as upstream has given it.
 
         @param path: with its query.
-        @param body: bytes, or an L{IBodyProducer} that is sent as it comes.
+        @param body: bytes, or an C{IBodyProducer} that is sent as it comes.
         @param token: in C{Authorization}; C{None} sends none.
         """
         sent: list[Field] = [(b"Host", b"proxy.example"), *fields]

@@ -1,4 +1,4 @@
-"""Who was not let in, for the audit log."""
+"""Audit events for requests that were refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the secret that a client sent to the principal that it speaks for, and whether that may ask the API at all."""
+"""Authentication: the principal of the secret that a client sent, and whether it may ask the API at all."""
 
 from __future__ import annotations
 

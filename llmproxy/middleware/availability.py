@@ -1,4 +1,4 @@
-"""Nothing is begun before the database is open, nor while the proxy stops."""
+"""Availability: refuses requests before the database is open, and while the proxy stops."""
 
 from __future__ import annotations
 

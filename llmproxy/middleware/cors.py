@@ -1,5 +1,5 @@
 """
-What browsers ask for: preflights, and the fields that let a page read an answer.
+CORS: preflights of browsers, and the fields that let a page read an answer.
 
 Only origins that an API's configuration names get any of it; an API that names none is not for browsers.
 """

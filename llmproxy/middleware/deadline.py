@@ -1,5 +1,5 @@
 """
-How long upstream may take.
+Time limits of upstream.
 
 Until the head: while an upload runs, its silence counts; from its last byte on, the time until the head (for
 a request without a body, from the moment that it was handed on, so getting a connection is part of it). In

@@ -1,4 +1,4 @@
-"""Spends a use of the token, and takes it back where upstream never saw the request."""
+"""Quotas: a use of the token is spent, and taken back where upstream never saw the request."""
 
 from __future__ import annotations
 

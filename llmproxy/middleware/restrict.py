@@ -1,4 +1,4 @@
-"""Whether the caller may ask for this."""
+"""Restrictions: whether the caller may ask for this."""
 
 from __future__ import annotations
 

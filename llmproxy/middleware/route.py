@@ -1,4 +1,4 @@
-"""Which API a request belongs to."""
+"""Routing of requests to APIs."""
 
 from __future__ import annotations
 

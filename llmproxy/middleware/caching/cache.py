@@ -1,5 +1,5 @@
 """
-What is stored answers; what is asked for twice at once is fetched once: RFC 9111.
+The HTTP cache: stored answers, and one fetch for identical requests at the same time, RFC 9111.
 
 The rules are in L{llmproxy.core.caching}; here they are put to use, one way: L{Lookup} is a request that the cache may
 answer, L{llmproxy.middleware.caching.fetch.Fetch} one that is on its way to upstream for all who wait for the same,

@@ -1,4 +1,4 @@
-"""Asking a Redis that may refuse, be away, or answer anything."""
+"""Calls of a Redis that may refuse, be away, or answer anything."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From an address to a connection that can take a request: name, TCP, proxy, TLS."""
+"""The connector: from an address to a connection that can take a request: name, TCP, proxy, TLS."""
 
 from __future__ import annotations
 

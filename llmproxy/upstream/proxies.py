@@ -1,4 +1,4 @@
-"""Which HTTP proxy stands before an origin, as the environment says."""
+"""HTTP proxies in front of an origin, as the environment names them."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """
-How much is read of a socket at once.
+Sizes of reads from a socket.
 
 Twisted reads 64 KiB. What a piece costs from there to the client's socket, in system calls and in Python, hardly
 depends on its size: in pieces of 256 KiB a download of 100 MiB took 40 % less of the proxy's processor time

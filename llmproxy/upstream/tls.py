@@ -1,4 +1,4 @@
-"""Who upstream has to prove to be, and who we say we are."""
+"""TLS to upstream: who it has to prove to be, and the certificate that we show."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writing to a connection to upstream, which may be found to be dead; and asking whether one is."""
+"""Writes to a connection to upstream, which may be found to be dead; and the check whether one is."""
 
 from __future__ import annotations
 

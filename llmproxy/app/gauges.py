@@ -1,4 +1,4 @@
-"""What the metrics show of the parts of a process, as it is when somebody asks."""
+"""Gauges of a process's parts, read when the metrics are asked for."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """
-What starting needed and serving does not, given back to the system.
+The garbage collector's settings for serving, and memory of the start given back to the system.
 
 Most pages of libraries that a start touches are not looked at again: they set up OpenSSL, register, relocate. What is
 in them is in the file: nothing is lost by letting go of them, and nothing is written. One that is used after all is

@@ -1,4 +1,4 @@
-"""What management is given of a running proxy."""
+"""The parts of a running proxy that management works with."""
 
 from __future__ import annotations
 

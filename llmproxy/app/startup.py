@@ -1,5 +1,5 @@
 """
-Telling whoever started the process how that went.
+Reports of a start to the process that asked for it.
 
 twistd reports what fails while it makes a service, with a traceback; what fails once the reactor
 runs it does not report at all: it ends with status 0, and in the background it has said

@@ -1,4 +1,4 @@
-"""What the audit log is told of every call, whatever it does."""
+"""Audit events of the management API: one for every call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who makes a call of the management API."""
+"""Authentication of calls to the management API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be done with the cache."""
+"""Operations on the cache."""
 
 from __future__ import annotations
 

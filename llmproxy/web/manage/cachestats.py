@@ -1,4 +1,4 @@
-"""What the cache holds and did, made of the numbers that C{/metrics} shows."""
+"""Statistics of the cache, made of the numbers that C{/metrics} shows."""
 
 from __future__ import annotations
 

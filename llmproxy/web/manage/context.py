@@ -1,4 +1,4 @@
-"""What the operations work with, and what all of their resources have in common."""
+"""The context of management operations, and what their resources have in common."""
 
 from __future__ import annotations
 

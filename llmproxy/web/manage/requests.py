@@ -1,5 +1,5 @@
 """
-What the management API accepts.
+Requests that the management API accepts.
 
 The types are what the document shows. Where the reference has words of its own for what is wrong, the type only shows
 the limit, and L{llmproxy.management} checks it; likewise which members are required, for what is missing is said in

@@ -94,7 +94,7 @@ def _certificate(description: str) -> str:
     """The file of the certificate and how long it is good."""
     from cryptography.x509 import load_pem_x509_certificate
 
-    from ..workers.sockets import certificate_file
+    from ..config.certificates import certificate_file
 
     path = certificate_file(description)
     try:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 
 from .problems import Problems
+
+_COLON = re.compile(r"(?<!\\):")
 
 
 def tls_description(description: str, certificate: str, key: str) -> str:
@@ -27,6 +30,13 @@ def tls_description(description: str, certificate: str, key: str) -> str:
 
 def _escaped(path: str) -> str:
     return os.path.abspath(path).replace("\\", "\\\\").replace(":", "\\:").replace("=", "\\=")
+
+
+def certificate_file(description: str) -> str:
+    """The path of the certificate that an endpoint of TLS serves, C{""} if it names none."""
+    options = dict(part.partition("=")[::2] for part in _COLON.split(description)[2:])
+    path = options.get("certKey") or options.get("privateKey") or ""
+    return re.sub(r"\\(.)", r"\1", path)
 
 
 def check_certificate(certificate: str, key: str, problems: Problems) -> None:

@@ -93,13 +93,6 @@ def with_chain(description: str) -> str:
     return f"{description}:extraCertChain={file}"
 
 
-def certificate_file(description: str) -> str:
-    """The path of the certificate that an endpoint of TLS serves, C{""} if it names none."""
-    options = dict(part.partition("=")[::2] for part in _COLON.split(description)[2:])
-    path = options.get("certKey") or options.get("privateKey") or ""
-    return re.sub(r"\\(.)", r"\1", path)
-
-
 class WholeChain:
     """
     A reactor that serves a certificate once, though Twisted's C{extraCertChain} is of the file that begins with it.

@@ -8,7 +8,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.config.certificates import check_certificate, tls_description
+from llmproxy.config.certificates import certificate_file, check_certificate, tls_description
 from llmproxy.config.problems import Problems
 from tests.integration.certificates import Authority
 
@@ -34,6 +34,13 @@ class DescriptionTests(SynchronousTestCase):
         for description in ("unix:/run/x.sock", "systemd:domain=INET:index=0"):
             error = self.assertRaises(ValueError, tls_description, description, "c", "k")
             self.assertIn("ENABLE_TLS needs an address", str(error))
+
+    def test_certificate_file(self) -> None:
+        """The certificate that such a description serves is found in it, whatever its path has in it."""
+        for path in ("/c.pem", "/c:1=2.pem", "/a\\b.pem"):
+            self.assertEqual(certificate_file(tls_description("tcp:8443", path, "/k.pem")), path)
+        self.assertEqual(certificate_file("ssl:8443:privateKey=both.pem"), "both.pem")
+        self.assertEqual(certificate_file("ssl:8443"), "")
 
 
 class CheckTests(SynchronousTestCase):

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from .sinks.delivery import DeliveryQueue
     from .sinks.metrics import CacheMetricType, ProxyMetrics
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "APIConfig",

@@ -1,7 +1,8 @@
-"""The commands of those who work on the proxy: make, tox and what CI adds up."""
+"""The tools of those who work on the proxy: make, tox, the totals of CI, and the news."""
 
 from __future__ import annotations
 
+import re
 import runpy
 import subprocess
 from contextlib import redirect_stdout
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
+
+from llmproxy import __version__
 
 from .lowest import SETUP, requirements
 
@@ -96,3 +99,23 @@ class LowestTests(SynchronousTestCase):
         self.assertEqual(requirements(text + extras), ["a == 1.2", "b == 3; python_version < '3.14'", "c >= 4"])
         ours = [line for line in requirements(SETUP.read_text()) if "==" not in line and ">=" not in line]
         self.assertEqual(ours, [])
+
+
+class NewsTests(SynchronousTestCase):
+    def test_version(self) -> None:
+        """The version that the package says is the latest of which the news tell."""
+        found = re.findall(r"^## llmproxy (\S+) \(\d{4}-\d\d-\d\d\)$", (ROOT / "NEWS.md").read_text(), re.MULTILINE)
+        self.assertEqual(found[:1], [__version__])
+
+    def test_fragments(self) -> None:
+        """Each fragment has a name that towncrier reads, and one paragraph of words."""
+        folder = ROOT / "llmproxy" / "newsfragments"
+        wrong = []
+        for path in sorted(folder.iterdir()):
+            if path.name == "_template.md.jinja":
+                continue
+            named = re.fullmatch(r"\d+\.[\w-]+\.(feature|bugfix|doc|removal|misc)", path.name)
+            if named is None or "\n\n" in path.read_text().strip() or not path.read_text().strip():
+                wrong.append(path.name)
+        self.assertEqual(wrong, [])
+        self.assertTrue((folder / "_template.md.jinja").exists())

@@ -1,1 +1,0 @@
-The default audit file belongs to the database: ``./data/audit.log`` for ``./data/llm-proxy.db``, a file beside any other SQLite database, a name of its own for each database of a server. A ``./data/audit.log`` that is there goes on being used by the database that knows it.

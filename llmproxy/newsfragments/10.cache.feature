@@ -1,1 +1,0 @@
-The cache stores an answer of any final status for which upstream names a lifetime, reads dates in any case, keeps `Set-Cookie2`, takes `Content-Type` from a 304 and leaves digests of the content as they are, and serves what is stale while upstream cannot be reached, unless the answer or the request forbids it.

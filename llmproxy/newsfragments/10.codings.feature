@@ -1,1 +1,0 @@
-Request bodies in `gzip`, `deflate`, `zstd` and `br` are checked against a `param_whitelist`: a bounded copy is decoded for the check, the bytes that came go on. `br` and `zstd` need `txllmproxy[brotli]` and `txllmproxy[zstd]`; without them the 415 says so.

@@ -1,1 +1,0 @@
-The soft limit of open files is raised at the start as far as `limits.connections` needs it and the hard limit allows. Where it is too low all the same, clients leave room for their connections to upstream: one more gets a 503, and one line of the log says how many fit and what to raise.

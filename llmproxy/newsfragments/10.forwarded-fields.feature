@@ -1,1 +1,0 @@
-`forwarded_fields` now also takes ``append`` and ``set`` (`ProxyConfig.set_x_forwarded_for`): upstream is told of the hop to the proxy, or what the proxy knows of the client; ``X-Forwarded-*`` and ``Forwarded`` agree, and only `trusted_proxies` are believed.

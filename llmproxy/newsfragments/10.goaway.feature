@@ -1,1 +1,0 @@
-While the proxy drains, an HTTP/2 client that asks more on a connection that still has an answer running is sent `GOAWAY`, in the two steps of RFC 9113 section 6.8: its next try goes to another connection and not to the same 503. Clients that only wait for their answers are not disturbed.

@@ -1,1 +1,0 @@
-``AUDIT_KEEP_ROWS`` says how many audit records stay in the database (all by default): a cut leaves an ``audit.cut`` record in the chain, which ``llmproxy audit verify`` accepts, and whatever else is missing is still found.

@@ -1,1 +1,0 @@
-`Location`, `Content-Location`, `Refresh`, `Operation-Location`, `Azure-AsyncOperation` and `X-Goog-Upload-URL` that point to the upstream now lead back to the proxy, by the address that the client used; ``rewrite_locations: false`` leaves them alone.

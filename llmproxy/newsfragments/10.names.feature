@@ -1,1 +1,0 @@
-Host names are looked up once at a time, each in a thread of its own, and an answer is used for 15 seconds, then while a new one is asked for: a name server that says nothing of one API's host no longer stops new connections to the others.

@@ -1,1 +1,0 @@
-`endpoint_not_found` names the path, and, to who has a valid token, the APIs there are; `rate_limit_exceeded` of a token whose `max_requests` are used up says "Token is used up" and that waiting does not help.

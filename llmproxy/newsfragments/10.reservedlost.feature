@@ -1,1 +1,0 @@
-`GET /manage/tokens/{id}` and `llmproxy token get` show as `reserved_lost` how many uses of a limited token died with a process that had leased them, so that `request_count` and what was answered can be brought together after a `kill -9`.

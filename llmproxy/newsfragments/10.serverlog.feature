@@ -1,1 +1,0 @@
-The server log says at the start, in a line each, what serves, where, and with what; it is free of `Starting factory`. `LOG_LEVEL` applies to it, and `LOG_FORMAT=json` where it is set; it is masked. With `twistd` it goes where it went, and a file of it is found again after it was renamed (it is no longer cut at each megabyte).

@@ -1,1 +1,0 @@
-`llmproxy setup` goes by what is set in the environment (`ENCRYPTION_KEY`, `MANAGEMENT_TOKEN`, `DATABASE_URL`, their `_FILE` forms, `LISTEN_ADDR`, `API_CONFIG_PATH`) and writes it down; two different keys are refused. A key that a database is not encrypted with is named with the place that it came from. An empty variable no longer hides one of `--env`.

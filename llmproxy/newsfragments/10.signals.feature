@@ -1,1 +1,0 @@
-A second ``SIGTERM`` or Ctrl-C now ends the drain, without a traceback, and the first one says what is waited for; ``SIGUSR1`` opens the access log anew. ``--drain-delay`` has ``/ready`` say 503 for a while before the ports close, with workers too. A proxy that is embedded has no signal handlers.

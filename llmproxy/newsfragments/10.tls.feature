@@ -1,1 +1,0 @@
-`ENABLE_TLS`, `TLS_CERT_FILE` and `TLS_KEY_FILE` serve TLS at `LISTEN_ADDR`, and the proxy does not start if they cannot; a certificate file is served with all the certificates in it, at `--listen ssl:` too.

@@ -1,1 +1,0 @@
-`llmproxy token find -` and `POST /manage/tokens/find` show the token that a leaked secret belongs to, `llmproxy token revoke -` revokes it; `--project` of `llmproxy token` takes the name of a project.

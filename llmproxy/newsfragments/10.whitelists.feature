@@ -1,1 +1,0 @@
-`param_whitelist` takes rules by endpoint (`/v1/images: {size: ["1024x1024"]}`), and reads no body where none holds; `unchecked_endpoints` names paths that are left unchecked. `llmproxy check` shows both.

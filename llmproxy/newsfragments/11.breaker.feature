@@ -1,1 +1,0 @@
-`breaker` has a circuit for each upstream and key: failures with a `key` that an API has of its own are counted together, whichever project uses it, and stand in `GET /manage/breaker` with an empty `project_id`.

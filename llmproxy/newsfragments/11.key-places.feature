@@ -1,1 +1,0 @@
-A token is found where the API that is asked has its key, too: in the field or parameter that `auth` names, so that an SDK made for it needs nothing else. What a client puts there goes to no upstream of the API.

@@ -1,1 +1,0 @@
-`request_logging`, `request_metrics`, `request_timeout`, `request_validation`, `circuit_breaker` and `project_active_guard` stand by themselves around any responder. `ErrorResponse` reads and writes the proxy's own error bodies; `ProxyMetrics.count_cache` counts what a cache of an application's own did.

@@ -1,1 +1,0 @@
-`from llmproxy import TransparentProxy, ProxyConfig, load_api_config, chain, …`: the names for applications that embed the proxy stand in one place, are loaded when they are asked for, and have types. `llmproxy.__all__` lists them; the module of the function `chain` is no longer called `llmproxy.chain`.

@@ -1,1 +1,0 @@
-`TransparentProxy.swap` serves another configuration from the next request on, while what is running ends with the one that it began with.

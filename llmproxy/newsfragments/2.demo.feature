@@ -1,1 +1,0 @@
-`llmproxy demo-upstream` serves an upstream in the shape of OpenAI and Anthropic that needs no model and no network.

@@ -1,1 +1,0 @@
-`twistd llmproxy`, and `llmproxy serve`, take `--config`, `--listen` (any Twisted endpoint, repeatable), `--database` and the environment variables of the reference; a start that fails is one line on stderr and status 1.

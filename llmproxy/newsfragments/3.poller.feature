@@ -1,1 +1,0 @@
-Connections are read from and written to in turns of their own below the reactor, and what a turn brings leaves together: a small request needs about a fifth less processor time. A POST on a kept connection that upstream closes at the same moment is repeated on another one, because nothing of it was sent.

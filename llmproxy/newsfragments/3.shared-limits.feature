@@ -1,1 +1,0 @@
-`limits.connections` and `limits.connections_per_client` hold for all workers together, not for each of them.

@@ -1,1 +1,0 @@
-Answers that the provider lets a shared cache store are now served from memory, by RFC 9111: per project, with ETag validation, stale-while-revalidate, ranges, and identical requests fetched once. `cache:` in the YAML and HTTP_CACHE_* in the environment configure it; `Cache-Status` says what happened.

@@ -1,1 +1,0 @@
-Answers larger than 256 KiB are stored in the pieces that they came in, not copied into one, and hits of them are written as fast as the client reads. `max_object` may be larger than 64 MiB; Redis takes bodies of up to 4 MiB.

@@ -1,1 +1,0 @@
-`RedisStore` shares the cache between all proxies of one Redis: binary values, one round trip a lookup, TTLs by Redis; Redis away, slow, full or full of garbage is a miss, and `TieredStore` asks it once a second for what everybody wants.

@@ -1,1 +1,0 @@
-`CacheStatsAggregator` counts cache hits by token without waiting for anybody and writes them down in batches, one statement each, on all three databases; what a failing database does not take is kept.

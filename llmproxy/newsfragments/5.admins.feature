@@ -1,1 +1,0 @@
-The management API has admins with names and roles (owner, operator, auditor), whose tokens are stored hashed, expire and can be revoked; MANAGEMENT_TOKEN stays the first owner's. Whoever fails to authenticate too often is shut out for a while.

@@ -1,1 +1,0 @@
-Every management action, every refused login and every refused token is in an audit log now: as JSON lines in a file (`AUDIT_LOG_FILE`, 0600, rotated) and in the database, with who, from where, in which request, and what changed, secrets masked. Each record carries the hash of the one before.

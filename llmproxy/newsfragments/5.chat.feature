@@ -1,1 +1,0 @@
-`llmproxy chat` talks to a model through the proxy: streaming, with editing of lines, Ctrl-C for the answer and not the program; one question from the command line or a pipe too, in OpenAI's or Anthropic's shape. `llmproxy openai chat` is the same.

@@ -1,1 +1,0 @@
-`llmproxy project` and `llmproxy token` create, list, change and revoke through the management API: tables for people, `--json` for scripts, no secret on a command line, and an exit status that says what went wrong. `llmproxy manage …` has the same under the names of the reference; `llmproxy completion` prints completions for bash, zsh and fish.

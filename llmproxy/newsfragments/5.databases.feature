@@ -1,1 +1,0 @@
-PostgreSQL (`postgresql://…`) and MySQL or MariaDB (`mysql://…`) hold the same tables as SQLite: names and ids are compared and sorted by their bytes on all three, and every test of the stores runs on all three.

@@ -1,1 +1,0 @@
-`llmproxy db upgrade|current|backup|restore|copy` looks after the database: backups are taken while the proxy runs and can be restored into SQLite, PostgreSQL or MySQL, whichever they are of, and `copy` moves everything from one to another.

@@ -1,1 +1,0 @@
-A token or project that is changed through one proxy is changed in every other one that uses the same database: within two seconds, at once with PostgreSQL (`LISTEN`, `NOTIFY`); running streams of what was revoked are cut there too.

@@ -1,1 +1,0 @@
-POST requests of the management API know Idempotency-Key, PATCH requests If-Match with the ETag of what they change; tokens have names and metadata, an expiry that can be moved, and POST /manage/tokens/{id}/rotate.

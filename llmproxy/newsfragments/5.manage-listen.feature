@@ -1,1 +1,0 @@
---manage-listen (MANAGE_LISTEN_ADDR) serves /manage on listeners of its own, a Unix socket of mode 0600 for example, and no longer at the public ones; the mode of a Unix socket stays what its endpoint says with --workers too.

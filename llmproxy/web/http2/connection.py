@@ -1,5 +1,6 @@
 """
-One HTTP/2 connection: a state machine (L{llmproxy.core.http2.events.StateMachine}) between a transport and requests.
+The server's side of an HTTP/2 connection: a state machine (L{llmproxy.core.http2.events.StateMachine}) between a
+transport and requests.
 
 The machine knows frames, windows and faults; here are sockets, time, and the turns of those that send. Streams are
 dispatched when what was read with their head has been looked at, and L{llmproxy.web.http2.request} does for each what

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from .gauges import show_cache, show_process
 from .generation import Generation
@@ -33,7 +34,7 @@ class Generations:
         self._gate = gate
         self._ending: dict[Generation, Deferred[Any]] = {}
         self.current = Generation(foundation, config, table, gate, self.shed)
-        self._running = False
+        self._running = self._caching = False
         self.count_in(foundation.metering.metrics)
 
     @property
@@ -64,8 +65,10 @@ class Generations:
     def start(self) -> None:
         """The service runs."""
         self._running = True
-        if self._foundation.cache is not None:
-            self._foundation.cache.store.start()
+        cache = self._foundation.cache
+        if cache is not None and not self._caching:
+            self._caching = True
+            cache.store.start()
 
     def swap(self, config: APIConfig, table: RoutingTable) -> Deferred[None]:
         """
@@ -74,10 +77,9 @@ class Generations:
         @return: fires when the one before has ended; cancelling it changes nothing.
         @raise ConfigError: it cannot be made; nothing has changed then.
         """
-        cached = self._foundation.cache is not None
         former = self.current
         self.current = Generation(self._foundation, config, table, self._gate, self.shed, former)
-        if self._running and not cached:
+        if self._running:
             self.start()
         self.count_in(self._foundation.metering.metrics)
         ended: Deferred[None] = Deferred(lambda _: None)
@@ -121,5 +123,7 @@ class Generations:
 
     def _ended(self, result: Any, generation: Generation, ended: Deferred[None]) -> None:
         self._ending.pop(generation, None)
+        if isinstance(result, Failure) and not result.check(CancelledError):
+            self._log.failure("the configuration before could not be ended cleanly", result)
         if not ended.called:
             ended.callback(None)

@@ -58,7 +58,7 @@ class TransparentProxy(Service):
     @param cache_stats_aggregator: counts the hits of tokens.
     @param peers: other processes that serve the same; none by default.
     @raise ConfigError: with everything that is wrong, missing or given twice.
-    @ivar started: fires when requests are served; fails with L{ConfigError}. Until then they are answered with 503.
+    @ivar started: fires when requests are served, which get a 503 until then; fails with L{ConfigError}.
     @ivar stored: the database and what is kept warm of it; C{None} without a database.
     """
 
@@ -173,8 +173,7 @@ class TransparentProxy(Service):
         self.foundation.metering.lag.start()
         self.generations.start()
         starting = succeed(None) if self.stored is None else self.stored.start()
-        starting.addCallback(lambda _: self.foundation.count())
-        starting.addCallbacks(self.started.callback, self.started.errback)
+        starting.addCallback(lambda _: self.foundation.count()).chainDeferred(self.started)
 
     def stopService(self) -> Deferred[None]:
         """Drain, then write down what is left to write down, then let go of everything."""

@@ -12,7 +12,10 @@ from twisted.internet.defer import Deferred
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
+from llmproxy.app import generation
 from llmproxy.app.proxy import TransparentProxy
+from llmproxy.app.standardchain import standard_chain
+from llmproxy.cache.memory import MemoryStore
 from llmproxy.config import APIConfig, BreakerConfig, CacheConfig, ProxyConfig
 from llmproxy.errors import ConfigError, Draining
 from llmproxy.message import ApiResponse
@@ -135,6 +138,20 @@ class GenerationsTests(SynchronousTestCase):
         for wrong in (a_config(base_url="ftp://x"), APIConfig({}, "x"), a_config(allowed_methods=[])):
             self.assertRaises(ConfigError, proxy.swap, wrong)
         self.assertIs(proxy.generations.current, before)
+
+    def test_cache_of_one_that_failed(self) -> None:
+        """A store that was made for a configuration which then could not be used is started with the next one."""
+        started: list[Any] = []
+        proxy = self.proxy(a_config())
+        self.patch(MemoryStore, "start", lambda store: started.append(store))
+        cached = a_config(cache=CacheConfig(True))
+        self.patch(generation, "standard_chain", lambda *_, cache, **__: self.fail("cannot be made"))
+        self.assertRaises(self.failureException, proxy.swap, cached)
+        self.assertEqual(started, [])
+        self.patch(generation, "standard_chain", standard_chain)
+        for _ in range(2):
+            proxy.swap(cached)
+        self.assertEqual(len(started), 1)
 
     def test_what_goes_on(self) -> None:
         """The cache, the counters and the validator are those of before."""

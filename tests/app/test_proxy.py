@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from typing import Any
 
@@ -148,6 +149,10 @@ class TransparentProxyTests(TestCase):
     def noted(self) -> list[str]:
         with open(self.path) as file:
             return [json.loads(line)["action"] for line in file]
+
+    def test_size(self) -> None:
+        """What puts everything together does nothing else: it stays on a few pages."""
+        self.assertLess(len(inspect.getsource(TransparentProxy).splitlines()), 150)
 
     async def test_metrics(self) -> None:
         """Who embeds the proxy reads its counters, up to the exchange that ended last."""

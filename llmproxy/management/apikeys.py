@@ -7,13 +7,16 @@ from collections.abc import Collection, Mapping, Sequence
 from ..errors import Unprocessable
 from .checks import check_api_key
 
+Keys = Mapping[str, "str | Sequence[str] | None"]
+"""By API, as they are given: one key, several, or C{None} to take them away."""
+
 Change = dict[str, "tuple[str, ...] | None"]
 """Keys that take the place of those for an API; C{None} for none."""
 
 
 def keys_of(
     api_key: str | None,
-    api_keys: Mapping[str, str | Sequence[str] | None],
+    api_keys: Keys,
     default_api: str,
     known: Collection[str],
     held: Collection[str] = (),

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-
 from msgspec import UNSET
 
-from ...core.admintokens import RESERVED, new_admin
 from ...core.roles import PERMISSIONS, may
-from ...errors import DuplicateAdmin, NotFound
+from ...errors import DuplicateAdmin
+from ...management.admins import AdminRules
 from ...message import Admin
 from ..operations import Call, Operation, Routes
-from .context import Parts
 from .requests import NewAdmin
 from .responses import AdminView, IssuedAdmin, Self, view_of_admin, view_of_issued_admin
 
@@ -19,8 +16,8 @@ from .responses import AdminView, IssuedAdmin, Self, view_of_admin, view_of_issu
 class Admins:
     """What can be done with them. Nobody can change one: whoever is to do something else gets another token."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, rules: AdminRules) -> None:
+        self._rules = rules
 
     def routes(self) -> Routes:
         read, write = "admin.read", "admin.write"
@@ -62,38 +59,28 @@ class Admins:
         return Self(actor.name, actor.role, [each for each in PERMISSIONS if may(actor.role, each)])
 
     async def list(self, call: Call) -> list[AdminView]:
-        return [view_of_admin(admin) for admin in await self._parts.admins.list()]
+        return [view_of_admin(admin) for admin in await self._rules.list()]
 
     async def create(self, call: Call) -> IssuedAdmin:
-        wanted: NewAdmin = call.body
-        call.details |= {"admin_name": wanted.name, "role": wanted.role}
-        if wanted.name.lower() in RESERVED:
-            raise DuplicateAdmin("the audit log has this name for others")
-        admin, secret = new_admin(
-            wanted.name,
-            wanted.role,
-            os.urandom,
-            self._parts.state.seconds(),
-            None if wanted.duration_minutes is UNSET else wanted.duration_minutes * 60.0,
-        )
-        await self._parts.admins.create(admin)
+        body: NewAdmin = call.body
+        call.details |= {"admin_name": body.name, "role": body.role}
+        lifetime = None if body.duration_minutes is UNSET else body.duration_minutes * 60.0
+        admin, secret = await self._rules.create(body.name, body.role, lifetime)
         call.details["admin_id"] = admin.id
         return view_of_issued_admin(admin, secret)
 
     async def show(self, call: Call) -> AdminView:
-        return view_of_admin(await self._existing(call))
+        return view_of_admin(await self._named(call))
 
     async def revoke(self, call: Call) -> None:
-        admin = await self._existing(call)
+        admin = await self._named(call)
         if admin.revoked_at is not None:
             call.details["already_revoked"] = True
-        await self._parts.admins.revoke(admin.id)
+        await self._rules.revoke(admin.id)
 
-    async def _existing(self, call: Call) -> Admin:
-        admin_id = call.path["admin_id"]
-        call.details["admin_id"] = admin_id
-        admin = await self._parts.admins.get(admin_id)
-        if admin is None:
-            raise NotFound(message="admin not found")
+    async def _named(self, call: Call) -> Admin:
+        """The admin of the path; what is noted of the call says who it is."""
+        call.details["admin_id"] = call.path["admin_id"]
+        admin = await self._rules.get(call.path["admin_id"])
         call.details["admin_name"] = admin.name
         return admin

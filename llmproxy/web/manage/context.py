@@ -16,22 +16,17 @@ from .auth import ManagementAuth, ManagementUnauthorized, TooManyFailures
 from .idempotency import Repeats
 
 if TYPE_CHECKING:
-    from ...interfaces import IAdminStore, IAuditLogger
-    from ...management.state import Served, State
+    from ...interfaces import IAuditLogger
 
 
 @frozen(eq=False)
 class Parts:
     """
-    @ivar state: what the rules work on.
     @ivar draining: whether no more calls are taken.
     """
 
-    state: State
-    admins: IAdminStore
     auth: ManagementAuth = field(repr=False)
     repeats: Repeats
-    served: Served
     audit: IAuditLogger | None = None
     draining: Callable[[], bool] = lambda: False
 

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import Any
-from uuid import uuid4
-
 from msgspec import UNSET, UnsetType
 
-from ...errors import BadRequest, DuplicateName, NotFound
-from ...management.apikeys import Change, keys_of
-from ...management.checks import check_name
-from ...management.versions import required_version
+from ...errors import BadRequest, DuplicateName
+from ...management.projects import ProjectRules, ProjectUpdate
 from ...message import Project
 from ..operations import Call, Operation, Routes
-from .context import Parts
 from .etags import tag, wanted_versions
 from .paging import Paging, given, rows
 from .requests import Name, NewKey, NewProject, ProjectChange
@@ -29,8 +22,8 @@ class ProjectFilter(Paging, forbid_unknown_fields=True):
 class Projects:
     """What can be done with them."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, rules: ProjectRules) -> None:
+        self._rules = rules
 
     def routes(self) -> Routes:
         read, write = "project.read", "project.write"
@@ -103,47 +96,35 @@ class Projects:
 
     async def list(self, call: Call) -> list[ProjectView]:
         query: ProjectFilter = call.query
-        projects = await rows(
-            call, self._parts.state.projects.page, is_active=given(query.active), name=given(query.name)
-        )
+        page = self._rules.state.projects.page
+        projects = await rows(call, page, is_active=given(query.active), name=given(query.name))
         call.details["project_count"] = len(projects)
-        return [view_of_project(project, self._parts.served.default_api) for project in projects]
+        return [view_of_project(project, self._rules.served.default_api) for project in projects]
 
     async def create(self, call: Call) -> ProjectView:
-        wanted: NewProject = call.body
-        if not wanted.name or (not wanted.api_key and wanted.api_keys is UNSET):
-            raise BadRequest("for a project without keys, give api_keys as {}", message="name and api_key are required")
-        check_name(wanted.name)
-        given = {} if wanted.api_keys is UNSET else wanted.api_keys
-        keys = {api: each for api, each in self._keys_of(wanted.api_key, given).items() if each is not None}
-        now = self._parts.state.seconds()
-        project = Project(str(uuid4()), wanted.name, keys, created_at=now, updated_at=now)
-        await self._parts.state.projects.create(project)
-        call.details |= {"project_id": project.id, "project_name": project.name, "apis": sorted(keys)}
+        body: NewProject = call.body
+        project = await self._rules.create(body.name, body.api_key, given(body.api_keys))
+        call.details |= {"project_id": project.id, "project_name": project.name, "apis": sorted(project.api_keys)}
         return self._shown(call, project)
 
     async def show(self, call: Call) -> ProjectView:
-        return self._shown(call, await self._existing(call))
+        return self._shown(call, await self._rules.get(_id(call)))
 
     async def change(self, call: Call) -> ProjectView:
-        wanted: ProjectChange = call.body
+        body: ProjectChange = call.body
         _id(call)
-        if wanted.revoke_tokens and wanted.is_active is not False:
-            raise BadRequest(message="revoke_tokens requires is_active=false")
-        if wanted.name is not None:
-            check_name(wanted.name)
-        call.details["updated_fields"] = _given(wanted)
-        return self._shown(call, await self._parts.state.alone(lambda: self._change(call, wanted)))
+        update = ProjectUpdate(body.name, body.api_key, body.api_keys, body.is_active, bool(body.revoke_tokens))
+        update.check()
+        call.details["updated_fields"] = update.changed
+        return self._shown(call, await self._change(call, update))
 
     async def rotate_key(self, call: Call) -> ProjectView:
-        new: NewKey = call.body
-        api = self._parts.served.default_api if new.api is UNSET else new.api
-        wanted = ProjectChange(api_keys={api: new.api_key})
-        return self._shown(call, await self._parts.state.alone(lambda: self._change(call, wanted)))
+        body: NewKey = call.body
+        api = self._rules.served.default_api if body.api is UNSET else body.api
+        return self._shown(call, await self._change(call, ProjectUpdate(api_keys={api: body.api_key})))
 
     async def revoke_tokens(self, call: Call) -> Revocation:
-        project = await self._existing(call)
-        revoked, total = await self._parts.state.alone(lambda: self._revoke_tokens(project.id))
+        revoked, total = await self._rules.revoke_tokens(_id(call))
         counts = Revocation(revoked, total - revoked, total)
         call.details |= {
             "revoked_count": counts.revoked_count,
@@ -152,45 +133,19 @@ class Projects:
         }
         return counts
 
-    async def _change(self, call: Call, wanted: ProjectChange) -> Project:
-        project = await self._existing(call)
-        keys = self._keys_of(wanted.api_key, wanted.api_keys or {}, project.api_keys)
+    async def _change(self, call: Call, update: ProjectUpdate) -> Project:
+        known = await self._rules.get(_id(call))
+        keys = self._rules.keys_of(update, known)
         if keys:
             call.details["apis"] = sorted(keys)
-        changed = await self._parts.state.projects.update(
-            project.id,
-            name=wanted.name,
-            api_keys=keys,
-            is_active=wanted.is_active,
-            version=required_version(wanted_versions(call), project.version),
-        )
-        if changed is None:
-            raise NotFound(message="project not found")
-        self._parts.state.directory.project_changed(changed)
-        if wanted.revoke_tokens:
-            # Also if the project was inactive before: a call that is repeated finishes what was begun.
-            revoked, total = await self._revoke_tokens(project.id)
-            call.details |= {"tokens_revoked": revoked, "total_tokens": total}
-        return changed
-
-    async def _revoke_tokens(self, project_id: str) -> tuple[int, int]:
-        counts = await self._parts.state.tokens.revoke_project(project_id)
-        self._parts.state.directory.project_tokens_revoked(project_id)
-        return counts
-
-    def _keys_of(self, api_key: str | None, api_keys: Mapping[str, Any], held: Collection[str] = ()) -> Change:
-        return keys_of(api_key, api_keys, self._parts.served.default_api, self._parts.served.apis, held)
+        project, counts = await self._rules.change(known.id, update, wanted_versions(call))
+        if counts is not None:
+            call.details |= {"tokens_revoked": counts[0], "total_tokens": counts[1]}
+        return project
 
     def _shown(self, call: Call, project: Project) -> ProjectView:
         tag(call, project.version)
-        return view_of_project(project, self._parts.served.default_api)
-
-    async def _existing(self, call: Call) -> Project:
-        project_id = _id(call)
-        project = await self._parts.state.projects.get(project_id)
-        if project is None:
-            raise NotFound(message="project not found")
-        return project
+        return view_of_project(project, self._rules.served.default_api)
 
 
 def _id(call: Call) -> str:
@@ -199,13 +154,3 @@ def _id(call: Call) -> str:
         raise BadRequest(message="invalid project id")
     call.details["project_id"] = project_id
     return project_id
-
-
-def _given(wanted: ProjectChange) -> list[str]:
-    values: dict[str, Any] = {
-        "name": wanted.name,
-        "api_key": wanted.api_key or None,
-        "api_keys": wanted.api_keys,
-        "is_active": wanted.is_active,
-    }
-    return [name for name, value in values.items() if value is not None]

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ...core.roles import PERMISSIONS
+from ...management.admins import AdminRules
+from ...management.projects import ProjectRules
 from ...management.state import KeepsCounts, KeepsTokens, Served, State
 from ...management.tokens import TokenRules
 from ..operations import Call, Operation, Routes, RouteTable
@@ -50,16 +52,14 @@ def manage_resource(
     @raise ValueError: an operation does not say what it needs.
     """
     state = State(clock.seconds, projects, tokens, directory, quota)
-    parts = Parts(
-        state,
-        admins,
-        ManagementAuth(clock.seconds, management_token, admins),
-        Repeats(clock.seconds, idempotency),
-        served,
-        audit,
-        draining,
-    )
-    routes = [Projects(parts).routes(), Tokens(TokenRules(state)).routes(), Admins(parts).routes(), *more]
+    auth = ManagementAuth(clock.seconds, management_token, admins)
+    parts = Parts(auth, Repeats(clock.seconds, idempotency), audit, draining)
+    routes = [
+        Projects(ProjectRules(state, served)).routes(),
+        Tokens(TokenRules(state)).routes(),
+        Admins(AdminRules(clock.seconds, admins)).routes(),
+        *more,
+    ]
     _check(routes)
     routes.append(_document(routes))
     return ManageResource(parts, RouteTable(*routes))

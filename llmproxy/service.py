@@ -58,6 +58,7 @@ class ProxyService(MultiService):
         self.proxy = TransparentProxy(reactor, settings, peers=peers)
         self.proxy.setServiceParent(self)
         self._delay = DrainDelay(reactor, settings.drain_delay)
+        self.proxy.ending.after(self._delay.wait)
         apart = bool(settings.manage_listen)
         # Where descriptors are too few for all connections, clients leave some to upstream, and to management.
         most = most_connections(settings.apis.limits.connections)

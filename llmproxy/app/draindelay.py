@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred, succeed
 
 class DrainDelay:
     """
-    Waits once, and can be told to wait no longer.
+    Passes once, for all who wait for it, and can be ended before.
 
     @param seconds: C{0} does not wait at all.
     """
@@ -17,22 +17,24 @@ class DrainDelay:
     def __init__(self, clock: Any, seconds: float) -> None:
         self._clock = clock
         self._seconds = seconds
-        self._waiting: Deferred[None] | None = None
+        self._waiting: list[Deferred[None]] = []
         self._late: Any = None
 
     def wait(self) -> Deferred[None]:
-        """Fires when the time has passed, or at L{end}."""
+        """Fires when the time since the first call has passed, or at L{end}."""
         if self._seconds <= 0:
             return succeed(None)
-        self._waiting = Deferred()
-        self._late = self._clock.callLater(self._seconds, self.end)
-        return self._waiting
+        if self._late is None:
+            self._late = self._clock.callLater(self._seconds, self.end)
+        waiting: Deferred[None] = Deferred()
+        self._waiting.append(waiting)
+        return waiting
 
     def end(self) -> None:
         """Wait no longer, now or ever."""
         self._seconds = 0.0
-        waiting, self._waiting = self._waiting, None
-        if waiting is not None:
-            if self._late.active():
-                self._late.cancel()
-            waiting.callback(None)
+        if self._late is not None and self._late.active():
+            self._late.cancel()
+        waiting, self._waiting = self._waiting, []
+        for each in waiting:
+            each.callback(None)

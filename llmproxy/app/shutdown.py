@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks
+from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks, succeed
 from twisted.logger import Logger
 
 from .ending import Ending
@@ -53,6 +53,7 @@ class Shutdown:
         self._managing: list[JsonResource] = []
         self._managed_idle: Deferred[Any] | None = None
         self._late: Any = None
+        self._delay: Callable[[], Deferred[None]] = lambda: succeed(None)
         self._ending = Ending(reactor, self._shut_down)
         self.draining = self.leaving = False
 
@@ -67,6 +68,10 @@ class Shutdown:
     def leave(self) -> None:
         """Have C{/ready} say that it is over soon."""
         self.leaving = True
+
+    def after(self, delay: Callable[[], Deferred[None]]) -> None:
+        """Take requests until the Deferred of C{delay} fires: a reactor that stops asks all who wait for it at once."""
+        self._delay = delay
 
     def within(self, seconds: float) -> None:
         """What running exchanges get, for a drain that has not begun."""
@@ -86,7 +91,9 @@ class Shutdown:
 
     @inlineCallbacks
     def _shut_down(self) -> Generator[Deferred[Any], Any, None]:
-        self.draining = self.leaving = True
+        self.leaving = True
+        yield self._delay()
+        self.draining = True
         ends = self._reactor.seconds() + self._seconds
         if self._running.in_flight:
             words = "draining: waiting up to {seconds:g} s for {count} exchanges that are running"

@@ -18,6 +18,18 @@ class DrainDelayTests(SynchronousTestCase):
         clock.advance(0.2)
         self.successResultOf(waiting)
 
+    def test_several(self) -> None:
+        """All who wait for it wait for the same moment."""
+        clock = Clock()
+        delay = DrainDelay(clock, 5.0)
+        first = delay.wait()
+        clock.advance(3.0)
+        second = delay.wait()
+        clock.advance(2.0)
+        for each in (first, second, delay.wait()):
+            self.successResultOf(each)
+        self.assertEqual(clock.getDelayedCalls(), [])
+
     def test_none(self) -> None:
         """Without a delay nothing waits."""
         self.successResultOf(DrainDelay(Clock(), 0.0).wait())

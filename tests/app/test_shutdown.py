@@ -129,3 +129,14 @@ class ShutdownTests(SynchronousTestCase):
         """It is said before it begins."""
         self.shutdown.leave()
         self.assertEqual((self.shutdown.leaving, self.shutdown.draining), (True, False))
+
+    def test_delay(self) -> None:
+        """Requests are taken until it has passed, and nothing is stopped before."""
+        delay: Deferred[None] = Deferred()
+        self.running.in_flight = 0
+        self.shutdown.after(lambda: delay)
+        ending = self.shutdown.now()
+        self.assertEqual((self.shutdown.leaving, self.shutdown.draining, self.stopped), (True, False, []))
+        delay.callback(None)
+        self.successResultOf(ending)
+        self.assertEqual((self.shutdown.draining, self.stopped), (True, ["one", "two"]))

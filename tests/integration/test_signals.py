@@ -86,6 +86,7 @@ class SignalTests(SynchronousTestCase):
         process.send_signal(first)
         self.until(lambda: self.status("/ready") == 503)
         self.assertEqual(self.status("/livez"), 200, "the port still answers")
+        self.assertEqual(self.status("/v1/x"), 401, "and requests are served still: this one has no token")
         self.assertIsNone(process.poll())
         time.sleep(2 * SAME)
         process.send_signal(second)

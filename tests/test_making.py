@@ -10,11 +10,13 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from twisted.python.reflect import namedAny
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy import __version__
 
 from .lowest import SETUP, requirements
+from .tables import row
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -119,3 +121,43 @@ class NewsTests(SynchronousTestCase):
                 wrong.append(path.name)
         self.assertEqual(wrong, [])
         self.assertTrue((folder / "_template.md.jinja").exists())
+
+
+class DocumentTests(SynchronousTestCase):
+    def test_index(self) -> None:
+        """Each document stands in the index of them."""
+        index = (ROOT / "docs" / "README.md").read_text()
+        names = {path.name for path in (ROOT / "docs").glob("*.md")} - {"README.md"}
+        self.assertEqual({name for name in names if f"({name})" not in index}, set())
+
+    def test_links(self) -> None:
+        """A link to a file or heading of ours leads somewhere."""
+        broken = []
+        for path in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
+            for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text()):
+                name, _, heading = link.partition("#")
+                if "://" in link:
+                    continue
+                target = path.parent / name if name else path
+                if not target.exists() or (heading and heading not in _headings(target.read_text())):
+                    broken.append(f"{path.name}: {link}")
+        self.assertEqual(broken, [])
+
+    def test_how_to_contribute(self) -> None:
+        """Tests, targets and environments that newcomers are told to run are there."""
+        text = (ROOT / "CONTRIBUTING.md").read_text()
+        for name in re.findall(r"twisted\.trial (tests\S+?)`", text):
+            with row(name):
+                self.assertIsNotNone(namedAny(name))
+        for target in re.findall(r"`make (\w+)", text):
+            with row(target):
+                self.assertIn(f"\n{target}:", (ROOT / "Makefile").read_text())
+        for environment in re.findall(r"`tox -e (\w+)", text):
+            with row(environment):
+                self.assertIn(environment, (ROOT / "tox.ini").read_text())
+
+
+def _headings(text: str) -> set[str]:
+    """The anchors of a document's headings, as GitHub makes them."""
+    lines = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", line.lower()).replace(" ", "-") for line in lines}

@@ -142,6 +142,16 @@ class TransactionTests(SynchronousTestCase):
         self.assertIn(GONE, errors[0])
         self.successResultOf(database.projects.create(project("p2")))
 
+    def test_file_emptied(self) -> None:
+        """A file that keeps its name and loses what it held is not ready: an empty one can be asked, too."""
+        directory = self.mktemp()
+        os.mkdir(directory)
+        database = opened(self, path := os.path.join(directory, "d.db"))
+        self.successResultOf(database.check())
+        self.successResultOf(database.run(lambda connection: connection.exec_driver_sql("DROP TABLE alembic_version")))
+        self.assertTrue(os.path.exists(path))
+        self.failureResultOf(database.check(), Unavailable)
+
     def test_file_goes_meanwhile(self) -> None:
         """A change is not acknowledged whose file goes while it is made."""
         database = opened(self, path := self.mktemp())

@@ -143,7 +143,7 @@ def remarks(made: Mapping[str, Any], gateway: Target) -> list[str]:
             else f"Nothing came through {gateway.name}."
         )
     if made["settings"]["cache"] and not _hits(made):
-        said.append("No answer came from a cache, as far as X-PROXY-CACHE and Cache-Status tell.")
+        said.append("No answer came from a cache, as far as X-PROXY-CACHE and Cache-Status show.")
     if not made["same_answers"]:
         said.append("The targets gave different answers: what is added includes what makes them differ.")
     if not made["complete"]:

@@ -134,7 +134,7 @@ _DIRECT = (
 
 @click.group()
 def command() -> None:
-    """Those who may use the management API, each with a role.
+    """Admins of the management API, each with a role.
 
     An owner may do everything; an operator keeps projects, tokens and the cache; an auditor looks at everything,
     the audit log too, and changes nothing. MANAGEMENT_TOKEN stays the first owner's.
@@ -180,7 +180,7 @@ def show_admins(admins: Admins, output: Output, everybody: bool) -> None:
       llmproxy admin list --direct --env .env
     """
     found = [each for each in admins.list() if everybody or each["revoked_at"] is None]
-    nobody = "There are no admins but whoever knows MANAGEMENT_TOKEN."
+    nobody = "There are no admins; only MANAGEMENT_TOKEN gives access."
     output.table(found, COLUMNS, (_row(each) for each in found), nobody)
 
 
@@ -188,7 +188,7 @@ def show_admins(admins: Admins, output: Output, everybody: bool) -> None:
 @click.argument("names", nargs=-1, required=True, metavar="NAME_OR_ID...")
 @admin_options
 def revoke_admins(admins: Admins, output: Output, names: tuple[str, ...]) -> None:
-    """End what admins may do, from their next request on; their names can be given to others then.
+    """Revoke admins: their next request is refused, and their names are free again.
 
     \b
     Examples:

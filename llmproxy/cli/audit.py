@@ -49,7 +49,7 @@ EXPORTED = (
 
 @click.group()
 def command() -> None:
-    """The audit log: who did what, and whether anybody tampered with it.
+    """The audit log: who did what, and whether it was tampered with.
 
     \b
     Examples:
@@ -174,7 +174,7 @@ def verify_log(
     heads: tuple[str, ...],
     data: str | None,
 ) -> None:
-    """Find whatever was changed, taken out or moved in the audit log, and say where.
+    """Find what was changed, removed or moved in the audit log, and say where.
 
     It reads the file with its older ones, and the database, as the proxy's own environment names them; the proxy may
     be running. How far the file has come is anchored in the database, and what is in one of the two must be in the

@@ -133,13 +133,13 @@ _WRITABLE = click.Path(dir_okay=False, writable=True, allow_dash=True)
     "pids",
     multiple=True,
     type=click.IntRange(1),
-    help="A process of the gateway, whose CPU and memory to tell. Repeatable.",
+    help="A process of the gateway, whose CPU and memory to show. Repeatable.",
 )
 @click.option("--workers", type=click.IntRange(1, 64), help="Of the proxy that is started without --url.  [default: 1]")
 @click.option("--json", "json_file", type=_WRITABLE, help="Write everything as JSON; - is standard output.")
 @click.option("--svg", "svg_file", type=_WRITABLE, help="Draw the latencies by percentile.")
 @click.option("--plot/--no-plot", default=True, show_default=True, help="Draw them with letters too.")
-@click.option("--quiet", "-q", is_flag=True, help="Tell nothing of the progress.")
+@click.option("--quiet", "-q", is_flag=True, help="Show no progress.")
 def command(**options: Any) -> None:  # fmt: skip
     """Measure a gateway beside what is behind it, in turns.
 

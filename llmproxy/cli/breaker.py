@@ -13,7 +13,7 @@ COLUMNS = ("api", "project", "model", "state", "failures", "retry after", "proce
 
 @click.group()
 def command() -> None:
-    """The circuit breakers: which upstreams are not asked for now, and why.
+    """The circuit breakers: which upstreams get no requests for now, and why.
 
     \b
     Examples:

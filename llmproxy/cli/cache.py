@@ -14,7 +14,7 @@ from .target import management_options
 
 @click.group()
 def command() -> None:
-    """The cache: what it holds and did, and letting go of it.
+    """The cache: show statistics, purge entries.
 
     \b
     Examples:
@@ -34,7 +34,7 @@ def command() -> None:
 @click.option("--all", "everything", is_flag=True, help="Everything.")
 @management_options
 def purge(api: Management, output: Output, everything: bool, project: str | None, **given: str | None) -> None:
-    """Let go of stored answers, in all workers, and with Redis for all proxies that share it.
+    """Purge stored answers, in all workers, and with Redis for all proxies that share it.
 
     \b
     Examples:

@@ -33,13 +33,13 @@ from .target import DATA, DEFAULT_URL, opener
 @click.option("--max-tokens", envvar="MAX_TOKENS", type=click.IntRange(0), help="0 is the API's own. [MAX_TOKENS]")
 @click.option("--stream/--no-stream", envvar="USE_STREAMING", default=True, help="Show answers as they come, or whole.")
 @click.option("--history", metavar="FILE", help="Where questions are kept for the next time. [else nowhere]")
-@click.option("--verbose", "-v", envvar="VERBOSE", is_flag=True, help="Tell times and request ids.")
+@click.option("--verbose", "-v", envvar="VERBOSE", is_flag=True, help="Show times and request ids.")
 @click.option("--timeout", default=60.0, show_default=True, type=click.FloatRange(0.1), help="Seconds of silence.")
 def command(message: str | None, **options: Any) -> None:
     """Talk to a model through the proxy.
 
     With a MESSAGE, or one on standard input, its answer is printed and that is all. In a terminal lines can be edited,
-    Ctrl-C stops an answer, /help tells the rest. The token comes from PROXY_TOKEN, a file, or the directory of
+    Ctrl-C stops an answer, /help lists the commands. The token comes from PROXY_TOKEN, a file, or the directory of
     llmproxy quickstart.
 
     \b

@@ -126,7 +126,7 @@ class Chat:
         elif command == "/temperature":
             self._set_temperature(rest)
         else:
-            self._note("/help tells what there is.")
+            self._note("/help lists the commands.")
 
     def _set_temperature(self, text: str) -> None:
         try:

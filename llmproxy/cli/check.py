@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def command(file: str, default_api: str | None) -> None:
     """Validate FILE and show what it would serve.
 
-    All problems are told at once, each with its line; the exit status is 1 then.
+    All problems are reported at once, each with its line; the exit status is 1 then.
 
     \b
     Examples:
@@ -63,7 +63,7 @@ def own_key(api: APIProviderConfig) -> str:
     if isinstance(api.own_key_for, str):
         return "a key of its own for every project that has none for it"
     names = ", ".join(sorted(api.own_key_for))
-    return f"a key of its own for {names}" if names else "a key of its own that nobody may use: own_key_for is not set"
+    return f"a key of its own for {names}" if names else "its key can be used by no project: own_key_for is not set"
 
 
 def _restrictions(policy: Policy) -> Iterator[str]:

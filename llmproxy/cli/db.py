@@ -93,8 +93,8 @@ def backup(storage: Storage, output: Output, path: str, portable: bool, force: b
     """Write everything to the file PATH, as it is at one moment, while the proxy runs.
 
     Of SQLite it is a database file; of PostgreSQL and MySQL, and with --portable, compressed JSON.
-    Only its owner can read it. Upstream keys are in it as they are stored, so whoever has the
-    encryption key too can read them: keep the two apart, and keep the key.
+    Only its owner can read it. Upstream keys are in it as they are stored, so anybody with the
+    encryption key can read them: keep the two apart, and keep the key.
 
     \b
     Examples:

@@ -9,14 +9,14 @@ import click
 from .. import __version__
 
 COMMANDS = {
-    "admin": "Those who may manage: create, list, revoke.",
+    "admin": "Admins of the management API: create, list, revoke.",
     "audit": "The audit log: list, show, export, verify.",
-    "benchmark": "Measure a gateway beside what is behind it.",
-    "breaker": "Circuit breakers: which upstreams are not asked, and why.",
-    "cache": "The cache: numbers, and letting go of what is stored.",
+    "benchmark": "Compare a gateway with its upstream.",
+    "breaker": "Circuit breakers: which upstreams get no requests, and why.",
+    "cache": "The cache: show statistics, purge entries.",
     "chat": "Talk to a model through the proxy.",
     "check": "Validate a configuration without starting.",
-    "completion": "Print what makes a shell complete commands.",
+    "completion": "Print a completion script for a shell.",
     "db": "The database: upgrade, current, backup, restore, copy.",
     "demo-upstream": "Serve an OpenAI-shaped upstream of our own.",
     "encryption": "Upstream keys at rest: status, migrate, rotate.",
@@ -25,7 +25,7 @@ COMMANDS = {
     "serve": "Serve the APIs of a configuration, in the foreground.",
     "setup": "Write a configuration, and make the first project and token.",
     "token": "Tokens: create, list, change, revoke, rotate.",
-    "version": "Print the versions of llmproxy and of what it stands on.",
+    "version": "Print the versions of llmproxy and its dependencies.",
 }
 
 ALIASES = {"manage", "openai"}

@@ -43,7 +43,7 @@ def command() -> None:
 
 @command.command("list")
 @click.option("--name", help="Only the one with this name.")
-@click.option("--active/--inactive", default=None, help="Only those whose tokens are let in, or are not.")
+@click.option("--active/--inactive", default=None, help="Only active projects, or only inactive ones.")
 @management_options
 def list_projects(api: Management, output: Output, name: str | None, active: bool | None) -> None:
     """List all projects, by name.
@@ -135,7 +135,7 @@ def update_project(
 
 @command.command("rotate-key")
 @_project
-@click.option("--api", "of_api", metavar="API", help="Whose key it is; without it, the default API's.")
+@click.option("--api", "of_api", metavar="API", help="The API of the key; without it, the default API.")
 @_key
 @_key_file
 @management_options

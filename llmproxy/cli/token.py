@@ -62,7 +62,7 @@ def command() -> None:
 @_project
 @click.option("--name", help="Only those with this name.")
 @click.option("--active/--revoked", default=None, help="Only those that are let in, or are not.")
-@click.option("--expired/--not-expired", default=None, help="Only those whose time is over, or is not.")
+@click.option("--expired/--not-expired", default=None, help="Only expired tokens, or only others.")
 @management_options
 def list_tokens(
     api: Management,
@@ -100,7 +100,7 @@ def get_token(api: Management, output: Output, token_id: str) -> None:
 
 @command.command("find")
 @click.argument("secret", required=False, metavar="[-]")
-@click.option("--hash", "digest", metavar="SHA256", help="Of the secret, in hexadecimal, where nobody has the secret.")
+@click.option("--hash", "digest", metavar="SHA256", help="Its hash in hexadecimal, if the secret itself is not known.")
 @management_options
 def find_token(api: Management, output: Output, secret: str | None, digest: str | None) -> None:
     """Show the token that a secret belongs to: one that was found where it should not be.

@@ -12,7 +12,7 @@ DEFAULT_LISTEN = ":8080"
 DEFAULT_POOL_SIZE = 10
 
 EFFECTIVE: dict[str, str] = {
-    "MANAGEMENT_TOKEN": "what the management API asks for; required",
+    "MANAGEMENT_TOKEN": "the token of the management API; required",
     "ENCRYPTION_KEY": "base64 of the 32 bytes that upstream keys are encrypted with",
     "ENCRYPTION_KEY_OLD": "earlier keys, or the next one, separated by commas: what they encrypted is read",
     "REQUIRE_ENCRYPTION_KEY": "true: do not start without ENCRYPTION_KEY, nor with upstream keys in clear",
@@ -45,8 +45,8 @@ EFFECTIVE: dict[str, str] = {
     "REDIS_CACHE_KEY_PREFIX": "what all keys of the cache begin with (default llmproxy:cache:)",
     "REDIS_CACHE_POOL_SIZE": "connections to Redis, which commands share (default 4)",
     "REDIS_CACHE_TIMEOUT": "how long connecting may take, and silence; a lookup never waits so long (default 1s)",
-    "CACHE_STATS_BUFFER_SIZE": "tokens whose cache hits can wait to be written down (default 1000)",
-    "AUDIT_ENABLED": "false: nothing is noted of what management did and who was refused (default true)",
+    "CACHE_STATS_BUFFER_SIZE": "tokens with cache hits not written to the database yet, at most (default 1000)",
+    "AUDIT_ENABLED": "false: no audit records of management and refusals (default true)",
     "AUDIT_LOG_FILE": "the file of the audit log; - is standard output, none no file (default: the database's own)",
     "AUDIT_CREATE_DIR": "false: its directory must be there (default true)",
     "AUDIT_STORE_IN_DB": "false: not into the database too, where it can be asked for (default true)",
@@ -54,8 +54,8 @@ EFFECTIVE: dict[str, str] = {
     "AUDIT_KEEP_FILES": "how many sealed files are kept (default 10)",
     "AUDIT_KEEP_ROWS": "how many audit records stay in the database, 1000 at least (default: all)",
     "AUDIT_FSYNC": "always, interval (within a second, the default) or never",
-    "TRUSTED_PROXIES": "addresses and networks, with commas, that may say whose request it is; unix for sockets",
-    "FORWARDED_HEADER": "where they say it: x-forwarded-for (the default) or forwarded",
+    "TRUSTED_PROXIES": "addresses and networks, with commas, of proxies that may name the client; unix for sockets",
+    "FORWARDED_HEADER": "where they name it: x-forwarded-for (the default) or forwarded",
     "LOG_LEVEL": "debug, info, warn or error, of the access log and of the server log (default info)",
     "LOG_FORMAT": "json or console (text), of both (default json for the access log, text for the other)",
     "LOG_FILE": "where the access log is appended to (default: standard output)",

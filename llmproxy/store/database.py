@@ -276,7 +276,7 @@ class Database:
     def _complain(self, words: str, error: BaseException) -> None:
         count = self._complaints.due("", monotonic())
         if count is not None:
-            more = f" ({count - 1} more that were not told)" if count > 1 else ""
+            more = f" ({count - 1} more that were not logged)" if count > 1 else ""
             self._log.error("database: " + words + "{more}", reason=reason_of(error), more=more)
 
     def _prepare(self) -> None:

@@ -77,7 +77,7 @@ class ChatTests(SynchronousTestCase):
         self.assertEqual([each["content"] for each in third["messages"]], ["three"])
         self.assertNotIn("temperature", third)
         self.assertIn(HELP, self.out.getvalue())
-        self.assertEqual(self.notes[1:], ["/help tells what there is.", "a number is expected, such as 0.7"])
+        self.assertEqual(self.notes[1:], ["/help lists the commands.", "a number is expected, such as 0.7"])
 
     def test_times(self) -> None:
         """With verbose, when it came and which request it was."""

@@ -129,7 +129,9 @@ class Verifier:
             report.notes.append(f"{self._cut_short} chains begin late: what is older than {when} was cut (audit.cut)")
         if self._first_file > max(self._oldest_kept, 1):
             files = f"{max(self._oldest_kept, 1)} to {self._first_file - 1}"
-            report.problem("the beginning", f"files {files} are missing, which are not old enough to be let go of")
+            report.problem(
+                "the beginning", f"files {files} are missing, which are too recent for the retention to have removed"
+            )
         return report
 
     def _begins(self, where: str, link: Linked) -> None:
@@ -142,7 +144,9 @@ class Verifier:
             if head is not None and head != link.prev:
                 self._report.problem(where, f"what was cut before record {link.seq} is not what stood there")
         elif self._may_begin_late and not self._report.heads and _continues(link.record):
-            self._report.notes.append(f"the log begins with record {link.seq}: what was before has been let go of")
+            self._report.notes.append(
+                f"the log begins with record {link.seq}: earlier records were removed by the retention"
+            )
         else:
             first = self._cuts.until(link.chain) + 1
             self._report.problem(where, f"records {first} to {link.seq - 1} are missing before record {link.seq}")

@@ -24,7 +24,7 @@ class Admins:
         return {
             "/self": {
                 b"GET": Operation(
-                    self.who, answer=Self, needs="document.read", action="admin.self", summary="Show who asks."
+                    self.who, answer=Self, needs="document.read", action="admin.self", summary="Show the caller."
                 ),
             },
             "/admins": {

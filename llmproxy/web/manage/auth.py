@@ -38,7 +38,7 @@ class TooManyFailures(ClientError):
         wait = max(1, ceil(seconds))
         super().__init__(
             f"all who come from {client} have to wait {wait} s. A proxy in front belongs into trusted_proxies, "
-            "so that its clients are told apart; --manage-listen unix:/path lets in who is on this machine",
+            "so that its clients count separately; --manage-listen unix:/path stays open for clients on this machine",
             fields=((b"Retry-After", b"%d" % wait),),
         )
 

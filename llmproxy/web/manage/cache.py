@@ -84,7 +84,7 @@ class CacheRoutes:
                     answer=Purged,
                     needs="cache.purge",
                     action="cache.purge",
-                    summary="Let go of stored answers.",
+                    summary="Purge stored answers.",
                 ),
             },
             "/cache/stats": {

@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred, succeed
 
 from ..cache.backends import choose_store
 from ..core.masking import Masking
+from ..management.state import State
 from ..middleware.authenticate import Authenticate
 from ..middleware.caching.cache import Cache
 from ..middleware.caching.state import HELD
@@ -20,6 +21,7 @@ from ..net.resolver import Names
 from ..net.timers import TimerWheel
 from ..providers.registry import Binding
 from .auditlog import Auditing
+from .managed import Counts
 from .metering import Metering
 from .stored import Stored
 from .validated import ValidatingDirectory, ValidatingQuota
@@ -48,6 +50,8 @@ class Foundation:
     """
     @param table: of the first configuration.
     @ivar stored: the database; C{None} if there is none.
+    @ivar management: what its rules work on: peers learn of changes, counts are written down by all; C{None} without a
+        database.
     @ivar background: makes records of what the cache asks upstream where no client waits.
     @ivar cache: C{None} if nothing was cached until now.
     @ivar auditing: the audit log; C{None} if there is none, or an application's own.
@@ -68,6 +72,7 @@ class Foundation:
         self.stored = self._stored(table) if settings.database_url else None
         usage = None if self.stored is None else self.stored.database.usage
         self.metering = Metering(reactor, settings, own, usage, self._masking)
+        self.management = self._management()
         self.background = RecordExchanges(reactor, self.metering.publisher.publish)
         self.auditing = self._auditing()
         self.admission = self._admission()
@@ -118,6 +123,14 @@ class Foundation:
         default = self.settings.apis.default_api
         binding = Binding(default, tuple((api.name, each.provider) for api in table.apis for each in api.upstreams))
         return Stored(self.reactor, self.settings, binding, self.own.project_store)
+
+    def _management(self) -> State | None:
+        stored, peers = self.stored, self.peers
+        if stored is None:
+            return None
+        directory = peers.directory(stored.directory)
+        counts = Counts(self.metering, stored.quota, peers.flush)
+        return State(self.reactor.seconds, stored.projects, stored.database.tokens, directory, counts)
 
     def _auditing(self) -> Auditing | None:
         options = self.settings.audit

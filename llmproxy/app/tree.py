@@ -13,7 +13,7 @@ from ..web.api.resource import ProxyResource
 from ..web.health import Health, Live, Ready
 from ..web.metrics import MetricsResource
 from ..web.root import Paths, Root
-from .managed import CacheControls, Counts
+from .managed import CacheControls
 
 if TYPE_CHECKING:
     from ..web.manage.context import ManageResource
@@ -88,14 +88,11 @@ def management_of(proxy: TransparentProxy) -> ManageResource:
     """The management API of a proxy; see L{llmproxy.web.manage.manage_resource}."""
     from ..web.manage import manage_resource
 
-    foundation, stored = proxy.foundation, proxy.stored
+    foundation, stored, state = proxy.foundation, proxy.stored, proxy.foundation.management
     assert stored is not None, "OwnParts.check asks for a database where there is a management token"
+    assert state is not None, "likewise"
     return manage_resource(
-        clock=foundation.reactor,
-        projects=stored.projects,
-        tokens=stored.database.tokens,
-        directory=foundation.peers.directory(stored.directory),
-        quota=Counts(foundation.metering, stored.quota, foundation.peers.flush),
+        state=state,
         management_token=foundation.settings.management_token,
         served=proxy.generations,
         admins=stored.database.admins,

@@ -6,17 +6,19 @@ import os
 import sys
 from base64 import b64encode
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import click
 
-from ..core.tokens import generate, hint, token_hash
-from ..errors import ConfigError
-from ..message import Project, Token
+from ..core.tokens import generate, token_hash
+from ..errors import BadRequest, ConfigError, ProjectInactive
+from ..management.checks import check_api_key
+from ..management.projects import ProjectRules, ProjectUpdate
+from ..management.tokens import TokenRequest, TokenRules
 from .datadirectory import DataDirectory
 
 if TYPE_CHECKING:
     from ..config import APIConfig
+    from ..management.apikeys import Keys
     from ..service import ProxyService
 
 DAYS = 30.0
@@ -88,6 +90,7 @@ class Quickstart:
 
     async def start(self) -> str:
         """Start everything, print how to use it, and return the token."""
+        _check_key(self._openai_key)
         self._data.make()
         key, base_url = self._openai_key, "https://api.openai.com"
         if not key:
@@ -144,48 +147,50 @@ class Quickstart:
 
     async def _token(self, service: ProxyService, key: str) -> str:
         """The first project's token: the one that is kept, as long as it can be used."""
-        database, now = service.proxy.database, self._reactor.seconds()
+        state = service.proxy.foundation.management
+        assert state is not None, "quickstart has a database"
+        projects, keys = ProjectRules(state, service.proxy.generations), self._keys(service, key)
         secret = self._data.kept("token", lambda: generate(os.urandom))
-        known = await database.tokens.by_hash(token_hash(secret.encode()))
-        if known is not None and known.is_active and (known.expires_at is None or known.expires_at > now):
-            await self._update_key(service, known.project_id, key)
+        known = await state.tokens.by_hash(token_hash(secret.encode()))
+        if known is None:
+            return await _issue(TokenRules(state), await _project(projects, keys), secret)
+        if known.is_active and (known.expires_at is None or known.expires_at > state.seconds()):
+            await _update_keys(projects, known.project_id, keys)
             return secret
-        if known is not None:
-            secret = self._data.keep("token", generate(os.urandom))
-        project_id = known.project_id if known is not None else await self._project(service, key, now)
-        await database.tokens.create(
-            Token(
-                id=str(uuid4()),
-                token_hash=token_hash(secret.encode()),
-                hint=hint(secret),
-                project_id=project_id,
-                expires_at=now + DAYS * 86_400,
-                created_at=now,
-            )
-        )
-        return secret
-
-    async def _project(self, service: ProxyService, key: str, now: float) -> str:
-        database = service.proxy.database
-        for project in await database.projects.list():
-            if project.name == "quickstart":
-                return str(project.id)
-        project = Project(str(uuid4()), "quickstart", self._keys(service, key), created_at=now, updated_at=now)
-        await database.projects.create(project)
-        return project.id
-
-    async def _update_key(self, service: ProxyService, project_id: str, key: str) -> None:
-        """Another C{OPENAI_API_KEY} than last time, or none any more."""
-        project = await service.proxy.database.projects.get(project_id)
-        keys = self._keys(service, key)
-        if project is not None and {**project.api_keys, **keys} != project.api_keys:
-            changed = await service.proxy.database.projects.update(project_id, api_keys=keys)
-            if changed is not None and service.proxy.stored is not None:
-                service.proxy.stored.directory.project_changed(changed)
+        return await _issue(TokenRules(state), known.project_id, self._data.keep("token", generate(os.urandom)))
 
     def _keys(self, service: ProxyService, key: str) -> dict[str, tuple[str, ...]]:
         """The demo upstream takes its key for both of its shapes."""
         return {api.name: (key,) for api in service.proxy.generations.current.table.apis}
+
+
+def _check_key(key: str) -> None:
+    try:
+        check_api_key(key)
+    except BadRequest as error:
+        raise ConfigError(f"OPENAI_API_KEY: {error.message}") from None
+
+
+async def _project(rules: ProjectRules, keys: Keys) -> str:
+    for project in await rules.state.projects.list():
+        if project.name == "quickstart":
+            return project.id
+    return (await rules.create("quickstart", "", keys)).id
+
+
+async def _update_keys(rules: ProjectRules, project_id: str, keys: Keys) -> None:
+    """Another C{OPENAI_API_KEY} than last time, or none any more."""
+    project = await rules.state.projects.get(project_id)
+    if project is not None and {**project.api_keys, **keys} != project.api_keys:
+        await rules.change(project_id, ProjectUpdate(api_keys=keys))
+
+
+async def _issue(rules: TokenRules, project_id: str, secret: str) -> str:
+    try:
+        await rules.issue(TokenRequest(project_id, DAYS * 86_400), secret)
+    except ProjectInactive:
+        click.echo("The project is not active: llmproxy project activate quickstart, and start again.", err=True)
+    return secret
 
 
 def _endpoint(host: str, port: int) -> str:

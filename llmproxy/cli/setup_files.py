@@ -9,7 +9,6 @@ import time
 from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any
-from uuid import uuid4
 
 from attrs import evolve, field, frozen
 from twisted.internet.defer import Deferred
@@ -19,9 +18,13 @@ from ..config.databases import parse_encryption_key, sqlite_url
 from ..config.dotenv import parse_dotenv
 from ..config.listen import check_endpoint, endpoint_description
 from ..config.problems import Problems
-from ..core.tokens import generate, hint, token_hash
-from ..errors import ConfigError, DuplicateName
-from ..message import Project, Token
+from ..core.tokens import generate
+from ..errors import ConfigError, DuplicateName, ProxyError
+from ..management.checks import check_api_key, check_name
+from ..management.projects import ProjectRules
+from ..management.state import KnownApis, State
+from ..management.tokens import TokenRequest, TokenRules
+from ..message import Project
 from ..providers.registry import SETUPS
 from .faults import Conflicting, Fault
 from .secretinput import read_secret_file
@@ -244,7 +247,21 @@ def _checked(plan: Plan, variables: Mapping[str, str]) -> bytes:
             base_url(plan.base_url)
         except ValueError as error:
             raise Fault(f"--base-url: {error}") from None
+    if not plan.skip_project:
+        _check_project(plan)
     return key
+
+
+def _check_project(plan: Plan) -> None:
+    for option, check, value in (
+        ("--project", check_name, plan.project),
+        (f"the API key of {plan.provider}", check_api_key, plan.api_key),
+    ):
+        try:
+            check(value)
+        except ProxyError as error:
+            words = f"{error.message}: {error.description}" if error.description else error.message
+            raise Fault(f"{option}: {words}") from None
 
 
 def _database_of(plan: Plan, variables: Mapping[str, str]) -> str:
@@ -255,28 +272,18 @@ def _database_of(plan: Plan, variables: Mapping[str, str]) -> str:
 
 
 def _make_rows(plan: Plan, url: str, key: bytes, secret: str) -> str:
+    """The id of the project."""
     from ..providers.registry import Binding
     from ..store.engine import open_database
     from ..store.threads import NoThreads
 
     clock = Clock()
-    now = time.time()
-    clock.advance(now)
+    clock.advance(time.time())
     database = open_database(clock, url, encryption_key=key, threads=NoThreads, binding=Binding(plan.provider))
-    keys = {plan.provider: (plan.api_key,)} if plan.api_key else {}
-    project = Project(str(uuid4()), plan.project, keys, created_at=now, updated_at=now)
-    token = Token(
-        str(uuid4()),
-        token_hash(secret.encode()),
-        hint(secret),
-        project.id,
-        expires_at=now + plan.duration,
-        created_at=now,
-    )
     try:
         _result(database.start())
-        _result(database.projects.create(project))
-        _result(database.tokens.create(token))
+        state = State(clock.seconds, database.projects, database.tokens)
+        project: Project = _result(Deferred.fromCoroutine(_create(plan, state, secret)))
     except DuplicateName:
         raise Conflicting(f"{plan.db}: there is a project {plan.project} already; --project names another") from None
     except ConfigError as error:
@@ -284,6 +291,13 @@ def _make_rows(plan: Plan, url: str, key: bytes, secret: str) -> str:
     finally:
         _result(database.close())
     return project.id
+
+
+async def _create(plan: Plan, state: State, secret: str) -> Project:
+    keys = {plan.provider: plan.api_key} if plan.api_key else {}
+    project = await ProjectRules(state, KnownApis((plan.provider,), plan.provider)).create(plan.project, "", keys)
+    await TokenRules(state).issue(TokenRequest(project.id, plan.duration), secret)
+    return project
 
 
 def _result(deferred: Deferred[Any]) -> Any:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from ..errors import BadRequest, Unprocessable
 
+MAX_NAME = 255
+"""Characters."""
+
 MAX_MINUTES = 525_600
 """A year, as in the reference."""
 
@@ -13,8 +16,10 @@ MAX_REQUESTS = 2**53 - 1
 
 def check_name(name: str) -> None:
     """
-    @raise Unprocessable: it cannot be shown, or says nothing.
+    @raise Unprocessable: it cannot be shown, says nothing, or is too long.
     """
+    if len(name) > MAX_NAME:
+        raise Unprocessable(f"at most {MAX_NAME} characters", message="invalid name")
     if not name.strip() or not name.isprintable():
         raise Unprocessable("expected printable characters, and not spaces alone", message="invalid name")
 

@@ -47,6 +47,14 @@ class Served(Protocol):
         """The one that C{api_key} is for."""
 
 
+@frozen
+class KnownApis:
+    """APIs that are configured, where none of them is served by this process."""
+
+    apis: Collection[str]
+    default_api: str
+
+
 class NothingWarm:
     """The directory of a process that serves nobody."""
 

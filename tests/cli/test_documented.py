@@ -16,6 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.cli.main import COMMANDS, cli
 from llmproxy.config import load_api_config
+from llmproxy.management.state import State
 from llmproxy.tap import Options
 from llmproxy.web.manage import manage_resource
 
@@ -143,8 +144,10 @@ class BlockTests(SynchronousTestCase):
 
     def test_management(self) -> None:
         """Each address below /manage is one that management knows, with a method that it has."""
-        stores: Any = dict.fromkeys(("projects", "tokens", "directory", "quota", "admins", "idempotency"))
-        resource = manage_resource(clock=Clock(), **stores, served=None, management_token="x")
+        stores: Any = dict.fromkeys(("admins", "idempotency"))
+        nothing: Any = None
+        state = State(Clock().seconds, nothing, nothing)
+        resource = manage_resource(state=state, **stores, served=None, management_token="x")
         known = [pattern.strip("/").split("/") for pattern in resource.routes]
         for document, block in self.blocks("console"):
             for path in re.findall(r"/manage(/[\w/…-]+)", block):

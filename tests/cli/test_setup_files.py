@@ -54,6 +54,9 @@ class CarryOutTests(SettingUpCase):
             ({"addr": "nowhere:8080"}, {}, "no endpoint 'nowhere'"),
             ({"base_url": "ftp://x"}, {}, "--base-url: "),
             ({}, {"ENCRYPTION_KEY": "canary"}, "base64 of 32 bytes"),
+            ({"project": " "}, {}, "--project: invalid name"),
+            ({"project": "n" * 256}, {}, "--project: invalid name: at most 255 characters"),
+            ({"api_key": "canary...key"}, {}, "the API key of openai: cannot save obfuscated API key"),
         ):  # fmt: skip
             failure = self.assertRaises(Fault, carry_out, evolve(PLAN, **changes), there)
             self.assertIn(words, failure.message)

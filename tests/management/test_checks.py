@@ -12,7 +12,8 @@ class CheckTests(SynchronousTestCase):
     def test_names(self) -> None:
         """A name can be seen."""
         check_name("Ünï 漢字 🦆")
-        for name in (" ", "\u200b", "a\u202eb"):
+        check_name("🦆" * 255)
+        for name in (" ", "\u200b", "a\u202eb", "n" * 256):
             self.assertRaises(Unprocessable, check_name, name)
 
     def test_max_requests(self) -> None:

@@ -13,10 +13,9 @@ from typing import Annotated, Any, ClassVar
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from ...management.checks import MAX_MINUTES, MAX_REQUESTS
+from ...management.checks import MAX_MINUTES, MAX_NAME, MAX_REQUESTS
 from ...message import Role
 
-MAX_NAME = 255
 MAX_API_KEY = 4096
 MAX_APIS = 64
 MAX_API_KEYS = 32

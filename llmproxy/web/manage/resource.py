@@ -10,7 +10,7 @@ import msgspec
 from ...core.roles import PERMISSIONS
 from ...management.admins import AdminRules
 from ...management.projects import ProjectRules
-from ...management.state import KeepsCounts, KeepsTokens, Served, State
+from ...management.state import Served, State
 from ...management.tokens import TokenRules
 from ..operations import Call, Operation, Routes, RouteTable
 from .admins import Admins
@@ -22,16 +22,12 @@ from .projects import Projects
 from .tokens import Tokens
 
 if TYPE_CHECKING:
-    from ...interfaces import IAdminStore, IAuditLogger, IIdempotencyStore, IProjectStore, ITokenStore
+    from ...interfaces import IAdminStore, IAuditLogger, IIdempotencyStore
 
 
 def manage_resource(
     *,
-    clock: Any,
-    projects: IProjectStore,
-    tokens: ITokenStore,
-    directory: KeepsTokens,
-    quota: KeepsCounts,
+    state: State,
     management_token: str,
     served: Served,
     admins: IAdminStore,
@@ -43,7 +39,6 @@ def manage_resource(
     """
     The management API, to be put at C{/manage}.
 
-    @param clock: its C{seconds} are since the epoch.
     @param management_token: who knows it may do everything; not empty.
     @param idempotency: what keeps the answers of calls that may be repeated.
     @param audit: told of every call, refused ones too.
@@ -51,13 +46,12 @@ def manage_resource(
     @param more: what else it can do, see L{llmproxy.web.operations}.
     @raise ValueError: an operation does not say what it needs.
     """
-    state = State(clock.seconds, projects, tokens, directory, quota)
-    auth = ManagementAuth(clock.seconds, management_token, admins)
-    parts = Parts(auth, Repeats(clock.seconds, idempotency), audit, draining)
+    auth = ManagementAuth(state.seconds, management_token, admins)
+    parts = Parts(auth, Repeats(state.seconds, idempotency), audit, draining)
     routes = [
         Projects(ProjectRules(state, served)).routes(),
         Tokens(TokenRules(state)).routes(),
-        Admins(AdminRules(clock.seconds, admins)).routes(),
+        Admins(AdminRules(state.seconds, admins)).routes(),
         *more,
     ]
     _check(routes)

@@ -12,6 +12,7 @@ from twisted.web.resource import Resource
 from zope.interface import implementer
 
 from llmproxy.interfaces import IAuditLogger
+from llmproxy.management.state import State
 from llmproxy.message import Principal
 from llmproxy.store.database import Database
 from llmproxy.store.directory import Directory
@@ -71,14 +72,16 @@ class ManageTestCase(SynchronousTestCase):
         root.putChild(b"manage", resource)
         return StubTreq(root)
 
-    def resource(self, projects: Any = None, **more: Any) -> Any:
+    def resource(self, projects: Any = None, tokens: Any = None, **more: Any) -> Any:
         database = self.database
         parts = {
-            "clock": self.clock,
-            "projects": projects or database.projects,
-            "tokens": database.tokens,
-            "directory": self.directory,
-            "quota": self.quota,
+            "state": State(
+                self.clock.seconds,
+                projects or database.projects,
+                tokens or database.tokens,
+                self.directory,
+                self.quota,
+            ),
             "management_token": MANAGEMENT_TOKEN,
             "served": Served(("anthropic", "gemini", "openai"), "openai"),
             "admins": database.admins,

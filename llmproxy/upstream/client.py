@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from treq._types import _NOTHING
 from treq.client import HTTPClient
 from twisted.internet.defer import Deferred, fail
 from twisted.python.failure import Failure
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from ..net.poller import Poller
     from ..net.resolver import Names
     from .response import UpstreamResponse
+
+_NO_JSON = signature(HTTPClient.request).parameters["json"].default
+"""What treq takes for no C{json}: C{None} is a value of JSON."""
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -208,7 +211,7 @@ class PooledClient(HTTPClient):
             mark = b"&" if b"?" in url else b"?"
             url += mark + urlencode(others["params"], doseq=True).encode("ascii")
         if data is None or not hasattr(data, "startProducing"):
-            json = others.get("json", _NOTHING)
+            json = others.get("json", _NO_JSON)
             data, content_type = self._request_body(data, others.get("files"), json, stacklevel=4)
             if content_type is not None:
                 pairs = [*pairs, (b"Content-Type", content_type)]

@@ -28,4 +28,4 @@ class UnknownTwistedTests(ProxyTestCase):
         wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
         await client.until_received(b"\r\n\r\nok")
         self.assertEqual([record.ended for record in self.records], ["complete"] * 2)
-        self.assertEqual(self.service.proxy.poller._masks, {})
+        self.assertEqual(self.service.proxy.foundation.poller._masks, {})

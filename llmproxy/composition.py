@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from attrs import frozen
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.python.failure import Failure
 
 from .errors import ConfigError
+from .message import ApiRequest, ApiResponse
 
 if TYPE_CHECKING:
     from .interfaces import Responder
-    from .message import ApiRequest, ApiResponse
 
 NO_KEYWORDS: Final[dict[str, Any]] = {}
 """
@@ -50,6 +50,71 @@ def _link(middleware: Middleware, inner: Responder) -> Responder:
             return fail(Failure())
 
     return link
+
+
+@frozen
+class Watched:
+    """
+    A middleware of an application, held to its contract: what is no response is an error that names the middleware, and
+    where it fails, the responses that it had from further in are stopped. An C{async def}, and a response without a
+    Deferred around it, are as good as a Deferred.
+
+    @ivar middleware: the application's.
+    """
+
+    middleware: Middleware
+
+    def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
+        held = _Held(inner)
+        try:
+            answering = _deferred(self.middleware.respond(request, held.respond))
+        except Exception:
+            answering = fail(Failure())
+        return answering.addCallback(self._response).addErrback(held.drop)
+
+    def _response(self, answer: object) -> ApiResponse:
+        if not isinstance(answer, ApiResponse):
+            raise TypeError(
+                f"{self.middleware!r} answered with {answer!r}: respond(request, inner) returns an ApiResponse"
+            )
+        return answer
+
+
+class _Held:
+    """Responses from further in that nobody else would stop if the middleware that holds them fails."""
+
+    def __init__(self, inner: Responder) -> None:
+        self._inner = inner
+        self._responses: list[ApiResponse] = []
+        self._dropped = False
+
+    def respond(self, request: ApiRequest) -> Deferred[ApiResponse]:
+        return self._inner(request).addCallback(self._came)
+
+    def _came(self, response: ApiResponse) -> ApiResponse:
+        self._responses.append(response)
+        if self._dropped:
+            self._stop()
+        return response
+
+    def drop(self, reason: Failure) -> Failure:
+        self._dropped = True
+        self._stop()
+        return reason
+
+    def _stop(self) -> None:
+        responses, self._responses = self._responses, []
+        for response in responses:
+            if response.upgraded is not None:
+                response.upgraded.unregisterProducer()
+            if response.body is not None:
+                response.body.stopProducing()
+
+
+def _deferred(answer: Any) -> Deferred[Any]:
+    if isinstance(answer, Deferred):
+        return answer
+    return Deferred.fromCoroutine(answer) if isinstance(answer, Coroutine) else succeed(answer)
 
 
 @frozen
@@ -106,7 +171,7 @@ def arranged(standard: Sequence[tuple[str, Middleware | None]], placed: Sequence
             raise ConfigError(f"middlewares: the chain has no place {one.name!r}; it has {', '.join(names)}")
     found: list[Middleware] = []
     for name, middleware in standard:
-        found += [each for one in placed if one.name == name and one.outside for each in one.middlewares]
+        found += [Watched(each) for one in placed if one.name == name and one.outside for each in one.middlewares]
         found += [] if middleware is None else [middleware]
-        found += [each for one in placed if one.name == name and not one.outside for each in one.middlewares]
+        found += [Watched(each) for one in placed if one.name == name and not one.outside for each in one.middlewares]
     return found

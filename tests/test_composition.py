@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from twisted.internet.defer import Deferred, succeed
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.composition import after, arranged, before, chain
+from llmproxy.bodies import BytesBody
+from llmproxy.composition import Middleware, Watched, after, arranged, before, chain
 from llmproxy.errors import BadRequest, ConfigError
 from llmproxy.interfaces import Responder
 from llmproxy.message import ApiRequest, ApiResponse, Record
@@ -58,19 +62,123 @@ class ChainTests(SynchronousTestCase):
         self.assertIs(self.successResultOf(chain(lambda request: succeed(response))(a_request())), response)
 
 
+Answers = Callable[[ApiRequest, Responder], object]
+"""What a middleware of an application does with a request."""
+
+
+def unwatched(middlewares: list[Middleware]) -> list[Middleware]:
+    """Those of an application as it gave them."""
+    return [each.middleware if isinstance(each, Watched) else each for each in middlewares]
+
+
+class Does:
+    """A middleware of one function."""
+
+    def __init__(self, respond: Answers) -> None:
+        self.respond: Any = respond
+
+    def __repr__(self) -> str:
+        return "<Does>"
+
+
+class Stopped(BytesBody):
+    """Counts how often it is stopped."""
+
+    stops = 0
+
+    def stopProducing(self) -> None:
+        self.stops += 1
+
+
+async def _asynchronous(request: ApiRequest, inner: Responder) -> ApiResponse:
+    response = await inner(request)
+    return ApiResponse(201, response.reason, response.fields, response.body)
+
+
+def _raised(response: ApiResponse) -> ApiResponse:
+    raise KeyError(response.status)
+
+
+class WatchedTests(SynchronousTestCase):
+    def responding(self, does: Answers) -> Deferred[ApiResponse]:
+        self.body = Stopped(b"answer")
+        [watched] = arranged([("one", None)], [after("one", Does(does))])
+        return chain(lambda request: succeed(ApiResponse(200, b"OK", [], self.body)), watched)(a_request())
+
+    def test_answers(self) -> None:
+        """A Deferred, a coroutine and a bare response are responses, and a body that is passed on is left alone."""
+        answers: list[tuple[int, Answers]] = [
+            (200, lambda request, inner: inner(request)),
+            (201, _asynchronous),
+            (204, lambda request, inner: ApiResponse(204, b"", [])),
+        ]
+        for status, does in answers:
+            with self.subTest(status=status):
+                self.assertEqual(self.successResultOf(self.responding(does)).status, status)
+                self.assertEqual(self.body.stops, 0)
+
+    def test_no_answer(self) -> None:
+        """What is no response is an error that names the middleware and says what it should have been."""
+        for does in (
+            lambda request, inner: None,
+            lambda request, inner: succeed(None),
+            lambda request, inner: b"hello",
+            lambda request, inner: (200, [], b""),
+        ):
+            error = self.failureResultOf(self.responding(does), TypeError).getErrorMessage()
+            self.assertIn("<Does> answered with", error)
+            self.assertIn("returns an ApiResponse", error)
+            self.assertEqual(self.body.stops, 0)
+
+    def test_stopped(self) -> None:
+        """A response from further in that a failing middleware held is stopped: nothing stays open upstream."""
+        for does in (
+            lambda request, inner: inner(request).addCallback(_raised),
+            lambda request, inner: inner(request).addCallback(lambda response: None),
+            lambda request, inner: inner(request) and None,
+        ):
+            self.failureResultOf(self.responding(does))
+            self.assertEqual(self.body.stops, 1)
+
+    def test_late(self) -> None:
+        """A response that comes when the middleware has failed already is stopped, too; its failure is the outcome."""
+        late: Deferred[ApiResponse] = Deferred()
+
+        def does(request: ApiRequest, inner: Responder) -> None:
+            inner(request)
+
+        [watched] = arranged([("one", None)], [after("one", Does(does))])
+        self.failureResultOf(chain(lambda request: late, watched)(a_request()), TypeError)
+        body = Stopped(b"answer")
+        late.callback(ApiResponse(200, b"OK", [], body))
+        self.assertEqual(body.stops, 1)
+
+    def test_cancelled(self) -> None:
+        """A client that leaves cancels what runs further in, through an C{async def} as well."""
+        ways: list[Answers] = [lambda request, inner: inner(request), _asynchronous]
+        for does in ways:
+            left: list[object] = []
+            running: Deferred[ApiResponse] = Deferred(left.append)
+            [watched] = arranged([("one", None)], [after("one", Does(does))])
+            responding = chain(lambda request, running=running: running, watched)(a_request())
+            responding.cancel()
+            self.failureResultOf(responding, CancelledError)
+            self.assertEqual(left, [running])
+
+
 class ArrangedTests(SynchronousTestCase):
     def test_places(self) -> None:
         """What stands before a place is further out than it, what stands after further in, empty places too."""
         here, a, b, c, d = (Note(name, []) for name in ("here", "a", "b", "c", "d"))
         standard = [("one", here), ("two", None)]
         placed = [after("two", d), before("one", a), after("one", b), before("two", c)]
-        self.assertEqual(arranged(standard, placed), [a, here, b, c, d])
+        self.assertEqual(unwatched(arranged(standard, placed)), [a, here, b, c, d])
 
     def test_several(self) -> None:
         """They keep the order in which they are given, in one call or in several."""
         here, a, b, c = (Note(name, []) for name in ("here", "a", "b", "c"))
         for place, found in ((before, [a, b, c, here]), (after, [here, a, b, c])):
-            self.assertEqual(arranged([("one", here)], [place("one", a, b), place("one", c)]), found)
+            self.assertEqual(unwatched(arranged([("one", here)], [place("one", a, b), place("one", c)])), found)
 
     def test_no_such_place(self) -> None:
         """A place that is none is an error that names all there are."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ..core.admintokens import RESERVED, new_admin
 from ..errors import DuplicateAdmin, NotFound
 from ..message import Admin, Role
+from .checks import MAX_ADMIN_MINUTES, check_admin_name, check_duration
 
 if TYPE_CHECKING:
     from ..interfaces import IAdminStore
@@ -32,8 +33,12 @@ class AdminRules:
         A new admin and their token, which is stored nowhere.
 
         @param lifetime: seconds; C{None} is until they are revoked.
+        @raise BadRequest: the name could be taken for more than one, or C{lifetime} is out of bounds.
         @raise DuplicateAdmin: one who is not revoked has this name, or the audit log has it for others.
         """
+        check_admin_name(name)
+        if lifetime is not None:
+            check_duration(lifetime, MAX_ADMIN_MINUTES)
         if name.lower() in RESERVED:
             raise DuplicateAdmin("the audit log has this name for others")
         admin, secret = new_admin(name, role, os.urandom, self._seconds(), lifetime)

@@ -13,7 +13,7 @@ from attrs import frozen
 from ..core.tokens import generate, hint, token_hash
 from ..errors import BadRequest, Conflict, NotFound, ProjectInactive
 from ..message import Token
-from .checks import MAX_MINUTES, check_expiry, check_max_requests, check_name
+from .checks import MAX_MINUTES, check_duration, check_expiry, check_max_requests, check_name, check_overlap
 from .versions import Versions, required_version
 
 if TYPE_CHECKING:
@@ -179,8 +179,12 @@ class TokenRules:
         @param duration: seconds until the token expires; C{None} leaves that as it is.
         @raise NotFound: there is none.
         @raise PreconditionFailed: it has none of C{versions}.
+        @raise BadRequest: C{overlap} or C{duration} is out of bounds.
         @raise Conflict: it is revoked, or has expired and no C{duration} is given.
         """
+        check_overlap(overlap)
+        if duration is not None:
+            check_duration(duration, MAX_MINUTES)
         secret = generate(os.urandom)
         return await self.state.alone(lambda: self._rotate(token_id, secret, overlap, duration, versions)), secret
 

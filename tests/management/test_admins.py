@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from llmproxy.core.admintokens import is_well_formed
 from llmproxy.core.tokens import token_hash
-from llmproxy.errors import DuplicateAdmin, NotFound
+from llmproxy.errors import BadRequest, DuplicateAdmin, NotFound
 from llmproxy.management.admins import AdminRules
 
 from ..store.databases import NOW
@@ -48,3 +48,11 @@ class AdminRulesTests(RulesTestCase):
     def test_nobody(self) -> None:
         """An id that nobody has is said so."""
         self.refused(NotFound, "admin not found", self.rules.get("a0"))
+
+    def test_bounds(self) -> None:
+        """A name that is taken for more than a name, or a time beyond ten years, is nobody's."""
+        for name in ("", "-a", "a b", "a/b", "ada\n", "a" * 65, "\u0430da"):
+            self.refused(BadRequest, "invalid name", self.rules.create(name, "owner"))
+        for lifetime in (0.0, -1.0, 10 * 525_600 * 60 + 1.0):
+            self.refused(BadRequest, "invalid duration", self.rules.create("ada", "owner", lifetime))
+        self.done(self.rules.create("a" * 64, "owner", 10 * 525_600 * 60.0))

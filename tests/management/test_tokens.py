@@ -206,6 +206,15 @@ class TokenRulesTests(RulesTestCase):
         self.assertEqual((rotated.previous_until, rotated.expires_at), (None, token.expires_at))
         self.failureResultOf(self.directory.load(secret.encode()), TokenNotFound)
 
+    def test_rotate_bounds(self) -> None:
+        """An overlap is a week at most, a duration a year; the bounds themselves are within."""
+        token, _ = self.issued()
+        for overlap, duration in ((-1.0, None), (7 * 86_400 + 1, None), (0, 0.0), (0, -60.0), (0, YEAR + 1)):
+            failure = self.failureResultOf(Deferred.fromCoroutine(self.rules.rotate(token.id, overlap, duration)))
+            self.assertIs(failure.type, BadRequest, (overlap, duration))
+        self.assertEqual(self.stored(token.id), token)
+        self.done(self.rules.rotate(token.id, 7 * 86_400, YEAR))
+
     def test_rotate_refused(self) -> None:
         """A version that is not there comes before what state it is in; one that is over needs a time."""
         token, _ = self.issued()

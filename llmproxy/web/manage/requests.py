@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from ...management.checks import MAX_MINUTES, MAX_NAME, MAX_REQUESTS
+from ...management.checks import ADMIN_NAME, MAX_ADMIN_MINUTES, MAX_MINUTES, MAX_NAME, MAX_OVERLAP, MAX_REQUESTS
 from ...message import Role
 
 MAX_API_KEY = 4096
@@ -21,9 +21,6 @@ MAX_APIS = 64
 MAX_API_KEYS = 32
 """For one API."""
 
-MAX_ADMIN_MINUTES = 10 * MAX_MINUTES
-
-MAX_OVERLAP = 7 * 86_400
 OVERLAP = 3600
 
 _END = r"$(?!\n)"
@@ -128,7 +125,7 @@ class TokenSecret(Struct, forbid_unknown_fields=True):
 
 
 class NewAdmin(Struct, forbid_unknown_fields=True):
-    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}" + _END)]
+    name: Annotated[str, Meta(pattern=ADMIN_NAME)]
     role: Role
     duration_minutes: (
         Annotated[int, Meta(ge=1, le=MAX_ADMIN_MINUTES, description="Without it, until it is revoked.")] | UnsetType

@@ -28,7 +28,7 @@ class Limits:
     @ivar closing: in which a client takes nothing of what was written before the close, or does not close although it
         has taken all; then the connection is reset.
     @ivar withheld: of all request bodies together that are held back until their parameters are checked, in each
-        worker; 503. C{None} is without limit.
+        worker; 503. A project that has several of them may hold as much as is left free. C{None} is without limit.
     @ivar withheld_rate: bytes a second that must come of such a body, in each 10 s; 408.
     @ivar connections: in all, of all workers together; one more is answered with 503, and reset where even those are
         too many. The ports of management have as many of their own.

@@ -28,3 +28,19 @@ class BudgetTests(SynchronousTestCase):
         budget = Budget(None)
         self.assertTrue(budget.lease().take(1 << 40))
         self.assertEqual(budget.used, 1 << 40)
+
+    def test_owners(self) -> None:
+        """However many leases an owner has, there is room for another one; a single lease may have all."""
+        budget = Budget(90)
+        self.assertTrue(budget.lease("alone").take(90))
+        budget = Budget(90)
+        greedy = [budget.lease("greedy") for _ in range(20)]
+        self.assertEqual(sum(each.take(10) for each in greedy), 4)
+        other = [budget.lease("other") for _ in range(20)]
+        self.assertEqual(sum(each.take(10) for each in other), 2)
+        self.assertTrue(budget.lease("third").take(10))
+        self.assertFalse(greedy[0].take(1))
+        for each in (*greedy, *other):
+            each.end()
+        self.assertEqual((budget.used, budget._of), (10, {"third": 10}))
+        self.assertTrue(greedy[0].take(80))

@@ -83,7 +83,7 @@ class Inspection:
         inner: Responder,
     ) -> Deferred[ApiResponse]:
         body: Any = request.body
-        lease = self.budget.lease()
+        lease = self._lease(request)
 
         def late() -> None:
             guarded.fail(RequestBodyTimeout(SLOW))
@@ -106,6 +106,10 @@ class Inspection:
         request.body = guarded = GuardedBody(body, judge, self._slices, ended)
         return inner(request)
 
+    def _lease(self, request: ApiRequest) -> Lease:
+        principal = request.principal_if_known
+        return self.budget.lease("" if principal is None else principal.project.id)
+
     # -- bodies that are held back until they are judged
 
     def _withhold(
@@ -122,7 +126,7 @@ class Inspection:
         body: Any = request.body
         limit = policy.max_inspected_body
         decoder = Decoder(codings, limit) if codings else None
-        lease = self.budget.lease()
+        lease = self._lease(request)
         reading = Withholding(body, limit, lease, self._wheel, self._rate)
         return _Held(request, inner, self._slices, self._trimming, lease).respond(
             reading, partial(_whole, kind, decoder, rules, lease)
@@ -135,7 +139,7 @@ class Inspection:
         request.fields = without(request.fields, EXTENSIONS)
         limit = policy.max_inspected_body
         return inner(request).addCallback(
-            judged_frames, request, rules, limit, self._slices, self.budget.lease(), self._wheel, self._rate
+            judged_frames, request, rules, limit, self._slices, self._lease(request), self._wheel, self._rate
         )
 
 

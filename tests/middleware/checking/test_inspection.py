@@ -22,12 +22,12 @@ from llmproxy.errors import (
     TooMuchWithheld,
     UnsupportedMediaType,
 )
-from llmproxy.message import ApiResponse, Field
+from llmproxy.message import ApiResponse, Field, Principal, Project
 from llmproxy.middleware.checking.inspection import Inspection
 from llmproxy.middleware.restrict import Restrict
 from llmproxy.net.timers import TimerWheel
 
-from ..fakes import HeldBody, Inner, Reader, a_request, a_response, an_api
+from ..fakes import PRINCIPAL, HeldBody, Inner, Reader, a_request, a_response, an_api
 
 JSON: Field = (b"Content-Type", b"application/json")
 FORM: Field = (b"Content-Type", b"multipart/form-data; boundary=xYz")
@@ -49,9 +49,11 @@ class InspectionCase(SynchronousTestCase):
         self.inner = Inner()
         self.inspection = Inspection(self.clock, self.wheel, 100 * MIB, 1024.0)
 
+    principal: Principal | None = None
+
     def ask(self, body: Any, *fields: Field, path: bytes = b"/v1/chat/completions") -> Deferred[ApiResponse]:
         policy = {"param_whitelist": {"model": ["ok"]}, "max_inspected_body": 20 * MIB}
-        request = a_request(b"POST", path, list(fields), body, api=an_api(policy=policy))
+        request = a_request(b"POST", path, list(fields), body, api=an_api(policy=policy), principal=self.principal)
         self.request = request
         return Restrict(self.inspection).respond(request, self.inner)
 
@@ -167,6 +169,18 @@ class BudgetTests(InspectionCase):
             if not asking.called:
                 asking.cancel()
                 self.failureResultOf(asking, CancelledError)
+        self.assertEqual(self.inspection.budget.used, 0)
+
+    def test_projects(self) -> None:
+        """What one project sends, however much, leaves room for the bodies of another one."""
+        self.principal = PRINCIPAL
+        held = [self.filled(10 * MIB) for _ in range(40)]
+        self.principal = Principal(PRINCIPAL.token, Project("p-2", "two", {}))
+        other = self.filled(19 * MIB)
+        self.assertFalse(other[1].called)
+        for _, asking in (*held, other):
+            asking.addErrback(lambda reason: reason.trap(CancelledError, TooMuchWithheld))
+            asking.cancel()
         self.assertEqual(self.inspection.budget.used, 0)
 
     def test_given_back(self) -> None:

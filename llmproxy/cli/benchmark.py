@@ -178,9 +178,9 @@ def _ask_whole(options: dict[str, Any]) -> None:
     if options["url"] is None:
         for name in ("direct", "upstream_port", "token_env", "token_file"):
             if options[name] is not None:
-                raise click.UsageError(f"--{name.replace('_', '-')} says something of a gateway: say --url too")
+                raise click.UsageError(f"--{name.replace('_', '-')} is about a gateway: give --url too")
         if options["pids"]:
-            raise click.UsageError("--pid says something of a gateway: say --url too")
+            raise click.UsageError("--pid is about a gateway: give --url too")
     elif options["workers"] is not None:
         raise click.UsageError("--workers is for the proxy that is started without --url")
     for one, other in (

@@ -49,7 +49,7 @@ def purge(api: Management, output: Output, everything: bool, project: str | None
     if everything:
         body["all"] = True
     if not body.keys() - {"method"}:
-        raise click.UsageError("say what: --url, --prefix, --project, --api or --all")
+        raise click.UsageError("nothing to purge: give --url, --prefix, --project, --api or --all")
     answer = api.post("/cache/purge", body)
     output.say(_words(body, answer["deleted"]), answer)
 

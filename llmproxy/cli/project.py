@@ -94,7 +94,7 @@ def create_project(
         raise click.UsageError("--name is needed")
     if no_api_key:
         if api_key is not None or api_key_file is not None:
-            raise click.UsageError("--no-api-key, and a key: which of them is meant?")
+            raise click.UsageError("give --no-api-key or a key, not both")
         show(output, api.post("/projects", {"name": name, "api_keys": {}}))
         return
     key = secret_of_options(api_key, api_key_file, "UPSTREAM_API_KEY", "api-key", "Upstream API key")

@@ -84,7 +84,10 @@ class Anchoring:
             noting.callback(None)
 
     def _complain(self, reason: Failure) -> None:
-        self._log.error("how far the audit log has come could not be noted: {why}", why=reason.getErrorMessage())
+        self._log.error(
+            "the end of the audit log could not be noted in the database; if it is cut, nobody may notice: {why}",
+            why=reason.getErrorMessage(),
+        )
 
     def _cancel(self) -> None:
         call, self._call = self._call, None

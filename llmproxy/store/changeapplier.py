@@ -67,5 +67,7 @@ class ChangeApplier:
 
     def _failed(self, reason: Any) -> None:
         reason = reason.value.subFailure if reason.check(FirstError) else reason
-        self._log.failure("a change that another process made could not be read; everything is asked anew", reason)
+        self._log.failure(
+            "a change of another process could not be read; all tokens and projects are read again", reason
+        )
         self._directory.forget()

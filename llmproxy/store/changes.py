@@ -148,13 +148,13 @@ class Changes:
         if unbroken:
             await self._heard([(what, which) for _, what, which in rows])
         else:
-            self._log.warn("changes were made that are not known here any more: everything is asked anew")
+            self._log.warn("changes of other processes were missed: all tokens and projects are read again")
             await self._lost()
 
     def _came_back(self) -> None:
         if self._away:
             self._away = False
-            self._log.info("changes that others make are read again")
+            self._log.info("the database is back: changes of other processes take effect again")
         if self._ear is not None:
             self._ear.start()
 
@@ -164,7 +164,7 @@ class Changes:
             maybeDeferred(self._lost).addErrback(lambda _: None)
         elif not self._away:
             self._away = True
-            self._log.warn("the database is away: what others change becomes effective when it is back")
+            self._log.warn("the database cannot be reached: changes of other processes take effect when it is back")
 
     def _done(self, _: object) -> Deferred[None] | None:
         self._looking = False

@@ -87,7 +87,7 @@ class BytesBodyTests(SynchronousTestCase):
             body.watch(ends.append)
             take(body)
             body.stopProducing()
-            self.assertEqual(ends, [None])
+            self.assertEqual(ends, [None], take)
 
     def test_dropped(self) -> None:
         """Or that it was dropped."""

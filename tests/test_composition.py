@@ -114,8 +114,8 @@ class WatchedTests(SynchronousTestCase):
         ]
         for status, does in answers:
             with self.subTest(status=status):
-                self.assertEqual(self.successResultOf(self.responding(does)).status, status)
-                self.assertEqual(self.body.stops, 0)
+                self.assertEqual(self.successResultOf(self.responding(does)).status, status, (status, does))
+                self.assertEqual(self.body.stops, 0, (status, does))
 
     def test_no_answer(self) -> None:
         """What is no response is an error that names the middleware and says what it should have been."""
@@ -128,7 +128,7 @@ class WatchedTests(SynchronousTestCase):
             error = self.failureResultOf(self.responding(does), TypeError).getErrorMessage()
             self.assertIn("<Does> answered with", error)
             self.assertIn("returns an ApiResponse", error)
-            self.assertEqual(self.body.stops, 0)
+            self.assertEqual(self.body.stops, 0, does)
 
     def test_stopped(self) -> None:
         """A response from further in that a failing middleware held is stopped: nothing stays open upstream."""
@@ -138,7 +138,7 @@ class WatchedTests(SynchronousTestCase):
             lambda request, inner: inner(request) and None,
         ):
             self.failureResultOf(self.responding(does))
-            self.assertEqual(self.body.stops, 1)
+            self.assertEqual(self.body.stops, 1, does)
 
     def test_late(self) -> None:
         """A response that comes when the middleware has failed already is stopped, too; its failure is the outcome."""
@@ -163,7 +163,7 @@ class WatchedTests(SynchronousTestCase):
             responding = chain(lambda request, running=running: running, watched)(a_request())
             responding.cancel()
             self.failureResultOf(responding, CancelledError)
-            self.assertEqual(left, [running])
+            self.assertEqual(left, [running], does)
 
 
 class ArrangedTests(SynchronousTestCase):
@@ -178,7 +178,9 @@ class ArrangedTests(SynchronousTestCase):
         """They keep the order in which they are given, in one call or in several."""
         here, a, b, c = (Note(name, []) for name in ("here", "a", "b", "c"))
         for place, found in ((before, [a, b, c, here]), (after, [here, a, b, c])):
-            self.assertEqual(unwatched(arranged([("one", here)], [place("one", a, b), place("one", c)])), found)
+            self.assertEqual(
+                unwatched(arranged([("one", here)], [place("one", a, b), place("one", c)])), found, (place, found)
+            )
 
     def test_no_such_place(self) -> None:
         """A place that is none is an error that names all there are."""

@@ -118,7 +118,7 @@ class CostTests(SynchronousTestCase):
             with Calls() as calls:
                 for _ in range(10):
                     client.receive(request)
-            self.assertEqual((exchange.outcomes("hit"), upstream.sent.count(b"HTTP/1.1\r\n")), (12, 1))
+            self.assertEqual((exchange.outcomes("hit"), upstream.sent.count(b"HTTP/1.1\r\n")), (12, 1), (request, most))
             self.assertLessEqual(calls.count / 10, most)
 
     def test_not_cached(self) -> None:
@@ -159,7 +159,7 @@ class CostTests(SynchronousTestCase):
             self.client.calls = upstream.calls = 0
             self.client.receive(REQUEST)
             upstream.receive(answer)
-            self.assertEqual((upstream.calls, self.client.calls), (1, 1))
+            self.assertEqual((upstream.calls, self.client.calls), (1, 1), answer)
 
     def test_event(self) -> None:
         """Nor does an event of a stream."""

@@ -48,7 +48,7 @@ class ProxyErrorTests(SynchronousTestCase):
             if fault.status == 401:
                 self.assertIn(b"WWW-Authenticate", self.names(fault), fault)
             elif fault.status == 405:
-                self.assertEqual(dict(fault.fields)[b"Allow"], b"GET, POST")
+                self.assertEqual(dict(fault.fields)[b"Allow"], b"GET, POST", fault)
             elif fault.status == 503:
                 self.assertIn(b"Retry-After", self.names(fault), fault)
 

@@ -88,7 +88,7 @@ class ExchangeTests(SynchronousTestCase):
             _, received = self.ask(asking, switched % protocol)
             self.assertEqual(received.split(b" ", 2)[1], status, protocol)
             if status == b"502":
-                self.assertEqual(self.exchange.upstream[-1].state, "aborted")
+                self.assertEqual(self.exchange.upstream[-1].state, "aborted", (protocol, status))
 
     def switched(self) -> tuple[Any, Any]:
         """A WebSocket, from both of its ends."""
@@ -127,7 +127,7 @@ class ExchangeTests(SynchronousTestCase):
             both[cut].receive(frame(TEXT, b"half", mask=cut == 0)[:4])
             self.exchange.turn(6.0)
             # What one has begun to say, the other one waits for.
-            self.assertEqual((both[1 - cut].state, both[cut].state), ("aborted", "closed"))
+            self.assertEqual((both[1 - cut].state, both[cut].state), ("aborted", "closed"), cut)
 
     def test_websocket_that_has_said_goodbye(self) -> None:
         """After a close frame there is no further one."""
@@ -304,7 +304,7 @@ class ExchangeTests(SynchronousTestCase):
             client.close()
             exchange.turn()
             self.assertNotEqual(upstream.state, "open")
-            self.assertEqual([record.ended for record in exchange.records], ["client_left"])
+            self.assertEqual([record.ended for record in exchange.records], ["client_left"], answer)
             self.assertTrue(exchange.idle())
 
     def test_upstream_dies(self) -> None:

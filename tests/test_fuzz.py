@@ -242,7 +242,7 @@ class ClientTests(SynchronousTestCase):
             self.assertEqual(request.lower().count(b"\r\nhost: 192.0.2.9\r\n"), 1, request)
             self.assertEqual(len(requests(request)), 1, request)
         for socket in fuzzed.partial():
-            self.assertEqual(socket.state, "aborted")
+            self.assertEqual(socket.state, "aborted", socket)
 
     @settings(max_examples=EXAMPLES, deadline=None)
     @given(st.lists(st.sampled_from(REQUESTS), min_size=1, max_size=2), CHANGES, CUTS)

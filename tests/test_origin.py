@@ -18,7 +18,7 @@ class UpstreamTests(SynchronousTestCase):
             (Upstream(HERE, b"/base"), "https://a.example/base"),
             (Upstream(THERE, b"/v1"), "http://[::1]:8080/v1"),
         ):
-            self.assertEqual(upstream.url, expected)
+            self.assertEqual(upstream.url, expected, upstream)
 
     def test_secrets_are_not_shown(self) -> None:
         """An upstream that ends up in a log shows no key."""

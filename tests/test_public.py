@@ -61,7 +61,7 @@ class PublicTests(SynchronousTestCase):
                 found = getattr(llmproxy, name)
                 self.assertIs(found, getattr(llmproxy, name))
                 if name not in ALIASES:
-                    self.assertEqual(found.__name__, name)
+                    self.assertEqual(found.__name__, name, name)
         self.assertEqual([name for name in REFERENCE if name not in llmproxy.__all__], [])
 
     def test_unknown(self) -> None:
@@ -116,4 +116,4 @@ class DocstringTests(SynchronousTestCase):
                 with self.subTest(name=what):
                     errors: list[Any] = []
                     parse_docstring(inspect.cleandoc(text or ""), errors)
-                    self.assertEqual([f"{what}: {error.descr()}" for error in errors], [])
+                    self.assertEqual([f"{what}: {error.descr()}" for error in errors], [], (what, text))

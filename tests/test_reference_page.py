@@ -109,7 +109,7 @@ class KeyTests(SynchronousTestCase):
             value = getattr(timeouts, row[0].strip("`"))
             said = row[2].split(",")[0]
             self.assertEqual(
-                said, "" if not value and value is not None else "no limit" if value is None else f"{value:g}s"
+                said, "" if not value and value is not None else "no limit" if value is None else f"{value:g}s", row
             )
 
 

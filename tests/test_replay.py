@@ -70,13 +70,13 @@ class ReplayTests(SynchronousTestCase):
             else:
                 done.cancel()
                 self.failureResultOf(done, CancelledError)
-            self.assertEqual((self.held.calls, self.body.can_replay), (["paused"], True))
+            self.assertEqual((self.held.calls, self.body.can_replay), (["paused"], True), give_up)
             again = self.start()
-            self.assertEqual((self.reader.data, self.held.calls), (b"abc", ["paused", "resumed"]))
+            self.assertEqual((self.reader.data, self.held.calls), (b"abc", ["paused", "resumed"]), give_up)
             self.held.write(b"def")
             self.held.end()
             self.successResultOf(again)
-            self.assertEqual(self.reader.data, b"abcdef")
+            self.assertEqual(self.reader.data, b"abcdef", give_up)
 
     def test_after_its_end(self) -> None:
         """What has passed to its end is given again at once, as often as it is wanted; then it costs nothing."""
@@ -167,7 +167,7 @@ class ReplayTests(SynchronousTestCase):
             if reading:
                 self.failureResultOf(done, ClientLeft)
             self.failureResultOf(self.start(), ClientLeft)
-            self.assertEqual((self.body.can_replay, self.budget.used), (False, 0))
+            self.assertEqual((self.body.can_replay, self.budget.used), (False, 0), reading)
 
     def test_released(self) -> None:
         """Once no other attempt will be made, nothing is kept; who reads goes on, and stops what stands within."""

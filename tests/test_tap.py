@@ -124,7 +124,7 @@ class SettingsTests(SynchronousTestCase):
             (("--database", "sqlite:///e.db"), {"AUDIT_LOG_FILE": "mine.log"}, "mine.log"),
             ((), {"AUDIT_LOG_FILE": "none", "DATABASE_PATH": "d.db"}, None),
         ):
-            self.assertEqual(self.make("--config", EXAMPLE, *options, **env).audit.file, file)
+            self.assertEqual(self.make("--config", EXAMPLE, *options, **env).audit.file, file, (options, env, file))
         self.assertIsNone(self.make("--config", EXAMPLE, AUDIT_ENABLED="false").audit)
 
     def test_metrics_token(self) -> None:

@@ -40,8 +40,8 @@ class AuditFileTests(SynchronousTestCase):
         """In whichever order they start, and start again, neither writes into what is the other's."""
         for urls in ((USUAL, "sqlite:///two.db"), ("sqlite:///three.db", "sqlite:///data/four.db", USUAL)):
             files = [self.run_proxy(url) for url in urls]
-            self.assertEqual(len(set(files)), len(urls))
-            self.assertEqual([self.run_proxy(url) for url in urls], files)
+            self.assertEqual(len(set(files)), len(urls), urls)
+            self.assertEqual([self.run_proxy(url) for url in urls], files, urls)
 
     def test_of_an_earlier_release(self) -> None:
         """What a database has always written goes on being used by it, and by no other one."""
@@ -56,7 +56,7 @@ class AuditFileTests(SynchronousTestCase):
         Path(DEFAULT_FILE).write_text("garbage\n")
         Path("bad.db").write_text("garbage")
         for url in ("sqlite:///old.db", "sqlite:///bad.db"):
-            self.assertEqual(audit_file_of(url, USUAL), url.removeprefix("sqlite:///") + ".audit.log")
+            self.assertEqual(audit_file_of(url, USUAL), url.removeprefix("sqlite:///") + ".audit.log", url)
         os.unlink(DEFAULT_FILE)
         self.run_proxy("sqlite:///old.db", DEFAULT_FILE)
         self.assertEqual(audit_file_of("sqlite:///bad.db", USUAL), "bad.db.audit.log")

@@ -63,7 +63,7 @@ class AuditingTests(SynchronousTestCase):
         self.assertRaises(ConfigError, self.make, is_default=True)
         for in_database, sinks in ((True, ["sql"]), (False, ["stdout"])):
             auditing = self.make(file=no, is_default=True, in_database=in_database)
-            self.assertEqual([each.name for each in auditing.log.queues], sinks)
+            self.assertEqual([each.name for each in auditing.log.queues], sinks, (in_database, sinks))
         self.assertEqual([each.name for each in self.make(file="-").log.queues], ["stdout", "sql"])
 
     def test_again(self) -> None:

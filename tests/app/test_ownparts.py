@@ -87,7 +87,7 @@ class OwnPartsTests(SynchronousTestCase):
         self.assertEqual(self.ask(proxy), (200, b"hello"))
         self.assertEqual(self.ask(proxy, b"/llm/v1/x"), (200, b"hello"))
         for secret in ("another", None, ""):
-            self.assertEqual(self.ask(proxy, b"/v1/x", secret)[0], 401)
+            self.assertEqual(self.ask(proxy, b"/v1/x", secret)[0], 401, secret)
 
     def test_validator(self) -> None:
         """It is asked for each request, and uses are spent with it, by what upstream is asked and by no hit."""
@@ -180,7 +180,7 @@ class OwnPartsTests(SynchronousTestCase):
             for _ in range(3):
                 self.ask(proxy)
             self.end(proxy)
-            self.assertEqual(list(store.total().values()), [2] if given else [])
+            self.assertEqual(list(store.total().values()), [2] if given else [], given)
 
     def test_hits_from_the_beginning(self) -> None:
         """An aggregator that is given runs with the proxy, and writes what is left at the end."""

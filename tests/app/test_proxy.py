@@ -94,7 +94,7 @@ class TransparentProxyTests(TestCase):
             options = CacheOptions(memory_bytes=memory)
             proxy = TransparentProxy(reactor, config, database_url=":memory:", cache=options)
             assert proxy.foundation.cache is not None
-            self.assertEqual(proxy.foundation.cache.budget.left, held)
+            self.assertEqual(proxy.foundation.cache.budget.left, held, (memory, held))
             await proxy.shutdown()
 
     async def test_response_that_nobody_reads(self) -> None:
@@ -200,8 +200,8 @@ class TransparentProxyTests(TestCase):
             proxy.foundation.metering.publisher.publish(hit)
             proxy.set_cache_stats_aggregator(mine)
             proxy.set_cache_stats_aggregator(mine)
-            self.assertEqual(mine.is_running, started)
+            self.assertEqual(mine.is_running, started, started)
             proxy.foundation.metering.publisher.publish(hit)
             await proxy.shutdown()
-            self.assertEqual((written, store.total()), ([{"t1": 1}] if started else [], {"t1": 1}))
+            self.assertEqual((written, store.total()), ([{"t1": 1}] if started else [], {"t1": 1}), started)
             self.assertFalse(mine.is_running)

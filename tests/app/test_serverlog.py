@@ -46,7 +46,7 @@ class ServerLogTests(SynchronousTestCase):
         logger.warn('a "quoted"\nline {x}', x="é")
         self.fail(logger, "bad")
         for line in self.lines:
-            self.assertEqual(line.count("\n"), 1)
+            self.assertEqual(line.count("\n"), 1, line)
         first, second = map(json.loads, self.lines)
         self.assertEqual((first["level"], first["logger"], first["pid"]), ("warn", "llmproxy.x", os.getpid()))
         self.assertEqual(first["message"], 'a "quoted"\nline é')
@@ -60,7 +60,7 @@ class ServerLogTests(SynchronousTestCase):
             logger = self.logger("json", level)
             for name in said:
                 logger.emit(LogLevel.lookupByName(name), "x")
-            self.assertEqual(tuple(json.loads(line)["level"] for line in self.lines), kept)
+            self.assertEqual(tuple(json.loads(line)["level"] for line in self.lines), kept, (level, kept))
 
     def test_masked(self) -> None:
         """No secret is in a message or a traceback, in either form, and what is masked is still JSON."""
@@ -79,7 +79,7 @@ class ServerLogTests(SynchronousTestCase):
         self.logger().error("for {path}", path=f"/v1/%0A2026-01-01 [llmproxy] forged {SECRET}")
         self.logger().error("for {path}", path="a\n2026-01-01 [llmproxy] forged")
         for line in self.lines:
-            self.assertEqual([each for each in line.splitlines() if each.startswith("2026-01-01")], [])
+            self.assertEqual([each for each in line.splitlines() if each.startswith("2026-01-01")], [], line)
 
     def test_noise(self) -> None:
         """No line is about an object in memory, nor about a port that the start has named already."""

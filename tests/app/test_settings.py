@@ -56,7 +56,7 @@ class SettingsTests(SynchronousTestCase):
         self.assertEqual(known.keys(), given.keys())
         for name, kind in given.items():
             if name != "cache":
-                self.assertEqual(kind.__forward_arg__, known[name])
+                self.assertEqual(kind.__forward_arg__, known[name], (name, kind))
 
     def test_given(self) -> None:
         """They are one value, in whichever way they are given."""

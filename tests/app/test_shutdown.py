@@ -92,7 +92,7 @@ class ShutdownTests(SynchronousTestCase):
             if not before:
                 self.shutdown.end_drain()
             self.clock.advance(0)
-            self.assertEqual(self.running.cut, ["shutdown"])
+            self.assertEqual(self.running.cut, ["shutdown"], before)
             self.successResultOf(ending)
 
     def test_fault(self) -> None:
@@ -117,13 +117,13 @@ class ShutdownTests(SynchronousTestCase):
             managing = Managing()
             self.shutdown.wait_for(managing)  # type: ignore[arg-type]
             ending = self.shutdown.now()
-            self.assertEqual(self.stopped, [])
+            self.assertEqual(self.stopped, [], ends)
             if ends:
                 managing.waiting.callback(None)
             else:
                 self.clock.advance(30.0)
             self.successResultOf(ending)
-            self.assertEqual(self.stopped, ["one", "two"])
+            self.assertEqual(self.stopped, ["one", "two"], ends)
 
     def test_leaving(self) -> None:
         """It is said before it begins."""

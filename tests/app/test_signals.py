@@ -64,9 +64,9 @@ class ProcessSignalsTests(SynchronousTestCase):
         """The first one stops, each further one ends the drain; the reactor is stopped once, whatever comes."""
         for first in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             self.install()
-            self.assertEqual(self.send(first), ["stop"])
-            self.assertEqual(self.send(signal.SIGTERM, signal.SIGINT), ["end_drain", "end_drain"])
-            self.assertEqual(self.send(signal.SIGHUP), [])
+            self.assertEqual(self.send(first), ["stop"], first)
+            self.assertEqual(self.send(signal.SIGTERM, signal.SIGINT), ["end_drain", "end_drain"], first)
+            self.assertEqual(self.send(signal.SIGHUP), [], first)
             for number in _TAKEN:
                 signal.signal(number, signal.SIG_DFL)
 

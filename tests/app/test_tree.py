@@ -97,10 +97,10 @@ class TreeTests(TestCase):
         self.assertNotIn(b"metrics", proxy.resource(manage=False).children)
         root = proxy.management_resource()
         for path in ("/metrics", "/metrics/prometheus"):
-            self.assertEqual((await self.ask_plainly(root, path))[0], 200)
+            self.assertEqual((await self.ask_plainly(root, path))[0], 200, path)
         root = self.made(management_token="management-canary", metrics_token="x").management_resource()
         for path in ("/metrics", "/metrics/prometheus"):
-            self.assertEqual((await self.ask_plainly(root, path))[0], 401)
+            self.assertEqual((await self.ask_plainly(root, path))[0], 401, path)
 
     async def ask_plainly(self, resource: Any, path: str) -> tuple[int, bytes]:
         client = StubTreq(resource)

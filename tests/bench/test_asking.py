@@ -36,7 +36,7 @@ class AddressTests(SynchronousTestCase):
     def test_table(self) -> None:
         """A URL without a path asks for chat completions; a path that is said is added to what the URL has."""
         for url, path, whole in ADDRESSES:
-            self.assertEqual(address(url, path), whole)
+            self.assertEqual(address(url, path), whole, (url, path, whole))
 
     def test_wrong(self) -> None:
         """What cannot be asked, or would hold a secret, is refused before anything starts."""

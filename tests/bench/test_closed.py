@@ -64,7 +64,7 @@ class ClosedTests(LoopCase):
             loop = self.start(1)
             self.ends.answer(answer)
             loop.until(0)
-            self.assertEqual((loop.result.errors, loop.result.completed), ({kind: 1}, 0))
+            self.assertEqual((loop.result.errors, loop.result.completed), ({kind: 1}, 0), (answer, kind))
             self.assertEqual(sum(self.ends.asked()), 2, "the connection, or a fresh one, goes on")
 
     def test_cut(self) -> None:

@@ -34,7 +34,7 @@ class BucketTests(SynchronousTestCase):
         ends = [highest_in(bucket) for bucket in range(2000)]
         self.assertEqual(ends, sorted(set(ends)))
         for bucket, end in enumerate(ends):
-            self.assertEqual((bucket_of(end), bucket_of(end + 1)), (bucket, bucket + 1))
+            self.assertEqual((bucket_of(end), bucket_of(end + 1)), (bucket, bucket + 1), (bucket, end))
 
     def test_negative(self) -> None:
         """Clocks that disagree do not end a measurement."""

@@ -73,7 +73,7 @@ class StreamsTests(SynchronousTestCase):
         for data, kind in wrong.items():
             loop = self.start()
             self.came(loop, data)
-            self.assertEqual(self.finished(loop).errors, {kind: 1})
+            self.assertEqual(self.finished(loop).errors, {kind: 1}, (data, kind))
         loop = self.start()
         self.came(loop, STREAM_HEAD + event(self.clock.now))
         self.ends.close()

@@ -20,7 +20,7 @@ class TargetTests(SynchronousTestCase):
             "http://[::1]:9/": ("::1", 9, False),
         }.items():
             target = Target("t", url)
-            self.assertEqual((target.host, target.port, target.tls), parts)
+            self.assertEqual((target.host, target.port, target.tls), parts, (url, parts))
 
     def test_request(self) -> None:
         """The bytes are a request that says its length and whom it asks."""

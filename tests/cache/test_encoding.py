@@ -38,4 +38,4 @@ class EncodingTests(SynchronousTestCase):
     def test_names(self) -> None:
         """No names and several."""
         for names in ((), (b"accept",), (b"accept", b"origin")):
-            self.assertEqual(split_names(join_names(names)), names)
+            self.assertEqual(split_names(join_names(names)), names, names)

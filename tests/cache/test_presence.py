@@ -77,7 +77,7 @@ class MarksTests(SynchronousTestCase):
             for marks in processes:
                 some = {target for (target, _), count in held.items() if count}
                 self.assertTrue(all(marks.may_hold(each) for each in some))
-                self.assertEqual(marks.may_hold(None), bool(some))
+                self.assertEqual(marks.may_hold(None), bool(some), marks)
         for (target, column), count in held.items():
             for _ in range(count):
                 processes[column].remove(target)

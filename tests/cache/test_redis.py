@@ -135,10 +135,10 @@ class RedisStoreTests(StoreTestCase):
             found = self.lookup()
             self.redis.answer(stored(b"", HEAD, BODY, epoch))
             self.assertNoResult(found)
-            self.assertEqual(self.redis.sent[-1][1], scripts.EPOCH.sha)
+            self.assertEqual(self.redis.sent[-1][1], scripts.EPOCH.sha, epoch)
             self.redis.answer(b"1700000000000001")
-            self.assertEqual(self.successResultOf(found).body, BODY)
-            self.assertEqual(self.store.expect(key()), b"1700000000000001")
+            self.assertEqual(self.successResultOf(found).body, BODY, epoch)
+            self.assertEqual(self.store.expect(key()), b"1700000000000001", epoch)
             self.clock.advance(1)
 
     def test_epoch_begins_for_all(self) -> None:

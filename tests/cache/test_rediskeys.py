@@ -38,7 +38,7 @@ class KeysTests(SynchronousTestCase):
         self.patch(rediskeys, "MOST_SCOPES", 3)
         keys = RedisKeys(b"p:")
         for number in range(10):
-            self.assertEqual(keys.scope("a", str(number)).generation, b"p:ga\0%d" % number)
+            self.assertEqual(keys.scope("a", str(number)).generation, b"p:ga\0%d" % number, number)
         self.assertLessEqual(len(keys._known), 3)
 
     @given(st.binary(max_size=6), st.binary(max_size=8))
@@ -55,4 +55,4 @@ class KeysTests(SynchronousTestCase):
     def test_milliseconds(self) -> None:
         """Nothing is stored for no time, nor for longer than Redis can count."""
         for seconds, expected in ((0.0, b"1"), (1.5, b"1500"), (1e12, b"1000000000000")):
-            self.assertEqual(milliseconds(seconds), expected)
+            self.assertEqual(milliseconds(seconds), expected, seconds)

@@ -98,4 +98,4 @@ class ScriptTests(SynchronousTestCase):
     def test_looking_changes_nothing(self) -> None:
         """The heads and the count only read: nothing is created or expires by being asked for."""
         for script in (scripts.HEADS, scripts.COUNT):
-            self.assertEqual(set(re.findall(rb"redis\.p?call\('(\w+)'", script.source)) - _READING, set())
+            self.assertEqual(set(re.findall(rb"redis\.p?call\('(\w+)'", script.source)) - _READING, set(), script)

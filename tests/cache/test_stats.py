@@ -96,7 +96,7 @@ class CacheStatsAggregatorTests(SynchronousTestCase):
         """Many tokens are written down at once, so many in each statement, without waiting for the interval."""
         stats = self.started(batch_size=3)
         for token_id in "abc":
-            self.assertEqual(self.store.batches, [])
+            self.assertEqual(self.store.batches, [], token_id)
             stats.record_cache_hit(token_id)
         self.assertEqual(self.store.batches, [{"a": 1, "b": 1, "c": 1}])
         self.store.hold = True

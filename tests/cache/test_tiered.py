@@ -121,8 +121,8 @@ class TieredStoreTests(SynchronousTestCase):
             looking = self.store.lookup(key(), select())
             change()
             self.shared.release()
-            self.assertEqual(self.successResultOf(looking).body, BODY)
-            self.assertEqual(self.store.near.statistics()["entries"], 0)
+            self.assertEqual(self.successResultOf(looking).body, BODY, change)
+            self.assertEqual(self.store.near.statistics()["entries"], 0, change)
 
     def test_purged_by_another_worker(self) -> None:
         """A worker that hears of a purge answers nothing of it any more."""

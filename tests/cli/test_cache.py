@@ -26,7 +26,7 @@ class CacheTests(CacheManageTestCase, CommandTestCase):
         ):
             result = self.purge(*arguments)
             self.assertEqual((result.exit_code, result.stdout), (0, words + "\n"), result.output)
-            self.assertEqual(json.loads(self.asked[-1][3] or b""), body)
+            self.assertEqual(json.loads(self.asked[-1][3] or b""), body, (arguments, body, words))
 
     def test_json(self) -> None:
         """Scripts get the server's answer."""
@@ -43,7 +43,7 @@ class CacheTests(CacheManageTestCase, CommandTestCase):
         """Nobody empties a cache by leaving something out."""
         for arguments in ((), ("--method", "GET")):
             result = self.purge(*arguments)
-            self.assertEqual(result.exit_code, 2)
+            self.assertEqual(result.exit_code, 2, arguments)
             self.assertIn("--all", result.stderr)
         self.assertEqual(self.asked, [])
 

@@ -54,8 +54,8 @@ class ChatCommandTests(SynchronousTestCase):
     def test_one_question(self) -> None:
         """An answer on stdout and nothing else, for pipes."""
         for result in (self.chat("hi"), self.chat(input="hi\n")):
-            self.assertEqual((result.exit_code, result.stdout, result.stderr), (0, "Hello\n", ""))
-            self.assertEqual(self.api.asked[0][2]["messages"], [{"role": "user", "content": "hi"}])
+            self.assertEqual((result.exit_code, result.stdout, result.stderr), (0, "Hello\n", ""), result)
+            self.assertEqual(self.api.asked[0][2]["messages"], [{"role": "user", "content": "hi"}], result)
         self.assertEqual(self.chat(input=" ").exit_code, 2)
 
     def test_refused(self) -> None:
@@ -93,7 +93,7 @@ class ChatCommandTests(SynchronousTestCase):
             (("--token", "sk-canary"), {}, "sk-canary"),
         ):
             result = self.chat("hi", *arguments, **env)
-            self.assertEqual(self.api.asked[0][1]["Authorization"], f"Bearer {token}")
+            self.assertEqual(self.api.asked[0][1]["Authorization"], f"Bearer {token}", (arguments, env, token))
             self.assertNotIn("canary", result.output)
         self.assertIn("everybody on this machine", result.stderr)
         self.assertEqual(self.addresses[0].port, 4711)

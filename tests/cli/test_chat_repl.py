@@ -39,7 +39,7 @@ class ChatTests(SynchronousTestCase):
     def test_ends(self) -> None:
         """Five ways to end it."""
         for word in ("exit", "quit", "/exit", "/quit", EOFError):
-            self.assertEqual(self.chat(word, "hi").asked, [])
+            self.assertEqual(self.chat(word, "hi").asked, [], word)
 
     def test_stops_an_answer(self) -> None:
         """Ctrl-C stops the answer and not the program; the conversation goes on behind what came of it."""

@@ -13,7 +13,7 @@ class CompletionTests(SynchronousTestCase):
         """For each shell a script that asks llmproxy what could follow."""
         for shell in ("bash", "zsh", "fish"):
             script = CliRunner().invoke(cli, ["completion", shell])
-            self.assertEqual(script.exit_code, 0)
+            self.assertEqual(script.exit_code, 0, shell)
             self.assertIn("_LLMPROXY_COMPLETE", script.stdout)
 
     def test_answers(self) -> None:

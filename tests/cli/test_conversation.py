@@ -38,7 +38,7 @@ class ConversationTests(SynchronousTestCase):
         )
         for words, code in (("Token expired", 4), ("slow down", 5)):
             error = self.assertRaises(Fault, list, talk.ask("hi"))
-            self.assertEqual((error.message, error.exit_code), (words, code))
+            self.assertEqual((error.message, error.exit_code), (words, code), (words, code))
         self.assertEqual((talk.messages, api.open), ([], 0))
 
     def test_stopped(self) -> None:

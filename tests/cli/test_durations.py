@@ -15,7 +15,7 @@ class DurationTests(SynchronousTestCase):
     def test_minutes(self) -> None:
         """A plain number is minutes, as in the reference."""
         for text, value in (("1440", 1440), ("12h", 720), ("30d", 43_200), ("119s", 1), (None, None)):
-            self.assertEqual(minutes(CONTEXT, PARAMETER, text), value)
+            self.assertEqual(minutes(CONTEXT, PARAMETER, text), value, (text, value))
         for text in ("59s", "0", "soon", "-5", "1w", "²"):
             self.assertRaises(click.BadParameter, minutes, CONTEXT, PARAMETER, text)
 

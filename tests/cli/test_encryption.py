@@ -75,4 +75,4 @@ class EncryptionTests(SynchronousTestCase):
         """Without a key there is nothing to encrypt with."""
         for name in ("migrate", "rotate"):
             result = self.run_(name)
-            self.assertEqual((result.exit_code, "ENCRYPTION_KEY is not set" in result.stderr), (1, True))
+            self.assertEqual((result.exit_code, "ENCRYPTION_KEY is not set" in result.stderr), (1, True), name)

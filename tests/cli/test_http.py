@@ -17,13 +17,17 @@ class AddressTests(SynchronousTestCase):
             ("http://[::1]:9000", "http", "::1", 9000, ""),
         ):
             found = parse_address(text)
-            self.assertEqual((found.scheme, found.host, found.port, found.path), (scheme, host, port, path))
-            self.assertEqual(found.socket, "")
+            self.assertEqual(
+                (found.scheme, found.host, found.port, found.path),
+                (scheme, host, port, path),
+                (text, scheme, host, port, path),
+            )
+            self.assertEqual(found.socket, "", (text, scheme, host, port, path))
 
     def test_sockets(self) -> None:
         """A Unix socket, in the two ways people write one; a path may follow in the second."""
         for text in ("unix:/run/x.sock", "unix:///run/x.sock", "http+unix://%2Frun%2Fx.sock"):
-            self.assertEqual((parse_address(text).socket, parse_address(text).path), ("/run/x.sock", ""))
+            self.assertEqual((parse_address(text).socket, parse_address(text).path), ("/run/x.sock", ""), text)
         self.assertEqual(parse_address("http+unix://%2Frun%2Fx.sock/llm").path, "/llm")
 
     def test_local(self) -> None:

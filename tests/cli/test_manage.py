@@ -18,7 +18,7 @@ class ManageTests(CommandTestCase):
     def test_help(self) -> None:
         """Each old name has help, and the new ones do not list them."""
         for command in (("project", "list"), ("token", "generate")):
-            self.assertEqual(self.invoke("manage", *command, "--help").exit_code, 0)
+            self.assertEqual(self.invoke("manage", *command, "--help").exit_code, 0, command)
         self.assertNotIn("manage ", self.invoke("--help").stdout)
         self.assertNotIn("generate", self.invoke("token", "--help").stdout)
 

@@ -66,7 +66,7 @@ class ManagementTests(SynchronousTestCase):
         ):
             api, _ = asked(answer(404, body))
             error = self.assertRaises(Fault, api.get, "/tokens/x")
-            self.assertEqual((error.message, error.exit_code), (words, 3))
+            self.assertEqual((error.message, error.exit_code), (words, 3), (body, words))
 
     def test_redirect(self) -> None:
         """A token is not sent on to where some answer points."""

@@ -47,7 +47,7 @@ class OutputTests(SynchronousTestCase):
             lambda: Output(True).fields(value, [("ID", 1)]),
             lambda: Output(True).say("done", value),
         ):
-            self.assertEqual(json.loads(printed(print_it)), value)
+            self.assertEqual(json.loads(printed(print_it)), value, print_it)
         self.assertEqual(printed(lambda: Output(True).say("done")), "")
 
 
@@ -60,7 +60,7 @@ class TextTests(SynchronousTestCase):
 
     def test_cells(self) -> None:
         for value, text in ((None, "-"), ("", "-"), (True, "yes"), (False, "no"), (0, "0"), ([], "")):
-            self.assertEqual(text_of(value), text)
+            self.assertEqual(text_of(value), text, (value, text))
 
     def test_moments(self) -> None:
         """Times are shown in UTC, whatever offset they came with."""

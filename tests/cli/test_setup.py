@@ -155,7 +155,7 @@ class SetupTests(SynchronousTestCase):
                 "--skip-project", "--provider", name, "--apis", f"{name}.yaml", "--force", key=False
             )
             self.assertEqual(result.exit_code, 0, result.output)
-            self.assertEqual(list(load_api_config(f"{name}.yaml").apis), [name])
+            self.assertEqual(list(load_api_config(f"{name}.yaml").apis), [name], name)
 
     def test_mistakes(self) -> None:
         """What the proxy could not start with is refused before anything is written."""

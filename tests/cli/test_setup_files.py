@@ -61,7 +61,7 @@ class CarryOutTests(SettingUpCase):
             failure = self.assertRaises(Fault, carry_out, evolve(PLAN, **changes), there)
             self.assertIn(words, failure.message)
             self.assertNotIn("canary", failure.message)
-            self.assertEqual(os.listdir("."), [])
+            self.assertEqual(os.listdir("."), [], (changes, there, words))
 
     def test_name_is_taken(self) -> None:
         """A project that is there is not made twice."""
@@ -105,9 +105,9 @@ class FilesTests(SettingUpCase):
             for base_url in (None, "http://127.0.0.1:9/base"):
                 Path("apis.yaml").write_text(apis_of(evolve(PLAN, provider=provider, base_url=base_url)))
                 config = load_api_config("apis.yaml")
-                self.assertEqual((config.default_api, list(config.apis)), (provider, [provider]))
+                self.assertEqual((config.default_api, list(config.apis)), (provider, [provider]), base_url)
                 expected = base_url or SETUPS[provider].setup.base_url  # type: ignore[union-attr]
-                self.assertEqual(config.apis[provider].base_url, expected)
+                self.assertEqual(config.apis[provider].base_url, expected, base_url)
 
     @given(value=st.text(st.characters(exclude_categories=["Cs"])))
     @settings(max_examples=50, deadline=None)

@@ -43,8 +43,8 @@ class ConnectingTests(CommandTestCase):
     def test_before_the_command(self) -> None:
         """The address may stand where the reference has it."""
         for command in (("project", "list"), ("manage", "project", "list")):
-            self.assertEqual(self.invoke("--manage-api-base-url", "unix:/x.sock", *command).exit_code, 0)
-            self.assertEqual(self.addresses[-1].socket, "/x.sock")
+            self.assertEqual(self.invoke("--manage-api-base-url", "unix:/x.sock", *command).exit_code, 0, command)
+            self.assertEqual(self.addresses[-1].socket, "/x.sock", command)
 
     def test_tokens(self) -> None:
         """From a file, standard input, two variables, or the directory of quickstart: all let in."""

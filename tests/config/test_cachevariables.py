@@ -72,7 +72,7 @@ class EnvironmentTests(SynchronousTestCase):
             found, problems = read_cache_environment({"HTTP_CACHE_BACKEND": "redis", **env})
             assert found.redis is not None
             self.assertEqual(
-                (found.redis.location.host, found.redis.location.password, problems), ("cache", "hunter2", [])
+                (found.redis.location.host, found.redis.location.password, problems), ("cache", "hunter2", []), env
             )
             self.assertNotIn("hunter2", repr(found))
         _, problems = read_cache_environment({"HTTP_CACHE_BACKEND": "redis", "REDIS_CACHE_URL": "redis://:hunter2@x:y"})

@@ -38,7 +38,7 @@ class DescriptionTests(SynchronousTestCase):
     def test_certificate_file(self) -> None:
         """The certificate that such a description serves is found in it, whatever its path has in it."""
         for path in ("/c.pem", "/c:1=2.pem", "/a\\b.pem"):
-            self.assertEqual(certificate_file(tls_description("tcp:8443", path, "/k.pem")), path)
+            self.assertEqual(certificate_file(tls_description("tcp:8443", path, "/k.pem")), path, path)
         self.assertEqual(certificate_file("ssl:8443:privateKey=both.pem"), "both.pem")
         self.assertEqual(certificate_file("ssl:8443"), "")
 

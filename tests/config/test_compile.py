@@ -56,7 +56,7 @@ class CompileTests(SynchronousTestCase):
             (BreakerConfig(statuses=[]), BreakerSettings(5, 30.0, frozenset())),
             (BreakerConfig(enabled=False), None),
         ):
-            self.assertEqual(compile_api("x", evolve(CONFIG, breaker=config)).settings.breaker, expected)
+            self.assertEqual(compile_api("x", evolve(CONFIG, breaker=config)).settings.breaker, expected, config)
 
     def test_routing(self) -> None:
         """The default API answers at the root, every API below its name."""

@@ -32,7 +32,7 @@ class DatabaseUrlTests(SynchronousTestCase):
         """A URL stays as it is, whichever driver it names; the kind is what DB_DRIVER has to agree with."""
         kinds = {"postgresql+psycopg": "postgres", "postgres": "postgres", "mysql+pymysql": "mysql", "mariadb": "mysql"}
         for scheme, kind in kinds.items():
-            self.assertEqual(database_url(f"{scheme}://u:p@h/db"), (f"{scheme}://u:p@h/db", kind))
+            self.assertEqual(database_url(f"{scheme}://u:p@h/db"), (f"{scheme}://u:p@h/db", kind), (scheme, kind))
 
     def test_dsn(self) -> None:
         """What Go's MySQL driver takes is understood, with whatever a password may hold."""

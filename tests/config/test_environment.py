@@ -131,8 +131,8 @@ class EnvironmentTests(SynchronousTestCase):
         self.assertIn("LISTEN_ADDR: ENABLE_TLS needs", self.problems(ENABLE_TLS="1", LISTEN_ADDR="unix:/x", **files)[0])
         for off in ({}, {"ENABLE_TLS": "false"}):
             found = self.read(**files, **off)
-            self.assertEqual(found.listen, ("tcp:8080",))
-            self.assertEqual(found.warnings, ("known, but without effect here: TLS_CERT_FILE, TLS_KEY_FILE",))
+            self.assertEqual(found.listen, ("tcp:8080",), off)
+            self.assertEqual(found.warnings, ("known, but without effect here: TLS_CERT_FILE, TLS_KEY_FILE",), off)
 
     def test_encryption_key(self) -> None:
         """A key of the wrong length is told; without one there is a warning, or an error where it is required."""

@@ -20,7 +20,7 @@ class EndpointDescriptionTests(SynchronousTestCase):
             "[::]:80": "tcp6:80:interface=\\:\\:",
         }
         for address, description in table.items():
-            self.assertEqual(endpoint_description(address), description)
+            self.assertEqual(endpoint_description(address), description, (address, description))
 
     def test_twisted_understands_them(self) -> None:
         """What comes out opens a port of that number at that address."""
@@ -37,7 +37,7 @@ class EndpointDescriptionTests(SynchronousTestCase):
             "ssl:8443:privateKey=k.pem:certKey=c.pem",
             "fd:domain=INET:3",
         ):
-            self.assertEqual(endpoint_description(text), text)
+            self.assertEqual(endpoint_description(text), text, text)
 
     def test_refused(self) -> None:
         """A mistake in an address is told before anything is opened."""
@@ -68,5 +68,5 @@ class EndpointDescriptionTests(SynchronousTestCase):
             (":9000", "tcp:9000"),
             ("tcp:9000", "tcp:9000"),
         ):
-            self.assertEqual(private_endpoint_description(text), description)
+            self.assertEqual(private_endpoint_description(text), description, (text, description))
         self.assertRaises(ValueError, private_endpoint_description, "9000")

@@ -77,9 +77,9 @@ class PolicyValueTests(SynchronousTestCase):
         self.assertEqual(rules.method("get"), "GET")
         self.assertEqual(rules.header_name("X-Team"), "X-Team")
         for path in ("/v1/chat/completions", "/v1/models/gemini-pro:generateContent", "/v1/files/*/content"):
-            self.assertEqual(rules.endpoint(path), path)
+            self.assertEqual(rules.endpoint(path), path, path)
         for origin in ("https://www.example.com", "http://localhost:4000", "*", "null"):
-            self.assertEqual(rules.allowed_origin(origin), origin)
+            self.assertEqual(rules.allowed_origin(origin), origin, origin)
 
     def test_refused(self) -> None:
         """An entry that could never match is an error."""

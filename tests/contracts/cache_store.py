@@ -89,9 +89,9 @@ class CacheStoreContract:
                 self.assertTrue((yield self.put(key())))
             found = self.store.found(key(), select())
             looked_up = yield self.store.lookup(key(), select())
-            self.assertEqual((found is not None and found.entry is not None) <= stored, True)
+            self.assertEqual((found is not None and found.entry is not None) <= stored, True, stored)
             if self.store.complete:
-                self.assertEqual((found is None, found), (not stored, looked_up))
+                self.assertEqual((found is None, found), (not stored, looked_up), stored)
 
     @inlineCallbacks
     def test_bytes_come_back(self) -> Steps:

@@ -39,4 +39,4 @@ class AdminTokenTests(SynchronousTestCase):
             (evolve(admin, expires_at=10.0), 10.0, "management token has expired"),
             (evolve(admin, expires_at=10.0, revoked_at=1.0), 20.0, "management token has been revoked"),
         ):
-            self.assertEqual(fault_of(one, now), fault)
+            self.assertEqual(fault_of(one, now), fault, (one, now, fault))

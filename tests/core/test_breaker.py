@@ -183,4 +183,4 @@ class EvidenceTests(SynchronousTestCase):
     def test_ours(self) -> None:
         """What this machine lacks, and what is our own decision, is no failure of upstream."""
         for cause in (*LOCAL, "response_header_timeout", "silence_timeout", "request_timeout", "name_server"):
-            self.assertEqual(EVIDENCE[cause], "none")
+            self.assertEqual(EVIDENCE[cause], "none", cause)

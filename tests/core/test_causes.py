@@ -37,7 +37,7 @@ class CauseTests(SynchronousTestCase):
             (errno.EPERM, "unreachable"),
             (None, "unreachable"),
         ):
-            self.assertEqual(cause_of_number(number), cause)
+            self.assertEqual(cause_of_number(number), cause, (number, cause))
 
     def test_errors(self) -> None:
         """A failure of upstream, or of reaching it, has a cause; a refusal has none."""
@@ -57,7 +57,7 @@ class DescribedTests(SynchronousTestCase):
             (UpstreamTimeout("connect"), "openai cannot be reached: no connection within timeouts.connect"),
             (RateLimitExceeded("of 5"), "of 5"),
         ):
-            self.assertEqual(described(error, "openai"), said)
+            self.assertEqual(described(error, "openai"), said, (error, said))
 
     def test_no_api(self) -> None:
         self.assertEqual(described(UpstreamTimeout("request"), ""), "upstream took longer than timeouts.request")

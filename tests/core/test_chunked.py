@@ -72,8 +72,10 @@ class ChunkedReaderTests(SynchronousTestCase):
         """What RFC 9112 section 7.1 allows is understood."""
         for coded, section, content in GOOD:
             reader = ChunkedReader()
-            self.assertEqual((coded, section, reader.feed(coded + b"GET")), (coded, section, content))
-            self.assertEqual((coded, reader.ended, reader.rest), (coded, True, b"GET"))
+            self.assertEqual(
+                (coded, section, reader.feed(coded + b"GET")), (coded, section, content), (coded, section, content)
+            )
+            self.assertEqual((coded, reader.ended, reader.rest), (coded, True, b"GET"), (coded, section, content))
 
     def test_bad(self) -> None:
         """What it does not allow is refused, whole or byte for byte."""
@@ -83,7 +85,7 @@ class ChunkedReaderTests(SynchronousTestCase):
                 with self.assertRaises(Refusal, msg=repr((coded, section))) as caught:
                     for piece in pieces:
                         reader.feed(piece)
-                self.assertEqual((coded, caught.exception.status), (coded, 400))
+                self.assertEqual((coded, caught.exception.status), (coded, 400), pieces)
 
     def test_trailers(self) -> None:
         """Trailers keep order, case and repeats."""
@@ -101,7 +103,7 @@ class ChunkedReaderTests(SynchronousTestCase):
             with self.assertRaises(Refusal) as caught:
                 for piece in pieces:
                     reader.feed(piece)
-            self.assertEqual(caught.exception.status, 400)
+            self.assertEqual(caught.exception.status, 400, pieces)
 
     def test_trailer_limit(self) -> None:
         """Nor can a trailer section."""
@@ -114,7 +116,7 @@ class ChunkedReaderTests(SynchronousTestCase):
             with self.assertRaises(Refusal) as caught:
                 for piece in pieces:
                     reader.feed(piece)
-            self.assertEqual(caught.exception.status, 431)
+            self.assertEqual(caught.exception.status, 431, pieces)
 
     def test_held(self) -> None:
         """Content is never kept back: it is passed on with the bytes that brought it."""

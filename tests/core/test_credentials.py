@@ -61,6 +61,6 @@ class KeysForTests(SynchronousTestCase):
         ):
             api = an_api(name, **changes)
             self.assertEqual(keys_for(api, api.upstreams[0], project), expected, (name, changes))
-            self.assertEqual(is_keyless(api, project), not expected)
+            self.assertEqual(is_keyless(api, project), not expected, (name, changes))
         self.assertFalse(is_keyless(an_api("local", credential=CredentialPlace("none", b"", b"")), project))
         self.assertNotIn("own'", repr(own))

@@ -21,7 +21,7 @@ class PolicyTests(SynchronousTestCase):
         policy = DeliveryPolicy()
         for failures, stopping, seconds in ((1, False, 0.5), (3, False, 2.0), (100, False, 30.0), (100, True, 0.5)):
             with self.subTest(failures=failures, stopping=stopping):
-                self.assertEqual(policy.wait(failures, stopping), seconds)
+                self.assertEqual(policy.wait(failures, stopping), seconds, (failures, stopping, seconds))
 
     def test_impossible(self) -> None:
         """A queue that could hold, send or try nothing is refused when it is made."""
@@ -53,8 +53,8 @@ class BacklogTests(SynchronousTestCase):
             else:
                 backlog.drop(len(batch), 0.0)
             self.assertLessEqual(len(backlog), most)
-            self.assertEqual(number, len(backlog) + backlog.delivered + backlog.lost)
-            self.assertEqual(backlog.taken, len(backlog) + backlog.done)
+            self.assertEqual(number, len(backlog) + backlog.delivered + backlog.lost, (step, count))
+            self.assertEqual(backlog.taken, len(backlog) + backlog.done, (step, count))
         self.assertEqual(delivered, sorted(set(delivered)))
 
     def test_mark(self) -> None:

@@ -21,7 +21,7 @@ class DescriptorTests(SynchronousTestCase):
             (4096, 2000),
             (20_096, 10_000),
         ):
-            self.assertEqual(connections_within(descriptors), connections)
+            self.assertEqual(connections_within(descriptors), connections, (descriptors, connections))
 
     @given(st.integers(RESERVED * 2, 1_000_000))
     def test_wanted(self, connections: int) -> None:

@@ -30,13 +30,13 @@ class ForwardedOnTests(SynchronousTestCase):
         """Nothing of the client's address goes on, whoever says it."""
         everything = [(name, b"1.1.1.1") for name in sorted(CLIENT_ADDRESS_FIELDS)]
         for hop in (STRANGER, BEHIND):
-            self.assertEqual(forwarded_on("strip", [ACCEPT, *everything], hop, True), [ACCEPT])
+            self.assertEqual(forwarded_on("strip", [ACCEPT, *everything], hop, True), [ACCEPT], hop)
 
     def test_pass(self) -> None:
         """What the client claims goes on as it came, and nothing is added."""
         for hop in (STRANGER, BEHIND):
             for fields in (CLAIMS, [ACCEPT], []):
-                self.assertEqual(forwarded_on("pass", fields, hop, True), fields)
+                self.assertEqual(forwarded_on("pass", fields, hop, True), fields, fields)
 
     def test_set(self) -> None:
         """What the proxy knows itself stands in place of whatever came."""
@@ -47,8 +47,8 @@ class ForwardedOnTests(SynchronousTestCase):
                 (b"X-Forwarded-Proto", b"https"),
                 (b"X-Forwarded-Host", b"llm.example"),
             ]
-            self.assertEqual(forwarded_on("set", CLAIMS, hop), expected)
-            self.assertEqual(forwarded_on("set", [ACCEPT], hop), expected)
+            self.assertEqual(forwarded_on("set", CLAIMS, hop), expected, (hop, client))
+            self.assertEqual(forwarded_on("set", [ACCEPT], hop), expected, (hop, client))
 
     def test_append(self) -> None:
         """A chain grows by who connected; what has no chain is a stranger's claim, and is not handed on as ours."""
@@ -90,11 +90,14 @@ class ForwardedOnTests(SynchronousTestCase):
             (came, False, b'for=1.1.1.1, for="[2001:db8::1]", for=198.51.100.7;proto=https;host=llm.example'),
             ([], True, b"for=198.51.100.7;proto=https;host=llm.example"),
         ):
-            self.assertEqual(forwarded_on("append", fields, STRANGER, known)[-1], (b"Forwarded", expected))
+            self.assertEqual(
+                forwarded_on("append", fields, STRANGER, known)[-1], (b"Forwarded", expected), (fields, known)
+            )
         for fields, known in ((came, False), ([], True)):
             self.assertEqual(
                 [pair for pair in forwarded_on("set", fields, BEHIND, known) if pair[0] == b"Forwarded"],
                 [(b"Forwarded", b"for=203.0.113.9;proto=https;host=llm.example")],
+                (fields, known),
             )
 
     def test_unix(self) -> None:
@@ -146,5 +149,5 @@ class ElementTests(SynchronousTestCase):
             ("203.0.113.9", "[::1]:80"),
         ):
             fields = [(b"Forwarded", element(address, "https", host).encode())]
-            self.assertEqual(trusted.client_of("10.1.1.1", fields), address)
-            self.assertEqual(trusted.address_told("10.1.1.1", fields), ("https", host))
+            self.assertEqual(trusted.client_of("10.1.1.1", fields), address, (address, host))
+            self.assertEqual(trusted.address_told("10.1.1.1", fields), ("https", host), (address, host))

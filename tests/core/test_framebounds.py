@@ -28,7 +28,7 @@ class FrameBoundsTests(SynchronousTestCase):
         for at in range(0, len(whole), step):
             piece = whole[at : at + step]
             bounds.feed(piece)
-            self.assertEqual(bounds.between, at + len(piece) in ends)
+            self.assertEqual(bounds.between, at + len(piece) in ends, at)
         self.assertFalse(bounds.closed)
 
     def test_closed(self) -> None:

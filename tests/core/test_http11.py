@@ -194,21 +194,25 @@ class ReadHeadTests(SynchronousTestCase):
         """A request line that two servers could read differently is refused; targets arrive as they were sent."""
         for line, section, status, target in REQUEST_LINES:
             data = head_of(line=line)
-            self.assertEqual((line, section, status_of(data)), (line, section, status))
+            self.assertEqual((line, section, status_of(data)), (line, section, status), (line, section, status, target))
             if not status:
-                self.assertEqual((section, read(data).target), (section, target))
+                self.assertEqual((section, read(data).target), (section, target), (line, section, status, target))
 
     def test_fields(self) -> None:
         """So is a header section."""
         for lines, section, status in FIELD_LINES:
-            self.assertEqual((lines, section, status_of(head_of(*lines))), (lines, section, status))
+            self.assertEqual(
+                (lines, section, status_of(head_of(*lines))), (lines, section, status), (lines, section, status)
+            )
 
     def test_lengths(self) -> None:
         """A body has one length, or the request is refused."""
         for lines, section, wanted in LENGTHS:
             data = head_of(*lines)
             status = status_of(data)
-            self.assertEqual((lines, section, status or read(data).length), (lines, section, wanted))
+            self.assertEqual(
+                (lines, section, status or read(data).length), (lines, section, wanted), (lines, section, wanted)
+            )
 
     def test_old_chunks(self) -> None:
         """RFC 9112 section 6.1: chunks of an HTTP/1.0 client are faulty framing."""
@@ -217,7 +221,9 @@ class ReadHeadTests(SynchronousTestCase):
     def test_hosts(self) -> None:
         """A Host that could be read in two ways is refused."""
         for value, section, status in HOSTS:
-            self.assertEqual((value, section, status_of(head_of(host=value))), (value, section, status))
+            self.assertEqual(
+                (value, section, status_of(head_of(host=value))), (value, section, status), (value, section, status)
+            )
         self.assertEqual(status_of(head_of(host=None, line=b"GET / HTTP/1.0")), 0)
         self.assertEqual(status_of(head_of(host=None, line=b"GET http://a/ HTTP/1.0")), 400)
 
@@ -225,15 +231,21 @@ class ReadHeadTests(SynchronousTestCase):
         """A connection is kept when both sides mean to keep it."""
         for version, lines, section, kept in CONNECTIONS:
             head = read(head_of(*lines, line=b"GET / HTTP/" + version))
-            self.assertEqual((lines, section, head.keep_alive), (lines, section, kept))
+            self.assertEqual((lines, section, head.keep_alive), (lines, section, kept), (version, lines, section, kept))
 
     def test_expectations(self) -> None:
         """100-continue is understood, any other expectation is answered 417."""
         for version, value, section, status, expects in EXPECTATIONS:
             data = head_of(b"Expect: " + value, line=b"POST / HTTP/" + version)
-            self.assertEqual((value, section, status_of(data)), (value, section, status))
+            self.assertEqual(
+                (value, section, status_of(data)), (value, section, status), (version, value, section, status, expects)
+            )
             if not status:
-                self.assertEqual((value, section, read(data).expects), (value, section, expects))
+                self.assertEqual(
+                    (value, section, read(data).expects),
+                    (value, section, expects),
+                    (version, value, section, status, expects),
+                )
 
     def test_upgrade(self) -> None:
         """What follows an upgrade in the header section is read too."""
@@ -297,7 +309,7 @@ class CheckPartialTests(SynchronousTestCase):
         ):
             with self.assertRaises(Refusal) as caught:
                 check_partial(data, 10, 40)
-            self.assertEqual((data, caught.exception.status), (data, status))
+            self.assertEqual((data, caught.exception.status), (data, status), (data, status))
 
 
 class ReadFieldsTests(SynchronousTestCase):
@@ -321,4 +333,4 @@ class ReadFieldsTests(SynchronousTestCase):
         ):
             with self.assertRaises(Refusal) as caught:
                 read_fields(line + b"\r\n")
-            self.assertEqual((line, caught.exception.status), (line, 400))
+            self.assertEqual((line, caught.exception.status), (line, 400), line)

@@ -13,7 +13,7 @@ class IdTests(SynchronousTestCase):
         self.assertEqual(good_id(b"7f-A_1.x:/"), "7f-A_1.x:/")
         self.assertEqual(good_id(b"x" * MAX_ID), "x" * MAX_ID)
         for value in (b"", b"a b", b"a\x7f", b"\xe9", b"x" * (MAX_ID + 1)):
-            self.assertEqual(good_id(value), "")
+            self.assertEqual(good_id(value), "", value)
 
     def test_correlation(self) -> None:
         """Found whatever its case; the first one counts."""

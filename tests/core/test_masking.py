@@ -82,7 +82,7 @@ class MaskingTests(SynchronousTestCase):
             ),
             ("task-scheduler sk-abcd**** 7be1c9a0", "task-scheduler sk-abcd**** 7be1c9a0"),
         ):
-            self.assertEqual(Masking().text(text), shown)
+            self.assertEqual(Masking().text(text), shown, (text, shown))
 
     def test_known(self) -> None:
         """The secrets of this process are masked wherever they stand; a short word is not taken for one."""

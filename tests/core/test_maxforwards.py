@@ -12,7 +12,7 @@ class HopsTests(SynchronousTestCase):
     def test_table(self) -> None:
         """Digits are a number, however many there are."""
         for value, left in ((b"0", 0), (b"000", 0), (b"1", 1), (b"010", 10), (b"255", 255), (b"9" * 10_000, 256)):
-            self.assertEqual(hops_left([(b"max-Forwards", value)]), left)
+            self.assertEqual(hops_left([(b"max-Forwards", value)]), left, (value, left))
         self.assertIsNone(hops_left([(b"Accept", b"0")]))
 
     def test_malformed(self) -> None:

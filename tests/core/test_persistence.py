@@ -192,5 +192,5 @@ class QuestionTests(SynchronousTestCase):
                 found = persistence(unread, upload, **dict(zip(names, values, strict=True)))
                 if found.is_at_ease():
                     self.assertTrue(found.wants_data())
-                    self.assertEqual(found.phase(), NOTHING if found.answering else IDLE)
+                    self.assertEqual(found.phase(), NOTHING if found.answering else IDLE, (unread, upload))
         self.assertTrue(persistence().is_at_ease() and persistence(**ANSWERING).is_at_ease())

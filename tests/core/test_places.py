@@ -35,7 +35,7 @@ class UnionTests(SynchronousTestCase):
         both = union([ONE, OTHER])
         for text, name in (("x:run", "x"), ("x:0:generateContent", "x:0")):
             match = both.method.fullmatch(text)
-            self.assertEqual(match and match[1], name)
+            self.assertEqual(match and match[1], name, (text, name))
         self.assertIsNone(both.method.fullmatch("llama3:latest"))
 
     def test_new_vendor(self) -> None:

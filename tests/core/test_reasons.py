@@ -26,7 +26,7 @@ class ReasonTests(SynchronousTestCase):
             (504, b"Gateway Timeout"),
             (508, b"Loop Detected"),
         ):
-            self.assertEqual(reason_of(status), phrase)
+            self.assertEqual(reason_of(status), phrase, (status, phrase))
 
     def test_own_errors(self) -> None:
         """Every status that the proxy answers with by itself has its words."""

@@ -53,7 +53,7 @@ class ParseTests(SynchronousTestCase):
         """Neither a log nor a traceback shows the password."""
         for text in ("redis://me:canary@cache/2", "rediss://:canary@[::1]:7000", "unix:///s?password=canary"):
             location = parse_redis_url(text)
-            self.assertEqual(location.password, "canary")
+            self.assertEqual(location.password, "canary", text)
             self.assertNotIn("canary", repr(location) + location.label)
         self.assertEqual(parse_redis_url("rediss://:x@[::1]:7000/2").label, "rediss://[::1]:7000/2")
         self.assertEqual(parse_redis_url("unix:///run/redis.sock").label, "unix:///run/redis.sock")

@@ -110,13 +110,13 @@ class BodyTests(SynchronousTestCase):
         """A body that came with its head needs no events; what follows it is left."""
         for rest in (b"", GET[:7], GET):
             reading, length = self.read_head(POST + rest)
-            self.assertEqual((reading.whole_body(length), reading.unread), (b"hello", rest))
+            self.assertEqual((reading.whole_body(length), reading.unread), (b"hello", rest), rest)
 
     def test_not_whole(self) -> None:
         """One that is not here, or whose length is not known, is read piece by piece, and nothing is lost."""
         for data, came in ((POST[:-1], b"hell"), (POST[:-5], b""), (CHUNKS, CHUNKS[56:])):
             reading, length = self.read_head(data)
-            self.assertEqual((reading.whole_body(length), reading.unread), (None, came))
+            self.assertEqual((reading.whole_body(length), reading.unread), (None, came), (data, came))
 
     def test_left(self) -> None:
         """What is left of a body is known by its length, not of chunks, and without one it is nothing."""
@@ -136,4 +136,4 @@ class BodyTests(SynchronousTestCase):
         for data, expected in ((b"", False), (GET[:-1], False), (GET, True), (GET + b"x", True)):
             reading = reader()
             reading.feed(data)
-            self.assertEqual((reading.has_head, reading.unread), (expected, data))
+            self.assertEqual((reading.has_head, reading.unread), (expected, data), data)

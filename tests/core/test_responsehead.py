@@ -69,7 +69,11 @@ class ResponseHeadTests(SynchronousTestCase):
     def test_framing(self) -> None:
         """Each kind of message ends in the way that this client understands, and its head says so."""
         for what, section, arguments, lines, left, kept in FRAMINGS:
-            self.assertEqual((what, section, *head(**arguments)), (what, section, lines, left, kept))
+            self.assertEqual(
+                (what, section, *head(**arguments)),
+                (what, section, lines, left, kept),
+                (what, section, arguments, lines, left, kept),
+            )
 
     def test_fields_as_given(self) -> None:
         """Order, case and repeats of the fields are kept."""
@@ -80,7 +84,7 @@ class ResponseHeadTests(SynchronousTestCase):
         """A size that the fields state is written once, where it stood."""
         for length in (5, UNKNOWN):
             lines, left, _ = head(fields=[(b"A", b"b"), SIZE, (b"C", b"d")], length=length)
-            self.assertEqual((lines, left), ([b"A: b", b"content-length: 5", b"C: d"], 5))
+            self.assertEqual((lines, left), ([b"A: b", b"content-length: 5", b"C: d"], 5), length)
         self.assertEqual(head(fields=[SIZE, SIZE], length=5)[0], [b"content-length: 5"])
         self.assertEqual(head(fields=[(b"Content-Length", b"005")], length=5)[:2], ([b"Content-Length: 005"], 5))
         self.assertEqual(head(304, [SIZE])[0], [b"content-length: 5"])
@@ -116,7 +120,7 @@ class ResponseHeadTests(SynchronousTestCase):
         for keep_alive, more in ((True, b""), (False, b"Connection: close\r\n")):
             head, _, _ = response_head(426, b"", fields, 0, head_only=False, http11=True, keep_alive=keep_alive)
             expected = b"HTTP/1.1 426 \r\nConnection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 0\r\n"
-            self.assertEqual(head, expected + more + b"\r\n")
+            self.assertEqual(head, expected + more + b"\r\n", (keep_alive, more))
 
     def test_injection(self) -> None:
         """Whoever chooses a field's value does not write the rest of the response."""

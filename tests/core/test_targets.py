@@ -23,7 +23,7 @@ class MergedTests(SynchronousTestCase):
             (b"/?//", b"/?//"),
             (b"*", b"*"),
         ):
-            self.assertEqual(merged(target), expected)
+            self.assertEqual(merged(target), expected, target)
 
     @given(st.lists(st.sampled_from([b"/", b"a", b"%2F", b".", b"?", b";"]), max_size=12).map(b"".join))
     def test_settled(self, rest: bytes) -> None:

@@ -134,16 +134,16 @@ class SecretOfTests(SynchronousTestCase):
         for ours in self.PLACES:
             for other in self.PLACES:
                 for key in foreign:
-                    self.assertEqual(self.found(ours(SECRET), other(key)), SECRET)
-                    self.assertEqual(self.found(other(key), ours(SECRET)), SECRET)
+                    self.assertEqual(self.found(ours(SECRET), other(key)), SECRET, key)
+                    self.assertEqual(self.found(other(key), ours(SECRET)), SECRET, key)
 
     def test_ambiguous(self) -> None:
         """Two tokens that could both be ours are none; the same one twice is one."""
         for one in self.PLACES:
             for other in self.PLACES:
-                self.assertEqual(self.found(one(SECRET), other(SECRET)), SECRET)
+                self.assertEqual(self.found(one(SECRET), other(SECRET)), SECRET, other)
                 error = self.assertRaises(AmbiguousCredentials, self.found, one(SECRET), other(OTHER))
-                self.assertEqual((error.status, error.code), (401, "ambiguous_credentials"))
+                self.assertEqual((error.status, error.code), (401, "ambiguous_credentials"), other)
                 self.assertNotIn("sk-", f"{error!r} {error.description} {error.fields}")
 
     def test_none_of_ours(self) -> None:
@@ -176,7 +176,7 @@ class FaultTests(SynchronousTestCase):
             (token, inactive, 0.0, "403 project_inactive"),
         )
         for token, project, now, expected in table:
-            self.assertEqual(self.code(token, project, now), expected)
+            self.assertEqual(self.code(token, project, now), expected, (token, project, now))
 
     def test_challenge(self) -> None:
         """Whoever is refused for the token is told how to authenticate."""
@@ -197,6 +197,8 @@ class HeldTests(SynchronousTestCase):
         ):
             held = as_held(made, held_by)
             assert held is not None
-            self.assertEqual((held.id, held.token_hash, held.expires_at), ("t-1", held_by, expires_at))
+            self.assertEqual(
+                (held.id, held.token_hash, held.expires_at), ("t-1", held_by, expires_at), (made, held_by, expires_at)
+            )
         self.assertIsNone(as_held(token, "c"))
         self.assertIsNone(as_held(evolve(token, previous_hash=None), "a"))

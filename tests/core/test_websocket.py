@@ -30,8 +30,8 @@ class FrameReaderTests(SynchronousTestCase):
             for side in ("client", "server"):
                 data = websocket.frame(BINARY, payload, mask=side == "client")
                 parts = read(data, side=side)
-                self.assertEqual(b"".join(part.payload for part in parts), payload)
-                self.assertEqual(b"".join(part.raw for part in parts), data)
+                self.assertEqual(b"".join(part.payload for part in parts), payload, side)
+                self.assertEqual(b"".join(part.raw for part in parts), data, side)
                 self.assertTrue(parts[0].begins and parts[-1].ends)
 
     @given(

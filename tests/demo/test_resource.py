@@ -101,7 +101,9 @@ class AnswerTests(DemoTests):
         _, numbers = self.ask("POST", "/v1/embeddings", asked)
         _, packed = self.ask("POST", "/v1/embeddings", asked | {"encoding_format": "base64"})
         for plain, coded in zip(numbers["data"], packed["data"], strict=True):
-            self.assertEqual(list(struct.unpack("<8f", base64.b64decode(coded["embedding"]))), plain["embedding"])
+            self.assertEqual(
+                list(struct.unpack("<8f", base64.b64decode(coded["embedding"]))), plain["embedding"], (plain, coded)
+            )
         self.assertEqual(numbers["usage"]["total_tokens"], 3)
         self.assertNotEqual(numbers["data"][0]["embedding"], numbers["data"][1]["embedding"])
 

@@ -21,7 +21,7 @@ class WordsTests(SynchronousTestCase):
     def test_anything_is_a_message(self) -> None:
         """Whatever a caller sends for content, there is an answer."""
         for content in (None, 5, {}, [1, None, {"text": 2}]):
-            self.assertEqual(text_of(content).strip(), "")
+            self.assertEqual(text_of(content).strip(), "", content)
         self.assertEqual(
             last_user_text([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}, 5]), "a"
         )

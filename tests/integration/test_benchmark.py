@@ -43,11 +43,11 @@ class BenchmarkTests(SynchronousTestCase):
         for name in ("direct", "llmproxy"):
             for kind in ("closed", "open", "streams"):
                 figures = made[kind]["targets"][name]
-                self.assertEqual((kind, name, figures["errors"]), (kind, name, {}))
+                self.assertEqual((kind, name, figures["errors"]), (kind, name, {}), kind)
             self.assertGreater(made["closed"]["targets"][name]["completed"], 0)
             self.assertGreaterEqual(made["open"]["targets"][name]["completed"], 50)
-            self.assertEqual(made["streams"]["targets"][name]["streams_held"]["median"], 20)
-            self.assertEqual(made["streams"]["targets"][name]["events_lost"], 0)
+            self.assertEqual(made["streams"]["targets"][name]["streams_held"]["median"], 20, name)
+            self.assertEqual(made["streams"]["targets"][name]["events_lost"], 0, name)
         self.assertGreater(made["open"]["added"]["p50_ms"]["median"], 0)
         self.assertGreater(made["tool"]["closed_requests_per_second"], 0)
         for moment in ("idle", "loaded", "after"):
@@ -59,7 +59,7 @@ class BenchmarkTests(SynchronousTestCase):
         """-r is how often each target is asked under load: with a token of few uses it matters."""
         made = self.benchmark("-r", "7", "--quiet")
         for name in ("direct", "llmproxy"):
-            self.assertEqual(made["closed"]["targets"][name]["completed"], 7)
+            self.assertEqual(made["closed"]["targets"][name]["completed"], 7, name)
 
     def test_interrupted(self) -> None:
         """Ctrl-C and SIGTERM end it with what it knows so far, and with nothing left running."""
@@ -71,13 +71,13 @@ class BenchmarkTests(SynchronousTestCase):
             wait_for_text(os.path.join(self.directory, "stderr"), "round 2 of 100", process, 60)
             children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
             process.send_signal(stop)
-            self.assertEqual(process.wait(60), 130)
+            self.assertEqual(process.wait(60), 130, stop)
             made = self.report()
             self.assertFalse(made["complete"])
             self.assertIn("Interrupted", " ".join(made["notes"]))
             self.assertIn("requests/s", Path(self.directory, "stdout").read_text())
             self.assertNotIn("Traceback", Path(self.directory, "stderr").read_text())
-            self.assertEqual([pid for pid in children if _runs(pid)], [])
+            self.assertEqual([pid for pid in children if _runs(pid)], [], stop)
 
     def test_killed(self) -> None:
         """It cannot end anything when it is killed; what it has started ends by itself, with its files."""
@@ -90,8 +90,8 @@ class BenchmarkTests(SynchronousTestCase):
             process.kill()
             process.wait(30)
             self.assertGreaterEqual(len(started), 2 + int(workers))
-            self.assertEqual([pid for pid in started if _runs(pid)], [])
-            self.assertEqual([name for name in os.listdir(self.directory) if name.startswith("llmproxy-")], [])
+            self.assertEqual([pid for pid in started if _runs(pid)], [], workers)
+            self.assertEqual([name for name in os.listdir(self.directory) if name.startswith("llmproxy-")], [], workers)
 
     def test_nobody_there(self) -> None:
         """A gateway that cannot be reached is one line."""

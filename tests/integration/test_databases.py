@@ -61,7 +61,7 @@ class InterruptedTests(SynchronousTestCase):
                 connection.execute(text("UPDATE alembic_version SET version_num = :name"), {"name": name})
             with engine.begin() as connection:
                 migrate(connection)
-                self.assertEqual(revision_of(connection), HEAD)
+                self.assertEqual(revision_of(connection), HEAD, name)
 
 
 class MergedKeysTests(SynchronousTestCase):
@@ -88,12 +88,14 @@ class MergedKeysTests(SynchronousTestCase):
 
             with ThreadPoolExecutor(len(self.APIS)) as threads:
                 made = [each for one in threads.map(change, range(len(self.APIS))) for each in one]
-            self.assertEqual([each for each in made if not isinstance(each, Project)], [])
+            self.assertEqual([each for each in made if not isinstance(each, Project)], [], kind)
             for name, changed_by in (("p1", (0, 2)), ("p2", (1, 3))):
                 keys = dict(self.successResultOf(databases[0].projects.get(name)).api_keys)
                 shared, last = keys.pop("shared"), self.ROUNDS - 1
                 texts = [tuple(f"{at}-{last}-{each}" for each in range(last % 3 + 1)) for at in changed_by]
-                self.assertEqual(keys, {self.APIS[at]: text for at, text in zip(changed_by, texts, strict=True)})
+                self.assertEqual(
+                    keys, {self.APIS[at]: text for at, text in zip(changed_by, texts, strict=True)}, (name, changed_by)
+                )
                 self.assertIn(shared, texts)
 
 

@@ -184,7 +184,7 @@ class UpstreamDiesTests(EndingsTestCase):
                 await second.until_received(b"/v1/safe")
                 second.transport.abortConnection()  # type: ignore[union-attr]
             await client.until_received(b'"code":"upstream_reset"')
-            self.assertEqual(len(self.upstream.wires), number + 1 + again)
+            self.assertEqual(len(self.upstream.wires), number + 1 + again, (request, again))
 
     async def test_kept_connection_closes_as_the_request_comes(self) -> None:
         """Where the closing and the request come at the same moment, nothing was sent yet: a POST is repeated too."""

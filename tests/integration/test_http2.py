@@ -236,7 +236,7 @@ class Http2Tests(Http2TestCase):
                     client.http.send_data(stream, b"abc")
             client.http.send_headers(stream, [("x-sum", "7")], end_stream=True)
             client.flush()
-            self.assertEqual(await client.answer(stream), (b"200", b"ok"))
+            self.assertEqual(await client.answer(stream), (b"200", b"ok"), (fields, pause))
             received = self.upstream.seen[0]
             self.assertTrue(received.endswith(b"\r\n3\r\nabc\r\n0\r\nx-sum: 7\r\n\r\n"), received)
             self.assertNotIn(b"content-length", received.lower())
@@ -276,7 +276,7 @@ class Http2Tests(Http2TestCase):
             fields = (("content-length", "100001"), ("content-type", "application/json"))
             stream = client.begin("POST", "/manage/projects", credential, *fields)
             await client.until(lambda stream=stream: client.ended.get(stream) == "reset")
-            self.assertEqual(client.heads[stream][b":status"], status)
+            self.assertEqual(client.heads[stream][b":status"], status, (credential, status))
         self.assertEqual((await client.answer(client.ask("GET", "/v1/x", self.secret)))[0], b"200")
 
     async def test_slow_upload(self) -> None:

@@ -79,8 +79,8 @@ class MovingTests(SynchronousTestCase):
         for kind in ("postgresql", "mysql", "sqlite"):
             target = new_database(self, kind)
             arrived = json.loads(ran("copy", "--json", DATABASE_URL=url, TARGET_DATABASE_URL=target))
-            self.assertEqual(set(arrived), set(metadata.tables))
-            self.assertEqual(self.everything(target), before)
+            self.assertEqual(set(arrived), set(metadata.tables), kind)
+            self.assertEqual(self.everything(target), before, kind)
             self.works(target)
             url = target
 
@@ -92,11 +92,11 @@ class MovingTests(SynchronousTestCase):
             backup, target = os.path.abspath(self.mktemp()), new_database(self, kind)
             ran("backup", backup, DATABASE_URL=source)
             ran("restore", backup, DATABASE_URL=target)
-            self.assertEqual(self.everything(target), before)
+            self.assertEqual(self.everything(target), before, kind)
             refused = CliRunner().invoke(cli, ["db", "restore", backup], env={"DATABASE_URL": target})
-            self.assertEqual(refused.exit_code, 6)
+            self.assertEqual(refused.exit_code, 6, kind)
             ran("restore", "--force", backup, DATABASE_URL=target)
-            self.assertEqual(self.everything(target), before)
+            self.assertEqual(self.everything(target), before, kind)
             source = target
 
 

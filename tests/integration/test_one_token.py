@@ -181,7 +181,7 @@ class OneTokenTests(ProxyTestCase):
             try:
                 await deferToThread(ask)
             except kind as error:
-                self.assertEqual(getattr(error, "status_code", None) or error.code, 403)  # type: ignore[attr-defined]
+                self.assertEqual(getattr(error, "status_code", None) or error.code, 403, (ask, kind, name))  # type: ignore[attr-defined]
                 self.assertIn("api_key_missing", str(error))
                 self.assertIn(f"set-key PROJECT {name}", str(error))
             else:

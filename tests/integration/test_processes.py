@@ -56,7 +56,7 @@ class _Processes(_Base):
         self.url = new_database(self, self.kind)
         for each in self.started(10):
             output, errors = each.communicate(timeout=120)
-            self.assertEqual((each.returncode, output, errors), (0, b"", b""))
+            self.assertEqual((each.returncode, output, errors), (0, b"", b""), each)
         database = opened_at(self, self.url)
         self.assertEqual(self.successResultOf(database.read(revision_of)), HEAD)
         if self.kind == "sqlite":

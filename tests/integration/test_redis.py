@@ -164,7 +164,7 @@ class SharedTests(TestCase):
         for number in range(4):
             yield self.put(self.one, key(b"/again%d" % number))
         for kind in (b"l", b"x"):
-            self.assertEqual(self.server.ask("ZCARD", self.prefix + kind + b"openai\0p1"), 4)
+            self.assertEqual(self.server.ask("ZCARD", self.prefix + kind + b"openai\0p1"), 4, kind)
 
     @inlineCallbacks
     def test_head_outlives(self) -> Steps:
@@ -200,7 +200,7 @@ class SharedTests(TestCase):
         yield self.put(self.one)
         yield self.one.purge(None, None)
         for name in theirs:
-            self.assertEqual(self.server.ask("GET", name), b"theirs")
+            self.assertEqual(self.server.ask("GET", name), b"theirs", name)
             self.server.ask("DEL", name)
         self.assertEqual([name for name in self.keys() if name[len(self.prefix) :][:1] == b"o"], [])
 

@@ -91,7 +91,7 @@ class RulesTests(ProxyTestCase):
             ({"is_active": False}, (401, "token_inactive")),
         ):
             self.secret = await self.new_token(**changes)
-            self.assertEqual(await self.refused(get(b"/v1/chat", team)), expected)
+            self.assertEqual(await self.refused(get(b"/v1/chat", team)), expected, changes)
 
     async def test_quota(self) -> None:
         """C{max_requests} of 3 is three requests, and refusals use up nothing."""

@@ -119,5 +119,5 @@ class SignalTests(SynchronousTestCase):
             wait_for_text(os.path.join(self.directory, "stdout"), ready, process)
             for _ in range(3):
                 process.send_signal(signal.SIGINT)
-            self.assertEqual(process.wait(PATIENCE), 0)
+            self.assertEqual(process.wait(PATIENCE), 0, (command, ready))
             self.assertNotIn("Traceback", self.said())

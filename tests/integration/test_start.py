@@ -100,7 +100,7 @@ class StartTests(SynchronousTestCase):
             self.addCleanup(process.kill)
             self.wait_until_ready(port)
             process.send_signal(stop)
-            self.assertEqual(process.wait(30), 0)
+            self.assertEqual(process.wait(30), 0, (stop, workers))
             told = Path(self.file("stderr")).read_text()
             self.assertNotIn("Traceback", told)
             self.assertIn("Main loop terminated", told)
@@ -120,11 +120,11 @@ class StartTests(SynchronousTestCase):
             self.addCleanup(process.kill)
             self.wait_until_ready(port)
             process.send_signal(signal.SIGTERM)
-            self.assertEqual(process.wait(30), 0)
+            self.assertEqual(process.wait(30), 0, (place, told))
             log = Path(self.file("stderr")).read_text()
             self.assertEqual(log.count("AUDIT_LOG_FILE"), 2 if told else 0, log)
             self.assertIn(told, log)
-            self.assertEqual("audit.start" in Path(self.file("stdout")).read_text(), not told)
+            self.assertEqual("audit.start" in Path(self.file("stdout")).read_text(), not told, (place, told))
 
     def test_other_reactors(self) -> None:
         """Whatever reactor twistd is told to install, exchanges go through and the process ends by a signal."""

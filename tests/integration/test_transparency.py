@@ -166,9 +166,9 @@ class RequestTests(ProxyTestCase):
             wire = wire or await self.upstream.wire()
             await wire.until(lambda wire=wire, body=body: complete(wire.received, body))  # type: ignore[misc]
             lines, _ = head_and_body(wire.received)
-            self.assertEqual(lines[0], head[0])
+            self.assertEqual(lines[0], head[0], number)
             seen = [line for line in lines[3:] if not line.startswith((b"Via: ", b"X-Request-ID: "))]
-            self.assertEqual(seen, head[3:])
+            self.assertEqual(seen, head[3:], number)
             wire.received = b""
             wire.send(OK)
             await client.until(lambda count=number + 1: client.received.count(b"\r\n\r\nok") == count)  # type: ignore[misc]

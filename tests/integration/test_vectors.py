@@ -123,7 +123,7 @@ class TableTests(SynchronousTestCase):
         """Each vector has a name of its own in its table, and a rule."""
         for table in TABLES:
             names = [vector.name for vector in table.VECTORS]
-            self.assertEqual(sorted(names), sorted(set(names)))
+            self.assertEqual(sorted(names), sorted(set(names)), table)
             self.assertTrue(all(vector.section[:4].isdigit() for vector in table.VECTORS))
 
     def test_count(self) -> None:

@@ -290,7 +290,7 @@ class WorkersTests(WorkersCase):
                 self.assertFalse(wire.received.endswith(b"0\r\n\r\n"))
             else:
                 await wire.until_received(b"0\r\n\r\n")
-                self.assertEqual(wire.received.count(b"data: "), sent)
+                self.assertEqual(wire.received.count(b"data: "), sent, wire)
         self.assertTrue(0 < len(lost) < len(wires))
         await self.call(await self.client(), get(b"/health"), b'"status":"ok"')
 

@@ -21,9 +21,11 @@ class AdminRulesTests(RulesTestCase):
         for name, lifetime, ends in (("ada", None, None), ("bob", 60.0, NOW + 60)):
             admin, secret = self.done(self.rules.create(name, "operator", lifetime))
             self.assertTrue(is_well_formed(secret))
-            self.assertEqual((admin.name, admin.role, admin.expires_at), (name, "operator", ends))
+            self.assertEqual(
+                (admin.name, admin.role, admin.expires_at), (name, "operator", ends), (name, lifetime, ends)
+            )
             found = self.successResultOf(self.database.admins.by_hash(token_hash(secret.encode())))
-            self.assertEqual(found, admin)
+            self.assertEqual(found, admin, (name, lifetime, ends))
             self.assertNotIn(secret, repr(admin))
 
     def test_names(self) -> None:

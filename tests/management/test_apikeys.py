@@ -23,7 +23,7 @@ class KeysOfTests(SynchronousTestCase):
             (None, {"gemini": None, "old": None}, {"gemini": None, "old": None}),
         )
         for api_key, api_keys, expected in table:
-            self.assertEqual(keys_of(api_key, api_keys, "openai", KNOWN, {"old"}), expected)
+            self.assertEqual(keys_of(api_key, api_keys, "openai", KNOWN, {"old"}), expected, (api_key, api_keys))
 
     def test_refused(self) -> None:
         """What cannot be is refused, with a sentence that shows no key."""

@@ -28,14 +28,14 @@ class UpdateTests(RulesTestCase):
             (ProjectUpdate(is_active=False, revoke_tokens=True), ["is_active"]),
         )
         for update, names in table:
-            self.assertEqual(update.changed, names)
+            self.assertEqual(update.changed, names, (update, names))
             self.assertNotIn("canary", repr(update))
 
     def test_refused(self) -> None:
         """Tokens are revoked with a project that is deactivated in the same call; that is said before the name is."""
         for update in (ProjectUpdate(revoke_tokens=True, name=" "), ProjectUpdate(is_active=True, revoke_tokens=True)):
             raised = self.assertRaises(BadRequest, update.check)
-            self.assertEqual(raised.message, "revoke_tokens requires is_active=false")
+            self.assertEqual(raised.message, "revoke_tokens requires is_active=false", update)
         for name in ("", " ", "\u202e"):
             self.assertRaises(Unprocessable, ProjectUpdate(name=name).check)
         ProjectUpdate().check()
@@ -64,8 +64,10 @@ class ProjectRulesTests(RulesTestCase):
         )
         for number, (api_key, api_keys, expected) in enumerate(table):
             made = self.done(self.rules.create(f"n{number}", api_key, api_keys))
-            self.assertEqual((made.api_keys, made.created_at, made.is_active), (expected, NOW, True))
-            self.assertEqual(self.stored(made.id), made)
+            self.assertEqual(
+                (made.api_keys, made.created_at, made.is_active), (expected, NOW, True), (number, api_key, api_keys)
+            )
+            self.assertEqual(self.stored(made.id), made, (number, api_key, api_keys))
 
     def test_create_refused(self) -> None:
         """What is missing is said first, then what is wrong; nothing is stored."""
@@ -130,7 +132,7 @@ class ProjectRulesTests(RulesTestCase):
         secret, ended = self.secret(), list[bool]()
         self.directory.watch(self.principal(secret), lambda: ended.append(True))
         for counts in ((1, 1), (0, 1)):
-            self.assertEqual(self.done(self.rules.revoke_tokens("p1")), counts)
+            self.assertEqual(self.done(self.rules.revoke_tokens("p1")), counts, counts)
         self.assertEqual((ended, self.stored("p1").version), ([True], 1))
         self.assertFalse(self.principal(secret).token.is_active)
         self.refused(NotFound, "project not found", self.rules.revoke_tokens("p0"))

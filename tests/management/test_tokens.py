@@ -65,7 +65,7 @@ class UpdateTests(RulesTestCase):
             (TokenUpdate(expires_at=0.0, name="", metadata={}), ["expires_at", "name", "metadata"]),
         )
         for update, names in table:
-            self.assertEqual(update.changed, names)
+            self.assertEqual(update.changed, names, (update, names))
 
     def test_refused(self) -> None:
         """Of several faults the first in the order of the API is said; that nothing is given last."""
@@ -77,7 +77,7 @@ class UpdateTests(RulesTestCase):
             (TokenUpdate(), BadRequest, "no fields to update"),
         )
         for update, error, message in table:
-            self.assertEqual(self.assertRaises(error, update.check, NOW).message, message)
+            self.assertEqual(self.assertRaises(error, update.check, NOW).message, message, (update, error, message))
 
 
 class TokenRulesTests(RulesTestCase):
@@ -108,7 +108,7 @@ class TokenRulesTests(RulesTestCase):
         for more in ({}, {"max_requests": 0, "name": "", "metadata": {}}):
             token, _ = self.issued(**more)
             stored = self.stored(token.id)
-            self.assertEqual((stored.max_requests, stored.name, stored.metadata), (None, None, None))
+            self.assertEqual((stored.max_requests, stored.name, stored.metadata), (None, None, None), more)
 
     def test_issue_kept_secret(self) -> None:
         """A secret that was kept before is the token's, and no longer remembered as unknown."""
@@ -133,8 +133,8 @@ class TokenRulesTests(RulesTestCase):
         rotated, new = self.done(self.rules.rotate(token.id, 60.0))
         for wanted in ({"secret": secret}, {"secret": new}, {"digest": token_hash(secret.encode()).upper()}):
             self.counts.asked.clear()
-            self.assertEqual(self.done(self.rules.find(**wanted)), rotated)
-            self.assertEqual(self.counts.asked, ["flush"])
+            self.assertEqual(self.done(self.rules.find(**wanted)), rotated, wanted)
+            self.assertEqual(self.counts.asked, ["flush"], wanted)
 
     def test_find_refused(self) -> None:
         """One of both; and one that there is."""

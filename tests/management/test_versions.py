@@ -16,7 +16,7 @@ class VersionTests(SynchronousTestCase):
     def test_met(self) -> None:
         """One of those that are named is what the store has to find."""
         for wanted in ({7}, {6, 7}, [7]):
-            self.assertEqual(required_version(wanted, 7), 7)
+            self.assertEqual(required_version(wanted, 7), 7, wanted)
 
     def test_not_met(self) -> None:
         """Others match nothing, and no version is not any version."""

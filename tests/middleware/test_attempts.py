@@ -40,8 +40,8 @@ class KeyTests(SynchronousTestCase):
         keys = {"openai": ("sk-o",), "gemini": ("AIza-1", "AIza-2"), "local": ("sk-l",)}
         for name, expected in (("openai", "sk-o"), ("gemini", "AIza-1"), ("local", "sk-l")):
             request = self.attempted(an_api(name), **keys)
-            self.assertEqual(request.key, expected)
-            self.assertEqual(request.fields, [(b"Authorization", b"Bearer " + expected.encode())])
+            self.assertEqual(request.key, expected, name)
+            self.assertEqual(request.fields, [(b"Authorization", b"Bearer " + expected.encode())], name)
 
     def test_own(self) -> None:
         """The upstream's own key is for those that have none for the API."""

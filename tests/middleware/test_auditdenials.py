@@ -49,8 +49,8 @@ class NoteRefusalTests(SynchronousTestCase):
             (Unavailable("the database cannot be asked"), ("proxy_request", "system", "error")),
         ):
             found = self.noted(error)
-            self.assertEqual(found[:3], event)
-            self.assertEqual((found[3]["reason"], found[3]["status"]), (error.code, error.status))
+            self.assertEqual(found[:3], event, (error, event))
+            self.assertEqual((found[3]["reason"], found[3]["status"]), (error.code, error.status), (error, event))
 
     def test_details(self) -> None:
         """Whose token, from where, in which request; no secret."""

@@ -65,7 +65,7 @@ class AuthenticateTests(SynchronousTestCase):
             asking = is_known(self.request)
             _, loading = self.directory.loads.pop()
             (loading.errback if isinstance(outcome, Exception) else loading.callback)(outcome)  # type: ignore[arg-type]
-            self.assertEqual(self.successResultOf(asking), expected)
+            self.assertEqual(self.successResultOf(asking), expected, outcome)
         expired = evolve(PRINCIPAL, token=evolve(PRINCIPAL.token, is_active=False))
         self.directory.known[SECRET] = expired
         self.assertFalse(self.successResultOf(is_known(self.request)))
@@ -95,7 +95,7 @@ class AuthenticateTests(SynchronousTestCase):
             error = self.assertRaises(
                 MissingToken, self.middleware.respond, a_request(api=API, fields=fields), self.inner
             )
-            self.assertEqual((error.status, error.code), (401, "invalid_token"))
+            self.assertEqual((error.status, error.code), (401, "invalid_token"), fields)
 
     def test_browsers_websocket(self) -> None:
         """A browser has no other place for its token than the subprotocols it offers, and only for a WebSocket."""
@@ -120,7 +120,7 @@ class AuthenticateTests(SynchronousTestCase):
         for api in (an_api("gemini"), an_api("OpenAI"), an_api("gemini", own_key=OwnKey("sk-own", frozenset({"two"})))):
             request = a_request(api=api, fields=[BEARER])
             error = self.assertRaises(ApiKeyMissing, self.middleware.respond, request, self.inner)
-            self.assertEqual((error.status, error.code), (403, "api_key_missing"))
+            self.assertEqual((error.status, error.code), (403, "api_key_missing"), api)
             self.assertIn(repr(api.name), error.message)
             self.assertIs(request.principal, PRINCIPAL)
         self.assertEqual(self.inner.requests, [])
@@ -154,7 +154,7 @@ class AuthenticateTests(SynchronousTestCase):
         for principal, kind in table:
             self.directory.known[SECRET] = principal
             self.assertRaises(kind, self.begin)
-            self.assertEqual(self.request.record.token_id, "t-1")
+            self.assertEqual(self.request.record.token_id, "t-1", (principal, kind))
         self.assertEqual(self.inner.requests, [])
 
     def test_expires_while_warm(self) -> None:
@@ -249,7 +249,7 @@ class RevocationTests(SynchronousTestCase):
             else:
                 self.inner.fail(Unavailable("x"))
                 self.failureResultOf(self.responding, Unavailable)
-            self.assertEqual(self.revocations.pending, {})
+            self.assertEqual(self.revocations.pending, {}, end)
 
     def test_too_late(self) -> None:
         """What fails by itself as it is revoked fails with its own reason."""

@@ -66,7 +66,7 @@ class BreakerTests(SynchronousTestCase):
     def test_statuses_of_a_model(self) -> None:
         """502, 503 and 504 of one model pass, and are counted for it; then nobody asks for that one any more."""
         for status in (502, 503, 504):
-            self.assertEqual(self.answered(a_response(status), model="m").status, status)
+            self.assertEqual(self.answered(a_response(status), model="m").status, status, status)
         error = self.assertRaises(BreakerOpen, self.begin, model="m")
         self.assertEqual((error.status, error.fields), (503, ((b"Retry-After", b"30"),)))
         self.assertIn("for the model m", error.description)
@@ -100,9 +100,9 @@ class BreakerTests(SynchronousTestCase):
             ((here, own, "k"), [(here, own, "l"), (there, own, "k"), (here, one, "k")], ""),
         ):
             self.setUp()
-            self.assertEqual([stopped(*tried) for _ in range(4)], [False, False, False, True])
-            self.assertEqual([stopped(*other) for other in others], [False] * len(others))
-            self.assertEqual(self.breaker.states()[0].project, shown)
+            self.assertEqual([stopped(*tried) for _ in range(4)], [False, False, False, True], (tried, others, shown))
+            self.assertEqual([stopped(*other) for other in others], [False] * len(others), (tried, others, shown))
+            self.assertEqual(self.breaker.states()[0].project, shown, (tried, others, shown))
             self.assertNotIn("'a'", repr(self.breaker.states()))
         self.assertTrue(stopped(here, evolve(own, id="p-9"), "k"))
 

@@ -60,7 +60,7 @@ class TenancyTests(CacheTestCase):
             self.post(OPT_IN, b"X-Body-Hash: " + b"0" * 64, body=body)
             if isinstance(body, HeldBody):
                 self.assertIs(self.inner.requests[-1].body, body)
-            self.assertEqual(len(self.inner.pending), 1)
+            self.assertEqual(len(self.inner.pending), 1, body)
             self.inner.pending.clear()
 
     def test_w4_ambiguous_keys(self) -> None:
@@ -70,7 +70,7 @@ class TenancyTests(CacheTestCase):
         for target in targets:
             self.fill(target=target, body=target)
         for target in targets:
-            self.assertEqual(self.hit(target=target).body, target)
+            self.assertEqual(self.hit(target=target).body, target, target)
         self.fill(FRESH, b"Vary: Accept, Accept-Encoding", of=(b"Accept: x|accept-encoding:gzip",), target=b"/v1/v")
         self.assertTrue(self.missed(b"Accept: x", b"Accept-Encoding: gzip", target=b"/v1/v"))
 
@@ -351,7 +351,7 @@ class HttpTests(CacheTestCase):
             responding = self.send(target=target)
             self.answer(FRESH, status=status)
             self.got(responding)
-            self.assertEqual(self.hit(target=target).status, status)
+            self.assertEqual(self.hit(target=target).status, status, status)
         self.assertEqual(self.outcomes("bypass"), 0)
         self.assertTrue(self.missed(b"If-Match: *"))
         self.assertEqual(self.outcomes("bypass"), 1)

@@ -62,7 +62,7 @@ class CircuitBreakerTests(SynchronousTestCase):
                 self.setUp()
                 self.failed(error)
                 self.failed(error)
-                self.assertEqual(self.breaker.state, "open" if counts else "closed")
+                self.assertEqual(self.breaker.state, "open" if counts else "closed", (error, counts))
 
     def test_other_answers(self) -> None:
         """Any other answer forgets failures: they are counted in a row."""
@@ -72,7 +72,7 @@ class CircuitBreakerTests(SynchronousTestCase):
                 self.answered(503)
                 self.answered(status)
                 self.answered(503)
-                self.assertEqual(self.breaker.state, "closed")
+                self.assertEqual(self.breaker.state, "closed", status)
 
     def test_client_leaves(self) -> None:
         """Clients that leave say nothing of upstream; a probe that left makes room for another."""

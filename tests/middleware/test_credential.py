@@ -75,7 +75,7 @@ class FieldTests(SynchronousTestCase):
             )
             request.upstream = upstream
             Credential().respond(request, inner)
-            self.assertEqual(inner.requests[0].fields, [expected])
+            self.assertEqual(inner.requests[0].fields, [expected], upstream)
 
     def test_offered_with_a_websocket(self) -> None:
         """The token of a browser is taken out of what it offers; the project's key has its own place."""
@@ -147,7 +147,7 @@ class KeyTests(SynchronousTestCase):
         """A project without a usable key is told apart from a refused caller, and nothing is sent."""
         for key in ("", "a\r\nX-Evil: 1", "schlüssel"):
             error = self.assertRaises(UpstreamAuthError, sent, BEARER, [], b"/v1", key)
-            self.assertEqual((error.status, error.code), (503, "upstream_auth_error"))
+            self.assertEqual((error.status, error.code), (503, "upstream_auth_error"), key)
             if key:
                 self.assertNotIn(key, f"{error!r} {error.description}")
 

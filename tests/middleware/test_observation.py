@@ -55,8 +55,12 @@ class ObservationTests(SynchronousTestCase):
                 self.inner.fail(error)
                 self.failureResultOf(responding)
                 record = self.records.pop()
-                self.assertEqual((record.status, record.ended, record.error_code), (status, ended, code))
-                self.assertEqual(self.records, [])
+                self.assertEqual(
+                    (record.status, record.ended, record.error_code),
+                    (status, ended, code),
+                    (error, status, ended, code),
+                )
+                self.assertEqual(self.records, [], (error, status, ended, code))
 
     def test_client_leaves(self) -> None:
         """A client that leaves before the head, or in the body, is recorded as that."""
@@ -82,7 +86,9 @@ class ObservationTests(SynchronousTestCase):
                     response.body.startProducing(Reader())  # type: ignore[union-attr,arg-type]
                 (record,) = self.records
                 self.records.clear()
-                self.assertEqual((record.bytes_in, record.bytes_out, record.ended), (2, size, "complete"))
+                self.assertEqual(
+                    (record.bytes_in, record.bytes_out, record.ended), (2, size, "complete"), (method, body, size)
+                )
 
     def test_several(self) -> None:
         """Several of them in one chain see the same, and each once."""

@@ -58,9 +58,9 @@ class ProjectGuardTests(SynchronousTestCase):
             with self.subTest(answer=answer):
                 self.failureResultOf(self.ask(answer), ProjectInactive)
                 action, actor, outcome, details = self.audit.noted.pop()
-                self.assertEqual((action, actor, outcome), ("proxy_request", "system", "denied"))
-                self.assertEqual((details["reason"], details["project_id"]), ("project_inactive", "p-1"))
-                self.assertEqual((details["http_method"], details["client_ip"]), ("POST", "192.0.2.7"))
+                self.assertEqual((action, actor, outcome), ("proxy_request", "system", "denied"), answer)
+                self.assertEqual((details["reason"], details["project_id"]), ("project_inactive", "p-1"), answer)
+                self.assertEqual((details["http_method"], details["client_ip"]), ("POST", "192.0.2.7"), answer)
         self.assertEqual(self.inner.requests, [])
 
     def test_unknown(self) -> None:

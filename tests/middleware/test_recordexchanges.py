@@ -165,7 +165,9 @@ class AccountTests(SynchronousTestCase):
         ):
             responding = self.begin()
             self.inner.answer(a_response(204, fields=[theirs, (b"date", b"today")]))
-            self.assertEqual(self.successResultOf(responding).fields, [theirs, (b"date", b"today"), *missing])
+            self.assertEqual(
+                self.successResultOf(responding).fields, [theirs, (b"date", b"today"), *missing], (theirs, missing)
+            )
 
     def test_led_back(self) -> None:
         """What points to upstream points to where this client came, however often the same answer is given."""
@@ -181,7 +183,11 @@ class AccountTests(SynchronousTestCase):
             request.route = evolve(request.route, prefix=prefix)
             responding = self.account.respond(request, self.inner)
             self.inner.answer(a_response(201, fields=stored))
-            self.assertEqual(self.successResultOf(responding).fields[0], (b"Location", expected))
+            self.assertEqual(
+                self.successResultOf(responding).fields[0],
+                (b"Location", expected),
+                (host, secure, mount, prefix, rewrites),
+            )
         self.assertEqual(stored[0][1], b"https://api.example/v1/files/1", "the list may belong to a cache")
 
     def test_cut(self) -> None:

@@ -101,7 +101,7 @@ class HeadTests(RestrictCase):
             fields = [] if origin is None else [(b"Origin", origin)]
             if kind is None:
                 self.ask(policy, b"GET", b"/", fields)
-                self.assertEqual(len(self.inner.requests), 1)
+                self.assertEqual(len(self.inner.requests), 1, (policy, origin, kind))
                 self.inner.requests.clear()
             else:
                 self.refused(kind, policy, b"GET", b"/", fields)
@@ -133,7 +133,7 @@ class ParameterTests(RestrictCase):
             assert body is not None
             reader = Reader()
             self.successResultOf(body.startProducing(reader))
-            self.assertEqual((reader.data, body.length), (GOOD, len(GOOD)))
+            self.assertEqual((reader.data, body.length), (GOOD, len(GOOD)), known)
 
     def test_refused(self) -> None:
         """A value that is not listed is refused, and nothing is sent."""
@@ -205,7 +205,7 @@ class ParameterTests(RestrictCase):
         for lines in ([b"compress"], [b"identity", b"compress"], [b"gzip, compress"]):
             coded = [JSON, *((b"Content-Encoding", line) for line in lines)]
             error = self.refused(UnsupportedMediaType, self.policy, b"POST", b"/v1", coded, HeldBody(9))
-            self.assertEqual(error.fields[0][0], b"Accept-Encoding")
+            self.assertEqual(error.fields[0][0], b"Accept-Encoding", lines)
         twice = [(b"Content-Type", b"text/plain"), JSON]
         self.refused(BadRequest, self.policy, b"POST", b"/v1", twice, HeldBody(9))
 

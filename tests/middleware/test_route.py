@@ -39,4 +39,4 @@ class RouteRequestTests(SynchronousTestCase):
         ):
             middleware = RouteRequest(table, lambda _, known=known: succeed(known))  # type: ignore[misc]
             error = self.failureResultOf(middleware.respond(a_request(), Inner()), EndpointNotFound).value
-            self.assertEqual(error.description, said)
+            self.assertEqual(error.description, said, (known, said))

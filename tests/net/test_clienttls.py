@@ -14,9 +14,9 @@ class ClientTlsTests(SynchronousTestCase):
         for host in ("llm_server", "a_b.example", "_x", "up.example", "xn--bcher-kva.example"):
             options = tls_to(host)._inner
             self.assertEqual(
-                (options._hostname, options._hostnameASCII, options._hostnameBytes), (host, host, host.encode())
+                (options._hostname, options._hostnameASCII, options._hostnameBytes), (host, host, host.encode()), host
             )
-            self.assertEqual(vars(options).keys(), vars(optionsForClientTLS("up.example")).keys())
+            self.assertEqual(vars(options).keys(), vars(optionsForClientTLS("up.example")).keys(), host)
             self.assertTrue(options._hostnameIsDnsName)
 
     def test_no_name(self) -> None:

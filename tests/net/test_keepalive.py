@@ -32,10 +32,12 @@ class KeepAliveTests(SynchronousTestCase):
             inner = Transport(socket=self.socket)
             transport = Transport(transport=inner) if wrapped else inner
             keep_alive(transport)
-            self.assertEqual(transport.enabled, [True])
+            self.assertEqual(transport.enabled, [True], wrapped)
             for name, value in (("TCP_KEEPIDLE", IDLE), ("TCP_KEEPINTVL", INTERVAL), ("TCP_KEEPCNT", PROBES)):
                 if hasattr(socket, name):
-                    self.assertEqual(self.socket.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)), value)
+                    self.assertEqual(
+                        self.socket.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)), value, (name, value)
+                    )
 
     def test_before_a_nat_forgets(self) -> None:
         """The shortest time in use after which a silent connection is forgotten is two minutes."""

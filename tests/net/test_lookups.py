@@ -66,7 +66,7 @@ class ThreadTests(SynchronousTestCase):
                 return [(socket.AF_INET, 1, 6, "", ("192.0.2.1", 0))]
 
             self.successResultOf(self.asked(host, getaddrinfo))
-            self.assertEqual(asked, [name])
+            self.assertEqual(asked, [name], (host, name))
 
     def test_not_found(self) -> None:
         """The name was not found; the system's number says why."""
@@ -79,7 +79,7 @@ class ThreadTests(SynchronousTestCase):
                 raise error
 
             reason = self.failureResultOf(self.asked("a", getaddrinfo), DNSLookupError)
-            self.assertEqual(reason.value.args, error.args)
+            self.assertEqual(reason.value.args, error.args, error)
 
     def test_could_not_ask(self) -> None:
         """Of the name that says nothing."""

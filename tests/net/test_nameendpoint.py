@@ -50,12 +50,12 @@ class EndpointTests(SynchronousTestCase):
             self.reactor.tcpClients.clear()
             self.connect(host)
             self.server.answer(host, "192.0.2.1")
-            self.assertEqual(self.tried, ["192.0.2.1"])
+            self.assertEqual(self.tried, ["192.0.2.1"], host)
             self.reactor.tcpClients.clear()
             self.connect(host + "2")
             self.server.answer(host + "2", "192.0.2.1", "2001:db8::1")
             self.reactor.pump([0.1] * 4)
-            self.assertEqual(self.tried, ["192.0.2.1", "2001:db8::1"])
+            self.assertEqual(self.tried, ["192.0.2.1", "2001:db8::1"], host)
 
     def test_not_found(self) -> None:
         """Its failure is the name server's."""
@@ -92,7 +92,7 @@ class EndpointTests(SynchronousTestCase):
                 self.server.answer("a", "192.0.2.1")
             connecting.cancel()
             self.failureResultOf(connecting, CancelledError, Exception)
-            self.assertEqual(self.reactor.getDelayedCalls(), [])
+            self.assertEqual(self.reactor.getDelayedCalls(), [], answered)
         self.reactor.advance(2.0)
         self.connect("a")
         self.assertEqual(self.server.hosts, [])

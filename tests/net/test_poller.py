@@ -254,7 +254,7 @@ class PollerTests(SynchronousTestCase):
                 connection.socket.incoming = b"x"
                 connection.protocol.says = lambda _, told=told: told.append(self.poller.collecting)
             self.happens(*[(fd, IN) for fd in range(5, 5 + count)])
-            self.assertEqual(told, [count > 1] * count)
+            self.assertEqual(told, [count > 1] * count, count)
             for connection in list(self.poller._masks):
                 connection.connectionLost(Failure(ConnectionDone()))
 
@@ -282,10 +282,10 @@ class PollerTests(SynchronousTestCase):
             connection = self.adopted(5)
             connection.socket.incoming, connection.socket.room = b"xyz", room
             self.happens((5, IN))
-            self.assertEqual(connection.socket.sent[:1], first)
+            self.assertEqual(connection.socket.sent[:1], first, (room, first))
             connection.socket.room = 1_000_000
             self.happens((5, OUT))
-            self.assertEqual((b"".join(connection.socket.sent), self.epoll.wanted), (b"xyz", {5: IN}))
+            self.assertEqual((b"".join(connection.socket.sent), self.epoll.wanted), (b"xyz", {5: IN}), (room, first))
             connection.connectionLost(Failure(ConnectionDone()))
 
     def test_producer(self) -> None:
@@ -309,8 +309,8 @@ class PollerTests(SynchronousTestCase):
                 c.write(data),
             )
             self.happens((5, IN))
-            self.assertEqual(asked[-1], "resume")
-            self.assertEqual(b"".join(connection.socket.sent), b"x" * 100_000)
+            self.assertEqual(asked[-1], "resume", streaming)
+            self.assertEqual(b"".join(connection.socket.sent), b"x" * 100_000, streaming)
             connection.connectionLost(Failure(ConnectionDone()))
 
     def test_close(self) -> None:
@@ -321,12 +321,12 @@ class PollerTests(SynchronousTestCase):
             socket.incoming = b"x"
             connection.protocol.says = lambda data, c=connection, h=how: (c.write(data), getattr(c, h)())
             self.happens((5, IN))
-            self.assertEqual((how, socket.sent), (how, sent))
+            self.assertEqual((how, socket.sent), (how, sent), (how, sent))
             self.reactor.advance(0)
             if how == "loseWriteConnection":
                 connection.connectionLost(Failure(ConnectionDone()))
             self.assertTrue(socket.closed)
-            self.assertEqual(self.epoll.wanted, {})
+            self.assertEqual(self.epoll.wanted, {}, (how, sent))
 
     def test_lost_while_sending(self) -> None:
         """A socket that fails ends its connection, and no other."""

@@ -59,7 +59,7 @@ class NamesTests(SynchronousTestCase):
         self.assertEqual(self.server.hosts, ["a"])
         self.server.answer("a", "2001:db8::1", "192.0.2.1")
         for caller in callers:
-            self.assertEqual(self.successResultOf(caller), ("2001:db8::1", "192.0.2.1"))
+            self.assertEqual(self.successResultOf(caller), ("2001:db8::1", "192.0.2.1"), caller)
         self.successResultOf(self.names.lookup("a"))
         self.assertEqual(self.server.hosts, [])
 

@@ -66,7 +66,7 @@ class SlicesTests(SynchronousTestCase):
         for done in (3, 5, 7):
             self.assertNoResult(result)
             self.clock.turn()
-            self.assertEqual(work.done, done)
+            self.assertEqual(work.done, done, done)
         self.clock.turn()
         self.assertEqual(self.successResultOf(result), "whole")
         self.clock.turn()

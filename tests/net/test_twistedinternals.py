@@ -81,7 +81,7 @@ class SenderTests(SynchronousTestCase):
         for room, sent, waiting in ((2, b"ab", b"c"), (BlockingIOError(), b"", b"abc")):
             server = a_server(room)
             sender(server, Poller(None), server.write)(b"abc")
-            self.assertEqual((server.sent, server.waiting), (sent, waiting))
+            self.assertEqual((server.sent, server.waiting), (sent, waiting), (room, sent, waiting))
 
     def test_lost(self) -> None:
         """A connection that is lost is Twisted's to tell of, in its own time."""
@@ -113,7 +113,9 @@ class SenderTests(SynchronousTestCase):
         for size, at_once in ((SMALL, False), (SMALL + 1, True)):
             server = a_server(100_000)
             sender(server, poller, server.write)(b"x" * size)
-            self.assertEqual((len(server.sent), len(server.waiting)), (size, 0) if at_once else (0, size))
+            self.assertEqual(
+                (len(server.sent), len(server.waiting)), (size, 0) if at_once else (0, size), (size, at_once)
+            )
 
     def test_any_other(self) -> None:
         """Every other transport is written to as always."""
@@ -250,10 +252,10 @@ class OtherNamesTests(SynchronousTestCase):
                 kept.setblocking(False)
                 if name == "public":
                     port = adopt_unix_port(_Adopting(path), kept.fileno(), Factory(), 0o600)
-                    self.assertEqual(os.stat(path).st_mode & 0o777, 0o600)
+                    self.assertEqual(os.stat(path).st_mode & 0o777, 0o600, name)
                     continue
                 port = adopt_unix_port(reactor, kept.fileno(), Factory(), 0o600)
-                self.assertEqual(os.stat(path).st_mode & 0o777, 0o600)
+                self.assertEqual(os.stat(path).st_mode & 0o777, 0o600, name)
                 port.stopListening()
                 self.assertTrue(os.path.exists(path))
 

@@ -68,11 +68,11 @@ class KleinTests(SynchronousTestCase):
             with self.subTest(path=path):
                 sending = self.send("GET", path)
                 call = self.proxy.upstream.next()
-                self.assertEqual(call.url, url)
+                self.assertEqual(call.url, url, (path, url))
                 call.answer(200, b"ok", [(b"X-Odd-CASE", b"1")])
                 self.client.flush()
                 response = self.successResultOf(sending)
-                self.assertEqual((response.code, self.successResultOf(response.text())), (200, "ok"))
+                self.assertEqual((response.code, self.successResultOf(response.text())), (200, "ok"), (path, url))
 
     def test_bodies(self) -> None:
         """A request's body goes to upstream, and an error is the proxy's."""

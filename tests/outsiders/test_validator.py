@@ -47,7 +47,7 @@ class ValidatorTests(SynchronousTestCase):
         self.assertEqual((answer.status, self.proxy.upstream.calls), (None, []))
         for what in ("look", "spend"):
             asked, secret, reply = self.service.asked.pop()
-            self.assertEqual((asked, secret), (what, "carol:1f2e"))
+            self.assertEqual((asked, secret), (what, "carol:1f2e"), what)
             reply.callback(PROJECT.id)
         call = self.proxy.upstream.next()
         self.assertEqual(call.header("authorization"), "Bearer sk-upstream")

@@ -26,7 +26,9 @@ class AnthropicTests(VendorTable, SynchronousTestCase):
         """The type is the one that the documents name for the status; the id is in the body."""
         for error, kind in ((TokenExpired(), "authentication_error"), (ContentTooLarge(), "request_too_large")):
             body = json.loads(self.error(error))
-            self.assertEqual((body["type"], body["error"]["type"], body["request_id"]), ("error", kind, "r-1"))
+            self.assertEqual(
+                (body["type"], body["error"]["type"], body["request_id"]), ("error", kind, "r-1"), (error, kind)
+            )
         self.assertEqual(self.event(TokenExpired()), b"")
 
     def test_ends(self) -> None:

@@ -48,7 +48,7 @@ class TextTests(SynchronousTestCase):
             {"choices": [None]},
             {"type": "ping"},
         ):
-            self.assertEqual((openai.text_of_event(event), anthropic.text_of_event(event)), ("", ""))
+            self.assertEqual((openai.text_of_event(event), anthropic.text_of_event(event)), ("", ""), event)
 
     def test_answers(self) -> None:
         """The text of an answer that came whole."""

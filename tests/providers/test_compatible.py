@@ -32,7 +32,7 @@ class CompatibleTests(SynchronousTestCase):
         """Each is known by its name, its host and, where keys have a shape, its keys; and speaks as OpenAI does."""
         for provider in PROVIDERS:
             self.assertIs(BY_NAME[provider.name], provider)
-            self.assertEqual((provider.dialect, provider.auth), ("openai", "bearer"))
+            self.assertEqual((provider.dialect, provider.auth), ("openai", "bearer"), provider)
             for host in provider.hosts:
                 self.assertIs(provider_of("x", f"api.{host}"), provider)
             for name in provider.names:

@@ -56,8 +56,8 @@ class RenderTests(SynchronousTestCase):
         """All four members that OpenAI's SDK expects are there."""
         for error in ALL:
             inner = body(error, "openai")["error"]
-            self.assertEqual(set(inner), {"message", "type", "param", "code"})
-            self.assertEqual(inner["code"], error.code)
+            self.assertEqual(set(inner), {"message", "type", "param", "code"}, error)
+            self.assertEqual(inner["code"], error.code, error)
             self.assertIn(error.message, inner["message"])
 
     def test_anthropic(self) -> None:
@@ -118,8 +118,8 @@ class ErrorResponseTests(SynchronousTestCase):
         """What the proxy answers in its own dialect can be read as a value, and written as the same."""
         for error in ALL:
             answer = ErrorResponse.parse(render(error, "proxy", "id"))
-            self.assertEqual(answer, ErrorResponse.of(error))
-            self.assertEqual(ErrorResponse.parse(answer.encode()), answer)
+            self.assertEqual(answer, ErrorResponse.of(error), error)
+            self.assertEqual(ErrorResponse.parse(answer.encode()), answer, error)
 
     def test_others(self) -> None:
         """What is no such answer is said to be none."""

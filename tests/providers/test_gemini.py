@@ -45,7 +45,7 @@ class GeminiTests(VendorTable, SynchronousTestCase):
         """The status is there as a number, and by its name."""
         for error, name in ((TokenExpired(), "UNAUTHENTICATED"), (UpstreamTimeout("silence"), "DEADLINE_EXCEEDED")):
             inner = json.loads(self.error(error))["error"]
-            self.assertEqual((inner["code"], inner["status"]), (error.status, name))
+            self.assertEqual((inner["code"], inner["status"]), (error.status, name), (error, name))
 
     def test_ends(self) -> None:
         """A stream is whole once it says why it ends."""

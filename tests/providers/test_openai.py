@@ -43,9 +43,9 @@ class OpenAITests(VendorTable, SynchronousTestCase):
         """The type follows the status; a WebSocket is told the same in an event."""
         for error, kind in ((TokenExpired(), "authentication_error"), (UpstreamReset(), "server_error")):
             inner = json.loads(self.error(error))["error"]
-            self.assertEqual((inner["type"], inner["code"], inner["param"]), (kind, error.code, None))
+            self.assertEqual((inner["type"], inner["code"], inner["param"]), (kind, error.code, None), (error, kind))
             told = json.loads(self.event(error))
-            self.assertEqual((told["type"], told["error"]["code"]), ("error", error.code))
+            self.assertEqual((told["type"], told["error"]["code"]), ("error", error.code), (error, kind))
 
     def test_ends(self) -> None:
         """A stream is whole with the last event of its kind."""

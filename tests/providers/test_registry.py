@@ -59,7 +59,7 @@ class ProviderTests(SynchronousTestCase):
         """Where the host says nothing, what the API is called does; but only the very name."""
         for name, expected in (("anthropic", "anthropic"), ("Claude", "anthropic"), ("google", "gemini")):
             found = provider_of(name, "127.0.0.1")
-            self.assertEqual(found and found.name, expected)
+            self.assertEqual(found and found.name, expected, name)
         for name in ("main", "openai-compatible", "my-anthropic", ""):
             self.assertIsNone(provider_of(name, "llm.internal"), name)
 
@@ -86,7 +86,7 @@ class ProviderTests(SynchronousTestCase):
                 fitting = [each.name for each in PROVIDERS if each.keys is not None and each.keys.match(key)]
                 self.assertLessEqual(len(fitting), 1, (key, fitting))
         for provider in PROVIDERS:
-            self.assertEqual(AUTH[provider.auth], provider.credential)
+            self.assertEqual(AUTH[provider.auth], provider.credential, provider)
         self.assertEqual(list(AUTH), ["bearer", "x-api-key", "api-key", "x-goog-api-key", "none"])
         self.assertEqual(set(DIALECTS), {"proxy", "openai", "anthropic", "gemini"})
         self.assertEqual(last_events("proxy"), ())

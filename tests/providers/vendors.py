@@ -102,14 +102,14 @@ class VendorTable(_Case):
         sent = [(provider.credential.name, provider.credential.prefix + TOKEN)]
         self.assertEqual(secret_of(sent, b"/v1", key_fields=api.key_fields), TOKEN)
         for name in provider.query_keys:
-            self.assertEqual(secret_of([], b"/v1?%b=%b" % (name, TOKEN), query_keys=provider.query_keys), TOKEN)
+            self.assertEqual(secret_of([], b"/v1?%b=%b" % (name, TOKEN), query_keys=provider.query_keys), TOKEN, name)
 
     def test_compiled(self) -> None:
         """An API at its address is compiled as one of its own, and keys in a query go no further."""
         provider = self.provider
         for host in provider.hosts:
             api = compile_api("x", APIProviderConfig(f"https://{host}", auth=provider.credential))
-            self.assertEqual(api.upstreams[0].provider, provider.name)
+            self.assertEqual(api.upstreams[0].provider, provider.name, host)
             for target, expected in self.stripped.items():
                 self.assertEqual(without_keys(target, api.query_keys), expected, target)
 
@@ -127,7 +127,7 @@ class VendorTable(_Case):
             self.assertIn(name, shown)
         self.assertEqual(len(shown), len(set(shown)))
         for name in (*self.ids, *self.provider.request_ids):
-            self.assertEqual(id_among({name: b"req_1"}), "req_1")
+            self.assertEqual(id_among({name: b"req_1"}), "req_1", name)
 
     def test_models(self) -> None:
         """Wherever it carries a model, a whitelist finds it, and lets the one pass that is allowed."""
@@ -157,7 +157,7 @@ class VendorTable(_Case):
             self.assertIn(name, REFERRING)
             fields = [(name, b"https://up.example/v1/x")]
             found = led_back(fields, REFERRING, upstreams, b"https://llm.example", b"/a")
-            self.assertEqual(found, [(name, b"https://llm.example/a/v1/x")])
+            self.assertEqual(found, [(name, b"https://llm.example/a/v1/x")], name)
 
     def error(self, error: Any) -> bytes:
         return render(error, self.provider.name, "r-1")

@@ -49,7 +49,7 @@ class CallsTests(SynchronousTestCase):
     def test_safely(self) -> None:
         """Whatever goes wrong is said once, and is no fault of a request; that Redis is away is said elsewhere."""
         for error in (RedisDown("away"), RedisRefused("OOM x"), ValueError("two values")):
-            self.assertEqual(self.safely(error), "nothing")
+            self.assertEqual(self.safely(error), "nothing", error)
         self.assertEqual(self.said, [("refused", "OOM x"), ("garbage", "an answer was not understood: two values")])
 
     def test_cluster(self) -> None:
@@ -57,7 +57,7 @@ class CallsTests(SynchronousTestCase):
         for text in ("MOVED 1 10.0.0.1:6379", "ASK 1 10.0.0.1:6379", "CROSSSLOT x", "CLUSTERDOWN x"):
             self.safely(RedisRefused(text))
             [(kind, why)] = self.said
-            self.assertEqual((kind, why.partition(": this")[0]), ("refused", text))
+            self.assertEqual((kind, why.partition(": this")[0]), ("refused", text), text)
             self.said.clear()
         self.safely(RedisRefused("E" * 1000))
         self.assertEqual(self.said, [("refused", "E" * 200)])

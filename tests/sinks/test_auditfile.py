@@ -205,7 +205,7 @@ class AuditFileTests(SynchronousTestCase):
         for content in (b'{"timestamp":"2025","result":"success"}\n', b"other\n"):
             Path(self.path).write_bytes(content)
             self.make().append([record("a")])
-            self.assertEqual((self.names(), self.sound()), (["a"], 2))
+            self.assertEqual((self.names(), self.sound()), (["a"], 2), content)
         directory = Path(self.path).parent
         self.assertEqual((directory / "audit.log.other").read_bytes(), b'{"timestamp":"2025","result":"success"}\n')
         self.assertEqual((directory / "audit.log.other1").read_bytes(), b"other\n")

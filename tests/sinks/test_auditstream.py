@@ -49,7 +49,7 @@ class AuditStreamTests(SynchronousTestCase):
             self.room = 1_000_000
             self.successResultOf(self.stream.write([*batch, record("c")]))
             self.successResultOf(self.stream.write([record("d")]))
-            self.assertEqual(self.verified(), ["a", "b", "c", "d"])
+            self.assertEqual(self.verified(), ["a", "b", "c", "d"], room)
 
     def verified(self) -> list[str]:
         verifier = Verifier()

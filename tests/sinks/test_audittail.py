@@ -26,7 +26,7 @@ class TailTests(SynchronousTestCase):
             (b"garbage\n", None, b""),
             (b"", None, b""),
         ):
-            self.assertEqual(last_link(tail), (last, torn))
+            self.assertEqual(last_link(tail), (last, torn), (tail, last, torn))
 
     def test_files(self) -> None:
         """A file says its number in its first record; one that does not is the first."""

@@ -83,7 +83,9 @@ class ProxyMetricsTests(SynchronousTestCase):
         ):
             metrics = ProxyMetrics()
             metrics.record_batch([a_record(cache=said)])
-            self.assertEqual({name for name, number in metrics.cache.items() if number}, {counted} - {None})
+            self.assertEqual(
+                {name for name, number in metrics.cache.items() if number}, {counted} - {None}, (said, counted)
+            )
             self.assertLessEqual(sum(metrics.cache.values()), metrics.request_count)
 
     def test_own_cache(self) -> None:

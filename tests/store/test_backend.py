@@ -21,13 +21,13 @@ class LocateTests(SynchronousTestCase):
             ("sqlite:////var/llm.db", "/var/llm.db"),
         ):
             location = locate(url, 10)
-            self.assertEqual((location.path, location.is_sqlite, location.writers), (path, True, 1))
+            self.assertEqual((location.path, location.is_sqlite, location.writers), (path, True, 1), (url, path))
 
     def test_memory(self) -> None:
         """All ways of saying that nothing is to be kept."""
         for url in (":memory:", "sqlite://", "sqlite:///:memory:"):
             location = locate(url, 10)
-            self.assertEqual((location.path, location.readers, location.writers), (None, 1, 0))
+            self.assertEqual((location.path, location.readers, location.writers), (None, 1, 0), url)
 
     def test_servers(self) -> None:
         """The drivers that we ship with, by every name of the kind; the pool is as large as configured."""
@@ -38,10 +38,10 @@ class LocateTests(SynchronousTestCase):
             ("mariadb+pymysql://u:s3cret@h/d", "mysql+pymysql"),
         ):
             location = locate(url, 7)
-            self.assertEqual((location.url.drivername, location.readers), (driver, 7))
+            self.assertEqual((location.url.drivername, location.readers), (driver, 7), (url, driver))
             self.assertNotIn("s3cret", repr(location) + location.label)
             engine = location.engine()
-            self.assertEqual(engine.pool.size(), 7)  # type: ignore[attr-defined]
+            self.assertEqual(engine.pool.size(), 7, (url, driver))  # type: ignore[attr-defined]
             self.assertTrue(engine.hide_parameters)
 
     def test_bad(self) -> None:
@@ -54,7 +54,7 @@ class LocateTests(SynchronousTestCase):
             "://u:s3cret@h/d",
         ):
             error = self.assertRaises(ConfigError, locate, url, 10)
-            self.assertEqual(len(error.problems), 1)
+            self.assertEqual(len(error.problems), 1, url)
             self.assertNotIn("s3cret", str(error))
             self.assertNotIn("\n", str(error))
 

@@ -134,8 +134,8 @@ class TransactionTests(SynchronousTestCase):
             ):
                 harm()
                 for refused in (database.projects.create(project("p2")), database.check()):
-                    self.assertEqual(self.failureResultOf(refused, Unavailable).value.description, GONE)
-                self.assertEqual(len(self.successResultOf(database.projects.list())), 1)
+                    self.assertEqual(self.failureResultOf(refused, Unavailable).value.description, GONE, refused)
+                self.assertEqual(len(self.successResultOf(database.projects.list())), 1, (harm, heal))
                 heal()
                 self.successResultOf(database.check())
         self.assertEqual(len(errors), 1)

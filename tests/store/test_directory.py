@@ -436,9 +436,9 @@ class RotationTests(DirectoryCase):
             if warm:
                 self.load(number)
             self.rotate(number, number + 1, self.clock.seconds() + 60)
-            self.assertEqual((self.usable(number), self.usable(number + 1)), (None, None))
+            self.assertEqual((self.usable(number), self.usable(number + 1)), (None, None), warm)
             self.clock.advance(60)
-            self.assertEqual((self.usable(number), self.usable(number + 1)), (TokenExpired, None))
+            self.assertEqual((self.usable(number), self.usable(number + 1)), (TokenExpired, None), warm)
 
     def test_at_once(self) -> None:
         """Without an overlap the old secret opens nothing from that moment on, and its streams are cut."""

@@ -146,7 +146,7 @@ class TokenFaultTests(FaultCase):
         for zone in ("America/New_York", "Asia/Tokyo", "UTC"):
             os.environ["TZ"] = zone
             time.tzset()
-            self.assertEqual(self.stored().expires_at, NOW + 3600)
+            self.assertEqual(self.stored().expires_at, NOW + 3600, zone)
 
     def test_w58_unknown_is_unknown(self) -> None:
         """W58: a token that is not there is called that, also where its use was to be counted."""

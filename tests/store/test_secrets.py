@@ -41,7 +41,7 @@ class CipherTests(SynchronousTestCase):
         for bound_to in (None, b"row"):
             nonce = os.urandom(12)
             sealed = "enc:v1:" + b64encode(nonce + AESGCM(KEY).encrypt(nonce, SECRET.encode(), bound_to)).decode()
-            self.assertEqual(self.cipher.open(sealed, "row"), SECRET)
+            self.assertEqual(self.cipher.open(sealed, "row"), SECRET, bound_to)
         self.assertRaises(Undecipherable, self.cipher.open, sealed, "another row")
 
     def test_refused(self) -> None:
@@ -70,7 +70,7 @@ class CipherTests(SynchronousTestCase):
         """A key of the wrong length is named as what it is, without being shown."""
         for size in (0, 16, 31, 33):
             error = self.assertRaises(ConfigError, Cipher, b"k" * size)
-            self.assertEqual(str(error), f"ENCRYPTION_KEY: expected 32 bytes, got {size}")
+            self.assertEqual(str(error), f"ENCRYPTION_KEY: expected 32 bytes, got {size}", size)
 
 
 class KeyRingTests(SynchronousTestCase):
@@ -118,4 +118,4 @@ class KeyRingTests(SynchronousTestCase):
         sealed = Cipher(KEY).seal(SECRET, "row")
         table = (("x", "plain"), ("", "plain"), ("enc:v1:abc", "v1"), (sealed, sealed[7:15]), ("enc:v9:x", "unknown"))
         for stored, form in table:
-            self.assertEqual(form_of(stored), form)
+            self.assertEqual(form_of(stored), form, (stored, form))

@@ -21,6 +21,6 @@ class UpkeepTests(SynchronousTestCase):
             upkeep = Upkeep(clock, database, keep)
             upkeep.start()
             clock.advance(EVERY)
-            self.assertEqual(len(self.successResultOf(database.tokens.list())), left)
+            self.assertEqual(len(self.successResultOf(database.tokens.list())), left, (keep, left))
             self.successResultOf(upkeep.stop())
-            self.assertEqual(clock.getDelayedCalls(), [])
+            self.assertEqual(clock.getDelayedCalls(), [], (keep, left))

@@ -59,7 +59,7 @@ class MemoryProxyTests(SynchronousTestCase):
         proxy = MemoryProxy(APIConfig({"a": api, "b": api}, "a"))
         for path in ("/v1/x", "/b/v1/x"):
             proxy.request("GET", path)
-            self.assertEqual(proxy.upstream.next().header("authorization"), "Bearer sk-upstream")
+            self.assertEqual(proxy.upstream.next().header("authorization"), "Bearer sk-upstream", path)
 
     def test_time(self) -> None:
         """A deadline passes when the test says so."""

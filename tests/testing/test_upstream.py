@@ -66,7 +66,7 @@ class HeldUpstreamTests(SynchronousTestCase):
                 self.assertTrue(call.cancelled)
                 call.write_answer(b"late")
                 call.end()
-                self.assertEqual(answer.body, b"")
+                self.assertEqual(answer.body, b"", with_head)
 
     def test_upload(self) -> None:
         """A request's body comes piece by piece, and an answer may come before its end."""

@@ -130,10 +130,10 @@ class UpstreamBodyTests(SynchronousTestCase):
             body.stopProducing()
             self.assertTrue(socket.aborted)
             self.wire.turn()
-            self.assertEqual(self.wire.client.pool.connections, 0)
+            self.assertEqual(self.wire.client.pool.connections, 0, started)
             if producing is not None:
                 self.assertNoResult(producing)
-                self.assertEqual(reader.data, b"a")
+                self.assertEqual(reader.data, b"a", started)
 
     def test_stopped_within_a_write(self) -> None:
         """Also while it is given something."""

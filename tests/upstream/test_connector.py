@@ -93,7 +93,7 @@ class ConnectorTests(SynchronousTestCase):
         """An address is connected to without asking for a name."""
         for url, host in ((b"http://192.0.2.1/", "192.0.2.1"), (b"http://[2001:db8::1]/", "2001:db8::1")):
             _, reactor = self.asked(url=url)
-            self.assertEqual(reactor.tried, [host])
+            self.assertEqual(reactor.tried, [host], (url, host))
 
     def test_several_addresses(self) -> None:
         """RFC 8305 section 5: where the first address does not answer, the next one is tried beside it."""

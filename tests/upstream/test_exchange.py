@@ -39,7 +39,7 @@ class ExchangeTests(SynchronousTestCase):
         """What is here whole is sent with the head, and can be sent again; a length that is another's is not."""
         for length, whole in ((3, b"head abc"), (4, None)):
             exchange = Exchange(b"POST", b"http://up.example", b"/", [], b"head ", BytesBody(b"abc"), length, None)
-            self.assertEqual(exchange.whole, whole)
+            self.assertEqual(exchange.whole, whole, (length, whole))
 
     def test_made(self) -> None:
         """Who wants something else than the response gets what is made of it, or the fault in making it."""

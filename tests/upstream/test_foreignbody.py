@@ -74,7 +74,7 @@ class ForeignBodyTests(SynchronousTestCase):
             self.assertNoResult(producing)
             self.end(reason)
             self.successResultOf(producing)
-            self.assertEqual(self.reader.chunks, [b"abc", b"def"])
+            self.assertEqual(self.reader.chunks, [b"abc", b"def"], reason)
 
     def test_cut(self) -> None:
         """A part is not the whole, and is told in our own words."""

@@ -64,7 +64,7 @@ class RequestHeadTests(SynchronousTestCase):
         for fields, body, rest, section, length in HEADS:
             head, announced = self.head(b"POST", b"/x?y", fields, body)
             self.assertEqual(head, b"POST /x?y HTTP/1.1\r\n" + rest + b"\r\n", section)
-            self.assertEqual(announced, length)
+            self.assertEqual(announced, length, (fields, body, rest, section, length))
 
     def test_malformed(self) -> None:
         """Nothing that could be read as another request is sent."""

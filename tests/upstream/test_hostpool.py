@@ -245,7 +245,7 @@ class PoolTests(SynchronousTestCase):
                 self.turn(1.2)
             self.successResultOf(closing)
             self.turn(0.3)
-            self.assertEqual((socket.state, self.clock.getDelayedCalls()), (state, []))
+            self.assertEqual((socket.state, self.clock.getDelayedCalls()), (state, []), (stuck, state))
 
     def test_close(self) -> None:
         """Closing ends what runs, waits and connects, fires when all is closed, and leaves no timer."""

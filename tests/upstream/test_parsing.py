@@ -154,14 +154,14 @@ class ReadingTests(SynchronousTestCase):
     def test_interim_of_an_old_server(self) -> None:
         """An interim response that says it closes does not end the exchange."""
         for line in (b"HTTP/1.0 100 Continue\r\n\r\n", b"HTTP/1.1 102 Processing\r\nConnection: close\r\n\r\n"):
-            self.assertEqual(b"hello", read(line + GOOD["length"])["content"])
+            self.assertEqual(b"hello", read(line + GOOD["length"])["content"], line)
 
     def test_bodiless(self) -> None:
         """204 and 304 have no content, whatever their fields say."""
         for name in ("nothing", "not modified"):
             result = read(GOOD[name])
             self.assertEqual(
-                (True, True, 0, True), tuple(result[k] for k in ("complete", "bodiless", "length", "keep_alive"))
+                (True, True, 0, True), tuple(result[k] for k in ("complete", "bodiless", "length", "keep_alive")), name
             )
 
     def test_head_request(self) -> None:
@@ -171,10 +171,10 @@ class ReadingTests(SynchronousTestCase):
             for _ in range(2):
                 reader.begin(True)
                 reader.feed(OK + framing + b"\r\n")
-                self.assertEqual((True, True, True), (reader.complete, reader.bodiless, reader.keep_alive))
+                self.assertEqual((True, True, True), (reader.complete, reader.bodiless, reader.keep_alive), framing)
             reader.begin(False)
             reader.feed(GOOD["length"])
-            self.assertEqual(b"hello", reader.content)
+            self.assertEqual(b"hello", reader.content, framing)
 
     def test_head_request_that_closes(self) -> None:
         """Connection fields count for HEAD too."""
@@ -205,7 +205,7 @@ class ReadingTests(SynchronousTestCase):
         reader.begin(False)
         content, came = b"", 0
         for piece in cut(whole + more, at):
-            self.assertEqual(reader.complete, False)
+            self.assertEqual(reader.complete, False, piece)
             reader.feed(piece)
             content += reader.content
             came += len(piece)
@@ -270,7 +270,7 @@ class ReadingTests(SynchronousTestCase):
     def test_statuses_beyond_the_known(self) -> None:
         """A status that nobody defined is passed on."""
         for status in (299, 418, 599, 600, 999):
-            self.assertEqual(status, read(b"HTTP/1.1 %d Odd\r\nContent-Length: 0\r\n\r\n" % status)["status"])
+            self.assertEqual(status, read(b"HTTP/1.1 %d Odd\r\nContent-Length: 0\r\n\r\n" % status)["status"], status)
 
     def test_refused(self) -> None:
         """What could be read in two ways, or is no response, is refused."""

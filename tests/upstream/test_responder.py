@@ -118,15 +118,15 @@ class StockClientTests(SynchronousTestCase):
             _, responding = self.ask(*told, settings=ApiSettings(forwarded_fields=mode), peer="192.0.2.1")
             self.successResultOf(responding)
             fields = self.upstream.seen[-1][2]
-            self.assertEqual((fields["x-forwarded-for"], fields["x-forwarded-proto"]), (expected, ["https"]))
-            self.assertEqual((fields["host"], fields["x-forwarded-host"]), (["up.example"], ["proxy"]))
+            self.assertEqual((fields["x-forwarded-for"], fields["x-forwarded-proto"]), (expected, ["https"]), mode)
+            self.assertEqual((fields["host"], fields["x-forwarded-host"]), (["up.example"], ["proxy"]), mode)
 
     def test_max_forwards(self) -> None:
         """RFC 9110 section 7.6.2: it counts down, and at nothing we are the one that was asked."""
         for method, value, sent in ((b"OPTIONS", b"3", ["2"]), (b"GET", b"0", ["0"]), (b"OPTIONS", b"", None)):
             fields = ((b"Max-Forwards", value),) if value else ()
             self.successResultOf(self.ask(*fields, method=method)[1])
-            self.assertEqual(self.upstream.seen[-1][2].get("max-forwards"), sent)
+            self.assertEqual(self.upstream.seen[-1][2].get("max-forwards"), sent, (method, value, sent))
         seen = len(self.upstream.seen)
         policy = {"allowed_methods": ["GET", "OPTIONS"]}
         request, responding = self.ask((b"Max-Forwards", b"0"), method=b"OPTIONS", policy=policy)
@@ -154,7 +154,7 @@ class StockClientTests(SynchronousTestCase):
             names = [name for name, _ in self.successResultOf(responding).fields]
             came = {name.lower() for name, _ in fields}
             self.assertEqual([name for name in names if name.lower() in _ADDED - came], added, fields)
-            self.assertEqual(request.record.upstream_request_id, known_as)
+            self.assertEqual(request.record.upstream_request_id, known_as, (fields, added, known_as))
 
     def test_loop(self) -> None:
         """A request that has been through this proxy again and again goes no further."""

@@ -81,7 +81,7 @@ class SwitchedTests(SynchronousTestCase):
             socket.heard()
             response.body.stopProducing()
             self.wire.turn()
-            self.assertEqual((socket.aborted, socket.heard()), (True, b""))
+            self.assertEqual((socket.aborted, socket.heard()), (True, b""), (fields, last))
 
     def test_connection_is_lost(self) -> None:
         """Writing after upstream has gone is no error: the body tells of it."""

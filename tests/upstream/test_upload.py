@@ -84,7 +84,7 @@ class UploadTests(SynchronousTestCase):
             if not stopped:
                 body.finish()
             self.failureResultOf(responding, BodyLengthMismatch)
-            self.assertEqual((socket.aborted, body.stopped), (True, stopped))
+            self.assertEqual((socket.aborted, body.stopped), (True, stopped), (content, stopped))
             self.assertNotIn(b"abcd", socket.heard())
 
     def test_fails_at_its_start(self) -> None:

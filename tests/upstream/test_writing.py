@@ -88,7 +88,7 @@ class SenderTests(SynchronousTestCase):
             self.setUp()
             setattr(self.transport, waiting, [b"x"] if waiting.startswith("_") else b"x")
             self.assertTrue(self.send(b"abc"))
-            self.assertEqual((self.transport.sent, self.transport.waiting), (b"", b"abc"))
+            self.assertEqual((self.transport.sent, self.transport.waiting), (b"", b"abc"), waiting)
 
     def test_together(self) -> None:
         """What is small leaves with what others write in this turn, over a connection that stands."""

@@ -43,7 +43,7 @@ class RequestTests(SynchronousTestCase):
             return NOT_DONE_YET
 
         for render in (lambda request: b"ok", exact):
-            self.assertEqual(answered(Rendering(render)), [b"ok", b"ok"])
+            self.assertEqual(answered(Rendering(render)), [b"ok", b"ok"], render)
 
     def test_streams_answer_themselves(self) -> None:
         """A streaming resource that returns its answer, or fails, gets 500 in its place."""

@@ -33,14 +33,14 @@ class ClientTests(SynchronousTestCase):
             request: Any = DummyRequest([b""])
             request.client = peer
             request.requestHeaders.setRawHeaders("X-Forwarded-For", ["203.0.113.5"])
-            self.assertEqual((client_of(request), peer_of(request)), (host, host))
+            self.assertEqual((client_of(request), peer_of(request)), (host, host), (peer, host))
 
     def test_remembered(self) -> None:
         """What a tree has found out stays with the request, whatever its kind."""
         Client(resource := Streaming()).send(get())
         for request in (resource.seen[0].request, Request(DummyChannel())):
             set_client(request, "203.0.113.5")
-            self.assertEqual((client_of(request), peer_of(request) == "203.0.113.5"), ("203.0.113.5", False))
+            self.assertEqual((client_of(request), peer_of(request) == "203.0.113.5"), ("203.0.113.5", False), request)
 
     def test_hosts(self) -> None:
         """Addresses of the network have a host, others have none."""
@@ -50,7 +50,7 @@ class ClientTests(SynchronousTestCase):
             (UNIXAddress("/run/x.sock"), ""),
             (HostnameAddress(b"a", 1), ""),
         ):
-            self.assertEqual(host_of(address), host)
+            self.assertEqual(host_of(address), host, (address, host))
 
     def test_named(self) -> None:
         """A trusted proxy is believed, a stranger is not."""

@@ -94,8 +94,8 @@ class ContractTests(SynchronousTestCase):
             request, received = made()
             for name in inspect.get_annotations(IDownstream):
                 self.assertTrue(hasattr(request, name), name)
-            self.assertEqual((request.method, request.uri, request.body), (b"GET", b"/a?b", None))
-            self.assertEqual((request.upgrade, request.secure), (False, False))
+            self.assertEqual((request.method, request.uri, request.body), (b"GET", b"/a?b", None), made)
+            self.assertEqual((request.upgrade, request.secure), (False, False), made)
             request.write_head(200, b"OK", [], UNKNOWN_LENGTH)
             request.write(b"par")
             request.write(b"ts")

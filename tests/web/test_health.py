@@ -89,7 +89,9 @@ class ReadyTests(OperationsTestCase):
             (ZeroDivisionError(), "ZeroDivisionError"),
         ):
             ready = Ready([Dependency("database", fail(error))], lambda: False)
-            self.assertEqual(json.loads(self.ask("/ready", ready=ready)[1])["problems"], {"database": words})
+            self.assertEqual(
+                json.loads(self.ask("/ready", ready=ready)[1])["problems"], {"database": words}, (error, words)
+            )
 
     def test_draining(self) -> None:
         """A proxy that stops asks for no more traffic, without asking its dependencies."""

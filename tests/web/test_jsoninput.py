@@ -83,7 +83,7 @@ class ContentTests(SynchronousTestCase):
             (self.read(named, "text/plain"), UnsupportedMediaType),
             (self.read(b"x", "text/plain", may_be_empty=True), UnsupportedMediaType),
         ):
-            self.assertEqual(read, meant)
+            self.assertEqual(read, meant, (read, meant))
 
     def test_unwanted(self) -> None:
         """The content of what takes none is not looked at."""
@@ -112,7 +112,7 @@ class ContentTests(SynchronousTestCase):
             (b'{"name": {"deep": [{"x": 1, "x": 1}]}}', "x"),
             (b'{"": 1, "": 1}', ""),
         ):
-            self.assertEqual(self.refused(content), f"the member {name!r} stands twice in one object")
+            self.assertEqual(self.refused(content), f"the member {name!r} stands twice in one object", (content, name))
 
     def test_whole_numbers(self) -> None:
         """JSON has one kind of number: an integer may be written with a point or an exponent."""
@@ -124,7 +124,9 @@ class ContentTests(SynchronousTestCase):
             (b"7", 7),
         ):
             content = b'{"uses": %b}' % text
-            self.assertEqual(content_of(Request(content), Operation(_respond, Body), 64)[1], Body(uses=uses))
+            self.assertEqual(
+                content_of(Request(content), Operation(_respond, Body), 64)[1], Body(uses=uses), (text, uses)
+            )
 
     def test_other_numbers(self) -> None:
         """What is no integer, or none that every reader keeps, is refused for what it is."""

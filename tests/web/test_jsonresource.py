@@ -108,9 +108,11 @@ class JsonResourceTests(SynchronousTestCase):
             (b'{"name": "\xff"}', None),
         ):
             status, said = self.post(body)
-            self.assertEqual((status, said["error"], said["code"]), (400, "invalid request body", "bad_request"))
+            self.assertEqual(
+                (status, said["error"], said["code"]), (400, "invalid request body", "bad_request"), (body, words)
+            )
             if words is not None:
-                self.assertEqual(said["description"], words)
+                self.assertEqual(said["description"], words, (body, words))
         self.assertEqual(self.calls, [])
 
     def test_nesting(self) -> None:
@@ -164,8 +166,8 @@ class JsonResourceTests(SynchronousTestCase):
             ("?limit=3&active=true", Lookup(3, True)),
             ("?active=0&limit=", Lookup(5, False)),
         ):
-            self.assertEqual(self.ask("GET", query=query)[0].code, 200)
-            self.assertEqual(seen.pop(), meant)
+            self.assertEqual(self.ask("GET", query=query)[0].code, 200, (query, meant))
+            self.assertEqual(seen.pop(), meant, (query, meant))
 
     def test_bad_queries(self) -> None:
         """A parameter that would do nothing, or not what was meant, is refused by its name."""
@@ -181,7 +183,9 @@ class JsonResourceTests(SynchronousTestCase):
         ):
             response, content = self.ask("GET", query=query)
             said = json.loads(content)
-            self.assertEqual((response.code, said["error"], said["description"]), (400, "invalid query", words))
+            self.assertEqual(
+                (response.code, said["error"], said["description"]), (400, "invalid query", words), (query, words)
+            )
 
     def test_problem_details(self) -> None:
         """Who asks for RFC 9457 gets it; who takes anything gets what the reference's clients know."""
@@ -196,7 +200,7 @@ class JsonResourceTests(SynchronousTestCase):
             kind = "application/problem+json" if details else "application/json"
             self.assertEqual(response.headers.getRawHeaders("content-type"), [kind], accept)
             said = json.loads(content)
-            self.assertEqual("detail" in said, details)
+            self.assertEqual("detail" in said, details, (accept, details))
         self.assertEqual(
             json.loads(self.ask("POST", b"{}", accept="application/problem+json")[1]),
             {
@@ -284,7 +288,7 @@ class ContentTests(SynchronousTestCase):
             for fields in ((), (b"Expect: 100-continue",)):
                 self.setUp()
                 self.ask(*fields, length=length)
-                self.assertEqual(self.client.status, 401)
+                self.assertEqual(self.client.status, 401, fields)
                 self.assertNotIn(b"100 Continue", self.client.received)
 
     def test_known(self) -> None:

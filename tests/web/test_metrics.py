@@ -80,7 +80,7 @@ class MetricsResourceTests(SynchronousTestCase):
         self.metrics.circuits = lambda: [state, evolve(state, model="n"), evolve(state, state="closed")]
         samples = self.samples()
         for api, name, value in (("openai", "open", 2), ("openai", "half_open", 0), ("quiet", "open", 0)):
-            self.assertEqual(samples["llmproxy_circuits", (("api", api), ("state", name))], value)
+            self.assertEqual(samples["llmproxy_circuits", (("api", api), ("state", name))], value, (api, name, value))
         self.assertEqual(samples["llmproxy_circuit_openings_total", (("api", "openai"),)], 2)
 
     def test_token(self) -> None:
@@ -106,11 +106,11 @@ class MetricsResourceTests(SynchronousTestCase):
                 response = self.successResultOf(treq.request(method, "http://p.example/metrics", headers=headers))
                 body = self.successResultOf(treq.content(response))
                 self.assertEqual(response.code, status, shown)
-                self.assertEqual(b"llm_proxy" in body, status == 200 and method == "GET")
+                self.assertEqual(b"llm_proxy" in body, status == 200 and method == "GET", method)
                 self.assertNotIn(b"canary", body)
             if status == 401:
                 challenge = response.headers.getRawHeaders("www-authenticate")
-                self.assertEqual(challenge, ['Bearer realm="llmproxy metrics"'])
+                self.assertEqual(challenge, ['Bearer realm="llmproxy metrics"'], (shown, status))
 
     def test_content_type(self) -> None:
         """The text says which format it has."""

@@ -41,14 +41,14 @@ class ReadOnlyTests(SynchronousTestCase):
                 self.assertTrue(head.startswith(b"HTTP/1.1 405 Method Not Allowed\r\n"), (resource, method, head))
                 self.assertIn(b"\r\nAllow: GET, HEAD, OPTIONS\r\n", head)
                 self.assertIn(b"\r\nContent-Type: application/json\r\n", head)
-                self.assertEqual(json.loads(body)["code"], "method_not_allowed")
+                self.assertEqual(json.loads(body)["code"], "method_not_allowed", method)
 
     def test_options(self) -> None:
         """OPTIONS is answered as the management API answers it."""
         for resource in _resources():
             head, body = _asked(resource, b"OPTIONS")
             self.assertTrue(head.startswith(b"HTTP/1.1 204 "), head)
-            self.assertEqual((b"\r\nAllow: GET, HEAD, OPTIONS\r\n" in head, body), (True, b""))
+            self.assertEqual((b"\r\nAllow: GET, HEAD, OPTIONS\r\n" in head, body), (True, b""), resource)
 
     def test_read(self) -> None:
         """GET and HEAD are the resource's own."""
@@ -61,4 +61,4 @@ class ReadOnlyTests(SynchronousTestCase):
             resource.isLeaf = False
             head, body = _asked(resource, b"GET", b"/nothing/here")
             self.assertTrue(head.startswith(b"HTTP/1.1 404 "), head)
-            self.assertEqual(json.loads(body)["code"], "not_found")
+            self.assertEqual(json.loads(body)["code"], "not_found", resource)

@@ -51,7 +51,7 @@ class RootTests(SynchronousTestCase):
     def test_the_rest(self) -> None:
         """Everything else is the proxy's, under its whole target."""
         for path in ("/v1/models?x=1", "/healthy", "/", "/a//b/"):
-            self.assertEqual(self.ask(path), b"proxied")
+            self.assertEqual(self.ask(path), b"proxied", path)
         self.assertEqual(self.targets, [b"/v1/models?x=1", b"/healthy", b"/", b"/a/b/"])
 
     def test_mounted(self) -> None:
@@ -124,4 +124,4 @@ class PathsTests(SynchronousTestCase):
             self.assertEqual(response.code, status, path)
             if status == 404:
                 body = self.successResultOf(treq.json_content(response))
-                self.assertEqual(body, {"error": "not found", "code": "not_found"})
+                self.assertEqual(body, {"error": "not found", "code": "not_found"}, (path, status))

@@ -106,7 +106,7 @@ class SharedConnectionsTests(SynchronousTestCase):
             if adds:
                 held[client, column] += 1
                 total, mine = workers[column][0].add(client)
-                self.assertEqual(total, held.total())
+                self.assertEqual(total, held.total(), (client, column, adds))
                 self.assertGreaterEqual(mine, sum(held[client, each] for each in range(3)))
             elif held[client, column]:
                 held[client, column] -= 1

@@ -83,9 +83,9 @@ class BacklogTests(SynchronousTestCase):
     def test_room(self) -> None:
         """A burst of clients finds room; who says how much there is to be is obeyed."""
         for description in ("tcp:80", "tcp6:80:interface=\\:\\:1", "ssl:443:privateKey=k", "unix:/odd\\:backlog=1"):
-            self.assertEqual(with_backlog(description), f"{description}:backlog={BACKLOG}")
+            self.assertEqual(with_backlog(description), f"{description}:backlog={BACKLOG}", description)
         for description in ("tcp:80:backlog=5", "unix:/p:backlog=5:mode=600", "systemd:domain=INET:index=0"):
-            self.assertEqual(with_backlog(description), description)
+            self.assertEqual(with_backlog(description), description, description)
 
     def test_as_it_was_written(self) -> None:
         """An endpoint that is none is told as it was written."""

@@ -29,10 +29,10 @@ class CutTests(SynchronousTestCase):
             for each in records:
                 cut = cut_of(each)
                 assert cut is not None
-                self.assertEqual(cut.before, BEFORE)
+                self.assertEqual(cut.before, BEFORE, each)
                 found |= cut.ends
                 self.assertLess(len(str(each.details)), MAX_DETAILS)
-            self.assertEqual((found, len(records)), (ends, max(1, -(-count // MOST_CHAINS))))
+            self.assertEqual((found, len(records)), (ends, max(1, -(-count // MOST_CHAINS))), count)
 
     def test_not_understood(self) -> None:
         """A record that says something else allows nothing."""

@@ -79,7 +79,7 @@ class MomentTests(SynchronousTestCase):
     def test_zones(self) -> None:
         """A moment is the same in any zone, and without one it is none."""
         for text in ("2026-01-01T00:00:00Z", "2026-01-01T02:00:00+02:00", "2025-12-31T23:30:00-00:30"):
-            self.assertEqual(microseconds(text), 1_767_225_600_000_000)
+            self.assertEqual(microseconds(text), 1_767_225_600_000_000, text)
         for text in ("2026-01-01T00:00:00", "2026-01-01", "soon", ""):
             self.assertRaises(ValueError, microseconds, text)
 

@@ -53,4 +53,4 @@ class LikelihoodTests(SynchronousTestCase):
             (b"/v1/responses/resp_0a1b/input_items?limit=5", b"/v1/responses/*/input_items"),
             (b"/v1/batches/abcdefghijklmnopqrstuvwxyz", b"/v1/batches/*"),
         ):
-            self.assertEqual(kind_of(key(target)), b"openai\0GET\0" + path)
+            self.assertEqual(kind_of(key(target)), b"openai\0GET\0" + path, (target, path))

@@ -29,5 +29,5 @@ class StatusTests(SynchronousTestCase):
             (BYPASSED, b"llmproxy; fwd=bypass"),
             (BY_METHOD, b"llmproxy; fwd=method"),
         ):
-            self.assertEqual((name, value), (b"Cache-Status", expected))
+            self.assertEqual((name, value), (b"Cache-Status", expected), (name, value))
             self.assertIsNotNone(MEMBER.fullmatch(value), value)

@@ -25,7 +25,7 @@ class AllowanceTests(SynchronousTestCase):
     def test_bounded(self) -> None:
         """There is an end to each kind, and it is beyond what honest clients do at once."""
         for cost in (allowance.RESET, allowance.EMPTY, allowance.SETTING, allowance.PINGED, allowance.UPDATE, 1):
-            self.assertEqual(self.spent(Allowance(), cost), allowance.FULL // cost)
+            self.assertEqual(self.spent(Allowance(), cost), allowance.FULL // cost, cost)
 
     def test_time_gives_back(self) -> None:
         """What is within the rate goes on for ever."""

@@ -35,7 +35,7 @@ class WritingTests(SynchronousTestCase):
     def test_codes(self) -> None:
         """Error codes have the numbers of RFC 9113 section 7."""
         for code in ErrorCode:
-            self.assertEqual(code, h2.errors.ErrorCodes[code.name])
+            self.assertEqual(code, h2.errors.ErrorCodes[code.name], code)
 
 
 class ReadingTests(SynchronousTestCase):
@@ -47,7 +47,7 @@ class ReadingTests(SynchronousTestCase):
         self.assertEqual(frames.unpadded(frames.PADDED, b"\2\0\0"), b"")
         for bad, code in ((b"\3\0\0", ErrorCode.PROTOCOL_ERROR), (b"", ErrorCode.FRAME_SIZE_ERROR)):
             fault = self.assertRaises(ConnectionFault, frames.unpadded, frames.PADDED, bad)
-            self.assertEqual(fault.code, code)
+            self.assertEqual(fault.code, code, (bad, code))
 
     def test_priority(self) -> None:
         """What a HEADERS frame says of priority stands before the section."""
@@ -64,7 +64,7 @@ class ReadingTests(SynchronousTestCase):
             (frames.MAX_FRAME_SIZE, 2**24, ErrorCode.PROTOCOL_ERROR),
         ):
             fault = self.assertRaises(ConnectionFault, frames.read_settings, frames.settings({name: value})[9:])
-            self.assertEqual(fault.code, code)
+            self.assertEqual(fault.code, code, (name, value, code))
         fault = self.assertRaises(ConnectionFault, frames.read_settings, b"12345")
         self.assertEqual(fault.code, ErrorCode.FRAME_SIZE_ERROR)
         self.assertEqual(frames.read_settings(frames.settings({3: 1, 99: 7})[9:]), [(3, 1), (99, 7)])

@@ -28,14 +28,14 @@ class EncodingTests(SynchronousTestCase):
         decoder = Decoder()
         decoder.max_allowed_table_size = 0
         for block in (sections.NO_TABLE + sections.encode(section), sections.encode(section)):
-            self.assertEqual([tuple(pair) for pair in decoder.decode(block, raw=True)], section)
+            self.assertEqual([tuple(pair) for pair in decoder.decode(block, raw=True)], section, block)
 
     def test_long(self) -> None:
         """Lengths of more than one byte are right at their edges."""
         for size in (0, 79, 80, 126, 127, 128, 254, 255, 16_383, 16_510, 16_511):
             section = [(b"x" * max(size, 1), b"y" * size)]
             decoded = Decoder(1 << 20).decode(sections.encode(section), raw=True)
-            self.assertEqual([tuple(pair) for pair in decoded], section)
+            self.assertEqual([tuple(pair) for pair in decoded], section, size)
 
     def test_short(self) -> None:
         """A status that is in the static table takes one byte."""
@@ -68,15 +68,15 @@ class DecodingTests(SynchronousTestCase):
         """Two size updates are allowed, RFC 7541 section 4.2; thousands would only cost time."""
         good = Encoder().encode(BASE)
         for updates in (b"\x20", b"\x20\x3f\xe1\x1f"):
-            self.assertEqual(sections.decode(Decoder(), updates + good), list(BASE))
+            self.assertEqual(sections.decode(Decoder(), updates + good), list(BASE), updates)
         for updates in (b"\x20" * 3, b"\x20" * 60_000, b"\x3f\xe1\x1f" * 3):
-            self.assertEqual(self.code(updates + good), ErrorCode.COMPRESSION_ERROR)
+            self.assertEqual(self.code(updates + good), ErrorCode.COMPRESSION_ERROR, updates)
 
     def test_bomb(self) -> None:
         """A few bytes that stand for megabytes, and fields of no length (CVE-2019-9516), are too large."""
         stored = b"\x40\x01x\x7f\xa1\x1e" + b"y" * 4000
         for block in (stored + b"\xbe" * 60_000, b"\0\0\0" * 20_000):
-            self.assertEqual(self.code(block), ErrorCode.ENHANCE_YOUR_CALM)
+            self.assertEqual(self.code(block), ErrorCode.ENHANCE_YOUR_CALM, block)
 
     def test_time(self) -> None:
         """The worst section that is taken costs a small multiple of an ordinary one of its size."""
@@ -128,7 +128,7 @@ class MalformedTests(SynchronousTestCase):
             (((b"x", b"a b\tc"), (b"y", b"")), None),
             (((b"x", b"\xe9\x01"), (b"y", b"1")), None),
         ):
-            self.assertEqual(sections.check_request((*BASE, *fields)), length)
+            self.assertEqual(sections.check_request((*BASE, *fields)), length, (fields, length))
         self.assertIsNone(sections.check_request([(b":method", b"CONNECT"), (b":authority", b"a:1")]))
 
     def test_trailers(self) -> None:

@@ -26,7 +26,7 @@ class WindowTests(SynchronousTestCase):
         stream.widen(1, 5)
         self.assertEqual(stream.window, 15)
         for increment, code in ((0, ErrorCode.PROTOCOL_ERROR), (LARGEST_WINDOW, ErrorCode.FLOW_CONTROL_ERROR)):
-            self.assertEqual(self.assertRaises(StreamFault, stream.widen, 1, increment).code, code)
+            self.assertEqual(self.assertRaises(StreamFault, stream.widen, 1, increment).code, code, (increment, code))
 
     def test_all(self) -> None:
         """A smaller first window may leave those that there are below nothing; one that is too large is a fault."""
@@ -59,7 +59,7 @@ class LengthTests(SynchronousTestCase):
             if good:
                 send()
             else:
-                self.assertEqual(self.assertRaises(StreamFault, send).code, ErrorCode.PROTOCOL_ERROR)
+                self.assertEqual(self.assertRaises(StreamFault, send).code, ErrorCode.PROTOCOL_ERROR, (pieces, good))
 
 
 class ClosedTests(SynchronousTestCase):
@@ -74,7 +74,7 @@ class ClosedTests(SynchronousTestCase):
         self.assertIsNone(streams.check_closed(3, "DATA"))
         self.assertEqual(self.fault(streams, 5), (StreamFault, ErrorCode.STREAM_CLOSED))
         for other in (0, 2, 7, 11):
-            self.assertEqual(self.fault(streams, other), (ConnectionFault, ErrorCode.PROTOCOL_ERROR))
+            self.assertEqual(self.fault(streams, other), (ConnectionFault, ErrorCode.PROTOCOL_ERROR), other)
 
     def test_memory(self) -> None:
         """A connection that lives for long remembers only so many."""

@@ -30,7 +30,7 @@ class MediaTypeTests(SynchronousTestCase):
             (b'multipart/form-data; charset=utf-8; boundary="a b:=?"', b"a b:=?"),
             (b"multipart/form-data; boundary=" + b"x" * 70, b"x" * 70),
         ):
-            self.assertEqual(media_type([line]).boundary, boundary)
+            self.assertEqual(media_type([line]).boundary, boundary, (line, boundary))
         for rest in (
             b"",
             b'; boundary=""',
@@ -83,4 +83,4 @@ class ContentCodingsTests(SynchronousTestCase):
             ([b"gzip, br", b"identity , zstd"], (b"gzip", b"br", b"zstd")),
         ):
             fields = [(b"Content-Encoding", line) for line in lines]
-            self.assertEqual(content_codings([(b"content-type", b"x"), *fields]), codings)
+            self.assertEqual(content_codings([(b"content-type", b"x"), *fields]), codings, (lines, codings))

@@ -43,8 +43,8 @@ class FormTests(SynchronousTestCase):
     def test_model(self) -> None:
         """The model is known, whether a rule names it or not."""
         for whitelist in (MODEL, Whitelist.compile({"n": ["1"]})):
-            self.assertEqual(finish(inspection(b"a=1&model=%6fk&n=1", whitelist)), "ok")
-            self.assertEqual(finish(inspection(b"a=1&n=1", whitelist)), "")
+            self.assertEqual(finish(inspection(b"a=1&model=%6fk&n=1", whitelist)), "ok", whitelist)
+            self.assertEqual(finish(inspection(b"a=1&n=1", whitelist)), "", whitelist)
 
     def test_twice(self) -> None:
         """The one server takes the first, the other the last."""

@@ -71,9 +71,9 @@ class ModelTests(JsonCase):
         for whitelist in (MODEL, BATCH):
             for value, model in ((b'"ok"', "ok"), (b' "\\u006fk" ', "ok"), (b"1", "")):
                 body = b'{"a":{"model":"x"},"model":%b,"session":{"model":"ok"}}' % value
-                self.assertEqual(finish(inspection(body, whitelist.root)), model)
+                self.assertEqual(finish(inspection(body, whitelist.root)), model, (value, model))
         for value in (b'{"a":1}', b'"%b"' % (b"x" * 9999), b"[]", b'"\\ud800"', b"null"):
-            self.assertEqual(finish(inspection(b'{"model":%b}' % value, BATCH.root)), "")
+            self.assertEqual(finish(inspection(b'{"model":%b}' % value, BATCH.root)), "", value)
 
 
 class PathTests(JsonCase):

@@ -124,7 +124,7 @@ class InspectionTests(SynchronousTestCase):
         """The model is known, whether a rule names it or not."""
         body = part(b"a", b"1") + part(b"model", b"ok") + END
         for whitelist in (self.whitelist, Whitelist.compile({"n": ["1"]})):
-            self.assertEqual(finish(inspection(body, b"b", whitelist)), "ok")
+            self.assertEqual(finish(inspection(body, b"b", whitelist)), "ok", whitelist)
         self.assertEqual(finish(inspection(END, b"b", self.whitelist)), "")
 
     def test_ambiguous(self) -> None:

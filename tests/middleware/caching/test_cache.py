@@ -37,7 +37,7 @@ class PassingTests(CacheTestCase):
             responding = self.send(method=method, body=body)
             self.assertIs(self.inner.requests[-1].body, body)
             self.answer(FRESH)
-            self.assertEqual(self.got(responding).told, b"llmproxy; fwd=method")
+            self.assertEqual(self.got(responding).told, b"llmproxy; fwd=method", method)
         self.assertEqual((self.outcomes("bypass"), self.request.record.cache), (3, "method"))
         self.assertEqual(self.store.statistics()["entries"], 0)
 
@@ -46,7 +46,7 @@ class PassingTests(CacheTestCase):
         for more in (b"If-Match: *", b"X-HTTP-Method-Override: DELETE", b"If-Unmodified-Since: x"):
             responding = self.send(more)
             self.answer(FRESH)
-            self.assertEqual(self.got(responding).told, b"llmproxy; fwd=bypass")
+            self.assertEqual(self.got(responding).told, b"llmproxy; fwd=bypass", more)
         responding = self.send(body=b"x")
         self.answer(FRESH)
         self.assertEqual(self.got(responding).told, b"llmproxy; fwd=bypass")
@@ -165,7 +165,7 @@ class PostTests(CacheTestCase):
             responding = self.post(OPT_IN, body=body)
             self.assertIs(self.inner.requests[-1].body, body)
             self.answer()
-            self.assertEqual(self.got(responding).told, b"llmproxy; fwd=bypass")
+            self.assertEqual(self.got(responding).told, b"llmproxy; fwd=bypass", body)
 
     def test_while_it_arrives(self) -> None:
         """Nothing is sent before the body is there; a client that leaves meanwhile is forgotten."""

@@ -264,9 +264,9 @@ class LeavingTests(CacheTestCase):
         for leaving in range(3):
             asked = [self.send(target=b"/%d" % leaving) for _ in range(3)]
             self.leave(asked.pop(leaving))
-            self.assertEqual(self.inner.cancelled, 0)
+            self.assertEqual(self.inner.cancelled, 0, leaving)
             self.answer(FRESH)
-            self.assertEqual([self.got(each).body for each in asked], [b"content"] * 2)
+            self.assertEqual([self.got(each).body for each in asked], [b"content"] * 2, leaving)
 
     def test_all_leave(self) -> None:
         """The last one stops the call, and the next request makes a new one."""
@@ -347,9 +347,9 @@ class FailureTests(CacheTestCase):
             asked = [self.send(target=b"/%s" % error.code.encode()) for _ in range(3)]
             self.inner.fail(error)
             self.failureResultOf(asked[0], type(error))
-            self.assertEqual(len(self.inner.pending), 1)
+            self.assertEqual(len(self.inner.pending), 1, error)
             self.answer(FRESH)
-            self.assertEqual([self.got(each).body for each in asked[1:]], [b"content"] * 2)
+            self.assertEqual([self.got(each).body for each in asked[1:]], [b"content"] * 2, error)
 
     def test_own_fault(self) -> None:
         """What went wrong for the first one alone sends the next."""
@@ -470,7 +470,7 @@ class ValidationTests(CacheTestCase):
             self.answer(*other, status=304, body=None)
             self.assertNotIn(b"If-None-Match", [name for name, _ in self.inner.requests[-1].fields])
             self.answer(FRESH, body=b"new")
-            self.assertEqual(self.got(responding).body, b"new")
+            self.assertEqual(self.got(responding).body, b"new", other)
 
     def test_useless_at_once(self) -> None:
         """What is stale again right after validation serves the one who asked, and nobody else."""
@@ -495,16 +495,16 @@ class StaleIfErrorTests(CacheTestCase):
             body = HeldBody()
             self.answer(status=status, body=body)
             answered = [self.got(each) for each in asked]
-            self.assertEqual({each.body for each in answered}, {b"content"})
-            self.assertEqual(answered[0].told, b"llmproxy; fwd=stale; fwd-status=%d; ttl=-10" % status)
-            self.assertEqual(body.calls, ["stopped"])
+            self.assertEqual({each.body for each in answered}, {b"content"}, status)
+            self.assertEqual(answered[0].told, b"llmproxy; fwd=stale; fwd-status=%d; ttl=-10" % status, status)
+            self.assertEqual(body.calls, ["stopped"], status)
 
     def test_no_answer(self) -> None:
         """The same if upstream cannot be reached, or is not asked because it has failed too often."""
         for error in (UpstreamReset(), BreakerOpen()):
             responding = self.send()
             self.inner.fail(error)
-            self.assertEqual(self.got(responding).told, b"llmproxy; fwd=stale; ttl=-10")
+            self.assertEqual(self.got(responding).told, b"llmproxy; fwd=stale; ttl=-10", error)
 
     def test_disconnected(self) -> None:
         """Where upstream names no time for errors, what is stale is served while there is no answer, and says so."""
@@ -516,8 +516,8 @@ class StaleIfErrorTests(CacheTestCase):
             record = self.request.record
             self.inner.fail(error)
             answered = self.got(responding)
-            self.assertEqual((answered.body, answered.told), (b"content", b"llmproxy; fwd=stale; ttl=-10"))
-            self.assertEqual(record.cause, error.cause)
+            self.assertEqual((answered.body, answered.told), (b"content", b"llmproxy; fwd=stale; ttl=-10"), error)
+            self.assertEqual(record.cause, error.cause, error)
             responding = self.send(target=b"/strict")
             self.inner.fail(error)
             self.failureResultOf(responding, type(error))

@@ -220,7 +220,7 @@ class LargeTests(CacheTestCase):
         self.fill_large()
         for start, end in ((0, 0), (64_990, 65_010), (70_000, 1_200_000), (1_299_999, 1_299_999)):
             hit = self.hit_large(b"Range: bytes=%d-%d" % (start, end))
-            self.assertEqual((hit.status, hit.whole), (206, True))
+            self.assertEqual((hit.status, hit.whole), (206, True), (start, end))
             self.assertTrue(hit.body == self.whole[start : end + 1])
 
     def test_head_and_condition(self) -> None:
@@ -274,7 +274,7 @@ class LargeTests(CacheTestCase):
             for piece in (*self.pieces, end[:9], end[9:]):
                 body.write(piece)
             body.end()
-            self.assertEqual(self.store.statistics()["entries"], stored)
+            self.assertEqual(self.store.statistics()["entries"], stored, (end, stored))
         self.assertTrue(self.hit_large().body == self.whole + end)
 
     def test_more_than_the_store_takes(self) -> None:
@@ -363,7 +363,7 @@ class DropTests(CacheTestCase):
             response = self.successResultOf(responding)
             assert response.body is not None
             self.assertIs(response.body.length, UNKNOWN_LENGTH)
-            self.assertEqual(Answered(response).body, b"abc")
+            self.assertEqual(Answered(response).body, b"abc", fields)
 
     def test_content(self) -> None:
         """All of what is there is read."""

@@ -67,7 +67,7 @@ class HitTests(CacheTestCase):
             self.fill(FRESH, b"Vary: Accept-Language", of=of, body=language)
         self.assertEqual(self.request.record.cache, "vary-miss")
         for language in (b"de", b"en"):
-            self.assertEqual(self.hit(b"Accept-Language: " + language).body, language)
+            self.assertEqual(self.hit(b"Accept-Language: " + language).body, language, language)
 
     def test_debug(self) -> None:
         """Only an API that shows debug fields shows what a response is filed under."""
@@ -142,7 +142,7 @@ class AskedTests(CacheTestCase):
         self.clock.advance(70)
         for target in (b"/v1/tagged", b"/v1/plain"):
             hit = self.hit(b"Cache-Control: max-stale=20", target=target)
-            self.assertEqual((hit.told, hit.field(b"age")), (b"llmproxy; hit; ttl=-10", b"70"))
+            self.assertEqual((hit.told, hit.field(b"age")), (b"llmproxy; hit; ttl=-10", b"70"), target)
 
     def test_only_if_cached(self) -> None:
         """Who wants nothing from upstream gets what is stored, or 504."""

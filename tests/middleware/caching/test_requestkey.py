@@ -33,7 +33,7 @@ class KeyTests(SynchronousTestCase):
             (bare(b"/x", (b"Cache-Control", b"public, max-age=5")), bare(b"/x")),
             (bare(b"/x?"), bare(b"/x")),
         ):
-            self.assertEqual(one, other)
+            self.assertEqual(one, other, (one, other))
 
     def test_different(self) -> None:
         """What may change the answer changes the key; no two of these are one."""
@@ -74,7 +74,7 @@ class KeyTests(SynchronousTestCase):
         request = a_request(b"GET", b"/x", [(b"Accept", b"a"), (b"X-Team", b"b")])
         for vary in ("", " ", "*", "Accept, *", b"", b"*", ","):
             with self.subTest(vary=vary):
-                self.assertEqual(key_with_vary(request, vary), key(request))
+                self.assertEqual(key_with_vary(request, vary), key(request), vary)
         usual = "Accept, Accept-Encoding, Accept-Language"
         self.assertEqual(key_with_vary(request, usual), key(request))
         self.assertEqual(key_with_vary(request, "x-team,ACCEPT"), key_with_vary(request, b"Accept, X-Team"))
@@ -91,4 +91,4 @@ class KeyTests(SynchronousTestCase):
         for other in ([], [(b"a", b"1")], [(b"a", b"1,1:a")], [(b"b", b"1")]):
             same = found == dict(other)
             one = key_with_vary(a_request(fields=fields), vary)
-            self.assertEqual(one == key_with_vary(a_request(fields=list(other)), vary), same)
+            self.assertEqual(one == key_with_vary(a_request(fields=list(other)), vary), same, other)

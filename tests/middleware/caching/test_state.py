@@ -82,7 +82,7 @@ class RunningTests(SynchronousTestCase):
         ):
             with self.subTest(purged=purged):
                 self.state.forget(*purged)
-                self.assertEqual([fetch.doubts for fetch in fetches], expected)
+                self.assertEqual([fetch.doubts for fetch in fetches], expected, purged)
 
 
 class OneWayTests(CacheTestCase):

@@ -110,8 +110,8 @@ class FramingTests(SynchronousTestCase):
             self.connect()
             self.say(data, size)
             self.answers.write(b"\x81\x02hi")
-            self.assertEqual((self.upstream.data, self.got.data), (data, b"\x81\x02hi"))
-            self.assertEqual(self.inspection.budget.used, 0)
+            self.assertEqual((self.upstream.data, self.got.data), (data, b"\x81\x02hi"), size)
+            self.assertEqual(self.inspection.budget.used, 0, size)
 
     def test_evil(self) -> None:
         """One bad message among good ones ends it: nothing of it goes on, an event and a close say why."""
@@ -124,11 +124,13 @@ class FramingTests(SynchronousTestCase):
             for size in (1, 1000):
                 self.connect()
                 self.say(GOOD + bad + GOOD, size)
-                self.assertEqual(self.upstream.data, GOOD)
-                self.assertEqual(self.closed(), 1008)
+                self.assertEqual(self.upstream.data, GOOD, size)
+                self.assertEqual(self.closed(), 1008, size)
                 opcode, payload = self.frames()[0]
                 event = json.loads(payload)
-                self.assertEqual((opcode, event["type"], event["error"]["code"]), (TEXT, "error", "param_not_allowed"))
+                self.assertEqual(
+                    (opcode, event["type"], event["error"]["code"]), (TEXT, "error", "param_not_allowed"), size
+                )
 
     def test_fragments(self) -> None:
         """A message in fragments is judged whole, with control frames of either kind between."""
@@ -141,12 +143,12 @@ class FramingTests(SynchronousTestCase):
             ]
             self.connect()
             self.say(pieces[0] + ping + pieces[1])
-            self.assertEqual(self.upstream.data, ping)
+            self.assertEqual(self.upstream.data, ping, (model, passes))
             self.say(pieces[2])
             if passes:
-                self.assertEqual(self.upstream.data, ping + b"".join(pieces))
+                self.assertEqual(self.upstream.data, ping + b"".join(pieces), (model, passes))
             else:
-                self.assertEqual((self.upstream.data, self.closed()), (ping, 1008))
+                self.assertEqual((self.upstream.data, self.closed()), (ping, 1008), (model, passes))
 
     def test_unreadable(self) -> None:
         """What cannot be read ends it with the code that says why."""
@@ -240,10 +242,10 @@ class FramingTests(SynchronousTestCase):
             self.say(fragment(TEXT, b"x" * 100))
             self.assertGreater(self.inspection.budget.used, 100)
             end()
-            self.assertEqual(self.inspection.budget.used, 0)
+            self.assertEqual(self.inspection.budget.used, 0, end)
             self.done.addErrback(lambda reason: reason.trap(UpstreamReset, CancelledError))
             self.say(GOOD)
-            self.assertEqual(self.upstream.data, b"")
+            self.assertEqual(self.upstream.data, b"", end)
 
     def test_slow(self) -> None:
         """A side that is behind slows the other one down."""

@@ -166,7 +166,7 @@ class GuardedBodyTests(SynchronousTestCase):
                 self.successResultOf(producing)
             else:
                 self.failureResultOf(producing, ParamNotAllowed)
-            self.assertEqual((self.reader.data, self.ended), (content if good else b"", 1))
+            self.assertEqual((self.reader.data, self.ended), (content if good else b"", 1), (content, good))
 
     def test_left(self) -> None:
         """A client that leaves ends it, in the middle of a slice too."""
@@ -175,7 +175,7 @@ class GuardedBodyTests(SynchronousTestCase):
             self.body.write(data)
             self.body.fail(ClientLeft())
             self.failureResultOf(self.producing, ClientLeft)
-            self.assertEqual(self.ended, 1)
+            self.assertEqual(self.ended, 1, data)
             for _ in range(5):
                 self.turn()
             self.assertNotIn(b"---", self.reader.data)

@@ -134,10 +134,10 @@ class CodingTests(InspectionCase):
             self.settle()
             if model == "ok":
                 self.successResultOf(producing)
-                self.assertEqual(reader.data, data)
+                self.assertEqual(reader.data, data, model)
             else:
                 self.failureResultOf(producing, ParamNotAllowed)
-                self.assertEqual(reader.data, b"")
+                self.assertEqual(reader.data, b"", model)
 
     def test_unknown(self) -> None:
         """A coding that nobody here can undo is a 415 before anything is read."""
@@ -162,7 +162,7 @@ class BudgetTests(InspectionCase):
         refused = [asking for _, asking in held if asking.called]
         for asking in refused:
             error = self.failureResultOf(asking, TooMuchWithheld).value
-            self.assertEqual((error.status, error.fields), (503, ((b"Retry-After", b"1"),)))
+            self.assertEqual((error.status, error.fields), (503, ((b"Retry-After", b"1"),)), asking)
         self.assertLessEqual(self.inspection.budget.peak, 100 * MIB)
         self.assertLessEqual(len(refused), 32)
         for body, asking in held:
@@ -201,7 +201,7 @@ class BudgetTests(InspectionCase):
             self.settle()
             end()
             self.failureResultOf(asking, ClientLeft, CancelledError)
-            self.assertEqual(self.inspection.budget.used, 0)
+            self.assertEqual(self.inspection.budget.used, 0, end)
 
     def test_left(self) -> None:
         """A client that leaves in the middle of its body gives back what it took."""
@@ -244,7 +244,7 @@ class FormTests(InspectionCase):
         for at in range(0, len(data), 65536):
             body.write(data[at : at + 65536])
             self.settle()
-            self.assertEqual(reader.data, data[: at + 65536])
+            self.assertEqual(reader.data, data[: at + 65536], at)
         body.end()
         self.assertEqual((self.request.model, self.inspection.budget.peak), ("ok", 0))
 
@@ -292,7 +292,7 @@ class FormTests(InspectionCase):
                 self.failureResultOf(producing, RequestBodyTimeout)
             for _ in range(5):
                 self.clock.advance(0.1)
-            self.assertEqual((self.inspection.budget.used, self.wheel.standing), (0, 0))
+            self.assertEqual((self.inspection.budget.used, self.wheel.standing), (0, 0), full)
 
     def test_lines_are_counted(self) -> None:
         """A line that is not complete is held, and counts with all that is."""

@@ -43,7 +43,7 @@ class PaceTests(SynchronousTestCase):
         for lates in (0, 0, 0, 1):
             held.pop(0)
             self.window()
-            self.assertEqual(self.late, lates)
+            self.assertEqual(self.late, lates, lates)
 
     def test_end(self) -> None:
         """When the whole is there, or nobody waits any more, no deadline is left."""

@@ -28,7 +28,7 @@ class PartedTests(SynchronousTestCase):
             (b"/llm?x=1", 1, (b"/llm", b"/?x=1")),
             (b"/llm/", 1, (b"/llm", b"/")),
         ):
-            self.assertEqual(parted(target, depth), expected)
+            self.assertEqual(parted(target, depth), expected, (target, depth))
 
 
 class ProxyResourceTests(SynchronousTestCase):

@@ -226,9 +226,9 @@ class UnreadBodyTests(SynchronousTestCase):
             client.send(get(b"/a", b"Content-Length: %d" % length, method=b"POST"))
             resource.seen[0].request.body.startProducing(Reader()).addErrback(lambda _: None)
             resource.seen[0].answer(b"ok")
-            self.assertEqual(client.transport.half_closed, len(requests) == 1)
+            self.assertEqual(client.transport.half_closed, len(requests) == 1, (length, requests))
             client.send(b"x" * length + get(b"/b"))
-            self.assertEqual([seen.line[1] for seen in resource.seen], requests)
+            self.assertEqual([seen.line[1] for seen in resource.seen], requests, (length, requests))
 
     def test_chunked_one_is_not(self) -> None:
         """Nobody knows how much is left of a chunked body."""
@@ -272,10 +272,11 @@ class BodyTests(SynchronousTestCase):
         for request, limit in ((post(b"x" * 11), 10), (chunked(b"x" * 6, b"y" * 5), 10)):
             client = Client(whole := Whole(), limits=Limits(body=limit))
             client.send(request)
-            self.assertEqual((client.status, whole.requests), (413, []))
+            self.assertEqual((client.status, whole.requests), (413, []), (request, limit))
             self.assertEqual(
                 [refusal[:4] for refusal in client.refusals],
                 [(413, "content_too_large", "192.0.2.1", "request body is too large")],
+                (request, limit),
             )
         client = Client(whole := Whole(), limits=Limits(body=10))
         client.send(post(b"x" * 10) + chunked(b"x" * 10))
@@ -361,7 +362,7 @@ class LimitTests(SynchronousTestCase):
             client = Client(whole := Whole(), limits=Limits(head=500))
             client.send(*pieces)
             self.refused(client, 431, "header_too_large")
-            self.assertEqual((whole.requests, client.channel._reader.unread), ([], b""))
+            self.assertEqual((whole.requests, client.channel._reader.unread), ([], b""), pieces)
 
     def test_target(self) -> None:
         """A target that is too long is 414, as soon as that is seen."""
@@ -370,7 +371,7 @@ class LimitTests(SynchronousTestCase):
             client = Client(whole := Whole(), limits=Limits(target=200, head=500))
             client.send(*pieces)
             self.refused(client, 414, "target_too_long")
-            self.assertEqual(whole.requests, [])
+            self.assertEqual(whole.requests, [], pieces)
 
     def test_fields(self) -> None:
         """Too many fields are 431."""
@@ -448,9 +449,9 @@ class TimeTests(SynchronousTestCase):
             client.send(*before)
             had = client.received
             client.wait(2.8)
-            self.assertEqual(client.ended, "")
+            self.assertEqual(client.ended, "", before)
             client.wait(0.5)
-            self.assertEqual((client.ended, client.received), ("closed", had))
+            self.assertEqual((client.ended, client.received), ("closed", had), before)
 
     def test_slow_head(self) -> None:
         """A head that does not end is 408, even while bytes of it trickle in."""
@@ -524,7 +525,7 @@ class TimeTests(SynchronousTestCase):
             for _ in range(10):
                 client.wait(1)
                 client.transport.take(20_000)
-                self.assertEqual(client.ended, "")
+                self.assertEqual(client.ended, "", request)
             client.transport.take(None)
             client.run()
             self.assertTrue(client.received.endswith(b"x" * 200_000))
@@ -537,7 +538,7 @@ class TimeTests(SynchronousTestCase):
             client.send(request)
             resource.seen[0].answer(b"x" * 200_000)
             client.wait(10)
-            self.assertEqual((client.ended, client.site.connections), ("reset", 0))
+            self.assertEqual((client.ended, client.site.connections), ("reset", 0), request)
 
     def test_no_reader_of_an_answer_that_goes_on(self) -> None:
         """One that takes nothing of an answer of which more waits is reset, and whoever answers is told."""
@@ -550,9 +551,9 @@ class TimeTests(SynchronousTestCase):
             for _ in range(6):
                 client.wait(0.5)
                 seen.request.write(content)
-            self.assertEqual((client.ended, seen.left), ("", []))
+            self.assertEqual((client.ended, seen.left), ("", []), content)
             client.wait(6)
-            self.assertEqual((client.ended, len(seen.left), client.site.connections), ("reset", 1, 0))
+            self.assertEqual((client.ended, len(seen.left), client.site.connections), ("reset", 1, 0), content)
 
     def test_slow_reader_of_an_answer_that_goes_on(self) -> None:
         """One that takes a little now and then is not; nor is one to whom nothing is to be sent."""

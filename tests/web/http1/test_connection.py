@@ -107,7 +107,7 @@ class NegotiationTests(SynchronousTestCase):
             transport.deliver(get())
             clock.advance(0)
             self.assertEqual((transport.sent[: len(sent)], transport.ended), (sent, ended), protocol)
-            self.assertEqual(site.http2.events, [])
+            self.assertEqual(site.http2.events, [], (protocol, sent, ended))
 
 
 class AdmissionTests(SynchronousTestCase):
@@ -124,9 +124,9 @@ class AdmissionTests(SynchronousTestCase):
             for _ in range(others):
                 Client(site=site, clock=clock)
             client = Client(site=site, clock=clock)
-            self.assertEqual(client.channel.unwelcome, expected == UNWELCOME)
-            self.assertEqual(client.ended, "reset" if expected == REFUSED else "")
-            self.assertEqual(site.connections, int(expected == ADMITTED))
+            self.assertEqual(client.channel.unwelcome, expected == UNWELCOME, (limits, others))
+            self.assertEqual(client.ended, "reset" if expected == REFUSED else "", (limits, others))
+            self.assertEqual(site.connections, int(expected == ADMITTED), (limits, others))
 
 
 class HandOverTests(SynchronousTestCase):

@@ -31,17 +31,23 @@ class RefusalTests(SynchronousTestCase):
             client.send(h11.EndOfMessage())
             client.receive_data(refusal_response(refusal, "r-1", head_only=False))
             head, data, end = client.next_event(), client.next_event(), client.next_event()
-            self.assertEqual(head.status_code, status)
-            self.assertEqual(head.reason, reason)
-            self.assertEqual([name for name, _ in head.headers if name == b"date"], [b"date"])
+            self.assertEqual(head.status_code, status, (refusal, status, reason))
+            self.assertEqual(head.reason, reason, (refusal, status, reason))
+            self.assertEqual(
+                [name for name, _ in head.headers if name == b"date"], [b"date"], (refusal, status, reason)
+            )
             ids = {name: value for name, value in head.headers if name.endswith(b"request-id")}
-            self.assertEqual(ids, {b"x-request-id": b"r-1", b"request-id": b"r-1"})
-            self.assertEqual(json.loads(bytes(data.data)), {"error": refusal.detail, "code": refusal.code})
+            self.assertEqual(ids, {b"x-request-id": b"r-1", b"request-id": b"r-1"}, (refusal, status, reason))
+            self.assertEqual(
+                json.loads(bytes(data.data)), {"error": refusal.detail, "code": refusal.code}, (refusal, status, reason)
+            )
             self.assertIsInstance(end, h11.EndOfMessage)
-            self.assertEqual(client.their_state, h11.MUST_CLOSE)
+            self.assertEqual(client.their_state, h11.MUST_CLOSE, (refusal, status, reason))
 
     def test_head(self) -> None:
         """RFC 9110 section 9.3.2: to a HEAD it has the same head, and nothing after it."""
         for refusal, _, _ in REFUSALS:
             whole = refusal_response(refusal, "r-1", head_only=False)
-            self.assertEqual(refusal_response(refusal, "r-1", head_only=True), whole[: whole.index(b"\r\n\r\n") + 4])
+            self.assertEqual(
+                refusal_response(refusal, "r-1", head_only=True), whole[: whole.index(b"\r\n\r\n") + 4], refusal
+            )

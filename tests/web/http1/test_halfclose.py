@@ -32,12 +32,12 @@ class HalfCloseTests(SynchronousTestCase):
         for version in (b"1.1", b"1.0"):
             client, seen = self.asked(version=version)
             self.end(client)
-            self.assertEqual(client.received, b"H")
+            self.assertEqual(client.received, b"H", version)
             client.wait(1.0)
-            self.assertEqual((client.ended, seen.left), ("", []))
+            self.assertEqual((client.ended, seen.left), ("", []), version)
             client.transport.handle.error = 32
             client.wait(2.0)
-            self.assertEqual((client.ended, len(seen.left)), ("reset", 1))
+            self.assertEqual((client.ended, len(seen.left)), ("reset", 1), version)
 
     def test_answer(self) -> None:
         """A client that waits gets the same bytes as one that did not close its side."""
@@ -52,8 +52,8 @@ class HalfCloseTests(SynchronousTestCase):
                 seen.answer()
                 client.run()
                 answers.append((client.received, client.ended))
-            self.assertEqual(answers[0], answers[1])
-            self.assertEqual(answers[0][0].count(b"HTTP/1.1"), 1 + interim)
+            self.assertEqual(answers[0], answers[1], interim)
+            self.assertEqual(answers[0][0].count(b"HTTP/1.1"), 1 + interim, interim)
 
     def test_within_the_response(self) -> None:
         """
@@ -75,7 +75,9 @@ class HalfCloseTests(SynchronousTestCase):
                 seen.request.write(b"abc")
             seen.request.finish()
             client.run()
-            self.assertEqual((client.received, client.ended), (before + piece * pieces + end, "closed"))
+            self.assertEqual(
+                (client.received, client.ended), (before + piece * pieces + end, "closed"), (length, piece, end)
+            )
 
     def test_silent(self) -> None:
         """

@@ -149,7 +149,7 @@ class OrdinaryTests(SynchronousTestCase):
         for sent, known_as in (((b"X-Request-ID: mine",), b"mine"), ((b"X-Request-ID: a b",), b""), ((), b"")):
             received = self.answer(lambda request: b"abc", get(b"/", *sent))
             found = [line.partition(b": ")[2] for line in received.split(b"\r\n") if line.startswith(fields)]
-            self.assertEqual((len(found), len(set(found))), (2, 1))
+            self.assertEqual((len(found), len(set(found))), (2, 1), (sent, known_as))
             self.assertTrue(found[0] == known_as if known_as else len(found[0]) > 20, found)
         received = self.answer(lambda request: request.setHeader(b"x-request-id", b"set") or b"", get())
         self.assertEqual((received.lower().count(b"\r\nx-request-id: "), received.count(b": set\r\n")), (1, 1))
@@ -158,7 +158,7 @@ class OrdinaryTests(SynchronousTestCase):
         """Every registered status has its words, those included that Twisted does not know."""
         for status, line in ((429, b"429 Too Many Requests"), (426, b"426 Upgrade Required"), (599, b"599 ")):
             received = self.answer(lambda request, status=status: request.setResponseCode(status) or b"")
-            self.assertEqual(received.partition(b"\r\n")[0], b"HTTP/1.1 " + line)
+            self.assertEqual(received.partition(b"\r\n")[0], b"HTTP/1.1 " + line, (status, line))
 
     def test_failing(self) -> None:
         """A fault of ours is a whole answer too, with a date and without a name."""

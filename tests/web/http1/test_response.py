@@ -52,8 +52,8 @@ class ResponseTests(SynchronousTestCase):
             request = self.ask()
             had, writes = len(self.client.received), self.client.transport.writes
             request.write_whole(200, b"OK", [], length, b"abc", [(b"B", b"1")])
-            self.assertEqual(self.client.received[had:], b"HTTP/1.1 200 OK\r\n" + rest)
-            self.assertEqual((self.client.transport.writes - writes, request.finished), (1, 1))
+            self.assertEqual(self.client.received[had:], b"HTTP/1.1 200 OK\r\n" + rest, (length, rest))
+            self.assertEqual((self.client.transport.writes - writes, request.finished), (1, 1), (length, rest))
         self.assertEqual(self.client.ended, "")
 
     def test_whole_but_not_all(self) -> None:
@@ -64,7 +64,7 @@ class ResponseTests(SynchronousTestCase):
             self.resource.seen[-1].request.write_whole(200, b"OK", [], 3, content)
             client.run()
             self.assertNotIn(b"abc", client.received)
-            self.assertEqual(client.ended, "closed")
+            self.assertEqual(client.ended, "closed", content)
 
     def test_whole_for_nobody(self) -> None:
         """Nothing is written to a client that has left."""

@@ -89,7 +89,7 @@ class SendDeadlineTests(SynchronousTestCase):
         self.deadline.start()
         for size in range(8, 0, -1):
             self.transport.dataBuffer = b"x" * size
-            self.assertEqual(self.after(60), 0)
+            self.assertEqual(self.after(60), 0, size)
         self.assertEqual(self.after(122), 1)
 
     def test_stop(self) -> None:

@@ -123,7 +123,7 @@ class ConnectionTests(SynchronousTestCase):
         client.ask(7)
         self.assertEqual((len(self.resource.seen), client.resets), (3, {7: 7}))
         for seen in self.resource.seen:
-            self.assertEqual((seen.left, client.transport.ended), ([], ""))
+            self.assertEqual((seen.left, client.transport.ended), ([], ""), seen)
             seen.answer()
             client.wait(0.1)
         self.assertEqual((client.goaways, client.transport.ended), ([2**31 - 1, 5, 5], "closed"))
@@ -249,8 +249,8 @@ class FaultTests(SynchronousTestCase):
             base[1:],
         ):
             stream = self.client.send_section(fields, end=True)
-            self.assertEqual(self.client.ended[stream], "PROTOCOL_ERROR")
-            self.assertEqual(self.client.refusals.pop()[:2], (400, "malformed_request"))
+            self.assertEqual(self.client.ended[stream], "PROTOCOL_ERROR", fields)
+            self.assertEqual(self.client.refusals.pop()[:2], (400, "malformed_request"), fields)
         self.assertEqual((len(self.resource.seen), self.client.goaway), (1, None))
         self.resource.seen[0].answer()
         self.client.run()
@@ -263,8 +263,8 @@ class FaultTests(SynchronousTestCase):
             seen = self.resource.seen[-1]
             seen.read()
             self.client.send(stream, content, end=True)
-            self.assertEqual([reason.type for reason in (*seen.ended, *seen.left)], [ClientLeft, ClientLeft])
-            self.assertEqual(self.client.ended[stream], "PROTOCOL_ERROR")
+            self.assertEqual([reason.type for reason in (*seen.ended, *seen.left)], [ClientLeft, ClientLeft], content)
+            self.assertEqual(self.client.ended[stream], "PROTOCOL_ERROR", content)
 
     def test_whole_connection(self) -> None:
         """After a fault of the connection everything ends at once, and the client reads why."""

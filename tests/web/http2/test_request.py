@@ -30,7 +30,7 @@ class StreamTests(SynchronousTestCase):
         seen.read()
         for piece in (b"one", b"two"):
             self.client.send(stream, piece)
-            self.assertEqual(seen.consumer.pieces[-1], piece)
+            self.assertEqual(seen.consumer.pieces[-1], piece, piece)
         self.assertEqual(seen.ended, [])
         self.client.send(stream, b"", end=True)
         self.assertEqual(seen.ended, [None])
@@ -78,7 +78,9 @@ class StreamTests(SynchronousTestCase):
             self.client.http.send_headers(stream, trailers, end_stream=True)
             self.client.run()
             if ends is None:
-                self.assertEqual((seen.ended, seen.request.body.trailers), ([None], [(b"x-sum", b"7")]))
+                self.assertEqual(
+                    (seen.ended, seen.request.body.trailers), ([None], [(b"x-sum", b"7")]), (trailers, ends)
+                )
             else:
                 self.assertTrue(seen.ended[0].check(ends))
 
@@ -97,7 +99,9 @@ class StreamTests(SynchronousTestCase):
             seen.read()
             body = seen.request.body
             self.assertEqual(
-                (seen.consumer.data, body.length, body.trailers), (b"abc", UNKNOWN_LENGTH, [(b"x-sum", b"7")])
+                (seen.consumer.data, body.length, body.trailers),
+                (b"abc", UNKNOWN_LENGTH, [(b"x-sum", b"7")]),
+                (fields, at_once),
             )
             self.assertNotIn(b"content-length", dict(seen.request.raw_fields))
 
@@ -193,9 +197,11 @@ class RefusalTests(SynchronousTestCase):
             self.assertEqual((client.status(stream), client.ended.get(stream)), (status, "complete"), section)
             self.assertIn(code.encode(), client.contents[stream])
             head, refusal = client.heads[stream], client.refusals.pop()
-            self.assertEqual(refusal[:3], (status, code, "192.0.2.1"))
+            self.assertEqual(refusal[:3], (status, code, "192.0.2.1"), (section, status, code))
             self.assertTrue(head[b"date"].endswith(b" GMT"))
-            self.assertEqual((head[b"x-request-id"], head[b"request-id"]), (refusal[4].encode(),) * 2)
+            self.assertEqual(
+                (head[b"x-request-id"], head[b"request-id"]), (refusal[4].encode(),) * 2, (section, status, code)
+            )
         self.assertEqual(resource.seen, [])
         client.get()
         self.assertEqual(len(resource.seen), 1)
@@ -206,7 +212,9 @@ class RefusalTests(SynchronousTestCase):
         head = [(":method", "GET"), (":scheme", "https"), (":authority", "a"), ("x-request-id", "mine")]
         for path, more in (("/", ("content-length", "101")), ("/a b", ("x", "y"))):
             stream = client.send_section([*head[:1], (":path", path), *head[1:], more], end=False)
-            self.assertEqual((client.heads[stream][b"x-request-id"], client.refusals.pop()[4]), (b"mine", "mine"))
+            self.assertEqual(
+                (client.heads[stream][b"x-request-id"], client.refusals.pop()[4]), (b"mine", "mine"), (path, more)
+            )
 
     def test_head_method(self) -> None:
         """A refusal of a HEAD has no content."""
@@ -239,7 +247,7 @@ class WholeTests(SynchronousTestCase):
         self.client.send(stream, b"x" * 60)
         announced = self.client.begin("POST", "/", ("content-length", "101"))
         for each in (stream, announced):
-            self.assertEqual((self.client.status(each), self.client.ended[each]), (413, "complete NO_ERROR"))
+            self.assertEqual((self.client.status(each), self.client.ended[each]), (413, "complete NO_ERROR"), each)
         self.assertEqual([refusal[:2] for refusal in self.client.refusals], [(413, "content_too_large")] * 2)
         self.assertEqual(self.resource.requests, [])
 
@@ -272,7 +280,7 @@ class EchoTests(SynchronousTestCase):
                 client.send(stream, b"%d%d " % (number, piece), end=piece == 2)
         for number, stream in enumerate(streams):
             expected = b"POST /%d " % number + b"".join(b"%d%d " % (number, piece) for piece in range(3))
-            self.assertEqual(client.contents[stream], expected)
+            self.assertEqual(client.contents[stream], expected, (number, stream))
 
 
 class _Failing(Resource):

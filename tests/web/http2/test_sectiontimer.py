@@ -36,7 +36,7 @@ class SectionTimerTests(SynchronousTestCase):
             self.wait(9)
             end()
             self.wait(1)
-            self.assertEqual((self.late, self.clock.getDelayedCalls()), ([], []))
+            self.assertEqual((self.late, self.clock.getDelayedCalls()), ([], []), end)
         self.timer.watch(True)
         self.wait(9)
         self.assertEqual(self.late, [])

@@ -113,7 +113,7 @@ class ListTests(AuditApiTestCase):
         """A time means the same in every zone, also with a plus sign that nobody escaped."""
         self.write(4)
         for zone in ("2023-11-14T22:13:22Z", "2023-11-15T00:13:22%2B02:00", "2023-11-15T00:13:22+02:00"):
-            self.assertEqual(self.ids(f"actor=carol&start_time={zone}"), ["id-003", "id-002"])
+            self.assertEqual(self.ids(f"actor=carol&start_time={zone}"), ["id-003", "id-002"], zone)
         self.assertEqual(self.ids("actor=carol&end_time=2023-11-14T22:13:20.25Z"), ["id-000"])
 
     def test_fresh(self) -> None:

@@ -28,14 +28,16 @@ class ManagementAuthTests(ManageTestCase):
             for method, path in (("GET", "/projects"), ("GET", "/nowhere"), ("PUT", "/tokens"), ("OPTIONS", "/tokens")):
                 answer = self.ask(method, path, headers={"Authorization": authorization})
                 self.refused(answer, 401, error)
-                self.assertEqual(answer.header("www-authenticate"), 'Bearer realm="llmproxy management"')
+                self.assertEqual(
+                    answer.header("www-authenticate"), 'Bearer realm="llmproxy management"', (method, path)
+                )
             self.clock.advance(60)
 
     def test_scheme(self) -> None:
         """The scheme may be written in any case (RFC 9110 section 11.1)."""
         for scheme in ("bearer", "BEARER", "Bearer "):
             answer = self.ask("GET", "/projects", headers={"Authorization": f"{scheme} {MANAGEMENT_TOKEN}"})
-            self.assertEqual(answer.status, 200)
+            self.assertEqual(answer.status, 200, scheme)
 
     def test_nothing_is_done(self) -> None:
         """A refused call changes nothing and is not read."""

@@ -122,8 +122,8 @@ class PurgeTests(CacheManageTestCase):
             ),
             strict=True,
         ):
-            self.assertEqual((action, outcome), ("cache.purge", expected[0]))
-            self.assertEqual({name: details[name] for name in expected[1]}, expected[1])
+            self.assertEqual((action, outcome), ("cache.purge", expected[0]), (action, outcome, details))
+            self.assertEqual({name: details[name] for name in expected[1]}, expected[1], (action, outcome, details))
 
     def test_stats(self) -> None:
         """What it holds and what it did."""

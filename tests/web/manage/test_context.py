@@ -109,7 +109,7 @@ class FailingStoreTests(ManageTestCase):
         ):
             answer = self.ask(method, path, body)
             self.refused(answer, 503, "Service temporarily unavailable")
-            self.assertEqual(answer.header("retry-after"), "1")
+            self.assertEqual(answer.header("retry-after"), "1", (method, path, body))
 
 
 class OrderTests(ManageTestCase):

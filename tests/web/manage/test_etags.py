@@ -37,7 +37,7 @@ class VersionTests(SynchronousTestCase):
         [(name, value)] = call.fields
         self.assertEqual(name, b"ETag")
         for if_match in (value, b'"x", ' + value, value + b',"v9"'):
-            self.assertEqual(self.wanted(if_match), 7)
+            self.assertEqual(self.wanted(if_match), 7, if_match)
 
     def test_not_met(self) -> None:
         """Another tag, a weak one and what is no tag match nothing (RFC 9110 section 13.1.1)."""

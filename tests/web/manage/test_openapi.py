@@ -67,9 +67,9 @@ class DocumentTests(DocumentCase):
         for path, _, said in self.operations():
             self.assertRegex(said["summary"], r"\A[A-Z].*\.\Z")
             self.assertIn(said["x-permission"], PERMISSIONS)
-            self.assertEqual(said["x-roles"], list(roles_with(said["x-permission"])))
+            self.assertEqual(said["x-roles"], list(roles_with(said["x-permission"])), (path, said))
             in_path = [each["name"] for each in said["parameters"] if each["in"] == "path"]
-            self.assertEqual(in_path, re.findall(r"\{(\w+)\}", path))
+            self.assertEqual(in_path, re.findall(r"\{(\w+)\}", path), (path, said))
 
     def test_all_of_it(self) -> None:
         """What the proxy serves is what the document of these tests tells of."""
@@ -216,7 +216,7 @@ class DrivenTests(DocumentCase):
             if "{" in path:
                 target = _target(path, dict.fromkeys(re.findall(r"\{(\w+)\}", path), "x"), {})
                 answer = self.ask(method, target, raw=b"{", headers={"Accept": "application/problem+json"})
-                self.assertEqual(answer.header("content-type"), "application/problem+json")
+                self.assertEqual(answer.header("content-type"), "application/problem+json", (path, method, said))
                 self.check(said, answer)
 
     def test_refusals(self) -> None:
@@ -228,7 +228,7 @@ class DrivenTests(DocumentCase):
                 answer = self.ask(method, target, raw=b"{}", headers={"Authorization": authorization})
                 self.check(said, answer)
                 if status == 401 or "auditor" not in said["x-roles"]:
-                    self.assertEqual(answer.status, status)
+                    self.assertEqual(answer.status, status, (authorization, status))
             self.clock.advance(60)
 
     def test_no_database(self) -> None:

@@ -149,7 +149,7 @@ class OneProjectTests(ManageTestCase):
             self.refused(self.ask("PATCH", self.path, {"name": "second"}, headers=headers), 412, "precondition failed")
         self.assertEqual(self.ask("GET", self.path).json["name"], "first")
         for good in ('"v1", "v2"', "*"):
-            self.assertEqual(self.ask("PATCH", self.path, {"name": "x"}, headers={"If-Match": good}).status, 200)
+            self.assertEqual(self.ask("PATCH", self.path, {"name": "x"}, headers={"If-Match": good}).status, 200, good)
         self.refused(self.ask("PATCH", "/projects/x", {}, headers={"If-Match": "*"}), 404, "project not found")
 
     def test_rotate_key(self) -> None:
@@ -259,8 +259,8 @@ class KeysTests(ManageTestCase):
         ):
             answer = self.ask("PATCH", path, change)
             self.assertEqual((answer.status, answer.json["api_keys"]), (200, expected), change)
-            self.assertEqual(answer.json["api_key"], expected.get("openai", ""))
-            self.assertEqual(dict(self.principal(secret).project.api_keys), self.stored(project))
+            self.assertEqual(answer.json["api_key"], expected.get("openai", ""), change)
+            self.assertEqual(dict(self.principal(secret).project.api_keys), self.stored(project), change)
 
     def test_rotate(self) -> None:
         """C{rotate-key} takes an API; without one it is the default API's key."""

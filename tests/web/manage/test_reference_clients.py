@@ -37,7 +37,9 @@ class CommandLineTests(ManageTestCase):
             self.call("GET", f"/projects/{made.json['id']}").json,
             self.call("PATCH", f"/projects/{made.json['id']}", {"name": "P", "api_key": ""}).json,
         ):
-            self.assertEqual((shown["id"], shown["name"], shown["api_key"]), (made.json["id"], "P", "sk-upstr...cdef"))
+            self.assertEqual(
+                (shown["id"], shown["name"], shown["api_key"]), (made.json["id"], "P", "sk-upstr...cdef"), shown
+            )
             for moment in ("created_at", "updated_at"):
                 self.assertRegex(shown[moment], r"\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z\Z")
         refused = self.call("DELETE", f"/projects/{made.json['id']}")
@@ -91,7 +93,7 @@ class AdminPagesTests(ManageTestCase):
         path = f"/projects/{self.made_id}"
         for active in (False, True):
             answer = self.call("PATCH", path, {"name": "Q", "api_key": "", "is_active": active})
-            self.assertEqual((answer.json["name"], answer.json["is_active"]), ("Q", active))
+            self.assertEqual((answer.json["name"], answer.json["is_active"]), ("Q", active), active)
         self.assertEqual(answer.json["api_key"], "sk-upstr...cdef")
 
     def test_tokens(self) -> None:
@@ -119,7 +121,7 @@ class CachePurgeTests(CacheManageTestCase):
         address = {"method": "GET", "url": "/v1/models?x=1"}
         for expected in (True, False):
             answer = self.ask("POST", "/cache/purge", address)
-            self.assertEqual((answer.status, answer.json), (200, {"deleted": expected}))
+            self.assertEqual((answer.status, answer.json), (200, {"deleted": expected}), expected)
         answer = self.ask("POST", "/cache/purge", {"method": "GET", "url": "/v1/chat", "prefix": "/v1/chat"})
         self.assertEqual((answer.status, answer.json), (200, {"deleted": 2}))
 

@@ -19,7 +19,7 @@ class MaskedTests(SynchronousTestCase):
             ("abcdefghijklm", "ab...lm"),
             ("sk-0123456789abcdefghijkl", "sk-01234...ijkl"),
         ):
-            self.assertEqual(masked(key), shown)
+            self.assertEqual(masked(key), shown, (key, shown))
 
     @settings(max_examples=50, deadline=None)
     @given(st.text("abcdefghijklmnopqrstuvwxyz0123456789", min_size=1, max_size=80))

@@ -314,7 +314,7 @@ class FindTests(ManageTestCase):
         digest = sha256(secret).hexdigest()
         for asked in ({"token": secret.decode()}, {"hash": digest}, {"hash": digest.upper()}):
             found = self.ask("POST", "/tokens/find", asked)
-            self.assertEqual((found.status, found.json), (200, self.ask("GET", f"/tokens/{token}").json))
+            self.assertEqual((found.status, found.json), (200, self.ask("GET", f"/tokens/{token}").json), asked)
         self.ask("POST", f"/tokens/{token}/rotate")
         self.assertEqual(self.ask("POST", "/tokens/find", {"hash": digest}).json["id"], token)
         self.ask("DELETE", f"/tokens/{token}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..core.inspection.whitelist import EACH
@@ -10,6 +10,7 @@ from ..core.places import Places
 from ..origin import CredentialPlace
 from .chat import Message, Wishes, items, limits_of, member, text
 from .provider import Provider, Setup, starting
+from .usage import Usage, UsageShape, count, model_among, total
 
 MAX_TOKENS = 1024
 """What the API must be told, where nothing was said."""
@@ -50,6 +51,31 @@ class Chat:
         return "".join(text(block, "text") for block in items(answer, "content"))
 
 
+_MODELS = ("message.model", "model")
+
+
+def usage_of(found: Mapping[str, Any]) -> Usage | None:
+    """
+    Messages: what was read from the cache and written to it stands beside C{input_tokens}, not within. In a stream,
+    C{message_start} begins and the last C{message_delta} has the sums.
+    """
+    begun, said = found.get("message.usage"), found.get("usage")
+    raw = {**(begun if isinstance(begun, dict) else {}), **(said if isinstance(said, dict) else {})}
+    is_ours = "input_tokens" in raw or ("output_tokens" in raw and begun is not None)
+    if not is_ours or "total_tokens" in raw or "input_tokens_details" in raw:
+        return None
+    cached, written = count(raw, "cache_read_input_tokens"), count(raw, "cache_creation_input_tokens")
+    fresh = count(raw, "input_tokens")
+    return Usage(
+        input_tokens=None if fresh is None else total(fresh, cached, written),
+        cached_input_tokens=cached,
+        cache_write_tokens=written,
+        output_tokens=count(raw, "output_tokens"),
+        served_model=model_among(found, _MODELS),
+        raw=raw,
+    )
+
+
 PROVIDERS = (
     Provider(
         "anthropic",
@@ -75,6 +101,7 @@ PROVIDERS = (
         # Message Batches
         places=Places(calls=(("requests", EACH, "params"),), lines=(("params",),)),
         chat=Chat(),
+        usages=(UsageShape(("message.usage", "usage"), _MODELS, usage_of),),
         setup=Setup("https://api.anthropic.com", ("/v1/messages", "/v1/models", "/v1/files")),
     ),
 )

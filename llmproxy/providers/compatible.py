@@ -2,9 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from ..core.inspection.whitelist import EACH
 from ..core.places import Places
 from .provider import Provider, Setup, starting
+from .usage import Usage, UsageShape, count, model_among, total
+
+_OLLAMA = ("prompt_eval_count", "eval_count")
+_LLAMA = ("tokens_evaluated", "tokens_predicted")
+
+
+def usage_of_ollama(found: Mapping[str, Any]) -> Usage | None:
+    """Ollama's own API: the last line has two counts at its top (docs/api.md of ollama/ollama)."""
+    raw = {name: found[name] for name in _OLLAMA if name in found}
+    if not raw:
+        return None
+    put_in, out = (count(raw, name) for name in _OLLAMA)
+    return Usage(input_tokens=put_in, output_tokens=out, served_model=model_among(found, ("model",)), raw=raw)
+
+
+def usage_of_llama(found: Mapping[str, Any]) -> Usage | None:
+    """
+    llama.cpp's own API, and its C{timings} where an answer has no C{usage}: C{prompt_n} is what was not in its cache
+    (tools/server/README.md of ggml-org/llama.cpp).
+    """
+    if isinstance(found.get("usage"), dict):
+        return None
+    timings = found.get("timings")
+    raw = {name: found[name] for name in (*_LLAMA, "timings") if name in found}
+    cached, fresh = count(timings, "cache_n"), count(timings, "prompt_n")
+    put_in, out = (count(raw, name) for name in _LLAMA)
+    put_in = total(fresh, cached) if put_in is None and fresh is not None else put_in
+    out = count(timings, "predicted_n") if out is None else out
+    if put_in is None and out is None:
+        return None
+    model = model_among(found, ("model",))
+    return Usage(input_tokens=put_in, cached_input_tokens=cached, output_tokens=out, served_model=model, raw=raw)
+
+
+_MODELS = ("model",)
 
 PROVIDERS = (
     Provider(
@@ -58,4 +96,12 @@ PROVIDERS = (
     Provider("elevenlabs", places=Places(models=(("model_id",),))),
     Provider("deepseek", names=("deepseek",), hosts=("deepseek.com",)),
     Provider("cohere", names=("cohere",), hosts=("cohere.com", "cohere.ai")),
+    # Servers of one's own, wherever they are.
+    Provider("ollama", names=("ollama",), usages=(UsageShape(_OLLAMA, _MODELS, usage_of_ollama),)),
+    Provider(
+        "llamacpp",
+        names=("llamacpp", "llama.cpp", "llama-server"),
+        usages=(UsageShape((*_LLAMA, "timings"), _MODELS, usage_of_llama),),
+    ),
+    Provider("vllm", names=("vllm",)),
 )

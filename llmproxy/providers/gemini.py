@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from ..core.inspection.whitelist import EACH
 from ..core.places import Places
 from ..origin import CredentialPlace
+from .chat import items, member
 from .provider import Provider, Setup, starting
+from .usage import Usage, UsageShape, count, model_among, remainder, total
 
 _STATUSES = {
     400: "INVALID_ARGUMENT",
@@ -23,6 +28,33 @@ def error_body(status: int, code: str, message: str, request_id: str) -> dict[st
     """The status is repeated as a number and by its name in C{google.rpc.Code}."""
     name = _STATUSES.get(status, "INVALID_ARGUMENT" if status < 500 else "INTERNAL")
     return {"error": {"code": status, "message": message, "status": name}}
+
+
+def usage_of(found: Mapping[str, Any]) -> Usage | None:
+    """
+    C{usageMetadata}: thoughts stand beside the candidates, prompts of tools beside the prompt; 0 is left out.
+    """
+    raw = found.get("usageMetadata")
+    prompt = count(raw, "promptTokenCount")
+    if not isinstance(raw, dict) or (prompt is None and count(raw, "totalTokenCount") is None):
+        return None
+    thoughts = count(raw, "thoughtsTokenCount")
+    put_in = None if prompt is None else total(prompt, count(raw, "toolUsePromptTokenCount"))
+    out = total(count(raw, "candidatesTokenCount"), thoughts)
+    return Usage(
+        input_tokens=put_in,
+        cached_input_tokens=count(raw, "cachedContentTokenCount"),
+        output_tokens=remainder(count(raw, "totalTokenCount"), put_in) if out is None else out,
+        reasoning_tokens=thoughts,
+        audio_input_tokens=_audio(raw, "promptTokensDetails"),
+        audio_output_tokens=_audio(raw, "candidatesTokensDetails"),
+        served_model=model_among(found, ("modelVersion",)),
+        raw=raw,
+    )
+
+
+def _audio(raw: Any, name: str) -> int | None:
+    return total(*(count(each, "tokenCount") for each in items(raw, name) if member(each, "modality") == "AUDIO"))
 
 
 _PLACES = Places(
@@ -70,6 +102,7 @@ PROVIDERS = (
         # Of resumable uploads.
         referring=(b"x-goog-upload-control-url", b"x-goog-upload-url"),
         places=_PLACES,
+        usages=(UsageShape(("usageMetadata",), ("modelVersion",), usage_of),),
         setup=Setup("https://generativelanguage.googleapis.com", ("/v1beta/models", "/v1beta/openai")),
     ),
 )

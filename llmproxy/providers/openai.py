@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..core.inspection.whitelist import EACH
 from ..core.places import Places
 from .chat import Message, Wishes, items, limits_of, member, text
 from .provider import Provider, Setup, starting
+from .usage import Usage, UsageShape, count, model_among, remainder, total
 
 _ERROR_TYPES = {
     401: "authentication_error",
@@ -43,6 +44,61 @@ class Chat:
 
     def text_of_answer(self, answer: Any) -> str:
         return "".join(text(member(choice, "message"), "content") for choice in items(answer, "choices"))
+
+
+_USAGES = ("response.usage", "usage", "x_groq.usage")
+_MODELS = ("response.model", "model")
+
+
+def usage_of(found: Mapping[str, Any]) -> Usage | None:
+    """
+    Chat completions, completions, embeddings: C{prompt_tokens}. Responses, images, transcriptions: C{input_tokens}
+    beside C{total_tokens}, or C{seconds}.
+    """
+    for path in _USAGES:
+        raw = found.get(path)
+        if not isinstance(raw, dict):
+            continue
+        usage = _of_tokens(raw, found) or _of_seconds(raw, found)
+        if usage is not None:
+            return usage
+    return None
+
+
+def _of_tokens(raw: dict[str, Any], found: Mapping[str, Any]) -> Usage | None:
+    names = ("prompt_tokens", "completion_tokens")
+    if count(raw, names[0]) is None and count(raw, names[1]) is None:
+        names = ("input_tokens", "output_tokens")
+        if "total_tokens" not in raw and "input_tokens_details" not in raw:
+            return None
+    put_in, came_out = (count(raw, name) for name in names)
+    into, out = (member(raw, f"{name}_details") for name in names)
+    reasoning, whole = count(out, "reasoning_tokens"), count(raw, "total_tokens")
+    if came_out is None:
+        came_out = remainder(whole, put_in)
+    elif reasoning and whole is not None and total(put_in, came_out, reasoning) == whole:
+        # xAI's reasoning is no part of what it says came out.
+        came_out += reasoning
+    cached = count(into, "cached_tokens")
+    return Usage(
+        input_tokens=put_in,
+        # DeepSeek's
+        cached_input_tokens=count(raw, "prompt_cache_hit_tokens") if cached is None else cached,
+        cache_write_tokens=count(into, "cache_write_tokens"),
+        output_tokens=came_out,
+        reasoning_tokens=reasoning,
+        audio_input_tokens=count(into, "audio_tokens"),
+        audio_output_tokens=count(out, "audio_tokens"),
+        served_model=model_among(found, _MODELS),
+        raw=raw,
+    )
+
+
+def _of_seconds(raw: dict[str, Any], found: Mapping[str, Any]) -> Usage | None:
+    seconds = raw.get("seconds")
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds < 1e9:
+        return None
+    return Usage(seconds=float(seconds), served_model=model_among(found, _MODELS), raw=raw)
 
 
 _TRANSCRIPTION = ("audio", "input", "transcription")
@@ -108,6 +164,7 @@ PROVIDERS = (
         ),
         exposed_families=("openai-",),
         chat=Chat(),
+        usages=(UsageShape(_USAGES, _MODELS, usage_of),),
         places=_PLACES,
         setup=Setup(
             "https://api.openai.com",

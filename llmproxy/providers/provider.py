@@ -10,6 +10,7 @@ from attrs import frozen
 from ..core.places import Places
 from ..origin import CredentialPlace
 from .chat import ChatShape
+from .usage import UsageShape
 
 ErrorBody = Callable[[int, str, str, str], dict[str, object]]
 """Makes the body of an error of its status, code, words and the id of the request."""
@@ -54,6 +55,7 @@ class Provider:
     @ivar stream_types: media types of its own for answers that come little by little.
     @ivar places: where it carries models and the parameters of calls.
     @ivar chat: how C{llmproxy chat} talks to it.
+    @ivar usages: the shapes in which its answers tell their usage.
     """
 
     name: str
@@ -75,6 +77,7 @@ class Provider:
     chat: ChatShape | None = None
     setup: Setup | None = None
     places: Places = _NOWHERE
+    usages: tuple[UsageShape, ...] = ()
 
 
 def starting(expression: str) -> re.Pattern[str]:

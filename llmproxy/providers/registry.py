@@ -17,7 +17,9 @@ from ..core.places import Places, union
 from ..origin import CredentialPlace
 from .provider import Provider
 
-SHARED = frozenset({"chat", "errorbody", "exposed", "models", "provider", "registry", "requestids"})
+SHARED = frozenset(
+    {"chat", "errorbody", "exposed", "models", "provider", "registry", "requestids", "usage", "usagereader"}
+)
 """Modules of this package that are no vendor's."""
 
 
@@ -61,6 +63,9 @@ DIALECTS: tuple[str, ...] = ("proxy", *(provider.name for provider in PROVIDERS 
 
 SHAPES = {provider.name: provider.chat for provider in PROVIDERS if provider.chat is not None}
 """How C{llmproxy chat} talks to vendors that have a shape of their own."""
+
+USAGE_SHAPES = tuple(shape for provider in PROVIDERS for shape in provider.usages)
+"""How answers tell their usage; each is of at most one."""
 
 SETUPS = {provider.name: provider for provider in PROVIDERS if provider.setup is not None}
 """The vendors that C{llmproxy setup} knows an address of."""

@@ -1,0 +1,77 @@
+"""Tests for L{llmproxy.core.jsonmembers}."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from llmproxy.core.jsonmembers import LONGEST_KEPT, JsonMembers, tree_of
+
+TREE = tree_of(["a", "b.a", "b.c.d"])
+
+_NAMES = st.sampled_from(["a", "b", "c", "d", "", 'a"', "a\\", "\u00e9"])
+_VALUES: Any = st.recursive(
+    st.none() | st.integers() | st.text(max_size=5) | st.sampled_from(['"a":1', "}{", "\\", "[,"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_NAMES, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def scan(*pieces: bytes) -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = []
+    members = JsonMembers(TREE, lambda path, written: found.append((path, json.loads(written))))
+    for piece in pieces:
+        members.feed(piece)
+    return found
+
+
+def expected(document: dict[str, Any], node: dict[bytes, Any] = TREE, outer: str = "") -> list[tuple[str, Any]]:
+    found = []
+    for name, value in document.items():
+        wanted = node.get(name.encode(), False)
+        if wanted is None:
+            found.append((outer + name, value))
+        elif wanted and isinstance(value, dict):
+            found += expected(value, wanted, outer + name + ".")
+    return found
+
+
+class JsonMembersTests(SynchronousTestCase):
+    @given(st.dictionaries(_NAMES, _VALUES, max_size=5), st.integers(0, 200), st.booleans(), st.booleans())
+    def test_differential(self, document: dict[str, Any], at: int, spaced: bool, ascii_only: bool) -> None:
+        """It finds what a parser finds, wherever the bytes are cut."""
+        separators = (" , ", " :\t") if spaced else (",", ":")
+        body = json.dumps(document, separators=separators, ensure_ascii=ascii_only).encode()
+        self.assertEqual(scan(body), expected(document))
+        self.assertEqual(scan(body[:at], body[at:]), expected(document))
+        self.assertEqual(scan(*(body[at : at + 1] for at in range(len(body)))), expected(document))
+
+    def test_documents(self) -> None:
+        """Several behind each other, on lines, or in an array."""
+        for body in (b'{"a":1}{"a":2}', b'{"a":1}\n{"a":2}\n', b'[{"a":1},\n{"a":2}]'):
+            self.assertEqual(scan(body), [("a", 1), ("a", 2)])
+
+    def test_long(self) -> None:
+        """What is longer than the bound is left out, and what follows is found."""
+        text = b"x" * (LONGEST_KEPT + 1)
+        self.assertEqual(scan(b'{"a":"' + text, b'","b":{"a":2}}'), [("b.a", 2)])
+        self.assertEqual(scan(b'{"%b":1,"a":2}' % text), [("a", 2)])
+
+    def test_reset(self) -> None:
+        """What was open is given up."""
+        found: list[str] = []
+        members = JsonMembers(TREE, lambda path, written: found.append(path))
+        for piece in (b'{"a":[{"', b'{"b":{', b'{"a":1,'):
+            members.feed(piece)
+            members.reset()
+        members.feed(b'{"b":{"a":1}}')
+        self.assertEqual(found, ["a", "b.a"])
+
+    def test_malformed(self) -> None:
+        """Nothing breaks it."""
+        for body in (b"}}}}", b"]]", b'{"a"}', b'{]}{"', b"{{{{", b"{:::,,,}", b"\xff{\xfe}", b"{}}{"):
+            self.assertEqual(scan(body), [], body)

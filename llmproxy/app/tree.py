@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet.defer import Deferred, succeed
 
@@ -16,14 +16,37 @@ from ..web.root import Paths, Root
 from .managed import CacheControls
 
 if TYPE_CHECKING:
+    from ..message import ApiRequest, ApiResponse
+    from ..sinks.metrics import ProxyMetrics
     from ..web.manage.context import ManageResource
     from ..web.operations import Routes
     from .auditlog import Auditing
-    from .proxy import TransparentProxy
+    from .foundation import Foundation
+    from .generations import Generations
+    from .settings import Settings
+    from .shutdown import Shutdown
+    from .stored import Stored
 
 
-def proxy_tree(proxy: TransparentProxy, manage: bool) -> Root:
-    """See L{TransparentProxy.resource}."""
+class Proxy(Protocol):
+    """What the resources need of a proxy: L{llmproxy.app.proxy.TransparentProxy} is one, and documents each."""
+
+    settings: Settings
+    foundation: Foundation
+    generations: Generations
+    stored: Stored | None
+    ending: Shutdown
+
+    @property
+    def draining(self) -> bool: ...
+
+    def respond(self, request: ApiRequest, /) -> Deferred[ApiResponse]: ...
+
+    def collect_metrics(self) -> Deferred[ProxyMetrics]: ...
+
+
+def proxy_tree(proxy: Proxy, manage: bool) -> Root:
+    """See L{llmproxy.app.proxy.TransparentProxy.resource}."""
     root = Root(ProxyResource(time.time, proxy.respond), proxy.settings.apis.trusted())
     put_operations(root, proxy)
     if manage:
@@ -33,8 +56,8 @@ def proxy_tree(proxy: TransparentProxy, manage: bool) -> Root:
     return root
 
 
-def management_tree(proxy: TransparentProxy) -> Paths:
-    """See L{TransparentProxy.management_resource}."""
+def management_tree(proxy: Proxy) -> Paths:
+    """See L{llmproxy.app.proxy.TransparentProxy.management_resource}."""
     root = Paths(proxy.settings.apis.trusted())
     put_operations(root, proxy)
     _put_metrics(root, proxy)
@@ -43,19 +66,19 @@ def management_tree(proxy: TransparentProxy) -> Paths:
     return root
 
 
-def _put_metrics(root: Paths, proxy: TransparentProxy) -> None:
+def _put_metrics(root: Paths, proxy: Proxy) -> None:
     settings = proxy.settings
     if settings.metrics_path is not None:
         put_metrics(root, settings.metrics_path, proxy.collect_metrics, settings.metrics_token)
 
 
-def _put_management(root: Paths, proxy: TransparentProxy) -> None:
+def _put_management(root: Paths, proxy: Proxy) -> None:
     resource = management_of(proxy)
     proxy.ending.wait_for(resource)
     root.put_path("manage", resource)
 
 
-def put_operations(root: Paths, proxy: TransparentProxy) -> None:
+def put_operations(root: Paths, proxy: Proxy) -> None:
     """C{/health}, C{/live} and C{/ready}, and the same as Kubernetes writes them, with a C{z}."""
     checks = [] if proxy.stored is None else [proxy.stored.database]
     for name, resource in (
@@ -84,7 +107,7 @@ def put_metrics(root: Paths, path: str, collect: Callable[[], Deferred[Any]], to
         root.put_path(path + "/prometheus", text)
 
 
-def management_of(proxy: TransparentProxy) -> ManageResource:
+def management_of(proxy: Proxy) -> ManageResource:
     """The management API of a proxy; see L{llmproxy.web.manage.manage_resource}."""
     from ..web.manage import manage_resource
 
@@ -103,7 +126,7 @@ def management_of(proxy: TransparentProxy) -> ManageResource:
     )
 
 
-def _cache_routes(proxy: TransparentProxy) -> Routes:
+def _cache_routes(proxy: Proxy) -> Routes:
     from ..web.manage.cache import CacheRoutes
 
     foundation, generations = proxy.foundation, proxy.generations
@@ -115,7 +138,7 @@ def _cache_routes(proxy: TransparentProxy) -> Routes:
     return CacheRoutes(controls, lambda: generations.table).routes()
 
 
-def _breaker_routes(proxy: TransparentProxy) -> Routes:
+def _breaker_routes(proxy: Proxy) -> Routes:
     from ..web.manage.breaker import BreakerRoutes
 
     return BreakerRoutes(proxy.collect_metrics).routes()

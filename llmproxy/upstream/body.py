@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.python.failure import Failure
@@ -12,7 +12,18 @@ from zope.interface import implementer
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IConsumer
 
-    from .connection import Connection
+
+class Source(Protocol):
+    """The connection that the content of a response comes from: L{llmproxy.upstream.connection.Connection} is one."""
+
+    def pause(self) -> None:
+        """Read no more for now."""
+
+    def resume(self) -> None:
+        """Read again."""
+
+    def abandon(self) -> None:
+        """Close at once."""
 
 
 @implementer(IBodyProducer)
@@ -29,10 +40,10 @@ class UpstreamBody:
 
     __slots__ = ("_connection", "_consumer", "_content", "_paused", "_producing", "_reason", "_started", "length")
 
-    def __init__(self, length: int | object, content: bytes, connection: Connection) -> None:
+    def __init__(self, length: int | object, content: bytes, connection: Source) -> None:
         self.length = length
         self._content = content
-        self._connection: Connection | None = connection
+        self._connection: Source | None = connection
         self._consumer: IConsumer | None = None
         self._producing: Deferred[None] | None = None
         self._reason: Failure | None = None

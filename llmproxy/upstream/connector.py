@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import frozen
 from twisted.internet.defer import Deferred
@@ -17,7 +17,7 @@ from ..errors import UpstreamTimeout, UpstreamUnreachable
 from ..net.nameendpoint import endpoint_to
 from ..net.poller import Poller
 from ..net.resolver import Names
-from .connection import Connection
+from .connection import Connection, Owner
 from .proxies import Proxy
 from .tls import ClientTls
 from .tunnel import Tunnel
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IStreamClientEndpoint
 
     from ..apisettings import ConnectionSettings
-    from .hostpool import Site
 
 EndpointFor = Callable[[str, int], "IStreamClientEndpoint"]
 """Makes the TCP endpoint of a host and port."""
@@ -45,6 +44,14 @@ class Address:
     port: int
     netloc: bytes
     proxy: Proxy | None = None
+
+
+class Destination(Owner, Protocol):
+    """The owner of a connection that is yet to be opened: L{llmproxy.upstream.hostpool.Site} is one."""
+
+    @property
+    def address(self) -> Address:
+        """Where it leads."""
 
 
 class Connector:
@@ -72,7 +79,7 @@ class Connector:
         self._endpoint_for = self._endpoint if endpoint_for is None else endpoint_for
         self._tls: dict[str, ClientTls] = {}
 
-    def connect(self, site: Site) -> Deferred[Connection]:
+    def connect(self, site: Destination) -> Deferred[Connection]:
         """
         Open a connection; fails with what Twisted and OpenSSL have to say, or L{UpstreamTimeout} or
         L{UpstreamUnreachable}. Cancelling it closes what is open.
@@ -82,7 +89,7 @@ class Connector:
             connecting.addTimeout(self._settings.connect_timeout, self._reactor, _too_late)
         return connecting
 
-    async def _connect(self, site: Site) -> Connection:
+    async def _connect(self, site: Destination) -> Connection:
         address = site.address
         tls = self._tls_to(address.host) if address.secure else None
         try:
@@ -93,7 +100,7 @@ class Connector:
             raise UpstreamUnreachable(cause="closed") from None
         return connection
 
-    async def _open_if_there_is_room(self, site: Site, address: Address, tls: ClientTls | None) -> Connection:
+    async def _open_if_there_is_room(self, site: Destination, address: Address, tls: ClientTls | None) -> Connection:
         try:
             return await self._open(site, address, tls)
         except (ConnectError, OSError) as error:
@@ -105,7 +112,7 @@ class Connector:
         await deferLater(self._reactor, 0)
         return await self._open(site, address, tls)
 
-    async def _open(self, site: Site, address: Address, tls: ClientTls | None) -> Connection:
+    async def _open(self, site: Destination, address: Address, tls: ClientTls | None) -> Connection:
         limit = self._settings.max_response_head
         plain = _quiet(lambda: Connection(site, poller=self._poller, tls=tls, head_limit=limit))
         factory = plain if tls is None else TLSMemoryBIOFactory(tls, True, plain, clock=self._reactor)

@@ -20,9 +20,7 @@ from ..message import Field
 from .fieldheaders import FieldHeaders
 
 if TYPE_CHECKING:
-    from twisted.web.iweb import IBodyProducer
-
-    from .exchange import Exchange
+    from twisted.web.iweb import IBodyProducer, IClientRequest
 
 _VERSIONS = ((b"HTTP", 1, 0), (b"HTTP", 1, 1))
 
@@ -44,7 +42,7 @@ class UpstreamResponse:
 
     def __init__(
         self,
-        request: Exchange,
+        request: IClientRequest,
         code: int,
         phrase: bytes,
         minor: int,

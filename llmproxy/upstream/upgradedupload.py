@@ -13,7 +13,7 @@ from ..core.websocket import GOING_AWAY, close
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IProducer
 
-    from .connection import Connection
+    from .upload import Sink
 
 
 @implementer(IConsumer)
@@ -24,7 +24,7 @@ class Switched:
 
     __slots__ = ("_bounds", "_connection", "_registered")
 
-    def __init__(self, connection: Connection, protocol: bytes) -> None:
+    def __init__(self, connection: Sink, protocol: bytes) -> None:
         self._connection = connection
         self._registered = False
         self._bounds = FrameBounds() if protocol.lower() == b"websocket" else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from twisted.internet.interfaces import IConsumer, IPushProducer
 from twisted.python.failure import Failure
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..net.timers import Deadline
-    from .connection import Connection
 
 AT_HAND_LIMIT = 64 * 1024
 """Content up to this size is asked for before the head is sent: what is at hand goes out in one write."""
@@ -24,6 +23,25 @@ AT_HAND_LIMIT = 64 * 1024
 
 class BodyLengthMismatch(InternalError):
     """A request body did not keep to the length that its head had announced."""
+
+
+class Sink(Protocol):
+    """The connection that takes the content of a request: L{llmproxy.upstream.connection.Connection} is one."""
+
+    def send_first(self, data: bytes, /) -> bool:
+        """Send the first bytes; C{False} if upstream has closed."""
+
+    def send(self, data: bytes, /) -> None:
+        """Send more."""
+
+    def register(self, producer: IPushProducer, /) -> None:
+        """Pause C{producer} while what was sent has not left."""
+
+    def unregister(self) -> None:
+        """Nothing more comes from the producer."""
+
+    def upload_failed(self, reason: Failure, /) -> None:
+        """The request cannot be completed."""
 
 
 @implementer(IConsumer, IPushProducer)
@@ -51,8 +69,8 @@ class Upload:
         "whole",
     )
 
-    def __init__(self, connection: Connection, body: IBodyProducer, length: int | object) -> None:
-        self._connection: Connection | None = connection
+    def __init__(self, connection: Sink, body: IBodyProducer, length: int | object) -> None:
+        self._connection: Sink | None = connection
         self._body = body
         self._chunked = length is UNKNOWN_LENGTH
         self._left: int = 0 if self._chunked else length  # type: ignore[assignment]

@@ -75,7 +75,7 @@ class Watched:
     def _response(self, answer: object) -> ApiResponse:
         if not isinstance(answer, ApiResponse):
             raise TypeError(
-                f"{self.middleware!r} answered with {answer!r}: respond(request, inner) returns an ApiResponse"
+                f"{self.middleware!r} answered with {type(answer).__name__}: an ApiResponse is what respond() returns"
             )
         return answer
 

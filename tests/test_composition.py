@@ -127,7 +127,7 @@ class WatchedTests(SynchronousTestCase):
         ):
             error = self.failureResultOf(self.responding(does), TypeError).getErrorMessage()
             self.assertIn("<Does> answered with", error)
-            self.assertIn("returns an ApiResponse", error)
+            self.assertIn("an ApiResponse is what respond() returns", error)
             self.assertEqual(self.body.stops, 0, does)
 
     def test_stopped(self) -> None:

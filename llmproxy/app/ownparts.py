@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from attrs import frozen
 
@@ -18,6 +18,21 @@ if TYPE_CHECKING:
     from ..interfaces import IAuditLogger, IProjectActiveChecker, IProjectStore, IRecordSink, ITokenValidator
     from ..sinks.metrics import ProxyMetrics
     from .settings import Settings
+
+
+METHODS: Final[dict[str, tuple[str, ...]]] = {
+    "token_validator": ("validate_token", "validate_token_with_tracking"),
+    "project_store": ("get",),
+    "project_active_checker": ("is_project_active",),
+    "audit_logger": ("log",),
+    "logger": ("error", "failure"),
+    "upstream_client": ("request",),
+    "cache_stats_aggregator": ("start", "stop", "record_batch"),
+}
+"""
+What is called of each part while requests are served. A part need not declare an interface, and a project store may
+leave out what only management calls.
+"""
 
 
 @frozen(eq=False)
@@ -47,7 +62,12 @@ class OwnParts:
     def check(self, settings: Settings) -> None:
         """
         @raise ConfigError: something is missing, or given twice.
+        @raise TypeError: a part has not the methods of what it stands for.
         """
+        for keyword, methods in METHODS.items():
+            _check_methods(keyword, getattr(self, keyword), methods)
+        for sink in self.record_sinks:
+            _check_methods("record_sinks", sink, ("record_batch",))
         problems = list(self._wrong(settings))
         if problems:
             raise ConfigError(*problems)
@@ -64,3 +84,14 @@ class OwnParts:
         if self.audit_logger is not None and settings.audit is not None:
             problems.append("audit: there is an audit_logger, which takes the place of the audit log")
         return problems
+
+
+def _check_methods(keyword: str, part: object, methods: Sequence[str]) -> None:
+    """What is no part is refused when it is given, and not with the first request."""
+    if part is None:
+        return
+    if isinstance(part, type):
+        raise TypeError(f"{keyword}: {part!r} is a class: give an object that is made of it")
+    missing = [name for name in methods if not callable(getattr(part, name, None))]
+    if missing:
+        raise TypeError(f"{keyword}: {part!r} has no method {' and no '.join(missing)}")

@@ -168,8 +168,8 @@ class TransparentProxy(Service):
         self.foundation.metering.replace_hits(aggregator)
 
     def startService(self) -> None:
-        super().startService()
         self.ending.with_reactor()
+        super().startService()
         self.foundation.metering.lag.start()
         self.generations.start()
         starting = succeed(None) if self.stored is None else self.stored.start()

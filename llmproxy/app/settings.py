@@ -107,12 +107,17 @@ def settings_of(config: APIConfig | ProxyConfig | Settings, given: SettingsArgum
     What an application has given, as one value.
 
     @param given: where C{config} is only the APIs; C{cache=None} is the usual cache.
-    @raise TypeError: there is no setting of such a name, or C{config} has them all already.
+    @raise TypeError: C{config} is no configuration; there is no setting of such a name, or C{config} has them all
+        already.
     """
     if isinstance(config, Settings):
         if given:
             raise TypeError(f"the Settings that are given have these already: {', '.join(given)}")
         return config
+    if not isinstance(config, APIConfig | ProxyConfig):
+        raise TypeError(
+            f"{type(config).__name__} is no configuration: load_api_config(path) reads one, a ProxyConfig is one"
+        )
     unknown = given.keys() - SettingsArguments.__annotations__.keys()
     if unknown:
         raise TypeError(f"TransparentProxy has no argument {', '.join(sorted(unknown))}")

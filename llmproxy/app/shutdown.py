@@ -55,10 +55,17 @@ class Shutdown:
         self._late: Any = None
         self._delay: Callable[[], Deferred[None]] = lambda: succeed(None)
         self._ending = Ending(reactor, self._shut_down)
-        self.draining = self.leaving = False
+        self.draining = self.leaving = self._begun = False
 
     def with_reactor(self) -> None:
-        """The service runs: it ends when the reactor stops, if not before."""
+        """
+        The service runs: it ends when the reactor stops, if not before.
+
+        @raise RuntimeError: it has run already; what is closed then is not opened again.
+        """
+        if self._begun or self.draining:
+            raise RuntimeError("a proxy is started once; to go on after its end, make another TransparentProxy")
+        self._begun = True
         self._ending.with_reactor()
 
     def now(self) -> Deferred[None]:

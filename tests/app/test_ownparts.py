@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger, LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
+from llmproxy.app.ownparts import METHODS
 from llmproxy.app.proxy import TransparentProxy
 from llmproxy.app.settings import Settings
 from llmproxy.cache.stats import CacheStatsAggregator
@@ -59,6 +60,30 @@ class Audit:
 
     def log(self, action: str, actor: str, outcome: str, **details: object) -> None:
         self.noted.append((action, outcome, str(details["reason"])))
+
+
+class Empty:
+    def __repr__(self) -> str:
+        return "<Empty>"
+
+
+class NoPartTests(SynchronousTestCase):
+    def test_methods(self) -> None:
+        """What cannot be what it is given as is refused at once, under its name, with what it lacks."""
+        for keyword, methods in {**METHODS, "record_sinks": ("record_batch",)}.items():
+            for wrong, said in ((Empty(), f"<Empty> has no method {methods[0]}"), (Empty, "is a class")):
+                with self.subTest(keyword=keyword, wrong=wrong):
+                    given: dict[str, Any] = {keyword: [wrong] if keyword == "record_sinks" else wrong}
+                    error = self.assertRaises(TypeError, embedded, clock_at(), **given)
+                    self.assertIn(f"{keyword}: ", str(error))
+                    self.assertIn(said, str(error))
+
+    def test_each_method(self) -> None:
+        """A validator that only validates could not count."""
+        half = Validator()
+        half.validate_token_with_tracking = None  # type: ignore[assignment,method-assign]
+        error = self.assertRaises(TypeError, embedded, clock_at(), token_validator=half)
+        self.assertIn("has no method validate_token_with_tracking", str(error))
 
 
 class OwnPartsTests(SynchronousTestCase):

@@ -58,6 +58,19 @@ class TransparentProxyTests(TestCase):
         response.body.stopProducing()
         await proxy.shutdown()
 
+    async def test_started_once(self) -> None:
+        """A second start is refused, while it runs and after its end, and leaves nothing behind in the reactor."""
+        for ended in (False, True):
+            proxy = TransparentProxy(reactor, a_config(), database_url=":memory:")
+            proxy.startService()
+            await proxy.started
+            if ended:
+                await proxy.stopService()
+            error = self.assertRaises(RuntimeError, proxy.startService)
+            self.assertIn("make another TransparentProxy", str(error))
+            self.assertEqual(bool(proxy.running), not ended)
+            await proxy.stopService()
+
     async def test_hits_are_written_down_at_the_end(self) -> None:
         """A hit of the last exchange is in the database when the proxy has stopped."""
         path = self.mktemp()

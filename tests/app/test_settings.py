@@ -58,6 +58,13 @@ class SettingsTests(SynchronousTestCase):
             if name != "cache":
                 self.assertEqual(kind.__forward_arg__, known[name], (name, kind))
 
+    def test_no_configuration(self) -> None:
+        """What is none is refused with a word about what would be."""
+        for wrong in (None, "apis.yaml", {"apis": {}}, ProxyConfig):
+            with self.subTest(wrong=wrong):
+                error = self.assertRaises(TypeError, settings_of, wrong, {})
+                self.assertIn("is no configuration: load_api_config(path) reads one", str(error))
+
     def test_given(self) -> None:
         """They are one value, in whichever way they are given."""
         apis = options().apis

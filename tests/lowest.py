@@ -17,7 +17,7 @@ def requirements(text: str) -> list[str]:
     """C{install_requires} and C{test} of a C{setup.cfg}, the former as exact versions."""
     parser = ConfigParser()
     parser.read_string(text)
-    exact = [line.replace(">=", "==") for line in parser["options"]["install_requires"].split("\n") if line]
+    exact = [line.replace(">=", "==", 1) for line in parser["options"]["install_requires"].split("\n") if line]
     return exact + [line for line in parser["options.extras_require"]["test"].split("\n") if line]
 
 

@@ -9,9 +9,9 @@ from . import GET, OK, Error, Pause, Steps, Vector, asked, asks, lines, passed, 
 
 LIMITS = Limits(
     target=100,
-    head=1000,
+    head=1024,
     fields=10,
-    body=200,
+    body=1024,
     waiting=2000,
     head_time=0.3,
     body_silence=0.3,
@@ -34,7 +34,7 @@ CHUNKED = MANAGE[:-2] + b"Transfer-Encoding: chunked\r\n\r\n"
 LONGEST = b"GET /v1/" + b"x" * 96 + b" HTTP/1.1"
 """A target of a hundred bytes."""
 
-FULL = asks(b"GET /v1/x HTTP/1.1", b"A: " + b"x" * (1000 - len(GET.replace(b"TOKEN", b"k" * 25)) - 5))
+FULL = asks(b"GET /v1/x HTTP/1.1", b"A: " + b"x" * (1024 - len(GET.replace(b"TOKEN", b"k" * 25)) - 5))
 
 
 def too_long(name: str, sends: Steps) -> Vector:
@@ -71,11 +71,11 @@ SIZES = [
     Vector(
         "body for management that is here anyway",
         "9110 15.5.14",
-        WHOLE % 201 + b"x" * 201,
+        WHOLE % 1025 + b"x" * 1025,
         gets=Error(413, "content_too_large"),
     ),
     too_much("body for management that was only announced", WHOLE % 10**15),
-    too_much("body for management in chunks", CHUNKED + b"64\r\n" + b"x" * 100 + b"\r\n65\r\n" + b"x" * 101),
+    too_much("body for management in chunks", CHUNKED + b"200\r\n" + b"x" * 512 + b"\r\n201\r\n" + b"x" * 513),
     passed(
         "body for an API is bounded by upstream alone",
         "9110 15.5.14",

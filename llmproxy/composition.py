@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -14,6 +15,11 @@ from .message import ApiRequest, ApiResponse
 
 if TYPE_CHECKING:
     from .interfaces import Responder
+    from .message import Fields
+
+_NOT_IN_NAME: Final = re.compile(rb"[\x00-\x20:\x7f]")
+_NOT_IN_VALUE: Final = re.compile(rb"[\r\n\0]")
+"""What would end a field, or begin another (RFC 9110 section 5.5)."""
 
 NO_KEYWORDS: Final[dict[str, Any]] = {}
 """
@@ -65,34 +71,56 @@ class Watched:
     middleware: Middleware
 
     def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
-        held = _Held(inner)
+        held = _Held(inner, request)
         try:
             answering = _deferred(self.middleware.respond(request, held.respond))
         except Exception:
             answering = fail(Failure())
-        return answering.addCallback(self._response).addErrback(held.drop)
+        return answering.addCallback(self._response, held).addErrback(held.drop)
 
-    def _response(self, answer: object) -> ApiResponse:
+    def _response(self, answer: object, held: _Held) -> ApiResponse:
         if not isinstance(answer, ApiResponse):
             raise TypeError(
                 f"{self.middleware!r} answered with {type(answer).__name__}: an ApiResponse is what respond() returns"
             )
+        held.check(answer.fields)
         return answer
 
 
 class _Held:
-    """Responses from further in that nobody else would stop if the middleware that holds them fails."""
+    """
+    Responses from further in that nobody else would stop if the middleware that holds them fails; and fields as others
+    have made them, which need no check.
+    """
 
-    def __init__(self, inner: Responder) -> None:
+    def __init__(self, inner: Responder, request: ApiRequest) -> None:
         self._inner = inner
         self._responses: list[ApiResponse] = []
+        self._known: list[Fields] = [request.fields]
         self._dropped = False
 
     def respond(self, request: ApiRequest) -> Deferred[ApiResponse]:
+        try:
+            self.check(request.fields)
+        except TypeError:
+            return fail(Failure())
         return self._inner(request).addCallback(self._came)
+
+    def check(self, fields: Fields) -> None:
+        """
+        @raise TypeError: the middleware has made a field that would not go on the wire as one.
+        """
+        if any(fields is known for known in self._known):
+            return
+        for name, value in fields:
+            if not (isinstance(name, bytes) and isinstance(value, bytes)):
+                raise TypeError(f"the field {name!r} is no pair of bytes")
+            if not name or _NOT_IN_NAME.search(name) or _NOT_IN_VALUE.search(value):
+                raise TypeError(f"the field {name!r} has a character that no field can have, or no name")
 
     def _came(self, response: ApiResponse) -> ApiResponse:
         self._responses.append(response)
+        self._known.append(response.fields)
         if self._dropped:
             self._stop()
         return response

@@ -140,6 +140,46 @@ class WatchedTests(SynchronousTestCase):
             self.failureResultOf(self.responding(does))
             self.assertEqual(self.body.stops, 1, does)
 
+    def test_fields(self) -> None:
+        """A field that is no pair of bytes, or would begin another on the wire, is an error, in both directions."""
+        for wrong in (
+            ("X-A", "1"),
+            (b"X-A", "1"),
+            (b"X-A", b"1\r\nEvil: 1"),
+            (b"X-A", b"1\n"),
+            (b"X-A", b"\0"),
+            (b"X\r\nEvil", b"1"),
+            (b"X A", b"1"),
+            (b"X:", b"1"),
+            (b"", b"1"),
+        ):
+
+            def answers(response: ApiResponse, wrong: Any = wrong) -> ApiResponse:
+                response.fields = [*response.fields, wrong]
+                return response
+
+            def asks(request: ApiRequest, inner: Responder, wrong: Any = wrong) -> Deferred[ApiResponse]:
+                request.fields = [*request.fields, wrong]
+                return inner(request)
+
+            with self.subTest(wrong=wrong):
+                reason = self.failureResultOf(
+                    self.responding(lambda request, inner: inner(request).addCallback(answers)), TypeError
+                )
+                self.assertIn("the field", reason.getErrorMessage())
+                self.assertEqual(self.body.stops, 1)
+                self.failureResultOf(self.responding(asks), TypeError)
+
+    def test_good_fields(self) -> None:
+        """What a field can hold passes, an empty value and bytes that are no ASCII too."""
+
+        def answers(response: ApiResponse) -> ApiResponse:
+            response.fields = [(b"X-A", b""), (b"X-B", "caf\u00e9\t".encode())]
+            return response
+
+        response = self.successResultOf(self.responding(lambda request, inner: inner(request).addCallback(answers)))
+        self.assertEqual(len(response.fields), 2)
+
     def test_late(self) -> None:
         """A response that comes when the middleware has failed already is stopped, too; its failure is the outcome."""
         late: Deferred[ApiResponse] = Deferred()

@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from .test_layers import ROOT, imports, modules
 
-STANDING = {"config", "store"}
+STANDING = {"config"}
 """Parts that still have circles of their own, and lose them one after another. Nothing is added here."""
 
 

@@ -17,7 +17,7 @@ from ..message import Admin
 from .schema import Moment, admins
 
 if TYPE_CHECKING:
-    from .database import Database
+    from .contracts import ITransactions
 
 _COLUMNS = tuple(admins.c[each.name] for each in fields(Admin))
 
@@ -27,7 +27,7 @@ MAX_LISTED = 1000
 
 @implementer(IAdminStore)
 class AdminStore:
-    def __init__(self, clock: Any, database: Database) -> None:
+    def __init__(self, clock: Any, database: ITransactions) -> None:
         self._seconds = clock.seconds
         self._database = database
 

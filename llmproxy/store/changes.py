@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
     from twisted.python.failure import Failure
 
-    from .database import Database
+    from .contracts import ISharedDatabase
 
 INTERVAL = 1.0
 """Seconds between two looks."""
@@ -82,7 +82,7 @@ class Changes:
     def __init__(
         self,
         clock: Any,
-        database: Database,
+        database: ISharedDatabase,
         heard: Callable[[Sequence[Change]], Deferred[None]],
         lost: Callable[[], Deferred[None]],
         interval: float = INTERVAL,

@@ -17,7 +17,7 @@ from ..message import IdempotentCall
 from .schema import Moment, idempotency_keys
 
 if TYPE_CHECKING:
-    from .database import Database
+    from .contracts import ITransactions
 
 PRUNE_EVERY = 64
 """New calls of a process; with the first of them, and then with each so-manieth, all that is over goes."""
@@ -37,7 +37,7 @@ class IdempotencyStore:
 
     _log = Logger()
 
-    def __init__(self, clock: Any, database: Database) -> None:
+    def __init__(self, clock: Any, database: ITransactions) -> None:
         self._seconds = clock.seconds
         self._database = database
         self._begun = 0

@@ -10,7 +10,7 @@ decides what may be spent.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy import case, delete, select, update
 from twisted.internet.defer import Deferred
@@ -21,13 +21,20 @@ from .schema import leases, tokens
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-    from .database import Database
+    from .contracts import ITransactions
 
 INTERVAL = 5.0
 """Seconds between two looks, each with a sign of life of what this process holds."""
 
 LOST_AFTER = 30.0
 """Seconds without a sign of life. A clock that is wrong by more shows too much for a while, and changes nothing."""
+
+
+class Holder(Protocol):
+    """Whatever notes the leases of this process: L{llmproxy.store.usage.Usage} does."""
+
+    holder: str
+    has_leased: bool
 
 
 class LostLeases:
@@ -37,9 +44,10 @@ class LostLeases:
     @param clock: its C{seconds} are since the epoch.
     """
 
-    def __init__(self, clock: Any, database: Database) -> None:
+    def __init__(self, clock: Any, database: ITransactions, usage: Holder) -> None:
         self._seconds = clock.seconds
         self._database = database
+        self._usage = usage
         self._loop = LoopingCall(self.look)
         self._loop.clock = clock
 
@@ -55,7 +63,7 @@ class LostLeases:
         return Deferred.fromCoroutine(self._look()).addErrback(lambda _: None)
 
     async def _look(self) -> None:
-        usage, now = self._database.usage, self._seconds()
+        usage, now = self._usage, self._seconds()
         holder = usage.holder
         if usage.has_leased:
             usage.has_leased = False

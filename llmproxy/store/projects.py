@@ -20,7 +20,7 @@ from .schema import Moment, projects
 from .search import contains
 
 if TYPE_CHECKING:
-    from .database import Database
+    from .contracts import INotedTransactions
     from .projectkeys import Change, ProjectKeys
 
 __all__ = ["DuplicateName", "ProjectStore"]
@@ -32,7 +32,7 @@ class ProjectStore:
     A row and its keys are read in one transaction; of two who change them at once one waits for the other's row.
     """
 
-    def __init__(self, clock: Any, database: Database, keys: ProjectKeys) -> None:
+    def __init__(self, clock: Any, database: INotedTransactions, keys: ProjectKeys) -> None:
         self._seconds = clock.seconds
         self._database = database
         self._keys = keys

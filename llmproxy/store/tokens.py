@@ -18,7 +18,7 @@ from .schema import Moment, tokens
 from .search import contains
 
 if TYPE_CHECKING:
-    from .database import Database
+    from .contracts import INotedTransactions
 
 _COLUMNS = (
     tokens.c.id,
@@ -47,7 +47,7 @@ _COLUMNS = (
 class TokenStore:
     """Updates name the columns that they change and no other, so that none rolls back a counter."""
 
-    def __init__(self, clock: Any, database: Database) -> None:
+    def __init__(self, clock: Any, database: INotedTransactions) -> None:
         self._seconds = clock.seconds
         self._database = database
 

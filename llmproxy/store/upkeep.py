@@ -17,7 +17,7 @@ class Upkeep:
     """
 
     def __init__(self, clock: Any, database: Database, keep_ended: float | None = None) -> None:
-        self._leases = LostLeases(clock, database)
+        self._leases = LostLeases(clock, database, database.usage)
         self._ended = None if keep_ended is None else EndedTokens(clock, database, keep_ended)
 
     def start(self) -> None:

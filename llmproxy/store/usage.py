@@ -21,7 +21,7 @@ from .schema import Moment, tokens, writings
 if TYPE_CHECKING:
     from twisted.python.failure import Failure
 
-    from .database import Database
+    from .contracts import ITransactions
 
 REMEMBERED_FOR = 86_400.0
 """Seconds for which the names of transactions are kept."""
@@ -78,7 +78,7 @@ class Usage:
     @ivar has_leased: some are noted.
     """
 
-    def __init__(self, clock: Any, database: Database) -> None:
+    def __init__(self, clock: Any, database: ITransactions) -> None:
         self._seconds = clock.seconds
         self._database = database
         self.holder = uuid4().hex

@@ -21,7 +21,7 @@ class LostLeasesTests(SynchronousTestCase):
         self.mine, self.other = (opened(self, self.path, clock=self.clock) for _ in range(2))
         self.successResultOf(self.mine.projects.create(project()))
         self.successResultOf(self.mine.tokens.create(token(max_requests=6400)))
-        self.looking = LostLeases(self.clock, self.mine)
+        self.looking = LostLeases(self.clock, self.mine, self.mine.usage)
 
     def lease(self, database: Database, used: int = 0) -> int:
         """Settle what was used, and lease more."""
@@ -33,7 +33,7 @@ class LostLeasesTests(SynchronousTestCase):
 
     def look(self, *databases: Database) -> None:
         for database in databases or (self.mine,):
-            self.successResultOf(LostLeases(self.clock, database).look())
+            self.successResultOf(LostLeases(self.clock, database, database.usage).look())
 
     def numbers(self) -> tuple[int, int, int]:
         """C{request_count}, C{leased} and C{reserved_lost}."""
@@ -116,4 +116,4 @@ class LostLeasesTests(SynchronousTestCase):
     def test_away(self) -> None:
         """A database that is away is asked again later."""
         self.successResultOf(self.other.close())
-        self.successResultOf(LostLeases(self.clock, self.other).look())
+        self.successResultOf(LostLeases(self.clock, self.other, self.other.usage).look())

@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
-from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -15,6 +15,7 @@ from zope.interface import implementer
 from ..errors import InvalidToken, ProxyError, TokenNotFound, Unavailable
 from ..interfaces import IDirectory, IQuota
 from ..message import Principal, Project, Token
+from ..middleware.questions import asked
 
 if TYPE_CHECKING:
     from ..interfaces import IProjectStore, ITokenValidator
@@ -96,28 +97,13 @@ def _asked(log: Logger, question: Callable[..., Any], about: Any) -> Deferred[An
     everything else, a cancellation that is not the client's too, as L{Unavailable}.
     """
 
-    def leave(answer: Deferred[Any]) -> None:
-        answer.errback(CancelledError())
-        asking.cancel()
+    def unanswered(reason: Failure) -> Failure:
+        if reason.check(ProxyError):
+            return reason
+        log.failure("a token could not be validated", reason)
+        return Failure(Unavailable("tokens cannot be validated now"))
 
-    answer: Deferred[Any] = Deferred(leave)
-
-    def failed(reason: Failure) -> None:
-        if answer.called:
-            # The client has left.
-            return
-        if not reason.check(ProxyError):
-            log.failure("a token could not be validated", reason)
-            reason = Failure(Unavailable("tokens cannot be validated now"))
-        answer.errback(reason)
-
-    def answered(result: Any) -> None:
-        if not answer.called:
-            answer.callback(result)
-
-    asking: Deferred[Any] = maybeDeferred(question, about)
-    asking.addCallbacks(answered, failed)
-    return answer
+    return asked(question, about, unanswered)
 
 
 def _failing(error: ProxyError) -> Deferred[Any]:

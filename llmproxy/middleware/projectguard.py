@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from ..errors import InternalError, ProjectInactive, ProxyError, Unavailable
 from .auditdenials import note_denial
+from .questions import asked
 
 if TYPE_CHECKING:
-    from twisted.python.failure import Failure
+    from twisted.internet.defer import Deferred
 
     from ..interfaces import IAuditLogger, IProjectActiveChecker, Responder
     from ..message import ApiRequest, ApiResponse
@@ -38,19 +40,18 @@ class ProjectGuard:
         if principal is None:
             self._log.error("a project guard must stand inside of what sets the principal of a request")
             raise InternalError("the project of the request is not known")
-        checking = maybeDeferred(self._checker.is_project_active, principal.project.id)
-        return checking.addCallbacks(self._checked, self._unchecked, (request, inner), {}, (request,))
+        unchecked = partial(self._unchecked, request)
+        checking = asked(self._checker.is_project_active, principal.project.id, unchecked)
+        return checking.addCallback(self._checked, request, inner)
 
     def _checked(self, is_active: bool, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
         if is_active is True:
             return inner(request)
         raise self._noted(ProjectInactive(), "denied", request)
 
-    def _unchecked(self, reason: Failure, request: ApiRequest) -> ApiResponse:
-        if reason.check(CancelledError):
-            reason.raiseException()
+    def _unchecked(self, request: ApiRequest, reason: Failure) -> Failure:
         self._log.failure("whether project {id} is active is not known", reason, id=request.principal.project.id)
-        raise self._noted(Unavailable("whether the project is active is not known now"), "error", request)
+        return Failure(self._noted(Unavailable("whether the project is active is not known now"), "error", request))
 
     def _noted(self, error: ProxyError, outcome: str, request: ApiRequest) -> ProxyError:
         if self._audit is not None:

@@ -71,6 +71,17 @@ class ProjectGuardTests(SynchronousTestCase):
         self.assertEqual(self.audit.noted[0][2], "error")
         self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
 
+    def test_cancelled_by_itself(self) -> None:
+        """A checker whose own work was cancelled could not find it out: nobody has left."""
+        error = self.failureResultOf(self.ask(CancelledError()), Unavailable).value
+        self.assertEqual((error.status, self.audit.noted[0][2]), (503, "error"))
+        self.assertEqual(len(self.flushLoggedErrors(CancelledError)), 1)
+        asking: Deferred[bool] = Deferred()
+        responding = self.ask(asking)
+        asking.cancel()
+        self.failureResultOf(responding, Unavailable)
+        self.assertEqual((len(self.flushLoggedErrors(CancelledError)), self.inner.requests), (1, []))
+
     def test_client_leaves(self) -> None:
         """A client that leaves meanwhile ends the question, and is no fault of anybody's."""
         asking: Deferred[bool] = Deferred()

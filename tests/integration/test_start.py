@@ -106,9 +106,18 @@ class StartTests(SynchronousTestCase):
             self.assertIn("Main loop terminated", told)
 
     def test_read_only_directory(self) -> None:
-        """Where nothing can be made in the working directory, it starts, and says in a line what goes without."""
-        port, options = free_port(), ["--config", self.file("apis.yaml"), "--database", self.file("d.db")]
-        for place, told in (({}, "go to the database alone"), ({"AUDIT_LOG_FILE": "-"}, "")):
+        """
+        Where nothing can be made in the working directory, it starts, with its audit file beside the database; where
+        that file would be in the working directory too, it says in a line what goes without.
+        """
+        port, beside = free_port(), self.file("d.db.audit.log")
+        places: tuple[tuple[str, dict[str, str], str], ...] = (
+            (self.file("d.db"), {}, ""),
+            ("sqlite:///:memory:", {}, "go to the database alone"),
+            ("sqlite:///:memory:", {"AUDIT_LOG_FILE": "-"}, ""),
+        )
+        for database, place, told in places:
+            options = ["--config", self.file("apis.yaml"), "--database", database]
             with open(self.file("stdout"), "w") as out, open(self.file("stderr"), "w") as err:
                 process = subprocess.Popen(
                     [*LLMPROXY, "serve", *options, "--listen", f"127.0.0.1:{port}"],
@@ -120,11 +129,12 @@ class StartTests(SynchronousTestCase):
             self.addCleanup(process.kill)
             self.wait_until_ready(port)
             process.send_signal(signal.SIGTERM)
-            self.assertEqual(process.wait(30), 0, (place, told))
+            self.assertEqual(process.wait(30), 0, (database, place))
             log = Path(self.file("stderr")).read_text()
             self.assertEqual(log.count("AUDIT_LOG_FILE"), 2 if told else 0, log)
             self.assertIn(told, log)
-            self.assertEqual("audit.start" in Path(self.file("stdout")).read_text(), not told, (place, told))
+            self.assertEqual("audit.start" in Path(self.file("stdout")).read_text(), bool(place), (database, place))
+        self.assertIn("audit.start", Path(beside).read_text())
 
     def test_other_reactors(self) -> None:
         """Whatever reactor twistd is told to install, exchanges go through and the process ends by a signal."""

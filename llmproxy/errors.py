@@ -126,6 +126,10 @@ class ProjectInactive(ClientError):
     status, code, message = 403, "project_inactive", "Project is inactive"
 
 
+class ProjectDeactivated(ProjectInactive):
+    """The project was deactivated while its answer was awaited."""
+
+
 class ApiKeyMissing(ClientError):
     """
     The caller's project holds no key for the API. The code is among the words, since not every dialect has a place

@@ -30,6 +30,8 @@ def read_secret_file(path: str) -> str:
         raise Fault(f"{path}: is longer than any secret")
     if not text.strip():
         raise Fault(f"{'standard input' if path == '-' else path}: holds no secret")
+    if len(text.strip().splitlines()) > 1:
+        raise Fault(f"{'standard input' if path == '-' else path}: holds several lines; expected one, with the secret")
     return text.strip()
 
 

@@ -275,8 +275,10 @@ def _kept_for(text: str) -> float | None:
     if text.lower() in ("off", "none"):
         return None
     seconds = parse_duration(text)
+    if seconds == 0:
+        return None
     if seconds < _LEAST_KEPT:
-        raise ValueError(f"expected a duration such as 90d, an hour at least, or off, got {text[:40]!r}")
+        raise ValueError(f"expected a duration such as 90d, an hour at least, or 0 for ever, got {text[:40]!r}")
     return seconds
 
 

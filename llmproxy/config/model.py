@@ -193,7 +193,7 @@ class APIProviderConfig:
         if self.key is not None and self.auth.kind == "none":
             yield "key", "key: the API takes none (auth: none), so that it would never be sent"
         if self.key is None and self.own_key_for:
-            yield "own_key_for", "own_key_for: there is no key that they could use; give it as key"
+            yield "key", "own_key_for: there is no key that they could use; give it as key"
 
 
 @frozen

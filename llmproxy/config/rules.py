@@ -146,7 +146,9 @@ def secret(text: str) -> str:
 
 
 def project(text: str) -> str:
-    """The name or the id of a project."""
+    """The name or the id of a project. C{*} could be one, and reads as everybody."""
+    if text.strip() == "*":
+        raise ValueError("* is no project: write all in the place of the list for every project, or name them")
     if not text.strip() or not text.isprintable():
         raise ValueError(f"expected the name or the id of a project, got {text[:40]!r}")
     return text

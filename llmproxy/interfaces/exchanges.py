@@ -8,6 +8,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
+from ..errors import ProxyError
 from ..message import ApiRequest, ApiResponse, Principal
 
 Responder = Callable[[ApiRequest], "Deferred[ApiResponse]"]
@@ -82,9 +83,10 @@ class IRevocations(Interface):
     def watch(principal: Principal, revoked: Callable[[], None]) -> Callable[[], None]:
         """Have C{revoked} called once if it happens; returns what ends the watch."""
 
-    def look_through(pending: dict[Any, Principal], revoked: Callable[[Any], object]) -> None:
+    def look_through(pending: dict[Any, Principal], revoked: Callable[[Any, ProxyError], object]) -> None:
         """
-        From now on, look for revoked principals in a table too, and call C{revoked} with the keys of those found.
+        From now on, look for revoked principals in a table too, and call C{revoked} with the keys of those found, each
+        with what its client is answered: L{TokenRevoked} or L{ProjectDeactivated}.
 
         What is pending for a moment only is entered and taken out again at the cost of a dictionary; a revocation,
         which is rare, looks at all of it. Who is called takes the key out.

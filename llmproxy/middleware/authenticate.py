@@ -42,7 +42,7 @@ class Authenticate:
         self._directory = directory
         self._revocations = revocations
         self._pending: dict[Deferred[ApiResponse], Principal] = {}
-        self._revoked: set[Deferred[ApiResponse]] = set()
+        self._revoked: dict[Deferred[ApiResponse], ProxyError] = {}
         if revocations is not None:
             revocations.look_through(self._pending, self._revoke)
 
@@ -95,15 +95,15 @@ class Authenticate:
         args = (responding,)
         return responding.addCallbacks(self._headed, self._failed, args, NO_KEYWORDS, args)
 
-    def _revoke(self, responding: Deferred[ApiResponse]) -> None:
-        self._revoked.add(responding)
+    def _revoke(self, responding: Deferred[ApiResponse], error: ProxyError) -> None:
+        self._revoked[responding] = error
         responding.cancel()
 
     def _headed(self, response: ApiResponse, responding: Deferred[ApiResponse]) -> ApiResponse:
         principal = self._pending[responding]
         del self._pending[responding]
         if self._revoked:
-            self._revoked.discard(responding)
+            self._revoked.pop(responding, None)
         if response.body is not None and not at_hand(response.body):
             response.body = _Revocable(response, principal, self._revocations)
         return response
@@ -112,8 +112,8 @@ class Authenticate:
         del self._pending[responding]
         if responding not in self._revoked:
             return reason
-        self._revoked.discard(responding)
-        return Failure(TokenRevoked()) if reason.check(CancelledError) else reason
+        error = self._revoked.pop(responding)
+        return Failure(error) if reason.check(CancelledError) else reason
 
 
 def _unknown(reason: Failure) -> bool:

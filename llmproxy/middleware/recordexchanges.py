@@ -19,6 +19,7 @@ from ..errors import (
     BodyStopped,
     ClientLeft,
     InternalError,
+    ProjectDeactivated,
     ProxyError,
     RequestBodyTimeout,
     TokenRevoked,
@@ -210,7 +211,7 @@ class _Counted(Tap):
 
 def ending_of(error: BaseException | None) -> Ending:
     """How an exchange ended that was cut short by C{error}."""
-    if isinstance(error, TokenRevoked):
+    if isinstance(error, (TokenRevoked, ProjectDeactivated)):
         return "revoked"
     if isinstance(error, (UpstreamTimeout, RequestBodyTimeout)):
         return "timeout"

@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..core.tokens import as_held, fault_of, is_well_formed
-from ..errors import InvalidToken, ProxyError, TokenNotFound, Unavailable
+from ..errors import InvalidToken, ProjectDeactivated, ProxyError, TokenNotFound, TokenRevoked, Unavailable
 from ..interfaces import IDirectory, IProjectActiveChecker, IRevocations, ITokenValidator
 from ..message import Principal, Project, Token
 
@@ -102,7 +102,7 @@ class Directory:
         self._unknown: OrderedDict[bytes, float] = OrderedDict()
         self._loading: dict[bytes, _Loading] = {}
         self._watches: set[_Watch] = set()
-        self._tables: list[tuple[dict[Any, Principal], Callable[[Any], object]]] = []
+        self._tables: list[tuple[dict[Any, Principal], Callable[[Any, ProxyError], object]]] = []
 
     def warm(self, secret: bytes) -> Principal | None:
         digest = sha256(secret).digest()
@@ -162,7 +162,7 @@ class Directory:
         self._watches.add(watch)
         return partial(self._watches.discard, watch)
 
-    def look_through(self, pending: dict[Any, Principal], revoked: Callable[[Any], object]) -> None:
+    def look_through(self, pending: dict[Any, Principal], revoked: Callable[[Any, ProxyError], object]) -> None:
         self._tables.append((pending, revoked))
 
     def token_changed(self, token: Token) -> None:
@@ -197,7 +197,7 @@ class Directory:
 
         self._replace(project.id, changed)
         if not project.is_active:
-            self._revoke(lambda principal: principal.project.id == project.id)
+            self._revoke(lambda principal: principal.project.id == project.id, ProjectDeactivated)
 
     def project_tokens_revoked(self, project_id: str) -> None:
         """Every token of a project was revoked."""
@@ -252,7 +252,7 @@ class Directory:
         for loading in self._loading.values():
             loading.stale = True
 
-    def _revoke(self, concerns: Callable[[Principal], bool]) -> None:
+    def _revoke(self, concerns: Callable[[Principal], bool], error: type[ProxyError] = TokenRevoked) -> None:
         for watch in [watch for watch in self._watches if concerns(watch.principal)]:
             if watch in self._watches:
                 self._watches.discard(watch)
@@ -260,7 +260,7 @@ class Directory:
         for pending, revoked in self._tables:
             for key in [key for key, principal in pending.items() if concerns(principal)]:
                 if key in pending:
-                    revoked(key)
+                    revoked(key, error())
 
     def _ask(self, loading: _Loading) -> None:
         asking = self._tokens.by_hash(loading.digest.hex()).addCallback(self._with_project)

@@ -47,7 +47,12 @@ class SecretTests(SynchronousTestCase):
 
     def test_files_that_hold_none(self) -> None:
         """One that is not there, empty, no text or something else entirely is an error, not an empty secret."""
-        for content, words in ((b" \n", "holds no secret"), (b"\xff", "not text"), (b"x" * (MAX_SECRET + 1), "longer")):
+        for content, words in (
+            (b" \n", "holds no secret"),
+            (b"a\nb\n", "expected one"),
+            (b"\xff", "not text"),
+            (b"x" * (MAX_SECRET + 1), "longer"),
+        ):
             Path(self.path).write_bytes(content)
             self.assertIn(words, self.assertRaises(Fault, read_secret_file, self.path).message)
         self.assertIn("cannot be read", self.assertRaises(Fault, read_secret_file, self.mktemp()).message)

@@ -46,9 +46,17 @@ class EnvironmentTests(SynchronousTestCase):
 
     def test_ended_tokens(self) -> None:
         """They stay for ever unless a duration is said, which is none in which their uses are still being counted."""
-        for text, seconds in (("", None), ("off", None), ("None", None), ("90d", 90 * 86400.0), ("1h", 3600.0)):
+        for text, seconds in (
+            ("", None),
+            ("0", None),
+            ("0d", None),
+            ("off", None),
+            ("None", None),
+            ("90d", 90 * 86400.0),
+            ("1h", 3600.0),
+        ):
             self.assertEqual(self.read(TOKENS_KEEP_ENDED=text).keep_ended_tokens, seconds, text)
-        for text in ("0", "59m", "-1d", "1000 rows", "soon"):
+        for text in ("59m", "-1d", "1000 rows", "soon"):
             (problem,) = self.problems(TOKENS_KEEP_ENDED=text)
             self.assertTrue(problem.startswith("TOKENS_KEEP_ENDED: expected a duration"), problem)
 

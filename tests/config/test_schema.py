@@ -242,6 +242,10 @@ class KeyTests(ConfigFileTests):
             ("key: '${KEY}', auth: none", "so that it would never be sent"),
             ("key: '${KEY}', own_key_for: search", "expected all, or a list of projects"),
             ("key: '${KEY}', own_key_for: ['']", "expected the name or the id of a project"),
+            ("key: '${KEY}', own_key_for: ['*']", "write all in the place of the list"),
+            ("key: '${KEY}', own_key_for: [search, ' * ']", "write all in the place of the list"),
+            ("key: sk-canary, own_key_for: all", "expected ${VARIABLE} or file:/path"),
+            ("key: '${NONE}', own_key_for: [search]", "the environment variable NONE is not set"),
             ("own_key_for: all", "there is no key that they could use"),
         ):
             found = self.problems(f"default_api: x\napis:\n  x: {self.API}{more}}}\n", {"KEY": "sk-canary"})

@@ -11,6 +11,7 @@ from twisted.web.iweb import UNKNOWN_LENGTH, IBodyProducer
 from zope.interface import implementer
 
 from llmproxy.core.policy import Policy
+from llmproxy.errors import ProxyError, TokenRevoked
 from llmproxy.interfaces import IDirectory, IQuota, IRevocations
 from llmproxy.message import (
     Api,
@@ -230,9 +231,9 @@ class FakeRevocations:
     def __init__(self) -> None:
         self.watches: list[Callable[[], None]] = []
         self.pending: dict[Any, Principal] = {}
-        self._revoked: Callable[[Any], object] = lambda key: None
+        self._revoked: Callable[[Any, ProxyError], object] = lambda key, error: None
 
-    def look_through(self, pending: dict[Any, Principal], revoked: Callable[[Any], object]) -> None:
+    def look_through(self, pending: dict[Any, Principal], revoked: Callable[[Any, ProxyError], object]) -> None:
         self.pending, self._revoked = pending, revoked
 
     def watch(self, principal: Principal, revoked: Callable[[], None]) -> Callable[[], None]:
@@ -244,8 +245,8 @@ class FakeRevocations:
 
         return forget
 
-    def revoke(self) -> None:
+    def revoke(self, error: type[ProxyError] = TokenRevoked) -> None:
         for revoked in list(self.watches):
             revoked()
         for key in list(self.pending):
-            self._revoked(key)
+            self._revoked(key, error())

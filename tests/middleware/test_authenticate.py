@@ -13,6 +13,7 @@ from llmproxy.errors import (
     ApiKeyMissing,
     InvalidToken,
     MissingToken,
+    ProjectDeactivated,
     ProjectInactive,
     TokenExpired,
     TokenInactive,
@@ -232,10 +233,13 @@ class RevocationTests(SynchronousTestCase):
         self.assertEqual((self.revocations.watches, self.body.calls), ([], ["stopped"]))
 
     def test_before_the_head(self) -> None:
-        """Who waits for a head is answered when the token is revoked; upstream is closed, and nothing is left."""
-        self.revocations.revoke()
-        self.failureResultOf(self.responding, TokenRevoked)
-        self.assertEqual((self.inner.cancelled, self.revocations.pending), (1, {}))
+        """Who waits for a head is told which of token and project ended; upstream is closed, and nothing is left."""
+        for error, code in ((TokenRevoked, (401, "token_inactive")), (ProjectDeactivated, (403, "project_inactive"))):
+            self.setUp()
+            self.revocations.revoke(error)
+            answer = self.failureResultOf(self.responding, error).value
+            self.assertEqual((answer.status, answer.code), code)
+            self.assertEqual((self.inner.cancelled, self.revocations.pending), (1, {}), code)
 
     def test_head_is_no_longer_pending(self) -> None:
         """However it ends, nothing is pending any more: a head, an error, a client that leaves."""

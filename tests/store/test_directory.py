@@ -13,6 +13,7 @@ from zope.interface.verify import verifyObject
 from llmproxy.errors import (
     InvalidToken,
     ProjectInactive,
+    ProxyError,
     RateLimitExceeded,
     TokenExpired,
     TokenInactive,
@@ -311,8 +312,8 @@ class ChangeTests(DirectoryCase):
         principals = {number: self.directory.warm(secret(number)) for number in (1, 2)}
         pending: dict[Any, Any] = dict(principals)
 
-        def revoked(key: int) -> None:
-            self.cut.append(f"t{key}")
+        def revoked(key: int, error: ProxyError) -> None:
+            self.cut.append(f"t{key}: {error.code}")
             del pending[key]
 
         self.directory.look_through(pending, revoked)
@@ -320,13 +321,16 @@ class ChangeTests(DirectoryCase):
         self.directory.token_changed(evolve(self.principal.token, max_requests=3))
         self.assertEqual(self.cut, [])
         self.directory.token_changed(evolve(self.principal.token, is_active=False))
-        self.assertEqual(self.cut, ["t1"])
+        self.assertEqual(self.cut, ["t1: token_inactive"])
         self.directory.project_changed(project(is_active=False))
-        self.assertEqual(self.cut, ["t1", "t2"])
+        self.assertEqual(self.cut, ["t1: token_inactive", "t2: project_inactive"])
         pending[1] = self.principal
         del pending[1]
         self.directory.project_tokens_revoked("p1")
-        self.assertEqual(self.cut, ["t1", "t2"])
+        self.assertEqual(len(self.cut), 2)
+        pending[1] = self.principal
+        self.directory.project_tokens_revoked("p1")
+        self.assertEqual(self.cut[2:], ["t1: token_inactive"])
 
     def test_told_once(self) -> None:
         """A stream is told once, and not after it has ended."""

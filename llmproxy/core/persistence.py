@@ -113,6 +113,11 @@ class Persistence:
         """Whether a client that sends no more has left something incomplete: the rest will not come."""
         return self.upload is not None or not (self.answering or self.congested)
 
+    def is_cut(self, waiting: int) -> bool:
+        """Whether the body on its way stays incomplete if only C{waiting} bytes more will come."""
+        left = self._reader.left
+        return self.upload is not None and left is not None and left > len(self._reader.unread) + waiting
+
     def is_at_ease(self) -> bool:
         """Whether nothing is on its way from the client and all of it may come, as nearly always."""
         return self.upload is None and not (

@@ -184,6 +184,16 @@ class QuestionTests(SynchronousTestCase):
             ],
         )
 
+    def test_cut(self) -> None:
+        """A body stays incomplete where more is left of it than the client has sent; of chunks nobody knows."""
+        for waiting, expected in ((0, True), (4, True), (5, False), (6, False)):
+            self.check(
+                lambda found, waiting=waiting: found.is_cut(waiting),  # type: ignore[misc]
+                [(expected, {"answering": True, "upload": FULL}), (False, {"answering": True, "upload": CHUNKS})],
+            )
+        self.assertFalse(persistence(b"abc", FULL).is_cut(2))
+        self.assertFalse(persistence().is_cut(0))
+
     def test_at_ease(self) -> None:
         """The short way is taken only where the long one would come to the same: read on, and wait for nothing else."""
         names = ("answering", "broken", "ended", "closing", "congested")

@@ -12,13 +12,19 @@ from typing import Any
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import UNIXClientEndpoint
+from twisted.internet.error import ConnectionDone
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
+from twisted.python.failure import Failure
+
+from llmproxy.web.http1.departure import LOOK
 
 from .certificates import Authority
 from .harness import ProxyTestCase, get
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+POST = b"POST /v1/x HTTP/1.1\r\nHost: p\r\nAuthorization: Bearer TOKEN\r\n"
+CHUNK = b"10000\r\n" + bytes(65536) + b"\r\n"
 
 
 class PlainTests(ProxyTestCase):
@@ -121,6 +127,65 @@ class LeavingTests(ProxyTestCase):
         await upstream.until_closed(3.0)
         await deferLater(reactor, 0.05)
         self.assertEqual([record.ended for record in self.records], ["client_left"])
+
+    async def left_in_upload(self, framing: bytes, content: bytes, resets: bool = False) -> None:
+        """Leave an upload that upstream does not read."""
+        client = await self.send(POST + framing)
+        upstream = await self.upstream.wire()
+        await upstream.until_received(b"\r\n\r\n")
+        upstream.transport.pauseProducing()  # type: ignore[union-attr]
+        await self.until_paused(client, content)
+        if resets:
+            client.transport.abortConnection()  # type: ignore[union-attr]
+        else:
+            # At once: not when all that was sent has been taken.
+            client.transport.connectionLost(Failure(ConnectionDone()))  # type: ignore[union-attr]
+        for _ in range(60):
+            if self.records:
+                break
+            await deferLater(reactor, 0.05)
+        self.assertEqual([record.ended for record in self.records], ["client_left"])
+        upstream.transport.resumeProducing()  # type: ignore[union-attr]
+        await upstream.until_closed(3.0)
+
+    async def until_paused(self, client: Any, content: bytes) -> None:
+        """Send until the proxy has stopped to read; the system has room for the end then."""
+        (channel,) = self.service.site._channels
+        still = 0
+        while still < 10:
+            still = 0 if channel._reading else still + 1
+            if channel._reading:
+                client.send(content)
+            await deferLater(reactor, 0.01)
+
+    async def test_upload_reset(self) -> None:
+        """A client that resets an upload which upstream does not read is noticed meanwhile."""
+        await self.left_in_upload(b"Content-Length: 30000000\r\n\r\n", bytes(65536), resets=True)
+
+    async def test_upload_cut(self) -> None:
+        """So is one that closes in order before the end of its body."""
+        await self.left_in_upload(b"Content-Length: 30000000\r\n\r\n", bytes(65536))
+
+    async def test_upload_chunked(self) -> None:
+        """And one of whose body nobody knows the end."""
+        await self.left_in_upload(b"Transfer-Encoding: chunked\r\n\r\n", CHUNK)
+
+    async def test_upload_waits(self) -> None:
+        """One that has sent all of its body, closes its side and waits gets its answer, however late it is read."""
+        client = await self.send(POST + b"Transfer-Encoding: chunked\r\n\r\n")
+        upstream = await self.upstream.wire()
+        await upstream.until_received(b"\r\n\r\n")
+        upstream.transport.pauseProducing()  # type: ignore[union-attr]
+        await self.until_paused(client, CHUNK)
+        client.send(b"0\r\n\r\n")
+        client.transport.loseWriteConnection()  # type: ignore[union-attr]
+        await deferLater(reactor, 3 * LOOK)
+        upstream.transport.resumeProducing()  # type: ignore[union-attr]
+        await upstream.until_received(b"\r\n0\r\n\r\n")
+        upstream.send(CHUNKED + b"3\r\nabc\r\n0\r\n\r\n")
+        await client.until_closed()
+        self.assertTrue(client.received.startswith(b"HTTP/1.1 200 "), client.received)
+        self.assertTrue(client.received.endswith(b"3\r\nabc\r\n0\r\n\r\n"))
 
 
 class UnixTests(LeavingTests):

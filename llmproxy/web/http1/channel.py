@@ -34,7 +34,6 @@ from ...errors import ClientLeft, RequestBodyTimeout
 from ..resources import StreamingResource
 from .connection import ClientConnection
 from .earlyerror import refusal_response
-from .halfclose import HalfCloseProbe
 from .request import ProxyRequest
 from .requestbody import RequestBody
 from .uploads import BufferedUpload, StreamedUpload
@@ -291,10 +290,13 @@ class LlhttpChannel(ClientConnection):
         if persistence.closing or not persistence.answering or self._upload is not None:
             self._leave()
         elif self._plain:
-            self._probe = probe = HalfCloseProbe(
-                self.site.wheel, self.site.limits.half_closed, self.transport, self.send, self._is_writing
-            )
-            self.send = probe.send
+            self._begin_probe(self._is_writing)
+
+    def ended_unread(self, waiting: int) -> None:
+        if not self._plain or (self.persistence.is_cut(waiting) and not self._is_writing()):
+            self.break_off(framed=False)
+        elif self.persistence.answering:
+            self._begin_probe(self._is_writing)
 
     def _is_writing(self) -> bool:
         """Whether the head of a response has been written, and not all of the rest."""

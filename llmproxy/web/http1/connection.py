@@ -19,6 +19,8 @@ from ...net.keepalive import keep_alive
 from ...net.twistedinternals import sender
 from ..clientaddress import host_of
 from ..connections import REFUSED, UNWELCOME
+from .departure import DepartureWatch
+from .halfclose import HalfCloseProbe
 from .phasetimer import PhaseTimer
 from .sending import Outflow
 
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
     from ...core.http11 import Refusal
     from ...interfaces import IConnectedProtocol
     from ..contracts import IServerSite
-    from .halfclose import HalfCloseProbe
 
 
 class ClientConnection:
@@ -54,6 +55,7 @@ class ClientConnection:
     _outflow: Outflow
     _timer: PhaseTimer
     _probe: HalfCloseProbe | None = None
+    _watch: DepartureWatch | None = None
     _delegate: IConnectedProtocol | None = None
     _takes_data: Callable[[bytes], None] | None = None
 
@@ -76,6 +78,10 @@ class ClientConnection:
 
     def requests_ended(self) -> None:
         """The client sends no more."""
+        raise NotImplementedError
+
+    def ended_unread(self, waiting: int) -> None:
+        """The client sends no more than the C{waiting} bytes that the system has, which are not read."""
         raise NotImplementedError
 
     def requests_lost(self, reason: Failure) -> None:
@@ -187,6 +193,8 @@ class ClientConnection:
             self._delegate.readConnectionLost()
             return
         self._reading = False
+        if self._watch is not None:
+            self._watch.end()
         self.requests_ended()
 
     def writeConnectionLost(self) -> None:
@@ -199,8 +207,11 @@ class ClientConnection:
         self._reading = wanted
         if wanted:
             self.transport.resumeProducing()
-        else:
-            self.transport.pauseProducing()
+            return
+        self.transport.pauseProducing()
+        # It stays when the connection is read again: this comes and goes many times within one upload.
+        if self._probe is None and (self._watch is None or not self._watch.standing):
+            self._watch = DepartureWatch(self.site.wheel, self.transport, self._is_paused, self.ended_unread)
 
     # -- for Twisted
 
@@ -222,3 +233,16 @@ class ClientConnection:
         self._timer.end()
         if self._probe is not None:
             self._probe.end()
+        if self._watch is not None:
+            self._watch.end()
+
+    def _is_paused(self) -> bool:
+        return not (self._reading or self._lost)
+
+    def _begin_probe(self, writing: Callable[[], bool]) -> None:
+        """The client has closed its side: find out whether it waits."""
+        if self._probe is None:
+            self._probe = probe = HalfCloseProbe(
+                self.site.wheel, self.site.limits.half_closed, self.transport, self.send, writing
+            )
+            self.send = probe.send

@@ -238,7 +238,7 @@ class RevocationTests(SynchronousTestCase):
             self.setUp()
             self.revocations.revoke(error)
             answer = self.failureResultOf(self.responding, error).value
-            self.assertEqual((answer.status, answer.code), code)
+            self.assertEqual((answer.status, answer.code), code, error)
             self.assertEqual((self.inner.cancelled, self.revocations.pending), (1, {}), code)
 
     def test_head_is_no_longer_pending(self) -> None:

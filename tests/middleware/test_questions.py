@@ -30,7 +30,7 @@ class AskedTests(SynchronousTestCase):
     def test_answers(self) -> None:
         """A value, at once or later, is the answer."""
         for answer in (3, succeed(3)):
-            self.assertEqual(self.successResultOf(self.ask(answer)), 3)
+            self.assertEqual(self.successResultOf(self.ask(answer)), 3, answer)
 
     def test_failures(self) -> None:
         """What it fails with, a cancellation of its own too, is made what the client is answered."""
@@ -47,4 +47,4 @@ class AskedTests(SynchronousTestCase):
             answer = self.ask(asking)
             answer.cancel()
             self.failureResultOf(answer, CancelledError)
-            self.assertEqual((asking.called, self.reasons), (True, []))
+            self.assertEqual((asking.called, self.reasons), (True, []), canceller)

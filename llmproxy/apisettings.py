@@ -17,6 +17,9 @@ others after up to fifteen; a request that is sent while upstream closes is lost
 
 Scope = Literal["project", "shared"]
 
+FORWARDING = ("strip", "pass", "append", "set")
+"""The ways to tell upstream of the client, see L{llmproxy.core.forwarding}."""
+
 
 @frozen
 class ConnectionSettings:

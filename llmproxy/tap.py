@@ -16,10 +16,11 @@ from twisted.python.usage import UsageError
 from .app.descriptors import raise_limit
 from .app.signals import ProcessSignals
 from .app.startup import Started
+from .config.apis import APIConfig
 from .config.dotenv import with_dotenv
 from .config.environment import Environment, read_environment
 from .config.listen import endpoint_description, private_endpoint_description
-from .config.model import APIConfig, APIProviderConfig
+from .config.model import APIProviderConfig
 from .config.units import parse_duration
 from .config.variables import DEFAULT_CONFIG, DEFAULT_DATABASE, EFFECTIVE, SECRETS
 from .core.audit.settings import AuditOptions

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from attrs import field, frozen
 
-from ..config.model import APIConfig, ProxyConfig
+from ..config.apis import APIConfig, ProxyConfig
 from ..config.variables import DEFAULT_POOL_SIZE
 from ..core.caching.settings import CacheOptions
 from ..core.masking import Masking

@@ -13,7 +13,7 @@ from twisted import __version__ as twisted_version
 from .. import __version__
 
 if TYPE_CHECKING:
-    from ..config.model import APIConfig
+    from ..config.apis import APIConfig
     from .settings import Settings
 
 SHOWN = 20

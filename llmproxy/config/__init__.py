@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
+from .apis import APIConfig, ProxyConfig
 from .model import (
-    APIConfig,
     APIProviderConfig,
     BreakerConfig,
     CacheConfig,
     ConnectionConfig,
-    ProxyConfig,
     TimeoutConfig,
 )
 
@@ -48,7 +47,7 @@ def load_api_config(
     problems.fail()
     assert root is not None
     try:
-        config = read_config(root, reserved_names(), default_api)
+        config = APIConfig.of(read_config(root, reserved_names(), default_api))
     except TooMuch:
         problems.found.clear()
         problems.add("", "its aliases repeat too many values")

@@ -10,7 +10,7 @@ from ..origin import OwnKey, Timeouts, Upstream
 from ..providers.provider import Provider
 from ..providers.registry import PLACES, provider_of, query_keys_like
 from . import rules
-from .model import APIConfig, APIProviderConfig, BreakerConfig
+from .model import APIProviderConfig, APIValues, BreakerConfig
 
 _A_DAY = 86_400.0
 """Seconds that a connection is kept where there is no limit: nobody notices, and nothing is kept for ever."""
@@ -48,8 +48,13 @@ def compile_api(name: str, config: APIProviderConfig) -> Api:
     )
 
 
-def compile_routing(config: APIConfig) -> RoutingTable:
-    return RoutingTable(config.compiled(), config.default_api)
+def compile_apis(config: APIValues) -> list[Api]:
+    """All APIs, in the order of the file."""
+    return [compile_api(name, api) for name, api in config.apis.items()]
+
+
+def compile_routing(config: APIValues) -> RoutingTable:
+    return RoutingTable(compile_apis(config), config.default_api)
 
 
 def _own_key(config: APIProviderConfig) -> OwnKey | None:

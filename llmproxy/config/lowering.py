@@ -20,12 +20,11 @@ from ..origin import CredentialPlace
 from . import rules, schema
 from .document import Document, Item
 from .model import (
-    APIConfig,
     APIProviderConfig,
+    APIValues,
     BreakerConfig,
     CacheConfig,
     ConnectionConfig,
-    ProxyConfig,
     TimeoutConfig,
 )
 from .problems import Problems
@@ -37,7 +36,7 @@ SECTIONS: dict[type, Mapping[str, Any]] = {
     BreakerConfig: schema.BREAKER_KEYS,
     CacheConfig: schema.CACHE_KEYS,
     Limits: schema.LIMIT_KEYS,
-    APIConfig: dict.fromkeys(schema.TOP_KEYS),
+    APIValues: dict.fromkeys(schema.TOP_KEYS),
 }
 """The classes that are mappings in a file, with their keys."""
 
@@ -47,19 +46,20 @@ _TAG = "tag:yaml.org,2002:"
 _WORDS = {bool: "True or False", int: "a whole number", float: "a number", str: "a text"}
 
 
-def check_api(config: ProxyConfig) -> None:
+def check_api(config: APIProviderConfig, api_name: str, set_x_forwarded_for: bool) -> None:
     """
+    @param config: a L{llmproxy.config.apis.ProxyConfig}, whose own two fields are the others.
     @raise ConfigError: with everything that is wrong; each sentence names the field.
     """
     lowering = _Lowering()
-    read = schema.read_api(str(config.api_name), lowering.item(config))
+    read = schema.read_api(str(api_name), lowering.item(config))
     _Comparison(lowering.problems).compare(config, read, "")
-    for name, default in (("api_name", ""), ("set_x_forwarded_for", False)):
-        _Comparison(lowering.problems).compare(getattr(config, name), default, name)
+    _Comparison(lowering.problems).compare(api_name, "", "api_name")
+    _Comparison(lowering.problems).compare(set_x_forwarded_for, False, "set_x_forwarded_for")
     lowering.problems.fail()
 
 
-def check_config(config: APIConfig, reserved: frozenset[str]) -> None:
+def check_config(config: APIValues, reserved: frozenset[str]) -> None:
     """
     @param reserved: names that no API can have.
     @raise ConfigError: with everything that is wrong; each sentence names the field.

@@ -10,16 +10,12 @@ from attrs import evolve, field, fields, frozen
 from ..apisettings import USUAL_IDLE, CacheSettings, Scope
 from ..core.caching.settings import DEFAULT
 from ..core.clientlimits import Limits
-from ..errors import ConfigError
-from ..message import Api, Dialect
+from ..message import Dialect
 from ..origin import CredentialPlace
 from ..providers.registry import AUTH
-from .problems import unknown
 
 if TYPE_CHECKING:
-    from ..core.forwarded import TrustedProxies
     from ..core.inspection.endpointrules import PatternsByEndpoint
-    from ..core.routing import RoutingTable
 
 
 def _tuple(values: Iterable[str]) -> Any:
@@ -197,42 +193,9 @@ class APIProviderConfig:
 
 
 @frozen
-class ProxyConfig(APIProviderConfig):
+class APIValues:
     """
-    One API by itself, for those who embed the proxy of it.
-
-    @ivar set_x_forwarded_for: the reference's; it is C{forwarded_fields="set"}.
-    """
-
-    api_name: str = "default"
-    set_x_forwarded_for: bool = False
-
-    @property
-    def forwarding(self) -> str:
-        return "set" if self.set_x_forwarded_for else self.forwarded_fields
-
-    def validate(self) -> None:
-        """Raise a L{ConfigError} of all that is wrong: of what a file would be refused for."""
-        from .lowering import check_api
-
-        check_api(self)
-
-    def compiled(self) -> Api:
-        """What the proxied path needs of it."""
-        from .compile import compile_api
-
-        self.validate()
-        return compile_api(self.api_name, self)
-
-    def alone(self) -> APIConfig:
-        """A configuration of this API only, which is at C{/} too."""
-        return APIConfig({self.api_name: self}, self.api_name)
-
-
-@frozen
-class APIConfig:
-    """
-    All APIs.
+    All APIs, and what holds for all of them.
 
     @ivar default_api: the one that is served at C{/} too.
     @ivar limits: what one client may ask of a port, before any API is chosen.
@@ -246,27 +209,6 @@ class APIConfig:
     limits: Limits = field(factory=Limits)
     trusted_proxies: tuple[str, ...] = field(default=(), converter=_tuple)
     forwarded_header: str = "x-forwarded-for"
-
-    def trusted(self) -> TrustedProxies | None:
-        """Those proxies, ready to be asked; C{None} if there are none."""
-        from ..core.forwarded import trusted_proxies
-
-        return trusted_proxies(self.trusted_proxies, self.forwarded_header)
-
-    def proxy_config(self, api_name: str) -> ProxyConfig:
-        """One of the APIs; raises L{ConfigError} if there is none of this name."""
-        if api_name not in self.apis:
-            raise ConfigError(unknown(api_name, self.apis, "API"))
-        api = self.apis[api_name]
-        values: dict[str, Any] = {a.name: getattr(api, a.name) for a in fields(APIProviderConfig)}
-        return ProxyConfig(api_name=api_name, **values)
-
-    def validate(self) -> None:
-        """Raise a L{ConfigError} of all that is wrong; what L{load_api_config} returns has passed already."""
-        from .compile import reserved_names
-        from .lowering import check_config
-
-        check_config(self, reserved_names())
 
     def conflicts(self) -> Iterator[tuple[str, str]]:
         """Where the names get in each other's way: the name of the API at fault, or C{""}, and why."""
@@ -283,19 +225,3 @@ class APIConfig:
                 )
             if lower.setdefault(name.lower(), name) != name:
                 yield name, f"the names {lower[name.lower()]!r} and {name!r} differ only in case"
-
-    def with_cache_defaults(self, defaults: CacheSettings) -> APIConfig:
-        """The same, cached by C{defaults} where an API says nothing of its own."""
-        apis = {name: evolve(api, cache=api.cache.with_defaults(defaults)) for name, api in self.apis.items()}
-        return evolve(self, apis=apis)
-
-    def compiled(self) -> list[Api]:
-        """All APIs, in the order of the file."""
-        from .compile import compile_api
-
-        return [compile_api(name, api) for name, api in self.apis.items()]
-
-    def routing_table(self) -> RoutingTable:
-        from .compile import compile_routing
-
-        return compile_routing(self)

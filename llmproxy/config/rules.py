@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
+from ..apisettings import FORWARDING
 from ..core.forwarded import FORWARDED, UNIX, X_FORWARDED_FOR, network
-from ..core.forwarding import MODES
 from ..core.policy import NEVER
 from ..origin import CredentialPlace, Origin
 from ..providers.registry import AUTH, DIALECTS
@@ -118,8 +118,8 @@ def dialect(text: str) -> str:
 
 
 def forwarded_fields(text: str) -> str:
-    if text not in MODES:
-        raise ValueError(f"expected one of {', '.join(MODES)}, got {text[:40]!r}")
+    if text not in FORWARDING:
+        raise ValueError(f"expected one of {', '.join(FORWARDING)}, got {text[:40]!r}")
     return text
 
 

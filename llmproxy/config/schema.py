@@ -15,7 +15,7 @@ from ..core.clientlimits import Limits
 from ..origin import CredentialPlace
 from . import rules
 from .document import Item
-from .model import APIConfig, APIProviderConfig, BreakerConfig, CacheConfig, ConnectionConfig, TimeoutConfig
+from .model import APIProviderConfig, APIValues, BreakerConfig, CacheConfig, ConnectionConfig, TimeoutConfig
 from .problems import unknown
 from .secretvalues import secret_value
 from .units import parse_duration, parse_size
@@ -343,7 +343,7 @@ def read_api(name: str, item: Item) -> APIProviderConfig:
     return api
 
 
-def read_config(root: Item, reserved: frozenset[str], default_api: str | None) -> APIConfig:
+def read_config(root: Item, reserved: frozenset[str], default_api: str | None) -> APIValues:
     """
     A whole file; what is wrong with it is noted.
 
@@ -361,7 +361,7 @@ def read_config(root: Item, reserved: frozenset[str], default_api: str | None) -
     limits = section(Limits, LIMIT_KEYS)(top["limits"]) if "limits" in top and not top["limits"].is_null else Limits()
     proxies = _given(top, "trusted_proxies", all_of(text_that(rules.trusted_proxy)), ())
     header = _given(top, "forwarded_header", by(rules.forwarded_header), "x-forwarded-for")
-    config = APIConfig(apis, _default(top.get("default_api"), default_api), limits, proxies, header)
+    config = APIValues(apis, _default(top.get("default_api"), default_api), limits, proxies, header)
     _note_conflicts(config, root, top, named, overridden=default_api is not None)
     return config
 
@@ -378,7 +378,7 @@ def _default(item: Item | None, override: str | None) -> str:
 
 
 def _note_conflicts(
-    config: APIConfig, root: Item, top: Mapping[str, Item], named: Mapping[str, Item], *, overridden: bool
+    config: APIValues, root: Item, top: Mapping[str, Item], named: Mapping[str, Item], *, overridden: bool
 ) -> None:
     if not config.apis:
         top.get("apis", root).problem("no API providers configured")

@@ -15,8 +15,6 @@ from ..message import ApiRequest, Field, Fields
 from .fields import CLIENT_ADDRESS_FIELDS, LOWER, first, values, without
 from .forwarded import TrustedProxies
 
-MODES = ("strip", "pass", "append", "set")
-
 _CHAINS = frozenset({b"x-forwarded-for", b"forwarded"})
 _OF_HOP = frozenset({b"x-forwarded-proto", b"x-forwarded-host"})
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")

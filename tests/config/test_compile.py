@@ -6,8 +6,9 @@ from attrs import evolve, fields
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.apisettings import BreakerSettings, ConnectionSettings
+from llmproxy.config.apis import APIConfig
 from llmproxy.config.compile import compile_api, compile_routing, reserved_names
-from llmproxy.config.model import APIConfig, APIProviderConfig, BreakerConfig, ConnectionConfig, TimeoutConfig
+from llmproxy.config.model import APIProviderConfig, BreakerConfig, ConnectionConfig, TimeoutConfig
 from llmproxy.origin import CredentialPlace, Origin, Timeouts
 from llmproxy.providers.registry import AUTH
 

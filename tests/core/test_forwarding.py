@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from llmproxy.apisettings import FORWARDING
 from llmproxy.core.fields import CLIENT_ADDRESS_FIELDS
 from llmproxy.core.forwarded import FORWARDED, trusted_proxies
-from llmproxy.core.forwarding import MODES, Hop, element, forwarded_on
+from llmproxy.core.forwarding import Hop, element, forwarded_on
 from llmproxy.message import Field
 
 STRANGER = Hop("198.51.100.7", False, "198.51.100.7", "https", "llm.example", "https", "llm.example")
@@ -134,7 +135,7 @@ class ForwardedOnTests(SynchronousTestCase):
 
     def test_modes(self) -> None:
         """Each mode that the configuration knows does something of its own."""
-        made = {mode: tuple(forwarded_on(mode, CLAIMS, STRANGER)) for mode in MODES}
+        made = {mode: tuple(forwarded_on(mode, CLAIMS, STRANGER)) for mode in FORWARDING}
         self.assertEqual(len(set(made.values())), 4)
 
 

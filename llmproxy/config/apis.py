@@ -1,0 +1,98 @@
+"""Configurations for those who embed the proxy: values that check and compile themselves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from attrs import evolve, fields, frozen
+
+from ..errors import ConfigError
+from .model import APIProviderConfig, APIValues
+from .problems import unknown
+
+if TYPE_CHECKING:
+    from ..apisettings import CacheSettings
+    from ..core.forwarded import TrustedProxies
+    from ..core.routing import RoutingTable
+    from ..message import Api
+
+
+@frozen
+class ProxyConfig(APIProviderConfig):
+    """
+    One API by itself, for those who embed the proxy of it.
+
+    @ivar set_x_forwarded_for: the reference's; it is C{forwarded_fields="set"}.
+    """
+
+    api_name: str = "default"
+    set_x_forwarded_for: bool = False
+
+    @property
+    def forwarding(self) -> str:
+        return "set" if self.set_x_forwarded_for else self.forwarded_fields
+
+    def validate(self) -> None:
+        """Raise a L{ConfigError} of all that is wrong: of what a file would be refused for."""
+        from .lowering import check_api
+
+        check_api(self, self.api_name, self.set_x_forwarded_for)
+
+    def compiled(self) -> Api:
+        """What the proxied path needs of it."""
+        from .compile import compile_api
+
+        self.validate()
+        return compile_api(self.api_name, self)
+
+    def alone(self) -> APIConfig:
+        """A configuration of this API only, which is at C{/} too."""
+        return APIConfig({self.api_name: self}, self.api_name)
+
+
+@frozen
+class APIConfig(APIValues):
+    """All APIs, as a program has them; the fields are those of L{APIValues}."""
+
+    @classmethod
+    def of(cls, values: APIValues) -> APIConfig:
+        """What was read of a file, which has been checked."""
+        return cls(**{a.name: getattr(values, a.name) for a in fields(APIValues)})
+
+    def trusted(self) -> TrustedProxies | None:
+        """Those proxies, ready to be asked; C{None} if there are none."""
+        from ..core.forwarded import trusted_proxies
+
+        return trusted_proxies(self.trusted_proxies, self.forwarded_header)
+
+    def proxy_config(self, api_name: str) -> ProxyConfig:
+        """One of the APIs; raises L{ConfigError} if there is none of this name."""
+        if api_name not in self.apis:
+            raise ConfigError(unknown(api_name, self.apis, "API"))
+        api = self.apis[api_name]
+        values: dict[str, Any] = {a.name: getattr(api, a.name) for a in fields(APIProviderConfig)}
+        return ProxyConfig(api_name=api_name, **values)
+
+    def validate(self) -> None:
+        """Raise a L{ConfigError} of all that is wrong; what L{load_api_config} returns has passed already."""
+        from .compile import reserved_names
+        from .lowering import check_config
+
+        check_config(self, reserved_names())
+
+    def with_cache_defaults(self, defaults: CacheSettings) -> APIConfig:
+        """The same, cached by C{defaults} where an API says nothing of its own."""
+        apis = {name: evolve(api, cache=api.cache.with_defaults(defaults)) for name, api in self.apis.items()}
+        return evolve(self, apis=apis)
+
+    def compiled(self) -> list[Api]:
+        """All APIs, in the order of the file."""
+        from .compile import compile_apis
+
+        return compile_apis(self)
+
+    def routing_table(self) -> RoutingTable:
+        """The APIs, by the paths that lead to them."""
+        from .compile import compile_routing
+
+        return compile_routing(self)

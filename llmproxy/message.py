@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IConsumer
     from twisted.web.iweb import IBodyProducer
 
+    from .usage import Usage
+
 Field = tuple[bytes, bytes]
 """One header or trailer field, name and value exactly as on the wire, without surrounding white space."""
 
@@ -266,7 +268,11 @@ class Record:
     @ivar attempts: how often the request was sent to upstream: 2 where a kept connection broke and it went out again.
     @ivar upstream_request_id: the id that upstream gave the request, as its support asks for it; C{""} for none.
     @ivar cache: the outcome of the cache as C{Cache-Status} names it, or C{""}.
-    @ivar details: what later layers add, C{"usage"} for example, by name.
+    @ivar model: what was asked for, where that was read.
+    @ivar usage: what was counted; C{None} where nothing was looked for.
+    @ivar truncated: the answer was cut before its last event, so that C{usage} is what was seen until then.
+    @ivar first_token: from when the request went on to upstream until the first content of a stream of events.
+    @ivar details: what later layers add, by name.
     """
 
     request_id: str
@@ -293,6 +299,10 @@ class Record:
     cache: str = ""
     streamed: bool = False
     ended: Ending = "failed"
+    model: str = ""
+    usage: Usage | None = None
+    truncated: bool = False
+    first_token: float | None = None
     details: dict[str, Any] | None = None
 
 

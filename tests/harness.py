@@ -28,6 +28,7 @@ from llmproxy.middleware.authenticate import Authenticate
 from llmproxy.middleware.breaker import Breaker
 from llmproxy.middleware.caching.cache import Cache
 from llmproxy.middleware.checking.inspection import Inspection
+from llmproxy.middleware.meter import meter_for
 from llmproxy.middleware.recordexchanges import RecordExchanges
 from llmproxy.net.timers import TimerWheel
 from llmproxy.service import standard_chain
@@ -173,6 +174,7 @@ class Exchange:
     @ivar refuses: upstream takes no connection.
     @ivar records: of the exchanges that have ended.
     @ivar directory: who knows the token.
+    @ivar unread: what the meter could not read.
     @ivar cache: in memory, if the exchange is C{cached}.
     @param strangers: other tokens are known to be none; otherwise the test answers for them.
     """
@@ -205,10 +207,12 @@ class Exchange:
         self.cache = Cache(self.clock, store, self.quota, self.account, self.counts) if cached else None
         principal = Principal(Token("t", token_hash(SECRET), "sk-…", "p", None), Project("p", "one", {"api": (KEY,)}))
         self.directory = (_Strangers if strangers else FakeDirectory)({SECRET: principal})
+        self.unread: list[tuple[str, ...]] = []
+        table = config.routing_table()
         respond = standard_chain(
             UpstreamResponder(lambda api: self.client_pool, now=self.clock.seconds).respond,
             account=self.account,
-            table=config.routing_table(),
+            table=table,
             gate=_Open(),
             authenticate=Authenticate(self.clock, self.directory, self.revocations),
             quota=self.quota,
@@ -216,6 +220,7 @@ class Exchange:
             wheel=self.wheel,
             inspection=self.inspection,
             cache=self.cache,
+            meter=meter_for(table.apis, self.clock.seconds, lambda *what: self.unread.append(what)),
         )
         self.site = ProxySite(Root(ProxyResource(self.clock.seconds, respond)), reactor=self.clock, wheel=self.wheel)
 

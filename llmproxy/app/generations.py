@@ -99,6 +99,8 @@ class Generations:
         if foundation.auditing is not None:
             foundation.auditing.show(metrics)
         show_process(metrics, self, metering.lag)
+        text = "Answers whose usage could not be read."
+        metrics.counter("llmproxy_meter_errors", text, lambda: metering.meter_errors)
 
     def idle(self) -> Deferred[Any]:
         """Fires once nothing is running in any of them."""

@@ -10,6 +10,7 @@ from twisted.logger import Logger
 
 from ..cache.stats import CacheStatsAggregator, CacheStatsAggregatorConfig
 from ..message import Record
+from ..net.ratelimitedlog import RateLimitedLog
 from ..sinks.accesslog import AccessLog, LogFile
 from ..sinks.failurelog import FailureLog
 from ..sinks.lag import ReactorLag
@@ -30,6 +31,7 @@ class Metering:
     @ivar publisher: passes records on.
     @ivar metrics: what is counted now; see L{replace_metrics}.
     @ivar hits: what counts the hits of tokens; C{None} for nothing.
+    @ivar meter_errors: answers whose usage could not be read.
     @ivar origins: where each API is, for lines about it; filled in as APIs come.
     """
 
@@ -46,6 +48,8 @@ class Metering:
             self.hits = CacheStatsAggregator(reactor, usage, config)
         self.origins: dict[str, str] = {}
         self.lag = ReactorLag(reactor)
+        self.meter_errors = 0
+        self._meter_log = RateLimitedLog(reactor, self._log, "meter")
         self._log_file = None if settings.access_log is None else LogFile(settings.access_log)
         logs = [] if self._log_file is None else [self._access_log(self._log_file, settings)]
         failures = FailureLog(reactor.seconds, self.origins, own.logger)
@@ -63,6 +67,11 @@ class Metering:
         record = Record(request_id, "", "", client, time.time(), status=status, error_code=code, ended="refused")
         record.details = {"detail": detail}
         self._refusals.publish(record)
+
+    def meter_failed(self, kind: str, why: str) -> None:
+        """Count and log an answer whose usage could not be read."""
+        self.meter_errors += 1
+        self._meter_log.say(kind, why)
 
     def snapshot(self) -> ProxyMetrics:
         """A copy of the counters, up to the exchange that ended last, gauges read."""

@@ -17,6 +17,7 @@ from ..middleware.credential import Credential
 from ..middleware.deadline import Deadlines
 from ..middleware.debug import DebugFields
 from ..middleware.errorresponses import ErrorResponses
+from ..middleware.meter import Meter
 from ..middleware.quota import Limit
 from ..middleware.recordexchanges import RecordExchanges
 from ..middleware.restrict import Restrict
@@ -40,6 +41,7 @@ NAMES = (
     "restrict",
     "cache",
     "quota",
+    "meter",
     "attempts",
     "credential",
     "breaker",
@@ -60,6 +62,7 @@ def standard_chain(
     wheel: TimerWheel,
     inspection: Inspection,
     cache: Cache | None = None,
+    meter: Meter | None = None,
     refused: Callable[[ProxyError, ApiRequest], None] | None = None,
     placed: Sequence[Placed] = (),
 ) -> Responder:
@@ -68,6 +71,7 @@ def standard_chain(
 
     @param gate: decides whether anything is begun at all.
     @param inspection: of bodies, where parameters are restricted.
+    @param meter: counts what answers used; C{None} where no API has answers that can be read.
     @param refused: told of every error that is answered.
     @param placed: middlewares of an application, beside named ones.
     @raise ConfigError: they are placed where there is no place.
@@ -91,6 +95,8 @@ def standard_chain(
         "cache": cache,
         # a refused request uses up nothing
         "quota": Limit(quota),
+        # inside the cache: what is stored was counted when it came; outside the attempts: one answer is read
+        "meter": meter,
         # the place of retries: what follows runs once for each upstream and key that are tried
         "attempts": Attempts(),
         # no credential of the client's gets further than this

@@ -19,7 +19,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
-from attrs import fields
+from attrs import evolve, fields
 
 from ..message import Record
 
@@ -122,6 +122,9 @@ class Masking:
             record.request_id = self._known.sub(MASKED, record.request_id)
         if record.details:
             record.details = self.values(record.details)
+        if record.usage is not None:
+            # Servers repeat what a client called a model.
+            record.usage = evolve(record.usage, served_model=self._remembered(record.usage.served_model))
         return record
 
     def _value(self, name: str, value: Any) -> Any:

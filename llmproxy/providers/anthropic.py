@@ -8,9 +8,10 @@ from typing import Any
 from ..core.inspection.whitelist import EACH
 from ..core.places import Places
 from ..origin import CredentialPlace
+from ..usage import Usage
 from .chat import Message, Wishes, items, limits_of, member, text
 from .provider import Provider, Setup, starting
-from .usage import Usage, UsageShape, count, model_among, total
+from .usage import UsageShape, count, model_among, total
 
 MAX_TOKENS = 1024
 """What the API must be told, where nothing was said."""

@@ -7,8 +7,9 @@ from typing import Any
 
 from ..core.inspection.whitelist import EACH
 from ..core.places import Places
+from ..usage import Usage
 from .provider import Provider, Setup, starting
-from .usage import Usage, UsageShape, count, model_among, total
+from .usage import UsageShape, count, model_among, total
 
 _OLLAMA = ("prompt_eval_count", "eval_count")
 _LLAMA = ("tokens_evaluated", "tokens_predicted")

@@ -8,9 +8,10 @@ from typing import Any
 from ..core.inspection.whitelist import EACH
 from ..core.places import Places
 from ..origin import CredentialPlace
+from ..usage import Usage
 from .chat import items, member
 from .provider import Provider, Setup, starting
-from .usage import Usage, UsageShape, count, model_among, remainder, total
+from .usage import UsageShape, count, model_among, remainder, total
 
 _STATUSES = {
     400: "INVALID_ARGUMENT",

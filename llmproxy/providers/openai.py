@@ -7,9 +7,10 @@ from typing import Any
 
 from ..core.inspection.whitelist import EACH
 from ..core.places import Places
+from ..usage import Usage
 from .chat import Message, Wishes, items, limits_of, member, text
 from .provider import Provider, Setup, starting
-from .usage import Usage, UsageShape, count, model_among, remainder, total
+from .usage import UsageShape, count, model_among, remainder, total
 
 _ERROR_TYPES = {
     401: "authentication_error",

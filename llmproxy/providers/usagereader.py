@@ -15,8 +15,8 @@ import msgspec
 
 from ..core.codings import Decoder
 from ..core.jsonmembers import JsonMembers, tree_of
-from .registry import USAGE_SHAPES
-from .usage import UNKNOWN, Usage
+from ..usage import UNKNOWN, Usage
+from .registry import PROVIDERS, USAGE_SHAPES
 
 EVENT_STREAM = b"text/event-stream"
 
@@ -41,6 +41,10 @@ _NAMES = sorted({path.rpartition(".")[2] for shape in USAGE_SHAPES for path in s
 _MARK = re.compile(rb'"(?:%b)"(?!\s*:\s*null)' % b"|".join(name.encode("ascii") for name in _NAMES))
 """Stands in every event that tells a usage, and seldom in others."""
 
+_LAST = tuple({event for provider in PROVIDERS for event in provider.last_events})
+_TAIL = 1024
+"""Bytes in which the last event is looked for."""
+
 _DATA = re.compile(rb"^data:", re.MULTILINE)
 
 
@@ -56,24 +60,35 @@ class UsageReader:
     @raise ProxyError: a coding cannot be undone here.
     """
 
-    __slots__ = ("_decoder", "_events", "_found", "_scan")
+    __slots__ = ("_decoder", "_events", "_found", "_scan", "_tail")
 
     def __init__(self, media_type: bytes, codings: Sequence[bytes] = ()) -> None:
         self._decoder = Decoder(codings) if codings else None
         self._found: dict[str, Any] = {}
         self._scan = JsonMembers(_TREE, self._note)
         self._events = _Events(self._scan) if media_type == EVENT_STREAM else None
+        self._tail = b""
 
     def feed(self, data: bytes) -> None:
         """
         @raise ProxyError: what is in a coding cannot be read.
         """
-        read = self._scan.feed if self._events is None else self._events.feed
         if self._decoder is None:
-            read(data)
+            self._read(data)
             return
         for piece in self._decoder.feed(data):
-            read(piece)
+            self._read(piece)
+
+    def _read(self, data: bytes) -> None:
+        if self._events is None:
+            self._scan.feed(data)
+        else:
+            self._tail = (self._tail + data[-_TAIL:])[-_TAIL:]
+            self._events.feed(data)
+
+    def is_whole(self) -> bool:
+        """Whether the last event of a stream has been seen, so that nothing is missing if it is cut now."""
+        return any(event in self._tail for event in _LAST)
 
     def usage(self) -> Usage:
         """What the answer has said until now; an event that has no end yet is no part of it unless it is whole."""

@@ -44,6 +44,14 @@ class _Line(msgspec.Struct, omit_defaults=True):
     cause: str = ""
     cache: str = ""
     user_agent: str = ""
+    model: str = ""
+    served_model: str = ""
+    input_tokens: int | None = None
+    cached_input_tokens: int | None = None
+    output_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    truncated: bool = False
+    unknown: bool = False
 
 
 _encode = msgspec.json.Encoder().encode
@@ -80,7 +88,14 @@ def line(record: Record) -> bytes:
         record.cause,
         record.cache,
         record.user_agent,
+        record.model,
     )
+    usage = record.usage
+    if usage is not None:
+        entry.served_model = usage.served_model
+        entry.input_tokens, entry.cached_input_tokens = usage.input_tokens, usage.cached_input_tokens
+        entry.output_tokens, entry.reasoning_tokens = usage.output_tokens, usage.reasoning_tokens
+        entry.truncated, entry.unknown = record.truncated, not usage.is_known
     return _encode({**msgspec.to_builtins(entry), **record.details} if record.details else entry)
 
 

@@ -20,6 +20,7 @@ from ..interfaces import IRecordSink
 if TYPE_CHECKING:
     from ..core.circuits import CircuitState
     from ..message import Record
+    from ..usage import Usage
 
 BUCKETS = (
     0.001,
@@ -57,6 +58,11 @@ class CacheMetricType(str, Enum):
     BYPASS = BYPASS
     STORE = STORE
 
+
+MOST_MODELS = 100
+"""Names of models that tokens are counted by in a process, as upstream gives them; those of others are C{other}."""
+
+_TOKENS = ("input", "cached_input", "cache_write", "output", "reasoning")
 
 _OUTCOMES = {"hit": HIT, "bypass": BYPASS, "method": BYPASS, "request": BYPASS}
 """By what a record says of the cache (RFC 9211's words); any other is a miss, and nothing is no request of a cache."""
@@ -111,6 +117,8 @@ class ProxyMetrics:
     @ivar circuits: those that are in trouble now.
     @ivar cache: what became of requests that a cache was asked about, of the exchanges that have ended: C{hit}, C{miss}
         and C{bypass} together are never above C{request_count}; and C{store}, answers that were stored.
+    @ivar tokens: by API, the model that answered, and what they were.
+    @ivar first_tokens: how long streams took to their first content, by API.
     @ivar request_count: exchanges that have ended, refusals and cache hits included.
     @ivar error_count: those that ended with a status of 400 or more, or not complete.
     """
@@ -126,6 +134,9 @@ class ProxyMetrics:
         self.circuits: Callable[[], list[CircuitState]] = list
         self.cache: dict[str, int] = {HIT: 0, MISS: 0, BYPASS: 0, STORE: 0}
         self.refusals: dict[str, int] = {}
+        self.tokens: dict[tuple[str, str, str], int] = {}
+        self.first_tokens: dict[str, Histogram] = {}
+        self._models: set[str] = set()
         self.counters: dict[str, tuple[str, Callable[[], float]]] = {}
         self.gauges: dict[str, tuple[str, Callable[[], float]]] = {}
         self.request_count = 0
@@ -186,6 +197,23 @@ class ProxyMetrics:
             self.cache[cache_outcome(record.cache)] += 1
         if record.cause:
             _one_more(self.causes, (record.api, record.cause))
+        if record.usage is not None:
+            self._count_usage(record.api, record.usage)
+        if record.first_token is not None:
+            self.first_tokens.setdefault(record.api, Histogram()).observe(record.first_token)
+
+    def _count_usage(self, api: str, usage: Usage) -> None:
+        model = usage.served_model
+        if model not in self._models:
+            if model and len(self._models) < MOST_MODELS and usage.is_known:
+                self._models.add(model)
+            else:
+                model = "other"
+        for kind in _TOKENS:
+            count = getattr(usage, f"{kind}_tokens")
+            if count is not None:
+                key = (api, model, kind)
+                self.tokens[key] = self.tokens.get(key, 0) + count
 
     def snapshot(self) -> ProxyMetrics:
         """The numbers as they are now, gauges read: what one process tells another."""
@@ -205,8 +233,11 @@ class ProxyMetrics:
             (self.openings, other.openings),
             (self.cache, other.cache),
             (self.refusals, other.refusals),
+            (self.tokens, other.tokens),
         ):
             _add_up(mine, theirs)
+        for api, first in other.first_tokens.items():
+            self.first_tokens.setdefault(api, Histogram()).add(first)
         both = self.circuits() + other.circuits()
         self.circuits = lambda: both
         self._merge_read(self.gauges, other.gauges, _of_both)
@@ -227,6 +258,8 @@ class ProxyMetrics:
             "circuits": self.circuits(),
             "cache": self.cache,
             "refusals": self.refusals,
+            "tokens": self.tokens,
+            "first_tokens": self.first_tokens,
             "request_count": self.request_count,
             "error_count": self.error_count,
             "gauges": {name: (help_text, value()) for name, (help_text, value) in self.gauges.items()},

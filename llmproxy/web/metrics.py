@@ -41,6 +41,8 @@ class Counts(Protocol):
     circuits: Callable[[], list[Any]]
     cache: dict[str, int]
     refusals: dict[str, int]
+    tokens: dict[Any, int]
+    first_tokens: dict[str, Any]
     counters: dict[str, tuple[str, Callable[[], float]]]
     gauges: dict[str, tuple[str, Callable[[], float]]]
     request_count: int
@@ -180,6 +182,13 @@ def _metrics(counts: Counts, uptime: float, buckets: Buckets) -> Iterator[Metric
     attempts = {(api,): n for api, n in counts.attempts.items()}
     yield _counted("llmproxy_upstream_requests", "Requests that were sent to upstream.", ("api",), attempts)
     yield from _of_circuits(counts)
+    yield _counted(
+        "llmproxy_tokens",
+        "What answers said was used; cached and reasoning tokens are parts of input and output.",
+        ("api", "model", "type"),
+        counts.tokens,
+    )
+    yield _first_tokens(counts, buckets)
     refusals = {(code,): n for code, n in counts.refusals.items()}
     yield _counted("llmproxy_refused", "Refused before they became an exchange, by reason.", ("reason",), refusals)
     for name, (help_text, value) in counts.gauges.items():
@@ -217,6 +226,16 @@ def _by_request(counts: Counts, buckets: Buckets) -> Iterator[Metric]:
         duration.add_metric(key, list(buckets(series.duration)), series.duration.total)
         first.add_metric(key, list(buckets(series.first_byte)), series.first_byte.total)
     yield from (requests, received, sent, duration, first)
+
+
+def _first_tokens(counts: Counts, buckets: Buckets) -> Metric:
+    from prometheus_client.core import HistogramMetricFamily
+
+    name, text = "llmproxy_time_to_first_token_seconds", "Until the first content of a stream of events."
+    first = HistogramMetricFamily(name, text, labels=("api",))
+    for api, histogram in counts.first_tokens.items():
+        first.add_metric((api,), list(buckets(histogram)), histogram.total)
+    return first
 
 
 def _counted(name: str, help_text: str, labels: tuple[str, ...], counts: dict[Any, int]) -> Metric:

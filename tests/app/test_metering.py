@@ -6,6 +6,7 @@ import json
 import os
 
 from twisted.internet.task import Clock
+from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.app.metering import Metering
@@ -26,6 +27,15 @@ class MeteringTests(SynchronousTestCase):
         settings = Settings(a_config().alone(), access_log=self.path)
         self.metering = Metering(self.clock, settings, OwnParts(), None, self.masking)
         self.addCleanup(self.metering.close)
+
+    def test_unread(self) -> None:
+        """Every answer that could not be read is counted; the log has a line of the first."""
+        logged: list[object] = []
+        globalLogPublisher.addObserver(logged.append)
+        self.addCleanup(globalLogPublisher.removeObserver, logged.append)
+        for _ in range(3):
+            self.metering.meter_failed("fault", "ValueError")
+        self.assertEqual((self.metering.meter_errors, len(logged)), (3, 1))
 
     def lines(self) -> list[dict[str, object]]:
         with open(self.path) as file:

@@ -39,6 +39,7 @@ class StandardChainTests(SynchronousTestCase):
             "wheel": None,
             "inspection": None,
             "cache": cache,
+            "meter": "meter",
         }
         standard_chain(None, table=table, **parts, **others)  # type: ignore[arg-type]
         return [each if isinstance(each, str) else NAMES[type(each).__name__] for each in seen]
@@ -48,7 +49,7 @@ class StandardChainTests(SynchronousTestCase):
         lines = (ROOT / "docs/architecture.md").read_text().splitlines()
         cells = [line.split("|")[1].strip().strip("`") for line in lines if line.startswith("| ")]
         whole = self.order("cache", allowed_origins=["https://a.test"], debug_headers=True)
-        self.assertEqual(len(whole), 14)
+        self.assertEqual(len(whole), 15)
         self.assertEqual([name for name in cells if name in whole], whole)
 
     def test_left_out(self) -> None:

@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.core.masking import MASKED, Masking, mask
 from llmproxy.core.tokens import generate
 from llmproxy.message import Record
+from llmproxy.usage import Usage
 
 
 class MaskingTests(SynchronousTestCase):
@@ -114,7 +115,9 @@ class MaskingTests(SynchronousTestCase):
         record = Record(secret, secret, secret, secret, 0.0, details={"model": secret, "api_key": "canary", "n": 1})
         for name in texts:
             setattr(record, name, secret)
+        record.usage = Usage(input_tokens=1, served_model=secret)
         Masking().record(record)
+        self.assertEqual(record.usage, Usage(input_tokens=1, served_model=MASKED))
         left = {name for name in texts if secret in getattr(record, name)}
         ours = {"request_id", "api", "endpoint", "project_id", "token_id", "error_code", "cache", "cause"}
         self.assertEqual(left - ours, set())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from llmproxy.providers.usage import Usage
+from llmproxy.usage import Usage
 
 SSE, JSON, NDJSON = b"text/event-stream", b"application/json", b"application/x-ndjson"
 

@@ -9,8 +9,8 @@ from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.errors import ProxyError
-from llmproxy.providers.usage import UNKNOWN, Usage
 from llmproxy.providers.usagereader import LONGEST_EVENT, UsageReader, media_type_of
+from llmproxy.usage import UNKNOWN, Usage
 
 from ..core.test_codings import ENCODERS, MISSING
 from .answers import GOLDEN, JSON, SSE

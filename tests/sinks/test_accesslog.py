@@ -11,6 +11,7 @@ from zope.interface.verify import verifyObject
 
 from llmproxy.interfaces import IRecordSink
 from llmproxy.sinks.accesslog import AccessLog, LogFile, level_of, line, text_line
+from llmproxy.usage import UNKNOWN, Usage
 
 from .records import a_record
 
@@ -42,6 +43,23 @@ class LineTests(SynchronousTestCase):
                 "user_agent": "OpenAI/Python",
             },
         )
+
+    def test_usage(self) -> None:
+        """What was used, where it is known; 0 is known."""
+        usage = Usage(input_tokens=9, cached_input_tokens=0, output_tokens=4, served_model="m-1")
+        entry = json.loads(line(a_record(model="m", usage=usage, truncated=True)))
+        expected = {
+            "model": "m",
+            "served_model": "m-1",
+            "input_tokens": 9,
+            "cached_input_tokens": 0,
+            "output_tokens": 4,
+            "truncated": True,
+        }
+        self.assertEqual({name: entry[name] for name in expected}, expected)
+        self.assertFalse({"reasoning_tokens", "unknown"} & entry.keys())
+        self.assertIs(json.loads(line(a_record(usage=UNKNOWN)))["unknown"], True)
+        self.assertNotIn("unknown", json.loads(line(a_record())))
 
     def test_refused(self) -> None:
         """A refusal names its code, and leaves out what was never known."""

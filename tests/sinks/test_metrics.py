@@ -7,7 +7,8 @@ from zope.interface.verify import verifyObject
 
 from llmproxy.core.circuits import CircuitState
 from llmproxy.interfaces import IRecordSink
-from llmproxy.sinks.metrics import BUCKETS, CacheMetricType, Histogram, ProxyMetrics, cumulative
+from llmproxy.sinks.metrics import BUCKETS, MOST_MODELS, CacheMetricType, Histogram, ProxyMetrics, cumulative
+from llmproxy.usage import UNKNOWN, Usage
 
 from .records import a_record
 
@@ -63,6 +64,26 @@ class ProxyMetricsTests(SynchronousTestCase):
         self.assertEqual(self.metrics.endings, {("openai", "timeout"): 1, ("openai", "client_left"): 1})
         self.assertEqual(self.metrics.causes, {("openai", "response_header_timeout"): 1})
         self.assertEqual(self.metrics.error_count, 2)
+
+    def test_tokens(self) -> None:
+        """By the model that answered; of workers together; what is unknown is not 0."""
+        usage = Usage(input_tokens=9, cached_input_tokens=0, output_tokens=4, reasoning_tokens=1, served_model="m")
+        self.metrics.record_batch([a_record(usage=usage, first_token=0.2)] * 2 + [a_record(usage=UNKNOWN)])
+        other = ProxyMetrics.of_plain(self.metrics.snapshot().plain())
+        other.merge(self.metrics)
+        counted = {"input": 9, "cached_input": 0, "output": 4, "reasoning": 1}
+        for metrics, times in ((self.metrics, 2), (other, 4)):
+            expected = {("openai", "m", kind): count * times for kind, count in counted.items()}
+            self.assertEqual(metrics.tokens, expected)
+            self.assertEqual(sum(metrics.first_tokens["openai"].counts), times)
+
+    def test_bounded_models(self) -> None:
+        """However many models there are, and where none is named."""
+        for number in range(MOST_MODELS + 5):
+            self.metrics.record_batch([a_record(usage=Usage(input_tokens=1, served_model=f"m-{number}"))])
+        self.metrics.record_batch([a_record(usage=Usage(input_tokens=1))])
+        self.assertEqual(len(self.metrics.tokens), MOST_MODELS + 1)
+        self.assertEqual(self.metrics.tokens["openai", "other", "input"], 6)
 
     def test_bounded_labels(self) -> None:
         """A client cannot make series: unusual methods share one."""

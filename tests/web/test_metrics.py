@@ -14,6 +14,7 @@ from twisted.web.resource import Resource
 
 from llmproxy.core.circuits import CircuitState
 from llmproxy.sinks.metrics import ProxyMetrics, cumulative
+from llmproxy.usage import Usage
 from llmproxy.web.metrics import MetricsResource, prefers_json
 from tests.sinks.records import a_record
 
@@ -21,7 +22,9 @@ from tests.sinks.records import a_record
 class MetricsResourceTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.metrics = ProxyMetrics(started_at=100.0)
-        self.metrics.record_batch([a_record(), a_record(status=429, error_code="rate_limit_exceeded", ended="refused")])
+        counted = Usage(input_tokens=9, served_model="m")
+        record = a_record(usage=counted, first_token=0.2)
+        self.metrics.record_batch([record, a_record(status=429, error_code="rate_limit_exceeded", ended="refused")])
         self.metrics.cache["hit"] = 5
         self.metrics.gauge("llmproxy_in_flight", "Running.", lambda: 7)
         self.metrics.counter("llmproxy_lost_log_lines", "Lost.", lambda: 3)
@@ -70,6 +73,9 @@ class MetricsResourceTests(SynchronousTestCase):
         )
         self.assertEqual(samples["llmproxy_refused_total", (("reason", "header_timeout"),)], 1)
         self.assertEqual(samples["llmproxy_in_flight", ()], 7)
+        labels = (("api", "openai"), ("model", "m"), ("type", "input"))
+        self.assertEqual(samples["llmproxy_tokens_total", labels], 9)
+        self.assertEqual(samples["llmproxy_time_to_first_token_seconds_count", labels[:1]], 1)
         self.assertEqual(samples["llmproxy_lost_log_lines_total", ()], 3)
         self.assertIn(("process_resident_memory_bytes", ()), samples)
 

@@ -94,7 +94,7 @@ class Filling:
     def _take(self, body: IBodyProducer | None) -> None:
         if body is None or at_hand(body):
             content = b"" if body is None else content_of(body)
-            if self._record.details:
+            if self._record.details or self._record.usage is not None:
                 self._note_details()
             self._content = content
             self._keep(content)

@@ -152,6 +152,9 @@ class CacheRequest:
 
     def add_details(self, record: Record) -> None:
         """What was found out of a response on its way, the usage for example, belongs to who asked for it."""
+        mine = self.request.record
+        if record.usage is not None:
+            mine.model, mine.usage = record.model, record.usage
+            mine.truncated, mine.first_token = record.truncated, record.first_token
         if record.details:
-            mine = self.request.record
             mine.details = {**(mine.details or {}), **record.details}

@@ -1,0 +1,141 @@
+"""A meter of what answers say was used, read from a copy of their bytes as they flow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from ..bodies import BytesBody, Tap
+from ..core.fields import first
+from ..core.inspection.contenttype import content_codings
+from ..core.jsonmembers import JsonMembers, tree_of
+from ..core.models import named_in
+from ..errors import ProxyError
+from ..providers.models import model_in_target
+from ..providers.usagereader import EVENT_STREAM, MEDIA_TYPES, UsageReader, media_type_of
+from ..usage import UNKNOWN
+
+if TYPE_CHECKING:
+    from twisted.internet.defer import Deferred
+    from twisted.python.failure import Failure
+
+    from ..interfaces import Responder
+    from ..message import Api, ApiRequest, ApiResponse, Record
+
+_MODEL = tree_of(["model"])
+
+
+def meter_for(apis: Iterable[Api], seconds: Callable[[], float], failed: Callable[[str, str], object]) -> Meter | None:
+    """The meter of those of C{apis} whose vendor is known; C{None} if there is none."""
+    metered = frozenset(api.name for api in apis if _is_known(api))
+    return Meter(metered, seconds, failed) if metered else None
+
+
+def _is_known(api: Api) -> bool:
+    return api.dialect != "proxy" or any(upstream.provider for upstream in api.upstreams)
+
+
+class Meter:
+    """
+    Reads what an answer says was used, and notes it in the record. It delays and changes nothing; what goes wrong in it
+    is counted and hurts no answer.
+
+    @param apis: the names of those that are looked at.
+    @param seconds: of any steady clock.
+    @param failed: takes a kind of few and the reason, where an answer could not be read.
+    """
+
+    def __init__(
+        self, apis: frozenset[str], seconds: Callable[[], float], failed: Callable[[str, str], object]
+    ) -> None:
+        self._apis = apis
+        self.seconds = seconds
+        self._failed = failed
+
+    def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
+        if request.route.api.name not in self._apis:
+            return inner(request)
+        # Further in the target and the body may be others.
+        target, body = request.target, request.body
+        return inner(request).addCallback(self._head, request, target, body, self.seconds())
+
+    def _head(
+        self, response: ApiResponse, request: ApiRequest, target: bytes, body: object, begun: float
+    ) -> ApiResponse:
+        if response.body is None or not 200 <= response.status < 300 or request.record.method == "HEAD":
+            return response
+        media_type = media_type_of(first(response.fields, b"content-type") or b"")
+        if media_type not in MEDIA_TYPES:
+            return response
+        record = request.record
+        record.usage = UNKNOWN
+        try:
+            record.model = request.model or model_in_target(target) or _model_in(body)
+            reader = UsageReader(media_type, content_codings(response.fields))
+        except Exception as error:
+            self.failed(error)
+            return response
+        reading = _Reading(self, record, reader, begun if media_type == EVENT_STREAM else None)
+        if isinstance(response.body, BytesBody):
+            reading.seen(response.body.content)
+            reading.ended(None)
+        else:
+            response.body = Tap(response.body, reading.seen, reading.ended)
+        return response
+
+    def failed(self, error: Exception) -> None:
+        if isinstance(error, ProxyError):
+            self._failed("coding", "the content coding of an answer cannot be undone here: what it used is unknown")
+        else:
+            # What an exception says may be out of the answer.
+            self._failed("fault", f"{type(error).__name__} while an answer was read: what it used is unknown")
+
+
+class _Reading:
+    """
+    One answer that is read.
+
+    @param begun: when it was asked for, where the first content is of interest.
+    """
+
+    __slots__ = ("_begun", "_meter", "_reader", "_record")
+
+    def __init__(self, meter: Meter, record: Record, reader: UsageReader, begun: float | None) -> None:
+        self._meter = meter
+        self._record = record
+        self._reader: UsageReader | None = reader
+        self._begun = begun
+
+    def seen(self, data: bytes) -> None:
+        if self._begun is not None and data:
+            self._record.first_token = self._meter.seconds() - self._begun
+            self._begun = None
+        if self._reader is None:
+            return
+        try:
+            self._reader.feed(data)
+        except Exception as error:
+            self._give_up(error)
+
+    def ended(self, reason: Failure | None) -> None:
+        reader = self._reader
+        if reader is not None:
+            try:
+                self._record.usage = reader.usage()
+                self._record.truncated = reason is not None and not reader.is_whole()
+            except Exception as error:
+                self._give_up(error)
+        self._reader = None
+
+    def _give_up(self, error: Exception) -> None:
+        self._reader = None
+        self._meter.failed(error)
+
+
+def _model_in(body: object) -> str:
+    """What a body names that is at hand; one on its way is not read for it."""
+    if not isinstance(body, BytesBody):
+        return ""
+    found: list[bytes] = []
+    JsonMembers(_MODEL, lambda _, written: found.append(written)).feed(body.content)
+    return named_in(found[-1]) if found else ""

@@ -1,0 +1,211 @@
+"""Tests for L{llmproxy.middleware.meter}."""
+
+from __future__ import annotations
+
+import gzip
+from typing import Any
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from llmproxy.bodies import BytesBody
+from llmproxy.config import ProxyConfig
+from llmproxy.config.model import CacheConfig
+from llmproxy.middleware.meter import meter_for
+from llmproxy.testing import MemoryProxy
+from llmproxy.usage import UNKNOWN, Usage
+
+from ..harness import Exchange
+from ..harness import a_request as on_the_wire
+from ..providers.answers import GOLDEN, SSE, Golden
+from .fakes import a_request, a_response, an_api, answering
+
+CHAT = GOLDEN["chat"]
+STREAM = GOLDEN["chat, streamed"]
+REQUEST = on_the_wire(b"/v1/chat/completions", b"Content-Type: application/json", body=b'{"model":"small"}')
+
+
+def head(golden: Golden, *fields: bytes) -> bytes:
+    lines = [b"HTTP/1.1 200 OK", b"Content-Type: " + golden.media_type + b"; charset=utf-8", *fields]
+    return b"\r\n".join([*lines, b"", b""])
+
+
+def whole(golden: Golden, *fields: bytes) -> bytes:
+    return head(golden, b"Content-Length: %d" % len(golden.body), *fields) + golden.body
+
+
+def chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+class MeterTests(SynchronousTestCase):
+    """In the whole chain, between the bytes of a client and those of upstream."""
+
+    def exchange(self, **options: Any) -> Exchange:
+        self.proxy = Exchange(base_url="http://openai.com", **options)
+        self.client = self.proxy.client()
+        self.client.receive(REQUEST)
+        return self.proxy
+
+    def counted(self) -> tuple[Usage, bool, str]:
+        [record] = self.proxy.records
+        usage = record.usage
+        assert usage is not None
+        return usage, record.truncated, record.model
+
+    def check(self, golden: Golden) -> None:
+        usage, truncated, model = self.counted()
+        self.assertEqual(
+            (usage.input_tokens, usage.output_tokens), (golden.usage.input_tokens, golden.usage.output_tokens)
+        )
+        self.assertEqual((usage.served_model, truncated, model), ("small-2", False, "small"))
+
+    def test_small(self) -> None:
+        """An answer that comes at once, and one in pieces."""
+        for at in (0, 1, -1):
+            proxy = self.exchange()
+            answer = whole(CHAT)
+            for piece in (answer[:at], answer[at:]):
+                if piece:
+                    proxy.upstream[0].receive(piece)
+            self.check(CHAT)
+            self.assertIsNone(proxy.records[0].first_token)
+
+    def test_stream(self) -> None:
+        """Events pass as they come, and are counted at the end; the first of them is timed."""
+        proxy = self.exchange()
+        proxy.upstream[0].receive(head(STREAM, b"Transfer-Encoding: chunked"))
+        proxy.clock.advance(0.5)
+        for at in range(0, len(STREAM.body), 7):
+            piece = chunk(STREAM.body[at : at + 7])
+            proxy.upstream[0].receive(piece)
+            self.assertTrue(bytes(self.client.sent).endswith(piece), piece)
+        proxy.upstream[0].receive(b"0\r\n\r\n")
+        self.check(STREAM)
+        self.assertEqual(proxy.records[0].first_token, 0.5)
+
+    def test_same_bytes(self) -> None:
+        """An answer that is metered is the same as one that is not."""
+        sent = []
+        for address in ("http://openai.com", "http://192.0.2.9"):
+            proxy = Exchange(base_url=address)
+            client = proxy.client()
+            client.receive(REQUEST)
+            proxy.upstream[0].receive(whole(CHAT, b"Date: x", b"X-Request-ID: 1", b"Request-ID: 2"))
+            sent.append(bytes(client.sent).partition(b"Via")[0])
+        self.assertEqual(*sent)
+        self.assertIsNone(proxy.records[0].usage)
+
+    def test_left(self) -> None:
+        """Of a stream that the client left counts what was seen; it is cut, but not behind the last event."""
+        events = GOLDEN["messages, streamed"]
+        for end, output, truncated in ((b"event: message_delta", 1, True), (b"nothing", 17, False)):
+            proxy = self.exchange()
+            proxy.upstream[0].receive(head(events, b"Transfer-Encoding: chunked"))
+            proxy.upstream[0].receive(chunk(events.body.partition(end)[0]))
+            self.client.close()
+            usage, cut, _ = self.counted()
+            self.assertEqual((usage.input_tokens, usage.output_tokens, cut), (543, output, truncated))
+
+    def test_coded(self) -> None:
+        body = gzip.compress(CHAT.body)
+        proxy = self.exchange()
+        proxy.upstream[0].receive(head(CHAT, b"Content-Encoding: gzip", b"Content-Length: %d" % len(body)) + body)
+        self.check(CHAT)
+
+    def test_unread(self) -> None:
+        """What cannot be read passes, is unknown, and is counted."""
+        for coding, kind in ((b"gzip", "coding"), (b"other", "coding")):
+            proxy = self.exchange()
+            proxy.upstream[0].receive(whole(CHAT, b"Content-Encoding: " + coding))
+            self.assertTrue(bytes(self.client.sent).endswith(CHAT.body))
+            self.assertEqual((proxy.records[0].usage, [each[0] for each in proxy.unread]), (UNKNOWN, [kind]))
+
+    def test_stored_stream(self) -> None:
+        """A stream that is stored on its way is counted in the record of its client, whoever leaves."""
+        fields = b"Cache-Control: public, max-age=60", b"Transfer-Encoding: chunked"
+        for leaves in (False, True):
+            self.proxy = proxy = Exchange(base_url="http://openai.com", cached=True)
+            clients = [proxy.client(), proxy.client()]
+            for client in clients:
+                client.receive(on_the_wire(b"/v1/models/x"))
+            [upstream] = proxy.upstream
+            upstream.receive(head(CHAT, *fields) + chunk(CHAT.body[:9]))
+            if leaves:
+                clients[0].close()
+            upstream.receive(chunk(CHAT.body[9:]) + b"0\r\n\r\n")
+            counted = [record.usage for record in proxy.records if record.usage is not None and record.usage.is_known]
+            self.assertEqual([usage.input_tokens for usage in counted], [30])
+
+    def test_hit(self) -> None:
+        """What comes from the cache has used nothing."""
+        self.proxy = proxy = Exchange(base_url="http://openai.com", cached=True, cache=CacheConfig(post="opt_in"))
+        self.client = self.proxy.client()
+        asked = REQUEST.replace(b"\r\n\r\n", b"\r\nCache-Control: public, max-age=60\r\n\r\n", 1)
+        self.client.receive(asked)
+        proxy.upstream[0].receive(whole(CHAT, b"Cache-Control: public, max-age=60"))
+        self.client.receive(asked)
+        stored, hit = proxy.records
+        self.assertEqual(hit.cache, "hit")
+        self.assertEqual((stored.usage is None, hit.usage), (False, None))
+
+
+class WhichTests(SynchronousTestCase):
+    def test_known(self) -> None:
+        """APIs whose vendor is known, by where they are or by what they speak."""
+        unknown = an_api()
+        self.assertIsNone(meter_for([unknown], Clock().seconds, self.fail))
+        for api in (an_api(provider="openai"), an_api(dialect="anthropic")):
+            self.assertIsNotNone(meter_for([unknown, api], Clock().seconds, self.fail))
+
+    def test_not_looked_at(self) -> None:
+        """Errors, other media types and what has no content."""
+        api = an_api(provider="openai")
+        meter = meter_for([api], Clock().seconds, self.fail)
+        assert meter is not None
+        json = [(b"Content-Type", b"application/json")]
+        for method, response in (
+            (b"POST", a_response(500, BytesBody(CHAT.body), json)),
+            (b"POST", a_response(200, BytesBody(CHAT.body), [(b"Content-Type", b"audio/mpeg")])),
+            (b"POST", a_response(200, BytesBody(CHAT.body), [])),
+            (b"GET", a_response(304, None, json)),
+            (b"HEAD", a_response(200, BytesBody(b""), json)),
+        ):
+            request, body = a_request(method, api=api), response.body
+            self.assertIs(self.successResultOf(meter.respond(request, answering(response))).body, body)
+            self.assertIsNone(request.record.usage)
+
+    def test_fault(self) -> None:
+        """A fault of the meter's own hurts no answer, and is said without a word of the answer."""
+        api, said = an_api(provider="openai"), []
+
+        def broken() -> float:
+            return 0.0
+
+        meter = meter_for([api], broken, lambda *what: said.append(what))
+        assert meter is not None
+        request = a_request(api=api)
+        request.body = BytesBody(b"{}")
+        request.body.content = None  # type: ignore[assignment]
+        response = a_response(200, BytesBody(b"{}"), [(b"Content-Type", SSE)])
+        self.assertIs(self.successResultOf(meter.respond(request, answering(response))), response)
+        self.assertEqual([kind for kind, _ in said], ["fault"])
+        self.assertEqual(request.record.usage, UNKNOWN)
+
+
+class WholeProxyTests(SynchronousTestCase):
+    def test_shown(self) -> None:
+        """What an answer used is in the record and the counters; so is what could not be read."""
+        config = ProxyConfig(
+            base_url="https://api.openai.com", allowed_endpoints=["/v1"], allowed_methods=["POST"], api_name="openai"
+        )
+        memory = MemoryProxy(config)
+        for fields in ([], [(b"Content-Encoding", b"gzip")]):
+            memory.request("POST", "/v1/chat/completions", body=b'{"model":"small"}')
+            memory.upstream.next().answer(200, CHAT.body, [(b"Content-Type", b"application/json"), *fields])
+        read, unread = memory.records
+        self.assertEqual((read.model, read.usage and read.usage.output_tokens, unread.usage), ("small", 12, UNKNOWN))
+        metrics = memory.proxy.metrics()
+        self.assertEqual(metrics.tokens["openai", "small-2", "reasoning"], 5)
+        self.assertEqual(metrics.counters["llmproxy_meter_errors"][1](), 1)
+        self.successResultOf(memory.stop())

@@ -12,7 +12,7 @@ from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks, succeed
 from twisted.logger import Logger
 
-from .app.descriptors import most_connections
+from .app.descriptors import most_connections, spare
 from .app.draindelay import DrainDelay
 from .app.peers import Alone, Peers
 from .app.proxy import TransparentProxy
@@ -63,6 +63,7 @@ class ProxyService(MultiService):
         # Where descriptors are too few for all connections, clients leave some to upstream, and to management.
         most = most_connections(settings.apis.limits.connections)
         for_management = None if most is None else FOR_MANAGEMENT
+        self._turned_away, self._accepts = spare(settings.apis.limits.connections)
         self.site = self._site(self.proxy.resource(manage=not apart), 0, most)
         self.management_site = self._site(self.proxy.management_resource(), 1, for_management) if apart else None
 
@@ -78,6 +79,7 @@ class ProxyService(MultiService):
             trusted_proxies=apis.trusted(),
             counts=self._peers.connections(number),
             most=most,
+            turned_away=self._turned_away,
         )
 
     def startService(self) -> None:
@@ -109,7 +111,7 @@ class ProxyService(MultiService):
             reactor = Inherited(self._reactor, *inherited[at], site.counts.is_ahead) if inherited else self._reactor
             port = yield open_port(reactor, description, site, option)
             if hasattr(port, "doRead"):
-                Accepting(self._reactor, port)
+                Accepting(self._reactor, port, self._accepts)
             self.ports.append(port)
         if not inherited:
             # Of workers it is their parent who says so, once.

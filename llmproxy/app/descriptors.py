@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.logger import Logger, LogLevel
 
-from ..core.descriptors import connections_within, wanted
+from ..core.descriptors import TURNED_AWAY, connections_within, spare_within, wanted
 
 try:
     import resource
@@ -74,3 +74,14 @@ def most_connections(connections: int | None, limits: Any = resource) -> int | N
             connections=connections,
         )
     return most
+
+
+def spare(connections: int | None, limits: Any = resource) -> tuple[int, int | None]:
+    """
+    How many clients at a time can be told that there are too many, and how many can be accepted at a time; C{None} is
+    without limit. See L{spare_within}.
+    """
+    soft = None if limits is None else limits.getrlimit(limits.RLIMIT_NOFILE)[0]
+    if soft is None or soft == limits.RLIM_INFINITY:
+        return TURNED_AWAY, None
+    return spare_within(soft, connections)

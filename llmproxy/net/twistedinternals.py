@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 from twisted.internet import tcp
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.interfaces import IUNIXTransport
+from twisted.logger import Logger
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IListeningPort
+    from twisted.logger import LogEvent
 
 SMALL = 16 * 1024
 """Bytes up to which it is worth waiting for what others write."""
@@ -203,6 +205,13 @@ def adopt_unix_port(reactor: Any, fd: int, factory: Any, mode: int) -> IListenin
     port.connectionLost = lambda reason: tcp.Port.connectionLost(port, reason)
     port._shouldShutdown = False
     return port
+
+
+def hear_port(port: Any, heard: Callable[[LogEvent], object]) -> None:
+    """Have C{heard} called with what a port says of clients that it cannot accept, in the place of the log."""
+    observer: Any = heard
+    if hasattr(port, "_logger"):
+        port._logger = Logger(namespace=port._logger.namespace, observer=observer)
 
 
 def is_own_resolver(resolver: object) -> bool:

@@ -11,6 +11,7 @@ from twisted.web.resource import Resource, getChildForRequest
 from twisted.web.server import Site
 
 from ..core.clientlimits import Limits
+from ..core.descriptors import TURNED_AWAY
 from ..core.http11 import too_many_connections
 from ..core.targets import merged
 from ..net.poller import Poller
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
     from .connections import Connections
     from .contracts import ICountedChannel, IHeldResponse
 
-TURNED_AWAY_AT_ONCE = 32
-"""Connections beyond the limit that are answered with 503, each within C{limits.head_time}; more are reset."""
-
 _HTTP2 = find_spec("hpack") is not None
 
 OnRefusal = Callable[[int, str, str, str, str], object]
@@ -51,6 +49,8 @@ class ProxySite(Site):
     @ivar on_refusal: called with what never became a request.
     @ivar counts: how many connections there are, here or in all workers.
     @ivar most: how many this process can have, if that is fewer than the limit.
+    @ivar turned_away: how many beyond the limit are answered with 503 at a time, each within C{limits.head_time}; more
+        are reset.
     @ivar closing: no port is open any more, and no connection is kept after the response that it waits for.
     @param trusted_proxies: those in front that are believed; if none are given, those of C{resource}.
     @param wheel: for the time limits; one of its own if none is given.
@@ -72,6 +72,7 @@ class ProxySite(Site):
         trusted_proxies: TrustedProxies | None = None,
         counts: Connections | None = None,
         most: int | None = None,
+        turned_away: int = TURNED_AWAY,
     ) -> None:
         limits = Limits() if limits is None else limits
         super().__init__(resource, timeout=limits.idle, reactor=reactor)
@@ -86,6 +87,7 @@ class ProxySite(Site):
         self._unwelcome: set[ICountedChannel] = set()
         self.counts: Connections = OwnConnections() if counts is None else counts
         self.most = most
+        self.turned_away = turned_away
         self._holding: list[IHeldResponse] = []
         self._next_id = request_ids()
 
@@ -132,7 +134,7 @@ class ProxySite(Site):
         return self.limits.connections is not None and total > self.limits.connections
 
     def _turn_away(self, channel: ICountedChannel) -> int:
-        if len(self._unwelcome) < TURNED_AWAY_AT_ONCE:
+        if len(self._unwelcome) < self.turned_away:
             self._unwelcome.add(channel)
             return UNWELCOME
         refusal = too_many_connections()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.app.descriptors import most_connections, raise_limit
+from llmproxy.app.descriptors import most_connections, raise_limit, spare
 
 
 class Resource:
@@ -64,3 +64,11 @@ class MostConnectionsTests(SynchronousTestCase):
             (-1, 10_000, None),
         ):
             self.assertEqual(most_connections(connections, Resource(soft, -1)), most, (soft, connections))
+
+
+class SpareTests(SynchronousTestCase):
+    def test_bound(self) -> None:
+        """What the system says decides; without a limit there is none."""
+        self.assertEqual(spare(10_000, Resource(64, -1)), (0, 1))
+        self.assertEqual(spare(10_000, Resource(-1, -1)), (32, None))
+        self.assertEqual(spare(10_000, None), (32, None))

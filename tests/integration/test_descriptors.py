@@ -91,3 +91,14 @@ class DescriptorTests(SynchronousTestCase):
         log = Path(self.directory, "log").read_text()
         self.assertEqual(log.count("200 open files are allowed, enough for 75 clients at once"), 1)
         self.assertNotIn("Traceback", log)
+
+    def test_far_too_many(self) -> None:
+        """Beyond the bound there is still room for an upstream of each who is served, and no line of Twisted's."""
+        process = self.serve(64, 64)
+        clients = [self.connect() for _ in range(80)]
+        for client in clients[:24]:
+            self.assertIn(b" 200 OK", self.ask(client), client)
+        self.assertLessEqual(len(os.listdir(f"/proc/{process.pid}/fd")) + 24, 64)
+        log = Path(self.directory, "log").read_text()
+        self.assertNotIn("EMFILE", log)
+        self.assertNotIn("oo many open files", log)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from typing import Any
@@ -21,6 +22,7 @@ from llmproxy.net.twistedinternals import (
     MISSING,
     SMALL,
     adopt_unix_port,
+    hear_port,
     is_own_resolver,
     missing_names,
     parse_errors,
@@ -273,3 +275,23 @@ class _Adopting(MemoryReactorClock):
 
     def getHost(self) -> Any:
         return type("Address", (), {"name": self._path})()
+
+
+class PortTests(SynchronousTestCase):
+    def test_heard(self) -> None:
+        """What Twisted's port says as it can accept nothing is heard, and is not in the log."""
+
+        class Socket:
+            def accept(self) -> None:
+                raise OSError(errno.ENFILE, "too many")
+
+        port: Any = tcp.Port(0, Factory())
+        port.socket, port.numberAccepts = Socket(), 1
+        heard: list[Any] = []
+        logged: list[Any] = []
+        globalLogPublisher.addObserver(logged.append)
+        self.addCleanup(globalLogPublisher.removeObserver, logged.append)
+        hear_port(port, heard.append)
+        port.doRead()
+        self.assertEqual(([event["acceptError"] for event in heard], logged), (["ENFILE"], []))
+        self.assertIsNone(hear_port(object(), heard.append))

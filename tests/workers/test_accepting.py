@@ -8,6 +8,7 @@ import resource
 from typing import Any
 
 from twisted.internet.task import Clock
+from twisted.logger import Logger
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.workers.accepting import PAUSE, SAID_EACH, Accepting
@@ -19,14 +20,19 @@ class Port:
     connected = True
     disconnecting = False
     sessionno = 0
+    numberAccepts = 100
+    said: tuple[dict[str, str], ...] = ()
 
     def __init__(self) -> None:
         self.accepts = 0
+        self._logger = Logger(namespace="twisted.internet.tcp.Port")
         self.reading = True
         self.doRead: Any = self.read
 
     def read(self) -> None:
         self.sessionno += self.accepts
+        for event in self.said:
+            self._logger.info("it says {what}", **event)
 
     def fileno(self) -> int:
         return 2
@@ -79,6 +85,27 @@ class AcceptingTests(SynchronousTestCase):
         self.port.doRead()
         self.assertEqual(len(self.flushed()), 1)
 
+    def test_port_says_so(self) -> None:
+        """What the port says of each client is one line of ours, also where it accepted some; the rest is passed on."""
+        self.port.accepts = 3
+        self.port.said = ({"what": "closed"},) * 50 + ({"what": "none", "acceptError": "ENFILE"},)
+        self.port.doRead()
+        self.assertFalse(self.port.reading)
+        (event,) = self.flushed()
+        self.assertIn("too many open files", event["log_format"])
+        self.port.said = ({"what": "gone", "acceptError": "ECONNABORTED"},)
+        self.port.reading = True
+        self.port.doRead()
+        self.assertTrue(self.port.reading)
+        self.assertEqual([event["acceptError"] for event in self.flushed()], ["ECONNABORTED"])
+
+    def test_most(self) -> None:
+        """No more are accepted in one turn than there is room for, however many Twisted has come to take."""
+        port = Port()
+        Accepting(self.clock, port, 5)
+        port.doRead()
+        self.assertEqual(port.numberAccepts, 5)
+
     def flushed(self) -> list[Any]:
         found, self.events = list(self.events), []
         return found
@@ -89,7 +116,7 @@ class AcceptingTests(SynchronousTestCase):
         self.events: list[Any] = []
 
         def note(event: Any) -> None:
-            if event.get("log_namespace") == "llmproxy.workers.accepting.Accepting":
+            if event.get("log_namespace") in ("llmproxy.workers.accepting.Accepting", "twisted.internet.tcp.Port"):
                 self.events.append(event)
 
         globalLogPublisher.addObserver(note)

@@ -14,9 +14,9 @@ from twisted.web.resource import Resource
 from zope.interface.verify import verifyObject
 
 from llmproxy.core.clientlimits import Limits
+from llmproxy.core.descriptors import TURNED_AWAY
 from llmproxy.core.http11 import Refusal
 from llmproxy.errors import ClientLeft, RequestBodyTimeout
-from llmproxy.web.site import TURNED_AWAY_AT_ONCE
 
 from ...middleware.fakes import Reader
 from ..wire import Client, Echo, Streaming, Whole, chunked, get, post
@@ -409,13 +409,16 @@ class LimitTests(SynchronousTestCase):
         second = Client(site=first.site, clock=first.clock)
         second.send(get())
         self.assertEqual(second.status, 503)
+        second.leave()
+        first.site.turned_away = 0
+        self.assertEqual(Client(site=first.site, clock=first.clock).ended, "reset")
         first.send(get())
         self.assertEqual(first.status, 200)
 
     def test_far_too_many_connections(self) -> None:
         """Those that are told so are bounded in number and time; others are reset."""
         first = Client(Whole(), limits=Limits(connections=1, head_time=2.0))
-        told = [Client(site=first.site, clock=first.clock) for _ in range(TURNED_AWAY_AT_ONCE)]
+        told = [Client(site=first.site, clock=first.clock) for _ in range(TURNED_AWAY)]
         reset = Client(site=first.site, clock=first.clock)
         self.assertEqual((reset.ended, first.refusals[0][:2]), ("reset", (503, "too_many_connections")))
         self.assertEqual({each.ended for each in told}, {""})

@@ -12,10 +12,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import directlyProvides
 
 from llmproxy.core.clientlimits import Limits
+from llmproxy.core.descriptors import TURNED_AWAY
 from llmproxy.web.connections import ADMITTED, REFUSED, UNWELCOME
 from llmproxy.web.http1.channel import LlhttpChannel
 from llmproxy.web.http1.connection import ClientConnection
-from llmproxy.web.site import TURNED_AWAY_AT_ONCE, ProxySite
+from llmproxy.web.site import ProxySite
 
 from ..wire import Client, Streaming, Transport, Whole, get
 
@@ -117,7 +118,7 @@ class AdmissionTests(SynchronousTestCase):
         for limits, others, expected in (
             (Limits(), 0, ADMITTED),
             (Limits(connections=0), 0, UNWELCOME),
-            (Limits(connections=0), TURNED_AWAY_AT_ONCE, REFUSED),
+            (Limits(connections=0), TURNED_AWAY, REFUSED),
             (Limits(connections_per_client=0), 0, REFUSED),
         ):
             site = Site(Whole(), clock, limits)

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from ..bodies import BytesBody, Tap
 from ..core.fields import first
 from ..core.inspection.contenttype import content_codings
 from ..core.jsonmembers import JsonMembers, tree_of
-from ..core.models import named_in
+from ..core.models import named, named_in
 from ..errors import ProxyError
 from ..providers.models import model_in_target
-from ..providers.usagereader import EVENT_STREAM, MEDIA_TYPES, UsageReader, media_type_of
+from ..providers.usagereader import EVENT_STREAM, LONGEST_EVENT, MEDIA_TYPES, UsageReader, media_type_of
 from ..usage import UNKNOWN
 
 if TYPE_CHECKING:
@@ -23,6 +25,10 @@ if TYPE_CHECKING:
     from ..message import Api, ApiRequest, ApiResponse, Record
 
 _MODEL = tree_of(["model"])
+
+
+class _Asked(msgspec.Struct):
+    model: str = ""
 
 
 def meter_for(apis: Iterable[Api], seconds: Callable[[], float], failed: Callable[[str, str], object]) -> Meter | None:
@@ -77,8 +83,7 @@ class Meter:
             return response
         reading = _Reading(self, record, reader, begun if media_type == EVENT_STREAM else None)
         if isinstance(response.body, BytesBody):
-            reading.seen(response.body.content)
-            reading.ended(None)
+            reading.whole(response.body.content)
         else:
             response.body = Tap(response.body, reading.seen, reading.ended)
         return response
@@ -105,6 +110,17 @@ class _Reading:
         self._record = record
         self._reader: UsageReader | None = reader
         self._begun = begun
+
+    def whole(self, content: bytes) -> None:
+        """All of a body that is at hand."""
+        if self._reader is not None and self._begun is None:
+            try:
+                self._reader.whole(content)
+            except Exception as error:
+                self._give_up(error)
+        else:
+            self.seen(content)
+        self.ended(None)
 
     def seen(self, data: bytes) -> None:
         if self._begun is not None and data:
@@ -136,6 +152,12 @@ def _model_in(body: object) -> str:
     """What a body names that is at hand; one on its way is not read for it."""
     if not isinstance(body, BytesBody):
         return ""
+    content = body.content
+    if len(content) <= LONGEST_EVENT:
+        try:
+            return named(msgspec.json.decode(content, type=_Asked).model)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return ""
     found: list[bytes] = []
-    JsonMembers(_MODEL, lambda _, written: found.append(written)).feed(body.content)
+    JsonMembers(_MODEL, lambda _, written: found.append(written)).feed(content)
     return named_in(found[-1]) if found else ""

@@ -34,6 +34,9 @@ class GoldenTests(SynchronousTestCase):
         for name, golden in GOLDEN.items():
             body = golden.body
             self.check(name, read(golden.media_type, [body]))
+            reader = UsageReader(golden.media_type)
+            reader.whole(body)
+            self.check(name, reader.usage())
             self.check(name, read(golden.media_type, [body[at : at + 1] for at in range(len(body))]))
             for at in range(len(body)):
                 self.check(name, read(golden.media_type, [body[:at], body[at:]]), at)

@@ -67,7 +67,9 @@ class Policy:
         return cls(
             methods,
             tuple(allowed_endpoints),
-            EndpointRules.compile(param_whitelist or {}, unchecked_endpoints, places=places or Places()),
+            EndpointRules.compile(
+                param_whitelist or {}, unchecked_endpoints, places=places or Places(), methods=methods
+            ),
             frozenset(origin.encode() for origin in allowed_origins),
             "*" in allowed_origins,
             b"origin" in required,

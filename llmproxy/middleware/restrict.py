@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..core.fields import first
-from ..core.overrides import override
+from ..core.overrides import other_method, override
 from ..core.requestbody import inspect_query
 from ..core.routing import shown
 from ..errors import (
@@ -47,7 +47,7 @@ class Restrict:
         if policy.methods:
             name = override(request.fields, request.target)
             if name:
-                raise _other_method(policy, name)
+                raise other_method(policy.methods, name)
         # The route has the entry that allows it; only where it names none must the policy be asked.
         if not route.endpoint and policy.endpoint(route.path) is None:
             raise EndpointNotFound(f"{shown(request.record.path)} is no endpoint of {route.api.name}; {self._listed}")
@@ -74,10 +74,6 @@ class Restrict:
 _UNCHECKED = (
     "what is uploaded here cannot be checked for its model; unchecked_endpoints of the configuration can allow it"
 )
-
-
-def _other_method(policy: Policy, name: str) -> MethodNotAllowed:
-    return MethodNotAllowed(policy.methods, f"'{name[:40]}' asks for another method; send the request with that one")
 
 
 def _check_origin(policy: Policy, fields: Fields) -> None:

@@ -32,6 +32,9 @@ class OverrideTests(SynchronousTestCase):
             b"$httpMethod=DELETE",
             b"%24httpHeaders=X-HTTP-Method-Override:DELETE",
             b"_method",
+            b"_method[]=DELETE",
+            b".method=DELETE",
+            b"+_method%00x=DELETE",
         ):
             self.assertNotEqual(override([], b"/v1/files?" + query), "", query)
 

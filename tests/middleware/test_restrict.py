@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
@@ -185,6 +186,53 @@ class ParameterTests(RestrictCase):
         self.ask({**self.policy, "unchecked_endpoints": ["/v1/uploads"]}, b"POST", b"/v1/uploads/u/parts", [JSON], body)
         self.ask({"param_whitelist": {"model": ["*"]}}, b"POST", b"/v1/uploads", [JSON], HeldBody(0))
         self.assertEqual(len(self.inner.requests), 2)
+
+    def test_override_in_forms(self) -> None:
+        """A form that asks for another method is refused where methods are restricted, however the name is spelled."""
+        for name, refused in (
+            (b"_method", True),
+            (b"_METHOD", True),
+            (b" _method", True),
+            (b".method", True),
+            (b"_method[]", True),
+            (b"_method\0x", True),
+            (b"_HttpMethod", True),
+            (b"X-HTTP-Method-Override", True),
+            (b"$httpHeaders", True),
+            (b"method", False),
+            (b"my_method", False),
+            (b"methods", False),
+        ):
+            plain = quote(name).encode()
+            part = b'--b\r\nContent-Disposition: form-data; name="%b"\r\n\r\nDELETE\r\n--b--\r\n'
+            for kind, content in (
+                (b"application/x-www-form-urlencoded", b"a=1&" + plain + b"=DELETE"),
+                (b"multipart/form-data; boundary=b", part % name.strip().partition(b"\0")[0]),
+                (b"multipart/form-data; boundary=b", part % plain),
+            ):
+                for methods in (["GET", "POST"], []):
+                    policy = {**self.policy, "allowed_methods": methods, "max_inspected_body": 1000}
+                    result = self.form(policy, kind, content)
+                    if refused and methods:
+                        error = self.failureResultOf(result, MethodNotAllowed).value
+                        self.assertEqual(error.fields, ((b"Allow", b"GET, POST, HEAD"),), (name, kind))
+                    else:
+                        self.assertEqual(self.successResultOf(result), content, (name, kind, methods))
+
+    def form(self, policy: dict[str, Any], kind: bytes, content: bytes) -> Deferred[bytes]:
+        """What is passed on of a form, which is multipart if it is passed on before it is here."""
+        body, reader = HeldBody(len(content)), Reader()
+        self.inner.requests.clear()
+        responding: Deferred[Any] = self.ask(policy, b"POST", b"/v1", [(b"Content-Type", kind)], body)
+        passes = bool(self.inner.requests)
+        if passes:
+            responding = self.inner.requests[0].body.startProducing(reader)  # type: ignore[union-attr]
+        body.write(content)
+        body.end()
+        self.clock.pump([0.0] * 5)
+        if not passes and self.inner.requests:
+            responding = self.inner.requests[0].body.startProducing(reader)  # type: ignore[union-attr]
+        return responding.addCallback(lambda _: reader.data)
 
     def test_any_method(self) -> None:
         """A body is checked whatever the method."""

@@ -39,12 +39,13 @@ class Rules:
     places: Places
 
     @classmethod
-    def compile(cls, patterns: Patterns, places: Places) -> Rules:
+    def compile(cls, patterns: Patterns, places: Places, methods: tuple[bytes, ...] = ()) -> Rules:
+        """@param methods: those that are allowed, empty for all; a form that asks for another one is refused."""
         parameters = {name: positions.rule_of(name, each, places) for name, each in patterns.items()}
         model = next((rule for name, rule in parameters.items() if positions.is_model(name)), None)
         return cls(
             parameters,
-            positions.of_bodies(parameters, places),
+            positions.of_bodies(parameters, places, methods),
             positions.of_lines(parameters, places),
             None if model is None or model.anything else model,
             places,
@@ -81,12 +82,22 @@ class EndpointRules:
     _open: Endpoints
 
     @classmethod
-    def compile(cls, patterns: PatternsByEndpoint, unchecked: Sequence[str] = (), *, places: Places) -> EndpointRules:
-        """@param places: where APIs carry models and parameters; a place that is not among them is not checked."""
+    def compile(
+        cls,
+        patterns: PatternsByEndpoint,
+        unchecked: Sequence[str] = (),
+        *,
+        places: Places,
+        methods: tuple[bytes, ...] = (),
+    ) -> EndpointRules:
+        """
+        @param places: where APIs carry models and parameters; a place that is not among them is not checked.
+        @param methods: see L{Rules.compile}.
+        """
         general, own = apart(patterns)
-        by_entry = {entry: Rules.compile({**general, **each}, places) for entry, each in own.items()}
+        by_entry = {entry: Rules.compile({**general, **each}, places, methods) for entry, each in own.items()}
         return cls(
-            Rules.compile(general, places) if general else None,
+            Rules.compile(general, places, methods) if general else None,
             tuple(unchecked),
             by_entry,
             {plainest(entry.encode()): entry for entry in by_entry},

@@ -33,13 +33,17 @@ def rule_of(name: str, patterns: Sequence[str], places: Places) -> ParamRule:
     )
 
 
-def of_bodies(rules: Mapping[str, ParamRule], places: Places) -> Whitelist:
-    """What is asked of a request body, a query, and a message of a WebSocket."""
+def of_bodies(rules: Mapping[str, ParamRule], places: Places, methods: tuple[bytes, ...] = ()) -> Whitelist:
+    """
+    What is asked of a request body, a query, and a message of a WebSocket.
+
+    @param methods: see L{Whitelist}.
+    """
     found: dict[str | Path, ParamRule] = {path: rule for name, rule in rules.items() for path in paths(name, places)}
     if any(is_model(name) and not rule.anything for name, rule in rules.items()):
         for absent in places.absent:
             found.setdefault((absent,), ParamRule.compile(absent, ["null"]))
-    return Whitelist.compile(found)
+    return Whitelist.compile(found, methods)
 
 
 def of_lines(rules: Mapping[str, ParamRule], places: Places) -> Whitelist:

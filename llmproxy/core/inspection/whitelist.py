@@ -113,14 +113,18 @@ class Whitelist:
         a JSON document: C{("body", "model")}, C{("requests", EACH, "params", "model")}.
     @ivar root: the same for JSON.
     @ivar fields: the rules of forms and queries by names after L{folding.field}.
+    @ivar methods: those that are allowed, if not all are: a field that asks for another one is refused then.
     """
 
     rules: Mapping[Path, ParamRule]
     root: Node
     fields: Mapping[str, Sequence[ParamRule]]
+    methods: tuple[bytes, ...] = ()
 
     @classmethod
-    def compile(cls, patterns: Mapping[str, Allowed] | Mapping[str | Path, Allowed]) -> Whitelist:
+    def compile(
+        cls, patterns: Mapping[str, Allowed] | Mapping[str | Path, Allowed], methods: tuple[bytes, ...] = ()
+    ) -> Whitelist:
         """
         @param patterns: by path; a name alone is the path of one step.
         """
@@ -137,7 +141,7 @@ class Whitelist:
             node.rules.append(rule)
             if len(path) == 1 and isinstance(path[0], str):
                 fields.setdefault(folding.field(path[0]), []).append(rule)
-        return cls(rules, root, fields)
+        return cls(rules, root, fields, methods)
 
     def __bool__(self) -> bool:
         return bool(self.rules)
@@ -154,10 +158,18 @@ class Fields:
     def __init__(self, whitelist: Whitelist) -> None:
         self._root = whitelist.root
         self._rules = whitelist.fields
+        self._methods = whitelist.methods
         self._seen: set[str] = set()
 
     def rules(self, name: str) -> Sequence[ParamRule]:
-        """The rules for the field of this name; asked once for each field that there is."""
+        """
+        The rules for the field of this name; asked once for each field that there is.
+
+        @raise MethodNotAllowed: it asks for another method, and methods are restricted.
+        @raise BadRequest: it stands twice.
+        """
+        if self._methods:
+            _check_override(self._methods, name)
         folded = folding.field(name)
         rules = self._rules.get(folded, ())
         if rules and not all(rule.shown.endswith("[]") for rule in rules):
@@ -181,6 +193,14 @@ class Fields:
         if node is None:
             return ()
         return node.rules or [rule for each in node.each for rule in each.rules]
+
+
+def _check_override(methods: tuple[bytes, ...], name: str) -> None:
+    # Not needed to compile rules, which is all that the command line does with them.
+    from ..overrides import is_override, other_method
+
+    if is_override(name):
+        raise other_method(methods, name)
 
 
 _STEPS = re.compile(r"[^\[\].]+|(?<=\[)(?=\])")

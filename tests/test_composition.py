@@ -167,7 +167,7 @@ class WatchedTests(SynchronousTestCase):
                     self.responding(lambda request, inner: inner(request).addCallback(answers)), TypeError
                 )
                 self.assertIn("the field", reason.getErrorMessage())
-                self.assertEqual(self.body.stops, 1)
+                self.assertEqual(self.body.stops, 1, wrong)
                 self.failureResultOf(self.responding(asks), TypeError)
 
     def test_good_fields(self) -> None:

@@ -68,7 +68,7 @@ class TransparentProxyTests(TestCase):
                 await proxy.stopService()
             error = self.assertRaises(RuntimeError, proxy.startService)
             self.assertIn("make another TransparentProxy", str(error))
-            self.assertEqual(bool(proxy.running), not ended)
+            self.assertEqual(bool(proxy.running), not ended, ended)
             await proxy.stopService()
 
     async def test_hits_are_written_down_at_the_end(self) -> None:

@@ -53,7 +53,7 @@ class JsonMembersTests(SynchronousTestCase):
     def test_documents(self) -> None:
         """Several behind each other, on lines, or in an array."""
         for body in (b'{"a":1}{"a":2}', b'{"a":1}\n{"a":2}\n', b'[{"a":1},\n{"a":2}]'):
-            self.assertEqual(scan(body), [("a", 1), ("a", 2)])
+            self.assertEqual(scan(body), [("a", 1), ("a", 2)], body)
 
     def test_long(self) -> None:
         """What is longer than the bound is left out, and what follows is found."""

@@ -105,7 +105,7 @@ class MeterTests(SynchronousTestCase):
             proxy.upstream[0].receive(chunk(events.body.partition(end)[0]))
             self.client.close()
             usage, cut, _ = self.counted()
-            self.assertEqual((usage.input_tokens, usage.output_tokens, cut), (543, output, truncated))
+            self.assertEqual((usage.input_tokens, usage.output_tokens, cut), (543, output, truncated), (end, output))
 
     def test_coded(self) -> None:
         body = gzip.compress(CHAT.body)
@@ -119,7 +119,9 @@ class MeterTests(SynchronousTestCase):
             proxy = self.exchange()
             proxy.upstream[0].receive(whole(CHAT, b"Content-Encoding: " + coding))
             self.assertTrue(bytes(self.client.sent).endswith(CHAT.body))
-            self.assertEqual((proxy.records[0].usage, [each[0] for each in proxy.unread]), (UNKNOWN, [kind]))
+            self.assertEqual(
+                (proxy.records[0].usage, [each[0] for each in proxy.unread]), (UNKNOWN, [kind]), (coding, kind)
+            )
 
     def test_stored_stream(self) -> None:
         """A stream that is stored on its way is counted in the record of its client, whoever leaves."""
@@ -135,7 +137,7 @@ class MeterTests(SynchronousTestCase):
                 clients[0].close()
             upstream.receive(chunk(CHAT.body[9:]) + b"0\r\n\r\n")
             counted = [record.usage for record in proxy.records if record.usage is not None and record.usage.is_known]
-            self.assertEqual([usage.input_tokens for usage in counted], [30])
+            self.assertEqual([usage.input_tokens for usage in counted], [30], leaves)
 
     def test_hit(self) -> None:
         """What comes from the cache has used nothing."""

@@ -11,7 +11,7 @@ class ReadingTests(SynchronousTestCase):
     def test_count(self) -> None:
         """A whole number that is not negative."""
         for value, expected in ((0, 0), (7, 7), (-1, None), (True, None), (1.0, None), ("1", None), (2**53, None)):
-            self.assertEqual(count({"n": value}, "n"), expected)
+            self.assertEqual(count({"n": value}, "n"), expected, (value, expected))
         self.assertIsNone(count(None, "n"))
 
     def test_sums(self) -> None:

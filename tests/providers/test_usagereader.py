@@ -109,7 +109,7 @@ class UsageReaderTests(SynchronousTestCase):
             [event[:-5], event[-5:], last[:-1], last[-1:], b"data: [DONE]\n\n"],
         ):
             usage = read(SSE, [b'data: {"response":{"model":"m"}}\n\n', *pieces])
-            self.assertEqual((usage.input_tokens, usage.output_tokens, usage.served_model), (1, 2, "m"))
+            self.assertEqual((usage.input_tokens, usage.output_tokens, usage.served_model), (1, 2, "m"), pieces)
 
     def test_bad_event(self) -> None:
         """An event that is no JSON hides none behind it."""
@@ -136,7 +136,7 @@ class UsageReaderTests(SynchronousTestCase):
                 _, peak = tracemalloc.get_traced_memory()
             finally:
                 tracemalloc.stop()
-            self.assertEqual(usage.input_tokens, 5 if huge[1] in body else None)
+            self.assertEqual(usage.input_tokens, 5 if huge[1] in body else None, (media_type, body))
             self.assertLess(peak, 1_000_000)
 
     def test_malformed_coding(self) -> None:

@@ -74,8 +74,8 @@ class ProxyMetricsTests(SynchronousTestCase):
         counted = {"input": 9, "cached_input": 0, "output": 4, "reasoning": 1}
         for metrics, times in ((self.metrics, 2), (other, 4)):
             expected = {("openai", "m", kind): count * times for kind, count in counted.items()}
-            self.assertEqual(metrics.tokens, expected)
-            self.assertEqual(sum(metrics.first_tokens["openai"].counts), times)
+            self.assertEqual(metrics.tokens, expected, (metrics, times))
+            self.assertEqual(sum(metrics.first_tokens["openai"].counts), times, (metrics, times))
 
     def test_bounded_models(self) -> None:
         """However many models there are, and where none is named."""

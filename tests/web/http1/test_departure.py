@@ -71,7 +71,7 @@ class DepartureTests(SynchronousTestCase):
             watch = self.watch(transport)
             self.wait(4)
             self.assertEqual((self.ended, watch.standing, transport.aborted), ([len(data)], False, 0), data)
-            self.assertEqual(server.recv(9), data)
+            self.assertEqual(server.recv(9), data, data)
             self.ended.clear()
 
     def test_reset(self) -> None:

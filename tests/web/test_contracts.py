@@ -35,6 +35,8 @@ CONNECTED: tuple[type[IConnectedProtocol], ...] = (Http2Connection, UpgradedClie
 """mypy checks that they are; the tests check names and arguments where it sees C{Any}."""
 
 FOREIGN = {
+    ("web/http1/departure.py", "select"): "events that a system may not have",
+    ("web/http1/departure.py", "transport"): "Twisted's transports, which stand on each other",
     ("web/http1/halfclose.py", "socket"): "options that a system may not have",
     ("web/manage/openapi.py", "what"): "annotations of msgspec",
 }

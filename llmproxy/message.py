@@ -137,19 +137,24 @@ class Route:
     prefix: bytes = b""
 
 
+def _in_order(keys: Mapping[str, str | tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
+    """One key by itself is a text, and no sequence of letters."""
+    return {api: (each,) if isinstance(each, str) else each for api, each in keys.items()}
+
+
 @frozen
 class Project:
     """
     A tenant: it owns tokens, and upstream keys by API. Times are seconds since the epoch.
 
     @ivar api_keys: by the name of the API that they were given for, each at least one, in their order; one that cannot
-        be read is C{""}. A key is sent to its own API and to no other.
+        be read is C{""}. A key is sent to its own API and to no other. A text is given for one key.
     @ivar version: counts the changes that management made.
     """
 
     id: str
     name: str
-    api_keys: Mapping[str, tuple[str, ...]] = field(factory=dict, repr=False)
+    api_keys: Mapping[str, tuple[str, ...]] = field(factory=dict, repr=False, converter=_in_order)
     is_active: bool = True
     deactivated_at: float | None = None
     created_at: float = 0.0

@@ -13,6 +13,11 @@ TOKEN = Token("t", "hash-canary", "sk-…", "p", None)
 
 
 class MessageTests(SynchronousTestCase):
+    def test_one_key(self) -> None:
+        """A key that is given as a text is one key, and not its letters."""
+        made = Project("p", "search", {"a": "sk-one", "b": ("sk-one", "sk-two")})
+        self.assertEqual(made.api_keys, {"a": ("sk-one",), "b": ("sk-one", "sk-two")})
+
     def test_secrets_are_not_shown(self) -> None:
         """A value that ends up in a log or a traceback shows neither the upstream key nor the hash of a token."""
         for value in (PROJECT, TOKEN, Principal(TOKEN, PROJECT)):

@@ -9,7 +9,6 @@ from attrs import frozen
 
 from ..core.models import named
 from ..usage import Usage
-from .chat import member
 
 _MOST = 2**53 - 1
 """RFC 8259 section 6: integers up to here are the same to every reader."""
@@ -32,7 +31,7 @@ class UsageShape:
 
 def count(value: Any, name: str) -> int | None:
     """A member that counts something; C{None} where it does not."""
-    found = member(value, name)
+    found = value.get(name) if isinstance(value, dict) else None
     return found if type(found) is int and 0 <= found <= _MOST else None
 
 

@@ -37,7 +37,12 @@ LONGEST_EVENT = 64 * 1024
 
 _PATHS = tuple(path for shape in USAGE_SHAPES for path in (*shape.members, *shape.models))
 _TREE = tree_of(_PATHS)
-_PARTS = tuple((path, path.split(".")) for path in dict.fromkeys(_PATHS))
+_BY_FIRST: dict[str, list[tuple[str, list[str]]]] = {}
+"""The paths by the member of the document that they begin with, each with what follows."""
+for _path in dict.fromkeys(_PATHS):
+    _first, *_rest = _path.split(".")
+    _BY_FIRST.setdefault(_first, []).append((_path, _rest))
+
 _NAMES = sorted({path.rpartition(".")[2] for shape in USAGE_SHAPES for path in shape.members})
 _MARK = re.compile(rb'"(?:%b)"(?!\s*:\s*null)' % b"|".join(name.encode("ascii") for name in _NAMES))
 """Stands in every event that tells a usage, and seldom in others."""
@@ -66,8 +71,8 @@ class UsageReader:
     def __init__(self, media_type: bytes, codings: Sequence[bytes] = ()) -> None:
         self._decoder = Decoder(codings) if codings else None
         self._found: dict[str, Any] = {}
-        self._scan = JsonMembers(_TREE, self._note)
-        self._events = _Events(self._scan) if media_type == EVENT_STREAM else None
+        self._scan: JsonMembers | None = None
+        self._events = _Events(JsonMembers(_TREE, self._note)) if media_type == EVENT_STREAM else None
         self._tail = b""
 
     def feed(self, data: bytes) -> None:
@@ -95,14 +100,19 @@ class UsageReader:
         self.feed(content)
 
     def _look(self, document: Any) -> None:
-        for path, parts in _PARTS:
-            value = document
-            for part in parts:
-                value = value.get(part) if isinstance(value, dict) else None
-            self._set(path, value)
+        if not isinstance(document, dict):
+            return
+        for name, found in document.items():
+            for path, rest in _BY_FIRST.get(name, ()):
+                value = found
+                for part in rest:
+                    value = value.get(part) if isinstance(value, dict) else None
+                self._set(path, value)
 
     def _read(self, data: bytes) -> None:
         if self._events is None:
+            if self._scan is None:
+                self._scan = JsonMembers(_TREE, self._note)
             self._scan.feed(data)
         else:
             self._tail = (self._tail + data[-_TAIL:])[-_TAIL:]

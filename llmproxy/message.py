@@ -1,9 +1,8 @@
 """
 The values that pass through the proxy: requests, responses, and what is known of their senders.
 
-Header fields are lists of C{(name, value)} pairs of L{bytes} in wire order, because
-order, case and repeats are part of what a transparent proxy must keep, and
-L{twisted.web.http_headers.Headers} keeps none of the three.
+Header fields are lists of C{(name, value)} pairs of L{bytes} in wire order, because order, case and repeats are part of
+what a transparent proxy must keep, and L{twisted.web.http_headers.Headers} keeps none of the three.
 """
 
 from __future__ import annotations
@@ -125,8 +124,7 @@ class Route:
     @ivar target: the target relative to the API, exact bytes: without the C{/<name>} that chose
         the API, query included.
     @ivar path: C{target} without the query.
-    @ivar endpoint: the configured entry that matched, for records and metrics; C{""} where the API
-        allows everything.
+    @ivar endpoint: the configured entry that matched, for records and metrics; C{""} where the API allows everything.
     @ivar prefix: the C{/<name>} that chose the API; C{b""} for the default one.
     """
 
@@ -138,7 +136,7 @@ class Route:
 
 
 def _in_order(keys: Mapping[str, str | tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
-    """One key by itself is a text, and no sequence of letters."""
+    """One key may be given as a text, which is no sequence of letters."""
     return {api: (each,) if isinstance(each, str) else each for api, each in keys.items()}
 
 
@@ -147,8 +145,8 @@ class Project:
     """
     A tenant: it owns tokens, and upstream keys by API. Times are seconds since the epoch.
 
-    @ivar api_keys: by the name of the API that they were given for, each at least one, in their order; one that cannot
-        be read is C{""}. A key is sent to its own API and to no other. A text is given for one key.
+    @ivar api_keys: by the name of the API that they were given for and go to alone, one or more in their order; one
+        that cannot be read is C{""}.
     @ivar version: counts the changes that management made.
     """
 

@@ -14,12 +14,15 @@ from attrs import define, field, frozen
 
 from .apisettings import ApiSettings
 from .origin import Timeouts, Upstream, query_keys, space_of
+from .record import Attribution as Attribution
+from .record import Cause as Cause
+from .record import Ending as Ending
+from .record import Record as Record
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IConsumer
     from twisted.web.iweb import IBodyProducer
 
-    from .usage import Usage
 
 Field = tuple[bytes, bytes]
 """One header or trailer field, name and value exactly as on the wire, without surrounding white space."""
@@ -35,44 +38,6 @@ L{llmproxy.providers.registry.DIALECTS}.
 
 Role = Literal["owner", "operator", "auditor"]
 """Of those who use the management API; what each may do stands in L{llmproxy.core.roles}."""
-
-Ending = Literal["complete", "refused", "client_left", "upstream_failed", "timeout", "revoked", "shutdown", "failed"]
-"""
-How an exchange ended: C{complete} relayed to its end; C{refused} by the proxy itself;
-C{client_left}, the client closed first; C{upstream_failed}, the upstream refused, reset or broke the
-protocol; C{timeout}, one of our own deadlines passed; C{revoked}, the token or its project was
-revoked mid-stream; C{shutdown}, cut by the end of the drain; C{failed}, a fault of our own.
-"""
-
-
-Cause = Literal[
-    "name_not_found",
-    "name_server",
-    "refused",
-    "unroutable",
-    "unreachable",
-    "proxy",
-    "connect_timeout",
-    "certificate_name",
-    "certificate",
-    "client_certificate",
-    "tls",
-    "closed",
-    "reset",
-    "cut_short",
-    "protocol",
-    "response_header_timeout",
-    "silence_timeout",
-    "request_timeout",
-    "too_many_files",
-    "no_ports",
-    "no_memory",
-    "upstream",
-]
-"""
-Why upstream gave no answer, or no whole one; what each means stands in L{llmproxy.core.causes}. C{too_many_files},
-C{no_ports} and C{no_memory} are this machine's, all others upstream's or the network's.
-"""
 
 
 @frozen(eq=False)
@@ -252,61 +217,6 @@ class Principal:
 
     token: Token
     project: Project
-
-
-@define(eq=False, slots=True)
-class Record:
-    """
-    What is remembered of one exchange: the log line, the metrics and the events are made of it.
-
-    Layers fill in what they learn; C{account} publishes it once, when the exchange has ended.
-    Durations are seconds of the monotonic clock, sizes bytes of content without framing.
-    It never holds a secret, a query string or a body.
-
-    @ivar started_at: seconds since the epoch.
-    @ivar error_code: the C{code} of the error that the client was told, or C{""}.
-    @ivar cause: why upstream gave no answer or no whole one, a L{Cause}, or C{""}.
-    @ivar first_byte: from the start until the response head was handed to the client.
-    @ivar upstream_first_byte: from the start until upstream's response head had come.
-    @ivar attempts: how often the request was sent to upstream: 2 where a kept connection broke and it went out again.
-    @ivar upstream_request_id: the id that upstream gave the request, as its support asks for it; C{""} for none.
-    @ivar cache: the outcome of the cache as C{Cache-Status} names it, or C{""}.
-    @ivar model: what was asked for, where that was read.
-    @ivar usage: what was counted; C{None} where nothing was looked for.
-    @ivar truncated: the answer was cut before its last event, so that C{usage} is what was seen until then.
-    @ivar first_token: from when the request went on to upstream until the first content of a stream of events.
-    @ivar details: what later layers add, by name.
-    """
-
-    request_id: str
-    method: str
-    path: str
-    client: str
-    started_at: float
-    user_agent: str = ""
-    api: str = ""
-    endpoint: str = ""
-    project_id: str = ""
-    token_id: str = ""
-    status: int = 0
-    error_code: str = ""
-    cause: Cause | Literal[""] = ""
-    bytes_in: int = 0
-    bytes_out: int = 0
-    duration: float = 0.0
-    first_byte: float | None = None
-    upstream_first_byte: float | None = None
-    upstream_status: int = 0
-    upstream_request_id: str = ""
-    attempts: int = 0
-    cache: str = ""
-    streamed: bool = False
-    ended: Ending = "failed"
-    model: str = ""
-    usage: Usage | None = None
-    truncated: bool = False
-    first_token: float | None = None
-    details: dict[str, Any] | None = None
 
 
 InterimSink = Callable[[int, bytes, Fields], None]

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "llmproxy"
 
 LAYERS = (
-    {"message", "origin", "apisettings", "errors", "usage"},
+    {"message", "record", "origin", "apisettings", "errors", "usage"},
     {"core"},
     {"interfaces"},
     {"config", "providers"},

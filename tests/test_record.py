@@ -1,0 +1,26 @@
+"""Tests of L{llmproxy.record}."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from llmproxy import message
+from llmproxy.record import Attribution, Cause, Ending, Record
+
+
+class RecordTests(SynchronousTestCase):
+    def test_nothing_is_known_at_first(self) -> None:
+        """What nobody filled in is not known, which is not 0."""
+        record = Record("r", "GET", "/", "127.0.0.1", 0.0)
+        found = [record.usage, record.saved, record.cost, record.cost_saved, record.attribution, record.first_token]
+        self.assertEqual(found, [None] * 6)
+        self.assertEqual((record.ended, record.upstream, record.estimated), ("failed", "", False))
+
+    def test_message(self) -> None:
+        """They are found where the other values of an exchange are."""
+        self.assertIs(message.Record, Record)
+        self.assertIs(message.Attribution, Attribution)
+        self.assertEqual((message.Ending, message.Cause), (Ending, Cause))
+
+    def test_attributions_have_values_of_their_own(self) -> None:
+        self.assertIsNot(Attribution().tags, Attribution().tags)

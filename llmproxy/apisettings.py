@@ -109,6 +109,11 @@ class CacheSettings:
     wait: float = 2.0
 
 
+@frozen
+class MeterSettings:
+    """The configuration below C{apis.<name>.meter}: of an API whose answers are read for what they used."""
+
+
 _BREAKER, _CONNECTION = BreakerSettings(), ConnectionSettings()
 
 
@@ -120,9 +125,11 @@ class ApiSettings:
     @ivar connection: how its upstreams are reached.
     @ivar forwarded_fields: what they are told of the client: C{strip}, C{pass}, C{append} or C{set}; see
         L{llmproxy.core.forwarding}.
+    @ivar meter: C{None} for an API whose answers are not read for what they used.
     """
 
     cache: CacheSettings | None = None
     breaker: BreakerSettings | None = _BREAKER
     connection: ConnectionSettings = _CONNECTION
     forwarded_fields: str = "strip"
+    meter: MeterSettings | None = None

@@ -42,7 +42,11 @@ def compile_api(name: str, config: APIProviderConfig) -> Api:
         debug_fields=config.debug_headers,
         rewrites_locations=config.rewrite_locations,
         settings=ApiSettings(
-            caching if caching.enabled else None, _breaker(config.breaker), _connection(config), config.forwarding
+            caching if caching.enabled else None,
+            _breaker(config.breaker),
+            _connection(config),
+            config.forwarding,
+            config.meter.settings(known=provider is not None or config.dialect != "proxy"),
         ),
         query_keys=_query_keys(config, provider),
     )

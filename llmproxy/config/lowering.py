@@ -25,6 +25,7 @@ from .model import (
     BreakerConfig,
     CacheConfig,
     ConnectionConfig,
+    MeterConfig,
     TimeoutConfig,
 )
 from .problems import Problems
@@ -35,6 +36,7 @@ SECTIONS: dict[type, Mapping[str, Any]] = {
     ConnectionConfig: schema.CONNECTION_KEYS,
     BreakerConfig: schema.BREAKER_KEYS,
     CacheConfig: schema.CACHE_KEYS,
+    MeterConfig: schema.METER_KEYS,
     Limits: schema.LIMIT_KEYS,
     APIValues: dict.fromkeys(schema.TOP_KEYS),
 }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import evolve, field, fields, frozen
 
-from ..apisettings import USUAL_IDLE, CacheSettings, Scope
+from ..apisettings import USUAL_IDLE, CacheSettings, MeterSettings, Scope
 from ..core.caching.settings import DEFAULT
 from ..core.clientlimits import Limits
 from ..message import Dialect
@@ -100,6 +100,24 @@ class BreakerConfig:
 
 
 @frozen
+class MeterConfig:
+    """
+    What one API says of its meter, see L{MeterSettings}.
+
+    @ivar enabled: C{None} is on where the vendor is known, by C{base_url}, the name of the API or its dialect.
+    """
+
+    enabled: bool | None = None
+
+    def settings(self, *, known: bool) -> MeterSettings | None:
+        """
+        @param known: whether the vendor is known.
+        @return: C{None} for an API whose answers are not read.
+        """
+        return MeterSettings() if (known if self.enabled is None else self.enabled) else None
+
+
+@frozen
 class CacheConfig:
     """
     What one API says of its caching, see L{CacheSettings}; C{None} is what holds for all.
@@ -144,6 +162,7 @@ class APIProviderConfig:
     @ivar own_key_for: their names or ids, or C{"all"}; empty is nobody.
     @ivar dialect: the shape of the proxy's own error answers.
     @ivar debug_headers: whether answers carry fields about the proxy's own work.
+    @ivar meter: how its answers are read for what they used.
     @ivar forwarded_fields: what upstream is told of the client by C{X-Forwarded-*} and its like: C{strip} nothing,
         C{pass} what the client claims, C{append} that and the hop to us, C{set} what we know.
     @ivar rewrite_locations: whether C{Location} and its like that point to upstream are made to point to the proxy.
@@ -166,6 +185,7 @@ class APIProviderConfig:
     debug_headers: bool = False
     breaker: BreakerConfig = BreakerConfig()
     cache: CacheConfig = CacheConfig()
+    meter: MeterConfig = MeterConfig()
     forwarded_fields: str = "strip"
     rewrite_locations: bool = True
     max_inspected_body: int = 10 * 1024 * 1024

@@ -15,7 +15,15 @@ from ..core.clientlimits import Limits
 from ..origin import CredentialPlace
 from . import rules
 from .document import Item
-from .model import APIProviderConfig, APIValues, BreakerConfig, CacheConfig, ConnectionConfig, TimeoutConfig
+from .model import (
+    APIProviderConfig,
+    APIValues,
+    BreakerConfig,
+    CacheConfig,
+    ConnectionConfig,
+    MeterConfig,
+    TimeoutConfig,
+)
 from .problems import unknown
 from .secretvalues import secret_value
 from .units import parse_duration, parse_size
@@ -288,6 +296,17 @@ def cache(item: Item) -> Any:
     return NOTED if enabled is NOTED else CacheConfig(enabled=enabled)
 
 
+METER_KEYS: dict[str, Reader] = {"enabled": flag}
+
+
+def meter(item: Item) -> Any:
+    """C{false} or C{true}, or what there is to say in particular."""
+    if item.is_mapping:
+        return section(MeterConfig, METER_KEYS)(item)
+    enabled = flag(item)
+    return NOTED if enabled is NOTED else MeterConfig(enabled)
+
+
 API_KEYS: dict[str, Reader] = {
     "base_url": text_that(lambda text: text and rules.base_url(text)),
     "allowed_endpoints": all_of(by(rules.endpoint)),
@@ -305,6 +324,7 @@ API_KEYS: dict[str, Reader] = {
     "debug_headers": flag,
     "breaker": breaker,
     "cache": cache,
+    "meter": meter,
     "forwarded_fields": by(rules.forwarded_fields),
     "rewrite_locations": flag,
     "max_inspected_body": by(parse_size),

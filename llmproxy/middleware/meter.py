@@ -32,34 +32,25 @@ class _Asked(msgspec.Struct):
 
 
 def meter_for(apis: Iterable[Api], seconds: Callable[[], float], failed: Callable[[str, str], object]) -> Meter | None:
-    """The meter of those of C{apis} whose vendor is known; C{None} if there is none."""
-    metered = frozenset(api.name for api in apis if _is_known(api))
-    return Meter(metered, seconds, failed) if metered else None
-
-
-def _is_known(api: Api) -> bool:
-    return api.dialect != "proxy" or any(upstream.provider for upstream in api.upstreams)
+    """The meter of those of C{apis} that have one; C{None} if there is none."""
+    return Meter(seconds, failed) if any(api.settings.meter is not None for api in apis) else None
 
 
 class Meter:
     """
     Reads what an answer says was used, and notes it in the record. It delays and changes nothing; what goes wrong in it
-    is counted and hurts no answer.
+    is counted and hurts no answer. An API without C{settings.meter} passes untouched.
 
-    @param apis: the names of those that are looked at.
     @param seconds: of any steady clock.
     @param failed: takes a kind of few and the reason, where an answer could not be read.
     """
 
-    def __init__(
-        self, apis: frozenset[str], seconds: Callable[[], float], failed: Callable[[str, str], object]
-    ) -> None:
-        self._apis = apis
+    def __init__(self, seconds: Callable[[], float], failed: Callable[[str, str], object]) -> None:
         self.seconds = seconds
         self._failed = failed
 
     def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
-        if request.route.api.name not in self._apis:
+        if request.route.api.settings.meter is None:
             return inner(request)
         # Further in the target and the body may be others.
         target, body = request.target, request.body

@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.apisettings import BreakerSettings, ConnectionSettings
 from llmproxy.config.apis import APIConfig
 from llmproxy.config.compile import compile_api, compile_routing, reserved_names
-from llmproxy.config.model import APIProviderConfig, BreakerConfig, ConnectionConfig, TimeoutConfig
+from llmproxy.config.model import APIProviderConfig, BreakerConfig, ConnectionConfig, MeterConfig, TimeoutConfig
 from llmproxy.origin import CredentialPlace, Origin, Timeouts
 from llmproxy.providers.registry import AUTH
 
@@ -58,6 +58,19 @@ class CompileTests(SynchronousTestCase):
             (BreakerConfig(enabled=False), None),
         ):
             self.assertEqual(compile_api("x", evolve(CONFIG, breaker=config)).settings.breaker, expected, config)
+
+    def test_meter(self) -> None:
+        """Answers are read where the vendor is known: by the address, the name or the dialect; or where it is said."""
+        for name, changes, metered in (
+            ("x", {}, False),
+            ("x", {"meter": MeterConfig(enabled=True)}, True),
+            ("x", {"dialect": "anthropic"}, True),
+            ("x", {"base_url": "https://api.openai.com"}, True),
+            ("vllm", {}, True),
+            ("vllm", {"meter": MeterConfig(enabled=False)}, False),
+        ):
+            settings = compile_api(name, evolve(CONFIG, **changes)).settings  # type: ignore[arg-type]
+            self.assertEqual(settings.meter is not None, metered, (name, changes))
 
     def test_routing(self) -> None:
         """The default API answers at the root, every API below its name."""

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.config import APIConfig, APIProviderConfig, ProxyConfig, load_api_config
 from llmproxy.config.lowering import SECTIONS
-from llmproxy.config.model import BreakerConfig, CacheConfig, ConnectionConfig, TimeoutConfig
+from llmproxy.config.model import BreakerConfig, CacheConfig, ConnectionConfig, MeterConfig, TimeoutConfig
 from llmproxy.config.rules import AUTH
 from llmproxy.config.schema import (
     API_KEYS,
@@ -21,6 +21,7 @@ from llmproxy.config.schema import (
     CACHE_KEYS,
     CONNECTION_KEYS,
     LIMIT_KEYS,
+    METER_KEYS,
     TIMEOUT_KEYS,
     TOP_KEYS,
 )
@@ -72,6 +73,8 @@ WRONG: dict[str, tuple[tuple[str, Any], ...]] = {
     "debug_headers": FLAG,
     "breaker": (("soon", "soon"), ("[1]", [1])),
     "cache": (("soon", "soon"), ("[1]", [1])),
+    "meter": (("soon", "soon"), ("[1]", [1])),
+    "meter.enabled": FLAG,
     "forwarded_fields": (("all", "all"), ("[set]", ["set"])),
     "rewrite_locations": FLAG,
     "max_inspected_body": SIZE,
@@ -118,6 +121,7 @@ KEYS = {
     "connection.": CONNECTION_KEYS,
     "breaker.": BREAKER_KEYS,
     "cache.": CACHE_KEYS,
+    "meter.": METER_KEYS,
     "limits.": LIMIT_KEYS,
 }
 PARTS: dict[str, Any] = {
@@ -125,6 +129,7 @@ PARTS: dict[str, Any] = {
     "connection": ConnectionConfig(),
     "breaker": BreakerConfig(),
     "cache": CacheConfig(),
+    "meter": MeterConfig(),
 }
 
 
@@ -230,6 +235,7 @@ class RightTests(SynchronousTestCase):
             {"timeouts": TimeoutConfig(None, 1, 0.001, 0.0, 1e-7, 1e12, None)},
             {"timeouts": TimeoutConfig(flush_interval=-1.0)},
             {"breaker": BreakerConfig(enabled=False)},
+            {"meter": MeterConfig(enabled=False)},
             {"breaker": BreakerConfig(1, 0.5, [503, 504])},
             {"cache": CacheConfig(False, "shared", "opt_in", 0, 0, True, 5, 1, 1.5, 10**12, 0.0, 0)},
             {"allowed_methods": ("get", "POST")},

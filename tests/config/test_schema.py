@@ -366,6 +366,8 @@ apis:
             "breaker: {statuses: [200]}": "expected a status from 400 to 599, got '200'",
             "breaker: {statuses: 503}": "expected a list",
             "breaker: maybe": "expected true or false, got 'maybe'",
+            "meter: maybe": "expected true or false, got 'maybe'",
+            "meter: {enable: on}": "unknown key 'enable'",
             "breaker: {cooldown: 0}": "expected a duration above nothing",
             "connection: {max_idle_conns: -1}": "expected a whole number from 0, got '-1'",
             "connection: {ca_file: /nowhere.pem}": "expected a file, there is none at '/nowhere.pem'",

@@ -8,6 +8,7 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from llmproxy.apisettings import ApiSettings, MeterSettings
 from llmproxy.bodies import BytesBody
 from llmproxy.config import ProxyConfig
 from llmproxy.config.model import CacheConfig
@@ -152,17 +153,25 @@ class MeterTests(SynchronousTestCase):
         self.assertEqual((stored.usage is None, hit.usage), (False, None))
 
 
+METERED = ApiSettings(meter=MeterSettings())
+
+
 class WhichTests(SynchronousTestCase):
-    def test_known(self) -> None:
-        """APIs whose vendor is known, by where they are or by what they speak."""
-        unknown = an_api()
-        self.assertIsNone(meter_for([unknown], Clock().seconds, self.fail))
-        for api in (an_api(provider="openai"), an_api(dialect="anthropic")):
-            self.assertIsNotNone(meter_for([unknown, api], Clock().seconds, self.fail))
+    def test_metered(self) -> None:
+        """APIs that have a meter: nothing stands in the chain where none has."""
+        off, on = an_api(), an_api("on", settings=METERED)
+        self.assertIsNone(meter_for([off], Clock().seconds, self.fail))
+        meter = meter_for([off, on], Clock().seconds, self.fail)
+        assert meter is not None
+        for api, usage in ((off, None), (on, 12)):
+            request = a_request(api=api)
+            response = a_response(200, BytesBody(CHAT.body), [(b"Content-Type", b"application/json")])
+            self.successResultOf(meter.respond(request, answering(response)))
+            self.assertEqual(request.record.usage and request.record.usage.output_tokens, usage, api.name)
 
     def test_not_looked_at(self) -> None:
         """Errors, other media types and what has no content."""
-        api = an_api(provider="openai")
+        api = an_api(settings=METERED)
         meter = meter_for([api], Clock().seconds, self.fail)
         assert meter is not None
         json = [(b"Content-Type", b"application/json")]
@@ -179,7 +188,7 @@ class WhichTests(SynchronousTestCase):
 
     def test_fault(self) -> None:
         """A fault of the meter's own hurts no answer, and is said without a word of the answer."""
-        api, said = an_api(provider="openai"), []
+        api, said = an_api(settings=METERED), []
 
         def broken() -> float:
             return 0.0

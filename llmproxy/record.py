@@ -97,6 +97,9 @@ class Record:
     @ivar cost: USD; C{None} where no price is known, or what was used is not known.
     @ivar cost_saved: USD that an answer from the cache did not cost again, likewise.
     @ivar attribution: for whom and for what it was asked, as the program says; C{None} where it says nothing.
+    @ivar counted: it used up one of the requests of its token, as C{request_count} counts them.
+    @ivar provider: whose the upstream is, a name of L{llmproxy.providers.registry}; C{""} if that is not known.
+    @ivar book: the version of the prices that C{cost} is made with.
     @ivar details: what later layers add, by name.
     """
 
@@ -134,4 +137,7 @@ class Record:
     cost: Decimal | None = None
     cost_saved: Decimal | None = None
     attribution: Attribution | None = None
+    counted: bool = False
+    provider: str = ""
+    book: str = ""
     details: dict[str, Any] | None = None

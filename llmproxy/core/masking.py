@@ -54,7 +54,8 @@ _LONGEST_REMEMBERED = 256
 """Paths and names of programs come again and again: so many texts are remembered, of up to so many characters."""
 
 _OURS = frozenset(
-    "api endpoint project_id token_id error_code cache ended status upstream_status attempts cause request_id".split()
+    "api endpoint project_id token_id error_code cache ended status upstream_status attempts cause request_id"
+    " provider book".split()
 )
 """Fields of a record that the proxy itself writes; the id of a request is masked where it is taken from a client."""
 

@@ -15,7 +15,7 @@ from .exchanges import (
     Responder,
 )
 from .records import IAuditLogger, IAuditSink, IAuditTrail, IHealthCheck, IRecordSink
-from .stores import IAdminStore, IIdempotencyStore, IProjectStore, ITokenStore
+from .stores import IAdminStore, IIdempotencyStore, IProjectStore, ITokenStore, IUsageReports
 
 __all__ = [
     "IAdminStore",
@@ -39,6 +39,7 @@ __all__ = [
     "ITokenStore",
     "ITokenValidator",
     "IUpstreamResponse",
+    "IUsageReports",
     "Responder",
     "Select",
 ]

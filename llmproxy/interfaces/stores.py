@@ -1,12 +1,14 @@
-"""Interfaces of management's stores: tokens, projects, admins, and replies to idempotent calls."""
+"""Interfaces of management's stores: tokens, projects, admins, replies to idempotent calls, and reports of usage."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from zope.interface import Interface
 
+from ..core.reports import UsageQuestion, UsageReport
 from ..message import Admin, IdempotentCall, Page, Project, Token
 
 
@@ -163,3 +165,25 @@ class IIdempotencyStore(Interface):
 
     def forget(actor: str, key_hash: str) -> Deferred[None]:
         """Nothing was done: it may be made again."""
+
+
+class IUsageReports(Interface):
+    """Usage at rest: sums of it, and single records, of exchanges that have ended."""
+
+    def grouped(question: UsageQuestion) -> Deferred[UsageReport]:
+        """
+        The sums that answer a question, as L{llmproxy.core.reports.report_of} arranges them. What has ended is in them
+        within a second. The span is widened to whole quarters of an hour.
+
+        A group that is kept in single records alone (C{user}, C{session}, C{program}, tags, metadata) goes back as far
+        as those are kept.
+        """
+
+    def records(question: UsageQuestion, limit: int, after: str | None = None) -> Deferred[Page[Any]]:
+        """
+        At most C{limit} of the single records (L{llmproxy.core.ledger.entry.Entry}) that a question is about, those
+        that ended last first, by keyset; see L{ITokenStore.page}. Its span is taken exactly, by when they ended;
+        C{group_by}, C{tz} and C{top} mean nothing.
+
+        @raise ValueError: C{after} is not one that a page gave out, or C{limit} is below 1; at once.
+        """

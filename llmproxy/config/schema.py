@@ -7,8 +7,7 @@ L{llmproxy.config.compile}.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ..core.clientlimits import Limits
@@ -25,141 +24,28 @@ from .model import (
     TimeoutConfig,
 )
 from .problems import unknown
+from .readers import (
+    NOTED,
+    Reader,
+    all_of,
+    by,
+    count,
+    failure_status,
+    flag,
+    flush_interval,
+    limit,
+    none_for_zero,
+    one_of,
+    positive_duration,
+    readable_file,
+    section,
+    share,
+    size,
+    size_or_none,
+    text_that,
+)
 from .secretvalues import secret_value
 from .units import parse_duration, parse_size
-
-NOTED: Any = object()
-"""What a reader returns for a value that is wrong; why has been noted."""
-
-Reader = Callable[[Item], Any]
-
-
-def by(rule: Callable[[str], Any]) -> Reader:
-    """A text that a rule makes a value of."""
-
-    def read(item: Item) -> Any:
-        text = item.text()
-        if text is None:
-            return NOTED
-        try:
-            return rule(text)
-        except ValueError as error:
-            item.problem(str(error))
-            return NOTED
-
-    return read
-
-
-def text_that(rule: Callable[[str], object]) -> Reader:
-    """A text that a rule has nothing to say against, kept as it is."""
-
-    def check(text: str) -> str:
-        rule(text)
-        return text
-
-    return by(check)
-
-
-def all_of(reader: Reader) -> Reader:
-    """A list whose values are read one by one."""
-
-    def read(item: Item) -> Any:
-        return tuple(value for value in map(reader, item.items()) if value is not NOTED)
-
-    return read
-
-
-def section(make: Callable[..., Any], readers: Mapping[str, Reader]) -> Reader:
-    """A mapping with known keys; one whose value is empty has its default."""
-
-    def read(item: Item) -> Any:
-        values = {key: readers[key](child) for key, child in item.known(*readers).items() if not child.is_null}
-        return make(**{key: value for key, value in values.items() if value is not NOTED})
-
-    return read
-
-
-def flag(item: Item) -> Any:
-    value = item.boolean()
-    return NOTED if value is None else value
-
-
-def _limit(text: str) -> float | None:
-    """Go's clients take a timeout of nothing for no timeout."""
-    return parse_duration(text) or None
-
-
-def _flush_interval(text: str) -> float:
-    """A negative one means at once in Go, which is what happens anyway."""
-    return parse_duration(text.removeprefix("-"))
-
-
-def _positive_duration(text: str) -> float:
-    seconds = parse_duration(text)
-    if not seconds:
-        raise ValueError("expected a duration above nothing, such as 30s")
-    return seconds
-
-
-def _count(smallest: int) -> Callable[[str], int]:
-    def rule(text: str) -> int:
-        if not (text.isascii() and text.isdigit() and len(text) < 10) or int(text) < smallest:
-            raise ValueError(f"expected a whole number from {smallest}, got {text[:40]!r}")
-        return int(text)
-
-    return rule
-
-
-def _failure_status(text: str) -> int:
-    """Below 400 nothing is a failure."""
-    if not (text.isascii() and text.isdigit() and len(text) == 3) or not 400 <= int(text) <= 599:
-        raise ValueError(f"expected a status from 400 to 599, got {text[:40]!r}")
-    return int(text)
-
-
-def _size(smallest: int) -> Callable[[str], int]:
-    def rule(text: str) -> int:
-        size = parse_size(text)
-        if size < smallest:
-            raise ValueError(f"expected a size from {smallest} bytes, got {text[:40]!r}")
-        return size
-
-    return rule
-
-
-def _size_or_none(text: str) -> int | None:
-    return parse_size(text) or None
-
-
-def _share(text: str) -> float:
-    try:
-        share = float(text)
-    except ValueError:
-        share = -1.0
-    if not 0 <= share <= 1:
-        raise ValueError(f"expected a number from 0 to 1, got {text[:40]!r}")
-    return share
-
-
-def _one_of(*words: str) -> Callable[[str], str]:
-    def rule(text: str) -> str:
-        if text not in words:
-            raise ValueError(f"expected one of {', '.join(words)}, got {text[:40]!r}")
-        return text
-
-    return rule
-
-
-def _none_for_zero(text: str) -> int | None:
-    return _count(0)(text) or None
-
-
-def _readable_file(text: str) -> str:
-    if not os.path.isfile(text):
-        raise ValueError(f"expected a file, there is none at {text!r}")
-    if not os.access(text, os.R_OK):
-        raise ValueError(f"the file {text!r} cannot be read")
-    return text
 
 
 def _pattern(text: str) -> str:
@@ -228,31 +114,31 @@ def _place(header: str | None = None, query: str | None = None, prefix: str | No
 
 
 TIMEOUT_KEYS: dict[str, Reader] = {
-    "request": by(_limit),
-    "response_header": by(_limit),
-    "idle_connection": by(_limit),
-    "flush_interval": by(_flush_interval),
-    "connect": by(_limit),
-    "silence": by(_limit),
-    "expect_continue": by(_limit),
+    "request": by(limit),
+    "response_header": by(limit),
+    "idle_connection": by(limit),
+    "flush_interval": by(flush_interval),
+    "connect": by(limit),
+    "silence": by(limit),
+    "expect_continue": by(limit),
 }
 
 CONNECTION_KEYS: dict[str, Reader] = {
-    "max_idle_conns": by(_count(0)),
-    "max_idle_conns_per_host": by(_count(0)),
-    "max_conns_per_host": by(_count(1)),
-    "max_lifetime": by(_limit),
-    "ca_file": by(_readable_file),
-    "client_cert": by(_readable_file),
-    "client_key": by(_readable_file),
+    "max_idle_conns": by(count(0)),
+    "max_idle_conns_per_host": by(count(0)),
+    "max_conns_per_host": by(count(1)),
+    "max_lifetime": by(limit),
+    "ca_file": by(readable_file),
+    "client_cert": by(readable_file),
+    "client_key": by(readable_file),
     "verify": flag,
     "proxy_from_environment": flag,
 }
 
 BREAKER_KEYS: dict[str, Reader] = {
-    "threshold": by(_count(1)),
-    "cooldown": by(_positive_duration),
-    "statuses": all_of(by(_failure_status)),
+    "threshold": by(count(1)),
+    "cooldown": by(positive_duration),
+    "statuses": all_of(by(failure_status)),
     "enabled": flag,
 }
 
@@ -274,13 +160,13 @@ def connection(item: Item) -> Any:
 
 CACHE_KEYS: dict[str, Reader] = {
     "enabled": flag,
-    "scope": by(_one_of("project", "shared")),
-    "post": by(_one_of("off", "opt_in")),
+    "scope": by(one_of("project", "shared")),
+    "post": by(one_of("off", "opt_in")),
     "post_max_body": by(parse_size),
     "post_max_age": by(parse_duration),
     "streams": flag,
     "default_ttl": by(parse_duration),
-    "heuristic": by(_share),
+    "heuristic": by(share),
     "heuristic_max": by(parse_duration),
     "max_object": by(parse_size),
     "keep_stale": by(parse_duration),
@@ -331,22 +217,22 @@ API_KEYS: dict[str, Reader] = {
 }
 
 LIMIT_KEYS: dict[str, Reader] = {
-    "target": by(_size(64)),
-    "head": by(_size(1024)),
-    "fields": by(_count(8)),
-    "body": by(_size(1024)),
+    "target": by(size(64)),
+    "head": by(size(1024)),
+    "fields": by(count(8)),
+    "body": by(size(1024)),
     "unread": by(parse_size),
-    "waiting": by(_size(1024)),
-    "withheld": by(_size_or_none),
-    "withheld_rate": by(_size(1)),
-    "head_time": by(_positive_duration),
-    "body_silence": by(_positive_duration),
-    "send_silence": by(_positive_duration),
-    "half_closed": by(_positive_duration),
-    "idle": by(_positive_duration),
-    "closing": by(_positive_duration),
-    "connections": by(_none_for_zero),
-    "connections_per_client": by(_none_for_zero),
+    "waiting": by(size(1024)),
+    "withheld": by(size_or_none),
+    "withheld_rate": by(size(1)),
+    "head_time": by(positive_duration),
+    "body_silence": by(positive_duration),
+    "send_silence": by(positive_duration),
+    "half_closed": by(positive_duration),
+    "idle": by(positive_duration),
+    "closing": by(positive_duration),
+    "connections": by(none_for_zero),
+    "connections_per_client": by(none_for_zero),
 }
 
 TOP_KEYS = ("apis", "default_api", "limits", "trusted_proxies", "forwarded_header")

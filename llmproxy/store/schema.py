@@ -15,7 +15,7 @@ from sqlalchemy.types import TypeDecorator
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
 
-HEAD = "0008"
+HEAD = "0009"
 """
 The revision that this program needs.
 
@@ -211,3 +211,139 @@ audit_chains = Table(
     Column("updated_at", Moment, nullable=False),
 )
 """How far each chain of audit records has come, those of files too."""
+
+usage_records = Table(
+    "usage_records",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("started_at", Moment, nullable=False),
+    Column("ended_at", Moment, nullable=False),
+    Column("settled_at", Moment, nullable=False),
+    Column("request_id", String(191), nullable=False),
+    Column("project_id", String(64), nullable=False),
+    Column("token_id", String(64), nullable=False),
+    Column("api", String(64), nullable=False),
+    Column("upstream", String(255), nullable=False),
+    Column("endpoint", String(255), nullable=False),
+    Column("method", String(32), nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("ending", String(32), nullable=False),
+    Column("error_code", String(64), nullable=False),
+    Column("cause", String(64), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("counted", Boolean, nullable=False),
+    Column("cache", String(64), nullable=False),
+    Column("streamed", Boolean, nullable=False),
+    Column("bytes_in", BigInteger, nullable=False),
+    Column("bytes_out", BigInteger, nullable=False),
+    Column("duration", BigInteger, nullable=False),
+    Column("first_byte", BigInteger),
+    Column("first_token", BigInteger),
+    Column("model", String(255), nullable=False),
+    Column("grouped_model", String(255)),
+    Column("served_model", String(255), nullable=False),
+    Column("input_tokens", BigInteger),
+    Column("cached_input_tokens", BigInteger),
+    Column("cache_write_tokens", BigInteger),
+    Column("output_tokens", BigInteger),
+    Column("reasoning_tokens", BigInteger),
+    Column("audio_input_tokens", BigInteger),
+    Column("audio_output_tokens", BigInteger),
+    Column("images", BigInteger),
+    Column("audio", BigInteger),
+    Column("unknown", Boolean, nullable=False),
+    Column("estimated", Boolean, nullable=False),
+    Column("truncated", Boolean, nullable=False),
+    Column("raw", Text),
+    Column("saved", Text),
+    Column("cost", BigInteger),
+    Column("cost_rest", BigInteger),
+    Column("cost_saved", BigInteger),
+    Column("cost_saved_rest", BigInteger),
+    Column("book", String(64), nullable=False),
+    Column("provider", String(64), nullable=False),
+    Column("user", String(255), nullable=False),
+    Column("session", String(255), nullable=False),
+    Column("program", String(255), nullable=False),
+    Column("tags", Text),
+    Column("metadata", Text),
+    Column("upstream_request_id", String(255), nullable=False),
+    Column("user_agent", String(255), nullable=False),
+    Column("client", String(64), nullable=False),
+)
+"""
+One row for each exchange of a caller who was known: an L{llmproxy.core.ledger.entry.Entry}, see
+L{llmproxy.store.usagerecords}.
+
+Durations and C{audio} (seconds that were heard) are whole microseconds. Money is two integers: whole millionths of a
+USD, and what is beyond them in 10^-12 USD, so that sums are exact and nothing that can be paid overflows.
+C{grouped_model} is the name that reports have the model under, where it is not C{model}.
+"""
+
+usage_models = Table(
+    "usage_models",
+    metadata,
+    Column("api", String(64), primary_key=True),
+    Column("model", String(255), primary_key=True),
+    Column("answered_at", Moment, nullable=False),
+)
+"""Models that were answered once: those that reports call by their names."""
+
+usage_values = Table(
+    "usage_values",
+    metadata,
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("kind", String(16), primary_key=True),
+    Column("name", String(128), primary_key=True),
+    Column("admitted", BigInteger, nullable=False),
+)
+"""How many values of a user, a session, a tag... a day has in the roll-ups, see L{llmproxy.store.usagevalues}."""
+
+usage_series = Table(
+    "usage_series",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("cube", Integer, nullable=False),
+    Column("project_id", String(64), nullable=False),
+    Column("token_id", String(64), nullable=False),
+    Column("api", String(64), nullable=False),
+    Column("endpoint", String(255), nullable=False),
+    Column("model", String(255), nullable=False),
+    Column("served_model", String(255), nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("name", String(128), nullable=False),
+    Column("value", String(255), nullable=False),
+)
+"""What a roll-up is of, for each of the cubes of L{llmproxy.core.rollups}; what a cube does not tell apart is empty."""
+
+usage_rollups = Table(
+    "usage_rollups",
+    metadata,
+    Column("cube", Integer, primary_key=True, autoincrement=False),
+    Column("level", Integer, primary_key=True, autoincrement=False),
+    Column("bucket", Integer, primary_key=True, autoincrement=False),
+    Column("series", BigInteger, primary_key=True, autoincrement=False),
+    Column("requests", BigInteger, nullable=False),
+    Column("errors", BigInteger, nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("cached_input_tokens", BigInteger, nullable=False),
+    Column("cache_write_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("reasoning_tokens", BigInteger, nullable=False),
+    Column("audio_input_tokens", BigInteger, nullable=False),
+    Column("audio_output_tokens", BigInteger, nullable=False),
+    Column("images", BigInteger, nullable=False),
+    Column("audio", BigInteger, nullable=False),
+    Column("cost", BigInteger, nullable=False),
+    Column("cost_rest", BigInteger, nullable=False),
+    Column("cache_hits", BigInteger, nullable=False),
+    Column("cost_saved", BigInteger, nullable=False),
+    Column("cost_saved_rest", BigInteger, nullable=False),
+    Column("unknown", BigInteger, nullable=False),
+    Column("estimated", BigInteger, nullable=False),
+    Column("truncated", BigInteger, nullable=False),
+    Column("unpriced", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Sums of C{usage_records} by the time they ended: C{bucket} counts spans of the width of C{level} since the epoch."""

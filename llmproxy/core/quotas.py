@@ -60,12 +60,14 @@ class Settlement:
         been written down.
     @ivar released: to be taken from C{leased}: the leased uses that were spent or are handed back.
     @ivar last_used_at: seconds since the epoch, C{None} if it was not used.
+    @ivar upto: the sequence of the ledger (L{llmproxy.core.ledger.uses}) up to which it has all uses; 0 without one.
     """
 
     token_id: str
     used: int
     released: int
     last_used_at: float | None
+    upto: int = 0
 
 
 @define(slots=True, eq=False)
@@ -118,9 +120,13 @@ class Account:
         """Whether there is nothing to write down."""
         return self.used == 0 and self.released == 0
 
-    def settle(self) -> Settlement:
-        """Take what is to be written down out of the account; L{restore} if that fails."""
-        taken = Settlement(self.token_id, self.used, self.released, self.last_used_at if self.used else None)
+    def settle(self, upto: int = 0) -> Settlement:
+        """
+        Take what is to be written down out of the account; L{restore} if that fails.
+
+        @param upto: see L{Settlement}.
+        """
+        taken = Settlement(self.token_id, self.used, self.released, self.last_used_at if self.used else None, upto)
         self.used = self.released = 0
         return taken
 

@@ -108,8 +108,11 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     client: str = ""
 
 
-_NO_COUNTS = (None, None, None, None, None, None, None, None, None)
-_NOBODY = ("", "", "", {}, {})
+_Count = int | None
+_Counted = tuple[_Count, _Count, _Count, _Count, _Count, _Count, _Count, _Count, float | None]
+
+_NO_COUNTS: _Counted = (None, None, None, None, None, None, None, None, None)
+_NOBODY: tuple[str, str, str, dict[str, str], dict[str, str]] = ("", "", "", {}, {})
 
 
 def entry_of(record: Record, id: str) -> Entry:
@@ -167,7 +170,7 @@ def entry_of(record: Record, id: str) -> Entry:
     )
 
 
-def _counts(usage: Usage) -> tuple[Any, ...]:
+def _counts(usage: Usage) -> _Counted:
     """The members of L{Counts} but the last."""
     return (
         usage.input_tokens,

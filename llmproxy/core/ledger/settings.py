@@ -1,0 +1,23 @@
+"""Settings of the ledger."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+DAY = 86_400.0
+
+
+@frozen
+class LedgerOptions:
+    """
+    @ivar directory: where its files are; C{None} is beside the file of an SQLite database, else C{./data/ledger}.
+    @ivar fsync: seconds after which the disk is made to keep what was written: what a loss of power may lose; C{None}
+        when the operating system likes to.
+    @ivar keep_records: seconds for which single records stay in the database; C{None} for ever.
+    @ivar most_waiting: bytes of files that wait for the database.
+    """
+
+    directory: str | None = None
+    fsync: float | None = 1.0
+    keep_records: float | None = 90 * DAY
+    most_waiting: int = 1024**3

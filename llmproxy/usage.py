@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import frozen
+from attrs import define
 
 
-@frozen
+@define
 class Usage:
     """
+    One is never changed; that it could be makes it in a third of the time, and one is made for every answer.
+
     @ivar input_tokens: all that went in, what was read from a cache or written to it included.
     @ivar cached_input_tokens: the part of them that came from the provider's cache.
     @ivar cache_write_tokens: the part of them that was written to it.

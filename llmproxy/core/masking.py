@@ -125,7 +125,10 @@ class Masking:
             record.details = self.values(record.details)
         if record.usage is not None:
             # Servers repeat what a client called a model.
-            record.usage = evolve(record.usage, served_model=self._remembered(record.usage.served_model))
+            said = record.usage.served_model
+            masked = self._remembered(said)
+            if masked != said:
+                record.usage = evolve(record.usage, served_model=masked)
         return record
 
     def _value(self, name: str, value: Any) -> Any:

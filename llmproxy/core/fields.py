@@ -108,6 +108,9 @@ class Names(dict[bytes, bytes]):
 LOWER = Names(bytes.lower)
 """C{LOWER[name]} is C{name} in lower case."""
 
+MEDIA_TYPES = Names(lambda value: value.partition(b";")[0].strip(b" \t").lower())
+"""The media type that a C{Content-Type} names, in lower case."""
+
 _PLAIN_OPTIONS = frozenset({b"keep-alive", b"close", b"Keep-Alive", b"Close", b""})
 
 

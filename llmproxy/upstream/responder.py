@@ -19,6 +19,7 @@ from ..core.fields import (
     END_TO_END,
     HOP_BY_HOP,
     LOWER,
+    MEDIA_TYPES,
     Names,
     forwardable,
     values,
@@ -49,9 +50,6 @@ _EXPECT = frozenset({b"expect"})
 _STRIPPED = _EXPECT | CLIENT_ADDRESS_FIELDS
 _FRAMING = frozenset({b"content-length"})
 _CHANGED = frozenset({b"host", b"via", b"x-request-id"})
-_KINDS = Names(lambda value: value.partition(b";")[0].rstrip(b" \t").lower())
-"""The media type of a C{Content-Type}."""
-
 _UNBUFFERED = (b"X-Accel-Buffering", b"no")
 
 MOST_PASSES = 3
@@ -236,7 +234,7 @@ class UpstreamResponder:
         if (
             b"content-type" in found
             and b"x-accel-buffering" not in found
-            and _KINDS[found[b"content-type"]] in STREAM_TYPES
+            and MEDIA_TYPES[found[b"content-type"]] in STREAM_TYPES
         ):
             # nginx in front of us would keep the stream until it has ended.
             fields.append(_UNBUFFERED)

@@ -17,8 +17,11 @@ _MONTHS = {
     )
 }
 _TIME = rb"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)"
-_FORMS = (
-    re.compile(rb"[a-z]{3}, (?P<day>\d\d) (?P<month>[a-z]{3}) (?P<year>\d{4}) " + _TIME + rb" gmt", re.IGNORECASE),
+_PREFERRED = re.compile(
+    rb"[a-z]{3}, (?P<day>\d\d) (?P<month>[a-z]{3}) (?P<year>\d{4}) " + _TIME + rb" gmt", re.IGNORECASE
+)
+_PREFERRED_LENGTH = 29
+_OBSOLETE = (
     re.compile(rb"[a-z]{6,9}, (?P<day>\d\d)-(?P<month>[a-z]{3})-(?P<year>\d\d) " + _TIME + rb" gmt", re.IGNORECASE),
     re.compile(rb"[a-z]{3} (?P<month>[a-z]{3}) (?P<day>[ \d]\d) " + _TIME + rb" (?P<year>\d{4})", re.IGNORECASE),
 )
@@ -32,11 +35,21 @@ def parse_date(text: bytes, now: float) -> float | None:
 
     @param now: a year of two digits that would lie more than 50 years ahead is of the century before.
     """
-    for form in _FORMS:
+    moment = _preferred(text) if len(text) == _PREFERRED_LENGTH else None
+    if moment is not None:
+        return moment
+    for form in _OBSOLETE:
         match = form.fullmatch(text)
         if match is not None:
             return _seconds(match.groupdict(), now)
     return None
+
+
+@lru_cache(maxsize=256)
+def _preferred(text: bytes) -> float | None:
+    """In the form that all of today send: many responses have the same C{Date}."""
+    match = _PREFERRED.fullmatch(text)
+    return None if match is None else _seconds(match.groupdict(), 0.0)
 
 
 def format_date(seconds: float) -> bytes:

@@ -1,11 +1,12 @@
-"""Directives of a request to a cache, found in one pass over its fields."""
+"""Directives of a request to a cache, found in one pass over its fields, and what it is eligible for by them."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 
-from attrs import frozen
+from attrs import field, frozen
 
+from ...apisettings import CacheSettings
 from ...message import Fields
 from ..fields import Names
 from .control import NOTHING, CacheControl, parse
@@ -32,6 +33,11 @@ class RequestDirectives:
     @ivar for_origin_only: a condition that only an origin server evaluates (RFC 9110 section 13.2.1).
     @ivar overridden: a field that some servers take the method or the target from; such a request is never
         answered from the cache nor stored, since its key would not tell it apart.
+    @ivar is_for_origin: only upstream can answer, RFC 9110 section 13.2.1, and what it answers is of no use to others.
+    @ivar conditional: the client has something already.
+    @ivar may_lead: others may wait for what the request brings.
+    @ivar may_wait: it may be answered with what another one, which is on its way already, brings. Not one that wants it
+        fresh from upstream, nor one whose answer would be its own.
     """
 
     control: CacheControl = NOTHING
@@ -41,10 +47,27 @@ class RequestDirectives:
     if_modified_since: bytes | None = None
     for_origin_only: bool = False
     overridden: bool = False
+    # What follows from these is found once: most requests share the directives of those before.
+    is_for_origin: bool = field(init=False, eq=False)
+    conditional: bool = field(init=False, eq=False)
+    may_lead: bool = field(init=False, eq=False)
+    may_wait: bool = field(init=False, eq=False)
 
-    @property
-    def conditional(self) -> bool:
+    @is_for_origin.default
+    def _is_for_origin(self) -> bool:
+        return self.overridden or self.for_origin_only
+
+    @conditional.default
+    def _conditional(self) -> bool:
         return self.if_none_match is not None or self.if_modified_since is not None
+
+    @may_lead.default
+    def _may_lead(self) -> bool:
+        return not (self.control.no_store or self.conditional or self.range is not None)
+
+    @may_wait.default
+    def _may_wait(self) -> bool:
+        return self.may_lead and not self.control.no_cache
 
 
 PLAIN = RequestDirectives()
@@ -60,6 +83,22 @@ def asked_by(fields: Fields) -> RequestDirectives:
         if lower:
             found.setdefault(lower, []).append(value)
     return _made_of(found) if found else PLAIN
+
+
+def opted_in(asked: RequestDirectives, settings: CacheSettings) -> float | None:
+    """
+    The lifetime that the client of a POST asks for, in seconds, bounded by the operator.
+
+    HTTP does not define a cache for POST: only C{public} with an age above 0 asks for ours. A condition or a range
+    means something else with this method.
+    """
+    control = asked.control
+    wanted = control.s_maxage or control.max_age
+    if not control.public or not wanted or control.no_store or control.private or control.conflicting:
+        return None
+    if asked.is_for_origin or asked.conditional or asked.range is not None:
+        return None
+    return min(float(wanted), settings.post_max_age) or None
 
 
 def _made_of(found: dict[bytes, list[bytes]]) -> RequestDirectives:

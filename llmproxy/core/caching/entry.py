@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import msgspec
 from attrs import define
@@ -10,7 +11,7 @@ from attrs import define
 from ...message import Field, Fields
 from .. import fields as sections
 from .content import Content
-from .dates import format_date
+from .dates import date_field
 
 _NOT_STORED = frozenset(
     (
@@ -49,6 +50,19 @@ C{Warning}, which are made anew or no more (RFC 9111 section 5.5).
 """
 
 _NOT_STORED_PREFIXES = re.compile(rb"access-control-|x-ratelimit-|ratelimit|anthropic-ratelimit-|x-b3-|proxy-")
+
+
+def _stored_as(name: bytes) -> bytes:
+    lower = name.lower()
+    if lower == b"connection":
+        return lower
+    left_out = lower in _NOT_STORED or lower in sections.HOP_BY_HOP or _NOT_STORED_PREFIXES.match(lower)
+    return b"" if left_out else lower
+
+
+_STORED_AS = sections.Names(_stored_as)
+"""The name in lower case of a field that may be stored, and C{connection}, which names others; C{b""} for any other."""
+
 _NOT_FRESHENED = frozenset(
     (
         b"content-digest",
@@ -122,13 +136,11 @@ class Found:
     names: tuple[bytes, ...] = ()
 
 
-_encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Entry)
 
 
-def pack(entry: Entry) -> bytes:
-    """As a store keeps it."""
-    return _encoder.encode(entry)
+pack: Callable[[Entry], bytes] = msgspec.msgpack.Encoder().encode
+"""An entry as a store keeps it."""
 
 
 def unpack(data: bytes) -> Entry | None:
@@ -145,15 +157,21 @@ def storable_fields(fields: Fields, excluded: frozenset[bytes], response_time: f
 
     @param excluded: the names in a qualified C{private} or C{no-cache}.
     """
-    names = excluded | _NOT_STORED
-    kept = [
-        pair
-        for pair in sections.forwardable(fields)
-        if pair[0].lower() not in names and not _NOT_STORED_PREFIXES.match(pair[0].lower())
-    ]
-    if sections.first(kept, b"date") is None:
+    kept: list[Field] = []
+    dated = connection = False
+    stored_as = _STORED_AS
+    for pair in fields:
+        name = stored_as[pair[0]]
+        if name == b"connection":
+            connection = True
+        elif name and name not in excluded:
+            kept.append(pair)
+            dated = dated or name == b"date"
+    if connection:
+        kept = sections.without_named(kept, fields)
+    if not dated:
         # RFC 9110 section 6.6.1: who receives a message without a date and caches it notes when it came.
-        kept.append((b"Date", format_date(response_time)))
+        kept.append(date_field(response_time // 1))
     return kept
 
 

@@ -73,7 +73,7 @@ _BEARING = sections.Names(_bearing)
 """The name in lower case of a field that may bear on the answer to a POST; empty for all others."""
 
 
-@define(unsafe_hash=True)
+@define(init=False, unsafe_hash=True)
 class Key:
     """
     The primary key. It is never changed; that it could be makes it for half of the time.
@@ -90,13 +90,17 @@ class Key:
     tenant: str
     method: bytes
     target: bytes
-    body: bytes = b""
-    digest: bytes = field(init=False, repr=False, eq=False)
+    body: bytes
+    digest: bytes = field(repr=False, eq=False)
 
-    def __attrs_post_init__(self) -> None:
-        scope, method, target, body = _scope(self.api, self.tenant), self.method, self.target, self.body
+    def __init__(self, api: str, tenant: str, method: bytes, target: bytes, body: bytes = b"") -> None:
+        self.api = api
+        self.tenant = tenant
+        self.method = method
+        self.target = target
+        self.body = body
         rest = b"%d:%s,%d:%s,%d:%s," % (len(method), method, len(target), target, len(body), body)
-        self.digest = sha256(scope + rest).digest()
+        self.digest = sha256(_scope(api, tenant) + rest).digest()
 
     @property
     def member(self) -> bytes:

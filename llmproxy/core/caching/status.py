@@ -10,6 +10,9 @@ from ...message import Field
 NAME = b"Cache-Status"
 CACHE = b"llmproxy"
 
+_MOST = 999_999_999
+"""Seconds that are written, at most."""
+
 Forward = Literal["bypass", "method", "uri-miss", "vary-miss", "request", "stale"]
 """Why a request went on, section 2.2."""
 
@@ -19,7 +22,7 @@ def hit(ttl: float, key: bytes = b"", detail: bytes = b"") -> Field:
     @param ttl: the remaining freshness in seconds; negative if it was served stale.
     @param key: shown if it is not empty; for APIs that show debug fields only.
     """
-    whole = _whole(ttl)
+    whole = int(max(-_MOST, min(_MOST, ttl // 1)))
     return (NAME, b"%s; hit; ttl=%d%s" % (CACHE, whole, _end(key, detail))) if key or detail else _plain_hit(whole)
 
 
@@ -42,7 +45,7 @@ def forwarded(
     @param status: what upstream answered, where the client is told another status.
     @param collapsed: the request shared one upstream exchange with others.
     """
-    whole = None if ttl is None else _whole(ttl)
+    whole = None if ttl is None else int(max(-_MOST, min(_MOST, ttl // 1)))
     if key or detail:
         return NAME, _forwarded(reason, status, stored, collapsed, whole) + _end(key, detail)
     return _plain_forwarded(reason, status, stored, collapsed, whole)
@@ -64,10 +67,6 @@ def _forwarded(reason: Forward, status: int | None, stored: bool, collapsed: boo
 @lru_cache(maxsize=256)
 def _plain_forwarded(reason: Forward, status: int | None, stored: bool, collapsed: bool, ttl: int | None) -> Field:
     return NAME, _forwarded(reason, status, stored, collapsed, ttl)
-
-
-def _whole(seconds: float) -> int:
-    return max(-999_999_999, min(999_999_999, int(seconds // 1)))
 
 
 def _end(key: bytes, detail: bytes) -> bytes:

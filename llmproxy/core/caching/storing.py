@@ -8,10 +8,11 @@ from attrs import evolve, frozen
 
 from ...apisettings import CacheSettings
 from ...message import Fields
-from .. import fields as sections
+from ..fields import MEDIA_TYPES
+from .conditional import can_validate
 from .control import CacheControl, parse
 from .entry import Entry, storable_fields, updated_fields
-from .freshness import HEURISTICALLY_CACHEABLE, explicit_lifetime, initial_age, supposed_lifetime
+from .freshness import HEURISTICALLY_CACHEABLE, Said, explicit_lifetime, initial_age, said_by, supposed_lifetime
 from .key import vary_names
 from .targeted import FIELD, parse_targeted
 
@@ -27,13 +28,10 @@ _PARTS = frozenset((206, 304))
 """Never stored: a part (section 3.3 lets a cache not combine), and what only tells of a stored response."""
 
 STREAM = b"text/event-stream"
-"""What stands in the last event of a whole stream, as the vendors' references say (read in November 2026)."""
+"""The media type of a stream of events."""
 
 _BALANCERS_COOKIES = (b"__cf_bm=", b"_cfuvid=", b"__cflb=")
 """Cookies of Cloudflare's, which stands in front of several providers: they name a connection and not an answer."""
-
-_DECISIVE = frozenset((FIELD, b"cache-control", b"content-type", b"set-cookie", b"vary"))
-_DECISIVE_BY = sections.Names(lambda name: name.lower() if name.lower() in _DECISIVE else b"")
 
 _ASKED_FOR = CacheControl(must_revalidate=True)
 """How an opt-in answer is reused: for the time that the client gave, and never stale; it cannot be validated."""
@@ -58,23 +56,24 @@ class Stored:
     A response that is to be stored: its head, and the names that C{Vary} lists.
 
     @ivar stream: whether it is an event stream.
+    @ivar seconds: its L{retention} from the moment on when its head came.
     """
 
     entry: Entry
     names: tuple[bytes, ...]
     stream: bool = False
+    seconds: float = 0.0
 
 
-def control_of(fields: Fields) -> tuple[CacheControl, bool]:
+def control_of(said: Said) -> tuple[CacheControl, bool]:
     """
     The directives that count for us, and whether they are of C{CDN-Cache-Control}, which goes before
     C{Cache-Control} and C{Expires} (RFC 9213 section 2.2).
     """
-    lines = sections.values(fields, FIELD)
-    targeted = parse_targeted(lines) if lines else None
+    targeted = parse_targeted(said[FIELD]) if FIELD in said else None
     if targeted is not None:
         return targeted, True
-    return parse(sections.values(fields, b"cache-control")), False
+    return parse(said.get(b"cache-control", ())), False
 
 
 def to_store(
@@ -87,45 +86,33 @@ def to_store(
     settings: CacheSettings,
 ) -> Stored | None:
     """What to store of a response to a request whose method is cacheable; C{None} if it must or need not be."""
-    decisive = _decisive(fields)
-    if FIELD in decisive:
-        control, targeted = control_of(fields)
-    else:
-        control, targeted = parse(decisive.get(b"cache-control", ())), False
-    names = vary_names(fields) if b"vary" in decisive else ()
-    stream = b"content-type" in decisive and is_stream(fields)
+    said = said_by(fields)
+    control, targeted = control_of(said)
+    names = vary_names(fields) if b"vary" in said else ()
     if names is None or not _may_store(request, status, control, settings):
         return None
-    if b"set-cookie" in decisive and _sets_cookies(fields, control.private_fields | control.no_cache_fields):
-        return None
-    if stream and not _storable_stream(fields, settings):
-        return None
     excluded = control.private_fields | control.no_cache_fields
-    lifetime = explicit_lifetime(control, fields, response_time, targeted=targeted)
+    if b"set-cookie" in said and b"set-cookie" not in excluded and _sets_cookies(said[b"set-cookie"]):
+        return None
+    stream = b"content-type" in said and MEDIA_TYPES[said[b"content-type"][0]] == STREAM
+    if stream and not (settings.streams and _shows_its_end(said)):
+        return None
+    lifetime = explicit_lifetime(control, said, response_time, targeted=targeted)
     if request.lifetime is not None:
         if status != 200:
             return None
         control = evolve(_ASKED_FOR, private_fields=excluded)
         lifetime = min(request.lifetime, lifetime) if lifetime else request.lifetime
     elif lifetime is None and status in UNDERSTOOD:
-        lifetime = supposed_lifetime(status, control, fields, response_time, settings)
-        if lifetime is None and _may_lack_lifetime(status, control, fields):
+        lifetime = supposed_lifetime(status, control, said, response_time, settings)
+        if lifetime is None and _may_lack_lifetime(status, control, said):
             lifetime = 0.0
     if lifetime is None or (lifetime <= 0 and status not in UNDERSTOOD):
         return None
-    age = initial_age(fields, request_time, response_time)
+    age = initial_age(said, request_time, response_time)
     entry = make_entry(status, reason, fields, control, lifetime, age, response_time)
-    return Stored(entry, names, stream) if retention(entry, response_time, settings) > 0 else None
-
-
-def _decisive(fields: Fields) -> dict[bytes, list[bytes]]:
-    """The values of the few fields that most decisions need, found in one pass."""
-    found: dict[bytes, list[bytes]] = {}
-    for name, value in fields:
-        lower = _DECISIVE_BY[name]
-        if lower:
-            found.setdefault(lower, []).append(value)
-    return found
+    seconds = retention(entry, response_time, settings)
+    return Stored(entry, names, stream, seconds) if seconds > 0 else None
 
 
 def make_entry(
@@ -165,15 +152,16 @@ def freshened(
     """
     update = storable_fields(fields, frozenset(), response_time)
     merged = updated_fields(entry.fields, update)
-    control, targeted = control_of(merged)
+    said = said_by(merged)
+    control, targeted = control_of(said)
     if control.no_store or control.private or control.malformed or vary_names(merged) is None:
         return None
     if not _permitted(control, settings):
         return None
-    lifetime = explicit_lifetime(control, merged, response_time, targeted=targeted)
+    lifetime = explicit_lifetime(control, said, response_time, targeted=targeted)
     if lifetime is None:
-        lifetime = supposed_lifetime(entry.status, control, merged, response_time, settings) or 0.0
-    age = initial_age(fields, request_time, response_time)
+        lifetime = supposed_lifetime(entry.status, control, said, response_time, settings) or 0.0
+    age = initial_age(said_by(fields), request_time, response_time)
     return make_entry(entry.status, entry.reason, merged, control, lifetime, age, response_time, entry.size)
 
 
@@ -183,7 +171,7 @@ def retention(entry: Entry, now: float, settings: CacheSettings) -> float:
     servable = not (entry.never_stale or entry.always_validate)
     stale = max(entry.while_revalidate, entry.if_error) if servable else 0.0
     # A client may take it stale, or upstream may say that it is still good.
-    if (servable and fresh > 0) or _has_validator(entry.fields):
+    if (servable and fresh > 0) or can_validate(entry):
         stale = max(stale, settings.keep_stale)
     return fresh + stale
 
@@ -201,11 +189,6 @@ def is_complete_stream(tail: bytes, last_events: Sequence[bytes] = ()) -> bool:
     if b"event: error" in last or b'data: {"error"' in last or b'"type":"error"' in last:
         return False
     return not last_events or any(marker in last for marker in last_events)
-
-
-def is_stream(fields: Fields) -> bool:
-    content_type = sections.first(fields, b"content-type")
-    return content_type is not None and content_type.partition(b";")[0].strip().lower() == STREAM
 
 
 def _may_store(request: Request, status: int, control: CacheControl, settings: CacheSettings) -> bool:
@@ -230,21 +213,15 @@ def _permitted(control: CacheControl, settings: CacheSettings) -> bool:
     return shareable if settings.scope == "shared" else shareable or control.must_revalidate
 
 
-def _may_lack_lifetime(status: int, control: CacheControl, fields: Fields) -> bool:
+def _may_lack_lifetime(status: int, control: CacheControl, said: Said) -> bool:
     """Section 3: public, or of a heuristically cacheable status: it can be stored, to be validated each time."""
-    return (control.public or status in HEURISTICALLY_CACHEABLE) and _has_validator(fields)
+    return (control.public or status in HEURISTICALLY_CACHEABLE) and (b"etag" in said or b"last-modified" in said)
 
 
-def _has_validator(fields: Fields) -> bool:
-    return sections.first(fields, b"etag") is not None or sections.first(fields, b"last-modified") is not None
+def _sets_cookies(lines: Sequence[bytes]) -> bool:
+    return any(not value.startswith(_BALANCERS_COOKIES) for value in lines)
 
 
-def _sets_cookies(fields: Fields, excluded: frozenset[bytes]) -> bool:
-    if b"set-cookie" in excluded:
-        return False
-    return any(not value.startswith(_BALANCERS_COOKIES) for value in sections.values(fields, b"set-cookie"))
-
-
-def _storable_stream(fields: Fields, settings: CacheSettings) -> bool:
-    """Whether an end that is missing would be seen: not in a stream with a content coding."""
-    return settings.streams and sections.first(fields, b"content-encoding") in (None, b"identity")
+def _shows_its_end(said: Said) -> bool:
+    """Whether an end of a stream that is missing would be seen: not with a content coding."""
+    return said.get(b"content-encoding", (b"identity",))[0] == b"identity"

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import fail
 
 from ...bodies import at_hand, collect
-from ...core.caching.directives import asked_by
-from ...core.caching.eligibility import is_for_origin, opted_in
+from ...core.caching.directives import asked_by, opted_in
 from ...core.caching.invalidation import invalidates, named_targets
 from ...core.caching.key import SHARED, Key, content_digest, primary_key
 from ...core.caching.status import BY_METHOD, BYPASSED
@@ -66,21 +65,17 @@ class Cache(CacheState):
         if settings is None or request.upgrade:
             return inner(request)
         method = request.method
-        if method == b"GET" or method == b"HEAD":
-            return self._ask(request, inner, settings)
         asked = asked_by(request.fields)
+        if method == b"GET" or method == b"HEAD":
+            if asked.is_for_origin or (request.body is not None and request.body.length):
+                return self._pass(request, inner, asked, "bypass", BYPASSED)
+            key = primary_key(request, SHARED if settings.scope == "shared" else None)
+            return self._look_up(CacheRequest(request, inner, asked, settings, key))
         if settings.post == "opt_in" and method == b"POST":
             lifetime = opted_in(asked, settings)
             if lifetime is not None:
                 return self._post(request, inner, settings, asked, lifetime)
         return self._pass(request, inner, asked, "method", BY_METHOD)
-
-    def _ask(self, request: ApiRequest, inner: Responder, settings: CacheSettings) -> Deferred[ApiResponse]:
-        asked = asked_by(request.fields)
-        if is_for_origin(asked) or (request.body is not None and request.body.length):
-            return self._pass(request, inner, asked, "bypass", BYPASSED)
-        key = primary_key(request, SHARED if settings.scope == "shared" else None)
-        return self._look_up(CacheRequest(request, inner, asked, settings, key))
 
     def _post(
         self, request: ApiRequest, inner: Responder, settings: CacheSettings, asked: RequestDirectives, lifetime: float

@@ -262,7 +262,7 @@ class Fetch:
 
     def _for_leader_only(self, response: ApiResponse) -> None:
         leader, body, record = self._leader, response.body, self._request.record
-        told = status.forwarded(leader.reason, key=leader.shown_key())
+        told = status.forwarded(leader.reason, key=leader.shown_key)
         response.fields = [*response.fields, told]
         if body is not None and at_hand(body):
             # Framed as it came: one in chunks has no length for the client either.
@@ -273,7 +273,7 @@ class Fetch:
 
     def _shareable(self, response: ApiResponse, stored: Stored) -> None:
         state, entry = self._state, stored.entry
-        reusable = entry.fresh_for(self._response_time) > 0 and not entry.always_validate
+        reusable = entry.lifetime > entry.initial_age and not entry.always_validate
         state.likelihood.note(self.key, self._response_time, shared=reusable, kind=True)
         self._filling = filling = Filling(state, self._leader, stored, self._request.record, self._since, self._close)
         waiting = list(self._waiting.items())
@@ -324,7 +324,7 @@ class Fetch:
         ttl = self._old.fresh_for(now)
         for waiting, caller in list(self._waiting.items()):
             if serves_on_error(self._old, caller.asked, now, disconnected=failed_with is None):
-                told = status.forwarded(caller.reason, status=failed_with, ttl=ttl, key=caller.shown_key())
+                told = status.forwarded(caller.reason, status=failed_with, ttl=ttl, key=caller.shown_key)
                 self._give(waiting, caller.answer(self._state.clock, now, self._old, self._found.body, told))
 
     # -- what each gets

@@ -53,6 +53,7 @@ class Filling:
         self._state = state
         self._leader = leader
         self._stored = stored
+        self._entry = stored.entry
         self._record = record
         self._since = since
         self._ended = ended
@@ -93,11 +94,11 @@ class Filling:
 
     def _take(self, body: IBodyProducer | None) -> None:
         if body is None or at_hand(body):
-            content = b"" if body is None else content_of(body)
+            content = b"" if body is None else body.take() if isinstance(body, BytesBody) else content_of(body)
             if self._record.details or self._record.usage is not None:
                 self._note_details()
             self._content = content
-            self._keep(content)
+            self._keep(content, self._stored.seconds)
             return
         state = self._state
         limit = min(self._leader.settings.max_object, state.store.largest)
@@ -126,13 +127,13 @@ class Filling:
         if caller.variant_of(stored.names) != self._leader.variant_of(stored.names):
             return Again(stored.names)
         now = self._state.seconds()
-        if reuse_of(stored.entry, caller.asked, now) not in SERVED:
+        if reuse_of(self._entry, caller.asked, now) not in SERVED:
             return Again(alone=True)
         told = self._told(caller, collapsed=True)
         if self._content is not None:
             brought = self._whole(caller, self._content, told)
         elif self._shared is not None and self._shared.joinable:
-            made = answer(stored.entry, caller.asked, now, told)
+            made = answer(self._entry, caller.asked, now, told)
             brought = ApiResponse(made.status, made.reason, made.fields, self._reader(self._shared, caller))
         else:
             return Again()
@@ -141,16 +142,16 @@ class Filling:
 
     def _whole(self, caller: CacheRequest, content: Content, told: Field) -> ApiResponse:
         state = self._state
-        return caller.answer(state.clock, state.seconds(), self._stored.entry, content, told)
+        return caller.answer(state.clock, state.seconds(), self._entry, content, told)
 
     def _told(self, caller: CacheRequest, *, stored: bool = False, collapsed: bool = False) -> Field:
         return status.forwarded(
             caller.reason,
             status=304 if self._validated else None,
-            ttl=self._stored.entry.fresh_for(self._state.seconds()),
+            ttl=self._entry.fresh_for(self._state.seconds()),
             stored=stored,
             collapsed=collapsed,
-            key=caller.shown_key(),
+            key=caller.shown_key,
         )
 
     def _reader(self, shared: SharedBody, caller: CacheRequest) -> IBodyProducer:
@@ -175,13 +176,14 @@ class Filling:
             return
         # A request that comes before the store has it still gets it from here.
         self._content = content_of_pieces(chunks) if chunks else b""
-        self._keep(self._content)
+        self._keep(self._content, retention(self._entry, self._state.seconds(), self._leader.settings))
 
-    def _keep(self, content: Content) -> None:
+    def _keep(self, content: Content, seconds: float) -> None:
+        """
+        @param seconds: for how long it can be of any use from now on.
+        """
         stored, leader, state = self._stored, self._leader, self._state
-        entry = msgspec.structs.replace(stored.entry, size=len(content))
-        self._stored = Stored(entry, stored.names, stored.stream)
-        seconds = retention(entry, state.seconds(), leader.settings)
+        self._entry = entry = msgspec.structs.replace(stored.entry, size=len(content))
         if not self._wanted or (stored.stream and self._is_cut(content)) or seconds <= 0:
             self._ended(False)
             return

@@ -8,7 +8,6 @@ from twisted.internet.defer import fail, succeed
 
 from ...core.caching import status
 from ...core.caching.conditional import same_representation, selected_by
-from ...core.caching.eligibility import may_lead, may_wait
 from ...core.caching.reuse import Reuse, reuse_of
 from ...core.caching.storing import freshened
 from ...errors import NotCached
@@ -61,7 +60,7 @@ class Lookup:
         if reuse is Reuse.SERVE_AND_REVALIDATE:
             self._revalidate(found)
         caller.request.record.cache = "hit"
-        told = status.hit(entry.fresh_for(now), caller.shown_key())
+        told = status.hit(entry.fresh_for(now), caller.shown_key)
         return caller.answer(state.clock, now, entry, found.body, told)
 
     def _revalidate(self, found: Found) -> None:
@@ -86,10 +85,10 @@ class Lookup:
         state, caller = self._state, self._caller
         now = state.seconds()
         running = state.running(caller.key, caller.variant)
-        waits = not alone and may_wait(caller.asked)
+        waits = not alone and caller.asked.may_wait
         if waits and running is not None and self._may_join(running, now):
             return running.join(caller, self._until).addCallback(self._brought)
-        leads = not alone and (waits or may_lead(caller.asked))
+        leads = not alone and (waits or caller.asked.may_lead)
         fetch = Fetch(state, caller, found)
         waiting: Deferred[Any] = fetch.join(caller).addCallback(self._brought)
         fetch.start(public=leads and running is None and state.likelihood.is_shared(caller.key, now))
@@ -114,7 +113,7 @@ class Lookup:
     def _headed(self, response: ApiResponse, found: Found | None) -> ApiResponse:
         """An answer to HEAD, which tells of what is stored for GET too: RFC 9111 section 4.3.5."""
         state, caller = self._state, self._caller
-        told = status.forwarded(caller.reason, key=caller.shown_key())
+        told = status.forwarded(caller.reason, key=caller.shown_key)
         response.fields, fields = [*response.fields, told], response.fields
         if found is None or found.entry is None:
             return response

@@ -45,6 +45,7 @@ class CacheRequest:
     it.
 
     @ivar names: what the variants are told apart by, as far as is known; C{variant} is what the request has there.
+    @ivar shown_key: the key for C{Cache-Status}, C{b""} where the API shows none.
     @ivar reason: why the request goes on, as C{Cache-Status} calls it.
     @ivar content: of a POST.
     @ivar lifetime: what the client of a POST asked for, in seconds.
@@ -60,6 +61,7 @@ class CacheRequest:
         "reason",
         "request",
         "settings",
+        "shown_key",
         "variant",
     )
 
@@ -78,6 +80,7 @@ class CacheRequest:
         self.asked = asked
         self.settings = settings
         self.key = key
+        self.shown_key = key.digest[:8].hex().encode("ascii") if request.route.api.debug_fields else b""
         self.content = content
         self.lifetime = lifetime
         self.reason: Forward = "uri-miss"
@@ -93,10 +96,6 @@ class CacheRequest:
     def variant_of(self, names: tuple[bytes, ...]) -> bytes:
         """The variant by these names."""
         return secondary_key(self.request, names) if names else b""
-
-    def shown_key(self) -> bytes:
-        """The key for C{Cache-Status}, C{b""} where the API shows none."""
-        return self.key.digest[:8].hex().encode("ascii") if self.request.route.api.debug_fields else b""
 
     def goes_on(self, reason: Forward) -> None:
         """The cache cannot answer it."""

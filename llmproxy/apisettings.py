@@ -114,7 +114,56 @@ class MeterSettings:
     """The configuration below C{apis.<name>.meter}: of an API whose answers are read for what they used."""
 
 
-_BREAKER, _CONNECTION = BreakerSettings(), ConnectionSettings()
+Balance = Literal["weighted", "least_in_flight", "peak_ewma"]
+
+KeyBalance = Literal["priority", "round_robin", "least_used"]
+
+RETRIED_STATUSES = (429, 500, 502, 503, 504, 529)
+"""Of an upstream that is overloaded, limits, or failed; 529 is Anthropic's C{overloaded_error}."""
+
+
+@frozen
+class BalanceSettings:
+    """
+    How the upstream of an attempt is chosen among those of the smallest priority that can be asked, and its key.
+
+    @ivar by: C{weighted}: in proportion to C{weight}. C{least_in_flight}: the one with the fewest running requests for
+        its weight. C{peak_ewma}: of two that are drawn, the one whose answers have begun sooner for what it has to do.
+    @ivar keys: among several keys of a project for an upstream: the first (C{priority}), one after the other
+        (C{round_robin}), or the one that was used least (C{least_used}); of those that are not set aside.
+    @ivar sticky: what goes to the same upstream while that can be asked: C{project}, C{token}, or C{header:NAME} in
+        lower case; C{""} for nothing.
+    @ivar slow_start: seconds in which one that can be asked again grows into its share, as Envoy's C{slow_start_config}
+        has it; 0 is none.
+    @ivar panic_threshold: the part of the upstreams of a priority that must be well; where fewer are, and no other
+        priority can take over, all of them are asked, as Envoy's C{healthy_panic_threshold} has it; 0 is never.
+    """
+
+    by: Balance = "weighted"
+    keys: KeyBalance = "priority"
+    sticky: str = ""
+    slow_start: float = 0.0
+    panic_threshold: float = 0.0
+
+
+@frozen
+class RetrySettings:
+    """
+    @ivar attempts: how often a request is made at most, the first time included.
+    @ivar statuses: answers in whose place another attempt is made.
+    @ivar budget: retries of an upstream, as a share of the requests that it gets; see L{llmproxy.core.retrybudget}.
+    @ivar replay: bytes of a request's body that are kept for another attempt.
+    @ivar max_wait: seconds that a request waits at most before it goes to an upstream a second time.
+    """
+
+    attempts: int = 2
+    statuses: frozenset[int] = frozenset(RETRIED_STATUSES)
+    budget: float = 0.2
+    replay: int = 1 << 20
+    max_wait: float = 10.0
+
+
+_BREAKER, _CONNECTION, _BALANCE = BreakerSettings(), ConnectionSettings(), BalanceSettings()
 
 
 @frozen
@@ -126,6 +175,9 @@ class ApiSettings:
     @ivar forwarded_fields: what they are told of the client: C{strip}, C{pass}, C{append} or C{set}; see
         L{llmproxy.core.forwarding}.
     @ivar meter: C{None} for an API whose answers are not read for what they used.
+    @ivar balance: how one of its upstreams is chosen.
+    @ivar retry: C{None} for one whose requests are made once.
+    @ivar fallback: the names of the APIs that are asked where it cannot be.
     """
 
     cache: CacheSettings | None = None
@@ -133,3 +185,6 @@ class ApiSettings:
     connection: ConnectionSettings = _CONNECTION
     forwarded_fields: str = "strip"
     meter: MeterSettings | None = None
+    balance: BalanceSettings = _BALANCE
+    retry: RetrySettings | None = None
+    fallback: tuple[str, ...] = ()

@@ -54,6 +54,7 @@ class Api:
         go no further.
     @ivar key_fields: the header fields, in lower case, that one of its upstreams takes its key in.
     @ivar space: see L{llmproxy.origin.cache_space}; what caches know this API by.
+    @ivar is_balanced: there is more than one upstream, or one whose keys are not held by the API's name.
     """
 
     name: str
@@ -66,7 +67,8 @@ class Api:
     rewrites_locations: bool = True
     query_keys: frozenset[bytes] = field()
     key_fields: frozenset[bytes] = field(init=False)
-    space: str = field(init=False)
+    space: str = field()
+    is_balanced: bool = field(init=False)
 
     @query_keys.default
     def _of_credentials(self) -> frozenset[bytes]:
@@ -75,6 +77,11 @@ class Api:
     @key_fields.default
     def _of_upstreams(self) -> frozenset[bytes]:
         return frozenset({upstream.key_field for upstream in self.upstreams} - {b""})
+
+    @is_balanced.default
+    def _of_number(self) -> bool:
+        first = self.upstreams[0]
+        return len(self.upstreams) > 1 or first.key_source == "own" or first.project_key != ""
 
     @space.default
     def _where_it_leads(self) -> str:

@@ -8,6 +8,9 @@ from typing import Literal
 
 from attrs import field, frozen
 
+KeySource = Literal["project", "own"]
+"""Whose key an upstream is asked with: the project's, or else the own one; or always the own one."""
+
 
 @frozen
 class CredentialPlace:
@@ -84,6 +87,16 @@ class Upstream:
     @ivar own_key: what it is asked with for projects that have no key for the API.
     @ivar models: what the names of models become on the way; empty where they stay.
     @ivar provider: whose it is, a name of L{llmproxy.providers.registry}; C{""} if that is not known.
+    @ivar name: what records and management call it; unlike those of the API's other upstreams.
+    @ivar priority: 1 is asked first, a larger one while no smaller one can be.
+    @ivar project_key: the name that a project's keys for it are held by; C{""} for the API's.
+    @ivar key_source: see L{KeySource}.
+    @ivar headers: fields that every request gets, in place of those of the same name.
+    @ivar region: where it is, in the operator's words.
+    @ivar serves: patterns of the models that it can be asked for; none are all.
+    @ivar api_version: the C{api-version} of the query of every request; C{b""} for what the client says.
+    @ivar host: the value of C{Host}; C{b""} for that of the origin.
+    @ivar server_name: what TLS asks for and the certificate must name; C{""} for the host of the origin.
     @ivar url: where it is, for logs and as the name of the place: two upstreams with the same one are one place.
     @ivar key_field: the header field that the key goes in, in lower case; C{b""} where it goes in none.
     """
@@ -95,6 +108,16 @@ class Upstream:
     own_key: OwnKey | None = None
     models: Mapping[str, str] = field(factory=dict)
     provider: str = ""
+    name: str = ""
+    priority: int = 1
+    project_key: str = ""
+    key_source: KeySource = "project"
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    region: str = ""
+    serves: tuple[str, ...] = ()
+    api_version: bytes = b""
+    host: bytes = b""
+    server_name: str = ""
     url: str = field(init=False)
     key_field: bytes = field(init=False)
 

@@ -44,8 +44,10 @@ class Generations:
 
     @property
     def apis(self) -> list[str]:
-        """The names of the APIs that are served now."""
-        return [api.name for api in self.current.table.apis]
+        """The names that projects can have keys for: those of the APIs that are served now, and of their upstreams."""
+        apis = self.current.table.apis
+        others = (upstream.project_key for api in apis for upstream in api.upstreams if upstream.project_key)
+        return list(dict.fromkeys([*(api.name for api in apis), *others]))
 
     @property
     def default_api(self) -> str:

@@ -14,6 +14,7 @@ from .. import __version__
 
 if TYPE_CHECKING:
     from ..config.apis import APIConfig
+    from ..config.model import APIProviderConfig
     from .settings import Settings
 
 SHOWN = 20
@@ -66,10 +67,16 @@ def _address(description: str, host: Any) -> str:
 
 def _apis(apis: APIConfig) -> str:
     names = [
-        f"{name}{' (default)' if name == apis.default_api else ''} at {api.base_url}" for name, api in apis.apis.items()
+        f"{name}{' (default)' if name == apis.default_api else ''} at {_places(api)}" for name, api in apis.apis.items()
     ]
     more = len(names) - SHOWN
     return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def _places(api: APIProviderConfig) -> str:
+    urls = list(dict.fromkeys(each.base_url for each in api.upstreams)) or [api.base_url]
+    more = len(urls) - SHOWN
+    return " and ".join(urls[:SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def _listening(settings: Settings, shown: Sequence[tuple[str, str]]) -> str:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from ..config import APIProviderConfig
     from ..core.policy import Policy
-    from ..origin import CredentialPlace
+    from ..message import Api
+    from ..origin import CredentialPlace, Upstream
 
 
 @click.command()
@@ -40,16 +41,62 @@ def command(file: str, default_api: str | None) -> None:
         sys.exit(1)
     for api in apis:
         where = f"/ and /{api.name}/" if api.name == config.default_api else f"/{api.name}/"
-        places = "; ".join(f"{upstream.url}, {_key_place(upstream.credential)}" for upstream in api.upstreams)
-        click.echo(f"{api.name}: {where} -> {places}, errors in dialect {api.dialect}")
-        own = own_key(config.apis[api.name])
-        if own:
-            click.echo(f"  {own}")
+        click.echo(f"{api.name}: {where} -> {_leads_to(api)}, errors in dialect {api.dialect}")
+        for line in (*places(api), own_key(config.apis[api.name]), *tried_again(api)):
+            if line:
+                click.echo(f"  {line}")
         methods = ", ".join(method.decode() for method in api.policy.methods) or "every method"
         click.echo(f"  {methods} on {', '.join(api.policy.endpoints) or 'every path'}")
         for line in _restrictions(api.policy):
             click.echo(f"  {line}")
     click.echo(f"{file}: ok")
+
+
+def _leads_to(api: Api) -> str:
+    if len(api.upstreams) > 1 or api.upstreams[0].name != api.name:
+        return f"{len(api.upstreams)} upstream{'s' * (len(api.upstreams) > 1)} ({api.settings.balance.by})"
+    return f"{api.upstreams[0].url}, {_key_place(api.upstreams[0].credential)}"
+
+
+def places(api: Api) -> Iterator[str]:
+    """The upstreams of an API that has several, in the order in which they are asked; what is added to requests."""
+    if _leads_to(api).startswith(api.upstreams[0].url):
+        yield _added(api.upstreams[0])
+        return
+    for upstream in sorted(api.upstreams, key=lambda each: each.priority):
+        said = [
+            upstream.url,
+            _key_place(upstream.credential),
+            f"priority {upstream.priority}, weight {upstream.weight}",
+        ]
+        if upstream.project_key:
+            said.append(f"keys of projects for {upstream.project_key}")
+        if upstream.key_source == "own":
+            said.append("always with its own key")
+        if upstream.serves:
+            said.append(f"only for the models {', '.join(upstream.serves)}")
+        said += [upstream.region, _added(upstream)]
+        yield f"{upstream.name}: {', '.join(part for part in said if part)}"
+
+
+def _added(upstream: Upstream) -> str:
+    """What every request gets; the values of fields may be nobody's business."""
+    names = [name.decode() for name, _ in upstream.headers]
+    names += ["api-version of the query"] if upstream.api_version else []
+    return f"with {', '.join(names)} added" if names else ""
+
+
+def tried_again(api: Api) -> Iterator[str]:
+    """What happens where an upstream fails, and the keys of a project that has several."""
+    retry = api.settings.retry
+    if retry is not None:
+        statuses = ", ".join(map(str, sorted(retry.statuses))) or "no status"
+        yield (
+            f"retries: {retry.attempts} attempts at most, after no connection or {statuses}; bodies up to"
+            f" {retry.replay} bytes; {retry.budget:.0%} of the requests"
+        )
+    if api.settings.fallback:
+        yield f"fallback: {', '.join(api.settings.fallback)}"
 
 
 def _key_place(place: CredentialPlace) -> str:
@@ -58,7 +105,7 @@ def _key_place(place: CredentialPlace) -> str:
 
 def own_key(api: APIProviderConfig) -> str:
     """Who may use a key of the API's own, in words; C{""} if it has none."""
-    if api.key is None:
+    if api.key is None and all(each.key is None for each in api.upstreams):
         return ""
     if isinstance(api.own_key_for, str):
         return "a key of its own for every project that has none for it"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from ..apisettings import ApiSettings, BreakerSettings, ConnectionSettings
+from collections.abc import Mapping, Sequence
+
+from ..apisettings import ApiSettings, BalanceSettings, BreakerSettings, ConnectionSettings, RetrySettings
 from ..core.policy import Policy
 from ..core.routing import RESERVED, RoutingTable
 from ..message import Api
-from ..origin import OwnKey, Timeouts, Upstream
-from ..providers.provider import Provider
-from ..providers.registry import PLACES, provider_of, query_keys_like
+from ..origin import OwnKey, Timeouts, Upstream, space_of
+from ..providers.registry import BY_NAME, PLACES, provider_of, query_keys_like
 from . import rules
 from .model import APIProviderConfig, APIValues, BreakerConfig
+from .upstreams import BalanceConfig, RetryConfig, UpstreamConfig
 
 _A_DAY = 86_400.0
 """Seconds that a connection is kept where there is no limit: nobody notices, and nothing is kept for ever."""
@@ -21,21 +23,17 @@ def reserved_names() -> frozenset[str]:
     return frozenset(RESERVED)
 
 
-def compile_api(name: str, config: APIProviderConfig) -> Api:
-    origin, path_prefix = rules.base_url(config.base_url)
+def compile_api(name: str, config: APIProviderConfig, places: Sequence[Upstream] = ()) -> Api:
+    """
+    @param places: those of the APIs that may answer in place of this one.
+    """
     timeouts = config.timeouts
     caching = config.cache.settings()
-    provider = provider_of(name, origin.host)
-    upstream = Upstream(
-        origin,
-        path_prefix,
-        config.auth,
-        own_key=_own_key(config),
-        provider="" if provider is None else provider.name,
-    )
+    upstreams = compile_upstreams(name, config)
+    known = any(each.provider for each in upstreams) or config.dialect != "proxy"
     return Api(
         name=name,
-        upstreams=(upstream,),
+        upstreams=upstreams,
         dialect=config.dialect,
         timeouts=Timeouts(timeouts.connect, timeouts.response_header, timeouts.silence, timeouts.request),
         policy=_policy(config),
@@ -46,35 +44,93 @@ def compile_api(name: str, config: APIProviderConfig) -> Api:
             _breaker(config.breaker),
             _connection(config),
             config.forwarding,
-            config.meter.settings(known=provider is not None or config.dialect != "proxy"),
+            config.meter.settings(known=known),
+            _balance(config.balance, config.sticky),
+            _retry(config.retry),
+            config.fallback,
         ),
-        query_keys=_query_keys(config, provider),
+        query_keys=frozenset[bytes]().union(*(_query_keys(config.dialect, each) for each in upstreams)),
+        space=space_of(name, [*upstreams, *places]),
     )
 
 
 def compile_apis(config: APIValues) -> list[Api]:
     """All APIs, in the order of the file."""
-    return [compile_api(name, api) for name, api in config.apis.items()]
+    places = {name: compile_upstreams(name, api) for name, api in config.apis.items()}
+    return [
+        compile_api(name, api, [place for other in api.fallback for place in places[other]])
+        for name, api in config.apis.items()
+    ]
 
 
 def compile_routing(config: APIValues) -> RoutingTable:
     return RoutingTable(compile_apis(config), config.default_api)
 
 
-def _own_key(config: APIProviderConfig) -> OwnKey | None:
+def compile_upstreams(name: str, config: APIProviderConfig) -> tuple[Upstream, ...]:
+    """The places of one API; the only one is called as the API is."""
+    if not config.upstreams:
+        return (_upstream(name, config, UpstreamConfig(name, config.base_url)),)
+    return tuple(_upstream(name, config, each) for each in config.upstreams)
+
+
+def _upstream(name: str, config: APIProviderConfig, at: UpstreamConfig) -> Upstream:
+    origin, path_prefix = rules.base_url(at.base_url)
+    provider = provider_of(name, origin.host)
+    return Upstream(
+        origin,
+        path_prefix,
+        at.auth or config.auth,
+        at.weight,
+        own_key=_own_key(config, at),
+        models=at.aliases(),
+        provider=at.provider or ("" if provider is None else provider.name),
+        name=at.name,
+        priority=at.priority,
+        project_key=at.project_key,
+        key_source=at.credential,
+        headers=_headers(config.headers, at.headers),
+        region=at.region,
+        serves=at.serves(),
+        api_version=at.api_version.encode("ascii"),
+        host=at.host.encode("ascii"),
+        server_name=at.sni,
+    )
+
+
+def _headers(common: Mapping[str, str], own: Mapping[str, str]) -> tuple[tuple[bytes, bytes], ...]:
+    """What an upstream says stands above what holds for its API."""
+    said = {name.lower() for name in own}
+    found = [*((name, value) for name, value in common.items() if name.lower() not in said), *own.items()]
+    return tuple((name.encode("ascii"), value.encode("ascii")) for name, value in found)
+
+
+def _own_key(config: APIProviderConfig, at: UpstreamConfig) -> OwnKey | None:
     """One that nobody may use is none."""
-    if config.key is None or not config.own_key_for:
+    key = at.key or config.key
+    if key is None or not config.own_key_for or (at.auth or config.auth).kind == "none":
         return None
-    return OwnKey(config.key, None if isinstance(config.own_key_for, str) else config.own_key_for)
+    return OwnKey(key, None if isinstance(config.own_key_for, str) else config.own_key_for)
 
 
-def _query_keys(config: APIProviderConfig, provider: Provider | None) -> frozenset[bytes]:
+def _query_keys(dialect: str, upstream: Upstream) -> frozenset[bytes]:
     """What speaks as a vendor does takes a key in the query as that one, wherever it stands."""
-    place = config.auth
-    found = frozenset[bytes]() if provider is None else provider.query_keys
+    place = upstream.credential
+    found = BY_NAME[upstream.provider].query_keys if upstream.provider else frozenset[bytes]()
     if place.kind == "query":
         found |= {b"key", place.name.lower()}
-    return found | query_keys_like(config.dialect, place)
+    return found | query_keys_like(dialect, place)
+
+
+def _balance(config: BalanceConfig, sticky: str) -> BalanceSettings:
+    return BalanceSettings(config.by, config.keys, sticky, config.slow_start, config.panic_threshold)
+
+
+def _retry(config: RetryConfig | None) -> RetrySettings | None:
+    if config is None:
+        return None
+    statuses = frozenset(config.statuses)
+    return RetrySettings(config.attempts, statuses, config.budget, config.replay, config.max_wait)
 
 
 def _policy(config: APIProviderConfig) -> Policy:

@@ -17,7 +17,7 @@ from attrs import define, field, fields, fields_dict, has
 
 from ..core.clientlimits import Limits
 from ..origin import CredentialPlace
-from . import rules, schema
+from . import rules, schema, upstreamschema
 from .document import Document, Item
 from .model import (
     APIProviderConfig,
@@ -29,6 +29,7 @@ from .model import (
     TimeoutConfig,
 )
 from .problems import Problems
+from .upstreams import BalanceConfig, RetryConfig, UpstreamConfig
 
 SECTIONS: dict[type, Mapping[str, Any]] = {
     APIProviderConfig: schema.API_KEYS,
@@ -37,6 +38,9 @@ SECTIONS: dict[type, Mapping[str, Any]] = {
     BreakerConfig: schema.BREAKER_KEYS,
     CacheConfig: schema.CACHE_KEYS,
     MeterConfig: schema.METER_KEYS,
+    UpstreamConfig: upstreamschema.UPSTREAM_KEYS,
+    BalanceConfig: upstreamschema.BALANCE_KEYS,
+    RetryConfig: upstreamschema.RETRY_KEYS,
     Limits: schema.LIMIT_KEYS,
     APIValues: dict.fromkeys(schema.TOP_KEYS),
 }
@@ -94,7 +98,7 @@ class _Lowering:
         section = section_of(value)
         if section is not None:
             said = _said(value, section)
-            secret = said.pop("key", None) if section is schema.API_KEYS else None
+            secret = said.pop("key", None) if section.get("key") is upstreamschema.key else None
             return self._mapping(said, path, [] if secret is None else [(_scalar("key"), self._secret(secret, path))])
         if isinstance(value, CredentialPlace):
             return self._mapping(_place(value), path) if value.kind != "none" else _scalar("none")

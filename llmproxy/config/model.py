@@ -13,6 +13,8 @@ from ..core.clientlimits import Limits
 from ..message import Dialect
 from ..origin import CredentialPlace
 from ..providers.registry import AUTH
+from .problems import unknown
+from .upstreams import BalanceConfig, RetryConfig, UpstreamConfig, differ, repeated
 
 if TYPE_CHECKING:
     from ..core.inspection.endpointrules import PatternsByEndpoint
@@ -167,6 +169,12 @@ class APIProviderConfig:
         C{pass} what the client claims, C{append} that and the hop to us, C{set} what we know.
     @ivar rewrite_locations: whether C{Location} and its like that point to upstream are made to point to the proxy.
     @ivar max_inspected_body: bytes of a request body that a C{param_whitelist} may need to see.
+    @ivar upstreams: its places, where it has several, instead of C{base_url}.
+    @ivar headers: fields that every request gets, in place of those of the same name.
+    @ivar balance: how one of the places is chosen.
+    @ivar sticky: what goes to the same place: C{project}, C{token} or C{header:NAME}.
+    @ivar retry: what is tried again; nothing if C{None}.
+    @ivar fallback: APIs of the same dialect that are asked where this one cannot be.
     """
 
     base_url: str = ""
@@ -189,6 +197,12 @@ class APIProviderConfig:
     forwarded_fields: str = "strip"
     rewrite_locations: bool = True
     max_inspected_body: int = 10 * 1024 * 1024
+    upstreams: tuple[UpstreamConfig, ...] = field(default=(), converter=_tuple)
+    headers: Mapping[str, str] = field(factory=dict)
+    balance: BalanceConfig = field(factory=BalanceConfig)
+    sticky: str = ""
+    retry: RetryConfig | None = None
+    fallback: tuple[str, ...] = field(default=(), converter=_tuple)
 
     @property
     def forwarding(self) -> str:
@@ -197,7 +211,7 @@ class APIProviderConfig:
 
     def incomplete(self, name: str) -> Iterator[tuple[str, str]]:
         """What the reference demands of every API and this one lacks: the key, and a sentence."""
-        if not self.base_url:
+        if not self.base_url and not self.upstreams:
             yield "base_url", f"API {name!r} has empty base_url"
         if not self.allowed_endpoints:
             yield "allowed_endpoints", f"API {name!r} has no allowed_endpoints"
@@ -206,10 +220,35 @@ class APIProviderConfig:
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
         """What cannot hold: the key of the configuration, and a sentence."""
-        if self.key is not None and self.auth.kind == "none":
+        if self.key is not None and all(place.kind == "none" for place in self._auths()):
             yield "key", "key: the API takes none (auth: none), so that it would never be sent"
-        if self.key is None and self.own_key_for:
+        if self.own_key_for and self.key is None and all(each.key is None for each in self.upstreams):
             yield "key", "own_key_for: there is no key that they could use; give it as key"
+        if self.upstreams and self.base_url:
+            yield "base_url", "base_url: the places of the API stand in upstreams; take one of the two away"
+        if self.fallback and self.retry is None:
+            yield "fallback", "fallback: nothing is asked a second time without retry; add retry: {attempts: 2}"
+        for number, each in enumerate(self.upstreams):
+            for key, sentence in each.contradictions(self.auth):
+                yield f"upstreams[{number}].{key}", f"upstreams[{number}]: {sentence}"
+            if each.credential == "own" and not ((each.key or self.key) and self.own_key_for):
+                sentence = "credential: own needs a key, and own_key_for, which says what projects may use it"
+                yield f"upstreams[{number}].credential", f"upstreams[{number}]: {sentence}"
+        for number, sentence in repeated(self.upstreams):
+            yield f"upstreams[{number}].name", f"upstreams[{number}]: {sentence}"
+        reason = self.unshareable()
+        if reason and self.cache.scope == "shared" and self.cache.enabled is not False:
+            yield "cache", f"cache: scope: shared cannot hold for this API: {reason}; scope: project can"
+
+    def _auths(self) -> list[CredentialPlace]:
+        return [each.auth or self.auth for each in self.upstreams] or [self.auth]
+
+    def unshareable(self) -> str:
+        """Why C{cache.scope: shared} cannot hold; C{""} if it can."""
+        found = differ(self.upstreams)
+        if found:
+            return f"its upstreams differ in {found}, and a stored answer would be that of any of them"
+        return "it has a fallback, whose answers are another API's" if self.fallback else ""
 
 
 @frozen
@@ -245,3 +284,22 @@ class APIValues:
                 )
             if lower.setdefault(name.lower(), name) != name:
                 yield name, f"the names {lower[name.lower()]!r} and {name!r} differ only in case"
+        for name, api in self.apis.items():
+            for other in api.fallback:
+                sentence = self._no_fallback(name, api, other)
+                if sentence:
+                    yield name, f"fallback: {sentence}"
+
+    def _no_fallback(self, name: str, api: APIProviderConfig, other: str) -> str:
+        """Why one API cannot be asked in place of another one; C{""} if it can."""
+        if other not in self.apis:
+            return unknown(other, self.apis, "API")
+        if other == name:
+            return f"{name} is the API itself; retry asks it again"
+        dialect = self.apis[other].dialect
+        if dialect != api.dialect:
+            return (
+                f"{other} speaks {dialect} and {name} speaks {api.dialect}; nothing is translated, "
+                "so that both need the same dialect"
+            )
+        return ""

@@ -6,10 +6,12 @@ import re
 from urllib.parse import urlsplit
 
 from ..apisettings import FORWARDING
+from ..core.fields import CLIENT_ADDRESS_FIELDS, HOP_BY_HOP
 from ..core.forwarded import FORWARDED, UNIX, X_FORWARDED_FOR, network
+from ..core.notable import DECISIVE, KEY_FIELDS, OVERRIDES
 from ..core.policy import NEVER
 from ..origin import CredentialPlace, Origin
-from ..providers.registry import AUTH, DIALECTS
+from ..providers.registry import AUTH, BY_NAME, DIALECTS, provider_of_key
 
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
 """RFC 9110 section 5.6.2."""
@@ -143,6 +145,97 @@ def secret(text: str) -> str:
     if not (text.isascii() and text.isprintable()) or " " in text:
         raise ValueError("expected a key of printable ASCII characters without spaces (it is not shown)")
     return text
+
+
+_SECRET_FIELD = re.compile(r"auth|cookie|credential|password|secret|token|(?:^|-)key$|api-?key", re.ASCII)
+"""Names of fields, in lower case, that hold what nobody else may see."""
+
+_UNADDED = HOP_BY_HOP | DECISIVE | OVERRIDES | CLIENT_ADDRESS_FIELDS | {b"trailer", b"via", b"x-request-id"}
+
+
+def added_field(text: str) -> str:
+    """The name of a field that requests get: one that decides nothing about framing, routing or who is asking."""
+    if not TOKEN.fullmatch(text):
+        raise ValueError(f"expected the name of a header field, got {text[:40]!r}")
+    name = text.lower().replace("_", "-")
+    if name.encode() in KEY_FIELDS or _SECRET_FIELD.search(name):
+        raise ValueError(f"{text} holds a credential: give that as key, and its place as auth: {{header: {text}}}")
+    if name.encode() in _UNADDED:
+        raise ValueError(f"{text} cannot be added: it is about the connection, the framing or the address of a request")
+    return text
+
+
+def added_value(text: str) -> str:
+    """What such a field says. A key is found by its shape, and not shown."""
+    if provider_of_key(text.removeprefix("Bearer ").strip()):
+        raise ValueError("this looks like a provider's key: give it as key, as ${VARIABLE} or file:/path (not shown)")
+    if not text or not (text.isascii() and text.isprintable()) or text != text.strip():
+        raise ValueError("expected the value of a header field: printable ASCII without spaces around it")
+    return text
+
+
+def upstream_name(text: str) -> str:
+    """Of an upstream, or the one that a project's keys are held by."""
+    if not _API_NAME.fullmatch(text):
+        raise ValueError(f"expected letters, digits and . _ ~ - (at most 64), got {text[:80]!r}")
+    return text
+
+
+def region(text: str) -> str:
+    """Where an upstream is, in the operator's words."""
+    if not text or len(text) > 64 or not text.isprintable():
+        raise ValueError(f"expected a short text such as eu-west, got {text[:80]!r}")
+    return text
+
+
+def api_version(text: str) -> str:
+    """A value that needs no escaping in a query."""
+    if not re.fullmatch(r"[A-Za-z0-9._~-]{1,64}", text, re.ASCII):
+        raise ValueError(f"expected a version such as 2024-10-21, got {text[:80]!r}")
+    return text
+
+
+def host_field(text: str) -> str:
+    """A value of C{Host}: a name or an address, and a port if it is not the scheme's own."""
+    try:
+        origin, path = base_url(f"http://{text}")
+    except ValueError:
+        raise ValueError(
+            f"expected a host such as api.example.com or api.example.com:8443, got {text[:80]!r}"
+        ) from None
+    if path or "/" in text or not origin.host:
+        raise ValueError(f"expected a host without a path, got {text[:80]!r}")
+    return text
+
+
+def server_name(text: str) -> str:
+    """RFC 6066 section 3: a name, no address, and without a port."""
+    if not _HOST.fullmatch(text) or text.replace(".", "").isdigit():
+        raise ValueError(f"expected the name of a host, got {text[:80]!r}")
+    return text
+
+
+def provider(text: str) -> str:
+    if text not in BY_NAME:
+        raise ValueError(f"expected one of {', '.join(BY_NAME)}, got {text[:40]!r}")
+    return text
+
+
+def model_name(text: str) -> str:
+    """One name, no pattern."""
+    if not text.strip() or not text.isprintable() or "*" in text:
+        raise ValueError(f"expected the name of a model, got {text[:80]!r}")
+    return text
+
+
+def sticky(text: str) -> str:
+    """What goes to the same upstream; the name of a field in lower case."""
+    kind, colon, name = text.partition(":")
+    if text in ("project", "token"):
+        return text
+    if kind == "header" and colon and TOKEN.fullmatch(name.strip()):
+        return f"header:{name.strip().lower()}"
+    raise ValueError(f"expected project, token or header:NAME, got {text[:80]!r}")
 
 
 def project(text: str) -> str:

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..core.clientlimits import Limits
-from ..origin import CredentialPlace
 from . import rules
 from .document import Item
 from .model import (
@@ -44,8 +43,8 @@ from .readers import (
     size_or_none,
     text_that,
 )
-from .secretvalues import secret_value
 from .units import parse_duration, parse_size
+from .upstreamschema import auth, balance, headers, key, retry, upstreams
 
 
 def _pattern(text: str) -> str:
@@ -82,35 +81,11 @@ def _patterns(item: Item) -> Any:
     return tuple(pattern for pattern in patterns if pattern is not NOTED)
 
 
-def auth(item: Item) -> Any:
-    """A short name, or where the key goes in so many words."""
-    if not item.is_mapping:
-        return by(rules.auth)(item)
-    values = {key: child.text() for key, child in item.known("header", "query", "prefix").items()}
-    if None in values.values():
-        return NOTED
-    try:
-        return _place(**values)
-    except ValueError as error:
-        item.problem(str(error))
-        return NOTED
-
-
-def key(item: Item) -> Any:
-    """A secret of the API's own."""
-    value = secret_value(item)
-    return NOTED if value is None else value
-
-
 def own_key_for(item: Item) -> Any:
     """C{all}, or projects by their names or ids."""
     if item.is_list:
         return all_of(by(rules.project))(item)
     return by(rules.all_projects)(item)
-
-
-def _place(header: str | None = None, query: str | None = None, prefix: str | None = None) -> CredentialPlace:
-    return rules.credential_place(header, query, prefix)
 
 
 TIMEOUT_KEYS: dict[str, Reader] = {
@@ -214,6 +189,12 @@ API_KEYS: dict[str, Reader] = {
     "forwarded_fields": by(rules.forwarded_fields),
     "rewrite_locations": flag,
     "max_inspected_body": by(parse_size),
+    "upstreams": upstreams,
+    "headers": headers,
+    "balance": balance,
+    "sticky": by(rules.sticky),
+    "retry": retry,
+    "fallback": all_of(text_that(rules.upstream_name)),
 }
 
 LIMIT_KEYS: dict[str, Reader] = {
@@ -244,7 +225,9 @@ def read_api(name: str, item: Item) -> APIProviderConfig:
     wrong = item.document.problems.paths
     if item.path not in wrong:
         for key, sentence in (*api.incomplete(name), *api.contradictions()):
-            if not any(path.startswith(item.below(key)) for path in wrong):
+            # What is wrong with its upstreams says more than that there is no base_url.
+            places = (item.below(key), item.below("upstreams")) if key == "base_url" else item.below(key)
+            if not any(path.startswith(places) for path in wrong):
                 item.problem(sentence)
     return api
 

@@ -9,15 +9,22 @@ from .tokens import QUERY_KEY, decoded, is_well_formed
 
 def keys_for(api: Api, upstream: Upstream, project: Project) -> tuple[str, ...]:
     """
-    The keys that a project may have an upstream of an API asked with: its own for this very API, else that
-    of the upstream where the project may use it, else none.
+    The keys that a project may have an upstream of an API asked with: its own for this very API, or for the name that
+    the upstream has for its keys; else that of the upstream where the project may use it, else none.
     """
-    mine = project.api_keys.get(api.name)
+    mine = () if upstream.key_source == "own" else project.api_keys.get(upstream.project_key or api.name)
     own = upstream.own_key
     if mine or own is None:
         return mine or ()
     may_use = own.projects is None or project.id in own.projects or project.name in own.projects
     return (own.key,) if may_use else ()
+
+
+def owner_of(api: str, upstream: Upstream, project: Project) -> str:
+    """The id of the project whose key an upstream is asked with; C{""} for one that many use, and for none."""
+    if upstream.key_source == "own":
+        return ""
+    return project.id if (upstream.project_key or api) in project.api_keys else ""
 
 
 def is_keyless(api: Api, project: Project) -> bool:

@@ -33,7 +33,7 @@ class Attempts:
         else:
             project = request.principal.project
             held, name = project.api_keys, api.name
-            keys = held[name] if name in held else keys_for(api, upstream, project)
+            keys = held[name] if name in held and not api.is_balanced else keys_for(api, upstream, project)
             if not keys:
                 raise ApiKeyMissing(name)
             request.key = keys[0]

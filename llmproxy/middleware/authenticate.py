@@ -86,7 +86,7 @@ class Authenticate:
         request.principal = principal
         api = request.route.api
         # Before anything is read, looked up or spent: nothing goes to an API without a key that was given for it.
-        if api.name not in principal.project.api_keys and is_keyless(api, principal.project):
+        if (api.name not in principal.project.api_keys or api.is_balanced) and is_keyless(api, principal.project):
             raise ApiKeyMissing(api.name)
         responding = inner(request)
         if self._revocations is None or (responding.called and is_answered(responding)):

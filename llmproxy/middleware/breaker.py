@@ -17,6 +17,7 @@ from ..composition import NO_KEYWORDS
 from ..core.breaker import EVIDENCE, FAILURE_STATUSES, Circuit
 from ..core.causes import PHRASES, cause_of
 from ..core.circuits import Circuits, CircuitState
+from ..core.credentials import owner_of
 from ..core.lograte import LogRate
 from ..core.masking import mask
 from ..errors import BreakerOpen
@@ -105,9 +106,8 @@ class Breaker:
         settings = api.settings.breaker
         if settings is None:
             return inner(request)
-        project, name = request.principal.project, api.name
-        owner = project.id if name in project.api_keys else ""
-        key = (name, request.upstream.url, owner, request.key)
+        name, upstream = api.name, request.upstream
+        key = (name, upstream.url, owner_of(name, upstream, request.principal.project), request.key)
         try:
             circuits = self._keys[key]
         except KeyError:

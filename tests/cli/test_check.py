@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.cli.check import command
+from tests.config.test_upstreamschema import ISSUE
 
 EXAMPLE = str(Path(__file__).parents[2] / "config" / "apis.yaml")
 
@@ -43,6 +44,25 @@ class CheckTests(SynchronousTestCase):
         ):
             self.assertIn(f"\n  {line}\n", output)
         self.assertNotIn("/v1/uploads/x: refused", output)
+
+    def test_upstreams(self) -> None:
+        """Each place in the order in which it is asked, with what is its own; what is tried again; never a value."""
+        path = self.mktemp()
+        Path(path).write_text(ISSUE.replace("api_version", "headers: {X-Team: canary}, region: eu, api_version"))
+        output = CliRunner().invoke(command, [path]).output
+        for line in (
+            "openai: / and /openai/ -> 2 upstreams (peak_ewma), errors in dialect openai",
+            "  main: https://api.openai.com, key in header Authorization, priority 1, weight 3",
+            "  azure: https://x.openai.azure.com, key in header api-key, priority 2, weight 1, "
+            "keys of projects for azure, eu, with X-Team, api-version of the query added",
+            "  retries: 2 attempts at most, after no connection or 429, 500, 502, 503, 504, 529; "
+            "bodies up to 4194304 bytes; 20% of the requests",
+            "  fallback: openrouter",
+            "openrouter: /openrouter/ -> https://openrouter.ai/api, key in header Authorization, "
+            "errors in dialect openai",
+        ):
+            self.assertIn(f"{line}\n", output)
+        self.assertNotIn("canary", output)
 
     def test_tells_all_problems(self) -> None:
         """Every problem is a line on stderr, and the status is 1."""

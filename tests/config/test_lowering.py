@@ -25,6 +25,8 @@ from llmproxy.config.schema import (
     TIMEOUT_KEYS,
     TOP_KEYS,
 )
+from llmproxy.config.upstreams import BalanceConfig, RetryConfig, UpstreamConfig
+from llmproxy.config.upstreamschema import BALANCE_KEYS, RETRY_KEYS
 from llmproxy.core.clientlimits import Limits
 from llmproxy.errors import ConfigError
 from llmproxy.origin import CredentialPlace
@@ -107,6 +109,21 @@ WRONG: dict[str, tuple[tuple[str, Any], ...]] = {
         for name in ("head_time", "body_silence", "send_silence", "half_closed", "idle", "closing")
     },
     **{f"limits.{name}": NUMBER for name in ("connections", "connections_per_client")},
+    "upstreams": (("http://a", "http://a"), ("{}", {}), ("[a]", ["a"]), ("[{name: a}]", [UpstreamConfig("a")])),
+    "headers": (("[a]", ["a"]), ("{Host: a}", {"Host": "a"}), ("{X: [1]}", {"X": [1]})),
+    "balance": (("random", "random"), ("[weighted]", ["weighted"])),
+    "balance.by": (("random", "random"), ("[weighted]", ["weighted"])),
+    "balance.keys": (("random", "random"), ("[priority]", ["priority"])),
+    "balance.slow_start": DURATION,
+    "balance.panic_threshold": (("1.5", 1.5), ("-0.1", -0.1), ("some", "some")),
+    "sticky": (("user", "user"), ("'header:'", "header:"), ("[token]", ["token"])),
+    "retry": (("maybe", "maybe"), ("[1]", [1])),
+    "retry.attempts": (*NUMBER, ("0", 0), ("21", 21)),
+    "retry.statuses": (*LIST, ("[200]", [200]), ("503", 503)),
+    "retry.budget": (("1.5", 1.5), ("-0.1", -0.1), ("some", "some")),
+    "retry.replay": SIZE,
+    "retry.max_wait": DURATION,
+    "fallback": (("b", "b"), ("[[b]]", [["b"]]), ("['b c']", ["b c"]), ("[a]", ["a"])),
     "apis": (("[a]", ["a"]), ("{}", {})),
     "default_api": (("b", "b"), ("[a]", ["a"])),
     "limits": (("30s", "30s"), ("[1]", [1])),
@@ -122,6 +139,8 @@ KEYS = {
     "breaker.": BREAKER_KEYS,
     "cache.": CACHE_KEYS,
     "meter.": METER_KEYS,
+    "balance.": BALANCE_KEYS,
+    "retry.": RETRY_KEYS,
     "limits.": LIMIT_KEYS,
 }
 PARTS: dict[str, Any] = {
@@ -130,6 +149,8 @@ PARTS: dict[str, Any] = {
     "breaker": BreakerConfig(),
     "cache": CacheConfig(),
     "meter": MeterConfig(),
+    "balance": BalanceConfig(),
+    "retry": RetryConfig(),
 }
 
 
@@ -244,6 +265,35 @@ class RightTests(SynchronousTestCase):
             {"param_whitelist": {"$model": ["${HOME}", "$", "$$"], "/v1": {"n": ("1",)}}},
             {"key": "sk-${HOME}$", "own_key_for": "all"},
             {"key": "file:/x", "own_key_for": {"a", "b"}},
+            {
+                "headers": {"OpenAI-Organization": "org-$x"},
+                "balance": BalanceConfig("peak_ewma", "least_used", 30, 0.5),
+            },
+            {"sticky": "header:x-user", "retry": RetryConfig(3, [503], 1, 0, 0)},
+            {"base_url": "", "upstreams": [UpstreamConfig("a", "http://a"), UpstreamConfig("b", "http://b", key="$k")]},
+            {
+                "base_url": "",
+                "own_key_for": "all",
+                "upstreams": [
+                    UpstreamConfig(
+                        "a",
+                        "https://a",
+                        2,
+                        3,
+                        "file:/x",
+                        "azure",
+                        "own",
+                        {"X-A": "b"},
+                        "eu",
+                        ["gpt-*"],
+                        "2024-10-21",
+                        "b.example:1",
+                        "c.example",
+                        AUTH["api-key"],
+                        "azure",
+                    )
+                ],
+            },
             *({"auth": place} for place in AUTH.values()),
             {"auth": CredentialPlace("query", b"key", b"")},
             {"auth": CredentialPlace("header", b"X-Key", b"")},

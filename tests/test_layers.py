@@ -20,7 +20,7 @@ LAYERS = (
     {"message", "record", "origin", "apisettings", "errors", "usage"},
     {"core"},
     {"interfaces"},
-    {"config", "providers"},
+    {"config", "providers", "prices"},
     {"composition", "bodies", "replay", "net", "redis"},
     {"management"},
     {"web", "middleware", "upstream", "cache", "store", "sinks"},

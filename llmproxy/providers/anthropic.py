@@ -80,6 +80,7 @@ def usage_of(found: Mapping[str, Any]) -> Usage | None:
 PROVIDERS = (
     Provider(
         "anthropic",
+        book="anthropic",
         names=("anthropic", "claude"),
         hosts=("anthropic.com",),
         keys=starting("sk-ant-"),

@@ -9,6 +9,7 @@ from .provider import Provider
 PROVIDERS = (
     Provider(
         "azure",
+        book="azure",
         names=("azure",),
         hosts=("openai.azure.com", "cognitiveservices.azure.com", "services.ai.azure.com"),
         auth="api-key",

@@ -48,6 +48,7 @@ _MODELS = ("model",)
 PROVIDERS = (
     Provider(
         "openrouter",
+        book="openrouter",
         names=("openrouter",),
         hosts=("openrouter.ai",),
         keys=starting("sk-or-"),
@@ -55,6 +56,7 @@ PROVIDERS = (
     ),
     Provider(
         "bedrock",
+        book="aws",
         names=("bedrock",),
         hosts=("amazonaws.com",),
         keys=starting("ABSK|AKIA"),
@@ -67,13 +69,14 @@ PROVIDERS = (
     ),
     Provider(
         "groq",
+        book="groq",
         names=("groq",),
         hosts=("groq.com",),
         keys=starting("gsk_"),
         setup=Setup("https://api.groq.com/openai", ("/v1/chat/completions", "/v1/models")),
     ),
-    Provider("xai", names=("xai", "grok"), hosts=("x.ai",), keys=starting("xai-")),
-    Provider("perplexity", names=("perplexity",), hosts=("perplexity.ai",), keys=starting("pplx-")),
+    Provider("xai", book="x-ai", names=("xai", "grok"), hosts=("x.ai",), keys=starting("xai-")),
+    Provider("perplexity", book="perplexity", names=("perplexity",), hosts=("perplexity.ai",), keys=starting("pplx-")),
     Provider(
         "huggingface",
         names=("huggingface",),
@@ -81,22 +84,25 @@ PROVIDERS = (
         keys=starting("hf_"),
     ),
     Provider("nvidia", names=("nvidia",), hosts=("api.nvidia.com",), keys=starting("nvapi-")),
-    Provider("fireworks", names=("fireworks",), hosts=("fireworks.ai",), keys=starting("fw_")),
-    Provider("cerebras", names=("cerebras",), hosts=("cerebras.ai",), keys=starting("csk-")),
+    Provider("fireworks", book="fireworks", names=("fireworks",), hosts=("fireworks.ai",), keys=starting("fw_")),
+    Provider("cerebras", book="cerebras", names=("cerebras",), hosts=("cerebras.ai",), keys=starting("csk-")),
     Provider("replicate", names=("replicate",), hosts=("replicate.com",), keys=starting("r8_")),
-    Provider("together", names=("together",), hosts=("together.ai", "together.xyz"), keys=starting("tgp_")),
+    Provider(
+        "together", book="together", names=("together",), hosts=("together.ai", "together.xyz"), keys=starting("tgp_")
+    ),
     Provider(
         "mistral",
+        book="mistral",
         names=("mistral",),
         hosts=("mistral.ai",),
         # Batch
         places=Places(calls=(("requests", EACH, "body"),), lines=(("body",),)),
     ),
     # /ai/run/@cf/meta/X
-    Provider("cloudflare", places=Places(several=frozenset({"run"}))),
-    Provider("elevenlabs", places=Places(models=(("model_id",),))),
-    Provider("deepseek", names=("deepseek",), hosts=("deepseek.com",)),
-    Provider("cohere", names=("cohere",), hosts=("cohere.com", "cohere.ai")),
+    Provider("cloudflare", book="cloudflare", places=Places(several=frozenset({"run"}))),
+    Provider("elevenlabs", book="elevenlabs", places=Places(models=(("model_id",),))),
+    Provider("deepseek", book="deepseek", names=("deepseek",), hosts=("deepseek.com",)),
+    Provider("cohere", book="cohere", names=("cohere",), hosts=("cohere.com", "cohere.ai")),
     # Servers of one's own, wherever they are.
     Provider("ollama", names=("ollama",), usages=(UsageShape(_OLLAMA, _MODELS, usage_of_ollama),)),
     Provider(

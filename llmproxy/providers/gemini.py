@@ -88,6 +88,7 @@ _PLACES = Places(
 PROVIDERS = (
     Provider(
         "gemini",
+        book="google",
         names=("gemini", "google"),
         hosts=("googleapis.com",),
         keys=starting(r"AIza|AQ\.|ya29\."),

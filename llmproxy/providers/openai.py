@@ -139,6 +139,7 @@ _PLACES = Places(
 PROVIDERS = (
     Provider(
         "openai",
+        book="openai",
         names=("openai",),
         hosts=("openai.com",),
         # The middle of a key of any age is "OpenAI" in base64.

@@ -56,6 +56,7 @@ class Provider:
     @ivar places: where it carries models and the parameters of calls.
     @ivar chat: how C{llmproxy chat} talks to it.
     @ivar usages: the shapes in which its answers tell their usage.
+    @ivar book: what the book of prices calls it, see L{llmproxy.prices.book}; C{""} if it is not in it.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Provider:
     setup: Setup | None = None
     places: Places = _NOWHERE
     usages: tuple[UsageShape, ...] = ()
+    book: str = ""
 
 
 def starting(expression: str) -> re.Pattern[str]:

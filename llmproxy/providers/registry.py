@@ -67,6 +67,9 @@ SHAPES = {provider.name: provider.chat for provider in PROVIDERS if provider.cha
 USAGE_SHAPES = tuple(shape for provider in PROVIDERS for shape in provider.usages)
 """How answers tell their usage; each is of at most one."""
 
+BOOKS = {provider.name: provider.book for provider in PROVIDERS if provider.book}
+"""What the book of prices calls the vendors that it knows."""
+
 SETUPS = {provider.name: provider for provider in PROVIDERS if provider.setup is not None}
 """The vendors that C{llmproxy setup} knows an address of."""
 

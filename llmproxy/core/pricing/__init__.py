@@ -1,0 +1,1 @@
+"""The arithmetic of prices: units, tariffs, and who asks for them; exact decimals, no I/O."""

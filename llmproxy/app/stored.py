@@ -12,7 +12,7 @@ from ..store.engine import open_database
 from ..store.leases import LeasedQuota
 
 if TYPE_CHECKING:
-    from ..interfaces import IProjectStore
+    from ..interfaces import IProjectStore, IUsageReports
     from ..providers.registry import Binding
     from ..store.changes import Changes
     from ..store.upkeep import Upkeep
@@ -23,6 +23,7 @@ class Stored:
     """
     @param binding: which API a key belongs to of which nobody said so.
     @param projects: an application's own; C{None} for those in the database.
+    @ivar usage_reports: C{None} if no usage is kept.
     @ivar changes: makes effective here what others have changed.
     @raise ConfigError: see L{open_database}.
     """
@@ -45,6 +46,7 @@ class Stored:
         self.quota = LeasedQuota(reactor, self.database)
         self.directory = Directory(reactor, tokens, self.projects, quota=self.quota)
         self.changes = ChangeApplier(self.directory, tokens, self.projects, self.quota)
+        self.usage_reports: IUsageReports | None = None
         self._feed: Changes | None = None
         self._upkeep: Upkeep | None = None
         self._keep_ended = settings.keep_ended_tokens

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet.defer import Deferred, succeed
 
+from ..management.usage import UsageRules
 from ..sinks.metrics import cumulative
 from ..web.api.resource import ProxyResource
 from ..web.health import Health, Live, Ready
@@ -110,6 +111,7 @@ def put_metrics(root: Paths, path: str, collect: Callable[[], Deferred[Any]], to
 def management_of(proxy: Proxy) -> ManageResource:
     """The management API of a proxy; see L{llmproxy.web.manage.manage_resource}."""
     from ..web.manage import manage_resource
+    from ..web.manage.usage import UsageRoutes
 
     foundation, stored, state = proxy.foundation, proxy.stored, proxy.foundation.management
     assert stored is not None, "OwnParts.check asks for a database where there is a management token"
@@ -121,9 +123,19 @@ def management_of(proxy: Proxy) -> ManageResource:
         admins=stored.database.admins,
         idempotency=stored.database.idempotency,
         audit=foundation.audit_log,
-        more=[_audit_routes(foundation.auditing), _cache_routes(proxy), _breaker_routes(proxy)],
+        more=[
+            _audit_routes(foundation.auditing),
+            _cache_routes(proxy),
+            _breaker_routes(proxy),
+            UsageRoutes(usage_of(proxy, stored)).routes(),
+        ],
         draining=lambda: proxy.draining,
     )
+
+
+def usage_of(proxy: Proxy, stored: Stored) -> UsageRules:
+    """The rules of usage over the database of a proxy."""
+    return UsageRules(proxy.foundation.reactor.seconds, stored.projects, stored.database.tokens, stored.usage_reports)
 
 
 def _cache_routes(proxy: Proxy) -> Routes:

@@ -122,6 +122,12 @@ class UsageReport:
     more: int = 0
 
 
+def money(amount: Decimal) -> str:
+    """USD as a decimal number without exponent and idle zeros: exact, and the same text for the same amount."""
+    text = format(amount, "f")
+    return (text.rstrip("0").rstrip(".") or "0") if "." in text else text
+
+
 def report_of(question: UsageQuestion, rows: Iterable[UsageRow]) -> UsageReport:
     """
     The report that rows in any order make. Rows with equal keys are added up; C{""} as a key is C{None}.

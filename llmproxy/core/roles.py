@@ -17,6 +17,7 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = {
     "breaker.read": frozenset({"owner", "operator", "auditor"}),
     "cache.read": frozenset({"owner", "operator", "auditor"}),
     "cache.purge": frozenset({"owner", "operator"}),
+    "usage.read": frozenset({"owner", "operator", "auditor"}),
     # Those who are watched do not look at what is known of them.
     "audit.read": frozenset({"owner", "auditor"}),
     "admin.read": frozenset({"owner", "auditor"}),

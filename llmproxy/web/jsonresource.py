@@ -21,6 +21,7 @@ from .basicrequest import BasicRequest
 from .jsoninput import content_of, query_of, too_large
 from .operations import Call, Found, Operation, Routes, RouteTable, attempted
 from .resources import StreamingResource
+from .streamed import Streamed, Streaming
 
 if TYPE_CHECKING:
     from twisted.web.server import Request
@@ -39,7 +40,7 @@ class JsonResource(StreamingResource):
     needed: of a caller without credentials nothing is read but the head.
 
     A client that leaves does not stop what was begun: a change is made whole and announced to all that
-    need it; only its answer goes nowhere.
+    need it; only its answer goes nowhere. A L{Streamed} answer ends with its client.
 
     @param table: the paths below where it stands.
     @ivar running: calls whose answer is not known yet.
@@ -148,7 +149,7 @@ class JsonResource(StreamingResource):
         self._log.failure("a call failed", reason)
         return InternalError()
 
-    def _answer(self, call: Call, left: list[bool], result: Any) -> None:
+    def _answer(self, call: Call, left: list[bool], result: Any) -> Deferred[None] | None:
         error = result if isinstance(result, ProxyError) else None
         try:
             self.finished(call, error)
@@ -156,12 +157,15 @@ class JsonResource(StreamingResource):
             # A record of the call that fails does not change the answer.
             self._log.failure("a call could not be recorded")
         if left:
-            return
+            return None
         if error is not None:
             send_error(call.request, error, call.fields)
+        elif isinstance(result, Streamed):
+            return stream(call.request, result, call.fields)
         elif call.operation is not None:
             status = call.status or (204 if result is None else call.operation.status)
             send(call.request, status, result, call.fields)
+        return None
 
 
 async def _nothing(call: Call) -> None:
@@ -233,6 +237,19 @@ def send(request: Request, status: int, value: Any, fields: Fields = (), kind: b
         if request.method != b"HEAD":
             request.write(body)
     request.finish()
+
+
+def stream(request: Request, answer: Streamed, fields: Fields = ()) -> Deferred[None] | None:
+    """Begin an answer that has no length; see L{Streaming.start}."""
+    request.setResponseCode(200, reason_of(200))
+    for name, content in (*_FIXED, *fields):
+        request.setHeader(name, content)
+    request.setHeader(b"Content-Type", answer.kind)
+    request.setHeader(b"Content-Disposition", b'attachment; filename="%b"' % answer.name.encode("ascii"))
+    if request.method == b"HEAD":
+        request.finish()
+        return None
+    return Streaming(request, answer.pieces).start()
 
 
 def _accepts_problem_details(accept: Any) -> bool:

@@ -122,6 +122,7 @@ class Operation:
     @ivar versioned: its answer has an C{ETag}.
     @ivar conditional: it knows C{If-Match}.
     @ivar paged: its answer is one page, with C{Link} to the next.
+    @ivar streams: media types that its answer can be a L{llmproxy.web.streamed.Streamed} of.
     """
 
     respond: Callable[[Call], Coroutine[Deferred[Any], Any, Any]]
@@ -137,6 +138,7 @@ class Operation:
     versioned: bool = False
     conditional: bool = False
     paged: bool = False
+    streams: tuple[str, ...] = ()
 
 
 Routes = Mapping[str, Mapping[bytes, Operation]]

@@ -17,8 +17,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.cli.main import COMMANDS, cli
 from llmproxy.config import load_api_config
 from llmproxy.management.state import State
+from llmproxy.management.usage import UsageRules
 from llmproxy.tap import Options
 from llmproxy.web.manage import manage_resource
+from llmproxy.web.manage.usage import UsageRoutes
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -147,7 +149,8 @@ class BlockTests(SynchronousTestCase):
         stores: Any = dict.fromkeys(("admins", "idempotency"))
         nothing: Any = None
         state = State(Clock().seconds, nothing, nothing)
-        resource = manage_resource(state=state, **stores, served=None, management_token="x")
+        usage = UsageRoutes(UsageRules(Clock().seconds, nothing, nothing, None)).routes()
+        resource = manage_resource(state=state, **stores, served=None, management_token="x", more=[usage])
         known = [pattern.strip("/").split("/") for pattern in resource.routes]
         for document, block in self.blocks("console"):
             for path in re.findall(r"/manage(/[\w/…-]+)", block):

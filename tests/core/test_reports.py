@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.core.reports import MOST_ROWS, SUMS, UsageQuestion, UsageRow, UsageSums, report_of
+from llmproxy.core.reports import MOST_ROWS, SUMS, UsageQuestion, UsageRow, UsageSums, money, report_of
+
+from ..tables import row
 
 
 def made(cost: str, **keys: str | int | None) -> UsageRow:
@@ -32,6 +34,22 @@ class QuestionTests(SynchronousTestCase):
         self.assertEqual((asked.since, asked.until), (900.0, 2700.0))
         self.assertEqual(UsageQuestion(since=900.0, until=1800.0).aligned(), UsageQuestion(since=900.0, until=1800.0))
         self.assertEqual(UsageQuestion().aligned(), UsageQuestion())
+
+
+class MoneyTests(SynchronousTestCase):
+    def test_texts(self) -> None:
+        """An amount is a decimal number, exact, without an exponent, and without zeros that say nothing."""
+        for amount, text in (
+            ("0", "0"),
+            ("0E-12", "0"),
+            ("1E-12", "0.000000000001"),
+            ("0.000150000000", "0.00015"),
+            ("100", "100"),
+            ("1E+2", "100"),
+            ("12345678901234567890123456789.123456789012", "12345678901234567890123456789.123456789012"),
+        ):
+            with row(self, amount):
+                self.assertEqual(money(Decimal(amount)), text)
 
 
 class ReportTests(SynchronousTestCase):

@@ -23,6 +23,7 @@ class RoleTests(SynchronousTestCase):
                 "cache.read",
                 "cache.purge",
                 "document.read",
+                "usage.read",
             },
         )
         self.assertEqual(allowed["auditor"], {each for each in PERMISSIONS if each.endswith(".read")})

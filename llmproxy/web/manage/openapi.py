@@ -145,7 +145,9 @@ def _fields(method: bytes, operation: Operation) -> list[dict[str, Any]]:
 def _responses(path: str, method: bytes, operation: Operation, schemas: _Schemas) -> dict[str, Any]:
     success: dict[str, Any] = {"description": operation.summary}
     if operation.answer is not None:
-        success["content"] = {"application/json": {"schema": schemas.of(operation.answer)}}
+        success["content"] = {"application/json": {"schema": schemas.of(operation.answer)}} | {
+            kind: {"schema": {"type": "string"}} for kind in operation.streams
+        }
     headers = {name: {"schema": {"type": "string"}} for name in _answer_fields(method, operation)}
     if headers:
         success["headers"] = headers

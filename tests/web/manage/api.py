@@ -35,13 +35,14 @@ class Notes:
 
 
 class Answer:
-    """@ivar json: what was said, None where nothing was."""
+    """@ivar json: what was said, None where nothing was, or another type."""
 
     def __init__(self, response: Any, body: bytes) -> None:
         self.status = response.code
         self.headers = response.headers
         self.body = body
-        self.json = json.loads(body) if body else None
+        kind = self.header("content-type") or ""
+        self.json = json.loads(body) if body and "json" in kind and "jsonl" not in kind else None
 
     def header(self, name: str) -> str | None:
         return self.headers.getRawHeaders(name, [None])[0]

@@ -33,7 +33,7 @@ KNOWN = {
 }
 """Keywords; one that is not here would be ignored in silence, so it is complained about."""
 
-_TYPES = {"string": str, "boolean": bool, "array": list, "object": dict, "null": type(None)}
+_TYPES = {"string": str, "boolean": bool, "array": list, "object": dict, "number": (int, float), "null": type(None)}
 _REFERENCE = "#/components/schemas/"
 
 

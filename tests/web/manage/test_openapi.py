@@ -24,9 +24,10 @@ from .cacheapi import CacheManageTestCase
 from .schemas import Schemas
 from .test_audit import AuditApiTestCase
 from .test_breaker import BreakerManageTestCase
+from .usageapi import UsageManageTestCase
 
 
-class DocumentCase(BreakerManageTestCase, CacheManageTestCase, AuditApiTestCase):
+class DocumentCase(BreakerManageTestCase, CacheManageTestCase, UsageManageTestCase, AuditApiTestCase):
     """With all that the proxy serves, see L{DocumentTests.test_all_of_it}."""
 
     def setUp(self) -> None:
@@ -48,6 +49,8 @@ class DocumentCase(BreakerManageTestCase, CacheManageTestCase, AuditApiTestCase)
         self.assertIsNotNone(documented, (said["operationId"], answer.status, answer.body))
         kind = answer.header("content-type")
         content = documented.get("content", {})
+        if answer.status == 200 and kind in content and content[kind]["schema"] == {"type": "string"}:
+            return
         if answer.status == 204:
             self.assertEqual((content, answer.body), ({}, b""))
             return
@@ -253,6 +256,8 @@ class DrivenTests(DocumentCase):
                 "cache_stats": 200,
                 "cache_purge": 400,
                 "breaker_list": 200,
+                "usage_read": 200,
+                "usage_records": 200,
             }
             self.assertEqual(answer.status, without.get(name, Unavailable.status), name)
 

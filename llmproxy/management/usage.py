@@ -1,0 +1,177 @@
+"""Rules of usage: what may be asked, and the reports, records and forecasts that answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+import attrs
+from attrs import frozen
+
+from ..core import forecast as forecasts
+from ..core.reportgroups import groups_of
+from ..core.reportperiods import moment_of, zone_of
+from ..core.reports import MOST_ROWS, Key, UsageQuestion, UsageReport
+from ..errors import BadRequest, NotFound, Unavailable
+from .usageanswers import Names, plain, plain_forecast
+
+if TYPE_CHECKING:
+    from ..core.ledger.entry import Entry
+    from ..interfaces import IProjectStore, ITokenStore, IUsageReports
+    from ..message import Page
+
+NAMED_ONE_BY_ONE = 50
+"""Tokens or projects of a report up to this number are asked for by their id, more of them all at once."""
+
+MOST_VALUES = 100
+"""Of one filter."""
+
+
+@frozen
+class UsageParameters:
+    """What is asked, as it was written; C{""} is not given. Lists have commas."""
+
+    group_by: str = ""
+    since: str = ""
+    until: str = ""
+    project_id: str = ""
+    token_id: str = ""
+    api: str = ""
+    model: str = ""
+    tz: str = ""
+    top: int | None = None
+
+
+def question_of(asked: UsageParameters, now: float) -> UsageQuestion:
+    """
+    @param now: seconds since the epoch.
+    @raise BadRequest: something of it cannot be understood; the words say what, and what is expected.
+    """
+    zone = _read("tz", lambda: zone_of(asked.tz or "UTC"))
+    since = _read("from", lambda: moment_of(asked.since, now, zone)) if asked.since else None
+    until = _read("to", lambda: moment_of(asked.until, now, zone)) if asked.until else None
+    if since is not None and until is not None and until < since:
+        raise BadRequest(f"to: {asked.until!r} is before from, {asked.since!r}", message="invalid query")
+    if asked.top is not None and not 1 <= asked.top <= MOST_ROWS:
+        raise BadRequest(f"top: expected 1 to {MOST_ROWS}", message="invalid query")
+    return UsageQuestion(
+        _read("group_by", lambda: groups_of(asked.group_by)),
+        since,
+        until,
+        _values("project_id", asked.project_id),
+        _values("token_id", asked.token_id),
+        _values("api", asked.api),
+        _values("model", asked.model),
+        asked.tz or "UTC",
+        asked.top,
+    )
+
+
+def _read(name: str, read: Callable[[], Any]) -> Any:
+    try:
+        return read()
+    except ValueError as error:
+        raise BadRequest(f"{name}: {error}", message="invalid query") from None
+
+
+def _values(name: str, text: str) -> tuple[str, ...]:
+    values = tuple(dict.fromkeys(value for part in text.split(",") if (value := part.strip())))
+    if len(values) > MOST_VALUES:
+        raise BadRequest(f"{name}: {len(values)} values, at most {MOST_VALUES} at a time", message="invalid query")
+    return values
+
+
+class UsageRules:
+    """
+    @param seconds: the time, since the epoch.
+    @param reports: C{None} if no usage is kept where it can be asked for.
+    """
+
+    def __init__(
+        self,
+        seconds: Callable[[], float],
+        projects: IProjectStore,
+        tokens: ITokenStore,
+        reports: IUsageReports | None,
+    ) -> None:
+        self._seconds = seconds
+        self._projects = projects
+        self._tokens = tokens
+        self._reports = reports
+
+    def question(self, asked: UsageParameters) -> UsageQuestion:
+        """See L{question_of}."""
+        return question_of(asked, self._seconds())
+
+    async def report(self, question: UsageQuestion, *, with_forecast: bool = False) -> dict[str, Any]:
+        """
+        A report as it is answered: C{from}, C{to}, C{tz}, C{data}, C{totals}, C{more}, and C{forecast} where it is
+        asked for.
+
+        @raise Unavailable: no usage is kept, or it cannot be asked for now.
+        """
+        reports = self._there()
+        found = await reports.grouped(question)
+        answer = plain(question, found, await self._names(question, found))
+        if with_forecast:
+            answer["forecast"] = plain_forecast(await self._forecast(reports, question))
+        return answer
+
+    async def records(self, question: UsageQuestion, limit: int, after: str | None) -> Page[Entry]:
+        """
+        Single records; see L{IUsageReports.records}.
+
+        @raise BadRequest: C{after} is none that a page gave out.
+        @raise Unavailable: likewise.
+        """
+        reports = self._there()
+        try:
+            asking = reports.records(question, limit, after)
+        except ValueError:
+            raise BadRequest("expected the one of the link to the next page", message="invalid cursor") from None
+        page: Page[Entry] = await asking
+        return page
+
+    async def of_project(self, project_id: str) -> str:
+        """
+        @raise NotFound: there is no such project.
+        """
+        if await self._projects.get(project_id) is None:
+            raise NotFound(message="project not found")
+        return project_id
+
+    async def of_token(self, token_id: str) -> str:
+        """
+        @raise NotFound: there is no such token.
+        """
+        if await self._tokens.get(token_id) is None:
+            raise NotFound(message="token not found")
+        return token_id
+
+    def _there(self) -> IUsageReports:
+        if self._reports is None:
+            raise Unavailable("no usage is kept: ledger is off in the configuration", retry_after=3600)
+        return self._reports
+
+    async def _forecast(self, reports: IUsageReports, question: UsageQuestion) -> forecasts.Forecast:
+        now, zone = self._seconds(), zone_of(question.tz)
+        since = forecasts.since(now, zone)
+        asked = attrs.evolve(question, group_by=("day",), since=since, until=None, top=None)
+        found = await reports.grouped(asked)
+        return forecasts.forecast({str(row.keys["day"]): row.sums.cost for row in found.rows}, now, zone)
+
+    async def _names(self, question: UsageQuestion, report: UsageReport) -> Names:
+        names: Names = {}
+        for group, store in (("project", self._projects), ("token", self._tokens)):
+            if group in question.group_by:
+                names[group] = await _names_of({row.keys[group] for row in report.rows}, store)
+        return names
+
+
+async def _names_of(ids: Iterable[Key], store: Any) -> dict[Key, str | None]:
+    wanted = {each for each in ids if isinstance(each, str)}
+    if len(wanted) > NAMED_ONE_BY_ONE:
+        found = await store.list()
+    else:
+        found = [await store.get(each) for each in sorted(wanted)]
+    return {each.id: each.name for each in found if each is not None and each.id in wanted}

@@ -1,0 +1,80 @@
+"""Reports, records and forecasts of usage as JSON has them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import msgspec
+
+from ..core.ledger.entry import Entry
+from ..core.reports import SUMS, Key, UsageQuestion, UsageReport, UsageSums, money
+
+if TYPE_CHECKING:
+    from ..core.forecast import Forecast
+
+Names = dict[str, dict[Key, "str | None"]]
+"""Of projects and tokens, by C{project} and C{token}, then by id."""
+
+RECORD: tuple[str, ...] = Entry.__struct_fields__
+"""The members of a single record, in the order of an export."""
+
+
+def plain(question: UsageQuestion, report: UsageReport, names: Names | None = None) -> dict[str, Any]:
+    """A report as JSON has it."""
+    names = names or {}
+    data = []
+    for row in report.rows:
+        keys: dict[str, Any] = {}
+        for group, key in row.keys.items():
+            if group in ("project", "token"):
+                keys |= {f"{group}_id": key, f"{group}_name": names.get(group, {}).get(key)}
+            else:
+                keys[group] = key
+        data.append(keys | plain_sums(row.sums))
+    return {
+        "from": _time(report.since),
+        "to": _time(report.until),
+        "tz": question.tz,
+        "data": data,
+        "totals": plain_sums(report.totals),
+        "more": report.more,
+    }
+
+
+def plain_sums(sums: UsageSums) -> dict[str, Any]:
+    """Sums as JSON has them: numbers, and money as texts."""
+    values = {name: getattr(sums, name) for name in SUMS}
+    return {name: money(value) if isinstance(value, Decimal) else value for name, value in values.items()}
+
+
+def plain_forecast(made: Forecast) -> dict[str, Any]:
+    """Likewise of a forecast."""
+    values = attrs.asdict(made)
+    return {name: money(value) if isinstance(value, Decimal) else value for name, value in values.items()}
+
+
+def plain_record(entry: Entry) -> dict[str, Any]:
+    """A single record as JSON has it: what is not known is C{None}."""
+    values: dict[str, Any] = {name: getattr(entry, name) for name in RECORD}
+    values |= {name: _time(values[name]) for name in ("started_at", "ended_at")}
+    if entry.saved is not None:
+        values["saved"] = {name: getattr(entry.saved, name) for name in entry.saved.__struct_fields__}
+    values["raw"] = None if entry.raw is None else _json(entry.raw)
+    return {name: None if value == "" else value for name, value in values.items()}
+
+
+def _json(raw: bytes) -> Any:
+    try:
+        return msgspec.json.decode(raw)
+    except msgspec.DecodeError:
+        return None
+
+
+def _time(moment: float | None) -> str | None:
+    """RFC 3339 in UTC, fractions where there are any."""
+    if moment is None:
+        return None
+    return datetime.fromtimestamp(moment, timezone.utc).isoformat().replace("+00:00", "Z")

@@ -8,7 +8,6 @@ and makes no dictionary. Names are given in lower case and compared without rega
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from functools import lru_cache
 
 from ..message import Field, Fields
 
@@ -114,17 +113,11 @@ MEDIA_TYPES = Names(lambda value: value.partition(b";")[0].strip(b" \t").lower()
 _PLAIN_OPTIONS = frozenset({b"keep-alive", b"close", b"Keep-Alive", b"Close", b""})
 
 
-def forwardable(
-    fields: Fields, also: frozenset[bytes] = frozenset(), keep: Collection[bytes] = END_TO_END
-) -> list[Field]:
-    """
-    The fields that go on to the next hop.
-
-    @param also: further names to leave out.
-    @param keep: names that stay although C{Connection} names them.
-    """
-    kept = without(fields, _dropped(also))
-    return kept if len(kept) == len(fields) else without_named(kept, fields, keep)
+def forwardable(fields: Fields) -> list[Field]:
+    """The fields that go on to the next hop."""
+    lower, hop_by_hop = LOWER, HOP_BY_HOP
+    kept = [pair for pair in fields if lower[pair[0]] not in hop_by_hop]
+    return kept if len(kept) == len(fields) else without_named(kept, fields)
 
 
 def without_named(kept: list[Field], fields: Fields, keep: Collection[bytes] = END_TO_END) -> list[Field]:
@@ -139,11 +132,6 @@ def without_named(kept: list[Field], fields: Fields, keep: Collection[bytes] = E
         return kept
     named = {option for option in _members(options) if option not in keep}
     return without(kept, named) if named else kept
-
-
-@lru_cache(maxsize=64)
-def _dropped(also: frozenset[bytes]) -> frozenset[bytes]:
-    return HOP_BY_HOP | also
 
 
 def without(fields: Fields, names: Collection[bytes]) -> list[Field]:

@@ -18,7 +18,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 from ..errors import ClientError
 from ..message import Field
-from .notable import notable_of, section_of
+from .notable import Notable, Section
 
 CHUNKED = -1
 """The length of a body that comes in chunks."""
@@ -86,8 +86,9 @@ class Head:
 
     def find_decisive(self) -> None:
         """Fill in C{decisive}."""
-        self.fields = section_of(self.fields)
-        self.decisive = notable_of(self.fields).decisive
+        notable = Notable(self.fields)
+        self.fields = Section(self.fields, notable)
+        self.decisive = notable.decisive
 
 
 def read_head(data: bytes, target_limit: int, fields_limit: int) -> Head:

@@ -91,7 +91,9 @@ class Section(list[Field]):
 
     __slots__ = ("notable",)
 
-    notable: Notable | None
+    def __init__(self, fields: Fields, notable: Notable) -> None:
+        super().__init__(fields)
+        self.notable: Notable | None = notable
 
 
 def _forgetting(change: Callable[..., Any]) -> Callable[..., Any]:
@@ -127,9 +129,7 @@ for _name in CHANGES:
 
 def section_of(fields: Fields) -> Section:
     """The section with its notable fields found."""
-    section = Section(fields)
-    section.notable = Notable(section)
-    return section
+    return Section(fields, Notable(fields))
 
 
 def notable_of(fields: Fields) -> Notable:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from twisted.logger import Logger
 
 from ..apisettings import BreakerSettings
-from ..bodies import Tap, at_hand
+from ..bodies import BytesBody, Tap
 from ..composition import NO_KEYWORDS
 from ..core.breaker import EVIDENCE, FAILURE_STATUSES, Circuit
 from ..core.causes import PHRASES, cause_of
@@ -142,7 +142,7 @@ class Breaker:
         if response.status >= 500 or circuits.settings.statuses or self._is_transient is not None:
             if self._is_failure(response.status, request, circuits, ticket):
                 return response
-        if response.body is None or at_hand(response.body):
+        if response.body is None or isinstance(response.body, BytesBody):
             circuits.connection.succeeded(ticket)
             if circuits.models:
                 circuits.succeeded(model_of(request), ticket)

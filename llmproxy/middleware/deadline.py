@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
-from ..bodies import Seen, Tap, at_hand
+from ..bodies import BytesBody, Seen, Tap, at_hand
 from ..composition import NO_KEYWORDS
 from ..errors import Phase, ProxyError, RequestBodyTimeout, UpstreamTimeout
 
@@ -109,7 +109,7 @@ class _Timed:
     def head(self, response: ApiResponse) -> ApiResponse:
         self._record.upstream_first_byte = self._now() - self._started
         self._awaited = None
-        if response.body is None or at_hand(response.body):
+        if response.body is None or isinstance(response.body, BytesBody):
             self.over()
         else:
             response.body = _TimedBody(response.body, self)

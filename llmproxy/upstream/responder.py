@@ -133,33 +133,29 @@ class UpstreamResponder:
             if left is not None:
                 fields = one_less(fields, left)
         if prepared.destination is not None:
-            return self._call(request, prepared, fields)
+            if request.upgrade:
+                fields += switching(request.upgrade)
+            answering: Deferred[ApiResponse] = prepared.client.send(
+                prepared.destination,
+                request.method,
+                prepared.prefix + request.target,
+                fields,
+                request.body,
+                request.on_interim,
+                request.upgrade != b"",
+                partial(self._answer, request),
+                request.record,
+            )
+            return answering
         # Another client than ours does not say when it sends.
         request.record.attempts += 1
-        answering = _foreign_call(request, prepared, fields)
-        responding: Deferred[ApiResponse] = answering.addCallbacks(self._foreign_answer, _failed, (request,))
-        return responding
+        responding: Deferred[Any] = _foreign_call(request, prepared, fields)
+        return responding.addCallbacks(self._foreign_answer, _failed, (request,))
 
     def _prepare(self, request: ApiRequest) -> _Prepared:
         api, upstream = request.route.api, request.upstream
         prepared = self._prepared[upstream] = _Prepared(api, upstream, self._client_for(api))
         return prepared
-
-    def _call(self, request: ApiRequest, prepared: _Prepared, fields: list[Field]) -> Deferred[ApiResponse]:
-        if request.upgrade:
-            fields += switching(request.upgrade)
-        answering: Deferred[ApiResponse] = prepared.client.send(
-            prepared.destination,
-            request.method,
-            prepared.prefix + request.target,
-            fields,
-            request.body,
-            request.on_interim,
-            request.upgrade != b"",
-            partial(self._answer, request),
-            request.record,
-        )
-        return answering
 
     def _outgoing(self, request: ApiRequest, prepared: _Prepared) -> list[Field]:
         body = request.body
@@ -209,7 +205,7 @@ class UpstreamResponder:
             fields = without(fields, _FRAMING)
         elif code == 426:
             fields += upgrade_required(response.fields)
-        fields.append(self._via if response.version[2] else self._old_via)
+        fields.append(self._via if response.minor else self._old_via)
         until_close = response.length is UNKNOWN_LENGTH and not _is_chunked(response.fields)
         answer = ApiResponse(code, response.phrase, fields, response.body, response.trailers, until_close)
         if response.upgraded is not None:

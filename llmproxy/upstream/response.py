@@ -33,10 +33,11 @@ class UpstreamResponse:
     C{phrase} and C{fields} are as upstream wrote them. C{length} is 0 where there is no content, whatever
     C{Content-Length} says.
 
+    @ivar minor: the minor version of HTTP/1.
     @ivar upgraded: after a 101, where the client's bytes go; C{body} is then what upstream says.
     """
 
-    __slots__ = ("_minor", "body", "code", "fields", "length", "phrase", "request", "trailers", "upgraded")
+    __slots__ = ("body", "code", "fields", "length", "minor", "phrase", "request", "trailers", "upgraded")
 
     previousResponse = None
 
@@ -54,7 +55,7 @@ class UpstreamResponse:
         self.request = request
         self.code = code
         self.phrase = phrase
-        self._minor = minor
+        self.minor = minor
         self.fields = fields
         self.trailers = trailers
         self.length = length
@@ -63,7 +64,7 @@ class UpstreamResponse:
 
     @property
     def version(self) -> tuple[bytes, int, int]:
-        return _VERSIONS[self._minor]
+        return _VERSIONS[self.minor]
 
     @property
     def headers(self) -> Headers:

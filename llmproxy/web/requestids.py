@@ -21,8 +21,7 @@ def request_ids() -> Callable[[], str]:
     64 random bits name the process, a counter the request.
     """
     prefix = os.urandom(8).hex()
-    numbers = count(1)
-    return lambda: f"{prefix}-{next(numbers):08x}"
+    return map((prefix + "-{:08x}").format, count(1)).__next__
 
 
 def known_as(fields: Fields) -> tuple[str, str]:

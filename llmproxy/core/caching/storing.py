@@ -87,7 +87,7 @@ def to_store(
 ) -> Stored | None:
     """What to store of a response to a request whose method is cacheable; C{None} if it must or need not be."""
     said = said_by(fields)
-    control, targeted = control_of(said)
+    control, targeted = control_of(said) if FIELD in said else (parse(said.get(b"cache-control", ())), False)
     names = vary_names(fields) if b"vary" in said else ()
     if names is None or not _may_store(request, status, control, settings):
         return None

@@ -93,7 +93,7 @@ class Filling:
         return self._shared is not None and self._shared.is_stuck(now - wait)
 
     def _take(self, body: IBodyProducer | None) -> None:
-        if body is None or at_hand(body):
+        if body is None or isinstance(body, BytesBody) or at_hand(body):
             content = b"" if body is None else body.take() if isinstance(body, BytesBody) else content_of(body)
             if self._record.details or self._record.usage is not None:
                 self._note_details()
@@ -112,7 +112,7 @@ class Filling:
         response.fields = [*response.fields, self._told(self._leader, stored=self._wanted)]
         if self._shared is not None:
             response.body = self._reader(self._shared, self._leader)
-        elif response.body is not None:
+        elif response.body is not None and not isinstance(response.body, BytesBody):
             # Framed as it came: one in chunks has no length for the client either.
             response.body = BytesBody(bytes(self._content or b""), response.body.length)
         return response

@@ -215,7 +215,8 @@ class LlhttpChannel(ClientConnection):
 
         @param kept: the head of the response has promised to keep the connection.
         """
-        self._end_request()
+        self._request = None
+        self.persistence.answering = False
         if self._upload is not None:
             self._upload.drop()
         if not kept or self.persistence.must_close():

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import define
+from attrs import define, fields
 
 
 @define
@@ -49,3 +49,34 @@ class Usage:
 
 
 UNKNOWN = Usage()
+
+
+def added(one: Usage, other: Usage) -> Usage:
+    """
+    Of two answers together: what neither says stays unknown, the model is the one that is named last.
+    """
+    sums = {name: _sum(getattr(one, name), getattr(other, name)) for name in _COUNTS}
+    raw = _raw_sum(one.raw, other.raw)
+    return Usage(**sums, served_model=other.served_model or one.served_model, raw=raw)
+
+
+_COUNTS = tuple(each.name for each in fields(Usage) if each.name not in ("served_model", "raw"))
+
+
+def _sum(one: Any, other: Any) -> Any:
+    if one is None or other is None:
+        return one if other is None else other
+    return one + other
+
+
+def _raw_sum(one: Any, other: Any) -> Any:
+    """Objects member by member; numbers are added, of all else the last stays."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return {name: _raw_sum(one.get(name), other.get(name)) for name in {**one, **other}}
+    if _is_number(one) and _is_number(other):
+        return one + other
+    return one if other is None else other
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -1,4 +1,6 @@
-"""Frames of a WebSocket, RFC 6455 section 5, read as they come and without extensions."""
+"""
+Frames of a WebSocket, RFC 6455 section 5, read as they come and without extensions, but for one who can undo RFC 7692.
+"""
 
 from __future__ import annotations
 
@@ -41,12 +43,14 @@ class Frame:
 
     @ivar size: bytes of its payload.
     @ivar mask: four bytes; C{b""} where it is not masked.
+    @ivar deflated: it begins a message that is compressed, RFC 7692 section 6.
     """
 
     final: bool
     opcode: int
     size: int
     mask: bytes
+    deflated: bool = False
 
     @property
     def control(self) -> bool:
@@ -75,12 +79,14 @@ class FrameReader:
     What one side sends. It holds the head of a frame at most.
 
     @param side: clients mask what they send, servers must not, section 5.1.
+    @param deflates: messages can be compressed.
     @ivar between: a frame is complete and the next one has not begun.
     @ivar fragmented: a message has begun and is not complete.
     """
 
-    def __init__(self, side: Literal["client", "server"]) -> None:
+    def __init__(self, side: Literal["client", "server"], *, deflates: bool = False) -> None:
         self._masked = side == "client"
+        self._deflates = deflates
         self._head = b""
         self._frame: Frame | None = None
         self._left = 0
@@ -101,7 +107,7 @@ class FrameReader:
             if self._frame is None:
                 self._head += data[at : at + 1]
                 at += 1
-                frame = _parsed(self._head, self._masked)
+                frame = _parsed(self._head, self._masked, self._deflates)
                 if frame is None:
                     continue
                 self._begin(frame)
@@ -131,12 +137,14 @@ class FrameReader:
         return Part(frame, head + raw, payload, bool(head), self._left == 0)
 
 
-def _parsed(head: bytes, masked: bool) -> Frame | None:
+def _parsed(head: bytes, masked: bool, deflates: bool) -> Frame | None:
     """The frame of a head; C{None} if more of it is to come."""
     if len(head) < 2:
         return None
     opcode, short = head[0] & 0x0F, head[1] & 0x7F
-    if head[0] & 0x70 or opcode not in _DATA | _CONTROL:
+    # Only the first frame of a message says that it is compressed, RFC 7692 section 6.1.
+    deflated = deflates and opcode in (TEXT, BINARY) and bool(head[0] & 0x40)
+    if head[0] & (0x30 if deflated else 0x70) or opcode not in _DATA | _CONTROL:
         raise FrameError("a frame has a reserved bit or opcode")
     if bool(head[1] & 0x80) != masked:
         raise FrameError("a frame of a client is not masked" if masked else "a frame of a server is masked")
@@ -146,7 +154,7 @@ def _parsed(head: bytes, masked: bool) -> Frame | None:
     size = int.from_bytes(head[2 : 2 + extended], "big") if extended else short
     if extended and (size < (126 if extended == 2 else 1 << 16) or size >> 63):
         raise FrameError("the length of a frame is not in its shortest form")
-    return Frame(bool(head[0] & 0x80), opcode, size, head[2 + extended :])
+    return Frame(bool(head[0] & 0x80), opcode, size, head[2 + extended :], deflated)
 
 
 def unmasked(data: bytes, mask: bytes, done: int = 0) -> bytes:

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from ..bodies import BytesBody, Tap
-from ..core.fields import first
+from ..core.fields import first, values
 from ..core.inspection.contenttype import content_codings
 from ..core.jsonmembers import JsonMembers, tree_of
 from ..core.models import named, named_in
 from ..errors import ProxyError
+from ..providers.counting import Counting, lasting_in, uses_something
+from ..providers.messagereader import MessageReader
 from ..providers.models import model_in_target
-from ..providers.usagereader import EVENT_STREAM, LONGEST_EVENT, MEDIA_TYPES, UsageReader, media_type_of
+from ..providers.readers import reader_for
+from ..providers.usagereader import EVENT_STREAM, LONGEST_EVENT, media_type_of
 from ..usage import UNKNOWN
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
     from twisted.python.failure import Failure
+    from twisted.web.iweb import IBodyProducer
 
     from ..interfaces import Responder
     from ..message import Api, ApiRequest, ApiResponse, Record
+    from ..providers.readers import Reader
+    from ..usage import Usage
 
 _MODEL = tree_of(["model"])
 
@@ -48,6 +55,7 @@ class Meter:
     def __init__(self, seconds: Callable[[], float], failed: Callable[[str, str], object]) -> None:
         self.seconds = seconds
         self._failed = failed
+        self._counting = Counting()
 
     def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
         if request.route.api.settings.meter is None:
@@ -59,25 +67,45 @@ class Meter:
     def _head(
         self, response: ApiResponse, request: ApiRequest, target: bytes, body: object, begun: float
     ) -> ApiResponse:
-        if response.body is None or not 200 <= response.status < 300 or request.record.method == "HEAD":
+        record = request.record
+        if response.upgraded is not None and response.body is not None:
+            return self._messages(response, response.body, record, target)
+        if response.body is None or not 200 <= response.status < 300 or record.method == "HEAD":
             return response
         media_type = media_type_of(first(response.fields, b"content-type") or b"")
-        if media_type not in MEDIA_TYPES:
-            return response
-        record = request.record
         record.usage = UNKNOWN
         try:
             record.model = request.model or model_in_target(target) or _model_in(body)
-            reader = UsageReader(media_type, content_codings(response.fields))
+            reader = reader_for(media_type, content_codings(response.fields))
         except Exception as error:
             self.failed(error)
             return response
-        reading = _Reading(self, record, reader, begun if media_type == EVENT_STREAM else None)
+        if reader is None:
+            record.usage = UNKNOWN if uses_something(request.method, target) else None
+            return response
+        count = partial(self._counted, request.route.api.name, request.method, target, reader)
+        reading = _Reading(self, record, reader, count, begun if media_type == EVENT_STREAM else None)
         if isinstance(response.body, BytesBody):
             reading.whole(response.body.content)
         else:
             response.body = Tap(response.body, reading.seen, reading.ended)
         return response
+
+    def _messages(self, response: ApiResponse, body: IBodyProducer, record: Record, target: bytes) -> ApiResponse:
+        """What upstream says over a WebSocket."""
+        record.usage = UNKNOWN
+        try:
+            record.model = model_in_target(target)
+            reader = MessageReader(b",".join(values(response.fields, b"sec-websocket-extensions")))
+        except Exception as error:
+            self.failed(error)
+            return response
+        reading = _Reading(self, record, reader, reader.usage, None)
+        response.body = Tap(body, reading.seen, reading.ended)
+        return response
+
+    def _counted(self, api: str, method: bytes, target: bytes, reader: Reader) -> Usage | None:
+        return self._counting.counted(api, method, target, reader.usage(), lasting_in(reader.found))
 
     def failed(self, error: Exception) -> None:
         if isinstance(error, ProxyError):
@@ -91,15 +119,24 @@ class _Reading:
     """
     One answer that is read.
 
+    @param count: makes what it counts for, once all that is to come has been read.
     @param begun: when it was asked for, where the first content is of interest.
     """
 
-    __slots__ = ("_begun", "_meter", "_reader", "_record")
+    __slots__ = ("_begun", "_count", "_meter", "_reader", "_record")
 
-    def __init__(self, meter: Meter, record: Record, reader: UsageReader, begun: float | None) -> None:
+    def __init__(
+        self,
+        meter: Meter,
+        record: Record,
+        reader: Reader | MessageReader,
+        count: Callable[[], Usage | None],
+        begun: float | None,
+    ) -> None:
         self._meter = meter
         self._record = record
-        self._reader: UsageReader | None = reader
+        self._reader: Any = reader
+        self._count = count
         self._begun = begun
 
     def whole(self, content: bytes) -> None:
@@ -128,7 +165,7 @@ class _Reading:
         reader = self._reader
         if reader is not None:
             try:
-                self._record.usage = reader.usage()
+                self._record.usage = self._count()
                 self._record.truncated = reason is not None and not reader.is_whole()
             except Exception as error:
                 self._give_up(error)

@@ -55,19 +55,6 @@ PROVIDERS = (
         places=Places(models=(("models", EACH), ("fallbacks", EACH, "model"))),
     ),
     Provider(
-        "bedrock",
-        book="aws",
-        names=("bedrock",),
-        hosts=("amazonaws.com",),
-        keys=starting("ABSK|AKIA"),
-        request_ids=(b"x-amzn-requestid",),
-        stream_types=(b"application/vnd.amazon.eventstream",),
-        # /model/X/invoke, where X can be an ARN; /endpoints/X/invocations (SageMaker)
-        places=Places(
-            one=frozenset({"endpoints"}), several=frozenset({"model"}), naming=("model",), models=(("model_id",),)
-        ),
-    ),
-    Provider(
         "groq",
         book="groq",
         names=("groq",),
@@ -102,13 +89,19 @@ PROVIDERS = (
     Provider("cloudflare", book="cloudflare", places=Places(several=frozenset({"run"}))),
     Provider("elevenlabs", book="elevenlabs", places=Places(models=(("model_id",),))),
     Provider("deepseek", book="deepseek", names=("deepseek",), hosts=("deepseek.com",)),
-    Provider("cohere", book="cohere", names=("cohere",), hosts=("cohere.com", "cohere.ai")),
     # Servers of one's own, wherever they are.
-    Provider("ollama", names=("ollama",), usages=(UsageShape(_OLLAMA, _MODELS, usage_of_ollama),)),
+    Provider(
+        "ollama",
+        names=("ollama",),
+        usages=(UsageShape(_OLLAMA, _MODELS, usage_of_ollama),),
+        free=frozenset({b"show", b"pull", b"push", b"copy", b"create"}),
+    ),
     Provider(
         "llamacpp",
         names=("llamacpp", "llama.cpp", "llama-server"),
         usages=(UsageShape((*_LLAMA, "timings"), _MODELS, usage_of_llama),),
+        # vLLM's and Cohere's too.
+        free=frozenset({b"tokenize", b"detokenize", b"apply-template", b"slots"}),
     ),
     Provider("vllm", names=("vllm",)),
 )

@@ -33,7 +33,8 @@ def error_body(status: int, code: str, message: str, request_id: str) -> dict[st
 
 def usage_of(found: Mapping[str, Any]) -> Usage | None:
     """
-    C{usageMetadata}: thoughts stand beside the candidates, prompts of tools beside the prompt; 0 is left out.
+    C{usageMetadata}: thoughts stand beside the candidates (which the Live API calls the response), prompts of tools
+    beside the prompt; 0 is left out.
     """
     raw = found.get("usageMetadata")
     prompt = count(raw, "promptTokenCount")
@@ -41,21 +42,49 @@ def usage_of(found: Mapping[str, Any]) -> Usage | None:
         return None
     thoughts = count(raw, "thoughtsTokenCount")
     put_in = None if prompt is None else total(prompt, count(raw, "toolUsePromptTokenCount"))
-    out = total(count(raw, "candidatesTokenCount"), thoughts)
+    out = total(count(raw, "candidatesTokenCount"), count(raw, "responseTokenCount"), thoughts)
     return Usage(
         input_tokens=put_in,
         cached_input_tokens=count(raw, "cachedContentTokenCount"),
         output_tokens=remainder(count(raw, "totalTokenCount"), put_in) if out is None else out,
         reasoning_tokens=thoughts,
         audio_input_tokens=_audio(raw, "promptTokensDetails"),
-        audio_output_tokens=_audio(raw, "candidatesTokensDetails"),
+        audio_output_tokens=total(_audio(raw, "candidatesTokensDetails"), _audio(raw, "responseTokensDetails")),
         served_model=model_among(found, ("modelVersion",)),
         raw=raw,
     )
 
 
-def _audio(raw: Any, name: str) -> int | None:
-    return total(*(count(each, "tokenCount") for each in items(raw, name) if member(each, "modality") == "AUDIO"))
+def _audio(raw: Any, name: str, tokens: str = "tokenCount") -> int | None:
+    return total(*(count(each, tokens) for each in items(raw, name) if _is_audio(member(each, "modality"))))
+
+
+def _is_audio(modality: Any) -> bool:
+    return isinstance(modality, str) and modality.lower() == "audio"
+
+
+_INTERACTIONS = ("interaction.usage", "usage")
+_INTERACTION_MODELS = ("interaction.model", "model")
+
+
+def usage_of_interaction(found: Mapping[str, Any]) -> Usage | None:
+    """The Interactions API: thoughts beside the output, prompts of tools beside the input."""
+    raw = next(
+        (found[path] for path in _INTERACTIONS if count(found.get(path), "total_input_tokens") is not None), None
+    )
+    if raw is None:
+        return None
+    thoughts = count(raw, "total_thought_tokens")
+    return Usage(
+        input_tokens=total(count(raw, "total_input_tokens"), count(raw, "total_tool_use_tokens")),
+        cached_input_tokens=count(raw, "total_cached_tokens"),
+        output_tokens=total(count(raw, "total_output_tokens"), thoughts),
+        reasoning_tokens=thoughts,
+        audio_input_tokens=_audio(raw, "input_tokens_by_modality", "tokens"),
+        audio_output_tokens=_audio(raw, "output_tokens_by_modality", "tokens"),
+        served_model=model_among(found, _INTERACTION_MODELS),
+        raw=raw,
+    )
 
 
 _PLACES = Places(
@@ -104,7 +133,16 @@ PROVIDERS = (
         # Of resumable uploads.
         referring=(b"x-goog-upload-control-url", b"x-goog-upload-url"),
         places=_PLACES,
-        usages=(UsageShape(("usageMetadata",), ("modelVersion",), usage_of),),
+        free=frozenset(
+            b"countTokens computeTokens cachedContents fileSearchStores auth_tokens batchGenerateContent "
+            b"asyncBatchEmbedContent operations".split()
+        ),
+        usages=(
+            UsageShape(("usageMetadata",), ("modelVersion",), usage_of),
+            UsageShape(
+                _INTERACTIONS, _INTERACTION_MODELS, usage_of_interaction, ("interaction.id", "interaction.status")
+            ),
+        ),
         setup=Setup("https://generativelanguage.googleapis.com", ("/v1beta/models", "/v1beta/openai")),
     ),
 )

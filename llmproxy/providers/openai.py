@@ -10,7 +10,7 @@ from ..core.places import Places
 from ..usage import Usage
 from .chat import Message, Wishes, items, limits_of, member, text
 from .provider import Provider, Setup, starting
-from .usage import UsageShape, count, model_among, remainder, total
+from .usage import UsageShape, count, model_among, number, remainder, total
 
 _ERROR_TYPES = {
     401: "authentication_error",
@@ -47,44 +47,52 @@ class Chat:
         return "".join(text(member(choice, "message"), "content") for choice in items(answer, "choices"))
 
 
-_USAGES = ("response.usage", "usage", "x_groq.usage")
+_USAGES = ("response.usage", "usage", "x_groq.usage", "result.usage")
 _MODELS = ("response.model", "model")
+_IDENTITY = tuple(f"{outer}{name}" for outer in ("", "response.") for name in ("id", "status", "background"))
 
 
 def usage_of(found: Mapping[str, Any]) -> Usage | None:
     """
-    Chat completions, completions, embeddings: C{prompt_tokens}. Responses, images, transcriptions: C{input_tokens}
-    beside C{total_tokens}, or C{seconds}.
+    Chat completions, completions, embeddings: C{prompt_tokens}. Responses, decisions, images, audio, Realtime:
+    C{input_tokens} beside C{total_tokens}, or C{seconds}.
     """
     for path in _USAGES:
         raw = found.get(path)
         if not isinstance(raw, dict):
             continue
-        usage = _of_tokens(raw, found) or _of_seconds(raw, found)
+        usage = _of_tokens(raw, found) or _of_seconds(raw, "seconds", found)
         if usage is not None:
             return usage
-    return None
+    # Verbose transcriptions of before 2025, and of those who have taken them over.
+    return _of_seconds(found, "duration", found) if found.get("task") in ("transcribe", "translate") else None
 
 
 def _of_tokens(raw: dict[str, Any], found: Mapping[str, Any]) -> Usage | None:
     names = ("prompt_tokens", "completion_tokens")
     if count(raw, names[0]) is None and count(raw, names[1]) is None:
         names = ("input_tokens", "output_tokens")
-        if "total_tokens" not in raw and "input_tokens_details" not in raw:
+        if raw.keys().isdisjoint(("total_tokens", "input_tokens_details", "input_token_details")):
             return None
     put_in, came_out = (count(raw, name) for name in names)
-    into, out = (member(raw, f"{name}_details") for name in names)
-    reasoning, whole = count(out, "reasoning_tokens"), count(raw, "total_tokens")
+    into, out = (_details(raw, name) for name in names)
+    # Perplexity's stands at the top.
+    reasoning = _first(count(out, "reasoning_tokens"), count(raw, "reasoning_tokens"))
+    whole = count(raw, "total_tokens")
+    if raw.keys().isdisjoint(names):
+        # Embeddings and reranking of Voyage and Jina, which put out no tokens.
+        put_in = whole
     if came_out is None:
         came_out = remainder(whole, put_in)
     elif reasoning and whole is not None and total(put_in, came_out, reasoning) == whole:
         # xAI's reasoning is no part of what it says came out.
         came_out += reasoning
-    cached = count(into, "cached_tokens")
     return Usage(
         input_tokens=put_in,
-        # DeepSeek's
-        cached_input_tokens=count(raw, "prompt_cache_hit_tokens") if cached is None else cached,
+        # The second is DeepSeek's, the third Moonshot's.
+        cached_input_tokens=_first(
+            count(into, "cached_tokens"), count(raw, "prompt_cache_hit_tokens"), count(raw, "cached_tokens")
+        ),
         cache_write_tokens=count(into, "cache_write_tokens"),
         output_tokens=came_out,
         reasoning_tokens=reasoning,
@@ -95,11 +103,23 @@ def _of_tokens(raw: dict[str, Any], found: Mapping[str, Any]) -> Usage | None:
     )
 
 
-def _of_seconds(raw: dict[str, Any], found: Mapping[str, Any]) -> Usage | None:
-    seconds = raw.get("seconds")
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds < 1e9:
+def _details(raw: dict[str, Any], name: str) -> Any:
+    """Transcriptions and Realtime have them in the singular."""
+    found = raw.get(f"{name}_details")
+    return raw.get(f"{name.removesuffix('s')}_details") if found is None else found
+
+
+def _first(*counts: int | None) -> int | None:
+    """The first that is known."""
+    return next((each for each in counts if each is not None), None)
+
+
+def _of_seconds(raw: Mapping[str, Any], name: str, found: Mapping[str, Any]) -> Usage | None:
+    seconds = number(raw, name)
+    if seconds is None:
         return None
-    return Usage(seconds=float(seconds), served_model=model_among(found, _MODELS), raw=raw)
+    said = {name: raw[name]} if raw is found else raw
+    return Usage(seconds=seconds, served_model=model_among(found, _MODELS), raw=said)
 
 
 _TRANSCRIPTION = ("audio", "input", "transcription")
@@ -166,8 +186,13 @@ PROVIDERS = (
         ),
         exposed_families=("openai-",),
         chat=Chat(),
-        usages=(UsageShape(_USAGES, _MODELS, usage_of),),
+        usages=(UsageShape((*_USAGES, "duration", "task"), _MODELS, usage_of, _IDENTITY),),
         places=_PLACES,
+        free=frozenset(
+            b"moderations files uploads batches fine_tuning vector_stores conversations containers assistants evals "
+            b"skills voices voice_consents organization input_tokens cancel client_secrets sessions "
+            b"transcription_sessions content_provenance_checks".split()
+        ),
         setup=Setup(
             "https://api.openai.com",
             ("/v1/chat/completions", "/v1/responses", "/v1/embeddings", "/v1/models", "/v1/files"),

@@ -57,6 +57,7 @@ class Provider:
     @ivar chat: how C{llmproxy chat} talks to it.
     @ivar usages: the shapes in which its answers tell their usage.
     @ivar book: what the book of prices calls it, see L{llmproxy.prices.book}; C{""} if it is not in it.
+    @ivar free: segments of paths below which no model runs, so that an answer that tells no usage has used nothing.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Provider:
     places: Places = _NOWHERE
     usages: tuple[UsageShape, ...] = ()
     book: str = ""
+    free: frozenset[bytes] = frozenset()
 
 
 def starting(expression: str) -> re.Pattern[str]:

@@ -18,7 +18,21 @@ from ..origin import CredentialPlace
 from .provider import Provider
 
 SHARED = frozenset(
-    {"chat", "errorbody", "exposed", "models", "provider", "registry", "requestids", "usage", "usagereader"}
+    {
+        "awsreader",
+        "chat",
+        "counting",
+        "errorbody",
+        "exposed",
+        "messagereader",
+        "models",
+        "provider",
+        "readers",
+        "registry",
+        "requestids",
+        "usage",
+        "usagereader",
+    }
 )
 """Modules of this package that are no vendor's."""
 
@@ -69,6 +83,9 @@ USAGE_SHAPES = tuple(shape for provider in PROVIDERS for shape in provider.usage
 
 BOOKS = {provider.name: provider.book for provider in PROVIDERS if provider.book}
 """What the book of prices calls the vendors that it knows."""
+
+FREE = frozenset[bytes]().union(*(provider.free for provider in PROVIDERS))
+"""Segments of paths below which no model runs."""
 
 SETUPS = {provider.name: provider for provider in PROVIDERS if provider.setup is not None}
 """The vendors that C{llmproxy setup} knows an address of."""

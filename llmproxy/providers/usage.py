@@ -22,11 +22,13 @@ class UsageShape:
     @ivar members: what holds it, from the top, with dots between.
     @ivar models: what names the model that answered, likewise.
     @ivar read: makes the usage of those that were found, by their paths; C{None} if they are of another shape.
+    @ivar identity: what names an answer that can be fetched again, and says how far it is, likewise.
     """
 
     members: tuple[str, ...]
     models: tuple[str, ...]
     read: Callable[[Mapping[str, Any]], Usage | None]
+    identity: tuple[str, ...] = ()
 
 
 def count(value: Any, name: str) -> int | None:
@@ -49,3 +51,16 @@ def remainder(whole: int | None, part: int | None) -> int | None:
 def model_among(found: Mapping[str, Any], paths: tuple[str, ...]) -> str:
     """The first of C{paths} that names a model; C{""} for none."""
     return next((name for name in (named(found.get(path)) for path in paths) if name), "")
+
+
+def known_members(value: Any) -> dict[str, Any]:
+    """The members of an object that are not null; none of anything else."""
+    return {name: each for name, each in value.items() if each is not None} if isinstance(value, dict) else {}
+
+
+def number(value: Any, name: str) -> float | None:
+    """A member that is a duration in seconds; C{None} where it is none."""
+    found = value.get(name) if isinstance(value, dict) else None
+    if isinstance(found, bool) or not isinstance(found, (int, float)) or not 0 <= found < 1e9:
+        return None
+    return float(found)

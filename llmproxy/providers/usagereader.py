@@ -8,7 +8,7 @@ in its own. Memory is bounded whatever the size of an answer or of an event.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -35,7 +35,7 @@ MEDIA_TYPES = frozenset(
 LONGEST_EVENT = 64 * 1024
 """Bytes of an event that are held until its end; a longer one is scanned as it comes."""
 
-_PATHS = tuple(path for shape in USAGE_SHAPES for path in (*shape.members, *shape.models))
+_PATHS = tuple(path for shape in USAGE_SHAPES for path in (*shape.members, *shape.models, *shape.identity))
 _TREE = tree_of(_PATHS)
 _BY_FIRST: dict[str, list[tuple[str, list[str]]]] = {}
 """The paths by the member of the document that they begin with, each with what follows."""
@@ -131,6 +131,11 @@ class UsageReader:
             if usage is not None:
                 return usage
         return UNKNOWN
+
+    @property
+    def found(self) -> Mapping[str, Any]:
+        """What of L{USAGE_SHAPES} has been found, by its path."""
+        return self._found
 
     def _note(self, path: str, written: bytes) -> None:
         try:

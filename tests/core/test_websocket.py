@@ -51,6 +51,16 @@ class FrameReaderTests(SynchronousTestCase):
         self.assertEqual(found, frames)
         self.assertEqual(b"".join(part.raw for part in read(data, size)), data)
 
+    def test_deflated(self) -> None:
+        """A compressed message is one for who can undo it: its first frame says so, and nothing else is let in."""
+        [part] = FrameReader("server", deflates=True).feed(raw_frame(0xC1, 1, b"a"))
+        self.assertTrue(part.frame.deflated)
+        [part] = FrameReader("server", deflates=True).feed(raw_frame(0x81, 1, b"a"))
+        self.assertFalse(part.frame.deflated)
+        for first, deflates in ((0xC1, False), (0xE1, True), (0xA1, True), (0xC9, True), (0x40, True)):
+            reader = FrameReader("server", deflates=deflates)
+            self.assertRaises(FrameError, list, reader.feed(raw_frame(first, 1, b"a")))
+
     def test_fragments(self) -> None:
         """A message in fragments, with a ping between them."""
         reader = FrameReader("server")

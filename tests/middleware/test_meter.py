@@ -12,18 +12,21 @@ from llmproxy.apisettings import ApiSettings, MeterSettings
 from llmproxy.bodies import BytesBody
 from llmproxy.config import ProxyConfig
 from llmproxy.config.model import CacheConfig
+from llmproxy.core.websocket import TEXT, frame
 from llmproxy.middleware.meter import meter_for
 from llmproxy.testing import MemoryProxy
 from llmproxy.usage import UNKNOWN, Usage
 
 from ..harness import Exchange
 from ..harness import a_request as on_the_wire
-from ..providers.answers import GOLDEN, SSE, Golden
+from ..providers.answers import GOLDEN, JSON, SSE, Golden
+from ..providers.test_messagereader import CREATED, TALK, sent
 from .fakes import a_request, a_response, an_api, answering
 
 CHAT = GOLDEN["chat"]
 STREAM = GOLDEN["chat, streamed"]
 REQUEST = on_the_wire(b"/v1/chat/completions", b"Content-Type: application/json", body=b'{"model":"small"}')
+STORED = REQUEST.replace(b"\r\n\r\n", b"\r\nCache-Control: public, max-age=60\r\n\r\n", 1)
 
 
 def head(golden: Golden, *fields: bytes) -> bytes:
@@ -128,10 +131,10 @@ class MeterTests(SynchronousTestCase):
         """A stream that is stored on its way is counted in the record of its client, whoever leaves."""
         fields = b"Cache-Control: public, max-age=60", b"Transfer-Encoding: chunked"
         for leaves in (False, True):
-            self.proxy = proxy = Exchange(base_url="http://openai.com", cached=True)
+            self.proxy = proxy = Exchange(base_url="http://openai.com", cached=True, cache=CacheConfig(post="opt_in"))
             clients = [proxy.client(), proxy.client()]
             for client in clients:
-                client.receive(on_the_wire(b"/v1/models/x"))
+                client.receive(STORED)
             [upstream] = proxy.upstream
             upstream.receive(head(CHAT, *fields) + chunk(CHAT.body[:9]))
             if leaves:
@@ -144,16 +147,76 @@ class MeterTests(SynchronousTestCase):
         """What comes from the cache has used nothing."""
         self.proxy = proxy = Exchange(base_url="http://openai.com", cached=True, cache=CacheConfig(post="opt_in"))
         self.client = self.proxy.client()
-        asked = REQUEST.replace(b"\r\n\r\n", b"\r\nCache-Control: public, max-age=60\r\n\r\n", 1)
-        self.client.receive(asked)
+        self.client.receive(STORED)
         proxy.upstream[0].receive(whole(CHAT, b"Cache-Control: public, max-age=60"))
-        self.client.receive(asked)
+        self.client.receive(STORED)
         stored, hit = proxy.records
         self.assertEqual(hit.cache, "hit")
         self.assertEqual((stored.usage is None, hit.usage), (False, None))
 
 
 METERED = ApiSettings(meter=MeterSettings())
+
+
+class FetchedTests(SynchronousTestCase):
+    def test_background(self) -> None:
+        """An answer of the background that is asked for until it is there counts once, and then never again."""
+        proxy = Exchange(base_url="http://openai.com")
+        client = proxy.client()
+        queued = b'{"id":"resp_1","status":"queued","background":true,"model":"big-1","usage":null}'
+        done = b'{"id":"resp_1","status":"completed","background":true,"model":"big-1","usage":%b}' % (
+            b'{"input_tokens":9,"output_tokens":7,"total_tokens":16}'
+        )
+        fetch = on_the_wire(b"/v1/responses/resp_1")
+        asking = on_the_wire(b"/v1/responses", b"Content-Type: application/json", body=b'{"background":true}')
+        for request, body in ((asking, queued), (fetch, queued), (fetch, done), (fetch, done), (fetch, done)):
+            client.receive(request)
+            proxy.upstream[-1].receive(whole(Golden(JSON, body, UNKNOWN, frozenset())))
+        self.assertEqual(
+            [usage and (usage.is_known, usage.output_tokens) for usage in (record.usage for record in proxy.records)],
+            [(False, None), None, (True, 7), None, None],
+        )
+
+
+class MessagesTests(SynchronousTestCase):
+    def talk(self, data: bytes, *fields: bytes) -> Exchange:
+        proxy = Exchange(base_url="http://openai.com")
+        client = proxy.client()
+        client.receive(on_the_wire(b"/v1/realtime?model=gpt-rt", b"Connection: upgrade", b"Upgrade: websocket"))
+        [upstream] = proxy.upstream
+        lines = [b"HTTP/1.1 101 Switching Protocols", b"Connection: Upgrade", b"Upgrade: websocket", *fields, b"", b""]
+        upstream.receive(b"\r\n".join(lines))
+        asked = frame(TEXT, b'{"type":"response.create"}', mask=True)
+        client.receive(asked)
+        self.assertTrue(bytes(upstream.sent).endswith(asked))
+        for at in range(0, len(data), 5):
+            upstream.receive(data[at : at + 5])
+        self.assertTrue(bytes(client.sent).endswith(data))
+        client.close()
+        return proxy
+
+    def test_realtime(self) -> None:
+        """What the answers of a session have used is read from a copy of its messages; neither side notices."""
+        [record] = self.talk(sent(TALK)).records
+        usage = record.usage
+        assert usage is not None
+        self.assertEqual((usage.input_tokens, usage.output_tokens, record.truncated), (30, 12, False))
+        self.assertEqual((usage.served_model, record.model), ("gpt-realtime", "gpt-rt"))
+
+    def test_cut(self) -> None:
+        """Of a session that ends within an answer counts what was said until then."""
+        [record] = self.talk(sent([*TALK, CREATED])).records
+        self.assertEqual((record.usage and record.usage.output_tokens, record.truncated), (12, True))
+
+    def test_unread(self) -> None:
+        """What is no message, or in an extension that cannot be undone, passes and is unknown."""
+        for data, fields in ((b"nonsense", ()), (b"\xc1\x01a", (b"Sec-WebSocket-Extensions: x-other",))):
+            proxy = self.talk(data, *fields)
+            self.assertEqual(
+                ([record.usage for record in proxy.records], [each[0] for each in proxy.unread]),
+                ([UNKNOWN], ["coding"]),
+                data,
+            )
 
 
 class WhichTests(SynchronousTestCase):
@@ -170,21 +233,23 @@ class WhichTests(SynchronousTestCase):
             self.assertEqual(request.record.usage and request.record.usage.output_tokens, usage, api.name)
 
     def test_not_looked_at(self) -> None:
-        """Errors, other media types and what has no content."""
+        """Errors, and what has no content; what can be no use is none, and what cannot be read is unknown."""
         api = an_api(settings=METERED)
         meter = meter_for([api], Clock().seconds, self.fail)
         assert meter is not None
         json = [(b"Content-Type", b"application/json")]
-        for method, response in (
-            (b"POST", a_response(500, BytesBody(CHAT.body), json)),
-            (b"POST", a_response(200, BytesBody(CHAT.body), [(b"Content-Type", b"audio/mpeg")])),
-            (b"POST", a_response(200, BytesBody(CHAT.body), [])),
-            (b"GET", a_response(304, None, json)),
-            (b"HEAD", a_response(200, BytesBody(b""), json)),
+        audio = [(b"Content-Type", b"audio/mpeg")]
+        for method, response, usage in (
+            (b"POST", a_response(500, BytesBody(CHAT.body), json), None),
+            (b"POST", a_response(200, BytesBody(CHAT.body), audio), UNKNOWN),
+            (b"POST", a_response(200, BytesBody(CHAT.body), []), UNKNOWN),
+            (b"GET", a_response(200, BytesBody(CHAT.body), audio), None),
+            (b"GET", a_response(304, None, json), None),
+            (b"HEAD", a_response(200, BytesBody(b""), json), None),
         ):
             request, body = a_request(method, api=api), response.body
             self.assertIs(self.successResultOf(meter.respond(request, answering(response))).body, body)
-            self.assertIsNone(request.record.usage)
+            self.assertEqual(request.record.usage, usage, (method, response))
 
     def test_fault(self) -> None:
         """A fault of the meter's own hurts no answer, and is said without a word of the answer."""

@@ -10,7 +10,7 @@ from llmproxy.errors import ParamNotAllowed
 from llmproxy.providers.compatible import PROVIDERS
 from llmproxy.providers.registry import BY_NAME, SETUPS, provider_of, provider_of_key
 
-from .vendors import VendorTable, judged
+from .vendors import judged
 
 KEYS = {
     "openrouter": ("sk-or-v1-" + "a" * 64, "sk-or-" + "a" * 20 + "T3BlbkFJ" + "b" * 20),
@@ -18,7 +18,6 @@ KEYS = {
     "xai": ("xai-" + "a" * 80,),
     "perplexity": ("pplx-" + "a" * 48,),
     "huggingface": ("hf_" + "a" * 34,),
-    "bedrock": ("ABSKx", "AKIAx"),
     "nvidia": ("nvapi-x",),
     "fireworks": ("fw_x",),
     "cerebras": ("csk-x",),
@@ -49,19 +48,6 @@ class CompatibleTests(SynchronousTestCase):
         self.assertNotIn("xai", SETUPS)
 
 
-class BedrockTests(VendorTable, SynchronousTestCase):
-    provider = BY_NAME["bedrock"]
-    hosts = ("bedrock-runtime.us-east-1.amazonaws.com",)
-    strange_hosts = ("amazon.com",)
-    ids = (b"x-amzn-requestid",)
-    paths = (
-        "/model/evil/invoke",
-        "/model/evil/converse-stream",
-        "/endpoints/evil/invocations",
-    )
-    named = {b"/model/anthropic.claude-v2%3A1/invoke": "anthropic.claude-v2:1"}
-
-
 class PlacesTests(SynchronousTestCase):
     def test_bodies(self) -> None:
         """Where others carry a model."""
@@ -69,7 +55,6 @@ class PlacesTests(SynchronousTestCase):
             ("openrouter", '{"models": ["ok", "evil"]}'),
             ("openrouter", '{"fallbacks": [{"model": "evil"}]}'),
             ("mistral", '{"requests": [{"custom_id": "1", "body": {"model": "evil"}}]}'),
-            ("bedrock", '{"modelId": "evil"}'),
             ("elevenlabs", '{"model_id": "evil"}'),
         ):
             rules = Rules.compile({"model": ["ok"]}, BY_NAME[name].places)

@@ -9,6 +9,7 @@ from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.errors import ProxyError
+from llmproxy.providers.readers import reader_for
 from llmproxy.providers.usagereader import LONGEST_EVENT, UsageReader, media_type_of
 from llmproxy.usage import UNKNOWN, Usage
 
@@ -17,7 +18,8 @@ from .answers import GOLDEN, JSON, SSE
 
 
 def read(media_type: bytes, pieces: Iterable[bytes], *codings: bytes) -> Usage:
-    reader = UsageReader(media_type, codings)
+    reader = reader_for(media_type, codings)
+    assert reader is not None, media_type
     for piece in pieces:
         reader.feed(piece)
     return reader.usage()
@@ -34,7 +36,8 @@ class GoldenTests(SynchronousTestCase):
         for name, golden in GOLDEN.items():
             body = golden.body
             self.check(name, read(golden.media_type, [body]))
-            reader = UsageReader(golden.media_type)
+            reader = reader_for(golden.media_type, ())
+            assert reader is not None, name
             reader.whole(body)
             self.check(name, reader.usage())
             self.check(name, read(golden.media_type, [body[at : at + 1] for at in range(len(body))]))

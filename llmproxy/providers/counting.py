@@ -1,0 +1,95 @@
+"""
+The judgement whether an answer is counted: an answer that is made in the background, or kept by the provider, is seen
+again each time it is fetched, and has been used once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import frozen
+
+from ..usage import UNKNOWN, Usage
+from .registry import FREE
+
+MOST = 10_000
+"""Answers that are remembered, of each kind; the oldest is forgotten."""
+
+_PENDING = ("queued", "in_progress")
+
+_PARTS = re.compile(rb"[^/:?]+")
+
+
+def uses_something(method: bytes, target: bytes) -> bool:
+    """
+    Whether what is asked for costs anything that answers of that kind could tell: a model runs. Only asked of an answer
+    that tells nothing.
+    """
+    path = target.partition(b"?")[0]
+    return method == b"POST" and FREE.isdisjoint(_PARTS.findall(path))
+
+
+@frozen
+class Lasting:
+    """
+    An answer that may be fetched again.
+
+    @ivar id: the provider's.
+    @ivar pending: it is not made yet.
+    @ivar background: C{True} where it says itself that nobody has waited for it.
+    """
+
+    id: str
+    pending: bool
+    background: bool
+
+
+def lasting_in(found: Mapping[str, Any]) -> Lasting | None:
+    """
+    @param found: see L{UsageReader.found}.
+    """
+    for outer in ("response.", "interaction.", ""):
+        identity = found.get(f"{outer}id")
+        if isinstance(identity, str) and identity:
+            background = found.get(f"{outer}background") is True
+            return Lasting(identity[:256], found.get(f"{outer}status") in _PENDING, background)
+    return None
+
+
+class Counting:
+    """What has been counted, and what is still to be: in this process, since its start."""
+
+    def __init__(self, most: int = MOST) -> None:
+        self._most = most
+        self._counted: OrderedDict[tuple[str, str], bool] = OrderedDict()
+        self._owed: OrderedDict[tuple[str, str], bool] = OrderedDict()
+
+    def counted(self, api: str, method: bytes, target: bytes, usage: Usage, lasting: Lasting | None) -> Usage | None:
+        """
+        @param usage: what an answer says.
+        @param lasting: which answer it is, where that can be fetched again.
+        @return: what of it counts; C{None} where nothing was used, or it was counted before.
+        """
+        if not usage.is_known:
+            return self._unknown(api, lasting) if uses_something(method, target) else None
+        if lasting is None or not (lasting.background or method != b"POST"):
+            return usage if method == b"POST" else None
+        key = (api, lasting.id)
+        is_owed = self._owed.pop(key, False)
+        if not (is_owed or lasting.background) or key in self._counted:
+            return None
+        self._remember(self._counted, key)
+        return usage
+
+    def _unknown(self, api: str, lasting: Lasting | None) -> Usage:
+        if lasting is not None and lasting.pending:
+            self._remember(self._owed, (api, lasting.id))
+        return UNKNOWN
+
+    def _remember(self, keys: OrderedDict[tuple[str, str], bool], key: tuple[str, str]) -> None:
+        keys[key] = True
+        if len(keys) > self._most:
+            keys.popitem(last=False)

@@ -1,0 +1,23 @@
+"""Tests for L{llmproxy.providers.readers}."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from llmproxy.errors import ProxyError
+from llmproxy.providers.awsreader import AwsReader
+from llmproxy.providers.readers import reader_for
+from llmproxy.providers.usagereader import MEDIA_TYPES, UsageReader
+
+from .vendoranswers import AWS
+
+
+class ReadersTests(SynchronousTestCase):
+    def test_kinds(self) -> None:
+        """By the media type; what no reader knows has none."""
+        for media_type in MEDIA_TYPES:
+            self.assertIsInstance(reader_for(media_type, ()), UsageReader, media_type)
+        self.assertIsInstance(reader_for(AWS, (b"gzip",)), AwsReader)
+        self.assertIsNone(reader_for(b"audio/mpeg", (b"other",)))
+        for media_type in (b"application/json", AWS):
+            self.assertRaises(ProxyError, reader_for, media_type, (b"other",))

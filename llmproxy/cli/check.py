@@ -12,7 +12,7 @@ from ..errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..config import APIProviderConfig
+    from ..config import APIConfig, APIProviderConfig
     from ..core.policy import Policy
     from ..message import Api
     from ..origin import CredentialPlace, Upstream
@@ -49,6 +49,8 @@ def command(file: str, default_api: str | None) -> None:
         click.echo(f"  {methods} on {', '.join(api.policy.endpoints) or 'every path'}")
         for line in _restrictions(api.policy):
             click.echo(f"  {line}")
+    for line in _prices(config):
+        click.echo(line)
     click.echo(f"{file}: ok")
 
 
@@ -97,6 +99,21 @@ def tried_again(api: Api) -> Iterator[str]:
         )
     if api.settings.fallback:
         yield f"fallback: {', '.join(api.settings.fallback)}"
+
+
+def _prices(config: APIConfig) -> Iterator[str]:
+    """The file's own prices, and what of the book they name that is not in it."""
+    if not config.prices:
+        return
+    from ..prices.book import Book
+    from ..providers.registry import BOOKS
+
+    book = Book()
+    yield f"prices, of which the first that matches holds, and else {book.version or 'none: genai-prices is missing'}:"
+    for price in config.prices:
+        rule = price.rule()
+        missing = rule.like_model and book.tariff(BOOKS[rule.like], rule.like_model) is None
+        yield f"  {price.words()}{' (the book has no such model: its cost is not known)' if missing else ''}"
 
 
 def _key_place(place: CredentialPlace) -> str:

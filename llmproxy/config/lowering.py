@@ -28,6 +28,7 @@ from .model import (
     MeterConfig,
     TimeoutConfig,
 )
+from .prices import PRICE_KEYS, PriceConfig
 from .problems import Problems
 from .upstreams import BalanceConfig, RetryConfig, UpstreamConfig
 
@@ -41,6 +42,7 @@ SECTIONS: dict[type, Mapping[str, Any]] = {
     UpstreamConfig: upstreamschema.UPSTREAM_KEYS,
     BalanceConfig: upstreamschema.BALANCE_KEYS,
     RetryConfig: upstreamschema.RETRY_KEYS,
+    PriceConfig: PRICE_KEYS,
     Limits: schema.LIMIT_KEYS,
     APIValues: dict.fromkeys(schema.TOP_KEYS),
 }
@@ -111,7 +113,7 @@ class _Lowering:
             items = sorted(value, key=str) if isinstance(value, (set, frozenset)) else value
             nodes = [self.node(each, f"{path}[{number}]") for number, each in enumerate(items)]
             return yaml.SequenceNode(_TAG + "seq", nodes, _NOWHERE)
-        if value is None or isinstance(value, (bool, int, float, str)):
+        if value is None or isinstance(value, (bool, int, float, str, Decimal)):
             return _text(value)
         self.problems.add(path, f"cannot be {_shown(value)}")
         return _scalar("null", "null")
@@ -202,8 +204,10 @@ def _text(value: Any) -> yaml.Node:
         return _scalar(str(value).lower(), "null" if value is None else "bool")
     if isinstance(value, str):
         return _scalar(value.replace("$", "$$"))
+    if isinstance(value, int):
+        return _scalar(str(value))
     # Without an exponent, which no file can have.
-    return _scalar(format(Decimal(repr(value)), "f") if isinstance(value, float) else str(value))
+    return _scalar(format(value if isinstance(value, Decimal) else Decimal(repr(value)), "f"))
 
 
 def _named(given: Mapping[Any, Any], name: str) -> Any:
@@ -213,6 +217,8 @@ def _named(given: Mapping[Any, Any], name: str) -> Any:
 def _is_kind(given: Any, read: Any) -> bool:
     if isinstance(read, float):
         return isinstance(given, (int, float)) and not isinstance(given, bool)
+    if isinstance(read, Decimal) and type(given) is int:
+        return True
     return type(given) is type(read) or (isinstance(given, type(read)) and not isinstance(given, bool))
 
 

@@ -18,6 +18,7 @@ from .upstreams import BalanceConfig, RetryConfig, UpstreamConfig, differ, repea
 
 if TYPE_CHECKING:
     from ..core.inspection.endpointrules import PatternsByEndpoint
+    from .prices import PriceConfig
 
 
 def _tuple(values: Iterable[str]) -> Any:
@@ -261,6 +262,7 @@ class APIValues:
     @ivar trusted_proxies: addresses and networks in front of us, and C{unix}: what they say of a client's address is
         believed.
     @ivar forwarded_header: the field in which they say it.
+    @ivar prices: what models cost, above the book and where it has none; the first that matches holds.
     """
 
     apis: Mapping[str, APIProviderConfig]
@@ -268,6 +270,7 @@ class APIValues:
     limits: Limits = field(factory=Limits)
     trusted_proxies: tuple[str, ...] = field(default=(), converter=_tuple)
     forwarded_header: str = "x-forwarded-for"
+    prices: tuple[PriceConfig, ...] = field(default=(), converter=_tuple)
 
     def conflicts(self) -> Iterator[tuple[str, str]]:
         """Where the names get in each other's way: the name of the API at fault, or C{""}, and why."""

@@ -22,6 +22,7 @@ from .model import (
     MeterConfig,
     TimeoutConfig,
 )
+from .prices import read_prices
 from .problems import unknown
 from .readers import (
     NOTED,
@@ -216,7 +217,7 @@ LIMIT_KEYS: dict[str, Reader] = {
     "connections_per_client": by(none_for_zero),
 }
 
-TOP_KEYS = ("apis", "default_api", "limits", "trusted_proxies", "forwarded_header")
+TOP_KEYS = ("apis", "default_api", "limits", "trusted_proxies", "forwarded_header", "prices")
 
 
 def read_api(name: str, item: Item) -> APIProviderConfig:
@@ -250,7 +251,8 @@ def read_config(root: Item, reserved: frozenset[str], default_api: str | None) -
     limits = section(Limits, LIMIT_KEYS)(top["limits"]) if "limits" in top and not top["limits"].is_null else Limits()
     proxies = _given(top, "trusted_proxies", all_of(text_that(rules.trusted_proxy)), ())
     header = _given(top, "forwarded_header", by(rules.forwarded_header), "x-forwarded-for")
-    config = APIValues(apis, _default(top.get("default_api"), default_api), limits, proxies, header)
+    prices = _given(top, "prices", lambda item: read_prices(item, apis), ())
+    config = APIValues(apis, _default(top.get("default_api"), default_api), limits, proxies, header, prices)
     _note_conflicts(config, root, top, named, overridden=default_api is not None)
     return config
 

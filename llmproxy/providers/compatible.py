@@ -87,7 +87,7 @@ PROVIDERS = (
     ),
     # /ai/run/@cf/meta/X
     Provider("cloudflare", book="cloudflare", places=Places(several=frozenset({"run"}))),
-    Provider("elevenlabs", book="elevenlabs", places=Places(models=(("model_id",),))),
+    Provider("elevenlabs", places=Places(models=(("model_id",),))),
     Provider("deepseek", book="deepseek", names=("deepseek",), hosts=("deepseek.com",)),
     # Servers of one's own, wherever they are.
     Provider(

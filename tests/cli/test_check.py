@@ -64,6 +64,25 @@ class CheckTests(SynchronousTestCase):
             self.assertIn(f"{line}\n", output)
         self.assertNotIn("canary", output)
 
+    def test_prices(self) -> None:
+        """The prices that the example shows hold as they stand there, and what the book does not have is named."""
+        shown = Path(EXAMPLE).read_text()
+        block = shown[shown.index("# prices:") : shown.index("\napis:")]
+        own = "".join(f"{line[2:]}\n" for line in block.splitlines())
+        path = self.mktemp()
+        Path(path).write_text(f"{own}  - {{like: openai/gpt-nobody}}\n{shown}")
+        result = CliRunner().invoke(command, [path])
+        self.assertEqual(result.exit_code, 0, result.output)
+        self.assertIn("\nprices, of which the first that matches holds, and else genai-prices-", result.output)
+        for line in (
+            "gpt-4o-mini* of openai: input 0.15, cached_input 0.075, output 0.60 USD",
+            "gemini-2.5-pro of gemini: input 1.25, output 10 USD; above 200000 input tokens input 2.5, output 15",
+            "* of openai: like openai, times 0.9",
+            "prod-chat of azure: like azure/gpt-4o",
+            "* of every API: like openai/gpt-nobody (the book has no such model: its cost is not known)",
+        ):
+            self.assertIn(f"\n  {line}\n", result.output)
+
     def test_tells_all_problems(self) -> None:
         """Every problem is a line on stderr, and the status is 1."""
         path = self.mktemp()

@@ -19,7 +19,7 @@ from llmproxy.config import APIConfig, APIProviderConfig
 from llmproxy.config.environment import read_environment
 from llmproxy.config.schema import API_KEYS, TOP_KEYS
 from llmproxy.config.variables import EFFECTIVE, NOT_EFFECTIVE
-from llmproxy.core.routing import RESERVED
+from llmproxy.core.routing import OWN
 from llmproxy.sinks.metrics import ProxyMetrics
 from llmproxy.web.metrics import as_json, as_text
 
@@ -127,7 +127,7 @@ class EndpointTests(SynchronousTestCase):
 
     def test_operations(self) -> None:
         """What the proxy answers itself is on the page, in whichever column."""
-        for name in RESERVED - {"manage", "admin"}:
+        for name in OWN:
             self.assertIn(f"`/{name}`", section("Endpoints"))
 
 

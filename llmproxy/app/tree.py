@@ -48,7 +48,9 @@ class Proxy(Protocol):
 
 def proxy_tree(proxy: Proxy, manage: bool) -> Root:
     """See L{llmproxy.app.proxy.TransparentProxy.resource}."""
-    root = Root(ProxyResource(time.time, proxy.respond), proxy.settings.apis.trusted())
+    generations = proxy.generations
+    resource = ProxyResource(time.time, proxy.respond)
+    root = Root(resource, proxy.settings.apis.trusted(), lambda path: generations.table.claimant(path))
     put_operations(root, proxy)
     if manage:
         _put_metrics(root, proxy)

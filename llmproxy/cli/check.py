@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..core.routing import OWN, RESERVED
 from ..errors import ConfigError
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from ..config import APIConfig, APIProviderConfig
     from ..core.policy import Policy
+    from ..core.routing import RoutingTable
     from ..message import Api
     from ..origin import CredentialPlace, Upstream
 
@@ -35,11 +37,11 @@ def command(file: str, default_api: str | None) -> None:
 
     try:
         config = load_api_config(file, default_api=default_api)
-        apis = config.compiled()
+        table = config.routing_table()
     except ConfigError as error:
         click.echo(str(error), err=True)
         sys.exit(1)
-    for api in apis:
+    for api in table.apis:
         where = f"/ and /{api.name}/" if api.name == config.default_api else f"/{api.name}/"
         click.echo(f"{api.name}: {where} -> {_leads_to(api)}, errors in dialect {api.dialect}")
         for line in (*places(api), own_key(config.apis[api.name]), *tried_again(api)):
@@ -47,7 +49,7 @@ def command(file: str, default_api: str | None) -> None:
                 click.echo(f"  {line}")
         methods = ", ".join(method.decode() for method in api.policy.methods) or "every method"
         click.echo(f"  {methods} on {', '.join(api.policy.endpoints) or 'every path'}")
-        for line in _restrictions(api.policy):
+        for line in (*_restrictions(api.policy), *_instead(api, table)):
             click.echo(f"  {line}")
     for line in _prices(config):
         click.echo(line)
@@ -128,6 +130,18 @@ def own_key(api: APIProviderConfig) -> str:
         return "a key of its own for every project that has none for it"
     names = ", ".join(sorted(api.own_key_for))
     return f"a key of its own for {names}" if names else "its key can be used by no project: own_key_for is not set"
+
+
+def _instead(api: Api, table: RoutingTable) -> Iterator[str]:
+    """Paths that the proxy would answer itself, were it not for this API."""
+    if api.name in OWN:
+        yield f"/{api.name} is this API: what the proxy has there itself is not served"
+    for entry in api.policy.endpoints:
+        first = entry.split("/")[1]
+        if first in RESERVED and table.claimant(entry.encode()) is api:
+            yield f"{entry}: not reached at / where management is served, only at /{api.name}{entry}"
+        elif "*" not in entry and first in OWN and table.claimant(entry.encode()) is api:
+            yield f"{entry} is this API's: what the proxy has there itself is not served"
 
 
 def _restrictions(policy: Policy) -> Iterator[str]:

@@ -51,6 +51,11 @@ class Endpoints:
             entry = next((entry for glob, entry in self._globs if _matches(glob, parts)), None)
         return entry
 
+    def names(self, path: bytes) -> bool:
+        """Whether C{path} belongs to a plain entry that is more than C{/}, which every path belongs to."""
+        entry = self._plain.get(path) or self._above(path)
+        return entry is not None and _plainly(entry) != b""
+
     def _above(self, path: bytes) -> str | None:
         # A path can have thousands of segments, entries have a few.
         parts = path.split(b"/", self._deepest + 1)[: self._deepest + 1]

@@ -85,6 +85,11 @@ class Policy:
     def allows_origin(self, origin: bytes) -> bool:
         return self.any_origin or origin in self.origins
 
+    def names(self, path: bytes) -> bool:
+        """Whether an entry without C{*}, other than C{/}, is C{path} or above it, as L{endpoint} compares them."""
+        plain = settled(path)
+        return plain is not None and self._matching.names(plain)
+
     def endpoint(self, path: bytes) -> str | None:
         """
         The entry that allows C{path}, C{""} where everything is allowed, C{None} where nothing does.

@@ -6,8 +6,11 @@ from collections.abc import Sequence
 
 from ..message import Api, Route
 
-RESERVED = frozenset({"manage", "health", "healthz", "ready", "readyz", "live", "livez", "metrics", "admin"})
-"""First segments that the proxy serves itself, so that no API can have them as its name."""
+RESERVED = frozenset({"manage", "admin"})
+"""First segments that no API can have as its name: nothing stands before management."""
+
+OWN = ("health", "healthz", "ready", "readyz", "live", "livez", "metrics", "usage")
+"""First segments that the proxy serves itself where no API does, see L{RoutingTable.claimant}."""
 
 
 _MOST_KNOWN = 1024
@@ -38,6 +41,16 @@ class RoutingTable:
     def named(self, name: str) -> Api | None:
         """The API of this name."""
         return self._by_name.get(name.encode())
+
+    def claimant(self, path: bytes) -> Api | None:
+        """
+        The API that a path belongs to where the proxy has one of its own too: the one that is named as its first
+        segment, or the default one where an endpoint without C{*} is there or above. C{None} for no API.
+        """
+        api = self._by_name.get(path[1:].partition(b"/")[0])
+        if api is None and self._default is not None and self._default.policy.names(path):
+            api = self._default
+        return api
 
     def match(self, target: bytes) -> Route | None:
         """The route of a target in origin form; C{None} where no API is responsible."""

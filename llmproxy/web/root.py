@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from twisted.web.resource import IResource, Resource
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from ..core.forwarded import TrustedProxies
 
 _PERCENT = ord("%")
+
+KEPT = frozenset({b"manage"})
+"""Children that give way to no API."""
 
 
 class Paths(RootResource):
@@ -79,13 +83,22 @@ class Root(Paths, StreamingResource):
     Children are found by their first segment; everything else goes to the proxy, but for C{/} in a browser
     without a token, which gets a page about what this is.
 
+    @param claims: whether a path, without its query, is an API's though a child is there; never asked for those of
+        L{KEPT}.
+
     It may be put anywhere into the tree of an existing site: the proxy then sees targets relative
     to where it stands.
     """
 
-    def __init__(self, proxy: ProxyResource, trusted_proxies: TrustedProxies | None = None) -> None:
+    def __init__(
+        self,
+        proxy: ProxyResource,
+        trusted_proxies: TrustedProxies | None = None,
+        claims: Callable[[bytes], object] = lambda path: False,
+    ) -> None:
         super().__init__(trusted_proxies)
         self._proxy = proxy
+        self._claims = claims
         self._welcome = Welcome()
         self._mounted: dict[int, ProxyResource] = {}
 
@@ -95,13 +108,20 @@ class Root(Paths, StreamingResource):
 
         For our site, which looks here first.
         """
-        segment = target[1:].partition(b"?")[0].partition(b"/")[0]
-        return None if not segment or _PERCENT in segment or segment in self.children else self._proxy
+        path = target.partition(b"?")[0]
+        segment = path[1:].partition(b"/")[0]
+        if not segment or _PERCENT in segment:
+            return None
+        return None if segment in self.children and not self._is_claimed(segment, path) else self._proxy
+
+    def _is_claimed(self, segment: bytes, path: bytes) -> bool:
+        return segment not in KEPT and bool(self._claims(path))
 
     def getChildWithDefault(self, path: bytes, request: Request) -> IResource:
         self._know_client(request)
         child: IResource | None = self.children.get(path)
-        if child is not None:
+        whole = b"/" + b"/".join([path, *(request.postpath or ())])
+        if child is not None and not self._is_claimed(path, whole):
             self._begin_answer(request)
             return child
         if not path and not request.postpath and is_navigation(request):

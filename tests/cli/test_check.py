@@ -45,6 +45,26 @@ class CheckTests(SynchronousTestCase):
             self.assertIn(f"\n  {line}\n", output)
         self.assertNotIn("/v1/uploads/x: refused", output)
 
+    def test_own_paths(self) -> None:
+        """Which of the proxy's own paths an API takes, and which of an API's nobody reaches."""
+        path = self.mktemp()
+        Path(path).write_text(
+            "default_api: a\napis:\n"
+            "  a: {base_url: https://a.example, allowed_methods: [GET], "
+            "allowed_endpoints: [/v1, /usage, /metrics/prometheus, /health*, /manage/x]}\n"
+            "  live: {base_url: https://b.example, allowed_methods: [GET], allowed_endpoints: [/v1, /ready]}\n"
+        )
+        output = CliRunner().invoke(command, [path]).output
+        for line in (
+            "/usage is this API's: what the proxy has there itself is not served",
+            "/metrics/prometheus is this API's: what the proxy has there itself is not served",
+            "/manage/x: not reached at / where management is served, only at /a/manage/x",
+            "/live is this API: what the proxy has there itself is not served",
+        ):
+            self.assertIn(f"\n  {line}\n", output)
+        for word in ("/health* is", "/ready is", "/v1 is"):
+            self.assertNotIn(word, output)
+
     def test_upstreams(self) -> None:
         """Each place in the order in which it is asked, with what is its own; what is tried again; never a value."""
         path = self.mktemp()

@@ -68,7 +68,7 @@ class APIConfigTests(SynchronousTestCase):
     def test_validate(self) -> None:
         """What a file would be refused for is refused here too."""
         APIConfig({"a": GOOD}, "a").validate()
-        for config in (APIConfig({}, "a"), APIConfig({"a": GOOD}, "b"), APIConfig({"live": GOOD}, "live")):
+        for config in (APIConfig({}, "a"), APIConfig({"a": GOOD}, "b"), APIConfig({"manage": GOOD}, "manage")):
             self.assertRaises(ConfigError, config.validate)
         error = self.assertRaises(ConfigError, APIConfig({"a": APIProviderConfig()}, "a").validate)
         self.assertEqual(len(error.problems), 3)

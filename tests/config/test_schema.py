@@ -284,7 +284,7 @@ apis:
       request: soon
       reqeust: 10s
     debug_headers: maybe
-  live:
+  admin:
     base_url: http://b
     allowed_endpoints: [/v1]
     allowed_methods: [POST]
@@ -293,15 +293,14 @@ apis:
         self.assertEqual(
             found,
             [
-                "1:14: default_api: default API 'opena' not found in configured APIs (openai, live)",
+                "1:14: default_api: default API 'opena' not found in configured APIs (openai, admin)",
                 "5:25: apis.openai.allowed_endpoints[0]: "
                 "expected a path such as /v1/models without query and spaces, got 'v1'",
                 "8:16: apis.openai.timeouts.request: expected a duration such as 30s, got 'soon'",
                 "9:16: apis.openai.timeouts.reqeust: unknown key 'reqeust', did you mean 'request'? "
                 "(known: connect, expect_continue, flush_interval, idle_connection, request, response_header, silence)",
                 "10:20: apis.openai.debug_headers: expected true or false, got 'maybe'",
-                "12:5: apis.live: the name 'live' is taken by the proxy itself "
-                "(reserved: admin, health, healthz, live, livez, manage, metrics, ready, readyz)",
+                "12:5: apis.admin: the name 'admin' is taken by the proxy itself (reserved: admin, manage)",
             ],
         )
 

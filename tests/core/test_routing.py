@@ -5,9 +5,11 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.policy import Policy
-from llmproxy.core.routing import RESERVED, RoutingTable
+from llmproxy.core.routing import OWN, RESERVED, RoutingTable
 from llmproxy.message import Api
 from llmproxy.origin import Origin, Timeouts, Upstream
+
+from ..tables import row
 
 
 def an_api(name: str, *endpoints: str) -> Api:
@@ -69,6 +71,44 @@ class MatchTests(SynchronousTestCase):
         self.assertIsNone(self.table.match(b""))
 
     def test_reserved(self) -> None:
-        """The proxy's own paths are reserved."""
-        for name in ("manage", "health", "healthz", "ready", "readyz", "live", "livez", "metrics", "admin"):
-            self.assertIn(name, RESERVED)
+        """Nothing takes management's place."""
+        self.assertEqual(RESERVED, {"manage", "admin"})
+
+
+class ClaimTests(SynchronousTestCase):
+    """Whose a path is that the proxy has too."""
+
+    def test_claims(self) -> None:
+        """An API of that name comes first, then a plain endpoint of the default one; nothing else claims anything."""
+        table = RoutingTable(
+            [
+                an_api("openai", "/v1/models", "/health/", "/metrics/prometheus", "/us*ge", "/", "/re%61dy"),
+                an_api("live", "/v1"),
+                an_api("other", "/usage"),
+            ],
+            "openai",
+        )
+        for path, name in (
+            (b"/health", "openai"),
+            (b"/health/deep", "openai"),
+            (b"/healthz", None),
+            (b"/metrics", None),
+            (b"/metrics/prometheus", "openai"),
+            (b"/metrics/prometheus/x", "openai"),
+            (b"/usage", None),
+            (b"/ready", "openai"),
+            (b"/health/../x", None),
+            (b"/live", "live"),
+            (b"/live/v1/models", "live"),
+            (b"/livez", None),
+            (b"/", None),
+        ):
+            with row(self, path):
+                api = table.claimant(path)
+                self.assertEqual(api and api.name, name)
+
+    def test_every_path(self) -> None:
+        """An API that allows every path, or no default API, takes nothing from the proxy."""
+        for table in (RoutingTable([an_api("openai")], "openai"), RoutingTable([an_api("openai", "/usage")], None)):
+            with row(self, table.listed()):
+                self.assertEqual([name for name in OWN if table.claimant(f"/{name}".encode())], [])

@@ -21,6 +21,7 @@ from llmproxy.web.api.resource import ProxyResource
 from llmproxy.web.clientaddress import client_of
 from llmproxy.web.root import Paths, Root
 
+from ..tables import row
 from .wire import Client, get
 
 
@@ -62,6 +63,42 @@ class RootTests(SynchronousTestCase):
         for path in ("/a/llm/v1/models?x=1", "/a/llm", "/a/llm/health"):
             self.ask(path, tree)
         self.assertEqual(self.targets, [b"/v1/models?x=1", b"/"])
+
+    def test_gives_way(self) -> None:
+        """What an API claims is the API's, below and above, in any spelling; what it does not claim stays ours."""
+        self.root = Root(
+            self.root._proxy, claims=lambda path: path.startswith((b"/health", b"/deep/metrics/x", b"/manage"))
+        )
+        for path in ("health", "deep/metrics", "manage"):
+            self.root.put_path(path, Data(path.encode(), "text/plain"))
+        tree, between = Resource(), Resource()
+        tree.putChild(b"a", between)
+        between.putChild(b"llm", self.root)
+        for path, content in (
+            ("/health", b"proxied"),
+            ("/%68ealth", b"proxied"),
+            ("/health/a%2Fb?x=1", b"proxied"),
+            ("/deep/metrics", b"deep/metrics"),
+            ("/deep/metrics/x", b"proxied"),
+            ("/manage", b"manage"),
+        ):
+            for where in (None, tree):
+                with row(self, path, where):
+                    self.assertEqual(self.ask(("/a/llm" if where else "") + path, where), content)
+        self.assertEqual(set(self.targets), {b"/health", b"/%68ealth", b"/health/a%2Fb?x=1", b"/deep/metrics/x"})
+
+    def test_gives_way_over_own_site(self) -> None:
+        """Our own site, which looks for the proxy first, finds the same."""
+        claimed: list[bytes] = []
+        self.root = Root(self.root._proxy, claims=claimed.append)
+        self.root.put_path("health", Data(b"healthy", "text/plain"))
+        for target, leaf in ((b"/health?x", None), (b"/health/x", None), (b"/v1?health", self.root._proxy)):
+            with row(self, target):
+                self.assertIs(self.root.leaf_at(target), leaf)
+        self.assertEqual(claimed, [b"/health", b"/health/x"])
+        self.root = Root(self.root._proxy, claims=lambda path: True)
+        self.root.put_path("health", Data(b"healthy", "text/plain"))
+        self.assertIs(self.root.leaf_at(b"/health?x"), self.root._proxy)
 
     def test_client(self) -> None:
         """Whose request it is, trusted proxies tell, whatever the site and wherever the tree stands in it."""

@@ -2,7 +2,9 @@
 A scan of JSON for a few members of its objects, fed bytes that are cut anywhere.
 
 Objects that stand alone, one a line, behind each other, in an array or behind the C{data:} of an event are documents
-alike. Nothing is checked and nothing else is kept, so that memory is bounded whatever the size of the document.
+alike. Nothing is checked and nothing else is kept, so that memory is bounded whatever the size of the document. So is
+time: what of a value is not looked into is passed over at once, and a scan that needs too many steps for the bytes it
+was given is given up, which no JSON of an API comes near to.
 """
 
 from __future__ import annotations
@@ -11,16 +13,44 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from .nesting import passed_over
+
 LONGEST_KEPT = 16 * 1024
 """Bytes of a member that is looked for; of a longer one nothing is kept."""
 
 _LONGEST_NAME = 64
 
+_BYTES_A_STEP = 8
+"""A step takes half a microsecond. Answers of vendors have one for 20 bytes and more."""
+
+_MOST_STEPS = 6144
+"""Steps that can be saved for later: all that a turn of the reactor may take at once, whatever came before it."""
+
+_STEPS_A_TURN = 4
+"""Steps that come with each piece, however short: a cut costs some."""
+
+_AT_ONCE = 64
+"""Brackets of a value that are passed one by one; what is longer is passed over in blocks."""
+
+_STEPS_OF_BLOCKS, _BYTES_OF_BLOCKS = 32, 128
+"""What that counts for: so many steps, and one more for so many bytes."""
+
+_STEPS_OF_FOUND = 2
+"""What is done with a member that was found."""
+
 _QUOTE, _BACKSLASH, _COLON, _COMMA, _OPEN, _CLOSE, _ARRAY, _ARRAY_END = b'"\\:,{}[]'
 
-_OUTSIDE = re.compile(rb"[^{]*")
 _BETWEEN = re.compile(rb'[^"{}\[\],:]*')
-_TEXT = re.compile(rb'[^"\\]*')
+_MEMBER = re.compile(
+    rb'[\s,]{0,16}"([^"\\]{0,%d})"\s*:\s*(?:("[^"\\]*(?:\\.[^"\\]*)*"|[-+.\w]{1,64})\s{0,16}(?=[,}])|([{\[]))?'
+    % _LONGEST_NAME,
+    re.DOTALL,
+)
+"""
+The name of a member; and its value, if it is a text, a number or a word that is there whole, or else the bracket that
+opens it.
+"""
+_TEXT = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*', re.DOTALL)
 _PASSED = re.compile(rb'(?:[^"{}\[\]]+|"[^"\\]*(?:\\.[^"\\]*)*")*', re.DOTALL)
 """What can be passed over at once within a value: no byte of it can be read in two ways."""
 
@@ -52,6 +82,7 @@ class JsonMembers:
         "_found",
         "_in_text",
         "_kept",
+        "_left",
         "_name",
         "_naming",
         "_nodes",
@@ -63,10 +94,11 @@ class JsonMembers:
     def __init__(self, wanted: Tree, found: Callable[[str, bytes], object]) -> None:
         self._wanted = wanted
         self._found = found
+        self._left = _MOST_STEPS
         self.reset()
 
     def reset(self) -> None:
-        """Begin anew: what was open is given up."""
+        """Begin anew: what was open is forgotten. A scan that was given up remains so."""
         self._nodes: list[Tree] = []
         self._path: list[bytes] = []
         self._depth = 0
@@ -75,10 +107,18 @@ class JsonMembers:
         self._within: Tree | None = None
         self._kept: bytearray | None = None
 
+    @property
+    def is_given_up(self) -> bool:
+        """Whether it has come to bytes that would take too long, so that nothing is found any more."""
+        return self._left < 0
+
     def feed(self, data: bytes) -> None:
+        if self._left < 0:
+            return
         at, size = 0, len(data)
+        self._left = min(self._left + size // _BYTES_A_STEP, _MOST_STEPS) + _STEPS_A_TURN
         while at < size:
-            begin = at
+            begin, kept = at, self._kept
             if self._in_text:
                 at = self._text(data, at)
             elif self._depth:
@@ -87,18 +127,27 @@ class JsonMembers:
                 at = self._between(data, at)
             else:
                 at = self._outside(data, at)
-            if self._kept is not None:
+            if kept is not None and self._kept is not None:
                 self._keep(data[begin:at])
+            self._left -= 1
+            if self._left < 0:
+                self.reset()
+                return
 
     def _outside(self, data: bytes, at: int) -> int:
-        end = _end(_OUTSIDE, data, at)
-        if end < len(data):
-            self._nodes.append(self._wanted)
-            self._naming = True
-        return end + 1
+        begin = data.find(_OPEN, at)
+        if begin < 0:
+            return len(data)
+        self._nodes.append(self._wanted)
+        self._naming = True
+        return begin + 1
 
     def _between(self, data: bytes, at: int) -> int:
         """In an object that is looked into: up to what has a meaning there, or that."""
+        member = _MEMBER.match(data, at) if self._naming else None
+        if member is not None:
+            self._member(*member.groups())
+            return member.end()
         end = _end(_BETWEEN, data, at)
         if end > at:
             return end
@@ -120,6 +169,21 @@ class JsonMembers:
             self._open(byte)
         return at + 1
 
+    def _member(self, name: bytes, value: bytes | None, bracket: bytes | None) -> None:
+        self._name = name
+        if value is None:
+            self._begin_value()
+            if bracket is not None:
+                if self._kept is not None:
+                    self._kept += bracket
+                self._open(bracket[0])
+        elif self._nodes[-1].get(name, self) is None and len(value) <= LONGEST_KEPT:
+            self._tell(value)
+
+    def _tell(self, written: bytes) -> None:
+        self._left -= _STEPS_OF_FOUND
+        self._found(b".".join([*self._path, self._name]).decode("ascii"), written)
+
     def _begin_value(self) -> None:
         self._naming = False
         node = self._nodes[-1]
@@ -131,8 +195,7 @@ class JsonMembers:
     def _end_value(self) -> None:
         kept, self._kept, self._within = self._kept, None, None
         if kept is not None:
-            # It begins with the colon.
-            self._found(b".".join([*self._path, self._name]).decode("ascii"), bytes(kept[1:]).strip())
+            self._tell(bytes(kept).strip())
         self._naming = True
 
     def _open(self, byte: int) -> None:
@@ -146,14 +209,29 @@ class JsonMembers:
 
     def _inside(self, data: bytes, at: int) -> int:
         """In a value that is not looked into."""
-        end = _end(_PASSED, data, at)
-        if end == len(data):
-            return end
-        if data[end] == _QUOTE:
-            self._in_text = True
+        depth, size, passed = self._depth, len(data), 0
+        while passed < _AT_ONCE:
+            passed += 1
+            end = _end(_PASSED, data, at)
+            if end == size:
+                at = end
+                break
+            at, byte = end + 1, data[end]
+            if byte == _QUOTE:
+                self._in_text = True
+                break
+            depth += 1 if byte in (_OPEN, _ARRAY) else -1
+            if not depth:
+                # What follows is a name: nothing has to be ended where nothing is kept.
+                self._naming = self._kept is None
+                break
         else:
-            self._depth += 1 if data[end] in (_OPEN, _ARRAY) else -1
-        return end + 1
+            begin = at
+            at, depth, self._in_text = passed_over(data, begin, depth)
+            self._left -= _STEPS_OF_BLOCKS + (at - begin) // _BYTES_OF_BLOCKS
+        self._depth = depth
+        self._left -= passed // 2
+        return at
 
     def _text(self, data: bytes, at: int) -> int:
         if self._escaped:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.jsonmembers import LONGEST_KEPT, JsonMembers, tree_of
+from tests.test_cost import Calls
 
 TREE = tree_of(["a", "b.a", "b.c.d"])
 
@@ -60,6 +61,46 @@ class JsonMembersTests(SynchronousTestCase):
         text = b"x" * (LONGEST_KEPT + 1)
         self.assertEqual(scan(b'{"a":"' + text, b'","b":{"a":2}}'), [("b.a", 2)])
         self.assertEqual(scan(b'{"%b":1,"a":2}' % text), [("a", 2)])
+
+    def test_dense(self) -> None:
+        """What vendors answer is read to its end, however long and however dense, in pieces of any size."""
+        embedding = b'{"embedding":[0.1,-2e-3,[]],"index":1},' * 20_000
+        probabilities = b'{"token":"a","logprob":-1,"bytes":[97],"top_logprobs":[{"bytes":[98,99]}]},' * 5000
+        line = (
+            b'{"model":"l","created_at":"2023-08-04T08:52:19.3854Z","message":{"content":"\\n","a":1},"done":false}\n'
+        )
+        lines = line * 5000
+        for body in (
+            b'{"data":[' + embedding + b"{}],",
+            b'{"data":{"content":[' + probabilities + b"0]},",
+            lines + b"{",
+            b'{"text":"' + b'\\n\\"' * 50_000 + b'",',
+        ):
+            for size in (1 << 16, 1000, 7):
+                pieces = [body[at : at + size] for at in range(0, len(body), size)]
+                self.assertEqual(scan(*pieces, b'"a":[1]}'), [("a", [1])], (body[:30], size))
+
+    def test_hostile(self) -> None:
+        """What would take too long is given up within a bounded number of steps, and nothing of it is found."""
+        for piece in (
+            b'"":"",',
+            b'"":[],',
+            b'"":{"":1},',
+            b",:",
+            b'"":' + b"[" * 33 + b"]" * 33 + b",",
+            b'"":[' + b"[]" * 33 + b"],",
+            b'"a":1,',
+        ):
+            found: list[str] = []
+            members = JsonMembers(TREE, lambda path, written: found.append(path))
+            with Calls() as calls:
+                members.feed(b"{" + piece * (65_536 // len(piece)))
+            self.assertTrue(members.is_given_up, piece)
+            self.assertLess(calls.count, 40_000, piece)
+            told = len(found)
+            members.reset()
+            members.feed(b'{"a":1}')
+            self.assertEqual(len(found), told, piece)
 
     def test_reset(self) -> None:
         """What was open is given up."""

@@ -121,6 +121,10 @@ class Circuit:
         self._given = self._given + 1 if ticket is None else ticket
         return self._given
 
+    def refuses(self, now: float) -> bool:
+        """Whether L{admit} would refuse a request; nothing changes."""
+        return self.state != "closed" and now < self.until
+
     def succeeded(self, ticket: int) -> None:
         if self.state == "closed":
             self.failures = 0

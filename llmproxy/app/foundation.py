@@ -73,7 +73,7 @@ class Foundation:
         usage = None if self.stored is None else self.stored.database.usage
         self.metering = Metering(reactor, settings, own, usage, self._masking)
         self.management = self._management()
-        self.background = RecordExchanges(reactor, self.metering.publisher.publish)
+        self.background = RecordExchanges(reactor, self.metering.ended)
         self.auditing = self._auditing()
         self.admission = self._admission()
         self.cache: Cache | None = None

@@ -60,7 +60,8 @@ class Generation:
         upstreams = [each for api in table.apis for each in api.upstreams]
         foundation.learn(each.own_key.key for each in upstreams if each.own_key is not None)
         metering.origins.update((api.name, ", ".join(each.origin.url for each in api.upstreams)) for api in table.apis)
-        self.account = RecordExchanges(reactor, metering.publisher.publish, config.trusted())
+        metering.costs.use(config.price_rules(), table.apis)
+        self.account = RecordExchanges(reactor, metering.ended, config.trusted())
         self.breaker = Breaker(reactor, openings=metering.metrics.openings, log=foundation.own.logger)
         if former is not None:
             self.breaker.take_over(former.breaker, set(_unchanged(former.table, table)))

@@ -16,6 +16,7 @@ from ..sinks.failurelog import FailureLog
 from ..sinks.lag import ReactorLag
 from ..sinks.metrics import ProxyMetrics
 from ..sinks.publisher import Publisher
+from .costs import Costs
 
 if TYPE_CHECKING:
     from ..core.masking import Masking
@@ -31,6 +32,7 @@ class Metering:
     @ivar publisher: passes records on.
     @ivar metrics: what is counted now; see L{replace_metrics}.
     @ivar hits: what counts the hits of tokens; C{None} for nothing.
+    @ivar costs: notes in records what their exchanges cost.
     @ivar meter_errors: answers whose usage could not be read.
     @ivar origins: where each API is, for lines about it; filled in as APIs come.
     """
@@ -55,6 +57,7 @@ class Metering:
         failures = FailureLog(reactor.seconds, self.origins, own.logger)
         hits = [] if self.hits is None else [self.hits]
         sinks: list[IRecordSink] = [self.metrics, *hits, failures, *own.record_sinks, *logs]
+        self.costs = Costs(reactor)
         self.publisher = Publisher(reactor, sinks, masking=masking)
         self._refusals = Publisher(reactor, logs, masking=masking)
 
@@ -67,6 +70,12 @@ class Metering:
         record = Record(request_id, "", "", client, time.time(), status=status, error_code=code, ended="refused")
         record.details = {"detail": detail}
         self._refusals.publish(record)
+
+    def ended(self, record: Record) -> None:
+        """Take the record of an exchange that has ended."""
+        if record.usage is not None or record.saved is not None:
+            self.costs.note(record)
+        self.publisher.publish(record)
 
     def meter_failed(self, kind: str, why: str) -> None:
         """Count and log an answer whose usage could not be read."""
@@ -99,7 +108,8 @@ class Metering:
         return 0 if self.hits is None else self.hits.dropped
 
     def count(self) -> None:
-        """Hits are written down from now on."""
+        """Hits are written down from now on, and the book of prices is read."""
+        self.costs.warm()
         if self.hits is not None:
             self.hits.start()
 

@@ -13,6 +13,7 @@ from .problems import unknown
 if TYPE_CHECKING:
     from ..apisettings import CacheSettings
     from ..core.forwarded import TrustedProxies
+    from ..core.pricing.rules import PriceRule
     from ..core.routing import RoutingTable
     from ..message import Api
 
@@ -72,6 +73,14 @@ class APIConfig(APIValues):
         api = self.apis[api_name]
         values: dict[str, Any] = {a.name: getattr(api, a.name) for a in fields(APIProviderConfig)}
         return ProxyConfig(api_name=api_name, **values)
+
+    def price_rules(self) -> tuple[PriceRule, ...]:
+        """C{prices}, ready to be looked up."""
+        if not self.prices:
+            return ()
+        from .prices import rules_of
+
+        return rules_of(self.prices)
 
     def validate(self) -> None:
         """Raise a L{ConfigError} of all that is wrong; what L{load_api_config} returns has passed already."""

@@ -28,6 +28,8 @@ class Attempts:
         # There is one attempt: at the first upstream, with the first key.
         api = request.route.api
         request.upstream = upstream = api.upstreams[0]
+        record = request.record
+        record.upstream, record.provider = upstream.name, upstream.provider
         if upstream.credential.kind == "none":
             request.key = ""
         else:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from zope.interface import implementer
 
+from ..core.prices import written
 from ..interfaces import IRecordSink
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ class _Line(msgspec.Struct, omit_defaults=True):
     reasoning_tokens: int | None = None
     truncated: bool = False
     unknown: bool = False
+    cost: str | None = None
+    cost_saved: str | None = None
 
 
 _encode = msgspec.json.Encoder().encode
@@ -96,6 +99,10 @@ def line(record: Record) -> bytes:
         entry.input_tokens, entry.cached_input_tokens = usage.input_tokens, usage.cached_input_tokens
         entry.output_tokens, entry.reasoning_tokens = usage.output_tokens, usage.reasoning_tokens
         entry.truncated, entry.unknown = record.truncated, not usage.is_known
+    if record.cost is not None:
+        entry.cost = written(record.cost)
+    if record.cost_saved is not None:
+        entry.cost_saved = written(record.cost_saved)
     return _encode({**msgspec.to_builtins(entry), **record.details} if record.details else entry)
 
 

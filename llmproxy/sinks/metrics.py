@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +62,8 @@ class CacheMetricType(str, Enum):
 
 MOST_MODELS = 100
 """Names of models that tokens are counted by in a process, as upstream gives them; those of others are C{other}."""
+
+_NO_COST = Decimal(0)
 
 _TOKENS = ("input", "cached_input", "cache_write", "output", "reasoning")
 
@@ -118,6 +121,7 @@ class ProxyMetrics:
     @ivar cache: what became of requests that a cache was asked about, of the exchanges that have ended: C{hit}, C{miss}
         and C{bypass} together are never above C{request_count}; and C{store}, answers that were stored.
     @ivar tokens: by API, the model that answered, and what they were.
+    @ivar costs: USD, by API and the model that answered; of exchanges whose cost is known.
     @ivar first_tokens: how long streams took to their first content, by API.
     @ivar request_count: exchanges that have ended, refusals and cache hits included.
     @ivar error_count: those that ended with a status of 400 or more, or not complete.
@@ -135,6 +139,7 @@ class ProxyMetrics:
         self.cache: dict[str, int] = {HIT: 0, MISS: 0, BYPASS: 0, STORE: 0}
         self.refusals: dict[str, int] = {}
         self.tokens: dict[tuple[str, str, str], int] = {}
+        self.costs: dict[tuple[str, str], Decimal] = {}
         self.first_tokens: dict[str, Histogram] = {}
         self._models: set[str] = set()
         self.counters: dict[str, tuple[str, Callable[[], float]]] = {}
@@ -198,17 +203,20 @@ class ProxyMetrics:
         if record.cause:
             _one_more(self.causes, (record.api, record.cause))
         if record.usage is not None:
-            self._count_usage(record.api, record.usage)
+            self._count_usage(record, record.usage)
         if record.first_token is not None:
             self.first_tokens.setdefault(record.api, Histogram()).observe(record.first_token)
 
-    def _count_usage(self, api: str, usage: Usage) -> None:
+    def _count_usage(self, record: Record, usage: Usage) -> None:
+        api = record.api
         model = usage.served_model
         if model not in self._models:
             if model and len(self._models) < MOST_MODELS and usage.is_known:
                 self._models.add(model)
             else:
                 model = "other"
+        if record.cost is not None:
+            self.costs[api, model] = self.costs.get((api, model), _NO_COST) + record.cost
         for kind in _TOKENS:
             count = getattr(usage, f"{kind}_tokens")
             if count is not None:
@@ -236,6 +244,8 @@ class ProxyMetrics:
             (self.tokens, other.tokens),
         ):
             _add_up(mine, theirs)
+        for key, cost in other.costs.items():
+            self.costs[key] = self.costs.get(key, _NO_COST) + cost
         for api, first in other.first_tokens.items():
             self.first_tokens.setdefault(api, Histogram()).add(first)
         both = self.circuits() + other.circuits()
@@ -259,6 +269,7 @@ class ProxyMetrics:
             "cache": self.cache,
             "refusals": self.refusals,
             "tokens": self.tokens,
+            "costs": self.costs,
             "first_tokens": self.first_tokens,
             "request_count": self.request_count,
             "error_count": self.error_count,

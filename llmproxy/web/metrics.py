@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -20,6 +20,8 @@ from .jsonresource import send_error
 from .readonly import ReadOnlyResource
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from prometheus_client.core import Metric
     from twisted.internet.defer import Deferred
     from twisted.python.failure import Failure
@@ -42,6 +44,7 @@ class Counts(Protocol):
     cache: dict[str, int]
     refusals: dict[str, int]
     tokens: dict[Any, int]
+    costs: dict[Any, Decimal]
     first_tokens: dict[str, Any]
     counters: dict[str, tuple[str, Callable[[], float]]]
     gauges: dict[str, tuple[str, Callable[[], float]]]
@@ -188,6 +191,9 @@ def _metrics(counts: Counts, uptime: float, buckets: Buckets) -> Iterator[Metric
         ("api", "model", "type"),
         counts.tokens,
     )
+    yield _counted(
+        "llmproxy_cost_usd", "What answers cost, where their price is known; USD.", ("api", "model"), counts.costs
+    )
     yield _first_tokens(counts, buckets)
     refusals = {(code,): n for code, n in counts.refusals.items()}
     yield _counted("llmproxy_refused", "Refused before they became an exchange, by reason.", ("reason",), refusals)
@@ -238,10 +244,10 @@ def _first_tokens(counts: Counts, buckets: Buckets) -> Metric:
     return first
 
 
-def _counted(name: str, help_text: str, labels: tuple[str, ...], counts: dict[Any, int]) -> Metric:
+def _counted(name: str, help_text: str, labels: tuple[str, ...], counts: Mapping[Any, int | Decimal]) -> Metric:
     from prometheus_client.core import CounterMetricFamily
 
     family = CounterMetricFamily(name, help_text, labels=labels)
     for key, value in counts.items():
-        family.add_metric(key, value)
+        family.add_metric(key, float(value))
     return family

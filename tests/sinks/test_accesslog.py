@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+from decimal import Decimal
 
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
@@ -60,6 +61,13 @@ class LineTests(SynchronousTestCase):
         self.assertFalse({"reasoning_tokens", "unknown"} & entry.keys())
         self.assertIs(json.loads(line(a_record(usage=UNKNOWN)))["unknown"], True)
         self.assertNotIn("unknown", json.loads(line(a_record())))
+
+    def test_cost(self) -> None:
+        """Money is a decimal number as a text, exact; what is not known is not there, and 0 is known."""
+        entry = json.loads(line(a_record(cost=Decimal("0.0000001"), cost_saved=Decimal("1.50"))))
+        self.assertEqual((entry["cost"], entry["cost_saved"]), ("0.0000001", "1.5"))
+        self.assertEqual(json.loads(line(a_record(cost=Decimal(0))))["cost"], "0")
+        self.assertFalse({"cost", "cost_saved"} & json.loads(line(a_record())).keys())
 
     def test_refused(self) -> None:
         """A refusal names its code, and leaves out what was never known."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
@@ -64,6 +66,18 @@ class ProxyMetricsTests(SynchronousTestCase):
         self.assertEqual(self.metrics.endings, {("openai", "timeout"): 1, ("openai", "client_left"): 1})
         self.assertEqual(self.metrics.causes, {("openai", "response_header_timeout"): 1})
         self.assertEqual(self.metrics.error_count, 2)
+
+    def test_costs(self) -> None:
+        """Costs add up by API and the model that answered, exactly, those of other processes too; unknown ones not."""
+        usage = Usage(input_tokens=1, served_model="m")
+        for cost in ("0.1", "0.2", None, "0"):
+            self.metrics.record_batch([a_record(usage=usage, cost=None if cost is None else Decimal(cost))])
+        self.metrics.record_batch([a_record(usage=Usage(seconds=1.0), cost=Decimal("0.000000000001"))])
+        total = ProxyMetrics()
+        total.merge(self.metrics)
+        total.merge(ProxyMetrics.of_plain(self.metrics.plain()))
+        expected = {("openai", "m"): Decimal("0.6"), ("openai", "other"): Decimal("0.000000000002")}
+        self.assertEqual(total.costs, expected)
 
     def test_tokens(self) -> None:
         """By the model that answered; of workers together; what is unknown is not 0."""

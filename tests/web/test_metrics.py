@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Any
 
 from attrs import evolve
@@ -23,7 +24,7 @@ class MetricsResourceTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.metrics = ProxyMetrics(started_at=100.0)
         counted = Usage(input_tokens=9, served_model="m")
-        record = a_record(usage=counted, first_token=0.2)
+        record = a_record(usage=counted, first_token=0.2, cost=Decimal("0.25"))
         self.metrics.record_batch([record, a_record(status=429, error_code="rate_limit_exceeded", ended="refused")])
         self.metrics.cache["hit"] = 5
         self.metrics.gauge("llmproxy_in_flight", "Running.", lambda: 7)
@@ -75,6 +76,7 @@ class MetricsResourceTests(SynchronousTestCase):
         self.assertEqual(samples["llmproxy_in_flight", ()], 7)
         labels = (("api", "openai"), ("model", "m"), ("type", "input"))
         self.assertEqual(samples["llmproxy_tokens_total", labels], 9)
+        self.assertEqual(samples["llmproxy_cost_usd_total", (("api", "openai"), ("model", "m"))], 0.25)
         self.assertEqual(samples["llmproxy_time_to_first_token_seconds_count", labels[:1]], 1)
         self.assertEqual(samples["llmproxy_lost_log_lines_total", ()], 3)
         self.assertIn(("process_resident_memory_bytes", ()), samples)

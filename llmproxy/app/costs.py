@@ -1,0 +1,147 @@
+"""The costs of exchanges, noted in their records when they end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+from twisted.logger import Logger
+
+from ..core.pricing.tariff import Tariff
+from ..prices.pricer import Key, Prices
+from ..providers.registry import BOOKS
+
+if TYPE_CHECKING:
+    from ..core.pricing.rules import PriceRule
+    from ..message import Api, Record
+    from ..usage import Usage
+
+MOST_WAITING = 256
+"""
+Records that wait at most for a tariff that is being looked up, and tariffs that are. What comes on top goes into the
+log without its cost: the ledger looks it up when it is settled.
+"""
+
+_NOTHING = Decimal(0)
+
+
+class Costs:
+    """
+    Notes what an exchange cost, and what one from the cache did not cost again, in its record.
+
+    Tariffs that were looked up before are at hand; another one is looked up in a thread, which takes a millisecond, and
+    a quarter of a second the first time. Sinks get records later than that as a rule (L{llmproxy.sinks.publisher}), so
+    that the cost is there; one that it comes too late for has none.
+
+    @param reactor: one without threads, as tests have, looks up where it stands.
+    """
+
+    _log = Logger()
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+        self._has_threads = hasattr(reactor, "callFromThread")
+        self.prices = Prices(books=BOOKS)
+        self._providers: dict[str, str] = {}
+        self._waiting: dict[Key, list[Callable[[Tariff | None], None]]] = {}
+        self._is_looking = False
+
+    def use(self, rules: Iterable[PriceRule], apis: Iterable[Api]) -> None:
+        """The prices of a configuration, from now on."""
+        rules = tuple(rules)
+        if rules != self.prices.rules:
+            self.prices = Prices(rules, BOOKS)
+            # What waits was to be priced by the former ones; the ledger does it when it settles.
+            self._waiting.clear()
+        self._providers = {api.name: _provider(api) for api in apis}
+
+    def warm(self) -> None:
+        """Have the book read before it is asked, where an upstream is in it."""
+        known = next((name for name in self._providers.values() if name in BOOKS), None)
+        if known is not None and self._has_threads:
+            self._look_up((known, "", "?"), _ignored)
+
+    def note(self, record: Record) -> None:
+        """Called as an exchange ends."""
+        usage, saved = record.usage, record.saved
+        if usage is not None:
+            self._price(record, usage, "cost")
+        elif saved is not None:
+            # Nobody was asked for it.
+            record.cost = _NOTHING
+        if saved is not None:
+            self._price(record, saved, "cost_saved")
+
+    def _price(self, record: Record, usage: Usage, member: str) -> None:
+        provider = record.provider or self._providers.get(record.api, "")
+        key = (provider, record.api, usage.served_model or record.model)
+        prices = self.prices
+        found = prices.seen(key)
+        if found is None:
+            return
+        if isinstance(found, Tariff):
+            self._note(record, usage, member, found, prices.version)
+        else:
+            self._look_up(key, lambda tariff: self._note(record, usage, member, tariff, prices.version))
+
+    @staticmethod
+    def _note(record: Record, usage: Usage, member: str, tariff: Tariff | None, book: str) -> None:
+        cost = None if tariff is None else tariff.cost(usage, record.started_at)
+        if cost is not None:
+            setattr(record, member, cost)
+            record.book = book
+
+    def _look_up(self, key: Key, then: Callable[[Tariff | None], None]) -> None:
+        if not self._has_threads:
+            then(self.prices.tariff(key))
+            return
+        waiting = self._waiting.get(key)
+        if waiting is not None:
+            if len(waiting) < MOST_WAITING:
+                waiting.append(then)
+            return
+        if len(self._waiting) >= MOST_WAITING:
+            return
+        self._waiting[key] = [then]
+        if not self._is_looking:
+            self._is_looking = self._in_thread([key])
+
+    def _in_thread(self, keys: list[Key]) -> bool:
+        prices = self.prices
+
+        def look() -> None:
+            found = {}
+            for key in keys:
+                try:
+                    found[key] = prices.tariff(key)
+                except Exception as error:
+                    self._log.error("prices cannot be looked up: {error!r}", error=error)
+                    found[key] = None
+            self._reactor.callFromThread(self._found, prices, found)
+
+        try:
+            Thread(target=look, name="prices", daemon=True).start()
+        except RuntimeError:
+            # No thread to be had.
+            self._waiting.clear()
+            return False
+        return True
+
+    def _found(self, prices: Prices, tariffs: Mapping[Key, Tariff | None]) -> None:
+        self._is_looking = False
+        for key, tariff in tariffs.items() if prices is self.prices else ():
+            for then in self._waiting.pop(key, ()):
+                then(tariff)
+        if self._waiting:
+            self._is_looking = self._in_thread(list(self._waiting))
+
+
+def _provider(api: Api) -> str:
+    """Whose it is, where no attempt says so: an answer from the cache had none."""
+    return next((each.provider for each in api.upstreams if each.provider), "")
+
+
+def _ignored(tariff: Tariff | None) -> None:
+    """For a look-up of which only the side effect is wanted."""

@@ -52,6 +52,7 @@ def proxy_tree(proxy: Proxy, manage: bool) -> Root:
     resource = ProxyResource(time.time, proxy.respond)
     root = Root(resource, proxy.settings.apis.trusted(), lambda path: generations.table.claimant(path))
     put_operations(root, proxy)
+    _put_usage(root, proxy)
     if manage:
         _put_metrics(root, proxy)
     if manage and proxy.settings.management_token:
@@ -79,6 +80,25 @@ def _put_management(root: Paths, proxy: Proxy) -> None:
     resource = management_of(proxy)
     proxy.ending.wait_for(resource)
     root.put_path("manage", resource)
+
+
+def _put_usage(root: Paths, proxy: Proxy) -> None:
+    """C{/usage}, where tokens are those of the database."""
+    from ..web.usage import TokenUsage
+
+    foundation, stored, state = proxy.foundation, proxy.stored, proxy.foundation.management
+    if stored is None or state is None or foundation.own.token_validator is not None:
+        return
+    usage = TokenUsage(
+        foundation.admission.authenticate,
+        lambda: proxy.generations.table,
+        state,
+        usage_of(proxy, stored),
+        foundation.audit_log,
+        lambda: proxy.draining,
+    )
+    proxy.ending.wait_for(usage)
+    root.put_path("usage", usage)
 
 
 def put_operations(root: Paths, proxy: Proxy) -> None:

@@ -99,6 +99,11 @@ class UsageRules:
         self._tokens = tokens
         self._reports = reports
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether any usage is kept."""
+        return self._reports is not None
+
     def question(self, asked: UsageParameters) -> UsageQuestion:
         """See L{question_of}."""
         return question_of(asked, self._seconds())

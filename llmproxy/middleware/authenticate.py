@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IConsumer, IReactorTime
 
     from ..interfaces import IDirectory, IRevocations, Responder
-    from ..message import ApiRequest, ApiResponse, Principal
+    from ..message import ApiRequest, ApiResponse, Fields, Principal
 
 
 class Authenticate:
@@ -72,6 +72,30 @@ class Authenticate:
         principal = self._directory.warm(secret)
         loading = self._directory.load(secret) if principal is None else succeed(principal)
         return loading.addCallbacks(self._may_be_used, _unknown)
+
+    def principal_of(
+        self, fields: Fields, target: bytes, *, key_fields: frozenset[bytes], query_keys: frozenset[bytes]
+    ) -> Deferred[Principal]:
+        """
+        Who asks something that is no API's; fails, or raises, as L{respond} does. Places are those of L{secret_of}.
+        """
+        secret = self._secret(secret_of(fields, target, key_fields=key_fields, query_keys=query_keys))
+        principal = self._directory.warm(secret)
+        loading = self._directory.load(secret) if principal is None else succeed(principal)
+        return loading.addCallback(self._usable)
+
+    def _usable(self, principal: Principal) -> Principal:
+        fault = fault_of(principal.token, principal.project, self._seconds())
+        if fault is not None:
+            raise fault
+        return principal
+
+    def _secret(self, secret: bytes) -> bytes:
+        if not secret:
+            raise MissingToken("missing or invalid authorization header")
+        if not self._is_well_formed(secret):
+            raise InvalidToken("invalid token format")
+        return secret
 
     def _may_be_used(self, principal: Principal) -> bool:
         return fault_of(principal.token, principal.project, self._seconds()) is None

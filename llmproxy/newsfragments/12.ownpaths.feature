@@ -1,1 +1,1 @@
-`/health`, `/ready`, `/live` and `/metrics` give way to an API of that name and to an endpoint of the default API that is there, without `*`; `llmproxy check` says which do. Only `manage` and `admin` are no names of APIs any more.
+`/health`, `/ready`, `/live` and `/metrics` give way to an API of that name and to an endpoint of the default API that is there, without `*`; `llmproxy check` says which do. Of these names an API may now have all; `manage` and `admin` stay reserved.

@@ -107,7 +107,7 @@ class JsonResource(StreamingResource):
         await self.authorize(call)
         operation = call.operation = self._operation(call)
         self.permit(call, operation)
-        call.query = query_of(call.request.uri, operation.query)
+        call.query = query_of(self.target(call), operation.query)
         if operation.body is not None:
             await self._take_content(call.request)
         call.content, call.body = content_of(call.request, operation, self._max_body)
@@ -119,6 +119,10 @@ class JsonResource(StreamingResource):
             if isinstance(body.length, int) and body.length > most:
                 raise too_large(most)
             request.content = BytesIO(await collect(body, most, lambda: too_large(most)))
+
+    def target(self, call: Call) -> bytes:
+        """The target that parameters are read of."""
+        return call.request.uri
 
     def refusal(self, found: Found, method: bytes) -> ProxyError:
         """The error for a method that is not supported."""

@@ -9,14 +9,18 @@ from treq.testing import StubTreq
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase, TestCase
+from twisted.web.resource import Resource
 
 from llmproxy.app.peers import Alone
 from llmproxy.app.proxy import TransparentProxy
 from llmproxy.app.tree import management_of, put_metrics, put_operations
 from llmproxy.config import APIConfig, APIProviderConfig, CacheConfig, ProxyConfig
 from llmproxy.core.audit.settings import AuditOptions
+from llmproxy.core.tokens import token_hash
 from llmproxy.sinks.metrics import ProxyMetrics
 from llmproxy.web.root import Paths
+
+from ..store.databases import project, token
 
 AUTHORIZED = {"Authorization": "Bearer management-canary"}
 JSON = {"Accept": "application/json"}
@@ -89,6 +93,28 @@ class TreeTests(TestCase):
         found = [await self.ask(root, path) for path in ("/health", "/live", "/ready", "/healthz", "/livez", "/readyz")]
         self.assertEqual([status for status, _ in found], [200, 200, 503] * 2)
         self.assertIn(b"draining", found[2][1])
+
+    async def test_usage(self) -> None:
+        """A token is told about itself at the proxy's own port, embedded too, and at no port of management."""
+        proxy = self.made()
+        proxy.startService()
+        await proxy.started
+        database = proxy.database
+        await database.projects.create(project())
+        secret = "sk-" + "a" * 22
+        await database.tokens.create(token(token_hash=token_hash(secret.encode()), expires_at=None))
+        tree = Resource()
+        tree.putChild(b"llm", proxy.resource(manage=False))
+        for root, path in ((proxy.resource(), "/usage"), (tree, "/llm/usage")):
+            client = StubTreq(root)
+            asking = client.get(f"http://x.example{path}", headers={"x-api-key": secret})
+            parent: Any = root if path == "/usage" else tree.children[b"llm"]
+            await parent.children[b"usage"].idle()
+            client.flush()
+            response = await asking
+            said = json.loads(await client.content(response))
+            self.assertEqual((response.code, said["token_id"]), (200, "t1"), path)
+        self.assertNotIn(b"usage", proxy.management_resource().children)
 
     async def test_metrics_move_along(self) -> None:
         """Where management has a listener of its own, the public one shows no metrics; a token hides them."""

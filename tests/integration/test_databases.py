@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import msgspec
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 from twisted.trial.unittest import SynchronousTestCase
@@ -14,6 +16,7 @@ from llmproxy.store.backend import locate
 from llmproxy.store.database import Database
 from llmproxy.store.migrate import config, migrate, revision_of
 from llmproxy.store.schema import HEAD
+from llmproxy.store.usagerecords import UsageRecords
 
 from ..contracts.admin_store import AdminStoreContract, IdempotencyStoreContract
 from ..contracts.audit import AuditContract
@@ -22,7 +25,8 @@ from ..contracts.endedtokens import EndedTokensContract
 from ..contracts.project_store import ProjectStoreContract
 from ..contracts.token_store import TokenStoreContract
 from ..contracts.usage import UsageContract
-from ..store.databases import project
+from ..contracts.usagerecords import UsageRecordsContract, expected_of, some_entries
+from ..store.databases import clock_at, project
 from .databases import KINDS, clean_database, new_database, opened_at
 
 
@@ -160,4 +164,43 @@ class PostgresqlAuditTests(_Postgresql, AuditContract, SynchronousTestCase):
 
 
 class MysqlAuditTests(_Mysql, AuditContract, SynchronousTestCase):
+    """MariaDB."""
+
+
+class SettlersTests(SynchronousTestCase):
+    """Entries that several processes settle at once."""
+
+    SETTLERS = 4
+
+    def test_once(self) -> None:
+        """Each counts once, whoever else has it, and none waits for another for ever."""
+        entries = some_entries(11, 400)
+        answered = [msgspec.structs.replace(each, id=f"k{at}", status=200) for at, each in enumerate(entries[:40])]
+        for kind in KINDS:
+            url = new_database(self, kind)
+            databases = [opened_at(self, url) for _ in range(self.SETTLERS)]
+            self.successResultOf(UsageRecords(clock_at(), databases[0]).settle(answered))
+
+            def settle(at: int, databases: Any = databases) -> list[Any]:
+                chance, records = random.Random(at), UsageRecords(clock_at(), databases[at])
+                made: list[Any] = []
+                for _ in range(8):
+                    records.settle(chance.sample(entries, 100)).addBoth(made.append)
+                return made
+
+            with ThreadPoolExecutor(self.SETTLERS) as threads:
+                made = [each for one in threads.map(settle, range(self.SETTLERS)) for each in one]
+            self.assertEqual([each for each in made if not isinstance(each, int)], [], kind)
+            left = self.successResultOf(UsageRecords(clock_at(), databases[0]).settle(entries))
+            self.assertEqual(sum(made) + left, len(entries), kind)
+            contract = UsageRecordsContract()
+            contract.database, contract.successResultOf = databases[0], self.successResultOf  # type: ignore[attr-defined]
+            self.assertEqual(contract.rolled(), expected_of(answered + entries), kind)
+
+
+class PostgresqlUsageRecordsTests(_Postgresql, UsageRecordsContract, SynchronousTestCase):
+    """PostgreSQL."""
+
+
+class MysqlUsageRecordsTests(_Mysql, UsageRecordsContract, SynchronousTestCase):
     """MariaDB."""

@@ -1,0 +1,79 @@
+"""
+Series: what roll-ups are of, each with a number that every process makes of it in the same way.
+
+So none waits for another one to learn a number, and nothing has to be looked up that was seen before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from . import bulk
+from .schema import usage_series
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+Key = tuple[int, str, str, str, str, str, str, int, str, str, str]
+"""The number of a cube, and what stands in the columns of a series."""
+
+MOST_KNOWN = 100_000
+"""Series that are remembered, at about 500 bytes."""
+
+_CHUNK = 500
+
+
+class SeriesNumbers:
+    """The numbers of series. It is used in one transaction at a time, and hears whether that was kept."""
+
+    def __init__(self) -> None:
+        self._known: dict[Key, int] = {}
+        self._new: dict[Key, int] = {}
+
+    def of(self, connection: Connection, keys: Iterable[Key]) -> dict[Key, int]:
+        """The numbers of series; those that the database does not have are put into it."""
+        wanted = list(keys)
+        missing = [key for key in wanted if key not in self._known]
+        self._new = _numbered(connection, missing) if missing else {}
+        return {key: self._known.get(key) or self._new[key] for key in wanted}
+
+    def kept(self) -> None:
+        """What the last transaction put into the database is there."""
+        if len(self._known) + len(self._new) > MOST_KNOWN:
+            self._known.clear()
+        self._known.update(self._new)
+        self._new = {}
+
+
+def number_of(key: Key, attempt: int = 0) -> int:
+    """63 bits. C{attempt} counts other series that had the same number."""
+    text = "\0".join(map(str, (attempt, *key)))
+    return int.from_bytes(blake2b(text.encode("utf-8", "replace"), digest_size=8).digest(), "big") >> 1 or 1
+
+
+def _numbered(connection: Connection, keys: list[Key]) -> dict[Key, int]:
+    found: dict[Key, int] = {}
+    attempt = 0
+    while keys:
+        numbers = {key: number_of(key, attempt) for key in keys}
+        there = _there(connection, numbers.values())
+        taken: dict[int, Key] = {}
+        for key, number in numbers.items():
+            if there.get(number, key) == key and taken.setdefault(number, key) == key:
+                found[key] = number
+        bulk.insert_new(connection, usage_series, sorted((n, *k) for n, k in taken.items() if n not in there))
+        keys = [key for key in keys if key not in found]
+        attempt += 1
+    return found
+
+
+def _there(connection: Connection, numbers: Iterable[int]) -> dict[int, Key]:
+    found: dict[int, Key] = {}
+    for chunk in bulk.chunks(numbers, _CHUNK):
+        rows = connection.execute(select(usage_series).where(usage_series.c.id.in_(chunk)))
+        found |= {row[0]: tuple(row[1:]) for row in rows}
+    return found

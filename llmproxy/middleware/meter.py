@@ -76,7 +76,7 @@ class Meter:
         record.usage = UNKNOWN
         try:
             record.model = request.model or model_in_target(target) or _model_in(body)
-            reader = reader_for(media_type, content_codings(response.fields))
+            reader = reader_for(media_type, content_codings(response.fields), target)
         except Exception as error:
             self.failed(error)
             return response

@@ -24,6 +24,7 @@ SHARED = frozenset(
         "counting",
         "errorbody",
         "exposed",
+        "imagereader",
         "messagereader",
         "models",
         "provider",

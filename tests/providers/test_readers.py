@@ -6,6 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.errors import ProxyError
 from llmproxy.providers.awsreader import AwsReader
+from llmproxy.providers.imagereader import ImageReader
 from llmproxy.providers.readers import reader_for
 from llmproxy.providers.usagereader import MEDIA_TYPES, UsageReader
 
@@ -18,6 +19,7 @@ class ReadersTests(SynchronousTestCase):
         for media_type in MEDIA_TYPES:
             self.assertIsInstance(reader_for(media_type, ()), UsageReader, media_type)
         self.assertIsInstance(reader_for(AWS, (b"gzip",)), AwsReader)
+        self.assertIsInstance(reader_for(b"application/json", (), b"/v1/images/edits"), ImageReader)
         self.assertIsNone(reader_for(b"audio/mpeg", (b"other",)))
         for media_type in (b"application/json", AWS):
             self.assertRaises(ProxyError, reader_for, media_type, (b"other",))

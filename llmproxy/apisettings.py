@@ -111,7 +111,18 @@ class CacheSettings:
 
 @frozen
 class MeterSettings:
-    """The configuration below C{apis.<name>.meter}: of an API whose answers are read for what they used."""
+    """
+    The configuration below C{apis.<name>.meter}: of an API whose answers are read for what they used.
+
+    @ivar include_usage: C{"inject"} asks for usage in streams of chats whose client has not asked for it, and takes it
+        out of what the client gets.
+    @ivar usage_trailer: whether what was used follows an answer as a trailer.
+    @ivar estimate: whether what an answer does not say is estimated.
+    """
+
+    include_usage: Literal["keep", "inject"] = "keep"
+    usage_trailer: bool = False
+    estimate: bool = False
 
 
 Balance = Literal["weighted", "least_in_flight", "peak_ewma"]

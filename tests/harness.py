@@ -28,6 +28,7 @@ from llmproxy.middleware.authenticate import Authenticate
 from llmproxy.middleware.breaker import Breaker
 from llmproxy.middleware.caching.cache import Cache
 from llmproxy.middleware.checking.inspection import Inspection
+from llmproxy.middleware.includeusage import include_usage_for
 from llmproxy.middleware.meter import meter_for
 from llmproxy.middleware.recordexchanges import RecordExchanges
 from llmproxy.net.timers import TimerWheel
@@ -209,6 +210,7 @@ class Exchange:
         self.directory = (_Strangers if strangers else FakeDirectory)({SECRET: principal})
         self.unread: list[tuple[str, ...]] = []
         table = config.routing_table()
+        self.include_usage = include_usage_for(table.apis, self.wheel, lambda *what: self.unread.append(what))
         respond = standard_chain(
             UpstreamResponder(lambda api: self.client_pool, now=self.clock.seconds).respond,
             account=self.account,
@@ -220,6 +222,7 @@ class Exchange:
             wheel=self.wheel,
             inspection=self.inspection,
             cache=self.cache,
+            include_usage=self.include_usage,
             meter=meter_for(table.apis, self.clock.seconds, lambda *what: self.unread.append(what)),
         )
         self.site = ProxySite(Root(ProxyResource(self.clock.seconds, respond)), reactor=self.clock, wheel=self.wheel)

@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred, DeferredList
 
 from ..middleware.auditdenials import AuditDenials
 from ..middleware.breaker import Breaker
+from ..middleware.includeusage import include_usage_for
 from ..middleware.meter import meter_for
 from ..middleware.recordexchanges import RecordExchanges
 from ..upstream.client import PooledClient
@@ -155,6 +156,7 @@ class Generation:
             wheel=foundation.wheel,
             inspection=foundation.inspection,
             cache=foundation.cache_for(each.settings.cache for each in self.table.apis),
+            include_usage=include_usage_for(self.table.apis, foundation.wheel, foundation.metering.meter_failed),
             meter=meter_for(self.table.apis, foundation.reactor.seconds, foundation.metering.meter_failed),
             refused=None if audit is None else AuditDenials(audit),
             placed=foundation.own.placed(audit),

@@ -17,6 +17,7 @@ from ..middleware.credential import Credential
 from ..middleware.deadline import Deadlines
 from ..middleware.debug import DebugFields
 from ..middleware.errorresponses import ErrorResponses
+from ..middleware.includeusage import IncludeUsage
 from ..middleware.meter import Meter
 from ..middleware.quota import Limit
 from ..middleware.recordexchanges import RecordExchanges
@@ -41,6 +42,7 @@ NAMES = (
     "restrict",
     "cache",
     "quota",
+    "include_usage",
     "meter",
     "attempts",
     "credential",
@@ -62,6 +64,7 @@ def standard_chain(
     wheel: TimerWheel,
     inspection: Inspection,
     cache: Cache | None = None,
+    include_usage: IncludeUsage | None = None,
     meter: Meter | None = None,
     refused: Callable[[ProxyError, ApiRequest], None] | None = None,
     placed: Sequence[Placed] = (),
@@ -71,6 +74,7 @@ def standard_chain(
 
     @param gate: decides whether anything is begun at all.
     @param inspection: of bodies, where parameters are restricted.
+    @param include_usage: asks for the usage of streams; C{None} where no API has it so.
     @param meter: counts what answers used; C{None} where no API has answers that can be read.
     @param refused: told of every error that is answered.
     @param placed: middlewares of an application, beside named ones.
@@ -95,6 +99,8 @@ def standard_chain(
         "cache": cache,
         # a refused request uses up nothing
         "quota": Limit(quota),
+        # inside of what judges and stores what a client says, outside of what reads what upstream says
+        "include_usage": include_usage,
         # inside the cache: what is stored was counted when it came; outside the attempts: one answer is read
         "meter": meter,
         # the place of retries: what follows runs once for each upstream and key that are tried

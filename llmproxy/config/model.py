@@ -107,17 +107,28 @@ class MeterConfig:
     """
     What one API says of its meter, see L{MeterSettings}.
 
-    @ivar enabled: C{None} is on where the vendor is known, by C{base_url}, the name of the API or its dialect.
+    @ivar enabled: C{None} is on where the vendor is known, by C{base_url}, the name of the API or its dialect, and
+        where one of the others asks for something.
     """
 
     enabled: bool | None = None
+    include_usage: Literal["keep", "inject"] = "keep"
+    usage_trailer: bool = False
+    estimate: bool = False
+
+    @property
+    def asks(self) -> bool:
+        """Whether more is wanted than that answers are read."""
+        return self.include_usage != "keep" or self.usage_trailer or self.estimate
 
     def settings(self, *, known: bool) -> MeterSettings | None:
         """
         @param known: whether the vendor is known.
         @return: C{None} for an API whose answers are not read.
         """
-        return MeterSettings() if (known if self.enabled is None else self.enabled) else None
+        if not (known or self.asks if self.enabled is None else self.enabled):
+            return None
+        return MeterSettings(self.include_usage, self.usage_trailer, self.estimate)
 
 
 @frozen
@@ -225,6 +236,8 @@ class APIProviderConfig:
             yield "key", "key: the API takes none (auth: none), so that it would never be sent"
         if self.own_key_for and self.key is None and all(each.key is None for each in self.upstreams):
             yield "key", "own_key_for: there is no key that they could use; give it as key"
+        if self.meter.enabled is False and self.meter.asks:
+            yield "meter", "meter: it is off, so that nothing else that it says would hold; take enabled: off away"
         if self.upstreams and self.base_url:
             yield "base_url", "base_url: the places of the API stand in upstreams; take one of the two away"
         if self.fallback and self.retry is None:

@@ -158,7 +158,12 @@ def cache(item: Item) -> Any:
     return NOTED if enabled is NOTED else CacheConfig(enabled=enabled)
 
 
-METER_KEYS: dict[str, Reader] = {"enabled": flag}
+METER_KEYS: dict[str, Reader] = {
+    "enabled": flag,
+    "include_usage": by(one_of("keep", "inject")),
+    "usage_trailer": flag,
+    "estimate": flag,
+}
 
 
 def meter(item: Item) -> Any:

@@ -68,6 +68,10 @@ class CompileTests(SynchronousTestCase):
             ("x", {"base_url": "https://api.openai.com"}, True),
             ("vllm", {}, True),
             ("vllm", {"meter": MeterConfig(enabled=False)}, False),
+            # Who asks for something wants it.
+            ("x", {"meter": MeterConfig(include_usage="inject")}, True),
+            ("x", {"meter": MeterConfig(usage_trailer=True)}, True),
+            ("x", {"meter": MeterConfig(estimate=True)}, True),
         ):
             settings = compile_api(name, evolve(CONFIG, **changes)).settings  # type: ignore[arg-type]
             self.assertEqual(settings.meter is not None, metered, (name, changes))

@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.config.model import APIProviderConfig, APIValues, CacheConfig
+from llmproxy.config.model import APIProviderConfig, APIValues, CacheConfig, MeterConfig
 from llmproxy.core.caching.settings import DEFAULT
 from llmproxy.providers.registry import AUTH
 
@@ -38,6 +38,10 @@ class APIProviderConfigTests(SynchronousTestCase):
             ({"key": "k", "own_key_for": "all"}, []),
             ({"key": "k", "auth": AUTH["none"]}, ["key"]),
             ({"own_key_for": ["p"]}, ["key"]),
+            ({"meter": MeterConfig(False)}, []),
+            ({"meter": MeterConfig(None, "inject", True, True)}, []),
+            ({"meter": MeterConfig(False, "inject")}, ["meter"]),
+            ({"meter": MeterConfig(False, usage_trailer=True)}, ["meter"]),
         ]
         for values, wrong in table:
             self.assertEqual([key for key, _ in APIProviderConfig(**values).contradictions()], wrong, values)

@@ -365,6 +365,8 @@ apis:
             "breaker: {statuses: [200]}": "expected a status from 400 to 599, got '200'",
             "breaker: {statuses: 503}": "expected a list",
             "breaker: maybe": "expected true or false, got 'maybe'",
+            "meter: {include_usage: maybe}": "expected one of keep, inject, got 'maybe'",
+            "meter: {include_usage: inject, enabled: off}": "meter: it is off",
             "meter: maybe": "expected true or false, got 'maybe'",
             "meter: {enable: on}": "unknown key 'enable'",
             "breaker: {cooldown: 0}": "expected a duration above nothing",

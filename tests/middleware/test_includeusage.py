@@ -81,11 +81,11 @@ class IncludeUsageTests(SynchronousTestCase):
         for size in (1, 7, 100, len(STREAM)):
             self.begin()
             head, body = self.sent()
-            self.assertEqual(body, ASKED)
+            self.assertEqual(body, ASKED, size)
             self.assertIn(b"\r\nContent-Length: %d\r\n" % len(ASKED), head + b"\r\n")
             self.assertIn(b"\r\nAccept-Encoding: identity", head)
             self.assertEqual(self.answer(size=size), WITHOUT, size)
-            self.assertEqual((self.counted(), self.proxy.records[0].model), (12, "small"))
+            self.assertEqual((self.counted(), self.proxy.records[0].model), (12, "small"), size)
             self.assertTrue(self.proxy.idle(), size)
 
     def test_kept(self) -> None:
@@ -130,13 +130,13 @@ class IncludeUsageTests(SynchronousTestCase):
             head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: %d\r\n\r\n" % len(STREAM)
             if at_once:
                 self.upstream.receive(head + STREAM)
-                self.assertTrue(bytes(self.client.sent).endswith(b"\r\n\r\n" + WITHOUT))
+                self.assertTrue(bytes(self.client.sent).endswith(b"\r\n\r\n" + WITHOUT), at_once)
                 self.assertIn(b"\r\nContent-Length: %d\r\n" % len(WITHOUT), bytes(self.client.sent))
             else:
                 self.upstream.receive(head)
                 self.upstream.receive(STREAM)
-                self.assertEqual(content_of(bytes(self.client.sent)), WITHOUT)
-            self.assertEqual(self.counted(), 12)
+                self.assertEqual(content_of(bytes(self.client.sent)), WITHOUT, at_once)
+            self.assertEqual(self.counted(), 12, at_once)
 
     def test_no_stream(self) -> None:
         """An error, or an answer in one piece, passes as it is."""

@@ -89,7 +89,7 @@ class ReadAheadTests(SynchronousTestCase):
         for size in (80_000, 120_000):
             self.assertNoResult(done)
             self.ahead.resumeProducing()
-            self.assertEqual(len(reader.data), size)
+            self.assertEqual(len(reader.data), size, size)
         self.ahead.resumeProducing()
         self.successResultOf(done)
         self.over()

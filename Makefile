@@ -2,8 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
-# Arguments of trial: make unit TRIAL=-j4
-TRIAL ?=
+# Arguments of trial: make unit TRIAL=-j4; one process, with each test as it ends: make unit TRIAL=
+TRIAL ?= -j2
 
 # Each package of tests but tests/integration, and each module beside them.
 packages = $(filter-out tests/integration,$(patsubst %/__init__.py,%,$(wildcard tests/*/__init__.py)))
@@ -27,7 +27,7 @@ unit: $(VENV)/test.stamp
 
 # Starts proxies, databases, Redis and nginx itself, and skips what is not installed.
 integration: $(VENV)/test.stamp
-	$(BIN)/python -m twisted.trial $(TRIAL) tests.integration
+	$(BIN)/python -m twisted.trial tests.integration
 
 # An environment that was only half made (no pip in it) is made again; one that works is kept.
 $(VENV)/venv.stamp:

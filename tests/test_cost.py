@@ -20,6 +20,7 @@ from llmproxy.config.model import CacheConfig
 from llmproxy.workers.caches import AnnouncingStore
 from llmproxy.workers.peers import OtherWorkers
 
+from .garbage import Garbage
 from .harness import Exchange, a_request
 from .http2client import Http2Connection
 
@@ -195,29 +196,25 @@ class CostTests(SynchronousTestCase):
 
     def test_no_cycles(self) -> None:
         """An exchange leaves nothing to the garbage collector."""
-        gc.collect()
-        gc.disable()
-        self.addCleanup(gc.enable)
-        for _ in range(50):
-            self.once()
-        self.exchange.records.clear()
-        self.assertLess(gc.collect(), 50)
+        with Garbage() as garbage:
+            for _ in range(50):
+                self.once()
+            self.exchange.records.clear()
+            self.assertLess(garbage.collected(), 50)
 
     def test_no_cycles_of_streams(self) -> None:
         """Nor does one that came in pieces, stored or not: what it brought is not held any longer than it is stored."""
         self.exchange = Exchange(cached=True, cache=CacheConfig(post="opt_in"))
         self.client = self.exchange.client()
         for number, fields in enumerate([(), (b"Cache-Control: public, max-age=60",)] * 2):
-            gc.collect()
-            gc.disable()
-            self.addCleanup(gc.enable)
-            for _ in range(10):
-                self.client.receive(a_request(b"/v1/%d" % number, *fields, body=b"{}"))
-                self.exchange.upstream[0].receive(ANSWER[:-10])
-                self.exchange.upstream[0].receive(ANSWER[-10:])
-                number += 4
-            self.exchange.records.clear()
-            self.assertLess(gc.collect(), 10)
+            with Garbage() as garbage:
+                for _ in range(10):
+                    self.client.receive(a_request(b"/v1/%d" % number, *fields, body=b"{}"))
+                    self.exchange.upstream[0].receive(ANSWER[:-10])
+                    self.exchange.upstream[0].receive(ANSWER[-10:])
+                    number += 4
+                self.exchange.records.clear()
+                self.assertLess(garbage.collected(), 10)
         self.assertEqual(self.exchange.counts["store"], 20)
 
 
@@ -258,12 +255,10 @@ class Http2CostTests(SynchronousTestCase):
     def test_no_cycles(self) -> None:
         """An exchange leaves nothing to the garbage collector."""
         requests = [self.client.post() for _ in range(50)]
-        gc.collect()
-        gc.disable()
-        self.addCleanup(gc.enable)
-        for request in requests:
-            self.client.socket.receive(request)
-            self.upstream.receive(ANSWER)
-        self.exchange.turn()
-        self.exchange.records.clear()
-        self.assertLess(gc.collect(), 50)
+        with Garbage() as garbage:
+            for request in requests:
+                self.client.socket.receive(request)
+                self.upstream.receive(ANSWER)
+            self.exchange.turn()
+            self.exchange.records.clear()
+            self.assertLess(garbage.collected(), 50)

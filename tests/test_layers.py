@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from twisted.internet import tcp, unix
@@ -57,10 +58,22 @@ def modules() -> Iterator[tuple[Path, str]]:
         yield path, path.relative_to(PACKAGE).with_suffix("").parts[0]
 
 
-def imports(path: Path) -> Iterator[tuple[int, str]]:
+def imports(path: Path) -> tuple[tuple[int, str], ...]:
     """The line and the full name of everything that a module imports, wherever in it."""
+    return facts(path)[0]
+
+
+@cache
+def facts(path: Path) -> tuple[tuple[tuple[int, str], ...], tuple[tuple[int, str], ...]]:
+    """What a module imports, and the private names of Twisted that it reads or writes; it is read once."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    private = tuple((node.lineno, name) for node in nodes if (name := _name_read(node)) in PRIVATE)  # type: ignore[attr-defined]
+    return tuple(_imports(path, nodes)), private
+
+
+def _imports(path: Path, nodes: list[ast.AST]) -> Iterator[tuple[int, str]]:
     inside = path.relative_to(ROOT).with_suffix("").parts
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -133,10 +146,7 @@ class LayerTests(SynchronousTestCase):
                 words = name.split(".")
                 if words[0] == "twisted" and any(re.match("_[^_]", word) for word in words):
                     wrong.append(f"{path.relative_to(ROOT)}:{line}: {name}")
-            for node in ast.walk(ast.parse(path.read_text())):
-                found = _name_read(node)
-                if found in PRIVATE:
-                    wrong.append(f"{path.relative_to(ROOT)}:{node.lineno}: {found}")  # type: ignore[attr-defined]
+            wrong += [f"{path.relative_to(ROOT)}:{line}: {name}" for line, name in facts(path)[1]]
         self.assertEqual(wrong, [])
 
     def test_reactor(self) -> None:

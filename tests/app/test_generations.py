@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from typing import Any
 from weakref import ref
 
@@ -20,6 +19,7 @@ from llmproxy.config import APIConfig, BreakerConfig, CacheConfig, ProxyConfig
 from llmproxy.errors import ConfigError, Draining
 from llmproxy.message import ApiResponse
 
+from ..garbage import Garbage
 from ..harness import Socket
 from .embedded import Body, a_config, a_request, embedded
 
@@ -235,19 +235,20 @@ class GenerationsTests(SynchronousTestCase):
 
     def test_nothing_is_left(self) -> None:
         """However often it is swapped, nothing is left of the configurations before, beside what was counted."""
-        proxy = self.proxy(a_config())
-        former = []
-        for number in range(5):
-            asking = self.asked(proxy)
-            self.upstream[-1].receive(WHOLE)
-            Body(self.successResultOf(asking))
-            del asking
-            former.append(ref(proxy.generations.current))
-            ended = proxy.swap(a_config(base_url=f"http://192.0.2.{number}"))
-            self.reactor.advance(1)
-            self.successResultOf(ended)
-        del ended
-        for each in self.upstream:
-            each._protocol = None
-        gc.collect()
-        self.assertEqual([each() for each in former], [None] * 5)
+        with Garbage() as garbage:
+            proxy = self.proxy(a_config())
+            former = []
+            for number in range(5):
+                asking = self.asked(proxy)
+                self.upstream[-1].receive(WHOLE)
+                Body(self.successResultOf(asking))
+                del asking
+                former.append(ref(proxy.generations.current))
+                ended = proxy.swap(a_config(base_url=f"http://192.0.2.{number}"))
+                self.reactor.advance(1)
+                self.successResultOf(ended)
+            del ended
+            for each in self.upstream:
+                each._protocol = None
+            garbage.collected()
+            self.assertEqual([each() for each in former], [None] * 5)

@@ -138,7 +138,11 @@ class JsonTests(InspectCase):
     @given(
         st.dictionaries(
             st.text(max_size=5),
-            st.recursive(st.none() | st.text() | st.floats(allow_nan=False, allow_infinity=False), st.lists),
+            st.recursive(
+                st.none() | st.text(max_size=9) | st.floats(allow_nan=False, allow_infinity=False),
+                lambda inner: st.lists(inner, max_size=4),
+                max_leaves=10,
+            ),
         )
     )
     @settings(max_examples=50, deadline=None)

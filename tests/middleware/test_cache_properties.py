@@ -252,6 +252,8 @@ class Run:
 
     def leave(self) -> None:
         """The client that has waited the longest leaves, before the head or within the body."""
+        # Time has passed since: what failed meanwhile has nobody who could leave.
+        self.check_all()
         if not self.open:
             return
         request, _, _, got = self.open.pop(0)

@@ -123,8 +123,8 @@ class UsageReaderTests(SynchronousTestCase):
     def test_bounded(self) -> None:
         """An answer of any size takes no memory, nor does a member without an end."""
         piece = b'{"embedding":[' + b"0.123456," * 7000 + b'1],"text":"' + b"\\n" * 1000 + b'"},'
-        huge = [b'{"data":[', *[piece] * 100, b'{}],"usage":{"prompt_tokens":5,"total_tokens":5}}']
-        endless = [b'{"usage":{"a":"', *[piece.replace(b'"', b"'")] * 100]
+        huge = [b'{"data":[', *[piece] * 40, b'{}],"usage":{"prompt_tokens":5,"total_tokens":5}}']
+        endless = [b'{"usage":{"a":"', *[piece.replace(b'"', b"'")] * 40]
         deep = [b'{"data":', *[b"[" * 10_000] * 10]
         for media_type, body in (
             (JSON, huge),

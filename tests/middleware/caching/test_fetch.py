@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-
 from twisted.internet.defer import CancelledError, Deferred, fail
 
 from llmproxy.apisettings import ApiSettings, CacheSettings
@@ -20,6 +18,7 @@ from llmproxy.errors import (
 )
 from llmproxy.message import ApiRequest, ApiResponse
 
+from ...garbage import Garbage
 from ..fakes import HeldBody, Reader, a_request, an_api
 from .case import FRESH, Answered, CacheTestCase, principal
 
@@ -392,23 +391,21 @@ class FailureTests(CacheTestCase):
 
     def test_nothing_left_to_the_collector(self) -> None:
         """A hit, a miss and a shared answer leave no cycles."""
-        gc.collect()
-        gc.disable()
-        self.addCleanup(gc.enable)
-        for number in range(20):
-            target = b"/%d" % number
-            asked = [self.send(target=target), self.send(target=target)]
-            body = HeldBody()
-            self.answer(FRESH, body=body)
-            answered = [self.got(each) for each in asked]
-            body.end()
-            # The fake keeps what a real body lets go of.
-            body.consumer = None
-            body.done = Deferred()
-            del answered, asked, body
-            self.hit(target=target)
-        self.inner.requests.clear()
-        self.assertLess(gc.collect(), 30)
+        with Garbage() as garbage:
+            for number in range(20):
+                target = b"/%d" % number
+                asked = [self.send(target=target), self.send(target=target)]
+                body = HeldBody()
+                self.answer(FRESH, body=body)
+                answered = [self.got(each) for each in asked]
+                body.end()
+                # The fake keeps what a real body lets go of.
+                body.consumer = None
+                body.done = Deferred()
+                del answered, asked, body
+                self.hit(target=target)
+            self.inner.requests.clear()
+            self.assertLess(garbage.collected(), 30)
 
 
 class ValidationTests(CacheTestCase):

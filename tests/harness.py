@@ -31,6 +31,7 @@ from llmproxy.middleware.checking.inspection import Inspection
 from llmproxy.middleware.includeusage import include_usage_for
 from llmproxy.middleware.meter import meter_for
 from llmproxy.middleware.recordexchanges import RecordExchanges
+from llmproxy.middleware.usagetrailer import usage_trailer_for
 from llmproxy.net.timers import TimerWheel
 from llmproxy.service import standard_chain
 from llmproxy.sinks.metrics import ProxyMetrics
@@ -176,6 +177,7 @@ class Exchange:
     @ivar records: of the exchanges that have ended.
     @ivar directory: who knows the token.
     @ivar unread: what the meter could not read.
+    @ivar priced: records whose cost was asked for before they had ended.
     @ivar cache: in memory, if the exchange is C{cached}.
     @param strangers: other tokens are known to be none; otherwise the test answers for them.
     """
@@ -209,6 +211,7 @@ class Exchange:
         principal = Principal(Token("t", token_hash(SECRET), "sk-…", "p", None), Project("p", "one", {"api": (KEY,)}))
         self.directory = (_Strangers if strangers else FakeDirectory)({SECRET: principal})
         self.unread: list[tuple[str, ...]] = []
+        self.priced: list[Record] = []
         table = config.routing_table()
         self.include_usage = include_usage_for(table.apis, self.wheel, lambda *what: self.unread.append(what))
         respond = standard_chain(
@@ -222,6 +225,7 @@ class Exchange:
             wheel=self.wheel,
             inspection=self.inspection,
             cache=self.cache,
+            usage_trailer=usage_trailer_for(table.apis, lambda record: self.priced.append(record)),
             include_usage=self.include_usage,
             meter=meter_for(table.apis, self.clock.seconds, lambda *what: self.unread.append(what)),
         )

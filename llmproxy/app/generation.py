@@ -12,6 +12,7 @@ from ..middleware.breaker import Breaker
 from ..middleware.includeusage import include_usage_for
 from ..middleware.meter import meter_for
 from ..middleware.recordexchanges import RecordExchanges
+from ..middleware.usagetrailer import usage_trailer_for
 from ..upstream.client import PooledClient
 from ..upstream.responder import UpstreamResponder
 from .standardchain import standard_chain
@@ -156,6 +157,7 @@ class Generation:
             wheel=foundation.wheel,
             inspection=foundation.inspection,
             cache=foundation.cache_for(each.settings.cache for each in self.table.apis),
+            usage_trailer=usage_trailer_for(self.table.apis, foundation.metering.costs.note),
             include_usage=include_usage_for(self.table.apis, foundation.wheel, foundation.metering.meter_failed),
             meter=meter_for(self.table.apis, foundation.reactor.seconds, foundation.metering.meter_failed),
             refused=None if audit is None else AuditDenials(audit),

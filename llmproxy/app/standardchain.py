@@ -23,6 +23,7 @@ from ..middleware.quota import Limit
 from ..middleware.recordexchanges import RecordExchanges
 from ..middleware.restrict import Restrict
 from ..middleware.route import RouteRequest
+from ..middleware.usagetrailer import UsageTrailer
 from ..net.timers import TimerWheel
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ NAMES = (
     "availability",
     "route",
     "debug",
+    "usage_trailer",
     "authenticate",
     "restrict",
     "cache",
@@ -64,6 +66,7 @@ def standard_chain(
     wheel: TimerWheel,
     inspection: Inspection,
     cache: Cache | None = None,
+    usage_trailer: UsageTrailer | None = None,
     include_usage: IncludeUsage | None = None,
     meter: Meter | None = None,
     refused: Callable[[ProxyError, ApiRequest], None] | None = None,
@@ -74,6 +77,7 @@ def standard_chain(
 
     @param gate: decides whether anything is begun at all.
     @param inspection: of bodies, where parameters are restricted.
+    @param usage_trailer: tells clients what was used; C{None} where no API has it so.
     @param include_usage: asks for the usage of streams; C{None} where no API has it so.
     @param meter: counts what answers used; C{None} where no API has answers that can be read.
     @param refused: told of every error that is answered.
@@ -92,6 +96,8 @@ def standard_chain(
         # the API decides dialect, policy, credential and deadlines of all that follows
         "route": RouteRequest(table, authenticate.is_known),
         "debug": DebugFields() if any(api.debug_fields for api in table.apis) else None,
+        # outside the cache, which stores answers without it
+        "usage_trailer": usage_trailer,
         # nothing of a body is read, nothing is spent, before the caller is known
         "authenticate": authenticate,
         "restrict": Restrict(inspection, table.listed()),

@@ -6,6 +6,7 @@ It stands on L{llmproxy.app.proxy}, which knows every part. Both are known by no
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import MultiService
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IListeningPort
     from twisted.web.resource import IResource
 
+    from .interfaces import IRecordSink
+
 
 __all__ = ["ProxyService", "Settings", "TransparentProxy", "make_service", "standard_chain"]
 
@@ -43,19 +46,22 @@ class ProxyService(MultiService):
 
     Stopping closes the ports first, then drains: nobody new comes in while streams run to their end.
 
+    @param record_sinks: see L{TransparentProxy}.
     @ivar started: fires with the listening ports, or fails with L{ConfigError}.
     """
 
     _log = Logger()
 
-    def __init__(self, reactor: Any, settings: Settings, peers: Peers | None = None) -> None:
+    def __init__(
+        self, reactor: Any, settings: Settings, peers: Peers | None = None, record_sinks: Sequence[IRecordSink] = ()
+    ) -> None:
         super().__init__()
         self._reactor = reactor
         self._settings = settings
         self._peers = peers = Alone() if peers is None else peers
         self.ports: list[IListeningPort] = []
         self.started: Deferred[list[IListeningPort]] = Deferred()
-        self.proxy = TransparentProxy(reactor, settings, peers=peers)
+        self.proxy = TransparentProxy(reactor, settings, peers=peers, record_sinks=record_sinks)
         self.proxy.setServiceParent(self)
         self._delay = DrainDelay(reactor, settings.drain_delay)
         self.proxy.ending.after(self._delay.wait)
@@ -119,13 +125,16 @@ class ProxyService(MultiService):
         return self.ports
 
 
-def make_service(reactor: Any, settings: Settings, peers: Peers | None = None) -> ProxyService:
+def make_service(
+    reactor: Any, settings: Settings, peers: Peers | None = None, record_sinks: Sequence[IRecordSink] = ()
+) -> ProxyService:
     """
     What C{tap} and C{cli} start.
 
     @param peers: other processes that serve the same; see L{TransparentProxy}.
+    @param record_sinks: likewise.
     """
-    return ProxyService(reactor, settings, peers)
+    return ProxyService(reactor, settings, peers, record_sinks)
 
 
 def _maybe(result: Any) -> Deferred[Any]:

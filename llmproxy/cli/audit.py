@@ -7,7 +7,6 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from typing import IO, Any
 
@@ -17,10 +16,11 @@ from ..config.databases import Storage
 from ..config.dotenv import with_dotenv
 from ..config.units import parse_duration
 from ..core.audit.record import microseconds
-from .faults import Fault
+from ..core.csvcells import harmless
 from .lookup import project_id_of
 from .management import Management, segment
 from .output import Output, Progress, moment
+from .outputfile import opened
 from .storage import storage_options
 from .target import management_options
 
@@ -149,7 +149,7 @@ def export_events(api: Management, output: Output, path: str, form: str, **wante
       llmproxy audit export --actor carol --format csv > carol.csv
     """
     count = 0
-    with _opened(path) as file, Progress("events") as advance:
+    with opened(path) as file, Progress("events") as advance:
         for page in _pages(api, wanted, 1000):
             _write(file, page, form, first=not count)
             count += len(page)
@@ -226,22 +226,4 @@ def _write(file: IO[str], events: Iterable[dict[str, Any]], form: str, first: bo
     writer = csv.DictWriter(file, EXPORTED, extrasaction="ignore")
     if first:
         writer.writeheader()
-    writer.writerows({name: _harmless(value) for name, value in event.items()} for event in events)
-
-
-def _harmless(value: Any) -> Any:
-    """A spreadsheet takes a cell that begins so for a formula; what it says is a client's to choose."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t") else value
-
-
-@contextmanager
-def _opened(path: str) -> Iterator[IO[str]]:
-    if path == "-":
-        yield sys.stdout
-        return
-    try:
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    except OSError as error:
-        raise Fault(f"{path}: cannot be written: {error.strerror}") from None
-    with os.fdopen(fd, "w", encoding="utf-8", newline="") as file:
-        yield file
+    writer.writerows({name: harmless(value) for name, value in event.items()} for event in events)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -26,11 +26,23 @@ class Output:
     def json(self, value: Any) -> None:
         click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
-    def table(self, value: Any, columns: Sequence[str], rows: Iterable[Sequence[Any]], empty: str = "none") -> None:
+    def table(
+        self,
+        value: Any,
+        columns: Sequence[str],
+        rows: Iterable[Sequence[Any]],
+        empty: str = "none",
+        *,
+        footer: Sequence[Any] | None = None,
+        numbers: Container[int] = (),
+    ) -> None:
         """
         Rows under the names of their columns; C{value} itself for scripts.
 
         In a terminal a row fits its width; in a pipe nothing is cut.
+
+        @param footer: a last row, below a line.
+        @param numbers: the places of columns that stand to the right.
         """
         if self.as_json:
             self.json(value)
@@ -44,10 +56,13 @@ class Output:
         from rich.text import Text
 
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-        for name in columns:
-            table.add_column(name, overflow="fold")
+        for at, name in enumerate(columns):
+            table.add_column(name, overflow="fold", justify="right" if at in numbers else "left")
         for row in shown:
             table.add_row(*(Text(cell) for cell in row))
+        if footer is not None:
+            table.add_section()
+            table.add_row(*(Text(str(cell)) for cell in footer), style="bold")
         _print(table)
 
     def fields(self, value: Any, pairs: Iterable[tuple[str, Any]]) -> None:

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from base64 import b64encode
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
+from zope.interface import implementer
 
 from ..core.tokens import generate, token_hash
 from ..errors import BadRequest, ConfigError, ProjectInactive
+from ..interfaces import IRecordSink
 from ..management.checks import check_api_key
 from ..management.projects import ProjectRules, ProjectUpdate
 from ..management.tokens import TokenRequest, TokenRules
 from .datadirectory import DataDirectory
+from .target import DATA
 
 if TYPE_CHECKING:
     from ..config import APIConfig
     from ..management.apikeys import Keys
+    from ..record import Record
     from ..service import ProxyService
 
 DAYS = 30.0
@@ -142,6 +148,7 @@ class Quickstart:
                 access_log=self._data.file("access.log"),
                 audit=AuditOptions(self._data.file("audit.log")),
             ),
+            record_sinks=[FirstAnswer(self._data.path)],
         )
         return self.service
 
@@ -162,6 +169,30 @@ class Quickstart:
     def _keys(self, service: ProxyService, key: str) -> dict[str, tuple[str, ...]]:
         """The demo upstream takes its key for both of its shapes."""
         return {api.name: (key,) for api in service.proxy.generations.current.table.apis}
+
+
+@implementer(IRecordSink)
+class FirstAnswer:
+    """
+    Says where usage is shown, once, when the first request has been answered.
+
+    @param data: the directory of quickstart.
+    """
+
+    def __init__(self, data: str) -> None:
+        self._data = data
+        self._said = False
+
+    def record_batch(self, records: Sequence[Record]) -> None:
+        if not self._said and any(record.token_id and record.status < 400 for record in records):
+            self._said = True
+            click.echo(f"\nThe first request has been answered. What it used: {usage_command(self._data)}")
+
+
+def usage_command(data: str) -> str:
+    """What to type to see usage."""
+    is_default = os.path.abspath(data) == os.path.abspath(DATA)
+    return "llmproxy usage" + ("" if is_default else f" --data {shlex.quote(data)}")
 
 
 def _check_key(key: str) -> None:
@@ -259,5 +290,6 @@ for event in client.chat.completions.create(model="{model}", stream=True, messag
     print(event.choices[0].delta.content or "" if event.choices else "", end="", flush=True)
 
 Management: {address}/manage/projects with the token in {os.path.join(data, "management-token")}
+Usage and cost, when a request has been answered: {usage_command(data)}
 Stop with Ctrl-C.
 """

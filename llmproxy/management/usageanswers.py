@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timezone
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 Names = dict[str, dict[Key, "str | None"]]
 """Of projects and tokens, by C{project} and C{token}, then by id."""
 
+NAMED = ("project", "token")
+"""Groups that have an id and a name."""
+
 RECORD: tuple[str, ...] = Entry.__struct_fields__
 """The members of a single record, in the order of an export."""
 
@@ -29,7 +33,7 @@ def plain(question: UsageQuestion, report: UsageReport, names: Names | None = No
     for row in report.rows:
         keys: dict[str, Any] = {}
         for group, key in row.keys.items():
-            if group in ("project", "token"):
+            if group in NAMED:
                 keys |= {f"{group}_id": key, f"{group}_name": names.get(group, {}).get(key)}
             else:
                 keys[group] = key
@@ -64,6 +68,18 @@ def plain_record(entry: Entry) -> dict[str, Any]:
         values["saved"] = {name: getattr(entry.saved, name) for name in entry.saved.__struct_fields__}
     values["raw"] = None if entry.raw is None else _json(entry.raw)
     return {name: None if value == "" else value for name, value in values.items()}
+
+
+def columns_of(groups: Iterable[str]) -> list[str]:
+    """The members of a row that say which group it is."""
+    return [name for group in groups for name in ((f"{group}_id", f"{group}_name") if group in NAMED else (group,))]
+
+
+def cell(value: Any) -> Any:
+    """A member as a cell of CSV: what has members itself is JSON, or empty where it has none."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return (msgspec.json.encode(value).decode() if value else "") if isinstance(value, (dict, list)) else value
 
 
 def _json(raw: bytes) -> Any:

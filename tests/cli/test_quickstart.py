@@ -13,17 +13,31 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
 
 from llmproxy.cli.datadirectory import DataDirectory
-from llmproxy.cli.quickstart import DAYS, Quickstart, _apis, _endpoint, _with_advice, instructions
+from llmproxy.cli.quickstart import (
+    DAYS,
+    FirstAnswer,
+    Quickstart,
+    _apis,
+    _endpoint,
+    _with_advice,
+    instructions,
+    usage_command,
+)
 from llmproxy.errors import ConfigError
+from llmproxy.interfaces import IRecordSink
 from llmproxy.management.projects import ProjectRules, ProjectUpdate
 from llmproxy.management.state import KnownApis, State
 from llmproxy.management.tokens import TokenRules
 from llmproxy.message import Principal
+from llmproxy.record import Record
 from llmproxy.store.directory import Directory
 
 from ..store.databases import clock_at, opened
+from ..tables import row
+from .test_output import printed
 
 SECRET = "sk-ISdW_WmPWqHUsNdeZrRM1A"
 
@@ -57,6 +71,22 @@ class InstructionsTests(SynchronousTestCase):
         told = instructions("http://127.0.0.1:8080", SECRET, "https://api.openai.com", "./data", True)
         self.assertIn("https://api.openai.com", told)
         self.assertNotIn("demo", told)
+
+    def test_usage(self) -> None:
+        """Where usage is shown is said at the start, and once more when the first request has been answered."""
+        for data, said in (("./llmproxy-data", "llmproxy usage"), ("/tmp/a b", "llmproxy usage --data '/tmp/a b'")):
+            with row(self, data):
+                told = instructions("http://127.0.0.1:8080", SECRET, "https://api.openai.com", data, True)
+                self.assertIn(f"answered: {said}\n", told)
+                self.assertEqual(usage_command(data), said)
+                sink = FirstAnswer(data)
+                verifyObject(IRecordSink, sink)
+                refused = Record("r", "GET", "/v1", "", 0.0, token_id="t", status=429)
+                unknown = Record("r", "GET", "/v1", "", 0.0, status=200)
+                answered = Record("r", "POST", "/v1", "", 0.0, token_id="t", status=200)
+                self.assertEqual(printed(lambda sink=sink: sink.record_batch([refused, unknown])), "")
+                self.assertIn(f": {said}\n", printed(lambda sink=sink: sink.record_batch([refused, answered])))
+                self.assertEqual(printed(lambda sink=sink: sink.record_batch([answered])), "")
 
 
 class QuickstartTests(SynchronousTestCase):

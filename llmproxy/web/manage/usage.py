@@ -12,7 +12,7 @@ from ...core.csvcells import lines_of
 from ...core.reports import MOST_ROWS, UsageQuestion
 from ...errors import BadRequest, Unavailable
 from ...management.usage import UsageParameters, UsageRules
-from ...management.usageanswers import RECORD, plain_record
+from ...management.usageanswers import RECORD, cell, plain_record
 from ..operations import Call, Operation, Routes
 from ..streamed import Streamed
 from .paging import MAX_PAGE, link_next
@@ -173,15 +173,8 @@ def written(entries: Iterable[Entry], form: str) -> bytes:
     """The lines of records, C{csv} or C{jsonl}."""
     shown = [plain_record(entry) for entry in entries]
     if form == "csv":
-        return lines_of([_cell(record[name]) for name in RECORD] for record in shown).encode()
+        return lines_of([cell(record[name]) for name in RECORD] for record in shown).encode()
     return b"".join(msgspec.json.encode(record) + b"\n" for record in shown)
-
-
-def _cell(value: Any) -> Any:
-    """What has members is a cell of JSON; nothing in it is an empty cell."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return (msgspec.json.encode(value).decode() if value else "") if isinstance(value, (dict, list)) else value
 
 
 def _report(respond: Callable[[Call], Any], query: type[Struct], action: str, summary: str) -> Operation:

@@ -162,6 +162,12 @@ class MethodNotAllowed(ClientError):
         super().__init__(description, message=message, fields=((b"Allow", b", ".join(allowed)),))
 
 
+class ModelNotServed(ClientError):
+    """None of the upstreams of the API is for the model."""
+
+    status, code, message = 404, "model_not_served", "No upstream serves the model"
+
+
 class NotFound(ClientError):
     """What a management call names does not exist."""
 

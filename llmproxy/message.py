@@ -254,6 +254,8 @@ class ApiRequest:
     @ivar mount: the path at which the proxy stands in a tree of resources; C{b""} at its root.
     @ivar upstream: where the present attempt goes.
     @ivar key: what it is asked with there; C{""} where it takes none.
+    @ivar forced: the present attempt is made although the circuit is open.
+    @ivar begun: when the first attempt was made, in seconds of the steady clock; C{None} for that one.
     """
 
     method: bytes
@@ -269,6 +271,8 @@ class ApiRequest:
     model: str = ""
     peer: str = ""
     mount: bytes = b""
+    forced: bool = False
+    begun: float | None = None
     route: Route = field(init=False)
     principal: Principal = field(init=False)
     upstream: Upstream = field(init=False)

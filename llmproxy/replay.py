@@ -74,6 +74,11 @@ class ReplayableBody:
         elif self._is_live():
             self._drop()
 
+    def leave(self) -> None:
+        """Nobody reads any more, if anybody did: the next start may come. Idempotent."""
+        if self._consumer is not None:
+            self._detach()
+
     # -- IBodyProducer
 
     def startProducing(self, consumer: IConsumer) -> Deferred[None]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, DeferredList
 
+from ..core.upstreamstate import UpstreamStates
 from ..middleware.auditdenials import AuditDenials
 from ..middleware.breaker import Breaker
 from ..middleware.includeusage import include_usage_for
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from ..composition import Middleware
     from ..config import APIConfig
     from ..core.routing import RoutingTable
-    from ..message import Api
     from .foundation import Foundation
 
 CHECKED_EVERY = 1.0
@@ -41,6 +41,7 @@ class Generation:
     @param former: the one before.
     @ivar table: which API a target belongs to.
     @ivar account: counts its exchanges.
+    @ivar states: of its upstreams; an upstream that is where it was keeps its own in the next generation.
     @ivar clients: by the name of the API.
     @ivar respond: see L{llmproxy.interfaces.Responder}.
     """
@@ -65,6 +66,7 @@ class Generation:
         metering.costs.use(config.price_rules(), table.apis)
         self.account = RecordExchanges(reactor, metering.ended, config.trusted())
         self.breaker = Breaker(reactor, openings=metering.metrics.openings, log=foundation.own.logger)
+        self.states: UpstreamStates = UpstreamStates(table.apis, None if former is None else former.states)
         if former is not None:
             self.breaker.take_over(former.breaker, set(_unchanged(former.table, table)))
         self._pooled = {} if foundation.own.upstream_client is not None else dict(self._clients())
@@ -162,16 +164,14 @@ class Generation:
             meter=meter_for(self.table.apis, foundation.reactor.seconds, foundation.metering.meter_failed),
             refused=None if audit is None else AuditDenials(audit),
             placed=foundation.own.placed(audit),
+            states=self.states,
         )
 
 
-def _unchanged(former: RoutingTable, table: RoutingTable) -> Iterable[str]:
-    """The names of APIs whose upstream and breaker are what they were."""
+def _unchanged(former: RoutingTable, table: RoutingTable) -> Iterable[tuple[str, str]]:
+    """The APIs and the places of them that are there still, by name and URL, where the breaker is what it was."""
     for api in table.apis:
         before = former.named(api.name)
-        if before is not None and _guarded(before) == _guarded(api):
-            yield api.name
-
-
-def _guarded(api: Api) -> tuple[Any, ...]:
-    return [(each.origin, each.path_prefix) for each in api.upstreams], api.settings.breaker
+        if before is not None and before.settings.breaker == api.settings.breaker:
+            places = {upstream.url for upstream in before.upstreams}
+            yield from ((api.name, upstream.url) for upstream in api.upstreams if upstream.url in places)

@@ -28,6 +28,7 @@ from ..net.timers import TimerWheel
 
 if TYPE_CHECKING:
     from ..core.routing import RoutingTable
+    from ..core.upstreamstate import UpstreamStates
     from ..interfaces import IQuota, Responder
     from ..message import ApiRequest
 
@@ -71,6 +72,7 @@ def standard_chain(
     meter: Meter | None = None,
     refused: Callable[[ProxyError, ApiRequest], None] | None = None,
     placed: Sequence[Placed] = (),
+    states: UpstreamStates | None = None,
 ) -> Responder:
     """
     The middlewares around C{responder}. The order is policy; each line says why it stands where it does.
@@ -82,8 +84,10 @@ def standard_chain(
     @param meter: counts what answers used; C{None} where no API has answers that can be read.
     @param refused: told of every error that is answered.
     @param placed: middlewares of an application, beside named ones.
+    @param states: of the upstreams; new ones if C{None}.
     @raise ConfigError: they are placed where there is no place.
     """
+    restrict = Restrict(inspection, table.listed())
     standard: dict[str, Middleware | None] = {
         # exactly one record an exchange, however it ends: it must see everything
         "record": account,
@@ -100,7 +104,7 @@ def standard_chain(
         "usage_trailer": usage_trailer,
         # nothing of a body is read, nothing is spent, before the caller is known
         "authenticate": authenticate,
-        "restrict": Restrict(inspection, table.listed()),
+        "restrict": restrict,
         # after all that refuses, before all that costs: a hit calls nobody and uses up no quota
         "cache": cache,
         # a refused request uses up nothing
@@ -110,7 +114,7 @@ def standard_chain(
         # inside the cache: what is stored was counted when it came; outside the attempts: one answer is read
         "meter": meter,
         # the place of retries: what follows runs once for each upstream and key that are tried
-        "attempts": Attempts(),
+        "attempts": Attempts(wheel, states, breaker, table=table, judge=restrict.respond),
         # no credential of the client's gets further than this
         "credential": Credential(),
         # outside the deadlines: a timeout is a failure of upstream, not a cancellation

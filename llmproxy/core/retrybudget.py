@@ -14,27 +14,26 @@ MOST = 100.0
 @define(slots=True)
 class RetryBudget:
     """
-    Each request puts C{share} of a retry in, each retry takes one out. Times are seconds of any steady clock.
+    Each request puts a share of a retry in, each retry takes one out. Times are seconds of any steady clock.
 
-    @ivar share: retries for each request, from 0 to 1.
     @ivar refused: retries that were not made for want of them.
     """
 
-    share: float
     refused: int = 0
     _saved: float = 0.0
     _reserve: float = RESERVE
     _filled_at: float = 0.0
 
-    def deposit(self) -> None:
-        """A request is made for the first time."""
-        self._saved = min(MOST, self._saved + self.share)
+    def deposit(self, share: float) -> None:
+        """
+        A request is made for the first time.
+
+        @param share: retries for each request, from 0 to 1.
+        """
+        self._saved = min(MOST, self._saved + share)
 
     def withdraw(self, now: float) -> bool:
-        """Whether a retry may be made; it is counted then. A share of nothing has no reserve either."""
-        if self.share <= 0:
-            self.refused += 1
-            return False
+        """Whether a retry may be made; it is counted then."""
         self._reserve = min(RESERVE, self._reserve + (now - self._filled_at) * RESERVE)
         self._filled_at = now
         if self._saved >= 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import unquote_to_bytes
 
 QUERY = ord("?")
 """
@@ -26,3 +27,24 @@ def merged(target: bytes) -> bytes:
     """
     path, mark, query = target.partition(b"?")
     return _SLASHES.sub(b"/", path) + mark + query
+
+
+def with_parameter(target: bytes, name: bytes, value: bytes) -> bytes:
+    """
+    A target whose query has one parameter of a name, with this value, in the place of the first that it had; all else
+    keeps its bytes.
+
+    >>> with_parameter(b"/v1?a=1&api-version=old&b=2", b"api-version", b"new")
+    b'/v1?a=1&api-version=new&b=2'
+    """
+    path, _, query = target.partition(b"?")
+    said = name + b"=" + value
+    parts: list[bytes] = []
+    found = False
+    for part in query.split(b"&") if query else ():
+        if unquote_to_bytes(part.partition(b"=")[0]).lower() != name:
+            parts.append(part)
+        elif not found:
+            parts.append(said)
+            found = True
+    return path + b"?" + b"&".join(parts if found else [*parts, said])

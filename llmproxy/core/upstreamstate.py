@@ -50,7 +50,7 @@ class UpstreamState:
     ejected_until: float = 0.0
     drained: bool = False
     keys: KeyRests = field(factory=KeyRests)
-    budget: RetryBudget = field(factory=lambda: RetryBudget(0.2))
+    budget: RetryBudget = field(factory=RetryBudget)
     _latency: float = 0.0
     _measured_at: float = 0.0
     _back_at: float = -math.inf
@@ -136,11 +136,9 @@ class UpstreamStates:
         self._states: dict[tuple[str, str, str], UpstreamState] = {}
         self._of: dict[Upstream, UpstreamState] = {}
         for api in apis:
-            retry = api.settings.retry
             for upstream in api.upstreams:
                 place = (api.name, upstream.name, upstream.url)
                 state = self._states[place] = known.get(place) or self._states.get(place) or UpstreamState()
-                state.budget.share = 0.0 if retry is None else retry.budget
                 self._of[upstream] = state
 
     def of(self, upstream: Upstream) -> UpstreamState:

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from twisted.python.failure import Failure
 
     from ..interfaces import Responder
-    from ..message import ApiRequest, ApiResponse
+    from ..message import Api, ApiRequest, ApiResponse, Project
+    from ..origin import Upstream
 
 MOST_SHOWN = 1000
 """Circuits that are shown to those who ask for the state."""
@@ -74,12 +75,13 @@ class Breaker:
         """Count there from now on how often a circuit has opened, by API."""
         self._openings = openings
 
-    def take_over(self, former: Breaker, apis: Container[str]) -> None:
+    def take_over(self, former: Breaker, places: Container[tuple[str, str]]) -> None:
         """
-        Go on with the circuits of C{former} for C{apis}, which are where they were: what is broken there is not asked
-        anew by everybody because something else is configured differently. Both see what either counts.
+        Go on with the circuits of C{former} for C{places}, APIs and the URLs of upstreams that they still have: what is
+        broken there is not asked anew by everybody because something else is configured differently. Both see what
+        either counts.
         """
-        self._keys.update((key, circuits) for key, circuits in former._keys.items() if key[0] in apis)
+        self._keys.update((key, circuits) for key, circuits in former._keys.items() if key[:2] in places)
 
     def states(self) -> list[CircuitState]:
         """The circuits that are not closed, or have counted a failure since the last success."""
@@ -101,6 +103,14 @@ class Breaker:
         )
         return list(islice(troubled, MOST_SHOWN))
 
+    def is_open(self, api: Api, upstream: Upstream, project: Project, key: str, model: str) -> bool:
+        """Whether such a request would be refused now; it becomes no probe by asking."""
+        circuits = self._keys.get((api.name, upstream.url, owner_of(api.name, upstream, project), key))
+        if circuits is None or api.settings.breaker is None:
+            return False
+        now, of_model = self._seconds(), circuits.models.get(model)
+        return circuits.connection.refuses(now) or (of_model is not None and of_model.refuses(now))
+
     def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
         api = request.route.api
         settings = api.settings.breaker
@@ -115,6 +125,8 @@ class Breaker:
         now = self._seconds()
         ticket = circuits.connection.admit(now)
         if ticket is None:
+            if request.forced:
+                return inner(request)
             raise _refusal(name, "", circuits.connection, now)
         if circuits.models:
             self._admit_model(request, circuits, ticket, now)

@@ -42,6 +42,8 @@ class Deadlines:
 
     def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
         timed = _Timed(self._wheel, self._timeouts or request.route.api.timeouts, request.record)
+        if request.begun is not None:
+            timed.counts_from(request.begun)
         body = request.body
         if body is not None and body.length and not at_hand(body):
             request.body = timed.upload = _TimedUpload(body, timed)
@@ -92,6 +94,11 @@ class _Timed:
         self._seconds: float | None = None
         self.paused = False
         self.upload: _TimedUpload | None = None
+
+    def counts_from(self, begun: float) -> None:
+        """An attempt before this one has used up a part of the whole exchange."""
+        if self._timeouts.request is not None:
+            self._ends = begun + self._timeouts.request
 
     # -- phases
 

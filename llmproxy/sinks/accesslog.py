@@ -55,6 +55,7 @@ class _Line(msgspec.Struct, omit_defaults=True):
     unknown: bool = False
     cost: str | None = None
     cost_saved: str | None = None
+    upstream: str = ""
 
 
 _encode = msgspec.json.Encoder().encode
@@ -103,6 +104,8 @@ def line(record: Record) -> bytes:
         entry.cost = written(record.cost)
     if record.cost_saved is not None:
         entry.cost_saved = written(record.cost_saved)
+    if record.upstream != record.api:
+        entry.upstream = record.upstream
     return _encode({**msgspec.to_builtins(entry), **record.details} if record.details else entry)
 
 

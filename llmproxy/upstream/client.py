@@ -96,7 +96,7 @@ class PooledClient(HTTPClient):
         self._wheel: TimerWheel = wheel or self._own_wheel  # type: ignore[assignment]
         connector = Connector(reactor, settings, endpoint_for, poller, names, make_room or self.shed)
         self.pool = Pool(settings, self._wheel, connector.connect)
-        self._destinations: dict[bytes, Destination] = {}
+        self._destinations: dict[tuple[bytes, str], Destination] = {}
 
     def request(  # type: ignore[override]
         self,
@@ -186,20 +186,22 @@ class PooledClient(HTTPClient):
         if self._own_wheel is not None:
             self._own_wheel.stop()
 
-    def destination(self, origin: bytes) -> Destination:
+    def destination(self, origin: bytes, server_name: str = "") -> Destination:
         """
         What L{send} has to know of an origin.
 
         @param origin: scheme and authority.
+        @param server_name: see L{Address}.
         @raise ValueError: if that is not what it is.
         """
-        known = self._destinations.get(origin)
+        known = self._destinations.get((origin, server_name))
         if known is None:
             if len(self._destinations) >= _MOST_ORIGINS:
                 self._destinations.clear()
             secure, host, port, netloc = _parsed(origin)
-            site = self.pool.site(Address(secure, host, port, netloc, self._proxies.before(secure, host, port)))
-            known = self._destinations[origin] = Destination(origin, site)
+            proxy = self._proxies.before(secure, host, port)
+            site = self.pool.site(Address(secure, host, port, netloc, proxy, server_name))
+            known = self._destinations[origin, server_name] = Destination(origin, site)
         return known
 
     def _conveniences(self, url: bytes, pairs: Any, data: Any, others: dict[str, Any]) -> tuple[bytes, Any, Any]:

@@ -37,6 +37,7 @@ class Address:
     An origin, and the proxy before it if there is one.
 
     @ivar netloc: the value of C{Host}.
+    @ivar server_name: what TLS asks for, and what the certificate must name; C{""} for C{host}.
     """
 
     secure: bool
@@ -44,6 +45,7 @@ class Address:
     port: int
     netloc: bytes
     proxy: Proxy | None = None
+    server_name: str = ""
 
 
 class Destination(Owner, Protocol):
@@ -91,7 +93,7 @@ class Connector:
 
     async def _connect(self, site: Destination) -> Connection:
         address = site.address
-        tls = self._tls_to(address.host) if address.secure else None
+        tls = self._tls_to(address.server_name or address.host) if address.secure else None
         try:
             connection = await self._open_if_there_is_room(site, address, tls)
             await connection.ready

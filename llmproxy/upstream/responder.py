@@ -28,6 +28,7 @@ from ..core.fields import (
 )
 from ..core.forwarding import forwarded_on, hop_of
 from ..core.maxforwards import COUNTED, hops_left, one_less
+from ..core.targets import with_parameter
 from ..core.upgraderequest import agreed, switching, upgrade_required
 from ..errors import LoopDetected, MethodNotAllowed, UpstreamProtocolError
 from ..message import ApiResponse
@@ -50,6 +51,7 @@ _EXPECT = frozenset({b"expect"})
 _STRIPPED = _EXPECT | CLIENT_ADDRESS_FIELDS
 _FRAMING = frozenset({b"content-length"})
 _CHANGED = frozenset({b"host", b"via", b"x-request-id"})
+_API_VERSION = b"api-version"
 _UNBUFFERED = (b"X-Accel-Buffering", b"no")
 
 MOST_PASSES = 3
@@ -65,18 +67,35 @@ class _Prepared:
         here.
     @ivar expecting: likewise, of one whose body may still be asked for.
     @ivar told: what upstream is told of the client, where that is more than taking fields away.
+    @ivar added: fields that every request gets, in place of those of the same name.
+    @ivar version: the C{api-version} of the query; C{b""} for what the client says.
     """
 
-    __slots__ = ("client", "destination", "expecting", "keep", "netloc", "prefix", "stripped", "told", "url")
+    __slots__ = (
+        "added",
+        "client",
+        "destination",
+        "expecting",
+        "keep",
+        "netloc",
+        "prefix",
+        "stripped",
+        "told",
+        "url",
+        "version",
+    )
 
     def __init__(self, api: Api, upstream: Upstream, client: Any) -> None:
         self.client = client
-        self.netloc = upstream.origin.netloc
+        self.netloc = upstream.host or upstream.origin.netloc
+        self.added = upstream.headers
+        self.version = upstream.api_version
         self.prefix = upstream.path_prefix
         self.url = upstream.origin.scheme.encode("ascii") + b"://" + upstream.origin.netloc
-        self.destination = client.destination(self.url) if isinstance(client, PooledClient) else None
+        pooled = isinstance(client, PooledClient)
+        self.destination = client.destination(self.url, upstream.server_name) if pooled else None
         mode = api.settings.forwarded_fields
-        stripped = _STRIPPED if mode == "strip" else _EXPECT
+        stripped = (_STRIPPED if mode == "strip" else _EXPECT) | {name.lower() for name, _ in self.added}
         self.stripped = _treated(stripped)
         # A foreign client would send the body without waiting for a word.
         self.expecting = self.stripped if self.destination is None else _treated(stripped - _EXPECT)
@@ -126,6 +145,8 @@ class UpstreamResponder:
         except KeyError:
             prepared = self._prepare(request)
         fields = self._outgoing(request, prepared)
+        if prepared.version:
+            request.target = with_parameter(request.target, _API_VERSION, prepared.version)
         if request.method in COUNTED:
             left = hops_left(fields)
             if left == 0:
@@ -182,6 +203,8 @@ class UpstreamResponder:
                 connection = True
         if connection:
             fields = without_named(fields, request.fields, prepared.keep)
+        if prepared.added:
+            fields += prepared.added
         if prepared.told:
             rfc7239 = self._trusted is not None and self._trusted.rfc7239
             fields = forwarded_on(prepared.told, fields, hop_of(request, self._trusted), rfc7239)

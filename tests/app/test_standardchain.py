@@ -12,6 +12,7 @@ from llmproxy.app import standardchain
 from llmproxy.app.standardchain import standard_chain
 from llmproxy.config import APIConfig, APIProviderConfig
 from llmproxy.middleware.authenticate import Authenticate
+from llmproxy.net.timers import TimerWheel
 from tests.middleware.fakes import FakeDirectory
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,7 +37,7 @@ class StandardChainTests(SynchronousTestCase):
         others: dict[str, Any] = {
             "quota": None,
             "breaker": "breaker",
-            "wheel": None,
+            "wheel": TimerWheel(Clock()),
             "inspection": None,
             "cache": cache,
             "meter": "meter",

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.core.targets import merged
+from llmproxy.core.targets import merged, with_parameter
+from tests.tables import row
 
 
 class MergedTests(SynchronousTestCase):
@@ -34,3 +35,20 @@ class MergedTests(SynchronousTestCase):
         self.assertNotIn(b"//", once.partition(b"?")[0])
         self.assertEqual(once.replace(b"/", b""), target.replace(b"/", b""))
         self.assertEqual(once.partition(b"?")[1:], target.partition(b"?")[1:])
+
+
+class ParameterTests(SynchronousTestCase):
+    def test_table(self) -> None:
+        """One parameter of the name, however it was written; all else keeps its bytes."""
+        for target, expected in (
+            (b"/x", b"/x?v=new"),
+            (b"/x?", b"/x?v=new"),
+            (b"/x?a=1", b"/x?a=1&v=new"),
+            (b"/x?v=old&a=%20", b"/x?v=new&a=%20"),
+            (b"/x?a=1&V=old&v=older", b"/x?a=1&v=new"),
+            (b"/x?%76=old", b"/x?v=new"),
+            (b"/x?v", b"/x?v=new"),
+            (b"/x?&a&", b"/x?&a&&v=new"),
+        ):
+            with row(target):
+                self.assertEqual(with_parameter(target, b"v", b"new"), expected)

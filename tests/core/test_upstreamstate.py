@@ -7,7 +7,7 @@ import math
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.apisettings import ApiSettings, BreakerSettings, RetrySettings
+from llmproxy.apisettings import BreakerSettings
 from llmproxy.core.upstreamstate import MOST_EJECTED, TAU, UpstreamState, UpstreamStates
 from tests.middleware.fakes import an_api, an_upstream
 
@@ -87,13 +87,11 @@ class StatesTests(SynchronousTestCase):
         before = UpstreamStates([an_api(upstreams=(one, two))])
         before.of(one).drain()
         before.of(two).drain()
-        retry = ApiSettings(retry=RetrySettings(budget=0.5))
         moved = an_upstream(name="two", path_prefix=b"/moved")
         same = an_upstream(name="one", weight=7)
-        after = UpstreamStates([an_api(upstreams=(same, moved), settings=retry)], before)
+        after = UpstreamStates([an_api(upstreams=(same, moved))], before)
         self.assertEqual([after.of(each).drained for each in (same, moved)], [True, False])
         self.assertIs(after.of(same), before.of(one))
-        self.assertEqual(after.of(same).budget.share, 0.5)
         self.assertEqual([name for _, name, _ in after.all()], ["one", "two"])
 
     def test_unknown(self) -> None:

@@ -32,7 +32,9 @@ class KeyTests(SynchronousTestCase):
         fields = [(b"Authorization", b"Bearer " + SECRET), (b"X-API-Key", SECRET)]
         request = a_request(target=b"/v1?key=" + SECRET, fields=fields, api=api)
         request.principal = principal
-        Attempts().respond(request, lambda request: Credential().respond(request, inner))
+        Attempts(TimerWheel(Clock()), draw=lambda: 0.0).respond(
+            request, lambda request: Credential().respond(request, inner)
+        )
         return inner.requests[0]
 
     def test_of_this_api(self) -> None:

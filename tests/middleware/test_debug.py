@@ -29,3 +29,17 @@ class DebugFieldsTests(SynchronousTestCase):
             [(b"A", b"b"), (b"X-Proxy", b"llmproxy/" + __version__.encode()), (b"Server-Timing", b"upstream;dur=12.3")],
         )
         self.assertEqual(fields, [(b"A", b"b")])
+
+    def test_attempts(self) -> None:
+        """What was tried before, and why nothing more was."""
+        request = a_request(api=an_api(debug_fields=True))
+        request.record.details = {
+            "tried": [
+                {"upstream": "a", "status": 503, "took": 12.3},
+                {"upstream": "b", "cause": "refused", "took": 0.4},
+            ],
+            "not_retried": "attempts",
+        }
+        response = self.successResultOf(DebugFields().respond(request, answering(a_response())))
+        self.assertIn((b"X-Proxy-Attempts", b"a 503 12ms, b refused 0ms"), response.fields)
+        self.assertIn((b"X-Proxy-Not-Retried", b"attempts"), response.fields)

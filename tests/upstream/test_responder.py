@@ -17,7 +17,8 @@ from llmproxy.errors import BadRequest, LoopDetected, MethodNotAllowed
 from llmproxy.message import ApiRequest, ApiResponse, Field
 from llmproxy.origin import Origin
 from llmproxy.upstream.responder import UpstreamResponder
-from tests.middleware.fakes import Reader, a_request, an_api
+from tests.middleware.fakes import Reader, a_request, an_api, an_upstream
+from tests.tables import row
 
 ORIGIN = Origin("http", "up.example", 80, b"up.example")
 API = an_api(origin=ORIGIN, path_prefix=b"/base")
@@ -65,7 +66,8 @@ class StockClientTests(SynchronousTestCase):
     def ask(
         self, *fields: Field, body: bytes | None = None, method: bytes = b"", peer: str = "192.0.2.7", **changes: Any
     ) -> tuple[ApiRequest, Deferred[ApiResponse]]:
-        api = an_api(origin=ORIGIN, path_prefix=b"/base", **changes)
+        at = {} if "upstreams" in changes else {"origin": ORIGIN, "path_prefix": b"/base"}
+        api = an_api(**at, **changes)
         request = a_request(
             method or (b"GET" if body is None else b"POST"),
             b"/v1/x?q=1",
@@ -98,6 +100,19 @@ class StockClientTests(SynchronousTestCase):
         self.assertEqual((response.status, reader.data), (302, b"moved"))
         told = {name.lower(): value for name, value in response.fields}
         self.assertEqual((told[b"location"], told[b"set-cookie"]), (b"https://else.example/", b"a=1"))
+
+    def test_added(self) -> None:
+        """What an upstream is to get stands in place of what the client says, whatever that calls a hop's own."""
+        upstream = an_upstream(
+            origin=ORIGIN, headers=((b"X-Team", b"ours"),), api_version=b"2024-10-21", host=b"inner.example:8443"
+        )
+        sent: tuple[Field, ...] = ((b"x-team", b"theirs"), (b"Connection", b"X-Team"))
+        for fields in ((), sent):
+            self.ask(*fields, upstreams=(upstream,))
+            _, uri, seen, _ = self.upstream.seen[-1]
+            with row(fields):
+                self.assertEqual((seen["x-team"], seen["host"]), (["ours"], ["inner.example:8443"]))
+                self.assertEqual(uri, b"/v1/x?q=1&api-version=2024-10-21")
 
     def test_client_address(self) -> None:
         """Where the client is stays here, unless the configuration says otherwise."""

@@ -32,6 +32,22 @@ def project_id_of(api: Management, text: str) -> str:
     return found
 
 
+def token_ids_called(api: Management, text: str) -> list[str]:
+    """
+    The ids of the tokens with this id or name, which several may have; C{-} is a secret on standard input.
+
+    @raise Fault: there is none.
+    """
+    if text == "-" or _is_secret(text):
+        return [token_of_secret(api, text, None)["id"]]
+    if _ID.fullmatch(text):
+        return [text]
+    named = [token["id"] for page in api.pages("/tokens", name=text) for token in page if token["name"] == text]
+    if not named:
+        raise NotThere(f"there is no token named {text!r}: see llmproxy token list")
+    return named
+
+
 def token_of_secret(api: Management, secret: str | None, digest: str | None) -> dict[str, Any]:
     """
     The token that a secret belongs to. The secret stays here: the server is asked by its hash.

@@ -54,7 +54,9 @@ _FILTERS = (
     click.option("--since", metavar="TIME", help="2026-01-31, 2026-01, RFC 3339, or how long ago: 24h, 7d, 2w, 1mo."),
     click.option("--until", metavar="TIME", help="Likewise, not included."),
     click.option("--project", "projects", multiple=True, metavar="NAME", help="Name or id of a project; repeatable."),
-    click.option("--token", "tokens", multiple=True, metavar="ID", help="A token; - is a secret on standard input."),
+    click.option(
+        "--token", "tokens", multiple=True, metavar="NAME", help="Id or name; - is a secret on standard input."
+    ),
     click.option("--api", "apis", multiple=True, metavar="NAME", help="An API; repeatable."),
     click.option("--model", "models", multiple=True, metavar="NAME", help="As it was asked for; repeatable."),
     click.option("--tz", callback=zone, default="UTC", show_default=True, metavar="ZONE", help="Where days begin."),

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
-from .lookup import project_id_of, token_ids_of
+from .lookup import project_id_of, token_ids_called
 from .management import Management
 from .output import Output
 from .target import CONNECT, OPTIONS, connect
@@ -21,8 +21,8 @@ class Reading(Protocol):
     def project_id(self, text: str) -> str:
         """Of the project with this name or id."""
 
-    def token_id(self, text: str) -> str:
-        """Of the token with this id; C{-} is a secret on standard input."""
+    def token_ids(self, text: str) -> list[str]:
+        """Of the tokens with this id or name; C{-} is a secret on standard input."""
 
     def report(self, **query: Any) -> dict[str, Any]: ...
 
@@ -55,8 +55,12 @@ class UsageSource:
         tz: str,
     ) -> dict[str, Any]:
         """The parameters that options stand for."""
-        ids = [self.reading.project_id(each) for each in projects], [self.reading.token_id(each) for each in tokens]
-        lists = dict(zip(("project_id", "token_id", "api", "model"), (*ids, apis, models), strict=True))
+        lists = {
+            "project_id": [self.reading.project_id(each) for each in projects],
+            "token_id": [token_id for each in tokens for token_id in self.reading.token_ids(each)],
+            "api": apis,
+            "model": models,
+        }
         joined = {name: ",".join(values) or None for name, values in lists.items()}
         return {"from": since, "to": until, "tz": tz, **joined}
 
@@ -82,8 +86,8 @@ class OverTheApi:
     def project_id(self, text: str) -> str:
         return project_id_of(self._api, text)
 
-    def token_id(self, text: str) -> str:
-        return token_ids_of(self._api, (text,))[0]
+    def token_ids(self, text: str) -> list[str]:
+        return token_ids_called(self._api, text)
 
     def report(self, **query: Any) -> dict[str, Any]:
         found: dict[str, Any] = self._api.get("/usage", **query)

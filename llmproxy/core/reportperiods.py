@@ -13,7 +13,7 @@ _SECONDS = {"m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _MONTH = re.compile(r"[0-9]{4}-[0-9]{2}", re.ASCII)
 _TIME = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2})(:[0-9]{2})?(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:?[0-9]{2})?",
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2})(:[0-9]{2})?(\.[0-9]{1,9})?([Zz]|[+ -][0-9]{2}:?[0-9]{2})?",
     re.ASCII,
 )
 _EXPECTED = (
@@ -43,7 +43,8 @@ def zone_of(name: str) -> tzinfo:
 def moment_of(text: str, now: float, zone: tzinfo) -> float:
     """
     Seconds since the epoch, from a day, a month or a time (one without an offset is in C{zone}), or from how long
-    before C{now}: C{m h d w} are of a fixed length, C{mo} and C{y} go back by the calendar.
+    before C{now}: C{m h d w} are of a fixed length, C{mo} and C{y} go back by the calendar. The sign of an offset may
+    be a space, which is what a C{+} in a query means where it is not encoded.
 
     @raise ValueError: it is none of them; the text says what was expected.
     """

@@ -92,7 +92,9 @@ class ReportTests(UsageCommandTestCase):
     def test_question(self) -> None:
         """Options are the parameters of the API; names become ids, and times are the server's to read."""
         project = self.project("search")
-        token, secret = self.token(project)
+        token, secret = self.token(project, name="ci")
+        other, _ = self.token(project, name="twin")
+        another, _ = self.token(project, name="twin")
         for options, query in (
             (("--by", "day", "--by", "tag:team"), {"group_by": ["day,tag:team"]}),
             (("--since", "7d", "--until", "1h"), {"from": ["7d"], "to": ["1h"]}),
@@ -100,6 +102,8 @@ class ReportTests(UsageCommandTestCase):
             (("--project", project), {"project_id": [project]}),
             (("--token", token), {"token_id": [token]}),
             (("--token", secret.decode()), {"token_id": [token]}),
+            (("--token", "ci"), {"token_id": [token]}),
+            (("--token", "twin"), {"token_id": [f"{another},{other}"]}),
             (("--api", "openai", "--api", "gemini"), {"api": ["openai,gemini"]}),
             (("--model", "gpt-4o", "--tz", "Europe/Berlin", "--top", "3"), {"model": ["gpt-4o"], "top": ["3"]}),
         ):
@@ -144,6 +148,7 @@ class ReportTests(UsageCommandTestCase):
             (("--csv", "--json"), 2, "not both"),
             (("--since", "yesterday"), 1, "from: expected a day"),
             (("--project", "nobody"), 3, "no project named 'nobody'"),
+            (("--token", "nobody"), 3, "no token named 'nobody'"),
             (("--project", "x", "records"), 2, "options of records stand behind its name"),
         ):
             with row(self, options):

@@ -21,8 +21,8 @@ class Reading:
     def project_id(self, text: str) -> str:
         return f"id of {text}"
 
-    def token_id(self, text: str) -> str:
-        return f"token {text}"
+    def token_ids(self, text: str) -> list[str]:
+        return [f"token {text}", "another"]
 
     def report(self, **query: Any) -> dict[str, Any]:
         return query
@@ -50,7 +50,7 @@ class SourceTests(SynchronousTestCase):
         for given, sent in (
             ({}, {}),
             ({"projects": ("a", "b")}, {"project_id": "id of a,id of b"}),
-            ({"tokens": ("-",)}, {"token_id": "token -"}),
+            ({"tokens": ("-",)}, {"token_id": "token -,another"}),
             ({"apis": ("x",), "models": ("m", "n")}, {"api": "x", "model": "m,n"}),
         ):
             with row(self, given):

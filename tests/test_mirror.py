@@ -8,6 +8,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 ROOT = Path(__file__).resolve().parent.parent
 
+MOST_LINES = 400
+"""Of a module; most have some 200."""
+
 ELSEWHERE = {
     "interfaces": "each implementation is tested against what it says",
     "store/migrations": "test_migrate.py runs them, tests/integration on every database",
@@ -26,3 +29,11 @@ class MirrorTests(SynchronousTestCase):
             if not (ROOT / "tests" / name.with_name(f"test_{path.name}")).exists():
                 missing.append(str(name))
         self.assertEqual(missing, [])
+
+    def test_no_module_is_long(self) -> None:
+        """One idea is read in one sitting: a module of more lines has two."""
+        lengths = {
+            str(path.relative_to(ROOT)): path.read_text("utf-8").count("\n")
+            for path in sorted((ROOT / "llmproxy").rglob("*.py"))
+        }
+        self.assertEqual({name: lines for name, lines in lengths.items() if lines > MOST_LINES}, {})

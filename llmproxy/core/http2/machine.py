@@ -24,6 +24,7 @@ from .events import (
     TrailersReceived,
     WindowOpened,
 )
+from .framereader import FieldBlock, FrameReader
 from .frames import ConnectionFault, ErrorCode, StreamFault, protocol_error, wrong_size
 from .streams import ReceiveWindow, Stream, Streams
 
@@ -55,14 +56,11 @@ class ServerMachine:
         self._frame_limit = wire.SMALLEST_FRAME_LIMIT
         self._received = ReceiveWindow(_RECEIVE_WINDOW)
         self._out: list[bytes] = []
-        self._buffer = b""
-        self._preface = wire.PREFACE
+        self._reader = FrameReader()
         self._last = wire.LARGEST_STREAM
         self._settled = self._closed = False
         self._table_ends = True
-        self._block: list[bytes] = []
-        self._block_size = 0
-        self._block_of: tuple[int, int, int | None] | None = None
+        self._block: FieldBlock | None = None
         self._events: list[Event] = []
 
     # -- what may be asked
@@ -70,7 +68,7 @@ class ServerMachine:
     @property
     def within_a_section(self) -> bool:
         """The rest of a field section has to come, and nothing else may."""
-        return self._block_of is not None
+        return self._block is not None
 
     def initiate_connection(self) -> None:
         values = {wire.MAX_CONCURRENT_STREAMS: MOST_STREAMS, wire.MAX_HEADER_LIST_SIZE: self._head_limit}
@@ -82,7 +80,9 @@ class ServerMachine:
             return []
         self._allowance.now = now
         try:
-            self._read(self._buffer + data if self._buffer else data)
+            self._reader.feed(data)
+            while (frame := self._reader.next_frame()) is not None:
+                self._frame(*frame)
         except ConnectionFault as fault:
             self._events.append(ConnectionFailed(fault.code, fault.detail))
             self.close_connection(fault.code, fault.detail)
@@ -146,8 +146,8 @@ class ServerMachine:
     def close_connection(self, code: int = 0, detail: str = "") -> None:
         if not self._closed:
             self._closed = True
-            self._buffer = b""
-            self._block.clear()
+            self._reader.clear()
+            self._block = None
             # RFC 9113 section 6.8: it must not be more than was said before.
             self._out.append(wire.goaway(min(self._last, self._streams.highest), code, detail))
 
@@ -157,33 +157,9 @@ class ServerMachine:
 
     # -- frames
 
-    def _read(self, buffer: bytes) -> None:
-        at, end = self._skip_preface(buffer), len(buffer)
-        while end - at >= wire.HEAD_SIZE:
-            length = buffer[at] << 16 | buffer[at + 1] << 8 | buffer[at + 2]
-            if length > wire.SMALLEST_FRAME_LIMIT:
-                raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "frame is too large")
-            start = at + wire.HEAD_SIZE
-            if start + length > end:
-                break
-            stream = wire.number(buffer[at + 5 : start])
-            self._frame(buffer[at + 3], buffer[at + 4], stream, buffer[start : start + length])
-            at = start + length
-        self._buffer = buffer[at:]
-
-    def _skip_preface(self, buffer: bytes) -> int:
-        preface = self._preface
-        if not preface:
-            return 0
-        if not buffer.startswith(preface) and not preface.startswith(buffer):
-            raise protocol_error("this is not HTTP/2")
-        skipped = min(len(preface), len(buffer))
-        self._preface = preface[skipped:]
-        return skipped
-
     def _frame(self, kind: int, flags: int, stream: int, payload: bytes) -> None:
-        block = self._block_of
-        if block is not None and (kind != wire.CONTINUATION or stream != block[0]):
+        block = self._block
+        if block is not None and (kind != wire.CONTINUATION or stream != block.stream):
             raise protocol_error("frame within a field section")
         if not self._settled and (kind != wire.SETTINGS or flags & wire.ACK):
             raise protocol_error("SETTINGS must come first")
@@ -233,25 +209,21 @@ class ServerMachine:
         if flags & wire.END_HEADERS:
             self._section(stream, flags, parent, block)
         else:
-            self._block_of = (stream, flags, parent)
-            self._block_size = 0
-            self._collect(block)
+            self._block = FieldBlock(stream, flags, parent, self._head_limit)
+            self._collect(self._block, block)
 
     def _continuation(self, stream: int, flags: int, payload: bytes) -> None:
-        if self._block_of is None:
+        block = self._block
+        if block is None:
             raise protocol_error("CONTINUATION of nothing")
-        self._collect(payload)
+        self._collect(block, payload)
         if flags & wire.END_HEADERS:
-            (_, first, parent), self._block_of = self._block_of, None
-            block, self._block = b"".join(self._block), []
-            self._section(stream, first, parent, block)
+            self._block = None
+            self._section(stream, block.flags, block.parent, block.joined())
 
-    def _collect(self, piece: bytes) -> None:
+    def _collect(self, block: FieldBlock, piece: bytes) -> None:
         self._allowance.spend(allowance.EMPTY)
-        self._block.append(piece)
-        self._block_size += len(piece)
-        if self._block_size > self._head_limit:
-            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "header section is too large")
+        block.add(piece)
 
     def _section(self, stream: int, flags: int, parent: int | None, block: bytes) -> None:
         fields, ended = sections.decode(self._decoder, block), flags & wire.END_STREAM != 0

@@ -33,6 +33,7 @@ from ..clientaddress import host_of
 from ..http1.sending import Outflow
 from .request import Http2Request
 from .sectiontimer import SectionTimer
+from .stallwatch import StallWatch
 
 if TYPE_CHECKING:
     from ...core.clientlimits import Limits
@@ -69,10 +70,8 @@ class Http2Connection:
     congested = False
     _reading = _leaving = _lost = False
     _client_leaves = _asked_to_leave = False
-    _untaken = 0
-    _outflow: Outflow
     _idle: Deadline | None = None
-    _looking: Deadline | None = None
+    _stalls: StallWatch | None = None
     _last_streams: Deadline | None = None
 
     def __init__(self, site: IServerSite, machine: StateMachine | None = None) -> None:
@@ -95,9 +94,9 @@ class Http2Connection:
         transport = self.transport
         self.client_host = host_of(transport.getPeer())
         self.secure = ISSLTransport.providedBy(transport)
-        self._outflow = Outflow(transport)
-        self._idle = self.site.wheel.start(self.site.limits.idle, self._is_idle)
-        self._looking = self.site.wheel.start(self.site.limits.send_silence / 2, self._look)
+        wheel, limits = self.site.wheel, self.site.limits
+        self._idle = wheel.start(limits.idle, self._is_idle)
+        self._stalls = StallWatch(wheel, limits.send_silence, self, Outflow(transport))
         self.machine.initiate_connection()
         self.flush()
 
@@ -339,6 +338,10 @@ class Http2Connection:
 
     def _give_up(self) -> None:
         self._idle = None
+        self.abort()
+
+    def abort(self) -> None:
+        """Cut it, without a word."""
         if not self._lost:
             self.transport.abortConnection()
 
@@ -351,22 +354,6 @@ class Http2Connection:
         if not self._leaving:
             self._idle = self.site.wheel.start(self.site.limits.idle, self._is_idle)
 
-    def _look(self) -> None:
-        """
-        End what the client takes nothing of: an answer, or all of them.
-
-        Half of C{limits.send_silence} passes between two looks; three in a row must show the same.
-        """
-        self._looking = self.site.wheel.start(self.site.limits.send_silence / 2, self._look)
-        if not self.congested:
-            for request in list(self.streams.values()):
-                if request.stalled():
-                    request.give_up()
-            return
-        self._untaken = 0 if self._outflow.is_moving() else self._untaken + 1
-        if self._untaken > 1:
-            self.transport.abortConnection()
-
     def _section_is_late(self) -> None:
         if not self._leaving:
             self.site.refused(408, "request_timeout", self.client_host, "request head took too long")
@@ -376,10 +363,12 @@ class Http2Connection:
 
     def _stop_timers(self) -> None:
         self._section.stop()
-        for timer in (self._idle, self._looking, self._last_streams):
+        if self._stalls is not None:
+            self._stalls.stop()
+        for timer in (self._idle, self._last_streams):
             if timer is not None:
                 timer.end()
-        self._idle = self._looking = self._last_streams = None
+        self._idle = self._stalls = self._last_streams = None
 
 
 classImplements(Http2Connection, IProtocol, IPushProducer)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from attrs import evolve
 
 from llmproxy.apisettings import BalanceSettings, RetrySettings
@@ -208,3 +211,25 @@ class WrongTests(ConfigFileTests):
         other = APIConfig({"a": evolve(config.apis["openai"], fallback=("b",))}, "a")
         self.assertIn("unknown API 'b'", str(self.assertRaises(ConfigError, other.validate)))
         self.assertIsInstance(api, ProxyConfig)
+
+
+class DocumentTests(ConfigFileTests):
+    PAGE = Path(__file__).parents[2] / "docs" / "upstreams.md"
+    REST = "    allowed_endpoints: [/v1]\n    allowed_methods: [POST]\n"
+    OTHER = f"  openrouter:\n    base_url: https://openrouter.ai/api\n    dialect: openai\n{REST}"
+    ENV = dict.fromkeys(("OPENAI_KEY_1", "OPENAI_KEY_2", "AZURE_WEST", "AZURE_NORTH"), "key")
+
+    def test_recipes(self) -> None:
+        """What the document shows can be pasted."""
+        blocks = re.findall(r"```yaml\n(.*?)```", self.PAGE.read_text(), re.DOTALL)
+        self.assertEqual(len(blocks), 4)
+        for block in blocks:
+            text = (
+                block
+                if block.startswith("apis:")
+                else "apis:\n" + re.sub(r"(  \w+:\n)", rf"\1{self.REST}", block, count=1)
+            )
+            name = re.findall(r"^  (\w+):", text, re.MULTILINE)[0]
+            with row(name, block):
+                config = self.load(f"default_api: {name}\n{text}{self.OTHER}", self.ENV)
+                self.assertEqual(len(config.compiled()[0].upstreams), 2)

@@ -13,6 +13,8 @@ from .usage import UsageShape, count, model_among, total
 
 _OLLAMA = ("prompt_eval_count", "eval_count")
 _LLAMA = ("tokens_evaluated", "tokens_predicted")
+_USAGES = ("usage", "response.usage", "message.usage")
+"""Those of its other dialects, which it has beside its C{timings}."""
 
 
 def usage_of_ollama(found: Mapping[str, Any]) -> Usage | None:
@@ -29,7 +31,7 @@ def usage_of_llama(found: Mapping[str, Any]) -> Usage | None:
     llama.cpp's own API, and its C{timings} where an answer has no C{usage}: C{prompt_n} is what was not in its cache
     (tools/server/README.md of ggml-org/llama.cpp).
     """
-    if isinstance(found.get("usage"), dict):
+    if any(isinstance(found.get(path), dict) for path in _USAGES):
         return None
     timings = found.get("timings")
     raw = {name: found[name] for name in (*_LLAMA, "timings") if name in found}

@@ -114,6 +114,17 @@ OTHERS = {
         output_tokens=4,
         served_model="g",
     ),
+    "llama.cpp, timings beside a response": _golden(
+        SSE,
+        b'event: response.completed\ndata: {"type":"response.completed","response":{"id":"r","model":"g","usage":'
+        b'{"input_tokens":14,"output_tokens":4,"total_tokens":18,"input_tokens_details":{"cached_tokens":13}}},'
+        b'"timings":{"cache_n":13,"prompt_n":1,"predicted_n":4}}\n\n',
+        "input_tokens output_tokens total_tokens input_tokens_details",
+        input_tokens=14,
+        cached_input_tokens=13,
+        output_tokens=4,
+        served_model="g",
+    ),
     "llama.cpp, its own": _golden(
         JSON,
         b'{"content":"a","model":"g","tokens_predicted":4,"tokens_evaluated":23,"timings":{"prompt_n":23}}',

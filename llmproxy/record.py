@@ -100,6 +100,8 @@ class Record:
     @ivar counted: it used up one of the requests of its token, as C{request_count} counts them.
     @ivar provider: whose the upstream is, a name of L{llmproxy.providers.registry}; C{""} if that is not known.
     @ivar book: the version of the prices that C{cost} is made with.
+    @ivar entry_id: the id under which the ledger has it; C{""} where it has not.
+    @ivar part_of: the exchange that this call to upstream is made for: what it uses up is counted there.
     @ivar details: what later layers add, by name.
     """
 
@@ -140,4 +142,6 @@ class Record:
     counted: bool = False
     provider: str = ""
     book: str = ""
+    entry_id: str = ""
+    part_of: Record | None = None
     details: dict[str, Any] | None = None

@@ -180,10 +180,17 @@ class Exchange:
     @ivar priced: records whose cost was asked for before they had ended.
     @ivar cache: in memory, if the exchange is C{cached}.
     @param strangers: other tokens are known to be none; otherwise the test answers for them.
+    @param ledger: notes what goes on and what has ended, as L{llmproxy.ledger.ledger.Ledger} does.
     """
 
     def __init__(
-        self, timeouts: TimeoutConfig | None = None, *, cached: bool = False, strangers: bool = False, **api: Any
+        self,
+        timeouts: TimeoutConfig | None = None,
+        *,
+        cached: bool = False,
+        strangers: bool = False,
+        ledger: Any = None,
+        **api: Any,
     ) -> None:
         self.clock = Clock()
         self.clock.advance(1000)
@@ -204,7 +211,7 @@ class Exchange:
         self.client_pool = PooledClient(
             self.clock, ConnectionSettings(proxy_from_environment=False), wheel=self.wheel, endpoint_for=self._endpoint
         )
-        self.account = RecordExchanges(self.clock, self.records.append)
+        self.account = RecordExchanges(self.clock, self.records.append, seal=None if ledger is None else ledger.end)
         self.counts = {"store": 0}
         store = MemoryStore(self.clock.seconds, 1 << 20)
         self.cache = Cache(self.clock, store, self.quota, self.account, self.counts) if cached else None
@@ -221,6 +228,7 @@ class Exchange:
             gate=_Open(),
             authenticate=Authenticate(self.clock, self.directory, self.revocations),
             quota=self.quota,
+            ledger=ledger,
             breaker=Breaker(self.clock),
             wheel=self.wheel,
             inspection=self.inspection,

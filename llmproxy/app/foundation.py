@@ -21,6 +21,7 @@ from ..net.resolver import Names
 from ..net.timers import TimerWheel
 from ..providers.registry import Binding
 from .auditlog import Auditing
+from .ledger import ledger_of, start_ledger
 from .managed import Counts
 from .metering import Metering
 from .stored import Stored
@@ -73,7 +74,8 @@ class Foundation:
         usage = None if self.stored is None else self.stored.database.usage
         self.metering = Metering(reactor, settings, own, usage, self._masking)
         self.management = self._management()
-        self.background = RecordExchanges(reactor, self.metering.ended)
+        self.background = RecordExchanges(reactor, self.metering.publisher.publish, seal=self.metering.seal)
+        self.ledger = self.metering.ledger = None if self.stored is None else ledger_of(reactor, settings, self.stored)
         self.auditing = self._auditing()
         self.admission = self._admission()
         self.cache: Cache | None = None
@@ -105,7 +107,20 @@ class Foundation:
         self.cache.make_room(max(min(each.max_object, largest) for each in settings))
         return self.cache
 
-    def count(self) -> None:
+    def open(self) -> Deferred[None]:
+        """Open the database and the ledger, then count; fails with L{ConfigError}."""
+        opening = succeed(None) if self.stored is None else self.stored.start()
+        return opening.addCallback(self._open_ledger).addCallback(lambda _: self._count())
+
+    def stop_ledger(self) -> Deferred[None]:
+        return succeed(None) if self.ledger is None else self.ledger.stop()
+
+    def _open_ledger(self, result: object) -> Deferred[None]:
+        if self.ledger is None or self.stored is None:
+            return succeed(None)
+        return start_ledger(self.reactor, self.ledger, self.stored, self._masking)
+
+    def _count(self) -> None:
         """The database is open: what was counted is written down from now on."""
         if self.stored is not None:
             self.stored.count()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from ..ledger.ledger import Ledger
     from ..middleware.caching.cache import Cache
     from ..sinks.lag import ReactorLag
     from ..sinks.metrics import ProxyMetrics
@@ -34,6 +35,19 @@ def show_process(metrics: ProxyMetrics, running: Running, lag: ReactorLag) -> No
     """What runs, and how late."""
     metrics.gauge("llmproxy_in_flight", "Exchanges that are running.", lambda: running.in_flight)
     metrics.gauge("llmproxy_reactor_lag_seconds", "How late the event loop was at worst since asked.", lag.take_worst)
+
+
+def show_ledger(metrics: ProxyMetrics, ledger: Ledger) -> None:
+    """What waits for the database, and what was lost or found."""
+    gauge, counter = metrics.gauge, metrics.counter
+    gauge("llmproxy_ledger_waiting", "Ended exchanges that the database does not have.", lambda: ledger.waiting)
+    gauge("llmproxy_ledger_waiting_bytes", "What waits for the database, in bytes.", lambda: ledger.waiting_bytes)
+    gauge("llmproxy_ledger_oldest_seconds", "How long the first of them has been waiting.", lambda: ledger.oldest)
+    gauge("llmproxy_ledger_in_memory", "1 where what is noted ends with the process.", lambda: int(ledger.in_memory))
+    counter("llmproxy_ledger_lost", "Exchanges whose records could be kept nowhere.", lambda: ledger.lost)
+    text = "Exchanges that were under way when their process died."
+    counter("llmproxy_ledger_interrupted", text, lambda: ledger.interrupted)
+    counter("llmproxy_ledger_fsync_failures", "Times that the disk took nothing.", lambda: ledger.unsynced)
 
 
 def show_cache(metrics: ProxyMetrics, cache: Cache, dropped: Callable[[], int]) -> None:

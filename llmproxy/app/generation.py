@@ -64,7 +64,7 @@ class Generation:
         foundation.learn(each.own_key.key for each in upstreams if each.own_key is not None)
         metering.origins.update((api.name, ", ".join(each.origin.url for each in api.upstreams)) for api in table.apis)
         metering.costs.use(config.price_rules(), table.apis)
-        self.account = RecordExchanges(reactor, metering.ended, config.trusted())
+        self.account = RecordExchanges(reactor, metering.publisher.publish, config.trusted(), metering.seal)
         self.breaker = Breaker(reactor, openings=metering.metrics.openings, log=foundation.own.logger)
         self.states: UpstreamStates = UpstreamStates(table.apis, None if former is None else former.states)
         if former is not None:
@@ -155,6 +155,7 @@ class Generation:
             gate=gate,
             authenticate=foundation.admission.authenticate,
             quota=foundation.admission.quota,
+            ledger=foundation.ledger,
             breaker=self.breaker,
             wheel=foundation.wheel,
             inspection=foundation.inspection,

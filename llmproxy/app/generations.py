@@ -8,7 +8,7 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from .gauges import show_cache, show_process
+from .gauges import show_cache, show_ledger, show_process
 from .generation import Generation
 
 if TYPE_CHECKING:
@@ -100,6 +100,8 @@ class Generations:
             show_cache(metrics, foundation.cache, metering.dropped_hits)
         if foundation.auditing is not None:
             foundation.auditing.show(metrics)
+        if foundation.ledger is not None:
+            show_ledger(metrics, foundation.ledger)
         show_process(metrics, self, metering.lag)
         text = "Answers whose usage could not be read."
         metrics.counter("llmproxy_meter_errors", text, lambda: metering.meter_errors)

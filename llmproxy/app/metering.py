@@ -21,6 +21,7 @@ from .costs import Costs
 if TYPE_CHECKING:
     from ..core.masking import Masking
     from ..interfaces import ICacheStatsStore, IRecordSink
+    from ..ledger.ledger import Ledger
     from .ownparts import OwnParts
     from .settings import Settings
 
@@ -29,7 +30,8 @@ class Metering:
     """
     @param usage: where hits are counted for good; C{None} counts them only where the application does.
     @param masking: knows the secrets of this process.
-    @ivar publisher: passes records on.
+    @ivar publisher: passes records on, once they are sealed.
+    @ivar ledger: keeps them; C{None} for nothing.
     @ivar metrics: what is counted now; see L{replace_metrics}.
     @ivar hits: what counts the hits of tokens; C{None} for nothing.
     @ivar costs: notes in records what their exchanges cost.
@@ -58,11 +60,24 @@ class Metering:
         hits = [] if self.hits is None else [self.hits]
         sinks: list[IRecordSink] = [self.metrics, *hits, failures, *own.record_sinks, *logs]
         self.costs = Costs(reactor)
-        self.publisher = Publisher(reactor, sinks, masking=masking)
+        self._masking = masking
+        self.ledger: Ledger | None = None
+        self.publisher = Publisher(reactor, sinks, masking=None)
         self._refusals = Publisher(reactor, logs, masking=masking)
 
     def _access_log(self, file: LogFile, settings: Settings) -> Any:
         return AccessLog(file.write, settings.log_format, settings.log_level)
+
+    def seal(self, record: Record) -> None:
+        """
+        An exchange has ended: note what it cost, mask its record, and have the ledger keep it. Called before the client
+        can know of the end.
+        """
+        if record.usage is not None or record.saved is not None:
+            self.costs.note(record)
+        self._masking.record(record)
+        if self.ledger is not None and (record.token_id or record.project_id):
+            self.ledger.end(record)
 
     def refused(self, status: int, code: str, client: str, detail: str = "", request_id: str = "") -> None:
         """Count and log what a port turned away before it became an exchange; see L{llmproxy.web.site.ProxySite}."""
@@ -70,12 +85,6 @@ class Metering:
         record = Record(request_id, "", "", client, time.time(), status=status, error_code=code, ended="refused")
         record.details = {"detail": detail}
         self._refusals.publish(record)
-
-    def ended(self, record: Record) -> None:
-        """Take the record of an exchange that has ended."""
-        if record.usage is not None or record.saved is not None:
-            self.costs.note(record)
-        self.publisher.publish(record)
 
     def meter_failed(self, kind: str, why: str) -> None:
         """Count and log an answer whose usage could not be read."""

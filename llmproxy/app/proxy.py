@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 
 from ..errors import Draining
 from ..middleware.availability import Availability
@@ -172,8 +172,7 @@ class TransparentProxy(Service):
         super().startService()
         self.foundation.metering.lag.start()
         self.generations.start()
-        starting = succeed(None) if self.stored is None else self.stored.start()
-        starting.addCallback(lambda _: self.foundation.count()).chainDeferred(self.started)
+        self.foundation.open().chainDeferred(self.started)
 
     def stopService(self) -> Deferred[None]:
         """Drain, then write down what is left to write down, then let go of everything."""

@@ -29,7 +29,7 @@ from ..net.timers import TimerWheel
 if TYPE_CHECKING:
     from ..core.routing import RoutingTable
     from ..core.upstreamstate import UpstreamStates
-    from ..interfaces import IQuota, Responder
+    from ..interfaces import ILedger, IQuota, Responder
     from ..message import ApiRequest
 
 
@@ -69,6 +69,7 @@ def standard_chain(
     cache: Cache | None = None,
     usage_trailer: UsageTrailer | None = None,
     include_usage: IncludeUsage | None = None,
+    ledger: ILedger | None = None,
     meter: Meter | None = None,
     refused: Callable[[ProxyError, ApiRequest], None] | None = None,
     placed: Sequence[Placed] = (),
@@ -81,6 +82,7 @@ def standard_chain(
     @param inspection: of bodies, where parameters are restricted.
     @param usage_trailer: tells clients what was used; C{None} where no API has it so.
     @param include_usage: asks for the usage of streams; C{None} where no API has it so.
+    @param ledger: notes what goes on to upstream; C{None} for nothing.
     @param meter: counts what answers used; C{None} where no API has answers that can be read.
     @param refused: told of every error that is answered.
     @param placed: middlewares of an application, beside named ones.
@@ -108,7 +110,7 @@ def standard_chain(
         # after all that refuses, before all that costs: a hit calls nobody and uses up no quota
         "cache": cache,
         # a refused request uses up nothing
-        "quota": Limit(quota),
+        "quota": Limit(quota, ledger),
         # inside of what judges and stores what a client says, outside of what reads what upstream says
         "include_usage": include_usage,
         # inside the cache: what is stored was counted when it came; outside the attempts: one answer is read

@@ -103,7 +103,9 @@ def _put_usage(root: Paths, proxy: Proxy) -> None:
 
 def put_operations(root: Paths, proxy: Proxy) -> None:
     """C{/health}, C{/live} and C{/ready}, and the same as Kubernetes writes them, with a C{z}."""
-    checks = [] if proxy.stored is None else [proxy.stored.database]
+    checks: list[Any] = [] if proxy.stored is None else [proxy.stored.database]
+    if proxy.foundation.ledger is not None:
+        checks.append(proxy.foundation.ledger)
     for name, resource in (
         ("health", Health(time.time)),
         ("live", Live()),

@@ -16,6 +16,7 @@ import yaml
 from attrs import define, field, fields, fields_dict, has
 
 from ..core.clientlimits import Limits
+from ..core.ledger.settings import LedgerOptions
 from ..origin import CredentialPlace
 from . import rules, schema, upstreamschema
 from .document import Document, Item
@@ -44,6 +45,7 @@ SECTIONS: dict[type, Mapping[str, Any]] = {
     RetryConfig: upstreamschema.RETRY_KEYS,
     PriceConfig: PRICE_KEYS,
     Limits: schema.LIMIT_KEYS,
+    LedgerOptions: schema.LEDGER_KEYS,
     APIValues: dict.fromkeys(schema.TOP_KEYS),
 }
 """The classes that are mappings in a file, with their keys."""

@@ -10,6 +10,7 @@ from attrs import evolve, field, fields, frozen
 from ..apisettings import USUAL_IDLE, CacheSettings, MeterSettings, Scope
 from ..core.caching.settings import DEFAULT
 from ..core.clientlimits import Limits
+from ..core.ledger.settings import LedgerOptions
 from ..message import Dialect
 from ..origin import CredentialPlace
 from ..providers.registry import AUTH
@@ -275,6 +276,7 @@ class APIValues:
     @ivar trusted_proxies: addresses and networks in front of us, and C{unix}: what they say of a client's address is
         believed.
     @ivar forwarded_header: the field in which they say it.
+    @ivar ledger: where records of exchanges wait for the database, and how long they stay there.
     @ivar prices: what models cost, above the book and where it has none; the first that matches holds.
     """
 
@@ -283,6 +285,7 @@ class APIValues:
     limits: Limits = field(factory=Limits)
     trusted_proxies: tuple[str, ...] = field(default=(), converter=_tuple)
     forwarded_header: str = "x-forwarded-for"
+    ledger: LedgerOptions = field(factory=LedgerOptions)
     prices: tuple[PriceConfig, ...] = field(default=(), converter=_tuple)
 
     def conflicts(self) -> Iterator[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from urllib.parse import urlsplit
 
@@ -129,6 +130,15 @@ def trusted_proxy(text: str) -> str:
     """An address, a network, or C{unix}."""
     if text != UNIX:
         network(text)
+    return text
+
+
+def directory(text: str) -> str:
+    """The path of a directory, which need not be there yet."""
+    if not text.strip() or "\0" in text:
+        raise ValueError(f"expected the path of a directory, got {text[:40]!r}")
+    if os.path.exists(text) and not os.path.isdir(text):
+        raise ValueError(f"{text!r} is there, and is no directory")
     return text
 
 

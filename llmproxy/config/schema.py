@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..core.clientlimits import Limits
+from ..core.ledger.settings import LEAST_WAITING, LedgerOptions
 from . import rules
 from .document import Item
 from .model import (
@@ -222,7 +223,24 @@ LIMIT_KEYS: dict[str, Reader] = {
     "connections_per_client": by(none_for_zero),
 }
 
-TOP_KEYS = ("apis", "default_api", "limits", "trusted_proxies", "forwarded_header", "prices")
+LEDGER_KEYS: dict[str, Reader] = {
+    "enabled": flag,
+    "directory": text_that(rules.directory),
+    "fsync": by(limit),
+    "keep_records": by(limit),
+    "most_waiting": by(size(LEAST_WAITING)),
+}
+
+
+def ledger(item: Item) -> Any:
+    """C{off} or C{on}, or what there is to say in particular."""
+    if item.is_mapping:
+        return section(LedgerOptions, LEDGER_KEYS)(item)
+    enabled = flag(item)
+    return NOTED if enabled is NOTED else LedgerOptions(enabled)
+
+
+TOP_KEYS = ("apis", "default_api", "limits", "trusted_proxies", "forwarded_header", "ledger", "prices")
 
 
 def read_api(name: str, item: Item) -> APIProviderConfig:
@@ -255,9 +273,10 @@ def read_config(root: Item, reserved: frozenset[str], default_api: str | None) -
         apis[name] = read_api(name, item)
     limits = section(Limits, LIMIT_KEYS)(top["limits"]) if "limits" in top and not top["limits"].is_null else Limits()
     proxies = _given(top, "trusted_proxies", all_of(text_that(rules.trusted_proxy)), ())
+    kept = _given(top, "ledger", ledger, LedgerOptions())
     header = _given(top, "forwarded_header", by(rules.forwarded_header), "x-forwarded-for")
     prices = _given(top, "prices", lambda item: read_prices(item, apis), ())
-    config = APIValues(apis, _default(top.get("default_api"), default_api), limits, proxies, header, prices)
+    config = APIValues(apis, _default(top.get("default_api"), default_api), limits, proxies, header, kept, prices)
     _note_conflicts(config, root, top, named, overridden=default_api is not None)
     return config
 

@@ -53,14 +53,14 @@ _REMEMBERED = 1024
 _LONGEST_REMEMBERED = 256
 """Paths and names of programs come again and again: so many texts are remembered, of up to so many characters."""
 
-_OURS = frozenset(
+OURS = frozenset(
     "api endpoint project_id token_id error_code cache ended status upstream_status attempts cause request_id"
-    " provider book".split()
+    " provider book entry_id".split()
 )
 """Fields of a record that the proxy itself writes; the id of a request is masked where it is taken from a client."""
 
 _TEXTS = ("str", "str | None")
-_FOREIGN = tuple(each.name for each in fields(Record) if each.name not in _OURS and str(each.type) in _TEXTS)
+_FOREIGN = tuple(each.name for each in fields(Record) if each.name not in OURS and str(each.type) in _TEXTS)
 """All other fields that are texts, those added later too: what stands there, a client or an upstream has said."""
 
 

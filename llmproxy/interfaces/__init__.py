@@ -14,6 +14,7 @@ from .exchanges import (
     IUpstreamResponse,
     Responder,
 )
+from .ledger import ILedger, IOwedUses, IUsageRecords
 from .records import IAuditLogger, IAuditSink, IAuditTrail, IHealthCheck, IRecordSink
 from .stores import IAdminStore, IIdempotencyStore, IProjectStore, ITokenStore, IUsageReports
 
@@ -29,7 +30,9 @@ __all__ = [
     "IDownstream",
     "IHealthCheck",
     "IIdempotencyStore",
+    "ILedger",
     "IMiddleware",
+    "IOwedUses",
     "IProjectActiveChecker",
     "IProjectStore",
     "IQuota",
@@ -39,6 +42,7 @@ __all__ = [
     "ITokenStore",
     "ITokenValidator",
     "IUpstreamResponse",
+    "IUsageRecords",
     "IUsageReports",
     "Responder",
     "Select",

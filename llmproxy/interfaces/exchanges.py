@@ -73,8 +73,11 @@ class IQuota(Interface):
         of L{spend} does.
         """
 
-    def give_back(principal: Principal) -> None:
-        """Return a use that was spent for a request which never reached upstream."""
+    def give_back(principal: Principal) -> bool | None:
+        """
+        Return a use that was spent for a request which never reached upstream; true if it can be spent again without
+        asking anybody.
+        """
 
 
 class IRevocations(Interface):

@@ -11,7 +11,7 @@ from ..errors import RateLimitExceeded, TokenUsedUp
 from ..message import Field
 
 if TYPE_CHECKING:
-    from ..interfaces import IQuota, Responder
+    from ..interfaces import ILedger, IQuota, Responder
     from ..message import ApiRequest, ApiResponse
 
 Outcome = TypeVar("Outcome")
@@ -30,16 +30,27 @@ class Limit:
     it has been taken.
     """
 
-    def __init__(self, quota: IQuota) -> None:
+    def __init__(self, quota: IQuota, ledger: ILedger | None = None) -> None:
         self._quota = quota
+        self._ledger = ledger
 
     def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
+        record = request.record
+        if (record.part_of or record).counted:
+            # What it was sent for once did not do: it is one request of its client's, as one that is tried again.
+            return inner(request)
         spending = self._quota.spend(request.principal)
         if spending is not None:
             return self._when_spent(spending, request, inner)
         return self._spent(None, request, inner)
 
     def _spent(self, _: None, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
+        record = request.record
+        # What a call to upstream uses up is counted in the exchange that it is made for.
+        record = record.part_of or record
+        record.counted = True
+        if self._ledger is not None:
+            self._ledger.begin(record, leased=request.principal.token.max_requests is not None)
         try:
             responding = inner(request)
         except Exception:
@@ -54,8 +65,16 @@ class Limit:
         return outcome
 
     def _unused(self, request: ApiRequest) -> None:
-        if request.record.attempts == 0:
-            self._quota.give_back(request.principal)
+        record, ledger = request.record, self._ledger
+        if record.attempts:
+            return
+        record = record.part_of or record
+        # The client that it was spent for may have left, and its record be written: what stands there is true.
+        if ledger is None or ledger.is_open(record):
+            record.counted = False
+            leased = self._quota.give_back(request.principal)
+            if ledger is not None:
+                ledger.give_back(record, leased=bool(leased))
 
     def _when_spent(self, spending: Deferred[None], request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
         waiting: Deferred[None] = Deferred()

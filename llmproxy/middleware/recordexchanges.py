@@ -51,15 +51,22 @@ class RecordExchanges:
 
     @param publish: takes the finished record.
     @param trusted: the proxies in front that are believed.
+    @param seal: called once with a record, before C{publish}, when nothing of it changes any more. It is called before
+        the client can have the last byte of its answer: what the client believes to have ended is written down.
     @ivar in_flight: exchanges that are running.
     """
 
     def __init__(
-        self, clock: IReactorTime, publish: Callable[[Record], None], trusted: TrustedProxies | None = None
+        self,
+        clock: IReactorTime,
+        publish: Callable[[Record], None],
+        trusted: TrustedProxies | None = None,
+        seal: Callable[[Record], object] | None = None,
     ) -> None:
         self._seconds = clock.seconds
         self.trusted = trusted
         self._publish = publish
+        self.seal = seal
         self._running: set[_Exchange] = set()
         self._idle: list[Deferred[None]] = []
 
@@ -95,7 +102,6 @@ class RecordExchanges:
 
     def _ended(self, exchange: _Exchange) -> None:
         self._running.discard(exchange)
-        exchange.record.duration = self._seconds() - exchange.started
         self._publish(exchange.record)
         if not self._running and self._idle:
             waiting, self._idle = self._idle, []
@@ -104,10 +110,11 @@ class RecordExchanges:
 
 
 class _Exchange:
-    __slots__ = ("_account", "_cut", "body", "pending", "record", "started")
+    __slots__ = ("_account", "_cut", "body", "pending", "record", "sealed", "started")
 
     def __init__(self, account: RecordExchanges, record: Record, started: float) -> None:
         self._account = account
+        self.sealed = False
         self._cut: Ending | None = None
         self.record = record
         self.started = started
@@ -116,9 +123,6 @@ class _Exchange:
 
     def received(self, data: bytes) -> None:
         self.record.bytes_in += len(data)
-
-    def sent(self, data: bytes) -> None:
-        self.record.bytes_out += len(data)
 
     def cut(self, ending: Ending) -> None:
         self._cut = ending
@@ -171,7 +175,14 @@ class _Exchange:
         return reason
 
     def end(self, reason: Failure | None) -> None:
-        record = self.record
+        if not self.sealed:
+            self.seal(reason)
+        self.pending = self.body = None
+        self._account._ended(self)
+
+    def seal(self, reason: Failure | None) -> None:
+        """It has ended so: what happens from now on is not in its record."""
+        record, account = self.record, self._account
         if reason is not None:
             record.ended = self._cut or ending_of(reason.value)
             record.cause = record.cause or cause_of(reason.value) or ""
@@ -179,8 +190,10 @@ class _Exchange:
                 record.status = CLIENT_LEFT
         elif not record.error_code:
             record.ended = "complete"
-        self.pending = self.body = None
-        self._account._ended(self)
+        record.duration = account._seconds() - self.started
+        self.sealed = True
+        if account.seal is not None:
+            account.seal(record)
 
 
 def _led_back(fields: Fields, request: ApiRequest, trusted: TrustedProxies | None) -> list[Field]:
@@ -193,13 +206,39 @@ def _led_back(fields: Fields, request: ApiRequest, trusted: TrustedProxies | Non
     return led_back(fields, REFERRING, route.api.upstreams, here, request.mount + route.prefix)
 
 
+def _nothing(data: bytes) -> None:
+    """L{_Counted} sees the chunks itself."""
+
+
 class _Counted(Tap):
-    """The response body, which the exchange can cut."""
+    """
+    The response body, which the exchange can cut.
+
+    A client that knows the length has all of it with the last piece. This is kept until those further in know that it
+    was the last, in the same turn: what they find out then is in the record, which is written before the piece is.
+    """
 
     def __init__(self, exchange: _Exchange, body: IBodyProducer) -> None:
-        super().__init__(body, exchange.sent, exchange.end)
+        super().__init__(body, _nothing, exchange.end)
         self._exchange = exchange
+        self._record = exchange.record
+        self._last: bytes | None = None
         self.started = False
+
+    def write(self, data: bytes) -> None:
+        record = self._record
+        record.bytes_out += len(data)
+        if record.bytes_out == self.length:
+            self._last = data
+        else:
+            self._consumer.write(data)  # type: ignore[union-attr]
+
+    def _complete(self, result: None) -> None:
+        last, self._last = self._last, None
+        if last is not None:
+            self._exchange.seal(None)
+            self._consumer.write(last)  # type: ignore[union-attr]
+        super()._complete(result)
 
     def startProducing(self, consumer: IConsumer) -> Deferred[None]:
         self.started = True

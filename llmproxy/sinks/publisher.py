@@ -23,6 +23,9 @@ MOST_WAITING = 4096
 """Records that wait at most before they are passed on at once."""
 
 
+_USUAL = Masking()
+
+
 class Publisher:
     """
     Collects records and passes them to its sinks in batches.
@@ -30,7 +33,7 @@ class Publisher:
     A sink that raises is reported once an interval, and the others still get the batch. No sink gets a record before
     it was masked, so that none has to know what a secret looks like.
 
-    @param masking: knows the secrets of this process.
+    @param masking: knows the secrets of this process; C{None} for records that are masked when they come.
     @ivar failed: batches that a sink refused.
     """
 
@@ -41,11 +44,11 @@ class Publisher:
         clock: IReactorTime,
         sinks: Sequence[IRecordSink],
         report_every: float = 60.0,
-        masking: Masking | None = None,
+        masking: Masking | None = _USUAL,
     ) -> None:
         self._clock = clock
         self._sinks = tuple(sinks)
-        self._masked = (Masking() if masking is None else masking).record
+        self._masked = None if masking is None else masking.record
         self._waiting: list[Record] = []
         self._most = MOST_WAITING
         self._flushing: IDelayedCall | None = None
@@ -96,8 +99,9 @@ class Publisher:
         records, self._waiting = self._waiting, []
         if not records:
             return
-        for record in records:
-            self._masked(record)
+        if self._masked is not None:
+            for record in records:
+                self._masked(record)
         for number, sink in enumerate(self._sinks):
             try:
                 sink.record_batch(records)

@@ -18,7 +18,7 @@ from ..errors import OutcomeUnknown, ProxyError, TokenUsedUp, Unavailable
 from ..interfaces import IQuota
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from ..message import Principal
     from .database import Database
@@ -72,6 +72,7 @@ class LeasedQuota:
     @param clock: its C{seconds} are since the epoch.
     @param max_lease: what a crash may lose of one token.
     @param flush_interval: seconds between two writings.
+    @ivar sequence: of the ledger, see L{llmproxy.core.ledger.uses}; 0 without one.
     """
 
     _log = Logger()
@@ -80,6 +81,7 @@ class LeasedQuota:
         self, clock: Any, database: Database, *, max_lease: int = MAX_LEASE, flush_interval: float = 5.0
     ) -> None:
         self._seconds = clock.seconds
+        self.sequence: Callable[[], int] = lambda: 0
         self._usage = database.usage
         self._max_lease = max_lease
         self._interval = flush_interval
@@ -131,9 +133,12 @@ class LeasedQuota:
         if spending is None:
             self.give_back(principal)
             return None
-        return spending.addCallback(lambda _: self.give_back(principal))
+        return spending.addCallback(lambda _: self._return(principal))
 
-    def give_back(self, principal: Principal) -> None:
+    def _return(self, principal: Principal) -> None:
+        self.give_back(principal)
+
+    def give_back(self, principal: Principal) -> bool:
         token = principal.token
         holding = self._held.get(token.id)
         if holding is None:
@@ -142,9 +147,10 @@ class LeasedQuota:
         if token.max_requests is None or holding.fence:
             # It may be one that the new limit does not allow: let the database decide.
             holding.account.uncount()
-        else:
-            holding.account.unspend()
-            self._serve(holding)
+            return False
+        holding.account.unspend()
+        self._serve(holding)
+        return True
 
     def flush(self) -> Deferred[None]:
         """
@@ -191,7 +197,7 @@ class LeasedQuota:
         holding.leasing = True
         self._leases_in_flight += 1
         fence = holding.fence
-        settlement, name = holding.account.settle(), uuid4().hex
+        settlement, name = holding.account.settle(self.sequence()), uuid4().hex
         leasing = self._usage.lease(settlement, len(holding.waiting), self._max_lease, name)
         leasing.addCallbacks(
             self._granted, self._failed, callbackArgs=(holding, fence), errbackArgs=(holding, settlement, name)
@@ -249,7 +255,8 @@ class LeasedQuota:
     @inlineCallbacks
     def _flush(self, holdings: list[_Holding]) -> Generator[Deferred[Any], Any, None]:
         yield from self._find_out()
-        taken = [(each, each.account.settle()) for each in holdings if not each.account.is_settled()]
+        upto = self.sequence()
+        taken = [(each, each.account.settle(upto)) for each in holdings if not each.account.is_settled()]
         if not taken:
             return
         name = uuid4().hex

@@ -15,7 +15,7 @@ from sqlalchemy.types import TypeDecorator
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
 
-HEAD = "0009"
+HEAD = "0010"
 """
 The revision that this program needs.
 
@@ -88,6 +88,16 @@ writings = Table(
     Column("made_at", Moment, nullable=False),
 )
 """What L{llmproxy.store.usage} notes of each of its transactions."""
+
+written_uses = Table(
+    "written_uses",
+    metadata,
+    Column("holder", String(32), primary_key=True),
+    Column("token_id", String(64), primary_key=True),
+    Column("upto", BigInteger, nullable=False),
+    Column("noted_at", Moment, nullable=False),
+)
+"""How far the uses in the ledger of each process are written down; see L{llmproxy.store.writtenuses}."""
 
 projects = Table(
     "projects",

@@ -16,7 +16,8 @@ from ..core.quotas import Grant, Settlement, lease_size
 from ..errors import TokenInactive, TokenNotFound
 from ..interfaces import ICacheStatsStore
 from .lostleases import changed
-from .schema import Moment, tokens, writings
+from .schema import tokens, writings
+from .writtenuses import note_written, write_down
 
 if TYPE_CHECKING:
     from twisted.python.failure import Failure
@@ -25,21 +26,6 @@ if TYPE_CHECKING:
 
 REMEMBERED_FOR = 86_400.0
 """Seconds for which the names of transactions are kept."""
-
-_USED_AT: Any = bindparam("used_at", type_=Moment)
-
-_SETTLE = (
-    tokens.update()
-    .where(tokens.c.id == bindparam("token_id"))
-    .values(
-        request_count=tokens.c.request_count + bindparam("used"),
-        leased=tokens.c.leased - bindparam("released"),
-        last_used_at=case(
-            (or_(tokens.c.last_used_at.is_(None), tokens.c.last_used_at < _USED_AT), _USED_AT),
-            else_=tokens.c.last_used_at,
-        ),
-    )
-)
 
 _SIZE: Any = bindparam("size")
 
@@ -148,7 +134,8 @@ class Usage:
         return self._database.read(lambda connection: bool(connection.scalar(query)))
 
     def _settle(self, connection: Connection, settlements: list[Settlement], name: str) -> None:
-        connection.execute(_SETTLE, [_row(each) for each in settlements])
+        write_down(connection, settlements)
+        note_written(connection, self.holder, settlements, self._seconds())
         connection.execute(writings.insert().values(id=name, happened=True, made_at=self._seconds()))
 
     def _note(self, connection: Connection, token_id: str, more: int) -> None:
@@ -187,12 +174,3 @@ def _lease(connection: Connection, token_id: str, wanted: int, max_lease: int) -
         return Grant(0, held_elsewhere=row.leased > row.reserved_lost)
     taken = connection.execute(_LEASE, {"token_id": token_id, "size": size})
     return Grant(size if taken.rowcount == 1 else 0)
-
-
-def _row(settlement: Settlement) -> dict[str, Any]:
-    return {
-        "token_id": settlement.token_id,
-        "used": settlement.used,
-        "released": settlement.released,
-        "used_at": settlement.last_used_at,
-    }

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from twisted.internet.defer import Deferred, DeferredLock
+from zope.interface import implementer
 
 from ..core.rollupkeys import Sample, added_up, rolled_up, values_of
 from ..core.rollups import OTHER, QUARTER, WIDTHS
+from ..interfaces import IUsageRecords
 from . import bulk
 from .schema import usage_records, usage_rollups
 from .usagemodels import KnownModels, model_of
@@ -37,6 +39,7 @@ ATTEMPTS = 100
 """How often a transaction is begun while others settle the same entries; each finds what they have written so far."""
 
 
+@implementer(IUsageRecords)
 class UsageRecords:
     """
     @param clock: its C{seconds} are since the epoch.

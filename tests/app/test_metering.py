@@ -53,6 +53,7 @@ class MeteringTests(SynchronousTestCase):
         """A key that another configuration brings is masked from then on."""
         self.masking.learn(["canary-of-a-key"])
         record = Record("id", "GET", "/canary-of-a-key", "192.0.2.1", 0.0, status=200, ended="complete")
+        self.metering.seal(record)
         self.metering.publisher.publish(record)
         self.metering.flush()
         self.assertNotIn("canary", str(self.lines()))

@@ -20,6 +20,7 @@ from llmproxy.config.schema import (
     BREAKER_KEYS,
     CACHE_KEYS,
     CONNECTION_KEYS,
+    LEDGER_KEYS,
     LIMIT_KEYS,
     METER_KEYS,
     TIMEOUT_KEYS,
@@ -28,6 +29,7 @@ from llmproxy.config.schema import (
 from llmproxy.config.upstreams import BalanceConfig, RetryConfig, UpstreamConfig
 from llmproxy.config.upstreamschema import BALANCE_KEYS, RETRY_KEYS
 from llmproxy.core.clientlimits import Limits
+from llmproxy.core.ledger.settings import LedgerOptions
 from llmproxy.errors import ConfigError
 from llmproxy.origin import CredentialPlace
 
@@ -80,6 +82,12 @@ WRONG: dict[str, tuple[tuple[str, Any], ...]] = {
     "meter.include_usage": (("maybe", "maybe"), ("[keep]", ["keep"])),
     "meter.usage_trailer": FLAG,
     "meter.estimate": FLAG,
+    "ledger": (("soon", "soon"), ("[1]", [1])),
+    "ledger.enabled": FLAG,
+    "ledger.directory": (("''", ""), ("/dev/null", "/dev/null"), ("[a]", ["a"])),
+    "ledger.fsync": DURATION,
+    "ledger.keep_records": DURATION,
+    "ledger.most_waiting": (*SIZE, ("1KiB", 1024)),
     "forwarded_fields": (("all", "all"), ("[set]", ["set"])),
     "rewrite_locations": FLAG,
     "max_inspected_body": SIZE,
@@ -146,6 +154,7 @@ KEYS = {
     "balance.": BALANCE_KEYS,
     "retry.": RETRY_KEYS,
     "limits.": LIMIT_KEYS,
+    "ledger.": LEDGER_KEYS,
 }
 PARTS: dict[str, Any] = {
     "timeouts": TimeoutConfig(),
@@ -156,6 +165,7 @@ PARTS: dict[str, Any] = {
     "balance": BalanceConfig(),
     "retry": RetryConfig(),
 }
+OF_ALL: dict[str, Any] = {"limits": Limits(), "ledger": LedgerOptions()}
 
 
 class TableTests(SynchronousTestCase):
@@ -206,7 +216,7 @@ class TableTests(SynchronousTestCase):
 
     def test_none(self) -> None:
         """C{None} stands for no limit where there can be none, and is no value elsewhere."""
-        for section, part in {**PARTS, "limits": Limits()}.items():
+        for section, part in {**PARTS, **OF_ALL}.items():
             for field in fields(type(part)):
                 config = self.all_of(f"{section}.{field.name}", None)
                 if "None" in str(field.type):
@@ -239,8 +249,8 @@ class TableTests(SynchronousTestCase):
     def all_of(self, path: str, value: Any) -> APIConfig:
         section, _, name = path.rpartition(".")
         config = APIConfig({"a": API}, "a")
-        if section == "limits":
-            return evolve(config, limits=evolve(Limits(), **{name: value}))
+        if section in OF_ALL:
+            return evolve(config, **{section: evolve(OF_ALL[section], **{name: value})})
         if path in TOP_KEYS:
             return evolve(config, **{path: value})
         return evolve(config, apis={"a": self.api_of(path, value)})

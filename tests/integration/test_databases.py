@@ -26,6 +26,7 @@ from ..contracts.project_store import ProjectStoreContract
 from ..contracts.token_store import TokenStoreContract
 from ..contracts.usage import UsageContract
 from ..contracts.usagerecords import UsageRecordsContract, expected_of, some_entries
+from ..contracts.writtenuses import WrittenUsesContract
 from ..store.databases import clock_at, project
 from .databases import KINDS, clean_database, new_database, opened_at
 
@@ -196,6 +197,14 @@ class SettlersTests(SynchronousTestCase):
             contract = UsageRecordsContract()
             contract.database, contract.successResultOf = databases[0], self.successResultOf  # type: ignore[attr-defined]
             self.assertEqual(contract.rolled(), expected_of(answered + entries), kind)
+
+
+class PostgresqlWrittenUsesTests(_Postgresql, WrittenUsesContract, SynchronousTestCase):
+    """PostgreSQL."""
+
+
+class MysqlWrittenUsesTests(_Mysql, WrittenUsesContract, SynchronousTestCase):
+    """MySQL or MariaDB."""
 
 
 class PostgresqlUsageRecordsTests(_Postgresql, UsageRecordsContract, SynchronousTestCase):

@@ -14,11 +14,14 @@ from zlib import crc32
 
 import msgspec
 
-HEADER, BEGUN, ENDED, RETURNED = 1, 2, 3, 4
-"""Kinds: what the file is, an exchange that went on, one that has ended, a use that was given back."""
+HEADER, BEGUN, ENDED, RETURNED, SPENT = 1, 2, 3, 4, 5
+"""
+Kinds: what the file is; an exchange that went on; one that has ended; its use that was given back, before that; a use
+that it took after that, as it was sent once more.
+"""
 
 LEASED, USED = 0x40, 0x80
-"""Beside C{BEGUN}: it used up a request of its token, and that was a leased one. Beside C{RETURNED}: likewise."""
+"""Beside all kinds that take or give back uses: it is a request of its token, and a leased one."""
 
 KIND = 0x0F
 """The bits of the kind itself."""
@@ -43,11 +46,11 @@ class Header(msgspec.Struct, frozen=True, array_like=True):
     database: str
 
 
-class Returned(msgspec.Struct, frozen=True, array_like=True):
+class Change(msgspec.Struct, frozen=True, array_like=True):
     """
-    A use that was given back, as nothing was sent.
+    A use that was given back, as nothing was sent, or one that was taken after that.
 
-    @ivar id: of the exchange.
+    @ivar id: of the exchange, which goes on.
     @ivar sequence: comes behind that of every use before it; see L{llmproxy.core.ledger.uses}.
     """
 

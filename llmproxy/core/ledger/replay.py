@@ -7,14 +7,14 @@ from collections.abc import Iterable
 import msgspec
 
 from .entry import Entry
-from .frames import BEGUN, ENDED, KIND, LEASED, RETURNED, USED, Returned
+from .frames import BEGUN, ENDED, KIND, LEASED, RETURNED, SPENT, USED, Change
 from .uses import Use, Uses
 
 ID_PREFIX = 20
 """Digits of an id that are its process's; the rest is the sequence."""
 
 _entry = msgspec.msgpack.Decoder(Entry).decode
-_returned = msgspec.msgpack.Decoder(Returned).decode
+_change = msgspec.msgpack.Decoder(Change).decode
 
 
 def entry_id(writer: str, sequence: int) -> str:
@@ -56,8 +56,8 @@ class Replay:
                 ended.append(entry)
             elif what == BEGUN:
                 self._begin(_entry(content), kind)
-            elif what == RETURNED:
-                self._return(_returned(content), kind)
+            elif what in (RETURNED, SPENT):
+                self._change(_change(content), kind)
         return ended
 
     def _begin(self, entry: Entry, kind: int) -> None:
@@ -67,8 +67,10 @@ class Replay:
         if kind & USED and not known:
             self.uses.add(entry.token_id, Use(sequence, 1, bool(kind & LEASED)), entry.started_at)
 
-    def _return(self, returned: Returned, kind: int) -> None:
-        self.uses.add(returned.token_id, Use(returned.sequence, -1, bool(kind & LEASED)))
-        entry = self.open.get(returned.id)
+    def _change(self, change: Change, kind: int) -> None:
+        spent = kind & KIND == SPENT
+        if kind & USED:
+            self.uses.add(change.token_id, Use(change.sequence, 1 if spent else -1, bool(kind & LEASED)))
+        entry = self.open.get(change.id)
         if entry is not None:
-            self.open[returned.id] = msgspec.structs.replace(entry, counted=False)
+            self.open[change.id] = msgspec.structs.replace(entry, counted=spent)

@@ -6,10 +6,14 @@ from attrs import frozen
 
 DAY = 86_400.0
 
+LEAST_WAITING = 1024 * 1024
+"""Bytes: room for a segment of each of a few processes."""
+
 
 @frozen
 class LedgerOptions:
     """
+    @ivar enabled: C{False} for no records of single exchanges at all.
     @ivar directory: where its files are; C{None} is beside the file of an SQLite database, else C{./data/ledger}.
     @ivar fsync: seconds after which the disk is made to keep what was written: what a loss of power may lose; C{None}
         when the operating system likes to.
@@ -17,6 +21,7 @@ class LedgerOptions:
     @ivar most_waiting: bytes of files that wait for the database.
     """
 
+    enabled: bool = True
     directory: str | None = None
     fsync: float | None = 1.0
     keep_records: float | None = 90 * DAY

@@ -8,7 +8,7 @@ ledger had come to. What a process that died has noted behind that sequence is o
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from attrs import define, field, frozen
 
@@ -57,13 +57,13 @@ class Uses:
         return sorted(self._of)
 
 
-def owed(uses: Uses, written: Mapping[str, int]) -> list[Settlement]:
+def owed(uses: Uses, written: Mapping[str, int], tokens: Sequence[str]) -> list[Settlement]:
     """
-    What is to be written down still, in the order of the tokens' ids.
+    What is to be written down still, in the order of C{tokens}.
 
     @param written: by token, up to which sequence it has been written down.
     """
-    return [each for each in (_owed(uses, token, written.get(token, 0)) for token in uses.tokens()) if each is not None]
+    return [each for each in (_owed(uses, token, written.get(token, 0)) for token in tokens) if each is not None]
 
 
 def _owed(uses: Uses, token_id: str, written: int) -> Settlement | None:

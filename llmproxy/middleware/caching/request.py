@@ -125,6 +125,8 @@ class CacheRequest:
         record.project_id, record.token_id = known.project_id, known.token_id
         if background:
             record.method, record.details = "GET", {"background": "revalidation"}
+        else:
+            record.part_of = known
         request = ApiRequest(
             self.key.method,
             asked.target,

@@ -1,7 +1,7 @@
 # ruff: noqa: E501
 """The schema that L{llmproxy.store.newdatabase} makes; written by C{python -m tests.store.snapshot}."""
 
-REVISION = "0009"
+REVISION = "0010"
 
 STATEMENTS = (
     """CREATE TABLE admins (
@@ -257,6 +257,13 @@ STATEMENTS = (
     made_at BIGINT NOT NULL,
     PRIMARY KEY (id)
 )""",
+    """CREATE TABLE written_uses (
+    holder VARCHAR(32) NOT NULL,
+    token_id VARCHAR(64) NOT NULL,
+    upto BIGINT NOT NULL,
+    noted_at BIGINT NOT NULL,
+    PRIMARY KEY (holder, token_id)
+)""",
     """CREATE INDEX ix_audit_events_action_timestamp ON audit_events (action, timestamp, id)""",
     """CREATE INDEX ix_audit_events_actor_timestamp ON audit_events (actor, timestamp, id)""",
     """CREATE INDEX ix_audit_events_client_ip_action ON audit_events (client_ip, action)""",
@@ -282,7 +289,7 @@ STATEMENTS = (
     """CREATE INDEX ix_usage_series_token_id ON usage_series (token_id)""",
     """CREATE INDEX ix_writings_made_at ON writings (made_at)""",
     """CREATE UNIQUE INDEX uq_audit_events_chain_seq ON audit_events (chain, seq)""",
-    """INSERT INTO alembic_version VALUES ('0009')""",
+    """INSERT INTO alembic_version VALUES ('0010')""",
     """INSERT INTO counters VALUES ('changes', 0)""",
     """INSERT INTO settings VALUES ('schema.oldest', '0008')""",
 )

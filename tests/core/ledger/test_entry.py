@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.core.ledger.entry import LONGEST_RAW, Entry, entry_of
+from llmproxy.core.ledger.entry import LONGEST_RAW, Entry, begun_values, bounded, ended_values, entry_of
 from llmproxy.record import Attribution, Record
 from llmproxy.usage import UNKNOWN, Usage
 from tests.tables import row
@@ -90,3 +90,34 @@ class EntryTests(SynchronousTestCase):
         self.assertEqual(msgspec.convert(written, Entry), Entry(ID, 1.0))
         more = [*msgspec.to_builtins(Entry(ID, 1.0)), "new", {"other": 1}]
         self.assertEqual(msgspec.convert(more, Entry), Entry(ID, 1.0))
+
+    def test_interrupted(self) -> None:
+        """Of one that has begun everything is kept that is known by then; it has not ended, and nothing was used."""
+        begun = record(
+            attribution=Attribution("u"), model="m", token_id="t", provider="openai", counted=True, user_agent="a"
+        )
+        entry = Entry(*begun_values(begun, ID))
+        ended = entry_of(begun, ID)
+        changed = {"ended_at": None, "ending": "interrupted"}
+        self.assertEqual(entry, msgspec.structs.replace(ended, **changed))
+
+    def test_encoded_alike(self) -> None:
+        """The values are encoded as the entry is that they are of."""
+        known = record(usage=USED, saved=USED, cost=Decimal("1.5"), attribution=Attribution("u", tags={"a": "b"}))
+        encode = msgspec.msgpack.encode
+        self.assertEqual(encode(ended_values(known, ID)), encode(entry_of(known, ID)))
+
+    def test_unknown_as_usage_says(self) -> None:
+        """An entry is unknown where its usage is."""
+        for name in (*COUNTS, "raw"):
+            usage = Usage(**{name: {"a": 1} if name == "raw" else 3})
+            with row(name):
+                self.assertEqual(entry_of(record(usage=usage), ID).unknown, not usage.is_known)
+
+    def test_bounded(self) -> None:
+        """A long entry gets short; what it counts and what it is known by stays."""
+        long = "x" * 5000
+        tags = {f"{number}{long}": long for number in range(20)}
+        entry = bounded(entry_of(record(usage=USED, model=long, attribution=Attribution(long, tags=tags)), ID))
+        self.assertLess(len(msgspec.msgpack.encode(entry)), 8000)
+        self.assertEqual((entry.id, entry.input_tokens, entry.raw), (ID, 10, None))

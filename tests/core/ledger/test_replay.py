@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.ledger.entry import Entry
-from llmproxy.core.ledger.frames import BEGUN, ENDED, HEADER, LEASED, RETURNED, USED, Returned
+from llmproxy.core.ledger.frames import BEGUN, ENDED, HEADER, LEASED, RETURNED, SPENT, USED, Change
 from llmproxy.core.ledger.replay import Replay, ended_in, entry_id, sequence_of
 from llmproxy.core.ledger.uses import Use, owed
 
@@ -49,10 +49,21 @@ class ReplayTests(SynchronousTestCase):
     def test_returned(self) -> None:
         """One that was given its use back is not counted, and nothing is owed for it."""
         replay = Replay()
-        back = (RETURNED | USED, encode(Returned(ended_id(1), 2, "t")))
+        back = (RETURNED | USED, encode(Change(ended_id(1), 2, "t")))
         replay.feed([begun(1), back])
         self.assertEqual([each.counted for each in replay.open.values()], [False])
-        self.assertEqual([(each.used, each.upto) for each in owed(replay.uses, {})], [(0, 2)])
+        self.assertEqual([(each.used, each.upto) for each in owed(replay.uses, {}, ["t"])], [(0, 2)])
+
+    def test_spent_again(self) -> None:
+        """One that was sent after that, once more, is counted once."""
+        replay = Replay()
+        back, again = (
+            (kind | USED, encode(Change(ended_id(1), number, "t"))) for kind, number in ((RETURNED, 2), (SPENT, 3))
+        )
+        replay.feed([begun(1), back, again])
+        self.assertEqual([each.counted for each in replay.open.values()], [True])
+        self.assertEqual([each.used for each in owed(replay.uses, {}, ["t"])], [1])
+        self.assertEqual([each.used for each in owed(replay.uses, {"t": 2}, ["t"])], [1])
 
     def test_without_a_use(self) -> None:
         """A token that nobody counts has no uses."""

@@ -1,0 +1,77 @@
+"""The ledger put together: where its files are, and where what they have goes."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from twisted.internet.defer import Deferred
+
+from ..core.ledger.entry import Entry
+from ..core.masking import OURS
+from ..ledger.adoption import masked_with
+from ..ledger.ledger import Ledger, Settles
+from ..store.threads import NoThreads, PooledThreads
+
+if TYPE_CHECKING:
+    from ..core.ledger.settings import LedgerOptions
+    from ..core.masking import Masking
+    from ..store.database import Database
+    from .settings import Settings
+    from .stored import Stored
+
+DEFAULT = "./data/ledger"
+
+_FOREIGN = [
+    each.name
+    for each in msgspec.structs.fields(Entry)
+    if each.type is str and each.name not in OURS and each.name not in ("id", "ending")
+]
+"""What clients and upstreams have a say in."""
+
+
+def ledger_of(reactor: Any, settings: Settings, stored: Stored) -> Ledger | None:
+    """The ledger of a proxy with a database; C{None} where it is switched off."""
+    options = settings.apis.ledger
+    if not options.enabled:
+        return None
+    database = stored.database
+    ledger = Ledger(reactor, database.usage.holder, directory_of(options, database), options)
+    stored.quota.sequence = lambda: ledger.sequence
+    return ledger
+
+
+def directory_of(options: LedgerOptions, database: Database) -> str | None:
+    """Where the files are; C{None} for a database that is gone with its process: nothing of it can be settled later."""
+    if not database.is_shared:
+        return None
+    if options.directory is not None:
+        return options.directory
+    return DEFAULT if database.file is None else os.path.join(os.path.dirname(database.file) or ".", "ledger")
+
+
+async def _start(reactor: Any, ledger: Ledger, stored: Stored, masking: Masking) -> None:
+    from ..store.identity import identity_of
+    from ..store.usagerecords import UsageRecords
+    from ..store.writtenuses import OwedUses
+
+    database = stored.database
+    threads = PooledThreads(reactor, 1, "ledger") if hasattr(reactor, "callFromThread") else NoThreads()
+    threads.start()
+    ledger.start(
+        Settles(
+            await identity_of(database),
+            UsageRecords(reactor, database),
+            OwedUses(reactor, database),
+            stored.quota.flush,
+            masked_with(masking.text, _FOREIGN),
+            threads.run,
+            threads.stop,
+        )
+    )
+
+
+def start_ledger(reactor: Any, ledger: Ledger, stored: Stored, masking: Masking) -> Deferred[None]:
+    """The database is open. Fails as that does."""
+    return Deferred.fromCoroutine(_start(reactor, ledger, stored, masking))

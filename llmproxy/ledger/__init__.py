@@ -1,0 +1,1 @@
+"""The ledger on disk: what outlives the process of every exchange, until the database has it."""

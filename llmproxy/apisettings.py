@@ -89,7 +89,7 @@ class CacheSettings:
     @ivar heuristic: the part of the time since C{Last-Modified} that counts as lifetime where a
         response names none; 0 turns it off. RFC 9111 section 4.2.2 names 0.1 as typical.
     @ivar heuristic_max: what the heuristic finds is never longer.
-    @ivar max_object: a larger body is let go, not cut.
+    @ivar max_object: a larger body is not kept; it is not cut.
     @ivar keep_stale: how long a response is kept beyond its lifetime: to be validated, or served stale.
     @ivar wait: how long a request waits for the answer to an identical one before it goes to upstream itself; 0 never
         waits. Lists of models and files are answered within a second; nginx waits 5 seconds.
@@ -183,7 +183,7 @@ class ApiSettings:
     @ivar cache: C{None} for an API that is not cached.
     @ivar breaker: C{None} for one without a breaker.
     @ivar connection: how its upstreams are reached.
-    @ivar forwarded_fields: what they are told of the client: C{strip}, C{pass}, C{append} or C{set}; see
+    @ivar forwarded_fields: what they learn of the client: C{strip}, C{pass}, C{append} or C{set}; see
         L{llmproxy.core.forwarding}.
     @ivar meter: C{None} for an API whose answers are not read for what they used.
     @ivar balance: how one of its upstreams is chosen.

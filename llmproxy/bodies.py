@@ -64,7 +64,7 @@ class BytesBody:
         self._ended: Callable[[Failure | None], object] | None = None
 
     def watch(self, ended: Callable[[Failure | None], object]) -> None:
-        """Have C{ended} told once: with C{None} when it is taken, with L{BodyStopped} if it is dropped."""
+        """Have C{ended} called once: with C{None} when it is taken, with L{BodyStopped} if it is dropped."""
         self._ended = ended
 
     def take(self) -> bytes:
@@ -96,7 +96,7 @@ class BytesBody:
 @implementer(IBodyProducer, IConsumer)
 class Tap:
     """
-    A body whose chunks are seen on their way, and whose end is told exactly once.
+    A body whose chunks are seen on their way, and whose end is reported exactly once.
 
     @param seen: called with each chunk before it is passed on.
     @param ended: called with C{None} at the complete end, or with the C{Failure} that cut the body

@@ -14,7 +14,7 @@ from .message import Cause, Field
 
 class ProxyError(Exception):
     """
-    A fault that the client is told.
+    A fault that the client hears of.
 
     @cvar status: the HTTP status.
     @cvar code: the machine-readable C{code}.

@@ -168,7 +168,7 @@ class Token:
 
 @frozen
 class Admin:
-    """Somebody who may use the management API: never his secret, only the hash of it. Times as in L{Token}."""
+    """Somebody who may use the management API: never their secret, only the hash of it. Times as in L{Token}."""
 
     id: str
     name: str
@@ -304,7 +304,7 @@ class ApiResponse:
     @ivar fields: the header section, end-to-end fields only, in wire order.
     @ivar body: C{None} where the message has no content (1xx, 204, 304, an answer to HEAD).
         Its C{length} is the number of bytes, or L{twisted.web.iweb.UNKNOWN_LENGTH}.
-        Whoever drops the response calls C{body.stopProducing()}.
+        To drop the response is to call C{body.stopProducing()}.
     @ivar trailers: filled in when the body has ended.
     @ivar until_close: the body ends with the connection that it comes on, so that nobody can tell whether its end
         is missing.

@@ -80,7 +80,7 @@ class Record:
     It never holds a secret, a query string or a body.
 
     @ivar started_at: seconds since the epoch.
-    @ivar error_code: the C{code} of the error that the client was told, or C{""}.
+    @ivar error_code: the C{code} of the error that the client got, or C{""}.
     @ivar cause: why upstream gave no answer or no whole one, a L{Cause}, or C{""}.
     @ivar first_byte: from the start until the response head was handed to the client.
     @ivar upstream_first_byte: from the start until upstream's response head had come.

@@ -1,4 +1,4 @@
-"""The wording of what users read: documents, help, errors and log lines."""
+"""The wording of what users read, documents, help, errors and log lines, and of what developers read beside."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ ROOT = Path(__file__).resolve().parents[1]
 
 _RIDDLES = re.compile(r"\b(told|whoever|let(?:s|ting)? go|he|his|him|himself|she|her)\b", re.IGNORECASE)
 """Words that stand for a better one: reported, the client, removed; persons and programs are they or it."""
+
+_IN_CODE = re.compile(
+    r"(?<![a-z])(told|whoever|let(?:s|ting)?[ _]go)(?![a-z])|\b(he|his|him|himself|she|her|hers)\b", re.IGNORECASE
+)
+"""The same in names, of which they are a part."""
 
 
 def shown(source: str) -> Iterator[tuple[int, str]]:
@@ -54,6 +59,30 @@ class WordingTests(SynchronousTestCase):
                 if found:
                     wrong.append(f"{path.relative_to(ROOT)}:{number}: {found[0]}")
         self.assertEqual(wrong, [])
+
+    def test_developers(self) -> None:
+        """Nor do names, comments and docstrings, which the next developer reads."""
+        wrong = []
+        for path in sorted((ROOT / "llmproxy").rglob("*.py")):
+            for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+                found = _IN_CODE.search(line)
+                if found:
+                    wrong.append(f"{path.relative_to(ROOT)}:{number}: {found[0]}")
+        self.assertEqual(wrong, [])
+
+    def test_finds_names(self) -> None:
+        """The rule sees parts of names, and only whole words."""
+        for line, found in {
+            "def told(self): ...": True,
+            "self._told = x": True,
+            "watching.told_of()": True,
+            "# Whoever asks gets it.": True,
+            "lets go of it": True,
+            "it is his": True,
+            "this is the head of a history": False,
+            "atoll, bold, letters, gold": False,
+        }.items():
+            self.assertEqual(_IN_CODE.search(line) is not None, found, line)
 
     def test_finds(self) -> None:
         """Help and messages are looked at; docstrings for developers are not."""

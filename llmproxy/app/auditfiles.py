@@ -34,7 +34,7 @@ def _chain_of(path: str) -> str | None:
 
 
 def _is_anchored(database_url: str, chain: str) -> bool:
-    """A database that cannot be asked is told of when it is opened."""
+    """A database that cannot be asked is reported when it is opened."""
     from sqlalchemy import inspect, select
 
     from ..errors import ConfigError

@@ -128,7 +128,7 @@ class Auditing:
         def run(call: Callable[[], Any]) -> Deferred[Any]:
             return thread.run(call)
 
-        return AuditFileSink(reactor, file, run, options.sync, self._anchoring.told)
+        return AuditFileSink(reactor, file, run, options.sync, self._anchoring.note)
 
     def _table(self, reactor: Any, database: Database, notes: Notes) -> Any:
         from ..store.audit import AuditTable

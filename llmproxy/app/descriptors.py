@@ -78,8 +78,8 @@ def most_connections(connections: int | None, limits: Any = resource) -> int | N
 
 def spare(connections: int | None, limits: Any = resource) -> tuple[int, int | None]:
     """
-    How many clients at a time can be told that there are too many, and how many can be accepted at a time; C{None} is
-    without limit. See L{spare_within}.
+    How many clients at a time can be answered that there are too many, and how many can be accepted at a time; C{None}
+    is without limit. See L{spare_within}.
     """
     soft = None if limits is None else limits.getrlimit(limits.RLIMIT_NOFILE)[0]
     if soft is None or soft == limits.RLIM_INFINITY:

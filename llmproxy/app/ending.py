@@ -1,4 +1,4 @@
-"""The end of a service: once, whoever asks for it, and at the latest with the reactor."""
+"""The end of a service: once, however often it is asked for, and at the latest with the reactor."""
 
 from __future__ import annotations
 

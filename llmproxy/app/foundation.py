@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 @frozen(eq=False)
 class Admission:
     """
-    Who may ask for something, and how often, in every generation: running exchanges are told when their token is
+    Who may ask for something, and how often, in every generation: running exchanges learn when their token is
     revoked, whichever they began with.
     """
 

@@ -21,7 +21,7 @@ REDIS = {
     "redis_refused": "Commands that Redis answered with an error.",
     "redis_garbage": "Stored answers that were none.",
 }
-"""What is told of a shared store, beside what is told of each; see L{ICacheStore.statistics}."""
+"""Gauges of a shared store, beside those of each; see L{ICacheStore.statistics}."""
 
 
 class Running(Protocol):

@@ -2,7 +2,7 @@
 The garbage collector's settings for serving, and memory of the start given back to the system.
 
 Most pages of libraries that a start touches are not looked at again: they set up OpenSSL, register, relocate. What is
-in them is in the file: nothing is lost by letting go of them, and nothing is written. One that is used after all is
+in them is in the file: nothing is lost by releasing them, and nothing is written. One that is used after all is
 mapped again from the system's own copy of the file, in a microsecond.
 """
 
@@ -33,7 +33,7 @@ class Mapping:
 
 def unchanged(smaps: Iterable[str]) -> list[Mapping]:
     """
-    What can be let go of without losing anything: of files, in memory, mapped for this process alone, not written to
+    What can be released without losing anything: of files, in memory, mapped for this process alone, not written to
     since then, and not to be written to.
 
     @param smaps: the lines of C{/proc/self/smaps}.
@@ -59,7 +59,7 @@ def _without_pages(line: str, name: str) -> bool:
 
 def give_back(smaps: str = "/proc/self/smaps") -> None:
     """
-    Let go of freed memory and of unchanged pages of files.
+    Release freed memory and of unchanged pages of files.
 
     For processes that are the proxy's alone, once they serve. On systems that cannot do it, it does nothing.
     """

@@ -24,7 +24,7 @@ class CacheControls:
     The cache as management has it: of all workers.
 
     @param collect_metrics: gives the numbers of all of them.
-    @param purge_others: lets go of what the others have stored.
+    @param purge_others: removes what the others have stored.
     """
 
     def __init__(self, cache: Cache, collect_metrics: Callable[[], Deferred[Any]], purge_others: Purge) -> None:

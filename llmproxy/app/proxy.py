@@ -175,7 +175,7 @@ class TransparentProxy(Service):
         self.foundation.open().chainDeferred(self.started)
 
     def stopService(self) -> Deferred[None]:
-        """Drain, then write down what is left to write down, then let go of everything."""
+        """Drain, then write down what is left to write down, then release everything."""
         super().stopService()
         return self.shutdown()
 

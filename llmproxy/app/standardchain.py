@@ -84,7 +84,7 @@ def standard_chain(
     @param include_usage: asks for the usage of streams; C{None} where no API has it so.
     @param ledger: notes what goes on to upstream; C{None} for nothing.
     @param meter: counts what answers used; C{None} where no API has answers that can be read.
-    @param refused: told of every error that is answered.
+    @param refused: called with every error that is answered.
     @param placed: middlewares of an application, beside named ones.
     @param states: of the upstreams; new ones if C{None}.
     @raise ConfigError: they are placed where there is no place.

@@ -73,7 +73,7 @@ class Started(MultiService):
 
     @param service: its C{started} fires, or fails with a L{ConfigError}.
     @param twistd: the options of twistd itself. In the background they hold, as C{statusPipe}, where
-        twistd's first process waits to be told how its successor has started.
+        twistd's first process waits to hear how its successor has started.
     @param log: what the application logs to; C{None} for what twistd finds.
     """
 

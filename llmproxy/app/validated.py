@@ -93,7 +93,7 @@ def _principal(project: Project | None, secret: str) -> Principal:
 
 def _asked(log: Logger, question: Callable[..., Any], about: Any) -> Deferred[Any]:
     """
-    What an application answers. What it fails with is passed on as what the client is told: a L{ProxyError} as it is;
+    What an application answers. What it fails with is what the client gets: a L{ProxyError} as it is;
     everything else, a cancellation that is not the client's too, as L{Unavailable}.
     """
 

@@ -111,7 +111,7 @@ COMPLETION = _json(
 )
 
 CACHEABLE = COMPLETION.replace(b"\r\n", b"\r\nCache-Control: public, max-age=3600\r\n", 1)
-"""The same, and whoever stands in between may store it."""
+"""The same, and a cache in between may store it."""
 
 STREAM_HEAD = b"\r\n".join(
     (

@@ -52,7 +52,7 @@ class Settings:
 
 
 Watch = Callable[[str, float, int], object]
-"""Told what runs, for how many seconds it will, and how many answers have come."""
+"""Called with what runs, for how many seconds it will, and how many answers have come."""
 
 
 class Comparison:
@@ -131,7 +131,7 @@ class Comparison:
         """
         As many as can be, or the stated number of requests.
 
-        @param rounds: where the results go as they come: whoever interrupts has those that there are.
+        @param rounds: where the results go as they come: one who interrupts has those that there are.
         """
         settings = self._settings
         if not settings.requests:

@@ -19,12 +19,12 @@ from .values import LoadSpec, Result
 
 SECOND = 1_000_000_000
 SWEEP = SECOND // 10
-"""How often timeouts are looked for, connections opened again, and progress told."""
+"""How often timeouts are looked for, connections opened again, and progress reported."""
 
 READ = 65536
 
 Progress = Callable[[int], None]
-"""Told how many answers came so far in the measured window."""
+"""Called with how many answers came so far in the measured window."""
 
 Clock = Callable[[], int]
 """Nanoseconds."""
@@ -105,7 +105,7 @@ class Load:
         else:
             self.result.latency.record(now - slot.started)
             self.result.hits += response.head.hit
-            # Hits are told apart by their heads, which must be read then.
+            # Hits are known by their heads, which must be read then.
             if slot.response is None and not self.spec.cache:
                 self._known = data
         if response.head.close:

@@ -104,7 +104,7 @@ def run(specs: Sequence[LoadSpec], progress: Callable[[int], object] = lambda do
     """
     Run these at the same time, and add up what they counted.
 
-    @param progress: told how many answers have come, some times a second.
+    @param progress: called with how many answers have come, some times a second.
     @raise LoadFailed: one of them ended early, or is silent for too long.
     """
     processes: list[LoadProcess] = []

@@ -148,7 +148,7 @@ class Streams(Load):
             self._ask(fresh, self.clock())
 
     def finish(self, now: int) -> None:
-        """Read all streams to the ends that are expected, without counting any more; then let go of them."""
+        """Read all streams to the ends that are expected, without counting any more; then close them."""
         result = self.result
         result.held = self._held
         self._ending = True

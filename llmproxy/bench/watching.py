@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 class Watching:
     """
-    A context in which L{told} shows what runs.
+    A context in which L{progress} shows what runs.
 
     The bar is of the current run: how many there will be is not known, as searches end when they know enough.
     """
@@ -41,7 +41,7 @@ class Watching:
     ) -> None:
         self._bar.stop()
 
-    def told(self, name: str, lasts: float, done: int) -> None:
+    def progress(self, name: str, lasts: float, done: int) -> None:
         """
         See L{llmproxy.bench.comparison.Watch}.
 

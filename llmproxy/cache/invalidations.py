@@ -35,7 +35,7 @@ class _Removal:
 
 class PendingInvalidations:
     """
-    @param purge: lets go of everything.
+    @param purge: removes everything.
     """
 
     def __init__(self, clock: Any, calls: RedisCalls, keys: RedisKeys, purge: Callable[[], Deferred[int]]) -> None:

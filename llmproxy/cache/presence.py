@@ -3,7 +3,7 @@ The presence filter: targets that some process may hold an answer of, read befor
 
 Each of several processes counts for itself, in a column of one table that all of them see: what it holds, and what it
 has on its way. It counts before its request leaves for upstream. Whatever upstream changes after it has answered that
-request, it tells of later still; so whoever passes on what it tells finds the count, in whatever process, and no
+request, it tells of later still; so the process that passes that on finds the count, in whatever process, and no
 process has to be asked. RFC 9111 section 4.4.
 """
 
@@ -17,7 +17,7 @@ from typing import IO
 from zlib import crc32
 
 SLOTS = 1 << 16
-"""Targets are told apart by so many rows; two in one cost a removal in vain. Bytes of a page are taken when needed."""
+"""Targets share so many rows; two in one cost a removal in vain. Bytes of a page are taken when needed."""
 
 MOST = 255
 """What a byte counts to. One that has come so far stays there: the target is taken for held from then on."""
@@ -83,7 +83,7 @@ class SharedTable:
         self._table[column :: self._width] = bytes(SLOTS + 1)
 
     def close(self) -> None:
-        """Let go of it; it may have been let go of before."""
+        """Release it; a second time changes nothing."""
         self._table.close()
         self._file.close()
 

@@ -68,7 +68,7 @@ class RedisStore:
         self._keys = RedisKeys(prefix)
         self._removals = PendingInvalidations(clock, self._calls, self._keys, lambda: self._purging(None, None, b""))
         self._names: OrderedDict[bytes, tuple[bytes, ...]] = OrderedDict()
-        # The last that was told: it may have risen since, it was never higher.
+        # The last one that was read: it may have risen since, it was never higher.
         self._epoch = UNKNOWN
         self._begin_after = 0.0
         self._beginning: list[Deferred[None]] = []
@@ -80,8 +80,8 @@ class RedisStore:
         self._pool.start()
 
     def stop(self) -> Deferred[None]:
-        told = self._pool.in_time(DeferredList(self._removals.send_last()), None)
-        return told.addCallback(lambda _: self._pool.stop())
+        sent = self._pool.in_time(DeferredList(self._removals.send_last()), None)
+        return sent.addCallback(lambda _: self._pool.stop())
 
     def found(self, key: Key, select: Select) -> None:
         """Nothing is known here."""
@@ -242,7 +242,7 @@ class RedisStore:
         head = encode_head(entry, len(body))
         names = tuple(sorted({*names, *self._names.get(key.digest, ())}))
         keys, scope = (*self._keys.storing(key), *self._keys.logs), self._keys.scope(key.api, key.tenant).name
-        # The names that are known there only ever grow, and each time is told which are missing here.
+        # The names that are known there only ever grow, and each call is given those that are missing here.
         for _ in range(3):
             variant = select(names) if names else b""
             arguments = (join_names(names), variant, head, body, lifetime, member(key), scope, os.urandom(8), since)

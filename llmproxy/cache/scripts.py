@@ -85,7 +85,7 @@ return all
 )
 
 _LISTED = b"""
--- Note an object in the lists of its scope, and let go of what is listed and has expired.
+-- Note an object in the lists of its scope, and remove what is listed and has expired.
 local function list(generation, members, expiries, root, scopes, member, scope, ends)
   redis.call('ZADD', members, 0, member)
   redis.call('ZADD', expiries, ends, member)

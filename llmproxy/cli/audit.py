@@ -188,12 +188,12 @@ def verify_log(
       llmproxy audit verify --data ./llmproxy-data
       llmproxy audit verify --file /var/log/llmproxy/audit.log --database postgresql://db/llmproxy
     """
-    from .audit_verify import Places, told, verified
+    from .audit_verify import Places, report, verified
 
     log_file = with_dotenv(os.environ, click.get_current_context().params["env"]).get("AUDIT_LOG_FILE")
     places = Places.found(storage, path, log_file, data, no_file, no_database)
     verdict = verified(places, heads)
-    told(verdict, output)
+    report(verdict, output)
     if verdict.count:
         sys.exit(1)
 

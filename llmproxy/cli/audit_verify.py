@@ -268,7 +268,7 @@ def _head(text: str) -> Anchor:
     return Anchor(chain, int(count), head)
 
 
-def told(verdict: Verdict, output: Output) -> None:
+def report(verdict: Verdict, output: Output) -> None:
     """Problems first, then what else there is to know, and where each chain has come to."""
     for name, report in verdict.reports.items():
         for problem in report.problems:

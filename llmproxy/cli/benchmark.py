@@ -217,7 +217,7 @@ def _measure(running: ExitStack, options: dict[str, Any]) -> int:
     targets = targets_of(running, options)
     status = 0
     with Watching(quiet=options["quiet"]) as watching:
-        comparison = Comparison(targets, settings, watching.told)
+        comparison = Comparison(targets, settings, watching.progress)
         session = Session(comparison, plan)
         session.findings.notes += notes(options)
         try:

@@ -77,7 +77,7 @@ class Chat:
         Ask, and print the answer as it comes.
 
         @return: whether it came to its end.
-        @raise Fault: it could not; that has been told.
+        @raise Fault: it could not; that has been reported.
         """
         began = time.monotonic()
         first: float | None = None

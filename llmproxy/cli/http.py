@@ -112,7 +112,7 @@ class Http:
     def opened(
         self, method: str, path: str, fields: Mapping[str, str], body: bytes | None = None
     ) -> Iterator[http.client.HTTPResponse]:
-        """The same, for those who read the answer as it comes; what breaks while they do is told like the rest."""
+        """The same, for those who read the answer as it comes; what breaks while they do is reported like the rest."""
         connection = self._connection()
         try:
             connection.request(method, self.address.path + path, body=body, headers=dict(fields))

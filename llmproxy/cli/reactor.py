@@ -56,7 +56,7 @@ def run_until_failure(reactor: Any, start: Any) -> int:
     """
     Run the reactor; a failure of what C{start} returns ends it.
 
-    What failed is told on stderr. Ctrl-C is a way to end well.
+    What failed is printed on stderr. Ctrl-C is a way to end well.
     """
     failed: list[str] = []
 

@@ -17,7 +17,7 @@ from .secretinput import read_secret_file
 
 DEFAULT_URL = "http://localhost:8080"
 DATA = "./llmproxy-data"
-"""Where C{llmproxy quickstart} keeps what it needs, unless told otherwise."""
+"""Where C{llmproxy quickstart} keeps what it needs, unless it is given another place."""
 
 
 def management_options(command: Callable[..., Any]) -> Callable[..., Any]:

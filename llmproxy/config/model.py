@@ -178,7 +178,7 @@ class APIProviderConfig:
     @ivar dialect: the shape of the proxy's own error answers.
     @ivar debug_headers: whether answers carry fields about the proxy's own work.
     @ivar meter: how its answers are read for what they used.
-    @ivar forwarded_fields: what upstream is told of the client by C{X-Forwarded-*} and its like: C{strip} nothing,
+    @ivar forwarded_fields: what upstream learns of the client by C{X-Forwarded-*} and its like: C{strip} nothing,
         C{pass} what the client claims, C{append} that and the hop to us, C{set} what we know.
     @ivar rewrite_locations: whether C{Location} and its like that point to upstream are made to point to the proxy.
     @ivar max_inspected_body: bytes of a request body that a C{param_whitelist} may need to see.

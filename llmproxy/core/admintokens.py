@@ -42,7 +42,7 @@ def new_admin(
     name: str, role: Role, random: Callable[[int], bytes], now: float, lifetime: float | None
 ) -> tuple[Admin, str]:
     """
-    An admin, and the token that he shows.
+    An admin, and the token that they show.
 
     @param random: as in L{generate}.
     @param lifetime: seconds; C{None} is without end.
@@ -54,7 +54,7 @@ def new_admin(
 
 
 def fault_of(admin: Admin, now: float) -> str:
-    """Why he may do nothing now, in a few words; C{""} if he may."""
+    """Why they may do nothing now, in a few words; C{""} if they may."""
     if admin.revoked_at is not None:
         return "management token has been revoked"
     if admin.expires_at is not None and admin.expires_at <= now:

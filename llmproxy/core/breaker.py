@@ -87,7 +87,7 @@ class Circuit:
     """
     One upstream as one key, or one model, sees it. Times are seconds of any steady clock.
 
-    Requests have tickets, numbers that grow: L{admit} gives them out, or whoever has several circuits for the same
+    Requests have tickets, numbers that grow: L{admit} gives them out, or an owner of several circuits for the same
     requests gives its own.
 
     @ivar reason: of the last failure that was counted, in words.

@@ -5,14 +5,14 @@ from __future__ import annotations
 RESERVED = 96
 """
 Descriptors for everything but clients and upstream: databases, logs, ports, pipes, name servers, and clients that are
-told that there are too many.
+answered that there are too many.
 """
 
 OWN = 15
 """Descriptors that a process with a file as its database has open before its first client, and two more."""
 
 TURNED_AWAY = 32
-"""Clients at a time, at most, that are told that there are too many."""
+"""Clients at a time, at most, that are answered that there are too many."""
 
 UNLIMITED = 1 << 16
 """Descriptors that are asked for where connections have no limit."""
@@ -37,7 +37,7 @@ def spare_within(descriptors: int, connections: int | None) -> tuple[int, int]:
     What is left beside the clients, a connection to upstream for each of them, and what the process needs for itself.
 
     @param connections: C{None} is without limit.
-    @return: how many clients at a time can be told that there are too many, and how many can be accepted at a time.
+    @return: how many clients at a time can be answered that there are too many, and how many can be accepted at a time.
     """
     most = connections_within(descriptors)
     clients = most if connections is None else min(connections, most)

@@ -41,7 +41,7 @@ class Failures:
 
 
 def _network(address: str) -> str:
-    """Whoever has an IPv6 address has 2^64 of them (RFC 6177)."""
+    """A holder of an IPv6 address has 2^64 of them (RFC 6177)."""
     try:
         parsed = ip_address(address.partition("%")[0])
     except ValueError:

@@ -55,7 +55,7 @@ END_TO_END = frozenset(
 """
 Fields that C{Connection} cannot take away.
 
-RFC 9110 section 7.6.1: a sender must not name a field that is meant for every recipient. Whoever
+RFC 9110 section 7.6.1: a sender must not name a field that is meant for every recipient. One that
 does wants the next hop to see another message than this one.
 """
 

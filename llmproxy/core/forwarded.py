@@ -1,7 +1,7 @@
 """
 The client's address, where proxies of our own stand in front.
 
-What a client writes into C{X-Forwarded-For} is his to choose; what a proxy of ours appends to it is not. So the
+What a client writes into C{X-Forwarded-For} is theirs to choose; what a proxy of ours appends to it is not. So the
 field is believed only from addresses that are configured, read from its end, and no further than the first
 address that is not one of them. Only the one field is read that those proxies write: the other would be the client's.
 """
@@ -20,7 +20,7 @@ X_FORWARDED_FOR = "x-forwarded-for"
 FORWARDED = "forwarded"
 
 UNIX = "unix"
-"""Stands for whoever connects to a Unix socket, who has no address."""
+"""Stands for a client on a Unix socket, which has no address."""
 
 MAX_HOPS = 32
 """Proxies in a row; what stands before that is not looked at."""
@@ -35,7 +35,7 @@ _WITH_PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+))(?::[0-9]{1,5})?")
 class TrustedProxies:
     """
     @ivar networks: whose word is believed.
-    @ivar unix: so is that of whoever connects to a Unix socket.
+    @ivar unix: so is that of a client on a Unix socket.
     @ivar field: the lower-case name of the field that they write.
     """
 
@@ -47,7 +47,7 @@ class TrustedProxies:
         """
         The address of the client.
 
-        @param peer: of whoever connected, C{""} on a Unix socket.
+        @param peer: of the client, C{""} on a Unix socket.
         """
         if not self.trusts(peer):
             return peer
@@ -70,7 +70,7 @@ class TrustedProxies:
         """Whether who connected is one of those proxies; C{""} on a Unix socket."""
         return self._trusts(peer) if peer else self.unix
 
-    def address_told(self, peer: str, fields: Fields) -> tuple[str, str]:
+    def address_named(self, peer: str, fields: Fields) -> tuple[str, str]:
         """
         The scheme and the authority that the client used, as far as a trusted proxy tells them; C{""} where none does.
 
@@ -81,8 +81,8 @@ class TrustedProxies:
             return "", ""
         if self.rfc7239:
             elements = list(_elements(_joined(fields, self.field)))
-            told = _pairs(elements[-1]) or {} if elements else {}
-            scheme, host = told.get("proto", ""), told.get("host", "")
+            named = _pairs(elements[-1]) or {} if elements else {}
+            scheme, host = named.get("proto", ""), named.get("host", "")
         else:
             scheme, host = (
                 _joined(fields, name).rpartition(",")[2].strip() for name in (b"x-forwarded-proto", b"x-forwarded-host")

@@ -49,7 +49,7 @@ def hop_of(request: ApiRequest, trusted: TrustedProxies | None) -> Hop:
     scheme, host = "https" if request.secure else "http", (first(fields, b"host") or b"").decode("latin-1")
     if trusted is None or not trusted.trusts(peer):
         return Hop(peer, False, request.client, scheme, host, scheme, host)
-    client_scheme, client_host = trusted.address_told(peer, fields)
+    client_scheme, client_host = trusted.address_named(peer, fields)
     return Hop(peer, True, request.client, scheme, host, client_scheme or scheme, client_host or host)
 
 
@@ -92,10 +92,10 @@ def _kept(fields: Fields, trusted: bool) -> list[Field]:
 
 def _appended(fields: Fields, hop: Hop, rfc7239: bool) -> list[Field]:
     found = [(b"X-Forwarded-For", _chain(fields, b"x-forwarded-for", hop.peer or "unknown"))]
-    told = {LOWER[name] for name, _ in fields} & _OF_HOP if hop.trusted else frozenset()
-    if b"x-forwarded-proto" not in told:
+    named = {LOWER[name] for name, _ in fields} & _OF_HOP if hop.trusted else frozenset()
+    if b"x-forwarded-proto" not in named:
         found.append((b"X-Forwarded-Proto", hop.client_scheme.encode("ascii")))
-    if b"x-forwarded-host" not in told and hop.client_host:
+    if b"x-forwarded-host" not in named and hop.client_host:
         found.append((b"X-Forwarded-Host", hop.client_host.encode("latin-1")))
     if rfc7239:
         found.append((b"Forwarded", _chain(fields, b"forwarded", element(hop.peer, hop.scheme, hop.host))))

@@ -21,7 +21,7 @@ SHARE = 32
 """
 A lease takes at most this part of what is left, so leases are single uses when fewer than 64 are left.
 
-32 workers could each hold one and nobody would be refused while another sits on what he wants.
+32 workers could each hold one and nobody would be refused while another sits on what it wants.
 """
 
 
@@ -42,7 +42,7 @@ class Grant:
     What the database answers when it is asked for a lease.
 
     @ivar size: how many uses; 0 is none.
-    @ivar refusal: what those who wait are told then.
+    @ivar refusal: what those who wait are refused with then.
     @ivar held_elsewhere: others hold uses that they may yet hand back.
     """
 

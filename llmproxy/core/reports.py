@@ -57,7 +57,7 @@ class UsageSums:
     """
     Sums over exchanges. Of tokens, pictures and seconds what is known is added up; C{unknown} says how much is not.
 
-    @ivar requests: exchanges whose caller was known, whoever answered: upstream, the cache, or the proxy that refused.
+    @ivar requests: exchanges whose caller was known, answered by upstream or the cache, or refused by the proxy.
     @ivar errors: those of them with a status of 400 or more, or that did not come to their end.
     @ivar seconds: of audio.
     @ivar cost: USD, exact.

@@ -10,7 +10,7 @@ from .fields import CR, LF, NUL, Names
 CHUNKED = -1
 UNTIL_CLOSE = -2
 NO_CONTENT = -3
-"""How the end of the content is told, where it is not a number of bytes that are left to write."""
+"""How the end of the content is marked, where it is not a number of bytes that are left to write."""
 
 _FRAMING = frozenset({b"connection", b"content-length", b"transfer-encoding"})
 _FRAMED_BY = Names(lambda name: name.lower() if name.lower() in _FRAMING else b"")

@@ -61,7 +61,7 @@ def fault_of(token: Token, project: Project, now: float) -> ProxyError | None:
 
 def as_held(token: Token, token_hash: str) -> Token | None:
     """
-    A token as it is for whoever holds the secret with this hash; C{None} if that is none of its secrets (any more).
+    A token as it is for the holder of the secret with this hash; C{None} if that is none of its secrets (any more).
 
     A secret that was rotated away is one that expires when the overlap ends.
     """

@@ -22,7 +22,7 @@ class ICacheStore(Interface):
     Stored responses, by primary key, and below it by variant.
 
     One list of names tells the variants of a primary key apart: the union of what C{Vary} listed in what
-    was stored. When it grows, the variants that were stored by the shorter one are let go.
+    was stored. When it grows, the variants that were stored by the shorter one are removed.
 
     A store is a help, never a condition: no Deferred of it fails but that of C{purge}, and C{lookup} fires within a
     twentieth of a second, with C{None} if need be. What it holds is bounded. Each method may be called at any time.
@@ -36,7 +36,7 @@ class ICacheStore(Interface):
 
     def stop() -> Deferred[None]:
         """
-        Tell what is still to be told, within a lookup's time, and let go of connections and timers. Nothing is
+        Send what is still to be sent, within a lookup's time, and close connections and timers. Nothing is
         found any more.
         """
 
@@ -73,11 +73,11 @@ class ICacheStore(Interface):
         """Keep the content that was found under another head; nothing happens if it is gone, or replaced by now."""
 
     def remove(key: Key) -> Deferred[int]:
-        """Let go of all variants of one primary key; how many keys went, 0 or 1."""
+        """Remove all variants of one primary key; how many keys went, 0 or 1."""
 
     def purge(api: str | None, tenant: str | None, start: bytes = b"") -> Deferred[int]:
         """
-        Let go of the keys whose C{member} begins with C{start}; how many there were.
+        Remove the keys whose C{member} begins with C{start}; how many there were.
 
         Fails with L{llmproxy.errors.Unavailable} if it cannot be done now: who purges has to know.
 
@@ -91,12 +91,12 @@ class ICacheStore(Interface):
         """
 
     def count() -> Deferred[int | None]:
-        """How many primary keys there are, of all who share the store; C{None} if that cannot be told now."""
+        """How many primary keys there are, of all who share the store; C{None} if that is not known now."""
 
     def may_hold(target: bytes | None) -> bool:
         """
         Whether an answer to GET of this target, or of any, may be stored, for whatever API and tenant. It costs next
-        to nothing; C{False} only if there is certainly none, nor one that L{expect} was told of.
+        to nothing; C{False} only if there is certainly none, nor one that L{expect} was called with.
         """
 
     def expect(key: Key) -> bytes | None:
@@ -104,7 +104,7 @@ class ICacheStore(Interface):
         A request leaves for upstream, and what it brings may be stored: until L{settle} is called as often,
         L{may_hold} knows.
 
-        @return: what L{put} is told.
+        @return: what L{put} is given.
         """
 
     def settle(key: Key) -> None:

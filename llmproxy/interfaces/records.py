@@ -55,7 +55,7 @@ class IAuditSink(Interface):
         """
 
     def close() -> Deferred[None]:
-        """Let go of what is open; nothing is written any more."""
+        """Close what is open; nothing is written any more."""
 
 
 class IAuditTrail(Interface):

@@ -142,10 +142,10 @@ class IAdminStore(Interface):
         """Those who were created last, a thousand at most, the newest first."""
 
     def revoke(admin_id: str) -> Deferred[Admin | None]:
-        """End what one may do, and let his name be taken again; a second time changes nothing."""
+        """Revoke an admin and free the name. A second time changes nothing."""
 
     def used(admin_id: str) -> Deferred[None]:
-        """Note that he has used his token just now."""
+        """Note that an admin has used the token just now."""
 
 
 class IIdempotencyStore(Interface):

@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class KeepsTokens(Protocol):
-    """Where tokens are kept warm; told of every change before the client is."""
+    """Where tokens are kept warm; it has every change before the client has an answer."""
 
     def token_changed(self, token: Token) -> None: ...
 

@@ -156,7 +156,7 @@ class Attempt:
             self._running = False
             self.place.state.ended()
 
-    def told(self) -> dict[str, object]:
+    def as_detail(self) -> dict[str, object]:
         """What the record says of it; C{took} in milliseconds."""
         result = {"status": self.answered_with} if self.answered_with else {"cause": self.cause}
         return {"upstream": self.name, **result, "took": round(self.took * 1000, 3)}

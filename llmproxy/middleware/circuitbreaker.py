@@ -29,7 +29,7 @@ def is_failure_status(status: int) -> bool:
 
 class CircuitBreaker:
     """
-    One circuit for all that passes: whoever wants several makes several. The proxy's own, which has one for each
+    One circuit for all that passes: make several where several are wanted. The proxy's own, which has one for each
     upstream, key and model, is L{llmproxy.middleware.breaker.Breaker}.
 
     An answer or an error whose status is transient is a failure, and so are a body that breaks and any exception that

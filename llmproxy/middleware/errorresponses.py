@@ -46,7 +46,7 @@ class ErrorResponses:
         error = reason.value
         if not isinstance(error, ProxyError):
             if isinstance(error, (CancelledError, ClientLeft)):
-                # Nobody is there to be told.
+                # Nobody is there to read an answer.
                 raise error
             self._log.failure("request {request_id} failed", reason, request_id=request.record.request_id)
             error = InternalError()

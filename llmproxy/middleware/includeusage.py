@@ -92,7 +92,7 @@ class IncludeUsage:
     def _came(
         self, content: bytes | None, ahead: ReadAhead, request: ApiRequest, inner: Responder
     ) -> Deferred[ApiResponse]:
-        # Whoever waits for a word to send the body has had it.
+        # A client that waits for a word to send its body has had it.
         request.fields = without(request.fields, _EXPECT)
         if content is None:
             self._too_long()

@@ -24,7 +24,7 @@ USED_UP = "it has made all the requests that it may (max_requests); waiting does
 
 class Limit:
     """
-    A request that fails before it was sent upstream uses up nothing, whoever's fault that is.
+    A request that fails before it was sent upstream uses up nothing, whosever fault that is.
 
     A client that leaves while the use is being spent does not stop the spending: the use is given back when
     it has been taken.
@@ -86,7 +86,7 @@ class Limit:
                 waiting.callback(None)
 
         def refused(reason: Failure) -> None:
-            # Who has left is not told any more.
+            # A client that has left gets no answer.
             if not waiting.called:
                 waiting.errback(final(reason))
 
@@ -95,7 +95,7 @@ class Limit:
 
 
 def final(reason: Failure) -> Failure:
-    """What is told of a spent quota: that it is of no use to try again."""
+    """The failure of a spent quota, which says that it is of no use to try again."""
     error = reason.value
     if isinstance(error, RateLimitExceeded) and not error.fields:
         return Failure(TokenUsedUp(error.description or USED_UP, fields=(DO_NOT_RETRY,)))

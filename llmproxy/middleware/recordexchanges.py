@@ -128,7 +128,7 @@ class _Exchange:
         self._cut = ending
         body = self.body
         if body is not None and not (isinstance(body, _Counted) and body.started):
-            # Between head and body nothing is pending, and whoever has the response may never start it.
+            # Between head and body nothing is pending, and the owner of the response may never start it.
             body.stopProducing()
         elif self.pending is not None:
             self.pending.cancel()
@@ -153,7 +153,7 @@ class _Exchange:
         if not REFERRING.isdisjoint(names):
             response.fields = _led_back(fields, request, self._account.trusted)
         if response.body is None or record.method == "HEAD":
-            # An answer to HEAD ends with its head; whoever writes it stops the body.
+            # An answer to HEAD ends with its head; its writer stops the body.
             self.end(None)
         elif isinstance(response.body, BytesBody):
             self.body = response.body
@@ -258,5 +258,5 @@ def ending_of(error: BaseException | None) -> Ending:
         return "upstream_failed"
     if isinstance(error, ProxyError):
         return "failed" if isinstance(error, InternalError) else "refused"
-    # Whoever reads is the one who cancels and stops: the relay, for a client that left.
+    # The reader is the one who cancels and stops: the relay, for a client that left.
     return "client_left" if isinstance(error, (ClientLeft, BodyStopped, CancelledError)) else "failed"

@@ -290,7 +290,7 @@ class RetryLoop:
         """Note the attempts in the record, where there is more to say than which upstream answered."""
         details: dict[str, object] = {}
         if len(self._attempts) > 1:
-            details["tried"] = [attempt.told() for attempt in self._attempts]
+            details["tried"] = [attempt.as_detail() for attempt in self._attempts]
         if self._refusing:
             details["not_asked"] = dict(self._refusing)
         if reason is not None:

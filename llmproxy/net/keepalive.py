@@ -38,5 +38,5 @@ def keep_alive(transport: Any) -> None:
         try:
             found.setsockopt(socket.IPPROTO_TCP, option, value)
         except OSError:
-            # The peer has reset it meanwhile: whoever reads finds that out.
+            # The peer has reset it meanwhile: its reader finds that out.
             return

@@ -22,7 +22,7 @@ class RateLimitedLog:
         self._rate = LogRate(interval)
 
     def say(self, kind: str, why: str) -> None:
-        """@param kind: of a few; what is told apart."""
+        """@param kind: one of a few, which are counted apart."""
         count = self._rate.due(kind, self._seconds())
         if count is not None:
             text = "{area}: {kind}: {why} ({count} since it was last said)"

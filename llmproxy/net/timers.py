@@ -31,7 +31,7 @@ class Deadline:
         self._slot: set[Deadline] | None = None
 
     def end(self) -> None:
-        """Never call C{passed}, and let go of it; harmless if it has been called."""
+        """Never call C{passed}, and drop the reference to it; harmless if it has been called."""
         if self._slot is not None:
             self._slot.discard(self)
             self._slot = None

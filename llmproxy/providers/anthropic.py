@@ -14,7 +14,7 @@ from .provider import Provider, Setup, starting
 from .usage import UsageShape, count, known_members, model_among, total
 
 MAX_TOKENS = 1024
-"""What the API must be told, where nothing was said."""
+"""What the API must be given, where nothing was said."""
 
 _ERROR_TYPES = {
     400: "invalid_request_error",

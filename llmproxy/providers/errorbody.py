@@ -26,7 +26,7 @@ class ErrorResponse:
 
     @classmethod
     def of(cls, error: ProxyError) -> ErrorResponse:
-        """What a client is told of C{error}, secrets masked."""
+        """What a client gets to know of C{error}, secrets masked."""
         return cls(mask(error.message), error.code, mask(error.description))
 
     @classmethod

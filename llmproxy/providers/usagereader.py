@@ -155,7 +155,7 @@ class UsageReader:
 
 class _Events:
     """
-    Events of a stream, told apart by the empty line behind each (HTML, section 9.2.6). The first is scanned, which
+    Events of a stream, parted by the empty line behind each (HTML, section 9.2.6). The first is scanned, which
     names the model, and those that can hold usage.
     """
 

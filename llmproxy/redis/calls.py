@@ -40,7 +40,7 @@ class RedisCalls:
         return Deferred.fromCoroutine(work).addErrback(self.failed, otherwise)
 
     def failed(self, reason: Any, otherwise: Any) -> Any:
-        """A fault of Redis is nobody's but ours; one of our own is told, and is no fault of the request either."""
+        """A fault of Redis is nobody's but ours; one of our own is reported, and is no fault of the request either."""
         if reason.check(RedisRefused):
             self._pool.complain("refused", _explained(str(reason.value)[:200]))
         elif not reason.check(RedisDown):

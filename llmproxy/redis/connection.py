@@ -76,7 +76,7 @@ class _Replies:
         self.waiting: deque[Deferred[Any] | _Two] = deque()
 
     def get(self) -> Deferred[Any]:
-        # Who cancels leaves his place in the row: the reply comes all the same.
+        # A call that is cancelled keeps its place in the row: the reply comes all the same.
         reply: Deferred[Any] = Deferred()
         self.waiting.append(reply)
         return reply

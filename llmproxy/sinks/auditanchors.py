@@ -37,7 +37,7 @@ class Anchoring:
         self._noting: Deferred[None] | None = None
         self._failures = 0
 
-    def told(self, anchor: Anchor) -> None:
+    def note(self, anchor: Anchor) -> None:
         self._latest = anchor
         self._later(EVERY)
 

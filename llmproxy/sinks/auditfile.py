@@ -118,7 +118,7 @@ class AuditFile:
             os.close(lock)
 
     def _open(self) -> None:
-        """Stand at the end of the file, whoever wrote or moved it meanwhile."""
+        """Stand at the end of the file, whatever wrote or moved it meanwhile."""
         if self._fd >= 0 and not _is(self._fd, self._path):
             self.close()
         if self._fd < 0:

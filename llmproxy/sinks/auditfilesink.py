@@ -34,7 +34,7 @@ class AuditFileSink:
     @param run: calls a function on a thread, one at a time.
     @param policy: C{"always"}, before a batch counts as kept; C{"interval"}, within a second; C{"never"}, when
         the operating system likes to.
-    @param anchored: told where the chain has come to, after every batch.
+    @param anchored: called with where the chain has come to, after every batch.
     """
 
     name = "file"

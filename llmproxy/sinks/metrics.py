@@ -256,7 +256,7 @@ class ProxyMetrics:
         self.error_count += other.error_count
 
     def plain(self) -> dict[str, Any]:
-        """The numbers as they are now, as values that can be told to another process."""
+        """The numbers as they are now, as values that can be sent to another process."""
         return {
             "started_at": self.started_at,
             "series": self.series,
@@ -279,7 +279,7 @@ class ProxyMetrics:
 
     @classmethod
     def of_plain(cls, numbers: dict[str, Any]) -> ProxyMetrics:
-        """What another process told with L{plain}."""
+        """What another process has sent, made by L{plain}."""
         made = cls()
         for name, value in numbers.items():
             if name in ("gauges", "counters"):

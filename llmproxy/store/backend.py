@@ -95,7 +95,7 @@ class Backend:
         return engine
 
     def listening(self, engine: Engine, channel: str) -> Any:
-        """A connection of PostgreSQL's driver that is told of what happens on C{channel}; C{None} elsewhere."""
+        """A connection of PostgreSQL's driver that listens on C{channel}; C{None} elsewhere."""
         if not self.is_postgresql:
             return None
         positional, named = engine.dialect.create_connect_args(self.url)

@@ -2,11 +2,11 @@
 The feed of changes: what one process changed, for every other one that uses the same database.
 
 A change of a token or a project writes a row in the same transaction: what is not committed is not
-told, and what is committed cannot be missed. The rows are numbered by a counter that is locked until
+announced, and what is committed cannot be missed. The rows are numbered by a counter that is locked until
 the transaction ends, so that they become visible in the order of their numbers and without a gap;
-whoever finds a gap (he was away for longer than rows are kept) knows that he does not know.
+a process that finds a gap (it was away for longer than rows are kept) knows that it does not know.
 
-Everybody reads the rows behind the last one he knows, each second: one statement that finds nothing,
+Everybody reads the rows behind the last one it knows, each second: one statement that finds nothing,
 mostly. PostgreSQL wakes the readers when a row is written (C{LISTEN}, C{NOTIFY}), so that they need
 not wait for the next second.
 """
@@ -73,7 +73,7 @@ class Changes:
     """
     Reads what others changed.
 
-    @param heard: makes changes effective in this process; the next ones are told when its Deferred has fired.
+    @param heard: makes changes effective in this process; the next ones follow when its Deferred has fired.
     @param lost: called when it is not known what was changed.
     """
 
@@ -119,7 +119,7 @@ class Changes:
         """
         Read what is new, now. Never fails; while the database is away it says so once.
 
-        If one is looking already, he looks once more.
+        If one is looking already, it looks once more.
         """
         if self._looking:
             self._again = True

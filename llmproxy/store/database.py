@@ -237,7 +237,7 @@ class Database:
         return result
 
     def _read(self, call: Callable[[Connection], T]) -> T:
-        # What can still be read is true. Each process reads once a second: it says so soon, whoever asks.
+        # What can still be read is true. Each process reads once a second: it says so soon, whatever is asked.
         self._is_there()
         return self._transact(self._engine, call)
 

@@ -64,7 +64,7 @@ class Directory:
     """
     Entries are found by the SHA-256 of the secret: what is in memory opens nothing if it leaks.
 
-    The least recently used entry makes room for a new one. Whoever changes a token or a project
+    The least recently used entry makes room for a new one. A caller that changes a token or a project
     tells L{token_changed} or L{project_changed} before saying that it is done; a load in flight at
     that moment is begun again, for it may have read the old state.
 
@@ -167,7 +167,7 @@ class Directory:
 
     def token_changed(self, token: Token) -> None:
         """
-        A token was created or is different now. The exchanges of one that is not active are told, and those
+        A token was created or is different now. The exchanges of one that is not active end, and those
         that were begun with a secret which it no longer has.
         """
         self._distrust()
@@ -176,7 +176,7 @@ class Directory:
             entry = self._entries.get(digest)
             # What two processes changed one after the other may be heard of the other way round.
             if entry is not None and entry.principal.token.version <= token.version:
-                # A secret that is good no longer is remembered as such: whoever looked it up before has yet to watch.
+                # A secret that is good no longer is remembered as such: one that looked it up before has yet to watch.
                 seen = as_held(token, digest.hex()) or evolve(entry.principal.token, is_active=False)
                 self._entries[digest] = evolve(entry, principal=Principal(seen, entry.principal.project))
         self._revoke(lambda principal: principal.token.id == token.id and not _is_good(token, principal.token))
@@ -190,7 +190,7 @@ class Directory:
         return found
 
     def project_changed(self, project: Project) -> None:
-        """A project is different now; if it is not active, the exchanges of all its tokens are told."""
+        """A project is different now; if it is not active, the exchanges of all its tokens end."""
 
         def changed(principal: Principal) -> Principal:
             return principal if principal.project.version > project.version else Principal(principal.token, project)

@@ -33,7 +33,7 @@ _COLUMNS = (
 
 @implementer(IIdempotencyStore)
 class IdempotencyStore:
-    """The primary key decides between two that come at once: one is new, the other is told of it."""
+    """The primary key decides between two that come at once: one is new, the other learns of it."""
 
     _log = Logger()
 
@@ -76,7 +76,7 @@ class IdempotencyStore:
         if count % PRUNE_EVERY:
             return succeed(None)
         pruning = self._database.run(lambda connection: connection.execute(idempotency_keys.delete().where(_over(now))))
-        # It is tried again; whoever makes a call has nothing to do with it.
+        # It is tried again; the caller has nothing to do with it.
         return pruning.addErrback(lambda reason: self._log.failure("old keys could not be removed", reason))
 
 

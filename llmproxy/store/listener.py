@@ -61,7 +61,7 @@ class Listener:
         if self._stopped:
             self._listening.close()
         else:
-            # What was written between the last look and now was told to nobody.
+            # What was written between the last look and now was heard by nobody.
             self._woken()
 
     def _failed(self, reason: Failure) -> None:

@@ -1,7 +1,7 @@
 """
 The schema brought up to date at a start, by however many processes start at once.
 
-Whoever gets the lock first migrates; the others find the work done. The lock belongs to the one
+The process that gets the lock first migrates; the others find the work done. The lock belongs to the one
 connection that migrates and ends with it, so a process that dies leaves none behind.
 """
 

@@ -61,7 +61,7 @@ class MemoryProxy:
     @property
     def records(self) -> list[Record]:
         """Of the exchanges that have ended, in that order."""
-        self.proxy.metrics()  # passes on what waits to be told
+        self.proxy.metrics()  # passes on what waits
         return self._records.found
 
     def request(

@@ -1,4 +1,4 @@
-"""The content of a response, on its way from a connection to whoever reads it."""
+"""The content of a response, on its way from a connection to its reader."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ class PooledClient(HTTPClient):
     of its own but C{Host} and the framing. A stock client or L{treq.testing.StubTreq} can take its place.
 
     @param wheel: for idle connections; an own one if C{None}.
-    @param poller: see L{Connector}; C{names} and C{make_room} too, which is by default to let go of kept connections.
+    @param poller: see L{Connector}; C{names} and C{make_room} too, which by default closes kept connections.
     @param environment: where C{HTTP_PROXY} and its like are looked up; the process's if C{None}.
     @param endpoint_for: makes the TCP endpoint of a host and port; see L{Connector}.
     @ivar pool: the connections, with their numbers: C{opened}, C{reused}, C{idle}, C{active}.

@@ -123,7 +123,7 @@ class Connection(protocol.Protocol):
     # -- waiting
 
     def usable(self, now: float) -> bool:
-        """Whether it still stands, as far as can be told."""
+        """Whether it still stands, as far as is known."""
         if self._closing:
             return False
         # Upstream closes what was idle for some time: after a while, ask the kernel before a request is lost to it.
@@ -302,7 +302,7 @@ class Connection(protocol.Protocol):
             self.transport.transport.loseConnection()  # type: ignore[union-attr]
 
     def abandon(self) -> None:
-        """Close at once, whatever is going on; nobody is told but the one who uploads."""
+        """Close at once, whatever is going on; only an upload notices."""
         self._exchange = self._body = None
         self._closing = True
         self._stop_upload()
@@ -310,7 +310,7 @@ class Connection(protocol.Protocol):
             self.transport.abortConnection()  # type: ignore[attr-defined]
 
     def _parted(self) -> bool:
-        """Whether it is a WebSocket whose peer has been told that we go, and closes in order."""
+        """Whether it is a WebSocket that has got our goodbye, and closes in order."""
         switched, self._switched = self._switched, None
         words = None if switched is None or unwritten(self.transport) else switched.goodbye()
         if words is None:

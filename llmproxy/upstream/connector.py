@@ -98,7 +98,7 @@ class Connector:
             connection = await self._open_if_there_is_room(site, address, tls)
             await connection.ready
         except ConnectionClosed:
-            # Nothing was sent: whoever asked may try again, whatever the method.
+            # Nothing was sent: the caller may try again, whatever the method.
             raise UpstreamUnreachable(cause="closed") from None
         return connection
 

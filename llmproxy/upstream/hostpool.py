@@ -113,7 +113,7 @@ class Site:
         while self._waiting:
             self._waiting.popleft().fail(reason)
 
-    # -- told by the connections
+    # -- called by the connections
 
     def released(self, connection: Connection) -> None:
         pool = self._pool
@@ -142,7 +142,7 @@ class Site:
         if not sent and exchange.sent is not None:
             exchange.sent.attempts -= 1
         error = UpstreamReset(progress="answered" if answered else "sent" if sent else "unsent")
-        # RFC 9112 section 9.3.1: upstream may have closed a kept connection as idle; what happens to a new one is told.
+        # RFC 9112 section 9.3.1: upstream may have closed a kept connection as idle; a new one's fault is reported.
         stale = connection.served > 0 and not exchange.retried
         if stale and may_repeat(error, exchange.method, can_replay=exchange.can_replay):
             exchange.retried = True
@@ -150,7 +150,7 @@ class Site:
         else:
             exchange.fail(Failure(error))
 
-    # -- told by an opening
+    # -- called by an opening
 
     def opened(self, connection: Connection, exchange: Exchange) -> None:
         """A new connection stands."""

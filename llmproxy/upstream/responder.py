@@ -66,7 +66,7 @@ class _Prepared:
     @ivar stripped: by names of fields, in lower case, which of them go no further or change, of a request whose body is
         here.
     @ivar expecting: likewise, of one whose body may still be asked for.
-    @ivar told: what upstream is told of the client, where that is more than taking fields away.
+    @ivar forwarded: how upstream learns of the client, where that is more than taking fields away.
     @ivar added: fields that every request gets, in place of those of the same name.
     @ivar version: the C{api-version} of the query; C{b""} for what the client says.
     """
@@ -76,11 +76,11 @@ class _Prepared:
         "client",
         "destination",
         "expecting",
+        "forwarded",
         "keep",
         "netloc",
         "prefix",
         "stripped",
-        "told",
         "url",
         "version",
     )
@@ -99,7 +99,7 @@ class _Prepared:
         self.stripped = _treated(stripped)
         # A foreign client would send the body without waiting for a word.
         self.expecting = self.stripped if self.destination is None else _treated(stripped - _EXPECT)
-        self.told = "" if mode in ("strip", "pass") else mode
+        self.forwarded = "" if mode in ("strip", "pass") else mode
         # The project's key is in the request by now: the client's `Connection` must not take it away.
         self.keep = END_TO_END | {upstream.credential.name.lower()}
 
@@ -117,7 +117,7 @@ class UpstreamResponder:
     L{PooledClient} nothing of that happens. One of these belongs to one configuration: it remembers the upstreams.
 
     @param client_for: the client of an API: ours, or anything with treq's C{HTTPClient.request}. A stock treq client
-        keeps cookies and sends them with whoever's request is next: it is for tests, and for a single tenant.
+        keeps cookies and sends them with the next request of anybody: it is for tests, and for a single tenant.
     @param pseudonym: what C{Via} calls this proxy, RFC 9110 section 7.6.3.
     @param trusted: the proxies in front that are believed.
     @param now: seconds since the epoch.
@@ -205,9 +205,9 @@ class UpstreamResponder:
             fields = without_named(fields, request.fields, prepared.keep)
         if prepared.added:
             fields += prepared.added
-        if prepared.told:
+        if prepared.forwarded:
             rfc7239 = self._trusted is not None and self._trusted.rfc7239
-            fields = forwarded_on(prepared.told, fields, hop_of(request, self._trusted), rfc7239)
+            fields = forwarded_on(prepared.forwarded, fields, hop_of(request, self._trusted), rfc7239)
         if passed and self._passes(fields) >= MOST_PASSES:
             raise LoopDetected("base_url leads back to this proxy")
         fields.append(self._old_via if request.version == b"HTTP/1.0" else self._via)

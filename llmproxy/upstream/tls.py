@@ -62,7 +62,7 @@ def _creator(settings: ConnectionSettings, host: str) -> Any:
 
 
 class _Unverified:
-    """TLS to whoever answers, for those who said so."""
+    """TLS without a check of who answers, where the configuration says so."""
 
     def __init__(self, host: str, options: CertificateOptions) -> None:
         # RFC 6066 section 3: an address is no server name.

@@ -50,7 +50,7 @@ class Tunnel(protocol.Protocol):
         elif not _established(head):
             self._refuse("it did not open a tunnel")
         elif rest:
-            # TLS begins with the client: whoever speaks first is not the one we asked for.
+            # TLS begins with the client: a peer that speaks first is not the one we asked for.
             self._refuse("it sent bytes before the tunnel was used")
         else:
             self._hand_over()

@@ -24,7 +24,7 @@ class Streamed:
 
     @ivar kind: the media type.
     @ivar name: of the file that a browser would save.
-    @ivar pieces: made when they are asked for, one after another; bounded by whoever makes them.
+    @ivar pieces: made when they are asked for, one after another; bounded by their maker.
     """
 
     kind: bytes

@@ -1,4 +1,4 @@
-"""Management changes of one worker, told to all the others."""
+"""Management changes of one worker, passed on to all the others."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Announce = Callable[[str, str], object]
 
 
 class BroadcastingDirectory:
-    """A directory that tells the other workers what it was told."""
+    """A directory that passes on its changes to the other workers."""
 
     def __init__(self, directory: KeepsTokens, announce: Announce) -> None:
         self._directory = directory

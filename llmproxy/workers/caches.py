@@ -1,8 +1,8 @@
 """
-The caches of several workers, which each hold answers of their own, let go of the same.
+The caches of several workers, which each hold answers of their own, remove the same.
 
-What an unsafe request has made doubtful (RFC 9111 section 4.4) is told to the others within a tenth of a second, if
-there may be an answer of it: L{llmproxy.cache.presence} is what all of them see. Who purges is told how much there was
+What an unsafe request has made doubtful (RFC 9111 section 4.4) is passed on to the others within a tenth of a second,
+if there may be an answer of it: L{llmproxy.cache.presence} is what all of them see. A purge reports how much there was
 in all of them.
 """
 
@@ -21,25 +21,25 @@ if TYPE_CHECKING:
     from ..cache.memory import MemoryStore
 
 GATHERED = 0.1
-"""Seconds within which removals are told together: every POST to an API asks for one, mostly of the same key."""
+"""Seconds within which removals are sent together: every POST to an API asks for one, mostly of the same key."""
 
 Plain = list[str]
-"""A key as it is told: JSON knows no bytes, so each byte is a character."""
+"""A key as it is sent: JSON knows no bytes, so each byte is a character."""
 
 
 def plain(key: Key) -> Plain:
     return [key.api, key.tenant, *(part.decode("latin-1") for part in (key.method, key.target, key.body))]
 
 
-def key_of(told: Sequence[str]) -> Key:
-    api, tenant, method, target, body = told
+def key_of(sent: Sequence[str]) -> Key:
+    api, tenant, method, target, body = sent
     return Key(api, tenant, *(part.encode("latin-1") for part in (method, target, body)))
 
 
 @implementer(ICacheStore)
 class AnnouncingStore:
     """
-    A store in memory that tells the other workers what it was told to remove.
+    A store in memory that broadcasts removals to the other workers.
 
     @param announce: called with keys as L{plain} makes them.
     """

@@ -60,7 +60,7 @@ class ConnectionTable:
             cells[column :: self._width] = zeros.cast("I")
 
     def close(self) -> None:
-        """Let go of it; it may have been let go of before."""
+        """Release it; a second time changes nothing."""
         self._table.close()
         self._file.close()
 

@@ -1,7 +1,7 @@
 """
 Fair accepts: the worker that takes a connection which waits for all of them.
 
-All are woken by it. Twisted accepts whatever waits, so that a burst of clients ended up with whoever was first, on one
+All are woken by it. Twisted accepts whatever waits, so that a burst of clients ended up with the first worker, on one
 core of the machine. Here a worker takes a few connections in each turn of its reactor, and one that has clearly more
 than another leaves them to the others for a moment.
 """

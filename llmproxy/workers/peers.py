@@ -90,8 +90,8 @@ class OtherWorkers:
         """Another worker has removed C{keys}."""
         if cache is None or self._store is None:
             return
-        for told in keys:
-            key = key_of(told)
+        for text in keys:
+            key = key_of(text)
             cache.doubt(key)
             self._store.remove_here(key)
 

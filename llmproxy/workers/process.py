@@ -37,7 +37,7 @@ class Running:
 
     A parent that is gone cannot tell anybody to stop: the worker drains and ends by itself.
 
-    @param log: is told of the settings.
+    @param log: where the settings are noted.
     @param pipe: connects a protocol to the parent, and returns what writes to it.
     """
 
@@ -141,7 +141,7 @@ class Running:
 
 
 def main() -> None:
-    """Serve until told to stop. Signals are the parent's to forward: a Ctrl-C reaches the whole group of processes."""
+    """Serve until the parent says stop. It forwards signals: a Ctrl-C reaches the whole group of processes."""
     import signal
 
     from twisted.internet import reactor as global_reactor

@@ -52,7 +52,7 @@ class Worker(ProcessProtocol):
     """
     One worker process.
 
-    @param start: what it is told first.
+    @param start: the first message to it.
     @ivar started: fires when it serves; fails with L{ConfigError} if it says that it cannot, and with what ended
         it if it ended without a word.
     @ivar ended: fires when the process is gone.
@@ -76,7 +76,7 @@ class Worker(ProcessProtocol):
 
     def ask(self, kind: str, number: int, **values: Any) -> Deferred[Any]:
         """
-        What it answers to a question: to C{metrics} its numbers, to C{purge} how many answers were let go, to
+        What it answers to a question: to C{metrics} its numbers, to C{purge} how many answers were removed, to
         C{flush} that it is done.
 
         @param number: of the question, which has one of its own.
@@ -244,7 +244,7 @@ class Supervisor(Service):
 
     def _cannot(self, reason: Failure, number: int) -> None:
         if not reason.check(ConfigError) or not self.running:
-            # It ended without a word, and L{ended} replaces it; or it was told to stop while it started.
+            # It ended without a word, and L{ended} replaces it; or it was stopped while it started.
             return
         awaited = self._awaited.pop(number, None)
         if awaited is None:
@@ -254,7 +254,7 @@ class Supervisor(Service):
         awaited.errback(reason)
 
     def ended(self, worker: Worker, reason: Failure) -> None:
-        """A worker is gone: replace it, unless it was told to go, or all of this ends."""
+        """A worker is gone: replace it, unless it was stopped, or all of this ends."""
         if worker.stopping or self._given_up or not self.running or self.workers[worker.number] is not worker:
             return
         reason.trap(ProcessDone, ProcessTerminated)
@@ -294,13 +294,13 @@ class Supervisor(Service):
                 worker.tell(kind)
 
     def pass_on(self, teller: Worker, kind: str, values: dict[str, Any]) -> None:
-        """Tell all the others what one worker changed, or let go of."""
+        """Pass on to all the others what one worker changed, or removed."""
         for worker in self.workers:
             if worker is not None and worker is not teller:
                 worker.tell(kind, **values)
 
     def purge(self, teller: Worker, values: dict[str, Any]) -> Deferred[int]:
-        """Have all the others let go of stored answers; how many there were."""
+        """Have all the others remove stored answers; how many there were."""
 
         def add(answers: list[tuple[bool, Any]]) -> int:
             return sum(count for good, count in answers if good)

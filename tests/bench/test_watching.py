@@ -19,7 +19,7 @@ class WatchingTests(SynchronousTestCase):
     def told(self, stream: io.StringIO, quiet: bool = False) -> str:
         with Watching(stream, quiet) as watching:
             for name, done in (("first run", 0), ("first run", 1234), ("second run", 5)):
-                watching.told(name, 2.0, done)
+                watching.progress(name, 2.0, done)
             if stream.isatty():
                 watching._bar.refresh()
         return stream.getvalue()

@@ -151,4 +151,4 @@ class ElementTests(SynchronousTestCase):
         ):
             fields = [(b"Forwarded", element(address, "https", host).encode())]
             self.assertEqual(trusted.client_of("10.1.1.1", fields), address, (address, host))
-            self.assertEqual(trusted.address_told("10.1.1.1", fields), ("https", host), (address, host))
+            self.assertEqual(trusted.address_named("10.1.1.1", fields), ("https", host), (address, host))

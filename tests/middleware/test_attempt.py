@@ -78,10 +78,10 @@ class AttemptTests(SynchronousTestCase):
         """Milliseconds, and one of status and cause."""
         self.now += 0.0123
         self.attempt.answered(a_response(503))
-        self.assertEqual(self.attempt.told(), {"upstream": "a", "status": 503, "took": 12.3})
+        self.assertEqual(self.attempt.as_detail(), {"upstream": "a", "status": 503, "took": 12.3})
         self.begin()
         self.attempt.failed(UpstreamReset())
-        self.assertEqual(self.attempt.told(), {"upstream": "a", "cause": "reset", "took": 0.0})
+        self.assertEqual(self.attempt.as_detail(), {"upstream": "a", "cause": "reset", "took": 0.0})
 
     def test_in_flight(self) -> None:
         """Until the answer has ended, however that is; once."""

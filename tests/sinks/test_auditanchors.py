@@ -36,7 +36,7 @@ class AnchoringTests(SynchronousTestCase):
     def test_the_latest(self) -> None:
         """Of many within a second only the latest is noted."""
         for count in range(1, 100):
-            self.anchoring.told(anchor(count))
+            self.anchoring.note(anchor(count))
         self.assertEqual(self.noted, [])
         self.clock.advance(EVERY)
         self.assertEqual((self.noted, self.clock.getDelayedCalls()), ([99], []))
@@ -44,17 +44,17 @@ class AnchoringTests(SynchronousTestCase):
     def test_away(self) -> None:
         """While the database is away it is tried again, more and more seldom; an operator hears of it once."""
         self.answer = OSError("away")
-        self.anchoring.told(anchor(1))
+        self.anchoring.note(anchor(1))
         self.clock.pump([0.5] * 20)
         self.assertEqual(len(self.logged), 1)
         self.answer = None
-        self.anchoring.told(anchor(2))
+        self.anchoring.note(anchor(2))
         self.clock.pump([1.0] * 30)
         self.assertEqual((self.noted, self.clock.getDelayedCalls()), ([2], []))
 
     def test_stop(self) -> None:
         """The last one is noted at the end."""
-        self.anchoring.told(anchor(1))
+        self.anchoring.note(anchor(1))
         self.successResultOf(self.anchoring.stop())
         self.assertEqual((self.noted, self.clock.getDelayedCalls()), ([1], []))
         self.successResultOf(Anchoring(self.clock, self.note).stop())
@@ -62,9 +62,9 @@ class AnchoringTests(SynchronousTestCase):
     def test_stop_while_noting(self) -> None:
         """A note under way is waited for, then the one that came since."""
         self.answer = first = Deferred()
-        self.anchoring.told(anchor(1))
+        self.anchoring.note(anchor(1))
         self.clock.advance(EVERY)
-        self.anchoring.told(anchor(2))
+        self.anchoring.note(anchor(2))
         stopping = self.anchoring.stop()
         self.assertNoResult(stopping)
         self.answer = None
@@ -75,6 +75,6 @@ class AnchoringTests(SynchronousTestCase):
     def test_stop_in_vain(self) -> None:
         """A database that is away holds nobody up."""
         self.answer = OSError("away")
-        self.anchoring.told(anchor(1))
+        self.anchoring.note(anchor(1))
         self.successResultOf(self.anchoring.stop())
         self.assertEqual(len(self.logged), 1)

@@ -11,10 +11,10 @@ WINDOW = 60.0
 """Seconds that a summary covers."""
 
 MOST_KINDS = 32
-"""Kinds that are told apart within a window. With the summaries 65 records a minute at most, whatever comes."""
+"""Kinds that are counted apart within a window. With the summaries 65 records a minute at most, whatever comes."""
 
 LOOKING = frozenset({"audit.list", "audit.show"})
-"""Looking at the trail is noted in it; whoever looks all day would else fill it by that."""
+"""Looking at the trail is noted in it; one who looks all day would else fill it by that."""
 
 ANYBODY = frozenset({"proxy_request", "token.validate", "admin.access"})
 """What needs no credentials to be caused."""

@@ -55,7 +55,7 @@ class AuditRecord:
     @ivar id: unique among all records.
     @ivar timestamp: microseconds since the epoch.
     @ivar action: C{project.create}, for example.
-    @ivar actor: who did it; C{anonymous} for whoever was not let in, C{system} for the proxy itself.
+    @ivar actor: who did it; C{anonymous} for one who was not let in, C{system} for the proxy itself.
     @ivar outcome: one of L{OUTCOMES}.
     @ivar reason: why it was refused, or failed.
     @ivar details: what else there is to know, JSON values; no secrets.
@@ -85,7 +85,7 @@ class AuditRecord:
     @classmethod
     def of_plain(cls, values: Mapping[str, Any]) -> AuditRecord:
         """
-        The record that was told by L{plain}.
+        The record that L{plain} has written.
 
         @raise ValueError: it was not.
         """

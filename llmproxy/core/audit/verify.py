@@ -11,7 +11,7 @@ from .cuts import Cuts, Mention
 from .record import AuditRecord, rfc3339
 
 MOST = 1000
-"""Problems that are told one by one; more are counted."""
+"""Problems that are listed one by one; more are counted."""
 
 OPENED, SEALED, TORN = "audit.open", "audit.seal", "audit.torn"
 """What a log notes of its own files: a new one begins, one is full, a line was left unfinished by a crash."""
@@ -55,7 +55,7 @@ class Verifier:
     @param anchors: what is known from elsewhere; several of one chain are fine.
     @param mentions: heads that chains found of each other.
     @param cuts: what was taken out on purpose.
-    @param may_begin_late: the oldest files of a log are let go of: its first record need not be the first of its chain,
+    @param may_begin_late: the oldest files of a log are removed: its first record need not be the first of its chain,
         if it opens a file.
     """
 
@@ -168,7 +168,7 @@ class Verifier:
             self._oldest_kept = oldest
 
     def _explain_torn(self, record: AuditRecord) -> None:
-        """A line that a crash left unfinished is noted by whoever writes next, and is no problem then."""
+        """A line that a crash left unfinished is noted by the next writer, and is no problem then."""
         if self._torn is not None and record.action == TORN:
             self._report.notes.append(f"{self._torn[0]}: a line that a crash left unfinished, as noted behind it")
             self._torn = None

@@ -26,17 +26,17 @@ class Answer:
     part: Part | None
 
 
-def answer(entry: Entry, asked: RequestDirectives, now: float, told: Field, *, head: bool = False) -> Answer:
+def answer(entry: Entry, asked: RequestDirectives, now: float, member: Field, *, head: bool = False) -> Answer:
     """
     What a client gets of a stored response that may be reused.
 
     A condition goes before a range (RFC 9110 section 13.2.2), and a range means nothing to HEAD (section 14.2).
 
-    @param told: this cache's member of C{Cache-Status}.
+    @param member: this cache's member of C{Cache-Status}.
     @param head: the request is a HEAD.
     """
     # RFC 9111 section 5.1: a stored response is never sent without its age.
-    ours = [(b"Age", b"%d" % entry.age(now)), told]
+    ours = [(b"Age", b"%d" % entry.age(now)), member]
     if asked.if_none_match is None and asked.if_modified_since is None and asked.range is None:
         return Answer(entry.status, entry.reason, [*entry.fields, *ours], None if head else (0, entry.size))
     if is_not_modified(entry, asked, now):

@@ -116,9 +116,9 @@ def same_representation(entry: Entry, fields: Fields) -> bool | None:
     """
     known = None
     for name in (b"etag", b"last-modified"):
-        told = sections.first(fields, name)
-        if told is not None:
-            if told != entry.field(name):
+        stated = sections.first(fields, name)
+        if stated is not None:
+            if stated != entry.field(name):
                 return False
             known = True
     length = sections.first(fields, b"content-length")

@@ -147,7 +147,7 @@ def members(line: bytes) -> Iterator[tuple[bytes, bytes | None]]:
     """
     The directives of one line: the name in lower case, and the argument without its quotes.
 
-    What is no directive is told with the name C{b""}.
+    What is no directive comes with the name C{b""}.
     """
     for part in split_list(line):
         text = part.strip(_WHITE)

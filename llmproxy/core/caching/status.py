@@ -42,7 +42,7 @@ def forwarded(
     detail: bytes = b"",
 ) -> Field:
     """
-    @param status: what upstream answered, where the client is told another status.
+    @param status: what upstream answered, where the client gets another status.
     @param collapsed: the request shared one upstream exchange with others.
     """
     whole = None if ttl is None else int(max(-_MOST, min(_MOST, ttl // 1)))

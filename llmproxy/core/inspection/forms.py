@@ -18,7 +18,7 @@ MOST_FIELDS = 1000
 LONGEST_NAME = 1024
 """Bytes of a name, as it is spelled."""
 
-# What no encoder leaves as it is cannot be told from JSON, or from the text of another charset, sent under this type.
+# What no encoder leaves as it is may be JSON, or the text of another charset, sent under this type.
 _NAME = re.compile(rb"(?:[0-9A-Za-z*._~!$'()+,/:?@\[\]-]|%%[0-9A-Fa-f]{2}){1,%d}" % LONGEST_NAME)
 _OBJECT = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]{0,1024}[\[{]")
 _MALFORMED = re.compile(rb"%(?![0-9A-Fa-f]{2})")

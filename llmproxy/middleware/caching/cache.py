@@ -110,16 +110,16 @@ class Cache(CacheState):
         return lookup.begin() if checking is None else checking.addCallbacks(lookup.begin, final)
 
     def _pass(
-        self, request: ApiRequest, inner: Responder, asked: RequestDirectives, outcome: str, told: Field
+        self, request: ApiRequest, inner: Responder, asked: RequestDirectives, outcome: str, member: Field
     ) -> Deferred[ApiResponse]:
         if asked.control.only_if_cached:
             return fail(NotCached())
         request.record.cache = outcome
         # What is further in replaces the target and may answer before this returns.
-        return inner(request).addCallback(self._passed, request, request.target, told)
+        return inner(request).addCallback(self._passed, request, request.target, member)
 
-    def _passed(self, response: ApiResponse, request: ApiRequest, target: bytes, told: Field) -> ApiResponse:
-        response.fields = [*response.fields, told]
+    def _passed(self, response: ApiResponse, request: ApiRequest, target: bytes, member: Field) -> ApiResponse:
+        response.fields = [*response.fields, member]
         if self.store.may_hold(None) and invalidates(request.method, response.status):
             self.invalidate(request, target, response)
         return response
@@ -127,7 +127,7 @@ class Cache(CacheState):
     # -- what has changed
 
     def invalidate(self, request: ApiRequest, target: bytes, response: ApiResponse) -> None:
-        """Let go of what an unsafe request has made doubtful, RFC 9111 section 4.4."""
+        """Remove what an unsafe request has made doubtful, RFC 9111 section 4.4."""
         api = request.route.api
         if QUERY in target:
             target = without_keys(target, api.query_keys)

@@ -262,8 +262,8 @@ class Fetch:
 
     def _for_leader_only(self, response: ApiResponse) -> None:
         leader, body, record = self._leader, response.body, self._request.record
-        told = status.forwarded(leader.reason, key=leader.shown_key)
-        response.fields = [*response.fields, told]
+        member = status.forwarded(leader.reason, key=leader.shown_key)
+        response.fields = [*response.fields, member]
         if body is not None and at_hand(body):
             # Framed as it came: one in chunks has no length for the client either.
             response.body = BytesBody(content_of(body), body.length)
@@ -324,8 +324,8 @@ class Fetch:
         ttl = self._old.fresh_for(now)
         for waiting, caller in list(self._waiting.items()):
             if serves_on_error(self._old, caller.asked, now, disconnected=failed_with is None):
-                told = status.forwarded(caller.reason, status=failed_with, ttl=ttl, key=caller.shown_key)
-                self._give(waiting, caller.answer(self._state.clock, now, self._old, self._found.body, told))
+                member = status.forwarded(caller.reason, status=failed_with, ttl=ttl, key=caller.shown_key)
+                self._give(waiting, caller.answer(self._state.clock, now, self._old, self._found.body, member))
 
     # -- what each gets
 

@@ -109,7 +109,7 @@ class Filling:
 
     def _for_leader(self, response: ApiResponse) -> ApiResponse:
         """The response that came, with all that is its receiver's own."""
-        response.fields = [*response.fields, self._told(self._leader, stored=self._wanted)]
+        response.fields = [*response.fields, self._member(self._leader, stored=self._wanted)]
         if self._shared is not None:
             response.body = self._reader(self._shared, self._leader)
         elif response.body is not None and not isinstance(response.body, BytesBody):
@@ -119,7 +119,7 @@ class Filling:
 
     def for_validator(self) -> ApiResponse:
         """What was stored already, for the request that had it validated."""
-        return self._whole(self._leader, self._content or b"", self._told(self._leader))
+        return self._whole(self._leader, self._content or b"", self._member(self._leader))
 
     def for_another(self, caller: CacheRequest) -> ApiResponse | Again:
         """What a request gets that has waited, or has come while it flows."""
@@ -129,22 +129,22 @@ class Filling:
         now = self._state.seconds()
         if reuse_of(self._entry, caller.asked, now) not in SERVED:
             return Again(alone=True)
-        told = self._told(caller, collapsed=True)
+        member = self._member(caller, collapsed=True)
         if self._content is not None:
-            brought = self._whole(caller, self._content, told)
+            brought = self._whole(caller, self._content, member)
         elif self._shared is not None and self._shared.joinable:
-            made = answer(self._entry, caller.asked, now, told)
+            made = answer(self._entry, caller.asked, now, member)
             brought = ApiResponse(made.status, made.reason, made.fields, self._reader(self._shared, caller))
         else:
             return Again()
         self._state.note_collapsed()
         return brought
 
-    def _whole(self, caller: CacheRequest, content: Content, told: Field) -> ApiResponse:
+    def _whole(self, caller: CacheRequest, content: Content, member: Field) -> ApiResponse:
         state = self._state
-        return caller.answer(state.clock, state.seconds(), self._entry, content, told)
+        return caller.answer(state.clock, state.seconds(), self._entry, content, member)
 
-    def _told(self, caller: CacheRequest, *, stored: bool = False, collapsed: bool = False) -> Field:
+    def _member(self, caller: CacheRequest, *, stored: bool = False, collapsed: bool = False) -> Field:
         return status.forwarded(
             caller.reason,
             status=304 if self._validated else None,

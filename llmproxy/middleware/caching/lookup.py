@@ -60,8 +60,8 @@ class Lookup:
         if reuse is Reuse.SERVE_AND_REVALIDATE:
             self._revalidate(found)
         caller.request.record.cache = "hit"
-        told = status.hit(entry.fresh_for(now), caller.shown_key)
-        return caller.answer(state.clock, now, entry, found.body, told)
+        member = status.hit(entry.fresh_for(now), caller.shown_key)
+        return caller.answer(state.clock, now, entry, found.body, member)
 
     def _revalidate(self, found: Found) -> None:
         """Ask upstream in the background whether what is being served is still good (RFC 5861 section 3)."""
@@ -113,8 +113,8 @@ class Lookup:
     def _headed(self, response: ApiResponse, found: Found | None) -> ApiResponse:
         """An answer to HEAD, which tells of what is stored for GET too: RFC 9111 section 4.3.5."""
         state, caller = self._state, self._caller
-        told = status.forwarded(caller.reason, key=caller.shown_key)
-        response.fields, fields = [*response.fields, told], response.fields
+        member = status.forwarded(caller.reason, key=caller.shown_key)
+        response.fields, fields = [*response.fields, member], response.fields
         if found is None or found.entry is None:
             return response
         same: object = None

@@ -44,7 +44,7 @@ class CacheRequest:
     What L{Lookup <llmproxy.middleware.caching.lookup.Lookup>} knows of its request; a fetch and its filling only read
     it.
 
-    @ivar names: what the variants are told apart by, as far as is known; C{variant} is what the request has there.
+    @ivar names: what the variants differ by, as far as is known; C{variant} is what the request has there.
     @ivar shown_key: the key for C{Cache-Status}, C{b""} where the API shows none.
     @ivar reason: why the request goes on, as C{Cache-Status} calls it.
     @ivar content: of a POST.
@@ -101,9 +101,9 @@ class CacheRequest:
         """The cache cannot answer it."""
         self.request.record.cache = self.reason = reason
 
-    def answer(self, clock: IReactorTime, now: float, entry: Entry, content: Content, told: Field) -> ApiResponse:
+    def answer(self, clock: IReactorTime, now: float, entry: Entry, content: Content, member: Field) -> ApiResponse:
         """What this client gets of a response that is here whole."""
-        made = answer(entry, self.asked, now, told, head=self.request.method == b"HEAD")
+        made = answer(entry, self.asked, now, member, head=self.request.method == b"HEAD")
         body = None
         if made.part is not None and made.status != 204:
             start, end = made.part

@@ -1,8 +1,8 @@
 """
 One body of upstream for several readers, kept on its way for a store.
 
-What is kept whole can be read from its beginning by whoever comes later. Once it is larger than the limit it
-is let go: then nobody joins any more, and what waits is only what the slowest reader has not taken yet. A single
+What is kept whole can be read from its beginning by those who come later. Once it is larger than the limit it
+is dropped: then nobody joins any more, and what waits is only what the slowest reader has not taken yet. A single
 reader who has had all that came gets the rest without a detour.
 """
 
@@ -52,7 +52,7 @@ class SharedBody:
 
     @param limit: bytes that are kept, and that a slow reader may lag behind.
     @param kept: called once with all of it in pieces at the complete end, or with C{None} if the body was cut short
-        or has become too large; a too large one is told of while it flows.
+        or has become too large; for a too large one while it flows.
     @ivar direct: takes what comes as it is: the consumer of the only reader, while nothing is kept and nothing waits.
     """
 
@@ -98,7 +98,7 @@ class SharedBody:
         return self._started and not (self._ended or self._paused) and self._moved_at <= since
 
     def reader(self) -> Reader:
-        """Another reader, from the beginning. Whoever gets it starts or stops it."""
+        """Another reader, from the beginning. Its owner starts or stops it."""
         reader = Reader(self)
         self._readers.append(reader)
         return reader
@@ -128,7 +128,7 @@ class SharedBody:
             self._moved_at = self._clock.seconds()
             self._budget.left -= size
             if self._size > self._limit or self._budget.left < 0:
-                self._let_go()
+                self._keep_no_more()
         readers = self._readers
         for reader in readers if len(readers) == 1 else tuple(readers):
             reader.came(data, number)
@@ -184,7 +184,7 @@ class SharedBody:
                 reader.joined(end, end - start - 1)
         self._solid, self._loose = len(chunks), 0
 
-    def _let_go(self) -> None:
+    def _keep_no_more(self) -> None:
         self._budget.left += self._size
         self._hand_over(None)
 
@@ -245,7 +245,7 @@ class SharedBody:
             self._end(Failure(BodyStopped()))
 
     def _trim(self) -> None:
-        """Let go of what every reader has had."""
+        """Drop what every reader has had."""
         if not self._readers:
             taken = len(self._chunks)
         else:

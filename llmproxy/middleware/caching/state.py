@@ -87,7 +87,7 @@ class CacheState:
         """
         List a fetch whose request leaves now.
 
-        @return: what L{ICacheStore.put} is to be told with what it brings.
+        @return: what L{ICacheStore.put} is to be given with what it brings.
         """
         since: bytes | None = self.store.expect(fetch.key)
         self._running.setdefault(fetch.key.digest, {})[place] = fetch

@@ -14,7 +14,7 @@ from .responses import AdminView, IssuedAdmin, Self, view_of_admin, view_of_issu
 
 
 class Admins:
-    """What can be done with them. Nobody can change one: whoever is to do something else gets another token."""
+    """What can be done with them. Nobody can change one: an admin who is to do something else gets another token."""
 
     def __init__(self, rules: AdminRules) -> None:
         self._rules = rules

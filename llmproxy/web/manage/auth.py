@@ -30,7 +30,7 @@ class ManagementUnauthorized(Unauthorized):
 
 
 class TooManyFailures(ClientError):
-    """Whoever failed too often waits, whatever he shows: else a guess would be as good as any."""
+    """A client that failed too often waits, whatever it shows: else a guess would be as good as any."""
 
     status, code, message = 429, "too_many_failures", "too many failed attempts"
 
@@ -48,9 +48,9 @@ class Actor:
     """
     Who makes a call.
 
-    @ivar id: tells him from all others, for good.
-    @ivar name: what the audit log calls him.
-    @ivar secret: what he showed.
+    @ivar id: names them for good, and nobody else.
+    @ivar name: what the audit log calls them.
+    @ivar secret: what they showed.
     """
 
     id: str
@@ -97,7 +97,7 @@ class ManagementAuth:
             raise
 
     def is_shut_out(self, request: Any) -> bool:
-        """Whether whoever makes it has to wait from now on."""
+        """Whether this client is locked out from now on."""
         return self._failures.wait(client_of(request), self._seconds()) > 0
 
     async def _known(self, request: Any) -> Actor:

@@ -61,7 +61,8 @@ class ManageResource(JsonResource):
 
     def finished(self, call: Call, error: ProxyError | None) -> None:
         audit = self._parts.audit
-        # Whoever is shut out was noted when that began: he shall not fill the log. When it drains, it may be closed.
+        # A client that is locked out was noted when that began, and must not fill the log. While the proxy
+        # drains, that may be closed.
         if audit is None or isinstance(error, (TooManyFailures, Draining)):
             return
         if isinstance(error, ManagementUnauthorized) and self._parts.auth.is_shut_out(call.request):

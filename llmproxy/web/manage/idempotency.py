@@ -1,11 +1,11 @@
 """
 C{Idempotency-Key}: a call that is repeated because its answer was lost is not made twice.
 
-The answer is kept for a day, and may hold a token's secret. It is encrypted with what the caller shows: his management
-token and the key. Neither is in the database, so that nobody who reads it there learns the secret, and nobody
-but the one who made the call is told it again. A call that failed is forgotten: it did nothing.
+The answer is kept for a day, and may hold a token's secret. It is encrypted with what the caller shows: the token of
+management and the key. Neither is in the database, so that nobody who reads it there learns the secret, and nobody
+but the caller who made it gets it again. A call that failed is forgotten: it did nothing.
 
-A call of which nothing more was heard (a process that was killed) may have been made. Whoever repeats it is told so,
+A call of which nothing more was heard (a process that was killed) may have been made. Who repeats it learns that,
 rather than have it done twice.
 """
 
@@ -103,14 +103,14 @@ class Repeats:
         try:
             await self._store.forget(*who)
         except Exception:
-            # The caller is told why his call failed, not this; the key is spent for the day.
+            # The caller learns why the call failed, not this; the key is spent for the day.
             self._log.failure("a call that failed could not be forgotten")
 
     async def _keep(self, who: tuple[str, str], status: int, sealed: str) -> None:
         try:
             await self._store.finish(*who, status, sealed)
         except Exception:
-            # It is done. Whoever repeats it is told that this is not known, which is true enough.
+            # It is done. A repetition is answered that this is not known, which is true enough.
             self._log.failure("an answer could not be kept for a repeated call")
 
     def _again(self, call: Call, begun: IdempotentCall, asked: str, safe: _Safe) -> Any:

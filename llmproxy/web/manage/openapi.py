@@ -79,7 +79,7 @@ class _Schemas:
     def _require(self, what: Any) -> None:
         if get_origin(what) is list:
             what = get_args(what)[0]
-        # The members that are told to be missing in words of our own, see bodies.
+        # The members that are reported missing in words of our own, see bodies.
         required = getattr(what, "required", ())
         if required:
             schema = self.components[what.__name__]

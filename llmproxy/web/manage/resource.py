@@ -41,7 +41,7 @@ def manage_resource(
 
     @param management_token: who knows it may do everything; not empty.
     @param idempotency: what keeps the answers of calls that may be repeated.
-    @param audit: told of every call, refused ones too.
+    @param audit: called with every call, refused ones too.
     @param draining: whether no more calls are taken; those that run are waited for with L{ManageResource.idle}.
     @param more: what else it can do, see L{llmproxy.web.operations}.
     @raise ValueError: an operation does not say what it needs.

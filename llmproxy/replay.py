@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 REPLAY_LIMIT = 1 << 20
 """Bytes that are kept of one body, unless its maker says otherwise: nearly every request without files is below."""
 
+_ON_ITS_WAY = 256 * 1024
+"""Bytes that a body may still give after it was paused: the most that is read at once."""
+
 _JOINED = 1024
 """Bytes up to which chunks are kept as one: what a client sends byte by byte takes no more memory than is counted."""
 
@@ -73,6 +76,10 @@ class ReplayableBody:
             self._stop_within()
         elif self._is_live():
             self._drop()
+
+    def keep_no_more_than(self, limit: int) -> None:
+        """Keep C{limit} bytes from now on, or what is kept already and a chunk that may be on its way."""
+        self._limit = min(self._limit, max(limit, self._lease.size + _ON_ITS_WAY))
 
     def leave(self) -> None:
         """Nobody reads any more, if anybody did: the next start may come. Idempotent."""

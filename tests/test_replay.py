@@ -47,6 +47,34 @@ class ReplayTests(SynchronousTestCase):
         verifyObject(IBodyProducer, self.body)
         self.assertEqual(self.body.length, 9)
 
+    def test_leave(self) -> None:
+        """A reader that is gone makes room for the next one, which gets all; without one nothing happens."""
+        self.body.leave()
+        self.assertEqual(self.held.calls, [])
+        self.start()
+        self.held.write(b"abc")
+        first = self.reader
+        self.body.leave()
+        self.body.leave()
+        self.start()
+        self.held.write(b"def")
+        self.assertEqual((first.data, self.reader.data), (b"abc", b"abcdef"))
+
+    def test_keep_no_more_than(self) -> None:
+        """What is kept stays, with a chunk that was on its way; what comes once a reader is there is not kept."""
+        budget = Budget(None)
+        body = ReplayableBody(self.held, budget, 10**7)
+        body.startProducing(self.reader)
+        self.held.write(b"a" * 1000)
+        body.leave()
+        body.keep_no_more_than(0)
+        self.held.write(b"b" * 1000)
+        reader = Reader()
+        body.startProducing(reader)
+        self.held.write(b"c" * 10**6)
+        self.assertEqual(len(reader.data), 2000 + 10**6)
+        self.assertEqual((budget.used, body.can_replay), (0, False))
+
     def test_passes(self) -> None:
         """Chunks pass as they come, and so do pauses."""
         done = self.start()

@@ -43,8 +43,11 @@ class Original:
         self._interim: InterimSink | None = request.on_interim
         self._keeps = keeps
         self._body: IBodyProducer | None = request.body
+        if isinstance(self._body, ReplayableBody):
+            # It was looked into already.
+            self._body.keep_no_more_than(keeps or 0)
         if keeps is not None:
-            if self._body is not None and not isinstance(self._body, BytesBody):
+            if self._body is not None and not isinstance(self._body, (BytesBody, ReplayableBody)):
                 length = self._body.length
                 fits = not isinstance(length, int) or length <= keeps
                 self._body = ReplayableBody(self._body, budget, keeps if fits else 0)

@@ -10,6 +10,8 @@ from ..core.credentials import keys_for
 from ..core.upstreamstate import UpstreamStates
 from ..errors import ApiKeyMissing
 from .breaker import model_of
+from .checking.inspection import RATE
+from .modelpeek import peek
 from .places import Circuits, Places
 from .retryloop import RetryLoop, Surroundings
 
@@ -38,6 +40,7 @@ class Attempts:
     @param states: of the upstreams.
     @param circuits: those of the breaker, which stands further in; C{None} where nothing breaks.
     @param table: the APIs that others can fall back to; C{None} for none.
+    @param rate: bytes a second at which a body must come that is looked into for its model.
     @param judge: says whether a caller may ask an API, as L{llmproxy.middleware.restrict.Restrict} does.
     """
 
@@ -50,7 +53,9 @@ class Attempts:
         table: RoutingTable | None = None,
         judge: Judge | None = None,
         draw: Draw = random.random,
+        rate: float = RATE,
     ) -> None:
+        self._rate = rate
         states = UpstreamStates(() if table is None else table.apis) if states is None else states
         places = Places(states, circuits, wheel.now, draw)
         self._surroundings = Surroundings(wheel, places, table, judge, draw, Budget(KEPT))
@@ -77,4 +82,14 @@ class Attempts:
                 record = request.record
                 record.upstream, record.provider = upstream.name, upstream.provider
                 return inner(request)
-        return RetryLoop(self._surroundings, request, inner, model_of(request)).start()
+        model = model_of(request)
+        if not model and request.body is not None and any(upstream.serves for upstream in api.upstreams):
+            around = self._surroundings
+            looking = peek(request, around.budget, around.wheel, api.policy.max_inspected_body, self._rate)
+            return looking.addCallback(self._known, request, inner)
+        return self._known(model, request, inner)
+
+    def _known(self, model: str, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
+        if model:
+            request.model = model
+        return RetryLoop(self._surroundings, request, inner, model).start()

@@ -6,20 +6,17 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from ..bodies import BytesBody, Tap
 from ..core.fields import first, values
 from ..core.inspection.contenttype import content_codings
-from ..core.jsonmembers import JsonMembers, tree_of
-from ..core.models import named, named_in
 from ..errors import ProxyError
 from ..providers.counting import Counting, lasting_in, uses_something
 from ..providers.messagereader import MessageReader
 from ..providers.models import model_in_target
 from ..providers.readers import reader_for
-from ..providers.usagereader import EVENT_STREAM, LONGEST_EVENT, media_type_of
+from ..providers.usagereader import EVENT_STREAM, media_type_of
 from ..usage import UNKNOWN
+from .modelpeek import model_in
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
@@ -30,12 +27,6 @@ if TYPE_CHECKING:
     from ..message import Api, ApiRequest, ApiResponse, Record
     from ..providers.readers import Reader
     from ..usage import Usage
-
-_MODEL = tree_of(["model"])
-
-
-class _Asked(msgspec.Struct):
-    model: str = ""
 
 
 def meter_for(apis: Iterable[Api], seconds: Callable[[], float], failed: Callable[[str, str], object]) -> Meter | None:
@@ -75,7 +66,7 @@ class Meter:
         media_type = media_type_of(first(response.fields, b"content-type") or b"")
         record.usage = UNKNOWN
         try:
-            record.model = request.model or model_in_target(target) or _model_in(body)
+            record.model = request.model or model_in_target(target) or model_in(body)
             reader = reader_for(media_type, content_codings(response.fields), target)
         except Exception as error:
             self.failed(error)
@@ -174,18 +165,3 @@ class _Reading:
     def _give_up(self, error: Exception) -> None:
         self._reader = None
         self._meter.failed(error)
-
-
-def _model_in(body: object) -> str:
-    """What a body names that is at hand; one on its way is not read for it."""
-    if not isinstance(body, BytesBody):
-        return ""
-    content = body.content
-    if len(content) <= LONGEST_EVENT:
-        try:
-            return named(msgspec.json.decode(content, type=_Asked).model)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return ""
-    found: list[bytes] = []
-    JsonMembers(_MODEL, lambda _, written: found.append(written)).feed(content)
-    return named_in(found[-1]) if found else ""

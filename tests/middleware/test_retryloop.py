@@ -698,6 +698,26 @@ class NowhereTests(LoopTestCase):
         error = self.failureResultOf(self.ask(model="o3"), ModelNotServed).value
         self.assertIn("'o3'", str(error))
 
+    def test_in_the_body(self) -> None:
+        """The model is looked for where that decides: in a body on its way too, which goes on whole."""
+        a, b = places("a", "b")
+        for retry in (None, RetrySettings(2)):
+            with row(retry):
+                self.use((evolve(a, serves=("x",)), evolve(b, serves=("gpt-5",))), retry)
+                body = HeldBody()
+                asking = self.ask((b"Content-Type", b"application/json"), body=body)
+                self.assertEqual(self.inner.requests, [])
+                body.write(b'{"model": "gpt-5", ')
+                self.assertEqual(self.now_at()[0], "b")
+                reader = Reader()
+                assert self.request.body is not None
+                self.request.body.startProducing(reader)
+                body.write(b'"n": 1}')
+                body.end()
+                self.answer(200)
+                self.successResultOf(asking)
+                self.assertEqual((reader.data, self.attempts.kept), (b'{"model": "gpt-5", "n": 1}', 0))
+
     def test_drained(self) -> None:
         """One that an operator has drained is not asked, whatever becomes of that."""
         a, b = (self.states.of(upstream) for upstream in self.api.upstreams)

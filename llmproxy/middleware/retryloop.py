@@ -155,7 +155,7 @@ class RetryLoop:
         table, api = self._around.table, self._original.route.api
         if table is None or self._settings is None or not api.settings.fallback:
             return []
-        names = [name for name in api.settings.fallback if name not in self._refusing]
+        names = [name for name in api.settings.fallback if name not in self._refusing and table.named(name)]
         found = [table.match(b"/" + name.encode() + self._original.route.target) for name in names]
         return [route for route in found if route is not None]
 

@@ -16,6 +16,7 @@ from llmproxy.app.proxy import TransparentProxy
 from llmproxy.app.standardchain import standard_chain
 from llmproxy.cache.memory import MemoryStore
 from llmproxy.config import APIConfig, BreakerConfig, CacheConfig, ProxyConfig
+from llmproxy.config.upstreams import RetryConfig, UpstreamConfig
 from llmproxy.errors import ConfigError, Draining
 from llmproxy.message import ApiResponse
 
@@ -201,6 +202,29 @@ class GenerationsTests(SynchronousTestCase):
             asking.addErrback(lambda _: None)
             asking.cancel()
             self.end(proxy)
+
+    def test_states(self) -> None:
+        """
+        What is known of an upstream goes on where it is where it was, whatever is added beside it; what runs in the
+        former generation is counted by both.
+        """
+        one, two = (UpstreamConfig(name, f"http://192.0.2.{at}") for at, name in enumerate(("one", "two"), 1))
+        config = a_config(base_url="", upstreams=(one,), retry=RetryConfig(2))
+        proxy = self.proxy(config)
+        asking = self.asked(proxy)
+        before = proxy.generations.current.states
+        [(_, _, state)] = before.all()
+        self.assertEqual(state.in_flight, 1)
+        state.drain()
+        proxy.swap(evolve(config, upstreams=(evolve(one, weight=3), two)))
+        after = proxy.generations.current.states
+        self.assertEqual([(name, each.drained) for _, name, each in after.all()], [("one", True), ("two", False)])
+        self.assertIs(next(iter(after.all()))[2], state)
+        self.upstream[0].receive(WHOLE)
+        self.successResultOf(asking)
+        self.assertEqual(state.in_flight, 0)
+        proxy.swap(evolve(config, upstreams=(evolve(one, base_url="http://192.0.2.9"), two)))
+        self.assertEqual([each.drained for _, _, each in proxy.generations.current.states.all()], [False, False])
 
     def test_swap_that_is_cancelled(self) -> None:
         """Who waits no longer for the end of the old one changes nothing."""

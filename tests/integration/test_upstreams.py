@@ -16,6 +16,7 @@ from twisted.internet.ssl import DefaultOpenSSLContextFactory
 
 from llmproxy.config import APIConfig, APIProviderConfig
 from llmproxy.config.model import CacheConfig, ConnectionConfig
+from llmproxy.config.upstreams import UpstreamConfig
 from llmproxy.net.lookups import in_thread
 
 from .certificates import Authority
@@ -120,6 +121,10 @@ class TlsTests(WaysTestCase):
             )
             for name, (server, connection) in ways.items()
         }
+        at = f"https://localhost:{self.servers['misnamed'].port}"
+        for name, sni in (("named", "else.example"), ("named_otherwise", "other.example")):
+            upstream = UpstreamConfig(name, at, sni=sni)
+            apis[name] = evolve(apis["good"], base_url="", upstreams=(upstream,), connection=trusting)
         return APIConfig(apis, "good")
 
     async def tearDown(self) -> None:  # type: ignore[override]
@@ -135,6 +140,12 @@ class TlsTests(WaysTestCase):
             self.assertTrue(got.startswith(b"HTTP/1.1 502 "), (name, got))
             self.assertIn(b'"upstream_tls_error"', got)
         self.assertEqual(len(self.servers["misnamed"].resumed), 0)
+
+    async def test_server_name(self) -> None:
+        """An upstream whose certificate has another name than its address is who it says by that name, and no other."""
+        self.assertIn(b" 200 OK", await self.ask(b"/named/v1/x"))
+        got = await self.ask(b"/named_otherwise/v1/x")
+        self.assertTrue(got.startswith(b"HTTP/1.1 502 "), got)
 
     async def test_unverified(self) -> None:
         """Where the configuration says so, and only there, anybody is upstream."""

@@ -42,7 +42,7 @@ class Output:
         In a terminal a row fits its width; in a pipe nothing is cut.
 
         @param footer: a last row, below a line.
-        @param numbers: the places of columns that stand to the right.
+        @param numbers: the places of columns that stand to the right, and are not folded.
         """
         if self.as_json:
             self.json(value)
@@ -57,7 +57,8 @@ class Output:
 
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
         for at, name in enumerate(columns):
-            table.add_column(name, overflow="fold", justify="right" if at in numbers else "left")
+            is_number = at in numbers
+            table.add_column(name, overflow="fold", justify="right" if is_number else "left", no_wrap=is_number)
         for row in shown:
             table.add_row(*(Text(cell) for cell in row))
         if footer is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -45,7 +46,7 @@ RECORD_COLUMNS = ("Ended", "Project", "API", "Model", "Status", "Input", "Output
 
 def show_report(output: Output, report: Mapping[str, Any], by: str, *, bars: bool | None = None) -> None:
     """
-    @param bars: whether each row has one; C{None} as standard output is a terminal.
+    @param bars: whether each row has one; C{None} as standard output is a terminal that is wide enough.
     """
     groups, totals, data = by.split(",") if by else [], report["totals"], report["data"]
     output.say(f"Usage {_span(report)}")
@@ -53,7 +54,8 @@ def show_report(output: Output, report: Mapping[str, Any], by: str, *, bars: boo
     heads = [*map(_head, groups), *(head for _, head in shown)]
     rows = [[*(_key(row, group) for group in groups), *(_sum(row, name) for name, _ in shown)] for row in data]
     footer = ["Total", *[""] * (len(groups) - 1), *(_sum(totals, name) for name, _ in shown)] if groups else None
-    if sys.stdout.isatty() if bars is None else bars:
+    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+    if has_room(heads, rows, columns) if bars is None else bars:
         heads.append("")
         lengths = bars_of([_weight(row, totals) for row in data])
         rows = [[*row, bar] for row, bar in zip(rows, lengths, strict=True)]
@@ -62,6 +64,12 @@ def show_report(output: Output, report: Mapping[str, Any], by: str, *, bars: boo
     output.table(report, heads, rows, "Nothing was used in this time.", footer=footer, numbers=numbers)
     for line in (*_notes(report), *_forecast(report.get("forecast"))):
         output.say(line)
+
+
+def has_room(heads: Sequence[str], rows: Sequence[Sequence[Any]], columns: int) -> bool:
+    """Whether bars fit beside a table in a terminal of so many characters a line."""
+    widths = [max(map(len, map(text_of, column))) for column in zip(heads, *rows, strict=True)]
+    return sum(widths) + 3 * len(heads) + BAR <= columns
 
 
 def usd(text: str) -> str:

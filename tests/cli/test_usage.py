@@ -103,7 +103,7 @@ class ReportTests(UsageCommandTestCase):
             (("--token", token), {"token_id": [token]}),
             (("--token", secret.decode()), {"token_id": [token]}),
             (("--token", "ci"), {"token_id": [token]}),
-            (("--token", "twin"), {"token_id": [f"{another},{other}"]}),
+            (("--token", "twin"), {"token_id": [",".join(sorted((other, another), reverse=True))]}),
             (("--api", "openai", "--api", "gemini"), {"api": ["openai,gemini"]}),
             (("--model", "gpt-4o", "--tz", "Europe/Berlin", "--top", "3"), {"model": ["gpt-4o"], "top": ["3"]}),
         ):

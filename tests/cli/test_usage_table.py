@@ -9,7 +9,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.cli.output import Output
-from llmproxy.cli.usage_table import BAR, bars_of, record_row, show_report, usd
+from llmproxy.cli.usage_table import BAR, bars_of, has_room, record_row, show_report, usd
 from llmproxy.core.reports import UsageQuestion
 from llmproxy.management.usageanswers import plain, plain_record
 
@@ -57,6 +57,13 @@ class BarTests(SynchronousTestCase):
     def test_ascii(self) -> None:
         """A terminal without blocks has signs."""
         self.assertEqual(bars_of([2, 1], "ascii"), ["#" * BAR, "#" * 8])
+
+    def test_room(self) -> None:
+        """A terminal that is too narrow for both has the numbers."""
+        for columns, fits in ((0, False), (31, False), (32, True), (200, True)):
+            with row(self, columns):
+                self.assertEqual(has_room(("Model", "Cost"), [("a", "$1.00"), ("b", None)], columns), fits)
+                self.assertFalse(has_room(("M" * 200,), [], columns))
 
 
 class TableTests(SynchronousTestCase):

@@ -42,6 +42,9 @@ CORE_MAY_IMPORT = {"twisted.web.iweb"}
 """L{UNKNOWN_LENGTH} is a constant; everything else of Twisted does something."""
 
 
+CLOCKED = PACKAGE / "net/clockedcall.py"
+"""Who may use L{LoopingCall}."""
+
 INTERNALS = PACKAGE / "net/twistedinternals.py"
 """Who may use private names of Twisted."""
 
@@ -156,6 +159,16 @@ class LayerTests(SynchronousTestCase):
             for path, part in modules()
             for line, name in imports(path)
             if name == "twisted.internet.reactor" and part not in REACTOR and path != WORKER
+        ]
+        self.assertEqual(wrong, [])
+
+    def test_clocks(self) -> None:
+        """Who calls something at intervals gives the clock: a LoopingCall would take, and so install, the reactor."""
+        wrong = [
+            f"{path.relative_to(ROOT)}:{line}"
+            for path, _ in modules()
+            for line, name in imports(path)
+            if name == "twisted.internet.task.LoopingCall" and path != CLOCKED
         ]
         self.assertEqual(wrong, [])
 

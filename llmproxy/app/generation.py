@@ -73,7 +73,6 @@ class Generation:
         self.clients: dict[str, Any] = self._pooled or dict.fromkeys(
             (api.name for api in table.apis), foundation.own.upstream_client
         )
-        # Not a LoopingCall: that installs a reactor when it is made.
         self._next_look: IDelayedCall | None = None
         self._waiting: Deferred[None] | None = None
         self._closing: Deferred[Any] | None = None

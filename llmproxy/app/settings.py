@@ -12,6 +12,8 @@ from ..config.apis import APIConfig, ProxyConfig
 from ..config.variables import DEFAULT_POOL_SIZE
 from ..core.caching.settings import CacheOptions
 from ..core.masking import Masking
+from ..errors import ConfigError
+from .settingscheck import RULES, check_settings
 
 if TYPE_CHECKING:
     from ..core.audit.settings import AuditOptions
@@ -109,7 +111,16 @@ def settings_of(config: APIConfig | ProxyConfig | Settings, given: SettingsArgum
     @param given: where C{config} is only the APIs; C{cache=None} is the usual cache.
     @raise TypeError: C{config} is no configuration; there is no setting of such a name, or C{config} has them all
         already.
+    @raise ConfigError: with all values that are none.
     """
+    settings = _settings_of(config, given)
+    problems = list(check_settings({name: getattr(settings, name) for name in RULES}))
+    if problems:
+        raise ConfigError(*problems)
+    return settings
+
+
+def _settings_of(config: APIConfig | ProxyConfig | Settings, given: SettingsArguments) -> Settings:
     if isinstance(config, Settings):
         if given:
             raise TypeError(f"the Settings that are given have these already: {', '.join(given)}")

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 from twisted.internet.defer import Deferred, DeferredLock, inlineCallbacks
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from ..errors import ProxyError, Unavailable
 from ..interfaces import IRecordSink
+from ..net.clockedcall import ClockedCall
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -60,8 +60,7 @@ class CacheStatsAggregator:
         self._writing = DeferredLock()
         self._early: Deferred[None] | None = None
         self._stopped = False
-        self._loop = LoopingCall(self._tick)
-        self._loop.clock = clock
+        self._loop = ClockedCall(clock, self._tick)
         self.pending = 0
         self.dropped = 0
         self.failures = 0

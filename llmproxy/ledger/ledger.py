@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 from twisted.internet.defer import Deferred, fail, succeed
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from ..errors import Unavailable
 from ..interfaces import IHealthCheck
+from ..net.clockedcall import ClockedCall
 from ..net.ratelimitedlog import RateLimitedLog
 from .adoption import Adoption
 from .files import LedgerFiles
@@ -81,8 +81,7 @@ class Ledger:
         self._syncing: Syncing | None = None
         self._adoption: Adoption | None = None
         self._complaints = RateLimitedLog(clock, self._log, "ledger")
-        self._loop = LoopingCall(self._look)
-        self._loop.clock = clock
+        self._loop = ClockedCall(clock, self._look)
         self._settles: Settles | None = None
         self._wake: Callable[[], object] = lambda: None
         self._losing_before = False

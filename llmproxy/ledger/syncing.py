@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, DeferredLock
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
+from ..net.clockedcall import ClockedCall
 from ..net.ratelimitedlog import RateLimitedLog
 
 if TYPE_CHECKING:
@@ -32,8 +32,7 @@ class Syncing:
         self._run = run
         self._lock = DeferredLock()
         self._complaints = RateLimitedLog(clock, self._log, "ledger")
-        self._loop = LoopingCall(self._tick)
-        self._loop.clock = clock
+        self._loop = ClockedCall(clock, self._tick)
         self.failed = 0
 
     def start(self) -> None:

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet.defer import Deferred, fail
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ..apisettings import BreakerSettings
 from ..core.backoff import delay
 from ..core.breaker import Circuit
+from ..net.clockedcall import ClockedCall
 from ..net.ratelimitedlog import RateLimitedLog
 from ..net.sharedtimeout import SharedTimeout
 from .commands import command
@@ -121,8 +121,7 @@ class RedisPool:
         self._complaints = RateLimitedLog(clock, self._log, area)
         self._unanswered = 0
         self._late_at = 0.0
-        self._loop = LoopingCall(self._look)
-        self._loop.clock = clock
+        self._loop = ClockedCall(clock, self._look)
         self._on_connect: list[Callable[[], object]] = []
         self.calls = 0
         self.seconds = 0.0

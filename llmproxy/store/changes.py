@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, func, select
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from ..errors import Unavailable
+from ..net.clockedcall import ClockedCall
 from .schema import changes, counters
 
 if TYPE_CHECKING:
@@ -95,8 +95,7 @@ class Changes:
         self._looking = False
         self._again = False
         self._away = False
-        self._loop = LoopingCall(self.look)
-        self._loop.clock = clock
+        self._loop = ClockedCall(clock, self.look)
         self._ear: Any = None
 
     def start(self) -> Deferred[None]:

@@ -9,10 +9,10 @@ from uuid import uuid4
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from ..errors import Unavailable
+from ..net.clockedcall import ClockedCall
 from .schema import settings
 
 if TYPE_CHECKING:
@@ -46,8 +46,7 @@ class Duty:
         self._holder = uuid4().hex
         self._round: Deferred[None] | None = None
         self.stopping = False
-        self._loop = LoopingCall(self.round)
-        self._loop.clock = clock
+        self._loop = ClockedCall(clock, self.round)
 
     def start(self) -> None:
         self.stopping = False

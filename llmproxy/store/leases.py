@@ -8,7 +8,6 @@ from uuid import uuid4
 
 from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred, DeferredLock, fail, inlineCallbacks, succeed
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -16,6 +15,7 @@ from zope.interface import implementer
 from ..core.quotas import MAX_LEASE, Account, Grant, Settlement
 from ..errors import OutcomeUnknown, ProxyError, TokenUsedUp, Unavailable
 from ..interfaces import IQuota
+from ..net.clockedcall import ClockedCall
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -91,8 +91,7 @@ class LeasedQuota:
         self._leases_in_flight = 0
         self._quiet: Deferred[None] | None = None
         self._stopped = False
-        self._loop = LoopingCall(self._tick)
-        self._loop.clock = clock
+        self._loop = ClockedCall(clock, self._tick)
 
     def start(self) -> None:
         """Write down at intervals from now on."""

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy import case, delete, select, update
 from twisted.internet.defer import Deferred
-from twisted.internet.task import LoopingCall
 
+from ..net.clockedcall import ClockedCall
 from .schema import leases, tokens
 
 if TYPE_CHECKING:
@@ -48,8 +48,7 @@ class LostLeases:
         self._seconds = clock.seconds
         self._database = database
         self._usage = usage
-        self._loop = LoopingCall(self.look)
-        self._loop.clock = clock
+        self._loop = ClockedCall(clock, self.look)
 
     def start(self) -> None:
         self._loop.start(INTERVAL, now=False)

@@ -61,7 +61,6 @@ class SocketWatchdog:
 
     def start(self, clock: Any) -> None:
         """Look for them each second from now on."""
-        # Not a LoopingCall: that installs a reactor when it is made.
         self.cut()
         self._next = clock.callLater(1.0, self.start, clock)
 

@@ -165,6 +165,8 @@ class RetrySettings:
     @ivar budget: retries of an upstream, as a share of the requests that it gets; see L{llmproxy.core.retrybudget}.
     @ivar replay: bytes of a request's body that are kept for another attempt.
     @ivar max_wait: seconds that a request waits at most before it goes to an upstream a second time.
+    @ivar hedge: the part of an upstream's answers, the fastest ones, after whose time a second attempt is made beside
+        the first; 0 is never.
     """
 
     attempts: int = 2
@@ -172,6 +174,7 @@ class RetrySettings:
     budget: float = 0.2
     replay: int = 1 << 20
     max_wait: float = 10.0
+    hedge: float = 0.0
 
 
 _BREAKER, _CONNECTION, _BALANCE = BreakerSettings(), ConnectionSettings(), BalanceSettings()

@@ -130,7 +130,7 @@ def _retry(config: RetryConfig | None) -> RetrySettings | None:
     if config is None:
         return None
     statuses = frozenset(config.statuses)
-    return RetrySettings(config.attempts, statuses, config.budget, config.replay, config.max_wait)
+    return RetrySettings(config.attempts, statuses, config.budget, config.replay, config.max_wait, config.hedge)
 
 
 def _policy(config: APIProviderConfig) -> Policy:

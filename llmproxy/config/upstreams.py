@@ -107,6 +107,7 @@ class RetryConfig:
     budget: float = 0.2
     replay: int = 1024 * 1024
     max_wait: float = 10.0
+    hedge: float = 0.0
 
 
 def repeated(upstreams: Sequence[UpstreamConfig]) -> Iterator[tuple[int, str]]:

@@ -130,6 +130,7 @@ RETRY_KEYS: dict[str, Reader] = {
     "budget": by(share),
     "replay": by(parse_size),
     "max_wait": by(parse_duration),
+    "hedge": by(share),
 }
 
 

@@ -8,6 +8,7 @@ that is where it is, whatever else of the configuration changes.
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterable, Iterator
 
 from attrs import define, field
@@ -21,6 +22,9 @@ from .retrybudget import RetryBudget
 
 TAU = 10.0
 """Seconds in which a latency loses two thirds of its weight: Finagle's C{decayTime}."""
+
+SAMPLES, LEAST_SAMPLES = 100, 20
+"""Answers whose times are remembered, and how many there must be to say what is usual."""
 
 MOST_EJECTED = 300.0
 """Seconds that an upstream is left out at most: Envoy's C{max_ejection_time}."""
@@ -53,6 +57,7 @@ class UpstreamState:
     budget: RetryBudget = field(factory=RetryBudget)
     _latency: float = 0.0
     _measured_at: float = 0.0
+    _lately: deque[float] = field(factory=lambda: deque(maxlen=SAMPLES))
     _back_at: float = -math.inf
 
     def begun(self) -> None:
@@ -67,6 +72,7 @@ class UpstreamState:
     def answered(self, seconds: float, now: float) -> None:
         """An answer that was good began after so many C{seconds}. A slow one counts at once, fast ones by and by."""
         self.failures = 0
+        self._lately.append(seconds)
         if seconds >= self._latency:
             self._latency = seconds
         else:
@@ -93,6 +99,12 @@ class UpstreamState:
     def latency(self, now: float) -> float:
         """Seconds until an answer has begun lately: what is not measured any more loses its weight."""
         return self._latency * math.exp(-max(0.0, now - self._measured_at) / TAU) if self._latency else 0.0
+
+    def percentile(self, part: float) -> float | None:
+        """Seconds within which so large a C{part} of its last answers had begun; C{None} where too few are known."""
+        if len(self._lately) < LEAST_SAMPLES:
+            return None
+        return sorted(self._lately)[min(len(self._lately) - 1, int(part * len(self._lately)))]
 
     def standing(self, now: float, *, circuit_open: bool, keys_rest: bool = False) -> Standing:
         """

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from twisted.web.iweb import IBodyProducer
 
     from ..core.budget import Budget
-    from ..message import ApiRequest, ApiResponse, Field, Fields, InterimSink, Route
+    from ..message import ApiRequest, ApiResponse, Field, Fields, InterimSink, Record, Route
     from .places import Place
 
 _NOWHERE = CredentialPlace("none", b"", b"")
@@ -71,6 +71,11 @@ class Original:
         if isinstance(self._body, BytesBody):
             return unsent or len(self._body.content) <= (self._keeps or 0)
         return not isinstance(self._body, ReplayableBody) or self._body.can_replay
+
+    @property
+    def can_be_hedged(self) -> bool:
+        """Whether two attempts can have the body at once."""
+        return not self.answered and not isinstance(self._body, ReplayableBody) and self.can_replay(unsent=False)
 
     def release(self) -> None:
         """No attempt follows."""
@@ -128,6 +133,11 @@ class Attempt:
         record.upstream, record.provider = self.name, self.place.upstream.provider
         record.upstream_status, record.upstream_request_id, record.upstream_first_byte = 0, "", None
 
+    def answers(self, record: Record) -> None:
+        """This one counts, whatever came after it began."""
+        record.upstream, record.provider = self.name, self.place.upstream.provider
+        record.upstream_status = self.answered_with
+
     def answered(self, response: ApiResponse) -> ApiResponse:
         """A head has come; what it says of the upstream and its key is noted."""
         now, status, state = self.seconds(), response.status, self.place.state
@@ -151,6 +161,12 @@ class Attempt:
         self.cause = getattr(error, "cause", "") or error.code
         if isinstance(error, UpstreamError):
             self.place.state.failed(self.seconds(), self.place.route.api.settings.breaker)
+        self.end()
+
+    def abandoned(self) -> None:
+        """It was cut before there was an answer: the client left, or another attempt was faster."""
+        self.took = self.seconds() - self._begun
+        self.cause = "cancelled"
         self.end()
 
     def end(self) -> None:

@@ -9,6 +9,7 @@ answer that is in hand is dropped when the next attempt begins, and not before: 
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from typing import TYPE_CHECKING
 
 from attrs import define, frozen
@@ -19,6 +20,7 @@ from ..core.attempts import client_retries, forbids_retry, obstacle, patience, w
 from ..core.credentials import is_keyless
 from ..errors import ApiKeyMissing, BreakerOpen, ModelNotServed, ProxyError, Unavailable, UpstreamAuthError
 from .attempt import RETRIED, Attempt, Original, drop
+from .hedging import Hedge
 from .places import Place, Places, Tried
 
 if TYPE_CHECKING:
@@ -111,7 +113,7 @@ class RetryLoop:
             outcome: _Outcome | None = None
             place: Place | None = self._first()
             while place is not None:
-                outcome = await self._ask(place, outcome)
+                outcome = await (self._ask(place, outcome) if self._attempts else self._begin(place))
                 if self._left:
                     drop(outcome.response if outcome is not None else None)
                     raise CancelledError
@@ -121,6 +123,7 @@ class RetryLoop:
         assert outcome is not None
         # What stands further out reads references by the API that has answered.
         self._request.route = outcome.attempt.place.route
+        outcome.attempt.answers(self._request.record)
         self._tell()
         if outcome.response is None:
             raise outcome.error or AssertionError
@@ -164,15 +167,42 @@ class RetryLoop:
 
     # -- one attempt
 
-    async def _ask(self, place: Place, previous: _Outcome | None) -> _Outcome | None:
+    async def _begin(self, place: Place) -> _Outcome | None:
+        """The first attempt, and a second one beside it where that is configured and the first takes long."""
+        settings = self._settings
+        after = place.state.percentile(settings.hedge) if settings is not None and settings.hedge else None
+        if settings is None or after is None or not self._original.can_be_hedged:
+            return await self._ask(place, None)
+
+        def second() -> Deferred[_Outcome | None] | None:
+            other = self._own(Tried({place.upstream}))
+            if other is None or other.standing != "well" or not self._original.can_be_hedged:
+                return None
+            if len(self._attempts) >= settings.attempts or not self._may_spend(other):
+                return None
+            return Deferred.fromCoroutine(self._ask(other, None, copy(self._request)))
+
+        def is_good(outcome: _Outcome | None) -> bool:
+            return outcome is not None and outcome.error is None and outcome.failure(settings) is None
+
+        def discard(outcome: _Outcome | None) -> None:
+            if outcome is not None:
+                self._note(outcome)
+                drop(outcome.response)
+
+        first = Deferred.fromCoroutine(self._ask(place, None))
+        return await Hedge(self._around.wheel, first, after, second, is_good, discard).result
+
+    async def _ask(self, place: Place, previous: _Outcome | None, request: ApiRequest | None = None) -> _Outcome | None:
         """
         @param previous: dropped when this one begins.
+        @param request: of its own, for one that runs beside another one.
         @return: C{previous} if it never did, because the caller may not ask this there.
         """
         attempt = Attempt(place, self._now)
         held = None if previous is None else previous.response
         try:
-            response = await self._responding(attempt, previous)
+            response = await self._responding(attempt, previous, request or self._request)
         except ProxyError as error:
             if attempt not in self._attempts:
                 self._refusing[place.route.api.name] = error.code
@@ -180,13 +210,14 @@ class RetryLoop:
             attempt.failed(error)
             return _Outcome(attempt, error=error)
         except Exception:
-            if attempt not in self._attempts:
+            if attempt in self._attempts:
+                attempt.abandoned()
+            else:
                 drop(held)
-            attempt.end()
             raise
         return _Outcome(attempt, attempt.answered(response))
 
-    def _responding(self, attempt: Attempt, previous: _Outcome | None) -> Deferred[ApiResponse]:
+    def _responding(self, attempt: Attempt, previous: _Outcome | None, request: ApiRequest) -> Deferred[ApiResponse]:
         def enter(request: ApiRequest) -> Deferred[ApiResponse]:
             if previous is not None:
                 drop(previous.response)
@@ -199,8 +230,8 @@ class RetryLoop:
             return self._inner(request)
 
         place, judge = attempt.place, self._around.judge
-        self._original.restore(self._request, place)
-        return judge(self._request, enter) if place.is_elsewhere and judge is not None else enter(self._request)
+        self._original.restore(request, place)
+        return judge(request, enter) if place.is_elsewhere and judge is not None else enter(request)
 
     # -- what follows
 
@@ -225,7 +256,7 @@ class RetryLoop:
                 reason = "nowhere"
             elif seconds is None:
                 reason = "wait"
-            elif not (settings.budget and place.state.budget.withdraw(self._now())):
+            elif not self._may_spend(place):
                 reason = "budget"
             else:
                 if seconds:
@@ -271,6 +302,11 @@ class RetryLoop:
         asked = [attempt for attempt in self._attempts if attempt.place.upstream is again.upstream]
         said = next((attempt.retry_after for attempt in reversed(asked)), None)
         return wait_before(max(1, len(asked)), said, self._around.draw, settings.max_wait, left), again
+
+    def _may_spend(self, place: Place) -> bool:
+        """Take one of the retries that an upstream may get."""
+        settings = self._settings
+        return settings is not None and settings.budget > 0 and place.state.budget.withdraw(self._now())
 
     def _seconds_left(self) -> float | None:
         """Until the caller gives up, or the API's own limit of the whole exchange is reached."""

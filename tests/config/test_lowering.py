@@ -134,6 +134,7 @@ WRONG: dict[str, tuple[tuple[str, Any], ...]] = {
     "retry.budget": (("1.5", 1.5), ("-0.1", -0.1), ("some", "some")),
     "retry.replay": SIZE,
     "retry.max_wait": DURATION,
+    "retry.hedge": (("1.5", 1.5), ("-0.1", -0.1), ("some", "some")),
     "fallback": (("b", "b"), ("[[b]]", [["b"]]), ("['b c']", ["b c"]), ("[a]", ["a"])),
     "apis": (("[a]", ["a"]), ("{}", {})),
     "default_api": (("b", "b"), ("[a]", ["a"])),
@@ -284,7 +285,7 @@ class RightTests(SynchronousTestCase):
                 "headers": {"OpenAI-Organization": "org-$x"},
                 "balance": BalanceConfig("peak_ewma", "least_used", 30, 0.5),
             },
-            {"sticky": "header:x-user", "retry": RetryConfig(3, [503], 1, 0, 0)},
+            {"sticky": "header:x-user", "retry": RetryConfig(3, [503], 1, 0, 0, 0.95)},
             {"base_url": "", "upstreams": [UpstreamConfig("a", "http://a"), UpstreamConfig("b", "http://b", key="$k")]},
             {
                 "base_url": "",

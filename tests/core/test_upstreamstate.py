@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.apisettings import BreakerSettings
 from llmproxy.core.upstreamstate import MOST_EJECTED, TAU, UpstreamState, UpstreamStates
 from tests.middleware.fakes import an_api, an_upstream
+from tests.tables import row
 
 SETTINGS = BreakerSettings(3, 10.0)
 
@@ -25,6 +26,20 @@ class LatencyTests(SynchronousTestCase):
         state.answered(1.0, 1.0 + TAU)
         self.assertAlmostEqual(state.latency(1.0 + TAU), 5 / math.e + (1 - 1 / math.e))
         self.assertLess(state.latency(1.0 + 10 * TAU), 0.01)
+
+
+class PercentileTests(SynchronousTestCase):
+    def test_lately(self) -> None:
+        """Of the last hundred answers, once there are enough of them."""
+        state = UpstreamState()
+        for number in range(19):
+            state.answered(float(number), 0.0)
+        self.assertIsNone(state.percentile(0.9))
+        for number in range(1000, 1100):
+            state.answered(float(number), 0.0)
+        for part, expected in ((0.0, 1000.0), (0.5, 1050.0), (0.95, 1095.0), (1.0, 1099.0)):
+            with row(part):
+                self.assertEqual(state.percentile(part), expected)
 
 
 class EjectionTests(SynchronousTestCase):

@@ -734,6 +734,72 @@ class NowhereTests(LoopTestCase):
         self.failureResultOf(self.ask(), ApiKeyMissing)
 
 
+class HedgeTests(LoopTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.use(places("a", "b"), RetrySettings(2, hedge=0.9))
+        for _ in range(20):
+            self.states.of(self.api.upstreams[0]).answered(0.5, self.clock.seconds())
+
+    def hedged(self, body: Any = None) -> tuple[Deferred[ApiResponse], ApiRequest, ApiRequest]:
+        asking = self.ask(body=body)
+        self.turn(0.9)
+        first, second = self.inner.requests
+        return asking, first, second
+
+    def test_second(self) -> None:
+        """The second attempt is a whole one; its answer goes on, and nothing of the first is left."""
+        asking, first, second = self.hedged(BytesBody(b"content"))
+        self.assertEqual([each.upstream.name for each in (first, second)], ["a", "b"])
+        assert second.body is not None
+        self.assertEqual((second.key, second.body.take()), ("key-b", b"content"))  # type: ignore[attr-defined]
+        self.assertEqual(self.in_flight(), [1, 1])
+        self.inner.pending[1].callback(a_response(200))
+        self.assertEqual(self.successResultOf(asking).status, 200)
+        self.assertEqual((self.inner.cancelled, self.in_flight(), self.record.upstream), (1, [0, 0], "b"))
+        self.assertEqual([each.get("cause") for each in self.detail("tried")], ["cancelled", None])
+
+    def test_first(self) -> None:
+        """So it is the other way round."""
+        asking, _, _ = self.hedged()
+        self.answer(200)
+        self.assertEqual(self.successResultOf(asking).status, 200)
+        self.assertEqual((self.inner.cancelled, self.in_flight(), self.record.upstream), (1, [0, 0], "a"))
+
+    def test_both_fail(self) -> None:
+        """What is no good waits for the other one; then that is the answer."""
+        asking, _, _ = self.hedged()
+        body = HeldBody()
+        self.answer(503, body=body)
+        self.assertEqual((body.calls, self.in_flight()), (["stopped"], [0, 1]))
+        self.answer(500)
+        self.assertEqual(self.successResultOf(asking).status, 500)
+        self.assertEqual((self.in_flight(), self.detail("not_retried")), ([0, 0], "attempts"))
+
+    def test_not(self) -> None:
+        """There is none before enough is known, for a body on its way, without another upstream, or in time."""
+        for reason in ("body", "samples", "one", "in time"):
+            with row(reason):
+                self.setUp()
+                if reason == "samples":
+                    self.use(places("a", "b"), RetrySettings(2, hedge=0.9))
+                if reason == "one":
+                    self.states.of(self.api.upstreams[1]).drain()
+                asking = self.ask(body=HeldBody() if reason == "body" else None)
+                self.turn(0.4 if reason == "in time" else 5.0)
+                self.answer(200)
+                self.turn(5.0)
+                self.assertEqual((len(self.inner.requests), self.in_flight()), (1, [0, 0]))
+                self.successResultOf(asking)
+
+    def test_left(self) -> None:
+        """A client that leaves ends both."""
+        asking, _, _ = self.hedged()
+        asking.cancel()
+        self.failureResultOf(asking, CancelledError)
+        self.assertEqual((self.inner.cancelled, self.in_flight(), self.wheel.standing), (2, [0, 0], 0))
+
+
 class PanicTests(LoopTestCase):
     def test_forced(self) -> None:
         """Where too few are well, those whose circuits are open are asked too."""

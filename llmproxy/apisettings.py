@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from attrs import field, frozen
@@ -181,6 +182,25 @@ _BREAKER, _CONNECTION, _BALANCE = BreakerSettings(), ConnectionSettings(), Balan
 
 
 @frozen
+class AttributionSettings:
+    """
+    The configuration below C{apis.<name>.attribution}: what is kept of what requests say of themselves.
+
+    @ivar tags: the names that C{X-LLMProxy-Tags} may have; C{None} is all.
+    @ivar project_tags: further ones, by the name or id of a project.
+    @ivar hashed: what is kept as hashes, of L{llmproxy.core.attributing.attribution.HASHABLE}.
+    @ivar reads_bodies: whether members of request bodies are looked for.
+    @ivar programs: products of C{User-Agent} that are known besides, in lower case.
+    """
+
+    tags: frozenset[str] | None = None
+    project_tags: Mapping[str, frozenset[str]] = field(factory=dict)
+    hashed: frozenset[str] = frozenset()
+    reads_bodies: bool = True
+    programs: frozenset[str] = frozenset()
+
+
+@frozen
 class ApiSettings:
     """
     @ivar cache: C{None} for an API that is not cached.
@@ -189,6 +209,7 @@ class ApiSettings:
     @ivar forwarded_fields: what they learn of the client: C{strip}, C{pass}, C{append} or C{set}; see
         L{llmproxy.core.forwarding}.
     @ivar meter: C{None} for an API whose answers are not read for what they used.
+    @ivar attribution: C{None} for one whose requests are not looked at for whom they are.
     @ivar balance: how one of its upstreams is chosen.
     @ivar retry: C{None} for one whose requests are made once.
     @ivar fallback: the names of the APIs that are asked where it cannot be.
@@ -202,3 +223,4 @@ class ApiSettings:
     balance: BalanceSettings = _BALANCE
     retry: RetrySettings | None = None
     fallback: tuple[str, ...] = ()
+    attribution: AttributionSettings | None = None

@@ -67,6 +67,10 @@ class ParamNotAllowed(ClientError):
     status, code, message = 400, "param_not_allowed", "Parameter not allowed"
 
 
+class InvalidTags(ClientError):
+    status, code, message = 400, "invalid_tags", "X-LLMProxy-Tags cannot be used"
+
+
 class OriginRequired(ClientError):
     status, code, message = 400, "origin_required", "Origin header required"
 
@@ -131,10 +135,7 @@ class ProjectDeactivated(ProjectInactive):
 
 
 class ApiKeyMissing(ClientError):
-    """
-    The caller's project holds no key for the API. The code is among the words, since not every dialect has a place
-    for it.
-    """
+    """The caller's project holds no key for the API. The code is in the words: some dialects have no place for it."""
 
     status, code, message = 403, "api_key_missing", "The project has no key for this API (api_key_missing)"
 

@@ -20,6 +20,7 @@ from twisted.python.failure import Failure
 from llmproxy.apisettings import ConnectionSettings
 from llmproxy.cache.memory import MemoryStore
 from llmproxy.config import APIConfig, APIProviderConfig, TimeoutConfig
+from llmproxy.core.attributing.attribution import Hashing
 from llmproxy.core.tokens import token_hash
 from llmproxy.errors import TokenNotFound
 from llmproxy.interfaces import Responder
@@ -232,6 +233,7 @@ class Exchange:
             breaker=Breaker(self.clock),
             wheel=self.wheel,
             inspection=self.inspection,
+            hashing=Hashing(None),
             cache=self.cache,
             usage_trailer=usage_trailer_for(table.apis, lambda record: self.priced.append(record)),
             include_usage=self.include_usage,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, DeferredList
 
+from ..core.attributing.attribution import Hashing
 from ..core.upstreamstate import UpstreamStates
 from ..middleware.auditdenials import AuditDenials
 from ..middleware.breaker import Breaker
@@ -158,6 +159,7 @@ class Generation:
             breaker=self.breaker,
             wheel=foundation.wheel,
             inspection=foundation.inspection,
+            hashing=Hashing(foundation.settings.encryption_key),
             cache=foundation.cache_for(each.settings.cache for each in self.table.apis),
             usage_trailer=usage_trailer_for(self.table.apis, foundation.metering.costs.note),
             include_usage=include_usage_for(self.table.apis, foundation.wheel, foundation.metering.meter_failed),

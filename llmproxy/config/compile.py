@@ -48,6 +48,7 @@ def compile_api(name: str, config: APIProviderConfig, places: Sequence[Upstream]
             _balance(config.balance, config.sticky),
             _retry(config.retry),
             config.fallback,
+            config.attribution.settings(known=known),
         ),
         query_keys=frozenset[bytes]().union(*(_query_keys(config.dialect, each) for each in upstreams)),
         space=space_of(name, [*upstreams, *places]),

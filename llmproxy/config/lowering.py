@@ -19,10 +19,12 @@ from ..core.clientlimits import Limits
 from ..core.ledger.settings import LedgerOptions
 from ..origin import CredentialPlace
 from . import rules, schema, upstreamschema
+from .attributionschema import ATTRIBUTION_KEYS
 from .document import Document, Item
 from .model import (
     APIProviderConfig,
     APIValues,
+    AttributionConfig,
     BreakerConfig,
     CacheConfig,
     ConnectionConfig,
@@ -40,6 +42,7 @@ SECTIONS: dict[type, Mapping[str, Any]] = {
     BreakerConfig: schema.BREAKER_KEYS,
     CacheConfig: schema.CACHE_KEYS,
     MeterConfig: schema.METER_KEYS,
+    AttributionConfig: ATTRIBUTION_KEYS,
     UpstreamConfig: upstreamschema.UPSTREAM_KEYS,
     BalanceConfig: upstreamschema.BALANCE_KEYS,
     RetryConfig: upstreamschema.RETRY_KEYS,

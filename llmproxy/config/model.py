@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import evolve, field, fields, frozen
 
-from ..apisettings import USUAL_IDLE, CacheSettings, MeterSettings, Scope
+from ..apisettings import USUAL_IDLE, AttributionSettings, CacheSettings, MeterSettings, Scope
 from ..core.caching.settings import DEFAULT
 from ..core.clientlimits import Limits
 from ..core.ledger.settings import LedgerOptions
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 def _tuple(values: Iterable[str]) -> Any:
     # Anything else is wrong, and is to be found so by validate: a text is no list of letters.
     return tuple(values) if _is_list(values) else values
+
+
+def _tuple_or_none(values: Iterable[str] | None) -> Any:
+    return None if values is None else _tuple(values)
 
 
 def _projects(names: str | Iterable[str]) -> Any:
@@ -133,6 +137,42 @@ class MeterConfig:
 
 
 @frozen
+class AttributionConfig:
+    """
+    What one API says of the attribution of its requests, see L{AttributionSettings}.
+
+    @ivar enabled: C{False} notes nothing of what requests say of themselves.
+    @ivar tags: the names that C{X-LLMProxy-Tags} may have; C{None} is all.
+    @ivar project_tags: further ones, by the name or id of a project.
+    @ivar hash: what is kept as hashes.
+    @ivar bodies: whether request bodies are looked into; C{None} is where the vendor is known.
+    @ivar programs: products of C{User-Agent} that are known besides.
+    """
+
+    enabled: bool = True
+    tags: tuple[str, ...] | None = field(default=None, converter=_tuple_or_none)
+    project_tags: Mapping[str, tuple[str, ...]] = field(factory=dict)
+    hash: tuple[str, ...] = field(default=(), converter=_tuple)
+    bodies: bool | None = None
+    programs: tuple[str, ...] = field(default=(), converter=_tuple)
+
+    def settings(self, *, known: bool) -> AttributionSettings | None:
+        """
+        @param known: whether the vendor is known.
+        @return: C{None} for an API whose requests are not looked at.
+        """
+        if not self.enabled:
+            return None
+        return AttributionSettings(
+            None if self.tags is None else frozenset(self.tags),
+            {project: frozenset(names) for project, names in self.project_tags.items()},
+            frozenset(self.hash),
+            known if self.bodies is None else self.bodies,
+            frozenset(name.lower() for name in self.programs),
+        )
+
+
+@frozen
 class CacheConfig:
     """
     What one API says of its caching, see L{CacheSettings}; C{None} is what holds for all.
@@ -178,6 +218,7 @@ class APIProviderConfig:
     @ivar dialect: the shape of the proxy's own error answers.
     @ivar debug_headers: whether answers carry fields about the proxy's own work.
     @ivar meter: how its answers are read for what they used.
+    @ivar attribution: what is noted of what its requests say of themselves.
     @ivar forwarded_fields: what upstream learns of the client by C{X-Forwarded-*} and its like: C{strip} nothing,
         C{pass} what the client claims, C{append} that and the hop to us, C{set} what we know.
     @ivar rewrite_locations: whether C{Location} and its like that point to upstream are made to point to the proxy.
@@ -207,6 +248,7 @@ class APIProviderConfig:
     breaker: BreakerConfig = BreakerConfig()
     cache: CacheConfig = CacheConfig()
     meter: MeterConfig = MeterConfig()
+    attribution: AttributionConfig = AttributionConfig()
     forwarded_fields: str = "strip"
     rewrite_locations: bool = True
     max_inspected_body: int = 10 * 1024 * 1024
@@ -239,6 +281,8 @@ class APIProviderConfig:
             yield "key", "own_key_for: there is no key that they could use; give it as key"
         if self.meter.enabled is False and self.meter.asks:
             yield "meter", "meter: it is off, so that nothing else that it says would hold; take enabled: off away"
+        if self.attribution.project_tags and self.attribution.tags is None:
+            yield "attribution", "attribution: project_tags are beside tags, which allows every name unless it is given"
         if self.upstreams and self.base_url:
             yield "base_url", "base_url: the places of the API stand in upstreams; take one of the two away"
         if self.fallback and self.retry is None:

@@ -13,6 +13,7 @@ from typing import Any
 from ..core.clientlimits import Limits
 from ..core.ledger.settings import LEAST_WAITING, LedgerOptions
 from . import rules
+from .attributionschema import attribution
 from .document import Item
 from .model import (
     APIProviderConfig,
@@ -193,6 +194,7 @@ API_KEYS: dict[str, Reader] = {
     "breaker": breaker,
     "cache": cache,
     "meter": meter,
+    "attribution": attribution,
     "forwarded_fields": by(rules.forwarded_fields),
     "rewrite_locations": flag,
     "max_inspected_body": by(parse_size),

@@ -21,7 +21,7 @@ from urllib.parse import unquote
 
 from attrs import evolve, fields
 
-from ..message import Record
+from ..message import Attribution, Record
 
 MASKED = "[masked]"
 
@@ -123,6 +123,12 @@ class Masking:
             record.request_id = self._known.sub(MASKED, record.request_id)
         if record.details:
             record.details = self.values(record.details)
+        asked = record.attribution
+        if asked is not None and (asked.user or asked.session or asked.tags or asked.metadata):
+            tags, metadata = self.values(asked.tags), self.values(asked.metadata)
+            record.attribution = Attribution(
+                self.text(asked.user), self.text(asked.session), asked.program, tags, metadata
+            )
         if record.usage is not None:
             # Servers repeat what a client called a model.
             said = record.usage.served_model

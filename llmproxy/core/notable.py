@@ -26,6 +26,15 @@ DECISIVE = frozenset({b"host", b"expect", b"upgrade", b"connection", b"content-l
 NAMING = frozenset({b"x-request-id", b"user-agent"})
 """What the client calls its request, and itself."""
 
+TAGS = b"x-llmproxy-tags"
+"""What a request is for: L{llmproxy.core.attributing.tags}."""
+
+SESSION_FIELDS = (b"x-claude-code-session-id", b"session-id", b"session_id", b"thread-id")
+"""Where coding agents name their session, the most particular first: Claude Code, Codex, Codex of 2025, Codex."""
+
+ATTRIBUTING = frozenset({TAGS, *SESSION_FIELDS})
+"""What a request is for, and the session that it belongs to."""
+
 OVERRIDE_FIELDS = (
     "x-http-method-override",
     "x-http-method",
@@ -47,7 +56,7 @@ def _spellings(name: str) -> list[bytes]:
 
 OVERRIDES = frozenset(spelling for name in OVERRIDE_FIELDS for spelling in _spellings(name))
 
-_ALL = KEY_FIELDS | {OFFER} | DECISIVE | NAMING | OVERRIDES
+_ALL = KEY_FIELDS | {OFFER} | DECISIVE | NAMING | OVERRIDES | ATTRIBUTING
 _NOTABLE = Names(lambda name: name.lower() if name.lower() in _ALL else b"")
 """The name of a notable field in lower case, C{b""} for any other: one look for each field of every request."""
 
@@ -57,15 +66,17 @@ class Notable:
     The notable fields of a section by what they are for, each list in wire order, with names in lower case.
 
     @ivar credentials: with the fields as they are written.
+    @ivar attributing: those of L{ATTRIBUTING}; C{None} for none, which is usual.
     @ivar override: the first one of L{OVERRIDES}, as it is written; C{b""} if there is none.
     """
 
-    __slots__ = ("credentials", "decisive", "naming", "override")
+    __slots__ = ("attributing", "credentials", "decisive", "naming", "override")
 
     def __init__(self, fields: Fields) -> None:
         self.credentials: list[tuple[bytes, Field]] = []
         self.decisive: list[Field] = []
         self.naming: list[Field] = []
+        self.attributing: list[Field] | None = None
         self.override = b""
         notable = _NOTABLE
         for field in fields:
@@ -78,6 +89,8 @@ class Notable:
                 self.naming.append((name, field[1]))
             elif name in OVERRIDES:
                 self.override = self.override or field[0]
+            elif name in ATTRIBUTING:
+                self.attributing = [*(self.attributing or ()), (name, field[1])]
             else:
                 self.credentials.append((name, field))
 

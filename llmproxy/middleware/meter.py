@@ -66,7 +66,7 @@ class Meter:
         media_type = media_type_of(first(response.fields, b"content-type") or b"")
         record.usage = UNKNOWN
         try:
-            record.model = request.model or model_in_target(target) or model_in(body)
+            record.model = request.model or model_in_target(target) or record.model or model_in(body)
             reader = reader_for(media_type, content_codings(response.fields), target)
         except Exception as error:
             self.failed(error)

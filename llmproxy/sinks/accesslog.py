@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -56,6 +56,11 @@ class _Line(msgspec.Struct, omit_defaults=True):
     cost: str | None = None
     cost_saved: str | None = None
     upstream: str = ""
+    user: str = ""
+    session: str = ""
+    program: str = ""
+    tags: Mapping[str, str] = {}
+    metadata: Mapping[str, str] = {}
 
 
 _encode = msgspec.json.Encoder().encode
@@ -106,6 +111,10 @@ def line(record: Record) -> bytes:
         entry.cost_saved = written(record.cost_saved)
     if record.upstream != record.api:
         entry.upstream = record.upstream
+    said = record.attribution
+    if said is not None:
+        entry.user, entry.session, entry.program = said.user, said.session, said.program
+        entry.tags, entry.metadata = said.tags, said.metadata
     return _encode({**msgspec.to_builtins(entry), **record.details} if record.details else entry)
 
 

@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.app import standardchain
 from llmproxy.app.standardchain import standard_chain
 from llmproxy.config import APIConfig, APIProviderConfig
+from llmproxy.core.attributing.attribution import Hashing
 from llmproxy.middleware.authenticate import Authenticate
 from llmproxy.net.timers import TimerWheel
 from tests.middleware.fakes import FakeDirectory
@@ -19,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 NAMES = {
     "Authenticate": "authenticate", "ErrorResponses": "errorresponses",
          "RouteRequest": "route", "DebugFields": "debug", "Restrict": "restrict",
+         "Attribute": "attribution",
          "Limit": "quota", "Attempts": "attempts",
          "Credential": "credential", "Deadlines": "deadline", "Cors": "cors"}  # fmt: skip
 
@@ -39,6 +41,7 @@ class StandardChainTests(SynchronousTestCase):
             "breaker": "breaker",
             "wheel": TimerWheel(Clock()),
             "inspection": None,
+            "hashing": Hashing(None),
             "cache": cache,
             "meter": "meter",
         }
@@ -50,7 +53,7 @@ class StandardChainTests(SynchronousTestCase):
         lines = (ROOT / "docs/architecture.md").read_text().splitlines()
         cells = [line.split("|")[1].strip().strip("`") for line in lines if line.startswith("| ")]
         whole = self.order("cache", allowed_origins=["https://a.test"], debug_headers=True)
-        self.assertEqual(len(whole), 15)
+        self.assertEqual(len(whole), 16)
         self.assertEqual([name for name in cells if name in whole], whole)
 
     def test_left_out(self) -> None:

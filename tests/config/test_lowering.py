@@ -12,8 +12,16 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.config import APIConfig, APIProviderConfig, ProxyConfig, load_api_config
+from llmproxy.config.attributionschema import ATTRIBUTION_KEYS
 from llmproxy.config.lowering import SECTIONS
-from llmproxy.config.model import BreakerConfig, CacheConfig, ConnectionConfig, MeterConfig, TimeoutConfig
+from llmproxy.config.model import (
+    AttributionConfig,
+    BreakerConfig,
+    CacheConfig,
+    ConnectionConfig,
+    MeterConfig,
+    TimeoutConfig,
+)
 from llmproxy.config.rules import AUTH
 from llmproxy.config.schema import (
     API_KEYS,
@@ -88,6 +96,17 @@ WRONG: dict[str, tuple[tuple[str, Any], ...]] = {
     "ledger.fsync": DURATION,
     "ledger.keep_records": DURATION,
     "ledger.most_waiting": (*SIZE, ("1KiB", 1024)),
+    "attribution": (
+        ("soon", "soon"),
+        ("[1]", [1]),
+        ("{project_tags: {a: [b]}}", AttributionConfig(project_tags={"a": ("b",)})),
+    ),
+    "attribution.enabled": FLAG,
+    "attribution.tags": (*LIST, ("[Team]", ["Team"])),
+    "attribution.project_tags": (("[a]", ["a"]), ("{a: b}", {"a": "b"}), ("{a: [B]}", {"a": ["B"]})),
+    "attribution.hash": (*LIST, ("[program]", ["program"])),
+    "attribution.bodies": FLAG,
+    "attribution.programs": (*LIST, ("[a/1]", ["a/1"])),
     "forwarded_fields": (("all", "all"), ("[set]", ["set"])),
     "rewrite_locations": FLAG,
     "max_inspected_body": SIZE,
@@ -152,6 +171,7 @@ KEYS = {
     "breaker.": BREAKER_KEYS,
     "cache.": CACHE_KEYS,
     "meter.": METER_KEYS,
+    "attribution.": ATTRIBUTION_KEYS,
     "balance.": BALANCE_KEYS,
     "retry.": RETRY_KEYS,
     "limits.": LIMIT_KEYS,
@@ -163,6 +183,7 @@ PARTS: dict[str, Any] = {
     "breaker": BreakerConfig(),
     "cache": CacheConfig(),
     "meter": MeterConfig(),
+    "attribution": AttributionConfig(),
     "balance": BalanceConfig(),
     "retry": RetryConfig(),
 }
@@ -273,6 +294,8 @@ class RightTests(SynchronousTestCase):
             {"breaker": BreakerConfig(enabled=False)},
             {"meter": MeterConfig(enabled=False)},
             {"meter": MeterConfig(None, "inject", True, True)},
+            {"attribution": AttributionConfig(enabled=False)},
+            {"attribution": AttributionConfig(tags=["team"], project_tags={"p": ["x"]}, hash=["user"], programs=["A"])},
             {"breaker": BreakerConfig(1, 0.5, [503, 504])},
             {"cache": CacheConfig(False, "shared", "opt_in", 0, 0, True, 5, 1, 1.5, 10**12, 0.0, 0)},
             {"allowed_methods": ("get", "POST")},

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.masking import MASKED, Masking, mask
 from llmproxy.core.tokens import generate
-from llmproxy.message import Record
+from llmproxy.message import Attribution, Record
 from llmproxy.usage import Usage
 
 
@@ -116,8 +116,11 @@ class MaskingTests(SynchronousTestCase):
         for name in texts:
             setattr(record, name, secret)
         record.usage = Usage(input_tokens=1, served_model=secret)
+        record.attribution = Attribution(secret, secret, "curl", {"team": secret}, {"k": secret, "api_key": "canary"})
         Masking().record(record)
         self.assertEqual(record.usage, Usage(input_tokens=1, served_model=MASKED))
+        asked = Attribution(MASKED, MASKED, "curl", {"team": MASKED}, {"k": MASKED, "api_key": MASKED})
+        self.assertEqual(record.attribution, asked)
         left = {name for name in texts if secret in getattr(record, name)}
         ours = {"request_id", "api", "endpoint", "project_id", "token_id", "error_code", "cache", "cause"}
         ours |= {"provider", "book", "entry_id"}

@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from llmproxy.interfaces import IRecordSink
+from llmproxy.record import Attribution
 from llmproxy.sinks.accesslog import AccessLog, LogFile, level_of, line, text_line
 from llmproxy.usage import UNKNOWN, Usage
 
@@ -61,6 +62,21 @@ class LineTests(SynchronousTestCase):
         self.assertFalse({"reasoning_tokens", "unknown"} & entry.keys())
         self.assertIs(json.loads(line(a_record(usage=UNKNOWN)))["unknown"], True)
         self.assertNotIn("unknown", json.loads(line(a_record())))
+
+    def test_attribution(self) -> None:
+        """For whom and for what, where a request says it."""
+        said = Attribution("ann", "s-1", "curl", {"team": "search"}, {"k": "v"})
+        entry = json.loads(line(a_record(attribution=said)))
+        expected = {
+            "user": "ann",
+            "session": "s-1",
+            "program": "curl",
+            "tags": {"team": "search"},
+            "metadata": {"k": "v"},
+        }
+        self.assertEqual({name: entry[name] for name in expected}, expected)
+        self.assertEqual(json.loads(line(a_record(attribution=Attribution(program="curl"))))["program"], "curl")
+        self.assertFalse({"user", "session", "program", "tags", "metadata"} & json.loads(line(a_record())).keys())
 
     def test_cost(self) -> None:
         """Money is a decimal number as a text, exact; what is not known is not there, and 0 is known."""

@@ -1,0 +1,1 @@
+"""Attribution: for whom and for what a program asks, as its request says itself."""

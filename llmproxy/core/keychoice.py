@@ -43,12 +43,12 @@ class KeyRests:
 
     def set_aside(self, key: str, status: int, retry_after: float | None, now: float) -> None:
         """
-        Note an answer; 401 and 429 set its key aside.
+        Note an answer; 401 and 429 set its key aside, also that of an upstream that takes none, which is C{""}.
 
         @param retry_after: seconds, as the answer has it.
         """
         usual = REST.get(status)
-        if usual is None or not key:
+        if usual is None:
             return
         if len(self.until) >= MOST_KEYS:
             self.until = {each: at for each, at in self.until.items() if now < at}

@@ -111,9 +111,7 @@ class Places:
     def _keys(
         self, request: ApiRequest, api: Api, upstream: Upstream, tried: Collection[tuple[Upstream, str]]
     ) -> tuple[str, ...]:
-        if upstream.credential.kind == "none":
-            return ("",)
-        keys = keys_for(api, upstream, request.principal.project)
+        keys = ("",) if upstream.credential.kind == "none" else keys_for(api, upstream, request.principal.project)
         return tuple(key for key in keys if (upstream, key) not in tried) if tried else keys
 
     def _candidate(

@@ -120,11 +120,11 @@ class RetryLoop:
                 place = self._first() if outcome is None else await self._next(outcome)
         finally:
             self._original.release()
+            self._tell()
         assert outcome is not None
         # What stands further out reads references by the API that has answered.
         self._request.route = outcome.attempt.place.route
         outcome.attempt.answers(self._request.record)
-        self._tell()
         if outcome.response is None:
             raise outcome.error or AssertionError
         return outcome.response

@@ -69,8 +69,8 @@ class KeyRestsTests(SynchronousTestCase):
         """A key that cannot be read is asked with only where there is no other."""
         self.assertEqual(self.keys.choose(("", "k2"), "priority", 0.0), "k2")
         self.assertEqual(self.keys.choose(("", ""), "priority", 0.0), "")
-        self.keys.set_aside("", 401, None, 0.0)
-        self.assertEqual(self.keys.until, {})
+        self.keys.set_aside("", 429, None, 0.0)
+        self.assertEqual(self.keys.choose(("",), "priority", 0.0), "")
 
     def test_bounded(self) -> None:
         """However many keys there are, so many are remembered."""

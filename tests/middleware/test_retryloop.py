@@ -34,7 +34,7 @@ from llmproxy.middleware.credential import Credential
 from llmproxy.middleware.deadline import Deadlines
 from llmproxy.middleware.retryloop import Judge
 from llmproxy.net.timers import TimerWheel
-from llmproxy.origin import OwnKey, Timeouts, Upstream
+from llmproxy.origin import CredentialPlace, OwnKey, Timeouts, Upstream
 from tests.tables import row
 
 from .fakes import PRINCIPAL, SECRET, HeldBody, Inner, Reader, a_request, a_response, an_api, an_upstream
@@ -43,6 +43,9 @@ from .fakes import PRINCIPAL, SECRET, HeldBody, Inner, Reader, a_request, a_resp
 def refused() -> UpstreamUnreachable:
     """A new one each time: an exception keeps the frames that it went through."""
     return UpstreamUnreachable(cause="refused")
+
+
+NO_KEY = CredentialPlace("none", b"", b"")
 
 
 def places(*names: str, **changes: Any) -> tuple[Upstream, ...]:
@@ -461,6 +464,8 @@ class LeavingTests(LoopTestCase):
                 asking.cancel()
                 self.failureResultOf(asking, CancelledError)
                 self.assertEqual(self.inner.cancelled, 1)
+                tried = self.detail("tried") or []
+                self.assertEqual([each.get("cause") for each in tried], [None, "cancelled"] if failures else [])
                 self.left()
 
     def test_in_the_wait(self) -> None:
@@ -529,6 +534,23 @@ class KeyTests(LoopTestCase):
                 self.assertEqual(self.now_at(), ("a", key))
             self.answer(200)
             self.successResultOf(asking)
+
+    def test_keyless(self) -> None:
+        """An upstream without keys that is above its limit is not asked again at once, and rests for all."""
+        a, b = (an_upstream(name=name, credential=NO_KEY, path_prefix=name.encode()) for name in "ab")
+        self.use((a, evolve(b, priority=2)), RetrySettings(3))
+        asking = self.ask()
+        self.answer(429)
+        self.assertEqual(self.now_at(), ("b", ""))
+        self.answer(429)
+        self.assertEqual(self.inner.pending, [])
+        self.turn(1.0)
+        self.assertEqual(len(self.inner.requests), 3)
+        self.answer(200)
+        self.successResultOf(asking)
+        self.clock.advance(5.0)
+        now = self.clock.seconds()
+        self.assertEqual([state.keys.rests("", now) for _, _, state in self.states.all()], [True, True])
 
     def test_all_limited(self) -> None:
         """When all are, the next upstream is asked, for this project and for no other."""
@@ -652,17 +674,17 @@ class FallbackTests(LoopTestCase):
 
     def test_credentials(self) -> None:
         """What a client has put where this API takes its key does not go to the other one."""
-        own = an_upstream(name="a", own_key=OwnKey("key-a", None), credential=self.place(b"X-Mine"), path_prefix=b"/a")
+        own = an_upstream(
+            name="a",
+            own_key=OwnKey("key-a", None),
+            credential=CredentialPlace("header", b"X-Mine", b""),
+            path_prefix=b"/a",
+        )
         other = an_api("other", upstreams=places("other"))
         self.use((own,), RetrySettings(2), other, fallback=("other",))
         self.ask((b"X-Mine", SECRET))
         self.answer(503)
         self.assertEqual(self.request.fields, [(b"Idempotency-Key", b"i-1"), (b"Authorization", b"Bearer key-other")])
-
-    def place(self, name: bytes) -> Any:
-        from llmproxy.origin import CredentialPlace
-
-        return CredentialPlace("header", name, b"")
 
     def test_open(self) -> None:
         """It is asked first while all circuits of this API are open."""

@@ -104,9 +104,13 @@ class UsageRules:
         """Whether any usage is kept."""
         return self._reports is not None
 
-    def question(self, asked: UsageParameters) -> UsageQuestion:
-        """See L{question_of}."""
-        return question_of(asked, self._seconds())
+    def question(self, asked: UsageParameters, **fixed: Any) -> UsageQuestion:
+        """
+        See L{question_of}.
+
+        @param fixed: filters that are not the asker's to choose, as they are.
+        """
+        return attrs.evolve(question_of(asked, self._seconds()), **fixed)
 
     async def report(self, question: UsageQuestion, *, with_forecast: bool = False) -> dict[str, Any]:
         """

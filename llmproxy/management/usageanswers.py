@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timezone
 from decimal import Decimal
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -24,6 +25,10 @@ NAMED = ("project", "token")
 
 RECORD: tuple[str, ...] = Entry.__struct_fields__
 """The members of a single record, in the order of an export."""
+
+_TEXTS = [each.name for each in msgspec.structs.fields(Entry) if each.type is str]
+
+_sums = attrgetter(*SUMS)
 
 
 def plain(question: UsageQuestion, report: UsageReport, names: Names | None = None) -> dict[str, Any]:
@@ -50,8 +55,9 @@ def plain(question: UsageQuestion, report: UsageReport, names: Names | None = No
 
 def plain_sums(sums: UsageSums) -> dict[str, Any]:
     """Sums as JSON has them: numbers, and money as texts."""
-    values = {name: getattr(sums, name) for name in SUMS}
-    return {name: money(value) if isinstance(value, Decimal) else value for name, value in values.items()}
+    values: dict[str, Any] = dict(zip(SUMS, _sums(sums), strict=True))
+    values["cost"], values["cost_saved"] = money(sums.cost), money(sums.cost_saved)
+    return values
 
 
 def plain_forecast(made: Forecast) -> dict[str, Any]:
@@ -62,12 +68,15 @@ def plain_forecast(made: Forecast) -> dict[str, Any]:
 
 def plain_record(entry: Entry) -> dict[str, Any]:
     """A single record as JSON has it: what is not known is C{None}."""
-    values: dict[str, Any] = {name: getattr(entry, name) for name in RECORD}
-    values |= {name: _time(values[name]) for name in ("started_at", "ended_at")}
+    values = msgspec.structs.asdict(entry)
+    for name in _TEXTS:
+        if not values[name]:
+            values[name] = None
+    values["started_at"], values["ended_at"] = _time(entry.started_at), _time(entry.ended_at)
     if entry.saved is not None:
-        values["saved"] = {name: getattr(entry.saved, name) for name in entry.saved.__struct_fields__}
+        values["saved"] = msgspec.structs.asdict(entry.saved)
     values["raw"] = None if entry.raw is None else _json(entry.raw)
-    return {name: None if value == "" else value for name, value in values.items()}
+    return values
 
 
 def columns_of(groups: Iterable[str]) -> list[str]:

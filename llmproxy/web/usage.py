@@ -6,23 +6,22 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote_to_bytes
 
-from msgspec import UNSET
+from twisted.internet.defer import Deferred, DeferredSemaphore
 
 from ..core.identifiers import correlation_id_of
 from ..core.tokens import QUERY_KEY
 from ..errors import Draining, ProjectInactive, ProxyError, Unauthorized, Unavailable
-from ..management.usage import UsageParameters, UsageRules
+from ..management.usage import UsageRules
 from .api.stocksite import fields_of
 from .clientaddress import client_of
 from .jsonresource import JsonResource
 from .manage.responses import moment
-from .manage.usage import TokenUsageFilter
+from .manage.usage import TokenUsageFilter, report_asked
 from .operations import Call, Operation, RouteTable
 from .requestids import known_as
 
 if TYPE_CHECKING:
-    from twisted.internet.defer import Deferred
-
+    from ..core.reports import UsageQuestion
     from ..core.routing import RoutingTable
     from ..interfaces import IAuditLogger
     from ..management.state import State
@@ -30,6 +29,10 @@ if TYPE_CHECKING:
 
 WRITTEN_EVERY = 0.1
 """Seconds; more often counts are not written down for those who ask."""
+
+
+AT_ONCE, MOST_WAITING = 2, 100
+"""Reports that are made at a time, and those that wait for their turn; one more is asked to come again."""
 
 
 class Identifies(Protocol):
@@ -66,6 +69,7 @@ class TokenUsage(JsonResource):
         self._audit = audit
         self._draining = draining
         self._written = 0.0
+        self._turns = DeferredSemaphore(AT_ONCE)
 
     async def authorize(self, call: Call) -> None:
         if self._draining():
@@ -87,23 +91,20 @@ class TokenUsage(JsonResource):
 
     async def show(self, call: Call) -> dict[str, Any]:
         query: TokenUsageFilter = call.query
-        asked = UsageParameters(
-            query.group_by,
-            query.since,
-            query.until,
-            "",
-            call.actor.token.id,
-            query.api,
-            query.model,
-            query.tz,
-            None if query.top is UNSET else query.top,
-        )
-        question = self._rules.question(asked)
+        question = self._rules.question(report_asked(query), tokens=(call.actor.token.id,))
         token = await self._counted(call.actor.token)
         answer = counts_of(token, call.actor.token.expires_at)
-        if not self._rules.is_kept:
-            return answer
-        return answer | await self._rules.report(question, with_forecast=query.forecast)
+        if self._rules.is_kept:
+            answer |= await self._in_turn(question, query.forecast)
+        return answer
+
+    async def _in_turn(self, question: UsageQuestion, with_forecast: bool) -> dict[str, Any]:
+        """A report; those of tokens do not keep the database from everything else."""
+        if len(self._turns.waiting) >= MOST_WAITING:
+            raise Unavailable("too many tokens ask what they have used", retry_after=1)
+        return await self._turns.run(
+            lambda: Deferred.fromCoroutine(self._rules.report(question, with_forecast=with_forecast))
+        )
 
     def finished(self, call: Call, error: ProxyError | None) -> None:
         """Note who was refused, as L{llmproxy.middleware.auditdenials.AuditDenials} does."""

@@ -13,7 +13,7 @@ from twisted.web.server import Site
 
 from llmproxy.bodies import BytesBody
 from llmproxy.core.policy import Policy
-from llmproxy.core.reports import SUMS
+from llmproxy.core.reports import SUMS, UsageQuestion
 from llmproxy.core.routing import RoutingTable
 from llmproxy.core.tokens import token_hash
 from llmproxy.errors import Unavailable
@@ -23,7 +23,7 @@ from llmproxy.middleware.authenticate import Authenticate
 from llmproxy.origin import CredentialPlace, Origin, Timeouts, Upstream
 from llmproxy.web.api.resource import ProxyResource
 from llmproxy.web.root import Root
-from llmproxy.web.usage import WRITTEN_EVERY, TokenUsage
+from llmproxy.web.usage import AT_ONCE, MOST_WAITING, WRITTEN_EVERY, TokenUsage
 
 from ..management.world import RulesTestCase
 from ..store.databases import NOW, token
@@ -160,6 +160,33 @@ class AnswerTests(UsageTestCase):
         self.clock.advance(2 * WRITTEN_EVERY)
         self.ask("/usage", BEARER)
         self.assertEqual(self.counts.asked, ["flush"] * 2)
+
+    def test_in_turn(self) -> None:
+        """However many ask at once, few reports are made at a time, and too many are asked to come again."""
+        running: list[Deferred[Any]] = []
+        grouped = self.reports.grouped
+
+        def wait(question: UsageQuestion) -> Deferred[Any]:
+            running.append(Deferred())
+            return running[-1].addCallback(lambda _: grouped(question))
+
+        self.reports.grouped = wait  # type: ignore[method-assign]
+        root = self.root()
+        clients = [Client(root) for _ in range(AT_ONCE + MOST_WAITING + 1)]
+        for client in clients:
+            client.send(f"GET /usage HTTP/1.1\r\nHost: a\r\n{BEARER}\r\n\r\n".encode())
+        self.assertEqual(len(running), AT_ONCE)
+        self.assertEqual([client.status for client in clients if client.status], [503])
+        for waiting in running:
+            waiting.callback(None)
+        self.assertEqual({client.status for client in clients}, {200, 503})
+        self.assertEqual(len(running), AT_ONCE + MOST_WAITING)
+
+    def test_only_own(self) -> None:
+        """A token sees its own usage whatever its id looks like."""
+        self.add("t2,t1", OTHER)
+        _, said = self.ask("/usage", f"Authorization: Bearer {OTHER}")
+        self.assertEqual((said["token_id"], said["totals"]["requests"]), ("t2,t1", 0))
 
     def test_not_kept(self) -> None:
         """Where no usage is kept, the counts of the token are the answer."""

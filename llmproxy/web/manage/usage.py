@@ -21,8 +21,8 @@ from .usageviews import UsageRecordView, UsageReport
 if TYPE_CHECKING:
     from ...core.ledger.entry import Entry
 
-PIECE = 500
-"""Records of one piece of a streamed answer: about half a megabyte."""
+PIECE = 100
+"""Records of one piece of a streamed answer: nobody else waits longer than some milliseconds while they are written."""
 
 JSONL, CSV = "application/jsonl", "text/csv"
 """Both in UTF-8; of the latter the first line has the names of the columns."""
@@ -42,7 +42,9 @@ class Span(Struct, forbid_unknown_fields=True):
     tz: _Zone = "UTC"
 
 
-class _Report(Span, forbid_unknown_fields=True):
+class TokenUsageFilter(Span, forbid_unknown_fields=True):
+    """The parameters of a report on one token."""
+
     group_by: Annotated[
         str,
         Meta(
@@ -55,20 +57,15 @@ class _Report(Span, forbid_unknown_fields=True):
     forecast: Annotated[bool, Meta(description="Also what this month will cost at this rate.")] = False
 
 
-class TokenUsageFilter(_Report, forbid_unknown_fields=True):
-    """The parameters of a report on one token."""
-
-
-class ProjectUsageFilter(_Report, forbid_unknown_fields=True):
+class ProjectUsageFilter(TokenUsageFilter, forbid_unknown_fields=True):
     """The parameters of a report on one project."""
 
     token_id: _List = ""
 
 
-class UsageFilter(_Report, forbid_unknown_fields=True):
+class UsageFilter(ProjectUsageFilter, forbid_unknown_fields=True):
     """The parameters of a report."""
 
-    token_id: _List = ""
     project_id: _List = ""
 
 
@@ -118,21 +115,21 @@ class UsageRoutes:
         }
 
     async def report(self, call: Call) -> dict[str, Any]:
-        return await self._report(call, call.query.project_id, call.query.token_id)
+        return await self._report(call, call.query.token_id, call.query.project_id)
 
     async def of_project(self, call: Call) -> dict[str, Any]:
         project_id = call.path["project_id"]
         await self._rules.of_project(project_id)
-        return await self._report(call, project_id, call.query.token_id)
+        return await self._report(call, call.query.token_id, projects=(project_id,))
 
     async def of_token(self, call: Call) -> dict[str, Any]:
         token_id = call.path["token_id"]
         await self._rules.of_token(token_id)
-        return await self._report(call, "", token_id)
+        return await self._report(call, tokens=(token_id,))
 
     async def records(self, call: Call) -> list[dict[str, Any]] | Streamed:
         query: RecordFilter = call.query
-        question = self._rules.question(_asked(query, query.project_id, query.token_id))
+        question = self._rules.question(_asked(query, query.token_id, query.project_id))
         if query.format != "json":
             return await self._streamed(question, query)
         limit = MAX_PAGE if query.limit is UNSET else query.limit
@@ -143,10 +140,12 @@ class UsageRoutes:
         call.details["record_count"] = len(page.items)
         return [plain_record(entry) for entry in page.items]
 
-    async def _report(self, call: Call, project_id: str, token_id: str) -> dict[str, Any]:
-        query: _Report = call.query
-        asked = _asked(query, project_id, token_id, query.group_by, None if query.top is UNSET else query.top)
-        return await self._rules.report(self._rules.question(asked), with_forecast=query.forecast)
+    async def _report(
+        self, call: Call, token_id: str = "", project_id: str = "", **fixed: tuple[str, ...]
+    ) -> dict[str, Any]:
+        query: TokenUsageFilter = call.query
+        question = self._rules.question(report_asked(query, token_id, project_id), **fixed)
+        return await self._rules.report(question, with_forecast=query.forecast)
 
     async def _streamed(self, question: UsageQuestion, query: RecordFilter) -> Streamed:
         limit = None if query.limit is UNSET else query.limit
@@ -189,7 +188,12 @@ def _report(respond: Callable[[Call], Any], query: type[Struct], action: str, su
     )
 
 
-def _asked(query: Span, project_id: str, token_id: str, group_by: str = "", top: int | None = None) -> UsageParameters:
+def report_asked(query: TokenUsageFilter, token_id: str = "", project_id: str = "") -> UsageParameters:
+    """What the parameters of a report ask."""
+    return _asked(query, token_id, project_id, query.group_by, None if query.top is UNSET else query.top)
+
+
+def _asked(query: Span, token_id: str, project_id: str, group_by: str = "", top: int | None = None) -> UsageParameters:
     return UsageParameters(
         group_by, query.since, query.until, project_id, token_id, query.api, query.model, query.tz, top
     )

@@ -31,10 +31,12 @@ LOST_AFTER = 30.0
 
 
 class Holder(Protocol):
-    """Whatever notes the leases of this process: L{llmproxy.store.usage.Usage} does."""
+    """The notes of this process's leases, L{llmproxy.store.usage.Usage}."""
 
     holder: str
-    has_leased: bool
+
+    async def sign_of_life(self, now: float) -> None:
+        """Say that this process is there, where it holds leases."""
 
 
 class LostLeases:
@@ -62,11 +64,8 @@ class LostLeases:
         return Deferred.fromCoroutine(self._look()).addErrback(lambda _: None)
 
     async def _look(self) -> None:
-        usage, now = self._usage, self._seconds()
-        holder = usage.holder
-        if usage.has_leased:
-            usage.has_leased = False
-            usage.has_leased = bool(await self._database.run(lambda connection: _seen(connection, holder, now)))
+        holder, now = self._usage.holder, self._seconds()
+        await self._usage.sign_of_life(now)
         since = now - LOST_AFTER
         found = await self._database.read(lambda connection: _unseen(connection, holder, since))
         for one in found:
@@ -97,7 +96,7 @@ def _found_again(connection: Connection, token_id: str, size: int) -> None:
     connection.execute(update(tokens).where(tokens.c.id == token_id, lost > 0).values(reserved_lost=rest))
 
 
-def _seen(connection: Connection, holder: str, now: float) -> int:
+def seen(connection: Connection, holder: str, now: float) -> int:
     """A sign of life for all that a process holds; of how many tokens that is."""
     mine = leases.c.holder == holder
     connection.execute(delete(leases).where(mine, leases.c.size == 0))

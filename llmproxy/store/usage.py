@@ -15,7 +15,7 @@ from zope.interface import implementer
 from ..core.quotas import Grant, Settlement, lease_size
 from ..errors import TokenInactive, TokenNotFound
 from ..interfaces import ICacheStatsStore
-from .lostleases import changed
+from .lostleases import changed, seen
 from .schema import tokens, writings
 from .writtenuses import note_written, write_down
 
@@ -143,6 +143,21 @@ class Usage:
         if more:
             self.has_leased = True
             changed(connection, self.holder, token_id, more, self._seconds())
+
+    async def sign_of_life(self, now: float) -> None:
+        """
+        Say that this process is there, where it holds leases: those of one that is not are taken for lost.
+
+        Fails if that cannot be written, and says it the next time.
+        """
+        if not self.has_leased:
+            return
+        # What is noted meanwhile sets it again.
+        self.has_leased, holds = False, True
+        try:
+            holds = await self._database.run(lambda connection: seen(connection, self.holder, now)) > 0
+        finally:
+            self.has_leased = self.has_leased or holds
 
     def increment_cache_hit_count_batch(self, counts: dict[str, int]) -> Deferred[None]:
         if not counts:

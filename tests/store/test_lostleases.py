@@ -6,13 +6,22 @@ from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import text
+from twisted.internet.defer import Deferred, fail
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.quotas import Settlement
+from llmproxy.errors import Unavailable
 from llmproxy.store.database import Database
 from llmproxy.store.lostleases import INTERVAL, LOST_AFTER, LostLeases
 
 from .databases import clock_at, opened, project, token
+
+
+class Unwritten:
+    """A database that takes nothing."""
+
+    def run(self, work: object) -> Deferred[Any]:
+        return fail(Unavailable())
 
 
 class LostLeasesTests(SynchronousTestCase):
@@ -74,6 +83,20 @@ class LostLeasesTests(SynchronousTestCase):
         self.look(self.other)
         self.assertEqual((self.numbers(), self.rows()), ((5, 0, 0), []))
         self.assertFalse(self.other.usage.has_leased)
+
+    def test_not_written(self) -> None:
+        """A sign of life that could not be written is given the next time."""
+        self.lease(self.other)
+        self.clock.advance(LOST_AFTER - INTERVAL)
+        usage = self.other.usage
+        run, usage._database = usage._database, Unwritten()  # type: ignore[assignment]
+        self.look(self.other)
+        usage._database = run
+        self.clock.advance(INTERVAL)
+        self.look(self.other)
+        self.clock.advance(INTERVAL)
+        self.look()
+        self.assertEqual((self.numbers(), self.rows()), ((0, 128, 0), [128]))
 
     def test_comes_back(self) -> None:
         """A process that was only away takes out again what it accounts for; what it leases since then it holds."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from msgspec import Meta, Struct
 
+from ...management.circuits import listed
 from ..operations import Call, Operation, Routes
 
 if TYPE_CHECKING:
@@ -51,11 +52,7 @@ class BreakerRoutes:
 
     async def list(self, call: Call) -> list[CircuitView]:
         numbers = await self._collect()
-        return [_view(each) for each in sorted(numbers.circuits(), key=_order)]
-
-
-def _order(state: CircuitState) -> tuple[bool, str, str, str, int]:
-    return state.state == "closed", state.api, state.project, state.model, state.process
+        return [_view(each) for each in listed(numbers.circuits())]
 
 
 def _view(state: CircuitState) -> CircuitView:

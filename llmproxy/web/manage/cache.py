@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Protocol
-from urllib.parse import urlsplit
 
 import msgspec
-from attrs import frozen
 from msgspec import Meta, Struct
 from twisted.internet.defer import Deferred
 
-from ...core.credentials import without_keys
 from ...errors import BadRequest
+from ...management.purges import Extent, PurgeOrder, UnknownAnswers, extent_of
 from ..operations import Call, Operation, Routes
 from .cachestats import CacheStats
 from .requests import Id, Name
 
 if TYPE_CHECKING:
     from ...core.routing import RoutingTable
-    from ...message import Api, Route
 
 MAX_URL = 8192
 
@@ -51,18 +48,6 @@ class Controls(Protocol):
         """As L{llmproxy.interfaces.ICacheStore.purge}, in all workers."""
 
     def statistics(self) -> Deferred[CacheStats]: ...
-
-
-@frozen
-class _Wanted:
-    """
-    @ivar kind: what records call it.
-    @ivar start: what the members that go begin with.
-    """
-
-    kind: str
-    api: str | None
-    start: bytes = b""
 
 
 class CacheRoutes:
@@ -99,14 +84,13 @@ class CacheRoutes:
         }
 
     async def purge(self, call: Call) -> Purged:
-        wanted: Purge = call.body
-        call.details |= _noted(wanted)
+        order = PurgeOrder(**msgspec.structs.asdict(call.body))
+        call.details |= order.noted()
         controls = self._enabled(call)
-        what = self._what(call, wanted)
-        call.details["purge_type"] = what.kind
-        count = await controls.purge(what.api, wanted.project_id or None, what.start)
-        call.details["deleted"] = count > 0 if what.kind == "exact" else count
-        return Purged(count > 0 if what.kind == "exact" else count)
+        extent = self._extent(call, order)
+        count = await controls.purge(extent.api, order.project_id or None, extent.start)
+        call.details["deleted"] = deleted = extent.outcome(count)
+        return Purged(deleted)
 
     async def stats(self, call: Call) -> CacheStats:
         return await self._enabled(call).statistics()
@@ -118,77 +102,13 @@ class CacheRoutes:
             raise BadRequest(message="caching is disabled")
         return controls
 
-    def _what(self, call: Call, wanted: Purge) -> _Wanted:
-        if wanted.prefix or wanted.url:
-            route = self._route(call, wanted)
-            if wanted.prefix:
-                return _Wanted("prefix", route.api.space, route.target)
-            target = without_keys(route.target, route.api.query_keys)
-            # Only its own query may be one that holds a credential; what is noted is what is left.
-            call.details["url"] = target.decode("ascii")
-            return _Wanted("exact", route.api.space, target + b"\0" + _stored_method(wanted.method))
-        if wanted.all and (wanted.project_id or wanted.api):
-            raise BadRequest("all is everything: leave it out to purge a project or an API", message="invalid purge")
-        if wanted.api:
-            return _Wanted("project" if wanted.project_id else "api", self._api(wanted.api).space)
-        if wanted.project_id:
-            return _Wanted("project", None)
-        if wanted.all:
-            return _Wanted("all", None)
-        call.details["reason"] = "missing_fields"
-        raise BadRequest("or one of prefix, project_id, api and all", message="method and url are required")
-
-    def _route(self, call: Call, wanted: Purge) -> Route:
+    def _extent(self, call: Call, order: PurgeOrder) -> Extent:
         try:
-            target = _target(wanted.prefix.removesuffix("*") or "/" if wanted.prefix else wanted.url)
-        except ValueError:
-            call.details["reason"] = "invalid_url"
-            raise BadRequest("expected an address such as /v1/models?limit=5", message="invalid URL") from None
-        if wanted.api:
-            target = b"/" + self._api(wanted.api).name.encode() + target
-        route = self._table().match(target)
-        if route is None:
-            call.details["reason"] = "invalid_url"
-            raise BadRequest("it belongs to no API, and there is no default one: name the api", message="invalid URL")
-        return route
-
-    def _api(self, name: str) -> Api:
-        table = self._table()
-        api = table.named(name)
-        if api is not None:
-            return api
-        known = ", ".join(sorted(api.name for api in table.apis))
-        raise BadRequest(f"known are: {known}", message="no such API")
-
-
-def _noted(wanted: Purge) -> dict[str, object]:
-    """What is asked for, without what may be a credential: a query."""
-    given = {name: value for name, value in msgspec.structs.asdict(wanted).items() if value and name != "url"}
-    if wanted.prefix:
-        path, mark, _ = wanted.prefix.partition("?")
-        given["prefix"] = path + mark
-    return given
-
-
-def _target(text: str) -> bytes:
-    """
-    The target of an address: a path with its query, or a whole URL, of which the host is nothing to us.
-
-    @raise ValueError: it is no address.
-    """
-    if not text.isascii() or not text.isprintable() or " " in text or "#" in text:
-        raise ValueError
-    if not text.startswith("/"):
-        parts = urlsplit(text)
-        if parts.scheme not in ("http", "https") or not parts.netloc:
-            raise ValueError
-        text = text.partition("://")[2]
-        text = text[len(parts.netloc) :]
-        if not text.startswith("/"):
-            text = "/" + text
-    return text.encode("ascii")
-
-
-def _stored_method(method: str) -> bytes:
-    """The method that answers are stored under: HEAD is answered from what GET brought."""
-    return {"HEAD": b"GET"}.get(method.upper(), method.upper().encode("utf-8"))
+            extent = extent_of(order, self._table())
+        except UnknownAnswers as error:
+            call.details["reason"] = error.reason
+            raise
+        call.details["purge_type"] = extent.kind
+        if extent.url:
+            call.details["url"] = extent.url
+        return extent

@@ -66,6 +66,7 @@ class Costs:
     def note(self, record: Record) -> None:
         """Called as an exchange ends."""
         usage, saved = record.usage, record.saved
+        record.provider = record.provider or self._providers.get(record.api, "")
         if usage is not None:
             self._price(record, usage, "cost")
         elif saved is not None:
@@ -75,8 +76,7 @@ class Costs:
             self._price(record, saved, "cost_saved")
 
     def _price(self, record: Record, usage: Usage, member: str) -> None:
-        provider = record.provider or self._providers.get(record.api, "")
-        key = (provider, record.api, usage.served_model or record.model)
+        key = (record.provider, record.api, usage.served_model or record.model)
         prices = self.prices
         found = prices.seen(key)
         if found is None:

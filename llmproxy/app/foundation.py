@@ -118,7 +118,7 @@ class Foundation:
     def _open_ledger(self, result: object) -> Deferred[None]:
         if self.ledger is None or self.stored is None:
             return succeed(None)
-        return start_ledger(self.reactor, self.ledger, self.stored, self._masking)
+        return start_ledger(self.reactor, self.ledger, self.stored, self._masking, self.metering.costs)
 
     def _count(self) -> None:
         """The database is open: what was counted is written down from now on."""

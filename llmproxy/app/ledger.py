@@ -13,11 +13,13 @@ from ..core.masking import OURS
 from ..ledger.adoption import masked_with
 from ..ledger.ledger import Ledger, Settles
 from ..store.threads import NoThreads, PooledThreads
+from .pricedrecords import PricedRecords
 
 if TYPE_CHECKING:
     from ..core.ledger.settings import LedgerOptions
     from ..core.masking import Masking
     from ..store.database import Database
+    from .costs import Costs
     from .settings import Settings
     from .stored import Stored
 
@@ -51,7 +53,7 @@ def directory_of(options: LedgerOptions, database: Database) -> str | None:
     return DEFAULT if database.file is None else os.path.join(os.path.dirname(database.file) or ".", "ledger")
 
 
-async def _start(reactor: Any, ledger: Ledger, stored: Stored, masking: Masking) -> None:
+async def _start(reactor: Any, ledger: Ledger, stored: Stored, masking: Masking, costs: Costs) -> None:
     from ..store.identity import identity_of
     from ..store.usagerecords import UsageRecords
     from ..store.writtenuses import OwedUses
@@ -62,7 +64,7 @@ async def _start(reactor: Any, ledger: Ledger, stored: Stored, masking: Masking)
     ledger.start(
         Settles(
             await identity_of(database),
-            UsageRecords(reactor, database),
+            PricedRecords(UsageRecords(reactor, database), lambda: costs.prices, threads.run),
             OwedUses(reactor, database),
             stored.quota.flush,
             masked_with(masking.text, _FOREIGN),
@@ -72,6 +74,6 @@ async def _start(reactor: Any, ledger: Ledger, stored: Stored, masking: Masking)
     )
 
 
-def start_ledger(reactor: Any, ledger: Ledger, stored: Stored, masking: Masking) -> Deferred[None]:
+def start_ledger(reactor: Any, ledger: Ledger, stored: Stored, masking: Masking, costs: Costs) -> Deferred[None]:
     """The database is open. Fails as that does."""
-    return Deferred.fromCoroutine(_start(reactor, ledger, stored, masking))
+    return Deferred.fromCoroutine(_start(reactor, ledger, stored, masking, costs))

@@ -44,6 +44,13 @@ def written(cost: Decimal) -> str:
     return format(cost.normalize(), "f") if cost else "0"
 
 
+def lacks_price(entry: Entry) -> bool:
+    """Whether an entry says something of what was used, or saved, and not what that cost."""
+    if entry.saved is not None:
+        return entry.cost is None or entry.cost_saved is None
+    return entry.cost is None and _was_looked_at(entry)
+
+
 def price_entry(entry: Entry, pricer: Pricer) -> Entry:
     """
     The same with what it cost, and what it saved, where an answer says what it used: what stands there already is
@@ -66,8 +73,12 @@ def _with(entry: Entry, priced: Priced | None, **costs: str | None) -> Entry:
 
 def _used(entry: Entry) -> Usage | None:
     """What an entry says was used; C{None} where no answer was looked at."""
-    usage = _of_counts(entry, _raw(entry.raw))
-    return usage if usage.is_known or entry.unknown else None
+    return _of_counts(entry, _raw(entry.raw)) if _was_looked_at(entry) else None
+
+
+def _was_looked_at(entry: Entry) -> bool:
+    counted = (entry.input_tokens, entry.output_tokens, entry.seconds, entry.images)
+    return entry.unknown or any(each is not None for each in counted)
 
 
 def _of_counts(counts: Entry | Counts, raw: Any = None) -> Usage:

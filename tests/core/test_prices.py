@@ -7,7 +7,7 @@ from decimal import Decimal
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.ledger.entry import Counts, Entry
-from llmproxy.core.prices import Priced, price_entry, written
+from llmproxy.core.prices import Priced, lacks_price, price_entry, written
 from llmproxy.usage import Usage
 from tests.tables import row
 
@@ -74,6 +74,19 @@ class EntryTests(SynchronousTestCase):
         self.assertEqual((found.cost, found.cost_saved, found.book), ("0", "0.5", "b2"))
         self.assertEqual(pricer.asked[0][3], Usage(input_tokens=3, served_model="s"))
         self.assertEqual(price_entry(entry, Asked(None)).cost, "0")
+
+    def test_lacks(self) -> None:
+        """An entry lacks its price if something was used or saved, and no cost of that stands there."""
+        for entry, expected in (
+            (Entry("1", 5.0), False),
+            (Entry("1", 5.0, unknown=True), True),
+            (Entry("1", 5.0, images=0), True),
+            (Entry("1", 5.0, seconds=1.5, cost="0"), False),
+            (Entry("1", 5.0, saved=Counts(input_tokens=1), cost="0"), True),
+            (Entry("1", 5.0, saved=Counts(input_tokens=1), cost="0", cost_saved="1"), False),
+        ):
+            with row(entry):
+                self.assertEqual(lacks_price(entry), expected)
 
     def test_broken(self) -> None:
         """An object that cannot be read is none."""

@@ -18,6 +18,7 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
 from llmproxy.apisettings import ConnectionSettings
+from llmproxy.app.estimates import Estimates
 from llmproxy.cache.memory import MemoryStore
 from llmproxy.config import APIConfig, APIProviderConfig, TimeoutConfig
 from llmproxy.core.attributing.attribution import Hashing
@@ -29,6 +30,7 @@ from llmproxy.middleware.authenticate import Authenticate
 from llmproxy.middleware.breaker import Breaker
 from llmproxy.middleware.caching.cache import Cache
 from llmproxy.middleware.checking.inspection import Inspection
+from llmproxy.middleware.estimate import estimate_for
 from llmproxy.middleware.includeusage import include_usage_for
 from llmproxy.middleware.meter import meter_for
 from llmproxy.middleware.recordexchanges import RecordExchanges
@@ -169,6 +171,11 @@ class _Open:
         return inner(request)
 
 
+def _words(text: str, model: str) -> int:
+    """A tokenizer to which a word is a token."""
+    return len(text.split())
+
+
 class Exchange:
     """
     A proxy with one API, whose upstream is the test.
@@ -221,6 +228,7 @@ class Exchange:
         self.unread: list[tuple[str, ...]] = []
         self.priced: list[Record] = []
         table = config.routing_table()
+        self.estimates = Estimates(self.clock, lambda *what: self.unread.append(what), _words)
         self.include_usage = include_usage_for(table.apis, self.wheel, lambda *what: self.unread.append(what))
         respond = standard_chain(
             UpstreamResponder(lambda api: self.client_pool, now=self.clock.seconds).respond,
@@ -237,6 +245,7 @@ class Exchange:
             cache=self.cache,
             usage_trailer=usage_trailer_for(table.apis, lambda record: self.priced.append(record)),
             include_usage=self.include_usage,
+            estimate=estimate_for(table.apis, self.estimates),
             meter=meter_for(table.apis, self.clock.seconds, lambda *what: self.unread.append(what)),
         )
         self.site = ProxySite(Root(ProxyResource(self.clock.seconds, respond)), reactor=self.clock, wheel=self.wheel)

@@ -11,6 +11,7 @@ from ..core.attributing.attribution import Hashing
 from ..core.upstreamstate import UpstreamStates
 from ..middleware.auditdenials import AuditDenials
 from ..middleware.breaker import Breaker
+from ..middleware.estimate import estimate_for
 from ..middleware.includeusage import include_usage_for
 from ..middleware.meter import meter_for
 from ..middleware.recordexchanges import RecordExchanges
@@ -65,7 +66,8 @@ class Generation:
         foundation.learn(each.own_key.key for each in upstreams if each.own_key is not None)
         metering.origins.update((api.name, ", ".join(each.origin.url for each in api.upstreams)) for api in table.apis)
         metering.costs.use(config.price_rules(), table.apis)
-        self.account = RecordExchanges(reactor, metering.publisher.publish, config.trusted(), metering.seal)
+        seal, publish = metering.takers(table.apis)
+        self.account = RecordExchanges(reactor, publish, config.trusted(), seal)
         self.breaker = Breaker(reactor, openings=metering.metrics.openings, log=foundation.own.logger)
         self.states: UpstreamStates = UpstreamStates(table.apis, None if former is None else former.states)
         if former is not None:
@@ -147,7 +149,7 @@ class Generation:
 
     def _chain(self, gate: Middleware) -> Any:
         foundation = self._foundation
-        audit, clients = foundation.audit_log, self.clients
+        audit, clients, metering = foundation.audit_log, self.clients, foundation.metering
         return standard_chain(
             UpstreamResponder(lambda api: clients[api.name], trusted=self.account.trusted).respond,
             account=self.account,
@@ -161,9 +163,10 @@ class Generation:
             inspection=foundation.inspection,
             hashing=Hashing(foundation.settings.encryption_key),
             cache=foundation.cache_for(each.settings.cache for each in self.table.apis),
-            usage_trailer=usage_trailer_for(self.table.apis, foundation.metering.costs.note),
-            include_usage=include_usage_for(self.table.apis, foundation.wheel, foundation.metering.meter_failed),
-            meter=meter_for(self.table.apis, foundation.reactor.seconds, foundation.metering.meter_failed),
+            usage_trailer=usage_trailer_for(self.table.apis, metering.costs.note),
+            include_usage=include_usage_for(self.table.apis, foundation.wheel, metering.meter_failed),
+            estimate=estimate_for(self.table.apis, metering.estimates),
+            meter=meter_for(self.table.apis, foundation.reactor.seconds, metering.meter_failed, metering.counting),
             refused=None if audit is None else AuditDenials(audit),
             placed=foundation.own.placed(audit),
             states=self.states,

@@ -10,18 +10,25 @@ from twisted.logger import Logger
 
 from ..cache.stats import CacheStatsAggregator, CacheStatsAggregatorConfig
 from ..message import Record
+from ..middleware.estimate import is_wanted
 from ..net.ratelimitedlog import RateLimitedLog
+from ..providers.counting import Counting
 from ..sinks.accesslog import AccessLog, LogFile
 from ..sinks.failurelog import FailureLog
 from ..sinks.lag import ReactorLag
 from ..sinks.metrics import ProxyMetrics
 from ..sinks.publisher import Publisher
 from .costs import Costs
+from .estimates import Estimates, Then
+from .tokenizer import missing
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..core.masking import Masking
     from ..interfaces import ICacheStatsStore, IRecordSink
     from ..ledger.ledger import Ledger
+    from ..message import Api
     from .ownparts import OwnParts
     from .settings import Settings
 
@@ -32,6 +39,8 @@ class Metering:
     @param masking: knows the secrets of this process.
     @ivar publisher: passes records on, once they are sealed.
     @ivar ledger: keeps them; C{None} for nothing.
+    @ivar counting: remembers answers that can be fetched again.
+    @ivar estimates: of what answers do not say; C{None} while nobody wants them, or they cannot be made.
     @ivar metrics: what is counted now; see L{replace_metrics}.
     @ivar hits: what counts the hits of tokens; C{None} for nothing.
     @ivar costs: notes in records what their exchanges cost.
@@ -62,6 +71,8 @@ class Metering:
         self.costs = Costs(reactor)
         self._masking = masking
         self.ledger: Ledger | None = None
+        self.counting = Counting()
+        self.estimates: Estimates | None = None
         self.publisher = Publisher(reactor, sinks, masking=None)
         self._refusals = Publisher(reactor, logs, masking=masking)
 
@@ -78,6 +89,19 @@ class Metering:
         self._masking.record(record)
         if self.ledger is not None and (record.token_id or record.project_id):
             self.ledger.end(record)
+
+    def takers(self, apis: Sequence[Api]) -> tuple[Then, Then]:
+        """What seals, and what publishes, the records of C{apis}."""
+        seal, publish = self.seal, self.publisher.publish
+        if not any(is_wanted(api) for api in apis):
+            return seal, publish
+        if self.estimates is None:
+            why = missing()
+            if why:
+                self._log.error("estimate: nothing is estimated, what is unknown stays so: {why}", why=why)
+                return seal, publish
+            self.estimates = Estimates(self._reactor, self.meter_failed)
+        return self.estimates.after(seal), self.estimates.after(publish)
 
     def refused(self, status: int, code: str, client: str, detail: str = "", request_id: str = "") -> None:
         """Count and log what a port turned away before it became an exchange; see L{llmproxy.web.site.ProxySite}."""
@@ -117,13 +141,17 @@ class Metering:
         return 0 if self.hits is None else self.hits.dropped
 
     def count(self) -> None:
-        """Hits are written down from now on, and the book of prices is read."""
+        """Hits are written down from now on, and the book of prices is read, and what estimates need."""
         self.costs.warm()
+        if self.estimates is not None:
+            self.estimates.warm()
         if self.hits is not None:
             self.hits.start()
 
     def stop(self) -> None:
         """Pass on what waits, and at once what comes later."""
+        if self.estimates is not None:
+            self.estimates.stop()
         self.publisher.stop()
         self._refusals.stop()
 

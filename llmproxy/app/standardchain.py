@@ -18,6 +18,7 @@ from ..middleware.credential import Credential
 from ..middleware.deadline import Deadlines
 from ..middleware.debug import DebugFields
 from ..middleware.errorresponses import ErrorResponses
+from ..middleware.estimate import Estimate
 from ..middleware.includeusage import IncludeUsage
 from ..middleware.meter import Meter
 from ..middleware.quota import Limit
@@ -49,6 +50,7 @@ NAMES = (
     "cache",
     "quota",
     "include_usage",
+    "estimate",
     "meter",
     "attempts",
     "credential",
@@ -74,6 +76,7 @@ def standard_chain(
     usage_trailer: UsageTrailer | None = None,
     include_usage: IncludeUsage | None = None,
     ledger: ILedger | None = None,
+    estimate: Estimate | None = None,
     meter: Meter | None = None,
     refused: Callable[[ProxyError, ApiRequest], None] | None = None,
     placed: Sequence[Placed] = (),
@@ -88,6 +91,7 @@ def standard_chain(
     @param include_usage: asks for the usage of streams; C{None} where no API has it so.
     @param ledger: notes what goes on to upstream; C{None} for nothing.
     @param hashing: of what users are called, where an API wants it.
+    @param estimate: fills in what answers do not say; C{None} where no API has it so.
     @param meter: counts what answers used; C{None} where no API has answers that can be read.
     @param refused: called with every error that is answered.
     @param placed: middlewares of an application, beside named ones.
@@ -120,6 +124,8 @@ def standard_chain(
         "quota": Limit(quota, ledger),
         # inside of what judges and stores what a client says, outside of what reads what upstream says
         "include_usage": include_usage,
+        # right outside the meter: what that does not know
+        "estimate": estimate,
         # inside the cache: what is stored was counted when it came; outside the attempts: one answer is read
         "meter": meter,
         # the place of retries: what follows runs once for each upstream and key that are tried

@@ -44,7 +44,7 @@ def command(file: str, default_api: str | None) -> None:
     for api in table.apis:
         where = f"/ and /{api.name}/" if api.name == config.default_api else f"/{api.name}/"
         click.echo(f"{api.name}: {where} -> {_leads_to(api)}, errors in dialect {api.dialect}")
-        for line in (*places(api), own_key(config.apis[api.name]), *tried_again(api)):
+        for line in (*places(api), own_key(config.apis[api.name]), *tried_again(api), *_metered(api)):
             if line:
                 click.echo(f"  {line}")
         methods = ", ".join(method.decode() for method in api.policy.methods) or "every method"
@@ -101,6 +101,22 @@ def tried_again(api: Api) -> Iterator[str]:
         )
     if api.settings.fallback:
         yield f"fallback: {', '.join(api.settings.fallback)}"
+
+
+def _metered(api: Api) -> Iterator[str]:
+    """What is done so that it is known what was used, and what cannot be done here."""
+    meter = api.settings.meter
+    if meter is None:
+        return
+    if meter.include_usage == "inject":
+        yield "the usage of streamed chats is asked for, and taken out of what clients get"
+    if meter.usage_trailer:
+        yield "what was used follows answers as a trailer"
+    if meter.estimate:
+        from ..app.tokenizer import missing
+
+        why = missing()
+        yield f"what is unknown stays so: {why}" if why else "what an answer does not say is estimated"
 
 
 def _prices(config: APIConfig) -> Iterator[str]:

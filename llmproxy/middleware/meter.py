@@ -29,9 +29,14 @@ if TYPE_CHECKING:
     from ..usage import Usage
 
 
-def meter_for(apis: Iterable[Api], seconds: Callable[[], float], failed: Callable[[str, str], object]) -> Meter | None:
+def meter_for(
+    apis: Iterable[Api],
+    seconds: Callable[[], float],
+    failed: Callable[[str, str], object],
+    counting: Counting | None = None,
+) -> Meter | None:
     """The meter of those of C{apis} that have one; C{None} if there is none."""
-    return Meter(seconds, failed) if any(api.settings.meter is not None for api in apis) else None
+    return Meter(seconds, failed, counting) if any(api.settings.meter is not None for api in apis) else None
 
 
 class Meter:
@@ -41,12 +46,15 @@ class Meter:
 
     @param seconds: of any steady clock.
     @param failed: takes a kind of few and the reason, where an answer could not be read.
+    @param counting: remembers answers that can be fetched again; one of its own if it is C{None}.
     """
 
-    def __init__(self, seconds: Callable[[], float], failed: Callable[[str, str], object]) -> None:
+    def __init__(
+        self, seconds: Callable[[], float], failed: Callable[[str, str], object], counting: Counting | None = None
+    ) -> None:
         self.seconds = seconds
         self._failed = failed
-        self._counting = Counting()
+        self._counting = counting or Counting()
 
     def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
         if request.route.api.settings.meter is None:

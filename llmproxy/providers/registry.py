@@ -22,6 +22,7 @@ SHARED = frozenset(
         "awsreader",
         "chat",
         "counting",
+        "estimation",
         "errorbody",
         "exposed",
         "imagereader",

@@ -51,6 +51,12 @@ class _Line(msgspec.Struct, omit_defaults=True):
     cached_input_tokens: int | None = None
     output_tokens: int | None = None
     reasoning_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    audio_input_tokens: int | None = None
+    audio_output_tokens: int | None = None
+    images: int | None = None
+    seconds: float | None = None
+    estimated: bool = False
     truncated: bool = False
     unknown: bool = False
     cost: str | None = None
@@ -104,7 +110,10 @@ def line(record: Record) -> bytes:
         entry.served_model = usage.served_model
         entry.input_tokens, entry.cached_input_tokens = usage.input_tokens, usage.cached_input_tokens
         entry.output_tokens, entry.reasoning_tokens = usage.output_tokens, usage.reasoning_tokens
+        entry.cache_write_tokens, entry.images, entry.seconds = usage.cache_write_tokens, usage.images, usage.seconds
+        entry.audio_input_tokens, entry.audio_output_tokens = usage.audio_input_tokens, usage.audio_output_tokens
         entry.truncated, entry.unknown = record.truncated, not usage.is_known
+        entry.estimated = record.estimated
     if record.cost is not None:
         entry.cost = written(record.cost)
     if record.cost_saved is not None:

@@ -9,10 +9,13 @@ from twisted.internet.task import Clock
 from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
+from llmproxy.app import metering as metering_module
 from llmproxy.app.metering import Metering
 from llmproxy.app.ownparts import OwnParts
 from llmproxy.app.settings import Settings
 from llmproxy.cache.stats import CacheStatsAggregator
+from llmproxy.config.compile import compile_api
+from llmproxy.config.model import APIProviderConfig, MeterConfig
 from llmproxy.core.masking import Masking
 from llmproxy.message import Record
 
@@ -36,6 +39,30 @@ class MeteringTests(SynchronousTestCase):
         for _ in range(3):
             self.metering.meter_failed("fault", "ValueError")
         self.assertEqual((self.metering.meter_errors, len(logged)), (3, 1))
+
+    def test_estimates(self) -> None:
+        """Records wait for estimates only where an API wants them, and they can be made; where not, it is said why."""
+        plain = compile_api("a", APIProviderConfig("https://a.example", meter=MeterConfig(enabled=True)))
+        wanting = compile_api("b", APIProviderConfig("https://b.example", meter=MeterConfig(estimate=True)))
+        metering, at_once = self.metering, (self.metering.seal, self.metering.publisher.publish)
+        self.assertEqual(metering.takers([plain]), at_once)
+        logged: list[dict[str, object]] = []
+        globalLogPublisher.addObserver(logged.append)
+        self.addCleanup(globalLogPublisher.removeObserver, logged.append)
+        self.patch(metering_module, "missing", lambda: "no encoding")
+        self.assertEqual((metering.takers([plain, wanting]), metering.estimates), (at_once, None))
+        self.assertEqual([event["why"] for event in logged], ["no encoding"])
+        self.patch(metering_module, "missing", lambda: "")
+        seal, publish = metering.takers([wanting])
+        record = Record("id", "POST", "/", "192.0.2.1", 0.0, status=200, ended="complete")
+        seal(record)
+        publish(record)
+        metering.flush()
+        self.assertEqual([line["status"] for line in self.lines()], [200])
+        estimates = metering.estimates
+        metering.takers([wanting])
+        self.assertIs(metering.estimates, estimates)
+        metering.stop()
 
     def lines(self) -> list[dict[str, object]]:
         with open(self.path) as file:

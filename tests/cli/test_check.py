@@ -7,6 +7,7 @@ from pathlib import Path
 from click.testing import CliRunner
 from twisted.trial.unittest import SynchronousTestCase
 
+from llmproxy.app.tokenizer import missing
 from llmproxy.cli.check import command
 from tests.config.test_upstreamschema import ISSUE
 
@@ -83,6 +84,18 @@ class CheckTests(SynchronousTestCase):
         ):
             self.assertIn(f"{line}\n", output)
         self.assertNotIn("canary", output)
+
+    def test_meter(self) -> None:
+        """What a meter is asked for beside reading, and whether it can be had."""
+        for said, expected in (
+            ("{include_usage: inject}", "usage of streamed chats is asked for"),
+            ("{usage_trailer: true}", "follows answers as a trailer"),
+            ("{estimate: true}", "stays so: " if missing() else "does not say is estimated"),
+        ):
+            path = self.mktemp()
+            api = "{base_url: 'https://a.example', allowed_endpoints: [/v1], allowed_methods: [GET]"
+            Path(path).write_text(f"default_api: a\napis:\n  a: {api}, meter: {said}}}\n")
+            self.assertIn(expected, CliRunner().invoke(command, [path]).output, said)
 
     def test_prices(self) -> None:
         """The prices that the example shows hold as they stand there, and what the book does not have is named."""

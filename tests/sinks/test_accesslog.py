@@ -78,6 +78,15 @@ class LineTests(SynchronousTestCase):
         self.assertEqual(json.loads(line(a_record(attribution=Attribution(program="curl"))))["program"], "curl")
         self.assertFalse({"user", "session", "program", "tags", "metadata"} & json.loads(line(a_record())).keys())
 
+    def test_parts(self) -> None:
+        """Parts of the tokens, sound and pictures; and that it is an estimate."""
+        usage = Usage(cache_write_tokens=1, audio_input_tokens=2, audio_output_tokens=0, images=3, seconds=2.5)
+        entry = json.loads(line(a_record(usage=usage, estimated=True)))
+        names = ("cache_write_tokens", "audio_input_tokens", "audio_output_tokens", "images", "seconds", "estimated")
+        self.assertEqual([entry[name] for name in names], [1, 2, 0, 3, 2.5, True])
+        plain = json.loads(line(a_record(usage=Usage(input_tokens=1))))
+        self.assertTrue(plain.keys().isdisjoint(names))
+
     def test_cost(self) -> None:
         """Money is a decimal number as a text, exact; what is not known is not there, and 0 is known."""
         entry = json.loads(line(a_record(cost=Decimal("0.0000001"), cost_saved=Decimal("1.50"))))

@@ -26,20 +26,22 @@ class Watching:
             TextColumn("{task.description}"),
             console=self._console,
             transient=True,
-            disable=not self._console.is_terminal,
         )
         self._task: TaskID | None = None
         self._name = ""
         self._began = 0.0
 
     def __enter__(self) -> Watching:
-        self._bar.start()
+        # Elsewhere rich 13 would end even a bar that is disabled with an empty line.
+        if self._console.is_terminal:
+            self._bar.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._bar.stop()
+        if self._console.is_terminal:
+            self._bar.stop()
 
     def progress(self, name: str, lasts: float, done: int) -> None:
         """

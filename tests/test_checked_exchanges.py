@@ -111,10 +111,10 @@ class CheckedExchangeTests(SynchronousTestCase):
             self.send(a_request(b"/v1/x", b"Content-Encoding: gzip", b"Content-Type: application/json", body=content))
             self.exchange.turn(0.2)
             if status == 200:
-                self.assertTrue(self.exchange.upstream[-1].sent.endswith(content))
+                self.assertTrue(self.exchange.upstream[-1].sent.endswith(content), model)
                 self.exchange.upstream[-1].receive(ANSWER)
                 self.exchange.turn()
-            self.assertTrue(client.sent.startswith(b"HTTP/1.1 %d" % status))
+            self.assertTrue(client.sent.startswith(b"HTTP/1.1 %d" % status), model)
 
     def test_trickle(self) -> None:
         """A byte each few seconds does not keep a body that is held back."""

@@ -14,6 +14,8 @@ from llmproxy.errors import BadRequest, ConfigError
 from llmproxy.interfaces import Responder
 from llmproxy.message import ApiRequest, ApiResponse, Record
 
+from .tables import row
+
 
 def a_request() -> ApiRequest:
     return ApiRequest(b"GET", b"/", [], None, Record("id", "GET", "/", "192.0.2.1", 0.0))
@@ -231,7 +233,8 @@ class ArrangedTests(SynchronousTestCase):
         """What is none, or has no place, is refused when it is given, and not with the first request."""
         for wrong in (Note, object(), None, lambda request, inner: inner(request)):
             for place in (before, after):
-                error = self.assertRaises(TypeError, place, "one", wrong)
+                with row(wrong, place):
+                    error = self.assertRaises(TypeError, place, "one", wrong)
                 self.assertIn("is no middleware", str(error))
         error = self.assertRaises(TypeError, arranged, [("one", None)], [Note("unplaced", [])])
         self.assertIn("give before(name, …) or after(name, …)", str(error))

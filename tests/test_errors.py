@@ -33,7 +33,7 @@ class ProxyErrorTests(SynchronousTestCase):
         for fault in faults():
             self.assertTrue(400 <= fault.status <= 599, fault)
             self.assertRegex(fault.code, r"\A[a-z][a-z0-9_]+\Z")
-            self.assertTrue(fault.message)
+            self.assertTrue(fault.message, fault)
 
     def test_every_fault_is_a_sentence(self) -> None:
         """What a log or C{/ready} makes of one is a sentence, not a tuple of Python's."""

@@ -219,17 +219,17 @@ class ExchangeTests(SynchronousTestCase):
             both[leaving].close()
             self.exchange.turn(2.0)
             self.assertNotEqual(both[1].state, "open")
-            self.assertTrue(self.exchange.idle())
+            self.assertTrue(self.exchange.idle(), leaving)
             if leaving:
-                self.assertTrue(both[0].take().startswith(b"HTTP/1.1 502 "))
+                self.assertTrue(both[0].take().startswith(b"HTTP/1.1 502 "), leaving)
 
     def test_expectation_that_is_met(self) -> None:
         """A body that has come already is sent with its head, and nobody is asked."""
         for fields in ((b"Expect: 100-continue",), (b"expect: 100-Continue",)):
             seen, received = self.ask(a_request(b"/v1/x", *fields, body=b"abc"), ANSWER)
-            self.assertTrue(seen.endswith(b"\r\n\r\nabc"))
+            self.assertTrue(seen.endswith(b"\r\n\r\nabc"), fields)
             self.assertNotIn(b"xpect", seen)
-            self.assertTrue(received.startswith(b"HTTP/1.1 200 "))
+            self.assertTrue(received.startswith(b"HTTP/1.1 200 "), fields)
 
     def test_nothing_is_read_before_the_caller_is_known(self) -> None:
         """The body of a stranger's request stays in the network."""
@@ -268,7 +268,7 @@ class ExchangeTests(SynchronousTestCase):
             for _ in range(5):
                 self.exchange.turn()
             self.assertIn(b"llmproxy; hit", client.sent)
-            self.assertLess(len(client.sent), TURN + 70_000)
+            self.assertLess(len(client.sent), TURN + 70_000, client)
         leaving.close()
         slow.drain()
         for _ in range(5):
@@ -305,7 +305,7 @@ class ExchangeTests(SynchronousTestCase):
             exchange.turn()
             self.assertNotEqual(upstream.state, "open")
             self.assertEqual([record.ended for record in exchange.records], ["client_left"], answer)
-            self.assertTrue(exchange.idle())
+            self.assertTrue(exchange.idle(), answer)
 
     def test_upstream_dies(self) -> None:
         """In the body: the client's connection is broken off, without the end that would make a part look whole."""

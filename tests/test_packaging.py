@@ -12,6 +12,8 @@ from llmproxy.errors import ConfigError
 from llmproxy.store import backend as locations
 from llmproxy.store.backend import locate
 
+from .tables import row
+
 ROOT = Path(__file__).parents[1]
 NAME = "txllmproxy"
 _WITH_EXTRAS = re.compile(r"([\w.-]*llmproxy)\[([\w,{}]+)\]")
@@ -56,5 +58,6 @@ class PackagingTests(SynchronousTestCase):
         """Who has no driver for their database is told the line that installs it."""
         self.patch(locations, "find_spec", lambda name: None)
         for url, extra in (("postgresql://h/x", "postgres"), ("mysql://h/x", "mysql")):
-            error = self.assertRaises(ConfigError, locate, url, 1)
+            with row(url):
+                error = self.assertRaises(ConfigError, locate, url, 1)
             self.assertIn(f"pip install '{NAME}[{extra}]'", str(error))

@@ -17,6 +17,7 @@ from llmproxy.errors import BodyStopped, ClientLeft
 from llmproxy.replay import ReplayableBody
 
 from .middleware.fakes import HeldBody, Reader
+from .tables import row
 
 
 class Slow:
@@ -94,7 +95,8 @@ class ReplayTests(SynchronousTestCase):
             self.held.write(b"abc")
             if give_up == "stop":
                 self.body.stopProducing()
-                self.assertNoResult(done)
+                with row(give_up):
+                    self.assertNoResult(done)
             else:
                 done.cancel()
                 self.failureResultOf(done, CancelledError)
@@ -280,7 +282,7 @@ class ReplayTests(SynchronousTestCase):
             elif action == "release":
                 body.release()
             self.assertTrue(content.startswith(reader.data), (content, reader.data))
-            self.assertLessEqual(budget.used, limit)
+            self.assertLessEqual(budget.used, limit, action)
         if reading:
             body.resumeProducing()
             for chunk in left:

@@ -13,8 +13,15 @@ from .tables import row
 TESTS = Path(__file__).resolve().parent
 
 
+_COMPARED = {
+    **dict.fromkeys(("assertEqual", "assertLess", "assertLessEqual", "assertGreater", "assertGreaterEqual"), 2),
+    **dict.fromkeys(("assertTrue", "assertFalse", "assertIsNone", "assertIsNotNone", "assertNoResult"), 1),
+}
+"""Assertions whose failures do not say where the values came from; how many arguments stand before a message."""
+
+
 def nameless(node: ast.AST, loop: bool = False) -> Iterator[int]:
-    """Lines of C{assertEqual} in loops over named things where neither a message nor C{with row(…)} names them."""
+    """Lines of assertions in loops over named things where neither a message nor C{with row(…)} names them."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.For):
             yield from nameless(ast.Module(child.body, []), loop or _has_names(child.target))
@@ -31,9 +38,13 @@ def _has_names(target: ast.AST) -> bool:
 
 
 def _is_without_message(call: ast.Call) -> bool:
-    if ast.unparse(call.func) != "self.assertEqual" or call.keywords:
+    of, _, name = ast.unparse(call.func).rpartition(".")
+    if of != "self" or call.keywords:
         return False
-    return len(call.args) == 2 and not any(isinstance(each, ast.Starred) for each in call.args)
+    if name == "assertRaises":
+        # It has no place for a message; as a context it stands in one.
+        return len(call.args) > 1
+    return len(call.args) == _COMPARED.get(name) and not any(isinstance(each, ast.Starred) for each in call.args)
 
 
 class RowTests(SynchronousTestCase):
@@ -78,6 +89,13 @@ class MessageTests(SynchronousTestCase):
             "for x in y:\n for _ in z: self.assertEqual(x, 2)": [2],
             "for _ in range(3): self.assertEqual(f(), 2)": [],
             "for x in y:\n if x: self.assertEqual(x, 2)": [2],
+            "for x in y: self.assertTrue(x)": [1],
+            "for x in y: self.assertTrue(x, x)": [],
+            "for x in y: self.assertLess(1, x)": [1],
+            "for x in y: self.assertRaises(E, f, x)": [1],
+            "for x in y:\n with row(x): self.assertRaises(E, f, x)": [],
+            "for x in y:\n with self.assertRaises(E): f(x)": [],
+            "for x in y: self.assertIn(x, y)": [],
         }
         for source, expected in rows.items():
             with row(source):

@@ -13,7 +13,7 @@ class UsageTests(SynchronousTestCase):
         self.assertFalse(UNKNOWN.is_known)
         self.assertFalse(Usage(served_model="m").is_known)
         for usage in (Usage(input_tokens=0), Usage(output_tokens=0), Usage(seconds=0.0), Usage(images=0)):
-            self.assertTrue(usage.is_known)
+            self.assertTrue(usage.is_known, usage)
 
     def test_added(self) -> None:
         """Of two together; what neither says is unknown, and the vendor's own objects are added as they are."""

@@ -22,6 +22,7 @@ from llmproxy.message import ApiResponse
 
 from ..garbage import Garbage
 from ..harness import Socket
+from ..tables import row
 from .embedded import Body, a_config, a_request, embedded
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -137,7 +138,8 @@ class GenerationsTests(SynchronousTestCase):
         proxy = self.proxy(a_config())
         before = proxy.generations.current
         for wrong in (a_config(base_url="ftp://x"), APIConfig({}, "x"), a_config(allowed_methods=[])):
-            self.assertRaises(ConfigError, proxy.swap, wrong)
+            with row(wrong):
+                self.assertRaises(ConfigError, proxy.swap, wrong)
         self.assertIs(proxy.generations.current, before)
 
     def test_cache_of_one_that_failed(self) -> None:

@@ -24,6 +24,8 @@ from llmproxy.message import ApiResponse
 from llmproxy.sinks.metrics import ProxyMetrics
 from tests.middleware.fakes import HeldBody, Inner, Reader, a_request, a_response
 
+from ..tables import row
+
 KEY = "sk-" + "A" * 22
 
 
@@ -73,7 +75,8 @@ class MiddlewareTests(SynchronousTestCase):
     def test_no_time(self) -> None:
         """A limit that nothing could keep is refused when it is made."""
         for seconds in (0, -1, float("nan")):
-            self.assertRaises(ValueError, request_timeout, self.clock, seconds)
+            with row(seconds):
+                self.assertRaises(ValueError, request_timeout, self.clock, seconds)
 
     def test_validation(self) -> None:
         """The rules are those of the configuration; a wrong one is refused when it is made."""

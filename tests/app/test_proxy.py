@@ -25,6 +25,7 @@ from llmproxy.store.engine import open_database
 
 from ..cache.test_stats import FakeStatsStore
 from ..store.databases import project, token
+from ..tables import row
 
 AUTHORIZED = {"Authorization": "Bearer management-canary"}
 
@@ -66,7 +67,8 @@ class TransparentProxyTests(TestCase):
             await proxy.started
             if ended:
                 await proxy.stopService()
-            error = self.assertRaises(RuntimeError, proxy.startService)
+            with row(ended):
+                error = self.assertRaises(RuntimeError, proxy.startService)
             self.assertIn("make another TransparentProxy", str(error))
             self.assertEqual(bool(proxy.running), not ended, ended)
             await proxy.stopService()
@@ -97,7 +99,7 @@ class TransparentProxyTests(TestCase):
         await proxy.shutdown()
         for config, cache in ((a_config(), CacheOptions(enabled=False)), (a_config(cache=CacheConfig(False)), None)):
             proxy = TransparentProxy(reactor, config, database_url=":memory:", cache=cache)
-            self.assertIsNone(proxy.foundation.cache)
+            self.assertIsNone(proxy.foundation.cache, config)
             await proxy.shutdown()
 
     async def test_cache_on_its_way(self) -> None:
@@ -217,4 +219,4 @@ class TransparentProxyTests(TestCase):
             proxy.foundation.metering.publisher.publish(hit)
             await proxy.shutdown()
             self.assertEqual((written, store.total()), ([{"t1": 1}] if started else [], {"t1": 1}), started)
-            self.assertFalse(mine.is_running)
+            self.assertFalse(mine.is_running, started)

@@ -132,4 +132,4 @@ class TwistdTests(SynchronousTestCase):
     def test_left_to_twistd(self) -> None:
         """Who names a logger or syslog gets it; a daemon that should log to stdout is told by twistd that it cannot."""
         for options in ({"logger": "x"}, {"syslog": True}, {"logfile": "-"}):
-            self.assertIsNone(twistd_write(options))
+            self.assertIsNone(twistd_write(options), options)

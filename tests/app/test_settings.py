@@ -14,6 +14,8 @@ from llmproxy.config.variables import DEFAULT_POOL_SIZE
 from llmproxy.store.engine import POOL_SIZE
 from llmproxy.workers.ipc import packed, unpacked
 
+from ..tables import row
+
 
 def options(**changes: Any) -> Settings:
     apis = APIConfig({"a": APIProviderConfig("http://127.0.0.1:1", ["/v1"], ["GET"])}, "a")
@@ -62,7 +64,8 @@ class SettingsTests(SynchronousTestCase):
         """What is none is refused with a word about what would be."""
         for wrong in (None, "apis.yaml", {"apis": {}}, ProxyConfig):
             with self.subTest(wrong=wrong):
-                error = self.assertRaises(TypeError, settings_of, wrong, {})
+                with row(wrong):
+                    error = self.assertRaises(TypeError, settings_of, wrong, {})
                 self.assertIn("is no configuration: load_api_config(path) reads one", str(error))
 
     def test_given(self) -> None:

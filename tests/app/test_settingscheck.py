@@ -13,6 +13,7 @@ from llmproxy.app.settings import Settings, settings_of
 from llmproxy.app.settingscheck import RULES, SECRETS
 from llmproxy.errors import ConfigError
 
+from ..tables import row
 from .embedded import a_config
 
 WRONG: dict[str, tuple[Any, ...]] = {
@@ -66,7 +67,8 @@ class SettingsCheckTests(SynchronousTestCase):
         """What is none is named with what was expected; nothing that may be a secret is shown."""
         for name, values in WRONG.items():
             for value in values:
-                error = self.assertRaises(ConfigError, settings_of, settings(**{name: value}), {})
+                with row(name, value):
+                    error = self.assertRaises(ConfigError, settings_of, settings(**{name: value}), {})
                 (problem,) = error.problems
                 self.assertTrue(problem.startswith(f"{name}: expected {RULES[name][0]}, got "), problem)
                 if name in SECRETS:

@@ -75,7 +75,7 @@ class SummaryTests(SynchronousTestCase):
         """Where things are kept."""
         for url, shown in (("sqlite:///x.db", "SQLite, x.db"), ("sqlite:////var/x.db", "SQLite, /var/x.db"),
                            ("x.db", "SQLite, x.db"), ("sqlite://", "SQLite, in memory")):  # fmt: skip
-            self.assertTrue(self.said(database_url=url)["database"].startswith(shown + ";"))
+            self.assertTrue(self.said(database_url=url)["database"].startswith(shown + ";"), url)
         self.assertIn("NOT encrypted", self.said(encryption_key=None)["database"])
         audit = AuditOptions(file="/var/audit.log")
         self.assertEqual(self.said(audit=audit)["audit"], "/var/audit.log and the database")

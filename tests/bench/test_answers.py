@@ -22,6 +22,8 @@ from llmproxy.bench.answers import (
 from llmproxy.bench.framing import Response
 from llmproxy.bench.streams import STAMP
 
+from ..tables import row
+
 PACE = Pace(7, 5_000_000)
 
 HEADS = [
@@ -46,7 +48,8 @@ class PlanTests(SynchronousTestCase):
     def test_no_request(self) -> None:
         """What is no request is refused."""
         for head in (b"HELO\r\n\r\n", b"POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n"):
-            self.assertRaises(ValueError, plan_of, head, PACE)
+            with row(head):
+                self.assertRaises(ValueError, plan_of, head, PACE)
 
     def test_body_asks_for_a_stream(self) -> None:
         """A gateway that drops the query passes the body on."""

@@ -8,6 +8,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.bench.asking import address, chat, field_of, streamed, token_of, with_token
 
+from ..tables import row
+
 ADDRESSES = [
     ("http://h", None, "http://h/v1/chat/completions"),
     ("http://h/", None, "http://h/v1/chat/completions"),
@@ -41,12 +43,14 @@ class AddressTests(SynchronousTestCase):
     def test_wrong(self) -> None:
         """What cannot be asked, or would hold a secret, is refused before anything starts."""
         for url in WRONG:
-            self.assertRaises(ValueError, address, url)
+            with row(url):
+                self.assertRaises(ValueError, address, url)
 
     def test_no_secret_in_the_message(self) -> None:
         """A refused URL is told without its query and without its password."""
         for url in ("ftp://h?key=s3cret", "http://user:s3cret@h"):
-            error = self.assertRaises(ValueError, address, url)
+            with row(url):
+                error = self.assertRaises(ValueError, address, url)
             self.assertNotIn("s3cret", str(error))
 
 
@@ -59,7 +63,8 @@ class FieldTests(SynchronousTestCase):
     def test_wrong(self) -> None:
         """Neither a broken field nor one that decides on the framing."""
         for line in ("", "x", "a b: c", ": c", "A: b\r\nC: d", "Host: x", "content-length: 3", "A: \u20ac"):
-            self.assertRaises(ValueError, field_of, line)
+            with row(line):
+                self.assertRaises(ValueError, field_of, line)
 
     def test_no_secret_in_the_message(self) -> None:
         """A refused field does not show its value, which may be a token."""
@@ -76,7 +81,8 @@ class FieldTests(SynchronousTestCase):
         """The line end of a file is none of the token; more than one word is none."""
         self.assertEqual(token_of(" sk-x\n"), "sk-x")
         for text in ("", "\n", "two words", "sk\x00", "sk-\u20ac"):
-            error = self.assertRaises(ValueError, token_of, text)
+            with row(text):
+                error = self.assertRaises(ValueError, token_of, text)
             self.assertNotIn("words", str(error))
 
 
@@ -90,4 +96,4 @@ class BodyTests(SynchronousTestCase):
     def test_not_json(self) -> None:
         """Other bodies cannot be made to ask for one."""
         for body in (b"", b"[]", b"x", b"\xff"):
-            self.assertIsNone(streamed(body))
+            self.assertIsNone(streamed(body), body)

@@ -12,6 +12,8 @@ from llmproxy.bench.comparison import Comparison, Rounds, Settings
 from llmproxy.bench.processes import LoadFailed
 from llmproxy.bench.values import LoadSpec, Result, Target
 
+from ..tables import row
+
 DIRECT = Target("direct", "http://d:1/v1")
 GATEWAY = Target("gateway", "http://g:2/v1", (("Authorization", "Bearer s3cret"),), (7,))
 
@@ -74,7 +76,8 @@ class ProbeTests(ComparisonCase):
         """A target that answers anything but 200 ends it before any load, and a wrong token is told as one."""
         for status, words in ((401, "takes no such token"), (503, "no room")):
             self.machine.answers["g"] = (status, b"no room")
-            failure = self.assertRaises(LoadFailed, self.comparison)
+            with row(status):
+                failure = self.assertRaises(LoadFailed, self.comparison)
             self.assertIn(words, str(failure))
             self.assertIn("gateway (http://g:2/v1)", str(failure))
             self.assertNotIn("s3cret", str(failure))

@@ -10,6 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.bench.framing import HEAD_LIMIT, Chunks, Head, Malformed, Response, parse_head
 
+from ..tables import row
+
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6;x=y\r\n world\r\n0\r\nX: y\r\n\r\n"
 LENGTH = OK + b"Content-Type: a\r\nContent-Length: 11\r\n\r\nhello world"
@@ -42,7 +44,8 @@ class HeadTests(SynchronousTestCase):
     def test_malformed(self) -> None:
         """What is no response is an error, not a wait."""
         for data in (b"SSH-2.0-x\r\n\r\n", OK + b"Content-Length: x\r\n\r\n", b"x" * (HEAD_LIMIT + 1)):
-            self.assertRaises(Malformed, parse_head, data)
+            with row(data):
+                self.assertRaises(Malformed, parse_head, data)
 
 
 class ResponseTests(SynchronousTestCase):
@@ -77,4 +80,5 @@ class ResponseTests(SynchronousTestCase):
     def test_bad_chunks(self) -> None:
         """A body that breaks the chunked coding is an error."""
         for data in (b"x\r\n", b"-1\r\n", b"1\r\nabc\r\n", b"1" * (HEAD_LIMIT + 1)):
-            self.assertRaises(Malformed, Chunks().feed, data)
+            with row(data):
+                self.assertRaises(Malformed, Chunks().feed, data)

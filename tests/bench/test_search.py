@@ -37,7 +37,7 @@ class HeldTests(SynchronousTestCase):
         """A rate holds only if it was kept up with, and nothing failed."""
         self.assertTrue(trial_of(100, 5, 98, 0).holds(BOUND))
         for trial in (trial_of(100, 5, 90, 0), trial_of(100, 5, 100, 1), trial_of(100, 11, 100, 0)):
-            self.assertFalse(trial.holds(BOUND))
+            self.assertFalse(trial.holds(BOUND), trial)
 
 
 class SearchTests(SynchronousTestCase):

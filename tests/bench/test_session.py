@@ -12,6 +12,8 @@ from llmproxy.bench.processes import LoadFailed
 from llmproxy.bench.session import KINDS, Plan, Session
 from llmproxy.bench.values import Result, Target
 
+from ..tables import row
+
 TARGETS = (Target("direct", "http://d"), Target("gateway", "http://g"))
 
 
@@ -107,9 +109,10 @@ class SessionTests(SynchronousTestCase):
         """A gateway that carries nothing ends it with words; it is not complete then."""
         for comparison, kind in ((Comparison(0), "open"), (Comparison(most=0.0), "streams")):
             session = Session(comparison, Plan((kind,)))  # type: ignore[arg-type]
-            failure = self.assertRaises(LoadFailed, session.run)
+            with row(comparison):
+                failure = self.assertRaises(LoadFailed, session.run)
             self.assertIn("gateway", str(failure))
-            self.assertFalse(session.findings.complete)
+            self.assertFalse(session.findings.complete, comparison)
 
     def test_kinds(self) -> None:
         """What is carried is asked first: the others choose their rates by it."""

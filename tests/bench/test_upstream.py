@@ -11,6 +11,8 @@ from llmproxy.bench.framing import Response
 from llmproxy.bench.streams import STAMP
 from llmproxy.bench.upstream import Upstream
 
+from ..tables import row
+
 POST = b"POST /v1/chat/completions HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}"
 
 
@@ -122,7 +124,8 @@ class UpstreamTests(SynchronousTestCase):
             client = self.connect()
             client.send(data)
             self.turn(2)
-            self.assertRaises((ConnectionError, AssertionError), self._still_open, client)
+            with row(data):
+                self.assertRaises((ConnectionError, AssertionError), self._still_open, client)
 
     def _still_open(self, client: socket.socket) -> None:
         assert client.recv(10)

@@ -33,7 +33,7 @@ class EncodingTests(SynchronousTestCase):
         """A part is never taken for the whole."""
         data = encode_head(entry(), 9)
         for end in range(len(data)):
-            self.assertIsNone(decode_head(data[:end], 9))
+            self.assertIsNone(decode_head(data[:end], 9), end)
 
     def test_names(self) -> None:
         """No names and several."""

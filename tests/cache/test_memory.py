@@ -50,7 +50,7 @@ class BoundTests(SynchronousTestCase):
         """What is asked for again stays."""
         store = MemoryStore(self.clock.seconds, 4 * 3000)
         for name in (b"/a", b"/b", b"/c"):
-            self.assertTrue(self.put(store, key(name), b"x" * 3000))
+            self.assertTrue(self.put(store, key(name), b"x" * 3000), name)
         self.assertIsNotNone(store.found(key(b"/a"), select()))
         self.put(store, key(b"/d"), b"x" * 3000)
         left = [name for name in (b"/a", b"/b", b"/c", b"/d") if store.found(key(name), select())]
@@ -96,7 +96,7 @@ class BoundTests(SynchronousTestCase):
                 store.purge(None, str(name % 2), b"/%d" % name)
             else:
                 self.put(store, at, b"x" * size, accept=b"%d" % variant)
-            self.assertLessEqual(store.statistics()["bytes"], 9000)
+            self.assertLessEqual(store.statistics()["bytes"], 9000, name)
         store.purge(None, None)
         self.assertEqual(store.statistics() | {"evictions": 0}, {"entries": 0, "bytes": 0, "evictions": 0, "errors": 0})
         self.assertEqual((store._primaries, store._scopes), ({}, {}))

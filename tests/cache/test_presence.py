@@ -31,14 +31,14 @@ class MarksTests(SynchronousTestCase):
         _, (one, two, three) = self.shared(3)
         two.add(b"/v1/models")
         for marks in (one, two, three):
-            self.assertTrue(marks.may_hold(b"/v1/models") and marks.may_hold(None))
-            self.assertFalse(marks.may_hold(b"/v1/chat/completions"))
+            self.assertTrue(marks.may_hold(b"/v1/models") and marks.may_hold(None), marks)
+            self.assertFalse(marks.may_hold(b"/v1/chat/completions"), marks)
         three.add(b"/v1/models")
         two.remove(b"/v1/models")
         self.assertTrue(one.may_hold(b"/v1/models") and one.may_hold(None))
         three.remove(b"/v1/models")
         for marks in (one, two, three):
-            self.assertFalse(marks.may_hold(b"/v1/models") or marks.may_hold(None))
+            self.assertFalse(marks.may_hold(b"/v1/models") or marks.may_hold(None), marks)
 
     def test_gone(self) -> None:
         """What a process held that was killed is held by nobody; what others hold stays."""
@@ -76,7 +76,7 @@ class MarksTests(SynchronousTestCase):
                 held[target, column] -= 1
             for marks in processes:
                 some = {target for (target, _), count in held.items() if count}
-                self.assertTrue(all(marks.may_hold(each) for each in some))
+                self.assertTrue(all(marks.may_hold(each) for each in some), (target, marks))
                 self.assertEqual(marks.may_hold(None), bool(some), marks)
         for (target, column), count in held.items():
             for _ in range(count):

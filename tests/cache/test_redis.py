@@ -20,6 +20,7 @@ from llmproxy.redis.connection import RedisRefused
 from llmproxy.redis.pool import PATIENCE, RedisPool
 
 from ..contracts.cache_store import BODY, entry, key, select
+from ..tables import row
 from .fakeredis import FakeConnection, FakeConnector
 
 HEAD = bytes(8) + encode_head(entry(), len(BODY))
@@ -117,7 +118,7 @@ class RedisStoreTests(StoreTestCase):
         for generations in ([b"r2", b"g1", EPOCH], [b"r1", None, EPOCH], [None, None, EPOCH]):
             found = self.lookup()
             self.redis.answer((stored(b"", HEAD, BODY)[0], generations))
-            self.assertIsNone(self.successResultOf(found))
+            self.assertIsNone(self.successResultOf(found), generations)
 
     def test_epoch(self) -> None:
         """Each lookup tells the epoch, and who goes to upstream next goes with it; who knew none stores nothing."""
@@ -134,7 +135,8 @@ class RedisStoreTests(StoreTestCase):
         for epoch in (None, b"garbage"):
             found = self.lookup()
             self.redis.answer(stored(b"", HEAD, BODY, epoch))
-            self.assertNoResult(found)
+            with row(epoch):
+                self.assertNoResult(found)
             self.assertEqual(self.redis.sent[-1][1], scripts.EPOCH.sha, epoch)
             self.redis.answer(b"1700000000000001")
             self.assertEqual(self.successResultOf(found).body, BODY, epoch)
@@ -172,7 +174,7 @@ class RedisStoreTests(StoreTestCase):
         for text in ("MOVED 3999 127.0.0.1:6381", "CROSSSLOT Keys in request don't hash to the same slot"):
             found = self.lookup()
             self.redis.refuse(text)
-            self.assertIsNone(self.successResultOf(found))
+            self.assertIsNone(self.successResultOf(found), text)
             self.assertIn(f"refused: {text}: this is a node of a Redis Cluster", said.pop())
 
     def test_two_round_trips_share_the_time(self) -> None:

@@ -15,6 +15,8 @@ from llmproxy.bench.values import Target
 from llmproxy.cli.benchmark import command
 from llmproxy.cli.benchmark_options import notes, plan_of, settings_of, targets_of
 
+from ..tables import row
+
 GATEWAY = ("--url", "http://g:8080", "--direct", "http://d:9000")
 
 
@@ -84,7 +86,8 @@ class TargetTests(SynchronousTestCase):
     def test_no_token_where_one_was_named(self) -> None:
         """A variable that was named must hold one."""
         for name in ("EMPTY", "MISSING"):
-            error = self.assertRaises(click.UsageError, self.targets, "--token-env", name)
+            with row(name):
+                error = self.assertRaises(click.UsageError, self.targets, "--token-env", name)
             self.assertIn(name, str(error))
 
     def test_path(self) -> None:

@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.cli.conversation import MAX_LINE, events_of
 from llmproxy.cli.faults import Fault
 
+from ..tables import row
 from .talking import Response, conversation, refusal, stream
 
 
@@ -37,7 +38,8 @@ class ConversationTests(SynchronousTestCase):
             refusal(429, error={"message": "slow down", "type": "x"}),
         )
         for words, code in (("Token expired", 4), ("slow down", 5)):
-            error = self.assertRaises(Fault, list, talk.ask("hi"))
+            with row(words):
+                error = self.assertRaises(Fault, list, talk.ask("hi"))
             self.assertEqual((error.message, error.exit_code), (words, code), (words, code))
         self.assertEqual((talk.messages, api.open), ([], 0))
 
@@ -59,7 +61,8 @@ class ConversationTests(SynchronousTestCase):
         """What is no answer is told as that."""
         for kind in ("text/event-stream", "text/html"):
             talk, _ = conversation(Response(200, kind, b"data: {nope\n\n"))
-            self.assertRaises(Fault, list, talk.ask("hi"))
+            with row(kind):
+                self.assertRaises(Fault, list, talk.ask("hi"))
 
 
 class EventTests(SynchronousTestCase):

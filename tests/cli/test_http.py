@@ -6,6 +6,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.cli.http import parse_address
 
+from ..tables import row
+
 
 class AddressTests(SynchronousTestCase):
     def test_urls(self) -> None:
@@ -51,4 +53,5 @@ class AddressTests(SynchronousTestCase):
             "http://x/#canary",
             "http://x/\r\ncanary",
         ):
-            self.assertNotIn("canary", str(self.assertRaises(ValueError, parse_address, text)))
+            with row(text):
+                self.assertNotIn("canary", str(self.assertRaises(ValueError, parse_address, text)))

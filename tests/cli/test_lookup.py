@@ -10,6 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.cli.faults import NotThere
 from llmproxy.cli.lookup import project_id_of, token_ids_of
 
+from ..tables import row
+
 ID = "0f8c6d2e-0000-4000-8000-00000000abcd"
 
 
@@ -38,7 +40,8 @@ class ProjectTests(SynchronousTestCase):
         api: Any = Api(searching="2", Search="3", search="1")
         self.assertEqual(project_id_of(api, "search"), "1")
         for text in ("sear", "SEARCH", ""):
-            self.assertRaises(NotThere, project_id_of, api, text)
+            with row(text):
+                self.assertRaises(NotThere, project_id_of, api, text)
 
 
 class TokenTests(SynchronousTestCase):

@@ -14,6 +14,8 @@ from llmproxy.cli.faults import Fault
 from llmproxy.cli.http import Answer
 from llmproxy.cli.management import Management, segment
 
+from ..tables import row
+
 
 class Scripted:
     """Answers what the test says, and remembers what was asked."""
@@ -65,7 +67,8 @@ class ManagementTests(SynchronousTestCase):
             ([1], "the server answered with status 404"),
         ):
             api, _ = asked(answer(404, body))
-            error = self.assertRaises(Fault, api.get, "/tokens/x")
+            with row(body):
+                error = self.assertRaises(Fault, api.get, "/tokens/x")
             self.assertEqual((error.message, error.exit_code), (words, 3), (body, words))
 
     def test_redirect(self) -> None:
@@ -91,4 +94,5 @@ class ManagementTests(SynchronousTestCase):
         """An id stays one segment of a path."""
         self.assertEqual(segment("a/b?c"), "a%2Fb%3Fc")
         for text in ("", ".", ".."):
-            self.assertRaises(click.UsageError, segment, text)
+            with row(text):
+                self.assertRaises(click.UsageError, segment, text)

@@ -12,6 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.cli.faults import Fault
 from llmproxy.cli.secretinput import MAX_SECRET, read_secret_file, secret_of_options
 
+from ..tables import row
+
 
 class SecretTests(SynchronousTestCase):
     def setUp(self) -> None:
@@ -41,7 +43,8 @@ class SecretTests(SynchronousTestCase):
     def test_nobody_to_ask(self) -> None:
         """In a script that gives none, the ways to give one are told, and nothing waits."""
         for value in (None, ""):
-            error = self.assertRaises(Fault, self.secret, value)
+            with row(value):
+                error = self.assertRaises(Fault, self.secret, value)
             self.assertIn("--api-key-file", error.message)
             self.assertIn("SOME_SECRET_KEY", error.message)
 
@@ -54,7 +57,8 @@ class SecretTests(SynchronousTestCase):
             (b"x" * (MAX_SECRET + 1), "longer"),
         ):
             Path(self.path).write_bytes(content)
-            self.assertIn(words, self.assertRaises(Fault, read_secret_file, self.path).message)
+            with row(content):
+                self.assertIn(words, self.assertRaises(Fault, read_secret_file, self.path).message)
         self.assertIn("cannot be read", self.assertRaises(Fault, read_secret_file, self.mktemp()).message)
         sys.stdin.read()
         self.assertIn("standard input", self.assertRaises(Fault, read_secret_file, "-").message)

@@ -17,6 +17,8 @@ from llmproxy.cli.setup_files import Done, Plan, apis_of, carry_out, variables_t
 from llmproxy.config import load_api_config
 from llmproxy.providers.registry import SETUPS
 
+from ..tables import row
+
 SECRETS = {"management_token": "canary-management", "api_key": "sk-canary-upstream"}
 PLAN = Plan(".env", "apis.yaml", "openai", None, "", "", "p", 3600.0, None, False, **SECRETS)
 
@@ -58,7 +60,8 @@ class CarryOutTests(SettingUpCase):
             ({"project": "n" * 256}, {}, "--project: invalid name: at most 255 characters"),
             ({"api_key": "canary...key"}, {}, "the API key of openai: cannot save obfuscated API key"),
         ):  # fmt: skip
-            failure = self.assertRaises(Fault, carry_out, evolve(PLAN, **changes), there)
+            with row(changes):
+                failure = self.assertRaises(Fault, carry_out, evolve(PLAN, **changes), there)
             self.assertIn(words, failure.message)
             self.assertNotIn("canary", failure.message)
             self.assertEqual(os.listdir("."), [], (changes, there, words))
@@ -121,7 +124,8 @@ class FilesTests(SettingUpCase):
         self.assertEqual(variables_there(".env"), {})
         for content in (b"KEY canary", b"A=\xff"):
             Path(".env").write_bytes(content)
-            self.assertNotIn("canary", self.assertRaises(Fault, variables_there, ".env").message)
+            with row(content):
+                self.assertNotIn("canary", self.assertRaises(Fault, variables_there, ".env").message)
         self.assertRaises(Fault, variables_there, ".")
 
     def test_replaced(self) -> None:
@@ -138,6 +142,7 @@ class FilesTests(SettingUpCase):
         os.mkdir("d")
         Path("f").write_text("x")
         for path in ("d", "f/x"):
-            failure: Any = self.assertRaises(Fault, write_private, path, "secret")
+            with row(path):
+                failure: Any = self.assertRaises(Fault, write_private, path, "secret")
             self.assertRegex(failure.message, f"^{path}: cannot be written: [^\n]+$")
         self.assertEqual((sorted(os.listdir(".")), Path("f").read_text()), (["d", "f"], "x"))

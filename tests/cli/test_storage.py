@@ -19,6 +19,7 @@ from llmproxy.cli.storage import check_revision, faults_of, located, reading, st
 from llmproxy.store.migrate import migrate
 
 from ..store.databases import KEY, opened
+from ..tables import row
 
 NOT_SET = {"DATABASE_URL": "", "DATABASE_PATH": "", "ENCRYPTION_KEY": "", "DB_DRIVER": ""}
 
@@ -122,7 +123,8 @@ class DatabaseTests(SynchronousTestCase):
             self.make(revision)
             with reading(located(self.path)) as connection:
                 if words:
-                    failure = self.assertRaises(Fault, check_revision, located(self.path), connection)
+                    with row(revision):
+                        failure = self.assertRaises(Fault, check_revision, located(self.path), connection)
                     self.assertIn(words, failure.message)
                 else:
                     check_revision(located(self.path), connection)

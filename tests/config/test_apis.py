@@ -9,6 +9,8 @@ from llmproxy.config.model import APIValues
 from llmproxy.core.clientlimits import Limits
 from llmproxy.errors import ConfigError
 
+from ..tables import row
+
 GOOD = APIProviderConfig(base_url="https://a.example/v1", allowed_endpoints=["/x"], allowed_methods=["POST"])
 
 
@@ -32,7 +34,8 @@ class ProxyConfigTests(SynchronousTestCase):
         """Methods that would show the project's key cannot be allowed, in a program as in a file."""
         for method in ("TRACE", "trace", "CONNECT"):
             config = ProxyConfig(base_url="http://a", allowed_endpoints=["/x"], allowed_methods=["GET", method])
-            problems = self.assertRaises(ConfigError, config.validate).problems
+            with row(method):
+                problems = self.assertRaises(ConfigError, config.validate).problems
             self.assertIn("cannot be allowed", problems[0])
 
     def test_whitelist(self) -> None:
@@ -47,7 +50,8 @@ class ProxyConfigTests(SynchronousTestCase):
             ({"/v1 x": {"n": ["a"]}}, "expected a path"),
         ):
             config = ProxyConfig("http://a", ["/x"], ["GET"], param_whitelist=patterns)  # type: ignore[arg-type]
-            problems = self.assertRaises(ConfigError, config.validate).problems
+            with row(patterns):
+                problems = self.assertRaises(ConfigError, config.validate).problems
             self.assertTrue(any(sentence in problem for problem in problems), (patterns, problems))
         ProxyConfig("http://a", ["/x"], ["GET"], param_whitelist={"n": ["a"], "/x": {"n": ("b",)}}).validate()
 
@@ -69,6 +73,7 @@ class APIConfigTests(SynchronousTestCase):
         """What a file would be refused for is refused here too."""
         APIConfig({"a": GOOD}, "a").validate()
         for config in (APIConfig({}, "a"), APIConfig({"a": GOOD}, "b"), APIConfig({"manage": GOOD}, "manage")):
-            self.assertRaises(ConfigError, config.validate)
+            with row(config):
+                self.assertRaises(ConfigError, config.validate)
         error = self.assertRaises(ConfigError, APIConfig({"a": APIProviderConfig()}, "a").validate)
         self.assertEqual(len(error.problems), 3)

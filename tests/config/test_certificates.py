@@ -12,6 +12,8 @@ from llmproxy.config.certificates import certificate_file, check_certificate, tl
 from llmproxy.config.problems import Problems
 from tests.integration.certificates import Authority
 
+from ..tables import row
+
 
 class DescriptionTests(SynchronousTestCase):
     def test_descriptions(self) -> None:
@@ -32,7 +34,8 @@ class DescriptionTests(SynchronousTestCase):
     def test_no_port(self) -> None:
         """A Unix socket does not speak TLS: that is said, and nothing is served in clear."""
         for description in ("unix:/run/x.sock", "systemd:domain=INET:index=0"):
-            error = self.assertRaises(ValueError, tls_description, description, "c", "k")
+            with row(description):
+                error = self.assertRaises(ValueError, tls_description, description, "c", "k")
             self.assertIn("ENABLE_TLS needs an address", str(error))
 
     def test_certificate_file(self) -> None:

@@ -8,6 +8,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.config.databases import Storage, database_url, parse_encryption_key, sqlite_url
 
+from ..tables import row
+
 
 class EncryptionKeyTests(SynchronousTestCase):
     def test_key(self) -> None:
@@ -17,7 +19,8 @@ class EncryptionKeyTests(SynchronousTestCase):
     def test_wrong(self) -> None:
         """One of the wrong length, or none at all, is told without being shown."""
         for wrong, reason in ((b64encode(bytes(16)).decode(), "got 16 "), ("not base64!", "expected base64")):
-            error = self.assertRaises(ValueError, parse_encryption_key, wrong)
+            with row(wrong):
+                error = self.assertRaises(ValueError, parse_encryption_key, wrong)
             self.assertIn(reason, str(error))
             self.assertNotIn(wrong, str(error))
 
@@ -45,7 +48,8 @@ class DatabaseUrlTests(SynchronousTestCase):
     def test_wrong(self) -> None:
         """Of what is neither, the password is not shown."""
         for wrong in ("oracle://u:s3cret@h/db", "u:s3cret@h/db"):
-            error = self.assertRaises(ValueError, database_url, wrong)
+            with row(wrong):
+                error = self.assertRaises(ValueError, database_url, wrong)
             self.assertIn("expected a URL", str(error))
             self.assertNotIn("s3cret", str(error))
 

@@ -12,6 +12,8 @@ from llmproxy.config.dotenv import parse_dotenv, source_of, with_dotenv
 from llmproxy.config.problems import Problems
 from llmproxy.errors import ConfigError
 
+from ..tables import row
+
 
 class ParseTests(SynchronousTestCase):
     def parse(self, text: str) -> dict[str, str]:
@@ -42,7 +44,8 @@ class ParseTests(SynchronousTestCase):
     def test_what_is_not_understood_is_told_with_its_line(self) -> None:
         """A broken line is an error that names file and line, and not the secret in it."""
         for line in ("TOKEN", "1TOKEN=s3cret", "TOKEN='s3cret", 'TOKEN=s3"cret', "TOKEN='a'b"):
-            error = self.assertRaises(ConfigError, self.parse, f"A=1\n{line}\n")
+            with row(line):
+                error = self.assertRaises(ConfigError, self.parse, f"A=1\n{line}\n")
             self.assertTrue(str(error).startswith(".env:2:1: "), str(error))
             self.assertNotIn("s3", str(error))
 

@@ -41,6 +41,8 @@ from llmproxy.core.ledger.settings import LedgerOptions
 from llmproxy.errors import ConfigError
 from llmproxy.origin import CredentialPlace
 
+from ..tables import row
+
 API = APIProviderConfig(base_url="http://a", allowed_endpoints=["/v1"], allowed_methods=["POST"])
 EXAMPLE = Path(__file__).parents[2] / "config" / "apis.yaml"
 
@@ -244,9 +246,11 @@ class TableTests(SynchronousTestCase):
                 if "None" in str(field.type):
                     config.validate()
                 else:
-                    self.assertRaises(ConfigError, config.validate)
+                    with row(section, field):
+                        self.assertRaises(ConfigError, config.validate)
         for name in ("base_url", "allowed_methods", "auth", "dialect", "timeouts", "cache", "param_whitelist"):
-            self.assertRaises(ConfigError, self.all_of(name, None).validate)
+            with row(name):
+                self.assertRaises(ConfigError, self.all_of(name, None).validate)
 
     def refused(self, path: str, value: Any) -> None:
         error = self.assertRaises(ConfigError, self.all_of(path, value).validate)
@@ -343,16 +347,19 @@ class RightTests(SynchronousTestCase):
     def test_names(self) -> None:
         """Names that a file would be refused for, or could not have."""
         for apis in ({"live": API}, {"a b": API}, {1: API}, {"a": "x"}, {"a": API, "A": API}, [API]):
-            self.assertRaises(ConfigError, APIConfig(apis, "a").validate)  # type: ignore[arg-type]
+            with row(apis):
+                self.assertRaises(ConfigError, APIConfig(apis, "a").validate)  # type: ignore[arg-type]
         for changes in ({"api_name": 1}, {"set_x_forwarded_for": "yes"}, {"set_x_forwarded_for": 1}):
             config: Any = ProxyConfig("http://a", ["/x"], ["GET"], **changes)
-            error = self.assertRaises(ConfigError, config.validate)
+            with row(changes):
+                error = self.assertRaises(ConfigError, config.validate)
             self.assertIn(next(iter(changes)), str(error))
 
     def test_secret(self) -> None:
         """No sentence shows a key, whatever is wrong with it."""
         for key in ("sk canary", "canary\n", "canaryé", b"canary", ["canary"], 5):
-            error = self.assertRaises(ConfigError, APIConfig({"a": evolve(API, key=key)}, "a").validate)
+            with row(key):
+                error = self.assertRaises(ConfigError, APIConfig({"a": evolve(API, key=key)}, "a").validate)
             self.assertNotIn("canary", str(error))
 
     def test_sections(self) -> None:

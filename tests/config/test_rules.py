@@ -9,6 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.config import rules
 from llmproxy.origin import CredentialPlace, Origin
 
+from ..tables import row
+
 
 class BaseUrlTests(SynchronousTestCase):
     def test_origins(self) -> None:
@@ -43,12 +45,14 @@ class BaseUrlTests(SynchronousTestCase):
             "https://-host",
             "https://[::1",
         ):
-            self.assertRaises(ValueError, rules.base_url, text)
+            with row(text):
+                self.assertRaises(ValueError, rules.base_url, text)
 
     def test_no_secret_in_the_sentence(self) -> None:
         """A key that was written into the address is refused and not repeated."""
         for text in ("https://user:s3cret@host", "https://host/v1?key=s3cret", "https://host/#s3cret"):
-            error = self.assertRaises(ValueError, rules.base_url, text)
+            with row(text):
+                error = self.assertRaises(ValueError, rules.base_url, text)
             self.assertNotIn("s3cret", str(error))
 
     @given(st.text(max_size=40))
@@ -66,7 +70,8 @@ class NameTests(SynchronousTestCase):
         """An API is served at /<name>/, so its name is one segment and not one of the proxy's own."""
         self.assertEqual(rules.api_name("open-ai_v1.2", frozenset()), "open-ai_v1.2")
         for text in ("", "a/b", "..", ".hidden", "a b", "ä", "a?", "x" * 65):
-            self.assertRaises(ValueError, rules.api_name, text, frozenset())
+            with row(text):
+                self.assertRaises(ValueError, rules.api_name, text, frozenset())
         error = self.assertRaises(ValueError, rules.api_name, "manage", frozenset({"manage", "live"}))
         self.assertIn("reserved: live, manage", str(error))
 
@@ -84,14 +89,19 @@ class PolicyValueTests(SynchronousTestCase):
     def test_refused(self) -> None:
         """An entry that could never match is an error."""
         for text in ("", "v1", "https://host/v1", "/v1?x=1", "/v1 ", "/v1#a"):
-            self.assertRaises(ValueError, rules.endpoint, text)
+            with row(text):
+                self.assertRaises(ValueError, rules.endpoint, text)
         for text in ("TRACE", "track", "Connect"):
-            self.assertRaises(ValueError, rules.method, text)
+            with row(text):
+                self.assertRaises(ValueError, rules.method, text)
         for text in ("", "GE T", "GET,POST", "GÉT"):
-            self.assertRaises(ValueError, rules.method, text)
-            self.assertRaises(ValueError, rules.header_name, text)
+            with row(text):
+                self.assertRaises(ValueError, rules.method, text)
+            with row(text):
+                self.assertRaises(ValueError, rules.header_name, text)
         for text in ("", "example.com", "https://example.com/", "https://u@example.com", "https://a b", "https://h:x"):
-            self.assertRaises(ValueError, rules.allowed_origin, text)
+            with row(text):
+                self.assertRaises(ValueError, rules.allowed_origin, text)
         self.assertRaises(ValueError, rules.dialect, "klingon")
         self.assertRaises(ValueError, rules.forwarded_fields, "yes")
 
@@ -121,4 +131,5 @@ class AuthTests(SynchronousTestCase):
             ("a", None, "\r\n"),
         ]
         for header, query, prefix in table:
-            self.assertRaises(ValueError, rules.credential_place, header, query, prefix)
+            with row(header):
+                self.assertRaises(ValueError, rules.credential_place, header, query, prefix)

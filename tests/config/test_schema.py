@@ -19,6 +19,8 @@ from llmproxy.message import Api
 from llmproxy.origin import CredentialPlace, OwnKey
 from llmproxy.providers.registry import AUTH
 
+from ..tables import row
+
 EXAMPLE = Path(__file__).parents[2] / "config" / "apis.yaml"
 
 REFERENCE = """
@@ -264,7 +266,8 @@ class KeyTests(ConfigFileTests):
             {"own_key_for": ["search"]},
             {"key": "canary", "auth": AUTH["none"]},
         ):
-            error = self.assertRaises(ConfigError, ProxyConfig(**values, **changes).validate)
+            with row(changes):
+                error = self.assertRaises(ConfigError, ProxyConfig(**values, **changes).validate)
             self.assertEqual(len(error.problems), 1, error)
             self.assertNotIn("canary", str(error))
 
@@ -450,7 +453,8 @@ apis:
     def test_unreadable(self) -> None:
         """A missing file, or a directory, is one line; it never starts a proxy without rules."""
         for path, reason in (("/nowhere/apis.yaml", "No such file"), (os.curdir, "Is a directory")):
-            error = self.assertRaises(ConfigError, load_api_config, path)
+            with row(path):
+                error = self.assertRaises(ConfigError, load_api_config, path)
             self.assertIn(f"{path}: cannot be read: {reason}", str(error))
 
     @given(st.text(alphabet="ab: \n-[]{}&*!'\"#|>%@`$,?<", max_size=60))

@@ -86,7 +86,7 @@ class CacheStoreContract:
         """A store that says that it knows all here and now does; what another one finds here, it would look up."""
         for stored in (False, True):
             if stored:
-                self.assertTrue((yield self.put(key())))
+                self.assertTrue((yield self.put(key())), stored)
             found = self.store.found(key(), select())
             looked_up = yield self.store.lookup(key(), select())
             self.assertEqual((found is not None and found.entry is not None) <= stored, True, stored)
@@ -121,7 +121,7 @@ class CacheStoreContract:
         """W1: neither tenant nor API nor body of another is ever found."""
         yield self.put(key())
         for other in (key(tenant="p2"), key(api="other"), key(b"/v1/model"), key(body=b"x")):
-            self.assertIsNone((yield self.store.lookup(other, select())))
+            self.assertIsNone((yield self.store.lookup(other, select())), other)
 
     @inlineCallbacks
     def test_variants(self) -> Steps:

@@ -17,7 +17,7 @@ class AdminTokenTests(SynchronousTestCase):
         tokens = {generate(os.urandom) for _ in range(50)}
         self.assertEqual(len(tokens), 50)
         for token in tokens:
-            self.assertTrue(is_well_formed(token))
+            self.assertTrue(is_well_formed(token), token)
         self.assertEqual(generate(lambda count: b"\xff" * count), PREFIX + "_" * 42 + "8")
 
     def test_ill_formed(self) -> None:

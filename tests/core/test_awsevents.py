@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.core.awsevents import AwsEvents, MessageError
 
 from ..providers.vendoranswers import aws_event
+from ..tables import row
 
 
 def read(data: bytes, size: int, longest: int = 1000) -> list[bytes]:
@@ -36,5 +37,6 @@ class AwsEventsTests(SynchronousTestCase):
     def test_malformed(self) -> None:
         """What is no such stream says so at once, and a length without an end holds nothing."""
         for data in (b"data: {}\n\nmore", aws_event(b"a")[:8] + b"0000", b"\0" * 12):
-            self.assertRaises(MessageError, read, data, 1)
+            with row(data):
+                self.assertRaises(MessageError, read, data, 1)
         self.assertEqual(read(aws_event(b"a")[:-1], 5), [])

@@ -132,7 +132,7 @@ class ChoiceTests(SynchronousTestCase):
             expected = each.weight / sum(weights)
             # Five standard deviations of a binomial distribution.
             allowed = 5 * (expected * (1 - expected) / count) ** 0.5 + 1 / count
-            self.assertLess(abs(counts[each.name] / count - expected), allowed)
+            self.assertLess(abs(counts[each.name] / count - expected), allowed, each)
 
 
 class StickyTests(SynchronousTestCase):

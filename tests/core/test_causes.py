@@ -45,7 +45,7 @@ class CauseTests(SynchronousTestCase):
         self.assertEqual(cause_of(OutOfResources("no_ports")), "no_ports")
         self.assertIn(cause_of(OutOfResources("no_ports")), LOCAL)
         for other in (RateLimitExceeded(), ValueError(), None):
-            self.assertIsNone(cause_of(other))
+            self.assertIsNone(cause_of(other), other)
 
 
 class DescribedTests(SynchronousTestCase):

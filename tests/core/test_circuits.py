@@ -35,7 +35,7 @@ class CircuitsTests(SynchronousTestCase):
         """Requests for a model that ran together and failed together are one failure, though it had no circuit yet."""
         together = [self.ticket() for _ in range(9)]
         for ticket in together:
-            self.assertFalse(self.fail("a", ticket))
+            self.assertFalse(self.fail("a", ticket), ticket)
         self.assertEqual(self.circuits.models["a"].failures, 1)
         self.assertTrue(self.fail("a"))
 

@@ -15,6 +15,8 @@ from llmproxy.core import codings
 from llmproxy.core.codings import FREE, MOST_CODINGS, PIECE, Decoder
 from llmproxy.errors import BadRequest, ContentTooLarge, UnsupportedMediaType
 
+from ..tables import row
+
 ENCODERS: dict[bytes, Callable[[bytes], bytes]] = {
     b"gzip": gzip.compress,
     b"x-gzip": gzip.compress,
@@ -56,20 +58,23 @@ class DecoderTests(SynchronousTestCase):
         for name, encode in ENCODERS.items():
             data = encode(b"content of a request")
             for end in range(len(data)):
-                self.assertRaises(BadRequest, decoded, [name], data[:end])
+                with row(name, end):
+                    self.assertRaises(BadRequest, decoded, [name], data[:end])
 
     def test_behind_the_end(self) -> None:
         """More behind the end is refused, since some servers would read it: a second member, a second frame."""
         for name, encode in ENCODERS.items():
             for more in (encode(b"more"), b"x", b"\0"):
                 for size in (1, 1000):
-                    self.assertRaises(BadRequest, decoded, [name], encode(b"content") + more, size)
+                    with row(name, more, size):
+                        self.assertRaises(BadRequest, decoded, [name], encode(b"content") + more, size)
 
     def test_malformed(self) -> None:
         """What is not of the coding is a 400, its bytes not repeated."""
         for name in ENCODERS:
             for data in (b'{"model":"evil"}', b"\xff" * 50, b"\0" * 50):
-                error = self.assertRaises(BadRequest, decoded, [name], data)
+                with row(name, data):
+                    error = self.assertRaises(BadRequest, decoded, [name], data)
                 self.assertNotIn("evil", error.description)
         wrong = bytearray(gzip.compress(b"content"))
         wrong[-5] ^= 1
@@ -120,7 +125,8 @@ class DecoderTests(SynchronousTestCase):
     def test_unsupported(self) -> None:
         """A coding that is not known is a 415 that says which ones are; so are too many of them."""
         for names in ([b"compress"], [b"gzip", b"aes128gcm"], [b"gzip"] * (MOST_CODINGS + 1)):
-            error = self.assertRaises(UnsupportedMediaType, Decoder, names)
+            with row(names):
+                error = self.assertRaises(UnsupportedMediaType, Decoder, names)
             self.assertEqual(error.fields, ((b"Accept-Encoding", b"zstd, br, gzip, deflate, identity"),), names)
 
     test_unsupported.skip = MISSING  # type: ignore[attr-defined]
@@ -134,6 +140,7 @@ class DecoderTests(SynchronousTestCase):
             if name not in before:
                 self.addCleanup(sys.modules.pop, name, None)
         for coding, extra in ((b"br", "brotli"), (b"zstd", "zstd")):
-            error = self.assertRaises(UnsupportedMediaType, Decoder, [coding])
+            with row(coding):
+                error = self.assertRaises(UnsupportedMediaType, Decoder, [coding])
             self.assertIn(f"pip install 'txllmproxy[{extra}]'", error.description)
             self.assertEqual(error.fields, ((b"Accept-Encoding", b"gzip, deflate, identity"),), (coding, extra))

@@ -52,7 +52,7 @@ class BacklogTests(SynchronousTestCase):
                 backlog.deliver(len(batch))
             else:
                 backlog.drop(len(batch), 0.0)
-            self.assertLessEqual(len(backlog), most)
+            self.assertLessEqual(len(backlog), most, step)
             self.assertEqual(number, len(backlog) + backlog.delivered + backlog.lost, (step, count))
             self.assertEqual(backlog.taken, len(backlog) + backlog.done, (step, count))
         self.assertEqual(delivered, sorted(set(delivered)))

@@ -9,6 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.core.forwarded import MAX_HOPS, TrustedProxies, address_of, forwarded_for, trusted_proxies
 from llmproxy.message import Field
 
+from ..tables import row
+
 
 def trusting(*texts: str, field: str = "x-forwarded-for") -> TrustedProxies:
     found = trusted_proxies(texts, field)
@@ -94,7 +96,8 @@ class ConfiguredTests(SynchronousTestCase):
     def test_wrong(self) -> None:
         """A name, a network with bits of a host, or another field is an error, not something that trusts nobody."""
         for texts, field in ((["localhost"], "forwarded"), (["10.0.0.1/8"], "forwarded"), (["unix"], "x-real-ip")):
-            self.assertRaises(ValueError, trusted_proxies, texts, field)
+            with row(texts):
+                self.assertRaises(ValueError, trusted_proxies, texts, field)
 
     def test_elements(self) -> None:
         self.assertEqual(forwarded_for('for="a\\"b", , for=;x=y, =;'), ['a"b', "unknown", "unknown"])

@@ -270,7 +270,7 @@ class ReadHeadTests(SynchronousTestCase):
             with self.assertRaises(Refusal) as caught:
                 read(head_of(*lines))
             self.assertNotIn("canary", f"{caught.exception.detail} {caught.exception}")
-            self.assertTrue(caught.exception.code)
+            self.assertTrue(caught.exception.code, lines)
 
     @settings(max_examples=50, deadline=None)
     @given(st.binary(max_size=60), st.integers(0, 60))

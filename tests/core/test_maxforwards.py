@@ -7,6 +7,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.core.maxforwards import hops_left, one_less
 from llmproxy.errors import BadRequest
 
+from ..tables import row
+
 
 class HopsTests(SynchronousTestCase):
     def test_table(self) -> None:
@@ -18,7 +20,8 @@ class HopsTests(SynchronousTestCase):
     def test_malformed(self) -> None:
         """What is none is refused: two hops could read it differently."""
         for lines in ([b"-1"], [b"+1"], [b""], [b"1.0"], [b"1, 0"], ["\u0661".encode()], [b"1", b"1"]):
-            self.assertRaises(BadRequest, hops_left, [(b"Max-Forwards", value) for value in lines])
+            with row(lines):
+                self.assertRaises(BadRequest, hops_left, [(b"Max-Forwards", value) for value in lines])
 
     def test_one_less(self) -> None:
         """The next hop reads a smaller number, in the same place."""

@@ -201,6 +201,6 @@ class QuestionTests(SynchronousTestCase):
             for unread, upload in product((b"", b"G"), (None, READ, DROPPED)):
                 found = persistence(unread, upload, **dict(zip(names, values, strict=True)))
                 if found.is_at_ease():
-                    self.assertTrue(found.wants_data())
+                    self.assertTrue(found.wants_data(), (values, unread))
                     self.assertEqual(found.phase(), NOTHING if found.answering else IDLE, (unread, upload))
         self.assertTrue(persistence().is_at_ease() and persistence(**ANSWERING).is_at_ease())

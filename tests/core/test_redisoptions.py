@@ -6,6 +6,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.redisoptions import RedisLocation, parse_redis_url
 
+from ..tables import row
+
 
 class ParseTests(SynchronousTestCase):
     def test_understood(self) -> None:
@@ -46,7 +48,8 @@ class ParseTests(SynchronousTestCase):
             "unix://",
             "redis://[::1",
         ):
-            error = self.assertRaises(ValueError, parse_redis_url, text)
+            with row(text):
+                error = self.assertRaises(ValueError, parse_redis_url, text)
             self.assertNotIn("canary", str(error))
 
     def test_no_secret_is_shown(self) -> None:

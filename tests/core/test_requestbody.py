@@ -15,6 +15,8 @@ from llmproxy.core.inspection.whitelist import LONGEST_VALUE, Whitelist
 from llmproxy.core.requestbody import inspect, inspect_query
 from llmproxy.errors import BadRequest, ParamNotAllowed, ProxyError, UnsupportedMediaType
 
+from ..tables import row
+
 JSON = b"application/json"
 FORM = b"application/x-www-form-urlencoded"
 MULTIPART = b"multipart/form-data; boundary=xYz"
@@ -239,5 +241,6 @@ class QueryTests(SynchronousTestCase):
             b"MODEL=gpt-5",
             b"model[]=gpt-5",
         ):
-            self.assertRaises(ParamNotAllowed, inspect_query, query, MODELS)
+            with row(query):
+                self.assertRaises(ParamNotAllowed, inspect_query, query, MODELS)
         self.assertRaises(BadRequest, inspect_query, b"model=gpt-4o&model=gpt-4o", MODELS)

@@ -14,6 +14,8 @@ from llmproxy.core.tokens import as_held, fault_of, generate, hint, is_well_form
 from llmproxy.errors import AmbiguousCredentials
 from llmproxy.message import Field, Project, Token
 
+from ..tables import row
+
 SECRET = b"sk-AAAAAAAAAAAAAAAAAAAAAA"
 OTHER = b"sk-BBBBBBBBBBBBBBBBBBBBBB"
 
@@ -25,7 +27,7 @@ class SecretTests(SynchronousTestCase):
         self.assertEqual(len(secrets), 100)
         for secret in secrets:
             self.assertTrue(re.fullmatch(r"sk-[A-Za-z0-9_-]{22}", secret), secret)
-            self.assertTrue(is_well_formed(secret.encode()))
+            self.assertTrue(is_well_formed(secret.encode()), secret)
 
     def test_all_random(self) -> None:
         """All 128 bits come from the source of randomness."""
@@ -142,7 +144,8 @@ class SecretOfTests(SynchronousTestCase):
         for one in self.PLACES:
             for other in self.PLACES:
                 self.assertEqual(self.found(one(SECRET), other(SECRET)), SECRET, other)
-                error = self.assertRaises(AmbiguousCredentials, self.found, one(SECRET), other(OTHER))
+                with row(one, other):
+                    error = self.assertRaises(AmbiguousCredentials, self.found, one(SECRET), other(OTHER))
                 self.assertEqual((error.status, error.code), (401, "ambiguous_credentials"), other)
                 self.assertNotIn("sk-", f"{error!r} {error.description} {error.fields}")
 

@@ -9,6 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.core import websocket
 from llmproxy.core.websocket import BINARY, CLOSE, CONTINUATION, PING, TEXT, FrameError, FrameReader, Part
 
+from ..tables import row
+
 SIZES = (0, 1, 125, 126, 127, 65535, 65536, 70000)
 
 
@@ -32,7 +34,7 @@ class FrameReaderTests(SynchronousTestCase):
                 parts = read(data, side=side)
                 self.assertEqual(b"".join(part.payload for part in parts), payload, side)
                 self.assertEqual(b"".join(part.raw for part in parts), data, side)
-                self.assertTrue(parts[0].begins and parts[-1].ends)
+                self.assertTrue(parts[0].begins and parts[-1].ends, (size, side))
 
     @given(
         st.lists(st.tuples(st.sampled_from([TEXT, BINARY, PING]), st.binary(max_size=200)), max_size=4),
@@ -59,7 +61,8 @@ class FrameReaderTests(SynchronousTestCase):
         self.assertFalse(part.frame.deflated)
         for first, deflates in ((0xC1, False), (0xE1, True), (0xA1, True), (0xC9, True), (0x40, True)):
             reader = FrameReader("server", deflates=deflates)
-            self.assertRaises(FrameError, list, reader.feed(raw_frame(first, 1, b"a")))
+            with row(first):
+                self.assertRaises(FrameError, list, reader.feed(raw_frame(first, 1, b"a")))
 
     def test_fragments(self) -> None:
         """A message in fragments, with a ping between them."""
@@ -90,7 +93,8 @@ class FrameReaderTests(SynchronousTestCase):
             raw_frame(0x81, 0xFF, b"\x80" + b"\0" * 7 + mask),
         ):
             for size in (1, 1000):
-                error = self.assertRaises(FrameError, read, data, size)
+                with row(data, size):
+                    error = self.assertRaises(FrameError, read, data, size)
                 self.assertEqual(error.code, 1002, data)
         self.assertRaises(FrameError, read, raw_frame(0x81, 0x81, mask + b"a"), 1000, "server")
 

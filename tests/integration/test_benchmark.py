@@ -44,14 +44,14 @@ class BenchmarkTests(SynchronousTestCase):
             for kind in ("closed", "open", "streams"):
                 figures = made[kind]["targets"][name]
                 self.assertEqual((kind, name, figures["errors"]), (kind, name, {}), kind)
-            self.assertGreater(made["closed"]["targets"][name]["completed"], 0)
-            self.assertGreaterEqual(made["open"]["targets"][name]["completed"], 50)
+            self.assertGreater(made["closed"]["targets"][name]["completed"], 0, name)
+            self.assertGreaterEqual(made["open"]["targets"][name]["completed"], 50, name)
             self.assertEqual(made["streams"]["targets"][name]["streams_held"]["median"], 20, name)
             self.assertEqual(made["streams"]["targets"][name]["events_lost"], 0, name)
         self.assertGreater(made["open"]["added"]["p50_ms"]["median"], 0)
         self.assertGreater(made["tool"]["closed_requests_per_second"], 0)
         for moment in ("idle", "loaded", "after"):
-            self.assertGreater(made["memory_mib"][moment], 10)
+            self.assertGreater(made["memory_mib"][moment], 10, moment)
         self.assertIn("open loop: 200 requests/s", self.said)
         self.assertIn("<polyline", Path(self.directory, "curves.svg").read_text())
 
@@ -73,7 +73,7 @@ class BenchmarkTests(SynchronousTestCase):
             process.send_signal(stop)
             self.assertEqual(process.wait(60), 130, stop)
             made = self.report()
-            self.assertFalse(made["complete"])
+            self.assertFalse(made["complete"], stop)
             self.assertIn("Interrupted", " ".join(made["notes"]))
             self.assertIn("requests/s", Path(self.directory, "stdout").read_text())
             self.assertNotIn("Traceback", Path(self.directory, "stderr").read_text())
@@ -89,7 +89,7 @@ class BenchmarkTests(SynchronousTestCase):
             started = _descendants(process.pid)
             process.kill()
             process.wait(30)
-            self.assertGreaterEqual(len(started), 2 + int(workers))
+            self.assertGreaterEqual(len(started), 2 + int(workers), workers)
             self.assertEqual([pid for pid in started if _runs(pid)], [], workers)
             self.assertEqual([name for name in os.listdir(self.directory) if name.startswith("llmproxy-")], [], workers)
 

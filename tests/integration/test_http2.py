@@ -326,6 +326,8 @@ class Http2Tests(Http2TestCase):
             wire = await self.connected(protocols)
             wire.send(get().replace(b"TOKEN", self.secret.encode()))
             await wire.until_received(b"\r\n\r\nok")
-            self.assertTrue(wire.received.startswith(b"HTTP/1.1 200 OK\r\n"))
+            self.assertTrue(wire.received.startswith(b"HTTP/1.1 200 OK\r\n"), protocols)
             # An event that waits for the acknowledgement of the one before is 40 ms late.
-            self.assertTrue(all(channel.transport.getTcpNoDelay() for channel in self.service.site._channels))
+            self.assertTrue(
+                all(channel.transport.getTcpNoDelay() for channel in self.service.site._channels), protocols
+            )

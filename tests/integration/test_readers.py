@@ -45,7 +45,7 @@ class ReadersTests(SynchronousTestCase):
     def test_enough(self) -> None:
         """Of each kind many bodies are accepted, and many are not."""
         for kind in ("json", "form", "multipart"):
-            self.assertGreater(self.compare().accepted[kind], 50)
+            self.assertGreater(self.compare().accepted[kind], 50, kind)
         self.assertLess(sum(self.compare().accepted.values()), BODIES / 2)
 
     def test_werkzeug(self) -> None:

@@ -182,7 +182,7 @@ class SharedTests(TestCase):
         for lost in (b"l", b"x", b"g", b"s", b"r"):
             for again in (False, True):
                 yield self.put(self.one)
-                self.assertTrue((yield self.found(self.one)))
+                self.assertTrue((yield self.found(self.one)), (lost, again))
                 for name in self.keys():
                     if name[len(self.prefix) :][:1] == lost:
                         self.server.ask("DEL", name)
@@ -238,7 +238,7 @@ class SharedTests(TestCase):
         for field, value in (("h", b""), ("h", head[:-3]), ("h", head[:8] + b"\x09" + head[9:]), ("b", BODY[1:])):
             self.server.ask("HSET", name, field, value)
             self.assertFalse((yield self.found(self.one)), field)
-            self.assertTrue((yield self.put(self.one)))
+            self.assertTrue((yield self.put(self.one)), field)
         self.assertGreater(self.one.statistics()["redis_garbage"], 0)
 
     @inlineCallbacks
@@ -442,7 +442,7 @@ class FaultTests(TestCase):
             pool.start()
             yield pause(0.3)
             yield self.misses(RedisStore(reactor, pool, b"x:"), 3)
-            self.assertGreater(pool.errors["down"], 0)
+            self.assertGreater(pool.errors["down"], 0, password)
         said = [formatEvent(event) for event in logged]
         self.assertEqual([line for line in said if "canary" in line], [])
         self.assertEqual(len([line for line in said if "WRONGPASS" in line]), 1)
@@ -495,7 +495,7 @@ class FaultTests(TestCase):
         self.assertTrue(any(found))
         yield store.purge(None, None)
         for number in range(100):
-            self.assertIsNone((yield store.lookup(key(b"/%d" % number), select())))
+            self.assertIsNone((yield store.lookup(key(b"/%d" % number), select())), number)
 
     @inlineCallbacks
     def test_tls(self) -> Steps:

@@ -147,7 +147,7 @@ class RulesTests(ProxyTestCase):
             get(b"/manage/projects").replace(b"TOKEN", canary),
         ):
             status, body, head = await self.answer(request)
-            self.assertGreaterEqual(status, 400)
+            self.assertGreaterEqual(status, 400, request)
             heads.append(head + json.dumps(body).encode())
         client = await self.send(get(b"/v1/chat?q=query-canary", b"X-Team: a"))
         wire = await self.upstream.wire()

@@ -277,7 +277,7 @@ class EveryPathTests(ShippedTestCase):
             found: set[tuple[str, str]] = set()
             for source in (Path(package.__file__).parent / "resources").rglob("*.py"):
                 found.update(call.findall(source.read_text()))
-            self.assertGreater(len(found), 40)
+            self.assertGreater(len(found), 40, package)
             missing = set()
             for method, template in found:
                 path = prefix + re.sub(r"\{[^}]*\}", "x", template.partition("?")[0])

@@ -124,7 +124,7 @@ class TableTests(SynchronousTestCase):
         for table in TABLES:
             names = [vector.name for vector in table.VECTORS]
             self.assertEqual(sorted(names), sorted(set(names)), table)
-            self.assertTrue(all(vector.section[:4].isdigit() for vector in table.VECTORS))
+            self.assertTrue(all(vector.section[:4].isdigit() for vector in table.VECTORS), table)
 
     def test_count(self) -> None:
         """None has got lost."""

@@ -287,7 +287,7 @@ class WorkersTests(WorkersCase):
         for wire in wires:
             if wire in lost:
                 await wire.until_closed()
-                self.assertFalse(wire.received.endswith(b"0\r\n\r\n"))
+                self.assertFalse(wire.received.endswith(b"0\r\n\r\n"), wire)
             else:
                 await wire.until_received(b"0\r\n\r\n")
                 self.assertEqual(wire.received.count(b"data: "), sent, wire)
@@ -377,7 +377,7 @@ class WorkersTests(WorkersCase):
         await stopping
         for worker in self.supervisor.workers:
             assert worker is not None
-            self.assertTrue(worker.ended.called)
+            self.assertTrue(worker.ended.called, worker)
 
 
 class SpreadTests(WorkersCase):

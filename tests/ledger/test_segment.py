@@ -30,7 +30,7 @@ class SegmentTests(SynchronousTestCase):
         segment = self.made()
         written = frame(ENDED, b"one") + frame(BEGUN, b"two")
         for each in (frame(ENDED, b"one"), frame(BEGUN, b"two")):
-            self.assertTrue(segment.append(each))
+            self.assertTrue(segment.append(each), each)
         with open(self.path, "rb") as file:
             self.assertEqual(file.read(), written + bytes(SIZE - len(written)))
 

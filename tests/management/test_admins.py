@@ -20,7 +20,7 @@ class AdminRulesTests(RulesTestCase):
         """An admin is stored without the token, and is found by it."""
         for name, lifetime, ends in (("ada", None, None), ("bob", 60.0, NOW + 60)):
             admin, secret = self.done(self.rules.create(name, "operator", lifetime))
-            self.assertTrue(is_well_formed(secret))
+            self.assertTrue(is_well_formed(secret), name)
             self.assertEqual(
                 (admin.name, admin.role, admin.expires_at), (name, "operator", ends), (name, lifetime, ends)
             )

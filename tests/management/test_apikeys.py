@@ -9,6 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.errors import ProxyError
 from llmproxy.management.apikeys import keys_of
 
+from ..tables import row
+
 KNOWN = ("openai", "anthropic", "gemini")
 
 
@@ -39,7 +41,8 @@ class KeysOfTests(SynchronousTestCase):
             ("sk****", {}, 400, ""),
         )
         for api_key, api_keys, status, words in table:
-            error = self.assertRaises(ProxyError, keys_of, api_key, api_keys, "openai", KNOWN, {"old"})
+            with row(api_key):
+                error = self.assertRaises(ProxyError, keys_of, api_key, api_keys, "openai", KNOWN, {"old"})
             self.assertEqual(error.status, status, api_keys)
             self.assertIn(words, error.description)
             self.assertNotIn("canary", f"{error!r} {error.message}")

@@ -13,6 +13,7 @@ from llmproxy.management.tokens import TokenRequest, TokenRules
 from llmproxy.message import Project
 
 from ..store.databases import NOW
+from ..tables import row
 from .world import RulesTestCase, Served
 
 KEY = "sk-upstream-canary-key-0002"
@@ -34,10 +35,12 @@ class UpdateTests(RulesTestCase):
     def test_refused(self) -> None:
         """Tokens are revoked with a project that is deactivated in the same call; that is said before the name is."""
         for update in (ProjectUpdate(revoke_tokens=True, name=" "), ProjectUpdate(is_active=True, revoke_tokens=True)):
-            raised = self.assertRaises(BadRequest, update.check)
+            with row(update):
+                raised = self.assertRaises(BadRequest, update.check)
             self.assertEqual(raised.message, "revoke_tokens requires is_active=false", update)
         for name in ("", " ", "\u202e"):
-            self.assertRaises(Unprocessable, ProjectUpdate(name=name).check)
+            with row(name):
+                self.assertRaises(Unprocessable, ProjectUpdate(name=name).check)
         ProjectUpdate().check()
 
 

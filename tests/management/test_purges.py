@@ -12,6 +12,7 @@ from llmproxy.management.purges import Extent, PurgeOrder, UnknownAnswers, exten
 from llmproxy.origin import CredentialPlace
 
 from ..middleware.fakes import an_api
+from ..tables import row
 
 ONE, OTHER = an_api("one"), an_api("other")
 SEARCHED = an_api("searched", credential=CredentialPlace("query", b"token", b""))
@@ -56,7 +57,8 @@ class ExtentTests(SynchronousTestCase):
     def test_refused(self) -> None:
         """What means nothing is refused with a reason, for the audit log."""
         for order, reason in REFUSED:
-            error = self.assertRaises(UnknownAnswers, extent_of, PurgeOrder(**order), TABLE)
+            with row(order):
+                error = self.assertRaises(UnknownAnswers, extent_of, PurgeOrder(**order), TABLE)
             self.assertEqual(error.reason, reason, order)
         nowhere = RoutingTable([ONE], None)
         self.assertRaises(UnknownAnswers, extent_of, PurgeOrder(url="/v1/m"), nowhere)
@@ -64,7 +66,8 @@ class ExtentTests(SynchronousTestCase):
     def test_contradictions(self) -> None:
         """So is what contradicts itself, and an API that is none."""
         for order in ({"all": True, "api": "one"}, {"all": True, "project_id": "p"}, {"api": "none"}):
-            error = self.assertRaises(BadRequest, extent_of, PurgeOrder(**order), TABLE)
+            with row(order):
+                error = self.assertRaises(BadRequest, extent_of, PurgeOrder(**order), TABLE)
             self.assertNotIsInstance(error, UnknownAnswers)
 
     def test_outcome(self) -> None:

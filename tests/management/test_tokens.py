@@ -23,6 +23,7 @@ from llmproxy.management.tokens import TokenRequest, TokenRules, TokenUpdate
 from llmproxy.message import Token
 
 from ..store.databases import NOW
+from ..tables import row
 from .world import RulesTestCase
 
 YEAR = MAX_MINUTES * 60.0
@@ -77,7 +78,8 @@ class UpdateTests(RulesTestCase):
             (TokenUpdate(), BadRequest, "no fields to update"),
         )
         for update, error, message in table:
-            self.assertEqual(self.assertRaises(error, update.check, NOW).message, message, (update, error, message))
+            with row(update):
+                self.assertEqual(self.assertRaises(error, update.check, NOW).message, message, (update, error, message))
 
 
 class TokenRulesTests(RulesTestCase):

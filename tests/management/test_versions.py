@@ -7,6 +7,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.errors import PreconditionFailed
 from llmproxy.management.versions import required_version
 
+from ..tables import row
+
 
 class VersionTests(SynchronousTestCase):
     def test_any(self) -> None:
@@ -21,4 +23,5 @@ class VersionTests(SynchronousTestCase):
     def test_not_met(self) -> None:
         """Others match nothing, and no version is not any version."""
         for wanted in ({6}, set[int](), {77, -7}):
-            self.assertRaises(PreconditionFailed, required_version, wanted, 7)
+            with row(wanted):
+                self.assertRaises(PreconditionFailed, required_version, wanted, 7)

@@ -26,6 +26,7 @@ from llmproxy.middleware.authenticate import Authenticate
 from llmproxy.origin import OwnKey
 from llmproxy.providers.registry import AUTH
 
+from ..tables import row
 from .fakes import (
     PRINCIPAL,
     SECRET,
@@ -93,9 +94,10 @@ class AuthenticateTests(SynchronousTestCase):
     def test_nothing_sent(self) -> None:
         """Who sends no credential is asked for one."""
         for fields in ([], [(b"Authorization", b"Basic eDp5")]):
-            error = self.assertRaises(
-                MissingToken, self.middleware.respond, a_request(api=API, fields=fields), self.inner
-            )
+            with row(fields):
+                error = self.assertRaises(
+                    MissingToken, self.middleware.respond, a_request(api=API, fields=fields), self.inner
+                )
             self.assertEqual((error.status, error.code), (401, "invalid_token"), fields)
 
     def test_browsers_websocket(self) -> None:
@@ -120,7 +122,8 @@ class AuthenticateTests(SynchronousTestCase):
         """Nothing goes on to an API that the project holds no key for, whatever other keys it holds."""
         for api in (an_api("gemini"), an_api("OpenAI"), an_api("gemini", own_key=OwnKey("sk-own", frozenset({"two"})))):
             request = a_request(api=api, fields=[BEARER])
-            error = self.assertRaises(ApiKeyMissing, self.middleware.respond, request, self.inner)
+            with row(api):
+                error = self.assertRaises(ApiKeyMissing, self.middleware.respond, request, self.inner)
             self.assertEqual((error.status, error.code), (403, "api_key_missing"), api)
             self.assertIn(repr(api.name), error.message)
             self.assertIs(request.principal, PRINCIPAL)
@@ -154,7 +157,8 @@ class AuthenticateTests(SynchronousTestCase):
         )
         for principal, kind in table:
             self.directory.known[SECRET] = principal
-            self.assertRaises(kind, self.begin)
+            with row(principal):
+                self.assertRaises(kind, self.begin)
             self.assertEqual(self.request.record.token_id, "t-1", (principal, kind))
         self.assertEqual(self.inner.requests, [])
 

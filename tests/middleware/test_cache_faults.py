@@ -229,7 +229,7 @@ class HttpTests(CacheTestCase):
             answered = self.hit(b"If-None-Match: " + condition)
             self.assertEqual(answered.status, status, condition)
             if status == 304:
-                self.assertIsNone(answered.field(b"content-length"))
+                self.assertIsNone(answered.field(b"content-length"), condition)
         responding = self.send(b'If-Match: "a,b"')
         self.answer(status=412)
         self.assertEqual(self.got(responding).status, 412)
@@ -302,7 +302,7 @@ class HttpTests(CacheTestCase):
         answered = self.got(responding)
         for piece in (b"{}\n", b"[]\n"):
             body.write(piece)
-            self.assertTrue(answered.body.endswith(piece))
+            self.assertTrue(answered.body.endswith(piece), piece)
 
     def test_w24_stampede(self) -> None:
         """A thousand at once reach upstream once; what is stale may be served while upstream is asked, or is down."""
@@ -332,7 +332,7 @@ class HttpTests(CacheTestCase):
         self.fill(target=b"/v1/[a-z]*")
         self.assertEqual(self.successResultOf(self.cache.remove(Key(self.api.space, "p-1", b"GET", b"/v1/models"))), 1)
         for language in (b"de", b"en"):
-            self.assertTrue(self.missed(b"Accept-Language: " + language))
+            self.assertTrue(self.missed(b"Accept-Language: " + language), language)
         self.assertEqual(self.successResultOf(self.cache.purge(None, None, b"/v1/[a")), 1)
         self.assertEqual(self.successResultOf(self.cache.purge(self.api.space, "p-1", b"/v1/models")), 1)
 

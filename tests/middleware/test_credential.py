@@ -12,6 +12,7 @@ from llmproxy.message import ApiRequest, Field, Principal
 from llmproxy.middleware.credential import Credential, rebuilt, with_credential
 from llmproxy.origin import CredentialPlace
 
+from ..tables import row
 from .fakes import KEY, PRINCIPAL, SECRET, Inner, a_request, an_api, an_upstream
 
 BEARER = CredentialPlace()
@@ -146,7 +147,8 @@ class KeyTests(SynchronousTestCase):
     def test_unusable(self) -> None:
         """A project without a usable key is told apart from a refused caller, and nothing is sent."""
         for key in ("", "a\r\nX-Evil: 1", "schlüssel"):
-            error = self.assertRaises(UpstreamAuthError, sent, BEARER, [], b"/v1", key)
+            with row(key):
+                error = self.assertRaises(UpstreamAuthError, sent, BEARER, [], b"/v1", key)
             self.assertEqual((error.status, error.code), (503, "upstream_auth_error"), key)
             if key:
                 self.assertNotIn(key, f"{error!r} {error.description}")

@@ -9,6 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.middleware.hedging import Hedge
 from llmproxy.net.timers import TimerWheel
 
+from ..tables import row
+
 
 class HedgeTests(SynchronousTestCase):
     """Outcomes are numbers: those above 0 are good."""
@@ -73,7 +75,8 @@ class HedgeTests(SynchronousTestCase):
             result = self.begin()
             self.pass_time()
             self.first.callback(-1)
-            self.assertNoResult(result)
+            with row(later):
+                self.assertNoResult(result)
             assert self.second is not None
             self.second.callback(later)
             self.assertEqual((self.successResultOf(result), self.discarded), (later, [-1]), later)

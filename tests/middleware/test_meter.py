@@ -73,7 +73,7 @@ class MeterTests(SynchronousTestCase):
                 if piece:
                     proxy.upstream[0].receive(piece)
             self.check(CHAT)
-            self.assertIsNone(proxy.records[0].first_token)
+            self.assertIsNone(proxy.records[0].first_token, at)
 
     def test_stream(self) -> None:
         """Events pass as they come, and are counted at the end; the first of them is timed."""
@@ -122,7 +122,7 @@ class MeterTests(SynchronousTestCase):
         for coding, kind in ((b"gzip", "coding"), (b"other", "coding")):
             proxy = self.exchange()
             proxy.upstream[0].receive(whole(CHAT, b"Content-Encoding: " + coding))
-            self.assertTrue(bytes(self.client.sent).endswith(CHAT.body))
+            self.assertTrue(bytes(self.client.sent).endswith(CHAT.body), coding)
             self.assertEqual(
                 (proxy.records[0].usage, [each[0] for each in proxy.unread]), (UNKNOWN, [kind]), (coding, kind)
             )

@@ -16,6 +16,7 @@ from llmproxy.errors import ClientLeft
 from llmproxy.middleware.readahead import ReadAhead
 from llmproxy.net.timers import TimerWheel
 
+from ..tables import row
 from .fakes import HeldBody, Reader
 
 
@@ -87,7 +88,8 @@ class ReadAheadTests(SynchronousTestCase):
         self.assertEqual(len(reader.data), 40_000)
         self.held.end()
         for size in (80_000, 120_000):
-            self.assertNoResult(done)
+            with row(size):
+                self.assertNoResult(done)
             self.ahead.resumeProducing()
             self.assertEqual(len(reader.data), size, size)
         self.ahead.resumeProducing()

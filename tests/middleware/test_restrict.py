@@ -158,7 +158,7 @@ class ParameterTests(RestrictCase):
             body = HeldBody()
             error = self.refused(ParamNotAllowed, self.policy, b"POST", path, [JSON], body)
             self.assertIn("'evil' is not allowed", error.message)
-            self.assertIsNone(body.consumer)
+            self.assertIsNone(body.consumer, path)
         self.refused(ParamNotAllowed, self.policy, b"GET", b"/openai/realtime?api-version=1&deployment=evil")
         self.ask(self.policy, b"GET", b"/openai/deployments/gpt-4o/x?deployment=gpt-4o")
         self.assertEqual(len(self.inner.requests), 1)

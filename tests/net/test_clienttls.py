@@ -17,7 +17,7 @@ class ClientTlsTests(SynchronousTestCase):
                 (options._hostname, options._hostnameASCII, options._hostnameBytes), (host, host, host.encode()), host
             )
             self.assertEqual(vars(options).keys(), vars(optionsForClientTLS("up.example")).keys(), host)
-            self.assertTrue(options._hostnameIsDnsName)
+            self.assertTrue(options._hostnameIsDnsName, host)
 
     def test_no_name(self) -> None:
         """What is not in ASCII and no name by IDNA either is none."""

@@ -325,7 +325,7 @@ class PollerTests(SynchronousTestCase):
             self.reactor.advance(0)
             if how == "loseWriteConnection":
                 connection.connectionLost(Failure(ConnectionDone()))
-            self.assertTrue(socket.closed)
+            self.assertTrue(socket.closed, how)
             self.assertEqual(self.epoll.wanted, {}, (how, sent))
 
     def test_lost_while_sending(self) -> None:

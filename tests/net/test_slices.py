@@ -10,6 +10,8 @@ from llmproxy.core.inspection.steps import Steps
 from llmproxy.errors import BadRequest
 from llmproxy.net.slices import Slices
 
+from ..tables import row
+
 
 class Turns(Clock):
     """A clock that time passes on within a turn: what is asked for then comes in the next, as in a reactor."""
@@ -64,7 +66,8 @@ class SlicesTests(SynchronousTestCase):
         result = self.slices.run(work.steps())
         self.assertEqual(work.done, 1)
         for done in (3, 5, 7):
-            self.assertNoResult(result)
+            with row(done):
+                self.assertNoResult(result)
             self.clock.turn()
             self.assertEqual(work.done, done, done)
         self.clock.turn()

@@ -105,4 +105,4 @@ class WheelTests(SynchronousTestCase):
             clock.advance(resolution)
         self.assertEqual(sorted(d for d, _ in passed), sorted(delays))
         for delay, at in passed:
-            self.assertGreaterEqual(at, delay)
+            self.assertGreaterEqual(at, delay, delay)

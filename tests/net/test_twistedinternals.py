@@ -173,7 +173,7 @@ class CheckTests(SynchronousTestCase):
             (FileDescriptor, object, {"_aborting", "_writeDisconnecting", "TLS", "bufferSize", "doWrite"}),
         ):
             with self.subTest(descriptor=descriptor.__name__, connection=connection.__name__):
-                self.assertLessEqual(missing, set(missing_names(descriptor, connection)))
+                self.assertLessEqual(missing, set(missing_names(descriptor, connection)), descriptor)
 
     def test_said(self) -> None:
         """It is said once, as the process starts."""
@@ -212,7 +212,7 @@ class FallbackTests(SynchronousTestCase):
         for number in range(2):
             client.receive(a_request(b"/v1/x", body=b"{}"))
             [upstream] = exchange.upstream
-            self.assertTrue(upstream.take().endswith(b"\r\n\r\n{}"))
+            self.assertTrue(upstream.take().endswith(b"\r\n\r\n{}"), number)
             upstream.receive(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\npiece\r\n")
             upstream.receive(b"0\r\n\r\n")
             self.assertTrue(client.take().endswith(b"5\r\npiece\r\n0\r\n\r\n"), number)
@@ -259,7 +259,7 @@ class OtherNamesTests(SynchronousTestCase):
                 port = adopt_unix_port(reactor, kept.fileno(), Factory(), 0o600)
                 self.assertEqual(os.stat(path).st_mode & 0o777, 0o600, name)
                 port.stopListening()
-                self.assertTrue(os.path.exists(path))
+                self.assertTrue(os.path.exists(path), name)
 
 
 class _Adopting(MemoryReactorClock):

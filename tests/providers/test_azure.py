@@ -8,6 +8,7 @@ from llmproxy.core.inspection.endpointrules import Rules
 from llmproxy.errors import ParamNotAllowed
 from llmproxy.providers.azure import PROVIDERS
 
+from ..tables import row
 from .vendors import VendorTable, judged
 
 
@@ -33,6 +34,7 @@ class AzureTests(VendorTable, SynchronousTestCase):
             rules = Rules.compile(patterns, self.provider.places)
             content = '{"input_blob": "https://blob.example/x"}'
             if refused:
-                self.assertRaises(ParamNotAllowed, judged, rules, content)
+                with row(patterns):
+                    self.assertRaises(ParamNotAllowed, judged, rules, content)
             else:
                 judged(rules, content)

@@ -10,6 +10,7 @@ from llmproxy.errors import ParamNotAllowed
 from llmproxy.providers.compatible import PROVIDERS
 from llmproxy.providers.registry import BY_NAME, SETUPS, provider_of, provider_of_key
 
+from ..tables import row
 from .vendors import judged
 
 KEYS = {
@@ -58,7 +59,8 @@ class PlacesTests(SynchronousTestCase):
             ("elevenlabs", '{"model_id": "evil"}'),
         ):
             rules = Rules.compile({"model": ["ok"]}, BY_NAME[name].places)
-            self.assertRaises(ParamNotAllowed, judged, rules, body)
+            with row(name):
+                self.assertRaises(ParamNotAllowed, judged, rules, body)
             judged(rules, body.replace("evil", "ok"))
 
     def test_paths(self) -> None:

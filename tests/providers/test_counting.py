@@ -85,7 +85,7 @@ class CountingTests(SynchronousTestCase):
         for found in ({"id": "chatcmpl-1"}, {"id": "r", "background": False, "status": "completed"}, {}):
             self.assertEqual(self.count(b"POST", found), USED, found)
             self.assertEqual(self.count(b"POST", found), USED, found)
-            self.assertIsNone(self.count(b"GET", found))
+            self.assertIsNone(self.count(b"GET", found), found)
 
     def test_pending(self) -> None:
         """One whose answer does not say that it is of the background, but is not made yet."""

@@ -24,6 +24,8 @@ from llmproxy.errors import (
 from llmproxy.providers.errorbody import ErrorResponse, render
 from llmproxy.providers.registry import DIALECTS
 
+from ..tables import row
+
 ALL = (
     ParamNotAllowed(),
     TokenExpired(),
@@ -124,7 +126,7 @@ class ErrorResponseTests(SynchronousTestCase):
     def test_others(self) -> None:
         """What is no such answer is said to be none."""
         for body in (b"", b"[]", b"{}", b'{"error": {"message": "openai\'s"}}', b"\xff", b'{"error": "a", "code": 1}'):
-            with self.subTest(body=body):
+            with row(body):
                 self.assertRaises(ValueError, ErrorResponse.parse, body)
 
     def test_masked(self) -> None:

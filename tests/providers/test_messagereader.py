@@ -15,6 +15,8 @@ from llmproxy.providers.messagereader import MessageReader
 from llmproxy.providers.usagereader import LONGEST_EVENT
 from llmproxy.usage import UNKNOWN, Usage
 
+from ..tables import row
+
 DEFLATE = b"permessage-deflate; server_max_window_bits=12"
 
 
@@ -154,7 +156,9 @@ class MessageReaderTests(SynchronousTestCase):
     def test_unreadable(self) -> None:
         """Extensions that are not known, what is no frame, no compression, or too much of it."""
         for extensions in (b"x-webkit-deflate-frame", b"permessage-deflate, other", b"permessage-bzip2"):
-            self.assertRaises(ProxyError, MessageReader, extensions)
+            with row(extensions):
+                self.assertRaises(ProxyError, MessageReader, extensions)
         bomb = [json.dumps({"a": "x" * 50_000_000})]
         for data, extensions in ((b"\xc1\x00", b""), (b"\xc1\x02ab", DEFLATE), (deflated(bomb), DEFLATE)):
-            self.assertRaises(ProxyError, read, data, 1 << 16, extensions)
+            with row(data):
+                self.assertRaises(ProxyError, read, data, 1 << 16, extensions)

@@ -10,6 +10,7 @@ from llmproxy.providers.imagereader import ImageReader
 from llmproxy.providers.readers import reader_for
 from llmproxy.providers.usagereader import MEDIA_TYPES, UsageReader
 
+from ..tables import row
 from .vendoranswers import AWS
 
 
@@ -22,4 +23,5 @@ class ReadersTests(SynchronousTestCase):
         self.assertIsInstance(reader_for(b"application/json", (), b"/v1/images/edits"), ImageReader)
         self.assertIsNone(reader_for(b"audio/mpeg", (b"other",)))
         for media_type in (b"application/json", AWS):
-            self.assertRaises(ProxyError, reader_for, media_type, (b"other",))
+            with row(media_type):
+                self.assertRaises(ProxyError, reader_for, media_type, (b"other",))

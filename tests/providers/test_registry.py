@@ -76,8 +76,8 @@ class ProviderTests(SynchronousTestCase):
         self.assertTrue(modules > SHARED)
         for name in modules - SHARED:
             vendors = import_module(f"llmproxy.providers.{name}").PROVIDERS
-            self.assertTrue(vendors)
-            self.assertTrue(set(vendors) <= set(PROVIDERS))
+            self.assertTrue(vendors, name)
+            self.assertTrue(set(vendors) <= set(PROVIDERS), name)
 
     def test_one_of_each(self) -> None:
         """No key fits two providers, and one name of C{auth} is one place."""

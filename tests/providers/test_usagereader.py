@@ -140,7 +140,7 @@ class UsageReaderTests(SynchronousTestCase):
             finally:
                 tracemalloc.stop()
             self.assertEqual(usage.input_tokens, 5 if huge[1] in body else None, (media_type, body))
-            self.assertLess(peak, 1_000_000)
+            self.assertLess(peak, 1_000_000, media_type)
 
     def test_malformed_coding(self) -> None:
         """What cannot be read in its coding says so."""

@@ -35,6 +35,8 @@ from llmproxy.providers.registry import (
 )
 from llmproxy.providers.requestids import id_among
 
+from ..tables import row
+
 TOKEN = b"sk-AAAAAAAAAAAAAAAAAAAAAA"
 
 if TYPE_CHECKING:
@@ -134,13 +136,15 @@ class VendorTable(_Case):
         for places in (self.provider.places, PLACES):
             rules = Rules.compile({"model": ["ok"]}, places)
             for path in self.paths:
-                self.assertRaises(ParamNotAllowed, rules.check_path, path.encode())
+                with row(places, path):
+                    self.assertRaises(ParamNotAllowed, rules.check_path, path.encode())
                 rules.check_path(path.replace("evil", "ok").encode())
             for path in self.harmless:
                 rules.check_path(path.encode())
             for body in self.bodies:
                 content = json.dumps(body)
-                self.assertRaises(ParamNotAllowed, judged, rules, content)
+                with row(places, body):
+                    self.assertRaises(ParamNotAllowed, judged, rules, content)
                 judged(rules, content.replace("evil", "ok"))
             for path in self.unseen:
                 self.assertTrue(rules.is_unseen(path.encode()), path)

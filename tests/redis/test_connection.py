@@ -18,6 +18,8 @@ from llmproxy.net.poller import Poller
 from llmproxy.redis.commands import command
 from llmproxy.redis.connection import Connector, RedisConnection, RedisDown, RedisRefused
 
+from ..tables import row
+
 
 class _Transport(StringTransport):
     aborted = False
@@ -185,5 +187,6 @@ class ConnectorTests(SynchronousTestCase):
                 with open(path, "w") as file:
                     file.write(content)
             location = RedisLocation(tls=True, ca_file=path)
-            error = self.assertRaises(ConfigError, Connector, Clock(), location, 1.0)
+            with row(name):
+                error = self.assertRaises(ConfigError, Connector, Clock(), location, 1.0)
             self.assertIn(name, str(error))

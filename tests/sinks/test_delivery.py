@@ -161,7 +161,7 @@ class DeliveryQueueTests(SynchronousTestCase):
         self.sink.answer = None
         self.sink.pending[0].callback(None)
         for each in (first, second, self.queue.stop()):
-            self.assertIsNone(self.successResultOf(each))
+            self.assertIsNone(self.successResultOf(each), each)
         self.assertEqual((self.sink.closed, self.clock.getDelayedCalls()), (1, []))
 
     def test_at_most_once(self) -> None:

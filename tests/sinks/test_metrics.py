@@ -121,7 +121,7 @@ class ProxyMetricsTests(SynchronousTestCase):
             self.assertEqual(
                 {name for name, number in metrics.cache.items() if number}, {counted} - {None}, (said, counted)
             )
-            self.assertLessEqual(sum(metrics.cache.values()), metrics.request_count)
+            self.assertLessEqual(sum(metrics.cache.values()), metrics.request_count, said)
 
     def test_own_cache(self) -> None:
         """A cache of the application's own counts by kind; a kind that is none is refused."""

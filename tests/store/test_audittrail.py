@@ -7,6 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.core.audit.search import AuditFilter
 from llmproxy.store.audittrail import AuditTrail
 
+from ..tables import row
 from .databases import opened
 
 
@@ -25,4 +26,5 @@ class ForeignRowTests(SynchronousTestCase):
         """A cursor that no page gave out is refused, at once."""
         trail = AuditTrail(opened(self))
         for limit, after in ((10, "x"), (10, "WyJhIl0"), (0, None)):
-            self.assertRaises(ValueError, trail.page, limit, after, AuditFilter())
+            with row(limit):
+                self.assertRaises(ValueError, trail.page, limit, after, AuditFilter())

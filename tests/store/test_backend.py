@@ -10,6 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.errors import ConfigError
 from llmproxy.store.backend import locate
 
+from ..tables import row
+
 
 class LocateTests(SynchronousTestCase):
     def test_files(self) -> None:
@@ -42,7 +44,7 @@ class LocateTests(SynchronousTestCase):
             self.assertNotIn("s3cret", repr(location) + location.label)
             engine = location.engine()
             self.assertEqual(engine.pool.size(), 7, (url, driver))  # type: ignore[attr-defined]
-            self.assertTrue(engine.hide_parameters)
+            self.assertTrue(engine.hide_parameters, url)
 
     def test_bad(self) -> None:
         """Each is refused in one line that does not show the password."""
@@ -53,7 +55,8 @@ class LocateTests(SynchronousTestCase):
             "postgres://u:s3cret@h:port/d",
             "://u:s3cret@h/d",
         ):
-            error = self.assertRaises(ConfigError, locate, url, 10)
+            with row(url):
+                error = self.assertRaises(ConfigError, locate, url, 10)
             self.assertEqual(len(error.problems), 1, url)
             self.assertNotIn("s3cret", str(error))
             self.assertNotIn("\n", str(error))

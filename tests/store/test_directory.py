@@ -304,7 +304,7 @@ class ChangeTests(DirectoryCase):
         for number in (1, 2):
             warm = self.directory.warm(secret(number))
             assert warm is not None
-            self.assertFalse(warm.token.is_active)
+            self.assertFalse(warm.token.is_active, number)
         self.assertEqual(self.cut, ["t1"])
 
     def test_pending(self) -> None:

@@ -136,7 +136,7 @@ class MigrateTests(SynchronousTestCase):
                 "UPDATE alembic_version SET version_num = '9999'",
             )
             expected = words or f", and takes programs that know {said} at least"
-            self.assertTrue(self.refused().endswith(f"which knows up to {HEAD}{expected}"))
+            self.assertTrue(self.refused().endswith(f"which knows up to {HEAD}{expected}"), said)
 
     def test_foreign(self) -> None:
         """A database of the reference, or of anything else with such tables, is not written into."""

@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.errors import ConfigError
 from llmproxy.store.secrets import Cipher, KeyRing, Undecipherable, form_of, is_sealed
 
+from ..tables import row
 from .databases import KEY
 
 SECRET = "sk-canary-äöü"
@@ -63,13 +64,15 @@ class CipherTests(SynchronousTestCase):
             (self.cipher, SECRET, "row"),
         )
         for cipher, text, place in table:
-            error = self.assertRaises(Undecipherable, cipher.open, text, place)
+            with row(cipher):
+                error = self.assertRaises(Undecipherable, cipher.open, text, place)
             self.assertNotIn("canary", str(error))
 
     def test_length(self) -> None:
         """A key of the wrong length is named as what it is, without being shown."""
         for size in (0, 16, 31, 33):
-            error = self.assertRaises(ConfigError, Cipher, b"k" * size)
+            with row(size):
+                error = self.assertRaises(ConfigError, Cipher, b"k" * size)
             self.assertEqual(str(error), f"ENCRYPTION_KEY: expected 32 bytes, got {size}", size)
 
 

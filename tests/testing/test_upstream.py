@@ -63,7 +63,7 @@ class HeldUpstreamTests(SynchronousTestCase):
                 if with_head:
                     call.head(200)
                 answer.leave()
-                self.assertTrue(call.cancelled)
+                self.assertTrue(call.cancelled, with_head)
                 call.write_answer(b"late")
                 call.end()
                 self.assertEqual(answer.body, b"", with_head)

@@ -11,6 +11,7 @@ from zope.interface.verify import verifyObject
 
 from llmproxy.errors import UpstreamProtocolError, UpstreamReset
 
+from ..tables import row
 from .wire import Reader, Socket, Wire
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n"
@@ -128,11 +129,12 @@ class UpstreamBodyTests(SynchronousTestCase):
             producing = body.startProducing(reader) if started else None
             body.stopProducing()
             body.stopProducing()
-            self.assertTrue(socket.aborted)
+            self.assertTrue(socket.aborted, started)
             self.wire.turn()
             self.assertEqual(self.wire.client.pool.connections, 0, started)
             if producing is not None:
-                self.assertNoResult(producing)
+                with row(started):
+                    self.assertNoResult(producing)
                 self.assertEqual(reader.data, b"a", started)
 
     def test_stopped_within_a_write(self) -> None:

@@ -14,6 +14,7 @@ from llmproxy.errors import UpstreamProtocolError, UpstreamReset
 from llmproxy.net.poller import Poller
 from llmproxy.upstream.connection import Connection
 
+from ..tables import row
 from .wire import EMPTY, Body, Owner, Reader, Socket, Wire
 
 CLOSING = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
@@ -92,7 +93,8 @@ class ConnectionTests(SynchronousTestCase):
             self.assertTrue(socket.aborted, nonsense)
             self.wire.turn()
             again, other = self.asked()
-            self.assertNoResult(again)
+            with row(nonsense):
+                self.assertNoResult(again)
             self.assertIsNot(other, socket)
 
     def test_more_than_the_answer(self) -> None:

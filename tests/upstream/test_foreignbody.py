@@ -16,6 +16,7 @@ from zope.interface.verify import verifyObject
 from llmproxy.errors import UpstreamReset
 from llmproxy.upstream.foreignbody import ForeignBody
 
+from ..tables import row
 from .wire import Reader
 
 
@@ -71,7 +72,8 @@ class ForeignBodyTests(SynchronousTestCase):
             producing = self.body.startProducing(self.reader)
             self.response.protocol.dataReceived(b"abc")
             self.response.protocol.dataReceived(b"def")
-            self.assertNoResult(producing)
+            with row(reason):
+                self.assertNoResult(producing)
             self.end(reason)
             self.successResultOf(producing)
             self.assertEqual(self.reader.chunks, [b"abc", b"def"], reason)

@@ -17,6 +17,8 @@ from llmproxy.upstream.client import PooledClient
 from llmproxy.upstream.hostpool import SPARE_FOR, Overloaded
 from tests.harness import Socket
 
+from ..tables import row
+
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
@@ -241,7 +243,8 @@ class PoolTests(SynchronousTestCase):
                 socket.loseConnection = lambda: None  # type: ignore[method-assign]
             closing = self.pooled.close()
             if stuck:
-                self.assertNoResult(closing)
+                with row(stuck):
+                    self.assertNoResult(closing)
                 self.turn(1.2)
             self.successResultOf(closing)
             self.turn(0.3)

@@ -179,7 +179,7 @@ class ReadingTests(SynchronousTestCase):
     def test_head_request_that_closes(self) -> None:
         """Connection fields count for HEAD too."""
         for response in (OK + b"Connection: x, Close\r\n\r\n", b"HTTP/1.0 200 OK\r\n\r\n"):
-            self.assertFalse(read(response, to_head=True)["keep_alive"])
+            self.assertFalse(read(response, to_head=True)["keep_alive"], response)
 
     def test_content_for_head(self) -> None:
         """Content after the answer to HEAD is not read, and nothing after it either."""

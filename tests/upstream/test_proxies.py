@@ -65,8 +65,8 @@ class ProxiesTests(SynchronousTestCase):
         """Without any, or with empty ones, everything is reached directly."""
         for environment in ({}, {"HTTP_PROXY": "", "https_proxy": ""}):
             proxies = Proxies.from_environment(environment)
-            self.assertIsNone(proxies.before(False, "up.example", 80))
-            self.assertIsNone(proxies.before(True, "up.example", 443))
+            self.assertIsNone(proxies.before(False, "up.example", 80), environment)
+            self.assertIsNone(proxies.before(True, "up.example", 443), environment)
 
     def test_parts(self) -> None:
         """Port and credentials stand in the URL, percent-encoded where they need it."""

@@ -13,6 +13,7 @@ from llmproxy.errors import UpstreamUnreachable
 from llmproxy.upstream.proxies import Proxy
 from llmproxy.upstream.tunnel import Tunnel
 
+from ..tables import row
 from .wire import Socket
 
 ESTABLISHED = [
@@ -56,7 +57,8 @@ class TunnelTests(SynchronousTestCase):
             for pieces in ([answer], [answer[at : at + 1] for at in range(len(answer))]):
                 tunnel, socket = self.opened()
                 for piece in pieces:
-                    self.assertNoResult(tunnel.through)
+                    with row(answer, pieces, piece):
+                        self.assertNoResult(tunnel.through)
                     socket.say(piece)
                 inner: Any = self.successResultOf(tunnel.through)
                 self.assertIs(inner.transport, socket)

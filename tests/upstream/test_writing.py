@@ -87,7 +87,7 @@ class SenderTests(SynchronousTestCase):
         for waiting in ("dataBuffer", "_tempDataBuffer"):
             self.setUp()
             setattr(self.transport, waiting, [b"x"] if waiting.startswith("_") else b"x")
-            self.assertTrue(self.send(b"abc"))
+            self.assertTrue(self.send(b"abc"), waiting)
             self.assertEqual((self.transport.sent, self.transport.waiting), (b"", b"abc"), waiting)
 
     def test_together(self) -> None:
@@ -140,7 +140,7 @@ class ReadableTests(SynchronousTestCase):
     def test_not_silent(self) -> None:
         """Its end, a fault, and what nobody asked for are something to read, below TLS too."""
         for answer in (b"", b"x", ConnectionResetError()):
-            self.assertTrue(self.readable(answer))
+            self.assertTrue(self.readable(answer), answer)
         above = StringTransport()
         above.transport = self.transport  # type: ignore[attr-defined]
         self.assertTrue(readable(above))

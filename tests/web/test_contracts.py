@@ -23,6 +23,7 @@ from llmproxy.web.http1.upgradedclient import UpgradedClient
 from llmproxy.web.http2.connection import Http2Connection
 from llmproxy.web.http2.request import Http2Request
 
+from ..tables import row
 from .downstream import Downstream as FakeDownstream
 from .http2wire import Http2Client
 from .wire import Client, Streaming, get
@@ -109,8 +110,9 @@ class ContractTests(SynchronousTestCase):
         """A request that cannot be upgraded says so, and refuses it."""
         for made in (over_http2, over_stock):
             request, _ = made()
-            self.assertFalse(request.upgrade)
-            self.assertRaises(RuntimeError, request.take_over, None)
+            self.assertFalse(request.upgrade, made)
+            with row(made):
+                self.assertRaises(RuntimeError, request.take_over, None)
 
 
 def questions(path: Path) -> Iterator[tuple[int, str]]:

@@ -107,7 +107,7 @@ class SharedConnectionsTests(SynchronousTestCase):
                 held[client, column] += 1
                 total, mine = workers[column][0].add(client)
                 self.assertEqual(total, held.total(), (client, column, adds))
-                self.assertGreaterEqual(mine, sum(held[client, each] for each in range(3)))
+                self.assertGreaterEqual(mine, sum(held[client, each] for each in range(3)), client)
             elif held[client, column]:
                 held[client, column] -= 1
                 workers[column][0].remove(client)

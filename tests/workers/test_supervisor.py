@@ -20,6 +20,8 @@ from llmproxy.workers.connections import shared_connections
 from llmproxy.workers.ipc import message, packed
 from llmproxy.workers.supervisor import ANSWER_WITHIN, FIRST_FD, STEADY, Supervisor, Worker
 
+from ..tables import row
+
 
 class Process:
     """A process that the test is."""
@@ -124,7 +126,8 @@ class SupervisorTests(SynchronousTestCase):
         """A first worker that is killed before it serves is replaced, less and less often, and the start goes on."""
         for number, wait in enumerate((0.1, 0.2), 1):
             self.reactor.processes[-1].die(9)
-            self.assertNoResult(self.supervisor.started)
+            with row(number):
+                self.assertNoResult(self.supervisor.started)
             self.reactor.advance(wait - 0.01)
             self.assertEqual(len(self.reactor.processes), number, (number, wait))
             self.reactor.advance(0.01)

@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.audit.chain import GENESIS, Anchor, Chain, linked_of_line
 
+from ...tables import row
 from .records import chained, record
 
 
@@ -45,4 +46,5 @@ class ChainTests(SynchronousTestCase):
             link.line().replace(b'"seq":1,', b""),
             b'{"chain":"c","hash":"","prev":"","seq":1}',
         ):
-            self.assertRaises(ValueError, linked_of_line, data)
+            with row(data):
+                self.assertRaises(ValueError, linked_of_line, data)

@@ -31,7 +31,7 @@ class CutTests(SynchronousTestCase):
                 assert cut is not None
                 self.assertEqual(cut.before, BEFORE, each)
                 found |= cut.ends
-                self.assertLess(len(str(each.details)), MAX_DETAILS)
+                self.assertLess(len(str(each.details)), MAX_DETAILS, (count, each))
             self.assertEqual((found, len(records)), (ends, max(1, -(-count // MOST_CHAINS))), count)
 
     def test_not_understood(self) -> None:

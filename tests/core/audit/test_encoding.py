@@ -8,6 +8,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.audit.encoding import decode, encode
 
+from ...tables import row
+
 _scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 
 
@@ -33,7 +35,8 @@ class EncodingTests(SynchronousTestCase):
             b"{",
             b'{"a":' + b"[" * 100_000,
         ):
-            self.assertRaises(ValueError, decode, data)
+            with row(data):
+                self.assertRaises(ValueError, decode, data)
 
     def test_no_number(self) -> None:
         self.assertRaises(ValueError, encode, float("nan"))

@@ -17,7 +17,7 @@ class KindTests(SynchronousTestCase):
             ("audit.list", "carol", "denied"),
             ("cache.purge", "carol", "success"),
         ):
-            self.assertIsNone(kind_of(action, actor, outcome, {}))
+            self.assertIsNone(kind_of(action, actor, outcome, {}), action)
 
     def test_bounded(self) -> None:
         """What anybody can do, and looking at the trail, is not; each address and reason by itself."""

@@ -22,6 +22,7 @@ from llmproxy.core.audit.record import (
 )
 from llmproxy.core.masking import Masking
 
+from ...tables import row
 from . import records
 from .records import record
 
@@ -72,7 +73,8 @@ class RecordTests(SynchronousTestCase):
 
     def test_not_a_record(self) -> None:
         for values in ({}, {"timestamp": 1}, {"timestamp": "2026-01-01T00:00:00Z", "surplus": 1}):
-            self.assertRaises(ValueError, AuditRecord.of_plain, values)
+            with row(values):
+                self.assertRaises(ValueError, AuditRecord.of_plain, values)
 
 
 class MomentTests(SynchronousTestCase):
@@ -81,7 +83,8 @@ class MomentTests(SynchronousTestCase):
         for text in ("2026-01-01T00:00:00Z", "2026-01-01T02:00:00+02:00", "2025-12-31T23:30:00-00:30"):
             self.assertEqual(microseconds(text), 1_767_225_600_000_000, text)
         for text in ("2026-01-01T00:00:00", "2026-01-01", "soon", ""):
-            self.assertRaises(ValueError, microseconds, text)
+            with row(text):
+                self.assertRaises(ValueError, microseconds, text)
 
     @given(st.integers(0, 2**52))
     def test_exact(self, moment: int) -> None:

@@ -32,7 +32,7 @@ class PiecesTests(SynchronousTestCase):
         """Other bytes, another length and other things are not the same."""
         pieces = Pieces([b"ab", b"c"])
         for other in (b"abd", b"ab", Pieces([b"ab"]), "abc", None):
-            self.assertFalse(pieces == other)
+            self.assertFalse(pieces == other, other)
 
     def test_large_parts_are_not_copied(self) -> None:
         """A part of large content has the pieces that the whole has, but for its two ends."""

@@ -166,7 +166,7 @@ class StoringTests(SynchronousTestCase):
         assert found is not None
         self.assertEqual(unpack(pack(found.entry)), found.entry)
         for garbage in (b"", b"\xff", pack(found.entry)[:-1], b"\x90", b"{}"):
-            self.assertIsNone(unpack(garbage))
+            self.assertIsNone(unpack(garbage), garbage)
 
     def test_retention(self) -> None:
         """Kept as long as it can be of use: fresh, served stale, or validated."""
@@ -201,7 +201,7 @@ class FresheningTests(SynchronousTestCase):
         self.assertEqual(made.field(b"x-a"), b"2")
         self.assertEqual(made.field(b"content-length"), b"4")
         for name in (b"content-encoding", b"content-md5", b"content-digest", b"repr-digest"):
-            self.assertIsNone(made.field(name))
+            self.assertIsNone(made.field(name), name)
         self.assertEqual(made.field(b"content-type"), b"text/plain;charset=utf-8")
         self.assertIsNone(made.field(b"x-request-id"))
         self.assertEqual(made.fresh_for(NOW + 90), 60)

@@ -12,6 +12,8 @@ from llmproxy.core.http2 import frames as wire
 from llmproxy.core.http2.framereader import FieldBlock, Frame, FrameReader
 from llmproxy.core.http2.frames import ConnectionFault, ErrorCode
 
+from ...tables import row
+
 SENT: list[Frame] = [
     (wire.SETTINGS, 0, 0, b""),
     (wire.HEADERS, wire.END_HEADERS, 1, b"head"),
@@ -46,7 +48,8 @@ class FrameReaderTests(SynchronousTestCase):
     def test_other_protocols(self) -> None:
         """What does not begin as HTTP/2 does is no HTTP/2, at its first other byte."""
         for data in (b"GET / HTTP/1.1\r\n", b"\x16\x03\x01", wire.PREFACE[:-1] + b"x"):
-            fault = self.assertRaises(ConnectionFault, FrameReader().feed, data)
+            with row(data):
+                fault = self.assertRaises(ConnectionFault, FrameReader().feed, data)
             self.assertEqual(fault.code, ErrorCode.PROTOCOL_ERROR, data)
 
     def test_too_large(self) -> None:

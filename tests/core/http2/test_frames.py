@@ -9,6 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.core.http2 import frames
 from llmproxy.core.http2.frames import ConnectionFault, ErrorCode
 
+from ...tables import row
+
 
 def read(data: bytes) -> hyperframe.Frame:
     """The one frame in C{data}."""
@@ -46,7 +48,8 @@ class ReadingTests(SynchronousTestCase):
         self.assertEqual(frames.unpadded(frames.PADDED, b"\0abc"), b"abc")
         self.assertEqual(frames.unpadded(frames.PADDED, b"\2\0\0"), b"")
         for bad, code in ((b"\3\0\0", ErrorCode.PROTOCOL_ERROR), (b"", ErrorCode.FRAME_SIZE_ERROR)):
-            fault = self.assertRaises(ConnectionFault, frames.unpadded, frames.PADDED, bad)
+            with row(bad):
+                fault = self.assertRaises(ConnectionFault, frames.unpadded, frames.PADDED, bad)
             self.assertEqual(fault.code, code, (bad, code))
 
     def test_priority(self) -> None:
@@ -63,7 +66,8 @@ class ReadingTests(SynchronousTestCase):
             (frames.MAX_FRAME_SIZE, 16_383, ErrorCode.PROTOCOL_ERROR),
             (frames.MAX_FRAME_SIZE, 2**24, ErrorCode.PROTOCOL_ERROR),
         ):
-            fault = self.assertRaises(ConnectionFault, frames.read_settings, frames.settings({name: value})[9:])
+            with row(name):
+                fault = self.assertRaises(ConnectionFault, frames.read_settings, frames.settings({name: value})[9:])
             self.assertEqual(fault.code, code, (name, value, code))
         fault = self.assertRaises(ConnectionFault, frames.read_settings, b"12345")
         self.assertEqual(fault.code, ErrorCode.FRAME_SIZE_ERROR)

@@ -8,6 +8,8 @@ from llmproxy.core.http2.head import read_head, read_trailers
 from llmproxy.core.http11 import CHUNKED, Head, Refusal
 from llmproxy.message import Field
 
+from ...tables import row
+
 BASE: list[Field] = [(b":method", b"POST"), (b":path", b"/v1/x?y"), (b":scheme", b"https"), (b":authority", b"a:1")]
 
 
@@ -94,7 +96,8 @@ class HeadTests(SynchronousTestCase):
             (BASE, ((b"x", b"y" * 500),), 431),
         )
         for base, fields, status in bad:
-            refusal = self.assertRaises(Refusal, lambda base=base, fields=fields: read(*fields, base=base))
+            with row(base):
+                refusal = self.assertRaises(Refusal, lambda base=base, fields=fields: read(*fields, base=base))
             self.assertEqual(refusal.status, status, (base, fields))
 
     def test_asterisk(self) -> None:
@@ -108,4 +111,5 @@ class TrailerTests(SynchronousTestCase):
         """They are taken as they are, unless they would decide about framing or routing."""
         self.assertEqual(read_trailers([(b"x-sum", b"7")]), [(b"x-sum", b"7")])
         for bad in ((b"content-length", b"1"), (b"host", b"a"), (b"x", b"1\r\n"), (b"te", b"x")):
-            self.assertRaises(Refusal, read_trailers, [bad])
+            with row(bad):
+                self.assertRaises(Refusal, read_trailers, [bad])

@@ -316,7 +316,7 @@ class FloodTests(SynchronousTestCase):
                 held.send(held.head(stream), *[piece[:5] + number(stream) + piece[9:] for piece in ends])
                 count += 1
                 assert count < 1_000, ends
-            self.assertGreaterEqual(count, 100)
+            self.assertGreaterEqual(count, 100, ends)
         held = Conversation()
         for count in range(5_000):
             held.now += 0.06
@@ -338,7 +338,7 @@ class FloodTests(SynchronousTestCase):
         for piece, least in ((b"x" * 1_000, 60), (b"", 500)):
             held = Conversation()
             held.send(frame(wire.HEADERS, 0, 1, b""))
-            self.assertTrue(held.machine.within_a_section)
+            self.assertTrue(held.machine.within_a_section, piece)
             self.assertIn(self.count(frame(wire.CONTINUATION, 0, 1, piece), held=held), range(least, 1_001))
             self.assertEqual((held.machine._block, held.machine._reader.unread), (None, 0), (piece, least))
 

@@ -13,6 +13,8 @@ from llmproxy.core.http2 import sections
 from llmproxy.core.http2.frames import ConnectionFault, ErrorCode
 from llmproxy.core.http2.sections import Malformed
 
+from ...tables import row
+
 NAMES = st.one_of(
     st.sampled_from([b":status", b"content-type", b"set-cookie", b"x-a", b"date"]),
     st.binary(min_size=1, max_size=300),
@@ -117,7 +119,8 @@ class MalformedTests(SynchronousTestCase):
             (*BASE, (b"content-length", b"1"), (b"content-length", b"2")),
         )
         for section in bad:
-            self.assertRaises(Malformed, sections.check_request, section)
+            with row(section):
+                self.assertRaises(Malformed, sections.check_request, section)
 
     def test_good(self) -> None:
         """And these are."""
@@ -135,4 +138,5 @@ class MalformedTests(SynchronousTestCase):
         """Trailers have no pseudo-fields, and otherwise what any section may have."""
         sections.check_trailers([(b"x-sum", b"7")])
         for bad in ((b":path", b"/"), (b"X", b"1"), (b"connection", b"close"), (b"x", b"\n")):
-            self.assertRaises(Malformed, sections.check_trailers, [bad])
+            with row(bad):
+                self.assertRaises(Malformed, sections.check_trailers, [bad])

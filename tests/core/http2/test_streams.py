@@ -7,6 +7,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.core.http2.frames import LARGEST_WINDOW, ConnectionFault, ErrorCode, StreamFault
 from llmproxy.core.http2.streams import ReceiveWindow, Stream, Streams
 
+from ...tables import row
+
 
 class WindowTests(SynchronousTestCase):
     def test_received(self) -> None:
@@ -26,7 +28,10 @@ class WindowTests(SynchronousTestCase):
         stream.widen(1, 5)
         self.assertEqual(stream.window, 15)
         for increment, code in ((0, ErrorCode.PROTOCOL_ERROR), (LARGEST_WINDOW, ErrorCode.FLOW_CONTROL_ERROR)):
-            self.assertEqual(self.assertRaises(StreamFault, stream.widen, 1, increment).code, code, (increment, code))
+            with row(increment):
+                self.assertEqual(
+                    self.assertRaises(StreamFault, stream.widen, 1, increment).code, code, (increment, code)
+                )
 
     def test_all(self) -> None:
         """A smaller first window may leave those that there are below nothing; one that is too large is a fault."""
@@ -59,7 +64,10 @@ class LengthTests(SynchronousTestCase):
             if good:
                 send()
             else:
-                self.assertEqual(self.assertRaises(StreamFault, send).code, ErrorCode.PROTOCOL_ERROR, (pieces, good))
+                with row(expected):
+                    self.assertEqual(
+                        self.assertRaises(StreamFault, send).code, ErrorCode.PROTOCOL_ERROR, (pieces, good)
+                    )
 
 
 class ClosedTests(SynchronousTestCase):

@@ -13,6 +13,8 @@ from llmproxy.core.inspection.steps import finish
 from llmproxy.errors import BadRequest, EndpointNotFound, ParamNotAllowed, TooMuchWithheld
 from llmproxy.providers.registry import PLACES
 
+from ...tables import row
+
 GENERAL = EndpointRules.compile({"model": ["ok"]}, places=PLACES)
 OWN = EndpointRules.compile({"model": ["ok"], "/v1/embeddings": {"model": ["emb"]}}, ["/v1/free"], places=PLACES)
 
@@ -45,12 +47,14 @@ class BatchLinesTests(SynchronousTestCase):
         """One bad line anywhere is found, however it is parted."""
         for bad in (line("evil"), line().replace(b'"model"', b'"MODEL": "evil", "model"')):
             for data in (bad, line() + b"\n" + bad, bad + b"\n" + line()):
-                self.assertRaises((ParamNotAllowed, BadRequest), self.judge, data)
+                with row(bad, data):
+                    self.assertRaises((ParamNotAllowed, BadRequest), self.judge, data)
 
     def test_unreadable(self) -> None:
         """What is not a JSON object on each line is refused, since upstream could read calls in it."""
         for data in (b"[1]", b'"x"', line() + b"\r" + line(), line() + line(), b"\xef\xbb\xbf" + line(), line()[:-1]):
-            self.assertRaises(BadRequest, self.judge, data)
+            with row(data):
+                self.assertRaises(BadRequest, self.judge, data)
 
     def test_early(self) -> None:
         """A bad line is known when it is complete, not at the end of the file."""
@@ -79,7 +83,8 @@ class BatchLinesTests(SynchronousTestCase):
             if kind is None:
                 self.judge(line(model, url), OWN)
             else:
-                self.assertRaises(kind, self.judge, line(model, url), OWN)
+                with row(model):
+                    self.assertRaises(kind, self.judge, line(model, url), OWN)
         self.assertRaises(ParamNotAllowed, self.judge, b'{"body":{"model":"evil"}}', OWN)
         self.assertRaises(ParamNotAllowed, self.judge, line("ok", "/openai/deployments/evil/x"))
 

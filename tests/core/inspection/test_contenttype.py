@@ -7,6 +7,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.core.inspection.contenttype import LONGEST, content_codings, media_type
 from llmproxy.errors import BadRequest, ProxyError, UnsupportedMediaType
 
+from ...tables import row
+
 
 class MediaTypeTests(SynchronousTestCase):
     def test_read(self) -> None:
@@ -42,7 +44,8 @@ class MediaTypeTests(SynchronousTestCase):
             b'; boundary="x;y"',
             b"; boundary=x^",
         ):
-            self.assertRaises(BadRequest, getattr, media_type([b"multipart/form-data" + rest]), "boundary")
+            with row(rest):
+                self.assertRaises(BadRequest, getattr, media_type([b"multipart/form-data" + rest]), "boundary")
 
     def test_refused(self) -> None:
         """What is not by the grammar is not guessed at."""
@@ -62,9 +65,11 @@ class MediaTypeTests(SynchronousTestCase):
             b"application/json\x0b",
             b"application/json; a=" + b"x" * LONGEST,
         ):
-            self.assertRaises(BadRequest, media_type, [line])
+            with row(line):
+                self.assertRaises(BadRequest, media_type, [line])
         for line in (b"nonsense", b"/json", b"application/", b" application/json", b";charset=utf-8"):
-            self.assertRaises(UnsupportedMediaType, media_type, [line])
+            with row(line):
+                self.assertRaises(UnsupportedMediaType, media_type, [line])
 
     def test_two_lines(self) -> None:
         """Two types are none, also if they are the same."""

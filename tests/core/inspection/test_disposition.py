@@ -7,6 +7,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.core.inspection.disposition import LONGEST_NAME, part_head
 from llmproxy.errors import BadRequest
 
+from ...tables import row
+
 
 class PartHeadTests(SynchronousTestCase):
     def test_read(self) -> None:
@@ -69,7 +71,8 @@ class PartHeadTests(SynchronousTestCase):
             b'form-data;\x0bname="model"',
             b'form-data; name="%b"' % (b"x" * (LONGEST_NAME + 1)),
         ):
-            self.assertRaises(BadRequest, part_head, b"Content-Disposition: " + value)
+            with row(value):
+                self.assertRaises(BadRequest, part_head, b"Content-Disposition: " + value)
 
     def test_other_lines(self) -> None:
         """A field of the head stands once, and none changes how the content is read."""
@@ -103,8 +106,10 @@ class PartHeadTests(SynchronousTestCase):
             b"X: a\0b",
             b"",
         ):
-            self.assertRaises(BadRequest, part_head, good + b"\r\n" + line)
-            self.assertRaises(BadRequest, part_head, line + b"\r\n" + good)
+            with row(line):
+                self.assertRaises(BadRequest, part_head, good + b"\r\n" + line)
+            with row(line):
+                self.assertRaises(BadRequest, part_head, line + b"\r\n" + good)
 
     def test_plain(self) -> None:
         """Only what no server takes for a file, or reads in another charset, is a plain field."""

@@ -8,6 +8,8 @@ from llmproxy.core.inspection.endpointrules import EndpointRules
 from llmproxy.errors import EndpointNotFound, ParamNotAllowed
 from llmproxy.providers.registry import PLACES
 
+from ...tables import row
+
 RULES = EndpointRules.compile(
     {"model": ["gpt-*"], "n": ["1"], "/v1/images": {"model": ["dall-e-3"]}, "/v1/images/edits": {"size": ["1x1"]}},
     ["/v1/audio", "/v1/*/raw"],
@@ -38,7 +40,8 @@ class EndpointRulesTests(SynchronousTestCase):
     def test_two_ways(self) -> None:
         """A path that some server takes for another endpoint than we do is refused."""
         for path in (b"/V1/images/x", b"/v1//images", b"/v1%2Fimages", b"/v1/images;x/y", b"/v1/%2569mages"):
-            self.assertRaises(EndpointNotFound, RULES.at, path)
+            with row(path):
+                self.assertRaises(EndpointNotFound, RULES.at, path)
 
     def test_reference(self) -> None:
         """A whitelist as the reference has it holds everywhere."""

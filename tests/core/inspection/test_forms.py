@@ -13,6 +13,8 @@ from llmproxy.core.inspection.steps import finish
 from llmproxy.core.inspection.whitelist import LONGEST_VALUE, Whitelist
 from llmproxy.errors import BadRequest, ParamNotAllowed
 
+from ...tables import row
+
 MODEL = Whitelist.compile({"model": ["ok", "org/*", "a b"], "tags[]": ["x", "y"]})
 
 
@@ -38,7 +40,8 @@ class FormTests(SynchronousTestCase):
             b"model=" + b"%61" * (LONGEST_VALUE + 1),
             b"model=" + b"x" * 1_000_000,
         ):
-            self.assertRaises(ParamNotAllowed, self.passes, body)
+            with row(body):
+                self.assertRaises(ParamNotAllowed, self.passes, body)
 
     def test_model(self) -> None:
         """The model is known, whether a rule names it or not."""
@@ -49,7 +52,8 @@ class FormTests(SynchronousTestCase):
     def test_twice(self) -> None:
         """The one server takes the first, the other the last."""
         for body in (b"model=ok&model=ok", b"model=ok&MODEL=ok", b"model=ok&model[]=ok"):
-            self.assertRaises(BadRequest, self.passes, body)
+            with row(body):
+                self.assertRaises(BadRequest, self.passes, body)
 
     def test_other_content(self) -> None:
         """What is JSON, or of another charset, is not a form because a media type says so."""
@@ -74,7 +78,8 @@ class FormTests(SynchronousTestCase):
             b"a" * (LONGEST_NAME + 1) + b"=1",
             b"a=1&" * MOST_FIELDS + b"b=1",
         ):
-            self.assertRaises(BadRequest, self.passes, body)
+            with row(body):
+                self.assertRaises(BadRequest, self.passes, body)
 
     def test_words(self) -> None:
         """Who lets curl say that JSON is a form learns what to say instead."""
@@ -94,6 +99,8 @@ class QueryTests(SynchronousTestCase):
         for query in (b"", b"model=ok", b"a;b&c=%zz&\xff=1&{}=&model=ok&", b"a=1&a=2", b"tags[]=x&tags[]=y"):
             inspect_query(query, MODEL)
         for query in (b"model=evil", b"model", b"x=1;model=evil", b"%6dodel=evil", b"MODEL[]=evil", b"tags[]=z"):
-            self.assertRaises(ParamNotAllowed, inspect_query, query, MODEL)
+            with row(query):
+                self.assertRaises(ParamNotAllowed, inspect_query, query, MODEL)
         for query in (b"model=ok&model=ok", b"model=ok;model=ok", b"model=ok&x=1;model=ok", b"model=%", b"model=%ff"):
-            self.assertRaises((BadRequest, ParamNotAllowed), inspect_query, query, MODEL)
+            with row(query):
+                self.assertRaises((BadRequest, ParamNotAllowed), inspect_query, query, MODEL)

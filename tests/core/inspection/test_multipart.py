@@ -12,6 +12,8 @@ from llmproxy.core.inspection.steps import finish
 from llmproxy.core.inspection.whitelist import Whitelist
 from llmproxy.errors import BadRequest, ParamNotAllowed
 
+from ...tables import row
+
 END = b"--b--\r\n"
 
 
@@ -85,8 +87,10 @@ class ReaderTests(SynchronousTestCase):
             part(b"a", b"12345", b"\r\nContent-Length: 4") + END,
             part(b"a", b"123", b"\r\nContent-Length: 4") + END,
         ):
-            self.assertRaises(BadRequest, read, body)
-            self.assertRaises(BadRequest, read, *(body[at : at + 1] for at in range(len(body))))
+            with row(body):
+                self.assertRaises(BadRequest, read, body)
+            with row(body):
+                self.assertRaises(BadRequest, read, *(body[at : at + 1] for at in range(len(body))))
         read(part(b"a", b"1234", b"\r\nContent-Length: 4") + END)
 
     def test_holds_little(self) -> None:
@@ -118,7 +122,8 @@ class InspectionTests(SynchronousTestCase):
             part(b"model", b"ok", b'; filename=""'),
             part(b"model", b"x" * 4000),
         ):
-            self.assertRaises(ParamNotAllowed, self.check, part(b"x", b""), bad)
+            with row(bad):
+                self.assertRaises(ParamNotAllowed, self.check, part(b"x", b""), bad)
 
     def test_model(self) -> None:
         """The model is known, whether a rule names it or not."""
@@ -138,4 +143,5 @@ class InspectionTests(SynchronousTestCase):
             part(b"model", b"x" * 1_000_000 + b"\xff"),
             part(b"_charset_", b"utf-7"),
         ):
-            self.assertRaises((BadRequest, ParamNotAllowed), self.check, bad)
+            with row(bad):
+                self.assertRaises((BadRequest, ParamNotAllowed), self.check, bad)

@@ -14,6 +14,8 @@ from llmproxy.core.inspection.steps import finish
 from llmproxy.errors import ParamNotAllowed
 from llmproxy.providers.registry import PLACES
 
+from ...tables import row
+
 RULES = Rules.compile({"model": ["ok"], "n": ["1"]}, PLACES)
 
 CARRIERS: tuple[Any, ...] = (
@@ -61,8 +63,10 @@ class PositionTests(SynchronousTestCase):
         """The model is found wherever an API carries it, as Google writes it too."""
         for document in CARRIERS:
             text = json.dumps(document)
-            self.assertRaises(ParamNotAllowed, judge, json.loads(text.replace("@", "evil")))
-            self.assertRaises(ParamNotAllowed, judge, json.loads(text.replace("@", "models/evil")))
+            with row(document):
+                self.assertRaises(ParamNotAllowed, judge, json.loads(text.replace("@", "evil")))
+            with row(document):
+                self.assertRaises(ParamNotAllowed, judge, json.loads(text.replace("@", "models/evil")))
             judge(json.loads(text.replace("@", "ok")))
             judge(json.loads(text.replace("@", "models/ok")))
             judge(json.loads(text.replace("@", "publishers/google/models/ok")))
@@ -77,20 +81,23 @@ class PositionTests(SynchronousTestCase):
         for document in CARRIERS:
             for name in ("body", "params", "request"):
                 line = {"custom_id": "1", name: json.loads(json.dumps(document).replace("@", "evil"))}
-                self.assertRaises(ParamNotAllowed, judge, line, RULES, True)
+                with row(document, name):
+                    self.assertRaises(ParamNotAllowed, judge, line, RULES, True)
         judge({"custom_id": "1", "url": "/v1/chat/completions", "body": {"model": "ok"}}, lines=True)
 
     def test_other_parameters(self) -> None:
         """Other parameters hold in each call of a batch and each session, too."""
         for document in ({"n": 2}, {"requests": [{"params": {"n": 2}}]}, {"session": {"n": 2}}):
-            self.assertRaises(ParamNotAllowed, judge, document)
+            with row(document):
+                self.assertRaises(ParamNotAllowed, judge, document)
 
     def test_anything(self) -> None:
         """A star means anything, objects and arrays too."""
         for value in ({"a": 1}, ["x"], None, 1, "x", "x" * 5000):
             judge({"model": value}, Rules.compile({"model": ["*"]}, PLACES))
             if value != "x":
-                self.assertRaises(ParamNotAllowed, judge, {"model": value}, Rules.compile({"model": ["x"]}, PLACES))
+                with row(value):
+                    self.assertRaises(ParamNotAllowed, judge, {"model": value}, Rules.compile({"model": ["x"]}, PLACES))
 
     def test_elsewhere(self) -> None:
         """A batch file that never passes here cannot be named under a rule of the model."""

@@ -12,6 +12,8 @@ from llmproxy.core.inspection.uploads import LONGEST_OBJECT, MultipartJudge
 from llmproxy.errors import BadRequest, ParamNotAllowed, ProxyError
 from llmproxy.providers.registry import PLACES
 
+from ...tables import row
+
 RULES = EndpointRules.compile({"model": ["ok", "whisper-*"]}, places=PLACES)
 GOOD = b'{"custom_id":"1","url":"/v1/chat/completions","body":{"model":"ok"}}\n'
 BAD = GOOD.replace(b"ok", b"evil")
@@ -46,7 +48,8 @@ class MultipartJudgeTests(SynchronousTestCase):
             if kind is None:
                 judge(path, body(*parts), size)
             else:
-                self.assertRaises(kind, judge, path, body(*parts), size)
+                with row(size):
+                    self.assertRaises(kind, judge, path, body(*parts), size)
 
     def test_audio(self) -> None:
         """The model of a transcription is a field before or behind the file, whose content is nobody's business."""

@@ -7,6 +7,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.core.inspection.whitelist import EACH, LONGEST_VALUE, Fields, ParamRule, Whitelist
 from llmproxy.errors import BadRequest, ParamNotAllowed
 
+from ...tables import row
+
 
 class ParamRuleTests(SynchronousTestCase):
     def test_values(self) -> None:
@@ -15,14 +17,16 @@ class ParamRuleTests(SynchronousTestCase):
         for value in ("gpt-4o", "o3", "org/a/b"):
             rule.check(value)
         for value in ("", "gpt-4o ", "o10", "evil\0org/x", "org/\0", "org/" + "x" * LONGEST_VALUE):
-            self.assertRaises(ParamNotAllowed, rule.check, value)
+            with row(value):
+                self.assertRaises(ParamNotAllowed, rule.check, value)
 
     def test_not_unicode(self) -> None:
         """Half of a surrogate pair is a fault of the request, wherever in the value it stands."""
         for patterns in (["gpt-4o"], ["*"], ["?"]):
             rule = ParamRule.compile("model", patterns)
             for value in ("\ud800", "x\udfff", "\ud800" * 5000):
-                self.assertRaises(BadRequest, rule.check, value)
+                with row(patterns, value):
+                    self.assertRaises(BadRequest, rule.check, value)
 
     def test_anything(self) -> None:
         """A star alone is any value, of any length."""
@@ -62,6 +66,7 @@ class FieldsTests(SynchronousTestCase):
         fields = Fields(Whitelist.compile({"model": ["a"], "include[]": ["x"]}))
         self.assertEqual(len(fields.rules("model")), 1)
         for name in ("model", "Model", "model[]"):
-            self.assertRaises(BadRequest, fields.rules, name)
+            with row(name):
+                self.assertRaises(BadRequest, fields.rules, name)
         for name in ("include[]", "include[]", "other", "other"):
             fields.rules(name)

@@ -221,13 +221,13 @@ class LargeTests(CacheTestCase):
         for start, end in ((0, 0), (64_990, 65_010), (70_000, 1_200_000), (1_299_999, 1_299_999)):
             hit = self.hit_large(b"Range: bytes=%d-%d" % (start, end))
             self.assertEqual((hit.status, hit.whole), (206, True), (start, end))
-            self.assertTrue(hit.body == self.whole[start : end + 1])
+            self.assertTrue(hit.body == self.whole[start : end + 1], start)
 
     def test_head_and_condition(self) -> None:
         """HEAD and a condition that holds get no content."""
         self.fill_large()
         for hit in (self.hit_large(method=b"HEAD"), self.hit_large(b'If-None-Match: "v"')):
-            self.assertIsNone(hit.response.body)
+            self.assertIsNone(hit.response.body, hit)
 
     def test_still_good(self) -> None:
         """Found to be still good, it is served from the store, and goes on being stored."""

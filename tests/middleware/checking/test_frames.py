@@ -240,7 +240,7 @@ class FramingTests(SynchronousTestCase):
         for end in (lambda: self.answers.end(), lambda: self.answers.fail(UpstreamReset()), lambda: self.done.cancel()):
             self.connect()
             self.say(fragment(TEXT, b"x" * 100))
-            self.assertGreater(self.inspection.budget.used, 100)
+            self.assertGreater(self.inspection.budget.used, 100, end)
             end()
             self.assertEqual(self.inspection.budget.used, 0, end)
             self.done.addErrback(lambda reason: reason.trap(UpstreamReset, CancelledError))

@@ -27,6 +27,7 @@ from llmproxy.middleware.checking.inspection import Inspection
 from llmproxy.middleware.restrict import Restrict
 from llmproxy.net.timers import TimerWheel
 
+from ...tables import row
 from ..fakes import PRINCIPAL, HeldBody, Inner, Reader, a_request, a_response, an_api
 
 JSON: Field = (b"Content-Type", b"application/json")
@@ -143,7 +144,8 @@ class CodingTests(InspectionCase):
         """A coding that nobody here can undo is a 415 before anything is read."""
         body = HeldBody()
         for kind in (JSON, FORM):
-            self.assertRaises(UnsupportedMediaType, self.ask, body, kind, (b"Content-Encoding", b"compress"))
+            with row(kind):
+                self.assertRaises(UnsupportedMediaType, self.ask, body, kind, (b"Content-Encoding", b"compress"))
         self.assertIsNone(body.consumer)
 
 
@@ -286,7 +288,8 @@ class FormTests(InspectionCase):
             for _ in range(300):
                 self.clock.advance(0.1)
             if full:
-                self.assertNoResult(producing)
+                with row(full):
+                    self.assertNoResult(producing)
                 guarded.stopProducing()
             else:
                 self.failureResultOf(producing, RequestBodyTimeout)

@@ -531,7 +531,7 @@ class TimeTests(SynchronousTestCase):
                 self.assertEqual(client.ended, "", request)
             client.transport.take(None)
             client.run()
-            self.assertTrue(client.received.endswith(b"x" * 200_000))
+            self.assertTrue(client.received.endswith(b"x" * 200_000), request)
 
     def test_no_reader(self) -> None:
         """One that takes nothing is reset, and does not hold what it was sent for ever."""

@@ -18,6 +18,7 @@ from llmproxy.web.http1.channel import LlhttpChannel
 from llmproxy.web.http1.connection import ClientConnection
 from llmproxy.web.site import ProxySite
 
+from ...tables import row
 from ..wire import Client, Streaming, Transport, Whole, get
 
 
@@ -104,7 +105,7 @@ class NegotiationTests(SynchronousTestCase):
         for protocol, sent, ended in ((b"http/1.1", b"HTTP/1.1 503", "closed"), (b"h2", b"", "reset")):
             site = Site(Whole(), clock := Clock(), Limits(connections=0))
             transport, channel = over_tls(protocol, site, clock)
-            self.assertTrue(channel.unwelcome)
+            self.assertTrue(channel.unwelcome, protocol)
             transport.deliver(get())
             clock.advance(0)
             self.assertEqual((transport.sent[: len(sent)], transport.ended), (sent, ended), protocol)
@@ -170,4 +171,5 @@ class ContractTests(SynchronousTestCase):
             (connection.break_off, (True,)),
             (connection.dataReceived, (b"",)),
         ):
-            self.assertRaises(NotImplementedError, call, *arguments)
+            with row(call):
+                self.assertRaises(NotImplementedError, call, *arguments)

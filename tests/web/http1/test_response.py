@@ -91,7 +91,7 @@ class ResponseTests(SynchronousTestCase):
             request.write_head(200, b"OK", [], UNKNOWN_LENGTH)
             for _ in range(count):
                 request.write(piece)
-            self.assertGreater(len(self.client.received), had)
+            self.assertGreater(len(self.client.received), had, piece)
             request.finish()
 
     def test_no_content(self) -> None:
@@ -101,7 +101,7 @@ class ResponseTests(SynchronousTestCase):
             request.write_head(status, b"Fine", [], UNKNOWN_LENGTH if status == 200 else None)
             request.write(b"abc")
             request.finish()
-            self.assertTrue(self.client.received.endswith(b"\r\n\r\n"))
+            self.assertTrue(self.client.received.endswith(b"\r\n\r\n"), method)
         self.assertNotIn(b"abc", self.client.received)
         self.assertEqual(self.client.ended, "")
 

@@ -82,7 +82,7 @@ class StreamTests(SynchronousTestCase):
                     (seen.ended, seen.request.body.trailers), ([None], [(b"x-sum", b"7")]), (trailers, ends)
                 )
             else:
-                self.assertTrue(seen.ended[0].check(ends))
+                self.assertTrue(seen.ended[0].check(ends), trailers)
 
     def test_trailers_beside_a_length(self) -> None:
         """Where trailers were announced, or are here with the content, they are kept: in chunks, without the length."""
@@ -198,7 +198,7 @@ class RefusalTests(SynchronousTestCase):
             self.assertIn(code.encode(), client.contents[stream])
             head, refusal = client.heads[stream], client.refusals.pop()
             self.assertEqual(refusal[:3], (status, code, "192.0.2.1"), (section, status, code))
-            self.assertTrue(head[b"date"].endswith(b" GMT"))
+            self.assertTrue(head[b"date"].endswith(b" GMT"), section)
             self.assertEqual(
                 (head[b"x-request-id"], head[b"request-id"]), (refusal[4].encode(),) * 2, (section, status, code)
             )

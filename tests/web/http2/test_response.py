@@ -98,7 +98,7 @@ class ResponseTests(SynchronousTestCase):
         for piece in (b"one", b"two"):
             self.request.write(piece)
             self.client.run()
-            self.assertTrue(self.client.contents[self.stream].endswith(piece))
+            self.assertTrue(self.client.contents[self.stream].endswith(piece), piece)
 
     def test_cut(self) -> None:
         """What is not complete is reset, with a code that says so; the others go on."""

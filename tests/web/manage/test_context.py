@@ -65,7 +65,7 @@ class AuditTests(ManageTestCase):
             ("DELETE", "/tokens", {}, "token.delete", {}),
             ("GET", "/nothing/here", {}, "admin.access", {}),
         ):
-            self.assertGreaterEqual(self.ask(method, path, headers=headers).status, 400)
+            self.assertGreaterEqual(self.ask(method, path, headers=headers).status, 400, method)
             noted, _, outcome, details = self.notes.events[-1]
             self.assertEqual((noted, outcome != "success"), (action, True), path)
             self.assertEqual({name: details.get(name) for name in names}, names, path)

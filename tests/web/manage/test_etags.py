@@ -11,6 +11,8 @@ from llmproxy.management.versions import required_version
 from llmproxy.web.manage.etags import tag, wanted_versions
 from llmproxy.web.operations import Call
 
+from ...tables import row
+
 
 class Request:
     def __init__(self, if_match: bytes | None) -> None:
@@ -28,7 +30,7 @@ class VersionTests(SynchronousTestCase):
     def test_no_condition(self) -> None:
         """Without a condition, and with C{*}, a change is made to whatever is there."""
         for if_match in (None, b"*", b" * "):
-            self.assertIsNone(self.wanted(if_match))
+            self.assertIsNone(self.wanted(if_match), if_match)
 
     def test_met(self) -> None:
         """The tag of an answer, alone or among others, is a condition that is met, and checked again by the store."""
@@ -43,4 +45,5 @@ class VersionTests(SynchronousTestCase):
         """Another tag, a weak one and what is no tag match nothing (RFC 9110 section 13.1.1)."""
         odd = [b'"v07"', b'"v+7"', b'"v 7"', b'"v%b"' % (b"7" * 5000)]
         for if_match in (b'"v6"', b'W/"v7"', b"v7", b'"v77"', *odd, b"", b'"', b'""'):
-            self.assertRaises(PreconditionFailed, self.wanted, if_match)
+            with row(if_match):
+                self.assertRaises(PreconditionFailed, self.wanted, if_match)

@@ -85,8 +85,9 @@ class AdminPagesTests(ManageTestCase):
                     "cache_hit_count",
                 },
                 set(token),
+                path,
             )
-            self.assertIsNone(token["max_requests"])
+            self.assertIsNone(token["max_requests"], path)
 
     def test_edit_project(self) -> None:
         """The form sends all that it has: an empty key keeps the one that is there."""

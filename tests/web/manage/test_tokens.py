@@ -45,7 +45,7 @@ class CollectionTests(ManageTestCase):
         for more in ({}, {"max_requests": 0}, {"max_requests": None}):
             answer = self.ask("POST", "/tokens", {"project_id": self.project_id, "duration_minutes": 1, **more})
             self.assertNotIn("max_requests", answer.json)
-            self.assertIsNone(self.ask("GET", f"/tokens/{answer.json['id']}").json["max_requests"])
+            self.assertIsNone(self.ask("GET", f"/tokens/{answer.json['id']}").json["max_requests"], more)
 
     def test_refused(self) -> None:
         """Each thing that is wrong with a new token; of several, the reference's first."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from twisted.internet.defer import Deferred
 
 from ..core.ledger.entry import Entry
+from ..core.ledger.settings import ledger_directory
 from ..core.masking import OURS
 from ..ledger.adoption import masked_with
 from ..ledger.ledger import Ledger, Settles
@@ -16,14 +16,10 @@ from ..store.threads import NoThreads, PooledThreads
 from .pricedrecords import PricedRecords
 
 if TYPE_CHECKING:
-    from ..core.ledger.settings import LedgerOptions
     from ..core.masking import Masking
-    from ..store.database import Database
     from .costs import Costs
     from .settings import Settings
     from .stored import Stored
-
-DEFAULT = "./data/ledger"
 
 _FOREIGN = [
     each.name
@@ -39,18 +35,10 @@ def ledger_of(reactor: Any, settings: Settings, stored: Stored) -> Ledger | None
     if not options.enabled:
         return None
     database = stored.database
-    ledger = Ledger(reactor, database.usage.holder, directory_of(options, database), options)
+    directory = ledger_directory(options.directory, settings.database_url)
+    ledger = Ledger(reactor, database.usage.holder, directory, options)
     stored.quota.sequence = lambda: ledger.sequence
     return ledger
-
-
-def directory_of(options: LedgerOptions, database: Database) -> str | None:
-    """Where the files are; C{None} for a database that is gone with its process: nothing of it can be settled later."""
-    if not database.is_shared:
-        return None
-    if options.directory is not None:
-        return options.directory
-    return DEFAULT if database.file is None else os.path.join(os.path.dirname(database.file) or ".", "ledger")
 
 
 async def _start(reactor: Any, ledger: Ledger, stored: Stored, masking: Masking, costs: Costs) -> None:

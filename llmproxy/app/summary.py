@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from twisted import __version__ as twisted_version
 
 from .. import __version__
+from ..core.ledger.settings import ledger_directory
 
 if TYPE_CHECKING:
     from ..config.apis import APIConfig
@@ -23,7 +24,7 @@ SHOWN = 20
 
 def summary(settings: Settings, ports: Sequence[Any], workers: Sequence[int] = ()) -> list[str]:
     """
-    A line each: version, APIs, listeners, TLS, database, cache, audit log, workers. Nothing in them is secret.
+    A line each: version, APIs, listeners, TLS, database, ledger, cache, audit log, workers. Nothing in them is secret.
 
     @param ports: the addresses of C{settings.listeners}, in their order.
     @param workers: their process ids; none where the process itself serves.
@@ -39,6 +40,7 @@ def summary(settings: Settings, ports: Sequence[Any], workers: Sequence[int] = (
         f"listening: {_listening(settings, shown)}",
         f"TLS: {_tls(settings, [address for _, address in shown])}",
         f"database: {_database(settings)}",
+        f"ledger: {_ledger(settings)}",
         f"cache: {_cache(settings)}",
         f"audit log: {_audit(settings)}",
         f"workers: {len(workers)} (processes {', '.join(map(str, workers))})"
@@ -125,6 +127,14 @@ def _database(settings: Settings) -> str:
         place = rest.rpartition("@")[2].partition("?")[0]
         where = f"{scheme.partition('+')[0]}://{place}"
     return f"{where}; the keys of providers are {'encrypted' if settings.encryption_key else 'NOT encrypted'}"
+
+
+def _ledger(settings: Settings) -> str:
+    options = settings.apis.ledger
+    if not options.enabled or not settings.database_url:
+        return "off, exchanges leave no records"
+    where = ledger_directory(options.directory, settings.database_url)
+    return "in memory, as the database" if where is None else where
 
 
 def _cache(settings: Settings) -> str:

@@ -117,11 +117,6 @@ class Database:
         """Whether another process can open it."""
         return self._location.is_shared
 
-    @property
-    def file(self) -> str | None:
-        """The path of SQLite's file; C{None} for memory and servers."""
-        return self._location.path
-
     def note(self, connection: Connection, what: str, which: str) -> None:
         """Write down a change for other processes; see L{llmproxy.store.changes}."""
         if self._location.is_shared:

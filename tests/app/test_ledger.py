@@ -12,19 +12,17 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 from twisted.python.filepath import FilePath
-from twisted.trial.unittest import SynchronousTestCase, TestCase
+from twisted.trial.unittest import TestCase
 from twisted.web.resource import Resource
 
-from llmproxy.app.ledger import directory_of
 from llmproxy.app.proxy import TransparentProxy
 from llmproxy.config import APIConfig
 from llmproxy.core.ledger.settings import LedgerOptions
 from llmproxy.core.tokens import token_hash
 from llmproxy.message import ApiRequest, Record
 from llmproxy.store.schema import tokens, usage_records
-from tests.tables import row
 
-from ..store.databases import opened, project, token
+from ..store.databases import project, token
 from .embedded import a_config
 
 SECRET = b"sk-" + b"A" * 22
@@ -35,22 +33,6 @@ class _Upstream(Resource):
 
     def render_GET(self, request: Any) -> bytes:
         return b"{}"
-
-
-class DirectoryTests(SynchronousTestCase):
-    def test_table(self) -> None:
-        """Beside the file of SQLite, where the configuration says, or below C{data}; nowhere for what is in memory."""
-        path = self.mktemp()
-        said = LedgerOptions(directory="/srv/ledger")
-        for url, options, wanted in (
-            (":memory:", LedgerOptions(), None),
-            (":memory:", said, None),
-            (path, LedgerOptions(), os.path.join(os.path.dirname(path), "ledger")),
-            (f"sqlite:///{path}", LedgerOptions(), os.path.join(os.path.dirname(path), "ledger")),
-            (path, said, "/srv/ledger"),
-        ):
-            with row((url, options.directory)):
-                self.assertEqual(directory_of(options, opened(self, url)), wanted)
 
 
 class LedgerTests(TestCase):

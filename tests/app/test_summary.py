@@ -14,7 +14,9 @@ from llmproxy.app.settings import Settings
 from llmproxy.app.summary import SHOWN, log_summary, summary
 from llmproxy.config import APIConfig, APIProviderConfig, CacheConfig
 from llmproxy.core.audit.settings import AuditOptions
+from llmproxy.core.ledger.settings import LedgerOptions
 from tests.integration.certificates import Authority
+from tests.tables import row
 
 HERE = IPv4Address("TCP", "127.0.0.1", 8080)
 
@@ -45,17 +47,33 @@ class SummaryTests(SynchronousTestCase):
         return {line.partition(" ")[0].rstrip(":"): line.partition(": ")[2] or line for line in lines}
 
     def test_a_line_each(self) -> None:
-        """Version, APIs, listeners, TLS, database, cache, audit log, workers; and no secret."""
+        """Version, APIs, listeners, TLS, database, ledger, cache, audit log, workers; and no secret."""
         said = self.said()
-        self.assertEqual(list(said), ["llmproxy", "APIs", "listening", "TLS", "database", "cache", "audit", "workers"])
+        self.assertEqual(
+            list(said), ["llmproxy", "APIs", "listening", "TLS", "database", "ledger", "cache", "audit", "workers"]
+        )
         self.assertIn(__version__, said["llmproxy"])
         self.assertEqual(said["APIs"], "a (default) at https://a.example, b at https://a.example")
         place = "http://127.0.0.1:8080 (the proxy, management at /manage, metrics at /metrics)"
         self.assertEqual(said["listening"], place)
         self.assertEqual(said["TLS"], "none, clients are served in clear")
         self.assertEqual(said["database"], "postgresql://db.example:5432/llm; the keys of providers are encrypted")
+        self.assertEqual(said["ledger"], "./data/ledger")
         self.assertEqual(said["cache"], "256 MiB in memory, for a")
         self.assertEqual((said["audit"], said["workers"]), ("off", "1 (this process)"))
+
+    def test_ledger(self) -> None:
+        """Where records wait for the database, if there are any."""
+        apis = options().apis
+        off = evolve(apis, ledger=LedgerOptions(False))
+        for changes, wanted in (
+            ({"database_url": "sqlite:////var/lib/llm.db"}, "/var/lib/ledger"),
+            ({"database_url": ":memory:"}, "in memory, as the database"),
+            ({"database_url": ""}, "off, exchanges leave no records"),
+            ({"apis": off}, "off, exchanges leave no records"),
+        ):
+            with row(changes):
+                self.assertEqual(self.said(**changes)["ledger"], wanted)
 
     def test_listeners(self) -> None:
         """Each with what is served there, as a client writes it."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from attrs import frozen
 
 DAY = 86_400.0
@@ -26,3 +28,22 @@ class LedgerOptions:
     fsync: float | None = 1.0
     keep_records: float | None = 90 * DAY
     most_waiting: int = 1024**3
+
+
+DIRECTORY = "./data/ledger"
+
+
+def ledger_directory(said: str | None, database_url: str) -> str | None:
+    """
+    Where the files are; C{None} for an SQLite database in memory: nothing of it could be settled after a crash.
+
+    @param said: by the configuration.
+    @param database_url: a URL, or the path of a file.
+    """
+    scheme, separator, rest = database_url.partition("://")
+    if separator and not scheme.startswith("sqlite"):
+        return said or DIRECTORY
+    path = rest.removeprefix("/").partition("?")[0] if separator else database_url
+    if path in ("", ":memory:"):
+        return None
+    return said or os.path.join(os.path.dirname(path) or ".", "ledger")

@@ -1,8 +1,8 @@
 """
-The files of the ledger: segments by the process that wrote them, and a lock that says whether it lives.
+The files of the ledger: segments by the process that wrote them, each locked as long as that lives.
 
-A process has C{WRITER.lock}, which it holds (C{flock}) as long as it lives, and any number of C{WRITER.NUMBER.ledger}.
-Who gets the lock of another one may take what that has left behind.
+A process has any number of C{WRITER.NUMBER.ledger}. Who gets the lock (C{flock}) of the last one of another process may
+take all that it has left behind.
 """
 
 from __future__ import annotations
@@ -10,13 +10,16 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 
-from .segment import Segment
+from .segment import UNFINISHED, Segment
 
-_LOCK = re.compile(r"([0-9a-f]{32})\.lock")
 _SEGMENT = re.compile(r"([0-9a-f]{32})\.([0-9]{8})\.ledger")
+
+UNFINISHED_FOR = 60.0
+"""Seconds after which nobody is making a file any more."""
 
 SEGMENT_SIZE = 4 * 1024 * 1024
 """Bytes: some 6,000 exchanges."""
@@ -47,36 +50,24 @@ class LedgerFiles:
         probe = os.path.join(self.directory, f".probe-{os.getpid()}-{id(self)}")
         os.close(os.open(probe, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
         os.unlink(probe)
-
-    def own(self, writer: str) -> int:
-        """
-        Take the lock of a process that is new.
-
-        @return: a descriptor, which holds it until it is closed or the process ends.
-        @raise OSError: it cannot be made.
-        """
-        # Under another name first: nobody may find it before it is held.
-        new = os.path.join(self.directory, f".new-{writer}")
-        fd = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.rename(new, self._lock(writer))
-        except BaseException:
-            os.close(fd)
-            with suppress(OSError):
-                os.unlink(new)
-            raise
-        return fd
+        self._remove_unfinished()
 
     def take(self, writer: str) -> int | None:
-        """The lock of another process, as L{own}; C{None} while that lives, or where somebody else was first."""
+        """
+        The lock of a process that has died: a descriptor, which holds it until it is closed. C{None} while that lives,
+        or where somebody else was first.
+        """
+        paths = self.segments(writer)
+        if not paths:
+            return None
         try:
-            fd = os.open(self._lock(writer), os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+            # A process that lives has all of its files open; its last one is the last that goes.
+            fd = os.open(paths[-1], os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError:
             return None
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.fstat(fd).st_nlink:
+            if os.fstat(fd).st_nlink and self.segments(writer)[-1:] == paths[-1:]:
                 return fd
         except OSError:
             pass
@@ -85,18 +76,17 @@ class LedgerFiles:
 
     def writers(self) -> list[str]:
         """Every process that has files here, dead or alive."""
-        found = (_LOCK.fullmatch(name) for name in _names(self.directory))
-        return sorted(match[1] for match in found if match is not None)
+        found = (_SEGMENT.fullmatch(name) for name in _names(self.directory))
+        return sorted({match[1] for match in found if match is not None})
 
     def segments(self, writer: str) -> list[str]:
         """The paths of those of a process, in their order."""
         return [os.path.join(self.directory, name) for name in sorted(self._segments_of(writer))]
 
     def remove(self, writer: str) -> None:
-        """All that a process has left behind, its lock last."""
+        """All that a process has left behind, the one that is locked last."""
         for path in self.segments(writer):
             os.unlink(path)
-        os.unlink(self._lock(writer))
 
     def new_segment(self, writer: str, number: int, least: int = 0) -> Segment:
         """
@@ -119,15 +109,21 @@ class LedgerFiles:
                         sizes += entry.stat(follow_symlinks=False).st_size
         return sizes
 
+    def _remove_unfinished(self) -> None:
+        """Files of processes that were killed while they made them."""
+        for name in _names(self.directory):
+            path = os.path.join(self.directory, name)
+            with suppress(OSError):
+                if name.startswith(UNFINISHED) and os.stat(path).st_mtime < time.time() - UNFINISHED_FOR:
+                    os.unlink(path)
+
     def _segments_of(self, writer: str) -> Iterator[str]:
         return (name for name in _names(self.directory) if _SEGMENT.fullmatch(name) and name.startswith(writer))
-
-    def _lock(self, writer: str) -> str:
-        return os.path.join(self.directory, f"{writer}.lock")
 
 
 def _names(directory: str) -> list[str]:
     try:
         return os.listdir(directory)
-    except FileNotFoundError:
+    except OSError:
+        # It is not there, or is none.
         return []

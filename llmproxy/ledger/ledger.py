@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +74,6 @@ class Ledger:
         self._writer = writer
         self._options = options
         self._files = None if directory is None else LedgerFiles(directory, options.most_waiting)
-        self._lock = -1
         self._journal = Journal(writer, "", None)
         self._settling: Settling | None = None
         self._syncing: Syncing | None = None
@@ -157,17 +155,12 @@ class Ledger:
         journal, files = self._journal, self._files
         await self._syncing.stop()
         done = not journal.waiting and not journal.running
+        if done and files is not None:
+            # Before they are closed: nobody else takes them for those of a process that died.
+            files.remove(self._writer)
+            await settles.owed.forget(self._writer)
         journal.close()
         settles.done()
-        if files is None or self._lock < 0:
-            return
-        try:
-            if done:
-                files.remove(self._writer)
-                await settles.owed.forget(self._writer)
-        finally:
-            os.close(self._lock)
-            self._lock = -1
 
     def _left(self, why: str) -> None:
         where = "in the file, and are settled at the next start" if self._journal.is_on_disk else "nowhere"
@@ -179,7 +172,6 @@ class Ledger:
             return None
         try:
             self._files.prepare()
-            self._lock = self._files.own(self._writer)
         except OSError as error:
             self._log.warn(
                 "ledger: {directory}: {why}. Records of exchanges go to the database directly: a process that is "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import mmap
 import os
 from collections.abc import Iterator
@@ -11,6 +12,9 @@ from ..core.ledger.frames import ENDED, KIND, frames
 
 _KIND_AT = 8
 """Where the kind stands in a frame."""
+
+UNFINISHED = ".new-"
+"""What the name of a file begins with that is being made."""
 
 READ_AT_ONCE = 512 * 1024
 """Bytes, of which a few thousand exchanges are made: more than any frame has."""
@@ -49,6 +53,8 @@ class Segment:
     A file of zeros, all of whose blocks are there before the first byte is written: writing to it cannot fail any more,
     and a full disk is found out while it is made. What was written to it outlives the process from that moment on.
 
+    As long as it is open it is locked (C{flock}), so that others see that its process lives. It takes one descriptor.
+
     @param size: bytes.
     @raise OSError: it cannot be made; nothing is left of it then.
     @ivar dirty: something was written since it was last synced.
@@ -58,14 +64,20 @@ class Segment:
 
     def __init__(self, path: str, size: int) -> None:
         self._path = path
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        # Under another name first: nobody may find it before it is locked.
+        new = os.path.join(os.path.dirname(path), UNFINISHED + os.path.basename(path))
+        fd = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
-            preallocate(self._fd, size)
-            self._mapped = mmap.mmap(self._fd, size)
+            preallocate(fd, size)
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # It has a duplicate of the descriptor, which holds the lock.
+            self._mapped = mmap.mmap(fd, size)
+            os.rename(new, path)
         except BaseException:
-            os.close(self._fd)
-            os.unlink(path)
+            os.unlink(new)
             raise
+        finally:
+            os.close(fd)
         self._size = size
         self.end = self.settled = 0
         self.dirty = True
@@ -85,7 +97,15 @@ class Segment:
 
     def sync(self) -> None:
         """Have the disk keep what was written; blocks, and does not hold up those who write meanwhile."""
-        os.fsync(self._fd)
+        try:
+            fd = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            # It was removed meanwhile.
+            return
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
 
     def remove(self) -> None:
         os.unlink(self._path)
@@ -93,7 +113,6 @@ class Segment:
 
     def close(self) -> None:
         self._mapped.close()
-        os.close(self._fd)
 
 
 class MemorySegment:

@@ -88,7 +88,7 @@ class LedgerTests(TestCase):
         await self.issue(proxy)
         await self.ask(proxy)
         directory = FilePath(os.path.join(os.path.dirname(self.path), "ledger"))
-        self.assertEqual(len(directory.children()), 2)
+        self.assertEqual(len(directory.children()), 1)
         await proxy.stopService()
         self.assertEqual(directory.children(), [])
         again = await self.proxy()

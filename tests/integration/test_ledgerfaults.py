@@ -25,7 +25,7 @@ from llmproxy.ledger.files import LedgerFiles
 
 from ..harness import Exchange, a_request
 from ..ledger.fakes import FakeOwed, FakeRecords, at_once
-from ..ledgercase import WRITER, Http1Answers, WatchedSocket, client_of, ledger_in
+from ..ledgercase import Http1Answers, WatchedSocket, client_of, ledger_in
 
 OWN = "fedcba9876543210fedcba9876543210"
 CONTENT = b'{"model":"m-1","usage":{"prompt_tokens":7,"completion_tokens":5}}'
@@ -76,9 +76,6 @@ class Killer:
 class LedgerFaultsTests(SynchronousTestCase):
     def exchange(self, directory: str, answer: bytes, to_client: Callable[[bytes], Any], sent: Any, at: int) -> Killer:
         """One exchange, with a first one before it that opens connections."""
-        files = LedgerFiles(directory, 1 << 26)
-        files.prepare()
-        files.own(WRITER)
         exchange = Exchange(ledger=ledger_in(directory), dialect="openai")
         client = client_of(exchange, lambda data: None)
         client.receive(REQUEST)

@@ -33,14 +33,12 @@ class AdoptionTests(SynchronousTestCase):
         return Adoption(self.files, own, "db", self.records, self.owed, masked, at_once)
 
     def writer(self, database: str = "db", writer: str = OTHER) -> Journal:
-        """A process that has its lock until L{die}."""
-        self.lock = self.files.own(writer)
+        """A process that lives until L{die}."""
         return Journal(writer, database, lambda number, least: self.files.new_segment(writer, number, least))
 
     def die(self, journal: Journal) -> None:
         """What a killed process leaves behind is what stands in its files."""
         journal.close()
-        os.close(self.lock)
 
     def look(self) -> None:
         self.successResultOf(self.adoption.look())
@@ -65,7 +63,7 @@ class AdoptionTests(SynchronousTestCase):
         journal = self.writer()
         journal.end(a_record())
         self.look()
-        self.assertEqual((self.records.kept, len(os.listdir(self.files.directory))), ({}, 2))
+        self.assertEqual((self.records.kept, len(os.listdir(self.files.directory))), ({}, 1))
         self.die(journal)
         self.look()
         self.assertEqual(len(self.records.kept), 1)
@@ -74,10 +72,9 @@ class AdoptionTests(SynchronousTestCase):
         """Nor one's own."""
         journal = self.writer(writer=WRITER)
         journal.end(a_record())
-        os.close(self.lock)
+        journal.close()
         self.look()
         self.assertEqual(self.records.kept, {})
-        journal.close()
 
     def test_uses_that_were_written(self) -> None:
         """Of uses only those are owed that were not written down before."""
@@ -103,11 +100,8 @@ class AdoptionTests(SynchronousTestCase):
             whole = file.read()
         for cut in range(begun, end + 1, 7):
             self.records, self.owed = FakeRecords(), FakeOwed()
-            lock = self.files.own(OTHER) if OTHER not in self.files.writers() else -1
             with open(path, "wb") as file:
                 file.write(whole[:cut] + bytes(len(whole) - cut))
-            if lock >= 0:
-                os.close(lock)
             self.adoption = self.adopting()
             self.look()
             self.assertEqual(self.records.endings(), ["complete" if cut == end else "interrupted"], cut)
@@ -149,7 +143,7 @@ class AdoptionTests(SynchronousTestCase):
         journal.end(a_record())
         self.die(journal)
         self.look()
-        self.assertEqual((self.records.kept, len(os.listdir(self.files.directory))), ({}, 2))
+        self.assertEqual((self.records.kept, len(os.listdir(self.files.directory))), ({}, 1))
 
     def test_several_segments(self) -> None:
         """One that went on in a next file is one exchange, however many files it stands in."""
@@ -166,7 +160,6 @@ class AdoptionTests(SynchronousTestCase):
 
     def test_nothing_written(self) -> None:
         """One that was killed before it wrote anything leaves nothing to settle."""
-        os.close(self.files.own(OTHER))
         self.files.new_segment(OTHER, 1).close()
         self.look()
         self.assertEqual((self.records.kept, os.listdir(self.files.directory)), ({}, []))

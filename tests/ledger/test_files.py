@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+import time
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -21,18 +22,10 @@ class LedgerFilesTests(SynchronousTestCase):
         self.files = LedgerFiles(os.path.join(self.mktemp(), "ledger"), 64 * MIB)
         self.files.prepare()
 
-    def own(self, writer: str) -> int:
-        lock = self.files.own(writer)
-        self.addCleanup(os.close, lock)
-        return lock
-
     def test_private(self) -> None:
-        """The directory and the lock are their owner's alone; looking whether it works leaves nothing."""
+        """The directory is its owner's alone; looking whether it works leaves nothing."""
         self.assertEqual(stat.S_IMODE(os.stat(self.files.directory).st_mode), 0o700)
         self.assertEqual(os.listdir(self.files.directory), [])
-        self.own(WRITER)
-        [lock] = os.listdir(self.files.directory)
-        self.assertEqual(stat.S_IMODE(os.stat(os.path.join(self.files.directory, lock)).st_mode), 0o600)
 
     def test_not_writable(self) -> None:
         """A directory where no file can be made is found out at once."""
@@ -41,7 +34,8 @@ class LedgerFilesTests(SynchronousTestCase):
 
     def test_living(self) -> None:
         """Nobody gets the lock of a process that lives, not even in the same process."""
-        self.own(WRITER)
+        segment = self.files.new_segment(WRITER, 1)
+        self.addCleanup(segment.close)
         self.assertEqual(self.files.writers(), [WRITER])
         self.assertIsNone(self.files.take(WRITER))
         self.assertIsNone(self.files.take(OTHER))
@@ -51,8 +45,7 @@ class LedgerFilesTests(SynchronousTestCase):
         program = (
             "import os, sys, signal\n"
             "from llmproxy.ledger.files import LedgerFiles\n"
-            "files = LedgerFiles(sys.argv[1], 1 << 30)\n"
-            "files.own(sys.argv[2])\n"
+            "segment = LedgerFiles(sys.argv[1], 1 << 30).new_segment(sys.argv[2], 1)\n"
             "os.kill(os.getpid(), signal.SIGKILL)\n"
         )
         subprocess.run([sys.executable, "-c", program, self.files.directory, OTHER], check=False)
@@ -62,14 +55,29 @@ class LedgerFilesTests(SynchronousTestCase):
         os.close(lock)
 
     def test_removed_meanwhile(self) -> None:
-        """A lock that somebody else has taken and removed is nobody's."""
-        os.close(self.files.own(OTHER))
+        """What somebody else has taken and removed is nobody's."""
+        self.files.new_segment(OTHER, 1).close()
         lock = self.files.take(OTHER)
         assert lock is not None
         self.files.remove(OTHER)
         os.close(lock)
         self.assertIsNone(self.files.take(OTHER))
         self.assertEqual(self.files.writers(), [])
+
+    def test_last_one(self) -> None:
+        """One that has gone on in a next file lives, whatever became of the one before."""
+        self.files.new_segment(WRITER, 1).close()
+        self.addCleanup(self.files.new_segment(WRITER, 2).close)
+        self.assertIsNone(self.files.take(WRITER))
+
+    def test_unfinished(self) -> None:
+        """A file that its process did not finish goes, once nobody can be making it any more."""
+        for name, age in ((".new-old", 100), (".new-young", 0)):
+            path = os.path.join(self.files.directory, name)
+            open(path, "w").close()
+            os.utime(path, (time.time() - age,) * 2)
+        self.files.prepare()
+        self.assertEqual(os.listdir(self.files.directory), [".new-young"])
 
     def test_segments(self) -> None:
         """Each process has its own, in their order; what else is in the directory is left alone."""
@@ -78,7 +86,6 @@ class LedgerFilesTests(SynchronousTestCase):
         open(os.path.join(self.files.directory, "llmproxy.db"), "w").close()
         names = [os.path.basename(path) for path in self.files.segments(WRITER)]
         self.assertEqual(names, [f"{WRITER}.00000001.ledger", f"{WRITER}.00000002.ledger"])
-        self.own(WRITER)
         self.files.remove(WRITER)
         self.assertEqual(sorted(os.listdir(self.files.directory)), [f"{OTHER}.00000001.ledger", "llmproxy.db"])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import stat
 from collections.abc import Callable
@@ -18,7 +19,8 @@ SIZE = 64 * 1024
 
 class SegmentTests(SynchronousTestCase):
     def setUp(self) -> None:
-        self.path = self.mktemp()
+        self.path = os.path.join(self.mktemp(), "segment")
+        os.makedirs(os.path.dirname(self.path))
 
     def made(self) -> Segment:
         segment = Segment(self.path, SIZE)
@@ -35,10 +37,13 @@ class SegmentTests(SynchronousTestCase):
             self.assertEqual(file.read(), written + bytes(SIZE - len(written)))
 
     def test_private(self) -> None:
-        """The file is its owner's alone, and nobody's who was there before."""
+        """The file is its owner's alone, and takes one descriptor, which holds its lock."""
+        open_before = len(os.listdir("/proc/self/fd"))
         self.made()
         self.assertEqual(stat.S_IMODE(os.stat(self.path).st_mode), 0o600)
-        self.assertRaises(FileExistsError, Segment, self.path, SIZE)
+        self.assertEqual(len(os.listdir("/proc/self/fd")), open_before + 1)
+        with open(self.path) as other:
+            self.assertRaises(BlockingIOError, fcntl.flock, other, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def test_blocks_are_there(self) -> None:
         """The file has all of its blocks before anything is written: a full disk can kill nobody later."""
@@ -51,14 +56,16 @@ class SegmentTests(SynchronousTestCase):
         open_before = len(os.listdir("/proc/self/fd"))
         error = self.assertRaises(OSError, Segment, self.path, 1 << 62)
         self.assertIn(error.errno, (errno.ENOSPC, errno.EFBIG))
-        self.assertFalse(os.path.exists(self.path))
+        self.assertEqual(os.listdir(os.path.dirname(self.path)), [])
         self.assertEqual(len(os.listdir("/proc/self/fd")), open_before)
 
     def test_removed(self) -> None:
         """Nothing is left of one that is not needed."""
         segment = Segment(self.path, SIZE)
         segment.remove()
-        self.assertFalse(os.path.exists(self.path))
+        self.assertEqual(os.listdir(os.path.dirname(self.path)), [])
+        # A thread may be about to sync it.
+        segment.sync()
 
     def test_preallocated(self) -> None:
         """A file gets its size, and is zeros."""

@@ -120,8 +120,8 @@ class KilledProxy:
     def _is_settled(self) -> bool:
         text = self._says("/metrics")
         waiting = [line for line in text.splitlines() if line.startswith("llmproxy_ledger_waiting ")]
-        locks = [name for name in self.ledger_files() if name.endswith(".lock")]
-        return waiting == ["llmproxy_ledger_waiting 0.0"] and len(locks) == self._workers
+        writers = {name.partition(".")[0] for name in self.ledger_files()}
+        return waiting == ["llmproxy_ledger_waiting 0.0"] and len(writers) == self._workers
 
     def _says(self, path: str) -> str:
         asked = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", headers={"Accept": "text/plain"})

@@ -10,12 +10,13 @@ from ..bodies import BytesBody, Tap
 from ..core.fields import first, values
 from ..core.inspection.contenttype import content_codings
 from ..errors import ProxyError
-from ..providers.counting import Counting, lasting_in, uses_something
+from ..providers.counting import Counting, uses_something
 from ..providers.messagereader import MessageReader
 from ..providers.models import model_in_target
 from ..providers.readers import reader_for
 from ..providers.usagereader import EVENT_STREAM, media_type_of
 from ..usage import UNKNOWN
+from .formmodel import watch_form
 from .modelpeek import model_in
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Meter:
     def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
         if request.route.api.settings.meter is None:
             return inner(request)
+        watch_form(request)
         # Further in the target and the body may be others.
         target, body = request.target, request.body
         return inner(request).addCallback(self._head, request, target, body, self.seconds())
@@ -104,7 +106,7 @@ class Meter:
         return response
 
     def _counted(self, api: str, method: bytes, target: bytes, reader: Reader) -> Usage | None:
-        return self._counting.counted(api, method, target, reader.usage(), lasting_in(reader.found))
+        return self._counting.counted(api, method, target, reader.usage(), reader.found)
 
     def failed(self, error: Exception) -> None:
         if isinstance(error, ProxyError):

@@ -20,6 +20,8 @@ MOST = 10_000
 
 _PENDING = ("queued", "in_progress")
 
+_BACKGROUND = ("background", "response.background", "interaction.background")
+
 _PARTS = re.compile(rb"[^/:?]+")
 
 
@@ -67,15 +69,18 @@ class Counting:
         self._counted: OrderedDict[tuple[str, str], bool] = OrderedDict()
         self._owed: OrderedDict[tuple[str, str], bool] = OrderedDict()
 
-    def counted(self, api: str, method: bytes, target: bytes, usage: Usage, lasting: Lasting | None) -> Usage | None:
+    def counted(self, api: str, method: bytes, target: bytes, usage: Usage, found: Mapping[str, Any]) -> Usage | None:
         """
         @param usage: what an answer says.
-        @param lasting: which answer it is, where that can be fetched again.
+        @param found: what else was found in it, see L{UsageReader.found}.
         @return: what of it counts; C{None} where nothing was used, or it was counted before.
         """
         if not usage.is_known:
-            return self._unknown(api, lasting) if uses_something(method, target) else None
-        if lasting is None or not (lasting.background or method != b"POST"):
+            return self._unknown(api, lasting_in(found)) if uses_something(method, target) else None
+        if method == b"POST" and not any(found.get(path) is True for path in _BACKGROUND):
+            return usage
+        lasting = lasting_in(found)
+        if lasting is None:
             return usage if method == b"POST" else None
         key = (api, lasting.id)
         is_owed = self._owed.pop(key, False)

@@ -10,6 +10,7 @@ from typing import Any
 import anthropic
 import openai
 from google import genai
+from sqlalchemy import select
 from twisted.internet import reactor
 from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.task import deferLater
@@ -21,6 +22,7 @@ from llmproxy.config import APIConfig, APIProviderConfig
 from llmproxy.config.model import MeterConfig
 from llmproxy.providers.registry import AUTH
 from llmproxy.service import ProxyService
+from llmproxy.store.schema import usage_records
 from llmproxy.usage import Usage
 
 from .harness import ProxyTestCase
@@ -316,6 +318,48 @@ class UsageOfSdksTests(ProxyTestCase):
         self.assertEqual([each.status for each in got], ["in_progress"] * 2 + ["completed"] * 3)
         self.assertEqual([each and each.is_known for each in used], [False, None, None, True, None, None])
         self.check_response(got[-1].usage, used[3:4])
+
+    async def test_ledger(self) -> None:
+        """What the ledger has of all of them, within a second or two, is the sum of what the programs were told."""
+        client, claude, models = self.openai(), self.anthropic(), self.gemini().models
+        create: Any = client.chat.completions.create
+        respond: Any = client.responses
+
+        def ask() -> tuple[list[int], list[int]]:
+            chats = [create(model="gpt", messages=ASK).usage for _ in range(3)]
+            streamed: Any = list(create(model="gpt", messages=ASK, stream=True, stream_options={"include_usage": True}))
+            chats.append(streamed[-1].usage)
+            respond.create(model="gpt", input="Hello", background=True)
+            fetched = [respond.retrieve("resp_1") for _ in range(5)][-1].usage
+            said: Any = claude.messages.create(model="claude", max_tokens=9, messages=ASK).usage
+            gem: Any = models.generate_content(model="gem", contents="Hello").usage_metadata
+            put_in = [each.prompt_tokens for each in chats] + [fetched.input_tokens]
+            put_in += [said.input_tokens + said.cache_creation_input_tokens + said.cache_read_input_tokens]
+            put_in += [gem.prompt_token_count + gem.tool_use_prompt_token_count]
+            out = [each.completion_tokens for each in chats] + [fetched.output_tokens, said.output_tokens]
+            return put_in, [*out, gem.candidates_token_count + gem.thoughts_token_count]
+
+        put_in, out = await deferToThread(ask)
+        rows: list[Any] = []
+        for _ in range(100):
+            rows = await self.service.proxy.database.read(self.rows)
+            if len(rows) == 12:
+                break
+            await deferLater(reactor, 0.05)
+        known = [row for row in rows if row.output_tokens is not None]
+        self.assertEqual(sum(row.input_tokens for row in known), sum(put_in))
+        self.assertEqual(sum(row.output_tokens for row in known), sum(out))
+        # What was asked for in the background was not known when it was.
+        self.assertEqual((len(rows), sum(row.unknown for row in rows)), (12, 1))
+        raw = next(json.loads(row.raw) for row in known if row.served_model == "claude-x")
+        self.assertEqual(raw, CLAUDE)
+
+    @staticmethod
+    def rows(connection: Any) -> list[Any]:
+        """What the ledger has settled."""
+        columns = usage_records.c
+        names = ("input_tokens", "output_tokens", "unknown", "served_model", "raw")
+        return list(connection.execute(select(*(columns[name] for name in names))))
 
     async def test_others(self) -> None:
         """Embeddings, pictures, and what was heard."""

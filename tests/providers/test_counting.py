@@ -61,7 +61,7 @@ class CountingTests(SynchronousTestCase):
         self.counting = Counting(most=3)
 
     def count(self, method: bytes, found: Mapping[str, Any], usage: Usage = USED, api: str = "openai") -> Usage | None:
-        return self.counting.counted(api, method, PATH, usage, lasting_in(found))
+        return self.counting.counted(api, method, PATH, usage, found)
 
     def test_background(self) -> None:
         """An answer of the background counts when it is first fetched complete, and never again."""
@@ -79,6 +79,11 @@ class CountingTests(SynchronousTestCase):
         done = {"response.id": "r", "response.status": "completed", "response.background": True}
         self.assertEqual(self.count(b"GET", done), USED)
         self.assertIsNone(self.count(b"GET", {"id": "r", "background": True}))
+
+    def test_nameless(self) -> None:
+        """One of the background without a name counts where it was asked for."""
+        self.assertEqual(self.count(b"POST", {"background": True}), USED)
+        self.assertIsNone(self.count(b"GET", {"background": True}))
 
     def test_kept(self) -> None:
         """One that was answered at once counts there, and not when it is fetched; so does one without a name."""
@@ -103,4 +108,4 @@ class CountingTests(SynchronousTestCase):
     def test_nothing_used(self) -> None:
         """What tells nothing is unknown where a model has run."""
         self.assertEqual(self.count(b"POST", {}, UNKNOWN), UNKNOWN)
-        self.assertIsNone(self.counting.counted("a", b"POST", b"/v1/files", UNKNOWN, None))
+        self.assertIsNone(self.counting.counted("a", b"POST", b"/v1/files", UNKNOWN, {}))

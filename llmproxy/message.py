@@ -18,6 +18,7 @@ from .record import Attribution as Attribution
 from .record import Cause as Cause
 from .record import Ending as Ending
 from .record import Record as Record
+from .usagelimits import UNLIMITED, UsageLimits
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IConsumer
@@ -120,6 +121,7 @@ class Project:
     @ivar api_keys: by the name of the API that they were given for and go to alone, one or more in their order; one
         that cannot be read is C{""}.
     @ivar version: counts the changes that management made.
+    @ivar budget_reset_at: when its budget was last set back by hand; C{None} if never.
     """
 
     id: str
@@ -130,6 +132,8 @@ class Project:
     created_at: float = 0.0
     updated_at: float = 0.0
     version: int = 1
+    limits: UsageLimits = UNLIMITED
+    budget_reset_at: float | None = None
 
 
 @frozen
@@ -144,6 +148,7 @@ class Token:
     @ivar metadata: what its owner noted, a JSON object as text; C{None} if nothing.
     @ivar version: counts the changes that management made; uses are none.
     @ivar previous_hash: of the secret that it had before it was rotated, which is good until C{previous_until}.
+    @ivar budget_reset_at: as of L{Project}.
     """
 
     id: str
@@ -164,6 +169,8 @@ class Token:
     previous_hash: str | None = field(default=None, repr=False)
     previous_until: float | None = None
     reserved_lost: int = 0
+    limits: UsageLimits = UNLIMITED
+    budget_reset_at: float | None = None
 
 
 @frozen

@@ -1,0 +1,311 @@
+"""
+Rules: the limits that hold for one request, each with what it counts and in which words it refuses.
+
+They follow from what a token and its project state, what the configuration states for all of them, and what it states
+for APIs, models, addresses, users and tags. Each rule counts in a I{scope}; of several in a same scope the tightest
+holds, those of different scopes all hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timezone, tzinfo
+from decimal import ROUND_FLOOR, Decimal
+from ipaddress import IPv6Address, ip_address, ip_network
+from typing import Literal, TypeVar
+from urllib.parse import quote
+
+from attrs import evolve, field, frozen
+
+from ...message import Project, Token
+from ...record import Attribution
+from ...usagelimits import UNLIMITED, UNSET, OnStoreFailure, OverBudget, Unset, UsageLimits
+from ..glob import any_of
+from .windows import TOTAL, window_of
+
+PICO = 10**12
+"""Amounts of money are whole 10^-12 USD in rules and stores, as the ledger has them."""
+
+MINUTE = "1m"
+"""The window of rates; they slide, whereas those of budgets have a begin and an end."""
+
+Kind = Literal["requests", "tokens", "parallel", "money"]
+
+T = TypeVar("T")
+
+
+@frozen
+class Rule:
+    """
+    One limit that holds for one request.
+
+    @ivar scope: what is counted together: C{token:ID}, C{project:ID}, C{address:NETWORK}, C{user:PROJECT:NAME},
+        C{tag:PROJECT:NAME=VALUE} or C{all}, and behind C{|} what a rule of the configuration selects.
+    @ivar limit: requests, tokens, requests at once; money in L{PICO}.
+    @ivar source: whose it is and its field, for refusals: C{rpm_limit of the token 'ci'}.
+    @ivar window: L{MINUTE}; of money, its C{budget_duration}; C{""} of requests at once.
+    @ivar zone: whose calendar a budget goes by.
+    @ivar since: seconds since the epoch at which a budget was last set back; what was spent before counts no more.
+    @ivar soft: money from which on there are warnings; C{None} for no such.
+    """
+
+    kind: Kind
+    scope: str
+    limit: int
+    source: str
+    window: str = ""
+    on_store_failure: OnStoreFailure = "local"
+    zone: tzinfo = timezone.utc
+    since: float = 0.0
+    soft: int | None = None
+    hard: bool = False
+    over_budget: OverBudget = "refuse"
+    downgrade: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def key(self) -> str:
+        """What a store may count it under: the same for what is counted together, and another after it was set back."""
+        reset = f"@{self.since!r}" if self.since else ""
+        return f"{self.kind}:{self.scope}:{self.window}{reset}"
+
+    def span(self, at: float) -> tuple[float, float | None]:
+        """The window of a budget that a moment is in, see L{window_of}; it does not begin before C{since}."""
+        begin, end = window_of(self.window, at, self.zone)
+        return max(begin, self.since), end
+
+
+@frozen
+class LimitRule:
+    """
+    A rule of the configuration.
+
+    @ivar per: what is counted for itself: each C{project}, C{token}, C{address}, C{user}, each value of C{tag:NAME}, or
+        C{all} together.
+    @ivar api: the name of an API; C{""} for all.
+    @ivar model: a pattern (L{llmproxy.core.glob}); C{""} for all, known or not.
+    @ivar project: a name or id; C{""} for all.
+    @ivar user: that of a request; C{""} for all.
+    @ivar tags: those that a request must have.
+    @ivar unauthenticated: it holds for requests without a token that may be used, and for no others.
+    """
+
+    limits: UsageLimits
+    per: str = "project"
+    api: str = ""
+    model: str = ""
+    project: str = ""
+    user: str = ""
+    tags: Mapping[str, str] = field(factory=dict)
+    unauthenticated: bool = False
+    on_store_failure: OnStoreFailure | None = None
+    _matches_model: Callable[[str], object] = field(init=False, eq=False, repr=False)
+
+    @_matches_model.default
+    def _of_pattern(self) -> Callable[[str], object]:
+        return any_of((self.model,)).fullmatch
+
+    @property
+    def selected(self) -> str:
+        """What it selects, in one text without spaces that no other selection has."""
+        said = [(name, getattr(self, name)) for name in ("api", "model", "project", "user")]
+        said += [(f"tag.{name}", value) for name, value in sorted(self.tags.items())]
+        return "".join(f"|{quote(name, '')}={quote(value, '*')}" for name, value in said if value)
+
+    def selects(self, asking: Asking) -> bool:
+        """Whether it holds for a request."""
+        project = asking.project
+        return (
+            self.unauthenticated == (asking.token is None)
+            and self.api in ("", asking.api)
+            and (not self.project or (project is not None and self.project in (project.id, project.name)))
+            and self.user in ("", asking.attribution.user)
+            and self.tags.items() <= asking.attribution.tags.items()
+            and (not self.model or (asking.model != "" and self._matches_model(asking.model) is not None))
+        )
+
+    def counted(self, asking: Asking) -> str:
+        """The scope of a request that it selects; C{""} where it has none such: no user, no such tag."""
+        counted = asking.scope(self.per)
+        return counted and counted + self.selected
+
+
+@frozen
+class Overload:
+    """
+    @ivar exchanges: at once, in each process.
+    @ivar queue: requests that wait for a place.
+    @ivar wait: seconds that they wait at most.
+    """
+
+    exchanges: int
+    queue: int = 0
+    wait: float = 1.0
+
+
+@frozen
+class UsageLimitSettings:
+    """
+    C{usage_limits:} of the configuration.
+
+    @ivar defaults: of every token, where it says nothing.
+    @ivar zone: whose calendar budgets go by, by its IANA name.
+    @ivar rate_limit_fields: answers carry C{RateLimit} fields, not only refusals.
+    """
+
+    defaults: UsageLimits = UNLIMITED
+    rules: tuple[LimitRule, ...] = ()
+    on_store_failure: OnStoreFailure = "local"
+    overload: Overload | None = None
+    zone: tzinfo = timezone.utc
+    rate_limit_fields: bool = False
+
+
+_NOBODY = Attribution()
+
+
+@frozen
+class Asking:
+    """
+    What is known of a request when its limits are looked up.
+
+    @ivar token: C{None} with C{project} for a request without a token that may be used.
+    @ivar model: the caller's name; C{""} while it is not known.
+    @ivar address: of the client; C{""} or C{unix} on a Unix socket.
+    """
+
+    project: Project | None
+    token: Token | None
+    api: str = ""
+    model: str = ""
+    address: str = ""
+    attribution: Attribution = _NOBODY
+
+    def scope(self, per: str) -> str:
+        """The scope by the word that L{LimitRule.per} has for it; C{""} where the request has none."""
+        owner = "" if self.project is None else self.project.id
+        if per == "all":
+            return "all"
+        if per == "project":
+            return owner and f"project:{owner}"
+        if per == "token":
+            return "" if self.token is None else f"token:{self.token.id}"
+        if per == "address":
+            return f"address:{network_of(self.address)}"
+        if per == "user":
+            return self.attribution.user and f"user:{owner}:{quote(self.attribution.user, '')}"
+        name = per.removeprefix("tag:")
+        value = self.attribution.tags.get(name, "")
+        return value and f"tag:{owner}:{quote(name, '')}={quote(value, '')}"
+
+
+def network_of(address: str) -> str:
+    """What counts as one caller: an address of IPv4, the 64 bits of a network of IPv6; other texts as they are."""
+    try:
+        parsed = ip_address(address.partition("%")[0])
+    except ValueError:
+        return quote(address, "")
+    if isinstance(parsed, IPv6Address):
+        if parsed.ipv4_mapped is not None:
+            return str(parsed.ipv4_mapped)
+        return str(ip_network((parsed, 64), strict=False))
+    return str(parsed)
+
+
+def effective(settings: UsageLimitSettings, asking: Asking) -> tuple[Rule, ...]:
+    """
+    The rules that hold for a request, at most one of each kind, scope and window.
+
+    Where it is not known which model is asked for, rules for models are not among them.
+    """
+    tightest: dict[str, Rule] = {}
+    for rule in _all(settings, asking):
+        known = tightest.get(rule.key)
+        tightest[rule.key] = rule if known is None else _tighter(known, rule)
+    return tuple(tightest.values())
+
+
+def needs_body(settings: UsageLimitSettings, asking: Asking) -> bool:
+    """
+    Whether the body of a request must be read before its limits are known: for tokens and money, and for rules that
+    select models or users, which a body may name.
+    """
+    if any(rule.kind in ("tokens", "money") for rule in _all(settings, evolve(asking, model=""))):
+        return True
+    return any(_wants(rule) and _could_select(rule, asking) for rule in settings.rules)
+
+
+def _wants(rule: LimitRule) -> bool:
+    return rule.model != "" or rule.user != "" or rule.per == "user"
+
+
+def _could_select(rule: LimitRule, asking: Asking) -> bool:
+    return evolve(rule, model="", user="").selects(asking)
+
+
+def _all(settings: UsageLimitSettings, asking: Asking) -> Iterator[Rule]:
+    token, project = asking.token, asking.project
+    if token is not None:
+        words = f"the token {(token.name or token.hint)!r}"
+        yield from _rules(
+            token.limits.over(settings.defaults), f"token:{token.id}", words, settings, token.budget_reset_at
+        )
+    if project is not None and project.limits is not UNLIMITED:
+        words = f"the project {project.name!r}"
+        yield from _rules(project.limits, f"project:{project.id}", words, settings, project.budget_reset_at)
+    for rule in settings.rules:
+        scope = rule.counted(asking) if rule.selects(asking) else ""
+        if scope:
+            how = evolve(settings, on_store_failure=rule.on_store_failure or settings.on_store_failure)
+            yield from _rules(rule.limits, scope, f"the rule for {scope}", how, None)
+
+
+def _rules(
+    limits: UsageLimits, scope: str, words: str, settings: UsageLimitSettings, since: float | None
+) -> Iterator[Rule]:
+    rates: tuple[tuple[Kind, str, str, int | Unset | None], ...] = (
+        ("requests", "rpm_limit", MINUTE, limits.rpm_limit),
+        ("tokens", "tpm_limit", MINUTE, limits.tpm_limit),
+        ("parallel", "max_parallel_requests", "", limits.max_parallel_requests),
+    )
+    for kind, name, window, limit in rates:
+        if limit is not None and limit is not UNSET:
+            yield Rule(kind, scope, limit, f"{name} of {words}", window, settings.on_store_failure)
+    yield from _money(limits, scope, words, settings, since or 0.0)
+
+
+def _money(limits: UsageLimits, scope: str, words: str, settings: UsageLimitSettings, since: float) -> Iterator[Rule]:
+    soft, most = _steps(limits.soft_budget), _steps(limits.max_budget)
+    limit = soft if most is None else most
+    if limit is None:
+        return
+    yield Rule(
+        "money",
+        scope,
+        limit,
+        f"{'soft_budget' if most is None else 'max_budget'} of {words}",
+        _said(limits.budget_duration, TOTAL),
+        settings.on_store_failure,
+        settings.zone,
+        since,
+        soft,
+        bool(limits.hard_budget),
+        "warn" if most is None else _said(limits.over_budget, "refuse"),
+        _said(limits.downgrade, ()),
+    )
+
+
+def _said(value: T | Unset | None, default: T) -> T:
+    return default if value is None or isinstance(value, Unset) else value
+
+
+def _steps(amount: Decimal | Unset | None) -> int | None:
+    return int((amount * PICO).to_integral_value(ROUND_FLOOR)) if isinstance(amount, Decimal) else None
+
+
+def _tighter(one: Rule, other: Rule) -> Rule:
+    """The one of the lower limit, warning from the lower amount, and hard where either is."""
+    low, high = (one, other) if one.limit <= other.limit else (other, one)
+    if low.kind != "money":
+        return low
+    soft = min((each.soft for each in (low, high) if each.soft is not None), default=None)
+    return evolve(low, soft=soft, hard=low.hard or high.hard)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import sys
@@ -16,7 +15,7 @@ from ..config.databases import Storage
 from ..config.dotenv import with_dotenv
 from ..config.units import parse_duration
 from ..core.audit.record import microseconds
-from ..core.csvcells import harmless
+from ..core.csvcells import lines_of
 from .lookup import project_id_of
 from .management import Management, segment
 from .output import Output, Progress, moment
@@ -223,7 +222,6 @@ def _write(file: IO[str], events: Iterable[dict[str, Any]], form: str, first: bo
     if form == "jsonl":
         file.writelines(json.dumps(event, ensure_ascii=False) + "\n" for event in events)
         return
-    writer = csv.DictWriter(file, EXPORTED, extrasaction="ignore")
     if first:
-        writer.writeheader()
-    writer.writerows({name: harmless(value) for name, value in event.items()} for event in events)
+        file.write(lines_of([EXPORTED]))
+    file.write(lines_of([event.get(name) for name in EXPORTED] for event in events))

@@ -45,7 +45,12 @@ class Usage:
     @property
     def is_known(self) -> bool:
         """Whether anything was counted."""
-        return any(each is not None for each in (self.input_tokens, self.output_tokens, self.seconds, self.images))
+        return (
+            self.output_tokens is not None
+            or self.input_tokens is not None
+            or self.seconds is not None
+            or self.images is not None
+        )
 
 
 UNKNOWN = Usage()

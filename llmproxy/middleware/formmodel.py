@@ -12,11 +12,10 @@ from ..core.inspection.multipart import Content, MultipartReader
 from ..core.models import named
 from ..core.requestbody import MULTIPART
 from ..errors import ProxyError
+from ..providers.readers import ASKED
 
 if TYPE_CHECKING:
     from ..message import ApiRequest
-
-_PLACES = (b"/audio/", b"/images/", b"/videos")
 
 _LONGEST = 1024
 """Bytes of a model's name."""
@@ -25,9 +24,13 @@ _LONGEST = 1024
 def watch_form(request: ApiRequest) -> None:
     """Have C{request.record.model} filled in while a form goes on that names one, where such forms are sent."""
     body, record = request.body, request.record
-    if body is None or record.model or not any(place in request.target for place in _PLACES):
+    if body is None or record.model or not ASKED[request.target].forms:
         return
-    kind = media_type(values(request.fields, b"content-type"))
+    try:
+        kind = media_type(values(request.fields, b"content-type"))
+    except ProxyError:
+        # Upstream may read it all the same.
+        return
     if kind.essence != MULTIPART or not kind.boundary:
         return
     form = FormModel(kind.boundary)

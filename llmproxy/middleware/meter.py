@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from functools import partial
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..bodies import BytesBody, Tap
-from ..core.fields import first, values
+from ..composition import NO_KEYWORDS
+from ..core.fields import LOWER, Names, values
 from ..core.inspection.contenttype import content_codings
 from ..errors import ProxyError
-from ..providers.counting import Counting, uses_something
+from ..providers.counting import Counting, is_background, uses_something
+from ..providers.documents import found_in, usage_of
 from ..providers.messagereader import MessageReader
-from ..providers.models import model_in_target
-from ..providers.readers import reader_for
-from ..providers.usagereader import EVENT_STREAM, media_type_of
+from ..providers.readers import ASKED, reader_for
+from ..providers.usagereader import EVENT_STREAM, JSON, media_type_of
 from ..usage import UNKNOWN
 from .formmodel import watch_form
 from .modelpeek import model_in
@@ -25,9 +25,18 @@ if TYPE_CHECKING:
     from twisted.web.iweb import IBodyProducer
 
     from ..interfaces import Responder
-    from ..message import Api, ApiRequest, ApiResponse, Record
-    from ..providers.readers import Reader
+    from ..message import Api, ApiRequest, ApiResponse, Fields, Record
+    from ..providers.readers import Asked, Reader
     from ..usage import Usage
+
+
+_TYPE_LENGTH, _CODING_LENGTH = len(b"content-type"), len(b"content-encoding")
+_MEDIA_TYPES = Names(media_type_of)
+
+_PLAIN_JSON: tuple[bytes, Sequence[bytes]] = (JSON, ())
+
+Question = tuple[str, bytes, bytes, int]
+"""What an answer answers: API, method and target; and its status."""
 
 
 def meter_for(
@@ -60,53 +69,81 @@ class Meter:
     def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
         if request.route.api.settings.meter is None:
             return inner(request)
-        watch_form(request)
+        if ASKED[request.target].forms:
+            watch_form(request)
         # Further in the target and the body may be others.
-        target, body = request.target, request.body
-        return inner(request).addCallback(self._head, request, target, body, self.seconds())
+        passed = (request, request.target, request.body, self.seconds())
+        return inner(request).addCallbacks(self._head, None, passed, NO_KEYWORDS)
 
     def _head(
         self, response: ApiResponse, request: ApiRequest, target: bytes, body: object, begun: float
     ) -> ApiResponse:
-        record = request.record
-        if response.upgraded is not None and response.body is not None:
-            return self._messages(response, response.body, record, target)
-        if response.body is None or not 200 <= response.status < 300 or record.method == "HEAD":
+        record, status = request.record, response.status
+        if response.body is None or record.method == "HEAD" or 300 <= status < 400:
             return response
-        media_type = media_type_of(first(response.fields, b"content-type") or b"")
-        record.usage = UNKNOWN
+        # Until it is known better: what goes wrong in reading leaves it so.
+        record.usage = UNKNOWN if status < 400 else None
         try:
-            record.model = request.model or model_in_target(target) or record.model or model_in(body)
-            reader = reader_for(media_type, content_codings(response.fields), target)
+            asked = ASKED[target]
+            record.model = request.model or asked.model or record.model or model_in(body)
+            if response.upgraded is not None:
+                self._messages(response, response.body, record)
+            elif not self._short(response, request, asked):
+                question = (request.route.api.name, request.method, target, status)
+                self._answer(response, response.body, record, question, begun)
         except Exception as error:
             self.failed(error)
-            return response
+        return response
+
+    def _short(self, response: ApiResponse, request: ApiRequest, asked: Asked) -> bool:
+        """Read what most answers are: a document that is here, of an exchange that nobody asks about again."""
+        body = response.body
+        if type(body) is not BytesBody or asked.pictures or request.method != b"POST" or response.status >= 300:
+            return False
+        found = found_in(body.content) if _content_of(response.fields) == _PLAIN_JSON else None
+        if found is None or is_background(found):
+            return False
+        usage = usage_of(found)
+        if not usage.is_known:
+            return False
+        request.record.usage = usage
+        return True
+
+    def _answer(
+        self, response: ApiResponse, body: IBodyProducer, record: Record, question: Question, begun: float
+    ) -> None:
+        media_type, codings = _content_of(response.fields)
+        _, method, target, status = question
+        reader = reader_for(media_type, codings, pictures=ASKED[target].pictures)
         if reader is None:
-            record.usage = UNKNOWN if uses_something(request.method, target) else None
-            return response
-        count = partial(self._counted, request.route.api.name, request.method, target, reader)
-        reading = _Reading(self, record, reader, count, begun if media_type == EVENT_STREAM else None)
-        if isinstance(response.body, BytesBody):
-            reading.whole(response.body.content)
+            record.usage = UNKNOWN if status < 400 and uses_something(method, target) else None
         else:
-            response.body = Tap(response.body, reading.seen, reading.ended)
-        return response
+            timed = begun if media_type == EVENT_STREAM else None
+            self._read(response, body, _Reading(self, record, reader, question, timed))
 
-    def _messages(self, response: ApiResponse, body: IBodyProducer, record: Record, target: bytes) -> ApiResponse:
+    def _messages(self, response: ApiResponse, body: IBodyProducer, record: Record) -> None:
         """What upstream says over a WebSocket."""
-        record.usage = UNKNOWN
-        try:
-            record.model = model_in_target(target)
-            reader = MessageReader(b",".join(values(response.fields, b"sec-websocket-extensions")))
-        except Exception as error:
-            self.failed(error)
-            return response
-        reading = _Reading(self, record, reader, reader.usage, None)
-        response.body = Tap(body, reading.seen, reading.ended)
-        return response
+        reader = MessageReader(b",".join(values(response.fields, b"sec-websocket-extensions")))
+        self._read(response, body, _Reading(self, record, reader, None, None))
 
-    def _counted(self, api: str, method: bytes, target: bytes, reader: Reader) -> Usage | None:
-        return self._counting.counted(api, method, target, reader.usage(), reader.found)
+    def _read(self, response: ApiResponse, body: IBodyProducer, reading: _Reading) -> None:
+        if isinstance(body, BytesBody):
+            reading.whole(body.content)
+        else:
+            response.body = Tap(body, reading.seen, reading.ended)
+
+    def counted(self, question: Question, usage: Usage, found: Mapping[str, Any]) -> Usage | None:
+        """
+        What of an answer counts.
+
+        @param usage: what it says.
+        @param found: see L{llmproxy.providers.usagereader.UsageReader.found}.
+        """
+        api, method, target, status = question
+        if status >= 400:
+            # One that says nothing has cost nothing.
+            return usage if usage.is_known else None
+        return self._counting.counted(api, method, target, usage, found)
 
     def failed(self, error: Exception) -> None:
         if isinstance(error, ProxyError):
@@ -120,58 +157,77 @@ class _Reading:
     """
     One answer that is read.
 
-    @param count: makes what it counts for, once all that is to come has been read.
+    @param question: what it answers; C{None} for what upstream says over a WebSocket.
     @param begun: when it was asked for, where the first content is of interest.
     """
 
-    __slots__ = ("_begun", "_count", "_meter", "_reader", "_record")
+    __slots__ = ("_begun", "_feed", "_meter", "_question", "_reader", "_record")
 
     def __init__(
         self,
         meter: Meter,
         record: Record,
         reader: Reader | MessageReader,
-        count: Callable[[], Usage | None],
+        question: Question | None,
         begun: float | None,
     ) -> None:
         self._meter = meter
         self._record = record
         self._reader: Any = reader
-        self._count = count
+        self._feed: Callable[[bytes], object] | None = reader.direct()
+        self._question = question
         self._begun = begun
 
     def whole(self, content: bytes) -> None:
         """All of a body that is at hand."""
-        if self._reader is not None and self._begun is None:
+        if self._begun is not None:
+            self.seen(content)
+        else:
             try:
                 self._reader.whole(content)
             except Exception as error:
                 self._give_up(error)
-        else:
-            self.seen(content)
         self.ended(None)
 
     def seen(self, data: bytes) -> None:
-        if self._begun is not None and data:
-            self._record.first_token = self._meter.seconds() - self._begun
-            self._begun = None
-        if self._reader is None:
+        if self._begun is not None:
+            self._time(data)
+        feed = self._feed
+        if feed is not None:
+            try:
+                feed(data)
+            except Exception as error:
+                self._give_up(error)
+
+    def ended(self, reason: Failure | None) -> None:
+        reader, self._reader, self._feed = self._reader, None, None
+        if reader is None:
             return
         try:
-            self._reader.feed(data)
+            usage, question, record = reader.usage(), self._question, self._record
+            record.usage = usage if question is None else self._meter.counted(question, usage, reader.found)
+            record.truncated = reason is not None and not reader.is_whole()
         except Exception as error:
             self._give_up(error)
 
-    def ended(self, reason: Failure | None) -> None:
-        reader = self._reader
-        if reader is not None:
-            try:
-                self._record.usage = self._count()
-                self._record.truncated = reason is not None and not reader.is_whole()
-            except Exception as error:
-                self._give_up(error)
-        self._reader = None
+    def _time(self, data: bytes) -> None:
+        if data and self._begun is not None:
+            self._record.first_token = self._meter.seconds() - self._begun
+            self._begun = None
 
     def _give_up(self, error: Exception) -> None:
-        self._reader = None
+        self._reader = self._feed = None
         self._meter.failed(error)
+
+
+def _content_of(fields: Fields) -> tuple[bytes, Sequence[bytes]]:
+    """The media type and the codings that a header section names."""
+    media_type, coded = b"", False
+    for name, value in fields:
+        length = len(name)
+        if length == _TYPE_LENGTH:
+            if not media_type and LOWER[name] == b"content-type":
+                media_type = _MEDIA_TYPES[value]
+        elif length == _CODING_LENGTH and LOWER[name] == b"content-encoding":
+            coded = True
+    return media_type, content_codings(fields) if coded else ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from twisted.internet.defer import Deferred, succeed
@@ -13,7 +13,7 @@ from zope.interface import implementer
 from ..bodies import BytesBody
 from ..core.fields import first
 from ..core.jsonmembers import JsonMembers, tree_of
-from ..core.models import named, named_in
+from ..core.models import LONGEST, named_in
 from ..errors import RequestBodyTimeout, TooMuchWithheld
 from ..providers.usagereader import LONGEST_EVENT
 from ..replay import ReplayableBody
@@ -32,7 +32,10 @@ _SPARE = 1024 * 1024
 
 
 class _Asked(msgspec.Struct):
-    model: str = ""
+    model: Annotated[str, msgspec.Meta(max_length=LONGEST)] = ""
+
+
+_decode = msgspec.json.Decoder(_Asked).decode
 
 
 def model_in(body: object) -> str:
@@ -42,9 +45,10 @@ def model_in(body: object) -> str:
     content = body.content
     if len(content) <= LONGEST_EVENT:
         try:
-            return named(msgspec.json.decode(content, type=_Asked).model)
+            model = _decode(content).model
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return ""
+        return model if model.isprintable() else ""
     found: list[bytes] = []
     JsonMembers(_MODEL, lambda _, written: found.append(written)).feed(content)
     return named_in(found[-1]) if found else ""

@@ -11,7 +11,7 @@ from ..origin import CredentialPlace
 from ..usage import Usage
 from .chat import Message, Wishes, items, limits_of, member, text
 from .provider import Provider, Setup, starting
-from .usage import UsageShape, count, known_members, model_among, total
+from .usage import UsageShape, count, counts, known_members, model_among, total
 
 MAX_TOKENS = 1024
 """What the API must be given, where nothing was said."""
@@ -60,24 +60,29 @@ def usage_of(found: Mapping[str, Any]) -> Usage | None:
     Messages: what was read from the cache and written to it stands beside C{input_tokens}, not within. In a stream,
     C{message_start} begins and the last C{message_delta} has the sums.
     """
-    begun, said = known_members(found.get("message.usage")), known_members(found.get("usage"))
-    raw = begun | said
+    begun, raw = known_members(found.get("message.usage")), known_members(found.get("usage"))
+    if begun:
+        raw = begun | raw
     is_ours = "input_tokens" in raw or ("output_tokens" in raw and begun)
     if not is_ours or not raw.keys().isdisjoint(_OTHERS):
         return None
-    parts = [raw, *_compactions(raw)]
-    cached, written = _sum(parts, "cache_read_input_tokens"), _sum(parts, "cache_creation_input_tokens")
-    fresh = _sum(parts, "input_tokens")
+    fresh, cached, written, out = counts(raw, _COUNTED)
+    if "iterations" in raw:
+        parts = (counts(each, _COUNTED) for each in _compactions(raw))
+        fresh, cached, written, out = map(total, (fresh, cached, written, out), *parts)
     return Usage(
         input_tokens=None if fresh is None else total(fresh, cached, written),
         cached_input_tokens=cached,
         cache_write_tokens=written,
-        output_tokens=_sum(parts, "output_tokens"),
+        output_tokens=out,
         reasoning_tokens=count(raw.get("output_tokens_details"), "thinking_tokens"),
         served_model=model_among(found, _MODELS),
         raw=raw,
     )
 
+
+_COUNTED = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "output_tokens")
+_SIGNS = frozenset({"input_tokens"})
 
 _OTHERS = ("total_tokens", "input_tokens_details", "input_token_details")
 """Members that other vendors have beside C{input_tokens}."""
@@ -86,10 +91,6 @@ _OTHERS = ("total_tokens", "input_tokens_details", "input_token_details")
 def _compactions(raw: dict[str, Any]) -> list[Any]:
     """What the sums leave out: a model's own summaries of a context. An advisor is another model, and not added."""
     return [each for each in items(raw, "iterations") if member(each, "type") == "compaction"]
-
-
-def _sum(parts: list[Any], name: str) -> int | None:
-    return total(*(count(part, name) for part in parts))
 
 
 PROVIDERS = (
@@ -119,7 +120,7 @@ PROVIDERS = (
         places=Places(calls=(("requests", EACH, "params"),), lines=(("params",),)),
         chat=Chat(),
         free=frozenset({b"count_tokens", b"batches"}),
-        usages=(UsageShape(("message.usage", "usage"), _MODELS, usage_of),),
+        usages=(UsageShape(("message.usage", "usage"), _MODELS, usage_of, signs=_SIGNS),),
         setup=Setup("https://api.anthropic.com", ("/v1/messages", "/v1/models", "/v1/files")),
     ),
 )

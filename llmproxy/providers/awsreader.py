@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -48,6 +48,10 @@ class AwsReader:
                 self._events.feed(piece)
         except MessageError as error:
             raise UnsupportedMediaType("the event stream of upstream cannot be read") from error
+
+    def direct(self) -> Callable[[bytes], object]:
+        """See L{UsageReader.direct}."""
+        return self.feed
 
     def whole(self, content: bytes) -> None:
         """All of a body; the same as L{feed}."""

@@ -15,6 +15,8 @@ EVENT_STREAM = b"application/vnd.amazon.eventstream"
 METRICS = "amazon-bedrock-invocationMetrics"
 """Stands in the last event of every stream of InvokeModel, whatever the model."""
 
+_SIGNS = frozenset({"inputTokens", "outputTokens"})
+
 _TOP = ("prompt_token_count", "generation_token_count", "inputTextTokenCount")
 """Of Llama and of Titan."""
 
@@ -65,6 +67,6 @@ PROVIDERS = (
         places=Places(
             one=frozenset({"endpoints"}), several=frozenset({"model"}), naming=("model",), models=(("model_id",),)
         ),
-        usages=(UsageShape(("usage", METRICS, *_TOP), (), usage_of),),
+        usages=(UsageShape(("usage", METRICS, *_TOP), (), usage_of, signs=_SIGNS),),
     ),
 )

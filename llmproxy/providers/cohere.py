@@ -13,6 +13,8 @@ from .usage import UsageShape, count
 _USAGES = ("delta.usage", "usage", "response.meta", "meta")
 """Of version 2: the last event of a stream, and an answer; of version 1 likewise, and of embeddings and reranking."""
 
+_SIGNS = frozenset({"billed_units", "tokens"})
+
 
 def usage_of(found: Mapping[str, Any]) -> Usage | None:
     """What is billed, which is less than what went in where Cohere puts in words of its own."""
@@ -44,6 +46,6 @@ PROVIDERS = (
         book="cohere",
         names=("cohere",),
         hosts=("cohere.com", "cohere.ai"),
-        usages=(UsageShape(_USAGES, (), usage_of),),
+        usages=(UsageShape(_USAGES, (), usage_of, signs=_SIGNS),),
     ),
 )

@@ -20,7 +20,7 @@ MOST = 10_000
 
 _PENDING = ("queued", "in_progress")
 
-_BACKGROUND = ("background", "response.background", "interaction.background")
+_BACKGROUND = frozenset(("background", "response.background", "interaction.background"))
 
 _PARTS = re.compile(rb"[^/:?]+")
 
@@ -32,6 +32,11 @@ def uses_something(method: bytes, target: bytes) -> bool:
     """
     path = target.partition(b"?")[0]
     return method == b"POST" and FREE.isdisjoint(_PARTS.findall(path))
+
+
+def is_background(found: Mapping[str, Any]) -> bool:
+    """Whether an answer says that nobody has waited for it: see L{Lasting}."""
+    return not _BACKGROUND.isdisjoint(found) and any(found.get(path) is True for path in _BACKGROUND)
 
 
 @frozen
@@ -77,7 +82,7 @@ class Counting:
         """
         if not usage.is_known:
             return self._unknown(api, lasting_in(found)) if uses_something(method, target) else None
-        if method == b"POST" and not any(found.get(path) is True for path in _BACKGROUND):
+        if method == b"POST" and not is_background(found):
             return usage
         lasting = lasting_in(found)
         if lasting is None:

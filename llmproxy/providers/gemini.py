@@ -11,7 +11,7 @@ from ..origin import CredentialPlace
 from ..usage import Usage
 from .chat import items, member
 from .provider import Provider, Setup, starting
-from .usage import UsageShape, count, model_among, remainder, total
+from .usage import UsageShape, count, counts, model_among, remainder, total
 
 _STATUSES = {
     400: "INVALID_ARGUMENT",
@@ -31,22 +31,32 @@ def error_body(status: int, code: str, message: str, request_id: str) -> dict[st
     return {"error": {"code": status, "message": message, "status": name}}
 
 
+_COUNTED = (
+    "promptTokenCount",
+    "toolUsePromptTokenCount",
+    "candidatesTokenCount",
+    "responseTokenCount",
+    "thoughtsTokenCount",
+    "cachedContentTokenCount",
+    "totalTokenCount",
+)
+
+
 def usage_of(found: Mapping[str, Any]) -> Usage | None:
     """
     C{usageMetadata}: thoughts stand beside the candidates (which the Live API calls the response), prompts of tools
     beside the prompt; 0 is left out.
     """
     raw = found.get("usageMetadata")
-    prompt = count(raw, "promptTokenCount")
-    if not isinstance(raw, dict) or (prompt is None and count(raw, "totalTokenCount") is None):
+    prompt, of_tools, candidates, response, thoughts, cached, whole = counts(raw, _COUNTED)
+    if not isinstance(raw, dict) or (prompt is None and whole is None):
         return None
-    thoughts = count(raw, "thoughtsTokenCount")
-    put_in = None if prompt is None else total(prompt, count(raw, "toolUsePromptTokenCount"))
-    out = total(count(raw, "candidatesTokenCount"), count(raw, "responseTokenCount"), thoughts)
+    put_in = None if prompt is None else total(prompt, of_tools)
+    out = total(candidates, response, thoughts)
     return Usage(
         input_tokens=put_in,
-        cached_input_tokens=count(raw, "cachedContentTokenCount"),
-        output_tokens=remainder(count(raw, "totalTokenCount"), put_in) if out is None else out,
+        cached_input_tokens=cached,
+        output_tokens=remainder(whole, put_in) if out is None else out,
         reasoning_tokens=thoughts,
         audio_input_tokens=_audio(raw, "promptTokensDetails"),
         audio_output_tokens=total(_audio(raw, "candidatesTokensDetails"), _audio(raw, "responseTokensDetails")),
@@ -55,8 +65,12 @@ def usage_of(found: Mapping[str, Any]) -> Usage | None:
     )
 
 
-def _audio(raw: Any, name: str, tokens: str = "tokenCount") -> int | None:
-    return total(*(count(each, tokens) for each in items(raw, name) if _is_audio(member(each, "modality"))))
+def _audio(raw: dict[str, Any], name: str, tokens: str = "tokenCount") -> int | None:
+    return (
+        None
+        if name not in raw
+        else total(*(count(each, tokens) for each in items(raw, name) if _is_audio(member(each, "modality"))))
+    )
 
 
 def _is_audio(modality: Any) -> bool:
@@ -140,7 +154,11 @@ PROVIDERS = (
         usages=(
             UsageShape(("usageMetadata",), ("modelVersion",), usage_of),
             UsageShape(
-                _INTERACTIONS, _INTERACTION_MODELS, usage_of_interaction, ("interaction.id", "interaction.status")
+                _INTERACTIONS,
+                _INTERACTION_MODELS,
+                usage_of_interaction,
+                ("interaction.id", "interaction.status"),
+                frozenset({"total_input_tokens"}),
             ),
         ),
         setup=Setup("https://generativelanguage.googleapis.com", ("/v1beta/models", "/v1beta/openai")),

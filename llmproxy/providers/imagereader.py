@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from attrs import evolve
 
 from ..usage import Usage
 from .usagereader import EVENT_STREAM, UsageReader
-
-_PLACES = (b"/images/", b":predict")
 
 _PICTURE = re.compile(rb'(?<!\\)"(b64_json|url|bytesBase64Encoded)"\s{0,8}:\s{0,8}"')
 _COMPLETED = re.compile(rb'(?<!\\)"type"\s{0,8}:\s{0,8}"(image_(?:generation|edit)\.completed)"')
@@ -22,7 +20,7 @@ _LONGEST = 64
 
 def makes_pictures(target: bytes) -> bool:
     """Whether the answer is one of OpenAI's images API, or of Google's Imagen."""
-    return any(place in target for place in _PLACES)
+    return b"/images/" in target or b":predict" in target
 
 
 class ImageReader(UsageReader):
@@ -42,6 +40,9 @@ class ImageReader(UsageReader):
     def whole(self, content: bytes) -> None:
         """All of a body; the same as L{feed}."""
         self.feed(content)
+
+    def direct(self) -> Callable[[bytes], object]:
+        return self.feed
 
     def _read(self, data: bytes) -> None:
         before, data = len(self._end), self._end + data

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -80,6 +80,10 @@ class MessageReader:
                     self._part(part)
         except (FrameError, zlib.error) as error:
             raise UnsupportedMediaType("the messages of upstream cannot be read") from error
+
+    def direct(self) -> Callable[[bytes], object]:
+        """See L{UsageReader.direct}."""
+        return self.feed
 
     def is_whole(self) -> bool:
         """Whether every answer that has begun has ended."""

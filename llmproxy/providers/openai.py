@@ -10,7 +10,7 @@ from ..core.places import Places
 from ..usage import Usage
 from .chat import Message, Wishes, items, limits_of, member, text
 from .provider import Provider, Setup, starting
-from .usage import UsageShape, count, model_among, number, remainder, total
+from .usage import UsageShape, counts, model_among, number, remainder, total
 
 _ERROR_TYPES = {
     401: "authentication_error",
@@ -49,6 +49,12 @@ class Chat:
 
 _USAGES = ("response.usage", "usage", "x_groq.usage", "result.usage")
 _MODELS = ("response.model", "model")
+_NAMES = ("prompt_tokens", "completion_tokens")
+_OTHER_NAMES = ("input_tokens", "output_tokens")
+_OTHERS_BESIDE = ("total_tokens", "input_tokens_details", "input_token_details")
+"""One of them stands beside the latter."""
+
+_SIGNS = frozenset({*_NAMES, *_OTHERS_BESIDE, "seconds"})
 _IDENTITY = tuple(f"{outer}{name}" for outer in ("", "response.") for name in ("id", "status", "background"))
 
 
@@ -59,59 +65,59 @@ def usage_of(found: Mapping[str, Any]) -> Usage | None:
     """
     for path in _USAGES:
         raw = found.get(path)
-        if not isinstance(raw, dict):
-            continue
-        usage = _of_tokens(raw, found) or _of_seconds(raw, "seconds", found)
-        if usage is not None:
-            return usage
+        if type(raw) is dict:
+            usage = _of_tokens(raw, found) or _of_seconds(raw, "seconds", found)
+            if usage is not None:
+                return usage
     # Verbose transcriptions of before 2025, and of those who have taken them over.
     return _of_seconds(found, "duration", found) if found.get("task") in ("transcribe", "translate") else None
 
 
+_COUNTED = (
+    *_NAMES,
+    "total_tokens",
+    # Perplexity's
+    "reasoning_tokens",
+    # DeepSeek's
+    "prompt_cache_hit_tokens",
+    # Moonshot's
+    "cached_tokens",
+)
+
+
 def _of_tokens(raw: dict[str, Any], found: Mapping[str, Any]) -> Usage | None:
-    names = ("prompt_tokens", "completion_tokens")
-    if count(raw, names[0]) is None and count(raw, names[1]) is None:
-        names = ("input_tokens", "output_tokens")
-        if raw.keys().isdisjoint(("total_tokens", "input_tokens_details", "input_token_details")):
+    put_in, came_out, whole, reasoning, hits, cached = counts(raw, _COUNTED)
+    cached = cached if hits is None else hits
+    written = heard = spoken = into = out = None
+    if put_in is None and came_out is None:
+        if raw.keys().isdisjoint(_OTHERS_BESIDE):
             return None
-    put_in, came_out = (count(raw, name) for name in names)
-    into, out = (_details(raw, name) for name in names)
-    # Perplexity's stands at the top.
-    reasoning = _first(count(out, "reasoning_tokens"), count(raw, "reasoning_tokens"))
-    whole = count(raw, "total_tokens")
-    if raw.keys().isdisjoint(names):
-        # Embeddings and reranking of Voyage and Jina, which put out no tokens.
-        put_in = whole
+        put_in, came_out = counts(raw, _OTHER_NAMES)
+        into, out = _details(raw, "input_token"), _details(raw, "output_token")
+        if put_in is None and came_out is None and raw.keys().isdisjoint(_OTHER_NAMES):
+            # Embeddings and reranking of Voyage and Jina, which put out no tokens.
+            put_in = whole
+    elif "prompt_tokens_details" in raw or "completion_tokens_details" in raw:
+        into, out = raw.get("prompt_tokens_details"), raw.get("completion_tokens_details")
+    if into is not None:
+        read, written, heard = counts(into, ("cached_tokens", "cache_write_tokens", "audio_tokens"))
+        cached = cached if read is None else read
+    if out is not None:
+        reasoned, spoken = counts(out, ("reasoning_tokens", "audio_tokens"))
+        reasoning = reasoning if reasoned is None else reasoned
     if came_out is None:
         came_out = remainder(whole, put_in)
     elif reasoning and whole is not None and total(put_in, came_out, reasoning) == whole:
         # xAI's reasoning is no part of what it says came out.
         came_out += reasoning
-    return Usage(
-        input_tokens=put_in,
-        # The second is DeepSeek's, the third Moonshot's.
-        cached_input_tokens=_first(
-            count(into, "cached_tokens"), count(raw, "prompt_cache_hit_tokens"), count(raw, "cached_tokens")
-        ),
-        cache_write_tokens=count(into, "cache_write_tokens"),
-        output_tokens=came_out,
-        reasoning_tokens=reasoning,
-        audio_input_tokens=count(into, "audio_tokens"),
-        audio_output_tokens=count(out, "audio_tokens"),
-        served_model=model_among(found, _MODELS),
-        raw=raw,
-    )
+    model = model_among(found, _MODELS)
+    return Usage(put_in, cached, written, came_out, reasoning, heard, spoken, served_model=model, raw=raw)
 
 
 def _details(raw: dict[str, Any], name: str) -> Any:
     """Transcriptions and Realtime have them in the singular."""
-    found = raw.get(f"{name}_details")
-    return raw.get(f"{name.removesuffix('s')}_details") if found is None else found
-
-
-def _first(*counts: int | None) -> int | None:
-    """The first that is known."""
-    return next((each for each in counts if each is not None), None)
+    found = raw.get(name + "s_details")
+    return raw.get(name + "_details") if found is None else found
 
 
 def _of_seconds(raw: Mapping[str, Any], name: str, found: Mapping[str, Any]) -> Usage | None:
@@ -186,7 +192,7 @@ PROVIDERS = (
         ),
         exposed_families=("openai-",),
         chat=Chat(),
-        usages=(UsageShape((*_USAGES, "duration", "task"), _MODELS, usage_of, _IDENTITY),),
+        usages=(UsageShape((*_USAGES, "duration", "task"), _MODELS, usage_of, _IDENTITY, _SIGNS),),
         places=_PLACES,
         free=frozenset(
             b"moderations files uploads batches fine_tuning vector_stores conversations containers assistants evals "

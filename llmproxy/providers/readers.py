@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from ..usage import Usage
 from .awsreader import AwsReader
 from .bedrock import EVENT_STREAM
 from .imagereader import ImageReader, makes_pictures
+from .models import model_in_target
 from .usagereader import MEDIA_TYPES, UsageReader
 
 
@@ -16,6 +17,8 @@ class Reader(Protocol):
     """What is fed the bytes of an answer as they come, cut anywhere; see L{UsageReader}."""
 
     def feed(self, data: bytes) -> None: ...
+
+    def direct(self) -> Callable[[bytes], object]: ...
 
     def whole(self, content: bytes) -> None: ...
 
@@ -27,16 +30,52 @@ class Reader(Protocol):
     def found(self) -> Mapping[str, Any]: ...
 
 
-def reader_for(media_type: bytes, codings: Sequence[bytes], target: bytes = b"") -> Reader | None:
+class Asked(NamedTuple):
+    """
+    What a target says of the answers to it.
+
+    @ivar model: what it names, or C{""}.
+    @ivar pictures: they are counted, if there are any.
+    @ivar forms: what is sent may be a form that names the model.
+    """
+
+    model: str
+    pictures: bool
+    forms: bool
+
+
+class _Targets(dict[bytes, Asked]):
+    """By target: most requests have one of a few."""
+
+    def __missing__(self, target: bytes) -> Asked:
+        forms = any(place in target for place in _FORMS)
+        asked = Asked(model_in_target(target), makes_pictures(target), forms)
+        if len(target) <= _LONGEST_REMEMBERED:
+            if len(self) >= _MOST_REMEMBERED:
+                self.clear()
+            self[target] = asked
+        return asked
+
+
+_FORMS = (b"/audio/", b"/images/", b"/videos")
+
+_LONGEST_REMEMBERED = 128
+_MOST_REMEMBERED = 1024
+
+ASKED = _Targets()
+"""C{ASKED[target]} is what a target says."""
+
+
+def reader_for(media_type: bytes, codings: Sequence[bytes], *, pictures: bool = False) -> Reader | None:
     """
     @param media_type: without parameters, in lower case.
     @param codings: of the content, in the order in which they were applied, in lower case.
-    @param target: what was asked for.
+    @param pictures: see L{Asked.pictures}.
     @return: C{None} where such content cannot be read.
     @raise ProxyError: a coding cannot be undone here.
     """
     if media_type in MEDIA_TYPES:
-        if makes_pictures(target):
+        if pictures:
             return ImageReader(media_type, codings)
         return UsageReader(media_type, codings)
     return AwsReader(codings) if media_type == EVENT_STREAM else None

@@ -22,6 +22,7 @@ SHARED = frozenset(
         "awsreader",
         "chat",
         "counting",
+        "documents",
         "estimation",
         "errorbody",
         "exposed",

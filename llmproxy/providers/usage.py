@@ -22,6 +22,8 @@ class UsageShape:
     @ivar members: what holds it, from the top, with dots between.
     @ivar models: what names the model that answered, likewise.
     @ivar read: makes the usage of those that were found, by their paths; C{None} if they are of another shape.
+    @ivar signs: names of which one stands in C{usage}, where that is all that was found of C{members}: an object with
+        none of them is of another shape, and C{read} is not asked. Empty for a shape that may have any.
     @ivar identity: what names an answer that can be fetched again, and says how far it is, likewise.
     """
 
@@ -29,6 +31,7 @@ class UsageShape:
     models: tuple[str, ...]
     read: Callable[[Mapping[str, Any]], Usage | None]
     identity: tuple[str, ...] = ()
+    signs: frozenset[str] = frozenset()
 
 
 def count(value: Any, name: str) -> int | None:
@@ -37,10 +40,24 @@ def count(value: Any, name: str) -> int | None:
     return found if type(found) is int and 0 <= found <= _MOST else None
 
 
-def total(*counts: int | None) -> int | None:
+def counts(value: Any, names: tuple[str, ...]) -> list[int | None]:
+    """Several members, each as L{count} has it."""
+    if type(value) is not dict:
+        return [None] * len(names)
+    found = [*map(value.get, names)]
+    for at, each in enumerate(found):
+        if each is not None and (type(each) is not int or not 0 <= each <= _MOST):
+            found[at] = None
+    return found
+
+
+def total(*parts: int | None) -> int | None:
     """The sum of those that are known; C{None} where none is."""
-    known = [each for each in counts if each is not None]
-    return sum(known) if known else None
+    whole = None
+    for part in parts:
+        if part is not None:
+            whole = part if whole is None else whole + part
+    return whole
 
 
 def remainder(whole: int | None, part: int | None) -> int | None:
@@ -50,7 +67,12 @@ def remainder(whole: int | None, part: int | None) -> int | None:
 
 def model_among(found: Mapping[str, Any], paths: tuple[str, ...]) -> str:
     """The first of C{paths} that names a model; C{""} for none."""
-    return next((name for name in (named(found.get(path)) for path in paths) if name), "")
+    for path in paths:
+        if path in found:
+            name = named(found[path])
+            if name:
+                return name
+    return ""
 
 
 def known_members(value: Any) -> dict[str, Any]:

@@ -2,56 +2,46 @@
 A reader of the usage in an answer of any vendor, fed the bytes of its body as they come, cut anywhere.
 
 All shapes are looked for in every answer: gateways, Azure, Bedrock and Vertex AI serve models of several vendors, each
-in its own. Memory is bounded whatever the size of an answer or of an event.
+in its own. A vendor adds its shape in its own module, and nowhere else: a L{llmproxy.providers.usage.UsageShape} names
+the members that tell the usage and the model, and has a function that makes a L{Usage} of those that were found.
+
+What an answer says is decided at its end, as far as that can be: JSON is held until it is whole, unless it is long. Of
+a stream only the first documents, which name the model, and those that have a member of some shape are decoded; all
+others cost one search. Memory is bounded whatever the size of an answer or of an event, and so is the time that a piece
+of whatever bytes takes.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import msgspec
-
 from ..core.codings import Decoder
-from ..core.jsonmembers import JsonMembers, tree_of
-from ..usage import UNKNOWN, Usage
-from .registry import PROVIDERS, USAGE_SHAPES
+from ..core.eventstream import LONGEST, Events, Lines
+from ..core.jsonmembers import JsonMembers
+from ..usage import Usage
+from .documents import Documents, tells_usage
+from .registry import PROVIDERS
 
 EVENT_STREAM = b"text/event-stream"
+JSON = b"application/json"
 
 MEDIA_TYPES = frozenset(
     {
         EVENT_STREAM,
-        b"application/json",
+        JSON,
         b"application/x-ndjson",
         b"application/jsonl",
         b"application/stream+json",
         b"application/json-seq",
     }
 )
-"""What can hold usage."""
+"""What can hold usage; those but the first two are documents of a line each."""
 
-LONGEST_EVENT = 64 * 1024
-"""Bytes of an event that are held until its end; a longer one is scanned as it comes."""
-
-_PATHS = tuple(path for shape in USAGE_SHAPES for path in (*shape.members, *shape.models, *shape.identity))
-_TREE = tree_of(_PATHS)
-_BY_FIRST: dict[str, list[tuple[str, list[str]]]] = {}
-"""The paths by the member of the document that they begin with, each with what follows."""
-for _path in dict.fromkeys(_PATHS):
-    _first, *_rest = _path.split(".")
-    _BY_FIRST.setdefault(_first, []).append((_path, _rest))
-
-_NAMES = sorted({path.rpartition(".")[2] for shape in USAGE_SHAPES for path in shape.members})
-_MARK = re.compile(rb'"(?:%b)"(?!\s*:\s*null)' % b"|".join(name.encode("ascii") for name in _NAMES))
-"""Stands in every event that tells a usage, and seldom in others."""
+LONGEST_EVENT = LONGEST
+"""Bytes of a document that are held until its end; a longer one is scanned as it comes."""
 
 _LAST = tuple({event for provider in PROVIDERS for event in provider.last_events})
-_TAIL = 1024
-"""Bytes in which the last event is looked for."""
-
-_DATA = re.compile(rb"^data:", re.MULTILINE)
 
 
 def media_type_of(content_type: bytes) -> bytes:
@@ -66,14 +56,17 @@ class UsageReader:
     @raise ProxyError: a coding cannot be undone here.
     """
 
-    __slots__ = ("_decoder", "_events", "_found", "_scan", "_tail")
+    __slots__ = ("_content", "_decoder", "_documents")
 
     def __init__(self, media_type: bytes, codings: Sequence[bytes] = ()) -> None:
         self._decoder = Decoder(codings) if codings else None
-        self._found: dict[str, Any] = {}
-        self._scan: JsonMembers | None = None
-        self._events = _Events(JsonMembers(_TREE, self._note)) if media_type == EVENT_STREAM else None
-        self._tail = b""
+        self._documents = documents = Documents()
+        self._content: _Whole | Lines
+        if media_type == JSON:
+            self._content = _Whole(documents)
+        else:
+            split = Events if media_type == EVENT_STREAM else Lines
+            self._content = split(tells_usage, documents.take, documents.scan())
 
     def feed(self, data: bytes) -> None:
         """
@@ -85,125 +78,59 @@ class UsageReader:
         for piece in self._decoder.feed(data):
             self._read(piece)
 
+    def direct(self) -> Callable[[bytes], object]:
+        """What is to be called in place of L{feed}, with nothing between where there need not be."""
+        return self._content.feed if self._decoder is None else self.feed
+
     def whole(self, content: bytes) -> None:
-        """All of a body; the same as L{feed}, and faster where it is short JSON without a coding."""
-        if self._decoder is None and self._events is None and len(content) <= LONGEST_EVENT:
-            try:
-                document = msgspec.json.decode(content)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                # It may be several documents.
-                pass
-            else:
-                for each in document if isinstance(document, list) else (document,):
-                    self._look(each)
-                return
-        self.feed(content)
-
-    def _look(self, document: Any) -> None:
-        if not isinstance(document, dict):
+        """All of a body; the same as L{feed}, and faster where it is JSON without a coding."""
+        if self._decoder is None and type(self._content) is _Whole and self._documents.add(content):
             return
-        for name, found in document.items():
-            for path, rest in _BY_FIRST.get(name, ()):
-                value = found
-                for part in rest:
-                    value = value.get(part) if isinstance(value, dict) else None
-                self._set(path, value)
-
-    def _read(self, data: bytes) -> None:
-        if self._events is None:
-            if self._scan is None:
-                self._scan = JsonMembers(_TREE, self._note)
-            self._scan.feed(data)
-        else:
-            self._tail = (self._tail + data[-_TAIL:])[-_TAIL:]
-            self._events.feed(data)
+        self.feed(content)
 
     def is_whole(self) -> bool:
         """Whether the last event of a stream has been seen, so that nothing is missing if it is cut now."""
-        return any(event in self._tail for event in _LAST)
+        last = self._content.last()
+        return any(event in last for event in _LAST)
 
     def usage(self) -> Usage:
         """What the answer has said until now; an event that has no end yet is no part of it unless it is whole."""
-        if self._events is not None:
-            self._events.end()
-        for shape in USAGE_SHAPES:
-            usage = shape.read(self._found)
-            if usage is not None:
-                return usage
-        return UNKNOWN
+        self._content.end()
+        return self._documents.usage()
 
     @property
     def found(self) -> Mapping[str, Any]:
-        """What of L{USAGE_SHAPES} has been found, by its path."""
-        return self._found
+        """What of L{llmproxy.providers.registry.USAGE_SHAPES} has been found, by its path."""
+        return self._documents.found
 
-    def _note(self, path: str, written: bytes) -> None:
-        try:
-            value = msgspec.json.decode(written)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return
-        self._set(path, value)
-
-    def _set(self, path: str, value: Any) -> None:
-        if value is None:
-            return
-        former = self._found.get(path)
-        if isinstance(former, dict) and isinstance(value, dict):
-            value = former | {name: each for name, each in value.items() if each is not None}
-        self._found[path] = value
+    def _read(self, data: bytes) -> None:
+        self._content.feed(data)
 
 
-class _Events:
-    """
-    Events of a stream, parted by the empty line behind each (HTML, section 9.2.6). The first is scanned, which
-    names the model, and those that can hold usage.
-    """
+class _Whole:
+    """One document, or several behind each other: held as long as it is short, and scanned if it is not."""
 
-    __slots__ = ("_after_cr", "_held", "_is_first", "_is_long", "_scan")
+    __slots__ = ("_documents", "_held", "_scan")
 
-    def __init__(self, scan: JsonMembers) -> None:
-        self._scan = scan
-        self._held = bytearray()
-        self._is_long = self._after_cr = False
-        self._is_first = True
+    def __init__(self, documents: Documents) -> None:
+        self._documents = documents
+        self._held = b""
+        self._scan: JsonMembers | None = None
 
     def feed(self, data: bytes) -> None:
-        if b"\r" in data or self._after_cr:
-            data = self._with_line_feeds(data)
-        if not (self._is_first or self._held or self._is_long) and data.endswith(b"\n\n") and not _MARK.search(data):
-            return
-        if self._held.endswith(b"\n") and data.startswith(b"\n"):
-            self.end()
-            data = data[1:]
-        *whole, rest = data.split(b"\n\n")
-        for event in whole:
-            self._add(event)
-            self.end()
-        self._add(rest)
+        if self._scan is None:
+            self._held += data
+            if len(self._held) <= LONGEST:
+                return
+            data, self._held = self._held, b""
+            self._scan = self._documents.scan()
+        self._scan.feed(data)
 
     def end(self) -> None:
-        """The event that is open ends here."""
-        if not self._is_long and (self._is_first or _MARK.search(self._held)):
-            # What came before the first event with data names no model.
-            self._is_first = b"{" not in self._held
-            self._scan.feed(_DATA.sub(b"", self._held))
-        self._held.clear()
-        self._is_long = False
-        self._scan.reset()
+        held, self._held = self._held, b""
+        if held and not self._documents.add(held):
+            self._documents.scan().feed(held)
 
-    def _add(self, piece: bytes) -> None:
-        if not self._is_long:
-            self._held += piece
-            if len(self._held) <= LONGEST_EVENT:
-                return
-            piece = bytes(self._held)
-            self._is_long, self._is_first = True, False
-        self._scan.feed(piece)
-        # The last byte tells whether an empty line follows.
-        self._held[:] = piece[-1:] if piece.endswith(b"\n") else b""
-
-    def _with_line_feeds(self, data: bytes) -> bytes:
-        if self._after_cr:
-            data = b"\r" + data
-        self._after_cr = data.endswith(b"\r")
-        return data.removesuffix(b"\r").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    def last(self) -> bytes:
+        """It has no last event."""
+        return b""

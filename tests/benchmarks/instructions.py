@@ -19,6 +19,8 @@ from tests.harness import Exchange
 from tests.http2client import Http2Connection
 from tests.test_cost import ANSWER, EVENT, GET, OPTED_IN, REQUEST, STORED
 
+from .metering import WORKS as METERED
+
 FEW, MANY = 100, 600
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -89,6 +91,17 @@ def hits(request: bytes) -> Callable[[int], None]:
     return work
 
 
+def metered(begin: Callable[[str], Callable[[], object]], meter: str) -> Callable[[int], None]:
+    """Answers that tell their usage, read or not."""
+
+    def work(count: int) -> None:
+        once = begin(meter)
+        for _ in range(count):
+            once()
+
+    return work
+
+
 WORKS: dict[str, Callable[[int], None]] = {
     "a small POST": small,
     "a hit of a small GET": hits(GET),
@@ -96,6 +109,7 @@ WORKS: dict[str, Callable[[int], None]] = {
     "an event of a stream": event,
     "a small POST over HTTP/2, client and all": http2,
     "an event of a stream over HTTP/2, client and all": http2_event,
+    **{f"{name}, meter {meter}": metered(begin, meter) for name, begin in METERED.items() for meter in ("off", "on")},
 }
 
 
@@ -115,7 +129,7 @@ def count_from_now(whether: str) -> None:
 
 
 def main() -> None:
-    if len(sys.argv) > 1:
+    if len(sys.argv) == 3 and sys.argv[2].isdigit():
         # As the program does: the collector would be seen more often in the longer of two runs.
         gc.disable()
         work = WORKS[sys.argv[1]]
@@ -125,7 +139,7 @@ def main() -> None:
         count_from_now("off")
         return
     print("| what | instructions |\n|---|---|")
-    for name in WORKS:
+    for name in sys.argv[1:] or WORKS:
         each = (instructions(name, MANY) - instructions(name, FEW)) / (MANY - FEW)
         print(f"| {name} | {each:,.0f} |")
 

@@ -70,3 +70,11 @@ class WatchTests(SynchronousTestCase):
             [record] = proxy.records
             self.assertEqual((record.model, record.usage and record.usage.seconds), ("gpt-transcribe", 3.5), at_once)
             self.assertTrue(proxy.idle(), at_once)
+
+    def test_malformed_type(self) -> None:
+        """A type that cannot be read hurts no upload."""
+        for kind in (b"multipart/form-data; boundary=a; boundary=b", b"form", b"multipart/form-data"):
+            proxy = Exchange(base_url="http://openai.com")
+            proxy.client().receive(on_the_wire(PATH, b"Content-Type: " + kind, body=form(MODEL)))
+            proxy.upstream[0].receive(b"HTTP/1.1 204 No Content\r\n\r\n")
+            self.assertEqual((proxy.records[0].status, proxy.records[0].model), (204, ""), kind)

@@ -240,7 +240,10 @@ class WhichTests(SynchronousTestCase):
         json = [(b"Content-Type", b"application/json")]
         audio = [(b"Content-Type", b"audio/mpeg")]
         for method, response, usage in (
-            (b"POST", a_response(500, BytesBody(CHAT.body), json), None),
+            (b"POST", a_response(500, BytesBody(b'{"error":{}}'), json), None),
+            (b"POST", a_response(502, BytesBody(b"<html>"), [(b"Content-Type", b"text/html")]), None),
+            (b"POST", a_response(302, BytesBody(CHAT.body), json), None),
+            (b"POST", a_response(204, None, []), None),
             (b"POST", a_response(200, BytesBody(CHAT.body), audio), UNKNOWN),
             (b"POST", a_response(200, BytesBody(CHAT.body), []), UNKNOWN),
             (b"GET", a_response(200, BytesBody(CHAT.body), audio), None),
@@ -250,6 +253,17 @@ class WhichTests(SynchronousTestCase):
             request, body = a_request(method, api=api), response.body
             self.assertIs(self.successResultOf(meter.respond(request, answering(response))).body, body)
             self.assertEqual(request.record.usage, usage, (method, response))
+
+    def test_error(self) -> None:
+        """An error that says what it used counts, as of what a model made and nobody could read."""
+        api = an_api(settings=METERED)
+        meter = meter_for([api], Clock().seconds, self.fail)
+        assert meter is not None
+        for status in (400, 424, 500):
+            request = a_request(api=api)
+            response = a_response(status, BytesBody(CHAT.body), [(b"Content-Type", b"application/json")])
+            self.successResultOf(meter.respond(request, answering(response)))
+            self.assertEqual(request.record.usage and request.record.usage.output_tokens, 12, status)
 
     def test_fault(self) -> None:
         """A fault of the meter's own hurts no answer, and is said without a word of the answer."""

@@ -79,13 +79,50 @@ class UsageReaderTests(SynchronousTestCase):
             b'{"usage":{"seconds":-1}}',
             b'{"usage":{"prompt_tokens":1',
             b'{"choices":[{"usage":{"prompt_tokens":1}}]}',
-            b'{"us\\u0061ge":{"prompt_tokens":1}}',
             b'{"usage":{"input_tokens":null,"output_tokens":null}}',
             b'{"usageMetadata":{"promptTokenCount":null}}',
         ):
             usage = read(JSON, [body])
             self.assertFalse(usage.is_known, body)
             self.assertIsNone(usage.output_tokens, body)
+
+    def test_notations(self) -> None:
+        """What is JSON is read as JSON, whatever it looks like; so is what stands beside something of another shape."""
+        for body in (
+            b'{"us\\u0061ge":{"prompt_tokens":1}}',
+            b'{"response":"text","message":[],"usage":{"prompt_tokens":1},"x_groq":1}',
+            b'[1,[],{"usage":{"prompt_tokens":1}},null]',
+            b'{"usage":{"prompt_tokens":2}}\n\n{"usage":{"prompt_tokens":1}}',
+            b' \r\n{"usage"\t:\n{ "prompt_tokens" : 1 } } ',
+        ):
+            self.assertEqual(read(JSON, [body]).input_tokens, 1, body)
+
+    def test_late_name(self) -> None:
+        """The model is found where the first event does not name it, as Azure's do not."""
+        first = b'data: {"model":"","choices":[],"prompt_filter_results":[]}\n\n'
+        rest = b'data: {"model":"m"}\n\ndata: {"usage":{"prompt_tokens":1}}\n\ndata: [DONE]\n\n'
+        for pieces in ([first + rest], [first, rest], [first[:9], first[9:], b": wait\n\n", rest]):
+            self.assertEqual(read(SSE, pieces).served_model, "m", pieces)
+
+    def test_whole(self) -> None:
+        """A stream is whole if its last event is the last one of some vendor, wherever it was cut."""
+        last = b"event: message_stop\ndata: {}\n\n"
+        for stream, is_whole in (
+            (last, True),
+            (b"data: {}\n\n" + last, True),
+            (b"data: {}\n\ndata: [DONE]", True),
+            (b"data: {}\r\n\r\ndata: [DONE]\r\n\r\n", True),
+            (last + b"data: {}\n\n", False),
+            (b'data: {"type":"response.completed","text":"%b"}\n\n' % (b"x" * 2 * LONGEST_EVENT), True),
+            (b'data: {"text":"%b","finishReason":"STOP"}\n\n' % (b"x" * 2 * LONGEST_EVENT), True),
+            (b"data: {}\n\n", False),
+            (b"", False),
+        ):
+            for size in (1, 7, 1000, 1 << 20):
+                reader = UsageReader(SSE)
+                for at in range(0, len(stream), size):
+                    reader.feed(stream[at : at + size])
+                self.assertEqual(reader.is_whole(), is_whole, (stream[:40], size))
 
     def test_cut_short(self) -> None:
         """Of what broke off stays what was said whole."""

@@ -28,12 +28,13 @@ def watch_form(request: ApiRequest) -> None:
         return
     try:
         kind = media_type(values(request.fields, b"content-type"))
+        boundary = kind.boundary if kind.essence == MULTIPART else b""
     except ProxyError:
         # Upstream may read it all the same.
         return
-    if kind.essence != MULTIPART or not kind.boundary:
+    if not boundary:
         return
-    form = FormModel(kind.boundary)
+    form = FormModel(boundary)
 
     def seen(data: bytes) -> None:
         if not record.model:

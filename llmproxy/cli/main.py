@@ -20,6 +20,7 @@ COMMANDS = {
     "db": "The database: upgrade, current, backup, restore, copy.",
     "demo-upstream": "Serve an OpenAI-shaped upstream of our own.",
     "encryption": "Upstream keys at rest: status, migrate, rotate.",
+    "prices": "Prices: show, find what has none, give what was used other costs.",
     "project": "Projects: create, list, change, deactivate.",
     "quickstart": "Start a working proxy with nothing else needed.",
     "serve": "Serve the APIs of a configuration, in the foreground.",

@@ -29,6 +29,7 @@ class Prices:
     @param rules: of the configuration, the first that matches stands above the book.
     @param books: by the name of a provider here, what the book calls it.
     @param book: where everything else stands.
+    @ivar book_version: of the book alone.
     @ivar version: of all that it knows, as it stands with each cost.
     """
 
@@ -37,6 +38,7 @@ class Prices:
     ) -> None:
         self.rules = tuple(rules)
         self._book = Book() if book is None else book
+        self.book_version = self._book.version
         self._books = {} if books is None else books
         own = fingerprint(self.rules)
         self.version = "+".join(each for each in (self._book.version, own and f"prices-{own}") if each)
@@ -74,6 +76,10 @@ class Prices:
         if rule is not None:
             return rule, rule.tariff(model, self._of_book)
         return None, self._of_book(provider, model)
+
+    def models(self, provider: str) -> list[str]:
+        """The models that the book has of a provider itself. Not for the reactor's thread."""
+        return self._book.models(self._books.get(provider, ""))
 
     def _of_book(self, provider: str, model: str) -> Tariff | None:
         name = self._books.get(provider, "")

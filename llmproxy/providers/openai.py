@@ -58,6 +58,10 @@ _SIGNS = frozenset({*_NAMES, *_OTHERS_BESIDE, "seconds"})
 _IDENTITY = tuple(f"{outer}{name}" for outer in ("", "response.") for name in ("id", "status", "background"))
 
 
+_TIERS = ("response.service_tier", "service_tier")
+_USUAL = frozenset({"auto", "default"})
+
+
 def usage_of(found: Mapping[str, Any]) -> Usage | None:
     """
     Chat completions, completions, embeddings: C{prompt_tokens}. Responses, decisions, images, audio, Realtime:
@@ -111,7 +115,17 @@ def _of_tokens(raw: dict[str, Any], found: Mapping[str, Any]) -> Usage | None:
         # xAI's reasoning is no part of what it says came out.
         came_out += reasoning
     model = model_among(found, _MODELS)
-    return Usage(put_in, cached, written, came_out, reasoning, heard, spoken, served_model=model, raw=raw)
+    return Usage(
+        put_in, cached, written, came_out, reasoning, heard, spoken, served_model=model, raw=_with_tier(raw, found)
+    )
+
+
+def _with_tier(raw: dict[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
+    """The way it was served, which decides what it costs, stands beside the usage, and is kept with it."""
+    tier = found.get("response.service_tier") or found.get("service_tier")
+    if type(tier) is not str or tier in _USUAL or "service_tier" in raw:
+        return raw
+    return {**raw, "service_tier": tier}
 
 
 def _details(raw: dict[str, Any], name: str) -> Any:
@@ -192,7 +206,7 @@ PROVIDERS = (
         ),
         exposed_families=("openai-",),
         chat=Chat(),
-        usages=(UsageShape((*_USAGES, "duration", "task"), _MODELS, usage_of, _IDENTITY, _SIGNS),),
+        usages=(UsageShape((*_USAGES, "duration", "task"), (*_MODELS, *_TIERS), usage_of, _IDENTITY, _SIGNS),),
         places=_PLACES,
         free=frozenset(
             b"moderations files uploads batches fine_tuning vector_stores conversations containers assistants evals "

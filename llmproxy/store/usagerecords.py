@@ -94,17 +94,19 @@ class UsageRecords:
         named = [(entry, models.get(model_of(entry))) for entry in new]
         bulk.insert(connection, usage_records, rows_of(named, self._seconds()))
         sums = added_up((sample_of(entry, model), entry) for entry, model in named)
-        self._roll_up(connection, sums)
+        roll_up(connection, sums, self._values, self._series)
         return len(new)
 
-    def _roll_up(self, connection: Connection, sums: dict[Sample, Numbers]) -> None:
-        shown = self._values.of(connection, sums)
-        merged: dict[Sample, Numbers] = {}
-        for sample, numbers in sums.items():
-            found = shown.get(sample, sample)
-            before = merged.get(found)
-            merged[found] = numbers if before is None else tuple(map(int.__add__, before, numbers))
-        write(connection, merged, self._series)
+
+def roll_up(connection: Connection, sums: dict[Sample, Numbers], values: AdmittedValues, series: SeriesNumbers) -> None:
+    """Add to the roll-ups, under the values that have a place of their own."""
+    shown = values.of(connection, sums)
+    merged: dict[Sample, Numbers] = {}
+    for sample, numbers in sums.items():
+        found = shown.get(sample, sample)
+        before = merged.get(found)
+        merged[found] = numbers if before is None else tuple(map(int.__add__, before, numbers))
+    write(connection, merged, series)
 
 
 def write(connection: Connection, sums: dict[Sample, Numbers], series: SeriesNumbers) -> None:

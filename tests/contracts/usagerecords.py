@@ -90,7 +90,7 @@ def expected_of(entries: list[Entry]) -> Rolled:
     return dict(found)
 
 
-class UsageRecordsContract:
+class UsageRecordsCase:
     """Mixed into a test case that says how to C{open} a database."""
 
     database: Database
@@ -128,6 +128,10 @@ class UsageRecordsContract:
     def stored(self) -> dict[str, Entry]:
         entries = [entry_of(each) for each in self.read(_AS_STORED)]
         return {entry.id: entry for entry in entries}
+
+
+class UsageRecordsContract(UsageRecordsCase):
+    """Likewise."""
 
     def test_round_trip(self) -> None:
         """What was written comes back: what is not known stays unknown, texts of any language, money exactly."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.ledger.entry import Counts, Entry
@@ -74,6 +75,8 @@ class EntryTests(SynchronousTestCase):
         self.assertEqual((found.cost, found.cost_saved, found.book), ("0", "0.5", "b2"))
         self.assertEqual(pricer.asked[0][3], Usage(input_tokens=3, served_model="s"))
         self.assertEqual(price_entry(entry, Asked(None)).cost, "0")
+        known = msgspec.structs.replace(entry, cost="0", cost_saved="9")
+        self.assertIs(price_entry(known, Asked()), known)
 
     def test_lacks(self) -> None:
         """An entry lacks its price if something was used or saved, and no cost of that stands there."""

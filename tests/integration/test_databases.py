@@ -23,6 +23,7 @@ from ..contracts.audit import AuditContract
 from ..contracts.auditcuts import AuditCutsContract
 from ..contracts.endedtokens import EndedTokensContract
 from ..contracts.project_store import ProjectStoreContract
+from ..contracts.repricing import RepricingContract
 from ..contracts.token_store import TokenStoreContract
 from ..contracts.usage import UsageContract
 from ..contracts.usagerecords import UsageRecordsContract, expected_of, some_entries
@@ -204,6 +205,14 @@ class PostgresqlWrittenUsesTests(_Postgresql, WrittenUsesContract, SynchronousTe
 
 
 class MysqlWrittenUsesTests(_Mysql, WrittenUsesContract, SynchronousTestCase):
+    """MySQL or MariaDB."""
+
+
+class PostgresqlRepricingTests(_Postgresql, RepricingContract, SynchronousTestCase):
+    """PostgreSQL."""
+
+
+class MysqlRepricingTests(_Mysql, RepricingContract, SynchronousTestCase):
     """MySQL or MariaDB."""
 
 

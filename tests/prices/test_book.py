@@ -66,6 +66,20 @@ WORKED: tuple[tuple[str, str, bytes, str, str, str], ...] = (
         NOON,
     ),
     (
+        "OpenAI: at half the price where it was served as flex",
+        "openai",
+        json.dumps(
+            {
+                "model": "gpt-5",
+                "service_tier": "flex",
+                "usage": {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100},
+            }
+        ).encode(),
+        "1000 * 0.625 + 100 * 5",
+        "0.001125",
+        NOON,
+    ),
+    (
         "OpenAI: before its price fell",
         "openai",
         answer("o3-2025-04-16", input_tokens=100, output_tokens=1000, total_tokens=1100),

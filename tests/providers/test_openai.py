@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.caching.storing import is_complete_stream
 from llmproxy.errors import TokenExpired, UpstreamReset
-from llmproxy.providers.openai import PROVIDERS
+from llmproxy.providers.openai import PROVIDERS, usage_of
 
 from .vendors import VendorTable
 
@@ -55,3 +55,11 @@ class OpenAITests(VendorTable, SynchronousTestCase):
             (b"data: {}\n\n", False),
         ):
             self.assertEqual(is_complete_stream(tail, self.ends()), expected, tail)
+
+    def test_tiers(self) -> None:
+        """The way it was served stands beside the usage, where it is not the usual one."""
+        usage = {"prompt_tokens": 5, "completion_tokens": 1, "total_tokens": 6}
+        for tier, kept in (("flex", "flex"), ("priority", "priority"), ("default", None), ("auto", None), (5, None)):
+            for found in ({"usage": usage, "service_tier": tier}, {"usage": usage, "response.service_tier": tier}):
+                read = usage_of(found)
+                self.assertEqual(((read and read.raw) or {}).get("service_tier"), kept, found)

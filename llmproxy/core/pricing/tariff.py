@@ -239,6 +239,10 @@ class Tariff:
             found.update(self.variants[each].prices)
         return found
 
+    def prices_at(self, at: float) -> Prices:
+        """Those in force for a request that is served in no particular way."""
+        return self.prices(self._term(datetime.fromtimestamp(at, timezone.utc).replace(tzinfo=None)))
+
     def _term(self, moment: datetime) -> int:
         return next((n for n in range(len(self.terms) - 1, 0, -1) if self.terms[n][0].holds(moment)), 0)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from attrs import frozen
 
-from ..core.ledger.entry import Entry, begun_values, bounded, ended_values
+from ..core.ledger.entry import Entry, begun_values, bounded, encodable, ended_values
 from ..core.ledger.frames import (
     BEGUN,
     ENDED,
@@ -133,7 +133,10 @@ class Journal:
 
     @staticmethod
     def _encoded(values: tuple[Any, ...]) -> bytes:
-        content = _encode(values)
+        try:
+            content = _encode(values)
+        except (ValueError, OverflowError):
+            content = _encode(encodable(values))
         return content if len(content) <= LONGEST else _encode(bounded(decoded(content)))
 
     def is_open(self, record: Record) -> bool:

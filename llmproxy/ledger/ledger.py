@@ -63,7 +63,8 @@ class Ledger:
 
     @param writer: the id of this process, 32 hexadecimal digits.
     @param directory: where its files are; C{None} for a database that ends with the process itself.
-    @ivar listeners: called with every entry of an exchange that has ended here; they must not block or raise.
+    @ivar listeners: called with every entry of an exchange that has ended here; they must not block. One that raises is
+        reported, and hurts no other.
     """
 
     name = "ledger"
@@ -101,9 +102,14 @@ class Ledger:
         content = self._journal.end(record)
         self._wake()
         if self.listeners:
-            entry = decoded(content)
-            for listener in self.listeners:
+            self._pass_on(decoded(content))
+
+    def _pass_on(self, entry: Entry) -> None:
+        for listener in self.listeners:
+            try:
                 listener(entry)
+            except Exception:
+                self._log.failure("ledger: {listener} could not take an entry", listener=listener)
 
     @property
     def sequence(self) -> int:

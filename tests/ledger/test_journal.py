@@ -12,6 +12,7 @@ from llmproxy.ledger.files import LedgerFiles, NoRoom
 from llmproxy.ledger.journal import LONGEST, MOST_IN_MEMORY, Journal, decoded
 from llmproxy.ledger.segment import Segment
 from llmproxy.record import Attribution
+from llmproxy.usage import Usage
 
 from .fakes import WRITER, a_record
 
@@ -163,6 +164,16 @@ class JournalTests(SynchronousTestCase):
         self.assertTrue(entry.user_agent.startswith("üü"))
         self.assertEqual(self.read()[1], ["complete"])
         self.assertLess(self.journal.waiting_bytes, 4 * LONGEST)
+
+    def test_what_cannot_be_written(self) -> None:
+        """Half a character, and a number that no provider means, cost an exchange neither its record nor its answer."""
+        odd = Usage(10**30, output_tokens=7, served_model="m\ud800", raw={"n": 10**400, "t": "\ud800"})
+        asked = Attribution("u\udfff", tags={"\ud800": "\ud800"})
+        record = a_record(usage=odd, model="\ud800", attribution=asked, user_agent="\ud800")
+        self.journal.begin(record, used=True, leased=False)
+        entry = decoded(self.journal.end(record))
+        self.assertEqual((entry.model, entry.input_tokens, entry.output_tokens), ("?", None, 7))
+        self.assertEqual((entry.tags, entry.user, self.read()[1]), ({"?": "?"}, "u?", ["complete"]))
 
     def test_disk_full(self) -> None:
         """Where no file can be made, what comes waits in memory, and in a file again as soon as there is one."""

@@ -86,6 +86,18 @@ class LedgerTests(SynchronousTestCase):
         ledger.end(a_record(model="m"))
         self.assertEqual([each.model for each in seen], ["m"])
 
+    def test_broken_listener(self) -> None:
+        """One that raises hurts neither the exchange nor others."""
+        seen: list[Entry] = []
+
+        def broken(entry: Entry) -> None:
+            raise ValueError("broken")
+
+        ledger = self.ledger()
+        ledger.listeners += [broken, seen.append]
+        ledger.end(a_record())
+        self.assertEqual((len(self.flushLoggedErrors(ValueError)), len(seen), ledger.waiting), (1, 1, 1))
+
     def test_stopped(self) -> None:
         """A stop settles everything and leaves no file, no thread and no timer."""
         ledger = self.ledger()

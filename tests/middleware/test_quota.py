@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
+from attrs import evolve
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.errors import BreakerOpen, RateLimitExceeded, Unavailable, UpstreamReset
-from llmproxy.message import ApiRequest, ApiResponse
+from llmproxy.message import ApiRequest, ApiResponse, Record
 from llmproxy.middleware.quota import Limit
 
 from .fakes import PRINCIPAL, FakeQuota, Inner, a_request, a_response
+
+
+class FakeLedger:
+    """
+    @ivar calls: what was noted, with whether it counts and whether it was leased.
+    @ivar open: whether the exchange has not ended.
+    """
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, bool, bool]] = []
+        self.open = True
+
+    def begin(self, record: Record, *, leased: bool) -> None:
+        self.calls.append(("begin", record.counted, leased))
+
+    def is_open(self, record: Record) -> bool:
+        return self.open
+
+    def give_back(self, record: Record, *, leased: bool) -> None:
+        self.calls.append(("give back", record.counted, leased))
 
 
 class LimitTests(SynchronousTestCase):
@@ -20,6 +41,68 @@ class LimitTests(SynchronousTestCase):
 
     def begin(self) -> Deferred[ApiResponse]:
         return Limit(self.quota).respond(self.request, self.inner)
+
+    def noted(self) -> FakeLedger:
+        """A ledger that the next request is noted in."""
+        self.ledger = FakeLedger()
+        return self.ledger
+
+    def begin_noted(self) -> Deferred[ApiResponse]:
+        return Limit(self.quota, self.ledger).respond(self.request, self.inner)
+
+    def test_noted(self) -> None:
+        """What goes on is noted before it does, as one that counts."""
+        ledger = self.noted()
+        self.begin_noted()
+        self.assertEqual(ledger.calls, [("begin", True, False)])
+        self.assertEqual(len(self.inner.requests), 1)
+
+    def test_noted_as_leased(self) -> None:
+        """The use of a limited token is a leased one."""
+        self.request.principal = evolve(PRINCIPAL, token=evolve(PRINCIPAL.token, max_requests=5))
+        ledger = self.noted()
+        self.begin_noted()
+        self.assertEqual(ledger.calls, [("begin", True, True)])
+
+    def test_noted_when_spent(self) -> None:
+        """Nothing is noted while the use is being spent, and nothing at all where it is refused."""
+        ledger = self.noted()
+        self.quota.spending = Deferred()
+        responding = self.begin_noted()
+        self.assertEqual(ledger.calls, [])
+        self.quota.spending.errback(RateLimitExceeded())
+        self.failureResultOf(responding, RateLimitExceeded)
+        self.assertEqual((ledger.calls, self.request.record.counted), ([], False))
+
+    def test_given_back(self) -> None:
+        """A use that is given back is noted so, and does not count."""
+        ledger = self.noted()
+        responding = self.begin_noted()
+        self.inner.fail(BreakerOpen())
+        self.failureResultOf(responding, BreakerOpen)
+        self.assertEqual(ledger.calls, [("begin", True, False), ("give back", False, False)])
+        self.assertEqual(self.quota.balance, 0)
+
+    def test_given_back_too_late(self) -> None:
+        """Where the record is written already that says that it counts, it does."""
+        ledger = self.noted()
+        responding = self.begin_noted()
+        ledger.open = False
+        self.inner.fail(BreakerOpen())
+        self.failureResultOf(responding, BreakerOpen)
+        self.assertEqual((len(ledger.calls), self.quota.balance, self.request.record.counted), (1, 1, True))
+
+    def test_of_an_exchange(self) -> None:
+        """A call that is made for an exchange uses up what that does: once, however often it is made."""
+        ledger, exchange = self.noted(), a_request().record
+        self.request.record.part_of = exchange
+        for _ in range(2):
+            responding = self.begin_noted()
+            self.request.record.attempts = 1
+            self.inner.answer(a_response())
+            self.successResultOf(responding)
+        self.assertEqual((self.quota.balance, len(ledger.calls)), (1, 1))
+        self.assertEqual((exchange.counted, self.request.record.counted), (True, False))
 
     def test_answered(self) -> None:
         """An answered request has used up one."""

@@ -67,6 +67,60 @@ class AccountTests(SynchronousTestCase):
         )
         self.assertEqual(self.reader.data, b"abcde")
 
+    def sealing(self) -> list[tuple[str, int, bytes]]:
+        """How each record was sealed: its ending, its size, and what the client had by then."""
+        sealed: list[tuple[str, int, bytes]] = []
+
+        def seal(record: Record) -> None:
+            sealed.append((record.ended, record.bytes_out, self.reader.data))
+
+        self.reader = Reader()
+        self.account.seal = seal
+        return sealed
+
+    def test_sealed_before_the_last_piece(self) -> None:
+        """A client that knows the length has all of it with the last piece: by then the record is sealed, once."""
+        sealed = self.sealing()
+        self.body = HeldBody(5)
+        producing = self.read(self.begin())
+        self.body.write(b"abc")
+        self.body.write(b"de")
+        self.assertEqual((self.reader.data, sealed), (b"abc", []))
+        self.body.end()
+        self.successResultOf(producing)
+        self.assertEqual((self.reader.data, sealed), (b"abcde", [("complete", 5, b"abc")]))
+        self.assertEqual(self.only().ended, "complete")
+
+    def test_sealed_before_the_end(self) -> None:
+        """One without a length has all pieces, and does not know that it was the last."""
+        sealed = self.sealing()
+        producing = self.read(self.begin())
+        self.body.write(b"abc")
+        self.body.end()
+        self.successResultOf(producing)
+        self.assertEqual(sealed, [("complete", 3, b"abc")])
+
+    def test_left_with_the_last_piece(self) -> None:
+        """A client that leaves when its answer was sealed has had it: that is what its record says, everywhere."""
+        sealed = self.sealing()
+        self.body = HeldBody(3)
+        producing = self.read(self.begin())
+        self.reader.write = lambda data: self.account.cut_all("shutdown")  # type: ignore[method-assign]
+        self.body.write(b"abc")
+        self.body.end()
+        self.successResultOf(producing)
+        self.assertEqual(([each[0] for each in sealed], self.only().ended), (["complete"], "complete"))
+
+    def test_broken_before_the_last_piece(self) -> None:
+        """A body that breaks after its last byte is broken: nobody gets a part that nobody vouches for."""
+        sealed = self.sealing()
+        self.body = HeldBody(3)
+        producing = self.read(self.begin())
+        self.body.write(b"abc")
+        self.body.fail(UpstreamReset())
+        self.failureResultOf(producing, UpstreamReset)
+        self.assertEqual((self.reader.data, [each[0] for each in sealed]), (b"", ["upstream_failed"]))
+
     def test_request_body(self) -> None:
         """What the client sent is counted as it is read, and reaches upstream unchanged."""
         upload, upstream = HeldBody(3), Reader()

@@ -432,3 +432,46 @@ class WritingTests(LeasedQuotaCase):
         refused = self.quota.spend(principal)
         assert refused is not None
         self.failureResultOf(refused, Unavailable)
+
+
+class NotedTests(LeasedQuotaCase):
+    """What a ledger has noted of uses."""
+
+    def upto(self) -> list[int]:
+        query = text("SELECT upto FROM written_uses ORDER BY token_id")
+        return self.successResultOf(self.database.read(lambda connection: list(connection.scalars(query))))
+
+    def test_written_with_the_uses(self) -> None:
+        """How far the ledger has come is written down with the uses, by whatever writes them."""
+        self.quota.sequence = lambda: 7
+        self.quota.spend(self.principal(None, "a"))
+        self.successResultOf(self.quota.flush())
+        self.assertEqual(self.upto(), [7])
+        self.quota.sequence = lambda: 9
+        self.quota.spend(self.principal(1000, "b"))
+        self.quota.spend(self.principal(None, "c"))
+        self.successResultOf(self.quota.flush())
+        self.assertEqual(self.upto(), [7, 9, 9])
+
+    def test_not_written(self) -> None:
+        """Where the uses could not be written, neither is that."""
+        usage = SlowUsage(self.database.usage)
+        quota = self.started(Wrapped(usage))
+        quota.sequence = lambda: 7
+        quota.spend(self.principal(None))
+        usage.failure = Unavailable("no")
+        self.failureResultOf(quota.flush(), Unavailable)
+        self.assertEqual(self.upto(), [])
+        usage.failure = None
+        quota.sequence = lambda: 8
+        self.successResultOf(quota.flush())
+        self.assertEqual(self.upto(), [8])
+
+    def test_leased_or_not(self) -> None:
+        """One that was given back knows whether it can be spent again without asking."""
+        limited, unlimited = self.principal(1000, "a"), self.principal(None, "b")
+        for principal, leased in ((limited, True), (unlimited, False)):
+            spending = self.quota.spend(principal)
+            if spending is not None:
+                self.successResultOf(spending)
+            self.assertIs(self.quota.give_back(principal), leased)

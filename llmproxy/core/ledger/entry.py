@@ -218,6 +218,22 @@ def begun_values(record: Record, id: str) -> tuple[Any, ...]:
     )
 
 
+def encodable(value: Any) -> Any:
+    """
+    The same without what cannot be written: halves of a character become question marks, numbers beyond 63 bits are
+    not known. Neither is anything that a provider means.
+    """
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, int):
+        return value if -(2**63) <= value < 2**63 else None
+    if isinstance(value, tuple):
+        return tuple(map(encodable, value))
+    if isinstance(value, Mapping):
+        return {encodable(name): encodable(each) for name, each in value.items()}
+    return value
+
+
 def bounded(entry: Entry) -> Entry:
     """The same with short texts, some kilobytes in all, and without the provider's own object."""
     short = {name: value[:LONGEST_TEXT] for name, value in msgspec.structs.asdict(entry).items() if type(value) is str}
@@ -254,7 +270,10 @@ _json = msgspec.json.Encoder().encode
 
 
 def _raw(usage: Mapping[str, Any]) -> bytes | None:
-    written = _json(usage)
+    try:
+        written = _json(usage)
+    except (ValueError, TypeError, OverflowError):
+        return None
     return written if len(written) <= LONGEST_RAW else None
 
 

@@ -98,12 +98,15 @@ class IncludeUsage:
             self._too_long()
             request.body = ahead
             return inner(request)
-        return self._ask(content, ahead.length, request, inner)
+        return self._ask(content, ahead.length, request, inner, ahead.trailers)
 
-    def _ask(self, content: bytes, length: object, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
+    def _ask(
+        self, content: bytes, length: object, request: ApiRequest, inner: Responder, trailers: Fields = ()
+    ) -> Deferred[ApiResponse]:
         asked = asked_for_usage(content)
         said = content if asked is None else asked
-        request.body = BytesBody(said, UNKNOWN_LENGTH if length is UNKNOWN_LENGTH else len(said))
+        length = UNKNOWN_LENGTH if length is UNKNOWN_LENGTH else len(said)
+        request.body = _Trailed(said, length, trailers) if trailers else BytesBody(said, length)
         if asked is None:
             return inner(request)
         request.fields = _fields_for(request.fields, len(asked))
@@ -152,6 +155,16 @@ def _take_out(response: ApiResponse, body: BytesBody) -> None:
     length = UNKNOWN_LENGTH if body.length is UNKNOWN_LENGTH else len(content)
     response.body = BytesBody(content, length)
     response.fields = without(response.fields, _CHANGED)
+
+
+class _Trailed(BytesBody):
+    """Content in chunks, with the trailer section that came behind it."""
+
+    __slots__ = ("trailers",)
+
+    def __init__(self, content: bytes, length: int | object, trailers: Fields) -> None:
+        super().__init__(content, length)
+        self.trailers = trailers
 
 
 @implementer(IBodyProducer, IConsumer)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 NAME = b"X-LLMProxy-Usage"
 
 _ANNOUNCED = (b"Trailer", NAME)
+_LOWER = NAME.lower()
 
 _COUNTS = tuple(each.name for each in attributes(Usage) if each.name not in ("served_model", "raw"))
 
@@ -76,6 +77,8 @@ class UsageTrailer:
     def _add(self, response: ApiResponse, record: Record) -> None:
         self._price(record)
         said = summary_of(record)
+        # A proxy of ours behind this one has said what it knew.
+        response.trailers[:] = [pair for pair in response.trailers if pair[0].lower() != _LOWER]
         if said:
             response.trailers.append((NAME, json.dumps(said, separators=(",", ":")).encode("ascii")))
 

@@ -22,6 +22,9 @@ _PENDING = ("queued", "in_progress")
 
 _BACKGROUND = frozenset(("background", "response.background", "interaction.background"))
 
+_KEPT = b"/chat/completions/"
+"""What is posted there changes a chat that is kept, and answers with all of it."""
+
 _PARTS = re.compile(rb"[^/:?]+")
 
 
@@ -82,11 +85,12 @@ class Counting:
         """
         if not usage.is_known:
             return self._unknown(api, lasting_in(found)) if uses_something(method, target) else None
-        if method == b"POST" and not is_background(found):
+        is_made = method == b"POST" and _KEPT not in target
+        if is_made and not is_background(found):
             return usage
         lasting = lasting_in(found)
         if lasting is None:
-            return usage if method == b"POST" else None
+            return usage if is_made else None
         key = (api, lasting.id)
         is_owed = self._owed.pop(key, False)
         if not (is_owed or lasting.background) or key in self._counted:

@@ -94,11 +94,11 @@ class MessageReader:
         usage = self._sum
         if self._session is not None:
             usage = self._session if usage is None else added(usage, self._session)
-        if self._transcribed is not None:
-            raw = {**((usage and usage.raw) or {}), "input_audio_transcription": self._transcribed.raw}
-            usage = evolve(usage or Usage(seconds=self._transcribed.seconds), raw=raw)
         if usage is None:
-            return UNKNOWN
+            # A session that only writes down what it hears.
+            usage = self._transcribed or UNKNOWN
+        elif self._transcribed is not None:
+            usage = evolve(usage, raw={**(usage.raw or {}), "input_audio_transcription": self._transcribed.raw})
         return usage if usage.served_model else evolve(usage, served_model=self._model)
 
     def _part(self, part: Part) -> None:

@@ -159,6 +159,9 @@ class IncludeUsageTests(SynchronousTestCase):
         self.assertEqual(self.sent()[1], chunk(ASKED) + b"0\r\n\r\n")
         self.assertEqual(self.answer(), WITHOUT)
         self.assertTrue(self.proxy.idle())
+        self.begin(head + b"\r\nTrailer: X-Sum\r\n\r\n" + chunk(BODY[:9]))
+        self.client.receive(chunk(BODY[9:]) + b"0\r\nX-Sum: 1\r\n\r\n")
+        self.assertEqual(self.sent()[1], chunk(ASKED) + b"0\r\nX-Sum: 1\r\n\r\n")
 
     def test_too_long(self) -> None:
         """A request that is too long to hold goes on as it is, and that is said."""

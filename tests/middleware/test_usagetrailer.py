@@ -80,6 +80,13 @@ class UsageTrailerTests(SynchronousTestCase):
         sent = self.answer(head(JSON, CHUNKED, b"Trailer: X-Sum") + chunk(CHAT) + b"0\r\nX-Sum: 1\r\n\r\n")
         self.assertTrue(sent.rpartition(b"\r\n0\r\n")[2].startswith(b"X-Sum: 1\r\nX-LLMProxy-Usage: {"), sent)
 
+    def test_chained(self) -> None:
+        """One of a proxy behind this one gives way to ours."""
+        self.begin()
+        sent = self.answer(head(JSON, CHUNKED) + chunk(CHAT) + b"0\r\nx-llmproxy-usage: {}\r\n\r\n")
+        self.assertEqual(self.told(sent)["output_tokens"], 12)
+        self.assertEqual(sent.lower().count(b"x-llmproxy-usage: "), 1)
+
     def test_none(self) -> None:
         """No other answer changes: with a length, to HTTP/1.0, an error, of an API that does not ask for it."""
         length = b"Content-Length: %d" % len(CHAT)

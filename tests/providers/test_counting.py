@@ -92,6 +92,12 @@ class CountingTests(SynchronousTestCase):
             self.assertEqual(self.count(b"POST", found), USED, found)
             self.assertIsNone(self.count(b"GET", found), found)
 
+    def test_changed(self) -> None:
+        """What is noted about a chat that is kept, by POST too, makes no use of it."""
+        chat = {"id": "chatcmpl-1"}
+        self.assertIsNone(self.counting.counted("a", b"POST", b"/v1/chat/completions/chatcmpl-1", USED, chat))
+        self.assertEqual(self.counting.counted("a", b"POST", b"/v1/chat/completions?x=1", USED, chat), USED)
+
     def test_pending(self) -> None:
         """One whose answer does not say that it is of the background, but is not made yet."""
         self.assertEqual(self.count(b"POST", {"id": "i", "status": "in_progress"}, UNKNOWN), UNKNOWN)

@@ -152,6 +152,9 @@ class MessageReaderTests(SynchronousTestCase):
         """A session that only writes down what it hears."""
         usage = read(sent([HEARD, HEARD])).usage()
         self.assertEqual((usage.seconds, usage.input_tokens), (5, None))
+        tokens = {"type": "tokens", "total_tokens": 9, "input_tokens": 7, "output_tokens": 2}
+        usage = read(sent([SESSION, {**HEARD, "usage": tokens}])).usage()
+        self.assertEqual((usage.input_tokens, usage.output_tokens, usage.served_model), (7, 2, "gpt-realtime"))
 
     def test_unreadable(self) -> None:
         """Extensions that are not known, what is no frame, no compression, or too much of it."""

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import tracemalloc
 from collections.abc import Iterable
+from typing import Any
 
 from attrs import evolve
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.errors import ProxyError
 from llmproxy.providers.readers import reader_for
+from llmproxy.providers.registry import USAGE_SHAPES
 from llmproxy.providers.usagereader import LONGEST_EVENT, UsageReader, media_type_of
 from llmproxy.usage import UNKNOWN, Usage
 
@@ -58,6 +63,33 @@ class GoldenTests(SynchronousTestCase):
         self.check("chat", read(JSON, [coded], b"br", b"gzip"))
 
     test_codings.skip = test_two_codings.skip = MISSING  # type: ignore[attr-defined]
+
+
+_PATHS = [path for shape in USAGE_SHAPES for path in (*shape.members, *shape.models, *shape.identity)]
+_NAMES = sorted({part for path in _PATHS for part in path.split(".")}) + sorted(
+    {name for golden in GOLDEN.values() for name in golden.raw}
+)
+_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-1, 2**60) | st.floats() | st.sampled_from(["", "m", "completed"]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(_NAMES), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+class AnythingTests(SynchronousTestCase):
+    @given(st.dictionaries(st.sampled_from(_NAMES), _values, max_size=5), st.integers(1, 50))
+    @settings(max_examples=300, deadline=None)
+    def test_any(self, document: dict[str, Any], size: int) -> None:
+        """Whatever stands where a usage could, nothing fails, and the same is read at once, in pieces and in events."""
+        body = json.dumps(document).encode()
+        whole = UsageReader(JSON)
+        whole.whole(body)
+        found = whole.usage()
+        pieces = [body[at : at + size] for at in range(0, len(body), size)]
+        for usage in (read(JSON, pieces), read(SSE, [b"data: " + body + b"\n\n"])):
+            self.assertEqual(str(usage), str(found))
+        counts = [getattr(found, name) for name in ("input_tokens", "output_tokens", "cached_input_tokens")]
+        self.assertTrue(all(each is None or each >= 0 for each in counts), found)
 
 
 class UsageReaderTests(SynchronousTestCase):

@@ -98,7 +98,9 @@ class Meter:
     def _short(self, response: ApiResponse, request: ApiRequest, asked: Asked) -> bool:
         """Read what most answers are: a document that is here, of an exchange that nobody asks about again."""
         body = response.body
-        if type(body) is not BytesBody or asked.pictures or request.method != b"POST" or response.status >= 300:
+        if type(body) is not BytesBody or request.method != b"POST" or response.status >= 300:
+            return False
+        if asked.pictures or asked.kept:
             return False
         found = found_in(body.content) if _content_of(response.fields) == _PLAIN_JSON else None
         if found is None or is_background(found):

@@ -23,7 +23,6 @@ _PENDING = ("queued", "in_progress")
 _BACKGROUND = frozenset(("background", "response.background", "interaction.background"))
 
 _KEPT = b"/chat/completions/"
-"""What is posted there changes a chat that is kept, and answers with all of it."""
 
 _PARTS = re.compile(rb"[^/:?]+")
 
@@ -35,6 +34,11 @@ def uses_something(method: bytes, target: bytes) -> bool:
     """
     path = target.partition(b"?")[0]
     return method == b"POST" and FREE.isdisjoint(_PARTS.findall(path))
+
+
+def is_kept(target: bytes) -> bool:
+    """Whether what is posted there is noted about a chat that is kept, all of which comes again."""
+    return _KEPT in target
 
 
 def is_background(found: Mapping[str, Any]) -> bool:
@@ -85,7 +89,7 @@ class Counting:
         """
         if not usage.is_known:
             return self._unknown(api, lasting_in(found)) if uses_something(method, target) else None
-        is_made = method == b"POST" and _KEPT not in target
+        is_made = method == b"POST" and not is_kept(target)
         if is_made and not is_background(found):
             return usage
         lasting = lasting_in(found)

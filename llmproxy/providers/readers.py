@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 from ..usage import Usage
 from .awsreader import AwsReader
 from .bedrock import EVENT_STREAM
+from .counting import is_kept
 from .imagereader import ImageReader, makes_pictures
 from .models import model_in_target
 from .usagereader import MEDIA_TYPES, UsageReader
@@ -37,11 +38,13 @@ class Asked(NamedTuple):
     @ivar model: what it names, or C{""}.
     @ivar pictures: they are counted, if there are any.
     @ivar forms: what is sent may be a form that names the model.
+    @ivar kept: what is posted there is noted about an answer of before, which comes again.
     """
 
     model: str
     pictures: bool
     forms: bool
+    kept: bool
 
 
 class _Targets(dict[bytes, Asked]):
@@ -49,7 +52,7 @@ class _Targets(dict[bytes, Asked]):
 
     def __missing__(self, target: bytes) -> Asked:
         forms = any(place in target for place in _FORMS)
-        asked = Asked(model_in_target(target), makes_pictures(target), forms)
+        asked = Asked(model_in_target(target), makes_pictures(target), forms, is_kept(target))
         if len(target) <= _LONGEST_REMEMBERED:
             if len(self) >= _MOST_REMEMBERED:
                 self.clear()

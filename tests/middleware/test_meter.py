@@ -178,6 +178,17 @@ class FetchedTests(SynchronousTestCase):
         )
 
 
+class KeptTests(SynchronousTestCase):
+    def test_changed(self) -> None:
+        """What is noted about a chat that is kept makes no use of it, though all of it comes again."""
+        proxy = Exchange(base_url="http://openai.com")
+        client = proxy.client()
+        for path in (b"/v1/chat/completions", b"/v1/chat/completions/chatcmpl-1"):
+            client.receive(on_the_wire(path, b"Content-Type: application/json", body=b"{}"))
+            proxy.upstream[-1].receive(whole(CHAT))
+        self.assertEqual([record.usage is None for record in proxy.records], [False, True])
+
+
 class MessagesTests(SynchronousTestCase):
     def talk(self, data: bytes, *fields: bytes) -> Exchange:
         proxy = Exchange(base_url="http://openai.com")

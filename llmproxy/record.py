@@ -91,6 +91,7 @@ class Record:
     @ivar usage: what was counted; C{None} where nothing was looked for.
     @ivar truncated: the answer was cut before its last event, so that C{usage} is what was seen until then.
     @ivar first_token: from when the request went on to upstream until the first content of a stream of events.
+    @ivar streamed_for: from then until the last of that stream.
     @ivar upstream: the name of the place that answered, or that was asked last; C{""} where none was asked.
     @ivar estimated: a part of C{usage} is our own estimate, because upstream did not say it.
     @ivar saved: what the answer had used when it came, where it is from the cache now.
@@ -133,6 +134,7 @@ class Record:
     usage: Usage | None = None
     truncated: bool = False
     first_token: float | None = None
+    streamed_for: float | None = None
     upstream: str = ""
     estimated: bool = False
     saved: Usage | None = None

@@ -163,7 +163,7 @@ class _Reading:
     @param begun: when it was asked for, where the first content is of interest.
     """
 
-    __slots__ = ("_begun", "_feed", "_meter", "_question", "_reader", "_record")
+    __slots__ = ("_begun", "_feed", "_first_at", "_meter", "_question", "_reader", "_record")
 
     def __init__(
         self,
@@ -179,6 +179,7 @@ class _Reading:
         self._feed: Callable[[bytes], object] | None = reader.direct()
         self._question = question
         self._begun = begun
+        self._first_at: float | None = None
 
     def whole(self, content: bytes) -> None:
         """All of a body that is at hand."""
@@ -203,6 +204,8 @@ class _Reading:
 
     def ended(self, reason: Failure | None) -> None:
         reader, self._reader, self._feed = self._reader, None, None
+        if self._first_at is not None:
+            self._record.streamed_for = self._meter.seconds() - self._first_at
         if reader is None:
             return
         try:
@@ -214,8 +217,9 @@ class _Reading:
 
     def _time(self, data: bytes) -> None:
         if data and self._begun is not None:
-            self._record.first_token = self._meter.seconds() - self._begun
-            self._begun = None
+            now = self._meter.seconds()
+            self._record.first_token = now - self._begun
+            self._begun, self._first_at = None, now
 
     def _give_up(self, error: Exception) -> None:
         self._reader = self._feed = None

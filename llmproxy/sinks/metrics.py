@@ -122,6 +122,7 @@ class ProxyMetrics:
         and C{bypass} together are never above C{request_count}; and C{store}, answers that were stored.
     @ivar tokens: by API, the model that answered, and what they were.
     @ivar costs: USD, by API and the model that answered; of exchanges whose cost is known.
+    @ivar between_tokens: how long they took for each further token, likewise.
     @ivar first_tokens: how long streams took to their first content, by API.
     @ivar request_count: exchanges that have ended, refusals and cache hits included.
     @ivar error_count: those that ended with a status of 400 or more, or not complete.
@@ -141,6 +142,7 @@ class ProxyMetrics:
         self.tokens: dict[tuple[str, str, str], int] = {}
         self.costs: dict[tuple[str, str], Decimal] = {}
         self.first_tokens: dict[str, Histogram] = {}
+        self.between_tokens: dict[str, Histogram] = {}
         self._models: set[str] = set()
         self.counters: dict[str, tuple[str, Callable[[], float]]] = {}
         self.gauges: dict[str, tuple[str, Callable[[], float]]] = {}
@@ -206,6 +208,9 @@ class ProxyMetrics:
             self._count_usage(record, record.usage)
         if record.first_token is not None:
             self.first_tokens.setdefault(record.api, Histogram()).observe(record.first_token)
+            out = None if record.usage is None else record.usage.output_tokens
+            if record.streamed_for is not None and out is not None and out > 1:
+                self.between_tokens.setdefault(record.api, Histogram()).observe(record.streamed_for / (out - 1))
 
     def _count_usage(self, record: Record, usage: Usage) -> None:
         api = record.api
@@ -246,8 +251,9 @@ class ProxyMetrics:
             _add_up(mine, theirs)
         for key, cost in other.costs.items():
             self.costs[key] = self.costs.get(key, _NO_COST) + cost
-        for api, first in other.first_tokens.items():
-            self.first_tokens.setdefault(api, Histogram()).add(first)
+        for here, there in ((self.first_tokens, other.first_tokens), (self.between_tokens, other.between_tokens)):
+            for api, histogram in there.items():
+                here.setdefault(api, Histogram()).add(histogram)
         both = self.circuits() + other.circuits()
         self.circuits = lambda: both
         self._merge_read(self.gauges, other.gauges, _of_both)
@@ -271,6 +277,7 @@ class ProxyMetrics:
             "tokens": self.tokens,
             "costs": self.costs,
             "first_tokens": self.first_tokens,
+            "between_tokens": self.between_tokens,
             "request_count": self.request_count,
             "error_count": self.error_count,
             "gauges": {name: (help_text, value()) for name, (help_text, value) in self.gauges.items()},

@@ -46,6 +46,7 @@ class Counts(Protocol):
     tokens: dict[Any, int]
     costs: dict[Any, Decimal]
     first_tokens: dict[str, Any]
+    between_tokens: dict[str, Any]
     counters: dict[str, tuple[str, Callable[[], float]]]
     gauges: dict[str, tuple[str, Callable[[], float]]]
     request_count: int
@@ -194,7 +195,18 @@ def _metrics(counts: Counts, uptime: float, buckets: Buckets) -> Iterator[Metric
     yield _counted(
         "llmproxy_cost_usd", "What answers cost, where their price is known; USD.", ("api", "model"), counts.costs
     )
-    yield _first_tokens(counts, buckets)
+    yield _by_api(
+        "llmproxy_time_to_first_token_seconds",
+        "Until the first content of a stream of events.",
+        counts.first_tokens,
+        buckets,
+    )
+    yield _by_api(
+        "llmproxy_time_between_tokens_seconds",
+        "From the first content of a stream to its end, for each token behind the first.",
+        counts.between_tokens,
+        buckets,
+    )
     refusals = {(code,): n for code, n in counts.refusals.items()}
     yield _counted("llmproxy_refused", "Refused before they became an exchange, by reason.", ("reason",), refusals)
     for name, (help_text, value) in counts.gauges.items():
@@ -234,14 +246,13 @@ def _by_request(counts: Counts, buckets: Buckets) -> Iterator[Metric]:
     yield from (requests, received, sent, duration, first)
 
 
-def _first_tokens(counts: Counts, buckets: Buckets) -> Metric:
+def _by_api(name: str, help_text: str, histograms: dict[str, Any], buckets: Buckets) -> Metric:
     from prometheus_client.core import HistogramMetricFamily
 
-    name, text = "llmproxy_time_to_first_token_seconds", "Until the first content of a stream of events."
-    first = HistogramMetricFamily(name, text, labels=("api",))
-    for api, histogram in counts.first_tokens.items():
-        first.add_metric((api,), list(buckets(histogram)), histogram.total)
-    return first
+    family = HistogramMetricFamily(name, help_text, labels=("api",))
+    for api, histogram in histograms.items():
+        family.add_metric((api,), list(buckets(histogram)), histogram.total)
+    return family
 
 
 def _counted(name: str, help_text: str, labels: tuple[str, ...], counts: Mapping[Any, int | Decimal]) -> Metric:

@@ -84,9 +84,10 @@ class MeterTests(SynchronousTestCase):
             piece = chunk(STREAM.body[at : at + 7])
             proxy.upstream[0].receive(piece)
             self.assertTrue(bytes(self.client.sent).endswith(piece), piece)
+        proxy.clock.advance(2)
         proxy.upstream[0].receive(b"0\r\n\r\n")
         self.check(STREAM)
-        self.assertEqual(proxy.records[0].first_token, 0.5)
+        self.assertEqual((proxy.records[0].first_token, proxy.records[0].streamed_for), (0.5, 2.0))
 
     def test_same_bytes(self) -> None:
         """An answer that is metered is the same as one that is not."""

@@ -67,6 +67,15 @@ class ProxyMetricsTests(SynchronousTestCase):
         self.assertEqual(self.metrics.causes, {("openai", "response_header_timeout"): 1})
         self.assertEqual(self.metrics.error_count, 2)
 
+    def test_between_tokens(self) -> None:
+        """The time of a stream behind its first content, for each further token; where there is one."""
+        for out, times in ((5, 1), (1, 0), (0, 0), (None, 0)):
+            metrics = ProxyMetrics()
+            metrics.record_batch([a_record(usage=Usage(output_tokens=out), first_token=0.2, streamed_for=2.0)])
+            total = ProxyMetrics()
+            total.merge(ProxyMetrics.of_plain(metrics.plain()))
+            self.assertEqual([each.total for each in total.between_tokens.values()], [0.5] * times, out)
+
     def test_costs(self) -> None:
         """Costs add up by API and the model that answered, exactly, those of other processes too; unknown ones not."""
         usage = Usage(input_tokens=1, served_model="m")

@@ -23,8 +23,8 @@ from tests.sinks.records import a_record
 class MetricsResourceTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.metrics = ProxyMetrics(started_at=100.0)
-        counted = Usage(input_tokens=9, served_model="m")
-        record = a_record(usage=counted, first_token=0.2, cost=Decimal("0.25"))
+        counted = Usage(input_tokens=9, output_tokens=11, served_model="m")
+        record = a_record(usage=counted, streamed_for=1.0, first_token=0.2, cost=Decimal("0.25"))
         self.metrics.record_batch([record, a_record(status=429, error_code="rate_limit_exceeded", ended="refused")])
         self.metrics.cache["hit"] = 5
         self.metrics.gauge("llmproxy_in_flight", "Running.", lambda: 7)
@@ -78,6 +78,7 @@ class MetricsResourceTests(SynchronousTestCase):
         self.assertEqual(samples["llmproxy_tokens_total", labels], 9)
         self.assertEqual(samples["llmproxy_cost_usd_total", (("api", "openai"), ("model", "m"))], 0.25)
         self.assertEqual(samples["llmproxy_time_to_first_token_seconds_count", labels[:1]], 1)
+        self.assertEqual(samples["llmproxy_time_between_tokens_seconds_sum", labels[:1]], 0.1)
         self.assertEqual(samples["llmproxy_lost_log_lines_total", ()], 3)
         self.assertIn(("process_resident_memory_bytes", ()), samples)
 

@@ -147,6 +147,7 @@ class CacheRequest:
         """What a call to upstream took, up to its head, stands in the record of a request that it was made for."""
         mine = self.request.record
         mine.attempts += record.attempts
+        mine.upstream, mine.provider = record.upstream, record.provider
         mine.upstream_status = record.upstream_status
         mine.upstream_request_id = record.upstream_request_id
         mine.upstream_first_byte = record.upstream_first_byte
@@ -157,5 +158,6 @@ class CacheRequest:
         if record.usage is not None:
             mine.model, mine.usage = record.model, record.usage
             mine.truncated, mine.first_token = record.truncated, record.first_token
+            mine.streamed_for = record.streamed_for
         if record.details:
             mine.details = {**(mine.details or {}), **record.details}

@@ -135,6 +135,8 @@ class Masking:
             masked = self._remembered(said)
             if masked != said:
                 record.usage = evolve(record.usage, served_model=masked)
+        if record.saved is not None:
+            record.saved = evolve(record.saved, served_model=self._remembered(record.saved.served_model))
         return record
 
     def _value(self, name: str, value: Any) -> Any:

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred, inlineCallbacks
 from zope.interface.verify import verifyObject
 
 from llmproxy.core.caching.content import LARGE, Content, Pieces
-from llmproxy.core.caching.entry import Entry, Found
+from llmproxy.core.caching.entry import Entry, Found, Used
 from llmproxy.core.caching.key import Key
 from llmproxy.interfaces import ICacheStore
 
@@ -33,6 +33,7 @@ def entry(tag: bytes = b'"a"', **changes: Any) -> Entry:
         "while_revalidate": 0.0,
         "if_error": 0.0,
         "size": len(BODY),
+        "used": Used(30, output_tokens=12, served_model="m"),
     }
     return Entry(**(values | changes))
 

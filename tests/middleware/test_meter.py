@@ -143,9 +143,41 @@ class MeterTests(SynchronousTestCase):
             upstream.receive(chunk(CHAT.body[9:]) + b"0\r\n\r\n")
             counted = [record.usage for record in proxy.records if record.usage is not None and record.usage.is_known]
             self.assertEqual([usage.input_tokens for usage in counted], [30], leaves)
+            # The other one has got it for nothing, unless it has left.
+            others = [record for record in proxy.records if record.usage is None]
+            expected = [("uri-miss", None)] if leaves else [("hit", 30)]
+            saved = [(record.cache, record.saved and record.saved.input_tokens) for record in others]
+            self.assertEqual(saved, expected, leaves)
+            self.assertEqual({record.cache for record in proxy.records} - {"hit"}, {"uri-miss"}, leaves)
+            clients[1].receive(STORED)
+            self.assertEqual(self.saved(), ("hit", 30, "small-2"), leaves)
+
+    def saved(self) -> tuple[str, int | None, str]:
+        """Of the exchange that has ended last."""
+        record = self.proxy.records[-1]
+        assert record.saved is not None and record.usage is None
+        return record.cache, record.saved.input_tokens, record.saved.served_model
+
+    def test_shared(self) -> None:
+        """Those who wait for an answer that comes whole have saved what it used."""
+        fields = b"Cache-Control: public, max-age=60", b"Content-Encoding: gzip"
+        body = gzip.compress(CHAT.body)
+        answer = head(CHAT, b"Content-Length: %d" % len(body), *fields) + body
+        for leaves in (False, True):
+            self.proxy = proxy = Exchange(base_url="http://openai.com", cached=True, cache=CacheConfig(post="opt_in"))
+            clients = [proxy.client() for _ in range(3)]
+            for client in clients:
+                client.receive(STORED)
+            if leaves:
+                clients[0].close()
+            proxy.upstream[0].receive(answer)
+            found = [(r.cache, bool(r.usage), r.saved and r.saved.output_tokens, r.attempts) for r in proxy.records]
+            paid, shared = ("uri-miss", True, None, 1), ("hit", False, 12, 0)
+            expected = [("uri-miss", False, None, 0), paid, shared] if leaves else [paid, shared, shared]
+            self.assertEqual(found, expected, leaves)
 
     def test_hit(self) -> None:
-        """What comes from the cache has used nothing."""
+        """What comes from the cache has used nothing, and says what it saved."""
         self.proxy = proxy = Exchange(base_url="http://openai.com", cached=True, cache=CacheConfig(post="opt_in"))
         self.client = self.proxy.client()
         self.client.receive(STORED)
@@ -153,7 +185,8 @@ class MeterTests(SynchronousTestCase):
         self.client.receive(STORED)
         stored, hit = proxy.records
         self.assertEqual(hit.cache, "hit")
-        self.assertEqual((stored.usage is None, hit.usage), (False, None))
+        self.assertEqual((stored.usage is None, stored.saved, hit.usage), (False, None, None))
+        self.assertEqual(self.saved(), ("hit", 30, "small-2"))
 
 
 METERED = ApiSettings(meter=MeterSettings())

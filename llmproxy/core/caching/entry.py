@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 import msgspec
 from attrs import define
 
 from ...message import Field, Fields
+from ...usage import Usage
 from .. import fields as sections
 from .content import Content
 from .dates import date_field
@@ -79,6 +79,32 @@ _NOT_FRESHENED = frozenset(
 """What describes the stored bytes, RFC 9111 section 3.2 and RFC 9530."""
 
 
+class Used(msgspec.Struct, array_like=True, frozen=True):
+    """
+    What an answer had used when it came: the members of a L{Usage} in their order, without the provider's own object.
+    A new one comes last.
+    """
+
+    input_tokens: int | None = None
+    cached_input_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    output_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    audio_input_tokens: int | None = None
+    audio_output_tokens: int | None = None
+    images: int | None = None
+    seconds: float | None = None
+    served_model: str = ""
+
+    @classmethod
+    def of(cls, usage: Usage | None) -> Used | None:
+        """C{None} where nothing is known."""
+        return cls(*(getattr(usage, name) for name in cls.__struct_fields__)) if usage and usage.is_known else None
+
+    def usage(self) -> Usage:
+        return Usage(*(getattr(self, name) for name in self.__struct_fields__))
+
+
 class Entry(msgspec.Struct, array_like=True, frozen=True):
     """
     What is known of a stored response; moments are seconds since the epoch, durations seconds.
@@ -92,6 +118,7 @@ class Entry(msgspec.Struct, array_like=True, frozen=True):
     @ivar while_revalidate: C{stale-while-revalidate}.
     @ivar if_error: C{stale-if-error}.
     @ivar size: bytes of content.
+    @ivar used: C{None} where it is not known, as in what another release has stored.
     """
 
     status: int
@@ -105,6 +132,7 @@ class Entry(msgspec.Struct, array_like=True, frozen=True):
     while_revalidate: float
     if_error: float
     size: int
+    used: Used | None = None
 
     def age(self, now: float) -> float:
         """C{current_age} of RFC 9111 section 4.2.3."""
@@ -139,8 +167,20 @@ class Found:
 _decoder = msgspec.msgpack.Decoder(Entry)
 
 
-pack: Callable[[Entry], bytes] = msgspec.msgpack.Encoder().encode
-"""An entry as a store keeps it."""
+_encode = msgspec.msgpack.Encoder().encode
+_OF_BEFORE = bytes([0x90 | len(Entry.__struct_fields__) - 1])
+"""MessagePack: an array with one member less."""
+
+
+def pack(entry: Entry) -> bytes:
+    """
+    An entry as a store keeps it.
+
+    One that says nothing of its use is as releases before wrote it: a store compares the bytes of a head that it
+    replaces.
+    """
+    packed = _encode(entry)
+    return packed if entry.used is not None else _OF_BEFORE + packed[1:-1]
 
 
 def unpack(data: bytes) -> Entry | None:

@@ -11,7 +11,7 @@ from ...message import Fields
 from ..fields import MEDIA_TYPES
 from .conditional import can_validate
 from .control import CacheControl, parse
-from .entry import Entry, storable_fields, updated_fields
+from .entry import Entry, Used, storable_fields, updated_fields
 from .freshness import HEURISTICALLY_CACHEABLE, Said, explicit_lifetime, initial_age, said_by, supposed_lifetime
 from .key import vary_names
 from .targeted import FIELD, parse_targeted
@@ -124,8 +124,12 @@ def make_entry(
     age: float,
     response_time: float,
     size: int = 0,
+    used: Used | None = None,
 ) -> Entry:
-    """@param fields: as they came; what must not be kept is left out here."""
+    """
+    @param fields: as they came; what must not be kept is left out here.
+    @param used: what it had used when its content came.
+    """
     return Entry(
         status,
         reason,
@@ -138,6 +142,7 @@ def make_entry(
         float(control.stale_while_revalidate or 0),
         float(control.stale_if_error or 0),
         size,
+        used,
     )
 
 
@@ -162,7 +167,7 @@ def freshened(
     if lifetime is None:
         lifetime = supposed_lifetime(entry.status, control, said, response_time, settings) or 0.0
     age = initial_age(said_by(fields), request_time, response_time)
-    return make_entry(entry.status, entry.reason, merged, control, lifetime, age, response_time, entry.size)
+    return make_entry(entry.status, entry.reason, merged, control, lifetime, age, response_time, entry.size, entry.used)
 
 
 def retention(entry: Entry, now: float, settings: CacheSettings) -> float:

@@ -11,6 +11,7 @@ from ...bodies import BytesBody, Collector, Tap, at_hand
 from ...core.caching import status
 from ...core.caching.answer import answer
 from ...core.caching.content import content_of_pieces
+from ...core.caching.entry import Used
 from ...core.caching.reuse import SERVED, reuse_of
 from ...core.caching.storing import Stored, is_complete_stream, retention
 from ...message import ApiResponse
@@ -138,6 +139,7 @@ class Filling:
         else:
             return Again()
         self._state.note_collapsed()
+        caller.shares()
         return brought
 
     def _whole(self, caller: CacheRequest, content: Content, member: Field) -> ApiResponse:
@@ -164,9 +166,15 @@ class Filling:
             self._reading.remove(caller)
 
     def _note_details(self, _: object = None) -> None:
-        """The first that is still there learns what was found out of the response on its way."""
-        if self._reading:
-            self._reading[0].add_details(self._record)
+        """
+        The first that is still there learns what was found out of the response on its way: it has used that, and all
+        others have saved it.
+        """
+        for number, caller in enumerate(self._reading):
+            if number == 0:
+                caller.add_details(self._record)
+            else:
+                caller.saves(Used.of(self._record.usage))
 
     # -- into the store
 
@@ -183,7 +191,9 @@ class Filling:
         @param seconds: for how long it can be of any use from now on.
         """
         stored, leader, state = self._stored, self._leader, self._state
-        self._entry = entry = msgspec.structs.replace(stored.entry, size=len(content))
+        usage = self._record.usage
+        used = None if usage is None else Used.of(usage)
+        self._entry = entry = msgspec.structs.replace(stored.entry, size=len(content), used=used)
         if not self._wanted or (stored.stream and self._is_cut(content)) or seconds <= 0:
             self._ended(False)
             return

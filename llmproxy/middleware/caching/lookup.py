@@ -13,6 +13,7 @@ from ...core.caching.storing import freshened
 from ...errors import NotCached
 from ...message import ApiResponse
 from .fetch import Fetch
+from .request import HIT
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
@@ -59,7 +60,7 @@ class Lookup:
             return self._forward("stale" if reuse is Reuse.VALIDATE else "request", found)
         if reuse is Reuse.SERVE_AND_REVALIDATE:
             self._revalidate(found)
-        caller.request.record.cache = "hit"
+        caller.request.record.cache = HIT
         member = status.hit(entry.fresh_for(now), caller.shown_key)
         return caller.answer(state.clock, now, entry, found.body, member)
 

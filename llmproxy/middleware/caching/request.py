@@ -19,11 +19,14 @@ if TYPE_CHECKING:
     from ...apisettings import CacheSettings
     from ...core.caching.content import Content
     from ...core.caching.directives import RequestDirectives
-    from ...core.caching.entry import Entry
+    from ...core.caching.entry import Entry, Used
     from ...core.caching.key import Key
     from ...core.caching.status import Forward
     from ...interfaces import Responder
     from ...message import Field, InterimSink
+
+
+HIT = "hit"
 
 
 @frozen
@@ -102,13 +105,27 @@ class CacheRequest:
         self.request.record.cache = self.reason = reason
 
     def answer(self, clock: IReactorTime, now: float, entry: Entry, content: Content, member: Field) -> ApiResponse:
-        """What this client gets of a response that is here whole."""
+        """What this client gets of a response that is here whole; what had been used for it is used no second time."""
+        if entry.used is not None:
+            self.saves(entry.used)
         made = answer(entry, self.asked, now, member, head=self.request.method == b"HEAD")
         body = None
         if made.part is not None and made.status != 204:
             start, end = made.part
             body = body_of(clock, content if end - start == len(content) else content[start:end])
         return ApiResponse(made.status, made.reason, made.fields, body)
+
+    def saves(self, used: Used | None) -> None:
+        """An answer that another request was sent for had used this."""
+        record = self.request.record
+        if used is not None and record.usage is None:
+            record.saved = used.usage()
+
+    def shares(self) -> None:
+        """It gets what another request was sent for: a hit, though the store may never have it."""
+        record = self.request.record
+        if not record.attempts:
+            record.cache = HIT
 
     def outgoing(
         self, asks_for: Entry | None, on_interim: InterimSink | None, now: float, *, background: bool
@@ -156,6 +173,8 @@ class CacheRequest:
         """What was found out of a response on its way, the usage for example, belongs to who asked for it."""
         mine = self.request.record
         if record.usage is not None:
+            # It may be one that shared the answer, and is the first that is still there.
+            mine.cache = self.reason
             mine.model, mine.usage = record.model, record.usage
             mine.truncated, mine.first_token = record.truncated, record.first_token
             mine.streamed_for = record.streamed_for

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from attrs import evolve, fields
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.core.caching.entry import Entry, pack, storable_fields, unpack, updated_fields
+from llmproxy.core.caching.entry import Entry, Used, pack, storable_fields, unpack, updated_fields
 from llmproxy.message import Field
+from llmproxy.usage import UNKNOWN, Usage
 
 DATE = (b"Date", b"Thu, 01 Jan 1970 00:16:40 GMT")
 """1000 seconds after the epoch."""
@@ -29,6 +31,7 @@ entries = st.builds(
     while_revalidate=seconds,
     if_error=seconds,
     size=st.integers(0, 2**40),
+    used=st.none() | st.builds(Used, input_tokens=st.none() | st.integers(0, 2**53), served_model=st.text(max_size=5)),
 )
 
 
@@ -70,12 +73,35 @@ class PackTests(SynchronousTestCase):
         self.assertIsNone(unpack(whole[: data.draw(st.integers(0, len(whole) - 1))]))
         self.assertIsNone(unpack(whole + b"\0"))
 
+    def test_of_other_releases(self) -> None:
+        """What knew nothing of use is read, and is the same when it is written; what knows more is read."""
+        made = Entry(200, b"OK", [DATE], 1000.0, 5.0, 60.0, False, False, 0.0, 0.0, 7)
+        values = msgspec.to_builtins(made, builtin_types=(bytes,))
+        before = msgspec.msgpack.encode(values[:-1])
+        self.assertEqual((unpack(before), pack(made)), (made, before))
+        used = Used(1, output_tokens=2)
+        later = msgspec.msgpack.encode([*values[:-1], [*msgspec.to_builtins(used), "more"], "more"])
+        self.assertEqual(unpack(later), msgspec.structs.replace(made, used=used))
+
     def test_other_types(self) -> None:
         """Every place is checked for its type."""
         for at in range(len(Entry.__struct_fields__)):
             values = msgspec.to_builtins(entry(), builtin_types=(bytes,))
             values[at] = {}
             self.assertIsNone(unpack(msgspec.msgpack.encode(values)), Entry.__struct_fields__[at])
+
+
+class UsedTests(SynchronousTestCase):
+    def test_members(self) -> None:
+        """All that is counted comes back as it was; where nothing is known there is nothing to keep."""
+        names = [each.name for each in fields(Usage)]
+        self.assertEqual([*Used.__struct_fields__, "raw"], names)
+        usage = Usage(*range(8), 8.5, "m", {"a": 1})
+        used = Used.of(usage)
+        assert used is not None
+        self.assertEqual(used.usage(), evolve(usage, raw=None))
+        for nothing in (None, UNKNOWN, Usage(served_model="m")):
+            self.assertIsNone(Used.of(nothing), nothing)
 
 
 class FieldsTests(SynchronousTestCase):

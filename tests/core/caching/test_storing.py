@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.apisettings import CacheSettings
 from llmproxy.core.caching.control import parse
 from llmproxy.core.caching.dates import format_date
-from llmproxy.core.caching.entry import pack, unpack
+from llmproxy.core.caching.entry import Used, pack, unpack
 from llmproxy.core.caching.storing import (
     UNDERSTOOD,
     Request,
@@ -205,6 +206,12 @@ class FresheningTests(SynchronousTestCase):
         self.assertEqual(made.field(b"content-type"), b"text/plain;charset=utf-8")
         self.assertIsNone(made.field(b"x-request-id"))
         self.assertEqual(made.fresh_for(NOW + 90), 60)
+
+    def test_use_is_kept(self) -> None:
+        """What the content had used when it came is still what it saves."""
+        used = Used(7, output_tokens=8)
+        made = freshened(replace(self.entry().entry, used=used), [], NOW + 90, NOW + 90, PLAIN)
+        self.assertEqual(made and made.used, used)
 
     def test_upstream_can_take_back(self) -> None:
         """A 304 with no-store ends the storing."""

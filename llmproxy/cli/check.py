@@ -13,6 +13,7 @@ from ..errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ..apisettings import AttributionSettings
     from ..config import APIConfig, APIProviderConfig
     from ..core.policy import Policy
     from ..core.routing import RoutingTable
@@ -49,7 +50,7 @@ def command(file: str, default_api: str | None) -> None:
                 click.echo(f"  {line}")
         methods = ", ".join(method.decode() for method in api.policy.methods) or "every method"
         click.echo(f"  {methods} on {', '.join(api.policy.endpoints) or 'every path'}")
-        for line in (*_restrictions(api.policy), *_instead(api, table)):
+        for line in (*_restrictions(api.policy), *_instead(api, table), *_attribution(api.settings.attribution)):
             click.echo(f"  {line}")
     for line in _prices(config):
         click.echo(line)
@@ -117,6 +118,18 @@ def _metered(api: Api) -> Iterator[str]:
 
         why = missing()
         yield f"what is unknown stays so: {why}" if why else "what an answer does not say is estimated"
+
+
+def _attribution(settings: AttributionSettings | None) -> Iterator[str]:
+    """Which tags may be used, and what is kept as hashes, where that is not the usual."""
+    if settings is None:
+        yield "attribution: off, nothing that requests say of themselves is noted"
+        return
+    if settings.tags is not None:
+        own = [f"{project}: {', '.join(sorted(names))} too" for project, names in sorted(settings.project_tags.items())]
+        yield f"tags that may be used: {'; '.join([', '.join(sorted(settings.tags)) or 'none', *own])}"
+    if settings.hashed:
+        yield f"kept as hashes: {', '.join(sorted(settings.hashed))}"
 
 
 def _prices(config: APIConfig) -> Iterator[str]:

@@ -97,6 +97,25 @@ class CheckTests(SynchronousTestCase):
             Path(path).write_text(f"default_api: a\napis:\n  a: {api}, meter: {said}}}\n")
             self.assertIn(expected, CliRunner().invoke(command, [path]).output, said)
 
+    def test_attribution(self) -> None:
+        """Which tags may be used by whom, what is hashed, and where nothing is noted; nothing where all is usual."""
+        path = self.mktemp()
+        api = "  a: {{base_url: https://a.example, allowed_methods: [GET], {}, allowed_endpoints: [/v1]}}"
+        for said, lines in (
+            ("dialect: proxy", []),
+            ("attribution: off", ["attribution: off, nothing that requests say of themselves is noted"]),
+            (
+                "attribution: {tags: [team, feature], project_tags: {search: [stage]}, hash: [user, session]}",
+                ["tags that may be used: feature, team; search: stage too", "kept as hashes: session, user"],
+            ),
+            ("attribution: {tags: []}", ["tags that may be used: none"]),
+        ):
+            Path(path).write_text(f"default_api: a\napis:\n{api.format(said)}\n")
+            result = CliRunner().invoke(command, [path])
+            self.assertEqual(result.exit_code, 0, result.output)
+            found = [line.strip() for line in result.output.splitlines() if line.startswith("  ")]
+            self.assertEqual(found[1:], lines, said)
+
     def test_prices(self) -> None:
         """The prices that the example shows hold as they stand there, and what the book does not have is named."""
         shown = Path(EXAMPLE).read_text()

@@ -199,6 +199,11 @@ class Tariff:
     variants: tuple[Variant, ...] = ()
     seconds_at_least: int = 0
     _made: dict[tuple[int, ...], Rates] = field(factory=dict, init=False, repr=False)
+    _ways: frozenset[str] = field(init=False, repr=False)
+
+    @_ways.default
+    def _of_variants(self) -> frozenset[str]:
+        return frozenset(value for each in self.variants for value in each.when.values())
 
     @classmethod
     def of(cls, prices: Prices) -> Tariff:
@@ -219,7 +224,7 @@ class Tariff:
 
         @param said: the provider's own object, which may name the way it was served.
         """
-        context = _context(said) if said and self.variants else None
+        context = _context(said, self._ways) if said and self.variants else None
         number = 0
         fitting: tuple[int, ...] = ()
         if len(self.terms) > 1 or context:
@@ -254,10 +259,10 @@ class Tariff:
         )
 
 
-def _context(said: Mapping[str, object]) -> dict[str, str] | None:
-    """The ways to be served that the provider's own object names."""
+def _context(said: Mapping[str, object], ways: frozenset[str]) -> dict[str, str] | None:
+    """The ways to be served that the provider's own object names; C{None} if none of them is one of C{ways}."""
     tier, speed = said.get("service_tier"), said.get("speed")
-    if tier is None and speed is None:
+    if not any(type(each) is str and each in ways for each in (tier, speed) if each is not None):
         return None
     named = {"service_tier": tier, "speed": speed, "processing": "batch" if tier == "batch" else None}
     return {name: value for name, value in named.items() if isinstance(value, str)}

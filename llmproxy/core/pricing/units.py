@@ -113,9 +113,14 @@ def _seconds(usage: Usage) -> Decimal | None:
     return None if usage.seconds is None else Decimal(repr(usage.seconds))
 
 
+_SEARCHES = frozenset({"server_tool_use", "num_search_queries", "tool_calls_details"})
+
+
 def _searches(usage: Usage) -> int | None:
     """Anthropic's, Perplexity's."""
     raw = usage.raw
+    if raw is None or _SEARCHES.isdisjoint(raw):
+        return None
     return _first(
         _number(raw, "server_tool_use", "web_search_requests"),
         _number(raw, "num_search_queries"),
@@ -125,7 +130,8 @@ def _searches(usage: Usage) -> int | None:
 
 def _output(usage: Usage) -> int | None:
     """Perplexity's citations, and the reasoning beside them, are no part of what it says came out."""
-    cited = _number(usage.raw, "citation_tokens")
+    raw = usage.raw
+    cited = None if raw is None or "citation_tokens" not in raw else _number(raw, "citation_tokens")
     if cited is None or usage.output_tokens is None:
         return usage.output_tokens
     beside = _number(usage.raw, "reasoning_tokens") or 0

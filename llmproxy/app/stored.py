@@ -46,7 +46,12 @@ class Stored:
         self.quota = LeasedQuota(reactor, self.database)
         self.directory = Directory(reactor, tokens, self.projects, quota=self.quota)
         self.changes = ChangeApplier(self.directory, tokens, self.projects, self.quota)
+        self._keep_records = settings.apis.ledger.keep_records
         self.usage_reports: IUsageReports | None = None
+        if settings.apis.ledger.enabled:
+            from ..store.usagequeries import UsageReports
+
+            self.usage_reports = UsageReports(self.database)
         self._feed: Changes | None = None
         self._upkeep: Upkeep | None = None
         self._keep_ended = settings.keep_ended_tokens
@@ -71,7 +76,7 @@ class Stored:
         from ..store.changes import Changes
         from ..store.upkeep import Upkeep
 
-        self._upkeep = Upkeep(self._reactor, self.database, self._keep_ended)
+        self._upkeep = Upkeep(self._reactor, self.database, self._keep_ended, self._keep_records)
         self._feed = Changes(self._reactor, self.database, self.changes.heard_all, self._lost_track)
         return self._feed.start()
 

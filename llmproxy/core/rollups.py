@@ -52,6 +52,7 @@ def _cube(number: int, dimensions: Iterable[str], levels: tuple[int, ...], value
 
 
 CUBES = (
+    _cube(11, (), (QUARTER, *_FINE)),
     _cube(1, ("project_id",), (QUARTER, *_FINE)),
     _cube(2, _SERVED, (QUARTER, *_FINE)),
     _cube(3, ("api", "endpoint", "status"), (QUARTER, *_FINE)),
@@ -112,7 +113,8 @@ def _cover(since: int, until: int, levels: list[int], sign: int) -> Iterator[Blo
         yield from (Block(level, bucket, sign) for bucket in range(since // width, until // width))
         return
     begin, end = _nearest(since, width), _nearest(until, width)
-    if begin >= end:
+    if begin >= end or abs(since - begin) + abs(until - end) >= until - since:
+        # More would be added and taken away again than there is.
         yield from _cover(since, until, finer, sign)
         return
     yield from _edge(since, begin, finer, sign)

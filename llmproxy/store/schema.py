@@ -312,7 +312,8 @@ usage_values = Table(
 usage_series = Table(
     "usage_series",
     metadata,
-    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    # SQLite finds a row by its number alone where that is an INTEGER; those have 64 bits.
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
     Column("cube", Integer, nullable=False),
     Column("project_id", String(64), nullable=False),
     Column("token_id", String(64), nullable=False),

@@ -4,29 +4,42 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, gatherResults
 
 from .database import Database
+from .duty import Duty
 from .endedtokens import EndedTokens
 from .lostleases import LostLeases
+from .usageretention import UsageRetention
 
 
 class Upkeep:
     """
     @param keep_ended: seconds for which tokens stay that have ended; C{None} for ever.
+    @param keep_records: seconds for which single records of usage stay; likewise.
     """
 
-    def __init__(self, clock: Any, database: Database, keep_ended: float | None = None) -> None:
+    def __init__(
+        self,
+        clock: Any,
+        database: Database,
+        keep_ended: float | None = None,
+        keep_records: float | None = None,
+    ) -> None:
         self._leases = LostLeases(clock, database, database.usage)
-        self._ended = None if keep_ended is None else EndedTokens(clock, database, keep_ended)
+        self._duties: list[Duty] = []
+        if keep_ended is not None:
+            self._duties.append(EndedTokens(clock, database, keep_ended))
+        if keep_records is not None:
+            self._duties.append(UsageRetention(clock, database, keep_records))
 
     def start(self) -> None:
         """The database is open."""
         self._leases.start()
-        if self._ended is not None:
-            self._ended.start()
+        for duty in self._duties:
+            duty.start()
 
     def stop(self) -> Deferred[Any]:
         """Fires when nothing is under way any more."""
         self._leases.stop()
-        return succeed(None) if self._ended is None else self._ended.stop()
+        return gatherResults([duty.stop() for duty in self._duties])

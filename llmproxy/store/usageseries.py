@@ -25,6 +25,7 @@ MOST_KNOWN = 100_000
 """Series that are remembered, at about 500 bytes."""
 
 _CHUNK = 500
+_SHARED, _OWN = 11, 52
 
 
 class SeriesNumbers:
@@ -39,7 +40,7 @@ class SeriesNumbers:
         wanted = list(keys)
         missing = [key for key in wanted if key not in self._known]
         self._new = _numbered(connection, missing) if missing else {}
-        return {key: self._known.get(key) or self._new[key] for key in wanted}
+        return {key: self._known[key] if key in self._known else self._new[key] for key in wanted}
 
     def kept(self) -> None:
         """What the last transaction put into the database is there."""
@@ -50,9 +51,23 @@ class SeriesNumbers:
 
 
 def number_of(key: Key, attempt: int = 0) -> int:
-    """63 bits. C{attempt} counts other series that had the same number."""
-    text = "\0".join(map(str, (attempt, *key)))
-    return int.from_bytes(blake2b(text.encode("utf-8", "replace"), digest_size=8).digest(), "big") >> 1 or 1
+    """
+    63 bits, of which the first are those of L{range_of}, so that what is read together stands together.
+
+    @param attempt: counts other series that had the same number.
+    """
+    return range_of(*key[8:10])[0] | _bits("\0".join(map(str, (attempt, *key))), _OWN)
+
+
+def range_of(kind: str, name: str) -> tuple[int, int]:
+    """The lowest and the highest number that series of such values have."""
+    lowest = _bits(f"{kind}\0{name}", _SHARED) << _OWN
+    return lowest, lowest + (1 << _OWN) - 1
+
+
+def _bits(text: str, count: int) -> int:
+    digest = blake2b(text.encode("utf-8", "replace"), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> (64 - count)
 
 
 def _numbered(connection: Connection, keys: list[Key]) -> dict[Key, int]:

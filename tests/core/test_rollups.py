@@ -32,7 +32,8 @@ class SourceTests(SynchronousTestCase):
     def test_smallest(self) -> None:
         """For each level the cube with the fewest rows that tells apart what is asked for."""
         for wanted, expected in (
-            ((), [1, 1, 1, 1, 1, 1]),
+            ((), [11, 11, 11, 11, 11, 11]),
+            (("project_id",), [1, 1, 1, 1, 1, 1]),
             (("api", "model"), [2, 2, 2, 2, 2, 2]),
             (("token_id",), [8, 6, 6, 6, 6, 6]),
             (("project_id", "model"), [8, 7, 7, 7, 7, 7]),
@@ -63,7 +64,10 @@ class CoverTests(SynchronousTestCase):
         )
 
     def test_few(self) -> None:
-        """A day of any zone takes few blocks, a year too."""
+        """A day of any zone takes few blocks, a year too, and an hour no more than it has quarters."""
+        for hour in range(24):
+            with row(hour):
+                self.assertEqual(len(list(cover(D + hour * 3600, D + (hour + 1) * 3600, (QUARTER, DAY, 4, 5)))), 4)
         for offset in range(0, D, 900):
             with row(offset):
                 self.assertLessEqual(len(list(cover(D - offset, 2 * D - offset, range(4)))), 17)

@@ -27,6 +27,8 @@ from ..contracts.repricing import RepricingContract
 from ..contracts.token_store import TokenStoreContract
 from ..contracts.usage import UsageContract
 from ..contracts.usagerecords import UsageRecordsContract, expected_of, some_entries
+from ..contracts.usagereports import UsageReportsContract
+from ..contracts.usageretention import UsageRetentionContract
 from ..contracts.writtenuses import WrittenUsesContract
 from ..store.databases import clock_at, project
 from .databases import KINDS, clean_database, new_database, opened_at
@@ -221,4 +223,20 @@ class PostgresqlUsageRecordsTests(_Postgresql, UsageRecordsContract, Synchronous
 
 
 class MysqlUsageRecordsTests(_Mysql, UsageRecordsContract, SynchronousTestCase):
+    """MariaDB."""
+
+
+class PostgresqlUsageReportsTests(_Postgresql, UsageReportsContract, SynchronousTestCase):
+    """PostgreSQL."""
+
+
+class MysqlUsageReportsTests(_Mysql, UsageReportsContract, SynchronousTestCase):
+    """MariaDB."""
+
+
+class PostgresqlUsageRetentionTests(_Postgresql, UsageRetentionContract, SynchronousTestCase):
+    """PostgreSQL."""
+
+
+class MysqlUsageRetentionTests(_Mysql, UsageRetentionContract, SynchronousTestCase):
     """MariaDB."""

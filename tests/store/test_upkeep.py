@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from llmproxy.core.reports import UsageQuestion
 from llmproxy.store.duty import EVERY
 from llmproxy.store.upkeep import Upkeep
+from llmproxy.store.usagequeries import UsageReports
+from llmproxy.store.usagerecords import UsageRecords
 
+from ..usagereports import an_entry
 from .databases import NOW, clock_at, opened, project, token
 
 
@@ -24,3 +28,16 @@ class UpkeepTests(SynchronousTestCase):
             self.assertEqual(len(self.successResultOf(database.tokens.list())), left, (keep, left))
             self.successResultOf(upkeep.stop())
             self.assertEqual(clock.getDelayedCalls(), [], (keep, left))
+
+    def test_records(self) -> None:
+        """Single records of usage stay as long as somebody says."""
+        for keep, left in ((None, 1), (3600.0, 0)):
+            clock = clock_at()
+            database = opened(self, clock=clock)
+            self.successResultOf(UsageRecords(clock, database).settle([an_entry(1, NOW - 3601)]))
+            upkeep = Upkeep(clock, database, keep_records=keep)
+            upkeep.start()
+            clock.advance(EVERY)
+            page = self.successResultOf(UsageReports(database).records(UsageQuestion(), 5))
+            self.assertEqual(len(page.items), left, (keep, left))
+            self.successResultOf(upkeep.stop())

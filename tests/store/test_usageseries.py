@@ -9,8 +9,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.store import usageseries
 from llmproxy.store.schema import usage_series
-from llmproxy.store.usageseries import Key, SeriesNumbers, number_of
+from llmproxy.store.usageseries import Key, SeriesNumbers, number_of, range_of
 
+from ..tables import row
 from .databases import opened
 
 
@@ -38,7 +39,15 @@ class SeriesTests(SynchronousTestCase):
         self.numbers = SeriesNumbers()
         self.assertEqual(self.of(key(1), key(2)), first)
         self.assertEqual(self.count(), 3)
-        self.assertTrue(all(0 < each < 2**63 for each in first.values()))
+        self.assertTrue(all(0 <= each < 2**63 for each in first.values()))
+
+    def test_ranges(self) -> None:
+        """Values of one name stand together."""
+        for name in ("team", "feature", ""):
+            with row(name):
+                lowest, highest = range_of("tag", name)
+                found = self.of(*((9, "p", "", "", "", "", "", 0, "tag", name, f"v{each}") for each in range(20)))
+                self.assertTrue(all(lowest <= each <= highest < 2**63 for each in found.values()))
 
     def test_forgotten(self) -> None:
         """What is remembered is bounded, and nothing is asked for that is remembered."""

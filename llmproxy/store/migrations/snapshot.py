@@ -230,7 +230,7 @@ STATEMENTS = (
 
 """,
     """CREATE TABLE usage_series (
-    id BIGINT NOT NULL,
+    id INTEGER NOT NULL,
     cube INTEGER NOT NULL,
     project_id VARCHAR(64) NOT NULL,
     token_id VARCHAR(64) NOT NULL,

@@ -116,7 +116,8 @@ def _rollups() -> None:
     )
     op.create_table(
         "usage_series",
-        sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=False),
+        # SQLite finds a row by its number alone where that is an INTEGER; those have 64 bits.
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False),
         sa.Column("cube", sa.Integer, nullable=False),
         sa.Column("project_id", _text(64), nullable=False),
         sa.Column("token_id", _text(64), nullable=False),

@@ -1,0 +1,76 @@
+"""Reports of usage, of roll-ups where they can answer and of single records where they cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import BigInteger, literal, select, type_coerce
+from zope.interface import implementer
+
+from ..core.usageplan import TooMany, filters_of
+from ..core.usagesums import MICRO
+from ..errors import BadRequest
+from ..interfaces import IUsageReports
+from ..message import Page
+from .paging import behind, check_limit, paged, position, read_position
+from .schema import usage_records
+from .usagereport import report
+from .usagerows import entry_of
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+    from twisted.internet.defer import Deferred
+
+    from ..core.ledger.entry import Entry
+    from ..core.reports import UsageQuestion, UsageReport
+    from .contracts import ITransactions
+
+COLUMNS = [
+    type_coerce(each, BigInteger).label(each.name) if each.name.endswith("_at") else each
+    for each in usage_records.columns
+]
+"""Moments as they are stored, in microseconds."""
+
+MOMENT: Any = type_coerce(usage_records.c.ended_at, BigInteger)
+_LATEST_FIRST = (usage_records.c.ended_at.desc(), usage_records.c.id.desc())
+
+
+@implementer(IUsageReports)
+class UsageReports:
+    def __init__(self, database: ITransactions) -> None:
+        self._database = database
+
+    def grouped(self, question: UsageQuestion) -> Deferred[UsageReport]:
+        """
+        Fails with L{BadRequest} where neither roll-ups nor a bounded number of single records can answer.
+        """
+
+        def grouped(connection: Connection) -> UsageReport:
+            try:
+                return report(connection, question)
+            except TooMany as error:
+                raise BadRequest(str(error), message="too much to sum up") from None
+
+        return self._database.read(grouped)
+
+    def records(self, question: UsageQuestion, limit: int, after: str | None = None) -> Deferred[Page[Entry]]:
+        check_limit(limit)
+        last = None if after is None else read_position(after, int, str)
+        query = select(*COLUMNS).where(*_conditions(question)).order_by(*_LATEST_FIRST).limit(limit + 1)
+
+        def page(connection: Connection) -> Page[Entry]:
+            found = query if last is None else query.where(behind(connection, MOMENT, usage_records.c.id, *last))
+            made = paged(list(connection.execute(found)), limit, lambda row: position(row.ended_at, row.id))
+            return Page([entry_of(row) for row in made.items], made.after)
+
+        return self._database.read(page)
+
+
+def _conditions(question: UsageQuestion) -> Iterator[Any]:
+    for name, wanted in filters_of(question).items():
+        yield usage_records.c[name].in_(wanted)
+    if question.since is not None:
+        yield literal(round(question.since * MICRO), BigInteger) <= MOMENT
+    if question.until is not None:
+        yield literal(round(question.until * MICRO), BigInteger) > MOMENT

@@ -1,0 +1,200 @@
+"""
+Statements that sum up usage, of roll-ups and of single records, in the words of each database.
+
+Their rows are the position of a span, what is kept apart (C{key0}, C{key1}...), and whole numbers by the names of
+L{llmproxy.core.usagesums.NUMBERS}, of which only those are summed up that are not 0 everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from sqlalchemy import (
+    BigInteger,
+    and_,
+    between,
+    case,
+    cast,
+    collate,
+    column,
+    func,
+    literal,
+    or_,
+    select,
+    text,
+    type_coerce,
+)
+from sqlalchemy.types import JSON
+
+from ..core.usagesums import COUNTED, HIT
+from .schema import usage_records, usage_rollups, usage_series
+from .usageseries import range_of
+
+if TYPE_CHECKING:
+    from ..core.usageplan import Plan, Value
+
+Filters = Mapping[str, tuple[str, ...]]
+"""The values that columns must have."""
+
+MICRO = 1_000_000
+
+_SUM = ("span", "cube", "level", "bucket", "sign")
+_SCAN = ("span", "since", "until", "sign")
+_R, _S, _E = usage_rollups.c, usage_series.c, usage_records.c
+
+
+def rolled_up(
+    dialect: str,
+    plan: Plan,
+    names: Sequence[str],
+    filters: Filters,
+    series: Sequence[int] | None = None,
+    apart: bool = True,
+) -> Any:
+    """
+    The sums of a plan's roll-ups.
+
+    @param names: of the numbers.
+    @param series: all that the filters let through, where they are few.
+    @param apart: values are kept apart; else all of a name are added up.
+    """
+    rows = [(each.span, each.cube, each.level, each.bucket, each.sign) for each in plan.sums]
+    blocks = values(dialect, _SUM, rows).subquery("blocks")
+    keys = [_S[name] for name in plan.columns.values()] + ([_S.value] if plan.value is not None and apart else [])
+    query = _grouped(blocks, keys, names, {name: _R[name] for name in names}, min(row[-1] for row in rows) > 0)
+    query = query.join(usage_rollups, and_(*(_R[name] == blocks.c[name] for name in ("cube", "level", "bucket"))))
+    if series is not None:
+        query = query.where(_R.series.in_(series))
+    if keys or plan.value is not None or (filters and series is None):
+        query = query.join(usage_series, _S.id == _R.series)
+    if series is None:
+        query = query.where(*_conditions(_S, filters))
+    if plan.value is not None:
+        kind, name = plan.value
+        query = query.where(between(_R.series, *range_of(kind, name)), _S.kind == kind, _S.name == name)
+    return query
+
+
+def scanned(dialect: str, plan: Plan, names: Sequence[str], filters: Filters, said: Sequence[Value]) -> Any:
+    """
+    The sums of a plan's single records.
+
+    @param said: what is kept apart of the values that a record can have several of.
+    """
+    rows = [(each.span, each.since * MICRO, each.until * MICRO, each.sign) for each in plan.scans]
+    blocks = values(dialect, _SCAN, rows).subquery("blocks")
+    keys = [_shown(name) for name in plan.columns.values()] + [_said(dialect, value) for value in said]
+    ended = type_coerce(_E.ended_at, BigInteger)
+    query = _grouped(blocks, keys, names, _OF_ONE, min(row[-1] for row in rows) > 0)
+    query = query.join(usage_records, and_(ended >= blocks.c.since, ended < blocks.c.until))
+    return query.where(*(_shown(name).in_(wanted) for name, wanted in filters.items()))
+
+
+def narrowed(cubes: Iterable[int], filters: Filters, limit: int) -> Any:
+    """The numbers of the series that filters let through, so many at most."""
+    return select(_S.id).where(_S.cube.in_(sorted(cubes)), *_conditions(_S, filters)).limit(limit)
+
+
+def ranked(dialect: str, query: Any, order: Sequence[tuple[int | None, bool]], limit: int) -> Any:
+    """
+    Those rows of a query that cost most, as L{llmproxy.core.reports.report_of} has them.
+
+    @param order: what decides between equals: the position of a key, or C{None} for the span; and whether it is text.
+    """
+    rows = query.subquery("rows")
+    tied = [part for at, is_text in order for part in _tie(dialect, rows.c, at, is_text)]
+    tokens = rows.c.input_tokens + rows.c.output_tokens
+    whole, rest = rows.c.cost + _whole(dialect, rows.c.cost_rest), rows.c.cost_rest % MICRO
+    descending = [each.desc() for each in (whole, rest, tokens, rows.c.requests)]
+    return select(rows).where(rows.c.requests > 0).order_by(*descending, *tied).limit(limit)
+
+
+def counted(query: Any) -> Any:
+    """How many rows a query has that L{ranked} would show."""
+    rows = query.subquery("rows")
+    return select(func.count()).select_from(rows).where(rows.c.requests > 0)
+
+
+def values(dialect: str, names: Sequence[str], rows: Sequence[tuple[int, ...]]) -> Any:
+    """Rows of whole numbers as a table."""
+    # PostgreSQL would take the first for what is too small for those behind.
+    kind = "::bigint" if dialect == "postgresql" else ""
+    written = "SELECT " + ", ".join(f"{value}{kind} AS {name}" for name, value in zip(names, rows[0], strict=True))
+    if rows[1:] and dialect == "mysql":
+        written += "".join(f" UNION ALL SELECT {', '.join(map(str, row))}" for row in rows[1:])
+    elif rows[1:]:
+        written += f" UNION ALL VALUES {', '.join(map(str, rows[1:]))}"
+    return text(written.replace(":", "\\:")).columns(*(column(name, BigInteger) for name in names))
+
+
+def _grouped(blocks: Any, keys: list[Any], names: Sequence[str], numbers: Mapping[str, Any], positive: bool) -> Any:
+    labelled = [key.label(f"key{at}") for at, key in enumerate(keys)]
+    sign = 1 if positive else blocks.c.sign
+    sums = [
+        cast(func.sum(numbers[name] if positive else sign * numbers[name]), BigInteger).label(name) for name in names
+    ]
+    return select(blocks.c.span, *labelled, *sums).select_from(blocks).group_by(blocks.c.span, *keys)
+
+
+def _conditions(columns: Any, filters: Filters) -> list[Any]:
+    return [columns[name].in_(wanted) for name, wanted in filters.items()]
+
+
+def _tie(dialect: str, columns: Any, at: int | None, is_text: bool) -> list[Any]:
+    """In the order of characters; what is not known comes last."""
+    key = columns.span if at is None else columns[f"key{at}"]
+    if not is_text:
+        return [key]
+    return [case((key == "", 1), else_=0), collate(key, "C") if dialect == "postgresql" else key]
+
+
+def _whole(dialect: str, rest: Any) -> Any:
+    return rest.op("DIV")(MICRO) if dialect == "mysql" else rest.op("/")(MICRO)
+
+
+def _shown(name: str) -> Any:
+    """A column of single records as roll-ups have it."""
+    if name == "model":
+        return func.coalesce(_E.grouped_model, _E.model)
+    if name == "served_model":
+        unknown = and_(_E.grouped_model.is_not(None), _E.served_model != "")
+        return case((unknown, _E.grouped_model), else_=_E.served_model)
+    return _E[name]
+
+
+def _said(dialect: str, value: Value) -> Any:
+    """What a record has of a value that it can have several of; C{""} for nothing."""
+    kind, name = value
+    if kind not in ("tag", "metadata"):
+        return _E[kind]
+    stored = _E.tags if kind == "tag" else _E.metadata
+    if dialect == "sqlite":
+        each = func.json_each(stored).table_valued("key", "value")
+        found: Any = select(each.c.value).where(each.c.key == name).limit(1).scalar_subquery()
+    elif dialect == "postgresql":
+        found = cast(stored, JSON).op("->>")(name)
+    else:
+        found = func.json_unquote(func.json_extract(stored, f"$.{msgspec.json.encode(name).decode()}"))
+    return func.coalesce(found, "")
+
+
+def _one(condition: Any) -> Any:
+    return case((condition, literal(1)), else_=literal(0))
+
+
+_COUNTED = or_(*(_E[name].is_not(None) for name in ("input_tokens", "output_tokens", "images", "audio")))
+
+_OF_ONE = {
+    "requests": literal(1),
+    "errors": _one(or_(_E.status >= 400, _E.ending != "complete")),
+    **{
+        name: func.coalesce(_E[name], 0)
+        for name in (*COUNTED, "audio", "cost", "cost_rest", "cost_saved", "cost_saved_rest")
+    },
+    "cache_hits": _one(_E.cache == HIT),
+    **{name: _one(_E[name]) for name in ("unknown", "estimated", "truncated")},
+    "unpriced": _one(and_(_COUNTED, _E.cost.is_(None))),
+}
+"""What one record adds, as L{llmproxy.core.usagesums.numbers_of} has it."""

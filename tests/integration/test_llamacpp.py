@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
 import urllib.request
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from twisted.internet import reactor
@@ -48,9 +50,14 @@ class LlamaCppTests(ProxyTestCase):
     include_usage: Any = "keep"
 
     async def start_proxy(self, base_url: str) -> ProxyService:
-        command = [sys.executable, "-m", "tests.integration.llamaserver", self.mktemp()]
+        command = [sys.executable, "-m", "tests.integration.llamaserver", os.path.abspath(self.mktemp())]
         self._server = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            command,
+            cwd=Path(__file__).parents[2],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
         )
         self.addCleanup(self._end)
         assert self._server.stdout is not None

@@ -63,8 +63,7 @@ def usage_of(found: Mapping[str, Any]) -> Usage | None:
     begun, raw = known_members(found.get("message.usage")), known_members(found.get("usage"))
     if begun:
         raw = begun | raw
-    is_ours = "input_tokens" in raw or ("output_tokens" in raw and begun)
-    if not is_ours or not raw.keys().isdisjoint(_OTHERS):
+    if _SIGNS.isdisjoint(raw) or not raw.keys().isdisjoint(_OTHERS):
         return None
     fresh, cached, written, out = counts(raw, _COUNTED)
     if "iterations" in raw:
@@ -82,7 +81,7 @@ def usage_of(found: Mapping[str, Any]) -> Usage | None:
 
 
 _COUNTED = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "output_tokens")
-_SIGNS = frozenset({"input_tokens"})
+_SIGNS = frozenset({"input_tokens", "output_tokens"})
 
 _OTHERS = ("total_tokens", "input_tokens_details", "input_token_details")
 """Members that other vendors have beside C{input_tokens}."""

@@ -147,6 +147,13 @@ OTHERS = {
         **_CLAUDE_USAGE,
         reasoning_tokens=9,
     ),
+    "messages, without their beginning": _golden(
+        SSE,
+        b'event: message_delta\ndata: {"type":"message_delta","delta":{},"usage":{"output_tokens":8}}\n\n'
+        b'event: message_stop\ndata: {"type":"message_stop"}\n\n',
+        "output_tokens",
+        output_tokens=8,
+    ),
     "messages, a context that was summarized": _golden(
         JSON,
         b'{"model":"claude-x","usage":{"input_tokens":5,"output_tokens":7,"iterations":[{"type":"compaction",'

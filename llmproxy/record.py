@@ -103,6 +103,7 @@ class Record:
     @ivar book: the version of the prices that C{cost} is made with.
     @ivar entry_id: the id under which the ledger has it; C{""} where it has not.
     @ivar part_of: the exchange that this call to upstream is made for: what it uses up is counted there.
+    @ivar sealed: its exchange has ended and nothing of what was said in it changes any more.
     @ivar details: what later layers add, by name.
     """
 
@@ -146,4 +147,5 @@ class Record:
     book: str = ""
     entry_id: str = ""
     part_of: Record | None = None
+    sealed: bool = False
     details: dict[str, Any] | None = None

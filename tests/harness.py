@@ -26,6 +26,7 @@ from llmproxy.core.tokens import token_hash
 from llmproxy.errors import TokenNotFound
 from llmproxy.interfaces import Responder
 from llmproxy.message import ApiRequest, ApiResponse, Principal, Project, Record, Token
+from llmproxy.middleware.attribution import Attribute
 from llmproxy.middleware.authenticate import Authenticate
 from llmproxy.middleware.breaker import Breaker
 from llmproxy.middleware.caching.cache import Cache
@@ -35,6 +36,7 @@ from llmproxy.middleware.includeusage import include_usage_for
 from llmproxy.middleware.meter import meter_for
 from llmproxy.middleware.recordexchanges import RecordExchanges
 from llmproxy.middleware.usagetrailer import usage_trailer_for
+from llmproxy.net.slices import Slices
 from llmproxy.net.timers import TimerWheel
 from llmproxy.service import standard_chain
 from llmproxy.sinks.metrics import ProxyMetrics
@@ -241,7 +243,7 @@ class Exchange:
             breaker=Breaker(self.clock),
             wheel=self.wheel,
             inspection=self.inspection,
-            hashing=Hashing(None),
+            attribution=Attribute(table.apis, Hashing(None), Slices(self.clock)),
             cache=self.cache,
             usage_trailer=usage_trailer_for(table.apis, lambda record: self.priced.append(record)),
             include_usage=self.include_usage,

@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred, DeferredList
 
 from ..core.attributing.attribution import Hashing
 from ..core.upstreamstate import UpstreamStates
+from ..middleware.attribution import Attribute
 from ..middleware.auditdenials import AuditDenials
 from ..middleware.breaker import Breaker
 from ..middleware.estimate import estimate_for
@@ -16,6 +17,7 @@ from ..middleware.includeusage import include_usage_for
 from ..middleware.meter import meter_for
 from ..middleware.recordexchanges import RecordExchanges
 from ..middleware.usagetrailer import usage_trailer_for
+from ..net.slices import Slices
 from ..upstream.client import PooledClient
 from ..upstream.responder import UpstreamResponder
 from .standardchain import standard_chain
@@ -161,7 +163,9 @@ class Generation:
             breaker=self.breaker,
             wheel=foundation.wheel,
             inspection=foundation.inspection,
-            hashing=Hashing(foundation.settings.encryption_key),
+            attribution=Attribute(
+                self.table.apis, Hashing(foundation.settings.encryption_key), Slices(foundation.reactor)
+            ),
             cache=foundation.cache_for(each.settings.cache for each in self.table.apis),
             usage_trailer=usage_trailer_for(self.table.apis, metering.costs.note),
             include_usage=include_usage_for(self.table.apis, foundation.wheel, metering.meter_failed),

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from ..composition import Middleware, Placed, arranged, chain
 from ..errors import ProxyError
 from ..middleware.attempts import Attempts
-from ..middleware.attribution import Attribute
 from ..middleware.authenticate import Authenticate
 from ..middleware.breaker import Breaker
 from ..middleware.caching.cache import Cache
@@ -29,11 +28,11 @@ from ..middleware.usagetrailer import UsageTrailer
 from ..net.timers import TimerWheel
 
 if TYPE_CHECKING:
-    from ..core.attributing.attribution import Hashing
     from ..core.routing import RoutingTable
     from ..core.upstreamstate import UpstreamStates
     from ..interfaces import ILedger, IQuota, Responder
     from ..message import ApiRequest
+    from ..middleware.attribution import Attribute
 
 
 NAMES = (
@@ -71,7 +70,7 @@ def standard_chain(
     breaker: Breaker,
     wheel: TimerWheel,
     inspection: Inspection,
-    hashing: Hashing,
+    attribution: Attribute,
     cache: Cache | None = None,
     usage_trailer: UsageTrailer | None = None,
     include_usage: IncludeUsage | None = None,
@@ -90,7 +89,7 @@ def standard_chain(
     @param usage_trailer: tells clients what was used; C{None} where no API has it so.
     @param include_usage: asks for the usage of streams; C{None} where no API has it so.
     @param ledger: notes what goes on to upstream; C{None} for nothing.
-    @param hashing: of what users are called, where an API wants it.
+    @param attribution: notes for whom something is asked.
     @param estimate: fills in what answers do not say; C{None} where no API has it so.
     @param meter: counts what answers used; C{None} where no API has answers that can be read.
     @param refused: called with every error that is answered.
@@ -117,7 +116,7 @@ def standard_chain(
         "authenticate": authenticate,
         "restrict": restrict,
         # a caller who may ask is listened to; outside the cache, which must not know what a request is for
-        "attribution": Attribute(table.apis, hashing),
+        "attribution": attribution,
         # after all that refuses, before all that costs: a hit calls nobody and uses up no quota
         "cache": cache,
         # a refused request uses up nothing

@@ -9,7 +9,7 @@ from ..apisettings import AttributionSettings
 from ..bodies import BytesBody, Tap
 from ..core.attributing.attribution import Hashing, kept, with_said
 from ..core.attributing.programs import program_of
-from ..core.attributing.said import Members, MembersReader, members_in, said_in
+from ..core.attributing.said import LONGEST_PARSED, Members, MembersReader, members_in, said_in
 from ..core.attributing.tags import tags_of
 from ..core.fields import MEDIA_TYPES, first, without
 from ..core.inspection.contenttype import content_codings
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
     from twisted.web.iweb import IBodyProducer
 
+    from ..core.inspection.steps import Steps
     from ..interfaces import Responder
     from ..message import Api, ApiRequest, ApiResponse, Field, Record
+    from ..net.slices import Slices
 
 _MOST_PROGRAMS = 512
 _LONGEST_PROGRAM = 256
@@ -56,10 +58,12 @@ class Attribute:
     not be used, is refused: it would be missed in a report.
 
     @param apis: with C{settings.attribution}; C{None} there notes nothing.
+    @param slices: does what takes long a little at a time; the request does not wait for it.
     """
 
-    def __init__(self, apis: Iterable[Api], hashing: Hashing) -> None:
+    def __init__(self, apis: Iterable[Api], hashing: Hashing, slices: Slices) -> None:
         self._hashing = hashing
+        self._slices = slices
         self._programs = {
             api.name: _Programs(api.settings.attribution.programs)
             for api in apis
@@ -101,22 +105,23 @@ class Attribute:
         return found
 
     def _of_body(self, request: ApiRequest, body: IBodyProducer, asking: _Asking) -> None:
-        if isinstance(body, BytesBody):
-            members = members_in(body.content)
+        content = body.content if isinstance(body, BytesBody) else None
+        if content is not None and len(content) <= LONGEST_PARSED:
+            members = members_in(content)
             if members is not None:
                 asking.found(members)
                 return
         elif MEDIA_TYPES[first(request.fields, b"content-type") or b""] not in _JSON:
             return
         try:
-            reader = MembersReader(asking.found, content_codings(request.fields))
-            if isinstance(body, BytesBody):
-                reader.feed(body.content)
-            else:
-                request.body = Tap(body, _Reading(reader).seen)
+            reading = _Reading(MembersReader(asking.found, content_codings(request.fields)))
         except ProxyError:
             # In a coding that cannot be undone here.
             return
+        if content is None:
+            request.body = Tap(body, reading.seen)
+        else:
+            self._slices.run(_in_pieces(reading, content, request.record))
 
 
 class _Asking:
@@ -135,7 +140,11 @@ class _Asking:
         self._hashing = hashing
 
     def found(self, members: Members) -> None:
-        record, said = self._record, said_in(members)
+        record = self._record
+        if record.sealed:
+            # What comes now has not been masked.
+            return
+        said = said_in(members)
         record.model = record.model or said.model
         if said.user or said.session or said.metadata:
             record.attribution = kept(with_said(self._known, said), self._settings.hashed, self._hashing)
@@ -155,6 +164,14 @@ class _Reading:
                 self._reader.feed(data)
             except Exception:
                 self._reader = None
+
+
+def _in_pieces(reading: _Reading, content: bytes, record: Record) -> Steps[None]:
+    at = 0
+    while at < len(content) and not record.sealed:
+        reading.seen(content[at : at + LONGEST_PARSED])
+        at += LONGEST_PARSED
+        yield
 
 
 _JSON = frozenset({b"application/json", b""})

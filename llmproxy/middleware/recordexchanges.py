@@ -191,7 +191,7 @@ class _Exchange:
         elif not record.error_code:
             record.ended = "complete"
         record.duration = account._seconds() - self.started
-        self.sealed = True
+        self.sealed = record.sealed = True
         if account.seal is not None:
             account.seal(record)
 

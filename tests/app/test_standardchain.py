@@ -11,7 +11,6 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.app import standardchain
 from llmproxy.app.standardchain import standard_chain
 from llmproxy.config import APIConfig, APIProviderConfig
-from llmproxy.core.attributing.attribution import Hashing
 from llmproxy.middleware.authenticate import Authenticate
 from llmproxy.net.timers import TimerWheel
 from tests.middleware.fakes import FakeDirectory
@@ -20,7 +19,6 @@ ROOT = Path(__file__).resolve().parents[2]
 NAMES = {
     "Authenticate": "authenticate", "ErrorResponses": "errorresponses",
          "RouteRequest": "route", "DebugFields": "debug", "Restrict": "restrict",
-         "Attribute": "attribution",
          "Limit": "quota", "Attempts": "attempts",
          "Credential": "credential", "Deadlines": "deadline", "Cors": "cors"}  # fmt: skip
 
@@ -41,7 +39,7 @@ class StandardChainTests(SynchronousTestCase):
             "breaker": "breaker",
             "wheel": TimerWheel(Clock()),
             "inspection": None,
-            "hashing": Hashing(None),
+            "attribution": "attribution",
             "cache": cache,
             "meter": "meter",
         }

@@ -9,9 +9,11 @@ from typing import Any
 from h2.connection import H2Connection
 from twisted.trial.unittest import SynchronousTestCase
 
+from llmproxy.apisettings import AttributionSettings
 from llmproxy.config.model import AttributionConfig, CacheConfig
 from llmproxy.core.attributing.attribution import Hashing
-from llmproxy.middleware.attribution import _MOST_PROGRAMS, _Programs
+from llmproxy.core.attributing.said import MembersReader
+from llmproxy.middleware.attribution import _MOST_PROGRAMS, _Asking, _in_pieces, _Programs, _Reading
 from llmproxy.record import Attribution
 from tests.tables import row
 
@@ -19,6 +21,7 @@ from .. import http2client
 from ..harness import Exchange
 from ..harness import a_request as on_the_wire
 from ..http2client import Http2Connection
+from ..sinks.records import a_record
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 STORED = ANSWER.replace(b"\r\n\r\n", b"\r\nCache-Control: public, max-age=60\r\n\r\n")
@@ -152,6 +155,31 @@ class AttributionTests(SynchronousTestCase):
                     [record] = proxy.records
                     self.assertEqual(record.attribution, Attribution("ann", metadata={"user_id": "ann"}))
                     self.assertEqual(record.model, "m")
+
+    def test_long_body_at_hand(self) -> None:
+        """One that a whitelist has held back is read in turns, while the request is on its way already."""
+        body = {"model": "m", "messages": ["x" * 1_000_000], "metadata": {"user_id": "ann"}}
+        proxy = Exchange(base_url="http://openai.com", param_whitelist={"model": ("m",)})
+        client = proxy.client()
+        client.receive(asked(body=body))
+        proxy.turn()
+        self.assertTrue(proxy.upstream[0].take().endswith(b'"metadata": {"user_id": "ann"}}'))
+        for _ in range(20):
+            proxy.turn()
+        proxy.upstream[0].receive(ANSWER)
+        self.assertEqual(proxy.records[0].attribution, Attribution("ann", metadata={"user_id": "ann"}))
+
+    def test_answered_meanwhile(self) -> None:
+        """What is found when the exchange has ended is not noted, since nobody would mask it, and no more is read."""
+        record = a_record()
+        asking = _Asking(record, Attribution(), AttributionSettings(), Hashing(None))
+        reading = _Reading(MembersReader(asking.found))
+        steps = _in_pieces(reading, json.dumps({"x": "x" * 200_000, "user": "ann"}).encode(), record)
+        next(steps)
+        record.sealed = True
+        self.assertEqual(list(steps), [])
+        reading.seen(b'"}{"user": "ann"}')
+        self.assertIsNone(record.attribution)
 
     def test_cut_upload(self) -> None:
         """What was said until a client has left is known of it."""

@@ -16,7 +16,7 @@ import msgspec
 from attrs import frozen
 
 from ..codings import Decoder
-from ..jsonmembers import LONGEST_KEPT, JsonMembers, tree_of
+from ..jsonmembers import JsonMembers, tree_of
 from ..models import named
 
 MEMBERS = ("model", "user", "safety_identifier", "metadata", "labels", "conversation")
@@ -63,12 +63,12 @@ class Said:
 NOTHING = Said()
 
 
+LONGEST_PARSED = 64 * 1024
+"""Bytes of a body that is parsed; a longer one is scanned in pieces of as many."""
+
+
 def members_in(content: bytes) -> Members | None:
-    """The members of a body that is at hand; C{None} if it is no JSON object, or one that is too long to be parsed."""
-    if len(content) > 4 * LONGEST_KEPT:
-        scanned = Members()
-        JsonMembers(_TREE, lambda name, written: note(scanned, name, written)).feed(content)
-        return scanned
+    """The members of a short body that is at hand; C{None} if it is no JSON object."""
     try:
         return _decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

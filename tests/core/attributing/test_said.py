@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.attributing.said import (
     LONGEST,
+    LONGEST_PARSED,
     MOST_PAIRS,
     NOTHING,
     Members,
@@ -84,10 +85,10 @@ class SaidTests(SynchronousTestCase):
         self.assertEqual(self.scanned(content, 100, b"gzip").user, "u-1")
 
     def test_long(self) -> None:
-        """What stands behind a long conversation is found, and the body is not parsed for it."""
+        """What stands behind a long conversation is found, in pieces of any length."""
         content = json.dumps({"model": "m", "messages": ["x" * 200_000], "metadata": {"user_id": "u-1"}}).encode()
-        members = members_in(content)
-        self.assertEqual(members and said_in(members), Said("m", "u-1", metadata={"user_id": "u-1"}))
+        for step in (1000, LONGEST_PARSED):
+            self.assertEqual(self.scanned(content, step), Said("m", "u-1", metadata={"user_id": "u-1"}), step)
 
     def test_no_json(self) -> None:
         """What is no object says nothing."""

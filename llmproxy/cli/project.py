@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from .limitoptions import limit_options, limits_of, new_limits_of, rows_of
 from .lookup import project_id_of
 from .management import Management, segment
 from .output import Output, moment
@@ -77,9 +78,16 @@ def get_project(api: Management, output: Output, project: str) -> None:
 @_key
 @_key_file
 @click.option("--no-api-key", is_flag=True, help="It has none yet, or needs none.")
+@limit_options
 @management_options
 def create_project(
-    api: Management, output: Output, name: str | None, api_key: str | None, api_key_file: str | None, no_api_key: bool
+    api: Management,
+    output: Output,
+    name: str | None,
+    api_key: str | None,
+    api_key_file: str | None,
+    no_api_key: bool,
+    **limits: Any,
 ) -> None:
     """Create a project. The key is that for the default API; set-key gives it those for others. It is read from a
     file, standard input or a prompt, never from the command line.
@@ -89,16 +97,17 @@ def create_project(
       llmproxy project create --name team-a --api-key-file key.txt
       pass show openai | llmproxy project create --name team-a --api-key - --json
       llmproxy project create --name team-b --no-api-key
+      llmproxy project create --name team-c --api-key - --max-budget 500 --budget-duration 1mo
     """
     if not name:
         raise click.UsageError("--name is needed")
     if no_api_key:
         if api_key is not None or api_key_file is not None:
             raise click.UsageError("give --no-api-key or a key, not both")
-        show(output, api.post("/projects", {"name": name, "api_keys": {}}))
+        show(output, api.post("/projects", {"name": name, "api_keys": {}, **new_limits_of(limits)}))
         return
     key = secret_of_options(api_key, api_key_file, "UPSTREAM_API_KEY", "api-key", "Upstream API key")
-    show(output, api.post("/projects", {"name": name, "api_key": key}))
+    show(output, api.post("/projects", {"name": name, "api_key": key, **new_limits_of(limits)}))
 
 
 @command.command("update")
@@ -107,6 +116,7 @@ def create_project(
 @_key
 @_key_file
 @click.option("--active/--inactive", "is_active", default=None, help="An inactive project's tokens are refused.")
+@limit_options
 @management_options
 def update_project(
     api: Management,
@@ -116,21 +126,40 @@ def update_project(
     api_key: str | None,
     api_key_file: str | None,
     is_active: bool | None,
+    **limits: Any,
 ) -> None:
-    """Change the name, the upstream key or the activity of a project; what is not given stays as it is.
+    """Change the name, the upstream key, the activity or limits of a project; what is not given stays as it is.
+
+    Of each limit "none" and "default" are no limit.
 
     \b
     Examples:
       llmproxy project update team-a --name team-b
       llmproxy project update team-a --api-key-file new-key.txt
+      llmproxy project update team-a --max-budget 500 --budget-duration 1mo --model 'gpt-4o*' --model 'o3*'
     """
     change: dict[str, Any] = {"name": name, "is_active": is_active}
     if api_key is not None or api_key_file is not None:
         change["api_key"] = secret_of_options(api_key, api_key_file, "", "api-key", "Upstream API key")
     change = {field: value for field, value in change.items() if value is not None}
+    change |= limits_of(limits)
     if not change:
-        raise click.UsageError("nothing to change: give --name, --api-key, --api-key-file, --active or --inactive")
+        words = "nothing to change: give --name, --api-key, --api-key-file, --active, --inactive or a limit"
+        raise click.UsageError(words)
     show(output, api.patch(_path(api, project), change))
+
+
+@command.command("reset-budget")
+@_project
+@management_options
+def reset_budget(api: Management, output: Output, project: str) -> None:
+    """Count what a project spends anew from now on.
+
+    \b
+    Examples:
+      llmproxy project reset-budget team-a
+    """
+    show(output, api.post(_path(api, project) + "/budget/reset"))
 
 
 @command.command("rotate-key")
@@ -268,6 +297,7 @@ def show(output: Output, project: dict[str, Any]) -> None:
         pairs.append(("" if number else "By API", f"{name}: {shown}"))
     if project.get("deactivated_at"):
         pairs.append(("Deactivated", moment(project["deactivated_at"])))
+    pairs += rows_of(project)
     output.fields(project, pairs)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from .durations import minutes, seconds
+from .limitoptions import limit_options, limits_of, new_limits_of, rows_of
 from .lookup import project_id_of, token_ids_of, token_of_secret
 from .management import Management, segment
 from .output import Output, moment
@@ -121,6 +122,7 @@ def find_token(api: Management, output: Output, secret: str | None, digest: str 
 @click.option("--max-requests", callback=uses, help="How many requests it is good for. [else unlimited]")
 @_name
 @_metadata
+@limit_options
 @management_options
 def create_token(
     api: Management,
@@ -130,13 +132,17 @@ def create_token(
     max_requests: int | None,
     name: str | None,
     metadata: tuple[str, ...],
+    **limits: Any,
 ) -> None:
     """Create a token, which spends the upstream keys of its project. Its secret is shown this once and never again.
+
+    Of each limit "none" is no limit; without the option the default of the configuration holds.
 
     \b
     Examples:
       llmproxy token create --project search --duration 30d
       llmproxy token create --project search --max-requests 1000 --json | jq -r .token
+      llmproxy token create --project search --max-budget 50 --budget-duration 1mo --model 'gpt-4o*'
     """
     if project is None:
         raise click.UsageError("--project is needed: a name or an id, see llmproxy project list")
@@ -147,7 +153,7 @@ def create_token(
         wanted["name"] = name
     if metadata:
         wanted["metadata"] = pairs_of(metadata)
-    issued(output, api.post("/tokens", wanted))
+    issued(output, api.post("/tokens", wanted | new_limits_of(limits)))
 
 
 @command.command("update")
@@ -157,6 +163,7 @@ def create_token(
 @click.option("--expires", metavar="TIME", help="RFC 3339: when it ends, a year from now at most.")
 @_name
 @_metadata
+@limit_options
 @management_options
 def update_token(
     api: Management,
@@ -167,13 +174,17 @@ def update_token(
     expires: str | None,
     name: str | None,
     metadata: tuple[str, ...],
+    **limits: Any,
 ) -> None:
     """Change what a token is good for; what is not given stays as it is. An empty --name takes it away.
+
+    Of each limit "none" is no limit, and with "default" that of the configuration holds again.
 
     \b
     Examples:
       llmproxy token update 1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed --max-requests 5000
       llmproxy token update 1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed --expires 30d
+      llmproxy token update 1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed --rpm-limit 60 --tpm-limit none
     """
     change: dict[str, Any] = {"is_active": is_active, "max_requests": max_requests, "expires_at": expires}
     change = {field: value for field, value in change.items() if value is not None}
@@ -181,9 +192,24 @@ def update_token(
         change["name"] = name or None
     if metadata:
         change["metadata"] = pairs_of(metadata)
+    change |= limits_of(limits)
     if not change:
-        raise click.UsageError("nothing to change: give --max-requests, --expires, --name, --active or --inactive")
+        words = "nothing to change: give --max-requests, --expires, --name, --active, --inactive or a limit"
+        raise click.UsageError(words)
     show(output, api.patch(_path(token_id), change))
+
+
+@command.command("reset-budget")
+@click.argument("token_id")
+@management_options
+def reset_budget(api: Management, output: Output, token_id: str) -> None:
+    """Count what a token spends anew from now on.
+
+    \b
+    Examples:
+      llmproxy token reset-budget 1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed
+    """
+    show(output, api.post(f"{_path(token_id)}/budget/reset"))
 
 
 @command.command("rotate")
@@ -235,6 +261,7 @@ def show(output: Output, token: dict[str, Any]) -> None:
     if token.get("reserved_lost"):
         pairs.append(("Reserved, lost", f"{token['reserved_lost']} (of a process that died; not given out again)"))
     pairs.append(("Metadata", token.get("metadata")))
+    pairs += rows_of(token)
     output.fields(token, pairs)
 
 

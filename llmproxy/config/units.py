@@ -1,5 +1,5 @@
 """
-The one grammar of values in text: durations (C{1h30m}, C{10ms}, C{7d}, C{30}), sizes (C{10MB}, C{1MiB}), yes and no.
+The one grammar of values in text: durations (C{1h30m}, C{7d}, C{1mo}, C{30}), sizes (C{10MB}, C{1MiB}), yes and no.
 
 The configuration file, the environment and the command line all read with it.
 """
@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 import re
 
-_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_SECONDS |= {"d": 86_400.0, "mo": 30 * 86_400.0}
 _NUMBER = r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
 _PLAIN = re.compile(_NUMBER, re.ASCII)
-_PART = re.compile(rf"({_NUMBER})(ns|us|µs|μs|ms|s|m|h|d)", re.ASCII)
+_PART = re.compile(rf"({_NUMBER})(ns|us|µs|μs|ms|mo|s|m|h|d)", re.ASCII)
 _DURATION = re.compile(rf"(?:{_PART.pattern})+", re.ASCII)
 
 _BYTES = {"": 1, "b": 1} | {
@@ -28,7 +29,8 @@ _SIZE = re.compile(rf"({_NUMBER})\s*([a-z]*)", re.ASCII | re.IGNORECASE)
 
 def parse_duration(text: str) -> float:
     """
-    Seconds, from what Go's C{time.ParseDuration} reads and C{d} for 24 hours, or from a plain number of seconds.
+    Seconds, from what Go's C{time.ParseDuration} reads, C{d} for 24 hours and C{mo} for 30 days, or from a
+    plain number of seconds. (Budgets have windows by the calendar, L{llmproxy.core.limits.windows}.)
 
     Without a sign: nothing here lasts less than no time.
 

@@ -8,6 +8,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from zope.interface import Interface
 
+from ..core.limits.written import Change
 from ..core.reports import UsageQuestion, UsageReport
 from ..message import Admin, IdempotentCall, Page, Project, Token
 
@@ -61,12 +62,16 @@ class ITokenStore(Interface):
         expires_at: float | None = None,
         name: str | None = None,
         metadata: str | None = None,
+        limits: Change | None = None,
+        budget_reset_at: float | None = None,
         version: int | None = None,
     ) -> Deferred[Token | None]:
         """
         Change what is given and only that (never the counters); returns the token as it is now.
 
         @param name: C{""} takes it away; likewise C{metadata}.
+        @param limits: single limits; those that are not named stay, also if somebody else changes them at the same
+            time.
         @param version: the one that it must have, else it fails with L{llmproxy.errors.PreconditionFailed}.
         """
 
@@ -116,6 +121,8 @@ class IProjectStore(Interface):
         name: str | None = None,
         api_keys: Mapping[str, Sequence[str] | None] | None = None,
         is_active: bool | None = None,
+        limits: Change | None = None,
+        budget_reset_at: float | None = None,
         version: int | None = None,
     ) -> Deferred[Project | None]:
         """
@@ -123,6 +130,7 @@ class IProjectStore(Interface):
 
         @param api_keys: the keys that take the place of those for an API; C{None} for none. Those for APIs that are not
             named stay, also if somebody else changes them at the same time.
+        @param limits: single limits, likewise.
         """
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from attrs import field, frozen
 
+from ..core.limits.written import changed
 from ..errors import BadRequest, NotFound
 from ..message import Project
+from ..usagelimits import UNLIMITED
 from .apikeys import Change, Keys, keys_of
 from .checks import check_name
+from .limits import Left, check_together, checked, left_of
 from .versions import Versions, required_version
 
 if TYPE_CHECKING:
@@ -27,6 +31,7 @@ class ProjectUpdate:
 
     @ivar api_key: that for the default API; C{""} is none given.
     @ivar api_keys: those that take the place of those for an API; C{None} for none.
+    @ivar limits: see L{llmproxy.management.limits.changes_of}.
     @ivar revoke_tokens: only where it is deactivated.
     """
 
@@ -35,6 +40,7 @@ class ProjectUpdate:
     api_keys: Keys | None = field(default=None, repr=False)
     is_active: bool | None = None
     revoke_tokens: bool = False
+    limits: Mapping[str, Any] = field(factory=dict)
 
     @property
     def changed(self) -> list[str]:
@@ -45,7 +51,7 @@ class ProjectUpdate:
             ("api_keys", self.api_keys),
             ("is_active", self.is_active),
         )
-        return [name for name, value in values if value is not None]
+        return [name for name, value in values if value is not None] + sorted(self.limits)
 
     def check(self) -> None:
         """
@@ -70,10 +76,13 @@ class ProjectRules:
         self.state = state
         self.served = served
 
-    async def create(self, name: str, api_key: str = "", api_keys: Keys | None = None) -> Project:
+    async def create(
+        self, name: str, api_key: str = "", api_keys: Keys | None = None, limits: Mapping[str, Any] | None = None
+    ) -> Project:
         """
         @param api_key: that for the default API; C{""} is none given.
         @param api_keys: those for others; empty for a project without keys.
+        @param limits: see L{llmproxy.management.limits.checked}.
         @raise BadRequest: something is missing, or a key is what we show instead of one.
         @raise Unprocessable: the name cannot be shown, or there is no such API.
         @raise DuplicateName: there is one of this name.
@@ -83,8 +92,10 @@ class ProjectRules:
         check_name(name)
         found = keys_of(api_key, api_keys or {}, self.served.default_api, self.served.apis)
         keys = {api: each for api, each in found.items() if each is not None}
+        stated = changed(UNLIMITED, checked(limits or {}, self.served.apis))
+        check_together(stated, defaults=False)
         now = self.state.seconds()
-        project = Project(str(uuid4()), name, keys, created_at=now, updated_at=now)
+        project = Project(str(uuid4()), name, keys, created_at=now, updated_at=now, limits=stated)
         await self.state.projects.create(project)
         return project
 
@@ -123,6 +134,19 @@ class ProjectRules:
         update.check()
         return await self.state.alone(lambda: self._change(project_id, update, versions))
 
+    async def reset_budget(self, project_id: str, versions: Versions = None) -> Project:
+        """
+        Count what a project spends anew from now on.
+
+        @raise NotFound: there is none.
+        @raise PreconditionFailed: it has none of C{versions}.
+        """
+        return await self.state.alone(lambda: self._reset_budget(project_id, versions))
+
+    async def left(self, project: Project) -> Sequence[Left]:
+        """What is left of each limit of a project."""
+        return await left_of(self.state.limits, project, None)
+
     async def revoke_tokens(self, project_id: str) -> Counts:
         """
         Revoke all tokens of a project, and end what they run. Idempotent.
@@ -136,17 +160,30 @@ class ProjectRules:
         self, project_id: str, update: ProjectUpdate, versions: Versions
     ) -> tuple[Project, Counts | None]:
         project = await self.get(project_id)
-        changed = await self.state.projects.update(
+        limits = checked(update.limits, self.served.apis)
+        if limits:
+            check_together(changed(project.limits, limits), defaults=False)
+        updated = await self.state.projects.update(
             project_id,
             name=update.name,
             api_keys=self.keys_of(update, project),
             is_active=update.is_active,
+            limits=limits,
             version=required_version(versions, project.version),
         )
-        if changed is None:
+        return self._publish(updated), await self._revoke_tokens(project_id) if update.revoke_tokens else None
+
+    async def _reset_budget(self, project_id: str, versions: Versions) -> Project:
+        project = await self.get(project_id)
+        version = required_version(versions, project.version)
+        now = self.state.seconds()
+        return self._publish(await self.state.projects.update(project_id, budget_reset_at=now, version=version))
+
+    def _publish(self, project: Project | None) -> Project:
+        if project is None:
             raise NotFound(message="project not found")
-        self.state.directory.project_changed(changed)
-        return changed, await self._revoke_tokens(project_id) if update.revoke_tokens else None
+        self.state.directory.project_changed(project)
+        return project
 
     async def _revoke_tokens(self, project_id: str) -> Counts:
         counts = await self.state.tokens.revoke_project(project_id)

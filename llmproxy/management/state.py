@@ -9,6 +9,7 @@ from attrs import field, frozen
 from twisted.internet.defer import Deferred, DeferredLock, succeed
 
 from ..errors import Unavailable
+from .limits import KnowsLimits, NothingLimited
 
 if TYPE_CHECKING:
     from ..interfaces import IProjectStore, ITokenStore
@@ -82,6 +83,7 @@ class NothingCounted:
 class State:
     """
     @ivar seconds: the time, since the epoch.
+    @ivar limits: of the configuration, and what is left of those of tokens and projects.
     @ivar changing: held while something is changed and C{directory} learns of it, so that it cannot learn of two
         changes in the wrong order.
     """
@@ -92,6 +94,7 @@ class State:
     directory: KeepsTokens = field(factory=NothingWarm)
     counts: KeepsCounts = field(factory=NothingCounted)
     changing: DeferredLock = field(factory=DeferredLock)
+    limits: KnowsLimits = field(factory=NothingLimited)
 
     async def alone(self, change: Callable[[], Coroutine[Deferred[Any], Any, T]]) -> T:
         """Await C{change} while nothing else changes. Cancelling it gives the lock back."""

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import msgspec
-from attrs import frozen
+from attrs import field, frozen
 
+from ..core.limits.written import changed
 from ..core.tokens import generate, hint, token_hash
 from ..errors import BadRequest, Conflict, NotFound, ProjectInactive
 from ..message import Token
+from ..usagelimits import UNLIMITED, UsageLimits
 from .checks import MAX_MINUTES, check_duration, check_expiry, check_max_requests, check_name, check_overlap
+from .limits import Left, check_together, checked, left_of
 from .versions import Versions, required_version
 
 if TYPE_CHECKING:
-    from .state import State
+    from .state import Served, State
 
 
 @frozen
@@ -27,6 +30,7 @@ class TokenRequest:
 
     @ivar duration: seconds.
     @ivar max_requests: C{None} and 0 are without limit.
+    @ivar limits: see L{llmproxy.management.limits.checked}.
     @raise BadRequest: something is missing or out of bounds.
     @raise Unprocessable: the name cannot be shown.
     """
@@ -36,6 +40,7 @@ class TokenRequest:
     max_requests: int | None = None
     name: str | None = None
     metadata: Mapping[str, str] | None = None
+    limits: Mapping[str, Any] = field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
         # The order is the reference's: what is said first when several things are wrong.
@@ -58,6 +63,7 @@ class TokenUpdate:
     @ivar max_requests: 0 is without limit.
     @ivar expires_at: seconds since the epoch.
     @ivar name: C{""} takes it away; likewise empty C{metadata}.
+    @ivar limits: see L{llmproxy.management.limits.changes_of}.
     """
 
     is_active: bool | None = None
@@ -65,6 +71,7 @@ class TokenUpdate:
     expires_at: float | None = None
     name: str | None = None
     metadata: Mapping[str, str] | None = None
+    limits: Mapping[str, Any] = field(factory=dict)
 
     @property
     def changed(self) -> list[str]:
@@ -76,7 +83,7 @@ class TokenUpdate:
             ("name", self.name),
             ("metadata", self.metadata),
         )
-        return [name for name, value in values if value is not None]
+        return [name for name, value in values if value is not None] + sorted(self.limits)
 
     def check(self, now: float) -> None:
         """
@@ -98,8 +105,12 @@ class TokenRules:
     changed something or not.
     """
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, served: Served | None = None) -> None:
+        """
+        @param served: the APIs that tokens can be limited to; C{None} if they are not known.
+        """
         self.state = state
+        self.served = served
 
     async def issue(self, wanted: TokenRequest, secret: str = "") -> tuple[Token, str]:
         """
@@ -114,8 +125,10 @@ class TokenRules:
             raise NotFound(message="project not found")
         if not project.is_active:
             raise ProjectInactive(message="cannot create tokens for inactive projects")
+        limits = changed(UNLIMITED, self._checked(wanted.limits))
+        check_together(limits, defaults=True)
         secret = secret or generate(os.urandom)
-        token = _token(wanted, secret, self.state.seconds())
+        token = _token(wanted, secret, self.state.seconds(), limits)
         await self.state.tokens.create(token)
         self.state.directory.token_changed(token)
         return token, secret
@@ -160,6 +173,20 @@ class TokenRules:
         await self.state.alone(lambda: self._change(token_id, update, versions))
         return await self.get(token_id)
 
+    async def reset_budget(self, token_id: str, versions: Versions = None) -> Token:
+        """
+        Count what a token spends anew from now on.
+
+        @raise NotFound: there is none.
+        @raise PreconditionFailed: it has none of C{versions}.
+        """
+        return await self.state.alone(lambda: self._reset_budget(token_id, versions))
+
+    async def left(self, token: Token) -> Sequence[Left]:
+        """What is left of each limit of a token."""
+        project = await self.state.projects.get(token.project_id)
+        return await left_of(self.state.limits, project, token)
+
     async def revoke(self, token_id: str, versions: Versions = None) -> None:
         """
         End a token, and its running exchanges. Idempotent.
@@ -190,7 +217,10 @@ class TokenRules:
 
     async def _change(self, token_id: str, update: TokenUpdate, versions: Versions) -> None:
         token = await self.get(token_id)
-        changed = await self.state.tokens.update(
+        limits = self._checked(update.limits)
+        if limits:
+            check_together(changed(token.limits, limits), defaults=True)
+        updated = await self.state.tokens.update(
             token_id,
             is_active=update.is_active,
             max_requests=update.max_requests or None,
@@ -198,10 +228,20 @@ class TokenRules:
             expires_at=update.expires_at,
             name=update.name,
             metadata=None if update.metadata is None else _text(update.metadata),
+            limits=limits,
             version=required_version(versions, token.version),
         )
-        self._publish(changed)
+        self._publish(updated)
         await self.state.settle(token_id)
+
+    async def _reset_budget(self, token_id: str, versions: Versions) -> Token:
+        token = await self.get(token_id)
+        version = required_version(versions, token.version)
+        now = self.state.seconds()
+        return self._publish(await self.state.tokens.update(token_id, budget_reset_at=now, version=version))
+
+    def _checked(self, limits: Mapping[str, Any]) -> dict[str, Any]:
+        return checked(limits, None if self.served is None else self.served.apis)
 
     async def _rotate(
         self, token_id: str, secret: str, overlap: float, duration: float | None, versions: Versions
@@ -227,7 +267,7 @@ class TokenRules:
         return token
 
 
-def _token(wanted: TokenRequest, secret: str, now: float) -> Token:
+def _token(wanted: TokenRequest, secret: str, now: float, limits: UsageLimits) -> Token:
     return Token(
         str(uuid4()),
         token_hash(secret.encode()),
@@ -238,6 +278,7 @@ def _token(wanted: TokenRequest, secret: str, now: float) -> Token:
         created_at=now,
         name=wanted.name or None,
         metadata=_text(wanted.metadata or {}) or None,
+        limits=limits,
     )
 
 

@@ -12,16 +12,19 @@ from sqlalchemy.exc import IntegrityError
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
+from ..core.limits.written import Change, read, text_of
 from ..errors import DuplicateName, PreconditionFailed
 from ..interfaces import IProjectStore
 from ..message import Page, Project
+from .limitfields import change_limits
 from .paging import check_limit, paged, position, read_position
 from .schema import Moment, projects
 from .search import contains
 
 if TYPE_CHECKING:
     from .contracts import INotedTransactions
-    from .projectkeys import Change, ProjectKeys
+    from .projectkeys import Change as KeyChange
+    from .projectkeys import ProjectKeys
 
 __all__ = ["DuplicateName", "ProjectStore"]
 
@@ -47,6 +50,8 @@ class ProjectStore:
             "created_at": project.created_at,
             "updated_at": project.updated_at,
             "version": project.version,
+            "limits": text_of(project.limits),
+            "budget_reset_at": project.budget_reset_at,
         }
 
         def create(connection: Connection) -> None:
@@ -84,8 +89,10 @@ class ProjectStore:
         project_id: str,
         *,
         name: str | None = None,
-        api_keys: Change | None = None,
+        api_keys: KeyChange | None = None,
         is_active: bool | None = None,
+        limits: Change | None = None,
+        budget_reset_at: float | None = None,
         version: int | None = None,
     ) -> Deferred[Project | None]:
         now = self._seconds()
@@ -94,10 +101,13 @@ class ProjectStore:
             changes["name"] = name
         if is_active is not None:
             changes |= activity(projects, is_active, now)
+        if budget_reset_at is not None:
+            changes["budget_reset_at"] = budget_reset_at
 
         def change(connection: Connection) -> Project | None:
             if apply(connection, projects, project_id, version, changes):
                 self._keys.change(connection, project_id, api_keys or {})
+                change_limits(connection, projects, project_id, limits)
                 self._database.note(connection, "project", project_id)
             return self._get(connection, project_id)
 
@@ -122,6 +132,8 @@ def _project(row: Any, keys: Mapping[str, tuple[str, ...]]) -> Project:
         row.created_at,
         row.updated_at,
         row.version,
+        read(row.limits),
+        row.budget_reset_at,
     )
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.types import TypeDecorator
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
 
-HEAD = "0010"
+HEAD = "0011"
 """
 The revision that this program needs.
 
@@ -112,6 +112,8 @@ projects = Table(
     Column("metadata", Text),
     Column("version", BigInteger, nullable=False),
     Column("api_key_for", String(64)),
+    Column("limits", Text),
+    Column("budget_reset_at", Moment),
 )
 
 project_keys = Table(
@@ -146,6 +148,8 @@ tokens = Table(
     Column("version", BigInteger, nullable=False),
     Column("previous_hash", String(64)),
     Column("previous_until", Moment),
+    Column("limits", Text),
+    Column("budget_reset_at", Moment),
 )
 
 ended_tokens = Table(

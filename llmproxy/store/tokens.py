@@ -9,9 +9,11 @@ from sqlalchemy.engine import Connection
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
+from ..core.limits.written import Change, read, text_of
 from ..core.tokens import as_held
 from ..interfaces import ITokenStore
 from ..message import Page, Token
+from .limitfields import change_limits
 from .paging import behind, check_limit, paged, position, read_position
 from .projects import activity, apply
 from .schema import Moment, tokens
@@ -39,8 +41,12 @@ _COLUMNS = (
     tokens.c.previous_hash,
     tokens.c.previous_until,
     tokens.c.reserved_lost,
+    tokens.c.limits,
+    tokens.c.budget_reset_at,
 )
 """In the order of L{Token}'s fields."""
+
+_LIMITS = _COLUMNS.index(tokens.c.limits)
 
 
 @implementer(ITokenStore)
@@ -53,7 +59,7 @@ class TokenStore:
 
     def create(self, token: Token) -> Deferred[None]:
         row = {column.name: getattr(token, column.name) for column in _COLUMNS}
-        row["leased"] = 0
+        row |= {"leased": 0, "limits": text_of(token.limits)}
         creating = self._database.run(lambda connection: connection.execute(tokens.insert().values(row)))
         return creating.addCallback(lambda _: None)
 
@@ -75,7 +81,7 @@ class TokenStore:
         query = select(*_COLUMNS).order_by(tokens.c.created_at.desc(), tokens.c.id.desc())
         if project_id is not None:
             query = query.where(tokens.c.project_id == project_id)
-        return self._database.read(lambda connection: [Token(*row) for row in connection.execute(query)])
+        return self._database.read(lambda connection: [_token(row) for row in connection.execute(query)])
 
     def page(
         self,
@@ -104,7 +110,7 @@ class TokenStore:
             if last is not None:
                 found = query.where(behind(connection, tokens.c.created_at, tokens.c.id, last[0], last[1]))
             rows = connection.execute(found.limit(limit + 1))
-            return paged([Token(*row) for row in rows], limit, _position)
+            return paged([_token(row) for row in rows], limit, _position)
 
         return self._database.read(page)
 
@@ -118,6 +124,8 @@ class TokenStore:
         expires_at: float | None = None,
         name: str | None = None,
         metadata: str | None = None,
+        limits: Change | None = None,
+        budget_reset_at: float | None = None,
         version: int | None = None,
     ) -> Deferred[Token | None]:
         changes: dict[str, Any] = {}
@@ -130,7 +138,9 @@ class TokenStore:
         for column, text in (("name", name), ("metadata", metadata)):
             if text is not None:
                 changes[column] = text or null()
-        return self._change(token_id, version, changes)
+        if budget_reset_at is not None:
+            changes["budget_reset_at"] = budget_reset_at
+        return self._change(token_id, version, changes, limits)
 
     def rotate(
         self,
@@ -152,11 +162,14 @@ class TokenStore:
             changes["expires_at"] = expires_at
         return self._change(token_id, version, changes)
 
-    def _change(self, token_id: str, version: int | None, changes: dict[str, Any]) -> Deferred[Token | None]:
+    def _change(
+        self, token_id: str, version: int | None, changes: dict[str, Any], limits: Change | None = None
+    ) -> Deferred[Token | None]:
         def change(connection: Connection) -> Token | None:
-            if changes or version is not None:
+            if changes or limits or version is not None:
                 noted = {**changes, "version": tokens.c.version + 1}
                 if apply(connection, tokens, token_id, version, noted):
+                    change_limits(connection, tokens, token_id, limits)
                     self._database.note(connection, "token", token_id)
             return _one(connection, tokens.c.id == token_id)
 
@@ -188,4 +201,10 @@ def _position(token: Token) -> str:
 
 def _one(connection: Connection, condition: Any) -> Token | None:
     row = connection.execute(select(*_COLUMNS).where(condition)).first()
-    return None if row is None else Token(*row)
+    return None if row is None else _token(row)
+
+
+def _token(row: Any) -> Token:
+    values = list(row)
+    values[_LIMITS] = read(values[_LIMITS])
+    return Token(*values)

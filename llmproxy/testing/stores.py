@@ -9,6 +9,8 @@ from attrs import evolve
 from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface import implementer
 
+from ..core.limits.written import Change
+from ..core.limits.written import changed as with_change
 from ..errors import DuplicateName, TokenNotFound, TokenUsedUp
 from ..interfaces import IProjectStore, ITokenValidator
 from ..message import Page, Project
@@ -77,6 +79,8 @@ class MemoryProjects:
         name: str | None = None,
         api_keys: Mapping[str, Sequence[str] | None] | None = None,
         is_active: bool | None = None,
+        limits: Change | None = None,
+        budget_reset_at: float | None = None,
         version: int | None = None,
     ) -> Deferred[Project | None]:
         """See L{IProjectStore.update}."""
@@ -91,6 +95,8 @@ class MemoryProjects:
             name=project.name if name is None else name,
             api_keys={api: each for api, each in keys.items() if each},
             is_active=project.is_active if is_active is None else is_active,
+            limits=with_change(project.limits, limits or {}),
+            budget_reset_at=project.budget_reset_at if budget_reset_at is None else budget_reset_at,
             version=project.version + 1,
         )
         self._projects[project_id] = changed

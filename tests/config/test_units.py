@@ -24,6 +24,8 @@ class DurationTests(SynchronousTestCase):
             "0": 0.0,
             ".5s": 0.5,
             "7d": 604800.0,
+            "1mo": 2_592_000.0,
+            "1mo1d30m": 2_592_000.0 + 86_400 + 1800,
             "1d12h": 129600.0,
         }
         for text, seconds in table.items():

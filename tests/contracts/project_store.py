@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
+from attrs import evolve
 from sqlalchemy import text
 from twisted.internet.task import Clock
 from twisted.logger import formatEvent, globalLogPublisher
@@ -15,6 +17,7 @@ from llmproxy.providers.registry import Binding
 from llmproxy.store.database import Database
 from llmproxy.store.projectkeys import ProjectKeys
 from llmproxy.store.secrets import KeyRing
+from llmproxy.usagelimits import UNSET, UsageLimits
 
 from ..store.databases import BINDING, KEY, NOW, clock_at, project
 
@@ -55,6 +58,16 @@ class ProjectStoreContract:
         assert self.done(self.projects.get("p1")) == project()
         assert self.stored("p1").startswith("enc:v2:")
         assert SECRET not in self.stored("p1")
+
+    def test_stated_limits(self) -> None:
+        """Limits are kept with their three states, changed one by one, and set back by when that was."""
+        stated = UsageLimits(rpm_limit=60, tpm_limit=None, max_budget=Decimal("50.5"), downgrade=(("a", "b"),))
+        self.done(self.projects.create(evolve(project(), limits=stated)))
+        assert self.done(self.projects.get("p1")).limits == stated
+        changed = self.done(self.projects.update("p1", limits={"rpm_limit": UNSET, "models": ("x",)}))
+        assert changed.limits == evolve(stated, rpm_limit=UNSET, models=("x",))
+        reset = self.done(self.projects.update("p1", budget_reset_at=NOW))
+        assert (reset.budget_reset_at, reset.limits) == (NOW, changed.limits)
 
     def test_equal_keys_look_different(self) -> None:
         """Two projects with the same key cannot be recognised in the database."""

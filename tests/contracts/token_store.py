@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
+from attrs import evolve
 from twisted.internet.task import Clock
 from zope.interface.verify import verifyObject
 
@@ -11,6 +13,7 @@ from llmproxy.errors import PreconditionFailed
 from llmproxy.interfaces import ITokenStore
 from llmproxy.store.database import Database
 from llmproxy.store.paging import position
+from llmproxy.usagelimits import UNSET, UsageLimits
 
 from ..store.databases import NOW, clock_at, project, token
 
@@ -43,6 +46,21 @@ class TokenStoreContract:
         self.done(self.tokens.create(stored))
         assert self.done(self.tokens.get("t1")) == stored
         assert self.done(self.tokens.by_hash(stored.token_hash)) == stored
+
+    def test_stated_limits(self) -> None:
+        """Limits are kept with their three states, changed one by one, and set back by when that was."""
+        stated = UsageLimits(rpm_limit=60, tpm_limit=None, max_budget=Decimal("0.000001"), models=("gpt-4o*", "ü"))
+        self.done(self.tokens.create(token(limits=stated)))
+        assert self.done(self.tokens.get("t1")).limits == stated
+        assert self.done(self.tokens.list())[0].limits == stated
+        changed = self.done(self.tokens.update("t1", limits={"rpm_limit": UNSET, "apis": ("openai",)}))
+        assert changed.limits == evolve(stated, rpm_limit=UNSET, apis=("openai",))
+        assert changed.version == 2
+        reset = self.done(self.tokens.update("t1", budget_reset_at=NOW + 0.000001))
+        assert (reset.budget_reset_at, reset.limits) == (NOW + 0.000001, changed.limits)
+        with_failure = self.tokens.update("t1", limits={"rpm_limit": 1}, version=1)
+        self.failureResultOf(with_failure, PreconditionFailed)  # type: ignore[attr-defined]
+        assert self.done(self.tokens.get("t1")).limits == changed.limits
 
     def test_unknown(self) -> None:
         """What is not there is None, also to an update."""

@@ -115,7 +115,7 @@ class LimitRule:
         """Whether it holds for a request."""
         project = asking.project
         return (
-            self.unauthenticated == (asking.token is None)
+            self.unauthenticated == (asking.project is None)
             and self.api in ("", asking.api)
             and (not self.project or (project is not None and self.project in (project.id, project.name)))
             and self.user in ("", asking.attribution.user)
@@ -168,7 +168,8 @@ class Asking:
     """
     What is known of a request when its limits are looked up.
 
-    @ivar token: C{None} with C{project} for a request without a token that may be used.
+    @ivar project: C{None} for a request without a token that may be used.
+    @ivar token: C{None} for such a request, and where all requests of a project are meant.
     @ivar model: the caller's name; C{""} while it is not known.
     @ivar address: of the client; C{""} or C{unix} on a Unix socket.
     """
@@ -179,6 +180,11 @@ class Asking:
     model: str = ""
     address: str = ""
     attribution: Attribution = _NOBODY
+
+    def reset_at(self, per: str) -> float | None:
+        """When a budget of such a scope was last set back: those of tokens and of projects can be."""
+        owner = {"token": self.token, "project": self.project}.get(per)
+        return None if owner is None else owner.budget_reset_at
 
     def scope(self, per: str) -> str:
         """The scope by the word that L{LimitRule.per} has for it; C{""} where the request has none."""
@@ -256,7 +262,7 @@ def _all(settings: UsageLimitSettings, asking: Asking) -> Iterator[Rule]:
         scope = rule.counted(asking) if rule.selects(asking) else ""
         if scope:
             how = evolve(settings, on_store_failure=rule.on_store_failure or settings.on_store_failure)
-            yield from _rules(rule.limits, scope, f"the rule for {scope}", how, None)
+            yield from _rules(rule.limits, scope, f"the rule for {scope}", how, asking.reset_at(rule.per))
 
 
 def _rules(

@@ -1,7 +1,7 @@
 # ruff: noqa: E501
 """The schema that L{llmproxy.store.newdatabase} makes; written by C{python -m tests.store.snapshot}."""
 
-REVISION = "0010"
+REVISION = "0011"
 
 STATEMENTS = (
     """CREATE TABLE admins (
@@ -105,7 +105,7 @@ STATEMENTS = (
     deactivated_at BIGINT,
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL,
-    metadata TEXT, version BIGINT DEFAULT '1' NOT NULL, api_key_for VARCHAR(64),
+    metadata TEXT, version BIGINT DEFAULT '1' NOT NULL, api_key_for VARCHAR(64), limits TEXT, budget_reset_at BIGINT,
     PRIMARY KEY (id),
     CONSTRAINT uq_projects_name UNIQUE (name)
 )""",
@@ -129,7 +129,7 @@ STATEMENTS = (
     max_requests BIGINT,
     created_at BIGINT NOT NULL,
     last_used_at BIGINT,
-    cache_hit_count BIGINT DEFAULT '0' NOT NULL, version BIGINT DEFAULT '1' NOT NULL, previous_hash VARCHAR(64), previous_until BIGINT, reserved_lost BIGINT DEFAULT '0' NOT NULL,
+    cache_hit_count BIGINT DEFAULT '0' NOT NULL, version BIGINT DEFAULT '1' NOT NULL, previous_hash VARCHAR(64), previous_until BIGINT, reserved_lost BIGINT DEFAULT '0' NOT NULL, limits TEXT, budget_reset_at BIGINT,
     PRIMARY KEY (id),
     CONSTRAINT uq_tokens_token_hash UNIQUE (token_hash),
     CONSTRAINT fk_tokens_project_id FOREIGN KEY(project_id) REFERENCES projects (id) ON DELETE CASCADE,
@@ -289,7 +289,7 @@ STATEMENTS = (
     """CREATE INDEX ix_usage_series_token_id ON usage_series (token_id)""",
     """CREATE INDEX ix_writings_made_at ON writings (made_at)""",
     """CREATE UNIQUE INDEX uq_audit_events_chain_seq ON audit_events (chain, seq)""",
-    """INSERT INTO alembic_version VALUES ('0010')""",
+    """INSERT INTO alembic_version VALUES ('0011')""",
     """INSERT INTO counters VALUES ('changes', 0)""",
     """INSERT INTO settings VALUES ('schema.oldest', '0008')""",
 )

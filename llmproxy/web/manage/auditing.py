@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 from uuid import uuid4
 
-from msgspec import Struct, to_builtins
+from msgspec import UNSET, Struct, to_builtins
+from msgspec.structs import fields
 
 from ...core.identifiers import good_id
 from ...core.masking import Masking
@@ -55,9 +56,10 @@ def noted(call: Call) -> dict[str, object]:
 
 
 def _given(body: Struct) -> dict[str, Any]:
-    """What a change asks for, by field."""
+    """What a change asks for, by field; C{None} where that is not the same as not given."""
     values: dict[str, Any] = to_builtins(body)
-    return {name: value for name, value in values.items() if value is not None}
+    defaults = {each.name: each.default for each in fields(body)}
+    return {name: value for name, value in values.items() if value not in (None, []) or defaults[name] is UNSET}
 
 
 def _id(request: Any, name: bytes) -> str:

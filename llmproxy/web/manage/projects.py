@@ -5,10 +5,12 @@ from __future__ import annotations
 from msgspec import UNSET, UnsetType
 
 from ...errors import BadRequest, DuplicateName
+from ...management.limits import changes_of
 from ...management.projects import ProjectRules, ProjectUpdate
 from ...message import Project
 from ..operations import Call, Operation, Routes
 from .etags import tag, wanted_versions
+from .limits import said, view_of_left
 from .paging import Paging, given, rows
 from .requests import Name, NewKey, NewProject, ProjectChange
 from .responses import ProjectView, Revocation, view_of_project
@@ -71,6 +73,17 @@ class Projects:
                     errors=(DuplicateName,),
                 ),
             },
+            "/projects/{project_id}/budget/reset": {
+                b"POST": Operation(
+                    self.reset_budget,
+                    answer=ProjectView,
+                    versioned=True,
+                    conditional=True,
+                    needs=write,
+                    action="project.reset_budget",
+                    summary="Count what a project spends anew from now on.",
+                ),
+            },
             "/projects/{project_id}/rotate-key": {
                 b"POST": Operation(
                     self.rotate_key,
@@ -103,25 +116,33 @@ class Projects:
 
     async def create(self, call: Call) -> ProjectView:
         body: NewProject = call.body
-        project = await self._rules.create(body.name, body.api_key, given(body.api_keys))
+        limits = said(body)
+        project = await self._rules.create(body.name, body.api_key, given(body.api_keys), limits)
         call.details |= {"project_id": project.id, "project_name": project.name, "apis": sorted(project.api_keys)}
-        return self._shown(call, project)
+        if limits:
+            call.details["limits"] = limits
+        return await self._shown(call, project)
 
     async def show(self, call: Call) -> ProjectView:
-        return self._shown(call, await self._rules.get(_id(call)))
+        return await self._shown(call, await self._rules.get(_id(call)))
 
     async def change(self, call: Call) -> ProjectView:
         body: ProjectChange = call.body
         _id(call)
-        update = ProjectUpdate(body.name, body.api_key, body.api_keys, body.is_active, bool(body.revoke_tokens))
+        limits = changes_of(said(body), body.unset_limits)
+        revoke = bool(body.revoke_tokens)
+        update = ProjectUpdate(body.name, body.api_key, body.api_keys, body.is_active, revoke, limits)
         update.check()
         call.details["updated_fields"] = update.changed
-        return self._shown(call, await self._change(call, update))
+        return await self._shown(call, await self._change(call, update))
+
+    async def reset_budget(self, call: Call) -> ProjectView:
+        return await self._shown(call, await self._rules.reset_budget(_id(call), wanted_versions(call)))
 
     async def rotate_key(self, call: Call) -> ProjectView:
         body: NewKey = call.body
         api = self._rules.served.default_api if body.api is UNSET else body.api
-        return self._shown(call, await self._change(call, ProjectUpdate(api_keys={api: body.api_key})))
+        return await self._shown(call, await self._change(call, ProjectUpdate(api_keys={api: body.api_key})))
 
     async def revoke_tokens(self, call: Call) -> Revocation:
         revoked, total = await self._rules.revoke_tokens(_id(call))
@@ -143,9 +164,11 @@ class Projects:
             call.details |= {"tokens_revoked": counts[0], "total_tokens": counts[1]}
         return project
 
-    def _shown(self, call: Call, project: Project) -> ProjectView:
+    async def _shown(self, call: Call, project: Project) -> ProjectView:
         tag(call, project.version)
-        return view_of_project(project, self._rules.served.default_api)
+        view = view_of_project(project, self._rules.served.default_api)
+        view.limits_left = [view_of_left(left) for left in await self._rules.left(project)] or UNSET
+        return view
 
 
 def _id(call: Call) -> str:

@@ -15,6 +15,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from ...management.checks import ADMIN_NAME, MAX_ADMIN_MINUTES, MAX_MINUTES, MAX_NAME, MAX_OVERLAP, MAX_REQUESTS
 from ...message import Role
+from .limits import LimitChange, LimitFields
 
 MAX_API_KEY = 4096
 MAX_APIS = 64
@@ -60,7 +61,7 @@ Metadata = Annotated[
 ]
 
 
-class NewProject(Struct, forbid_unknown_fields=True):
+class NewProject(LimitFields, forbid_unknown_fields=True):
     """C{api_key} is that for the default API; it may be left out where C{api_keys} is given, empty or not."""
 
     required: ClassVar[tuple[str, ...]] = ("name",)
@@ -70,8 +71,8 @@ class NewProject(Struct, forbid_unknown_fields=True):
     api_keys: KeysByApi | UnsetType = UNSET
 
 
-class ProjectChange(Struct, forbid_unknown_fields=True):
-    """C{None} is the same as not given, as in the reference; an empty C{api_key} too."""
+class ProjectChange(LimitChange, forbid_unknown_fields=True):
+    """C{None} is the same as not given, as in the reference, but for limits; an empty C{api_key} too."""
 
     name: Annotated[Name, _shown(minLength=1)] | None = None
     api_key: ApiKey | None = None
@@ -85,7 +86,7 @@ class NewKey(Struct, forbid_unknown_fields=True):
     api: Annotated[ApiName, Meta(description="Without it, the default API.")] | UnsetType = UNSET
 
 
-class NewToken(Struct, forbid_unknown_fields=True):
+class NewToken(LimitFields, forbid_unknown_fields=True):
     required: ClassVar[tuple[str, ...]] = ("project_id", "duration_minutes")
 
     project_id: Annotated[Id, _shown(minLength=1)] = ""
@@ -95,8 +96,10 @@ class NewToken(Struct, forbid_unknown_fields=True):
     metadata: Metadata | None = None
 
 
-class TokenChange(Struct, forbid_unknown_fields=True):
-    """C{None} is the same as not given for what the reference knows; it takes a name and metadata away."""
+class TokenChange(LimitChange, forbid_unknown_fields=True):
+    """
+    C{None} is the same as not given for what the reference knows; it takes a name, metadata and a limit away.
+    """
 
     is_active: bool | None = None
     max_requests: Requests | None = None

@@ -50,7 +50,7 @@ def manage_resource(
     parts = Parts(auth, Repeats(state.seconds, idempotency), audit, draining)
     routes = [
         Projects(ProjectRules(state, served)).routes(),
-        Tokens(TokenRules(state)).routes(),
+        Tokens(TokenRules(state, served)).routes(),
         Admins(AdminRules(state.seconds, admins)).routes(),
         *more,
     ]

@@ -9,12 +9,13 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from ...message import Admin, Project, Role, Token
+from .limits import LimitFields, LimitView, stated
 
 Moment = Annotated[datetime, Meta(tz=True)]
 """RFC 3339, in UTC."""
 
 
-class ProjectView(Struct):
+class ProjectView(LimitFields):
     id: str
     name: str
     api_key: Annotated[str, Meta(description="That for the default API, masked.")]
@@ -23,14 +24,17 @@ class ProjectView(Struct):
     created_at: Moment
     updated_at: Moment
     deactivated_at: Moment | UnsetType = UNSET
+    budget_reset_at: Moment | UnsetType = UNSET
+    limits_left: list[LimitView] | UnsetType = UNSET
 
 
-class TokenView(Struct):
+class TokenView(LimitFields):
     """
     A token without its secret.
 
     @ivar reserved_lost: uses of C{max_requests} that a process had leased when it died: they may have been spent, and
         are not given out again.
+    @ivar limits_left: only where one token is shown.
     @ivar previous_expires_at: when the secret ends that it had before it was rotated.
     """
 
@@ -48,6 +52,8 @@ class TokenView(Struct):
     metadata: dict[str, str]
     reserved_lost: int
     previous_expires_at: Moment | UnsetType = UNSET
+    budget_reset_at: Moment | UnsetType = UNSET
+    limits_left: list[LimitView] | UnsetType = UNSET
 
 
 class IssuedToken(Struct):
@@ -105,6 +111,8 @@ def view_of_project(project: Project, default_api: str) -> ProjectView:
         moment(project.created_at),
         moment(project.updated_at),
         _known(project.deactivated_at),
+        _known(project.budget_reset_at),
+        **stated(project.limits),
     )
 
 
@@ -124,6 +132,8 @@ def view_of_token(token: Token) -> TokenView:
         {} if token.metadata is None else msgspec.json.decode(token.metadata, type=dict[str, str]),
         token.reserved_lost,
         _known(token.previous_until),
+        _known(token.budget_reset_at),
+        **stated(token.limits),
     )
 
 

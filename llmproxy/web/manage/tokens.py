@@ -5,10 +5,12 @@ from __future__ import annotations
 from msgspec import UNSET, UnsetType, field
 
 from ...errors import BadRequest, Conflict, NotFound, ProjectInactive
+from ...management.limits import changes_of
 from ...management.tokens import TokenRequest, TokenRules, TokenUpdate
 from ...message import Token
 from ..operations import Call, Operation, Routes
 from .etags import tag, wanted_versions
+from .limits import said, view_of_left
 from .paging import Paging, given, rows
 from .requests import Id, Name, NewToken, Rotation, TokenChange, TokenSecret
 from .responses import IssuedToken, TokenView, view_of_issued, view_of_token
@@ -86,6 +88,17 @@ class Tokens:
                     self.revoke, conditional=True, needs=write, action="token.revoke", summary="Revoke a token."
                 ),
             },
+            "/tokens/{token_id}/budget/reset": {
+                b"POST": Operation(
+                    self.reset_budget,
+                    answer=TokenView,
+                    versioned=True,
+                    conditional=True,
+                    needs=write,
+                    action="token.reset_budget",
+                    summary="Count what a token spends anew from now on.",
+                ),
+            },
             "/tokens/{token_id}/rotate": {
                 b"POST": Operation(
                     self.rotate,
@@ -120,8 +133,11 @@ class Tokens:
 
     async def create(self, call: Call) -> IssuedToken:
         body: NewToken = call.body
-        wanted = TokenRequest(body.project_id, body.duration_minutes * 60, body.max_requests, body.name, body.metadata)
-        call.details["project_id"] = body.project_id
+        limits = said(body)
+        wanted = TokenRequest(
+            body.project_id, body.duration_minutes * 60, body.max_requests, body.name, body.metadata, limits
+        )
+        call.details |= {"project_id": body.project_id, **({"limits": limits} if limits else {})}
         token, secret = await self._rules.issue(wanted)
         call.details |= {"token_id": token.id, "duration_minutes": body.duration_minutes}
         return _issued(call, token, secret)
@@ -134,7 +150,7 @@ class Tokens:
 
     async def show(self, call: Call) -> TokenView:
         await self._rules.state.flush()
-        return _shown(call, await self._named(call))
+        return await self._shown(call, await self._named(call))
 
     async def change(self, call: Call) -> TokenView:
         token_id = _id(call)
@@ -142,7 +158,11 @@ class Tokens:
         update.check(self._rules.state.seconds())
         call.details |= _noted(update)
         await self._named(call)
-        return _shown(call, await self._rules.change(token_id, update, wanted_versions(call)))
+        return await self._shown(call, await self._rules.change(token_id, update, wanted_versions(call)))
+
+    async def reset_budget(self, call: Call) -> TokenView:
+        token = await self._named(call)
+        return await self._shown(call, await self._rules.reset_budget(token.id, wanted_versions(call)))
 
     async def revoke(self, call: Call) -> None:
         token = await self._named(call)
@@ -157,6 +177,12 @@ class Tokens:
         token, secret = await self._rules.rotate(known.id, body.overlap_seconds, duration, wanted_versions(call))
         call.details["overlap_seconds"] = body.overlap_seconds
         return _issued(call, token, secret)
+
+    async def _shown(self, call: Call, token: Token) -> TokenView:
+        tag(call, token.version)
+        view = view_of_token(token)
+        view.limits_left = [view_of_left(left) for left in await self._rules.left(token)] or UNSET
+        return view
 
     async def _named(self, call: Call) -> Token:
         """The token of the path; what is noted of the call says whose it is, however the call ends."""
@@ -180,6 +206,7 @@ def _update(body: TokenChange) -> TokenUpdate:
         None if body.expires_at is UNSET else body.expires_at.timestamp(),
         None if body.name is UNSET else body.name or "",
         None if body.metadata is UNSET else body.metadata or {},
+        changes_of(said(body), body.unset_limits),
     )
 
 
@@ -190,11 +217,6 @@ def _noted(update: TokenUpdate) -> dict[str, object]:
     if update.max_requests is not None:
         noted["updated_max_requests"] = update.max_requests or "unlimited"
     return noted
-
-
-def _shown(call: Call, token: Token) -> TokenView:
-    tag(call, token.version)
-    return view_of_token(token)
 
 
 def _issued(call: Call, token: Token, secret: str) -> IssuedToken:

@@ -26,6 +26,12 @@ from .test_audit import AuditApiTestCase
 from .test_breaker import BreakerManageTestCase
 from .usageapi import UsageManageTestCase
 
+RELATED = {
+    *("unset_limits", "budget_duration", "soft_budget", "hard_budget", "over_budget", "downgrade"),
+    *("apis", "endpoints", "source_addresses"),
+}
+"""Limits that name what must be there, or that contradict each other as easily as not."""
+
 
 class DocumentCase(BreakerManageTestCase, CacheManageTestCase, UsageManageTestCase, AuditApiTestCase):
     """With all that the proxy serves, see L{DocumentTests.test_all_of_it}."""
@@ -165,6 +171,8 @@ class DrivenTests(DocumentCase):
 
     def fitting(self, body: Any) -> Any:
         """A body that names what is there, where it names anything."""
+        if isinstance(body, dict) and len(body) % 2:
+            body = {name: value for name, value in body.items() if name not in RELATED}
         if isinstance(body, dict) and isinstance(body.get("project_id"), str) and len(body["project_id"]) % 2:
             return {**body, "project_id": self.project_id}
         if isinstance(body, dict) and isinstance(body.get("api_keys"), dict) and len(body["api_keys"]) % 2:

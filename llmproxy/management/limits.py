@@ -1,0 +1,120 @@
+"""Rules of limits: what may be stated of a token or a project, and what is left of what holds for it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from attrs import frozen
+from twisted.internet.defer import Deferred, succeed
+
+from ..config.rules import endpoint
+from ..core.limits import stated
+from ..core.limits.values import Asking, Rule, UsageLimitSettings, effective
+from ..errors import BadRequest, Unprocessable
+from ..usagelimits import FIELDS, UNSET, UsageLimits
+
+if TYPE_CHECKING:
+    from ..message import Project, Token
+
+_EACH = {"models": stated.model, "endpoints": endpoint, "source_addresses": stated.source}
+
+
+@frozen
+class Left:
+    """
+    @ivar amount: of what L{Rule.limit} counts; C{None} if that cannot be found out now.
+    @ivar resets_at: when all of it is there again, seconds since the epoch; C{None} if never, or if nobody knows.
+    """
+
+    rule: Rule
+    amount: int | None
+    resets_at: float | None
+
+
+class KnowsLimits(Protocol):
+    """The limits of the configuration, and what is left of them."""
+
+    @property
+    def settings(self) -> UsageLimitSettings:
+        """Those that hold now; others do when the configuration is swapped."""
+
+    def left(self, rules: Sequence[Rule]) -> Deferred[Sequence[Left]]:
+        """What is left of each, in their order."""
+
+
+class NothingLimited:
+    """The limits of a process that serves nobody: it knows what is stated, and not what is left."""
+
+    settings = UsageLimitSettings()
+
+    def left(self, rules: Sequence[Rule]) -> Deferred[Sequence[Left]]:
+        return succeed([Left(rule, None, None) for rule in rules])
+
+
+def checked(said: Mapping[str, Any], apis: Collection[str] | None) -> dict[str, Any]:
+    """
+    Limits by the names of their fields, in the form that L{UsageLimits} has them.
+
+    @param said: as JSON has them; L{UNSET} and C{None} stay.
+    @param apis: those that are served; C{None} if that is not known.
+    @raise Unprocessable: one of them cannot be.
+    """
+    found: dict[str, Any] = {}
+    for name, value in said.items():
+        try:
+            found[name] = value if value is None or value is UNSET else _value(name, value, apis)
+        except ValueError as error:
+            raise Unprocessable(str(error), message=f"invalid {name}") from None
+    return found
+
+
+def check_together(limits: UsageLimits, *, defaults: bool) -> None:
+    """
+    @param defaults: those of the configuration hold beside them.
+    @raise Unprocessable: some of them contradict each other.
+    """
+    for name, sentence in stated.contradictions(limits, defaults=defaults):
+        raise Unprocessable(sentence, message=f"invalid {name}")
+
+
+def changes_of(said: Mapping[str, Any], unset: Sequence[str]) -> dict[str, Any]:
+    """
+    What is to be changed, with L{UNSET} for what is to say nothing again.
+
+    @raise BadRequest: a field is both.
+    """
+    both = [name for name in unset if name in said]
+    if both:
+        raise BadRequest(f"{both[0]} is given, and in unset_limits", message="contradictory limits")
+    return {**said, **dict.fromkeys(unset, UNSET)}
+
+
+async def left_of(limits: KnowsLimits, project: Project | None, token: Token | None) -> Sequence[Left]:
+    """What is left of the limits of a token, or of a project, and of the rules that hold for all of its requests."""
+    own = f"project:{project.id}" if token is None and project is not None else f"token:{token.id if token else ''}"
+    rules = [
+        rule
+        for rule in effective(limits.settings, Asking(project, token))
+        if rule.scope == own or rule.scope.startswith(f"{own}|")
+    ]
+    return await limits.left(rules) if rules else ()
+
+
+def _value(name: str, value: Any, apis: Collection[str] | None) -> Any:
+    if name in ("max_budget", "soft_budget"):
+        return stated.amount(value)
+    if name == "budget_duration":
+        return stated.duration(value)
+    if name == "downgrade":
+        return tuple((stated.model(one), stated.model(other)) for one, other in value.items())
+    if name == "apis":
+        unknown = [each for each in value if apis is not None and each not in apis]
+        if unknown:
+            raise ValueError(f"no API is called {unknown[0][:64]!r}; there are {', '.join(sorted(apis or ()))}")
+    if name in _EACH:
+        return tuple(_EACH[name](each) for each in value)
+    return tuple(value) if isinstance(value, list) else value
+
+
+assert set(_EACH) < set(FIELDS)

@@ -1,0 +1,55 @@
+"""Tests for L{llmproxy.management.limits}; what the API makes of it is in tests/web/manage/test_limits.py."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from llmproxy.core.limits.values import Rule
+from llmproxy.errors import BadRequest, Unprocessable
+from llmproxy.management.limits import Left, NothingLimited, changes_of, check_together, checked
+from llmproxy.usagelimits import UNSET, UsageLimits
+
+from ..tables import row
+
+
+class CheckedTests(SynchronousTestCase):
+    def test_values(self) -> None:
+        """What JSON says becomes what limits are; no limit and nothing said stay."""
+        for name, said, expected in (
+            ("max_budget", "0.50", Decimal("0.50")),
+            ("rpm_limit", 5, 5),
+            ("models", ["a"], ("a",)),
+            ("source_addresses", ["2001:DB8::1"], ("2001:db8::1",)),
+            ("downgrade", {"a": "b"}, (("a", "b"),)),
+            ("apis", ["openai"], ("openai",)),
+            ("endpoints", None, None),
+            ("tpm_limit", UNSET, UNSET),
+        ):
+            with row(name, said):
+                self.assertEqual(checked({name: said}, ("openai",)), {name: expected})
+
+    def test_unknown_api(self) -> None:
+        """A name that no API has allows nothing: it is refused where APIs are known."""
+        error = self.assertRaises(Unprocessable, checked, {"apis": ["opnai"]}, ("openai",))
+        self.assertIn("openai", error.description)
+        self.assertEqual(checked({"apis": ["opnai"]}, None), {"apis": ("opnai",)})
+
+    def test_together(self) -> None:
+        """What holds of a budget needs one; a default may give it to a token."""
+        limits = UsageLimits(hard_budget=True)
+        check_together(limits, defaults=True)
+        self.assertRaises(Unprocessable, check_together, limits, defaults=False)
+
+    def test_changes(self) -> None:
+        """A field is changed or says nothing any more, not both."""
+        self.assertEqual(changes_of({"rpm_limit": 1}, ["tpm_limit"]), {"rpm_limit": 1, "tpm_limit": UNSET})
+        self.assertRaises(BadRequest, changes_of, {"rpm_limit": None}, ["rpm_limit"])
+
+
+class NothingLimitedTests(SynchronousTestCase):
+    def test_left(self) -> None:
+        """A process that serves nobody does not know what is left."""
+        rule = Rule("requests", "token:t", 5, "")
+        self.assertEqual(self.successResultOf(NothingLimited().left([rule])), [Left(rule, None, None)])

@@ -1,4 +1,4 @@
-"""Usage as commands ask for it, over the management API."""
+"""Usage as commands ask for it: over the management API, or in the database itself."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
+import click
+
 from .lookup import project_id_of, token_ids_called
 from .management import Management
 from .output import Output
+from .storage import storage_of, warn_of_password
 from .target import CONNECT, OPTIONS, connect
 
 PAGE = 1000
@@ -99,18 +102,31 @@ class OverTheApi:
 
 def usage_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """
-    Give a command the options of those that ask the API, and call it with C{source} and C{output}.
+    Give a command the options of those that ask the API, and those for the database itself; call it with C{source}
+    and C{output}.
     """
 
     @functools.wraps(command)
-    def asking(as_json: bool, **options: Any) -> Any:
+    def asking(direct: bool, database: str | None, env: str | None, as_json: bool, **options: Any) -> Any:
         given = {name: options.pop(name) for name in CONNECT}
 
         def opened() -> Reading:
-            return OverTheApi(connect(**given))
+            if not (direct or database):
+                return OverTheApi(connect(**given))
+            from .usage_database import InTheDatabase
+
+            warn_of_password("--database", database)
+            return InTheDatabase(storage_of(database, env))
 
         return command(source=UsageSource(opened), output=Output(as_json), **options)
 
-    for option in reversed(OPTIONS):
+    for option in reversed((*OPTIONS, *_DIRECT)):
         asking = option(asking)
     return asking
+
+
+_DIRECT = (
+    click.option("--direct", is_flag=True, help="Read the database itself: no proxy is asked."),
+    click.option("--database", metavar="URL", help="The same, with this one. [DATABASE_URL, DATABASE_PATH]"),
+    click.option("--env", metavar="FILE", help="A file of variables, for --direct."),
+)

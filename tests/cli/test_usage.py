@@ -231,5 +231,5 @@ class CompletionTests(SynchronousTestCase):
     def test_manual(self) -> None:
         """Every option of a report is in the manual."""
         manual = (Path(__file__).parents[2] / "docs" / "usage.md").read_text()
-        options = ("by", "since", "until", "project", "token", "api", "model", "top", "tz", "json", "csv")
+        options = ("by", "since", "until", "project", "token", "api", "model", "top", "tz", "json", "csv", "direct")
         self.assertEqual([name for name in options if f"`--{name}`" not in manual], [])

@@ -13,7 +13,7 @@ SMALL = Scene(count=500, seed=7, between=0.4, whole_of=4)
 
 class LedgerRunTests(SynchronousTestCase):
     def test_small(self) -> None:
-        """What clients and upstream saw is what the database says, once each, whoever was killed when."""
+        """What clients and upstream saw is what the database says, once each, whatever was killed when."""
         directory = os.path.abspath(self.mktemp())
         outcome = played(SMALL, directory, f"sqlite:///{directory}/data/llmproxy.db")
         self.assertEqual((outcome.problems, outcome.left), ([], []))

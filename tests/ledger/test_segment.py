@@ -28,7 +28,7 @@ class SegmentTests(SynchronousTestCase):
         return segment
 
     def test_written_at_once(self) -> None:
-        """What was appended stands in the file when the call returns: whoever reads the file has it."""
+        """What was appended stands in the file when the call returns: who reads the file has it."""
         segment = self.made()
         written = frame(ENDED, b"one") + frame(BEGUN, b"two")
         for each in (frame(ENDED, b"one"), frame(BEGUN, b"two")):

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable
 
 from llmproxy.config.model import CacheConfig
-from tests.harness import Exchange
+from tests.harness import Exchange, a_request
 from tests.http2client import Http2Connection
 from tests.test_cost import ANSWER, EVENT, GET, OPTED_IN, REQUEST, STORED
 
@@ -74,6 +74,17 @@ def event(count: int) -> None:
         client.sent = b""
 
 
+def stored(count: int) -> None:
+    """Small GETs whose answers are stored."""
+    exchange = Exchange(cached=True)
+    client = exchange.client()
+    for number in range(count):
+        client.receive(a_request(b"/v1/models/%d" % number))
+        exchange.upstream[0].receive(STORED)
+        exchange.records.clear()
+        client.sent = exchange.upstream[0].sent = b""
+
+
 def hits(request: bytes) -> Callable[[int], None]:
     """The same request, answered from memory again and again."""
 
@@ -106,6 +117,7 @@ WORKS: dict[str, Callable[[int], None]] = {
     "a small POST": small,
     "a hit of a small GET": hits(GET),
     "a hit of an opted-in POST": hits(OPTED_IN),
+    "a stored miss of a small GET": stored,
     "an event of a stream": event,
     "a small POST over HTTP/2, client and all": http2,
     "an event of a stream over HTTP/2, client and all": http2_event,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -23,6 +23,7 @@ DAY = 86_400
 class MemoryReports:
     """
     @ivar asked: every question.
+    @ivar names: of tokens that there are, or were.
     @ivar broken: what the next calls fail with, in their order; C{None} does not.
     """
 
@@ -30,6 +31,7 @@ class MemoryReports:
         self.entries = list(entries)
         self.asked: list[UsageQuestion] = []
         self.broken: list[Exception | None] = []
+        self.names: dict[str, str | None] = {}
 
     def grouped(self, question: UsageQuestion) -> Deferred[UsageReport]:
         self.asked.append(question)
@@ -55,6 +57,9 @@ class MemoryReports:
         start = int(after or 0)
         end = start + limit
         return succeed(Page(found[start:end], str(end) if len(found) > end else None))
+
+    def token_names(self, ids: Sequence[str]) -> Deferred[dict[str, str | None]]:
+        return succeed({each: self.names[each] for each in ids if each in self.names})
 
     def _failing(self) -> Deferred | None:
         error = self.broken.pop(0) if self.broken else None

@@ -195,3 +195,6 @@ class IUsageReports(Interface):
 
         @raise ValueError: C{after} is not one that a page gave out, or C{limit} is below 1; at once.
         """
+
+    def token_names(ids: Sequence[str]) -> Deferred[dict[str, str | None]]:
+        """The names of those tokens that there are, or were: those that were removed have left theirs."""

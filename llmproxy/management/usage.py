@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..message import Page
 
 NAMED_ONE_BY_ONE = 50
-"""Tokens or projects of a report up to this number are asked for by their id, more of them all at once."""
+"""Projects of a report up to this number are asked for by their id, more of them all at once."""
 
 MOST_VALUES = 100
 """Of one filter."""
@@ -171,16 +171,20 @@ class UsageRules:
 
     async def _names(self, question: UsageQuestion, report: UsageReport) -> Names:
         names: Names = {}
-        for group, store in (("project", self._projects), ("token", self._tokens)):
-            if group in question.group_by:
-                names[group] = await _names_of({row.keys[group] for row in report.rows}, store)
+        if "project" in question.group_by:
+            names["project"] = await _names_of(_ids(report, "project"), self._projects)
+        if "token" in question.group_by:
+            names["token"] = {**await self._there().token_names(sorted(_ids(report, "token")))}
         return names
 
 
-async def _names_of(ids: Iterable[Key], store: Any) -> dict[Key, str | None]:
-    wanted = {each for each in ids if isinstance(each, str)}
-    if len(wanted) > NAMED_ONE_BY_ONE:
-        found = await store.list()
+def _ids(report: UsageReport, group: str) -> set[str]:
+    return {key for row in report.rows if isinstance(key := row.keys[group], str)}
+
+
+async def _names_of(ids: set[str], projects: IProjectStore) -> dict[Key, str | None]:
+    if len(ids) > NAMED_ONE_BY_ONE:
+        found = await projects.list()
     else:
-        found = [await store.get(each) for each in sorted(wanted)]
-    return {each.id: each.name for each in found if each is not None and each.id in wanted}
+        found = [project for each in sorted(ids) if (project := await projects.get(each)) is not None]
+    return {each.id: each.name for each in found if each.id in ids}

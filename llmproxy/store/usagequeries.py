@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BigInteger, literal, select, type_coerce
@@ -13,8 +13,9 @@ from ..core.usagesums import MICRO
 from ..errors import BadRequest
 from ..interfaces import IUsageReports
 from ..message import Page
+from . import bulk
 from .paging import behind, check_limit, paged, position, read_position
-from .schema import usage_records
+from .schema import ended_tokens, tokens, usage_records
 from .usagereport import report
 from .usagerows import entry_of
 
@@ -65,6 +66,17 @@ class UsageReports:
             return Page([entry_of(row) for row in made.items], made.after)
 
         return self._database.read(page)
+
+    def token_names(self, ids: Sequence[str]) -> Deferred[dict[str, str | None]]:
+        def names(connection: Connection) -> dict[str, str | None]:
+            found: dict[str, str | None] = {}
+            for chunk in bulk.chunks(sorted(set(ids)), 500):
+                for table in (ended_tokens, tokens):
+                    query = select(table.c.id, table.c.name).where(table.c.id.in_(chunk))
+                    found |= {row.id: row.name for row in connection.execute(query)}
+            return found
+
+        return self._database.read(names)
 
 
 def _conditions(question: UsageQuestion) -> Iterator[Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 import msgspec
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from zope.interface.verify import verifyObject
 
@@ -18,10 +19,11 @@ from llmproxy.errors import BadRequest
 from llmproxy.interfaces import IUsageReports
 from llmproxy.store import usagereport
 from llmproxy.store.database import Database
+from llmproxy.store.endedtokens import EndedTokens
 from llmproxy.store.usagequeries import UsageReports
 from llmproxy.store.usagerecords import UsageRecords
 
-from ..store.databases import NOW, clock_at
+from ..store.databases import NOW, clock_at, project, token
 from ..tables import row
 from ..usagereports import MemoryReports, an_entry
 from .usagerecords import some_entries
@@ -218,6 +220,19 @@ class UsageReportsContract:
                 except ValueError:
                     continue
                 raise AssertionError("it was taken")
+
+    def test_names(self) -> None:
+        """Tokens have their names, those that were removed too, and their usage stays."""
+        self.done(self.database.projects.create(project("p1")))
+        for token_id, name in (("t1", "ci"), ("t2", "old ci"), ("t3", None)):
+            self.done(self.database.tokens.create(token(token_id, name=name, expires_at=NOW - 5 * DAY)))
+        self.settle([an_entry(n, NOW, project_id="p1", token_id=f"t{n}") for n in range(1, 5)])
+        self.done(Deferred.fromCoroutine(EndedTokens(self.clock, self.database, DAY).clear()))
+        self.done(self.database.tokens.create(token("t4", name="new")))
+        names = self.done(self.reports.token_names([f"t{n}" for n in range(700)]))
+        assert names == {"t1": "ci", "t2": "old ci", "t3": None, "t4": "new"}, names
+        assert len(self.done(self.reports.grouped(UsageQuestion(("token",)))).rows) == 4
+        assert self.done(self.reports.token_names([])) == {}
 
     def test_shown_at_once(self) -> None:
         """What was settled is in the next report."""

@@ -13,12 +13,18 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.cli.main import cli
 from llmproxy.core.quotas import Settlement
+from llmproxy.core.reports import UsageQuestion
 from llmproxy.store.backend import locate
 from llmproxy.store.migrate import revision_of
 from llmproxy.store.migration import DatabaseSource
 from llmproxy.store.schema import HEAD, metadata
+from llmproxy.store.usagequeries import UsageReports
+from llmproxy.store.usagerecords import UsageRecords
 
-from ..store.databases import KEY, NOW, project, token
+from ..contracts.usagerecords import some_entries
+from ..store.databases import KEY, NOW, clock_at, project, token
+from ..tables import row
+from ..usagereports import MemoryReports
 from .databases import KINDS, new_database, opened_at
 
 FIRST_SCHEMA = os.path.join(os.path.dirname(__file__), "first-schema.sql")
@@ -48,6 +54,7 @@ class MovingTests(SynchronousTestCase):
         self.successResultOf(database.usage.lease(Settlement("t1", 0, 0, None), 5, 5, "a"))
         self.successResultOf(database.usage.settle([Settlement("t1", 3, 3, NOW + 0.000001)], "b"))
         self.successResultOf(database.tokens.update("t2", is_active=False))
+        self.successResultOf(UsageRecords(clock_at(), database).settle(some_entries(31, 1500)))
         return url
 
     def everything(self, url: str) -> dict[str, list[Any]]:
@@ -70,6 +77,17 @@ class MovingTests(SynchronousTestCase):
         leased = database.read(lambda c: c.scalar(text("SELECT leased FROM tokens WHERE id = 't1'")))
         self.assertEqual(self.successResultOf(leased), 2)
         self.assertFalse(self.successResultOf(database.tokens.get("t2")).is_active)
+        self.has_usage(database)
+
+    def has_usage(self, database: Any) -> None:
+        """Reports and single records are as before, and what was settled is not settled again."""
+        entries, reports = some_entries(31, 1500), UsageReports(database)
+        self.assertEqual(self.successResultOf(UsageRecords(clock_at(), database).settle(entries)), 0)
+        for groups in (("token", "day"), ("user",), ("status", "tag:team", "session")):
+            with row(groups):
+                question = UsageQuestion(groups, tz="Asia/Kolkata")
+                expected = self.successResultOf(MemoryReports(entries).grouped(question))
+                self.assertEqual(self.successResultOf(reports.grouped(question)), expected)
 
     def test_copied_around(self) -> None:
         """From each kind to the next, and back to the first: nothing is different then."""

@@ -50,6 +50,7 @@ class ReportTests(UsageManageTestCase):
             an_entry(1, NOW, project_id=project, token_id=token),
             an_entry(2, NOW, project_id="gone", token_id="", cost="0"),
         ]
+        self.reports.names = {token: "ci"}
         first, second = self.ask("GET", "/usage?group_by=project,token").json["data"]
         self.assertEqual(
             [first[each] for each in ("project_id", "project_name", "token_id", "token_name")],

@@ -15,11 +15,14 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from llmproxy.bench.answers import COMPLETION
 from llmproxy.cache.presence import SharedTable, of_parent
-from llmproxy.config.model import CacheConfig
+from llmproxy.config.model import CacheConfig, MeterConfig
 from llmproxy.workers.caches import AnnouncingStore
 from llmproxy.workers.peers import OtherWorkers
 
+from .benchmarks.metering import EVENTS
+from .benchmarks.metering import WORKS as METERED
 from .garbage import Garbage
 from .harness import Exchange, a_request
 from .http2client import Http2Connection
@@ -36,6 +39,18 @@ MOST_LEDGER_CALLS = 31
 How many more it makes for its two entries in the ledger (CPython 3.11: 29), some five microseconds, so that nothing
 that has ended is lost with its process.
 """
+
+MOST_METER_CALLS = 35
+"""
+How many more it makes where the usage of its answer is read (CPython 3.11: 34), five of them Twisted's for a callback,
+so that nobody has to believe a bill.
+"""
+
+MOST_METERED_EVENT_CALLS = 6
+"""How many more an event of a stream makes there (CPython 3.11: 6)."""
+
+MOST_TELLING_EVENT_CALLS = 11
+"""The same for one that tells what was used until then, as some servers have it on every event (CPython 3.11: 11)."""
 
 MOST_BYPASS_CALLS = 13
 """How many more the cache makes of a POST that did not opt in (CPython 3.11: 13)."""
@@ -215,6 +230,41 @@ class CostTests(SynchronousTestCase):
             for _ in range(10):
                 upstream.receive(EVENT)
         self.assertLessEqual(calls.count / 10, MOST_STREAM_CALLS)
+
+    def test_metered(self) -> None:
+        """Nor does the meter: of a small answer, of an event, and of an event that tells the usage."""
+        for name, most in (
+            ("a small POST", MOST_METER_CALLS),
+            ("an event", MOST_METERED_EVENT_CALLS),
+            ("an event with usage", MOST_TELLING_EVENT_CALLS),
+        ):
+            counts = []
+            for meter in ("off", "on"):
+                once = METERED[name](meter)
+                for _ in range(20):
+                    once()
+                with Calls() as calls:
+                    for _ in range(10):
+                        once()
+                counts.append(calls.count / 10)
+            self.assertLessEqual(counts[1] - counts[0], most, name)
+
+    def test_no_cycles_of_meter(self) -> None:
+        """Nor does an answer that is read, whole, in pieces or in events, to its end or not."""
+        chunked = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+        event = EVENTS["an event with usage"]
+        for pieces in ([COMPLETION], [COMPLETION[:-9], COMPLETION[-9:]], [chunked, *[event] * 20, b"0\r\n\r\n"]):
+            exchange = Exchange(meter=MeterConfig(enabled=True))
+            client = exchange.client()
+            with Garbage() as garbage:
+                for _ in range(20):
+                    client.receive(REQUEST)
+                    for piece in pieces:
+                        exchange.upstream[0].receive(piece)
+                usages = [record.usage is not None for record in exchange.records]
+                exchange.records.clear()
+                self.assertLess(garbage.collected(), 20, pieces[0])
+            self.assertEqual(usages, [True] * 20, pieces[0])
 
     def test_no_cycles(self) -> None:
         """An exchange leaves nothing to the garbage collector."""

@@ -6,6 +6,7 @@ Most of them are of no interest, and come whole: a piece of a stream in which no
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any, ClassVar, Protocol
 
@@ -17,6 +18,15 @@ _TAIL = 4096
 
 _HEAD = 1024
 """Of them, those of its beginning."""
+
+_AT_ONCE = 8
+"""Documents of interest that are taken as they come; of later ones the last few are, when the stream ends."""
+
+_LATEST = 4
+"""
+How many of the latter. A usage that stands on every event is the sum until then; and where several kinds of documents
+are of interest, those that come once come at the end.
+"""
 
 
 class Scan(Protocol):
@@ -32,11 +42,23 @@ class Lines:
     Documents of one line each; one may have a record separator in front (RFC 7464).
 
     @param wanted: searches a piece for what a document of interest has.
-    @param take: called with each document of interest, and with all until it says that it wants no others.
+    @param take: called with documents of interest, and with all until it says that it wants no others. Of many
+        documents of interest it gets the first and the last few.
     @param scan: takes those that are longer than L{LONGEST}.
     """
 
-    __slots__ = ("_held", "_is_eager", "_is_idle", "_is_long", "_last", "_scan", "_take", "_wanted")
+    __slots__ = (
+        "_held",
+        "_is_eager",
+        "_is_idle",
+        "_is_long",
+        "_last",
+        "_latest",
+        "_scan",
+        "_take",
+        "_taken",
+        "_wanted",
+    )
 
     SEPARATOR: ClassVar[bytes] = b"\n"
     ENDS: ClassVar[tuple[bytes, ...]] = (b"\n",)
@@ -49,15 +71,30 @@ class Lines:
         self._is_long = self._is_idle = False
         self._is_eager = True
         self._last = b""
+        self._taken = 0
+        self._latest: deque[bytes] = deque(maxlen=_LATEST)
 
     def feed(self, data: bytes) -> None:
-        if self._is_idle and data.endswith(self.ENDS) and not self._wanted(data):
-            self._last = data if len(data) <= _TAIL else _ends_of(self._last_of(data))
-        else:
-            self._split(data)
-            self._is_idle = not (self._held or self._is_long or self._is_eager)
+        if self._is_idle and data.endswith(self.ENDS):
+            if not self._wanted(data):
+                self._last = data if len(data) <= _TAIL else _ends_of(self._last_of(data))
+                return
+            if self._taken >= _AT_ONCE and len(data) <= _TAIL and self._is_one(data):
+                self._last = data
+                self._latest.append(data)
+                return
+        self._split(data)
+        self._is_idle = not (self._held or self._is_long or self._is_eager)
 
     def end(self) -> None:
+        """The stream ends here, and so does the document that is open."""
+        self._close()
+        latest = [*self._latest]
+        self._latest.clear()
+        for piece in latest:
+            self._take(self._document(piece))
+
+    def _close(self) -> None:
         """The document that is open ends here."""
         if self._is_long:
             self._is_long = False
@@ -76,7 +113,7 @@ class Lines:
         for piece in whole:
             if self._held or self._is_long:
                 self._add(piece)
-                self.end()
+                self._close()
             else:
                 self._whole(piece)
         if rest:
@@ -86,16 +123,24 @@ class Lines:
         if not piece:
             return
         self._last = piece if len(piece) <= _TAIL else _ends_of(piece)
-        if self._is_eager or self._wanted(piece):
+        is_wanted = self._wanted(piece)
+        if is_wanted and self._taken >= _AT_ONCE and not self._is_eager:
+            self._latest.append(piece)
+        elif is_wanted or self._is_eager:
             document = self._document(piece)
             if document:
+                self._taken += is_wanted is not None
                 self._is_eager = self._take(document)
 
     def _last_of(self, data: bytes) -> bytes:
         return data[max(data.rfind(end, 0, -len(end)) for end in self.ENDS) + 1 :]
 
+    def _is_one(self, data: bytes) -> bool:
+        """Whether it is one document, of which it has the end."""
+        return data.count(b"\n") == 1
+
     def _document(self, piece: bytes) -> bytes:
-        return piece.strip(b"\x1e \t\r")
+        return piece.strip(b"\x1e \t\r\n")
 
     def _add(self, piece: bytes) -> None:
         if not self._is_long:
@@ -131,11 +176,16 @@ class Events(Lines):
         if self._after_cr or b"\r" in data:
             data = self._with_line_feeds(data)
         if self._held.endswith(b"\n") and data.startswith(b"\n"):
-            self.end()
+            self._close()
             data = data[1:]
         super()._split(data)
 
+    def _is_one(self, data: bytes) -> bool:
+        return data.count(b"\n\n") + data.count(b"\r\n\r\n") == 1 and b"\r\r" not in data
+
     def _document(self, piece: bytes) -> bytes:
+        if b"\r" in piece:
+            piece = piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         if piece.startswith(b"data:") and piece.find(b"\n") < 0:
             return piece[5:]
         return b"\n".join([line[5:] for line in piece.split(b"\n") if line.startswith(b"data:")])

@@ -103,10 +103,10 @@ class Meter:
         if asked.pictures or asked.kept:
             return False
         found = found_in(body.content) if _content_of(response.fields) == _PLAIN_JSON else None
-        if found is None or is_background(found):
+        if found is None or ("background" in found and is_background(found)):
             return False
         usage = usage_of(found)
-        if not usage.is_known:
+        if usage.output_tokens is None and not usage.is_known:
             return False
         request.record.usage = usage
         return True

@@ -16,6 +16,7 @@ import msgspec
 
 from ..core.jsonmembers import JsonMembers, tree_of
 from ..usage import UNKNOWN, Usage
+from .plainchat import usage_of_chat
 from .registry import USAGE_SHAPES
 from .usage import UsageShape
 
@@ -77,7 +78,7 @@ def shapes_of(found: Mapping[str, Any]) -> tuple[UsageShape, ...]:
     usage = found.get("usage")
     names: Iterable[str] = usage if type(usage) is dict and len(usage) <= _MOST_NAMES else ()
     key = (*found, None, *names)
-    return _shapes[key] if key in _shapes else _remembered(key, found.keys(), {*names})
+    return _shapes.get(key) or _remembered(key, found.keys(), {*names})
 
 
 def _remembered(key: tuple[str | None, ...], paths: Set[str], names: Set[str]) -> tuple[UsageShape, ...]:
@@ -97,6 +98,9 @@ def _may_be(shape: UsageShape, paths: Set[str], names: Set[str]) -> bool:
 
 def usage_of(found: Mapping[str, Any]) -> Usage:
     """@param found: see L{Documents.found}."""
+    usage = usage_of_chat(found)
+    if usage is not None:
+        return usage
     for shape in shapes_of(found):
         usage = shape.read(found)
         if usage is not None:
@@ -113,9 +117,11 @@ def found_in(text: bytes) -> Mapping[str, Any] | None:
         document = _decode(text)
     except _ERRORS:
         return None
-    if type(document) is dict and _NESTED.isdisjoint(document) and None not in document.values():
-        return document
-    return None
+    if type(document) is not dict or not _NESTED.isdisjoint(document):
+        return None
+    if None in document.values():
+        return {name: value for name, value in document.items() if value is not None}
+    return document
 
 
 class Documents:

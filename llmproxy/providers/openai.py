@@ -58,7 +58,7 @@ _SIGNS = frozenset({*_NAMES, *_OTHERS_BESIDE, "seconds"})
 _IDENTITY = tuple(f"{outer}{name}" for outer in ("", "response.") for name in ("id", "status", "background"))
 
 
-_TIERS = ("response.service_tier", "service_tier")
+_TIERS = frozenset({"response.service_tier", "service_tier"})
 _USUAL = frozenset({"auto", "default"})
 
 
@@ -115,9 +115,10 @@ def _of_tokens(raw: dict[str, Any], found: Mapping[str, Any]) -> Usage | None:
         # xAI's reasoning is no part of what it says came out.
         came_out += reasoning
     model = model_among(found, _MODELS)
-    return Usage(
-        put_in, cached, written, came_out, reasoning, heard, spoken, served_model=model, raw=_with_tier(raw, found)
-    )
+    if not _TIERS.isdisjoint(found):
+        raw = _with_tier(raw, found)
+    # All by their places: it is made for every answer.
+    return Usage(put_in, cached, written, came_out, reasoning, heard, spoken, None, None, model, raw)
 
 
 def _with_tier(raw: dict[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
@@ -206,7 +207,7 @@ PROVIDERS = (
         ),
         exposed_families=("openai-",),
         chat=Chat(),
-        usages=(UsageShape((*_USAGES, "duration", "task"), (*_MODELS, *_TIERS), usage_of, _IDENTITY, _SIGNS),),
+        usages=(UsageShape((*_USAGES, "duration", "task"), (*_MODELS, *sorted(_TIERS)), usage_of, _IDENTITY, _SIGNS),),
         places=_PLACES,
         free=frozenset(
             b"moderations files uploads batches fine_tuning vector_stores conversations containers assistants evals "

@@ -29,6 +29,7 @@ SHARED = frozenset(
         "imagereader",
         "messagereader",
         "models",
+        "plainchat",
         "provider",
         "readers",
         "registry",

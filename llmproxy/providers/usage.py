@@ -45,9 +45,9 @@ def counts(value: Any, names: tuple[str, ...]) -> list[int | None]:
     if type(value) is not dict:
         return [None] * len(names)
     found = [*map(value.get, names)]
-    for at, each in enumerate(found):
+    for each in found:
         if each is not None and (type(each) is not int or not 0 <= each <= _MOST):
-            found[at] = None
+            return [count(value, name) for name in names]
     return found
 
 

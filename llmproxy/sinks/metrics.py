@@ -65,8 +65,6 @@ MOST_MODELS = 100
 
 _NO_COST = Decimal(0)
 
-_TOKENS = ("input", "cached_input", "cache_write", "output", "reasoning")
-
 _OUTCOMES = {"hit": HIT, "bypass": BYPASS, "method": BYPASS, "request": BYPASS}
 """By what a record says of the cache (RFC 9211's words); any other is a miss, and nothing is no request of a cache."""
 
@@ -222,11 +220,17 @@ class ProxyMetrics:
                 model = "other"
         if record.cost is not None:
             self.costs[api, model] = self.costs.get((api, model), _NO_COST) + record.cost
-        for kind in _TOKENS:
-            count = getattr(usage, f"{kind}_tokens")
+        tokens = self.tokens
+        for kind, count in (
+            ("input", usage.input_tokens),
+            ("cached_input", usage.cached_input_tokens),
+            ("cache_write", usage.cache_write_tokens),
+            ("output", usage.output_tokens),
+            ("reasoning", usage.reasoning_tokens),
+        ):
             if count is not None:
                 key = (api, model, kind)
-                self.tokens[key] = self.tokens.get(key, 0) + count
+                tokens[key] = tokens.get(key, 0) + count
 
     def snapshot(self) -> ProxyMetrics:
         """The numbers as they are now, gauges read: what one process tells another."""

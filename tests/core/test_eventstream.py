@@ -75,6 +75,21 @@ class EventsTests(SynchronousTestCase):
             self.assertEqual(reading.lines._held, b"")
         self.assertEqual(reading.taken, [b" a"])
 
+    def test_latest(self) -> None:
+        """Of many the first and the last few are taken, wherever the bytes are cut, and whatever ends the lines."""
+        for end in (b"\n", b"\r\n", b"\r"):
+            stream = b"".join(b"data: want %d%bid: %d%b" % (each, end, each, end * 2) for each in range(30))
+            expected = [b" want %d" % each for each in (*range(8), *range(26, 30))]
+            for size in (len(stream) // 30, 1, 7, 100, 1000, len(stream)):
+                pieces = [stream[at : at + size] for at in range(0, len(stream), size)]
+                self.assertEqual(Reading(Events).feed(*pieces), expected, (end, size))
+            events = re.findall(b".*?" + end * 2, stream, re.DOTALL)
+            self.assertEqual(Reading(Events).feed(*events), expected, end)
+        lines = [b"want %d\n" % each for each in range(30)]
+        expected = [b"want %d" % each for each in (*range(8), *range(26, 30))]
+        self.assertEqual(Reading(Lines).feed(*lines), expected)
+        self.assertEqual(Reading(Lines).feed(b"".join(lines)), expected)
+
     def test_eager(self) -> None:
         """So many at the beginning are taken as are asked for."""
         self.assertEqual(

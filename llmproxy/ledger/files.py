@@ -95,6 +95,8 @@ class LedgerFiles:
         @raise OSError: the file cannot be made, the disk is full for example.
         """
         size = max(self.size, least)
+        # Somebody may have removed it.
+        os.makedirs(self.directory, mode=0o700, exist_ok=True)
         if self.held() + size > self._most:
             raise NoRoom("most_waiting is reached")
         return Segment(os.path.join(self.directory, f"{writer}.{number:08d}.ledger"), size)

@@ -194,10 +194,14 @@ class Journal:
         return sum(each.end - each.settled for each in self._segments)
 
     def improve(self) -> None:
-        """Where what is noted does not outlive the process, see whether there can be a file again."""
-        if self._current.on_disk:
+        """
+        Where what is noted does not outlive the process (there was no room for a file, or somebody has removed it), see
+        whether there can be a file.
+        """
+        removed = not self._current.is_there()
+        if self._current.on_disk and not removed:
             return
-        made = self._file() or (self._memory() if self.is_losing else None)
+        made = self._file() or (self._memory() if self.is_losing or removed else None)
         if made is not None:
             self._continue(made)
 

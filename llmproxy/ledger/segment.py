@@ -6,6 +6,7 @@ import fcntl
 import mmap
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Protocol
 
 from ..core.ledger.frames import ENDED, KIND, frames
@@ -40,6 +41,9 @@ class ISegment(Protocol):
 
     def contents(self, start: int) -> Iterator[tuple[int, bytes, int]]:
         """See L{frames}; those of the next L{READ_AT_ONCE} bytes."""
+
+    def is_there(self) -> bool:
+        """Whether what is noted in it can be found, as far as it ever can."""
 
     def remove(self) -> None:
         """It is not needed any more."""
@@ -107,8 +111,13 @@ class Segment:
         finally:
             os.close(fd)
 
+    def is_there(self) -> bool:
+        """Whether another process can find it: a file without a name is gone with its process."""
+        return os.path.exists(self._path)
+
     def remove(self) -> None:
-        os.unlink(self._path)
+        with suppress(FileNotFoundError):
+            os.unlink(self._path)
         self.close()
 
     def close(self) -> None:
@@ -142,6 +151,9 @@ class MemorySegment:
     def contents(self, start: int) -> Iterator[tuple[int, bytes, int]]:
         return _from(start, bytes(self._data[start : start + READ_AT_ONCE]))
 
+    def is_there(self) -> bool:
+        return True
+
     def remove(self) -> None:
         self._data = bytearray()
 
@@ -168,6 +180,9 @@ class NoSegment:
 
     def contents(self, start: int) -> Iterator[tuple[int, bytes, int]]:
         return iter(())
+
+    def is_there(self) -> bool:
+        return True
 
     def remove(self) -> None:
         """There is nothing."""

@@ -16,7 +16,7 @@ from twisted.trial.unittest import TestCase
 from twisted.web.resource import Resource
 
 from llmproxy.app.proxy import TransparentProxy
-from llmproxy.config import APIConfig
+from llmproxy.config import APIConfig, CacheConfig
 from llmproxy.core.ledger.settings import LedgerOptions
 from llmproxy.core.tokens import token_hash
 from llmproxy.message import ApiRequest, Record
@@ -32,6 +32,7 @@ class _Upstream(Resource):
     isLeaf = True
 
     def render_GET(self, request: Any) -> bytes:
+        request.setHeader(b"Cache-Control", b"public, max-age=60")
         return b"{}"
 
 
@@ -44,8 +45,9 @@ class LedgerTests(TestCase):
         self.path = os.path.join(self.mktemp(), "llmproxy.db")
         os.makedirs(os.path.dirname(self.path))
 
-    async def proxy(self, **ledger: Any) -> TransparentProxy:
-        config: APIConfig = evolve(a_config().alone(), ledger=LedgerOptions(**ledger))
+    async def proxy(self, *, cached: bool = False, **ledger: Any) -> TransparentProxy:
+        api = evolve(a_config(), cache=CacheConfig(enabled=cached))
+        config: APIConfig = evolve(api.alone(), ledger=LedgerOptions(**ledger))
         proxy = TransparentProxy(
             reactor, config, database_url=self.path, upstream_client=StubTreq(_Upstream()), drain_seconds=0.1
         )
@@ -81,6 +83,20 @@ class LedgerTests(TestCase):
         await proxy.foundation.management.counts.flush()
         [counted] = await self.rows(proxy, tokens)
         self.assertEqual((counted.request_count, sum(each.counted for each in found)), (2, 2))
+
+    async def test_hits(self) -> None:
+        """C{cache_hit_count} of a token is the number of its records that are hits; these use up nothing."""
+        proxy = await self.proxy(cached=True)
+        await self.issue(proxy)
+        for _ in range(4):
+            await self.ask(proxy)
+        await deferLater(reactor, 0.5)
+        found = [(each.cache, each.counted) for each in await self.rows(proxy, usage_records)]
+        self.assertEqual(sorted(found), [("hit", False)] * 3 + [("uri-miss", True)])
+        assert proxy.foundation.management is not None
+        await proxy.foundation.management.counts.flush()
+        [counted] = await self.rows(proxy, tokens)
+        self.assertEqual((counted.cache_hit_count, counted.request_count), (3, 1))
 
     async def test_stopped(self) -> None:
         """A proxy that has stopped has settled everything, and leaves no file."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -192,6 +193,32 @@ class JournalTests(SynchronousTestCase):
         self.assertTrue(self.journal.is_on_disk)
         self.assertEqual([each.id for each in self.read()[0].open.values()], [running.entry_id])
         self.assertEqual(self.settle_all(), kept_in_files + 1)
+
+    def test_removed(self) -> None:
+        """A file that somebody has removed, alone or with its directory, is noticed, and followed by another one."""
+        for remove in (
+            lambda: shutil.rmtree(self.files.directory),
+            lambda: os.unlink(self.files.segments(WRITER)[-1]),
+        ):
+            running = a_record()
+            self.journal.begin(running, used=True, leased=False)
+            self.journal.end(a_record())
+            remove()
+            self.journal.improve()
+            self.assertTrue(self.journal.is_on_disk)
+            self.assertIn(running.entry_id, self.read()[0].open)
+        self.assertEqual(self.settle_all(), 2)
+        for each in self.journal.spent():
+            self.journal.remove(each)
+        self.assertEqual(len(self.files.segments(WRITER)), 1)
+
+    def test_removed_while_the_disk_is_full(self) -> None:
+        """Where there cannot be another one, it waits in memory, and says so."""
+        os.unlink(self.files.segments(WRITER)[-1])
+        self.full = OSError(28, os.strerror(28))
+        self.journal.improve()
+        self.journal.end(a_record())
+        self.assertEqual((self.journal.is_on_disk, self.settle_all(), bool(self.journal.why)), (False, 1, True))
 
     def test_no_room_at_all(self) -> None:
         """Beyond the bounds of disk and memory records are lost and counted; nothing else happens to exchanges."""

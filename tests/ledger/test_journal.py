@@ -14,6 +14,7 @@ from llmproxy.ledger.journal import LONGEST, MOST_IN_MEMORY, Journal, decoded
 from llmproxy.ledger.segment import Segment
 from llmproxy.record import Attribution
 from llmproxy.usage import Usage
+from tests.tables import row
 
 from .fakes import WRITER, a_record
 
@@ -196,17 +197,18 @@ class JournalTests(SynchronousTestCase):
 
     def test_removed(self) -> None:
         """A file that somebody has removed, alone or with its directory, is noticed, and followed by another one."""
-        for remove in (
-            lambda: shutil.rmtree(self.files.directory),
-            lambda: os.unlink(self.files.segments(WRITER)[-1]),
+        for name, remove in (
+            ("directory", lambda: shutil.rmtree(self.files.directory)),
+            ("file", lambda: os.unlink(self.files.segments(WRITER)[-1])),
         ):
-            running = a_record()
-            self.journal.begin(running, used=True, leased=False)
-            self.journal.end(a_record())
-            remove()
-            self.journal.improve()
-            self.assertTrue(self.journal.is_on_disk)
-            self.assertIn(running.entry_id, self.read()[0].open)
+            with row(name):
+                running = a_record()
+                self.journal.begin(running, used=True, leased=False)
+                self.journal.end(a_record())
+                remove()
+                self.journal.improve()
+                self.assertTrue(self.journal.is_on_disk)
+                self.assertIn(running.entry_id, self.read()[0].open)
         self.assertEqual(self.settle_all(), 2)
         for each in self.journal.spent():
             self.journal.remove(each)

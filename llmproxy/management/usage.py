@@ -174,7 +174,8 @@ class UsageRules:
         if "project" in question.group_by:
             names["project"] = await _names_of(_ids(report, "project"), self._projects)
         if "token" in question.group_by:
-            names["token"] = {**await self._there().token_names(sorted(_ids(report, "token")))}
+            found = await self._there().token_names(sorted(_ids(report, "token")))
+            names["token"] = dict(found.items())
         return names
 
 

@@ -16,7 +16,8 @@ from llmproxy.bodies import BytesBody
 from llmproxy.core.caching.content import PIECE
 from llmproxy.errors import BodyStopped, UpstreamReset
 from llmproxy.middleware.caching.body import TURN
-from llmproxy.middleware.caching.sharing import STALL, Budget, Reader, ReaderTooSlow, SharedBody
+from llmproxy.middleware.caching.reader import Reader
+from llmproxy.middleware.caching.sharing import STALL, Budget, ReaderTooSlow, SharedBody
 
 from ..fakes import HeldBody
 

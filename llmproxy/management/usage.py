@@ -151,9 +151,9 @@ class UsageRules:
 
     async def of_token(self, token_id: str) -> str:
         """
-        @raise NotFound: there is no such token.
+        @raise NotFound: there is no such token, and was none: one that was removed has left what it has used.
         """
-        if await self._tokens.get(token_id) is None:
+        if await self._tokens.get(token_id) is None and token_id not in await self._there().token_names([token_id]):
             raise NotFound(message="token not found")
         return token_id
 

@@ -137,6 +137,8 @@ class ReportTests(UsageManageTestCase):
         self.refused(self.ask("GET", "/projects/none/usage"), 404, "project not found")
         self.refused(self.ask("GET", "/tokens/none/usage"), 404, "token not found")
         self.refused(self.ask("GET", f"/tokens/{token}/usage?token_id=other"), 400, "invalid query")
+        self.reports.names = {"other": "removed"}
+        self.assertEqual(self.ask("GET", "/tokens/other/usage").json["totals"]["requests"], 1)
 
     def test_forecast(self) -> None:
         """What the month will cost is in the answer where it is asked for, with the same filters."""

@@ -15,6 +15,7 @@ from .exchanges import (
     Responder,
 )
 from .ledger import ILedger, IOwedUses, IUsageRecords
+from .limits import ILimitStore
 from .records import IAuditLogger, IAuditSink, IAuditTrail, IHealthCheck, IRecordSink
 from .stores import IAdminStore, IIdempotencyStore, IProjectStore, ITokenStore, IUsageReports
 
@@ -31,6 +32,7 @@ __all__ = [
     "IHealthCheck",
     "IIdempotencyStore",
     "ILedger",
+    "ILimitStore",
     "IMiddleware",
     "IOwedUses",
     "IProjectActiveChecker",

@@ -1,0 +1,189 @@
+"""
+Counters of limits: what is used and reserved of each, and whether a request fits in all that hold for it.
+
+No I/O and no clock. A request reserves what it can use at most in all of its limits or in none of them; when it has
+ended, it is settled with what it has used, or given back where nothing was sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from attrs import define, field
+
+from .sliding import SlidingSum
+from .values import Rule
+from .verdicts import Crossed, Left, Part, Refusal, Reservation, crossed
+
+
+@define(slots=True, eq=False)
+class _Budget:
+    """
+    @ivar begin: of the window that C{spent} is of, seconds since the epoch.
+    @ivar reserved: by requests that run, whenever they began.
+    """
+
+    begin: float
+    end: float | None
+    spent: int = 0
+    reserved: int = 0
+
+    def used(self) -> int:
+        return self.spent + self.reserved
+
+
+@define(slots=True, eq=False)
+class Counters:
+    """
+    All that one process counts. Moments are seconds since the epoch.
+
+    @ivar parallel: requests that run, by the key of their rule.
+    """
+
+    _rates: dict[str, SlidingSum] = field(factory=dict)
+    _budgets: dict[str, _Budget] = field(factory=dict)
+    parallel: dict[str, int] = field(factory=dict)
+
+    def reserve(self, parts: Sequence[Part], now: float, id: str = "") -> Reservation | Refusal:
+        """All parts are taken, or none is. Where several limits refuse, it is the one that takes longest."""
+        refusals = [refusal for part in parts if (refusal := self._refusal(part, now)) is not None]
+        if refusals:
+            return max(refusals, key=_patience)
+        for part in parts:
+            self._take(part, now)
+        return Reservation(tuple(parts), now, id)
+
+    def settle(self, held: Reservation, used: Iterable[int | None], now: float) -> list[Crossed]:
+        """
+        The request has ended.
+
+        @param used: of each part, what it was in the end; C{None} where that is not known, so that it was as much as
+            was reserved.
+        @return: what has to be said of budgets.
+        """
+        found: list[Crossed] = []
+        for part, known in zip(held.parts, used, strict=True):
+            amount = part.amount if known is None else known
+            if part.rule.kind == "money":
+                found += self._spend(part, amount, now)
+            elif part.rule.kind == "parallel":
+                self._leave(part)
+            elif amount != part.amount:
+                self._rate(part.rule.key).change(amount - part.amount, held.at, now)
+        return found
+
+    def give_back(self, held: Reservation, now: float) -> None:
+        """Nothing was sent: it has used nothing."""
+        self.settle(held, [0] * len(held.parts), now)
+
+    def left(self, rule: Rule, now: float) -> Left:
+        """How much of a limit is used."""
+        if rule.kind == "parallel":
+            return _left(rule, self.parallel.get(rule.key, 0), None)
+        if rule.kind == "money":
+            budget = self._current(rule, now)
+            ends_in = None if budget.end is None or not budget.used() else budget.end - now
+            return _left(rule, budget.used(), ends_in)
+        rate = self._rates.get(rule.key)
+        used = 0 if rate is None else rate.at(now)
+        empties_at = None if rate is None else rate.empties_at()
+        return _left(rule, used, None if empties_at is None else max(0.0, empties_at - now))
+
+    def knows(self, rule: Rule, now: float) -> bool:
+        """Whether a budget was counted from its begin on: what was spent before that, a ledger has to say."""
+        budget = self._budgets.get(rule.key)
+        return budget is not None and (budget.end is None or now < budget.end)
+
+    def restore(self, rule: Rule, amount: int, at: float, now: float) -> None:
+        """
+        What was used before this process began to count, as a ledger says.
+
+        @param at: when; of a budget, in whose window.
+        """
+        if rule.kind == "money":
+            self._current(rule, now).spent += amount
+        elif now - at <= 60:
+            self._rate(rule.key).add(amount, at)
+
+    def prune(self, now: float) -> None:
+        """Forget what counts for nothing any more: rates that have passed, and budgets whose window has."""
+        self._rates = {key: rate for key, rate in self._rates.items() if rate.at(now) or rate.empties_at() is not None}
+        self._budgets = {
+            key: budget
+            for key, budget in self._budgets.items()
+            if budget.reserved or budget.end is None or now < budget.end
+        }
+
+    def __len__(self) -> int:
+        """How many limits are counted."""
+        return len(self._rates) + len(self._budgets) + len(self.parallel)
+
+    def _refusal(self, part: Part, now: float) -> Refusal | None:
+        rule, amount = part.rule, part.amount
+        if rule.kind == "parallel":
+            used = self.parallel.get(rule.key, 0)
+            # It may be any moment.
+            return None if used + amount <= rule.limit else Refusal(rule, max(0, rule.limit - used), 1.0)
+        if rule.kind == "money":
+            return self._beyond(part, now)
+        rate = self._rates.get(rule.key) or SlidingSum()
+        wait = rate.wait(amount, rule.limit, now)
+        return None if wait == 0 else Refusal(rule, max(0, rule.limit - rate.total), wait)
+
+    def _beyond(self, part: Part, now: float) -> Refusal | None:
+        rule = part.rule
+        if rule.over_budget != "refuse":
+            return None
+        budget = self._current(rule, now)
+        if budget.used() + part.amount <= rule.limit:
+            return None
+        waits = budget.end is not None and part.amount <= rule.limit
+        resets_in = budget.end - now if waits and budget.end is not None else None
+        return Refusal(rule, max(0, rule.limit - budget.used()), resets_in)
+
+    def _take(self, part: Part, now: float) -> None:
+        rule = part.rule
+        if rule.kind == "parallel":
+            self.parallel[rule.key] = self.parallel.get(rule.key, 0) + part.amount
+        elif rule.kind == "money":
+            self._current(rule, now).reserved += part.amount
+        else:
+            self._rate(rule.key).add(part.amount, now)
+
+    def _spend(self, part: Part, amount: int, now: float) -> Iterator[Crossed]:
+        budget = self._current(part.rule, now)
+        budget.reserved = max(0, budget.reserved - part.amount)
+        before, budget.spent = budget.spent, budget.spent + amount
+        yield from crossed(part.rule, before, budget.spent)
+
+    def _leave(self, part: Part) -> None:
+        key = part.rule.key
+        running = self.parallel.get(key, 0) - part.amount
+        if running > 0:
+            self.parallel[key] = running
+        else:
+            self.parallel.pop(key, None)
+
+    def _rate(self, key: str) -> SlidingSum:
+        rate = self._rates.get(key)
+        if rate is None:
+            rate = self._rates[key] = SlidingSum()
+        return rate
+
+    def _current(self, rule: Rule, now: float) -> _Budget:
+        """The budget in the window of now; what runs goes over from the last one."""
+        budget = self._budgets.get(rule.key)
+        if budget is None:
+            budget = self._budgets[rule.key] = _Budget(*rule.span(now))
+        elif budget.end is not None and now >= budget.end:
+            budget.begin, budget.end = rule.span(now)
+            budget.spent = 0
+        return budget
+
+
+def _patience(refusal: Refusal) -> float:
+    return float("inf") if refusal.resets_in is None else refusal.resets_in
+
+
+def _left(rule: Rule, used: int, resets_in: float | None) -> Left:
+    return Left(rule, used, max(0, rule.limit - used), resets_in)

@@ -1,0 +1,84 @@
+"""
+Sliding sums: how much of something there was within the last minute.
+
+Seconds are the grain: an amount counts from when it came to the end of the second that is a window later. So no span of
+a window's length, wherever it begins, holds more than the limit; a fixed window would let twice as much through around
+its border, and a bucket that refills (GCRA) twice as much within the window that follows a full one.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+WINDOW = 60
+"""Seconds."""
+
+
+class SlidingSum:
+    """
+    One of them. Moments are seconds of any clock that does not go back, sums whole numbers.
+
+    @ivar total: what counts, as of the moment that was seen last.
+    """
+
+    __slots__ = ("_amounts", "_seconds", "total")
+
+    def __init__(self) -> None:
+        self._seconds: deque[int] = deque()
+        self._amounts: deque[int] = deque()
+        self.total = 0
+
+    def at(self, now: float) -> int:
+        """What counts now."""
+        last = int(now) - WINDOW
+        seconds = self._seconds
+        while seconds and seconds[0] < last:
+            seconds.popleft()
+            self.total -= self._amounts.popleft()
+        return self.total
+
+    def add(self, amount: int, now: float) -> None:
+        """Count C{amount} from now on."""
+        second = int(now)
+        seconds = self._seconds
+        if seconds and seconds[-1] >= second:
+            self._amounts[-1] += amount
+        else:
+            seconds.append(second)
+            self._amounts.append(amount)
+        self.total += amount
+
+    def change(self, amount: int, since: float, now: float) -> None:
+        """
+        What was counted at C{since} turns out to be C{amount} more, or less: it counts as long as if that had been
+        known then. What has passed is not changed any more, but for what comes above it, which counts from now on.
+        """
+        second = int(since)
+        for index in range(len(self._seconds) - 1, -1, -1):
+            if self._seconds[index] == second:
+                self._amounts[index] += amount
+                self.total += amount
+                return
+            if self._seconds[index] < second:
+                break
+        if amount > 0:
+            self.add(amount, now)
+
+    def wait(self, amount: int, limit: int, now: float) -> float | None:
+        """
+        How long it takes until C{amount} more fits below C{limit}: 0 if it does now, C{None} if it never will.
+        """
+        total = self.at(now)
+        if total + amount <= limit:
+            return 0.0
+        if amount > limit:
+            return None
+        for second, one in zip(self._seconds, self._amounts, strict=True):
+            total -= one
+            if total + amount <= limit:
+                return second + WINDOW + 1 - now
+        return None
+
+    def empties_at(self) -> float | None:
+        """When nothing counts any more; C{None} if nothing does."""
+        return float(self._seconds[-1] + WINDOW + 1) if self._seconds else None

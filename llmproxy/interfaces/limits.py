@@ -1,0 +1,38 @@
+"""Interfaces of what counts limits of usage, in one process or in all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from twisted.internet.defer import Deferred
+from zope.interface import Interface
+
+from ..core.limits.values import Rule
+from ..core.limits.verdicts import Left, Part, Refusal, Reservation
+
+
+class ILimitStore(Interface):
+    """Counts what is used of limits, where every process that shares them sees it."""
+
+    def reserve(parts: Sequence[Part]) -> Reservation | Refusal | Deferred[Reservation | Refusal]:
+        """
+        Take all of C{parts}, or none and say which limit it does not fit in: at once where it is counted in memory.
+
+        The Deferred never takes longer than 50 ms and does not fail: where others cannot be asked, C{on_store_failure}
+        of each rule says what holds. Cancelling it is not needed: a client that has left gives its reservation back
+        when it comes.
+        """
+
+    def settle(held: Reservation, used: Sequence[int | None]) -> None:
+        """
+        The request has ended; must not block, and does not raise.
+
+        @param used: of each part, what it was in the end; C{None} where that is not known, so that it was as much as
+            was reserved.
+        """
+
+    def give_back(held: Reservation) -> None:
+        """Nothing was sent upstream: the request has used nothing; likewise."""
+
+    def left(rules: Sequence[Rule]) -> Deferred[list[Left]]:
+        """How much of each limit is used, for those who ask; fails with L{llmproxy.errors.Unavailable}."""

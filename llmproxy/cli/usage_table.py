@@ -175,6 +175,8 @@ def _notes(report: Mapping[str, Any]) -> list[str]:
     ):
         if totals[name]:
             lines.append(f"{totals[name]:,} of {totals['requests']:,} answers {words}.")
+    if _tokens(totals) and not Decimal(totals["cost"]):
+        lines.append("Nothing of it has a price above 0: llmproxy prices check says which models have none.")
     return lines
 
 

@@ -92,7 +92,10 @@ class TableTests(SynchronousTestCase):
 
     def test_without_prices(self) -> None:
         """Where nothing has a price, tokens decide how long a bar is."""
-        self.assertEqual(self.shown({"a": "0", "b": "0"}, True).count("█" * BAR), 2)
+        text = self.shown({"a": "0", "b": "0"}, True)
+        self.assertEqual(text.count("█" * BAR), 2)
+        self.assertIn("llmproxy prices check", text)
+        self.assertNotIn("llmproxy prices check", self.shown({"a": "0", "b": "0.1"}, True))
 
     def test_all_columns(self) -> None:
         """A sum that is there has its column."""

@@ -94,3 +94,16 @@ FIELDS: Final[Names] = tuple(fields_dict(UsageLimits))
 
 UNLIMITED: Final = UsageLimits()
 """Nothing is said of anything."""
+
+
+@frozen
+class Overload:
+    """
+    @ivar exchanges: at once, in each process.
+    @ivar queue: requests that wait for a place.
+    @ivar wait: seconds that they wait at most.
+    """
+
+    exchanges: int
+    queue: int = 0
+    wait: float = 1.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import click
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from ..core.routing import RoutingTable
     from ..message import Api
     from ..origin import CredentialPlace, Upstream
+
+
+_BY_BODY = ("tpm_limit", "max_budget", "soft_budget")
 
 
 @click.command()
@@ -52,7 +56,7 @@ def command(file: str, default_api: str | None) -> None:
         click.echo(f"  {methods} on {', '.join(api.policy.endpoints) or 'every path'}")
         for line in (*_restrictions(api.policy), *_instead(api, table), *_attribution(api.settings.attribution)):
             click.echo(f"  {line}")
-    for line in _prices(config):
+    for line in (*_prices(config), *_usage_limits(config)):
         click.echo(line)
     click.echo(f"{file}: ok")
 
@@ -145,6 +149,28 @@ def _prices(config: APIConfig) -> Iterator[str]:
         rule = price.rule()
         missing = rule.like_model and book.tariff(BOOKS[rule.like], rule.like_model) is None
         yield f"  {price.words()}{' (the book has no such model: its cost is not known)' if missing else ''}"
+
+
+def _usage_limits(config: APIConfig) -> Iterator[str]:
+    """What is stated of all tokens and by rules, and what that costs."""
+    from ..config.usagelimits import words_of
+    from ..usagelimits import UNLIMITED
+
+    said = config.usage_limits
+    if said.defaults != UNLIMITED:
+        yield f"usage_limits of every token that says nothing else: {words_of(said.defaults)}"
+    if said.rules:
+        yield "usage_limits, all of which hold:"
+    for rule in said.rules:
+        yield f"  {rule.words()}"
+    if said.rules or said.defaults != UNLIMITED:
+        yield f"  budgets go by the calendar of {said.time_zone}; without the store of limits: {said.on_store_failure}"
+    reading = [rule.words() for rule in said.rules if rule.needs_body]
+    if reading or any(isinstance(getattr(said.defaults, name), (int, Decimal)) for name in _BY_BODY):
+        yield "  bodies of requests that meet a limit of tokens, money, models or users are read before they go on"
+    if said.overload is not None:
+        queue = f"{said.overload.queue} more wait for up to {said.overload.wait:g} s"
+        yield f"overload: {said.overload.exchanges} exchanges at once in each process, {queue}, then 503"
 
 
 def _key_place(place: CredentialPlace) -> str:

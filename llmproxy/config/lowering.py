@@ -18,6 +18,7 @@ from attrs import define, field, fields, fields_dict, has
 from ..core.clientlimits import Limits
 from ..core.ledger.settings import LedgerOptions
 from ..origin import CredentialPlace
+from ..usagelimits import Overload, UsageLimits
 from . import rules, schema, upstreamschema
 from .attributionschema import ATTRIBUTION_KEYS
 from .document import Document, Item
@@ -34,6 +35,8 @@ from .model import (
 from .prices import PRICE_KEYS, PriceConfig
 from .problems import Problems
 from .upstreams import BalanceConfig, RetryConfig, UpstreamConfig
+from .usagelimits import LimitRuleConfig, UsageLimitsConfig
+from .usagelimitschema import DEFAULT_KEYS, OVERLOAD_KEYS, RULE_KEYS, USAGE_LIMIT_KEYS
 
 SECTIONS: dict[type, Mapping[str, Any]] = {
     APIProviderConfig: schema.API_KEYS,
@@ -47,6 +50,10 @@ SECTIONS: dict[type, Mapping[str, Any]] = {
     BalanceConfig: upstreamschema.BALANCE_KEYS,
     RetryConfig: upstreamschema.RETRY_KEYS,
     PriceConfig: PRICE_KEYS,
+    UsageLimitsConfig: USAGE_LIMIT_KEYS,
+    UsageLimits: DEFAULT_KEYS,
+    LimitRuleConfig: RULE_KEYS,
+    Overload: OVERLOAD_KEYS,
     Limits: schema.LIMIT_KEYS,
     LedgerOptions: schema.LEDGER_KEYS,
     APIValues: dict.fromkeys(schema.TOP_KEYS),
@@ -189,7 +196,8 @@ def _said(value: Any, section: Mapping[str, Any]) -> dict[str, Any]:
     defaults = {each.name: each.default for each in fields(type(value))}
     given = {name: getattr(value, name) for name in section}
     return {
-        name: each
+        # In pairs where it is a value that can be compared; a file has a mapping.
+        name: dict(each) if name == "downgrade" else each
         for name, each in given.items()
         if each is not None and not (type(each) is type(defaults[name]) and each == defaults[name])
     }

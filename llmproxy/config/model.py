@@ -16,6 +16,7 @@ from ..origin import CredentialPlace
 from ..providers.registry import AUTH
 from .problems import unknown
 from .upstreams import BalanceConfig, RetryConfig, UpstreamConfig, differ, repeated
+from .usagelimits import UsageLimitsConfig
 
 if TYPE_CHECKING:
     from ..core.inspection.endpointrules import PatternsByEndpoint
@@ -322,6 +323,7 @@ class APIValues:
     @ivar forwarded_header: the field in which they say it.
     @ivar ledger: where records of exchanges wait for the database, and how long they stay there.
     @ivar prices: what models cost, above the book and where it has none; the first that matches holds.
+    @ivar usage_limits: limits of tokens and of what rules select.
     """
 
     apis: Mapping[str, APIProviderConfig]
@@ -331,6 +333,7 @@ class APIValues:
     forwarded_header: str = "x-forwarded-for"
     ledger: LedgerOptions = field(factory=LedgerOptions)
     prices: tuple[PriceConfig, ...] = field(default=(), converter=_tuple)
+    usage_limits: UsageLimitsConfig = field(factory=UsageLimitsConfig)
 
     def conflicts(self) -> Iterator[tuple[str, str]]:
         """Where the names get in each other's way: the name of the API at fault, or C{""}, and why."""

@@ -48,6 +48,8 @@ from .readers import (
 )
 from .units import parse_duration, parse_size
 from .upstreamschema import auth, balance, headers, key, retry, upstreams
+from .usagelimits import UsageLimitsConfig
+from .usagelimitschema import read_usage_limits
 
 
 def _pattern(text: str) -> str:
@@ -242,7 +244,7 @@ def ledger(item: Item) -> Any:
     return NOTED if enabled is NOTED else LedgerOptions(enabled)
 
 
-TOP_KEYS = ("apis", "default_api", "limits", "trusted_proxies", "forwarded_header", "ledger", "prices")
+TOP_KEYS = ("apis", "default_api", "limits", "trusted_proxies", "forwarded_header", "ledger", "prices", "usage_limits")
 
 
 def read_api(name: str, item: Item) -> APIProviderConfig:
@@ -278,7 +280,9 @@ def read_config(root: Item, reserved: frozenset[str], default_api: str | None) -
     kept = _given(top, "ledger", ledger, LedgerOptions())
     header = _given(top, "forwarded_header", by(rules.forwarded_header), "x-forwarded-for")
     prices = _given(top, "prices", lambda item: read_prices(item, apis), ())
-    config = APIValues(apis, _default(top.get("default_api"), default_api), limits, proxies, header, kept, prices)
+    usage = _given(top, "usage_limits", lambda item: read_usage_limits(item, apis), UsageLimitsConfig())
+    default = _default(top.get("default_api"), default_api)
+    config = APIValues(apis, default, limits, proxies, header, kept, prices, usage)
     _note_conflicts(config, root, top, named, overridden=default_api is not None)
     return config
 

@@ -116,6 +116,26 @@ class CheckTests(SynchronousTestCase):
             found = [line.strip() for line in result.output.splitlines() if line.startswith("  ")]
             self.assertEqual(found[1:], lines, said)
 
+    def test_usage_limits(self) -> None:
+        """The limits that the example shows hold as they stand there, and are said for people."""
+        shown = Path(EXAMPLE).read_text()
+        block = shown[shown.index("# usage_limits:") : shown.index("\n# What models cost")]
+        own = "".join(f"{line[2:]}\n" for line in block.splitlines())
+        path = self.mktemp()
+        Path(path).write_text(own + shown)
+        result = CliRunner().invoke(command, [path])
+        self.assertEqual(result.exit_code, 0, result.output)
+        for expected in (
+            "usage_limits of every token that says nothing else: rpm_limit 600, max_parallel_requests 50\n",
+            "  tpm_limit 200000, per project (api openai, model o3*)\n",
+            "  max_budget 20, budget_duration 1mo, per tag:customer\n",
+            "  rpm_limit 60, per address (requests without a good token)\n",
+            "  budgets go by the calendar of UTC; without the store of limits: local\n",
+            "  bodies of requests that meet a limit of tokens",
+            "overload: 5000 exchanges at once in each process, 200 more wait for up to 2 s, then 503\n",
+        ):
+            self.assertIn(expected, result.output)
+
     def test_prices(self) -> None:
         """The prices that the example shows hold as they stand there, and what the book does not have is named."""
         shown = Path(EXAMPLE).read_text()

@@ -162,6 +162,7 @@ WRONG: dict[str, tuple[tuple[str, Any], ...]] = {
     "limits": (("30s", "30s"), ("[1]", [1])),
     "trusted_proxies": (*LIST, ("[proxy.local]", ["proxy.local"])),
     "forwarded_header": (("x-real-ip", "x-real-ip"), ("[forwarded]", ["forwarded"])),
+    "usage_limits": (("{rpm: 1}", {"rpm": 1}), ("[5]", [5])),
     "prices": (("{input: 1}", {"input": 1}), ("[5]", [5]), ("[{inptu: 1}]", [{"inptu": 1}])),
 }
 """By the path of a key, values that are wrong: in a file, and the same in a program."""

@@ -20,6 +20,7 @@ from attrs import evolve, field, frozen
 from ...message import Project, Token
 from ...record import Attribution
 from ...usagelimits import UNLIMITED, UNSET, OnStoreFailure, OverBudget, Unset, UsageLimits
+from ...usagelimits import Overload as Overload
 from ..glob import any_of
 from .windows import TOTAL, window_of
 
@@ -127,19 +128,6 @@ class LimitRule:
         """The scope of a request that it selects; C{""} where it has none such: no user, no such tag."""
         counted = asking.scope(self.per)
         return counted and counted + self.selected
-
-
-@frozen
-class Overload:
-    """
-    @ivar exchanges: at once, in each process.
-    @ivar queue: requests that wait for a place.
-    @ivar wait: seconds that they wait at most.
-    """
-
-    exchanges: int
-    queue: int = 0
-    wait: float = 1.0
 
 
 @frozen

@@ -13,6 +13,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
+from llmproxy.config.model import MeterConfig
 from llmproxy.core.forwarded import trusted_proxies
 from llmproxy.core.inspection.batchlines import BatchLines
 from llmproxy.core.inspection.contenttype import media_type
@@ -170,6 +171,33 @@ def _frames(*frames: tuple[int, bytes]) -> Kind:
         client = ClientFrames(upstream, answers, rules, 1 << 20, caught, lease)  # type: ignore[arg-type]
         client.write(_times(b"".join(frame(opcode, data, mask=True) for opcode, data in frames), 64 * 1024))
         yield from caught.steps
+        yield
+
+    return turns
+
+
+_ANSWERS = {
+    "openings": b"{",
+    "members of nothing": b'"":"",',
+    "small arrays": b'"":[],',
+    "deep arrays": b'"":' + b"[" * 33 + b"]" * 33 + b",",
+    "usages": b'"usage":{},',
+    "escapes": b"\\n",
+}
+
+
+def _answer(kind: bytes, begin: bytes, piece: bytes) -> Kind:
+    """An answer that is read for what it used, in reads of a socket."""
+
+    def turns() -> Turns:
+        exchange = Exchange(meter=MeterConfig(enabled=True))
+        exchange.client().receive(a_request(b"/v1/x", body=b"{}"))
+        [upstream] = exchange.upstream
+        upstream.receive(b"HTTP/1.1 200 OK\r\nContent-Type: %b\r\n\r\n%b" % (kind, begin))
+        for _ in range(4):
+            upstream.receive(_times(piece, 64 * 1024))
+            yield
+        upstream.close()
         yield
 
     return turns
@@ -356,6 +384,11 @@ KINDS: dict[str, Kind] = {
     "frames: messages of nothing": _frames((TEXT, b"")),
     "frames: small messages": _frames((TEXT, b"{}")),
     "frames: one message": _frames((TEXT, b'{"a":[' + _times(b"[],", 60_000) + b"0]}")),
+    **{f"answer: {name}": _answer(b"application/json", b"{", piece) for name, piece in _ANSWERS.items()},
+    **{f"long event: {name}": _answer(b"text/event-stream", b"data:{", piece) for name, piece in _ANSWERS.items()},
+    "events: usages": _answer(b"text/event-stream", b"", b'data:{"usage":{"prompt_tokens":1}}\n\n'),
+    "events: of nothing": _answer(b"text/event-stream", b"", b"data:\r\r"),
+    "lines: usages": _answer(b"application/x-ndjson", b"", b'{"usage":{}}\n'),
     **{f"batch: {name}": _batch(line) for name, line in _BATCHES.items()},
     **{f"management: {name}": _managed(body) for name, body in _MANAGED_BODIES.items()},
     **{f"Forwarded: {name}": _forwarded(*parts) for name, parts in _FORWARDED.items()},

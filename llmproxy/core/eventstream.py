@@ -110,19 +110,48 @@ class Lines:
 
     def _split(self, data: bytes) -> None:
         *whole, rest = data.split(self.SEPARATOR)
-        for piece in whole:
-            if self._held or self._is_long:
-                self._add(piece)
-                self._close()
-            else:
-                self._whole(piece)
+        if whole and (self._held or self._is_long):
+            self._add(whole.pop(0))
+            self._close()
+        if whole:
+            self._several(whole, data)
         if rest:
             self._add(rest)
+
+    def _several(self, pieces: list[bytes], data: bytes) -> None:
+        """Take what is of interest in documents that came together, in C{data}."""
+        if self._is_eager or self._wanted(data):
+            for number, piece in enumerate(pieces):
+                if self._taken >= _AT_ONCE and not self._is_eager:
+                    self._latest_of(pieces[number:])
+                    return
+                self._whole(piece)
+            return
+        last = next((piece for piece in reversed(pieces) if piece), b"")
+        if last:
+            self._note(last)
+
+    def _latest_of(self, pieces: list[bytes]) -> None:
+        """Of many documents the last few that are of interest."""
+        found: list[bytes] = []
+        is_last = True
+        for piece in reversed(pieces):
+            if piece and is_last:
+                self._note(piece)
+                is_last = False
+            if piece and self._wanted(piece):
+                found.append(piece)
+                if len(found) == _LATEST:
+                    break
+        self._latest.extend(reversed(found))
+
+    def _note(self, piece: bytes) -> None:
+        self._last = piece if len(piece) <= _TAIL else _ends_of(piece)
 
     def _whole(self, piece: bytes) -> None:
         if not piece:
             return
-        self._last = piece if len(piece) <= _TAIL else _ends_of(piece)
+        self._note(piece)
         is_wanted = self._wanted(piece)
         if is_wanted and self._taken >= _AT_ONCE and not self._is_eager:
             self._latest.append(piece)

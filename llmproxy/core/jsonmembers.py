@@ -35,7 +35,10 @@ _AT_ONCE = 64
 _STEPS_OF_BLOCKS, _BYTES_OF_BLOCKS = 32, 128
 """What that counts for: so many steps, and one more for so many bytes."""
 
-_STEPS_OF_FOUND = 2
+_LARGE = 4096
+"""Bytes of a piece that may be within one value."""
+
+_STEPS_OF_FOUND = 1
 """What is done with a member that was found."""
 
 _QUOTE, _BACKSLASH, _COLON, _COMMA, _OPEN, _CLOSE, _ARRAY, _ARRAY_END = b'"\\:,{}[]'
@@ -115,8 +118,9 @@ class JsonMembers:
     def feed(self, data: bytes) -> None:
         if self._left < 0:
             return
-        at, size = 0, len(data)
+        size = len(data)
         self._left = min(self._left + size // _BYTES_A_STEP, _MOST_STEPS) + _STEPS_A_TURN
+        at = self._passed(data) if size >= _LARGE and (self._depth or self._in_text) else 0
         while at < size:
             begin, kept = at, self._kept
             if self._in_text:
@@ -133,6 +137,17 @@ class JsonMembers:
             if self._left < 0:
                 self.reset()
                 return
+
+    def _passed(self, data: bytes) -> int:
+        """How much of a large piece is passed over at once, as within a vector or a picture: all or nothing."""
+        at = 0
+        if not self._in_text:
+            at, self._depth, self._in_text = passed_over(data, 0, self._depth, len(data))
+        elif not (self._escaped or self._naming or _QUOTE in data or _BACKSLASH in data):
+            at = len(data)
+        if self._kept is not None:
+            self._keep(data[:at])
+        return at
 
     def _outside(self, data: bytes, at: int) -> int:
         begin = data.find(_OPEN, at)

@@ -2,19 +2,24 @@
 What reading the usage of answers costs: C{python -m tests.benchmarks.metering}.
 
 Two proxies with their whole chain on, C{meter: off} and C{meter: on}, in front of one upstream, take turns in each
-round, with small requests and with streams. Then the same in memory (L{tests.harness}), with answers that a small
-upstream does not make: processor time without kernel, reactor, access log and metrics. Ratios are medians of those of
-each round: what else runs on the machine, runs beside both. The first two ratios are to be at least 0.95 and 0.90.
+round, with small requests and with streams. Then an answer of 100 MB of embeddings passes, whose usage is at its end:
+the trailer says that it was found, and the kernel what memory that took. Then the same as first in memory
+(L{tests.harness}), with answers that a small upstream does not make: processor time without kernel, reactor, access log
+and metrics. Ratios are medians of those of each round: what else runs on the machine, runs beside both. The first two
+ratios are to be at least 0.95 and 0.90.
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
+import socket
 import statistics
+import threading
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from itertools import repeat
 
 from attrs import evolve
 
@@ -27,7 +32,7 @@ from llmproxy.config.model import MeterConfig
 
 from ..harness import Exchange
 from ..harness import a_request as on_the_wire
-from .proxied import running_proxy
+from .proxied import Running, running_proxy
 from .requests import BODY, PATH, spec, through
 
 OFF, ON = "off", "on"
@@ -79,6 +84,71 @@ def _pair(figure: Figure, by_meter: dict[str, list[Result]]) -> list[str]:
 
 def _ratio(off: list[float], on: list[float]) -> float:
     return statistics.median(one / other for one, other in zip(on, off, strict=True))
+
+
+# -- a long answer
+
+_VECTOR = b'{"object":"embedding","index":0,"embedding":[' + b"-0.0123456789," * 1535 + b"0.1]},"
+_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+_TAIL = b'{}],"model":"e","usage":{"prompt_tokens":4711,"total_tokens":4711}}'
+
+
+def embeddings(size: int) -> Iterator[bytes]:
+    """An answer of so many bytes as upstream sends it; its usage is at its end."""
+    yield _HEAD
+    for content in (b'{"object":"list","data":[', *repeat(_VECTOR, size // len(_VECTOR)), _TAIL):
+        yield b"%x\r\n%b\r\n" % (len(content), content)
+    yield b"0\r\n\r\n"
+
+
+def sending(size: int) -> int:
+    """The port of an upstream that answers everything with that; it ends with this process."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        while True:
+            connection, _ = listener.accept()
+            threading.Thread(target=answer, args=(connection,), daemon=True).start()
+
+    def answer(connection: socket.socket) -> None:
+        with suppress(ConnectionError):
+            while connection.recv(65536):
+                for piece in embeddings(size):
+                    connection.sendall(piece)
+
+    threading.Thread(target=serve, daemon=True).start()
+    port: int = listener.getsockname()[1]
+    return port
+
+
+def receive(proxy: Running) -> bytes:
+    """Ask once; the end of the answer, with its trailers."""
+    with socket.create_connection(("127.0.0.1", proxy.port)) as client:
+        fields = f"Host: x\r\nAuthorization: Bearer {proxy.token}\r\nContent-Length: {len(BODY)}\r\n\r\n"
+        client.sendall(f"POST {PATH} HTTP/1.1\r\n{fields}".encode() + BODY)
+        end = b""
+        while not (b"\r\n0\r\n" in end and end.endswith(b"\r\n\r\n")):
+            piece = client.recv(1 << 20)
+            assert piece, "the answer was cut"
+            end = (end + piece)[-4096:]
+        return end
+
+
+def show_long(size: int) -> None:
+    print("| an answer of so many MB | meter | seconds | MB/s | above idle at most |\n|---|---|---|---|---|")
+    port = sending(size)
+    for meter, settings in ((OFF, "    meter: off\n"), (ON, "    meter: {enabled: on, usage_trailer: true}\n")):
+        with running_proxy(port, settings=settings) as proxy:
+            receive(proxy)
+            time.sleep(0.3)
+            idle = proxy.resident()
+            proxy.forget_peak()
+            begun = time.monotonic()
+            end = receive(proxy)
+            seconds = time.monotonic() - begun
+            assert meter == OFF or b'"input_tokens":4711' in end, end
+            above = (proxy.peak() - idle) / 2**20
+            print(f"| {size // 10**6} | {meter} | {seconds:.2f} | {size / seconds / 1e6:.0f} | {above:.1f} MiB |")
 
 
 # -- in memory
@@ -167,11 +237,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--connections", type=int, default=64)
+    parser.add_argument("--megabytes", type=int, default=100, help="of the long answer")
     parser.add_argument("--memory-only", action="store_true", help="no proxies, no sockets")
     options = parser.parse_args()
     if not options.memory_only:
         allow_descriptors()
         show(measured(options.rounds, options.seconds, options.connections))
+        print()
+        show_long(options.megabytes * 10**6)
         print()
     # The collector would come at any time.
     gc.disable()

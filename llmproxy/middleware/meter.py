@@ -17,6 +17,7 @@ from ..providers.readers import ASKED, reader_for
 from ..providers.usagereader import EVENT_STREAM, JSON, media_type_of
 from ..usage import UNKNOWN
 from .formmodel import watch_form
+from .jsonmodel import watch_json
 from .modelpeek import model_in
 
 if TYPE_CHECKING:
@@ -71,6 +72,8 @@ class Meter:
             return inner(request)
         if ASKED[request.target].forms:
             watch_form(request)
+        if type(request.body) is not BytesBody:
+            watch_json(request)
         # Further in the target and the body may be others.
         passed = (request, request.target, request.body, self.seconds())
         return inner(request).addCallbacks(self._head, None, passed, NO_KEYWORDS)

@@ -90,12 +90,17 @@ class MembersReader:
     @param found: called whenever more of them is known.
     """
 
-    __slots__ = ("_decoder", "_found", "_members", "_scan")
+    __slots__ = ("_decoder", "_scan")
 
     def __init__(self, found: Callable[[Members], object], codings: Sequence[bytes] = ()) -> None:
-        self._members = Members()
-        self._found = found
-        self._scan = JsonMembers(_TREE, self._note)
+        members = Members()
+
+        # Not a method: the scan would hold what holds it.
+        def noted(name: str, written: bytes) -> None:
+            note(members, name, written)
+            found(members)
+
+        self._scan = JsonMembers(_TREE, noted)
         self._decoder = Decoder(codings) if codings else None
 
     def feed(self, data: bytes) -> None:
@@ -107,10 +112,6 @@ class MembersReader:
             return
         for piece in self._decoder.feed(data):
             self._scan.feed(piece)
-
-    def _note(self, name: str, written: bytes) -> None:
-        note(self._members, name, written)
-        self._found(self._members)
 
 
 def said_in(members: Members) -> Said:

@@ -84,12 +84,16 @@ class Ledger:
         self._settles: Settles | None = None
         self._wake: Callable[[], object] = lambda: None
         self._losing_before = False
+        self._faults = 0
         self.listeners: list[Callable[[Entry], object]] = []
 
     # -- what the chain notes
 
     def begin(self, record: Record, *, leased: bool) -> None:
-        self._journal.begin(record, used=record.counted, leased=leased)
+        try:
+            self._journal.begin(record, used=record.counted, leased=leased)
+        except Exception:
+            self._broken()
 
     def is_open(self, record: Record) -> bool:
         return self._journal.is_open(record)
@@ -98,11 +102,19 @@ class Ledger:
         self._journal.give_back(record, leased=leased)
 
     def end(self, record: Record) -> None:
-        """An exchange of a caller who is known has ended; its record is masked."""
-        content = self._journal.end(record)
+        """An exchange of a caller who is known has ended; its record is masked. A fault of ours hurts no answer."""
+        try:
+            content = self._journal.end(record)
+        except Exception:
+            self._faults += 1
+            self._broken()
+            return
         self._wake()
         if self.listeners:
             self._pass_on(decoded(content))
+
+    def _broken(self) -> None:
+        self._log.failure("ledger: an exchange could not be noted")
 
     def _pass_on(self, entry: Entry) -> None:
         for listener in self.listeners:
@@ -240,7 +252,7 @@ class Ledger:
     @property
     def lost(self) -> int:
         """Exchanges whose records could be kept nowhere."""
-        return self._journal.lost + (0 if self._settling is None else self._settling.refused)
+        return self._faults + self._journal.lost + (0 if self._settling is None else self._settling.refused)
 
     @property
     def interrupted(self) -> int:

@@ -86,6 +86,14 @@ class LedgerTests(SynchronousTestCase):
         ledger.end(a_record(model="m"))
         self.assertEqual([each.model for each in seen], ["m"])
 
+    def test_faults(self) -> None:
+        """A fault of our own is logged and counted, and hurts no exchange."""
+        ledger = self.ledger()
+        record = a_record(attempts=object(), provider=object())
+        ledger.begin(record, leased=False)
+        ledger.end(record)
+        self.assertEqual((len(self.flushLoggedErrors(TypeError)), ledger.lost, ledger.waiting), (2, 1, 0))
+
     def test_broken_listener(self) -> None:
         """One that raises hurts neither the exchange nor others."""
         seen: list[Entry] = []

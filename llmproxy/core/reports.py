@@ -134,13 +134,23 @@ def report_of(question: UsageQuestion, rows: Iterable[UsageRow]) -> UsageReport:
 
     @param rows: grouped at least as finely as is asked for: keys that are not asked for are left out.
     """
-    question = question.aligned()
-    groups, totals = question.group_by, UsageSums()
+    totals = UsageSums()
     found: dict[tuple[Key, ...], UsageSums] = {}
     for row in rows:
-        key = tuple(None if row.keys[name] == "" else row.keys[name] for name in groups)
+        key = tuple(None if row.keys[name] == "" else row.keys[name] for name in question.group_by)
         found.setdefault(key, UsageSums()).add(row.sums)
         totals.add(row.sums)
+    return arranged(question, found, totals)
+
+
+def arranged(question: UsageQuestion, found: Mapping[tuple[Key, ...], UsageSums], totals: UsageSums) -> UsageReport:
+    """
+    The report of sums that are by the keys of C{group_by}, C{None} for what is not known.
+
+    @param totals: of all of them.
+    """
+    question = question.aligned()
+    groups = question.group_by
     ordered = sorted(found.items(), key=lambda pair: (_most_first(pair[1]), _order(pair[0])))
     shown = ordered[: question.top or MOST_ROWS]
     if question.top is None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_EVEN, Decimal, localcontext
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from .reports import UsageSums
@@ -51,8 +52,10 @@ MOST = 2**62 // MICRO
 MOST_USD = 10**9
 """What one exchange may cost, likewise; a price that makes more of it is a mistake."""
 
+_COUNTED_OF = attrgetter(*COUNTED)
 _STEP = Decimal(1).scaleb(-12)
-_DIGITS = 60
+_EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)
+_NOTHING = Decimal(0)
 
 
 def numbers_of(entry: Entry) -> tuple[int, ...]:
@@ -62,7 +65,7 @@ def numbers_of(entry: Entry) -> tuple[int, ...]:
     return (
         1,
         1 if entry.status >= 400 or entry.ending != "complete" else 0,
-        *[whole(getattr(entry, name)) or 0 for name in COUNTED],
+        *[whole(value) or 0 for value in _COUNTED_OF(entry)],
         micros(entry.seconds) or 0,
         *(cost or (0, 0)),
         1 if entry.cache == HIT else 0,
@@ -81,9 +84,7 @@ def money_of(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
     try:
-        with localcontext() as context:
-            context.prec = _DIGITS
-            steps = int(Decimal(text).quantize(_STEP, ROUND_HALF_EVEN).scaleb(12))
+        steps = int(_EXACT.scaleb(_EXACT.quantize(Decimal(text), _STEP), 12))
     except (ArithmeticError, ValueError):
         return None
     millionths, rest = divmod(steps, MICRO)
@@ -92,9 +93,8 @@ def money_of(text: str | None) -> tuple[int, int] | None:
 
 def amount(millionths: int, rest: int) -> Decimal:
     """The decimal number that they are, exactly."""
-    with localcontext() as context:
-        context.prec = _DIGITS
-        return (Decimal(millionths * MICRO + rest) * _STEP).normalize() + 0
+    steps = millionths * MICRO + rest
+    return _EXACT.normalize(_EXACT.scaleb(Decimal(steps), -12)) if steps else _NOTHING
 
 
 def micros(seconds: float | None) -> int | None:

@@ -11,7 +11,7 @@ from sqlalchemy import select, text
 
 from ..core.reportgroups import PERIODS
 from ..core.reportperiods import label, zone_of
-from ..core.reports import MOST_ROWS, UsageQuestion, UsageReport, UsageRow, report_of
+from ..core.reports import MOST_ROWS, UsageQuestion, UsageReport, arranged, report_of
 from ..core.rollups import QUARTER, WIDTHS, sources
 from ..core.usageplan import Plan, TooMany, filters_of, plan, scan, spans_of, value_of, values_of
 from ..core.usagesums import NUMBERS, sums_of
@@ -105,10 +105,8 @@ class _Report:
         if not chosen.sums and spans[0][0] < self._kept_since:
             return self._later().made()
         found, count = self._found(chosen)
-        groups = question.group_by
-        rows = [UsageRow(dict(zip(groups, key, strict=True)), sums_of(numbers)) for key, numbers in found.items()]
-        shown = report_of(question, rows)
-        return attrs.evolve(shown, totals=sums_of(totals), more=count - len(shown.rows))
+        shown = arranged(question, {key: sums_of(numbers) for key, numbers in found.items()}, sums_of(totals))
+        return attrs.evolve(shown, more=count - len(shown.rows))
 
     def _later(self) -> _Report:
         """The same from when on there are single records."""
@@ -218,7 +216,7 @@ class _Shown:
         """The keys of a row, in the order of the groups."""
         return tuple(
             [
-                self._labels[group][key[0]] if group in self._labels else key[self._places[group] + 1]
+                self._labels[group][key[0]] if group in self._labels else _known(key[self._places[group] + 1])
                 for group in self._groups
             ]
         )
@@ -226,6 +224,10 @@ class _Shown:
     def order(self) -> list[tuple[int | None, bool]]:
         """What decides between rows that cost the same, see L{usagesql.ranked}."""
         return [(self._places.get(group), group not in self._labels and group != "status") for group in self._groups]
+
+
+def _known(part: Any) -> Any:
+    return None if part == "" else part
 
 
 def _add(found: Found, rows: Iterable[tuple[tuple[Any, ...], Numbers]]) -> None:

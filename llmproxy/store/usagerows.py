@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from operator import attrgetter, itemgetter, le
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -26,10 +27,27 @@ _LONGEST_TEXT = 60_000
 
 _json = msgspec.json.encode
 
-_LENGTHS = {each.name: each.type.length or 0 for each in usage_records.columns if type(each.type) is String}
+_UNKNOWN = (None, None)
+
 _BOTH = [name for name in Entry.__struct_fields__ if name in COLUMNS]
-_TEXTS = [(name, _LENGTHS[name]) for name in _BOTH if name in _LENGTHS]
+_TEXTS = [name for name in _BOTH if type(usage_records.c[name].type) is String]
+_LENGTHS: list[int] = [getattr(usage_records.c[name].type, "length", 0) for name in _TEXTS]
 _FLAGS = ("counted", "streamed", "unknown", "estimated", "truncated")
+_WHOLE = (*COUNTED, "bytes_in", "bytes_out")
+_SMALL = ("status", "attempts")
+
+_TEXTS_OF, _FLAGS_OF = attrgetter(*_TEXTS), attrgetter(*_FLAGS)
+_WHOLE_OF, _SMALL_OF = attrgetter(*_WHOLE), attrgetter(*_SMALL)
+
+_MADE = (
+    *(*_TEXTS, *_FLAGS, *_WHOLE, *_SMALL),
+    *("cost", "cost_rest", "cost_saved", "cost_saved_rest"),
+    *("started_at", "ended_at", "duration", "first_byte", "first_token", "audio"),
+    *("raw", "saved", "tags", "metadata", "settled_at", "grouped_model"),
+)
+"""The columns in the order that L{row_of} makes them in."""
+
+_IN_ORDER = itemgetter(*map(_MADE.index, COLUMNS))
 
 
 def moment_of(entry: Entry) -> float:
@@ -55,33 +73,35 @@ def row_of(entry: Entry, grouped_model: str | None, settled_at: float) -> tuple[
 
     @param grouped_model: C{None} where reports have the model under its own name.
     """
-    values = values_of(entry)
-    values["settled_at"] = micros(settled_at)
-    values["grouped_model"] = grouped_model
-    return tuple([values[name] for name in COLUMNS])
+    values = (
+        *_texts(entry),
+        *map(bool, _FLAGS_OF(entry)),
+        *map(whole, _WHOLE_OF(entry)),
+        *map(_small, _SMALL_OF(entry)),
+        *(money_of(entry.cost) or _UNKNOWN),
+        *(money_of(entry.cost_saved) or _UNKNOWN),
+        micros(_moment(entry.started_at)),
+        micros(moment_of(entry)),
+        micros(entry.duration) or 0,
+        micros(entry.first_byte),
+        micros(entry.first_token),
+        micros(entry.seconds),
+        None if entry.raw is None else _text(entry.raw),
+        None if entry.saved is None else _counts(entry.saved),
+        _mapping(entry.tags),
+        _mapping(entry.metadata),
+        micros(settled_at),
+        grouped_model,
+    )
+    return _IN_ORDER(values)
 
 
-def values_of(entry: Entry) -> dict[str, Any]:
-    """What of a row is the entry's own, by column."""
-    values: dict[str, Any] = {name: clean(getattr(entry, name), length) for name, length in _TEXTS}
-    for name in _FLAGS:
-        values[name] = bool(getattr(entry, name))
-    for name in COUNTED:
-        values[name] = whole(getattr(entry, name))
-    cost, saved = money_of(entry.cost) or (None, None), money_of(entry.cost_saved) or (None, None)
-    values["cost"], values["cost_rest"] = cost
-    values["cost_saved"], values["cost_saved_rest"] = saved
-    values["started_at"] = micros(_moment(entry.started_at))
-    values["ended_at"] = micros(moment_of(entry))
-    values["duration"] = micros(entry.duration) or 0
-    values["first_byte"], values["first_token"] = micros(entry.first_byte), micros(entry.first_token)
-    values["audio"] = micros(entry.seconds)
-    values["status"], values["attempts"] = _small(entry.status), _small(entry.attempts)
-    values["bytes_in"], values["bytes_out"] = whole(entry.bytes_in), whole(entry.bytes_out)
-    values["raw"] = None if entry.raw is None else _text(entry.raw)
-    values["saved"] = None if entry.saved is None else _counts(entry.saved)
-    values["tags"], values["metadata"] = _mapping(entry.tags), _mapping(entry.metadata)
-    return values
+def _texts(entry: Entry) -> Iterable[str]:
+    texts = _TEXTS_OF(entry)
+    # As good as always nothing is to be cleaned; each text by itself takes longer to look at.
+    if "".join(texts).isprintable() and all(map(le, map(len, texts), _LENGTHS)):
+        return texts
+    return map(clean, texts, _LENGTHS)
 
 
 def entry_of(row: Any) -> Entry:

@@ -24,7 +24,7 @@ LAYERS = (
     {"config", "providers", "prices"},
     {"composition", "bodies", "replay", "net", "redis"},
     {"management"},
-    {"web", "middleware", "upstream", "cache", "store", "ledger", "sinks"},
+    {"web", "middleware", "upstream", "cache", "limits", "store", "ledger", "sinks"},
     {"tap", "service", "app", "cli", "bench", "workers", "demo", "testing", "__init__", "__main__"},
 )
 """From the bottom up; docs/architecture.md shows the same, the other way round."""

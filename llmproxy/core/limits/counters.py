@@ -114,6 +114,12 @@ class Counters:
             if budget.reserved or budget.end is None or now < budget.end
         }
 
+    def shed(self, count: int) -> None:
+        """Forget as many rates, those first of which least is used; money and what runs is never forgotten."""
+        used = sorted(self._rates, key=lambda key: self._rates[key].total)
+        for key in used[: max(0, count)]:
+            del self._rates[key]
+
     def __len__(self) -> int:
         """How many limits are counted."""
         return len(self._rates) + len(self._budgets) + len(self.parallel)

@@ -1,4 +1,4 @@
-"""What is asked of limits, and what they answer."""
+"""Verdicts of limits: reservations, refusals and warnings, and the parts that they are about."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -43,6 +43,7 @@ class ProgramTests(SynchronousTestCase):
         """A program of one's own is known by its product."""
         self.assertEqual(program_of("Search-Backend/7 (x)", {"search-backend"}), "search-backend")
 
+    @settings(deadline=None)
     @given(st.text(max_size=100))
     def test_few(self, user_agent: str) -> None:
         """Whatever comes, there are few names."""

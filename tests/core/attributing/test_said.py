@@ -6,7 +6,7 @@ import gzip
 import json
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -112,6 +112,7 @@ class SaidTests(SynchronousTestCase):
                 self.assertEqual(shortened(text), hashed(text))
                 self.assertRegex(shortened(text), r"^sha256:[0-9a-f]{32}$")
 
+    @settings(deadline=None)
     @given(st.binary(max_size=300))
     def test_any_bytes(self, content: bytes) -> None:
         """Whatever bytes come, something is said or nothing, as texts."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -73,6 +73,7 @@ class TagsTests(SynchronousTestCase):
         error = self.assertRaises(ValueError, tags_of, [b"team=x"], ())
         self.assertIn("may be used: none", str(error))
 
+    @settings(deadline=None)
     @given(st.binary(max_size=200))
     def test_any_bytes(self, value: bytes) -> None:
         """Whatever bytes come, there are a few good tags, or a sentence."""

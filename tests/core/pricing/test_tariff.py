@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, time, timezone
 from decimal import Decimal
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -104,6 +104,7 @@ class RatesTests(SynchronousTestCase):
         """A price for what nobody can count is none that could be left out."""
         self.assertRaises(LookupError, Rates, prices(input_thoughts="1"))
 
+    @settings(deadline=None)
     @given(
         st.integers(0, 10**9),
         st.integers(0, 10**9),

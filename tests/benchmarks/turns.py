@@ -22,9 +22,10 @@ RUNS = 3
 def _timed(kind: Kind) -> Iterator[float]:
     turns = kind()
     while True:
-        started = time.perf_counter()
+        # Of the processor, so that it says nothing of what others do on a busy machine: nothing here waits.
+        started = time.thread_time()
         ended = next(turns, turns) is turns
-        yield time.perf_counter() - started
+        yield time.thread_time() - started
         if ended:
             return
 

@@ -9,6 +9,7 @@ from attrs import define, field
 
 from ..bodies import BytesBody, Tap, at_hand
 from ..core.attempts import retry_after
+from ..core.causes import cause_of
 from ..core.credentials import without_keys
 from ..errors import OutOfResources, ProxyError, UpstreamError
 from ..origin import CredentialPlace
@@ -158,7 +159,7 @@ class Attempt:
     def failed(self, error: ProxyError) -> None:
         """There is no answer."""
         self.took = self.seconds() - self._begun
-        self.cause = getattr(error, "cause", "") or error.code
+        self.cause = cause_of(error) or error.code
         if isinstance(error, UpstreamError):
             self.place.state.failed(self.seconds(), self.place.route.api.settings.breaker)
         self.end()

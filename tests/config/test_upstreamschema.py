@@ -224,12 +224,11 @@ class DocumentTests(ConfigFileTests):
         blocks = re.findall(r"```yaml\n(.*?)```", self.PAGE.read_text(), re.DOTALL)
         self.assertEqual(len(blocks), 4)
         for block in blocks:
-            text = (
-                block
-                if block.startswith("apis:")
-                else "apis:\n" + re.sub(r"(  \w+:\n)", rf"\1{self.REST}", block, count=1)
-            )
-            name = re.findall(r"^  (\w+):", text, re.MULTILINE)[0]
+            name = re.findall(r"^  (\w+):", block, re.MULTILINE)[0]
+            text = block
+            if "apis:" not in block:
+                rest = re.sub(r"(  \w+:\n)", rf"\1{self.REST}", block, count=1)
+                text = f"default_api: {name}\napis:\n{rest}{self.OTHER}"
             with row(name, block):
-                config = self.load(f"default_api: {name}\n{text}{self.OTHER}", self.ENV)
+                config = self.load(text, self.ENV)
                 self.assertEqual(len(config.compiled()[0].upstreams), 2)

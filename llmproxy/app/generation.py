@@ -174,6 +174,7 @@ class Generation:
             refused=None if audit is None else AuditDenials(audit),
             placed=foundation.own.placed(audit),
             states=self.states,
+            defaults=self.config.usage_limits.defaults,
         )
 
 

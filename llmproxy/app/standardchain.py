@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..composition import Middleware, Placed, arranged, chain
 from ..errors import ProxyError
+from ..middleware.allowing import Allowing
 from ..middleware.attempts import Attempts
 from ..middleware.authenticate import Authenticate
 from ..middleware.breaker import Breaker
@@ -26,6 +27,7 @@ from ..middleware.restrict import Restrict
 from ..middleware.route import RouteRequest
 from ..middleware.usagetrailer import UsageTrailer
 from ..net.timers import TimerWheel
+from ..usagelimits import UNLIMITED, UsageLimits
 
 if TYPE_CHECKING:
     from ..core.routing import RoutingTable
@@ -80,6 +82,7 @@ def standard_chain(
     refused: Callable[[ProxyError, ApiRequest], None] | None = None,
     placed: Sequence[Placed] = (),
     states: UpstreamStates | None = None,
+    defaults: UsageLimits = UNLIMITED,
 ) -> Responder:
     """
     The middlewares around C{responder}. The order is policy; each line says why it stands where it does.
@@ -95,9 +98,10 @@ def standard_chain(
     @param refused: called with every error that is answered.
     @param placed: middlewares of an application, beside named ones.
     @param states: of the upstreams; new ones if C{None}.
+    @param defaults: limits of tokens that say nothing themselves.
     @raise ConfigError: they are placed where there is no place.
     """
-    restrict = Restrict(inspection, table.listed())
+    restrict = Restrict(inspection, table.listed(), Allowing(defaults))
     standard: dict[str, Middleware | None] = {
         # exactly one record an exchange, however it ends: it must see everything
         "record": account,

@@ -96,8 +96,13 @@ class TrustedProxies:
                 yield address_of(part.strip())
 
     def _trusts(self, address: str) -> bool:
-        parsed = _parsed(address)
-        return parsed is not None and any(parsed.version == each.version and parsed in each for each in self.networks)
+        return within(address, self.networks)
+
+
+def within(address: str, networks: Iterable[IPv4Network | IPv6Network]) -> bool:
+    """Whether an address is in one of C{networks}; what is no address is in none."""
+    parsed = _parsed(address)
+    return parsed is not None and any(parsed.version == each.version and parsed in each for each in networks)
 
 
 def trusted_proxies(texts: Iterable[str], field: str = X_FORWARDED_FOR) -> TrustedProxies | None:

@@ -16,6 +16,7 @@ from ..errors import (
     OriginNotAllowed,
     OriginRequired,
 )
+from ..usagelimits import UNLIMITED
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from ..core.policy import Policy
     from ..interfaces import Responder
     from ..message import ApiRequest, ApiResponse, Fields
+    from .allowing import Allowing
     from .checking.inspection import Inspection
 
 
@@ -33,15 +35,26 @@ class Restrict:
     A body is read only where a whitelist of parameters applies; then it goes on as the same bytes.
 
     @param listed: says where the APIs are.
+    @param allowing: what tokens and projects may use; C{None} where requests have no principal.
     """
 
-    def __init__(self, inspection: Inspection, listed: str = "") -> None:
+    def __init__(self, inspection: Inspection, listed: str = "", allowing: Allowing | None = None) -> None:
         self._inspection = inspection
         self._listed = listed
+        self._allowing = allowing
 
     def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
         route = request.route
         policy: Policy = route.api.policy
+        allowing = self._allowing
+        if allowing is not None:
+            principal = request.principal
+            if (
+                allowing.has_defaults
+                or principal.token.limits is not UNLIMITED
+                or principal.project.limits is not UNLIMITED
+            ):
+                policy = allowing.policy_for(request)
         if not policy.allows_method(request.method):
             raise MethodNotAllowed(policy.methods)
         if policy.methods:
@@ -72,7 +85,8 @@ class Restrict:
 
 
 _UNCHECKED = (
-    "what is uploaded here cannot be checked for its model; unchecked_endpoints of the configuration can allow it"
+    "what is uploaded here cannot be checked for its model; unchecked_endpoints of the configuration can allow it, but "
+    "not for a token or project that is limited to some models"
 )
 
 

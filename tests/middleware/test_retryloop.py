@@ -28,13 +28,17 @@ from llmproxy.errors import (
     UpstreamUnreachable,
 )
 from llmproxy.message import Api, ApiRequest, ApiResponse, Field, Principal
+from llmproxy.middleware.allowing import Allowing
 from llmproxy.middleware.attempts import Attempts
 from llmproxy.middleware.breaker import Breaker
+from llmproxy.middleware.checking.inspection import Inspection
 from llmproxy.middleware.credential import Credential
 from llmproxy.middleware.deadline import Deadlines
+from llmproxy.middleware.restrict import Restrict
 from llmproxy.middleware.retryloop import Judge
 from llmproxy.net.timers import TimerWheel
 from llmproxy.origin import CredentialPlace, OwnKey, Timeouts, Upstream
+from llmproxy.usagelimits import UNLIMITED, UsageLimits
 from tests.tables import row
 
 from .fakes import PRINCIPAL, SECRET, HeldBody, Inner, Reader, a_request, a_response, an_api, an_upstream
@@ -671,6 +675,19 @@ class FallbackTests(LoopTestCase):
         self.answer(503)
         self.turn(1.0)
         self.assertEqual((len(self.inner.requests), self.now_at()[0]), (2, "a"))
+
+    def test_lists_of_callers(self) -> None:
+        """An API that is not on the list of the caller's token is not asked in place of another one."""
+        restrict = Restrict(Inspection(self.clock, TimerWheel(self.clock)), "", Allowing(UNLIMITED))
+        for apis, asked in ((("own",), 1), (("own", "other"), 2)):
+            with row(apis):
+                self.fall_back(restrict.respond)
+                token = evolve(PRINCIPAL.token, limits=UsageLimits(apis=apis))
+                asking = self.ask(principal=Principal(token, PRINCIPAL.project))
+                answer = self.answer(503, (b"x-should-retry", b"false"))
+                self.assertEqual(len(self.inner.requests), asked)
+                if asked == 1:
+                    self.assertIs(self.successResultOf(asking), answer)
 
     def test_credentials(self) -> None:
         """What a client has put where this API takes its key does not go to the other one."""

@@ -11,7 +11,7 @@ from ..endpoints import Endpoints, settled
 from ..pathmodels import models_allowed, plainest, uncheckable
 from ..places import Places
 from . import positions
-from .whitelist import ParamRule, Whitelist
+from .whitelist import EveryRule, ParamRule, Whitelist
 
 Patterns = Mapping[str, Sequence[str]]
 """By the name of a parameter, what its value must match one of."""
@@ -39,9 +39,17 @@ class Rules:
     places: Places
 
     @classmethod
-    def compile(cls, patterns: Patterns, places: Places, methods: tuple[bytes, ...] = ()) -> Rules:
-        """@param methods: those that are allowed, empty for all; a form that asks for another one is refused."""
+    def compile(
+        cls, patterns: Patterns, places: Places, methods: tuple[bytes, ...] = (), also: ParamRule | None = None
+    ) -> Rules:
+        """
+        @param methods: those that are allowed, empty for all; a form that asks for another one is refused.
+        @param also: a further rule of the model.
+        """
         parameters = {name: positions.rule_of(name, each, places) for name, each in patterns.items()}
+        if also is not None:
+            name = next((name for name in parameters if positions.is_model(name)), positions.MODEL)
+            parameters[name] = EveryRule.both(parameters[name], also) if name in parameters else also
         model = next((rule for name, rule in parameters.items() if positions.is_model(name)), None)
         return cls(
             parameters,
@@ -80,6 +88,10 @@ class EndpointRules:
     _entries: Endpoints
     _lenient: Endpoints
     _open: Endpoints
+    _patterns: PatternsByEndpoint
+    _places: Places
+    _methods: tuple[bytes, ...]
+    _everywhere: Rules | None = None
 
     @classmethod
     def compile(
@@ -89,22 +101,39 @@ class EndpointRules:
         *,
         places: Places,
         methods: tuple[bytes, ...] = (),
+        also: ParamRule | None = None,
     ) -> EndpointRules:
         """
         @param places: where APIs carry models and parameters; a place that is not among them is not checked.
         @param methods: see L{Rules.compile}.
+        @param also: a rule of the model that holds everywhere, at C{unchecked} endpoints too.
         """
         general, own = apart(patterns)
-        by_entry = {entry: Rules.compile({**general, **each}, places, methods) for entry, each in own.items()}
+        by_entry = {entry: Rules.compile({**general, **each}, places, methods, also) for entry, each in own.items()}
         return cls(
-            Rules.compile(general, places, methods) if general else None,
+            Rules.compile(general, places, methods, also) if general or also is not None else None,
             tuple(unchecked),
             by_entry,
             {plainest(entry.encode()): entry for entry in by_entry},
             Endpoints.compile(by_entry),
             Endpoints.compile(plainest(entry.encode()).decode() for entry in by_entry),
             Endpoints.compile(unchecked),
+            patterns,
+            places,
+            methods,
+            None if also is None else Rules.compile({}, places, methods, also),
         )
+
+    def with_models(self, rule: ParamRule) -> EndpointRules:
+        """The same with a caller's rule of the model beside, which holds everywhere."""
+        return EndpointRules.compile(
+            self._patterns, self.unchecked, places=self._places, methods=self._methods, also=rule
+        )
+
+    @property
+    def places(self) -> Places:
+        """Where APIs carry models and parameters."""
+        return self._places
 
     def __bool__(self) -> bool:
         return self.general is not None or bool(self.by_endpoint)
@@ -125,7 +154,7 @@ class EndpointRules:
         """
         plain = settled(path) or path
         if self.unchecked and self._open.find(plain) is not None:
-            return None
+            return self._everywhere
         if not self.by_endpoint:
             return self.general
         entry = self._entries.find(plain)

@@ -9,7 +9,7 @@ from typing import Final, Literal
 from attrs import field as attribute
 from attrs import frozen
 
-from ...errors import BadRequest, ParamNotAllowed
+from ...errors import BadRequest, ClientError, ParamNotAllowed
 from ..glob import any_of
 from . import folding
 
@@ -63,7 +63,7 @@ class ParamRule:
         if not (self.anything or self.allows(value)):
             raise self.refusal(value)
 
-    def refusal(self, value: str) -> ParamNotAllowed:
+    def refusal(self, value: str) -> ClientError:
         """
         @param value: the value, or what stands for one that is no text.
         """
@@ -72,6 +72,36 @@ class ParamRule:
             message=f"Parameter '{self.shown}' value '{value}' is not allowed. "
             f"Allowed patterns: [{' '.join(self.patterns)}]"
         )
+
+
+@frozen
+class EveryRule(ParamRule):
+    """
+    Several rules for one parameter, all of which hold.
+
+    @ivar parts: those that do not allow anything come first.
+    """
+
+    parts: tuple[ParamRule, ...] = ()
+
+    @classmethod
+    def both(cls, one: ParamRule, other: ParamRule) -> ParamRule:
+        """One that allows what both do."""
+        if one.anything or other.anything:
+            return other if one.anything else one
+        return cls(one.shown, one.patterns, one.expression, False, (one, other))
+
+    def allows(self, value: str) -> bool:
+        return all(part.allows(value) for part in self.parts)
+
+    def check(self, value: str) -> None:
+        """Raises what the first raises."""
+        for part in self.parts:
+            part.check(value)
+
+    def refusal(self, value: str) -> ClientError:
+        """That of the first that does not allow it."""
+        return next((part for part in self.parts if not part.allows(value)), self.parts[0]).refusal(value)
 
 
 Allowed = Sequence[str] | ParamRule

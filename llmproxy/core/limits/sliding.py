@@ -1,5 +1,5 @@
 """
-Sliding sums: amounts of the last minute, added up.
+Sums that slide: amounts of the last minute, added up.
 
 Seconds are the grain: an amount counts from when it came to the end of the second that is a window later. So no span of
 a window's length, wherever it begins, holds more than the limit; a fixed window would let twice as much through around

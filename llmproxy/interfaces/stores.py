@@ -183,8 +183,9 @@ class IUsageReports(Interface):
         The sums that answer a question, as L{llmproxy.core.reports.report_of} arranges them. What has ended is in them
         within a second. The span is widened to whole quarters of an hour.
 
-        A group that is kept in single records alone (C{user}, C{session}, C{program}, tags, metadata) goes back as far
-        as those are kept.
+        What single records alone can answer (several of C{user}, C{session}, C{program}, tags and metadata, or one of
+        them for a token) goes back as far as those are kept; the report says so in its C{since}. It fails with
+        L{llmproxy.errors.BadRequest} where that would take too many of them.
         """
 
     def records(question: UsageQuestion, limit: int, after: str | None = None) -> Deferred[Page[Any]]:

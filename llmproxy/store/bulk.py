@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Boolean, Table
+from sqlalchemy import Boolean, Table, any_, literal
 from sqlalchemy.types import BigInteger, Integer, TypeDecorator
 
 if TYPE_CHECKING:
@@ -42,6 +42,22 @@ def insert_new(connection: Connection, table: Table, rows: Sequence[Row]) -> Non
 def add(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     """Those that are not there yet; to the others, what is no part of the primary key is added."""
     _execute(connection, table, rows, _adding(table, connection.dialect))
+
+
+def among(dialect: str, column: Any, values: Sequence[Any]) -> Any:
+    """
+    The condition that a column is one of many values.
+
+    PostgreSQL gets them as one parameter. Of a statement with hundreds of them it makes a plan for values that it does
+    not know, which compares each with each row.
+
+    @param dialect: its name.
+    """
+    if dialect != "postgresql":
+        return column.in_(values)
+    from sqlalchemy.dialects.postgresql import ARRAY
+
+    return column == any_(literal(list(values), ARRAY(column.type)))
 
 
 def _execute(connection: Connection, table: Table, rows: Sequence[Row], statement: str) -> None:

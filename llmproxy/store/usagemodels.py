@@ -58,7 +58,8 @@ def _there(connection: Connection, models: Iterable[Model]) -> set[Model]:
     found: set[Model] = set()
     for chunk in bulk.chunks(models, 500):
         query = select(usage_models.c.api, usage_models.c.model).where(
-            usage_models.c.api.in_({api for api, _ in chunk}), usage_models.c.model.in_({model for _, model in chunk})
+            bulk.among(connection.dialect.name, usage_models.c.api, sorted({api for api, _ in chunk})),
+            bulk.among(connection.dialect.name, usage_models.c.model, sorted({model for _, model in chunk})),
         )
         found |= {(row.api, row.model) for row in connection.execute(query)} & set(chunk)
     return found

@@ -72,7 +72,9 @@ class UsageReports:
             found: dict[str, str | None] = {}
             for chunk in bulk.chunks(sorted(set(ids)), 500):
                 for table in (ended_tokens, tokens):
-                    query = select(table.c.id, table.c.name).where(table.c.id.in_(chunk))
+                    query = select(table.c.id, table.c.name).where(
+                        bulk.among(connection.dialect.name, table.c.id, chunk)
+                    )
                     found |= {row.id: row.name for row in connection.execute(query)}
             return found
 

@@ -145,5 +145,6 @@ def _new(connection: Connection, entries: list[Entry]) -> list[Entry]:
     by_id = {clean(entry.id, 64): entry for entry in entries}
     there: set[str] = set()
     for chunk in bulk.chunks(sorted(by_id), 500):
-        there.update(connection.scalars(select(usage_records.c.id).where(usage_records.c.id.in_(chunk))))
+        known = bulk.among(connection.dialect.name, usage_records.c.id, chunk)
+        there.update(connection.scalars(select(usage_records.c.id).where(known)))
     return [entry for key, entry in sorted(by_id.items()) if key not in there]

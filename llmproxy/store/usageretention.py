@@ -55,7 +55,7 @@ def remove(connection: Connection, *, before: float) -> bool:
     if ids:
         _note(connection, before)
     for chunk in bulk.chunks(sorted(ids), 500):
-        connection.execute(delete(usage_records).where(usage_records.c.id.in_(chunk)))
+        connection.execute(delete(usage_records).where(bulk.among(connection.dialect.name, usage_records.c.id, chunk)))
     return len(ids) == BATCH
 
 

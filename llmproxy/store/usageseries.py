@@ -89,6 +89,8 @@ def _numbered(connection: Connection, keys: list[Key]) -> dict[Key, int]:
 def _there(connection: Connection, numbers: Iterable[int]) -> dict[int, Key]:
     found: dict[int, Key] = {}
     for chunk in bulk.chunks(numbers, _CHUNK):
-        rows = connection.execute(select(usage_series).where(usage_series.c.id.in_(chunk)))
+        rows = connection.execute(
+            select(usage_series).where(bulk.among(connection.dialect.name, usage_series.c.id, chunk))
+        )
         found |= {row[0]: tuple(row[1:]) for row in rows}
     return found

@@ -29,6 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.types import JSON
 
 from ..core.usagesums import COUNTED, HIT
+from . import bulk
 from .schema import usage_records, usage_rollups, usage_series
 from .usageseries import range_of
 
@@ -66,7 +67,7 @@ def rolled_up(
     query = _grouped(blocks, keys, names, {name: _R[name] for name in names}, min(row[-1] for row in rows) > 0)
     query = query.join(usage_rollups, and_(*(_R[name] == blocks.c[name] for name in ("cube", "level", "bucket"))))
     if series is not None:
-        query = query.where(_R.series.in_(series))
+        query = query.where(bulk.among(dialect, _R.series, series))
     if keys or plan.value is not None or (filters and series is None):
         query = query.join(usage_series, _S.id == _R.series)
     if series is None:

@@ -146,7 +146,7 @@ def _there(connection: Connection, wanted: Iterable[Said]) -> dict[int, set[int]
                 usage_rollups.c.cube == _CUBE.number,
                 usage_rollups.c.level == DAY,
                 usage_rollups.c.bucket == day,
-                usage_rollups.c.series.in_(chunk),
+                bulk.among(connection.dialect.name, usage_rollups.c.series, chunk),
             )
             found.setdefault(day, set()).update(connection.scalars(query))
     return found

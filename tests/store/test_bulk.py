@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.store import bulk
 from llmproxy.store.schema import usage_values
 
+from ..tables import row
 from .databases import opened
 
 
@@ -48,6 +50,14 @@ class BulkTests(SynchronousTestCase):
         before = self.database.statements
         self.write(bulk.add)
         self.assertEqual(self.database.statements - before, 1, "the beginning of the transaction")
+
+    def test_among(self) -> None:
+        """One parameter for PostgreSQL, however many values; one for each with the others."""
+        for dialect, parameters in ((postgresql.dialect(), 1), (sqlite.dialect(), 3)):
+            with row(dialect.name):
+                condition = bulk.among(dialect.name, usage_values.c.name, ["a", "b", "c"])
+                compiled = condition.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
+                self.assertEqual(len(compiled.params), parameters)
 
     def test_chunks(self) -> None:
         """Pieces of so many at most."""

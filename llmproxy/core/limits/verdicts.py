@@ -41,11 +41,13 @@ class Refusal:
     @ivar left: what is left of it, in its own unit, 0 at least.
     @ivar resets_in: seconds until the request would fit, if nobody else asks; C{None} if it never will: it asks for
         more than there can be, or the budget does not begin anew.
+    @ivar unavailable: it may fit, but those who know cannot be asked, and the limit holds then too.
     """
 
     rule: Rule
     left: int
     resets_in: float | None
+    unavailable: bool = False
 
 
 @frozen

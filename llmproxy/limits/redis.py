@@ -7,41 +7,40 @@ without asking; and while Redis is away, that count is what C{on_store_failure: 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from attrs import define
-from twisted.internet.defer import Deferred, DeferredList, fail, succeed
+from twisted.internet.defer import Deferred, DeferredList, FirstError, fail, succeed
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..core.limits.counters import Counters
-from ..core.limits.values import Rule
-from ..core.limits.verdicts import Crossed, Left, Part, Refusal, Reservation, crossed
+from ..core.limits.verdicts import Left, Refusal, Reservation
 from ..errors import Unavailable
 from ..interfaces import ILimitStore
 from ..net.clockedcall import ClockedCall
 from ..redis.calls import RedisCalls
+from ..redis.connection import RedisDown
 from . import scripts
+from .memory import MOST
+from .names import Names, bounds
+from .settlements import MOST_AT_ONCE, Ended, Settlements
 
 if TYPE_CHECKING:
+    from ..core.limits.values import Rule
+    from ..core.limits.verdicts import Crossed, Part
     from ..redis.pool import RedisPool
 
 LEASE = 15.0
 """Seconds without a sign of life after which a process does not hold anything any more."""
 
-SETTLE_AFTER = 0.05
-"""Seconds that what has ended waits, so that one call settles many."""
-
-MOST_AT_ONCE = 200
-"""Parts in one call: Redis does nothing else meanwhile."""
-
-MOST_WAITING = 100_000
-"""Parts that wait for a Redis that is away; further ones are dropped, and counted: a ledger knows them still."""
-
 SHORT = 1.0
 """Seconds after which it is worth to try again, where Redis has to be asked and cannot be."""
+
+MINUTE = 60
+"""Seconds after which nothing counts of a rate."""
 
 
 @define(slots=True, eq=False)
@@ -50,21 +49,14 @@ class _Held:
     What a request holds in Redis.
 
     @ivar second: when it was taken, by the clock of Redis; C{""} while that is not known.
+    @ivar sent: Redis may know of it.
+    @ivar runs: it was admitted, by whichever of them.
     """
 
     parts: tuple[Part, ...]
     second: str = ""
-
-
-@define(slots=True, eq=False)
-class _Ended:
-    """One part that has ended, as L{scripts.SETTLE} takes it."""
-
-    rule: Rule
-    id: str
-    amount: int
-    used: int
-    second: str
+    sent: bool = False
+    runs: bool = False
 
 
 @implementer(ILimitStore)
@@ -73,11 +65,10 @@ class RedisLimits:
     @param clock: its C{seconds} are since the epoch.
     @param prefix: what all keys begin with.
     @param spent: what was spent of a budget in its window before anybody counted here, as a ledger says; fails where
-        there is none.
+        that cannot be known now.
     @param warn: called for every share of a budget that is passed.
     @ivar lease: see L{LEASE}.
-    @ivar dropped: parts that have ended and could not be told to Redis.
-    @ivar failures: requests that were decided without it.
+    @ivar failures: requests that were decided without Redis.
     """
 
     lease = LEASE
@@ -90,70 +81,59 @@ class RedisLimits:
         spent: Callable[[Rule], Deferred[int]],
         warn: Callable[[Crossed], object] = lambda _: None,
     ) -> None:
+        process = token_hex(10)
         self._clock = clock
         self._pool = pool
         self._calls = RedisCalls(pool)
-        # In a cluster, all limits are in one place: the keys of one request have to be.
-        self._prefix = prefix + b"{limits}:"
+        self._names = Names(prefix)
         self._spent = spent
         self._warn = warn
+        self._settlements = Settlements(clock, pool, self._calls, self._names, process, warn)
         self._counters = Counters()
         self._running: dict[str, _Held] = {}
-        self._ended: list[_Ended] = []
-        self._settling: Any = None
-        self._sending = False
-        self._renewing = ClockedCall(clock, self._renew)
+        self._beginning: dict[str, list[Deferred[None]]] = {}
+        self._renewing = ClockedCall(clock, self._tick)
         self._numbers = 0
-        self._process = token_hex(10)
-        self.dropped = 0
+        self._process = process
         self.failures = 0
-        pool.when_connected(self._settle_soon)
+        pool.when_connected(self._back)
 
     def start(self) -> None:
+        """Connect. Until that has been done, C{on_store_failure} holds."""
         self._pool.start()
         self._renewing.start(LEASE / 3, now=False)
 
     def stop(self) -> Deferred[None]:
-        """What has ended is told to Redis, if it takes it in time."""
+        """What has ended is passed on to Redis, if it takes it in time."""
         if self._renewing.running:
             self._renewing.stop()
-        if self._settling is not None:
-            self._settling.cancel()
-            self._settling = None
-        sent = self._pool.in_time(DeferredList(list(self._send_all()), consumeErrors=True), None)
+        sent = self._pool.in_time(self._settlements.finish(), None)
         return sent.addCallback(lambda _: self._pool.stop())
 
     # -- ILimitStore
 
     def reserve(self, parts: Sequence[Part]) -> Reservation | Refusal | Deferred[Reservation | Refusal]:
         now = self._clock.seconds()
-        away = not self._pool.connected
-        asked = [part for part in parts if not (away and part.rule.on_store_failure == "open")]
-        local = self._counters.reserve(asked, now, self._new_id())
-        if isinstance(local, Refusal):
+        available = self._pool.available
+        asked = None if available else [part for part in parts if part.rule.on_store_failure != "open"]
+        local = self._counters.reserve(parts, now, self._new_id(), asked)
+        if isinstance(local, Refusal) or not parts:
             return local
-        if not parts:
-            return local
-        shared = _Held(tuple(parts))
-        self._running[local.id] = shared
-        asking = self._ask(local.id, shared, now)
-        asking.addErrback(self._calls.failed, None)
-        return self._pool.in_time(asking, None).addCallback(self._decided, local, shared)
+        held = self._running[local.id] = _Held(local.parts, sent=available)
+        if not available:
+            return self._alone(local, held)
+        asking = self._ask(local.id, held, now).addErrback(self._calls.failed, None)
+        return self._pool.in_time(asking, None).addCallback(self._decided, local, held)
 
     def settle(self, held: Reservation, used: Sequence[int | None]) -> None:
         now = self._clock.seconds()
-        for each in self._counters.settle(held, used, now):
-            self._local_warning(each)
+        for crossing in self._counters.settle(held, used, now):
+            # What all processes have used Redis says; what this one has, where that cannot be asked.
+            if not self._pool.available:
+                self._warn(crossing)
         shared = self._running.pop(held.id, None)
-        if shared is None:
-            return
-        known = {part.rule.key: one for part, one in zip(held.parts, used, strict=True)}
-        for part in shared.parts:
-            one = known.get(part.rule.key)
-            amount = part.amount if one is None else one
-            if part.rule.kind in ("parallel", "money") or (amount != part.amount and shared.second):
-                self._ended.append(_Ended(part.rule, held.id, part.amount, amount, shared.second))
-        self._settle_soon()
+        if shared is not None:
+            self._settlements.add(_ended(held, used, shared, now))
 
     def give_back(self, held: Reservation) -> None:
         self.settle(held, [0] * len(held.parts))
@@ -162,24 +142,35 @@ class RedisLimits:
         if not rules:
             return succeed([])
         now = self._clock.seconds()
-        spans = [_span(rule, now) for rule in rules]
-        arguments = [each for rule, span in zip(rules, spans, strict=True) for each in (rule.kind.encode(), *span)]
-        budgets = [self._begun(rule, now) for rule in rules if rule.kind == "money"]
-        beginning: Deferred[Any] = DeferredList(budgets, fireOnOneErrback=True, consumeErrors=True)
-        asking = beginning.addCallback(lambda _: self._calls.run(scripts.LEFT, self._keys(rules), *arguments))
+        arguments = [each for rule in rules for each in (rule.kind.encode(), *bounds(rule, now))]
+        asking = _all(self._known(rule, now) for rule in rules if rule.kind == "money")
+        asking.addCallback(lambda _: self._calls.run(scripts.LEFT, self._names.of(rules), *arguments))
         asking.addCallback(lambda found: [_left(rule, *two) for rule, two in zip(rules, _pairs(found), strict=True)])
         limited = self._pool.in_time(asking.addErrback(self._calls.failed, None), None)
         return limited.addCallback(_or_unavailable)
 
     @property
-    def waiting(self) -> int:
-        """Parts that have ended and that Redis does not know yet."""
-        return len(self._ended)
-
-    @property
     def running(self) -> int:
         """Requests that hold something."""
         return len(self._running)
+
+    @property
+    def waiting(self) -> int:
+        """Parts that have ended and that Redis does not have yet."""
+        return len(self._settlements)
+
+    def statistics(self) -> dict[str, float]:
+        """Figures by name, for metrics."""
+        pool = self._pool
+        return {
+            "decided_alone": self.failures,
+            "settlements_waiting": self.waiting,
+            "settlements_dropped": self._settlements.dropped,
+            "redis_calls": pool.calls,
+            "redis_seconds": pool.seconds,
+            "redis_connections": pool.connected,
+            **{f"redis_{kind}": count for kind, count in pool.errors.items()},
+        }
 
     # -- reservations
 
@@ -188,146 +179,142 @@ class RedisLimits:
         for part in held.parts:
             rule = part.rule
             refuses = b"1" if rule.kind != "money" or rule.over_budget == "refuse" else b"0"
-            arguments += (rule.kind.encode(), b"%d" % rule.limit, b"%d" % part.amount, *_span(rule, now), refuses)
-        rules = [part.rule for part in held.parts]
-        asking = self._calls.run(scripts.RESERVE, self._keys(rules), *arguments)
+            arguments += (rule.kind.encode(), b"%d" % rule.limit, b"%d" % part.amount, *bounds(rule, now), refuses)
+        asking = self._calls.run(scripts.RESERVE, self._names.of(part.rule for part in held.parts), *arguments)
         return asking.addCallback(self._answered, id, held, now, again)
 
     def _answered(self, reply: Any, id: str, held: _Held, now: float, again: bool) -> Any:
         what = reply[0]
         if what == b"unknown" and again:
-            budgets = [self._begin(held.parts[number - 1].rule, now) for number in reply[1:]]
-            beginning: Deferred[Any] = DeferredList(budgets, fireOnOneErrback=True, consumeErrors=True)
+            beginning = _all(self._begin(held.parts[number - 1].rule, now) for number in reply[1:])
             return beginning.addCallback(lambda _: self._ask(id, held, now, again=False))
         if what == b"ok":
             held.second = str(reply[1])
             if id not in self._running:
-                # It was decided without this answer, and has ended.
                 self._took_in_vain(id, held)
-            return reply
-        self._running.pop(id, None)
         return reply
 
     def _decided(self, reply: Any, local: Reservation, held: _Held) -> Reservation | Refusal:
         if reply is None or reply[0] == b"unknown":
-            return self._alone(local)
+            return self._alone(local, held)
         if reply[0] == b"ok":
+            held.runs = True
             return local
+        self._running.pop(local.id, None)
         self._counters.give_back(local, self._clock.seconds())
         found = zip(reply[1::3], reply[2::3], reply[3::3], strict=True)
-        refusals = [Refusal(held.parts[n - 1].rule, int(left), None if ms < 0 else ms / 1000) for n, left, ms in found]
+        parts = local.parts
+        refusals = [Refusal(parts[n - 1].rule, int(left), None if ms < 0 else ms / 1000) for n, left, ms in found]
         return max(refusals, key=lambda each: float("inf") if each.resets_in is None else each.resets_in)
 
-    def _alone(self, local: Reservation) -> Reservation | Refusal:
+    def _alone(self, local: Reservation, held: _Held) -> Reservation | Refusal:
         """Redis has not said anything in time."""
         self.failures += 1
         for part in local.parts:
             if part.rule.on_store_failure == "closed":
                 self.give_back(local)
                 return Refusal(part.rule, 0, SHORT, unavailable=True)
+        held.runs = True
         return local
 
     def _took_in_vain(self, id: str, held: _Held) -> None:
-        """It came when the request had been refused, or had ended already, and its money had been settled."""
-        self._ended += [_Ended(part.rule, id, part.amount, 0, held.second) for part in held.parts]
-        self._settle_soon()
+        """It was taken when the request had been refused, or had ended already, and been settled: that once more."""
+        self._settlements.add(Ended(part.rule, id, part.amount, 0, held.second) for part in held.parts)
 
     # -- budgets that nobody has begun
 
-    def _begun(self, rule: Rule, now: float) -> Deferred[Any]:
-        asking = self._calls.run(scripts.LEFT, self._keys([rule]), b"money", *_span(rule, now))
+    def _known(self, rule: Rule, now: float) -> Deferred[Any]:
+        asking = self._calls.run(scripts.LEFT, self._names.of([rule]), b"money", *bounds(rule, now))
         return asking.addCallback(lambda found: self._begin(rule, now) if found[0] == b"0" else None)
 
     def _begin(self, rule: Rule, now: float) -> Deferred[Any]:
-        begin, end = _span(rule, now)
-        finding = self._spent(rule)
-        return finding.addCallback(
-            lambda amount: self._calls.run(scripts.BEGIN, self._keys([rule]), begin, end, b"%d" % amount)
-        )
+        """Ask the ledger once for all that wait for the same budget."""
+        begun: Deferred[Any] = Deferred()
+        waiting = self._beginning.setdefault(rule.key, [])
+        waiting.append(begun)
+        if len(waiting) == 1:
+            finding = self._spent(rule).addErrback(_not_known)
+            finding.addCallback(self._write, rule, now)
+            finding.addBoth(self._begun, rule.key)
+        return begun
 
-    # -- settlements
+    def _write(self, amount: int, rule: Rule, now: float) -> Deferred[Any]:
+        return self._calls.run(scripts.BEGIN, self._names.of([rule]), *bounds(rule, now), b"%d" % amount)
 
-    def _settle_soon(self) -> None:
-        if self._ended and self._settling is None and not self._sending and self._pool.connected:
-            self._settling = self._clock.callLater(SETTLE_AFTER, self._due)
-
-    def _due(self) -> None:
-        self._settling = None
-        self._sending = True
-        DeferredList(list(self._send_all()), consumeErrors=True).addCallback(self._sent)
-
-    def _sent(self, _: object) -> None:
-        self._sending = False
-        self._settle_soon()
-
-    def _send_all(self) -> Iterable[Deferred[Any]]:
-        ended, self._ended = self._ended, []
-        for start in range(0, len(ended), MOST_AT_ONCE):
-            yield self._send(ended[start : start + MOST_AT_ONCE])
-
-    def _send(self, ended: list[_Ended]) -> Deferred[Any]:
-        now = self._clock.seconds()
-        arguments: list[bytes] = []
-        for each in ended:
-            arguments += (each.id.encode(), each.rule.kind.encode(), b"%d" % each.amount, b"%d" % each.used)
-            arguments += (each.second.encode(), *_span(each.rule, now))
-        sending = self._calls.run(scripts.SETTLE, self._keys([each.rule for each in ended]), *arguments)
-        return sending.addCallbacks(partial(self._settled, ended), self._not_settled, errbackArgs=(ended,))
-
-    def _settled(self, ended: list[_Ended], before: Any) -> None:
-        for each, spent in zip(ended, before, strict=True):
-            if spent:
-                for crossing in crossed(each.rule, int(spent), int(spent) + each.used):
-                    self._warn(crossing)
-
-    def _not_settled(self, reason: Any, ended: list[_Ended]) -> None:
-        """It is sent again later. Whether Redis has taken it is not known: a budget may count it twice."""
-        self._calls.failed(reason, None)
-        room = MOST_WAITING - len(self._ended)
-        self.dropped += max(0, len(ended) - room)
-        self._ended += ended[: max(0, room)]
-
-    def _local_warning(self, crossing: Crossed) -> None:
-        """What all processes have used is told by Redis; what this one has, where that cannot be asked."""
-        if not self._pool.connected:
-            self._warn(crossing)
+    def _begun(self, result: Any, key: str) -> None:
+        for each in self._beginning.pop(key):
+            each.callback(result)
+        if result == 1 and self._running:
+            # Redis knows nothing of what runs either.
+            self._renew()
 
     # -- signs of life
 
-    def _renew(self) -> None:
-        self._counters.prune(self._clock.seconds())
-        living = [
-            (part.rule, f"{id}:{part.amount}" if part.rule.kind == "money" else id)
-            for id, held in self._running.items()
-            if held.second
-            for part in held.parts
-            if part.rule.kind in ("money", "parallel")
-        ]
-        for start in range(0, len(living), MOST_AT_ONCE):
-            some = living[start : start + MOST_AT_ONCE]
-            keys = tuple(self._keys([rule])[1 if rule.kind == "money" else 0] for rule, _ in some)
-            members = [member.encode() for _, member in some]
-            renewing = self._calls.run(scripts.RENEW, keys, b"%d" % (self.lease * 1000), *members)
-            renewing.addErrback(self._calls.failed, None)
+    def _back(self) -> None:
+        """Redis can be asked, again: it may have been emptied, or have taken us for dead."""
+        self._renew()
+        self._settlements.soon()
 
-    # -- names
+    def _tick(self) -> None:
+        self._counters.prune(self._clock.seconds())
+        self._counters.shed(len(self._counters) - MOST)
+        self._renew()
+
+    def _renew(self) -> None:
+        if not self._pool.available:
+            return
+        living: list[tuple[str, Part]] = []
+        for id, held in self._running.items():
+            if held.runs:
+                held.sent = True
+                living += [(id, part) for part in held.parts if part.rule.kind in ("money", "parallel")]
+        for start in range(0, len(living), MOST_AT_ONCE):
+            self._renew_some(living[start : start + MOST_AT_ONCE])
+
+    def _renew_some(self, living: list[tuple[str, Part]]) -> None:
+        arguments = [b"%d" % (self.lease * 1000)]
+        for id, part in living:
+            arguments += (id.encode(), part.rule.kind.encode(), b"%d" % part.amount)
+        renewing = self._calls.run(scripts.RENEW, self._names.of(part.rule for _, part in living), *arguments)
+        renewing.addCallback(self._renewed, living).addErrback(self._calls.failed, None)
+
+    def _renewed(self, _: object, living: list[tuple[str, Part]]) -> None:
+        """What ended meanwhile may have been settled first, and taken anew then."""
+        self._settlements.add(Ended(part.rule, id, part.amount, 0) for id, part in living if id not in self._running)
 
     def _new_id(self) -> str:
         self._numbers += 1
         return f"{self._process}{self._numbers:012x}"
 
-    def _keys(self, rules: Iterable[Rule]) -> tuple[bytes, ...]:
-        """Two for each: only a budget has a second one."""
-        names = [self._prefix + rule.key.encode() for rule in rules]
-        return tuple(name for each in names for name in (each, each + b":held"))
+
+def _ended(held: Reservation, used: Sequence[int | None], shared: _Held, now: float) -> Iterator[Ended]:
+    """What Redis has to know of a request that has ended."""
+    second = shared.second
+    for part, one in zip(held.parts, used, strict=True):
+        amount = part.amount if one is None else one
+        if part.rule.kind in ("parallel", "money"):
+            if shared.sent or (amount and part.rule.kind == "money"):
+                yield Ended(part.rule, held.id, part.amount, amount)
+        elif not second and amount and now - held.at < MINUTE:
+            yield Ended(part.rule, held.id, 0, amount, str(int(held.at)))
+        elif second and amount != part.amount:
+            yield Ended(part.rule, held.id, part.amount, amount, second)
 
 
-def _span(rule: Rule, now: float) -> tuple[bytes, bytes]:
-    """Begin and end of the window of a budget, seconds; nothing for others, and for an end that does not come."""
-    if rule.kind != "money":
-        return b"", b""
-    begin, end = rule.span(now)
-    return f"{begin:.3f}".encode(), b"" if end is None else f"{end:.3f}".encode()
+def _all(work: Iterable[Deferred[Any]]) -> Deferred[Any]:
+    """Fires when all of it is done, or with the first fault."""
+    done: Deferred[Any] = DeferredList(list(work), fireOnOneErrback=True, consumeErrors=True)
+    return done.addErrback(_first)
+
+
+def _first(reason: Failure) -> Any:
+    reason.trap(FirstError)
+    return reason.value.subFailure  # type: ignore[union-attr]
+
+
+def _not_known(reason: Failure) -> Failure:
+    """Who keeps the ledger says why; here it is as if Redis did not answer."""
+    return Failure(RedisDown(f"what was spent is not known: {reason.getErrorMessage()[:200]}"))
 
 
 def _pairs(found: Sequence[Any]) -> Iterable[tuple[int, int]]:
@@ -339,6 +326,6 @@ def _left(rule: Rule, used: int, wait: int) -> Left:
 
 
 def _or_unavailable(found: Any) -> Any:
-    return (
-        fail(Unavailable("what is left of limits cannot be asked: Redis does not answer")) if found is None else found
-    )
+    if found is None:
+        return fail(Unavailable("what is left of limits cannot be asked: Redis does not answer"))
+    return found

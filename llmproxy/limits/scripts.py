@@ -145,8 +145,9 @@ for part = 1, parts do
     redis.call('ZADD', key, now + ARGV[2], ARGV[1])
     redis.call('PEXPIRE', key, ARGV[2] * 2)
   elseif kind == 'money' then
-    redis.call('ZADD', held, now + ARGV[2], ARGV[1] .. ':' .. amount)
-    redis.call('HINCRBY', key, 'r', amount)
+    if redis.call('ZADD', held, now + ARGV[2], ARGV[1] .. ':' .. amount) == 1 then
+      redis.call('HINCRBY', key, 'r', amount)
+    end
   else
     redis.call('HINCRBY', key, time[1], amount)
     redis.call('EXPIRE', key, 62)
@@ -160,13 +161,17 @@ return {'ok', second}
 SETTLE = Script(
     _PRELUDE
     + b"""
--- KEYS: two for each part. ARGV: for each part id, kind, amount, used, second, begin, end. Answers what budgets had
--- spent before, for each part; '' for the others. Repeating it for places and rates of requests does no harm.
+-- KEYS: one of the process, then two for each part. ARGV: the number of the batch; then for each part id, kind, amount,
+-- used, second, begin, end. Answers what budgets had spent before, for each part; '' for the others. A batch that comes
+-- again, because its answer was lost, is answered {} and changes nothing.
+local last = redis.call('GET', KEYS[1])
+if last and tonumber(last) >= tonumber(ARGV[1]) then return {} end
+redis.call('SET', KEYS[1], ARGV[1], 'EX', 86400)
 local before = {}
-for part = 1, #ARGV / 7 do
-  local at = (part - 1) * 7
+for part = 1, (#ARGV - 1) / 7 do
+  local at = 1 + (part - 1) * 7
   local id, kind, amount, was, taken = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4], ARGV[at + 5]
-  local key, held = KEYS[part * 2 - 1], KEYS[part * 2]
+  local key, held = KEYS[part * 2], KEYS[part * 2 + 1]
   before[part] = ''
   if kind == 'parallel' then
     heal(key, 'zset')
@@ -185,9 +190,9 @@ for part = 1, #ARGV / 7 do
     heal(key, 'hash')
     local more = tonumber(was) - tonumber(amount)
     if redis.call('HEXISTS', key, taken) == 1 then
-      redis.call('HINCRBY', key, taken, string.format('%d', more))
+      redis.call('HINCRBY', key, taken, string.format('%.0f', more))
     elseif more > 0 then
-      redis.call('HINCRBY', key, time[1], string.format('%d', more))
+      redis.call('HINCRBY', key, time[1], string.format('%.0f', more))
       redis.call('EXPIRE', key, 62)
     end
   end
@@ -200,18 +205,29 @@ return before
 RENEW = Script(
     _PRELUDE
     + b"""
--- KEYS: one for each. ARGV: milliseconds of a lease; then a member for each. They run, whatever was thought of them.
-for index, key in ipairs(KEYS) do
-  local member = ARGV[index + 1]
-  heal(key, 'zset')
-  if string.find(member, ':', 1, true) then
-    redis.call('ZADD', key, 'XX', now + ARGV[1], member)
-  else
-    redis.call('ZADD', key, now + ARGV[1], member)
+-- KEYS: two for each part. ARGV: milliseconds of a lease; then id, kind, amount for each. They run, whatever was
+-- thought of them, and what is not known of them any more is taken anew. Answers nothing.
+for part = 1, (#ARGV - 1) / 3 do
+  local at = 1 + (part - 1) * 3
+  local id, kind, amount = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
+  local key, held = KEYS[part * 2 - 1], KEYS[part * 2]
+  if kind == 'parallel' then
+    heal(key, 'zset')
+    redis.call('ZADD', key, now + ARGV[1], id)
     redis.call('PEXPIRE', key, ARGV[1] * 2)
+  else
+    heal(key, 'hash')
+    heal(held, 'zset')
+    local member = id .. ':' .. amount
+    if redis.call('ZSCORE', held, member) then
+      redis.call('ZADD', held, now + ARGV[1], member)
+    elseif redis.call('HEXISTS', key, 'b') == 1 then
+      if redis.call('HDEL', key, 'x' .. id) == 1 then redis.call('HINCRBY', key, 's', '-' .. amount) end
+      redis.call('HINCRBY', key, 'r', amount)
+      redis.call('ZADD', held, now + ARGV[1], member)
+    end
   end
 end
-return #KEYS
 """
 )
 """A sign of life of requests that run."""

@@ -156,6 +156,11 @@ class RedisPool:
         """Connections that stand."""
         return sum(slot.connection is not None for slot in self._slots)
 
+    @property
+    def available(self) -> bool:
+        """Whether a call is sent: Redis is connected, and answered in time lately."""
+        return self._circuit.state == "closed" and any(slot.connection is not None for slot in self._slots)
+
     def call(self, data: bytes, count: int = 1) -> Deferred[Any]:
         """
         Send a command: over the first connection that is not full, or the one that has the least to do.

@@ -44,9 +44,16 @@ class Counters:
     _budgets: dict[str, _Budget] = field(factory=dict)
     parallel: dict[str, int] = field(factory=dict)
 
-    def reserve(self, parts: Sequence[Part], now: float, id: str = "") -> Reservation | Refusal:
-        """All parts are taken, or none is. Where several limits refuse, it is the one that takes longest."""
-        refusals = [refusal for part in parts if (refusal := self._refusal(part, now)) is not None]
+    def reserve(
+        self, parts: Sequence[Part], now: float, id: str = "", asked: Sequence[Part] | None = None
+    ) -> Reservation | Refusal:
+        """
+        All parts are taken, or none is. Where several limits refuse, it is the one that takes longest.
+
+        @param asked: those that may refuse, if not all of them.
+        """
+        asking = parts if asked is None else asked
+        refusals = [refusal for part in asking if (refusal := self._refusal(part, now)) is not None]
         if refusals:
             return max(refusals, key=_patience)
         for part in parts:

@@ -120,7 +120,7 @@ class ExactTests(Shared):
 
     @inlineCallbacks
     def test_dead_process(self) -> Generator[Deferred[Any], Any, None]:
-        """Its places are free after its lease, what it had reserved is spent; if it lives after all, it is as it was."""
+        """Its places are free after its lease, what it had reserved is spent; if it lives, it is as it was."""
         self.patch(RedisLimits, "lease", 0.3)
         one, other = yield self.stores(2)
         held = yield self.asked(one, Part(PARALLEL, 1), Part(BUDGET, 500))

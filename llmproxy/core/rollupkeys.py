@@ -94,7 +94,7 @@ def series_of(sample: Sample) -> Iterator[tuple[Cube, Series]]:
             yield cube, (cube.number, *_of(cube, sample.dimensions), *value)
 
 
-@lru_cache(10_000)
+@lru_cache(2000)
 def _of(cube: Cube, dimensions: tuple[str, str, str, str, str, str, int]) -> tuple[str, str, str, str, str, str, int]:
     kept = cube.dimensions
     return tuple(  # type: ignore[return-value]

@@ -1,4 +1,8 @@
-"""The retention of single records of usage: those that ended long enough ago are removed, and their sums stay."""
+"""
+The retention of single records of usage: those that ended long enough ago are removed, and their sums stay.
+
+How many values such a day has had is forgotten with them.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BigInteger, delete, literal, select, type_coerce
 
+from ..core.rollups import DAY, WIDTHS
 from ..core.usagesums import MICRO
 from . import bulk
 from .duty import Duty
-from .schema import settings, usage_records
+from .schema import settings, usage_records, usage_values
 from .usagereport import KEPT_SINCE
 
 if TYPE_CHECKING:
@@ -41,6 +46,10 @@ class UsageRetention(Duty):
         for _ in range(MOST_BATCHES):
             if self.stopping or not await self._database.run(statement):
                 break
+        over = int((self._seconds() - self._keep) // WIDTHS[DAY])
+        await self._database.run(
+            lambda connection: connection.execute(delete(usage_values).where(usage_values.c.day < over))
+        )
 
 
 def remove(connection: Connection, *, before: float) -> bool:

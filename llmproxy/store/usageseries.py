@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 Key = tuple[int, str, str, str, str, str, str, int, str, str, str]
 """The number of a cube, and what stands in the columns of a series."""
 
-MOST_KNOWN = 100_000
-"""Series that are remembered, at about 500 bytes."""
+MOST_KNOWN = 50_000
+"""Series that are remembered, at about 300 bytes each."""
 
 _CHUNK = 500
 _SHARED, _OWN = 11, 52

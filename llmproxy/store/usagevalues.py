@@ -30,7 +30,8 @@ MOST_NAMES = 100
 
 NAMED = ("metadata", "tag")
 
-MOST_KNOWN = 100_000
+MOST_KNOWN = 20_000
+"""Values that are remembered, at about 300 bytes each."""
 
 _CUBE = VALUED[0]
 

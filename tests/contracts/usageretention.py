@@ -11,7 +11,7 @@ from twisted.internet.task import Clock
 from llmproxy.core.reports import UsageQuestion
 from llmproxy.store import usageretention
 from llmproxy.store.database import Database
-from llmproxy.store.schema import usage_records
+from llmproxy.store.schema import usage_records, usage_values
 from llmproxy.store.usagequeries import UsageReports
 from llmproxy.store.usagerecords import UsageRecords
 from llmproxy.store.usageretention import UsageRetention
@@ -90,6 +90,13 @@ class UsageRetentionContract:
         self.done(UsageRecords(self.clock, self.database).settle([late]))
         self.clear()
         assert (self.left(), self.report().totals.requests) == ([], 2)
+
+    def test_values(self) -> None:
+        """How many values there were of a day is forgotten with its records, and not before."""
+        self.settle(0, 29, 31, 400)
+        self.clear()
+        days = self.done(self.database.read(lambda connection: connection.scalars(select(usage_values.c.day)).all()))
+        assert sorted(set(days)) == [int((NOW - 29 * DAY) // DAY), int(NOW // DAY)], days
 
     def test_nothing(self) -> None:
         """Where nothing is to be removed, nothing is written."""

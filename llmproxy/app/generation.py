@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred, DeferredList
 
 from ..core.attributing.attribution import Hashing
+from ..core.upstreamreports import UpstreamReport, reports_of
 from ..core.upstreamstate import UpstreamStates
 from ..middleware.attribution import Attribute
 from ..middleware.auditdenials import AuditDenials
@@ -112,6 +113,20 @@ class Generation:
     def guarded(self) -> Iterable[str]:
         """The names of the APIs that have a breaker."""
         return [api.name for api in self.table.apis if api.settings.breaker is not None]
+
+    def reports(self) -> list[UpstreamReport]:
+        """What this process knows of its upstreams."""
+        return list(reports_of(self.table.apis, self.states, self.breaker.tallies(), self._foundation.wheel.now()))
+
+    def set_drained(self, api: str, upstream: str, drained: bool) -> None:
+        """
+        Have nothing more go to an upstream, or have requests go there again; one that there is not is nothing to do.
+
+        @param upstream: its name.
+        """
+        for each, name, state in self.states.all():
+            if (each, name or each) == (api, upstream):
+                state.drain() if drained else state.undrain(self._foundation.wheel.now())
 
     def _quiet(self) -> Deferred[None]:
         quiet: Deferred[None] = Deferred()

@@ -95,6 +95,7 @@ class Generations:
         for each in self.living:
             each.breaker.count_in(metrics.openings)
         metrics.show_circuits(self.current.breaker.states, self.current.guarded())
+        metrics.upstreams = self.current.reports
         if foundation.cache is not None:
             foundation.cache.count_in(metrics.cache)
             show_cache(metrics, foundation.cache, metering.dropped_hits)

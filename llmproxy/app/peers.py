@@ -33,6 +33,9 @@ class Peers(Protocol):
     def purge(self, api: str | None, tenant: str | None, start: bytes) -> Deferred[int]:
         """Have the peers purge what only they hold; how many keys went. See L{ICacheStore.purge}."""
 
+    def set_drained(self, api: str, upstream: str, drained: bool) -> Deferred[Any]:
+        """Have the peers, and those that come later, drain an upstream or undrain it."""
+
     def flush(self) -> Deferred[Any]:
         """Have the peers write down what they have counted of tokens."""
 
@@ -58,6 +61,9 @@ class Alone:
 
     def purge(self, api: str | None, tenant: str | None, start: bytes) -> Deferred[int]:
         return succeed(0)
+
+    def set_drained(self, api: str, upstream: str, drained: bool) -> Deferred[Any]:
+        return succeed(None)
 
     def flush(self) -> Deferred[Any]:
         return succeed(None)

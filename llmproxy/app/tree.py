@@ -151,6 +151,7 @@ def management_of(proxy: Proxy) -> ManageResource:
             _audit_routes(foundation.auditing),
             _cache_routes(proxy),
             _breaker_routes(proxy),
+            _upstream_routes(proxy),
             UsageRoutes(usage_of(proxy, stored)).routes(),
         ],
         draining=lambda: proxy.draining,
@@ -178,6 +179,19 @@ def _breaker_routes(proxy: Proxy) -> Routes:
     from ..web.manage.breaker import BreakerRoutes
 
     return BreakerRoutes(proxy.collect_metrics).routes()
+
+
+def _upstream_routes(proxy: Proxy) -> Routes:
+    from ..management.upstreams import UpstreamRules
+    from ..web.manage.upstreams import UpstreamRoutes
+
+    generations, peers = proxy.generations, proxy.foundation.peers
+
+    def set_drained(api: str, upstream: str, drained: bool) -> Deferred[Any]:
+        generations.current.set_drained(api, upstream, drained)
+        return peers.set_drained(api, upstream, drained)
+
+    return UpstreamRoutes(UpstreamRules(proxy.collect_metrics, set_drained, lambda: generations.table)).routes()
 
 
 def _audit_routes(auditing: Auditing | None) -> Routes:

@@ -26,6 +26,7 @@ COMMANDS = {
     "serve": "Serve the APIs of a configuration, in the foreground.",
     "setup": "Write a configuration, and make the first project and token.",
     "token": "Tokens: create, list, change, revoke, rotate.",
+    "upstreams": "Upstreams: how they are, drain one, undrain it.",
     "usage": "Usage and cost: by day, project, model and more; single records.",
     "version": "Print the versions of llmproxy and its dependencies.",
 }

@@ -102,3 +102,32 @@ class Circuits:
                 del self.models[model]
                 return True
         return False
+
+
+@define
+class CircuitTally:
+    """
+    How the circuits of an upstream are, each key counted once.
+
+    @ivar open: keys that it is not asked with.
+    @ivar half_open: keys with which one request finds out whether it can be.
+    @ivar models: circuits of single models that are not closed.
+    """
+
+    closed: int = 0
+    open: int = 0
+    half_open: int = 0
+    models: int = 0
+
+    def count(self, circuits: Circuits) -> None:
+        """Count those of one more key."""
+        name = circuits.connection.state.replace(" ", "_")
+        setattr(self, name, getattr(self, name) + 1)
+        self.models += sum(circuit.state != "closed" for circuit in circuits.models.values())
+
+    def add(self, other: CircuitTally) -> None:
+        """Count those of another process."""
+        self.closed += other.closed
+        self.open += other.open
+        self.half_open += other.half_open
+        self.models += other.models

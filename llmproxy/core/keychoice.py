@@ -41,6 +41,10 @@ class KeyRests:
         del self.until[key]
         return False
 
+    def count_aside(self, now: float) -> int:
+        """How many keys are set aside."""
+        return sum(now < at for at in self.until.values())
+
     def set_aside(self, key: str, status: int, retry_after: float | None, now: float) -> None:
         """
         Note an answer; 401 and 429 set its key aside, also that of an upstream that takes none, which is C{""}.

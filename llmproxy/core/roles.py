@@ -17,6 +17,8 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = {
     "breaker.read": frozenset({"owner", "operator", "auditor"}),
     "cache.read": frozenset({"owner", "operator", "auditor"}),
     "cache.purge": frozenset({"owner", "operator"}),
+    "upstream.read": frozenset({"owner", "operator", "auditor"}),
+    "upstream.drain": frozenset({"owner", "operator"}),
     "usage.read": frozenset({"owner", "operator", "auditor"}),
     # Those who are watched do not look at what is known of them.
     "audit.read": frozenset({"owner", "auditor"}),

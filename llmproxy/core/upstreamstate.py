@@ -40,6 +40,9 @@ class UpstreamState:
     @ivar in_flight: attempts that run, until their answer has ended.
     @ivar requests: attempts that were made.
     @ivar failures: attempts in a row that were no good: no answer, none in time, or a status of 500 and above.
+    @ivar failed_in_all: attempts that were no good, since the process began.
+    @ivar retries: attempts that were made here because another one had failed, or beside one that took long.
+    @ivar fallbacks: attempts that were made here for callers of another API.
     @ivar ejections: how often it was left out because of those.
     @ivar ejected_until: when it is asked again; 0 if it is.
     @ivar drained: an operator wants nothing to go there.
@@ -50,6 +53,9 @@ class UpstreamState:
     in_flight: int = 0
     requests: int = 0
     failures: int = 0
+    failed_in_all: int = 0
+    retries: int = 0
+    fallbacks: int = 0
     ejections: int = 0
     ejected_until: float = 0.0
     drained: bool = False
@@ -89,6 +95,7 @@ class UpstreamState:
         """
         settings = settings or _EJECTION
         self.failures += 1
+        self.failed_in_all += 1
         if now < self.ejected_until or not settings.threshold or self.failures < settings.threshold:
             return False
         self.ejections += 1

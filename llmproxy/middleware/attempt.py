@@ -125,11 +125,16 @@ class Attempt:
         api, upstream = self.place.route.api.name, self.place.upstream.name
         return upstream if upstream in ("", api) or not self.place.is_elsewhere else f"{api}/{upstream}"
 
-    def begin(self, request: ApiRequest) -> None:
+    def begin(self, request: ApiRequest, *, is_first: bool = True) -> None:
         """The request goes further in."""
         self._begun = self.seconds()
         self._running = True
-        self.place.state.begun()
+        state = self.place.state
+        state.begun()
+        if not is_first:
+            state.retries += 1
+        if self.place.is_elsewhere:
+            state.fallbacks += 1
         record = request.record
         record.upstream, record.provider = self.name, self.place.upstream.provider
         record.upstream_status, record.upstream_request_id, record.upstream_first_byte = 0, "", None

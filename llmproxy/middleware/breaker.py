@@ -16,7 +16,7 @@ from ..bodies import BytesBody, Tap
 from ..composition import NO_KEYWORDS
 from ..core.breaker import EVIDENCE, FAILURE_STATUSES, Circuit
 from ..core.causes import PHRASES, cause_of
-from ..core.circuits import Circuits, CircuitState
+from ..core.circuits import Circuits, CircuitState, CircuitTally
 from ..core.credentials import owner_of
 from ..core.lograte import LogRate
 from ..core.masking import mask
@@ -102,6 +102,13 @@ class Breaker:
             for model, circuit in circuits.troubled()
         )
         return list(islice(troubled, MOST_SHOWN))
+
+    def tallies(self) -> dict[tuple[str, str], CircuitTally]:
+        """How the circuits of each upstream are, by the API and the URL of the upstream."""
+        found: dict[tuple[str, str], CircuitTally] = {}
+        for (api, url, _, _), circuits in self._keys.items():
+            found.setdefault((api, url), CircuitTally()).count(circuits)
+        return found
 
     def is_open(self, api: Api, upstream: Upstream, project: Project, key: str, model: str) -> bool:
         """Whether such a request would be refused now; it becomes no probe by asking."""

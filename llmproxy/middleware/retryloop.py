@@ -221,12 +221,13 @@ class RetryLoop:
         def enter(request: ApiRequest) -> Deferred[ApiResponse]:
             if previous is not None:
                 drop(previous.response)
-            if self._attempts:
+            is_first = not self._attempts
+            if not is_first:
                 request.begun = self._started
             elif self._settings is not None:
                 attempt.place.state.budget.deposit(self._settings.budget)
             self._attempts.append(attempt)
-            attempt.begin(request)
+            attempt.begin(request, is_first=is_first)
             return self._inner(request)
 
         place, judge = attempt.place, self._around.judge

@@ -18,6 +18,7 @@ from .. import __version__
 from ..errors import Unauthorized
 from .jsonresource import send_error
 from .readonly import ReadOnlyResource
+from .upstreamfamilies import upstream_families
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -41,6 +42,7 @@ class Counts(Protocol):
     attempts: dict[str, int]
     openings: dict[str, int]
     circuits: Callable[[], list[Any]]
+    upstreams: Callable[[], list[Any]]
     cache: dict[str, int]
     refusals: dict[str, int]
     tokens: dict[Any, int]
@@ -186,6 +188,7 @@ def _metrics(counts: Counts, uptime: float, buckets: Buckets) -> Iterator[Metric
     attempts = {(api,): n for api, n in counts.attempts.items()}
     yield _counted("llmproxy_upstream_requests", "Requests that were sent to upstream.", ("api",), attempts)
     yield from _of_circuits(counts)
+    yield from upstream_families(counts.upstreams())
     yield _counted(
         "llmproxy_tokens",
         "What answers said was used; cached and reasoning tokens are parts of input and output.",

@@ -63,6 +63,9 @@ class OtherWorkers:
     def purge(self, api: str | None, tenant: str | None, start: bytes) -> Deferred[int]:
         return self._ask("purge_others", api=api, tenant=tenant, start=start.decode("latin-1"))
 
+    def set_drained(self, api: str, upstream: str, drained: bool) -> Deferred[Any]:
+        return self._ask("drain_others", api=api, upstream=upstream, drained=drained)
+
     def flush(self) -> Deferred[Any]:
         return self._ask("flush_others")
 
@@ -77,7 +80,7 @@ class OtherWorkers:
     # -- what the parent says
 
     def answered(self, kind: str, values: dict[str, Any]) -> None:
-        """C{all_metrics}, C{purged} or C{flushed}: the answer to a question; one that nobody waits for is dropped."""
+        """C{all_metrics}, C{purged}, C{flushed} or C{drained}: the answer to a question, dropped if nobody waits."""
         asked = self._asked.pop(values["number"], None)
         if asked is None:
             return

@@ -72,6 +72,8 @@ class Running:
         if kind == "start":
             marks, connections = of_parent(*values["marks"]), shared_connections(*values["connections"])
             self._start(unpacked(values["settings"]), OtherWorkers(self._reactor, self.tell, marks, connections))
+            for api, upstream in values["drained"]:
+                self._drain(api, upstream, True)
         elif kind == "stop":
             self.stop(values["seconds"])
         elif kind in ("leave", "end_drain", "reopen_logs"):
@@ -82,6 +84,8 @@ class Running:
                 self.tell("purged", number=values["number"], count=0)
             elif kind == "flush":
                 self.tell("flushed", number=values["number"])
+            elif kind == "drain":
+                self.tell("drained", number=values["number"])
         else:
             self._heard_of_peers(kind, values, self._service.proxy, self._peers)
 
@@ -96,8 +100,15 @@ class Running:
             self.tell("metrics", number=values["number"], metrics=packed(proxy.metrics().plain()))
         elif kind == "flush":
             self._flush(values["number"], proxy)
+        elif kind == "drain":
+            self._drain(values["api"], values["upstream"], values["drained"])
+            self.tell("drained", number=values["number"])
         else:
             peers.answered(kind, values)
+
+    def _drain(self, api: str, upstream: str, drained: bool) -> None:
+        if self._service is not None:
+            self._service.proxy.generations.current.set_drained(api, upstream, drained)
 
     def _flush(self, number: int, proxy: TransparentProxy) -> None:
         """Write down what was counted here; who asks waits for it. What cannot be written is kept for the next time."""

@@ -77,7 +77,7 @@ class Worker(ProcessProtocol):
     def ask(self, kind: str, number: int, **values: Any) -> Deferred[Any]:
         """
         What it answers to a question: to C{metrics} its numbers, to C{purge} how many answers were removed, to
-        C{flush} that it is done.
+        C{flush} and C{drain} that it is done.
 
         @param number: of the question, which has one of its own.
         """
@@ -138,7 +138,7 @@ class Worker(ProcessProtocol):
             self.started.callback(None)
         elif kind == "failed":
             self.started.errback(ConfigError(*values["problems"]))
-        elif kind in ("metrics", "purged", "flushed"):
+        elif kind in ("metrics", "purged", "flushed", "drained"):
             asked = self._asked.pop(values["number"], None)
             if asked is not None:
                 asked.callback(unpacked(values["metrics"]) if kind == "metrics" else values.get("count"))
@@ -151,6 +151,9 @@ class Worker(ProcessProtocol):
             )
         elif kind == "flush_others":
             self._supervisor.flush(self).addCallback(lambda _: self.tell("flushed", number=values["number"]))
+        elif kind == "drain_others":
+            number = values.pop("number")
+            self._supervisor.drain(self, values).addCallback(lambda _: self.tell("drained", number=number))
         elif kind == "all_metrics":
             self._supervisor.all_metrics().addCallback(
                 lambda total: self.tell("all_metrics", number=values["number"], metrics=packed(total.plain()))
@@ -183,6 +186,7 @@ class Supervisor(Service):
         self._failures = [0] * count
         self._started_at = [0.0] * count
         self._questions = 0
+        self._drained: set[tuple[str, str]] = set()
         self._awaited: dict[int, Deferred[None]] = {}
         self._given_up = self._hurried = False
         self._delay = DrainDelay(reactor, settings.drain_delay)
@@ -225,6 +229,7 @@ class Supervisor(Service):
         marks = FIRST_FD + len(inherited)
         start = {
             "settings": packed(evolve(self._settings, inherited=inherited, drain_delay=0.0)),
+            "drained": sorted(self._drained),
             "marks": (marks, self._count, number),
             "connections": (marks + 1, self._count, number, self._connections.key.hex()),
         }
@@ -310,6 +315,15 @@ class Supervisor(Service):
     def flush(self, teller: Worker) -> Deferred[Any]:
         """Have all the others write down what they have counted."""
         return self._ask_all("flush", teller)
+
+    def drain(self, teller: Worker, values: dict[str, Any]) -> Deferred[Any]:
+        """Have all the others drain an upstream or undrain it, and those that replace one that dies."""
+        place = (values["api"], values["upstream"])
+        if values["drained"]:
+            self._drained.add(place)
+        else:
+            self._drained.discard(place)
+        return self._ask_all("drain", teller, **values)
 
     def _ask_all(self, kind: str, but: Worker | None = None, **values: Any) -> Deferred[list[tuple[bool, Any]]]:
         """What each worker answers within L{ANSWER_WITHIN}."""

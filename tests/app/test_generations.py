@@ -133,6 +133,24 @@ class GenerationsTests(SynchronousTestCase):
         for stream in streams:
             stream.ended.addErrback(lambda _: None)
 
+    def test_drained(self) -> None:
+        """Nothing new goes to an upstream that is drained, in the next generation either, until it is undrained."""
+        upstreams = [UpstreamConfig(name, f"http://192.0.2.{at}") for at, name in enumerate(("one", "two"), 1)]
+        config = a_config(base_url="", upstreams=upstreams)
+        proxy = self.proxy(config)
+        current = proxy.generations.current
+        current.set_drained("llm", "one", True)
+        current.set_drained("llm", "nothing", True)
+        self.assertEqual([each.health for each in proxy.metrics().upstreams()], ["drained", "well"])
+        proxy.swap(config)
+        for _ in range(4):
+            self.asked(proxy)
+            self.upstream[-1].receive(WHOLE)
+        self.assertEqual(set(self.hosts), {"192.0.2.2"})
+        proxy.generations.current.set_drained("llm", "one", False)
+        one, two = proxy.metrics().upstreams()
+        self.assertEqual((one.health, one.requests, two.requests), ("well", 0, 4))
+
     def test_wrong(self) -> None:
         """A configuration that cannot be used changes nothing."""
         proxy = self.proxy(a_config())

@@ -15,6 +15,7 @@ class AloneTests(SynchronousTestCase):
         self.assertIs(alone.directory(thing), thing)  # type: ignore[arg-type]
         self.assertIs(alone.store(thing), thing)  # type: ignore[arg-type]
         self.assertIs(self.successResultOf(alone.collect_metrics(lambda: metrics)), metrics)
+        self.assertIsNone(self.successResultOf(alone.set_drained("openai", "azure", True)))
         self.assertEqual(self.successResultOf(alone.purge(None, None, b"")), 0)
 
     def test_connections(self) -> None:

@@ -23,6 +23,8 @@ class RoleTests(SynchronousTestCase):
                 "cache.read",
                 "cache.purge",
                 "document.read",
+                "upstream.read",
+                "upstream.drain",
                 "usage.read",
             },
         )

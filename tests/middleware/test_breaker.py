@@ -106,6 +106,17 @@ class BreakerTests(SynchronousTestCase):
             self.assertNotIn("'a'", repr(self.breaker.states()))
         self.assertTrue(stopped(here, evolve(own, id="p-9"), "k"))
 
+    def test_tallies(self) -> None:
+        """How many keys of an upstream have a circuit in which state, and how many models are not asked."""
+        self.assertEqual(self.breaker.tallies(), {})
+        self.open()
+        for _ in range(3):
+            self.answered(a_response(503), principal=OTHER, model="m")
+        (place,) = self.breaker.tallies()
+        tally = self.breaker.tallies()[place]
+        self.assertEqual(place, (API.name, API.upstreams[0].url))
+        self.assertEqual((tally.closed, tally.open, tally.half_open, tally.models), (1, 1, 0, 1))
+
     def test_made_anew(self) -> None:
         """A configuration that is compiled again finds the circuits of its upstreams as they were."""
         self.open()

@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from llmproxy.core.circuits import CircuitState
+from llmproxy.core.upstreamreports import UpstreamReport
 from llmproxy.interfaces import IRecordSink
 from llmproxy.sinks.metrics import BUCKETS, MOST_MODELS, CacheMetricType, Histogram, ProxyMetrics, cumulative
 from llmproxy.usage import UNKNOWN, Usage
@@ -172,6 +173,17 @@ class ProxyMetricsTests(SynchronousTestCase):
             total.merge(ProxyMetrics.of_plain(each.plain()))
         self.assertEqual([state.process for state in total.circuits()], [1, 2])
         self.assertEqual(total.openings, {"openai": 3})
+
+    def test_upstreams_of_workers(self) -> None:
+        """What is known of upstreams is what each worker knows, one after another."""
+        total = ProxyMetrics()
+        for requests in (1, 2):
+            metrics = ProxyMetrics()
+            metrics.upstreams = lambda requests=requests: [  # type: ignore[misc]
+                UpstreamReport("openai", "azure", requests=requests)
+            ]
+            total.merge(ProxyMetrics.of_plain(metrics.plain()))
+        self.assertEqual([each.requests for each in total.upstreams()], [1, 2])
 
     def test_snapshot_stands_still(self) -> None:
         """A snapshot does not change with what is counted later."""

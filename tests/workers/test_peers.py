@@ -138,6 +138,15 @@ class OtherWorkersTests(SynchronousTestCase):
         self.one.peers.answered("flushed", values)
         self.assertEqual((kind, self.successResultOf(asked), self.one.peers._asked), ("flush_others", None, {}))
 
+    def test_drain_of_others(self) -> None:
+        """An upstream is drained when the others have drained it."""
+        asked = self.one.peers.set_drained("openai", "azure", True)
+        [(kind, values)] = self.one.told
+        self.assertEqual((kind, values["upstream"], values["drained"]), ("drain_others", "azure", True))
+        self.assertNoResult(asked)
+        self.one.peers.answered("drained", {"number": values["number"]})
+        self.successResultOf(asked)
+
     def test_metrics_of_all(self) -> None:
         """Who asks this worker for metrics gets those of all; who has left is forgotten."""
         numbers = ProxyMetrics(0.0)

@@ -53,12 +53,16 @@ class Proxy:
     """@ivar seconds: what exchanges get when it drains."""
 
     def __init__(self) -> None:
-        self.ending = self.stored = self.foundation = self.metering = self
+        self.ending = self.stored = self.foundation = self.metering = self.generations = self.current = self
+        self.drained: list[tuple[str, str, bool]] = []
         self.publisher, self.quota, self.hits = Counted(), Counted(), Counted()
         self.seconds = 30.0
 
     def within(self, seconds: float) -> None:
         self.seconds = seconds
+
+    def set_drained(self, api: str, upstream: str, drained: bool) -> None:
+        self.drained.append((api, upstream, drained))
 
     def metrics(self) -> ProxyMetrics:
         metrics = ProxyMetrics(0.0)
@@ -121,6 +125,7 @@ class WorkerTests(SynchronousTestCase):
         self.addCleanup(table.close)
         self.addCleanup(connections.close)
         given = {
+            "drained": [["openai", "azure"]],
             "marks": [os.dup(table.fd), 1, 0],
             "connections": [os.dup(connections.fd), 1, 0, connections.key.hex()],
         }
@@ -143,6 +148,14 @@ class WorkerTests(SynchronousTestCase):
         self.assertEqual(self.pipe.told, [])
         proxy.quota.writing.errback(Unavailable("no database"))
         self.assertEqual(self.pipe.told, [("flushed", {"number": 7})])
+
+    def test_drain(self) -> None:
+        """The parent hears when an upstream is drained here; before this worker serves there is nothing to drain."""
+        self.running._heard("drain", {"number": 7, "api": "openai", "upstream": "azure", "drained": True})
+        self.assertEqual(self.service.proxy.drained, [("openai", "azure", True)])
+        self.running._service = None
+        self.running._heard("drain", {"number": 8, "api": "openai", "upstream": "azure", "drained": True})
+        self.assertEqual(self.pipe.told, [("drained", {"number": 7}), ("drained", {"number": 8})])
 
     def test_flush_before_it_was_started(self) -> None:
         """A worker that has counted nothing yet says so, as somebody waits for it."""

@@ -244,6 +244,25 @@ class SupervisorTests(SynchronousTestCase):
         self.reactor.advance(ANSWER_WITHIN)
         self.assertEqual(first.told[-1], message("flushed", number=8))
 
+    def test_drained(self) -> None:
+        """What one worker drains all do, and the one that replaces a worker that died; undrained ones too."""
+        first, second = self.started()
+        azure = {"api": "openai", "upstream": "azure"}
+        first.say("drain_others", number=7, **azure, drained=True)
+        self.assertEqual(second.told[-1], message("drain", number=1, **azure, drained=True))
+        self.assertNotEqual(first.told[-1], message("drained", number=7))
+        second.say("drained", number=1)
+        self.assertEqual(first.told[-1], message("drained", number=7))
+        first.die(9)
+        self.reactor.advance(60)
+        third = self.reactor.processes[-1]
+        self.assertEqual(json.loads(third.told[0])["drained"], [["openai", "azure"]])
+        third.say("started")
+        second.say("drain_others", number=8, **azure, drained=False)
+        third.die(9)
+        self.reactor.advance(60)
+        self.assertEqual(json.loads(self.reactor.processes[-1].told[0])["drained"], [])
+
     def test_metrics(self) -> None:
         """The numbers of all add up; a worker that does not answer is left out after a second."""
         first, _ = self.started()

@@ -24,6 +24,7 @@ from .cacheapi import CacheManageTestCase
 from .schemas import Schemas
 from .test_audit import AuditApiTestCase
 from .test_breaker import BreakerManageTestCase
+from .test_upstreams import UpstreamsManageTestCase
 from .usageapi import UsageManageTestCase
 
 RELATED = {
@@ -33,7 +34,9 @@ RELATED = {
 """Limits that name what must be there, or that contradict each other as easily as not."""
 
 
-class DocumentCase(BreakerManageTestCase, CacheManageTestCase, UsageManageTestCase, AuditApiTestCase):
+class DocumentCase(
+    BreakerManageTestCase, UpstreamsManageTestCase, CacheManageTestCase, UsageManageTestCase, AuditApiTestCase
+):
     """With all that the proxy serves, see L{DocumentTests.test_all_of_it}."""
 
     def setUp(self) -> None:
@@ -152,6 +155,7 @@ class DrivenTests(DocumentCase):
         token, _ = self.token(self.project_id)
         admin = self.ask("POST", "/admins", {"name": "a" + token, "role": "auditor"}).json["id"]
         there = {"project_id": self.project_id, "token_id": token, "admin_id": admin, "event_id": "id-000"}
+        there |= {"api": "openai", "upstream": "azure"}
         strange = st.one_of(st.just("x"), st.text(min_size=1, max_size=64))
         return {name: st.one_of(st.just(one), st.just(one), strange) for name, one in there.items()}
 
@@ -264,6 +268,9 @@ class DrivenTests(DocumentCase):
                 "cache_stats": 200,
                 "cache_purge": 400,
                 "breaker_list": 200,
+                "upstream_list": 200,
+                "upstream_drain": 404,
+                "upstream_undrain": 404,
                 "usage_read": 200,
                 "usage_records": 200,
             }

@@ -213,6 +213,7 @@ class ApiSettings:
     @ivar balance: how one of its upstreams is chosen.
     @ivar retry: C{None} for one whose requests are made once.
     @ivar fallback: the names of the APIs that are asked where it cannot be.
+    @ivar filter_models: lists of models show a caller those that it may use.
     """
 
     cache: CacheSettings | None = None
@@ -224,3 +225,4 @@ class ApiSettings:
     retry: RetrySettings | None = None
     fallback: tuple[str, ...] = ()
     attribution: AttributionSettings | None = None
+    filter_models: bool = False

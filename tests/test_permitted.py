@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
+from llmproxy.config.model import CacheConfig
 from llmproxy.message import Principal
 from llmproxy.usagelimits import UsageLimits
 from tests.harness import SECRET, Exchange, a_request
@@ -16,13 +18,16 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 
 class PermittedTests(SynchronousTestCase):
-    def begin(self, limits: UsageLimits, **api: object) -> Exchange:
+    def begin(self, limits: UsageLimits, **api: Any) -> Exchange:
         exchange = Exchange(**api)
-        principal = exchange.directory.known[SECRET]
-        exchange.directory.known[SECRET] = Principal(
-            evolve(principal.token, limits=limits, name="ci"), principal.project
-        )
+        self.limit(exchange, limits)
         return exchange
+
+    def limit(self, exchange: Exchange, limits: UsageLimits) -> None:
+        """Have the token say so from now on."""
+        known = exchange.directory.known
+        principal = known[SECRET]
+        known[SECRET] = Principal(evolve(principal.token, limits=limits, name="ci"), principal.project)
 
     def test_shapes(self) -> None:
         """The refusal is a 403 in the shape that the caller's SDK raises, with the list and whose it is."""
@@ -67,3 +72,23 @@ class PermittedTests(SynchronousTestCase):
         client.close()
         self.assertEqual(exchange.inspection.budget.used, 0)
         self.assertTrue(exchange.idle())
+
+    def test_list_of_models(self) -> None:
+        """The cache holds one list for all; each caller sees its own part of it, and who may use all the very bytes."""
+        whole = b'{"data": [{"id": "gpt-4o"}, {"id": "o3"}]}'
+        answer = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nCache-Control: public, max-age=60\r\n"
+        exchange = self.begin(UsageLimits(), cached=True, cache=CacheConfig(enabled=True), filter_models=True)
+        for limits, expected in (
+            (UsageLimits(models=("gpt-4o*",)), b'{"data":[{"id": "gpt-4o"}]}'),
+            (UsageLimits(models=("o3",)), b'{"data":[{"id": "o3"}]}'),
+            (UsageLimits(), whole),
+        ):
+            with row(limits.models):
+                self.limit(exchange, limits)
+                client = exchange.client()
+                client.receive(a_request(b"/v1/models", b"Accept-Encoding: identity"))
+                if not exchange.records:
+                    exchange.upstream[0].receive(answer + b"Content-Length: %d\r\n\r\n" % len(whole) + whole)
+                exchange.turn()
+                self.assertTrue(client.sent.endswith(b"\r\n\r\n" + expected), client.sent)
+        self.assertEqual((len(exchange.upstream), len(exchange.records)), (1, 3))

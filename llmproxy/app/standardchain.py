@@ -19,6 +19,7 @@ from ..middleware.deadline import Deadlines
 from ..middleware.debug import DebugFields
 from ..middleware.errorresponses import ErrorResponses
 from ..middleware.estimate import Estimate
+from ..middleware.filtermodels import filter_models_for
 from ..middleware.includeusage import IncludeUsage
 from ..middleware.meter import Meter
 from ..middleware.quota import Limit
@@ -48,6 +49,7 @@ NAMES = (
     "authenticate",
     "restrict",
     "attribution",
+    "filter_models",
     "cache",
     "quota",
     "include_usage",
@@ -101,7 +103,8 @@ def standard_chain(
     @param defaults: limits of tokens that say nothing themselves.
     @raise ConfigError: they are placed where there is no place.
     """
-    restrict = Restrict(inspection, table.listed(), Allowing(defaults))
+    allowing = Allowing(defaults)
+    restrict = Restrict(inspection, table.listed(), allowing)
     standard: dict[str, Middleware | None] = {
         # exactly one record an exchange, however it ends: it must see everything
         "record": account,
@@ -121,6 +124,8 @@ def standard_chain(
         "restrict": restrict,
         # a caller who may ask is listened to; outside the cache, which must not know what a request is for
         "attribution": attribution,
+        # outside the cache, which holds lists of models whole
+        "filter_models": filter_models_for(table.apis, allowing),
         # after all that refuses, before all that costs: a hit calls nobody and uses up no quota
         "cache": cache,
         # a refused request uses up nothing

@@ -54,7 +54,12 @@ def command(file: str, default_api: str | None) -> None:
                 click.echo(f"  {line}")
         methods = ", ".join(method.decode() for method in api.policy.methods) or "every method"
         click.echo(f"  {methods} on {', '.join(api.policy.endpoints) or 'every path'}")
-        for line in (*_restrictions(api.policy), *_instead(api, table), *_attribution(api.settings.attribution)):
+        for line in (
+            *_restrictions(api.policy),
+            *_filtered(api),
+            *_instead(api, table),
+            *_attribution(api.settings.attribution),
+        ):
             click.echo(f"  {line}")
     for line in (*_prices(config), *_usage_limits(config)):
         click.echo(line)
@@ -122,6 +127,11 @@ def _metered(api: Api) -> Iterator[str]:
 
         why = missing()
         yield f"what is unknown stays so: {why}" if why else "what an answer does not say is estimated"
+
+
+def _filtered(api: Api) -> Iterator[str]:
+    if api.settings.filter_models:
+        yield "lists of models show a caller only those that it may use"
 
 
 def _attribution(settings: AttributionSettings | None) -> Iterator[str]:

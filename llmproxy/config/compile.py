@@ -49,6 +49,7 @@ def compile_api(name: str, config: APIProviderConfig, places: Sequence[Upstream]
             _retry(config.retry),
             config.fallback,
             config.attribution.settings(known=known),
+            config.filter_models,
         ),
         query_keys=frozenset[bytes]().union(*(_query_keys(config.dialect, each) for each in upstreams)),
         space=space_of(name, [*upstreams, *places]),

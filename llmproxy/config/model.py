@@ -222,6 +222,7 @@ class APIProviderConfig:
     @ivar attribution: what is noted of what its requests say of themselves.
     @ivar forwarded_fields: what upstream learns of the client by C{X-Forwarded-*} and its like: C{strip} nothing,
         C{pass} what the client claims, C{append} that and the hop to us, C{set} what we know.
+    @ivar filter_models: whether lists of models show a caller only those that it may use.
     @ivar rewrite_locations: whether C{Location} and its like that point to upstream are made to point to the proxy.
     @ivar max_inspected_body: bytes of a request body that a C{param_whitelist} may need to see.
     @ivar upstreams: its places, where it has several, instead of C{base_url}.
@@ -259,6 +260,7 @@ class APIProviderConfig:
     sticky: str = ""
     retry: RetryConfig | None = None
     fallback: tuple[str, ...] = field(default=(), converter=_tuple)
+    filter_models: bool = False
 
     @property
     def forwarding(self) -> str:

@@ -199,6 +199,7 @@ API_KEYS: dict[str, Reader] = {
     "attribution": attribution,
     "forwarded_fields": by(rules.forwarded_fields),
     "rewrite_locations": flag,
+    "filter_models": flag,
     "max_inspected_body": by(parse_size),
     "upstreams": upstreams,
     "headers": headers,

@@ -111,6 +111,7 @@ WRONG: dict[str, tuple[tuple[str, Any], ...]] = {
     "attribution.programs": (*LIST, ("[a/1]", ["a/1"])),
     "forwarded_fields": (("all", "all"), ("[set]", ["set"])),
     "rewrite_locations": FLAG,
+    "filter_models": FLAG,
     "max_inspected_body": SIZE,
     **{f"timeouts.{name}": DURATION for name in TIMEOUT_KEYS if name != "flush_interval"},
     "timeouts.flush_interval": DURATION[2:],

@@ -13,7 +13,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.bodies import BytesBody
 from llmproxy.core import websocket
 from llmproxy.core.websocket import FrameReader
-from llmproxy.errors import EndpointUnchecked, NotPermitted, ProxyError
+from llmproxy.errors import EndpointUnchecked, ProxyError
+from llmproxy.limiterrors import NotPermitted
 from llmproxy.message import ApiResponse, Field, Principal
 from llmproxy.middleware.allowing import Allowing
 from llmproxy.middleware.checking.inspection import Inspection

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
-from ...errors import ModelNotAllowed
+from ...limiterrors import ModelNotAllowed
 from ..places import Places
 from . import positions
 from .whitelist import SHOWN, ParamRule

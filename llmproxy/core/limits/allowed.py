@@ -7,7 +7,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from attrs import frozen
 
-from ...errors import AddressNotAllowed, ApiNotAllowed, EndpointNotAllowed
+from ...limiterrors import AddressNotAllowed, ApiNotAllowed, EndpointNotAllowed
 from ...message import Principal
 from ...usagelimits import UsageLimits
 from ..endpoints import Endpoints, settled

@@ -6,7 +6,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.inspection.callermodels import CallerRule
 from llmproxy.core.inspection.whitelist import EveryRule, ParamRule
-from llmproxy.errors import NotPermitted, ParamNotAllowed
+from llmproxy.errors import ParamNotAllowed
+from llmproxy.limiterrors import NotPermitted
 from llmproxy.providers.registry import PLACES
 
 from ...tables import row

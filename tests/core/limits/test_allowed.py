@@ -6,7 +6,7 @@ from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.limits.allowed import Allowed, allowed_of, lists_in
-from llmproxy.errors import NotPermitted
+from llmproxy.limiterrors import NotPermitted
 from llmproxy.message import Principal, Project, Token
 from llmproxy.usagelimits import UNLIMITED, UsageLimits
 

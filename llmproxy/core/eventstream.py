@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
 LONGEST = 64 * 1024
 """Bytes of a document that are held until its end; a longer one is passed on as it comes."""
@@ -24,9 +24,13 @@ _AT_ONCE = 8
 
 _LATEST = 4
 """
-How many of the latter. A usage that stands on every event is the sum until then; and where several kinds of documents
-are of interest, those that come once come at the end.
+How many of the latter. What stands on every event is the sum until then; and where several kinds of documents are of
+interest, those that come once come at the end.
 """
+
+
+Search = Callable[[bytes], object]
+"""Finds something in a document that is of interest: what it answers is true then."""
 
 
 class Scan(Protocol):
@@ -41,46 +45,52 @@ class Lines:
     """
     Documents of one line each; one may have a record separator in front (RFC 7464).
 
-    @param wanted: searches a piece for what a document of interest has.
+    @param wanted: searches a piece for what a document of interest has, wherever it stands.
+    @param wanted_last: searches one of the last few documents for what is of interest there.
     @param take: called with documents of interest, and with all until it says that it wants no others. Of many
         documents of interest it gets the first and the last few.
     @param scan: takes those that are longer than L{LONGEST}.
     """
 
     __slots__ = (
+        "_ends",
         "_held",
         "_is_eager",
         "_is_idle",
         "_is_long",
-        "_last",
         "_latest",
+        "_recent",
         "_scan",
         "_take",
         "_taken",
         "_wanted",
+        "_wanted_last",
     )
 
     SEPARATOR: ClassVar[bytes] = b"\n"
     ENDS: ClassVar[tuple[bytes, ...]] = (b"\n",)
 
-    def __init__(self, wanted: Callable[[bytes], Any], take: Callable[[bytes], bool], scan: Scan) -> None:
+    def __init__(self, wanted: Search, wanted_last: Search, take: Callable[[bytes], bool], scan: Scan) -> None:
         self._wanted = wanted
+        self._wanted_last = wanted_last
         self._take = take
         self._scan = scan
         self._held = bytearray()
         self._is_long = self._is_idle = False
         self._is_eager = True
-        self._last = b""
         self._taken = 0
         self._latest: deque[bytes] = deque(maxlen=_LATEST)
+        # What came last, as it came, each with at least one document.
+        self._recent: deque[bytes] = deque(maxlen=_LATEST)
+        self._ends = b""
 
     def feed(self, data: bytes) -> None:
-        if self._is_idle and data.endswith(self.ENDS):
+        if self._is_idle and len(data) <= _TAIL and data.endswith(self.ENDS):
             if not self._wanted(data):
-                self._last = data if len(data) <= _TAIL else _ends_of(self._last_of(data))
+                self._recent.append(data)
                 return
-            if self._taken >= _AT_ONCE and len(data) <= _TAIL and self._is_one(data):
-                self._last = data
+            if self._taken >= _AT_ONCE and self._is_one(data):
+                self._recent.append(data)
                 self._latest.append(data)
                 return
         self._split(data)
@@ -89,24 +99,31 @@ class Lines:
     def end(self) -> None:
         """The stream ends here, and so does the document that is open."""
         self._close()
-        latest = [*self._latest]
+        latest, recent = [*self._latest], self._last_few()
         self._latest.clear()
         for piece in latest:
             self._take(self._document(piece))
+        for piece in recent:
+            if not self._wanted(piece) and self._wanted_last(piece):
+                self._take(self._document(piece))
+
+    def last(self) -> bytes:
+        """The beginning and the end of the last document that was whole, and what has come since."""
+        return b"".join(self._last_few()[-1:]) + bytes(self._held)
+
+    def _last_few(self) -> list[bytes]:
+        recent = self._normal(b"".join(self._recent))
+        return [piece for piece in recent.split(self.SEPARATOR) if piece.strip(b"\n")][-_LATEST:]
 
     def _close(self) -> None:
         """The document that is open ends here."""
         if self._is_long:
             self._is_long = False
+            self._note(self._ends)
             self._scan.reset()
         elif self._held:
             self._whole(bytes(self._held))
         self._held.clear()
-
-    def last(self) -> bytes:
-        """The beginning and the end of the last document that was whole, and what has come since."""
-        text = self._last.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        return text.rstrip(b"\n").rpartition(self.SEPARATOR)[2] + bytes(self._held)
 
     def _split(self, data: bytes) -> None:
         *whole, rest = data.split(self.SEPARATOR)
@@ -120,37 +137,27 @@ class Lines:
 
     def _several(self, pieces: list[bytes], data: bytes) -> None:
         """Take what is of interest in documents that came together, in C{data}."""
-        if self._is_eager or self._wanted(data):
-            for number, piece in enumerate(pieces):
+        number = 0
+        if self._is_eager or len(data) > LONGEST or self._wanted(data):
+            for number, piece in enumerate(pieces, 1):
+                self._whole(piece)
                 if self._taken >= _AT_ONCE and not self._is_eager:
                     self._latest_of(pieces[number:])
-                    return
-                self._whole(piece)
-            return
-        last = next((piece for piece in reversed(pieces) if piece), b"")
-        if last:
-            self._note(last)
+                    break
+        for piece in pieces[number:][-_LATEST:]:
+            self._note(piece)
 
     def _latest_of(self, pieces: list[bytes]) -> None:
         """Of many documents the last few that are of interest."""
         found: list[bytes] = []
-        is_last = True
         for piece in reversed(pieces):
-            if piece and is_last:
-                self._note(piece)
-                is_last = False
-            if piece and self._wanted(piece):
+            if self._wanted(piece):
                 found.append(piece)
                 if len(found) == _LATEST:
                     break
         self._latest.extend(reversed(found))
 
-    def _note(self, piece: bytes) -> None:
-        self._last = piece if len(piece) <= _TAIL else _ends_of(piece)
-
     def _whole(self, piece: bytes) -> None:
-        if not piece:
-            return
         self._note(piece)
         is_wanted = self._wanted(piece)
         if is_wanted and self._taken >= _AT_ONCE and not self._is_eager:
@@ -158,11 +165,21 @@ class Lines:
         elif is_wanted or self._is_eager:
             document = self._document(piece)
             if document:
-                self._taken += is_wanted is not None
+                self._taken += bool(is_wanted)
                 self._is_eager = self._take(document)
+        elif len(piece) > LONGEST:
+            # As one that came in pieces.
+            self._scan.feed(piece)
+            self._scan.reset()
 
-    def _last_of(self, data: bytes) -> bytes:
-        return data[max(data.rfind(end, 0, -len(end)) for end in self.ENDS) + 1 :]
+    def _note(self, piece: bytes) -> None:
+        if piece.strip(b"\n"):
+            self._recent.append((piece if len(piece) <= LONGEST else _ends_of(piece)) + self.SEPARATOR)
+
+    @staticmethod
+    def _normal(data: bytes) -> bytes:
+        """With a line feed at the end of each line."""
+        return data
 
     def _is_one(self, data: bytes) -> bool:
         """Whether it is one document, of which it has the end."""
@@ -178,9 +195,9 @@ class Lines:
                 return
             piece = bytes(self._held)
             self._is_long, self._is_eager = True, False
-            self._last = piece[:_HEAD]
+            self._ends = piece[:_HEAD]
         self._scan.feed(piece)
-        self._last = self._last[:_HEAD] + (self._last[_HEAD:] + piece[_HEAD - _TAIL :])[_HEAD - _TAIL :]
+        self._ends = self._ends[:_HEAD] + (self._ends[_HEAD:] + piece[_HEAD - _TAIL :])[_HEAD - _TAIL :]
         # The last byte tells whether an empty line follows.
         self._held[:] = piece[-1:] if piece.endswith(b"\n") else b""
 
@@ -197,8 +214,8 @@ class Events(Lines):
     SEPARATOR = b"\n\n"
     ENDS = (b"\n\n", b"\r\n\r\n")
 
-    def __init__(self, wanted: Callable[[bytes], Any], take: Callable[[bytes], bool], scan: Scan) -> None:
-        super().__init__(wanted, take, scan)
+    def __init__(self, wanted: Search, wanted_last: Search, take: Callable[[bytes], bool], scan: Scan) -> None:
+        super().__init__(wanted, wanted_last, take, scan)
         self._after_cr = False
 
     def _split(self, data: bytes) -> None:
@@ -213,8 +230,7 @@ class Events(Lines):
         return data.count(b"\n\n") + data.count(b"\r\n\r\n") == 1 and b"\r\r" not in data
 
     def _document(self, piece: bytes) -> bytes:
-        if b"\r" in piece:
-            piece = piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        piece = self._normal(piece)
         if piece.startswith(b"data:") and piece.find(b"\n") < 0:
             return piece[5:]
         return b"\n".join([line[5:] for line in piece.split(b"\n") if line.startswith(b"data:")])
@@ -223,4 +239,8 @@ class Events(Lines):
         if self._after_cr:
             data = b"\r" + data
         self._after_cr = data.endswith(b"\r")
-        return data.removesuffix(b"\r").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        return self._normal(data.removesuffix(b"\r"))
+
+    @staticmethod
+    def _normal(data: bytes) -> bytes:
+        return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in data else data

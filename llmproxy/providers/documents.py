@@ -58,10 +58,27 @@ _ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _TREE = tree_of(_PATHS)
 
 _TELLING = sorted({path.rpartition(".")[2].encode("ascii") for shape in USAGE_SHAPES for path in shape.members})
+_USAGE_NAME, _NO_USAGE = b'"usage', (b'":null', b'": null')
+
+
+def tells_usage(text: bytes) -> bool:
+    """
+    Whether there is a member in it whose name begins with C{usage}, and that is not null: so nearly all streams tell
+    theirs. It is asked of every event, and takes an eighth of what L{tells_any} does.
+    """
+    at = text.find(_USAGE_NAME)
+    while at >= 0:
+        at += len(_USAGE_NAME)
+        if not text.startswith(_NO_USAGE, at):
+            return True
+        at = text.find(_USAGE_NAME, at)
+    return False
+
+
 _LETTERS = (bytes(sorted({*letters})) for letters in zip(*(name[:3] for name in _TELLING), strict=False))
 _BEGIN = b"".join(b"[%b]" % re.escape(letters) for letters in _LETTERS)
 # Most names in an event begin otherwise: to look at three letters takes half of the time.
-tells_usage = re.compile(rb'"(?=%b)(?:%b)"(?!\s*:\s*null)' % (_BEGIN, b"|".join(map(re.escape, _TELLING)))).search
+tells_any = re.compile(rb'"(?=%b)(?:%b)"(?!\s*:\s*null)' % (_BEGIN, b"|".join(map(re.escape, _TELLING)))).search
 """Finds something in every document that tells a usage, and seldom in others."""
 
 _MOST_UNNAMED = 8

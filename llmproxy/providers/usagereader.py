@@ -20,7 +20,7 @@ from ..core.codings import Decoder
 from ..core.eventstream import LONGEST, Events, Lines
 from ..core.jsonmembers import JsonMembers
 from ..usage import Usage
-from .documents import Documents, tells_usage
+from .documents import Documents, tells_any, tells_usage
 from .registry import PROVIDERS
 
 EVENT_STREAM = b"text/event-stream"
@@ -66,7 +66,7 @@ class UsageReader:
             self._content = _Whole(documents)
         else:
             split = Events if media_type == EVENT_STREAM else Lines
-            self._content = split(tells_usage, documents.take, documents.scan())
+            self._content = split(tells_usage, tells_any, documents.take, documents.scan())
 
     def feed(self, data: bytes) -> None:
         """

@@ -35,7 +35,7 @@ class Reading:
         self.taken: list[bytes] = []
         self.scan = Scanned()
         self._eager = eager
-        self.lines = kind(re.compile(b"want").search, self._take, self.scan)
+        self.lines = kind(re.compile(b"want").search, re.compile(b"last").search, self._take, self.scan)
 
     def _take(self, document: bytes) -> bool:
         self.taken.append(document)
@@ -89,6 +89,17 @@ class EventsTests(SynchronousTestCase):
         expected = [b"want %d" % each for each in (*range(8), *range(26, 30))]
         self.assertEqual(Reading(Lines).feed(*lines), expected)
         self.assertEqual(Reading(Lines).feed(b"".join(lines)), expected)
+
+    def test_last_few(self) -> None:
+        """What is of interest only at the end is found among the last few, however they came."""
+        for end in (b"\n", b"\r\n", b"\r"):
+            names = [*([b"last"] * 6), *([b"a"] * 20), b"last 1", b"want", b"last 2", b"a"]
+            stream = b"".join(b"data:%b%b" % (name, end * 2) for name in names)
+            for size in (len(stream), 1, 7, 100):
+                pieces = [stream[at : at + size] for at in range(0, len(stream), size)]
+                self.assertEqual(Reading(Events).feed(*pieces), [b"last", b"want", b"last 1", b"last 2"], (end, size))
+            events = re.findall(b".*?" + end * 2, stream, re.DOTALL)
+            self.assertEqual(Reading(Events).feed(*events), [b"last", b"want", b"last 1", b"last 2"], end)
 
     def test_eager(self) -> None:
         """So many at the beginning are taken as are asked for."""

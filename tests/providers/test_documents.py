@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.providers.documents import Documents, shapes_of, tells_usage
+from llmproxy.providers.documents import Documents, shapes_of, tells_any, tells_usage
 from llmproxy.providers.registry import USAGE_SHAPES
 
 
@@ -66,4 +66,16 @@ class ShapesTests(SynchronousTestCase):
             (b'{"text":"\\"usage\\":1"}', False),
             (b'{"usages":1,"ausage":1}', False),
         ):
-            self.assertEqual(tells_usage(text) is not None, told, text)
+            self.assertEqual(tells_any(text) is not None, told, text)
+
+    def test_usage(self) -> None:
+        """Nearly all streams tell it by one name, that need not be looked for as carefully."""
+        for text, found in (
+            (b'{"usage":{}}', True),
+            (b'{"usage":null,"x":{"usage": null}}', False),
+            (b'{"usage":null,"usageMetadata":{}}', True),
+            (b'{"usage": null}{"usage": {}}', True),
+            (b'{"us":1}', False),
+            (b"", False),
+        ):
+            self.assertEqual(tells_usage(text), found, text)

@@ -7,6 +7,7 @@ L{llmproxy.core.usagesums.NUMBERS}, of which only those are summed up that are n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -177,8 +178,18 @@ def _said(dialect: str, value: Value) -> Any:
     elif dialect == "postgresql":
         found = cast(stored, JSON).op("->>")(name)
     else:
-        found = func.json_unquote(func.json_extract(stored, f"$.{msgspec.json.encode(name).decode()}"))
+        found = func.json_unquote(func.json_extract(*_member(stored, name)))
     return func.coalesce(found, "")
+
+
+def _member(stored: Any, name: str) -> tuple[Any, Any]:
+    """Where MySQL finds a member: the document and the path in it."""
+    if not name.startswith("-"):
+        return stored, f"$.{msgspec.json.encode(name).decode()}"
+    # MariaDB finds no name in a path that begins so (10.11): the place of its value among all is that of its name.
+    pattern = re.sub(r"([\\%_])", r"\\\1", name)
+    place = func.json_search(func.json_keys(stored), "one", pattern)
+    return func.json_extract(stored, "$.*"), func.json_unquote(place)
 
 
 def _one(condition: Any) -> Any:

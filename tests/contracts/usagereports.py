@@ -33,6 +33,7 @@ PLAIN = ("project", "token", "api", "model", "served_model", "endpoint", "status
 PERIODS = ("hour", "day", "week", "month")
 VALUES = ("user", "session", "program", "tag:team", "tag:feature", "metadata.job", "metadata.none")
 ZONES = ("UTC", "Europe/Berlin", "Asia/Kolkata", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu")
+ODD_ZONES = ("Pacific/Chatham", "Pacific/Apia", "America/St_Johns", "Pacific/Kiritimati", "Africa/Casablanca")
 
 
 def known(entries: list[Entry]) -> list[Entry]:
@@ -69,7 +70,7 @@ def questions(seed: int, count: int, moments: list[float]) -> Iterator[UsageQues
             tokens=chance.choice(((), (), (), ("t11",), ("t01", "t20"))),
             apis=chance.choice(((), (), ("openai",))),
             models=chance.choice(((), (), ("gpt-4o", "claude"))),
-            tz=chance.choice(ZONES),
+            tz=chance.choice((*ZONES, *ODD_ZONES)),
             top=chance.choice((None, None, 1, 3)),
         )
 
@@ -233,6 +234,36 @@ class UsageReportsContract:
         assert names == {"t1": "ci", "t2": "old ci", "t3": None, "t4": "new"}, names
         assert len(self.done(self.reports.grouped(UsageQuestion(("token",)))).rows) == 4
         assert self.done(self.reports.token_names([])) == {}
+
+    def test_odd_names(self) -> None:
+        """Whatever callers name, and call it, is found as it is; nothing of it is part of a statement or a path."""
+        names = (
+            'te"am',
+            "te\\am",
+            "tëam 東京",
+            "a.b",
+            "a[0]",
+            "$",
+            "%(x)s %s",
+            ":x",
+            "it's",
+            "--",
+            "-1_%",
+            "*",
+            "KEY",
+            "key",
+        )
+        entries = [
+            an_entry(at, NOW + at, metadata={name: f"{name}!", "same": "x"}, tags={name: "%"}, token_id="t1", user=name)
+            for at, name in enumerate(names)
+        ]
+        model = self.settle(entries)
+        for name in names:
+            for kind in ("metadata.", "tag:"):
+                self.compared(model, UsageQuestion((kind + name,)))
+                self.compared(model, UsageQuestion((kind + name, "user")))
+                self.compared(model, UsageQuestion((kind + name,), tokens=("t1",)))
+        self.compared(model, UsageQuestion(("user",), models=("gpt-4o", "%s", ":x", "it's")))
 
     def test_shown_at_once(self) -> None:
         """What was settled is in the next report."""

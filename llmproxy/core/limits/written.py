@@ -44,7 +44,14 @@ def read(text: str | None) -> UsageLimits:
 
     @raise ValueError: it was written by nobody.
     """
-    return UNLIMITED if text is None else limits_of(msgspec.json.decode(text, type=dict[str, Any]))
+    if text is None:
+        return UNLIMITED
+    try:
+        said = msgspec.json.decode(text, type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        # It is no ValueError in the oldest msgspec that is allowed.
+        raise ValueError(str(error)) from error
+    return limits_of(said)
 
 
 def changed(limits: UsageLimits, change: Change) -> UsageLimits:

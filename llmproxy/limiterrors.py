@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .errors import ClientError
+from .errors import ClientError, RateLimitExceeded
 
 
 class NotPermitted(ClientError):
@@ -25,3 +25,21 @@ class EndpointNotAllowed(NotPermitted):
 
 class AddressNotAllowed(NotPermitted):
     code, message = "address_not_allowed", "Address not allowed"
+
+
+class LimitReached(RateLimitExceeded):
+    """A rate or a number of requests at once; C{x-should-retry} says whether waiting helps."""
+
+    message = "Limit reached"
+
+
+class BudgetExceeded(RateLimitExceeded):
+    """Money. Dialects without a place for the code have it in the words."""
+
+    code, message = "budget_exceeded", "Budget is used up (budget_exceeded)"
+
+
+class PriceUnknown(ClientError):
+    """A budget that is to hold in any case, and a model of which nobody knows what it costs."""
+
+    status, code, message = 403, "price_unknown", "The price of the model is not known (price_unknown)"

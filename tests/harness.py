@@ -18,10 +18,13 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
 from llmproxy.apisettings import ConnectionSettings
+from llmproxy.app.costs import Costs
 from llmproxy.app.estimates import Estimates
+from llmproxy.app.limits import UsageLimiting
 from llmproxy.cache.memory import MemoryStore
 from llmproxy.config import APIConfig, APIProviderConfig, TimeoutConfig
 from llmproxy.core.attributing.attribution import Hashing
+from llmproxy.core.limits.values import UsageLimitSettings
 from llmproxy.core.tokens import token_hash
 from llmproxy.errors import TokenNotFound
 from llmproxy.interfaces import Responder
@@ -190,6 +193,7 @@ class Exchange:
     @ivar priced: records whose cost was asked for before they had ended.
     @ivar cache: in memory, if the exchange is C{cached}.
     @param strangers: other tokens are known to be none; otherwise the test answers for them.
+    @param usage_limits: what stands in C{limiting} from the start.
     @param ledger: notes what goes on and what has ended, as L{llmproxy.ledger.ledger.Ledger} does.
     """
 
@@ -200,6 +204,7 @@ class Exchange:
         cached: bool = False,
         strangers: bool = False,
         ledger: Any = None,
+        usage_limits: UsageLimitSettings | None = None,
         **api: Any,
     ) -> None:
         self.clock = Clock()
@@ -230,6 +235,9 @@ class Exchange:
         self.unread: list[tuple[str, ...]] = []
         self.priced: list[Record] = []
         table = config.routing_table()
+        self.costs = Costs(self.clock)
+        self.costs.use((), table.apis)
+        self.limiting = UsageLimiting(self.clock, self.costs, self.inspection)
         self.estimates = Estimates(self.clock, lambda *what: self.unread.append(what), _words)
         self.include_usage = include_usage_for(table.apis, self.wheel, lambda *what: self.unread.append(what))
         respond = standard_chain(
@@ -239,6 +247,7 @@ class Exchange:
             gate=_Open(),
             authenticate=Authenticate(self.clock, self.directory, self.revocations),
             quota=self.quota,
+            limits=self.limiting.middleware(usage_limits or UsageLimitSettings()),
             ledger=ledger,
             breaker=Breaker(self.clock),
             wheel=self.wheel,

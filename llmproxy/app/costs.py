@@ -7,10 +7,11 @@ from decimal import Decimal
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from ..core.pricing.tariff import Tariff
-from ..prices.pricer import Key, Prices
+from ..prices.pricer import UNSEEN, Key, Prices
 from ..providers.registry import BOOKS
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Costs:
         if rules != self.prices.rules:
             self.prices = Prices(rules, BOOKS)
             # What waits was to be priced by the former ones; the ledger does it when it settles.
-            self._waiting.clear()
+            self._give_up()
         self._providers = {api.name: _provider(api) for api in apis}
 
     def warm(self) -> None:
@@ -75,6 +76,20 @@ class Costs:
         if saved is not None:
             self._price(record, saved, "cost_saved")
 
+    def tariff(self, provider: str, api: str, model: str) -> Tariff | Deferred[Tariff | None] | None:
+        """
+        By what an answer is billed; C{None} where no price is known. The Deferred never fails.
+
+        @param provider: C{""} for that of the API.
+        """
+        key = (provider or self._providers.get(api, ""), api, model)
+        found = self.prices.seen(key)
+        if found is not UNSEEN:
+            return found if isinstance(found, Tariff) else None
+        looking: Deferred[Tariff | None] = Deferred()
+        self._look_up(key, lambda tariff: None if looking.called else looking.callback(tariff), asked=True)
+        return looking
+
     def _price(self, record: Record, usage: Usage, member: str) -> None:
         key = (record.provider, record.api, usage.served_model or record.model)
         prices = self.prices
@@ -93,16 +108,24 @@ class Costs:
             setattr(record, member, cost)
             record.book = book
 
-    def _look_up(self, key: Key, then: Callable[[Tariff | None], None]) -> None:
+    def _look_up(self, key: Key, then: Callable[[Tariff | None], None], asked: bool = False) -> None:
+        """
+        Call C{then}; of too many that wait, and where prices change meanwhile, with C{None}.
+
+        @param asked: it is a request that waits, of which there are no more than connections.
+        """
         if not self._has_threads:
             then(self.prices.tariff(key))
             return
         waiting = self._waiting.get(key)
         if waiting is not None:
-            if len(waiting) < MOST_WAITING:
+            if asked or len(waiting) < MOST_WAITING:
                 waiting.append(then)
+            else:
+                then(None)
             return
-        if len(self._waiting) >= MOST_WAITING:
+        if not asked and len(self._waiting) >= MOST_WAITING:
+            then(None)
             return
         self._waiting[key] = [then]
         if not self._is_looking:
@@ -125,9 +148,15 @@ class Costs:
             Thread(target=look, name="prices", daemon=True).start()
         except RuntimeError:
             # No thread to be had.
-            self._waiting.clear()
+            self._give_up()
             return False
         return True
+
+    def _give_up(self) -> None:
+        waiting, self._waiting = self._waiting, {}
+        for each in waiting.values():
+            for then in each:
+                then(None)
 
     def _found(self, prices: Prices, tariffs: Mapping[Key, Tariff | None]) -> None:
         self._is_looking = False

@@ -22,6 +22,7 @@ from ..net.timers import TimerWheel
 from ..providers.registry import Binding
 from .auditlog import Auditing
 from .ledger import ledger_of, start_ledger
+from .limits import UsageLimiting
 from .managed import Counts
 from .metering import Metering
 from .stored import Stored
@@ -51,6 +52,7 @@ class Foundation:
     """
     @param table: of the first configuration.
     @ivar stored: the database; C{None} if there is none.
+    @ivar limiting: what tokens and projects may use, and what they have used.
     @ivar management: what its rules work on: peers learn of changes, counts are written down by all; C{None} without a
         database.
     @ivar background: makes records of what the cache asks upstream where no client waits.
@@ -73,6 +75,7 @@ class Foundation:
         self.stored = self._stored(table) if settings.database_url else None
         usage = None if self.stored is None else self.stored.database.usage
         self.metering = Metering(reactor, settings, own, usage, self._masking)
+        self.limiting = UsageLimiting(reactor, self.metering.costs, self.inspection)
         self.management = self._management()
         self.background = RecordExchanges(reactor, self.metering.publisher.publish, seal=self.metering.seal)
         self.ledger = self.metering.ledger = None if self.stored is None else ledger_of(reactor, settings, self.stored)
@@ -145,7 +148,9 @@ class Foundation:
             return None
         directory = peers.directory(stored.directory)
         counts = Counts(self.metering, stored.quota, peers.flush)
-        return State(self.reactor.seconds, stored.projects, stored.database.tokens, directory, counts)
+        return State(
+            self.reactor.seconds, stored.projects, stored.database.tokens, directory, counts, limits=self.limiting
+        )
 
     def _auditing(self) -> Auditing | None:
         options = self.settings.audit

@@ -174,6 +174,7 @@ class Generation:
             gate=gate,
             authenticate=foundation.admission.authenticate,
             quota=foundation.admission.quota,
+            limits=foundation.limiting.middleware(self.config.usage_limits.settings()),
             ledger=foundation.ledger,
             breaker=self.breaker,
             wheel=foundation.wheel,

@@ -21,6 +21,7 @@ from ..middleware.errorresponses import ErrorResponses
 from ..middleware.estimate import Estimate
 from ..middleware.filtermodels import filter_models_for
 from ..middleware.includeusage import IncludeUsage
+from ..middleware.limits import Limiting
 from ..middleware.meter import Meter
 from ..middleware.quota import Limit
 from ..middleware.recordexchanges import RecordExchanges
@@ -81,6 +82,7 @@ def standard_chain(
     ledger: ILedger | None = None,
     estimate: Estimate | None = None,
     meter: Meter | None = None,
+    limits: Limiting | None = None,
     refused: Callable[[ProxyError, ApiRequest], None] | None = None,
     placed: Sequence[Placed] = (),
     states: UpstreamStates | None = None,
@@ -97,6 +99,7 @@ def standard_chain(
     @param attribution: notes for whom something is asked.
     @param estimate: fills in what answers do not say; C{None} where no API has it so.
     @param meter: counts what answers used; C{None} where no API has answers that can be read.
+    @param limits: of usage; C{None} for none.
     @param refused: called with every error that is answered.
     @param placed: middlewares of an application, beside named ones.
     @param states: of the upstreams; new ones if C{None}.
@@ -129,7 +132,7 @@ def standard_chain(
         # after all that refuses, before all that costs: a hit calls nobody and uses up no quota
         "cache": cache,
         # a refused request uses up nothing
-        "quota": Limit(quota, ledger),
+        "quota": Limit(quota, ledger, limits),
         # inside of what judges and stores what a client says, outside of what reads what upstream says
         "include_usage": include_usage,
         # right outside the meter: what that does not know

@@ -16,7 +16,8 @@ class ILimitStore(Interface):
 
     def reserve(parts: Sequence[Part]) -> Reservation | Refusal | Deferred[Reservation | Refusal]:
         """
-        Take all of C{parts}, or none and say which limit it does not fit in: at once where it is counted in memory.
+        Take all of C{parts}, or none and say which limit it does not fit in: at once where it is counted in memory. One
+        of 0 always fits, whatever is left: it is settled by what it used, if it did.
 
         The Deferred never takes longer than 50 ms and does not fail: where others cannot be asked, C{on_store_failure}
         of each rule says what holds. Cancelling it is not needed: a client that has left gives its reservation back

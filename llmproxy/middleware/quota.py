@@ -9,10 +9,12 @@ from twisted.python.failure import Failure
 
 from ..errors import RateLimitExceeded, TokenUsedUp
 from ..message import Field
+from ..usagelimits import UNLIMITED
 
 if TYPE_CHECKING:
     from ..interfaces import ILedger, IQuota, Responder
     from ..message import ApiRequest, ApiResponse
+    from .limits import Limiting
 
 Outcome = TypeVar("Outcome")
 
@@ -28,13 +30,23 @@ class Limit:
 
     A client that leaves while the use is being spent does not stop the spending: the use is given back when
     it has been taken.
+
+    @param limits: of usage; what does not fit in them takes no use.
     """
 
-    def __init__(self, quota: IQuota, ledger: ILedger | None = None) -> None:
+    def __init__(self, quota: IQuota, ledger: ILedger | None = None, limits: Limiting | None = None) -> None:
         self._quota = quota
         self._ledger = ledger
+        self._limits = limits
 
     def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
+        limits = self._limits
+        if limits is not None:
+            principal = request.principal
+            # All that limits cost a request that has none.
+            if limits.always or principal.token.limits is not UNLIMITED or principal.project.limits is not UNLIMITED:
+                within = Limit(self._quota, self._ledger)
+                return limits.respond(request, lambda request: within.respond(request, inner))
         record = request.record
         if (record.part_of or record).counted:
             # What it was sent for once did not do: it is one request of its client's, as one that is tried again.

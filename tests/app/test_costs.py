@@ -7,6 +7,7 @@ from decimal import Decimal
 from threading import Event
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -44,6 +45,16 @@ class CostsTests(SynchronousTestCase):
         self.costs.note(record)
         self.assertEqual((record.cost, record.cost_saved), (D(2), None))
         self.assertEqual(record.book, self.costs.prices.version)
+
+    def test_tariffs(self) -> None:
+        """The tariff of a model: at once where it is known, and that there is none likewise."""
+        for api, expected in (("openai", D(2)), ("other", None)):
+            found: Any = None
+            for _ in range(2):
+                found = self.costs.tariff("", api, "m")
+                found = self.successResultOf(found) if isinstance(found, Deferred) else found
+            self.assertNotIsInstance(found, Deferred)
+            self.assertEqual(None if found is None else found.cost(MILLION, 0.0), expected, api)
 
     def test_not_known(self) -> None:
         """An API without a price, and usage that is not known, cost nothing that could be said."""

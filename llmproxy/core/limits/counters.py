@@ -133,6 +133,8 @@ class Counters:
 
     def _refusal(self, part: Part, now: float) -> Refusal | None:
         rule, amount = part.rule, part.amount
+        if not amount:
+            return None
         if rule.kind == "parallel":
             used = self.parallel.get(rule.key, 0)
             # It may be any moment.

@@ -71,6 +71,20 @@ class Inspection:
             return self._guard(policy, rules, request, kind, codings, inner)
         return self._withhold(policy, rules, request, kind, codings, inner)
 
+    def read(
+        self, limit: int, judge: Callable[[bytes], Steps[str]], request: ApiRequest, inner: Responder
+    ) -> Deferred[ApiResponse]:
+        """
+        Hold the body of C{request} back until C{judge} has seen its content, and pass it on as the same bytes.
+
+        @param limit: bytes; a longer body is refused.
+        @param judge: answers with the model that it names; C{""} for none.
+        """
+        body: Any = request.body
+        codings = content_codings(request.fields)
+        decoder = Decoder(codings, limit) if codings else None
+        return self._hold(body, limit, partial(_whole, decoder, judge), request, inner)
+
     # -- bodies that pass while they are judged
 
     def _guard(
@@ -126,11 +140,20 @@ class Inspection:
         body: Any = request.body
         limit = policy.max_inspected_body
         decoder = Decoder(codings, limit) if codings else None
+        judge = partial(_whole, decoder, lambda content: inspection(kind, content, rules.bodies))
+        return self._hold(body, limit, judge, request, inner)
+
+    def _hold(
+        self,
+        body: IBodyProducer,
+        limit: int,
+        judge: Callable[[Lease, list[bytes]], Steps[str]],
+        request: ApiRequest,
+        inner: Responder,
+    ) -> Deferred[ApiResponse]:
         lease = self._lease(request)
         reading = Withholding(body, limit, lease, self._wheel, self._rate)
-        return _Held(request, inner, self._slices, self._trimming, lease).respond(
-            reading, partial(_whole, kind, decoder, rules, lease)
-        )
+        return _Held(request, inner, self._slices, self._trimming, lease).respond(reading, partial(judge, lease))
 
     # -- what follows an upgrade
 
@@ -187,13 +210,15 @@ class _Held:
         return reason
 
 
-def _whole(kind: MediaType, decoder: Decoder | None, rules: Rules, lease: Lease, pieces: list[bytes]) -> Steps[str]:
+def _whole(
+    decoder: Decoder | None, judge: Callable[[bytes], Steps[str]], lease: Lease, pieces: list[bytes]
+) -> Steps[str]:
     """Judge a body that is here; a copy of it exists only meanwhile, and only if it came in several pieces or coded."""
     if decoder is None:
         content = _joined(pieces)
         if len(content) > LARGE:
             yield
-        return (yield from inspection(kind, content, rules.bodies))
+        return (yield from judge(content))
     decoded: list[bytes] = []
     size = 0
     try:
@@ -204,7 +229,7 @@ def _whole(kind: MediaType, decoder: Decoder | None, rules: Rules, lease: Lease,
             yield
         content = _joined(decoded)
         yield
-        return (yield from inspection(kind, content, rules.bodies))
+        return (yield from judge(content))
     finally:
         lease.give(size)
 

@@ -1,0 +1,82 @@
+"""Limits of usage put together: the store that counts, and what is said of budgets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from ..core.limits.refusals import amount
+from ..core.limits.reservation import Learnt
+from ..core.limits.values import UsageLimitSettings
+from ..limits.memory import MemoryLimits
+from ..management.limits import Left
+from ..middleware.limitheld import Settling
+from ..middleware.limits import Limiting
+from ..net.ratelimitedlog import RateLimitedLog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ..core.limits.values import Rule
+    from ..core.limits.verdicts import Crossed
+    from ..core.limits.verdicts import Left as Used
+    from ..interfaces import ILimitStore
+    from ..middleware.checking.inspection import Inspection
+    from .costs import Costs
+
+
+class UsageLimiting:
+    """
+    Implements L{llmproxy.management.limits.KnowsLimits} too.
+
+    @ivar settings: those of the configuration that is served now.
+    @ivar store: what is used.
+    @ivar listeners: called with every share of a budget that was passed; they must not block.
+    """
+
+    _log = Logger()
+
+    def __init__(self, reactor: Any, costs: Costs, inspection: Inspection) -> None:
+        self._reactor = reactor
+        self._inspection = inspection
+        self._complaints = RateLimitedLog(reactor, self._log, "limits")
+        self.settings = UsageLimitSettings()
+        self.listeners: list[Callable[[Crossed], object]] = []
+        self.store: ILimitStore = MemoryLimits(reactor.seconds, self._crossed)
+        self._settling = Settling(self.store, costs, Learnt())
+
+    def middleware(self, settings: UsageLimitSettings) -> Limiting:
+        """What holds in the chain of a configuration, which is served from now on."""
+        self.settings = settings
+        return Limiting(settings, self._settling, self._inspection, self._reactor.seconds, self._unpriced)
+
+    def left(self, rules: Sequence[Rule]) -> Deferred[Sequence[Left]]:
+        return self.store.left(rules).addCallback(self._as_shown)
+
+    def _as_shown(self, used: Sequence[Used]) -> Sequence[Left]:
+        now = self._reactor.seconds()
+        return [Left(each.rule, each.left, None if each.resets_in is None else now + each.resets_in) for each in used]
+
+    def _crossed(self, crossed: Crossed) -> None:
+        rule = crossed.rule
+        share = f"{crossed.share} %" if crossed.share else "its soft_budget"
+        self._log.warn(
+            "limits: {share} of {source} is used: {used} of {limit} (window {window})",
+            share=share,
+            source=rule.source,
+            used=amount(rule.kind, crossed.used),
+            limit=amount(rule.kind, rule.limit),
+            window=rule.window,
+        )
+        for listener in self.listeners:
+            try:
+                listener(crossed)
+            except Exception:
+                self._log.failure("limits: {listener} could not take a warning", listener=listener)
+
+    def _unpriced(self, api: str, model: str) -> None:
+        what = f"the model {model!r}" if model else "requests that name no model"
+        words = "counts 0 against budgets: no price is known (prices of the configuration can state one)"
+        self._complaints.say(f"price of {api}", f"{what} of {api} {words}")

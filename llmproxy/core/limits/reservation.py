@@ -1,0 +1,164 @@
+"""
+Estimates of what a request can use at most, before it is asked: from what it says, and from what others of its model
+have used.
+
+Input is its bytes through L{BYTES_A_TOKEN}. Output is what the request allows (C{max_tokens} and its sisters, times the
+answers that it wants); where it allows anything, the most that one of the last L{REMEMBERED} answers of the model had,
+and L{OUTPUT} while fewer are known. Input that only the provider sees (an earlier response, a file by its id, a picture
+by its address) is the most that one of the last such requests had beyond its bytes, and L{HIDDEN} likewise.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict, deque
+from typing import Any
+
+import msgspec
+from attrs import define, field, frozen
+
+from ..inspection.steps import Steps
+from ..jsonmembers import JsonMembers, tree_of
+from ..models import named
+
+BYTES_A_TOKEN = 3
+"""Prose in English has four and more, code and other languages three and fewer; JSON around them adds some."""
+
+OUTPUT = 4096
+HIDDEN = 4096
+"""Tokens, while nothing is known of a model."""
+
+REMEMBERED = 32
+"""Requests of a model of which the largest counts."""
+
+MOST_MODELS = 1024
+MOST_ANSWERS = 128
+"""C{n} of a request that is believed; what is above is refused by every provider."""
+
+MOST_TOKENS = 10_000_000
+"""That a request is believed to allow; no model has as many."""
+
+AT_ONCE = 64 * 1024
+"""Bytes that are parsed at once; of a longer body as many are scanned in one slice."""
+
+_OUTPUT = (
+    *("max_tokens", "max_completion_tokens", "max_output_tokens", "max_tokens_to_sample"),
+    *("generationConfig.maxOutputTokens", "generation_config.max_output_tokens", "generationConfig.max_output_tokens"),
+    *("inferenceConfig.maxTokens", "options.num_predict", "max_new_tokens", "max_gen_len"),
+)
+"""OpenAI's, Anthropic's, Gemini's, Bedrock's, Ollama's and others' names for it."""
+_ANSWERS = ("n", "best_of", "generationConfig.candidateCount", "generation_config.candidate_count")
+_TREE = tree_of(("model", *_OUTPUT, *_ANSWERS))
+
+_HIDDEN = re.compile(
+    rb'"(?:previous_response_id|conversation|file_id|file_url|image_url|fileUri|file_uri|cachedContent|cached_content)"'
+    rb'|"type"\s*:\s*"(?:url|file|web_search[a-z_0-9]*|file_search|mcp)"'
+)
+
+
+@frozen
+class Wants:
+    """
+    What a request asks for.
+
+    @ivar model: as its body names it; C{""} if it does not, or was not read.
+    @ivar size: bytes of its content.
+    @ivar output: tokens that it allows an answer to have, of all answers together; C{None} for any number.
+    @ivar answers: that it wants.
+    @ivar hides: it refers to input that is not in it.
+    """
+
+    model: str = ""
+    size: int = 0
+    output: int | None = None
+    answers: int = 1
+    hides: bool = False
+
+
+def wants_of(content: bytes) -> Steps[Wants]:
+    """What a body of JSON asks for; one that cannot be read says nothing but its size."""
+    found: list[tuple[str, bytes]] = []
+    scan = JsonMembers(_TREE, lambda name, written: found.append((name, written)))
+    hides = False
+    for at in range(0, len(content), AT_ONCE):
+        if at:
+            yield
+        # A name that is cut in two is seen in the piece that begins before it.
+        hides = hides or _HIDDEN.search(content, max(0, at - 64), at + AT_ONCE) is not None
+        scan.feed(content[at : at + AT_ONCE])
+    values = [(name, _value(written)) for name, written in found]
+    outputs = [each for name, each in values if name in _OUTPUT and _is_count(each, MOST_TOKENS)]
+    answers = max((each for name, each in values if name in _ANSWERS and _is_count(each, MOST_ANSWERS)), default=1)
+    model = next((named(each) for name, each in reversed(values) if name == "model"), "")
+    return Wants(model, len(content), max(outputs) * answers if outputs else None, answers, hides)
+
+
+def _value(written: bytes) -> Any:
+    try:
+        return msgspec.json.decode(written)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _is_count(value: object, most: int) -> bool:
+    return type(value) is int and 0 < value <= most
+
+
+@frozen
+class Estimate:
+    """Tokens that a request can use at most, as far as can be known before."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+    @property
+    def tokens(self) -> int:
+        return self.input_tokens + self.output_tokens
+
+
+NOTHING = Estimate()
+
+
+@define(slots=True, eq=False)
+class _Seen:
+    output: deque[int] = field(factory=lambda: deque(maxlen=REMEMBERED))
+    hidden: deque[int] = field(factory=lambda: deque(maxlen=REMEMBERED))
+
+
+class Learnt:
+    """
+    What models have used of late, by any key of theirs; it is as large as L{MOST_MODELS} at most.
+    """
+
+    def __init__(self) -> None:
+        self._seen: OrderedDict[object, _Seen] = OrderedDict()
+
+    def estimate(self, model: object, wants: Wants) -> Estimate:
+        """What a request to a model can use at most."""
+        seen = self._seen.get(model)
+        hidden = 0
+        if wants.hides:
+            hidden = HIDDEN if seen is None else _most(seen.hidden, HIDDEN)
+        output = wants.output
+        if output is None:
+            output = (OUTPUT if seen is None else _most(seen.output, OUTPUT)) * wants.answers
+        return Estimate(-(-wants.size // BYTES_A_TOKEN) + hidden, output)
+
+    def learn(self, model: object, wants: Wants, input_tokens: int | None, output_tokens: int | None) -> None:
+        """What a request has used in the end."""
+        seen = self._seen.get(model)
+        if seen is None:
+            seen = self._seen[model] = _Seen()
+            if len(self._seen) > MOST_MODELS:
+                self._seen.popitem(last=False)
+        else:
+            self._seen.move_to_end(model)
+        if output_tokens is not None:
+            seen.output.append(-(-output_tokens // wants.answers))
+        if input_tokens is not None and wants.hides:
+            seen.hidden.append(max(0, input_tokens - wants.size // BYTES_A_TOKEN))
+
+
+def _most(seen: deque[int], otherwise: int) -> int:
+    """The largest that is remembered; at least C{otherwise} while there are few."""
+    return max(seen, default=0) if len(seen) == REMEMBERED else max(otherwise, *seen, 0)

@@ -1,0 +1,142 @@
+"""Reservations of running requests, each settled or given back when its request has ended, however it ends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from attrs import frozen
+from twisted.internet.defer import CancelledError, Deferred
+
+from ..bodies import Tap, at_hand, is_answered
+from ..composition import NO_KEYWORDS
+from ..core.limits.pricing import picos
+from ..errors import ClientLeft, ProjectDeactivated, TokenRevoked, UpstreamTimeout
+
+if TYPE_CHECKING:
+    from twisted.python.failure import Failure
+
+    from ..core.limits.reservation import Learnt, Wants
+    from ..core.limits.verdicts import Reservation
+    from ..core.pricing.tariff import Tariff
+    from ..interfaces import ILimitStore, Responder
+    from ..message import ApiRequest, ApiResponse
+    from ..usage import Usage
+
+_MAY_GO_ON = (CancelledError, ClientLeft, UpstreamTimeout, TokenRevoked, ProjectDeactivated)
+"""Ends after which a provider may work on, and ask money for it: nobody else is there to say how much it was."""
+
+
+class Tariffs(Protocol):
+    """What models cost."""
+
+    def tariff(self, provider: str, api: str, model: str) -> Tariff | Deferred[Tariff | None] | None:
+        """
+        By what an answer is billed; C{None} where no price is known. The Deferred never fails.
+
+        @param provider: C{""} for that of the API.
+        """
+
+
+@frozen(eq=False)
+class Settling:
+    """
+    Where requests are settled.
+
+    @ivar learnt: what models use.
+    """
+
+    store: ILimitStore
+    tariffs: Tariffs
+    learnt: Learnt
+
+
+class Held:
+    """
+    One request that goes on with what it has reserved.
+
+    @param model: as the caller names it.
+    """
+
+    __slots__ = ("_api", "_model", "_record", "_reserved", "_settling", "_wants", "metered")
+
+    def __init__(
+        self, settling: Settling, reserved: Reservation, request: ApiRequest, model: str, wants: Wants
+    ) -> None:
+        self._settling = settling
+        self._reserved: Reservation | None = reserved
+        self._record = request.record
+        self._api = request.route.api.name
+        self._model = model
+        self._wants = wants
+        self.metered = request.route.api.settings.meter is not None
+
+    def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
+        try:
+            responding = inner(request)
+        except Exception:
+            self._end(None)
+            raise
+        if is_answered(responding):
+            self._end(self._record.usage)
+            return responding
+        return responding.addCallbacks(self._head, self._failed, errbackKeywords=NO_KEYWORDS)
+
+    def _head(self, response: ApiResponse) -> ApiResponse:
+        body = response.body
+        if body is None or at_hand(body):
+            self._end(self._record.usage)
+        else:
+            response.body = Tap(body, None, self._ended)
+        return response
+
+    def _ended(self, reason: Failure | None) -> None:
+        self._end(self._record.usage)
+
+    def _failed(self, reason: Failure) -> Failure:
+        self._end(None, may_go_on=reason.check(*_MAY_GO_ON) is not None)
+        return reason
+
+    def _end(self, usage: Usage | None, may_go_on: bool = False) -> None:
+        reserved, self._reserved = self._reserved, None
+        if reserved is None:
+            return
+        if not self._record.attempts:
+            self._settling.store.give_back(reserved)
+        elif usage is None or not usage.is_known:
+            unknown = None if usage is not None or may_go_on or self._is_unread() else 0
+            self._settle(reserved, unknown, unknown)
+        else:
+            self._settle_known(reserved, usage)
+
+    def _is_unread(self) -> bool:
+        """An answer that uses something, and that nobody reads."""
+        return not self.metered and 200 <= self._record.upstream_status < 300
+
+    def _settle_known(self, reserved: Reservation, usage: Usage) -> None:
+        record, settling = self._record, self._settling
+        tokens = (usage.input_tokens or 0) + (usage.output_tokens or 0)
+        if not record.truncated:
+            learnt = (usage.input_tokens, usage.output_tokens)
+            settling.learnt.learn((self._api, self._model), self._wants, *learnt)
+        if all(part.rule.kind != "money" for part in reserved.parts):
+            self._settle(reserved, tokens, 0)
+            return
+
+        def priced(tariff: Tariff | None) -> None:
+            money = 0 if tariff is None else picos(tariff, usage, record.started_at)
+            self._settle(reserved, tokens, money)
+
+        found = settling.tariffs.tariff(record.provider, self._api, usage.served_model or self._model)
+        if isinstance(found, Deferred):
+            found.addCallback(priced)
+        else:
+            priced(found)
+
+    def _settle(self, reserved: Reservation, tokens: int | None, money: int | None) -> None:
+        used: dict[str, int | None] = {"requests": None, "parallel": None, "tokens": tokens, "money": money}
+        amounts = [used[part.rule.kind] for part in reserved.parts]
+        if self._record.truncated:
+            # What was seen until then is the least.
+            pairs = zip(amounts, reserved.parts, strict=True)
+            amounts = [None if amount is None else max(amount, part.amount) for amount, part in pairs]
+        self._settling.store.settle(reserved, amounts)

@@ -1,0 +1,171 @@
+"""Limits of usage: what a request can use at most is reserved before it goes on, and what it has used is settled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import Deferred
+
+from ..bodies import BytesBody
+from ..core.fields import MEDIA_TYPES, first
+from ..core.inspection.steps import Steps, finish
+from ..core.limits.pricing import at_most
+from ..core.limits.refusals import error_of
+from ..core.limits.reservation import AT_ONCE, NOTHING, Estimate, Wants, wants_of
+from ..core.limits.verdicts import Part, Refusal, Reservation
+from ..limiterrors import PriceUnknown
+from ..providers.counting import uses_something
+from ..providers.readers import ASKED
+from .limitheld import Held
+from .limitrules import LimitRules
+
+if TYPE_CHECKING:
+    from ..core.limits.values import Kind, Rule, UsageLimitSettings
+    from ..core.pricing.tariff import Tariff
+    from ..interfaces import Responder
+    from ..message import ApiRequest, ApiResponse
+    from .checking.inspection import Inspection
+    from .limitheld import Settling
+
+_JSON = frozenset({b"application/json", b"text/json", b""})
+
+
+class Limiting:
+    """
+    Refuses what does not fit into a limit; a request that is refused, or that is not sent, has used up nothing.
+
+    A body is read only where a limit needs that, and only if it is JSON: of others the size is known.
+
+    @ivar always: there may be rules for principals of whom nothing is stated.
+    @param inspection: reads them, within its bounds.
+    @param seconds: since the epoch.
+    @param unpriced: called with the API and the model where a budget meets a model without a price, which counts 0.
+    """
+
+    def __init__(
+        self,
+        settings: UsageLimitSettings,
+        settling: Settling,
+        inspection: Inspection,
+        seconds: Callable[[], float],
+        unpriced: Callable[[str, str], object],
+    ) -> None:
+        self._rules = LimitRules(settings)
+        self.always = self._rules.always
+        self._settling = settling
+        self._inspection = inspection
+        self._seconds = seconds
+        self._unpriced = unpriced
+
+    def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
+        """Called where something may be limited, see L{llmproxy.middleware.quota.Limit}."""
+        if not self._rules.need_body(request):
+            return self._asked(Wants(), request, inner)
+        body = request.body
+        if body is None or body.length == 0 or MEDIA_TYPES[first(request.fields, b"content-type") or b""] not in _JSON:
+            size = 0 if body is None or not isinstance(body.length, int) else body.length
+            return self._asked(Wants(size=size), request, inner)
+        if (
+            isinstance(body, BytesBody)
+            and len(body.content) <= AT_ONCE
+            and first(request.fields, b"content-encoding") is None
+        ):
+            return self._asked(finish(wants_of(body.content)), request, inner)
+        return self._read(request, inner)
+
+    def _read(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
+        found: list[Wants] = []
+
+        def judge(content: bytes) -> Steps[str]:
+            found.append((yield from wants_of(content)))
+            return request.model
+
+        limit: int = request.route.api.policy.max_inspected_body
+        return self._inspection.read(limit, judge, request, lambda whole: self._asked(found[0], whole, inner))
+
+    def _asked(self, wants: Wants, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
+        """It is known what is asked for, as far as it will be."""
+        model = request.model or wants.model or ASKED[request.target].model
+        rules = self._rules.of(request, model)
+        if (request.record.part_of or request.record).counted:
+            # A further call to upstream for the same exchange: it is one request of its client's.
+            rules = tuple(rule for rule in rules if rule.kind != "requests")
+        if not rules:
+            return inner(request)
+        asking = _Asking(request, inner, rules, model, wants)
+        if all(rule.kind != "money" for rule in rules):
+            return self._reserve(asking, None)
+        tariff = self._settling.tariffs.tariff("", request.route.api.name, model)
+        if isinstance(tariff, Deferred):
+            return tariff.addCallback(lambda found: self._reserve(asking, found))
+        return self._reserve(asking, tariff)
+
+    def _reserve(self, asking: _Asking, tariff: Tariff | None) -> Deferred[ApiResponse]:
+        request = asking.request
+        estimate = NOTHING
+        if request.upgrade or uses_something(request.method, request.target):
+            estimate = self._settling.learnt.estimate((request.route.api.name, asking.model), asking.wants)
+        amounts = self._amounts(asking, estimate, tariff)
+        outcome = self._settling.store.reserve([Part(rule, amounts[rule.kind]) for rule in asking.rules])
+        if isinstance(outcome, Deferred):
+            return self._when_reserved(outcome).addCallback(partial(self._decided, asking))
+        return self._decided(asking, outcome)
+
+    def _amounts(self, asking: _Asking, estimate: Estimate, tariff: Tariff | None) -> dict[Kind, int]:
+        money = 0
+        if estimate.tokens and any(rule.kind == "money" for rule in asking.rules):
+            # One, so that it is refused where nothing is left.
+            money = max(1, at_most(tariff, estimate, self._seconds()) or 0)
+            if tariff is None:
+                self._without_price(asking)
+        return {"requests": 1, "parallel": 1, "tokens": estimate.tokens, "money": money}
+
+    def _without_price(self, asking: _Asking) -> None:
+        api, model = asking.request.route.api.name, asking.model
+        hard = next((rule for rule in asking.rules if rule.kind == "money" and rule.hard), None)
+        if hard is not None:
+            raise PriceUnknown(
+                f"{hard.source} is a hard_budget, which cannot hold for {model or 'a request that names no model'!r}"
+                f" of {api}: prices of the configuration can say what it costs"
+            )
+        self._unpriced(api, model)
+
+    def _when_reserved(self, reserving: Deferred[Reservation | Refusal]) -> Deferred[Reservation | Refusal]:
+        """Likewise; where the client leaves meanwhile, what it gets is given back when it comes."""
+        waiting: Deferred[Reservation | Refusal] = Deferred()
+
+        def decided(outcome: Reservation | Refusal) -> None:
+            if not waiting.called:
+                waiting.callback(outcome)
+            elif isinstance(outcome, Reservation):
+                self._settling.store.give_back(outcome)
+
+        reserving.addCallback(decided)
+        return waiting
+
+    def _decided(self, asking: _Asking, outcome: Reservation | Refusal) -> Deferred[ApiResponse]:
+        if isinstance(outcome, Refusal):
+            raise error_of(outcome, self._seconds())
+        held = Held(self._settling, outcome, asking.request, asking.model, asking.wants)
+        return held.respond(asking.request, asking.inner)
+
+
+class _Asking:
+    """
+    One request whose limits are known.
+
+    @ivar model: as the caller names it; C{""} where that is not known.
+    """
+
+    __slots__ = ("inner", "model", "request", "rules", "wants")
+
+    def __init__(
+        self, request: ApiRequest, inner: Responder, rules: tuple[Rule, ...], model: str, wants: Wants
+    ) -> None:
+        self.request = request
+        self.inner = inner
+        self.rules = rules
+        self.model = model
+        self.wants = wants

@@ -1,0 +1,152 @@
+"""Tests of L{llmproxy.middleware.limitheld}; the ends of whole exchanges are in C{test_limits}."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from llmproxy.bodies import BytesBody
+from llmproxy.core.limits.reservation import Learnt, Wants
+from llmproxy.core.limits.values import PICO, Rule
+from llmproxy.core.limits.verdicts import Part, Reservation
+from llmproxy.core.pricing.tariff import Price, Tariff
+from llmproxy.errors import TokenRevoked, UpstreamReset, UpstreamTimeout
+from llmproxy.middleware.limitheld import Held, Settling
+from llmproxy.usage import UNKNOWN, Usage
+
+from .fakes import HeldBody, Inner, Reader, a_request, a_response, an_api
+
+TARIFF = Tariff.of({"input_tokens": Price(Decimal(1)), "output_tokens": Price(Decimal(1))})
+PARTS = tuple(
+    Part(Rule(kind, "token:t", 1000, ""), amount)  # type: ignore[arg-type]
+    for kind, amount in (("requests", 1), ("parallel", 1), ("tokens", 50), ("money", 50))
+)
+USED = Usage(input_tokens=10, output_tokens=20, served_model="m-1")
+COST = 30 * PICO // 10**6
+
+
+class FakeStore:
+    """@ivar calls: what was settled, and C{None} for what was given back."""
+
+    def __init__(self) -> None:
+        self.calls: list[Any] = []
+
+    def settle(self, held: Reservation, used: Any) -> None:
+        self.calls.append(list(used))
+
+    def give_back(self, held: Reservation) -> None:
+        self.calls.append(None)
+
+
+class FakeTariffs:
+    """@ivar found: what is answered."""
+
+    def __init__(self) -> None:
+        self.found: Any = TARIFF
+        self.asked: list[tuple[str, str, str]] = []
+
+    def tariff(self, provider: str, api: str, model: str) -> Any:
+        self.asked.append((provider, api, model))
+        return self.found
+
+
+class HeldTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.store, self.tariffs, self.inner = FakeStore(), FakeTariffs(), Inner()
+        self.request = a_request(api=an_api())
+        self.record = self.request.record
+        self.settling = Settling(self.store, self.tariffs, Learnt())  # type: ignore[arg-type]
+
+    def begin(self, sent: bool = True) -> Deferred[Any]:
+        held = Held(self.settling, Reservation(PARTS, 0.0), self.request, "m", Wants())
+        responding = held.respond(self.request, self.inner)
+        self.record.attempts = int(sent)
+        return responding
+
+    def answered(self, usage: Usage | None, **record: Any) -> list[Any]:
+        self.store.calls.clear()
+        responding = self.begin()
+        self.record.usage, self.record.upstream_status = usage, 200
+        for name, value in record.items():
+            setattr(self.record, name, value)
+        self.inner.answer(a_response(200, BytesBody(b"{}")))
+        self.successResultOf(responding)
+        return self.store.calls
+
+    def test_answers(self) -> None:
+        """What an answer that is here says it used."""
+        self.assertEqual(self.answered(USED), [[None, None, 30, COST]])
+        self.assertEqual(self.tariffs.asked, [("", "openai", "m-1")])
+        self.assertEqual(self.answered(UNKNOWN), [[None, None, None, None]])
+        # The API of these tests has no meter: nobody has looked.
+        self.assertEqual(self.answered(None), [[None, None, None, None]])
+        self.assertEqual(self.answered(None, upstream_status=500), [[None, None, 0, 0]])
+
+    def test_truncated(self) -> None:
+        """What was seen of an answer that was cut is the least that it can have been."""
+        more = Usage(input_tokens=100, output_tokens=200)
+        self.assertEqual(self.answered(USED, truncated=True), [[None, None, 50, max(50, COST)]])
+        self.assertEqual(self.answered(more, truncated=True)[0][2], 300)
+
+    def test_prices_come_later(self) -> None:
+        """Where a price is being looked up it is settled then, once."""
+        self.tariffs.found = Deferred()
+        self.assertEqual(self.answered(USED), [])
+        self.tariffs.found.callback(None)
+        self.assertEqual(self.store.calls, [[None, None, 30, 0]])
+
+    def test_streams(self) -> None:
+        """A body that flows is settled at its end, in whichever way, once."""
+        for end in ("end", "fail", "stop", "never started"):
+            self.store.calls.clear()
+            responding, body = self.begin(), HeldBody()
+            self.inner.answer(a_response(200, body))
+            response = self.successResultOf(responding)
+            self.assertEqual(self.store.calls, [], end)
+            self.record.usage = USED
+            producing = None if end == "never started" else response.body.startProducing(Reader())
+            if end == "end":
+                body.end()
+            elif end == "fail":
+                body.fail(UpstreamReset())
+                self.failureResultOf(producing, UpstreamReset)
+            else:
+                response.body.stopProducing()
+                response.body.stopProducing()
+            self.assertEqual(self.store.calls, [[None, None, 30, COST]], end)
+
+    def test_failures(self) -> None:
+        """Where the provider may go on it has used what was reserved; where nothing was sent, nothing."""
+        rows = (
+            (UpstreamReset(), True, [None, None, 0, 0]),
+            (UpstreamTimeout("response_header"), True, [None, None, None, None]),
+            (TokenRevoked(), True, [None, None, None, None]),
+            (CancelledError(), True, [None, None, None, None]),
+            (CancelledError(), False, None),
+            (UpstreamTimeout("connect"), False, None),
+        )
+        for error, sent, expected in rows:
+            self.store.calls.clear()
+            responding = self.begin(sent)
+            self.inner.fail(error)
+            self.failureResultOf(responding, type(error))
+            self.assertEqual(self.store.calls, [expected], error)
+
+    def test_raises(self) -> None:
+        """What fails before it is a Deferred is given back."""
+
+        def broken(request: object) -> Any:
+            raise KeyError("fault")
+
+        held = Held(self.settling, Reservation(PARTS, 0.0), self.request, "m", Wants())
+        self.assertRaises(KeyError, held.respond, self.request, broken)
+        self.assertEqual(self.store.calls, [None])
+
+    def test_learns(self) -> None:
+        """What an answer used is what the next is estimated by."""
+        for _ in range(32):
+            self.answered(USED)
+        self.assertEqual(self.settling.learnt.estimate(("openai", "m"), Wants()).output_tokens, 20)

@@ -1,0 +1,320 @@
+"""Tests of L{llmproxy.middleware.limits}, with all of the proxy around it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from decimal import Decimal
+from typing import Any
+
+from attrs import evolve
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from llmproxy.config.model import CacheConfig, MeterConfig
+from llmproxy.core.limits.values import PICO, Asking, LimitRule, UsageLimitSettings, effective
+from llmproxy.core.pricing.rules import PriceRule
+from llmproxy.core.pricing.tariff import Price
+from llmproxy.message import Principal
+from llmproxy.usagelimits import UsageLimits
+
+from ..harness import SECRET, Exchange, Socket, a_request
+from ..tables import row
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+PRICES = {"input_tokens": Price(Decimal(1_000_000)), "output_tokens": Price(Decimal(1_000_000))}
+"""A USD for each token."""
+
+
+def answer(tokens_in: int, tokens_out: int, *, fields: bytes = b"") -> bytes:
+    usage = {"prompt_tokens": tokens_in, "completion_tokens": tokens_out, "total_tokens": tokens_in + tokens_out}
+    body = json.dumps({"object": "chat.completion", "model": "m", "choices": [], "usage": usage}).encode()
+    return HEAD + fields + b"Content-Length: %d\r\n\r\n" % len(body) + body
+
+
+def a_chat(*fields: bytes, **members: Any) -> bytes:
+    body = json.dumps({"model": "m", **members}).encode()
+    return a_request(b"/v1/chat/completions", b"Content-Type: application/json", *fields, body=body)
+
+
+class Case(SynchronousTestCase):
+    def start(self, settings: UsageLimitSettings | None = None, of_project: bool = False, **limits: Any) -> None:
+        """A proxy whose token, or project, is limited so."""
+        self.exchange = Exchange(
+            usage_limits=settings, meter=MeterConfig(enabled=True), cache=CacheConfig(post="opt_in"), cached=True
+        )
+        known = self.exchange.directory.known
+        principal = known[SECRET]
+        stated = UsageLimits(**limits) if limits else principal.token.limits
+        if of_project:
+            known[SECRET] = Principal(principal.token, evolve(principal.project, limits=stated))
+        else:
+            known[SECRET] = Principal(evolve(principal.token, limits=stated), principal.project)
+        self.exchange.costs.use([PriceRule("api", "m", prices=PRICES)], ())
+        self.client = self.exchange.client()
+
+    def ask(self, request: bytes, client: Socket | None = None) -> bytes:
+        client = client or self.client
+        client.receive(request)
+        return client.take()
+
+    def upstream(self) -> Socket:
+        return self.exchange.upstream[-1]
+
+    def status(self, said: bytes) -> int:
+        return int(said.split(b" ")[1]) if said else 0
+
+    def left(self, kind: str) -> int:
+        """How much is left of the one limit of a kind."""
+        principal = self.exchange.directory.known[SECRET]
+        rules = effective(self.exchange.limiting.settings, Asking(principal.project, principal.token, "api", "m"))
+        states = self.successResultOf(self.exchange.limiting.store.left(rules))
+        return next(each.left for each in states if each.rule.kind == kind)
+
+
+class RateTests(Case):
+    def test_requests(self) -> None:
+        """So many in a minute, from then on a refusal that upstream does not see, and again a minute later."""
+        self.start(rpm_limit=2)
+        for _ in range(2):
+            self.ask(a_chat())
+            self.upstream().receive(answer(1, 1))
+            self.assertEqual(self.status(self.client.take()), 200)
+        refused = self.ask(a_chat())
+        self.assertEqual(self.status(refused), 429)
+        for part in (
+            b"x-should-retry: ",
+            b"Retry-After: 61",
+            b"retry-after-ms: 61",
+            b'RateLimit: "requests-token";r=0',
+        ):
+            self.assertIn(part, refused)
+        self.assertIn(
+            b"rpm_limit of the token 'sk-\\u2026' is 2 requests a minute".replace(b"\\u2026", "…".encode()), refused
+        )
+        self.assertEqual([len(self.exchange.upstream), self.exchange.quota.balance], [1, 2])
+        self.exchange.clock.advance(62)
+        self.assertEqual(self.ask(a_chat()), b"")
+
+    def test_tokens_are_reserved(self) -> None:
+        """What an answer may have counts until it is known what it had."""
+        self.start(tpm_limit=1000)
+        self.ask(a_chat(max_tokens=900))
+        self.assertEqual(self.status(self.ask(a_chat(max_tokens=900), self.exchange.client())), 429)
+        self.upstream().receive(answer(10, 20))
+        self.assertEqual(self.left("tokens"), 970)
+        self.assertEqual(self.ask(a_chat(max_tokens=900), self.exchange.client()), b"")
+
+    def test_too_much(self) -> None:
+        """What can never fit says so, and that trying again does not help."""
+        self.start(tpm_limit=1000)
+        refused = self.ask(a_chat(max_tokens=1001))
+        self.assertEqual(self.status(refused), 429)
+        self.assertIn(b"x-should-retry: false", refused)
+        self.assertNotIn(b"Retry-After", refused)
+
+    def test_hits_are_free(self) -> None:
+        """An answer out of the cache uses up nothing of any limit."""
+        self.start(rpm_limit=1, tpm_limit=5000, max_budget=Decimal(5000))
+        stored = answer(1, 1, fields=b"Cache-Control: public, max-age=600\r\n")
+        for _ in range(3):
+            self.ask(a_chat(b"Cache-Control: public, max-age=600", max_tokens=10))
+            if not self.client.sent and self.exchange.upstream and self.exchange.records == []:
+                self.upstream().receive(stored)
+        self.assertEqual([each.status for each in self.exchange.records if not each.part_of], [200, 200, 200])
+        self.assertEqual((self.left("requests"), self.left("tokens")), (0, 4998))
+
+    def test_lists_are_free_of_tokens(self) -> None:
+        """A request that uses no model counts as a request, also where no token is left."""
+        self.start(tpm_limit=5, rpm_limit=5)
+        self.ask(a_request(b"/v1/models"))
+        self.upstream().receive(HEAD + b"Content-Length: 2\r\n\r\n{}")
+        self.assertEqual(self.status(self.client.take()), 200)
+        self.assertEqual((self.left("tokens"), self.left("requests")), (5, 4))
+
+    def test_project_and_rules(self) -> None:
+        """The limits of a project, defaults and rules hold alike."""
+        settings = UsageLimitSettings(rules=(LimitRule(UsageLimits(rpm_limit=1), model="m*"),))
+        for how in ({"of_project": True, "rpm_limit": 1}, {"settings": settings}):
+            with row(str(how)):
+                self.start(**how)  # type: ignore[arg-type]
+                self.ask(a_chat())
+                self.assertEqual(self.status(self.ask(a_chat(), self.exchange.client())), 429)
+        self.assertEqual(self.ask(a_chat(model="other"), self.exchange.client()), b"")
+
+
+class BodyTests(Case):
+    def test_in_pieces(self) -> None:
+        """A body on its way is read before it goes on, and goes on as the same bytes."""
+        self.start(tpm_limit=1000)
+        request = a_chat(max_tokens=10, text="x" * 200)
+        head, _, body = request.partition(b"\r\n\r\n")
+        self.client.receive(head + b"\r\n\r\n" + body[:50])
+        self.assertEqual(self.exchange.upstream, [])
+        self.client.receive(body[50:])
+        self.assertTrue(self.upstream().take().endswith(body))
+        self.upstream().receive(answer(5, 5))
+        self.assertEqual((self.left("tokens"), self.exchange.inspection.budget.used), (990, 0))
+
+    def test_coded(self) -> None:
+        """A compressed body is read too."""
+        self.start(tpm_limit=1000)
+        content = gzip.compress(json.dumps({"model": "m", "max_tokens": 5000}).encode())
+        request = a_request(
+            b"/v1/chat/completions", b"Content-Type: application/json", b"Content-Encoding: gzip", body=content
+        )
+        self.client.receive(request)
+        self.exchange.turn(0.1)
+        self.assertEqual(self.status(self.client.take()), 429)
+
+    def test_unread(self) -> None:
+        """Where only requests are limited, bodies pass as they come."""
+        self.start(rpm_limit=10)
+        request = a_chat(text="x" * 100_000)
+        self.client.receive(request[:70_000])
+        self.assertGreater(len(self.upstream().take()), 60_000)
+
+    def test_slow(self) -> None:
+        """A body that does not come is not waited for without end, and nothing stays held."""
+        self.start(tpm_limit=1000)
+        self.client.receive(a_chat(text="x" * 200)[:-100])
+        self.exchange.turn(60)
+        self.assertEqual(self.status(self.client.take()), 408)
+        self.assertEqual((self.left("tokens"), self.exchange.inspection.budget.used), (1000, 0))
+
+
+class BudgetTests(Case):
+    def test_spent(self) -> None:
+        """Money is reserved as it can be at most, and is in the end what it was."""
+        self.start(max_budget=Decimal(100), budget_duration="1d")
+        self.ask(a_chat(max_tokens=60))
+        self.assertEqual(self.status(self.ask(a_chat(max_tokens=60), self.exchange.client())), 429)
+        self.upstream().receive(answer(10, 20))
+        self.assertEqual(self.left("money"), 70 * PICO)
+
+    def test_refused(self) -> None:
+        """A budget that is used up has a code of its own, and is not to be tried again."""
+        self.start(max_budget=Decimal(10), budget_duration="1d")
+        refused = self.ask(a_chat(max_tokens=60))
+        self.assertEqual(self.status(refused), 429)
+        for part in (b'"code":"budget_exceeded"', b"x-should-retry: false", b"max_budget of the token"):
+            self.assertIn(part, refused)
+
+    def test_warns(self) -> None:
+        """Shares that are passed are passed on."""
+        self.start(max_budget=Decimal(100), budget_duration="1d", soft_budget=Decimal(20))
+        seen: list[int] = []
+        self.exchange.limiting.listeners.append(lambda crossed: seen.append(crossed.share))
+        self.ask(a_chat(max_tokens=60))
+        self.upstream().receive(answer(10, 45))
+        self.assertEqual(seen, [0, 50])
+
+    def test_without_price(self) -> None:
+        """A model without a price counts 0; where a budget is hard, it is refused."""
+        self.start(max_budget=Decimal(10))
+        self.assertEqual(self.ask(a_chat(model="free", max_tokens=60)), b"")
+        self.upstream().receive(answer(10, 45).replace(b'"m"', b'"f"'))
+        self.assertEqual(self.left("money"), 10 * PICO)
+        self.start(max_budget=Decimal(10), hard_budget=True)
+        refused = self.ask(a_chat(model="free", max_tokens=60))
+        self.assertEqual(self.status(refused), 403)
+        self.assertIn(b"price_unknown", refused)
+
+
+class EndTests(Case):
+    """However a request ends, its place is free again, and what it used is counted as far as it is known."""
+
+    LIMITS: dict[str, Any] = {"max_parallel_requests": 1, "tpm_limit": 1000, "rpm_limit": 100}
+
+    def ended(self, name: str, tokens: int, requests: int) -> None:
+        found = (self.left("parallel"), 1000 - self.left("tokens"), 100 - self.left("requests"))
+        self.assertEqual(found, (1, tokens, requests), name)
+
+    def test_while_its_body_comes(self) -> None:
+        """A client that leaves before it was read has used nothing."""
+        self.start(**self.LIMITS)
+        self.client.receive(a_chat(text="x" * 200)[:-100])
+        self.client.close()
+        self.ended("upload", 0, 0)
+        self.assertEqual(self.exchange.inspection.budget.used, 0)
+
+    def test_while_it_waits(self) -> None:
+        """A client that leaves before the head has used what it can have used: the provider goes on."""
+        self.start(**self.LIMITS)
+        self.ask(a_chat(max_tokens=98))
+        self.assertEqual(self.left("parallel"), 0)
+        self.client.close()
+        self.ended("head", 109, 1)
+
+    def test_within_the_answer(self) -> None:
+        """Likewise within a stream that did not say what it used."""
+        self.start(**self.LIMITS)
+        self.ask(a_chat(max_tokens=98))
+        self.upstream().receive(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: {}\n\n")
+        self.assertEqual(self.left("parallel"), 0)
+        self.client.close()
+        self.ended("stream", 109, 1)
+
+    def test_not_sent(self) -> None:
+        """What could not be sent has used nothing."""
+        self.start(**self.LIMITS)
+        self.exchange.refuses = True
+        self.assertEqual(self.status(self.ask(a_chat(max_tokens=98))), 502)
+        self.ended("unreachable", 0, 0)
+
+    def test_failed(self) -> None:
+        """An error of upstream's is a request, and costs nothing."""
+        rows = {
+            "status": b"HTTP/1.1 500 X\r\nContent-Length: 0\r\n\r\n",
+            "no HTTP": b"what\r\n\r\n",
+        }
+        for name, said in rows.items():
+            self.start(**self.LIMITS)
+            self.ask(a_chat(max_tokens=98))
+            self.upstream().receive(said)
+            self.ended(name, 0, 1)
+
+    def test_answered(self) -> None:
+        """The usual end."""
+        self.start(**self.LIMITS)
+        self.ask(a_chat(max_tokens=98))
+        self.upstream().receive(answer(11, 12))
+        self.ended("answered", 23, 1)
+
+    def test_unread_answer(self) -> None:
+        """What does not say what it used counts as it was reserved."""
+        self.start(**self.LIMITS)
+        self.ask(a_chat(max_tokens=98))
+        self.upstream().receive(HEAD + b"Content-Length: 2\r\n\r\n{}")
+        self.ended("unknown", 109, 1)
+
+
+class WaitingTests(Case):
+    """A store that has to ask others."""
+
+    def setUp(self) -> None:
+        self.start(rpm_limit=5)
+        self.store = self.exchange.limiting.store
+        self.reserving: list[Deferred[Any]] = []
+        self.parts: list[Any] = []
+        reserve = self.store.reserve
+
+        def slow(parts: Any) -> Deferred[Any]:
+            self.reserving.append(Deferred())
+            return self.reserving[-1].addCallback(lambda _: reserve(parts))
+
+        self.patch(self.store, "reserve", slow)
+
+    def test_waits(self) -> None:
+        """Nothing goes on before it has answered."""
+        self.client.receive(a_chat())
+        self.assertEqual(self.exchange.upstream, [])
+        self.reserving[0].callback(None)
+        self.assertEqual((len(self.exchange.upstream), self.left("requests")), (1, 4))
+
+    def test_left(self) -> None:
+        """What a client that has left gets is given back."""
+        self.client.receive(a_chat())
+        self.client.close()
+        self.reserving[0].callback(None)
+        self.assertEqual((self.exchange.upstream, self.left("requests")), ([], 5))

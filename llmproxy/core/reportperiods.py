@@ -16,6 +16,9 @@ _TIME = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2})(:[0-9]{2})?(\.[0-9]{1,9})?([Zz]|[+ -][0-9]{2}:?[0-9]{2})?",
     re.ASCII,
 )
+_EARLIEST, _LATEST = -62_135_596_800.0, 253_402_299_900.0
+"""Seconds since the epoch that have a date in UTC, the next quarter of an hour included."""
+
 _EXPECTED = (
     "expected a day such as 2026-01-31, a month such as 2026-01, a time such as 2026-01-31T12:00:00Z, "
     "or how long ago such as 24h, 7d, 2w or 1mo"
@@ -44,15 +47,17 @@ def moment_of(text: str, now: float, zone: tzinfo) -> float:
     """
     Seconds since the epoch, from a day, a month or a time (one without an offset is in C{zone}), or from how long
     before C{now}: C{m h d w} are of a fixed length, C{mo} and C{y} go back by the calendar. The sign of an offset may
-    be a space, which is what a C{+} in a query means where it is not encoded.
+    be a space, which is what a C{+} in a query means where it is not encoded. What has no date in UTC, which the first
+    and the last day of the calendar may not have, is the nearest that has.
 
     @raise ValueError: it is none of them; the text says what was expected.
     """
     try:
         ago = _AGO.fullmatch(text)
-        return _before(int(ago[1]), ago[2], now, zone) if ago else _written(text, zone)
+        moment = _before(int(ago[1]), ago[2], now, zone) if ago else _written(text, zone)
     except (ValueError, OverflowError, OSError):
         raise ValueError(f"{_EXPECTED}, got {text[:64]!r}") from None
+    return min(max(moment, _EARLIEST), _LATEST)
 
 
 def _before(count: int, unit: str, now: float, zone: tzinfo) -> float:

@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.reportgroups import PERIODS
 from llmproxy.core.reportperiods import begins, ends, label, moment_of, zone_of
+from llmproxy.core.reports import UsageQuestion
 
 from ..tables import row
 
@@ -57,6 +58,23 @@ class MomentTests(SynchronousTestCase):
         ):
             with row(self, text, zone):
                 self.assertEqual(moment_of(text, NOW, zone_of(zone)), utc(moment))
+
+    def test_ends_of_the_calendar(self) -> None:
+        """The first and the last day of a zone may have no date in UTC: the nearest that has can be written."""
+        for text, zone, written in (
+            ("0001-01-01", "Europe/Berlin", "0001-01-01T00:00:00"),
+            ("0001-01-01T00:00+14:00", "UTC", "0001-01-01T00:00:00"),
+            ("0001-01-01", "America/New_York", "0001-01-01T04:56:02"),
+            ("9999-12-31", "Asia/Tokyo", "9999-12-30T15:00:00"),
+            ("9999-12-31T23:59:59-12:00", "UTC", "9999-12-31T23:45:00"),
+            ("9999-12-31T23:59:59.999999999Z", "UTC", "9999-12-31T23:45:00"),
+        ):
+            with row(self, text, zone):
+                aligned = UsageQuestion(until=moment_of(text, NOW, zone_of(zone))).aligned()
+                assert aligned.until is not None
+                datetime.fromtimestamp(aligned.until, timezone.utc)
+                at = datetime.fromtimestamp(moment_of(text, NOW, zone_of(zone)), timezone.utc)
+                self.assertEqual(at.replace(tzinfo=None).isoformat(), written)
 
     def test_fractions(self) -> None:
         """Fractions of a second are kept."""

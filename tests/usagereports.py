@@ -110,8 +110,13 @@ def sums_of(entry: Entry) -> UsageSums:
         "cost_saved": Decimal(entry.cost_saved or 0),
         "cache_hits": int(entry.cache == "hit"),
         **{name: int(getattr(entry, name)) for name in ("unknown", "estimated", "truncated")},
+        "unpriced": int(_is_counted(entry) and entry.cost is None),
     }
     return UsageSums(**{**known, **counted})
+
+
+def _is_counted(entry: Entry) -> bool:
+    return any(each is not None for each in (entry.input_tokens, entry.output_tokens, entry.images, entry.seconds))
 
 
 def an_entry(number: int, ended_at: float, **more: object) -> Entry:

@@ -39,10 +39,11 @@ class Output:
         """
         Rows under the names of their columns; C{value} itself for scripts.
 
-        In a terminal a row fits its width; in a pipe nothing is cut.
+        In a terminal a row fits its width, if all numbers have room there; in a pipe nothing is cut.
 
         @param footer: a last row, below a line.
-        @param numbers: the places of columns that stand to the right, and are not folded.
+        @param numbers: the places of columns that stand to the right, and are neither folded nor cut: a part of a
+            number is another number.
         """
         if self.as_json:
             self.json(value)
@@ -64,7 +65,8 @@ class Output:
         if footer is not None:
             table.add_section()
             table.add_row(*(Text(str(cell)) for cell in footer), style="bold")
-        _print(table)
+        whole = [*shown, [str(cell) for cell in footer or ()]]
+        _print(table, _least_width(columns, whole, numbers) if numbers else 0)
 
     def fields(self, value: Any, pairs: Iterable[tuple[str, Any]]) -> None:
         """One thing, a line for each of its fields; C{value} itself for scripts."""
@@ -158,12 +160,25 @@ def _unseen(steps: int) -> None:
     pass
 
 
-def _print(table: Any) -> None:
+def _least_width(columns: Sequence[str], rows: Sequence[Sequence[str]], numbers: Container[int]) -> int:
+    """Characters of a line that has all of its numbers, and some of everything else."""
+    least = 0
+    for at, name in enumerate(columns):
+        cells = [name, *(row[at] for row in rows if at < len(row))]
+        least += max(map(len, cells)) if at in numbers else min(_LEAST_FOLDED, max(map(len, cells)))
+    return least + 3 * len(columns)
+
+
+_LEAST_FOLDED = 4
+
+
+def _print(table: Any, least: int) -> None:
     from rich.console import Console
 
     stdout = sys.stdout
     console = Console(file=stdout, highlight=False, width=None if stdout.isatty() else 10_000)
     if stdout.isatty():
+        console.width = max(console.width, least)
         console.print(table)
         return
     with console.capture() as capture:

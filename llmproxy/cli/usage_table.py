@@ -41,6 +41,23 @@ COLUMNS = (
 )
 """Sums and the heads of their columns; one that is 0 everywhere is left out, but for those that every report has."""
 
+_FIRST_LEFT_OUT = (
+    "reasoning_tokens",
+    "cache_write_tokens",
+    "audio_output_tokens",
+    "audio_input_tokens",
+    "cached_input_tokens",
+    "seconds",
+    "images",
+    "cache_hits",
+    "errors",
+    "cost_saved",
+)
+"""What a narrow terminal has no room for, in this order."""
+
+_NAME = 16
+"""Characters of the name of a group that are kept together, where it has so many."""
+
 RECORD_COLUMNS = ("Ended", "Project", "API", "Model", "Status", "Input", "Output", "Cost", "Ending", "Request")
 
 
@@ -51,10 +68,14 @@ def show_report(output: Output, report: Mapping[str, Any], by: str, *, bars: boo
     groups, totals, data = by.split(",") if by else [], report["totals"], report["data"]
     output.say(f"Usage {_span(report)}")
     shown = [(name, head) for name, head in COLUMNS if name in _ALWAYS or Decimal(str(totals[name]))]
-    heads = [*map(_head, groups), *(head for _, head in shown)]
-    rows = [[*(_key(row, group) for group in groups), *(_sum(row, name) for name, _ in shown)] for row in data]
-    footer = ["Total", *[""] * (len(groups) - 1), *(_sum(totals, name) for name, _ in shown)] if groups else None
     columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+    keys = [[_key(row, group) for group in groups] for row in data]
+    names = [min(_NAME, width) for width in widths([_head(group) for group in groups], keys)]
+    left_out = without_room(names, {name: _width(head, name, [*data, totals]) for name, head in shown}, columns)
+    shown = [(name, head) for name, head in shown if name not in left_out]
+    heads = [*map(_head, groups), *(head for _, head in shown)]
+    rows = [[*key, *(_sum(row, name) for name, _ in shown)] for key, row in zip(keys, data, strict=True)]
+    footer = ["Total", *[""] * (len(groups) - 1), *(_sum(totals, name) for name, _ in shown)] if groups else None
     if has_room(heads, rows, columns) if bars is None else bars:
         heads.append("")
         lengths = bars_of([_weight(row, totals) for row in data])
@@ -62,14 +83,42 @@ def show_report(output: Output, report: Mapping[str, Any], by: str, *, bars: boo
         footer = footer and [*footer, ""]
     numbers = range(len(groups), len(groups) + len(shown))
     output.table(report, heads, rows, "Nothing was used in this time.", footer=footer, numbers=numbers)
+    if left_out and data and not output.as_json:
+        hidden = ", ".join(head for name, head in COLUMNS if name in left_out)
+        output.say(f"No room here for: {hidden}. A wider terminal, --csv and --json have it.")
     for line in (*_notes(report), *_forecast(report.get("forecast"))):
         output.say(line)
 
 
 def has_room(heads: Sequence[str], rows: Sequence[Sequence[Any]], columns: int) -> bool:
     """Whether bars fit beside a table in a terminal of so many characters a line."""
-    widths = [max(map(len, map(text_of, column))) for column in zip(heads, *rows, strict=True)]
-    return sum(widths) + 3 * len(heads) + BAR <= columns
+    return sum(widths(heads, rows)) + 3 * len(heads) + BAR <= columns
+
+
+def without_room(names: Sequence[int], sums: Mapping[str, int], columns: int) -> set[str]:
+    """
+    The sums that a terminal of so many characters a line has no room for; those that every report has are none of them.
+
+    @param names: the widths of the columns that say which group it is.
+    @param sums: the widths of the others, by the name of the sum.
+    @param columns: 0 for no terminal.
+    """
+    left_out: set[str] = set()
+    for name in _FIRST_LEFT_OUT:
+        kept = [width for each, width in sums.items() if each not in left_out]
+        if not columns or sum(names) + sum(kept) + 3 * (len(names) + len(kept)) <= columns:
+            break
+        left_out.add(name)
+    return left_out & sums.keys()
+
+
+def widths(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[int]:
+    """Characters of the columns of a table."""
+    return [max(map(len, map(text_of, column))) for column in zip(heads, *rows, strict=True)]
+
+
+def _width(head: str, name: str, rows: Sequence[Mapping[str, Any]]) -> int:
+    return max(len(head), *(len(_sum(row, name)) for row in rows))
 
 
 def usd(text: str) -> str:
@@ -172,11 +221,11 @@ def _notes(report: Mapping[str, Any]) -> list[str]:
         ("unknown", "did not say what they used: nothing of it is in the sums"),
         ("estimated", "are in the sums with an estimate"),
         ("truncated", "were cut: what they used until then is in the sums"),
+        ("unpriced", "have no price, their cost is not in the sums: llmproxy prices check says of which models"),
     ):
-        if totals[name]:
+        # A proxy of before may not say it.
+        if totals.get(name):
             lines.append(f"{totals[name]:,} of {totals['requests']:,} answers {words}.")
-    if _tokens(totals) and not Decimal(totals["cost"]):
-        lines.append("Nothing of it has a price above 0: llmproxy prices check says which models have none.")
     return lines
 
 

@@ -66,6 +66,7 @@ class UsageSums:
     @ivar unknown: exchanges whose answer was looked at and said nothing of its usage.
     @ivar estimated: those whose usage is in part our own estimate.
     @ivar truncated: those whose answer was cut, and whose usage is what was seen until then.
+    @ivar unpriced: those whose usage is known, and what it costs is not.
     """
 
     requests: int = 0
@@ -85,6 +86,7 @@ class UsageSums:
     unknown: int = 0
     estimated: int = 0
     truncated: int = 0
+    unpriced: int = 0
 
     def add(self, other: UsageSums) -> None:
         """Add another's to these."""

@@ -114,5 +114,4 @@ def sums_of(numbers: Sequence[Any]) -> UsageSums:
     found = dict(zip(NUMBERS, map(int, numbers), strict=True))
     cost = amount(found.pop("cost"), found.pop("cost_rest"))
     saved = amount(found.pop("cost_saved"), found.pop("cost_saved_rest"))
-    found.pop("unpriced")
     return UsageSums(seconds=found.pop("audio") / MICRO, cost=cost, cost_saved=saved, **found)

@@ -11,6 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.cli.output import Output, Progress, moment, printable, text_of
 
+from ..tables import row
+
 
 def printed(say: Any) -> str:
     stdout = io.StringIO()
@@ -19,7 +21,25 @@ def printed(say: Any) -> str:
     return stdout.getvalue()
 
 
+class NarrowTerminal(io.StringIO):
+    """One of so few columns that not even the numbers of a table have room."""
+
+    def isatty(self) -> bool:
+        return True
+
+
 class OutputTests(SynchronousTestCase):
+    def test_numbers_are_whole(self) -> None:
+        """A part of a number is another number: in a terminal, too, none is cut, however narrow it is."""
+        stdout = NarrowTerminal()
+        numbers = [f"{at},000,000,000,000.00" for at in range(1, 9)]
+        heads, cells = ("Model", *("Input" for _ in numbers)), ("x" * 50, *numbers)
+        with contextlib.redirect_stdout(stdout):
+            Output().table([], heads, [cells], footer=cells, numbers=range(1, 9))
+        for number in numbers:
+            with row(self, number):
+                self.assertEqual(stdout.getvalue().count(number), 2)
+
     def test_table(self) -> None:
         """In a pipe every row is one line and nothing of it is cut, however long it is."""
         long = "x" * 300

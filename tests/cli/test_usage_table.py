@@ -9,7 +9,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.cli.output import Output
-from llmproxy.cli.usage_table import BAR, bars_of, has_room, record_row, show_report, usd
+from llmproxy.cli.usage_table import BAR, bars_of, has_room, record_row, show_report, usd, without_room
 from llmproxy.core.reports import UsageQuestion
 from llmproxy.management.usageanswers import plain, plain_record
 
@@ -65,9 +65,23 @@ class BarTests(SynchronousTestCase):
                 self.assertEqual(has_room(("Model", "Cost"), [("a", "$1.00"), ("b", None)], columns), fits)
                 self.assertFalse(has_room(("M" * 200,), [], columns))
 
+    def test_left_out(self) -> None:
+        """A narrow terminal has fewer sums, never a part of a number."""
+        sums = {"requests": 8, "errors": 6, "input_tokens": 9, "reasoning_tokens": 9, "output_tokens": 9, "cost": 9}
+        everything = 16 + sum(sums.values()) + 3 * 7
+        for columns, left_out in (
+            (0, set()),
+            (everything, set()),
+            (everything - 1, {"reasoning_tokens"}),
+            (everything - 13, {"reasoning_tokens", "errors"}),
+            (1, {"reasoning_tokens", "errors"}),
+        ):
+            with row(self, columns):
+                self.assertEqual(without_room([16], sums, columns), left_out)
+
 
 class TableTests(SynchronousTestCase):
-    def shown(self, costs: dict[str, str], bars: bool, groups: tuple[str, ...] = ("model",), **more: Any) -> str:
+    def shown(self, costs: dict[str, str | None], bars: bool, groups: tuple[str, ...] = ("model",), **more: Any) -> str:
         entries = [
             an_entry(at, 0.0, model=model, cost=cost, cached_input_tokens=None, **more)
             for at, (model, cost) in enumerate(costs.items())
@@ -94,8 +108,12 @@ class TableTests(SynchronousTestCase):
         """Where nothing has a price, tokens decide how long a bar is."""
         text = self.shown({"a": "0", "b": "0"}, True)
         self.assertEqual(text.count("█" * BAR), 2)
-        self.assertIn("llmproxy prices check", text)
-        self.assertNotIn("llmproxy prices check", self.shown({"a": "0", "b": "0.1"}, True))
+        self.assertNotIn("llmproxy prices check", text)
+
+    def test_unpriced(self) -> None:
+        """What has no price is no part of the cost, which is said; a price of 0 is one."""
+        text = self.shown({"a": None, "b": "0.1", "c": "0"}, False)
+        self.assertIn("1 of 3 answers have no price, their cost is not in the sums: llmproxy prices check", text)
 
     def test_all_columns(self) -> None:
         """A sum that is there has its column."""

@@ -65,7 +65,11 @@ class NumberTests(SynchronousTestCase):
             ({"ending": "complete", "status": 404}, {"errors": 1}),
             ({"ending": "client_left", "status": 200}, {"errors": 1}),
             (hit, {"cache_hits": 1, "cost_saved": Decimal("0.5")}),
-            ({"ending": "complete", "input_tokens": 3, "seconds": 0.25}, {"input_tokens": 3, "seconds": 0.25}),
+            (
+                {"ending": "complete", "input_tokens": 3, "seconds": 0.25},
+                {"input_tokens": 3, "seconds": 0.25, "unpriced": 1},
+            ),
+            ({"ending": "complete", "input_tokens": 3, "cost": "0"}, {"input_tokens": 3}),
             ({"ending": "complete", **flags}, flags),
         ):
             with row(changes):

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from attrs import frozen
+from attrs import evolve, frozen
 from twisted.internet.defer import Deferred, succeed
 
 from ..config.rules import endpoint
 from ..core.limits import stated
 from ..core.limits.values import Asking, Rule, UsageLimitSettings, effective
-from ..errors import BadRequest, Unprocessable
+from ..errors import BadRequest, Unavailable, Unprocessable
 from ..usagelimits import FIELDS, UNSET, UsageLimits
 
 if TYPE_CHECKING:
@@ -90,15 +90,24 @@ def changes_of(said: Mapping[str, Any], unset: Sequence[str]) -> dict[str, Any]:
     return {**said, **dict.fromkeys(unset, UNSET)}
 
 
-async def left_of(limits: KnowsLimits, project: Project | None, token: Token | None) -> Sequence[Left]:
-    """What is left of the limits of a token, or of a project, and of the rules that hold for all of its requests."""
+async def left_of(limits: KnowsLimits, project: Project | None, token: Token | None, now: float) -> Sequence[Left]:
+    """
+    What is left of the limits of a token, or of a project, and of the rules that hold for all of its requests; while
+    that cannot be found out, which they are.
+    """
     own = f"project:{project.id}" if token is None and project is not None else f"token:{token.id if token else ''}"
     rules = [
         rule
         for rule in effective(limits.settings, Asking(project, token))
         if rule.scope == own or rule.scope.startswith(f"{own}|")
     ]
-    return await limits.left(rules) if rules else ()
+    if not rules:
+        return ()
+    try:
+        found = await limits.left(rules)
+    except Unavailable:
+        found = [Left(rule, None, None) for rule in rules]
+    return [each if each.rule.kind != "money" else evolve(each, resets_at=each.rule.span(now)[1]) for each in found]
 
 
 def _value(name: str, value: Any, apis: Collection[str] | None) -> Any:

@@ -145,7 +145,7 @@ class ProjectRules:
 
     async def left(self, project: Project) -> Sequence[Left]:
         """What is left of each limit of a project."""
-        return await left_of(self.state.limits, project, None)
+        return await left_of(self.state.limits, project, None, self.state.seconds())
 
     async def revoke_tokens(self, project_id: str) -> Counts:
         """

@@ -185,7 +185,7 @@ class TokenRules:
     async def left(self, token: Token) -> Sequence[Left]:
         """What is left of each limit of a token."""
         project = await self.state.projects.get(token.project_id)
-        return await left_of(self.state.limits, project, token)
+        return await left_of(self.state.limits, project, token, self.state.seconds())
 
     async def revoke(self, token_id: str, versions: Versions = None) -> None:
         """

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 
+from twisted.internet.defer import Deferred, fail
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.core.limits.values import Rule
-from llmproxy.errors import BadRequest, Unprocessable
-from llmproxy.management.limits import Left, NothingLimited, changes_of, check_together, checked
+from llmproxy.core.limits.values import Rule, UsageLimitSettings
+from llmproxy.errors import BadRequest, Unavailable, Unprocessable
+from llmproxy.management.limits import Left, NothingLimited, changes_of, check_together, checked, left_of
+from llmproxy.message import Project, Token
 from llmproxy.usagelimits import UNSET, UsageLimits
 
 from ..tables import row
@@ -46,6 +49,23 @@ class CheckedTests(SynchronousTestCase):
         """A field is changed or says nothing any more, not both."""
         self.assertEqual(changes_of({"rpm_limit": 1}, ["tpm_limit"]), {"rpm_limit": 1, "tpm_limit": UNSET})
         self.assertRaises(BadRequest, changes_of, {"rpm_limit": None}, ["rpm_limit"])
+
+
+class _Away:
+    settings = UsageLimitSettings(UsageLimits(rpm_limit=5, max_budget=Decimal(1), budget_duration="1d"))
+
+    def left(self, rules: Sequence[Rule]) -> Deferred[Sequence[Left]]:
+        return fail(Unavailable("limits"))
+
+
+class LeftTests(SynchronousTestCase):
+    def test_away(self) -> None:
+        """While the store of limits cannot be asked it is still said which limits hold, and when budgets begin anew."""
+        token = Token("t", "00", "sk-…", "p", None)
+        finding = Deferred.fromCoroutine(left_of(_Away(), Project("p", "team"), token, 86_400.0 * 5 + 7))
+        requests, money = self.successResultOf(finding)
+        self.assertEqual((requests.rule.kind, requests.amount, requests.resets_at), ("requests", None, None))
+        self.assertEqual((money.rule.kind, money.amount, money.resets_at), ("money", None, 86_400.0 * 6))
 
 
 class NothingLimitedTests(SynchronousTestCase):

@@ -11,6 +11,9 @@ from ..places import Places
 from . import positions
 from .whitelist import SHOWN, ParamRule
 
+_LISTED = 10
+"""Patterns that a refusal names."""
+
 
 @frozen
 class CallerRule(ParamRule):
@@ -31,4 +34,6 @@ class CallerRule(ParamRule):
     def refusal(self, value: str) -> ModelNotAllowed:
         """L{ModelNotAllowed}, with the list and whose it is."""
         shown = value if len(value) <= SHOWN else value[:SHOWN] + "..."
-        return ModelNotAllowed(f"{shown!r} is not among models of {self.whose}: {' '.join(self.patterns)}")
+        more = len(self.patterns) - _LISTED
+        listed = " ".join(self.patterns[:_LISTED]) + (f" and {more} more" if more > 0 else "")
+        return ModelNotAllowed(f"{shown!r} is not among models of {self.whose}: {listed}")

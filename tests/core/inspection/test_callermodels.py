@@ -24,6 +24,8 @@ class RuleTests(SynchronousTestCase):
         self.assertEqual((error.status, error.code), (403, "model_not_allowed"))
         self.assertEqual(error.description, "'o3' is not among models of the token 'ci': gpt-4o* gemini-2.5-pro")
         self.assertLess(len(rule.refusal("x" * 5000).description), 300)
+        many = CallerRule.of("the token 'ci'", [f"m{number}" for number in range(100)], PLACES)
+        self.assertTrue(many.refusal("o3").description.endswith(" m8 m9 and 90 more"))
 
     def test_every(self) -> None:
         """Of several rules all hold; the first that does not allow a value says so."""

@@ -243,6 +243,7 @@ def _with_defaults(apis: APIConfig, environment: Environment) -> APIConfig:
         apis = evolve(apis, trusted_proxies=environment.trusted_proxies)
     if environment.forwarded_header is not None:
         apis = evolve(apis, forwarded_header=environment.forwarded_header)
+    apis = evolve(apis, redis=evolve(apis.redis, **environment.redis))
     return apis if environment.request_timeout is None else _limited(apis, environment.request_timeout)
 
 

@@ -17,6 +17,7 @@ from .settingscheck import RULES, check_settings
 
 if TYPE_CHECKING:
     from ..core.audit.settings import AuditOptions
+    from ..core.redisoptions import RedisOptions
 
 
 @frozen
@@ -76,7 +77,17 @@ class Settings:
     def secrets(self) -> list[str]:
         """The secrets in here, as texts."""
         keys = [key for key in (self.encryption_key, *self.old_encryption_keys) if key is not None]
-        return [self.management_token, self.metrics_token, *(b64encode(key).decode() for key in keys)]
+        passwords = [each.location.password or "" for each in (self.redis, self.cache.redis) if each is not None]
+        return [self.management_token, self.metrics_token, *passwords, *(b64encode(key).decode() for key in keys)]
+
+    @property
+    def redis(self) -> RedisOptions | None:
+        """
+        What machines share for limits and events; C{None} for nothing.
+
+        @raise ConfigError: the URL of a program is none.
+        """
+        return self.apis.redis.options()
 
     def masking(self) -> Masking:
         """A mask that knows the secrets in here."""

@@ -10,11 +10,11 @@ from attrs import evolve
 
 from ..core.caching.settings import CacheOptions
 from ..core.redisoptions import CONNECTIONS, TIMEOUT, RedisLocation, RedisOptions, parse_redis_url
+from .redis import MOST_CONNECTIONS, patience
 from .units import parse_count, parse_duration, parse_flag, parse_size
 
 T = TypeVar("T")
 
-MOST_CONNECTIONS = 1000
 _BACKENDS = ("memory", "in-memory", "redis")
 
 
@@ -31,7 +31,7 @@ def read_cache_environment(env: Mapping[str, str]) -> tuple[CacheOptions, list[t
     )
     location = reading.location() if backend == "redis" else None
     pool = reading.checked("REDIS_CACHE_POOL_SIZE", parse_count, CONNECTIONS)
-    timeout = reading.checked("REDIS_CACHE_TIMEOUT", _timeout, TIMEOUT)
+    timeout = reading.checked("REDIS_CACHE_TIMEOUT", patience, TIMEOUT)
     return CacheOptions(
         enabled=reading.checked("HTTP_CACHE_ENABLED", parse_flag, True),
         redis=RedisOptions(location, max(1, min(MOST_CONNECTIONS, pool)), timeout) if location is not None else None,
@@ -75,10 +75,3 @@ def _backend(text: str) -> str:
     if text.lower() not in _BACKENDS:
         raise ValueError(f"expected one of {', '.join(_BACKENDS)}, got {text[:40]!r}")
     return text.lower()
-
-
-def _timeout(text: str) -> float:
-    seconds = parse_duration(text)
-    if not 0 < seconds < 3600:
-        raise ValueError(f"expected a duration from above nothing to an hour, such as 1s or 500ms, got {text[:40]!r}")
-    return seconds

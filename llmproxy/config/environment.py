@@ -7,7 +7,7 @@ A value that is not understood is an error; the reference takes its default then
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from attrs import field, frozen
 
@@ -20,6 +20,7 @@ from .databases import SCHEMES, EncryptionKey, Storage, database_url, parse_encr
 from .dotenv import source_of
 from .listen import endpoint_description, private_endpoint_description
 from .problems import Problems
+from .redis import read_redis_environment
 from .rules import forwarded_header, trusted_proxy
 from .units import parse_duration, parse_flag, parse_size
 from .variables import DEFAULT_CONFIG, DEFAULT_DATABASE, DEFAULT_LISTEN, DEFAULT_POOL_SIZE, without_effect
@@ -41,6 +42,7 @@ class Environment:
     @ivar audit: C{None} for no audit log.
     @ivar metrics_token: what C{/metrics} asks for; C{""} for nothing.
     @ivar log_format: of the access log, JSON if nothing was said; C{server_log_format} is JSON only if it was.
+    @ivar redis: what was said of it, by the fields of L{llmproxy.config.redis.RedisConfig}.
     @ivar trusted_proxies: C{None} if nothing was said.
     @ivar request_timeout: seconds, or C{None} if it was not said.
     @ivar warnings: sentences for the operator; they hold no value of a variable.
@@ -60,6 +62,7 @@ class Environment:
     server_log_format: str
     log_file: str | None
     cache: CacheOptions
+    redis: Mapping[str, Any] = field(repr=False)
     audit: AuditOptions | None
     keep_ended_tokens: float | None
     trusted_proxies: tuple[str, ...] | None
@@ -77,9 +80,10 @@ def read_environment(env: Mapping[str, str], read_secret: Callable[[str], str]) 
     variables = _Variables(env, read_secret)
     token, metrics_token = variables.management_token(), variables.metrics_token()
     storage = variables.storage()
-    secrets = {name: variables.secret(name) for name in ("REDIS_CACHE_URL", "REDIS_PASSWORD")}
+    secrets = {name: variables.secret(name) for name in ("REDIS_URL", "REDIS_CACHE_URL", "REDIS_PASSWORD")}
     cache, wrong = read_cache_environment({**env, **secrets})
-    for name, sentence in wrong:
+    redis, wrong_too = read_redis_environment({**env, **secrets})
+    for name, sentence in (*wrong, *wrong_too):
         variables.problems.add(name, sentence)
     environment = Environment(
         management_token=token,
@@ -98,6 +102,7 @@ def read_environment(env: Mapping[str, str], read_secret: Callable[[str], str]) 
         server_log_format="json" if variables.text("LOG_FORMAT").lower() == "json" else "text",
         log_file=variables.text("LOG_FILE") or None,
         cache=cache,
+        redis=redis,
         audit=variables.audit(),
         keep_ended_tokens=variables.checked("TOKENS_KEEP_ENDED", _kept_for, "off"),
         trusted_proxies=variables.checked("TRUSTED_PROXIES", _trusted_proxies, "") or None,

@@ -34,6 +34,8 @@ from .model import (
 )
 from .prices import PRICE_KEYS, PriceConfig
 from .problems import Problems
+from .redis import RedisConfig
+from .redisschema import REDIS_KEYS
 from .upstreams import BalanceConfig, RetryConfig, UpstreamConfig
 from .usagelimits import LimitRuleConfig, UsageLimitsConfig
 from .usagelimitschema import DEFAULT_KEYS, OVERLOAD_KEYS, RULE_KEYS, USAGE_LIMIT_KEYS
@@ -56,6 +58,7 @@ SECTIONS: dict[type, Mapping[str, Any]] = {
     Overload: OVERLOAD_KEYS,
     Limits: schema.LIMIT_KEYS,
     LedgerOptions: schema.LEDGER_KEYS,
+    RedisConfig: REDIS_KEYS,
     APIValues: dict.fromkeys(schema.TOP_KEYS),
 }
 """The classes that are mappings in a file, with their keys."""
@@ -111,7 +114,8 @@ class _Lowering:
     def node(self, value: Any, path: str) -> yaml.Node:
         section = section_of(value)
         if section is not None:
-            said = _said(value, section)
+            # A file holds no password; a program may.
+            said = _said(value.without_credentials() if isinstance(value, RedisConfig) else value, section)
             secret = said.pop("key", None) if section.get("key") is upstreamschema.key else None
             return self._mapping(said, path, [] if secret is None else [(_scalar("key"), self._secret(secret, path))])
         if isinstance(value, CredentialPlace):

@@ -15,6 +15,7 @@ from ..message import Dialect
 from ..origin import CredentialPlace
 from ..providers.registry import AUTH
 from .problems import unknown
+from .redis import RedisConfig
 from .upstreams import BalanceConfig, RetryConfig, UpstreamConfig, differ, repeated
 from .usagelimits import UsageLimitsConfig
 
@@ -326,6 +327,7 @@ class APIValues:
     @ivar ledger: where records of exchanges wait for the database, and how long they stay there.
     @ivar prices: what models cost, above the book and where it has none; the first that matches holds.
     @ivar usage_limits: limits of tokens and of what rules select.
+    @ivar redis: what machines share for limits and events.
     """
 
     apis: Mapping[str, APIProviderConfig]
@@ -336,6 +338,7 @@ class APIValues:
     ledger: LedgerOptions = field(factory=LedgerOptions)
     prices: tuple[PriceConfig, ...] = field(default=(), converter=_tuple)
     usage_limits: UsageLimitsConfig = field(factory=UsageLimitsConfig)
+    redis: RedisConfig = field(factory=RedisConfig)
 
     def conflicts(self) -> Iterator[tuple[str, str]]:
         """Where the names get in each other's way: the name of the API at fault, or C{""}, and why."""

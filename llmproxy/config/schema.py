@@ -46,6 +46,8 @@ from .readers import (
     size_or_none,
     text_that,
 )
+from .redis import RedisConfig
+from .redisschema import read_redis
 from .units import parse_duration, parse_size
 from .upstreamschema import auth, balance, headers, key, retry, upstreams
 from .usagelimits import UsageLimitsConfig
@@ -245,7 +247,17 @@ def ledger(item: Item) -> Any:
     return NOTED if enabled is NOTED else LedgerOptions(enabled)
 
 
-TOP_KEYS = ("apis", "default_api", "limits", "trusted_proxies", "forwarded_header", "ledger", "prices", "usage_limits")
+TOP_KEYS = (
+    "apis",
+    "default_api",
+    "limits",
+    "trusted_proxies",
+    "forwarded_header",
+    "ledger",
+    "prices",
+    "usage_limits",
+    "redis",
+)
 
 
 def read_api(name: str, item: Item) -> APIProviderConfig:
@@ -283,7 +295,8 @@ def read_config(root: Item, reserved: frozenset[str], default_api: str | None) -
     prices = _given(top, "prices", lambda item: read_prices(item, apis), ())
     usage = _given(top, "usage_limits", lambda item: read_usage_limits(item, apis), UsageLimitsConfig())
     default = _default(top.get("default_api"), default_api)
-    config = APIValues(apis, default, limits, proxies, header, kept, prices, usage)
+    redis = _given(top, "redis", read_redis, RedisConfig())
+    config = APIValues(apis, default, limits, proxies, header, kept, prices, usage, redis)
     _note_conflicts(config, root, top, named, overridden=default_api is not None)
     return config
 

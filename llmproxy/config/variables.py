@@ -38,6 +38,10 @@ EFFECTIVE: dict[str, str] = {
     "HTTP_CACHE_MAX_OBJECT_BYTES": "a larger answer is not stored (default 2097152)",
     "HTTP_CACHE_STREAM_RESPONSES": "true: complete event streams are stored too (default false)",
     "HTTP_CACHE_BACKEND": "memory, or redis: shared by all proxies that use the same one (default memory)",
+    "REDIS_URL": "the Redis that machines share for limits, above redis: of the file; as REDIS_CACHE_URL is written",
+    "REDIS_POOL_SIZE": "connections to it, which commands share (default 4)",
+    "REDIS_TIMEOUT": "how long connecting to it may take, and silence; a request never waits so long (default 1s)",
+    "REDIS_KEY_PREFIX": "what all keys there begin with (default llmproxy:)",
     "REDIS_CACHE_URL": "the Redis of the cache: redis://user:password@host:6379/0, rediss://…?ca_file=…, unix:///…",
     "REDIS_ADDR": "its host:port, where there is no REDIS_CACHE_URL (default localhost:6379)",
     "REDIS_DB": "its database number, where there is no REDIS_CACHE_URL (default 0)",
@@ -68,6 +72,7 @@ SECRETS = (
     "ENCRYPTION_KEY",
     "ENCRYPTION_KEY_OLD",
     "DATABASE_URL",
+    "REDIS_URL",
     "REDIS_CACHE_URL",
     "REDIS_PASSWORD",
 )

@@ -13,6 +13,8 @@ CONNECTIONS = 4
 TIMEOUT = 1.0
 """Seconds."""
 
+PREFIX = "llmproxy:"
+
 _PARAMETERS = ("ca_file", "db", "password", "username")
 
 
@@ -47,11 +49,13 @@ class RedisOptions:
     """
     @ivar pool: connections; commands share them.
     @ivar timeout: seconds for connecting, and for Redis to say anything at all while a reply is due.
+    @ivar prefix: what keys of limits and events begin with; the cache has its own.
     """
 
     location: RedisLocation = field(factory=RedisLocation)
     pool: int = CONNECTIONS
     timeout: float = TIMEOUT
+    prefix: str = PREFIX
 
 
 def parse_redis_url(text: str, password: str | None = None) -> RedisLocation:

@@ -129,7 +129,7 @@ for part = 1, parts do
       end
     end
   end
-  if ARGV[at + 6] == '1' and count + amount > limit then
+  if ARGV[at + 6] == '1' and amount > 0 and count + amount > limit then
     full[#full + 1] = part
     full[#full + 1] = tostring(math.max(0, limit - count))
     full[#full + 1] = wait

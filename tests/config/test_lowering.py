@@ -22,6 +22,7 @@ from llmproxy.config.model import (
     MeterConfig,
     TimeoutConfig,
 )
+from llmproxy.config.redis import RedisConfig
 from llmproxy.config.rules import AUTH
 from llmproxy.config.schema import (
     API_KEYS,
@@ -163,6 +164,13 @@ WRONG: dict[str, tuple[tuple[str, Any], ...]] = {
     "limits": (("30s", "30s"), ("[1]", [1])),
     "trusted_proxies": (*LIST, ("[proxy.local]", ["proxy.local"])),
     "forwarded_header": (("x-real-ip", "x-real-ip"), ("[forwarded]", ["forwarded"])),
+    "redis": (
+        ("redis://a", "redis://a"),
+        ("{url: http://a}", RedisConfig(url="http://a")),
+        ("{url: 'redis://a', pool: 0}", RedisConfig("redis://a", pool=0)),
+        ("{timeout: 0}", RedisConfig(timeout=0)),
+        ("{prefix: 'a b'}", RedisConfig(prefix="a b")),
+    ),
     "usage_limits": (("{rpm: 1}", {"rpm": 1}), ("[5]", [5])),
     "prices": (("{input: 1}", {"input": 1}), ("[5]", [5]), ("[{inptu: 1}]", [{"inptu": 1}])),
 }

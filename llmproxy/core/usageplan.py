@@ -76,6 +76,13 @@ class Plan:
         """How many quarters of an hour are read at the level that has nearly as many rows as there are records."""
         return sum(each.level == QUARTER and each.cube == FINEST for each in self.sums)
 
+    def buckets(self) -> dict[tuple[int, int], list[int]]:
+        """The buckets that are read, by cube and level, in their order."""
+        found: dict[tuple[int, int], list[int]] = {}
+        for each in self.sums:
+            found.setdefault((each.cube, each.level), []).append(each.bucket)
+        return {key: sorted(buckets) for key, buckets in found.items()}
+
 
 FINEST = sources(frozenset({"token_id", "model"}))[QUARTER].number
 """The cube that tells everything apart."""

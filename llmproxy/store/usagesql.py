@@ -99,6 +99,12 @@ def narrowed(cubes: Iterable[int], filters: Filters, limit: int) -> Any:
     return select(_S.id).where(_S.cube.in_(sorted(cubes)), *_conditions(_S, filters)).limit(limit)
 
 
+def in_block(cube: int, level: int, bucket: int) -> Any:
+    """How many sums a block has."""
+    wanted = (_R.cube == cube, _R.level == level, _R.bucket == bucket)
+    return select(func.count()).select_from(usage_rollups).where(*wanted)
+
+
 def ranked(dialect: str, query: Any, order: Sequence[tuple[int | None, bool]], limit: int) -> Any:
     """
     Those rows of a query that cost most, as L{llmproxy.core.reports.report_of} has them.

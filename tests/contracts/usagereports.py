@@ -177,15 +177,15 @@ class UsageReportsContract:
 
     def test_single_records_are_bounded(self) -> None:
         """What would take too long is refused, with words that say what to do; a shorter time is answered."""
-        model = self.settle(some_entries(8, 60, 30 * DAY))
-        self.patch(usagereport, "MOST_SCANNED", 20)  # type: ignore[attr-defined]
-        self.patch(usagereport, "MOST_FINE", 20)  # type: ignore[attr-defined]
+        model = self.settle(some_entries(8, 300, 2 * DAY))
+        self.patch(usagereport, "MOST_SCANNED", 100)  # type: ignore[attr-defined]
+        self.patch(usagereport, "MOST_SUMS", 100)  # type: ignore[attr-defined]
         for groups in (("user", "session"), ("hour", "token", "model"), ("user", "token")):
             with row(groups):
                 asking = self.reports.grouped(UsageQuestion(groups))
                 error = self.failureResultOf(asking, BadRequest).value  # type: ignore[attr-defined]
                 assert "ask for a shorter time" in str(error), error
-                self.compared(model, UsageQuestion(groups, NOW, NOW + 5 * DAY))
+                self.compared(model, UsageQuestion(groups, NOW, NOW + 0.5 * DAY))
         self.compared(model, UsageQuestion(("hour", "token", "model"), NOW, tokens=("t00",)))
 
     def test_pages(self) -> None:

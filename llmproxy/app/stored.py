@@ -51,7 +51,7 @@ class Stored:
         if settings.apis.ledger.enabled:
             from ..store.usagequeries import UsageReports
 
-            self.usage_reports = UsageReports(self.database)
+            self.usage_reports = UsageReports(self.database, reactor.seconds)
         self._feed: Changes | None = None
         self._upkeep: Upkeep | None = None
         self._keep_ended = settings.keep_ended_tokens

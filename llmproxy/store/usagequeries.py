@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BigInteger, literal, select, type_coerce
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from ..core.reports import UsageQuestion, UsageReport
     from .contracts import ITransactions
 
+DAY = 86_400.0
+
 COLUMNS = [
     type_coerce(each, BigInteger).label(each.name) if each.name.endswith("_at") else each
     for each in usage_records.columns
@@ -39,17 +41,25 @@ _LATEST_FIRST = (usage_records.c.ended_at.desc(), usage_records.c.id.desc())
 
 @implementer(IUsageReports)
 class UsageReports:
-    def __init__(self, database: ITransactions) -> None:
+    """
+    @param seconds: the time, since the epoch: a report without an end goes on for a day at most behind it, whatever the
+        clock of another machine has said. C{None} for as far as there is something.
+    """
+
+    def __init__(self, database: ITransactions, seconds: Callable[[], float] | None = None) -> None:
         self._database = database
+        self._seconds = seconds
 
     def grouped(self, question: UsageQuestion) -> Deferred[UsageReport]:
         """
         Fails with L{BadRequest} where neither roll-ups nor a bounded number of single records can answer.
         """
 
+        latest = None if self._seconds is None else self._seconds() + DAY
+
         def grouped(connection: Connection) -> UsageReport:
             try:
-                return report(connection, question)
+                return report(connection, question, latest)
             except TooMany as error:
                 raise BadRequest(str(error), message="too much to sum up") from None
 

@@ -48,15 +48,21 @@ _NOTHING = (0,) * len(NUMBERS)
 _ADVICE = "ask for a shorter time, fewer groups, one token, or in a time zone that is whole hours from UTC"
 
 
-def report(connection: Connection, question: UsageQuestion) -> UsageReport:
+def report(connection: Connection, question: UsageQuestion, latest: float | None = None) -> UsageReport:
     """
     The answer to a question.
 
+    @param latest: how far one goes that has no end, in seconds since the epoch.
     @raise TooMany: it would take too long.
     """
     _prepare(connection)
     ends = _ends(connection)
-    return report_of(question, []) if ends is None else _Report(connection, question.aligned(), *ends).made()
+    if ends is None:
+        return report_of(question, [])
+    first, last, kept_since = ends
+    if latest is not None and question.until is None:
+        last = min(last, int(latest // WIDTHS[QUARTER] * WIDTHS[QUARTER]))
+    return _Report(connection, question.aligned(), first, last, kept_since).made()
 
 
 def _prepare(connection: Connection) -> None:

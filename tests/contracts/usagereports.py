@@ -265,6 +265,17 @@ class UsageReportsContract:
                 self.compared(model, UsageQuestion((kind + name,), tokens=("t1",)))
         self.compared(model, UsageQuestion(("user",), models=("gpt-4o", "%s", ":x", "it's")))
 
+    def test_future(self) -> None:
+        """One record of a machine whose clock is years ahead makes no report impossible, and is in one of its time."""
+        ahead = an_entry(1, NOW + 9000 * DAY)
+        model = self.settle([ahead, an_entry(2, NOW), an_entry(3, NOW + 0.5 * DAY)])
+        self.reports = UsageReports(self.database, self.clock.seconds)
+        model.entries.remove(ahead)
+        for groups in (("hour",), ("day", "user")):
+            self.compared(model, UsageQuestion(groups))
+        model.entries = [ahead]
+        self.compared(model, UsageQuestion(("day",), NOW + 8999 * DAY, NOW + 9001 * DAY))
+
     def test_shown_at_once(self) -> None:
         """What was settled is in the next report."""
         records = UsageRecords(self.clock, self.database)

@@ -19,9 +19,11 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
+import msgspec
 from attrs import evolve, fields
 
 from ..message import Attribution, Record
+from ..usage import Usage
 
 MASKED = "[masked]"
 
@@ -45,6 +47,10 @@ _LOOKS_LIKE = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
+
+_json = msgspec.json.Encoder().encode
+_TEXT = re.compile(rb'"[,\]}]')
+"""The end of a value that is a text, in JSON without spaces; a name has a colon behind it."""
 
 _DECODED_AT_MOST = 4
 """How often a text is percent-decoded: what is encoded more often is no secret that anybody would paste."""
@@ -130,14 +136,25 @@ class Masking:
                 self.text(asked.user), self.text(asked.session), asked.program, tags, metadata
             )
         if record.usage is not None:
-            # Servers repeat what a client called a model.
-            said = record.usage.served_model
-            masked = self._remembered(said)
-            if masked != said:
-                record.usage = evolve(record.usage, served_model=masked)
+            record.usage = self._usage(record.usage)
         if record.saved is not None:
-            record.saved = evolve(record.saved, served_model=self._remembered(record.saved.served_model))
+            record.saved = self._usage(record.saved)
         return record
+
+    def _usage(self, usage: Usage) -> Usage:
+        # Servers repeat what a client called a model.
+        model, raw = self._remembered(usage.served_model), usage.raw
+        if raw is not None and _may_hold_text(raw):
+            return evolve(usage, served_model=model, raw=self._said(raw))
+        return usage if model == usage.served_model else evolve(usage, served_model=model)
+
+    def _said(self, value: Any) -> Any:
+        """What a provider says, whatever it is called there: the name of a count of tokens is like that of a secret."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, Mapping):
+            return {self.text(str(name)): self._said(each) for name, each in value.items()}
+        return [self._said(each) for each in value] if isinstance(value, list) else value
 
     def _value(self, name: str, value: Any) -> Any:
         if isinstance(value, Mapping):
@@ -152,6 +169,14 @@ class Masking:
         if _is_secret(name):
             return MASKED
         return self.text(str(value))
+
+
+def _may_hold_text(raw: Mapping[str, Any]) -> bool:
+    """Whether any value is a text; nearly always all are numbers, and this costs a tenth of looking at each."""
+    try:
+        return _TEXT.search(_json(raw)) is not None
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        return True
 
 
 def _is_secret(name: str) -> bool:

@@ -14,6 +14,8 @@ from llmproxy.core.tokens import generate
 from llmproxy.message import Attribution, Record
 from llmproxy.usage import Usage
 
+from ..tables import row
+
 
 class MaskingTests(SynchronousTestCase):
     def test_names(self) -> None:
@@ -115,10 +117,13 @@ class MaskingTests(SynchronousTestCase):
         record = Record(secret, secret, secret, secret, 0.0, details={"model": secret, "api_key": "canary", "n": 1})
         for name in texts:
             setattr(record, name, secret)
-        record.usage = Usage(input_tokens=1, served_model=secret)
+        raw = {"prompt_tokens": 1, "details": {"cached_tokens": 2, "tier": "flex", secret: [3, secret, None]}}
+        masked_raw = {"prompt_tokens": 1, "details": {"cached_tokens": 2, "tier": "flex", MASKED: [3, MASKED, None]}}
+        record.usage = record.saved = Usage(input_tokens=1, served_model=secret, raw=raw)
         record.attribution = Attribution(secret, secret, "curl", {"team": secret}, {"k": secret, "api_key": "canary"})
         Masking().record(record)
-        self.assertEqual(record.usage, Usage(input_tokens=1, served_model=MASKED))
+        usage = Usage(input_tokens=1, served_model=MASKED, raw=masked_raw)
+        self.assertEqual([record.usage, record.saved], [usage, usage])
         asked = Attribution(MASKED, MASKED, "curl", {"team": MASKED}, {"k": MASKED, "api_key": MASKED})
         self.assertEqual(record.attribution, asked)
         left = {name for name in texts if secret in getattr(record, name)}
@@ -126,6 +131,28 @@ class MaskingTests(SynchronousTestCase):
         ours |= {"provider", "book", "entry_id"}
         self.assertEqual(left - ours, set())
         self.assertEqual(record.details, {"model": MASKED, "api_key": MASKED, "n": 1})
+
+    def test_usage_of_numbers(self) -> None:
+        """An object of numbers alone, as nearly all are, is the same one: nothing is made of it. Texts come in no way
+        that is overlooked, nor do numbers that JSON cannot write."""
+        record = Record("1", "POST", "/", "1.2.3.4", 0.0)
+        for raw in ({"a": 1, "token": 2, "d": {"key": 1, "b": [1, 2]}, "e": {}}, {"a": 10**40}, {}):
+            record.usage = Usage(raw=raw)
+            Masking().record(record)
+            with row(self, raw):
+                self.assertEqual(record.usage.raw, raw)
+        secret = "sk-WfppfE41yy3GctEDqEuaIw"
+        for said in (
+            {"a": secret},
+            {"a": [secret]},
+            {"a": [1, secret]},
+            {"a": [[{"b": secret}]]},
+            {"a": {"b": [secret]}},
+        ):
+            record.usage = Usage(raw=said)
+            Masking().record(record)
+            with row(self, said):
+                self.assertNotIn(secret, repr(record.usage.raw))
 
     def test_learned(self) -> None:
         """A secret that comes later is masked from then on, in texts that are remembered too."""

@@ -9,7 +9,9 @@ from twisted.python.failure import Failure
 
 from ..errors import RateLimitExceeded, TokenUsedUp
 from ..message import Field
+from ..providers.readers import ASKED
 from ..usagelimits import UNLIMITED
+from .modelpeek import model_in
 
 if TYPE_CHECKING:
     from ..interfaces import ILedger, IQuota, Responder
@@ -62,6 +64,9 @@ class Limit:
         record = record.part_of or record
         record.counted = True
         if self._ledger is not None:
+            # Here rather than with the answer: it is what is known of one that is interrupted.
+            if not record.model and request.route.api.settings.meter is not None:
+                record.model = ASKED[request.target].model or model_in(request.body)
             self._ledger.begin(record, leased=request.principal.token.max_requests is not None)
         try:
             responding = inner(request)

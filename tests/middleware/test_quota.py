@@ -6,11 +6,14 @@ from attrs import evolve
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from llmproxy.apisettings import ApiSettings, MeterSettings
+from llmproxy.bodies import BytesBody
 from llmproxy.errors import BreakerOpen, RateLimitExceeded, Unavailable, UpstreamReset
 from llmproxy.message import ApiRequest, ApiResponse, Record
 from llmproxy.middleware.quota import Limit
 
-from .fakes import PRINCIPAL, FakeQuota, Inner, a_request, a_response
+from ..tables import row
+from .fakes import PRINCIPAL, FakeQuota, Inner, a_request, a_response, an_api
 
 
 class FakeLedger:
@@ -22,8 +25,10 @@ class FakeLedger:
     def __init__(self) -> None:
         self.calls: list[tuple[str, bool, bool]] = []
         self.open = True
+        self.models: list[str] = []
 
     def begin(self, record: Record, *, leased: bool) -> None:
+        self.models.append(record.model)
         self.calls.append(("begin", record.counted, leased))
 
     def is_open(self, record: Record) -> bool:
@@ -37,7 +42,7 @@ class LimitTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.quota = FakeQuota()
         self.inner = Inner()
-        self.request = a_request(principal=PRINCIPAL)
+        self.request = a_request(principal=PRINCIPAL, api=an_api())
 
     def begin(self) -> Deferred[ApiResponse]:
         return Limit(self.quota).respond(self.request, self.inner)
@@ -56,6 +61,27 @@ class LimitTests(SynchronousTestCase):
         self.begin_noted()
         self.assertEqual(ledger.calls, [("begin", True, False)])
         self.assertEqual(len(self.inner.requests), 1)
+
+    def test_model(self) -> None:
+        """What is asked for is noted before the request goes on, where it is at hand: of one that is interrupted, too,
+        it is known."""
+        body = BytesBody(b'{"model":"gpt-4o"}')
+        gemini = b"/v1beta/models/gemini-2.5-pro:generateContent"
+        for target, content, before, metered, model in (
+            (b"/v1/chat/completions", body, "", True, "gpt-4o"),
+            (gemini, BytesBody(b"{}"), "", True, "gemini-2.5-pro"),
+            (gemini, None, "", True, "gemini-2.5-pro"),
+            (b"/v1/chat/completions", body, "known", True, "known"),
+            (b"/v1/chat/completions", BytesBody(b"{"), "", True, ""),
+            (b"/v1/chat/completions", body, "", False, ""),
+        ):
+            api = an_api(settings=ApiSettings(meter=MeterSettings() if metered else None))
+            self.request = a_request(target=target, body=content, api=api, principal=PRINCIPAL)
+            self.request.record.model = before
+            ledger = self.noted()
+            self.begin_noted()
+            with row(self, target, before, metered):
+                self.assertEqual(ledger.models, [model])
 
     def test_noted_as_leased(self) -> None:
         """The use of a limited token is a leased one."""

@@ -87,6 +87,7 @@ class Record:
     @ivar attempts: how often the request was sent to upstream: 2 where a kept connection broke and it went out again.
     @ivar upstream_request_id: the id that upstream gave the request, as its support asks for it; C{""} for none.
     @ivar cache: the outcome of the cache as C{Cache-Status} names it, or C{""}.
+    @ivar streamed: upstream answered with a stream of events, or of documents of a line each.
     @ivar model: what was asked for, where that was read.
     @ivar usage: what was counted; C{None} where nothing was looked for.
     @ivar truncated: the answer was cut before its last event, so that C{usage} is what was seen until then.

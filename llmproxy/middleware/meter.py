@@ -13,7 +13,7 @@ from ..errors import ProxyError
 from ..providers.counting import Counting, is_background, uses_something
 from ..providers.documents import found_in, usage_of
 from ..providers.messagereader import MessageReader
-from ..providers.readers import ASKED, reader_for
+from ..providers.readers import ASKED, STREAMS, reader_for
 from ..providers.usagereader import EVENT_STREAM, JSON, media_type_of
 from ..usage import UNKNOWN
 from .formmodel import watch_form
@@ -119,6 +119,7 @@ class Meter:
     ) -> None:
         media_type, codings = _content_of(response.fields)
         _, method, target, status = question
+        record.streamed = media_type in STREAMS
         reader = reader_for(media_type, codings, pictures=ASKED[target].pictures)
         if reader is None:
             record.usage = UNKNOWN if status < 400 and uses_something(method, target) else None

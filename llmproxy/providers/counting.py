@@ -12,7 +12,7 @@ from typing import Any
 
 from attrs import frozen
 
-from ..usage import UNKNOWN, Usage
+from ..usage import Usage
 from .registry import FREE
 
 MOST = 10_000
@@ -88,7 +88,10 @@ class Counting:
         @return: what of it counts; C{None} where nothing was used, or it was counted before.
         """
         if not usage.is_known:
-            return self._unknown(api, lasting_in(found)) if uses_something(method, target) else None
+            if not uses_something(method, target):
+                return None
+            self._owe(api, lasting_in(found))
+            return usage
         is_made = method == b"POST" and not is_kept(target)
         if is_made and not is_background(found):
             return usage
@@ -102,10 +105,9 @@ class Counting:
         self._remember(self._counted, key)
         return usage
 
-    def _unknown(self, api: str, lasting: Lasting | None) -> Usage:
+    def _owe(self, api: str, lasting: Lasting | None) -> None:
         if lasting is not None and lasting.pending:
             self._remember(self._owed, (api, lasting.id))
-        return UNKNOWN
 
     def _remember(self, keys: OrderedDict[tuple[str, str], bool], key: tuple[str, str]) -> None:
         keys[key] = True

@@ -18,7 +18,7 @@ from ..core.jsonmembers import JsonMembers, tree_of
 from ..usage import UNKNOWN, Usage
 from .plainchat import usage_of_chat
 from .registry import USAGE_SHAPES
-from .usage import UsageShape
+from .usage import UsageShape, model_among
 
 _PATHS = tuple(
     dict.fromkeys(path for shape in USAGE_SHAPES for path in (*shape.members, *shape.models, *shape.identity))
@@ -114,7 +114,10 @@ def _may_be(shape: UsageShape, paths: Set[str], names: Set[str]) -> bool:
 
 
 def usage_of(found: Mapping[str, Any]) -> Usage:
-    """@param found: see L{Documents.found}."""
+    """
+    @param found: see L{Documents.found}.
+    @return: one that is not known names the model that answered all the same.
+    """
     usage = usage_of_chat(found)
     if usage is not None:
         return usage
@@ -122,7 +125,8 @@ def usage_of(found: Mapping[str, Any]) -> Usage:
         usage = shape.read(found)
         if usage is not None:
             return usage
-    return UNKNOWN
+    model = model_among(found, _MODELS)
+    return Usage(served_model=model) if model else UNKNOWN
 
 
 def found_in(text: bytes) -> Mapping[str, Any] | None:

@@ -11,7 +11,10 @@ from .bedrock import EVENT_STREAM
 from .counting import is_kept
 from .imagereader import ImageReader, makes_pictures
 from .models import model_in_target
-from .usagereader import MEDIA_TYPES, UsageReader
+from .usagereader import JSON, MEDIA_TYPES, UsageReader
+
+STREAMS = MEDIA_TYPES - {JSON} | {EVENT_STREAM}
+"""Media types of answers that come in parts, as they are made."""
 
 
 class Reader(Protocol):

@@ -21,6 +21,7 @@ from ..harness import Exchange
 from ..harness import a_request as on_the_wire
 from ..providers.answers import GOLDEN, JSON, SSE, Golden
 from ..providers.test_messagereader import CREATED, TALK, sent
+from ..tables import row
 from .fakes import a_request, a_response, an_api, answering
 
 CHAT = GOLDEN["chat"]
@@ -111,6 +112,28 @@ class MeterTests(SynchronousTestCase):
             self.client.close()
             usage, cut, _ = self.counted()
             self.assertEqual((usage.input_tokens, usage.output_tokens, cut), (543, output, truncated), (end, output))
+
+    def test_unknown(self) -> None:
+        """A stream whose usage nobody has asked for, and that its client leaves, names the model all the same."""
+        event = b'data: {"id":"c","model":"small-2","choices":[{"delta":{"content":"a"}}]}\n\n'
+        for ends in (True, False):
+            proxy = self.exchange()
+            proxy.upstream[0].receive(head(STREAM, b"Transfer-Encoding: chunked") + chunk(event) + chunk(event))
+            if ends:
+                proxy.upstream[0].receive(chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n")
+            else:
+                self.client.close()
+            [record] = proxy.records
+            with row(self, ends):
+                self.assertEqual((record.usage, record.truncated), (Usage(served_model="small-2"), not ends))
+
+    def test_streamed(self) -> None:
+        """The record says whether an answer came as a stream."""
+        for golden, streamed in ((CHAT, False), (STREAM, True)):
+            proxy = self.exchange()
+            proxy.upstream[0].receive(whole(golden))
+            with row(self, streamed):
+                self.assertEqual(proxy.records[0].streamed, streamed)
 
     def test_coded(self) -> None:
         body = gzip.compress(CHAT.body)

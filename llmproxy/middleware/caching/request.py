@@ -177,6 +177,6 @@ class CacheRequest:
             mine.cache = self.reason
             mine.model, mine.usage = record.model, record.usage
             mine.truncated, mine.first_token = record.truncated, record.first_token
-            mine.streamed_for = record.streamed_for
+            mine.streamed, mine.streamed_for = record.streamed, record.streamed_for
         if record.details:
             mine.details = {**(mine.details or {}), **record.details}

@@ -39,6 +39,9 @@ _EPILOGUE = """Environment variables:
 The secrets ({secrets}) may stand in files,
 which <NAME>_FILE names.
 
+Records of exchanges wait for the database in files, in the directory ledger beside the file of SQLite, else in
+./data/ledger; "ledger:" in the YAML file says where else, or "ledger: off".
+
 Examples:
 
   twistd -n llmproxy --config apis.yaml

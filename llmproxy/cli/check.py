@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..core.ledger.settings import DAY, DIRECTORY
 from ..core.routing import OWN, RESERVED
 from ..errors import ConfigError
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from ..apisettings import AttributionSettings
     from ..config import APIConfig, APIProviderConfig
+    from ..core.ledger.settings import LedgerOptions
     from ..core.policy import Policy
     from ..core.routing import RoutingTable
     from ..message import Api
@@ -31,7 +33,8 @@ _BY_BODY = ("tpm_limit", "max_budget", "soft_budget")
 def command(file: str, default_api: str | None) -> None:
     """Validate FILE and show what it would serve.
 
-    All problems are reported at once, each with its line; the exit status is 1 then.
+    Shown are APIs, prices, limits of usage, and the ledger, in which records of exchanges wait for the database. All
+    problems are reported at once, each with its line; the exit status is 1 then.
 
     \b
     Examples:
@@ -61,7 +64,7 @@ def command(file: str, default_api: str | None) -> None:
             *_attribution(api.settings.attribution),
         ):
             click.echo(f"  {line}")
-    for line in (*_prices(config), *_usage_limits(config)):
+    for line in (_ledger(config.ledger), *_prices(config), *_usage_limits(config)):
         click.echo(line)
     click.echo(f"{file}: ok")
 
@@ -159,6 +162,19 @@ def _prices(config: APIConfig) -> Iterator[str]:
         rule = price.rule()
         missing = rule.like_model and book.tariff(BOOKS[rule.like], rule.like_model) is None
         yield f"  {price.words()}{' (the book has no such model: its cost is not known)' if missing else ''}"
+
+
+def _ledger(options: LedgerOptions) -> str:
+    """Where records of exchanges wait, and how long they are kept."""
+    if not options.enabled:
+        return "ledger: off, exchanges leave no records and reports of usage are empty"
+    where = options.directory or f"beside the file of SQLite, else {DIRECTORY}"
+    lost = "what the operating system has not written" if options.fsync is None else f"{options.fsync:g} s"
+    kept = "for ever" if options.keep_records is None else f"{options.keep_records / DAY:g} days"
+    return (
+        f"ledger: {where}; a loss of power may lose {lost}; single records are kept {kept}, sums for ever; "
+        f"{options.most_waiting / 2**20:g} MiB of files may wait for the database"
+    )
 
 
 def _usage_limits(config: APIConfig) -> Iterator[str]:

@@ -47,6 +47,9 @@ def command(**options: Any) -> None:
     It is what `twistd -n llmproxy` runs, with the same options and environment variables
     (`twistd llmproxy --help` explains the variables). Ctrl-C and SIGTERM let running exchanges end.
 
+    Records of exchanges wait for the database in files, in the directory `ledger` beside the file of SQLite, else in
+    ./data/ledger; `ledger:` in FILE says where else, or `ledger: off`.
+
     \b
     Examples:
       llmproxy serve --env .env

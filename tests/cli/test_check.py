@@ -11,6 +11,8 @@ from llmproxy.app.tokenizer import missing
 from llmproxy.cli.check import command
 from tests.config.test_upstreamschema import ISSUE
 
+from ..tables import row
+
 EXAMPLE = str(Path(__file__).parents[2] / "config" / "apis.yaml")
 
 
@@ -154,6 +156,26 @@ class CheckTests(SynchronousTestCase):
             "* of every API: like openai/gpt-nobody (the book has no such model: its cost is not known)",
         ):
             self.assertIn(f"\n  {line}\n", result.output)
+
+    def test_ledger(self) -> None:
+        """Where records wait, and what is lost and kept of them, stated or not."""
+        shown = Path(EXAMPLE).read_text()
+        for own, expected in (
+            (
+                "",
+                "beside the file of SQLite, else ./data/ledger; a loss of power may lose 1 s; single records are",
+            ),
+            (
+                "ledger: {directory: /var/lib/l, fsync: 0, keep_records: 0, most_waiting: 16MiB}\n",
+                "/var/lib/l; a loss of power may lose what the operating system has not written; single records are "
+                "kept for ever, sums for ever; 16 MiB of files may wait",
+            ),
+            ("ledger: off\n", "off, exchanges leave no records"),
+        ):
+            path = self.mktemp()
+            Path(path).write_text(own + shown)
+            with row(self, own):
+                self.assertIn(f"\nledger: {expected}", CliRunner().invoke(command, [path]).output)
 
     def test_tells_all_problems(self) -> None:
         """Every problem is a line on stderr, and the status is 1."""

@@ -21,6 +21,7 @@ from ..net.resolver import Names
 from ..net.timers import TimerWheel
 from ..providers.registry import Binding
 from .auditlog import Auditing
+from .budgetspent import BudgetsSpent
 from .ledger import ledger_of, start_ledger
 from .limits import UsageLimiting
 from .managed import Counts
@@ -75,7 +76,9 @@ class Foundation:
         self.stored = self._stored(table) if settings.database_url else None
         usage = None if self.stored is None else self.stored.database.usage
         self.metering = Metering(reactor, settings, own, usage, self._masking)
-        self.limiting = UsageLimiting(reactor, self.metering.costs, self.inspection)
+        reports = None if self.stored is None else self.stored.usage_reports
+        spent = BudgetsSpent(reactor, reports, lambda: self.ledger).spent
+        self.limiting = UsageLimiting(reactor, self.metering.costs, self.inspection, spent)
         self.management = self._management()
         self.background = RecordExchanges(reactor, self.metering.publisher.publish, seal=self.metering.seal)
         self.ledger = self.metering.ledger = None if self.stored is None else ledger_of(reactor, settings, self.stored)

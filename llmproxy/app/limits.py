@@ -11,6 +11,7 @@ from ..core.limits.refusals import amount
 from ..core.limits.reservation import Learnt
 from ..core.limits.values import UsageLimitSettings
 from ..limits.memory import MemoryLimits
+from ..limits.restored import RestoredLimits
 from ..management.limits import Left
 from ..middleware.limitheld import Settling
 from ..middleware.limits import Limiting
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 class UsageLimiting:
     """
+    @param spent: what was spent of a budget in its window before, see L{RestoredLimits}.
+
     Implements L{llmproxy.management.limits.KnowsLimits} too.
 
     @ivar settings: those of the configuration that is served now.
@@ -38,13 +41,16 @@ class UsageLimiting:
 
     _log = Logger()
 
-    def __init__(self, reactor: Any, costs: Costs, inspection: Inspection) -> None:
+    def __init__(
+        self, reactor: Any, costs: Costs, inspection: Inspection, spent: Callable[[Rule], Deferred[int]]
+    ) -> None:
         self._reactor = reactor
         self._inspection = inspection
         self._complaints = RateLimitedLog(reactor, self._log, "limits")
         self.settings = UsageLimitSettings()
         self.listeners: list[Callable[[Crossed], object]] = []
-        self.store: ILimitStore = MemoryLimits(reactor.seconds, self._crossed)
+        counts = MemoryLimits(reactor.seconds, self._crossed)
+        self.store: ILimitStore = RestoredLimits(counts, reactor.seconds, spent)
         self._settling = Settling(self.store, costs, Learnt())
 
     def middleware(self, settings: UsageLimitSettings) -> Limiting:

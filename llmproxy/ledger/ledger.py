@@ -151,6 +151,10 @@ class Ledger:
         """See L{Settling.flush}."""
         return succeed(None) if self._settling is None else self._settling.flush()
 
+    def adopt(self) -> Deferred[None]:
+        """Settle what dead processes have left behind, as far as it can be done now; does not fail."""
+        return succeed(None) if self._adoption is None else self._adoption.look()
+
     def stop(self) -> Deferred[None]:
         """
         Have the database get everything, for L{STOPS_WITHIN} at most; nothing is noted any more. What it did not get

@@ -63,6 +63,14 @@ class MemoryLimits:
         now = self._seconds()
         return succeed([self.counters.left(rule, now) for rule in rules])
 
+    def has_begun(self, rule: Rule) -> bool:
+        """Whether a budget is counted already."""
+        return self.counters.has_begun(rule)
+
+    def begin(self, rule: Rule, spent: int) -> None:
+        """At least so much was spent of it in the present window."""
+        self.counters.begin(rule, spent, self._seconds())
+
     def _prune(self, now: float) -> None:
         self._pruned_at = now
         self.counters.prune(now)

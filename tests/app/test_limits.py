@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from attrs import evolve
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.logger import LogEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
@@ -22,7 +23,7 @@ class UsageLimitingTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.clock.advance(1_700_000_000)
-        self.limiting = UsageLimiting(self.clock, Costs(self.clock), None)  # type: ignore[arg-type]
+        self.limiting = UsageLimiting(self.clock, Costs(self.clock), None, lambda rule: succeed(0))  # type: ignore[arg-type]
         self.lines: list[str] = []
         globalLogPublisher.addObserver(self.saw)
         self.addCleanup(globalLogPublisher.removeObserver, self.saw)
@@ -33,6 +34,7 @@ class UsageLimitingTests(SynchronousTestCase):
 
     def spend(self, amount: int) -> None:
         held = self.limiting.store.reserve([Part(BUDGET, 0)])
+        held = self.successResultOf(held) if isinstance(held, Deferred) else held
         assert isinstance(held, Reservation)
         self.limiting.store.settle(held, [amount])
 

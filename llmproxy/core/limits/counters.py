@@ -101,6 +101,15 @@ class Counters:
         budget = self._budgets.get(rule.key)
         return budget is not None and (budget.end is None or now < budget.end)
 
+    def has_begun(self, rule: Rule) -> bool:
+        """Whether a budget is counted: from then on all of it is known, windows that begin later too."""
+        return rule.key in self._budgets
+
+    def begin(self, rule: Rule, spent: int, now: float) -> None:
+        """At least so much of a budget was spent in the present window, this process's own part included."""
+        budget = self._current(rule, now)
+        budget.spent = max(budget.spent, spent)
+
     def restore(self, rule: Rule, amount: int, at: float, now: float) -> None:
         """
         What was used before this process began to count, as a ledger says.

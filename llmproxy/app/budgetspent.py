@@ -1,0 +1,92 @@
+"""What was spent of budgets before a process began to count, as the ledger in the database says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred, succeed
+
+from ..core.limits.scopes import counts, question_of
+from ..core.limits.values import PICO
+from ..core.reports import QUARTER
+
+if TYPE_CHECKING:
+    from ..core.limits.values import Rule
+    from ..interfaces import IUsageReports
+    from ..ledger.ledger import Ledger
+
+ANSWERS_WITHIN = 5.0
+"""Seconds after which a database is not waited for any longer."""
+
+PAGE = 1000
+MOST_PAGES = 100
+"""Records that are read of the quarter of an hour in which a budget was set back; reports know whole ones only."""
+
+
+class BudgetsSpent:
+    """
+    @param clock: its C{seconds} are since the epoch.
+    @param reports: C{None} where no usage is kept, so that budgets begin with the process.
+    @param ledger: passes on what waits first, of this process and of dead ones.
+    """
+
+    def __init__(self, clock: Any, reports: IUsageReports | None, ledger: Callable[[], Ledger | None]) -> None:
+        self._clock = clock
+        self._reports = reports
+        self._ledger = ledger
+
+    def spent(self, rule: Rule) -> Deferred[int]:
+        """
+        Money that was spent in the present window, in L{PICO}; 0 where no ledger keeps that of such a rule. Fails where
+        it cannot be known now.
+        """
+        if self._reports is None:
+            return succeed(0)
+        found: Deferred[int] = Deferred()
+        # What it waits for others wait for too: it goes on, and nobody waits for it any longer.
+        asking = Deferred.fromCoroutine(self._sum(rule, self._reports))
+        asking.addCallbacks(
+            lambda amount: None if found.called else found.callback(amount),
+            lambda reason: None if found.called else found.errback(reason),
+        )
+        return found.addTimeout(ANSWERS_WITHIN, self._clock)
+
+    async def _sum(self, rule: Rule, reports: IUsageReports) -> int:
+        begin = rule.span(self._clock.seconds())[0]
+        question = question_of(rule, begin or None)
+        if question is None:
+            return 0
+        ledger = self._ledger()
+        if ledger is not None:
+            await ledger.adopt()
+            await ledger.flush()
+        report = await reports.grouped(question)
+        total = sum((row.sums.cost for row in report.rows if counts(rule, dict(row.keys))), Decimal(0))
+        if begin % QUARTER:
+            total -= await self._before(rule, begin, reports)
+        return max(0, int(total * PICO))
+
+    async def _before(self, rule: Rule, begin: float, reports: IUsageReports) -> Decimal:
+        """Of the quarter of an hour that the budget begins in, what was spent before that."""
+        question = question_of(rule, begin // QUARTER * QUARTER, begin)
+        assert question is not None, "asked before"
+        total, after = Decimal(0), None
+        for _ in range(MOST_PAGES):
+            page = await reports.records(question, PAGE, after)
+            for entry in page.items:
+                keys = {name: _of(entry, name) for name in question.group_by}
+                if entry.cost is not None and counts(rule, keys):
+                    total += Decimal(entry.cost)
+            after = page.after
+            if after is None:
+                break
+        return total
+
+
+def _of(entry: Any, group: str) -> str | None:
+    if group.startswith("tag:"):
+        return (entry.tags or {}).get(group.removeprefix("tag:"))
+    found: str = getattr(entry, group)
+    return found

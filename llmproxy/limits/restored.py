@@ -1,0 +1,119 @@
+"""
+Budgets that go on where they were: what was spent of each before its counting began is asked for once, and requests
+that meet it wait for that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from twisted.internet.defer import Deferred, DeferredList, succeed
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from ..core.limits.verdicts import Refusal
+from ..interfaces import ILimitStore
+
+if TYPE_CHECKING:
+    from ..core.limits.values import Rule
+    from ..core.limits.verdicts import Left, Part, Reservation
+
+TRIES_AGAIN = 5.0
+"""Seconds after which it is asked for anew, where it could not be known."""
+
+
+class Counts(Protocol):
+    """A store that answers at once, see L{ILimitStore}."""
+
+    def reserve(self, parts: Sequence[Part]) -> Reservation | Refusal: ...
+
+    def settle(self, held: Reservation, used: Sequence[int | None]) -> None: ...
+
+    def give_back(self, held: Reservation) -> None: ...
+
+    def left(self, rules: Sequence[Rule]) -> Deferred[list[Left]]: ...
+
+    def has_begun(self, rule: Rule) -> bool:
+        """Whether it is counted already."""
+
+    def begin(self, rule: Rule, spent: int) -> None:
+        """At least so much was spent in the present window."""
+
+
+@implementer(ILimitStore)
+class RestoredLimits:
+    """
+    @param seconds: since the epoch.
+    @param spent: money that was spent in the present window of a rule; fails where that cannot be known now. Then
+        C{on_store_failure} holds: with C{closed} requests are refused, else the budget begins with nothing spent, until
+        it is known.
+    """
+
+    _log = Logger()
+
+    def __init__(self, counts: Counts, seconds: Callable[[], float], spent: Callable[[Rule], Deferred[int]]) -> None:
+        self.counts = counts
+        self._seconds = seconds
+        self._spent = spent
+        self._asking: dict[str, list[Deferred[None]]] = {}
+        self._failed: dict[str, float] = {}
+
+    def reserve(self, parts: Sequence[Part]) -> Reservation | Refusal | Deferred[Reservation | Refusal]:
+        for part in parts:
+            if part.rule.kind == "money" and not self._is_known(part.rule):
+                return self._when_known([each.rule for each in parts]).addCallback(lambda _: self._reserve(parts))
+        return self._reserve(parts)
+
+    def _reserve(self, parts: Sequence[Part]) -> Reservation | Refusal:
+        if self._failed:
+            for part in parts:
+                if part.rule.on_store_failure == "closed" and part.rule.key in self._failed:
+                    return Refusal(part.rule, 0, TRIES_AGAIN, unavailable=True)
+        return self.counts.reserve(parts)
+
+    def settle(self, held: Reservation, used: Sequence[int | None]) -> None:
+        self.counts.settle(held, used)
+
+    def give_back(self, held: Reservation) -> None:
+        self.counts.give_back(held)
+
+    def left(self, rules: Sequence[Rule]) -> Deferred[list[Left]]:
+        return self._when_known(rules).addCallback(lambda _: self.counts.left(rules))
+
+    def _is_known(self, rule: Rule) -> bool:
+        failed = self._failed.get(rule.key) if self._failed else None
+        if failed is not None:
+            return self._seconds() - failed < TRIES_AGAIN
+        return self.counts.has_begun(rule)
+
+    def _when_known(self, rules: Sequence[Rule]) -> Deferred[Any]:
+        unknown = [rule for rule in rules if rule.kind == "money" and not self._is_known(rule)]
+        return DeferredList([self._ask(rule) for rule in unknown]) if unknown else succeed(None)
+
+    def _ask(self, rule: Rule) -> Deferred[None]:
+        """Once for all that wait for the same."""
+        waiting: Deferred[None] = Deferred()
+        others = self._asking.setdefault(rule.key, [])
+        others.append(waiting)
+        if len(others) == 1:
+            self._spent(rule).addCallbacks(self._found, self._unknown, (rule,), {}, (rule,), {})
+        return waiting
+
+    def _found(self, amount: int, rule: Rule) -> None:
+        self._failed.pop(rule.key, None)
+        self.counts.begin(rule, amount)
+        self._go_on(rule)
+
+    def _unknown(self, reason: Failure, rule: Rule) -> None:
+        if rule.key not in self._failed:
+            holds = "requests are refused" if rule.on_store_failure == "closed" else "it begins with nothing spent"
+            words = "limits: what was spent of {source} cannot be found out ({why}): {holds}, until it can"
+            self._log.warn(words, source=rule.source, why=reason.getErrorMessage(), holds=holds)
+        self._failed[rule.key] = self._seconds()
+        self._go_on(rule)
+
+    def _go_on(self, rule: Rule) -> None:
+        for each in self._asking.pop(rule.key):
+            each.callback(None)

@@ -1,0 +1,97 @@
+"""Tests of L{llmproxy.app.budgetspent}."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from attrs import evolve
+from twisted.internet.defer import Deferred, TimeoutError, succeed
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from llmproxy.app.budgetspent import ANSWERS_WITHIN, BudgetsSpent
+from llmproxy.core.ledger.entry import Entry
+from llmproxy.core.limits.values import PICO, Rule
+from llmproxy.core.reports import UsageQuestion, UsageReport, UsageRow, UsageSums
+from llmproxy.message import Page
+
+NOW = 1_700_000_000.0
+DAY = NOW // 86_400 * 86_400
+BUDGET = Rule("money", "token:t", 500 * PICO, "max_budget of t", "1d")
+
+
+class FakeReports:
+    """
+    @ivar cost: of all that is grouped.
+    @ivar entries: single records.
+    """
+
+    def __init__(self) -> None:
+        self.cost = Decimal("12.5")
+        self.entries = [Entry("1", NOW, cost="0.5"), Entry("2", NOW), Entry("3", NOW, cost="2")]
+        self.asked: list[UsageQuestion] = []
+        self.waits: Deferred[Any] | None = None
+
+    def grouped(self, question: UsageQuestion) -> Deferred[UsageReport]:
+        self.asked.append(question)
+        report = UsageReport([UsageRow({}, UsageSums(cost=self.cost))])
+        return succeed(report) if self.waits is None else self.waits.addCallback(lambda _: report)
+
+    def records(self, question: UsageQuestion, limit: int, after: str | None = None) -> Deferred[Page[Entry]]:
+        self.asked.append(question)
+        at = int(after or 0)
+        return succeed(Page(self.entries[at : at + 1], str(at + 1) if at + 1 < len(self.entries) else None))
+
+
+class FakeLedger:
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def adopt(self) -> Deferred[None]:
+        self.calls.append("adopt")
+        return succeed(None)
+
+    def flush(self) -> Deferred[None]:
+        self.calls.append("flush")
+        return succeed(None)
+
+
+class BudgetsSpentTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.clock.advance(NOW)
+        self.reports, self.ledger = FakeReports(), FakeLedger()
+        self.budgets = BudgetsSpent(self.clock, self.reports, lambda: self.ledger)  # type: ignore[arg-type,return-value]
+
+    def test_spent(self) -> None:
+        """What the ledger has of the window, when all that waited is there."""
+        self.assertEqual(self.successResultOf(self.budgets.spent(BUDGET)), 12.5 * PICO)
+        self.assertEqual(self.ledger.calls, ["adopt", "flush"])
+        self.assertEqual(self.reports.asked, [UsageQuestion(since=DAY, tokens=("t",))])
+
+    def test_total(self) -> None:
+        """A budget without an end is asked for from the first record on."""
+        self.successResultOf(self.budgets.spent(evolve(BUDGET, window="total")))
+        self.assertIsNone(self.reports.asked[0].since)
+
+    def test_set_back(self) -> None:
+        """Of the quarter of an hour in which it was set back, only what came after counts."""
+        since = NOW - 100.25
+        self.assertEqual(self.successResultOf(self.budgets.spent(evolve(BUDGET, since=since))), 10 * PICO)
+        part = self.reports.asked[1]
+        self.assertEqual((part.since, part.until), (since // 900 * 900, since))
+
+    def test_nowhere(self) -> None:
+        """Without a ledger, and of what it does not keep, nothing was spent."""
+        nowhere = BudgetsSpent(self.clock, None, lambda: None)
+        self.assertEqual(self.successResultOf(nowhere.spent(BUDGET)), 0)
+        self.assertEqual(self.successResultOf(self.budgets.spent(evolve(BUDGET, scope="address:x"))), 0)
+
+    def test_slow(self) -> None:
+        """A database that does not answer is not waited for without end, and may answer later."""
+        self.reports.waits = Deferred()
+        asking = self.budgets.spent(BUDGET)
+        self.clock.advance(ANSWERS_WITHIN)
+        self.failureResultOf(asking, TimeoutError)
+        self.reports.waits.callback(None)

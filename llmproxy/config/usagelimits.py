@@ -94,14 +94,7 @@ class LimitRuleConfig:
 
     def words(self) -> str:
         """What it says, for people."""
-        rule = self.rule()
-        chosen = [
-            f"{name} {getattr(self, name)}" for name in ("api", "model", "project", "user") if getattr(self, name)
-        ]
-        chosen += [f"tag {name}={value}" for name, value in self.tags.items()]
-        chosen += ["requests without a good token"] if self.unauthenticated else []
-        selected = f" ({', '.join(chosen)})" if chosen else ""
-        return f"{words_of(self.limits())}, per {rule.per}{selected}"
+        return f"{words_of(self.limits())}, {self.rule().words.removeprefix('the rule ')}"
 
 
 @frozen

@@ -93,6 +93,8 @@ def contradictions(limits: UsageLimits, *, defaults: bool = True) -> Iterator[tu
         yield "hard_budget", "it holds of a max_budget, and there is none"
     if without and limits.over_budget not in (None, UNSET, "refuse"):
         yield "over_budget", "it holds of a max_budget, and there is none"
+    if limits.hard_budget and limits.over_budget == "warn":
+        yield "over_budget", "warn lets requests pass whose streams a hard_budget would cut: take one of the two"
     if limits.over_budget == "downgrade" and (limits.downgrade is None or (not limits.downgrade and not defaults)):
         yield "over_budget", "downgrade names no model: give downgrade as {gpt-5: gpt-5-mini}"
     if isinstance(limits.downgrade, tuple) and any(one == other for one, other in limits.downgrade):

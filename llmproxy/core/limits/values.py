@@ -112,6 +112,15 @@ class LimitRule:
         said += [(f"tag.{name}", value) for name, value in sorted(self.tags.items())]
         return "".join(f"|{quote(name, '')}={quote(value, '*')}" for name, value in said if value)
 
+    @property
+    def words(self) -> str:
+        """What it is for, in refusals: C{the rule per project (api openai, model o3*)}."""
+        said = [f"{name} {getattr(self, name)}" for name in ("api", "model", "project", "user") if getattr(self, name)]
+        said += [f"tag {name}={value}" for name, value in sorted(self.tags.items())]
+        said += ["requests without a good token"] if self.unauthenticated else []
+        selected = f" ({', '.join(said)})" if said else ""
+        return f"the rule per {self.per}{selected}"
+
     def selects(self, asking: Asking) -> bool:
         """Whether it holds for a request."""
         project = asking.project
@@ -250,7 +259,7 @@ def _all(settings: UsageLimitSettings, asking: Asking) -> Iterator[Rule]:
         scope = rule.counted(asking) if rule.selects(asking) else ""
         if scope:
             how = evolve(settings, on_store_failure=rule.on_store_failure or settings.on_store_failure)
-            yield from _rules(rule.limits, scope, f"the rule for {scope}", how, asking.reset_at(rule.per))
+            yield from _rules(rule.limits, scope, rule.words, how, asking.reset_at(rule.per))
 
 
 def _rules(
@@ -297,9 +306,19 @@ def _steps(amount: Decimal | Unset | None) -> int | None:
 
 
 def _tighter(one: Rule, other: Rule) -> Rule:
-    """The one of the lower limit, warning from the lower amount, and hard where either is."""
+    """
+    The one of the lower limit. Of budgets one that only warns never stands for one that does not, and the strictest
+    of what becomes of a request holds; warnings begin at the lowest amount, and it is hard where either is.
+    """
     low, high = (one, other) if one.limit <= other.limit else (other, one)
     if low.kind != "money":
         return low
-    soft = min((each.soft for each in (low, high) if each.soft is not None), default=None)
-    return evolve(low, soft=soft, hard=low.hard or high.hard)
+    if low.over_budget == "warn" != high.over_budget:
+        # Above its limit the lower one only warns.
+        return evolve(high, soft=_least(low.soft, high.soft, low.limit), hard=low.hard or high.hard)
+    over = "refuse" if high.over_budget == "refuse" else low.over_budget
+    return evolve(low, soft=_least(low.soft, high.soft), hard=low.hard or high.hard, over_budget=over)
+
+
+def _least(*amounts: int | None) -> int | None:
+    return min((each for each in amounts if each is not None), default=None)

@@ -65,6 +65,7 @@ class ContradictionTests(SynchronousTestCase):
             ({"hard_budget": True, "max_budget": None}, ["hard_budget"], ["hard_budget"]),
             ({"hard_budget": True, "max_budget": Decimal(5)}, [], []),
             ({"over_budget": "warn"}, [], ["over_budget"]),
+            ({"over_budget": "warn", "hard_budget": True, "max_budget": Decimal(1)}, ["over_budget"], ["over_budget"]),
             ({"over_budget": "downgrade", "max_budget": Decimal(1)}, [], ["over_budget"]),
             ({"over_budget": "downgrade", "max_budget": Decimal(1), "downgrade": (("a", "b"),)}, [], []),
             ({"downgrade": (("a", "a"),)}, ["downgrade"], ["downgrade"]),

@@ -120,6 +120,29 @@ class EffectiveTests(SynchronousTestCase):
         other = effective(settings, _asking({"max_budget": Decimal(2), "budget_duration": "1mo"}))
         self.assertEqual(sum(rule.kind == "money" for rule in other), 2)
 
+    def test_strictest_of_a_scope(self) -> None:
+        """A budget that only warns, or that asks for another model, never stands for one that refuses."""
+        for said, rule, limit, over, soft in (
+            ({"soft_budget": Decimal(3)}, {"max_budget": Decimal(5)}, 5, "refuse", 3),
+            ({"max_budget": Decimal(3), "over_budget": "warn"}, {"max_budget": Decimal(5)}, 5, "refuse", 3),
+            ({"max_budget": Decimal(5)}, {"soft_budget": Decimal(3)}, 5, "refuse", 3),
+            ({"max_budget": Decimal(3)}, {"max_budget": Decimal(5), "over_budget": "warn"}, 3, "refuse", None),
+            ({"max_budget": Decimal(3), "over_budget": "downgrade"}, {"max_budget": Decimal(5)}, 3, "refuse", None),
+            ({"soft_budget": Decimal(3)}, {"soft_budget": Decimal(2)}, 2, "warn", 2),
+        ):
+            with row(said, rule):
+                settings = UsageLimitSettings(rules=(LimitRule(UsageLimits(**rule), per="token"),))  # type: ignore[arg-type]
+                (found,) = effective(settings, _asking(said))  # type: ignore[arg-type]
+                steps = None if soft is None else soft * PICO
+                self.assertEqual((found.limit, found.over_budget, found.soft), (limit * PICO, over, steps))
+
+    def test_words(self) -> None:
+        """A refusal by a rule says for people which it is."""
+        rule = LimitRule(UsageLimits(rpm_limit=1), api="openai", model="o3*", tags={"team": "a"})
+        asking = _asking(model="o3", attribution=Attribution(tags={"team": "a"}))
+        (found,) = effective(UsageLimitSettings(rules=(rule,)), asking)
+        self.assertEqual(found.source, "rpm_limit of the rule per project (api openai, model o3*, tag team=a)")
+
     def test_store_failure(self) -> None:
         """A rule may say for itself what holds while the store is away."""
         settings = UsageLimitSettings(

@@ -82,7 +82,7 @@ class Api:
     @is_balanced.default
     def _of_number(self) -> bool:
         first = self.upstreams[0]
-        return len(self.upstreams) > 1 or first.key_source == "own" or first.project_key != ""
+        return len(self.upstreams) > 1 or first.key_source != "project" or first.project_key != ""
 
     @space.default
     def _where_it_leads(self) -> str:

@@ -8,8 +8,11 @@ from typing import Literal
 
 from attrs import field, frozen
 
-KeySource = Literal["project", "own"]
-"""Whose key an upstream is asked with: the project's, or else the own one; or always the own one."""
+KeySource = Literal["project", "own", "client"]
+"""
+Whose key an upstream is asked with: the project's, or else the own one; always the own one; or the credential that the
+client has sent for it, and nothing else.
+"""
 
 
 @frozen

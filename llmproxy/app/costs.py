@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from ..core.prices import is_billed_to_clients
 from ..core.pricing.tariff import Tariff
 from ..prices.pricer import UNSEEN, Key, Prices
 from ..providers.registry import BOOKS
@@ -68,7 +69,9 @@ class Costs:
         """Called as an exchange ends."""
         usage, saved = record.usage, record.saved
         record.provider = record.provider or self._providers.get(record.api, "")
-        if usage is not None:
+        if is_billed_to_clients(record.provider) and not self._has_rule(record):
+            record.cost = _NOTHING
+        elif usage is not None:
             self._price(record, usage, "cost")
         elif saved is not None:
             # Nobody was asked for it.
@@ -89,6 +92,10 @@ class Costs:
         looking: Deferred[Tariff | None] = Deferred()
         self._look_up(key, lambda tariff: None if looking.called else looking.callback(tariff), asked=True)
         return looking
+
+    def _has_rule(self, record: Record) -> bool:
+        model = record.model if record.usage is None else record.usage.served_model or record.model
+        return any(rule.matches(record.api, model) for rule in self.prices.rules)
 
     def _price(self, record: Record, usage: Usage, member: str) -> None:
         key = (record.provider, record.api, usage.served_model or record.model)

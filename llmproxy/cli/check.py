@@ -90,6 +90,8 @@ def places(api: Api) -> Iterator[str]:
             said.append(f"keys of projects for {upstream.project_key}")
         if upstream.key_source == "own":
             said.append("always with its own key")
+        if upstream.key_source == "client":
+            said.append("only with the credential that the client sends for it")
         if upstream.serves:
             said.append(f"only for the models {', '.join(upstream.serves)}")
         said += [upstream.region, _added(upstream)]

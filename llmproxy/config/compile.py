@@ -40,7 +40,7 @@ def compile_api(name: str, config: APIProviderConfig, places: Sequence[Upstream]
         debug_fields=config.debug_headers,
         rewrites_locations=config.rewrite_locations,
         settings=ApiSettings(
-            caching if caching.enabled else None,
+            caching if caching.enabled and not config.takes_clients else None,
             _breaker(config.breaker),
             _connection(config),
             config.forwarding,

@@ -16,7 +16,7 @@ from ..origin import CredentialPlace
 from ..providers.registry import AUTH
 from .problems import unknown
 from .redis import RedisConfig
-from .upstreams import BalanceConfig, RetryConfig, UpstreamConfig, differ, repeated
+from .upstreams import BalanceConfig, RetryConfig, UpstreamConfig, differ, mixed_up, repeated
 from .usagelimits import UsageLimitsConfig
 
 if TYPE_CHECKING:
@@ -297,11 +297,20 @@ class APIProviderConfig:
             if each.credential == "own" and not ((each.key or self.key) and self.own_key_for):
                 sentence = "credential: own needs a key, and own_key_for, which says what projects may use it"
                 yield f"upstreams[{number}].credential", f"upstreams[{number}]: {sentence}"
+        for number, sentence in mixed_up(self.upstreams, self.auth):
+            yield f"upstreams[{number}].credential", f"upstreams[{number}]: {sentence}"
+        if self.takes_clients and self.cache.enabled:
+            yield "cache", "cache: answers to credentials of clients (credential: client) are not stored; take it away"
         for number, sentence in repeated(self.upstreams):
             yield f"upstreams[{number}].name", f"upstreams[{number}]: {sentence}"
         reason = self.unshareable()
         if reason and self.cache.scope == "shared" and self.cache.enabled is not False:
             yield "cache", f"cache: scope: shared cannot hold for this API: {reason}; scope: project can"
+
+    @property
+    def takes_clients(self) -> bool:
+        """Whether one of its upstreams is asked with the credentials of clients."""
+        return any(each.credential == "client" for each in self.upstreams)
 
     def _auths(self) -> list[CredentialPlace]:
         return [each.auth or self.auth for each in self.upstreams] or [self.auth]

@@ -27,7 +27,8 @@ class UpstreamConfig:
     @ivar priority: 1 is asked first; a larger one while none of a smaller one can be asked.
     @ivar key: one of its own; the API's if C{None}. C{own_key_for} of the API says who may use it.
     @ivar project_key: the name that a project's keys for it are held by; the API's if C{""}.
-    @ivar credential: C{project}: the project's key, else the own one; C{own}: always that.
+    @ivar credential: C{project}: the project's key, else the own one; C{own}: always that; C{client}: what the client
+        has sent for it, and nothing else.
     @ivar headers: fields that every request gets, in place of those of the same name.
     @ivar region: where it is, in the operator's words.
     @ivar models: patterns of the models that it serves; none are all. A mapping of a name to another one is an alias.
@@ -67,6 +68,8 @@ class UpstreamConfig:
         place = self.auth or auth
         if place.kind == "none" and self.key is not None:
             yield "key", "key: the upstream takes none (auth: none), so that it would never be sent"
+        if self.credential == "client":
+            yield from self._unsendable(place)
         if self.sni and not self.base_url.lower().startswith("https:"):
             yield "sni", "sni: there is no TLS to this base_url"
         if self.aliases():
@@ -75,6 +78,16 @@ class UpstreamConfig:
         for name in self.headers:
             if name.lower() == named:
                 yield f"headers.{name}", "this field holds the key: give it as key, as a variable or a file"
+
+    def _unsendable(self, place: CredentialPlace) -> Iterator[tuple[str, str]]:
+        if place.kind == "none":
+            yield "credential", "credential: client needs a place for it, and there is none (auth: none)"
+        for name in ("key", "project_key"):
+            if getattr(self, name):
+                yield (
+                    name,
+                    f"{name}: it would never be used, as clients send their own (credential: client)",
+                )
 
     def aliases(self) -> Mapping[str, str]:
         """What the names of models become on the way."""
@@ -125,3 +138,20 @@ def differ(upstreams: Sequence[UpstreamConfig]) -> str:
         if len({repr(getattr(each, name)) for each in upstreams}) > 1:
             return name
     return ""
+
+
+def mixed_up(upstreams: Sequence[UpstreamConfig], auth: CredentialPlace) -> Iterator[tuple[int, str]]:
+    """
+    The places in the list of those that a client's credential for another upstream would go to, and a sentence: it is
+    in the same place of a request.
+
+    @param auth: where the API wants its key.
+    """
+    seen: dict[tuple[str, bytes], UpstreamConfig] = {}
+    for number, upstream in enumerate(upstreams):
+        if upstream.credential != "client":
+            continue
+        place = upstream.auth or auth
+        other = seen.setdefault((place.kind, place.name.lower()), upstream)
+        if other is not upstream:
+            yield number, f"clients would send their credentials for it and for {other.name!r} in the same place"

@@ -106,7 +106,7 @@ UPSTREAM_KEYS: dict[str, Reader] = {
     "priority": by(count(1)),
     "key": key,
     "project_key": by(rules.upstream_name),
-    "credential": by(one_of("project", "own")),
+    "credential": by(one_of("project", "own", "client")),
     "headers": headers,
     "region": by(rules.region),
     "models": models,

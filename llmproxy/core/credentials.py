@@ -10,8 +10,11 @@ from .tokens import QUERY_KEY, decoded, is_well_formed
 def keys_for(api: Api, upstream: Upstream, project: Project) -> tuple[str, ...]:
     """
     The keys that a project may have an upstream of an API asked with: its own for this very API, or for the name that
-    the upstream has for its keys; else that of the upstream where the project may use it, else none.
+    the upstream has for its keys; else that of the upstream where the project may use it, else none. An upstream that
+    is asked with the credentials of clients has none of them.
     """
+    if upstream.key_source == "client":
+        return ()
     mine = () if upstream.key_source == "own" else project.api_keys.get(upstream.project_key or api.name)
     own = upstream.own_key
     if mine or own is None:
@@ -24,12 +27,17 @@ def owner_of(api: str, upstream: Upstream, project: Project) -> str:
     """The id of the project whose key an upstream is asked with; C{""} for one that many use, and for none."""
     if upstream.key_source == "own":
         return ""
+    if upstream.key_source == "client":
+        return project.id
     return project.id if (upstream.project_key or api) in project.api_keys else ""
 
 
 def is_keyless(api: Api, project: Project) -> bool:
     """Whether an API cannot be asked for a project: each of its upstreams wants a key, and there is none."""
-    return not any(upstream.credential.kind == "none" or keys_for(api, upstream, project) for upstream in api.upstreams)
+    return not any(
+        upstream.credential.kind == "none" or upstream.key_source == "client" or keys_for(api, upstream, project)
+        for upstream in api.upstreams
+    )
 
 
 def without_keys(target: bytes, names: frozenset[bytes]) -> bytes:

@@ -14,8 +14,11 @@ from typing import Any
 from ..message import Field, Fields
 from .fields import Names
 
-KEY_FIELDS = frozenset({b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"})
-"""Where SDKs put their key, besides C{?key=}."""
+TOKEN_FIELD = b"x-llmproxy-token"
+"""Where our token comes when the usual place holds a credential that is for upstream; it goes no further."""
+
+KEY_FIELDS = frozenset({b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key", TOKEN_FIELD})
+"""Where SDKs put their key, besides C{?key=}, and the place of our own."""
 
 OFFER = b"sec-websocket-protocol"
 """Where browsers put it: L{llmproxy.core.subprotocols}."""

@@ -11,6 +11,7 @@ from attrs import frozen
 from ..usage import Usage
 
 if TYPE_CHECKING:
+    from ..origin import Upstream
     from .ledger.entry import Counts, Entry
 
 
@@ -23,6 +24,24 @@ class Priced:
 
     cost: Decimal
     book: str
+
+
+_CLIENTS = "client"
+
+
+def billed_to(upstream: Upstream) -> str:
+    """
+    What records call the provider of an upstream. One that clients have an account with sends its bill to them: it has
+    another name, which no book of prices has, and only the prices of a configuration find it.
+    """
+    if upstream.key_source != "client":
+        return upstream.provider
+    return f"{upstream.provider}:{_CLIENTS}" if upstream.provider else _CLIENTS
+
+
+def is_billed_to_clients(provider: str) -> bool:
+    """Whether that is such a name."""
+    return provider.endswith(_CLIENTS) and provider.rpartition(":")[2] == _CLIENTS
 
 
 class Pricer(Protocol):

@@ -12,7 +12,7 @@ from attrs import evolve
 from ..errors import AmbiguousCredentials, ProjectInactive, ProxyError, TokenExpired, TokenInactive
 from ..message import Fields, Project, Token
 from .fields import LOWER
-from .notable import KEY_FIELDS, OFFER, notable_of
+from .notable import KEY_FIELDS, OFFER, TOKEN_FIELD, notable_of
 from .subprotocols import offered_secrets
 from .targets import QUERY
 
@@ -87,7 +87,7 @@ def secret_of(
     The secret that a client sent, C{b""} if none.
 
     Programs that were made for one provider send a key of that provider beside ours (C{x-api-key} and a bearer, say):
-    the place that holds what could be a token of ours decides, whichever it is.
+    the place that holds what could be a token of ours decides, whichever it is; where none does, C{X-LLMProxy-Token}.
 
     @param offers: whether the subprotocols that are offered are a place too.
     @param key_fields: where the API that is asked wants its key, in lower case: programs made for it send theirs there.
@@ -101,7 +101,10 @@ def secret_of(
         if name == b"authorization":
             scheme = value[:7]
             value = value[7:].strip(b" \t") if scheme == b"Bearer " or scheme.lower() == b"bearer " else b""
-        if not first:
+        if name == TOKEN_FIELD and value:
+            others.append(first)
+            first = value
+        elif not first:
             first = value
         elif value != first:
             others.append(value)

@@ -11,6 +11,7 @@ from ..bodies import BytesBody, Tap, at_hand
 from ..core.attempts import retry_after
 from ..core.causes import cause_of
 from ..core.credentials import without_keys
+from ..core.prices import billed_to
 from ..errors import OutOfResources, ProxyError, UpstreamError
 from ..origin import CredentialPlace
 from ..replay import ReplayableBody
@@ -136,12 +137,12 @@ class Attempt:
         if self.place.is_elsewhere:
             state.fallbacks += 1
         record = request.record
-        record.upstream, record.provider = self.name, self.place.upstream.provider
+        record.upstream, record.provider = self.name, billed_to(self.place.upstream)
         record.upstream_status, record.upstream_request_id, record.upstream_first_byte = 0, "", None
 
     def answers(self, record: Record) -> None:
         """This one counts, whatever came after it began."""
-        record.upstream, record.provider = self.name, self.place.upstream.provider
+        record.upstream, record.provider = self.name, billed_to(self.place.upstream)
         record.upstream_status = self.answered_with
 
     def answered(self, response: ApiResponse) -> ApiResponse:

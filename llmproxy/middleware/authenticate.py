@@ -10,6 +10,7 @@ from twisted.python.failure import Failure
 
 from ..bodies import Tap, at_hand, is_answered
 from ..composition import NO_KEYWORDS
+from ..core.clientcredentials import check_brought, credentials_for
 from ..core.credentials import is_keyless
 from ..core.tokens import fault_of, is_well_formed, secret_of
 from ..errors import ApiKeyMissing, InvalidToken, MissingToken, ProxyError, TokenRevoked
@@ -110,8 +111,10 @@ class Authenticate:
         request.principal = principal
         api = request.route.api
         # Before anything is read, looked up or spent: nothing goes to an API without a key that was given for it.
-        if (api.name not in principal.project.api_keys or api.is_balanced) and is_keyless(api, principal.project):
-            raise ApiKeyMissing(api.name)
+        if api.name not in principal.project.api_keys or api.is_balanced:
+            if is_keyless(api, principal.project):
+                raise ApiKeyMissing(api.name)
+            check_brought(api, principal.project, credentials_for(request))
         responding = inner(request)
         if self._revocations is None or (responding.called and is_answered(responding)):
             return responding

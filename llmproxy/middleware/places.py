@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from attrs import define, field, frozen
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from ..core.upstreamstate import UpstreamState, UpstreamStates
     from ..message import Api, ApiRequest, Project, Route
     from ..origin import Upstream
+
+
+_NOTHING: Mapping[Upstream, str] = {}
 
 
 class Circuits(Protocol):
@@ -72,9 +75,17 @@ class Places:
         self._served: dict[Upstream, re.Pattern[str]] = {}
 
     def choose(
-        self, request: ApiRequest, route: Route, model: str, tried: Tried | None = None, *, elsewhere: bool = False
+        self,
+        request: ApiRequest,
+        route: Route,
+        model: str,
+        tried: Tried | None = None,
+        *,
+        elsewhere: bool = False,
+        brought: Mapping[Upstream, str] = _NOTHING,
     ) -> Place | None:
         """
+        @param brought: the client's own credentials, by the upstream that each is for.
         The place of an attempt; C{None} where none is left: each was tried, has no key for the caller, does not serve
         the model, or is drained.
         """
@@ -84,7 +95,7 @@ class Places:
         for upstream in route.api.upstreams:
             if upstream in tried.upstreams or not self.serves(upstream, model):
                 continue
-            keys = self._keys(request, route.api, upstream, tried.keys)
+            keys = self._keys(request, route.api, upstream, tried.keys, brought)
             if keys:
                 candidate, usable = self._candidate(request, route.api, upstream, keys, model, now)
                 found.append((candidate, upstream, usable))
@@ -109,9 +120,17 @@ class Places:
         return pattern.fullmatch(model) is not None
 
     def _keys(
-        self, request: ApiRequest, api: Api, upstream: Upstream, tried: Collection[tuple[Upstream, str]]
+        self,
+        request: ApiRequest,
+        api: Api,
+        upstream: Upstream,
+        tried: Collection[tuple[Upstream, str]],
+        brought: Mapping[Upstream, str],
     ) -> tuple[str, ...]:
-        keys = ("",) if upstream.credential.kind == "none" else keys_for(api, upstream, request.principal.project)
+        if upstream.key_source == "client":
+            keys: tuple[str, ...] = (brought[upstream],) if upstream in brought else ()
+        else:
+            keys = ("",) if upstream.credential.kind == "none" else keys_for(api, upstream, request.principal.project)
         return tuple(key for key in keys if (upstream, key) not in tried) if tried else keys
 
     def _candidate(

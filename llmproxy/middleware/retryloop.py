@@ -17,6 +17,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
 from ..core.attempts import client_retries, forbids_retry, obstacle, patience, wait_before
+from ..core.clientcredentials import check_brought, credentials_for
 from ..core.credentials import is_keyless
 from ..errors import ApiKeyMissing, BreakerOpen, ModelNotServed, ProxyError, Unavailable, UpstreamAuthError
 from .attempt import RETRIED, Attempt, Original, drop
@@ -83,6 +84,8 @@ class RetryLoop:
         self._now = around.wheel.now
         self._started = self._now()
         self._original = Original(request, None if self._settings is None else self._settings.replay, around.budget)
+        # Before anything is rewritten: later there are keys of ours in their places.
+        self._brought = credentials_for(request)
         self._tried = Tried()
         self._attempts: list[Attempt] = []
         self._refusing: dict[str, str] = {}
@@ -135,10 +138,11 @@ class RetryLoop:
         """
         @raise ProxyError: there is nowhere to go.
         """
+        api, project = self._original.route.api, self._request.principal.project
+        check_brought(api, project, self._brought)
         place = self._other() or self._own()
         if place is not None:
             return place
-        api, project = self._original.route.api, self._request.principal.project
         if is_keyless(api, project):
             raise ApiKeyMissing(api.name)
         if not any(self._around.places.serves(upstream, self._model) for upstream in api.upstreams):
@@ -146,7 +150,9 @@ class RetryLoop:
         raise Unavailable(f"every upstream of {api.name} that could answer is drained")
 
     def _own(self, tried: Tried | None = None) -> Place | None:
-        return self._around.places.choose(self._request, self._original.route, self._model, tried)
+        return self._around.places.choose(
+            self._request, self._original.route, self._model, tried, brought=self._brought
+        )
 
     def _other(self) -> Place | None:
         """One that was not tried, and can be asked: the best standing decides, then the order of fallbacks."""
@@ -177,6 +183,9 @@ class RetryLoop:
         def second() -> Deferred[_Outcome | None] | None:
             other = self._own(Tried({place.upstream}))
             if other is None or other.standing != "well" or not self._original.can_be_hedged:
+                return None
+            if other.upstream.key_source == "client":
+                # A client's credential goes out for what has to be asked there, not for speed.
                 return None
             if len(self._attempts) >= settings.attempts or not self._may_spend(other):
                 return None

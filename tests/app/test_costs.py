@@ -56,6 +56,21 @@ class CostsTests(SynchronousTestCase):
             self.assertNotIsInstance(found, Deferred)
             self.assertEqual(None if found is None else found.cost(MILLION, 0.0), expected, api)
 
+    def test_billed_to_clients(self) -> None:
+        """What clients pay themselves costs nothing, whatever a book says; a price of the configuration holds."""
+        for provider, api, usage, expected in (
+            ("openai:client", "other", MILLION, D(0)),
+            ("client", "other", MILLION, D(0)),
+            ("openai:client", "other", UNKNOWN, D(0)),
+            ("openai:client", "other", None, D(0)),
+            ("openai:client", "openai", MILLION, D(2)),
+            ("openai", "other", MILLION, None),
+        ):
+            with row(provider, api, usage):
+                record = a_record(usage=usage, api=api, provider=provider)
+                self.costs.note(record)
+                self.assertEqual(record.cost, expected)
+
     def test_not_known(self) -> None:
         """An API without a price, and usage that is not known, cost nothing that could be said."""
         for record in (a_record(api="other", usage=MILLION), a_record(usage=UNKNOWN)):

@@ -92,6 +92,7 @@ class SecretOfTests(SynchronousTestCase):
         lambda secret: ([(b"x-api-key", secret)], b""),
         lambda secret: ([(b"Api-Key", secret)], b""),
         lambda secret: ([(b"x-goog-api-key", secret)], b""),
+        lambda secret: ([(b"X-LLMProxy-Token", secret)], b""),
         lambda secret: ([], b"&key=" + secret),
         lambda secret: ([(b"Sec-WebSocket-Protocol", b"realtime, openai-insecure-api-key." + secret)], b""),
     )

@@ -52,6 +52,7 @@ class FieldTests(SynchronousTestCase):
             (b"AUTHORIZATION", b"Basic x"),
             (b"Authorization", b"Bearer mine"),
             (b"X-API-Key", b"mine"),
+            (b"X-LLMProxy-Token", b"mine"),
             (b"api-key", b"mine"),
             (b"X-Goog-Api-Key", b"mine"),
             (b"X-Custom-Key", b"mine"),

@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.apisettings import ApiSettings, BalanceSettings, RetrySettings
 from llmproxy.bodies import BytesBody
 from llmproxy.composition import chain
+from llmproxy.core.clientcredentials import ClientCredentialMissing
 from llmproxy.core.routing import RoutingTable
 from llmproxy.core.upstreamstate import UpstreamStates
 from llmproxy.errors import (
@@ -857,3 +858,121 @@ class PanicTests(LoopTestCase):
             self.failureResultOf(asking, UpstreamUnreachable)
         self.ask()
         self.assertEqual((self.now_at()[0], self.request.forced), ("a", True))
+
+
+class ClientCredentialTests(LoopTestCase):
+    """A credential of the client's goes to the upstream that it is for, and nowhere else."""
+
+    THEIRS: Field = (b"x-api-key", b"sk-ant-oat01-canary-canary")
+    PLACE = CredentialPlace("header", b"x-api-key", b"")
+
+    def mix(self, retry: RetrySettings, *others: Api, client_first: bool = True, **changes: Any) -> None:
+        client = an_upstream(
+            name="client", path_prefix=b"/client", key_source="client", credential=self.PLACE, own_key=OwnKey("k", None)
+        )
+        (keyed,) = places("keyed")
+        keyed, client = (
+            evolve(keyed, priority=2 if client_first else 1),
+            evolve(client, priority=1 + (not client_first)),
+        )
+        self.use((client, keyed), retry, *others, **changes)
+
+    def sent_to(self) -> list[tuple[str, list[bytes]]]:
+        """Each attempt with what its fields hold of credentials; fields are those that went out last for each."""
+        return [
+            (each.upstream.name, [value for name, value in each.fields if name.lower() in _CREDENTIALS])
+            for each in self.inner.requests
+        ]
+
+    def test_there(self) -> None:
+        """It goes to its upstream as it came; our token does not."""
+        self.mix(RetrySettings(2))
+        asking = self.ask(self.THEIRS)
+        self.assertEqual(self.sent_to(), [("client", [self.THEIRS[1]])])
+        self.answer(200)
+        self.successResultOf(asking)
+        self.assertEqual(self.record.provider, "client")
+
+    def test_not_to_another(self) -> None:
+        """Another upstream gets its own key; coming back, the client's again, and not that key."""
+        self.mix(RetrySettings(3))
+        self.ask(self.THEIRS)
+        self.answer(503)
+        self.assertEqual(self.sent_to()[-1], ("keyed", [b"Bearer key-keyed"]))
+        self.answer(503)
+        self.turn(10.0)
+        self.assertEqual(len(self.inner.requests), 3)
+        name, credentials = self.sent_to()[-1]
+        self.assertEqual(credentials, [self.THEIRS[1] if name == "client" else b"Bearer key-keyed"])
+
+    def test_key_of_another(self) -> None:
+        """Where both have their credential in one place, the key of the first attempt is not taken for the client's."""
+        for bring in (False, True):
+            with row(bring):
+                self.mix(RetrySettings(3), client_first=False)
+                client, keyed = self.api.upstreams
+                self.use((evolve(client, credential=keyed.credential), keyed), RetrySettings(3))
+                theirs = [(b"X-LLMProxy-Token", SECRET), (b"Authorization", b"Bearer theirs")]
+                self.ask(*(theirs if bring else ()))
+                self.answer(503)
+                self.turn(10.0)
+                expected = ("client", [b"Bearer theirs"]) if bring else ("keyed", [b"Bearer key-keyed"])
+                self.assertEqual(self.sent_to()[-1], expected)
+                self.assertEqual(len(self.inner.requests), 2)
+
+    def test_without(self) -> None:
+        """Without one its upstream is not asked: another one is, and if there is none that is a 401, no fallback."""
+        self.mix(RetrySettings(2))
+        self.ask()
+        self.assertEqual(self.now_at()[0], "keyed")
+        other = an_api("other", upstreams=(an_upstream(name="other", own_key=OwnKey("key-other", None)),))
+        self.mix(RetrySettings(2), other, fallback=("other",))
+        self.use(self.api.upstreams[:1], RetrySettings(2), other, fallback=("other",))
+        self.failureResultOf(self.ask(), ClientCredentialMissing)
+        self.assertEqual(self.inner.requests, [])
+
+    def test_fallback(self) -> None:
+        """Another API gets nothing of it; one that wants clients' credentials itself is not asked."""
+        for source in ("own", "client"):
+            with row(source):
+                place = an_upstream(
+                    name="other", key_source=source, credential=self.PLACE, own_key=OwnKey("key-other", None)
+                )
+                other = an_api("other", upstreams=(place,))
+                self.mix(RetrySettings(2), other)
+                self.use(self.api.upstreams[:1], RetrySettings(2), other, fallback=("other",))
+                self.ask(self.THEIRS)
+                self.answer(503)
+                self.turn(10.0)
+                expected = ("other", [b"key-other"]) if source == "own" else ("client", [self.THEIRS[1]])
+                self.assertEqual(self.sent_to()[-1], expected)
+                self.assertEqual(len(self.inner.requests), 2)
+
+    def test_hedge(self) -> None:
+        """It is sent for no hedge, nor does a hedge of its request have it."""
+        for client_first in (True, False):
+            with row(client_first):
+                self.mix(RetrySettings(2, hedge=0.9), client_first=client_first)
+                for upstream in self.api.upstreams:
+                    for _ in range(20):
+                        self.states.of(upstream).answered(0.5, self.clock.seconds())
+                self.ask(self.THEIRS)
+                self.turn(2.0)
+                keyed = ("keyed", [b"Bearer key-keyed"])
+                client = ("client", [self.THEIRS[1]])
+                self.assertEqual(self.sent_to(), [client, keyed] if client_first else [keyed])
+
+    def test_set_aside(self) -> None:
+        """A 401 or 429 of one client's credential says nothing of another client's."""
+        self.mix(RetrySettings(2))
+        self.use(self.api.upstreams[:1])
+        for status in (401, 429):
+            asking = self.ask(self.THEIRS)
+            self.answer(status)
+            self.assertEqual(self.successResultOf(asking).status, status, status)
+            asking = self.ask((b"x-api-key", b"of another"))
+            self.answer(200)
+            self.assertEqual(self.successResultOf(asking).status, 200, status)
+
+
+_CREDENTIALS = {b"authorization", b"x-api-key", b"x-llmproxy-token"}

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.config.model import MeterConfig
 from llmproxy.middleware.estimate import LONGEST
 from llmproxy.providers.estimation import PER_CALL, PER_MESSAGE
-from llmproxy.usage import UNKNOWN
+from llmproxy.usage import Usage
 
 from ..harness import Exchange
 from ..harness import a_request as on_the_wire
@@ -130,5 +130,5 @@ class EstimateTests(SynchronousTestCase):
         """What cannot be read stays unknown, is counted, and passes."""
         self.begin(on_the_wire(PATH, TYPE, body=b"no json"))
         self.answer(STREAM)
-        self.assertEqual((self.proxy.records[0].usage, len(self.proxy.unread)), (UNKNOWN, 1))
+        self.assertEqual((self.proxy.records[0].usage, len(self.proxy.unread)), (Usage(served_model="m"), 1))
         self.assertIn(b"there", bytes(self.client.sent))

@@ -168,9 +168,9 @@ class UsageReaderTests(SynchronousTestCase):
         self.assertEqual(evolve(usage, raw=None), whole.usage)
 
     def test_model_alone(self) -> None:
-        """A stream that tells no usage is unknown, and so is what follows of it."""
+        """A stream that tells no usage is unknown, but for the model that answers."""
         usage = read(SSE, [b'data: {"model":"m","choices":[]}\n\n', b"data: [DONE]\n\n"])
-        self.assertEqual(usage, UNKNOWN)
+        self.assertEqual(usage, Usage(served_model="m"))
 
     def test_long_event(self) -> None:
         """An event is read that is longer than what is held, and what follows it."""

@@ -233,13 +233,15 @@ class DocumentTests(ConfigFileTests):
     def test_recipes(self) -> None:
         """What the document shows can be pasted."""
         blocks = re.findall(r"```yaml\n(.*?)```", self.PAGE.read_text(), re.DOTALL)
-        self.assertEqual(len(blocks), 4)
+        self.assertEqual(len(blocks), 5)
         for block in blocks:
             name = re.findall(r"^  (\w+):", block, re.MULTILINE)[0]
             text = block
             if "apis:" not in block:
                 rest = re.sub(r"(  \w+:\n)", rf"\1{self.REST}", block, count=1)
+                rest = block if "allowed_endpoints:" in block else rest
                 text = f"default_api: {name}\napis:\n{rest}{self.OTHER}"
             with row(name, block):
                 config = self.load(text, self.ENV)
-                self.assertEqual(len(config.compiled()[0].upstreams), 2)
+                upstreams = config.compiled()[0].upstreams
+                self.assertEqual(len(upstreams), 1 if upstreams[0].key_source == "client" else 2)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from attrs import evolve
 
 from ..core.ledger.settings import DAY, DIRECTORY
 from ..core.routing import OWN, RESERVED
@@ -44,7 +47,7 @@ def command(file: str, default_api: str | None) -> None:
     from ..config import load_api_config
 
     try:
-        config = load_api_config(file, default_api=default_api)
+        config = with_environment(load_api_config(file, default_api=default_api))
         table = config.routing_table()
     except ConfigError as error:
         click.echo(str(error), err=True)
@@ -64,9 +67,22 @@ def command(file: str, default_api: str | None) -> None:
             *_attribution(api.settings.attribution),
         ):
             click.echo(f"  {line}")
-    for line in (_ledger(config.ledger), *_prices(config), *_usage_limits(config)):
+    for line in (_ledger(config.ledger), *_prices(config), *_usage_limits(config), *_redis(config)):
         click.echo(line)
     click.echo(f"{file}: ok")
+
+
+def with_environment(config: APIConfig) -> APIConfig:
+    """
+    With the Redis that variables name, above the file.
+
+    @raise ConfigError: with everything that is wrong with them.
+    """
+    from ..config.environment import read_redis
+
+    return evolve(
+        config, redis=evolve(config.redis, **read_redis(os.environ, lambda path: Path(path).read_text("utf-8")))
+    )
 
 
 def _leads_to(api: Api) -> str:
@@ -199,6 +215,21 @@ def _usage_limits(config: APIConfig) -> Iterator[str]:
     if said.overload is not None:
         queue = f"{said.overload.queue} more wait for up to {said.overload.wait:g} s"
         yield f"overload: {said.overload.exchanges} exchanges at once in each process, {queue}, then 503"
+
+
+def _redis(config: APIConfig) -> Iterator[str]:
+    """Where machines count together, and what is wrong with it."""
+    from ..redis.probe import examine
+    from ..usagelimits import UNLIMITED
+
+    options = config.redis.options()
+    if options is not None:
+        wrong = examine(options)
+        yield f"redis: machines count limits together in {options.location.label}"
+        if wrong:
+            yield f"warning: redis: {wrong}"
+    elif config.usage_limits.rules or config.usage_limits.defaults != UNLIMITED:
+        yield "redis: none, so that usage_limits hold for each machine by itself"
 
 
 def _key_place(place: CredentialPlace) -> str:

@@ -127,6 +127,20 @@ def read_storage(env: Mapping[str, str], read_secret: Callable[[str], str]) -> S
     return storage
 
 
+def read_redis(env: Mapping[str, str], read_secret: Callable[[str], str]) -> Mapping[str, Any]:
+    """
+    The part of it that is about the Redis that machines share.
+
+    @raise ConfigError: with everything that is wrong with it.
+    """
+    variables = _Variables(env, read_secret)
+    found, wrong = read_redis_environment({**env, "REDIS_URL": variables.secret("REDIS_URL")})
+    for name, sentence in wrong:
+        variables.problems.add(name, sentence)
+    variables.problems.fail()
+    return found
+
+
 class _Variables:
     def __init__(self, env: Mapping[str, str], read_secret: Callable[[str], str]) -> None:
         self._env = env

@@ -122,8 +122,7 @@ class RedisLimits:
         held = self._running[local.id] = _Held(local.parts, sent=available)
         if not available:
             return self._alone(local, held)
-        asking = self._ask(local.id, held, now).addErrback(self._calls.failed, None)
-        return self._pool.in_time(asking, None).addCallback(self._decided, local, held)
+        return self._asked(local, held, now)
 
     def settle(self, held: Reservation, used: Sequence[int | None]) -> None:
         now = self._clock.seconds()
@@ -174,27 +173,34 @@ class RedisLimits:
 
     # -- reservations
 
-    def _ask(self, id: str, held: _Held, now: float, again: bool = True) -> Deferred[Any]:
+    def _asked(
+        self, local: Reservation, held: _Held, now: float, again: bool = True
+    ) -> Deferred[Reservation | Refusal]:
+        asking = self._ask(local.id, held, now).addErrback(self._calls.failed, None)
+        return self._pool.in_time(asking, None).addCallback(self._decided, local, held, now, again)
+
+    def _ask(self, id: str, held: _Held, now: float) -> Deferred[Any]:
         arguments: list[bytes] = [id.encode(), b"%d" % (self.lease * 1000)]
         for part in held.parts:
             rule = part.rule
             refuses = b"1" if rule.kind != "money" or rule.over_budget == "refuse" else b"0"
             arguments += (rule.kind.encode(), b"%d" % rule.limit, b"%d" % part.amount, *bounds(rule, now), refuses)
         asking = self._calls.run(scripts.RESERVE, self._names.of(part.rule for part in held.parts), *arguments)
-        return asking.addCallback(self._answered, id, held, now, again)
+        return asking.addCallback(self._answered, id, held)
 
-    def _answered(self, reply: Any, id: str, held: _Held, now: float, again: bool) -> Any:
-        what = reply[0]
-        if what == b"unknown" and again:
-            beginning = _all(self._begin(held.parts[number - 1].rule, now) for number in reply[1:])
-            return beginning.addCallback(lambda _: self._ask(id, held, now, again=False))
-        if what == b"ok":
+    def _answered(self, reply: Any, id: str, held: _Held) -> Any:
+        if reply[0] == b"ok":
             held.second = str(reply[1])
             if id not in self._running:
                 self._took_in_vain(id, held)
         return reply
 
-    def _decided(self, reply: Any, local: Reservation, held: _Held) -> Reservation | Refusal:
+    def _decided(self, reply: Any, local: Reservation, held: _Held, now: float, again: bool) -> Any:
+        if reply is not None and reply[0] == b"unknown" and again:
+            # Redis answers; for the ledger is waited as long as it takes, so that a budget is not spent twice.
+            beginning = _all(self._begin(held.parts[number - 1].rule, now) for number in reply[1:])
+            beginning.addErrback(self._calls.failed, None)
+            return beginning.addCallback(lambda _: self._asked(local, held, now, again=False))
         if reply is None or reply[0] == b"unknown":
             return self._alone(local, held)
         if reply[0] == b"ok":

@@ -184,6 +184,10 @@ class RedisPool:
         self.errors[kind] += 1
         self._complaints.say(f"{self._label} {kind}", why)
 
+    def say(self, text: str) -> None:
+        """Log a warning that is no fault."""
+        self._log.warn("{area}: {text}", area=self._area, text=text)
+
     def _free(self) -> _Slot | None:
         best = None
         for slot in self._slots:

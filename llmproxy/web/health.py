@@ -59,12 +59,19 @@ class Ready(ReadOnlyResource):
     200 C{ready}, or 503 and a JSON object that names what is not, for the operator.
 
     @param draining: whether the process has begun to stop.
+    @param warnings: sentences that follow C{ready}, a line each: what works worse, and is no reason to stay away.
     """
 
-    def __init__(self, checks: Sequence[IHealthCheck], draining: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        checks: Sequence[IHealthCheck],
+        draining: Callable[[], bool],
+        warnings: Callable[[], Sequence[str]] = tuple,
+    ) -> None:
         super().__init__()
         self._checks = checks
         self._draining = draining
+        self._warnings = warnings
 
     def render_GET(self, request: Request) -> int | bytes:
         if self._draining():
@@ -79,7 +86,8 @@ class Ready(ReadOnlyResource):
         if problems:
             body = self._not_ready(request, problems)
         else:
-            body = _answer(request, 200, b"text/plain; charset=utf-8", b"ready\n")
+            lines = "".join(f"warning: {each}\n" for each in self._warnings())
+            body = _answer(request, 200, b"text/plain; charset=utf-8", f"ready\n{lines}".encode())
         request.write(body)
         request.finish()
 

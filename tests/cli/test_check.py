@@ -118,6 +118,30 @@ class CheckTests(SynchronousTestCase):
             found = [line.strip() for line in result.output.splitlines() if line.startswith("  ")]
             self.assertEqual(found[1:], lines, said)
 
+    def test_redis(self) -> None:
+        """It is said where machines count together, what is wrong there, and what holds without."""
+        api = "default_api: a\napis: {a: {base_url: http://a, allowed_methods: [POST], allowed_endpoints: [/v1]}}\n"
+        nowhere = "unix:///nowhere/redis.sock"
+        warning = f"warning: redis: {nowhere}: cannot be reached: No such file or directory"
+        together = f"redis: machines count limits together in {nowhere}"
+        limits = "usage_limits: {defaults: {rpm_limit: 1}}\n"
+        alone = "redis: none, so that usage_limits hold for each machine by itself"
+        path = self.mktemp()
+        for said, env, lines in (
+            ("", {}, []),
+            (limits, {}, [alone]),
+            (f"redis: {{url: '{nowhere}'}}\n", {}, [together, warning]),
+            (f"redis: {{url: 'redis://127.0.0.1:1'}}\n{limits}", {"REDIS_URL": nowhere}, [together, warning]),
+        ):
+            Path(path).write_text(said + api)
+            result = CliRunner().invoke(command, [path], env=env)
+            self.assertEqual(result.exit_code, 0, result.output)
+            self.assertEqual([line for line in result.output.splitlines() if "redis:" in line], lines, said)
+        result = CliRunner().invoke(command, [path], env={"REDIS_URL": "http://:s3cret@h"})
+        self.assertEqual(result.exit_code, 1)
+        self.assertIn("REDIS_URL: expected a URL such as redis://host:6379/0", result.output)
+        self.assertNotIn("s3cret", result.output)
+
     def test_usage_limits(self) -> None:
         """The limits that the example shows hold as they stand there, and are said for people."""
         shown = Path(EXAMPLE).read_text()

@@ -71,6 +71,12 @@ class ReadyTests(OperationsTestCase):
         response, body = self.ask("/ready", ready=ready)
         self.assertEqual((response.code, body), (200, b"ready\n"))
 
+    def test_warns(self) -> None:
+        """What works worse is said in further lines, and is no reason to stay away."""
+        ready = Ready([], lambda: False, lambda: ["redis://h/0: does not answer"])
+        response, body = self.ask("/ready", ready=ready)
+        self.assertEqual((response.code, body), (200, b"ready\nwarning: redis://h/0: does not answer\n"))
+
     def test_names_what_is_away(self) -> None:
         """An operator sees which dependency is away, and those that work are not named."""
         ready = Ready(

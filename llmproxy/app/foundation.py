@@ -78,7 +78,9 @@ class Foundation:
         self.metering = Metering(reactor, settings, own, usage, self._masking)
         reports = None if self.stored is None else self.stored.usage_reports
         spent = BudgetsSpent(reactor, reports, lambda: self.ledger).spent
-        self.limiting = UsageLimiting(reactor, self.metering.costs, self.inspection, spent)
+        self.limiting = UsageLimiting(
+            reactor, self.metering.costs, self.inspection, spent, settings.redis, self.poller, self.names
+        )
         self.management = self._management()
         self.background = RecordExchanges(reactor, self.metering.publisher.publish, seal=self.metering.seal)
         self.ledger = self.metering.ledger = None if self.stored is None else ledger_of(reactor, settings, self.stored)
@@ -115,6 +117,7 @@ class Foundation:
 
     def open(self) -> Deferred[None]:
         """Open the database and the ledger, then count; fails with L{ConfigError}."""
+        self.limiting.start()
         opening = succeed(None) if self.stored is None else self.stored.start()
         return opening.addCallback(self._open_ledger).addCallback(lambda _: self._count())
 

@@ -16,10 +16,10 @@ REDIS = {
     "redis_seconds": "How long they took, all of them together.",
     "redis_connections": "Connections to Redis that stand.",
     "redis_down": "Commands that were not sent and connections that could not be made, as Redis is away.",
-    "redis_late": "Lookups that were given up, as a request should not wait any longer.",
+    "redis_late": "Commands that were given up, as a request should not wait any longer.",
     "redis_lost": "Commands whose connection ended before the answer came.",
     "redis_refused": "Commands that Redis answered with an error.",
-    "redis_garbage": "Stored answers that were none.",
+    "redis_garbage": "Answers of Redis that were none.",
 }
 """Gauges of a shared store, beside those of each; see L{ICacheStore.statistics}."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
 from ..core.limits.refusals import amount
@@ -23,40 +23,74 @@ if TYPE_CHECKING:
     from ..core.limits.values import Rule
     from ..core.limits.verdicts import Crossed
     from ..core.limits.verdicts import Left as Used
+    from ..core.redisoptions import RedisOptions
     from ..interfaces import ILimitStore
     from ..middleware.checking.inspection import Inspection
+    from ..net.poller import Poller
+    from ..net.resolver import Names
     from .costs import Costs
+    from .redislimits import RedisLimiting
 
 
 class UsageLimiting:
     """
     @param spent: what was spent of a budget in its window before, see L{RestoredLimits}.
+    @param redis: where machines count together; C{None} counts here. Its connections are C{poller}'s.
 
     Implements L{llmproxy.management.limits.KnowsLimits} too.
 
     @ivar settings: those of the configuration that is served now.
     @ivar store: what is used.
+    @ivar redis: what there is to see of it where it is in Redis.
+    @raise ConfigError: the authorities for Redis cannot be read.
     @ivar listeners: called with every share of a budget that was passed; they must not block.
     """
 
     _log = Logger()
 
     def __init__(
-        self, reactor: Any, costs: Costs, inspection: Inspection, spent: Callable[[Rule], Deferred[int]]
+        self,
+        reactor: Any,
+        costs: Costs,
+        inspection: Inspection,
+        spent: Callable[[Rule], Deferred[int]],
+        redis: RedisOptions | None = None,
+        poller: Poller | None = None,
+        names: Names | None = None,
     ) -> None:
         self._reactor = reactor
         self._inspection = inspection
         self._complaints = RateLimitedLog(reactor, self._log, "limits")
         self.settings = UsageLimitSettings()
         self.listeners: list[Callable[[Crossed], object]] = []
-        counts = MemoryLimits(reactor.seconds, self._crossed)
-        self.store: ILimitStore = RestoredLimits(counts, reactor.seconds, spent)
+        self.redis: RedisLimiting | None = None
+        if redis is None:
+            counts = MemoryLimits(reactor.seconds, self._crossed)
+            self.store: ILimitStore = RestoredLimits(counts, reactor.seconds, spent)
+        else:
+            from .redislimits import RedisLimiting
+
+            self.redis = RedisLimiting(reactor, redis, poller, names, spent, self._crossed)
+            self.store = self.redis.store
         self._settling = Settling(self.store, costs, Learnt())
 
     def middleware(self, settings: UsageLimitSettings) -> Limiting:
         """What holds in the chain of a configuration, which is served from now on."""
         self.settings = settings
         return Limiting(settings, self._settling, self._inspection, self._reactor.seconds, self._unpriced)
+
+    def start(self) -> None:
+        """Connect, where there is something to connect to."""
+        if self.redis is not None:
+            self.redis.store.start()
+
+    def stop(self) -> Deferred[None]:
+        """Pass on what has ended."""
+        return succeed(None) if self.redis is None else self.redis.store.stop()
+
+    def warnings(self) -> list[str]:
+        """What an operator should know, and what is no reason to stay away."""
+        return [] if self.redis is None else self.redis.warnings()
 
     def left(self, rules: Sequence[Rule]) -> Deferred[Sequence[Left]]:
         return self.store.left(rules).addCallback(self._as_shown)

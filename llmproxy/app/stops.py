@@ -19,6 +19,7 @@ def stops_of(foundation: Foundation, generations: Generations) -> list[Stop]:
         ("store of the cache", foundation.stop_store),
         ("hits", metering.stop_hits),
         *([] if stored is None else [("uses of tokens", stored.quota.stop)]),
+        ("limits", foundation.limiting.stop),
         # After the last exchange, and after the uses in it are written down.
         ("ledger", foundation.stop_ledger),
         # The last that tells of anything, while the database is still open.

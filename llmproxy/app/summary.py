@@ -42,6 +42,7 @@ def summary(settings: Settings, ports: Sequence[Any], workers: Sequence[int] = (
         f"database: {_database(settings)}",
         f"ledger: {_ledger(settings)}",
         f"cache: {_cache(settings)}",
+        f"limits of usage: {_limits(settings)}",
         f"audit log: {_audit(settings)}",
         f"workers: {len(workers)} (processes {', '.join(map(str, workers))})"
         if workers
@@ -144,6 +145,11 @@ def _cache(settings: Settings) -> str:
         return "off"
     where = f"{cache.memory_bytes / 2**20:.0f} MiB in memory" if cache.redis is None else cache.redis.location.label
     return f"{where}, for {', '.join(names[:SHOWN])}{' and others' if len(names) > SHOWN else ''}"
+
+
+def _limits(settings: Settings) -> str:
+    redis = settings.redis
+    return "counted in each process for itself" if redis is None else f"counted in {redis.location.label}"
 
 
 def _audit(settings: Settings) -> str:

@@ -109,7 +109,7 @@ def put_operations(root: Paths, proxy: Proxy) -> None:
     for name, resource in (
         ("health", Health(time.time)),
         ("live", Live()),
-        ("ready", Ready(checks, lambda: proxy.ending.leaving)),
+        ("ready", Ready(checks, lambda: proxy.ending.leaving, proxy.foundation.limiting.warnings)),
     ):
         root.put_path(name, resource)
         root.put_path(name + "z", resource)

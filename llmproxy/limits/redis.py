@@ -162,6 +162,7 @@ class RedisLimits:
         """Figures by name, for metrics."""
         pool = self._pool
         return {
+            "running": self.running,
             "decided_alone": self.failures,
             "settlements_waiting": self.waiting,
             "settlements_dropped": self._settlements.dropped,

@@ -13,6 +13,7 @@ from llmproxy import __version__
 from llmproxy.app.settings import Settings
 from llmproxy.app.summary import SHOWN, log_summary, summary
 from llmproxy.config import APIConfig, APIProviderConfig, CacheConfig
+from llmproxy.config.redis import RedisConfig
 from llmproxy.core.audit.settings import AuditOptions
 from llmproxy.core.ledger.settings import LedgerOptions
 from tests.integration.certificates import Authority
@@ -50,7 +51,8 @@ class SummaryTests(SynchronousTestCase):
         """Version, APIs, listeners, TLS, database, ledger, cache, audit log, workers; and no secret."""
         said = self.said()
         self.assertEqual(
-            list(said), ["llmproxy", "APIs", "listening", "TLS", "database", "ledger", "cache", "audit", "workers"]
+            list(said),
+            ["llmproxy", "APIs", "listening", "TLS", "database", "ledger", "cache", "limits", "audit", "workers"],
         )
         self.assertIn(__version__, said["llmproxy"])
         self.assertEqual(said["APIs"], "a (default) at https://a.example, b at https://a.example")
@@ -60,7 +62,13 @@ class SummaryTests(SynchronousTestCase):
         self.assertEqual(said["database"], "postgresql://db.example:5432/llm; the keys of providers are encrypted")
         self.assertEqual(said["ledger"], "./data/ledger")
         self.assertEqual(said["cache"], "256 MiB in memory, for a")
+        self.assertEqual(said["limits"], "counted in each process for itself")
         self.assertEqual((said["audit"], said["workers"]), ("off", "1 (this process)"))
+
+    def test_limits(self) -> None:
+        """Where they are counted, without credentials."""
+        apis = evolve(options().apis, redis=RedisConfig("redis://:canary@redis.example/2"))
+        self.assertEqual(self.said(apis=apis)["limits"], "counted in redis://redis.example:6379/2")
 
     def test_ledger(self) -> None:
         """Where records wait for the database, if there are any."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import re
 import shutil
 import signal
 import socket
@@ -76,6 +77,11 @@ class RedisServer:
             data = b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in parts)
             connection.sendall(data)
             return _reply(connection.makefile("rb"))
+
+    def calls(self, name: str) -> int:
+        """How often a command was called since it was started, those that scripts call included."""
+        found = re.search(rb"cmdstat_%s:calls=(\d+)" % name.encode(), self.ask("INFO", "commandstats"))
+        return 0 if found is None else int(found[1])
 
     def _wait(self) -> None:
         until = time.monotonic() + 10

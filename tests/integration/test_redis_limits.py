@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Generator
 from typing import Any
 
@@ -35,21 +36,25 @@ class Shared(TestCase):
     skip = MISSING
 
     @inlineCallbacks
-    def stores(self, count: int, spent: int = 0) -> Generator[Deferred[Any], Any, list[RedisLimits]]:
+    def stores(
+        self, count: int, spent: int = 0, server: RedisServer | None = None, connected: bool = True
+    ) -> Generator[Deferred[Any], Any, list[RedisLimits]]:
+        # A machine that is busy with something else is no reason for a test to fail.
         self.patch(pools, "PATIENCE", 10.0)
-        server: RedisServer = shared_server()
+        server = shared_server() if server is None else server
         where = parse_redis_url(f"redis://127.0.0.1:{server.port}/0")
         prefix = b"limits:" + os.urandom(4).hex().encode() + b":"
         self.warned: list[Crossed] = []
         found = []
         for _ in range(count):
             pool = RedisPool(reactor, Connector(reactor, where, 10.0, Poller(reactor)), 2, 10.0)
-            connected: Deferred[None] = Deferred()
-            pool.when_connected(lambda done=connected: None if done.called else done.callback(None))
+            waiting: Deferred[None] = Deferred()
+            pool.when_connected(lambda done=waiting: None if done.called else done.callback(None))
             store = RedisLimits(reactor, pool, prefix, lambda rule: succeed(spent), self.warned.append)
             store.start()
             self.addCleanup(store.stop)
-            yield connected
+            if connected:
+                yield waiting
             found.append(store)
         return found
 
@@ -128,3 +133,133 @@ class ExactTests(Shared):
         self.assertEqual((yield self.used(other, PARALLEL, BUDGET)), [0, 500])
         one.settle(held, [None, 20])
         self.assertEqual((yield self.used(other, PARALLEL, BUDGET)), [0, 20])
+
+
+class CostTests(Shared):
+    @inlineCallbacks
+    def test_one_round_trip(self) -> Generator[Deferred[Any], Any, None]:
+        """As Redis counts: a call for each request, whatever its limits are, and batches of what has ended."""
+        server = RedisServer().start()
+        self.addCleanup(server.close)
+        [store] = yield self.stores(1, server=server)
+        parts = [
+            *(Part(each, 1) for each in (evolve(REQUESTS, limit=1000), TOKENS, evolve(PARALLEL, limit=1000), BUDGET)),
+            Part(evolve(BUDGET, scope="project:p"), 1),
+        ]
+        store.settle((yield self.asked(store, *parts)), [None, 2, None, 2, 2])
+        yield deferLater(reactor, 0.2)
+        before = server.calls("evalsha"), server.calls("eval")
+        held = yield DeferredList([self.asked(store, *parts) for _ in range(300)])
+        self.assertEqual(server.calls("evalsha") - before[0], 300)
+        for _, each in held:
+            store.settle(each, [None, 2, None, 2, 2])
+        while store.waiting:
+            yield deferLater(reactor, 0.02)
+        # Four parts of each have changed, 200 go in one call.
+        self.assertEqual(server.calls("evalsha") - before[0], 300 + 300 * 4 // 200)
+        self.assertEqual(server.calls("eval"), before[1])
+        self.assertEqual((yield self.used(store, *(each.rule for each in parts))), [301, 602, 0, 602, 602])
+
+
+class FailingTests(Shared):
+    """Each way in which Redis can fail: what is answered meanwhile, and that all is right when it is back."""
+
+    @inlineCallbacks
+    def setUp(self) -> Generator[Deferred[Any], Any, None]:
+        self.server = RedisServer().start()
+        self.addCleanup(self.server.close)
+        [self.store] = yield self.stores(1, server=self.server)
+        # What runs when Redis fails.
+        self.before = yield self.asked(self.store, Part(PARALLEL, 1), Part(BUDGET, 500))
+        self.patch(pools, "PATIENCE", 0.2)
+        self.store._pool._patience._limit = 0.2
+
+    @inlineCallbacks
+    def judged(self) -> Generator[Deferred[Any], Any, None]:
+        """While it fails: what is closed is refused, what is local admitted as far as this process knows."""
+        closed = yield self.asked(self.store, Part(evolve(REQUESTS, scope="c", on_store_failure="closed"), 1))
+        self.assertTrue(closed.unavailable)
+        opened = yield self.asked(self.store, Part(evolve(PARALLEL, limit=0, scope="o", on_store_failure="open"), 1))
+        self.assertIsInstance(opened, Reservation if not self.store._pool.available else Refusal)
+        if isinstance(opened, Reservation):
+            self.store.give_back(opened)
+        self.meanwhile = yield self.asked(self.store, Part(PARALLEL, 1), Part(BUDGET, 300))
+        self.assertIsInstance(self.meanwhile, Reservation)
+        refused = yield self.asked(self.store, Part(PARALLEL, 1))
+        self.assertEqual(refused, Refusal(PARALLEL, 0, 1.0))
+        self.store.settle(self.before, [None, 20])
+        self.assertGreaterEqual(self.store.failures, 1)
+
+    @inlineCallbacks
+    def settled(self, spent: int) -> Generator[Deferred[Any], Any, None]:
+        """When it is back: what was used meanwhile is known to all, and what runs has its place."""
+        for _ in range(500):
+            if self.store._pool.available and not self.store.waiting:
+                break
+            yield deferLater(reactor, 0.02)
+        self.assertEqual((yield self.used(self.store, PARALLEL, BUDGET)), [1, spent + 300])
+        self.store.settle(self.meanwhile, [None, 7])
+        requests = evolve(REQUESTS, scope="c")
+        self.assertEqual((yield self.used(self.store, PARALLEL, BUDGET, requests)), [0, spent + 7, 0])
+
+    @inlineCallbacks
+    def test_paused(self) -> Generator[Deferred[Any], Any, None]:
+        """What it takes when it goes on, of requests that were refused meanwhile, is given back."""
+        self.server.signal(signal.SIGSTOP)
+        self.addCleanup(self.server.signal, signal.SIGCONT)
+        yield self.judged()
+        self.server.signal(signal.SIGCONT)
+        yield self.settled(20)
+
+    @inlineCallbacks
+    def test_refuses(self) -> Generator[Deferred[Any], Any, None]:
+        """It has no memory left: what has ended is kept until there is."""
+        self.server.ask("CONFIG", "SET", "maxmemory", "1")
+        yield self.judged()
+        yield deferLater(reactor, 0.2)
+        self.assertGreater(self.store.waiting, 0)
+        self.server.ask("CONFIG", "SET", "maxmemory", "0")
+        yield self.settled(20)
+
+    @inlineCallbacks
+    def test_started_anew(self) -> Generator[Deferred[Any], Any, None]:
+        """It is empty: what was spent is the ledger's to say, and what runs is there again."""
+        self.server.kill()
+        while self.store._pool.connected:
+            yield deferLater(reactor, 0.01)
+        yield self.judged()
+        self.server.start()
+        while not self.store._pool.available:
+            yield deferLater(reactor, 0.02)
+        yield self.used(self.store, BUDGET)
+        yield self.settled(0)
+
+    @inlineCallbacks
+    def test_emptied(self) -> Generator[Deferred[Any], Any, None]:
+        """Likewise; nobody notices until a budget is met that nobody has begun."""
+        self.server.ask("FLUSHALL")
+        self.meanwhile = yield self.asked(self.store, Part(PARALLEL, 1), Part(BUDGET, 300))
+        self.assertEqual((yield self.used(self.store, PARALLEL, BUDGET)), [2, 800])
+        self.store.settle(self.before, [None, 20])
+        yield self.settled(20)
+
+
+class UnusableTests(Shared):
+    """A Redis that takes nothing of us: requests go on as C{on_store_failure} says."""
+
+    @inlineCallbacks
+    def judge(self, server: RedisServer, connected: bool) -> Generator[Deferred[Any], Any, None]:
+        self.addCleanup(server.close)
+        [store] = yield self.stores(1, server=server, connected=connected)
+        if not connected:
+            yield deferLater(reactor, 0.2)
+        closed = yield self.asked(store, Part(evolve(REQUESTS, on_store_failure="closed"), 1))
+        self.assertTrue(closed.unavailable)
+        held = yield self.asked(store, Part(PARALLEL, 1))
+        self.assertIsInstance(held, Reservation)
+
+    def test_password(self) -> Any:
+        return self.judge(RedisServer(requirepass="s3cret").start(), connected=False)
+
+    def test_node_of_a_cluster(self) -> Any:
+        return self.judge(RedisServer(cluster_enabled="yes").start(), connected=True)

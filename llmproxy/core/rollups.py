@@ -60,6 +60,7 @@ CUBES = (
     _cube(5, ("project_id", "api", "endpoint", "status"), _FINE),
     _cube(6, ("project_id", "token_id"), _FINE),
     _cube(7, ("project_id", *_SERVED), _FINE),
+    _cube(12, ("project_id", "token_id", *_SERVED), _COARSE),
     _cube(8, DIMENSIONS, (QUARTER, *_COARSE)),
     _cube(9, ("project_id",), (HOUR, DAY, OCTAVE), valued=True),
     _cube(10, _SERVED, (DAY, OCTAVE), valued=True),

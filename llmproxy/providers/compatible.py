@@ -95,6 +95,7 @@ PROVIDERS = (
     Provider(
         "ollama",
         names=("ollama",),
+        last_events=(b'"done":true', b'"done": true'),
         usages=(UsageShape(_OLLAMA, _MODELS, usage_of_ollama),),
         free=frozenset({b"show", b"pull", b"push", b"copy", b"create"}),
     ),

@@ -158,6 +158,18 @@ class UsageReaderTests(SynchronousTestCase):
                     reader.feed(stream[at : at + size])
                 self.assertEqual(reader.is_whole(), is_whole, (stream[:40], size))
 
+    def test_whole_lines(self) -> None:
+        """So are lines: Ollama's own answers say that they are done."""
+        for lines, is_whole in (
+            (b'{"done":false}\n{"done":true,"eval_count":1}\n', True),
+            (b'{"done":false}\n', False),
+        ):
+            for size in (1, 7, 1000):
+                reader = UsageReader(b"application/x-ndjson")
+                for at in range(0, len(lines), size):
+                    reader.feed(lines[at : at + size])
+                self.assertEqual(reader.is_whole(), is_whole, (lines, size))
+
     def test_cut_short(self) -> None:
         """Of what broke off stays what was said whole."""
         events = GOLDEN["messages, streamed"].body.partition(b"event: message_delta")[0]

@@ -34,12 +34,18 @@ def watch_form(request: ApiRequest) -> None:
         return
     if not boundary:
         return
-    form = FormModel(boundary)
+    form: FormModel | None = FormModel(boundary)
 
     def seen(data: bytes) -> None:
-        if not record.model:
+        nonlocal form
+        if form is None or record.model:
+            return
+        try:
             form.feed(data)
             record.model = form.model
+        except Exception:
+            # What is wrong with the reader hurts no upload.
+            form = None
 
     if isinstance(body, BytesBody):
         seen(body.content)

@@ -55,7 +55,8 @@ class Api:
         go no further.
     @ivar key_fields: the header fields, in lower case, that one of its upstreams takes its key in.
     @ivar space: see L{llmproxy.origin.cache_space}; what caches know this API by.
-    @ivar is_balanced: there is more than one upstream, or one whose keys are not held by the API's name.
+    @ivar is_balanced: there is more than one upstream, or one whose keys are not held by the API's name, or
+        that has aliases.
     """
 
     name: str
@@ -82,7 +83,8 @@ class Api:
     @is_balanced.default
     def _of_number(self) -> bool:
         first = self.upstreams[0]
-        return len(self.upstreams) > 1 or first.key_source != "project" or first.project_key != ""
+        is_own = first.key_source != "project" or first.project_key != ""
+        return len(self.upstreams) > 1 or is_own or bool(first.models)
 
     @space.default
     def _where_it_leads(self) -> str:

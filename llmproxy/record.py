@@ -94,6 +94,7 @@ class Record:
     @ivar first_token: from when the request went on to upstream until the first content of a stream of events.
     @ivar streamed_for: from then until the last of that stream.
     @ivar upstream: the name of the place that answered, or that was asked last; C{""} where none was asked.
+    @ivar served: the model that upstream was asked for, or named, where the caller calls it by an alias; else C{""}.
     @ivar estimated: a part of C{usage} is our own estimate, because upstream did not say it.
     @ivar saved: what the answer had used when it came, where it is from the cache now.
     @ivar cost: USD; C{None} where no price is known, or what was used is not known.
@@ -138,6 +139,7 @@ class Record:
     first_token: float | None = None
     streamed_for: float | None = None
     upstream: str = ""
+    served: str = ""
     estimated: bool = False
     saved: Usage | None = None
     cost: Decimal | None = None

@@ -7,6 +7,7 @@ from decimal import Decimal
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
+from attrs import evolve
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
@@ -67,6 +68,9 @@ class Costs:
 
     def note(self, record: Record) -> None:
         """Called as an exchange ends."""
+        if record.served and record.usage is not None:
+            # What was read is what the caller got: the name that it knows.
+            record.usage = evolve(record.usage, served_model=record.served)
         usage, saved = record.usage, record.saved
         record.provider = record.provider or self._providers.get(record.api, "")
         if is_billed_to_clients(record.provider) and not self._has_rule(record):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..composition import Middleware, Placed, arranged, chain
 from ..errors import ProxyError
+from ..middleware.aliases import aliases_for
 from ..middleware.allowing import Allowing
 from ..middleware.attempts import Attempts
 from ..middleware.authenticate import Authenticate
@@ -57,6 +58,7 @@ NAMES = (
     "estimate",
     "meter",
     "attempts",
+    "aliases",
     "credential",
     "breaker",
     "deadlines",
@@ -141,6 +143,8 @@ def standard_chain(
         "meter": meter,
         # the place of retries: what follows runs once for each upstream and key that are tried
         "attempts": Attempts(wheel, states, breaker, table=table, judge=restrict.respond),
+        # each upstream has names of its own; further out everything knows the caller's
+        "aliases": aliases_for(table.apis),
         # no credential of the client's gets further than this
         "credential": Credential(),
         # outside the deadlines: a timeout is a failure of upstream, not a cancellation

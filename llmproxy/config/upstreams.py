@@ -72,8 +72,6 @@ class UpstreamConfig:
             yield from self._unsendable(place)
         if self.sni and not self.base_url.lower().startswith("https:"):
             yield "sni", "sni: there is no TLS to this base_url"
-        if self.aliases():
-            yield "models", "models: an alias (from: to) is not applied yet; name what the upstream serves"
         named = place.name.decode("latin-1").lower() if place.kind == "header" else ""
         for name in self.headers:
             if name.lower() == named:

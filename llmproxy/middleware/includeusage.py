@@ -8,23 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.interfaces import IConsumer
-from twisted.web.iweb import UNKNOWN_LENGTH, IBodyProducer
-from zope.interface import implementer
+from twisted.web.iweb import UNKNOWN_LENGTH
 
-from ..bodies import BytesBody, trailers_of
+from ..bodies import BytesBody
 from ..core.budget import Budget
 from ..core.fields import first, values, without
 from ..core.inspection.contenttype import content_codings
 from ..core.streamusage import UsageTaken, asked_for_usage
 from ..providers.usagereader import EVENT_STREAM, media_type_of
 from .readahead import ReadAhead
+from .rewritten import Rewritten
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from twisted.internet.defer import Deferred
-    from twisted.python.failure import Failure
 
     from ..interfaces import Responder
     from ..message import Api, ApiRequest, ApiResponse, Field, Fields
@@ -122,7 +120,7 @@ class IncludeUsage:
             _take_out(response, response.body)
         else:
             response.fields = without(response.fields, _CHANGED)
-            response.body = _Without(response.body)
+            response.body = Rewritten(response.body, UsageTaken())
         return response
 
 
@@ -165,57 +163,3 @@ class _Trailed(BytesBody):
     def __init__(self, content: bytes, length: int | object, trailers: Fields) -> None:
         super().__init__(content, length)
         self.trailers = trailers
-
-
-@implementer(IBodyProducer, IConsumer)
-class _Without:
-    """A body without the event that tells the usage. Its length is not known."""
-
-    length = UNKNOWN_LENGTH
-
-    def __init__(self, body: IBodyProducer) -> None:
-        self._body = body
-        self._taken = UsageTaken()
-        self._consumer: IConsumer | None = None
-
-    @property
-    def trailers(self) -> Fields:
-        """The trailer section of the body within, once that has ended."""
-        return trailers_of(self._body)
-
-    def startProducing(self, consumer: IConsumer) -> Deferred[None]:
-        self._consumer = consumer
-        producing: Deferred[None] = self._body.startProducing(self)
-        return producing.addBoth(self._end)
-
-    def pauseProducing(self) -> None:
-        self._body.pauseProducing()
-
-    def resumeProducing(self) -> None:
-        self._body.resumeProducing()
-
-    def stopProducing(self) -> None:
-        self._consumer = None
-        self._body.stopProducing()
-
-    # -- called by the body within
-
-    def write(self, data: bytes) -> None:
-        consumer = self._consumer
-        if consumer is not None:
-            passed = self._taken.feed(data)
-            if passed:
-                consumer.write(passed)
-
-    def registerProducer(self, producer: object, streaming: bool) -> None:
-        raise NotImplementedError("a body is its own producer")
-
-    def unregisterProducer(self) -> None:
-        raise NotImplementedError("a body is its own producer")
-
-    def _end(self, outcome: Failure | None) -> Failure | None:
-        consumer, self._consumer = self._consumer, None
-        rest = self._taken.end()
-        if rest and consumer is not None:
-            consumer.write(rest)
-        return outcome

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
 from ..core.models import named
 from .registry import PLACES
@@ -21,3 +21,17 @@ def model_in_target(target: bytes) -> str:
     path, mark, query = target.partition(b"?")
     found = _IN_PATH.search(path) or _IN_QUERY.search(mark + query)
     return named(unquote_to_bytes(found[1]).decode("utf-8", "replace")) if found else ""
+
+
+def with_model(target: bytes, model: str) -> bytes:
+    """The target with another model where L{model_in_target} finds one; without one as it is."""
+    path, mark, query = target.partition(b"?")
+    written = quote(model, safe="-._~@").encode("ascii")
+    found = _IN_PATH.search(path)
+    if found is not None:
+        return target[: found.start(1)] + written + target[found.end(1) :]
+    found = _IN_QUERY.search(mark + query)
+    if found is None:
+        return target
+    begin = len(path)
+    return target[: begin + found.start(1)] + written + target[begin + found.end(1) :]

@@ -56,6 +56,16 @@ class CostsTests(SynchronousTestCase):
             self.assertNotIsInstance(found, Deferred)
             self.assertEqual(None if found is None else found.cost(MILLION, 0.0), expected, api)
 
+    def test_alias(self) -> None:
+        """A model that the caller calls otherwise is counted and priced as the one that was served."""
+        self.costs.use([PriceRule("openai", model="m", prices={"input_tokens": Price(D(2))})], ())
+        usage = Usage(input_tokens=1_000_000, output_tokens=None, served_model="fast")
+        for served, expected in (("m", D(2)), ("", None)):
+            record = a_record(usage=usage, model="fast", served=served)
+            self.costs.note(record)
+            assert record.usage is not None
+            self.assertEqual((record.cost, record.usage.served_model), (expected, served or "fast"), served)
+
     def test_billed_to_clients(self) -> None:
         """What clients pay themselves costs nothing, whatever a book says; a price of the configuration holds."""
         for provider, api, usage, expected in (

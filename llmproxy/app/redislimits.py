@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     from ..net.resolver import Names
     from ..sinks.metrics import ProxyMetrics
 
+BUSY = 1.0
+"""
+Seconds that a request waits for Redis beyond the usual, at most, where this process is too busy to ask: with a thousand
+requests in one moment it is not Redis that is late, and a limit is to hold then too.
+"""
+
 _COUNTERS = {
     "decided_alone": "Requests that were decided without Redis, by on_store_failure.",
     "settlements_dropped": "What requests used and Redis will never know, as it was away for too long.",
@@ -49,7 +55,7 @@ class RedisLimiting:
         spent: Callable[[Rule], Deferred[int]],
         warn: Callable[[Crossed], object],
     ) -> None:
-        pool = open_pool(reactor, options, "limits", poller, names)
+        pool = open_pool(reactor, options, "limits", poller, names, BUSY)
         self._watch = EvictionWatch(pool, options.location.label)
         self.store = RedisLimits(reactor, pool, options.prefix.encode(), spent, warn)
 

@@ -15,13 +15,16 @@ class SharedTimeout:
     """
     @param seconds: how long is waited for each.
     @param late: called for each that took longer.
+    @param busy: seconds more, at most, that each waits where this process was too busy to look in time: what is waited
+        for may not even have been sent.
     """
 
-    def __init__(self, clock: Any, seconds: float, late: Callable[[], object]) -> None:
+    def __init__(self, clock: Any, seconds: float, late: Callable[[], object], busy: float = 0.0) -> None:
         self._clock = clock
         self._limit = seconds
         self._late = late
-        self._queue: deque[tuple[float, Deferred[Any], Any]] = deque()
+        self._busy = busy
+        self._queue: deque[tuple[float, float, Deferred[Any], Any]] = deque()
         self._timer: Any = None
 
     def limit(self, work: Deferred[T], otherwise: T) -> Deferred[T]:
@@ -35,7 +38,8 @@ class SharedTimeout:
         result: Deferred[T] = Deferred()
         work.addCallback(_pass_on, result)
         self._drop_done()
-        self._queue.append((self._clock.seconds() + self._limit, result, otherwise))
+        until = self._clock.seconds() + self._limit
+        self._queue.append((until, until + self._busy, result, otherwise))
         if self._timer is None:
             self._timer = self._clock.callLater(self._limit, self._look)
         return result
@@ -45,7 +49,7 @@ class SharedTimeout:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        for _, result, otherwise in self._queue:
+        for _, _, result, otherwise in self._queue:
             if not result.called:
                 result.callback(otherwise)
         self._queue.clear()
@@ -56,6 +60,8 @@ class SharedTimeout:
         if not self._queue:
             return
         now = self._clock.seconds()
+        if self._busy and now - self._queue[0][0] > self._limit / 2:
+            self._extend(now)
         until = self._queue[0][0]
         if until <= now:
             # If we were busy ourselves, the answer may be here and not read yet: the reactor reads in between.
@@ -63,11 +69,17 @@ class SharedTimeout:
         else:
             self._timer = self._clock.callLater(until - now, self._look)
 
+    def _extend(self, now: float) -> None:
+        """We come late ourselves: all that wait begin anew, as far as they may."""
+        for _ in range(len(self._queue)):
+            until, latest, result, otherwise = self._queue.popleft()
+            self._queue.append((min(max(until, now + self._limit), latest), latest, result, otherwise))
+
     def _give_up(self, now: float) -> None:
         self._timer = None
         queue = self._queue
-        while queue and (queue[0][0] <= now or queue[0][1].called):
-            _, result, otherwise = queue.popleft()
+        while queue and (queue[0][0] <= now or queue[0][2].called):
+            _, _, result, otherwise = queue.popleft()
             if not result.called:
                 self._late()
                 result.callback(otherwise)
@@ -76,7 +88,7 @@ class SharedTimeout:
             self._look()
 
     def _drop_done(self) -> None:
-        while self._queue and self._queue[0][1].called:
+        while self._queue and self._queue[0][2].called:
             self._queue.popleft()
 
 

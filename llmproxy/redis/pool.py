@@ -73,7 +73,12 @@ class _Slot:
 
 
 def open_pool(
-    reactor: Any, options: RedisOptions, area: str, poller: Poller | None = None, names: Names | None = None
+    reactor: Any,
+    options: RedisOptions,
+    area: str,
+    poller: Poller | None = None,
+    names: Names | None = None,
+    busy: float = 0.0,
 ) -> RedisPool:
     """
     A pool of connections to one Redis, not started.
@@ -81,10 +86,11 @@ def open_pool(
     @param area: what it is used for, in logs.
     @param poller: adopts the connections.
     @param names: the addresses of hosts; of its own if none are given.
+    @param busy: see L{SharedTimeout}.
     @raise ConfigError: the authorities cannot be read.
     """
     connector = Connector(reactor, options.location, options.timeout, poller, names)
-    return RedisPool(reactor, connector, options.pool, options.timeout, options.location.label, area)
+    return RedisPool(reactor, connector, options.pool, options.timeout, options.location.label, area, busy)
 
 
 class RedisPool:
@@ -93,6 +99,7 @@ class RedisPool:
     @param size: how many connections; commands share them and do not wait for each other's replies.
     @param label: what logs call it; no credential.
     @param area: what lines of the log begin with: what it is used for.
+    @param busy: see L{SharedTimeout}.
     @param timeout: a connection that says nothing for so many seconds, although a reply is due, is given up.
     @ivar calls: commands that were answered.
     @ivar seconds: that they took, all of them together.
@@ -109,6 +116,7 @@ class RedisPool:
         timeout: float,
         label: str = "redis",
         area: str = "redis",
+        busy: float = 0.0,
     ) -> None:
         self._clock = clock
         self._connect = connect
@@ -117,7 +125,7 @@ class RedisPool:
         self._area = area
         self._slots = [_Slot() for _ in range(size)]
         self._circuit = Circuit(BREAKER)
-        self._patience = SharedTimeout(clock, PATIENCE, self._late)
+        self._patience = SharedTimeout(clock, PATIENCE, self._late, busy)
         self._complaints = RateLimitedLog(clock, self._log, area)
         self._unanswered = 0
         self._late_at = 0.0

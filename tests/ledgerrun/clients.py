@@ -43,6 +43,7 @@ class Client:
     names: Iterator[str]
     seen: Seen
     draw: random.Random
+    bodies: tuple[bytes, ...] = (BODY, STREAMED)
 
     async def run(self) -> None:
         for name in self.names:
@@ -69,7 +70,7 @@ class Client:
         raise AssertionError("the proxy does not come back")
 
     async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, name: str) -> None:
-        body = self.draw.choice((BODY, STREAMED))
+        body = self.draw.choice(self.bodies)
         head = "POST /v1/chat/completions HTTP/1.1\r\nHost: proxy\r\nContent-Type: application/json\r\n"
         head += f"Authorization: Bearer {self.draw.choice(self.secrets)}\r\nX-Request-ID: {name}\r\n"
         head += f"Content-Length: {len(body)}\r\n\r\n"

@@ -45,6 +45,22 @@ class WaitingTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(self.waiting.limit(work, "late")), "done")
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_busy(self) -> None:
+        """Where we come late ourselves, all that wait begin anew, up to a bound; else nothing is longer."""
+        self.waiting = SharedTimeout(self.clock, 0.5, lambda: self.late.append(self.clock.seconds()), busy=1.0)
+        result = self.waiting.limit(Deferred(), "late")
+        self.clock.pump([0.4, 0.1, 0])
+        self.assertEqual(self.successResultOf(result), "late")
+        work: Deferred[str] = Deferred()
+        results = [self.waiting.limit(each, "late") for each in (work, Deferred())]
+        self.clock.pump([0.9, 0])
+        work.callback("done")
+        self.assertEqual(self.successResultOf(results[0]), "done")
+        self.clock.pump([0.4, 0])
+        self.assertNoResult(results[1])
+        self.clock.pump([0.9, 0])
+        self.assertEqual(self.successResultOf(results[1]), "late")
+
     def test_late(self) -> None:
         """Each is given up after its own time, and what it gives later is dropped."""
         works: list[Deferred[str]] = [Deferred() for _ in range(3)]

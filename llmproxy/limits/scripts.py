@@ -35,6 +35,13 @@ local function heal(key, kind)
   if found ~= kind and found ~= 'none' then redis.call('DEL', key) end
 end
 
+-- Adds an amount as it is written, which may be larger than what a number of Lua holds exactly, or takes it away.
+local function add(key, field, sign, amount)
+  if tonumber(amount) ~= 0 then
+    redis.call('HINCRBY', key, field, sign < 0 and '-' .. amount or amount)
+  end
+end
+
 -- What counts of a rate; what has passed is removed.
 local function rate(key)
   heal(key, 'hash')
@@ -75,7 +82,7 @@ local function budget(key, held, begin, ends)
   for _, member in ipairs(redis.call('ZRANGEBYSCORE', held, '-inf', now, 'LIMIT', 0, 100)) do
     local id, amount = string.match(member, '^(.*):(%d+)$')
     redis.call('ZREM', held, member)
-    redis.call('HINCRBY', key, 'r', '-' .. amount)
+    add(key, 'r', -1, amount)
     redis.call('HINCRBY', key, 's', amount)
     redis.call('HSET', key, 'x' .. id, amount)
   end
@@ -180,9 +187,9 @@ for part = 1, (#ARGV - 1) / 7 do
     if budget(key, held, ARGV[at + 6], ARGV[at + 7]) then
       before[part] = redis.call('HGET', key, 's') or '0'
       if redis.call('ZREM', held, id .. ':' .. amount) == 1 then
-        redis.call('HINCRBY', key, 'r', '-' .. amount)
+        add(key, 'r', -1, amount)
       elseif redis.call('HDEL', key, 'x' .. id) == 1 then
-        redis.call('HINCRBY', key, 's', '-' .. amount)
+        add(key, 's', -1, amount)
       end
       redis.call('HINCRBY', key, 's', was)
     end
@@ -222,7 +229,7 @@ for part = 1, (#ARGV - 1) / 3 do
     if redis.call('ZSCORE', held, member) then
       redis.call('ZADD', held, now + ARGV[1], member)
     elseif redis.call('HEXISTS', key, 'b') == 1 then
-      if redis.call('HDEL', key, 'x' .. id) == 1 then redis.call('HINCRBY', key, 's', '-' .. amount) end
+      if redis.call('HDEL', key, 'x' .. id) == 1 then add(key, 's', -1, amount) end
       redis.call('HINCRBY', key, 'r', amount)
       redis.call('ZADD', held, now + ARGV[1], member)
     end

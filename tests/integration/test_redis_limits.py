@@ -114,6 +114,35 @@ class ExactTests(Shared):
         self.assertEqual((one.running, one.waiting), (0, 0))
 
     @inlineCallbacks
+    def test_nothing(self) -> Generator[Deferred[Any], Any, None]:
+        """What asks for nothing of a limit fits however full it is, and is settled with what it used."""
+        one, other = yield self.stores(2)
+        rules = (REQUESTS, TOKENS, evolve(BUDGET, limit=100))
+        full = yield self.asked(one, *(Part(each, min(each.limit, 100)) for each in rules))
+        held = yield self.asked(other, *(Part(each, 0) for each in rules))
+        self.assertIsInstance(held, Reservation)
+        other.settle(held, [0, 5, 7])
+        gone = yield self.asked(other, *(Part(each, 0) for each in rules))
+        other.give_back(gone)
+        one.settle(full, [None, None, None])
+        self.assertEqual((yield self.used(one, *rules)), [100, 105, 107])
+
+    @inlineCallbacks
+    def test_something_else_in_its_place(self) -> Generator[Deferred[Any], Any, None]:
+        """Keys that somebody else has written to are put right."""
+        [one] = yield self.stores(1)
+        rules = (REQUESTS, TOKENS, PARALLEL, BUDGET)
+        for key in one._names.of(rules):
+            shared_server().ask("SET", key, "nonsense")
+        held = yield self.asked(one, *(Part(each, 2) for each in rules))
+        self.assertEqual((yield self.used(one, *rules)), [2, 2, 1, 2])
+        for key in one._names.of(rules):
+            shared_server().ask("SET", key, "nonsense")
+        one.settle(held, [None, 1, None, 1])
+        self.assertEqual((yield self.used(one, *rules)), [0, 0, 0, 0])
+        self.assertEqual(one.waiting, 0)
+
+    @inlineCallbacks
     def test_begun_by_the_ledger(self) -> Generator[Deferred[Any], Any, None]:
         """A budget that Redis does not know begins with what was spent, once for all."""
         budget = evolve(BUDGET, limit=1000)

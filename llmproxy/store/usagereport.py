@@ -66,11 +66,15 @@ def report(connection: Connection, question: UsageQuestion, latest: float | None
 
 
 def _prepare(connection: Connection) -> None:
-    """All statements see one moment of the database, and none is compiled for longer than it runs."""
+    """
+    All statements see one moment of the database. None is compiled for longer than it runs, or sorts a few hundred
+    thousand rows on a disk.
+    """
     if connection.dialect.name != "sqlite":
         connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
     if connection.dialect.name == "postgresql":
         connection.execute(text("SET LOCAL jit = off"))
+        connection.execute(text("SET LOCAL work_mem = '64MB'"))
 
 
 def _ends(connection: Connection) -> tuple[int, int, float] | None:
@@ -168,13 +172,22 @@ class _Report:
         if query is None:
             return {}, 0
         limit = (self._question.top or MOST_ROWS) + 1
-        found = dict(self._rows(usagesql.ranked(self._dialect, query, shown.order(), limit)))
-        count = len(found) if len(found) < limit else self._connection.scalar(usagesql.counted(query)) or 0
+        found, count = self._most(usagesql.ranked(self._dialect, query, shown.order(), limit))
+        if not count:
+            count = len(found) if len(found) < limit else self._connection.scalar(usagesql.counted(query)) or 0
         if made.value is not None and made.sums:
             rest = self._rest(made, self._rows(self._query(made, apart=False)))
             found.update(rest)
             count += len(rest)
         return found, count
+
+    def _most(self, query: Any) -> tuple[Found, int]:
+        """The rows of a ranking, and how many there are, where that is said with each."""
+        if self._dialect != "postgresql":
+            return dict(self._rows(query)), 0
+        counted = {key[1:]: (key[0], numbers) for key, numbers in self._rows(query)}
+        count = next((each for each, _ in counted.values()), 0)
+        return {key: numbers for key, (_, numbers) in counted.items()}, count
 
     def _rest(
         self, made: Plan, valued: Iterable[tuple[tuple[Any, ...], Numbers]]

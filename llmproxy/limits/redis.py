@@ -115,7 +115,10 @@ class RedisLimits:
     def reserve(self, parts: Sequence[Part]) -> Reservation | Refusal | Deferred[Reservation | Refusal]:
         now = self._clock.seconds()
         available = self._pool.available
-        asked = None if available else [part for part in parts if part.rule.on_store_failure != "open"]
+        asked = None
+        if not available:
+            asked = [part for part in parts if part.rule.on_store_failure != "open"]
+            self._learn([part.rule for part in asked if part.rule.kind == "money"])
         local = self._counters.reserve(parts, now, self._new_id(), asked)
         if isinstance(local, Refusal) or not parts:
             return local
@@ -223,6 +226,15 @@ class RedisLimits:
                 return Refusal(part.rule, 0, SHORT, unavailable=True)
         held.runs = True
         return local
+
+    def _learn(self, rules: Sequence[Rule]) -> None:
+        """Budgets that this process has never counted go on by the ledger too, from when that has answered."""
+        for rule in rules:
+            if not self._counters.has_begun(rule):
+                self._spent(rule).addCallbacks(self._learnt, lambda _: None, (rule,))
+
+    def _learnt(self, amount: int, rule: Rule) -> None:
+        self._counters.begin(rule, amount, self._clock.seconds())
 
     def _took_in_vain(self, id: str, held: _Held) -> None:
         """It was taken when the request had been refused, or had ended already, and been settled: that once more."""

@@ -264,6 +264,23 @@ class FailingTests(Shared):
         yield self.settled(0)
 
     @inlineCallbacks
+    def test_connections_are_cut(self) -> Generator[Deferred[Any], Any, None]:
+        """All of them, and its scripts forgotten, while requests end: each counts once."""
+        budget = evolve(BUDGET, scope="cut")
+        for number in range(40):
+            held = yield self.asked(self.store, Part(budget, 100))
+            self.store.settle(held, [3])
+            if number % 4 == 0:
+                yield deferLater(reactor, 0.05)
+                self.server.ask("SCRIPT", "FLUSH")
+                self.server.ask("CLIENT", "KILL", "TYPE", "normal")
+        while self.store.waiting or not self.store._pool.available:
+            yield deferLater(reactor, 0.02)
+        [left] = yield self.store.left([budget])
+        # What was asked for on a connection that was cut counts as reserved until its lease is over, if it was taken.
+        self.assertEqual(left.used % 100, 40 * 3 % 100)
+
+    @inlineCallbacks
     def test_emptied(self) -> Generator[Deferred[Any], Any, None]:
         """Likewise; nobody notices until a budget is met that nobody has begun."""
         self.server.ask("FLUSHALL")
@@ -289,6 +306,17 @@ class UnusableTests(Shared):
 
     def test_password(self) -> Any:
         return self.judge(RedisServer(requirepass="s3cret").start(), connected=False)
+
+    def test_replica(self) -> Any:
+        """It takes nothing, whatever it has."""
+        server = RedisServer().start()
+        server.ask("REPLICAOF", "127.0.0.1", "1")
+        return self.judge(server, connected=True)
+
+    def test_scripts_are_not_allowed(self) -> Any:
+        server = RedisServer().start()
+        server.ask("ACL", "SETUSER", "default", "-@scripting")
+        return self.judge(server, connected=True)
 
     def test_node_of_a_cluster(self) -> Any:
         return self.judge(RedisServer(cluster_enabled="yes").start(), connected=True)

@@ -142,6 +142,15 @@ class FailureTests(LimitsTestCase):
                 found = [self.successResultOf(self.reserve(Part(rule, 1))) for _ in range(5)]
                 self.assertEqual(sum(isinstance(each, Reservation) for each in found), admitted)
 
+    def test_own_count_of_money(self) -> None:
+        """What was spent before this process counted is asked of the ledger, once."""
+        self.lose()
+        self.spent = 600
+        for _ in range(2):
+            self.store.settle(self.held(Part(BUDGET, 200)), [100])
+        self.assertEqual(self.refused(Part(BUDGET, 201)).left, 200)
+        self.assertEqual(self.asked, [BUDGET])
+
     def test_too_slow(self) -> None:
         """After a few that took too long none waits, until Redis answers in time."""
         self.replies["RESERVE"] = self.replies["PING"] = HOLD

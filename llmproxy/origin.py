@@ -80,6 +80,28 @@ class Timeouts:
     request: float | None = None
 
 
+@frozen
+class HealthCheck:
+    """
+    How an upstream is asked whether it is well, in the terms of Envoy's active health checking. Times are seconds.
+
+    @ivar path: what is asked for with GET, from the root of the origin.
+    @ivar interval: from the end of a check to the next one.
+    @ivar timeout: until an answer has to have begun.
+    @ivar healthy: checks in a row that have to pass before one that was found unwell is asked again.
+    @ivar unhealthy: checks in a row without an answer after which it is not asked; another status than those that are
+        expected is enough at once.
+    @ivar statuses: those that are expected.
+    """
+
+    path: str = "/"
+    interval: float = 10.0
+    timeout: float = 2.0
+    healthy: int = 2
+    unhealthy: int = 3
+    statuses: frozenset[int] = frozenset({200})
+
+
 @frozen(eq=False)
 class Upstream:
     """
@@ -100,6 +122,7 @@ class Upstream:
     @ivar api_version: the C{api-version} of the query of every request; C{b""} for what the client says.
     @ivar host: the value of C{Host}; C{b""} for that of the origin.
     @ivar server_name: what TLS asks for and the certificate must name; C{""} for the host of the origin.
+    @ivar health: how it is checked; C{None} where it is not.
     @ivar url: where it is, for logs and as the name of the place: two upstreams with the same one are one place.
     @ivar key_field: the header field that the key goes in, in lower case; C{b""} where it goes in none.
     """
@@ -121,6 +144,7 @@ class Upstream:
     api_version: bytes = b""
     host: bytes = b""
     server_name: str = ""
+    health: HealthCheck | None = None
     url: str = field(init=False)
     key_field: bytes = field(init=False)
 

@@ -21,6 +21,7 @@ from ..middleware.usagetrailer import usage_trailer_for
 from ..net.slices import Slices
 from ..upstream.client import PooledClient
 from ..upstream.responder import UpstreamResponder
+from .healthchecks import Checked, HealthChecks
 from .standardchain import standard_chain
 
 if TYPE_CHECKING:
@@ -79,16 +80,30 @@ class Generation:
         self.clients: dict[str, Any] = self._pooled or dict.fromkeys(
             (api.name for api in table.apis), foundation.own.upstream_client
         )
+        self._checks = HealthChecks(foundation.reactor, self._checked())
         self._next_look: IDelayedCall | None = None
         self._waiting: Deferred[None] | None = None
         self._closing: Deferred[Any] | None = None
         self.respond = self._chain(gate)
+
+    def start(self) -> None:
+        """The service runs: check upstreams from now on. Idempotent."""
+        self._checks.start()
+
+    def _checked(self) -> Iterable[Checked]:
+        """The upstreams that are checked; with an application's own client none is."""
+        for api in self.table.apis:
+            client = self._pooled.get(api.name)
+            for upstream in api.upstreams:
+                if upstream.health is not None and client is not None:
+                    yield Checked(api.name, upstream, self.states.of(upstream), client)
 
     def drain(self) -> Deferred[Any]:
         """
         Nothing new comes: fires when its last exchange has ended, and its clients have closed. What the cache fetches
         with them for others may outlive the exchange that began it, and is waited for too.
         """
+        self._checks.stop()
         self.shed()
         return self.account.idle().addCallback(lambda _: self._quiet()).addCallback(lambda _: self.close())
 
@@ -98,6 +113,7 @@ class Generation:
 
     def close(self) -> Deferred[None]:
         """Cut what runs, close the clients; once. An application's own client is its own to close."""
+        self._checks.stop()
         self._seen_quiet()
         if self._closing is None:
             self._closing = DeferredList([client.close() for client in self._pooled.values()])

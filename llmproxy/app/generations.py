@@ -67,6 +67,7 @@ class Generations:
     def start(self) -> None:
         """The service runs."""
         self._running = True
+        self.current.start()
         cache = self._foundation.cache
         if cache is not None and not self._caching:
             self._caching = True

@@ -8,11 +8,11 @@ from ..apisettings import ApiSettings, BalanceSettings, BreakerSettings, Connect
 from ..core.policy import Policy
 from ..core.routing import RESERVED, RoutingTable
 from ..message import Api
-from ..origin import OwnKey, Timeouts, Upstream, space_of
+from ..origin import HealthCheck, OwnKey, Timeouts, Upstream, space_of
 from ..providers.registry import BY_NAME, PLACES, provider_of, query_keys_like
 from . import rules
 from .model import APIProviderConfig, APIValues, BreakerConfig
-from .upstreams import BalanceConfig, RetryConfig, UpstreamConfig
+from .upstreams import BalanceConfig, HealthConfig, RetryConfig, UpstreamConfig
 
 _A_DAY = 86_400.0
 """Seconds that a connection is kept where there is no limit: nobody notices, and nothing is kept for ever."""
@@ -97,7 +97,15 @@ def _upstream(name: str, config: APIProviderConfig, at: UpstreamConfig) -> Upstr
         api_version=at.api_version.encode("ascii"),
         host=at.host.encode("ascii"),
         server_name=at.sni,
+        health=_health(at.health),
     )
+
+
+def _health(config: HealthConfig | None) -> HealthCheck | None:
+    if config is None:
+        return None
+    statuses = frozenset(config.statuses)
+    return HealthCheck(config.path, config.interval, config.timeout, config.healthy, config.unhealthy, statuses)
 
 
 def _headers(common: Mapping[str, str], own: Mapping[str, str]) -> tuple[tuple[bytes, bytes], ...]:

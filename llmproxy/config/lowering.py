@@ -36,7 +36,7 @@ from .prices import PRICE_KEYS, PriceConfig
 from .problems import Problems
 from .redis import RedisConfig
 from .redisschema import REDIS_KEYS
-from .upstreams import BalanceConfig, RetryConfig, UpstreamConfig
+from .upstreams import BalanceConfig, HealthConfig, RetryConfig, UpstreamConfig
 from .usagelimits import LimitRuleConfig, UsageLimitsConfig
 from .usagelimitschema import DEFAULT_KEYS, OVERLOAD_KEYS, RULE_KEYS, USAGE_LIMIT_KEYS
 
@@ -49,6 +49,7 @@ SECTIONS: dict[type, Mapping[str, Any]] = {
     MeterConfig: schema.METER_KEYS,
     AttributionConfig: ATTRIBUTION_KEYS,
     UpstreamConfig: upstreamschema.UPSTREAM_KEYS,
+    HealthConfig: upstreamschema.HEALTH_KEYS,
     BalanceConfig: upstreamschema.BALANCE_KEYS,
     RetryConfig: upstreamschema.RETRY_KEYS,
     PriceConfig: PRICE_KEYS,

@@ -299,6 +299,9 @@ class APIProviderConfig:
                 yield f"upstreams[{number}].credential", f"upstreams[{number}]: {sentence}"
         for number, sentence in mixed_up(self.upstreams, self.auth):
             yield f"upstreams[{number}].credential", f"upstreams[{number}]: {sentence}"
+        if len(self.upstreams) == 1 and self.upstreams[0].health is not None and self.retry is None:
+            sentence = "health: there is no other upstream, and no retry, so that nothing would go elsewhere"
+            yield "upstreams[0].health", f"upstreams[0]: {sentence}"
         if self.takes_clients and self.cache.enabled:
             yield "cache", "cache: answers to credentials of clients (credential: client) are not stored; take it away"
         for number, sentence in repeated(self.upstreams):

@@ -17,6 +17,18 @@ def _listed(values: Any) -> Any:
 
 
 @frozen
+class HealthConfig:
+    """How an upstream is checked; what the words mean, says L{llmproxy.origin.HealthCheck}."""
+
+    path: str = ""
+    interval: float = 10.0
+    timeout: float = 2.0
+    healthy: int = 2
+    unhealthy: int = 3
+    statuses: Sequence[int] = field(default=(200,), converter=_listed)
+
+
+@frozen
 class UpstreamConfig:
     """
     One of several places of an API.
@@ -37,6 +49,7 @@ class UpstreamConfig:
     @ivar sni: the name that TLS asks for, and that the certificate must have, likewise.
     @ivar auth: where it wants its key; as the API if C{None}.
     @ivar provider: whose it is, a name of L{llmproxy.providers.registry}; found by its host if C{""}.
+    @ivar health: how it is checked; C{None} is not at all.
     """
 
     name: str = ""
@@ -54,6 +67,7 @@ class UpstreamConfig:
     sni: str = ""
     auth: CredentialPlace | None = None
     provider: str = ""
+    health: HealthConfig | None = None
 
     def contradictions(self, auth: CredentialPlace) -> Iterator[tuple[str, str]]:
         """
@@ -68,6 +82,8 @@ class UpstreamConfig:
         place = self.auth or auth
         if place.kind == "none" and self.key is not None:
             yield "key", "key: the upstream takes none (auth: none), so that it would never be sent"
+        if self.health is not None and not self.health.path:
+            yield "health.path", "health: expected a path, which is asked for from the root of base_url"
         if self.credential == "client":
             yield from self._unsendable(place)
         if self.sni and not self.base_url.lower().startswith("https:"):

@@ -15,13 +15,14 @@ from .readers import (
     count,
     failure_status,
     one_of,
+    positive_duration,
     section,
     share,
     text_that,
 )
 from .secretvalues import secret_value
 from .units import parse_duration, parse_size
-from .upstreams import BalanceConfig, RetryConfig, UpstreamConfig
+from .upstreams import BalanceConfig, HealthConfig, RetryConfig, UpstreamConfig
 
 MOST_ATTEMPTS = 20
 MOST_UPSTREAMS = 100
@@ -99,6 +100,27 @@ def _attempts(text: str) -> int:
     return int(number)
 
 
+def _checked_path(text: str) -> str:
+    if not text.startswith("/") or not text.isascii() or not text.isprintable() or " " in text or "#" in text:
+        raise ValueError(f"expected a path such as /health, got {text[:80]!r}")
+    return text
+
+
+def _status(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) == 3 and 200 <= int(text) <= 599):
+        raise ValueError(f"expected a status from 200 to 599, got {text[:40]!r}")
+    return int(text)
+
+
+HEALTH_KEYS: dict[str, Reader] = {
+    "path": by(_checked_path),
+    "interval": by(positive_duration),
+    "timeout": by(positive_duration),
+    "healthy": by(count(1)),
+    "unhealthy": by(count(1)),
+    "statuses": all_of(by(_status)),
+}
+
 UPSTREAM_KEYS: dict[str, Reader] = {
     "name": by(rules.upstream_name),
     "base_url": text_that(lambda text: text and rules.base_url(text)),
@@ -115,6 +137,7 @@ UPSTREAM_KEYS: dict[str, Reader] = {
     "sni": by(rules.server_name),
     "auth": auth,
     "provider": by(rules.provider),
+    "health": section(HealthConfig, HEALTH_KEYS),
 }
 
 BALANCE_KEYS: dict[str, Reader] = {

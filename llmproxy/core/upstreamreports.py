@@ -11,10 +11,10 @@ from ..message import Api
 from .circuits import CircuitTally
 from .upstreamstate import UpstreamStates
 
-Health = Literal["well", "degraded", "ejected", "drained"]
+Health = Literal["well", "degraded", "unwell", "ejected", "drained"]
 """
-In a word: an operator has C{drained} it; it is C{ejected} in every process; it is C{degraded} where it is ejected in
-some of them, or a circuit is not closed; otherwise it is C{well}.
+In a word: an operator has C{drained} it; it is C{ejected} after failures, or C{unwell} by active checks, in every
+process; it is C{degraded} where that is so in some of them, or a circuit is not closed; otherwise it is C{well}.
 """
 
 
@@ -27,6 +27,7 @@ class UpstreamReport:
         what is C{0} then is not known.
     @ivar processes: that have said this.
     @ivar ejected: in how many of them it is left out after failures.
+    @ivar unwell: in how many of them active checks have found it so.
     @ivar ejected_for: until it is asked again in the last of them.
     @ivar failed: attempts that were no good.
     @ivar latency: until an answer has begun lately, in the slowest process; 0 if that is not known.
@@ -52,6 +53,7 @@ class UpstreamReport:
     fallbacks: int = 0
     latency: float = 0.0
     keys_aside: int = 0
+    unwell: int = 0
     circuits: CircuitTally = field(factory=CircuitTally)
 
     @property
@@ -60,8 +62,14 @@ class UpstreamReport:
             return "drained"
         if self.ejected >= self.processes:
             return "ejected"
+        if self.unwell >= self.processes:
+            return "unwell"
         circuits = self.circuits
-        return "degraded" if self.ejected or circuits.open or circuits.half_open or circuits.models else "well"
+        return (
+            "degraded"
+            if self.ejected or self.unwell or circuits.open or circuits.half_open or circuits.models
+            else "well"
+        )
 
     def with_other(self, other: UpstreamReport) -> UpstreamReport:
         """What both say; where they differ in what is configured, this one."""
@@ -88,6 +96,7 @@ _SUMS = (
     "retries",
     "fallbacks",
     "keys_aside",
+    "unwell",
 )
 
 
@@ -128,6 +137,7 @@ def reports_of(
                 state.fallbacks,
                 state.latency(now),
                 state.keys.count_aside(now),
+                int(state.unwell),
                 tallies.get((api.name, upstream.url), CircuitTally()),
             )
 

@@ -46,6 +46,7 @@ class UpstreamState:
     @ivar ejections: how often it was left out because of those.
     @ivar ejected_until: when it is asked again; 0 if it is.
     @ivar drained: an operator wants nothing to go there.
+    @ivar unwell: active checks have found it so.
     @ivar keys: which are set aside, and how often each was used.
     @ivar budget: of the retries that go there.
     """
@@ -59,6 +60,7 @@ class UpstreamState:
     ejections: int = 0
     ejected_until: float = 0.0
     drained: bool = False
+    unwell: bool = False
     keys: KeyRests = field(factory=KeyRests)
     budget: RetryBudget = field(factory=RetryBudget)
     _latency: float = 0.0
@@ -122,7 +124,7 @@ class UpstreamState:
             return "drained"
         if circuit_open:
             return "open"
-        if now < self.ejected_until:
+        if now < self.ejected_until or self.unwell:
             return "resting"
         if self.ejected_until:
             self._back_at, self.ejected_until = self.ejected_until, 0.0
@@ -136,6 +138,12 @@ class UpstreamState:
         """Let requests go there again: it grows into its share."""
         if self.drained:
             self.drained, self._back_at = False, now
+
+    def checked(self, well: bool, now: float) -> None:
+        """Active checks have found out how it is. One that is well again grows into its share."""
+        if well and self.unwell:
+            self._back_at = now
+        self.unwell = not well
 
     def back_for(self, now: float) -> float:
         """Seconds since it came back after it had been left out; without end if it never was."""
@@ -158,6 +166,8 @@ class UpstreamStates:
             for upstream in api.upstreams:
                 place = (api.name, upstream.name, upstream.url)
                 state = self._states[place] = known.get(place) or self._states.get(place) or UpstreamState()
+                if upstream.health is None:
+                    state.unwell = False
                 self._of[upstream] = state
 
     def of(self, upstream: Upstream) -> UpstreamState:

@@ -17,6 +17,7 @@ _LABELS = ("api", "upstream")
 _GAUGES = {
     "in_flight": "Attempts that are running.",
     "ejected": "Processes that leave it out after failures.",
+    "unwell": "Processes whose active checks have found it so.",
     "drained": "1 while an operator wants nothing to go there.",
     "latency": "Seconds until answers have begun lately, in the slowest process; 0 if that is not known.",
     "keys_aside": "Keys that are set aside.",

@@ -16,7 +16,7 @@ from llmproxy.app.proxy import TransparentProxy
 from llmproxy.app.standardchain import standard_chain
 from llmproxy.cache.memory import MemoryStore
 from llmproxy.config import APIConfig, BreakerConfig, CacheConfig, ProxyConfig
-from llmproxy.config.upstreams import RetryConfig, UpstreamConfig
+from llmproxy.config.upstreams import HealthConfig, RetryConfig, UpstreamConfig
 from llmproxy.errors import ConfigError, Draining
 from llmproxy.message import ApiResponse
 
@@ -132,6 +132,28 @@ class GenerationsTests(SynchronousTestCase):
         self.assertRaises(Draining, proxy.swap, a_config())
         for stream in streams:
             stream.ended.addErrback(lambda _: None)
+
+    def test_checked(self) -> None:
+        """Upstreams are checked while the service runs, by the present generation alone; what it knows goes over."""
+        health = HealthConfig("/health", interval=5.0)
+        upstreams = [
+            UpstreamConfig("one", "http://192.0.2.1", health=health),
+            UpstreamConfig("two", "http://192.0.2.2"),
+        ]
+        config = a_config(base_url="", upstreams=upstreams)
+        proxy = self.proxy(config)
+        self.reactor.advance(0)
+        self.assertEqual(self.hosts, ["192.0.2.1"])
+        self.upstream[0].receive(b"HTTP/1.1 503 x\r\nContent-Length: 0\r\n\r\n")
+        self.assertEqual([each.health for each in proxy.metrics().upstreams()], ["unwell", "well"])
+        proxy.swap(config)
+        self.reactor.advance(0)
+        self.assertEqual([each.health for each in proxy.metrics().upstreams()], ["unwell", "well"])
+        asked = len(self.hosts)
+        self.reactor.advance(20)
+        self.assertLessEqual(len(self.hosts), asked + 1)
+        proxy.swap(a_config(base_url="", upstreams=[evolve(each, health=None) for each in upstreams]))
+        self.assertEqual([each.health for each in proxy.metrics().upstreams()], ["well", "well"])
 
     def test_drained(self) -> None:
         """Nothing new goes to an upstream that is drained, in the next generation either, until it is undrained."""

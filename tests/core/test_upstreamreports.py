@@ -60,10 +60,12 @@ class ReportTests(SynchronousTestCase):
             "well": [well, evolve(well, circuits=CircuitTally(closed=4))],
             "degraded": [
                 evolve(well, ejected=1),
+                evolve(well, unwell=1),
                 evolve(well, circuits=CircuitTally(open=1)),
                 evolve(well, circuits=CircuitTally(half_open=1)),
                 evolve(well, circuits=CircuitTally(models=1)),
             ],
+            "unwell": [evolve(well, unwell=2)],
             "ejected": [evolve(well, ejected=2)],
             "drained": [evolve(well, drained=True), evolve(well, drained=True, ejected=2)],
         }

@@ -24,6 +24,7 @@ class FamiliesTests(SynchronousTestCase):
         for name, value in (
             ("in_flight", 2),
             ("ejected", 2),
+            ("unwell", 0),
             ("drained", 1),
             ("latency_seconds", 0.5),
             ("keys_aside", 0),

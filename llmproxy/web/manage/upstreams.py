@@ -31,7 +31,7 @@ class UpstreamView(Struct):
     region: str
     priority: int
     weight: int
-    health: Annotated[str, Meta(description="well, degraded, ejected or drained")]
+    health: Annotated[str, Meta(description="well, degraded, unwell, ejected or drained")]
     drained: bool
     counted: Annotated[
         bool, Meta(description="false for the only upstream of an API without retry, which nothing is chosen from.")

@@ -49,6 +49,7 @@ _LOOKS_LIKE = re.compile(
 )
 
 _json = msgspec.json.Encoder().encode
+_NUMBERS = frozenset({int, float, bool, type(None)})
 _TEXT = re.compile(rb'"[,\]}]')
 """The end of a value that is a text, in JSON without spaces; a name has a colon behind it."""
 
@@ -174,9 +175,20 @@ class Masking:
 def _may_hold_text(raw: Mapping[str, Any]) -> bool:
     """Whether any value is a text; nearly always all are numbers, and this costs a tenth of looking at each."""
     try:
+        if _are_numbers(raw):
+            return False
         return _TEXT.search(_json(raw)) is not None
     except (ValueError, TypeError, OverflowError, RecursionError):
         return True
+
+
+def _are_numbers(raw: Mapping[str, Any]) -> bool:
+    """Whether all values are numbers, or objects of such."""
+    for value in raw.values():
+        kind = type(value)
+        if kind not in _NUMBERS and (kind is not dict or not _are_numbers(value)):
+            return False
+    return True
 
 
 def _is_secret(name: str) -> bool:

@@ -66,6 +66,12 @@ MOST_MODELS = 100
 
 _NO_COST = Decimal(0)
 
+_KINDS = ("input", "cached_input", "cache_write", "output", "reasoning")
+"""Of tokens."""
+
+Rows = dict[tuple[str, str], list[int | None]]
+"""Tokens of a batch of records, by API and model: one for each of L{_KINDS}, and C{None} for what nobody has said."""
+
 _OUTCOMES = {"hit": HIT, "bypass": BYPASS, "method": BYPASS, "request": BYPASS}
 """By what a record says of the cache (RFC 9211's words); any other is a miss, and nothing is no request of a cache."""
 
@@ -177,10 +183,17 @@ class ProxyMetrics:
         self.cache[CacheMetricType(kind).value] += count
 
     def record_batch(self, records: Sequence[Record]) -> None:
+        rows: Rows = {}
         for record in records:
-            self._count(record)
+            self._count(record, rows)
+        tokens = self.tokens
+        for (api, model), row in rows.items():
+            for kind, count in zip(_KINDS, row, strict=True):
+                if count is not None:
+                    key = (api, model, kind)
+                    tokens[key] = tokens.get(key, 0) + count
 
-    def _count(self, record: Record) -> None:
+    def _count(self, record: Record, rows: Rows) -> None:
         method = record.method if record.method in METHODS else "other"
         status_class = f"{record.status // 100}xx" if record.status else "none"
         labels = (record.api, record.endpoint, method, status_class)
@@ -206,14 +219,14 @@ class ProxyMetrics:
         if record.cause:
             _one_more(self.causes, (record.api, record.cause))
         if record.usage is not None:
-            self._count_usage(record, record.usage)
+            self._count_usage(record, record.usage, rows)
         if record.first_token is not None:
             self.first_tokens.setdefault(record.api, Histogram()).observe(record.first_token)
             out = None if record.usage is None else record.usage.output_tokens
             if record.streamed_for is not None and out is not None and out > 1:
                 self.between_tokens.setdefault(record.api, Histogram()).observe(record.streamed_for / (out - 1))
 
-    def _count_usage(self, record: Record, usage: Usage) -> None:
+    def _count_usage(self, record: Record, usage: Usage, rows: Rows) -> None:
         api = record.api
         model = usage.served_model
         if model not in self._models:
@@ -223,17 +236,24 @@ class ProxyMetrics:
                 model = "other"
         if record.cost is not None:
             self.costs[api, model] = self.costs.get((api, model), _NO_COST) + record.cost
-        tokens = self.tokens
-        for kind, count in (
-            ("input", usage.input_tokens),
-            ("cached_input", usage.cached_input_tokens),
-            ("cache_write", usage.cache_write_tokens),
-            ("output", usage.output_tokens),
-            ("reasoning", usage.reasoning_tokens),
-        ):
-            if count is not None:
-                key = (api, model, kind)
-                tokens[key] = tokens.get(key, 0) + count
+        row = rows.get((api, model))
+        if row is None:
+            row = rows[api, model] = [None] * len(_KINDS)
+        count = usage.input_tokens
+        if count is not None:
+            row[0] = count + (row[0] or 0)
+        count = usage.cached_input_tokens
+        if count is not None:
+            row[1] = count + (row[1] or 0)
+        count = usage.cache_write_tokens
+        if count is not None:
+            row[2] = count + (row[2] or 0)
+        count = usage.output_tokens
+        if count is not None:
+            row[3] = count + (row[3] or 0)
+        count = usage.reasoning_tokens
+        if count is not None:
+            row[4] = count + (row[4] or 0)
 
     def snapshot(self) -> ProxyMetrics:
         """The numbers as they are now, gauges read: what one process tells another."""

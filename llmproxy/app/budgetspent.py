@@ -1,4 +1,4 @@
-"""What was spent of budgets before a process began to count, as the ledger in the database says."""
+"""The past of budgets: money that was spent before a process began to count, as the ledger in the database has it."""
 
 from __future__ import annotations
 

@@ -79,7 +79,14 @@ class Foundation:
         reports = None if self.stored is None else self.stored.usage_reports
         spent = BudgetsSpent(reactor, reports, lambda: self.ledger).spent
         self.limiting = UsageLimiting(
-            reactor, self.metering.costs, self.inspection, spent, settings.redis, self.poller, self.names
+            reactor,
+            self.metering.costs,
+            self.inspection,
+            spent,
+            settings.redis,
+            self.poller,
+            self.names,
+            peers.limits,
         )
         self.management = self._management()
         self.background = RecordExchanges(reactor, self.metering.publisher.publish, seal=self.metering.seal)

@@ -11,7 +11,7 @@ from ..core.limits.refusals import amount
 from ..core.limits.reservation import Learnt
 from ..core.limits.values import UsageLimitSettings
 from ..limits.memory import MemoryLimits
-from ..limits.restored import RestoredLimits
+from ..limits.restored import NewCounts, RestoredLimits
 from ..management.limits import Left
 from ..middleware.limitheld import Settling
 from ..middleware.limits import Limiting
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 class UsageLimiting:
     """
+    @param counts: makes what counts here, given the time and what is called with shares that were passed.
     @param spent: what was spent of a budget in its window before, see L{RestoredLimits}.
     @param redis: where machines count together; C{None} counts here. Its connections are C{poller}'s.
 
@@ -57,6 +58,7 @@ class UsageLimiting:
         redis: RedisOptions | None = None,
         poller: Poller | None = None,
         names: Names | None = None,
+        counts: NewCounts = MemoryLimits,
     ) -> None:
         self._reactor = reactor
         self._inspection = inspection
@@ -65,8 +67,8 @@ class UsageLimiting:
         self.listeners: list[Callable[[Crossed], object]] = []
         self.redis: RedisLimiting | None = None
         if redis is None:
-            counts = MemoryLimits(reactor.seconds, self._crossed)
-            self.store: ILimitStore = RestoredLimits(counts, reactor.seconds, spent)
+            here = counts(reactor.seconds, self._crossed)
+            self.store: ILimitStore = RestoredLimits(here, reactor.seconds, spent)
         else:
             from .redislimits import RedisLimiting
 

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet.defer import Deferred, succeed
 
+from ..limits.memory import MemoryLimits
 from ..web.connections import Connections, OwnConnections
 
 if TYPE_CHECKING:
+    from ..core.limits.verdicts import Crossed
     from ..interfaces import ICacheStore
+    from ..limits.restored import Counts
     from ..management.state import KeepsTokens
     from ..sinks.metrics import ProxyMetrics
 
@@ -38,6 +41,14 @@ class Peers(Protocol):
 
     def flush(self) -> Deferred[Any]:
         """Have the peers write down what they have counted of tokens."""
+
+    def limits(self, seconds: Callable[[], float], crossed: Callable[[Crossed], object]) -> Counts:
+        """
+        Counts what is used of limits, of all of us.
+
+        @param seconds: since the epoch.
+        @param crossed: called when a share of a budget has been used.
+        """
 
     def connections(self, site: int) -> Connections:
         """
@@ -67,6 +78,9 @@ class Alone:
 
     def flush(self) -> Deferred[Any]:
         return succeed(None)
+
+    def limits(self, seconds: Callable[[], float], crossed: Callable[[Crossed], object]) -> Counts:
+        return MemoryLimits(seconds, crossed)
 
     def connections(self, site: int) -> Connections:
         return OwnConnections()

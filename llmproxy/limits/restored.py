@@ -18,7 +18,7 @@ from ..interfaces import ILimitStore
 
 if TYPE_CHECKING:
     from ..core.limits.values import Rule
-    from ..core.limits.verdicts import Left, Part, Reservation
+    from ..core.limits.verdicts import Crossed, Left, Part, Reservation
 
 TRIES_AGAIN = 5.0
 """Seconds after which it is asked for anew, where it could not be known."""
@@ -40,6 +40,10 @@ class Counts(Protocol):
 
     def begin(self, rule: Rule, spent: int) -> None:
         """At least so much was spent in the present window."""
+
+
+NewCounts = Callable[[Callable[[], float], Callable[["Crossed"], object]], Counts]
+"""Makes one, given the time and what is called with shares of budgets that have been used."""
 
 
 @implementer(ILimitStore)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred
 
 from ..cache.memory import MemoryStore
+from ..limits.memory import MemoryLimits
 from ..sinks.metrics import ProxyMetrics
 from .broadcast import BroadcastingDirectory
 from .caches import AnnouncingStore, key_of
@@ -16,6 +17,7 @@ from .ipc import unpacked
 if TYPE_CHECKING:
     from ..cache.presence import PresenceFilter
     from ..interfaces import ICacheStore
+    from ..limits.restored import NewCounts
     from ..management.state import KeepsTokens
     from ..middleware.caching.cache import Cache
     from ..web.connections import Connections
@@ -31,16 +33,23 @@ class OtherWorkers:
 
     @param tell: sends a message to the parent.
     @param marks: what this worker counts in for all to see, of what its cache holds.
+    @param limits: makes what it counts in of limits.
     @param connections: what it counts in of connections.
     """
 
     def __init__(
-        self, clock: Any, tell: Tell, marks: PresenceFilter, connections: Sequence[SharedConnections] = ()
+        self,
+        clock: Any,
+        tell: Tell,
+        marks: PresenceFilter,
+        connections: Sequence[SharedConnections] = (),
+        limits: NewCounts = MemoryLimits,
     ) -> None:
         self._clock = clock
         self._tell = tell
         self._marks = marks
         self._connections = connections
+        self.limits = limits
         self._store: AnnouncingStore | None = None
         self._asked: dict[int, Deferred[Any]] = {}
         self._questions = 0

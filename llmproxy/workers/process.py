@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import succeed
@@ -16,6 +17,7 @@ from ..app.startup import settle
 from ..cache.presence import of_parent
 from ..cli.reactor import log_to_stderr
 from ..errors import ConfigError
+from ..limits.shared import shared_limits
 from ..service import ProxyService, make_service
 from .connections import shared_connections
 from .ipc import Control, message, packed, unpacked
@@ -71,7 +73,9 @@ class Running:
     def _heard(self, kind: str, values: dict[str, Any]) -> None:
         if kind == "start":
             marks, connections = of_parent(*values["marks"]), shared_connections(*values["connections"])
-            self._start(unpacked(values["settings"]), OtherWorkers(self._reactor, self.tell, marks, connections))
+            limits = partial(shared_limits, *values["limits"])
+            peers = OtherWorkers(self._reactor, self.tell, marks, connections, limits)
+            self._start(unpacked(values["settings"]), peers)
             for api, upstream in values["drained"]:
                 self._drain(api, upstream, True)
         elif kind == "stop":

@@ -29,6 +29,7 @@ from ..errors import ConfigError
 from ..sinks.metrics import ProxyMetrics
 from .connections import ConnectionTable
 from .ipc import Control, message, packed, unpacked
+from .limits import SharedLimitTable
 from .sockets import ListeningSocket, open_held
 
 if TYPE_CHECKING:
@@ -175,6 +176,7 @@ class Supervisor(Service):
     _log = Logger()
     _marks: SharedTable
     _connections: ConnectionTable
+    _limits: SharedLimitTable
 
     def __init__(self, reactor: Any, settings: Settings, count: int, spawn: tuple[str, ...] = ()) -> None:
         self.clock = reactor
@@ -199,6 +201,7 @@ class Supervisor(Service):
         self._marks = SharedTable(self._count)
         by_client = self._settings.apis.limits.connections_per_client is not None
         self._connections = ConnectionTable(self._count, by_client)
+        self._limits = SharedLimitTable(self._count)
         opening: Deferred[Any] = Deferred.fromCoroutine(self._open())
         opening.addCallback(self._say).addCallbacks(self.started.callback, self.started.errback)
 
@@ -232,13 +235,14 @@ class Supervisor(Service):
             "drained": sorted(self._drained),
             "marks": (marks, self._count, number),
             "connections": (marks + 1, self._count, number, self._connections.key.hex()),
+            "limits": (marks + 2, self._count, number),
         }
         worker = Worker(self, number, start)
         self.workers[number] = worker
         self._started_at[number] = self.clock.seconds()
         fds: dict[int, Any] = {0: "w", 1: 1, 2: 2, 3: "r"}
         fds |= {FIRST_FD + at: socket.fd for at, socket in enumerate(self._sockets)} | {marks: self._marks.fd}
-        fds[marks + 1] = self._connections.fd
+        fds |= {marks + 1: self._connections.fd, marks + 2: self._limits.fd}
         worker.started.addCallbacks(self._serves, self._cannot, callbackArgs=(number,), errbackArgs=(number,))
         self._reactor.spawnProcess(worker, self._spawn[0], self._spawn, env=dict(os.environ), childFDs=fds)
 
@@ -266,6 +270,7 @@ class Supervisor(Service):
         number = worker.number
         self._marks.clear(number)
         self._connections.clear(number)
+        self._limits.clear(number)
         steady = self.clock.seconds() - self._started_at[number] >= STEADY
         self._failures[number] = 1 if steady else self._failures[number] + 1
         wait = delay(self._failures[number])
@@ -365,4 +370,5 @@ class Supervisor(Service):
         for socket in self._sockets:
             yield maybeDeferred(socket.port.stopListening)
         self._marks.close()
+        self._limits.close()
         self._connections.close()

@@ -17,6 +17,7 @@ from llmproxy.service import Settings
 from llmproxy.sinks.metrics import ProxyMetrics
 from llmproxy.workers.connections import ConnectionTable
 from llmproxy.workers.ipc import Control, packed
+from llmproxy.workers.limits import SharedLimitTable
 from llmproxy.workers.peers import OtherWorkers
 from llmproxy.workers.process import Running
 
@@ -121,13 +122,15 @@ class WorkerTests(SynchronousTestCase):
             access_log=None,
             audit=AuditOptions("/nowhere/audit.log", create_directory=False),
         )
-        table, connections = SharedTable(1), ConnectionTable(1, False)
+        table, connections, limits = SharedTable(1), ConnectionTable(1, False), SharedLimitTable(1)
+        self.addCleanup(limits.close)
         self.addCleanup(table.close)
         self.addCleanup(connections.close)
         given = {
             "drained": [["openai", "azure"]],
             "marks": [os.dup(table.fd), 1, 0],
             "connections": [os.dup(connections.fd), 1, 0, connections.key.hex()],
+            "limits": [os.dup(limits.fd), 1, 0],
         }
         self.running._heard("start", {"settings": packed(options), **given})
         ((kind, values),) = self.pipe.told

@@ -53,6 +53,7 @@ class SlidingSum:
         What was counted at C{since} turns out to be C{amount} more, or less: it counts as long as if that had been
         known then. What has passed is not changed any more, but for what comes above it, which counts from now on.
         """
+        self.at(now)
         second = int(since)
         for index in range(len(self._seconds) - 1, -1, -1):
             if self._seconds[index] == second:

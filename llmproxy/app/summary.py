@@ -149,7 +149,7 @@ def _cache(settings: Settings) -> str:
 
 def _limits(settings: Settings) -> str:
     redis = settings.redis
-    return "counted in each process for itself" if redis is None else f"counted in {redis.location.label}"
+    return "counted in the memory of this machine" if redis is None else f"counted in {redis.location.label}"
 
 
 def _audit(settings: Settings) -> str:

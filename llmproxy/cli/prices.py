@@ -13,7 +13,7 @@ from .faults import Fault, NotThere
 from .output import Output, Progress
 from .prices_shown import COLUMNS, as_json, known_of, row_of
 from .prices_source import PriceSource, price_options, source_options
-from .storage import check_revision, located, reading, storage_of, writing
+from .storage import check_revision, located, reading, storage_of_proxy, writing
 
 if TYPE_CHECKING:
     from ..store.backend import Backend
@@ -83,7 +83,7 @@ def check(source: PriceSource, output: Output, since: float) -> None:
     """
     from ..store.repricing import seen_models
 
-    location = located(storage_of(source.database, source.env).database_url)
+    location = located(storage_of_proxy(source.database, source.env).database_url)
     with reading(location) as connection:
         check_revision(location, connection)
         seen = seen_models(connection, since, time.time() + 1)
@@ -131,7 +131,7 @@ def recompute(source: PriceSource, output: Output, since: float, until: float, y
 
     if until <= since:
         raise click.UsageError("--until is not after --since")
-    location = located(storage_of(source.database, source.env).database_url)
+    location = located(storage_of_proxy(source.database, source.env).database_url)
     repricing = Repricing(source.prices, since, until)
     count = _run(location, repricing, write=yes)
     changes = sorted(repricing.changes.items())

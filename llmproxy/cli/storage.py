@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 import click
 from attrs import evolve
 
-from ..config.databases import Storage
+from ..config.databases import Storage, sqlite_url
 from ..config.dotenv import with_dotenv
 from ..config.environment import read_storage
+from ..config.variables import DEFAULT_DATABASE
 from ..errors import ConfigError
 from .faults import Fault, Unreachable
 from .output import Output, warn
+from .target import DATA
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -59,6 +61,22 @@ def storage_of(database: str | None, dotenv: str | None, more: Mapping[str, str]
     except ConfigError as error:
         raise Fault("; ".join(error.problems)) from None
     return evolve(found, database_url=database) if database else found
+
+
+def storage_of_proxy(database: str | None, dotenv: str | None, data: str | None = None) -> Storage:
+    """
+    The same for commands about what a proxy has kept: where nothing else says where that is, it is looked for in the
+    directory of C{llmproxy quickstart}.
+
+    @param data: that directory, if it was named.
+    @raise Fault: likewise.
+    """
+    found = storage_of(database, dotenv)
+    is_described = database or found.database_url != sqlite_url(DEFAULT_DATABASE) or os.path.exists(DEFAULT_DATABASE)
+    in_data = None if database else data or (DATA if os.path.isdir(DATA) and not is_described else None)
+    if in_data is None:
+        return found
+    return evolve(found, database_url=sqlite_url(os.path.join(in_data, "llmproxy.db")))
 
 
 def warn_of_password(option: str, url: str | None) -> None:

@@ -11,7 +11,7 @@ import click
 from .lookup import project_id_of, token_ids_called
 from .management import Management
 from .output import Output
-from .storage import storage_of, warn_of_password
+from .storage import storage_of_proxy, warn_of_password
 from .target import CONNECT, OPTIONS, connect
 
 PAGE = 1000
@@ -116,7 +116,7 @@ def usage_options(command: Callable[..., Any]) -> Callable[..., Any]:
             from .usage_database import InTheDatabase
 
             warn_of_password("--database", database)
-            return InTheDatabase(storage_of(database, env))
+            return InTheDatabase(storage_of_proxy(database, env, given["data"]))
 
         return command(source=UsageSource(opened), output=Output(as_json), **options)
 

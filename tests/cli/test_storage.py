@@ -15,7 +15,16 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.cli import storage
 from llmproxy.cli.faults import Fault, Unreachable
-from llmproxy.cli.storage import check_revision, faults_of, located, reading, storage_of, storage_options, writing
+from llmproxy.cli.storage import (
+    check_revision,
+    faults_of,
+    located,
+    reading,
+    storage_of,
+    storage_of_proxy,
+    storage_options,
+    writing,
+)
 from llmproxy.store.migrate import migrate
 
 from ..store.databases import KEY, opened
@@ -38,6 +47,31 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual(storage_of(None, path).database_url, "sqlite:///set")
         self.assertEqual(storage_of(None, path, {"DATABASE_URL": "sqlite:///more"}).database_url, "sqlite:///more")
         self.assertEqual(storage_of("sqlite:///option", path).database_url, "sqlite:///option")
+
+    def test_quickstart(self) -> None:
+        """Where nothing else says where a proxy keeps what it has, it is quickstart's directory, if that is there."""
+        self.patch(os, "environ", {**os.environ, **NOT_SET})
+        before = os.getcwd()
+        os.makedirs(place := self.mktemp())
+        os.chdir(place)
+        self.addCleanup(os.chdir, before)
+        usual = "sqlite:///./data/llm-proxy.db"
+        self.assertEqual(storage_of_proxy(None, None).database_url, usual)
+        os.mkdir("llmproxy-data")
+        os.mkdir("data")
+        for database, data, described, url in (
+            (None, None, "", "sqlite:///./llmproxy-data/llmproxy.db"),
+            (None, "elsewhere", "", "sqlite:///elsewhere/llmproxy.db"),
+            (None, "elsewhere", "sqlite:///set", "sqlite:///elsewhere/llmproxy.db"),
+            (None, None, "sqlite:///set", "sqlite:///set"),
+            ("sqlite:///option", "elsewhere", "", "sqlite:///option"),
+        ):
+            os.environ["DATABASE_URL"] = described
+            with row(self, database, data, described):
+                self.assertEqual(storage_of_proxy(database, None, data).database_url, url)
+        os.environ["DATABASE_URL"] = ""
+        Path("data/llm-proxy.db").touch()
+        self.assertEqual(storage_of_proxy(None, None).database_url, usual)
 
     def test_not_understood(self) -> None:
         """A variable that cannot be understood ends the command, without its value."""

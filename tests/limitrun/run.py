@@ -21,6 +21,7 @@ from .upstream import MAX_TOKENS, Billing
 _PLAIN = {"model": "m-1", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": MAX_TOKENS}
 BODIES = tuple(json.dumps({**_PLAIN, "stream": streamed}).encode() for streamed in (False, True))
 CLIENTS = 16
+MOST_ROUNDS = 10
 FREE_WITHIN = 40.0
 """Seconds after a kill, in which places have to be free again: twice the lease, and more."""
 
@@ -50,7 +51,7 @@ class Scene:
 class Outcome:
     """
     @ivar rate: answers to the requests at once, by status; without those that could not be decided.
-    @ivar undecided: 503s, which were asked again.
+    @ivar undecided: 503s, after which was asked again.
     @ivar freed: seconds after a kill until all places were free; 0 where that was not played.
     @ivar billed: USD, as upstream says.
     """
@@ -110,16 +111,23 @@ async def _play(scene: Scene, directory: str, redis: RedisServer) -> Outcome:
 
 
 async def _rate(scene: Scene, machines: list[Machine], outcome: Outcome) -> None:
-    """As many requests at once, over all machines; those that nobody could decide are asked again."""
+    """
+    As many requests at once, over all machines. Where some could not be decided, all that were not admitted are asked
+    again: what was taken for those is given back, and others have been refused for it.
+    """
     left = scene.at_once
-    while left:
+    for number in range(MOST_ROUNDS):
         statuses = await asyncio.gather(
-            *(_ask(machines[n % len(machines)].port, "rate", f"rate-{left}-{n}") for n in range(left))
+            *(_ask(machines[n % len(machines)].port, "rate", f"rate-{number}-{n}") for n in range(left))
         )
         found = Counter(statuses)
-        left = found.pop(503, 0)
-        outcome.undecided += left
-        outcome.rate += found
+        outcome.undecided += found[503]
+        outcome.rate[200] += found[200]
+        outcome.rate[429] = found[429]
+        left -= found[200]
+        if not found[503]:
+            break
+        await asyncio.sleep(1.0)
 
 
 async def _places(machines: list[Machine], upstream: Billing, outcome: Outcome) -> None:
@@ -186,9 +194,7 @@ async def _ask(port: int, kind: str, name: str) -> int:
 def problems(scene: Scene, outcome: Outcome) -> list[str]:
     """What is not as it has to be."""
     found = []
-    admitted = outcome.rate[200]
-    # What was taken for those that could not be decided is given back a little later: others may have been refused.
-    if admitted > 100 or outcome.rate.keys() != {200, 429} or (admitted < 100 and not outcome.undecided):
+    if outcome.rate != {200: 100, 429: scene.at_once - 100}:
         found.append(f"{scene.at_once} at once against rpm_limit: 100 were answered {dict(outcome.rate)}")
     if scene.places and (outcome.held != PARALLEL or not outcome.freed):
         found.append(

@@ -90,8 +90,11 @@ class APIConfig(APIValues):
         check_config(self, reserved_names())
 
     def with_cache_defaults(self, defaults: CacheSettings) -> APIConfig:
-        """The same, cached by C{defaults} where an API says nothing of its own."""
-        apis = {name: evolve(api, cache=api.cache.with_defaults(defaults)) for name, api in self.apis.items()}
+        """The same, cached by C{defaults} where an API says nothing of its own, and can be cached."""
+        apis = {
+            name: api if api.takes_clients else evolve(api, cache=api.cache.with_defaults(defaults))
+            for name, api in self.apis.items()
+        }
         return evolve(self, apis=apis)
 
     def compiled(self) -> list[Api]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from attrs import evolve
 
-from llmproxy.apisettings import BalanceSettings, RetrySettings
+from llmproxy.apisettings import BalanceSettings, CacheSettings, RetrySettings
 from llmproxy.config import APIConfig, ProxyConfig
 from llmproxy.errors import ConfigError
 from llmproxy.message import Api
@@ -88,6 +88,13 @@ class RightTests(ConfigFileTests):
         self.assertEqual(y.headers, ((b"x-b", b"1"), (b"X-C", b"3")))
         self.assertEqual((x.region, x.serves, x.host, x.server_name), ("eu", ("gpt-4o*",), b"h:8443", "s.example"))
         self.assertEqual((x.provider, y.provider), ("azure", ""))
+
+    def test_uncached(self) -> None:
+        """What is cached elsewhere by default is not for APIs that are asked with clients' credentials."""
+        text = ONE.format(api=TWO.format(", credential: client"))
+        config = self.load(text).with_cache_defaults(CacheSettings(enabled=True))
+        config.validate()
+        self.assertEqual([api.settings.cache is not None for api in config.compiled()], [False, True])
 
     def test_words(self) -> None:
         """Short forms."""

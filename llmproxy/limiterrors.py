@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .errors import ClientError, RateLimitExceeded
+from .errors import ClientError, RateLimitExceeded, Unavailable
 
 
 class NotPermitted(ClientError):
@@ -43,3 +43,9 @@ class PriceUnknown(ClientError):
     """A budget that is to hold in any case, and a model of which nobody knows what it costs."""
 
     status, code, message = 403, "price_unknown", "The price of the model is not known (price_unknown)"
+
+
+class Overloaded(Unavailable):
+    """All places for exchanges are taken, and those to wait for one."""
+
+    code, message = "overloaded", "The proxy has as many requests as it may have at once"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
+from ..core.limits.places import Places
 from ..core.limits.refusals import amount
 from ..core.limits.reservation import Learnt
 from ..core.limits.values import UsageLimitSettings
@@ -15,6 +16,7 @@ from ..limits.restored import NewCounts, RestoredLimits
 from ..management.limits import Left
 from ..middleware.limitheld import Settling
 from ..middleware.limits import Limiting
+from ..middleware.overload import Overloading
 from ..net.ratelimitedlog import RateLimitedLog
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from ..middleware.checking.inspection import Inspection
     from ..net.poller import Poller
     from ..net.resolver import Names
+    from ..net.timers import TimerWheel
+    from ..usagelimits import Overload
     from .costs import Costs
     from .redislimits import RedisLimiting
 
@@ -44,6 +48,7 @@ class UsageLimiting:
     @ivar store: what is used.
     @ivar redis: what there is to see of it where it is in Redis.
     @raise ConfigError: the authorities for Redis cannot be read.
+    @ivar places: of exchanges, where their number is limited.
     @ivar listeners: called with every share of a budget that was passed; they must not block.
     """
 
@@ -64,6 +69,7 @@ class UsageLimiting:
         self._inspection = inspection
         self._complaints = RateLimitedLog(reactor, self._log, "limits")
         self.settings = UsageLimitSettings()
+        self.places = Places(0, 0)
         self.listeners: list[Callable[[Crossed], object]] = []
         self.redis: RedisLimiting | None = None
         if redis is None:
@@ -93,6 +99,10 @@ class UsageLimiting:
     def warnings(self) -> list[str]:
         """What an operator should know, and what is no reason to stay away."""
         return [] if self.redis is None else self.redis.warnings()
+
+    def overload(self, settings: Overload | None, wheel: TimerWheel) -> Overloading | None:
+        """How many exchanges a configuration has at once; those of the former one count too."""
+        return None if settings is None else Overloading(settings, self.places, wheel)
 
     def left(self, rules: Sequence[Rule]) -> Deferred[Sequence[Left]]:
         return self.store.left(rules).addCallback(self._as_shown)

@@ -24,6 +24,7 @@ from ..middleware.filtermodels import filter_models_for
 from ..middleware.includeusage import IncludeUsage
 from ..middleware.limits import Limiting
 from ..middleware.meter import Meter
+from ..middleware.overload import Overloading
 from ..middleware.quota import Limit
 from ..middleware.recordexchanges import RecordExchanges
 from ..middleware.restrict import Restrict
@@ -49,6 +50,7 @@ NAMES = (
     "debug",
     "usage_trailer",
     "authenticate",
+    "overload",
     "restrict",
     "attribution",
     "filter_models",
@@ -85,6 +87,7 @@ def standard_chain(
     estimate: Estimate | None = None,
     meter: Meter | None = None,
     limits: Limiting | None = None,
+    overload: Overloading | None = None,
     refused: Callable[[ProxyError, ApiRequest], None] | None = None,
     placed: Sequence[Placed] = (),
     states: UpstreamStates | None = None,
@@ -102,6 +105,7 @@ def standard_chain(
     @param estimate: fills in what answers do not say; C{None} where no API has it so.
     @param meter: counts what answers used; C{None} where no API has answers that can be read.
     @param limits: of usage; C{None} for none.
+    @param overload: how many exchanges there are at once; C{None} for any number.
     @param refused: called with every error that is answered.
     @param placed: middlewares of an application, beside named ones.
     @param states: of the upstreams; new ones if C{None}.
@@ -126,6 +130,8 @@ def standard_chain(
         "usage_trailer": usage_trailer,
         # nothing of a body is read, nothing is spent, before the caller is known
         "authenticate": authenticate,
+        # shared out among projects, before a body is read or held
+        "overload": overload,
         "restrict": restrict,
         # a caller who may ask is listened to; outside the cache, which must not know what a request is for
         "attribution": attribution,

@@ -55,7 +55,7 @@ class SharedTableTests(SynchronousTestCase):
                 held.append((column, expected, found))
         for rule in (REQUESTS, TOKENS, PARALLEL, BUDGET):
             expected, found = counters.left(rule, now), tables[1].left(rule, now)
-            self.assertEqual((found.used, found.left), (expected.used, expected.left))
+            self.assertEqual((found.used, found.left), (expected.used, expected.left), rule)
 
     def test_process_dies(self) -> None:
         """Its places are free, and what it had reserved of a budget may have been spent."""
@@ -101,4 +101,4 @@ class SharedTableTests(SynchronousTestCase):
         """Its size is that of whole rows, with a column for each process."""
         for width in (1, 4, 100):
             self.assertEqual(size_of(width) % (sharedtable.ROWS * CELL), 0, width)
-            self.assertEqual(len(a_table(width)), width)
+            self.assertEqual(len(a_table(width)), width, "columns")

@@ -187,8 +187,8 @@ class RedisLimits:
         arguments: list[bytes] = [id.encode(), b"%d" % (self.lease * 1000)]
         for part in held.parts:
             rule = part.rule
-            refuses = b"1" if rule.kind != "money" or rule.over_budget == "refuse" else b"0"
-            arguments += (rule.kind.encode(), b"%d" % rule.limit, b"%d" % part.amount, *bounds(rule, now), refuses)
+            arguments += (rule.kind.encode(), b"%d" % rule.limit, b"%d" % part.amount, *bounds(rule, now))
+            arguments.append(b"1" if _may_refuse(part) else b"0")
         asking = self._calls.run(scripts.RESERVE, self._names.of(part.rule for part in held.parts), *arguments)
         return asking.addCallback(self._answered, id, held)
 
@@ -221,7 +221,7 @@ class RedisLimits:
         """Redis has not said anything in time."""
         self.failures += 1
         for part in local.parts:
-            if part.rule.on_store_failure == "closed":
+            if part.rule.on_store_failure == "closed" and _may_refuse(part):
                 self.give_back(local)
                 return Refusal(part.rule, 0, SHORT, unavailable=True)
         held.runs = True
@@ -304,6 +304,11 @@ class RedisLimits:
     def _new_id(self) -> str:
         self._numbers += 1
         return f"{self._process}{self._numbers:012x}"
+
+
+def _may_refuse(part: Part) -> bool:
+    """Not where nothing is asked for, nor for a budget that only warns."""
+    return part.amount > 0 and (part.rule.kind != "money" or part.rule.over_budget == "refuse")
 
 
 def _ended(held: Reservation, used: Sequence[int | None], shared: _Held, now: float) -> Iterator[Ended]:

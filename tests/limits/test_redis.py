@@ -133,6 +133,12 @@ class FailureTests(LimitsTestCase):
                         self.assertEqual(found.parts, (Part(rule, 1),))
                     self.assertEqual((self.store.failures, self.store.running), (1, policy != "closed"))
 
+    def test_closed_without_a_limit(self) -> None:
+        """A budget that only warns refuses nothing, nor does a limit of which nothing is asked."""
+        self.lose()
+        warns = evolve(BUDGET, over_budget="warn", on_store_failure="closed")
+        self.held(Part(warns, 5), Part(evolve(TOKENS, on_store_failure="closed"), 0))
+
     def test_own_count(self) -> None:
         """While Redis is away, local limits are those of this process; open ones are none."""
         self.lose()

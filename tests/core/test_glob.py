@@ -36,6 +36,6 @@ class AnyOfTests(SynchronousTestCase):
 
     def test_no_backtracking(self) -> None:
         """A value made to be matched slowly does not keep the process busy."""
-        started = time.perf_counter()
+        started = time.thread_time()
         self.assertIsNone(any_of(["*a*a*a*a*a*b"]).fullmatch("a" * 1000))
-        self.assertLess(time.perf_counter() - started, 1.0)
+        self.assertLess(time.thread_time() - started, 1.0)

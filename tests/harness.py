@@ -247,6 +247,8 @@ class Exchange:
             gate=_Open(),
             authenticate=Authenticate(self.clock, self.directory, self.revocations),
             quota=self.quota,
+            strangers=self.limiting.strangers(usage_limits or UsageLimitSettings()),
+            overload=self.limiting.overload(usage_limits.overload if usage_limits else None, self.wheel),
             limits=self.limiting.middleware(usage_limits or UsageLimitSettings()),
             ledger=ledger,
             breaker=Breaker(self.clock),

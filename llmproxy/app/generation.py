@@ -191,6 +191,7 @@ class Generation:
             authenticate=foundation.admission.authenticate,
             quota=foundation.admission.quota,
             limits=foundation.limiting.middleware(self.config.usage_limits.settings()),
+            strangers=foundation.limiting.strangers(self.config.usage_limits.settings()),
             overload=foundation.limiting.overload(self.config.usage_limits.overload, foundation.wheel),
             ledger=foundation.ledger,
             breaker=self.breaker,

@@ -17,6 +17,7 @@ from ..management.limits import Left
 from ..middleware.limitheld import Settling
 from ..middleware.limits import Limiting
 from ..middleware.overload import Overloading
+from ..middleware.strangers import Strangers
 from ..net.ratelimitedlog import RateLimitedLog
 
 if TYPE_CHECKING:
@@ -99,6 +100,12 @@ class UsageLimiting:
     def warnings(self) -> list[str]:
         """What an operator should know, and what is no reason to stay away."""
         return [] if self.redis is None else self.redis.warnings()
+
+    def strangers(self, settings: UsageLimitSettings) -> Strangers | None:
+        """What counts requests without a good token, where rules limit those."""
+        if not any(rule.unauthenticated for rule in settings.rules):
+            return None
+        return Strangers(settings, self.store, self._reactor.seconds)
 
     def overload(self, settings: Overload | None, wheel: TimerWheel) -> Overloading | None:
         """How many exchanges a configuration has at once; those of the former one count too."""

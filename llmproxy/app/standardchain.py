@@ -29,6 +29,7 @@ from ..middleware.quota import Limit
 from ..middleware.recordexchanges import RecordExchanges
 from ..middleware.restrict import Restrict
 from ..middleware.route import RouteRequest
+from ..middleware.strangers import Strangers
 from ..middleware.usagetrailer import UsageTrailer
 from ..net.timers import TimerWheel
 from ..usagelimits import UNLIMITED, UsageLimits
@@ -49,6 +50,7 @@ NAMES = (
     "route",
     "debug",
     "usage_trailer",
+    "strangers",
     "authenticate",
     "overload",
     "restrict",
@@ -88,6 +90,7 @@ def standard_chain(
     meter: Meter | None = None,
     limits: Limiting | None = None,
     overload: Overloading | None = None,
+    strangers: Strangers | None = None,
     refused: Callable[[ProxyError, ApiRequest], None] | None = None,
     placed: Sequence[Placed] = (),
     states: UpstreamStates | None = None,
@@ -105,6 +108,7 @@ def standard_chain(
     @param estimate: fills in what answers do not say; C{None} where no API has it so.
     @param meter: counts what answers used; C{None} where no API has answers that can be read.
     @param limits: of usage; C{None} for none.
+    @param strangers: limits of requests without a good token; C{None} for none.
     @param overload: how many exchanges there are at once; C{None} for any number.
     @param refused: called with every error that is answered.
     @param placed: middlewares of an application, beside named ones.
@@ -128,6 +132,8 @@ def standard_chain(
         "debug": DebugFields() if any(api.debug_fields for api in table.apis) else None,
         # outside the cache, which stores answers without it
         "usage_trailer": usage_trailer,
+        # counts whom authentication refuses
+        "strangers": strangers,
         # nothing of a body is read, nothing is spent, before the caller is known
         "authenticate": authenticate,
         # shared out among projects, before a body is read or held

@@ -308,7 +308,7 @@ class RedisLimits:
 
 def _may_refuse(part: Part) -> bool:
     """Not where nothing is asked for, nor for a budget that only warns."""
-    return part.amount > 0 and (part.rule.kind != "money" or part.rule.over_budget == "refuse")
+    return part.amount > 0 and (part.rule.kind != "money" or part.rule.over_budget != "warn")
 
 
 def _ended(held: Reservation, used: Sequence[int | None], shared: _Held, now: float) -> Iterator[Ended]:

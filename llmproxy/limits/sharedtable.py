@@ -192,7 +192,7 @@ class LimitTable:
 
     def _refusal(self, part: Part, row: int, now: float) -> Refusal | None:
         rule, amount = part.rule, part.amount
-        if not amount or (rule.kind == "money" and rule.over_budget != "refuse"):
+        if not amount or (rule.kind == "money" and rule.over_budget == "warn"):
             return None
         used = self._used(row, rule)
         if used + amount <= rule.limit:

@@ -16,7 +16,7 @@ from llmproxy.core.limits.values import PICO, Asking, LimitRule, UsageLimitSetti
 from llmproxy.core.pricing.rules import PriceRule
 from llmproxy.core.pricing.tariff import Price
 from llmproxy.message import Principal
-from llmproxy.usagelimits import UsageLimits
+from llmproxy.usagelimits import Overload, UsageLimits
 
 from ..harness import SECRET, Exchange, Socket, a_request
 from ..tables import row
@@ -141,6 +141,33 @@ class RateTests(Case):
                 self.ask(a_chat())
                 self.assertEqual(self.status(self.ask(a_chat(), self.exchange.client())), 429)
         self.assertEqual(self.ask(a_chat(model="other"), self.exchange.client()), b"")
+
+
+class AroundTests(Case):
+    """What of limits stands elsewhere in the chain."""
+
+    def test_strangers(self) -> None:
+        """Bad tokens are refused as too many; a good one is let in all the same."""
+        rule = LimitRule(UsageLimits(rpm_limit=2), "address", unauthenticated=True)
+        self.exchange = Exchange(usage_limits=UsageLimitSettings(rules=(rule,)), strangers=True)
+        self.client = self.exchange.client()
+        bad = a_chat().replace(SECRET, b"sk-" + b"B" * 22)
+        self.assertEqual([self.status(self.ask(bad)) for _ in range(3)], [401, 401, 429])
+        self.assertEqual(self.ask(a_chat()), b"")
+        self.assertEqual(len(self.exchange.upstream), 1)
+
+    def test_overload(self) -> None:
+        """More than there may be at once are refused, until one has ended."""
+        self.start(UsageLimitSettings(overload=Overload(1)))
+        self.ask(a_chat())
+        self.assertEqual(self.status(self.ask(a_chat(), self.exchange.client())), 503)
+        self.upstream().receive(answer(1, 1))
+        self.assertEqual(self.ask(a_chat(), self.exchange.client()), b"")
+
+    def test_downgrade(self) -> None:
+        """A budget that is used up refuses, whatever is stated of other models: nothing fails open."""
+        self.start(max_budget=Decimal(10), over_budget="downgrade", downgrade=(("m", "s"),))
+        self.assertEqual(self.status(self.ask(a_chat(max_tokens=60))), 429)
 
 
 class BodyTests(Case):

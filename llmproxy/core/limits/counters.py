@@ -156,7 +156,7 @@ class Counters:
 
     def _beyond(self, part: Part, now: float) -> Refusal | None:
         rule = part.rule
-        if rule.over_budget != "refuse":
+        if rule.over_budget == "warn":
             return None
         budget = self._current(rule, now)
         if budget.used() + part.amount <= rule.limit:

@@ -1,0 +1,1 @@
+Rules of `usage_limits` with `unauthenticated: true` limit requests without a good token by their address.

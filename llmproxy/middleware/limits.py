@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.python.failure import Failure
 
 from ..bodies import BytesBody
-from ..core.fields import MEDIA_TYPES, first
+from ..core.fields import LOWER, MEDIA_TYPES, first
 from ..core.inspection.steps import Steps, finish
 from ..core.limits.pricing import at_most
-from ..core.limits.refusals import error_of
+from ..core.limits.refusals import error_of, rate_limit_fields
 from ..core.limits.reservation import AT_ONCE, NOTHING, Estimate, Wants, wants_of
-from ..core.limits.verdicts import Part, Refusal, Reservation
+from ..core.limits.verdicts import Left, Part, Refusal, Reservation
 from ..limiterrors import PriceUnknown
 from ..providers.counting import uses_something
 from ..providers.readers import ASKED
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from .checking.inspection import Inspection
     from .limitheld import Settling
 
+_RATE_LIMIT = frozenset({b"ratelimit", b"ratelimit-policy"})
 _JSON = frozenset({b"application/json", b"text/json", b""})
 
 
@@ -53,6 +55,7 @@ class Limiting:
         unpriced: Callable[[str, str], object],
     ) -> None:
         self._rules = LimitRules(settings)
+        self._shows_fields = settings.rate_limit_fields
         self.always = self._rules.always
         self._settling = settling
         self._inspection = inspection
@@ -149,7 +152,26 @@ class Limiting:
         if isinstance(outcome, Refusal):
             raise error_of(outcome, self._seconds())
         held = Held(self._settling, outcome, asking.request, asking.model, asking.wants)
-        return held.respond(asking.request, asking.inner)
+        responding = held.respond(asking.request, asking.inner)
+        return responding.addCallback(self._with_fields, asking.rules) if self._shows_fields else responding
+
+    def _with_fields(self, response: ApiResponse, rules: tuple[Rule, ...]) -> Deferred[ApiResponse]:
+        """What is left, beside the answer; where that cannot be found out, and where upstream says its own, without."""
+
+        def known(states: Sequence[Left]) -> ApiResponse:
+            if all(LOWER[name] not in _RATE_LIMIT for name, _ in response.fields):
+                response.fields = [*response.fields, *rate_limit_fields(states)]
+            return response
+
+        def unknown(reason: Failure) -> ApiResponse:
+            if reason.check(CancelledError):
+                # The client has left meanwhile.
+                if response.body is not None:
+                    response.body.stopProducing()
+                reason.raiseException()
+            return response
+
+        return self._settling.store.left(rules).addCallbacks(known, unknown)
 
 
 class _Asking:

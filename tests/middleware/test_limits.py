@@ -164,6 +164,35 @@ class AroundTests(Case):
         self.upstream().receive(answer(1, 1))
         self.assertEqual(self.ask(a_chat(), self.exchange.client()), b"")
 
+    def test_fields(self) -> None:
+        """Answers say what is left where that is wanted; upstream's own stay as they are."""
+        self.start(UsageLimitSettings(rate_limit_fields=True), rpm_limit=5)
+        self.ask(a_chat())
+        self.upstream().receive(answer(1, 1))
+        self.assertIn(b'RateLimit: "requests-token";r=4;t=', self.client.take())
+        self.ask(a_chat())
+        self.upstream().receive(answer(1, 1, fields=b'RateLimit: "theirs";r=1\r\n'))
+        said = self.client.take()
+        self.assertIn(b'RateLimit: "theirs";r=1', said)
+        self.assertNotIn(b"requests-token", said)
+        self.start(rpm_limit=5)
+        self.ask(a_chat())
+        self.upstream().receive(answer(1, 1))
+        self.assertNotIn(b"RateLimit", self.client.take())
+
+    def test_fields_while_the_client_leaves(self) -> None:
+        """An answer whose client leaves while that is found out is stopped."""
+        self.start(UsageLimitSettings(rate_limit_fields=True), max_parallel_requests=1)
+        left = self.exchange.limiting.store.left
+        asked: list[Deferred[Any]] = []
+        self.patch(self.exchange.limiting.store, "left", lambda rules: asked.append(Deferred()) or asked[-1])
+        self.ask(a_chat())
+        self.upstream().receive(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: {}\n\n")
+        self.assertEqual(len(asked), 1)
+        self.client.close()
+        self.patch(self.exchange.limiting.store, "left", left)
+        self.assertEqual((self.left("parallel"), self.upstream().state), (1, "aborted"))
+
     def test_downgrade(self) -> None:
         """A budget that is used up refuses, whatever is stated of other models: nothing fails open."""
         self.start(max_budget=Decimal(10), over_budget="downgrade", downgrade=(("m", "s"),))

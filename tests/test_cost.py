@@ -21,6 +21,7 @@ from llmproxy.config.model import CacheConfig, MeterConfig
 from llmproxy.workers.caches import AnnouncingStore
 from llmproxy.workers.peers import OtherWorkers
 
+from .benchmarks.limits import WORKS as LIMITED
 from .benchmarks.metering import EVENTS
 from .benchmarks.metering import WORKS as METERED
 from .garbage import Garbage
@@ -51,6 +52,9 @@ MOST_METERED_EVENT_CALLS = 8
 
 MOST_TELLING_EVENT_CALLS = 14
 """The same for one that tells what was used until then, as some servers have it on every event (CPython 3.11: 14)."""
+
+MOST_LIMITED_CALLS = {"`rpm_limit`": 90, "all four": 276}
+"""How many more a small POST makes whose token is limited so (CPython 3.11: 90 and 276)."""
 
 MOST_BYPASS_CALLS = 13
 """How many more the cache makes of a POST that did not opt in (CPython 3.11: 13)."""
@@ -248,6 +252,20 @@ class CostTests(SynchronousTestCase):
                         once()
                 counts.append(calls.count / 10)
             self.assertLessEqual(round(counts[1] - counts[0]), most, name)
+
+    def test_limited(self) -> None:
+        """Nor do limits: of one kind, and of all."""
+        counts = {}
+        for name, begin in LIMITED.items():
+            once = begin()
+            for _ in range(40):
+                once()
+            with Calls() as calls:
+                for _ in range(10):
+                    once()
+            counts[name] = calls.count / 10
+        for name, most in MOST_LIMITED_CALLS.items():
+            self.assertLessEqual(round(counts[name] - counts["none"]), most, name)
 
     def test_no_cycles_of_meter(self) -> None:
         """Nor does an answer that is read, whole, in pieces or in events, to its end or not."""

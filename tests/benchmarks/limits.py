@@ -1,0 +1,88 @@
+"""
+What limits of usage cost: C{python -m tests.benchmarks.limits}.
+
+Small POSTs in memory (L{tests.harness}), one after another, whose usage is read: of a token without limits, with
+C{rpm_limit}, and with C{rpm_limit}, C{tpm_limit}, C{max_parallel_requests} and C{max_budget}. Processor time, without
+kernel, reactor, access log and metrics. The three take turns in each round; figures are medians of the rounds', so that
+what else runs on the machine runs beside all of them. Limits are to take a tenth of the requests a second at most.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import statistics
+from collections.abc import Callable
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+from attrs import evolve
+
+from llmproxy.bench.answers import COMPLETION
+from llmproxy.config.model import MeterConfig
+from llmproxy.core.pricing.rules import PriceRule
+from llmproxy.core.pricing.tariff import Price
+from llmproxy.message import Principal
+from llmproxy.usagelimits import UsageLimits
+
+from ..harness import SECRET, Exchange
+from .metering import REQUEST, microseconds
+
+MANY = 10**9
+PRICES = {"input_tokens": Price(Decimal("0.15")), "output_tokens": Price(Decimal("0.6"))}
+ALL_FOUR: dict[str, Any] = {"tpm_limit": MANY, "max_parallel_requests": MANY, "max_budget": Decimal(MANY)}
+
+
+def limited(**limits: Any) -> Exchange:
+    """A proxy whose token is limited so, by more than is ever used."""
+    exchange = Exchange(meter=MeterConfig(enabled=True))
+    known = exchange.directory.known
+    principal = known[SECRET]
+    token = evolve(principal.token, limits=UsageLimits(**limits)) if limits else principal.token
+    known[SECRET] = Principal(token, principal.project)
+    exchange.costs.use([PriceRule("api", "*", prices=PRICES)], ())
+    return exchange
+
+
+def posts(**limits: Any) -> Callable[[], object]:
+    """One small POST after another."""
+    exchange = limited(**limits)
+    client = exchange.client()
+
+    def once() -> None:
+        client.receive(REQUEST)
+        exchange.upstream[0].receive(COMPLETION)
+        client.sent = exchange.upstream[0].sent = b""
+        [record] = exchange.records
+        assert (record.status, record.usage is None) == (200, False), record
+        exchange.records.clear()
+
+    return once
+
+
+WORKS: dict[str, Callable[[], Callable[[], object]]] = {
+    "none": posts,
+    "`rpm_limit`": partial(posts, rpm_limit=MANY),
+    "all four": partial(posts, rpm_limit=MANY, **ALL_FOUR),
+}
+"""By the limits of a token, what begins with them, and gives what is done again and again."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--requests", type=int, default=1000, help="in each round, with each of the three")
+    options = parser.parse_args()
+    gc.disable()
+    works = [begin() for begin in WORKS.values()]
+    rounds = [[microseconds(once, options.requests) for once in works] for _ in range(options.rounds + 1)][1:]
+    print("| limits of the token | CPU µs a request | more | requests a second |\n|---|---|---|---|")
+    for name, times in zip(WORKS, zip(*rounds, strict=True), strict=True):
+        more = statistics.median(time - row[0] for time, row in zip(times, rounds, strict=True))
+        ratio = statistics.median(row[0] / time for time, row in zip(times, rounds, strict=True))
+        print(f"| {name} | {statistics.median(times):.1f} | {more:.1f} | {100 * ratio:.1f} % |")
+
+
+if __name__ == "__main__":
+    main()

@@ -53,10 +53,19 @@ def _ask_for(request: ApiRequest, asked: str, served: str) -> None:
         request.target = with_model(request.target, served)
     # What is coded could not be changed.
     request.fields = [*without(request.fields, _CODING), (b"Accept-Encoding", b"identity")]
+    name_in_body(request, lambda name: served if name == asked else None)
+
+
+def name_in_body(request: ApiRequest, renamed: Callable[[str], str | None]) -> None:
+    """
+    Change the name of the model in a body of JSON that is not coded; others stay as they are.
+
+    @param renamed: takes a name, and gives another one; C{None} leaves it.
+    """
     body = request.body
     if body is None or not _is_json(request.fields) or values(request.fields, b"content-encoding"):
         return
-    rename = ModelRename(IN_REQUESTS, lambda name: served if name == asked else None)
+    rename = ModelRename(IN_REQUESTS, renamed)
     if type(body) is BytesBody:
         content = rename.feed(body.content) + rename.end()
         is_chunked = body.length is UNKNOWN_LENGTH

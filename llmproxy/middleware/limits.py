@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
 from ..bodies import BytesBody
-from ..core.fields import LOWER, MEDIA_TYPES, first
+from ..core.fields import LOWER, MEDIA_TYPES, first, without
 from ..core.inspection.steps import Steps, finish
 from ..core.limits.pricing import at_most
 from ..core.limits.refusals import error_of, rate_limit_fields
 from ..core.limits.reservation import AT_ONCE, NOTHING, Estimate, Wants, wants_of
-from ..core.limits.verdicts import Left, Part, Refusal, Reservation
+from ..core.limits.verdicts import Left, Part, Refusal, Reservation, other_model
 from ..limiterrors import PriceUnknown
 from ..providers.counting import uses_something
 from ..providers.readers import ASKED
+from .aliases import name_in_body
+from .allowing import Allowing
 from .limitheld import Held
 from .limitrules import LimitRules
 
@@ -26,11 +29,13 @@ if TYPE_CHECKING:
     from ..core.limits.values import Kind, Rule, UsageLimitSettings
     from ..core.pricing.tariff import Tariff
     from ..interfaces import Responder
-    from ..message import ApiRequest, ApiResponse
+    from ..message import ApiRequest, ApiResponse, Record
     from .checking.inspection import Inspection
     from .limitheld import Settling
 
 _RATE_LIMIT = frozenset({b"ratelimit", b"ratelimit-policy"})
+_STORING = frozenset({b"cache-control", b"expires"})
+_IN_NAMES = "/:*"
 _JSON = frozenset({b"application/json", b"text/json", b""})
 
 
@@ -55,6 +60,7 @@ class Limiting:
         unpriced: Callable[[str, str], object],
     ) -> None:
         self._rules = LimitRules(settings)
+        self._allowing = Allowing(settings.defaults)
         self._shows_fields = settings.rate_limit_fields
         self.always = self._rules.always
         self._settling = settling
@@ -91,13 +97,21 @@ class Limiting:
     def _asked(self, wants: Wants, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
         """It is known what is asked for, as far as it will be."""
         model = request.model or wants.model or ASKED[request.target].model
+        return self._limited(request, inner, model, wants)
+
+    def _limited(
+        self, request: ApiRequest, inner: Responder, model: str, wants: Wants, *, is_other: bool = False
+    ) -> Deferred[ApiResponse]:
+        """
+        @param is_other: the model is asked in place of the caller's already.
+        """
         rules = self._rules.of(request, model)
         if (request.record.part_of or request.record).counted:
             # A further call to upstream for the same exchange: it is one request of its client's.
             rules = tuple(rule for rule in rules if rule.kind != "requests")
         if not rules:
             return inner(request)
-        asking = _Asking(request, inner, rules, model, wants)
+        asking = _Asking(request, inner, rules, model, wants, is_other)
         if all(rule.kind != "money" for rule in rules):
             return self._reserve(asking, None)
         tariff = self._settling.tariffs.tariff("", request.route.api.name, model)
@@ -150,10 +164,29 @@ class Limiting:
 
     def _decided(self, asking: _Asking, outcome: Reservation | Refusal) -> Deferred[ApiResponse]:
         if isinstance(outcome, Refusal):
-            raise error_of(outcome, self._seconds())
+            other = "" if asking.is_other else other_model(outcome.rule, asking.model)
+            if outcome.unavailable or not other or not self._may_ask(asking, other):
+                raise error_of(outcome, self._seconds())
+            return self._downgraded(asking, other)
         held = Held(self._settling, outcome, asking.request, asking.model, asking.wants)
         responding = held.respond(asking.request, asking.inner)
         return responding.addCallback(self._with_fields, asking.rules) if self._shows_fields else responding
+
+    def _may_ask(self, asking: _Asking, other: str) -> bool:
+        """Whether the caller may use another model, and the one place that names its own can be changed."""
+        request, model = asking.request, asking.model
+        if asking.wants.model != model or ASKED[request.target].model or first(request.fields, b"content-encoding"):
+            return False
+        whitelist = self._allowing.policy_for(request).whitelist.at(request.route.path)
+        return whitelist is None or whitelist.model is None or whitelist.model.allows(other)
+
+    def _downgraded(self, asking: _Asking, other: str) -> Deferred[ApiResponse]:
+        request, asked = asking.request, asking.model
+        # Of members of the same name each: nobody knows which of them a provider reads.
+        name_in_body(request, lambda name: other)
+        request.model = other
+        responding = self._limited(request, asking.inner, other, asking.wants, is_other=True)
+        return responding.addBoth(_downgraded, request.record, asked, other)
 
     def _with_fields(self, response: ApiResponse, rules: tuple[Rule, ...]) -> Deferred[ApiResponse]:
         """What is left, beside the answer; where that cannot be found out, and where upstream says its own, without."""
@@ -174,18 +207,38 @@ class Limiting:
         return self._settling.store.left(rules).addCallbacks(known, unknown)
 
 
+def _downgraded(outcome: ApiResponse | Failure, record: Record, asked: str, served: str) -> ApiResponse | Failure:
+    """The answer of another model than the caller's says so, and is not stored as that of the caller's."""
+    if record.attempts:
+        record.details = {**(record.details or {}), "downgraded": {"asked": asked, "served": served}}
+    if isinstance(outcome, Failure):
+        return outcome
+    models = f"asked={quote(asked, _IN_NAMES)}, served={quote(served, _IN_NAMES)}".encode("ascii")
+    kept = without(outcome.fields, _STORING)
+    outcome.fields = [*kept, (b"X-LLMProxy-Model", models), (b"Cache-Control", b"no-store")]
+    return outcome
+
+
 class _Asking:
     """
     One request whose limits are known.
 
     @ivar model: as the caller names it; C{""} where that is not known.
+    @ivar is_other: it is asked in place of the caller's.
     """
 
-    __slots__ = ("inner", "model", "request", "rules", "wants")
+    __slots__ = ("inner", "is_other", "model", "request", "rules", "wants")
 
     def __init__(
-        self, request: ApiRequest, inner: Responder, rules: tuple[Rule, ...], model: str, wants: Wants
+        self,
+        request: ApiRequest,
+        inner: Responder,
+        rules: tuple[Rule, ...],
+        model: str,
+        wants: Wants,
+        is_other: bool,
     ) -> None:
+        self.is_other = is_other
         self.request = request
         self.inner = inner
         self.rules = rules

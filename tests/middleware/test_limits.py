@@ -26,9 +26,9 @@ PRICES = {"input_tokens": Price(Decimal(1_000_000)), "output_tokens": Price(Deci
 """A USD for each token."""
 
 
-def answer(tokens_in: int, tokens_out: int, *, fields: bytes = b"") -> bytes:
+def answer(tokens_in: int, tokens_out: int, *, fields: bytes = b"", model: str = "m") -> bytes:
     usage = {"prompt_tokens": tokens_in, "completion_tokens": tokens_out, "total_tokens": tokens_in + tokens_out}
-    body = json.dumps({"object": "chat.completion", "model": "m", "choices": [], "usage": usage}).encode()
+    body = json.dumps({"object": "chat.completion", "model": model, "choices": [], "usage": usage}).encode()
     return HEAD + fields + b"Content-Length: %d\r\n\r\n" % len(body) + body
 
 
@@ -193,10 +193,80 @@ class AroundTests(Case):
         self.patch(self.exchange.limiting.store, "left", left)
         self.assertEqual((self.left("parallel"), self.upstream().state), (1, "aborted"))
 
-    def test_downgrade(self) -> None:
-        """A budget that is used up refuses, whatever is stated of other models: nothing fails open."""
-        self.start(max_budget=Decimal(10), over_budget="downgrade", downgrade=(("m", "s"),))
-        self.assertEqual(self.status(self.ask(a_chat(max_tokens=60))), 429)
+
+class DowngradeTests(Case):
+    """Another model is asked where a budget has no room for the caller's."""
+
+    LIMITS: dict[str, Any] = {"max_budget": Decimal(100), "over_budget": "downgrade", "downgrade": (("m", "s/1:a"),)}
+
+    def begin(self, **limits: Any) -> None:
+        self.start(**{**self.LIMITS, **limits})
+        cheap = {name: Price(Decimal(100_000)) for name in PRICES}
+        models = {"m": PRICES, "s/1:a": cheap}
+        self.exchange.costs.use([PriceRule("api", name, prices=prices) for name, prices in models.items()], ())
+
+    def test_asked(self) -> None:
+        """One value of the body is another, all other bytes are the same; the answer and the record say so."""
+        self.begin()
+        body = b'{ "x": {"model":"m"}, "model" : "\\u006d","max_tokens":200,"y":"\xc3\xa9 m" }'
+        self.ask(a_request(b"/v1/chat/completions", b"Content-Type: application/json", body=body))
+        sent = self.upstream().take()
+        expected = body.replace(b'"\\u006d"', b'"s/1:a"')
+        self.assertTrue(sent.endswith(b"\r\n\r\n" + expected), sent)
+        self.assertIn(b"Content-Length: %d\r\n" % len(expected), sent)
+        self.upstream().receive(answer(10, 20, fields=b"Cache-Control: public, max-age=9\r\n", model="s"))
+        said = self.client.take()
+        self.assertIn(b"X-LLMProxy-Model: asked=m, served=s/1:a\r\n", said)
+        self.assertIn(b"Cache-Control: no-store\r\n", said)
+        self.assertNotIn(b"max-age", said)
+        details = [record.details for record in self.exchange.records]
+        self.assertEqual(details[-1:], [{"downgraded": {"asked": "m", "served": "s/1:a"}}])
+
+    def test_counted(self) -> None:
+        """It is reserved and settled with the price of the model that is asked."""
+        self.begin()
+        self.ask(a_chat(max_tokens=200))
+        self.assertLess(self.left("money"), 80 * PICO)
+        self.upstream().receive(answer(10, 20, model="s/1:a"))
+        self.assertEqual(self.left("money"), 97 * PICO)
+
+    def test_fits(self) -> None:
+        """Where there is room, nothing is changed or said."""
+        self.begin()
+        request = a_chat(max_tokens=20)
+        self.ask(request)
+        self.assertTrue(self.upstream().take().endswith(request.partition(b"\r\n\r\n")[2]))
+        self.upstream().receive(answer(1, 1))
+        self.assertNotIn(b"X-LLMProxy-Model", self.client.take())
+
+    def test_every_name(self) -> None:
+        """Of two members of the name none keeps the caller's model."""
+        self.begin()
+        body = b'{"model":"dear","model":"m","max_tokens":200}'
+        self.ask(a_request(b"/v1/chat/completions", b"Content-Type: application/json", body=body))
+        self.assertTrue(self.upstream().take().endswith(b'{"model":"s/1:a","model":"s/1:a","max_tokens":200}'))
+
+    def test_refused(self) -> None:
+        """What cannot be another model, or is too much for that too, is refused, and has used up nothing."""
+        zipped = gzip.compress(b'{"model":"m","max_tokens":200}')
+        json_type, coding = b"Content-Type: application/json", b"Content-Encoding: gzip"
+        rows = {
+            "too much": (a_chat(max_tokens=2000), {}),
+            "no such model": (a_chat(model="n", max_tokens=200), {"downgrade": (("o", "s/1:a"),)}),
+            "refuse": (a_chat(max_tokens=200), {"over_budget": "refuse"}),
+            "not allowed": (a_chat(max_tokens=200), {"models": ("m",)}),
+            "coded": (a_request(b"/v1/chat/completions", json_type, coding, body=zipped), {}),
+            "no JSON": (a_request(b"/v1/audio/speech", b"Content-Type: text/plain", body=b"m" * 900), {}),
+            "no model": (a_chat(model=None, max_tokens=200), {}),
+        }
+        for name, (request, limits) in rows.items():
+            with row(name):
+                self.begin(**limits)
+                self.exchange.costs.use([PriceRule("api", "*", prices=PRICES)], ()) if name != "too much" else None
+                self.client.receive(request)
+                self.exchange.turn(0.1)
+                self.assertEqual(self.status(self.client.take()), 429)
+                self.assertEqual((self.exchange.upstream, self.left("money")), ([], 100 * PICO))
 
 
 class BodyTests(Case):

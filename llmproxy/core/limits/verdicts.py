@@ -90,3 +90,8 @@ def crossed(rule: Rule, before: int, after: int) -> list[Crossed]:
     if rule.soft is not None and before < rule.soft <= after:
         found.append(Crossed(rule, 0, after))
     return found + [Crossed(rule, each, after) for each in SHARES if before * 100 < rule.limit * each <= after * 100]
+
+
+def other_model(rule: Rule, model: str) -> str:
+    """The model that is asked in place of one that does not fit in a budget; C{""} where it is refused."""
+    return dict(rule.downgrade).get(model, "") if rule.kind == "money" and rule.over_budget == "downgrade" else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.limits.values import Rule
-from llmproxy.core.limits.verdicts import crossed
+from llmproxy.core.limits.verdicts import crossed, other_model
 
 from ...tables import row
 
@@ -28,3 +28,22 @@ class CrossedTests(SynchronousTestCase):
         ):
             with row(before, after):
                 self.assertEqual([each.share for each in crossed(rule, before, after)], expected)
+
+
+class OtherModelTests(SynchronousTestCase):
+    def test_table(self) -> None:
+        """Only a budget that says so, and only for models that it names, each exactly."""
+        said = (("a", "b"), ("b", "c"))
+        for kind, over, model, expected in (
+            ("money", "downgrade", "a", "b"),
+            ("money", "downgrade", "b", "c"),
+            ("money", "downgrade", "c", ""),
+            ("money", "downgrade", "A", ""),
+            ("money", "downgrade", "", ""),
+            ("money", "refuse", "a", ""),
+            ("money", "warn", "a", ""),
+            ("tokens", "downgrade", "a", ""),
+        ):
+            with row(kind, over, model):
+                rule = Rule(kind, "token:t", 1, "", over_budget=over, downgrade=said)  # type: ignore[arg-type]
+                self.assertEqual(other_model(rule, model), expected)

@@ -44,6 +44,8 @@ class Allowing:
         """
         route = request.route
         allowed = self.allowed(request.principal)
+        if not allowed:
+            return route.api.policy
         for each in allowed:
             each.check(route.api.name, route.path, request.client)
         models: _Models = tuple((each.whose, each.models) for each in allowed if each.models is not None)

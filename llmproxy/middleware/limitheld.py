@@ -5,19 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from attrs import frozen
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError
 
 from ..bodies import Tap, at_hand, is_answered
 from ..composition import NO_KEYWORDS
 from ..core.limits.pricing import picos
+from ..core.pricing.tariff import Tariff
 from ..errors import ClientLeft, ProjectDeactivated, TokenRevoked, UpstreamTimeout
 
 if TYPE_CHECKING:
+    from twisted.internet.defer import Deferred
     from twisted.python.failure import Failure
 
     from ..core.limits.reservation import Learnt, Wants
     from ..core.limits.verdicts import Reservation
-    from ..core.pricing.tariff import Tariff
     from ..interfaces import ILimitStore, Responder
     from ..message import ApiRequest, ApiResponse
     from ..usage import Usage
@@ -114,23 +115,23 @@ class Held:
 
     def _settle_known(self, reserved: Reservation, usage: Usage) -> None:
         record, settling = self._record, self._settling
-        tokens = (usage.input_tokens or 0) + (usage.output_tokens or 0)
-        if not record.truncated:
+        kinds = {part.rule.kind for part in reserved.parts}
+        if not record.truncated and ("tokens" in kinds or "money" in kinds):
+            # For other limits the body was not read: how many answers it wants is not known.
             learnt = (usage.input_tokens, usage.output_tokens)
             settling.learnt.learn((self._api, self._model), self._wants, *learnt)
-        if all(part.rule.kind != "money" for part in reserved.parts):
-            self._settle(reserved, tokens, 0)
+        if "money" not in kinds:
+            self._settle(reserved, (usage.input_tokens or 0) + (usage.output_tokens or 0), 0)
             return
-
-        def priced(tariff: Tariff | None) -> None:
-            money = 0 if tariff is None else picos(tariff, usage, record.started_at)
-            self._settle(reserved, tokens, money)
-
         found = settling.tariffs.tariff(record.provider, self._api, usage.served_model or self._model)
-        if isinstance(found, Deferred):
-            found.addCallback(priced)
+        if found is None or isinstance(found, Tariff):
+            self._settle_priced(found, reserved, usage)
         else:
-            priced(found)
+            found.addCallback(self._settle_priced, reserved, usage)
+
+    def _settle_priced(self, tariff: Tariff | None, reserved: Reservation, usage: Usage) -> None:
+        money = 0 if tariff is None else picos(tariff, usage, self._record.started_at)
+        self._settle(reserved, (usage.input_tokens or 0) + (usage.output_tokens or 0), money)
 
     def _settle(self, reserved: Reservation, tokens: int | None, money: int | None) -> None:
         used: dict[str, int | None] = {"requests": None, "parallel": None, "tokens": tokens, "money": money}

@@ -41,7 +41,9 @@ class LimitRules:
         """Those that hold for a request."""
         if self._varies:
             return effective(self._settings, self._asking(request, model))
-        known = self._found.setdefault(request.principal, {})
+        known = self._found.get(request.principal)
+        if known is None:
+            known = self._found[request.principal] = {}
         key = (request.route.api.name, model)
         rules = known.get(key)
         if rules is None:
@@ -54,7 +56,9 @@ class LimitRules:
         """Whether its body must be read before they are known."""
         if self._varies:
             return needs_body(self._settings, self._asking(request, ""))
-        known = self._needs.setdefault(request.principal, {})
+        known = self._needs.get(request.principal)
+        if known is None:
+            known = self._needs[request.principal] = {}
         api = request.route.api.name
         needs = known.get(api)
         if needs is None:

@@ -12,11 +12,11 @@ from twisted.python.failure import Failure
 
 from ..bodies import BytesBody
 from ..core.fields import LOWER, MEDIA_TYPES, first, without
-from ..core.inspection.steps import Steps, finish
 from ..core.limits.pricing import at_most
 from ..core.limits.refusals import error_of, rate_limit_fields
-from ..core.limits.reservation import AT_ONCE, NOTHING, Estimate, Wants, wants_of
+from ..core.limits.reservation import AT_ONCE, NOTHING, Estimate, Wants, wants_at_once, wants_of
 from ..core.limits.verdicts import Left, Part, Refusal, Reservation, other_model
+from ..core.pricing.tariff import Tariff
 from ..limiterrors import PriceUnknown
 from ..providers.counting import uses_something
 from ..providers.readers import ASKED
@@ -26,8 +26,8 @@ from .limitheld import Held
 from .limitrules import LimitRules
 
 if TYPE_CHECKING:
+    from ..core.inspection.steps import Steps
     from ..core.limits.values import Kind, Rule, UsageLimitSettings
-    from ..core.pricing.tariff import Tariff
     from ..interfaces import Responder
     from ..message import ApiRequest, ApiResponse, Record
     from .checking.inspection import Inspection
@@ -37,6 +37,10 @@ _RATE_LIMIT = frozenset({b"ratelimit", b"ratelimit-policy"})
 _STORING = frozenset({b"cache-control", b"expires"})
 _IN_NAMES = "/:*"
 _JSON = frozenset({b"application/json", b"text/json", b""})
+
+
+_UNREAD = Wants()
+"""Of a request whose body nobody had to read."""
 
 
 class Limiting:
@@ -71,7 +75,7 @@ class Limiting:
     def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
         """Called where something may be limited, see L{llmproxy.middleware.quota.Limit}."""
         if not self._rules.need_body(request):
-            return self._asked(Wants(), request, inner)
+            return self._asked(_UNREAD, request, inner)
         body = request.body
         if body is None or body.length == 0 or MEDIA_TYPES[first(request.fields, b"content-type") or b""] not in _JSON:
             size = 0 if body is None or not isinstance(body.length, int) else body.length
@@ -81,7 +85,7 @@ class Limiting:
             and len(body.content) <= AT_ONCE
             and first(request.fields, b"content-encoding") is None
         ):
-            return self._asked(finish(wants_of(body.content)), request, inner)
+            return self._asked(wants_at_once(body.content), request, inner)
         return self._read(request, inner)
 
     def _read(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
@@ -112,32 +116,33 @@ class Limiting:
         if not rules:
             return inner(request)
         asking = _Asking(request, inner, rules, model, wants, is_other)
-        if all(rule.kind != "money" for rule in rules):
-            return self._reserve(asking, None)
+        if "money" not in asking.kinds:
+            return self._reserve(None, asking)
         tariff = self._settling.tariffs.tariff("", request.route.api.name, model)
-        if isinstance(tariff, Deferred):
-            return tariff.addCallback(lambda found: self._reserve(asking, found))
-        return self._reserve(asking, tariff)
+        # Whether it is a Deferred takes ten times as long to see, as that is a generic class.
+        if tariff is None or isinstance(tariff, Tariff):
+            return self._reserve(tariff, asking)
+        return tariff.addCallback(self._reserve, asking)
 
-    def _reserve(self, asking: _Asking, tariff: Tariff | None) -> Deferred[ApiResponse]:
+    def _reserve(self, tariff: Tariff | None, asking: _Asking) -> Deferred[ApiResponse]:
         request = asking.request
         estimate = NOTHING
-        if request.upgrade or uses_something(request.method, request.target):
+        if asking.uses and (request.upgrade or uses_something(request.method, request.target)):
             estimate = self._settling.learnt.estimate((request.route.api.name, asking.model), asking.wants)
         amounts = self._amounts(asking, estimate, tariff)
         outcome = self._settling.store.reserve([Part(rule, amounts[rule.kind]) for rule in asking.rules])
-        if isinstance(outcome, Deferred):
-            return self._when_reserved(outcome).addCallback(partial(self._decided, asking))
-        return self._decided(asking, outcome)
+        if isinstance(outcome, (Reservation, Refusal)):
+            return self._decided(asking, outcome)
+        return self._when_reserved(outcome).addCallback(partial(self._decided, asking))
 
     def _amounts(self, asking: _Asking, estimate: Estimate, tariff: Tariff | None) -> dict[Kind, int]:
-        money = 0
-        if estimate.tokens and any(rule.kind == "money" for rule in asking.rules):
+        money, tokens = 0, estimate.input_tokens + estimate.output_tokens
+        if tokens and "money" in asking.kinds:
             # One, so that it is refused where nothing is left.
             money = max(1, at_most(tariff, estimate, self._seconds()) or 0)
             if tariff is None:
                 self._without_price(asking)
-        return {"requests": 1, "parallel": 1, "tokens": estimate.tokens, "money": money}
+        return {"requests": 1, "parallel": 1, "tokens": tokens, "money": money}
 
     def _without_price(self, asking: _Asking) -> None:
         api, model = asking.request.route.api.name, asking.model
@@ -225,9 +230,11 @@ class _Asking:
 
     @ivar model: as the caller names it; C{""} where that is not known.
     @ivar is_other: it is asked in place of the caller's.
+    @ivar kinds: those of its rules.
+    @ivar uses: tokens or money are among them, so that what it uses has to be estimated.
     """
 
-    __slots__ = ("inner", "is_other", "model", "request", "rules", "wants")
+    __slots__ = ("inner", "is_other", "kinds", "model", "request", "rules", "uses", "wants")
 
     def __init__(
         self,
@@ -242,5 +249,7 @@ class _Asking:
         self.request = request
         self.inner = inner
         self.rules = rules
+        self.kinds = {rule.kind for rule in rules}
+        self.uses = "tokens" in self.kinds or "money" in self.kinds
         self.model = model
         self.wants = wants

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -40,6 +41,7 @@ class Limit:
         self._quota = quota
         self._ledger = ledger
         self._limits = limits
+        self._within = self if limits is None else Limit(quota, ledger)
 
     def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
         limits = self._limits
@@ -47,8 +49,7 @@ class Limit:
             principal = request.principal
             # All that limits cost a request that has none.
             if limits.always or principal.token.limits is not UNLIMITED or principal.project.limits is not UNLIMITED:
-                within = Limit(self._quota, self._ledger)
-                return limits.respond(request, lambda request: within.respond(request, inner))
+                return limits.respond(request, partial(self._within.respond, inner=inner))
         record = request.record
         if (record.part_of or record).counted:
             # What it was sent for once did not do: it is one request of its client's, as one that is tried again.

@@ -7,7 +7,7 @@ ended, it is settled with what it has used, or given back where nothing was sent
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from attrs import define, field
 
@@ -150,16 +150,18 @@ class Counters:
             return None if used + amount <= rule.limit else Refusal(rule, max(0, rule.limit - used), 1.0)
         if rule.kind == "money":
             return self._beyond(part, now)
-        rate = self._rates.get(rule.key) or SlidingSum()
-        wait = rate.wait(amount, rule.limit, now)
-        return None if wait == 0 else Refusal(rule, max(0, rule.limit - rate.total), wait)
+        rate = self._rates.get(rule.key)
+        if (amount if rate is None else rate.at(now) + amount) <= rule.limit:
+            return None
+        rate = rate or SlidingSum()
+        return Refusal(rule, max(0, rule.limit - rate.total), rate.wait(amount, rule.limit, now))
 
     def _beyond(self, part: Part, now: float) -> Refusal | None:
         rule = part.rule
         if rule.over_budget == "warn":
             return None
         budget = self._current(rule, now)
-        if budget.used() + part.amount <= rule.limit:
+        if budget.spent + budget.reserved + part.amount <= rule.limit:
             return None
         waits = budget.end is not None and part.amount <= rule.limit
         resets_in = budget.end - now if waits and budget.end is not None else None
@@ -174,11 +176,11 @@ class Counters:
         else:
             self._rate(rule.key).add(part.amount, now)
 
-    def _spend(self, part: Part, amount: int, now: float) -> Iterator[Crossed]:
+    def _spend(self, part: Part, amount: int, now: float) -> list[Crossed]:
         budget = self._current(part.rule, now)
         budget.reserved = max(0, budget.reserved - part.amount)
         before, budget.spent = budget.spent, budget.spent + amount
-        yield from crossed(part.rule, before, budget.spent)
+        return crossed(part.rule, before, budget.spent)
 
     def _leave(self, part: Part) -> None:
         key = part.rule.key

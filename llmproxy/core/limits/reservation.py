@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 from attrs import define, field, frozen
 
-from ..inspection.steps import Steps
+from ..inspection.steps import Steps, finish
 from ..jsonmembers import JsonMembers, tree_of
 from ..models import named
 
@@ -50,6 +50,11 @@ _OUTPUT = (
 _ANSWERS = ("n", "best_of", "generationConfig.candidateCount", "generation_config.candidate_count")
 _TREE = tree_of(("model", *_OUTPUT, *_ANSWERS))
 
+_NAMES = re.compile(
+    b'"(%b)"[ \\t\\r\\n]*:' % b"|".join(sorted({*_TREE, *(name for inner in _TREE.values() for name in inner or ())}))
+)
+"""Of members that are looked for, at any place of a body."""
+
 _HIDDEN = re.compile(
     rb'"(?:previous_response_id|conversation|file_id|file_url|image_url|fileUri|file_uri|cachedContent|cached_content)"'
     rb'|"type"\s*:\s*"(?:url|file|web_search[a-z_0-9]*|file_search|mcp)"'
@@ -73,6 +78,43 @@ class Wants:
     output: int | None = None
     answers: int = 1
     hides: bool = False
+
+
+class _Said(msgspec.Struct, gc=False):
+    """What most bodies say, of which each name stands there once."""
+
+    model: Any = None
+    max_tokens: Any = None
+    max_completion_tokens: Any = None
+    max_output_tokens: Any = None
+    n: Any = None
+
+
+_PLAIN = frozenset(name.encode("ascii") for name in _Said.__struct_fields__)
+_SAID = msgspec.json.Decoder(_Said)
+
+
+def wants_at_once(content: bytes) -> Wants:
+    """The same as L{wants_of}, of a body that is not longer than L{AT_ONCE}."""
+    names = _NAMES.findall(content)
+    # A name that stands there twice, or is written with escapes, is one that parsers take differently.
+    if b"\\u00" not in content and len(names) == len(found := set(names)) and found <= _PLAIN:
+        try:
+            said = _SAID.decode(content)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return finish(wants_of(content))
+        return _plain_wants(said, content)
+    return finish(wants_of(content))
+
+
+def _plain_wants(said: _Said, content: bytes) -> Wants:
+    output = 0
+    for each in (said.max_tokens, said.max_completion_tokens, said.max_output_tokens):
+        if each is not None and _is_count(each, MOST_TOKENS) and each > output:
+            output = each
+    answers: int = said.n if said.n is not None and _is_count(said.n, MOST_ANSWERS) else 1
+    hides = _HIDDEN.search(content) is not None
+    return Wants(named(said.model), len(content), output * answers or None, answers, hides)
 
 
 def wants_of(content: bytes) -> Steps[Wants]:

@@ -48,6 +48,8 @@ class Rule:
     @ivar zone: whose calendar a budget goes by.
     @ivar since: seconds since the epoch at which a budget was last set back; what was spent before counts no more.
     @ivar soft: money from which on there are warnings; C{None} for no such.
+    @ivar key: what a store may count it under: the same for what is counted together, and another after it was set
+        back.
     """
 
     kind: Kind
@@ -62,10 +64,10 @@ class Rule:
     hard: bool = False
     over_budget: OverBudget = "refuse"
     downgrade: tuple[tuple[str, str], ...] = ()
+    key: str = field(init=False, eq=False, repr=False)
 
-    @property
-    def key(self) -> str:
-        """What a store may count it under: the same for what is counted together, and another after it was set back."""
+    @key.default
+    def _of_scope(self) -> str:
         reset = f"@{self.since!r}" if self.since else ""
         return f"{self.kind}:{self.scope}:{self.window}{reset}"
 

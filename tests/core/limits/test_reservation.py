@@ -18,6 +18,7 @@ from llmproxy.core.limits.reservation import (
     Estimate,
     Learnt,
     Wants,
+    wants_at_once,
     wants_of,
 )
 from tests.tables import row
@@ -53,6 +54,44 @@ SAID = {
 }
 
 
+_NAMES = st.sampled_from(
+    [
+        *("model", "max_tokens", "max_completion_tokens", "max_output_tokens", "n", "best_of", "messages", "file_id"),
+        *(
+            "max\\u005ftokens",
+            "generationConfig",
+            "maxOutputTokens",
+            "options",
+            "num_predict",
+            "max_gen_len",
+            "\\n",
+            "",
+        ),
+    ]
+)
+
+
+def _objects(values: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    members = st.lists(st.tuples(_NAMES, st.sampled_from(["", " ", "\t\n"]), values), max_size=5)
+    return members.map(lambda each: "{" + ", ".join(f'"{name}"{space}: {value}' for name, space, value in each) + "}")
+
+
+_VALUES = st.recursive(
+    st.sampled_from(
+        ["1", "0", "-3", "77", "1e3", "2.0", "1" * 30, "null", "true", '"m"', '"\\u0061"', '"a\\"b"', '"\\ud800"']
+    )
+    | st.sampled_from(['"max_tokens"', '"{\\"n\\":9}"', "nan", "[", "", '"url"', '"é"', "01"]),
+    lambda inner: st.lists(inner, max_size=3).map(lambda each: f"[{','.join(each)}]") | _objects(inner),
+    max_leaves=8,
+)
+
+
+BODIES = st.builds(
+    lambda text, end: text.encode() + end, _objects(_VALUES), st.sampled_from([b"", b"", b" ", b"{}", b"\xff"])
+)
+"""Bodies that are JSON, and such as are nearly."""
+
+
 class WantsTests(SynchronousTestCase):
     def test_table(self) -> None:
         """Each way to say how much an answer may be."""
@@ -61,6 +100,12 @@ class WantsTests(SynchronousTestCase):
             with row(text):
                 expected = Wants(model, len(content), output, answers, hides)
                 self.assertEqual(finish(wants_of(content)), expected)
+                self.assertEqual(wants_at_once(content), expected)
+
+    @given(BODIES)
+    def test_at_once(self, content: bytes) -> None:
+        """What is read at once says the same as what is scanned, whatever JSON it is, or none."""
+        self.assertEqual(wants_at_once(content), finish(wants_of(content)))
 
     @given(st.integers(0, 200_000), st.integers(0, 70_000))
     def test_anywhere(self, before: int, after: int) -> None:

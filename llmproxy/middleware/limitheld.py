@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ..interfaces import ILimitStore, Responder
     from ..message import ApiRequest, ApiResponse
     from ..usage import Usage
+    from .limitcut import HardBudget
 
 _MAY_GO_ON = (CancelledError, ClientLeft, UpstreamTimeout, TokenRevoked, ProjectDeactivated)
 """Ends after which a provider may work on, and ask money for it: nobody else is there to say how much it was."""
@@ -56,13 +57,21 @@ class Held:
     One request that goes on with what it has reserved.
 
     @param model: as the caller names it.
+    @param hard: cuts it; C{None} where no hard budget is met.
     """
 
-    __slots__ = ("_api", "_model", "_record", "_reserved", "_settling", "_wants", "metered")
+    __slots__ = ("_api", "_hard", "_model", "_record", "_reserved", "_settling", "_wants", "metered")
 
     def __init__(
-        self, settling: Settling, reserved: Reservation, request: ApiRequest, model: str, wants: Wants
+        self,
+        settling: Settling,
+        reserved: Reservation,
+        request: ApiRequest,
+        model: str,
+        wants: Wants,
+        hard: HardBudget | None = None,
     ) -> None:
+        self._hard = hard
         self._settling = settling
         self._reserved: Reservation | None = reserved
         self._record = request.record
@@ -72,6 +81,8 @@ class Held:
         self.metered = request.route.api.settings.meter is not None
 
     def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
+        if self._hard is not None:
+            self._hard.ask(request)
         try:
             responding = inner(request)
         except Exception:
@@ -87,7 +98,8 @@ class Held:
         if body is None or at_hand(body):
             self._end(self._record.usage)
         else:
-            response.body = Tap(body, None, self._ended)
+            hard = self._hard
+            response.body = Tap(body if hard is None else hard.watch(response, body), None, self._ended)
         return response
 
     def _ended(self, reason: Failure | None) -> None:
@@ -101,6 +113,8 @@ class Held:
         reserved, self._reserved = self._reserved, None
         if reserved is None:
             return
+        if self._hard is not None:
+            self._hard.end(is_settled=usage is not None and usage.is_known and not self._record.truncated)
         if not self._record.attempts:
             self._settling.store.give_back(reserved)
         elif usage is None or not usage.is_known:

@@ -22,6 +22,7 @@ from ..providers.counting import uses_something
 from ..providers.readers import ASKED
 from .aliases import name_in_body
 from .allowing import Allowing
+from .limitcut import HardBudget
 from .limitheld import Held
 from .limitrules import LimitRules
 
@@ -132,8 +133,8 @@ class Limiting:
         amounts = self._amounts(asking, estimate, tariff)
         outcome = self._settling.store.reserve([Part(rule, amounts[rule.kind]) for rule in asking.rules])
         if isinstance(outcome, (Reservation, Refusal)):
-            return self._decided(asking, outcome)
-        return self._when_reserved(outcome).addCallback(partial(self._decided, asking))
+            return self._decided(asking, estimate, tariff, outcome)
+        return self._when_reserved(outcome).addCallback(partial(self._decided, asking, estimate, tariff))
 
     def _amounts(self, asking: _Asking, estimate: Estimate, tariff: Tariff | None) -> dict[Kind, int]:
         money, tokens = 0, estimate.input_tokens + estimate.output_tokens
@@ -167,15 +168,30 @@ class Limiting:
         reserving.addCallback(decided)
         return waiting
 
-    def _decided(self, asking: _Asking, outcome: Reservation | Refusal) -> Deferred[ApiResponse]:
+    def _decided(
+        self, asking: _Asking, estimate: Estimate, tariff: Tariff | None, outcome: Reservation | Refusal
+    ) -> Deferred[ApiResponse]:
         if isinstance(outcome, Refusal):
             other = "" if asking.is_other else other_model(outcome.rule, asking.model)
             if outcome.unavailable or not other or not self._may_ask(asking, other):
                 raise error_of(outcome, self._seconds())
             return self._downgraded(asking, other)
-        held = Held(self._settling, outcome, asking.request, asking.model, asking.wants)
+        hard = None
+        if tariff is not None:
+            for rule in asking.rules:
+                if rule.kind == "money" and rule.hard:
+                    hard = self._hard(asking, estimate, tariff, outcome)
+                    break
+        held = Held(self._settling, outcome, asking.request, asking.model, asking.wants, hard)
         responding = held.respond(asking.request, asking.inner)
         return responding.addCallback(self._with_fields, asking.rules) if self._shows_fields else responding
+
+    def _hard(self, asking: _Asking, estimate: Estimate, tariff: Tariff, reserved: Reservation) -> HardBudget | None:
+        """What cuts a stream where a hard budget is met; C{None} where the model is not billed by tokens."""
+        if not estimate.tokens or at_most(tariff, estimate, self._seconds()) is None:
+            return None
+        store, record = self._settling.store, asking.request.record
+        return HardBudget(store, reserved, tariff, estimate, asking.wants.output, record, self._seconds)
 
     def _may_ask(self, asking: _Asking, other: str) -> bool:
         """Whether the caller may use another model, and the one place that names its own can be changed."""

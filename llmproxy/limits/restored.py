@@ -68,7 +68,7 @@ class RestoredLimits:
         for part in parts:
             if part.rule.kind == "money" and not self._is_known(part.rule):
                 return self._when_known([each.rule for each in parts]).addCallback(lambda _: self._reserve(parts))
-        return self._reserve(parts)
+        return self._reserve(parts) if self._failed else self.counts.reserve(parts)
 
     def _reserve(self, parts: Sequence[Part]) -> Reservation | Refusal:
         if self._failed:

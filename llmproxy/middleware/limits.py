@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ..core.inspection.steps import Steps
     from ..core.limits.values import Kind, Rule, UsageLimitSettings
     from ..interfaces import Responder
-    from ..message import ApiRequest, ApiResponse, Record
+    from ..message import ApiRequest, ApiResponse, Fields, Record
     from .checking.inspection import Inspection
     from .limitheld import Settling
 
@@ -78,14 +78,11 @@ class Limiting:
         if not self._rules.need_body(request):
             return self._asked(_UNREAD, request, inner)
         body = request.body
-        if body is None or body.length == 0 or MEDIA_TYPES[first(request.fields, b"content-type") or b""] not in _JSON:
+        kind, coding = _content_of(request.fields)
+        if body is None or body.length == 0 or MEDIA_TYPES[kind or b""] not in _JSON:
             size = 0 if body is None or not isinstance(body.length, int) else body.length
             return self._asked(Wants(size=size), request, inner)
-        if (
-            isinstance(body, BytesBody)
-            and len(body.content) <= AT_ONCE
-            and first(request.fields, b"content-encoding") is None
-        ):
+        if isinstance(body, BytesBody) and len(body.content) <= AT_ONCE and coding is None:
             return self._asked(wants_at_once(body.content), request, inner)
         return self._read(request, inner)
 
@@ -226,6 +223,19 @@ class Limiting:
             return response
 
         return self._settling.store.left(rules).addCallbacks(known, unknown)
+
+
+def _content_of(fields: Fields) -> tuple[bytes | None, bytes | None]:
+    """The first C{Content-Type} and the first C{Content-Encoding}."""
+    kind = coding = None
+    lower = LOWER
+    for name, value in fields:
+        name = lower[name]
+        if name == b"content-type" and kind is None:
+            kind = value
+        elif name == b"content-encoding" and coding is None:
+            coding = value
+    return kind, coding
 
 
 def _downgraded(outcome: ApiResponse | Failure, record: Record, asked: str, served: str) -> ApiResponse | Failure:

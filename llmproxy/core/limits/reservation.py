@@ -162,9 +162,35 @@ NOTHING = Estimate()
 
 
 @define(slots=True, eq=False)
+class _Largest:
+    """
+    The largest of the last L{REMEMBERED} numbers.
+
+    @ivar most: that; at least what holds otherwise while there are few.
+    """
+
+    _otherwise: int
+    _last: deque[int] = field(factory=deque, init=False)
+    most: int = field(init=False)
+
+    @most.default
+    def _of_none(self) -> int:
+        return self._otherwise
+
+    def add(self, number: int) -> None:
+        last = self._last
+        last.append(number)
+        if len(last) > REMEMBERED:
+            passed = last.popleft()
+            if passed < self.most and number <= self.most:
+                return
+        self.most = max(last) if len(last) == REMEMBERED else max(self.most, number)
+
+
+@define(slots=True, eq=False)
 class _Seen:
-    output: deque[int] = field(factory=lambda: deque(maxlen=REMEMBERED))
-    hidden: deque[int] = field(factory=lambda: deque(maxlen=REMEMBERED))
+    output: _Largest = field(factory=lambda: _Largest(OUTPUT))
+    hidden: _Largest = field(factory=lambda: _Largest(HIDDEN))
 
 
 class Learnt:
@@ -180,10 +206,10 @@ class Learnt:
         seen = self._seen.get(model)
         hidden = 0
         if wants.hides:
-            hidden = HIDDEN if seen is None else _most(seen.hidden, HIDDEN)
+            hidden = HIDDEN if seen is None else seen.hidden.most
         output = wants.output
         if output is None:
-            output = (OUTPUT if seen is None else _most(seen.output, OUTPUT)) * wants.answers
+            output = (OUTPUT if seen is None else seen.output.most) * wants.answers
         return Estimate(-(-wants.size // BYTES_A_TOKEN) + hidden, output)
 
     def learn(self, model: object, wants: Wants, input_tokens: int | None, output_tokens: int | None) -> None:
@@ -196,11 +222,6 @@ class Learnt:
         else:
             self._seen.move_to_end(model)
         if output_tokens is not None:
-            seen.output.append(-(-output_tokens // wants.answers))
+            seen.output.add(-(-output_tokens // wants.answers))
         if input_tokens is not None and wants.hides:
-            seen.hidden.append(max(0, input_tokens - wants.size // BYTES_A_TOKEN))
-
-
-def _most(seen: deque[int], otherwise: int) -> int:
-    """The largest that is remembered; at least C{otherwise} while there are few."""
-    return max(seen, default=0) if len(seen) == REMEMBERED else max(otherwise, *seen, 0)
+            seen.hidden.add(max(0, input_tokens - wants.size // BYTES_A_TOKEN))

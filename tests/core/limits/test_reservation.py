@@ -140,6 +140,16 @@ class LearntTests(SynchronousTestCase):
         self.assertEqual(learnt.estimate("m", wants), Estimate(15, 20))
         self.assertEqual(learnt.estimate("other", wants).output_tokens, OUTPUT)
 
+    @given(st.lists(st.integers(0, 3 * OUTPUT), max_size=3 * REMEMBERED))
+    def test_largest(self, outputs: list[int]) -> None:
+        """It is the largest of the last ones, and while there are few what is assumed at least."""
+        learnt = Learnt()
+        for number, each in enumerate(outputs, 1):
+            learnt.learn("m", Wants(), 1, each)
+            last = outputs[max(0, number - REMEMBERED) : number]
+            expected = max(last) if number >= REMEMBERED else max(OUTPUT, *last)
+            self.assertEqual(learnt.estimate("m", Wants()).output_tokens, expected, number)
+
     def test_each_answer(self) -> None:
         """What several answers had together is that much less for one."""
         learnt = Learnt()

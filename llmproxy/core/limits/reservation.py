@@ -61,6 +61,15 @@ _HIDDEN = re.compile(
 )
 
 
+_ESCAPED = re.compile(rb"\\u00(3[0-9]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aA])")
+"""A letter, a digit or C{_} that is written as an escape, as no program does (RFC 8259 section 7)."""
+
+_ESCAPES = re.compile(_ESCAPED.pattern + rb"|\\.", re.DOTALL)
+_UNCUT = re.compile(rb"[^\\]*(?:\\(?:u[0-9a-fA-F]{4}|[^u])[^\\]*)*")
+_ESCAPE = 6
+"""Bytes of the longest escape."""
+
+
 @frozen
 class Wants:
     """
@@ -119,6 +128,9 @@ def _plain_wants(said: _Said, content: bytes) -> Wants:
 
 def wants_of(content: bytes) -> Steps[Wants]:
     """What a body of JSON asks for; one that cannot be read says nothing but its size."""
+    size = len(content)
+    if _ESCAPED.search(content) is not None:
+        content = yield from _unescaped(content)
     found: list[tuple[str, bytes]] = []
     scan = JsonMembers(_TREE, lambda name, written: found.append((name, written)))
     hides = False
@@ -132,7 +144,25 @@ def wants_of(content: bytes) -> Steps[Wants]:
     outputs = [each for name, each in values if name in _OUTPUT and _is_count(each, MOST_TOKENS)]
     answers = max((each for name, each in values if name in _ANSWERS and _is_count(each, MOST_ANSWERS)), default=1)
     model = next((named(each) for name, each in reversed(values) if name == "model"), "")
-    return Wants(model, len(content), max(outputs) * answers if outputs else None, answers, hides)
+    return Wants(model, size, max(outputs) * answers if outputs else None, answers, hides)
+
+
+def _unescaped(content: bytes) -> Steps[bytes]:
+    """The same JSON, with letters that are escapes as letters: names are found by them."""
+    pieces, rest = [], b""
+    for at in range(0, len(content), AT_ONCE):
+        if at:
+            yield
+        piece = rest + content[at : at + AT_ONCE]
+        whole = _UNCUT.match(piece)
+        end = len(piece) if whole is None or len(piece) - whole.end() >= _ESCAPE else whole.end()
+        rest = piece[end:]
+        pieces.append(_ESCAPES.sub(_letter, piece[:end]))
+    return b"".join([*pieces, rest])
+
+
+def _letter(escape: re.Match[bytes]) -> bytes:
+    return escape[0] if escape[1] is None else bytes([int(escape[1], 16)])
 
 
 def _value(written: bytes) -> Any:

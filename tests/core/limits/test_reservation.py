@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.inspection.steps import finish
 from llmproxy.core.limits.reservation import (
+    AT_ONCE,
     BYTES_A_TOKEN,
     HIDDEN,
     MOST_MODELS,
@@ -119,6 +121,31 @@ class WantsTests(SynchronousTestCase):
         messages = [{"role": "user", "content": "Hello [{ there }]" * 20} for _ in range(5000)]
         content = json.dumps({"messages": messages, "max_tokens": 12, "model": "m"}).encode()
         self.assertEqual(finish(wants_of(content)).output, 12)
+
+
+class EscapeTests(SynchronousTestCase):
+    """Names of members written with escapes are the names that providers read."""
+
+    def test_table(self) -> None:
+        for written, expected in (
+            (rb'{"mod\u0065l":"m","max_tokens":5}', Wants("m", 0, 5)),
+            (rb'{"model":"m","max_tokens":1,"max\u005ftokens":500}', Wants("m", 0, 500)),
+            (rb'{"model":"m","\u006d\u0061x_tokens":500}', Wants("m", 0, 500)),
+            (rb'{"model":"m","\u006E":3,"max_tokens":2}', Wants("m", 0, 6, 3)),
+            (rb'{"model":"m","file\u005fid":"f"}', Wants("m", 0, None, 1, True)),
+            # An escaped backslash, and what would end a text, stay as they are.
+            (rb'{"max_t\\u006fkens":500,"x":"\u0022,\"max_tokens\":7","model":"m"}', Wants("m", 0, None)),
+        ):
+            with row(written):
+                for read in (wants_at_once(written), finish(wants_of(written))):
+                    self.assertEqual(read, evolve(expected, size=len(written)))
+
+    @given(st.integers(0, 40), st.text('\\"né', max_size=12))
+    def test_cut(self, before: int, text: str) -> None:
+        """Wherever a slice ends."""
+        around = json.dumps("x" * (AT_ONCE - 60 + before) + text).encode()
+        content = b'{"x":%s,"mod\\u0065l":"m","max_t\\u006fkens":9}' % around
+        self.assertEqual(finish(wants_of(content)), Wants("m", len(content), 9))
 
 
 class LearntTests(SynchronousTestCase):

@@ -9,9 +9,12 @@ from twisted.internet.defer import Deferred
 
 from llmproxy.core.limits.values import PICO
 from llmproxy.core.limits.verdicts import Part
+from llmproxy.core.pricing.rules import PriceRule
+from llmproxy.core.pricing.tariff import Price
 
+from ..harness import a_request
 from ..tables import row
-from .test_limits import Case, a_chat
+from .test_limits import PRICES, Case, a_chat
 
 STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -92,7 +95,7 @@ class HardBudgetTests(Case):
         for name, (limits, request, head) in rows.items():
             with row(name):
                 self.start(**{"max_budget": Decimal(4200), "hard_budget": True, "max_parallel_requests": 9, **limits})
-                self.ask(request)
+                self.assertEqual(self.ask(request), b"")
                 self.upstream().receive(head)
                 self.feed(words(6000), words(1))
                 self.upstream().receive(b"0\r\n\r\n")
@@ -152,6 +155,42 @@ class HardBudgetTests(Case):
         records = [(record.ended, record.error_code) for record in self.exchange.records if not record.part_of]
         self.assertEqual(records, [("refused", "budget_exceeded")])
         self.assertEqual(self.status(self.ask(request, self.exchange.client())), 429)
+
+    def test_other_streams(self) -> None:
+        """Gemini's array, lines of JSON, and events that are compressed all the same are cut too."""
+        array = STREAM.replace(b"text/event-stream", b"application/json")
+        lines = STREAM.replace(b"text/event-stream", b"application/x-ndjson")
+        part = b'[{\n  "candidates": [{"content": {"parts": [{\n "text": "%s"\n}]}}]}\n' % (b"abc" * 6000)
+        gemini = a_request(
+            b"/v1/models/m:streamGenerateContent", b"Content-Type: application/json", body=b'{"contents":[]}'
+        )
+        rows = {
+            "array": (gemini, array, part),
+            "lines": (a_chat(), lines, b'{"message":{"content":"%s"}}\n' % (b"abc" * 6000)),
+            "coded": (a_chat(), STREAM.replace(b"\r\n\r\n", b"\r\nContent-Encoding: br\r\n\r\n"), b"\0" * 18000),
+        }
+        for name, (request, head, piece) in rows.items():
+            with row(name):
+                self.start(max_budget=Decimal(4200), hard_budget=True)
+                self.assertEqual(self.ask(request), b"")
+                self.upstream().receive(head + chunked(piece))
+                self.assertEqual(self.client.state, "closed")
+                self.assertNotIn(piece[:40], self.client.take())
+
+    def test_other_model(self) -> None:
+        """The model that is asked in place of another one is cut by its own price."""
+        self.start(max_budget=Decimal(500), hard_budget=True, over_budget="downgrade", downgrade=(("m", "s"),))
+        cheap = {name: Price(Decimal(100_000)) for name in PRICES}
+        models = {"m": PRICES, "s": cheap}
+        self.exchange.costs.use([PriceRule("api", name, prices=prices) for name, prices in models.items()], ())
+        self.ask(a_chat())
+        self.upstream().receive(STREAM)
+        self.feed(words(4900))
+        self.assertEqual(self.client.take().count(b"abc"), 4900)
+        self.feed(words(200))
+        self.assertEqual((self.client.take(), self.client.state), (b"", "closed"))
+        details = self.exchange.records[-1].details
+        self.assertEqual(details, {"downgraded": {"asked": "m", "served": "s"}})
 
     def test_plain(self) -> None:
         """An answer that could not be read is not asked for."""

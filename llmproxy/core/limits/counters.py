@@ -52,8 +52,11 @@ class Counters:
 
         @param asked: those that may refuse, if not all of them.
         """
-        asking = parts if asked is None else asked
-        refusals = [refusal for part in asking if (refusal := self._refusal(part, now)) is not None]
+        refusals: list[Refusal] = []
+        for part in parts if asked is None else asked:
+            refusal = self._refusal(part, now)
+            if refusal is not None:
+                refusals.append(refusal)
         if refusals:
             return max(refusals, key=_patience)
         for part in parts:
@@ -174,7 +177,7 @@ class Counters:
         elif rule.kind == "money":
             self._current(rule, now).reserved += part.amount
         else:
-            self._rate(rule.key).add(part.amount, now)
+            (self._rates.get(rule.key) or self._rate(rule.key)).add(part.amount, now)
 
     def _spend(self, part: Part, amount: int, now: float) -> list[Crossed]:
         budget = self._current(part.rule, now)

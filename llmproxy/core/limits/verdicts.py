@@ -86,7 +86,9 @@ SHARES = (50, 80, 100)
 
 def crossed(rule: Rule, before: int, after: int) -> list[Crossed]:
     """The shares that lie between what was used and what is now."""
-    found = []
+    found: list[Crossed] = []
+    if after * 100 < rule.limit * SHARES[0] and rule.soft is None:
+        return found
     if rule.soft is not None and before < rule.soft <= after:
         found.append(Crossed(rule, 0, after))
     return found + [Crossed(rule, each, after) for each in SHARES if before * 100 < rule.limit * each <= after * 100]

@@ -299,5 +299,7 @@ class QuickstartTests(SynchronousTestCase):
         self.assertIn("https://api.openai.com", printed)
         self.assertNotIn("s3cret", printed)
         self.stop()
-        for path in Path(self.directory, "llmproxy-data").iterdir():
+        files = [path for path in Path(self.directory, "llmproxy-data").rglob("*") if path.is_file()]
+        self.assertIn("llmproxy.db", [path.name for path in files])
+        for path in files:
             self.assertNotIn(b"s3cret", path.read_bytes(), path)

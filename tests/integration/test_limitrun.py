@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from ..limitrun.run import Scene, played, problems
 from .redisserver import MISSING
 
-SMALL = Scene(count=700, budget=Decimal(4), seed=5, workers=1, between=0.3, whole_of=1, places=False)
+SMALL = Scene(count=700, budget=Decimal(4), seed=5, workers=1, between=0.1, whole_of=1, places=False)
 
 
 class LimitRunTests(SynchronousTestCase):

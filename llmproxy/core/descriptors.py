@@ -8,8 +8,8 @@ Descriptors for everything but clients and upstream: databases, logs, ports, pip
 answered that there are too many.
 """
 
-OWN = 15
-"""Descriptors that a process with a file as its database has open before its first client, and two more."""
+OWN = 17
+"""Descriptors that a process with files for database and ledger has open before its first client, and two more."""
 
 TURNED_AWAY = 32
 """Clients at a time, at most, that are answered that there are too many."""
@@ -20,7 +20,7 @@ UNLIMITED = 1 << 16
 
 def connections_within(descriptors: int) -> int:
     """How many clients can be connected at once, each with a connection to upstream; at least one."""
-    return max(1, (descriptors - min(RESERVED, descriptors // 4)) // 2)
+    return max(1, (descriptors - min(RESERVED, descriptors // 4 + 2)) // 2)
 
 
 def wanted(connections: int | None) -> int:

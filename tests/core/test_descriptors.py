@@ -23,8 +23,8 @@ class DescriptorTests(SynchronousTestCase):
         for descriptors, connections in (
             (0, 1),
             (3, 1),
-            (64, 24),
-            (256, 96),
+            (64, 23),
+            (256, 95),
             (1024, 464),
             (4096, 2000),
             (20_096, 10_000),
@@ -36,9 +36,9 @@ class DescriptorTests(SynchronousTestCase):
         for descriptors, connections, expected in (
             (0, None, (0, 1)),
             (64, 10_000, (0, 1)),
-            (64, 10, (14, 15)),
+            (64, 10, (13, 14)),
             (200, None, (17, 18)),
-            (1024, 10_000, (TURNED_AWAY, 49)),
+            (1024, 10_000, (TURNED_AWAY, 47)),
         ):
             self.assertEqual(spare_within(descriptors, connections), expected, (descriptors, connections))
 

@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ..ledgerrun.run import Scene, played
 
-SMALL = Scene(count=500, seed=7, between=0.4, whole_of=4)
+SMALL = Scene(count=800, seed=7, between=0.1, whole_of=4)
 
 
 class LedgerRunTests(SynchronousTestCase):

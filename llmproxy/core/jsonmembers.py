@@ -9,6 +9,7 @@ was given is given up, which no JSON of an API comes near to.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -19,6 +20,11 @@ LONGEST_KEPT = 16 * 1024
 """Bytes of a member that is looked for; of a longer one nothing is kept."""
 
 _LONGEST_NAME = 64
+_LONGEST_ESCAPED = 6 * _LONGEST_NAME
+"""Each letter of a name can be an escape (RFC 8259 section 7)."""
+
+_STEPS_OF_ESCAPES = 4
+"""What it counts for to decode such a name."""
 
 _BYTES_A_STEP = 8
 """A step takes half a microsecond. Answers of vendors have one for 20 bytes and more."""
@@ -251,15 +257,23 @@ class JsonMembers:
     def _text(self, data: bytes, at: int) -> int:
         if self._escaped:
             self._escaped = False
+            self._read(data, at, at + 1)
             return at + 1
         end = _end(_TEXT, data, at)
-        if self._naming and not self._depth and len(self._name) <= _LONGEST_NAME:
-            self._name += data[at : min(end + (data[end : end + 1] == b"\\"), at + _LONGEST_NAME + 1)]
         if end == len(data):
+            self._read(data, at, end)
             return end
-        self._escaped = data[end] == _BACKSLASH
-        self._in_text = self._escaped
+        self._escaped = self._in_text = data[end] == _BACKSLASH
+        self._read(data, at, end + self._escaped)
+        if not self._in_text and _BACKSLASH in self._name and self._naming and not self._depth:
+            self._left -= _STEPS_OF_ESCAPES
+            self._name = decoded_name(self._name)
         return end + 1
+
+    def _read(self, data: bytes, at: int, end: int) -> None:
+        """More of a text, which may be a name."""
+        if self._naming and not self._depth and len(self._name) <= _LONGEST_ESCAPED:
+            self._name += data[at : min(end, at + _LONGEST_ESCAPED + 1)]
 
     def _keep(self, piece: bytes) -> None:
         kept = self._kept
@@ -267,6 +281,14 @@ class JsonMembers:
             self._kept = None
         else:
             kept += piece
+
+
+def decoded_name(name: bytes) -> bytes:
+    """The name of a member without its escapes, as every parser has it."""
+    try:
+        return str(json.loads(b'"' + name + b'"')).encode("utf-8", "surrogatepass")
+    except ValueError:
+        return name
 
 
 def _end(pattern: re.Pattern[bytes], data: bytes, at: int) -> int:

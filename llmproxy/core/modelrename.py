@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from .jsonmembers import Tree, tree_of
+from .jsonmembers import Tree, decoded_name, tree_of
 
 IN_REQUESTS = tree_of(["model"])
 IN_ANSWERS = tree_of(["model", "message.model", "response.model"])
@@ -177,7 +177,7 @@ class ModelRename:
         self._read(data[at : end + self._escaped])
         self._in_text = self._escaped
         if not self._in_text and self._reading_name and _BACKSLASH in self._name:
-            self._name = _decoded(self._name)
+            self._name = decoded_name(self._name)
         return end + 1
 
     def _read(self, piece: bytes) -> None:
@@ -191,11 +191,3 @@ class ModelRename:
             return written
         other = self._renamed(name)
         return written if other is None else json.dumps(other, ensure_ascii=False).encode("utf-8", "surrogatepass")
-
-
-def _decoded(name: bytes) -> bytes:
-    """The name of a member without its escapes."""
-    try:
-        return str(json.loads(b'"' + name + b'"')).encode("utf-8", "surrogatepass")
-    except ValueError:
-        return name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from hypothesis import given
@@ -14,7 +15,8 @@ from tests.test_cost import Calls
 
 TREE = tree_of(["a", "b.a", "b.c.d"])
 
-_NAMES = st.sampled_from(["a", "b", "c", "d", "", 'a"', "a\\", "\u00e9"])
+_NAMES = st.sampled_from(["a", "b", "c", "d", "", 'a"', "a\\", "\u00e9", "\u00e9" * 40])
+_LETTER = re.compile(rb"[a-d]")
 _VALUES: Any = st.recursive(
     st.none() | st.integers() | st.text(max_size=5) | st.sampled_from(['"a":1', "}{", "\\", "[,"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_NAMES, inner, max_size=4),
@@ -50,6 +52,18 @@ class JsonMembersTests(SynchronousTestCase):
         self.assertEqual(scan(body), expected(document))
         self.assertEqual(scan(body[:at], body[at:]), expected(document))
         self.assertEqual(scan(*(body[at : at + 1] for at in range(len(body)))), expected(document))
+
+    def test_escaped_names(self) -> None:
+        """Names are found however they are written, wherever they are cut."""
+        plain = b'{"c":{"a":9},"a":1,"b":{"d":"a","a":[2],"c":{"d":3}}}'
+        body = _LETTER.sub(lambda letter: b"\\u%04x" % ord(letter[0]), plain)
+        wanted = [("a", 1), ("b.a", [2]), ("b.c.d", 3)]
+        for at in range(len(body)):
+            self.assertEqual(scan(body[:at], body[at:]), wanted, at)
+        self.assertEqual(
+            scan(b'{"\\u0061\\u0000":1,"\\\\u0061":2,"\\ud800":3,"\\x":4,"%b":5,"a":6}' % (b"\\u0061" * 300)),
+            [("a", 6)],
+        )
 
     def test_documents(self) -> None:
         """Several behind each other, on lines, or in an array."""
@@ -90,6 +104,8 @@ class JsonMembersTests(SynchronousTestCase):
             b'"":' + b"[" * 33 + b"]" * 33 + b",",
             b'"":[' + b"[]" * 33 + b"],",
             b'"a":1,',
+            rb'"\u0061":1,',
+            rb'"\u0061":"",',
         ):
             found: list[str] = []
             members = JsonMembers(TREE, lambda path, written: found.append(path))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from attrs import define, field, frozen
 
@@ -70,6 +70,20 @@ class Attribution:
     metadata: Mapping[str, str] = field(factory=dict)
 
 
+class Captured(Protocol):
+    """What was said in an exchange, as bytes, where it is kept for events."""
+
+    @property
+    def size(self) -> int:
+        """Bytes that are held."""
+
+    def content(self) -> object:
+        """
+        It decoded, merged and redacted: a L{llmproxy.core.events.Content}. It takes its time, on a thread, and is
+        called once, when the exchange has ended.
+        """
+
+
 @define(eq=False, slots=True)
 class Record:
     """
@@ -106,6 +120,7 @@ class Record:
     @ivar entry_id: the id under which the ledger has it; C{""} where it has not.
     @ivar part_of: the exchange that this call to upstream is made for: what it uses up is counted there.
     @ivar sealed: its exchange has ended and nothing of what was said in it changes any more.
+    @ivar captured: what was said in it, where it is kept for events.
     @ivar details: what later layers add, by name.
     """
 
@@ -151,4 +166,5 @@ class Record:
     entry_id: str = ""
     part_of: Record | None = None
     sealed: bool = False
+    captured: Captured | None = None
     details: dict[str, Any] | None = None

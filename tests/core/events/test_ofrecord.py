@@ -1,0 +1,52 @@
+"""Events of records."""
+
+from __future__ import annotations
+
+import msgspec
+from twisted.trial.unittest import SynchronousTestCase
+
+from llmproxy.core.events import Content, Event, event_of_record
+from llmproxy.core.events.ofrecord import EventIds
+from llmproxy.record import Record
+
+from .samples import TIME, full_record
+
+NOT_OF_RECORDS = {"trace_id", "span_id", "parent_span_id", "attempts_made", "content"}
+
+
+class OfRecordTests(SynchronousTestCase):
+    def test_nothing_of_a_record_is_left_out(self) -> None:
+        """Every field of an event says something where its record does."""
+        made = event_of_record(full_record())
+        silent = {
+            each.name for each in msgspec.structs.fields(Event) if getattr(made, each.name) in (each.default, None)
+        }
+        self.assertEqual(silent, NOT_OF_RECORDS)
+
+    def test_values(self) -> None:
+        """Durations are milliseconds, costs decimal texts, and the model stands there by its three names."""
+        made = event_of_record(full_record())
+        self.assertEqual(made.time.timestamp(), TIME)
+        self.assertEqual((made.duration_ms, made.first_byte_ms, made.first_token_ms), (1500.0, 250.0, 500.0))
+        self.assertEqual((made.cost, made.cost_saved), ("0.012", "0.5"))
+        self.assertEqual((made.model, made.upstream_model, made.served_model), ("fast", "gpt-5", "gpt-5-2026"))
+        self.assertEqual((made.input_tokens, made.output_tokens, made.usage), (10, 20, {"prompt_tokens": 10}))
+        self.assertEqual(made.saved, {"input_tokens": 1, "output_tokens": 2})
+        self.assertEqual((made.user, made.tags, made.part_of), ("u-1", {"team": "search"}, "r-0"))
+
+    def test_id(self) -> None:
+        """The event has the id of the ledger's entry; without one it has an id that nothing else has."""
+        self.assertEqual(event_of_record(full_record()).id, full_record().entry_id)
+        ids = {event_of_record(full_record(entry_id="")).id for _ in range(1000)}
+        self.assertEqual(len(ids), 1000)
+        self.assertNotEqual(EventIds()(), EventIds()())
+
+    def test_content(self) -> None:
+        """What was captured goes along."""
+        content = Content(request_body={"model": "x"})
+        self.assertIs(event_of_record(full_record(), content=content).content, content)
+
+    def test_of_little(self) -> None:
+        """A refusal of which hardly anything is known has an event too, without invented numbers."""
+        made = event_of_record(Record("r", "GET", "/", "192.0.2.1", TIME, ended="refused", status=401))
+        self.assertEqual((made.input_tokens, made.cost, made.usage, made.tags), (None, None, None, {}))

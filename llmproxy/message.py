@@ -57,6 +57,7 @@ class Api:
     @ivar space: see L{llmproxy.origin.cache_space}; what caches know this API by.
     @ivar is_balanced: there is more than one upstream, or one whose keys are not held by the API's name, or
         that has aliases.
+    @ivar is_clients: each of its upstreams is asked with the client's own credential.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Api:
     key_fields: frozenset[bytes] = field(init=False)
     space: str = field()
     is_balanced: bool = field(init=False)
+    is_clients: bool = field(init=False)
 
     @query_keys.default
     def _of_credentials(self) -> frozenset[bytes]:
@@ -85,6 +87,10 @@ class Api:
         first = self.upstreams[0]
         is_own = first.key_source != "project" or first.project_key != ""
         return len(self.upstreams) > 1 or is_own or bool(first.models)
+
+    @is_clients.default
+    def _of_sources(self) -> bool:
+        return all(upstream.key_source == "client" for upstream in self.upstreams)
 
     @space.default
     def _where_it_leads(self) -> str:

@@ -23,6 +23,8 @@ REDIS = {
 }
 """Gauges of a shared store, beside those of each; see L{ICacheStore.statistics}."""
 
+DECIDED_ALONE = "Requests that one process decided alone, by on_store_failure: what others count was not to be had."
+
 
 class Running(Protocol):
     """What counts the exchanges that are running."""

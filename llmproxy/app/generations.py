@@ -102,8 +102,7 @@ class Generations:
             show_cache(metrics, foundation.cache, metering.dropped_hits)
         if foundation.auditing is not None:
             foundation.auditing.show(metrics)
-        if foundation.limiting.redis is not None:
-            foundation.limiting.redis.show(metrics)
+        foundation.limiting.show(metrics)
         if foundation.ledger is not None:
             show_ledger(metrics, foundation.ledger)
         show_process(metrics, self, metering.lag)

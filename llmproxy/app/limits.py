@@ -12,13 +12,14 @@ from ..core.limits.refusals import amount
 from ..core.limits.reservation import Learnt
 from ..core.limits.values import UsageLimitSettings
 from ..limits.memory import MemoryLimits
-from ..limits.restored import NewCounts, RestoredLimits
+from ..limits.restored import Counts, NewCounts, RestoredLimits
 from ..management.limits import Left
 from ..middleware.limitheld import Settling
 from ..middleware.limits import Limiting
 from ..middleware.overload import Overloading
 from ..middleware.strangers import Strangers
 from ..net.ratelimitedlog import RateLimitedLog
+from .gauges import DECIDED_ALONE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from ..net.poller import Poller
     from ..net.resolver import Names
     from ..net.timers import TimerWheel
+    from ..sinks.metrics import ProxyMetrics
     from ..usagelimits import Overload
     from .costs import Costs
     from .redislimits import RedisLimiting
@@ -73,8 +75,10 @@ class UsageLimiting:
         self.places = Places(0, 0)
         self.listeners: list[Callable[[Crossed], object]] = []
         self.redis: RedisLimiting | None = None
+        self._warned: dict[tuple[str, str], int] = {}
+        self._here: Counts | None = None
         if redis is None:
-            here = counts(reactor.seconds, self._crossed)
+            here = self._here = counts(reactor.seconds, self._crossed)
             self.store: ILimitStore = RestoredLimits(here, reactor.seconds, spent)
         else:
             from .redislimits import RedisLimiting
@@ -100,6 +104,15 @@ class UsageLimiting:
     def warnings(self) -> list[str]:
         """What an operator should know, and what is no reason to stay away."""
         return [] if self.redis is None else self.redis.warnings()
+
+    def show(self, metrics: ProxyMetrics) -> None:
+        """Have warnings counted there, and the figures of the store shown."""
+        self._warned = metrics.warnings
+        if self.redis is not None:
+            self.redis.show(metrics)
+        elif self._here is not None:
+            here = self._here
+            metrics.counter("llmproxy_limits_decided_alone", DECIDED_ALONE, lambda: here.failures)
 
     def strangers(self, settings: UsageLimitSettings) -> Strangers | None:
         """What counts requests without a good token, where rules limit those."""
@@ -129,6 +142,8 @@ class UsageLimiting:
             limit=amount(rule.kind, rule.limit),
             window=rule.window,
         )
+        labels = (str(crossed.share) if crossed.share else "soft", rule.per)
+        self._warned[labels] = self._warned.get(labels, 0) + 1
         for listener in self.listeners:
             try:
                 listener(crossed)

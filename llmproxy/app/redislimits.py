@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..limits.redis import RedisLimits
 from ..redis.eviction import EvictionWatch
 from ..redis.pool import open_pool
-from .gauges import REDIS
+from .gauges import DECIDED_ALONE, REDIS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,7 @@ requests in one moment it is not Redis that is late, and a limit is to hold then
 """
 
 _COUNTERS = {
-    "decided_alone": "Requests that were decided without Redis, by on_store_failure.",
+    "decided_alone": DECIDED_ALONE,
     "settlements_dropped": "What requests used and Redis will never know, as it was away for too long.",
     **{name: text for name, text in REDIS.items() if name != "redis_connections"},
 }

@@ -36,7 +36,10 @@ class MemoryLimits:
     @param seconds: since the epoch.
     @param crossed: called when a share of a budget has been used.
     @ivar counters: what is used.
+    @ivar failures: none, as nobody else counts.
     """
+
+    failures = 0
 
     def __init__(self, seconds: Callable[[], float], crossed: Callable[[Crossed], object], most: int = MOST) -> None:
         self._seconds = seconds

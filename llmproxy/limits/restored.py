@@ -25,7 +25,13 @@ TRIES_AGAIN = 5.0
 
 
 class Counts(Protocol):
-    """A store that answers at once, see L{ILimitStore}."""
+    """
+    A store that answers at once, see L{ILimitStore}.
+
+    @ivar failures: requests that were decided by what this process alone has seen.
+    """
+
+    failures: int
 
     def reserve(self, parts: Sequence[Part]) -> Reservation | Refusal: ...
 

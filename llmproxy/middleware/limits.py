@@ -16,6 +16,7 @@ from ..core.limits.pricing import at_most
 from ..core.limits.refusals import error_of, rate_limit_fields
 from ..core.limits.reservation import AT_ONCE, NOTHING, Estimate, Wants, wants_at_once, wants_of
 from ..core.limits.verdicts import Left, Part, Refusal, Reservation, other_model
+from ..core.prices import billed_to
 from ..core.pricing.tariff import Tariff
 from ..limiterrors import PriceUnknown
 from ..providers.counting import uses_something
@@ -116,7 +117,10 @@ class Limiting:
         asking = _Asking(request, inner, rules, model, wants, is_other)
         if "money" not in asking.kinds:
             return self._reserve(None, asking)
-        tariff = self._settling.tariffs.tariff("", request.route.api.name, model)
+        api = request.route.api
+        # What clients have an account for is on their bill, unless the configuration has a price for it.
+        provider = billed_to(api.upstreams[0]) if api.is_clients else ""
+        tariff = self._settling.tariffs.tariff(provider, api.name, model)
         # Whether it is a Deferred takes ten times as long to see, as that is a generic class.
         if tariff is None or isinstance(tariff, Tariff):
             return self._reserve(tariff, asking)
@@ -135,7 +139,7 @@ class Limiting:
 
     def _amounts(self, asking: _Asking, estimate: Estimate, tariff: Tariff | None) -> dict[Kind, int]:
         money, tokens = 0, estimate.input_tokens + estimate.output_tokens
-        if tokens and "money" in asking.kinds:
+        if tokens and "money" in asking.kinds and not (tariff is None and asking.request.route.api.is_clients):
             # One, so that it is refused where nothing is left.
             money = max(1, at_most(tariff, estimate, self._seconds()) or 0)
             if tariff is None:

@@ -130,6 +130,8 @@ class ProxyMetrics:
     @ivar costs: USD, by API and the model that answered; of exchanges whose cost is known.
     @ivar between_tokens: how long they took for each further token, likewise.
     @ivar first_tokens: how long streams took to their first content, by API.
+    @ivar warnings: budgets of which a share was passed, by the share (per cent, or C{soft}) and what they are counted
+        per.
     @ivar request_count: exchanges that have ended, refusals and cache hits included.
     @ivar error_count: those that ended with a status of 400 or more, or not complete.
     """
@@ -146,6 +148,7 @@ class ProxyMetrics:
         self.upstreams: Callable[[], list[UpstreamReport]] = list
         self.cache: dict[str, int] = {HIT: 0, MISS: 0, BYPASS: 0, STORE: 0}
         self.refusals: dict[str, int] = {}
+        self.warnings: dict[tuple[str, str], int] = {}
         self.tokens: dict[tuple[str, str, str], int] = {}
         self.costs: dict[tuple[str, str], Decimal] = {}
         self.first_tokens: dict[str, Histogram] = {}
@@ -273,6 +276,7 @@ class ProxyMetrics:
             (self.openings, other.openings),
             (self.cache, other.cache),
             (self.refusals, other.refusals),
+            (self.warnings, other.warnings),
             (self.tokens, other.tokens),
         ):
             _add_up(mine, theirs)
@@ -304,6 +308,7 @@ class ProxyMetrics:
             "upstreams": self.upstreams(),
             "cache": self.cache,
             "refusals": self.refusals,
+            "warnings": self.warnings,
             "tokens": self.tokens,
             "costs": self.costs,
             "first_tokens": self.first_tokens,

@@ -45,6 +45,7 @@ class Counts(Protocol):
     upstreams: Callable[[], list[Any]]
     cache: dict[str, int]
     refusals: dict[str, int]
+    warnings: dict[Any, int]
     tokens: dict[Any, int]
     costs: dict[Any, Decimal]
     first_tokens: dict[str, Any]
@@ -212,6 +213,8 @@ def _metrics(counts: Counts, uptime: float, buckets: Buckets) -> Iterator[Metric
     )
     refusals = {(code,): n for code, n in counts.refusals.items()}
     yield _counted("llmproxy_refused", "Refused before they became an exchange, by reason.", ("reason",), refusals)
+    text = "Budgets of which a share has been used, by per cent or soft_budget, and what they are counted per."
+    yield _counted("llmproxy_budget_warnings", text, ("share", "per"), counts.warnings)
     for name, (help_text, value) in counts.gauges.items():
         yield GaugeMetricFamily(name, help_text, value=value())
     for name, (help_text, value) in counts.counters.items():

@@ -14,6 +14,7 @@ from llmproxy.app.costs import Costs
 from llmproxy.app.limits import UsageLimiting
 from llmproxy.core.limits.values import PICO, Rule, UsageLimitSettings
 from llmproxy.core.limits.verdicts import Part, Reservation
+from llmproxy.sinks.metrics import ProxyMetrics
 from llmproxy.usagelimits import UsageLimits
 
 BUDGET = Rule("money", "token:t", 10 * PICO, "max_budget of the token 'ci'", "1d", soft=2 * PICO)
@@ -56,6 +57,16 @@ class UsageLimitingTests(SynchronousTestCase):
         )
         self.assertEqual(len(said), 4)
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 4)
+
+    def test_metrics(self) -> None:
+        """Each share that is passed counts, by the share; what was decided alone too."""
+        metrics = ProxyMetrics()
+        self.limiting.show(metrics)
+        for _ in range(6):
+            self.spend(2 * PICO)
+        expected = {("soft", "token"): 1, ("50", "token"): 1, ("80", "token"): 1, ("100", "token"): 1}
+        self.assertEqual(metrics.warnings, expected)
+        self.assertEqual(metrics.counters["llmproxy_limits_decided_alone"][1](), 0)
 
     def test_left(self) -> None:
         """What is left, and the moment at which all of it is there again."""

@@ -12,10 +12,12 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.config.model import CacheConfig, MeterConfig
+from llmproxy.config.upstreams import UpstreamConfig
 from llmproxy.core.limits.values import PICO, Asking, LimitRule, UsageLimitSettings, effective
 from llmproxy.core.pricing.rules import PriceRule
 from llmproxy.core.pricing.tariff import Price
 from llmproxy.message import Principal
+from llmproxy.origin import CredentialPlace
 from llmproxy.usagelimits import Overload, UsageLimits
 
 from ..harness import SECRET, Exchange, Socket, a_request
@@ -38,11 +40,20 @@ def a_chat(*fields: bytes, **members: Any) -> bytes:
 
 
 class Case(SynchronousTestCase):
-    def start(self, settings: UsageLimitSettings | None = None, of_project: bool = False, **limits: Any) -> None:
-        """A proxy whose token, or project, is limited so."""
-        self.exchange = Exchange(
-            usage_limits=settings, meter=MeterConfig(enabled=True), cache=CacheConfig(post="opt_in"), cached=True
-        )
+    def start(
+        self,
+        settings: UsageLimitSettings | None = None,
+        of_project: bool = False,
+        api: dict[str, Any] | None = None,
+        **limits: Any,
+    ) -> None:
+        """
+        A proxy whose token, or project, is limited so.
+
+        @param api: instead of an API with a cache.
+        """
+        values = {"cache": CacheConfig(post="opt_in"), "cached": True} if api is None else api
+        self.exchange = Exchange(usage_limits=settings, meter=MeterConfig(enabled=True), **values)
         known = self.exchange.directory.known
         principal = known[SECRET]
         stated = UsageLimits(**limits) if limits else principal.token.limits
@@ -345,6 +356,34 @@ class BudgetTests(Case):
         refused = self.ask(a_chat(model="free", max_tokens=60))
         self.assertEqual(self.status(refused), 403)
         self.assertIn(b"price_unknown", refused)
+
+
+class ClientsBillTests(Case):
+    """Answers that a client's own credential pays for."""
+
+    def begin(self, **limits: Any) -> None:
+        upstream = UpstreamConfig(
+            "own", "http://192.0.2.9", credential="client", auth=CredentialPlace("header", b"x-api-key", b"")
+        )
+        self.start(api={"base_url": "", "upstreams": (upstream,)}, **limits)
+
+    def paid(self, model: str) -> bytes:
+        said = self.ask(a_chat(b"x-api-key: of-the-client", model=model))
+        if said:
+            return said
+        self.upstream().receive(answer(100, 100, model=model))
+        return self.client.take()
+
+    def test_costs_nothing(self) -> None:
+        """Nothing of a budget is reserved or spent, be it hard; a price of the configuration makes it cost that."""
+        for hard in (False, True):
+            with row(f"hard {hard}"):
+                self.begin(max_budget=Decimal(1), hard_budget=hard)
+                self.exchange.costs.use([PriceRule("api", "priced", prices=PRICES)], ())
+                self.assertEqual(self.status(self.paid("unpriced")), 200)
+                self.assertEqual(self.left("money"), PICO)
+                self.assertEqual(self.status(self.paid("priced")), 429)
+                self.assertEqual(self.left("money"), PICO)
 
 
 class EndTests(Case):

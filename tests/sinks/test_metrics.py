@@ -162,17 +162,18 @@ class ProxyMetricsTests(SynchronousTestCase):
         self.assertAlmostEqual(total.counters["llmproxy_cache_redis_seconds"][1](), 0.8)
 
     def test_circuits_of_workers(self) -> None:
-        """Circuits are those of all workers, one after another; openings add up."""
+        """Circuits are those of all workers, one after another; openings and warnings add up."""
         one, two = ProxyMetrics(), ProxyMetrics()
         for metrics, process in ((one, 1), (two, 2)):
             metrics.openings["openai"] = process
+            metrics.warnings["80", "token"] = process
             state = CircuitState("openai", "p", "", "open", 5, "status 503", 3.0, process)
             metrics.circuits = lambda state=state: [state]  # type: ignore[misc]
         total = ProxyMetrics()
         for each in (one, two):
             total.merge(ProxyMetrics.of_plain(each.plain()))
         self.assertEqual([state.process for state in total.circuits()], [1, 2])
-        self.assertEqual(total.openings, {"openai": 3})
+        self.assertEqual((total.openings, total.warnings), ({"openai": 3}, {("80", "token"): 3}))
 
     def test_upstreams_of_workers(self) -> None:
         """What is known of upstreams is what each worker knows, one after another."""

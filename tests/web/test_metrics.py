@@ -30,6 +30,7 @@ class MetricsResourceTests(SynchronousTestCase):
         self.metrics.gauge("llmproxy_in_flight", "Running.", lambda: 7)
         self.metrics.counter("llmproxy_lost_log_lines", "Lost.", lambda: 3)
         self.metrics.refused("header_timeout")
+        self.metrics.warnings["soft", "token"] = 2
 
     def ask(self, accept: str | None = None, path: str = "/metrics", method: str = "GET") -> tuple[Any, bytes]:
         def collect() -> Deferred[ProxyMetrics]:
@@ -80,6 +81,7 @@ class MetricsResourceTests(SynchronousTestCase):
         self.assertEqual(samples["llmproxy_time_to_first_token_seconds_count", labels[:1]], 1)
         self.assertEqual(samples["llmproxy_time_between_tokens_seconds_sum", labels[:1]], 0.1)
         self.assertEqual(samples["llmproxy_lost_log_lines_total", ()], 3)
+        self.assertEqual(samples["llmproxy_budget_warnings_total", (("per", "token"), ("share", "soft"))], 2)
         self.assertIn(("process_resident_memory_bytes", ()), samples)
 
     def test_circuits(self) -> None:

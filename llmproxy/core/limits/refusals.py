@@ -109,7 +109,7 @@ def _names(rules: Sequence[Rule]) -> list[str]:
     """Names of policies, each once: its kind and what it counts by, without ids, which are not everybody's to know."""
     names: list[str] = []
     for rule in rules:
-        base = f"{rule.kind}-{rule.scope.partition(':')[0].partition('|')[0]}"
+        base = f"{rule.kind}-{rule.per}"
         names.append(base if base not in names else f"{base}-{len(names) + 1}")
     return names
 

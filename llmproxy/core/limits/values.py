@@ -71,6 +71,11 @@ class Rule:
         reset = f"@{self.since!r}" if self.since else ""
         return f"{self.kind}:{self.scope}:{self.window}{reset}"
 
+    @property
+    def per(self) -> str:
+        """What is counted for itself, by a word of L{LimitRule.per}, without the name of a tag."""
+        return self.scope.partition("|")[0].partition(":")[0]
+
     def span(self, at: float) -> tuple[float, float | None]:
         """The window of a budget that a moment is in, see L{window_of}; it does not begin before C{since}."""
         begin, end = window_of(self.window, at, self.zone)

@@ -197,6 +197,32 @@ class Admin:
 
 
 @frozen
+class Session:
+    """
+    Somebody who is signed in at the admin pages: never the secret, only the hash of it. Times as in L{Token}.
+
+    @ivar admin_id: of whom, or L{llmproxy.core.sessions.MANAGEMENT_TOKEN}.
+    @ivar binding: ties it to the management token, where that was shown.
+    @ivar kept: whether it outlives the browser.
+    @ivar seen_at: about when something was asked with it last.
+    @ivar expires_at: when it ends in any case.
+    @ivar client: the address that signed in.
+    @ivar agent: the browser that signed in, by its own word.
+    """
+
+    id: str
+    secret_hash: str = field(repr=False)
+    admin_id: str
+    binding: str = field(repr=False)
+    kept: bool
+    created_at: float
+    seen_at: float
+    expires_at: float
+    client: str = ""
+    agent: str = ""
+
+
+@frozen
 class IdempotentCall:
     """
     A call with an C{Idempotency-Key} that was made before.

@@ -145,6 +145,7 @@ def management_of(proxy: Proxy) -> ManageResource:
         management_token=foundation.settings.management_token,
         served=proxy.generations,
         admins=stored.database.admins,
+        sessions=stored.database.sessions,
         idempotency=stored.database.idempotency,
         audit=foundation.audit_log,
         more=[

@@ -24,6 +24,7 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = {
     "audit.read": frozenset({"owner", "auditor"}),
     "admin.read": frozenset({"owner", "auditor"}),
     "admin.write": frozenset({"owner"}),
+    "session.own": frozenset({"owner", "operator", "auditor"}),
     "document.read": frozenset({"owner", "operator", "auditor"}),
 }
 """

@@ -17,7 +17,7 @@ from .exchanges import (
 from .ledger import ILedger, IOwedUses, IUsageRecords
 from .limits import ILimitStore
 from .records import IAuditLogger, IAuditSink, IAuditTrail, IHealthCheck, IRecordSink
-from .stores import IAdminStore, IIdempotencyStore, IProjectStore, ITokenStore, IUsageReports
+from .stores import IAdminStore, IIdempotencyStore, IProjectStore, ISessionStore, ITokenStore, IUsageReports
 
 __all__ = [
     "IAdminStore",
@@ -41,6 +41,7 @@ __all__ = [
     "IRecordSink",
     "IRevocations",
     "IServerChannel",
+    "ISessionStore",
     "ITokenStore",
     "ITokenValidator",
     "IUpstreamResponse",

@@ -1,4 +1,4 @@
-"""Interfaces of management's stores: tokens, projects, admins, replies to idempotent calls, and reports of usage."""
+"""Interfaces of management's stores: tokens, projects, admins, sessions, answers to calls, and reports of usage."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from zope.interface import Interface
 
 from ..core.limits.written import Change
 from ..core.reports import UsageQuestion, UsageReport
-from ..message import Admin, IdempotentCall, Page, Project, Token
+from ..message import Admin, IdempotentCall, Page, Project, Session, Token
 
 
 class ITokenStore(Interface):
@@ -154,6 +154,35 @@ class IAdminStore(Interface):
 
     def used(admin_id: str) -> Deferred[None]:
         """Note that an admin has used the token just now."""
+
+
+class ISessionStore(Interface):
+    """Those who are signed in at the admin pages, at rest, each with the admin that they are, if it is one."""
+
+    def create(session: Session) -> Deferred[None]:
+        """Store a new one; those that have ended, and the oldest beyond L{llmproxy.store.sessions.MOST}, go."""
+
+    def by_hash(secret_hash: str) -> Deferred[tuple[Session, Admin | None] | None]:
+        """Whose secret has this SHA-256 (lower-case hexadecimal); C{None} if there is none."""
+
+    def get(session_id: str) -> Deferred[tuple[Session, Admin | None] | None]:
+        """One of them."""
+
+    def list(admin_id: str | None = None) -> Deferred[list[tuple[Session, Admin | None]]]:
+        """All of them, or those of one admin, who signed in last first; a thousand at most."""
+
+    def used(session_id: str) -> Deferred[None]:
+        """Note that something was asked with it just now."""
+
+    def end(session_id: str) -> Deferred[bool]:
+        """End one; whether it was there."""
+
+    def end_all(admin_id: str | None = None, keep: str | None = None) -> Deferred[int]:
+        """
+        End all of them, or those of one admin; how many there were.
+
+        @param keep: the id of one that stays.
+        """
 
 
 class IIdempotencyStore(Interface):

@@ -33,6 +33,7 @@ from .projectkeys import ProjectKeys
 from .projects import ProjectStore
 from .queuedcall import QueuedCall
 from .schema import HEAD
+from .sessions import SessionStore
 from .tokens import TokenStore
 from .usage import Usage
 from .watchdog import SocketWatchdog
@@ -110,6 +111,7 @@ class Database:
         self.tokens = TokenStore(clock, self)
         self.usage = Usage(clock, self)
         self.admins = AdminStore(clock, self)
+        self.sessions = SessionStore(clock, self)
         self.idempotency = IdempotencyStore(clock, self)
 
     @property

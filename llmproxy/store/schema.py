@@ -15,7 +15,7 @@ from sqlalchemy.types import TypeDecorator
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
 
-HEAD = "0011"
+HEAD = "0014"
 """
 The revision that this program needs.
 
@@ -176,6 +176,21 @@ admins = Table(
     Column("expires_at", Moment),
     Column("revoked_at", Moment),
     Column("last_used_at", Moment),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("secret_hash", String(64), nullable=False),
+    Column("admin_id", String(64), nullable=False),
+    Column("binding", String(64), nullable=False),
+    Column("kept", Boolean, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("seen_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("client", String(64), nullable=False),
+    Column("agent", String(255), nullable=False),
 )
 
 idempotency_keys = Table(

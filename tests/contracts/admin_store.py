@@ -1,4 +1,4 @@
-"""What every L{llmproxy.interfaces.IAdminStore} and L{IIdempotencyStore} does, whatever the database."""
+"""What each store of admins, of sessions and of idempotent calls does, whatever the database."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from twisted.internet.task import Clock
 from zope.interface.verify import verifyObject
 
 from llmproxy.errors import DuplicateAdmin
-from llmproxy.interfaces import IAdminStore, IIdempotencyStore
-from llmproxy.message import Admin, IdempotentCall
+from llmproxy.interfaces import IAdminStore, IIdempotencyStore, ISessionStore
+from llmproxy.message import Admin, IdempotentCall, Session
 from llmproxy.store.database import Database
 from llmproxy.store.idempotency import PRUNE_EVERY
+from llmproxy.store.sessions import MOST
 
 from ..store.databases import NOW, clock_at
 
@@ -86,6 +87,81 @@ class AdminStoreContract(StoreContract):
         self.clock.advance(5)
         self.done(self.database.admins.used("a1"))
         assert self.done(self.database.admins.get("a1")).last_used_at == NOW + 5
+
+
+def session(session_id: str = "s1", **changes: Any) -> Session:
+    values: dict[str, Any] = {
+        "secret_hash": session_id.encode().hex().rjust(64, "0"),
+        "admin_id": "a1",
+        "binding": "",
+        "kept": False,
+        "created_at": NOW,
+        "seen_at": NOW,
+        "expires_at": NOW + 60,
+        "client": "203.0.113.7",
+        "agent": "Mozilla/5.0 \u05d0",
+    }
+    return Session(session_id, **(values | changes))
+
+
+class SessionStoreContract(StoreContract):
+    def create(self, *sessions: Session) -> None:
+        for each in sessions:
+            self.done(self.database.sessions.create(each))
+
+    def listed(self, admin_id: str | None = None) -> list[str]:
+        return [each.id for each, _ in self.done(self.database.sessions.list(admin_id))]
+
+    def test_interface(self) -> None:
+        verifyObject(ISessionStore, self.database.sessions)
+
+    def test_found(self) -> None:
+        """A session is found by the hash of its secret, with the admin that it is of, if there is one."""
+        self.done(self.database.admins.create(admin("a1")))
+        mine, root = session(), session("s2", admin_id="management_token", binding="b" * 64, kept=True)
+        self.create(mine, root)
+        sessions = self.database.sessions
+        assert self.done(sessions.by_hash(mine.secret_hash)) == (mine, admin("a1"))
+        assert self.done(sessions.by_hash(root.secret_hash)) == (root, None)
+        assert self.done(sessions.get("s2")) == (root, None)
+        assert self.done(sessions.by_hash("0" * 64)) is None
+        assert self.done(sessions.get("x")) is None
+
+    def test_listed(self) -> None:
+        """The last one to sign in stands first; of one admin where that is asked."""
+        self.create(*(session(f"s{at}", admin_id=f"a{at % 2}", created_at=NOW + at) for at in range(4)))
+        assert self.listed() == ["s3", "s2", "s1", "s0"]
+        assert self.listed("a1") == ["s3", "s1"]
+
+    def test_used(self) -> None:
+        """When something was asked with it last is known."""
+        self.create(session())
+        self.clock.advance(5)
+        self.done(self.database.sessions.used("s1"))
+        assert self.done(self.database.sessions.get("s1"))[0].seen_at == NOW + 5
+
+    def test_ended(self) -> None:
+        """One ends, those of an admin but one, or all."""
+        self.create(*(session(f"s{at}", admin_id=f"a{at % 2}") for at in range(6)))
+        sessions = self.database.sessions
+        assert self.done(sessions.end("s0")) is True
+        assert self.done(sessions.end("s0")) is False
+        assert self.done(sessions.end_all("a1", keep="s3")) == 2
+        assert sorted(self.listed()) == ["s2", "s3", "s4"]
+        assert self.done(sessions.end_all()) == 3
+        assert self.listed() == []
+
+    def test_bounded(self) -> None:
+        """What has ended goes with the next sign-in, and of one admin the oldest beyond a hundred."""
+        self.create(session("old"))
+        self.clock.advance(60)
+        until = NOW + 600
+        self.create(session("other", admin_id="a2", expires_at=until))
+        self.create(*(session(f"n{at}", created_at=NOW + at, expires_at=until) for at in range(MOST + 2)))
+        found = self.listed()
+        assert len(found) == MOST + 1
+        assert {"old", "n0", "n1"} & set(found) == set()
+        assert {"other", "n2"} <= set(found)
 
 
 class IdempotencyStoreContract(StoreContract):

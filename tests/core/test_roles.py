@@ -23,12 +23,14 @@ class RoleTests(SynchronousTestCase):
                 "cache.read",
                 "cache.purge",
                 "document.read",
+                "session.own",
                 "upstream.read",
                 "upstream.drain",
                 "usage.read",
             },
         )
-        self.assertEqual(allowed["auditor"], {each for each in PERMISSIONS if each.endswith(".read")})
+        looking = {each for each in PERMISSIONS if each.endswith(".read")}
+        self.assertEqual(allowed["auditor"], looking | {"session.own"})
 
     def test_unknown(self) -> None:
         """A permission that was misspelt allows nobody anything."""

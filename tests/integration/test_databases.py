@@ -18,7 +18,7 @@ from llmproxy.store.migrate import config, migrate, revision_of
 from llmproxy.store.schema import HEAD
 from llmproxy.store.usagerecords import UsageRecords
 
-from ..contracts.admin_store import AdminStoreContract, IdempotencyStoreContract
+from ..contracts.admin_store import AdminStoreContract, IdempotencyStoreContract, SessionStoreContract
 from ..contracts.audit import AuditContract
 from ..contracts.auditcuts import AuditCutsContract
 from ..contracts.endedtokens import EndedTokensContract
@@ -136,6 +136,14 @@ class PostgresqlAdminStoreTests(_Postgresql, AdminStoreContract, SynchronousTest
 
 
 class MysqlAdminStoreTests(_Mysql, AdminStoreContract, SynchronousTestCase):
+    """MariaDB."""
+
+
+class PostgresqlSessionStoreTests(_Postgresql, SessionStoreContract, SynchronousTestCase):
+    """PostgreSQL."""
+
+
+class MysqlSessionStoreTests(_Mysql, SessionStoreContract, SynchronousTestCase):
     """MariaDB."""
 
 

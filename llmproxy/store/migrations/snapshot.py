@@ -1,7 +1,7 @@
 # ruff: noqa: E501
 """The schema that L{llmproxy.store.newdatabase} makes; written by C{python -m tests.store.snapshot}."""
 
-REVISION = "0011"
+REVISION = "0014"
 
 STATEMENTS = (
     """CREATE TABLE admins (
@@ -108,6 +108,20 @@ STATEMENTS = (
     metadata TEXT, version BIGINT DEFAULT '1' NOT NULL, api_key_for VARCHAR(64), limits TEXT, budget_reset_at BIGINT,
     PRIMARY KEY (id),
     CONSTRAINT uq_projects_name UNIQUE (name)
+)""",
+    """CREATE TABLE sessions (
+    id VARCHAR(64) NOT NULL,
+    secret_hash VARCHAR(64) NOT NULL,
+    admin_id VARCHAR(64) NOT NULL,
+    binding VARCHAR(64) NOT NULL,
+    kept BOOLEAN NOT NULL,
+    created_at BIGINT NOT NULL,
+    seen_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    client VARCHAR(64) NOT NULL,
+    agent VARCHAR(255) NOT NULL,
+    PRIMARY KEY (id),
+    CONSTRAINT uq_sessions_secret_hash UNIQUE (secret_hash)
 )""",
     """CREATE TABLE settings (
     name VARCHAR(64) NOT NULL,
@@ -277,6 +291,8 @@ STATEMENTS = (
     """CREATE INDEX ix_ended_tokens_project_id ON ended_tokens (project_id, id)""",
     """CREATE INDEX ix_idempotency_keys_expires_at ON idempotency_keys (expires_at)""",
     """CREATE INDEX ix_leases_seen_at ON leases (seen_at)""",
+    """CREATE INDEX ix_sessions_admin_id ON sessions (admin_id)""",
+    """CREATE INDEX ix_sessions_expires_at ON sessions (expires_at)""",
     """CREATE INDEX ix_tokens_created_at ON tokens (created_at, id)""",
     """CREATE INDEX ix_tokens_expires_at ON tokens (expires_at)""",
     """CREATE INDEX ix_tokens_is_active_created_at ON tokens (is_active, created_at, id)""",
@@ -289,7 +305,7 @@ STATEMENTS = (
     """CREATE INDEX ix_usage_series_token_id ON usage_series (token_id)""",
     """CREATE INDEX ix_writings_made_at ON writings (made_at)""",
     """CREATE UNIQUE INDEX uq_audit_events_chain_seq ON audit_events (chain, seq)""",
-    """INSERT INTO alembic_version VALUES ('0011')""",
+    """INSERT INTO alembic_version VALUES ('0014')""",
     """INSERT INTO counters VALUES ('changes', 0)""",
     """INSERT INTO settings VALUES ('schema.oldest', '0008')""",
 )

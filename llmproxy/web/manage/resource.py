@@ -10,6 +10,7 @@ import msgspec
 from ...core.roles import PERMISSIONS
 from ...management.admins import AdminRules
 from ...management.projects import ProjectRules
+from ...management.sessions import SessionRules
 from ...management.state import Served, State
 from ...management.tokens import TokenRules
 from ..operations import Call, Operation, Routes, RouteTable
@@ -19,10 +20,11 @@ from .context import ManageResource, Parts
 from .idempotency import Repeats
 from .openapi import document
 from .projects import Projects
+from .sessions import Sessions
 from .tokens import Tokens
 
 if TYPE_CHECKING:
-    from ...interfaces import IAdminStore, IAuditLogger, IIdempotencyStore
+    from ...interfaces import IAdminStore, IAuditLogger, IIdempotencyStore, ISessionStore
 
 
 def manage_resource(
@@ -31,6 +33,7 @@ def manage_resource(
     management_token: str,
     served: Served,
     admins: IAdminStore,
+    sessions: ISessionStore | None = None,
     idempotency: IIdempotencyStore,
     audit: IAuditLogger | None = None,
     more: Sequence[Routes] = (),
@@ -40,23 +43,29 @@ def manage_resource(
     The management API, to be put at C{/manage}.
 
     @param management_token: who knows it may do everything; not empty.
+    @param sessions: of the admin pages; C{None} for none.
     @param idempotency: what keeps the answers of calls that may be repeated.
     @param audit: called with every call, refused ones too.
     @param draining: whether no more calls are taken; those that run are waited for with L{ManageResource.idle}.
     @param more: what else it can do, see L{llmproxy.web.operations}.
     @raise ValueError: an operation does not say what it needs.
     """
-    auth = ManagementAuth(state.seconds, management_token, admins)
+    auth = ManagementAuth(state.seconds, management_token, admins, sessions)
     parts = Parts(auth, Repeats(state.seconds, idempotency), audit, draining)
     routes = [
         Projects(ProjectRules(state, served)).routes(),
         Tokens(TokenRules(state, served)).routes(),
         Admins(AdminRules(state.seconds, admins)).routes(),
+        *([] if sessions is None else [_sessions(state, auth, sessions, admins)]),
         *more,
     ]
     _check(routes)
     routes.append(_document(routes))
     return ManageResource(parts, RouteTable(*routes))
+
+
+def _sessions(state: State, auth: ManagementAuth, sessions: ISessionStore, admins: IAdminStore) -> Routes:
+    return Sessions(SessionRules(state.seconds, auth.digest, sessions), admins).routes()
 
 
 def _check(routes: Sequence[Routes]) -> None:

@@ -86,6 +86,7 @@ class ManageTestCase(SynchronousTestCase):
             "management_token": MANAGEMENT_TOKEN,
             "served": Served(("anthropic", "gemini", "openai"), "openai"),
             "admins": database.admins,
+            "sessions": database.sessions,
             "idempotency": database.idempotency,
             "audit": self.notes,
         }

@@ -155,7 +155,7 @@ class DrivenTests(DocumentCase):
         token, _ = self.token(self.project_id)
         admin = self.ask("POST", "/admins", {"name": "a" + token, "role": "auditor"}).json["id"]
         there = {"project_id": self.project_id, "token_id": token, "admin_id": admin, "event_id": "id-000"}
-        there |= {"api": "openai", "upstream": "azure"}
+        there |= {"api": "openai", "upstream": "azure", "session_id": self.ask("POST", "/sessions").json["id"]}
         strange = st.one_of(st.just("x"), st.text(min_size=1, max_size=64))
         return {name: st.one_of(st.just(one), st.just(one), strange) for name, one in there.items()}
 

@@ -15,9 +15,11 @@ from attrs import define, field, frozen
 from .apisettings import ApiSettings
 from .origin import Timeouts, Upstream, query_keys, space_of
 from .record import Attribution as Attribution
+from .record import Call as Call
 from .record import Cause as Cause
 from .record import Ending as Ending
 from .record import Record as Record
+from .record import Trace as Trace
 from .usagelimits import UNLIMITED, UsageLimits
 
 if TYPE_CHECKING:

@@ -84,6 +84,64 @@ class Captured(Protocol):
         """
 
 
+@frozen
+class Trace:
+    """
+    The trace that an exchange belongs to, in the terms of W3C Trace Context.
+
+    @ivar trace_id: 32 hexadecimal digits.
+    @ivar parent_id: the caller's span, 16 of them; C{""} where the trace begins here.
+    @ivar flags: as C{traceparent} has them; the lowest bit is C{sampled}.
+    @ivar state: the caller's C{tracestate}; C{""} for none.
+    @ivar span_id: of the span of the exchange, likewise 16; C{""} where none is made.
+    """
+
+    trace_id: str
+    parent_id: str = ""
+    flags: int = 1
+    state: str = ""
+    span_id: str = ""
+
+    @property
+    def sampled(self) -> bool:
+        """Whether its spans are kept."""
+        return self.flags & 1 == 1
+
+
+@define(eq=False, slots=True)
+class Call:
+    """
+    One attempt at an exchange: an upstream that was asked, and how that ended. Times are seconds since the epoch.
+
+    @ivar trace: that it belongs to; its C{span_id} is the parent of this one.
+    @ivar span_id: of the span of the call.
+    @ivar upstream: its name.
+    @ivar address: the host of the upstream, a name or an address; C{port} belongs to it.
+    @ivar provider: whose the upstream is, as in L{Record}.
+    @ivar model: what it was asked for, where that is not what the caller asked for; else C{""}.
+    @ivar head: when the head of its answer had come; C{None} if it never did.
+    @ivar ended: when its answer had come whole, or was given up; C{None} before.
+    @ivar status: of its answer; 0 for none.
+    @ivar cause: why there is none, or no whole one: a L{Cause}, C{cancelled}, or the C{code} of an error; else C{""}.
+    @ivar request_id: the id that upstream gave the request.
+    """
+
+    trace: Trace
+    span_id: str
+    api: str
+    upstream: str
+    address: str
+    port: int
+    provider: str
+    model: str
+    began: float
+    head: float | None = None
+    ended: float | None = None
+    status: int = 0
+    cause: str = ""
+    request_id: str = ""
+
+
 @define(eq=False, slots=True)
 class Record:
     """
@@ -121,6 +179,10 @@ class Record:
     @ivar part_of: the exchange that this call to upstream is made for: what it uses up is counted there.
     @ivar sealed: its exchange has ended and nothing of what was said in it changes any more.
     @ivar captured: what was said in it, where it is kept for events.
+
+
+    @ivar trace: that the exchange belongs to; C{None} where the client names none and nothing is traced.
+    @ivar calls: the upstreams that were asked, in their order, where calls are traced; else C{None}.
     @ivar details: what later layers add, by name.
     """
 
@@ -167,4 +229,7 @@ class Record:
     part_of: Record | None = None
     sealed: bool = False
     captured: Captured | None = None
+
+    trace: Trace | None = None
+    calls: list[Call] | None = None
     details: dict[str, Any] | None = None

@@ -25,6 +25,7 @@ from llmproxy.cache.memory import MemoryStore
 from llmproxy.config import APIConfig, APIProviderConfig, TimeoutConfig
 from llmproxy.core.attributing.attribution import Hashing
 from llmproxy.core.limits.values import UsageLimitSettings
+from llmproxy.core.telemetry.traces import Traces
 from llmproxy.core.tokens import token_hash
 from llmproxy.errors import TokenNotFound
 from llmproxy.interfaces import Responder
@@ -193,6 +194,7 @@ class Exchange:
     @ivar priced: records whose cost was asked for before they had ended.
     @ivar cache: in memory, if the exchange is C{cached}.
     @param strangers: other tokens are known to be none; otherwise the test answers for them.
+    @param traces: of exchanges; nothing is traced without.
     @param usage_limits: what stands in C{limiting} from the start.
     @param ledger: notes what goes on and what has ended, as L{llmproxy.ledger.ledger.Ledger} does.
     """
@@ -205,6 +207,7 @@ class Exchange:
         strangers: bool = False,
         ledger: Any = None,
         usage_limits: UsageLimitSettings | None = None,
+        traces: Traces | None = None,
         **api: Any,
     ) -> None:
         self.clock = Clock()
@@ -251,6 +254,7 @@ class Exchange:
             overload=self.limiting.overload(usage_limits.overload if usage_limits else None, self.wheel),
             limits=self.limiting.middleware(usage_limits or UsageLimitSettings()),
             ledger=ledger,
+            traces=traces,
             breaker=Breaker(self.clock),
             wheel=self.wheel,
             inspection=self.inspection,

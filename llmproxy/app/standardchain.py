@@ -30,12 +30,14 @@ from ..middleware.recordexchanges import RecordExchanges
 from ..middleware.restrict import Restrict
 from ..middleware.route import RouteRequest
 from ..middleware.strangers import Strangers
+from ..middleware.tracing import JoinTrace, TraceCalls
 from ..middleware.usagetrailer import UsageTrailer
 from ..net.timers import TimerWheel
 from ..usagelimits import UNLIMITED, UsageLimits
 
 if TYPE_CHECKING:
     from ..core.routing import RoutingTable
+    from ..core.telemetry.traces import Traces
     from ..core.upstreamstate import UpstreamStates
     from ..interfaces import ILedger, IQuota, Responder
     from ..message import ApiRequest
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
 
 NAMES = (
     "record",
+    "trace",
     "cors",
     "errors",
     "availability",
@@ -65,6 +68,7 @@ NAMES = (
     "aliases",
     "credential",
     "breaker",
+    "calls",
     "deadlines",
 )
 """The places of the chain, outermost first; L{llmproxy.composition.before} and C{after} name them."""
@@ -95,6 +99,7 @@ def standard_chain(
     placed: Sequence[Placed] = (),
     states: UpstreamStates | None = None,
     defaults: UsageLimits = UNLIMITED,
+    traces: Traces | None = None,
 ) -> Responder:
     """
     The middlewares around C{responder}. The order is policy; each line says why it stands where it does.
@@ -114,6 +119,7 @@ def standard_chain(
     @param placed: middlewares of an application, beside named ones.
     @param states: of the upstreams; new ones if C{None}.
     @param defaults: limits of tokens that say nothing themselves.
+    @param traces: of exchanges; C{None} where nothing is traced.
     @raise ConfigError: they are placed where there is no place.
     """
     allowing = Allowing(defaults)
@@ -121,6 +127,8 @@ def standard_chain(
     standard: dict[str, Middleware | None] = {
         # exactly one record an exchange, however it ends: it must see everything
         "record": account,
+        # what is refused has its span, too
+        "trace": None if traces is None else JoinTrace(traces),
         # error answers carry CORS fields too; a preflight costs nothing further in
         "cors": Cors(table) if any(api.policy.origins for api in table.apis) else None,
         # inside cors, outside all that fails: the one place where an error becomes an answer
@@ -161,6 +169,8 @@ def standard_chain(
         "credential": Credential(),
         # outside the deadlines: a timeout is a failure of upstream, not a cancellation
         "breaker": breaker,
+        # a call that is not made has no span; a timeout is how it ended
+        "calls": None if traces is None else TraceCalls(traces, wheel.now),
         # innermost: times what upstream does, not what we do
         "deadlines": Deadlines(wheel),
     }

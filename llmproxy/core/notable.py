@@ -26,8 +26,11 @@ OFFER = b"sec-websocket-protocol"
 DECISIVE = frozenset({b"host", b"expect", b"upgrade", b"connection", b"content-length", b"transfer-encoding"})
 """Names that decide about framing, routing or the connection."""
 
-NAMING = frozenset({b"x-request-id", b"user-agent"})
-"""What the client calls its request, and itself."""
+TRACEPARENT, TRACESTATE = b"traceparent", b"tracestate"
+"""The trace of the client's that the request belongs to: L{llmproxy.core.telemetry.tracecontext}."""
+
+NAMING = frozenset({b"x-request-id", b"user-agent", TRACEPARENT, TRACESTATE})
+"""What the client calls its request, itself, and the trace that it is part of."""
 
 TAGS = b"x-llmproxy-tags"
 """What a request is for: L{llmproxy.core.attributing.tags}."""

@@ -67,6 +67,8 @@ class _Line(msgspec.Struct, omit_defaults=True):
     program: str = ""
     tags: Mapping[str, str] = {}
     metadata: Mapping[str, str] = {}
+    trace_id: str = ""
+    span_id: str = ""
 
 
 _encode = msgspec.json.Encoder().encode
@@ -124,6 +126,10 @@ def line(record: Record) -> bytes:
     if said is not None:
         entry.user, entry.session, entry.program = said.user, said.session, said.program
         entry.tags, entry.metadata = said.tags, said.metadata
+    trace = record.trace
+    if trace is not None:
+        # The caller's own span where there is none of ours: one that can be found.
+        entry.trace_id, entry.span_id = trace.trace_id, trace.span_id or trace.parent_id
     return _encode({**msgspec.to_builtins(entry), **record.details} if record.details else entry)
 
 

@@ -8,10 +8,11 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from ..core.identifiers import good_id
-from ..core.notable import notable_of
+from ..core.notable import TRACEPARENT, notable_of
+from ..core.telemetry.tracecontext import trace_of
 
 if TYPE_CHECKING:
-    from ..message import Field, Fields
+    from ..message import Field, Fields, Trace
 
 
 def request_ids() -> Callable[[], str]:
@@ -24,19 +25,25 @@ def request_ids() -> Callable[[], str]:
     return map((prefix + "-{:08x}").format, count(1)).__next__
 
 
-def known_as(fields: Fields) -> tuple[str, str]:
+def known_as(fields: Fields) -> tuple[str, str, Trace | None]:
     """
-    The request id and the user agent that the client sent, C{""} where there is none.
+    The request id and the user agent that the client sent, C{""} where there is none, and the trace that it names.
 
     An id that is too long, or holds more than visible ASCII, counts as none: it would end up in logs.
     """
     request_id = user_agent = ""
+    parents: list[bytes] = []
+    states: list[bytes] = []
     for name, value in notable_of(fields).naming:
         if name == b"user-agent":
             user_agent = value[:256].decode("latin-1")
         elif name == b"x-request-id":
             request_id = good_id(value) or request_id
-    return request_id, user_agent
+        elif name == TRACEPARENT:
+            parents.append(value)
+        else:
+            states.append(value)
+    return request_id, user_agent, trace_of(parents, states) if parents else None
 
 
 def id_fields(request_id: str) -> tuple[Field, Field]:

@@ -153,7 +153,7 @@ def counts_of(token: Token, expires_at: float | None) -> dict[str, Any]:
 
 def _noted(call: Call, error: ProxyError) -> dict[str, object]:
     request, fields = call.request, fields_of(call.request)
-    request_id, user_agent = known_as(fields)
+    request_id, user_agent, _ = known_as(fields)
     details = {
         "reason": error.code,
         "error": error.description or error.message,

@@ -139,7 +139,7 @@ class CacheRequest:
         known = asked.record
         record = Record(known.request_id, known.method, known.path, known.client, now, known.user_agent)
         record.api, record.endpoint = known.api, known.endpoint
-        record.project_id, record.token_id = known.project_id, known.token_id
+        record.project_id, record.token_id, record.trace = known.project_id, known.token_id, known.trace
         if background:
             record.method, record.details = "GET", {"background": "revalidation"}
         else:
@@ -164,6 +164,9 @@ class CacheRequest:
         """What a call to upstream took, up to its head, stands in the record of a request that it was made for."""
         mine = self.request.record
         mine.attempts += record.attempts
+        if record.calls is not None:
+            # Those that have not ended yet are noted in as they end.
+            mine.calls = [*(mine.calls or ()), *record.calls]
         mine.upstream, mine.provider = record.upstream, record.provider
         mine.upstream_status = record.upstream_status
         mine.upstream_request_id = record.upstream_request_id

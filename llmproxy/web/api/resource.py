@@ -52,7 +52,7 @@ class ProxyResource(StreamingResource):
         fields = downstream.raw_fields
         if type(fields) is not Section:
             fields = section_of(fields)
-        request_id, user_agent = known_as(fields)
+        request_id, user_agent, trace = known_as(fields)
         target: bytes = downstream.uri
         mount = b""
         if self._depth:
@@ -69,6 +69,7 @@ class ProxyResource(StreamingResource):
             self._clock(),
             user_agent,
         )
+        record.trace = trace
         Relay(downstream, method == b"HEAD").start(
             self._respond(
                 ApiRequest(

@@ -1,0 +1,1 @@
+"""Telemetry: the trace that an exchange is part of, and what is said of it in the terms of OpenTelemetry; pure."""

@@ -37,3 +37,7 @@ class MirrorTests(SynchronousTestCase):
             for path in sorted((ROOT / "llmproxy").rglob("*.py"))
         }
         self.assertEqual({name: lines for name, lines in lengths.items() if lines > MOST_LINES}, {})
+
+    def test_nothing_is_left_behind(self) -> None:
+        """No test has left a directory at the top: they are made below trial's own."""
+        self.assertEqual(sorted(path.name for path in ROOT.glob("tests.*")), [])

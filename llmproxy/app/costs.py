@@ -14,7 +14,7 @@ from twisted.logger import Logger
 from ..core.prices import is_billed_to_clients
 from ..core.pricing.tariff import Tariff
 from ..prices.pricer import UNSEEN, Key, Prices
-from ..providers.registry import BOOKS
+from ..providers.registry import BOOKS, vendors_of
 
 if TYPE_CHECKING:
     from ..core.pricing.rules import PriceRule
@@ -180,7 +180,7 @@ class Costs:
 
 def _provider(api: Api) -> str:
     """Whose it is, where no attempt says so: an answer from the cache had none."""
-    return next((each.provider for each in api.upstreams if each.provider), "")
+    return next(filter(None, vendors_of((each.provider for each in api.upstreams), api.dialect)), "")
 
 
 def _ignored(tariff: Tariff | None) -> None:

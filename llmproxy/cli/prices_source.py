@@ -68,9 +68,11 @@ class PriceSource:
 
     @cached_property
     def vendors(self) -> dict[str, tuple[str, ...]]:
-        """Whose upstreams each API of the configuration has, by its name; C{""} is not known."""
+        """Whose models each API of the configuration serves, by its name; C{""} is not known."""
+        from ..providers.registry import vendors_of
+
         apis = [] if self.config is None else self.config.compiled()
-        return {api.name: tuple(dict.fromkeys(each.provider for each in api.upstreams)) for api in apis}
+        return {api.name: vendors_of((each.provider for each in api.upstreams), api.dialect) for api in apis}
 
 
 def price_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -278,7 +278,8 @@ With curl:
 
 curl -N {address}/v1/chat/completions -H 'Authorization: Bearer {secret}' \\
   -H 'Content-Type: application/json' \\
-  -d '{{"model": "{model}", "stream": true, "messages": [{{"role": "user", "content": "Hello there"}}]}}'
+  -d '{{"model": "{model}", "stream": true, "stream_options": {{"include_usage": true}},
+       "messages": [{{"role": "user", "content": "Hello there"}}]}}'
 
 With the OpenAI SDK (pip install openai):
 
@@ -286,7 +287,8 @@ from openai import OpenAI
 
 client = OpenAI(base_url="{address}/v1", api_key="{secret}")
 ask = [{{"role": "user", "content": "Hello there"}}]
-for event in client.chat.completions.create(model="{model}", stream=True, messages=ask):
+usage = {{"include_usage": True}}
+for event in client.chat.completions.create(model="{model}", stream=True, stream_options=usage, messages=ask):
     print(event.choices[0].delta.content or "" if event.choices else "", end="", flush=True)
 
 Management: {address}/manage/projects with the token in {os.path.join(data, "management-token")}

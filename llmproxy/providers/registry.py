@@ -6,7 +6,7 @@ Each module of this package that has C{PROVIDERS} is found: a vendor is one file
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 from pkgutil import iter_modules
 
@@ -114,6 +114,17 @@ def last_events(dialect: str) -> tuple[bytes, ...]:
     """See L{Provider.last_events}; of what speaks in C{dialect}."""
     provider = BY_NAME.get(dialect)
     return () if provider is None else provider.last_events
+
+
+def vendors_of(providers: Iterable[str], dialect: str) -> tuple[str, ...]:
+    """
+    Whose models an API serves, by its upstreams; where none of them is known, C{dialect} says whose it speaks like, and
+    the book of prices is asked for that one's.
+
+    @param providers: of its upstreams; C{""} is not known.
+    """
+    known = tuple(dict.fromkeys(providers))
+    return (dialect,) if dialect in BOOKS and not any(known) else known
 
 
 def provider_of(api: str, host: str) -> Provider | None:

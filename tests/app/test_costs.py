@@ -30,8 +30,8 @@ def rule(api: str, price: int) -> PriceRule:
     return PriceRule(api, prices={"input_tokens": Price(D(price)), "output_tokens": Price(D(1))})
 
 
-def an_api(name: str, base_url: str) -> Api:
-    return compile_api(name, APIProviderConfig(base_url, ("/v1",), ("POST",)))
+def an_api(name: str, base_url: str, **settings: Any) -> Api:
+    return compile_api(name, APIProviderConfig(base_url, ("/v1",), ("POST",), **settings))
 
 
 class CostsTests(SynchronousTestCase):
@@ -220,6 +220,20 @@ class ThreadTests(SynchronousTestCase):
         self.reactor.back()
         self.assertIsNone(record.cost)
         self.assertEqual(len(self.costs._waiting), 0)
+
+    def test_dialect(self) -> None:
+        """An API whose vendor only its dialect tells has the book of that one, a price of its own stands above it."""
+        for rules, settings, expected in (
+            ([], {"dialect": "openai"}, D("2.5")),
+            ([], {}, None),
+            ([rule("mine", 0)], {"dialect": "openai"}, D(0)),
+        ):
+            with row(rules, settings):
+                self.costs.use(rules, [an_api("mine", "http://127.0.0.1:1", **settings)])
+                record = a_record(usage=Usage(1_000_000, None, None, 0, served_model="gpt-4o"), api="mine", provider="")
+                self.costs.note(record)
+                self.reactor.back()
+                self.assertEqual(record.cost, expected)
 
     def test_warm(self) -> None:
         """The book is read at the start where an upstream's vendor is in it, and nowhere else."""

@@ -58,10 +58,11 @@ class InstructionsTests(SynchronousTestCase):
         self.assertEqual((body["model"], body["stream"]), ("demo", True))
 
     def test_sdk(self) -> None:
-        """The example is Python of five lines, with the address and the token in it."""
+        """The example is Python of six lines, with the address and the token in it; it asks what was used."""
         example = self.parts(real=True)[1]
         ast.parse(example)
-        self.assertEqual(len([line for line in example.splitlines() if line]), 5)
+        self.assertEqual(len([line for line in example.splitlines() if line]), 6)
+        self.assertIn('"include_usage": True', example)
         self.assertIn('base_url="http://127.0.0.1:8080/v1"', example)
         self.assertIn(SECRET, example)
         self.assertIn('model="gpt-4o-mini"', example)

@@ -20,6 +20,7 @@ from llmproxy.providers.registry import (
     last_events,
     provider_of,
     provider_of_key,
+    vendors_of,
 )
 
 KEYS = {
@@ -190,6 +191,21 @@ class NewVendorTests(SynchronousTestCase):
                 "setup": "https://api.new.example",
             },
         )
+
+
+class VendorsTests(SynchronousTestCase):
+    def test_table(self) -> None:
+        """Upstreams that are known decide; where none is, the dialect does, unless it is the proxy's own."""
+        for providers, dialect, expected in (
+            (("openai",), "proxy", ("openai",)),
+            (("", "azure", "azure"), "openai", ("", "azure")),
+            (("",), "openai", ("openai",)),
+            (("",), "anthropic", ("anthropic",)),
+            (("",), "proxy", ("",)),
+            ((), "gemini", ("gemini",)),
+            (("vllm",), "openai", ("vllm",)),
+        ):
+            self.assertEqual(vendors_of(providers, dialect), expected, (providers, dialect))
 
 
 class BindingTests(SynchronousTestCase):

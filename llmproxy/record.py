@@ -177,6 +177,9 @@ class Record:
     @ivar book: the version of the prices that C{cost} is made with.
     @ivar entry_id: the id under which the ledger has it; C{""} where it has not.
     @ivar part_of: the exchange that this call to upstream is made for: what it uses up is counted there.
+    @ivar answer_id: the provider's id of an answer that can be fetched later and again, where it is known.
+    @ivar claimed: what such an answer says that another process may have asked for: the database knows whether it
+        counts.
     @ivar sealed: its exchange has ended and nothing of what was said in it changes any more.
     @ivar captured: what was said in it, where it is kept for events.
 
@@ -227,6 +230,8 @@ class Record:
     book: str = ""
     entry_id: str = ""
     part_of: Record | None = None
+    answer_id: str = ""
+    claimed: Usage | None = None
     sealed: bool = False
     captured: Captured | None = None
 

@@ -73,8 +73,8 @@ def lacks_price(entry: Entry) -> bool:
 def price_entry(entry: Entry, pricer: Pricer) -> Entry:
     """
     The same with what it cost, and what it saved, where an answer says what it used. A cost that stands there already
-    is replaced by what the pricer says, and stays where that says nothing; what was saved stays, since of what it is
-    made of not all is kept. Not for the reactor's thread.
+    is replaced by what the pricer says, and stays where that says nothing; so is what was saved. Not for the reactor's
+    thread.
     """
     used, saved = _used(entry), entry.saved
     priced = None if used is None else pricer.price(entry.provider, entry.api, entry.model, used, entry.started_at)
@@ -82,10 +82,11 @@ def price_entry(entry: Entry, pricer: Pricer) -> Entry:
         return entry if priced is None else _with(entry, priced, cost=written(priced.cost))
     # Nobody was asked for it.
     cost = "0" if priced is None else written(priced.cost)
-    if entry.cost_saved is not None:
-        return entry if entry.cost == cost else _with(entry, priced, cost=cost)
     again = pricer.price(entry.provider, entry.api, entry.model, _of_counts(saved), entry.started_at)
-    return _with(entry, again or priced, cost=cost, cost_saved=None if again is None else written(again.cost))
+    found = entry.cost_saved if again is None else written(again.cost)
+    if (cost, found) == (entry.cost, entry.cost_saved):
+        return entry
+    return _with(entry, again or priced, cost=cost, cost_saved=found)
 
 
 def _with(entry: Entry, priced: Priced | None, **costs: str | None) -> Entry:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import msgspec
 
-from ..core.ledger.entry import Entry
+from ..core.ledger.entry import Entry, Tried
 from ..core.reports import SUMS, Key, UsageQuestion, UsageReport, UsageSums, money
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ Names = dict[str, dict[Key, "str | None"]]
 NAMED = ("project", "token")
 """Groups that have an id and a name."""
 
-RECORD: tuple[str, ...] = Entry.__struct_fields__
+RECORD: tuple[str, ...] = tuple(name for name in Entry.__struct_fields__ if name != "claims")
 """The members of a single record, in the order of an export."""
 
 _TEXTS = [each.name for each in msgspec.structs.fields(Entry) if each.type is str]
@@ -75,7 +75,17 @@ def plain_record(entry: Entry) -> dict[str, Any]:
     values["started_at"], values["ended_at"] = _time(entry.started_at), _time(entry.ended_at)
     if entry.saved is not None:
         values["saved"] = msgspec.structs.asdict(entry.saved)
+    # How it was settled is no matter of its readers.
+    del values["claims"]
+    values["tried"] = [_attempt(each) for each in entry.tried]
     values["raw"] = None if entry.raw is None else _json(entry.raw)
+    return values
+
+
+def _attempt(tried: Tried) -> dict[str, Any]:
+    """As the access log has it: a status, or why there is none."""
+    values = msgspec.structs.asdict(tried)
+    del values["cause" if tried.status else "status"]
     return values
 
 

@@ -138,7 +138,7 @@ class Meter:
         else:
             response.body = Tap(body, reading.seen, reading.ended)
 
-    def counted(self, question: Question, usage: Usage, found: Mapping[str, Any]) -> Usage | None:
+    def counted(self, question: Question, usage: Usage, found: Mapping[str, Any], record: Record) -> Usage | None:
         """
         What of an answer counts.
 
@@ -149,7 +149,7 @@ class Meter:
         if status >= 400:
             # One that says nothing has cost nothing.
             return usage if usage.is_known else None
-        return self._counting.counted(api, method, target, usage, found)
+        return self._counting.counted(api, method, target, usage, found, record)
 
     def failed(self, error: Exception) -> None:
         if isinstance(error, ProxyError):
@@ -214,7 +214,7 @@ class _Reading:
             return
         try:
             usage, question, record = reader.usage(), self._question, self._record
-            record.usage = usage if question is None else self._meter.counted(question, usage, reader.found)
+            record.usage = usage if question is None else self._meter.counted(question, usage, reader.found, record)
             record.truncated = reason is not None and not reader.is_whole()
         except Exception as error:
             self._give_up(error)

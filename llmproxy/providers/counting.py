@@ -8,12 +8,15 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
 from ..usage import Usage
 from .registry import FREE
+
+if TYPE_CHECKING:
+    from ..record import Record
 
 MOST = 10_000
 """Answers that are remembered, of each kind; the oldest is forgotten."""
@@ -81,16 +84,23 @@ class Counting:
         self._counted: OrderedDict[tuple[str, str], bool] = OrderedDict()
         self._owed: OrderedDict[tuple[str, str], bool] = OrderedDict()
 
-    def counted(self, api: str, method: bytes, target: bytes, usage: Usage, found: Mapping[str, Any]) -> Usage | None:
+    def counted(
+        self, api: str, method: bytes, target: bytes, usage: Usage, found: Mapping[str, Any], record: Record
+    ) -> Usage | None:
         """
         @param usage: what an answer says.
         @param found: what else was found in it, see L{UsageReader.found}.
-        @return: what of it counts; C{None} where nothing was used, or it was counted before.
+        @param record: it is noted there which answer it is that can be fetched again: other processes may see it, and
+            the database knows what they have counted.
+        @return: what of it counts; C{None} where nothing was used, it was counted before, or only the database knows.
         """
         if not usage.is_known:
             if not uses_something(method, target):
                 return None
-            self._owe(api, lasting_in(found))
+            lasting = lasting_in(found)
+            if lasting is not None and lasting.pending:
+                self._remember(self._owed, (api, lasting.id))
+                record.answer_id = lasting.id
             return usage
         is_made = method == b"POST" and not is_kept(target)
         if is_made and not is_background(found):
@@ -100,14 +110,15 @@ class Counting:
             return usage if is_made else None
         key = (api, lasting.id)
         is_owed = self._owed.pop(key, False)
-        if not (is_owed or lasting.background) or key in self._counted:
+        if key in self._counted:
+            return None
+        record.answer_id = lasting.id
+        if not (is_owed or lasting.background):
+            # It was counted when it was made, unless another process was asked for it.
+            record.claimed = usage
             return None
         self._remember(self._counted, key)
         return usage
-
-    def _owe(self, api: str, lasting: Lasting | None) -> None:
-        if lasting is not None and lasting.pending:
-            self._remember(self._owed, (api, lasting.id))
 
     def _remember(self, keys: OrderedDict[tuple[str, str], bool], key: tuple[str, str]) -> None:
         keys[key] = True

@@ -299,6 +299,8 @@ usage_records = Table(
     Column("upstream_request_id", String(255), nullable=False),
     Column("user_agent", String(255), nullable=False),
     Column("client", String(64), nullable=False),
+    Column("tried", Text),
+    Column("answer_id", String(255)),
 )
 """
 One row for each exchange of a caller who was known: an L{llmproxy.core.ledger.entry.Entry}, see
@@ -317,6 +319,17 @@ usage_models = Table(
     Column("answered_at", Moment, nullable=False),
 )
 """Models that were answered once: those that reports call by their names."""
+
+usage_answers = Table(
+    "usage_answers",
+    metadata,
+    Column("vendor", String(64), primary_key=True),
+    Column("id", String(255), primary_key=True),
+    Column("counted", Boolean, nullable=False),
+    Column("noted_at", Moment, nullable=False),
+)
+"""Answers that can be fetched later and again, and whether their usage was counted, see
+L{llmproxy.store.usageanswers}."""
 
 usage_values = Table(
     "usage_values",

@@ -27,11 +27,9 @@ class Upkeep:
         keep_records: float | None = None,
     ) -> None:
         self._leases = LostLeases(clock, database, database.usage)
-        self._duties: list[Duty] = []
+        self._duties: list[Duty] = [UsageRetention(clock, database, keep_records)]
         if keep_ended is not None:
             self._duties.append(EndedTokens(clock, database, keep_ended))
-        if keep_records is not None:
-            self._duties.append(UsageRetention(clock, database, keep_records))
 
     def start(self) -> None:
         """The database is open."""

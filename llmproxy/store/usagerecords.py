@@ -20,6 +20,7 @@ from ..core.rollups import OTHER, QUARTER, WIDTHS
 from ..interfaces import IUsageRecords
 from . import bulk
 from .schema import usage_records, usage_rollups
+from .usageanswers import counted_once
 from .usagemodels import KnownModels, model_of
 from .usagerows import clean, moment_of, rows_of
 from .usageseries import SeriesNumbers
@@ -90,6 +91,7 @@ class UsageRecords:
         new = _new(connection, entries)
         if not new:
             return 0
+        new = counted_once(connection, new, self._seconds())
         models = self._models.of(connection, new)
         named = [(entry, models.get(model_of(entry))) for entry in new]
         bulk.insert(connection, usage_records, rows_of(named, self._seconds()))

@@ -1,7 +1,8 @@
 """
 The retention of single records of usage: those that ended long enough ago are removed, and their sums stay.
 
-How many values such a day has had is forgotten with them.
+How many values such a day has had is forgotten with them. Which answers were counted is remembered as long as anybody
+could fetch them.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from ..core.rollups import DAY, WIDTHS
 from ..core.usagesums import MICRO
 from . import bulk
 from .duty import Duty
-from .schema import settings, usage_records, usage_values
+from .schema import settings, usage_answers, usage_records, usage_values
+from .usageanswers import KEPT_FOR
 from .usagereport import KEPT_SINCE
 
 if TYPE_CHECKING:
@@ -34,19 +36,29 @@ _MOMENT: Any = type_coerce(usage_records.c.ended_at, BigInteger)
 
 class UsageRetention(Duty):
     """
-    @param keep: seconds for which a record stays after its exchange has ended.
+    @param keep: seconds for which a record stays after its exchange has ended; C{None} for ever.
     """
 
-    def __init__(self, clock: Any, database: Database, keep: float) -> None:
+    def __init__(self, clock: Any, database: Database, keep: float | None) -> None:
         super().__init__(clock, database, "usage", self.clear)
         self._keep = keep
 
     async def clear(self) -> None:
-        statement = partial(remove, before=self._seconds() - self._keep)
+        now = self._seconds()
+        await self._database.run(
+            lambda connection: connection.execute(
+                delete(usage_answers).where(usage_answers.c.noted_at < now - KEPT_FOR)
+            )
+        )
+        if self._keep is not None:
+            await self._remove(now - self._keep)
+
+    async def _remove(self, before: float) -> None:
+        statement = partial(remove, before=before)
         for _ in range(MOST_BATCHES):
             if self.stopping or not await self._database.run(statement):
                 break
-        over = int((self._seconds() - self._keep) // WIDTHS[DAY])
+        over = int(before // WIDTHS[DAY])
         await self._database.run(
             lambda connection: connection.execute(delete(usage_values).where(usage_values.c.day < over))
         )

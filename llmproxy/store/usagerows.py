@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from sqlalchemy import String
 
-from ..core.ledger.entry import Counts, Entry
+from ..core.ledger.entry import Counts, Entry, Tried
 from ..core.usagesums import COUNTED, MICRO, amount, micros, money_of, whole
 from .schema import usage_records
 
@@ -29,7 +29,7 @@ _json = msgspec.json.encode
 
 _UNKNOWN = (None, None)
 
-_BOTH = [name for name in Entry.__struct_fields__ if name in COLUMNS]
+_BOTH = [name for name in Entry.__struct_fields__ if name in COLUMNS and name != "tried"]
 _TEXTS = [name for name in _BOTH if type(usage_records.c[name].type) is String]
 _LENGTHS: list[int] = [getattr(usage_records.c[name].type, "length", 0) for name in _TEXTS]
 _FLAGS = ("counted", "streamed", "unknown", "estimated", "truncated")
@@ -43,7 +43,7 @@ _MADE = (
     *(*_TEXTS, *_FLAGS, *_WHOLE, *_SMALL),
     *("cost", "cost_rest", "cost_saved", "cost_saved_rest"),
     *("started_at", "ended_at", "duration", "first_byte", "first_token", "audio"),
-    *("raw", "saved", "tags", "metadata", "settled_at", "grouped_model"),
+    *("raw", "saved", "tags", "metadata", "settled_at", "grouped_model", "tried"),
 )
 """The columns in the order that L{row_of} makes them in."""
 
@@ -92,6 +92,7 @@ def row_of(entry: Entry, grouped_model: str | None, settled_at: float) -> tuple[
         _mapping(entry.metadata),
         micros(settled_at),
         grouped_model,
+        _text(_json([msgspec.structs.asdict(each) for each in entry.tried])) if entry.tried else None,
     )
     return _IN_ORDER(values)
 
@@ -117,6 +118,9 @@ def entry_of(row: Any) -> Entry:
     values["raw"] = None if row.raw is None else row.raw.encode()
     values["saved"] = None if row.saved is None else msgspec.json.decode(row.saved, type=Counts)
     values["tags"], values["metadata"] = _read_mapping(row.tags), _read_mapping(row.metadata)
+    # Records of an earlier release have none.
+    values["answer_id"] = row.answer_id or ""
+    values["tried"] = () if row.tried is None else tuple(Tried(**each) for each in msgspec.json.decode(row.tried))
     return Entry(**values)
 
 

@@ -80,7 +80,7 @@ class RepricingContract(UsageRecordsCase):
         assert (self.costs(), self.rolled()) == before
 
     def test_span(self) -> None:
-        """Only what has ended in the span; what has no price today keeps what it had, and saved costs stay."""
+        """Only what has ended in the span; what has no price today keeps what it had, saved costs likewise."""
         saved = Counts(input_tokens=3)
         self.settle(
             [
@@ -89,11 +89,13 @@ class RepricingContract(UsageRecordsCase):
                 an_entry(3, NOW, api="local", input_tokens=10, cost="1"),
                 an_entry(4, NOW, api="openai", saved=saved, cost="0", cost_saved="5", **UNSAID),
                 an_entry(5, NOW, api="openai", saved=saved, cost=None, **UNSAID),
+                an_entry(6, NOW, api="local", saved=saved, cost="0", cost_saved="5", **UNSAID),
             ]
         )
         self.repriced("1", write=True, span=(NOW - 1, NOW + 60))
         found = {entry.id[-1]: (entry.cost, entry.cost_saved) for entry in self.stored().values()}
-        assert found == {"1": ("10", None), "2": ("1", None), "3": ("1", None), "4": ("0", "5"), "5": ("0", "3")}, found
+        plain = {"1": ("10", None), "2": ("1", None), "3": ("1", None)}
+        assert found == {**plain, "4": ("0", "3"), "5": ("0", "3"), "6": ("0", "5")}, found
 
     def test_count(self) -> None:
         """What there is to look at, before it is done."""

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.task import Clock
 
-from llmproxy.core.ledger.entry import Counts, Entry
+from llmproxy.core.ledger.entry import Counts, Entry, Tried
 from llmproxy.core.reports import SUMS
 from llmproxy.core.rollups import CUBES, DIMENSIONS, WIDTHS
 from llmproxy.core.usagesums import NUMBERS, sums_of
@@ -277,6 +277,37 @@ class UsageRecordsContract(UsageRecordsCase):
         assert self.stored()[early.id].model == "new"
         grouped = self.read(select(usage_records.c.grouped_model, func.count()).group_by(usage_records.c.grouped_model))
         assert dict(map(tuple, grouped)) == {"other": 21, None: 2}
+
+    def test_answers_count_once(self) -> None:
+        """
+        What is fetched later, and again, counts when it is settled first, whoever has fetched it; what another process
+        was asked for counts if that was noted. The records stay, without what does not count.
+        """
+        unsaid = {"cost": None, "input_tokens": None, "output_tokens": None}
+        asked = an_entry(0, NOW, answer_id="r1", unknown=True, **unsaid)
+        fetched = [an_entry(n, NOW + n, answer_id="r1", cost="0.5", input_tokens=7) for n in range(1, 4)]
+        other = an_entry(4, NOW, answer_id="r1", provider="elsewhere", cost="0.25")
+        claims = [an_entry(n, NOW + n, answer_id=id, claims=True) for n, id in ((5, "i1"), (6, "i2"), (7, "i1"))]
+        owed = an_entry(8, NOW, answer_id="i1", unknown=True, **unsaid)
+        self.settle([asked, fetched[1]])
+        self.done(UsageRecords(self.clock, self.database).settle([fetched[2], fetched[0], other, claims[1]]))
+        self.settle([*claims, owed, *fetched])
+        found = self.stored()
+        assert [found[each.id].input_tokens for each in fetched] == [None, 7, None]
+        assert [found[each.id].cost for each in (*fetched, other)] == [None, "0.5", None, "0.25"]
+        assert [found[each.id].input_tokens is None for each in claims] == [False, True, True], found
+        assert found[asked.id].unknown and not any(found[each.id].unknown for each in (*fetched, *claims))
+        whole = next(sums for key, sums in self.rolled().items() if key[:2] == (11, 5))
+        counted = [each for each in found.values() if each.input_tokens is not None]
+        assert (whole["requests"], whole["unpriced"]) == (9, 0)
+        assert whole["input_tokens"] == sum(each.input_tokens or 0 for each in counted)
+        assert self.rolled() == expected_of(list(found.values()))
+
+    def test_attempts(self) -> None:
+        """Each attempt at an exchange comes back as it was; most have one, of which nothing is kept."""
+        tried = (Tried("east", 503, "", 1.5), Tried("west", 0, "refused", 0.25), Tried("east", 200, "", 9.0))
+        self.settle([an_entry(1, NOW, tried=tried), an_entry(2, NOW)])
+        assert [each.tried for each in self.stored().values()] == [tried, ()]
 
     def test_models_are_bounded(self) -> None:
         """A server that answers for any name does not fill the roll-ups."""

@@ -76,7 +76,8 @@ class EntryTests(SynchronousTestCase):
         self.assertEqual(pricer.asked[0][3], Usage(input_tokens=3, served_model="s"))
         self.assertEqual(price_entry(entry, Asked(None)).cost, "0")
         known = msgspec.structs.replace(entry, cost="0", cost_saved="9")
-        self.assertIs(price_entry(known, Asked()), known)
+        self.assertEqual(price_entry(known, Asked(COSTS)).cost_saved, "0.5")
+        self.assertIs(price_entry(known, Asked(None)), known)
 
     def test_lacks(self) -> None:
         """An entry lacks its price if something was used or saved, and no cost of that stands there."""

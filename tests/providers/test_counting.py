@@ -7,6 +7,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from llmproxy.message import Record
 from llmproxy.providers.counting import Counting, lasting_in, uses_something
 from llmproxy.usage import UNKNOWN, Usage
 
@@ -61,7 +62,8 @@ class CountingTests(SynchronousTestCase):
         self.counting = Counting(most=3)
 
     def count(self, method: bytes, found: Mapping[str, Any], usage: Usage = USED, api: str = "openai") -> Usage | None:
-        return self.counting.counted(api, method, PATH, usage, found)
+        self.record = Record("r", "POST", "/v1", "", 0.0)
+        return self.counting.counted(api, method, PATH, usage, found, self.record)
 
     def test_background(self) -> None:
         """An answer of the background counts when it is first fetched complete, and never again."""
@@ -92,11 +94,30 @@ class CountingTests(SynchronousTestCase):
             self.assertEqual(self.count(b"POST", found), USED, found)
             self.assertIsNone(self.count(b"GET", found), found)
 
+    def test_noted(self) -> None:
+        """The record says which answer it is, for other processes; what only they can have asked for is claimed."""
+        queued = {"id": "r", "status": "queued", "background": True}
+        done = {"id": "r", "status": "completed", "background": True}
+        plain = {"id": "p", "status": "completed"}
+        for method, found, usage, expected in (
+            (b"POST", queued, UNKNOWN, ("r", None)),
+            (b"GET", queued, UNKNOWN, ("", None)),
+            (b"GET", done, USED, ("r", None)),
+            (b"GET", done, USED, ("", None)),
+            (b"POST", plain, USED, ("", None)),
+            (b"GET", plain, USED, ("p", USED)),
+            (b"GET", {}, USED, ("", None)),
+        ):
+            self.count(method, found, usage)
+            self.assertEqual((self.record.answer_id, self.record.claimed), expected, (method, found))
+
     def test_changed(self) -> None:
         """What is noted about a chat that is kept, by POST too, makes no use of it."""
         chat = {"id": "chatcmpl-1"}
-        self.assertIsNone(self.counting.counted("a", b"POST", b"/v1/chat/completions/chatcmpl-1", USED, chat))
-        self.assertEqual(self.counting.counted("a", b"POST", b"/v1/chat/completions?x=1", USED, chat), USED)
+        record = Record("r", "POST", "/v1", "", 0.0)
+        kept, made = b"/v1/chat/completions/chatcmpl-1", b"/v1/chat/completions?x=1"
+        self.assertIsNone(self.counting.counted("a", b"POST", kept, USED, chat, record))
+        self.assertEqual(self.counting.counted("a", b"POST", made, USED, chat, record), USED)
 
     def test_pending(self) -> None:
         """One whose answer does not say that it is of the background, but is not made yet."""
@@ -114,4 +135,5 @@ class CountingTests(SynchronousTestCase):
     def test_nothing_used(self) -> None:
         """What tells nothing is unknown where a model has run."""
         self.assertEqual(self.count(b"POST", {}, UNKNOWN), UNKNOWN)
-        self.assertIsNone(self.counting.counted("a", b"POST", b"/v1/files", UNKNOWN, {}))
+        record = Record("r", "POST", "/v1", "", 0.0)
+        self.assertIsNone(self.counting.counted("a", b"POST", b"/v1/files", UNKNOWN, {}, record))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from sqlalchemy import select
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.reports import UsageQuestion
 from llmproxy.store.duty import EVERY
+from llmproxy.store.schema import usage_answers
 from llmproxy.store.upkeep import Upkeep
+from llmproxy.store.usageanswers import KEPT_FOR
 from llmproxy.store.usagequeries import UsageReports
 from llmproxy.store.usagerecords import UsageRecords
 
@@ -28,6 +31,23 @@ class UpkeepTests(SynchronousTestCase):
             self.assertEqual(len(self.successResultOf(database.tokens.list())), left, (keep, left))
             self.successResultOf(upkeep.stop())
             self.assertEqual(clock.getDelayedCalls(), [], (keep, left))
+
+    def test_answers(self) -> None:
+        """Which answers were counted is forgotten when nobody can fetch them any more, however long records stay."""
+        clock = clock_at()
+        database = opened(self, clock=clock)
+        for noted in (NOW, NOW - KEPT_FOR - 1):
+            clock.rightNow = noted
+            entry = an_entry(int(NOW - noted), noted, answer_id=f"r{noted}")
+            self.successResultOf(UsageRecords(clock, database).settle([entry]))
+        clock.rightNow = NOW
+        upkeep = Upkeep(clock, database)
+        upkeep.start()
+        clock.advance(EVERY)
+        query = select(usage_answers.c.id)
+        found = self.successResultOf(database.read(lambda connection: connection.scalars(query).all()))
+        self.assertEqual(found, [f"r{NOW}"])
+        self.successResultOf(upkeep.stop())
 
     def test_records(self) -> None:
         """Single records of usage stay as long as somebody says."""

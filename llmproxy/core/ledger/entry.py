@@ -41,6 +41,22 @@ class Counts(msgspec.Struct, frozen=True, array_like=True):
     served_model: str = ""
 
 
+class Tried(msgspec.Struct, frozen=True, array_like=True):
+    """
+    One attempt of several at an exchange.
+
+    @ivar upstream: its name.
+    @ivar status: of its answer; 0 for none.
+    @ivar cause: why there was none, see L{llmproxy.record.Cause}; C{cancelled} where another attempt was faster.
+    @ivar took: milliseconds until either.
+    """
+
+    upstream: str = ""
+    status: int = 0
+    cause: str = ""
+    took: float = 0.0
+
+
 class Entry(msgspec.Struct, frozen=True, array_like=True):
     """
     One exchange that has ended. Moments are seconds since the epoch, durations seconds, sizes bytes of content.
@@ -57,6 +73,10 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     @ivar cost: USD, a decimal number; likewise C{cost_saved}.
     @ivar book: the version of the prices that C{cost} is made with.
     @ivar provider: whose the upstream is, a name of L{llmproxy.providers.registry}.
+    @ivar tried: the attempts, where there was more than one: what is counted is of the last of them that answered.
+    @ivar answer_id: the provider's id of an answer that can be fetched later and again: it is counted once.
+    @ivar claims: it counts only if it is noted under C{answer_id} that it is owed; another process may have asked for
+        it.
     """
 
     id: str
@@ -110,6 +130,9 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     upstream_request_id: str = ""
     user_agent: str = ""
     client: str = ""
+    tried: tuple[Tried, ...] = ()
+    answer_id: str = ""
+    claims: bool = False
 
 
 _NO_USAGE: tuple[Any, ...] = ("", *(None,) * 9)
@@ -136,6 +159,9 @@ def ended_values(record: Record, id: str) -> tuple[Any, ...]:
         record.cost,
         record.cost_saved,
     )
+    claims = usage is None and record.claimed is not None
+    if claims:
+        usage = record.claimed
     if usage is None:
         counts, unknown, raw = _NO_USAGE, False, None
     else:
@@ -182,6 +208,9 @@ def ended_values(record: Record, id: str) -> tuple[Any, ...]:
         record.upstream_request_id,
         record.user_agent,
         record.client,
+        () if record.details is None else _tried(record.details),
+        record.answer_id,
+        claims,
     )
 
 
@@ -238,12 +267,21 @@ def bounded(entry: Entry) -> Entry:
     """The same with short texts, some kilobytes in all, and without the provider's own object."""
     short = {name: value[:LONGEST_TEXT] for name, value in msgspec.structs.asdict(entry).items() if type(value) is str}
     named = {"tags": _bounded(entry.tags), "metadata": _bounded(entry.metadata)}
-    return msgspec.structs.replace(entry, raw=None, **named, **short)
+    tried = tuple(msgspec.structs.replace(each, upstream=each.upstream[:LONGEST_TEXT]) for each in entry.tried)
+    return msgspec.structs.replace(entry, raw=None, tried=tried[:MOST_TEXTS], **named, **short)
 
 
 def _bounded(texts: Mapping[str, str]) -> dict[str, str]:
     kept = list(texts.items())[:MOST_TEXTS]
     return {name[:LONGEST_TEXT]: value[:LONGEST_TEXT] for name, value in kept}
+
+
+def _tried(details: Mapping[str, Any]) -> tuple[tuple[Any, ...], ...]:
+    """As L{llmproxy.middleware.attempt.Attempt.as_detail} has them."""
+    return tuple(
+        (each["upstream"], each.get("status", 0), each.get("cause", ""), each["took"])
+        for each in details.get("tried", ())
+    )
 
 
 def _asked(asked: Attribution) -> tuple[Any, ...]:

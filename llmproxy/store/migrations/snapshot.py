@@ -149,6 +149,13 @@ STATEMENTS = (
     CONSTRAINT fk_tokens_project_id FOREIGN KEY(project_id) REFERENCES projects (id) ON DELETE CASCADE,
     CONSTRAINT ck_tokens_max_requests CHECK (max_requests IS NULL OR max_requests > 0)
 )""",
+    """CREATE TABLE usage_answers (
+    vendor VARCHAR(64) NOT NULL,
+    id VARCHAR(255) NOT NULL,
+    counted BOOLEAN NOT NULL,
+    noted_at BIGINT NOT NULL,
+    PRIMARY KEY (vendor, id)
+)""",
     """CREATE TABLE usage_models (
     api VARCHAR(64) NOT NULL,
     model VARCHAR(255) NOT NULL,
@@ -210,7 +217,7 @@ STATEMENTS = (
     metadata TEXT,
     upstream_request_id VARCHAR(255) NOT NULL,
     user_agent VARCHAR(255) NOT NULL,
-    client VARCHAR(64) NOT NULL,
+    client VARCHAR(64) NOT NULL, tried TEXT, answer_id VARCHAR(255),
     PRIMARY KEY (id)
 )""",
     """CREATE TABLE usage_rollups (
@@ -298,6 +305,7 @@ STATEMENTS = (
     """CREATE INDEX ix_tokens_is_active_created_at ON tokens (is_active, created_at, id)""",
     """CREATE INDEX ix_tokens_previous_hash ON tokens (previous_hash)""",
     """CREATE INDEX ix_tokens_project_id_created_at ON tokens (project_id, created_at, id)""",
+    """CREATE INDEX ix_usage_answers_noted_at ON usage_answers (noted_at)""",
     """CREATE INDEX ix_usage_records_ended_at ON usage_records (ended_at, id)""",
     """CREATE INDEX ix_usage_records_project_id ON usage_records (project_id, ended_at, id)""",
     """CREATE INDEX ix_usage_records_token_id ON usage_records (token_id, ended_at, id)""",

@@ -12,6 +12,7 @@ from ...core.forecast import Forecast
 from ...core.ledger.entry import Counts, Entry
 from ...core.reportgroups import GROUPS
 from ...core.reports import UsageSums
+from ...management.usageanswers import RECORD
 
 Moment = Annotated[datetime, Meta(tz=True)]
 
@@ -32,6 +33,8 @@ def _of_record(name: str, kind: Any) -> Any:
         return Money | None
     if name == "saved":
         return SavedView | None
+    if name == "tried":
+        return list[TriedView]  # type: ignore[valid-type]
     return str | None if kind is str and name != "id" else _SHOWN.get(kind, kind)
 
 
@@ -58,8 +61,15 @@ ForecastView.__doc__ = (
 SavedView = defstruct("UsageSaved", _members(Counts))
 SavedView.__doc__ = "What an answer from the cache had used when it came."
 
+TriedView = defstruct(
+    "UsageAttempt",
+    [("upstream", str), ("took", float), ("status", int | UnsetType, UNSET), ("cause", str | UnsetType, UNSET)],
+)
+TriedView.__doc__ = "One of several attempts: the status of its answer, or why there was none; milliseconds."
+
 UsageRecordView = defstruct(
-    "UsageRecord", [(name, _of_record(name, kind)) for name, kind in get_type_hints(Entry).items()]
+    "UsageRecord",
+    [(name, _of_record(name, kind)) for name, kind in get_type_hints(Entry).items() if name in RECORD],
 )
 UsageRecordView.__doc__ = "One exchange. What is not known is null, never 0."
 

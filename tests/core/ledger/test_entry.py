@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.core.ledger.entry import LONGEST_RAW, Entry, begun_values, bounded, ended_values, entry_of
+from llmproxy.core.ledger.entry import LONGEST_RAW, Entry, Tried, begun_values, bounded, ended_values, entry_of
 from llmproxy.record import Attribution, Record
 from llmproxy.usage import UNKNOWN, Usage
 from tests.tables import row
@@ -72,6 +72,25 @@ class EntryTests(SynchronousTestCase):
         entry = entry_of(record(attribution=Attribution("u", "s", "p", {"team": "a"}, {"k": "v"})), ID)
         self.assertEqual((entry.user, entry.session, entry.program), ("u", "s", "p"))
         self.assertEqual((entry.tags, entry.metadata), ({"team": "a"}, {"k": "v"}))
+
+    def test_tried(self) -> None:
+        """The attempts as the log has them, where there was more than one."""
+        failed, unsent = {"upstream": "a", "status": 503, "took": 1.5}, {"upstream": "b", "cause": "x", "took": 2.0}
+        details = {"tried": [failed, unsent]}
+        for noted, expected in (
+            (None, ()),
+            ({"not_retried": "budget"}, ()),
+            (details, (Tried("a", 503, "", 1.5), Tried("b", 0, "x", 2.0))),
+        ):
+            with row(noted):
+                self.assertEqual(entry_of(record(details=noted), ID).tried, expected)
+
+    def test_claimed(self) -> None:
+        """What another process may have asked for has its numbers, and that they are claimed alone."""
+        entry = entry_of(record(claimed=USED, answer_id="r"), ID)
+        self.assertEqual((entry.input_tokens, entry.answer_id, entry.claims), (USED.input_tokens, "r", True))
+        entry = entry_of(record(usage=USED, answer_id="r"), ID)
+        self.assertEqual((entry.answer_id, entry.claims), ("r", False))
 
     def test_long_raw(self) -> None:
         """A usage object above the bound is not kept; what was counted of it is."""

@@ -1,0 +1,94 @@
+"""A connection to Redis for calls that may wait there, which would hold up all others that share one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import CancelledError, Deferred
+
+from .connection import RedisDown
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IDelayedCall, IReactorTime
+    from twisted.python.failure import Failure
+
+    from .pool import Connection
+
+
+class DedicatedConnection:
+    """
+    One connection, opened by the first call, and by the next one after it was lost.
+
+    @param connect: gives a L{Connection}, or fails with the reason.
+    @param timeout: seconds that Redis has for an answer, beyond what it was asked to wait.
+    @ivar connected: called each time when it stands.
+    """
+
+    def __init__(self, clock: IReactorTime, connect: Callable[[], Deferred[Any]], timeout: float) -> None:
+        self._clock = clock
+        self._connect = connect
+        self._timeout = timeout
+        self._connection: Connection | None = None
+        self._connecting: Deferred[Any] | None = None
+        self._stopped = False
+
+    @property
+    def stands(self) -> bool:
+        """Whether there is a connection now."""
+        return self._connection is not None
+
+    async def call(self, data: bytes, wait: float = 0.0) -> Any:
+        """
+        Send a command, and have its reply.
+
+        Raises L{RedisDown}, also where connecting fails, or L{llmproxy.redis.connection.RedisRefused}. Cancelling it
+        closes the connection: a reply that nobody waits for would be taken for that of the next command.
+
+        @param wait: seconds that the command waits in Redis by itself.
+        """
+        connection = await self._open()
+        late = self._clock.callLater(wait + self._timeout, connection.abort)
+        try:
+            return await connection.send(data)
+        except CancelledError:
+            connection.abort()
+            raise
+        finally:
+            _cancel(late)
+
+    def stop(self) -> None:
+        """Close it for good; what is under way fails with L{RedisDown}."""
+        self._stopped = True
+        if self._connecting is not None:
+            self._connecting.cancel()
+        if self._connection is not None:
+            self._connection.abort()
+
+    async def _open(self) -> Connection:
+        if self._stopped:
+            raise RedisDown("stopped")
+        if self._connection is not None:
+            return self._connection
+        if self._connecting is not None:
+            raise RedisDown("connecting")
+        self._connecting = self._connect()
+        try:
+            connection: Connection = await self._connecting
+        except Exception as error:
+            if self._stopped or not isinstance(error, CancelledError):
+                raise RedisDown(f"cannot connect: {error or type(error).__name__}") from None
+            raise
+        finally:
+            self._connecting = None
+        self._connection = connection
+        connection.lost.addBoth(self._lost)
+        return connection
+
+    def _lost(self, _: Failure | None) -> None:
+        self._connection = None
+
+
+def _cancel(call: IDelayedCall) -> None:
+    if call.active():
+        call.cancel()

@@ -1,0 +1,99 @@
+"""A connection for calls that wait in Redis, under a clock of the test's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from llmproxy.redis.commands import command
+from llmproxy.redis.connection import RedisDown, RedisRefused
+from llmproxy.redis.dedicated import DedicatedConnection
+
+from ..cache.fakeredis import FakeConnector
+
+PING = command(b"PING")
+
+
+class DedicatedTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.connector = FakeConnector()
+        self.connection = DedicatedConnection(self.clock, self.connector, 1.0)
+
+    def call(self, wait: float = 0.0) -> Deferred[Any]:
+        return Deferred.fromCoroutine(self.connection.call(PING, wait))
+
+    def test_answer(self) -> None:
+        """It is opened by the first call, kept for the next, and nothing of a call stays behind."""
+        self.assertEqual((self.connector.attempts, self.connection.stands), (0, False))
+        for answer in (b"a", b"b"):
+            call = self.call()
+            self.connector.connections[0].answer(answer)
+            self.assertEqual(self.successResultOf(call), answer, answer)
+        self.assertEqual((self.connector.attempts, self.connection.stands), (1, True))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_refused(self) -> None:
+        """An error reply is that call's, and the connection stays."""
+        call = self.call()
+        self.connector.connections[0].refuse("NOGROUP")
+        self.failureResultOf(call, RedisRefused)
+        self.assertTrue(self.connection.stands)
+
+    def test_waits(self) -> None:
+        """A call may wait in Redis for as long as it asked to; a Redis that is gone is given up a little later."""
+        call = self.call(5.0)
+        self.clock.advance(5.9)
+        self.assertNoResult(call)
+        self.clock.advance(0.1)
+        self.failureResultOf(call, RedisDown)
+        self.assertFalse(self.connection.stands)
+        again = self.call()
+        self.connector.connections[1].answer(b"x")
+        self.assertEqual(self.successResultOf(again), b"x")
+
+    def test_away(self) -> None:
+        """Without Redis a call fails, and the next one tries again."""
+        self.connector.failure = OSError("refused")
+        failure = self.failureResultOf(self.call(), RedisDown)
+        self.assertIn("refused", str(failure.value))
+        self.failureResultOf(self.call(), RedisDown)
+        self.assertEqual(self.connector.attempts, 2)
+
+    def test_cancelled(self) -> None:
+        """Who stops waiting closes the connection: the reply of an old call is never that of a new one."""
+        call = self.call(5.0)
+        call.cancel()
+        self.failureResultOf(call, CancelledError)
+        self.assertTrue(self.connector.connections[0].aborted)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_stop(self) -> None:
+        """Stopped, it fails what is under way and what comes later, and does not connect any more."""
+        call = self.call(5.0)
+        self.connection.stop()
+        self.failureResultOf(call, RedisDown)
+        self.failureResultOf(self.call(), RedisDown)
+        self.assertEqual((self.connector.attempts, self.clock.getDelayedCalls()), (1, []))
+
+    def test_stop_while_connecting(self) -> None:
+        """A stop ends an attempt to connect."""
+        cancelled: list[Deferred[Any]] = []
+        connection = DedicatedConnection(self.clock, lambda: Deferred(cancelled.append), 1.0)
+        call = Deferred.fromCoroutine(connection.call(PING))
+        connection.stop()
+        self.failureResultOf(call, RedisDown)
+        self.assertEqual(len(cancelled), 1)
+
+    def test_two_at_once(self) -> None:
+        """A second call while it connects fails, rather than open a second connection."""
+        connecting: Deferred[Any] = Deferred()
+        connection = DedicatedConnection(self.clock, lambda: connecting, 1.0)
+        first = Deferred.fromCoroutine(connection.call(PING))
+        self.failureResultOf(Deferred.fromCoroutine(connection.call(PING)), RedisDown)
+        self.assertNoResult(first)
+        connection.stop()
+        self.failureResultOf(first, RedisDown)

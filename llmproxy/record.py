@@ -234,7 +234,6 @@ class Record:
     claimed: Usage | None = None
     sealed: bool = False
     captured: Captured | None = None
-
     trace: Trace | None = None
     calls: list[Call] | None = None
     details: dict[str, Any] | None = None

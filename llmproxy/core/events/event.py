@@ -48,22 +48,36 @@ class AttemptMade(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     """
     One attempt of an exchange at an upstream.
 
+    @ivar api: that it is of.
     @ivar upstream: its name.
+    @ivar provider: whose it is.
+    @ivar model: what it was asked for, where it has another name for it; else C{""}.
     @ivar start_ms: milliseconds from the start of the exchange.
-    @ivar duration_ms: until its head came, or it failed; for the one that answered, until its body had ended.
+    @ivar duration_ms: until its answer had come whole, or was given up.
+    @ivar head_ms: until the head of its answer had come; C{None} where none did.
     @ivar status: what it answered; 0 for nothing.
-    @ivar cause: why it answered nothing; see L{llmproxy.record.Cause}.
+    @ivar cause: why it answered nothing, or not to the end; see L{llmproxy.record.Call}.
+    @ivar request_id: the id that upstream gave the request.
     @ivar span_id: under which it was passed on, 16 hexadecimal digits; C{""} for none.
+    @ivar trace_id: of the trace that it belongs to, where that is not the exchange's: it was made for another one,
+        which left; C{parent_span_id} is what is above it there.
     @ivar host: where it went, without a port; C{""} if unknown.
     @ivar port: likewise; 0 if unknown.
     """
 
+    api: str = ""
     upstream: str = ""
+    provider: str = ""
+    model: str = ""
     start_ms: float = 0.0
     duration_ms: float = 0.0
+    head_ms: float | None = None
     status: int = 0
     cause: str = ""
+    request_id: str = ""
     span_id: str = ""
+    trace_id: str = ""
+    parent_span_id: str = ""
     host: str = ""
     port: int = 0
 
@@ -85,6 +99,8 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=Fa
     @ivar trace_id: of the trace that it belongs to, 32 hexadecimal digits; C{""} for none.
     @ivar span_id: of the exchange itself, 16 of them; C{""} for none.
     @ivar parent_span_id: what the client said is above; C{""} for none.
+    @ivar trace_sampled: whether its spans are kept; C{None} where it has no trace.
+    @ivar trace_state: the client's C{tracestate}; C{""} for none.
     @ivar attempts_made: one by one, where they were noted.
     @ivar details: what belongs to this kind alone; of an exchange, what layers added.
     @ivar content: where the API has it captured.
@@ -150,6 +166,8 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=Fa
     trace_id: str = ""
     span_id: str = ""
     parent_span_id: str = ""
+    trace_sampled: bool | None = None
+    trace_state: str = ""
     attempts_made: list[AttemptMade] | None = None
     details: dict[str, Any] | None = None
     content: Content | None = None

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from ...usage import UNKNOWN, Usage
 from ..prices import written
-from .event import EXCHANGE, SCHEMA_VERSION, Content, Event
+from .event import EXCHANGE, SCHEMA_VERSION, AttemptMade, Content, Event
 
 if TYPE_CHECKING:
-    from ...record import Record
+    from ...record import Call, Record
 
 _NO_WORDS: dict[str, str] = {}
 
@@ -54,7 +54,7 @@ def event_of_record(record: Record, new_id: Callable[[], str] = _ids, content: C
     @param new_id: for one that the ledger has not.
     @param content: what was said in it, where that is kept.
     """
-    usage, said, part_of = record.usage or UNKNOWN, record.attribution, record.part_of
+    usage, said, part_of, trace = record.usage or UNKNOWN, record.attribution, record.part_of, record.trace
     return Event(
         id=record.entry_id or new_id(),
         schema_version=SCHEMA_VERSION,
@@ -113,8 +113,38 @@ def event_of_record(record: Record, new_id: Callable[[], str] = _ids, content: C
         program="" if said is None else said.program,
         tags=_NO_WORDS if said is None else said.tags,  # type: ignore[arg-type]
         metadata=_NO_WORDS if said is None else said.metadata,  # type: ignore[arg-type]
+        trace_id="" if trace is None else trace.trace_id,
+        span_id="" if trace is None else trace.span_id,
+        parent_span_id="" if trace is None else trace.parent_id,
+        trace_sampled=None if trace is None else trace.sampled,
+        trace_state="" if trace is None else trace.state,
+        attempts_made=None if record.calls is None else [_attempt(call, record) for call in record.calls],
         details=record.details,
         content=content,
+    )
+
+
+def _attempt(call: Call, record: Record) -> AttemptMade:
+    start, trace = record.started_at, call.trace
+    ended = record.started_at + record.duration if call.ended is None else call.ended
+    # What a call to upstream was made for may have left before this exchange took over what it brings.
+    own = record.trace is not None and (trace.trace_id, trace.span_id) == (record.trace.trace_id, record.trace.span_id)
+    return AttemptMade(
+        api=call.api,
+        upstream=call.upstream,
+        provider=call.provider,
+        model=call.model,
+        start_ms=round((call.began - start) * 1000, 3),
+        duration_ms=milliseconds(max(0.0, ended - call.began)),
+        head_ms=None if call.head is None else milliseconds(call.head - call.began),
+        status=call.status,
+        cause=call.cause,
+        request_id=call.request_id,
+        span_id=call.span_id,
+        trace_id="" if own else trace.trace_id,
+        parent_span_id="" if own else trace.span_id,
+        host=call.address,
+        port=call.port,
     )
 
 

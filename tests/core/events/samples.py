@@ -7,10 +7,12 @@ from decimal import Decimal
 from typing import Any
 
 from llmproxy.core.events import EXCHANGE, Event
-from llmproxy.record import Attribution, Record
+from llmproxy.record import Attribution, Call, Record, Trace
 from llmproxy.usage import Usage
 
 TIME = 1_796_000_000.25
+
+TRACE = Trace("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", 1, "a=1", "b7ad6b7169203331")
 
 
 def full_record(**values: Any) -> Record:
@@ -54,6 +56,38 @@ def full_record(**values: Any) -> Record:
         "book": "2026-11-30",
         "entry_id": "00000000000000000000000000000001",
         "part_of": parent,
+        "trace": TRACE,
+        "calls": [
+            Call(
+                TRACE,
+                "c" * 16,
+                "openai",
+                "west",
+                "w.example",
+                443,
+                "openai",
+                "",
+                TIME + 0.1,
+                None,
+                TIME + 0.2,
+                0,
+                "reset",
+            ),
+            Call(
+                TRACE,
+                "d" * 16,
+                "openai",
+                "east",
+                "e.example",
+                8443,
+                "openai",
+                "gpt-5",
+                TIME + 0.2,
+                TIME + 0.3,
+                TIME + 1,
+                200,
+            ),
+        ],
         "details": {"more": 1},
     }
     return Record("r-1", "POST", "/v1/chat/completions", "192.0.2.1", TIME, **{**known, **values})

@@ -7,11 +7,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.events import Content, Event, event_of_record
 from llmproxy.core.events.ofrecord import EventIds
-from llmproxy.record import Record
+from llmproxy.record import Call, Record, Trace
 
 from .samples import TIME, full_record
 
-NOT_OF_RECORDS = {"trace_id", "span_id", "parent_span_id", "attempts_made", "content"}
+NOT_OF_RECORDS = {"content"}
 
 
 class OfRecordTests(SynchronousTestCase):
@@ -45,6 +45,23 @@ class OfRecordTests(SynchronousTestCase):
         """What was captured goes along."""
         content = Content(request_body={"model": "x"})
         self.assertIs(event_of_record(full_record(), content=content).content, content)
+
+    def test_attempts(self) -> None:
+        """Each upstream that was asked, when, and how that ended; times count from the start of the exchange."""
+        west, east = event_of_record(full_record()).attempts_made or ()
+        self.assertEqual(
+            (west.upstream, west.host, west.port, west.status, west.cause), ("west", "w.example", 443, 0, "reset")
+        )
+        self.assertEqual((west.start_ms, west.duration_ms, west.head_ms), (100.0, 100.0, None))
+        self.assertEqual((east.start_ms, east.duration_ms, east.head_ms, east.model), (200.0, 800.0, 100.0, "gpt-5"))
+        self.assertEqual((east.span_id, east.trace_id, east.parent_span_id), ("d" * 16, "", ""))
+
+    def test_attempt_of_another(self) -> None:
+        """A call that was made for another exchange says what trace it is in; one that goes on ends here."""
+        call = Call(Trace("e" * 32, span_id="f" * 16), "c" * 16, "openai", "", "h", 443, "", "", TIME - 1)
+        (attempt,) = event_of_record(full_record(calls=[call], duration=1.5)).attempts_made or ()
+        self.assertEqual((attempt.start_ms, attempt.duration_ms), (-1000.0, 2500.0))
+        self.assertEqual((attempt.trace_id, attempt.parent_span_id), ("e" * 32, "f" * 16))
 
     def test_of_little(self) -> None:
         """A refusal of which hardly anything is known has an event too, without invented numbers."""

@@ -13,7 +13,7 @@ from attrs import define, field
 
 from .sliding import SlidingSum
 from .values import Rule
-from .verdicts import Crossed, Left, Part, Refusal, Reservation, crossed
+from .verdicts import SHARES, Crossed, Left, Part, Refusal, Reservation, crossed
 
 
 @define(slots=True, eq=False)
@@ -52,15 +52,32 @@ class Counters:
 
         @param asked: those that may refuse, if not all of them.
         """
-        refusals: list[Refusal] = []
+        refusals: list[Refusal] | None = None
+        rates = self._rates
         for part in parts if asked is None else asked:
-            refusal = self._refusal(part, now)
-            if refusal is not None:
-                refusals.append(refusal)
+            rule, amount = part.rule, part.amount
+            kind = rule.kind
+            if kind == "money":
+                fits = self._is_within(rule, amount, now)
+            elif kind == "parallel":
+                fits = self.parallel.get(rule.key, 0) + amount <= rule.limit
+            else:
+                rate = rates.get(rule.key)
+                fits = amount <= rule.limit if rate is None else rate.fits(amount, rule.limit, now)
+            if not fits and amount:
+                refusals = refusals or []
+                refusals.append(self._refusal(rule, amount, now))
         if refusals:
             return max(refusals, key=_patience)
         for part in parts:
-            self._take(part, now)
+            rule = part.rule
+            kind = rule.kind
+            if kind == "money":
+                self._current(rule, now).reserved += part.amount
+            elif kind == "parallel":
+                self.parallel[rule.key] = self.parallel.get(rule.key, 0) + part.amount
+            else:
+                (rates.get(rule.key) or self._rate(rule.key)).add(part.amount, now)
         return Reservation(tuple(parts), now, id)
 
     def settle(self, held: Reservation, used: Iterable[int | None], now: float) -> list[Crossed]:
@@ -73,13 +90,17 @@ class Counters:
         """
         found: list[Crossed] = []
         for part, known in zip(held.parts, used, strict=True):
+            rule = part.rule
+            kind = rule.kind
+            if kind == "requests" and known is None:
+                continue
             amount = part.amount if known is None else known
-            if part.rule.kind == "money":
-                found += self._spend(part, amount, now)
-            elif part.rule.kind == "parallel":
+            if kind == "money":
+                self._spend(rule, part.amount, amount, now, found)
+            elif kind == "parallel":
                 self._leave(part)
             elif amount != part.amount:
-                self._rate(part.rule.key).change(amount - part.amount, held.at, now)
+                self._rate(rule.key).change(amount - part.amount, held.at, now)
         return found
 
     def give_back(self, held: Reservation, now: float) -> None:
@@ -143,47 +164,36 @@ class Counters:
         """How many limits are counted."""
         return len(self._rates) + len(self._budgets) + len(self.parallel)
 
-    def _refusal(self, part: Part, now: float) -> Refusal | None:
-        rule, amount = part.rule, part.amount
-        if not amount:
-            return None
+    def _is_within(self, rule: Rule, amount: int, now: float) -> bool:
+        """Whether a budget has as much left."""
+        if rule.over_budget == "warn":
+            return True
+        budget = self._current(rule, now)
+        return budget.spent + budget.reserved + amount <= rule.limit
+
+    def _refusal(self, rule: Rule, amount: int, now: float) -> Refusal:
+        """Of a limit that does not have as much left."""
         if rule.kind == "parallel":
-            used = self.parallel.get(rule.key, 0)
             # It may be any moment.
-            return None if used + amount <= rule.limit else Refusal(rule, max(0, rule.limit - used), 1.0)
+            return Refusal(rule, max(0, rule.limit - self.parallel.get(rule.key, 0)), 1.0)
         if rule.kind == "money":
-            return self._beyond(part, now)
-        rate = self._rates.get(rule.key)
-        if (amount if rate is None else rate.at(now) + amount) <= rule.limit:
-            return None
-        rate = rate or SlidingSum()
+            return self._beyond(rule, amount, now)
+        rate = self._rates.get(rule.key) or SlidingSum()
         return Refusal(rule, max(0, rule.limit - rate.total), rate.wait(amount, rule.limit, now))
 
-    def _beyond(self, part: Part, now: float) -> Refusal | None:
-        rule = part.rule
-        if rule.over_budget == "warn":
-            return None
+    def _beyond(self, rule: Rule, amount: int, now: float) -> Refusal:
         budget = self._current(rule, now)
-        if budget.spent + budget.reserved + part.amount <= rule.limit:
-            return None
-        waits = budget.end is not None and part.amount <= rule.limit
+        waits = budget.end is not None and amount <= rule.limit
         resets_in = budget.end - now if waits and budget.end is not None else None
         return Refusal(rule, max(0, rule.limit - budget.used()), resets_in)
 
-    def _take(self, part: Part, now: float) -> None:
-        rule = part.rule
-        if rule.kind == "parallel":
-            self.parallel[rule.key] = self.parallel.get(rule.key, 0) + part.amount
-        elif rule.kind == "money":
-            self._current(rule, now).reserved += part.amount
-        else:
-            (self._rates.get(rule.key) or self._rate(rule.key)).add(part.amount, now)
-
-    def _spend(self, part: Part, amount: int, now: float) -> list[Crossed]:
-        budget = self._current(part.rule, now)
-        budget.reserved = max(0, budget.reserved - part.amount)
-        before, budget.spent = budget.spent, budget.spent + amount
-        return crossed(part.rule, before, budget.spent)
+    def _spend(self, rule: Rule, reserved: int, amount: int, now: float, found: list[Crossed]) -> None:
+        budget = self._current(rule, now)
+        budget.reserved = max(0, budget.reserved - reserved)
+        before = budget.spent
+        after = budget.spent = before + amount
+        if rule.soft is not None or after * 100 >= rule.limit * SHARES[0]:
+            found += crossed(rule, before, after)
 
     def _leave(self, part: Part) -> None:
         key = part.rule.key

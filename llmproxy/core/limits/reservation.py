@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict, deque
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from attrs import define, field, frozen
+from attrs import define, field
 
 from ..inspection.steps import Steps, finish
 from ..jsonmembers import JsonMembers, tree_of
-from ..models import named
+from ..models import LONGEST, named
 
 BYTES_A_TOKEN = 3
 """Prose in English has four and more, code and other languages three and fewer; JSON around them adds some."""
@@ -50,15 +50,11 @@ _OUTPUT = (
 _ANSWERS = ("n", "best_of", "generationConfig.candidateCount", "generation_config.candidate_count")
 _TREE = tree_of(("model", *_OUTPUT, *_ANSWERS))
 
-_NAMES = re.compile(
-    b'"(%b)"[ \\t\\r\\n]*:' % b"|".join(sorted({*_TREE, *(name for inner in _TREE.values() for name in inner or ())}))
-)
-"""Of members that are looked for, at any place of a body."""
-
 _HIDDEN = re.compile(
-    rb'"(?:previous_response_id|conversation|file_id|file_url|image_url|fileUri|file_uri|cachedContent|cached_content)"'
-    rb'|"type"\s*:\s*"(?:url|file|web_search[a-z_0-9]*|file_search|mcp)"'
+    rb'"(?:p(?=revious_response_id")|c(?=onversation"|achedContent"|ached_content")|f(?=ile_id"|ile_url"|ileUri"|ile_uri")'
+    rb'|image_url"|type"\s*:\s*"(?:url|file|web_search[a-z_0-9]*|file_search|mcp)")'
 )
+"""Of each name that begins with an other letter only that is looked at: most are C{role} and C{content}."""
 
 
 _ESCAPED = re.compile(rb"\\u00(3[0-9]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aA])")
@@ -70,10 +66,10 @@ _ESCAPE = 6
 """Bytes of the longest escape."""
 
 
-@frozen
+@define
 class Wants:
     """
-    What a request asks for.
+    What a request asks for. One is never changed, see L{llmproxy.usage.Usage}.
 
     @ivar model: as its body names it; C{""} if it does not, or was not read.
     @ivar size: bytes of its content.
@@ -90,40 +86,52 @@ class Wants:
 
 
 class _Said(msgspec.Struct, gc=False):
-    """What most bodies say, of which each name stands there once."""
+    """What most bodies say. What comes last is said by few, as objects or otherwise: such a body is no L{_Said}."""
 
-    model: Any = None
-    max_tokens: Any = None
-    max_completion_tokens: Any = None
-    max_output_tokens: Any = None
-    n: Any = None
+    model: Annotated[str, msgspec.Meta(max_length=LONGEST)] = ""
+    max_tokens: Any = msgspec.UNSET
+    max_completion_tokens: Any = msgspec.UNSET
+    max_output_tokens: Any = msgspec.UNSET
+    n: Any = msgspec.UNSET
+    best_of: None = None
+    generationConfig: None = None
+    generation_config: None = None
+    inferenceConfig: None = None
+    options: None = None
+    max_tokens_to_sample: None = None
+    max_new_tokens: None = None
+    max_gen_len: None = None
 
 
-_PLAIN = frozenset(name.encode("ascii") for name in _Said.__struct_fields__)
 _SAID = msgspec.json.Decoder(_Said)
+_UNSAID = msgspec.UNSET
+_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def wants_at_once(content: bytes) -> Wants:
     """The same as L{wants_of}, of a body that is not longer than L{AT_ONCE}."""
-    names = _NAMES.findall(content)
-    # A name that stands there twice, or is written with escapes, is one that parsers take differently.
-    if b"\\u00" not in content and len(names) == len(found := set(names)) and found <= _PLAIN:
-        try:
-            said = _SAID.decode(content)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    try:
+        said = _SAID.decode(content)
+    except _ERRORS:
+        return finish(wants_of(content))
+    if b"\\u00" in content:
+        # A name that is written with escapes is to be found like any other.
+        return finish(wants_of(content))
+    output, answers = None, 1
+    first, second, third, several = said.max_tokens, said.max_completion_tokens, said.max_output_tokens, said.n
+    if not (first is second is third is several is _UNSAID):
+        outputs = [each for each in (first, second, third) if each is not _UNSAID]
+        # Of a name that stands there twice parsers take one or the other.
+        if outputs and content.count(b'"max_') != len(outputs):
             return finish(wants_of(content))
-        return _plain_wants(said, content)
-    return finish(wants_of(content))
-
-
-def _plain_wants(said: _Said, content: bytes) -> Wants:
-    output = 0
-    for each in (said.max_tokens, said.max_completion_tokens, said.max_output_tokens):
-        if each is not None and _is_count(each, MOST_TOKENS) and each > output:
-            output = each
-    answers: int = said.n if said.n is not None and _is_count(said.n, MOST_ANSWERS) else 1
+        if several is not _UNSAID:
+            if content.count(b'"n"') != 1:
+                return finish(wants_of(content))
+            answers = several if _is_count(several, MOST_ANSWERS) else 1
+        output = max((each for each in outputs if _is_count(each, MOST_TOKENS)), default=0) * answers or None
+    model = said.model
     hides = _HIDDEN.search(content) is not None
-    return Wants(named(said.model), len(content), output * answers or None, answers, hides)
+    return Wants(model if model.isprintable() else "", len(content), output, answers, hides)
 
 
 def wants_of(content: bytes) -> Steps[Wants]:
@@ -176,9 +184,9 @@ def _is_count(value: object, most: int) -> bool:
     return type(value) is int and 0 < value <= most
 
 
-@frozen
+@define
 class Estimate:
-    """Tokens that a request can use at most, as far as can be known before."""
+    """Tokens that a request can use at most, as far as can be known before. One is never changed."""
 
     input_tokens: int = 0
     output_tokens: int = 0
@@ -210,10 +218,8 @@ class _Largest:
     def add(self, number: int) -> None:
         last = self._last
         last.append(number)
-        if len(last) > REMEMBERED:
-            passed = last.popleft()
-            if passed < self.most and number <= self.most:
-                return
+        if len(last) > REMEMBERED and last.popleft() < self.most and number <= self.most:
+            return
         self.most = max(last) if len(last) == REMEMBERED else max(self.most, number)
 
 
@@ -234,13 +240,12 @@ class Learnt:
     def estimate(self, model: object, wants: Wants) -> Estimate:
         """What a request to a model can use at most."""
         seen = self._seen.get(model)
-        hidden = 0
+        into, output = -(-wants.size // BYTES_A_TOKEN), wants.output
         if wants.hides:
-            hidden = HIDDEN if seen is None else seen.hidden.most
-        output = wants.output
+            into += HIDDEN if seen is None else seen.hidden.most
         if output is None:
             output = (OUTPUT if seen is None else seen.output.most) * wants.answers
-        return Estimate(-(-wants.size // BYTES_A_TOKEN) + hidden, output)
+        return Estimate(into, output)
 
     def learn(self, model: object, wants: Wants, input_tokens: int | None, output_tokens: int | None) -> None:
         """What a request has used in the end."""

@@ -37,6 +37,11 @@ class SlidingSum:
             self.total -= self._amounts.popleft()
         return self.total
 
+    def fits(self, amount: int, limit: int, now: float) -> bool:
+        """Whether C{amount} more fits below C{limit} now."""
+        # What has passed makes it only less.
+        return self.total + amount <= limit or self.at(now) + amount <= limit
+
     def add(self, amount: int, now: float) -> None:
         """Count C{amount} from now on."""
         second = int(now)
@@ -44,6 +49,8 @@ class SlidingSum:
         if seconds and seconds[-1] >= second:
             self._amounts[-1] += amount
         else:
+            # Once a second: what has passed is let go, whoever asks or not.
+            self.at(now)
             seconds.append(second)
             self._amounts.append(amount)
         self.total += amount
@@ -53,8 +60,13 @@ class SlidingSum:
         What was counted at C{since} turns out to be C{amount} more, or less: it counts as long as if that had been
         known then. What has passed is not changed any more, but for what comes above it, which counts from now on.
         """
-        self.at(now)
         second = int(since)
+        if self._seconds and self._seconds[-1] == second and now < second + WINDOW:
+            # As most: it began within the second that was counted last.
+            self._amounts[-1] += amount
+            self.total += amount
+            return
+        self.at(now)
         for index in range(len(self._seconds) - 1, -1, -1):
             if self._seconds[index] == second:
                 self._amounts[index] += amount

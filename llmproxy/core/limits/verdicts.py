@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from attrs import frozen
+from attrs import define, frozen
 
 from .values import Rule
 
 
-@frozen
+@define
 class Part:
     """
-    What a request takes of one limit.
+    What a request takes of one limit. One is never changed, see L{llmproxy.usage.Usage}.
 
     @ivar amount: 1 request or place, tokens, or money in 10^-12 USD: as much as it can be, before it is known.
     """
@@ -19,10 +19,10 @@ class Part:
     amount: int
 
 
-@frozen
+@define
 class Reservation:
     """
-    What a request holds until it is settled or given back; once.
+    What a request holds until it is settled or given back; once. It is never changed either.
 
     @ivar at: when it was taken, of the clock of the store.
     @ivar id: of it alone, 32 hexadecimal digits.

@@ -39,11 +39,17 @@ class Price:
 Prices = Mapping[str, Price]
 """By the names of L{UNITS}."""
 
-_Leaf = tuple[int, int, tuple[int, ...], tuple[tuple[int, int], ...]]
+PICOS = 12
+"""Digits behind the point of L{FINEST}."""
+
+_Leaf = tuple[int, int, int, tuple[int, ...], tuple[tuple[int, int], ...]]
 """
 The price of one unit, how many make what the price is for, and the counts of what is billed by it: as the place of the
 unit's own, those of units within it that are taken away once, and all others with how often they are added.
 """
+
+_Line = tuple[int, int, int, int]
+"""What tokens cost that have more input than the first: something at once, and for each token of input and output."""
 
 
 class Rates:
@@ -53,7 +59,7 @@ class Rates:
     @raise LookupError: one is for a unit that is not known.
     """
 
-    __slots__ = ("_brackets", "_counts", "_families", "_is_free", "_needed", "_scale")
+    __slots__ = ("_brackets", "_counts", "_families", "_is_free", "_lines", "_needed", "scale")
 
     def __init__(self, prices: Prices) -> None:
         units = [unit for unit in (UNITS[name] for name in prices) if unit.count is not unsaid or _is_whole(unit)]
@@ -62,9 +68,10 @@ class Rates:
         self._needed = tuple(n for n, unit in enumerate(units) if unit.name in ("input_tokens", "output_tokens"))
         every = [each for price in prices.values() for each in (price.base, *(step for _, step in price.steps))]
         self._is_free = bool(every) and not any(every)
-        self._scale = 9 + max((-int(each.as_tuple().exponent) for each in every), default=0)
+        self.scale = max(PICOS, 9 + max((-int(each.as_tuple().exponent) for each in every), default=0))
         starts = sorted({above for price in prices.values() for above, _ in price.steps}, reverse=True)
         self._brackets = tuple((start, self._leaves(units, prices, start + 1)) for start in (*starts, -1))
+        self._lines = self._of_tokens([unit.name for unit in units])
 
     def _leaves(self, units: Sequence[Unit], prices: Prices, input_tokens: int) -> tuple[_Leaf, ...]:
         leaves = []
@@ -73,11 +80,36 @@ class Rates:
             price = prices[unit.name].at(input_tokens)
             # An hour does not divide into powers of ten; everything else does.
             per = unit.per if unit.per == 3600 else 1
-            whole = int(price.scaleb(self._scale) / (unit.per // per))
+            whole = int(price.scaleb(self.scale) / (unit.per // per))
             once = tuple(at for at, times in parts.items() if times == -1)
             rest = tuple((at, times) for at, times in parts.items() if at != place and times not in (0, -1))
-            leaves.append((whole, per, (place, *once), rest))
+            leaves.append((whole, per, place, once, rest))
         return tuple(leaves)
+
+    def _of_tokens(self, names: Sequence[str]) -> tuple[_Line, ...] | None:
+        """See L{at_most}; C{None} where tokens of input and output alone are not what is billed."""
+        counts = [count(_NO_TOKENS) for count in self._counts]
+        if not self._is_told(counts):
+            return None
+        return tuple((start, *_line(leaves, counts, names)) for start, leaves in self._brackets)
+
+    def at_most(self, input_tokens: int, output_tokens: int) -> int | None:
+        """
+        What so many tokens cost, of which nothing else is known, in 10^-12 USD, rounded up; C{None} where an answer
+        that says only these could not be billed.
+        """
+        if self._is_free:
+            return 0
+        if self._lines is None:
+            return None
+        for start, once, into, out in self._lines:
+            if input_tokens > start:
+                return self.picos(once + into * input_tokens + out * output_tokens)
+        return None
+
+    def picos(self, amount: int) -> int:
+        """An amount of L{whole} in 10^-12 USD, rounded up."""
+        return amount if self.scale == PICOS else -(-amount // 10 ** (self.scale - PICOS))
 
     def cost(self, usage: Usage, seconds_at_least: int = 0) -> Decimal | None:
         """
@@ -85,18 +117,25 @@ class Rates:
 
         @param seconds_at_least: of audio, that are billed at least.
         """
+        amount = self.whole(usage, seconds_at_least)
+        return None if amount is None else self.exact(amount)
+
+    def exact(self, amount: int) -> Decimal:
+        """An amount of L{whole} in USD."""
+        return Decimal(amount).scaleb(-self.scale).normalize() if amount else _NOTHING
+
+    def whole(self, usage: Usage, seconds_at_least: int = 0) -> int | None:
+        """The same as L{cost}, in 10^-C{scale} USD."""
         if self._is_free:
-            return _NOTHING
+            return 0
         counts = [count(usage) for count in self._counts]
-        for place in self._needed:
-            if counts[place] is None and not self._is_enough(counts):
-                return None
-        if not self._needed and not self._is_enough(counts):
+        if not self._is_told(counts):
             return None
         brackets = self._brackets
         leaves = brackets[0][1] if len(brackets) == 1 else self._bracket(usage.input_tokens or 0)
-        total, by_the_hour = 0, _NOTHING
-        for price, per, (own, *less), rest in leaves:
+        total = 0
+        by_the_hour = None
+        for price, per, own, less, rest in leaves:
             used = counts[own] or 0
             for place in less:
                 used -= counts[place] or 0
@@ -107,11 +146,16 @@ class Rates:
             if per == 1:
                 total += int(used) * price
             elif used:
-                by_the_hour += max(used, seconds_at_least) * Decimal(price).scaleb(-self._scale) / per
-        cost = Decimal(total).scaleb(-self._scale)
-        if by_the_hour:
-            cost += by_the_hour.quantize(FINEST)
-        return cost.normalize() if cost else _NOTHING
+                hours = max(used, seconds_at_least) * Decimal(price).scaleb(-self.scale) / per
+                by_the_hour = hours if by_the_hour is None else by_the_hour + hours
+        return total if by_the_hour is None else total + int(by_the_hour.quantize(FINEST).scaleb(self.scale))
+
+    def _is_told(self, counts: Sequence[int | Decimal | None]) -> bool:
+        """Whether there is what these prices are for."""
+        for place in self._needed:
+            if counts[place] is None:
+                return self._is_enough(counts)
+        return bool(self._needed) or self._is_enough(counts)
 
     def _bracket(self, input_tokens: int) -> tuple[_Leaf, ...]:
         return next(leaves for start, leaves in self._brackets if input_tokens > start)
@@ -129,6 +173,22 @@ def _is_whole(unit: Unit) -> bool:
 
 
 _NOTHING = Decimal(0)
+_NO_TOKENS = Usage(input_tokens=0, output_tokens=0)
+
+
+def _line(
+    leaves: Sequence[_Leaf], counts: Sequence[int | Decimal | None], names: Sequence[str]
+) -> tuple[int, int, int]:
+    """What stands behind the first of a L{_Line}, where nothing but C{counts} and tokens is used."""
+    once = 0
+    each = dict.fromkeys(names, 0)
+    for price, per, own, less, rest in leaves:
+        if per == 1:
+            for place, times in ((own, 1), *((place, -1) for place in less), *rest):
+                once += price * times * int(counts[place] or 0)
+                each[names[place]] += price * times
+    return once, each.get("input_tokens", 0), each.get("output_tokens", 0)
+
 
 _BESIDE = {"requests", "tool_calls"}
 """What comes on top of what is billed: alone it says nothing of the whole."""
@@ -187,6 +247,9 @@ class Variant:
     period: Period = ALWAYS
 
 
+_FIRST = (0,)
+
+
 @frozen(eq=False)
 class Tariff:
     """
@@ -200,10 +263,15 @@ class Tariff:
     seconds_at_least: int = 0
     _made: dict[tuple[int, ...], Rates] = field(factory=dict, init=False, repr=False)
     _ways: frozenset[str] = field(init=False, repr=False)
+    _is_constant: bool = field(init=False, repr=False)
 
     @_ways.default
     def _of_variants(self) -> frozenset[str]:
         return frozenset(value for each in self.variants for value in each.when.values())
+
+    @_is_constant.default
+    def _of_terms(self) -> bool:
+        return len(self.terms) == 1 and not self.variants
 
     @classmethod
     def of(cls, prices: Prices) -> Tariff:
@@ -224,6 +292,8 @@ class Tariff:
 
         @param said: the provider's own object, which may name the way it was served.
         """
+        if self._is_constant and _FIRST in self._made:
+            return self._made[_FIRST]
         context = _context(said, self._ways) if said and self.variants else None
         number = 0
         fitting: tuple[int, ...] = ()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any
 
 from attrs import frozen
@@ -160,16 +161,16 @@ def _all() -> tuple[Unit, ...]:
     into, out = {"direction": "input"}, {"direction": "output"}
     cached, written = {**into, "kind": "cache_read"}, {**into, "kind": "cache_write"}
     return (
-        _tokens("input_tokens", lambda usage: usage.input_tokens, **into),
-        _tokens("cache_read_tokens", lambda usage: usage.cached_input_tokens, **cached),
-        _tokens("cache_write_tokens", lambda usage: usage.cache_write_tokens, **written),
+        _tokens("input_tokens", attrgetter("input_tokens"), **into),
+        _tokens("cache_read_tokens", attrgetter("cached_input_tokens"), **cached),
+        _tokens("cache_write_tokens", attrgetter("cache_write_tokens"), **written),
         _tokens("cache_write_5m_tokens", _written_for("5m"), **written, cache_ttl="5m"),
         _tokens("cache_write_1h_tokens", _written_for("1h"), **written, cache_ttl="1h"),
         _tokens("output_tokens", _output, **out),
         _tokens("output_reasoning_tokens", _reasoning, **out, kind="reasoning"),
         _tokens("output_citation_tokens", lambda usage: _number(usage.raw, "citation_tokens"), **out, kind="citation"),
-        _tokens("input_audio_tokens", lambda usage: usage.audio_input_tokens, **into, modality="audio"),
-        _tokens("output_audio_tokens", lambda usage: usage.audio_output_tokens, **out, modality="audio"),
+        _tokens("input_audio_tokens", attrgetter("audio_input_tokens"), **into, modality="audio"),
+        _tokens("output_audio_tokens", attrgetter("audio_output_tokens"), **out, modality="audio"),
         *(
             _tokens(f"input_{each}_tokens", _modality("input", each), **into, modality=each)
             for each in ("text", "image", "video")
@@ -182,7 +183,7 @@ def _all() -> tuple[Unit, ...]:
         _of("durations", "audio_seconds", 3600, _seconds, modality="audio"),
         _of("durations", "input_audio_seconds", 3600, _seconds, modality="audio", direction="input"),
         _of("durations", "output_audio_seconds", 3600, unsaid, modality="audio", direction="output"),
-        _of("images", "images", 1, lambda usage: usage.images),
+        _of("images", "images", 1, attrgetter("images")),
         _of("requests", "requests", 1000, lambda usage: 1),
         _of("tool_calls", "web_searches", 1000, _searches, tool_type="web_search"),
         _of("tool_calls", "storage_searches", 1000, unsaid, tool_type="storage_search"),

@@ -119,6 +119,13 @@ class BudgetTests(SynchronousTestCase):
         counters.settle(held, [250], tomorrow)
         self.assertEqual(counters.left(BUDGET, tomorrow).used, 250)
 
+    def test_minutes(self) -> None:
+        """A budget of a minute is that of a minute of the clock, not one that slides as rates do."""
+        counters, rule = Counters(), evolve(BUDGET, window="1m")
+        counters.settle(reserved(counters.reserve([Part(rule, 500)], NOON)), [500], NOON)
+        self.assertEqual(refused(counters.reserve([Part(rule, 1)], NOON)).resets_in, 40.0)
+        reserved(counters.reserve([Part(rule, 500)], NOON + 40))
+
     def test_passed_by_what_runs(self) -> None:
         """An answer may cost more than was reserved: that is spent all the same."""
         counters = Counters()

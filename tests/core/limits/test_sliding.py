@@ -66,3 +66,22 @@ class SlidingSumTests(SynchronousTestCase):
         for begin, _ in admitted:
             within = sum(amount for at, amount in admitted if begin <= at < begin + WINDOW)
             self.assertLessEqual(within, limit, begin)
+
+    @given(st.lists(st.tuples(st.floats(0, 40), st.integers(-9, 9), st.integers(0, 5)), max_size=40))
+    def test_like_a_list(self, steps: list[tuple[float, int, int]]) -> None:
+        """It is what adding up by hand gives, however amounts come and change."""
+        sums, by_hand, now = SlidingSum(), [], 1000.0
+        for pause, amount, which in steps:
+            now += pause
+            by_hand = [each for each in by_hand if int(now) <= each[0] + WINDOW]
+            if amount > 0 or which >= len(by_hand):
+                sums.add(abs(amount), now)
+                by_hand.append([int(now), abs(amount)])
+            else:
+                # As much of one as there is of it.
+                less = max(amount, -by_hand[which][1])
+                sums.change(less, float(by_hand[which][0]), now)
+                by_hand[which][1] += less
+            total = sum(each for _, each in by_hand)
+            fits = [sums.fits(5, limit, now) for limit in (total + 4, total + 5)]
+            self.assertEqual((fits, sums.at(now)), ([False, True], total), now)

@@ -22,7 +22,6 @@ from llmproxy.core.modelrename import IN_REQUESTS, ModelRename
 from llmproxy.core.requestbody import inspect
 from llmproxy.middleware.modelpeek import model_in, peek
 from llmproxy.net.timers import TimerWheel
-from llmproxy.providers.registry import PLACES
 from llmproxy.providers.usagereader import LONGEST_EVENT
 
 from .middleware.fakes import a_request
@@ -63,7 +62,7 @@ def _passing(content: bytes, size: int) -> str:
 
 def _renamed(content: bytes) -> str:
     seen: list[str] = []
-    rename = ModelRename(IN_REQUESTS, seen.append)  # type: ignore[arg-type]
+    rename = ModelRename(IN_REQUESTS, seen.append)
     rename.feed(content)
     return seen[-1] if seen else ""
 
@@ -76,7 +75,7 @@ def _peeked(content: bytes) -> str:
     return found[0]
 
 
-_WHITELIST = Whitelist.compile({"model": ["*"]}, PLACES)
+_WHITELIST = Whitelist.compile({"model": ["*"]})
 
 READERS: dict[str, Any] = {
     "limits, short": lambda content: wants_at_once(content).model,

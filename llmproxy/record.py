@@ -184,6 +184,8 @@ class Record:
     @ivar captured: what was said in it, where it is kept for events.
 
 
+    @ivar scheme: C{http} or C{https}, as the request came; C{version} is that of HTTP. Both only where it is traced.
+    @ivar response_id: the id that the provider gave its answer, where that was read and calls are traced.
     @ivar trace: that the exchange belongs to; C{None} where the client names none and nothing is traced.
     @ivar calls: the upstreams that were asked, in their order, where calls are traced; else C{None}.
     @ivar details: what later layers add, by name.
@@ -234,6 +236,9 @@ class Record:
     claimed: Usage | None = None
     sealed: bool = False
     captured: Captured | None = None
+    scheme: str = ""
+    version: str = ""
+    response_id: str = ""
     trace: Trace | None = None
     calls: list[Call] | None = None
     details: dict[str, Any] | None = None

@@ -10,7 +10,7 @@ from ..composition import NO_KEYWORDS
 from ..core.fields import LOWER, Names, values
 from ..core.inspection.contenttype import content_codings
 from ..errors import ProxyError
-from ..providers.counting import Counting, is_background, uses_something
+from ..providers.counting import Counting, is_background, response_id_in, uses_something
 from ..providers.documents import found_in, usage_of
 from ..providers.messagereader import MessageReader
 from ..providers.readers import ASKED, STREAMS, reader_for
@@ -111,7 +111,10 @@ class Meter:
         usage = usage_of(found)
         if usage.output_tokens is None and not usage.is_known:
             return False
-        request.record.usage = usage
+        record = request.record
+        record.usage = usage
+        if record.calls is not None:
+            record.response_id = response_id_in(found)
         return True
 
     def _answer(
@@ -216,6 +219,8 @@ class _Reading:
             usage, question, record = reader.usage(), self._question, self._record
             record.usage = usage if question is None else self._meter.counted(question, usage, reader.found, record)
             record.truncated = reason is not None and not reader.is_whole()
+            if record.calls is not None and question is not None:
+                record.response_id = response_id_in(reader.found)
         except Exception as error:
             self._give_up(error)
 

@@ -32,6 +32,8 @@ class JoinTrace:
     def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
         record = request.record
         record.trace = self._joined(record.trace)
+        record.scheme = "https" if request.secure else "http"
+        record.version = request.version.removeprefix(b"HTTP/").decode("latin-1")
         return inner(request)
 
 

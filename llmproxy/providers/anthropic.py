@@ -119,7 +119,7 @@ PROVIDERS = (
         places=Places(calls=(("requests", EACH, "params"),), lines=(("params",),)),
         chat=Chat(),
         free=frozenset({b"count_tokens", b"batches"}),
-        usages=(UsageShape(("message.usage", "usage"), _MODELS, usage_of, signs=_SIGNS),),
+        usages=(UsageShape(("message.usage", "usage"), _MODELS, usage_of, ("message.id",), _SIGNS),),
         setup=Setup("https://api.anthropic.com", ("/v1/messages", "/v1/models", "/v1/files")),
     ),
 )

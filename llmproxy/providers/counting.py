@@ -76,6 +76,15 @@ def lasting_in(found: Mapping[str, Any]) -> Lasting | None:
     return None
 
 
+_IDS = ("response.id", "interaction.id", "message.id", "id", "responseId")
+
+
+def response_id_in(found: Mapping[str, Any]) -> str:
+    """The id that the provider gave its answer, whether or not that can be fetched again; C{""} for none."""
+    ids = (found.get(path) for path in _IDS)
+    return next((each[:256] for each in ids if isinstance(each, str) and each), "")
+
+
 class Counting:
     """What has been counted, and what is still to be: in this process, since its start."""
 

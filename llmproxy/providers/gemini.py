@@ -152,7 +152,7 @@ PROVIDERS = (
             b"asyncBatchEmbedContent operations".split()
         ),
         usages=(
-            UsageShape(("usageMetadata",), ("modelVersion",), usage_of),
+            UsageShape(("usageMetadata",), ("modelVersion",), usage_of, ("responseId",)),
             UsageShape(
                 _INTERACTIONS,
                 _INTERACTION_MODELS,

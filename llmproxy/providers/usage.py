@@ -24,7 +24,7 @@ class UsageShape:
     @ivar read: makes the usage of those that were found, by their paths; C{None} if they are of another shape.
     @ivar signs: names of which one stands in C{usage}, where that is all that was found of C{members}: an object with
         none of them is of another shape, and C{read} is not asked. Empty for a shape that may have any.
-    @ivar identity: what names an answer that can be fetched again, and says how far it is, likewise.
+    @ivar identity: what names an answer, and says how far one is that can be fetched again, likewise.
     """
 
     members: tuple[str, ...]

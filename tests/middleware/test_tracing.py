@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.bodies import BytesBody
 from llmproxy.config import TimeoutConfig
+from llmproxy.config.model import MeterConfig
 from llmproxy.config.upstreams import RetryConfig, UpstreamConfig
 from llmproxy.core.telemetry.traces import Traces, TracingOptions
 from llmproxy.errors import BodyStopped, BreakerOpen, UpstreamReset
@@ -274,6 +275,23 @@ class WholeTests(SynchronousTestCase):
         exchange.turn(2)
         (call,) = self.calls(exchange)
         self.assertEqual((call.status, call.cause), (0, "response_header_timeout"))
+
+    def test_response_id(self) -> None:
+        """The id that the provider gave its answer, of whichever vendor, plain or a stream."""
+        plain = b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
+        stream = b"Content-Type: text/event-stream\r\nContent-Length: %d\r\n\r\n%b"
+        for kind, body, expected in (
+            (plain, b'{"id":"chatcmpl-1","model":"m","usage":{"prompt_tokens":1,"completion_tokens":2}}', "chatcmpl-1"),
+            (plain, b'{"responseId":"g-1","usageMetadata":{"promptTokenCount":1,"candidatesTokenCount":2}}', "g-1"),
+            (plain, b'{"usage":{"prompt_tokens":1,"completion_tokens":2}}', ""),
+            (stream, b'data: {"id":"chatcmpl-2","choices":[]}\n\ndata: [DONE]\n\n', "chatcmpl-2"),
+            (stream, b'data: {"type":"message_start","message":{"id":"msg_1","model":"c"}}\n\n', "msg_1"),
+            (stream, b'data: {"type":"response.created","response":{"id":"resp_1","model":"c"}}\n\n', "resp_1"),
+        ):
+            exchange = self.exchange(meter=MeterConfig(True))
+            self.asked(exchange)
+            exchange.upstream[0].receive(b"HTTP/1.1 200 OK\r\n" + kind % (len(body), body))
+            self.assertEqual(exchange.records[0].response_id, expected, body)
 
     def test_off(self) -> None:
         """Where nothing is traced, a trace that the client names is known to the log, and nothing else is kept."""

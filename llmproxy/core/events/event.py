@@ -96,6 +96,8 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=Fa
     @ivar usage: the provider's own object of what was used.
     @ivar saved: what an answer of the cache had used when it came: counts by their names here.
     @ivar price_book: the version of the prices that C{cost} is made with.
+    @ivar response_id: the id that the provider gave its answer, where it is traced.
+    @ivar scheme: C{http} or C{https}, as the client asked, where it is traced; C{http_version} likewise.
     @ivar trace_id: of the trace that it belongs to, 32 hexadecimal digits; C{""} for none.
     @ivar span_id: of the exchange itself, 16 of them; C{""} for none.
     @ivar parent_span_id: what the client said is above; C{""} for none.
@@ -163,6 +165,9 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=Fa
     program: str = ""
     tags: dict[str, str] = {}
     metadata: dict[str, str] = {}
+    response_id: str = ""
+    scheme: str = ""
+    http_version: str = ""
     trace_id: str = ""
     span_id: str = ""
     parent_span_id: str = ""

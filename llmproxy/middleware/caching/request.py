@@ -178,7 +178,7 @@ class CacheRequest:
         if record.usage is not None:
             # It may be one that shared the answer, and is the first that is still there.
             mine.cache = self.reason
-            mine.model, mine.usage = record.model, record.usage
+            mine.model, mine.usage, mine.response_id = record.model, record.usage, record.response_id
             mine.truncated, mine.first_token = record.truncated, record.first_token
             mine.streamed, mine.streamed_for = record.streamed, record.streamed_for
         if record.details:

@@ -56,6 +56,9 @@ def full_record(**values: Any) -> Record:
         "book": "2026-11-30",
         "entry_id": "00000000000000000000000000000001",
         "part_of": parent,
+        "response_id": "chatcmpl-1",
+        "scheme": "https",
+        "version": "1.1",
         "trace": TRACE,
         "calls": [
             Call(

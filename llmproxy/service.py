@@ -20,6 +20,7 @@ from .app.proxy import TransparentProxy
 from .app.settings import Settings
 from .app.standardchain import standard_chain
 from .app.summary import log_summary
+from .app.watching import watch_of
 from .web.site import ProxySite
 from .workers.accepting import Accepting
 from .workers.sockets import Inherited, open_port
@@ -72,6 +73,7 @@ class ProxyService(MultiService):
         self._turned_away, self._accepts = spare(settings.apis.limits.connections)
         self.site = self._site(self.proxy.resource(manage=not apart), 0, most)
         self.management_site = self._site(self.proxy.management_resource(), 1, for_management) if apart else None
+        self._watch = watch_of(reactor, settings, self.reload)
 
     def _site(self, resource: IResource, number: int, most: int | None) -> ProxySite:
         apis, foundation = self._settings.apis, self.proxy.foundation
@@ -91,9 +93,13 @@ class ProxyService(MultiService):
     def startService(self) -> None:
         super().startService()
         self.proxy.started.addCallback(self._open_ports).addCallbacks(self.started.callback, self.started.errback)
+        if self._watch is not None:
+            self._watch.start()
 
     @inlineCallbacks
     def stopService(self) -> Generator[Deferred[Any], Any, None]:
+        if self._watch is not None:
+            self._watch.stop()
         self.proxy.ending.leave()
         yield self._delay.wait()
         yield DeferredList([_maybe(port.stopListening()) for port in self.ports])
@@ -107,6 +113,10 @@ class ProxyService(MultiService):
     def reopen_logs(self) -> None:
         """See L{llmproxy.app.signals.Stoppable}."""
         self.proxy.foundation.metering.reopen_logs()
+
+    def reload(self) -> Deferred[None]:
+        """See L{llmproxy.app.signals.Stoppable}."""
+        return self.proxy.reloading.by_signal()
 
     @inlineCallbacks
     def _open_ports(self, opened: object) -> Generator[Deferred[Any], Any, list[IListeningPort]]:

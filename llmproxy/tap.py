@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from .app.settings import Settings
     from .service import ProxyService
     from .workers.supervisor import Supervisor
+
+_DEFAULTS = {"drain": 30.0, "drain-delay": 0.0}
 
 _EPILOGUE = """Environment variables:
 
@@ -66,6 +68,7 @@ class Options(TwistedOptions):
         ["drain", None, "30", "Seconds, or a duration as 1m, that running exchanges get when the proxy stops."],
         ["drain-delay", None, "0", "How long /ready says 503 before the ports close, for a load balancer to notice."],
     ]
+    optFlags = [["watch", None, "Reload when the file of the APIs, a secret or a certificate changes. [WATCH_CONFIG]"]]
     compData: Any = None
     parent: Any = None
 
@@ -152,31 +155,56 @@ def make_service(reactor: Any, settings: Settings, workers: int) -> ProxyService
 
 def service_options(options: Mapping[str, Any], env: Mapping[str, str]) -> Settings:
     """
-    The settings of the service, out of the command line and the environment.
+    The settings of the service, out of the command line and the environment. They can be read again.
 
     @raise ConfigError: with everything that is wrong with either.
+    """
+    from .app.configsource import ConfigSource, origins
+
+    given = dict(env)
+    opened: set[str] = set()
+    settings, path, warnings = _settings(options, given, opened)
+    for warning in warnings:
+        _warn(warning, settings.server_log_format)
+    origin = origins(options, _DEFAULTS, with_dotenv(given, options["env"]))
+    return evolve(
+        settings,
+        source=ConfigSource(path, lambda files: _settings(options, given, files)[0], origin, frozenset(opened)),
+    )
+
+
+def _settings(
+    options: Mapping[str, Any], given: Mapping[str, str], opened: set[str]
+) -> tuple[Settings, str, Sequence[str]]:
+    """
+    Settings, the path of the file of the APIs, and what an operator should know.
+
+    @param opened: where the paths of all files are noted that are read.
     """
     from .app.settings import Settings
     from .config import load_api_config
 
-    env = with_dotenv(env, options["env"])
+    if options["env"]:
+        opened.add(options["env"])
+    env = with_dotenv(given, options["env"])
     env = {**env, **({"DATABASE_URL": "", "DB_DRIVER": ""} if options["database"] else {})}
-    environment, problems = _environment(env)
+    environment, problems = _environment(env, opened)
     listen = _endpoints("--listen", options["listen"], endpoint_description, problems)
     manage_listen = _endpoints("--manage-listen", options["manage-listen"], private_endpoint_description, problems)
     path = options["config"] or env.get("API_CONFIG_PATH") or DEFAULT_CONFIG
+    opened.add(path)
     apis = None
+    default_api = options["default-api"] or env.get("DEFAULT_API_PROVIDER")
     try:
-        apis = load_api_config(path, env=env, default_api=options["default-api"] or env.get("DEFAULT_API_PROVIDER"))
+        apis = load_api_config(path, env=env, default_api=default_api, files=opened)
     except ConfigError as error:
         problems += error.problems
     if problems or environment is None or apis is None:
         raise ConfigError(*problems)
-    for warning in (*environment.warnings, *_in_clear(listen, environment)):
-        _warn(warning, environment.server_log_format)
+    opened.update(_certificates(apis))
     storage = environment.storage
     database_url = options["database"] or storage.database_url
-    return Settings(
+    settings = Settings(
         apis=_with_defaults(apis, environment),
         management_token=environment.management_token,
         encryption_key=storage.encryption_key,
@@ -197,7 +225,18 @@ def service_options(options: Mapping[str, Any], env: Mapping[str, str]) -> Setti
         drain_delay=options["drain-delay"],
         cache=environment.cache,
         audit=_with_file(environment.audit, database_url),
+        watch=bool(options.get("watch")) or environment.watch,
     )
+    return settings, path, (*environment.warnings, *_in_clear(listen, environment))
+
+
+def _certificates(apis: APIConfig) -> Iterator[str]:
+    """The files of certificates and keys that connections to upstream are made with."""
+    for api in apis.apis.values():
+        connection = api.connection
+        for path in (connection.ca_file, connection.client_cert, connection.client_key):
+            if path is not None:
+                yield path
 
 
 def _with_file(audit: AuditOptions | None, database_url: str) -> AuditOptions | None:
@@ -261,13 +300,13 @@ def _limited(apis: APIConfig, seconds: float) -> APIConfig:
     return evolve(apis, apis={name: limited(api) for name, api in apis.apis.items()})
 
 
-def _environment(env: Mapping[str, str]) -> tuple[Environment | None, list[str]]:
+def _environment(env: Mapping[str, str], opened: set[str]) -> tuple[Environment | None, list[str]]:
+    def read(path: str) -> str:
+        opened.add(path)
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+
     try:
-        return read_environment(env, _read), []
+        return read_environment(env, read), []
     except ConfigError as error:
         return None, list(error.problems)
-
-
-def _read(path: str) -> str:
-    with open(path, encoding="utf-8") as file:
-        return file.read()

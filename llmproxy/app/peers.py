@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..limits.restored import Counts
     from ..management.state import KeepsTokens
     from ..sinks.metrics import ProxyMetrics
+    from .reloading import Outcome
 
 
 class Peers(Protocol):
@@ -41,6 +42,13 @@ class Peers(Protocol):
 
     def flush(self) -> Deferred[Any]:
         """Have the peers write down what they have counted of tokens."""
+
+    def reload(self, own: Callable[[], Deferred[Outcome]]) -> Deferred[Outcome]:
+        """
+        Have all of us read the configuration again, or none: fails with L{ConfigError} then.
+
+        @param own: reloads this one, where it is alone.
+        """
 
     def limits(self, seconds: Callable[[], float], crossed: Callable[[Crossed], object]) -> Counts:
         """
@@ -78,6 +86,9 @@ class Alone:
 
     def flush(self) -> Deferred[Any]:
         return succeed(None)
+
+    def reload(self, own: Callable[[], Deferred[Outcome]]) -> Deferred[Outcome]:
+        return own()
 
     def limits(self, seconds: Callable[[], float], crossed: Callable[[Crossed], object]) -> Counts:
         return MemoryLimits(seconds, crossed)

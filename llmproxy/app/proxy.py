@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from attrs import evolve
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 
@@ -14,6 +15,7 @@ from .foundation import Foundation
 from .generations import Generations
 from .ownparts import OwnParts
 from .peers import Alone, Peers
+from .reloading import Reloading, at_once
 from .settings import Settings, SettingsArguments, settings_of
 from .shutdown import Shutdown
 from .stops import stops_of
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from ..cache.stats import CacheStatsAggregator
     from ..composition import Placed
     from ..config import APIConfig, ProxyConfig
+    from ..core.routing import RoutingTable
     from ..interfaces import IAuditLogger, IProjectActiveChecker, IProjectStore, IRecordSink, ITokenValidator
     from ..message import ApiRequest, ApiResponse
     from ..middleware.caching.cache import Cache
@@ -100,6 +103,7 @@ class TransparentProxy(Service):
         self.foundation = Foundation(reactor, self.settings, own, Alone() if peers is None else peers, table)
         gate = Availability(self.started, lambda: self.draining)
         self.generations = Generations(self.foundation, gate, self.settings.apis, table)
+        self.reloading = Reloading(reactor, lambda: self.settings, at_once(self.take))
         self.stored = self.foundation.stored
         stops = stops_of(self.foundation, self.generations)
         self.ending = Shutdown(reactor, self.generations, self.settings.drain_seconds, stops, logger)
@@ -128,22 +132,22 @@ class TransparentProxy(Service):
         """
         Serve another configuration from now on; what is running goes on with the one that it began with.
 
-        @return: fires when the last exchange of that one has ended and its clients are closed.
-        @raise ConfigError: with everything that is wrong; nothing has changed then.
-        @raise Draining: the proxy is shutting down.
+        @return: fires when that has ended, and its clients are closed.
+        @raise ConfigError: with everything that is wrong; nothing has changed then. L{Draining} during a shutdown.
         """
-        if self.draining:
-            raise Draining("the proxy is shutting down")
         apis = settings_of(config, {}).apis
         apis.validate()
-        return self.generations.swap(apis, apis.routing_table())
+        return self.take(evolve(self.settings, apis=apis), apis.routing_table())
+
+    def take(self, settings: Settings, table: RoutingTable) -> Deferred[None]:
+        """As L{swap}, with settings that have been checked, and what their APIs are compiled to."""
+        if self.draining:
+            raise Draining("the proxy is shutting down")
+        ended, self.settings = self.generations.swap(settings.apis, table), settings
+        return ended
 
     def resource(self, *, manage: bool = True) -> IResource:
-        """
-        The resource tree: the proxy, C{/health}, C{/ready}, C{/live}, metrics and management.
-
-        @param manage: C{False} leaves management and metrics out, for a tree that everybody can reach.
-        """
+        """The proxy, C{/health}, C{/ready}, C{/live}, and with C{manage} metrics and management."""
         return proxy_tree(self, manage)
 
     def management_resource(self) -> IResource:

@@ -18,6 +18,7 @@ from .settingscheck import RULES, check_settings
 if TYPE_CHECKING:
     from ..core.audit.settings import AuditOptions
     from ..core.redisoptions import RedisOptions
+    from .configsource import ConfigSource
 
 
 @frozen
@@ -43,6 +44,8 @@ class Settings:
     @ivar resolution: seconds; how exactly time limits are kept.
     @ivar audit: C{None} for no audit log.
     @ivar keep_ended_tokens: seconds for which a token stays that expired or was revoked; C{None} for ever.
+    @ivar watch: reload when a file of the configuration changes.
+    @ivar source: where all this was read, to be read again; C{None} where a program has made it.
     @ivar log_level: the least level that is logged, see L{llmproxy.sinks.accesslog.level_of}; of both logs.
     """
 
@@ -68,6 +71,8 @@ class Settings:
     pool_size: int = DEFAULT_POOL_SIZE
     keep_ended_tokens: float | None = None
     manage_listen: Sequence[str] = ()
+    watch: bool = False
+    source: ConfigSource | None = field(default=None, eq=False, repr=False)
 
     @property
     def listeners(self) -> list[tuple[str, str]]:

@@ -81,5 +81,6 @@ RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "pool_size": (f"a whole number from 1 to {MOST_CONNECTIONS}", _whole),
     "keep_ended_tokens": ("seconds, 1 or more, or None", lambda given: given is None or _seconds(given, 1.0)),
     "manage_listen": _ENDPOINTS,
+    "watch": ("True or False", lambda given: isinstance(given, bool)),
 }
 """What is expected of each setting that is neither an API nor made by the proxy itself."""

@@ -6,7 +6,9 @@ An application that embeds the proxy has signals of its own: nothing of this is 
 
 from __future__ import annotations
 
+import os
 import signal
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from twisted.logger import Logger
@@ -27,6 +29,9 @@ class Stoppable(Protocol):
     def reopen_logs(self) -> None:
         """Open the files of the access log anew."""
 
+    def reload(self) -> object:
+        """Read the configuration again, and say in the log what came of it."""
+
 
 class Undrained:
     """What ends at once, and logs to no file."""
@@ -37,19 +42,37 @@ class Undrained:
     def reopen_logs(self) -> None:
         """There are none."""
 
+    def reload(self) -> None:
+        """There is nothing to read again."""
+
+
+def has_terminal() -> bool:
+    """Whether this process has a controlling terminal: one that can be closed, which C{SIGHUP} says then."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
+
 
 class ProcessSignals:
     """
-    The first C{SIGTERM} or C{SIGINT} stops the process in order, a second one, L{SAME} later at least, ends the drain;
-    C{SIGHUP}, a terminal that is closed, is a first one only. C{SIGUSR1} opens log files anew, as after a rotation.
-    What is ignored stays so: by C{nohup}, or in a job in the background.
+    The first C{SIGTERM} or C{SIGINT} stops the process in order, a second one, L{SAME} later at least, ends the drain.
+    C{SIGHUP} is, for a process with a terminal, that this is closed, and stops it as a first one; for one that has none
+    from its start it is to read the configuration again. C{SIGUSR1} opens log files anew, as after a rotation. What is
+    ignored stays so: by C{nohup}, or in a job in the background.
+
+    @param terminal: whether the process has a terminal; it is asked once the reactor runs, in the background too. What
+        has nothing to read again says that it has.
     """
 
     _log = Logger()
 
-    def __init__(self, reactor: Any, service: Stoppable) -> None:
+    def __init__(self, reactor: Any, service: Stoppable, terminal: Callable[[], bool] = has_terminal) -> None:
         self._reactor = reactor
         self._service = service
+        self._terminal = terminal
+        self._has_terminal = True
         self._stopping = False
         self._stopped_at = float("-inf")
         self._before: dict[int, Any] = {}
@@ -60,6 +83,7 @@ class ProcessSignals:
         self._reactor.callWhenRunning(self._reactor.callLater, 0, self._take)
 
     def _take(self) -> None:
+        self._has_terminal = self._terminal()
         for number, handler in (
             (signal.SIGINT, self._stop),
             (signal.SIGTERM, self._stop),
@@ -110,7 +134,11 @@ class ProcessSignals:
             self._reactor.stop()
 
     def _hung_up(self) -> None:
-        if not self._stopping:
-            self._stopping = True
-            self._log.info("SIGHUP: stopping")
-            self._reactor.stop()
+        if self._stopping:
+            return
+        if not self._has_terminal:
+            self._service.reload()
+            return
+        self._stopping = True
+        self._log.info("SIGHUP: stopping")
+        self._reactor.stop()

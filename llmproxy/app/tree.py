@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .auditlog import Auditing
     from .foundation import Foundation
     from .generations import Generations
+    from .reloading import Reloading
     from .settings import Settings
     from .shutdown import Shutdown
     from .stored import Stored
@@ -37,6 +38,7 @@ class Proxy(Protocol):
     generations: Generations
     stored: Stored | None
     ending: Shutdown
+    reloading: Reloading
 
     @property
     def draining(self) -> bool: ...
@@ -153,6 +155,7 @@ def management_of(proxy: Proxy) -> ManageResource:
             _cache_routes(proxy),
             _breaker_routes(proxy),
             _upstream_routes(proxy),
+            _config_routes(proxy),
             UsageRoutes(usage_of(proxy, stored)).routes(),
         ],
         draining=lambda: proxy.draining,
@@ -193,6 +196,17 @@ def _upstream_routes(proxy: Proxy) -> Routes:
         return peers.set_drained(api, upstream, drained)
 
     return UpstreamRoutes(UpstreamRules(proxy.collect_metrics, set_drained, lambda: generations.table)).routes()
+
+
+def _config_routes(proxy: Proxy) -> Routes:
+    from ..management.config import ConfigRules
+    from ..web.manage.config import ConfigRoutes
+    from .shownsettings import shown_settings
+
+    def reload() -> Deferred[Any]:
+        return proxy.foundation.peers.reload(proxy.reloading.reload)
+
+    return ConfigRoutes(ConfigRules(lambda: shown_settings(proxy.settings), reload)).routes()
 
 
 def _audit_routes(auditing: Auditing | None) -> Routes:

@@ -62,5 +62,5 @@ def command(listen: str, key_file: str | None, pause: float) -> None:
         return endpoint.listen(site).addCallbacks(listening, refused)
 
     log_to_stderr("warn")
-    ProcessSignals(reactor, Undrained()).install()
+    ProcessSignals(reactor, Undrained(), terminal=lambda: True).install()
     sys.exit(run_until_failure(reactor, start))

@@ -23,6 +23,7 @@ COMMANDS = {
     "prices": "Prices: show, find what has none, give what was used other costs.",
     "project": "Projects: create, list, change, deactivate.",
     "quickstart": "Start a working proxy with nothing else needed.",
+    "reload": "Have a running proxy read its configuration again.",
     "serve": "Serve the APIs of a configuration, in the foreground.",
     "setup": "Write a configuration, and make the first project and token.",
     "token": "Tokens: create, list, change, revoke, rotate.",

@@ -67,7 +67,7 @@ def command(data: str, port: int, host: str) -> None:
 
     log_to_stderr("warn")
     starting = Quickstart(reactor, DataDirectory(data), host, port, os.environ.get("OPENAI_API_KEY", "").strip())
-    ProcessSignals(reactor, starting).install()
+    ProcessSignals(reactor, starting, terminal=lambda: True).install()
     sys.exit(run_until_failure(reactor, lambda: Deferred.fromCoroutine(starting.start())))
 
 
@@ -93,6 +93,9 @@ class Quickstart:
         """See L{llmproxy.app.signals.Stoppable}."""
         if self.service is not None:
             self.service.reopen_logs()
+
+    def reload(self) -> None:
+        """Nobody has written its configuration."""
 
     async def start(self) -> str:
         """Start everything, print how to use it, and return the token."""

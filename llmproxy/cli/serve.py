@@ -41,11 +41,13 @@ def _duration(context: click.Context, parameter: click.Parameter, value: str) ->
     show_default=True,
     help="How long /ready says 503 before the ports close.",
 )
+@click.option("--watch", is_flag=True, help="Reload when FILE, a secret or a certificate changes. [WATCH_CONFIG]")
 def command(**options: Any) -> None:
     """Serve the APIs of a configuration, in the foreground.
 
     It is what `twistd -n llmproxy` runs, with the same options and environment variables
-    (`twistd llmproxy --help` explains the variables). Ctrl-C and SIGTERM let running exchanges end.
+    (`twistd llmproxy --help` explains the variables). Ctrl-C and SIGTERM let running exchanges end. `llmproxy reload`,
+    or SIGHUP where it runs without a terminal, has it read FILE again.
 
     Records of exchanges wait for the database in files, in the directory `ledger` beside the file of SQLite, else in
     ./data/ledger; `ledger:` in FILE says where else, or `ledger: off`.

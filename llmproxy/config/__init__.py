@@ -27,13 +27,18 @@ __all__ = [
 
 
 def load_api_config(
-    path: str | os.PathLike[str], *, env: Mapping[str, str] | None = None, default_api: str | None = None
+    path: str | os.PathLike[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    default_api: str | None = None,
+    files: set[str] | None = None,
 ) -> APIConfig:
     """
     Read and check a file of APIs.
 
     @param env: what C{${NAME}} in the file is taken from; the environment of the process if not given.
     @param default_api: the API to serve at C{/}, above what the file says.
+    @param files: where the paths of other files are noted that are read for it: those with secrets.
     @raise ConfigError: with everything that is wrong, each with file, line and column.
     """
     from .compile import reserved_names
@@ -43,7 +48,7 @@ def load_api_config(
 
     problems = Problems(os.fspath(path))
     text = read(os.fspath(path), problems)
-    root = compose(text, problems, os.environ if env is None else env) if text is not None else None
+    root = compose(text, problems, os.environ if env is None else env, files) if text is not None else None
     problems.fail()
     assert root is not None
     try:

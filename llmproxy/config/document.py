@@ -42,11 +42,13 @@ class Document:
     One file that is being read.
 
     @ivar env: what C{${NAME}} is taken from.
+    @ivar files: where the paths of other files are noted that are read for it.
     """
 
     problems: Problems
     env: Mapping[str, str] = field(repr=False)
     values: int = 0
+    files: set[str] = field(factory=set)
 
     def count(self) -> None:
         self.values += 1
@@ -209,8 +211,12 @@ def read(path: str, problems: Problems) -> str | None:
     return None
 
 
-def compose(text: str, problems: Problems, env: Mapping[str, str]) -> Item | None:
-    """The root of the document in C{text}; C{None} if it is no YAML or empty, and why is noted."""
+def compose(text: str, problems: Problems, env: Mapping[str, str], files: set[str] | None = None) -> Item | None:
+    """
+    The root of the document in C{text}; C{None} if it is no YAML or empty, and why is noted.
+
+    @param files: where the paths of other files are noted that are read for it.
+    """
     loader = None
     try:
         loader = _LOADER(text)
@@ -223,7 +229,7 @@ def compose(text: str, problems: Problems, env: Mapping[str, str]) -> Item | Non
         problems.add("", f"is not valid YAML: {str(error).splitlines()[0]}")
     else:
         if node is not None:
-            return Item(Document(problems, env), node, "")
+            return Item(Document(problems, env, files=set() if files is None else files), node, "")
         problems.add("", "is empty")
     finally:
         if loader is not None:

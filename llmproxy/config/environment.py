@@ -67,6 +67,7 @@ class Environment:
     keep_ended_tokens: float | None
     trusted_proxies: tuple[str, ...] | None
     forwarded_header: str | None
+    watch: bool
     warnings: tuple[str, ...]
 
 
@@ -109,6 +110,7 @@ def read_environment(env: Mapping[str, str], read_secret: Callable[[str], str]) 
         forwarded_header=variables.checked("FORWARDED_HEADER", forwarded_header, "x-forwarded-for")
         if variables.text("FORWARDED_HEADER")
         else None,
+        watch=variables.flag("WATCH_CONFIG", False),
         warnings=tuple(_warnings(env, token, metrics_token, storage.encryption_key)),
     )
     variables.problems.fail()

@@ -38,6 +38,7 @@ def secret_value(item: Item) -> str | None:
 
 
 def _content(path: str, item: Item) -> str | None:
+    item.document.files.add(path)
     try:
         with open(path, encoding="utf-8") as file:
             text = file.read(_MOST + 1)

@@ -17,6 +17,7 @@ EFFECTIVE: dict[str, str] = {
     "ENCRYPTION_KEY_OLD": "earlier keys, or the next one, separated by commas: what they encrypted is read",
     "REQUIRE_ENCRYPTION_KEY": "true: do not start without ENCRYPTION_KEY, nor with upstream keys in clear",
     "API_CONFIG_PATH": f"the YAML file of the APIs (default {DEFAULT_CONFIG})",
+    "WATCH_CONFIG": "true: reload when that file, a secret or a certificate changes (default false)",
     "DEFAULT_API_PROVIDER": "the API that is served at /, above the default_api of the file",
     "LISTEN_ADDR": f"where to listen: :8080, 127.0.0.1:9000, [::1]:8080 (default {DEFAULT_LISTEN})",
     "ENABLE_TLS": "true: LISTEN_ADDR speaks TLS, with the two files below (default false)",

@@ -19,6 +19,8 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = {
     "cache.purge": frozenset({"owner", "operator"}),
     "upstream.read": frozenset({"owner", "operator", "auditor"}),
     "upstream.drain": frozenset({"owner", "operator"}),
+    "config.read": frozenset({"owner", "operator", "auditor"}),
+    "config.reload": frozenset({"owner"}),
     "usage.read": frozenset({"owner", "operator", "auditor"}),
     # Those who are watched do not look at what is known of them.
     "audit.read": frozenset({"owner", "auditor"}),

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 
+from ..app.reloading import Outcome
 from ..cache.memory import MemoryStore
+from ..errors import ConfigError
 from ..limits.memory import MemoryLimits
 from ..sinks.metrics import ProxyMetrics
 from .broadcast import BroadcastingDirectory
@@ -78,6 +80,9 @@ class OtherWorkers:
     def flush(self) -> Deferred[Any]:
         return self._ask("flush_others")
 
+    def reload(self, own: Callable[[], Deferred[Outcome]]) -> Deferred[Outcome]:
+        return self._ask("reload_all")
+
     def connections(self, site: int) -> Connections:
         return self._connections[site]
 
@@ -89,12 +94,18 @@ class OtherWorkers:
     # -- what the parent says
 
     def answered(self, kind: str, values: dict[str, Any]) -> None:
-        """C{all_metrics}, C{purged}, C{flushed} or C{drained}: the answer to a question, dropped if nobody waits."""
+        """
+        C{all_metrics}, C{purged}, C{flushed}, C{drained} or C{reloaded}: the answer to a question, dropped if nobody
+        waits.
+        """
         asked = self._asked.pop(values["number"], None)
         if asked is None:
             return
         if kind == "all_metrics":
             asked.callback(ProxyMetrics.of_plain(unpacked(values["metrics"])))
+        elif kind == "reloaded":
+            problems, outcome = values["problems"], Outcome(tuple(values["changed"]), tuple(values["needs_restart"]))
+            asked.errback(ConfigError(*problems)) if problems else asked.callback(outcome)
         else:
             asked.callback(values.get("count"))
 

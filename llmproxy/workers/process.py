@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from attrs import evolve
 from twisted.internet.defer import succeed
 from twisted.internet.stdio import StandardIO
 from twisted.python.failure import Failure
@@ -16,7 +17,7 @@ from ..app.serverlog import ServerLog
 from ..app.startup import settle
 from ..cache.presence import of_parent
 from ..cli.reactor import log_to_stderr
-from ..errors import ConfigError
+from ..errors import ConfigError, Draining
 from ..limits.shared import shared_limits
 from ..service import ProxyService, make_service
 from .connections import shared_connections
@@ -26,6 +27,7 @@ from .peers import OtherWorkers
 if TYPE_CHECKING:
     from ..app.proxy import TransparentProxy
     from ..app.settings import Settings
+    from ..core.routing import RoutingTable
 
 
 def _pipe(protocol: Any, reactor: Any) -> Any:
@@ -49,6 +51,7 @@ class Running:
         self._service: ProxyService | None = None
         self._peers: OtherWorkers | None = None
         self._stopping = False
+        self._prepared: tuple[Settings, RoutingTable] | None = None
         control: Any = Control(self._heard, self.stop)
         self._pipe: Any = pipe(control, reactor)
 
@@ -82,6 +85,8 @@ class Running:
             self.stop(values["seconds"])
         elif kind in ("leave", "end_drain", "reopen_logs"):
             self._heard_of_signal(kind)
+        elif kind in ("prepare", "commit"):
+            self._reload(kind, values)
         elif self._service is None or self._peers is None:
             # Who asked waits for all of us.
             if kind == "purge":
@@ -109,6 +114,26 @@ class Running:
             self.tell("drained", number=values["number"])
         else:
             peers.answered(kind, values)
+
+    def _reload(self, kind: str, values: dict[str, Any]) -> None:
+        """C{prepare} compiles a configuration and changes nothing, C{commit} takes what was prepared."""
+        problems: list[str] = []
+        try:
+            if self._service is None:
+                problems = ["the worker does not serve"]
+            elif kind == "prepare":
+                settings = evolve(self._service.proxy.settings, apis=unpacked(values["apis"]))
+                self._prepared = settings, settings.apis.routing_table()
+            elif self._prepared is None:
+                problems = ["it has started meanwhile"]
+            else:
+                prepared, self._prepared = self._prepared, None
+                self._service.proxy.take(*prepared)
+        except ConfigError as error:
+            problems = list(error.problems)
+        except Draining as error:
+            problems = [str(error)]
+        self.tell("prepared", number=values["number"], problems=problems)
 
     def _drain(self, api: str, upstream: str, drained: bool) -> None:
         if self._service is not None:

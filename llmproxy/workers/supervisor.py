@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve
+from attrs import asdict, evolve
 from twisted.application.service import Service
 from twisted.internet.defer import (
     Deferred,
@@ -15,21 +15,23 @@ from twisted.internet.defer import (
     gatherResults,
     inlineCallbacks,
     maybeDeferred,
-    succeed,
 )
 from twisted.internet.error import ProcessDone, ProcessTerminated
-from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 
 from ..app.draindelay import DrainDelay
+from ..app.reloading import Outcome, Reloading
 from ..app.summary import log_summary
+from ..app.watching import watch_of
 from ..cache.presence import SharedTable
 from ..core.backoff import delay
-from ..errors import ConfigError
+from ..errors import ConfigError, Draining
 from ..sinks.metrics import ProxyMetrics
+from .child import Worker
 from .connections import ConnectionTable
-from .ipc import Control, message, packed, unpacked
+from .ipc import packed
 from .limits import SharedLimitTable
+from .reloading import take_in_all
 from .sockets import ListeningSocket, open_held
 
 if TYPE_CHECKING:
@@ -47,118 +49,6 @@ STEADY = 10.0
 
 ANSWER_WITHIN = 1.0
 """Seconds that a worker has to tell its numbers; one that is stuck is left out of the sum."""
-
-
-class Worker(ProcessProtocol):
-    """
-    One worker process.
-
-    @param start: the first message to it.
-    @ivar started: fires when it serves; fails with L{ConfigError} if it says that it cannot, and with what ended
-        it if it ended without a word.
-    @ivar ended: fires when the process is gone.
-    """
-
-    def __init__(self, supervisor: Supervisor, number: int, start: dict[str, Any]) -> None:
-        self.number = number
-        self.started: Deferred[None] = Deferred()
-        self.ended: Deferred[None] = Deferred()
-        self.stopping = False
-        self._supervisor = supervisor
-        self._start = start
-        self._control = Control(self._heard, lambda: None)
-        self._asked: dict[int, Deferred[Any]] = {}
-
-    # -- to the worker
-
-    def tell(self, kind: str, **values: Any) -> None:
-        if not self.ended.called and self.transport is not None:
-            self.transport.writeToChild(0, message(kind, **values))
-
-    def ask(self, kind: str, number: int, **values: Any) -> Deferred[Any]:
-        """
-        What it answers to a question: to C{metrics} its numbers, to C{purge} how many answers were removed, to
-        C{flush} and C{drain} that it is done.
-
-        @param number: of the question, which has one of its own.
-        """
-        asked: Deferred[Any] = Deferred(lambda _: self._forget(number))
-        self._asked[number] = asked
-        self.tell(kind, number=number, **values)
-        return asked
-
-    def _forget(self, number: int) -> None:
-        self._asked.pop(number, None)
-
-    def stop(self, seconds: float) -> Deferred[None]:
-        """Have it drain for at most C{seconds}; what has not ended then is killed."""
-        self.stopping = True
-        if self.ended.called:
-            return succeed(None)
-        self.tell("stop", seconds=seconds)
-        # The worker cuts what is left when its drain is over, and then has to write down its counts.
-        late = self._supervisor.clock.callLater(seconds + 10.0, self.kill)
-        done: Deferred[None] = Deferred()
-
-        def ended(result: Any) -> Any:
-            if late.active():
-                late.cancel()
-            done.callback(None)
-            return result
-
-        self.ended.addBoth(ended)
-        return done
-
-    def kill(self) -> None:
-        if not self.ended.called and self.transport is not None:
-            self.transport.signalProcess("KILL")
-
-    @property
-    def pid(self) -> int | None:
-        return None if self.transport is None else self.transport.pid
-
-    # -- called by the reactor
-
-    def connectionMade(self) -> None:
-        self.tell("start", **self._start)
-
-    def childDataReceived(self, childFD: int, data: bytes) -> None:
-        if childFD == 3:
-            self._control.dataReceived(data)
-
-    def processEnded(self, reason: Failure) -> None:
-        for asked in list(self._asked.values()):
-            asked.cancel()
-        if not self.started.called:
-            self.started.errback(reason)
-        self.ended.callback(None)
-        self._supervisor.ended(self, reason)
-
-    def _heard(self, kind: str, values: dict[str, Any]) -> None:
-        if kind == "started":
-            self.started.callback(None)
-        elif kind == "failed":
-            self.started.errback(ConfigError(*values["problems"]))
-        elif kind in ("metrics", "purged", "flushed", "drained"):
-            asked = self._asked.pop(values["number"], None)
-            if asked is not None:
-                asked.callback(unpacked(values["metrics"]) if kind == "metrics" else values.get("count"))
-        elif kind in ("changed", "removed"):
-            self._supervisor.pass_on(self, kind, values)
-        elif kind == "purge_others":
-            number = values.pop("number")
-            self._supervisor.purge(self, values).addCallback(
-                lambda count: self.tell("purged", number=number, count=count)
-            )
-        elif kind == "flush_others":
-            self._supervisor.flush(self).addCallback(lambda _: self.tell("flushed", number=values["number"]))
-        elif kind == "drain_others":
-            number = values.pop("number")
-            self._supervisor.drain(self, values).addCallback(lambda _: self.tell("drained", number=number))
-        elif kind == "all_metrics":
-            self._supervisor.all_metrics().addCallback(
-                lambda total: self.tell("all_metrics", number=values["number"], metrics=packed(total.plain()))
-            )
 
 
 class Supervisor(Service):
@@ -192,6 +82,8 @@ class Supervisor(Service):
         self._awaited: dict[int, Deferred[None]] = {}
         self._given_up = self._hurried = False
         self._delay = DrainDelay(reactor, settings.drain_delay)
+        self._reloading = Reloading(reactor, lambda: self._settings, self._take)
+        self._watch = watch_of(reactor, settings, self.reload)
         self.workers: list[Worker | None] = [None] * count
         self.started: Deferred[None] = Deferred()
         self.restarts = 0
@@ -204,6 +96,8 @@ class Supervisor(Service):
         self._limits = SharedLimitTable(self._count)
         opening: Deferred[Any] = Deferred.fromCoroutine(self._open())
         opening.addCallback(self._say).addCallbacks(self.started.callback, self.started.errback)
+        if self._watch is not None:
+            self._watch.start()
 
     def _say(self, result: object) -> None:
         ports = [socket.port.getHost() for socket in self._sockets]
@@ -230,8 +124,9 @@ class Supervisor(Service):
     def _start(self, number: int) -> None:
         inherited = tuple((FIRST_FD + at, socket.family) for at, socket in enumerate(self._sockets))
         marks = FIRST_FD + len(inherited)
+        source = None if self._settings.source is None else self._settings.source.elsewhere()
         start = {
-            "settings": packed(evolve(self._settings, inherited=inherited, drain_delay=0.0)),
+            "settings": packed(evolve(self._settings, inherited=inherited, drain_delay=0.0, source=source)),
             "drained": sorted(self._drained),
             "marks": (marks, self._count, number),
             "connections": (marks + 1, self._count, number, self._connections.key.hex()),
@@ -268,9 +163,7 @@ class Supervisor(Service):
             return
         reason.trap(ProcessDone, ProcessTerminated)
         number = worker.number
-        self._marks.clear(number)
-        self._connections.clear(number)
-        self._limits.clear(number)
+        self._clear(number)
         steady = self.clock.seconds() - self._started_at[number] >= STEADY
         self._failures[number] = 1 if steady else self._failures[number] + 1
         wait = delay(self._failures[number])
@@ -287,6 +180,51 @@ class Supervisor(Service):
     def _again(self, number: int) -> None:
         if self.running:
             self._start(number)
+
+    def _clear(self, number: int) -> None:
+        """What the worker in a place has counted in is nobody's any more."""
+        self._marks.clear(number)
+        self._connections.clear(number)
+        self._limits.clear(number)
+
+    def _replace(self, worker: Worker) -> None:
+        def again(result: object) -> None:
+            self._clear(worker.number)
+            self._again(worker.number)
+
+        worker.stop(self._settings.drain_seconds).addCallback(again)
+
+    def reload(self) -> Deferred[None]:
+        """See L{llmproxy.app.signals.Stoppable}."""
+        return self._reloading.by_signal()
+
+    def reload_for(self, asker: Worker, number: int) -> None:
+        """A worker was asked to: it hears what came of it for all of us."""
+
+        def failed(reason: Failure) -> None:
+            error = reason.value
+            problems = error.problems if isinstance(error, ConfigError) else [reason.getErrorMessage()]
+            asker.tell("reloaded", number=number, problems=list(problems), changed=[], needs_restart=[])
+
+        def done(found: Outcome) -> None:
+            asker.tell("reloaded", number=number, problems=[], **asdict(found))
+
+        self._reloading.reload().addCallbacks(done, failed)
+
+    def _take(self, settings: Settings, table: object) -> Deferred[None]:
+        def adopt() -> None:
+            self._settings = settings
+
+        def question() -> int:
+            self._questions += 1
+            return self._questions
+
+        def running() -> list[Worker]:
+            return [each for each in self.workers if each is not None and not each.ended.called and not each.stopping]
+
+        if not self.running:
+            raise Draining("the proxy is shutting down")
+        return Deferred.fromCoroutine(take_in_all(self.clock, running, question, settings, adopt, self._replace))
 
     def end_drain(self) -> None:
         """See L{llmproxy.app.signals.Stoppable}."""
@@ -361,6 +299,8 @@ class Supervisor(Service):
         Drain the workers one after another, all of them within the one limit, so that the others go on serving.
         """
         yield maybeDeferred(super().stopService)
+        if self._watch is not None:
+            self._watch.stop()
         self._tell_all("leave")
         yield self._delay.wait()
         ends = self.clock.seconds() + self._settings.drain_seconds

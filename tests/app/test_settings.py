@@ -52,7 +52,7 @@ class SettingsTests(SynchronousTestCase):
 
     def test_arguments(self) -> None:
         """What an application may say in words is what settings have, but for ports and what belongs to them."""
-        ports = {"apis", "listen", "manage_listen", "inherited", "server_log_format", "drain_delay"}
+        ports = {"apis", "listen", "manage_listen", "inherited", "server_log_format", "drain_delay", "watch", "source"}
         known = {each.name: each.type for each in fields(Settings) if each.name not in ports}
         given = {**SettingsArguments.__annotations__}
         self.assertEqual(known.keys(), given.keys())

@@ -37,6 +37,7 @@ WRONG: dict[str, tuple[Any, ...]] = {
     "pool_size": (0, -1, 1001, 2.0, "5", True, None),
     "keep_ended_tokens": (0, -1, "90d", True),
     "manage_listen": ("tcp:8081", None),
+    "watch": (1, "true", None),
 }
 RIGHT: dict[str, tuple[Any, ...]] = {
     "management_token": ("", "t" * 40),
@@ -60,7 +61,7 @@ def settings(**values: Any) -> Settings:
 class SettingsCheckTests(SynchronousTestCase):
     def test_each_has_a_rule(self) -> None:
         """No setting is taken as it comes, but for the APIs, which have their own rules, and what workers inherit."""
-        self.assertEqual({each.name for each in fields(Settings)} - RULES.keys(), {"apis", "inherited"})
+        self.assertEqual({each.name for each in fields(Settings)} - RULES.keys(), {"apis", "inherited", "source"})
         self.assertEqual(WRONG.keys(), RULES.keys())
 
     def test_wrong(self) -> None:

@@ -30,6 +30,9 @@ class FakeReactor(Clock):
     def reopen_logs(self) -> None:
         self.log.append("reopen_logs")
 
+    def reload(self) -> None:
+        self.log.append("reload")
+
     def addSystemEventTrigger(self, phase: str, event: str, call: Any) -> None:
         self.triggers.append((phase, event, call))
 
@@ -47,8 +50,8 @@ class ProcessSignalsTests(SynchronousTestCase):
             signal.signal(number, signal.SIG_DFL)
         self.reactor = FakeReactor()
 
-    def install(self) -> None:
-        ProcessSignals(self.reactor, self.reactor).install()
+    def install(self, terminal: bool = True) -> None:
+        ProcessSignals(self.reactor, self.reactor, lambda: terminal).install()
         self.reactor.advance(0)
 
     def send(self, *numbers: signal.Signals) -> list[Any]:
@@ -99,6 +102,12 @@ class ProcessSignalsTests(SynchronousTestCase):
         self.install()
         self.assertEqual(self.send(signal.SIGUSR1, signal.SIGUSR1), ["rotated", "reopen_logs"] * 2)
 
+    def test_reload(self) -> None:
+        """Without a terminal that could be closed C{SIGHUP} reloads, as often as it comes, until the process stops."""
+        self.install(terminal=False)
+        self.assertEqual(self.send(signal.SIGHUP, signal.SIGHUP), ["reload", "reload"])
+        self.assertEqual(self.send(signal.SIGTERM, signal.SIGHUP), ["stop"])
+
     def test_ignored(self) -> None:
         """What a shell or C{nohup} has told the process to ignore stays ignored."""
         for number in _TAKEN:
@@ -108,9 +117,9 @@ class ProcessSignalsTests(SynchronousTestCase):
 
     def test_undrained(self) -> None:
         """What has nothing to drain hears all of them and does nothing more."""
-        ProcessSignals(self.reactor, Undrained()).install()
+        ProcessSignals(self.reactor, Undrained(), lambda: False).install()
         self.reactor.advance(0)
-        self.assertEqual(self.send(signal.SIGUSR1, signal.SIGTERM, signal.SIGTERM), ["stop"])
+        self.assertEqual(self.send(signal.SIGUSR1, signal.SIGHUP, signal.SIGTERM, signal.SIGTERM), ["stop"])
 
     def test_not_before_the_reactor(self) -> None:
         """Nothing is taken before the reactor runs: it would be replaced."""

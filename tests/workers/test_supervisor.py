@@ -16,9 +16,10 @@ from llmproxy.config import APIConfig, APIProviderConfig
 from llmproxy.errors import ConfigError
 from llmproxy.service import Settings
 from llmproxy.sinks.metrics import ProxyMetrics
+from llmproxy.workers.child import Worker
 from llmproxy.workers.connections import shared_connections
 from llmproxy.workers.ipc import message, packed
-from llmproxy.workers.supervisor import ANSWER_WITHIN, FIRST_FD, STEADY, Supervisor, Worker
+from llmproxy.workers.supervisor import ANSWER_WITHIN, FIRST_FD, STEADY, Supervisor
 
 from ..tables import row
 

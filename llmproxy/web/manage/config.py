@@ -1,0 +1,77 @@
+"""Operations on the configuration."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from msgspec import Meta, Struct
+
+from ...errors import Conflict, Unprocessable
+from ..operations import Call, Operation, Routes
+
+if TYPE_CHECKING:
+    from ...management.config import ConfigRules
+
+
+class SettingView(Struct):
+    value: Any
+    origin: Annotated[str, Meta(description="The option or the variable that it comes from, or default.")]
+
+
+class ConfigView(Struct):
+    """The configuration as it holds now, secrets masked."""
+
+    file: Annotated[str | None, Meta(description="null where a program has given it: it cannot be reloaded then.")]
+    configuration: Annotated[dict[str, Any], Meta(description="What the file says, with all defaults.")]
+    settings: dict[str, SettingView]
+
+
+class ReloadedView(Struct):
+    """What a reload did."""
+
+    changed: Annotated[list[str], Meta(description="What is another than before, by the names of the file.")]
+    needs_restart: Annotated[list[str], Meta(description="What has changed and takes effect at the next start only.")]
+
+
+class ConfigRoutes:
+    def __init__(self, rules: ConfigRules) -> None:
+        self._rules = rules
+
+    def routes(self) -> Routes:
+        return {
+            "/config": {
+                b"GET": Operation(
+                    self.show,
+                    answer=ConfigView,
+                    needs="config.read",
+                    action="config.show",
+                    summary="Show the configuration as it holds now, without secrets.",
+                ),
+            },
+            "/config/reload": {
+                b"POST": Operation(
+                    self.reload,
+                    answer=ReloadedView,
+                    needs="config.reload",
+                    action="config.reload",
+                    summary="Read the configuration again, in all workers or in none.",
+                    errors=(Conflict, Unprocessable),
+                ),
+            },
+        }
+
+    async def show(self, call: Call) -> ConfigView:
+        found = self._rules.show()
+        return ConfigView(
+            found.file,
+            dict(found.configuration),
+            {
+                name: SettingView(value, found.origins.get(name, "default"))
+                for name, value in sorted(found.settings.items())
+            },
+        )
+
+    async def reload(self, call: Call) -> ReloadedView:
+        found = await self._rules.reload()
+        call.details |= {"changed": list(found.changed), "needs_restart": list(found.needs_restart)}
+        return ReloadedView(list(found.changed), list(found.needs_restart))

@@ -1,17 +1,14 @@
-"""Where the settings of a process come from: they can be read from there again."""
+"""The source of the settings of a process: they can be read from there again."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import Any
 
 from attrs import define, field
 
 from ..config.dotenv import source_of
 from ..errors import ConfigError
-
-if TYPE_CHECKING:
-    from .settings import Settings
 
 
 @define(eq=False)
@@ -25,12 +22,14 @@ class ConfigSource:
     """
 
     path: str
-    reader: Callable[[set[str]], Settings] | None
+    reader: Callable[[set[str]], Any] | None
     origins: Mapping[str, str] = field(factory=dict)
     files: frozenset[str] = frozenset()
 
-    def read(self) -> Settings:
+    def read(self) -> Any:
         """
+        The L{llmproxy.app.settings.Settings} that hold by now.
+
         @raise ConfigError: with everything that is wrong.
         """
         if self.reader is None:

@@ -8,9 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
+from ..net.clockedcall import ClockedCall
 from .reloading import on_thread
 
 if TYPE_CHECKING:
@@ -75,8 +75,7 @@ class FileWatch:
         self._changed = changed
         self._known: Look = {}
         self._before: Look = {}
-        self._looping = LoopingCall(lambda: Deferred.fromCoroutine(self._look()))
-        self._looping.clock = clock
+        self._looping = ClockedCall(clock, lambda: Deferred.fromCoroutine(self._look()))
 
     def start(self) -> None:
         """Look from now on. What there is now is what the configuration was made of."""

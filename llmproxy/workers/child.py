@@ -1,4 +1,4 @@
-"""A worker as its parent sees it: a process, what it is told and asked, and what it says."""
+"""A worker as its parent sees it: a process, which it tells and asks something, and which answers."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ class FileWatchTests(SynchronousTestCase):
         """While it is written, nothing is reported."""
         for size in range(4, 8):
             write(self.path, "x" * size)
-            self.assertEqual(self.seconds(1), 0)
+            self.assertEqual(self.seconds(1), 0, size)
         self.assertEqual(self.seconds(2), 1)
 
     def test_gone(self) -> None:

@@ -14,6 +14,8 @@ from llmproxy.errors import ConfigError
 from llmproxy.workers.ipc import unpacked
 from llmproxy.workers.reloading import WITHIN, take_in_all
 
+from ..tables import row
+
 SETTINGS = Settings(APIConfig({"a": APIProviderConfig("http://127.0.0.1:1", ["/v1"], ["GET"])}, "a"))
 
 
@@ -61,7 +63,7 @@ class TakeInAllTests(SynchronousTestCase):
             ("dies", fail(RuntimeError()), 0),
             ("is stuck", Deferred(), WITHIN),
         ):
-            with self.subTest(name):
+            with row(self, name):
                 workers = [Worker(0), Worker(1, prepare=answer)]
                 taking = self.take(*workers)
                 self.clock.advance(seconds)

@@ -72,7 +72,11 @@ class Schemas:
         if isinstance(value, list):
             if not schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value)):
                 return [f"{at}: of wrong length"]
-            return [fault for n, one in enumerate(value) for fault in self.faults(one, schema["items"], f"{at}[{n}]")]
+            return [
+                fault
+                for n, one in enumerate(value)
+                for fault in self.faults(one, schema.get("items", {}), f"{at}[{n}]")
+            ]
         return self._object_faults(value, schema, at) if isinstance(value, dict) else []
 
     def _object_faults(self, value: dict[str, Any], schema: dict[str, Any], at: str) -> list[str]:

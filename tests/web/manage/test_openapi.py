@@ -24,6 +24,7 @@ from .cacheapi import CacheManageTestCase
 from .schemas import Schemas
 from .test_audit import AuditApiTestCase
 from .test_breaker import BreakerManageTestCase
+from .test_config import ConfigManageTestCase
 from .test_upstreams import UpstreamsManageTestCase
 from .usageapi import UsageManageTestCase
 
@@ -35,7 +36,12 @@ RELATED = {
 
 
 class DocumentCase(
-    BreakerManageTestCase, UpstreamsManageTestCase, CacheManageTestCase, UsageManageTestCase, AuditApiTestCase
+    BreakerManageTestCase,
+    UpstreamsManageTestCase,
+    CacheManageTestCase,
+    ConfigManageTestCase,
+    UsageManageTestCase,
+    AuditApiTestCase,
 ):
     """With all that the proxy serves, see L{DocumentTests.test_all_of_it}."""
 
@@ -269,6 +275,8 @@ class DrivenTests(DocumentCase):
                 "cache_purge": 400,
                 "breaker_list": 200,
                 "upstream_list": 200,
+                "config_show": 200,
+                "config_reload": 200,
                 "upstream_drain": 404,
                 "upstream_undrain": 404,
                 "usage_read": 200,

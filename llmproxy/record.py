@@ -175,6 +175,7 @@ class Record:
     @ivar counted: it used up one of the requests of its token, as C{request_count} counts them.
     @ivar provider: whose the upstream is, a name of L{llmproxy.providers.registry}; C{""} if that is not known.
     @ivar book: the version of the prices that C{cost} is made with.
+    @ivar priced: the usage that C{cost} was found for.
     @ivar entry_id: the id under which the ledger has it; C{""} where it has not.
     @ivar part_of: the exchange that this call to upstream is made for: what it uses up is counted there.
     @ivar answer_id: the provider's id of an answer that can be fetched later and again, where it is known.
@@ -230,6 +231,7 @@ class Record:
     counted: bool = False
     provider: str = ""
     book: str = ""
+    priced: Usage | None = None
     entry_id: str = ""
     part_of: Record | None = None
     answer_id: str = ""

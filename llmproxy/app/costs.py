@@ -68,20 +68,65 @@ class Costs:
 
     def note(self, record: Record) -> None:
         """Called as an exchange ends."""
-        if record.served and record.usage is not None:
-            # What was read is what the caller got: the name that it knows.
-            record.usage = evolve(record.usage, served_model=record.served)
-        usage, saved = record.usage, record.saved
-        record.provider = record.provider or self._providers.get(record.api, "")
-        if is_billed_to_clients(record.provider) and not self._has_rule(record):
+        saved = record.saved
+        usage = self._served(record)
+        if usage is not None and usage is record.priced:
+            # Limits have settled it already.
+            pass
+        elif is_billed_to_clients(record.provider) and not self._has_rule(record):
             record.cost = _NOTHING
         elif usage is not None:
+            record.cost, record.book = None, ""
             self._price(record, usage, "cost")
         elif saved is not None:
             # Nobody was asked for it.
             record.cost = _NOTHING
         if saved is not None:
             self._price(record, saved, "cost_saved")
+
+    def spent(self, record: Record) -> int | Deferred[int | None] | None:
+        """
+        What an exchange has cost that has ended, in 10^-12 USD, rounded up; C{None} where its usage does not say what
+        it is billed by, and 0 where no price is known. It is noted in its record as L{note} does. The Deferred never
+        fails.
+        """
+        usage = self._served(record)
+        if usage is None:
+            return None
+        if is_billed_to_clients(record.provider) and not self._has_rule(record):
+            record.cost, record.priced = _NOTHING, usage
+            return 0
+        key = (record.provider, record.api, usage.served_model or record.model)
+        found = self.prices.seen(key)
+        if isinstance(found, Tariff):
+            return self._spent(found, record, usage)
+        if found is None:
+            return 0
+        looking = self.tariff(*key)
+        if isinstance(looking, Deferred):
+            return looking.addCallback(self._spent, record, usage)
+        return self._spent(looking, record, usage)
+
+    def _spent(self, tariff: Tariff | None, record: Record, usage: Usage) -> int | None:
+        if tariff is None:
+            return 0
+        rates = tariff.rates(record.started_at, usage.raw)
+        amount = rates.whole(usage, tariff.seconds_at_least)
+        if amount is None:
+            return None
+        if not record.sealed:
+            record.cost, record.book, record.priced = rates.exact(amount), self.prices.version, usage
+        return rates.picos(amount)
+
+    def _served(self, record: Record) -> Usage | None:
+        """What it has used, by the name of the model that was served; whose it is is noted."""
+        usage = record.usage
+        record.provider = record.provider or self._providers.get(record.api, "")
+        if usage is None or not record.served or usage.served_model == record.served:
+            return usage
+        # What was read is what the caller got: the name that it knows.
+        usage = record.usage = evolve(usage, served_model=record.served)
+        return usage
 
     def tariff(self, provider: str, api: str, model: str) -> Tariff | Deferred[Tariff | None] | None:
         """

@@ -5,24 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from attrs import frozen
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, Deferred
 
-from ..bodies import Tap, at_hand, is_answered
+from ..bodies import BytesBody, Tap, at_hand, is_answered
 from ..composition import NO_KEYWORDS
-from ..core.limits.pricing import picos
-from ..core.pricing.tariff import Tariff
 from ..errors import ClientLeft, ProjectDeactivated, TokenRevoked, UpstreamTimeout
 
 if TYPE_CHECKING:
-    from twisted.internet.defer import Deferred
     from twisted.python.failure import Failure
 
     from ..core.limits.reservation import Learnt, Wants
     from ..core.limits.verdicts import Reservation
+    from ..core.pricing.tariff import Tariff
     from ..interfaces import ILimitStore, Responder
-    from ..message import ApiRequest, ApiResponse
+    from ..message import ApiRequest, ApiResponse, Record
     from ..usage import Usage
     from .limitcut import HardBudget
+    from .limitrules import Plan
 
 _MAY_GO_ON = (CancelledError, ClientLeft, UpstreamTimeout, TokenRevoked, ProjectDeactivated)
 """Ends after which a provider may work on, and ask money for it: nobody else is there to say how much it was."""
@@ -36,6 +35,12 @@ class Tariffs(Protocol):
         By what an answer is billed; C{None} where no price is known. The Deferred never fails.
 
         @param provider: C{""} for that of the API.
+        """
+
+    def spent(self, record: Record) -> int | Deferred[int | None] | None:
+        """
+        What an exchange has cost that has ended, in 10^-12 USD, rounded up; C{None} where its usage does not say what
+        it is billed by, and 0 where no price is known. The Deferred never fails.
         """
 
 
@@ -56,29 +61,26 @@ class Held:
     """
     One request that goes on with what it has reserved.
 
-    @param model: as the caller names it.
     @param hard: cuts it; C{None} where no hard budget is met.
     """
 
-    __slots__ = ("_api", "_hard", "_model", "_record", "_reserved", "_settling", "_wants", "metered")
+    __slots__ = ("_hard", "_plan", "_record", "_reserved", "_settling", "_wants")
 
     def __init__(
         self,
         settling: Settling,
+        plan: Plan,
         reserved: Reservation,
-        request: ApiRequest,
-        model: str,
+        record: Record,
         wants: Wants,
         hard: HardBudget | None = None,
     ) -> None:
         self._hard = hard
         self._settling = settling
+        self._plan = plan
         self._reserved: Reservation | None = reserved
-        self._record = request.record
-        self._api = request.route.api.name
-        self._model = model
+        self._record = record
         self._wants = wants
-        self.metered = request.route.api.settings.meter is not None
 
     def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
         if self._hard is not None:
@@ -88,14 +90,14 @@ class Held:
         except Exception:
             self._end(None)
             raise
-        if is_answered(responding):
+        if responding.called and is_answered(responding):
             self._end(self._record.usage)
             return responding
-        return responding.addCallbacks(self._head, self._failed, errbackKeywords=NO_KEYWORDS)
+        return responding.addCallbacks(self._head, self._failed, (), NO_KEYWORDS, (), NO_KEYWORDS)
 
     def _head(self, response: ApiResponse) -> ApiResponse:
         body = response.body
-        if body is None or at_hand(body):
+        if body is None or type(body) is BytesBody or at_hand(body):
             self._end(self._record.usage)
         else:
             hard = self._hard
@@ -113,43 +115,37 @@ class Held:
         reserved, self._reserved = self._reserved, None
         if reserved is None:
             return
+        is_known = usage is not None and usage.is_known
         if self._hard is not None:
-            self._hard.end(is_settled=usage is not None and usage.is_known and not self._record.truncated)
+            self._hard.end(is_settled=is_known and not self._record.truncated)
         if not self._record.attempts:
             self._settling.store.give_back(reserved)
-        elif usage is None or not usage.is_known:
+        elif usage is not None and is_known:
+            self._settle_known(reserved, usage)
+        else:
             unknown = None if usage is not None or may_go_on or self._is_unread() else 0
             self._settle(reserved, unknown, unknown)
-        else:
-            self._settle_known(reserved, usage)
 
     def _is_unread(self) -> bool:
         """An answer that uses something, and that nobody reads."""
-        return not self.metered and 200 <= self._record.upstream_status < 300
+        return not self._plan.is_metered and 200 <= self._record.upstream_status < 300
 
     def _settle_known(self, reserved: Reservation, usage: Usage) -> None:
-        record, settling = self._record, self._settling
-        kinds = {part.rule.kind for part in reserved.parts}
-        if not record.truncated and ("tokens" in kinds or "money" in kinds):
-            # For other limits the body was not read: how many answers it wants is not known.
-            learnt = (usage.input_tokens, usage.output_tokens)
-            settling.learnt.learn((self._api, self._model), self._wants, *learnt)
-        if "money" not in kinds:
-            self._settle(reserved, (usage.input_tokens or 0) + (usage.output_tokens or 0), 0)
+        plan, settling = self._plan, self._settling
+        if not plan.uses:
+            self._settle(reserved, None, None)
             return
-        found = settling.tariffs.tariff(record.provider, self._api, usage.served_model or self._model)
-        if found is None or isinstance(found, Tariff):
-            self._settle_priced(found, reserved, usage)
+        tokens = (usage.input_tokens or 0) + (usage.output_tokens or 0)
+        if not self._record.truncated:
+            settling.learnt.learn(plan.key, self._wants, usage.input_tokens, usage.output_tokens)
+        money = settling.tariffs.spent(self._record) if plan.has_money else 0
+        if isinstance(money, Deferred):
+            money.addCallback(lambda known: self._settle(reserved, tokens, known))
         else:
-            found.addCallback(self._settle_priced, reserved, usage)
-
-    def _settle_priced(self, tariff: Tariff | None, reserved: Reservation, usage: Usage) -> None:
-        money = 0 if tariff is None else picos(tariff, usage, self._record.started_at)
-        self._settle(reserved, (usage.input_tokens or 0) + (usage.output_tokens or 0), money)
+            self._settle(reserved, tokens, money)
 
     def _settle(self, reserved: Reservation, tokens: int | None, money: int | None) -> None:
-        used: dict[str, int | None] = {"requests": None, "parallel": None, "tokens": tokens, "money": money}
-        amounts = [used[part.rule.kind] for part in reserved.parts]
+        amounts = self._plan.used(tokens, money)
         if self._record.truncated:
             # What was seen until then is the least.
             pairs = zip(amounts, reserved.parts, strict=True)

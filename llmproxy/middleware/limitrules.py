@@ -1,25 +1,112 @@
-"""Rules of limits by request: looked up once for each principal and model, where nothing else decides."""
+"""Rules of limits by request: looked up once for each kind of request, with all that follows from them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from ..core.limits.values import Asking, Rule, UsageLimitSettings, effective, needs_body
+from ..core.limits.verdicts import Part
+from ..core.prices import billed_to
 from ..message import Attribution
 from ..usagelimits import UNLIMITED
 
 if TYPE_CHECKING:
-    from ..message import ApiRequest, Principal
+    from ..message import Api, ApiRequest, Principal
 
 MOST_MODELS = 64
 """Of one principal, whose rules are remembered: clients may name any."""
 
+MOST_KINDS, MOST_OF_KIND = 64, 4
+"""Addresses, users and tags of one principal, likewise, and the models of each."""
+
 _NOBODY = Attribution()
 _BY_PRINCIPAL = frozenset({"token", "project", "all"})
+_USED = frozenset({"tokens", "money"})
 
-Found = dict[tuple[str, str], tuple[Rule, ...]]
-"""By API and model."""
+
+class Plan:
+    """
+    The limits of requests of one kind: a principal's, for one model of one API.
+
+    @ivar key: the API, and the model as the caller names it; C{""} where that is not known.
+    @ivar uses: what a request uses has to be estimated.
+    @ivar has_money: it is counted in money too.
+    @ivar fixed: what each request takes; C{None} where that is not the same for all.
+    @ivar hard: a budget that cuts streams; C{None} where none of them does.
+    @ivar provider: who bills them, where clients have an account there: what has no price in the configuration costs
+        nothing then; C{""} otherwise.
+    @ivar is_metered: answers are read.
+    """
+
+    __slots__ = (
+        "_money",
+        "_parts",
+        "_tokens",
+        "_unknown",
+        "fixed",
+        "hard",
+        "has_money",
+        "is_metered",
+        "key",
+        "provider",
+        "rules",
+        "uses",
+    )
+
+    def __init__(self, api: Api, model: str, rules: Sequence[Rule]) -> None:
+        self.key = (api.name, model)
+        self.rules = tuple(rules)
+        self.is_metered = api.settings.meter is not None
+        self.provider = billed_to(api.upstreams[0]) if api.is_clients else ""
+        self._tokens = tuple((at, rule) for at, rule in enumerate(rules) if rule.kind == "tokens")
+        self._money = tuple((at, rule) for at, rule in enumerate(rules) if rule.kind == "money")
+        self._unknown: list[int | None] = [None] * len(rules)
+        self._parts = [Part(rule, 0 if rule.kind in _USED else 1) for rule in rules]
+        self.has_money = bool(self._money)
+        self.uses = bool(self._tokens or self._money)
+        self.fixed = None if self.uses else tuple(self._parts)
+        self.hard = next((rule for _, rule in self._money if rule.hard), None)
+
+    def again(self, api: Api) -> Plan:
+        """That of a further call to upstream for the same exchange, which is one request of its client's."""
+        return Plan(api, self.key[1], [rule for rule in self.rules if rule.kind != "requests"])
+
+    def parts(self, tokens: int, money: int) -> list[Part]:
+        """What a request takes."""
+        parts = self._parts.copy()
+        for at, rule in self._tokens:
+            parts[at] = Part(rule, tokens)
+        for at, rule in self._money:
+            parts[at] = Part(rule, money)
+        return parts
+
+    def used(self, tokens: int | None, money: int | None) -> list[int | None]:
+        """What of each of its parts it was in the end; C{None} where that is not known."""
+        used = self._unknown.copy()
+        for at, _ in self._tokens:
+            used[at] = tokens
+        for at, _ in self._money:
+            used[at] = money
+        return used
+
+
+class Plans(dict[str, Plan]):
+    """
+    Those of a principal, by model, where nothing else decides.
+
+    @ivar needs_body: a body must be read before it is known which one holds.
+    """
+
+    __slots__ = ("needs_body",)
+
+    def __init__(self, needs_body: bool) -> None:
+        super().__init__()
+        self.needs_body = needs_body
+
+
+_Kind = tuple[str, ...]
 
 
 class LimitRules:
@@ -27,43 +114,49 @@ class LimitRules:
     A principal is replaced when its token, its project or their limits change, so that what is remembered of it holds.
 
     @ivar always: there may be rules for those of whom nothing is stated.
+    @ivar varies: they depend on what a request says of itself, or on where it comes from.
     """
 
     def __init__(self, settings: UsageLimitSettings) -> None:
         self._settings = settings
         rules = [each for each in settings.rules if not each.unauthenticated]
         self.always = settings.defaults != UNLIMITED or bool(rules)
-        self._varies = any(each.per not in _BY_PRINCIPAL or each.user or each.tags for each in rules)
-        self._found: WeakKeyDictionary[Principal, Found] = WeakKeyDictionary()
-        self._needs: WeakKeyDictionary[Principal, dict[str, bool]] = WeakKeyDictionary()
+        self.varies = any(each.per not in _BY_PRINCIPAL or each.user or each.tags for each in rules)
+        self._by_address = any(each.per == "address" for each in rules)
+        self._by_user = any(each.per == "user" or each.user for each in rules)
+        tags = {each.per.removeprefix("tag:") for each in rules if each.per.startswith("tag:")}
+        self._tags = sorted(tags.union(*(each.tags for each in rules)))
+        self._found: WeakKeyDictionary[Principal, dict[str | _Kind, Plans]] = WeakKeyDictionary()
 
-    def of(self, request: ApiRequest, model: str) -> tuple[Rule, ...]:
-        """Those that hold for a request."""
-        if self._varies:
-            return effective(self._settings, self._asking(request, model))
+    def of(self, request: ApiRequest) -> Plans:
+        """Those that hold for requests like this one, as far as they were looked up."""
         known = self._found.get(request.principal)
         if known is None:
             known = self._found[request.principal] = {}
-        key = (request.route.api.name, model)
-        rules = known.get(key)
-        if rules is None:
-            if len(known) >= MOST_MODELS:
+        kind = self._kind(request) if self.varies else request.route.api.name
+        plans = known.get(kind)
+        if plans is None:
+            if self.varies and len(known) >= MOST_KINDS:
                 known.clear()
-            rules = known[key] = effective(self._settings, self._asking(request, model))
-        return rules
+            plans = known[kind] = Plans(needs_body(self._settings, self._asking(request, "")))
+        return plans
 
-    def need_body(self, request: ApiRequest) -> bool:
-        """Whether its body must be read before they are known."""
-        if self._varies:
-            return needs_body(self._settings, self._asking(request, ""))
-        known = self._needs.get(request.principal)
-        if known is None:
-            known = self._needs[request.principal] = {}
-        api = request.route.api.name
-        needs = known.get(api)
-        if needs is None:
-            needs = known[api] = needs_body(self._settings, self._asking(request, ""))
-        return needs
+    def plan(self, plans: Plans, request: ApiRequest, model: str) -> Plan:
+        """The one for a model."""
+        plan = plans.get(model)
+        if plan is None:
+            if len(plans) >= (MOST_OF_KIND if self.varies else MOST_MODELS):
+                plans.clear()
+            rules = effective(self._settings, self._asking(request, model))
+            plan = plans[model] = Plan(request.route.api, model, rules)
+        return plan
+
+    def _kind(self, request: ApiRequest) -> _Kind:
+        """All that rules look at, but for the model."""
+        said = request.record.attribution or _NOBODY
+        address = request.client if self._by_address else ""
+        user = said.user if self._by_user else ""
+        return (request.route.api.name, address, user, *(said.tags.get(name, "") for name in self._tags))
 
     @staticmethod
     def _asking(request: ApiRequest, model: str) -> Asking:

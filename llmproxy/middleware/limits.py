@@ -12,14 +12,13 @@ from twisted.python.failure import Failure
 
 from ..bodies import BytesBody
 from ..core.fields import LOWER, MEDIA_TYPES, first, without
+from ..core.inspection.steps import finish
 from ..core.limits.pricing import at_most
 from ..core.limits.refusals import error_of, rate_limit_fields
-from ..core.limits.reservation import AT_ONCE, NOTHING, Estimate, Wants, wants_at_once, wants_of
-from ..core.limits.verdicts import Left, Part, Refusal, Reservation, other_model
-from ..core.prices import billed_to
+from ..core.limits.reservation import AT_ONCE, NOTHING, Estimate, Wants, plain_wants, wants_of
+from ..core.limits.verdicts import Refusal, Reservation, other_model
 from ..core.pricing.tariff import Tariff
 from ..limiterrors import PriceUnknown
-from ..providers.counting import uses_something
 from ..providers.readers import ASKED
 from .aliases import name_in_body
 from .allowing import Allowing
@@ -29,16 +28,19 @@ from .limitrules import LimitRules
 
 if TYPE_CHECKING:
     from ..core.inspection.steps import Steps
-    from ..core.limits.values import Kind, Rule, UsageLimitSettings
+    from ..core.limits.values import Rule, UsageLimitSettings
+    from ..core.limits.verdicts import Left, Part
     from ..interfaces import Responder
     from ..message import ApiRequest, ApiResponse, Fields, Record
     from .checking.inspection import Inspection
     from .limitheld import Settling
+    from .limitrules import Plan, Plans
 
 _RATE_LIMIT = frozenset({b"ratelimit", b"ratelimit-policy"})
 _STORING = frozenset({b"cache-control", b"expires"})
 _IN_NAMES = "/:*"
-_JSON = frozenset({b"application/json", b"text/json", b""})
+_NOT_JSON = frozenset({b"audio", b"image", b"video", b"multipart"})
+_NO_JSON = frozenset({b"application/x-www-form-urlencoded", b"application/octet-stream"})
 
 
 _UNREAD = Wants()
@@ -76,18 +78,27 @@ class Limiting:
 
     def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
         """Called where something may be limited, see L{llmproxy.middleware.quota.Limit}."""
-        if not self._rules.need_body(request):
-            return self._asked(_UNREAD, request, inner)
+        plans = self._rules.of(request)
+        if not plans.needs_body:
+            return self._asked(_UNREAD, plans, request, inner)
+        body = request.body
+        if type(body) is BytesBody and len(body.content) <= AT_ONCE:
+            wants = plain_wants(body.content)
+            if wants is not None:
+                return self._asked(wants, plans, request, inner)
+        return self._not_plain(plans, request, inner)
+
+    def _not_plain(self, plans: Plans, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
         body = request.body
         kind, coding = _content_of(request.fields)
-        if body is None or body.length == 0 or MEDIA_TYPES[kind or b""] not in _JSON:
+        if body is None or body.length == 0 or not _may_be_json(MEDIA_TYPES[kind or b""]):
             size = 0 if body is None or not isinstance(body.length, int) else body.length
-            return self._asked(Wants(size=size), request, inner)
+            return self._asked(Wants(size=size), plans, request, inner)
         if isinstance(body, BytesBody) and len(body.content) <= AT_ONCE and coding is None:
-            return self._asked(wants_at_once(body.content), request, inner)
-        return self._read(request, inner)
+            return self._asked(finish(wants_of(body.content)), plans, request, inner)
+        return self._read(plans, request, inner)
 
-    def _read(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
+    def _read(self, plans: Plans, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
         found: list[Wants] = []
 
         def judge(content: bytes) -> Steps[str]:
@@ -95,60 +106,69 @@ class Limiting:
             return request.model
 
         limit: int = request.route.api.policy.max_inspected_body
-        return self._inspection.read(limit, judge, request, lambda whole: self._asked(found[0], whole, inner))
+        return self._inspection.read(limit, judge, request, lambda whole: self._asked(found[0], plans, whole, inner))
 
-    def _asked(self, wants: Wants, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
+    def _asked(self, wants: Wants, plans: Plans, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
         """It is known what is asked for, as far as it will be."""
         model = request.model or wants.model or ASKED[request.target].model
-        return self._limited(request, inner, model, wants)
+        record = request.record
+        if model and not record.model:
+            # It need not be read again.
+            record.model = model
+        return self._limited(request, inner, model, wants, plans)
 
     def _limited(
-        self, request: ApiRequest, inner: Responder, model: str, wants: Wants, *, is_other: bool = False
+        self, request: ApiRequest, inner: Responder, model: str, wants: Wants, plans: Plans, *, is_other: bool = False
     ) -> Deferred[ApiResponse]:
         """
         @param is_other: the model is asked in place of the caller's already.
         """
-        rules = self._rules.of(request, model)
-        if (request.record.part_of or request.record).counted:
-            # A further call to upstream for the same exchange: it is one request of its client's.
-            rules = tuple(rule for rule in rules if rule.kind != "requests")
-        if not rules:
+        rules, record = self._rules, request.record
+        if rules.varies:
+            # By now it may have said more of itself.
+            plans = rules.of(request)
+        plan = plans.get(model) or rules.plan(plans, request, model)
+        if (record.part_of or record).counted:
+            plan = plan.again(request.route.api)
+        if not plan.rules:
             return inner(request)
-        asking = _Asking(request, inner, rules, model, wants, is_other)
-        if "money" not in asking.kinds:
+        asking = _Asking(request, inner, plan, wants, is_other)
+        if not plan.has_money:
             return self._reserve(None, asking)
-        api = request.route.api
-        # What clients have an account for is on their bill, unless the configuration has a price for it.
-        provider = billed_to(api.upstreams[0]) if api.is_clients else ""
-        tariff = self._settling.tariffs.tariff(provider, api.name, model)
+        tariff = self._settling.tariffs.tariff(plan.provider, *plan.key)
         # Whether it is a Deferred takes ten times as long to see, as that is a generic class.
         if tariff is None or isinstance(tariff, Tariff):
             return self._reserve(tariff, asking)
         return tariff.addCallback(self._reserve, asking)
 
     def _reserve(self, tariff: Tariff | None, asking: _Asking) -> Deferred[ApiResponse]:
-        request = asking.request
+        plan = asking.plan
         estimate = NOTHING
-        if asking.uses and (request.upgrade or uses_something(request.method, request.target)):
-            estimate = self._settling.learnt.estimate((request.route.api.name, asking.model), asking.wants)
-        amounts = self._amounts(asking, estimate, tariff)
-        outcome = self._settling.store.reserve([Part(rule, amounts[rule.kind]) for rule in asking.rules])
+        parts: Sequence[Part] | None = plan.fixed
+        if parts is None:
+            request, money = asking.request, 0
+            if request.upgrade or (request.method == b"POST" and ASKED[request.target].runs):
+                estimate = self._settling.learnt.estimate(plan.key, asking.wants)
+                if plan.has_money:
+                    money = self._money(asking, estimate, tariff)
+            parts = plan.parts(estimate.input_tokens + estimate.output_tokens, money)
+        outcome = self._settling.store.reserve(parts)
         if isinstance(outcome, (Reservation, Refusal)):
             return self._decided(asking, estimate, tariff, outcome)
         return self._when_reserved(outcome).addCallback(partial(self._decided, asking, estimate, tariff))
 
-    def _amounts(self, asking: _Asking, estimate: Estimate, tariff: Tariff | None) -> dict[Kind, int]:
-        money, tokens = 0, estimate.input_tokens + estimate.output_tokens
-        if tokens and "money" in asking.kinds and not (tariff is None and asking.request.route.api.is_clients):
-            # One, so that it is refused where nothing is left.
-            money = max(1, at_most(tariff, estimate, self._seconds()) or 0)
-            if tariff is None:
-                self._without_price(asking)
-        return {"requests": 1, "parallel": 1, "tokens": tokens, "money": money}
+    def _money(self, asking: _Asking, estimate: Estimate, tariff: Tariff | None) -> int:
+        """What it costs at most."""
+        if not estimate.tokens or (tariff is None and asking.plan.provider):
+            return 0
+        if tariff is None:
+            self._without_price(asking)
+        # One at least, so that it is refused where nothing is left.
+        return max(1, at_most(tariff, estimate, asking.request.record.started_at) or 0)
 
     def _without_price(self, asking: _Asking) -> None:
-        api, model = asking.request.route.api.name, asking.model
-        hard = next((rule for rule in asking.rules if rule.kind == "money" and rule.hard), None)
+        api, model = asking.plan.key
+        hard = asking.plan.hard
         if hard is not None:
             raise PriceUnknown(
                 f"{hard.source} is a hard_budget, which cannot hold for {model or 'a request that names no model'!r}"
@@ -173,19 +193,20 @@ class Limiting:
         self, asking: _Asking, estimate: Estimate, tariff: Tariff | None, outcome: Reservation | Refusal
     ) -> Deferred[ApiResponse]:
         if isinstance(outcome, Refusal):
-            other = "" if asking.is_other else other_model(outcome.rule, asking.model)
-            if outcome.unavailable or not other or not self._may_ask(asking, other):
-                raise error_of(outcome, self._seconds())
-            return self._downgraded(asking, other)
+            return self._refused(asking, outcome)
+        plan, request = asking.plan, asking.request
         hard = None
-        if tariff is not None:
-            for rule in asking.rules:
-                if rule.kind == "money" and rule.hard:
-                    hard = self._hard(asking, estimate, tariff, outcome)
-                    break
-        held = Held(self._settling, outcome, asking.request, asking.model, asking.wants, hard)
-        responding = held.respond(asking.request, asking.inner)
-        return responding.addCallback(self._with_fields, asking.rules) if self._shows_fields else responding
+        if plan.hard is not None and tariff is not None:
+            hard = self._hard(asking, estimate, tariff, outcome)
+        held = Held(self._settling, plan, outcome, request.record, asking.wants, hard)
+        responding = held.respond(request, asking.inner)
+        return responding.addCallback(self._with_fields, plan.rules) if self._shows_fields else responding
+
+    def _refused(self, asking: _Asking, refusal: Refusal) -> Deferred[ApiResponse]:
+        other = "" if asking.is_other else other_model(refusal.rule, asking.plan.key[1])
+        if refusal.unavailable or not other or not self._may_ask(asking, other):
+            raise error_of(refusal, self._seconds())
+        return self._downgraded(asking, other)
 
     def _hard(self, asking: _Asking, estimate: Estimate, tariff: Tariff, reserved: Reservation) -> HardBudget | None:
         """What cuts a stream where a hard budget is met; C{None} where the model is not billed by tokens."""
@@ -196,18 +217,19 @@ class Limiting:
 
     def _may_ask(self, asking: _Asking, other: str) -> bool:
         """Whether the caller may use another model, and the one place that names its own can be changed."""
-        request, model = asking.request, asking.model
+        request, model = asking.request, asking.plan.key[1]
         if asking.wants.model != model or ASKED[request.target].model or first(request.fields, b"content-encoding"):
             return False
         whitelist = self._allowing.policy_for(request).whitelist.at(request.route.path)
         return whitelist is None or whitelist.model is None or whitelist.model.allows(other)
 
     def _downgraded(self, asking: _Asking, other: str) -> Deferred[ApiResponse]:
-        request, asked = asking.request, asking.model
+        request, asked = asking.request, asking.plan.key[1]
         # Of members of the same name each: nobody knows which of them a provider reads.
         name_in_body(request, lambda name: other)
         request.model = other
-        responding = self._limited(request, asking.inner, other, asking.wants, is_other=True)
+        plans = self._rules.of(request)
+        responding = self._limited(request, asking.inner, other, asking.wants, plans, is_other=True)
         return responding.addBoth(_downgraded, request.record, asked, other)
 
     def _with_fields(self, response: ApiResponse, rules: tuple[Rule, ...]) -> Deferred[ApiResponse]:
@@ -242,6 +264,11 @@ def _content_of(fields: Fields) -> tuple[bytes | None, bytes | None]:
     return kind, coding
 
 
+def _may_be_json(media_type: bytes) -> bool:
+    """Some servers read JSON whatever it is said to be."""
+    return media_type.partition(b"/")[0] not in _NOT_JSON and media_type not in _NO_JSON
+
+
 def _downgraded(outcome: ApiResponse | Failure, record: Record, asked: str, served: str) -> ApiResponse | Failure:
     """The answer of another model than the caller's says so, and is not stored as that of the caller's."""
     if record.attempts:
@@ -258,28 +285,14 @@ class _Asking:
     """
     One request whose limits are known.
 
-    @ivar model: as the caller names it; C{""} where that is not known.
-    @ivar is_other: it is asked in place of the caller's.
-    @ivar kinds: those of its rules.
-    @ivar uses: tokens or money are among them, so that what it uses has to be estimated.
+    @ivar is_other: another model is asked in place of the caller's.
     """
 
-    __slots__ = ("inner", "is_other", "kinds", "model", "request", "rules", "uses", "wants")
+    __slots__ = ("inner", "is_other", "plan", "request", "wants")
 
-    def __init__(
-        self,
-        request: ApiRequest,
-        inner: Responder,
-        rules: tuple[Rule, ...],
-        model: str,
-        wants: Wants,
-        is_other: bool,
-    ) -> None:
+    def __init__(self, request: ApiRequest, inner: Responder, plan: Plan, wants: Wants, is_other: bool) -> None:
         self.is_other = is_other
         self.request = request
         self.inner = inner
-        self.rules = rules
-        self.kinds = {rule.kind for rule in rules}
-        self.uses = "tokens" in self.kinds or "money" in self.kinds
-        self.model = model
+        self.plan = plan
         self.wants = wants

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 from ..usage import Usage
 from .awsreader import AwsReader
 from .bedrock import EVENT_STREAM
-from .counting import is_kept
+from .counting import is_kept, uses_something
 from .imagereader import ImageReader, makes_pictures
 from .models import model_in_target
 from .usagereader import JSON, MEDIA_TYPES, UsageReader
@@ -42,12 +42,14 @@ class Asked(NamedTuple):
     @ivar pictures: they are counted, if there are any.
     @ivar forms: what is sent may be a form that names the model.
     @ivar kept: what is posted there is noted about an answer of before, which comes again.
+    @ivar runs: what is posted there has a model run, see L{llmproxy.providers.counting.uses_something}.
     """
 
     model: str
     pictures: bool
     forms: bool
     kept: bool
+    runs: bool
 
 
 class _Targets(dict[bytes, Asked]):
@@ -55,7 +57,8 @@ class _Targets(dict[bytes, Asked]):
 
     def __missing__(self, target: bytes) -> Asked:
         forms = any(place in target for place in _FORMS)
-        asked = Asked(model_in_target(target), makes_pictures(target), forms, is_kept(target))
+        runs = uses_something(b"POST", target)
+        asked = Asked(model_in_target(target), makes_pictures(target), forms, is_kept(target), runs)
         if len(target) <= _LONGEST_REMEMBERED:
             if len(self) >= _MOST_REMEMBERED:
                 self.clear()

@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.app.costs import MOST_WAITING, Costs
 from llmproxy.config.compile import compile_api
 from llmproxy.config.model import APIProviderConfig
+from llmproxy.core.limits.values import PICO
 from llmproxy.core.pricing.rules import PriceRule
 from llmproxy.core.pricing.tariff import Price
 from llmproxy.message import Api
@@ -80,6 +81,50 @@ class CostsTests(SynchronousTestCase):
                 record = a_record(usage=usage, api=api, provider=provider)
                 self.costs.note(record)
                 self.assertEqual(record.cost, expected)
+
+    def spent(self, **values: Any) -> tuple[Any, Any]:
+        """What limits settle with, and what stands in the record in the end."""
+        record = a_record(**values)
+        found: Any = self.costs.spent(record)
+        found = self.successResultOf(found) if isinstance(found, Deferred) else found
+        self.costs.note(record)
+        return found, record.cost
+
+    def test_spent(self) -> None:
+        """Limits settle with what the record says in the end, by whatever name it is asked for."""
+        self.costs.use([PriceRule("openai", model="m", prices={"input_tokens": Price(D(2))})], ())
+        alias = Usage(input_tokens=1_000_000, served_model="fast")
+        for values, expected in (
+            ({"usage": MILLION}, (2 * PICO, D(2))),
+            ({"usage": MILLION, "model": "other"}, (2 * PICO, D(2))),
+            ({"usage": alias, "served": "m"}, (2 * PICO, D(2))),
+            ({"usage": alias}, (0, None)),
+            ({"usage": MILLION, "provider": "client"}, (2 * PICO, D(2))),
+            ({"usage": alias, "provider": "openai:client"}, (0, D(0))),
+            ({"usage": Usage(output_tokens=5, served_model="m")}, (None, None)),
+            ({"usage": None}, (None, None)),
+            ({"usage": Usage(input_tokens=0, served_model="m")}, (0, D(0))),
+        ):
+            for _ in range(2):
+                with row(values):
+                    self.assertEqual(self.spent(**values), expected)
+
+    def test_priced_once(self) -> None:
+        """What limits have settled is not priced again, unless more of it is known by then."""
+        record = a_record(usage=MILLION)
+        self.successResultOf(self.costs.spent(record))  # type: ignore[arg-type]
+        self.costs.use([rule("openai", 3)], ())
+        self.costs.note(record)
+        self.assertEqual(record.cost, D(2))
+        record.usage = Usage(input_tokens=2_000_000, output_tokens=0, served_model="m")
+        self.costs.note(record)
+        self.assertEqual((record.cost, record.book), (D(6), self.costs.prices.version))
+
+    def test_spent_too_late(self) -> None:
+        """A record that is written down is not changed by a price that comes later."""
+        record = a_record(usage=MILLION, sealed=True)
+        self.assertEqual(self.successResultOf(self.costs.spent(record)), 2 * PICO)  # type: ignore[arg-type]
+        self.assertIsNone(record.cost)
 
     def test_not_known(self) -> None:
         """An API without a price, and usage that is not known, cost nothing that could be said."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -10,20 +9,19 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.bodies import BytesBody
 from llmproxy.core.limits.reservation import Learnt, Wants
-from llmproxy.core.limits.values import PICO, Rule
-from llmproxy.core.limits.verdicts import Part, Reservation
-from llmproxy.core.pricing.tariff import Price, Tariff
+from llmproxy.core.limits.values import PICO, Kind, Rule
+from llmproxy.core.limits.verdicts import Reservation
 from llmproxy.errors import TokenRevoked, UpstreamReset, UpstreamTimeout
+from llmproxy.message import Record
 from llmproxy.middleware.limitheld import Held, Settling
+from llmproxy.middleware.limitrules import Plan
 from llmproxy.usage import UNKNOWN, Usage
 
 from .fakes import HeldBody, Inner, Reader, a_request, a_response, an_api
 
-TARIFF = Tariff.of({"input_tokens": Price(Decimal(1)), "output_tokens": Price(Decimal(1))})
-PARTS = tuple(
-    Part(Rule(kind, "token:t", 1000, ""), amount)  # type: ignore[arg-type]
-    for kind, amount in (("requests", 1), ("parallel", 1), ("tokens", 50), ("money", 50))
-)
+KINDS: tuple[Kind, ...] = ("requests", "parallel", "tokens", "money")
+PLAN = Plan(an_api(), "m", [Rule(kind, "token:t", 1000, "") for kind in KINDS])
+PARTS = tuple(PLAN.parts(50, 50))
 USED = Usage(input_tokens=10, output_tokens=20, served_model="m-1")
 COST = 30 * PICO // 10**6
 
@@ -45,11 +43,11 @@ class FakeTariffs:
     """@ivar found: what is answered."""
 
     def __init__(self) -> None:
-        self.found: Any = TARIFF
-        self.asked: list[tuple[str, str, str]] = []
+        self.found: Any = COST
+        self.asked: list[Record] = []
 
-    def tariff(self, provider: str, api: str, model: str) -> Any:
-        self.asked.append((provider, api, model))
+    def spent(self, record: Record) -> Any:
+        self.asked.append(record)
         return self.found
 
 
@@ -61,7 +59,7 @@ class HeldTests(SynchronousTestCase):
         self.settling = Settling(self.store, self.tariffs, Learnt())  # type: ignore[arg-type]
 
     def begin(self, sent: bool = True) -> Deferred[Any]:
-        held = Held(self.settling, Reservation(PARTS, 0.0), self.request, "m", Wants())
+        held = Held(self.settling, PLAN, Reservation(PARTS, 0.0), self.record, Wants())
         responding = held.respond(self.request, self.inner)
         self.record.attempts = int(sent)
         return responding
@@ -79,7 +77,7 @@ class HeldTests(SynchronousTestCase):
     def test_answers(self) -> None:
         """What an answer that is here says it used."""
         self.assertEqual(self.answered(USED), [[None, None, 30, COST]])
-        self.assertEqual(self.tariffs.asked, [("", "openai", "m-1")])
+        self.assertEqual(self.tariffs.asked, [self.record])
         self.assertEqual(self.answered(UNKNOWN), [[None, None, None, None]])
         # The API of these tests has no meter: nobody has looked.
         self.assertEqual(self.answered(None), [[None, None, None, None]])
@@ -95,8 +93,13 @@ class HeldTests(SynchronousTestCase):
         """Where a price is being looked up it is settled then, once."""
         self.tariffs.found = Deferred()
         self.assertEqual(self.answered(USED), [])
-        self.tariffs.found.callback(None)
+        self.tariffs.found.callback(0)
         self.assertEqual(self.store.calls, [[None, None, 30, 0]])
+
+    def test_not_billable(self) -> None:
+        """Where an answer does not say what it is billed by, what was reserved is used."""
+        self.tariffs.found = None
+        self.assertEqual(self.answered(USED), [[None, None, 30, None]])
 
     def test_streams(self) -> None:
         """A body that flows is settled at its end, in whichever way, once."""
@@ -141,7 +144,7 @@ class HeldTests(SynchronousTestCase):
         def broken(request: object) -> Any:
             raise KeyError("fault")
 
-        held = Held(self.settling, Reservation(PARTS, 0.0), self.request, "m", Wants())
+        held = Held(self.settling, PLAN, Reservation(PARTS, 0.0), self.record, Wants())
         self.assertRaises(KeyError, held.respond, self.request, broken)
         self.assertEqual(self.store.calls, [None])
 

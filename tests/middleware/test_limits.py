@@ -153,6 +153,19 @@ class RateTests(Case):
                 self.assertEqual(self.status(self.ask(a_chat(), self.exchange.client())), 429)
         self.assertEqual(self.ask(a_chat(model="other"), self.exchange.client()), b"")
 
+    def test_called_otherwise(self) -> None:
+        """JSON that says it is something else is read all the same, as some servers do: no rule is passed by that."""
+        body = json.dumps({"model": "m", "max_tokens": 900, "text": "x" * 100_000}).encode()
+        for content in (body, body.replace(b"x" * 100_000, b"")):
+            for kind in (b"text/plain", b"application/vnd.api+json", b"application/x-ndjson", b"", b"nonsense"):
+                with row(len(content), kind):
+                    self.start(UsageLimitSettings(rules=(LimitRule(UsageLimits(tpm_limit=40_000), model="m"),)))
+                    request = a_request(b"/v1/chat/completions", b"Content-Type: " + kind, body=content)
+                    self.ask(request)
+                    for _ in range(5):
+                        self.exchange.turn()
+                    self.assertEqual(self.left("tokens"), 40_000 - 900 - -(-len(content) // 3))
+
 
 class AroundTests(Case):
     """What of limits stands elsewhere in the chain."""

@@ -110,23 +110,28 @@ _ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 def wants_at_once(content: bytes) -> Wants:
     """The same as L{wants_of}, of a body that is not longer than L{AT_ONCE}."""
+    return plain_wants(content) or finish(wants_of(content))
+
+
+def plain_wants(content: bytes) -> Wants | None:
+    """The same, of a JSON object that has nothing which can be read in two ways; C{None} for any other body."""
     try:
         said = _SAID.decode(content)
     except _ERRORS:
-        return finish(wants_of(content))
+        return None
     if b"\\u00" in content:
         # A name that is written with escapes is to be found like any other.
-        return finish(wants_of(content))
+        return None
     output, answers = None, 1
     first, second, third, several = said.max_tokens, said.max_completion_tokens, said.max_output_tokens, said.n
     if not (first is second is third is several is _UNSAID):
         outputs = [each for each in (first, second, third) if each is not _UNSAID]
         # Of a name that stands there twice parsers take one or the other.
         if outputs and content.count(b'"max_') != len(outputs):
-            return finish(wants_of(content))
+            return None
         if several is not _UNSAID:
             if content.count(b'"n"') != 1:
-                return finish(wants_of(content))
+                return None
             answers = several if _is_count(several, MOST_ANSWERS) else 1
         output = max((each for each in outputs if _is_count(each, MOST_TOKENS)), default=0) * answers or None
     model = said.model

@@ -49,7 +49,7 @@ class SlidingSum:
         if seconds and seconds[-1] >= second:
             self._amounts[-1] += amount
         else:
-            # Once a second: what has passed is let go, whoever asks or not.
+            # Once a second: what has passed is forgotten, whether anybody asks or not.
             self.at(now)
             seconds.append(second)
             self._amounts.append(amount)

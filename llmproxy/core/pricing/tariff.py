@@ -89,7 +89,7 @@ class Rates:
     def _of_tokens(self, names: Sequence[str]) -> tuple[_Line, ...] | None:
         """See L{at_most}; C{None} where tokens of input and output alone are not what is billed."""
         counts = [count(_NO_TOKENS) for count in self._counts]
-        if not self._is_told(counts):
+        if not self._is_billable(counts):
             return None
         return tuple((start, *_line(leaves, counts, names)) for start, leaves in self._brackets)
 
@@ -129,7 +129,7 @@ class Rates:
         if self._is_free:
             return 0
         counts = [count(usage) for count in self._counts]
-        if not self._is_told(counts):
+        if not self._is_billable(counts):
             return None
         brackets = self._brackets
         leaves = brackets[0][1] if len(brackets) == 1 else self._bracket(usage.input_tokens or 0)
@@ -150,7 +150,7 @@ class Rates:
                 by_the_hour = hours if by_the_hour is None else by_the_hour + hours
         return total if by_the_hour is None else total + int(by_the_hour.quantize(FINEST).scaleb(self.scale))
 
-    def _is_told(self, counts: Sequence[int | Decimal | None]) -> bool:
+    def _is_billable(self, counts: Sequence[int | Decimal | None]) -> bool:
         """Whether there is what these prices are for."""
         for place in self._needed:
             if counts[place] is None:

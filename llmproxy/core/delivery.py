@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Generic, TypeVar
 
@@ -12,6 +12,9 @@ from attrs import frozen
 from .backoff import delay
 
 Item = TypeVar("Item")
+
+LONGEST_ASKED = 900.0
+"""Seconds: a receiver that asks for a day of rest is asked before that whether it means it."""
 
 
 @frozen
@@ -33,6 +36,7 @@ class DeliveryPolicy:
     @ivar stop_within: what the whole rest gets once the queue stops, whatever the sink does; its close gets as long
         again.
     @ivar report_every: between two lines of the log about the same trouble.
+    @ivar fills: what is left behind a batch waits for others too, unless it is a whole one.
     """
 
     most_waiting: int = 10_000
@@ -44,6 +48,7 @@ class DeliveryPolicy:
     last_attempts: int = 3
     stop_within: float = 10.0
     report_every: float = 60.0
+    fills: bool = False
 
     def __attrs_post_init__(self) -> None:
         for name in ("most_waiting", "batch", "attempts", "last_attempts"):
@@ -55,13 +60,15 @@ class DeliveryPolicy:
         """Whether a batch is lost that has failed so often."""
         return self.attempts is not None and attempts >= self.attempts
 
-    def wait(self, failures: int, stopping: bool) -> float:
+    def wait(self, failures: int, stopping: bool, asked: float | None = None) -> float:
         """
         Seconds until the sink is asked again, for the same batch or another.
 
         @param failures: attempts that failed since the sink took something.
+        @param asked: how long the receiver wants to be left alone; it is believed for L{LONGEST_ASKED}.
         """
-        return self.retry_base if stopping else delay(failures, self.retry_base, self.retry_most)
+        wait = self.retry_base if stopping else delay(failures, self.retry_base, self.retry_most)
+        return wait if stopping or asked is None else max(wait, min(asked, LONGEST_ASKED))
 
 
 class Backlog(Generic[Item]):
@@ -108,6 +115,17 @@ class Backlog(Generic[Item]):
         self.taken += 1
         return True
 
+    def put_all(self, items: Sequence[Item], now: float) -> int:
+        """Let in as many as there is room for, the first ones; how many are lost."""
+        self.mark_lost()
+        room = self._most - len(self._waiting)
+        lost = max(0, len(items) - room)
+        kept = items[:room] if lost else items
+        self._waiting.extend(kept)
+        self.taken += len(kept)
+        self.lose(lost, now)
+        return lost
+
     def first(self, count: int) -> list[Item]:
         """The next batch; it waits on until it is L{deliver}ed or L{drop}ped."""
         self.mark_lost()
@@ -137,6 +155,13 @@ class Backlog(Generic[Item]):
             count, self._unmarked = self._unmarked, 0
             self._waiting.append(self._lost_mark(count, self._unmarked_since))
             self.taken += 1
+
+    def take_all(self) -> list[Item]:
+        """Everything that waits, for someone else to keep: it is done with here, and not lost."""
+        items = list(self._waiting)
+        self._leave(len(items))
+        self._unmarked = 0
+        return items
 
     def give_up(self, now: float) -> int:
         """Lose everything, with no mark any more; how many items that were."""

@@ -46,6 +46,8 @@ class DeliveryQueue(Generic[Item]):
     @param what: what the log calls what is delivered, C{"the audit log"} for example.
     @param lost_mark: makes the item that stands for lost ones: of their count, and the time of the first in seconds of
         C{clock}; C{None} leaves no mark.
+    @param left_over: keeps what could not be delivered when the queue stops; C{None} loses it.
+    @param progressed: called when items have left, or could not.
     @ivar failures: attempts that failed.
     """
 
@@ -58,7 +60,11 @@ class DeliveryQueue(Generic[Item]):
         policy: DeliveryPolicy = DeliveryPolicy(),  # noqa: B008
         what: str = "the delivery",
         lost_mark: Callable[[int, float], Item] | None = None,
+        left_over: Callable[[list[Item]], Deferred[None]] | None = None,
+        progressed: Callable[[], object] = lambda: None,
     ) -> None:
+        self._left_over = left_over
+        self._progressed = progressed
         self._clock = clock
         self._sink = sink
         self._policy = policy
@@ -73,7 +79,7 @@ class DeliveryQueue(Generic[Item]):
         self._failed_at_the_end = 0
         self._stopping: list[Deferred[None]] = []
         self._deadline: IDelayedCall | None = None
-        self._over = False
+        self._over = self._given_up = False
         self._flushes: list[tuple[int, Deferred[None]]] = []
         self.failures = 0
 
@@ -96,6 +102,37 @@ class DeliveryQueue(Generic[Item]):
     def lost(self) -> int:
         """Items that it did not, and never will."""
         return self._backlog.lost
+
+    @property
+    def taken(self) -> int:
+        """How many were let in, ever."""
+        return self._backlog.taken
+
+    @property
+    def done(self) -> int:
+        """How many of those are delivered or given up: they leave in their order."""
+        return self._backlog.done
+
+    @property
+    def is_failing(self) -> bool:
+        """The last attempt failed."""
+        return self._failed_in_a_row > 0
+
+    def put_all(self, items: Sequence[Item]) -> None:
+        """L{put} for many. What fills a batch is handed over at once."""
+        now = self._clock.seconds()
+        if self._over:
+            self._backlog.lose(len(items), now)
+            self._report("over", "{what} ({sink}) has ended: {lost} were lost so far")
+            return
+        if self._backlog.put_all(items, now):
+            self._report("full", "{what} ({sink}) is full: {lost} were lost so far")
+        if self._under_way or self._failed_in_a_row:
+            return
+        if len(self._backlog) >= self._policy.batch:
+            self._write()
+        elif self._call is None and not self._backlog.is_empty:
+            self._call = self._clock.callLater(self._policy.gather_for, self._write)
 
     def put(self, item: Item) -> None:
         """Take an item, or count it as lost if too many wait or the queue has ended."""
@@ -160,16 +197,25 @@ class DeliveryQueue(Generic[Item]):
         writing.addErrback(lambda reason: self._log.failure("{what} is broken", reason, what=self._what))
 
     def _taken(self, result: object) -> None:
-        if self._over:
+        if self._over or self._given_up:
             return
         self._failed_in_a_row = 0
         self._backlog.deliver(self._left())
         self._flushed()
-        if self._stopping or not self._backlog.is_empty:
+        self._progressed()
+        if self._stopping or not self._waits_for_more():
             self._write()
+        elif self._call is None and not self._backlog.is_empty:
+            self._call = self._clock.callLater(self._policy.gather_for, self._write)
+
+    def _waits_for_more(self) -> bool:
+        waiting = len(self._backlog)
+        if self._backlog.is_empty:
+            return True
+        return self._policy.fills and waiting < self._policy.batch and not self._flushes
 
     def _failed(self, reason: Failure) -> None:
-        if self._over:
+        if self._over or self._given_up:
             return
         self.failures += 1
         self._attempts += 1
@@ -184,8 +230,13 @@ class DeliveryQueue(Generic[Item]):
         if self._policy.gives_up(self._attempts):
             self._backlog.drop(self._left(), self._clock.seconds())
         self._under_way = 0
-        self._call = self._clock.callLater(self._policy.wait(self._failed_in_a_row, stopping), self._write)
+        self._call = self._clock.callLater(self._wait(reason, stopping), self._write)
         self._flushed(everything=True)
+        self._progressed()
+
+    def _wait(self, reason: Failure, stopping: bool) -> float:
+        asked = getattr(reason.value, "retry_after", None)
+        return self._policy.wait(self._failed_in_a_row, stopping, asked if isinstance(asked, (int, float)) else None)
 
     def _left(self) -> int:
         """The batch under way is delivered or given up; how many items it had."""
@@ -194,6 +245,13 @@ class DeliveryQueue(Generic[Item]):
 
     def _give_up(self) -> None:
         self._cancel()
+        self._given_up = True
+        if self._left_over is not None:
+            keeping = maybeDeferred(self._left_over, self._backlog.take_all())
+            self._flushed(everything=True)
+            keeping.addErrback(lambda reason: self._log.failure("{what} could not be kept", reason, what=self._what))
+            keeping.addCallback(lambda _: self._idle())
+            return
         count = self._backlog.give_up(self._clock.seconds())
         self._flushed(everything=True)
         self._log.error("{what} ({sink}) lost {count} at the end", what=self._what, sink=self.name, count=count)

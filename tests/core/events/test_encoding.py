@@ -35,7 +35,6 @@ class EncodingTests(SynchronousTestCase):
                 "api": "openai",
                 "status": 200,
                 "ended": "complete",
-                "duration_ms": 0.0,
             },
         )
 

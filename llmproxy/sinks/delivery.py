@@ -203,6 +203,9 @@ class DeliveryQueue(Generic[Item]):
         self._backlog.deliver(self._left())
         self._flushed()
         self._progressed()
+        if self._under_way:
+            # What progressed has put in more, which filled a batch.
+            return
         if self._stopping or not self._waits_for_more():
             self._write()
         elif self._call is None and not self._backlog.is_empty:

@@ -36,8 +36,8 @@ class When:
     """
     All of its tests hold, or the event is not wanted. Where nothing is said of C{kind}, only exchanges are.
 
-    @param said: values by the names of fields; each a value, a list of which one matches, a pattern with C{*}, or a text
-        that begins with C{>=}, C{<=}, C{>}, C{<} or C{!=}.
+    @param said: values by the names of fields; each a value, a list of which one matches, a pattern with C{*}, or a
+        text that begins with C{>=}, C{<=}, C{>}, C{<} or C{!=}.
     @param sample: the share of exchanges that is wanted, from 0 to 1: those of the same ids for every sink. What is no
         exchange is never left out by it.
     @raise ValueError: a field is none, or a value cannot be compared; the text names it.
@@ -93,7 +93,9 @@ def _reader(name: str) -> Callable[[Event], Any]:
         known = ", ".join(each for each in _FIELDS if each not in _NOT_ASKED)
         raise ValueError(f"when: there is no field {name[:60]!r}; there are {known}")
     if bool(dot) != (field in _MAPPINGS):
-        raise ValueError(f"when: {field} has names below it, as in {field}.name" if not dot else f"when: {field} has none")
+        raise ValueError(
+            f"when: {field} has names below it, as in {field}.name" if not dot else f"when: {field} has none"
+        )
     if not dot:
         return operator.attrgetter(field)
 

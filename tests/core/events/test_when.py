@@ -42,7 +42,11 @@ CASES: list[tuple[dict[str, Any], dict[str, Any], bool]] = [
     ({"duration_ms": ">1000"}, {"duration_ms": 1500.0}, True),
     ({"tags.team": "search"}, {"tags": {"team": "search"}}, True),
     ({"tags.team": "search"}, {}, False),
-    ({"details.outcome": ["denied", "error"], "kind": "audit.*"}, {"kind": "audit.x", "details": {"outcome": "denied"}}, True),
+    (
+        {"details.outcome": ["denied", "error"], "kind": "audit.*"},
+        {"kind": "audit.x", "details": {"outcome": "denied"}},
+        True,
+    ),
     ({"kind": "audit.*"}, {}, False),
     ({"kind": ["exchange", "budget.*"]}, {"kind": "budget.soft"}, True),
     ({"kind": ["exchange", "budget.*"]}, {}, True),

@@ -1,0 +1,90 @@
+"""The sink C{http}: a webhook that gets batches of events, signed."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred, succeed
+from zope.interface import implementer
+
+from ..core.events.receipts import Receipt
+from ..core.events.webhooks import batch_id, key_of, signature
+from ..interfaces.events import IEventSink
+from .eventformats import lines_of
+from .httppost import post
+from .sinksettings import SinkSettings
+
+if TYPE_CHECKING:
+    from ..core.events import Event
+    from .registry import SinkTools
+
+_OURS = frozenset({"content-type", "content-length", "content-encoding", "host", "transfer-encoding", "connection"})
+
+_TYPES = {"json": "application/json", "jsonl": "application/x-ndjson"}
+
+
+@implementer(IEventSink)
+class Webhook:
+    """
+    Settings: C{url}; C{secret}, which signs each batch; C{headers}, sent with each; C{format}, C{json} (an array) or
+    C{jsonl}; C{compress}, for C{gzip}; C{schema}.
+    """
+
+    def __init__(self, settings: Mapping[str, Any], tools: SinkTools) -> None:
+        self._tools = tools
+        read = SinkSettings(settings)
+        self._url = read.url("url")
+        secret = read.text("secret", "")
+        self._headers = read.texts("headers")
+        self._format = read.one_of("format", "json", "json", "jsonl")
+        self._compresses = read.flag("compress", False)
+        self._lines = lines_of(read)
+        self._key = b""
+        try:
+            self._key = key_of(secret)
+        except ValueError as error:
+            read.problem("secret", str(error))
+        if "secret" in settings and not secret:
+            read.problem("secret", "is empty: leave it out to send unsigned batches")
+        for name, value in self._headers.items():
+            _check_header(read, name, value)
+        read.done()
+        if tools.masking is not None:
+            tools.masking.learn([secret, *self._headers.values()])
+
+    def deliver(self, batch: Sequence[Event]) -> Deferred[Receipt | None]:
+        return Deferred.fromCoroutine(self._deliver(batch))
+
+    async def _deliver(self, batch: Sequence[Event]) -> Receipt | None:
+        lines = self._lines(batch)
+        if not lines:
+            return None
+        body = b"[" + b",".join(lines) + b"]" if self._format == "json" else b"\n".join(lines) + b"\n"
+        headers = {"Content-Type": _TYPES[self._format], **self._headers}
+        now, id = int(self._tools.reactor.seconds()), batch_id(batch)
+        headers |= {"webhook-id": id, "webhook-timestamp": str(now)}
+        if self._key:
+            # Of what the receiver's program sees: its server may have decoded the coding of the content.
+            headers["webhook-signature"] = signature(self._key, id, now, body)
+        if self._compresses:
+            headers["Content-Encoding"] = "gzip"
+            body = await self._tools.run_in_thread(gzip.compress, body, 6)
+        return await post(self._tools.agent, self._url, body, headers)
+
+    def close(self) -> Deferred[None]:
+        return succeed(None)
+
+
+def _check_header(read: SinkSettings, name: str, value: str) -> None:
+    from ..config import rules
+
+    try:
+        rules.header_name(name)
+    except ValueError as error:
+        read.problem("headers", str(error))
+    if name.lower() in _OURS or name.lower().startswith("webhook-"):
+        read.problem("headers", f"{name} is set by the sink itself")
+    if not value.isascii() or not value.isprintable():
+        read.problem("headers", f"the value of {name} is no text of visible ASCII characters (it is not shown)")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
@@ -64,9 +64,10 @@ class IEventBus(Interface):
     def publish(events: Sequence[Event]) -> None:
         """Hand them to every subscriber; never waits and never raises."""
 
-    def subscribe(take: object) -> object:
+    def subscribe(take: Callable[[Sequence[Event], Sequence[int] | None], object]) -> Callable[[], None]:
         """
-        Have C{take(events)} called with every batch, which must neither block nor keep the list.
+        Have C{take} called with every batch, which must neither block nor keep the list, and with the sizes of the
+        events in bytes where any has content.
 
         @return: call it to end that.
         """

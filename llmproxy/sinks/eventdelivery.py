@@ -96,7 +96,7 @@ class EventDelivery:
     async def _deliver(self, part: Sequence[Event]) -> None:
         trying: Deferred[Receipt | None] = maybeDeferred(self._sink.deliver, part)
         self._trying = trying
-        trying.addTimeout(self._policy.timeout, self._clock)  # type: ignore[arg-type]
+        trying.addTimeout(self._policy.timeout, self._clock)
         try:
             self.receipt = await trying
         except DeferredTimeout:

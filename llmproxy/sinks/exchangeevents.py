@@ -79,7 +79,7 @@ class ExchangeEvents:
 
     def _failed(self, reason: Failure, records: list[Record]) -> None:
         self.without_content += len(records)
-        self._complaints.say("content", f"what was captured could not be read: {reason.type.__name__}")
+        self._complaints.say("content", f"what was captured could not be read: {type(reason.value).__name__}")
         self._bus.publish([event_of_record(record, content=_UNREADABLE) for record in records])
 
     def _read(self, size: int) -> None:

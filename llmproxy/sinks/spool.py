@@ -1,9 +1,9 @@
 """
 The spool of a sink: events on disk, in their order, while their receiver is away.
 
-A directory has a slot for each process that writes at the same time. Whoever holds the lock of a slot reads and writes
-it; a slot that nobody holds belonged to a process that has ended, and what is in it is moved to the next one that
-looks.
+A directory has a slot for each process that writes at the same time. The one that holds its lock reads and writes it;
+a slot that nobody holds belonged to a process that has ended, and what is in it is moved to the next one that looks.
+
 Everything blocks, so that it belongs on a thread. Files are 0600, directories 0700.
 """
 

@@ -91,7 +91,7 @@ class Receiver:
         fields = {name.decode().lower(): values[0].decode() for name, values in headers.items()}
         self.asked.append(Asked(_text(method), _text(url), fields, data))
         status, body = self.answer
-        return status, {name.decode(): [each.decode() for each in values] for name, values in self.fields.items()}, body
+        return status, {name.decode(): values[0].decode() for name, values in self.fields.items()}, body
 
 
 def _text(value: Any) -> str:

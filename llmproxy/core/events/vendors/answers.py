@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from ..receipts import PassingFailure, PermanentFailure, Receipt, receipt_of
 
@@ -23,6 +23,10 @@ class Judgement:
     why: str = ""
     delivered: int = 0
     permanent: bool = False
+
+    def behind(self, delivered: int) -> Judgement:
+        """The same of a part of a batch, so many of which were delivered before."""
+        return evolve(self, delivered=self.delivered + delivered)
 
     def settle(self, receipt: Receipt) -> Receipt:
         """

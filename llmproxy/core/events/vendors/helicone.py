@@ -31,6 +31,9 @@ from .reading import (
 
 URL = "https://api.worker.helicone.ai/custom/v1/log"
 
+MOST_BYTES = 9_000_000
+"""Of a request: more than 10 MB are refused there (C{logAsync} of helicone/helicone)."""
+
 NO_PATH = "custom-model-nopath"
 """What stands for the address of a request that did not go through Helicone."""
 

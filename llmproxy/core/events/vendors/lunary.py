@@ -36,6 +36,9 @@ from .reading import (
 
 URL = "https://api.lunary.ai/v1/runs/ingest"
 
+MOST_BYTES = 4_000_000
+"""Of a request: its server reads 5 MB."""
+
 _THERE = re.compile("already exists|duplicate key", re.IGNORECASE)
 """What is said of a run that was sent before."""
 
@@ -66,9 +69,14 @@ def events_of(event: Event) -> list[dict[str, Any]]:
     return [_without_nothing(start), _without_nothing(run | _end(event))]
 
 
-def encode_batch(events: Sequence[Event]) -> bytes:
-    """The body of a request."""
-    return msgspec.json.encode({"events": [each for event in events for each in events_of(event)]}, enc_hook=str)
+def encode_events(event: Event) -> bytes:
+    """The two events of an exchange as they stand in a request, with a comma between."""
+    return msgspec.json.encode(events_of(event), enc_hook=str)[1:-1]
+
+
+def body_of(items: Sequence[bytes]) -> bytes:
+    """The body of a request with what L{encode_events} made of some events."""
+    return b'{"events":[%b]}' % b",".join(items)
 
 
 def judge(events: Sequence[Event], body: bytes) -> Judgement:

@@ -30,6 +30,10 @@ class AnswerTests(SynchronousTestCase):
         self.assertEqual((str(passing), passing.delivered, passing.receipt), ("later", 2, receipt))
         self.assertEqual(self.assertRaises(PermanentFailure, Judgement("never", 1, True).settle, receipt).delivered, 1)
 
+    def test_behind(self) -> None:
+        """What was delivered before a part of a batch counts too."""
+        self.assertEqual(Judgement("later", 2).behind(3), Judgement("later", 5))
+
     def test_reason(self) -> None:
         """What is said of an item is bounded, in one line, and shows no key."""
         found = reason("status 400", None, "a\nb", "sk-proj-" + "A1b2" * 12, "y" * 5000)

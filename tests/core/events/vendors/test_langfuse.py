@@ -10,8 +10,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.core.events.event import Content
 from llmproxy.core.events.vendors.answers import Judgement
 from llmproxy.core.events.vendors.langfuse import (
+    body_of,
     cost_details,
-    encode_batch,
+    encode_items,
     items_of,
     judge,
     trace_id,
@@ -162,12 +163,12 @@ class ItemTests(SynchronousTestCase):
 
     def test_batch(self) -> None:
         """The body is one object; sent again it is the same to the byte."""
-        found = json.loads(encode_batch([chat(), bare()]))
+        found = json.loads(body_of([encode_items(chat()), encode_items(bare())]))
         self.assertEqual(
             [each["type"].split("-")[0] for each in found["batch"]], ["trace", "generation", "trace", "span"]
         )
         self.assertEqual(found["metadata"], {"sdk_name": "llmproxy"})
-        self.assertEqual(encode_batch([chat()]), encode_batch([chat()]))
+        self.assertEqual(encode_items(chat()), encode_items(chat()))
 
     def test_content_as_it_is(self) -> None:
         """Texts and lists go in as they are."""

@@ -7,7 +7,7 @@ import json
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.events.vendors.answers import Judgement
-from llmproxy.core.events.vendors.lunary import encode_batch, events_of, judge
+from llmproxy.core.events.vendors.lunary import body_of, encode_events, events_of, judge
 from llmproxy.core.events.vendors.reading import id_of, metadata_of
 
 from ....tables import row
@@ -65,9 +65,9 @@ class EventTests(SynchronousTestCase):
 
     def test_batch(self) -> None:
         """All events of a batch in one member, in their order; the same each time."""
-        found = json.loads(encode_batch([chat(), bare()]))
+        found = json.loads(body_of([encode_events(chat()), encode_events(bare())]))
         self.assertEqual([each["event"] for each in found["events"]], ["start", "end", "start", "error"])
-        self.assertEqual(encode_batch([chat()]), encode_batch([chat()]))
+        self.assertEqual(encode_events(chat()), encode_events(chat()))
 
 
 class JudgeTests(SynchronousTestCase):

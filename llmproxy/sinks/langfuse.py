@@ -1,0 +1,77 @@
+"""The sink C{langfuse}: traces and generations of exchanges for Langfuse."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred, succeed
+from zope.interface import implementer
+
+from ..core.events.vendors import langfuse
+from ..core.events.vendors.batches import split, without_bodies
+from ..core.events.vendors.reading import is_exchange
+from ..interfaces.events import IEventSink
+from .posting import Poster, refused
+from .sinksettings import SinkSettings
+
+if TYPE_CHECKING:
+    from ..core.events import Event
+    from ..core.events.receipts import Receipt
+    from .registry import SinkTools
+
+URL = "https://cloud.langfuse.com"
+
+_ENVIRONMENT = re.compile(r"(?!langfuse)[a-z0-9_-]{1,40}")
+"""As Langfuse takes them: U{https://langfuse.com/docs/observability/features/environments}, read 2026-11-30."""
+
+
+@implementer(IEventSink)
+class Langfuse:
+    """
+    Settings: C{public_key}, C{secret_key}; C{url}, the host, C{environment} and C{release} of all traces.
+
+    What is no exchange is passed over.
+    """
+
+    def __init__(self, settings: Mapping[str, Any], tools: SinkTools) -> None:
+        read = SinkSettings(settings)
+        url = read.url("url", URL).rstrip("/").removesuffix(langfuse.PATH)
+        public, secret = read.required("public_key"), read.required("secret_key")
+        self._environment, self._release = read.text("environment", ""), read.text("release", "")
+        if self._environment and not _ENVIRONMENT.fullmatch(self._environment):
+            read.problem("environment", "expected up to 40 of a-z, 0-9, - and _, and not beginning with langfuse")
+        read.done()
+        login = base64.b64encode(f"{public}:{secret}".encode()).decode()
+        if tools.masking is not None:
+            tools.masking.learn([secret, login])
+        self._poster = Poster(tools, url + langfuse.PATH, {"Authorization": f"Basic {login}"})
+
+    def deliver(self, batch: Sequence[Event]) -> Deferred[Receipt | None]:
+        return Deferred.fromCoroutine(self._deliver(batch))
+
+    def close(self) -> Deferred[None]:
+        return succeed(None)
+
+    async def _deliver(self, batch: Sequence[Event]) -> Receipt | None:
+        receipt: Receipt | None = None
+        items = [self._items(event) for event in batch]
+        for part in split([len(item) + 1 for item in items], langfuse.MOST_BYTES):
+            wanted = [item for item in items[part] if item]
+            if not wanted:
+                continue
+            answer = await self._poster.post(langfuse.body_of(wanted))
+            if not answer.is_success:
+                raise refused(answer, part.start)
+            receipt = langfuse.judge(batch[part], answer.body).behind(part.start).settle(answer.receipt)
+        return receipt
+
+    def _items(self, event: Event) -> bytes:
+        if not is_exchange(event):
+            return b""
+        items = langfuse.encode_items(event, self._environment, self._release)
+        if len(items) > langfuse.MOST_BYTES:
+            items = langfuse.encode_items(without_bodies(event), self._environment, self._release)
+        return items

@@ -1,0 +1,74 @@
+"""The sink C{lunary}: runs of exchanges for Lunary."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred, succeed
+from zope.interface import implementer
+
+from ..core.events.vendors import lunary, reference
+from ..core.events.vendors.batches import split, without_bodies
+from ..core.events.vendors.reading import is_exchange
+from ..interfaces.events import IEventSink
+from .posting import Answer, Poster, refused
+from .sinksettings import SinkSettings
+
+if TYPE_CHECKING:
+    from ..core.events import Event
+    from ..core.events.receipts import Receipt
+    from .registry import SinkTools
+
+
+@implementer(IEventSink)
+class Lunary:
+    """
+    Settings: C{api_key}, the project's public or private key; C{url}; C{schema}, C{legacy} for a list of
+    what the reference's dispatcher sends.
+
+    What is no exchange is passed over.
+    """
+
+    def __init__(self, settings: Mapping[str, Any], tools: SinkTools) -> None:
+        read = SinkSettings(settings)
+        url, key = read.url("url", lunary.URL), read.required("api_key")
+        self._legacy = read.one_of("schema", "vendor", "vendor", "legacy") == "legacy"
+        read.done()
+        if tools.masking is not None:
+            tools.masking.learn([key])
+        self._poster = Poster(tools, url, {"Authorization": f"Bearer {key}"})
+
+    def deliver(self, batch: Sequence[Event]) -> Deferred[Receipt | None]:
+        return Deferred.fromCoroutine(self._deliver(batch))
+
+    def close(self) -> Deferred[None]:
+        return succeed(None)
+
+    async def _deliver(self, batch: Sequence[Event]) -> Receipt | None:
+        receipt: Receipt | None = None
+        items = [self._item(event) for event in batch]
+        for part in split([len(item) + 1 for item in items], lunary.MOST_BYTES):
+            wanted = [item for item in items[part] if item]
+            if wanted:
+                answer = await self._poster.post(self._body(wanted))
+                receipt = self._judged(answer, batch[part], part.start)
+        return receipt
+
+    def _item(self, event: Event) -> bytes:
+        if not is_exchange(event):
+            return b""
+        encode = reference.encode_payload if self._legacy else lunary.encode_events
+        item = encode(event)
+        return item if len(item) <= lunary.MOST_BYTES else encode(without_bodies(event))
+
+    def _body(self, items: Sequence[bytes]) -> bytes:
+        return b"[%b]" % b",".join(items) if self._legacy else lunary.body_of(items)
+
+    def _judged(self, answer: Answer, part: Sequence[Event], before: int) -> Receipt:
+        if not answer.is_success:
+            raise refused(answer, before)
+        if self._legacy:
+            return answer.receipt
+        judgement = lunary.judge(part, answer.body)
+        return judgement.behind(before).settle(answer.receipt)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, DeferredList
 
 from .connection import RedisDown
 
@@ -22,7 +22,6 @@ class DedicatedConnection:
 
     @param connect: gives a L{Connection}, or fails with the reason.
     @param timeout: seconds that Redis has for an answer, beyond what it was asked to wait.
-    @ivar connected: called each time when it stands.
     """
 
     def __init__(self, clock: IReactorTime, connect: Callable[[], Deferred[Any]], timeout: float) -> None:
@@ -56,6 +55,27 @@ class DedicatedConnection:
             raise
         finally:
             _cancel(late)
+
+    async def call_all(self, commands: Sequence[bytes]) -> list[Any]:
+        """
+        Send commands at once, and have what came of each: its reply, or the exception that it failed with.
+
+        Raises L{RedisDown} where there is no connection; cancelling it closes one that there is.
+        """
+        connection = await self._open()
+        late = self._clock.callLater(self._timeout, connection.abort)
+        try:
+            sent = [connection.send(each) for each in commands]
+            outcomes: Any = await DeferredList(sent, consumeErrors=True)
+        finally:
+            _cancel(late)
+        replies = [outcome if succeeded else outcome.value for succeeded, outcome in outcomes]
+        cancelled = next((each for each in replies if isinstance(each, CancelledError)), None)
+        if cancelled is not None:
+            # A list of Deferreds that is cancelled cancels each, and says so as what came of them.
+            connection.abort()
+            raise cancelled
+        return replies
 
     def stop(self) -> None:
         """Close it for good; what is under way fails with L{RedisDown}."""

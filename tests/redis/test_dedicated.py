@@ -63,6 +63,29 @@ class DedicatedTests(SynchronousTestCase):
         self.failureResultOf(self.call(), RedisDown)
         self.assertEqual(self.connector.attempts, 2)
 
+    def test_many(self) -> None:
+        """Commands that are sent together have each what came of it."""
+        call = Deferred.fromCoroutine(self.connection.call_all([PING, PING, PING]))
+        connection = self.connector.connections[0]
+        connection.answer(b"a")
+        connection.refuse("OOM")
+        connection.abort()
+        one, two, three = self.successResultOf(call)
+        self.assertEqual((one, str(two), type(three)), (b"a", "OOM", RedisDown))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_many_in_vain(self) -> None:
+        """Without an answer in time they are given up; who stops waiting closes the connection."""
+        call = Deferred.fromCoroutine(self.connection.call_all([PING, PING]))
+        self.clock.advance(1.0)
+        self.assertEqual([type(each) for each in self.successResultOf(call)], [RedisDown, RedisDown])
+        again = Deferred.fromCoroutine(self.connection.call_all([PING]))
+        again.cancel()
+        self.failureResultOf(again, CancelledError)
+        self.assertTrue(self.connector.connections[1].aborted)
+        self.connector.failure = OSError("refused")
+        self.failureResultOf(Deferred.fromCoroutine(self.connection.call_all([PING])), RedisDown)
+
     def test_cancelled(self) -> None:
         """Who stops waiting closes the connection: the reply of an old call is never that of a new one."""
         call = self.call(5.0)

@@ -14,7 +14,7 @@ from ..core.events.vendors import helicone, reference
 from ..core.events.vendors.batches import without_bodies
 from ..core.events.vendors.reading import is_exchange
 from ..interfaces.events import IEventSink
-from .posting import Poster, refused
+from .httppost import ask
 from .sinksettings import SinkSettings
 
 if TYPE_CHECKING:
@@ -39,7 +39,8 @@ class Helicone:
         read.done()
         if tools.masking is not None:
             tools.masking.learn([key])
-        self._poster = Poster(tools, url, {"Authorization": f"Bearer {key}"})
+        self._agent, self._url = tools.agent, url
+        self._headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
 
     def deliver(self, batch: Sequence[Event]) -> Deferred[Receipt | None]:
         return Deferred.fromCoroutine(self._deliver(batch))
@@ -59,7 +60,7 @@ class Helicone:
         if len(body) > helicone.MOST_BYTES:
             body = self._encoded(without_bodies(event))
         try:
-            answer = await self._poster.post(body)
+            answer = await ask(self._agent, self._url, body, self._headers)
         except DeliveryFailure as failure:
             failure.delivered = delivered
             raise
@@ -72,7 +73,7 @@ class Helicone:
         if answer.status in helicone.REFUSED:
             why = f"answered {answer.receipt}"
             raise PermanentFailure(why, delivered=delivered, receipt=answer.receipt)
-        raise refused(answer, delivered)
+        raise answer.refusal(delivered)
 
     def _encoded(self, event: Event) -> bytes:
         if self._legacy:

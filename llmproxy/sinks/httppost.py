@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from twisted.web.client import ResponseDone
 
 from .. import __version__
-from ..core.events.receipts import PassingFailure, Receipt, failure_of, receipt_of
+from ..core.events.receipts import DeliveryFailure, PassingFailure, Receipt, failure_of, receipt_of
 
 if TYPE_CHECKING:
     from .registry import HTTPAgent
@@ -38,18 +38,35 @@ class Answer:
         self.body = body
         self.retry_after = retry_after
 
+    @property
+    def is_success(self) -> bool:
+        """It is 2xx."""
+        return 200 <= self.status < 300
 
-async def ask(agent: HTTPAgent, url: str, body: bytes, headers: Mapping[str, str], method: str = "POST") -> Answer:
+    @property
+    def receipt(self) -> Receipt:
+        """What operators are shown of it."""
+        return receipt_of(self.status, self.body)
+
+    def refusal(self, delivered: int = 0) -> DeliveryFailure:
+        """What one means that is not 2xx; see L{failure_of}."""
+        return failure_of(self.status, self.body, self.retry_after, delivered)
+
+
+async def ask(
+    agent: HTTPAgent, url: str, body: bytes, headers: Mapping[str, str], method: str = "POST", most: int = MOST_READ
+) -> Answer:
     """
     Send it, and read what comes back.
 
     @param headers: C{User-Agent} is ours where it is not given.
+    @param most: bytes of an answer that are kept.
     @raise PassingFailure: nothing came back.
     """
     fields = {"User-Agent": [USER_AGENT], **{name: [value] for name, value in headers.items()}}
     try:
         response = await agent.request(method, url, headers=fields, data=body)
-        data = await _beginning(response)
+        data = await _beginning(response, most)
     except CancelledError:
         raise
     except Exception as error:
@@ -65,9 +82,9 @@ async def post(agent: HTTPAgent, url: str, body: bytes, headers: Mapping[str, st
     @raise DeliveryFailure: as L{failure_of} has it.
     """
     answer = await ask(agent, url, body, headers)
-    if 200 <= answer.status < 300:
-        return receipt_of(answer.status, answer.body)
-    raise failure_of(answer.status, answer.body, answer.retry_after)
+    if answer.is_success:
+        return answer.receipt
+    raise answer.refusal()
 
 
 def _words(error: Exception) -> str:
@@ -78,9 +95,9 @@ def _words(error: Exception) -> str:
     return type(error).__name__ if cause is None else PHRASES[cause]
 
 
-def _beginning(response: Any) -> Deferred[bytes]:
+def _beginning(response: Any, most: int) -> Deferred[bytes]:
     reading: Deferred[bytes] = Deferred(lambda _: body.stop())
-    body = _Beginning(reading)
+    body = _Beginning(reading, most)
     response.deliverBody(body)
     return reading
 
@@ -88,13 +105,14 @@ def _beginning(response: Any) -> Deferred[bytes]:
 class _Beginning(Protocol):
     """The first bytes of a body; the connection is closed behind them."""
 
-    def __init__(self, done: Deferred[bytes]) -> None:
+    def __init__(self, done: Deferred[bytes], most: int) -> None:
         self._done: Deferred[bytes] | None = done
+        self._most = most
         self._data = b""
 
     def dataReceived(self, data: bytes) -> None:
-        self._data += data[: MOST_READ - len(self._data)]
-        if len(self._data) >= MOST_READ:
+        self._data += data[: self._most - len(self._data)]
+        if len(self._data) >= self._most:
             self.stop()
             self._end(None)
 

@@ -14,7 +14,7 @@ from ..core.events.vendors import langfuse
 from ..core.events.vendors.batches import split, without_bodies
 from ..core.events.vendors.reading import is_exchange
 from ..interfaces.events import IEventSink
-from .posting import Poster, refused
+from .httppost import ask
 from .sinksettings import SinkSettings
 
 if TYPE_CHECKING:
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from .registry import SinkTools
 
 URL = "https://cloud.langfuse.com"
+
+MOST_ANSWERED = 4 * 1024 * 1024
+"""Bytes of an answer that are read: it tells of each item."""
 
 _ENVIRONMENT = re.compile(r"(?!langfuse)[a-z0-9_-]{1,40}")
 """As Langfuse takes them: U{https://langfuse.com/docs/observability/features/environments}, read 2026-11-30."""
@@ -47,7 +50,8 @@ class Langfuse:
         login = base64.b64encode(f"{public}:{secret}".encode()).decode()
         if tools.masking is not None:
             tools.masking.learn([secret, login])
-        self._poster = Poster(tools, url + langfuse.PATH, {"Authorization": f"Basic {login}"})
+        self._agent, self._url = tools.agent, url + langfuse.PATH
+        self._headers = {"Authorization": f"Basic {login}", "Content-Type": "application/json"}
 
     def deliver(self, batch: Sequence[Event]) -> Deferred[Receipt | None]:
         return Deferred.fromCoroutine(self._deliver(batch))
@@ -62,9 +66,9 @@ class Langfuse:
             wanted = [item for item in items[part] if item]
             if not wanted:
                 continue
-            answer = await self._poster.post(langfuse.body_of(wanted))
+            answer = await ask(self._agent, self._url, langfuse.body_of(wanted), self._headers, most=MOST_ANSWERED)
             if not answer.is_success:
-                raise refused(answer, part.start)
+                raise answer.refusal(part.start)
             receipt = langfuse.judge(batch[part], answer.body).behind(part.start).settle(answer.receipt)
         return receipt
 

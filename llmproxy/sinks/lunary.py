@@ -12,13 +12,17 @@ from ..core.events.vendors import lunary, reference
 from ..core.events.vendors.batches import split, without_bodies
 from ..core.events.vendors.reading import is_exchange
 from ..interfaces.events import IEventSink
-from .posting import Answer, Poster, refused
+from .httppost import Answer, ask
 from .sinksettings import SinkSettings
 
 if TYPE_CHECKING:
     from ..core.events import Event
     from ..core.events.receipts import Receipt
     from .registry import SinkTools
+
+
+MOST_ANSWERED = 4 * 1024 * 1024
+"""Bytes of an answer that are read: it has a line for each event."""
 
 
 @implementer(IEventSink)
@@ -37,7 +41,8 @@ class Lunary:
         read.done()
         if tools.masking is not None:
             tools.masking.learn([key])
-        self._poster = Poster(tools, url, {"Authorization": f"Bearer {key}"})
+        self._agent, self._url = tools.agent, url
+        self._headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
 
     def deliver(self, batch: Sequence[Event]) -> Deferred[Receipt | None]:
         return Deferred.fromCoroutine(self._deliver(batch))
@@ -51,7 +56,7 @@ class Lunary:
         for part in split([len(item) + 1 for item in items], lunary.MOST_BYTES):
             wanted = [item for item in items[part] if item]
             if wanted:
-                answer = await self._poster.post(self._body(wanted))
+                answer = await ask(self._agent, self._url, self._body(wanted), self._headers, most=MOST_ANSWERED)
                 receipt = self._judged(answer, batch[part], part.start)
         return receipt
 
@@ -67,7 +72,7 @@ class Lunary:
 
     def _judged(self, answer: Answer, part: Sequence[Event], before: int) -> Receipt:
         if not answer.is_success:
-            raise refused(answer, before)
+            raise answer.refusal(before)
         if self._legacy:
             return answer.receipt
         judgement = lunary.judge(part, answer.body)

@@ -57,8 +57,8 @@ class FakeAgent:
         self.headers: dict[str, str] = {}
         self.given_up = 0
 
-    def request(self, method: str, url: str, *, headers: Headers, data: bytes) -> Deferred[Any]:
-        fields = {name.decode(): values[0].decode() for name, values in headers.getAllRawHeaders()}
+    def request(self, method: str, url: str, *, headers: dict[str, list[str]], data: bytes) -> Deferred[Any]:
+        fields = {name: values[0] for name, values in headers.items()}
         self.requests.append((method, url, fields, data))
         answer = self.answers(data)
         if answer is None:

@@ -9,6 +9,8 @@ from attrs import evolve, frozen
 
 from ..receipts import PassingFailure, PermanentFailure, Receipt, receipt_of
 
+NOT_UNDERSTOOD = "the answer is no JSON, or was cut short"
+
 _LONGEST = 200
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from ..event import Event
-from .answers import Judgement, judge_items, reason
+from .answers import NOT_UNDERSTOOD, Judgement, judge_items, reason
 from .reading import (
     began,
     ended,
@@ -78,13 +78,15 @@ def judge(events: Sequence[Event], body: bytes) -> Judgement:
     What an answer says of each event, in their order.
 
     An item that is refused for what it is (4xx) is refused for good; 408, 425, 429 and 5xx may pass. Where the answer
-    says nothing of an item, it was taken: that is what older versions answer.
+    says nothing of an item, it was taken. One that is cut short is as good as none: what is sent again changes nothing.
     """
     try:
-        answer = msgspec.json.decode(body)
-        errors = answer["errors"]
-        found = {each["id"]: each for each in errors}
-    except (msgspec.DecodeError, KeyError, TypeError):
+        answer = msgspec.json.decode(body or b"{}")
+    except (msgspec.DecodeError, RecursionError):
+        return Judgement(NOT_UNDERSTOOD)
+    try:
+        found = {each["id"]: each for each in answer["errors"]}
+    except (KeyError, TypeError):
         return Judgement()
     return judge_items([_worst(event, found) for event in events])
 

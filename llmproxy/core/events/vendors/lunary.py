@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from ..event import Event
-from .answers import Judgement, judge_items, reason
+from .answers import NOT_UNDERSTOOD, Judgement, judge_items, reason
 from .reading import (
     began,
     counts_of,
@@ -83,12 +83,16 @@ def judge(events: Sequence[Event], body: bytes) -> Judgement:
     """
     What an answer says of each event, in their order.
 
-    One without C{results} is of a version that does not tell, and has taken all.
+    One without C{results} does not tell, and has taken all. One that is cut short is as good as none: what is sent
+    again changes nothing.
     """
     try:
-        results = msgspec.json.decode(body)["results"]
-        failed = {each["id"]: str(each.get("error")) for each in results if each.get("success") is False}
-    except (msgspec.DecodeError, KeyError, TypeError, AttributeError):
+        answer = msgspec.json.decode(body or b"{}")
+    except (msgspec.DecodeError, RecursionError):
+        return Judgement(NOT_UNDERSTOOD)
+    try:
+        failed = {each["id"]: str(each.get("error")) for each in answer["results"] if each.get("success") is False}
+    except (KeyError, TypeError, AttributeError):
         return Judgement()
     return judge_items([_failed(failed.get(id_of(event, "run"))) for event in events])
 

@@ -8,7 +8,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.events.event import Content
-from llmproxy.core.events.vendors.answers import Judgement
+from llmproxy.core.events.vendors.answers import NOT_UNDERSTOOD, Judgement
 from llmproxy.core.events.vendors.langfuse import (
     body_of,
     cost_details,
@@ -203,6 +203,12 @@ class JudgeTests(SynchronousTestCase):
 
     def test_other_answers(self) -> None:
         """An answer that tells of no items has taken all; nothing that comes breaks it."""
-        for body in (b"", b"{}", b"[]", b'{"errors": 3}', b'{"errors": [3]}', b'{"errors": [{}]}', b"\xff", b'"x"'):
+        for body in (b"", b"{}", b"[]", b'{"errors": 3}', b'{"errors": [3]}', b'{"errors": [{}]}', b'"x"'):
             with row(body):
                 self.assertEqual(judge([chat()], body), Judgement())
+
+    def test_cut_short(self) -> None:
+        """What is no answer is none, and the batch may be sent again."""
+        for body in (b"\xff", b'{"errors": [', b"[" * 100_000):
+            with row(body[:20]):
+                self.assertEqual(judge([chat()], body), Judgement(NOT_UNDERSTOOD))

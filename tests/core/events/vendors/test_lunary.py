@@ -6,7 +6,7 @@ import json
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.core.events.vendors.answers import Judgement
+from llmproxy.core.events.vendors.answers import NOT_UNDERSTOOD, Judgement
 from llmproxy.core.events.vendors.lunary import body_of, encode_events, events_of, judge
 from llmproxy.core.events.vendors.reading import id_of, metadata_of
 
@@ -90,6 +90,12 @@ class JudgeTests(SynchronousTestCase):
 
     def test_other_answers(self) -> None:
         """An answer that does not tell has taken all; nothing that comes breaks it."""
-        for body in (b"", b"{}", b"[]", b'{"results": 1}', b'{"results": [1]}', b'{"results": [{}]}', b"\xff"):
+        for body in (b"", b"{}", b"[]", b'{"results": 1}', b'{"results": [1]}', b'{"results": [{}]}'):
             with row(body):
                 self.assertEqual(judge([chat()], body), Judgement())
+
+    def test_cut_short(self) -> None:
+        """What is no answer is none, and the batch may be sent again."""
+        for body in (b"\xff", b'{"results": [', b"[" * 100_000):
+            with row(body[:20]):
+                self.assertEqual(judge([chat()], body), Judgement(NOT_UNDERSTOOD))

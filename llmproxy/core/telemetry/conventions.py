@@ -47,8 +47,8 @@ _HOSTS: tuple[tuple[str, str], ...] = (
     ("aiplatform.googleapis.com", "gcp.vertex_ai"),
     ("services.ai.azure.com", "azure.ai.inference"),
     ("models.inference.ai.azure.com", "azure.ai.inference"),
-    ("moonshot.ai", "moonshot_ai"),
-    ("moonshot.cn", "moonshot_ai"),
+    ("api.moonshot.ai", "moonshot_ai"),
+    ("api.moonshot.cn", "moonshot_ai"),
 )
 """Where a host says more than the name of its provider."""
 
@@ -101,7 +101,7 @@ def system_name(provider: str, host: str = "") -> str:
 
 
 def _by_host(host: str) -> str:
-    return next((name for suffix, name in _HOSTS if host == suffix or host.endswith("." + suffix)), "")
+    return next((name for suffix, name in _HOSTS if host == suffix or host.endswith(("." + suffix, "-" + suffix))), "")
 
 
 def named(semconv: Semconv, provider: str, host: str = "") -> dict[str, str]:

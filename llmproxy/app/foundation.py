@@ -22,6 +22,7 @@ from ..net.timers import TimerWheel
 from ..providers.registry import Binding
 from .auditlog import Auditing
 from .budgetspent import BudgetsSpent
+from .leasedbudgets import budgets_of
 from .ledger import ledger_of, start_ledger
 from .limits import UsageLimiting
 from .managed import Counts
@@ -87,6 +88,7 @@ class Foundation:
             self.poller,
             self.names,
             peers.limits,
+            budgets_of(reactor, settings, self.stored),
         )
         self.management = self._management()
         self.background = RecordExchanges(reactor, self.metering.publisher.publish, seal=self.metering.seal)
@@ -140,6 +142,7 @@ class Foundation:
         """The database is open: what was counted is written down from now on."""
         if self.stored is not None:
             self.stored.count()
+        self.limiting.count()
         self.metering.count()
         if self.auditing is not None:
             self.auditing.start()

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ..core.limits.verdicts import Left as Used
     from ..core.redisoptions import RedisOptions
     from ..interfaces import ILimitStore
+    from ..limits.leased import LeasedBudgets
     from ..middleware.checking.inspection import Inspection
     from ..net.poller import Poller
     from ..net.resolver import Names
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from ..sinks.metrics import ProxyMetrics
     from ..usagelimits import Overload
     from .costs import Costs
+    from .leasedbudgets import NewBudgets
     from .redislimits import RedisLimiting
 
 
@@ -44,6 +46,7 @@ class UsageLimiting:
     @param counts: makes what counts here, given the time and what is called with shares that were passed.
     @param spent: what was spent of a budget in its window before, see L{RestoredLimits}.
     @param redis: where machines count together; C{None} counts here. Its connections are C{poller}'s.
+    @param budgets: makes what leases money where machines share a database; C{None} counts it here too.
 
     Implements L{llmproxy.management.limits.KnowsLimits} too.
 
@@ -67,6 +70,7 @@ class UsageLimiting:
         poller: Poller | None = None,
         names: Names | None = None,
         counts: NewCounts = MemoryLimits,
+        budgets: NewBudgets | None = None,
     ) -> None:
         self._reactor = reactor
         self._inspection = inspection
@@ -77,9 +81,15 @@ class UsageLimiting:
         self.redis: RedisLimiting | None = None
         self._warned: dict[tuple[str, str], int] = {}
         self._here: Counts | None = None
+        self._budgets: LeasedBudgets | None = None
         if redis is None:
             here = self._here = counts(reactor.seconds, self._crossed)
             self.store: ILimitStore = RestoredLimits(here, reactor.seconds, spent)
+            if budgets is not None:
+                from ..limits.split import SplitLimits
+
+                self._budgets = budgets(spent, self._crossed)
+                self.store = SplitLimits(self.store, self._budgets)
         else:
             from .redislimits import RedisLimiting
 
@@ -97,8 +107,15 @@ class UsageLimiting:
         if self.redis is not None:
             self.redis.store.start()
 
+    def count(self) -> None:
+        """The database is open."""
+        if self._budgets is not None:
+            self._budgets.start()
+
     def stop(self) -> Deferred[None]:
-        """Pass on what has ended."""
+        """Pass on what has ended, and hand back what is leased."""
+        if self._budgets is not None:
+            return self._budgets.stop()
         return succeed(None) if self.redis is None else self.redis.store.stop()
 
     def warnings(self) -> list[str]:
@@ -111,8 +128,9 @@ class UsageLimiting:
         if self.redis is not None:
             self.redis.show(metrics)
         elif self._here is not None:
-            here = self._here
-            metrics.counter("llmproxy_limits_decided_alone", DECIDED_ALONE, lambda: here.failures)
+            here, budgets = self._here, self._budgets
+            failures = lambda: here.failures + (0 if budgets is None else budgets.failures)  # noqa: E731
+            metrics.counter("llmproxy_limits_decided_alone", DECIDED_ALONE, failures)
 
     def strangers(self, settings: UsageLimitSettings) -> Strangers | None:
         """What counts requests without a good token, where rules limit those."""

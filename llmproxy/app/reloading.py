@@ -64,11 +64,15 @@ def plan(before: Settings, after: Settings) -> Plan:
     @param before: what holds now.
     @param after: what was read, which has been checked.
     """
-    apis = evolve(before.apis, **{name: getattr(after.apis, name) for name in TAKEN})
+    taken = {name: getattr(after.apis, name) for name in TAKEN}
+    leases = before.apis.usage_limits.budget_leases
+    late_leases = ("usage_limits.budget_leases",) if leases != after.apis.usage_limits.budget_leases else ()
+    taken["usage_limits"] = evolve(after.apis.usage_limits, budget_leases=leases)
+    apis = evolve(before.apis, **taken)
     fixed = [each.name for each in fields(APIConfig) if each.name not in TAKEN]
     own = [each.name for each in fields(Settings) if each.name not in _OURS]
     late = (*_all_different(fixed, before.apis, after.apis), *_all_different(own, before, after))
-    return Plan(evolve(before, apis=apis), tuple(_changed(before.apis, after.apis)), late)
+    return Plan(evolve(before, apis=apis), tuple(_changed(before.apis, apis)), (*late, *late_leases))
 
 
 def _all_different(names: Iterable[str], before: object, after: object) -> Iterator[str]:

@@ -27,6 +27,11 @@ if TYPE_CHECKING:
     from ..origin import CredentialPlace, Upstream
 
 
+_BUDGETS = {
+    True: "budgets for all that use the same database, by leases in it",
+    False: "so do budgets (budget_leases: false)",
+    None: "budgets for all that use the same PostgreSQL or MySQL, by leases in it; with SQLite for each",
+}
 _BY_BODY = ("tpm_limit", "max_budget", "soft_budget")
 
 
@@ -229,7 +234,9 @@ def _redis(config: APIConfig) -> Iterator[str]:
         if wrong:
             yield f"warning: redis: {wrong}"
     elif config.usage_limits.rules or config.usage_limits.defaults != UNLIMITED:
-        yield "redis: none, so that usage_limits hold for each machine by itself"
+        alone = "redis: none, so that rates and requests at once hold for each machine by itself"
+        leases = config.usage_limits.budget_leases
+        yield f"{alone}; {_BUDGETS[leases]}"
 
 
 def _key_place(place: CredentialPlace) -> str:

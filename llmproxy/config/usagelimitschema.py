@@ -117,6 +117,7 @@ USAGE_LIMIT_KEYS: dict[str, Reader] = {
     "overload": _overload,
     "time_zone": by(_zone),
     "rate_limit_fields": flag,
+    "budget_leases": flag,
 }
 
 

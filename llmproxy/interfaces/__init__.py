@@ -15,7 +15,7 @@ from .exchanges import (
     Responder,
 )
 from .ledger import ILedger, IOwedUses, IUsageRecords
-from .limits import ILimitStore
+from .limits import IBudgetLeases, ILimitStore
 from .records import IAuditLogger, IAuditSink, IAuditTrail, IHealthCheck, IRecordSink
 from .stores import IAdminStore, IIdempotencyStore, IProjectStore, ISessionStore, ITokenStore, IUsageReports
 
@@ -24,6 +24,7 @@ __all__ = [
     "IAuditLogger",
     "IAuditSink",
     "IAuditTrail",
+    "IBudgetLeases",
     "ICacheStatsStore",
     "ICacheStore",
     "IConnectedProtocol",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from zope.interface import Interface
 
+from ..core.limits.leasing import Answer, Ask, Standing
 from ..core.limits.values import Rule
 from ..core.limits.verdicts import Left, Part, Refusal, Reservation
 
@@ -37,3 +39,33 @@ class ILimitStore(Interface):
 
     def left(rules: Sequence[Rule]) -> Deferred[list[Left]]:
         """How much of each limit is used, for those who ask; fails with L{llmproxy.errors.Unavailable}."""
+
+
+class IBudgetLeases(Interface):
+    """
+    Leases of budgets, where every machine sees them; see L{llmproxy.core.limits.leasing}. All of it fails with
+    L{llmproxy.errors.Unavailable}; what was asked for may have been done then, or be done later.
+    """
+
+    def say(asks: Sequence[Ask]) -> Deferred[list[Answer | None]]:
+        """
+        Have it known what this process holds and has spent, and lease more; the same may be said again. C{None} for a
+        budget that nobody has begun in its window.
+        """
+
+    def begin(ask: Ask, spent: int) -> Deferred[Any]:
+        """Begin one, if nobody has, with what was spent in its window before, in 10^-12 USD."""
+
+    def standing(wanted: Sequence[tuple[str, float]]) -> Deferred[list[Standing | None]]:
+        """What there is to see of budgets, by their keys and where their windows begin."""
+
+    def reclaim(holder: str, available: Mapping[int, int]) -> Deferred[int]:
+        """
+        A process has died.
+
+        @param available: by the serial of each lease, what it had neither spent nor reserved, in 10^-12 USD.
+        @return: what is free again of that.
+        """
+
+    def forget() -> Deferred[Any]:
+        """Remove what nobody needs any more."""

@@ -7,15 +7,11 @@ and MySQL keep exactly and that no session's time zone can shift. In values they
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from sqlalchemy import BigInteger, Boolean, Column, Integer, MetaData, String, Table, Text
-from sqlalchemy.types import TypeDecorator
 
-if TYPE_CHECKING:
-    from sqlalchemy.engine import Dialect
+from .moment import Moment as Moment
 
-HEAD = "0014"
+HEAD = "0015"
 """
 The revision that this program needs.
 
@@ -31,20 +27,12 @@ revision that raises this number to that of the first program which does without
 """
 
 
-class Moment(TypeDecorator[float]):
-    """Seconds since the epoch, stored as microseconds."""
-
-    impl = BigInteger
-    cache_ok = True
-
-    def process_bind_param(self, value: float | None, dialect: Dialect) -> int | None:
-        return None if value is None else round(value * 1_000_000)
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> float | None:
-        return None if value is None else value / 1_000_000
-
-
 metadata = MetaData()
+
+
+def _whole(*names: str) -> list[Column[int]]:
+    return [Column(name, BigInteger, nullable=False) for name in names]
+
 
 settings = Table(
     "settings",
@@ -98,6 +86,34 @@ written_uses = Table(
     Column("noted_at", Moment, nullable=False),
 )
 """How far the uses in the ledger of each process are written down; see L{llmproxy.store.writtenuses}."""
+
+budgets = Table(
+    "budgets",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("begins_at", Moment, primary_key=True, autoincrement=False),
+    Column("ends_at", Moment),
+    Column("spent", BigInteger, nullable=False),
+    Column("leased", BigInteger, nullable=False),
+    Column("warned", BigInteger, nullable=False),
+    Column("seen_at", Moment, nullable=False),
+)
+"""What machines without Redis have used of each budget, in 10^-9 USD; see L{llmproxy.store.budgets}."""
+
+budget_leases = Table(
+    "budget_leases",
+    metadata,
+    Column("holder", String(32), primary_key=True),
+    Column("serial", BigInteger, primary_key=True, autoincrement=False),
+    Column("turn", BigInteger, nullable=False),
+    Column("key", String(64), nullable=False),
+    Column("begins_at", Moment, nullable=False),
+    Column("ends_at", Moment),
+    Column("size", BigInteger, nullable=False),
+    Column("total", BigInteger, nullable=False),
+    Column("seen_at", Moment, nullable=False),
+)
+"""What each process holds of those, and has spent of them; likewise."""
 
 projects = Table(
     "projects",
@@ -367,26 +383,10 @@ usage_rollups = Table(
     Column("level", Integer, primary_key=True, autoincrement=False),
     Column("bucket", Integer, primary_key=True, autoincrement=False),
     Column("series", BigInteger, primary_key=True, autoincrement=False),
-    Column("requests", BigInteger, nullable=False),
-    Column("errors", BigInteger, nullable=False),
-    Column("input_tokens", BigInteger, nullable=False),
-    Column("cached_input_tokens", BigInteger, nullable=False),
-    Column("cache_write_tokens", BigInteger, nullable=False),
-    Column("output_tokens", BigInteger, nullable=False),
-    Column("reasoning_tokens", BigInteger, nullable=False),
-    Column("audio_input_tokens", BigInteger, nullable=False),
-    Column("audio_output_tokens", BigInteger, nullable=False),
-    Column("images", BigInteger, nullable=False),
-    Column("audio", BigInteger, nullable=False),
-    Column("cost", BigInteger, nullable=False),
-    Column("cost_rest", BigInteger, nullable=False),
-    Column("cache_hits", BigInteger, nullable=False),
-    Column("cost_saved", BigInteger, nullable=False),
-    Column("cost_saved_rest", BigInteger, nullable=False),
-    Column("unknown", BigInteger, nullable=False),
-    Column("estimated", BigInteger, nullable=False),
-    Column("truncated", BigInteger, nullable=False),
-    Column("unpriced", BigInteger, nullable=False),
+    *_whole("requests", "errors", "input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens"),
+    *_whole("reasoning_tokens", "audio_input_tokens", "audio_output_tokens", "images", "audio", "cost"),
+    *_whole("cost_rest", "cache_hits", "cost_saved", "cost_saved_rest", "unknown", "estimated"),
+    *_whole("truncated", "unpriced"),
     sqlite_with_rowid=False,
 )
 """Sums of C{usage_records} by the time they ended: C{bucket} counts spans of the width of C{level} since the epoch."""

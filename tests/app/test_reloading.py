@@ -13,6 +13,7 @@ from llmproxy.app.configsource import ConfigSource
 from llmproxy.app.reloading import TAKEN, Outcome, Reloading, plan
 from llmproxy.app.settings import Settings
 from llmproxy.config import APIConfig, APIProviderConfig
+from llmproxy.config.usagelimits import UsageLimitsConfig
 from llmproxy.core.clientlimits import Limits
 from llmproxy.core.ledger.settings import LedgerOptions
 from llmproxy.errors import ConfigError, Draining
@@ -54,6 +55,13 @@ class PlanTests(SynchronousTestCase):
         )
         self.assertEqual(found.settings, evolve(BEFORE, apis=evolve(BEFORE.apis, apis={"a": TWO, "b": ONE})))
         self.assertNotIn("another1", str(found.outcome))
+
+    def test_leases(self) -> None:
+        """Whether budgets are leased stays as it was, and is named; the limits beside it are taken."""
+        limits = UsageLimitsConfig(rate_limit_fields=True, budget_leases=True)
+        found = plan(BEFORE, evolve(BEFORE, apis=evolve(BEFORE.apis, usage_limits=limits)))
+        self.assertEqual(found.outcome, Outcome(("usage_limits",), ("usage_limits.budget_leases",)))
+        self.assertEqual(found.settings.apis.usage_limits, UsageLimitsConfig(rate_limit_fields=True))
 
     def test_outcome(self) -> None:
         for outcome, words in (

@@ -1,7 +1,7 @@
 # ruff: noqa: E501
 """The schema that L{llmproxy.store.newdatabase} makes; written by C{python -m tests.store.snapshot}."""
 
-REVISION = "0014"
+REVISION = "0015"
 
 STATEMENTS = (
     """CREATE TABLE admins (
@@ -51,6 +51,28 @@ STATEMENTS = (
     metadata TEXT, chain VARCHAR(64), seq BIGINT, prev VARCHAR(64), hash VARCHAR(64),
     PRIMARY KEY (id),
     CONSTRAINT ck_audit_events_outcome CHECK (outcome IN ('success', 'failure', 'denied', 'error'))
+)""",
+    """CREATE TABLE budget_leases (
+    holder VARCHAR(32) NOT NULL,
+    serial BIGINT NOT NULL,
+    turn BIGINT NOT NULL,
+    "key" VARCHAR(64) NOT NULL,
+    begins_at BIGINT NOT NULL,
+    ends_at BIGINT,
+    size BIGINT NOT NULL,
+    total BIGINT NOT NULL,
+    seen_at BIGINT NOT NULL,
+    PRIMARY KEY (holder, serial)
+)""",
+    """CREATE TABLE budgets (
+    "key" VARCHAR(64) NOT NULL,
+    begins_at BIGINT NOT NULL,
+    ends_at BIGINT,
+    spent BIGINT NOT NULL,
+    leased BIGINT NOT NULL,
+    warned BIGINT NOT NULL,
+    seen_at BIGINT NOT NULL,
+    PRIMARY KEY ("key", begins_at)
 )""",
     """CREATE TABLE changes (
     id BIGINT NOT NULL,
@@ -313,7 +335,7 @@ STATEMENTS = (
     """CREATE INDEX ix_usage_series_token_id ON usage_series (token_id)""",
     """CREATE INDEX ix_writings_made_at ON writings (made_at)""",
     """CREATE UNIQUE INDEX uq_audit_events_chain_seq ON audit_events (chain, seq)""",
-    """INSERT INTO alembic_version VALUES ('0014')""",
+    """INSERT INTO alembic_version VALUES ('0015')""",
     """INSERT INTO counters VALUES ('changes', 0)""",
     """INSERT INTO settings VALUES ('schema.oldest', '0008')""",
 )

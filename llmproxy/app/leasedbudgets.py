@@ -1,0 +1,48 @@
+"""Budgets that machines without Redis share: whether they do, and what does it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ..core.ledger.settings import ledger_directory
+
+if TYPE_CHECKING:
+    from twisted.internet.defer import Deferred
+
+    from ..core.limits.values import Rule
+    from ..core.limits.verdicts import Crossed
+    from ..limits.leased import LeasedBudgets
+    from .settings import Settings
+    from .stored import Stored
+
+NewBudgets = Callable[[Callable[["Rule"], "Deferred[int]"], Callable[["Crossed"], object]], "LeasedBudgets"]
+"""Makes what leases, given what was spent of a budget before, and what is called with shares that were passed."""
+
+
+def budgets_of(reactor: Any, settings: Settings, stored: Stored | None) -> NewBudgets | None:
+    """C{None} where each machine, or Redis, counts budgets."""
+    if stored is None or settings.redis is not None or not stored.database.is_shared:
+        return None
+    wanted = settings.apis.usage_limits.budget_leases
+    if not (stored.database.is_server if wanted is None else wanted):
+        return None
+    return partial(_made, reactor, settings, stored)
+
+
+def _made(
+    reactor: Any,
+    settings: Settings,
+    stored: Stored,
+    spent: Callable[[Rule], Deferred[int]],
+    crossed: Callable[[Crossed], object],
+) -> LeasedBudgets:
+    from ..limits.leased import LeasedBudgets
+    from ..store.budgets import BudgetLeases
+
+    database = stored.database
+    # Beside the files of the ledger, which are a process's too.
+    directory = ledger_directory(settings.apis.ledger.directory, settings.database_url)
+    holder = database.usage.holder
+    return LeasedBudgets(reactor, BudgetLeases(reactor, database, holder), holder, spent, crossed, directory)

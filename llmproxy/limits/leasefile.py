@@ -1,0 +1,197 @@
+"""
+The file of a process's leases: what it could hand back of each, which outlives it.
+
+It is mapped into memory, so that to note an amount is to store a number; the system keeps it when the process is
+killed. As long as the process lives the file is locked (C{flock}): who gets the lock of another's file knows that it is
+dead.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from mmap import mmap
+from typing import TYPE_CHECKING
+
+from twisted.logger import Logger
+
+if TYPE_CHECKING:
+    from ..core.limits.leasing import Account
+
+ROWS = 1024
+"""Leases that are noted at once; what further ones hold counts as spent where the process is killed."""
+
+_NAME = re.compile(r"([0-9a-f]{32})\.leases")
+_NEW = ".new-"
+_ROW = 16
+_LARGEST = 2**63 - 1
+
+
+class LeaseFile:
+    """
+    @param holder: what the process is called, 32 hexadecimal digits.
+    @raise OSError: it cannot be made.
+    """
+
+    def __init__(self, directory: str, holder: str) -> None:
+        os.makedirs(directory, mode=0o700, exist_ok=True)
+        self._path = os.path.join(directory, f"{holder}.leases")
+        # Under another name first: nobody may find it before it is locked.
+        new = os.path.join(directory, f"{_NEW}{holder}.leases")
+        fd = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            # Written, so that its blocks are there: storing a number cannot fail any more.
+            os.write(fd, bytes(ROWS * _ROW))
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._map = mmap(fd, ROWS * _ROW)
+            os.rename(new, self._path)
+        except BaseException:
+            os.unlink(new)
+            raise
+        finally:
+            # The map has a descriptor of its own, which keeps the lock.
+            os.close(fd)
+        self._cells = memoryview(self._map).cast("q")
+        self._free = list(range(ROWS))[::-1]
+        self._rows: dict[int, int] = {}
+
+    def note(self, serial: int, available: int) -> None:
+        """What could be handed back of a lease, in 10^-12 USD."""
+        row = self._rows.get(serial)
+        if row is None:
+            if not self._free:
+                return
+            row = self._rows[serial] = self._free.pop()
+            self._cells[row * 2 + 1] = 0
+            self._cells[row * 2] = serial
+        self._cells[row * 2 + 1] = min(_LARGEST, available)
+
+    def drop(self, serial: int) -> None:
+        """Nothing is held of it any more."""
+        row = self._rows.pop(serial, None)
+        if row is not None:
+            self._cells[row * 2 + 1] = 0
+            self._cells[row * 2] = 0
+            self._free.append(row)
+
+    def close(self, *, remove: bool) -> None:
+        """
+        Give up the lock.
+
+        @param remove: the database has all that there is to know; else another process looks at it.
+        """
+        if self._map.closed:
+            return
+        if remove:
+            with suppress(OSError):
+                os.unlink(self._path)
+        self._cells.release()
+        self._map.close()
+
+
+class LeaseNotes:
+    """
+    What this process could hand back of its leases, in a file if there can be one.
+
+    @param directory: C{None} for nowhere.
+    @param holder: what the process is called.
+    """
+
+    _log = Logger()
+
+    def __init__(self, directory: str | None, holder: str) -> None:
+        self._directory = directory
+        self._holder = holder
+        self._file: LeaseFile | None = None
+
+    def make(self) -> bool:
+        """Have a file from now on; whether there is one that was not there before."""
+        directory = self._directory
+        if self._file is not None or directory is None:
+            return False
+        try:
+            self._file = LeaseFile(directory, self._holder)
+        except OSError as error:
+            self._directory = None
+            words = "limits: {directory}: {why}. What this process leases of budgets counts as spent if it is killed"
+            self._log.warn(words, directory=directory, why=error.strerror or error)
+        return self._file is not None
+
+    def note(self, account: Account) -> None:
+        """What could be handed back of it."""
+        if self._file is not None:
+            self._file.note(account.serial, account.available)
+
+    def drop(self, account: Account) -> None:
+        """Nothing is held of it any more."""
+        if self._file is not None:
+            self._file.drop(account.serial)
+
+    def dead(self) -> Iterator[DeadLeases]:
+        """See L{dead_in}."""
+        return iter(()) if self._directory is None else dead_in(self._directory, self._holder)
+
+    def close(self, *, remove: bool) -> None:
+        """See L{LeaseFile.close}."""
+        file, self._file = self._file, None
+        if file is not None:
+            file.close(remove=remove)
+
+
+class DeadLeases:
+    """A file that a dead process has left, locked."""
+
+    def __init__(self, holder: str, path: str, fd: int) -> None:
+        self.holder = holder
+        self._path = path
+        self._fd = fd
+
+    def available(self) -> dict[int, int]:
+        """By the serial of each lease, what could be handed back of it; what is broken says nothing."""
+        data = os.pread(self._fd, ROWS * _ROW, 0)
+        cells = memoryview(data[: len(data) // _ROW * _ROW]).cast("q")
+        return {cells[at]: cells[at + 1] for at in range(0, len(cells), 2) if cells[at] > 0}
+
+    def remove(self) -> None:
+        """It has been read, and what it says is in the database."""
+        with suppress(OSError):
+            os.unlink(self._path)
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+def dead_in(directory: str, own: str) -> Iterator[DeadLeases]:
+    """
+    What dead processes have left. Who takes one closes it.
+
+    @param own: the holder that is this process.
+    """
+    try:
+        names = sorted(os.listdir(directory))
+    except OSError:
+        return
+    for name in names:
+        match = _NAME.fullmatch(name)
+        if match is not None and match[1] != own:
+            dead = _taken(match[1], os.path.join(directory, name))
+            if dead is not None:
+                yield dead
+
+
+def _taken(holder: str, path: str) -> DeadLeases | None:
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(fd).st_nlink:
+            return DeadLeases(holder, path, fd)
+    except OSError:
+        pass
+    os.close(fd)
+    return None

@@ -162,3 +162,52 @@ class MaskingTests(SynchronousTestCase):
         self.assertEqual(masking.record(record).path, "/canary-key")
         masking.learn(["canary-key", "short"])
         self.assertEqual((masking.record(record).path, masking.text("short")), (f"/{MASKED}", "short"))
+
+
+class ContentTests(SynchronousTestCase):
+    """The fast way through what people write to each other finds what the other one finds."""
+
+    SECRETS = (
+        "sk-abcdef",
+        "pk_abcdef",
+        "gsk_abcdef0",
+        "xai-abcdef",
+        "llmproxy_admin_abcdef",
+        "AIzaSyCanaryCanary",
+        "ya29.canarycanary",
+        "hf_abcdefghijklmnopqrst",
+        "ghp_abcdefghijklmnopqrst",
+        "AKIAABCDEFGHIJKLMNOP",
+        "eyJabcdefghijkl",
+        "Bearer abc",
+        "basic QUJDREVG",
+        "/x?key=a",
+        "x&token=abc",
+        "api_key=abc",
+        "sk%2Dabcdefgh",
+        "Bearer%20abc",
+        "known secret with spaces",
+    )
+
+    def test_secrets(self) -> None:
+        """Each is masked, whatever stands around it."""
+        masking = Masking(["known secret with spaces"])
+        for secret in self.SECRETS:
+            for text in (secret, f"say {secret} to them", f'{{"a":"{secret}"}}', f"50% of k-means,\n{secret}\n"):
+                with row(text):
+                    self.assertIn(MASKED, masking.content(text))
+                    self.assertEqual(masking.content(text), masking.text(text))
+
+    @given(
+        st.lists(
+            st.sampled_from(
+                [*SECRETS, " ", "\n", "the", "fox-", "50%", "%2D", "=", "token", "sk", '"', ",", "ABCDEFGH"]
+            ),
+            max_size=12,
+        )
+    )
+    def test_same(self, words: list[str]) -> None:
+        """Whatever a text is made of, both show the same."""
+        masking = Masking(["known secret with spaces"])
+        text = "".join(words)
+        self.assertEqual(masking.content(text), masking.text(text))

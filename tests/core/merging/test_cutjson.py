@@ -22,7 +22,7 @@ class CompletedTests(SynchronousTestCase):
                     found = completed(whole[:at])
                     assert found is not None
                     self.assertLessEqual(json.loads(found).keys(), json.loads(whole).keys())
-            self.assertEqual(json.loads(completed(whole) or ""), json.loads(whole))
+            self.assertEqual(json.loads(completed(whole) or ""), json.loads(whole), whole)
 
     def test_table(self) -> None:
         """A text that has begun is kept, a number or a name that may go on is not."""

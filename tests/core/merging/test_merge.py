@@ -85,7 +85,7 @@ class UnknownTests(SynchronousTestCase):
     def test_nothing(self) -> None:
         """Nothing at all is an empty list."""
         for media_type in (SSE, NDJSON, AWS_EVENTS):
-            self.assertEqual(merged(b"", media_type).content, [])
+            self.assertEqual(merged(b"", media_type).content, [], media_type)
 
     def test_most(self) -> None:
         """So many of its events are kept and no more, and it says so."""

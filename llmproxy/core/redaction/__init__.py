@@ -1,0 +1,1 @@
+"""Redaction of captured content, before anybody sees it: by a place, a look or a name; pure."""

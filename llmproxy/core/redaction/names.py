@@ -1,0 +1,53 @@
+"""Names of what is secret whatever it looks like: members of bodies, and header fields."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_BETWEEN = re.compile(r"[^A-Za-z0-9]+")
+_SECRET = re.compile(
+    r"(?:^|_)(?:(?:api_?key|secret|secret_?key|access_?key|private_?key|signing_?key|pass_?word|passwd|passphrase"
+    r"|authorization|auth|cookie|credential)s?|token|bearer)$"
+)
+_NO_SECRETS = frozenset({"max_token", "stop_token", "pad_token", "eos_token", "bos_token", "next_page_token"})
+
+FIELDS = frozenset(
+    {
+        "authorization",
+        "proxy-authorization",
+        "www-authenticate",
+        "proxy-authenticate",
+        "authentication-info",
+        "cookie",
+        "set-cookie",
+        "x-api-key",
+        "api-key",
+        "x-goog-api-key",
+        "x-llmproxy-token",
+        "sec-websocket-protocol",
+        "x-forwarded-client-cert",
+        "x-amz-security-token",
+        "cf-access-jwt-assertion",
+    }
+)
+"""Header fields that carry credentials; so does each that is named for one."""
+
+_FIELD = re.compile(
+    r"(?:^|[_-])(?:key|secret|password|token|auth|authorization|cookie|credential|signature|assertion|jwt)s?$"
+)
+
+
+@lru_cache(maxsize=1024)
+def is_secret(name: str) -> bool:
+    """Whether the member of an object is named for a secret."""
+    if len(name) > 64:
+        return False
+    plain = _BETWEEN.sub("_", _HUMP.sub("_", name)).lower()
+    return _SECRET.search(plain) is not None and plain not in _NO_SECRETS
+
+
+def is_credential(field: str) -> bool:
+    """Whether a header field, in lower case, carries a credential."""
+    return field in FIELDS or _FIELD.search(field) is not None

@@ -1,0 +1,196 @@
+"""A redactor: what one API has taken out of its contents, and what is taken out of all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..masking import MASKED
+from .jsonpath import JsonPath, json_path, without
+from .names import is_secret
+from .patterns import BUILT_IN, MARK, Clean
+from .rules import RedactRule, expression_of
+from .texts import data_in, pieces
+
+WITHIN = 0.5
+"""Seconds that the expressions of an API have for one content; a search that takes longer finds no end."""
+
+_LOGPROBS = frozenset({"logprobs", "logprobs_result", "logprobsResult"})
+"""Members that say a text again, in pieces."""
+
+_LEAST_NUMBER = 1_000_000
+_LONGEST_KEY = 64
+_MOST_KEYS = 2048
+_LONGEST_AT_ONCE = 16 * 1024
+
+
+class Redactor:
+    """
+    Built-in patterns and expressions are looked for in every text, those of merged answers whole; in names of members
+    and in numbers too. Secrets are masked always, whether there are rules or not.
+
+    @param mask: takes the secrets of this process, and what looks like one, out of a text.
+    @param seconds: of any steady clock: expressions have L{WITHIN} of them for each content.
+    """
+
+    def __init__(self, rules: Sequence[RedactRule], mask: Clean, seconds: Callable[[], float]) -> None:
+        self._rules = _Rules(
+            tuple(json_path(rule.text) for rule in rules if rule.kind == "path"),
+            tuple(BUILT_IN[rule.text] for rule in rules if rule.kind == "pattern"),
+            tuple(expression_of(rule) for rule in rules if rule.kind == "regex"),
+            mask,
+        )
+        self._seconds = seconds
+
+    @property
+    def needs_structure(self) -> bool:
+        """There are paths: what cannot be read as JSON cannot be redacted."""
+        return bool(self._rules.paths)
+
+    def redacted(self, value: Any, *, in_pieces: bool = False) -> Any:
+        """
+        The same without what is to be taken out; C{value} may be changed.
+
+        @param in_pieces: it is a list of events that nobody has merged, whose texts may go on from one to the next.
+        @raise TooSlow: an expression was not done in its time: nothing may be shown of it.
+        @raise RecursionError: it is nested too deeply, likewise.
+        """
+        run = _Run(self._rules, self._seconds)
+        for path in self._rules.paths:
+            # What was not merged is one document for each event.
+            if in_pieces:
+                for event in value:
+                    event["data"] = without(event["data"], path, MARK)
+            value = without(value, path, MARK)
+        if in_pieces:
+            run.join(value)
+        return run.value(value)
+
+    def text(self, text: str) -> str:
+        """Likewise of a text alone, a header field for example."""
+        return _Run(self._rules, self._seconds).text(text)
+
+
+class _Rules:
+    """@ivar keys: names of members, as they are shown; they come again and again."""
+
+    def __init__(
+        self,
+        paths: tuple[JsonPath, ...],
+        patterns: tuple[Clean, ...],
+        expressions: tuple[Callable[[str, float], str], ...],
+        mask: Clean,
+    ) -> None:
+        self.paths = paths
+        self.patterns = patterns
+        self.expressions = expressions
+        self.mask = mask
+        self.keys: dict[str, str] = {}
+
+
+class _Run:
+    """One content that is redacted."""
+
+    __slots__ = ("_rules", "_seconds", "_until")
+
+    def __init__(self, rules: _Rules, seconds: Callable[[], float]) -> None:
+        self._rules = rules
+        self._seconds = seconds
+        self._until = seconds() + WITHIN if rules.expressions else 0.0
+
+    def value(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, dict):
+            return {self._name(name): self._member(name, each) for name, each in value.items()}
+        if isinstance(value, list):
+            return [self.value(each) for each in value]
+        if type(value) in (int, float) and self._looks and abs(value) >= _LEAST_NUMBER:
+            return value if self.text(str(value)) == str(value) else MARK
+        return value
+
+    def text(self, text: str) -> str:
+        if not text:
+            return text
+        said = data_in(text)
+        if said is not None:
+            return said
+        if len(text) > _LONGEST_AT_ONCE:
+            text = "".join([self._piece(piece) for piece in pieces(text)])
+        else:
+            text = self._piece(text)
+        for clean in self._rules.expressions:
+            text = clean(text, self._until - self._seconds())
+        return text
+
+    def _piece(self, text: str) -> str:
+        rules = self._rules
+        text = rules.mask(text)
+        for clean in rules.patterns:
+            text = clean(text)
+        return text
+
+    @property
+    def _looks(self) -> bool:
+        return bool(self._rules.patterns or self._rules.expressions)
+
+    def _name(self, name: str) -> str:
+        keys = self._rules.keys
+        shown = keys.get(name)
+        if shown is None:
+            shown = self.text(name)
+            if len(name) <= _LONGEST_KEY:
+                if len(keys) >= _MOST_KEYS:
+                    keys.clear()
+                keys[name] = shown
+        return shown
+
+    def _member(self, name: str, value: Any) -> Any:
+        if is_secret(name):
+            if isinstance(value, str) and value:
+                return MASKED
+            if isinstance(value, list):
+                return [MASKED if isinstance(each, str) else self.value(each) for each in value]
+        if name in _LOGPROBS and value:
+            return self._logprobs(value)
+        return self.value(value)
+
+    def _logprobs(self, value: Any) -> Any:
+        """Nothing is changed in them: they are there whole, or are not."""
+        if self._rules.paths:
+            return MARK
+        return MARK if any(self.text(text) != text for text in _told(value)) else value
+
+    def join(self, events: list[Any]) -> None:
+        """Take out what would only be found where texts of several events are read as one."""
+        places: dict[tuple[str, ...], list[tuple[Any, Any]]] = {}
+        for event in events:
+            _find_texts(event, (), places)
+        for found in places.values():
+            texts = [holder[key] for holder, key in found]
+            if len(texts) > 1 and self.text("".join(texts)) != "".join(map(self.text, texts)):
+                for holder, key in found:
+                    holder[key] = MARK
+
+
+def _told(value: Any) -> list[str]:
+    """The texts that log probabilities repeat: of their lists of tokens, each as one."""
+    if isinstance(value, list):
+        if all(isinstance(each, str) for each in value):
+            return ["".join(value)]
+        tokens = [each["token"] for each in value if isinstance(each, dict) and isinstance(each.get("token"), str)]
+        return ["".join(tokens), *(text for each in value if isinstance(each, list) for text in _told(each))]
+    if isinstance(value, dict):
+        return [text for name, each in value.items() if name != "top_logprobs" for text in _told(each)]
+    return []
+
+
+def _find_texts(value: Any, path: tuple[str, ...], places: dict[tuple[str, ...], list[tuple[Any, Any]]]) -> None:
+    """Texts by where they stand, whatever the index."""
+    if isinstance(value, (dict, list)):
+        for key, each in value.items() if isinstance(value, dict) else enumerate(value):
+            inner = (*path, key if isinstance(key, str) else "*")
+            if isinstance(each, str):
+                places.setdefault(inner, []).append((value, key))
+            else:
+                _find_texts(each, inner, places)

@@ -1,0 +1,152 @@
+"""What is taken out of contents."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from llmproxy.core.masking import MASKED, Masking
+from llmproxy.core.redaction.patterns import MARK
+from llmproxy.core.redaction.redactor import Redactor
+from llmproxy.core.redaction.rules import TooSlow, rule_of
+from tests.tables import row
+
+_OURS = "our-provider-key-0123"
+
+
+def redactor(*rules: Any) -> Redactor:
+    return Redactor([rule_of(rule) for rule in rules], Masking([_OURS]).content, time.monotonic)
+
+
+class SecretTests(SynchronousTestCase):
+    def test_always(self) -> None:
+        """Secrets are masked without any rule: by their look, by their name, and those of this process."""
+        self.assertEqual(
+            redactor().redacted(
+                {
+                    "content": f"use sk-abcdefghijklmnop or {_OURS}, Bearer abc.def",
+                    "tools": [{"headers": {"Authorization": "x"}, "api_key": ["a", {"b": "c"}], "password": ""}],
+                    "sk-abcdefghijklmnop": 1,
+                    "max_tokens": 5,
+                    "token": None,
+                }
+            ),
+            {
+                "content": f"use {MASKED} or {MASKED}, Bearer {MASKED}",
+                "tools": [{"headers": {"Authorization": MASKED}, "api_key": [MASKED, {"b": "c"}], "password": ""}],
+                MASKED: 1,
+                "max_tokens": 5,
+                "token": None,
+            },
+        )
+
+    def test_text(self) -> None:
+        """A body that is a text, or a field, is read like any other."""
+        self.assertEqual(redactor().redacted("sk-abcdefghijklmnop"), MASKED)
+        self.assertEqual(redactor("email").text("a jo@example.com"), f"a {MARK}")
+
+
+class RuleTests(SynchronousTestCase):
+    def test_rules(self) -> None:
+        """Paths, patterns and expressions together; names of members and numbers too."""
+        found = redactor("$.user", "$..id", "email", "card", {"regex": r"P-\d+"}).redacted(
+            {
+                "user": "jo",
+                "messages": [{"content": "jo@example.com has P-12", "id": {"x": 1}}],
+                "jo@example.com": 4111111111111111,
+                "n": 4111111111111112,
+                "f": 1.5,
+                "b": True,
+            }
+        )
+        self.assertEqual(
+            found,
+            {
+                "user": MARK,
+                "messages": [{"content": f"{MARK} has {MARK}", "id": MARK}],
+                MARK: MARK,
+                "n": 4111111111111112,
+                "f": 1.5,
+                "b": True,
+            },
+        )
+
+    def test_long(self) -> None:
+        """Nothing is missed in a long text, wherever it stands."""
+        text = "some words and more, " * 3000
+        for at in range(0, len(text), 4001):
+            with row(at):
+                shown = redactor("email").redacted(text[:at] + " jo@example.com sk-abcdefghijklmnop " + text[at:])
+                self.assertIn(f" {MARK} {MASKED} ", shown)
+                self.assertEqual(len(shown), len(text) + len(f" {MARK} {MASKED} "))
+
+    def test_data(self) -> None:
+        """Data in JSON is left out, and said so."""
+        self.assertEqual(
+            redactor().redacted({"b64_json": "QUJD" * 1000}), {"b64_json": "[base64, 3000 bytes, left out]"}
+        )
+
+    def test_too_slow(self) -> None:
+        """An expression without end shows nothing, and ends."""
+        begun = time.monotonic()
+        slow = redactor({"regex": r"(a|aa)+$"})
+        self.assertRaises(TooSlow, slow.redacted, {"content": "a" * 1000 + "!"})
+        self.assertLess(time.monotonic() - begun, 5)
+
+    def test_deep(self) -> None:
+        """What is nested too deeply is not shown either."""
+        value: Any = "x"
+        for _ in range(100_000):
+            value = [value]
+        self.assertRaises(RecursionError, redactor("$..a").redacted, value)
+        self.assertRaises(RecursionError, redactor().redacted, value)
+        while isinstance(value, list) and value:
+            value = value.pop()
+
+
+class PieceTests(SynchronousTestCase):
+    """What is said in pieces is read as one."""
+
+    @staticmethod
+    def _logprobs(*tokens: str) -> dict[str, Any]:
+        return {"logprobs": {"content": [{"token": each, "logprob": -1, "top_logprobs": []} for each in tokens]}}
+
+    def test_logprobs(self) -> None:
+        """Log probabilities say a text again: they go where something is found in it, and where there are paths."""
+        for rules, tokens, is_kept in (
+            ((), ("He", "llo"), True),
+            ((), ("sk-", "abcdefgh", "ijklmnop"), False),
+            (("email",), ("jo", "@exam", "ple.com"), False),
+            (("email",), ("jo", " at home"), True),
+            (("$.x",), ("He", "llo"), False),
+        ):
+            with row(rules, tokens):
+                value = self._logprobs(*tokens)
+                expected = self._logprobs(*tokens) if is_kept else {"logprobs": MARK}
+                self.assertEqual(redactor(*rules).redacted(value), expected)
+
+    def test_legacy_logprobs(self) -> None:
+        """Those of completions likewise."""
+        value = {"logprobs": {"tokens": ["jo@", "example.com"], "token_logprobs": [-1, -2]}}
+        self.assertEqual(redactor("email").redacted(value), {"logprobs": MARK})
+
+    def test_no_logprobs(self) -> None:
+        """None at all are none."""
+        self.assertEqual(redactor("$.x").redacted({"logprobs": None}), {"logprobs": None})
+
+    def test_events(self) -> None:
+        """In events that nobody has merged, what goes on from one to the next is found; paths begin in each event."""
+        events: list[Any] = [{"data": {"t": "jo@exa", "n": "a", "u": 1}}, {"data": {"t": "mple.com", "n": "b", "u": 2}}]
+        self.assertEqual(
+            redactor("email", "$.u").redacted(events, in_pieces=True),
+            [{"data": {"t": MARK, "n": "a", "u": MARK}}, {"data": {"t": MARK, "n": "b", "u": MARK}}],
+        )
+
+    def test_events_alone(self) -> None:
+        """What stands in one event is taken out of that alone."""
+        events: list[Any] = [{"event": "e", "data": "to jo@example.com"}, {"data": " end"}]
+        self.assertEqual(
+            redactor("email").redacted(events, in_pieces=True), [{"event": "e", "data": f"to {MARK}"}, {"data": " end"}]
+        )

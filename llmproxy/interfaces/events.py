@@ -11,6 +11,7 @@ from zope.interface import Attribute, Interface
 if TYPE_CHECKING:
     from ..core.events import Event
     from ..core.events.receipts import Receipt
+    from ..core.events.sourced import Sourced
 
 
 class IEventSink(Interface):
@@ -40,9 +41,9 @@ class IEventSink(Interface):
 class IEventSource(Interface):
     """A bus that others publish on, read by one consumer of a group."""
 
-    def read(most: int) -> Deferred[Sequence[object]]:
+    def read(most: int) -> Deferred[Sequence[Sourced]]:
         """
-        Up to C{most} L{llmproxy.core.events.sourced.Sourced}, as soon as there is one, or none after a while.
+        Up to C{most} events, as soon as there is one, or none after a while.
         Cancelling gives up the wait and loses nothing.
         """
 

@@ -30,6 +30,7 @@ class DedicatedConnection:
         self._timeout = timeout
         self._connection: Connection | None = None
         self._connecting: Deferred[Any] | None = None
+        self._waiting: list[Deferred[None]] = []
         self._stopped = False
 
     @property
@@ -86,12 +87,25 @@ class DedicatedConnection:
             self._connection.abort()
 
     async def _open(self) -> Connection:
-        if self._stopped:
-            raise RedisDown("stopped")
-        if self._connection is not None:
-            return self._connection
-        if self._connecting is not None:
-            raise RedisDown("connecting")
+        while self._connection is None:
+            if self._stopped:
+                raise RedisDown("stopped")
+            if self._connecting is None:
+                return await self._opened()
+            await self._attempt()
+        return self._connection
+
+    async def _attempt(self) -> None:
+        """The end of the attempt to connect that another call has begun; its failure is that call's."""
+        waiting: Deferred[None] = Deferred()
+        self._waiting.append(waiting)
+        try:
+            await waiting
+        finally:
+            if waiting in self._waiting:
+                self._waiting.remove(waiting)
+
+    async def _opened(self) -> Connection:
         self._connecting = self._connect()
         try:
             connection: Connection = await self._connecting
@@ -99,11 +113,15 @@ class DedicatedConnection:
             if self._stopped or not isinstance(error, CancelledError):
                 raise RedisDown(f"cannot connect: {error or type(error).__name__}") from None
             raise
+        else:
+            self._connection = connection
+            connection.lost.addBoth(self._lost)
+            return connection
         finally:
             self._connecting = None
-        self._connection = connection
-        connection.lost.addBoth(self._lost)
-        return connection
+            waiting, self._waiting = self._waiting, []
+            for each in waiting:
+                each.callback(None)
 
     def _lost(self, _: Failure | None) -> None:
         self._connection = None

@@ -133,19 +133,24 @@ class EventDelivery:
         await self._bury(part[taken:], f"given up after {self._attempts} attempts: {failure}")
 
     async def _bury(self, events: Sequence[Event], why: str) -> None:
-        self._attempts = 0
-        self._handled += len(events)
         if self._letters is None:
+            self._buried(len(events))
             self.lost += len(events)
             return
         now = datetime.fromtimestamp(self._clock.seconds(), timezone.utc).isoformat()
         try:
             await self._run(self._letters.append, [encode(each) for each in events], why, now)
         except OSError as error:
+            self._buried(len(events))
             self.lost += len(events)
             self._log.error("sink {name}: dead letters cannot be written: {why}", name=self.name, why=str(error))
         else:
+            self._buried(len(events))
             self.dead += len(events)
+
+    def _buried(self, count: int) -> None:
+        self._attempts = 0
+        self._handled += count
 
     def _noted(self, failure: Exception) -> None:
         self.error = str(failure) or type(failure).__name__

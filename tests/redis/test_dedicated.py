@@ -111,12 +111,24 @@ class DedicatedTests(SynchronousTestCase):
         self.failureResultOf(call, RedisDown)
         self.assertEqual(len(cancelled), 1)
 
-    def test_two_at_once(self) -> None:
-        """A second call while it connects fails, rather than open a second connection."""
-        connecting: Deferred[Any] = Deferred()
-        connection = DedicatedConnection(self.clock, lambda: connecting, 1.0)
-        first = Deferred.fromCoroutine(connection.call(PING))
-        self.failureResultOf(Deferred.fromCoroutine(connection.call(PING)), RedisDown)
-        self.assertNoResult(first)
+    def test_together(self) -> None:
+        """Calls that come while it connects share the connection; if that fails, the next one tries again."""
+        attempts: list[Deferred[Any]] = []
+
+        def connect() -> Deferred[Any]:
+            attempts.append(Deferred())
+            return attempts[-1]
+
+        connection = DedicatedConnection(self.clock, connect, 1.0)
+        calls = [Deferred.fromCoroutine(connection.call(PING)) for _ in range(3)]
+        self.assertEqual(len(attempts), 1)
+        attempts[0].errback(OSError("refused"))
+        self.failureResultOf(calls[0], RedisDown)
+        self.assertEqual(len(attempts), 2)
+        calls[2].cancel()
+        self.failureResultOf(calls[2], CancelledError)
+        opened = self.successResultOf(self.connector())
+        attempts[1].callback(opened)
+        opened.answer(b"x")
+        self.assertEqual((self.successResultOf(calls[1]), len(opened.sent)), (b"x", 1))
         connection.stop()
-        self.failureResultOf(first, RedisDown)

@@ -1,4 +1,4 @@
-"""Entries of a stream as events: schema 1 as it is, the reference's with all that it does not say and its content shows."""
+"""Entries of a stream as events: schema 1 as it is, the reference's with what its content shows beside."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """
-What was said to a model and by it, in the terms of the semantic conventions: messages of parts, whichever API it was.
+Messages to a model and from it, in the terms of the semantic conventions: of parts, whichever API it was.
 
 By C{docs/gen-ai/non-normative/models.py} of open-telemetry/semantic-conventions-genai, read on 30 November 2026. What
 has no part of its own there is kept with its own type, which the conventions allow.

@@ -29,6 +29,12 @@ _CORE = "tag:yaml.org,2002:"
 _TAGS = frozenset(_CORE + tag for tag in ("str", "int", "float", "bool", "null", "timestamp", "value", "map", "seq"))
 _MERGE = _CORE + "merge"
 _VARIABLE = re.compile(r"\$\$|\$\{([^}]*)\}|\$\{")
+_PLAIN = r"""[^'"\[\]{},#\n\\]"""
+_UNQUOTED = re.compile(
+    rf"([:,\[{{][ ]+|\[)((?:(?![ ]){_PLAIN}*)\$\{{[A-Za-z_][A-Za-z0-9_]*\}}{_PLAIN}*(?<![ ]))(?=[ ]*[,\]}}])"
+)
+"""A value in a flow of YAML that has a variable in it, and no quotes."""
+
 _NAME = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", re.DOTALL)
 
 
@@ -217,10 +223,8 @@ def compose(text: str, problems: Problems, env: Mapping[str, str], files: set[st
 
     @param files: where the paths of other files are noted that are read for it.
     """
-    loader = None
     try:
-        loader = _LOADER(text)
-        node = loader.get_single_node()
+        node = _node(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         sentence = ", ".join(part for part in (error.context, error.problem) if part)
@@ -231,7 +235,32 @@ def compose(text: str, problems: Problems, env: Mapping[str, str], files: set[st
         if node is not None:
             return Item(Document(problems, env, files=set() if files is None else files), node, "")
         problems.add("", "is empty")
+    return None
+
+
+def _node(text: str) -> yaml.Node | None:
+    """
+    In C{{secret: ${NAME}}} YAML takes the brace for the beginning of a mapping, and people write it so all the same:
+    where a text is no YAML, it is tried with quotes around such values.
+    """
+    try:
+        return _parsed(text)
+    except yaml.MarkedYAMLError as error:
+        quoted = _UNQUOTED.sub(r'\1"\2"', text) if "${" in text else text
+        if quoted == text:
+            raise
+        try:
+            return _parsed(quoted)
+        except yaml.YAMLError:
+            raise error from None
+
+
+def _parsed(text: str) -> yaml.Node | None:
+    loader = None
+    try:
+        loader = _LOADER(text)
+        node: yaml.Node | None = loader.get_single_node()
+        return node
     finally:
         if loader is not None:
             loader.dispose()
-    return None

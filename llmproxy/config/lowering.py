@@ -8,6 +8,7 @@ duration there, and nothing but a text here. So what was read is compared with w
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
@@ -36,6 +37,8 @@ from .prices import PRICE_KEYS, PriceConfig
 from .problems import Problems
 from .redis import RedisConfig
 from .redisschema import REDIS_KEYS
+from .sinks import SinkConfig, is_secret
+from .sinkschema import SINK_KEYS
 from .upstreams import BalanceConfig, HealthConfig, RetryConfig, UpstreamConfig
 from .usagelimits import LimitRuleConfig, UsageLimitsConfig
 from .usagelimitschema import DEFAULT_KEYS, OVERLOAD_KEYS, RULE_KEYS, USAGE_LIMIT_KEYS
@@ -119,6 +122,8 @@ class _Lowering:
             said = _said(value.without_credentials() if isinstance(value, RedisConfig) else value, section)
             secret = said.pop("key", None) if section.get("key") is upstreamschema.key else None
             return self._mapping(said, path, [] if secret is None else [(_scalar("key"), self._secret(secret, path))])
+        if isinstance(value, SinkConfig):
+            return self._sink(value, path)
         if isinstance(value, CredentialPlace):
             return self._mapping(_place(value), path) if value.kind != "none" else _scalar("none")
         if isinstance(value, Mapping):
@@ -134,6 +139,27 @@ class _Lowering:
             return _text(value)
         self.problems.add(path, f"cannot be {_shown(value)}")
         return _scalar("null", "null")
+
+    def _sink(self, sink: SinkConfig, path: str) -> yaml.Node:
+        """The settings of its type stand beside the others; those that are secret are named in a file."""
+        defaults = {each.name: each.default for each in fields(SinkConfig)}
+        said = {
+            name: value
+            for name in SINK_KEYS
+            if (value := getattr(sink, name)) is not None and (value != defaults[name] or isinstance(value, bool))
+        }
+        if not isinstance(sink.settings, Mapping):
+            self.problems.add(below(path, "settings"), f"expected a mapping, got {_shown(sink.settings)}")
+            return self._mapping(said, path)
+        secret = [(_scalar(name), _scalar(f"${{{_VARIABLE}}}")) for name in sink.settings if is_secret(str(name))]
+        for name in sink.settings.keys() & SINK_KEYS.keys():
+            self.problems.add(below(path, name), "is one of all sinks, and stands in its own field")
+        rest = {
+            name: _without_secrets(value)
+            for name, value in sink.settings.items()
+            if not is_secret(str(name)) and name not in SINK_KEYS
+        }
+        return self._mapping({**said, **rest}, path, secret)
 
     def _secret(self, value: Any, path: str) -> yaml.Node:
         """A file names the variable that a key stands in; a program has it."""
@@ -208,6 +234,13 @@ def _said(value: Any, section: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _without_secrets(value: Any) -> Any:
+    """Settings of a sink, for the rules of a file, where no secret stands."""
+    if isinstance(value, Mapping):
+        return dict.fromkeys(value, "")
+    return re.sub(r"(?<=://)[^/?]*@", "", value) if isinstance(value, str) else value
+
+
 def _place(place: CredentialPlace) -> dict[str, Any]:
     name, prefix = place.name.decode("latin-1"), place.prefix.decode("latin-1")
     return {place.kind: name} | ({"prefix": prefix} if prefix else {})
@@ -251,4 +284,5 @@ def _expected(read: Any) -> str:
 
 
 def _shown(value: Any) -> str:
-    return f"a {type(value).__name__}" if has(type(value)) or isinstance(value, bytes) else repr(value)[:80]
+    hidden = has(type(value)) or isinstance(value, (bytes, Mapping))
+    return f"a {type(value).__name__}" if hidden else repr(value)[:80]

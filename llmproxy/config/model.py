@@ -16,6 +16,7 @@ from ..origin import CredentialPlace
 from ..providers.registry import AUTH
 from .problems import unknown
 from .redis import RedisConfig
+from .sinks import SinkConfig
 from .upstreams import BalanceConfig, RetryConfig, UpstreamConfig, differ, mixed_up, repeated
 from .usagelimits import UsageLimitsConfig
 
@@ -340,6 +341,7 @@ class APIValues:
     @ivar prices: what models cost, above the book and where it has none; the first that matches holds.
     @ivar usage_limits: limits of tokens and of what rules select.
     @ivar redis: what machines share for limits and events.
+    @ivar sinks: where events go.
     """
 
     apis: Mapping[str, APIProviderConfig]
@@ -351,6 +353,7 @@ class APIValues:
     prices: tuple[PriceConfig, ...] = field(default=(), converter=_tuple)
     usage_limits: UsageLimitsConfig = field(factory=UsageLimitsConfig)
     redis: RedisConfig = field(factory=RedisConfig)
+    sinks: tuple[SinkConfig, ...] = field(default=(), converter=_tuple)
 
     def conflicts(self) -> Iterator[tuple[str, str]]:
         """Where the names get in each other's way: the name of the API at fault, or C{""}, and why."""

@@ -48,6 +48,7 @@ from .readers import (
 )
 from .redis import RedisConfig
 from .redisschema import read_redis
+from .sinkschema import read_sinks
 from .units import parse_duration, parse_size
 from .upstreamschema import auth, balance, headers, key, retry, upstreams
 from .usagelimits import UsageLimitsConfig
@@ -257,6 +258,7 @@ TOP_KEYS = (
     "prices",
     "usage_limits",
     "redis",
+    "sinks",
 )
 
 
@@ -296,7 +298,8 @@ def read_config(root: Item, reserved: frozenset[str], default_api: str | None) -
     usage = _given(top, "usage_limits", lambda item: read_usage_limits(item, apis), UsageLimitsConfig())
     default = _default(top.get("default_api"), default_api)
     redis = _given(top, "redis", read_redis, RedisConfig())
-    config = APIValues(apis, default, limits, proxies, header, kept, prices, usage, redis)
+    sinks = _given(top, "sinks", read_sinks, ())
+    config = APIValues(apis, default, limits, proxies, header, kept, prices, usage, redis, sinks)
     _note_conflicts(config, root, top, named, overridden=default_api is not None)
     return config
 

@@ -84,3 +84,32 @@ class ReadTests(DocumentTests):
         """An empty file is told of as such."""
         self.assertIsNone(compose("# nothing\n", self.problems, {}))
         self.assertEqual(self.told(), ["f: is empty"])
+
+
+class UnquotedVariableTests(DocumentTests):
+    """C{{secret: ${NAME}}} is no YAML, and everybody writes it."""
+
+    def test_read(self) -> None:
+        """A variable in a flow needs no quotes."""
+        for text in (
+            "a: {secret: ${X}, b: 1}",
+            "a: {b: 1, secret: ${X}}",
+            "a: {h: {secret: Bearer ${X} }}",
+            "# {it's: ${X}\na: {secret: ${X},\n    when: {status: '>=400'}}",
+        ):
+            item = compose(text, Problems("f"), {"X": "value"})
+            assert item is not None, text
+            found = item.mapping()["a"].mapping()
+            secret = found["h"].mapping()["secret"] if "h" in found else found["secret"]
+            self.assertIn("value", secret.text() or "", text)
+
+    def test_lists(self) -> None:
+        """Nor does one in a list."""
+        item = compose("a: [${X}, ${X}]", Problems("f"), {"X": "value"})
+        assert item is not None
+        self.assertEqual([each.text() for each in item.mapping()["a"].items()], ["value", "value"])
+
+    def test_still_wrong(self) -> None:
+        """What is wrong besides is said as it was."""
+        self.assertIsNone(compose("a: {secret: ${X}, b: {", self.problems, {"X": "value"}))
+        self.assertIn("is not valid YAML", self.told()[0])

@@ -35,6 +35,7 @@ from llmproxy.config.schema import (
     TIMEOUT_KEYS,
     TOP_KEYS,
 )
+from llmproxy.config.sinks import SinkConfig
 from llmproxy.config.upstreams import BalanceConfig, RetryConfig, UpstreamConfig
 from llmproxy.config.upstreamschema import BALANCE_KEYS, RETRY_KEYS
 from llmproxy.core.clientlimits import Limits
@@ -172,6 +173,14 @@ WRONG: dict[str, tuple[tuple[str, Any], ...]] = {
         ("{prefix: 'a b'}", RedisConfig(prefix="a b")),
     ),
     "usage_limits": (("{rpm: 1}", {"rpm": 1}), ("[5]", [5])),
+    "sinks": (
+        ("5", 5),
+        ("[5]", [5]),
+        ("[{name: a}]", [{"name": "a", "type": "file"}]),
+        ("[{name: a, type: file, batch: 0}]", [SinkConfig("a", "file", batch=0)]),
+        ("[{name: a, type: file, when: {x: 1}}]", [SinkConfig("a", "file", when={"x": 1})]),
+        ("[{name: '', type: file}]", [SinkConfig("", "file")]),
+    ),
     "prices": (("{input: 1}", {"input": 1}), ("[5]", [5]), ("[{inptu: 1}]", [{"inptu": 1}])),
 }
 """By the path of a key, values that are wrong: in a file, and the same in a program."""

@@ -29,7 +29,7 @@ _CORE = "tag:yaml.org,2002:"
 _TAGS = frozenset(_CORE + tag for tag in ("str", "int", "float", "bool", "null", "timestamp", "value", "map", "seq"))
 _MERGE = _CORE + "merge"
 _VARIABLE = re.compile(r"\$\$|\$\{([^}]*)\}|\$\{")
-_PLAIN = r"""[^'"\[\]{},#\n\\]"""
+_PLAIN = r"""(?:[^'"\[\]{},#:\n\\]|:(?![ ]))"""
 _UNQUOTED = re.compile(
     rf"([:,\[{{][ ]+|\[)((?:(?![ ]){_PLAIN}*)\$\{{[A-Za-z_][A-Za-z0-9_]*\}}{_PLAIN}*(?<![ ]))(?=[ ]*[,\]}}])"
 )

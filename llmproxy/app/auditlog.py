@@ -21,6 +21,7 @@ from ..store.threads import PooledThreads, Threads
 if TYPE_CHECKING:
     from ..core.audit.record import AuditRecord
     from ..core.audit.settings import AuditOptions
+    from ..interfaces import IAuditSink
     from ..sinks.delivery import DeliveryQueue
     from ..sinks.metrics import ProxyMetrics
     from ..store.database import Database
@@ -30,6 +31,7 @@ class Auditing:
     """
     @param secrets: of this process; they stand in no record.
     @param threads: makes the thread that writes the file.
+    @param more: sinks beside the file and the database.
     @ivar log: see L{llmproxy.interfaces.IAuditLogger}.
     @ivar trail: where records can be asked for, if anywhere.
     @raise ConfigError: the file cannot be written.
@@ -44,6 +46,7 @@ class Auditing:
         options: AuditOptions,
         secrets: Iterable[str] = (),
         threads: Callable[[], Threads] | None = None,
+        more: Iterable[IAuditSink] = (),
     ) -> None:
         from ..store.auditretention import AuditRetention
         from ..store.audittrail import AuditTrail
@@ -63,7 +66,7 @@ class Auditing:
             )
         if options.in_database:
             sinks.append(self._table(reactor, database, notes))
-        self.log = AuditLog(reactor, notes, sinks)
+        self.log = AuditLog(reactor, notes, [*sinks, *more])
         self.trail = AuditTrail(database) if options.in_database else None
         self._retention: AuditRetention | None = None
         if options.in_database and options.keep_rows is not None:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ..apisettings import CacheSettings
     from ..core.routing import RoutingTable
     from ..interfaces import IAuditLogger, IQuota
+    from .events import Events
     from .ownparts import OwnParts
     from .peers import Peers
     from .settings import Settings
@@ -58,6 +59,7 @@ class Foundation:
     @ivar management: what its rules work on: peers learn of changes, counts are written down by all; C{None} without a
         database.
     @ivar background: makes records of what the cache asks upstream where no client waits.
+    @ivar events: where events go; C{None} without a sink.
     @ivar cache: C{None} if nothing was cached until now.
     @ivar auditing: the audit log; C{None} if there is none, or an application's own.
     @raise ConfigError: the database or the audit log cannot be used as they are configured.
@@ -93,6 +95,7 @@ class Foundation:
         self.management = self._management()
         self.background = RecordExchanges(reactor, self.metering.publisher.publish, seal=self.metering.seal)
         self.ledger = self.metering.ledger = None if self.stored is None else ledger_of(reactor, settings, self.stored)
+        self.events = self._events()
         self.auditing = self._auditing()
         self.admission = self._admission()
         self.cache: Cache | None = None
@@ -144,11 +147,16 @@ class Foundation:
             self.stored.count()
         self.limiting.count()
         self.metering.count()
+        if self.events is not None:
+            self.events.start()
         if self.auditing is not None:
             self.auditing.start()
 
     def stop_store(self) -> Deferred[None]:
         return succeed(None) if self.cache is None else self.cache.store.stop()
+
+    def stop_events(self) -> Deferred[None]:
+        return succeed(None) if self.events is None else Deferred.fromCoroutine(self.events.stop())
 
     def stop_audit_log(self) -> Deferred[None]:
         return succeed(None) if self.auditing is None else Deferred.fromCoroutine(self.auditing.stop())
@@ -168,11 +176,25 @@ class Foundation:
             self.reactor.seconds, stored.projects, stored.database.tokens, directory, counts, limits=self.limiting
         )
 
+    def _events(self) -> Events | None:
+        """Where events go; without a sink nothing of them is imported."""
+        sinks = self.settings.apis.sinks
+        if not sinks:
+            return None
+        from .events import Events
+
+        events = Events(
+            self.reactor, sinks, self._masking, self.settings.database_url, self.wheel, self.poller, self.names
+        )
+        events.begin(self.metering, self.limiting)
+        return events
+
     def _auditing(self) -> Auditing | None:
         options = self.settings.audit
         if options is None or self.stored is None:
             return None
-        return Auditing(self.reactor, self.stored.database, options, self.settings.secrets())
+        more = () if self.events is None else self.events.audit_sinks()
+        return Auditing(self.reactor, self.stored.database, options, self.settings.secrets(), more=more)
 
     def _admission(self) -> Admission:
         reactor, validator, stored = self.reactor, self.own.token_validator, self.stored

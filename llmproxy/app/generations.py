@@ -36,6 +36,8 @@ class Generations:
         self.current = Generation(foundation, config, table, gate, self.shed)
         self._running = self._caching = False
         self.count_in(foundation.metering.metrics)
+        if foundation.events is not None:
+            foundation.events.watch(self)
 
     @property
     def table(self) -> RoutingTable:
@@ -82,6 +84,8 @@ class Generations:
         """
         former = self.current
         self.current = Generation(self._foundation, config, table, self._gate, self.shed, former)
+        if self._foundation.events is not None:
+            self._foundation.events.reloaded(former.config, config)
         if self._running:
             self.start()
         self.count_in(self._foundation.metering.metrics)
@@ -97,6 +101,8 @@ class Generations:
             each.breaker.count_in(metrics.openings)
         metrics.show_circuits(self.current.breaker.states, self.current.guarded())
         metrics.upstreams = self.current.reports
+        if foundation.events is not None:
+            metrics.sinks = foundation.events.reports
         if foundation.cache is not None:
             foundation.cache.count_in(metrics.cache)
             show_cache(metrics, foundation.cache, metering.dropped_hits)

@@ -72,7 +72,7 @@ def plan(before: Settings, after: Settings) -> Plan:
     fixed = [each.name for each in fields(APIConfig) if each.name not in TAKEN]
     own = [each.name for each in fields(Settings) if each.name not in _OURS]
     late = (*_all_different(fixed, before.apis, after.apis), *_all_different(own, before, after))
-    return Plan(evolve(before, apis=apis), tuple(_changed(before.apis, apis)), (*late, *late_leases))
+    return Plan(evolve(before, apis=apis), tuple(changes(before.apis, apis)), (*late, *late_leases))
 
 
 def _all_different(names: Iterable[str], before: object, after: object) -> Iterator[str]:
@@ -80,7 +80,8 @@ def _all_different(names: Iterable[str], before: object, after: object) -> Itera
         yield from _different(name, getattr(before, name), getattr(after, name))
 
 
-def _changed(before: APIConfig, after: APIConfig) -> Iterator[str]:
+def changes(before: APIConfig, after: APIConfig) -> Iterator[str]:
+    """What of a configuration that can change while the proxy runs is another, by the names of the file."""
     for name in [*before.apis, *(each for each in after.apis if each not in before.apis)]:
         if before.apis.get(name) != after.apis.get(name):
             word = "" if name in before.apis and name in after.apis else " (new)" if name in after.apis else " (gone)"

@@ -22,8 +22,10 @@ def stops_of(foundation: Foundation, generations: Generations) -> list[Stop]:
         ("limits", foundation.limiting.stop),
         # After the last exchange, and after the uses in it are written down.
         ("ledger", foundation.stop_ledger),
-        # The last that tells of anything, while the database is still open.
+        # The last that notes anything, while the database is still open.
         ("audit log", foundation.stop_audit_log),
+        # Behind all that makes events, the end of the audit log too.
+        ("sinks of events", foundation.stop_events),
         ("upstream clients", generations.close),
         *([] if stored is None else [("database", stored.database.close)]),
         ("lag of the reactor", metering.lag.stop),

@@ -20,6 +20,7 @@ from ..interfaces import IRecordSink
 
 if TYPE_CHECKING:
     from ..core.circuits import CircuitState
+    from ..core.events.reports import SinkReport
     from ..core.upstreamreports import UpstreamReport
     from ..message import Record
     from ..usage import Usage
@@ -123,7 +124,7 @@ class ProxyMetrics:
     @ivar attempts: requests that were sent to upstream, by API; some exchanges send two, many none.
     @ivar openings: how often a circuit has opened, by API; an API without a breaker is not there.
     @ivar circuits: those that are in trouble now.
-    @ivar upstreams: what is known of each, by each process.
+    @ivar upstreams: what is known of each, by each process; likewise C{sinks} of events.
     @ivar cache: what became of requests that a cache was asked about, of the exchanges that have ended: C{hit}, C{miss}
         and C{bypass} together are never above C{request_count}; and C{store}, answers that were stored.
     @ivar tokens: by API, the model that answered, and what they were.
@@ -146,6 +147,7 @@ class ProxyMetrics:
         self.openings: dict[str, int] = {}
         self.circuits: Callable[[], list[CircuitState]] = list
         self.upstreams: Callable[[], list[UpstreamReport]] = list
+        self.sinks: Callable[[], list[SinkReport]] = list
         self.cache: dict[str, int] = {HIT: 0, MISS: 0, BYPASS: 0, STORE: 0}
         self.refusals: dict[str, int] = {}
         self.warnings: dict[tuple[str, str], int] = {}
@@ -289,6 +291,8 @@ class ProxyMetrics:
         self.circuits = lambda: both
         of_all = self.upstreams() + other.upstreams()
         self.upstreams = lambda: of_all
+        sinks = self.sinks() + other.sinks()
+        self.sinks = lambda: sinks
         self._merge_read(self.gauges, other.gauges, _of_both)
         self._merge_read(self.counters, other.counters, lambda _, one, other: one + other)
         self.request_count += other.request_count
@@ -306,6 +310,7 @@ class ProxyMetrics:
             "openings": self.openings,
             "circuits": self.circuits(),
             "upstreams": self.upstreams(),
+            "sinks": self.sinks(),
             "cache": self.cache,
             "refusals": self.refusals,
             "warnings": self.warnings,
@@ -326,7 +331,7 @@ class ProxyMetrics:
         for name, value in numbers.items():
             if name in ("gauges", "counters"):
                 value = {key: (text, lambda read=read: read) for key, (text, read) in value.items()}
-            elif name in ("circuits", "upstreams"):
+            elif name in ("circuits", "upstreams", "sinks"):
                 value = lambda states=value: states  # noqa: E731
             setattr(made, name, value)
         return made

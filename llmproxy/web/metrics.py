@@ -18,6 +18,7 @@ from .. import __version__
 from ..errors import Unauthorized
 from .jsonresource import send_error
 from .readonly import ReadOnlyResource
+from .sinkfamilies import sink_families
 from .upstreamfamilies import upstream_families
 
 if TYPE_CHECKING:
@@ -190,6 +191,7 @@ def _metrics(counts: Counts, uptime: float, buckets: Buckets) -> Iterator[Metric
     yield _counted("llmproxy_upstream_requests", "Requests that were sent to upstream.", ("api",), attempts)
     yield from _of_circuits(counts)
     yield from upstream_families(counts.upstreams())
+    yield from sink_families(counts.sinks())
     yield _counted(
         "llmproxy_tokens",
         "What answers said was used; cached and reasoning tokens are parts of input and output.",

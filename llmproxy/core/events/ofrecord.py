@@ -45,10 +45,10 @@ class EventIds:
         return f"{self._beginning}{next(self._numbers):012x}"
 
 
-_ids = EventIds()
+new_event_id = EventIds()
 
 
-def event_of_record(record: Record, new_id: Callable[[], str] = _ids, content: Content | None = None) -> Event:
+def event_of_record(record: Record, new_id: Callable[[], str] = new_event_id, content: Content | None = None) -> Event:
     """
     @param record: of an exchange that has ended, masked.
     @param new_id: for one that the ledger has not.

@@ -1,0 +1,171 @@
+"""
+Events put together: where they begin, the bus, and the sinks that they go to.
+
+It is imported where a configuration has a sink, and nowhere else. With workers each has its own bus and its own queues:
+nothing of an event passes from one process to another, and one that dies takes no other's with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import CancelledError, Deferred, DeferredList
+from twisted.logger import Logger
+
+from .. import __version__
+from ..apisettings import ConnectionSettings
+from ..core.events.notices import event_of_budget, notice
+from ..core.events.reports import SinkReport
+from ..sinks.auditevents import AuditEvents
+from ..sinks.eventbus import EventBus
+from ..sinks.exchangeevents import ExchangeEvents
+from ..sinks.upstreamwatch import UpstreamWatch
+from ..store.threads import NoThreads, PooledThreads
+from ..upstream.client import PooledClient
+from .reloading import changes
+from .sinks import SinkMaker, report_of
+
+if TYPE_CHECKING:
+    from ..config.apis import APIConfig
+    from ..config.sinks import SinkConfig
+    from ..core.events import Event
+    from ..core.limits.verdicts import Crossed
+    from ..core.masking import Masking
+    from ..net.poller import Poller
+    from ..net.resolver import Names
+    from ..net.timers import TimerWheel
+    from .generations import Generations
+    from .limits import UsageLimiting
+    from .metering import Metering
+
+CONTENT_WITHIN = 5.0
+"""Seconds that contents get at the end to be read; events whose content is not read by then are lost."""
+
+
+class Events:
+    """
+    @param configs: the sinks, at least one.
+    @raise ConfigError: of all that is wrong with them.
+    @ivar bus: what is published goes to every sink that wants it.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        reactor: Any,
+        configs: Sequence[SinkConfig],
+        masking: Masking,
+        database_url: str,
+        wheel: TimerWheel | None = None,
+        poller: Poller | None = None,
+        names: Names | None = None,
+    ) -> None:
+        self._reactor = reactor
+        self._masking = masking
+        has_threads = hasattr(reactor, "callFromThread")
+        self._threads = PooledThreads(reactor, 2 * len(configs) + 1, "events") if has_threads else NoThreads()
+
+        def make_agent() -> PooledClient:
+            return PooledClient(reactor, ConnectionSettings(), wheel=wheel, poller=poller, names=names)
+
+        self._maker = SinkMaker(
+            reactor, make_agent, self._threads.run, masking, database_url, poller=poller, names=names
+        )
+        self.bus = EventBus(reactor)
+        self._types = {config.name: config.type for config in configs}
+        self._queues = self._maker.queues(configs)
+        for queue in self._queues:
+            self.bus.subscribe(queue.take)
+        self._contents = self._maker.lane()
+        self._exchanges = ExchangeEvents(reactor, self.bus, self._contents)
+        self._watch: UpstreamWatch | None = None
+        self._started = False
+
+    def wants(self, kind: str) -> bool:
+        """Whether any sink may want such events; C{audit.*} for all that begin so."""
+        return any(queue.when.wants_kind(kind) for queue in self._queues)
+
+    # -- where they begin
+
+    def begin(self, metering: Metering, limiting: UsageLimiting) -> None:
+        """What is published from now on, and what is said of budgets, becomes events where a sink wants it."""
+        if self.wants("exchange"):
+            metering.publisher.add(self._exchanges)
+        if self.wants("budget.*"):
+            limiting.listeners.append(self._crossed)
+
+    def audit_sinks(self) -> list[AuditEvents]:
+        """Those of the audit log that make events of its records."""
+        return [AuditEvents(self.bus)] if self.wants("audit.*") else []
+
+    def watch(self, generations: Generations) -> None:
+        """Look at upstreams, where a sink wants to know of them."""
+        if self.wants("upstream.*"):
+            self._watch = UpstreamWatch(
+                self._reactor,
+                self.bus,
+                lambda: generations.current.reports(),
+                lambda: generations.current.breaker.states(),
+            )
+
+    def reloaded(self, before: APIConfig, after: APIConfig) -> None:
+        """Another configuration is served."""
+        if self.wants("config.reloaded"):
+            self._say("config.reloaded", changed=list(changes(before, after)))
+
+    def _say(self, kind: str, **details: Any) -> None:
+        self.bus.publish([notice(kind, self._reactor.seconds(), details={"version": __version__, **details})])
+
+    def _crossed(self, crossed: Crossed) -> None:
+        self.bus.publish([event_of_budget(crossed, self._reactor.seconds())])
+
+    # -- their life
+
+    def start(self) -> None:
+        """The proxy serves."""
+        self._started = True
+        self._threads.start()
+        for queue in self._queues:
+            queue.start()
+        if self._watch is not None:
+            self._watch.start()
+        self._say("config.started", sinks=[queue.name for queue in self._queues])
+
+    async def stop(self) -> None:
+        """Nothing more begins: deliver what waits, keep the rest on disk, close everything."""
+        if not self._started:
+            return
+        if self._watch is not None:
+            self._watch.stop()
+        idle = self._contents.idle().addTimeout(CONTENT_WITHIN, self._reactor)
+        try:
+            await idle
+        except (CancelledError, TimeoutError, Exception):
+            self._log.error("events: contents are still being read; their events are lost")
+        await DeferredList([queue.stop() for queue in self._queues])
+        closing = self._maker.agent.close()
+        if closing is not None:
+            await closing
+        if not any(lane.waiting for lane in self._maker.lanes):
+            # A pipe that nobody reads keeps a thread, and that is to keep nobody else; it ends with the process.
+            self._threads.stop()
+
+    def flush(self) -> Deferred[Any]:
+        """Fires when what waits in memory is delivered, or could not be at once."""
+        return DeferredList([queue.flush() for queue in self._queues])
+
+    # -- what is known of them
+
+    def reports(self) -> list[SinkReport]:
+        """What this process knows of each, in the order of the configuration."""
+        return [report_of(queue, self._types[queue.name], self._masking.text) for queue in self._queues]
+
+    def publish(self, events: Sequence[Event]) -> None:
+        """For applications that have events of their own."""
+        self.bus.publish(events)
+
+    def subscribe(self, take: Callable[..., object]) -> Callable[[], None]:
+        """See L{llmproxy.interfaces.events.IEventBus.subscribe}."""
+        return self.bus.subscribe(take)

@@ -1,0 +1,92 @@
+"""Events put together; against real receivers they are in C{tests/integration/test_events.py}."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+from attrs import evolve
+from twisted.internet import reactor
+from twisted.trial.unittest import TestCase
+
+from llmproxy.app.proxy import TransparentProxy
+from llmproxy.config.sinks import SinkConfig
+from llmproxy.core.audit.settings import AuditOptions
+from llmproxy.core.limits.values import Rule
+from llmproxy.core.limits.verdicts import Crossed
+from llmproxy.errors import ConfigError
+
+from ..core.events.samples import full_record
+from .test_proxy import a_config
+
+
+class EventsTests(TestCase):
+    def make(self, **settings: Any) -> TransparentProxy:
+        directory = self.mktemp()
+        os.mkdir(directory)
+        self.path = os.path.join(directory, "events.jsonl")
+        config = SinkConfig("log", "file", settings={"path": self.path}, **settings)
+        apis = evolve(a_config(), sinks=[config])
+        audit = AuditOptions(file=os.path.join(directory, "audit.jsonl"), in_database=False)
+        return TransparentProxy(reactor, apis, database_url=os.path.join(directory, "x.db"), audit=audit)
+
+    def written(self) -> list[dict[str, Any]]:
+        with open(self.path) as file:
+            return [json.loads(line) for line in file]
+
+    async def test_at_the_end(self) -> None:
+        """What was published last is in the file when the proxy has stopped."""
+        proxy = self.make()
+        proxy.startService()
+        await proxy.started
+        proxy.foundation.metering.publisher.publish(full_record())
+        await proxy.stopService()
+        [event] = self.written()
+        self.assertEqual((event["id"], event["kind"]), (full_record().entry_id, "exchange"))
+
+    async def test_all_kinds(self) -> None:
+        """A sink that asks for it gets the audit log to its end, budgets, upstreams and the configuration."""
+        proxy = self.make(when={"kind": "*"})
+        proxy.startService()
+        await proxy.started
+        rule = Rule("cost", "token:t-1", 10, "max_budget of the token 'x'")
+        for listener in proxy.foundation.limiting.listeners:
+            listener(Crossed(rule, 0, 5))
+        await proxy.swap(a_config(debug_headers=True))
+        await proxy.stopService()
+        kinds = [event["kind"] for event in self.written()]
+        for kind in ("config.started", "audit.audit.start", "budget.soft", "config.reloaded", "audit.audit.stop"):
+            self.assertIn(kind, kinds)
+
+    async def test_exchanges_alone(self) -> None:
+        """By default nothing but exchanges is said, and nothing else is even looked at."""
+        proxy = self.make()
+        self.assertEqual(proxy.foundation.limiting.listeners, [])
+        events = proxy.foundation.events
+        assert events is not None
+        self.assertEqual(events.audit_sinks(), [])
+        self.assertEqual([events.wants(kind) for kind in ("exchange", "upstream.*")], [True, False])
+        await proxy.shutdown()
+
+    async def test_reports(self) -> None:
+        """What is known of sinks is among the numbers of the process."""
+        proxy = self.make()
+        proxy.startService()
+        await proxy.started
+        [report] = proxy.metrics().sinks()
+        self.assertEqual((report.name, report.type, report.state), ("log", "file", "ok"))
+        await proxy.stopService()
+
+    async def test_off(self) -> None:
+        """Without a sink there is nothing."""
+        proxy = TransparentProxy(reactor, a_config(), database_url=":memory:")
+        self.assertIsNone(proxy.foundation.events)
+        self.assertEqual(proxy.metrics().sinks(), [])
+        await proxy.shutdown()
+
+    async def test_wrong(self) -> None:
+        """A sink that cannot be made keeps the proxy from starting, by its name."""
+        apis = evolve(a_config(), sinks=[SinkConfig("log", "file")])
+        error = self.assertRaises(ConfigError, TransparentProxy, reactor, apis, database_url=":memory:")
+        self.assertIn("sink 'log': path: is missing", str(error))

@@ -29,13 +29,14 @@ from .sinks import SinkMaker, report_of
 if TYPE_CHECKING:
     from ..config.apis import APIConfig
     from ..config.sinks import SinkConfig
+    from ..core.circuits import CircuitState
     from ..core.events import Event
     from ..core.limits.verdicts import Crossed
     from ..core.masking import Masking
+    from ..core.upstreamreports import UpstreamReport
     from ..net.poller import Poller
     from ..net.resolver import Names
     from ..net.timers import TimerWheel
-    from .generations import Generations
     from .limits import UsageLimiting
     from .metering import Metering
 
@@ -100,15 +101,12 @@ class Events:
         """Those of the audit log that make events of its records."""
         return [AuditEvents(self.bus)] if self.wants("audit.*") else []
 
-    def watch(self, generations: Generations) -> None:
-        """Look at upstreams, where a sink wants to know of them."""
+    def watch(
+        self, reports: Callable[[], Sequence[UpstreamReport]], circuits: Callable[[], Sequence[CircuitState]]
+    ) -> None:
+        """Look at upstreams, where a sink wants to know of them; see L{UpstreamWatch}."""
         if self.wants("upstream.*"):
-            self._watch = UpstreamWatch(
-                self._reactor,
-                self.bus,
-                lambda: generations.current.reports(),
-                lambda: generations.current.breaker.states(),
-            )
+            self._watch = UpstreamWatch(self._reactor, self.bus, reports, circuits)
 
     def reloaded(self, before: APIConfig, after: APIConfig) -> None:
         """Another configuration is served."""

@@ -37,7 +37,7 @@ class Generations:
         self._running = self._caching = False
         self.count_in(foundation.metering.metrics)
         if foundation.events is not None:
-            foundation.events.watch(self)
+            foundation.events.watch(lambda: self.current.reports(), lambda: self.current.breaker.states())
 
     @property
     def table(self) -> RoutingTable:

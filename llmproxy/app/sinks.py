@@ -118,7 +118,8 @@ class SinkMaker:
 
         @raise ConfigError: of all that is wrong.
         """
-        made, problems = [], []
+        made: list[EventQueue] = []
+        problems: list[str] = []
         for config in configs:
             try:
                 made.append(self.queue(config))

@@ -16,13 +16,13 @@ from ..origin import CredentialPlace
 from ..providers.registry import AUTH
 from .problems import unknown
 from .redis import RedisConfig
-from .sinks import SinkConfig
 from .upstreams import BalanceConfig, RetryConfig, UpstreamConfig, differ, mixed_up, repeated
 from .usagelimits import UsageLimitsConfig
 
 if TYPE_CHECKING:
     from ..core.inspection.endpointrules import PatternsByEndpoint
     from .prices import PriceConfig
+    from .sinks import SinkConfig
 
 
 def _tuple(values: Iterable[str]) -> Any:

@@ -48,7 +48,6 @@ from .readers import (
 )
 from .redis import RedisConfig
 from .redisschema import read_redis
-from .sinkschema import read_sinks
 from .units import parse_duration, parse_size
 from .upstreamschema import auth, balance, headers, key, retry, upstreams
 from .usagelimits import UsageLimitsConfig
@@ -298,10 +297,17 @@ def read_config(root: Item, reserved: frozenset[str], default_api: str | None) -
     usage = _given(top, "usage_limits", lambda item: read_usage_limits(item, apis), UsageLimitsConfig())
     default = _default(top.get("default_api"), default_api)
     redis = _given(top, "redis", read_redis, RedisConfig())
-    sinks = _given(top, "sinks", read_sinks, ())
+    sinks = _given(top, "sinks", _sinks, ())
     config = APIValues(apis, default, limits, proxies, header, kept, prices, usage, redis, sinks)
     _note_conflicts(config, root, top, named, overridden=default_api is not None)
     return config
+
+
+def _sinks(item: Item) -> Any:
+    """Most configurations have none, and need not know how they are read."""
+    from .sinkschema import read_sinks
+
+    return read_sinks(item)
 
 
 def _given(top: Mapping[str, Item], key: str, reader: Reader, default: Any) -> Any:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
 from ..core.events.policy import DEAD_LETTERS, QUEUE, QUEUE_BYTES, SPOOL, SinkPolicy
-from ..core.events.when import When
+
+if TYPE_CHECKING:
+    from ..core.events.when import When
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}", re.ASCII)
 
@@ -69,6 +71,8 @@ class SinkConfig:
         """
         @raise ValueError: C{when} is none.
         """
+        from ..core.events.when import When
+
         return When(self.when, self.sample)
 
     def secrets(self) -> Iterator[str]:

@@ -44,6 +44,7 @@ class Counts(Protocol):
     openings: dict[str, int]
     circuits: Callable[[], list[Any]]
     upstreams: Callable[[], list[Any]]
+    sinks: Callable[[], list[Any]]
     cache: dict[str, int]
     refusals: dict[str, int]
     warnings: dict[Any, int]

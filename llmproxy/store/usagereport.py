@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from operator import add, neg
+from operator import sub
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -15,7 +15,7 @@ from ..core.reports import MOST_ROWS, UsageQuestion, UsageReport, arranged, repo
 from ..core.rollups import QUARTER, WIDTHS, sources
 from ..core.usageplan import Plan, TooMany, filters_of, plan, scan, spans_of, value_of, values_of
 from ..core.usagesums import NUMBERS, sums_of
-from . import usagesql
+from . import usageranking, usagesql
 from .schema import settings, usage_rollups
 
 if TYPE_CHECKING:
@@ -37,11 +37,8 @@ KEPT_SINCE = "usage.kept_since"
 """The row of C{settings} that says from when on single records are there, in seconds since the epoch."""
 
 Numbers = tuple[int, ...]
-Found = dict[tuple[Any, ...], Numbers]
-"""Numbers by the position of a span and what is kept apart in it."""
-
-_ALWAYS = ("requests", "input_tokens", "output_tokens", "cost", "cost_rest")
-"""Numbers that rows are ordered by."""
+Row = tuple[tuple[Any, ...], Numbers]
+"""The position of a span and what is kept apart in it, and numbers."""
 
 _SAMPLES = 5
 _NOTHING = (0,) * len(NUMBERS)
@@ -107,17 +104,19 @@ class _Report:
         question = self._question
         spans = spans_of(question, self._first, self._last)
         whole = plan(attrs.evolve(question, group_by=()), [(spans[0][0], spans[-1][1])] if spans else [])
-        totals = next(iter(self._added_up(whole).values()), _NOTHING)
+        totals = next((numbers for _, numbers in self._sums(whole)), _NOTHING)
         if not totals[0]:
             return report_of(question, [])
         # What is 0 in all is 0 everywhere.
-        self._names = [name for name, total in zip(NUMBERS, totals, strict=True) if total or name in _ALWAYS]
+        self._names = [name for name, total in zip(NUMBERS, totals, strict=True) if total or name in usagesql.DECIDING]
         chosen = self._chosen(plan(question, spans, self._kept_since), totals[0])
         if not chosen.sums and spans[0][0] < self._kept_since:
             return self._later().made()
-        found, count = self._found(chosen)
-        shown = arranged(question, {key: sums_of(numbers) for key, numbers in found.items()}, sums_of(totals))
-        return attrs.evolve(shown, more=count - len(shown.rows))
+        shown = _Shown(self._question, chosen)
+        found, count = self._ranked(shown.joined(chosen), shown)
+        sums = {shown.keys(key): sums_of(numbers) for key, numbers in found}
+        made = arranged(question, sums, sums_of(totals))
+        return attrs.evolve(made, more=count - len(made.rows))
 
     def _later(self) -> _Report:
         """The same from when on there are single records."""
@@ -152,69 +151,61 @@ class _Report:
             total += sum(min(each, most) for each in found) * len(buckets) // len(some)
         return total
 
-    def _found(self, made: Plan) -> tuple[Found, int]:
-        """The numbers by the keys of the report, of all rows that are shown at least; and how many rows there are."""
-        shown = _Shown(self._question, made)
-        if (made.sums and made.scans) or not shown.is_apart:
-            found = self._added_up(made)
-            if made.value is not None and made.sums:
-                found = {key: numbers for key, numbers in found.items() if key[-1] != ""}
-                _add(found, self._rest(made, ((key[:-1], numbers) for key, numbers in found.items())))
-            merged: Found = {}
-            _add(merged, ((shown.keys(key), numbers) for key, numbers in found.items() if any(numbers)))
-            return merged, len(merged)
-        found, count = self._ranked(made, shown)
-        return {shown.keys(key): numbers for key, numbers in found.items()}, count
-
-    def _ranked(self, made: Plan, shown: _Shown) -> tuple[Found, int]:
-        """The database leaves out what is not shown."""
-        query = self._query(made)
-        if query is None:
-            return {}, 0
-        limit = (self._question.top or MOST_ROWS) + 1
-        found, count = self._most(usagesql.ranked(self._dialect, query, shown.order(), limit))
-        if not count:
-            count = len(found) if len(found) < limit else self._connection.scalar(usagesql.counted(query)) or 0
+    def _ranked(self, made: Plan, shown: _Shown) -> tuple[list[Row], int]:
+        """
+        The rows that are shown, by the position of a span and what is kept apart, and how many there are; the database
+        leaves out the others.
+        """
+        limit = self._question.top or MOST_ROWS
+        found, count = self._leading(made, shown.order(), limit)
         if made.value is not None and made.sums:
-            rest = self._rest(made, self._rows(self._query(made, apart=False)))
-            found.update(rest)
+            rest = self._rest(made, shown)
+            found += rest
             count += len(rest)
         return found, count
 
-    def _most(self, query: Any) -> tuple[Found, int]:
-        """The rows of a ranking, and how many there are, where that is said with each."""
-        if self._dialect != "postgresql":
-            return dict(self._rows(query)), 0
-        counted = {key[1:]: (key[0], numbers) for key, numbers in self._rows(query)}
-        count = next((each for each, _ in counted.values()), 0)
-        return {key: numbers for key, (_, numbers) in counted.items()}, count
+    def _leading(self, made: Plan, order: Sequence[tuple[int | None, bool]], limit: int) -> tuple[list[Row], int]:
+        if self._dialect == "sqlite" and not made.scans:
+            if not made.sums:
+                return [], 0
+            ranked = usageranking.ranked(self._connection, made, self._names, self._filters, order, limit)
+            return list(self._read(ranked.rows)), ranked.count
+        query = self._query(made)
+        if query is None:
+            return [], 0
+        found = list(self._connection.execute(usagesql.ranked(self._dialect, query, order, limit)))
+        if self._dialect in usagesql.COUNTS:
+            return list(self._read(row[1:] for row in found)), found[0][0] if found else 0
+        count = len(found) if len(found) < limit else self._connection.scalar(usagesql.counted(query)) or 0
+        return list(self._read(found)), count
 
-    def _rest(
-        self, made: Plan, valued: Iterable[tuple[tuple[Any, ...], Numbers]]
-    ) -> list[tuple[tuple[Any, ...], Numbers]]:
+    def _rest(self, made: Plan, shown: _Shown) -> list[Row]:
         """What has no such value is what is left of the sums without it."""
         groups = tuple(group for group in self._question.group_by if value_of(group) is None)
-        rest = self._added_up(plan(attrs.evolve(self._question, group_by=groups), made.spans))
-        _add(rest, ((key, tuple(map(neg, numbers))) for key, numbers in valued))
+        rest: dict[tuple[Any, ...], Numbers] = dict(
+            self._sums(shown.joined(plan(attrs.evolve(self._question, group_by=groups), shown.spans)))
+        )
+        for key, numbers in self._sums(made, apart=False):
+            rest[key] = tuple(map(sub, rest.get(key, _NOTHING), numbers))
         return [((*key, ""), numbers) for key, numbers in rest.items() if numbers[0] > 0]
 
-    def _added_up(self, made: Plan) -> Found:
+    def _sums(self, made: Plan, apart: bool = True) -> Iterator[Row]:
         """All that a plan finds."""
-        found: Found = {}
-        for only in (attrs.evolve(made, scans=[]), attrs.evolve(made, sums=[])):
-            query = self._query(only) if only.sums or only.scans else None
-            if query is not None:
-                _add(found, self._rows(query))
-        return found
+        query = self._query(made, apart)
+        return iter(()) if query is None else self._read(self._connection.execute(query))
 
     def _query(self, made: Plan, apart: bool = True) -> Any:
-        """The statement of a plan of either kind; C{None} if it would find nothing."""
+        """The statement of a plan; C{None} if it would find nothing."""
+        parts = []
+        if made.sums:
+            series = self._series({each.cube for each in made.sums})
+            if series != []:
+                parts.append(usagesql.rolled_up(self._dialect, made, self._names, self._filters, series, apart))
         if made.scans:
-            return usagesql.scanned(self._dialect, made, self._names, self._filters, self._values)
-        series = self._series({each.cube for each in made.sums})
-        if series == [] or not made.sums:
-            return None
-        return usagesql.rolled_up(self._dialect, made, self._names, self._filters, series, apart)
+            names, filters, values = self._names, self._filters, self._values
+            having = made.value is not None and bool(made.sums)
+            parts.append(usagesql.scanned(self._dialect, made, names, filters, values, apart=apart, having=having))
+        return usagesql.grouped(parts, self._names) if parts else None
 
     def _series(self, cubes: set[int]) -> Sequence[int] | None:
         """The series that the filters let through, where they are few."""
@@ -223,11 +214,11 @@ class _Report:
         numbers = self._connection.scalars(usagesql.narrowed(cubes, self._filters, FEW_SERIES + 1)).all()
         return None if len(numbers) > FEW_SERIES else numbers
 
-    def _rows(self, query: Any) -> Iterator[tuple[tuple[Any, ...], Numbers]]:
+    def _read(self, rows: Iterable[Any]) -> Iterator[Row]:
         """The key and all numbers of each row."""
         width = len(self._names)
         places = [self._names.index(name) - width if name in self._names else None for name in NUMBERS]
-        for row in self._connection.execute(query):
+        for row in rows:
             yield tuple(row[:-width]), tuple([0 if at is None else row[at] for at in places])
 
 
@@ -241,8 +232,22 @@ class _Shown:
         self._labels = {group: [label(group, since, zone) for since, _ in made.spans] for group in periods}
         names = [*made.columns, *(group for group in self._groups if value_of(group) is not None)]
         self._places = {group: at for at, group in enumerate(names)}
+        self.spans = made.spans
         rows = list(zip(*self._labels.values(), strict=True)) if periods else [()] * len(made.spans)
-        self.is_apart = len(set(rows)) == len(rows)
+        first: dict[tuple[str, ...], int] = {}
+        for at, each in enumerate(rows):
+            first.setdefault(each, at)
+        self._first = [first[each] for each in rows]
+
+    def joined(self, made: Plan) -> Plan:
+        """The same plan of these spans; those that are called alike, as an hour that comes twice, are the first one."""
+        if self._first == list(range(len(self._first))):
+            return made
+        return attrs.evolve(
+            made,
+            sums=[attrs.evolve(each, span=self._first[each.span]) for each in made.sums],
+            scans=[attrs.evolve(each, span=self._first[each.span]) for each in made.scans],
+        )
 
     def keys(self, key: tuple[Any, ...]) -> tuple[Any, ...]:
         """The keys of a row, in the order of the groups."""
@@ -265,9 +270,3 @@ def _some(buckets: Sequence[int]) -> Sequence[int]:
 
 def _known(part: Any) -> Any:
     return None if part == "" else part
-
-
-def _add(found: Found, rows: Iterable[tuple[tuple[Any, ...], Numbers]]) -> None:
-    for key, numbers in rows:
-        before = found.get(key)
-        found[key] = numbers if before is None else tuple(map(add, before, numbers))

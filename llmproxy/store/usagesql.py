@@ -26,6 +26,7 @@ from sqlalchemy import (
     select,
     text,
     type_coerce,
+    union_all,
 )
 from sqlalchemy.types import JSON
 
@@ -42,6 +43,12 @@ Filters = Mapping[str, tuple[str, ...]]
 
 MICRO = 1_000_000
 
+COUNTS = ("sqlite", "postgresql")
+"""Databases whose rankings say with each row how many there are: it comes first."""
+
+DECIDING = ("requests", "input_tokens", "output_tokens", "cost", "cost_rest")
+"""Numbers that rows are ordered by."""
+
 _SUM = ("span", "cube", "level", "bucket", "sign")
 _SCAN = ("span", "since", "until", "sign")
 _R, _S, _E = usage_rollups.c, usage_series.c, usage_records.c
@@ -56,7 +63,7 @@ def rolled_up(
     apart: bool = True,
 ) -> Any:
     """
-    The sums of a plan's roll-ups.
+    The roll-ups of a plan, each a row; see L{grouped}.
 
     @param names: of the numbers.
     @param series: all that the filters let through, where they are few.
@@ -65,7 +72,7 @@ def rolled_up(
     rows = [(each.span, each.cube, each.level, each.bucket, each.sign) for each in plan.sums]
     blocks = values(dialect, _SUM, rows).subquery("blocks")
     keys = [_S[name] for name in plan.columns.values()] + ([_S.value] if plan.value is not None and apart else [])
-    query = _grouped(blocks, keys, names, {name: _R[name] for name in names}, min(row[-1] for row in rows) > 0)
+    query = _rows(blocks, keys, names, {name: _R[name] for name in names}, min(row[-1] for row in rows) > 0)
     query = query.join(usage_rollups, and_(*(_R[name] == blocks.c[name] for name in ("cube", "level", "bucket"))))
     if series is not None:
         query = query.where(bulk.among(dialect, _R.series, series))
@@ -79,19 +86,46 @@ def rolled_up(
     return query
 
 
-def scanned(dialect: str, plan: Plan, names: Sequence[str], filters: Filters, said: Sequence[Value]) -> Any:
+def scanned(
+    dialect: str,
+    plan: Plan,
+    names: Sequence[str],
+    filters: Filters,
+    said: Sequence[Value],
+    *,
+    apart: bool = True,
+    having: bool = False,
+) -> Any:
     """
-    The sums of a plan's single records.
+    The single records of a plan, each a row; see L{grouped}.
 
     @param said: what is kept apart of the values that a record can have several of.
+    @param apart: likewise.
+    @param having: only records that have such a value: that is all that roll-ups know of them.
     """
     rows = [(each.span, each.since * MICRO, each.until * MICRO, each.sign) for each in plan.scans]
     blocks = values(dialect, _SCAN, rows).subquery("blocks")
-    keys = [_shown(name) for name in plan.columns.values()] + [_said(dialect, value) for value in said]
+    values_said = [_said(dialect, value) for value in said]
+    keys = [_shown(name) for name in plan.columns.values()] + (values_said if apart else [])
     ended = type_coerce(_E.ended_at, BigInteger)
-    query = _grouped(blocks, keys, names, _OF_ONE, min(row[-1] for row in rows) > 0)
+    query = _rows(blocks, keys, names, _OF_ONE, min(row[-1] for row in rows) > 0)
     query = query.join(usage_records, and_(ended >= blocks.c.since, ended < blocks.c.until))
+    if having:
+        query = query.where(*(each != "" for each in values_said))
     return query.where(*(_shown(name).in_(wanted) for name, wanted in filters.items()))
+
+
+def grouped(parts: Sequence[Any], names: Sequence[str]) -> Any:
+    """
+    The sums of rows, by the position of a span and what is kept apart.
+
+    @param parts: of L{rolled_up} and L{scanned}, which keep the same apart.
+    """
+    together: Any = parts[0] if len(parts) == 1 else union_all(*parts)
+    rows = together.subquery("parts")
+    keys = [each for each in rows.c if each.name not in names]
+    sums = [cast(func.sum(rows.c[name]), BigInteger).label(name) for name in names]
+    return select(*keys, *sums).group_by(*keys)
 
 
 def narrowed(cubes: Iterable[int], filters: Filters, limit: int) -> Any:
@@ -116,8 +150,8 @@ def ranked(dialect: str, query: Any, order: Sequence[tuple[int | None, bool]], l
     tokens = rows.c.input_tokens + rows.c.output_tokens
     whole, rest = rows.c.cost + _whole(dialect, rows.c.cost_rest), rows.c.cost_rest % MICRO
     descending = [each.desc() for each in (whole, rest, tokens, rows.c.requests)]
-    # PostgreSQL counts them on the way; the others are quicker with another query, see L{counted}.
-    count = [func.count().over()] if dialect == "postgresql" else []
+    # The others are quicker with another query, see L{counted}.
+    count = [func.count().over()] if dialect in COUNTS else []
     return select(*count, rows).where(rows.c.requests > 0).order_by(*descending, *tied).limit(limit)
 
 
@@ -129,6 +163,12 @@ def counted(query: Any) -> Any:
 
 def values(dialect: str, names: Sequence[str], rows: Sequence[tuple[int, ...]]) -> Any:
     """Rows of whole numbers as a table."""
+    written = written_values(dialect, names, rows)
+    return text(written.replace(":", "\\:")).columns(*(column(name, BigInteger) for name in names))
+
+
+def written_values(dialect: str, names: Sequence[str], rows: Sequence[tuple[int, ...]]) -> str:
+    """The same as a statement."""
     # PostgreSQL would take the first for what is too small for those behind.
     kind = "::bigint" if dialect == "postgresql" else ""
     written = "SELECT " + ", ".join(f"{value}{kind} AS {name}" for name, value in zip(names, rows[0], strict=True))
@@ -136,16 +176,13 @@ def values(dialect: str, names: Sequence[str], rows: Sequence[tuple[int, ...]]) 
         written += "".join(f" UNION ALL SELECT {', '.join(map(str, row))}" for row in rows[1:])
     elif rows[1:]:
         written += f" UNION ALL VALUES {', '.join(map(str, rows[1:]))}"
-    return text(written.replace(":", "\\:")).columns(*(column(name, BigInteger) for name in names))
+    return written
 
 
-def _grouped(blocks: Any, keys: list[Any], names: Sequence[str], numbers: Mapping[str, Any], positive: bool) -> Any:
+def _rows(blocks: Any, keys: list[Any], names: Sequence[str], numbers: Mapping[str, Any], positive: bool) -> Any:
     labelled = [key.label(f"key{at}") for at, key in enumerate(keys)]
-    sign = 1 if positive else blocks.c.sign
-    sums = [
-        cast(func.sum(numbers[name] if positive else sign * numbers[name]), BigInteger).label(name) for name in names
-    ]
-    return select(blocks.c.span, *labelled, *sums).select_from(blocks).group_by(blocks.c.span, *keys)
+    signed = [(numbers[name] if positive else blocks.c.sign * numbers[name]).label(name) for name in names]
+    return select(blocks.c.span, *labelled, *signed).select_from(blocks)
 
 
 def _conditions(columns: Any, filters: Filters) -> list[Any]:

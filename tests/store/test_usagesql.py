@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.core.reports import UsageQuestion
 from llmproxy.core.usageplan import plan
 from llmproxy.core.usagesums import NUMBERS
-from llmproxy.store.usagesql import ranked, rolled_up, scanned, values
+from llmproxy.store.usagesql import grouped, ranked, rolled_up, scanned, values
 
 from ..tables import row
 from .databases import opened
@@ -28,14 +28,16 @@ class StatementTests(SynchronousTestCase):
             made = plan(question, [(0, 86_400)])
             for dialect in DIALECTS:
                 with row(groups, dialect.name):
-                    query = scanned(dialect.name, made, NUMBERS, {"token_id": (name,)}, [("tag", name)])
+                    query = grouped(
+                        [scanned(dialect.name, made, NUMBERS, {"token_id": (name,)}, [("tag", name)])], NUMBERS
+                    )
                     self.assertNotIn("DROP", str(ranked(dialect.name, query, [(0, True)], 5).compile(dialect=dialect)))
 
     def test_reads_blocks(self) -> None:
         """SQLite looks up the wanted blocks by the primary key, and reads no other row."""
         database = opened(self)
         made = plan(UsageQuestion(("token",)), [(900, 900 + 90 * 86_400)])
-        query = rolled_up("sqlite", made, NUMBERS, {}, None)
+        query = grouped([rolled_up("sqlite", made, NUMBERS, {}, None)], NUMBERS)
         written = str(query.compile(dialect=DIALECTS[0], compile_kwargs={"literal_binds": True}))
         explained = database.read(lambda c: c.execute(text(f"EXPLAIN QUERY PLAN {written}")).all())
         steps = [each[3] for each in self.successResultOf(explained)]

@@ -331,6 +331,7 @@ STATEMENTS = (
     """CREATE INDEX ix_usage_records_ended_at ON usage_records (ended_at, id)""",
     """CREATE INDEX ix_usage_records_project_id ON usage_records (project_id, ended_at, id)""",
     """CREATE INDEX ix_usage_records_token_id ON usage_records (token_id, ended_at, id)""",
+    """CREATE INDEX ix_usage_series_cube ON usage_series (cube)""",
     """CREATE INDEX ix_usage_series_project_id ON usage_series (project_id)""",
     """CREATE INDEX ix_usage_series_token_id ON usage_series (token_id)""",
     """CREATE INDEX ix_writings_made_at ON writings (made_at)""",

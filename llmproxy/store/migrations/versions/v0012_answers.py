@@ -1,5 +1,5 @@
 """
-Attempts of exchanges, and answers that are fetched later: which of them were counted.
+Attempts of exchanges, answers that are fetched later: which of them were counted, and an index of series for reports.
 
 Each statement can be repeated, as in revision 0002.
 """
@@ -41,9 +41,11 @@ def upgrade() -> None:
         if_not_exists=True,
     )
     op.create_index("ix_usage_answers_noted_at", "usage_answers", ["noted_at"], if_not_exists=True)
+    op.create_index("ix_usage_series_cube", "usage_series", ["cube"], if_not_exists=True)
 
 
 def downgrade() -> None:
+    op.drop_index("ix_usage_series_cube", table_name="usage_series")
     op.drop_table("usage_answers")
     op.drop_column("usage_records", "answer_id")
     op.drop_column("usage_records", "tried")

@@ -1,0 +1,238 @@
+# ruff: noqa: S608
+# Names are ours, numbers are numbers, and what callers name is a parameter.
+"""
+The ranking of a report's rows with SQLite: in temporary tables, which no other process sees and which end with it.
+
+Groups are known by numbers, whose order is that of their names: SQLite compares those in half the time, and rows that
+are not shown never get names. Of many rows only what decides their order is added up, and of those that are shown the
+rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+
+from ..core.usagesums import MICRO
+from .usageseries import range_of
+from .usagesql import DECIDING, written_values
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+    from ..core.usageplan import Plan
+
+MANY = 30_000
+"""Sums of which only what decides is added up at first."""
+
+SAMPLES = 5
+"""Blocks of a kind that are counted, to know about how many sums the others have."""
+
+_TABLES = ("usage_keys", "usage_ranking", "usage_top", "usage_blocks")
+_BLOCK = "r.cube = b.cube AND r.level = b.level AND r.bucket = b.bucket"
+_RANKED = f"cost + cost_rest / {MICRO} DESC, cost_rest % {MICRO} DESC, input_tokens + output_tokens DESC, requests DESC"
+
+Row = tuple[Any, ...]
+
+
+@frozen
+class Ranked:
+    """
+    @ivar rows: the position of a span, what is kept apart, and the numbers; those that cost most first.
+    @ivar count: how many there are, those that are not among C{rows} included.
+    """
+
+    rows: list[Row]
+    count: int
+
+
+def ranked(
+    connection: Connection,
+    plan: Plan,
+    names: Sequence[str],
+    filters: Mapping[str, tuple[str, ...]],
+    order: Sequence[tuple[int | None, bool]],
+    limit: int,
+) -> Ranked:
+    """
+    The first rows of a plan that has no single records.
+
+    @param names: of the numbers.
+    @param order: what decides between equals, as L{llmproxy.store.usagesql.ranked} takes it.
+    """
+    found = _Ranking(connection, plan, names, filters, order).made(limit)
+    # Where it fails the end of the transaction does that.
+    for table in _TABLES:
+        connection.exec_driver_sql(f"DROP TABLE IF EXISTS temp.{table}")
+    return found
+
+
+class _Ranking:
+    def __init__(
+        self,
+        connection: Connection,
+        plan: Plan,
+        names: Sequence[str],
+        filters: Mapping[str, tuple[str, ...]],
+        order: Sequence[tuple[int | None, bool]],
+    ) -> None:
+        self._connection = connection
+        self._plan = plan
+        self._names = names
+        self._filters = filters
+        self._order = order
+        self._columns = [*plan.columns.values(), *(["value"] if plan.value is not None else [])]
+        self._keyed = bool(self._columns or filters or plan.value is not None)
+        self._blocks = [(each.span, each.cube, each.level, each.bucket, each.sign) for each in plan.sums]
+        self._buckets = plan.buckets().items()
+        self._counted: Sequence[str] = names
+        self._positive = all(row[-1] > 0 for row in self._blocks)
+        periods = [at for at, (place, _) in enumerate(order) if place is None]
+        self._before = periods[0] if periods else 0
+
+    def made(self, limit: int) -> Ranked:
+        expected = self._expected()
+        keys = self._number_keys(expected) if self._keyed else {}
+        if self._keyed and not keys:
+            return Ranked([], 0)
+        sums = sum(expected.values())
+        sought = sum(len(buckets) * keys.get(cube, 0) for (cube, _), buckets in self._buckets)
+        narrow = bool(self._filters) and sought * 3 < sums
+        self._rank(self._names if self._is_short(min(sums, sought) if narrow else sums, limit) else DECIDING, narrow)
+        count = self._run("SELECT count(*) FROM temp.usage_ranking").scalar() or 0
+        first = f"SELECT * FROM temp.usage_ranking ORDER BY {_RANKED}, before, span, k LIMIT {limit}"
+        self._run(f"CREATE TEMP TABLE usage_top AS {first}")
+        named = self._named() if self._columns else {0: ()}
+        return Ranked([(row[0], *named[row[1]], *row[2:]) for row in self._whole()], count)
+
+    def _is_short(self, sums: float, limit: int) -> bool:
+        """Whether all is added up at once: there is not much, or what is shown has most of it."""
+        return not self._columns or sums <= MANY or limit * len(self._blocks) > sums * len(self._plan.spans)
+
+    def _rank(self, names: Sequence[str], narrow: bool) -> None:
+        self._counted = names
+        keys, by = ("min(s.before) AS before, s.k AS k", ", s.k") if self._keyed else ("0 AS before, 0 AS k", "")
+        self._run(
+            "CREATE TEMP TABLE usage_ranking AS "
+            f"SELECT b.span AS span, {keys}, {self._sums(names)} "
+            f"FROM {self._joined(narrow=narrow)} GROUP BY b.span{by} HAVING {self._sum('requests')} > 0"
+        )
+
+    def _run(self, statement: str, *parameters: Any) -> Any:
+        return self._connection.exec_driver_sql(statement, parameters)
+
+    # -- keys
+
+    def _number_keys(self, expected: Mapping[int, float]) -> dict[int, int]:
+        """
+        The groups of the series that count, as numbers; how many series that are, by their cubes.
+
+        @param expected: sums, by their cubes.
+        """
+        sources: list[str] = []
+        for cube in sorted(expected):
+            series = f"SELECT * FROM usage_series INDEXED BY ix_usage_series_cube WHERE cube = {cube}"
+            if self._plan.value is not None:
+                lowest, highest = range_of(*self._plan.value)
+                series += f" AND id BETWEEN {lowest} AND {highest}"
+            elif not self._filters and expected[cube] * 2 < self._count(cube):
+                # A quarter of an hour at an end of the span has few of all that there are.
+                blocks = self._written([row for row in self._blocks if row[1] == cube])
+                some = f"SELECT r.series FROM {blocks} CROSS JOIN usage_rollups AS r ON {_BLOCK}"
+                series = f"SELECT * FROM usage_series WHERE id IN ({some})"
+            sources.append(series)
+        conditions, parameters = ["1"], list[Any]()
+        if self._plan.value is not None:
+            conditions = ["kind = ?", "name = ?"]
+            parameters += self._plan.value
+        for column, values in self._filters.items():
+            conditions.append(f'"{column}" IN ({", ".join("?" * len(values))})')
+            parameters += values
+        self._run("CREATE TEMP TABLE usage_keys (id INTEGER PRIMARY KEY, cube INTEGER, before INTEGER, k INTEGER)")
+        self._run(
+            f"INSERT INTO temp.usage_keys SELECT id, cube, {self._number(self._before)}, {self._number(None)} "
+            f"FROM ({' UNION ALL '.join(sources)}) WHERE {' AND '.join(conditions)}",
+            *parameters,
+        )
+        return dict(map(tuple, self._run("SELECT cube, count(*) FROM temp.usage_keys GROUP BY cube")))
+
+    def _count(self, cube: int) -> int:
+        return self._run(f"SELECT count(*) FROM usage_series WHERE cube = {cube}").scalar() or 0
+
+    def _number(self, most: int | None) -> str:
+        """Numbers in the order of the names that come first; what is not known comes last."""
+        order = [
+            f"({name} = ''), {name}" if is_text else name
+            for place, is_text in self._order[:most]
+            if place is not None
+            for name in [f'"{self._columns[place]}"']
+        ]
+        return f"dense_rank() OVER (ORDER BY {', '.join(order)})" if order else "0"
+
+    def _named(self) -> dict[int, Row]:
+        """What is kept apart, by number, of those that are shown."""
+        columns = ", ".join(f's."{each}"' for each in self._columns)
+        found = self._run(
+            f"SELECT g.k, {columns} FROM (SELECT k, min(id) AS id FROM temp.usage_keys "
+            "WHERE k IN (SELECT k FROM temp.usage_top) GROUP BY k) AS g CROSS JOIN usage_series AS s ON s.id = g.id"
+        )
+        return {row[0]: tuple(row[1:]) for row in found}
+
+    # -- sums
+
+    def _expected(self) -> dict[int, float]:
+        """About how many sums there are to read, by their cubes."""
+        kinds = [(cube, len(buckets), self._counts(cube, level, buckets)) for (cube, level), buckets in self._buckets]
+        found = iter(self._run(f"SELECT {', '.join(each for *_, some in kinds for each in some)}").one())
+        expected: dict[int, float] = {}
+        for cube, many, some in kinds:
+            expected[cube] = expected.get(cube, 0.0) + many * sum(next(found) for _ in some) / len(some)
+        return expected
+
+    def _counts(self, cube: int, level: int, buckets: Sequence[int]) -> list[str]:
+        """What counts the sums of some blocks, all over a time."""
+        some = buckets[len(buckets) // (2 * SAMPLES) :: max(1, len(buckets) // SAMPLES)][:SAMPLES]
+        begun = f"SELECT count(*) FROM usage_rollups AS r WHERE cube = {cube} AND level = {level}"
+        return [f"({begun} AND bucket = {bucket}{self._of_value('r.')})" for bucket in some]
+
+    def _of_value(self, table: str) -> str:
+        if self._plan.value is None:
+            return ""
+        lowest, highest = range_of(*self._plan.value)
+        return f" AND {table}series BETWEEN {lowest} AND {highest}"
+
+    def _sum(self, name: str) -> str:
+        return f'sum(r."{name}")' if self._positive else f'sum(b.sign * r."{name}")'
+
+    def _sums(self, names: Sequence[str]) -> str:
+        return ", ".join(f'{self._sum(name)} AS "{name}"' for name in names)
+
+    def _joined(self, *, narrow: bool) -> str:
+        """Blocks and their sums; C{CROSS JOIN} keeps the order that they are read in."""
+        blocks = self._written(self._blocks)
+        rollups = f"usage_rollups AS r ON {_BLOCK}"
+        if narrow:
+            keys = "temp.usage_keys AS s ON s.cube = b.cube"
+            return f"{blocks} CROSS JOIN {keys} CROSS JOIN {rollups} AND r.series = s.id"
+        joined = f"{blocks} CROSS JOIN {rollups}{self._of_value('r.')}"
+        return f"{joined} CROSS JOIN temp.usage_keys AS s ON s.id = r.series" if self._keyed else joined
+
+    @staticmethod
+    def _written(blocks: Sequence[tuple[int, ...]]) -> str:
+        return f"({written_values('sqlite', ('span', 'cube', 'level', 'bucket', 'sign'), blocks)}) AS b"
+
+    def _whole(self) -> Any:
+        """All numbers of the rows that are shown, in their order."""
+        if self._counted is self._names:
+            return self._run(f"SELECT span, k, {', '.join(self._names)} FROM temp.usage_top ORDER BY rowid")
+        self._run(f"CREATE TEMP TABLE usage_blocks AS SELECT * FROM {self._written(self._blocks)}")
+        self._run("CREATE INDEX temp.ix_usage_blocks ON usage_blocks (span)")
+        self._run("CREATE INDEX temp.ix_usage_keys ON usage_keys (k, cube)")
+        return self._run(
+            f"SELECT t.span, t.k, {self._sums(self._names)} FROM temp.usage_top AS t "
+            "CROSS JOIN temp.usage_blocks AS b ON b.span = t.span "
+            "CROSS JOIN temp.usage_keys AS s ON s.k = t.k AND s.cube = b.cube "
+            f"CROSS JOIN usage_rollups AS r ON {_BLOCK} AND r.series = s.id GROUP BY t.rowid ORDER BY t.rowid"
+        )

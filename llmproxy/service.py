@@ -17,6 +17,7 @@ from .app.descriptors import most_connections, spare
 from .app.draindelay import DrainDelay
 from .app.peers import Alone, Peers
 from .app.proxy import TransparentProxy
+from .app.renewal import CertificateRenewal
 from .app.settings import Settings
 from .app.standardchain import standard_chain
 from .app.summary import log_summary
@@ -24,6 +25,7 @@ from .app.watching import watch_of
 from .web.site import ProxySite
 from .workers.accepting import Accepting
 from .workers.sockets import Inherited, open_port
+from .workers.tlsports import above, certificates_for
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from twisted.web.resource import IResource
 
     from .interfaces import IRecordSink
+    from .net.servertls import ServerCertificates
 
 
 __all__ = ["ProxyService", "Settings", "TransparentProxy", "make_service", "standard_chain"]
@@ -73,6 +76,8 @@ class ProxyService(MultiService):
         self._turned_away, self._accepts = spare(settings.apis.limits.connections)
         self.site = self._site(self.proxy.resource(manage=not apart), 0, most)
         self.management_site = self._site(self.proxy.management_resource(), 1, for_management) if apart else None
+        self._certificates: list[ServerCertificates] = []
+        self._renewal = CertificateRenewal(reactor, self._certificates)
         self._watch = watch_of(reactor, settings, self.reload)
 
     def _site(self, resource: IResource, number: int, most: int | None) -> ProxySite:
@@ -100,6 +105,7 @@ class ProxyService(MultiService):
     def stopService(self) -> Generator[Deferred[Any], Any, None]:
         if self._watch is not None:
             self._watch.stop()
+        self._renewal.stop()
         self.proxy.ending.leave()
         yield self._delay.wait()
         yield DeferredList([_maybe(port.stopListening()) for port in self.ports])
@@ -114,21 +120,26 @@ class ProxyService(MultiService):
         """See L{llmproxy.app.signals.Stoppable}."""
         self.proxy.foundation.metering.reopen_logs()
 
-    def reload(self) -> Deferred[None]:
+    def reload(self) -> Deferred[Any]:
         """See L{llmproxy.app.signals.Stoppable}."""
-        return self.proxy.reloading.by_signal()
+        return DeferredList([self.proxy.reloading.by_signal(), self._renewal.renew()])
 
     @inlineCallbacks
     def _open_ports(self, opened: object) -> Generator[Deferred[Any], Any, list[IListeningPort]]:
-        inherited = self._settings.inherited
+        inherited, tls = self._settings.inherited, self._settings.apis.tls
         for at, (option, description) in enumerate(self._settings.listeners):
             site = self.site if option == "--listen" else self.management_site
             assert site is not None
             reactor = Inherited(self._reactor, *inherited[at], site.counts.is_ahead) if inherited else self._reactor
-            port = yield open_port(reactor, description, site, option)
+            plain, certificates = certificates_for(option, description, tls, site.acceptableProtocols())
+            if certificates is not None:
+                self._certificates.append(certificates)
+                site.asks_certificates |= certificates.tls.client_ca is not None
+            port = yield open_port(reactor, plain, above(site, certificates, self._reactor), option)
             if hasattr(port, "doRead"):
                 Accepting(self._reactor, port, self._accepts)
             self.ports.append(port)
+        self._renewal.start()
         if not inherited:
             # Of workers it is their parent who says so, once.
             log_summary(self._log.info, self._settings, [port.getHost() for port in self.ports])

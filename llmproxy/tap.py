@@ -48,6 +48,7 @@ Examples:
 
   twistd -n llmproxy --config apis.yaml
   twistd -n llmproxy --config apis.yaml --listen tcp:8080 --listen unix:/run/llmproxy.sock
+  twistd -n llmproxy --config apis.yaml --listen tls:8443
   twistd -n llmproxy --config apis.yaml --listen ssl:8443:privateKey=key.pem:certKey=cert.pem
   twistd -n llmproxy --config apis.yaml --manage-listen unix:/run/llmproxy/manage.sock
   llmproxy check apis.yaml

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from twisted import __version__ as twisted_version
 
 from .. import __version__
+from ..config.certificates import certificate_file
 from ..core.ledger.settings import ledger_directory
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def _address(description: str, host: Any) -> str:
     name, port = getattr(host, "host", None), getattr(host, "port", None)
     if name is None:
         return description
-    return f"{'https' if kind == 'ssl' else 'http'}://{f'[{name}]' if ':' in name else name}:{port}"
+    return f"{'https' if kind in ('ssl', 'tls') else 'http'}://{f'[{name}]' if ':' in name else name}:{port}"
 
 
 def _apis(apis: APIConfig) -> str:
@@ -96,17 +97,17 @@ def _tls(settings: Settings, addresses: Sequence[str]) -> str:
     found = []
     for (_, description), address in zip(settings.listeners, addresses, strict=True):
         if description.startswith("ssl:"):
-            found.append(f"{address} with {_certificate(description)}")
+            found.append(f"{address} with {_certificate(certificate_file(description))}")
+        elif description.startswith("tls:"):
+            served = ", ".join(_certificate(each.cert) for each in settings.apis.tls.certificates)
+            found.append(f"{address} with {served}")
     return "; ".join(found) or "none, clients are served in clear"
 
 
-def _certificate(description: str) -> str:
-    """The file of the certificate and how long it is good."""
+def _certificate(path: str) -> str:
+    """The file of a certificate and how long it is good."""
     from cryptography.x509 import load_pem_x509_certificate
 
-    from ..config.certificates import certificate_file
-
-    path = certificate_file(description)
     try:
         with open(path, "rb") as file:
             certificate = load_pem_x509_certificate(file.read())

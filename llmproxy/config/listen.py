@@ -50,7 +50,7 @@ def check_endpoint(description: str) -> None:
             serverFromString(None, description)
         except (TypeError, ValueError) as error:
             raise ValueError(f"not an endpoint that can be used: {error}, got {description!r}") from None
-    elif kind != "ssl" and kind not in {each.prefix for each in getPlugins(IStreamServerEndpointStringParser)}:
+    elif kind not in ("ssl", "tls", *(each.prefix for each in getPlugins(IStreamServerEndpointStringParser))):
         raise ValueError(f"Twisted knows no endpoint {kind!r}, got {description!r}")
 
 

@@ -39,6 +39,7 @@ from .redis import RedisConfig
 from .redisschema import REDIS_KEYS
 from .sinks import SinkConfig, is_secret
 from .sinkschema import SINK_KEYS
+from .tls import CERTIFICATE_KEYS, TLS_KEYS, CertificateConfig, TlsConfig
 from .upstreams import BalanceConfig, HealthConfig, RetryConfig, UpstreamConfig
 from .usagelimits import LimitRuleConfig, UsageLimitsConfig
 from .usagelimitschema import DEFAULT_KEYS, OVERLOAD_KEYS, RULE_KEYS, USAGE_LIMIT_KEYS
@@ -63,6 +64,8 @@ SECTIONS: dict[type, Mapping[str, Any]] = {
     Limits: schema.LIMIT_KEYS,
     LedgerOptions: schema.LEDGER_KEYS,
     RedisConfig: REDIS_KEYS,
+    TlsConfig: TLS_KEYS,
+    CertificateConfig: CERTIFICATE_KEYS,
     APIValues: dict.fromkeys(schema.TOP_KEYS),
 }
 """The classes that are mappings in a file, with their keys."""

@@ -16,6 +16,7 @@ from ..origin import CredentialPlace
 from ..providers.registry import AUTH
 from .problems import unknown
 from .redis import RedisConfig
+from .tls import TlsConfig
 from .upstreams import BalanceConfig, RetryConfig, UpstreamConfig, differ, mixed_up, repeated
 from .usagelimits import UsageLimitsConfig
 
@@ -342,6 +343,7 @@ class APIValues:
     @ivar usage_limits: limits of tokens and of what rules select.
     @ivar redis: what machines share for limits and events.
     @ivar sinks: where events go.
+    @ivar tls: certificates of endpoints that are C{tls:}, and those that clients may have.
     """
 
     apis: Mapping[str, APIProviderConfig]
@@ -354,6 +356,7 @@ class APIValues:
     usage_limits: UsageLimitsConfig = field(factory=UsageLimitsConfig)
     redis: RedisConfig = field(factory=RedisConfig)
     sinks: tuple[SinkConfig, ...] = field(default=(), converter=_tuple)
+    tls: TlsConfig = field(factory=TlsConfig)
 
     def conflicts(self) -> Iterator[tuple[str, str]]:
         """Where the names get in each other's way: the name of the API at fault, or C{""}, and why."""

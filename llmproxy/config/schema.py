@@ -48,6 +48,7 @@ from .readers import (
 )
 from .redis import RedisConfig
 from .redisschema import read_redis
+from .tls import TlsConfig, read_tls
 from .units import parse_duration, parse_size
 from .upstreamschema import auth, balance, headers, key, retry, upstreams
 from .usagelimits import UsageLimitsConfig
@@ -258,6 +259,7 @@ TOP_KEYS = (
     "usage_limits",
     "redis",
     "sinks",
+    "tls",
 )
 
 
@@ -298,7 +300,8 @@ def read_config(root: Item, reserved: frozenset[str], default_api: str | None) -
     default = _default(top.get("default_api"), default_api)
     redis = _given(top, "redis", read_redis, RedisConfig())
     sinks = _given(top, "sinks", _sinks, ())
-    config = APIValues(apis, default, limits, proxies, header, kept, prices, usage, redis, sinks)
+    tls = _given(top, "tls", read_tls, TlsConfig())
+    config = APIValues(apis, default, limits, proxies, header, kept, prices, usage, redis, sinks, tls)
     _note_conflicts(config, root, top, named, overridden=default_api is not None)
     return config
 

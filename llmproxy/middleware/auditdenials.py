@@ -10,7 +10,7 @@ from ..errors import ProjectInactive, Unauthorized, Unavailable
 if TYPE_CHECKING:
     from ..errors import ProxyError
     from ..interfaces import IAuditLogger
-    from ..message import ApiRequest
+    from ..message import ApiRequest, Record
 
 
 class AuditDenials:
@@ -57,4 +57,11 @@ def note_denial(
         user_agent=record.user_agent,
         api=record.api,
         status=error.status,
+        **_certificate(record),
     )
+
+
+def _certificate(record: Record) -> dict[str, object]:
+    """Who the client is by its certificate, where its port has asked for one."""
+    details = record.details or {}
+    return {name: details[name] for name in ("client_certificate",) if name in details}

@@ -51,6 +51,7 @@ class ProxySite(Site):
     @ivar most: how many this process can have, if that is fewer than the limit.
     @ivar turned_away: how many beyond the limit are answered with 503 at a time, each within C{limits.head_time}; more
         are reset.
+    @ivar asks_certificates: a port of it asks clients for a certificate.
     @ivar closing: no port is open any more, and no connection is kept after the response that it waits for.
     @param trusted_proxies: those in front that are believed; if none are given, those of C{resource}.
     @param wheel: for the time limits; one of its own if none is given.
@@ -82,7 +83,7 @@ class ProxySite(Site):
         self.poller = Poller(reactor) if poller is None else poller
         self.on_refusal = on_refusal
         self.trusted_proxies = trusted_proxies or trusted_by(resource)
-        self.closing = False
+        self.closing = self.asks_certificates = False
         self._channels: set[ICountedChannel] = set()
         self._unwelcome: set[ICountedChannel] = set()
         self.counts: Connections = OwnConnections() if counts is None else counts

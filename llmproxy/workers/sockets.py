@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import Factory
@@ -60,6 +61,9 @@ def open_port(reactor: Any, description: str, factory: Any, option: str = "--lis
 
     @param option: where it comes from.
     """
+    if description.startswith("systemd:") and isinstance(reactor, Inherited):
+        # Systemd has passed it to the parent, which is what its endpoint looks at.
+        return succeed(reactor.adopt(factory))
     try:
         opener = WholeChain(reactor) if description.startswith("ssl:") else reactor
         endpoint = serverFromString(opener, with_backlog(with_chain(description)))
@@ -149,12 +153,12 @@ class Inherited:
         return getattr(self._reactor, name)
 
     def listenTCP(self, port: int, factory: Any, backlog: int = 50, interface: str = "") -> IListeningPort:
-        return self._adopt(factory)
+        return self.adopt(factory)
 
     def listenSSL(
         self, port: int, factory: Any, contextFactory: Any, backlog: int = 50, interface: str = ""
     ) -> IListeningPort:
-        return self._adopt(TLSMemoryBIOFactory(contextFactory, False, factory, clock=self._reactor))
+        return self.adopt(TLSMemoryBIOFactory(contextFactory, False, factory, clock=self._reactor))
 
     def listenUNIX(
         self, address: Any, factory: Any, backlog: int = 50, mode: int = 0o666, wantPID: bool = False
@@ -163,7 +167,11 @@ class Inherited:
         FairAccept(self._reactor, port, self._is_ahead)
         return port
 
-    def _adopt(self, factory: Any) -> Any:
+    def adopt(self, factory: Any) -> Any:
+        """Serve C{factory} there."""
+        if self._family == socket.AF_UNIX:
+            name = socket.socket(fileno=os.dup(self._fd)).getsockname()
+            return self.listenUNIX(name, factory, mode=os.stat(name).st_mode & 0o777)
         port = self._reactor.adoptStreamPort(self._fd, self._family, factory)
         FairAccept(self._reactor, port, self._is_ahead)
         return port

@@ -33,6 +33,7 @@ from .ipc import packed
 from .limits import SharedLimitTable
 from .reloading import take_in_all
 from .sockets import ListeningSocket, open_held
+from .tlsports import certificates_for
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -106,7 +107,9 @@ class Supervisor(Service):
 
     async def _open(self) -> None:
         for option, description in self._settings.listeners:
-            self._sockets.append(await open_held(self._reactor, description, option))
+            # What is wrong with certificates is said once.
+            plain, _ = certificates_for(option, description, self._settings.apis.tls)
+            self._sockets.append(await open_held(self._reactor, plain, option))
         # One after the other until one serves: the first migrates the database for all.
         await self._first(0)
         try:

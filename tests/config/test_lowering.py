@@ -36,6 +36,7 @@ from llmproxy.config.schema import (
     TOP_KEYS,
 )
 from llmproxy.config.sinks import SinkConfig
+from llmproxy.config.tls import CertificateConfig, TlsConfig
 from llmproxy.config.upstreams import BalanceConfig, RetryConfig, UpstreamConfig
 from llmproxy.config.upstreamschema import BALANCE_KEYS, RETRY_KEYS
 from llmproxy.core.clientlimits import Limits
@@ -171,6 +172,12 @@ WRONG: dict[str, tuple[tuple[str, Any], ...]] = {
         ("{url: 'redis://a', pool: 0}", RedisConfig("redis://a", pool=0)),
         ("{timeout: 0}", RedisConfig(timeout=0)),
         ("{prefix: 'a b'}", RedisConfig(prefix="a b")),
+    ),
+    "tls": (
+        ("soon", "soon"),
+        ("[1]", [1]),
+        ("{certificates: [{cert: /no/cert}]}", TlsConfig((CertificateConfig("/no/cert"),))),
+        ("{client_auth: required}", TlsConfig(client_auth="required")),
     ),
     "usage_limits": (("{rpm: 1}", {"rpm": 1}), ("[5]", [5])),
     "sinks": (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 
 from cryptography import x509
@@ -28,18 +29,22 @@ class Authority:
         )
         self.ca_file = self._write(f"{name}.pem", certificate.sign(self._key, hashes.SHA256()))
 
-    def issue(self, name: str, lasts: timedelta = timedelta(hours=1), *, named: bool = True) -> tuple[str, str]:
+    def issue(
+        self, name: str, lasts: timedelta = timedelta(hours=1), *, named: bool = True, also: Sequence[str] = ()
+    ) -> tuple[str, str]:
         """
         Files with a certificate for C{name} and with its key.
 
         @param lasts: from now; negative for one that has expired.
+        @param also: other names that it is for.
         @param named: whether it says for which host it is, otherwise than in its subject.
         """
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         certificate = self._certificate(subject, key, lasts)
         if named:
-            certificate = certificate.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+            names = x509.SubjectAlternativeName([x509.DNSName(each) for each in (name, *also)])
+            certificate = certificate.add_extension(names, critical=False)
         path = self._write(f"{name}-cert.pem", certificate.sign(self._key, hashes.SHA256()))
         key_path = os.path.join(self._directory, f"{name}-key.pem")
         with open(key_path, "wb") as file:

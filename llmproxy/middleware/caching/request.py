@@ -182,4 +182,6 @@ class CacheRequest:
             mine.truncated, mine.first_token = record.truncated, record.first_token
             mine.streamed, mine.streamed_for = record.streamed, record.streamed_for
         if record.details:
-            mine.details = {**(mine.details or {}), **record.details}
+            # What is of the connection of another client is not ours.
+            found = {name: value for name, value in record.details.items() if name != "client_certificate"}
+            mine.details = {**(mine.details or {}), **found}

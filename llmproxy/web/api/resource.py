@@ -11,6 +11,7 @@ from ...core.notable import Section, section_of
 from ...core.upgraderequest import asked_for
 from ...message import ApiRequest, Record
 from ..basicrequest import BasicRequest
+from ..clientcertificate import NAME, certificate_of
 from ..requestids import known_as, request_ids
 from ..resources import StreamingResource
 from .relay import Relay
@@ -70,6 +71,10 @@ class ProxyResource(StreamingResource):
             user_agent,
         )
         record.trace = trace
+        if downstream.secure:
+            identity = certificate_of(downstream)
+            if identity:
+                record.details = {NAME: identity}
         Relay(downstream, method == b"HEAD").start(
             self._respond(
                 ApiRequest(

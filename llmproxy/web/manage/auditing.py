@@ -11,6 +11,7 @@ from msgspec.structs import fields
 from ...core.identifiers import good_id
 from ...core.masking import Masking
 from ..clientaddress import client_of
+from ..clientcertificate import NAME, certificate_of
 from ..operations import Call
 
 _MASKING = Masking()
@@ -45,6 +46,7 @@ def noted(call: Call) -> dict[str, object]:
         "correlation_id": call.correlation_id,
         "client_ip": client_of(request),
         "user_agent": _text(request, b"user-agent"),
+        NAME: certificate_of(request),
     }
     if call.actor is not None:
         details |= {name: _text(request, field) for field, name in _FORWARDED.items()}

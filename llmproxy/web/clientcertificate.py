@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 from typing import Any
+from weakref import WeakKeyDictionary
+
+from twisted.internet.interfaces import ISSLTransport
+
+from .basicrequest import BasicRequest
+from .site import ProxySite
 
 NAME = "client_certificate"
 """What records call it."""
 
-_KNOWN = "llmproxy_client_certificate"
-"""Where a connection keeps it: all requests of one have the same."""
+_known: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
+"""By connection, as long as there is one: all requests of it have the same."""
 
 
-def certificate_of(request: Any) -> str:
+def certificate_of(request: object) -> str:
     """Who the client of a request is by its certificate; C{""} where its port asks for none, or it has none."""
-    transport = getattr(request, "transport", None)
-    site = getattr(request, "site", None)
-    if transport is None or not getattr(site, "asks_certificates", False):
+    if not isinstance(request, BasicRequest):
         return ""
-    known: str | None = getattr(transport, _KNOWN, None)
+    site: Any = request.site
+    if not (isinstance(site, ProxySite) and site.asks_certificates):
+        return ""
+    transport: Any = request.transport
+    if not ISSLTransport.providedBy(transport):
+        return ""
+    known = _known.get(transport)
     if known is None:
-        known = _read(transport)
-        setattr(transport, _KNOWN, known)
+        from ..net.servertls import identity_of
+
+        known = _known[transport] = identity_of(transport.getPeerCertificate())
     return known
-
-
-def _read(transport: Any) -> str:
-    from ..net.servertls import identity_of
-
-    ask = getattr(transport, "getPeerCertificate", None)
-    return "" if ask is None else identity_of(ask())

@@ -137,6 +137,7 @@ def put_metrics(root: Paths, path: str, collect: Callable[[], Deferred[Any]], to
 def management_of(proxy: Proxy) -> ManageResource:
     """The management API of a proxy; see L{llmproxy.web.manage.manage_resource}."""
     from ..web.manage import manage_resource
+    from ..web.manage.sinks import SinkRoutes
     from ..web.manage.usage import UsageRoutes
 
     foundation, stored, state = proxy.foundation, proxy.stored, proxy.foundation.management
@@ -156,6 +157,7 @@ def management_of(proxy: Proxy) -> ManageResource:
             _breaker_routes(proxy),
             _upstream_routes(proxy),
             _config_routes(proxy),
+            SinkRoutes(proxy.collect_metrics).routes(),
             UsageRoutes(usage_of(proxy, stored)).routes(),
         ],
         draining=lambda: proxy.draining,

@@ -26,6 +26,7 @@ COMMANDS = {
     "reload": "Have a running proxy read its configuration again.",
     "serve": "Serve the APIs of a configuration, in the foreground.",
     "setup": "Write a configuration, and make the first project and token.",
+    "sinks": "Sinks of events: how they are, send one a test.",
     "token": "Tokens: create, list, change, revoke, rotate.",
     "upstreams": "Upstreams: how they are, drain one, undrain it.",
     "usage": "Usage and cost: by day, project, model and more; single records.",

@@ -154,15 +154,25 @@ class _Lowering:
         if not isinstance(sink.settings, Mapping):
             self.problems.add(below(path, "settings"), f"expected a mapping, got {_shown(sink.settings)}")
             return self._mapping(said, path)
-        secret = [(_scalar(name), _scalar(f"${{{_VARIABLE}}}")) for name in sink.settings if is_secret(str(name))]
         for name in sink.settings.keys() & SINK_KEYS.keys():
             self.problems.add(below(path, name), "is one of all sinks, and stands in its own field")
-        rest = {
-            name: _without_secrets(value)
-            for name, value in sink.settings.items()
-            if not is_secret(str(name)) and name not in SINK_KEYS
-        }
-        return self._mapping({**said, **rest}, path, secret)
+        rest = {str(name): value for name, value in sink.settings.items() if name not in SINK_KEYS}
+        return self._mapping(said, path, self._with_secrets(rest, path))
+
+    def _with_secrets(self, settings: Mapping[str, Any], path: str) -> list[tuple[Any, Any]]:
+        """Where a secret stands in a program, a file names one."""
+        named = _scalar(f"${{{_VARIABLE}}}")
+        pairs: list[tuple[Any, Any]] = []
+        for name, value in settings.items():
+            if isinstance(value, Mapping):
+                inner = self._with_secrets({str(each): value[each] for each in value}, below(path, name))
+                node: yaml.Node = yaml.MappingNode(_TAG + "map", inner, _NOWHERE)
+            elif is_secret(name) and isinstance(value, str):
+                node = named
+            else:
+                node = self.node(_without_password(value), below(path, name))
+            pairs.append((_scalar(name), node))
+        return pairs
 
     def _secret(self, value: Any, path: str) -> yaml.Node:
         """A file names the variable that a key stands in; a program has it."""
@@ -237,10 +247,8 @@ def _said(value: Any, section: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _without_secrets(value: Any) -> Any:
-    """Settings of a sink, for the rules of a file, where no secret stands."""
-    if isinstance(value, Mapping):
-        return dict.fromkeys(value, "")
+def _without_password(value: Any) -> Any:
+    """A URL, for the rules of a file, where no password stands."""
     return re.sub(r"(?<=://)[^/?]*@", "", value) if isinstance(value, str) else value
 
 

@@ -19,6 +19,7 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = {
     "cache.purge": frozenset({"owner", "operator"}),
     "upstream.read": frozenset({"owner", "operator", "auditor"}),
     "upstream.drain": frozenset({"owner", "operator"}),
+    "sink.read": frozenset({"owner", "operator", "auditor"}),
     "config.read": frozenset({"owner", "operator", "auditor"}),
     "config.reload": frozenset({"owner"}),
     "usage.read": frozenset({"owner", "operator", "auditor"}),

@@ -25,6 +25,7 @@ from .schemas import Schemas
 from .test_audit import AuditApiTestCase
 from .test_breaker import BreakerManageTestCase
 from .test_config import ConfigManageTestCase
+from .test_sinks import SinksManageTestCase
 from .test_upstreams import UpstreamsManageTestCase
 from .usageapi import UsageManageTestCase
 
@@ -38,6 +39,7 @@ RELATED = {
 class DocumentCase(
     BreakerManageTestCase,
     UpstreamsManageTestCase,
+    SinksManageTestCase,
     CacheManageTestCase,
     ConfigManageTestCase,
     UsageManageTestCase,
@@ -274,6 +276,7 @@ class DrivenTests(DocumentCase):
                 "cache_stats": 200,
                 "cache_purge": 400,
                 "breaker_list": 200,
+                "sink_list": 200,
                 "upstream_list": 200,
                 "config_show": 200,
                 "config_reload": 200,

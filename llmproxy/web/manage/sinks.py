@@ -1,0 +1,82 @@
+"""The sinks of events: what waits for each, and how its receiver is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
+
+from msgspec import Meta, Struct
+
+from ...core.audit.record import rfc3339
+from ...core.events.reports import summed
+from ..operations import Call, Operation, Routes
+
+if TYPE_CHECKING:
+    from twisted.internet.defer import Deferred
+
+    from ...core.events.reports import SinkReport
+
+
+class SinkView(Struct):
+    """A sink as all workers see it."""
+
+    name: str
+    type: str
+    state: Annotated[str, Meta(description="ok; failing in every worker, or degraded: failing in some")]
+    waiting: Annotated[int, Meta(description="Events in memory.")]
+    spooled: Annotated[int, Meta(description="Events on disk.")]
+    spooled_bytes: int
+    delivered: Annotated[int, Meta(description="Events that its receiver has.")]
+    batches: int
+    dead: Annotated[int, Meta(description="Events in the dead letters: the receiver never takes them.")]
+    lost: Annotated[int, Meta(description="Events that neither memory nor disk had room for.")]
+    failures: Annotated[int, Meta(description="Attempts that failed.")]
+    error: Annotated[str, Meta(description="What the last attempt failed with, masked; empty if it did not.")]
+    answer: Annotated[str, Meta(description="What the receiver said last, masked.")]
+    delivered_at: Annotated[str | None, Meta(description="When it took something last.")]
+    workers: int
+
+
+class SinkRoutes:
+    """@param collect: gives the numbers of all processes."""
+
+    def __init__(self, collect: Callable[[], Deferred[Any]]) -> None:
+        self._collect = collect
+
+    def routes(self) -> Routes:
+        return {
+            "/sinks": {
+                b"GET": Operation(
+                    self.list,
+                    answer=list[SinkView],
+                    needs="sink.read",
+                    action="sink.list",
+                    summary="List the sinks of events, and how they are.",
+                ),
+            },
+        }
+
+    async def list(self, call: Call) -> list[SinkView]:
+        numbers = await self._collect()
+        return [_view(each) for each in summed(numbers.sinks())]
+
+
+def _view(report: SinkReport) -> SinkView:
+    at = report.delivered_at
+    return SinkView(
+        name=report.name,
+        type=report.type,
+        state=report.state,
+        waiting=report.waiting,
+        spooled=report.spooled,
+        spooled_bytes=report.spooled_bytes,
+        delivered=report.delivered,
+        batches=report.batches,
+        dead=report.dead,
+        lost=report.lost,
+        failures=report.failures,
+        error=report.error,
+        answer=report.answer,
+        delivered_at=rfc3339(round(at * 1_000_000)) if at else None,
+        workers=report.processes,
+    )

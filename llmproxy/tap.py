@@ -69,7 +69,10 @@ class Options(TwistedOptions):
         ["drain", None, "30", "Seconds, or a duration as 1m, that running exchanges get when the proxy stops."],
         ["drain-delay", None, "0", "How long /ready says 503 before the ports close, for a load balancer to notice."],
     ]
-    optFlags = [["watch", None, "Reload when the file of the APIs, a secret or a certificate changes. [WATCH_CONFIG]"]]
+    optFlags = [
+        ["watch", None, "Reload when the file of the APIs, a secret or a certificate changes. [WATCH_CONFIG]"],
+        ["admin-ui", None, "Serve pages for people at /admin, where /manage is. [ADMIN_UI_ENABLED]"],
+    ]
     compData: Any = None
     parent: Any = None
 
@@ -216,6 +219,7 @@ def _settings(
         database_url=database_url,
         listen=listen or environment.listen,
         manage_listen=manage_listen or environment.manage_listen,
+        admin_ui=bool(options["admin-ui"]) or environment.admin_ui,
         access_log=options["access-log"] or environment.log_file or "-",
         log_format=environment.log_format,
         log_level=environment.log_level,

@@ -25,6 +25,7 @@ LAYERS = (
     {"composition", "bodies", "replay", "net", "redis"},
     {"management"},
     {"web", "middleware", "upstream", "cache", "limits", "store", "ledger", "sinks"},
+    {"admin"},
     {"tap", "service", "app", "cli", "bench", "workers", "demo", "testing", "__init__", "__main__"},
 )
 """From the bottom up; docs/architecture.md shows the same, the other way round."""

@@ -209,6 +209,7 @@ class Generation:
             placed=foundation.own.placed(audit),
             states=self.states,
             defaults=self.config.usage_limits.defaults,
+            beside_pages=foundation.settings.pages_beside_apis,
         )
 
 

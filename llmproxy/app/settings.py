@@ -33,6 +33,7 @@ class Settings:
     @ivar database_url: C{""} for no database, where an application brings its own validator and projects.
     @ivar listen: Twisted endpoint descriptions, C{"tcp:8080"}.
     @ivar manage_listen: where management and metrics are served; if nowhere, they are at C{listen}, and otherwise not.
+    @ivar admin_ui: pages for people at C{/admin}, where management is served.
     @ivar metrics_path: C{None} for nowhere.
     @ivar metrics_token: what the metrics ask for as a bearer; C{""} for nothing.
     @ivar inherited: descriptors and address families of sockets that are open already, one for each of C{listeners}.
@@ -73,6 +74,12 @@ class Settings:
     manage_listen: Sequence[str] = ()
     watch: bool = False
     source: ConfigSource | None = field(default=None, eq=False, repr=False)
+    admin_ui: bool = False
+
+    @property
+    def pages_beside_apis(self) -> bool:
+        """Whether pages and APIs have the same address: then no API may answer a browser with a page of its own."""
+        return self.admin_ui and not self.manage_listen
 
     @property
     def listeners(self) -> list[tuple[str, str]]:
@@ -118,6 +125,7 @@ class SettingsArguments(TypedDict, total=False):
     require_encryption: bool
     pool_size: int
     keep_ended_tokens: float | None
+    admin_ui: bool
 
 
 def settings_of(config: APIConfig | ProxyConfig | Settings, given: SettingsArguments) -> Settings:

@@ -82,5 +82,6 @@ RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "keep_ended_tokens": ("seconds, 1 or more, or None", lambda given: given is None or _seconds(given, 1.0)),
     "manage_listen": _ENDPOINTS,
     "watch": ("True or False", lambda given: isinstance(given, bool)),
+    "admin_ui": ("True or False", lambda given: isinstance(given, bool)),
 }
 """What is expected of each setting that is neither an API nor made by the proxy itself."""

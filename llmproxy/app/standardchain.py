@@ -24,6 +24,7 @@ from ..middleware.filtermodels import filter_models_for
 from ..middleware.includeusage import IncludeUsage
 from ..middleware.limits import Limiting
 from ..middleware.meter import Meter
+from ..middleware.navigations import SandboxNavigations
 from ..middleware.overload import Overloading
 from ..middleware.quota import Limit
 from ..middleware.recordexchanges import RecordExchanges
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 NAMES = (
     "record",
     "trace",
+    "navigations",
     "cors",
     "errors",
     "availability",
@@ -100,6 +102,7 @@ def standard_chain(
     states: UpstreamStates | None = None,
     defaults: UsageLimits = UNLIMITED,
     traces: Traces | None = None,
+    beside_pages: bool = False,
 ) -> Responder:
     """
     The middlewares around C{responder}. The order is policy; each line says why it stands where it does.
@@ -118,6 +121,7 @@ def standard_chain(
     @param refused: called with every error that is answered.
     @param placed: middlewares of an application, beside named ones.
     @param states: of the upstreams; new ones if C{None}.
+    @param beside_pages: whether a browser finds pages of ours at the same address.
     @param defaults: limits of tokens that say nothing themselves.
     @param traces: of exchanges; C{None} where nothing is traced.
     @raise ConfigError: they are placed where there is no place.
@@ -129,6 +133,8 @@ def standard_chain(
         "record": account,
         # what is refused has its span, too
         "trace": None if traces is None else JoinTrace(traces),
+        # whatever answers, also a fault: no API is a page beside ours
+        "navigations": SandboxNavigations() if beside_pages else None,
         # error answers carry CORS fields too; a preflight costs nothing further in
         "cors": Cors(table) if any(api.policy.origins for api in table.apis) else None,
         # inside cors, outside all that fails: the one place where an error becomes an answer

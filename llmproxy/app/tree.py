@@ -82,6 +82,15 @@ def _put_management(root: Paths, proxy: Proxy) -> None:
     resource = management_of(proxy)
     proxy.ending.wait_for(resource)
     root.put_path("manage", resource)
+    if proxy.settings.admin_ui:
+        _put_pages(root, proxy, resource)
+
+
+def _put_pages(root: Paths, proxy: Proxy, resource: ManageResource) -> None:
+    from ..admin.inprocess import InProcess
+    from ..admin.site import AdminPages
+
+    root.put_path("admin", AdminPages(InProcess(resource), time.time, proxy.settings.apis.trusted()))
 
 
 def _put_usage(root: Paths, proxy: Proxy) -> None:

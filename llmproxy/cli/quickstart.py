@@ -150,6 +150,7 @@ class Quickstart:
                 listen=[_endpoint(self._host, self._port)],
                 access_log=self._data.file("access.log"),
                 audit=AuditOptions(self._data.file("audit.log")),
+                admin_ui=True,
             ),
             record_sinks=[FirstAnswer(self._data.path)],
         )
@@ -295,6 +296,7 @@ for event in client.chat.completions.create(model="{model}", stream=True, stream
     print(event.choices[0].delta.content or "" if event.choices else "", end="", flush=True)
 
 Management: {address}/manage/projects with the token in {os.path.join(data, "management-token")}
+Pages, for a browser, with the same token: {address}/admin
 Usage and cost, when a request has been answered: {usage_command(data)}
 Stop with Ctrl-C.
 """

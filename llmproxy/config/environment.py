@@ -52,6 +52,7 @@ class Environment:
     storage: Storage
     listen: tuple[str, ...]
     manage_listen: tuple[str, ...]
+    admin_ui: bool
     config_path: str
     default_api: str | None
     metrics_path: str | None
@@ -91,6 +92,7 @@ def read_environment(env: Mapping[str, str], read_secret: Callable[[str], str]) 
         storage=storage,
         listen=(variables.listen(),),
         manage_listen=variables.management_listen(),
+        admin_ui=variables.flag("ADMIN_UI_ENABLED", False),
         config_path=variables.text("API_CONFIG_PATH") or DEFAULT_CONFIG,
         default_api=variables.text("DEFAULT_API_PROVIDER") or None,
         metrics_path=variables.checked("METRICS_PATH", _path, "/metrics")

@@ -24,6 +24,7 @@ EFFECTIVE: dict[str, str] = {
     "TLS_CERT_FILE": "the certificate in PEM form, with those of the authorities between it and the root",
     "TLS_KEY_FILE": "its private key in PEM form, not encrypted",
     "MANAGE_LISTEN_ADDR": "where management and metrics are served instead: localhost:9000, unix:/run/manage.sock",
+    "ADMIN_UI_ENABLED": "true: pages for people at /admin, where management is served (default false)",
     "DATABASE_URL": "the database, as a URL, or as the DSN of Go's MySQL driver",
     "DATABASE_PATH": f"the file of the SQLite database where there is no DATABASE_URL (default {DEFAULT_DATABASE})",
     "DATABASE_POOL_SIZE": f"connections to PostgreSQL or MySQL, for each worker (default {DEFAULT_POOL_SIZE})",
@@ -83,7 +84,7 @@ NOT_EFFECTIVE = frozenset(
     """
     MAX_REQUEST_SIZE MAX_CONCURRENT_REQUESTS API_ENV DATABASE_MAX_IDLE_CONNS
     DATABASE_CONN_MAX_LIFETIME OPENAI_API_URL ENABLE_STREAMING ADMIN_UI_PATH ADMIN_UI_LISTEN_ADDR
-    ADMIN_UI_API_BASE_URL ADMIN_UI_ENABLED ADMIN_UI_TEMPLATE_DIR
+    ADMIN_UI_API_BASE_URL ADMIN_UI_TEMPLATE_DIR
     OBSERVABILITY_ENABLED OBSERVABILITY_BUFFER_SIZE OBSERVABILITY_MAX_REQUEST_BODY_BYTES
     OBSERVABILITY_MAX_RESPONSE_BODY_BYTES CORS_ALLOWED_ORIGINS CORS_ALLOWED_METHODS CORS_ALLOWED_HEADERS
     CORS_MAX_AGE GLOBAL_RATE_LIMIT IP_RATE_LIMIT DISTRIBUTED_RATE_LIMIT_ENABLED DISTRIBUTED_RATE_LIMIT_PREFIX

@@ -14,6 +14,7 @@ from twisted.web.iweb import UNKNOWN_LENGTH
 
 from ..bodies import BytesBody, at_hand
 from ..core.caching.dates import date_field
+from ..core.cookies import without_ours, without_set_ours
 from ..core.fields import (
     CLIENT_ADDRESS_FIELDS,
     END_TO_END,
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
 _EXPECT = frozenset({b"expect"})
 _STRIPPED = _EXPECT | CLIENT_ADDRESS_FIELDS
 _FRAMING = frozenset({b"content-length"})
-_CHANGED = frozenset({b"host", b"via", b"x-request-id"})
+_CHANGED = frozenset({b"host", b"via", b"x-request-id", b"cookie"})
 _API_VERSION = b"api-version"
 _UNBUFFERED = (b"X-Accel-Buffering", b"no")
 
@@ -201,6 +202,8 @@ class UpstreamResponder:
                 identified = True
             elif name == b"connection":
                 connection = True
+            elif name == b"cookie" and (cookies := without_ours(pair[1])):
+                fields.append((pair[0], cookies))
         if connection:
             fields = without_named(fields, request.fields, prepared.keep)
         if prepared.added:
@@ -247,6 +250,8 @@ class UpstreamResponder:
         found = {lower[name]: value for name, value in fields}
         if not KNOWN.isdisjoint(found):
             record.upstream_request_id = id_among(found)
+        if b"set-cookie" in found:
+            fields[:] = without_set_ours(fields)
         if b"date" not in found:
             # RFC 9110 section 6.6.1: when it was received, and here, because it may be stored.
             fields += (date_field(self._now() // 1),)

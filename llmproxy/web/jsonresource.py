@@ -103,6 +103,38 @@ class JsonResource(StreamingResource):
         responding.addCallback(self._ended)
         return NOT_DONE_YET
 
+    def make(self, request: Any) -> Deferred[tuple[Call, Any]]:
+        """
+        Make a call without HTTP, checked and noted as any other: fires with it and what its operation answers, or fails
+        with a L{ProxyError}.
+
+        @param request: a L{llmproxy.web.direct.DirectRequest}.
+        """
+        call = Call(request)
+        self.running += 1
+        making = Deferred.fromCoroutine(self._respond(call))
+        making.addErrback(self._failed)
+        making.addCallback(lambda result: self._made(call, result))
+        return making.addBoth(self._over)
+
+    def _over(self, result: Any) -> Any:
+        self._ended(result)
+        return result
+
+    def _made(self, call: Call, result: Any) -> tuple[Call, Any]:
+        error = result if isinstance(result, ProxyError) else None
+        self._note(call, error)
+        if error is not None:
+            raise error
+        return call, result
+
+    def _note(self, call: Call, error: ProxyError | None) -> None:
+        try:
+            self.finished(call, error)
+        except Exception:
+            # A record of the call that fails does not change the answer.
+            self._log.failure("a call could not be recorded")
+
     async def _respond(self, call: Call) -> Any:
         await self.authorize(call)
         operation = call.operation = self._operation(call)
@@ -155,11 +187,7 @@ class JsonResource(StreamingResource):
 
     def _answer(self, call: Call, left: list[bool], result: Any) -> Deferred[None] | None:
         error = result if isinstance(result, ProxyError) else None
-        try:
-            self.finished(call, error)
-        except Exception:
-            # A record of the call that fails does not change the answer.
-            self._log.failure("a call could not be recorded")
+        self._note(call, error)
         if left:
             return None
         if error is not None:

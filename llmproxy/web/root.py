@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _PERCENT = ord("%")
 
-KEPT = frozenset({b"manage"})
+KEPT = frozenset({b"manage", b"admin"})
 """Children that give way to no API."""
 
 

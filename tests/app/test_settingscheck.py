@@ -38,6 +38,7 @@ WRONG: dict[str, tuple[Any, ...]] = {
     "keep_ended_tokens": (0, -1, "90d", True),
     "manage_listen": ("tcp:8081", None),
     "watch": (1, "true", None),
+    "admin_ui": ("yes", 1, None),
 }
 RIGHT: dict[str, tuple[Any, ...]] = {
     "management_token": ("", "t" * 40),

@@ -133,6 +133,15 @@ class TreeTests(TestCase):
         response = await client.get(f"http://x.example{path}")
         return response.code, await client.content(response)
 
+    def test_pages(self) -> None:
+        """The pages are where management is, and nowhere unless somebody wants them."""
+        proxy = self.made(admin_ui=True)
+        self.assertIn(b"admin", proxy.management_resource().children)
+        self.assertIn(b"admin", proxy.resource(manage=True).children)
+        self.assertNotIn(b"admin", proxy.resource(manage=False).children)
+        for off in (self.made(), self.made(admin_ui=True, management_token="")):
+            self.assertNotIn(b"admin", off.resource(manage=True).children, off.settings.admin_ui)
+
     def managed(self, proxy: TransparentProxy) -> Paths:
         root = Paths()
         root.put_path("manage", management_of(proxy))

@@ -114,6 +114,17 @@ class StockClientTests(SynchronousTestCase):
                 self.assertEqual((seen["x-team"], seen["host"]), (["ours"], ["inner.example:8443"]))
                 self.assertEqual(uri, b"/v1/x?q=1&api-version=2024-10-21")
 
+    def test_cookies_of_ours(self) -> None:
+        """Who is signed in at our pages shows that to no upstream, and no upstream can sign anybody in."""
+        for sent in (b"a=1; llmproxy_session=secret; b=2", b"__Host-llmproxy_session=secret", b"a=1; b=2"):
+            self.ask((b"Cookie", sent))
+            passed = " ".join(self.upstream.seen[-1][2].get("cookie", []))
+            self.assertNotIn("llmproxy", passed, sent)
+            self.assertEqual("b=2" in passed, b"b=2" in sent, sent)
+        self.upstream.fields = [(b"Set-Cookie", b"llmproxy_session=theirs; Path=/"), (b"Set-Cookie", b"b=2")]
+        answered = self.successResultOf(self.ask()[1]).fields
+        self.assertEqual([value for name, value in answered if name.lower() == b"set-cookie"], [b"b=2"])
+
     def test_client_address(self) -> None:
         """Where the client is stays here, unless the configuration says otherwise."""
         told = ((b"X-Forwarded-For", b"192.0.2.1"), (b"Forwarded", b"for=x"), (b"X-Real-IP", b"y"))

@@ -9,10 +9,11 @@ from attrs import field, frozen
 
 from ...core.roles import may, roles_with
 from ...errors import Draining, Forbidden, ProxyError
+from ..direct import DirectRequest
 from ..jsonresource import JsonResource
 from ..operations import Call, Found, Operation, RouteTable
 from .auditing import name_call, noted
-from .auth import ManagementAuth, ManagementUnauthorized, TooManyFailures
+from .auth import Actor, ManagementAuth, ManagementUnauthorized, TooManyFailures
 from .idempotency import Repeats
 
 if TYPE_CHECKING:
@@ -42,7 +43,17 @@ class ManageResource(JsonResource):
         if self._parts.draining():
             raise Draining("the proxy is shutting down", retry_after=5)
         name_call(call)
-        call.actor = await self._parts.auth.actor(call.request)
+        request = call.request
+        known = request.actor if isinstance(request, DirectRequest) else None
+        call.actor = await self._parts.auth.actor(request) if known is None else known
+
+    async def actor(self, request: DirectRequest) -> Actor:
+        """
+        Who would make a request, for several calls of one page.
+
+        @raise ProxyError: see L{ManagementAuth.actor}.
+        """
+        return await self._parts.auth.actor(request)
 
     def permit(self, call: Call, operation: Operation) -> None:
         # OPTIONS needs nothing but to be somebody.

@@ -1,0 +1,23 @@
+"""The pages, a module for each thing that they show, with its C{ROUTES} and its lines in the C{NAVIGATION}."""
+
+from __future__ import annotations
+
+from ..visit import Entry, Route
+from . import display, overview, projects, sessions
+
+MODULES = (
+    overview,
+    projects,
+    display,
+    sessions,
+)
+
+
+def routes() -> list[Route]:
+    """The routes of all pages."""
+    return [route for module in MODULES for route in module.ROUTES]
+
+
+def navigation() -> list[Entry]:
+    """The lines of the navigation."""
+    return [entry for module in MODULES for entry in module.NAVIGATION]

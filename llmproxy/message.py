@@ -263,10 +263,17 @@ class Principal:
 
     It is what L{llmproxy.interfaces.IDirectory} answers, and is replaced, never changed, when the
     token or the project is.
+
+    @ivar has_lists: the limits of one of them have lists of what is allowed.
     """
 
     token: Token
     project: Project
+    has_lists: bool = field(init=False, repr=False)
+
+    @has_lists.default
+    def _of_limits(self) -> bool:
+        return self.token.limits.has_lists or self.project.limits.has_lists
 
 
 InterimSink = Callable[[int, bytes, Fields], None]

@@ -84,6 +84,11 @@ class UsageLimits:
             return self
         return UsageLimits(*(mine if mine is not UNSET else above for mine, above in zip(self, defaults, strict=True)))
 
+    @property
+    def has_lists(self) -> bool:
+        """Whether something is allowed only if it is on a list."""
+        return any(isinstance(each, tuple) for each in (self.models, self.apis, self.endpoints, self.source_addresses))
+
     def __iter__(self) -> Iterator[Any]:
         """The values, in the order of L{FIELDS}."""
         return (getattr(self, name) for name in FIELDS)

@@ -69,11 +69,11 @@ class Costs:
     def note(self, record: Record) -> None:
         """Called as an exchange ends."""
         saved = record.saved
-        usage = self._served(record)
-        if usage is not None and usage is record.priced:
+        if record.priced is not None and record.priced is record.usage and saved is None:
             # Limits have settled it already.
-            pass
-        elif is_billed_to_clients(record.provider) and not self._has_rule(record):
+            return
+        usage = self._served(record)
+        if is_billed_to_clients(record.provider) and not self._has_rule(record):
             record.cost = _NOTHING
         elif usage is not None:
             record.cost, record.book = None, ""
@@ -93,10 +93,11 @@ class Costs:
         usage = self._served(record)
         if usage is None:
             return None
-        if is_billed_to_clients(record.provider) and not self._has_rule(record):
+        provider = record.provider
+        if is_billed_to_clients(provider) and not self._has_rule(record):
             record.cost, record.priced = _NOTHING, usage
             return 0
-        key = (record.provider, record.api, usage.served_model or record.model)
+        key = (provider, record.api, usage.served_model or record.model)
         found = self.prices.seen(key)
         if isinstance(found, Tariff):
             return self._spent(found, record, usage)

@@ -10,7 +10,7 @@ from attrs import evolve
 
 from ..core.inspection.callermodels import CallerRule
 from ..core.inspection.whitelist import EveryRule, ParamRule
-from ..core.limits.allowed import Allowed, allowed_of, lists_in
+from ..core.limits.allowed import Allowed, allowed_of
 
 if TYPE_CHECKING:
     from ..core.policy import Policy
@@ -31,7 +31,7 @@ class Allowing:
 
     def __init__(self, defaults: UsageLimits) -> None:
         self._defaults = defaults
-        self.has_defaults = lists_in(defaults)
+        self.has_defaults = defaults.has_lists
         # A principal is replaced when its token or project changes, and kept no longer than the directory has it.
         self._allowed: WeakKeyDictionary[Principal, tuple[Allowed, ...]] = WeakKeyDictionary()
         self._policies: dict[tuple[Api, _Models], Policy] = {}

@@ -30,6 +30,10 @@ _MAY_GO_ON = (CancelledError, ClientLeft, UpstreamTimeout, TokenRevoked, Project
 class Tariffs(Protocol):
     """What models cost."""
 
+    @property
+    def prices(self) -> object:
+        """Where that stands; another object when prices change."""
+
     def tariff(self, provider: str, api: str, model: str) -> Tariff | Deferred[Tariff | None] | None:
         """
         By what an answer is billed; C{None} where no price is known. The Deferred never fails.
@@ -115,10 +119,12 @@ class Held:
         reserved, self._reserved = self._reserved, None
         if reserved is None:
             return
-        is_known = usage is not None and usage.is_known
+        record = self._record
+        # The first says it of nearly all.
+        is_known = usage is not None and (usage.output_tokens is not None or usage.is_known)
         if self._hard is not None:
-            self._hard.end(is_settled=is_known and not self._record.truncated)
-        if not self._record.attempts:
+            self._hard.end(is_settled=is_known and not record.truncated)
+        if not record.attempts:
             self._settling.store.give_back(reserved)
         elif usage is not None and is_known:
             self._settle_known(reserved, usage)
@@ -131,18 +137,19 @@ class Held:
         return not self._plan.is_metered and 200 <= self._record.upstream_status < 300
 
     def _settle_known(self, reserved: Reservation, usage: Usage) -> None:
-        plan, settling = self._plan, self._settling
+        plan, settling, record = self._plan, self._settling, self._record
         if not plan.uses:
-            self._settle(reserved, None, None)
+            settling.store.settle(reserved, plan.nothing)
             return
-        tokens = (usage.input_tokens or 0) + (usage.output_tokens or 0)
-        if not self._record.truncated:
-            settling.learnt.learn(plan.key, self._wants, usage.input_tokens, usage.output_tokens)
-        money = settling.tariffs.spent(self._record) if plan.has_money else 0
-        if isinstance(money, Deferred):
-            money.addCallback(lambda known: self._settle(reserved, tokens, known))
-        else:
+        into, out = usage.input_tokens, usage.output_tokens
+        tokens = (into or 0) + (out or 0)
+        if not record.truncated:
+            settling.learnt.learn(plan.key, self._wants, into, out)
+        money = settling.tariffs.spent(record) if plan.has_money else 0
+        if money is None or type(money) is int:
             self._settle(reserved, tokens, money)
+        elif isinstance(money, Deferred):
+            money.addCallback(lambda known: self._settle(reserved, tokens, known))
 
     def _settle(self, reserved: Reservation, tokens: int | None, money: int | None) -> None:
         amounts = self._plan.used(tokens, money)

@@ -13,6 +13,7 @@ from ..message import Attribution
 from ..usagelimits import UNLIMITED
 
 if TYPE_CHECKING:
+    from ..core.pricing.tariff import Tariff
     from ..message import Api, ApiRequest, Principal
 
 MOST_MODELS = 64
@@ -38,20 +39,24 @@ class Plan:
     @ivar provider: who bills them, where clients have an account there: what has no price in the configuration costs
         nothing then; C{""} otherwise.
     @ivar is_metered: answers are read.
+    @ivar tariff: by which the model is billed, as it was found in C{priced_by}.
+    @ivar nothing: what of each part is known where nothing is.
     """
 
     __slots__ = (
         "_money",
         "_parts",
         "_tokens",
-        "_unknown",
         "fixed",
         "hard",
         "has_money",
         "is_metered",
         "key",
+        "nothing",
+        "priced_by",
         "provider",
         "rules",
+        "tariff",
         "uses",
     )
 
@@ -59,10 +64,12 @@ class Plan:
         self.key = (api.name, model)
         self.rules = tuple(rules)
         self.is_metered = api.settings.meter is not None
+        self.tariff: Tariff | None = None
+        self.priced_by: object = None
         self.provider = billed_to(api.upstreams[0]) if api.is_clients else ""
         self._tokens = tuple((at, rule) for at, rule in enumerate(rules) if rule.kind == "tokens")
         self._money = tuple((at, rule) for at, rule in enumerate(rules) if rule.kind == "money")
-        self._unknown: list[int | None] = [None] * len(rules)
+        self.nothing: list[int | None] = [None] * len(rules)
         self._parts = [Part(rule, 0 if rule.kind in _USED else 1) for rule in rules]
         self.has_money = bool(self._money)
         self.uses = bool(self._tokens or self._money)
@@ -84,7 +91,7 @@ class Plan:
 
     def used(self, tokens: int | None, money: int | None) -> list[int | None]:
         """What of each of its parts it was in the end; C{None} where that is not known."""
-        used = self._unknown.copy()
+        used = self.nothing.copy()
         for at, _ in self._tokens:
             used[at] = tokens
         for at, _ in self._money:

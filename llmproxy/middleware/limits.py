@@ -115,19 +115,19 @@ class Limiting:
         if model and not record.model:
             # It need not be read again.
             record.model = model
-        return self._limited(request, inner, model, wants, plans)
+        if self._rules.varies:
+            # By now it may have said more of itself.
+            plans = self._rules.of(request)
+        plan = plans.get(model) or self._rules.plan(plans, request, model)
+        return self._limited(request, inner, plan, wants)
 
     def _limited(
-        self, request: ApiRequest, inner: Responder, model: str, wants: Wants, plans: Plans, *, is_other: bool = False
+        self, request: ApiRequest, inner: Responder, plan: Plan, wants: Wants, *, is_other: bool = False
     ) -> Deferred[ApiResponse]:
         """
         @param is_other: the model is asked in place of the caller's already.
         """
-        rules, record = self._rules, request.record
-        if rules.varies:
-            # By now it may have said more of itself.
-            plans = rules.of(request)
-        plan = plans.get(model) or rules.plan(plans, request, model)
+        record = request.record
         if (record.part_of or record).counted:
             plan = plan.again(request.route.api)
         if not plan.rules:
@@ -135,33 +135,41 @@ class Limiting:
         asking = _Asking(request, inner, plan, wants, is_other)
         if not plan.has_money:
             return self._reserve(None, asking)
-        tariff = self._settling.tariffs.tariff(plan.provider, *plan.key)
+        tariffs = self._settling.tariffs
+        if plan.priced_by is tariffs.prices:
+            return self._reserve(plan.tariff, asking)
+        tariff = tariffs.tariff(plan.provider, *plan.key)
         # Whether it is a Deferred takes ten times as long to see, as that is a generic class.
         if tariff is None or isinstance(tariff, Tariff):
+            plan.tariff, plan.priced_by = tariff, tariffs.prices
             return self._reserve(tariff, asking)
         return tariff.addCallback(self._reserve, asking)
 
     def _reserve(self, tariff: Tariff | None, asking: _Asking) -> Deferred[ApiResponse]:
-        plan = asking.plan
+        plan, request = asking.plan, asking.request
         estimate = NOTHING
         parts: Sequence[Part] | None = plan.fixed
         if parts is None:
-            request, money = asking.request, 0
+            tokens = money = 0
             if request.upgrade or (request.method == b"POST" and ASKED[request.target].runs):
                 estimate = self._settling.learnt.estimate(plan.key, asking.wants)
-                if plan.has_money:
+                tokens = estimate.input_tokens + estimate.output_tokens
+                if plan.has_money and tokens:
                     money = self._money(asking, estimate, tariff)
-            parts = plan.parts(estimate.input_tokens + estimate.output_tokens, money)
+            parts = plan.parts(tokens, money)
         outcome = self._settling.store.reserve(parts)
+        if type(outcome) is Reservation and plan.hard is None and not self._shows_fields:
+            # As nearly always.
+            return Held(self._settling, plan, outcome, request.record, asking.wants).respond(request, asking.inner)
         if isinstance(outcome, (Reservation, Refusal)):
             return self._decided(asking, estimate, tariff, outcome)
         return self._when_reserved(outcome).addCallback(partial(self._decided, asking, estimate, tariff))
 
     def _money(self, asking: _Asking, estimate: Estimate, tariff: Tariff | None) -> int:
         """What it costs at most."""
-        if not estimate.tokens or (tariff is None and asking.plan.provider):
-            return 0
         if tariff is None:
+            if asking.plan.provider:
+                return 0
             self._without_price(asking)
         # One at least, so that it is refused where nothing is left.
         return max(1, at_most(tariff, estimate, asking.request.record.started_at) or 0)
@@ -228,8 +236,8 @@ class Limiting:
         # Of members of the same name each: nobody knows which of them a provider reads.
         name_in_body(request, lambda name: other)
         request.model = other
-        plans = self._rules.of(request)
-        responding = self._limited(request, asking.inner, other, asking.wants, plans, is_other=True)
+        plan = self._rules.plan(self._rules.of(request), request, other)
+        responding = self._limited(request, asking.inner, plan, asking.wants, is_other=True)
         return responding.addBoth(_downgraded, request.record, asked, other)
 
     def _with_fields(self, response: ApiResponse, rules: tuple[Rule, ...]) -> Deferred[ApiResponse]:

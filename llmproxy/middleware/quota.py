@@ -42,6 +42,8 @@ class Limit:
         self._ledger = ledger
         self._limits = limits
         self._within = self if limits is None else Limit(quota, ledger)
+        self._inner: Responder | None = None
+        self._spending: Responder = _nobody
 
     def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
         limits = self._limits
@@ -49,7 +51,10 @@ class Limit:
             principal = request.principal
             # All that limits cost a request that has none.
             if limits.always or principal.token.limits is not UNLIMITED or principal.project.limits is not UNLIMITED:
-                return limits.respond(request, partial(self._within.respond, inner=inner))
+                if inner is not self._inner:
+                    # Once, as what stands further in is always the same.
+                    self._inner, self._spending = inner, partial(self._within.respond, inner=inner)
+                return limits.respond(request, self._spending)
         record = request.record
         if (record.part_of or record).counted:
             # What it was sent for once did not do: it is one request of its client's, as one that is tried again.
@@ -110,6 +115,10 @@ class Limit:
 
         spending.addCallbacks(taken, refused)
         return waiting.addCallback(self._spent, request, inner)
+
+
+def _nobody(request: ApiRequest) -> Deferred[ApiResponse]:
+    raise AssertionError("nobody has asked yet")
 
 
 def final(reason: Failure) -> Failure:

@@ -16,7 +16,6 @@ from ..errors import (
     OriginNotAllowed,
     OriginRequired,
 )
-from ..usagelimits import UNLIMITED
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
@@ -47,14 +46,8 @@ class Restrict:
         route = request.route
         policy: Policy = route.api.policy
         allowing = self._allowing
-        if allowing is not None:
-            principal = request.principal
-            if (
-                allowing.has_defaults
-                or principal.token.limits is not UNLIMITED
-                or principal.project.limits is not UNLIMITED
-            ):
-                policy = allowing.policy_for(request)
+        if allowing is not None and (allowing.has_defaults or request.principal.has_lists):
+            policy = allowing.policy_for(request)
         if not policy.allows_method(request.method):
             raise MethodNotAllowed(policy.methods)
         if policy.methods:

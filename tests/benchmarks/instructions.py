@@ -19,6 +19,7 @@ from tests.harness import Exchange, a_request
 from tests.http2client import Http2Connection
 from tests.test_cost import ANSWER, EVENT, GET, OPTED_IN, REQUEST, STORED
 
+from .limits import WORKS as LIMITED
 from .metering import WORKS as METERED
 
 FEW, MANY = 100, 600
@@ -102,6 +103,17 @@ def hits(request: bytes) -> Callable[[int], None]:
     return work
 
 
+def again(begin: Callable[[], Callable[[], object]]) -> Callable[[int], None]:
+    """What is begun, again and again."""
+
+    def work(count: int) -> None:
+        once = begin()
+        for _ in range(count):
+            once()
+
+    return work
+
+
 def metered(begin: Callable[[str], Callable[[], object]], meter: str) -> Callable[[int], None]:
     """Answers that tell their usage, read or not."""
 
@@ -121,6 +133,7 @@ WORKS: dict[str, Callable[[int], None]] = {
     "an event of a stream": event,
     "a small POST over HTTP/2, client and all": http2,
     "an event of a stream over HTTP/2, client and all": http2_event,
+    **{f"a small POST, limits {name}": again(begin) for name, begin in LIMITED.items()},
     **{f"{name}, meter {meter}": metered(begin, meter) for name, begin in METERED.items() for meter in ("off", "on")},
 }
 

@@ -1,10 +1,11 @@
 """
 What limits of usage cost: C{python -m tests.benchmarks.limits}.
 
-Small POSTs in memory (L{tests.harness}), one after another, whose usage is read: of a token without limits, with
-C{rpm_limit}, and with C{rpm_limit}, C{tpm_limit}, C{max_parallel_requests} and C{max_budget}. Processor time, without
-kernel, reactor, access log and metrics. The three take turns in each round; figures are medians of the rounds', so that
-what else runs on the machine runs beside all of them. Limits are to take a tenth of the requests a second at most.
+Small POSTs in memory (L{tests.harness}), one after another, whose usage is read and priced: of a token without limits,
+with C{rpm_limit}, and with C{rpm_limit}, C{tpm_limit}, C{max_parallel_requests} and C{max_budget}. Processor time,
+without kernel, reactor, access log and metrics. The three take turns in each round; figures are medians of the
+rounds', so that what else runs on the machine runs beside all of them. Limits are to take a tenth of the requests a
+second at most.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ def limited(**limits: Any) -> Exchange:
     token = evolve(principal.token, limits=UsageLimits(**limits)) if limits else principal.token
     known[SECRET] = Principal(token, principal.project)
     exchange.costs.use([PriceRule("api", "*", prices=PRICES)], ())
+    # As the application does with all of them, limited or not.
+    exchange.account.seal = exchange.costs.note
     return exchange
 
 
@@ -55,7 +58,7 @@ def posts(**limits: Any) -> Callable[[], object]:
         exchange.upstream[0].receive(COMPLETION)
         client.sent = exchange.upstream[0].sent = b""
         [record] = exchange.records
-        assert (record.status, record.usage is None) == (200, False), record
+        assert (record.status, record.cost is None) == (200, False), record
         exchange.records.clear()
 
     return once

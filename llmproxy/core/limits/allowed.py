@@ -13,8 +13,6 @@ from ...usagelimits import UsageLimits
 from ..endpoints import Endpoints, settled
 from ..forwarded import within
 
-LISTS = ("models", "apis", "endpoints", "source_addresses")
-
 SHOWN = 100
 """Characters of a caller's own text that an error repeats."""
 
@@ -63,14 +61,9 @@ class Allowed:
                 raise EndpointNotAllowed(f"{shown} is not among endpoints of {self.whose}")
 
 
-def lists_in(limits: UsageLimits) -> bool:
-    """Whether they hold a list."""
-    return any(_listed(getattr(limits, name)) is not None for name in LISTS)
-
-
 def allowed_of(principal: Principal, defaults: UsageLimits) -> tuple[Allowed, ...]:
     """What the lists of a token (with defaults) and of its project allow; both must."""
-    return tuple(Allowed.of(whose, limits) for whose, limits in _stated(principal, defaults) if lists_in(limits))
+    return tuple(Allowed.of(whose, limits) for whose, limits in _stated(principal, defaults) if limits.has_lists)
 
 
 def _stated(principal: Principal, defaults: UsageLimits) -> Iterator[tuple[str, UsageLimits]]:

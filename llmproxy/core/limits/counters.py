@@ -52,33 +52,43 @@ class Counters:
 
         @param asked: those that may refuse, if not all of them.
         """
-        refusals: list[Refusal] | None = None
-        rates = self._rates
-        for part in parts if asked is None else asked:
+        if asked is not None:
+            refusals = [each for part in asked if (each := self._refusal(part, now)) is not None]
+            if refusals:
+                return max(refusals, key=_patience)
+        for number, part in enumerate(parts):
             rule, amount = part.rule, part.amount
             kind = rule.kind
             if kind == "money":
-                fits = self._is_within(rule, amount, now)
+                budget = self._current(rule, now)
+                used = budget.spent + budget.reserved + amount
+                fits = used <= rule.limit or not amount or rule.over_budget == "warn" or asked is not None
+                if fits:
+                    budget.reserved += amount
             elif kind == "parallel":
-                fits = self.parallel.get(rule.key, 0) + amount <= rule.limit
+                used = self.parallel.get(rule.key, 0) + amount
+                fits = used <= rule.limit or not amount or asked is not None
+                if fits:
+                    self.parallel[rule.key] = used
             else:
-                rate = rates.get(rule.key)
-                fits = amount <= rule.limit if rate is None else rate.fits(amount, rule.limit, now)
-            if not fits and amount:
-                refusals = refusals or []
-                refusals.append(self._refusal(rule, amount, now))
-        if refusals:
-            return max(refusals, key=_patience)
+                rate = self._rates.get(rule.key) or self._rate(rule.key)
+                fits = rate.take(amount, rule.limit if amount and asked is None else _ANY, now)
+            if not fits:
+                self._return(parts[:number], now)
+                refusals = [each for part in parts if (each := self._refusal(part, now)) is not None]
+                return max(refusals, key=_patience)
+        return Reservation(tuple(parts), now, id)
+
+    def _return(self, parts: Iterable[Part], now: float) -> None:
+        """What was taken in the same moment, of a request that does not fit in all of its limits."""
         for part in parts:
             rule = part.rule
-            kind = rule.kind
-            if kind == "money":
-                self._current(rule, now).reserved += part.amount
-            elif kind == "parallel":
-                self.parallel[rule.key] = self.parallel.get(rule.key, 0) + part.amount
+            if rule.kind == "money":
+                self._current(rule, now).reserved -= part.amount
+            elif rule.kind == "parallel":
+                self._leave(part)
             else:
-                (rates.get(rule.key) or self._rate(rule.key)).add(part.amount, now)
-        return Reservation(tuple(parts), now, id)
+                self._rate(rule.key).add(-part.amount, now)
 
     def settle(self, held: Reservation, used: Iterable[int | None], now: float) -> list[Crossed]:
         """
@@ -164,25 +174,27 @@ class Counters:
         """How many limits are counted."""
         return len(self._rates) + len(self._budgets) + len(self.parallel)
 
-    def _is_within(self, rule: Rule, amount: int, now: float) -> bool:
-        """Whether a budget has as much left."""
-        if rule.over_budget == "warn":
-            return True
-        budget = self._current(rule, now)
-        return budget.spent + budget.reserved + amount <= rule.limit
-
-    def _refusal(self, rule: Rule, amount: int, now: float) -> Refusal:
-        """Of a limit that does not have as much left."""
+    def _refusal(self, part: Part, now: float) -> Refusal | None:
+        rule, amount = part.rule, part.amount
+        if not amount:
+            return None
         if rule.kind == "parallel":
+            used = self.parallel.get(rule.key, 0)
             # It may be any moment.
-            return Refusal(rule, max(0, rule.limit - self.parallel.get(rule.key, 0)), 1.0)
+            return None if used + amount <= rule.limit else Refusal(rule, max(0, rule.limit - used), 1.0)
         if rule.kind == "money":
             return self._beyond(rule, amount, now)
         rate = self._rates.get(rule.key) or SlidingSum()
+        if rate.at(now) + amount <= rule.limit:
+            return None
         return Refusal(rule, max(0, rule.limit - rate.total), rate.wait(amount, rule.limit, now))
 
-    def _beyond(self, rule: Rule, amount: int, now: float) -> Refusal:
+    def _beyond(self, rule: Rule, amount: int, now: float) -> Refusal | None:
+        if rule.over_budget == "warn":
+            return None
         budget = self._current(rule, now)
+        if budget.spent + budget.reserved + amount <= rule.limit:
+            return None
         waits = budget.end is not None and amount <= rule.limit
         resets_in = budget.end - now if waits and budget.end is not None else None
         return Refusal(rule, max(0, rule.limit - budget.used()), resets_in)
@@ -218,6 +230,10 @@ class Counters:
             budget.begin, budget.end = rule.span(now)
             budget.spent = 0
         return budget
+
+
+_ANY = 1 << 200
+"""More than any limit."""
 
 
 def _patience(refusal: Refusal) -> float:

@@ -223,9 +223,11 @@ class _Largest:
     def add(self, number: int) -> None:
         last = self._last
         last.append(number)
-        if len(last) > REMEMBERED and last.popleft() < self.most and number <= self.most:
-            return
-        self.most = max(last) if len(last) == REMEMBERED else max(self.most, number)
+        passed = last.popleft() if len(last) > REMEMBERED else None
+        if number >= self.most:
+            self.most = number
+        elif len(last) == REMEMBERED and (passed is None or passed >= self.most):
+            self.most = max(last)
 
 
 @define(slots=True, eq=False)

@@ -37,10 +37,13 @@ class SlidingSum:
             self.total -= self._amounts.popleft()
         return self.total
 
-    def fits(self, amount: int, limit: int, now: float) -> bool:
-        """Whether C{amount} more fits below C{limit} now."""
+    def take(self, amount: int, limit: int, now: float) -> bool:
+        """Count C{amount} from now on, if it fits below C{limit}; whether it does."""
         # What has passed makes it only less.
-        return self.total + amount <= limit or self.at(now) + amount <= limit
+        if self.total + amount > limit and self.at(now) + amount > limit:
+            return False
+        self.add(amount, now)
+        return True
 
     def add(self, amount: int, now: float) -> None:
         """Count C{amount} from now on."""

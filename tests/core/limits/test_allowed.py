@@ -5,7 +5,7 @@ from __future__ import annotations
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.core.limits.allowed import Allowed, allowed_of, lists_in
+from llmproxy.core.limits.allowed import Allowed, allowed_of
 from llmproxy.limiterrors import NotPermitted
 from llmproxy.message import Principal, Project, Token
 from llmproxy.usagelimits import UNLIMITED, UsageLimits
@@ -71,5 +71,5 @@ class PrincipalTests(SynchronousTestCase):
 
     def test_lists(self) -> None:
         """Numbers and no limits are no lists."""
-        self.assertTrue(lists_in(UsageLimits(source_addresses=("10.0.0.0/8",))))
-        self.assertFalse(lists_in(UsageLimits(rpm_limit=1, models=None)))
+        self.assertTrue(UsageLimits(source_addresses=("10.0.0.0/8",)).has_lists)
+        self.assertFalse(UsageLimits(rpm_limit=1, models=None).has_lists)

@@ -83,5 +83,6 @@ class SlidingSumTests(SynchronousTestCase):
                 sums.change(less, float(by_hand[which][0]), now)
                 by_hand[which][1] += less
             total = sum(each for _, each in by_hand)
-            fits = [sums.fits(5, limit, now) for limit in (total + 4, total + 5)]
-            self.assertEqual((fits, sums.at(now)), ([False, True], total), now)
+            taken = [sums.take(5, limit, now) for limit in (total + 4, total + 5)]
+            self.assertEqual((taken, sums.at(now)), ([False, True], total + 5), now)
+            sums.add(-5, now)

@@ -184,7 +184,14 @@ class Foundation:
         from .events import Events
 
         events = Events(
-            self.reactor, sinks, self._masking, self.settings.database_url, self.wheel, self.poller, self.names
+            self.reactor,
+            sinks,
+            self._masking,
+            self.settings.database_url,
+            self.wheel,
+            self.poller,
+            self.names,
+            self.settings.otel,
         )
         events.begin(self.metering, self.limiting)
         return events

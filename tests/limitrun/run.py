@@ -151,7 +151,7 @@ async def _rate(scene: Scene, machines: list[Machine], outcome: Outcome) -> None
     left = scene.at_once
     for number in range(MOST_ROUNDS):
         statuses = await asyncio.gather(
-            *(_ask(machines[n % len(machines)].port, "rate", f"rate-{number}-{n}") for n in range(left))
+            *(ask(machines[n % len(machines)].port, "rate", f"rate-{number}-{n}") for n in range(left))
         )
         found = Counter(statuses)
         outcome.undecided += found[503]
@@ -166,7 +166,7 @@ async def _rate(scene: Scene, machines: list[Machine], outcome: Outcome) -> None
 async def _places(machines: list[Machine], upstream: Billing, outcome: Outcome) -> None:
     """A machine that holds all places is killed; another one has them when its lease is over."""
     upstream.open.clear()
-    asking = [asyncio.ensure_future(_ask(machines[0].port, "parallel", f"held-{n}")) for n in range(PARALLEL + 4)]
+    asking = [asyncio.ensure_future(ask(machines[0].port, "parallel", f"held-{n}")) for n in range(PARALLEL + 4)]
     while upstream.running < PARALLEL:
         await asyncio.sleep(0.05)
     await asyncio.sleep(0.3)
@@ -178,7 +178,7 @@ async def _places(machines: list[Machine], upstream: Billing, outcome: Outcome) 
     number = 0
     while time.monotonic() - killed_at < FREE_WITHIN:
         number += 1
-        if await _ask(machines[1].port, "parallel", f"after-{number}") == 200:
+        if await ask(machines[1].port, "parallel", f"after-{number}") == 200:
             outcome.freed = time.monotonic() - killed_at
             break
         await asyncio.sleep(0.2)
@@ -225,7 +225,7 @@ async def _harass(scene: Scene, machines: list[Machine], seen: Seen) -> None:
             await machine.start()
 
 
-async def _ask(port: int, kind: str, name: str) -> int:
+async def ask(port: int, kind: str, name: str) -> int:
     """The status of one request on a connection of its own."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     head = (

@@ -54,7 +54,12 @@ class Billing(Upstream):
     @property
     def billed(self) -> float:
         """USD of all requests that came, whatever became of their answers."""
-        return sum(each.input * INPUT_PRICE + each.output * OUTPUT_PRICE for each in self.asked.values()) / 1e6
+        return self.billed_for("")
+
+    def billed_for(self, names: str) -> float:
+        """USD of those requests whose ids begin so."""
+        found = [each for name, each in self.asked.items() if name.startswith(names)]
+        return sum(each.input * INPUT_PRICE + each.output * OUTPUT_PRICE for each in found) / 1e6
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")

@@ -201,6 +201,38 @@ class AttributionSettings:
 
 
 @frozen
+class RedactRule:
+    """
+    What is taken out of captured content; see L{llmproxy.core.redaction.rules}.
+
+    @ivar text: a path, the name of a built-in pattern, or an expression.
+    """
+
+    kind: Literal["path", "pattern", "regex"]
+    text: str
+
+
+@frozen
+class CaptureSettings:
+    """
+    The configuration below C{apis.<name>.capture}: what events have of what was said. Sizes are bytes, without codings.
+
+    @ivar request: of the body of a request, from its beginning; 0 keeps none.
+    @ivar response: of that of an answer, likewise.
+    @ivar headers: names of the fields that are kept, in lower case, of requests and of answers.
+    @ivar sample: the part of the exchanges that are captured.
+    @ivar opt_out: a client may ask for its exchange not to be, with C{X-LLMProxy-Capture: off}.
+    """
+
+    request: int = 64 * 1024
+    response: int = 256 * 1024
+    headers: frozenset[str] = frozenset()
+    sample: float = 1.0
+    redact: tuple[RedactRule, ...] = ()
+    opt_out: bool = False
+
+
+@frozen
 class ApiSettings:
     """
     @ivar cache: C{None} for an API that is not cached.
@@ -214,6 +246,7 @@ class ApiSettings:
     @ivar retry: C{None} for one whose requests are made once.
     @ivar fallback: the names of the APIs that are asked where it cannot be.
     @ivar filter_models: lists of models show a caller those that it may use.
+    @ivar capture: C{None} for one whose events say nothing of what was said.
     """
 
     cache: CacheSettings | None = None
@@ -226,3 +259,4 @@ class ApiSettings:
     fallback: tuple[str, ...] = ()
     attribution: AttributionSettings | None = None
     filter_models: bool = False
+    capture: CaptureSettings | None = None

@@ -17,6 +17,7 @@ from .app.descriptors import raise_limit
 from .app.signals import ProcessSignals
 from .app.startup import Started
 from .config.apis import APIConfig
+from .config.capturevariables import kept_where, with_capture
 from .config.dotenv import with_dotenv
 from .config.environment import Environment, read_environment
 from .config.listen import endpoint_description, private_endpoint_description
@@ -91,7 +92,7 @@ class Options(TwistedOptions):
 
     def getUsage(self, width: int | None = None) -> str:
         usage: str = super().getUsage(width)
-        variables = "\n".join(f"  {name:27} {text}" for name, text in EFFECTIVE.items())
+        variables = "\n".join(f"  {name:28}{text}" for name, text in EFFECTIVE.items())
         return usage + "\n" + _EPILOGUE.format(variables=variables, secrets=", ".join(SECRETS))
 
     def postOptions(self) -> None:
@@ -231,9 +232,14 @@ def _settings(
         cache=environment.cache,
         audit=_with_file(environment.audit, database_url),
         watch=bool(options.get("watch")) or environment.watch,
-        otel=environment.otel,
     )
-    return settings, path, (*environment.warnings, *_in_clear(listen, environment))
+    return settings, path, (*environment.warnings, *_in_clear(listen, environment), *_kept(settings.apis))
+
+
+def _kept(apis: APIConfig) -> tuple[str, ...]:
+    """That prompts are kept, and where: whoever starts it is to know."""
+    sentence = kept_where(apis)
+    return (sentence,) if sentence else ()
 
 
 def _certificates(apis: APIConfig) -> Iterator[str]:
@@ -287,11 +293,12 @@ def _in_clear(listen: Sequence[str], environment: Environment) -> list[str]:
 def _with_defaults(apis: APIConfig, environment: Environment) -> APIConfig:
     """What the environment says holds for the APIs that say nothing of their own."""
     apis = apis.with_cache_defaults(environment.cache.defaults)
+    apis = evolve(apis, apis=with_capture(apis.apis, environment.capture))
     if environment.trusted_proxies is not None:
         apis = evolve(apis, trusted_proxies=environment.trusted_proxies)
     if environment.forwarded_header is not None:
         apis = evolve(apis, forwarded_header=environment.forwarded_header)
-    apis = evolve(apis, redis=evolve(apis.redis, **environment.redis)).with_telemetry(environment.otel)
+    apis = evolve(apis, redis=evolve(apis.redis, **environment.redis))
     return apis if environment.request_timeout is None else _limited(apis, environment.request_timeout)
 
 

@@ -18,6 +18,7 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
 from llmproxy.apisettings import ConnectionSettings
+from llmproxy.app.capturing import Capturing
 from llmproxy.app.costs import Costs
 from llmproxy.app.estimates import Estimates
 from llmproxy.app.limits import UsageLimiting
@@ -25,6 +26,7 @@ from llmproxy.cache.memory import MemoryStore
 from llmproxy.config import APIConfig, APIProviderConfig, TimeoutConfig
 from llmproxy.core.attributing.attribution import Hashing
 from llmproxy.core.limits.values import UsageLimitSettings
+from llmproxy.core.masking import Masking
 from llmproxy.core.telemetry.traces import Traces
 from llmproxy.core.tokens import token_hash
 from llmproxy.errors import TokenNotFound
@@ -233,11 +235,13 @@ class Exchange:
         self.counts = {"store": 0}
         store = MemoryStore(self.clock.seconds, 1 << 20)
         self.cache = Cache(self.clock, store, self.quota, self.account, self.counts) if cached else None
+        table = config.routing_table()
+        self.capturing = Capturing(self.clock, Masking([KEY]))
+        capture = self.capturing.middleware(table.apis)
         principal = Principal(Token("t", token_hash(SECRET), "sk-…", "p", None), Project("p", "one", {"api": (KEY,)}))
         self.directory = (_Strangers if strangers else FakeDirectory)({SECRET: principal})
         self.unread: list[tuple[str, ...]] = []
         self.priced: list[Record] = []
-        table = config.routing_table()
         self.costs = Costs(self.clock)
         self.costs.use((), table.apis)
         self.limiting = UsageLimiting(self.clock, self.costs, self.inspection, lambda rule: succeed(0))
@@ -260,6 +264,7 @@ class Exchange:
             inspection=self.inspection,
             attribution=Attribute(table.apis, Hashing(None), Slices(self.clock)),
             cache=self.cache,
+            capture=capture,
             usage_trailer=usage_trailer_for(table.apis, lambda record: self.priced.append(record)),
             include_usage=self.include_usage,
             estimate=estimate_for(table.apis, self.estimates),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
@@ -32,8 +32,11 @@ from .validated import ValidatingDirectory, ValidatingQuota
 
 if TYPE_CHECKING:
     from ..apisettings import CacheSettings
+    from ..composition import Middleware
     from ..core.routing import RoutingTable
     from ..interfaces import IAuditLogger, IQuota
+    from ..message import Api
+    from .capturing import Capturing
     from .events import Events
     from .ownparts import OwnParts
     from .peers import Peers
@@ -60,6 +63,7 @@ class Foundation:
         database.
     @ivar background: makes records of what the cache asks upstream where no client waits.
     @ivar events: where events go; C{None} without a sink.
+    @ivar capturing: C{None} if nothing was captured until now.
     @ivar cache: C{None} if nothing was cached until now.
     @ivar auditing: the audit log; C{None} if there is none, or an application's own.
     @raise ConfigError: the database or the audit log cannot be used as they are configured.
@@ -80,23 +84,23 @@ class Foundation:
         usage = None if self.stored is None else self.stored.database.usage
         self.metering = Metering(reactor, settings, own, usage, self._masking)
         reports = None if self.stored is None else self.stored.usage_reports
-        past = BudgetsSpent(reactor, reports, lambda: self.ledger)
+        spent = BudgetsSpent(reactor, reports, lambda: self.ledger).spent
         self.limiting = UsageLimiting(
             reactor,
             self.metering.costs,
             self.inspection,
-            past.spent,
+            spent,
             settings.redis,
             self.poller,
             self.names,
             peers.limits,
             budgets_of(reactor, settings, self.stored),
-            None if reports is None else past.used,
         )
         self.management = self._management()
         self.background = RecordExchanges(reactor, self.metering.publisher.publish, seal=self.metering.seal)
         self.ledger = self.metering.ledger = None if self.stored is None else ledger_of(reactor, settings, self.stored)
         self.events = self._events()
+        self.capturing: Capturing | None = None
         self.auditing = self._auditing()
         self.admission = self._admission()
         self.cache: Cache | None = None
@@ -127,6 +131,18 @@ class Foundation:
         largest = self.cache.store.largest
         self.cache.make_room(max(min(each.max_object, largest) for each in settings))
         return self.cache
+
+    def capture_for(self, apis: Sequence[Api]) -> Middleware | None:
+        """
+        What keeps what is said, made when the first API is captured; C{None} where none is, or where no sink wants the
+        events that would have it.
+        """
+        wanted = any(api.settings.capture is not None for api in apis)
+        if self.capturing is None and wanted and self.events is not None and self.events.wants("exchange"):
+            from .capturing import Capturing
+
+            self.capturing = Capturing(self.reactor, self._masking)
+        return None if self.capturing is None else self.capturing.middleware(apis)
 
     def open(self) -> Deferred[None]:
         """Open the database and the ledger, then count; fails with L{ConfigError}."""
@@ -185,14 +201,7 @@ class Foundation:
         from .events import Events
 
         events = Events(
-            self.reactor,
-            sinks,
-            self._masking,
-            self.settings.database_url,
-            self.wheel,
-            self.poller,
-            self.names,
-            self.settings.otel,
+            self.reactor, sinks, self._masking, self.settings.database_url, self.wheel, self.poller, self.names
         )
         events.begin(self.metering, self.limiting)
         return events

@@ -103,6 +103,8 @@ class Generations:
         metrics.upstreams = self.current.reports
         if foundation.events is not None:
             metrics.sinks = foundation.events.reports
+        if foundation.capturing is not None:
+            foundation.capturing.show(metrics)
         if foundation.cache is not None:
             foundation.cache.count_in(metrics.cache)
             show_cache(metrics, foundation.cache, metering.dropped_hits)

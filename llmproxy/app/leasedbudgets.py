@@ -25,7 +25,8 @@ def budgets_of(reactor: Any, settings: Settings, stored: Stored | None) -> NewBu
     """C{None} where each machine, or Redis, counts budgets."""
     if stored is None or settings.redis is not None or not stored.database.is_shared:
         return None
-    if not settings.apis.usage_limits.budget_leases:
+    wanted = settings.apis.usage_limits.budget_leases
+    if not (stored.database.is_server if wanted is None else wanted):
         return None
     return partial(_made, reactor, settings, stored)
 

@@ -58,6 +58,7 @@ NAMES = (
     "strangers",
     "authenticate",
     "overload",
+    "capture",
     "restrict",
     "attribution",
     "filter_models",
@@ -96,6 +97,7 @@ def standard_chain(
     meter: Meter | None = None,
     limits: Limiting | None = None,
     overload: Overloading | None = None,
+    capture: Middleware | None = None,
     strangers: Strangers | None = None,
     refused: Callable[[ProxyError, ApiRequest], None] | None = None,
     placed: Sequence[Placed] = (),
@@ -117,6 +119,7 @@ def standard_chain(
     @param meter: counts what answers used; C{None} where no API has answers that can be read.
     @param limits: of usage; C{None} for none.
     @param strangers: limits of requests without a good token; C{None} for none.
+    @param capture: keeps what is said, for events; C{None} where no API has it so, or nobody would get it.
     @param overload: how many exchanges there are at once; C{None} for any number.
     @param refused: called with every error that is answered.
     @param placed: middlewares of an application, beside named ones.
@@ -152,6 +155,8 @@ def standard_chain(
         "authenticate": authenticate,
         # shared out among projects, before a body is read or held
         "overload": overload,
+        # outside of all that answers by itself, stored answers too; inside of who knows the caller
+        "capture": capture,
         "restrict": restrict,
         # a caller who may ask is listened to; outside the cache, which must not know what a request is for
         "attribution": attribution,

@@ -14,6 +14,7 @@ from attrs import evolve
 from ..core.ledger.settings import DAY, DIRECTORY
 from ..core.routing import OWN, RESERVED
 from ..errors import ConfigError
+from .check_capture import captured
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,8 +28,11 @@ if TYPE_CHECKING:
     from ..origin import CredentialPlace, Upstream
 
 
-_LEASED = "budgets for all that use the same database, by leases in it"
-_NOT_LEASED = "so do budgets (budget_leases: false)"
+_BUDGETS = {
+    True: "budgets for all that use the same database, by leases in it",
+    False: "so do budgets (budget_leases: false)",
+    None: "budgets for all that use the same PostgreSQL or MySQL, by leases in it; with SQLite for each",
+}
 _BY_BODY = ("tpm_limit", "max_budget", "soft_budget")
 
 
@@ -47,6 +51,7 @@ def command(file: str, default_api: str | None) -> None:
       llmproxy check config/apis.yaml --default-api anthropic
     """
     from ..config import load_api_config
+    from ..config.capturevariables import kept_where
 
     try:
         config = with_environment(load_api_config(file, default_api=default_api))
@@ -67,24 +72,32 @@ def command(file: str, default_api: str | None) -> None:
             *_filtered(api),
             *_instead(api, table),
             *_attribution(api.settings.attribution),
+            *captured(api.settings.capture),
         ):
             click.echo(f"  {line}")
-    for line in (_ledger(config.ledger), *_prices(config), *_usage_limits(config), *_redis(config)):
+    for line in (
+        _ledger(config.ledger),
+        *_prices(config),
+        *_usage_limits(config),
+        *_redis(config),
+        *filter(None, [kept_where(config)]),
+    ):
         click.echo(line)
     click.echo(f"{file}: ok")
 
 
 def with_environment(config: APIConfig) -> APIConfig:
     """
-    With the Redis that variables name, above the file.
+    With the Redis that variables name, above the file, and with what they have captured.
 
     @raise ConfigError: with everything that is wrong with them.
     """
-    from ..config.environment import read_redis
+    from ..config.capturevariables import with_capture
+    from ..config.environment import read_capture, read_redis
 
-    return evolve(
-        config, redis=evolve(config.redis, **read_redis(os.environ, lambda path: Path(path).read_text("utf-8")))
-    )
+    redis = read_redis(os.environ, lambda path: Path(path).read_text("utf-8"))
+    apis = with_capture(config.apis, read_capture(os.environ))
+    return evolve(config, apis=apis, redis=evolve(config.redis, **redis))
 
 
 def _leads_to(api: Api) -> str:
@@ -232,7 +245,8 @@ def _redis(config: APIConfig) -> Iterator[str]:
             yield f"warning: redis: {wrong}"
     elif config.usage_limits.rules or config.usage_limits.defaults != UNLIMITED:
         alone = "redis: none, so that rates and requests at once hold for each machine by itself"
-        yield f"{alone}; {_LEASED if config.usage_limits.budget_leases else _NOT_LEASED}"
+        leases = config.usage_limits.budget_leases
+        yield f"{alone}; {_BUDGETS[leases]}"
 
 
 def _key_place(place: CredentialPlace) -> str:

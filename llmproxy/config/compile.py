@@ -50,6 +50,7 @@ def compile_api(name: str, config: APIProviderConfig, places: Sequence[Upstream]
             config.fallback,
             config.attribution.settings(known=known),
             config.filter_models,
+            None if config.capture is None else config.capture.settings(),
         ),
         query_keys=frozenset[bytes]().union(*(_query_keys(config.dialect, each) for each in upstreams)),
         space=space_of(name, [*upstreams, *places]),

@@ -7,7 +7,7 @@ A value that is not understood is an error; the reference takes its default then
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import field, frozen
 
@@ -15,6 +15,7 @@ from ..core.audit.settings import AuditOptions, read_audit_environment
 from ..core.caching.settings import CacheOptions
 from ..core.strength import weakness
 from .cachevariables import read_cache_environment
+from .capturevariables import read_capture_environment
 from .certificates import check_certificate, tls_description
 from .databases import SCHEMES, EncryptionKey, Storage, database_url, parse_encryption_key, sqlite_url
 from .dotenv import source_of
@@ -23,7 +24,10 @@ from .problems import Problems
 from .redis import read_redis_environment
 from .rules import forwarded_header, trusted_proxy
 from .units import parse_duration, parse_flag, parse_size
-from .variables import DEFAULT_CONFIG, DEFAULT_DATABASE, DEFAULT_LISTEN, DEFAULT_POOL_SIZE, OTEL_HEADERS, without_effect
+from .variables import DEFAULT_CONFIG, DEFAULT_DATABASE, DEFAULT_LISTEN, DEFAULT_POOL_SIZE, without_effect
+
+if TYPE_CHECKING:
+    from .capture import CaptureConfig
 
 T = TypeVar("T")
 
@@ -42,8 +46,8 @@ class Environment:
     @ivar audit: C{None} for no audit log.
     @ivar metrics_token: what C{/metrics} asks for; C{""} for nothing.
     @ivar log_format: of the access log, JSON if nothing was said; C{server_log_format} is JSON only if it was.
+    @ivar capture: what C{OBSERVABILITY_ENABLED} has captured of APIs that say nothing of it; C{None} for nothing.
     @ivar redis: what was said of it, by the fields of L{llmproxy.config.redis.RedisConfig}.
-    @ivar otel: the variables of OpenTelemetry, by their names.
     @ivar trusted_proxies: C{None} if nothing was said.
     @ivar request_timeout: seconds, or C{None} if it was not said.
     @ivar warnings: sentences for the operator; they hold no value of a variable.
@@ -64,13 +68,13 @@ class Environment:
     server_log_format: str
     log_file: str | None
     cache: CacheOptions
+    capture: CaptureConfig | None
     redis: Mapping[str, Any] = field(repr=False)
     audit: AuditOptions | None
     keep_ended_tokens: float | None
     trusted_proxies: tuple[str, ...] | None
     forwarded_header: str | None
     watch: bool
-    otel: Mapping[str, str] = field(repr=False)
     warnings: tuple[str, ...]
 
 
@@ -87,7 +91,8 @@ def read_environment(env: Mapping[str, str], read_secret: Callable[[str], str]) 
     secrets = {name: variables.secret(name) for name in ("REDIS_URL", "REDIS_CACHE_URL", "REDIS_PASSWORD")}
     cache, wrong = read_cache_environment({**env, **secrets})
     redis, wrong_too = read_redis_environment({**env, **secrets})
-    for name, sentence in (*wrong, *wrong_too):
+    capture, wrong_there = read_capture_environment(env)
+    for name, sentence in (*wrong, *wrong_too, *wrong_there):
         variables.problems.add(name, sentence)
     environment = Environment(
         management_token=token,
@@ -107,6 +112,7 @@ def read_environment(env: Mapping[str, str], read_secret: Callable[[str], str]) 
         server_log_format="json" if variables.text("LOG_FORMAT").lower() == "json" else "text",
         log_file=variables.text("LOG_FILE") or None,
         cache=cache,
+        capture=capture,
         redis=redis,
         audit=variables.audit(),
         keep_ended_tokens=variables.checked("TOKENS_KEEP_ENDED", _kept_for, "off"),
@@ -115,7 +121,6 @@ def read_environment(env: Mapping[str, str], read_secret: Callable[[str], str]) 
         if variables.text("FORWARDED_HEADER")
         else None,
         watch=variables.flag("WATCH_CONFIG", False),
-        otel=variables.otel(),
         warnings=tuple(_warnings(env, token, metrics_token, storage.encryption_key)),
     )
     variables.problems.fail()
@@ -145,6 +150,20 @@ def read_redis(env: Mapping[str, str], read_secret: Callable[[str], str]) -> Map
     for name, sentence in wrong:
         variables.problems.add(name, sentence)
     variables.problems.fail()
+    return found
+
+
+def read_capture(env: Mapping[str, str]) -> CaptureConfig | None:
+    """
+    The part of it that is about what is captured.
+
+    @raise ConfigError: with everything that is wrong with it.
+    """
+    found, wrong = read_capture_environment(env)
+    problems = Problems()
+    for name, sentence in wrong:
+        problems.add(name, sentence)
+    problems.fail()
     return found
 
 
@@ -265,18 +284,6 @@ class _Variables:
         if driver and found != driver:
             self.problems.add("DB_DRIVER", f"is {driver}, but DATABASE_URL is one of {found}")
         return url
-
-    def otel(self) -> Mapping[str, str]:
-        """What OpenTelemetry's variables say, those that are secrets out of their files; what is wrong is noted."""
-        names = {name for name in self._env if name.startswith("OTEL_") and not name.endswith("_HEADERS_FILE")}
-        found = {name: self.text(name) for name in names}
-        found.update({name: value for name in OTEL_HEADERS if (value := self.secret(name))})
-        if found:
-            from .tracing import problems
-
-            for name, sentence in problems(found):
-                self.problems.add(name, sentence)
-        return found
 
     def audit(self) -> AuditOptions | None:
         options, problems = read_audit_environment(self._env, parse_size, parse_flag)

@@ -22,6 +22,8 @@ from ..origin import CredentialPlace
 from ..usagelimits import Overload, UsageLimits
 from . import rules, schema, upstreamschema
 from .attributionschema import ATTRIBUTION_KEYS
+from .capture import CaptureConfig
+from .captureschema import CAPTURE_KEYS
 from .document import Document, Item
 from .model import (
     APIProviderConfig,
@@ -40,7 +42,6 @@ from .redisschema import REDIS_KEYS
 from .sinks import SinkConfig, is_secret
 from .sinkschema import SINK_KEYS
 from .tls import CERTIFICATE_KEYS, TLS_KEYS, CertificateConfig, TlsConfig
-from .tracing import TRACING_KEYS, TracingConfig
 from .upstreams import BalanceConfig, HealthConfig, RetryConfig, UpstreamConfig
 from .usagelimits import LimitRuleConfig, UsageLimitsConfig
 from .usagelimitschema import DEFAULT_KEYS, OVERLOAD_KEYS, RULE_KEYS, USAGE_LIMIT_KEYS
@@ -53,6 +54,7 @@ SECTIONS: dict[type, Mapping[str, Any]] = {
     CacheConfig: schema.CACHE_KEYS,
     MeterConfig: schema.METER_KEYS,
     AttributionConfig: ATTRIBUTION_KEYS,
+    CaptureConfig: CAPTURE_KEYS,
     UpstreamConfig: upstreamschema.UPSTREAM_KEYS,
     HealthConfig: upstreamschema.HEALTH_KEYS,
     BalanceConfig: upstreamschema.BALANCE_KEYS,
@@ -67,7 +69,6 @@ SECTIONS: dict[type, Mapping[str, Any]] = {
     RedisConfig: REDIS_KEYS,
     TlsConfig: TLS_KEYS,
     CertificateConfig: CERTIFICATE_KEYS,
-    TracingConfig: TRACING_KEYS,
     APIValues: dict.fromkeys(schema.TOP_KEYS),
 }
 """The classes that are mappings in a file, with their keys."""

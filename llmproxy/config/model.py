@@ -14,6 +14,7 @@ from ..core.ledger.settings import LedgerOptions
 from ..message import Dialect
 from ..origin import CredentialPlace
 from ..providers.registry import AUTH
+from .capture import CaptureConfig
 from .problems import unknown
 from .redis import RedisConfig
 from .tls import TlsConfig
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from ..core.inspection.endpointrules import PatternsByEndpoint
     from .prices import PriceConfig
     from .sinks import SinkConfig
-    from .tracing import TracingConfig
 
 
 def _tuple(values: Iterable[str]) -> Any:
@@ -226,6 +226,7 @@ class APIProviderConfig:
     @ivar attribution: what is noted of what its requests say of themselves.
     @ivar forwarded_fields: what upstream learns of the client by C{X-Forwarded-*} and its like: C{strip} nothing,
         C{pass} what the client claims, C{append} that and the hop to us, C{set} what we know.
+    @ivar capture: what events have of what was said; C{None} is what C{OBSERVABILITY_ENABLED} says, else nothing.
     @ivar filter_models: whether lists of models show a caller only those that it may use.
     @ivar rewrite_locations: whether C{Location} and its like that point to upstream are made to point to the proxy.
     @ivar max_inspected_body: bytes of a request body that a C{param_whitelist} may need to see.
@@ -265,6 +266,7 @@ class APIProviderConfig:
     retry: RetryConfig | None = None
     fallback: tuple[str, ...] = field(default=(), converter=_tuple)
     filter_models: bool = False
+    capture: CaptureConfig | None = None
 
     @property
     def forwarding(self) -> str:
@@ -290,6 +292,8 @@ class APIProviderConfig:
             yield "meter", "meter: it is off, so that nothing else that it says would hold; take enabled: off away"
         if self.attribution.project_tags and self.attribution.tags is None:
             yield "attribution", "attribution: project_tags are beside tags, which allows every name unless it is given"
+        for name in () if self.capture is None else self.capture.credentials(self._auths()):
+            yield "capture", f"capture: headers: {name} carries a credential, and is never captured"
         if self.upstreams and self.base_url:
             yield "base_url", "base_url: the places of the API stand in upstreams; take one of the two away"
         if self.fallback and self.retry is None:
@@ -345,7 +349,6 @@ class APIValues:
     @ivar redis: what machines share for limits and events.
     @ivar sinks: where events go.
     @ivar tls: certificates of endpoints that are C{tls:}, and those that clients may have.
-    @ivar tracing: which exchanges are traced, and what upstream gets of it; C{None} where nothing is said.
     """
 
     apis: Mapping[str, APIProviderConfig]
@@ -359,7 +362,6 @@ class APIValues:
     redis: RedisConfig = field(factory=RedisConfig)
     sinks: tuple[SinkConfig, ...] = field(default=(), converter=_tuple)
     tls: TlsConfig = field(factory=TlsConfig)
-    tracing: TracingConfig | None = None
 
     def conflicts(self) -> Iterator[tuple[str, str]]:
         """Where the names get in each other's way: the name of the API at fault, or C{""}, and why."""

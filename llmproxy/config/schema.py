@@ -14,6 +14,7 @@ from ..core.clientlimits import Limits
 from ..core.ledger.settings import LEAST_WAITING, LedgerOptions
 from . import rules
 from .attributionschema import attribution
+from .captureschema import capture
 from .document import Item
 from .model import (
     APIProviderConfig,
@@ -198,6 +199,7 @@ API_KEYS: dict[str, Reader] = {
     "debug_headers": flag,
     "breaker": breaker,
     "cache": cache,
+    "capture": capture,
     "meter": meter,
     "attribution": attribution,
     "forwarded_fields": by(rules.forwarded_fields),
@@ -260,7 +262,6 @@ TOP_KEYS = (
     "redis",
     "sinks",
     "tls",
-    "tracing",
 )
 
 
@@ -302,8 +303,7 @@ def read_config(root: Item, reserved: frozenset[str], default_api: str | None) -
     redis = _given(top, "redis", read_redis, RedisConfig())
     sinks = _given(top, "sinks", _sinks, ())
     tls = _given(top, "tls", read_tls, TlsConfig())
-    traced = _given(top, "tracing", _tracing, None)
-    config = APIValues(apis, default, limits, proxies, header, kept, prices, usage, redis, sinks, tls, traced)
+    config = APIValues(apis, default, limits, proxies, header, kept, prices, usage, redis, sinks, tls)
     _note_conflicts(config, root, top, named, overridden=default_api is not None)
     return config
 
@@ -313,13 +313,6 @@ def _sinks(item: Item) -> Any:
     from .sinkschema import read_sinks
 
     return read_sinks(item)
-
-
-def _tracing(item: Item) -> Any:
-    """Likewise."""
-    from .tracing import read_tracing
-
-    return read_tracing(item)
 
 
 def _given(top: Mapping[str, Item], key: str, reader: Reader, default: Any) -> Any:

@@ -35,11 +35,14 @@ NAMING = frozenset({b"x-request-id", b"user-agent", TRACEPARENT, TRACESTATE})
 TAGS = b"x-llmproxy-tags"
 """What a request is for: L{llmproxy.core.attributing.tags}."""
 
+CAPTURE = b"x-llmproxy-capture"
+"""Whether the client wants its exchange to be captured: C{off} where an API lets it choose."""
+
 SESSION_FIELDS = (b"x-claude-code-session-id", b"session-id", b"session_id", b"thread-id")
 """Where coding agents name their session, the most particular first: Claude Code, Codex, Codex of 2025, Codex."""
 
-ATTRIBUTING = frozenset({TAGS, *SESSION_FIELDS})
-"""What a request is for, and the session that it belongs to."""
+ATTRIBUTING = frozenset({TAGS, CAPTURE, *SESSION_FIELDS})
+"""What a request is for, what may be kept of it, and the session that it belongs to."""
 
 OVERRIDE_FIELDS = (
     "x-http-method-override",

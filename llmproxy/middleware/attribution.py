@@ -13,7 +13,7 @@ from ..core.attributing.said import LONGEST_PARSED, Members, MembersReader, memb
 from ..core.attributing.tags import tags_of
 from ..core.fields import MEDIA_TYPES, first, without
 from ..core.inspection.contenttype import content_codings
-from ..core.notable import SESSION_FIELDS, TAGS, Notable, Section, section_of
+from ..core.notable import CAPTURE, SESSION_FIELDS, TAGS, Notable, Section, section_of
 from ..errors import InvalidTags, ProxyError
 from ..record import Attribution
 
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 _MOST_PROGRAMS = 512
 _LONGEST_PROGRAM = 256
 
-_TAGS = frozenset({TAGS})
+_OURS = frozenset({TAGS, CAPTURE})
+"""What is said to us, and to nobody further in."""
 _NOTHING = Attribution()
 
 
@@ -54,8 +55,8 @@ class Attribute:
     """
     Notes for whom and for what something is asked. Nothing is believed of it, and nothing is decided by it.
 
-    C{X-LLMProxy-Tags} goes no further, wherever the request goes; one that cannot be read, or that has names which may
-    not be used, is refused: it would be missed in a report.
+    C{X-LLMProxy-Tags} and C{X-LLMProxy-Capture} go no further, wherever the request goes. Tags that cannot be read, or
+    that have names which may not be used, are refused: they would be missed in a report.
 
     @param apis: with C{settings.attribution}; C{None} there notes nothing.
     @param slices: does what takes long a little at a time; the request does not wait for it.
@@ -78,7 +79,7 @@ class Attribute:
         settings = request.route.api.settings.attribution
         if settings is None:
             if said is not None:
-                request.fields = _without_tags(fields)
+                request.fields = _without_ours(fields)
             return inner(request)
         record = request.record
         known = record.attribution = self._programs[request.route.api.name][record.user_agent]
@@ -99,8 +100,8 @@ class Attribute:
             program=known.program,
             tags=_tags(tags, _allowed(settings, request)) if tags else {},
         )
-        if tags:
-            request.fields = _without_tags(request.fields)
+        if tags or CAPTURE in by_name:
+            request.fields = _without_ours(request.fields)
         request.record.attribution = kept(found, settings.hashed, self._hashing)
         return found
 
@@ -177,8 +178,8 @@ def _in_pieces(reading: _Reading, content: bytes, record: Record) -> Steps[None]
 _JSON = frozenset({b"application/json", b""})
 
 
-def _without_tags(fields: list[Field]) -> list[Field]:
-    return section_of(without(fields, _TAGS))
+def _without_ours(fields: list[Field]) -> list[Field]:
+    return section_of(without(fields, _OURS))
 
 
 def _allowed(settings: AttributionSettings, request: ApiRequest) -> frozenset[str] | None:

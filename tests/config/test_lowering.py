@@ -13,6 +13,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.config import APIConfig, APIProviderConfig, ProxyConfig, load_api_config
 from llmproxy.config.attributionschema import ATTRIBUTION_KEYS
+from llmproxy.config.capture import CaptureConfig
+from llmproxy.config.captureschema import CAPTURE_KEYS
 from llmproxy.config.lowering import SECTIONS
 from llmproxy.config.model import (
     AttributionConfig,
@@ -37,7 +39,6 @@ from llmproxy.config.schema import (
 )
 from llmproxy.config.sinks import SinkConfig
 from llmproxy.config.tls import CertificateConfig, TlsConfig
-from llmproxy.config.tracing import TracingConfig
 from llmproxy.config.upstreams import BalanceConfig, RetryConfig, UpstreamConfig
 from llmproxy.config.upstreamschema import BALANCE_KEYS, RETRY_KEYS
 from llmproxy.core.clientlimits import Limits
@@ -113,6 +114,17 @@ WRONG: dict[str, tuple[tuple[str, Any], ...]] = {
     "attribution.hash": (*LIST, ("[program]", ["program"])),
     "attribution.bodies": FLAG,
     "attribution.programs": (*LIST, ("[a/1]", ["a/1"])),
+    "capture": (
+        ("soon", "soon"),
+        ("[1]", [1]),
+        ("{headers: [Authorization]}", CaptureConfig(headers=("Authorization",))),
+    ),
+    "capture.enabled": FLAG,
+    **{f"capture.{name}": (*SIZE, ("1GiB", 1 << 30)) for name in ("request", "response")},
+    "capture.headers": (*LIST[:2], ("['a b']", ["a b"]), ("[Cookie]", ["Cookie"])),
+    "capture.sample": (("1.5", 1.5), ("-0.1", -0.1), ("some", "some"), ("[0.1]", [0.1])),
+    "capture.redact": (*LIST, ("[mail]", ["mail"]), ("[$user]", ["$user"]), ("[{regex: 5, a: b}]", [{"regex": "a*"}])),
+    "capture.opt_out": FLAG,
     "forwarded_fields": (("all", "all"), ("[set]", ["set"])),
     "rewrite_locations": FLAG,
     "filter_models": FLAG,
@@ -181,12 +193,6 @@ WRONG: dict[str, tuple[tuple[str, Any], ...]] = {
         ("{client_auth: required}", TlsConfig(client_auth="required")),
     ),
     "usage_limits": (("{rpm: 1}", {"rpm": 1}), ("[5]", [5])),
-    "tracing": (
-        ("maybe", "maybe"),
-        ("{traceparent: b3}", TracingConfig(traceparent="b3")),
-        ("{sampler: xray}", TracingConfig(sampler="xray")),
-        ("{sampler: traceidratio, ratio: 2}", TracingConfig(sampler="traceidratio", ratio=2)),
-    ),
     "sinks": (
         ("5", 5),
         ("[5]", [5]),
@@ -207,6 +213,7 @@ KEYS = {
     "cache.": CACHE_KEYS,
     "meter.": METER_KEYS,
     "attribution.": ATTRIBUTION_KEYS,
+    "capture.": CAPTURE_KEYS,
     "balance.": BALANCE_KEYS,
     "retry.": RETRY_KEYS,
     "limits.": LIMIT_KEYS,
@@ -219,6 +226,7 @@ PARTS: dict[str, Any] = {
     "cache": CacheConfig(),
     "meter": MeterConfig(),
     "attribution": AttributionConfig(),
+    "capture": CaptureConfig(),
     "balance": BalanceConfig(),
     "retry": RetryConfig(),
 }

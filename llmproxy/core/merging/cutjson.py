@@ -8,6 +8,7 @@ of it can be found, as in a whole one.
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 _TOKEN = re.compile(
     r"""[ \t\n\r]*(?:
@@ -41,7 +42,14 @@ class TooLong(ValueError):
     """More of either than that."""
 
 
-def completed(text: str) -> str | None:
+class Completed(NamedTuple):
+    """@ivar is_text_cut: the last text in it was not whole."""
+
+    text: str
+    is_text_cut: bool
+
+
+def completed(text: str) -> Completed | None:
     """
     The same, cut where something ends and with what is open closed.
 
@@ -76,5 +84,5 @@ def completed(text: str) -> str | None:
             end, closed = at, "".join(reversed(closers))
     begun = _BEGUN.match(text, at) if wants_value else None
     if begun is not None:
-        return begun.string[: begun.end()] + '"' + "".join(reversed(closers))
-    return text[:end] + closed if end else None
+        return Completed(text[: begun.end()] + '"' + "".join(reversed(closers)), True)
+    return Completed(text[:end] + closed, False) if end else None

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ...apisettings import RedactRule
 from ..masking import MASKED
 from .jsonpath import JsonPath, json_path, without
 from .names import is_secret
 from .patterns import BUILT_IN, MARK, Clean
-from .rules import RedactRule, expression_of
+from .rules import expression_of
 from .texts import data_in, pieces
 
 WITHIN = 0.5

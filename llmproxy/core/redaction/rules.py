@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any
 
-from attrs import frozen
-
+from ...apisettings import RedactRule
 from .jsonpath import json_path
 from .patterns import BUILT_IN, MARK
 
@@ -23,14 +22,6 @@ MOST_RULES = 64
 
 LONGEST = 1000
 """Characters of a rule."""
-
-
-@frozen
-class RedactRule:
-    """@ivar text: a path, the name of a built-in pattern, or an expression."""
-
-    kind: Literal["path", "pattern", "regex"]
-    text: str
 
 
 class TooSlow(Exception):

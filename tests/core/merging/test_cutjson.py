@@ -12,6 +12,11 @@ from tests.tables import row
 _WHOLE = r'{"a": [1, -2.5e3, true, null, {"b": "x\"y\\ \u00e9 \ud83d\ude00"}], "c": {}, "d": "", "é": [[], {}]}'
 
 
+def _text(cut: str) -> str:
+    found = completed(cut)
+    return "null" if found is None else found.text
+
+
 class CompletedTests(SynchronousTestCase):
     def test_cut_anywhere(self) -> None:
         """Wherever it is cut, what remains is JSON, and says nothing that was not there."""
@@ -21,8 +26,8 @@ class CompletedTests(SynchronousTestCase):
                 with row(whole[:at]):
                     found = completed(whole[:at])
                     assert found is not None
-                    self.assertLessEqual(json.loads(found).keys(), json.loads(whole).keys())
-            self.assertEqual(json.loads(completed(whole) or ""), json.loads(whole), whole)
+                    self.assertLessEqual(json.loads(found.text).keys(), json.loads(whole).keys())
+            self.assertEqual(json.loads(_text(whole)), json.loads(whole), whole)
 
     def test_table(self) -> None:
         """A text that has begun is kept, a number or a name that may go on is not."""
@@ -42,7 +47,15 @@ class CompletedTests(SynchronousTestCase):
             ('"abc', "abc"),
         ):
             with row(cut):
-                self.assertEqual(json.loads(completed(cut) or "null"), expected)
+                self.assertEqual(json.loads(_text(cut)), expected)
+
+    def test_cut_text(self) -> None:
+        """It says whether the last text is a part of one."""
+        for cut, expected in (('{"a": "b', True), ('{"a": "b"', False), ('["a", 1', False), ('{"a": "b", "c', False)):
+            with row(cut):
+                found = completed(cut)
+                assert found is not None
+                self.assertEqual(found.is_text_cut, expected)
 
     def test_none(self) -> None:
         """What is no beginning of JSON is none."""

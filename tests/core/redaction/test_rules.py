@@ -8,9 +8,10 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from llmproxy.apisettings import RedactRule
 from llmproxy.core.redaction import rules
 from llmproxy.core.redaction.patterns import MARK
-from llmproxy.core.redaction.rules import MISSING, RedactRule, TooSlow, expression_of, rule_of
+from llmproxy.core.redaction.rules import MISSING, TooSlow, expression_of, rule_of
 from tests.tables import row
 
 

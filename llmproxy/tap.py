@@ -92,7 +92,7 @@ class Options(TwistedOptions):
 
     def getUsage(self, width: int | None = None) -> str:
         usage: str = super().getUsage(width)
-        variables = "\n".join(f"  {name:28}{text}" for name, text in EFFECTIVE.items())
+        variables = "\n".join(f"  {name:27} {text}" for name, text in EFFECTIVE.items())
         return usage + "\n" + _EPILOGUE.format(variables=variables, secrets=", ".join(SECRETS))
 
     def postOptions(self) -> None:
@@ -232,6 +232,7 @@ def _settings(
         cache=environment.cache,
         audit=_with_file(environment.audit, database_url),
         watch=bool(options.get("watch")) or environment.watch,
+        otel=environment.otel,
     )
     return settings, path, (*environment.warnings, *_in_clear(listen, environment), *_kept(settings.apis))
 
@@ -298,7 +299,7 @@ def _with_defaults(apis: APIConfig, environment: Environment) -> APIConfig:
         apis = evolve(apis, trusted_proxies=environment.trusted_proxies)
     if environment.forwarded_header is not None:
         apis = evolve(apis, forwarded_header=environment.forwarded_header)
-    apis = evolve(apis, redis=evolve(apis.redis, **environment.redis))
+    apis = evolve(apis, redis=evolve(apis.redis, **environment.redis)).with_telemetry(environment.otel)
     return apis if environment.request_timeout is None else _limited(apis, environment.request_timeout)
 
 

@@ -1,21 +1,26 @@
-"""The past of budgets: money that was spent before a process began to count, as the ledger in the database has it."""
+"""The past of limits: what was used of them before a process began to count, as the ledger in the database has it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from twisted.internet.defer import Deferred, succeed
 
 from ..core.limits.scopes import counts, question_of
+from ..core.limits.sliding import WINDOW
 from ..core.limits.values import PICO
 from ..core.reports import QUARTER
 
 if TYPE_CHECKING:
     from ..core.limits.values import Rule
+    from ..core.reports import UsageQuestion
     from ..interfaces import IUsageReports
     from ..ledger.ledger import Ledger
+    from ..limits.restored import Past
+
+T = TypeVar("T")
 
 ANSWERS_WITHIN = 5.0
 """Seconds after which a database is not waited for any longer."""
@@ -42,26 +47,58 @@ class BudgetsSpent:
         Money that was spent in the present window, in L{PICO}; 0 where no ledger keeps that of such a rule. Fails where
         it cannot be known now.
         """
-        if self._reports is None:
-            return succeed(0)
-        found: Deferred[int] = Deferred()
+        return succeed(0) if self._reports is None else self._found(self._sum(rule, self._reports))
+
+    def _found(self, asked: Coroutine[Any, Any, T]) -> Deferred[T]:
+        found: Deferred[T] = Deferred()
         # What it waits for others wait for too: it goes on, and nobody waits for it any longer.
-        asking = Deferred.fromCoroutine(self._sum(rule, self._reports))
+        asking = Deferred.fromCoroutine(asked)
         asking.addCallbacks(
             lambda amount: None if found.called else found.callback(amount),
             lambda reason: None if found.called else found.errback(reason),
         )
         return found.addTimeout(ANSWERS_WITHIN, self._clock)
 
+    def used(self, rule: Rule) -> Deferred[Past]:
+        """
+        What was used of a rate in the last minute, in the order of time; nothing where no ledger keeps that of such a
+        rule. Fails likewise.
+        """
+        return succeed(()) if self._reports is None else self._found(self._recent(rule, self._reports))
+
+    async def _recent(self, rule: Rule, reports: IUsageReports) -> Past:
+        since = self._clock.seconds() - WINDOW
+        question = question_of(rule, since)
+        if question is None:
+            return ()
+        await self._settled()
+        found: list[tuple[float, int]] = []
+        total, after = 0, None
+        for _ in range(MOST_PAGES):
+            # The latest come first: what is older than as much as there may be has passed before there is room again.
+            page = await reports.records(question, PAGE, after)
+            for entry in page.items:
+                amount = _amount(rule, entry, question)
+                if amount and entry.started_at >= since:
+                    found.append((entry.started_at, amount))
+                    total += amount
+            after = page.after
+            if after is None or total >= rule.limit:
+                break
+        return sorted(found)
+
+    async def _settled(self) -> None:
+        ledger = self._ledger()
+        if ledger is not None:
+            await ledger.adopt()
+            await ledger.flush()
+
     async def _sum(self, rule: Rule, reports: IUsageReports) -> int:
         begin = rule.span(self._clock.seconds())[0]
         question = question_of(rule, begin or None)
         if question is None:
             return 0
-        ledger = self._ledger()
-        if ledger is not None:
-            await ledger.adopt()
-            await ledger.flush()
+        await self._settled()
         report = await reports.grouped(question)
         total = sum((row.sums.cost for row in report.rows if counts(rule, dict(row.keys))), Decimal(0))
         if begin % QUARTER:
@@ -76,13 +113,23 @@ class BudgetsSpent:
         for _ in range(MOST_PAGES):
             page = await reports.records(question, PAGE, after)
             for entry in page.items:
-                keys = {name: _of(entry, name) for name in question.group_by}
-                if entry.cost is not None and counts(rule, keys):
+                if entry.cost is not None and _is_of(rule, entry, question):
                     total += Decimal(entry.cost)
             after = page.after
             if after is None:
                 break
         return total
+
+
+def _amount(rule: Rule, entry: Any, question: UsageQuestion) -> int:
+    """What a record counts of a rate."""
+    if not entry.counted or not _is_of(rule, entry, question):
+        return 0
+    return 1 if rule.kind == "requests" else (entry.input_tokens or 0) + (entry.output_tokens or 0)
+
+
+def _is_of(rule: Rule, entry: Any, question: UsageQuestion) -> bool:
+    return counts(rule, {name: _of(entry, name) for name in question.group_by})
 
 
 def _of(entry: Any, group: str) -> str | None:

@@ -7,7 +7,8 @@ nothing of an event passes from one process to another, and one that dies takes 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
@@ -47,6 +48,7 @@ CONTENT_WITHIN = 5.0
 class Events:
     """
     @param configs: the sinks, at least one.
+    @param environment: variables that sinks are known by, above those of the process.
     @raise ConfigError: of all that is wrong with them.
     @ivar bus: what is published goes to every sink that wants it.
     """
@@ -62,6 +64,7 @@ class Events:
         wheel: TimerWheel | None = None,
         poller: Poller | None = None,
         names: Names | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self._reactor = reactor
         self._masking = masking
@@ -72,7 +75,14 @@ class Events:
             return PooledClient(reactor, ConnectionSettings(), wheel=wheel, poller=poller, names=names)
 
         self._maker = SinkMaker(
-            reactor, make_agent, self._threads.run, masking, database_url, poller=poller, names=names
+            reactor,
+            make_agent,
+            self._threads.run,
+            masking,
+            database_url,
+            poller=poller,
+            names=names,
+            environment={**os.environ, **(environment or {})},
         )
         self.bus = EventBus(reactor)
         self._types = {config.name: config.type for config in configs}

@@ -84,17 +84,18 @@ class Foundation:
         usage = None if self.stored is None else self.stored.database.usage
         self.metering = Metering(reactor, settings, own, usage, self._masking)
         reports = None if self.stored is None else self.stored.usage_reports
-        spent = BudgetsSpent(reactor, reports, lambda: self.ledger).spent
+        past = BudgetsSpent(reactor, reports, lambda: self.ledger)
         self.limiting = UsageLimiting(
             reactor,
             self.metering.costs,
             self.inspection,
-            spent,
+            past.spent,
             settings.redis,
             self.poller,
             self.names,
             peers.limits,
             budgets_of(reactor, settings, self.stored),
+            None if reports is None else past.used,
         )
         self.management = self._management()
         self.background = RecordExchanges(reactor, self.metering.publisher.publish, seal=self.metering.seal)
@@ -201,7 +202,14 @@ class Foundation:
         from .events import Events
 
         events = Events(
-            self.reactor, sinks, self._masking, self.settings.database_url, self.wheel, self.poller, self.names
+            self.reactor,
+            sinks,
+            self._masking,
+            self.settings.database_url,
+            self.wheel,
+            self.poller,
+            self.names,
+            self.settings.otel,
         )
         events.begin(self.metering, self.limiting)
         return events

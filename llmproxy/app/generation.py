@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from ..composition import Middleware
     from ..config import APIConfig
     from ..core.routing import RoutingTable
+    from ..core.telemetry.traces import Traces
     from .foundation import Foundation
 
 CHECKED_EVERY = 1.0
@@ -211,7 +213,21 @@ class Generation:
             states=self.states,
             defaults=self.config.usage_limits.defaults,
             beside_pages=foundation.settings.pages_beside_apis,
+            traces=_traces(self.config),
         )
+
+
+def _traces(config: APIConfig) -> Traces | None:
+    """Of the exchanges of a generation; C{None}, and nothing of it is imported, where nothing is traced."""
+    options = config.tracing_options()
+    if options is None:
+        return None
+    from random import Random
+
+    from ..core.telemetry.traces import Traces
+
+    # No secrets: ids have to be unlike those of others, and no more.
+    return Traces(options, Random(os.urandom(32)).getrandbits)  # noqa: S311
 
 
 def _unchanged(former: RoutingTable, table: RoutingTable) -> Iterable[tuple[str, str]]:

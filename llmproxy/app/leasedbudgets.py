@@ -25,8 +25,7 @@ def budgets_of(reactor: Any, settings: Settings, stored: Stored | None) -> NewBu
     """C{None} where each machine, or Redis, counts budgets."""
     if stored is None or settings.redis is not None or not stored.database.is_shared:
         return None
-    wanted = settings.apis.usage_limits.budget_leases
-    if not (stored.database.is_server if wanted is None else wanted):
+    if not settings.apis.usage_limits.budget_leases:
         return None
     return partial(_made, reactor, settings, stored)
 

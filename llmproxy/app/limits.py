@@ -12,7 +12,7 @@ from ..core.limits.refusals import amount
 from ..core.limits.reservation import Learnt
 from ..core.limits.values import UsageLimitSettings
 from ..limits.memory import MemoryLimits
-from ..limits.restored import Counts, NewCounts, RestoredLimits
+from ..limits.restored import Counts, NewCounts, Past, RestoredLimits
 from ..management.limits import Left
 from ..middleware.limitheld import Settling
 from ..middleware.limits import Limiting
@@ -46,6 +46,7 @@ class UsageLimiting:
     @param counts: makes what counts here, given the time and what is called with shares that were passed.
     @param spent: what was spent of a budget in its window before, see L{RestoredLimits}.
     @param redis: where machines count together; C{None} counts here. Its connections are C{poller}'s.
+    @param used: what was used of a rate before, likewise.
     @param budgets: makes what leases money where machines share a database; C{None} counts it here too.
 
     Implements L{llmproxy.management.limits.KnowsLimits} too.
@@ -71,6 +72,7 @@ class UsageLimiting:
         names: Names | None = None,
         counts: NewCounts = MemoryLimits,
         budgets: NewBudgets | None = None,
+        used: Callable[[Rule], Deferred[Past]] | None = None,
     ) -> None:
         self._reactor = reactor
         self._inspection = inspection
@@ -84,7 +86,7 @@ class UsageLimiting:
         self._budgets: LeasedBudgets | None = None
         if redis is None:
             here = self._here = counts(reactor.seconds, self._crossed)
-            self.store: ILimitStore = RestoredLimits(here, reactor.seconds, spent)
+            self.store: ILimitStore = RestoredLimits(here, reactor.seconds, spent, used)
             if budgets is not None:
                 from ..limits.split import SplitLimits
 

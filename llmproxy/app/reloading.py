@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-TAKEN = ("default_api", "apis", "prices", "usage_limits")
+TAKEN = ("default_api", "apis", "prices", "usage_limits", "tracing")
 """What of the file a running proxy takes; everything else is made once, at the start."""
 
 _OURS = ("apis", "inherited", "source")

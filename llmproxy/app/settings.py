@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from attrs import field, frozen
@@ -46,6 +46,7 @@ class Settings:
     @ivar audit: C{None} for no audit log.
     @ivar keep_ended_tokens: seconds for which a token stays that expired or was revoked; C{None} for ever.
     @ivar watch: reload when a file of the configuration changes.
+    @ivar otel: the variables of OpenTelemetry, by their names; C{os.environ} has them.
     @ivar source: where all this was read, to be read again; C{None} where a program has made it.
     @ivar log_level: the least level that is logged, see L{llmproxy.sinks.accesslog.level_of}; of both logs.
     """
@@ -73,6 +74,7 @@ class Settings:
     keep_ended_tokens: float | None = None
     manage_listen: Sequence[str] = ()
     watch: bool = False
+    otel: Mapping[str, str] = field(factory=dict, repr=False)
     source: ConfigSource | None = field(default=None, eq=False, repr=False)
     admin_ui: bool = False
 
@@ -126,6 +128,7 @@ class SettingsArguments(TypedDict, total=False):
     pool_size: int
     keep_ended_tokens: float | None
     admin_ui: bool
+    otel: Mapping[str, str]
 
 
 def settings_of(config: APIConfig | ProxyConfig | Settings, given: SettingsArguments) -> Settings:
@@ -159,4 +162,5 @@ def _settings_of(config: APIConfig | ProxyConfig | Settings, given: SettingsArgu
     values: dict[str, Any] = {**given}
     if values.get("cache") is None:
         values.pop("cache", None)
-    return Settings(config.alone() if isinstance(config, ProxyConfig) else config, **values)
+    apis = config.alone() if isinstance(config, ProxyConfig) else config
+    return Settings(apis.with_telemetry(values.get("otel") or {}), **values)

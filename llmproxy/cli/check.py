@@ -28,11 +28,8 @@ if TYPE_CHECKING:
     from ..origin import CredentialPlace, Upstream
 
 
-_BUDGETS = {
-    True: "budgets for all that use the same database, by leases in it",
-    False: "so do budgets (budget_leases: false)",
-    None: "budgets for all that use the same PostgreSQL or MySQL, by leases in it; with SQLite for each",
-}
+_LEASED = "budgets for all that use the same database, by leases in it"
+_NOT_LEASED = "so do budgets (budget_leases: false)"
 _BY_BODY = ("tpm_limit", "max_budget", "soft_budget")
 
 
@@ -245,8 +242,7 @@ def _redis(config: APIConfig) -> Iterator[str]:
             yield f"warning: redis: {wrong}"
     elif config.usage_limits.rules or config.usage_limits.defaults != UNLIMITED:
         alone = "redis: none, so that rates and requests at once hold for each machine by itself"
-        leases = config.usage_limits.budget_leases
-        yield f"{alone}; {_BUDGETS[leases]}"
+        yield f"{alone}; {_LEASED if config.usage_limits.budget_leases else _NOT_LEASED}"
 
 
 def _key_place(place: CredentialPlace) -> str:

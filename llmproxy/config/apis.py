@@ -11,10 +11,13 @@ from .model import APIProviderConfig, APIValues
 from .problems import unknown
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ..apisettings import CacheSettings
     from ..core.forwarded import TrustedProxies
     from ..core.pricing.rules import PriceRule
     from ..core.routing import RoutingTable
+    from ..core.telemetry.traces import TracingOptions
     from ..message import Api
 
 
@@ -88,6 +91,38 @@ class APIConfig(APIValues):
         from .lowering import check_config
 
         check_config(self, reserved_names())
+
+    def tracing_options(self) -> TracingOptions | None:
+        """How exchanges are traced; C{None} if they are not."""
+        if self.tracing is None and not any(sink.type == "otlp" for sink in self.sinks):
+            return None
+        from .tracing import TracingConfig
+
+        tracing = TracingConfig() if self.tracing is None else self.tracing
+        return None if tracing.enabled is False else tracing.options()
+
+    def with_telemetry(self, environment: Mapping[str, str]) -> APIConfig:
+        """
+        The same, with what the variables of OpenTelemetry say: a sink C{otlp} where there is none, or none at all.
+
+        @param environment: those variables.
+        """
+        if not environment:
+            return self
+        from .sinks import SinkConfig
+        from .tracing import TracingConfig, is_disabled, is_exported
+
+        sinks = list(self.sinks)
+        exporting = [sink for sink in sinks if sink.type == "otlp"]
+        if is_disabled(environment):
+            sinks = [sink for sink in sinks if sink.type != "otlp"]
+        elif not exporting and is_exported(environment):
+            name = "otlp" if all(sink.name != "otlp" for sink in sinks) else "opentelemetry"
+            sinks.append(SinkConfig(name, "otlp"))
+        tracing = self.tracing
+        if tracing is not None or any(sink.type == "otlp" for sink in sinks):
+            tracing = (TracingConfig() if tracing is None else tracing).with_environment(environment)
+        return evolve(self, sinks=tuple(sinks), tracing=tracing)  # type: ignore[arg-type]
 
     def with_cache_defaults(self, defaults: CacheSettings) -> APIConfig:
         """The same, cached by C{defaults} where an API says nothing of its own, and can be cached."""

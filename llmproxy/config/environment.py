@@ -24,7 +24,7 @@ from .problems import Problems
 from .redis import read_redis_environment
 from .rules import forwarded_header, trusted_proxy
 from .units import parse_duration, parse_flag, parse_size
-from .variables import DEFAULT_CONFIG, DEFAULT_DATABASE, DEFAULT_LISTEN, DEFAULT_POOL_SIZE, without_effect
+from .variables import DEFAULT_CONFIG, DEFAULT_DATABASE, DEFAULT_LISTEN, DEFAULT_POOL_SIZE, OTEL_HEADERS, without_effect
 
 if TYPE_CHECKING:
     from .capture import CaptureConfig
@@ -48,6 +48,7 @@ class Environment:
     @ivar log_format: of the access log, JSON if nothing was said; C{server_log_format} is JSON only if it was.
     @ivar capture: what C{OBSERVABILITY_ENABLED} has captured of APIs that say nothing of it; C{None} for nothing.
     @ivar redis: what was said of it, by the fields of L{llmproxy.config.redis.RedisConfig}.
+    @ivar otel: the variables of OpenTelemetry, by their names.
     @ivar trusted_proxies: C{None} if nothing was said.
     @ivar request_timeout: seconds, or C{None} if it was not said.
     @ivar warnings: sentences for the operator; they hold no value of a variable.
@@ -75,6 +76,7 @@ class Environment:
     trusted_proxies: tuple[str, ...] | None
     forwarded_header: str | None
     watch: bool
+    otel: Mapping[str, str] = field(repr=False)
     warnings: tuple[str, ...]
 
 
@@ -121,6 +123,7 @@ def read_environment(env: Mapping[str, str], read_secret: Callable[[str], str]) 
         if variables.text("FORWARDED_HEADER")
         else None,
         watch=variables.flag("WATCH_CONFIG", False),
+        otel=variables.otel(),
         warnings=tuple(_warnings(env, token, metrics_token, storage.encryption_key)),
     )
     variables.problems.fail()
@@ -284,6 +287,18 @@ class _Variables:
         if driver and found != driver:
             self.problems.add("DB_DRIVER", f"is {driver}, but DATABASE_URL is one of {found}")
         return url
+
+    def otel(self) -> Mapping[str, str]:
+        """What OpenTelemetry's variables say, those that are secrets out of their files; what is wrong is noted."""
+        names = {name for name in self._env if name.startswith("OTEL_") and not name.endswith("_HEADERS_FILE")}
+        found = {name: self.text(name) for name in names}
+        found.update({name: value for name in OTEL_HEADERS if (value := self.secret(name))})
+        if found:
+            from .tracing import problems
+
+            for name, sentence in problems(found):
+                self.problems.add(name, sentence)
+        return found
 
     def audit(self) -> AuditOptions | None:
         options, problems = read_audit_environment(self._env, parse_size, parse_flag)

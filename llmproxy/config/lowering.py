@@ -42,6 +42,7 @@ from .redisschema import REDIS_KEYS
 from .sinks import SinkConfig, is_secret
 from .sinkschema import SINK_KEYS
 from .tls import CERTIFICATE_KEYS, TLS_KEYS, CertificateConfig, TlsConfig
+from .tracing import TRACING_KEYS, TracingConfig
 from .upstreams import BalanceConfig, HealthConfig, RetryConfig, UpstreamConfig
 from .usagelimits import LimitRuleConfig, UsageLimitsConfig
 from .usagelimitschema import DEFAULT_KEYS, OVERLOAD_KEYS, RULE_KEYS, USAGE_LIMIT_KEYS
@@ -69,6 +70,7 @@ SECTIONS: dict[type, Mapping[str, Any]] = {
     RedisConfig: REDIS_KEYS,
     TlsConfig: TLS_KEYS,
     CertificateConfig: CERTIFICATE_KEYS,
+    TracingConfig: TRACING_KEYS,
     APIValues: dict.fromkeys(schema.TOP_KEYS),
 }
 """The classes that are mappings in a file, with their keys."""

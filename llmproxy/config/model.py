@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ..core.inspection.endpointrules import PatternsByEndpoint
     from .prices import PriceConfig
     from .sinks import SinkConfig
+    from .tracing import TracingConfig
 
 
 def _tuple(values: Iterable[str]) -> Any:
@@ -349,6 +350,7 @@ class APIValues:
     @ivar redis: what machines share for limits and events.
     @ivar sinks: where events go.
     @ivar tls: certificates of endpoints that are C{tls:}, and those that clients may have.
+    @ivar tracing: which exchanges are traced, and what upstream gets of it; C{None} where nothing is said.
     """
 
     apis: Mapping[str, APIProviderConfig]
@@ -362,6 +364,7 @@ class APIValues:
     redis: RedisConfig = field(factory=RedisConfig)
     sinks: tuple[SinkConfig, ...] = field(default=(), converter=_tuple)
     tls: TlsConfig = field(factory=TlsConfig)
+    tracing: TracingConfig | None = None
 
     def conflicts(self) -> Iterator[tuple[str, str]]:
         """Where the names get in each other's way: the name of the API at fault, or C{""}, and why."""

@@ -262,6 +262,7 @@ TOP_KEYS = (
     "redis",
     "sinks",
     "tls",
+    "tracing",
 )
 
 
@@ -303,7 +304,8 @@ def read_config(root: Item, reserved: frozenset[str], default_api: str | None) -
     redis = _given(top, "redis", read_redis, RedisConfig())
     sinks = _given(top, "sinks", _sinks, ())
     tls = _given(top, "tls", read_tls, TlsConfig())
-    config = APIValues(apis, default, limits, proxies, header, kept, prices, usage, redis, sinks, tls)
+    traced = _given(top, "tracing", _tracing, None)
+    config = APIValues(apis, default, limits, proxies, header, kept, prices, usage, redis, sinks, tls, traced)
     _note_conflicts(config, root, top, named, overridden=default_api is not None)
     return config
 
@@ -313,6 +315,13 @@ def _sinks(item: Item) -> Any:
     from .sinkschema import read_sinks
 
     return read_sinks(item)
+
+
+def _tracing(item: Item) -> Any:
+    """Likewise."""
+    from .tracing import read_tracing
+
+    return read_tracing(item)
 
 
 def _given(top: Mapping[str, Item], key: str, reader: Reader, default: Any) -> Any:

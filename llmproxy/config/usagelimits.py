@@ -103,8 +103,7 @@ class UsageLimitsConfig:
     @ivar defaults: of every token, where it says nothing.
     @ivar time_zone: whose calendar budgets go by; a name of the IANA database.
     @ivar rate_limit_fields: answers carry C{RateLimit} fields, not only refusals.
-    @ivar budget_leases: whether machines without Redis share budgets by leases in the database; C{None} where that is a
-        server. It is read at the start.
+    @ivar budget_leases: processes without Redis share budgets by leases in the database. It is read at the start.
     """
 
     defaults: UsageLimits = UNLIMITED
@@ -113,7 +112,7 @@ class UsageLimitsConfig:
     overload: Overload | None = None
     time_zone: str = "UTC"
     rate_limit_fields: bool = False
-    budget_leases: bool | None = None
+    budget_leases: bool = True
 
     def settings(self) -> UsageLimitSettings:
         """What is looked up for each request."""

@@ -11,6 +11,41 @@ DEFAULT_DATABASE = "./data/llm-proxy.db"
 DEFAULT_LISTEN = ":8080"
 DEFAULT_POOL_SIZE = 10
 
+_BASE = "OTEL_EXPORTER_OTLP_"
+
+OTEL_HEADERS = (f"{_BASE}HEADERS", *(f"{_BASE}{signal}_HEADERS" for signal in ("TRACES", "METRICS", "LOGS")))
+"""Those that hold secrets."""
+
+OTEL_VARIABLES: Mapping[str, str] = {
+    f"{_BASE}ENDPOINT": "a collector's base URL, http://localhost:4318: traces and metrics go there",
+    f"{_BASE}TRACES_ENDPOINT": "the whole URL for traces alone; likewise METRICS_, LOGS_, and for all of these:",
+    f"{_BASE}METRICS_ENDPOINT": "the whole URL for metrics alone",
+    f"{_BASE}LOGS_ENDPOINT": "the whole URL for logs alone, which turns them on",
+    f"{_BASE}HEADERS": "what a receiver asks for, api-key=...,other=...",
+    **dict.fromkeys(OTEL_HEADERS[1:], "the same, for one signal"),
+    f"{_BASE}TIMEOUT": "milliseconds for an export; below 100, seconds (default 10000)",
+    f"{_BASE}COMPRESSION": "gzip, deflate or none (default none)",
+    f"{_BASE}CERTIFICATE": "a PEM file of the authorities that are trusted instead of the usual ones",
+    f"{_BASE}CLIENT_CERTIFICATE": "a PEM file of our own certificate",
+    f"{_BASE}CLIENT_KEY": "a PEM file of its key",
+    f"{_BASE}PROTOCOL": "http/protobuf, which is all that there is",
+    f"{_BASE}METRICS_TEMPORALITY_PREFERENCE": "cumulative, delta or lowmemory (default cumulative)",
+    "OTEL_SDK_DISABLED": "true: nothing is exported by OTLP, whatever else is said (default false)",
+    "OTEL_SERVICE_NAME": "service.name of what is exported (default llmproxy)",
+    "OTEL_RESOURCE_ATTRIBUTES": "what else is said of this process: deployment.environment.name=prod,team=ml",
+    "OTEL_TRACES_EXPORTER": "none: no traces (default otlp)",
+    "OTEL_METRICS_EXPORTER": "none: no metrics (default otlp)",
+    "OTEL_LOGS_EXPORTER": "otlp: a log record for each exchange too (default none)",
+    "OTEL_TRACES_SAMPLER": "which traces are kept (default parentbased_always_on)",
+    "OTEL_TRACES_SAMPLER_ARG": "the share of them, for traceidratio and parentbased_traceidratio: 0.1",
+    "OTEL_PROPAGATORS": "none: what callers say in traceparent is not heard (default tracecontext)",
+    "OTEL_METRIC_EXPORT_INTERVAL": "milliseconds between two exports of metrics (default 60000)",
+    "OTEL_SEMCONV_STABILITY_OPT_IN": "gen_ai_latest_experimental: only the latest names (default both)",
+    "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT": "characters of a text that is an attribute (default: no limit)",
+    "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT": "the same, above that",
+}
+"""By their names; they are those of an export that variables alone ask for, or of a sink that names no receiver."""
+
 EFFECTIVE: dict[str, str] = {
     "MANAGEMENT_TOKEN": "the token of the management API; required",
     "ENCRYPTION_KEY": "base64 of the 32 bytes that upstream keys are encrypted with",
@@ -68,6 +103,7 @@ EFFECTIVE: dict[str, str] = {
     "LOG_LEVEL": "debug, info, warn or error, of the access log and of the server log (default info)",
     "LOG_FORMAT": "json or console (text), of both (default json for the access log, text for the other)",
     "LOG_FILE": "where the access log is appended to (default: standard output)",
+    **OTEL_VARIABLES,
 }
 """Every variable that does something, and what."""
 
@@ -80,6 +116,7 @@ SECRETS = (
     "REDIS_URL",
     "REDIS_CACHE_URL",
     "REDIS_PASSWORD",
+    *OTEL_HEADERS,
 )
 """Those that C{<NAME>_FILE}, or a value C{file:/path}, may name a file for."""
 

@@ -60,6 +60,7 @@ class Adoption:
         self._run = run
         self._foreign: set[str] = set()
         self._looking = False
+        self._others: list[Deferred[None]] = []
         self._stopped = False
         self.interrupted = 0
         self.adopted = 0
@@ -75,6 +76,10 @@ class Adoption:
 
     async def _look(self) -> None:
         if self._looking:
+            # Who asks wants to know what the dead have left; another one settles it.
+            waiting: Deferred[None] = Deferred()
+            self._others.append(waiting)
+            await waiting
             return
         self._looking = True
         try:
@@ -83,6 +88,9 @@ class Adoption:
                     await self._try(writer)
         finally:
             self._looking = False
+            others, self._others = self._others, []
+            for each in others:
+                each.callback(None)
 
     async def _try(self, writer: str) -> None:
         lock = self._files.take(writer)

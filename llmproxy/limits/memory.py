@@ -14,6 +14,7 @@ from ..interfaces import ILimitStore
 if TYPE_CHECKING:
     from ..core.limits.values import Rule
     from ..core.limits.verdicts import Crossed, Left, Part, Refusal, Reservation
+    from .restored import Past
 
 MOST = 1 << 17
 """
@@ -67,12 +68,19 @@ class MemoryLimits:
         return succeed([self.counters.left(rule, now) for rule in rules])
 
     def has_begun(self, rule: Rule) -> bool:
-        """Whether a budget is counted already."""
+        """Whether a budget, or a rate, is counted already."""
         return self.counters.has_begun(rule)
 
     def begin(self, rule: Rule, spent: int) -> None:
         """At least so much was spent of it in the present window."""
         self.counters.begin(rule, spent, self._seconds())
+
+    def restore(self, rule: Rule, used: Past) -> None:
+        """So much of a rate was used before."""
+        now = self._seconds()
+        if not self.counters.has_begun(rule):
+            for at, amount in used:
+                self.counters.restore(rule, amount, at, now)
 
     def _prune(self, now: float) -> None:
         self._pruned_at = now

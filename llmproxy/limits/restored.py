@@ -1,6 +1,6 @@
 """
-Budgets that go on where they were: what was spent of each before its counting began is asked for once, and requests
-that meet it wait for that.
+Limits that go on where they were: what was used of each before its counting began is asked for once, and requests that
+meet it wait for that.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from ..core.limits.sliding import WINDOW
 from ..core.limits.verdicts import Refusal
 from ..interfaces import ILimitStore
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 TRIES_AGAIN = 5.0
 """Seconds after which it is asked for anew, where it could not be known."""
+
+_RATES = ("requests", "tokens")
 
 
 class Counts(Protocol):
@@ -47,6 +50,12 @@ class Counts(Protocol):
     def begin(self, rule: Rule, spent: int) -> None:
         """At least so much was spent in the present window."""
 
+    def restore(self, rule: Rule, used: Past) -> None:
+        """So much of a rate was used before, in the order of time; nothing where it is counted already."""
+
+
+Past = Sequence[tuple[float, int]]
+"""What was used of a rate, by the second in which it was."""
 
 NewCounts = Callable[[Callable[[], float], Callable[["Crossed"], object]], Counts]
 """Makes one, given the time and what is called with shares of budgets that have been used."""
@@ -59,22 +68,42 @@ class RestoredLimits:
     @param spent: money that was spent in the present window of a rule; fails where that cannot be known now. Then
         C{on_store_failure} holds: with C{closed} requests are refused, else the budget begins with nothing spent, until
         it is known.
+    @param used: what was used of a rate in the last minute, likewise; C{None} where nobody knows. It is asked for a
+        minute only: from then on all of it was counted here.
     """
 
     _log = Logger()
 
-    def __init__(self, counts: Counts, seconds: Callable[[], float], spent: Callable[[Rule], Deferred[int]]) -> None:
+    def __init__(
+        self,
+        counts: Counts,
+        seconds: Callable[[], float],
+        spent: Callable[[Rule], Deferred[int]],
+        used: Callable[[Rule], Deferred[Past]] | None = None,
+    ) -> None:
         self.counts = counts
         self._seconds = seconds
         self._spent = spent
+        self._used = used
+        self._rates_until = 0.0 if used is None else seconds() + WINDOW + 1
         self._asking: dict[str, list[Deferred[None]]] = {}
         self._failed: dict[str, float] = {}
 
     def reserve(self, parts: Sequence[Part]) -> Reservation | Refusal | Deferred[Reservation | Refusal]:
+        rates = self._rates_until and self._are_new()
         for part in parts:
-            if part.rule.kind == "money" and not self._is_known(part.rule):
+            kind = part.rule.kind
+            if (kind == "money" or (rates and kind in _RATES)) and not self._is_known(part.rule):
                 return self._when_known([each.rule for each in parts]).addCallback(lambda _: self._reserve(parts))
         return self._reserve(parts) if self._failed else self.counts.reserve(parts)
+
+    def _are_new(self) -> bool:
+        """Whether something was used before this process began that still counts of rates."""
+        if self._seconds() < self._rates_until:
+            return True
+        self._rates_until = 0.0
+        self._failed = {key: at for key, at in self._failed.items() if key.startswith("money:")}
+        return False
 
     def _reserve(self, parts: Sequence[Part]) -> Reservation | Refusal:
         if self._failed:
@@ -99,7 +128,8 @@ class RestoredLimits:
         return self.counts.has_begun(rule)
 
     def _when_known(self, rules: Sequence[Rule]) -> Deferred[Any]:
-        unknown = [rule for rule in rules if rule.kind == "money" and not self._is_known(rule)]
+        kinds = ("money", *_RATES) if self._rates_until and self._are_new() else ("money",)
+        unknown = [rule for rule in rules if rule.kind in kinds and not self._is_known(rule)]
         return DeferredList([self._ask(rule) for rule in unknown]) if unknown else succeed(None)
 
     def _ask(self, rule: Rule) -> Deferred[None]:
@@ -108,18 +138,25 @@ class RestoredLimits:
         others = self._asking.setdefault(rule.key, [])
         others.append(waiting)
         if len(others) == 1:
-            self._spent(rule).addCallbacks(self._found, self._unknown, (rule,), {}, (rule,), {})
+            if rule.kind == "money" or self._used is None:
+                asking: Deferred[Any] = self._spent(rule)
+            else:
+                asking = self._used(rule)
+            asking.addCallbacks(self._found, self._unknown, (rule,), {}, (rule,), {})
         return waiting
 
-    def _found(self, amount: int, rule: Rule) -> None:
+    def _found(self, found: Any, rule: Rule) -> None:
         self._failed.pop(rule.key, None)
-        self.counts.begin(rule, amount)
+        if rule.kind == "money":
+            self.counts.begin(rule, found)
+        else:
+            self.counts.restore(rule, found)
         self._go_on(rule)
 
     def _unknown(self, reason: Failure, rule: Rule) -> None:
         if rule.key not in self._failed:
-            holds = "requests are refused" if rule.on_store_failure == "closed" else "it begins with nothing spent"
-            words = "limits: what was spent of {source} cannot be found out ({why}): {holds}, until it can"
+            holds = "requests are refused" if rule.on_store_failure == "closed" else "it begins with nothing used"
+            words = "limits: what was used of {source} cannot be found out ({why}): {holds}, until it can"
             self._log.warn(words, source=rule.source, why=reason.getErrorMessage(), holds=holds)
         self._failed[rule.key] = self._seconds()
         self._go_on(rule)

@@ -25,6 +25,7 @@ from .sharedtable import LimitTable
 if TYPE_CHECKING:
     from ..core.limits.values import Rule
     from ..core.limits.verdicts import Crossed, Left, Part, Reservation
+    from .restored import Past
 
 PATIENCE = 0.02
 """Seconds that the lock is waited for."""
@@ -132,6 +133,13 @@ class SharedLimits:
         if self._lock.take():
             try:
                 self._table.begin(rule, spent, self._seconds())
+            finally:
+                self._lock.give()
+
+    def restore(self, rule: Rule, used: Past) -> None:
+        if self._lock.take():
+            try:
+                self._table.restore(rule, used, self._seconds())
             finally:
                 self._lock.give()
 

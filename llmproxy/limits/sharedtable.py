@@ -112,13 +112,25 @@ class LimitTable:
     def has_begun(self, rule: Rule) -> bool:
         """As L{Counters.has_begun}; what another process changes meanwhile is seen, or not yet."""
         row = self._found(*_hashes(rule.key))
-        return row is not None and self._cells[row + _UPTO] == 1
+        return row is not None and (_KINDS[rule.kind] == _RATE or self._cells[row + _UPTO] == 1)
 
     def begin(self, rule: Rule, spent: int, now: float) -> None:
         """As L{Counters.begin}."""
         row = self._row(rule, now)
         self._cells[row + _UPTO] = 1
         self._cells[row + _TOTAL] = max(self._cells[row + _TOTAL], min(_LARGEST, _as_kept(rule, spent)))
+
+    def restore(self, rule: Rule, used: Iterable[tuple[float, int]], now: float) -> None:
+        """What was used of a rate before it is counted here; nothing where it is already."""
+        if self._found(*_hashes(rule.key)) is not None:
+            return
+        row, cells = self._row(rule, now), self._cells
+        for at, amount in used:
+            # Somebody's clock may be ahead.
+            second = min(int(at), int(now))
+            if second >= int(now) - WINDOW:
+                cells[row + _CELLS + second % RING] += amount
+                cells[row + _TOTAL] += amount
 
     def clear(self, column: int) -> None:
         """A process is gone: its places are free, and what it had reserved of budgets may have been spent."""

@@ -119,11 +119,6 @@ class Database:
         """Whether another process can open it."""
         return self._location.is_shared
 
-    @property
-    def is_server(self) -> bool:
-        """Whether other machines can reach it."""
-        return not self._location.is_sqlite
-
     def note(self, connection: Connection, what: str, which: str) -> None:
         """Write down a change for other processes; see L{llmproxy.store.changes}."""
         if self._location.is_shared:

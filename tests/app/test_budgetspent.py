@@ -82,10 +82,32 @@ class BudgetsSpentTests(SynchronousTestCase):
         part = self.reports.asked[1]
         self.assertEqual((part.since, part.until), (since // 900 * 900, since))
 
+    def test_rates(self) -> None:
+        """What counts of a rate, in the order of time, as far back as it matters."""
+        self.reports.entries = [
+            Entry("1", NOW - 1, counted=True, input_tokens=3, output_tokens=4),
+            Entry("2", NOW - 2, counted=True),
+            Entry("3", NOW - 3, counted=False, input_tokens=9),
+            Entry("4", NOW - 59, counted=True, input_tokens=2),
+            Entry("5", NOW - 61, counted=True, input_tokens=8),
+        ]
+        requests = Rule("requests", "token:t", 100, "rpm_limit of t", "1m")
+        found = self.successResultOf(self.budgets.used(requests))
+        self.assertEqual(found, [(NOW - 59, 1), (NOW - 2, 1), (NOW - 1, 1)])
+        self.assertEqual(self.ledger.calls, ["adopt", "flush"])
+        self.assertEqual(self.reports.asked[0], UsageQuestion(since=NOW - 60, tokens=("t",)))
+        tokens = Rule("tokens", "token:t", 100, "tpm_limit of t", "1m")
+        self.assertEqual(self.successResultOf(self.budgets.used(tokens)), [(NOW - 59, 2), (NOW - 1, 7)])
+        self.reports.asked.clear()
+        found = self.successResultOf(self.budgets.used(evolve(requests, limit=1)))
+        self.assertEqual((found, len(self.reports.asked)), ([(NOW - 1, 1)], 1))
+        self.assertEqual(self.successResultOf(self.budgets.used(evolve(requests, scope="address:x"))), ())
+
     def test_nowhere(self) -> None:
         """Without a ledger, and of what it does not keep, nothing was spent."""
         nowhere = BudgetsSpent(self.clock, None, lambda: None)
         self.assertEqual(self.successResultOf(nowhere.spent(BUDGET)), 0)
+        self.assertEqual(self.successResultOf(nowhere.used(BUDGET)), ())
         self.assertEqual(self.successResultOf(self.budgets.spent(evolve(BUDGET, scope="address:x"))), 0)
 
     def test_slow(self) -> None:

@@ -18,22 +18,22 @@ from .embedded import a_config
 
 
 class ChoiceTests(SynchronousTestCase):
-    def shares(self, url: str, said: bool | None, redis: str = "") -> bool:
+    def shares(self, url: str, said: bool, redis: str = "") -> bool:
         limits = UsageLimitsConfig(budget_leases=said)
         config = evolve(a_config().alone(), redis=RedisConfig(redis), usage_limits=limits)
         proxy = TransparentProxy(MemoryReactorClock(), config, database_url=url, encryption_key=bytes(32))
         return isinstance(proxy.foundation.limiting.store, SplitLimits)
 
     def test_table(self) -> None:
-        """Where the database is a server, or it is wanted; not in memory, and not beside Redis."""
+        """Where others can open the database; not beside Redis, and not where it is not wanted."""
         file = os.path.join(os.path.abspath(self.mktemp()), "llmproxy.db")
         server = "postgresql://u:p@127.0.0.1:1/d"
         for url, said, redis, expected in (
-            (server, None, "", True),
+            (server, True, "", True),
             (server, False, "", False),
-            (server, None, "redis://redis.example", False),
-            (file, None, "", False),
+            (server, True, "redis://redis.example", False),
             (file, True, "", True),
+            (file, False, "", False),
             (":memory:", True, "", False),
         ):
             with row(f"{url} {said} {redis}"):

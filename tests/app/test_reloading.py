@@ -58,7 +58,7 @@ class PlanTests(SynchronousTestCase):
 
     def test_leases(self) -> None:
         """Whether budgets are leased stays as it was, and is named; the limits beside it are taken."""
-        limits = UsageLimitsConfig(rate_limit_fields=True, budget_leases=True)
+        limits = UsageLimitsConfig(rate_limit_fields=True, budget_leases=False)
         found = plan(BEFORE, evolve(BEFORE, apis=evolve(BEFORE.apis, usage_limits=limits)))
         self.assertEqual(found.outcome, Outcome(("usage_limits",), ("usage_limits.budget_leases",)))
         self.assertEqual(found.settings.apis.usage_limits, UsageLimitsConfig(rate_limit_fields=True))

@@ -126,14 +126,12 @@ class CheckTests(SynchronousTestCase):
         together = f"redis: machines count limits together in {nowhere}"
         limits = "usage_limits: {defaults: {rpm_limit: 1}}\n"
         alone = "redis: none, so that rates and requests at once hold for each machine by itself; "
-        server = alone + "budgets for all that use the same PostgreSQL or MySQL, by leases in it; with SQLite for each"
         leased = alone + "budgets for all that use the same database, by leases in it"
         apart = alone + "so do budgets (budget_leases: false)"
         path = self.mktemp()
         for said, env, lines in (
             ("", {}, []),
-            (limits, {}, [server]),
-            (limits.replace("}}", "}, budget_leases: true}"), {}, [leased]),
+            (limits, {}, [leased]),
             (limits.replace("}}", "}, budget_leases: no}"), {}, [apart]),
             (f"redis: {{url: '{nowhere}'}}\n", {}, [together, warning]),
             (f"redis: {{url: 'redis://127.0.0.1:1'}}\n{limits}", {"REDIS_URL": nowhere}, [together, warning]),

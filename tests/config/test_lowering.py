@@ -39,6 +39,7 @@ from llmproxy.config.schema import (
 )
 from llmproxy.config.sinks import SinkConfig
 from llmproxy.config.tls import CertificateConfig, TlsConfig
+from llmproxy.config.tracing import TracingConfig
 from llmproxy.config.upstreams import BalanceConfig, RetryConfig, UpstreamConfig
 from llmproxy.config.upstreamschema import BALANCE_KEYS, RETRY_KEYS
 from llmproxy.core.clientlimits import Limits
@@ -193,6 +194,12 @@ WRONG: dict[str, tuple[tuple[str, Any], ...]] = {
         ("{client_auth: required}", TlsConfig(client_auth="required")),
     ),
     "usage_limits": (("{rpm: 1}", {"rpm": 1}), ("[5]", [5])),
+    "tracing": (
+        ("maybe", "maybe"),
+        ("{traceparent: b3}", TracingConfig(traceparent="b3")),
+        ("{sampler: xray}", TracingConfig(sampler="xray")),
+        ("{sampler: traceidratio, ratio: 2}", TracingConfig(sampler="traceidratio", ratio=2)),
+    ),
     "sinks": (
         ("5", 5),
         ("[5]", [5]),

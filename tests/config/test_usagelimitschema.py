@@ -53,10 +53,10 @@ class ReadTests(ConfigCase):
                 "overload": {"exchanges": 5000, "queue": 200, "wait": "2s"},
                 "time_zone": "Europe/Berlin",
                 "rate_limit_fields": True,
-                "budget_leases": True,
+                "budget_leases": False,
             }
         )
-        self.assertIs(found.budget_leases, True)
+        self.assertIs(found.budget_leases, False)
         self.assertEqual(
             found.settings(),
             UsageLimitSettings(

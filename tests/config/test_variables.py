@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from opentelemetry.sdk import environment_variables
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.config.variables import EFFECTIVE, NOT_EFFECTIVE, SECRETS, without_effect
+from llmproxy.config.variables import EFFECTIVE, NOT_EFFECTIVE, OTEL_VARIABLES, SECRETS, without_effect
 
 
 class VariablesTests(SynchronousTestCase):
@@ -12,6 +13,13 @@ class VariablesTests(SynchronousTestCase):
         """No variable is told to do something and warned of at once, and every secret is one that does something."""
         self.assertFalse(NOT_EFFECTIVE & EFFECTIVE.keys())
         self.assertLessEqual(set(SECRETS), EFFECTIVE.keys())
+
+    def test_opentelemetry(self) -> None:
+        """Those of OpenTelemetry have its exact names."""
+        others = {"OTEL_PROPAGATORS", "OTEL_SEMCONV_STABILITY_OPT_IN"}
+        others |= {"OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER"}
+        known = {name for name in dir(environment_variables) if name.startswith("OTEL_")} | others
+        self.assertEqual(OTEL_VARIABLES.keys() - known, set())
 
     def test_without_effect(self) -> None:
         """Named are those of the reference that mean nothing here, none that is empty, and none of others."""

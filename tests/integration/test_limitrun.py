@@ -1,23 +1,43 @@
-"""A small run of L{tests.limitrun}: two proxies on one Redis, whose processes are killed."""
+"""Small runs of L{tests.limitrun}: two proxies that share limits, whose processes are killed."""
 
 from __future__ import annotations
 
 import os
 from decimal import Decimal
 
+from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from ..limitrun.run import Scene, played, problems
 from .redisserver import MISSING
 
-SMALL = Scene(count=700, budget=Decimal(4), seed=5, workers=1, between=0.1, whole_of=1, places=False)
+SMALL = Scene(count=400, budget=Decimal(4), seed=5, workers=1, every=80, whole_of=1, places=False)
+LEASED = evolve(SMALL, at_once=0, shared="sqlite")
+HARD = evolve(LEASED, count=100, budget=Decimal(8), hard=True, bounded=False, every=30)
 
 
 class LimitRunTests(SynchronousTestCase):
-    skip = MISSING
-
-    def test_small(self) -> None:
-        """Of a thousand at once a hundred are admitted; a budget is not passed, whatever was killed when."""
-        outcome = played(SMALL, os.path.abspath(self.mktemp()))
-        self.assertEqual(problems(SMALL, outcome), [])
+    def play(self, scene: Scene) -> None:
+        outcome = played(scene, os.path.abspath(self.mktemp()))
+        self.assertEqual(problems(scene, outcome), [])
         self.assertGreater(outcome.kills, 0)
+
+    def test_redis(self) -> None:
+        """Of a thousand at once a hundred are admitted; a budget is not passed, whatever was killed when."""
+        self.play(SMALL)
+
+    test_redis.skip = MISSING  # type: ignore[attr-defined]
+
+    def test_leased(self) -> None:
+        """Without Redis a budget is not passed either, nor is much of it lost with those who were killed."""
+        self.play(LEASED)
+
+    def test_hard_leased(self) -> None:
+        """Streams of any length are cut before they pass a hard budget by more than what is on its way."""
+        self.play(HARD)
+
+    def test_hard_redis(self) -> None:
+        """Likewise."""
+        self.play(evolve(HARD, shared="redis"))
+
+    test_hard_redis.skip = MISSING  # type: ignore[attr-defined]

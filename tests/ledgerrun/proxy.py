@@ -68,7 +68,7 @@ class KilledProxy:
         while True:
             await asyncio.sleep(between * (0.5 + self._draw.random()))
             if self._draw.randrange(whole_of):
-                self._kill_worker()
+                self.kill_worker()
             else:
                 self.kill()
                 await self.start()
@@ -100,7 +100,8 @@ class KilledProxy:
     def ledger_files(self) -> list[str]:
         return sorted(os.listdir(os.path.join(self.directory, "data", "ledger")))
 
-    def _kill_worker(self) -> None:
+    def kill_worker(self) -> None:
+        """One of those that run."""
         workers = self._worker_pids()
         if workers:
             self.worker_kills += 1

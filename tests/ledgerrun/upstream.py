@@ -77,9 +77,9 @@ class Upstream:
             await self._pause(writer, draw)
             writer.write(content[20:])
         elif kind == "chunks":
-            writer.write(head + b"Transfer-Encoding: chunked\r\n\r\n" + _chunk(content[:9]))
+            writer.write(head + b"Transfer-Encoding: chunked\r\n\r\n" + chunk(content[:9]))
             await self._pause(writer, draw)
-            writer.write(_chunk(content[9:]) + b"0\r\n\r\n")
+            writer.write(chunk(content[9:]) + b"0\r\n\r\n")
         else:
             await self._stream(writer, draw, content)
         await writer.drain()
@@ -87,9 +87,9 @@ class Upstream:
     async def _stream(self, writer: asyncio.StreamWriter, draw: random.Random, last: bytes) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
         for _ in range(draw.randrange(1, 6)):
-            writer.write(_chunk(b'data: {"model":"m-1","choices":[{"delta":{"content":"x"}}]}\n\n'))
+            writer.write(chunk(b'data: {"model":"m-1","choices":[{"delta":{"content":"x"}}]}\n\n'))
             await self._pause(writer, draw)
-        writer.write(_chunk(b"data: " + last + b"\n\n") + _chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n")
+        writer.write(chunk(b"data: " + last + b"\n\n") + chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n")
 
     @staticmethod
     async def _pause(writer: asyncio.StreamWriter, draw: random.Random) -> None:
@@ -97,5 +97,6 @@ class Upstream:
         await asyncio.sleep(draw.random() * 0.01)
 
 
-def _chunk(data: bytes) -> bytes:
+def chunk(data: bytes) -> bytes:
+    """One of a body that is sent in chunks."""
     return b"%x\r\n%b\r\n" % (len(data), data)

@@ -13,7 +13,7 @@ from attrs import evolve
 from llmproxy.core.tokens import token_hash
 from llmproxy.store.engine import open_database
 from llmproxy.store.threads import NoThreads
-from llmproxy.usagelimits import UsageLimits
+from llmproxy.usagelimits import UNSET, UsageLimits
 
 from ..ledgerrun.proxy import KilledProxy
 from ..store.databases import clock_at, project, token
@@ -21,8 +21,7 @@ from .upstream import INPUT_PRICE, OUTPUT_PRICE
 
 CONFIG = """\
 default_api: llm
-redis: {{url: "redis://127.0.0.1:{redis}/0"}}
-usage_limits: {{on_store_failure: closed}}
+{shared}
 prices:
   - {{api: llm, model: "m-1", input: {input}, output: {output}}}
 apis:
@@ -39,16 +38,19 @@ PARALLEL = 4
 
 
 class Machine(KilledProxy):
-    """@param redis: the port of the one that all of them have."""
+    """@param redis: the port of the one that all of them have; C{None} where they share a database alone."""
 
-    def __init__(self, directory: str, url: str, upstream: int, redis: int, workers: int, seed: int) -> None:
+    def __init__(self, directory: str, url: str, upstream: int, redis: int | None, workers: int, seed: int) -> None:
         os.makedirs(directory, exist_ok=True)
         super().__init__(directory, url, upstream, workers, seed)
-        text = CONFIG.format(upstream=upstream, redis=redis, input=INPUT_PRICE, output=OUTPUT_PRICE)
+        shared = "usage_limits: {on_store_failure: closed, budget_leases: true}"
+        if redis is not None:
+            shared = f'redis: {{url: "redis://127.0.0.1:{redis}/0"}}\nusage_limits: {{on_store_failure: closed}}'
+        text = CONFIG.format(upstream=upstream, shared=shared, input=INPUT_PRICE, output=OUTPUT_PRICE)
         Path(directory, "apis.yaml").write_text(text)
 
 
-def prepare(url: str, budget: Decimal) -> None:
+def prepare(url: str, budget: Decimal, hard: bool) -> None:
     """A token for each kind of limit."""
     database = open_database(clock_at(time.time()), url, threads=NoThreads)
     now(database.start())
@@ -56,7 +58,7 @@ def prepare(url: str, budget: Decimal) -> None:
     limits = {
         "rate": UsageLimits(rpm_limit=100),
         "parallel": UsageLimits(max_parallel_requests=PARALLEL),
-        "budget": UsageLimits(max_budget=budget),
+        "budget": UsageLimits(max_budget=budget, hard_budget=hard or UNSET),
     }
     for name, secret in SECRETS.items():
         made = token(name, token_hash=token_hash(secret.encode()), expires_at=None, max_requests=None)

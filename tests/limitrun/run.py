@@ -13,15 +13,26 @@ from decimal import Decimal
 
 from attrs import Factory, define, frozen
 
+from ..integration.databases import server
 from ..integration.redisserver import RedisServer
 from ..ledgerrun.clients import Client, Seen
 from .machines import PARALLEL, SECRETS, Machine, prepare
-from .upstream import MAX_TOKENS, Billing
+from .upstream import LONGEST, MAX_TOKENS, OUTPUT_PRICE, PIECE_COST, Billing
 
 _PLAIN = {"model": "m-1", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": MAX_TOKENS}
 BODIES = tuple(json.dumps({**_PLAIN, "stream": streamed}).encode() for streamed in (False, True))
+_OPEN = {**_PLAIN, "stream": True}
+del _OPEN["max_tokens"]
+OPEN_BODIES = (json.dumps(_OPEN).encode(),)
+"""Of requests that do not say how long an answer may be."""
+
+SHARED = ("redis", "postgresql", "mysql", "sqlite")
 CLIENTS = 16
 MOST_ROUNDS = 10
+IN_FLIGHT = 4
+"""Pieces of a stream that are on their way while it is cut."""
+
+MOST_OPEN_COST = LONGEST * OUTPUT_PRICE / 1e6
 FREE_WITHIN = 40.0
 """Seconds after a kill, in which places have to be free again: twice the lease, and more."""
 
@@ -32,7 +43,10 @@ class Scene:
     @ivar at_once: requests against a rate of 100 a minute.
     @ivar count: of exchanges against the budget.
     @ivar budget: USD.
-    @ivar between: seconds between two kills of each machine, about.
+    @ivar every: exchanges between two kills, about: a worker, or one of C{whole_of} times all of a machine.
+    @ivar shared: what machines count in: Redis, or leases of a database without one.
+    @ivar hard: it is a C{hard_budget}.
+    @ivar bounded: requests say how many tokens an answer may have.
     @ivar places: whether a proxy is killed that holds places, which takes as long as a lease.
     """
 
@@ -42,9 +56,23 @@ class Scene:
     seed: int = 1
     machines: int = 2
     workers: int = 2
-    between: float = 1.5
+    every: int = 50
     whole_of: int = 6
     places: bool = True
+    shared: str = "redis"
+    hard: bool = False
+    bounded: bool = True
+
+    @property
+    def allowed(self) -> float:
+        """
+        USD that upstream may bill beyond the budget. Answers that are bounded cost no more than was reserved; others
+        pass it by what those that run cost beyond that, but of a hard budget, where it is what is on its way when a
+        stream is cut.
+        """
+        if self.bounded:
+            return 0.0
+        return CLIENTS * (IN_FLIGHT * PIECE_COST if self.hard else MOST_OPEN_COST)
 
 
 @define
@@ -64,30 +92,34 @@ class Outcome:
     billed: float = 0.0
     asked: int = 0
     kills: int = 0
+    cut: int = 0
     took: float = 0.0
 
 
 def played(scene: Scene, directory: str) -> Outcome:
     """@param directory: an empty one."""
-    redis = RedisServer().start()
+    redis = RedisServer().start() if scene.shared == "redis" else None
     try:
-        return asyncio.run(_play(scene, directory, redis))
+        return asyncio.run(_play(scene, directory, None if redis is None else redis.port))
     finally:
-        redis.close()
+        if redis is not None:
+            redis.close()
 
 
-async def _play(scene: Scene, directory: str, redis: RedisServer) -> Outcome:
+async def _play(scene: Scene, directory: str, redis: int | None) -> Outcome:
     os.makedirs(directory, exist_ok=True)
     url = f"sqlite:///{directory}/llmproxy.db"
-    prepare(url, scene.budget)
-    upstream, outcome = Billing(scene.seed), Outcome()
+    if scene.shared in ("postgresql", "mysql"):
+        url = server(scene.shared).new_database()
+    prepare(url, scene.budget, scene.hard)
+    upstream, outcome = Billing(scene.seed, bounded=scene.bounded), Outcome()
     await upstream.start()
     machines = [
         Machine(
             os.path.join(directory, f"machine{number}"),
             url,
             upstream.port,
-            redis.port,
+            redis,
             scene.workers,
             scene.seed + number,
         )
@@ -97,7 +129,8 @@ async def _play(scene: Scene, directory: str, redis: RedisServer) -> Outcome:
         for each in machines:
             await each.start()
         upstream.open.set()
-        await _rate(scene, machines, outcome)
+        if scene.at_once:
+            await _rate(scene, machines, outcome)
         if scene.places:
             await _places(machines, upstream, outcome)
         await _budget(scene, machines, upstream, outcome)
@@ -118,7 +151,7 @@ async def _rate(scene: Scene, machines: list[Machine], outcome: Outcome) -> None
     left = scene.at_once
     for number in range(MOST_ROUNDS):
         statuses = await asyncio.gather(
-            *(_ask(machines[n % len(machines)].port, "rate", f"rate-{number}-{n}") for n in range(left))
+            *(ask(machines[n % len(machines)].port, "rate", f"rate-{number}-{n}") for n in range(left))
         )
         found = Counter(statuses)
         outcome.undecided += found[503]
@@ -133,7 +166,7 @@ async def _rate(scene: Scene, machines: list[Machine], outcome: Outcome) -> None
 async def _places(machines: list[Machine], upstream: Billing, outcome: Outcome) -> None:
     """A machine that holds all places is killed; another one has them when its lease is over."""
     upstream.open.clear()
-    asking = [asyncio.ensure_future(_ask(machines[0].port, "parallel", f"held-{n}")) for n in range(PARALLEL + 4)]
+    asking = [asyncio.ensure_future(ask(machines[0].port, "parallel", f"held-{n}")) for n in range(PARALLEL + 4)]
     while upstream.running < PARALLEL:
         await asyncio.sleep(0.05)
     await asyncio.sleep(0.3)
@@ -145,7 +178,7 @@ async def _places(machines: list[Machine], upstream: Billing, outcome: Outcome) 
     number = 0
     while time.monotonic() - killed_at < FREE_WITHIN:
         number += 1
-        if await _ask(machines[1].port, "parallel", f"after-{number}") == 200:
+        if await ask(machines[1].port, "parallel", f"after-{number}") == 200:
             outcome.freed = time.monotonic() - killed_at
             break
         await asyncio.sleep(0.2)
@@ -156,27 +189,43 @@ async def _budget(scene: Scene, machines: list[Machine], upstream: Billing, outc
     upstream.asked.clear()
     seen = Seen()
     began = time.monotonic()
-    harassing = [asyncio.ensure_future(each.harass(scene.between, scene.whole_of)) for each in machines]
+    harassing = asyncio.ensure_future(_harass(scene, machines, seen))
     names = (f"budget-{number:06}" for number in range(scene.count))
+    bodies = BODIES if scene.bounded else OPEN_BODIES
     clients = [
         Client(
-            machines[n % len(machines)].port, [SECRETS["budget"]], names, seen, random.Random(scene.seed + n), BODIES
+            machines[n % len(machines)].port, [SECRETS["budget"]], names, seen, random.Random(scene.seed + n), bodies
         )
         for n in range(CLIENTS)
     ]
     await asyncio.gather(*(client.run() for client in clients))
-    for task in harassing:
-        task.cancel()
-    for ended in await asyncio.gather(*harassing, return_exceptions=True):
-        if isinstance(ended, Exception):
-            raise ended
+    harassing.cancel()
+    [ended] = await asyncio.gather(harassing, return_exceptions=True)
+    if isinstance(ended, Exception):
+        raise ended
     outcome.took = time.monotonic() - began
     outcome.exchanges = seen.statuses
     outcome.kills = sum(each.worker_kills + each.proxy_kills for each in machines)
-    outcome.asked, outcome.billed = len(upstream.asked), upstream.billed
+    outcome.asked, outcome.billed, outcome.cut = len(upstream.asked), upstream.billed, upstream.cut
 
 
-async def _ask(port: int, kind: str, name: str) -> int:
+async def _harass(scene: Scene, machines: list[Machine], seen: Seen) -> None:
+    """Kill as many in a run however fast it is."""
+    draw = random.Random(scene.seed)
+    due = 0.0
+    while True:
+        due += scene.every * (0.5 + draw.random())
+        while len(seen.sent) < due:
+            await asyncio.sleep(0.02)
+        machine = draw.choice(machines)
+        if draw.randrange(scene.whole_of):
+            machine.kill_worker()
+        else:
+            machine.kill()
+            await machine.start()
+
+
+async def ask(port: int, kind: str, name: str) -> int:
     """The status of one request on a connection of its own."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     head = (
@@ -195,14 +244,18 @@ def problems(scene: Scene, outcome: Outcome) -> list[str]:
     """What is not as it has to be."""
     found = []
     # Some may be undecided to the end, on a machine that is busy: those were not admitted.
-    if outcome.rate[200] != 100 or outcome.rate[429] > scene.at_once - 100:
+    if scene.at_once and (outcome.rate[200] != 100 or outcome.rate[429] > scene.at_once - 100):
         found.append(f"{scene.at_once} at once against rpm_limit: 100 were answered {dict(outcome.rate)}")
     if scene.places and (outcome.held != PARALLEL or not outcome.freed):
         found.append(
             f"{outcome.held} of {PARALLEL} places were held, and free again after {outcome.freed:.0f} s (0: never)"
         )
-    if outcome.billed > float(scene.budget):
-        found.append(f"upstream billed {outcome.billed:.4f} USD of a budget of {scene.budget}")
+    if outcome.billed > float(scene.budget) + scene.allowed:
+        found.append(
+            f"upstream billed {outcome.billed:.4f} USD of a budget of {scene.budget}, {scene.allowed:.4f} more may be"
+        )
+    if scene.hard and not outcome.cut:
+        found.append("no stream was cut: the run says nothing")
     if outcome.billed < float(scene.budget) / 2:
         found.append(
             f"upstream billed only {outcome.billed:.4f} USD of a budget of {scene.budget}: the run says nothing"
@@ -212,16 +265,20 @@ def problems(scene: Scene, outcome: Outcome) -> list[str]:
 
 def lines(scene: Scene, outcome: Outcome) -> Iterable[str]:
     """What to say of it."""
-    yield (
-        f"{scene.at_once:,} requests at once over {scene.machines} machines with {scene.workers} workers, "
-        f"rpm_limit: 100: {outcome.rate[200]} admitted, {outcome.rate[429]} refused, {outcome.undecided} asked again"
-    )
+    if scene.at_once:
+        yield (
+            f"{scene.at_once:,} requests at once over {scene.machines} machines with {scene.workers} workers, "
+            f"rpm_limit: 100: {outcome.rate[200]} admitted, {outcome.rate[429]} refused, "
+            f"{outcome.undecided} asked again"
+        )
     if scene.places:
         words = f"a proxy that held all was killed, free after {outcome.freed:.0f} s"
         yield f"max_parallel_requests: {PARALLEL}: {words}"
+    kind = "hard budget" if scene.hard else "budget"
     yield (
-        f"budget of {scene.budget} USD: {sum(outcome.exchanges.values()):,} answers {dict(outcome.exchanges)} "
-        f"in {outcome.took:.0f} s, {outcome.kills} kills; upstream was asked {outcome.asked:,} times and billed "
-        f"{outcome.billed:.4f} USD"
+        f"{kind} of {scene.budget} USD, {scene.shared}: {sum(outcome.exchanges.values()):,} answers "
+        f"{dict(outcome.exchanges)} in {outcome.took:.0f} s, {outcome.kills} kills; upstream was asked "
+        f"{outcome.asked:,} times and billed {outcome.billed:.4f} USD; {scene.allowed:.4f} more would be as stated, "
+        f"{outcome.cut} streams ended early"
     )
     yield from (f"WRONG: {each}" for each in problems(scene, outcome))

@@ -45,6 +45,38 @@ class RestoredTests(SynchronousTestCase):
         self.assertIsInstance(self.reserve(REQUESTS, 1), Reservation)
         self.assertEqual(self.asked, [])
 
+    def test_rates_of_before(self) -> None:
+        """A rate goes on where it was, for a minute from the start; requests wait until that is known."""
+        counts = MemoryLimits(self.clock.seconds, lambda _: None)
+        self.store = RestoredLimits(counts, self.clock.seconds, self.spent, self.spent)  # type: ignore[arg-type]
+        now = self.clock.seconds()
+        waiting = [self.reserve(REQUESTS, 10) for _ in range(20)]
+        self.assertEqual(len(self.asked), 1)
+        self.asked[0].callback([(now - 70, 500), (now - 50, 30), (now - 20, 20)])  # type: ignore[arg-type]
+        outcomes = [self.successResultOf(each) for each in waiting]
+        self.assertEqual(sum(isinstance(each, Reservation) for each in outcomes), 5)
+        self.assertEqual(outcomes[-1].resets_in, 11.0)
+        self.clock.advance(12)
+        self.assertIsInstance(self.reserve(REQUESTS, 30), Reservation)
+        self.assertIsInstance(self.reserve(REQUESTS, 1), Refusal)
+        self.clock.advance(50)
+        self.assertIsInstance(self.reserve(evolve(REQUESTS, scope="x"), 1), Reservation)
+        self.assertEqual(len(self.asked), 1)
+
+    def test_rates_not_known(self) -> None:
+        """Where it cannot be known, C{closed} refuses as long as it matters; others begin with nothing."""
+        counts = MemoryLimits(self.clock.seconds, lambda _: None)
+        self.store = RestoredLimits(counts, self.clock.seconds, self.spent, self.spent)  # type: ignore[arg-type]
+        closed = Rule("requests", "token:c", 100, "rpm_limit of c", "1m", "closed")
+        waiting = [self.reserve(each, 1) for each in (REQUESTS, closed)]
+        for each in self.asked:
+            each.errback(ValueError("away"))
+        outcomes = [self.successResultOf(each) for each in waiting]
+        self.assertIsInstance(outcomes[0], Reservation)
+        self.assertTrue(outcomes[1].unavailable)
+        self.clock.advance(61)
+        self.assertIsInstance(self.reserve(closed, 1), Reservation)
+
     def test_a_thousand_at_once(self) -> None:
         """All that meet a budget wait for one answer, and are let in as far as that leaves room."""
         waiting = [self.reserve(BUDGET, 10) for _ in range(1000)]

@@ -136,8 +136,8 @@ class Counters:
         return budget is not None and (budget.end is None or now < budget.end)
 
     def has_begun(self, rule: Rule) -> bool:
-        """Whether a budget is counted: from then on all of it is known, windows that begin later too."""
-        return rule.key in self._budgets
+        """Whether a budget is counted: from then on all of it is known, windows that begin later too; or a rate."""
+        return rule.key in (self._budgets if rule.kind == "money" else self._rates)
 
     def begin(self, rule: Rule, spent: int, now: float) -> None:
         """At least so much of a budget was spent in the present window, this process's own part included."""

@@ -248,39 +248,3 @@ def _is_printable(text: str) -> bool:
 def is_asked_for(environment: Mapping[str, str]) -> bool:
     """Whether variables alone ask for an export."""
     return bool(OtlpVariables(environment).asked)
-
-
-VARIABLES: Mapping[str, str] = {
-    "OTEL_SDK_DISABLED": "true: nothing is exported by OTLP, whatever else is said (default false)",
-    "OTEL_SERVICE_NAME": "service.name of what is exported (default llmproxy)",
-    "OTEL_RESOURCE_ATTRIBUTES": "what else is said of this process: deployment.environment.name=prod,team=ml",
-    f"{_BASE}ENDPOINT": "the base URL of a collector; setting it turns traces and metrics on: http://localhost:4318",
-    **{
-        f"{_BASE}{signal.upper()}_ENDPOINT": f"the whole URL for {signal} alone; setting it turns them on"
-        for signal in SIGNALS
-    },
-    f"{_BASE}PROTOCOL": "http/protobuf, which is all that there is",
-    f"{_BASE}HEADERS": "what a receiver asks for, api-key=…,other=…; secrets may stand here",
-    f"{_BASE}TIMEOUT": "milliseconds for an export (default 10000); below 100, seconds",
-    f"{_BASE}COMPRESSION": "gzip, deflate or none (default none)",
-    f"{_BASE}CERTIFICATE": "a PEM file of the authorities that are trusted instead of the usual ones",
-    f"{_BASE}CLIENT_CERTIFICATE": "a PEM file of our own certificate",
-    f"{_BASE}CLIENT_KEY": "a PEM file of its key",
-    "OTEL_TRACES_EXPORTER": "none: no traces; otlp: traces",
-    "OTEL_METRICS_EXPORTER": "none: no metrics; otlp: metrics",
-    "OTEL_LOGS_EXPORTER": "otlp: a log record for each exchange too (default none)",
-    "OTEL_TRACES_SAMPLER": "which traces are kept (default parentbased_always_on)",
-    "OTEL_TRACES_SAMPLER_ARG": "the share of them, for traceidratio and parentbased_traceidratio: 0.1",
-    "OTEL_PROPAGATORS": "none: what callers say in traceparent is not heard (default tracecontext)",
-    "OTEL_METRIC_EXPORT_INTERVAL": "milliseconds between two exports of metrics (default 60000)",
-    f"{_BASE}METRICS_TEMPORALITY_PREFERENCE": "cumulative, delta or lowmemory (default cumulative)",
-    "OTEL_SEMCONV_STABILITY_OPT_IN": "gen_ai_latest_experimental: only the latest names (default: both)",
-    "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT": "characters of a text that is an attribute (default: no limit)",
-    "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT": "the same, of spans",
-}
-"""Those that have an effect, and what."""
-
-_EACH = ("PROTOCOL", "HEADERS", "TIMEOUT", "COMPRESSION", "CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY")
-
-OF_ONE_SIGNAL: tuple[str, ...] = tuple(f"{_BASE}{signal.upper()}_{name}" for signal in SIGNALS for name in _EACH)
-"""Those that hold for one signal, above that of all."""

@@ -18,10 +18,12 @@ class TracingOptions:
 
     @ivar traceparent: what upstream gets of it.
     @ivar sampler: which traces are kept.
+    @ivar hears: what callers say in C{traceparent} is heard.
     """
 
     traceparent: Passing = "pass"
     sampler: Sampler = field(factory=Sampler)
+    hears: bool = True
 
 
 class Traces:
@@ -41,6 +43,8 @@ class Traces:
 
         @param caller: the trace that the caller names; C{None} for none.
         """
+        if not self.options.hears:
+            caller = None
         trace_id = self._id(128) if caller is None else caller.trace_id
         keeps = self._keeps(trace_id, caller)
         if caller is None:

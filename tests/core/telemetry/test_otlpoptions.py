@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.core.telemetry.otlpoptions import OF_ONE_SIGNAL, VARIABLES, Destination, OtlpVariables, is_asked_for
+from llmproxy.core.telemetry.otlpoptions import Destination, OtlpVariables, is_asked_for
 
 from ...tables import row
 
@@ -135,8 +135,3 @@ class OptionsTests(SynchronousTestCase):
                 self.assertEqual(where, name)
                 self.assertTrue(sentence.startswith(beginning), sentence)
                 self.assertNotIn("canary", sentence)
-
-    def test_documented(self) -> None:
-        """Each is named once, with what it means."""
-        self.assertFalse(VARIABLES.keys() & set(OF_ONE_SIGNAL))
-        self.assertEqual([name for name, text in VARIABLES.items() if len(text) > 105], [])

@@ -39,6 +39,12 @@ class TracesTests(SynchronousTestCase):
         self.assertEqual(self.traces(on).joined(Trace(ID, SPAN, 0)).flags, 1)
         self.assertEqual(self.traces(off).joined(None).flags, 0)
 
+    def test_not_heard(self) -> None:
+        """Where callers are not heard each exchange begins a trace."""
+        joined = Traces(TracingOptions(hears=False), Random(1).getrandbits).joined(Trace(ID, SPAN, 0))
+        self.assertEqual((joined.parent_id, joined.sampled), ("", True))
+        self.assertNotEqual(joined.trace_id, ID)
+
     def test_never_zero(self) -> None:
         """All zeros are no id."""
         traces = Traces(TracingOptions(), lambda bits: 0)

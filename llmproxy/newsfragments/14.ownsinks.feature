@@ -1,0 +1,1 @@
+The entry point group `llmproxy.sinks` adds types of sinks.

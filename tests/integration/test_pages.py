@@ -1,0 +1,242 @@
+"""The admin pages in Chromium: each in each role, with and without JavaScript, wide and narrow, light and dark."""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+import time
+from contextlib import closing
+from functools import cache
+from typing import Any
+
+from llmproxy.core.roles import ROLES
+from llmproxy.store.paging import position
+
+from .browser import AXE, BrowserTestCase, Site
+
+ALL = ("owner", "operator", "auditor")
+WRITERS = ("owner", "operator")
+
+PAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("/", ALL),
+    ("/projects", ALL),
+    ("/projects?search=nothing-is-named-so", ALL),
+    ("/projects/new", WRITERS),
+    ("/projects/{project}", ALL),
+    ("/projects/{project}/edit", WRITERS),
+    ("/projects/{project}/deactivate", WRITERS),
+    ("/projects/{project}/revoke-tokens", WRITERS),
+    ("/sessions", ALL),
+    ("/display", ALL),
+)
+"""
+Addresses, and the roles that see them; C{{project}} and C{{token}} stand for those of L{seed}.
+
+A page that is added is named here.
+"""
+
+STRANGE = '"><script>alert(1)</script> \u05e9\u05dc\u05d5\u05dd <b>'
+
+
+@cache
+def seed(site: Site) -> dict[str, str]:
+    """A project of a strange name, with limits, tokens and some use."""
+    body = {"name": STRANGE, "api_keys": {"openai": "demo-key-0123456789"}, "rpm_limit": 60, "max_budget": "10"}
+    project = site.ask("POST", "/projects", body)["id"]
+    token = site.ask("POST", "/tokens", {"project_id": project, "duration_minutes": 60, "name": STRANGE})
+    site.chat()
+    return {"project": project, "token": token["id"]}
+
+
+class EveryPageTests(BrowserTestCase):
+    """@ivar ids: what stands in the addresses of L{PAGES}."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.ids = seed(self.site)
+
+    def test_each(self) -> None:
+        """Each role sees what it may, with and without JavaScript, and markup in names stays text."""
+        for role in ROLES:
+            token = self.site.admin(role)
+            for script in (True, False):
+                page = self.signed_in(token, script=script)
+                for path, roles in PAGES:
+                    status = self.go(page, path.format(**self.ids))
+                    self.assertEqual(status, 200 if role in roles else 403, (role, script, path))
+                    self.assertTrue(page.title().endswith("llmproxy"), (role, script, path))
+
+    def test_accessible(self) -> None:
+        """Nobody stumbles over anything: not in either scheme, nor on a telephone."""
+        for dark, narrow in ((False, False), (True, False), (False, True)):
+            page = self.signed_in(dark=dark, narrow=narrow)
+            for path, _ in (*PAGES, ("/nothing", ALL)):
+                self.go(page, path.format(**self.ids))
+                self.assertEqual(self.axe(page), [], (dark, narrow, path))
+                self.assertFalse(self.overflows(page), (dark, narrow, path))
+            page.context.clear_cookies()
+            self.go(page, "/sign-in")
+            self.assertEqual(self.axe(page), [], (dark, narrow, "sign-in"))
+
+    if not AXE.exists():
+        test_accessible.skip = f"no axe-core: npm install --prefix {AXE.parents[2]} axe-core"  # type: ignore[attr-defined]
+
+    def test_keyboard(self) -> None:
+        """The first key leads past the navigation; what has the focus can be seen."""
+        page = self.signed_in()
+        self.go(page, "/projects")
+        page.keyboard.press("Tab")
+        self.assertEqual(page.evaluate("document.activeElement.textContent"), "Skip to the content")
+        page.keyboard.press("Enter")
+        page.keyboard.press("Tab")
+        self.assertEqual(page.evaluate("document.activeElement.textContent.trim()"), "Create project")
+        outline = page.evaluate("getComputedStyle(document.activeElement).outlineWidth")
+        self.assertGreaterEqual(float(outline.removesuffix("px")), 2)
+
+
+class SessionTests(BrowserTestCase):
+    def test_refused_and_let_in(self) -> None:
+        """Nothing and a wrong token are explained; the right one leads to the page that was asked for."""
+        page = self.open(script=False)
+        self.go(page, "/projects?state=active")
+        for token, words in (("wrong", "This token is not known here"),):
+            self.sign_in(page, token)
+            self.assertIn(words, page.inner_text("[role=alert]"), token)
+        self.sign_in(page, self.site.token)
+        self.assertTrue(page.url.endswith("/admin/projects?state=active"), page.url)
+
+    def test_not_for_scripts(self) -> None:
+        """No script of a page sees the session."""
+        page = self.signed_in()
+        self.assertNotIn("llmproxy_session", page.evaluate("document.cookie"))
+        self.assertIn("llmproxy_session", {each["name"] for each in page.context.cookies()})
+
+    def test_two_tabs(self) -> None:
+        """Who signs out in one tab is signed out in the other; the back button shows nothing any more."""
+        page = self.signed_in()
+        self.go(page, "/projects")
+        other = page.context.new_page()
+        self.go(other, "/projects")
+        other.click("details.menu summary")
+        other.click("text=Sign out >> nth=0")
+        page.reload()
+        self.assertIn("/sign-in", page.url)
+        other.go_back()
+        self.assertEqual(other.locator("#token").count(), 1, other.url)
+
+    def test_ended_elsewhere(self) -> None:
+        """A session that is ended elsewhere, with a form half filled in, says so."""
+        page = self.signed_in()
+        self.go(page, "/projects/new")
+        page.fill("#name", "too late")
+        self.site.ask("DELETE", "/sessions")
+        page.click("main .primary")
+        self.assertIn("Your session has ended", page.inner_text("main"))
+        self.assertNotIn("too late", {each["name"] for each in self.site.ask("GET", "/projects")})
+
+    def test_not_framed(self) -> None:
+        """No page can be put into a frame of another site."""
+        page = self.signed_in()
+        response = page.goto(f"{self.site.address}/admin/projects")
+        self.assertIn("frame-ancestors 'none'", response.headers["content-security-policy"])
+        self.assertEqual(response.headers["x-frame-options"], "DENY")
+
+    def test_api_in_a_sandbox(self) -> None:
+        """What an API answers to a browser is no page of ours: it has no origin, and none of our cookies go there."""
+        page = self.signed_in()
+        response = page.goto(f"{self.site.address}/v1/models")
+        self.assertEqual(response.headers["content-security-policy"], "sandbox")
+        self.assertEqual(page.evaluate("origin"), "null")
+
+
+class ProjectTests(BrowserTestCase):
+    def test_made_and_found(self) -> None:
+        """A project is made, found while one types, edited and deactivated, with and without JavaScript."""
+        for script in (True, False):
+            name = f"team {script}"
+            page = self.signed_in(script=script)
+            self.go(page, "/projects/new")
+            page.fill("#name", name)
+            page.fill("#rpm_limit", "many")
+            page.click("main .primary")
+            self.assertEqual(page.get_attribute("#rpm_limit", "aria-invalid"), "true", script)
+            page.fill("#rpm_limit", "60")
+            page.click("main .primary")
+            self.assertIn(f"The project {name} has been created.", page.inner_text(".flash"), script)
+            self._find(page, name, script)
+            page.click(f"text={name}")
+            page.click("text=Edit")
+            page.fill("#name", name + " renamed")
+            page.click("main .primary")
+            self.assertIn(name + " renamed", page.inner_text("h1"), script)
+            page.click("text=Deactivate")
+            page.click("main .danger")
+            self.assertIn("This project is inactive", page.inner_text("main"), script)
+
+    def _find(self, page: Any, name: str, script: bool) -> None:
+        self.go(page, "/projects")
+        page.fill("#search", name.upper())
+        if script:
+            page.wait_for_url(re.compile("search="))
+        else:
+            page.click("text=Search")
+        self.assertEqual(page.locator("tbody tr").count(), 1, script)
+
+    def test_ten_thousand(self) -> None:
+        """A list of ten thousand is as quick as a short one, searched and at its end too."""
+        now = time.time_ns() // 1000
+        rows = [(f"id-{at}", f"zz row {at:05}", now, now) for at in range(10_000)]
+        insert = (
+            "INSERT INTO projects (id, name, api_key, is_active, created_at, updated_at) VALUES (?, ?, '', 1, ?, ?)"
+        )
+        with closing(sqlite3.connect(os.path.join(self.site.data, "llmproxy.db"), timeout=20)) as database, database:
+            database.executemany(insert, rows)
+            self.addCleanup(self._forget_rows)
+        page = self.signed_in()
+        for path, row in (
+            ("/projects?search=zz+row", "zz row 00000"),
+            ("/projects?search=zz+row+09999", "zz row 09999"),
+            ("/projects?search=zz+row&after=" + position("zz row 09900"), "zz row 09901"),
+        ):
+            began = time.monotonic()
+            self.go(page, path)
+            self.assertLess(time.monotonic() - began, 3.0, path)
+            self.assertIn(row, page.inner_text("tbody"), path)
+
+    def _forget_rows(self) -> None:
+        with closing(sqlite3.connect(os.path.join(self.site.data, "llmproxy.db"), timeout=20)) as database, database:
+            database.execute("DELETE FROM projects WHERE name LIKE 'zz row %'")
+
+
+class ReaderTests(BrowserTestCase):
+    def test_times(self) -> None:
+        """Times are those of the browser's zone, with UTC in their title, and are not converted twice."""
+        for zone, locale in (("Asia/Tokyo", "de-DE"), ("America/New_York", "en-US")):
+            page = self.signed_in(timezone_id=zone, locale=locale)
+            self.go(page, "/projects")
+            page.click("tbody a")
+            shown = page.locator("dl time").first
+            at = shown.get_attribute("datetime")
+            self.assertIn(at.replace("T", " ").replace("Z", " UTC"), shown.get_attribute("title"), zone)
+            local = page.evaluate(
+                "([at, locale]) => new Date(at).toLocaleTimeString(locale, {minute: '2-digit', second: '2-digit'})",
+                [at, locale],
+            )
+            self.assertIn(local, shown.inner_text(), zone)
+            self.assertIn(zone, page.inner_text("footer"), zone)
+            before = shown.inner_text()
+            page.reload()
+            self.assertEqual(page.locator("dl time").first.inner_text(), before, zone)
+
+    def test_colours(self) -> None:
+        """The colours are the system's until one says otherwise; that holds from then on."""
+        page = self.signed_in(dark=True)
+        ground = "getComputedStyle(document.body).backgroundColor"
+        dark = page.evaluate(ground)
+        page.click(".me form button")
+        self.assertEqual(page.evaluate(ground), dark)
+        page.click(".me form button")
+        self.assertNotEqual(page.evaluate(ground), dark)
+        page.reload()
+        self.assertNotEqual(page.evaluate(ground), dark)

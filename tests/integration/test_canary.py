@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import os
+from collections.abc import Iterator
 
+from attrs import evolve
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 from twisted.logger import eventAsText, globalLogPublisher
 
 from llmproxy.config import APIConfig, APIProviderConfig
+from llmproxy.config.capture import CaptureConfig
+from llmproxy.config.sinks import SinkConfig
 from llmproxy.core.audit.settings import AuditOptions
 from llmproxy.service import ProxyService, Settings, make_service
 from llmproxy.sinks.accesslog import text_line
@@ -77,8 +83,34 @@ BODIES: dict[str, tuple[bytes, bytes, bytes]] = {
 }
 
 
+def _said(canary: bytes) -> Iterator[bytes]:
+    """Answers of upstream that say it: in JSON, in fields, in a text, in pieces of a stream, and coded."""
+    text = canary.decode()
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: %b\r\nX-Answer: %b\r\n"
+    document = json.dumps(
+        {text: text, "a": [f"say {text}!", {"b": f"x={text}"}], "url": f"http://u:{text}@h/?key={text}"}
+    )
+    pieces = [text[at : at + 3] for at in range(0, len(text), 3)]
+    chunks = [{"choices": [{"index": 0, "delta": {"content": each}}]} for each in ("Take ", *pieces, " now")]
+    stream = b"".join(b"data: %b\n\n" % json.dumps(each).encode() for each in chunks)
+    unknown = b"".join(b"data: %b\n\n" % json.dumps({"piece": each}).encode() for each in pieces)
+    for kind, body, fields in (
+        (b"application/json", document.encode(), b""),
+        (b"text/plain", b"the key is " + canary, b""),
+        (b"text/html", b"<a href='/?key=" + canary + b"'>", b""),
+        (b"application/octet-stream", canary, b""),
+        (b"text/event-stream", stream + b"data: [DONE]\n\n", b""),
+        (b"text/event-stream", stream, b""),
+        (b"text/event-stream", unknown, b""),
+        (b"application/json", gzip.compress(document.encode()), b"Content-Encoding: gzip\r\n"),
+        (b"application/json", document.encode()[:-40], b""),
+    ):
+        yield head % (kind, canary) + fields + b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
+
+
 class CanaryTests(ProxyTestCase):
     timeout = 120
+    answers_of_upstream: list[bytes] = []
 
     def api(self, base_url: str) -> APIProviderConfig:
         return APIProviderConfig(
@@ -90,9 +122,12 @@ class CanaryTests(ProxyTestCase):
         )
 
     def config(self, base_url: str) -> APIConfig:
-        return APIConfig(
-            {"api": self.api(base_url), "anthropic": self.api(base_url)}, "api", trusted_proxies=("127.0.0.1",)
-        )
+        self.events_file = os.path.abspath(self.mktemp())
+        sink = SinkConfig("events", "file", flush_interval=0.05, settings={"path": self.events_file})
+        # All that can be captured, of fields too.
+        fields = ("x-team", "user-agent", "referer", "content-type", "x-answer", "accept", "range")
+        api = evolve(self.api(base_url), capture=CaptureConfig(headers=fields, opt_out=True))
+        return APIConfig({"api": api, "anthropic": api}, "api", trusted_proxies=("127.0.0.1",), sinks=(sink,))
 
     async def start_proxy(self, base_url: str) -> ProxyService:
         self.audit_file = os.path.abspath(self.mktemp())
@@ -122,7 +157,7 @@ class CanaryTests(ProxyTestCase):
         for _ in range(2000):
             for wire in self.upstream.wires[seen:]:
                 if b"\r\n\r\n" in wire.received:
-                    wire.send(OK)
+                    wire.send(self.answers_of_upstream.pop(0) if self.answers_of_upstream else OK)
                     wire.close()
                     seen = len(self.upstream.wires)
             head, found, body = client.received.partition(b"\r\n\r\n")
@@ -150,6 +185,12 @@ class CanaryTests(ProxyTestCase):
             self.answers[name] = await self.answer(
                 head % (path, token, kind.replace(b"CANARY", canary), len(body), body)
             )
+        for number, said in enumerate(_said(canary)):
+            self.answers_of_upstream = [said]
+            await self.answer(
+                b"POST /v1/none HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer TOKEN\r\nContent-Length: 0\r\n\r\n"
+            )
+            self.assertEqual(self.answers_of_upstream, [], number)
         written = b"Authorization: Bearer " + MANAGEMENT_TOKEN.encode()
         shown = await self.answer(b"GET /manage/audit?limit=1000 HTTP/1.1\r\nHost: x\r\n" + written + b"\r\n\r\n")
         scraped = b"Authorization: Bearer " + METRICS_TOKEN.encode()
@@ -158,8 +199,14 @@ class CanaryTests(ProxyTestCase):
         )
         await deferLater(reactor, 0.2)
         self.service.proxy.foundation.metering.publisher.flush()
-        with open(self.access_log, "rb") as access, open(self.audit_file, "rb") as audit:
+        await deferLater(reactor, 0.3)
+        with (
+            open(self.access_log, "rb") as access,
+            open(self.audit_file, "rb") as audit,
+            open(self.events_file, "rb") as events,
+        ):
             return {
+                "events": events.read(),
                 "access log": access.read(),
                 "console": b"\n".join(text_line(record) for record in self.records),
                 "records": repr(self.records).encode(),
@@ -175,6 +222,9 @@ class CanaryTests(ProxyTestCase):
         for name, needle in (
             ("access log", b'"path":"/v1/chat'),
             ("audit log", b'"token.validate"'),
+            ("events", b'"response_body"'),
+            ("events", b'"request_body"'),
+            ("events", b'"request_headers"'),
             ("metrics", b"llm_proxy"),
         ):
             self.assertIn(needle, outputs[name])

@@ -53,7 +53,8 @@ class Chat:
         if answer.get("usage", 0) is None:
             # Where nobody asked for it: a plain call would have it, but nothing is known of it.
             del answer["usage"]
-        answer["object"] = _OBJECTS.get(answer.get("object", ""), answer.get("object"))
+        if isinstance(answer.get("object"), str):
+            answer["object"] = _OBJECTS.get(answer["object"], answer["object"])
         answer["choices"] = [{"index": at, **self._choices[at].answer()} for at in sorted(self._choices)]
         return answer
 

@@ -41,6 +41,7 @@ def _duration(context: click.Context, parameter: click.Parameter, value: str) ->
     show_default=True,
     help="How long /ready says 503 before the ports close.",
 )
+@click.option("--admin-ui", is_flag=True, help="Serve pages for people at /admin, where /manage is. [ADMIN_UI_ENABLED]")
 @click.option("--watch", is_flag=True, help="Reload when FILE, a secret or a certificate changes. [WATCH_CONFIG]")
 def command(**options: Any) -> None:
     """Serve the APIs of a configuration, in the foreground.

@@ -265,11 +265,13 @@ class Principal:
     token or the project is.
 
     @ivar has_lists: the limits of one of them have lists of what is allowed.
+    @ivar plans: what L{llmproxy.middleware.limitrules} has found out about it, as long as it is not replaced.
     """
 
     token: Token
     project: Project
     has_lists: bool = field(init=False, repr=False)
+    plans: dict[Any, Any] = field(factory=dict, init=False, repr=False)
 
     @has_lists.default
     def _of_limits(self) -> bool:

@@ -97,7 +97,9 @@ class UsageLimiting:
 
             self.redis = RedisLimiting(reactor, redis, poller, names, spent, self._crossed)
             self.store = self.redis.store
-        self._settling = Settling(self.store, costs, Learnt())
+        # Who alone counts in memory, holds nothing of a request that has been counted.
+        holds_requests = not isinstance(self._here, MemoryLimits)
+        self._settling = Settling(self.store, costs, Learnt(), holds_requests)
 
     def middleware(self, settings: UsageLimitSettings) -> Limiting:
         """What holds in the chain of a configuration, which is served from now on."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from attrs import frozen
 from twisted.internet.defer import CancelledError, Deferred
 
 from ..bodies import BytesBody, Tap, at_hand, is_answered
@@ -48,113 +48,94 @@ class Tariffs(Protocol):
         """
 
 
-@frozen(eq=False)
+Held = tuple["Plan", "Reservation", "Record", "Wants", "HardBudget | None"]
+"""
+A request that goes on with what it has reserved: its limits, that, its record, what it asks for, and what cuts it, if a
+hard budget is met. Callbacks take it apart: an object would take as long as all that is done with it.
+"""
+
+
 class Settling:
     """
     Where requests are settled.
 
-    @ivar learnt: what models use.
+    @param learnt: what models use.
+    @param holds_requests: the store has to know the end of a request that takes no more than one of the requests of a
+        minute, too.
     """
 
-    store: ILimitStore
-    tariffs: Tariffs
-    learnt: Learnt
+    __slots__ = ("_holds_requests", "learnt", "store", "tariffs")
 
+    def __init__(self, store: ILimitStore, tariffs: Tariffs, learnt: Learnt, holds_requests: bool = True) -> None:
+        self.store = store
+        self.tariffs = tariffs
+        self.learnt = learnt
+        self._holds_requests = holds_requests
 
-class Held:
-    """
-    One request that goes on with what it has reserved.
-
-    @param hard: cuts it; C{None} where no hard budget is met.
-    """
-
-    __slots__ = ("_hard", "_plan", "_record", "_reserved", "_settling", "_wants")
-
-    def __init__(
-        self,
-        settling: Settling,
-        plan: Plan,
-        reserved: Reservation,
-        record: Record,
-        wants: Wants,
-        hard: HardBudget | None = None,
-    ) -> None:
-        self._hard = hard
-        self._settling = settling
-        self._plan = plan
-        self._reserved: Reservation | None = reserved
-        self._record = record
-        self._wants = wants
-
-    def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
-        if self._hard is not None:
-            self._hard.ask(request)
+    def go_on(self, held: Held, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
+        """It is settled or given back when it has ended, once."""
+        plan, _, record, _, hard = held
+        if hard is not None:
+            hard.ask(request)
         try:
             responding = inner(request)
         except Exception:
-            self._end(None)
+            self._end(held, None)
             raise
         if responding.called and is_answered(responding):
-            self._end(self._record.usage)
+            self._end(held, record.usage)
             return responding
-        return responding.addCallbacks(self._head, self._failed, (), NO_KEYWORDS, (), NO_KEYWORDS)
+        if plan.is_taken and record.attempts and not self._holds_requests:
+            # It was sent: nothing can be given back any more.
+            return responding
+        return responding.addCallbacks(self._head, self._failed, (held,), NO_KEYWORDS, (held,), NO_KEYWORDS)
 
-    def _head(self, response: ApiResponse) -> ApiResponse:
+    def _head(self, response: ApiResponse, held: Held) -> ApiResponse:
         body = response.body
         if body is None or type(body) is BytesBody or at_hand(body):
-            self._end(self._record.usage)
+            self._end(held, held[2].usage)
         else:
-            hard = self._hard
-            response.body = Tap(body if hard is None else hard.watch(response, body), None, self._ended)
+            hard = held[4]
+            body = body if hard is None else hard.watch(response, body)
+            response.body = Tap(body, None, partial(self._ended, held))
         return response
 
-    def _ended(self, reason: Failure | None) -> None:
-        self._end(self._record.usage)
+    def _ended(self, held: Held, reason: Failure | None) -> None:
+        self._end(held, held[2].usage)
 
-    def _failed(self, reason: Failure) -> Failure:
-        self._end(None, may_go_on=reason.check(*_MAY_GO_ON) is not None)
+    def _failed(self, reason: Failure, held: Held) -> Failure:
+        self._end(held, None, may_go_on=reason.check(*_MAY_GO_ON) is not None)
         return reason
 
-    def _end(self, usage: Usage | None, may_go_on: bool = False) -> None:
-        reserved, self._reserved = self._reserved, None
-        if reserved is None:
-            return
-        record = self._record
+    def _end(self, held: Held, usage: Usage | None, may_go_on: bool = False) -> None:
+        plan, reserved, record, wants, hard = held
         # The first says it of nearly all.
         is_known = usage is not None and (usage.output_tokens is not None or usage.is_known)
-        if self._hard is not None:
-            self._hard.end(is_settled=is_known and not record.truncated)
+        if hard is not None:
+            hard.end(is_settled=is_known and not record.truncated)
         if not record.attempts:
-            self._settling.store.give_back(reserved)
-        elif usage is not None and is_known:
-            self._settle_known(reserved, usage)
+            self.store.give_back(reserved)
+        elif usage is None or not is_known:
+            is_unread = not plan.is_metered and 200 <= record.upstream_status < 300
+            unknown = None if usage is not None or may_go_on or is_unread else 0
+            self._settle(held, unknown, unknown)
+        elif not plan.uses:
+            self.store.settle(reserved, plan.nothing)
         else:
-            unknown = None if usage is not None or may_go_on or self._is_unread() else 0
-            self._settle(reserved, unknown, unknown)
+            into, out = usage.input_tokens, usage.output_tokens
+            if not record.truncated:
+                self.learnt.learn(plan.key, wants, into, out)
+            money = self.tariffs.spent(record) if plan.has_money else 0
+            if money is None or type(money) is int:
+                self._settle(held, (into or 0) + (out or 0), money)
+            elif isinstance(money, Deferred):
+                money.addCallback(lambda known: self._settle(held, (into or 0) + (out or 0), known))
 
-    def _is_unread(self) -> bool:
-        """An answer that uses something, and that nobody reads."""
-        return not self._plan.is_metered and 200 <= self._record.upstream_status < 300
-
-    def _settle_known(self, reserved: Reservation, usage: Usage) -> None:
-        plan, settling, record = self._plan, self._settling, self._record
-        if not plan.uses:
-            settling.store.settle(reserved, plan.nothing)
-            return
-        into, out = usage.input_tokens, usage.output_tokens
-        tokens = (into or 0) + (out or 0)
-        if not record.truncated:
-            settling.learnt.learn(plan.key, self._wants, into, out)
-        money = settling.tariffs.spent(record) if plan.has_money else 0
-        if money is None or type(money) is int:
-            self._settle(reserved, tokens, money)
-        elif isinstance(money, Deferred):
-            money.addCallback(lambda known: self._settle(reserved, tokens, known))
-
-    def _settle(self, reserved: Reservation, tokens: int | None, money: int | None) -> None:
-        amounts = self._plan.used(tokens, money)
-        if self._record.truncated:
+    def _settle(self, held: Held, tokens: int | None, money: int | None) -> None:
+        plan, reserved, record, _, _ = held
+        used = plan.used(tokens, money)
+        if record.truncated:
             # What was seen until then is the least.
-            pairs = zip(amounts, reserved.parts, strict=True)
-            amounts = [None if amount is None else max(amount, part.amount) for amount, part in pairs]
-        self._settling.store.settle(reserved, amounts)
+            pairs = zip(used, reserved.parts, strict=True)
+            used = [None if amount is None else max(amount, part.amount) for amount, part in pairs]
+        self.store.settle(reserved, used)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
 from ..core.limits.values import Asking, Rule, UsageLimitSettings, effective, needs_body
 from ..core.limits.verdicts import Part
@@ -14,7 +13,7 @@ from ..usagelimits import UNLIMITED
 
 if TYPE_CHECKING:
     from ..core.pricing.tariff import Tariff
-    from ..message import Api, ApiRequest, Principal
+    from ..message import Api, ApiRequest
 
 MOST_MODELS = 64
 """Of one principal, whose rules are remembered: clients may name any."""
@@ -33,6 +32,7 @@ class Plan:
 
     @ivar key: the API, and the model as the caller names it; C{""} where that is not known.
     @ivar uses: what a request uses has to be estimated.
+    @ivar is_taken: it counts requests, and nothing else: of one that was sent nothing is to be settled.
     @ivar has_money: it is counted in money too.
     @ivar fixed: what each request takes; C{None} where that is not the same for all.
     @ivar hard: a budget that cuts streams; C{None} where none of them does.
@@ -51,6 +51,7 @@ class Plan:
         "hard",
         "has_money",
         "is_metered",
+        "is_taken",
         "key",
         "nothing",
         "priced_by",
@@ -73,6 +74,7 @@ class Plan:
         self._parts = [Part(rule, 0 if rule.kind in _USED else 1) for rule in rules]
         self.has_money = bool(self._money)
         self.uses = bool(self._tokens or self._money)
+        self.is_taken = all(rule.kind == "requests" for rule in rules)
         self.fixed = None if self.uses else tuple(self._parts)
         self.hard = next((rule for _, rule in self._money if rule.hard), None)
 
@@ -82,11 +84,11 @@ class Plan:
 
     def parts(self, tokens: int, money: int) -> list[Part]:
         """What a request takes."""
-        parts = self._parts.copy()
+        parts, new = self._parts.copy(), tuple.__new__
         for at, rule in self._tokens:
-            parts[at] = Part(rule, tokens)
+            parts[at] = new(Part, (rule, tokens))
         for at, rule in self._money:
-            parts[at] = Part(rule, money)
+            parts[at] = new(Part, (rule, money))
         return parts
 
     def used(self, tokens: int | None, money: int | None) -> list[int | None]:
@@ -103,13 +105,15 @@ class Plans(dict[str, Plan]):
     """
     Those of a principal, by model, where nothing else decides.
 
+    @ivar owner: whose rules they follow from.
     @ivar needs_body: a body must be read before it is known which one holds.
     """
 
-    __slots__ = ("needs_body",)
+    __slots__ = ("needs_body", "owner")
 
-    def __init__(self, needs_body: bool) -> None:
+    def __init__(self, owner: LimitRules, needs_body: bool) -> None:
         super().__init__()
+        self.owner = owner
         self.needs_body = needs_body
 
 
@@ -133,19 +137,17 @@ class LimitRules:
         self._by_user = any(each.per == "user" or each.user for each in rules)
         tags = {each.per.removeprefix("tag:") for each in rules if each.per.startswith("tag:")}
         self._tags = sorted(tags.union(*(each.tags for each in rules)))
-        self._found: WeakKeyDictionary[Principal, dict[str | _Kind, Plans]] = WeakKeyDictionary()
 
     def of(self, request: ApiRequest) -> Plans:
         """Those that hold for requests like this one, as far as they were looked up."""
-        known = self._found.get(request.principal)
-        if known is None:
-            known = self._found[request.principal] = {}
+        known: dict[str | _Kind, Plans] = request.principal.plans
         kind = self._kind(request) if self.varies else request.route.api.name
         plans = known.get(kind)
-        if plans is None:
-            if self.varies and len(known) >= MOST_KINDS:
+        if plans is None or plans.owner is not self:
+            if plans is not None or (self.varies and len(known) >= MOST_KINDS):
+                # What others have found is of a configuration that was replaced.
                 known.clear()
-            plans = known[kind] = Plans(needs_body(self._settings, self._asking(request, "")))
+            plans = known[kind] = Plans(self, needs_body(self._settings, self._asking(request, "")))
         return plans
 
     def plan(self, plans: Plans, request: ApiRequest, model: str) -> Plan:

@@ -23,7 +23,6 @@ from ..providers.readers import ASKED
 from .aliases import name_in_body
 from .allowing import Allowing
 from .limitcut import HardBudget
-from .limitheld import Held
 from .limitrules import LimitRules
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from ..interfaces import Responder
     from ..message import ApiRequest, ApiResponse, Fields, Record
     from .checking.inspection import Inspection
-    from .limitheld import Settling
+    from .limitheld import Held, Settling
     from .limitrules import Plan, Plans
 
 _RATE_LIMIT = frozenset({b"ratelimit", b"ratelimit-policy"})
@@ -78,7 +77,10 @@ class Limiting:
 
     def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
         """Called where something may be limited, see L{llmproxy.middleware.quota.Limit}."""
-        plans = self._rules.of(request)
+        rules = self._rules
+        plans = request.principal.plans.get(request.route.api.name)
+        if plans is None or plans.owner is not rules or rules.varies:
+            plans = rules.of(request)
         if not plans.needs_body:
             return self._asked(_UNREAD, plans, request, inner)
         body = request.body
@@ -132,51 +134,59 @@ class Limiting:
             plan = plan.again(request.route.api)
         if not plan.rules:
             return inner(request)
-        asking = _Asking(request, inner, plan, wants, is_other)
         if not plan.has_money:
-            return self._reserve(None, asking)
+            return self._reserve(None, request, inner, plan, wants, is_other)
         tariffs = self._settling.tariffs
         if plan.priced_by is tariffs.prices:
-            return self._reserve(plan.tariff, asking)
+            return self._reserve(plan.tariff, request, inner, plan, wants, is_other)
         tariff = tariffs.tariff(plan.provider, *plan.key)
         # Whether it is a Deferred takes ten times as long to see, as that is a generic class.
         if tariff is None or isinstance(tariff, Tariff):
             plan.tariff, plan.priced_by = tariff, tariffs.prices
-            return self._reserve(tariff, asking)
-        return tariff.addCallback(self._reserve, asking)
+            return self._reserve(tariff, request, inner, plan, wants, is_other)
+        return tariff.addCallback(self._reserve, request, inner, plan, wants, is_other)
 
-    def _reserve(self, tariff: Tariff | None, asking: _Asking) -> Deferred[ApiResponse]:
-        plan, request = asking.plan, asking.request
+    def _reserve(
+        self,
+        tariff: Tariff | None,
+        request: ApiRequest,
+        inner: Responder,
+        plan: Plan,
+        wants: Wants,
+        is_other: bool,
+    ) -> Deferred[ApiResponse]:
         estimate = NOTHING
         parts: Sequence[Part] | None = plan.fixed
         if parts is None:
             tokens = money = 0
-            if request.upgrade or (request.method == b"POST" and ASKED[request.target].runs):
-                estimate = self._settling.learnt.estimate(plan.key, asking.wants)
-                tokens = estimate.input_tokens + estimate.output_tokens
-                if plan.has_money and tokens:
-                    money = self._money(asking, estimate, tariff)
+            if (request.method == b"POST" and ASKED[request.target].runs) or request.upgrade:
+                estimate = self._settling.learnt.estimate(plan.key, wants)
+                into, out = estimate
+                tokens = into + out
+                if tokens and plan.has_money:
+                    money = self._money(request, plan, estimate, tariff)
             parts = plan.parts(tokens, money)
         outcome = self._settling.store.reserve(parts)
         if type(outcome) is Reservation and plan.hard is None and not self._shows_fields:
             # As nearly always.
-            return Held(self._settling, plan, outcome, request.record, asking.wants).respond(request, asking.inner)
+            return self._settling.go_on((plan, outcome, request.record, wants, None), request, inner)
+        asking = _Asking(request, inner, plan, wants, is_other)
         if isinstance(outcome, (Reservation, Refusal)):
             return self._decided(asking, estimate, tariff, outcome)
         return self._when_reserved(outcome).addCallback(partial(self._decided, asking, estimate, tariff))
 
-    def _money(self, asking: _Asking, estimate: Estimate, tariff: Tariff | None) -> int:
+    def _money(self, request: ApiRequest, plan: Plan, estimate: Estimate, tariff: Tariff | None) -> int:
         """What it costs at most."""
         if tariff is None:
-            if asking.plan.provider:
+            if plan.provider:
                 return 0
-            self._without_price(asking)
+            self._without_price(plan)
         # One at least, so that it is refused where nothing is left.
-        return max(1, at_most(tariff, estimate, asking.request.record.started_at) or 0)
+        return at_most(tariff, estimate, request.record.started_at) or 1
 
-    def _without_price(self, asking: _Asking) -> None:
-        api, model = asking.plan.key
-        hard = asking.plan.hard
+    def _without_price(self, plan: Plan) -> None:
+        api, model = plan.key
+        hard = plan.hard
         if hard is not None:
             raise PriceUnknown(
                 f"{hard.source} is a hard_budget, which cannot hold for {model or 'a request that names no model'!r}"
@@ -206,8 +216,8 @@ class Limiting:
         hard = None
         if plan.hard is not None and tariff is not None:
             hard = self._hard(asking, estimate, tariff, outcome)
-        held = Held(self._settling, plan, outcome, request.record, asking.wants, hard)
-        responding = held.respond(request, asking.inner)
+        held: Held = (plan, outcome, request.record, asking.wants, hard)
+        responding = self._settling.go_on(held, request, asking.inner)
         return responding.addCallback(self._with_fields, plan.rules) if self._shows_fields else responding
 
     def _refused(self, asking: _Asking, refusal: Refusal) -> Deferred[ApiResponse]:
@@ -218,7 +228,7 @@ class Limiting:
 
     def _hard(self, asking: _Asking, estimate: Estimate, tariff: Tariff, reserved: Reservation) -> HardBudget | None:
         """What cuts a stream where a hard budget is met; C{None} where the model is not billed by tokens."""
-        if not estimate.tokens or at_most(tariff, estimate, self._seconds()) is None:
+        if not any(estimate) or at_most(tariff, estimate, self._seconds()) is None:
             return None
         store, record = self._settling.store, asking.request.record
         return HardBudget(store, reserved, tariff, estimate, asking.wants.output, record, self._seconds)

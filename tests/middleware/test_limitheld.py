@@ -13,7 +13,7 @@ from llmproxy.core.limits.values import PICO, Kind, Rule
 from llmproxy.core.limits.verdicts import Reservation
 from llmproxy.errors import TokenRevoked, UpstreamReset, UpstreamTimeout
 from llmproxy.message import Record
-from llmproxy.middleware.limitheld import Held, Settling
+from llmproxy.middleware.limitheld import Settling
 from llmproxy.middleware.limitrules import Plan
 from llmproxy.usage import UNKNOWN, Usage
 
@@ -59,8 +59,8 @@ class HeldTests(SynchronousTestCase):
         self.settling = Settling(self.store, self.tariffs, Learnt())  # type: ignore[arg-type]
 
     def begin(self, sent: bool = True) -> Deferred[Any]:
-        held = Held(self.settling, PLAN, Reservation(PARTS, 0.0), self.record, Wants())
-        responding = held.respond(self.request, self.inner)
+        held = (PLAN, Reservation(PARTS, 0.0), self.record, Wants(), None)
+        responding = self.settling.go_on(held, self.request, self.inner)
         self.record.attempts = int(sent)
         return responding
 
@@ -144,8 +144,8 @@ class HeldTests(SynchronousTestCase):
         def broken(request: object) -> Any:
             raise KeyError("fault")
 
-        held = Held(self.settling, PLAN, Reservation(PARTS, 0.0), self.record, Wants())
-        self.assertRaises(KeyError, held.respond, self.request, broken)
+        held = (PLAN, Reservation(PARTS, 0.0), self.record, Wants(), None)
+        self.assertRaises(KeyError, self.settling.go_on, held, self.request, broken)
         self.assertEqual(self.store.calls, [None])
 
     def test_learns(self) -> None:

@@ -56,11 +56,13 @@ class Counters:
             refusals = [each for part in asked if (each := self._refusal(part, now)) is not None]
             if refusals:
                 return max(refusals, key=_patience)
-        for number, part in enumerate(parts):
-            rule, amount = part.rule, part.amount
+        taken = 0
+        for rule, amount in parts:
             kind = rule.kind
             if kind == "money":
-                budget = self._current(rule, now)
+                budget = self._budgets.get(rule.key)
+                if budget is None or (budget.end is not None and now >= budget.end):
+                    budget = self._current(rule, now)
                 used = budget.spent + budget.reserved + amount
                 fits = used <= rule.limit or not amount or rule.over_budget == "warn" or asked is not None
                 if fits:
@@ -73,22 +75,23 @@ class Counters:
             else:
                 rate = self._rates.get(rule.key) or self._rate(rule.key)
                 fits = rate.take(amount, rule.limit if amount and asked is None else _ANY, now)
-            if not fits:
-                self._return(parts[:number], now)
+            if fits:
+                taken += 1
+            else:
+                self._return(parts[:taken], now)
                 refusals = [each for part in parts if (each := self._refusal(part, now)) is not None]
                 return max(refusals, key=_patience)
         return Reservation(tuple(parts), now, id)
 
     def _return(self, parts: Iterable[Part], now: float) -> None:
         """What was taken in the same moment, of a request that does not fit in all of its limits."""
-        for part in parts:
-            rule = part.rule
+        for rule, amount in parts:
             if rule.kind == "money":
-                self._current(rule, now).reserved -= part.amount
+                self._current(rule, now).reserved -= amount
             elif rule.kind == "parallel":
-                self._leave(part)
+                self._leave(rule, amount)
             else:
-                self._rate(rule.key).add(-part.amount, now)
+                self._rate(rule.key).add(-amount, now)
 
     def settle(self, held: Reservation, used: Iterable[int | None], now: float) -> list[Crossed]:
         """
@@ -99,18 +102,15 @@ class Counters:
         @return: what has to be said of budgets.
         """
         found: list[Crossed] = []
-        for part, known in zip(held.parts, used, strict=True):
-            rule = part.rule
+        for (rule, reserved), known in zip(held.parts, used):  # noqa: B905
+            # (A keyword would take as long again.)
             kind = rule.kind
-            if kind == "requests" and known is None:
-                continue
-            amount = part.amount if known is None else known
             if kind == "money":
-                self._spend(rule, part.amount, amount, now, found)
+                self._spend(rule, reserved, reserved if known is None else known, now, found)
             elif kind == "parallel":
-                self._leave(part)
-            elif amount != part.amount:
-                self._rate(rule.key).change(amount - part.amount, held.at, now)
+                self._leave(rule, reserved)
+            elif known is not None and known != reserved:
+                self._rate(rule.key).change(known - reserved, held.at, now)
         return found
 
     def give_back(self, held: Reservation, now: float) -> None:
@@ -207,9 +207,9 @@ class Counters:
         if rule.soft is not None or after * 100 >= rule.limit * SHARES[0]:
             found += crossed(rule, before, after)
 
-    def _leave(self, part: Part) -> None:
-        key = part.rule.key
-        running = self.parallel.get(key, 0) - part.amount
+    def _leave(self, rule: Rule, amount: int) -> None:
+        key = rule.key
+        running = self.parallel.get(key, 0) - amount
         if running > 0:
             self.parallel[key] = running
         else:

@@ -42,7 +42,13 @@ class SlidingSum:
         # What has passed makes it only less.
         if self.total + amount > limit and self.at(now) + amount > limit:
             return False
-        self.add(amount, now)
+        seconds = self._seconds
+        if seconds and seconds[-1] == int(now):
+            # As add() does.
+            self._amounts[-1] += amount
+            self.total += amount
+        else:
+            self.add(amount, now)
         return True
 
     def add(self, amount: int, now: float) -> None:

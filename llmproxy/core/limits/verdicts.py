@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from attrs import define, frozen
 
 from .values import Rule
 
 
-@define
-class Part:
+class Part(NamedTuple):
     """
-    What a request takes of one limit. One is never changed, see L{llmproxy.usage.Usage}.
+    What a request takes of one limit.
 
     @ivar amount: 1 request or place, tokens, or money in 10^-12 USD: as much as it can be, before it is known.
     """
@@ -22,7 +23,7 @@ class Part:
 @define
 class Reservation:
     """
-    What a request holds until it is settled or given back; once. It is never changed either.
+    What a request holds until it is settled or given back; once. One is never changed, see L{llmproxy.usage.Usage}.
 
     @ivar at: when it was taken, of the clock of the store.
     @ivar id: of it alone, 32 hexadecimal digits.

@@ -220,7 +220,7 @@ def _settings(
         database_url=database_url,
         listen=listen or environment.listen,
         manage_listen=manage_listen or environment.manage_listen,
-        admin_ui=bool(options["admin-ui"]) or environment.admin_ui,
+        admin_ui=bool(options.get("admin-ui")) or environment.admin_ui,
         access_log=options["access-log"] or environment.log_file or "-",
         log_format=environment.log_format,
         log_level=environment.log_level,

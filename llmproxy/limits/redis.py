@@ -17,6 +17,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..core.limits.counters import Counters
+from ..core.limits.otherclock import OtherClock
 from ..core.limits.verdicts import Left, Refusal, Reservation
 from ..errors import Unavailable
 from ..interfaces import ILimitStore
@@ -26,7 +27,7 @@ from ..redis.connection import RedisDown
 from . import scripts
 from .memory import MOST
 from .names import Names, bounds
-from .settlements import MOST_AT_ONCE, Ended, Settlements
+from .settlements import MOST_AT_ONCE, SOON, Ended, Settlements
 
 if TYPE_CHECKING:
     from ..core.limits.values import Rule
@@ -90,6 +91,8 @@ class RedisLimits:
         self._warn = warn
         self._settlements = Settlements(clock, pool, self._calls, self._names, process, warn)
         self._counters = Counters()
+        self._theirs = OtherClock()
+        self._soon: Any = None
         self._running: dict[str, _Held] = {}
         self._beginning: dict[str, list[Deferred[None]]] = {}
         self._renewing = ClockedCall(clock, self._tick)
@@ -107,6 +110,9 @@ class RedisLimits:
         """What has ended is passed on to Redis, if it takes it in time."""
         if self._renewing.running:
             self._renewing.stop()
+        if self._soon is not None:
+            self._soon.cancel()
+            self._soon = None
         sent = self._pool.in_time(self._settlements.finish(), None)
         return sent.addCallback(lambda _: self._pool.stop())
 
@@ -184,15 +190,22 @@ class RedisLimits:
         return self._pool.in_time(asking, None).addCallback(self._decided, local, held, now, again)
 
     def _ask(self, id: str, held: _Held, now: float) -> Deferred[Any]:
-        arguments: list[bytes] = [id.encode(), b"%d" % (self.lease * 1000)]
+        asked_at = self._clock.seconds()
+        until = self._theirs.at(asked_at + self._pool.waits)
+        arguments: list[bytes] = [id.encode(), b"%d" % (self.lease * 1000), b"" if until is None else b"%d" % until]
         for part in held.parts:
             rule = part.rule
             arguments += (rule.kind.encode(), b"%d" % rule.limit, b"%d" % part.amount, *bounds(rule, now))
             arguments.append(b"1" if _may_refuse(part) else b"0")
         asking = self._calls.run(scripts.RESERVE, self._names.of(part.rule for part in held.parts), *arguments)
-        return asking.addCallback(self._answered, id, held)
+        return asking.addCallback(self._answered, id, held, asked_at)
 
-    def _answered(self, reply: Any, id: str, held: _Held) -> Any:
+    def _answered(self, reply: Any, id: str, held: _Held, asked_at: float) -> Any:
+        if reply[0] in (b"ok", b"late"):
+            self._theirs.heard(asked_at, reply[-1])
+        if reply[0] == b"late" and held.runs and self._soon is None:
+            # It was admitted without Redis, which does not know of it.
+            self._soon = self._clock.callLater(SOON, self._renew_late)
         if reply[0] == b"ok":
             held.second = str(reply[1])
             if id not in self._running:
@@ -205,7 +218,7 @@ class RedisLimits:
             beginning = _all(self._begin(held.parts[number - 1].rule, now) for number in reply[1:])
             beginning.addErrback(self._calls.failed, None)
             return beginning.addCallback(lambda _: self._asked(local, held, now, again=False))
-        if reply is None or reply[0] == b"unknown":
+        if reply is None or reply[0] in (b"unknown", b"late"):
             return self._alone(local, held)
         if reply[0] == b"ok":
             held.runs = True
@@ -277,6 +290,10 @@ class RedisLimits:
     def _tick(self) -> None:
         self._counters.prune(self._clock.seconds())
         self._counters.shed(len(self._counters) - MOST)
+        self._renew()
+
+    def _renew_late(self) -> None:
+        self._soon = None
         self._renew()
 
     def _renew(self) -> None:

@@ -102,13 +102,15 @@ end
 RESERVE = Script(
     _PRELUDE
     + b"""
--- KEYS: two for each part. ARGV: id, milliseconds of a lease; then for each part kind, limit, amount, begin, end, and
--- whether it refuses. Answers {'ok', second}, {'unknown', parts ...} of budgets that nobody has begun here, or
+-- KEYS: two for each part. ARGV: id, milliseconds of a lease, until when somebody waits, or ''; then for each part
+-- kind, limit, amount, begin, end, and whether it refuses. Answers {'ok', second, milliseconds}, {'late', milliseconds}
+-- where nobody waits any more, {'unknown', parts ...} of budgets that nobody has begun here, or
 -- {'full', part, left, milliseconds or -1, ...}.
+if ARGV[3] ~= '' and now > tonumber(ARGV[3]) then return {'late', now} end
 local unknown, full = {'unknown'}, {'full'}
-local parts = (#ARGV - 2) / 6
+local parts = (#ARGV - 3) / 6
 for part = 1, parts do
-  local at = 2 + (part - 1) * 6
+  local at = 3 + (part - 1) * 6
   local kind, limit, amount = ARGV[at + 1], tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
   local key = KEYS[part * 2 - 1]
   local count, wait = 0, 1000
@@ -145,7 +147,7 @@ end
 if #unknown > 1 then return unknown end
 if #full > 1 then return full end
 for part = 1, parts do
-  local at = 2 + (part - 1) * 6
+  local at = 3 + (part - 1) * 6
   local kind, amount = ARGV[at + 1], ARGV[at + 3]
   local key, held = KEYS[part * 2 - 1], KEYS[part * 2]
   if kind == 'parallel' then
@@ -160,7 +162,7 @@ for part = 1, parts do
     redis.call('EXPIRE', key, 62)
   end
 end
-return {'ok', second}
+return {'ok', second, now}
 """
 )
 """Takes all parts of a request, or none."""

@@ -27,6 +27,11 @@ class SharedTimeout:
         self._queue: deque[tuple[float, float, Deferred[Any], Any]] = deque()
         self._timer: Any = None
 
+    @property
+    def longest(self) -> float:
+        """Seconds that one is waited for at most."""
+        return self._limit + self._busy
+
     def limit(self, work: Deferred[T], otherwise: T) -> Deferred[T]:
         """
         What C{work} gives, or C{otherwise} if it takes too long; what it gives then is dropped.

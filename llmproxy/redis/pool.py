@@ -135,6 +135,11 @@ class RedisPool:
         self.seconds = 0.0
         self.errors = {"down": 0, "late": 0, "lost": 0, "refused": 0, "garbage": 0}
 
+    @property
+    def waits(self) -> float:
+        """Seconds that L{in_time} waits at most."""
+        return self._patience.longest
+
     def when_connected(self, work: Callable[[], object]) -> None:
         """Call C{work} each time when Redis can be asked, again."""
         self._on_connect.append(work)

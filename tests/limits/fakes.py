@@ -38,7 +38,7 @@ class LimitsTestCase(SynchronousTestCase):
         self.clock.advance(1_700_000_000)
         self.connector = FakeConnector()
         self.connector.answers = self._answer
-        self.replies: dict[str, Any] = {"RESERVE": [b"ok", 1_700_000_000]}
+        self.replies: dict[str, Any] = {"RESERVE": [b"ok", 1_700_000_000, 1_700_000_000_000]}
         self.ran: list[tuple[str, list[bytes]]] = []
         self.spent: Any = 0
         self.asked: list[Rule] = []

@@ -60,7 +60,7 @@ class ReservingTests(LimitsTestCase):
 class BeginningTests(LimitsTestCase):
     def setUp(self) -> None:
         super().setUp()
-        self.replies["RESERVE"] = [[b"unknown", 1]] * 3 + [[b"ok", 1]] * 3
+        self.replies["RESERVE"] = [[b"unknown", 1]] * 3 + [[b"ok", 1, 1000]] * 3
         self.replies["BEGIN"] = 1
 
     def test_once_for_all(self) -> None:
@@ -89,7 +89,7 @@ class BeginningTests(LimitsTestCase):
     def test_slow_ledger(self) -> None:
         """A request waits for it, as Redis can say nothing: what was spent would be spent again."""
         self.spent = Deferred()
-        self.replies["RESERVE"] = [[b"unknown", 1], [b"ok", 1]]
+        self.replies["RESERVE"] = [[b"unknown", 1], [b"ok", 1, 1000]]
         asking = self.reserve(Part(BUDGET, 1))
         self.pass_time(1)
         self.assertNoResult(asking)
@@ -184,12 +184,31 @@ class FailureTests(LimitsTestCase):
         asking = self.reserve(*(Part(rule, 1) for rule in rules))
         self.pass_time(PATIENCE)
         self.assertTrue(self.successResultOf(asking).unavailable)
-        self.redis.answer([b"ok", 1_700_000_001])
+        self.redis.answer([b"ok", 1_700_000_001, 1_700_000_001_000])
         self.pass_time(1)
         [words] = self.part_names("SETTLE")
         self.assertEqual(words.count(b"1700000001"), len(ALL))
         at = words.index(b"1700000001")
         self.assertEqual(words[at - 3 : at], [b"requests", b"1", b"0"])
+
+    def test_deadline(self) -> None:
+        """Redis hears until when somebody waits, by its own clock, as soon as that is known."""
+        self.held(Part(BUDGET, 1))
+        self.held(Part(BUDGET, 1))
+        first, second = self.part_names("RESERVE")
+        until = round((self.clock.seconds() + PATIENCE) * 1000)
+        self.assertEqual((first[5], second[5]), (b"", b"%d" % until))
+
+    def test_too_late_for_redis(self) -> None:
+        """What it has not taken as nobody waits any more, and what runs all the same, is made known to it soon."""
+        self.replies["RESERVE"] = HOLD
+        asking = self.reserve(Part(BUDGET, 800))
+        self.pass_time(PATIENCE)
+        self.assertIsInstance(self.successResultOf(asking), Reservation)
+        self.redis.answer([b"late", 1_700_000_001_000])
+        self.pass_time(0.2)
+        [words] = self.part_names("RENEW")
+        self.assertEqual(words[-1], b"800")
 
     def test_late_refusal(self) -> None:
         """A request that was admitted without Redis, which would have refused it, is paid all the same."""

@@ -9,7 +9,7 @@ from llmproxy.limits.redis import RedisLimits
 from ..tables import row
 from .fakes import BUDGET, NAMES, PARALLEL, REQUESTS, TOKENS, LimitsTestCase
 
-WORDS = {"RESERVE": (2, 6, 0), "SETTLE": (1, 7, 1), "RENEW": (1, 3, 0), "BEGIN": (3, 0, 0), "LEFT": (0, 3, 0)}
+WORDS = {"RESERVE": (3, 6, 0), "SETTLE": (1, 7, 1), "RENEW": (1, 3, 0), "BEGIN": (3, 0, 0), "LEFT": (0, 3, 0)}
 """Arguments before those of each part, those of each, and keys before the two of each."""
 
 RULES = (REQUESTS, TOKENS, PARALLEL, BUDGET)
@@ -18,7 +18,7 @@ RULES = (REQUESTS, TOKENS, PARALLEL, BUDGET)
 class ScriptTests(LimitsTestCase):
     def test_everything_is_passed(self) -> None:
         """Each call has as many keys and arguments as its script reads."""
-        self.replies |= {"RESERVE": [[b"unknown", 4], [b"ok", 1]], "BEGIN": 1, "LEFT": [b"1", -1] * 4}
+        self.replies |= {"RESERVE": [[b"unknown", 4], [b"ok", 1, 1000]], "BEGIN": 1, "LEFT": [b"1", -1] * 4}
         held = self.held(*(Part(each, 2) for each in RULES))
         self.store.left(RULES)
         self.pass_time(RedisLimits.lease / 3)

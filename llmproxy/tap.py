@@ -30,6 +30,7 @@ from .errors import ConfigError
 if TYPE_CHECKING:
     from .app.serverlog import ServerLog
     from .app.settings import Settings
+    from .config.sinks import SinkConfig
     from .service import ProxyService
     from .workers.supervisor import Supervisor
 
@@ -65,6 +66,12 @@ class Options(TwistedOptions):
         ["database", None, None, "sqlite:///path, or a path. [DATABASE_URL, DATABASE_PATH]"],
         ["default-api", None, None, "The API that is served at /. [DEFAULT_API_PROVIDER]"],
         ["env", None, None, "A file of variables; those that are set already stay as they are."],
+        [
+            "file-event-log",
+            None,
+            None,
+            "A file that gets a line for each exchange, as the reference's. [FILE_EVENT_LOG]",
+        ],
         ["access-log", None, None, "Where a line for every exchange goes; - is standard output. [LOG_FILE]"],
         ["workers", "w", "1", "Processes that serve; auto is one for each processor."],
         ["drain", None, "30", "Seconds, or a duration as 1m, that running exchanges get when the proxy stops."],
@@ -193,6 +200,8 @@ def _settings(
         opened.add(options["env"])
     env = with_dotenv(given, options["env"])
     env = {**env, **({"DATABASE_URL": "", "DB_DRIVER": ""} if options["database"] else {})}
+    if options.get("file-event-log"):
+        env["FILE_EVENT_LOG"] = options["file-event-log"]
     environment, problems = _environment(env, opened)
     listen = _endpoints("--listen", options["listen"], endpoint_description, problems)
     manage_listen = _endpoints("--manage-listen", options["manage-listen"], private_endpoint_description, problems)
@@ -300,7 +309,19 @@ def _with_defaults(apis: APIConfig, environment: Environment) -> APIConfig:
     if environment.forwarded_header is not None:
         apis = evolve(apis, forwarded_header=environment.forwarded_header)
     apis = evolve(apis, redis=evolve(apis.redis, **environment.redis)).with_telemetry(environment.otel)
+    if environment.sinks:
+        apis = evolve(apis, sinks=_sinks(apis, environment))
     return apis if environment.request_timeout is None else _limited(apis, environment.request_timeout)
+
+
+def _sinks(apis: APIConfig, environment: Environment) -> tuple[SinkConfig, ...]:
+    """Those of the file, then those of the environment."""
+    from .config.eventvariables import with_sinks
+
+    try:
+        return with_sinks(apis.sinks, environment.sinks)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
 
 
 def _limited(apis: APIConfig, seconds: float) -> APIConfig:

@@ -150,6 +150,22 @@ class SettingsTests(SynchronousTestCase):
         self.assertEqual(made.management_token, ENV["MANAGEMENT_TOKEN"])
         self.assertEqual(made.apis.default_api, "openai")
 
+    def test_sinks(self) -> None:
+        """Variables of the reference stand for sinks, behind those of the file; --file-event-log for one of them."""
+        path = self.mktemp()
+        api = "{base_url: http://a, allowed_endpoints: [/v1], allowed_methods: [GET]}"
+        Path(path).write_text(f"default_api: a\napis: {{a: {api}}}\nsinks: [{{name: out, type: stdout}}]\n")
+        bus = {"LLM_PROXY_EVENT_BUS": "redis-streams", "REDIS_STREAM_KEY": "s"}
+        made = self.make("--config", path, "--file-event-log", "e.jsonl", FILE_EVENT_LOG="other", **bus)
+        self.assertEqual([each.name for each in made.apis.sinks], ["out", "bus", "file-event-log"])
+        self.assertEqual([each.settings.get("stream") for each in made.apis.sinks], [None, "s", None])
+        self.assertEqual(made.apis.sinks[2].settings["path"], "e.jsonl")
+        Path(path).write_text(f"default_api: a\napis: {{a: {api}}}\nsinks: [{{name: bus, type: stdout}}]\n")
+        error = self.assertRaises(ConfigError, self.make, "--config", path, **bus)
+        self.assertIn("LLM_PROXY_EVENT_BUS", str(error))
+        error = self.assertRaises(ConfigError, self.make, "--config", path, LLM_PROXY_EVENT_BUS="redis")
+        self.assertIn("unknown event bus backend: redis", str(error))
+
     def test_request_timeout(self) -> None:
         """REQUEST_TIMEOUT limits the APIs that have no limit of their own."""
         path = self.mktemp()

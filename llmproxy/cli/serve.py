@@ -31,6 +31,11 @@ def _duration(context: click.Context, parameter: click.Parameter, value: str) ->
 @click.option("--database", metavar="URL", help="sqlite:///path, or a path. [DATABASE_URL, DATABASE_PATH]")
 @click.option("--default-api", metavar="NAME", help="The API that is served at /. [DEFAULT_API_PROVIDER]")
 @click.option("--env", metavar="FILE", help="A file of variables; those that are set already stay as they are.")
+@click.option(
+    "--file-event-log",
+    metavar="FILE",
+    help="A file that gets a line for each exchange, as the reference's. [FILE_EVENT_LOG]",
+)
 @click.option("--access-log", metavar="FILE", help="A line for every exchange; - is standard output. [LOG_FILE]")
 @click.option("--workers", "-w", default="1", help="Processes that serve; auto is one for each processor.")
 @click.option("--drain", callback=_duration, default="30s", show_default=True, help="What exchanges get at the end.")

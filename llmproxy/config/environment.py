@@ -19,6 +19,7 @@ from .capturevariables import read_capture_environment
 from .certificates import check_certificate, tls_description
 from .databases import SCHEMES, EncryptionKey, Storage, database_url, parse_encryption_key, sqlite_url
 from .dotenv import source_of
+from .eventvariables import sinks_of_environment
 from .listen import endpoint_description, private_endpoint_description
 from .problems import Problems
 from .redis import read_redis_environment
@@ -28,6 +29,7 @@ from .variables import DEFAULT_CONFIG, DEFAULT_DATABASE, DEFAULT_LISTEN, DEFAULT
 
 if TYPE_CHECKING:
     from .capture import CaptureConfig
+    from .sinks import SinkConfig
 
 T = TypeVar("T")
 
@@ -51,6 +53,7 @@ class Environment:
     @ivar otel: the variables of OpenTelemetry, by their names.
     @ivar trusted_proxies: C{None} if nothing was said.
     @ivar request_timeout: seconds, or C{None} if it was not said.
+    @ivar sinks: those that variables stand for.
     @ivar warnings: sentences for the operator; they hold no value of a variable.
     """
 
@@ -77,6 +80,7 @@ class Environment:
     forwarded_header: str | None
     watch: bool
     otel: Mapping[str, str] = field(repr=False)
+    sinks: tuple[SinkConfig, ...]
     warnings: tuple[str, ...]
 
 
@@ -94,7 +98,8 @@ def read_environment(env: Mapping[str, str], read_secret: Callable[[str], str]) 
     cache, wrong = read_cache_environment({**env, **secrets})
     redis, wrong_too = read_redis_environment({**env, **secrets})
     capture, wrong_there = read_capture_environment(env)
-    for name, sentence in (*wrong, *wrong_too, *wrong_there):
+    sinks, wrong_sinks = sinks_of_environment({**env, **secrets})
+    for name, sentence in (*wrong, *wrong_too, *wrong_there, *wrong_sinks):
         variables.problems.add(name, sentence)
     environment = Environment(
         management_token=token,
@@ -124,6 +129,7 @@ def read_environment(env: Mapping[str, str], read_secret: Callable[[str], str]) 
         else None,
         watch=variables.flag("WATCH_CONFIG", False),
         otel=variables.otel(),
+        sinks=sinks,
         warnings=tuple(_warnings(env, token, metrics_token, storage.encryption_key)),
     )
     variables.problems.fail()
@@ -168,6 +174,18 @@ def read_capture(env: Mapping[str, str]) -> CaptureConfig | None:
         problems.add(name, sentence)
     problems.fail()
     return found
+
+
+def with_secrets(env: Mapping[str, str], read_secret: Callable[[str], str], *names: str) -> dict[str, str]:
+    """
+    C{env} with the content of the files that these variables name.
+
+    @raise ConfigError: with everything that is wrong with them.
+    """
+    variables = _Variables(env, read_secret)
+    found = {name: variables.secret(name) for name in names}
+    variables.problems.fail()
+    return {**env, **found}
 
 
 class _Variables:

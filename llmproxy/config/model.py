@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .tracing import TracingConfig
 
 
-def _tuple(values: Iterable[str]) -> Any:
+def _tuple(values: Iterable[Any]) -> Any:
     # Anything else is wrong, and is to be found so by validate: a text is no list of letters.
     return tuple(values) if _is_list(values) else values
 

@@ -86,6 +86,27 @@ EFFECTIVE: dict[str, str] = {
     "REDIS_CACHE_KEY_PREFIX": "what all keys of the cache begin with (default llmproxy:cache:)",
     "REDIS_CACHE_POOL_SIZE": "connections to Redis, which commands share (default 4)",
     "REDIS_CACHE_TIMEOUT": "how long connecting may take, and silence; a lookup never waits so long (default 1s)",
+    "LLM_PROXY_EVENT_BUS": "redis-streams: exchanges are published there, by the names of the reference (default: not)",
+    "FILE_EVENT_LOG": "a file that gets a line for each exchange, by the names of the reference (default: none)",
+    "REDIS_STREAM_KEY": "the stream of that bus, which a dispatcher reads (default llm-proxy-events)",
+    "REDIS_STREAM_MAX_LEN": "about how many entries stay in it, 0 for all (default 10000)",
+    "REDIS_CONSUMER_GROUP": "of llmproxy dispatcher: its group, which shares the work (default llm-proxy-dispatchers)",
+    "REDIS_CONSUMER_NAME": "of llmproxy dispatcher: its name there, unique (default: of service, host and process)",
+    "REDIS_STREAM_BLOCK_TIME": "of llmproxy dispatcher: how long a read waits in Redis (default 5s)",
+    "REDIS_STREAM_CLAIM_TIME": "of llmproxy dispatcher: when what a dead one had is taken over (default 30s)",
+    "REDIS_STREAM_BATCH_SIZE": "of llmproxy dispatcher: events of one read (default 100)",
+    "DISPATCHER_SERVICE": "of llmproxy dispatcher: file, stdout, lunary, helicone or langfuse (default file)",
+    "DISPATCHER_ENDPOINT": "of llmproxy dispatcher: the path of the file, or the URL of the service",
+    "LLM_PROXY_API_KEY": "of llmproxy dispatcher: the key of the service",
+    "DISPATCHER_BUFFER": "of llmproxy dispatcher: events that it has in memory, at most (default 1000)",
+    "DISPATCHER_BATCH_SIZE": "of llmproxy dispatcher: events in one delivery (default 100)",
+    "DISPATCHER_DETACH": "of llmproxy dispatcher: without effect, there and here",
+    "DISPATCHER_LISTEN": "of llmproxy dispatcher: where its health and metrics are, off for nowhere",
+    "DISPATCHER_MAX_DELIVERIES": "of llmproxy dispatcher: deliveries in vain until an event is given up (default 5)",
+    "LLM_PROXY_DISPATCHER_VERBOSE": "of llmproxy dispatcher: true: header fields of answers stand in its lines",
+    "LANGFUSE_PUBLIC_KEY": "of llmproxy dispatcher --service langfuse",
+    "LANGFUSE_SECRET_KEY": "of llmproxy dispatcher --service langfuse",
+    "LANGFUSE_HOST": "of llmproxy dispatcher --service langfuse (default https://cloud.langfuse.com)",
     "CACHE_STATS_BUFFER_SIZE": "tokens with cache hits not written to the database yet, at most (default 1000)",
     "AUDIT_ENABLED": "false: no audit records of management and refusals (default true)",
     "AUDIT_LOG_FILE": "the file of the audit log; - is standard output, none no file (default: the database's own)",
@@ -117,6 +138,8 @@ SECRETS = (
     "REDIS_CACHE_URL",
     "REDIS_PASSWORD",
     *OTEL_HEADERS,
+    "LLM_PROXY_API_KEY",
+    "LANGFUSE_SECRET_KEY",
 )
 """Those that C{<NAME>_FILE}, or a value C{file:/path}, may name a file for."""
 
@@ -130,9 +153,7 @@ NOT_EFFECTIVE = frozenset(
     DISTRIBUTED_RATE_LIMIT_KEY_SECRET DISTRIBUTED_RATE_LIMIT_WINDOW DISTRIBUTED_RATE_LIMIT_MAX
     DISTRIBUTED_RATE_LIMIT_FALLBACK TOKEN_CLEANUP_INTERVAL LLM_PROXY_ENFORCE_PROJECT_ACTIVE
     LLM_PROXY_ACTIVE_CACHE_TTL LLM_PROXY_ACTIVE_CACHE_MAX LLM_PROXY_API_KEY_CACHE_TTL LLM_PROXY_API_KEY_CACHE_MAX
-    LLM_PROXY_EVENT_BUS REDIS_STREAM_KEY REDIS_CONSUMER_GROUP REDIS_CONSUMER_NAME
-    REDIS_STREAM_MAX_LEN REDIS_STREAM_BLOCK_TIME REDIS_STREAM_CLAIM_TIME REDIS_STREAM_BATCH_SIZE
-    USAGE_STATS_BUFFER_SIZE REDIS_SCAN_COUNT LOG_BINARY_RESPONSES FILE_EVENT_LOG
+    USAGE_STATS_BUFFER_SIZE REDIS_SCAN_COUNT LOG_BINARY_RESPONSES
     """.split()
 )
 """Variables of the reference that mean nothing here: they are warned of. Who makes one mean something moves it up."""
@@ -140,19 +161,20 @@ NOT_EFFECTIVE = frozenset(
 _OF_TLS = frozenset({"TLS_CERT_FILE", "TLS_KEY_FILE"})
 """Variables that mean nothing without C{ENABLE_TLS}."""
 
-_OF_REDIS = frozenset(
-    """
-    REDIS_CACHE_URL REDIS_ADDR REDIS_DB REDIS_PASSWORD REDIS_CACHE_KEY_PREFIX REDIS_CACHE_POOL_SIZE REDIS_CACHE_TIMEOUT
-    """.split()
-)
+_OF_REDIS = frozenset("REDIS_CACHE_URL REDIS_CACHE_KEY_PREFIX REDIS_CACHE_POOL_SIZE REDIS_CACHE_TIMEOUT".split())
 """Variables that mean nothing without C{HTTP_CACHE_BACKEND=redis}."""
+
+_OF_BOTH = frozenset({"REDIS_ADDR", "REDIS_DB", "REDIS_PASSWORD"})
+"""Those that mean nothing without that, or C{LLM_PROXY_EVENT_BUS=redis-streams}."""
 
 
 def without_effect(env: Mapping[str, str]) -> list[str]:
     """The variables that are set and mean nothing here, or nothing beside the others."""
     redis = env.get("HTTP_CACHE_BACKEND", "").strip().lower() == "redis"
     tls = _is_on(env.get("ENABLE_TLS", "").strip())
+    bus = env.get("LLM_PROXY_EVENT_BUS", "").strip() == "redis-streams"
     idle = NOT_EFFECTIVE | (frozenset() if redis else _OF_REDIS) | (frozenset() if tls else _OF_TLS)
+    idle |= frozenset() if redis or bus else _OF_BOTH
     return sorted(name for name in idle if env.get(name))
 
 

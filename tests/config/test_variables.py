@@ -31,3 +31,5 @@ class VariablesTests(SynchronousTestCase):
         env = {"REDIS_ADDR": "r:6379", "REDIS_DB": "1"}
         self.assertEqual(without_effect(env), ["REDIS_ADDR", "REDIS_DB"])
         self.assertEqual(without_effect({**env, "HTTP_CACHE_BACKEND": " Redis"}), [])
+        env["REDIS_CACHE_TIMEOUT"] = "1s"
+        self.assertEqual(without_effect({**env, "LLM_PROXY_EVENT_BUS": "redis-streams"}), ["REDIS_CACHE_TIMEOUT"])

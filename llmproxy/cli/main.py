@@ -19,6 +19,7 @@ COMMANDS = {
     "completion": "Print a completion script for a shell.",
     "db": "The database: upgrade, current, backup, restore, copy.",
     "demo-upstream": "Serve an OpenAI-shaped upstream of our own.",
+    "dispatcher": "Deliver events from Redis Streams to files and services.",
     "encryption": "Upstream keys at rest: status, migrate, rotate.",
     "prices": "Prices: show, find what has none, give what was used other costs.",
     "project": "Projects: create, list, change, deactivate.",

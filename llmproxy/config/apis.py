@@ -122,7 +122,7 @@ class APIConfig(APIValues):
         tracing = self.tracing
         if tracing is not None or any(sink.type == "otlp" for sink in sinks):
             tracing = (TracingConfig() if tracing is None else tracing).with_environment(environment)
-        return evolve(self, sinks=tuple(sinks), tracing=tracing)  # type: ignore[arg-type]
+        return evolve(self, sinks=tuple(sinks), tracing=tracing)
 
     def with_cache_defaults(self, defaults: CacheSettings) -> APIConfig:
         """The same, cached by C{defaults} where an API says nothing of its own, and can be cached."""

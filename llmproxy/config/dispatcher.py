@@ -1,4 +1,4 @@
-"""What a dispatcher is to do: of options and variables of the reference, or of the sinks of a file."""
+"""The configuration of a dispatcher: options and variables of the reference, or the sinks of a file."""
 
 from __future__ import annotations
 

@@ -19,13 +19,20 @@ from .capturevariables import read_capture_environment
 from .certificates import check_certificate, tls_description
 from .databases import SCHEMES, EncryptionKey, Storage, database_url, parse_encryption_key, sqlite_url
 from .dotenv import source_of
-from .eventvariables import sinks_of_environment
 from .listen import endpoint_description, private_endpoint_description
 from .problems import Problems
 from .redis import read_redis_environment
 from .rules import forwarded_header, trusted_proxy
 from .units import parse_duration, parse_flag, parse_size
-from .variables import DEFAULT_CONFIG, DEFAULT_DATABASE, DEFAULT_LISTEN, DEFAULT_POOL_SIZE, OTEL_HEADERS, without_effect
+from .variables import (
+    DEFAULT_CONFIG,
+    DEFAULT_DATABASE,
+    DEFAULT_LISTEN,
+    DEFAULT_POOL_SIZE,
+    OTEL_HEADERS,
+    SINK_VARIABLES,
+    without_effect,
+)
 
 if TYPE_CHECKING:
     from .capture import CaptureConfig
@@ -98,7 +105,7 @@ def read_environment(env: Mapping[str, str], read_secret: Callable[[str], str]) 
     cache, wrong = read_cache_environment({**env, **secrets})
     redis, wrong_too = read_redis_environment({**env, **secrets})
     capture, wrong_there = read_capture_environment(env)
-    sinks, wrong_sinks = sinks_of_environment({**env, **secrets})
+    sinks, wrong_sinks = _sinks({**env, **secrets})
     for name, sentence in (*wrong, *wrong_too, *wrong_there, *wrong_sinks):
         variables.problems.add(name, sentence)
     environment = Environment(
@@ -174,6 +181,15 @@ def read_capture(env: Mapping[str, str]) -> CaptureConfig | None:
         problems.add(name, sentence)
     problems.fail()
     return found
+
+
+def _sinks(env: Mapping[str, str]) -> tuple[tuple[SinkConfig, ...], list[tuple[str, str]]]:
+    """Most processes have none of these variables, and need not know how they are read."""
+    if not any(env.get(name, "").strip() for name in SINK_VARIABLES):
+        return (), []
+    from .eventvariables import sinks_of_environment
+
+    return sinks_of_environment(env)
 
 
 def with_secrets(env: Mapping[str, str], read_secret: Callable[[str], str], *names: str) -> dict[str, str]:

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
+from .sinks import SinkConfig
 from .streamvariables import bus_sink
-
-if TYPE_CHECKING:
-    from .sinks import SinkConfig
-
-VARIABLES = ("LLM_PROXY_EVENT_BUS", "FILE_EVENT_LOG")
 
 BUS = "bus"
 LOG = "file-event-log"
@@ -18,11 +13,8 @@ LOG = "file-event-log"
 
 def sinks_of_environment(env: Mapping[str, str]) -> tuple[tuple[SinkConfig, ...], list[tuple[str, str]]]:
     """The sinks, and what is wrong: names of variables and sentences."""
-    if not any(env.get(name, "").strip() for name in VARIABLES):
-        return (), []
-    from .sinks import SinkConfig
-
-    found, problems = [], []
+    found: list[SinkConfig] = []
+    problems: list[tuple[str, str]] = []
     try:
         bus = bus_sink(env)
     except ValueError as error:

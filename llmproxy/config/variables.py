@@ -143,6 +143,9 @@ SECRETS = (
 )
 """Those that C{<NAME>_FILE}, or a value C{file:/path}, may name a file for."""
 
+SINK_VARIABLES = ("LLM_PROXY_EVENT_BUS", "FILE_EVENT_LOG")
+"""Those that stand for sinks."""
+
 NOT_EFFECTIVE = frozenset(
     """
     MAX_REQUEST_SIZE MAX_CONCURRENT_REQUESTS API_ENV DATABASE_MAX_IDLE_CONNS

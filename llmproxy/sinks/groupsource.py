@@ -32,6 +32,7 @@ from ..redis.streams import (
     count_pending,
     entries,
     entries_read,
+    length,
     pending,
     unread,
 )
@@ -288,6 +289,10 @@ class GroupSource:
         count = count_pending(await self._asking.call(self._reader.waiting()))
         groups = await self._asking.call(self._reader.groups())
         return count + (unread(groups, self._reader.group) or 0)
+
+    def length(self) -> Deferred[int]:
+        """How many entries the stream has."""
+        return Deferred.fromCoroutine(self._asking.call(length(self._reader.stream)))
 
     # -- the end
 

@@ -88,6 +88,7 @@ class SourceDelivery:
         self._bytes = 0
         self._seen_done = 0
         self._running: Deferred[None] | None = None
+        self._stopping = False
         self._room: Deferred[None] | None = None
         self._complaints = RateLimitedLog(clock, self._log, "events")
         self.received = 0
@@ -130,6 +131,7 @@ class SourceDelivery:
         Read nothing more, deliver what was read within a few seconds, give the rest back to the source, close both. It
         never fails.
         """
+        self._stopping = True
         running, self._running = self._running, None
         if running is not None:
             running.addErrback(lambda reason: None)
@@ -147,6 +149,9 @@ class SourceDelivery:
             except CancelledError:
                 raise
             except Exception as error:
+                if self._stopping:
+                    # What is cancelled while it connects fails as it likes.
+                    return
                 failures += 1
                 self.error = str(error)[:200] or type(error).__name__
                 self._complaints.say(self.name, f"cannot go on: {self.error}")

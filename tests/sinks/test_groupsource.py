@@ -69,6 +69,9 @@ class FakeStream:
         rows = [[each, b"me", 0, count] for each, count in self.own if each > after]
         return rows[: int(words[5])]
 
+    def xlen(self, words: list[bytes]) -> Any:
+        return 9
+
     def xinfo(self, words: list[bytes]) -> Any:
         return [[b"name", b"g", b"lag", 5]]
 
@@ -263,6 +266,7 @@ class GroupSourceTests(SynchronousTestCase):
     def test_waiting(self) -> None:
         """What is pending, and what was not read."""
         self.assertEqual(self.successResultOf(self.source.waiting()), 12)
+        self.assertEqual(self.successResultOf(self.source.length()), 9)
 
     def test_close(self) -> None:
         """What was not delivered is given back with the deliveries that it had, for any consumer to claim at once."""

@@ -35,10 +35,12 @@ class Costs:
     Notes what an exchange cost, and what one from the cache did not cost again, in its record.
 
     Tariffs that were looked up before are at hand; another one is looked up in a thread, which takes a millisecond, and
-    a quarter of a second the first time. Sinks get records later than that as a rule (L{llmproxy.sinks.publisher}), so
-    that the cost is there; one that it comes too late for has none.
+    a quarter of a second the first time. Sinks get such a record when that has ended, see
+    L{llmproxy.sinks.publisher.Publisher.release}; where too many wait they get it without its cost.
 
     @param reactor: one without threads, as tests have, looks up where it stands.
+    @ivar pending: records whose cost is being looked up.
+    @ivar noted: called with each of those when that has ended.
     """
 
     _log = Logger()
@@ -50,6 +52,8 @@ class Costs:
         self._providers: dict[str, str] = {}
         self._waiting: dict[Key, list[Callable[[Tariff | None], None]]] = {}
         self._is_looking = False
+        self.pending: set[Record] = set()
+        self.noted: Callable[[Record], object] = _ignored
 
     def use(self, rules: Iterable[PriceRule], apis: Iterable[Api]) -> None:
         """The prices of a configuration, from now on."""
@@ -156,7 +160,15 @@ class Costs:
         if isinstance(found, Tariff):
             self._note(record, usage, member, found, prices.version)
         else:
-            self._look_up(key, lambda tariff: self._note(record, usage, member, tariff, prices.version))
+            self.pending.add(record)
+            self._look_up(key, lambda tariff: self._came(record, usage, member, tariff, prices.version))
+
+    def _came(self, record: Record, usage: Usage, member: str, tariff: Tariff | None, book: str) -> None:
+        try:
+            self._note(record, usage, member, tariff, book)
+        finally:
+            self.pending.discard(record)
+            self.noted(record)
 
     @staticmethod
     def _note(record: Record, usage: Usage, member: str, tariff: Tariff | None, book: str) -> None:
@@ -229,5 +241,5 @@ def _provider(api: Api) -> str:
     return next(filter(None, vendors_of((each.provider for each in api.upstreams), api.dialect)), "")
 
 
-def _ignored(tariff: Tariff | None) -> None:
+def _ignored(_: object) -> None:
     """For a look-up of which only the side effect is wanted."""

@@ -73,7 +73,8 @@ class Metering:
         self.ledger: Ledger | None = None
         self.counting = Counting()
         self.estimates: Estimates | None = None
-        self.publisher = Publisher(reactor, sinks, masking=None)
+        self.publisher = Publisher(reactor, sinks, masking=None, pending=self.costs.pending)
+        self.costs.noted = self.publisher.release
         self._refusals = Publisher(reactor, logs, masking=masking)
 
     def _access_log(self, file: LogFile, settings: Settings) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
@@ -34,6 +34,7 @@ class Publisher:
     it was masked, so that none has to know what a secret looks like.
 
     @param masking: knows the secrets of this process; C{None} for records that are masked when they come.
+    @param pending: records of which something is still looked up: none of them is passed on before L{release}.
     @ivar failed: batches that a sink refused.
     """
 
@@ -45,6 +46,7 @@ class Publisher:
         sinks: Sequence[IRecordSink],
         report_every: float = 60.0,
         masking: Masking | None = _USUAL,
+        pending: Collection[Record] = frozenset(),
     ) -> None:
         self._clock = clock
         self._sinks = tuple(sinks)
@@ -53,6 +55,8 @@ class Publisher:
         self._most = MOST_WAITING
         self._flushing: IDelayedCall | None = None
         self._reports = LogRate(report_every)
+        self._pending = pending
+        self._held: set[Record] = set()
         self.failed = 0
 
     def publish(self, record: Record) -> None:
@@ -63,6 +67,12 @@ class Publisher:
             self.flush()
         elif self._flushing is None:
             self._flushing = self._clock.callLater(FLUSH_AFTER, self._due)
+
+    def release(self, record: Record) -> None:
+        """What was looked up of a record is known, or will not be. One that was not published yet is not held."""
+        if record in self._held:
+            self._held.remove(record)
+            self.publish(record)
 
     def replace(self, sink: IRecordSink, other: IRecordSink) -> None:
         """Pass on to C{other} in the place of C{sink}, which gets what waits still: each record is given to one."""
@@ -84,6 +94,9 @@ class Publisher:
     def stop(self) -> None:
         """Pass on what waits, and at once what comes later, as a stopped proxy refuses requests: no timer is left."""
         self._most = 0
+        self._pending = frozenset()
+        self._waiting += self._held
+        self._held.clear()
         self.flush()
 
     def close(self) -> None:
@@ -97,6 +110,9 @@ class Publisher:
 
     def _pass_on(self) -> None:
         records, self._waiting = self._waiting, []
+        if self._pending:
+            self._held.update(record for record in records if record in self._pending)
+            records = [record for record in records if record not in self._held]
         if not records:
             return
         if self._masked is not None:

@@ -215,6 +215,20 @@ class ThreadTests(SynchronousTestCase):
         self.costs.note(record)
         self.assertEqual(record.cost, D(2))
 
+    def test_pending(self) -> None:
+        """While it is looked up a record is pending, whatever comes of it; then it is said once."""
+        noted: list[Any] = []
+        self.costs.noted = noted.append
+        records = [a_record(usage=MILLION), a_record(usage=Usage(1, served_model="other"), api="nobody's")]
+        for record in records:
+            self.costs.note(record)
+        self.assertEqual((self.costs.pending, noted), (set(records), []))
+        for _ in records:
+            self.reactor.back()
+        self.assertEqual((self.costs.pending, noted), (set(), records))
+        self.costs.note(a_record(usage=MILLION))
+        self.assertEqual((self.costs.pending, noted), (set(), records))
+
     def test_one_thread(self) -> None:
         """However many models are asked for, one thread looks them up; what came meanwhile comes next."""
         first = a_record(usage=MILLION)

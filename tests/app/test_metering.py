@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from decimal import Decimal
+from pathlib import Path
 
 from twisted.internet.task import Clock
 from twisted.logger import globalLogPublisher
@@ -18,6 +20,7 @@ from llmproxy.config.compile import compile_api
 from llmproxy.config.model import APIProviderConfig, MeterConfig
 from llmproxy.core.masking import Masking
 from llmproxy.message import Record
+from llmproxy.usage import Usage
 
 from ..cache.test_stats import FakeStatsStore
 from .embedded import a_config
@@ -39,6 +42,20 @@ class MeteringTests(SynchronousTestCase):
         for _ in range(3):
             self.metering.meter_failed("fault", "ValueError")
         self.assertEqual((self.metering.meter_errors, len(logged)), (3, 1))
+
+    def test_cost_that_is_looked_up(self) -> None:
+        """The log and the metrics wait for a cost that is being looked up, and have it then."""
+        metering = self.metering
+        record = Record("id", "POST", "/", "192.0.2.1", 0.0, api="a", status=200, ended="complete", usage=Usage(1))
+        metering.costs.pending.add(record)
+        metering.publisher.publish(record)
+        metering.flush()
+        self.assertEqual((metering.snapshot().costs, Path(self.path).read_text()), ({}, ""))
+        record.cost = Decimal("0.5")
+        metering.costs.pending.remove(record)
+        metering.costs.noted(record)
+        self.assertEqual(metering.snapshot().costs, {("a", "other"): Decimal("0.5")})
+        self.assertIn('"cost":"0.5"', Path(self.path).read_text().replace(" ", ""))
 
     def test_estimates(self) -> None:
         """Records wait for estimates only where an API wants them, and they can be made; where not, it is said why."""

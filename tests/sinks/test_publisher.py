@@ -47,6 +47,38 @@ class PublisherTests(SynchronousTestCase):
             (record.path, record.user_agent, record.request_id), ("/v1/[masked]", "x [masked]", "[masked]")
         )
 
+    def test_pending(self) -> None:
+        """A record of which something is looked up is passed on when that is known, and the others do not wait."""
+        first, second, third = a_record(), a_record(), a_record()
+        pending = {first, second}
+        publisher = Publisher(self.clock, [self.kept], pending=pending)
+        for record in (first, second, third):
+            publisher.publish(record)
+        pending.remove(second)
+        publisher.release(second)
+        self.clock.advance(FLUSH_AFTER)
+        self.assertEqual(self.kept.batches, [[second, third]])
+        pending.remove(first)
+        publisher.release(first)
+        publisher.release(first)
+        self.clock.advance(FLUSH_AFTER)
+        self.assertEqual(self.kept.batches[1:], [[first]])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_pending_at_the_end(self) -> None:
+        """A stop waits for no look-up: nothing is lost, and nothing comes twice."""
+        first, later = a_record(), a_record()
+        publisher = Publisher(self.clock, [self.kept], pending={first, later})
+        publisher.publish(first)
+        publisher.flush()
+        self.assertEqual(self.kept.batches, [])
+        publisher.stop()
+        publisher.publish(later)
+        for record in (first, later):
+            publisher.release(record)
+        self.assertEqual(self.kept.batches, [[first], [later]])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_batches(self) -> None:
         """Records reach the sinks together, in order, a moment after their exchanges ended."""
         publisher = Publisher(self.clock, [self.kept])

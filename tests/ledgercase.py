@@ -33,6 +33,9 @@ class JournalLedger:
     def begin(self, record: Record, *, leased: bool) -> None:
         self.journal.begin(record, used=record.counted, leased=leased)
 
+    def learn(self, record: Record) -> None:
+        self.journal.learn(record)
+
     def is_open(self, record: Record) -> bool:
         return self.journal.is_open(record)
 

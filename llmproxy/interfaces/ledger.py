@@ -24,6 +24,9 @@ class ILedger(Protocol):
         @param leased: a leased one, see L{llmproxy.core.quotas}.
         """
 
+    def learn(self, record: Record) -> None:
+        """More is known of an exchange that has begun, as its body has said it; nothing if it is not open."""
+
     def is_open(self, record: Record) -> bool:
         """Whether it has begun and not ended."""
 

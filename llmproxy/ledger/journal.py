@@ -109,6 +109,15 @@ class Journal:
         self._open[id] = kind, content
         self._write(kind, content)
 
+    def learn(self, record: Record) -> None:
+        """What is known of one that has begun is noted anew; its use is not."""
+        id = record.entry_id
+        known = self._open.get(id)
+        if known is not None:
+            content = self._encoded(begun_values(record, id))
+            self._open[id] = known[0], content
+            self._write(BEGUN, content)
+
     def end(self, record: Record) -> bytes:
         """
         An exchange has ended; it may be one that has not begun, as nobody was asked.

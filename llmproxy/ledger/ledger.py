@@ -95,6 +95,12 @@ class Ledger:
         except Exception:
             self._broken()
 
+    def learn(self, record: Record) -> None:
+        try:
+            self._journal.learn(record)
+        except Exception:
+            self._broken()
+
     def is_open(self, record: Record) -> bool:
         return self._journal.is_open(record)
 

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, TypeVar
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
+from ..bodies import BytesBody, Tap
 from ..errors import RateLimitExceeded, TokenUsedUp
 from ..message import Field
 from ..providers.readers import ASKED
+from ..replay import ReplayableBody
 from ..usagelimits import UNLIMITED
 from .modelpeek import model_in
 
 if TYPE_CHECKING:
     from ..interfaces import ILedger, IQuota, Responder
-    from ..message import ApiRequest, ApiResponse
+    from ..message import ApiRequest, ApiResponse, Record
     from .limits import Limiting
 
 Outcome = TypeVar("Outcome")
@@ -74,6 +76,10 @@ class Limit:
             if not record.model and request.route.api.settings.meter is not None:
                 record.model = ASKED[request.target].model or model_in(request.body)
             self._ledger.begin(record, leased=request.principal.token.max_requests is not None)
+            body = request.body
+            if body is not None and type(body) is not BytesBody and not isinstance(body, ReplayableBody):
+                learning = _Learning(self._ledger, record)
+                request.body = Tap(body, learning.seen, learning.ended)
         try:
             responding = inner(request)
         except Exception:
@@ -119,6 +125,26 @@ class Limit:
 
 def _nobody(request: ApiRequest) -> Deferred[ApiResponse]:
     raise AssertionError("nobody has asked yet")
+
+
+class _Learning:
+    """What a body says on its way of the exchange that it is of: its model, for whom it is."""
+
+    __slots__ = ("_attribution", "_ledger", "_model", "_record")
+
+    def __init__(self, ledger: ILedger, record: Record) -> None:
+        self._ledger = ledger
+        self._record = record
+        self._model, self._attribution = record.model, record.attribution
+
+    def seen(self, _: bytes) -> None:
+        record = self._record
+        if record.model != self._model or record.attribution is not self._attribution:
+            self._model, self._attribution = record.model, record.attribution
+            self._ledger.learn(record)
+
+    def ended(self, _: Failure | None) -> None:
+        self.seen(b"")
 
 
 def final(reason: Failure) -> Failure:

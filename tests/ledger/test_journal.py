@@ -65,6 +65,28 @@ class JournalTests(SynchronousTestCase):
         self.assertEqual((replay.open, endings), ({}, ["complete"]))
         self.assertEqual(self.journal.waiting, 1)
 
+    def test_learnt(self) -> None:
+        """What is known later is of one that is interrupted, too; it has used up one request all the same."""
+        record = a_record(counted=True)
+        self.journal.begin(record, used=True, leased=True)
+        record.model = "m-1"
+        self.journal.learn(record)
+        replay, _ = self.read()
+        [entry] = replay.open.values()
+        self.assertEqual((entry.model, entry.ending, entry.counted), ("m-1", "interrupted", True))
+        self.assertEqual([each.count for each in replay.uses.of("t")], [1])
+        while len(self.files.segments(WRITER)) < 2:
+            self.journal.end(a_record(**BIG))
+        self.settle_all()
+        for segment in self.journal.spent():
+            self.journal.remove(segment)
+        [entry] = self.read()[0].open.values()
+        self.assertEqual(entry.model, "m-1")
+        self.journal.end(record)
+        before = self.journal.waiting
+        self.journal.learn(record)
+        self.assertEqual((self.read()[0].open, self.journal.waiting), ({}, before))
+
     def test_never_begun(self) -> None:
         """A refusal or a hit has ended without having gone on."""
         entry = decoded(self.journal.end(a_record(status=403, ended="refused")))

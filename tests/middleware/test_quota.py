@@ -5,6 +5,7 @@ from __future__ import annotations
 from attrs import evolve
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.iweb import UNKNOWN_LENGTH
 
 from llmproxy.apisettings import ApiSettings, MeterSettings
 from llmproxy.bodies import BytesBody
@@ -14,6 +15,27 @@ from llmproxy.middleware.quota import Limit
 
 from ..tables import row
 from .fakes import PRINCIPAL, FakeQuota, Inner, a_request, a_response, an_api
+
+
+class Sink:
+    def write(self, data: bytes) -> None:
+        pass
+
+
+class Parts:
+    """A body that comes in pieces."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.length = UNKNOWN_LENGTH
+        self.done: Deferred[None] = Deferred()
+
+    def startProducing(self, consumer: Sink) -> Deferred[None]:
+        self.consumer = consumer
+        return self.done
+
+    def write(self, number: int) -> None:
+        self.consumer.write(b"%d" % number)
 
 
 class FakeLedger:
@@ -30,6 +52,9 @@ class FakeLedger:
     def begin(self, record: Record, *, leased: bool) -> None:
         self.models.append(record.model)
         self.calls.append(("begin", record.counted, leased))
+
+    def learn(self, record: Record) -> None:
+        self.calls.append((f"learn {record.model}", record.counted, False))
 
     def is_open(self, record: Record) -> bool:
         return self.open
@@ -61,6 +86,28 @@ class LimitTests(SynchronousTestCase):
         self.begin_noted()
         self.assertEqual(ledger.calls, [("begin", True, False)])
         self.assertEqual(len(self.inner.requests), 1)
+
+    def test_learnt(self) -> None:
+        """What a body says while it goes on is noted as soon as it is known, once; one that is here is looked at."""
+        for body, expected in (
+            (Parts(2), ["learn m-1"]),
+            (Parts(1), ["learn m-1"]),
+            (BytesBody(b'{"model":"m-1"}'), []),
+        ):
+            with row(body):
+                ledger = self.noted()
+                self.request = a_request(body=body, principal=PRINCIPAL, api=an_api())
+                self.begin_noted()
+                sent = self.inner.requests[-1].body
+                done = sent.startProducing(Sink())
+                for number in range(getattr(body, "count", 0)):
+                    body.write(number)
+                    # What reads it stands further in.
+                    self.request.record.model = "m-1"
+                if isinstance(body, Parts):
+                    body.done.callback(None)
+                    self.assertEqual(self.successResultOf(done), None)
+                self.assertEqual([call[0] for call in ledger.calls[1:]], expected)
 
     def test_model(self) -> None:
         """What is asked for is noted before the request goes on, where it is at hand: of one that is interrupted, too,

@@ -1,16 +1,17 @@
 # ruff: noqa: S608
 # Names are ours, numbers are numbers, and what callers name is a parameter.
 """
-The ranking of a report's rows with SQLite: in temporary tables, which no other process sees and which end with it.
+The ranking of a report's rows with SQLite and PostgreSQL.
 
-Groups are known by numbers, whose order is that of their names: SQLite compares those in half the time, and rows that
-are not shown never get names. Of many rows only what decides their order is added up, and of those that are shown the
-rest.
+Groups are known by numbers, whose order is that of their names: databases compare those in half the time, and rows that
+are not shown never get names. SQLite does it in temporary tables, which no other process sees and which end with the
+report; of many rows only what decides their order is added up there, and of those that are shown the rest. PostgreSQL
+does it in one statement.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 MANY = 30_000
 """Sums of which only what decides is added up at first."""
+
+FEW = 1000
+"""Series that PostgreSQL looks for by themselves."""
 
 SAMPLES = 5
 """Blocks of a kind that are counted, to know about how many sums the others have."""
@@ -62,14 +66,15 @@ def ranked(
     @param names: of the numbers.
     @param order: what decides between equals, as L{llmproxy.store.usagesql.ranked} takes it.
     """
-    found = _Ranking(connection, plan, names, filters, order).made(limit)
-    # Where it fails the end of the transaction does that.
-    for table in _TABLES:
-        connection.exec_driver_sql(f"DROP TABLE IF EXISTS temp.{table}")
-    return found
+    return _BY_DIALECT[connection.dialect.name](connection, plan, names, filters, order).made(limit)
 
 
 class _Ranking:
+    """What both have in common."""
+
+    mark, collation = "?", ""
+    """Of a parameter; of the order of characters."""
+
     def __init__(
         self,
         connection: Connection,
@@ -79,6 +84,7 @@ class _Ranking:
         order: Sequence[tuple[int | None, bool]],
     ) -> None:
         self._connection = connection
+        self._dialect = connection.dialect.name
         self._plan = plan
         self._names = names
         self._filters = filters
@@ -93,70 +99,42 @@ class _Ranking:
         self._before = periods[0] if periods else 0
 
     def made(self, limit: int) -> Ranked:
-        expected = self._expected()
-        keys = self._number_keys(expected) if self._keyed else {}
-        if self._keyed and not keys:
-            return Ranked([], 0)
-        sums = sum(expected.values())
-        sought = sum(len(buckets) * keys.get(cube, 0) for (cube, _), buckets in self._buckets)
-        narrow = bool(self._filters) and sought * 3 < sums
-        self._rank(self._names if self._is_short(min(sums, sought) if narrow else sums, limit) else DECIDING, narrow)
-        count = self._run("SELECT count(*) FROM temp.usage_ranking").scalar() or 0
-        first = f"SELECT * FROM temp.usage_ranking ORDER BY {_RANKED}, before, span, k LIMIT {limit}"
-        self._run(f"CREATE TEMP TABLE usage_top AS {first}")
-        named = self._named() if self._columns else {0: ()}
-        return Ranked([(row[0], *named[row[1]], *row[2:]) for row in self._whole()], count)
-
-    def _is_short(self, sums: float, limit: int) -> bool:
-        """Whether all is added up at once: there is not much, or what is shown has most of it."""
-        return not self._columns or sums <= MANY or limit * len(self._blocks) > sums * len(self._plan.spans)
-
-    def _rank(self, names: Sequence[str], narrow: bool) -> None:
-        self._counted = names
-        keys, by = ("min(s.before) AS before, s.k AS k", ", s.k") if self._keyed else ("0 AS before, 0 AS k", "")
-        self._run(
-            "CREATE TEMP TABLE usage_ranking AS "
-            f"SELECT b.span AS span, {keys}, {self._sums(names)} "
-            f"FROM {self._joined(narrow=narrow)} GROUP BY b.span{by} HAVING {self._sum('requests')} > 0"
-        )
+        raise NotImplementedError
 
     def _run(self, statement: str, *parameters: Any) -> Any:
         return self._connection.exec_driver_sql(statement, parameters)
 
     # -- keys
 
-    def _number_keys(self, expected: Mapping[int, float]) -> dict[int, int]:
+    def _numbered(self, expected: Mapping[int, float], hint: str = "") -> tuple[str, list[Any]]:
         """
-        The groups of the series that count, as numbers; how many series that are, by their cubes.
+        The groups of the series that count, as numbers, and the parameters of that.
 
         @param expected: sums, by their cubes.
+        @param hint: which index is to be used.
         """
         sources: list[str] = []
         for cube in sorted(expected):
-            series = f"SELECT * FROM usage_series INDEXED BY ix_usage_series_cube WHERE cube = {cube}"
+            series = f"SELECT * FROM usage_series{hint} WHERE cube = {cube}"
             if self._plan.value is not None:
                 lowest, highest = range_of(*self._plan.value)
                 series += f" AND id BETWEEN {lowest} AND {highest}"
             elif not self._filters and expected[cube] * 2 < self._count(cube):
                 # A quarter of an hour at an end of the span has few of all that there are.
                 blocks = self._written([row for row in self._blocks if row[1] == cube])
-                some = f"SELECT r.series FROM {blocks} CROSS JOIN usage_rollups AS r ON {_BLOCK}"
+                some = f"SELECT r.series FROM {blocks} JOIN usage_rollups AS r ON {_BLOCK}"
                 series = f"SELECT * FROM usage_series WHERE id IN ({some})"
             sources.append(series)
-        conditions, parameters = ["1"], list[Any]()
+        conditions, parameters = ["1 = 1"], list[Any]()
         if self._plan.value is not None:
-            conditions = ["kind = ?", "name = ?"]
+            conditions = [f"kind = {self.mark}", f"name = {self.mark}"]
             parameters += self._plan.value
         for column, values in self._filters.items():
-            conditions.append(f'"{column}" IN ({", ".join("?" * len(values))})')
+            conditions.append(f'"{column}" IN ({", ".join([self.mark] * len(values))})')
             parameters += values
-        self._run("CREATE TEMP TABLE usage_keys (id INTEGER PRIMARY KEY, cube INTEGER, before INTEGER, k INTEGER)")
-        self._run(
-            f"INSERT INTO temp.usage_keys SELECT id, cube, {self._number(self._before)}, {self._number(None)} "
-            f"FROM ({' UNION ALL '.join(sources)}) WHERE {' AND '.join(conditions)}",
-            *parameters,
-        )
-        return dict(map(tuple, self._run("SELECT cube, count(*) FROM temp.usage_keys GROUP BY cube")))
+        numbers = f"{self._number(self._before)} AS before, {self._number(None)} AS k"
+        series = f"({' UNION ALL '.join(sources)}) AS series"
+        return f"SELECT id, cube, {numbers} FROM {series} WHERE {' AND '.join(conditions)}", parameters
 
     def _count(self, cube: int) -> int:
         return self._run(f"SELECT count(*) FROM usage_series WHERE cube = {cube}").scalar() or 0
@@ -164,21 +142,12 @@ class _Ranking:
     def _number(self, most: int | None) -> str:
         """Numbers in the order of the names that come first; what is not known comes last."""
         order = [
-            f"({name} = ''), {name}" if is_text else name
+            f"({name} = ''), {name}{self.collation}" if is_text else name
             for place, is_text in self._order[:most]
             if place is not None
             for name in [f'"{self._columns[place]}"']
         ]
         return f"dense_rank() OVER (ORDER BY {', '.join(order)})" if order else "0"
-
-    def _named(self) -> dict[int, Row]:
-        """What is kept apart, by number, of those that are shown."""
-        columns = ", ".join(f's."{each}"' for each in self._columns)
-        found = self._run(
-            f"SELECT g.k, {columns} FROM (SELECT k, min(id) AS id FROM temp.usage_keys "
-            "WHERE k IN (SELECT k FROM temp.usage_top) GROUP BY k) AS g CROSS JOIN usage_series AS s ON s.id = g.id"
-        )
-        return {row[0]: tuple(row[1:]) for row in found}
 
     # -- sums
 
@@ -209,6 +178,62 @@ class _Ranking:
     def _sums(self, names: Sequence[str]) -> str:
         return ", ".join(f'{self._sum(name)} AS "{name}"' for name in names)
 
+    def _written(self, blocks: Sequence[tuple[int, ...]]) -> str:
+        return f"({written_values(self._dialect, ('span', 'cube', 'level', 'bucket', 'sign'), blocks)}) AS b"
+
+
+class _SqliteRanking(_Ranking):
+    def made(self, limit: int) -> Ranked:
+        found = self._found(limit)
+        # Where it fails the end of the transaction does that.
+        for table in _TABLES:
+            self._run(f"DROP TABLE IF EXISTS temp.{table}")
+        return found
+
+    def _found(self, limit: int) -> Ranked:
+        expected = self._expected()
+        keys = self._number_keys(expected) if self._keyed else {}
+        if self._keyed and not keys:
+            return Ranked([], 0)
+        sums = sum(expected.values())
+        sought = sum(len(buckets) * keys.get(cube, 0) for (cube, _), buckets in self._buckets)
+        narrow = bool(self._filters) and sought * 3 < sums
+        self._rank(self._names if self._is_short(min(sums, sought) if narrow else sums, limit) else DECIDING, narrow)
+        count = self._run("SELECT count(*) FROM temp.usage_ranking").scalar() or 0
+        first = f"SELECT * FROM temp.usage_ranking ORDER BY {_RANKED}, before, span, k LIMIT {limit}"
+        self._run(f"CREATE TEMP TABLE usage_top AS {first}")
+        named = self._named() if self._columns else {0: ()}
+        return Ranked([(row[0], *named[row[1]], *row[2:]) for row in self._whole()], count)
+
+    def _is_short(self, sums: float, limit: int) -> bool:
+        """Whether all is added up at once: there is not much, or what is shown has most of it."""
+        return not self._columns or sums <= MANY or limit * len(self._blocks) > sums * len(self._plan.spans)
+
+    def _rank(self, names: Sequence[str], narrow: bool) -> None:
+        self._counted = names
+        keys, by = ("min(s.before) AS before, s.k AS k", ", s.k") if self._keyed else ("0 AS before, 0 AS k", "")
+        self._run(
+            "CREATE TEMP TABLE usage_ranking AS "
+            f"SELECT b.span AS span, {keys}, {self._sums(names)} "
+            f"FROM {self._joined(narrow=narrow)} GROUP BY b.span{by} HAVING {self._sum('requests')} > 0"
+        )
+
+    def _number_keys(self, expected: Mapping[int, float]) -> dict[int, int]:
+        """How many series count, by their cubes."""
+        numbered, parameters = self._numbered(expected, " INDEXED BY ix_usage_series_cube")
+        self._run("CREATE TEMP TABLE usage_keys (id INTEGER PRIMARY KEY, cube INTEGER, before INTEGER, k INTEGER)")
+        self._run(f"INSERT INTO temp.usage_keys {numbered}", *parameters)
+        return dict(map(tuple, self._run("SELECT cube, count(*) FROM temp.usage_keys GROUP BY cube")))
+
+    def _named(self) -> dict[int, Row]:
+        """What is kept apart, by number, of those that are shown."""
+        columns = ", ".join(f's."{each}"' for each in self._columns)
+        found = self._run(
+            f"SELECT g.k, {columns} FROM (SELECT k, min(id) AS id FROM temp.usage_keys "
+            "WHERE k IN (SELECT k FROM temp.usage_top) GROUP BY k) AS g CROSS JOIN usage_series AS s ON s.id = g.id"
+        )
+        return {row[0]: tuple(row[1:]) for row in found}
+
     def _joined(self, *, narrow: bool) -> str:
         """Blocks and their sums; C{CROSS JOIN} keeps the order that they are read in."""
         blocks = self._written(self._blocks)
@@ -218,10 +243,6 @@ class _Ranking:
             return f"{blocks} CROSS JOIN {keys} CROSS JOIN {rollups} AND r.series = s.id"
         joined = f"{blocks} CROSS JOIN {rollups}{self._of_value('r.')}"
         return f"{joined} CROSS JOIN temp.usage_keys AS s ON s.id = r.series" if self._keyed else joined
-
-    @staticmethod
-    def _written(blocks: Sequence[tuple[int, ...]]) -> str:
-        return f"({written_values('sqlite', ('span', 'cube', 'level', 'bucket', 'sign'), blocks)}) AS b"
 
     def _whole(self) -> Any:
         """All numbers of the rows that are shown, in their order."""
@@ -236,3 +257,72 @@ class _Ranking:
             "CROSS JOIN temp.usage_keys AS s ON s.k = t.k AND s.cube = b.cube "
             f"CROSS JOIN usage_rollups AS r ON {_BLOCK} AND r.series = s.id GROUP BY t.rowid ORDER BY t.rowid"
         )
+
+
+class _PostgresqlRanking(_Ranking):
+    """
+    The planner takes the rows of some blocks for few, and would look at all keys for each of them: here it is given the
+    blocks of each kind by their own, and may only join by hashes.
+    """
+
+    mark, collation = "%s", ' COLLATE "C"'
+
+    def made(self, limit: int) -> Ranked:
+        numbered, parameters = self._numbered(self._expected()) if self._keyed else ("", [])
+        keys, by = ("min(s.before)", ", s.k") if self._keyed else ("0", "")
+        wanted = self._wanted(numbered, parameters) if self._filters else None
+        joined = f"{self._rollups(wanted)} JOIN {self._written(self._blocks)} ON {_BLOCK}"
+        if self._keyed:
+            joined += " JOIN keys AS s ON s.id = r.series"
+        order = _RANKED.replace("%", "%%")
+        tables = [f"keys AS MATERIALIZED ({numbered})"] if self._keyed else []
+        k, one = ("s.k", "min(s.id)") if self._keyed else ("0", "0")
+        tables.append(
+            f"ranking AS (SELECT b.span AS span, {keys} AS before, {k} AS k, {one} AS id, {self._sums(self._names)} "
+            f"FROM {joined} GROUP BY b.span{by} HAVING {self._sum('requests')} > 0)"
+        )
+        numbers = ", ".join(f'"{each}"' for each in self._names)
+        self._run("SET LOCAL enable_nestloop = off")
+        rows = self._run(
+            f"WITH {', '.join(tables)} SELECT count(*) OVER (), span, id, {numbers} FROM ranking "
+            f"ORDER BY {order}, before, span, k LIMIT {limit}",
+            *parameters,
+        ).all()
+        self._run("SET LOCAL enable_nestloop = on")
+        named = self._named({row[2] for row in rows}) if self._columns else {}
+        return Ranked([(row[1], *named.get(row[2], ()), *row[3:]) for row in rows], rows[0][0] if rows else 0)
+
+    def _wanted(self, numbered: str, parameters: Sequence[Any]) -> dict[int, list[int]] | None:
+        """The series that filters let through, by their cubes, where they are few."""
+        rows = self._run(f"SELECT cube, id FROM ({numbered}) AS keys LIMIT {FEW + 1}", *parameters).all()
+        found: dict[int, list[int]] = {}
+        for cube, id in rows:
+            found.setdefault(cube, []).append(id)
+        return None if len(rows) > FEW else found
+
+    def _rollups(self, wanted: Mapping[int, list[int]] | None) -> str:
+        found = []
+        for (cube, level), buckets in self._buckets:
+            blocks = f"cube = {cube} AND level = {level} AND bucket = {_any(sorted(set(buckets)), 'int')}"
+            series = "" if wanted is None else f" AND series = {_any(wanted.get(cube, ()), 'bigint')}"
+            found.append(f"SELECT * FROM usage_rollups WHERE {blocks}{series}{self._of_value('')}")
+        return f"({' UNION ALL '.join(found)}) AS r"
+
+    def _named(self, ids: Collection[int]) -> dict[int, Row]:
+        """What is kept apart, by the id of a series that has it."""
+        columns = ", ".join(f'"{each}"' for each in self._columns)
+        found = self._run(f"SELECT id, {columns} FROM usage_series WHERE id = ANY(%s)", list(ids))
+        return {row[0]: tuple(row[1:]) for row in found}
+
+    def _sum(self, name: str) -> str:
+        return f"CAST({super()._sum(name)} AS BIGINT)"
+
+
+def _any(numbers: Iterable[int], kind: str) -> str:
+    return f"ANY('{{{','.join(map(str, numbers))}}}'::{kind}[])"
+
+
+_BY_DIALECT = {"sqlite": _SqliteRanking, "postgresql": _PostgresqlRanking}
+
+DIALECTS = frozenset(_BY_DIALECT)
+"""Databases that it is for."""

@@ -165,7 +165,7 @@ class _Report:
         return found, count
 
     def _leading(self, made: Plan, order: Sequence[tuple[int | None, bool]], limit: int) -> tuple[list[Row], int]:
-        if self._dialect == "sqlite" and not made.scans:
+        if self._dialect in usageranking.DIALECTS and not made.scans:
             if not made.sums:
                 return [], 0
             ranked = usageranking.ranked(self._connection, made, self._names, self._filters, order, limit)

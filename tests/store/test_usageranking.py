@@ -47,11 +47,11 @@ class TemporaryTests(SynchronousTestCase):
         def broken(*_: Any) -> Any:
             raise ZeroDivisionError
 
-        whole = usageranking._Ranking._named
-        self.patch(usageranking._Ranking, "_named", broken)
+        whole = usageranking._SqliteRanking._named
+        self.patch(usageranking._SqliteRanking, "_named", broken)
         self.failureResultOf(self.reports.grouped(question), ZeroDivisionError)
         self.assertEqual(self.tables(), [])
-        self.patch(usageranking._Ranking, "_named", whole)
+        self.patch(usageranking._SqliteRanking, "_named", whole)
         self.assertEqual(len(self.successResultOf(self.reports.grouped(question)).rows), 3)
 
     def test_series_that_are_looked_for(self) -> None:

@@ -82,6 +82,29 @@ class AllowingCase(SynchronousTestCase):
 class ModelTests(AllowingCase):
     MINE = UsageLimits(models=("gpt-4o*", "ok"))
 
+    def test_calls_of_batches(self) -> None:
+        """A batch calls endpoints: those that the caller may use, in each line and where it is made."""
+        mine = limited(UsageLimits(endpoints=("/v1/files", "/v1/batches", "/v1/embeddings")))
+
+        def file(url: bytes, purpose: bytes = b"batch") -> bytes:
+            line = b'{"custom_id": "1", "method": "POST", "url": "%b", "body": {"model": "m"}}' % url
+            end = b"--xYz--\r\n"
+            head = b'--xYz\r\nContent-Disposition: form-data; name="file"; filename="b.jsonl"\r\n\r\n'
+            return PART % (b"purpose", purpose) + head + line + b"\r\n" + end
+
+        chat = b"/v1/chat/completions"
+        for target, fields, body, expected in (
+            (b"/v1/files", [MULTIPART], file(b"/v1/embeddings"), ""),
+            (b"/v1/files", [MULTIPART], file(chat), "endpoint_not_allowed"),
+            (b"/v1/files", [MULTIPART], file(chat, b"assistants"), ""),
+            (b"/v1/batches", [JSON], b'{"endpoint": "/v1/embeddings", "input_file_id": "f"}', ""),
+            (b"/v1/batches", [JSON], b'{"endpoint": "%b"}' % chat, "endpoint_not_allowed"),
+            (b"/v1/embeddings", [JSON], b'{"model": "m", "endpoint": "%b"}' % chat, ""),
+        ):
+            with row(f"{target!r} {body[-60:]!r}"):
+                self.assertEqual(self.outcome(mine, b"POST", target, fields, BytesBody(body)), expected)
+        self.assertEqual(self.outcome(limited(), b"POST", b"/v1/files", [MULTIPART], BytesBody(file(chat))), "")
+
     def test_places(self) -> None:
         """A model is found wherever a caller names it: in the path, the query, each kind of body, a batch file."""
 

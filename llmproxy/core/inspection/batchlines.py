@@ -62,6 +62,7 @@ class BatchLines:
     def feed(self, data: bytes) -> Steps[None]:
         """
         @raise ParamNotAllowed: a line has a parameter that is not allowed.
+        @raise EndpointNotAllowed: it is a call of an endpoint that the caller may not use.
         @raise BadRequest: a line is no JSON object, or too long.
         """
         at = 0
@@ -108,3 +109,5 @@ class BatchLines:
 
     def _seen(self, url: str) -> None:
         self._url = url
+        if self._rules.calls is not None:
+            self._rules.calls.check(url)

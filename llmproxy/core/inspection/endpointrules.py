@@ -30,6 +30,7 @@ class Rules:
     @ivar lines: of the lines of a batch file.
     @ivar model: the rule of the model, if there is one that does not allow anything.
     @ivar places: where APIs carry models and parameters.
+    @ivar calls: the rule of the endpoint that a call of a batch is for; C{None} for none.
     """
 
     parameters: Mapping[str, ParamRule]
@@ -37,14 +38,21 @@ class Rules:
     lines: Whitelist
     model: ParamRule | None
     places: Places
+    calls: ParamRule | None = None
 
     @classmethod
     def compile(
-        cls, patterns: Patterns, places: Places, methods: tuple[bytes, ...] = (), also: ParamRule | None = None
+        cls,
+        patterns: Patterns,
+        places: Places,
+        methods: tuple[bytes, ...] = (),
+        also: ParamRule | None = None,
+        calls: ParamRule | None = None,
     ) -> Rules:
         """
         @param methods: those that are allowed, empty for all; a form that asks for another one is refused.
         @param also: a further rule of the model.
+        @param calls: of the endpoint that a batch is for, as it is made, and each of its lines.
         """
         parameters = {name: positions.rule_of(name, each, places) for name, each in patterns.items()}
         if also is not None:
@@ -53,10 +61,11 @@ class Rules:
         model = next((rule for name, rule in parameters.items() if positions.is_model(name)), None)
         return cls(
             parameters,
-            positions.of_bodies(parameters, places, methods),
+            positions.of_bodies(parameters, places, methods, {} if calls is None else {positions.ENDPOINT: calls}),
             positions.of_lines(parameters, places),
             None if model is None or model.anything else model,
             places,
+            calls,
         )
 
     def check_path(self, path: bytes) -> None:
@@ -102,16 +111,20 @@ class EndpointRules:
         places: Places,
         methods: tuple[bytes, ...] = (),
         also: ParamRule | None = None,
+        calls: ParamRule | None = None,
     ) -> EndpointRules:
         """
         @param places: where APIs carry models and parameters; a place that is not among them is not checked.
         @param methods: see L{Rules.compile}.
         @param also: a rule of the model that holds everywhere, at C{unchecked} endpoints too.
+        @param calls: of the endpoints of a batch, likewise.
         """
         general, own = apart(patterns)
-        by_entry = {entry: Rules.compile({**general, **each}, places, methods, also) for entry, each in own.items()}
+        more = (places, methods, also, calls)
+        by_entry = {entry: Rules.compile({**general, **each}, *more) for entry, each in own.items()}
+        everywhere = None if also is None and calls is None else Rules.compile({}, *more)
         return cls(
-            Rules.compile(general, places, methods, also) if general or also is not None else None,
+            Rules.compile(general, *more) if general else everywhere,
             tuple(unchecked),
             by_entry,
             {plainest(entry.encode()): entry for entry in by_entry},
@@ -121,13 +134,13 @@ class EndpointRules:
             patterns,
             places,
             methods,
-            None if also is None else Rules.compile({}, places, methods, also),
+            everywhere,
         )
 
-    def with_models(self, rule: ParamRule) -> EndpointRules:
-        """The same with a caller's rule of the model beside, which holds everywhere."""
+    def beside(self, models: ParamRule | None, calls: ParamRule | None) -> EndpointRules:
+        """The same with a caller's rules of the model, and of the endpoints of a batch, which hold everywhere."""
         return EndpointRules.compile(
-            self._patterns, self.unchecked, places=self._places, methods=self._methods, also=rule
+            self._patterns, self.unchecked, places=self._places, methods=self._methods, also=models, calls=calls
         )
 
     @property

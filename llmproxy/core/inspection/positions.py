@@ -13,9 +13,11 @@ from attrs import evolve
 from ..glob import any_of
 from ..places import Places
 from . import folding
-from .whitelist import ParamRule, Path, Whitelist
+from .whitelist import EveryRule, ParamRule, Path, Whitelist
 
 MODEL = "model"
+ENDPOINT = "endpoint"
+"""What a batch is for, as it is made of a file."""
 
 
 def is_model(name: str) -> bool:
@@ -33,16 +35,24 @@ def rule_of(name: str, patterns: Sequence[str], places: Places) -> ParamRule:
     )
 
 
-def of_bodies(rules: Mapping[str, ParamRule], places: Places, methods: tuple[bytes, ...] = ()) -> Whitelist:
+def of_bodies(
+    rules: Mapping[str, ParamRule],
+    places: Places,
+    methods: tuple[bytes, ...] = (),
+    more: Mapping[str, ParamRule] | None = None,
+) -> Whitelist:
     """
     What is asked of a request body, a query, and a message of a WebSocket.
 
     @param methods: see L{Whitelist}.
+    @param more: of members at the top, beside what is asked of them already.
     """
     found: dict[str | Path, ParamRule] = {path: rule for name, rule in rules.items() for path in paths(name, places)}
     if any(is_model(name) and not rule.anything for name, rule in rules.items()):
         for absent in places.absent:
             found.setdefault((absent,), ParamRule.compile(absent, ["null"]))
+    for name, rule in (more or {}).items():
+        found[(name,)] = EveryRule.both(found[(name,)], rule) if (name,) in found else rule
     return Whitelist.compile(found, methods)
 
 

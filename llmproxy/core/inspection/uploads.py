@@ -37,7 +37,7 @@ class MultipartJudge:
         self._reader = MultipartReader(boundary)
         self._checker = FieldChecker(rules.bodies)
         self._parts: list[_Part] = [_Fields(self._checker), _Objects(rules)]
-        if rules.lines and named_below(path, _FILES):
+        if (rules.lines or rules.calls is not None) and named_below(path, _FILES):
             self._parts.append(_BatchFile(lambda: BatchLines(rules, everywhere, room)))
 
     @property

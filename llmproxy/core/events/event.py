@@ -7,12 +7,15 @@ version. Readers ignore fields that they do not know. C{docs/events.md} describe
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any
 
 import msgspec
 
 SCHEMA_VERSION = 1
+
+NO_TIME = datetime.fromtimestamp(0, timezone.utc)
+"""Of events of the reference, which say none."""
 
 EXCHANGE = "exchange"
 """The kind of an event that tells of an exchange."""
@@ -82,7 +85,7 @@ class AttemptMade(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     port: int = 0
 
 
-class Event(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
+class Event(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """
     One event. What has its default is not written: no number where nothing was counted, no text where nothing is known.
 
@@ -111,7 +114,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=Fa
     id: str
     schema_version: int = 0
     kind: str = ""
-    time: datetime
+    time: datetime = NO_TIME
     request_id: str = ""
     part_of: str = ""
     client: str = ""

@@ -15,6 +15,7 @@ def json_schema() -> dict[str, Any]:
     """Of schema 1, as C{docs/event-1.schema.json} has it. Fields that are not in it may come: readers ignore them."""
     schema = msgspec.json.schema(Event)
     event = schema["$defs"]["Event"]
+    event["properties"]["time"] = {"type": "string", "format": "date-time"}
     event["properties"]["schema_version"] = {"const": SCHEMA_VERSION}
     event["required"] = ["id", "schema_version", "kind", "time"]
     return {

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from datetime import datetime, timezone
 from typing import Any
 
 import msgspec
@@ -81,7 +80,6 @@ def event_of_legacy(data: bytes) -> Event:
         id=hashlib.sha256(data).hexdigest()[:32],
         schema_version=SCHEMA_VERSION,
         kind=EXCHANGE,
-        time=_EPOCH,
         request_id=old.RequestID,
         method=old.Method,
         path=old.Path,
@@ -122,6 +120,5 @@ def _body(text: str | None) -> Any:
 
 
 _NO_CONTENT = Content()
-_EPOCH = datetime.fromtimestamp(0, timezone.utc)
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(LegacyEvent).decode

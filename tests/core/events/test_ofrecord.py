@@ -6,6 +6,7 @@ import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.events import Content, Event, event_of_record
+from llmproxy.core.events.ofrecord import _COUNTS as COUNTS
 from llmproxy.core.events.ofrecord import EventIds
 from llmproxy.record import Call, Record, Trace
 
@@ -22,6 +23,22 @@ class OfRecordTests(SynchronousTestCase):
             each.name for each in msgspec.structs.fields(Event) if getattr(made, each.name) in (each.default, None)
         }
         self.assertEqual(silent, NOT_OF_RECORDS)
+
+    def test_order(self) -> None:
+        """Each field has the value that is meant for it: they are given by position."""
+        record, same = full_record(), ("model", "usage", "saved", "cost", "cost_saved", "time", "part_of")
+        made = event_of_record(record)
+        known = msgspec.structs.asdict(made)
+        for name in ("user", "session", "program", "tags", "metadata"):
+            self.assertEqual(known[name], getattr(record.attribution, name), name)
+        for name in (*COUNTS, "served_model"):
+            self.assertEqual(known[name], getattr(record.usage, name), name)
+        for name, value in known.items():
+            if name not in same and hasattr(record, name):
+                self.assertEqual(value, getattr(record, name), name)
+        self.assertEqual(
+            (made.price_book, made.http_version, made.upstream_model), (record.book, record.version, record.served)
+        )
 
     def test_values(self) -> None:
         """Durations are milliseconds, costs decimal texts, and the model stands there by its three names."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -84,7 +83,8 @@ class EventQueue:
             left_over=self._left_over,
             progressed=self._progressed,
         )
-        self._sizes: deque[int] = deque()
+        # How many, and how large each of them is.
+        self._sizes: deque[list[int]] = deque()
         self._bytes = 0
         self._seen_done = 0
         self._buffer: list[bytes] = []
@@ -167,7 +167,7 @@ class EventQueue:
         if self._stopped:
             self._lose(len(events), "it has stopped")
         elif self._diverting or self._queue.is_failing or self._stopping or not self._has_room(len(events), sizes):
-            self._divert(events)
+            self._divert(events, sizes)
         else:
             self._put(events, sizes)
 
@@ -194,19 +194,40 @@ class EventQueue:
     def _has_room(self, count: int, sizes: Sequence[int] | None) -> bool:
         size = count * PLAIN_SIZE if sizes is None else sum(sizes)
         # One that is larger than the bound by itself goes when nothing else is there.
-        fits = self._bytes + size <= self._policy.queue_bytes or not self._queue.waiting
+        fits = self._bytes + size <= self._policy.queue_bytes or (count == 1 and not self._queue.waiting)
         return self._queue.waiting + count <= self._policy.queue and fits
 
+    def _room(self, count: int, sizes: Sequence[int] | None) -> int:
+        """How many of the first of C{count} events fit into memory."""
+        room = max(0, min(count, self._policy.queue - self._queue.waiting))
+        free = self._policy.queue_bytes - self._bytes
+        if sizes is None:
+            return max(0, min(room, free // PLAIN_SIZE))
+        for number, size in enumerate(sizes[:room]):
+            free -= size
+            if free < 0:
+                return number
+        return room
+
     def _put(self, events: Sequence[Event], sizes: Sequence[int] | None) -> None:
-        before = len(self._sizes)
-        self._sizes.extend(repeat(PLAIN_SIZE, len(events)) if sizes is None else sizes)
-        self._bytes += (len(self._sizes) - before) * PLAIN_SIZE if sizes is None else sum(sizes)
+        if sizes is None:
+            self._sizes.append([len(events), PLAIN_SIZE])
+            self._bytes += len(events) * PLAIN_SIZE
+        else:
+            self._sizes.extend([1, size] for size in sizes)
+            self._bytes += sum(sizes)
         self._queue.put_all(events)
 
     def _progressed(self) -> None:
         done, self._seen_done = self._queue.done - self._seen_done, self._queue.done
-        for _ in range(done):
-            self._bytes -= self._sizes.popleft()
+        while done:
+            first = self._sizes[0]
+            count = min(done, first[0])
+            self._bytes -= count * first[1]
+            first[0] -= count
+            done -= count
+            if not first[0]:
+                self._sizes.popleft()
         if self._segment and self._queue.done >= self._segment_until and self._spool is not None:
             name, self._segment = self._segment, ""
             self._on_thread(lambda: self._removed(name), lambda _: None)
@@ -219,13 +240,13 @@ class EventQueue:
 
     # -- disk
 
-    def _divert(self, events: Sequence[Event]) -> None:
+    def _divert(self, events: Sequence[Event], sizes: Sequence[int] | None) -> None:
         """To the disk, behind what is there."""
         if self._spool is None:
-            room = max(0, self._policy.queue - self._queue.waiting) if self._bytes < self._policy.queue_bytes else 0
+            room = self._room(len(events), sizes)
             if room:
-                self._put(events[:room], None)
-            self._lose(len(events) - min(room, len(events)), "its queue is full")
+                self._put(events[:room], None if sizes is None else sizes[:room])
+            self._lose(len(events) - room, "its queue is full")
             return
         self._diverting = True
         for number, event in enumerate(events):

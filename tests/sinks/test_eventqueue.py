@@ -222,6 +222,9 @@ class EventQueueTests(SynchronousTestCase):
         queue.take(events(*range(8)))
         queue.take(events(*range(8, 20)))
         self.assertEqual((queue.waiting, queue.lost), (10, 10))
+        queue = self.make(spool=0, queue_bytes=10_000)
+        queue.take(events(*range(5)), [4000] * 5)
+        self.assertEqual((queue.waiting, queue.lost), (2, 3))
 
     # -- the end
 

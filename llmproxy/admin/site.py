@@ -49,6 +49,8 @@ class AdminPages(StreamingResource):
     @param seconds: the time, since the epoch.
     @param trusted: the proxies in front that are believed.
     @param base: where the resource is, C{/admin}.
+    @param apis_at: where programs reach the APIs, by scheme and host of a browser's request; see
+        L{llmproxy.admin.address.apis_address}.
     """
 
     isLeaf = True
@@ -60,12 +62,14 @@ class AdminPages(StreamingResource):
         seconds: Callable[[], float],
         trusted: TrustedProxies | None = None,
         base: str = "/admin",
+        apis_at: Callable[[str, str], str] = lambda scheme, host: "",
     ) -> None:
         super().__init__()
         self._backend = backend
         self._seconds = seconds
         self._trusted = trusted
         self._base = base
+        self._apis_at = apis_at
         self._static = StaticFiles()
         self._routes = RouteMap(pages.routes())
         self._renderer = Renderer(base, self._static, pages.navigation())
@@ -149,6 +153,7 @@ class AdminPages(StreamingResource):
             exchange.reader,
             self._formats(exchange),
             self._seconds(),
+            self._apis_at(exchange.scheme, exchange.host),
         )
         self._send(exchange, who, await route.view(visit), route)
 

@@ -49,6 +49,7 @@ class Visit:
     @ivar query: the first value of each parameter.
     @ivar api: the management API, with the rights of who is signed in.
     @ivar forms: how numbers and dates are written.
+    @ivar apis_at: where programs reach the APIs, C{""} where that is not known.
     """
 
     method: str
@@ -61,6 +62,7 @@ class Visit:
     reader: Reader
     forms: Formats
     now: float
+    apis_at: str = ""
 
     def link(self, **changes: Any) -> str:
         """

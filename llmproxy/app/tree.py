@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet.defer import Deferred, succeed
@@ -87,10 +88,14 @@ def _put_management(root: Paths, proxy: Proxy) -> None:
 
 
 def _put_pages(root: Paths, proxy: Proxy, resource: ManageResource) -> None:
+    from ..admin.address import apis_address
     from ..admin.inprocess import InProcess
     from ..admin.site import AdminPages
 
-    root.put_path("admin", AdminPages(InProcess(resource), time.time, proxy.settings.apis.trusted()))
+    settings = proxy.settings
+    apis_at = partial(apis_address, settings.listen, beside=settings.pages_beside_apis)
+    pages = AdminPages(InProcess(resource), time.time, settings.apis.trusted(), apis_at=apis_at)
+    root.put_path("admin", pages)
 
 
 def _put_usage(root: Paths, proxy: Proxy) -> None:

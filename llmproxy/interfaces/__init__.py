@@ -17,7 +17,15 @@ from .exchanges import (
 from .ledger import ILedger, IOwedUses, IUsageRecords
 from .limits import IBudgetLeases, ILimitStore
 from .records import IAuditLogger, IAuditSink, IAuditTrail, IHealthCheck, IRecordSink
-from .stores import IAdminStore, IIdempotencyStore, IProjectStore, ISessionStore, ITokenStore, IUsageReports
+from .stores import (
+    IAdminStore,
+    IIdempotencyStore,
+    IProjectNames,
+    IProjectStore,
+    ISessionStore,
+    ITokenStore,
+    IUsageReports,
+)
 
 __all__ = [
     "IAdminStore",
@@ -37,6 +45,7 @@ __all__ = [
     "IMiddleware",
     "IOwedUses",
     "IProjectActiveChecker",
+    "IProjectNames",
     "IProjectStore",
     "IQuota",
     "IRecordSink",

@@ -134,6 +134,13 @@ class IProjectStore(Interface):
         """
 
 
+class IProjectNames(Interface):
+    """What a store of projects may have besides."""
+
+    def names(ids: Sequence[str]) -> Deferred[dict[str, str]]:
+        """The names of those projects that there are, by their ids."""
+
+
 class IAdminStore(Interface):
     """Those who may use the management API, at rest; unknown ids give C{None}."""
 

@@ -11,17 +11,15 @@ from attrs import frozen
 from ..core import forecast as forecasts
 from ..core.reportgroups import groups_of
 from ..core.reportperiods import moment_of, zone_of
-from ..core.reports import MOST_ROWS, Key, UsageQuestion, UsageReport
+from ..core.reports import MOST_ROWS, UsageQuestion, UsageReport
 from ..errors import BadRequest, NotFound, Unavailable
+from .names import project_names
 from .usageanswers import Names, plain, plain_forecast
 
 if TYPE_CHECKING:
     from ..core.ledger.entry import Entry
     from ..interfaces import IProjectStore, ITokenStore, IUsageReports
     from ..message import Page
-
-NAMED_ONE_BY_ONE = 50
-"""Projects of a report up to this number are asked for by their id, more of them all at once."""
 
 MOST_VALUES = 100
 """Of one filter."""
@@ -172,20 +170,12 @@ class UsageRules:
     async def _names(self, question: UsageQuestion, report: UsageReport) -> Names:
         names: Names = {}
         if "project" in question.group_by:
-            names["project"] = await _names_of(_ids(report, "project"), self._projects)
+            found = await project_names(_ids(report, "project"), self._projects)
+            names["project"] = dict(found.items())
         if "token" in question.group_by:
-            found = await self._there().token_names(sorted(_ids(report, "token")))
-            names["token"] = dict(found.items())
+            names["token"] = dict((await self._there().token_names(sorted(_ids(report, "token")))).items())
         return names
 
 
 def _ids(report: UsageReport, group: str) -> set[str]:
     return {key for row in report.rows if isinstance(key := row.keys[group], str)}
-
-
-async def _names_of(ids: set[str], projects: IProjectStore) -> dict[Key, str | None]:
-    if len(ids) > NAMED_ONE_BY_ONE:
-        found = await projects.list()
-    else:
-        found = [project for each in sorted(ids) if (project := await projects.get(each)) is not None]
-    return {each.id: each.name for each in found if each.id in ids}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
@@ -10,6 +11,7 @@ from treq.testing import StubTreq
 from twisted.internet.defer import succeed
 from twisted.web.resource import Resource
 
+from llmproxy.admin.address import apis_address
 from llmproxy.admin.inprocess import InProcess
 from llmproxy.admin.site import AdminPages
 from llmproxy.core.routing import RoutingTable
@@ -136,7 +138,8 @@ class PagesTestCase(ManageTestCase):
         return []
 
     def make_pages(self) -> AdminPages:
-        return AdminPages(InProcess(self.resource()), self.clock.seconds)
+        apis_at = partial(apis_address, (), beside=True)
+        return AdminPages(InProcess(self.resource()), self.clock.seconds, apis_at=apis_at)
 
     def visit(
         self,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from ..visit import Entry, Route
-from . import display, overview, projects, sessions
+from . import display, overview, projects, sessions, tokens
 
 MODULES = (
     overview,
     projects,
+    tokens,
     display,
     sessions,
 )

@@ -35,6 +35,7 @@ class TokenView(LimitFields):
     @ivar reserved_lost: uses of C{max_requests} that a process had leased when it died: they may have been spent, and
         are not given out again.
     @ivar limits_left: only where one token is shown.
+    @ivar project_name: where a list was asked for it.
     @ivar previous_expires_at: when the secret ends that it had before it was rotated.
     """
 
@@ -53,6 +54,7 @@ class TokenView(LimitFields):
     reserved_lost: int
     previous_expires_at: Moment | UnsetType = UNSET
     budget_reset_at: Moment | UnsetType = UNSET
+    project_name: str | UnsetType = UNSET
     limits_left: list[LimitView] | UnsetType = UNSET
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from msgspec import UNSET, UnsetType, field
+from typing import Annotated
+
+from msgspec import UNSET, Meta, UnsetType, field
 
 from ...errors import BadRequest, Conflict, NotFound, ProjectInactive
 from ...management.limits import changes_of
+from ...management.names import project_names
 from ...management.tokens import TokenRequest, TokenRules, TokenUpdate
 from ...message import Token
 from ..operations import Call, Operation, Routes
@@ -21,6 +24,7 @@ class TokenFilter(Paging, forbid_unknown_fields=True):
     active: bool | UnsetType = UNSET
     expired: bool | UnsetType = UNSET
     name: Name | UnsetType = UNSET
+    project_names: Annotated[bool, Meta(description="Have each say how its project is called.")] = False
 
 
 class Tokens:
@@ -129,7 +133,12 @@ class Tokens:
         call.details["token_count"] = len(tokens)
         if query.project_id:
             call.details |= {"filtered_by_project": True, "project_id": query.project_id}
-        return [view_of_token(token) for token in tokens]
+        views = [view_of_token(token) for token in tokens]
+        if query.project_names:
+            names = await project_names({token.project_id for token in tokens}, self._rules.state.projects)
+            for view in views:
+                view.project_name = names.get(view.project_id, UNSET)
+        return views
 
     async def create(self, call: Call) -> IssuedToken:
         body: NewToken = call.body

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote_to_bytes
 
@@ -11,10 +11,12 @@ from twisted.internet.defer import Deferred, DeferredSemaphore
 from ..core.identifiers import correlation_id_of
 from ..core.tokens import QUERY_KEY
 from ..errors import Draining, ProjectInactive, ProxyError, Unauthorized, Unavailable
+from ..management.limits import left_of
 from ..management.usage import UsageRules
 from .api.stocksite import fields_of
 from .clientaddress import client_of
 from .jsonresource import JsonResource
+from .manage.limits import view_of_left
 from .manage.responses import moment
 from .manage.usage import TokenUsageFilter, report_asked
 from .operations import Call, Operation, RouteTable
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from ..core.reports import UsageQuestion
     from ..core.routing import RoutingTable
     from ..interfaces import IAuditLogger
+    from ..management.limits import Left
     from ..management.state import State
     from ..message import Fields, Principal, Token
 
@@ -93,7 +96,8 @@ class TokenUsage(JsonResource):
         query: TokenUsageFilter = call.query
         question = self._rules.question(report_asked(query), tokens=(call.actor.token.id,))
         token = await self._counted(call.actor.token)
-        answer = counts_of(token, call.actor.token.expires_at)
+        limits = await left_of(self._state.limits, call.actor.project, token, self._state.seconds())
+        answer = counts_of(token, call.actor.token.expires_at, limits)
         if self._rules.is_kept:
             answer |= await self._in_turn(question, query.forecast)
         return answer
@@ -129,12 +133,15 @@ class TokenUsage(JsonResource):
         return frozenset[bytes]().union(*(api.query_keys for api in self._apis().apis))
 
 
-def counts_of(token: Token, expires_at: float | None) -> dict[str, Any]:
+def counts_of(token: Token, expires_at: float | None, limits: Sequence[Left] = ()) -> dict[str, Any]:
     """
     What a token has used of what it may, and how long that is good.
 
     @param expires_at: of the secret that was shown, which may end before the token.
+    @param limits: what is left of those of the token itself.
     """
+    # The requests of a token are counted for all of its life, and rates come back within a minute.
+    resets = [each.resets_at for each in limits if each.rule.kind == "money" and each.resets_at is not None]
     limit = token.max_requests
     left = None if limit is None else max(0, limit - token.request_count - token.reserved_lost)
     return {
@@ -146,8 +153,8 @@ def counts_of(token: Token, expires_at: float | None) -> dict[str, Any]:
         "cache_hit_count": token.cache_hit_count,
         "max_requests": limit,
         "remaining_requests": left,
-        # The requests of a token are counted for all of its life.
-        "resets_at": None,
+        "limits": [view_of_left(each) for each in limits],
+        "resets_at": moment(min(resets)) if resets else None,
     }
 
 

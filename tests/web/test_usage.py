@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
@@ -21,6 +22,7 @@ from llmproxy.management.usage import UsageRules
 from llmproxy.message import Api, ApiRequest, ApiResponse
 from llmproxy.middleware.authenticate import Authenticate
 from llmproxy.origin import CredentialPlace, Origin, Timeouts, Upstream
+from llmproxy.usagelimits import UsageLimits
 from llmproxy.web.api.resource import ProxyResource
 from llmproxy.web.root import Root
 from llmproxy.web.usage import AT_ONCE, MOST_WAITING, WRITTEN_EVERY, TokenUsage
@@ -116,6 +118,7 @@ class AnswerTests(UsageTestCase):
                 "cache_hit_count": 1,
                 "max_requests": 10,
                 "remaining_requests": 7,
+                "limits": [],
                 "resets_at": None,
                 "from": None,
                 "to": None,
@@ -125,6 +128,22 @@ class AnswerTests(UsageTestCase):
         )
         self.assertEqual((set(said["totals"]), said["totals"]["cost"]), (set(SUMS), "1.01"))
         self.assertIn(b"Cache-Control: no-store", self.head)
+
+    def test_limits(self) -> None:
+        """What is left of its limits, and when its budget begins anew; where nobody knows that, which there are."""
+        daily = UsageLimits(max_budget=Decimal(10), budget_duration="1d", rpm_limit=5)
+        for limits, names, resets_at in (
+            (daily, {"rpm_limit", "max_budget"}, "2023-11-15T00:00:00Z"),
+            (UsageLimits(rpm_limit=5), {"rpm_limit"}, None),
+            (UsageLimits(max_budget=Decimal(10), budget_duration="total"), {"max_budget"}, None),
+        ):
+            with row(limits):
+                other = "sk-" + (limits.budget_duration or "m")[:1] * 22
+                self.add(f"t{other}", other, limits=limits)
+                status, said = self.ask("/usage", f"Authorization: Bearer {other}")
+                self.assertEqual((status, said["resets_at"]), (200, resets_at), said)
+                self.assertEqual({each["limit"] for each in said["limits"]}, names, said)
+                self.assertEqual({each["left"] for each in said["limits"]}, {None})
 
     def test_groups(self) -> None:
         """It may ask as management asks, but for the filters that would be of others."""

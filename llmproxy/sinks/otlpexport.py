@@ -90,7 +90,8 @@ class _Session(requests.Session):
     def send(self, request: requests.PreparedRequest, **keywords: Any) -> requests.Response:
         self.answer = self.error = None
         try:
-            self.answer = super().send(request, **keywords)
+            # Older exporters follow redirects, with all that is in the request.
+            self.answer = super().send(request, **{**keywords, "allow_redirects": False})
         except Exception as error:
             self.error = error
             raise

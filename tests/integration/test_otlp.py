@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from .otlpcollector import Collector
 from .processes import LLMPROXY, MANAGEMENT_TOKEN, environment, free_port, start
@@ -513,16 +513,19 @@ class ProgramTests(OtlpCase):
         """A program with OpenAI's SDK, instrumented by OpenTelemetry: one trace, from it through us to upstream."""
         from openai import OpenAI
         from opentelemetry import trace
-        from opentelemetry.instrumentation.httpx import HTTPX2ClientInstrumentor
+        from opentelemetry.instrumentation import httpx as instrumentation
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import SimpleSpanProcessor
         from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+        instrumentor = getattr(instrumentation, "HTTPX2ClientInstrumentor", None)
+        if instrumentor is None:
+            raise SkipTest("this instrumentation does not know the client of this SDK yet")
         self.proxy("tracing: {traceparent: continue}\n" + self.sink())
         exporter, provider = InMemorySpanExporter(), TracerProvider()
         provider.add_span_processor(SimpleSpanProcessor(exporter))
         with OpenAI(base_url=f"http://127.0.0.1:{self.port}/v1", api_key=self.token, max_retries=0) as client:
-            HTTPX2ClientInstrumentor.instrument_client(client._client, tracer_provider=provider)
+            instrumentor.instrument_client(client._client, tracer_provider=provider)
             with provider.get_tracer("program").start_as_current_span("work") as work:
                 answer = client.chat.completions.create(model="gpt-5", messages=[{"role": "user", "content": "Hi"}])
         self.assertEqual(answer.id, "chatcmpl-1")

@@ -1,17 +1,19 @@
 """
 An export by OTLP over HTTP: OpenTelemetry's SDK, which only this module imports, fed with finished values.
 
-Spans are made whole (C{ReadableSpan}), with the ids under which exchanges were passed on and their exact times: nothing
-of the SDK runs while an exchange does. Encoding, compression and the request are those of its exporters. What is called
-here waits: it belongs on a thread.
+Nothing of the SDK runs while an exchange does: spans have the ids under which it was passed on, and its exact times.
+Metrics and logs are the SDK's own values, encoded and sent by its exporters; spans, which are many, are written by
+L{llmproxy.core.telemetry.wire} and go the same way. What is called here waits: it belongs on a thread.
 """
 
 from __future__ import annotations
 
+import gzip
 import logging
 import os
 import time
 import uuid
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -20,23 +22,21 @@ from opentelemetry import _logs as logs_api
 from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk.metrics import export as points
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.sdk.version import __version__ as sdk_version
-from opentelemetry.trace import SpanContext, SpanKind, TraceFlags, TraceState
-from opentelemetry.trace.status import Status, StatusCode
+from opentelemetry.trace import TraceFlags
 
 from .. import __version__
 from ..core.events.receipts import PassingFailure, PermanentFailure, Receipt, failure_of, receipt_of
 from ..core.telemetry.conventions import LEGACY
 from ..core.telemetry.logs import TEXTS
+from ..core.telemetry.wire import trace_request
 
 if TYPE_CHECKING:
     from ..core.telemetry.logs import LogValue
@@ -44,9 +44,8 @@ if TYPE_CHECKING:
     from ..core.telemetry.otlpoptions import Destination, OtlpOptions, Signal, Temporality
     from ..core.telemetry.spans import Attributes, SpanValue
 
-_KINDS = {"server": SpanKind.SERVER, "client": SpanKind.CLIENT, "internal": SpanKind.INTERNAL}
 _COMPRESSIONS = {"none": Compression.NoCompression, "gzip": Compression.Gzip, "deflate": Compression.Deflate}
-_EXPORTERS: dict[str, Any] = {"traces": OTLPSpanExporter, "metrics": OTLPMetricExporter, "logs": OTLPLogExporter}
+_EXPORTERS: dict[str, Any] = {"metrics": OTLPMetricExporter, "logs": OTLPLogExporter}
 _ANSWERS: dict[str, Any] = {
     "traces": ExportTraceServiceResponse,
     "metrics": ExportMetricsServiceResponse,
@@ -69,9 +68,12 @@ class _Session(requests.Session):
     this receiver alone: the exporters would add what variables of the process say for another one.
     """
 
-    def __init__(self, headers: Mapping[str, str]) -> None:
+    def __init__(self, to: Destination) -> None:
         super().__init__()
-        self._allowed = _OWN_FIELDS | {name.lower() for name in headers}
+        self._allowed = _OWN_FIELDS | {name.lower() for name in to.headers}
+        self.verify = to.certificate or True
+        if to.client_certificate:
+            self.cert = (to.client_certificate, to.client_key) if to.client_key else to.client_certificate
         # Without one of its own, requests looks into ~/.netrc.
         self.auth = self._prepared
         self.answer: requests.Response | None = None
@@ -119,7 +121,26 @@ class OtlpExport:
         @raise PassingFailure: they may be taken later.
         @raise PermanentFailure: they never are.
         """
-        return self._export("traces", [self._span(each) for each in spans])
+        resource: Any = self._resource.attributes
+        scope = (self._scope.name, __version__, self._scope.schema_url or "")
+        body = trace_request(spans, resource, scope, self._options.longest)
+        session, to = self._session("traces"), self._options.destinations["traces"]
+        own = {"Content-Type": "application/x-protobuf", "User-Agent": f"llmproxy/{__version__}"}
+        fields = {**own, **to.headers}
+        if to.compression != "none":
+            body = gzip.compress(body, 6) if to.compression == "gzip" else zlib.compress(body)
+            fields["Content-Encoding"] = to.compression
+        for last in (False, True):
+            try:
+                session.post(to.endpoint, body, headers=fields, timeout=to.timeout)
+                break
+            except requests.ConnectionError:
+                # The other end may have closed a connection that was kept.
+                if last:
+                    break
+            except Exception:
+                break
+        return self._judged("traces", session)
 
     def logs(self, records: Sequence[LogValue]) -> Receipt:
         """See L{spans}."""
@@ -151,13 +172,19 @@ class OtlpExport:
         exporters, self._exporters = self._exporters, {}
         for each in exporters.values():
             each.shutdown()
+        for session in self._sessions.values():
+            session.close()
 
     # -- a request
 
     def _export(self, signal: Signal, what: Any) -> Receipt:
-        exporter, session = self._exporter(signal)
+        exporter, session = self._exporter(signal), self._session(signal)
         session.answer = session.error = None
-        result = exporter.export(what)
+        exporter.export(what)
+        return self._judged(signal, session)
+
+    def _judged(self, signal: Signal, session: _Session) -> Receipt:
+        """What the last request came to."""
         answer = session.answer
         if answer is None:
             if session.error is None:
@@ -167,8 +194,6 @@ class OtlpExport:
         body = answer.content
         if not 200 <= answer.status_code < 300:
             raise failure_of(answer.status_code, body, _seconds(answer.headers.get("retry-after")))
-        if result.value != 0:
-            raise PassingFailure(f"{signal}: the exporter has given up: {result.name}")
         return self._taken(signal, answer.status_code, body)
 
     def _taken(self, signal: Signal, status: int, body: bytes) -> Receipt:
@@ -182,35 +207,20 @@ class OtlpExport:
         text = f"{rejected} rejected: {said.error_message}" if rejected else said.error_message
         return receipt_of(status, text.encode())
 
-    def _exporter(self, signal: Signal) -> tuple[Any, _Session]:
+    def _session(self, signal: Signal) -> _Session:
+        found = self._sessions.get(signal)
+        if found is None:
+            found = self._sessions[signal] = _Session(self._options.destinations[signal])
+        return found
+
+    def _exporter(self, signal: Signal) -> Any:
         found = self._exporters.get(signal)
         if found is None:
-            to = self._options.destinations[signal]
-            session = self._sessions[signal] = _Session(to.headers)
-            found = self._exporters[signal] = _EXPORTERS[signal](**_arguments(to), session=session)
-        return found, self._sessions[signal]
+            arguments = _arguments(self._options.destinations[signal])
+            found = self._exporters[signal] = _EXPORTERS[signal](**arguments, session=self._session(signal))
+        return found
 
     # -- values
-
-    def _span(self, span: SpanValue) -> ReadableSpan:
-        trace_id, flags = int(span.trace_id, 16), TraceFlags(TraceFlags.SAMPLED)
-        state = TraceState.from_header([span.state]) if span.state else TraceState()
-        parent = None
-        if span.parent_id:
-            parent = SpanContext(trace_id, int(span.parent_id, 16), span.remote, flags, state)
-        status = Status(StatusCode.ERROR, span.why or None) if span.error else Status(StatusCode.UNSET)
-        return ReadableSpan(
-            span.name,
-            SpanContext(trace_id, int(span.span_id, 16), False, flags, state),
-            parent,
-            self._resource,
-            self._cut(span.attributes),
-            kind=_KINDS[span.kind],
-            status=status,
-            start_time=span.start,
-            end_time=span.end,
-            instrumentation_scope=self._scope,
-        )
 
     def _log(self, log: LogValue) -> ReadableLogRecord:
         record = logs_api.LogRecord(

@@ -40,7 +40,7 @@ class Receiver(BaseAdapter):
     def of(self, export: OtlpExport) -> OtlpExport:
         """Have an export ask here."""
         for signal in export._options.destinations:
-            _, session = export._exporter(signal)
+            session = export._session(signal)
             for scheme in ("http://", "https://"):
                 session.mount(scheme, self)
         return export

@@ -103,10 +103,10 @@ class Costs:
             return 0
         key = (provider, record.api, usage.served_model or record.model)
         found = self.prices.seen(key)
-        if isinstance(found, Tariff):
-            return self._spent(found, record, usage)
         if found is None:
             return 0
+        if isinstance(found, Tariff):
+            return self._spent(found, record, usage)
         looking = self.tariff(*key)
         if isinstance(looking, Deferred):
             return looking.addCallback(self._spent, record, usage)
@@ -126,7 +126,8 @@ class Costs:
     def _served(self, record: Record) -> Usage | None:
         """What it has used, by the name of the model that was served; whose it is is noted."""
         usage = record.usage
-        record.provider = record.provider or self._providers.get(record.api, "")
+        if not record.provider:
+            record.provider = self._providers.get(record.api, "")
         if usage is None or not record.served or usage.served_model == record.served:
             return usage
         # What was read is what the caller got: the name that it knows.

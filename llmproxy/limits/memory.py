@@ -52,7 +52,7 @@ class MemoryLimits:
     def reserve(self, parts: Sequence[Part]) -> Reservation | Refusal:
         now = self._seconds()
         since = now - self._pruned_at
-        if since >= PRUNES_EVERY or (since >= PRUNES_AT_MOST_EVERY and len(self.counters) > self._most):
+        if since >= PRUNES_AT_MOST_EVERY and (since >= PRUNES_EVERY or len(self.counters) > self._most):
             self._prune(now)
         return self.counters.reserve(parts, now)
 

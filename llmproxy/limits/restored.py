@@ -90,12 +90,20 @@ class RestoredLimits:
         self._failed: dict[str, float] = {}
 
     def reserve(self, parts: Sequence[Part]) -> Reservation | Refusal | Deferred[Reservation | Refusal]:
-        rates = self._rates_until and self._are_new()
-        for part in parts:
-            kind = part.rule.kind
-            if (kind == "money" or (rates and kind in _RATES)) and not self._is_known(part.rule):
-                return self._when_known([each.rule for each in parts]).addCallback(lambda _: self._reserve(parts))
-        return self._reserve(parts) if self._failed else self.counts.reserve(parts)
+        if self._failed or (self._rates_until and self._are_new()):
+            return self._reserve_first(parts)
+        for rule, _ in parts:
+            if rule.kind == "money" and not self.counts.has_begun(rule):
+                return self._reserve_first(parts)
+        return self.counts.reserve(parts)
+
+    def _reserve_first(self, parts: Sequence[Part]) -> Reservation | Refusal | Deferred[Reservation | Refusal]:
+        """While something may not be known."""
+        kinds = {"money", *_RATES} if self._rates_until and self._are_new() else {"money"}
+        rules = [part.rule for part in parts]
+        if all(rule.kind not in kinds or self._is_known(rule) for rule in rules):
+            return self._reserve(parts)
+        return self._when_known(rules).addCallback(lambda _: self._reserve(parts))
 
     def _are_new(self) -> bool:
         """Whether something was used before this process began that still counts of rates."""

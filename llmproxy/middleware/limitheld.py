@@ -123,13 +123,17 @@ class Settling:
             self.store.settle(reserved, plan.nothing)
         else:
             into, out = usage.input_tokens, usage.output_tokens
+            tokens = (into or 0) + (out or 0)
             if not record.truncated:
                 self.learnt.learn(plan.key, wants, into, out)
             money = self.tariffs.spent(record) if plan.has_money else 0
-            if money is None or type(money) is int:
-                self._settle(held, (into or 0) + (out or 0), money)
+            if type(money) is int and not record.truncated:
+                # As nearly always.
+                self.store.settle(reserved, plan.used(tokens, money))
             elif isinstance(money, Deferred):
-                money.addCallback(lambda known: self._settle(held, (into or 0) + (out or 0), known))
+                money.addCallback(lambda known: self._settle(held, tokens, known))
+            else:
+                self._settle(held, tokens, money)
 
     def _settle(self, held: Held, tokens: int | None, money: int | None) -> None:
         plan, reserved, record, _, _ = held

@@ -164,7 +164,9 @@ class Limiting:
                 into, out = estimate
                 tokens = into + out
                 if tokens and plan.has_money:
-                    money = self._money(request, plan, estimate, tariff)
+                    rates = None if tariff is None else tariff.rates(request.record.started_at)
+                    # One at least, so that it is refused where nothing is left.
+                    money = self._unpriceable(plan) if rates is None else rates.at_most(into, out) or 1
             parts = plan.parts(tokens, money)
         outcome = self._settling.store.reserve(parts)
         if type(outcome) is Reservation and plan.hard is None and not self._shows_fields:
@@ -175,14 +177,12 @@ class Limiting:
             return self._decided(asking, estimate, tariff, outcome)
         return self._when_reserved(outcome).addCallback(partial(self._decided, asking, estimate, tariff))
 
-    def _money(self, request: ApiRequest, plan: Plan, estimate: Estimate, tariff: Tariff | None) -> int:
-        """What it costs at most."""
-        if tariff is None:
-            if plan.provider:
-                return 0
-            self._without_price(plan)
-        # One at least, so that it is refused where nothing is left.
-        return at_most(tariff, estimate, request.record.started_at) or 1
+    def _unpriceable(self, plan: Plan) -> int:
+        """What is reserved where no price is known."""
+        if plan.provider:
+            return 0
+        self._without_price(plan)
+        return 1
 
     def _without_price(self, plan: Plan) -> None:
         api, model = plan.key

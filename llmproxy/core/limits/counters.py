@@ -106,11 +106,23 @@ class Counters:
             # (A keyword would take as long again.)
             kind = rule.kind
             if kind == "money":
-                self._spend(rule, reserved, reserved if known is None else known, now, found)
+                budget = self._budgets.get(rule.key)
+                if budget is None or (budget.end is not None and now >= budget.end):
+                    budget = self._current(rule, now)
+                budget.reserved = budget.reserved - reserved if budget.reserved > reserved else 0
+                before = budget.spent
+                after = budget.spent = before + (reserved if known is None else known)
+                if rule.soft is not None or after * 100 >= rule.limit * SHARES[0]:
+                    found += crossed(rule, before, after)
             elif kind == "parallel":
-                self._leave(rule, reserved)
+                running = self.parallel.get(rule.key, 0) - reserved
+                if running > 0:
+                    self.parallel[rule.key] = running
+                else:
+                    self.parallel.pop(rule.key, None)
             elif known is not None and known != reserved:
-                self._rate(rule.key).change(known - reserved, held.at, now)
+                rate = self._rates.get(rule.key) or self._rate(rule.key)
+                rate.change(known - reserved, held.at, now)
         return found
 
     def give_back(self, held: Reservation, now: float) -> None:
@@ -198,14 +210,6 @@ class Counters:
         waits = budget.end is not None and amount <= rule.limit
         resets_in = budget.end - now if waits and budget.end is not None else None
         return Refusal(rule, max(0, rule.limit - budget.used()), resets_in)
-
-    def _spend(self, rule: Rule, reserved: int, amount: int, now: float, found: list[Crossed]) -> None:
-        budget = self._current(rule, now)
-        budget.reserved = max(0, budget.reserved - reserved)
-        before = budget.spent
-        after = budget.spent = before + amount
-        if rule.soft is not None or after * 100 >= rule.limit * SHARES[0]:
-            found += crossed(rule, before, after)
 
     def _leave(self, rule: Rule, amount: int) -> None:
         key = rule.key

@@ -59,7 +59,7 @@ class Rates:
     @raise LookupError: one is for a unit that is not known.
     """
 
-    __slots__ = ("_brackets", "_counts", "_families", "_is_free", "_lines", "_needed", "scale")
+    __slots__ = ("_a_pico", "_brackets", "_counts", "_families", "_is_free", "_lines", "_needed", "scale")
 
     def __init__(self, prices: Prices) -> None:
         units = [unit for unit in (UNITS[name] for name in prices) if unit.count is not unsaid or _is_whole(unit)]
@@ -69,6 +69,7 @@ class Rates:
         every = [each for price in prices.values() for each in (price.base, *(step for _, step in price.steps))]
         self._is_free = bool(every) and not any(every)
         self.scale = max(PICOS, 9 + max((-int(each.as_tuple().exponent) for each in every), default=0))
+        self._a_pico = 10 ** (self.scale - PICOS)
         starts = sorted({above for price in prices.values() for above, _ in price.steps}, reverse=True)
         self._brackets = tuple((start, self._leaves(units, prices, start + 1)) for start in (*starts, -1))
         self._lines = self._of_tokens([unit.name for unit in units])
@@ -104,12 +105,13 @@ class Rates:
             return None
         for start, once, into, out in self._lines:
             if input_tokens > start:
-                return self.picos(once + into * input_tokens + out * output_tokens)
+                amount = once + into * input_tokens + out * output_tokens
+                return amount if self._a_pico == 1 else -(-amount // self._a_pico)
         return None
 
     def picos(self, amount: int) -> int:
         """An amount of L{whole} in 10^-12 USD, rounded up."""
-        return amount if self.scale == PICOS else -(-amount // 10 ** (self.scale - PICOS))
+        return amount if self._a_pico == 1 else -(-amount // self._a_pico)
 
     def cost(self, usage: Usage, seconds_at_least: int = 0) -> Decimal | None:
         """
@@ -129,7 +131,7 @@ class Rates:
         if self._is_free:
             return 0
         counts = [count(usage) for count in self._counts]
-        if not self._is_billable(counts):
+        if None in counts and not self._is_billable(counts):
             return None
         brackets = self._brackets
         leaves = brackets[0][1] if len(brackets) == 1 else self._bracket(usage.input_tokens or 0)

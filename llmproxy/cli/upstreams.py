@@ -87,7 +87,8 @@ def _change(api: Management, output: Output, name: str, upstream: str | None, wo
     found = api.post(f"/upstreams/{segment(name)}/{segment(upstream or name)}/{word}")
     running = found["in_flight"]
     rest = f"; {running} running there end as they would" if word == "drain" and running else ""
-    output.say(f"{found['api']} {found['upstream']} is {word}ed{rest}.", found)
+    until = ", until it is undrained or the proxy starts again" if word == "drain" else ""
+    output.say(f"{found['api']} {found['upstream']} is {word}ed{until}{rest}.", found)
 
 
 def _row(each: Any) -> tuple[Any, ...]:

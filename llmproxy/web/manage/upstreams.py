@@ -32,7 +32,7 @@ class UpstreamView(Struct):
     priority: int
     weight: int
     health: Annotated[str, Meta(description="well, degraded, unwell, ejected or drained")]
-    drained: bool
+    drained: Annotated[bool, Meta(description="By hand; until it is undrained, or the proxy starts again.")]
     counted: Annotated[
         bool, Meta(description="false for the only upstream of an API without retry, which nothing is chosen from.")
     ]

@@ -42,4 +42,11 @@ class Download:
     streamed: Streamed
 
 
-ViewAnswer = Page | Redirect | Download
+@frozen
+class Events:
+    """Server-sent events, for as long as the browser takes them."""
+
+    streamed: Streamed
+
+
+ViewAnswer = Page | Redirect | Download | Events

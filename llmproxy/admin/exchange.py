@@ -14,7 +14,7 @@ from ..errors import BadRequest, ContentTooLarge
 from ..web.api.stocksite import fields_of
 from ..web.basicrequest import BasicRequest
 from ..web.clientaddress import client_of, peer_of
-from ..web.streamed import Streaming
+from ..web.streamed import Streamed, Streaming
 from .backend import Browser
 from .headers import COMMON, UNKEPT
 from .reader import reader_of
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from ..core.forwarded import TrustedProxies
     from ..message import Field
-    from .answers import Download
 
 MAX_BODY = 256 * 1024
 """Bytes of a form: the largest holds a configuration that is pasted."""
@@ -139,10 +138,15 @@ class PageExchange:
         kept = ((b"Cache-Control", IMMUTABLE.encode()), (b"Vary", b"Accept-Encoding"))
         self._write(200, kind, content, kept)
 
-    def stream(self, answer: Download) -> Deferred[None] | None:
-        request, streamed = self._request, answer.streamed
+    def stream(self, streamed: Streamed, *, is_file: bool) -> Deferred[None] | None:
+        """Begin an answer that has no length; see L{Streaming.start}."""
+        request = self._request
         self._head(200, streamed.kind, UNKEPT)
-        request.setHeader(b"Content-Disposition", b'attachment; filename="%b"' % streamed.name.encode("ascii"))
+        if is_file:
+            request.setHeader(b"Content-Disposition", b'attachment; filename="%b"' % streamed.name.encode("ascii"))
+        else:
+            # nginx in front would keep what there is until there is more.
+            request.setHeader(b"X-Accel-Buffering", b"no")
         if request.method == b"HEAD":
             request.finish()
             return None

@@ -18,7 +18,7 @@ from ..core.sessions import KEPT_LONGEST
 from ..errors import BadRequest, ContentTooLarge
 from ..web.resources import StreamingResource
 from . import pages
-from .answers import Download, Page, Redirect, ViewAnswer
+from .answers import Download, Events, Page, Redirect, ViewAnswer
 from .backend import Api, ApiError, Who
 from .csrf import is_from_here, is_token, token_for
 from .exchange import PageExchange
@@ -251,8 +251,8 @@ class AdminPages(StreamingResource):
             if answer.flash:
                 exchange.set_cookie(FLASH, quote(answer.flash[:500], safe=""), _FLASH_SECONDS)
             exchange.redirect(self._base + answer.path)
-        elif isinstance(answer, Download):
-            streaming = exchange.stream(answer)
+        elif isinstance(answer, Download | Events):
+            streaming = exchange.stream(answer.streamed, is_file=isinstance(answer, Download))
             if streaming is not None:
                 streaming.addErrback(lambda reason: self._log.failure("a file could not be sent", reason))
         else:

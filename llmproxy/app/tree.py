@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -13,6 +14,7 @@ from ..management.usage import UsageRules
 from ..sinks.metrics import cumulative
 from ..web.api.resource import ProxyResource
 from ..web.health import Health, Live, Ready
+from ..web.livefeed import LiveFeed, Source
 from ..web.metrics import MetricsResource
 from ..web.root import Paths, Root
 from .managed import CacheControls
@@ -164,6 +166,7 @@ def management_of(proxy: Proxy) -> ManageResource:
         admins=stored.database.admins,
         sessions=stored.database.sessions,
         idempotency=stored.database.idempotency,
+        feed=_feed(proxy),
         audit=foundation.audit_log,
         more=[
             _audit_routes(foundation.auditing),
@@ -176,6 +179,29 @@ def management_of(proxy: Proxy) -> ManageResource:
         ],
         draining=lambda: proxy.draining,
     )
+
+
+def _feed(proxy: Proxy) -> LiveFeed:
+    """What happens now; other parts add to its sources."""
+
+    def numbers() -> Deferred[Any]:
+        return proxy.collect_metrics().addCallback(live_numbers)
+
+    return LiveFeed(proxy.foundation.reactor, {"numbers": Source("usage.read", numbers)}, lambda: proxy.draining)
+
+
+def live_numbers(metrics: ProxyMetrics) -> dict[str, Any]:
+    """Those of all workers since they started, and what runs."""
+    in_flight = metrics.gauges.get("llmproxy_in_flight")
+    cache = metrics.cache
+    return {
+        "in_flight": 0 if in_flight is None else round(in_flight[1]()),
+        "requests": metrics.request_count,
+        "errors": metrics.error_count,
+        "cache_hits": cache["hit"],
+        "tokens": sum(count for (_, _, kind), count in metrics.tokens.items() if kind in ("input", "output")),
+        "cost": str(sum(metrics.costs.values(), Decimal(0))),
+    }
 
 
 def usage_of(proxy: Proxy, stored: Stored) -> UsageRules:

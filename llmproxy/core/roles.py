@@ -27,6 +27,7 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = {
     "audit.read": frozenset({"owner", "auditor"}),
     "admin.read": frozenset({"owner", "auditor"}),
     "admin.write": frozenset({"owner"}),
+    "live.read": frozenset({"owner", "operator", "auditor"}),
     "session.own": frozenset({"owner", "operator", "auditor"}),
     "document.read": frozenset({"owner", "operator", "auditor"}),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Any
 
 from treq.testing import StubTreq
@@ -13,7 +14,7 @@ from twisted.web.resource import Resource
 
 from llmproxy.app.peers import Alone
 from llmproxy.app.proxy import TransparentProxy
-from llmproxy.app.tree import management_of, put_metrics, put_operations
+from llmproxy.app.tree import live_numbers, management_of, put_metrics, put_operations
 from llmproxy.config import APIConfig, APIProviderConfig, CacheConfig, ProxyConfig
 from llmproxy.core.audit.settings import AuditOptions
 from llmproxy.core.tokens import token_hash
@@ -50,6 +51,19 @@ class MetricsTests(SynchronousTestCase):
         """The same where an operator has them further down; what is above is nothing."""
         found = self.kinds("/internal/metrics", "/internal/metrics", "/internal")
         self.assertEqual(found, [(200, "application/json"), (404, "application/json")])
+
+
+class LiveNumbersTests(SynchronousTestCase):
+    def test_numbers(self) -> None:
+        """What runs, and what there was since the start, of all workers."""
+        metrics = ProxyMetrics()
+        metrics.gauge("llmproxy_in_flight", "", lambda: 3.0)
+        metrics.request_count, metrics.error_count = 10, 2
+        metrics.tokens = {("a", "m", "input"): 5, ("a", "m", "output"): 7, ("a", "m", "reasoning"): 6}
+        metrics.costs = {("a", "m"): Decimal("0.25"), ("a", "n"): Decimal("0.5")}
+        expected = {"in_flight": 3, "requests": 10, "errors": 2, "cache_hits": 0, "tokens": 12, "cost": "0.75"}
+        self.assertEqual(live_numbers(metrics), expected)
+        self.assertEqual(live_numbers(ProxyMetrics())["in_flight"], 0)
 
 
 class TreeTests(TestCase):

@@ -24,6 +24,7 @@ class RoleTests(SynchronousTestCase):
                 "cache.purge",
                 "config.read",
                 "document.read",
+                "live.read",
                 "session.own",
                 "sink.read",
                 "upstream.read",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..visit import Entry, Route
-from . import display, overview, projects, sessions, tokens
+from . import display, live, overview, projects, sessions, tokens
 
 MODULES = (
     overview,
@@ -11,6 +11,7 @@ MODULES = (
     tokens,
     display,
     sessions,
+    live,
 )
 
 

@@ -77,6 +77,48 @@
   const zone = document.querySelector("input[data-zone]");
   if (zone) zone.value = Intl.DateTimeFormat().resolvedOptions().timeZone || "";
 
+  /*
+   * Live parts: <span data-live="numbers.in_flight">. One stream for all of a page, and none while nobody sees it.
+   * Others listen to the event "live:NAME" of the document, whose detail is what came.
+   */
+  let stream = null;
+  const locale = document.documentElement.dataset.locale || undefined;
+  const written = (value, form) => {
+    if (typeof value !== "number" && form !== "money") return String(value ?? "");
+    if (form === "money") return new Intl.NumberFormat(locale, { style: "currency", currency: "USD" }).format(value);
+    return new Intl.NumberFormat(locale).format(value);
+  };
+  const show = (name, values) => {
+    for (const part of document.querySelectorAll(`[data-live^="${name}."]`)) {
+      const value = part.dataset.live.split(".").slice(1).reduce((at, key) => at?.[key], values);
+      if (value !== undefined) part.textContent = written(value, part.dataset.form);
+    }
+    document.dispatchEvent(new CustomEvent("live:" + name, { detail: values }));
+  };
+  const named = () => new Set([...document.querySelectorAll("[data-live]")].map((part) => part.dataset.live.split(".")[0]));
+  const mark = (on) => {
+    for (const part of document.querySelectorAll(".live")) part.classList.toggle("off", !on);
+  };
+  const follow = () => {
+    const names = named();
+    if (!names.size || document.hidden) {
+      stream?.close();
+      stream = null;
+      mark(false);
+    } else if (!stream) {
+      stream = new EventSource(document.documentElement.dataset.base + "/live/events");
+      stream.onopen = () => mark(true);
+      stream.onerror = () => mark(false);
+      for (const name of names) {
+        stream.addEventListener(name, (event) => show(name, JSON.parse(event.data)));
+      }
+    }
+  };
+  document.addEventListener("visibilitychange", follow);
+  document.addEventListener("DOMContentLoaded", follow);
+  window.addEventListener("pagehide", () => { stream?.close(); stream = null; });
+  window.addEventListener("pageshow", (event) => { if (event.persisted) follow(); });
+
   document.addEventListener("DOMContentLoaded", () => prepare(document));
   document.addEventListener("htmx:load", (event) => prepare(event.detail.elt));
 })();

@@ -144,14 +144,15 @@ def _fields(method: bytes, operation: Operation) -> list[dict[str, Any]]:
 
 def _responses(path: str, method: bytes, operation: Operation, schemas: _Schemas) -> dict[str, Any]:
     success: dict[str, Any] = {"description": operation.summary}
+    content = {kind: {"schema": {"type": "string"}} for kind in operation.streams}
     if operation.answer is not None:
-        success["content"] = {"application/json": {"schema": schemas.of(operation.answer)}} | {
-            kind: {"schema": {"type": "string"}} for kind in operation.streams
-        }
+        content = {"application/json": {"schema": schemas.of(operation.answer)}, **content}
+    if content:
+        success["content"] = content
     headers = {name: {"schema": {"type": "string"}} for name in _answer_fields(method, operation)}
     if headers:
         success["headers"] = headers
-    status = 204 if operation.answer is None else operation.status
+    status = operation.status if content else 204
     return {str(status): success} | {str(each): _error(each, schemas) for each in _statuses(path, method, operation)}
 
 

@@ -18,6 +18,7 @@ from .admins import Admins
 from .auth import ManagementAuth
 from .context import ManageResource, Parts
 from .idempotency import Repeats
+from .live import Live
 from .openapi import document
 from .projects import Projects
 from .sessions import Sessions
@@ -25,6 +26,7 @@ from .tokens import Tokens
 
 if TYPE_CHECKING:
     from ...interfaces import IAdminStore, IAuditLogger, IIdempotencyStore, ISessionStore
+    from ..livefeed import LiveFeed
 
 
 def manage_resource(
@@ -35,6 +37,7 @@ def manage_resource(
     admins: IAdminStore,
     sessions: ISessionStore | None = None,
     idempotency: IIdempotencyStore,
+    feed: LiveFeed | None = None,
     audit: IAuditLogger | None = None,
     more: Sequence[Routes] = (),
     draining: Callable[[], bool] = lambda: False,
@@ -44,6 +47,7 @@ def manage_resource(
 
     @param management_token: who knows it may do everything; not empty.
     @param sessions: of the admin pages; C{None} for none.
+    @param feed: of what happens now; C{None} for none.
     @param idempotency: what keeps the answers of calls that may be repeated.
     @param audit: called with every call, refused ones too.
     @param draining: whether no more calls are taken; those that run are waited for with L{ManageResource.idle}.
@@ -57,6 +61,7 @@ def manage_resource(
         Tokens(TokenRules(state, served)).routes(),
         Admins(AdminRules(state.seconds, admins)).routes(),
         *([] if sessions is None else [_sessions(state, auth, sessions, admins)]),
+        *([] if feed is None else [Live(feed, auth).routes()]),
         *more,
     ]
     _check(routes)

@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from twisted.internet.defer import succeed
 from twisted.internet.testing import MemoryReactorClock
 
 from llmproxy.app.tree import management_of
@@ -18,6 +19,7 @@ from llmproxy.config import APIConfig, APIProviderConfig
 from llmproxy.core.roles import PERMISSIONS, ROLES, roles_with
 from llmproxy.errors import Unavailable
 from llmproxy.service import TransparentProxy
+from llmproxy.web.livefeed import LiveFeed, Source
 
 from .api import API_KEY, MANAGEMENT_TOKEN, Answer
 from .cacheapi import CacheManageTestCase
@@ -46,6 +48,10 @@ class DocumentCase(
     AuditApiTestCase,
 ):
     """With all that the proxy serves, see L{DocumentTests.test_all_of_it}."""
+
+    def resource(self, *arguments: Any, **more: Any) -> Any:
+        feed = LiveFeed(self.clock, {"numbers": Source("usage.read", lambda: succeed({}))}, lambda: True)
+        return super().resource(*arguments, **{"feed": feed, **more})
 
     def setUp(self) -> None:
         super().setUp()
@@ -278,6 +284,7 @@ class DrivenTests(DocumentCase):
                 "breaker_list": 200,
                 "sink_list": 200,
                 "upstream_list": 200,
+                "live_watch": 200,
                 "config_show": 200,
                 "config_reload": 200,
                 "upstream_drain": 404,

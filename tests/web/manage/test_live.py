@@ -1,0 +1,33 @@
+"""C{/manage/live}."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import succeed
+
+from llmproxy.web.livefeed import MOST, LiveFeed, Source
+
+from .api import ManageTestCase
+
+
+class LiveTests(ManageTestCase):
+    def resource(self, *arguments: Any, **more: Any) -> Any:
+        sources = {
+            "numbers": Source("usage.read", lambda: succeed({"in_flight": 1})),
+            "secret": Source("audit.read", lambda: succeed("only for some")),
+        }
+        self.feed = LiveFeed(self.clock, sources, lambda: True)
+        return super().resource(*arguments, **{"feed": self.feed, **more})
+
+    def test_watched(self) -> None:
+        """It is a stream of events, noted once."""
+        answer = self.ask("GET", "/live")
+        self.assertEqual((answer.status, answer.header("content-type")), (200, "text/event-stream"))
+        self.assertTrue(answer.body.startswith(b"retry: "))
+        self.assertEqual([action for action, *_ in self.notes.events], ["live.watch"])
+
+    def test_bounded(self) -> None:
+        """Beyond a bound nobody more can watch: each holds a connection."""
+        self.feed._watchers.update(object() for _ in range(MOST))  # type: ignore[misc]
+        self.refused(self.ask("GET", "/live"), 503, "Service temporarily unavailable")

@@ -15,6 +15,7 @@ from ..core.ledger.settings import DAY, DIRECTORY
 from ..core.routing import OWN, RESERVED
 from ..errors import ConfigError
 from .check_capture import captured
+from .check_events import event_lines, with_telemetry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,8 +52,9 @@ def command(file: str, default_api: str | None) -> None:
     from ..config.capturevariables import kept_where
 
     try:
-        config = with_environment(load_api_config(file, default_api=default_api))
+        config = with_telemetry(with_environment(load_api_config(file, default_api=default_api)))
         table = config.routing_table()
+        events = list(event_lines(config))
     except ConfigError as error:
         click.echo(str(error), err=True)
         sys.exit(1)
@@ -78,6 +80,7 @@ def command(file: str, default_api: str | None) -> None:
         *_usage_limits(config),
         *_redis(config),
         *filter(None, [kept_where(config)]),
+        *events,
     ):
         click.echo(line)
     click.echo(f"{file}: ok")

@@ -29,7 +29,6 @@ from .variables import (
     DEFAULT_DATABASE,
     DEFAULT_LISTEN,
     DEFAULT_POOL_SIZE,
-    OTEL_HEADERS,
     SINK_VARIABLES,
     without_effect,
 )
@@ -135,7 +134,7 @@ def read_environment(env: Mapping[str, str], read_secret: Callable[[str], str]) 
         if variables.text("FORWARDED_HEADER")
         else None,
         watch=variables.flag("WATCH_CONFIG", False),
-        otel=variables.otel(),
+        otel=variables.otel() if any(name.startswith("OTEL_") for name in env) else {},
         sinks=sinks,
         warnings=tuple(_warnings(env, token, metrics_token, storage.encryption_key)),
     )
@@ -323,15 +322,12 @@ class _Variables:
         return url
 
     def otel(self) -> Mapping[str, str]:
-        """What OpenTelemetry's variables say, those that are secrets out of their files; what is wrong is noted."""
-        names = {name for name in self._env if name.startswith("OTEL_") and not name.endswith("_HEADERS_FILE")}
-        found = {name: self.text(name) for name in names}
-        found.update({name: value for name in OTEL_HEADERS if (value := self.secret(name))})
-        if found:
-            from .tracing import problems
+        """What OpenTelemetry's variables say; what is wrong is noted."""
+        from .tracing import problems, variables_of
 
-            for name, sentence in problems(found):
-                self.problems.add(name, sentence)
+        found = variables_of(self._env, self.secret)
+        for name, sentence in problems(found):
+            self.problems.add(name, sentence)
         return found
 
     def audit(self) -> AuditOptions | None:

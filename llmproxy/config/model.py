@@ -339,10 +339,9 @@ class APIValues:
     """
     All APIs, and what holds for all of them.
 
-    @ivar default_api: the one that is served at C{/} too.
+    @ivar default_api: the one at C{/} too.
     @ivar limits: what one client may ask of a port, before any API is chosen.
-    @ivar trusted_proxies: addresses and networks in front of us, and C{unix}: what they say of a client's address is
-        believed.
+    @ivar trusted_proxies: addresses, networks and C{unix} in front of us, believed in what a client's address is.
     @ivar forwarded_header: the field in which they say it.
     @ivar ledger: where records of exchanges wait for the database, and how long they stay there.
     @ivar prices: what models cost, above the book and where it has none; the first that matches holds.
@@ -375,10 +374,8 @@ class APIValues:
         lower: dict[str, str] = {}
         for name in self.apis:
             if name in first:
-                yield (
-                    name,
-                    f"/{name}/ is an endpoint of the default API {self.default_api!r}, so no API can have this name",
-                )
+                why = f"/{name}/ is an endpoint of the default API {self.default_api!r}, so no API can have this name"
+                yield name, why
             if lower.setdefault(name.lower(), name) != name:
                 yield name, f"the names {lower[name.lower()]!r} and {name!r} differ only in case"
         for name, api in self.apis.items():

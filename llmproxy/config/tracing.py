@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, frozen
 
 from .document import Item
 from .readers import NOTED, Reader, by, flag, one_of, section
+from .variables import OTEL_HEADERS
 
 if TYPE_CHECKING:
     from ..core.telemetry.traces import TracingOptions
@@ -91,6 +92,20 @@ def read_tracing(item: Item) -> Any:
     if found.ratio is not None and "ratio" not in found.sampler:
         item.problem("ratio is of sampler: traceidratio or parentbased_traceidratio, which is not said")
     return found if found.enabled is not None else evolve(found, enabled=True)
+
+
+def variables_of(environment: Mapping[str, str], secret: Callable[[str], str]) -> dict[str, str]:
+    """
+    OpenTelemetry's variables, by their names.
+
+    @param secret: the value of one that is a secret, or of the file that is named in its stead.
+    """
+    found = {
+        name: value.strip()
+        for name, value in environment.items()
+        if name.startswith(OTEL) and name not in OTEL_HEADERS and not name.endswith("_HEADERS_FILE")
+    }
+    return {**found, **{name: value for name in OTEL_HEADERS if (value := secret(name))}}
 
 
 def is_exported(environment: Mapping[str, str]) -> bool:

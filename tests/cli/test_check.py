@@ -148,7 +148,8 @@ class CheckTests(SynchronousTestCase):
     def test_usage_limits(self) -> None:
         """The limits that the example shows hold as they stand there, and are said for people."""
         shown = Path(EXAMPLE).read_text()
-        block = shown[shown.index("# usage_limits:") : shown.index("\n# What models cost")]
+        begin = shown.index("# usage_limits:")
+        block = shown[begin : shown.index("\n\n", begin)]
         own = "".join(f"{line[2:]}\n" for line in block.splitlines())
         path = self.mktemp()
         Path(path).write_text(own + shown)
@@ -168,7 +169,8 @@ class CheckTests(SynchronousTestCase):
     def test_prices(self) -> None:
         """The prices that the example shows hold as they stand there, and what the book does not have is named."""
         shown = Path(EXAMPLE).read_text()
-        block = shown[shown.index("# prices:") : shown.index("\napis:")]
+        begin = shown.index("# prices:")
+        block = shown[begin : shown.index("\n\n", begin)]
         own = "".join(f"{line[2:]}\n" for line in block.splitlines())
         path = self.mktemp()
         Path(path).write_text(f"{own}  - {{like: openai/gpt-nobody}}\n{shown}")

@@ -21,11 +21,18 @@ NewBudgets = Callable[[Callable[["Rule"], "Deferred[int]"], Callable[["Crossed"]
 """Makes what leases, given what was spent of a budget before, and what is called with shares that were passed."""
 
 
+def are_leased(settings: Settings) -> bool:
+    """Whether processes that share a database hold budgets together."""
+    # Nobody else can open a database in memory, for which there is no directory either.
+    directory = (
+        ledger_directory(settings.apis.ledger.directory, settings.database_url) if settings.database_url else None
+    )
+    return settings.redis is None and settings.apis.usage_limits.budget_leases and directory is not None
+
+
 def budgets_of(reactor: Any, settings: Settings, stored: Stored | None) -> NewBudgets | None:
     """C{None} where each machine, or Redis, counts budgets."""
-    if stored is None or settings.redis is not None or not stored.database.is_shared:
-        return None
-    if not settings.apis.usage_limits.budget_leases:
+    if stored is None or not are_leased(settings):
         return None
     return partial(_made, reactor, settings, stored)
 

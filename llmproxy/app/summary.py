@@ -13,6 +13,7 @@ from twisted import __version__ as twisted_version
 from .. import __version__
 from ..config.certificates import certificate_file
 from ..core.ledger.settings import ledger_directory
+from .leasedbudgets import are_leased
 
 if TYPE_CHECKING:
     from ..config.apis import APIConfig
@@ -150,7 +151,10 @@ def _cache(settings: Settings) -> str:
 
 def _limits(settings: Settings) -> str:
     redis = settings.redis
-    return "counted in the memory of this machine" if redis is None else f"counted in {redis.location.label}"
+    if redis is not None:
+        return f"counted in {redis.location.label}"
+    here = "counted in the memory of this machine"
+    return f"{here}, budgets by leases in the database" if are_leased(settings) else here
 
 
 def _audit(settings: Settings) -> str:

@@ -363,8 +363,9 @@ class LeasedBudgets:
                 dead.remove()
             finally:
                 dead.close()
-            words = "limits: {free} USD that the process {holder} had leased of budgets when it died are free again"
-            self._log.info(words, free=f"{free / 10**12:.6f}", holder=dead.holder)
+            if free:
+                words = "limits: {free} USD that the process {holder} had leased of budgets when it died are free again"
+                self._log.info(words, free=f"{free / 10**12:.6f}", holder=dead.holder)
         if now >= self._removes_at:
             self._removes_at = now + REMOVES_EVERY
             await self._leases.forget()

@@ -62,7 +62,8 @@ class SummaryTests(SynchronousTestCase):
         self.assertEqual(said["database"], "postgresql://db.example:5432/llm; the keys of providers are encrypted")
         self.assertEqual(said["ledger"], "./data/ledger")
         self.assertEqual(said["cache"], "256 MiB in memory, for a")
-        self.assertEqual(said["limits"], "counted in the memory of this machine")
+        leased = "counted in the memory of this machine, budgets by leases in the database"
+        self.assertEqual(said["limits"], leased)
         self.assertEqual((said["audit"], said["workers"]), ("off", "1 (this process)"))
 
     def test_limits(self) -> None:

@@ -308,6 +308,8 @@ class ApiRequest:
     @ivar key: what it is asked with there; C{""} where it takes none.
     @ivar forced: the present attempt is made although the circuit is open.
     @ivar begun: when the first attempt was made, in seconds of the steady clock; C{None} for that one.
+    @ivar heard: called by the innermost layer with the answer, before layers further out have it; it must not raise.
+        Who asks several times takes it out, and calls it with the answer that is chosen.
     """
 
     method: bytes
@@ -325,6 +327,7 @@ class ApiRequest:
     mount: bytes = b""
     forced: bool = False
     begun: float | None = None
+    heard: Callable[[ApiResponse], object] | None = None
     route: Route = field(init=False)
     principal: Principal = field(init=False)
     upstream: Upstream = field(init=False)
@@ -361,6 +364,7 @@ class ApiResponse:
     @ivar until_close: the body ends with the connection that it comes on, so that nobody can tell whether its end
         is missing.
     @ivar upgraded: where the client's bytes go after a 101; C{body} is then what upstream says.
+    @ivar is_json: upstream has said that it is JSON, and in no coding. What layers change since is not in it.
     """
 
     status: int
@@ -370,3 +374,4 @@ class ApiResponse:
     trailers: list[Field] = field(factory=list)
     until_close: bool = False
     upgraded: IConsumer | None = None
+    is_json: bool = False

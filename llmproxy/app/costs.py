@@ -76,7 +76,7 @@ class Costs:
         if record.priced is not None and record.priced is record.usage and saved is None:
             # Limits have settled it already.
             return
-        usage = self._served(record)
+        usage = self._served(record) if record.served or not record.provider else record.usage
         if is_billed_to_clients(record.provider) and not self._has_rule(record):
             record.cost = _NOTHING
         elif usage is not None:

@@ -171,7 +171,7 @@ def standard_chain(
         # right outside the meter: what that does not know
         "estimate": estimate,
         # inside the cache: what is stored was counted when it came; outside the attempts: one answer is read
-        "meter": meter,
+        "meter": meter.near() if isinstance(meter, Meter) and not _changes_answers(placed) else meter,
         # the place of retries: what follows runs once for each upstream and key that are tried
         "attempts": Attempts(wheel, states, breaker, table=table, judge=restrict.respond),
         # each upstream has names of its own; further out everything knows the caller's
@@ -186,3 +186,12 @@ def standard_chain(
         "deadlines": Deadlines(wheel),
     }
     return chain(responder, *arranged(list(standard.items()), placed))
+
+
+_AROUND_ANSWERS = frozenset({"attempts", "aliases", "credential", "breaker"})
+
+
+def _changes_answers(placed: Sequence[Placed]) -> bool:
+    """Whether something of an application stands between the meter and what times upstream."""
+    between = {"meter": False, "deadlines": True}
+    return any(each.name in _AROUND_ANSWERS or between.get(each.name) is each.outside for each in placed)

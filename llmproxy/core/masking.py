@@ -173,7 +173,7 @@ class Masking:
     def _usage(self, usage: Usage) -> Usage:
         # Servers repeat what a client called a model.
         model, raw = self._remembered(usage.served_model), usage.raw
-        if raw is not None and _may_hold_text(raw):
+        if raw is not None and not _NUMBERS.issuperset(map(type, raw.values())) and _may_hold_text(raw):
             return evolve(usage, served_model=model, raw=self._said(raw))
         return usage if model == usage.served_model else evolve(usage, served_model=model)
 
@@ -212,6 +212,8 @@ def _may_hold_text(raw: Mapping[str, Any]) -> bool:
 
 def _are_numbers(raw: Mapping[str, Any]) -> bool:
     """Whether all values are numbers, or objects of such."""
+    if _NUMBERS.issuperset(map(type, raw.values())):
+        return True
     for value in raw.values():
         kind = type(value)
         if kind not in _NUMBERS and (kind is not dict or not _are_numbers(value)):

@@ -16,6 +16,8 @@ from .places import Circuits, Places
 from .retryloop import RetryLoop, Surroundings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from twisted.internet.defer import Deferred
 
     from ..core.balancing import Draw
@@ -92,4 +94,11 @@ class Attempts:
     def _known(self, model: str, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
         if model:
             request.model = model
-        return RetryLoop(self._surroundings, request, inner, model).start()
+        heard, request.heard = request.heard, None
+        responding = RetryLoop(self._surroundings, request, inner, model).start()
+        return responding if heard is None else responding.addCallback(_chosen, heard)
+
+
+def _chosen(response: ApiResponse, heard: Callable[[ApiResponse], object]) -> ApiResponse:
+    heard(response)
+    return response

@@ -19,6 +19,8 @@ from ..composition import NO_KEYWORDS
 from ..errors import Phase, ProxyError, RequestBodyTimeout, UpstreamTimeout
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from twisted.internet.interfaces import IConsumer
     from twisted.web.iweb import IBodyProducer
 
@@ -51,7 +53,11 @@ class Deadlines:
         # A small body has gone out by now: only what is still awaited gets a place on the wheel.
         if not responding.called:
             timed.wait_for(responding)
-        return responding.addCallbacks(timed.head, timed.failed, (), NO_KEYWORDS)
+        heard = request.heard
+        if heard is None:
+            return responding.addCallbacks(timed.head, timed.failed, (), NO_KEYWORDS)
+        request.heard = None
+        return responding.addCallbacks(timed.head_for, timed.failed, (heard,), NO_KEYWORDS)
 
 
 class _Timed:
@@ -122,6 +128,11 @@ class _Timed:
             response.body = _TimedBody(response.body, self)
             if response.upgraded is not None:
                 response.upgraded = Seen(response.upgraded, self.moved)
+        return response
+
+    def head_for(self, response: ApiResponse, heard: Callable[[ApiResponse], object]) -> ApiResponse:
+        """The same, for one who hears of it: see L{ApiRequest.heard}."""
+        heard(self.head(response))
         return response
 
     def read(self, producing: Deferred[None]) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..bodies import BytesBody, Tap
-from ..composition import NO_KEYWORDS
 from ..core.fields import LOWER, Names, values
 from ..core.inspection.contenttype import content_codings
 from ..errors import ProxyError
@@ -14,7 +14,7 @@ from ..providers.counting import Counting, is_background, response_id_in, uses_s
 from ..providers.documents import found_in, usage_of
 from ..providers.messagereader import MessageReader
 from ..providers.readers import ASKED, STREAMS, reader_for
-from ..providers.usagereader import EVENT_STREAM, JSON, media_type_of
+from ..providers.usagereader import EVENT_STREAM, media_type_of
 from ..usage import UNKNOWN
 from .formmodel import watch_form
 from .jsonmodel import watch_json
@@ -34,10 +34,11 @@ if TYPE_CHECKING:
 _TYPE_LENGTH, _CODING_LENGTH = len(b"content-type"), len(b"content-encoding")
 _MEDIA_TYPES = Names(media_type_of)
 
-_PLAIN_JSON: tuple[bytes, Sequence[bytes]] = (JSON, ())
+Question = tuple[str, bytes, bytes]
+"""What an answer answers: API, method and target."""
 
-Question = tuple[str, bytes, bytes, int]
-"""What an answer answers: API, method and target; and its status."""
+Answered = tuple[str, bytes, bytes, int]
+"""The same, and its status."""
 
 
 def meter_for(
@@ -58,11 +59,18 @@ class Meter:
     @param seconds: of any steady clock.
     @param failed: takes a kind of few and the reason, where an answer could not be read.
     @param counting: remembers answers that can be fetched again; one of its own if it is C{None}.
+    @param is_near: it hears answers where they come from, see L{ApiRequest.heard}; else where it stands.
     """
 
     def __init__(
-        self, seconds: Callable[[], float], failed: Callable[[str, str], object], counting: Counting | None = None
+        self,
+        seconds: Callable[[], float],
+        failed: Callable[[str, str], object],
+        counting: Counting | None = None,
+        *,
+        is_near: bool = False,
     ) -> None:
+        self._is_near = is_near
         self.seconds = seconds
         self._failed = failed
         self._counting = counting or Counting()
@@ -70,55 +78,53 @@ class Meter:
     def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
         if request.route.api.settings.meter is None:
             return inner(request)
-        if ASKED[request.target].forms:
+        target, body = request.target, request.body
+        asked = ASKED[target]
+        if asked.forms:
             watch_form(request)
-        if type(request.body) is not BytesBody:
+        if type(body) is not BytesBody:
             watch_json(request)
+        record = request.record
+        try:
+            record.model = request.model or asked.model or record.model or model_in(body)
+        except Exception as error:
+            self.failed(error)
         # Further in the target and the body may be others.
-        passed = (request, request.target, request.body, self.seconds())
-        return inner(request).addCallbacks(self._head, None, passed, NO_KEYWORDS)
+        question = (request.route.api.name, request.method, target)
+        heard = partial(self._heard, record, question, asked, self.seconds())
+        if self._is_near:
+            request.heard = heard
+            return inner(request)
+        return inner(request).addCallback(_passed, heard)
 
-    def _head(
-        self, response: ApiResponse, request: ApiRequest, target: bytes, body: object, begun: float
-    ) -> ApiResponse:
-        record, status = request.record, response.status
-        if response.body is None or record.method == "HEAD" or 300 <= status < 400:
-            return response
+    def near(self) -> Meter:
+        """The same, where no other layer changes an answer before it is heard."""
+        return Meter(self.seconds, self._failed, self._counting, is_near=True)
+
+    def _heard(self, record: Record, question: Question, asked: Asked, begun: float, response: ApiResponse) -> None:
+        """See L{ApiRequest.heard}."""
+        status, body = response.status, response.body
+        if body is None or record.method == "HEAD" or 300 <= status < 400:
+            return
         # Until it is known better: what goes wrong in reading leaves it so.
         record.usage = UNKNOWN if status < 400 else None
         try:
-            asked = ASKED[target]
-            record.model = request.model or asked.model or record.model or model_in(body)
             if response.upgraded is not None:
-                self._messages(response, response.body, record)
-            elif not self._short(response, request, asked):
-                question = (request.route.api.name, request.method, target, status)
-                self._answer(response, response.body, record, question, begun)
+                self._messages(response, body, record)
+            elif not (
+                response.is_json
+                and status < 300
+                and asked.is_plain
+                and type(body) is BytesBody
+                and question[1] == b"POST"
+                and _short(body.content, record)
+            ):
+                self._answer(response, body, record, (*question, status), begun)
         except Exception as error:
             self.failed(error)
-        return response
-
-    def _short(self, response: ApiResponse, request: ApiRequest, asked: Asked) -> bool:
-        """Read what most answers are: a document that is here, of an exchange that nobody asks about again."""
-        body = response.body
-        if type(body) is not BytesBody or request.method != b"POST" or response.status >= 300:
-            return False
-        if asked.pictures or asked.kept:
-            return False
-        found = found_in(body.content) if _content_of(response.fields) == _PLAIN_JSON else None
-        if found is None or ("background" in found and is_background(found)):
-            return False
-        usage = usage_of(found)
-        if usage.output_tokens is None and not usage.is_known:
-            return False
-        record = request.record
-        record.usage = usage
-        if record.calls is not None:
-            record.response_id = response_id_in(found)
-        return True
 
     def _answer(
-        self, response: ApiResponse, body: IBodyProducer, record: Record, question: Question, begun: float
+        self, response: ApiResponse, body: IBodyProducer, record: Record, question: Answered, begun: float
     ) -> None:
         media_type, codings = _content_of(response.fields)
         _, method, target, status = question
@@ -141,7 +147,7 @@ class Meter:
         else:
             response.body = Tap(body, reading.seen, reading.ended)
 
-    def counted(self, question: Question, usage: Usage, found: Mapping[str, Any], record: Record) -> Usage | None:
+    def counted(self, question: Answered, usage: Usage, found: Mapping[str, Any], record: Record) -> Usage | None:
         """
         What of an answer counts.
 
@@ -177,7 +183,7 @@ class _Reading:
         meter: Meter,
         record: Record,
         reader: Reader | MessageReader,
-        question: Question | None,
+        question: Answered | None,
         begun: float | None,
     ) -> None:
         self._meter = meter
@@ -233,6 +239,25 @@ class _Reading:
     def _give_up(self, error: Exception) -> None:
         self._reader = self._feed = None
         self._meter.failed(error)
+
+
+def _passed(response: ApiResponse, heard: Callable[[ApiResponse], object]) -> ApiResponse:
+    heard(response)
+    return response
+
+
+def _short(content: bytes, record: Record) -> bool:
+    """Read what most answers are: a document that is here, of an exchange that nobody asks about again."""
+    found = found_in(content)
+    if found is None or ("background" in found and is_background(found)):
+        return False
+    usage = usage_of(found)
+    if usage.output_tokens is None and not usage.is_known:
+        return False
+    record.usage = usage
+    if record.calls is not None:
+        record.response_id = response_id_in(found)
+    return True
 
 
 def _content_of(fields: Fields) -> tuple[bytes, Sequence[bytes]]:

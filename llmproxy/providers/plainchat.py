@@ -14,10 +14,14 @@ import msgspec
 from ..core.models import named
 from ..usage import Usage
 
+_convert = msgspec.convert
 _Count = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 
-_ALONE = frozenset({"id", "model", "usage"})
+_ALONE = frozenset({"id", "model", "usage", "service_tier"})
 """All that is found in such an answer."""
+
+_USUAL = frozenset({"auto", "default", None})
+"""Ways to be served that cost what others do."""
 
 
 class _Into(msgspec.Struct):
@@ -29,9 +33,6 @@ class _Into(msgspec.Struct):
 class _Out(msgspec.Struct):
     reasoning_tokens: _Count | None = None
     audio_tokens: _Count | None = None
-
-
-_NOTHING, _NO_OUT = _Into(), _Out()
 
 
 class _Tokens(msgspec.Struct):
@@ -59,24 +60,25 @@ def usage_of_chat(found: Mapping[str, Any]) -> Usage | None:
     raw = found.get("usage")
     if type(raw) is not dict or "prompt_tokens" not in raw or not _ALONE.issuperset(found):
         return None
+    if "service_tier" in found and not _is_usual(found["service_tier"]):
+        return None
     try:
-        tokens = msgspec.convert(raw, _Tokens)
+        tokens = _convert(raw, _Tokens)
     except msgspec.ValidationError:
         return None
-    if tokens.prompt_tokens + tokens.completion_tokens != tokens.total_tokens:
+    put_in, came_out = tokens.prompt_tokens, tokens.completion_tokens
+    if put_in + came_out != tokens.total_tokens:
         # Some count reasoning beside the output.
         return None
-    into, out = tokens.prompt_tokens_details or _NOTHING, tokens.completion_tokens_details or _NO_OUT
-    return Usage(
-        tokens.prompt_tokens,
-        into.cached_tokens,
-        into.cache_write_tokens,
-        tokens.completion_tokens,
-        out.reasoning_tokens,
-        into.audio_tokens,
-        out.audio_tokens,
-        None,
-        None,
-        named(found.get("model")),
-        raw,
-    )
+    cached = written = heard = reasoned = spoken = None
+    into, out = tokens.prompt_tokens_details, tokens.completion_tokens_details
+    if into is not None:
+        cached, written, heard = into.cached_tokens, into.cache_write_tokens, into.audio_tokens
+    if out is not None:
+        reasoned, spoken = out.reasoning_tokens, out.audio_tokens
+    model = named(found.get("model"))
+    return Usage(put_in, cached, written, came_out, reasoned, heard, spoken, None, None, model, raw)
+
+
+def _is_usual(tier: Any) -> bool:
+    return (tier is None or type(tier) is str) and tier in _USUAL

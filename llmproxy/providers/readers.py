@@ -42,6 +42,7 @@ class Asked(NamedTuple):
     @ivar pictures: they are counted, if there are any.
     @ivar forms: what is sent may be a form that names the model.
     @ivar kept: what is posted there is noted about an answer of before, which comes again.
+    @ivar is_plain: nothing of that holds, so that an answer which is here counts as it stands.
     @ivar runs: what is posted there has a model run, see L{llmproxy.providers.counting.uses_something}.
     """
 
@@ -49,6 +50,7 @@ class Asked(NamedTuple):
     pictures: bool
     forms: bool
     kept: bool
+    is_plain: bool
     runs: bool
 
 
@@ -58,7 +60,8 @@ class _Targets(dict[bytes, Asked]):
     def __missing__(self, target: bytes) -> Asked:
         forms = any(place in target for place in _FORMS)
         runs = uses_something(b"POST", target)
-        asked = Asked(model_in_target(target), makes_pictures(target), forms, is_kept(target), runs)
+        pictures, kept = makes_pictures(target), is_kept(target)
+        asked = Asked(model_in_target(target), pictures, forms, kept, not (pictures or forms or kept), runs)
         if len(target) <= _LONGEST_REMEMBERED:
             if len(self) >= _MOST_REMEMBERED:
                 self.clear()

@@ -53,6 +53,7 @@ _STRIPPED = _EXPECT | CLIENT_ADDRESS_FIELDS
 _FRAMING = frozenset({b"content-length"})
 _CHANGED = frozenset({b"host", b"via", b"x-request-id", b"cookie"})
 _API_VERSION = b"api-version"
+_JSON = b"application/json"
 _UNBUFFERED = (b"X-Accel-Buffering", b"no")
 
 MOST_PASSES = 3
@@ -225,7 +226,7 @@ class UpstreamResponder:
     def _answer(self, request: ApiRequest, response: UpstreamResponse) -> ApiResponse:
         code = response.code
         fields = forwardable(response.fields)
-        self._complete(request, code, fields)
+        is_json = self._complete(request, code, fields)
         if code == 204:
             # RFC 9110 section 8.6: not there, and it could be taken for framing.
             fields = without(fields, _FRAMING)
@@ -233,7 +234,8 @@ class UpstreamResponder:
             fields += upgrade_required(response.fields)
         fields.append(self._via if response.minor else self._old_via)
         until_close = response.length is UNKNOWN_LENGTH and not _is_chunked(response.fields)
-        answer = ApiResponse(code, response.phrase, fields, response.body, response.trailers, until_close)
+        body, trailers = response.body, response.trailers
+        answer = ApiResponse(code, response.phrase, fields, body, trailers, until_close, None, is_json)
         if response.upgraded is not None:
             protocol = agreed(response.fields)
             if protocol.lower() != request.upgrade.lower():
@@ -243,8 +245,12 @@ class UpstreamResponder:
             answer.upgraded = response.upgraded
         return answer
 
-    def _complete(self, request: ApiRequest, code: int, fields: list[Field]) -> None:
-        """Note what upstream says of itself, and add what is missing for those who come after us."""
+    def _complete(self, request: ApiRequest, code: int, fields: list[Field]) -> bool:
+        """
+        Note what upstream says of itself, and add what is missing for those who come after us.
+
+        @return: it is JSON, and in no coding.
+        """
         record, lower = request.record, LOWER
         record.upstream_status = code
         found = {lower[name]: value for name, value in fields}
@@ -255,17 +261,17 @@ class UpstreamResponder:
         if b"date" not in found:
             # RFC 9110 section 6.6.1: when it was received, and here, because it may be stored.
             fields += (date_field(self._now() // 1),)
-        if (
-            b"content-type" in found
-            and b"x-accel-buffering" not in found
-            and MEDIA_TYPES[found[b"content-type"]] in STREAM_TYPES
-        ):
+        media_type = MEDIA_TYPES[found[b"content-type"]] if b"content-type" in found else b""
+        if media_type == _JSON:
+            return b"content-encoding" not in found
+        if media_type in STREAM_TYPES and b"x-accel-buffering" not in found:
             # nginx in front of us would keep the stream until it has ended.
             fields.append(_UNBUFFERED)
+        return False
 
     def _foreign_answer(self, response: Any, request: ApiRequest) -> ApiResponse:
         answer = _foreign_response(response, request)
-        self._complete(request, response.code, answer.fields)
+        answer.is_json = self._complete(request, response.code, answer.fields)
         answer.fields.append(self._via)
         return answer
 

@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.app import standardchain
 from llmproxy.app.standardchain import standard_chain
+from llmproxy.composition import after, before
 from llmproxy.config import APIConfig, APIProviderConfig
 from llmproxy.middleware.authenticate import Authenticate
 from llmproxy.net.timers import TimerWheel
@@ -58,3 +59,23 @@ class StandardChainTests(SynchronousTestCase):
         """What no API has asked for costs no request anything."""
         whole = self.order("cache", allowed_origins=["https://a.test"], debug_headers=True)
         self.assertEqual(set(whole) - set(self.order()), {"cache", "cors", "debug"})
+
+    def test_near(self) -> None:
+        """The meter hears answers where they come from, unless something of an application may change them before."""
+        nothing = Quiet()
+        rows = (
+            ((), True),
+            ((before("meter", nothing),), True),
+            ((after("deadlines", nothing), before("cache", nothing)), True),
+            ((after("meter", nothing),), False),
+            ((before("attempts", nothing),), False),
+            ((after("breaker", nothing),), False),
+            ((before("deadlines", nothing),), False),
+        )
+        for placed, expected in rows:
+            self.assertEqual(not standardchain._changes_answers(placed), expected, placed)
+
+
+class Quiet:
+    def respond(self, request: Any, inner: Any) -> Any:
+        return inner(request)

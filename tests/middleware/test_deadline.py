@@ -53,6 +53,33 @@ class DeadlinesCase(SynchronousTestCase):
         self.assertEqual(self.failureResultOf(pending, UpstreamTimeout).value.phase, phase)
 
 
+class HeardTests(DeadlinesCase):
+    def test_heard(self) -> None:
+        """Who asks to hear of the answer has it first, once, with a body that is timed; of a failure nothing."""
+        heard: list[Any] = []
+        responding = self.begin()
+        self.assertEqual(heard, [])
+        self.inner.answer(a_response(200, BytesBody(b"x")))
+        self.successResultOf(responding)
+        for fails in (False, True):
+            self.inner, self.body = Inner(), HeldBody()
+            request = a_request(api=an_api(timeouts=self.timeouts))
+            request.heard = heard.append
+            responding = Deadlines(self.wheel).respond(request, self.inner)
+            responding.addCallback(heard.append)
+            self.assertIsNone(request.heard, fails)
+            if fails:
+                self.inner.fail(UpstreamReset())
+                self.failureResultOf(responding, UpstreamReset)
+            else:
+                self.inner.answer(a_response(200, self.body))
+                self.assertEqual(len(heard), 2, fails)
+                self.assertIs(heard[0], heard[1])
+                self.assertIsNot(heard[0].body, self.body)
+                heard[0].body.stopProducing()
+        self.assertEqual(len(heard), 2)
+
+
 class HeadTests(DeadlinesCase):
     def test_no_head(self) -> None:
         """An upstream that never answers is given up, and its connection closed."""

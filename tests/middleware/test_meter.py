@@ -12,6 +12,7 @@ from llmproxy.apisettings import ApiSettings, MeterSettings
 from llmproxy.bodies import BytesBody
 from llmproxy.config import ProxyConfig
 from llmproxy.config.model import CacheConfig
+from llmproxy.config.upstreams import RetryConfig
 from llmproxy.core.websocket import TEXT, frame
 from llmproxy.middleware.meter import meter_for
 from llmproxy.testing import MemoryProxy
@@ -75,6 +76,18 @@ class MeterTests(SynchronousTestCase):
                     proxy.upstream[0].receive(piece)
             self.check(CHAT)
             self.assertIsNone(proxy.records[0].first_token, at)
+
+    def test_tried_again(self) -> None:
+        """Of an exchange that is tried again it is the last answer that counts."""
+        failed = b'{"error":{},"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2},"model":"small-1"}'
+        head = b"HTTP/1.1 500 Oops\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+        proxy = self.exchange(retry=RetryConfig(attempts=2, statuses=(500,), budget=1.0))
+        proxy.upstream[0].receive(head % len(failed) + failed)
+        for _ in range(100):
+            proxy.turn(0.1)
+        self.assertEqual(proxy.records, [])
+        proxy.upstream[-1].receive(whole(CHAT))
+        self.check(CHAT)
 
     def test_stream(self) -> None:
         """Events pass as they come, and are counted at the end; the first of them is timed."""

@@ -38,12 +38,18 @@ _PLAIN: dict[str, Any] = {"prompt_tokens": 3, "completion_tokens": 4, "total_tok
 
 
 class PlainChatTests(SynchronousTestCase):
-    @given(_USAGES | _COUNTS, st.booleans(), st.sampled_from(["m", "", "a\n", 7, "x" * 300, None]))
-    def test_differential(self, usage: Any, plain: bool, model: Any) -> None:
+    @given(
+        _USAGES | _COUNTS,
+        st.booleans(),
+        st.sampled_from(["m", "", "a\n", 7, "x" * 300, None]),
+        st.sampled_from([None, "default", "auto", "flex", ["default"], 7, ""]),
+    )
+    def test_differential(self, usage: Any, plain: bool, model: Any, tier: Any) -> None:
         """It says what the reader of all others says, or nothing."""
         if plain and isinstance(usage, dict):
             usage |= _PLAIN
         found = {"id": "i", "usage": usage} | ({} if model is None else {"model": model})
+        found |= {} if tier is None else {"service_tier": tier}
         said = usage_of_chat(found)
         if said is not None:
             self.assertEqual(said, openai.usage_of(found))
@@ -56,8 +62,10 @@ class PlainChatTests(SynchronousTestCase):
             {"completion_tokens_details": {"reasoning_tokens": 1, "accepted_prediction_tokens": 0}},
             {"prompt_tokens_details": None, "cost": 0.5},
         ):
-            usage = usage_of_chat({"model": "m", "usage": {**_PLAIN, **details}})
-            self.assertEqual(usage and (usage.input_tokens, usage.output_tokens), (3, 4), details)
+            # OpenAI says the tier in each.
+            for others in ({}, {"service_tier": "default"}):
+                usage = usage_of_chat({"model": "m", "usage": {**_PLAIN, **details}, **others})
+                self.assertEqual(usage and (usage.input_tokens, usage.output_tokens), (3, 4), (details, others))
 
     def test_same_as_all(self) -> None:
         """Of the answers of every vendor it says what all shapes together say."""

@@ -19,12 +19,13 @@ class ReadersTests(SynchronousTestCase):
         """What a target says, again and again, of however many."""
         for number in range(3000):
             target = b"/v1/models/m%d/x" % (number % 2000)
-            self.assertEqual(ASKED[target], Asked(f"m{number % 2000}", False, False, False), number)
+            self.assertEqual(ASKED[target], Asked(f"m{number % 2000}", False, False, False, True, True), number)
         self.assertLess(len(ASKED), 1100)
-        self.assertEqual(ASKED[b"/v1/images/edits"], Asked("", True, True, False))
+        self.assertEqual(ASKED[b"/v1/images/edits"], Asked("", True, True, False, False, True))
         self.assertTrue(ASKED[b"/v1/chat/completions/chatcmpl-1"].kept)
         self.assertEqual(ASKED[b"/v1/chat?model=m&" + b"x" * 200].model, "m")
         self.assertNotIn(b"/v1/chat?model=m&" + b"x" * 200, ASKED)
+        self.assertFalse(ASKED[b"/v1/files?purpose=batch"].runs)
 
     def test_kinds(self) -> None:
         """By the media type; what no reader knows has none."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from random import Random
 from types import FrameType
 from typing import Any
 
@@ -18,6 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.bench.answers import COMPLETION
 from llmproxy.cache.presence import SharedTable, of_parent
 from llmproxy.config.model import CacheConfig, MeterConfig
+from llmproxy.core.telemetry.traces import Traces, TracingOptions
 from llmproxy.workers.caches import AnnouncingStore
 from llmproxy.workers.peers import OtherWorkers
 
@@ -55,6 +57,12 @@ MOST_TELLING_EVENT_CALLS = 14
 
 MOST_LIMITED_CALLS = {"`rpm_limit`": 56, "all four": 167}
 """How many more a small POST makes whose token is limited so (CPython 3.11: 56 and 167)."""
+
+MOST_TRACED_CALLS = 34
+"""
+How many more a small POST makes where it is traced (CPython 3.11: 33): two ids, its trace, its call and how that
+ends. What is made of it is off its path.
+"""
 
 MOST_BYPASS_CALLS = 13
 """How many more the cache makes of a POST that did not opt in (CPython 3.11: 13)."""
@@ -149,6 +157,15 @@ class CostTests(SynchronousTestCase):
         counts.append(self.calls())
         self.assertEqual((ledger.journal.waiting, ledger.journal.running), (13, 0))
         self.assertLessEqual(counts[1] - counts[0], MOST_LEDGER_CALLS)
+
+    def test_traced(self) -> None:
+        """A trace costs what noting it costs, and nothing where nothing is traced."""
+        counts = [self.calls()]
+        self.exchange = Exchange(traces=Traces(TracingOptions(), Random(1).getrandbits))
+        self.client = self.exchange.client()
+        counts.append(self.calls())
+        self.assertEqual({len(record.calls or ()) for record in self.exchange.records}, {1})
+        self.assertLessEqual(counts[1] - counts[0], MOST_TRACED_CALLS)
 
     def test_hits(self) -> None:
         """An answer from memory makes no more calls than it did, and none of upstream's."""

@@ -57,6 +57,11 @@ AT_REST = (
     "hypothesis",
     "openai",
     "anthropic",
+    "opentelemetry",
+    "requests",
+    "google",
+    "llmproxy.core.telemetry.spans",
+    "llmproxy.sinks.otlp",
 )
 """What a proxy that serves with its defaults has not loaded: each is for a part, a database or a command of its own."""
 

@@ -228,7 +228,7 @@ class OtlpExport:
             observed_timestamp=time.time_ns(),
             severity_text=TEXTS[log.severity],
             severity_number=logs_api.SeverityNumber(log.severity),
-            body=log.body,
+            body=_text(log.body),
             attributes=self._cut(log.attributes),
             event_name=log.name or None,
         )
@@ -239,9 +239,7 @@ class OtlpExport:
 
     def _cut(self, attributes: Attributes) -> Attributes:
         longest = self._options.longest
-        if longest is None:
-            return attributes
-        return {name: value[:longest] if isinstance(value, str) else value for name, value in attributes.items()}
+        return {name: _text(value[:longest]) if isinstance(value, str) else value for name, value in attributes.items()}
 
 
 def resource_of(said: Mapping[str, str]) -> Resource:
@@ -263,6 +261,11 @@ def resource_of(said: Mapping[str, str]) -> Resource:
         # The same for all workers: what they count would be one series, which jumps.
         known["llmproxy.process.id"] = known["service.instance.id"]
     return Resource({**known, **said})
+
+
+def _text(text: str) -> str:
+    """Half a surrogate pair would keep the whole batch from being written."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def _arguments(to: Destination) -> dict[str, Any]:

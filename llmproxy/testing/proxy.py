@@ -15,6 +15,7 @@ from ..bodies import BytesBody
 from ..config import APIConfig, ProxyConfig
 from ..interfaces import IRecordSink
 from ..message import ApiRequest, Field, Project, Record
+from ..web.requestids import known_as
 from .answer import MemoryAnswer
 from .stores import MemoryProjects, MemoryTokens
 from .upstream import HeldUpstream
@@ -87,6 +88,7 @@ class MemoryProxy:
             sent.append((b"Content-Length", b"%d" % len(body)))
             body = BytesBody(body)
         record = Record(str(uuid4()), method, path.partition("?")[0], "192.0.2.1", self.clock.seconds())
+        record.trace = known_as(sent)[2]
         return MemoryAnswer(
             self.proxy.respond(ApiRequest(method.encode(), path.encode(), sent, body, record, client="192.0.2.1"))
         )

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from attrs import evolve
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.config import APIConfig, BreakerConfig
+from llmproxy.config.tracing import TracingConfig
+from llmproxy.testing import MemoryProxy
 
+from ..tables import row
 from .embedded import a_config, embedded
 
 
@@ -27,6 +31,28 @@ class GenerationTests(SynchronousTestCase):
         self.assertEqual(list(proxy.generations.current.guarded()), ["a"])
         self.assertEqual(proxy.metrics().openings, {"a": 0})
         self.successResultOf(proxy.stopService())
+
+    def test_traced(self) -> None:
+        """A reload that says so has exchanges traced from then on, and named to upstream; another one ends that."""
+        parent = (b"traceparent", b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+        config = APIConfig({"llm": a_config()}, "llm")
+        proxy = MemoryProxy(config)
+        for tracing, passed, calls in (
+            (None, True, None),
+            (TracingConfig(True, "continue"), False, 1),
+            (TracingConfig(False), True, None),
+        ):
+            with row(tracing):
+                proxy.proxy.swap(evolve(config, tracing=tracing))
+                answer = proxy.request("GET", "/v1/models", fields=[parent])
+                call = proxy.upstream.calls[-1]
+                call.answer(200, b"{}")
+                self.assertEqual(answer.status, 200)
+                self.assertEqual(parent in call.fields, passed)
+                record = proxy.records[-1]
+                self.assertEqual(None if record.calls is None else len(record.calls), calls)
+                self.assertEqual(record.trace and record.trace.parent_id, "00f067aa0ba902b7")
+        self.successResultOf(proxy.stop())
 
     def test_closed_twice(self) -> None:
         """All who close it wait for the same, also where a client takes its time."""

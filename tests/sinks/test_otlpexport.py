@@ -129,6 +129,14 @@ class LogTests(ExportCase):
         self.assertEqual((third.name, third.trace_id, third.severity), ("budget.soft", "", 13))
         self.assertEqual((third.attributes["llmproxy.limit"], third.attributes["llmproxy.rule"]), (5, "monthly"))
 
+    def test_no_text(self) -> None:
+        """Half a surrogate pair does not keep the others of a batch back."""
+        self.export().logs(
+            [log_of(each, traced=True) for each in (event(path="/a\ud800", user_agent="b\udfff"), event())]
+        )
+        first, _ = self.receiver.received.logs
+        self.assertEqual((first.body.split()[1], first.attributes["user_agent.original"]), ("/a?", "b?"))
+
 
 class RequestTests(ExportCase):
     def ask(self, **changes: Any) -> Any:

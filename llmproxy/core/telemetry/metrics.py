@@ -34,6 +34,9 @@ MOST_MODELS = 500
 MOST_TRIED = 50
 """Names of models that never have: anybody can make them up."""
 
+_LONGEST_NAME = 256
+"""Characters of a model's name."""
+
 OTHER = "_OTHER"
 _OVERFLOW: tuple[tuple[str, Value], ...] = (("otel.metric.overflow", True),)
 
@@ -252,6 +255,8 @@ class Metrics:
         """A name that clients make up, as one of a bounded number."""
         if not model or model in self._known:
             return model
+        # Half a surrogate pair, which JSON can have, would keep all metrics from being written ever again.
+        model = model[:_LONGEST_NAME].encode("utf-8", "replace").decode()
         names, most = (self._known, MOST_MODELS) if answered else (self._tried, MOST_TRIED)
         if model not in names:
             if len(names) >= most:

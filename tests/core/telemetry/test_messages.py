@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -253,6 +253,7 @@ class SpokenTests(SynchronousTestCase):
             deep = [deep]
         self.assertEqual(spoken(Content(request_body={"messages": [{"role": "user", "content": deep}]})), {})
 
+    @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
     @given(ANYTHING, ANYTHING)
     def test_anything(self, asked: Any, answered: Any) -> None:
         """Whatever stands in a body, it is said somehow, and nothing fails."""

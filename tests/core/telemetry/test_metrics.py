@@ -166,6 +166,13 @@ class BoundTests(SynchronousTestCase):
         self.assertEqual(len(models), MOST_TRIED + 2)
         self.assertEqual(models[-2:], ["_OTHER", "gpt-5"])
 
+    def test_no_text(self) -> None:
+        """A name that is no text, or has no end, keeps no metrics from being written."""
+        found = measured(good(model="a\ud800", served_model="b\udfff" * 1000))["gen_ai.client.operation.duration"]
+        ((attributes, _),) = found
+        self.assertEqual(attributes["gen_ai.request.model"], "a?")
+        self.assertEqual(len(attributes["gen_ai.response.model"].encode()), 256)
+
     def test_models(self) -> None:
         """So many have answered; the rest is counted together."""
         metrics = Metrics("latest")

@@ -71,7 +71,7 @@ def headers(item: Item) -> Any:
 
 
 def models(item: Item) -> Any:
-    """Patterns, and mappings of a name to the one that it becomes."""
+    """Patterns, and mappings of a name to the one that it becomes, C{{a: b}} or C{{from: a, to: b}}."""
     return tuple(value for value in map(_model, item.items()) if value is not NOTED)
 
 
@@ -79,6 +79,10 @@ def _model(item: Item) -> Any:
     if not item.is_mapping:
         return by(_pattern)(item)
     pairs = [(name, by(rules.model_name)(child)) for name, child in item.mapping().items()]
+    said = dict(pairs)
+    if said.keys() == {"from", "to"}:
+        # No model is called so: it is one alias, written out.
+        return {} if NOTED in said.values() else {said["from"]: said["to"]}
     for name, _ in pairs:
         try:
             rules.model_name(name)

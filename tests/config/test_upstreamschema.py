@@ -89,6 +89,15 @@ class RightTests(ConfigFileTests):
         self.assertEqual((x.region, x.serves, x.host, x.server_name), ("eu", ("gpt-4o*",), b"h:8443", "s.example"))
         self.assertEqual((x.provider, y.provider), ("azure", ""))
 
+    def test_aliases(self) -> None:
+        """One name for another, in either notation."""
+        for said in ("{fast: gpt-4o-mini}", "{from: fast, to: gpt-4o-mini}", "{to: gpt-4o-mini, from: fast}"):
+            with row(self, said):
+                upstream, _ = self.api(TWO.format(f", models: [gpt-4o*, {said}]")).upstreams
+                self.assertEqual(
+                    (upstream.serves, dict(upstream.models)), (("gpt-4o*", "fast"), {"fast": "gpt-4o-mini"})
+                )
+
     def test_uncached(self) -> None:
         """What is cached elsewhere by default is not for APIs that are asked with clients' credentials."""
         text = ONE.format(api=TWO.format(", credential: client"))

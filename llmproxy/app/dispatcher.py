@@ -115,7 +115,10 @@ class Dispatcher(Undrained):
         config, stream = self._config, self._config.stream
         connector = Connector(self._reactor, config.location, TIMEOUT, None, self._names)
         reader = Reader(stream.stream.encode(), config.group_of(sink).encode(), self._consumer.encode())
-        return GroupSource(self._reactor, connector, reader, Patience(stream.block, stream.claim))
+        begins_with = b"" if reader.group == stream.group.encode() else stream.group.encode()
+        patience = Patience(stream.block, stream.claim)
+        # The last two deliveries are alone: one may be ended by something else.
+        return GroupSource(self._reactor, connector, reader, patience, begins_with, config.deliveries - 2)
 
     # -- its life
 

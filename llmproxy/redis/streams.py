@@ -147,9 +147,13 @@ class Reader:
         words = [word for row in rows for word in (row.id, b"%d" % row.deliveries)]
         return self._script(_GIVE_BACK, b"%d" % FORGOTTEN, *words)
 
-    def leave(self) -> bytes:
-        """Forget this consumer, unless entries are pending for it."""
-        return self._script(_LEAVE)
+    def leave(self, consumer: bytes = b"") -> bytes:
+        """Forget this consumer, or another, unless entries are pending for it."""
+        return command(b"EVAL", _LEAVE, b"1", self.stream, self.group, consumer or self.consumer)
+
+    def consumers(self) -> bytes:
+        """All consumers of the group."""
+        return command(b"XINFO", b"CONSUMERS", self.stream, self.group)
 
     def waiting(self) -> bytes:
         """How many entries the group has and did not acknowledge."""
@@ -216,9 +220,25 @@ def unread(reply: Any, group: bytes) -> int | None:
 
     C{None} if Redis does not know: before 7.0, and where entries were deleted from the middle.
     """
+    lag = _facts(reply, group).get(b"lag")
+    return None if lag is None else int(lag)
+
+
+def position(reply: Any, group: bytes) -> bytes | None:
+    """Of L{Reader.groups}: the last entry that a group was given; C{None} if there is no such group."""
+    found: bytes | None = _facts(reply, group).get(b"last-delivered-id")
+    return found
+
+
+def abandoned(reply: Any) -> list[bytes]:
+    """Of L{Reader.consumers}: those that have nothing, and did nothing for a day."""
+    found = [dict(zip(row[::2], row[1::2], strict=False)) for row in reply or ()]
+    return [each[b"name"] for each in found if not each[b"pending"] and each[b"idle"] >= FORGOTTEN]
+
+
+def _facts(reply: Any, group: bytes) -> dict[bytes, Any]:
     for row in reply or ():
         facts = dict(zip(row[::2], row[1::2], strict=False))
         if facts.get(b"name") == group:
-            lag = facts.get(b"lag")
-            return None if lag is None else int(lag)
-    return None
+            return facts
+    return {}

@@ -2,9 +2,9 @@
 A consumer of a group of Redis Streams, as a source of events.
 
 An entry is acknowledged when its sink has it, and not before. What a consumer has is touched now and then, so that
-others of the group take over what nobody touches any more: that of a consumer which is dead. What was taken over twice,
-or more often, is handed on alone: if it is what ended those consumers, it takes no other entry with it, and its number
-of deliveries, and only its, goes on rising.
+others of the group take over what nobody touches any more: that of a consumer which is dead. What was delivered
+several times in vain is handed on alone: if it is what ended those consumers, it takes no other entry with it, and its
+number of deliveries, and only its, goes on rising.
 """
 
 from __future__ import annotations
@@ -25,15 +25,18 @@ from ..net.ratelimitedlog import RateLimitedLog
 from ..redis.connection import RedisDown, RedisRefused
 from ..redis.dedicated import DedicatedConnection
 from ..redis.streams import (
+    BEGINNING,
     Entry,
     Pending,
     Reader,
+    abandoned,
     claimed,
     count_pending,
     entries,
     entries_read,
     length,
     pending,
+    position,
     unread,
 )
 
@@ -42,8 +45,8 @@ if TYPE_CHECKING:
 
 FIELD = b"data"
 
-SUSPECT = 2
-"""Deliveries after which an entry is handed on alone."""
+ALONE_FROM = 3
+"""Deliveries after which an entry is handed on alone: two are left then of the usual five."""
 
 MOST_UNACKNOWLEDGED = 10_000
 """Entries whose acknowledgement Redis has not taken; nothing is read beyond."""
@@ -74,6 +77,9 @@ class GroupSource:
     """
     @param connect: opens a connection to Redis.
     @param reader: this consumer of its group.
+    @param begins_with: another group: a group that is new begins where that stands, if there is one, else with the
+        oldest entry.
+    @param alone_from: what was delivered so often in vain is handed on alone.
     @ivar gone: entries that were trimmed from the stream before they could be delivered.
     @ivar claimed: entries that were taken over from others.
     """
@@ -86,10 +92,14 @@ class GroupSource:
         connect: Callable[[], Deferred[Any]],
         reader: Reader,
         patience: Patience = Patience(),
+        begins_with: bytes = b"",
+        alone_from: int = ALONE_FROM,
     ) -> None:
         self._clock = clock
         self._reader = reader
         self._patience = patience
+        self._begins_with = begins_with
+        self._alone_from = max(1, alone_from)
         # Reads wait in Redis; nothing else may stand behind one.
         self._reading = DedicatedConnection(clock, connect, patience.answer)
         self._asking = DedicatedConnection(clock, connect, patience.answer)
@@ -165,12 +175,28 @@ class GroupSource:
         if self._has_group:
             return
         try:
-            await self._reading.call(self._reader.create())
+            await self._reading.call(self._reader.create(await self._beginning()))
         except RedisRefused as error:
             if not str(error).startswith("BUSYGROUP"):
                 raise
         self._has_group = True
         self._own_after = b""
+        await self._forget_abandoned()
+
+    async def _beginning(self) -> bytes:
+        if not self._begins_with:
+            return BEGINNING
+        try:
+            groups = await self._reading.call(self._reader.groups())
+        except RedisRefused:
+            # There is no stream yet.
+            return BEGINNING
+        return position(groups, self._begins_with) or BEGINNING
+
+    async def _forget_abandoned(self) -> None:
+        """Consumers that were killed leave their names behind."""
+        for consumer in abandoned(await self._reading.call(self._reader.consumers())):
+            await self._reading.call(self._reader.leave(consumer))
 
     async def _own(self, most: int) -> Sequence[Sourced]:
         """A page of what is pending for this consumer and was not seen here."""
@@ -191,8 +217,8 @@ class GroupSource:
     async def _take(self, rows: Sequence[Pending]) -> Sequence[Sourced]:
         waiting = {row.id for row in self._suspects}
         rows = [row for row in rows if row.id not in self._held and row.id not in self._done and row.id not in waiting]
-        self._suspects.extend(row for row in rows if row.deliveries >= SUSPECT)
-        return await self._taken([row for row in rows if row.deliveries < SUSPECT])
+        self._suspects.extend(row for row in rows if row.deliveries >= self._alone_from)
+        return await self._taken([row for row in rows if row.deliveries < self._alone_from])
 
     async def _taken(self, rows: Sequence[Pending]) -> list[Sourced]:
         if not rows:

@@ -13,7 +13,7 @@ from ..core.events.encoding import encode
 from ..core.events.legacy import encode_legacy, has_legacy
 from ..core.events.receipts import SHOWN, PassingFailure, Receipt
 from ..core.events.vendors.batches import split
-from ..core.redisoptions import TIMEOUT, RedisLocation, parse_redis_url
+from ..core.redisoptions import RedisLocation, parse_redis_url
 from ..interfaces.events import IEventSink
 from ..redis.connection import Connector, RedisDown, RedisRefused
 from ..redis.dedicated import DedicatedConnection
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 FIELD = b"data"
 """The one field of an entry: the reference's, with an event in JSON."""
+
+ANSWER = 5.0
+"""Seconds for connecting, and for an answer: what is given up too early is added twice."""
 
 _TOGETHER = 1024 * 1024
 """Bytes of commands that are sent before their replies are waited for."""
@@ -96,8 +99,8 @@ class RedisStreams:
     def _opened(self) -> DedicatedConnection:
         if self._connection is None:
             tools = self._tools
-            connector = Connector(tools.reactor, self._location, TIMEOUT, tools.poller, tools.names)
-            self._connection = DedicatedConnection(tools.reactor, connector, TIMEOUT)
+            connector = Connector(tools.reactor, self._location, ANSWER, tools.poller, tools.names)
+            self._connection = DedicatedConnection(tools.reactor, connector, ANSWER)
         return self._connection
 
 

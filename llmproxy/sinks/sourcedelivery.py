@@ -181,6 +181,9 @@ class SourceDelivery:
                 self._bytes += len(each.data)
         if events:
             self._queue.put_all(events)
+            if any(each.deliveries > 1 for each in found):
+                # It has waited long enough, and may have to be delivered before anything else is read.
+                self._queue.flush()
         if done:
             await self.source.acknowledge(done)
 

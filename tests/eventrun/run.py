@@ -54,7 +54,7 @@ class Scene:
     poisoned: int = 20
     deadly: int = 3
     garbage: int = 5
-    within: float = 120.0
+    within: float = 300.0
 
 
 @define
@@ -129,7 +129,7 @@ class Stage:
                 self.restarts += each is not None
                 self.dispatchers[number] = self._process(
                     "dispatcher",
-                    *("dispatcher", "--config", self.config, "--listen", "off", "--max-deliveries", "3"),
+                    *("dispatcher", "--config", self.config, "--listen", "off"),
                     *("--group", GROUP, "--stream", STREAM, "--directory", os.path.join(self.directory, "letters")),
                 )
 

@@ -11,6 +11,7 @@ from llmproxy.redis.streams import (
     Entry,
     Pending,
     Reader,
+    abandoned,
     add,
     claimed,
     count_pending,
@@ -19,6 +20,7 @@ from llmproxy.redis.streams import (
     length,
     one,
     pending,
+    position,
     unread,
 )
 
@@ -49,6 +51,7 @@ class CommandTests(SynchronousTestCase):
             (ME.acknowledge([b"1-1", b"1-2"]), b"XACK s g 1-1 1-2"),
             (ME.waiting(), b"XPENDING s g"),
             (ME.groups(), b"XINFO GROUPS s"),
+            (ME.consumers(), b"XINFO CONSUMERS s g"),
             (one(b"s", b"1-1"), b"XRANGE s 1-1 1-1"),
             (length(b"s"), b"XLEN s"),
         ):
@@ -62,6 +65,7 @@ class CommandTests(SynchronousTestCase):
             (ME.refresh([b"1-1", b"1-2"]), [b"1-1", b"1-2"]),
             (ME.give_back([Pending(b"1-1", 3)]), [b"86400000", b"1-1", b"3"]),
             (ME.leave(), []),
+            (Reader(b"s", b"g", b"other").leave(b"me"), []),
         ):
             with row(data):
                 found = words(data)
@@ -111,4 +115,7 @@ class ReplyTests(SynchronousTestCase):
         groups: list[list[Any]] = [[b"name", b"h", b"lag", 3], [b"name", b"g", b"entries-read", 1, b"lag", 5]]
         self.assertEqual((unread(groups, b"g"), unread(groups, b"none"), unread(None, b"g")), (5, None, None))
         self.assertIsNone(unread([[b"name", b"g", b"lag", None]], b"g"))
+        self.assertEqual(position([[b"name", b"g", b"last-delivered-id", b"1-1"]], b"g"), b"1-1")
+        self.assertIsNone(position(None, b"g"))
+        self.assertEqual(abandoned(None), [])
         self.assertIsNone(unread([[b"name", b"g", b"pending", 1]], b"g"))

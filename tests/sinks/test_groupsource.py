@@ -44,6 +44,8 @@ class FakeStream:
         self.claims: list[Any] = []
         self.trimmed: set[bytes] = set()
         self.faults: dict[bytes, str] = {}
+        self.consumers: list[Any] = []
+        self.groups: Any = [[b"name", b"g", b"lag", 5]]
         self.asked: list[list[bytes]] = []
 
     def answer(self, words: list[bytes]) -> Any:
@@ -73,7 +75,9 @@ class FakeStream:
         return 9
 
     def xinfo(self, words: list[bytes]) -> Any:
-        return [[b"name", b"g", b"lag", 5]]
+        if words[1] == b"CONSUMERS":
+            return self.consumers
+        return self.groups
 
     def xautoclaim(self, words: list[bytes]) -> Any:
         return self.claims.pop(0) if self.claims else [b"0-0", [], []]
@@ -131,6 +135,32 @@ class GroupSourceTests(SynchronousTestCase):
         self.setUp()
         self.stream.faults[b"XGROUP"] = "NOAUTH Authentication required"
         self.failureResultOf(self.read(), RedisRefused)
+
+    def test_begins_with(self) -> None:
+        """A group of one of several sinks begins where their group stood before there were several."""
+        reader = Reader(b"s", b"g-log", b"me")
+        for groups, expected in (
+            ([[b"name", b"g", b"last-delivered-id", b"7-1"]], b"7-1"),
+            ([[b"name", b"h", b"last-delivered-id", b"7-1"]], b"0"),
+            (RedisRefused("ERR no such key"), b"0"),
+        ):
+            self.setUp()
+            self.stream.groups = groups
+            source = GroupSource(self.clock, self.connector, reader, Patience(), b"g")
+            self.addCleanup(source.close)
+            source.read(1).addErrback(lambda _: None)
+            self.assertEqual(self.stream.named(b"XGROUP")[0][4], expected, groups)
+
+    def test_abandoned(self) -> None:
+        """The names of consumers that were killed long ago are forgotten, if nothing is pending for them."""
+        day = 24 * 3600 * 1000
+        self.stream.consumers = [
+            [b"name", b"old", b"pending", 0, b"idle", day],
+            [b"name", b"busy", b"pending", 1, b"idle", day],
+            [b"name", b"new", b"pending", 0, b"idle", day - 1],
+        ]
+        self.read()
+        self.assertEqual([words[5] for words in self.stream.named(b"DELCONSUMER")], [b"old"])
 
     def test_no_event(self) -> None:
         """What is no event comes as it is, to be a dead letter."""
@@ -196,8 +226,8 @@ class GroupSourceTests(SynchronousTestCase):
         self.assertEqual(self.found(), [("2-0", 1)])
 
     def test_alone(self) -> None:
-        """What was delivered twice in vain is handed on alone, one after the other, and nothing else meanwhile."""
-        self.stream.own = [(b"1-0", 1), (b"2-0", 2), (b"3-0", 4)]
+        """What was delivered often in vain is handed on alone, one after the other, and nothing else meanwhile."""
+        self.stream.own = [(b"1-0", 1), (b"2-0", 3), (b"3-0", 4)]
         self.stream.new = [entry(9)]
         self.assertEqual(self.found(), [("1-0", 2)])
         waits = self.read()
@@ -205,7 +235,7 @@ class GroupSourceTests(SynchronousTestCase):
         self.acknowledge("1-0")
         self.assertEqual(self.successResultOf(waits), [])
         self.stream.own = []
-        self.assertEqual(self.found(), [("2-0", 3)])
+        self.assertEqual(self.found(), [("2-0", 4)])
         waits = self.read()
         self.clock.advance(5.0)
         self.assertEqual(self.successResultOf(waits), [])

@@ -129,6 +129,12 @@ class DeliveryTests(SynchronousTestCase):
         self.clock.advance(1.0)
         self.assertEqual((self.sink.ids, self.source.acknowledged), (["e-1"], ["s-1"]))
 
+    def test_redelivered(self) -> None:
+        """What comes again waits for nothing: nothing else may be read before it is delivered."""
+        self.start()
+        self.source.publish(sourced(1, deliveries=2))
+        self.assertEqual(self.source.acknowledged, ["s-1"])
+
     def test_away(self) -> None:
         """What a receiver cannot take now is kept, tried again, and acknowledged then."""
         delivery = self.start()

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from attrs import evolve
+from prometheus_client.parser import text_string_to_metric_families
 from treq.testing import StubTreq
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy import __version__
 from llmproxy.core.events.dispatching import DispatchReport, health
-from llmproxy.web.dispatcher import dispatcher_resource
+from llmproxy.web.dispatcher import as_text, dispatcher_resource
 
 from ..core.events.test_dispatching import BUSY
 from ..tables import row
@@ -78,6 +80,14 @@ class DispatcherTests(SynchronousTestCase):
         ):
             self.assertIn(line, lines)
         self.assertFalse([line for line in lines if line.startswith('llmproxy_dispatcher_pending{sink="hook"')])
+
+    def test_documented(self) -> None:
+        """Each metric is in the documents."""
+        page = (Path(__file__).parents[2] / "docs" / "events.md").read_text()
+        for family in text_string_to_metric_families(as_text([BUSY]).decode()):
+            if family.name.startswith("llmproxy_dispatcher_"):
+                for name in {sample.name for sample in family.samples}:
+                    self.assertIn(f"`{name}`", page, name)
 
     def test_only_reading(self) -> None:
         """Nothing else is there, and nothing can be changed."""

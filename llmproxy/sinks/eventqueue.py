@@ -355,23 +355,18 @@ class EventQueue:
         return keeping
 
     def _end(self) -> None:
+        """What came meanwhile goes to the disk too, until nothing does any more."""
         spool, lines = self._spool, self._buffer
         self._buffer, self._buffered = [], 0
         if spool is None:
             self._ended()
             return
-
-        def last() -> int:
-            lost = spool.append(lines) if lines else 0
-            spool.close()
-            return lost
-
-        ending = self._run(last)
+        ending = self._run(spool.append, lines) if lines else self._run(spool.close)
         ending.addCallbacks(
-            lambda lost: self._lose(lost, "its spool is full"),
+            lambda lost: self._lose(lost or 0, "its spool is full"),
             lambda reason: self._lose(len(lines), f"the disk cannot be written ({reason.getErrorMessage()})"),
         )
-        ending.addBoth(lambda _: self._ended())
+        ending.addBoth(lambda _: self._end() if lines or self._buffer else self._ended())
 
     def _ended(self) -> None:
         self._stopped = True

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import hmac
 import json
 import os
 from base64 import b64encode
+from http.client import HTTPConnection
 from typing import Any
 
 from attrs import evolve
 from twisted.internet import reactor
 from twisted.internet.threads import deferToThread
+from twisted.trial.unittest import SynchronousTestCase
 
+from llmproxy.bench.processes import fast_upstream
+from llmproxy.bench.proxied import running_proxy
 from llmproxy.config import APIConfig
 from llmproxy.config.sinks import SinkConfig
 
@@ -178,3 +183,25 @@ class CommandTests(EventsTestCase):
 
     async def run_command(self, *command: str) -> Any:
         return await deferToThread(run, (*LLMPROXY, *command), self.directory, HOOK_SECRET="s-canary-1234")
+
+
+class WorkerTests(SynchronousTestCase):
+    def test_one_file(self) -> None:
+        """Two workers write one file: every exchange has a line, whole, and rotation loses none."""
+        path = os.path.abspath(self.mktemp())
+        sink = f"sinks: [{{name: log, type: file, path: {path}, max_size: 20KiB, flush_interval: 100ms, batch: 5}}]\n"
+        with fast_upstream() as (port, _), running_proxy(port, 2, settings=sink) as proxy:
+            for _ in range(20):
+                connection = HTTPConnection("127.0.0.1", proxy.port, timeout=20)
+                for _ in range(10):
+                    fields = {"Authorization": f"Bearer {proxy.token}", "Content-Type": "application/json"}
+                    connection.request("POST", "/v1/chat/completions", b'{"model":"demo"}', fields)
+                    self.assertEqual(connection.getresponse().read()[:1], b"{")
+                connection.close()
+        found = []
+        for each in glob.glob(path + "*"):
+            if not each.endswith(".lock"):
+                with open(each) as file:
+                    found += [json.loads(line) for line in file]
+        self.assertEqual((len(found), len({event["id"] for event in found})), (200, 200))
+        self.assertGreater(len(glob.glob(path + ".*")), 2)

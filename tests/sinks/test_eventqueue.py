@@ -6,6 +6,7 @@ import os
 import stat
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -291,6 +292,29 @@ class EventQueueTests(SynchronousTestCase):
         self.make()
         self.clock.advance(1)
         self.assertEqual(self.sink.ids, ["e-1"])
+
+    def test_taken_at_the_end(self) -> None:
+        """What is published while a sink stops is on disk, and counted as lost once it has stopped."""
+        calls: list[tuple[Any, Deferred[Any]]] = []
+
+        def later(call: Any, *arguments: Any) -> Deferred[Any]:
+            waiting: Deferred[Any] = Deferred()
+            waiting.addCallback(lambda _: call(*arguments))
+            calls.append((call, waiting))
+            return waiting
+
+        spool = Spool(os.path.join(self.directory, "spool"), 1_000_000)
+        queue = EventQueue(self.clock, "hook", self.sink, SinkPolicy(), later, None, spool)
+        stopping = queue.stop()
+        for number in (1, 2):
+            queue.take(events(number))
+            calls.pop(0)[1].callback(None)
+        while calls:
+            calls.pop(0)[1].callback(None)
+        self.successResultOf(stopping)
+        self.assertEqual((queue.lost, spool.count), (0, 2))
+        queue.take(events(3))
+        self.assertEqual(queue.lost, 1)
 
     def test_left_by_others(self) -> None:
         """What a process has left that ended while this one ran is sent after a while."""

@@ -26,7 +26,7 @@ SHOWN = 20
 
 def summary(settings: Settings, ports: Sequence[Any], workers: Sequence[int] = ()) -> list[str]:
     """
-    A line each: version, APIs, listeners, TLS, database, ledger, cache, audit log, workers. Nothing in them is secret.
+    A line each: version, APIs, listeners, TLS, database, ledger, cache, audit log, sinks, workers. Nothing is secret.
 
     @param ports: the addresses of C{settings.listeners}, in their order.
     @param workers: their process ids; none where the process itself serves.
@@ -46,6 +46,7 @@ def summary(settings: Settings, ports: Sequence[Any], workers: Sequence[int] = (
         f"cache: {_cache(settings)}",
         f"limits of usage: {_limits(settings)}",
         f"audit log: {_audit(settings)}",
+        *([f"events: {_sinks(settings)}"] if settings.apis.sinks else []),
         f"workers: {len(workers)} (processes {', '.join(map(str, workers))})"
         if workers
         else "workers: 1 (this process)",
@@ -68,6 +69,11 @@ def _address(description: str, host: Any) -> str:
     if name is None:
         return description
     return f"{'https' if kind in ('ssl', 'tls') else 'http'}://{f'[{name}]' if ':' in name else name}:{port}"
+
+
+def _sinks(settings: Settings) -> str:
+    """Where events go, without addresses: those may hold what is nobody's business."""
+    return ", ".join(f"{sink.name} ({sink.type})" for sink in settings.apis.sinks)
 
 
 def _apis(apis: APIConfig) -> str:

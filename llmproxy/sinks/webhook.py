@@ -58,20 +58,30 @@ class Webhook:
         return Deferred.fromCoroutine(self._deliver(batch))
 
     async def _deliver(self, batch: Sequence[Event]) -> Receipt | None:
+        now = int(self._tools.reactor.seconds())
+        if self._compresses or any(event.content is not None for event in batch):
+            body, headers = await self._tools.run_in_thread(self._request, batch, now)
+        else:
+            # Of small events a thread costs more than it spares.
+            body, headers = self._request(batch, now)
+        return await post(self._tools.agent, self._url, body, headers) if body else None
+
+    def _request(self, batch: Sequence[Event], now: int) -> tuple[bytes, dict[str, str]]:
+        """The body of a batch, C{b""} if none of it has the format, and the header fields."""
         lines = self._lines(batch)
         if not lines:
-            return None
+            return b"", {}
         body = b"[" + b",".join(lines) + b"]" if self._format == "json" else b"\n".join(lines) + b"\n"
+        id = batch_id(batch)
         headers = {"Content-Type": _TYPES[self._format], **self._headers}
-        now, id = int(self._tools.reactor.seconds()), batch_id(batch)
         headers |= {"webhook-id": id, "webhook-timestamp": str(now)}
         if self._key:
             # Of what the receiver's program sees: its server may have decoded the coding of the content.
             headers["webhook-signature"] = signature(self._key, id, now, body)
         if self._compresses:
             headers["Content-Encoding"] = "gzip"
-            body = await self._tools.run_in_thread(gzip.compress, body, 6)
-        return await post(self._tools.agent, self._url, body, headers)
+            body = gzip.compress(body, 6)
+        return body, headers
 
     def close(self) -> Deferred[None]:
         return succeed(None)

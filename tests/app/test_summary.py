@@ -14,6 +14,7 @@ from llmproxy.app.settings import Settings
 from llmproxy.app.summary import SHOWN, log_summary, summary
 from llmproxy.config import APIConfig, APIProviderConfig, CacheConfig
 from llmproxy.config.redis import RedisConfig
+from llmproxy.config.sinks import SinkConfig
 from llmproxy.core.audit.settings import AuditOptions
 from llmproxy.core.ledger.settings import LedgerOptions
 from tests.integration.certificates import Authority
@@ -46,6 +47,12 @@ class SummaryTests(SynchronousTestCase):
         self.assertNotIn("canary", "\n".join(lines))
         self.assertEqual([line for line in lines if "\n" in line], [])
         return {line.partition(" ")[0].rstrip(":"): line.partition(": ")[2] or line for line in lines}
+
+    def test_sinks(self) -> None:
+        """Where events go, by name and type, and nothing of their settings."""
+        sink = SinkConfig("hook", "http", settings={"url": "https://x.example/?token=canary"})
+        apis = evolve(options().apis, sinks=(sink,))
+        self.assertEqual(self.said(apis=apis)["events"], "hook (http)")
 
     def test_a_line_each(self) -> None:
         """Version, APIs, listeners, TLS, database, ledger, cache, audit log, workers; and no secret."""

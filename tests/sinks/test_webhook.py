@@ -10,6 +10,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from llmproxy.core.events import Content
 from llmproxy.core.events.receipts import PassingFailure, PermanentFailure, Receipt
 from llmproxy.core.events.webhooks import key_of, signature
 from llmproxy.core.masking import Masking
@@ -66,6 +67,15 @@ class WebhookTests(SynchronousTestCase):
         self.assertEqual(gzip.decompress(asked.body).count(b"\n"), 2)
         self.assertEqual(asked.headers["content-encoding"], "gzip")
         self.assertEqual(asked.headers["authorization"], "Bearer abc")
+
+    def test_content(self) -> None:
+        """Large events are written on a thread, and are the same there."""
+        sink = self.make(secret="secret")
+        self.successResultOf(sink.deliver([event(1, content=Content(request_body={"a": "b"})), event(2)]))
+        [asked] = self.receiver.asked
+        self.assertEqual(json.loads(asked.body)[0]["content"], {"request_body": {"a": "b"}})
+        expected = signature(b"secret", asked.headers["webhook-id"], 1_796_000_000, asked.body)
+        self.assertEqual(asked.headers["webhook-signature"], expected)
 
     def test_refused(self) -> None:
         """What the receiver never takes, what it may take later, and when."""

@@ -77,6 +77,10 @@ class Captured(Protocol):
     def size(self) -> int:
         """Bytes that are held."""
 
+    @property
+    def weight(self) -> int:
+        """Bytes that the content takes in memory, about, once it was asked for; 0 if they are to be counted."""
+
     def content(self) -> object:
         """
         It decoded, merged and redacted: a L{llmproxy.core.events.Content}. It takes its time, on a thread, and is

@@ -247,7 +247,7 @@ def _settings(
 
 
 def _kept(apis: APIConfig) -> tuple[str, ...]:
-    """That prompts are kept, and where: whoever starts it is to know."""
+    """That prompts are kept, and where: an operator is to know."""
     sentence = kept_where(apis)
     return (sentence,) if sentence else ()
 

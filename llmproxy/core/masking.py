@@ -48,14 +48,20 @@ _LOOKS_LIKE = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 
-_SHORTEST, _UNMARKED = 6, 15
-"""Characters of the shortest secrets, C{?key=x}, and of those that have none of L{_MARKS} in them, C{eyJ...}."""
+_SHORTEST = 6
+"""Characters of the shortest secret, C{?key=x}."""
 
-_MARKS = ("k-", "k_", "ai-", "ai_", "admin-", "admin_", "key=", "token=")
-"""What shorter ones have in them, in lower case."""
+_MAY_BEGIN = re.compile("[-_](?<=(?:sk|pk|rk|ai|in|lx|pi|hf|r8|fw|v1|gp|pa|ss|hp|ho|hu|hs|hr|at)[-_])(?=[a-z0-9_-]{6})")
+"""What all shapes of L{_LOOKS_LIKE} have in them whose beginning ends so, in lower case."""
 
+_BEGINNINGS = ("AIza", "ya29.", "AQ.", "AKIA", "ASIA", "ABSK", "dapi", "eyJ")
 _SPANNING = ("bearer", "basic")
 """Words behind which a secret is another word."""
+
+_MARKS = (*_SPANNING, "key=", "token=")
+"""What the others have in them, in lower case."""
+
+_ENCODED = re.compile("%[0-9a-f]{2}")
 
 _json = msgspec.json.Encoder().encode
 _NUMBERS = frozenset({int, float, bool, type(None)})
@@ -87,6 +93,7 @@ class Masking:
 
     def __init__(self, known: Iterable[str] = ()) -> None:
         self._words: set[str] = set()
+        self._secrets: tuple[str, ...] = ()
         self._known: re.Pattern[str] | None = None
         self._remembered = lru_cache(maxsize=_REMEMBERED)(self.text)
         self.learn(known)
@@ -94,7 +101,9 @@ class Masking:
     def learn(self, secrets: Iterable[str]) -> None:
         """Mask these too from now on, as a configuration brings new ones."""
         # A short one would be found in texts that have nothing to do with it.
-        self._words |= {re.escape(secret) for secret in secrets if len(secret) >= 8}
+        known = {secret for secret in secrets if len(secret) >= 8}
+        self._secrets = tuple({*self._secrets, *known})
+        self._words |= set(map(re.escape, known))
         words = sorted(self._words, key=len, reverse=True)
         self._known = re.compile("|".join(words)) if words else None
         self._remembered.cache_clear()
@@ -118,22 +127,35 @@ class Masking:
                 return self._plain(masked)
         return shown
 
+    def may_hold(self, text: str, lowered: str) -> bool:
+        """
+        Whether anything in a text could be a secret: in a thirtieth of the time of L{text}, which alone knows.
+
+        @param lowered: the same in lower case.
+        """
+        if _MAY_BEGIN.search(lowered) is not None or ("%" in text and _ENCODED.search(lowered) is not None):
+            return True
+        # Without generators, which take as long as the searches.
+        for mark in _MARKS:
+            if mark in lowered:
+                return True
+        for beginning in _BEGINNINGS:
+            if beginning in text:
+                return True
+        for secret in self._secrets:  # noqa: SIM110
+            if secret in text:
+                return True
+        return False
+
     def content(self, text: str) -> str:
-        """
-        The same as L{text}, in a tenth of its time for what people write to each other: only words that could be
-        secrets are looked at, unless one is.
-        """
-        if len(text) < _SHORTEST:
-            return text
+        """The same as L{text}, in a fraction of its time for what people write to each other."""
         lowered = text.lower()
-        if any(name in lowered for name in _SPANNING) or (self._known is not None and self._known.search(text)):
+        if len(text) < _SHORTEST or not self.may_hold(text, lowered):
+            return text
+        if any(each in lowered for each in _SPANNING) or any(each in text for each in self._secrets):
             return self.text(text)
-        # Without a mark of these, what is short is no secret.
-        is_marked = "%" in text or any(mark in lowered for mark in _MARKS)
         for word in text.split():
-            if (
-                len(word) >= _UNMARKED or (is_marked and ("-" in word or "_" in word or "=" in word or "%" in word))
-            ) and self.text(word) != word:
+            if self.may_hold(word, word.lower()) and self.text(word) != word:
                 return self.text(text)
         return text
 

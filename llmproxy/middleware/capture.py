@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from ..bodies import BytesBody, Tap
-from ..core.budget import Budget
-from ..core.capture.body import Half, binary, body_of
+from ..composition import NO_KEYWORDS
+from ..core.capture.body import Body, Half, binary, body_of, plain_json
 from ..core.capture.kinds import is_kept, kind_of
 from ..core.events import Content
 from ..core.fields import LOWER, MEDIA_TYPES, first
 from ..core.gathering import Gathered
 from ..core.inspection.contenttype import content_codings
-from ..core.notable import CAPTURE
+from ..core.notable import CAPTURE, notable_of
 from ..core.redaction.redactor import Redactor
 from ..errors import ProxyError
 
@@ -30,8 +30,7 @@ if TYPE_CHECKING:
     from twisted.web.iweb import IBodyProducer
 
     from ..apisettings import CaptureSettings
-    from ..core.budget import Lease
-    from ..core.capture.body import Body
+    from ..core.masking import Masking
     from ..interfaces import Responder
     from ..message import Api, ApiRequest, ApiResponse, Fields
 
@@ -41,20 +40,13 @@ HELD = 64 * 1024 * 1024
 _OFF = frozenset({b"off", b"false", b"no", b"0"})
 
 WEBSOCKET = "websocket (messages are not captured)"
+OVERLOAD = "overload"
 
+_SMALL = 4096
+"""Bytes of a body that is held before anybody looks what it is."""
 
-class CaptureCounts:
-    """
-    @ivar captured: exchanges of which something was kept.
-    @ivar opted_out: those whose clients did not want it.
-    @ivar overload: bodies that were not kept for want of memory.
-    @ivar unredacted: bodies that were left out as what is to be taken out of them could not be.
-    """
-
-    __slots__ = ("captured", "opted_out", "overload", "unredacted")
-
-    def __init__(self) -> None:
-        self.captured = self.opted_out = self.overload = self.unredacted = 0
+_TIMES = 8
+"""What small JSON takes in memory, read, for each of its bytes; nobody counts them one by one."""
 
 
 class Capture:
@@ -62,10 +54,10 @@ class Capture:
     Stands inside of who knows the caller, outside of what answers by itself: stored answers are captured too.
 
     What is kept hangs on the record, as L{llmproxy.record.Captured}, and becomes content on the thread that makes the
-    event. Whoever forgets the record gives its memory back.
+    event. When nobody holds the record any more, its memory is given back.
 
     @param apis: those without C{settings.capture} pass untouched.
-    @param mask: takes secrets out of a text.
+    @param masking: takes secrets out of texts.
     @param seconds: of any steady clock.
     @param draw: a number from 0 to 1, which decides whether an exchange is sampled.
     """
@@ -73,112 +65,162 @@ class Capture:
     def __init__(
         self,
         apis: Iterable[Api],
-        mask: Callable[[str], str],
+        masking: Masking,
         seconds: Callable[[], float],
-        counts: CaptureCounts,
-        budget: Budget,
+        held: Held,
         draw: Callable[[], float] = random.random,
     ) -> None:
         self._plans = {
-            api.name: _Plan(api.settings.capture, Redactor(api.settings.capture.redact, mask, seconds), counts)
+            api.name: _Plan(api.settings.capture, Redactor(api.settings.capture.redact, masking, seconds), held)
             for api in apis
             if api.settings.capture is not None
         }
-        self._counts = counts
-        self._budget = budget
+        self._held = held
         self._draw = draw
-        # Filled by any thread, emptied by the reactor's.
-        self._returned: deque[Lease] = deque()
-
-    def held(self) -> int:
-        """Bytes that are held now."""
-        self._settle()
-        return self._budget.used
 
     def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
         plan = self._plans.get(request.route.api.name)
         if plan is None:
             return inner(request)
-        settings = plan.settings
-        if settings.opt_out and (first(request.fields, CAPTURE) or b"").strip().lower() in _OFF:
-            self._counts.opted_out += 1
+        held = self._held
+        if plan.opt_out and _opts_out(request.fields):
+            held.opted_out += 1
             return inner(request)
-        if settings.sample < 1.0 and self._draw() >= settings.sample:
+        if plan.sample < 1.0 and self._draw() >= plan.sample:
             return inner(request)
-        self._counts.captured += 1
-        if self._returned:
-            self._settle()
-        lease = self._budget.lease(request.record.project_id)
-        captured = _Captured(plan, lease, self._returned, request)
-        request.record.captured = captured
-        return inner(request).addCallback(captured.head)
+        held.captured += 1
+        request.record.captured = captured = _Captured(plan, request)
+        return inner(request).addCallbacks(captured.head, None, (), NO_KEYWORDS)
 
-    def _settle(self) -> None:
-        returned = self._returned
+
+def _opts_out(fields: Fields) -> bool:
+    said = notable_of(fields).attributing
+    return said is not None and any(name == CAPTURE and value.strip().lower() in _OFF for name, value in said)
+
+
+class Held:
+    """
+    What is held of all exchanges of a process, and what came of them.
+
+    @ivar most: bytes.
+    @ivar captured: exchanges of which something was kept.
+    @ivar opted_out: those whose clients did not want it.
+    @ivar overload: bodies that were not kept for want of memory.
+    @ivar unredacted: bodies that were left out as what is to be taken out of them could not be.
+    @ivar returned: bytes that are held no longer: filled by any thread, emptied by the reactor's.
+    """
+
+    __slots__ = ("_size", "captured", "most", "opted_out", "overload", "returned", "unredacted")
+
+    def __init__(self, most: int = HELD) -> None:
+        self.most = most
+        self._size = 0
+        self.captured = self.opted_out = self.overload = self.unredacted = 0
+        self.returned: deque[int] = deque()
+
+    @property
+    def size(self) -> int:
+        """Bytes that are held now."""
+        returned = self.returned
         while returned:
-            returned.popleft().end()
+            self._size -= returned.popleft()
+        return self._size
+
+    def take(self, size: int) -> bool:
+        """Hold so many more; C{False} if there is no room for them."""
+        returned = self.returned
+        while returned:
+            self._size -= returned.popleft()
+        if self._size + size > self.most:
+            self.overload += 1
+            return False
+        self._size += size
+        return True
 
 
 class _Plan:
     """What one API has captured."""
 
-    __slots__ = ("counts", "names", "redactor", "settings")
+    __slots__ = ("held", "names", "opt_out", "redactor", "request", "response", "sample")
 
-    def __init__(self, settings: CaptureSettings, redactor: Redactor, counts: CaptureCounts) -> None:
-        self.settings = settings
+    def __init__(self, settings: CaptureSettings, redactor: Redactor, held: Held) -> None:
+        self.request, self.response = settings.request, settings.response
+        self.sample, self.opt_out = settings.sample, settings.opt_out
         self.redactor = redactor
-        self.counts = counts
+        self.held = held
         self.names = frozenset(name.encode("latin-1") for name in settings.headers)
 
 
 class _Captured:
-    """Implements L{llmproxy.record.Captured}."""
+    """
+    Implements L{llmproxy.record.Captured}. A body that is here already is held as it is; what it is, is found out on
+    the thread.
+    """
 
-    __slots__ = ("_lease", "_plan", "_request", "_request_fields", "_response", "_response_fields", "_returned")
+    __slots__ = ("_plan", "_request", "_request_fields", "_response", "_response_fields", "size", "weight")
 
-    def __init__(self, plan: _Plan, lease: Lease, returned: deque[Lease], request: ApiRequest) -> None:
+    def __init__(self, plan: _Plan, request: ApiRequest) -> None:
+        self.size = self.weight = 0
         self._plan = plan
-        self._lease = lease
-        self._returned = returned
-        self._request_fields: Fields = _chosen(request.fields, plan.names)
+        self._request_fields: Fields = request.fields
         self._response_fields: Fields = ()
-        self._request: _Copy | None = None
-        self._response: _Copy | None = None
+        self._response: _Copy | bytes | str | None = None
         body = request.body
-        if body is not None:
-            self._request = copy = _Copy(plan, lease, plan.settings.request, request.fields)
-            if type(body) is BytesBody:
-                copy.whole(body.content)
-            elif not copy.omitted:
+        if body is None:
+            self._request: _Copy | bytes | str | None = None
+        elif type(body) is BytesBody:
+            self._request = self._whole(body.content, plan.request, request.fields)
+        else:
+            self._request = copy = _Copy(self, plan.request, request.fields)
+            if not copy.omitted:
                 request.body = _Copied(body, copy)
 
     def __del__(self) -> None:
-        self._returned.append(self._lease)
+        if self.size:
+            self._plan.held.returned.append(self.size)
 
-    @property
-    def size(self) -> int:
-        return self._lease.size
+    def _whole(self, content: bytes, most: int, fields: Fields) -> _Copy | bytes | str:
+        size = len(content)
+        if size <= _SMALL and size <= most:
+            return content if self.take(size) else OVERLOAD
+        copy = _Copy(self, most, fields)
+        copy.seen(content)
+        copy.ended(None)
+        return copy
+
+    def take(self, size: int) -> bool:
+        """Hold so many bytes more."""
+        if not self._plan.held.take(size):
+            return False
+        self.size += size
+        return True
+
+    def give(self, size: int) -> None:
+        self.size -= size
+        self._plan.held.returned.append(size)
 
     def head(self, response: ApiResponse) -> ApiResponse:
-        plan, body = self._plan, response.body
-        self._response_fields = _chosen(response.fields, plan.names)
+        body = response.body
+        self._response_fields = response.fields
         if response.upgraded is not None:
-            self._response = copy = _Copy(plan, self._lease, 0, ())
-            copy.omitted = WEBSOCKET
+            self._response = WEBSOCKET
+        elif type(body) is BytesBody:
+            self._response = self._whole(body.content, self._plan.response, response.fields)
         elif body is not None:
-            self._response = copy = _Copy(plan, self._lease, plan.settings.response, response.fields)
-            if type(body) is BytesBody:
-                copy.whole(body.content)
-            else:
-                response.body = Tap(body, copy.seen, copy.ended)
+            self._response = copy = _Copy(self, self._plan.response, response.fields)
+            response.body = Tap(body, copy.seen, copy.ended)
         return response
 
     def content(self) -> Content:
-        redactor = self._plan.redactor
-        request, response = self._body(self._request), self._body(self._response)
+        plan = self._plan
+        request = self._body(self._request, self._request_fields, plan.request)
+        response = self._body(self._response, self._response_fields, plan.response)
+        names = plan.names
+        if not (names or isinstance(self._request, _Copy) or isinstance(self._response, _Copy)):
+            self.weight = _TIMES * (self.size + 1)
         return Content(
-            request_headers=_shown(self._request_fields, redactor),
-            response_headers=_shown(self._response_fields, redactor),
+            request_headers=_shown(self._request_fields, plan) if names else {},
+            response_headers=_shown(self._response_fields, plan) if names else {},
             request_body=request.value,
             response_body=response.value,
             request_truncated=request.is_truncated,
@@ -188,96 +230,94 @@ class _Captured:
             merged=response.is_merged,
         )
 
-    def _body(self, copy: _Copy | None) -> Body:
-        body = body_of(_NOTHING if copy is None else copy.half(), self._plan.redactor)
+    def _body(self, kept: _Copy | bytes | str | None, fields: Fields, most: int) -> Body:
+        if kept is None or kept == b"":
+            return _NOTHING
+        if isinstance(kept, bytes):
+            media_type, codings = _type_of(fields)
+            if not codings and media_type == b"application/json":
+                value = plain_json(kept, self._plan.redactor)
+                if value is not None:
+                    return Body(value)
+            half = Half(kept, media_type, codings, True, len(kept), most)
+        elif isinstance(kept, str):
+            half = Half(omitted=kept)
+        else:
+            half = kept.half()
+        try:
+            body = body_of(half, self._plan.redactor)
+        except ProxyError:
+            return Body(omitted="undecodable (broken content coding)")
         if body.omitted.startswith(("unredactable", "redaction", "too_deep")):
-            self._plan.counts.unredacted += 1
+            self._plan.held.unredacted += 1
         return body
 
 
-_NOTHING = Half()
+_NOTHING = Body()
 
 
 class _Copy:
     """One body, from its beginning, as far as there is room for it."""
 
-    __slots__ = ("_codings", "_counts", "_held", "_is_whole", "_lease", "_media_type", "_most", "_size", "omitted")
+    __slots__ = ("_captured", "_codings", "_held", "_is_whole", "_media_type", "_most", "_size", "omitted")
 
-    def __init__(self, plan: _Plan, lease: Lease, most: int, fields: Fields) -> None:
-        self._counts = plan.counts
-        self._lease = lease
+    def __init__(self, captured: _Captured, most: int, fields: Fields) -> None:
+        self._captured: _Captured | None = captured
         self._most = most
-        self._media_type = MEDIA_TYPES[first(fields, b"content-type") or b""]
-        self._codings: tuple[bytes, ...] = ()
         self._size = 0
         self._is_whole = False
-        self._held: Gathered | bytes | None = None
-        self.omitted = ""
-        if not most:
-            self.omitted = "off"
-        elif is_kept(kind_of(self._media_type)):
-            self._held = b""
-            try:
-                self._codings = tuple(content_codings(fields))
-            except ProxyError:
-                self.omitted = "undecodable (broken content coding)"
-                self._held = None
-
-    def whole(self, content: bytes) -> None:
-        """All of it, which somebody else holds too."""
-        self._size = len(content)
-        self._is_whole = True
-        if self._held is not None and content:
-            kept = content[: self._most]
-            self._held = kept if self._room(len(kept)) else None
+        self._held: Gathered | None = None
+        self.omitted = "" if most else "off"
+        try:
+            self._media_type, self._codings = _type_of(fields)
+        except ProxyError:
+            self._media_type, self._codings = b"", ()
+            self.omitted = "undecodable (broken content coding)"
+        if not self.omitted and is_kept(kind_of(self._media_type)):
+            self._held = Gathered()
 
     def seen(self, data: bytes) -> None:
         """What comes next."""
         held, self._size = self._held, self._size + len(data)
         if held is None:
             return
-        if isinstance(held, bytes):
-            held = self._held = Gathered()
         room = self._most - held.size
         if room > 0 and data:
             piece = data if len(data) <= room else data[:room]
-            if self._room(len(piece)):
+            captured = self._captured
+            if captured is not None and captured.take(len(piece)):
                 held.add(piece)
+            else:
+                self._give_up(held)
 
     def begin(self) -> None:
         """What came before comes again."""
         held = self._held
-        if isinstance(held, Gathered):
-            self._lease.give(held.size)
+        if held is not None and self._captured is not None:
+            self._captured.give(held.size)
             held.clear()
         self._size, self._is_whole = 0, False
 
     def ended(self, reason: Failure | None) -> None:
         self._is_whole = reason is None
+        # They know each other: without this both wait for the collector.
+        self._captured = None
 
-    def _room(self, size: int) -> bool:
-        if self._lease.take(size):
-            return True
-        held, self._held = self._held, None
-        if isinstance(held, Gathered):
-            self._lease.give(held.size)
-        self.omitted = "overload"
-        self._counts.overload += 1
-        return False
+    def _give_up(self, held: Gathered) -> None:
+        self._held = None
+        self.omitted = OVERLOAD
+        if self._captured is not None:
+            self._captured.give(held.size)
 
     def half(self) -> Half:
         """All that was kept; what comes later is not."""
-        held, self._held = self._held, None
-        content = held.joined() if isinstance(held, Gathered) else held or b""
-        return Half(
-            content,
-            self._media_type,
-            self._codings,
-            self._is_whole and self._size == len(content),
-            self._size,
-            self._most,
-            self.omitted or (binary(self._media_type, self._size) if held is None and self._size else ""),
-        )
+        held, self._held, self._captured = self._held, None, None
+        content = held.joined() if held is not None else b""
+        omitted = self.omitted
+        if held is None and not omitted and self._size:
+            omitted = binary(self._media_type, self._size)
+        is_whole = self._is_whole and self._size == len(content)
+        return Half(content, self._media_type, self._codings, is_whole, self._size, self._most, omitted)
 
 
 class _Copied(Tap):
@@ -292,12 +332,19 @@ class _Copied(Tap):
         return super().startProducing(consumer)
 
 
-def _chosen(fields: Fields, names: frozenset[bytes]) -> Fields:
-    return [(LOWER[name], value) for name, value in fields if LOWER[name] in names] if names else ()
+def _type_of(fields: Fields) -> tuple[bytes, tuple[bytes, ...]]:
+    """
+    The media type and the codings of a body.
+
+    @raise ProxyError: the codings cannot be read.
+    """
+    return MEDIA_TYPES[first(fields, b"content-type") or b""], content_codings(fields)
 
 
-def _shown(fields: Fields, redactor: Redactor) -> dict[str, list[str]]:
+def _shown(fields: Fields, plan: _Plan) -> dict[str, list[str]]:
     shown: dict[str, list[str]] = {}
-    for name, value in fields:
-        shown.setdefault(name.decode("latin-1"), []).append(redactor.text(value.decode("utf-8", "replace")))
+    for written, value in fields:
+        name = LOWER[written]
+        if name in plan.names:
+            shown.setdefault(name.decode("latin-1"), []).append(plan.redactor.text(value.decode("utf-8", "replace")))
     return shown

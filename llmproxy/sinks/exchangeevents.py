@@ -90,6 +90,10 @@ _OVERLOADED = Content(request_omitted="overload", response_omitted="overload")
 _UNREADABLE = Content(request_omitted="undecodable", response_omitted="undecodable")
 
 
+def _size_of(content: Content) -> int:
+    return size_of((content.request_body, content.response_body, content.request_headers, content.response_headers))
+
+
 def _made(records: list[Record]) -> tuple[list[Event], list[int], list[str]]:
     """On a thread: the events, their sizes, and what went wrong."""
     events, sizes, faults = [], [], []
@@ -104,6 +108,5 @@ def _made(records: list[Record]) -> tuple[list[Event], list[int], list[str]]:
             faults.append(type(error).__name__)
             content = _UNREADABLE
         events.append(event_of_record(record, content=content))
-        body = content.request_body, content.response_body, content.request_headers, content.response_headers
-        sizes.append(PLAIN_SIZE + size_of(body))
+        sizes.append(PLAIN_SIZE + (captured.weight or _size_of(content)))
     return events, sizes, faults

@@ -24,7 +24,7 @@ class CapturingTests(SynchronousTestCase):
         """What was captured, and what was not, stands in the metrics."""
         capturing, metrics = Capturing(Clock(), Masking()), ProxyMetrics(0.0)
         capturing.show(metrics)
-        capturing.counts.captured, capturing.counts.overload = 7, 2
+        capturing.held.captured, capturing.held.overload = 7, 2
         shown = {name: value() for name, (_, value) in (*metrics.gauges.items(), *metrics.counters.items())}
         self.assertEqual(
             shown,

@@ -11,7 +11,6 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.config.capture import CaptureConfig
-from llmproxy.core.budget import Budget
 from llmproxy.core.events import Content
 from llmproxy.core.masking import MASKED
 from llmproxy.core.redaction.patterns import MARK
@@ -59,7 +58,7 @@ class CaptureTests(SynchronousTestCase):
         record.captured = None
         assert isinstance(found, Content)
         gc.collect()
-        self.assertEqual(self.proxy.capturing.held(), 0)
+        self.assertEqual(self.proxy.capturing.held.size, 0)
         return found
 
     def test_both(self) -> None:
@@ -162,7 +161,7 @@ class CaptureTests(SynchronousTestCase):
                 self.assertNotIn(b"capture", self.proxy.upstream[-1].sent.lower())
                 self.upstream(answer(b"{}"))
                 self.assertEqual(self.proxy.records[0].captured is not None, is_captured)
-                self.assertEqual(self.proxy.capturing.counts.opted_out, not is_captured)
+                self.assertEqual(self.proxy.capturing.held.opted_out, not is_captured)
 
     def test_opt_out_elsewhere(self) -> None:
         """Nor does it where nothing is captured."""
@@ -178,19 +177,19 @@ class CaptureTests(SynchronousTestCase):
             self.client.receive(on_the_wire(b"/v1/x"))
             self.upstream(answer(b"{}"))
         count = sum(record.captured is not None for record in self.proxy.records)
-        self.assertEqual(count, self.proxy.capturing.counts.captured)
+        self.assertEqual(count, self.proxy.capturing.held.captured)
         self.assertTrue(60 < count < 140, count)
 
     def test_binary(self) -> None:
         """Nothing is kept of what is no text; what it was and how much is said."""
         self.begin(b"Content-Type: multipart/form-data; boundary=x", body=b"--x\r\n" * 1000)
-        self.upstream(answer(b"\x89PNG" * 1000, media_type=b"image/png"))
+        self.upstream(answer(b"\x89PNG" * 1250, media_type=b"image/png"))
         [record] = self.proxy.records
         assert record.captured is not None
         self.assertEqual(record.captured.size, 0)
         content = self.content()
         self.assertEqual(content.request_omitted, "multipart (multipart/form-data, 5000 bytes)")
-        self.assertEqual(content.response_omitted, "binary (image/png, 4000 bytes)")
+        self.assertEqual(content.response_omitted, "binary (image/png, 5000 bytes)")
         self.assertEqual((content.request_body, content.response_body), (None, None))
 
     def test_coded(self) -> None:
@@ -243,7 +242,7 @@ class CaptureTests(SynchronousTestCase):
         for record in self.proxy.records:
             assert record.captured is not None
             content: Any = record.captured.content()
-            self.assertEqual((content.request_body, content.response_body), (None, ANSWER))
+            self.assertEqual((content.request_body, content.response_body), (None, ANSWER), record.cache)
 
     def test_websocket(self) -> None:
         """Messages of a WebSocket are not captured, which is said."""
@@ -260,14 +259,14 @@ class CaptureTests(SynchronousTestCase):
     def test_overload(self) -> None:
         """Beyond the memory for it, events go without content, and are counted; what passes is untouched."""
         self.begin(body=b"")
-        self.proxy.capturing._budget.limit = 5000
+        self.proxy.capturing.held.most = 5000
         clients = []
         for _ in range(3):
             client = self.proxy.client()
             clients.append(client)
             client.receive(on_the_wire(PATH, JSON, body=b'{"a":"' + b"x" * 3000 + b'"}'))
-        self.assertEqual(self.proxy.capturing.counts.overload, 2)
-        self.assertLessEqual(self.proxy.capturing.held(), 5000)
+        self.assertEqual(self.proxy.capturing.held.overload, 2)
+        self.assertLessEqual(self.proxy.capturing.held.size, 5000)
         self.assertEqual(len(self.proxy.upstream), 4)
         for upstream in self.proxy.upstream[1:]:
             self.assertIn(b"x" * 3000, upstream.sent)
@@ -279,10 +278,10 @@ class CaptureTests(SynchronousTestCase):
         """What nobody makes an event of gives its memory back."""
         self.begin()
         self.upstream(answer(b"{}"))
-        self.assertGreater(self.proxy.capturing.held(), 0)
+        self.assertGreater(self.proxy.capturing.held.size, 0)
         self.proxy.records.clear()
         gc.collect()
-        self.assertEqual(self.proxy.capturing.held(), 0)
+        self.assertEqual(self.proxy.capturing.held.size, 0)
 
     def test_client_leaves(self) -> None:
         """So does an exchange whose client leaves amid its request."""
@@ -300,12 +299,11 @@ class CaptureTests(SynchronousTestCase):
         self.upstream(answer(b"no JSON"))
         content = self.content()
         self.assertTrue(content.response_omitted.startswith("unredactable"), content.response_omitted)
-        self.assertEqual(self.proxy.capturing.counts.unredacted, 1)
+        self.assertEqual(self.proxy.capturing.held.unredacted, 1)
 
     def test_budget(self) -> None:
         """The budget is one for all configurations of a process."""
         self.begin()
-        self.assertIsInstance(self.proxy.capturing._budget, Budget)
-        self.assertGreater(self.proxy.capturing.held(), 0)
+        self.assertGreater(self.proxy.capturing.held.size, 0)
         self.assertIsNone(self.proxy.capturing.middleware(()))
-        self.assertGreater(self.proxy.capturing.held(), 0)
+        self.assertGreater(self.proxy.capturing.held.size, 0)

@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from llmproxy.core.events import Content, Event
+from llmproxy.core.events.policy import PLAIN_SIZE
 from llmproxy.interfaces import IRecordSink
 from llmproxy.sinks.eventbus import EventBus
 from llmproxy.sinks.exchangeevents import ExchangeEvents
@@ -24,6 +25,7 @@ from .eventing import at_once
 class Caught:
     size: int = 10
     result: object = Content(request_body="hello")
+    weight: int = 0
 
     def content(self) -> object:
         if isinstance(self.result, Exception):
@@ -90,3 +92,12 @@ class ExchangeEventsTests(SynchronousTestCase):
         self.assertEqual([each.id for each in self.got], ["2", "0", "1"])
         made.record_batch([full_record(captured=Caught(), entry_id="3")])
         self.assertEqual(len(waiting), 2)
+
+    def test_weight(self) -> None:
+        """What a content takes in memory is counted, unless it says so itself."""
+        records = [full_record() for _ in range(2)]
+        for record, weight in zip(records, (0, 5000), strict=True):
+            record.captured = Caught(weight=weight)
+        self.make().record_batch(records)
+        self.assertTrue(PLAIN_SIZE < self.sizes[0] < PLAIN_SIZE + 1000, self.sizes)
+        self.assertEqual(self.sizes[1], PLAIN_SIZE + 5000)

@@ -26,6 +26,7 @@ from .kinds import Kind, is_kept, kind_of
 _CUT_WORD = re.compile(r"[\d\s()+./:-]{0,64}\S{0,256}\Z")
 """The end of a text that was cut: a part of a secret, or of a number, is not known by its look."""
 
+_decode = msgspec.json.Decoder().decode
 _LONGEST_WORD = 320
 _MOST_MEMBERS = 1000
 
@@ -86,6 +87,18 @@ def body_of(half: Half, redactor: Redactor) -> Body:
         return Body(omitted="too_deep")
     except _Unredactable:
         return Body(omitted="unredactable (no JSON for a path to be found in)")
+
+
+def plain_json(content: bytes, redactor: Redactor) -> Any:
+    """
+    The object that a body is, whole and without a coding, where nothing is to be taken out of it: what most are, in a
+    third of the time. C{None} for any other.
+    """
+    try:
+        text = content.decode()
+        return _decode(text) if text.startswith("{") and redactor.is_clean(text) else None
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
 
 
 def binary(media_type: bytes, size: int) -> str:

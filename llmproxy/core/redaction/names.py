@@ -13,6 +13,12 @@ _SECRET = re.compile(
 )
 _NO_SECRETS = frozenset({"max_token", "stop_token", "pad_token", "eos_token", "bos_token", "next_page_token"})
 
+_SUSPICIOUS = (
+    *('key"', 'keys"', "secret", "passw", "passphrase", "authoriz", 'auth"', 'auths"', "cookie", "credential"),
+    *('token"', 'bearer"'),
+)
+"""What a JSON text has in it, in lower case, that has a member of such a name."""
+
 FIELDS = frozenset(
     {
         "authorization",
@@ -51,3 +57,11 @@ def is_secret(name: str) -> bool:
 def is_credential(field: str) -> bool:
     """Whether a header field, in lower case, carries a credential."""
     return field in FIELDS or _FIELD.search(field) is not None
+
+
+def may_name(lowered: str) -> bool:
+    """Whether a JSON text, in lower case, may have a member that L{is_secret}."""
+    for each in _SUSPICIOUS:  # noqa: SIM110
+        if each in lowered:
+            return True
+    return False

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ...apisettings import RedactRule
-from ..masking import MASKED
+from ..masking import MASKED, Masking
 from .jsonpath import JsonPath, json_path, without
-from .names import is_secret
+from .names import is_secret, may_name
 from .patterns import BUILT_IN, MARK, Clean
 from .rules import expression_of
-from .texts import data_in, pieces
+from .texts import LEAST_DATA, data_in, pieces
 
 WITHIN = 0.5
 """Seconds that the expressions of an API have for one content; a search that takes longer finds no end."""
@@ -30,16 +30,16 @@ class Redactor:
     Built-in patterns and expressions are looked for in every text, those of merged answers whole; in names of members
     and in numbers too. Secrets are masked always, whether there are rules or not.
 
-    @param mask: takes the secrets of this process, and what looks like one, out of a text.
+    @param masking: takes the secrets of this process, and what looks like one, out of texts.
     @param seconds: of any steady clock: expressions have L{WITHIN} of them for each content.
     """
 
-    def __init__(self, rules: Sequence[RedactRule], mask: Clean, seconds: Callable[[], float]) -> None:
+    def __init__(self, rules: Sequence[RedactRule], masking: Masking, seconds: Callable[[], float]) -> None:
         self._rules = _Rules(
             tuple(json_path(rule.text) for rule in rules if rule.kind == "path"),
             tuple(BUILT_IN[rule.text] for rule in rules if rule.kind == "pattern"),
             tuple(expression_of(rule) for rule in rules if rule.kind == "regex"),
-            mask,
+            masking,
         )
         self._seconds = seconds
 
@@ -47,6 +47,21 @@ class Redactor:
     def needs_structure(self) -> bool:
         """There are paths: what cannot be read as JSON cannot be redacted."""
         return bool(self._rules.paths)
+
+    def is_clean(self, text: str) -> bool:
+        """
+        Whether nothing can be found in a JSON text, whatever it says: most have nothing that could be a secret or named
+        for one, and need not be looked at text by text.
+        """
+        rules, lowered = self._rules, text.lower()
+        if rules.paths or rules.patterns or rules.expressions or "\\u" in text:
+            return False
+        return not (
+            rules.masking.may_hold(text, lowered)
+            or may_name(lowered)
+            or _repeats(text)
+            or (len(text) >= LEAST_DATA and max(map(len, text.replace('"', " ").split())) >= LEAST_DATA)
+        )
 
     def redacted(self, value: Any, *, in_pieces: bool = False) -> Any:
         """
@@ -80,12 +95,12 @@ class _Rules:
         paths: tuple[JsonPath, ...],
         patterns: tuple[Clean, ...],
         expressions: tuple[Callable[[str, float], str], ...],
-        mask: Clean,
+        masking: Masking,
     ) -> None:
         self.paths = paths
         self.patterns = patterns
         self.expressions = expressions
-        self.mask = mask
+        self.masking = masking
         self.keys: dict[str, str] = {}
 
 
@@ -126,7 +141,7 @@ class _Run:
 
     def _piece(self, text: str) -> str:
         rules = self._rules
-        text = rules.mask(text)
+        text = rules.masking.content(text)
         for clean in rules.patterns:
             text = clean(text)
         return text
@@ -160,7 +175,7 @@ class _Run:
         """Nothing is changed in them: they are there whole, or are not."""
         if self._rules.paths:
             return MARK
-        return MARK if any(self.text(text) != text for text in _told(value)) else value
+        return MARK if any(self.text(text) != text for text in _spoken(value)) else value
 
     def join(self, events: list[Any]) -> None:
         """Take out what would only be found where texts of several events are read as one."""
@@ -174,15 +189,21 @@ class _Run:
                     holder[key] = MARK
 
 
-def _told(value: Any) -> list[str]:
+def _repeats(text: str) -> bool:
+    """Whether there are log probabilities: C{null} is usual, and none."""
+    count = text.count('"logprobs')
+    return bool(count) and count != text.count('"logprobs":null') + text.count('"logprobs": null')
+
+
+def _spoken(value: Any) -> list[str]:
     """The texts that log probabilities repeat: of their lists of tokens, each as one."""
     if isinstance(value, list):
         if all(isinstance(each, str) for each in value):
             return ["".join(value)]
         tokens = [each["token"] for each in value if isinstance(each, dict) and isinstance(each.get("token"), str)]
-        return ["".join(tokens), *(text for each in value if isinstance(each, list) for text in _told(each))]
+        return ["".join(tokens), *(text for each in value if isinstance(each, list) for text in _spoken(each))]
     if isinstance(value, dict):
-        return [text for name, each in value.items() if name != "top_logprobs" for text in _told(each)]
+        return [text for name, each in value.items() if name != "top_logprobs" for text in _spoken(each)]
     return []
 
 

@@ -21,7 +21,7 @@ JSON, SSE, TEXT, FORM = b"application/json", b"text/event-stream", b"text/plain"
 
 
 def redactor(*rules: Any) -> Redactor:
-    return Redactor([rule_of(rule) for rule in rules], Masking().content, time.monotonic)
+    return Redactor([rule_of(rule) for rule in rules], Masking(), time.monotonic)
 
 
 def read(content: bytes, media_type: bytes = JSON, *rules: Any, **half: Any) -> Body:

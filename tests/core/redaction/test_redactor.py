@@ -17,7 +17,7 @@ _OURS = "our-provider-key-0123"
 
 
 def redactor(*rules: Any) -> Redactor:
-    return Redactor([rule_of(rule) for rule in rules], Masking([_OURS]).content, time.monotonic)
+    return Redactor([rule_of(rule) for rule in rules], Masking([_OURS]), time.monotonic)
 
 
 class SecretTests(SynchronousTestCase):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         request_timeout,
         request_validation,
     )
+    from .app.observability import ObservabilityConfig, observability
     from .app.proxy import TransparentProxy
     from .bodies import BytesBody, Tap
     from .cache.stats import CacheStatsAggregator, CacheStatsAggregatorConfig
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
         APIProviderConfig,
         BreakerConfig,
         CacheConfig,
+        CaptureConfig,
         ConnectionConfig,
         ProxyConfig,
         TimeoutConfig,
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from .core.audit.settings import AuditOptions
     from .core.caching.settings import CacheOptions
     from .core.delivery import DeliveryPolicy
+    from .core.events import Content, Event
     from .errors import ConfigError, ProxyError
     from .interfaces import (
         IAuditLogger,
@@ -50,6 +53,7 @@ if TYPE_CHECKING:
     from .middleware.errorresponses import ErrorResponses
     from .providers.errorbody import ErrorResponse
     from .sinks.delivery import DeliveryQueue
+    from .sinks.eventbus import EventBus
     from .sinks.metrics import CacheMetricType, ProxyMetrics
 
 __version__ = "0.2.0"
@@ -67,12 +71,16 @@ __all__ = [
     "CacheOptions",
     "CacheStatsAggregator",
     "CacheStatsAggregatorConfig",
+    "CaptureConfig",
     "ConfigError",
     "ConnectionConfig",
+    "Content",
     "DeliveryPolicy",
     "DeliveryQueue",
     "ErrorResponse",
     "ErrorResponses",
+    "Event",
+    "EventBus",
     "IAuditLogger",
     "ICacheStatsStore",
     "IMiddleware",
@@ -81,6 +89,7 @@ __all__ = [
     "IRecordSink",
     "ITokenValidator",
     "Middleware",
+    "ObservabilityConfig",
     "Principal",
     "Project",
     "ProxyConfig",
@@ -99,6 +108,7 @@ __all__ = [
     "chain",
     "circuit_breaker",
     "load_api_config",
+    "observability",
     "project_active_guard",
     "request_logging",
     "request_metrics",
@@ -115,6 +125,7 @@ _HOMES = {
         "request_timeout",
         "request_validation",
     ),
+    "app.observability": ("ObservabilityConfig", "observability"),
     "app.proxy": ("TransparentProxy",),
     "bodies": ("BytesBody", "Tap"),
     "cache.stats": ("CacheStatsAggregator", "CacheStatsAggregatorConfig"),
@@ -124,6 +135,7 @@ _HOMES = {
         "APIProviderConfig",
         "BreakerConfig",
         "CacheConfig",
+        "CaptureConfig",
         "ConnectionConfig",
         "ProxyConfig",
         "TimeoutConfig",
@@ -132,6 +144,7 @@ _HOMES = {
     "core.audit.settings": ("AuditOptions",),
     "core.caching.settings": ("CacheOptions",),
     "core.delivery": ("DeliveryPolicy",),
+    "core.events": ("Content", "Event"),
     "providers.errorbody": ("ErrorResponse",),
     "errors": ("ConfigError", "ProxyError"),
     "interfaces": (
@@ -148,6 +161,7 @@ _HOMES = {
     "middleware.caching.requestkey": ("cache_key_from_request", "cache_key_from_request_with_vary"),
     "middleware.errorresponses": ("ErrorResponses",),
     "sinks.delivery": ("DeliveryQueue",),
+    "sinks.eventbus": ("EventBus",),
     "sinks.metrics": ("CacheMetricType", "ProxyMetrics"),
 }
 """Where each public name is, by its module: what C{TYPE_CHECKING} imports, for those who run it."""

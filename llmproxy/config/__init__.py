@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 
 from .apis import APIConfig, ProxyConfig
+from .capture import CaptureConfig
 from .model import (
     APIProviderConfig,
     BreakerConfig,
@@ -19,6 +20,7 @@ __all__ = [
     "APIProviderConfig",
     "BreakerConfig",
     "CacheConfig",
+    "CaptureConfig",
     "ConnectionConfig",
     "ProxyConfig",
     "TimeoutConfig",

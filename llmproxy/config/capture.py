@@ -8,8 +8,6 @@ from typing import Any
 from attrs import field, frozen
 
 from ..apisettings import CaptureSettings
-from ..core.redaction.names import is_credential
-from ..core.redaction.rules import rule_of
 from ..origin import CredentialPlace
 
 
@@ -42,6 +40,8 @@ class CaptureConfig:
 
         @param places: where the API wants its keys.
         """
+        from ..core.redaction.names import is_credential
+
         own = {place.name.decode("latin-1").lower() for place in places if place.kind == "header"}
         return [name for name in self.headers if is_credential(name.lower()) or name.lower() in own]
 
@@ -49,6 +49,8 @@ class CaptureConfig:
         """C{None} for an API that is not captured."""
         if not self.enabled or not self.sample:
             return None
+        from ..core.redaction.rules import rule_of
+
         headers = frozenset(name.lower() for name in self.headers)
         rules = tuple(map(rule_of, self.redact))
         return CaptureSettings(self.request, self.response, headers, self.sample, rules, self.opt_out)

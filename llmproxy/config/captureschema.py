@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..core.redaction.names import is_credential
-from ..core.redaction.rules import MOST_RULES, rule_of
 from . import rules
 from .capture import CaptureConfig
 from .document import Item
@@ -25,6 +23,8 @@ def captured_size(text: str) -> int:
 
 
 def _header(text: str) -> str:
+    from ..core.redaction.names import is_credential
+
     name = rules.header_name(text).lower()
     if is_credential(name):
         raise ValueError(f"{name[:60]!r} carries a credential, and is never captured")
@@ -33,6 +33,8 @@ def _header(text: str) -> str:
 
 def redact_rule(item: Item) -> Any:
     """A path or the name of a pattern, or a mapping with an expression."""
+    from ..core.redaction.rules import rule_of
+
     if item.is_mapping:
         value: Any = {key: child.text() for key, child in item.mapping().items()}
     else:
@@ -48,6 +50,8 @@ def redact_rule(item: Item) -> Any:
 
 
 def _redact(item: Item) -> Any:
+    from ..core.redaction.rules import MOST_RULES
+
     found = all_of(redact_rule)(item)
     if len(found) > MOST_RULES:
         item.problem(f"at most {MOST_RULES} rules for one API: each reads every text")

@@ -71,7 +71,7 @@ class Capture:
         draw: Callable[[], float] = random.random,
     ) -> None:
         self._plans = {
-            api.name: _Plan(api.settings.capture, Redactor(api.settings.capture.redact, masking, seconds), held)
+            api.name: CapturePlan(api.settings.capture, Redactor(api.settings.capture.redact, masking, seconds), held)
             for api in apis
             if api.settings.capture is not None
         }
@@ -83,17 +83,18 @@ class Capture:
         if plan is None:
             return inner(request)
         held = self._held
-        if plan.opt_out and _opts_out(request.fields):
+        if plan.opt_out and opts_out(request.fields):
             held.opted_out += 1
             return inner(request)
         if plan.sample < 1.0 and self._draw() >= plan.sample:
             return inner(request)
         held.captured += 1
-        request.record.captured = captured = _Captured(plan, request)
+        request.record.captured = captured = CapturedExchange(plan, request)
         return inner(request).addCallbacks(captured.head, None, (), NO_KEYWORDS)
 
 
-def _opts_out(fields: Fields) -> bool:
+def opts_out(fields: Fields) -> bool:
+    """Whether the client wants its exchange not to be captured."""
     said = notable_of(fields).attributing
     return said is not None and any(name == CAPTURE and value.strip().lower() in _OFF for name, value in said)
 
@@ -138,7 +139,7 @@ class Held:
         return True
 
 
-class _Plan:
+class CapturePlan:
     """What one API has captured."""
 
     __slots__ = ("held", "names", "opt_out", "redactor", "request", "response", "sample")
@@ -151,7 +152,7 @@ class _Plan:
         self.names = frozenset(name.encode("latin-1") for name in settings.headers)
 
 
-class _Captured:
+class CapturedExchange:
     """
     Implements L{llmproxy.record.Captured}. A body that is here already is held as it is; what it is, is found out on
     the thread.
@@ -159,7 +160,7 @@ class _Captured:
 
     __slots__ = ("_plan", "_request", "_request_fields", "_response", "_response_fields", "size", "weight")
 
-    def __init__(self, plan: _Plan, request: ApiRequest) -> None:
+    def __init__(self, plan: CapturePlan, request: ApiRequest) -> None:
         self.size = self.weight = 0
         self._plan = plan
         self._request_fields: Fields = request.fields
@@ -261,8 +262,8 @@ class _Copy:
 
     __slots__ = ("_captured", "_codings", "_held", "_is_whole", "_media_type", "_most", "_size", "omitted")
 
-    def __init__(self, captured: _Captured, most: int, fields: Fields) -> None:
-        self._captured: _Captured | None = captured
+    def __init__(self, captured: CapturedExchange, most: int, fields: Fields) -> None:
+        self._captured: CapturedExchange | None = captured
         self._most = most
         self._size = 0
         self._is_whole = False
@@ -341,7 +342,7 @@ def _type_of(fields: Fields) -> tuple[bytes, tuple[bytes, ...]]:
     return MEDIA_TYPES[first(fields, b"content-type") or b""], content_codings(fields)
 
 
-def _shown(fields: Fields, plan: _Plan) -> dict[str, list[str]]:
+def _shown(fields: Fields, plan: CapturePlan) -> dict[str, list[str]]:
     shown: dict[str, list[str]] = {}
     for written, value in fields:
         name = LOWER[written]

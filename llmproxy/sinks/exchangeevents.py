@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -19,11 +19,16 @@ if TYPE_CHECKING:
     from twisted.python.failure import Failure
 
     from ..record import Record
-    from .eventbus import EventBus
     from .registry import RunInThread
 
 MOST_CAPTURED = 64 * 1024 * 1024
 """Bytes of what was captured that wait for the thread; events beyond have no content, and say so."""
+
+
+class Bus(Protocol):
+    """What gets the events, as L{llmproxy.sinks.eventbus.EventBus} does."""
+
+    def publish(self, events: Sequence[Event], sizes: Sequence[int] | None = None) -> None: ...
 
 
 @implementer(IRecordSink)
@@ -35,7 +40,7 @@ class ExchangeEvents:
 
     _log = Logger()
 
-    def __init__(self, clock: IReactorTime, bus: EventBus, run: RunInThread, most: int = MOST_CAPTURED) -> None:
+    def __init__(self, clock: IReactorTime, bus: Bus, run: RunInThread, most: int = MOST_CAPTURED) -> None:
         self._bus = bus
         self._run = run
         self._most = most

@@ -5,9 +5,10 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.apisettings import CaptureSettings, RedactRule
-from llmproxy.config.captureschema import MOST_RULES, capture
+from llmproxy.config.captureschema import capture
 from llmproxy.config.document import compose
 from llmproxy.config.problems import Problems
+from llmproxy.core.redaction.rules import MOST_RULES
 from tests.tables import row
 
 RIGHT: tuple[tuple[str, CaptureSettings | None], ...] = (

@@ -15,6 +15,8 @@ from markupsafe import Markup, escape
 from .reader import Reader, locale_named, zone_named
 
 _SMALL = Decimal("0.01")
+_LEAST = Decimal("0.00001")
+_MOST_DIGITS = 5
 _BYTES = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -50,8 +52,10 @@ class Formats:
             return "–"
         amount = _decimal(value)
         if amount and abs(amount) < _SMALL:
-            # Two digits that say something: 0.0012.
-            digits = min(10, 1 - amount.adjusted())
+            # Two digits that say something, 0.0012, as far as there is room.
+            digits = min(_MOST_DIGITS, 1 - amount.adjusted())
+            if abs(amount) < _LEAST:
+                return "<\xa0" + self.money(_LEAST, currency)
             pattern = f"¤0.{'0' * digits}"
             return format_currency(round(amount, digits), currency, pattern, locale=self.locale, currency_digits=False)
         return format_currency(amount, currency, locale=self.locale)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet.defer import Deferred, succeed
 
+from ..core.quantiles import quantile
 from ..management.usage import UsageRules
-from ..sinks.metrics import cumulative
+from ..sinks.metrics import BUCKETS, Histogram, cumulative
 from ..web.api.resource import ProxyResource
 from ..web.health import Health, Live, Ready
 from ..web.livefeed import LiveFeed, Source
@@ -191,17 +192,30 @@ def _feed(proxy: Proxy) -> LiveFeed:
 
 
 def live_numbers(metrics: ProxyMetrics) -> dict[str, Any]:
-    """Those of all workers since they started, and what runs."""
+    """See L{llmproxy.web.manage.live.NumbersView}."""
     in_flight = metrics.gauges.get("llmproxy_in_flight")
-    cache = metrics.cache
+    durations = [each.duration for each in metrics.series.values()]
+    latency, first = _shares(durations), _shares(metrics.first_tokens.values())
     return {
         "in_flight": 0 if in_flight is None else round(in_flight[1]()),
         "requests": metrics.request_count,
         "errors": metrics.error_count,
-        "cache_hits": cache["hit"],
+        "cache_hits": metrics.cache["hit"],
         "tokens": sum(count for (_, _, kind), count in metrics.tokens.items() if kind in ("input", "output")),
         "cost": str(sum(metrics.costs.values(), Decimal(0))),
+        "latency_p50": latency[0],
+        "latency_p95": latency[1],
+        "first_token_p50": first[0],
+        "first_token_p95": first[1],
     }
+
+
+def _shares(histograms: Iterable[Histogram]) -> tuple[float | None, float | None]:
+    total = Histogram()
+    for each in histograms:
+        total.add(each)
+    half, most = (quantile(BUCKETS, total.counts, share) for share in (0.5, 0.95))
+    return None if half is None else round(half, 4), None if most is None else round(most, 4)
 
 
 def usage_of(proxy: Proxy, stored: Stored) -> UsageRules:

@@ -14,14 +14,17 @@ from twisted.web.resource import Resource
 from llmproxy.admin.address import apis_address
 from llmproxy.admin.inprocess import InProcess
 from llmproxy.admin.site import AdminPages
+from llmproxy.app.tree import live_numbers
 from llmproxy.core.routing import RoutingTable
 from llmproxy.core.upstreamreports import UpstreamReport
 from llmproxy.management.upstreams import UpstreamRules
 from llmproxy.sinks.metrics import ProxyMetrics
+from llmproxy.web.livefeed import LiveFeed, Source
 from llmproxy.web.manage.upstreams import UpstreamRoutes
 
 from ..middleware.fakes import an_api
-from ..web.manage.api import MANAGEMENT_TOKEN, ManageTestCase
+from ..web.manage.api import MANAGEMENT_TOKEN
+from ..web.manage.usageapi import UsageManageTestCase
 
 ORIGIN = "http://proxy.example"
 
@@ -110,7 +113,7 @@ class Shown:
         return self.page.text
 
 
-class PagesTestCase(ManageTestCase):
+class PagesTestCase(UsageManageTestCase):
     """
     @ivar cookies: what the browser holds.
     """
@@ -131,7 +134,9 @@ class PagesTestCase(ManageTestCase):
         self.metrics.upstreams = lambda: reports
         rules = UpstreamRules(lambda: succeed(self.metrics), lambda *_: succeed(None), lambda: table)
         routes = [UpstreamRoutes(rules).routes(), *self.more_routes(), *more.pop("more", ())]
-        return super().resource(*arguments, more=routes, **more)
+        numbers = Source("usage.read", lambda: succeed(live_numbers(self.metrics)))
+        feed = LiveFeed(self.clock, {"numbers": numbers}, lambda: True)
+        return super().resource(*arguments, **{"more": routes, "feed": feed, **more})
 
     def more_routes(self) -> list[Any]:
         """Tables of operations that a test needs besides."""

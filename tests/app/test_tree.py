@@ -6,6 +6,7 @@ import json
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 from treq.testing import StubTreq
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, succeed
@@ -18,7 +19,8 @@ from llmproxy.app.tree import live_numbers, management_of, put_metrics, put_oper
 from llmproxy.config import APIConfig, APIProviderConfig, CacheConfig, ProxyConfig
 from llmproxy.core.audit.settings import AuditOptions
 from llmproxy.core.tokens import token_hash
-from llmproxy.sinks.metrics import ProxyMetrics
+from llmproxy.sinks.metrics import ProxyMetrics, Series
+from llmproxy.web.manage.live import NumbersView
 from llmproxy.web.root import Paths
 
 from ..store.databases import project, token
@@ -61,8 +63,16 @@ class LiveNumbersTests(SynchronousTestCase):
         metrics.request_count, metrics.error_count = 10, 2
         metrics.tokens = {("a", "m", "input"): 5, ("a", "m", "output"): 7, ("a", "m", "reasoning"): 6}
         metrics.costs = {("a", "m"): Decimal("0.25"), ("a", "n"): Decimal("0.5")}
+        for seconds in (0.03, 0.04, 8.0):
+            series = metrics.series.setdefault(("a", "/v1", "POST", "2xx"), Series())
+            series.duration.observe(seconds)
         expected = {"in_flight": 3, "requests": 10, "errors": 2, "cache_hits": 0, "tokens": 12, "cost": "0.75"}
-        self.assertEqual(live_numbers(metrics), expected)
+        shown = live_numbers(metrics)
+        self.assertEqual({name: shown[name] for name in expected}, expected)
+        self.assertLessEqual(shown["latency_p50"], 0.05)
+        self.assertIsNone(shown["first_token_p95"])
+        self.assertGreater(shown["latency_p95"], 5)
+        msgspec.convert(shown, NumbersView)
         self.assertEqual(live_numbers(ProxyMetrics())["in_flight"], 0)
 
 

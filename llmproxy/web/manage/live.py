@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
 
 from ...core.roles import may
 from ...errors import Unavailable
@@ -14,6 +18,26 @@ from .auth import ManagementAuth
 KIND = "text/event-stream"
 
 
+class NumbersView(Struct):
+    """
+    What runs, and what there was since the start, of all workers.
+
+    @ivar latency_p50: seconds until an answer was whole, of half of all; C{_p95} of 95 in 100. null: there was none.
+    @ivar first_token_p50: seconds until the first content of a stream, likewise.
+    """
+
+    in_flight: int
+    requests: int
+    errors: int
+    cache_hits: int
+    tokens: int
+    cost: Annotated[str, Meta(description="USD.")]
+    latency_p50: float | None
+    latency_p95: float | None
+    first_token_p50: float | None
+    first_token_p95: float | None
+
+
 class Live:
     """Each watcher gets what their role may see; one whose session ends is cut off within half a minute."""
 
@@ -23,6 +47,15 @@ class Live:
 
     def routes(self) -> Routes:
         return {
+            "/numbers": {
+                b"GET": Operation(
+                    self.numbers,
+                    answer=NumbersView,
+                    needs="live.read",
+                    action="live.read",
+                    summary="Show what runs, and what there was since the start.",
+                ),
+            },
             "/live": {
                 b"GET": Operation(
                     self.watch,
@@ -34,6 +67,9 @@ class Live:
                 ),
             },
         }
+
+    async def numbers(self, call: Call) -> NumbersView:
+        return msgspec.convert(await self._feed.sources["numbers"].collect(), NumbersView)
 
     async def watch(self, call: Call) -> Streamed:
         feed = self._feed

@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from twisted.internet.defer import succeed
 from twisted.internet.testing import MemoryReactorClock
 
-from llmproxy.app.tree import management_of
+from llmproxy.app.tree import live_numbers, management_of
 from llmproxy.config import APIConfig, APIProviderConfig
 from llmproxy.core.roles import PERMISSIONS, ROLES, roles_with
 from llmproxy.errors import Unavailable
 from llmproxy.service import TransparentProxy
+from llmproxy.sinks.metrics import ProxyMetrics
 from llmproxy.web.livefeed import LiveFeed, Source
 
 from .api import API_KEY, MANAGEMENT_TOKEN, Answer
@@ -50,7 +51,9 @@ class DocumentCase(
     """With all that the proxy serves, see L{DocumentTests.test_all_of_it}."""
 
     def resource(self, *arguments: Any, **more: Any) -> Any:
-        feed = LiveFeed(self.clock, {"numbers": Source("usage.read", lambda: succeed({}))}, lambda: True)
+        feed = LiveFeed(
+            self.clock, {"numbers": Source("usage.read", lambda: succeed(live_numbers(ProxyMetrics())))}, lambda: True
+        )
         return super().resource(*arguments, **{"feed": feed, **more})
 
     def setUp(self) -> None:
@@ -285,6 +288,7 @@ class DrivenTests(DocumentCase):
                 "sink_list": 200,
                 "upstream_list": 200,
                 "live_watch": 200,
+                "live_read": 200,
                 "config_show": 200,
                 "config_reload": 200,
                 "upstream_drain": 404,

@@ -33,10 +33,12 @@ if TYPE_CHECKING:
         TimeoutConfig,
         load_api_config,
     )
+    from .config.sinks import SinkConfig
     from .core.audit.settings import AuditOptions
     from .core.caching.settings import CacheOptions
     from .core.delivery import DeliveryPolicy
     from .core.events import Content, Event
+    from .core.events.receipts import PassingFailure, PermanentFailure
     from .errors import ConfigError, ProxyError
     from .interfaces import (
         IAuditLogger,
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
         ITokenValidator,
         Responder,
     )
+    from .interfaces.events import IEventSink
     from .message import ApiRequest, ApiResponse, Principal, Project, Record, Token
     from .middleware.caching.requestkey import cache_key_from_request, cache_key_from_request_with_vary
     from .middleware.errorresponses import ErrorResponses
@@ -55,6 +58,7 @@ if TYPE_CHECKING:
     from .sinks.delivery import DeliveryQueue
     from .sinks.eventbus import EventBus
     from .sinks.metrics import CacheMetricType, ProxyMetrics
+    from .sinks.sinksettings import SinkSettings
 
 __version__ = "0.2.0"
 
@@ -83,6 +87,7 @@ __all__ = [
     "EventBus",
     "IAuditLogger",
     "ICacheStatsStore",
+    "IEventSink",
     "IMiddleware",
     "IProjectActiveChecker",
     "IProjectStore",
@@ -90,6 +95,8 @@ __all__ = [
     "ITokenValidator",
     "Middleware",
     "ObservabilityConfig",
+    "PassingFailure",
+    "PermanentFailure",
     "Principal",
     "Project",
     "ProxyConfig",
@@ -97,6 +104,8 @@ __all__ = [
     "ProxyMetrics",
     "Record",
     "Responder",
+    "SinkConfig",
+    "SinkSettings",
     "Tap",
     "TimeoutConfig",
     "Token",
@@ -141,10 +150,12 @@ _HOMES = {
         "TimeoutConfig",
         "load_api_config",
     ),
+    "config.sinks": ("SinkConfig",),
     "core.audit.settings": ("AuditOptions",),
     "core.caching.settings": ("CacheOptions",),
     "core.delivery": ("DeliveryPolicy",),
     "core.events": ("Content", "Event"),
+    "core.events.receipts": ("PassingFailure", "PermanentFailure"),
     "providers.errorbody": ("ErrorResponse",),
     "errors": ("ConfigError", "ProxyError"),
     "interfaces": (
@@ -157,12 +168,14 @@ _HOMES = {
         "ITokenValidator",
         "Responder",
     ),
+    "interfaces.events": ("IEventSink",),
     "message": ("ApiRequest", "ApiResponse", "Principal", "Project", "Record", "Token"),
     "middleware.caching.requestkey": ("cache_key_from_request", "cache_key_from_request_with_vary"),
     "middleware.errorresponses": ("ErrorResponses",),
     "sinks.delivery": ("DeliveryQueue",),
     "sinks.eventbus": ("EventBus",),
     "sinks.metrics": ("CacheMetricType", "ProxyMetrics"),
+    "sinks.sinksettings": ("SinkSettings",),
 }
 """Where each public name is, by its module: what C{TYPE_CHECKING} imports, for those who run it."""
 

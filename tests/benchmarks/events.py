@@ -2,10 +2,10 @@
 What events cost: C{python -m tests.benchmarks.events}.
 
 Small POSTs in memory (L{tests.harness}), one after another, whose usage is read: without a sink, with one that writes a
-file, with one that posts batches to a receiver in memory, with both, and with a receiver that never answers. Processor
-time of requests, records, events, queues, encoding and the sinks themselves, without kernel, reactor and access log.
-They take turns in each round; figures are medians of the rounds', so that what else runs on the machine runs beside all
-of them.
+file, with one that posts batches to a receiver in memory, with both, with a receiver that never answers, and with one
+for OpenTelemetry, which has each request traced as well. Processor time of requests, records, events, queues, encoding
+and the sinks themselves, without kernel, reactor and access log. They take turns in each round; figures are medians of
+the rounds', so that what else runs on the machine runs beside all of them.
 
 C{--proxied} measures two proxies with their whole chain on, without a sink and with a file, in front of one upstream,
 in turns: one sink is to take 3 % of the requests a second at most.
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import io
 import os
 import statistics
 import tempfile
@@ -24,6 +25,7 @@ import tracemalloc
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
+from random import Random
 from typing import Any
 
 from twisted.internet.defer import Deferred, execute, succeed
@@ -41,6 +43,7 @@ from llmproxy.config.model import MeterConfig
 from llmproxy.config.sinks import SinkConfig
 from llmproxy.core.events.ofrecord import event_of_record
 from llmproxy.core.masking import Masking
+from llmproxy.core.telemetry.traces import Traces, TracingOptions
 from llmproxy.sinks.eventbus import EventBus
 from llmproxy.sinks.eventqueue import EventQueue
 from llmproxy.sinks.exchangeevents import ExchangeEvents
@@ -79,7 +82,10 @@ def queues(clock: Clock, directory: str, names: tuple[str, ...]) -> list[EventQu
         "file": {"path": os.path.join(directory, "events.jsonl"), "keep": 0},
         "http": {"url": "http://127.0.0.1:9/in", "secret": "secret"},
         "away": {"url": "http://127.0.0.1:9/in"},
+        "otlp": {"endpoint": "http://127.0.0.1:9"},
     }
+    if "otlp" in names:
+        _answer_exports()
     made = []
     for name in names:
         agent = Receiver(name != "away")
@@ -89,9 +95,24 @@ def queues(clock: Clock, directory: str, names: tuple[str, ...]) -> list[EventQu
     return made
 
 
+def _answer_exports() -> None:
+    """Have what the sink C{otlp} sends taken at once, without a socket."""
+    import requests
+
+    from llmproxy.sinks.otlpexport import _Session
+
+    def send(session: Any, request: Any, **keywords: Any) -> requests.Response:
+        session.answer = response = requests.Response()
+        response.status_code, response.raw = 200, io.BytesIO()
+        return response
+
+    _Session.send = send  # type: ignore[method-assign]
+
+
 def posts(*names: str) -> Callable[[], object]:
     """One small POST after another, and a batch of the publisher now and then."""
-    exchange = Exchange(meter=MeterConfig(enabled=True))
+    traces = Traces(TracingOptions(), Random(1).getrandbits) if "otlp" in names else None
+    exchange = Exchange(meter=MeterConfig(enabled=True), traces=traces)
     clock, client = exchange.clock, exchange.client()
     bus = EventBus(clock)
     for queue in queues(clock, tempfile.mkdtemp(prefix="events-"), names):
@@ -119,6 +140,7 @@ WORKS: dict[str, Callable[[], Callable[[], object]]] = {
     "`http`": partial(posts, "http"),
     "`file` and `http`": partial(posts, "file", "http"),
     "`http`, never answered": partial(posts, "away"),
+    "`otlp`": partial(posts, "otlp"),
 }
 """By the sinks, what begins with them, and gives what is done again and again."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Literal
 
 Semconv = Literal["legacy", "latest", "both"]
@@ -81,6 +82,7 @@ _FETCHED = re.compile(r"/(responses|chat/completions|interactions)/[^/]+$")
 _THREAD = re.compile(r"/threads/[^/]+/messages/?$")
 
 
+@lru_cache(maxsize=1024)
 def operation_of(method: str, path: str) -> str:
     """C{gen_ai.operation.name}; C{""} for what asks no model."""
     if method == "GET":
@@ -104,8 +106,9 @@ def _by_host(host: str) -> str:
     return next((name for suffix, name in _HOSTS if host == suffix or host.endswith(("." + suffix, "-" + suffix))), "")
 
 
-def named(semconv: Semconv, provider: str, host: str = "") -> dict[str, str]:
-    """The attributes that say whose a model is."""
+@lru_cache(maxsize=1024)
+def named(semconv: Semconv, provider: str, host: str = "") -> Mapping[str, str]:
+    """The attributes that say whose a model is; not to be changed, since they are remembered."""
     names = {} if semconv == "latest" else {"gen_ai.system": system_name(provider, host)}
     if semconv != "legacy":
         names["gen_ai.provider.name"] = provider_name(provider, host)

@@ -8,13 +8,13 @@ so. Buckets are those that the conventions give.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from attrs import define, field, frozen
 
 from .conventions import Semconv, named, operation_of
-from .spans import Attributes, Value, answering, calls_of, error_type, http_attributes, is_background, server_error_type
+from .spans import METHODS, Value, answering, calls_of, error_type, is_background, server_error_type
 
 if TYPE_CHECKING:
     from ..events.event import AttemptMade, Event
@@ -41,7 +41,7 @@ OTHER = "_OTHER"
 _OVERFLOW: tuple[tuple[str, Value], ...] = (("otel.metric.overflow", True),)
 
 
-@frozen
+@frozen(eq=False)
 class Instrument:
     """
     @ivar bounds: of its buckets; none for a counter.
@@ -106,6 +106,9 @@ INSTRUMENTS = (
 Key = tuple[tuple[str, Value], ...]
 """The attributes of a series."""
 
+_INPUT, _OUTPUT = ("gen_ai.token.type", "input"), ("gen_ai.token.type", "output")
+_UNBROKEN = ("gen_ai.token.modality", "unknown")
+
 _INFERENCES = frozenset({"chat", "text_completion", "generate_content"})
 
 
@@ -141,6 +144,8 @@ class Series:
 
 Measured = dict[Instrument, dict[Key, Series]]
 
+_NOTHING: dict[Key, Series] = {}
+
 
 class Metrics:
     """
@@ -158,11 +163,9 @@ class Metrics:
 
     def add(self, event: Event) -> None:
         """Count one exchange."""
-        if is_background(event):
-            # No request of anybody's.
-            self._add_calls(event)
-            return
-        self._record(SERVER_DURATION, event.duration_ms / 1000, _of_server(event))
+        # What nobody waited for is no request of a client's.
+        if not is_background(event):
+            self._record(SERVER_DURATION, event.duration_ms / 1000, _of_server(event))
         self._add_calls(event)
 
     def take(self) -> Measured:
@@ -188,9 +191,9 @@ class Metrics:
         operation = operation_of(event.method, event.path)
         if not operation:
             return
-        attributes = self._of_model(event, call, operation, answers=answers)
+        key = self._of_model(event, call, operation, answers=answers)
         failed = error_type(call)
-        with_error = {**attributes, "error.type": failed} if failed else attributes
+        with_error = (*key, ("error.type", failed)) if failed else key
         self._record(OPERATION, seconds, with_error)
         if operation in _INFERENCES:
             self._record(INFERENCE, seconds, with_error)
@@ -201,19 +204,19 @@ class Metrics:
             self._record(OTHER_OPERATION, seconds, with_error)
         self._record(MODEL_DURATION, seconds, with_error)
         if answers and operation != "fetch_response":
-            self._usage(event, attributes, operation)
+            self._usage(event, key, operation)
         if answers and not failed:
-            self._pace(event, attributes, operation)
+            self._pace(event, key, operation)
 
-    def _usage(self, event: Event, attributes: Attributes, operation: str) -> None:
-        for count, kind in ((event.input_tokens, "input"), (event.output_tokens, "output")):
+    def _usage(self, event: Event, key: Key, operation: str) -> None:
+        for count, kind in ((event.input_tokens, _INPUT), (event.output_tokens, _OUTPUT)):
             if count is not None:
-                self._record(TOKEN_USAGE, count, {**attributes, "gen_ai.token.type": kind})
+                self._record(TOKEN_USAGE, count, (*key, kind))
         if operation == "embeddings" and event.input_tokens is not None:
-            self._record(EMBEDDED, event.input_tokens, attributes)
+            self._record(EMBEDDED, event.input_tokens, key)
         elif operation in _INFERENCES:
             # Vendors do not break it down by modality, but for audio, which is a part of what is counted here.
-            unbroken = {**attributes, "gen_ai.token.modality": "unknown"}
+            unbroken = (*key, _UNBROKEN)
             for counter, count in (
                 (INPUT, event.input_tokens),
                 (OUTPUT, event.output_tokens),
@@ -224,32 +227,31 @@ class Metrics:
                 if count is not None:
                     self._record(counter, count, unbroken)
         if event.cost is not None:
-            self._record(COST, float(event.cost), attributes)
+            self._record(COST, float(event.cost), key)
 
-    def _pace(self, event: Event, attributes: Attributes, operation: str) -> None:
+    def _pace(self, event: Event, key: Key, operation: str) -> None:
         first = event.first_token_ms
         if first is None or not event.streamed:
             return
-        self._record(FIRST_TOKEN, first / 1000, attributes)
+        self._record(FIRST_TOKEN, first / 1000, key)
         if operation in _INFERENCES:
-            self._record(FIRST_CHUNK, first / 1000, attributes)
+            self._record(FIRST_CHUNK, first / 1000, key)
         further = (event.output_tokens or 0) - 1
         if event.streamed_for_ms is not None and further > 0 and not event.truncated:
-            self._record(EACH_TOKEN, event.streamed_for_ms / 1000 / further, attributes)
+            self._record(EACH_TOKEN, event.streamed_for_ms / 1000 / further, key)
 
-    def _of_model(self, event: Event, call: AttemptMade, operation: str, *, answers: bool) -> Attributes:
-        found: Attributes = {"gen_ai.operation.name": operation, **named(self._semconv, call.provider, call.host)}
+    def _of_model(self, event: Event, call: AttemptMade, operation: str, *, answers: bool) -> Key:
+        found: list[tuple[str, Value]] = [("gen_ai.operation.name", operation)]
+        found += named(self._semconv, call.provider, call.host).items()
         model = self._bounded(call.model or event.model, answered=0 < call.status < 400)
+        if model:
+            found.append(("gen_ai.request.model", model))
         served = self._bounded(event.served_model, answered=True) if answers else ""
-        for name, value in (
-            ("gen_ai.request.model", model),
-            ("gen_ai.response.model", served),
-            ("server.address", call.host),
-            ("server.port", call.port),
-        ):
-            if value:
-                found[name] = value
-        return found
+        if served:
+            found.append(("gen_ai.response.model", served))
+        if call.host:
+            found += (("server.address", call.host), ("server.port", call.port))
+        return tuple(found)
 
     def _bounded(self, model: str, *, answered: bool) -> str:
         """A name that clients make up, as one of a bounded number."""
@@ -264,11 +266,14 @@ class Metrics:
             names.add(model)
         return model
 
-    def _record(self, instrument: Instrument, value: float, attributes: Mapping[str, Value]) -> None:
+    def _record(self, instrument: Instrument, value: float, key: Key) -> None:
         since = instrument.since
         if since != "any" and self._semconv not in ("both", since):
             return
-        self._series(instrument, tuple(attributes.items())).add(value, instrument.bounds)
+        series = self.measured.get(instrument, _NOTHING).get(key)
+        if series is None:
+            series = self._series(instrument, key)
+        series.add(value, instrument.bounds)
 
     def _series(self, instrument: Instrument, key: Key) -> Series:
         found = self.measured.get(instrument)
@@ -282,32 +287,34 @@ class Metrics:
         return series
 
 
-def _of_server(event: Event) -> Attributes:
-    found = http_attributes(event)
-    found.pop("http.request.method_original", None)
-    words: Iterator[tuple[str, Value]] = iter(
-        (
-            ("url.scheme", event.scheme),
-            ("http.route", event.endpoint),
-            ("http.response.status_code", event.status),
-            ("network.protocol.version", event.http_version),
-            ("error.type", server_error_type(event)),
-            ("llmproxy.api", event.api),
-        )
-    )
-    found.update((name, value) for name, value in words if value)
-    return found
+def _of_server(event: Event) -> Key:
+    found = [_method(event)]
+    for name, value in (
+        ("url.scheme", event.scheme),
+        ("http.route", event.endpoint),
+        ("http.response.status_code", event.status),
+        ("network.protocol.version", event.http_version),
+        ("error.type", server_error_type(event)),
+        ("llmproxy.api", event.api),
+    ):
+        if value:
+            found.append((name, value))
+    return tuple(found)
 
 
-def _of_call(event: Event, call: AttemptMade) -> Attributes:
-    found = http_attributes(event)
-    found.pop("http.request.method_original", None)
-    words: tuple[tuple[str, Value], ...] = (
+def _of_call(event: Event, call: AttemptMade) -> Key:
+    found = [_method(event)]
+    for name, value in (
         ("server.address", call.host),
         ("server.port", call.port),
         ("http.response.status_code", call.status),
         ("error.type", error_type(call)),
         ("llmproxy.upstream", call.upstream),
-    )
-    found.update((name, value) for name, value in words if value)
-    return found
+    ):
+        if value:
+            found.append((name, value))
+    return tuple(found)
+
+
+def _method(event: Event) -> tuple[str, Value]:
+    return "http.request.method", event.method if event.method in METHODS else OTHER

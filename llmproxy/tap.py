@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
@@ -26,12 +26,14 @@ from .config.units import parse_duration
 from .config.variables import DEFAULT_CONFIG, DEFAULT_DATABASE, EFFECTIVE, SECRETS
 from .core.audit.settings import AuditOptions
 from .errors import ConfigError
+from .workers.handover import is_trial, taken
 
 if TYPE_CHECKING:
     from .app.serverlog import ServerLog
     from .app.settings import Settings
     from .config.sinks import SinkConfig
     from .service import ProxyService
+    from .workers.program import Program
     from .workers.supervisor import Supervisor
 
 _DEFAULTS = {"drain": 30.0, "drain-delay": 0.0}
@@ -130,9 +132,12 @@ def makeService(options: Options) -> Service:
     """
     from twisted.internet import reactor
 
+    from .workers.program import program_of
+
     try:
         made = service_options(options, os.environ)
-        service = make_service(reactor, made, worker_count(options["workers"]))
+        try_only(os.environ)
+        service = make_service(reactor, made, worker_count(options["workers"]), program_of(options.parent))
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(1) from None
@@ -150,19 +155,36 @@ def _server_log(twistd: Mapping[str, Any], settings: Settings) -> ServerLog | No
     )
 
 
-def make_service(reactor: Any, settings: Settings, workers: int) -> ProxyService | Supervisor:
-    """The service of one process, or the parent of several; each has C{started} and C{stopService}."""
+def try_only(env: MutableMapping[str, str]) -> None:
+    """End here, where the process is only to find out whether it could start, see L{llmproxy.workers.program}."""
+    if is_trial(env):
+        # They are imported when it starts.
+        from . import service  # noqa: F401
+        from .workers import process, supervisor  # noqa: F401
+
+        raise SystemExit(0)
+
+
+def make_service(
+    reactor: Any, settings: Settings, workers: int, program: Program | None = None
+) -> ProxyService | Supervisor:
+    """
+    The service of one process, or the parent of several; each has C{started} and C{stopService}.
+
+    @param program: what starts this process; C{None} where an application has made it.
+    """
+    handover = None if program is None else taken(os.environ)
     # Workers inherit it.
     raise_limit(settings.apis.limits.connections)
     if workers == 1:
         from . import service
 
-        return service.make_service(reactor, settings)
+        return service.make_service(reactor, settings, program=program, handover=handover)
     if ":memory:" in settings.database_url or settings.database_url == "sqlite://":
         raise ConfigError("--workers: processes cannot share a database in memory; name a file")
     from .workers.supervisor import Supervisor
 
-    return Supervisor(reactor, settings, workers)
+    return Supervisor(reactor, settings, workers, program=program, handover=handover)
 
 
 def service_options(options: Mapping[str, Any], env: Mapping[str, str]) -> Settings:

@@ -58,6 +58,13 @@ class Peers(Protocol):
         @param crossed: called when a share of a budget has been used.
         """
 
+    def upgrade(self, own: Callable[[], object] | None) -> bool:
+        """
+        Have another program take over from all of us; whether there is one that can be asked.
+
+        @param own: upgrades this one, where it is alone.
+        """
+
     def connections(self, site: int) -> Connections:
         """
         Counts the connections of a port.
@@ -89,6 +96,11 @@ class Alone:
 
     def reload(self, own: Callable[[], Deferred[Outcome]]) -> Deferred[Outcome]:
         return own()
+
+    def upgrade(self, own: Callable[[], object] | None) -> bool:
+        if own is not None:
+            own()
+        return own is not None
 
     def limits(self, seconds: Callable[[], float], crossed: Callable[[Crossed], object]) -> Counts:
         return MemoryLimits(seconds, crossed)

@@ -128,6 +128,8 @@ class Reloading:
     @param take: takes the settings of a plan into use, with what they are compiled to; what it returns is waited for.
         It raises L{ConfigError}, and has changed nothing then.
     @ivar listeners: called with what a reload did.
+    @ivar upgrade: has another program take over, where this is a process of its own, see
+        L{llmproxy.workers.succession}; C{None} in an application.
     """
 
     _log = Logger()
@@ -142,6 +144,7 @@ class Reloading:
         self._settings = settings
         self._take = take
         self._lock = DeferredLock()
+        self.upgrade: Callable[[], object] | None = None
         self.listeners: list[Callable[[Outcome], object]] = []
 
     @property

@@ -32,6 +32,9 @@ class Stoppable(Protocol):
     def reload(self) -> object:
         """Read the configuration again, and say in the log what came of it."""
 
+    def upgrade(self) -> object:
+        """Become the program that is on the disk now, and say in the log what came of it."""
+
 
 class Undrained:
     """What ends at once, and logs to no file."""
@@ -44,6 +47,9 @@ class Undrained:
 
     def reload(self) -> None:
         """There is nothing to read again."""
+
+    def upgrade(self) -> None:
+        """Nobody would miss it."""
 
 
 def has_terminal() -> bool:
@@ -59,8 +65,8 @@ class ProcessSignals:
     """
     The first C{SIGTERM} or C{SIGINT} stops the process in order, a second one, L{SAME} later at least, ends the drain.
     C{SIGHUP} is, for a process with a terminal, that this is closed, and stops it as a first one; for one that has none
-    from its start it is to read the configuration again. C{SIGUSR1} opens log files anew, as after a rotation. What is
-    ignored stays so: by C{nohup}, or in a job in the background.
+    from its start it is to read the configuration again. C{SIGUSR1} opens log files anew, as after a rotation,
+    C{SIGUSR2} upgrades. What is ignored stays so: by C{nohup}, or in a job in the background.
 
     @param terminal: whether the process has a terminal; it is asked once the reactor runs, in the background too. What
         has nothing to read again says that it has.
@@ -89,11 +95,14 @@ class ProcessSignals:
             (signal.SIGTERM, self._stop),
             (signal.SIGHUP, self._hang_up),
             (signal.SIGUSR1, self._reopen),
+            (signal.SIGUSR2, self._upgrade),
         ):
             before = signal.getsignal(number)
             if before is not signal.SIG_IGN:
                 self._before[number] = before
                 signal.signal(number, handler)
+        # A program that has replaced itself has held them back until now.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, self._before.keys())
 
     def _begun(self) -> None:
         self._stopping = True
@@ -105,6 +114,9 @@ class ProcessSignals:
 
     def _hang_up(self, number: int, frame: Any) -> None:
         self._reactor.callFromThread(self._hung_up)
+
+    def _upgrade(self, number: int, frame: Any) -> None:
+        self._reactor.callFromThread(self._upgraded)
 
     def _reopen(self, number: int, frame: Any) -> None:
         before = self._before[number]
@@ -132,6 +144,10 @@ class ProcessSignals:
             before(number, None)
         else:
             self._reactor.stop()
+
+    def _upgraded(self) -> None:
+        if not self._stopping:
+            self._service.upgrade()
 
     def _hung_up(self) -> None:
         if self._stopping:

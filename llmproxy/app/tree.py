@@ -262,7 +262,10 @@ def _config_routes(proxy: Proxy) -> Routes:
     def reload() -> Deferred[Any]:
         return proxy.foundation.peers.reload(proxy.reloading.reload)
 
-    return ConfigRoutes(ConfigRules(lambda: shown_settings(proxy.settings), reload)).routes()
+    def upgrade() -> bool:
+        return proxy.foundation.peers.upgrade(proxy.reloading.upgrade)
+
+    return ConfigRoutes(ConfigRules(lambda: shown_settings(proxy.settings), reload, upgrade)).routes()
 
 
 def _audit_routes(auditing: Auditing | None) -> Routes:

@@ -29,6 +29,7 @@ COMMANDS = {
     "setup": "Write a configuration, and make the first project and token.",
     "sinks": "Sinks of events: how they are, send one a test.",
     "token": "Tokens: create, list, change, revoke, rotate.",
+    "upgrade": "Have the new program take over from a running proxy, without a gap.",
     "upstreams": "Upstreams: how they are, drain one, undrain it.",
     "usage": "Usage and cost: by day, project, model and more; single records.",
     "version": "Print the versions of llmproxy and its dependencies.",

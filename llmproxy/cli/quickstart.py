@@ -94,6 +94,9 @@ class Quickstart:
         if self.service is not None:
             self.service.reopen_logs()
 
+    def upgrade(self) -> None:
+        """It is started again as easily."""
+
     def reload(self) -> None:
         """Nobody has written its configuration."""
 

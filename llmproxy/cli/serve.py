@@ -66,14 +66,16 @@ def command(**options: Any) -> None:
     """
     from twisted.internet import reactor
 
-    from ..tap import make_service, service_options, worker_count
+    from ..tap import make_service, service_options, try_only, worker_count
+    from ..workers.program import program_of
     from .reactor import log_to_stderr, run_service
 
     named = {name.replace("_", "-"): value for name, value in options.items()}
     try:
         made = service_options(named, os.environ)
+        try_only(os.environ)
         log_to_stderr(made.log_level, made.server_log_format, made.masking())
-        service = make_service(reactor, made, worker_count(named["workers"]))
+        service = make_service(reactor, made, worker_count(named["workers"]), program_of())
     except ConfigError as error:
         click.echo(str(error), err=True)
         sys.exit(1)

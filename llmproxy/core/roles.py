@@ -22,6 +22,7 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = {
     "sink.read": frozenset({"owner", "operator", "auditor"}),
     "config.read": frozenset({"owner", "operator", "auditor"}),
     "config.reload": frozenset({"owner"}),
+    "process.upgrade": frozenset({"owner"}),
     "usage.read": frozenset({"owner", "operator", "auditor"}),
     # Those who are watched do not look at what is known of them.
     "audit.read": frozenset({"owner", "auditor"}),

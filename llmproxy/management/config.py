@@ -42,11 +42,27 @@ class ConfigRules:
     """
     @param show: gives the configuration as it holds now.
     @param reload: reads it again in all processes, or in none. It fails with L{ConfigError}.
+    @param upgrade: has another program take over; whether there is one that can.
     """
 
-    def __init__(self, show: Callable[[], ShownConfig], reload: Callable[[], Deferred[Reloaded]]) -> None:
+    def __init__(
+        self,
+        show: Callable[[], ShownConfig],
+        reload: Callable[[], Deferred[Reloaded]],
+        upgrade: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.show = show
         self._reload = reload
+        self._upgrade = upgrade
+
+    def upgrade(self) -> None:
+        """
+        Have the program that is on the disk now take over.
+
+        @raise Conflict: an application has made the proxy.
+        """
+        if not self._upgrade():
+            raise Conflict("the application has to replace itself", message="an application has made this proxy")
 
     async def reload(self) -> Reloaded:
         """

@@ -207,6 +207,17 @@ def adopt_unix_port(reactor: Any, fd: int, factory: Any, mode: int) -> IListenin
     return port
 
 
+def leave_listening(port: Any) -> None:
+    """Have a port, when it stops, close its own descriptor and nothing else: another process serves the socket."""
+    from twisted.internet.unix import Port
+
+    port._shouldShutdown = False
+    if isinstance(port, Port):
+        unix: Any = port
+        # Its own would remove the path.
+        unix.connectionLost = lambda reason: tcp.Port.connectionLost(unix, reason)
+
+
 def hear_port(port: Any, heard: Callable[[LogEvent], object]) -> None:
     """Have C{heard} called with what a port says of clients that it cannot accept, in the place of the log."""
     observer: Any = heard

@@ -51,6 +51,8 @@ class ProxySite(Site):
     @ivar most: how many this process can have, if that is fewer than the limit.
     @ivar turned_away: how many beyond the limit are answered with 503 at a time, each within C{limits.head_time}; more
         are reset.
+    @ivar patient: connections that wait for nothing stay when the last port has closed, for one more request: another
+        process serves there by then.
     @ivar asks_certificates: a port of it asks clients for a certificate.
     @ivar closing: no port is open any more, and no connection is kept after the response that it waits for.
     @param trusted_proxies: those in front that are believed; if none are given, those of C{resource}.
@@ -83,7 +85,7 @@ class ProxySite(Site):
         self.poller = Poller(reactor) if poller is None else poller
         self.on_refusal = on_refusal
         self.trusted_proxies = trusted_proxies or trusted_by(resource)
-        self.closing = self.asks_certificates = False
+        self.closing = self.asks_certificates = self.patient = False
         self._channels: set[ICountedChannel] = set()
         self._unwelcome: set[ICountedChannel] = set()
         self.counts: Connections = OwnConnections() if counts is None else counts
@@ -101,9 +103,14 @@ class ProxySite(Site):
     def stopFactory(self) -> None:
         """The last port has closed: connections that wait for nothing close, the others after their response."""
         self.closing = True
+        if not self.patient:
+            self.close_idle()
+        self._stop_wheel()
+
+    def close_idle(self) -> None:
+        """Close the connections that wait for nothing."""
         for channel in [*self._channels, *self._unwelcome]:
             channel.close_if_idle()
-        self._stop_wheel()
 
     def log(self, request: HttpRequest) -> None:
         """The records are the log."""

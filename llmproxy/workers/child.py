@@ -34,6 +34,8 @@ class Parent(Protocol):
 
     def drain(self, teller: Worker, values: dict[str, Any], /) -> Deferred[Any]: ...
 
+    def upgrade(self) -> object: ...
+
     def reload_for(self, asker: Worker, number: int, /) -> None: ...
 
     def all_metrics(self) -> Deferred[ProxyMetrics]: ...
@@ -56,7 +58,7 @@ class Worker(ProcessProtocol):
         self.stopping = False
         self._supervisor = supervisor
         self._start = start
-        self._control = Control(self._heard, lambda: None)
+        self._control = Control(self.heard, lambda: None)
         self._asked: dict[int, Deferred[Any]] = {}
 
     # -- to the worker
@@ -80,14 +82,18 @@ class Worker(ProcessProtocol):
     def _forget(self, number: int) -> None:
         self._asked.pop(number, None)
 
-    def stop(self, seconds: float) -> Deferred[None]:
-        """Have it drain for at most C{seconds}; what has not ended then is killed."""
+    def stop(self, seconds: float, succeeded: bool = False) -> Deferred[None]:
+        """
+        Have it drain for at most C{seconds}; what has not ended then is killed.
+
+        @param succeeded: others serve already.
+        """
         self.stopping = True
         if self.ended.called:
             return succeed(None)
-        self.tell("stop", seconds=seconds)
+        self.tell("stop", seconds=seconds, succeeded=succeeded)
         # The worker cuts what is left when its drain is over, and then has to write down its counts.
-        late = self._supervisor.clock.callLater(seconds + 10.0, self.kill)
+        late = self._supervisor.clock.callLater(seconds + 20.0, self.kill)
         done: Deferred[None] = Deferred()
 
         def ended(result: Any) -> Any:
@@ -102,6 +108,16 @@ class Worker(ProcessProtocol):
     def kill(self) -> None:
         if not self.ended.called and self.transport is not None:
             self.transport.signalProcess("KILL")
+
+    @property
+    def serves(self) -> bool:
+        """It has said that it serves, and has not been told to stop."""
+        return self.started.called and not self.stopping and not self.ended.called
+
+    def pipes(self) -> tuple[int, int]:
+        """The descriptors that it is told by, and that it answers by."""
+        transport: Any = self.transport
+        return transport.pipes[0].fileno(), transport.pipes[3].fileno()
 
     @property
     def pid(self) -> int | None:
@@ -124,7 +140,8 @@ class Worker(ProcessProtocol):
         self.ended.callback(None)
         self._supervisor.ended(self, reason)
 
-    def _heard(self, kind: str, values: dict[str, Any]) -> None:
+    def heard(self, kind: str, values: dict[str, Any]) -> None:
+        """What it says; see L{llmproxy.workers.ipc}."""
         if kind == "started":
             self.started.callback(None)
         elif kind == "failed":
@@ -145,6 +162,8 @@ class Worker(ProcessProtocol):
         elif kind == "drain_others":
             number = values.pop("number")
             self._supervisor.drain(self, values).addCallback(lambda _: self.tell("drained", number=number))
+        elif kind == "upgrade":
+            self._supervisor.upgrade()
         elif kind == "reload_all":
             self._supervisor.reload_for(self, values["number"])
         elif kind == "all_metrics":

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from mmap import mmap
+from typing import Any
 
 from ..cache.presence import shared_memory
 from ..limits.shared import Locked
@@ -13,11 +15,13 @@ class SharedLimitTable:
     """
     The table of several processes, held by their parent.
 
+    @param fd: of one of the same width that the program before has held; C{None} makes another.
     @ivar fd: what a process is given to map it by, and to lock it with.
     """
 
-    def __init__(self, width: int) -> None:
-        self._file = shared_memory(size_of(width))
+    def __init__(self, width: int, fd: int | None = None) -> None:
+        self.width = width
+        self._file: Any = shared_memory(size_of(width)) if fd is None else os.fdopen(fd, "r+b", 0)
         self.fd = self._file.fileno()
         self._lock = Locked(self.fd)
         self._map = mmap(self.fd, 0)

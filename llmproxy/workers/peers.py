@@ -83,6 +83,10 @@ class OtherWorkers:
     def reload(self, own: Callable[[], Deferred[Outcome]]) -> Deferred[Outcome]:
         return self._ask("reload_all")
 
+    def upgrade(self, own: Callable[[], object] | None) -> bool:
+        self._tell("upgrade")
+        return True
+
     def connections(self, site: int) -> Connections:
         return self._connections[site]
 

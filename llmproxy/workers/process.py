@@ -23,6 +23,7 @@ from ..service import ProxyService, make_service
 from .connections import shared_connections
 from .ipc import Control, message, packed, unpacked
 from .peers import OtherWorkers
+from .program import let_signals_in
 
 if TYPE_CHECKING:
     from ..app.proxy import TransparentProxy
@@ -58,8 +59,12 @@ class Running:
     def tell(self, kind: str, **values: Any) -> None:
         self._pipe.write(message(kind, **values))
 
-    def stop(self, seconds: float | None = None) -> None:
-        """Drain, write down what is left to write down, and end."""
+    def stop(self, seconds: float | None = None, succeeded: bool = False) -> None:
+        """
+        Drain, write down what is left to write down, and end.
+
+        @param succeeded: others serve already, see L{ProxyService.retire}.
+        """
         if self._stopping:
             return
         self._stopping = True
@@ -71,7 +76,8 @@ class Running:
             return
         if seconds is not None:
             service.proxy.ending.within(seconds)
-        service.stopService().addBoth(lambda _: self._reactor.stop())
+        stopping = service.retire() if succeeded else service.stopService()
+        stopping.addBoth(lambda _: self._reactor.stop())
 
     def _heard(self, kind: str, values: dict[str, Any]) -> None:
         if kind == "start":
@@ -82,7 +88,7 @@ class Running:
             for api, upstream in values["drained"]:
                 self._drain(api, upstream, True)
         elif kind == "stop":
-            self.stop(values["seconds"])
+            self.stop(values["seconds"], values.get("succeeded", False))
         elif kind in ("leave", "end_drain", "reopen_logs"):
             self._heard_of_signal(kind)
         elif kind in ("prepare", "commit"):
@@ -187,8 +193,9 @@ def main() -> None:
     from twisted.internet import reactor as global_reactor
 
     log = log_to_stderr()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)
+    let_signals_in()
     os.set_inheritable(3, False)
     reactor: Any = global_reactor
     running = Running(reactor, log=log)

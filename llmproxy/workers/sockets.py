@@ -6,10 +6,11 @@ import os
 import re
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import Factory
@@ -43,11 +44,21 @@ class ListeningSocket:
 
     @ivar description: the endpoint that it was opened for.
     @ivar family: its address family.
+    @ivar adopted: the program before has opened it.
     """
 
     description: str
     port: Any
     family: int
+    adopted: bool = False
+
+    def close(self) -> Deferred[Any]:
+        """Listen there no more. What was adopted leaves its path behind, as workers must; we were the last."""
+        name = getattr(self.port.getHost(), "name", None) if self.adopted else None
+        if name:
+            with suppress(OSError):
+                os.unlink(name)
+        return maybeDeferred(self.port.stopListening)
 
     @property
     def fd(self) -> int:
@@ -133,6 +144,22 @@ def open_held(reactor: Any, description: str, option: str = "--listen") -> Defer
     factory = Factory()
     factory.noisy = False
     return open_port(reactor, description, factory, option).addCallback(hold)
+
+
+def adopt_held(reactor: Any, description: str, fd: int, family: int) -> ListeningSocket:
+    """A socket that the program before has held, as it was."""
+    factory = Factory()
+    factory.noisy = False
+    if family == socket.AF_UNIX:
+        with socket.socket(fileno=os.dup(fd)) as found:
+            name = found.getsockname()
+        port: Any = adopt_unix_port(reactor, fd, factory, os.stat(name).st_mode & 0o777)
+    else:
+        port = reactor.adoptStreamPort(fd, family, factory)
+    port.stopReading()
+    # It has one of its own.
+    os.close(fd)
+    return ListeningSocket(description, port, family, adopted=True)
 
 
 class Inherited:

@@ -21,6 +21,7 @@ from twisted.logger import Logger
 
 from ..app.draindelay import DrainDelay
 from ..app.reloading import Outcome, Reloading
+from ..app.startup import explain
 from ..app.summary import log_summary
 from ..app.watching import watch_of
 from ..cache.presence import SharedTable
@@ -29,11 +30,14 @@ from ..errors import ConfigError, Draining
 from ..sinks.metrics import ProxyMetrics
 from .child import Worker
 from .connections import ConnectionTable
+from .former import adopt
+from .handover import FormerWorker, Handover, HeldSocket
 from .ipc import packed
 from .limits import SharedLimitTable
 from .reloading import take_in_all
-from .sockets import ListeningSocket, open_held
+from .sockets import ListeningSocket, adopt_held, open_held
 from .tlsports import certificates_for
+from .upgrade import Upgrade
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -41,6 +45,7 @@ if TYPE_CHECKING:
     from twisted.python.failure import Failure
 
     from ..app.settings import Settings
+    from .program import Program
 
 FIRST_FD = 4
 """Where a worker finds its sockets; 0 is what the parent says, 3 what it says to the parent."""
@@ -60,6 +65,9 @@ class Supervisor(Service):
     place has served yet, ends the whole: another one could not either.
 
     @param spawn: the arguments that start a worker.
+    @param program: what this process becomes at an upgrade; C{None} for one that cannot be upgraded.
+    @param handover: what the program before has left.
+    @ivar former: the workers of the program before, until they have ended.
     @ivar started: fires when all of them serve; fails with L{ConfigError}.
     @ivar restarts: workers that died and were replaced.
     """
@@ -69,7 +77,15 @@ class Supervisor(Service):
     _connections: ConnectionTable
     _limits: SharedLimitTable
 
-    def __init__(self, reactor: Any, settings: Settings, count: int, spawn: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        settings: Settings,
+        count: int,
+        spawn: tuple[str, ...] = (),
+        program: Program | None = None,
+        handover: Handover | None = None,
+    ) -> None:
         self.clock = reactor
         self._reactor = reactor
         self._settings = settings
@@ -79,7 +95,12 @@ class Supervisor(Service):
         self._failures = [0] * count
         self._started_at = [0.0] * count
         self._questions = 0
-        self._drained: set[tuple[str, str]] = set()
+        self._handover = Handover() if handover is None else handover
+        self._upgrade = Upgrade(reactor, program, self._left)
+        self._drained: set[tuple[str, str]] = set(self._handover.drained)
+        # In an upgrade there are two workers for each place.
+        self._first_column = self._handover.generation % 2 * count
+        self.former: list[Worker] = []
         self._awaited: dict[int, Deferred[None]] = {}
         self._given_up = self._hurried = False
         self._delay = DrainDelay(reactor, settings.drain_delay)
@@ -94,9 +115,12 @@ class Supervisor(Service):
         self._marks = SharedTable(self._count)
         by_client = self._settings.apis.limits.connections_per_client is not None
         self._connections = ConnectionTable(self._count, by_client)
-        self._limits = SharedLimitTable(self._count)
+        left, width = self._handover, 2 * self._count
+        self._limits = SharedLimitTable(width, left.limits if left.limits >= 0 and left.width == width else None)
+        self.former = [adopt(self._reactor, self, each) for each in left.workers]
         opening: Deferred[Any] = Deferred.fromCoroutine(self._open())
-        opening.addCallback(self._say).addCallbacks(self.started.callback, self.started.errback)
+        opening.addCallback(self._say).addCallback(self._retire).addErrback(self._go_on)
+        opening.addCallbacks(self.started.callback, self.started.errback)
         if self._watch is not None:
             self._watch.start()
 
@@ -109,7 +133,11 @@ class Supervisor(Service):
         for option, description in self._settings.listeners:
             # What is wrong with certificates is said once.
             plain, _ = certificates_for(option, description, self._settings.apis.tls)
-            self._sockets.append(await open_held(self._reactor, plain, option))
+            left = next((each for each in self._handover.sockets if each.description == plain), None)
+            if left is not None:
+                self._sockets.append(adopt_held(self._reactor, plain, left.fd, left.family))
+            else:
+                self._sockets.append(await open_held(self._reactor, plain, option))
         # One after the other until one serves: the first migrates the database for all.
         await self._first(0)
         try:
@@ -133,7 +161,7 @@ class Supervisor(Service):
             "drained": sorted(self._drained),
             "marks": (marks, self._count, number),
             "connections": (marks + 1, self._count, number, self._connections.key.hex()),
-            "limits": (marks + 2, self._count, number),
+            "limits": (marks + 2, self._limits.width, self._first_column + number),
         }
         worker = Worker(self, number, start)
         self.workers[number] = worker
@@ -162,6 +190,9 @@ class Supervisor(Service):
 
     def ended(self, worker: Worker, reason: Failure) -> None:
         """A worker is gone: replace it, unless it was stopped, or all of this ends."""
+        if worker in self.former:
+            self._former_ended(worker)
+            return
         if worker.stopping or self._given_up or not self.running or self.workers[worker.number] is not worker:
             return
         reason.trap(ProcessDone, ProcessTerminated)
@@ -188,14 +219,66 @@ class Supervisor(Service):
         """What the worker in a place has counted in is nobody's any more."""
         self._marks.clear(number)
         self._connections.clear(number)
-        self._limits.clear(number)
+        self._limits.clear(self._first_column + number)
 
     def _replace(self, worker: Worker) -> None:
         def again(result: object) -> None:
             self._clear(worker.number)
             self._again(worker.number)
 
-        worker.stop(self._settings.drain_seconds).addCallback(again)
+        worker.stop(self._settings.drain_seconds, succeeded=True).addCallback(again)
+
+    def _living(self) -> list[Worker]:
+        """All workers that there are, those of the program before too."""
+        return [each for each in (*self.workers, *self.former) if each is not None and not each.ended.called]
+
+    def upgrade(self) -> Deferred[None]:
+        """See L{llmproxy.app.signals.Stoppable}."""
+        return self._upgrade.begin()
+
+    def _left(self) -> Handover | None:
+        """What the next program gets; C{None} where not all workers serve."""
+        if not self.started.called or not all(each is not None and each.serves for each in self.workers):
+            return None
+        options = [option for option, _ in self._settings.listeners]
+        sockets = zip(options, self._sockets, strict=True)
+        return Handover(
+            tuple(HeldSocket(option, each.description, each.fd, int(each.family)) for option, each in sockets),
+            tuple(FormerWorker(each.pid, each.number, *each.pipes()) for each in self._living() if each.pid),
+            self._limits.fd,
+            self._limits.width,
+            self._handover.generation + 1,
+            tuple(sorted(self._drained)),
+        )
+
+    def _retire(self, result: object) -> None:
+        """All of ours serve: those of the program before end what they have begun."""
+        if self.former:
+            self._log.info("upgrade: new workers serve, {count} of the former program drain", count=len(self.former))
+        for each in self.former:
+            each.stop(self._settings.drain_seconds, succeeded=True)
+
+    def _go_on(self, reason: Failure) -> None:
+        """Ours cannot serve: while those of the program before can, they go on."""
+        if not self.former:
+            reason.raiseException()
+        self._given_up = True
+        words = explain(reason)
+        self._log.critical("upgrade: the new workers cannot serve, those before go on: {words}", words=words)
+        for worker in self.workers:
+            if worker is not None:
+                worker.stop(0.0)
+
+    def _former_ended(self, worker: Worker) -> None:
+        self.former.remove(worker)
+        self._limits.clear((self._count - self._first_column) + worker.number)
+        if self.former or not self.running:
+            return
+        if self._given_up:
+            self._log.critical("the last worker of the former program has ended, and none could take its place")
+            self._reactor.stop()
+        else:
+            self._log.info("upgrade: done, the former workers have ended")
 
     def reload(self) -> Deferred[None]:
         """See L{llmproxy.app.signals.Stoppable}."""
@@ -240,14 +323,13 @@ class Supervisor(Service):
         self._tell_all("reopen_logs")
 
     def _tell_all(self, kind: str) -> None:
-        for worker in self.workers:
-            if worker is not None:
-                worker.tell(kind)
+        for worker in self._living():
+            worker.tell(kind)
 
     def pass_on(self, teller: Worker, kind: str, values: dict[str, Any]) -> None:
         """Pass on to all the others what one worker changed, or removed."""
-        for worker in self.workers:
-            if worker is not None and worker is not teller:
+        for worker in self._living():
+            if worker is not teller:
                 worker.tell(kind, **values)
 
     def purge(self, teller: Worker, values: dict[str, Any]) -> Deferred[int]:
@@ -276,8 +358,8 @@ class Supervisor(Service):
         self._questions += 1
         asking = [
             worker.ask(kind, self._questions, **values).addTimeout(ANSWER_WITHIN, self.clock)
-            for worker in self.workers
-            if worker is not None and worker is not but and not worker.ended.called
+            for worker in self._living()
+            if worker is not but
         ]
         return DeferredList(asking, consumeErrors=True)
 
@@ -307,11 +389,10 @@ class Supervisor(Service):
         self._tell_all("leave")
         yield self._delay.wait()
         ends = self.clock.seconds() + self._settings.drain_seconds
-        for worker in self.workers:
-            if worker is not None:
-                yield worker.stop(0.0 if self._hurried else max(0.0, ends - self.clock.seconds()))
+        for worker in [*self.former, *(each for each in self.workers if each is not None)]:
+            yield worker.stop(0.0 if self._hurried else max(0.0, ends - self.clock.seconds()))
         for socket in self._sockets:
-            yield maybeDeferred(socket.port.stopListening)
+            yield socket.close()
         self._marks.close()
         self._limits.close()
         self._connections.close()

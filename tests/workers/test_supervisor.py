@@ -280,7 +280,7 @@ class SupervisorTests(SynchronousTestCase):
         """One worker drains while the others serve; all of them have one limit together."""
         first, second = self.started()
         stopping = self.supervisor.stopService()
-        self.assertEqual(first.told[-1], message("stop", seconds=5.0))
+        self.assertEqual(first.told[-1], message("stop", seconds=5.0, succeeded=False))
         self.assertNotIn(b"stop", second.told[-1])
         self.reactor.advance(2)
         first.die()
@@ -301,7 +301,7 @@ class SupervisorTests(SynchronousTestCase):
             self.assertIn(message("leave"), worker.told)
             self.assertIn(message("end_drain"), worker.told)
         first.die()
-        self.assertEqual(second.told[-1], message("stop", seconds=0.0))
+        self.assertEqual(second.told[-1], message("stop", seconds=0.0, succeeded=False))
         second.die()
         self.successResultOf(stopping)
 
@@ -309,7 +309,7 @@ class SupervisorTests(SynchronousTestCase):
         """One that does not end is killed."""
         first, second = self.started()
         stopping = self.supervisor.stopService()
-        self.reactor.advance(5.0 + 10.0)
+        self.reactor.advance(5.0 + 20.0)
         self.assertEqual(first.signals, ["KILL"])
         second.die()
         self.successResultOf(stopping)

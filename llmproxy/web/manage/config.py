@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Annotated, Any
 
 from msgspec import Meta, Struct
@@ -33,6 +34,10 @@ class ReloadedView(Struct):
     needs_restart: Annotated[list[str], Meta(description="What has changed and takes effect at the next start only.")]
 
 
+class UpgradeView(Struct):
+    process: Annotated[int, Meta(description="The id of the process that has answered, which drains if all goes well.")]
+
+
 class ConfigRoutes:
     def __init__(self, rules: ConfigRules) -> None:
         self._rules = rules
@@ -58,6 +63,17 @@ class ConfigRoutes:
                     errors=(Conflict, Unprocessable),
                 ),
             },
+            "/upgrade": {
+                b"POST": Operation(
+                    self.upgrade,
+                    answer=UpgradeView,
+                    status=202,
+                    needs="process.upgrade",
+                    action="process.upgrade",
+                    summary="Have the program that is on the disk now take over, without a gap.",
+                    errors=(Conflict,),
+                ),
+            },
         }
 
     async def show(self, call: Call) -> ConfigView:
@@ -70,6 +86,10 @@ class ConfigRoutes:
                 for name, value in sorted(found.settings.items())
             },
         )
+
+    async def upgrade(self, call: Call) -> UpgradeView:
+        self._rules.upgrade()
+        return UpgradeView(os.getpid())
 
     async def reload(self, call: Call) -> ReloadedView:
         found = await self._rules.reload()

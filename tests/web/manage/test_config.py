@@ -21,12 +21,14 @@ SHOWN = ShownConfig(
 class ConfigManageTestCase(ManageTestCase):
     """@ivar result: what comes of a reload."""
 
+    can_upgrade = True
+
     def setUp(self) -> None:
         self.result: Deferred[Any] = succeed(Outcome(("apis.a",), ("ledger.directory",)))
         super().setUp()
 
     def resource(self, projects: Any = None, **more: Any) -> Any:
-        rules = ConfigRules(lambda: SHOWN, lambda: self.result)
+        rules = ConfigRules(lambda: SHOWN, lambda: self.result, lambda: self.can_upgrade)
         return super().resource(projects, **{**more, "more": (ConfigRoutes(rules).routes(), *more.get("more", ()))})
 
 
@@ -59,10 +61,18 @@ class ConfigTests(ConfigManageTestCase):
         self.assertIn("apis.yaml:3:1: apis.a.base_url", answer.json["description"])
         self.assertEqual(self.notes.events[-1][2], "failure")
 
+    def test_upgrade(self) -> None:
+        """It is begun, and noted; an application replaces itself."""
+        self.assertEqual(self.ask("POST", "/upgrade").status, 202)
+        self.assertEqual(self.notes.events[-1][0], "process.upgrade")
+        self.can_upgrade = False
+        self.assertEqual(self.ask("POST", "/upgrade").status, 409)
+
     def test_owner_only(self) -> None:
         """Operators and auditors see it, and do not reload it."""
         for role in ("operator", "auditor"):
             token = self.ask("POST", "/admins", {"name": role, "role": role}).json["token"]
             fields = {"Authorization": f"Bearer {token}"}
             self.assertEqual(self.ask("GET", "/config", headers=fields).status, 200, role)
-            self.assertEqual(self.ask("POST", "/config/reload", headers=fields).status, 403, role)
+            for path in ("/config/reload", "/upgrade"):
+                self.assertEqual(self.ask("POST", path, headers=fields).status, 403, (role, path))

@@ -291,6 +291,7 @@ class DrivenTests(DocumentCase):
                 "live_read": 200,
                 "config_show": 200,
                 "config_reload": 200,
+                "process_upgrade": 202,
                 "upstream_drain": 404,
                 "upstream_undrain": 404,
                 "usage_read": 200,

@@ -284,7 +284,7 @@ class SupervisorTests(SynchronousTestCase):
         self.assertNotIn(b"stop", second.told[-1])
         self.reactor.advance(2)
         first.die()
-        self.assertEqual(second.told[-1], message("stop", seconds=3.0))
+        self.assertEqual(second.told[-1], message("stop", seconds=3.0, succeeded=False))
         second.die()
         self.successResultOf(stopping)
         self.assertEqual(self.reactor.getDelayedCalls(), [])

@@ -53,8 +53,10 @@ class IBudgetLeases(Interface):
         budget that nobody has begun in its window.
         """
 
-    def begin(ask: Ask, spent: int) -> Deferred[Any]:
-        """Begin one, if nobody has, with what was spent in its window before, in 10^-12 USD."""
+    def begin(ask: Ask, spent: int) -> Deferred[Answer | None]:
+        """
+        Begin one, if nobody has, with what was spent in its window before, in 10^-12 USD; then the same as L{say}.
+        """
 
     def standing(wanted: Sequence[tuple[str, float]]) -> Deferred[list[Standing | None]]:
         """What there is to see of budgets, by their keys and where their windows begin."""

@@ -151,7 +151,7 @@ class LeasedBudgets:
         found = await self._leases.standing(wanted)
         missing = [account for account, standing in zip(accounts, found, strict=True) if standing is None]
         for account in missing:
-            await self._begin(account, account.ask(account.rule.key))
+            await self._begin(account)
         if missing:
             found = await self._leases.standing(wanted)
         return [_left_of(account, standing, now) for account, standing in zip(accounts, found, strict=True)]
@@ -268,38 +268,34 @@ class LeasedBudgets:
 
     async def _say(self, accounts: list[tuple[Account, int, int]]) -> None:
         """
-        Have it known what this process holds and has spent; a second time where nobody had begun one.
+        Have it known what this process holds and has spent.
 
         @param accounts: each with what is wanted of it, and the least that helps.
         """
-        for _ in range(2):
-            said = [(each, each.ask(each.rule.key, wanted, least)) for each, wanted, least in accounts]
-            missing = self._heard(said, await self._leases.say([ask for _, ask in said]))
-            if not missing:
-                break
-            for account, ask in missing:
-                await self._begin(account, ask)
-            begun = {account.serial for account, _ in missing}
-            accounts = [each for each in accounts if each[0].serial in begun]
+        said = [(each, each.ask(each.rule.key, wanted, least)) for each, wanted, least in accounts]
+        for (account, ask), answer in zip(said, await self._leases.say([ask for _, ask in said]), strict=True):
+            if answer is None and account.serial == ask.serial:
+                await self._begin(account, ask.wanted * NANO, ask.least * NANO)
+            elif answer is not None:
+                self._heard(account, ask, answer)
 
-    def _heard(self, said: list[tuple[Account, Ask]], answers: Sequence[Answer | None]) -> list[tuple[Account, Ask]]:
-        """Those that nobody has begun."""
-        missing = []
-        for (account, ask), answer in zip(said, answers, strict=True):
-            if account.serial != ask.serial:
-                # Another window has begun meanwhile.
-                continue
-            if answer is None:
-                missing.append((account, ask))
-                continue
+    async def _begin(self, account: Account, wanted: int = 0, least: int = 0) -> None:
+        """Nobody had begun it: with what the ledger has of it."""
+        serial, spent = account.serial, await self._spent(account.rule)
+        if account.serial != serial:
+            # Another window has begun meanwhile.
+            return
+        ask = account.ask(account.rule.key, wanted, least)
+        answer = await self._leases.begin(ask, spent)
+        if answer is not None:
+            self._heard(account, ask, answer)
+
+    def _heard(self, account: Account, ask: Ask, answer: Answer) -> None:
+        if account.serial == ask.serial:
             account.answered(ask, answer)
             self._notes.note(account)
             for each in crossed(account.rule, answer.warned * NANO, answer.spent * NANO):
                 self._warn(each)
-        return missing
-
-    async def _begin(self, account: Account, ask: Ask) -> None:
-        await self._leases.begin(ask, await self._spent(account.rule))
 
     # -- writing down
 
@@ -366,7 +362,7 @@ class LeasedBudgets:
             if free:
                 words = "limits: {free} USD that the process {holder} had leased of budgets when it died are free again"
                 self._log.info(words, free=f"{free / 10**12:.6f}", holder=dead.holder)
-        if now >= self._removes_at:
+        if self._serial and now >= self._removes_at:
             self._removes_at = now + REMOVES_EVERY
             await self._leases.forget()
 

@@ -21,7 +21,7 @@ from twisted.logger import Logger
 if TYPE_CHECKING:
     from ..core.limits.leasing import Account
 
-ROWS = 1024
+ROWS = 8192
 """Leases that are noted at once; what further ones hold counts as spent where the process is killed."""
 
 _NAME = re.compile(r"([0-9a-f]{32})\.leases")

@@ -68,11 +68,16 @@ class BudgetLeases:
 
         return self._database.run(say)
 
-    def begin(self, ask: Ask, spent: int) -> Deferred[Any]:
+    def begin(self, ask: Ask, spent: int) -> Deferred[Answer | None]:
         amount = min(LARGEST, -(-spent // NANO))
         row = (hash_of(ask.key), _micros(ask.begins_at), _micros(ask.ends_at), amount, 0, amount)
         now = _micros(self._seconds())
-        return self._database.run(lambda connection: bulk.insert_new(connection, budgets, [(*row, now)]))
+
+        def begin(connection: Connection) -> Answer | None:
+            bulk.insert_new(connection, budgets, [(*row, now)])
+            return self._say(connection, ask)
+
+        return self._database.run(begin)
 
     def standing(self, wanted: Sequence[tuple[str, float]]) -> Deferred[list[Standing | None]]:
         keys = [(hash_of(key), begins_at) for key, begins_at in wanted]

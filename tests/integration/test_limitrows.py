@@ -20,13 +20,13 @@ from llmproxy.usagelimits import UsageLimits
 from ..store.databases import NOW, clock_at, project, token
 from .databases import KINDS, new_database, opened_at
 
-BUDGET = Rule("money", "token:t", 20 * PICO, "max_budget of t", "1d")
+BUDGET = Rule("money", "token:t", 40 * PICO, "max_budget of t", "1d")
 
 
 class MergedLimitsTests(SynchronousTestCase):
     """Limits of one row, of which each process changes others."""
 
-    ROUNDS = 15
+    ROUNDS = 6
     FIELDS = ("rpm_limit", "tpm_limit", "max_parallel_requests")
 
     def test_merged(self) -> None:
@@ -49,7 +49,7 @@ class MergedLimitsTests(SynchronousTestCase):
             with ThreadPoolExecutor(len(self.FIELDS)) as threads:
                 made = [each for one in threads.map(change, range(len(self.FIELDS))) for each in one]
             self.assertEqual([each for each in made if not isinstance(each, (Project, Token))], [], kind)
-            expected = evolve(limits, **{name: 14 + at * 100 for at, name in enumerate(self.FIELDS)})
+            expected = evolve(limits, **{name: self.ROUNDS - 1 + at * 100 for at, name in enumerate(self.FIELDS)})
             for store, which in ((databases[0].projects, "p1"), (databases[0].tokens, "t1")):
                 self.assertEqual(self.successResultOf(store.get(which)).limits, expected, (kind, which))
 
@@ -70,8 +70,8 @@ class LeasingTests(SynchronousTestCase):
 
             def spend(at: int, leases: Any = leases, accounts: Any = accounts) -> None:
                 chance, account = random.Random(at), accounts[at]
-                for _ in range(60):
-                    amount = chance.randrange(1, PICO)
+                for _ in range(40):
+                    amount = chance.randrange(PICO, 2 * PICO)
                     if not account.fits(Part(BUDGET, amount)):
                         say(leases[at], account, amount)
                     if account.fits(Part(BUDGET, amount)):

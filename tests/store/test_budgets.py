@@ -30,7 +30,7 @@ class BudgetLeasesTests(SynchronousTestCase):
         return answer
 
     def begin(self, spent: int = 0, ask: Ask = ASK) -> None:
-        self.successResultOf(self.one.begin(ask, spent * NANO))
+        self.successResultOf(self.one.begin(evolve(ask, turn=0, serial=9), spent * NANO))
 
     def standing(self) -> Standing | None:
         [found] = self.successResultOf(self.one.standing([(ASK.key, ASK.begins_at)]))

@@ -109,6 +109,7 @@ class Dispatcher(Undrained):
             sink.filter(),
             config.held,
             config.deliveries,
+            config.stream.batch,
         )
 
     def _source(self, sink: SinkConfig) -> GroupSource:

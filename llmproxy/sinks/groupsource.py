@@ -53,9 +53,6 @@ MOST_UNACKNOWLEDGED = 10_000
 
 _PAGE = 100
 
-_GONE = ("NOGROUP", "UNBLOCKED")
-"""What Redis says of a group, or a stream, that somebody has deleted."""
-
 
 @frozen
 class Patience:
@@ -143,7 +140,7 @@ class GroupSource:
             await self._open_group()
             return await self._next(most)
         except RedisRefused as error:
-            if str(error).startswith(_GONE):
+            if _is_gone(error):
                 self._has_group = False
                 return []
             raise
@@ -300,7 +297,7 @@ class GroupSource:
             await self._asking.call(self._reader.refresh(ids))
 
     def _not_now(self, reason: Any) -> None:
-        if reason.check(RedisRefused) and not str(reason.value).startswith(_GONE):
+        if reason.check(RedisRefused) and not _is_gone(reason.value):
             self._complaints.say("acknowledging", str(reason.value)[:200])
         elif not reason.check(RedisDown, RedisRefused, CancelledError):
             self._log.failure("a source of events is broken", reason)
@@ -340,3 +337,8 @@ class GroupSource:
             await self._asking.call(self._reader.give_back(rows))
         elif self._has_group:
             await self._asking.call(self._reader.leave())
+
+
+def _is_gone(error: Any) -> bool:
+    """Whether Redis says it of a group, or a stream, that somebody has deleted; of a script's, within its text."""
+    return "NOGROUP" in str(error) or str(error).startswith("UNBLOCKED")

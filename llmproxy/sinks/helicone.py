@@ -40,6 +40,7 @@ class Helicone:
         if tools.masking is not None:
             tools.masking.learn([key])
         self._agent, self._url = tools.agent, url
+        self._broken = ("", 0)
         self._headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
 
     def deliver(self, batch: Sequence[Event]) -> Deferred[Receipt | None]:
@@ -70,10 +71,17 @@ class Helicone:
             raise PassingFailure("no answer in time", delivered=delivered) from None
         if answer.is_success:
             return answer.receipt
-        if answer.status in helicone.REFUSED:
-            why = f"answered {answer.receipt}"
+        if self._is_broken(event, answer.status):
+            why = f"answered {answer.receipt}, {helicone.MOST_BROKEN} times"
             raise PermanentFailure(why, delivered=delivered, receipt=answer.receipt)
         raise answer.refusal(delivered)
+
+    def _is_broken(self, event: Event, status: int) -> bool:
+        """Whether this event was answered with 500 again and again."""
+        if status != helicone.BROKEN:
+            return False
+        self._broken = (event.id, self._broken[1] + 1 if self._broken[0] == event.id else 1)
+        return self._broken[1] >= helicone.MOST_BROKEN
 
     def _encoded(self, event: Event) -> bytes:
         if self._legacy:

@@ -40,6 +40,7 @@ class SourceDelivery:
     @param policy: of its C{queue_bytes}, a read may go beyond; its C{queue} and C{spool} are the source's.
     @param held: events that are in memory at once, at most.
     @param deliveries: see L{MOST_DELIVERIES}.
+    @param reads: events of one read.
     @param letters: where poisoned events go; nothing is acknowledged that could not be written there.
     @ivar name: the sink's.
     @ivar delivery: what is known of its receiver.
@@ -64,6 +65,7 @@ class SourceDelivery:
         when: When | None = None,
         held: int = 1000,
         deliveries: int = MOST_DELIVERIES,
+        reads: int = 100,
     ) -> None:
         self._clock = clock
         self.name = name
@@ -74,6 +76,7 @@ class SourceDelivery:
         self._letters = letters
         self._most = held
         self._deliveries = deliveries
+        self._reads = reads
         self.delivery = EventDelivery(clock, name, sink, policy, _Insistent(letters), run)
         self._queue: DeliveryQueue[Event] = DeliveryQueue(
             clock,
@@ -159,7 +162,7 @@ class SourceDelivery:
 
     async def _read(self) -> None:
         await self._wait_for_room()
-        found: Any = await self.source.read(min(self._policy.batch, self._most - len(self._ids)))
+        found: Any = await self.source.read(min(self._reads, self._most - len(self._ids)))
         if found:
             await self._take(found)
 

@@ -166,13 +166,14 @@ class Stage:
             return None
 
     def left(self) -> tuple[int, int]:
-        """What the group has not acknowledged, and what it has not read."""
+        """What the group has not acknowledged, and what it has not read: 1 for anything."""
         pending = self.asked("XPENDING", STREAM, GROUP)
-        groups = self.asked("XINFO", "GROUPS", STREAM)
-        if not pending or not groups:
+        groups, stream = self.asked("XINFO", "GROUPS", STREAM), self.asked("XINFO", "STREAM", STREAM)
+        if not pending or not groups or not stream:
             return -1, -1
-        facts = dict(zip(groups[0][::2], groups[0][1::2], strict=False))
-        return int(pending[0]), int(facts.get(b"lag") or 0)
+        # Redis does not always know how many (lag), after it was killed.
+        facts, all_of_it = (dict(zip(each[::2], each[1::2], strict=False)) for each in (groups[0], stream))
+        return int(pending[0]), int(facts[b"last-delivered-id"] != all_of_it[b"last-generated-id"])
 
 
 class Mishaps:

@@ -11,7 +11,7 @@ from pathlib import Path
 from subprocess import Popen
 from typing import Any
 from urllib.error import HTTPError
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 from attrs import evolve
 from twisted.internet.threads import deferToThread
@@ -294,6 +294,57 @@ class FileTests(DispatcherCase):
         status, body = self.get(port, "/health")
         self.assertEqual((status, json.loads(body)["status"]), (503, "unhealthy"))
         self.stop(process)
+
+
+class ReferenceTests(DispatcherCase):
+    """The reference's variables, of a proxy that is started with them."""
+
+    def test_variables(self) -> None:
+        """Its bus and its log of events have what they have there, by the names that they have there."""
+        port = free_port()
+        Path(self.directory, "apis.yaml").write_text(
+            "default_api: a\n"
+            "apis: {a: {base_url: 'http://127.0.0.1:9', allowed_endpoints: [/v1], allowed_methods: [POST]}}\n"
+        )
+        with open(os.path.join(self.directory, "proxy"), "wb") as log, heeding_interrupts():
+            process = Popen(
+                [*LLMPROXY, "serve", "--config", "apis.yaml", "--listen", f"127.0.0.1:{port}"],
+                cwd=self.directory,
+                env=environment(
+                    MANAGEMENT_TOKEN="management-token-canary-0123456789",
+                    DATABASE_PATH="d.db",
+                    LLM_PROXY_EVENT_BUS="redis-streams",
+                    REDIS_ADDR=f"127.0.0.1:{self.server.port}",
+                    REDIS_STREAM_KEY=self.stream,
+                    FILE_EVENT_LOG="events.jsonl",
+                ),
+                stdout=log,
+                stderr=log,
+            )
+        self.processes.append(process)
+        said = Path(self.directory, "proxy")
+        wait_until(lambda: self.answer(port) == 401 or process.poll() is not None, what=said.read_text())
+        wait_until(lambda: self.server.ask("XLEN", self.stream) and self.lines("events.jsonl"), what=said.read_text())
+        [name, data] = self.server.ask("XRANGE", self.stream, "-", "+")[0][1]
+        event = json.loads(data)
+        names = "LogID RequestID Method Path Status Duration ResponseHeaders ResponseBody RequestBody"
+        self.assertEqual((name, list(event)), (b"data", names.split()))
+        self.assertEqual((event["Method"], event["Path"], event["Status"]), ("POST", "/v1/chat/completions", 401))
+        line = self.lines("events.jsonl")[0]
+        self.assertEqual((line["request_id"], line["status"], line["log_id"]), (event["RequestID"], 401, 0))
+        process.terminate()
+        self.assertEqual(process.wait(20), 0, said.read_text())
+
+    def answer(self, port: int) -> int:
+        request = Request(f"http://127.0.0.1:{port}/v1/chat/completions", b"{}", method="POST")
+        try:
+            with urlopen(request, timeout=5) as answer:
+                return int(answer.status)
+        except HTTPError as error:
+            with error:
+                return int(error.code)
+        except OSError:
+            return 0
 
 
 class ChainTests(ProxyTestCase):

@@ -259,9 +259,13 @@ class GroupSourceTests(SynchronousTestCase):
 
     def test_group_is_gone(self) -> None:
         """A group that somebody deletes is made anew."""
-        for words in ("NOGROUP No such key", "UNBLOCKED the stream key no longer exists"):
+        for kind, words in (
+            (b"XREADGROUP", "NOGROUP No such key"),
+            (b"XREADGROUP", "UNBLOCKED the stream key no longer exists"),
+            (b"XAUTOCLAIM", "ERR Error running script (call to f_1): @user_script: 2: -NOGROUP No such key"),
+        ):
             self.setUp()
-            self.stream.faults[b"XREADGROUP"] = words
+            self.stream.faults[kind] = words
             self.assertEqual(self.found(), [], words)
             self.stream.faults.clear()
             self.stream.new = [entry(1)]

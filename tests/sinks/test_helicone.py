@@ -53,10 +53,10 @@ class HeliconeTests(SynchronousTestCase):
         )
 
     def test_failures(self) -> None:
-        """What was taken before a failure is not sent again; 400 and 500 are for good."""
+        """What was taken before a failure is not sent again; 400 is for good."""
         for answer, kind in (
             ((400, {}), PermanentFailure),
-            ((500, {}), PermanentFailure),
+            ((500, {}), PassingFailure),
             ((429, {}), PassingFailure),
             ((401, {}), PassingFailure),
             ((503, {}), PassingFailure),
@@ -67,6 +67,16 @@ class HeliconeTests(SynchronousTestCase):
                 self.agent.answers = lambda _, answers=answers: next(answers)  # type: ignore[misc]
                 failure: Any = self.failureResultOf(self.deliver(chat(), bare(), chat()), kind).value
                 self.assertEqual(failure.delivered, 1)
+
+    def test_broken(self) -> None:
+        """A 500 may be Helicone's fault, or the event's: the third in a row for one event is for good."""
+        sink = self.sink()
+        answers = iter([500, 503, 500, 500, 500, 200])
+        self.agent.answers = lambda _: (next(answers), {})
+        kinds = [PassingFailure, PassingFailure, PassingFailure, PermanentFailure, PassingFailure]
+        for number, (kind, event) in enumerate(zip(kinds, [chat()] * 4 + [bare()], strict=True)):
+            self.assertIs(type(self.failureResultOf(sink.deliver([event])).value), kind, number)
+        self.successResultOf(sink.deliver([bare()]))
 
     def test_slow(self) -> None:
         """An attempt that takes too long keeps what it has delivered: others would be sent again without end."""

@@ -103,7 +103,7 @@ class DeliveryTests(SynchronousTestCase):
             return result
 
         delivery = SourceDelivery(
-            self.clock, "log", self.source, self.sink, made, run, letters, When(when), held, deliveries=3
+            self.clock, "log", self.source, self.sink, made, run, letters, When(when), held, deliveries=3, reads=2
         )
         delivery.start()
         return delivery

@@ -37,8 +37,13 @@ MOST_BYTES = 9_000_000
 NO_PATH = "custom-model-nopath"
 """What stands for the address of a request that did not go through Helicone."""
 
-REFUSED = frozenset({400, 500})
-"""Statuses by which it says that it never takes this content; seen 2026-11-30 (the reference takes them so as well)."""
+BROKEN = 500
+"""
+The status by which it says, too, that it cannot take this content; seen 2026-11-30 (the reference takes it for that at
+once). It may as well mean that Helicone is broken: L{MOST_BROKEN} of them in a row for one event are needed.
+"""
+
+MOST_BROKEN = 3
 
 _NO_TOKEN = re.compile(r"[^!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _SAFE = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")

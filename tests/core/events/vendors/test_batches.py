@@ -27,7 +27,7 @@ class SplitTests(SynchronousTestCase):
             with row(sizes):
                 self.assertEqual([sizes[each] for each in split(sizes, 10)], expected)
 
-    @given(st.lists(st.integers(0, 30)))
+    @given(st.lists(st.integers(0, 30), max_size=20))
     def test_all(self, sizes: list[int]) -> None:
         """Nothing is left out, nothing comes twice, and only one alone is too large."""
         parts = [sizes[each] for each in split(sizes, 20)]

@@ -16,7 +16,7 @@ from ..composition import NO_KEYWORDS
 from ..core.capture.body import Body, Half, binary, body_of, plain_json
 from ..core.capture.kinds import is_kept, kind_of
 from ..core.events import Content
-from ..core.fields import LOWER, MEDIA_TYPES, first
+from ..core.fields import LOWER, MEDIA_TYPES
 from ..core.gathering import Gathered
 from ..core.inspection.contenttype import content_codings
 from ..core.notable import CAPTURE, notable_of
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 HELD = 64 * 1024 * 1024
 """Bytes of all copies of a process, until they are in events; an exchange beyond has no content in its event."""
+
+_TYPE_LENGTH, _CODING_LENGTH = len(b"content-type"), len(b"content-encoding")
 
 _OFF = frozenset({b"off", b"false", b"no", b"0"})
 
@@ -219,6 +221,8 @@ class CapturedExchange:
         names = plan.names
         if not (names or isinstance(self._request, _Copy) or isinstance(self._response, _Copy)):
             self.weight = _TIMES * (self.size + 1)
+        if not (names or request.omitted or response.omitted or request.is_truncated or response.is_truncated):
+            return Content(request_body=request.value, response_body=response.value, merged=response.is_merged)
         return Content(
             request_headers=_shown(self._request_fields, plan) if names else {},
             response_headers=_shown(self._response_fields, plan) if names else {},
@@ -339,7 +343,15 @@ def _type_of(fields: Fields) -> tuple[bytes, tuple[bytes, ...]]:
 
     @raise ProxyError: the codings cannot be read.
     """
-    return MEDIA_TYPES[first(fields, b"content-type") or b""], content_codings(fields)
+    media_type, coded = b"", False
+    for name, value in fields:
+        length = len(name)
+        if length == _TYPE_LENGTH:
+            if not media_type and LOWER[name] == b"content-type":
+                media_type = MEDIA_TYPES[value]
+        elif length == _CODING_LENGTH and LOWER[name] == b"content-encoding":
+            coded = True
+    return media_type, content_codings(fields) if coded else ()
 
 
 def _shown(fields: Fields, plan: CapturePlan) -> dict[str, list[str]]:

@@ -2,13 +2,14 @@
 What events cost: C{python -m tests.benchmarks.events}.
 
 Small POSTs in memory (L{tests.harness}), one after another, whose usage is read: without a sink, with one that writes a
-file, with one that posts batches to a receiver in memory, with both, with a receiver that never answers, and with one
-for OpenTelemetry, which has each request traced as well. Processor time of requests, records, events, queues, encoding
-and the sinks themselves, without kernel, reactor and access log. They take turns in each round; figures are medians of
-the rounds', so that what else runs on the machine runs beside all of them.
+file, with one that posts batches to a receiver in memory, with both, with a receiver that never answers, with one for
+OpenTelemetry, which has each request traced as well, and with a file that has what was asked and answered too, as it is
+and redacted. Processor time of requests, records, events, queues, encoding and the sinks themselves, without kernel,
+reactor and access log. They take turns in each round; figures are medians of the rounds', so that what else runs on the
+machine runs beside all of them.
 
-C{--proxied} measures two proxies with their whole chain on, without a sink and with a file, in front of one upstream,
-in turns: one sink is to take 3 % of the requests a second at most.
+C{--proxied} measures proxies with their whole chain on, without a sink, with a file, and with a file that has content,
+in front of one upstream, in turns: a sink is to take 3 % of the requests a second at most, with content 15 %.
 
 C{--memory} sends events to a receiver that never answers, and says what the process holds of them.
 """
@@ -39,6 +40,7 @@ from llmproxy.bench.answers import COMPLETION
 from llmproxy.bench.processes import fast_upstream, run
 from llmproxy.bench.stats import cpu_per_request
 from llmproxy.bench.values import Result
+from llmproxy.config.capture import CaptureConfig
 from llmproxy.config.model import MeterConfig
 from llmproxy.config.sinks import SinkConfig
 from llmproxy.core.events.ofrecord import event_of_record
@@ -109,10 +111,10 @@ def _answer_exports() -> None:
     _Session.send = send  # type: ignore[method-assign]
 
 
-def posts(*names: str) -> Callable[[], object]:
+def posts(*names: str, capture: CaptureConfig | None = None) -> Callable[[], object]:
     """One small POST after another, and a batch of the publisher now and then."""
     traces = Traces(TracingOptions(), Random(1).getrandbits) if "otlp" in names else None
-    exchange = Exchange(meter=MeterConfig(enabled=True), traces=traces)
+    exchange = Exchange(meter=MeterConfig(enabled=True), traces=traces, capture=capture)
     clock, client = exchange.clock, exchange.client()
     bus = EventBus(clock)
     for queue in queues(clock, tempfile.mkdtemp(prefix="events-"), names):
@@ -141,6 +143,8 @@ WORKS: dict[str, Callable[[], Callable[[], object]]] = {
     "`file` and `http`": partial(posts, "file", "http"),
     "`http`, never answered": partial(posts, "away"),
     "`otlp`": partial(posts, "otlp"),
+    "`file`, with content": partial(posts, "file", capture=CaptureConfig()),
+    "`file`, with content redacted": partial(posts, "file", capture=CaptureConfig(redact=("$.user", "email", "card"))),
 }
 """By the sinks, what begins with them, and gives what is done again and again."""
 
@@ -166,11 +170,15 @@ def memory(events: int) -> None:
 
 def proxied(rounds: int, seconds: float) -> None:
     """Whole proxies with their whole chain on, in turns."""
-    found: dict[str, list[Result]] = {"none": [], "file": []}
+    found: dict[str, list[Result]] = {"none": [], "file": [], "content": []}
     with ExitStack() as running, tempfile.TemporaryDirectory(prefix="events-") as directory:
         port, _ = running.enter_context(fast_upstream())
-        path = os.path.join(directory, "events.jsonl")
-        sinks = {"none": "", "file": f"sinks: [{{name: log, type: file, path: {path}, max_size: 0}}]\n"}
+        paths = {name: os.path.join(directory, f"{name}.jsonl") for name in found}
+        sinks = {
+            name: ("    capture: on\n" if name == "content" else "")
+            + ("" if name == "none" else f"sinks: [{{name: log, type: file, path: {path}, max_size: 0}}]\n")
+            for name, path in paths.items()
+        }
         targets = [
             through(name, running.enter_context(running_proxy(port, settings=text))) for name, text in sinks.items()
         ]
@@ -179,16 +187,18 @@ def proxied(rounds: int, seconds: float) -> None:
                 result = run([spec(target, 32, seconds)])
                 assert not result.failed, (target.name, result.errors)
                 found[target.name].append(result)
-        with open(path, "rb") as file:
-            written = sum(1 for _ in file)
-    ratios = [on.per_second / off.per_second for off, on in zip(found["none"], found["file"], strict=True)]
-    costs = [cpu_per_request(on) / cpu_per_request(off) for off, on in zip(found["none"], found["file"], strict=True)]
-    print("| sinks | requests a second | CPU \u00b5s a request |\n|---|---|---|")
+        written = {}
+        for name in ("file", "content"):
+            with open(paths[name], "rb") as file:
+                written[name] = sum((b'"response_body"' in line) == (name == "content") for line in file)
+    print("| sinks | requests a second | ratio | CPU \u00b5s a request | ratio | events written |")
+    print("|---|---|---|---|---|---|")
     for name, results in found.items():
-        speed = statistics.median(result.per_second for result in results)
-        cpu = statistics.median(cpu_per_request(result) for result in results)
-        print(f"| {name} | {speed:.0f} | {cpu:.1f} |")
-    print(f"ratio {statistics.median(ratios):.3f}, of CPU {statistics.median(costs):.3f}; {written} events written")
+        cells = [name]
+        for figure in (lambda result: result.per_second, cpu_per_request):
+            ratios = [figure(on) / figure(off) for off, on in zip(found["none"], results, strict=True)]
+            cells += [f"{statistics.median(map(figure, results)):.1f}", f"{statistics.median(ratios):.3f}"]
+        print("|", " | ".join([*cells, str(written.get(name, 0))]), "|")
 
 
 def main() -> None:

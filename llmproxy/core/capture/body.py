@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -54,8 +54,7 @@ class Half:
     omitted: str = ""
 
 
-@frozen
-class Body:
+class Body(NamedTuple):
     """
     @ivar value: JSON, or a text; C{None} for none.
     @ivar is_truncated: there was more of it.

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import threading
 import time
 import urllib.error
@@ -17,6 +18,7 @@ from typing import Any
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from ..tables import row
+from .certificates import Authority
 from .otlpcollector import Collector
 from .processes import LLMPROXY, MANAGEMENT_TOKEN, environment, free_port, start
 
@@ -349,6 +351,24 @@ class ExchangeTests(OtlpCase):
         self.assertEqual([span.attributes.get("llmproxy.cache") for span in spans[::2]], ["uri-miss", "hit"])
         self.assertEqual(spans[1].name, "GET")
 
+    def test_prompts(self) -> None:
+        """What was said is there where an API has it captured, merged and redacted, in the call that answered."""
+        self.proxy(self.sink(), self.api().replace("dialect", "capture: {redact: [email]}, dialect"))
+        said = [{"role": "user", "content": f"Mail ann@example.com and {UPSTREAM_KEY}"}]
+        status, _ = self.ask("/v1/chat/completions", {**BODY, "messages": said, "stream": True, "temperature": 0.5})
+        self.assertEqual(status, 200)
+        server, call = self.collector.spans(2)
+        put_in = json.loads(call.attributes["gen_ai.input.messages"])
+        self.assertEqual([(each["role"], each["parts"][0]["type"]) for each in put_in], [("user", "text")])
+        self.assertTrue(put_in[0]["parts"][0]["content"].startswith("Mail "), put_in)
+        for canary in ("ann@example.com", UPSTREAM_KEY):
+            self.assertNotIn(canary, str(self.collector.received))
+        out = {"role": "assistant", "parts": [{"type": "text", "content": "Hi"}], "finish_reason": "stop"}
+        self.assertEqual(json.loads(call.attributes["gen_ai.output.messages"]), [out])
+        self.assertEqual(call.attributes["gen_ai.request.temperature"], 0.5)
+        self.assertEqual(call.attributes["gen_ai.response.finish_reasons"], ["stop"])
+        self.assertNotIn("gen_ai.input.messages", server.attributes)
+
     def leave(self) -> None:
         """Go away within a stream."""
         body = json.dumps({**BODY, "stream": True}).encode()
@@ -424,6 +444,26 @@ class DeliveryTests(OtlpCase):
         self.collector = self.closed(Collector(port=port))
         self.chat()
         self.collector.wait(lambda received: len({span.span_id for span in received.spans}) == 10, 60)
+
+    def test_certificates(self) -> None:
+        """A collector with a certificate of its own authority, which asks for ours: by the variables for both."""
+        authority = Authority(self.directory)
+        certificate, key = authority.issue("localhost")
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=authority.ca_file)
+        context.load_cert_chain(certificate, key)
+        context.verify_mode = ssl.CERT_REQUIRED
+        collector = self.collector = self.closed(Collector(context))
+        certificate, key = authority.issue("proxy")
+        self.proxy(
+            OTEL_EXPORTER_OTLP_ENDPOINT=collector.url,
+            OTEL_EXPORTER_OTLP_CERTIFICATE=authority.ca_file,
+            OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE=certificate,
+            OTEL_EXPORTER_OTLP_CLIENT_KEY=key,
+            OTEL_METRIC_EXPORT_INTERVAL="1000",
+        )
+        self.chat()
+        self.assertEqual(len(self.collector.spans(2)), 2)
+        self.collector.wait(lambda received: received.metrics)
 
     def test_workers(self) -> None:
         """Each worker has an id of its own, so that what they count is not taken for one series."""

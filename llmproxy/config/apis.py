@@ -110,7 +110,7 @@ class APIConfig(APIValues):
         if not environment:
             return self
         from .sinks import SinkConfig
-        from .tracing import TracingConfig, is_disabled, is_exported
+        from .tracing import TracingConfig, batches, is_disabled, is_exported
 
         sinks = list(self.sinks)
         exporting = [sink for sink in sinks if sink.type == "otlp"]
@@ -118,7 +118,7 @@ class APIConfig(APIValues):
             sinks = [sink for sink in sinks if sink.type != "otlp"]
         elif not exporting and is_exported(environment):
             name = "otlp" if all(sink.name != "otlp" for sink in sinks) else "opentelemetry"
-            sinks.append(SinkConfig(name, "otlp"))
+            sinks.append(SinkConfig(name, "otlp", **batches(environment)))
         tracing = self.tracing
         if tracing is not None or any(sink.type == "otlp" for sink in sinks):
             tracing = (TracingConfig() if tracing is None else tracing).with_environment(environment)

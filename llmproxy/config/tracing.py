@@ -122,6 +122,26 @@ def is_disabled(environment: Mapping[str, str]) -> bool:
     return environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
 
 
+_BATCHES = {
+    "OTEL_BSP_SCHEDULE_DELAY": ("flush_interval", 0),
+    "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": ("batch", 1),
+    "OTEL_BSP_MAX_QUEUE_SIZE": ("queue", 1),
+}
+"""What the variables of batches are to a sink, and the least that each can be."""
+
+
+def batches(environment: Mapping[str, str]) -> dict[str, Any]:
+    """What the variables say of the sink that they make, by the fields of L{llmproxy.config.sinks.SinkConfig}."""
+    found: dict[str, Any] = {}
+    for name, (field, least) in _BATCHES.items():
+        text = environment.get(name, "").strip()
+        if text.isascii() and text.isdigit() and least <= int(text[:10]):
+            found[field] = int(text[:10])
+    if "flush_interval" in found:
+        found["flush_interval"] /= 1000
+    return found
+
+
 def problems(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """What is wrong with the variables of OpenTelemetry, where they ask for an export: the variable, and a sentence."""
     if not is_exported(environment):
@@ -132,6 +152,10 @@ def problems(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     variables = OtlpVariables(environment)
     variables.options()
     yield from variables.problems
+    known = batches(environment)
+    for name, (field, least) in _BATCHES.items():
+        if environment.get(name, "").strip() and field not in known:
+            yield name, f"expected a whole number from {least} on"
     for name, rule in (("OTEL_TRACES_SAMPLER", sampler_of), ("OTEL_TRACES_SAMPLER_ARG", ratio_of)):
         try:
             rule(environment.get(name, "").strip())

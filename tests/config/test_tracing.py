@@ -123,6 +123,19 @@ class VariableTests(SynchronousTestCase):
         self.assertEqual(list(problems(wrong)), [])
         self.assertEqual(list(problems(ENDPOINT)), [])
 
+    def test_batches(self) -> None:
+        """Batches are those that the variables ask for, of the sink that they make."""
+        said = {
+            "OTEL_BSP_SCHEDULE_DELAY": "5000",
+            "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "512",
+            "OTEL_BSP_MAX_QUEUE_SIZE": "9",
+        }
+        (sink,) = config().with_telemetry({**ENDPOINT, **said}).sinks
+        self.assertEqual((sink.flush_interval, sink.batch, sink.queue), (5.0, 512, 9))
+        wrong = dict.fromkeys(said, "-1")
+        self.assertEqual({name for name, _ in problems({**ENDPOINT, **wrong})}, wrong.keys())
+        self.assertEqual(list(problems({**ENDPOINT, **said})), [])
+
     def test_switches(self) -> None:
         """An endpoint is what asks for an export."""
         self.assertTrue(is_exported(ENDPOINT))

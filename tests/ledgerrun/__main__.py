@@ -16,6 +16,7 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=20_000, help="exchanges with each database")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--proxies", type=int, default=1, help="that share the database")
     parser.add_argument("--database", choices=KINDS, action="append", help="all of them by default")
     options = parser.parse_args()
     wrong = False
@@ -24,7 +25,8 @@ def main() -> int:
             path = os.path.join(directory, "data", "llmproxy.db")
             os.makedirs(os.path.dirname(path))
             url = f"sqlite:///{path}" if kind == "sqlite" else server(kind).new_database()
-            outcome = played(Scene(options.count, options.seed, options.workers), directory, url)
+            scene = Scene(options.count, options.seed, options.workers, proxies=options.proxies)
+            outcome = played(scene, directory, url)
         print(f"{kind}:")
         for line in lines(outcome):
             print(f"  {line}", flush=True)

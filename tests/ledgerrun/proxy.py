@@ -31,18 +31,26 @@ class KilledProxy:
     """
     @param directory: where its configuration, its log and its ledger are.
     @param url: of its database.
+    @param sharing: how many such proxies there are beside one file of SQLite.
+    @ivar ledger: where its ledger is.
     @ivar worker_kills: workers that were killed.
     @ivar proxy_kills: how often all of it was.
     """
 
-    def __init__(self, directory: str, url: str, upstream: int, workers: int, seed: int) -> None:
+    def __init__(self, directory: str, url: str, upstream: int, workers: int, seed: int, sharing: int = 1) -> None:
         self.directory = directory
+        beside = url.startswith("sqlite:///")
+        self.ledger = os.path.join(
+            os.path.dirname(url.removeprefix("sqlite:///")) if beside else os.path.join(directory, "data"), "ledger"
+        )
+        self._writers = workers * sharing if beside else workers
         self.port = free_port()
         self._url = url
         self._workers = workers
         self._draw = random.Random(seed)
         self._process: subprocess.Popen[bytes] | None = None
         self.worker_kills = self.proxy_kills = 0
+        os.makedirs(directory, exist_ok=True)
         Path(directory, "apis.yaml").write_text(CONFIG.format(upstream=upstream))
 
     async def start(self) -> None:
@@ -97,9 +105,6 @@ class KilledProxy:
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
 
-    def ledger_files(self) -> list[str]:
-        return sorted(os.listdir(os.path.join(self.directory, "data", "ledger")))
-
     def kill_worker(self) -> None:
         """One of those that run."""
         workers = self._worker_pids()
@@ -121,8 +126,8 @@ class KilledProxy:
     def _is_settled(self) -> bool:
         text = self._says("/metrics")
         waiting = [line for line in text.splitlines() if line.startswith("llmproxy_ledger_waiting ")]
-        writers = {name.partition(".")[0] for name in self.ledger_files()}
-        return waiting == ["llmproxy_ledger_waiting 0.0"] and len(writers) == self._workers
+        writers = {name.partition(".")[0] for name in os.listdir(self.ledger)}
+        return waiting == ["llmproxy_ledger_waiting 0.0"] and len(writers) == self._writers
 
     def _says(self, path: str) -> str:
         asked = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", headers={"Accept": "text/plain"})

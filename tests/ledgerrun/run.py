@@ -34,6 +34,7 @@ class Scene:
     @ivar count: of exchanges.
     @ivar between: seconds between two kills, about.
     @ivar whole_of: one of so many kills is of the whole proxy.
+    @ivar proxies: that share the database, as machines do; each has a directory of its own.
     """
 
     count: int = 20_000
@@ -41,6 +42,7 @@ class Scene:
     workers: int = 2
     between: float = 0.7
     whole_of: int = 6
+    proxies: int = 1
 
 
 @frozen
@@ -89,13 +91,20 @@ def _prepare(url: str, scene: Scene) -> list[str]:
 async def _play(scene: Scene, directory: str, url: str, secrets: list[str]) -> Outcome:
     upstream, seen = Upstream(scene.seed), Seen()
     await upstream.start()
-    proxy = KilledProxy(directory, url, upstream.port, scene.workers, scene.seed)
+    proxies = [
+        KilledProxy(
+            os.path.join(directory, f"proxy-{n}"), url, upstream.port, scene.workers, scene.seed + n, scene.proxies
+        )
+        for n in range(scene.proxies)
+    ]
     try:
-        await proxy.start()
+        for proxy in proxies:
+            await proxy.start()
         began = time.monotonic()
-        harassing = asyncio.ensure_future(proxy.harass(scene.between, scene.whole_of))
+        harassing = asyncio.gather(*(proxy.harass(scene.between, scene.whole_of) for proxy in proxies))
         names = _names(scene.count)
-        clients = [Client(proxy.port, secrets, names, seen, random.Random(scene.seed + n)) for n in range(CLIENTS)]
+        ports = [proxies[n % len(proxies)].port for n in range(CLIENTS)]
+        clients = [Client(port, secrets, names, seen, random.Random(scene.seed + n)) for n, port in enumerate(ports)]
         asking = asyncio.gather(*(client.run() for client in clients))
         await asyncio.wait([harassing, asking], return_when=asyncio.FIRST_COMPLETED)
         took = time.monotonic() - began
@@ -104,22 +113,25 @@ async def _play(scene: Scene, directory: str, url: str, secrets: list[str]) -> O
             harassing.result()
         await _ended(harassing)
         await asking
-        await proxy.settled(SETTLES_WITHIN)
-        # What is counted in memory is written down at the end.
-        await proxy.stop()
+        for proxy in proxies:
+            await proxy.settled(SETTLES_WITHIN)
+        for proxy in proxies:
+            # What is counted in memory is written down at the end.
+            await proxy.stop()
     finally:
-        proxy.remove()
+        for proxy in proxies:
+            proxy.remove()
         upstream.stop()
     kept = _kept(url)
     return Outcome(
         figures(seen, upstream.asked, kept),
         problems(seen, upstream.asked, kept),
-        proxy.worker_kills,
-        proxy.proxy_kills,
+        sum(proxy.worker_kills for proxy in proxies),
+        sum(proxy.proxy_kills for proxy in proxies),
         seen.broken,
         dict(seen.statuses),
         took,
-        proxy.ledger_files(),
+        sorted(name for ledger in {proxy.ledger for proxy in proxies} for name in os.listdir(ledger)),
     )
 
 

@@ -32,12 +32,15 @@ class KilledProxy:
     @param directory: where its configuration, its log and its ledger are.
     @param url: of its database.
     @param sharing: how many such proxies there are beside one file of SQLite.
+    @param more: further lines of its configuration.
     @ivar ledger: where its ledger is.
     @ivar worker_kills: workers that were killed.
     @ivar proxy_kills: how often all of it was.
     """
 
-    def __init__(self, directory: str, url: str, upstream: int, workers: int, seed: int, sharing: int = 1) -> None:
+    def __init__(
+        self, directory: str, url: str, upstream: int, workers: int, seed: int, sharing: int = 1, more: str = ""
+    ) -> None:
         self.directory = directory
         beside = url.startswith("sqlite:///")
         self.ledger = os.path.join(
@@ -51,7 +54,7 @@ class KilledProxy:
         self._process: subprocess.Popen[bytes] | None = None
         self.worker_kills = self.proxy_kills = 0
         os.makedirs(directory, exist_ok=True)
-        Path(directory, "apis.yaml").write_text(CONFIG.format(upstream=upstream))
+        Path(directory, "apis.yaml").write_text(CONFIG.format(upstream=upstream) + more)
 
     async def start(self) -> None:
         """Start it, and wait until it is ready."""
@@ -124,10 +127,13 @@ class KilledProxy:
         return sorted(found)
 
     def _is_settled(self) -> bool:
-        text = self._says("/metrics")
-        waiting = [line for line in text.splitlines() if line.startswith("llmproxy_ledger_waiting ")]
         writers = {name.partition(".")[0] for name in os.listdir(self.ledger)}
-        return waiting == ["llmproxy_ledger_waiting 0.0"] and len(writers) == self._writers
+        return self.metric("llmproxy_ledger_waiting") == 0 and len(writers) == self._writers
+
+    def metric(self, name: str) -> float:
+        """What it says of one without labels; -1 while it says nothing."""
+        lines = [line.split() for line in self._says("/metrics").splitlines()]
+        return next((float(words[1]) for words in lines if words[:1] == [name]), -1.0)
 
     def _says(self, path: str) -> str:
         asked = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", headers={"Accept": "text/plain"})

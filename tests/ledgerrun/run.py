@@ -69,11 +69,11 @@ def played(scene: Scene, directory: str, url: str) -> Outcome:
     @param url: of a database without tables or rows.
     """
     os.makedirs(os.path.join(directory, "data"), exist_ok=True)
-    secrets = _prepare(url, scene)
+    secrets = prepare(url, scene)
     return asyncio.run(_play(scene, directory, url, secrets))
 
 
-def _prepare(url: str, scene: Scene) -> list[str]:
+def prepare(url: str, scene: Scene) -> list[str]:
     """Two tokens without a limit, one with one that is not reached, and one with one that is."""
     database = open_database(clock_at(time.time()), url, threads=NoThreads)
     _now(database.start())
@@ -122,7 +122,7 @@ async def _play(scene: Scene, directory: str, url: str, secrets: list[str]) -> O
         for proxy in proxies:
             proxy.remove()
         upstream.stop()
-    kept = _kept(url)
+    kept = kept_in(url)
     return Outcome(
         figures(seen, upstream.asked, kept),
         problems(seen, upstream.asked, kept),
@@ -146,7 +146,8 @@ def _names(count: int) -> Iterator[str]:
     return (f"lr-{number:06}" for number in range(count))
 
 
-def _kept(url: str) -> Kept:
+def kept_in(url: str) -> Kept:
+    """What a database has."""
     engine = locate(url, 1).engine()
     try:
         with engine.connect() as connection:

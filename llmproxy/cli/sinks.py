@@ -70,9 +70,10 @@ def check(name: str, path: str) -> None:
       llmproxy sinks test lf --config apis.yaml
     """
     from ..config import load_api_config
+    from .check_events import with_telemetry
 
     try:
-        sinks = {each.name: each for each in load_api_config(path).sinks}
+        sinks = {each.name: each for each in with_telemetry(load_api_config(path)).sinks}
     except ConfigError as error:
         raise Fault(str(error)) from None
     if name not in sinks:

@@ -228,6 +228,9 @@ def server_attributes(event: Event) -> Attributes:
         found["llmproxy.cost_saved"] = _number(event.cost_saved)
     if event.first_byte_ms is not None:
         found["llmproxy.first_byte"] = event.first_byte_ms / 1000
+    for name, detail in (event.details or {}).items():
+        if isinstance(detail, str | int | float):
+            found.setdefault(f"llmproxy.{name}", detail)
     found.update({f"llmproxy.tag.{name}": value for name, value in event.tags.items()})
     found.update({f"llmproxy.metadata.{name}": value for name, value in event.metadata.items()})
     return found

@@ -7,6 +7,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from llmproxy.core.events.encoding import decode, encode
 from llmproxy.core.events.event import AttemptMade, Content
 from llmproxy.core.events.ofrecord import event_of_record
 from llmproxy.core.telemetry.spans import SpanValue, answering, is_kept, nanoseconds, spans_of
@@ -78,8 +79,14 @@ class ExchangeTests(SynchronousTestCase):
                 "llmproxy.first_byte": 0.25,
                 "llmproxy.tag.team": "search",
                 "llmproxy.metadata.run": "7",
+                "llmproxy.more": 1,
             },
         )
+
+    def test_of_a_stream(self) -> None:
+        """An event that went through a stream, to a dispatcher, makes the same spans."""
+        made = event_of_record(full_record(part_of=None))
+        self.assertEqual(spans_of(decode(encode(made)), "both"), spans_of(made, "both"))
 
     def test_call_attributes(self) -> None:
         """What is said of calls: the usage and the answer are those of the one that answered."""

@@ -19,7 +19,7 @@ from ..core.roles import ROLES
 from .durations import minutes
 from .faults import Conflicting, NotThere
 from .management import Management, segment
-from .output import Output, moment
+from .output import Output, moment, warn
 from .storage import check_revision, located, storage_of, writing
 from .target import CONNECT, OPTIONS, connect
 
@@ -132,8 +132,19 @@ _DIRECT = (
 )
 
 
-@click.group()
-def command() -> None:
+@click.group(invoke_without_command=True)
+@click.option("--listen", hidden=True)
+@click.option("--api-base-url", hidden=True)
+@click.option("--env", "env_file", hidden=True)
+@click.option("--management-token", hidden=True)
+@click.pass_context
+def command(
+    context: click.Context,
+    listen: str | None,
+    api_base_url: str | None,
+    env_file: str | None,
+    management_token: str | None,
+) -> None:
     """Admins of the management API, each with a role.
 
     An owner may do everything; an operator keeps projects, tokens and the cache; an auditor looks at everything,
@@ -147,6 +158,24 @@ def command() -> None:
       llmproxy admin list
       llmproxy admin revoke alice
     """
+    if context.invoked_subcommand is None:
+        _without_command(context, listen, api_base_url, management_token)
+
+
+def _without_command(
+    context: click.Context, listen: str | None, api_base_url: str | None, management_token: str | None
+) -> None:
+    """The reference serves its pages so: C{admin --listen :8081 --api-base-url http://localhost:8080}."""
+    from .admin_ui import DEFAULT_LISTEN, DEFAULT_URL, serve
+
+    if listen is None and api_base_url is None:
+        click.echo(context.get_help(), err=True)
+        context.exit(2)
+    if management_token is not None:
+        warn("--management-token is not used: everybody signs in with their own")
+    url = api_base_url or os.environ.get("ADMIN_UI_API_BASE_URL") or DEFAULT_URL
+    where = listen or os.environ.get("ADMIN_UI_LISTEN_ADDR") or DEFAULT_LISTEN
+    serve(where, url, "", os.environ.get("TRUSTED_PROXIES", ""))
 
 
 @command.command("create")

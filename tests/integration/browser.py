@@ -112,7 +112,8 @@ def _begun() -> tuple[Site, Any]:
 
 class BrowserTestCase(SynchronousTestCase):
     """
-    @cvar site: one for all tests of a process.
+    @ivar site: one for all tests of a process.
+    @ivar origin: what pages may ask something of.
     """
 
     site: Site
@@ -122,6 +123,7 @@ class BrowserTestCase(SynchronousTestCase):
         if why_not():
             raise SkipTest(why_not())
         self.site, self._chromium = _begun()
+        self.origin = self.site.address
         self.strays: list[str] = []
         self.complaints: list[str] = []
         self.addCleanup(self._hold)
@@ -148,7 +150,7 @@ class BrowserTestCase(SynchronousTestCase):
         return context.new_page()
 
     def _asked(self, request: Any) -> None:
-        if not request.url.startswith((self.site.address + "/", "data:")):
+        if not request.url.startswith((self.origin + "/", "data:")):
             self.strays.append(request.url)
 
     def _said(self, message: Any) -> None:

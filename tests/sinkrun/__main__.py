@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from pathlib import Path
 
 from .run import Scene, Stage, lines, problems
 
@@ -19,6 +20,8 @@ def main() -> int:
     scene = Scene(options.events, options.seed, options.rate, options.kills)
     with tempfile.TemporaryDirectory(prefix="llmproxy-sinkrun-") as directory:
         outcome = Stage(scene, directory).play()
+        if problems(scene, outcome):
+            print(Path(directory, "stderr").read_text()[-20_000:])
     for line in lines(scene, outcome):
         print(line, flush=True)
     return int(bool(problems(scene, outcome)))

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 IN_MEMORY = 2000 + 2000
 """Events that a sender which is killed may lose: those of its queue, and those on their way to the disk."""
 
-PATIENCE = 90.0
+PATIENCE = 180.0
 
 
 @frozen

@@ -13,6 +13,7 @@ from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
+from twisted.logger import globalLogBeginner, textFileLogObserver
 
 from llmproxy.app.events import Events
 from llmproxy.config.sinks import SinkConfig
@@ -28,7 +29,7 @@ def sinks(port: int, directory: str) -> list[SinkConfig]:
     path = os.path.join(directory, "events.jsonl")
     file = {"path": path, "max_size": 256 * 1024, "keep": 1000}
     return [
-        SinkConfig("hook", "http", flush_interval=0.05, timeout=1.0, queue=2000, directory=directory, settings=hook),
+        SinkConfig("hook", "http", flush_interval=0.05, timeout=3.0, queue=2000, directory=directory, settings=hook),
         SinkConfig("log", "file", flush_interval=0.05, directory=directory, settings=file),
     ]
 
@@ -71,6 +72,7 @@ class Sending:
 
 
 def main() -> None:
+    globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stderr)], redirectStandardIO=False)
     port, first, count, rate = (int(sys.argv[number]) for number in (1, 3, 4, 5))
     sending = Sending(port, sys.argv[2], first, count, rate)
     reactor.callWhenRunning(sending.start)  # type: ignore[attr-defined]

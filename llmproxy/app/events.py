@@ -107,6 +107,16 @@ class Events:
         if self.wants("budget.*"):
             limiting.listeners.append(self._crossed)
 
+    def without_audit_log(self) -> None:
+        """There is none whose records could become events, or it is an application's own."""
+        if self.wants("audit.*"):
+            self._log.warn(
+                "sinks: {names} asks for audit.*, and there is no audit log to take it from", names=self._ask("audit.*")
+            )
+
+    def _ask(self, kind: str) -> str:
+        return ", ".join(queue.name for queue in self._queues if queue.when.wants_kind(kind))
+
     def audit_sinks(self) -> list[AuditEvents]:
         """Those of the audit log that make events of its records."""
         return [AuditEvents(self.bus)] if self.wants("audit.*") else []

@@ -217,6 +217,8 @@ class Foundation:
     def _auditing(self) -> Auditing | None:
         options = self.settings.audit
         if options is None or self.stored is None:
+            if self.events is not None:
+                self.events.without_audit_log()
             return None
         more = () if self.events is None else self.events.audit_sinks()
         return Auditing(self.reactor, self.stored.database, options, self.settings.secrets(), more=more)

@@ -8,6 +8,7 @@ from typing import Any
 
 from attrs import evolve
 from twisted.internet import reactor
+from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import TestCase
 
 from llmproxy.app.proxy import TransparentProxy
@@ -77,6 +78,16 @@ class EventsTests(TestCase):
         [report] = proxy.metrics().sinks()
         self.assertEqual((report.name, report.type, report.state), ("log", "file", "ok"))
         await proxy.stopService()
+
+    async def test_no_audit_log(self) -> None:
+        """A sink that asks for audit records where none are kept is not left waiting in silence."""
+        said: list[Any] = []
+        globalLogPublisher.addObserver(said.append)
+        self.addCleanup(globalLogPublisher.removeObserver, said.append)
+        sink = SinkConfig("alerts", "stdout", when={"kind": "audit.*"})
+        proxy = TransparentProxy(reactor, evolve(a_config(), sinks=[sink]), database_url=":memory:")
+        self.assertIn("alerts", [each["names"] for each in said if "audit.*" in str(each.get("log_format"))])
+        await proxy.shutdown()
 
     async def test_off(self) -> None:
         """Without a sink there is nothing."""

@@ -11,7 +11,7 @@ from zope.interface import implementer
 
 from ..core.events.receipts import DeliveryFailure, PassingFailure, PermanentFailure
 from ..core.events.vendors import helicone, reference
-from ..core.events.vendors.batches import without_bodies
+from ..core.events.vendors.batches import written
 from ..core.events.vendors.reading import is_exchange
 from ..interfaces.events import IEventSink
 from .httppost import ask
@@ -57,9 +57,7 @@ class Helicone:
         return receipt
 
     async def _send(self, event: Event, delivered: int) -> Receipt:
-        body = self._encoded(event)
-        if len(body) > helicone.MOST_BYTES:
-            body = self._encoded(without_bodies(event))
+        body = written(self._encoded, event, helicone.MOST_BYTES)
         try:
             answer = await ask(self._agent, self._url, body, self._headers)
         except DeliveryFailure as failure:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
 from ..core.events.vendors import langfuse
-from ..core.events.vendors.batches import split, without_bodies
+from ..core.events.vendors.batches import split, written
 from ..core.events.vendors.reading import is_exchange
 from ..interfaces.events import IEventSink
 from .httppost import ask
@@ -75,7 +76,5 @@ class Langfuse:
     def _items(self, event: Event) -> bytes:
         if not is_exchange(event):
             return b""
-        items = langfuse.encode_items(event, self._environment, self._release)
-        if len(items) > langfuse.MOST_BYTES:
-            items = langfuse.encode_items(without_bodies(event), self._environment, self._release)
-        return items
+        write = partial(langfuse.encode_items, environment=self._environment, release=self._release)
+        return written(write, event, langfuse.MOST_BYTES)

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
 from ..core.events.vendors import lunary, reference
-from ..core.events.vendors.batches import split, without_bodies
+from ..core.events.vendors.batches import split, written
 from ..core.events.vendors.reading import is_exchange
 from ..interfaces.events import IEventSink
 from .httppost import Answer, ask
@@ -63,9 +63,7 @@ class Lunary:
     def _item(self, event: Event) -> bytes:
         if not is_exchange(event):
             return b""
-        encode = reference.encode_payload if self._legacy else lunary.encode_events
-        item = encode(event)
-        return item if len(item) <= lunary.MOST_BYTES else encode(without_bodies(event))
+        return written(reference.encode_payload if self._legacy else lunary.encode_events, event, lunary.MOST_BYTES)
 
     def _body(self, items: Sequence[bytes]) -> bytes:
         return b"[%b]" % b",".join(items) if self._legacy else lunary.body_of(items)

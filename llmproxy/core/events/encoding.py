@@ -53,6 +53,9 @@ def _plain(value: Any, depth: int = 0) -> Any:
         return {_plain(str(name)): _plain(each, depth + 1) for name, each in value.items()}
     if depth < _DEEPEST and isinstance(value, (list, tuple, set, frozenset)):
         return [_plain(each, depth + 1) for each in value]
+    if depth >= _DEEPEST:
+        # Its text would be as deep.
+        return "nested too deeply"
     return _plain(value.isoformat().replace("+00:00", "Z") if hasattr(value, "isoformat") else str(value)[:_LONGEST])
 
 

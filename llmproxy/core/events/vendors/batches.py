@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
+from ..encoding import decode, encode
 from ..event import Event
 
 TOO_LARGE = "too_large"
@@ -40,3 +41,16 @@ def without_bodies(event: Event) -> Event:
         response_omitted=event.content.response_omitted or TOO_LARGE,
     )
     return msgspec.structs.replace(event, content=content)
+
+
+def written(write: Callable[[Event], bytes], event: Event, most: int) -> bytes:
+    """
+    What C{write} makes of an event, whatever is in it: a text that JSON cannot have becomes one that it can, and what
+    is larger than C{most} goes without its bodies. It never fails: such an event would hold up all others.
+    """
+    try:
+        found = write(event)
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        event = decode(encode(event))
+        found = write(event)
+    return found if len(found) <= most else write(without_bodies(event))

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.events.event import Content
-from llmproxy.core.events.vendors.batches import split, without_bodies
+from llmproxy.core.events.vendors.batches import split, without_bodies, written
+from llmproxy.core.events.vendors.helicone import encode_one
+from llmproxy.core.events.vendors.langfuse import encode_items
+from llmproxy.core.events.vendors.lunary import encode_events
+from llmproxy.core.events.vendors.reference import encode_log_line, encode_payload
 
 from ....tables import row
 from .samples import bare, chat
@@ -33,6 +39,32 @@ class SplitTests(SynchronousTestCase):
         parts = [sizes[each] for each in split(sizes, 20)]
         self.assertEqual([size for part in parts for size in part], sizes)
         self.assertTrue(all(part and (sum(part) <= 20 or len(part) == 1) for part in parts))
+
+
+class WrittenTests(SynchronousTestCase):
+    def test_whatever(self) -> None:
+        """What JSON cannot have is written as it can; nothing that an event holds makes it fail."""
+        deep: list[Any] = []
+        for _ in range(5000):
+            deep = [deep]
+        for more in (
+            {"user": "\ud800"},
+            {"tags": {"\ud800": "x"}},
+            {"metadata": {"a": "\udfff"}},
+            {"content": Content(request_body={"n": 2**70}, response_body="\ud800")},
+            {"content": Content(request_body={"messages": deep})},
+            {"content": Content(response_body=object())},
+            {"details": {"x": {1: 2}}},
+        ):
+            for write in (encode_items, encode_events, encode_one, encode_payload, encode_log_line):
+                with row(list(more), write):
+                    self.assertIn(b"req-1", written(write, chat(**more), 1 << 20))
+
+    def test_too_large(self) -> None:
+        """What is too large goes without its bodies."""
+        event = chat(content=Content(response_body="x" * 1000))
+        self.assertNotIn(b"xxx", written(encode_one, event, 500))
+        self.assertIn(b"xxx", written(encode_one, event, 1 << 20))
 
 
 class WithoutTests(SynchronousTestCase):

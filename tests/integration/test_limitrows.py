@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from attrs import evolve
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.limits.leasing import Account, Answer
 from llmproxy.core.limits.values import PICO, Rule
 from llmproxy.core.limits.verdicts import Part
+from llmproxy.errors import Unavailable
 from llmproxy.message import Project, Token
 from llmproxy.store.budgets import BudgetLeases
 from llmproxy.usagelimits import UsageLimits
@@ -42,8 +46,9 @@ class MergedLimitsTests(SynchronousTestCase):
                 made: list[Any] = []
                 for number in range(self.ROUNDS):
                     said = {self.FIELDS[at]: None if number == 3 else number + at * 100}
-                    databases[at].projects.update("p1", limits=said).addBoth(made.append)
-                    databases[at].tokens.update("t1", limits=said).addBoth(made.append)
+                    for store, which in ((databases[at].projects, "p1"), (databases[at].tokens, "t1")):
+                        update = partial(store.update, which)
+                        made.append(patiently(lambda said=said: said, lambda said, do=update: do(limits=said))[1])
                 return made
 
             with ThreadPoolExecutor(len(self.FIELDS)) as threads:
@@ -93,9 +98,18 @@ class LeasingTests(SynchronousTestCase):
 
 def say(leases: BudgetLeases, account: Account, wanted: int) -> None:
     """Lease more, and have it known what was spent."""
-    found: list[Any] = []
-    ask = account.ask("k", max(0, wanted - account.available), max(0, wanted - account.available))
-    leases.say([ask]).addBoth(found.append)
-    [[answer]] = found
-    assert isinstance(answer, Answer), answer
-    account.answered(ask, answer)
+    more = max(0, wanted - account.available)
+    ask, answer = patiently(lambda: account.ask("k", more, more), lambda ask: leases.say([ask]))
+    assert isinstance(answer[0], Answer), answer
+    account.answered(ask, answer[0])
+
+
+def patiently(make: Callable[[], Any], call: Callable[[Any], Any]) -> tuple[Any, Any]:
+    """What was made, and what came of it: again, as a caller would, where the machine is busy and SQLite locked."""
+    for _ in range(20):
+        found: list[Any] = []
+        made = make()
+        call(made).addBoth(found.append)
+        if not (isinstance(found[0], Failure) and found[0].check(Unavailable)):
+            break
+    return made, found[0]

@@ -91,7 +91,8 @@ class EventQueue:
         self._buffered = 0
         self._soon: IDelayedCall | None = None
         self._looking: IDelayedCall | None = None
-        self._busy = False
+        # Calls that wait for the disk: what is removed waits behind what is written.
+        self._busy = 0
         self._diverting = False
         self._segment = ""
         self._segment_until = 0
@@ -308,15 +309,15 @@ class EventQueue:
             self._progressed()
 
     def _on_thread(self, call: Any, then: Any, failed: Any = None) -> None:
-        self._busy = True
+        self._busy += 1
         running = self._run(call)
 
         def done(result: Any) -> None:
-            self._busy = False
+            self._busy -= 1
             then(result)
 
         def broken(reason: Any) -> None:
-            self._busy = False
+            self._busy -= 1
             self._complaints.say("spool", f"sink {self.name}: the spool cannot be used: {reason.getErrorMessage()}")
             if failed is not None:
                 failed()

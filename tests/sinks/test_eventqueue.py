@@ -180,6 +180,46 @@ class EventQueueTests(SynchronousTestCase):
         self.assertEqual(self.sink.ids[-1], "e-50")
         self.assertEqual(queue.spooled, 0)
 
+    def test_slow_disk(self) -> None:
+        """What is read from a slow disk is read once, whatever else waits for the disk meanwhile."""
+        waiting: list[tuple[Any, Deferred[Any]]] = []
+
+        def later(call: Any, *arguments: Any) -> Deferred[Any]:
+            done: Deferred[Any] = Deferred()
+            waiting.append((lambda: call(*arguments), done))
+            return done
+
+        def run_all() -> None:
+            while waiting:
+                call, done = waiting.pop(0)
+                done.callback(call())
+
+        spool = Spool(os.path.join(self.directory, "spool"), 1_000_000)
+        policy = SinkPolicy(batch=3, retry_base=0.1, retry_most=0.1)
+        queue = EventQueue(self.clock, "hook", self.sink, policy, later, None, spool, None)  # type: ignore[arg-type]
+        self.sink.answer = PassingFailure("away")
+        queue.take(events(1))
+        self.clock.advance(1)
+        queue.take(events(2, 3))
+        self.clock.advance(SPOOLED_AFTER)
+        run_all()
+        self.sink.answer = "wait"
+        self.clock.advance(1)
+        for number in range(4, 40, 2):
+            # A batch is under way, more is written, and what was read is removed behind that.
+            queue.take(events(number, number + 1))
+            self.clock.advance(SPOOLED_AFTER)
+            if self.sink.pending:
+                self.sink.pending.pop(0).callback(None)
+            run_all()
+        while self.sink.pending:
+            self.sink.pending.pop(0).callback(None)
+            self.clock.advance(1)
+            run_all()
+        found = [each for each in self.sink.ids if each != "e-1"]
+        self.assertEqual(found, [f"e-{number}" for number in range(2, 40)])
+        self.assertEqual((queue.delivered, queue.spooled, queue.waiting), (39, 0, 0))
+
     def test_private(self) -> None:
         """What waits on disk is its owner's alone."""
         self.sink.answer = PassingFailure("down")

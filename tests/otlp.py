@@ -59,6 +59,7 @@ class Point:
     start: int
     time: int
     temporality: int
+    exemplars: list[tuple[float, str, str]] = field(factory=list)
 
 
 @define
@@ -162,4 +163,5 @@ def _points(metric: Any) -> Any:
             each.start_time_unix_nano,
             each.time_unix_nano,
             metric.histogram.aggregation_temporality,
+            [(getattr(one, one.WhichOneof("value")), one.trace_id.hex(), one.span_id.hex()) for one in each.exemplars],
         )

@@ -118,6 +118,7 @@ class Otlp:
             return
         if self._options.temporality == "cumulative":
             export.metrics(metrics.measured)
+            metrics.forget_exemplars()
             return
         measured, since = metrics.take(), self._since
         self._since = self._now()

@@ -26,6 +26,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from opentelemetry.sdk._logs import ReadableLogRecord
+from opentelemetry.sdk.metrics import Exemplar
 from opentelemetry.sdk.metrics import export as points
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
@@ -40,7 +41,7 @@ from ..core.telemetry.wire import trace_request
 
 if TYPE_CHECKING:
     from ..core.telemetry.logs import LogValue
-    from ..core.telemetry.metrics import Instrument, Key, Measured, Series
+    from ..core.telemetry.metrics import Instrument, InTrace, Key, Measured, Series
     from ..core.telemetry.otlpoptions import Destination, OtlpOptions, Signal, Temporality
     from ..core.telemetry.spans import Attributes, SpanValue
 
@@ -299,11 +300,25 @@ def _data(
     bounds = list(instrument.bounds)
     found = [
         points.HistogramDataPoint(
-            dict(key), began, now, one.count, one.total, list(one.counts), bounds, one.least, one.most
+            dict(key),
+            began,
+            now,
+            one.count,
+            one.total,
+            list(one.counts),
+            bounds,
+            one.least,
+            one.most,
+            [] if one.exemplar is None else [_exemplar(*one.exemplar)],
         )
         for key, one in series.items()
     ]
     return points.Histogram(found, temporality)
+
+
+def _exemplar(value: float, trace: InTrace) -> Exemplar:
+    at, trace_id, span_id = trace
+    return Exemplar({}, value, at, int(span_id, 16), int(trace_id, 16))
 
 
 def _number(value: float) -> int | float:

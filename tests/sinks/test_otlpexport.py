@@ -102,6 +102,8 @@ class MetricTests(ExportCase):
                     self.assertEqual(point.bounds, list(instrument.bounds))
                     self.assertEqual(point.temporality, 2)
                     self.assertLess(point.start, point.time)
+                    named = [(one.exemplar[0], TRACE.trace_id, TRACE.span_id)] if one.exemplar else []
+                    self.assertEqual((point.exemplars, bool(named)), (named, bool(instrument.bounds)))
         (point,) = received["gen_ai.client.inference.usage.input_tokens"]
         self.assertIsInstance(point.total, int)
 

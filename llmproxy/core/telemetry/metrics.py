@@ -14,7 +14,17 @@ from typing import TYPE_CHECKING, Literal
 from attrs import define, field, frozen
 
 from .conventions import Semconv, named, operation_of
-from .spans import METHODS, Value, answering, calls_of, error_type, is_background, server_error_type
+from .spans import (
+    METHODS,
+    Value,
+    answering,
+    calls_of,
+    error_type,
+    is_background,
+    is_kept,
+    nanoseconds,
+    server_error_type,
+)
 
 if TYPE_CHECKING:
     from ..events.event import AttemptMade, Event
@@ -109,6 +119,9 @@ Key = tuple[tuple[str, Value], ...]
 _INPUT, _OUTPUT = ("gen_ai.token.type", "input"), ("gen_ai.token.type", "output")
 _UNBROKEN = ("gen_ai.token.modality", "unknown")
 
+InTrace = tuple[int, str, str]
+"""When an exchange began, in nanoseconds since the epoch, and the ids of its trace and its span."""
+
 _INFERENCES = frozenset({"chat", "text_completion", "generate_content"})
 
 
@@ -118,6 +131,8 @@ class Series:
     What was measured with the same attributes.
 
     @ivar counts: by bucket; empty for a counter.
+    @ivar exemplar: the largest that was measured in a trace that is kept, since the last export: its value, and the
+        trace.
     """
 
     counts: list[int]
@@ -125,14 +140,17 @@ class Series:
     total: float = 0.0
     least: float = field(default=float("inf"))
     most: float = field(default=float("-inf"))
+    exemplar: tuple[float, InTrace] | None = None
 
-    def add(self, value: float, bounds: Sequence[float]) -> None:
+    def add(self, value: float, bounds: Sequence[float], trace: InTrace | None = None) -> None:
         self.count += 1
         self.total += value
         if bounds:
             self.counts[bisect_left(bounds, value)] += 1
             self.least = min(self.least, value)
             self.most = max(self.most, value)
+            if trace is not None and (self.exemplar is None or value >= self.exemplar[0]):
+                self.exemplar = value, trace
 
     def merge(self, other: Series) -> None:
         """Add what another one has."""
@@ -140,6 +158,7 @@ class Series:
         self.total += other.total
         self.counts = [one + two for one, two in zip(self.counts, other.counts, strict=True)]
         self.least, self.most = min(self.least, other.least), max(self.most, other.most)
+        self.exemplar = self.exemplar or other.exemplar
 
 
 Measured = dict[Instrument, dict[Key, Series]]
@@ -159,10 +178,13 @@ class Metrics:
         self._semconv = semconv
         self._known: set[str] = set()
         self._tried: set[str] = set()
+        self._trace: InTrace | None = None
         self.measured: Measured = {}
 
     def add(self, event: Event) -> None:
         """Count one exchange."""
+        is_traced = event.trace_id and event.span_id and is_kept(event)
+        self._trace = (nanoseconds(event.time), event.trace_id, event.span_id) if is_traced else None
         # What nobody waited for is no request of a client's.
         if not is_background(event):
             self._record(SERVER_DURATION, event.duration_ms / 1000, _of_server(event))
@@ -172,6 +194,12 @@ class Metrics:
         """What was measured since the last time."""
         measured, self.measured = self.measured, {}
         return measured
+
+    def forget_exemplars(self) -> None:
+        """They have gone out: each is of one export."""
+        for series in self.measured.values():
+            for one in series.values():
+                one.exemplar = None
 
     def give_back(self, measured: Measured) -> None:
         """What was taken and could not be delivered is measured still."""
@@ -273,7 +301,7 @@ class Metrics:
         series = self.measured.get(instrument, _NOTHING).get(key)
         if series is None:
             series = self._series(instrument, key)
-        series.add(value, instrument.bounds)
+        series.add(value, instrument.bounds, self._trace)
 
     def _series(self, instrument: Instrument, key: Key) -> Series:
         found = self.measured.get(instrument)

@@ -152,6 +152,20 @@ class MetricsTests(SynchronousTestCase):
         """No two have the same name, so that no receiver gets one twice."""
         self.assertEqual(len({each.name for each in INSTRUMENTS}), len(INSTRUMENTS))
 
+    def test_exemplars(self) -> None:
+        """The slowest of each series names its trace, until it has gone out; what is not kept names none."""
+        metrics = Metrics("latest")
+        trace = {"trace_id": "a" * 32, "trace_sampled": True}
+        for span, took in (("1", 100.0), ("2", 900.0), ("3", 500.0)):
+            metrics.add(good(**trace, span_id=span * 16, duration_ms=took))
+        metrics.add(good(trace_id="b" * 32, span_id="4" * 16, trace_sampled=False, duration_ms=5000.0))
+        metrics.add(good(duration_ms=5000.0))
+        (server,) = (series for one, series in metrics.measured.items() if one.name == "http.server.request.duration")
+        (series,) = server.values()
+        self.assertEqual(series.exemplar, (0.9, (1_796_000_000_250_000_000, "a" * 32, "2" * 16)))
+        metrics.forget_exemplars()
+        self.assertIsNone(series.exemplar)
+
 
 class BoundTests(SynchronousTestCase):
     def test_made_up_models(self) -> None:

@@ -10,8 +10,8 @@ from .document import Item
 from .readers import NOTED, Reader, all_of, by, flag, section, share
 from .units import parse_size
 
-MOST = 16 * 1024 * 1024
-"""Bytes of a body: with a hundred of them all memory of captures would be taken."""
+MOST = 4 * 1024 * 1024
+"""Bytes of a body: reading JSON of this size keeps the reactor for some 20 ms, on whatever thread it is read."""
 
 
 def captured_size(text: str) -> int:

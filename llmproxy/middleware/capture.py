@@ -43,6 +43,10 @@ _OFF = frozenset({b"off", b"false", b"no", b"0"})
 
 WEBSOCKET = "websocket (messages are not captured)"
 OVERLOAD = "overload"
+_BROKEN = "undecodable (broken content coding)"
+
+_Small = tuple[bytes, bytes, "tuple[bytes, ...]"]
+"""A body, its media type and its codings."""
 
 _SMALL = 4096
 """Bytes of a body that is held before anybody looks what it is."""
@@ -156,8 +160,7 @@ class CapturePlan:
 
 class CapturedExchange:
     """
-    Implements L{llmproxy.record.Captured}. A body that is here already is held as it is; what it is, is found out on
-    the thread.
+    Implements L{llmproxy.record.Captured}. A body that is here already and small is held as it is, whatever it is.
     """
 
     __slots__ = ("_plan", "_request", "_request_fields", "_response", "_response_fields", "size", "weight")
@@ -165,12 +168,12 @@ class CapturedExchange:
     def __init__(self, plan: CapturePlan, request: ApiRequest) -> None:
         self.size = self.weight = 0
         self._plan = plan
-        self._request_fields: Fields = request.fields
+        self._request_fields = self._chosen(request.fields) if plan.names else ()
         self._response_fields: Fields = ()
-        self._response: _Copy | bytes | str | None = None
+        self._response: _Copy | _Small | str | None = None
         body = request.body
         if body is None:
-            self._request: _Copy | bytes | str | None = None
+            self._request: _Copy | _Small | str | None = None
         elif type(body) is BytesBody:
             self._request = self._whole(body.content, plan.request, request.fields)
         else:
@@ -182,14 +185,23 @@ class CapturedExchange:
         if self.size:
             self._plan.held.returned.append(self.size)
 
-    def _whole(self, content: bytes, most: int, fields: Fields) -> _Copy | bytes | str:
+    def _chosen(self, fields: Fields) -> Fields:
+        chosen = [(LOWER[name], value) for name, value in fields if LOWER[name] in self._plan.names]
+        size = sum(len(value) for _, value in chosen)
+        return chosen if self.take(size) else ()
+
+    def _whole(self, content: bytes, most: int, fields: Fields) -> _Copy | _Small | str:
         size = len(content)
-        if size <= _SMALL and size <= most:
-            return content if self.take(size) else OVERLOAD
-        copy = _Copy(self, most, fields)
-        copy.seen(content)
-        copy.ended(None)
-        return copy
+        if size > _SMALL or size > most:
+            copy = _Copy(self, most, fields)
+            copy.seen(content)
+            copy.ended(None)
+            return copy
+        try:
+            media_type, codings = _type_of(fields)
+        except ProxyError:
+            return _BROKEN
+        return (content, media_type, codings) if self.take(size) else OVERLOAD
 
     def take(self, size: int) -> bool:
         """Hold so many bytes more."""
@@ -199,33 +211,35 @@ class CapturedExchange:
         return True
 
     def give(self, size: int) -> None:
+        """Hold so many bytes less."""
         self.size -= size
         self._plan.held.returned.append(size)
 
     def head(self, response: ApiResponse) -> ApiResponse:
-        body = response.body
-        self._response_fields = response.fields
+        """What upstream, or the cache, answers."""
+        body, plan = response.body, self._plan
+        if plan.names:
+            self._response_fields = self._chosen(response.fields)
         if response.upgraded is not None:
             self._response = WEBSOCKET
         elif type(body) is BytesBody:
-            self._response = self._whole(body.content, self._plan.response, response.fields)
+            self._response = self._whole(body.content, plan.response, response.fields)
         elif body is not None:
-            self._response = copy = _Copy(self, self._plan.response, response.fields)
+            self._response = copy = _Copy(self, plan.response, response.fields)
             response.body = Tap(body, copy.seen, copy.ended)
         return response
 
     def content(self) -> Content:
         plan = self._plan
-        request = self._body(self._request, self._request_fields, plan.request)
-        response = self._body(self._response, self._response_fields, plan.response)
+        request, response = self._body(self._request, plan.request), self._body(self._response, plan.response)
         names = plan.names
         if not (names or isinstance(self._request, _Copy) or isinstance(self._response, _Copy)):
             self.weight = _TIMES * (self.size + 1)
         if not (names or request.omitted or response.omitted or request.is_truncated or response.is_truncated):
             return Content(request_body=request.value, response_body=response.value, merged=response.is_merged)
         return Content(
-            request_headers=_shown(self._request_fields, plan) if names else {},
-            response_headers=_shown(self._response_fields, plan) if names else {},
+            request_headers=_shown(self._request_fields, plan),
+            response_headers=_shown(self._response_fields, plan),
             request_body=request.value,
             response_body=response.value,
             request_truncated=request.is_truncated,
@@ -235,24 +249,21 @@ class CapturedExchange:
             merged=response.is_merged,
         )
 
-    def _body(self, kept: _Copy | bytes | str | None, fields: Fields, most: int) -> Body:
-        if kept is None or kept == b"":
+    def _body(self, kept: _Copy | _Small | str | None, most: int) -> Body:
+        if kept is None:
             return _NOTHING
-        if isinstance(kept, bytes):
-            media_type, codings = _type_of(fields)
-            if not codings and media_type == b"application/json":
-                value = plain_json(kept, self._plan.redactor)
+        if isinstance(kept, tuple):
+            content, media_type, codings = kept
+            if media_type == b"application/json" and not codings:
+                value = plain_json(content, self._plan.redactor)
                 if value is not None:
                     return Body(value)
-            half = Half(kept, media_type, codings, True, len(kept), most)
+            half = Half(content, media_type, codings, True, len(content), most)
         elif isinstance(kept, str):
-            half = Half(omitted=kept)
+            return Body(omitted=kept)
         else:
             half = kept.half()
-        try:
-            body = body_of(half, self._plan.redactor)
-        except ProxyError:
-            return Body(omitted="undecodable (broken content coding)")
+        body = body_of(half, self._plan.redactor)
         if body.omitted.startswith(("unredactable", "redaction", "too_deep")):
             self._plan.held.unredacted += 1
         return body
@@ -277,7 +288,7 @@ class _Copy:
             self._media_type, self._codings = _type_of(fields)
         except ProxyError:
             self._media_type, self._codings = b"", ()
-            self.omitted = "undecodable (broken content coding)"
+            self.omitted = _BROKEN
         if not self.omitted and is_kept(kind_of(self._media_type)):
             self._held = Gathered()
 
@@ -356,8 +367,6 @@ def _type_of(fields: Fields) -> tuple[bytes, tuple[bytes, ...]]:
 
 def _shown(fields: Fields, plan: CapturePlan) -> dict[str, list[str]]:
     shown: dict[str, list[str]] = {}
-    for written, value in fields:
-        name = LOWER[written]
-        if name in plan.names:
-            shown.setdefault(name.decode("latin-1"), []).append(plan.redactor.text(value.decode("utf-8", "replace")))
+    for name, value in fields:
+        shown.setdefault(name.decode("latin-1"), []).append(plan.redactor.text(value.decode("utf-8", "replace")))
     return shown

@@ -17,7 +17,7 @@ RIGHT: tuple[tuple[str, CaptureSettings | None], ...] = (
     ("{}", CaptureSettings()),
     ("{enabled: off, request: 1KiB}", None),
     ("{sample: 0}", None),
-    ("{request: 0, response: 16MiB}", CaptureSettings(0, 16 << 20)),
+    ("{request: 0, response: 4MiB}", CaptureSettings(0, 4 << 20)),
     (
         "{request: 64KiB, response: 256KiB, headers: [X-Team], sample: 0.1, opt_out: true,"
         " redact: ['$.user', email, {regex: 'P-\\d+'}]}",
@@ -35,7 +35,7 @@ RIGHT: tuple[tuple[str, CaptureSettings | None], ...] = (
 WRONG = (
     ("maybe", "expected true or false"),
     ("[email]", "expected a text, got a list"),
-    ("{request: 17MiB}", "at most 16MiB of a body can be captured"),
+    ("{request: 5MiB}", "at most 4MiB of a body can be captured"),
     ("{response: much}", "expected a size"),
     ("{sample: 1.5}", "expected a number from 0 to 1"),
     ("{headers: [Authorization]}", "carries a credential"),

@@ -274,6 +274,15 @@ class CaptureTests(SynchronousTestCase):
         contents: list[Any] = [record.captured.content() for record in self.proxy.records if record.captured]
         self.assertEqual([each.request_omitted for each in contents], ["", "overload", "overload"])
 
+    def test_fields_are_counted(self) -> None:
+        """Fields that are kept take memory too; those that are not take none."""
+        for names, size in (((), 20), (("x-a",), 20 + 3000)):
+            with row(names):
+                self.begin(
+                    JSON, b"X-A: " + b"x" * 3000, body=b'{"a":"0123456789ab"}', capture=CaptureConfig(headers=names)
+                )
+                self.assertEqual(self.proxy.capturing.held.size, size)
+
     def test_nobody_reads(self) -> None:
         """What nobody makes an event of gives its memory back."""
         self.begin()

@@ -16,6 +16,7 @@ from ..middleware.caching.cache import Cache
 from ..middleware.caching.state import HELD
 from ..middleware.checking.inspection import Inspection
 from ..middleware.recordexchanges import RecordExchanges
+from ..net.clocksteps import ClockSteps
 from ..net.poller import Poller
 from ..net.resolver import Names
 from ..net.timers import TimerWheel
@@ -74,6 +75,7 @@ class Foundation:
         self.settings = settings
         self.own = own
         self.peers = peers
+        self.clock_steps = ClockSteps(reactor)
         self.wheel = TimerWheel(reactor, settings.resolution)
         self.poller = Poller(reactor)
         self.names = Names(reactor)
@@ -147,6 +149,7 @@ class Foundation:
 
     def open(self) -> Deferred[None]:
         """Open the database and the ledger, then count; fails with L{ConfigError}."""
+        self.clock_steps.start()
         self.limiting.start()
         opening = succeed(None) if self.stored is None else self.stored.start()
         return opening.addCallback(self._open_ledger).addCallback(lambda _: self._count())

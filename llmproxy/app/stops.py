@@ -29,6 +29,7 @@ def stops_of(foundation: Foundation, generations: Generations) -> list[Stop]:
         ("upstream clients", generations.close),
         *([] if stored is None else [("database", stored.database.close)]),
         ("lag of the reactor", metering.lag.stop),
+        ("steps of the clock", foundation.clock_steps.stop),
         ("time limits", foundation.wheel.stop),
         ("access log", metering.close),
     ]

@@ -6,6 +6,7 @@ import asyncio
 import os
 import random
 import subprocess
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -19,6 +20,14 @@ from ..ledgerrun.run import SETTLES_WITHIN, Scene, kept_in, prepare
 from ..ledgerrun.upstream import Upstream
 from .databases import server
 
+SET_BACK = (
+    sys.executable,
+    "-c",
+    "import os, time; now = time.time; time.time = lambda: now() - 3600 * os.path.exists('back'); "
+    "from twisted.scripts.twistd import run; run()",
+)
+"""C{twistd} whose clock is set back by an hour once there is a file."""
+
 CLIENTS = 8
 PATIENCE = 30.0
 
@@ -27,15 +36,15 @@ class Outage:
     """
     A proxy of one worker, which knows the tokens that it was asked with before, and what was asked of it.
 
-    @param more: further lines of its configuration.
+    @param options: of L{KilledProxy}.
     """
 
-    def __init__(self, directory: str, url: str, more: str = "") -> None:
+    def __init__(self, directory: str, url: str, **options: Any) -> None:
         self._secrets = prepare(url, Scene())[:2]
         self._url = url
         self.upstream, self.seen = Upstream(1), Seen()
         self._numbers = iter(range(100_000))
-        self._make = lambda: KilledProxy(directory, url, self.upstream.port, 1, 1, more=more)
+        self._make = lambda: KilledProxy(directory, url, self.upstream.port, **{"workers": 1, "seed": 1, **options})
 
     async def start(self) -> None:
         await self.upstream.start()
@@ -112,7 +121,7 @@ class LedgerOutageTests(SynchronousTestCase):
         if os.geteuid() or subprocess.run(mounting, check=False, capture_output=True).returncode:
             raise SkipTest("a file system of its own cannot be mounted here")
         self.addCleanup(subprocess.run, ["umount", "-l", ledger], check=False)
-        outage = Outage(directory, f"sqlite:///{directory}/data/llmproxy.db", "ledger: {most_waiting: 1MiB}\n")
+        outage = Outage(directory, f"sqlite:///{directory}/data/llmproxy.db", more="ledger: {most_waiting: 1MiB}\n")
         junk = os.path.join(ledger, "junk")
 
         async def scene() -> None:
@@ -129,6 +138,20 @@ class LedgerOutageTests(SynchronousTestCase):
             os.remove(junk)
             await outage.says("llmproxy_ledger_in_memory", lambda found: found == 0)
             await outage.ask(50)
+
+        self.play(outage, scene)
+
+    def test_clock_set_back(self) -> None:
+        """A clock that is set back by an hour stops nothing: what ends then is settled as soon as ever."""
+        directory = self.directory()
+        outage = Outage(directory, f"sqlite:///{directory}/data/llmproxy.db", workers=0, twistd=SET_BACK)
+
+        async def scene() -> None:
+            await outage.ask(20)
+            open(os.path.join(directory, "back"), "w").close()
+            await outage.ask(20)
+            await outage.says("llmproxy_ledger_waiting", lambda found: found == 0)
+            await outage.ask(20)
 
         self.play(outage, scene)
 

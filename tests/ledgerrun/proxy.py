@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import urllib.request
+from collections.abc import Sequence
 from contextlib import suppress
 from glob import glob
 from pathlib import Path
@@ -32,6 +33,7 @@ class KilledProxy:
     @param directory: where its configuration, its log and its ledger are.
     @param url: of its database.
     @param sharing: how many such proxies there are beside one file of SQLite.
+    @param workers: 0 for one process alone.
     @param more: further lines of its configuration.
     @ivar ledger: where its ledger is.
     @ivar worker_kills: workers that were killed.
@@ -39,14 +41,23 @@ class KilledProxy:
     """
 
     def __init__(
-        self, directory: str, url: str, upstream: int, workers: int, seed: int, sharing: int = 1, more: str = ""
+        self,
+        directory: str,
+        url: str,
+        upstream: int,
+        workers: int,
+        seed: int,
+        sharing: int = 1,
+        more: str = "",
+        twistd: Sequence[str] = TWISTD,
     ) -> None:
         self.directory = directory
         beside = url.startswith("sqlite:///")
         self.ledger = os.path.join(
             os.path.dirname(url.removeprefix("sqlite:///")) if beside else os.path.join(directory, "data"), "ledger"
         )
-        self._writers = workers * sharing if beside else workers
+        self._writers = max(1, workers * sharing if beside else workers)
+        self._twistd = twistd
         self.port = free_port()
         self._url = url
         self._workers = workers
@@ -58,8 +69,9 @@ class KilledProxy:
 
     async def start(self) -> None:
         """Start it, and wait until it is ready."""
-        command = [*TWISTD, "-n", "--pidfile=", "llmproxy", "--config", "apis.yaml", "--listen"]
-        command += [f"tcp:{self.port}:interface=127.0.0.1", "--workers", str(self._workers), "--drain", "5s"]
+        command = [*self._twistd, "-n", "--pidfile=", "llmproxy", "--config", "apis.yaml", "--listen"]
+        command += [f"tcp:{self.port}:interface=127.0.0.1", "--drain", "5s"]
+        command += ["--workers", str(self._workers)] if self._workers else []
         more = {
             "DATABASE_URL": self._url,
             "MANAGEMENT_TOKEN": MANAGEMENT_TOKEN,

@@ -26,14 +26,15 @@ class TracingConfig:
         of the client's, where that sent one; C{add}, in any case.
     @ivar sampler: which traces are kept, by the name that C{OTEL_TRACES_SAMPLER} has for it; C{""} is what that says.
     @ivar ratio: the share of them, for samplers that have one; C{None} is what C{OTEL_TRACES_SAMPLER_ARG} says.
-    @ivar hears: what callers say in C{traceparent} is heard.
+    @ivar callers: C{continue}: an exchange is in the trace that its caller names; C{restart}: in one of its own, since
+        callers are strangers.
     """
 
     enabled: bool | None = None
     traceparent: Any = "pass"
     sampler: str = ""
     ratio: float | None = None
-    hears: bool = True
+    callers: Any = "continue"
 
     def options(self) -> TracingOptions:
         """
@@ -43,7 +44,7 @@ class TracingConfig:
         from ..core.telemetry.traces import TracingOptions
 
         ratio = "" if self.ratio is None else str(self.ratio)
-        return TracingOptions(self.traceparent, sampler_of(self.sampler, ratio), self.hears)
+        return TracingOptions(self.traceparent, sampler_of(self.sampler, ratio), self.callers != "restart")
 
     def with_environment(self, environment: Mapping[str, str]) -> TracingConfig:
         """The same, with what the variables say of what is not said here."""
@@ -57,7 +58,7 @@ class TracingConfig:
         if found.ratio is None and environment.get("OTEL_TRACES_SAMPLER_ARG", "").strip():
             found = evolve(found, ratio=ratio_of(environment["OTEL_TRACES_SAMPLER_ARG"].strip()))
         words = {each.strip() for each in environment.get("OTEL_PROPAGATORS", "").split(",") if each.strip()}
-        return evolve(found, hears=not words or "tracecontext" in words)
+        return evolve(found, callers="restart") if words and "tracecontext" not in words else found
 
 
 def _sampler(text: str) -> str:
@@ -80,6 +81,7 @@ TRACING_KEYS: dict[str, Reader] = {
     "traceparent": by(one_of("pass", "continue", "add")),
     "sampler": by(_sampler),
     "ratio": by(_ratio),
+    "callers": by(one_of("continue", "restart")),
 }
 
 

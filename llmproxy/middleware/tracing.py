@@ -60,7 +60,9 @@ class TraceCalls:
             record.calls = []
         record.calls.append(call)
         if self._passing != "pass":
-            request.fields = passed_on(request.fields, trace, call.span_id, self._passing)
+            request.fields = passed_on(
+                request.fields, trace, call.span_id, self._passing, restarts=not self._traces.options.hears
+            )
         try:
             responding = inner(request)
         except Exception as error:

@@ -48,6 +48,7 @@ class FileTests(SynchronousTestCase):
             ("{sampler: parentbased_traceidratio, ratio: 0.1}", TracingOptions("pass", Sampler(0.1))),
             ("{sampler: always_off}", TracingOptions("pass", Sampler(0.0, False))),
             ("{traceparent: add, enabled: off}", None),
+            ("{callers: restart}", TracingOptions(hears=False)),
         ):
             with row(said):
                 self.assertEqual(self.read(said).tracing_options(), expected)

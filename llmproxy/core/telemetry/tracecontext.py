@@ -66,12 +66,15 @@ def traceparent(trace: Trace, span_id: str) -> bytes:
     return f"00-{trace.trace_id}-{span_id}-{trace.flags & 3:02x}".encode()
 
 
-def passed_on(fields: Fields, trace: Trace, span_id: str, passing: Passing) -> list[Field]:
+def passed_on(fields: Fields, trace: Trace, span_id: str, passing: Passing, *, restarts: bool = False) -> list[Field]:
     """
     The fields that go to upstream: a new list, what is not changed at its place.
 
     @param span_id: of the call.
+    @param restarts: the trace is not the caller's, whatever that has named.
     """
+    if restarts and passing == "continue":
+        passing = "add" if any(name.lower() == TRACEPARENT for name, _ in fields) else "pass"
     value = traceparent(trace, span_id)
     if trace.parent_id:
         if passing == "pass":

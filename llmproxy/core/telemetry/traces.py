@@ -18,7 +18,7 @@ class TracingOptions:
 
     @ivar traceparent: what upstream gets of it.
     @ivar sampler: which traces are kept.
-    @ivar hears: what callers say in C{traceparent} is heard.
+    @ivar hears: exchanges are in the traces that their callers name; if not, in ones of their own.
     """
 
     traceparent: Passing = "pass"

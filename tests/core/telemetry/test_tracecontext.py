@@ -105,6 +105,20 @@ class PassedOnTests(SynchronousTestCase):
             with row((passing, fields)):
                 self.assertEqual(passed_on(fields, trace, OURS, passing), expected)
 
+    def test_restarted(self) -> None:
+        """Where callers are strangers upstream gets our trace in the place of theirs, and nothing of their state."""
+        fields: list[Field] = [(b"traceparent", PARENT), (b"tracestate", b"a=1"), (b"A", b"1")]
+        trace = Trace("c" * 32)
+        ours = (b"traceparent", f"00-{'c' * 32}-{OURS}-01".encode())
+        for passing, sent, expected in (
+            ("continue", fields, [(b"A", b"1"), ours]),
+            ("continue", fields[2:], fields[2:]),
+            ("add", fields[2:], [(b"A", b"1"), ours]),
+            ("pass", fields, fields),
+        ):
+            with row((passing, sent)):
+                self.assertEqual(passed_on(sent, trace, OURS, passing, restarts=True), expected)  # type: ignore[arg-type]
+
     def test_flags(self) -> None:
         """What is not kept here is not asked for further on; a trace whose id is random is said to be so still."""
         for flags, expected in ((0, b"00"), (1, b"01"), (3, b"03"), (0xFF, b"03")):

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from ..config.problems import unknown
+from ..config.sinkschema import SINK_KEYS
 from ..config.units import parse_duration, parse_size
 from ..errors import ConfigError
 
@@ -106,12 +108,8 @@ class SinkSettings:
 
         @raise ConfigError: with all that was wrong, and with what nobody asked for.
         """
-        known = sorted(self._seen)
-        self._problems += [
-            f"{key}: there is no such setting; this type has {', '.join(known) or 'none'}"
-            for key in self._settings
-            if key not in self._seen
-        ]
+        known = [*sorted(self._seen), *SINK_KEYS]
+        self._problems += [unknown(key, known, "setting") for key in self._settings if key not in self._seen]
         if self._problems:
             raise ConfigError(*self._problems)
 

@@ -55,7 +55,7 @@ class CheckTests(SynchronousTestCase):
         """What is wrong with a sink, or with a variable, is found before anything starts."""
         for said, env, sentence in (
             ("sinks: [{name: tel, type: otlp, endpoint: 'grpc://c'}]", {}, "sink 'tel': endpoint: expected a URL"),
-            ("sinks: [{name: tel, type: otlp, endpoit: 'http://c'}]", {}, "endpoit: there is no such setting"),
+            ("sinks: [{name: tel, type: otlp, endpoit: 'http://c'}]", {}, "unknown setting 'endpoit'"),
             ("sinks: [{name: x, type: nothing}]", {}, "there is no sink of type 'nothing'"),
             (
                 "",

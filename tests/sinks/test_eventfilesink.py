@@ -40,6 +40,6 @@ class EventFileSinkTests(SynchronousTestCase):
     def test_settings(self) -> None:
         """What is wrong is said before anything is written."""
         self.assertRaisesRegex(ConfigError, "path: is missing", EventFileSink, {}, tools())
-        self.assertRaisesRegex(ConfigError, "no such setting", EventFileSink, {"path": "x", "size": 1}, tools())
+        self.assertRaisesRegex(ConfigError, "unknown setting", EventFileSink, {"path": "x", "size": 1}, tools())
         self.assertRaisesRegex(ConfigError, "max_size", EventFileSink, {"path": "x", "max_size": "much"}, tools())
         self.assertRaisesRegex(ConfigError, "schema", EventFileSink, {"path": "x", "schema": "2"}, tools())

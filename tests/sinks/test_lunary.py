@@ -88,7 +88,7 @@ class LunaryTests(SynchronousTestCase):
             Lunary({}, tools())
         with self.assertRaisesRegex(ConfigError, "schema: expected one of vendor, legacy"):
             self.sink(schema="v2")
-        with self.assertRaisesRegex(ConfigError, "endpoint: there is no such setting"):
+        with self.assertRaisesRegex(ConfigError, "unknown setting 'endpoint'"):
             self.sink(endpoint="http://r")
         masking = Masking()
         Lunary({"api_key": KEY}, tools(masking=masking))

@@ -50,9 +50,19 @@ class SinkSettingsTests(SynchronousTestCase):
         )
         self.assertEqual(
             [each.split(":")[0] for each in found],
-            ["url", "key", "count", "wait", "most", "sure", "form", "headers", "kye"],
+            [
+                "url",
+                "key",
+                "count",
+                "wait",
+                "most",
+                "sure",
+                "form",
+                "headers",
+                "unknown setting 'kye', did you mean 'key'? (known",
+            ],
         )
-        self.assertIn("there is no such setting; this type has count, form, headers, key", found[-1])
+        self.assertIn("flush_interval, form, headers, key, ", found[-1])
 
     def test_urls(self) -> None:
         """A URL that cannot be asked is refused, without showing what stands in it."""

@@ -43,10 +43,9 @@ How many more it makes for its two entries in the ledger (CPython 3.11: 29), som
 that has ended is lost with its process.
 """
 
-MOST_METER_CALLS = 35
+MOST_METER_CALLS = 27
 """
-How many more it makes where the usage of its answer is read (CPython 3.11: 34), five of them Twisted's for a callback,
-so that nobody has to believe a bill.
+How many more it makes where the usage of its answer is read (CPython 3.11: 26), so that nobody has to believe a bill.
 """
 
 MOST_METERED_EVENT_CALLS = 8
@@ -55,8 +54,8 @@ MOST_METERED_EVENT_CALLS = 8
 MOST_TELLING_EVENT_CALLS = 14
 """The same for one that tells what was used until then, as some servers have it on every event (CPython 3.11: 14)."""
 
-MOST_LIMITED_CALLS = {"`rpm_limit`": 56, "all four": 167}
-"""How many more a small POST makes whose token is limited so (CPython 3.11: 56 and 167)."""
+MOST_LIMITED_CALLS = {"`rpm_limit`": 16, "all four": 55}
+"""How many more a small POST makes whose token is limited so (CPython 3.11: 15 and 54)."""
 
 MOST_TRACED_CALLS = 34
 """

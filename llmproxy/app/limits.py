@@ -11,6 +11,7 @@ from ..core.limits.places import Places
 from ..core.limits.refusals import amount
 from ..core.limits.reservation import Learnt
 from ..core.limits.values import UsageLimitSettings
+from ..limits.atonce import AtOnce
 from ..limits.memory import MemoryLimits
 from ..limits.restored import Counts, NewCounts, Past, RestoredLimits
 from ..management.limits import Left
@@ -97,9 +98,10 @@ class UsageLimiting:
 
             self.redis = RedisLimiting(reactor, redis, poller, names, spent, self._crossed)
             self.store = self.redis.store
-        # Who alone counts in memory, holds nothing of a request that has been counted.
-        holds_requests = not isinstance(self._here, MemoryLimits)
-        self._settling = Settling(self.store, costs, Learnt(), holds_requests)
+        at_once = None
+        if isinstance(self._here, MemoryLimits) and isinstance(self.store, RestoredLimits):
+            at_once = AtOnce(self.store, self._here.counters, reactor.seconds, self._crossed)
+        self._settling = Settling(self.store, costs, Learnt(), at_once)
 
     def middleware(self, settings: UsageLimitSettings) -> Limiting:
         """What holds in the chain of a configuration, which is served from now on."""

@@ -51,9 +51,8 @@ class MemoryLimits:
 
     def reserve(self, parts: Sequence[Part]) -> Reservation | Refusal:
         now = self._seconds()
-        since = now - self._pruned_at
-        if since >= PRUNES_AT_MOST_EVERY and (since >= PRUNES_EVERY or len(self.counters) > self._most):
-            self._prune(now)
+        if now >= self.counters.look_at:
+            self._look(now)
         return self.counters.reserve(parts, now)
 
     def settle(self, held: Reservation, used: Sequence[int | None]) -> None:
@@ -81,6 +80,12 @@ class MemoryLimits:
         if not self.counters.has_begun(rule):
             for at, amount in used:
                 self.counters.restore(rule, amount, at, now)
+
+    def _look(self, now: float) -> None:
+        """Whether something can be forgotten."""
+        self.counters.look_at = now + PRUNES_AT_MOST_EVERY
+        if now - self._pruned_at >= PRUNES_EVERY or len(self.counters) > self._most:
+            self._prune(now)
 
     def _prune(self, now: float) -> None:
         self._pruned_at = now

@@ -97,6 +97,12 @@ class RestoredLimits:
                 return self._reserve_first(parts)
         return self.counts.reserve(parts)
 
+    def are_known(self, rules: Sequence[Rule]) -> bool:
+        """Whether what was used of them before is counted, so that nothing has to be asked for any more."""
+        if self._failed or (self._rates_until and self._are_new()):
+            return False
+        return all(rule.kind != "money" or self.counts.has_begun(rule) for rule in rules)
+
     def _reserve_first(self, parts: Sequence[Part]) -> Reservation | Refusal | Deferred[Reservation | Refusal]:
         """While something may not be known."""
         kinds = {"money", *_RATES} if self._rates_until and self._are_new() else {"money"}

@@ -9,13 +9,19 @@ from twisted.internet.defer import CancelledError, Deferred
 
 from ..bodies import BytesBody, Tap, at_hand, is_answered
 from ..composition import NO_KEYWORDS
+from ..core.limits.counterset import Taken
+from ..core.limits.verdicts import Reservation
 from ..errors import ClientLeft, ProjectDeactivated, TokenRevoked, UpstreamTimeout
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from twisted.python.failure import Failure
 
+    from ..core.limits.counterset import CounterSet
     from ..core.limits.reservation import Learnt, Wants
-    from ..core.limits.verdicts import Reservation
+    from ..core.limits.values import Rule
+    from ..core.limits.verdicts import Crossed
     from ..core.pricing.tariff import Tariff
     from ..interfaces import ILimitStore, Responder
     from ..message import ApiRequest, ApiResponse, Record
@@ -48,7 +54,22 @@ class Tariffs(Protocol):
         """
 
 
-Held = tuple["Plan", "Reservation", "Record", "Wants", "HardBudget | None"]
+class AtOnce(Protocol):
+    """Counters in memory, for requests that fit in all of their limits."""
+
+    @property
+    def seconds(self) -> Callable[[], float]:
+        """Since the epoch."""
+
+    @property
+    def crossed(self) -> Callable[[Crossed], object]:
+        """Takes shares of budgets that have been used."""
+
+    def counted(self, rules: Sequence[Rule]) -> CounterSet | None:
+        """What counts requests that these hold for; C{None} where that is not known yet."""
+
+
+Held = tuple["Plan", "Reservation | Taken", "Record", "Wants", "HardBudget | None"]
 """
 A request that goes on with what it has reserved: its limits, that, its record, what it asks for, and what cuts it, if a
 hard budget is met. Callbacks take it apart: an object would take as long as all that is done with it.
@@ -60,17 +81,16 @@ class Settling:
     Where requests are settled.
 
     @param learnt: what models use.
-    @param holds_requests: the store has to know the end of a request that takes no more than one of the requests of a
-        minute, too.
+    @param at_once: where the store counts in memory; C{None} where it does not.
     """
 
-    __slots__ = ("_holds_requests", "learnt", "store", "tariffs")
+    __slots__ = ("at_once", "learnt", "store", "tariffs")
 
-    def __init__(self, store: ILimitStore, tariffs: Tariffs, learnt: Learnt, holds_requests: bool = True) -> None:
+    def __init__(self, store: ILimitStore, tariffs: Tariffs, learnt: Learnt, at_once: AtOnce | None = None) -> None:
         self.store = store
         self.tariffs = tariffs
         self.learnt = learnt
-        self._holds_requests = holds_requests
+        self.at_once = at_once
 
     def go_on(self, held: Held, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
         """It is settled or given back when it has ended, once."""
@@ -85,7 +105,7 @@ class Settling:
         if responding.called and is_answered(responding):
             self._end(held, record.usage)
             return responding
-        if plan.is_taken and record.attempts and not self._holds_requests:
+        if plan.is_taken and record.attempts and self.at_once is not None:
             # It was sent: nothing can be given back any more.
             return responding
         return responding.addCallbacks(self._head, self._failed, (held,), NO_KEYWORDS, (held,), NO_KEYWORDS)
@@ -114,32 +134,44 @@ class Settling:
         if hard is not None:
             hard.end(is_settled=is_known and not record.truncated)
         if not record.attempts:
-            self.store.give_back(reserved)
+            self.store.give_back(_reservation(plan, reserved))
         elif usage is None or not is_known:
             is_unread = not plan.is_metered and 200 <= record.upstream_status < 300
             unknown = None if usage is not None or may_go_on or is_unread else 0
             self._settle(held, unknown, unknown)
-        elif not plan.uses:
-            self.store.settle(reserved, plan.nothing)
         else:
             into, out = usage.input_tokens, usage.output_tokens
             tokens = (into or 0) + (out or 0)
-            if not record.truncated:
+            if plan.uses and not record.truncated:
                 self.learnt.learn(plan.key, wants, into, out)
             money = self.tariffs.spent(record) if plan.has_money else 0
-            if type(money) is int and not record.truncated:
-                # As nearly always.
-                self.store.settle(reserved, plan.used(tokens, money))
+            if money is None or type(money) is int:
+                self._settle(held, tokens, money)
             elif isinstance(money, Deferred):
                 money.addCallback(lambda known: self._settle(held, tokens, known))
-            else:
-                self._settle(held, tokens, money)
 
     def _settle(self, held: Held, tokens: int | None, money: int | None) -> None:
         plan, reserved, record, _, _ = held
+        if type(reserved) is Taken and tokens is not None and money is not None and not record.truncated:
+            # As nearly always.
+            counters, at_once = plan.counters, self.at_once
+            if counters is not None and at_once is not None:
+                crossed = counters.settle(reserved, tokens, money, at_once.seconds())
+                if crossed is not None:
+                    for each in crossed:
+                        at_once.crossed(each)
+                    return
+        reserved = _reservation(plan, reserved)
         used = plan.used(tokens, money)
         if record.truncated:
             # What was seen until then is the least.
             pairs = zip(used, reserved.parts, strict=True)
             used = [None if amount is None else max(amount, part.amount) for amount, part in pairs]
         self.store.settle(reserved, used)
+
+
+def _reservation(plan: Plan, reserved: Reservation | Taken) -> Reservation:
+    """What was taken at once, as the store has it."""
+    if isinstance(reserved, Reservation):
+        return reserved
+    return Reservation(tuple(plan.parts(reserved.tokens, reserved.money)), reserved.at)

@@ -12,6 +12,7 @@ from ..message import Attribution
 from ..usagelimits import UNLIMITED
 
 if TYPE_CHECKING:
+    from ..core.limits.counterset import CounterSet
     from ..core.pricing.tariff import Tariff
     from ..message import Api, ApiRequest
 
@@ -40,6 +41,7 @@ class Plan:
         nothing then; C{""} otherwise.
     @ivar is_metered: answers are read.
     @ivar tariff: by which the model is billed, as it was found in C{priced_by}.
+    @ivar counters: that count it, where they are at hand.
     @ivar nothing: what of each part is known where nothing is.
     """
 
@@ -47,6 +49,7 @@ class Plan:
         "_money",
         "_parts",
         "_tokens",
+        "counters",
         "fixed",
         "hard",
         "has_money",
@@ -65,6 +68,7 @@ class Plan:
         self.key = (api.name, model)
         self.rules = tuple(rules)
         self.is_metered = api.settings.meter is not None
+        self.counters: CounterSet | None = None
         self.tariff: Tariff | None = None
         self.priced_by: object = None
         self.provider = billed_to(api.upstreams[0]) if api.is_clients else ""

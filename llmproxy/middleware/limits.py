@@ -121,7 +121,37 @@ class Limiting:
             # By now it may have said more of itself.
             plans = self._rules.of(request)
         plan = plans.get(model) or self._rules.plan(plans, request, model)
-        return self._limited(request, inner, plan, wants)
+        counters, settling = plan.counters, self._settling
+        if counters is None or (record.part_of or record).counted or plan.priced_by is not settling.tariffs.prices:
+            return self._limited(request, inner, plan, wants)
+        tokens = money = 0
+        if plan.uses:
+            estimate = self._estimate(plan, request, wants)
+            tokens = estimate.input_tokens + estimate.output_tokens
+            money = self._money(plan, estimate, plan.tariff, record) if plan.has_money else 0
+        taken = counters.take(tokens, money, self._seconds())
+        if taken is None:
+            return self._limited(request, inner, plan, wants)
+        return settling.go_on((plan, taken, record, wants, None), request, inner)
+
+    def _estimate(self, plan: Plan, request: ApiRequest, wants: Wants) -> Estimate:
+        """What a request can use at most."""
+        if (request.method == b"POST" and ASKED[request.target].runs) or request.upgrade:
+            return self._settling.learnt.estimate(plan.key, wants)
+        return NOTHING
+
+    def _money(self, plan: Plan, estimate: Estimate, tariff: Tariff | None, record: Record) -> int:
+        """What that costs."""
+        into, out = estimate
+        if not (into or out):
+            return 0
+        if tariff is not None:
+            # One at least, so that it is refused where nothing is left.
+            return tariff.rates(record.started_at).at_most(into, out) or 1
+        if plan.provider:
+            return 0
+        self._without_price(plan)
+        return 1
 
     def _limited(
         self, request: ApiRequest, inner: Responder, plan: Plan, wants: Wants, *, is_other: bool = False
@@ -134,12 +164,10 @@ class Limiting:
             plan = plan.again(request.route.api)
         if not plan.rules:
             return inner(request)
-        if not plan.has_money:
-            return self._reserve(None, request, inner, plan, wants, is_other)
         tariffs = self._settling.tariffs
         if plan.priced_by is tariffs.prices:
             return self._reserve(plan.tariff, request, inner, plan, wants, is_other)
-        tariff = tariffs.tariff(plan.provider, *plan.key)
+        tariff = tariffs.tariff(plan.provider, *plan.key) if plan.has_money else None
         # Whether it is a Deferred takes ten times as long to see, as that is a generic class.
         if tariff is None or isinstance(tariff, Tariff):
             plan.tariff, plan.priced_by = tariff, tariffs.prices
@@ -155,34 +183,22 @@ class Limiting:
         wants: Wants,
         is_other: bool,
     ) -> Deferred[ApiResponse]:
-        estimate = NOTHING
+        settling, estimate = self._settling, NOTHING
         parts: Sequence[Part] | None = plan.fixed
         if parts is None:
-            tokens = money = 0
-            if (request.method == b"POST" and ASKED[request.target].runs) or request.upgrade:
-                estimate = self._settling.learnt.estimate(plan.key, wants)
-                into, out = estimate
-                tokens = into + out
-                if tokens and plan.has_money:
-                    rates = None if tariff is None else tariff.rates(request.record.started_at)
-                    # One at least, so that it is refused where nothing is left.
-                    money = self._unpriceable(plan) if rates is None else rates.at_most(into, out) or 1
-            parts = plan.parts(tokens, money)
-        outcome = self._settling.store.reserve(parts)
+            estimate = self._estimate(plan, request, wants)
+            money = self._money(plan, estimate, tariff, request.record) if plan.has_money else 0
+            parts = plan.parts(sum(estimate), money)
+        outcome = settling.store.reserve(parts)
         if type(outcome) is Reservation and plan.hard is None and not self._shows_fields:
             # As nearly always.
-            return self._settling.go_on((plan, outcome, request.record, wants, None), request, inner)
+            if settling.at_once is not None and (plan.counters is None or not plan.counters.is_current):
+                plan.counters = settling.at_once.counted(plan.rules)
+            return settling.go_on((plan, outcome, request.record, wants, None), request, inner)
         asking = _Asking(request, inner, plan, wants, is_other)
         if isinstance(outcome, (Reservation, Refusal)):
             return self._decided(asking, estimate, tariff, outcome)
         return self._when_reserved(outcome).addCallback(partial(self._decided, asking, estimate, tariff))
-
-    def _unpriceable(self, plan: Plan) -> int:
-        """What is reserved where no price is known."""
-        if plan.provider:
-            return 0
-        self._without_price(plan)
-        return 1
 
     def _without_price(self, plan: Plan) -> None:
         api, model = plan.key

@@ -17,7 +17,7 @@ from .verdicts import SHARES, Crossed, Left, Part, Refusal, Reservation, crossed
 
 
 @define(slots=True, eq=False)
-class _Budget:
+class Budget:
     """
     @ivar begin: of the window that C{spent} is of, seconds since the epoch.
     @ivar reserved: by requests that run, whenever they began.
@@ -38,11 +38,15 @@ class Counters:
     All that one process counts. Moments are seconds since the epoch.
 
     @ivar parallel: requests that run, by the key of their rule.
+    @ivar epoch: another number when counters were forgotten: who holds one has to find it anew.
+    @ivar look_at: from when on it is looked after whether some can be forgotten.
     """
 
     _rates: dict[str, SlidingSum] = field(factory=dict)
-    _budgets: dict[str, _Budget] = field(factory=dict)
+    _budgets: dict[str, Budget] = field(factory=dict)
     parallel: dict[str, int] = field(factory=dict)
+    epoch: int = 0
+    look_at: float = 0.0
 
     def reserve(
         self, parts: Sequence[Part], now: float, id: str = "", asked: Sequence[Part] | None = None
@@ -62,7 +66,7 @@ class Counters:
             if kind == "money":
                 budget = self._budgets.get(rule.key)
                 if budget is None or (budget.end is not None and now >= budget.end):
-                    budget = self._current(rule, now)
+                    budget = self.budget(rule, now)
                 used = budget.spent + budget.reserved + amount
                 fits = used <= rule.limit or not amount or rule.over_budget == "warn" or asked is not None
                 if fits:
@@ -73,7 +77,7 @@ class Counters:
                 if fits:
                     self.parallel[rule.key] = used
             else:
-                rate = self._rates.get(rule.key) or self._rate(rule.key)
+                rate = self._rates.get(rule.key) or self.rate(rule.key)
                 fits = rate.take(amount, rule.limit if amount and asked is None else _ANY, now)
             if fits:
                 taken += 1
@@ -87,11 +91,11 @@ class Counters:
         """What was taken in the same moment, of a request that does not fit in all of its limits."""
         for rule, amount in parts:
             if rule.kind == "money":
-                self._current(rule, now).reserved -= amount
+                self.budget(rule, now).reserved -= amount
             elif rule.kind == "parallel":
                 self._leave(rule, amount)
             else:
-                self._rate(rule.key).add(-amount, now)
+                self.rate(rule.key).take_back(amount)
 
     def settle(self, held: Reservation, used: Iterable[int | None], now: float) -> list[Crossed]:
         """
@@ -108,7 +112,7 @@ class Counters:
             if kind == "money":
                 budget = self._budgets.get(rule.key)
                 if budget is None or (budget.end is not None and now >= budget.end):
-                    budget = self._current(rule, now)
+                    budget = self.budget(rule, now)
                 budget.reserved = budget.reserved - reserved if budget.reserved > reserved else 0
                 before = budget.spent
                 after = budget.spent = before + (reserved if known is None else known)
@@ -121,7 +125,7 @@ class Counters:
                 else:
                     self.parallel.pop(rule.key, None)
             elif known is not None and known != reserved:
-                rate = self._rates.get(rule.key) or self._rate(rule.key)
+                rate = self._rates.get(rule.key) or self.rate(rule.key)
                 rate.change(known - reserved, held.at, now)
         return found
 
@@ -134,7 +138,7 @@ class Counters:
         if rule.kind == "parallel":
             return _left(rule, self.parallel.get(rule.key, 0), None)
         if rule.kind == "money":
-            budget = self._current(rule, now)
+            budget = self.budget(rule, now)
             ends_in = None if budget.end is None or not budget.used() else budget.end - now
             return _left(rule, budget.used(), ends_in)
         rate = self._rates.get(rule.key)
@@ -153,7 +157,7 @@ class Counters:
 
     def begin(self, rule: Rule, spent: int, now: float) -> None:
         """At least so much of a budget was spent in the present window, this process's own part included."""
-        budget = self._current(rule, now)
+        budget = self.budget(rule, now)
         budget.spent = max(budget.spent, spent)
 
     def restore(self, rule: Rule, amount: int, at: float, now: float) -> None:
@@ -163,12 +167,13 @@ class Counters:
         @param at: when; of a budget, in whose window.
         """
         if rule.kind == "money":
-            self._current(rule, now).spent += amount
+            self.budget(rule, now).spent += amount
         elif now - at <= 60:
-            self._rate(rule.key).add(amount, at)
+            self.rate(rule.key).add(amount, at)
 
     def prune(self, now: float) -> None:
         """Forget what counts for nothing any more: rates that have passed, and budgets whose window has."""
+        self.epoch += 1
         self._rates = {key: rate for key, rate in self._rates.items() if rate.at(now) or rate.empties_at() is not None}
         self._budgets = {
             key: budget
@@ -178,6 +183,7 @@ class Counters:
 
     def shed(self, count: int) -> None:
         """Forget as many rates, those first of which least is used; money and what runs is never forgotten."""
+        self.epoch += 1
         used = sorted(self._rates, key=lambda key: self._rates[key].total)
         for key in used[: max(0, count)]:
             del self._rates[key]
@@ -204,7 +210,7 @@ class Counters:
     def _beyond(self, rule: Rule, amount: int, now: float) -> Refusal | None:
         if rule.over_budget == "warn":
             return None
-        budget = self._current(rule, now)
+        budget = self.budget(rule, now)
         if budget.spent + budget.reserved + amount <= rule.limit:
             return None
         waits = budget.end is not None and amount <= rule.limit
@@ -219,17 +225,18 @@ class Counters:
         else:
             self.parallel.pop(key, None)
 
-    def _rate(self, key: str) -> SlidingSum:
+    def rate(self, key: str) -> SlidingSum:
+        """That of a rule of requests or tokens."""
         rate = self._rates.get(key)
         if rate is None:
             rate = self._rates[key] = SlidingSum()
         return rate
 
-    def _current(self, rule: Rule, now: float) -> _Budget:
+    def budget(self, rule: Rule, now: float) -> Budget:
         """The budget in the window of now; what runs goes over from the last one."""
         budget = self._budgets.get(rule.key)
         if budget is None:
-            budget = self._budgets[rule.key] = _Budget(*rule.span(now))
+            budget = self._budgets[rule.key] = Budget(*rule.span(now))
         elif budget.end is not None and now >= budget.end:
             budget.begin, budget.end = rule.span(now)
             budget.spent = 0

@@ -18,23 +18,25 @@ class SlidingSum:
     """
     One of them. Moments are seconds of any clock that does not go back, sums whole numbers.
 
+    @ivar seconds: those in which something was counted, in their order.
+    @ivar amounts: what that was.
     @ivar total: what counts, as of the moment that was seen last.
     """
 
-    __slots__ = ("_amounts", "_seconds", "total")
+    __slots__ = ("amounts", "seconds", "total")
 
     def __init__(self) -> None:
-        self._seconds: deque[int] = deque()
-        self._amounts: deque[int] = deque()
+        self.seconds: deque[int] = deque()
+        self.amounts: deque[int] = deque()
         self.total = 0
 
     def at(self, now: float) -> int:
         """What counts now."""
         last = int(now) - WINDOW
-        seconds = self._seconds
+        seconds = self.seconds
         while seconds and seconds[0] < last:
             seconds.popleft()
-            self.total -= self._amounts.popleft()
+            self.total -= self.amounts.popleft()
         return self.total
 
     def take(self, amount: int, limit: int, now: float) -> bool:
@@ -42,10 +44,10 @@ class SlidingSum:
         # What has passed makes it only less.
         if self.total + amount > limit and self.at(now) + amount > limit:
             return False
-        seconds = self._seconds
+        seconds = self.seconds
         if seconds and seconds[-1] == int(now):
             # As add() does.
-            self._amounts[-1] += amount
+            self.amounts[-1] += amount
             self.total += amount
         else:
             self.add(amount, now)
@@ -54,15 +56,24 @@ class SlidingSum:
     def add(self, amount: int, now: float) -> None:
         """Count C{amount} from now on."""
         second = int(now)
-        seconds = self._seconds
+        seconds = self.seconds
         if seconds and seconds[-1] >= second:
-            self._amounts[-1] += amount
+            self.amounts[-1] += amount
         else:
             # Once a second: what has passed is forgotten, whether anybody asks or not.
             self.at(now)
             seconds.append(second)
-            self._amounts.append(amount)
+            self.amounts.append(amount)
         self.total += amount
+
+    def take_back(self, amount: int) -> None:
+        """Undo what was counted last, in the same moment."""
+        self.total -= amount
+        self.amounts[-1] -= amount
+        if not self.amounts[-1]:
+            # As if nobody had asked: what counts last decides when nothing does any more.
+            self.seconds.pop()
+            self.amounts.pop()
 
     def change(self, amount: int, since: float, now: float) -> None:
         """
@@ -70,18 +81,18 @@ class SlidingSum:
         known then. What has passed is not changed any more, but for what comes above it, which counts from now on.
         """
         second = int(since)
-        if self._seconds and self._seconds[-1] == second and now < second + WINDOW:
+        if self.seconds and self.seconds[-1] == second and now < second + WINDOW:
             # As most: it began within the second that was counted last.
-            self._amounts[-1] += amount
+            self.amounts[-1] += amount
             self.total += amount
             return
         self.at(now)
-        for index in range(len(self._seconds) - 1, -1, -1):
-            if self._seconds[index] == second:
-                self._amounts[index] += amount
+        for index in range(len(self.seconds) - 1, -1, -1):
+            if self.seconds[index] == second:
+                self.amounts[index] += amount
                 self.total += amount
                 return
-            if self._seconds[index] < second:
+            if self.seconds[index] < second:
                 break
         if amount > 0:
             self.add(amount, now)
@@ -95,7 +106,7 @@ class SlidingSum:
             return 0.0
         if amount > limit:
             return None
-        for second, one in zip(self._seconds, self._amounts, strict=True):
+        for second, one in zip(self.seconds, self.amounts, strict=True):
             total -= one
             if total + amount <= limit:
                 return second + WINDOW + 1 - now
@@ -103,4 +114,4 @@ class SlidingSum:
 
     def empties_at(self) -> float | None:
         """When nothing counts any more; C{None} if nothing does."""
-        return float(self._seconds[-1] + WINDOW + 1) if self._seconds else None
+        return float(self.seconds[-1] + WINDOW + 1) if self.seconds else None

@@ -30,6 +30,18 @@ class SlidingSumTests(SynchronousTestCase):
         self.assertEqual([sum.wait(each, 3, 120.0) for each in (0, 1, 2, 3, 4)], [0.0, 41.0, 41.0, 51.0, None])
         self.assertEqual((sum.wait(2, 3, 160.99), sum.wait(2, 3, 161.0)), (161 - 160.99, 0.0))
 
+    def test_take_back(self) -> None:
+        """It is as if nobody had asked."""
+        sum = SlidingSum()
+        sum.add(2, 100.0)
+        for _ in range(2):
+            sum.add(1, 101.0)
+            sum.take_back(1)
+        self.assertEqual((sum.total, sum.empties_at()), (2, 161.0))
+        sum.add(1, 100.0)
+        sum.take_back(1)
+        self.assertEqual((sum.total, sum.empties_at()), (2, 161.0))
+
     def test_change(self) -> None:
         """It counts as long as if the amount had been known from the beginning."""
         sum = SlidingSum()
@@ -85,4 +97,4 @@ class SlidingSumTests(SynchronousTestCase):
             total = sum(each for _, each in by_hand)
             taken = [sums.take(5, limit, now) for limit in (total + 4, total + 5)]
             self.assertEqual((taken, sums.at(now)), ([False, True], total + 5), now)
-            sums.add(-5, now)
+            sums.take_back(5)

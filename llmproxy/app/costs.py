@@ -94,7 +94,7 @@ class Costs:
         it is billed by, and 0 where no price is known. It is noted in its record as L{note} does. The Deferred never
         fails.
         """
-        usage = self._served(record)
+        usage = self._served(record) if record.served or not record.provider else record.usage
         if usage is None:
             return None
         provider = record.provider

@@ -145,22 +145,29 @@ class Settling:
             if plan.uses and not record.truncated:
                 self.learnt.learn(plan.key, wants, into, out)
             money = self.tariffs.spent(record) if plan.has_money else 0
-            if money is None or type(money) is int:
-                self._settle(held, tokens, money)
+            if type(reserved) is Taken and type(money) is int and not record.truncated:
+                # As nearly always.
+                if self._settle_at_once(plan, reserved, tokens, money):
+                    return
             elif isinstance(money, Deferred):
                 money.addCallback(lambda known: self._settle(held, tokens, known))
+                return
+            self._settle(held, tokens, money)
+
+    def _settle_at_once(self, plan: Plan, taken: Taken, tokens: int, money: int) -> bool:
+        """Whether it could be settled so."""
+        counters, at_once = plan.counters, self.at_once
+        if counters is None or at_once is None:
+            return False
+        crossed = counters.settle(taken, tokens, money, at_once.seconds())
+        if crossed is None:
+            return False
+        for each in crossed:
+            at_once.crossed(each)
+        return True
 
     def _settle(self, held: Held, tokens: int | None, money: int | None) -> None:
         plan, reserved, record, _, _ = held
-        if type(reserved) is Taken and tokens is not None and money is not None and not record.truncated:
-            # As nearly always.
-            counters, at_once = plan.counters, self.at_once
-            if counters is not None and at_once is not None:
-                crossed = counters.settle(reserved, tokens, money, at_once.seconds())
-                if crossed is not None:
-                    for each in crossed:
-                        at_once.crossed(each)
-                    return
         reserved = _reservation(plan, reserved)
         used = plan.used(tokens, money)
         if record.truncated:

@@ -65,42 +65,74 @@ class CounterSet:
         counters = self._counters
         if self._epoch != counters.epoch or now >= counters.look_at:
             return None
+        second = int(now)
         for rate, limit in self._requests:
             # What has passed makes it only less.
             if rate.total >= limit and rate.at(now) >= limit:
+                self._undo(0, rate, tokens)
                 return None
-        for rate, limit in self._tokens:
-            if rate.total + tokens > limit and tokens and rate.at(now) + tokens > limit:
-                return None
-        parallel = counters.parallel
-        for key, limit in self._parallel:
-            if parallel.get(key, 0) >= limit:
-                return None
-        for budget, rule, limit in self._money:
-            if budget.end is not None and now >= budget.end:
-                counters.budget(rule, now)
-            if budget.spent + budget.reserved + money > limit and money:
-                return None
-        second = int(now)
-        for rate, _ in self._requests:
-            seconds = rate.seconds
-            if seconds and seconds[-1] == second:
+            if rate.last == second:
                 rate.amounts[-1] += 1
                 rate.total += 1
             else:
                 rate.add(1, now)
-        for rate, _ in self._tokens:
-            seconds = rate.seconds
-            if seconds and seconds[-1] == second:
+        for rate, limit in self._tokens:
+            if rate.total + tokens > limit and tokens and rate.at(now) + tokens > limit:
+                self._undo(1, rate, tokens)
+                return None
+            if rate.last == second:
                 rate.amounts[-1] += tokens
                 rate.total += tokens
             else:
                 rate.add(tokens, now)
-        for key, _ in self._parallel:
-            parallel[key] = parallel.get(key, 0) + 1
-        for budget, _, _ in self._money:
-            budget.reserved += money
+        parallel = counters.parallel
+        for key, limit in self._parallel:
+            running = parallel.get(key, 0)
+            if running >= limit:
+                self._undo(2, key, tokens)
+                return None
+            parallel[key] = running + 1
+        for budget, rule, limit in self._money:
+            if budget.end is not None and now >= budget.end:
+                counters.budget(rule, now)
+            reserved = budget.reserved + money
+            if budget.spent + reserved > limit and money:
+                for before, _, _ in self._money:
+                    if before is budget:
+                        break
+                    before.reserved -= money
+                self._undo(3, None, tokens)
+                return None
+            budget.reserved = reserved
         return _new(Taken, (tokens, money, now))
+
+    def _undo(self, kind: int, until: object, tokens: int) -> None:
+        """
+        It does not fit: what was taken in this moment is as if nobody had asked.
+
+        @param kind: of the limit, in the order in which they are taken.
+        @param until: what counts that limit; those behind it, and other kinds, have taken nothing yet.
+        """
+        for rate, _ in self._requests:
+            if kind == 0 and rate is until:
+                return
+            rate.take_back(1)
+        for rate, _ in self._tokens if kind > 0 else ():
+            if kind == 1 and rate is until:
+                return
+            rate.take_back(tokens)
+        for key, _ in self._parallel if kind > 1 else ():
+            if kind == 2 and key is until:
+                return
+            self._leave(key)
+
+    def _leave(self, key: str) -> None:
+        parallel = self._counters.parallel
+        running = parallel.get(key, 0) - 1
+        if running > 0:
+            parallel[key] = running
+        else:
+            parallel.pop(key, None)
 
     def settle(self, taken: Taken, tokens: int, money: int, now: float) -> Sequence[Crossed] | None:
         """
@@ -117,11 +149,7 @@ class CounterSet:
             for rate, _ in self._tokens:
                 rate.change(tokens - held, at, now)
         for key, _ in self._parallel:
-            running = counters.parallel.get(key, 0) - 1
-            if running > 0:
-                counters.parallel[key] = running
-            else:
-                counters.parallel.pop(key, None)
+            self._leave(key)
         for budget, rule, _ in self._money:
             if budget.end is not None and now >= budget.end:
                 counters.budget(rule, now)

@@ -20,14 +20,16 @@ class SlidingSum:
 
     @ivar seconds: those in which something was counted, in their order.
     @ivar amounts: what that was.
+    @ivar last: the last of those seconds; C{None} for none.
     @ivar total: what counts, as of the moment that was seen last.
     """
 
-    __slots__ = ("amounts", "seconds", "total")
+    __slots__ = ("amounts", "last", "seconds", "total")
 
     def __init__(self) -> None:
         self.seconds: deque[int] = deque()
         self.amounts: deque[int] = deque()
+        self.last: int | None = None
         self.total = 0
 
     def at(self, now: float) -> int:
@@ -37,6 +39,8 @@ class SlidingSum:
         while seconds and seconds[0] < last:
             seconds.popleft()
             self.total -= self.amounts.popleft()
+        if not seconds:
+            self.last = None
         return self.total
 
     def take(self, amount: int, limit: int, now: float) -> bool:
@@ -44,8 +48,7 @@ class SlidingSum:
         # What has passed makes it only less.
         if self.total + amount > limit and self.at(now) + amount > limit:
             return False
-        seconds = self.seconds
-        if seconds and seconds[-1] == int(now):
+        if self.last == int(now):
             # As add() does.
             self.amounts[-1] += amount
             self.total += amount
@@ -56,14 +59,14 @@ class SlidingSum:
     def add(self, amount: int, now: float) -> None:
         """Count C{amount} from now on."""
         second = int(now)
-        seconds = self.seconds
-        if seconds and seconds[-1] >= second:
+        if self.last is not None and self.last >= second:
             self.amounts[-1] += amount
         else:
             # Once a second: what has passed is forgotten, whether anybody asks or not.
             self.at(now)
-            seconds.append(second)
+            self.seconds.append(second)
             self.amounts.append(amount)
+            self.last = second
         self.total += amount
 
     def take_back(self, amount: int) -> None:
@@ -74,6 +77,7 @@ class SlidingSum:
             # As if nobody had asked: what counts last decides when nothing does any more.
             self.seconds.pop()
             self.amounts.pop()
+            self.last = self.seconds[-1] if self.seconds else None
 
     def change(self, amount: int, since: float, now: float) -> None:
         """
@@ -81,7 +85,7 @@ class SlidingSum:
         known then. What has passed is not changed any more, but for what comes above it, which counts from now on.
         """
         second = int(since)
-        if self.seconds and self.seconds[-1] == second and now < second + WINDOW:
+        if self.last == second and now < second + WINDOW:
             # As most: it began within the second that was counted last.
             self.amounts[-1] += amount
             self.total += amount

@@ -99,10 +99,8 @@ class Rates:
         What so many tokens cost, of which nothing else is known, in 10^-12 USD, rounded up; C{None} where an answer
         that says only these could not be billed.
         """
-        if self._is_free:
-            return 0
-        if self._lines is None:
-            return None
+        if self._is_free or self._lines is None:
+            return 0 if self._is_free else None
         for start, once, into, out in self._lines:
             if input_tokens > start:
                 amount = once + into * input_tokens + out * output_tokens

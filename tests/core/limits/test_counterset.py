@@ -85,11 +85,11 @@ class CounterSetTests(SynchronousTestCase):
         assert taken is not None
         self.assertIsNone(together.take(1, 1, NOON + 1))
         counters.look_at = NOON + 9
-        for forget in (lambda: counters.prune(NOON), lambda: counters.shed(0)):
+        for forgets in ("prune", "shed"):
             together = CounterSet(counters, RULES, NOON)
-            forget()
+            counters.prune(NOON) if forgets == "prune" else counters.shed(0)
             before = [counters.left(rule, NOON) for rule in RULES]
-            self.assertFalse(together.is_current)
-            self.assertIsNone(together.take(1, 1, NOON))
-            self.assertIsNone(together.settle(taken, 1, 1, NOON))
-            self.assertEqual([counters.left(rule, NOON) for rule in RULES], before)
+            self.assertFalse(together.is_current, forgets)
+            self.assertIsNone(together.take(1, 1, NOON), forgets)
+            self.assertIsNone(together.settle(taken, 1, 1, NOON), forgets)
+            self.assertEqual([counters.left(rule, NOON) for rule in RULES], before, forgets)

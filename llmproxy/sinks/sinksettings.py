@@ -109,7 +109,9 @@ class SinkSettings:
         @raise ConfigError: with all that was wrong, and with what nobody asked for.
         """
         known = [*sorted(self._seen), *SINK_KEYS]
-        self._problems += [unknown(key, known, "setting") for key in self._settings if key not in self._seen]
+        self._problems += [
+            f"{key}: {unknown(key, known, 'setting')}" for key in self._settings if key not in self._seen
+        ]
         if self._problems:
             raise ConfigError(*self._problems)
 

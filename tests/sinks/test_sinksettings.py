@@ -59,7 +59,7 @@ class SinkSettingsTests(SynchronousTestCase):
                 "sure",
                 "form",
                 "headers",
-                "unknown setting 'kye', did you mean 'key'? (known",
+                "kye",
             ],
         )
         self.assertIn("flush_interval, form, headers, key, ", found[-1])

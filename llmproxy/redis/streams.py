@@ -183,6 +183,11 @@ def one(stream: bytes, entry_id: bytes) -> bytes:
     return command(b"XRANGE", stream, entry_id, entry_id)
 
 
+def about(stream: bytes) -> bytes:
+    """What there is to know of a stream."""
+    return command(b"XINFO", b"STREAM", stream)
+
+
 def length(stream: bytes) -> bytes:
     """How many entries there are."""
     return command(b"XLEN", stream)
@@ -228,6 +233,11 @@ def position(reply: Any, group: bytes) -> bytes | None:
     """Of L{Reader.groups}: the last entry that a group was given; C{None} if there is no such group."""
     found: bytes | None = _facts(reply, group).get(b"last-delivered-id")
     return found
+
+
+def end(reply: Any) -> bytes | None:
+    """Of L{about}: the last entry that was ever added."""
+    return dict(zip(reply[::2], reply[1::2], strict=False)).get(b"last-generated-id")
 
 
 def abandoned(reply: Any) -> list[bytes]:

@@ -30,8 +30,10 @@ from ..redis.streams import (
     Pending,
     Reader,
     abandoned,
+    about,
     claimed,
     count_pending,
+    end,
     entries,
     entries_read,
     length,
@@ -305,13 +307,20 @@ class GroupSource:
     # -- what stands in Redis
 
     def waiting(self) -> Deferred[int]:
-        """See L{IEventSource}: what was not read yet, where Redis knows that, and what was and is not acknowledged."""
+        """
+        See L{IEventSource}: what was not read yet, and what was and is not acknowledged. Where Redis does not know how
+        many were not read, after it was killed, any number of them counts as one.
+        """
         return Deferred.fromCoroutine(self._waiting())
 
     async def _waiting(self) -> int:
         count = count_pending(await self._asking.call(self._reader.waiting()))
         groups = await self._asking.call(self._reader.groups())
-        return count + (unread(groups, self._reader.group) or 0)
+        lag = unread(groups, self._reader.group)
+        if lag is None:
+            stream = await self._asking.call(about(self._reader.stream))
+            lag = int(position(groups, self._reader.group) != end(stream))
+        return count + lag
 
     def length(self) -> Deferred[int]:
         """How many entries the stream has."""

@@ -12,9 +12,11 @@ from llmproxy.redis.streams import (
     Pending,
     Reader,
     abandoned,
+    about,
     add,
     claimed,
     count_pending,
+    end,
     entries,
     entries_read,
     length,
@@ -54,6 +56,7 @@ class CommandTests(SynchronousTestCase):
             (ME.consumers(), b"XINFO CONSUMERS s g"),
             (one(b"s", b"1-1"), b"XRANGE s 1-1 1-1"),
             (length(b"s"), b"XLEN s"),
+            (about(b"s"), b"XINFO STREAM s"),
         ):
             with row(expected):
                 self.assertEqual(words(data), expected.split(b" "))
@@ -118,4 +121,5 @@ class ReplyTests(SynchronousTestCase):
         self.assertEqual(position([[b"name", b"g", b"last-delivered-id", b"1-1"]], b"g"), b"1-1")
         self.assertIsNone(position(None, b"g"))
         self.assertEqual(abandoned(None), [])
+        self.assertEqual(end([b"length", 1, b"last-generated-id", b"9-1"]), b"9-1")
         self.assertIsNone(unread([[b"name", b"g", b"pending", 1]], b"g"))

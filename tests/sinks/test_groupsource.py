@@ -77,6 +77,8 @@ class FakeStream:
     def xinfo(self, words: list[bytes]) -> Any:
         if words[1] == b"CONSUMERS":
             return self.consumers
+        if words[1] == b"STREAM":
+            return [b"length", 9, b"last-generated-id", b"9-0"]
         return self.groups
 
     def xautoclaim(self, words: list[bytes]) -> Any:
@@ -301,6 +303,9 @@ class GroupSourceTests(SynchronousTestCase):
         """What is pending, and what was not read."""
         self.assertEqual(self.successResultOf(self.source.waiting()), 12)
         self.assertEqual(self.successResultOf(self.source.length()), 9)
+        for last, count in ((b"9-0", 7), (b"8-0", 8)):
+            self.stream.groups = [[b"name", b"g", b"last-delivered-id", last, b"lag", None]]
+            self.assertEqual(self.successResultOf(self.source.waiting()), count, last)
 
     def test_close(self) -> None:
         """What was not delivered is given back with the deliveries that it had, for any consumer to claim at once."""

@@ -58,8 +58,8 @@ def command(**options: Any) -> None:
     what a dead dispatcher had comes to another one of its group after REDIS_STREAM_CLAIM_TIME. Several groups get all.
     SIGTERM delivers what was read, and gives back what could not be.
 
-    With --config each of several sinks has a group of its own, GROUP-NAME, so that none waits for another. A sink of the
-    type redis-streams in the file is where events come from.
+    With --config each of several sinks has a group of its own, GROUP-NAME, so that none waits for another. A sink of
+    the type redis-streams in the file is where events come from.
 
     \b
     Examples:

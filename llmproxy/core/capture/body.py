@@ -19,6 +19,7 @@ from ..codings import Decoder
 from ..masking import mask
 from ..merging import merged, merged_array
 from ..merging.cutjson import TooLong, completed
+from ..merging.reading import EVENT_STREAM, NDJSON
 from ..redaction.redactor import Redactor
 from ..redaction.rules import TooSlow
 from .kinds import Kind, is_kept, kind_of
@@ -27,6 +28,12 @@ _CUT_WORD = re.compile(r"[\d\s()+./:-]{0,64}\S{0,256}\Z")
 """The end of a text that was cut: a part of a secret, or of a number, is not known by its look."""
 
 _decode = msgspec.json.Decoder().decode
+_LINES = re.compile(r"\}\s*\n\s*\{")
+"""Between documents of a line each."""
+
+_EVENTS = re.compile(rb"(?:\xef\xbb\xbf)?(?:\s|:[^\r\n]*[\r\n])*(?:data|event|id|retry):")
+"""How a stream of events begins."""
+
 _LONGEST_WORD = 320
 _MOST_MEMBERS = 1000
 
@@ -114,15 +121,14 @@ def _read(half: Half, kind: Kind, redactor: Redactor) -> Body:
     content, is_whole, wrong = _decoded(half)
     if wrong:
         return Body(omitted=wrong)
-    if kind == "unknown":
-        kind = _guessed(content)
-        if not is_kept(kind):
-            return Body(omitted=binary(half.media_type, half.size))
     if kind == "stream":
-        found = merged(content, half.media_type)
-        value = redactor.redacted(found.content, in_pieces=found.kind == "events")
-        return Body(value, not (is_whole and found.is_whole), is_merged=True)
-    text = _text(content)
+        return _merged(content, half.media_type, is_whole, redactor)
+    kind = _guessed(content, kind)
+    if not is_kept(kind):
+        return Body(omitted=binary(half.media_type, half.size))
+    if kind == "stream":
+        return _merged(content, EVENT_STREAM, is_whole, redactor)
+    text = _text(content).removeprefix("\ufeff")
     if kind == "form":
         return Body(redactor.redacted(_form(text, is_whole)), not is_whole)
     if kind == "json":
@@ -159,13 +165,27 @@ def _decoded(half: Half) -> tuple[bytes, bool, str]:
     return b"".join(pieces), half.is_whole, ""
 
 
-def _guessed(content: bytes) -> Kind:
-    """What it is, where it does not say so."""
-    begun = content[:64].lstrip()
+def _merged(content: bytes, media_type: bytes, is_whole: bool, redactor: Redactor) -> Body:
+    found = merged(content, media_type)
+    value = redactor.redacted(found.content, in_pieces=found.kind == "events")
+    return Body(value, not (is_whole and found.is_whole), is_merged=True)
+
+
+def _guessed(content: bytes, kind: Kind) -> Kind:
+    """
+    What it is, whatever it says that it is: C{curl -d} calls JSON a form, some servers call events a text, and their
+    readers do not mind.
+    """
+    if b"\0" in content:
+        # UTF-16, in which nothing would be found, or none.
+        return "binary"
+    begun = content[:64].lstrip(b"\xef\xbb\xbf \t\r\n")
     if begun.startswith((b"{", b"[")):
         return "json"
-    if b"\0" in content:
-        return "binary"
+    if kind in ("text", "unknown") and _EVENTS.match(content):
+        return "stream"
+    if kind != "unknown":
+        return kind
     try:
         content[: len(content) - 3].decode()
     except UnicodeDecodeError:
@@ -192,6 +212,8 @@ def _json(text: str, is_whole: bool, redactor: Redactor) -> Body | None:
     value = _parsed(text)
     if value is not None:
         return Body(redactor.redacted(value[0]), not is_whole)
+    if _LINES.search(text):
+        return _merged(text.encode(), NDJSON, is_whole, redactor)
     if is_whole and not redactor.needs_structure:
         return None
     cut = completed(text)

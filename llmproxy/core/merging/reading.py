@@ -13,7 +13,8 @@ import msgspec
 from attrs import frozen
 
 EVENT_STREAM, JSON, AWS = b"text/event-stream", b"application/json", b"application/vnd.amazon.eventstream"
-LINES = frozenset({b"application/x-ndjson", b"application/jsonl", b"application/stream+json", b"application/json-seq"})
+NDJSON = b"application/x-ndjson"
+LINES = frozenset({NDJSON, b"application/jsonl", b"application/stream+json", b"application/json-seq"})
 """Media types of documents of a line each."""
 
 DONE = "[DONE]"

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
+
 from ...apisettings import RedactRule
 from ..masking import MASKED, Masking
 from .jsonpath import JsonPath, json_path, without
 from .names import is_secret, may_name
 from .patterns import BUILT_IN, MARK, Clean
-from .rules import expression_of
+from .rules import TooSlow, expression_of
 from .texts import LEAST_DATA, data_in, pieces
 
 WITHIN = 0.5
-"""Seconds that the expressions of an API have for one content; a search that takes longer finds no end."""
+"""Seconds that patterns and expressions have for one content; an expression that takes longer finds no end."""
 
 _LOGPROBS = frozenset({"logprobs", "logprobs_result", "logprobsResult"})
 """Members that say a text again, in pieces."""
@@ -53,9 +55,12 @@ class Redactor:
         Whether nothing can be found in a JSON text, whatever it says: most have nothing that could be a secret or named
         for one, and need not be looked at text by text.
         """
-        rules, lowered = self._rules, text.lower()
+        rules = self._rules
         if rules.paths or rules.patterns or rules.expressions or "\\u" in text:
             return False
+        if "\\" in text:
+            text = text.replace('\\"', '"').replace("\\/", "/").replace("\\\\", "\\")
+        lowered = text.lower()
         return not (
             rules.masking.may_hold(text, lowered)
             or may_name(lowered)
@@ -112,7 +117,7 @@ class _Run:
     def __init__(self, rules: _Rules, seconds: Callable[[], float]) -> None:
         self._rules = rules
         self._seconds = seconds
-        self._until = seconds() + WITHIN if rules.expressions else 0.0
+        self._until = seconds() + WITHIN if rules.expressions or rules.patterns else 0.0
 
     def value(self, value: Any) -> Any:
         if isinstance(value, str):
@@ -131,6 +136,8 @@ class _Run:
         said = data_in(text)
         if said is not None:
             return said
+        if text[0] in "{[" and ("\\u" in text or may_name(text.lower())):
+            text = self._within(text)
         if len(text) > _LONGEST_AT_ONCE:
             text = "".join([self._piece(piece) for piece in pieces(text)])
         else:
@@ -139,11 +146,23 @@ class _Run:
             text = clean(text, self._until - self._seconds())
         return text
 
+    def _within(self, text: str) -> str:
+        """A text that is JSON itself, as the arguments of a call are, without what is to be taken out of that."""
+        try:
+            value = msgspec.json.decode(text)
+            shown = self.value(value)
+            return text if shown == value else msgspec.json.encode(shown).decode()
+        except (msgspec.DecodeError, UnicodeError):
+            return text
+
     def _piece(self, text: str) -> str:
         rules = self._rules
         text = rules.masking.content(text)
-        for clean in rules.patterns:
-            text = clean(text)
+        if rules.patterns:
+            if self._seconds() > self._until:
+                raise TooSlow
+            for clean in rules.patterns:
+                text = clean(text)
         return text
 
     @property

@@ -78,6 +78,46 @@ class BodyTests(SynchronousTestCase):
         self.assertEqual(read(b'[{"a":1}]'), Body([{"a": 1}]))
 
 
+class OtherwiseTests(SynchronousTestCase):
+    """What a body is, is not what it says that it is."""
+
+    def test_json(self) -> None:
+        """JSON by another name is JSON: a path holds in it."""
+        for media_type in (TEXT, FORM, b"", JSON):
+            for begun in (b"", b" \n", b"\xef\xbb\xbf"):
+                with row(media_type, begun):
+                    found = read(begun + b'{"user":"jo"}', media_type, "$.user")
+                    self.assertEqual(found, Body({"user": MARK}))
+
+    def test_events(self) -> None:
+        """Events by another name are a stream: what is said in pieces is found."""
+        stream = b": hi\n\n" + b"".join(
+            b"data: %b\n\n" % json.dumps({"choices": [{"index": 0, "delta": {"content": each}}]}).encode()
+            for each in ("jo@ex", "ample.com")
+        )
+        for media_type in (TEXT, b""):
+            found = read(stream, media_type, "email")
+            self.assertEqual(found.value["choices"][0]["message"]["content"], MARK, media_type)
+
+    def test_lines(self) -> None:
+        """So are documents of a line each that are called one document."""
+        lines = b'{"response":"jo@ex","done":false}\n{"response":"ample.com","done":true}\n'
+        self.assertEqual(read(lines, JSON, "email"), Body({"response": MARK, "done": True}, is_merged=True))
+        self.assertEqual(read(lines, JSON, "$.response").value["response"], MARK)
+
+    def test_wide(self) -> None:
+        """In UTF-16 nothing would be found: it is left out."""
+        for media_type in (TEXT, JSON, FORM):
+            found = read("jo@example.com".encode("utf-16"), media_type, "email")
+            self.assertTrue(found.omitted.startswith("binary"), media_type)
+
+    def test_still_text(self) -> None:
+        """A text that only begins like them stays one, unless something could not be found in it."""
+        self.assertEqual(read(b"[1] a footnote", TEXT), Body("[1] a footnote"))
+        self.assertEqual(read(b"{not} JSON", TEXT), Body("{not} JSON"))
+        self.assertTrue(read(b"{not} JSON", TEXT, "$.user").omitted.startswith("unredactable"))
+
+
 class CutTests(SynchronousTestCase):
     def test_json(self) -> None:
         """What was there of JSON that was cut is JSON, and what was cut amid a word is not shown."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
@@ -104,6 +105,57 @@ class RuleTests(SynchronousTestCase):
         self.assertRaises(RecursionError, redactor().redacted, value)
         while isinstance(value, list) and value:
             value = value.pop()
+
+
+class WithinTests(SynchronousTestCase):
+    """JSON in a text, as the arguments of calls are."""
+
+    def test_names(self) -> None:
+        """What is named for a secret in there is masked, and nothing else changes."""
+        found = redactor().redacted({"arguments": '{"password":"hunter2","city":"Bonn"}', "other": '{"city": "Bonn"}'})
+        self.assertEqual(found, {"arguments": f'{{"password":"{MASKED}","city":"Bonn"}}', "other": '{"city": "Bonn"}'})
+
+    def test_escapes(self) -> None:
+        """However a letter is written in there, it is read."""
+        found = redactor("email").redacted({"arguments": '{"to":"jo\\u0040example.com"}'})
+        self.assertEqual(found, {"arguments": f'{{"to":"{MARK}"}}'})
+
+    def test_no_json(self) -> None:
+        """What only begins so is a text."""
+        self.assertEqual(redactor().redacted('{"password": hunter'), '{"password": hunter')
+
+
+class CleanTests(SynchronousTestCase):
+    def test_clean(self) -> None:
+        """What is found clean as a whole has nothing that would be taken out text by text, however it is written."""
+        secret = 'quoted"and\\slashed/key'
+        ours = Redactor([], Masking([secret, _OURS]), time.monotonic)
+        for value, is_clean in (
+            ({"a": "Hello, how are you? k-means, 50% off"}, True),
+            ({"messages": [{"role": "user", "content": 'line\none "two"'}], "max_tokens": 5}, True),
+            ({"a": f"x {_OURS}"}, False),
+            ({"a": f"x {secret} y"}, False),
+            ({"a": "use sk-abcdefghijkl"}, False),
+            ({"password": "x"}, False),
+            ({"a": {"api_key": "x"}}, False),
+            ({"clientSecret": "x"}, False),
+            ({"a": "\u00e9"}, None),
+            ({"a": "QUJD" * 1000}, False),
+            ({"logprobs": {"content": [{"token": "a"}]}}, False),
+            ({"logprobs": None}, True),
+        ):
+            written = json.dumps(value)
+            for text in (written, json.dumps(value, separators=(",", ":")), written.replace("/", "\\/")):
+                with row(text):
+                    if is_clean is not None:
+                        self.assertEqual(ours.is_clean(text), is_clean)
+                    if ours.is_clean(text):
+                        self.assertEqual(ours.redacted(json.loads(text)), value)
+
+    def test_rules(self) -> None:
+        """Where there are rules, every text is looked at."""
+        for rule in ("$.a", "email", {"regex": "x"}):
+            self.assertFalse(redactor(rule).is_clean("{}"), rule)
 
 
 class PieceTests(SynchronousTestCase):

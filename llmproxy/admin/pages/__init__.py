@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from ..visit import Entry, Route
-from . import display, live, overview, projects, sessions, tokens
+from . import audit, cache, display, events, live, overview, projects, sessions, settings, tokens, upstreams, usage
 
 MODULES = (
     overview,
     projects,
     tokens,
+    usage,
+    upstreams,
+    cache,
+    events,
+    audit,
+    settings,
     display,
     sessions,
     live,

@@ -1,0 +1,46 @@
+"""The audit log: search and detail."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ..answers import Page, ViewAnswer
+from ..backend import ApiError, segment
+from ..lists import SIZE
+from ..visit import Entry, Route, Visit
+
+FILTERS = ("search", "action", "actor", "outcome", "client_ip", "project_id", "token_id", "start_time", "end_time")
+OUTCOMES = ("success", "failure", "denied", "error")
+
+
+async def show_list(visit: Visit) -> ViewAnswer:
+    given = {name: visit.query[name] for name in FILTERS if visit.query.get(name)}
+    context: dict[str, Any] = {"filters": given, "outcomes": OUTCOMES, "problem": ""}
+    after = visit.query.get("after", "")
+    try:
+        answer = await visit.api.ask("GET", "/audit", query={**given, "limit": str(SIZE), "cursor": after})
+    except ApiError as error:
+        if error.status not in (400, 503):
+            raise
+        words = f"{error.message}: {error.description}" if error.description else error.message
+        return Page("audit.html", {**context, "events": None, "problem": words}, error.status)
+    following = answer.value["pagination"].get("next_cursor")
+    links = {
+        "next": visit.link(after=following) if following else "",
+        "first": visit.link(after="") if after else "",
+    }
+    return Page("audit.html", {**context, "events": answer.value["events"], "list": links})
+
+
+async def show(visit: Visit) -> ViewAnswer:
+    event = (await visit.api.ask("GET", f"/audit/{segment(visit.names['event_id'])}")).value
+    details = json.loads(event.get("metadata") or "{}")
+    return Page("audit-event.html", {"event": event, "details": sorted(details.items())})
+
+
+ROUTES = (
+    Route("GET", "/audit", show_list, "audit.read"),
+    Route("GET", "/audit/{event_id}", show, "audit.read"),
+)
+NAVIGATION = (Entry("Audit", "/audit", "audit.read", 90),)

@@ -1,0 +1,59 @@
+"""The audit log in pages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import succeed
+
+from llmproxy.core.audit.record import AuditRecord, audit_record
+from llmproxy.core.masking import Masking
+from llmproxy.store.audit import AuditTable
+from llmproxy.store.audittrail import AuditTrail
+from llmproxy.web.manage.audit import AuditEvents
+
+from ...store.databases import NOW
+from ..browser import PagesTestCase
+
+
+class AuditTests(PagesTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        first = AuditRecord("open", 0, "audit.open", "system", "success")
+        self.table = AuditTable(self.clock, self.database, lambda heads: first)
+
+    def more_routes(self) -> list[Any]:
+        return [AuditEvents(AuditTrail(self.database), lambda: succeed(None)).routes()]
+
+    def write(self, count: int, **details: Any) -> None:
+        records = [
+            audit_record(f"id-{number:03}", NOW + number, "project.create", "carol", "success", details, Masking())
+            for number in range(count)
+        ]
+        self.successResultOf(self.table.write(records))
+
+    def test_list(self) -> None:
+        """The latest first, by pages; filters live in the address."""
+        self.sign_in()
+        self.write(60)
+        shown = self.visit("/audit")
+        self.assertIn("carol", shown.text)
+        self.assertIn("Next page", shown.text)
+        self.assertIn("Nothing was noted", self.visit("/audit?actor=nobody").text)
+        self.assertIn("carol", self.visit("/audit?actor=carol&outcome=success").text)
+        self.assertEqual(self.visit("/audit?start_time=soon").status, 400)
+
+    def test_detail(self) -> None:
+        """Everything that was noted; markup is text."""
+        self.sign_in()
+        self.write(1, error="<b>no</b>", changed={"name": "x"})
+        shown = self.visit("/audit/id-000")
+        for words in ("project.create", "carol", "<b>no</b>", "changed"):
+            self.assertIn(words, shown.text, words)
+        self.assertNotIn(b"<b>no</b>", shown.body)
+        self.assertEqual(self.visit("/audit/nothing").status, 404)
+
+    def test_operator(self) -> None:
+        """Those who are watched do not look."""
+        self.sign_in(self.admin("operator"))
+        self.assertEqual(self.visit("/audit").status, 403)

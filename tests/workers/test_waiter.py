@@ -103,7 +103,7 @@ class WaiterTests(SynchronousTestCase):
         """What is sent to it is passed on, and it ends as the proxy does, leaving neither pidfile nor socket."""
         for number, name in ((signal.SIGHUP, "SIGHUP"), (signal.SIGUSR1, "SIGUSR1")):
             self.waiter.send_signal(number)
-            self.assertEqual(self.heard(self.first, 1 if name == "SIGHUP" else 2)[-1], name)
+            self.assertEqual(self.heard(self.first, 1 if name == "SIGHUP" else 2)[-1], name, name)
         self.waiter.terminate()
         self.assertEqual(self.waiter.wait(PATIENCE), 5)
         self.assertFalse(os.path.exists(os.path.join(self.directory, "pid")))

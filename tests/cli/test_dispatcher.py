@@ -42,7 +42,7 @@ class DispatcherTests(SynchronousTestCase):
         Path(path).write_text("sinks: [{name: log, type: file, path: e.jsonl, shape: round}]\n")
         result = self.run_with("--config", path)
         self.assertEqual(result.exit_code, 1)
-        self.assertIn("sink 'log': unknown setting 'shape'", result.output)
+        self.assertIn("sink 'log': shape: unknown setting 'shape'", result.output)
 
     def test_use(self) -> None:
         """Options that there are not, and values that they have not, are errors of use."""

@@ -124,17 +124,24 @@ class LedgerOutageTests(SynchronousTestCase):
         outage = Outage(directory, f"sqlite:///{directory}/data/llmproxy.db", more="ledger: {most_waiting: 1MiB}\n")
         junk = os.path.join(ledger, "junk")
 
+        async def fill() -> None:
+            """All that there is, and what becomes free of settled files."""
+            with open(junk, "wb", buffering=0) as file:
+                while True:
+                    try:
+                        file.write(b"x" * 4096)
+                    except OSError:
+                        await asyncio.sleep(0.01)
+
         async def scene() -> None:
             await outage.ask(50)
-            with open(junk, "wb", buffering=0) as file:
-                try:
-                    while True:
-                        file.write(b"x" * 4096)
-                except OSError:
-                    pass
+            filling = asyncio.ensure_future(fill())
+            await asyncio.sleep(0.1)
             await outage.ask(600)
             await outage.says("llmproxy_ledger_in_memory", lambda found: found >= 1)
             await outage.says("llmproxy_ledger_lost_total", lambda found: found == 0)
+            filling.cancel()
+            await asyncio.wait([filling])
             os.remove(junk)
             await outage.says("llmproxy_ledger_in_memory", lambda found: found == 0)
             await outage.ask(50)

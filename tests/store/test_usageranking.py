@@ -6,14 +6,19 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.core.reports import UsageQuestion
-from llmproxy.store import usageranking
+from llmproxy.core.reports import MOST_ROWS, UsageQuestion
+from llmproxy.core.rollups import CUBES, WIDTHS
+from llmproxy.core.usagesums import NUMBERS
+from llmproxy.store import bulk, usageranking
 from llmproxy.store.database import Database
+from llmproxy.store.schema import usage_rollups, usage_series
 from llmproxy.store.usagequeries import UsageReports
 from llmproxy.store.usagerecords import UsageRecords
+from llmproxy.store.usageseries import number_of
 
 from ..contracts.usagereports import UsageReportsContract
-from ..usagereports import an_entry
+from ..tables import row
+from ..usagereports import DAY, an_entry
 from .databases import NOW, clock_at, opened
 
 
@@ -73,3 +78,46 @@ class TemporaryTests(SynchronousTestCase):
             [ranking] = [each for each in statements if "TABLE usage_ranking" in each]
             self.assertEqual("s ON s.cube = b.cube" in ranking, expected, question)
             self.assertEqual(sum(row.sums.requests for row in report.rows), report.totals.requests, question)
+
+
+class ManyGroupsTests(SynchronousTestCase):
+    COUNT = 100_000
+
+    def test_many_groups(self) -> None:
+        """Of a hundred thousand groups those that cost most are shown, all are counted, and all are in the totals."""
+        database = opened(self)
+        reports = UsageReports(database)
+        begin = NOW // DAY * DAY
+        everything, by_token = (
+            next(cube for cube in CUBES if cube.dimensions == dimensions and not cube.valued)
+            for dimensions in (frozenset(), frozenset({"project_id", "token_id"}))
+        )
+
+        def numbers(requests: int, cost: int) -> list[int]:
+            return [{"requests": requests, "cost": cost}.get(name, 0) for name in NUMBERS]
+
+        def fill(connection: Any) -> None:
+            whole = [(everything, "", "", numbers(self.COUNT, sum(range(self.COUNT))))]
+            tokens = [(by_token, "p", f"t{n:06}", numbers(1, n)) for n in range(self.COUNT)]
+            for rows, levels in ((whole, (0, 3)), (tokens, (3,))):
+                keys = [(cube.number, *ids, "", "", "", "", 0, "", "", "") for cube, *ids, _ in rows]
+                bulk.insert(connection, usage_series, [(number_of(key), *key) for key in keys])
+                for level in levels:
+                    at = int(begin // WIDTHS[level])
+                    made = [(key[0], level, at, number_of(key), *row[-1]) for key, row in zip(keys, rows, strict=True)]
+                    bulk.insert(connection, usage_rollups, made)
+                    if not level:
+                        # A report goes on until the last of these.
+                        last = (*made[0][:2], at + 95, *made[0][3:4], *numbers(0, 0))
+                        bulk.insert(connection, usage_rollups, [last])
+
+        self.successResultOf(database.run(fill))
+        for groups, top in ((("token",), None), (("token",), 5), (("day", "token"), None), (("token", "project"), 3)):
+            with row(groups, top):
+                asking = reports.grouped(UsageQuestion(groups, begin, begin + DAY, top=top))
+                report = self.successResultOf(asking)
+                shown = top or MOST_ROWS
+                self.assertEqual((len(report.rows), report.more), (shown, self.COUNT - shown))
+                self.assertEqual(report.totals.requests, self.COUNT)
+                self.assertEqual(report.rows[0].keys["token"], f"t{self.COUNT - 1:06}")
+                self.assertEqual(report.rows[-1].sums.cost * 1_000_000, self.COUNT - shown)

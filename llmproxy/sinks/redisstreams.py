@@ -14,6 +14,7 @@ from ..core.events.legacy import encode_legacy, has_legacy
 from ..core.events.receipts import SHOWN, PassingFailure, Receipt
 from ..core.events.vendors.batches import split
 from ..core.redisoptions import RedisLocation, parse_redis_url
+from ..errors import ConfigError
 from ..interfaces.events import IEventSink
 from ..redis.connection import Connector, RedisDown, RedisRefused
 from ..redis.dedicated import DedicatedConnection
@@ -106,9 +107,19 @@ class RedisStreams:
 
 def _location(read: SinkSettings, environment: Mapping[str, str]) -> RedisLocation:
     """By C{url}, else by the variables of the process; with C{REDIS_PASSWORD} where it holds none."""
-    url = read.text("url", "") or stream_url(environment)
+    from ..config.environment import with_secrets
+
     try:
-        return parse_redis_url(url, environment.get("REDIS_PASSWORD"))
+        known = with_secrets(environment, _content, "REDIS_URL", "REDIS_PASSWORD")
+        return parse_redis_url(read.text("url", "") or stream_url(known), known["REDIS_PASSWORD"] or None)
     except ValueError as error:
         read.problem("url", str(error))
-        return RedisLocation()
+    except ConfigError as error:
+        for each in error.problems:
+            read.problem("url", each)
+    return RedisLocation()
+
+
+def _content(path: str) -> str:
+    with open(path, encoding="utf-8") as file:
+        return file.read()

@@ -17,7 +17,7 @@ from twisted.trial.unittest import TestCase
 from llmproxy.core.events import encode
 from llmproxy.core.events.policy import SinkPolicy
 from llmproxy.core.events.receipts import PassingFailure
-from llmproxy.core.redisoptions import RedisLocation
+from llmproxy.core.redisoptions import RedisLocation, parse_redis_url
 from llmproxy.redis.connection import Connector
 from llmproxy.redis.streams import Reader
 from llmproxy.sinks.deadletters import DeadLetters
@@ -28,7 +28,8 @@ from llmproxy.sinks.sourcedelivery import SourceDelivery
 
 from ..core.events.samples import event
 from ..sinks.eventing import TakingSink, at_once
-from .redisserver import MISSING, RedisServer, shared_server
+from .processes import free_port
+from .redisserver import MISSING, RedisServer, make_certificate, shared_server
 
 Steps = Generator[Deferred[Any], Any, None]
 
@@ -245,6 +246,41 @@ class StreamTests(StreamCase):
         source: Any = alive.source
         yield until(lambda: source.gone == 5)
         self.assertEqual(self.pending(), 0)
+
+
+class PrivateTests(StreamCase):
+    """A Redis that asks for a password, over TLS."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.authority, key = make_certificate(self.mktemp())
+        self.tls_port = free_port()
+        self.server = RedisServer(
+            tls_port=str(self.tls_port),
+            tls_cert_file=self.authority,
+            tls_key_file=key,
+            tls_auth_clients="no",
+            requirepass="hush-hush",
+        ).start()
+        self.addCleanup(self.server.close)
+
+    @inlineCallbacks
+    def test_tls(self) -> Steps:
+        """Both ends go by the URL, the authority and the password."""
+        url = f"rediss://:hush-hush@localhost:{self.tls_port}/0?ca_file={self.authority}"
+        tools = SinkTools("bus", reactor, None, at_once)  # type: ignore[arg-type]
+        sink = RedisStreams({"url": url, "stream": self.stream}, tools)
+        self.addCleanup(sink.close)
+        yield sink.deliver([event(1)])
+        reader = Reader(self.stream.encode(), b"g", b"me")
+        source = GroupSource(reactor, Connector(reactor, parse_redis_url(url), 5.0), reader, QUICK)
+        self.addCleanup(source.close)
+        [found] = yield source.read(10)
+        self.assertEqual(found.event, event(1))
+        wrong = RedisStreams({"url": url.replace("hush-hush", "wrong-word"), "stream": self.stream}, tools)
+        self.addCleanup(wrong.close)
+        failure = yield self.assertFailure(wrong.deliver([event(1)]), PassingFailure)
+        self.assertNotIn("wrong-word", str(failure))
 
 
 class OutageTests(StreamCase):

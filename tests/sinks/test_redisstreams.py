@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -118,6 +119,15 @@ class RedisStreamsTests(SynchronousTestCase):
         self.assertEqual((self.opened[0].label, self.opened[0].password), ("redis://r:7/4", "hush-hush"))
         self.successResultOf(self.sink(env, url="rediss://x/1").deliver([chat()]))
         self.assertEqual(self.opened[1].label, "rediss://x:6379/1")
+
+    def test_secret_files(self) -> None:
+        """What variables name in files is used, and a file that is not there is no reason to go elsewhere."""
+        path = self.mktemp()
+        Path(path).write_text("redis://x:7/3\n")
+        self.successResultOf(self.sink({"REDIS_URL_FILE": path}).deliver([chat()]))
+        self.assertEqual(self.opened[0].label, "redis://x:7/3")
+        with self.assertRaisesRegex(ConfigError, "REDIS_URL"):
+            self.sink({"REDIS_URL": "file:/none/such"})
 
     def test_settings(self) -> None:
         """What is wrong is said without what may be a password, which is masked."""

@@ -215,7 +215,7 @@ def _settings(
 
     @param opened: where the paths of all files are noted that are read.
     """
-    from .app.settings import Settings
+    from .app.settings import Settings, exposed
     from .config import load_api_config
 
     if options["env"]:
@@ -265,7 +265,11 @@ def _settings(
         watch=bool(options.get("watch")) or environment.watch,
         otel=environment.otel,
     )
-    return settings, path, (*environment.warnings, *_in_clear(listen, environment), *_kept(settings.apis))
+    return (
+        settings,
+        path,
+        (*environment.warnings, *_in_clear(listen, environment), *_kept(settings.apis), *exposed(settings)),
+    )
 
 
 def _kept(apis: APIConfig) -> tuple[str, ...]:

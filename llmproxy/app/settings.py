@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from attrs import field, frozen
 
 from ..config.apis import APIConfig, ProxyConfig
+from ..config.listen import is_private
 from ..config.variables import DEFAULT_POOL_SIZE
 from ..core.caching.settings import CacheOptions
 from ..core.masking import Masking
@@ -84,6 +85,11 @@ class Settings:
         return self.admin_ui and not self.manage_listen
 
     @property
+    def exposed_pages(self) -> list[str]:
+        """Endpoint descriptions where other machines find the pages at the address of the APIs."""
+        return [each for each in self.listen if self.pages_beside_apis and not is_private(each)]
+
+    @property
     def listeners(self) -> list[tuple[str, str]]:
         """Every endpoint description, with the option that it comes from."""
         return [("--listen", each) for each in self.listen] + [("--manage-listen", each) for each in self.manage_listen]
@@ -106,6 +112,15 @@ class Settings:
     def masking(self) -> Masking:
         """A mask that knows the secrets in here."""
         return Masking(self.secrets())
+
+
+def exposed(settings: Settings) -> list[str]:
+    """A sentence for each address where other machines find the admin pages beside the APIs."""
+    return [
+        f"{each}: the admin pages are open to other machines beside the APIs; give them a listener of their own with "
+        "--manage-listen, or leave them off"
+        for each in settings.exposed_pages
+    ]
 
 
 class SettingsArguments(TypedDict, total=False):

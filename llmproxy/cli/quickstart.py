@@ -136,6 +136,7 @@ class Quickstart:
 
     def _make(self, apis: APIConfig) -> ProxyService:
         from ..app.descriptors import raise_limit
+        from ..app.settings import exposed
         from ..config.databases import parse_encryption_key
         from ..core.audit.settings import AuditOptions
         from ..service import Settings, make_service
@@ -143,20 +144,19 @@ class Quickstart:
         raise_limit(apis.limits.connections)
         management = self._data.kept("management-token", lambda: os.urandom(32).hex())
         encryption = self._data.kept("encryption-key", lambda: b64encode(os.urandom(32)).decode())
-        self.service = make_service(
-            self._reactor,
-            Settings(
-                apis=apis,
-                management_token=management,
-                encryption_key=parse_encryption_key(encryption),
-                database_url="sqlite:///" + self._data.file("llmproxy.db"),
-                listen=[_endpoint(self._host, self._port)],
-                access_log=self._data.file("access.log"),
-                audit=AuditOptions(self._data.file("audit.log")),
-                admin_ui=True,
-            ),
-            record_sinks=[FirstAnswer(self._data.path)],
+        settings = Settings(
+            apis=apis,
+            management_token=management,
+            encryption_key=parse_encryption_key(encryption),
+            database_url="sqlite:///" + self._data.file("llmproxy.db"),
+            listen=[_endpoint(self._host, self._port)],
+            access_log=self._data.file("access.log"),
+            audit=AuditOptions(self._data.file("audit.log")),
+            admin_ui=True,
         )
+        for sentence in exposed(settings):
+            click.echo(f"warning: {sentence}", err=True)
+        self.service = make_service(self._reactor, settings, record_sinks=[FirstAnswer(self._data.path)])
         return self.service
 
     async def _token(self, service: ProxyService, key: str) -> str:

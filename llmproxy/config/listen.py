@@ -7,6 +7,7 @@ from ipaddress import ip_address
 
 _ADDRESS = re.compile(r"(?:\[([^\]]*)\]|([0-9.]*)|(localhost)):([0-9]{1,5})", re.ASCII)
 _MODE = re.compile(r"(?<!\\):mode=")
+_INTERFACE = re.compile(r"(?:^|:)interface=((?:\\.|[^:\\])+)")
 _DESCRIPTION = re.compile(r"[a-z][a-z0-9_]*:.+", re.ASCII)
 
 
@@ -75,3 +76,18 @@ def _with_interface(text: str, host: str, port: str) -> str:
         raise ValueError(f"an IPv6 address, and no other, stands in brackets, got {text!r}")
     escaped = host.replace(":", "\\:")
     return f"tcp{'6' if address.version == 6 else ''}:{port}:interface={escaped}"
+
+
+def is_private(description: str) -> bool:
+    """Whether only this machine reaches an endpoint."""
+    kind, _, rest = description.partition(":")
+    if kind == "unix":
+        return True
+    found = _INTERFACE.search(rest)
+    if found is None:
+        return False
+    interface = found[1].replace("\\:", ":")
+    try:
+        return interface == "localhost" or ip_address(interface).is_loopback
+    except ValueError:
+        return False

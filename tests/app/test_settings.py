@@ -8,7 +8,7 @@ from attrs import fields
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy import service
-from llmproxy.app.settings import Settings, SettingsArguments, settings_of
+from llmproxy.app.settings import Settings, SettingsArguments, exposed, settings_of
 from llmproxy.config import APIConfig, APIProviderConfig, ProxyConfig
 from llmproxy.config.variables import DEFAULT_POOL_SIZE
 from llmproxy.store.engine import POOL_SIZE
@@ -59,6 +59,19 @@ class SettingsTests(SynchronousTestCase):
         for name, kind in given.items():
             if name != "cache":
                 self.assertEqual(kind.__forward_arg__, known[name], (name, kind))
+
+    def test_exposed(self) -> None:
+        """Where other machines find the admin pages beside the APIs, a sentence says so."""
+        local, everywhere = "tcp:8080:interface=127.0.0.1", "tcp:80"
+        for changes, count in (
+            ({"admin_ui": True, "listen": [local, "unix:/x"]}, 0),
+            ({"admin_ui": True, "listen": [local, everywhere]}, 1),
+            ({"admin_ui": True, "listen": [everywhere], "manage_listen": [everywhere]}, 0),
+            ({"admin_ui": False, "listen": [everywhere]}, 0),
+        ):
+            found = exposed(options(**changes))  # type: ignore[arg-type]
+            self.assertEqual(len(found), count, changes)
+            self.assertTrue(all("--manage-listen" in each for each in found), changes)
 
     def test_no_configuration(self) -> None:
         """What is none is refused with a word about what would be."""

@@ -6,7 +6,7 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.config.listen import check_endpoint, endpoint_description, private_endpoint_description
+from llmproxy.config.listen import check_endpoint, endpoint_description, is_private, private_endpoint_description
 
 
 class EndpointDescriptionTests(SynchronousTestCase):
@@ -58,6 +58,22 @@ class EndpointDescriptionTests(SynchronousTestCase):
         for text in ("nowhere:8080", "tcp:http", "tcp:80:interfce=1"):
             with self.assertRaises(ValueError, msg=text):
                 check_endpoint(text)
+
+    def test_this_machine_alone(self) -> None:
+        """It is known which endpoints only this machine reaches."""
+        for description, private in (
+            ("unix:/run/x.sock", True),
+            ("tcp:8080:interface=127.0.0.1", True),
+            ("tcp:8080:backlog=5:interface=127.0.0.9:x=1", True),
+            ("tcp6:8080:interface=\\:\\:1", True),
+            ("tcp:8080:interface=localhost", True),
+            ("tcp:8080", False),
+            ("tcp:8080:interface=0.0.0.0", False),
+            ("tcp6:8080:interface=\\:\\:", False),
+            ("ssl:8443:privateKey=k:certKey=c", False),
+            ("systemd:index=0", False),
+        ):
+            self.assertEqual(is_private(description), private, description)
 
     def test_private(self) -> None:
         """A socket for management is its owner's alone, unless it says otherwise."""

@@ -8,8 +8,8 @@ from typing import Any
 from attrs import frozen
 
 from ..answers import Page, ViewAnswer
-from ..backend import Answer, ApiError
-from ..spans import SPANS, Span, drawn, since_of, span_of
+from ..reports import charts, report
+from ..spans import SPANS, Span, span_of
 from ..visit import Entry, Route, Visit
 
 TOP = 5
@@ -41,7 +41,7 @@ class Notice:
 
 async def show(visit: Visit) -> ViewAnswer:
     span = span_of(visit.query.get("span", ""))
-    report = await _report(visit, span, group_by=span.period, forecast="true")
+    sums = await report(visit, span, group_by=span.period, forecast="true")
     upstreams = (await visit.api.ask("GET", "/upstreams")).value
     numbers = (await visit.api.ask("GET", "/numbers")).value
     common = {
@@ -52,50 +52,24 @@ async def show(visit: Visit) -> ViewAnswer:
         "steps": await _first_steps(visit, numbers),
         "address": visit.apis_at,
     }
-    if report is None:
+    if sums is None:
         return Page("overview.html", {**common, "report": None, "notices": notices(None, upstreams)})
-    zone = visit.forms.zone
-    begun, requests = drawn(
-        report["data"],
-        span,
-        visit.now,
-        zone,
-        {"answered": lambda row: row["requests"] - row["errors"], "failed": lambda row: row["errors"]},
-    )
-    _, spend = drawn(report["data"], span, visit.now, zone, {"spend": lambda row: float(row["cost"])})
     context = {
         **common,
-        "report": report,
-        "totals": report["totals"],
-        "forecast": report.get("forecast"),
-        "ticks": [visit.forms.tick(at, span.period) for at in begun],
-        "requests": requests,
-        "spend": spend,
-        "show_number": visit.forms.compact,
-        "show_money": visit.forms.money,
+        **charts(visit, span, sums),
+        "report": sums,
+        "totals": sums["totals"],
+        "forecast": sums.get("forecast"),
         "top_projects": await _top(visit, span, "project"),
         "top_models": await _top(visit, span, "model"),
-        "notices": notices(report["totals"], upstreams),
+        "notices": notices(sums["totals"], upstreams),
     }
     return Page("overview.html", context)
 
 
-async def _report(visit: Visit, span: Span, **query: str) -> Mapping[str, Any] | None:
-    """Sums of a span; C{None} where no usage is kept."""
-    asked = {"from": since_of(span, visit.now, visit.forms.zone), "tz": visit.reader.zone, **query}
-    try:
-        answer: Answer = await visit.api.ask("GET", "/usage", query=asked)
-    except ApiError as error:
-        if error.status == 503 and "no usage is kept" in str(error):
-            return None
-        raise
-    report: Mapping[str, Any] = answer.value
-    return report
-
-
 async def _top(visit: Visit, span: Span, group: str) -> Sequence[Mapping[str, Any]]:
-    report = await _report(visit, span, group_by=group, top=str(TOP))
-    return [] if report is None else report["data"]
+    found = await report(visit, span, group_by=group, top=str(TOP))
+    return [] if found is None else found["data"]
 
 
 async def _first_steps(visit: Visit, numbers: Mapping[str, Any]) -> dict[str, bool]:

@@ -10,10 +10,18 @@ from ..backend import ApiError, segment
 from ..limitforms import MAIN, MORE, NAMES, changed, stated, texts
 from ..lists import listing
 from ..problems import Problems, problems_of
+from ..reports import charts, report
+from ..spans import SPANS, span_of
 from ..visit import Entry, Form, Route, Visit
 
 STATES = {"active": "true", "inactive": "false"}
 """Filters by what the address says, and what the API calls them."""
+
+SHOWN = 5
+"""Entries of a list within a page."""
+
+LOOKS = frozenset({"find", "list", "project", "read", "records", "token", "watch"})
+"""The last words of actions that change nothing."""
 
 _KEY = "key."
 """Before the name of an API, in the name of the field for its key."""
@@ -31,9 +39,57 @@ async def show_list(visit: Visit) -> ViewAnswer:
 
 
 async def show(visit: Visit) -> ViewAnswer:
-    answer = await visit.api.ask("GET", _path(visit))
-    project = answer.value
-    return Page("project.html", {"project": project, "keys": keys_of(project), "limits": limits_of(project)})
+    project = (await visit.api.ask("GET", _path(visit))).value
+    context = {
+        "project": project,
+        "keys": keys_of(project),
+        "limits": limits_of(project),
+        "tokens": await _newest_tokens(visit),
+        "events": await _latest_events(visit),
+        **await usage_of(visit, f"{_path(visit)}/usage", "token,model"),
+    }
+    return Page("project.html", context)
+
+
+async def usage_of(visit: Visit, path: str, groups: str) -> dict[str, Any]:
+    """
+    What a project or token has used in a span: charts, and what of it cost most.
+
+    @param path: of its report in the API.
+    @param groups: what that is grouped by, beside periods; with commas, each by itself.
+    """
+    span = span_of(visit.query.get("span", "30d"))
+    found = await report(visit, span, path, group_by=span.period)
+    if found is None:
+        return {"span": span, "spans": SPANS, "usage": None}
+    context: dict[str, Any] = {"span": span, "spans": SPANS, "usage": found["totals"], **charts(visit, span, found)}
+    for group in groups.split(","):
+        rows = await report(visit, span, path, group_by=group, top=str(SHOWN))
+        context[f"by_{group}"] = [] if rows is None else rows["data"]
+    return context
+
+
+async def _newest_tokens(visit: Visit) -> list[dict[str, Any]]:
+    query = {"projectId": visit.names["project_id"], "limit": str(SHOWN)}
+    tokens: list[dict[str, Any]] = (await visit.api.ask("GET", "/tokens", query=query)).value
+    return tokens
+
+
+async def _latest_events(visit: Visit) -> list[dict[str, Any]] | None:
+    """
+    The last changes of a project in the audit log, for who may see it; C{None} where there is none. That somebody
+    looked at it, as now, is noted too, and is no change.
+    """
+    if not visit.who.may("audit.read"):
+        return None
+    query = {"project_id": visit.names["project_id"], "page_size": "100"}
+    try:
+        events: list[dict[str, Any]] | None = (await visit.api.ask("GET", "/audit", query=query)).value["events"]
+    except ApiError as error:
+        if error.status not in (404, 503):
+            raise
+        return None
+    return [event for event in events or [] if event["action"].rpartition(".")[2] not in LOOKS][:SHOWN]
 
 
 def keys_of(project: Mapping[str, Any]) -> list[tuple[str, list[str]]]:

@@ -15,7 +15,7 @@ from ..problems import Problems, problems_of
 from ..snippets import kind_of, snippets
 from ..tokenforms import DEFAULT, DURATIONS, OTHER, OVERLAPS, body_of, metadata_of, metadata_text, minutes_of, number_of
 from ..visit import Entry, Route, Visit
-from .projects import limits_of
+from .projects import limits_of, usage_of
 
 STATES: dict[str, dict[str, str]] = {
     "active": {"active": "true", "expired": "false"},
@@ -76,6 +76,7 @@ async def show(visit: Visit) -> ViewAnswer:
         "project": project,
         "state": state_of(token, visit.now),
         "limits": limits_of(token),
+        **await usage_of(visit, f"{_path(visit)}/usage", "model"),
         "own": [(each.label, token[each.name]) for each in (*MAIN, *MORE) if each.name in token],
     }
     return Page("token.html", context)

@@ -19,6 +19,7 @@ from ..sinks.registry import SinkTools, sink_type
 from ..sinks.spool import Spool
 
 if TYPE_CHECKING:
+    from ..apisettings import ConnectionSettings
     from ..config.sinks import SinkConfig
     from ..interfaces.events import IEventSink
 
@@ -95,11 +96,17 @@ class SinkMaker:
             self._poller,
             self._names,
             self._environment,
+            self._agent_for,
         )
         try:
             return sink_type(config.type)(config.settings, tools)
         except ConfigError as error:
             raise ConfigError(*(f"sink {config.name!r}: {each}" for each in error.problems)) from None
+
+    def _agent_for(self, settings: ConnectionSettings) -> LazyAgent:
+        from ..upstream.client import PooledClient
+
+        return LazyAgent(lambda: PooledClient(self._reactor, settings, poller=self._poller, names=self._names))
 
     def queue(self, config: SinkConfig) -> EventQueue:
         """The sink in its queue."""

@@ -18,7 +18,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}", re.ASCII)
 _SECRET = re.compile(
     r"(?:^|[_-])(?:key|secret|password|passwd|token|authorization|credential|cookie)s?$", re.IGNORECASE
 )
-_NO_SECRETS = frozenset({"public_key"})
+_NO_SECRETS = frozenset({"public_key", "client_key"})
 """Names that look like those of secrets and are none."""
 
 

@@ -26,6 +26,7 @@ from ..errors import ConfigError
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
 
+    from ..apisettings import ConnectionSettings
     from ..core.masking import Masking
     from ..interfaces.events import IEventSink
 
@@ -51,6 +52,13 @@ class HTTPAgent(Protocol):
         """See L{treq.client.HTTPClient.request}; C{headers} and C{data} are used."""
 
 
+class OwnAgent(HTTPAgent, Protocol):
+    """One that a sink has for itself."""
+
+    def close(self) -> Deferred[None] | None:
+        """Close its connections; C{None} where it never had one."""
+
+
 class RunInThread(Protocol):
     """What calls a function that waits, off the reactor."""
 
@@ -69,6 +77,7 @@ class SinkTools:
     @ivar directory: where a sink may keep files of its own, C{""} for nowhere; it need not be there.
     @ivar masking: knows the secrets of this process; a sink has it learn its own.
     @ivar poller: holds connections, and C{names} the addresses of hosts; C{None} for the reactor's.
+    @ivar agent_for: makes a client of a sink's own, for other authorities or with a certificate; the sink closes it.
     @ivar environment: variables of the process, for the sinks that are known by them.
     """
 
@@ -81,6 +90,7 @@ class SinkTools:
     poller: Any = None
     names: Any = None
     environment: Mapping[str, str] = field(factory=dict, repr=False)
+    agent_for: Callable[[ConnectionSettings], OwnAgent] | None = None
 
 
 SinkType = Callable[[Mapping[str, Any], SinkTools], "IEventSink"]

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..config.problems import unknown
+from ..config.readers import readable_file
 from ..config.sinkschema import SINK_KEYS
 from ..config.units import parse_duration, parse_size
 from ..errors import ConfigError
@@ -50,6 +51,15 @@ class SinkSettings:
         if why:
             self.problem(key, why)
         return text
+
+    def file(self, key: str) -> str:
+        """The path of a file that is there and can be read; C{""} for none, which is the default."""
+        path = self.text(key, "")
+        try:
+            return readable_file(path) if path else ""
+        except ValueError as error:
+            self.problem(key, str(error))
+            return ""
 
     def number(self, key: str, default: int, least: int = 0, most: int = 1_000_000_000) -> int:
         """A whole number."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
+from ..apisettings import ConnectionSettings
 from ..core.events.receipts import Receipt
 from ..core.events.webhooks import batch_id, key_of, signature
 from ..interfaces.events import IEventSink
@@ -18,7 +19,7 @@ from .sinksettings import SinkSettings
 
 if TYPE_CHECKING:
     from ..core.events import Event
-    from .registry import SinkTools
+    from .registry import OwnAgent, SinkTools
 
 _OURS = frozenset({"content-type", "content-length", "content-encoding", "host", "transfer-encoding", "connection"})
 
@@ -29,7 +30,7 @@ _TYPES = {"json": "application/json", "jsonl": "application/x-ndjson"}
 class Webhook:
     """
     Settings: C{url}; C{secret}, which signs each batch; C{headers}, sent with each; C{format}, C{json} (an array) or
-    C{jsonl}; C{compress}, for C{gzip}; C{schema}.
+    C{jsonl}; C{compress}, for C{gzip}; C{ca_file}, C{client_cert} and C{client_key}; C{schema}.
     """
 
     def __init__(self, settings: Mapping[str, Any], tools: SinkTools) -> None:
@@ -41,6 +42,7 @@ class Webhook:
         self._format = read.one_of("format", "json", "json", "jsonl")
         self._compresses = read.flag("compress", False)
         self._lines = lines_of(read)
+        self._own = _own_agent(read, tools)
         self._key = b""
         try:
             self._key = key_of(secret)
@@ -64,7 +66,8 @@ class Webhook:
         else:
             # Of small events a thread costs more than it spares.
             body, headers = self._request(batch, now)
-        return await post(self._tools.agent, self._url, body, headers) if body else None
+        agent = self._tools.agent if self._own is None else self._own
+        return await post(agent, self._url, body, headers) if body else None
 
     def _request(self, batch: Sequence[Event], now: int) -> tuple[bytes, dict[str, str]]:
         """The body of a batch, C{b""} if none of it has the format, and the header fields."""
@@ -84,7 +87,18 @@ class Webhook:
         return body, headers
 
     def close(self) -> Deferred[None]:
-        return succeed(None)
+        closing = None if self._own is None else self._own.close()
+        return succeed(None) if closing is None else closing
+
+
+def _own_agent(read: SinkSettings, tools: SinkTools) -> OwnAgent | None:
+    """A client of its own, where other authorities are trusted, or a certificate is shown; C{None} for the proxy's."""
+    files = {name: read.file(name) for name in ("ca_file", "client_cert", "client_key")}
+    if files["client_key"] and not files["client_cert"]:
+        read.problem("client_key", "needs the client_cert that it belongs to")
+    if not any(files.values()) or tools.agent_for is None:
+        return None
+    return tools.agent_for(ConnectionSettings(**{name: path or None for name, path in files.items()}))  # type: ignore[arg-type]
 
 
 def _check_header(read: SinkSettings, name: str, value: str) -> None:

@@ -27,6 +27,7 @@ class SinkConfigTests(SynchronousTestCase):
             ("x-api-key", True),
             ("password", True),
             ("public_key", False),
+            ("client_key", False),
             ("url", False),
             ("keep", False),
             ("max_tokens_seen", False),

@@ -8,7 +8,8 @@ from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.endpoints import TCP4ServerEndpoint
+from twisted.internet.endpoints import SSL4ServerEndpoint, TCP4ServerEndpoint
+from twisted.internet.ssl import DefaultOpenSSLContextFactory
 from twisted.internet.task import deferLater
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
@@ -61,9 +62,12 @@ class Receiver:
         self.port = 0
         self._listening: Any = None
 
-    async def start(self) -> None:
-        """At the port where it was, or at a free one."""
-        endpoint = TCP4ServerEndpoint(reactor, self.port, interface="127.0.0.1")
+    async def start(self, certificate: tuple[str, str] | None = None) -> None:
+        """At the port where it was, or at a free one; over TLS with the files of a certificate and its key."""
+        endpoint: Any = TCP4ServerEndpoint(reactor, self.port, interface="127.0.0.1")
+        if certificate is not None:
+            context = DefaultOpenSSLContextFactory(certificate[1], certificate[0])
+            endpoint = SSL4ServerEndpoint(reactor, self.port, context, interface="127.0.0.1")
         self._site = Site(self.inbox)
         self._listening = await endpoint.listen(self._site)
         self.port = self._listening.getHost().port

@@ -21,6 +21,7 @@ from llmproxy.bench.proxied import running_proxy
 from llmproxy.config import APIConfig
 from llmproxy.config.sinks import SinkConfig
 
+from .certificates import Authority
 from .harness import ProxyTestCase, post
 from .processes import LLMPROXY, run
 from .receivers import Receiver, pause
@@ -205,3 +206,26 @@ class WorkerTests(SynchronousTestCase):
                     found += [json.loads(line) for line in file]
         self.assertEqual((len(found), len({event["id"] for event in found})), (200, 200))
         self.assertGreater(len(glob.glob(path + ".*")), 2)
+
+
+class TlsTests(EventsTestCase):
+    def sinks(self) -> list[SinkConfig]:
+        """The receiver's certificate is of an authority that only one of the two knows."""
+        self.authority = Authority(self.mktemp())
+        settings = {"url": self.receiver.url.replace("http://127.0.0.1", "https://localhost")}
+        with_ca = {**settings, "ca_file": self.authority.ca_file}
+        return [
+            SinkConfig("trusting", "http", flush_interval=0.05, settings=with_ca, directory=self.directory),
+            SinkConfig("wary", "http", flush_interval=0.05, settings=settings, directory=self.directory),
+        ]
+
+    async def test_own_authority(self) -> None:
+        """With C{ca_file} a receiver of one's own authority is trusted, and without it nothing is sent there."""
+        await self.receiver.stop()
+        await self.receiver.start(self.authority.issue("localhost"))
+        await self.exchange()
+        await self.receiver.until(1)
+        await pause(0.3)
+        [trusting, wary] = self.service.proxy.metrics().sinks()
+        self.assertEqual((trusting.delivered, wary.delivered, wary.state), (1, 0, "failing"))
+        self.assertIn("certificate", wary.error)

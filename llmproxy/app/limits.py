@@ -96,7 +96,7 @@ class UsageLimiting:
         else:
             from .redislimits import RedisLimiting
 
-            self.redis = RedisLimiting(reactor, redis, poller, names, spent, self._crossed)
+            self.redis = RedisLimiting(reactor, redis, poller, names, spent, self._crossed, counts)
             self.store = self.redis.store
         at_once = None
         if isinstance(self._here, MemoryLimits) and isinstance(self.store, RestoredLimits):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ..limits.memory import MemoryLimits
 from ..limits.redis import RedisLimits
 from ..redis.eviction import EvictionWatch
 from ..redis.pool import open_pool
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from ..core.limits.values import Rule
     from ..core.limits.verdicts import Crossed
     from ..core.redisoptions import RedisOptions
+    from ..limits.restored import NewCounts
     from ..net.poller import Poller
     from ..net.resolver import Names
     from ..sinks.metrics import ProxyMetrics
@@ -54,10 +56,11 @@ class RedisLimiting:
         names: Names | None,
         spent: Callable[[Rule], Deferred[int]],
         warn: Callable[[Crossed], object],
+        counts: NewCounts = MemoryLimits,
     ) -> None:
         pool = open_pool(reactor, options, "limits", poller, names, BUSY)
         self._watch = EvictionWatch(pool, options.location.label)
-        self.store = RedisLimits(reactor, pool, options.prefix.encode(), spent, warn)
+        self.store = RedisLimits(reactor, pool, options.prefix.encode(), spent, warn, counts)
 
     def warnings(self) -> list[str]:
         """What an operator should know of it now."""

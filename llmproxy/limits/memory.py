@@ -41,6 +41,7 @@ class MemoryLimits:
     """
 
     failures = 0
+    decides = True
 
     def __init__(self, seconds: Callable[[], float], crossed: Callable[[Crossed], object], most: int = MOST) -> None:
         self._seconds = seconds
@@ -49,11 +50,13 @@ class MemoryLimits:
         self._pruned_at = seconds()
         self.counters = Counters()
 
-    def reserve(self, parts: Sequence[Part]) -> Reservation | Refusal:
+    def reserve(
+        self, parts: Sequence[Part], id: str = "", asked: Sequence[Part] | None = None
+    ) -> Reservation | Refusal:
         now = self._seconds()
         if now >= self.counters.look_at:
             self._look(now)
-        return self.counters.reserve(parts, now)
+        return self.counters.reserve(parts, now, id, asked)
 
     def settle(self, held: Reservation, used: Sequence[int | None]) -> None:
         for each in self.counters.settle(held, used, self._seconds()):

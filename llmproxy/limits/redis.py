@@ -1,7 +1,7 @@
 """
 Limits that all machines share, in Redis: one round trip before an answer, whatever the number of limits.
 
-Each process counts for itself too. So a request that is beyond a limit by what this process has seen alone is refused
+Each machine counts for itself too. So a request that is beyond a limit by what this machine has seen alone is refused
 without asking; and while Redis is away, that count is what C{on_store_failure: local} goes by.
 """
 
@@ -16,7 +16,6 @@ from twisted.internet.defer import Deferred, DeferredList, FirstError, fail, suc
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ..core.limits.counters import Counters
 from ..core.limits.otherclock import OtherClock
 from ..core.limits.verdicts import Left, Refusal, Reservation
 from ..errors import Unavailable
@@ -25,7 +24,7 @@ from ..net.clockedcall import ClockedCall
 from ..redis.calls import RedisCalls
 from ..redis.connection import RedisDown
 from . import scripts
-from .memory import MOST
+from .memory import MemoryLimits
 from .names import Names, bounds
 from .settlements import MOST_AT_ONCE, SOON, Ended, Settlements
 
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from ..core.limits.values import Rule
     from ..core.limits.verdicts import Crossed, Part
     from ..redis.pool import RedisPool
+    from .restored import NewCounts
 
 LEASE = 15.0
 """Seconds without a sign of life after which a process does not hold anything any more."""
@@ -68,6 +68,7 @@ class RedisLimits:
     @param spent: what was spent of a budget in its window before anybody counted here, as a ledger says; fails where
         that cannot be known now.
     @param warn: called for every share of a budget that is passed.
+    @param counts: makes what the processes of this machine count in.
     @ivar lease: see L{LEASE}.
     @ivar failures: requests that were decided without Redis.
     """
@@ -81,6 +82,7 @@ class RedisLimits:
         prefix: bytes,
         spent: Callable[[Rule], Deferred[int]],
         warn: Callable[[Crossed], object] = lambda _: None,
+        counts: NewCounts = MemoryLimits,
     ) -> None:
         process = token_hex(10)
         self._clock = clock
@@ -90,12 +92,13 @@ class RedisLimits:
         self._spent = spent
         self._warn = warn
         self._settlements = Settlements(clock, pool, self._calls, self._names, process, warn)
-        self._counters = Counters()
+        self._counts = counts(clock.seconds, self._crossed_here)
+        self._counts.decides = False
         self._theirs = OtherClock()
         self._soon: Any = None
         self._running: dict[str, _Held] = {}
         self._beginning: dict[str, list[Deferred[None]]] = {}
-        self._renewing = ClockedCall(clock, self._tick)
+        self._renewing = ClockedCall(clock, self._renew)
         self._numbers = 0
         self._process = process
         self.failures = 0
@@ -125,7 +128,7 @@ class RedisLimits:
         if not available:
             asked = [part for part in parts if part.rule.on_store_failure != "open"]
             self._learn([part.rule for part in asked if part.rule.kind == "money"])
-        local = self._counters.reserve(parts, now, self._new_id(), asked)
+        local = self._counts.reserve(parts, self._new_id(), asked)
         if isinstance(local, Refusal) or not parts:
             return local
         held = self._running[local.id] = _Held(local.parts, sent=available)
@@ -135,10 +138,7 @@ class RedisLimits:
 
     def settle(self, held: Reservation, used: Sequence[int | None]) -> None:
         now = self._clock.seconds()
-        for crossing in self._counters.settle(held, used, now):
-            # What all processes have used Redis says; what this one has, where that cannot be asked.
-            if not self._pool.available:
-                self._warn(crossing)
+        self._counts.settle(held, used)
         shared = self._running.pop(held.id, None)
         if shared is not None:
             self._settlements.add(_ended(held, used, shared, now))
@@ -180,6 +180,11 @@ class RedisLimits:
             "redis_connections": pool.connected,
             **{f"redis_{kind}": count for kind, count in pool.errors.items()},
         }
+
+    def _crossed_here(self, crossing: Crossed) -> None:
+        # What all processes have used Redis says; what this machine has, where that cannot be asked.
+        if not self._pool.available:
+            self._warn(crossing)
 
     # -- reservations
 
@@ -224,7 +229,7 @@ class RedisLimits:
             held.runs = True
             return local
         self._running.pop(local.id, None)
-        self._counters.give_back(local, self._clock.seconds())
+        self._counts.give_back(local)
         found = zip(reply[1::3], reply[2::3], reply[3::3], strict=True)
         parts = local.parts
         refusals = [Refusal(parts[n - 1].rule, int(left), None if ms < 0 else ms / 1000) for n, left, ms in found]
@@ -243,11 +248,11 @@ class RedisLimits:
     def _learn(self, rules: Sequence[Rule]) -> None:
         """Budgets that this process has never counted go on by the ledger too, from when that has answered."""
         for rule in rules:
-            if not self._counters.has_begun(rule):
+            if not self._counts.has_begun(rule):
                 self._spent(rule).addCallbacks(self._learnt, lambda _: None, (rule,))
 
     def _learnt(self, amount: int, rule: Rule) -> None:
-        self._counters.begin(rule, amount, self._clock.seconds())
+        self._counts.begin(rule, amount)
 
     def _took_in_vain(self, id: str, held: _Held) -> None:
         """It was taken when the request had been refused, or had ended already, and been settled: that once more."""
@@ -286,11 +291,6 @@ class RedisLimits:
         """Redis can be asked, again: it may have been emptied, or have taken us for dead."""
         self._renew()
         self._settlements.soon()
-
-    def _tick(self) -> None:
-        self._counters.prune(self._clock.seconds())
-        self._counters.shed(len(self._counters) - MOST)
-        self._renew()
 
     def _renew_late(self) -> None:
         self._soon = None

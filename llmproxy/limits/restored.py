@@ -32,11 +32,20 @@ class Counts(Protocol):
     A store that answers at once, see L{ILimitStore}.
 
     @ivar failures: requests that were decided by what this process alone has seen.
+    @ivar decides: what does not fit here is refused as C{on_store_failure} says, where others cannot be seen; else
+        somebody else knows better.
     """
 
     failures: int
+    decides: bool
 
-    def reserve(self, parts: Sequence[Part]) -> Reservation | Refusal: ...
+    def reserve(
+        self, parts: Sequence[Part], id: str = "", asked: Sequence[Part] | None = None
+    ) -> Reservation | Refusal:
+        """
+        @param id: of the reservation, if it has one.
+        @param asked: those that may refuse, if not all of them.
+        """
 
     def settle(self, held: Reservation, used: Sequence[int | None]) -> None: ...
 

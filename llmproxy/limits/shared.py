@@ -75,7 +75,10 @@ class SharedLimits:
     @param seconds: since the epoch, the same clock in all processes.
     @param crossed: called when a share of a budget has been used, by the process that passed it.
     @ivar failures: requests that were decided by what this process alone has seen.
+    @ivar decides: see L{llmproxy.limits.restored.Counts}.
     """
+
+    decides = True
 
     def __init__(
         self,
@@ -93,12 +96,14 @@ class SharedLimits:
         self._waiting: list[tuple[Reservation, Sequence[int | None]]] = []
         self.failures = 0
 
-    def reserve(self, parts: Sequence[Part]) -> Reservation | Refusal:
+    def reserve(
+        self, parts: Sequence[Part], id: str = "", asked: Sequence[Part] | None = None
+    ) -> Reservation | Refusal:
         if not self._lock.take():
-            return self._reserve_alone(parts)
+            return self._reserve_alone(parts, id, asked)
         try:
             self._settle_waiting()
-            return self._table.reserve(parts, self._seconds())
+            return self._table.reserve(parts, self._seconds(), id, asked)
         finally:
             self._lock.give()
 
@@ -143,14 +148,16 @@ class SharedLimits:
             finally:
                 self._lock.give()
 
-    def _reserve_alone(self, parts: Sequence[Part]) -> Reservation | Refusal:
-        self.failures += 1
-        closed = next((part.rule for part in parts if part.rule.on_store_failure == "closed"), None)
-        if closed is not None:
-            return Refusal(closed, 0, SHORT, unavailable=True)
+    def _reserve_alone(self, parts: Sequence[Part], given: str, asked: Sequence[Part] | None) -> Reservation | Refusal:
         now = self._seconds()
         self._alone.prune(now)
-        outcome = self._alone.reserve([part for part in parts if part.rule.on_store_failure == "local"], now)
+        if self.decides:
+            self.failures += 1
+            closed = next((part.rule for part in parts if part.rule.on_store_failure == "closed"), None)
+            if closed is not None:
+                return Refusal(closed, 0, SHORT, unavailable=True)
+            parts = [part for part in parts if part.rule.on_store_failure == "local"]
+        outcome = self._alone.reserve(parts, now, given, asked)
         if not isinstance(outcome, Refusal):
             self._own.add(id(outcome))
         return outcome

@@ -65,10 +65,14 @@ class LimitTable:
         self._stride = _stride(width)
         self._rows = len(cells) // self._stride
 
-    def reserve(self, parts: Sequence[Part], now: float) -> Reservation | Refusal:
+    def reserve(
+        self, parts: Sequence[Part], now: float, id: str = "", asked: Sequence[Part] | None = None
+    ) -> Reservation | Refusal:
         """As L{Counters.reserve}."""
         rows = [self._row(part.rule, now) for part in parts]
-        found = zip(parts, rows, strict=True)
+        found: Iterable[tuple[Part, int]] = zip(parts, rows, strict=True)
+        if asked is not None:
+            found = [(part, row) for part, row in found if any(part is each for each in asked)]
         refusals = [each for part, row in found if (each := self._refusal(part, row, now)) is not None]
         if refusals:
             return max(refusals, key=lambda each: float("inf") if each.resets_in is None else each.resets_in)
@@ -77,7 +81,7 @@ class LimitTable:
                 self._add(row, part.amount, int(now))
             else:
                 self._count(row + _CELLS + self._column, _as_kept(part.rule, part.amount))
-        return Reservation(tuple(parts), now)
+        return Reservation(tuple(parts), now, id)
 
     def settle(self, held: Reservation, used: Iterable[int | None], now: float) -> list[Crossed]:
         """As L{Counters.settle}."""

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from attrs import evolve
 from twisted.internet.defer import Deferred
 from zope.interface.verify import verifyObject
 
+from llmproxy.cache.presence import shared_memory
 from llmproxy.core.limits.verdicts import Left, Part, Refusal, Reservation
 from llmproxy.errors import Unavailable
 from llmproxy.interfaces import ILimitStore
 from llmproxy.limits.redis import SHORT, RedisLimits
+from llmproxy.limits.shared import shared_limits
+from llmproxy.limits.sharedtable import size_of
 from llmproxy.redis.connection import RedisRefused
 from llmproxy.redis.pool import PATIENCE
 
@@ -106,6 +111,27 @@ class FailureTests(LimitsTestCase):
 
     def refusing(self, text: str) -> None:
         self.replies["RESERVE"] = RedisRefused(text)
+
+    def test_workers_of_a_machine(self) -> None:
+        """C{local} holds for all workers of a machine together, where they share a table."""
+        file = shared_memory(size_of(2))
+        self.addCleanup(file.close)
+        stores = []
+        for column in (0, 1):
+            counts = partial(shared_limits, file.fileno(), 2, column)
+            stores.append(RedisLimits(self.clock, self.pool, b"p:", self._spent, self.warned.append, counts))
+        self.lose()
+        held = [stores[number % 2].reserve([Part(PARALLEL, 1)]) for number in range(PARALLEL.limit + 1)]
+        self.assertEqual([isinstance(each, Reservation) for each in held], [True] * PARALLEL.limit + [False])
+        assert isinstance(held[0], Reservation)
+        stores[0].settle(held[0], [None])
+        self.assertIsInstance(stores[1].reserve([Part(PARALLEL, 1)]), Reservation)
+        budget = evolve(BUDGET, limit=10**9, soft=6 * 10**8)
+        spent = stores[0].reserve([Part(budget, 5 * 10**8)])
+        assert isinstance(spent, Reservation)
+        stores[0].settle(spent, [6 * 10**8])
+        self.assertEqual([each.share for each in self.warned], [0, 50])
+        self.assertIsInstance(stores[1].reserve([Part(budget, 5 * 10**8)]), Refusal)
 
     def test_every_way(self) -> None:
         """Open and local admit, closed refuses as unavailable; nothing is held of what was refused."""

@@ -16,6 +16,8 @@ from llmproxy.errors import Unavailable
 from llmproxy.limits.shared import SharedLimits, shared_limits
 from llmproxy.limits.sharedtable import size_of
 
+from ..tables import row
+
 REQUESTS = Rule("requests", "token:t", 3, "rpm_limit of t", "1m")
 PARALLEL = Rule("parallel", "token:t", 1, "max_parallel_requests of t")
 BUDGET = Rule("money", "token:t", 500_000, "max_budget of t", "1d")
@@ -102,3 +104,20 @@ class SharedTests(SynchronousTestCase):
         stuck.away = False
         self.assertIsInstance(self.reserve(0, REQUESTS), Reservation)
         self.assertIsInstance(self.reserve(1, PARALLEL), Reservation)
+
+    def test_another_store_decides(self) -> None:
+        """Where the table only helps one that machines share, it refuses nothing because it cannot be had."""
+        stuck = self.stick()
+        self.workers[0].decides = False
+        for away in (True, False):
+            with row(f"away {away}"):
+                stuck.away = away
+                rules = [evolve(PARALLEL, scope=f"{away}:{how}", on_store_failure=how) for how in ("closed", "open")]
+                parts = [Part(rule, rule.limit + 1) for rule in rules]
+                held = self.workers[0].reserve(parts, "r1", [])
+                assert isinstance(held, Reservation)
+                self.assertEqual((held.id, held.parts), ("r1", tuple(parts)))
+                self.assertIsInstance(self.workers[0].reserve(parts, "r2", parts[:1]), Refusal)
+                self.workers[0].give_back(held)
+                self.assertIsInstance(self.workers[0].reserve([Part(rules[0], 1)], "r3"), Reservation)
+        self.assertEqual(self.workers[0].failures, 0)

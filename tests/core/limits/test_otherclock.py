@@ -14,4 +14,4 @@ class OtherClockTests(SynchronousTestCase):
         self.assertIsNone(clock.at(5.0))
         for ahead in (-3000, 90_000):
             clock.heard(100.0, 100_020 + ahead)
-            self.assertEqual(clock.at(200.0), 200_020 + ahead)
+            self.assertEqual(clock.at(200.0), 200_020 + ahead, ahead)

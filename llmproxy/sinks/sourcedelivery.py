@@ -169,26 +169,35 @@ class SourceDelivery:
     async def _take(self, found: Sequence[Sourced]) -> None:
         self.received += len(found)
         self.read_at = self._clock.seconds()
-        events, done = [], []
+        poisoned = [each for each in found if each.event is None or each.deliveries > self._deliveries]
+        bad = {each.id for each in poisoned}
+        wanted, done = [], []
         for each in found:
-            if each.event is None or each.deliveries > self._deliveries:
-                await self._bury(each)
-                done.append(each.id)
-            elif not self._when.matches(each.event):
+            if each.event is None or each.id in bad:
+                continue
+            if self._when.matches(each.event):
+                wanted.append((each, each.event))
+            else:
                 self.passed_over += 1
                 done.append(each.id)
-            else:
-                events.append(each.event)
-                self._ids.append(each.id)
-                self._sizes.append(len(each.data))
-                self._bytes += len(each.data)
-        if events:
-            self._queue.put_all(events)
-            if any(each.deliveries > 1 for each in found):
-                # It has waited long enough, and may have to be delivered before anything else is read.
-                self._queue.flush()
+        # Before anything is waited for: an id whose event is not in the queue would stand for another one.
+        self._put(wanted)
+        for each in poisoned:
+            await self._bury(each)
+            done.append(each.id)
         if done:
             await self.source.acknowledge(done)
+
+    def _put(self, wanted: Sequence[tuple[Sourced, Event]]) -> None:
+        for each, _ in wanted:
+            self._ids.append(each.id)
+            self._sizes.append(len(each.data))
+            self._bytes += len(each.data)
+        if wanted:
+            self._queue.put_all([event for _, event in wanted])
+        if any(each.deliveries > 1 for each, _ in wanted):
+            # It has waited long enough, and may have to be delivered before anything else is read.
+            self._queue.flush()
 
     async def _bury(self, each: Sourced) -> None:
         """Try until it is written: what is neither delivered nor written is not acknowledged."""
@@ -203,7 +212,9 @@ class SourceDelivery:
                 await self._run(self._letters.append, [data], why, now)
                 self.poisoned += 1
                 return
-            except OSError as error:
+            except CancelledError:
+                raise
+            except Exception as error:
                 failures += 1
                 self._complaints.say(self.name, f"dead letters cannot be written: {error}")
                 await self._pause(delay(failures, most=MOST_WAIT))

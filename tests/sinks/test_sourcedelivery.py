@@ -209,6 +209,18 @@ class DeliveryTests(SynchronousTestCase):
         self.clock.pump([0.5] * 5)
         self.assertEqual((self.source.acknowledged, len(self.letters())), (["s-1"], 1))
 
+    def test_neighbours_of_poison(self) -> None:
+        """What comes with a poisoned event does not wait for its burial, and each is acknowledged for itself."""
+        self.start()
+        self.run = lambda call, *arguments: fail(RuntimeError("no thread"))
+        self.source.publish(sourced(1), Sourced("s-2", None, b"x"), sourced(3, deliveries=9), sourced(4))
+        self.clock.advance(1.0)
+        self.assertEqual((self.sink.ids, self.source.acknowledged), (["e-1"], ["s-1"]))
+        self.run = at_once
+        self.clock.pump([1.0] * 3)
+        self.assertEqual(self.source.acknowledged, ["s-1", "s-2", "s-3", "s-4"])
+        self.assertEqual(len(self.letters()), 2)
+
     def test_no_dead_letters_of_a_sink(self) -> None:
         """The same for one that the receiver has refused."""
         self.start(batch=1, flush_interval=0.0)

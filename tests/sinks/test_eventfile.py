@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import os
+import resource
+import signal
 import stat
 from typing import Any
 
@@ -95,3 +97,19 @@ class EventFileTests(SynchronousTestCase):
         os.makedirs(os.path.dirname(self.path))
         os.symlink("/tmp/elsewhere", self.path)
         self.assertRaises(OSError, self.make().append, b"1\n", 0)
+
+    def test_full_disk(self) -> None:
+        """A batch for which there is no room leaves no half of a line, and is written when there is."""
+        file = self.make()
+        file.append(b"1\n", 0)
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        heeded = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        try:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+            self.assertRaises(OSError, file.append, b"x" * 200 + b"\n", 0)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+            signal.signal(signal.SIGXFSZ, heeded)
+        self.assertEqual(self.text(), b"1\n")
+        file.append(b"2\n", 0)
+        self.assertEqual(self.text(), b"1\n2\n")

@@ -256,6 +256,25 @@ class EventQueueTests(SynchronousTestCase):
             queue.take(events(number), [400_000])
         self.assertLessEqual(queue.waiting - len(queue._buffer), 2)
 
+    def test_no_directory(self) -> None:
+        """Where there can be no spool what comes is lost and counted, and the sink goes on when its receiver does."""
+        os.makedirs(self.directory)
+        with open(os.path.join(self.directory, "spool"), "w") as file:
+            file.write("in the way")
+        self.sink.answer = PassingFailure("down")
+        queue = self.make()
+        queue.take(events(1))
+        self.clock.advance(1)
+        queue.take(events(2))
+        self.clock.advance(SPOOLED_AFTER)
+        self.assertEqual((queue.lost, queue.spooled), (1, 0))
+        self.sink.answer = None
+        self.clock.advance(5)
+        queue.take(events(3))
+        self.clock.advance(1)
+        self.assertEqual(self.sink.ids[-1], "e-3")
+        self.assertEqual((queue.lost, queue.delivered), (1, 2))
+
     def test_without_disk(self) -> None:
         """Without a spool what does not fit is lost, and counted."""
         self.sink.answer = "wait"

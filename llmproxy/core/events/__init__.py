@@ -35,6 +35,8 @@ _NAMES = {
     "json_schema": "jsonschema",
 }
 
+__all__ = list(_NAMES)
+
 
 def __getattr__(name: str) -> Any:
     module = _NAMES.get(name)

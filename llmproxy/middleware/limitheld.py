@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred
 
@@ -108,29 +108,40 @@ class Settling:
         if plan.is_taken and record.attempts and self.at_once is not None:
             # It was sent: nothing can be given back any more.
             return responding
-        return responding.addCallbacks(self._head, self._failed, (held,), NO_KEYWORDS, (held,), NO_KEYWORDS)
+        return responding.addCallbacks(self._head, self._failed, held, NO_KEYWORDS, held, NO_KEYWORDS)
 
-    def _head(self, response: ApiResponse, held: Held) -> ApiResponse:
+    def _head(
+        self,
+        response: ApiResponse,
+        plan: Plan,
+        reserved: Reservation | Taken,
+        record: Record,
+        wants: Wants,
+        hard: HardBudget | None,
+    ) -> ApiResponse:
         body = response.body
         if body is None or type(body) is BytesBody or at_hand(body):
-            self._end(held, held[2].usage)
+            usage = record.usage
+            if usage is not None and usage.output_tokens is not None and record.attempts and hard is None:
+                # As nearly always.
+                self._settle_known((plan, reserved, record, wants, None), usage)
+            else:
+                self._end((plan, reserved, record, wants, hard), usage)
         else:
-            hard = held[4]
             body = body if hard is None else hard.watch(response, body)
-            response.body = Tap(body, None, partial(self._ended, held))
+            response.body = Tap(body, None, partial(self._ended, (plan, reserved, record, wants, hard)))
         return response
 
     def _ended(self, held: Held, reason: Failure | None) -> None:
         self._end(held, held[2].usage)
 
-    def _failed(self, reason: Failure, held: Held) -> Failure:
+    def _failed(self, reason: Failure, *held: Any) -> Failure:
         self._end(held, None, may_go_on=reason.check(*_MAY_GO_ON) is not None)
         return reason
 
     def _end(self, held: Held, usage: Usage | None, may_go_on: bool = False) -> None:
-        plan, reserved, record, wants, hard = held
-        # The first says it of nearly all.
-        is_known = usage is not None and (usage.output_tokens is not None or usage.is_known)
+        plan, reserved, record, _, hard = held
+        is_known = usage is not None and usage.is_known
         if hard is not None:
             hard.end(is_settled=is_known and not record.truncated)
         if not record.attempts:
@@ -140,31 +151,28 @@ class Settling:
             unknown = None if usage is not None or may_go_on or is_unread else 0
             self._settle(held, unknown, unknown)
         else:
-            into, out = usage.input_tokens, usage.output_tokens
-            tokens = (into or 0) + (out or 0)
-            if plan.uses and not record.truncated:
-                self.learnt.learn(plan.key, wants, into, out)
-            money = self.tariffs.spent(record) if plan.has_money else 0
-            if type(reserved) is Taken and type(money) is int and not record.truncated:
-                # As nearly always.
-                if self._settle_at_once(plan, reserved, tokens, money):
-                    return
-            elif isinstance(money, Deferred):
-                money.addCallback(lambda known: self._settle(held, tokens, known))
-                return
-            self._settle(held, tokens, money)
+            self._settle_known(held, usage)
 
-    def _settle_at_once(self, plan: Plan, taken: Taken, tokens: int, money: int) -> bool:
-        """Whether it could be settled so."""
-        counters, at_once = plan.counters, self.at_once
-        if counters is None or at_once is None:
-            return False
-        crossed = counters.settle(taken, tokens, money, at_once.seconds())
-        if crossed is None:
-            return False
-        for each in crossed:
-            at_once.crossed(each)
-        return True
+    def _settle_known(self, held: Held, usage: Usage) -> None:
+        plan, reserved, record, wants, _ = held
+        into, out = usage.input_tokens, usage.output_tokens
+        tokens = (into or 0) + (out or 0)
+        if plan.uses and not record.truncated:
+            self.learnt.learn(plan.key, wants, into, out)
+        money = self.tariffs.spent(record) if plan.has_money else 0
+        if type(money) is int:
+            counters, at_once = plan.counters, self.at_once
+            if type(reserved) is Taken and counters is not None and at_once is not None and not record.truncated:
+                # As nearly always.
+                crossed = counters.settle(reserved, tokens, money, at_once.seconds())
+                if crossed is not None:
+                    for each in crossed:
+                        at_once.crossed(each)
+                    return
+        elif isinstance(money, Deferred):
+            money.addCallback(lambda known: self._settle(held, tokens, known))
+            return
+        self._settle(held, tokens, money)
 
     def _settle(self, held: Held, tokens: int | None, money: int | None) -> None:
         plan, reserved, record, _, _ = held

@@ -13,7 +13,7 @@ from ..usagelimits import UNLIMITED
 
 if TYPE_CHECKING:
     from ..core.limits.counterset import CounterSet
-    from ..core.pricing.tariff import Tariff
+    from ..core.pricing.tariff import Line, Tariff
     from ..message import Api, ApiRequest
 
 MOST_MODELS = 64
@@ -42,6 +42,7 @@ class Plan:
     @ivar is_metered: answers are read.
     @ivar tariff: by which the model is billed, as it was found in C{priced_by}.
     @ivar counters: that count it, where they are at hand.
+    @ivar line: what that says of any number of tokens at any time; C{None} where it is not as simple.
     @ivar nothing: what of each part is known where nothing is.
     """
 
@@ -56,6 +57,7 @@ class Plan:
         "is_metered",
         "is_taken",
         "key",
+        "line",
         "nothing",
         "priced_by",
         "provider",
@@ -69,6 +71,7 @@ class Plan:
         self.rules = tuple(rules)
         self.is_metered = api.settings.meter is not None
         self.counters: CounterSet | None = None
+        self.line: Line | None = None
         self.tariff: Tariff | None = None
         self.priced_by: object = None
         self.provider = billed_to(api.upstreams[0]) if api.is_clients else ""
@@ -85,6 +88,11 @@ class Plan:
     def again(self, api: Api) -> Plan:
         """That of a further call to upstream for the same exchange, which is one request of its client's."""
         return Plan(api, self.key[1], [rule for rule in self.rules if rule.kind != "requests"])
+
+    def bill_by(self, tariff: Tariff | None, prices: object) -> None:
+        """The model is billed so, as long as prices are those."""
+        self.tariff, self.priced_by = tariff, prices
+        self.line = None if tariff is None else tariff.line
 
     def parts(self, tokens: int, money: int) -> list[Part]:
         """What a request takes."""

@@ -125,10 +125,16 @@ class Limiting:
         if counters is None or (record.part_of or record).counted or plan.priced_by is not settling.tariffs.prices:
             return self._limited(request, inner, plan, wants)
         tokens = money = 0
-        if plan.uses:
-            estimate = self._estimate(plan, request, wants)
-            tokens = estimate.input_tokens + estimate.output_tokens
-            money = self._money(plan, estimate, plan.tariff, record) if plan.has_money else 0
+        if plan.uses and ((request.method == b"POST" and ASKED[request.target].runs) or request.upgrade):
+            estimate = settling.learnt.estimate(plan.key, wants)
+            into, out = estimate
+            tokens = into + out
+            if plan.line is not None:
+                once, each_in, each_out = plan.line
+                # One at least, so that it is refused where nothing is left.
+                money = once + into * each_in + out * each_out or 1 if tokens else 0
+            elif plan.has_money:
+                money = self._money(plan, estimate, plan.tariff, record)
         taken = counters.take(tokens, money, self._seconds())
         if taken is None:
             return self._limited(request, inner, plan, wants)
@@ -170,7 +176,7 @@ class Limiting:
         tariff = tariffs.tariff(plan.provider, *plan.key) if plan.has_money else None
         # Whether it is a Deferred takes ten times as long to see, as that is a generic class.
         if tariff is None or isinstance(tariff, Tariff):
-            plan.tariff, plan.priced_by = tariff, tariffs.prices
+            plan.bill_by(tariff, tariffs.prices)
             return self._reserve(tariff, request, inner, plan, wants, is_other)
         return tariff.addCallback(self._reserve, request, inner, plan, wants, is_other)
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from .counters import Counters
+from .sliding import WINDOW
 from .values import Rule
 from .verdicts import SHARES, Crossed, crossed
 
@@ -47,7 +48,13 @@ class CounterSet:
         self._tokens = tuple((counters.rate(rule.key), rule.limit) for rule in rules if rule.kind == "tokens")
         self._parallel = tuple((rule.key, rule.limit) for rule in rules if rule.kind == "parallel")
         self._money = tuple(
-            (counters.budget(rule, now), rule, _NO_LIMIT if rule.over_budget == "warn" else rule.limit)
+            (
+                counters.budget(rule, now),
+                rule,
+                _NO_LIMIT if rule.over_budget == "warn" else rule.limit,
+                # Below that there is nothing to be said.
+                0 if rule.soft is not None else rule.limit * SHARES[0] // 100,
+            )
             for rule in rules
             if rule.kind == "money"
         )
@@ -92,12 +99,12 @@ class CounterSet:
                 self._undo(2, key, tokens)
                 return None
             parallel[key] = running + 1
-        for budget, rule, limit in self._money:
+        for budget, rule, limit, _ in self._money:
             if budget.end is not None and now >= budget.end:
                 counters.budget(rule, now)
             reserved = budget.reserved + money
             if budget.spent + reserved > limit and money:
-                for before, _, _ in self._money:
+                for before, *_ in self._money:
                     if before is budget:
                         break
                     before.reserved -= money
@@ -124,15 +131,9 @@ class CounterSet:
         for key, _ in self._parallel if kind > 1 else ():
             if kind == 2 and key is until:
                 return
-            self._leave(key)
-
-    def _leave(self, key: str) -> None:
-        parallel = self._counters.parallel
-        running = parallel.get(key, 0) - 1
-        if running > 0:
-            parallel[key] = running
-        else:
-            parallel.pop(key, None)
+            running = self._counters.parallel.pop(key) - 1
+            if running:
+                self._counters.parallel[key] = running
 
     def settle(self, taken: Taken, tokens: int, money: int, now: float) -> Sequence[Crossed] | None:
         """
@@ -146,16 +147,28 @@ class CounterSet:
         found: Sequence[Crossed] = ()
         held, reserved, at = taken
         if tokens != held:
+            more, second = tokens - held, int(at)
             for rate, _ in self._tokens:
-                rate.change(tokens - held, at, now)
+                if rate.last == second and now < second + WINDOW:
+                    # As change() does.
+                    rate.amounts[-1] += more
+                    rate.total += more
+                else:
+                    rate.change(more, at, now)
+        parallel = counters.parallel
         for key, _ in self._parallel:
-            self._leave(key)
-        for budget, rule, _ in self._money:
+            running = parallel.get(key, 0)
+            if running > 1:
+                parallel[key] = running - 1
+            else:
+                parallel.pop(key, None)
+        for budget, rule, _, warns in self._money:
             if budget.end is not None and now >= budget.end:
                 counters.budget(rule, now)
-            budget.reserved = budget.reserved - reserved if budget.reserved > reserved else 0
+            left = budget.reserved - reserved
+            budget.reserved = left if left > 0 else 0
             before = budget.spent
             after = budget.spent = before + money
-            if rule.soft is not None or after * 100 >= rule.limit * SHARES[0]:
+            if after >= warns:
                 found = [*found, *crossed(rule, before, after)]
         return found

@@ -51,6 +51,9 @@ unit's own, those of units within it that are taken away once, and all others wi
 _Line = tuple[int, int, int, int]
 """What tokens cost that have more input than the first: something at once, and for each token of input and output."""
 
+Line = tuple[int, int, int]
+"""The same, of tokens that cost always as much, in 10^-12 USD."""
+
 
 class Rates:
     """
@@ -106,6 +109,15 @@ class Rates:
                 amount = once + into * input_tokens + out * output_tokens
                 return amount if self._a_pico == 1 else -(-amount // self._a_pico)
         return None
+
+    @property
+    def line(self) -> Line | None:
+        """What L{at_most} says of any number of tokens; C{None} where it takes more than this to say it."""
+        if self._is_free:
+            return 0, 0, 0
+        if self._lines is None or len(self._lines) > 1 or self._a_pico != 1:
+            return None
+        return self._lines[0][1:]
 
     def picos(self, amount: int) -> int:
         """An amount of L{whole} in 10^-12 USD, rounded up."""
@@ -306,6 +318,11 @@ class Tariff:
         if rates is None:
             rates = self._made[key] = Rates(self.prices(number, fitting))
         return rates
+
+    @property
+    def line(self) -> Line | None:
+        """What tokens cost at all times; C{None} where that depends on the time, or see L{Rates.line}."""
+        return self.rates(0.0).line if self._is_constant else None
 
     def prices(self, number: int, fitting: Sequence[int] = ()) -> Prices:
         """Those of a term, with those of variants over them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import ROUND_CEILING, Decimal
 
 from hypothesis import given, settings
@@ -11,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.core.limits.pricing import at_most, picos
 from llmproxy.core.limits.reservation import Estimate
 from llmproxy.core.limits.values import PICO
-from llmproxy.core.pricing.tariff import Price, Tariff
+from llmproxy.core.pricing.tariff import Period, Price, Tariff
 from llmproxy.usage import UNKNOWN, Usage
 
 TARIFF = Tariff.of({"input_tokens": Price(Decimal(2)), "output_tokens": Price(Decimal(8))})
@@ -43,6 +44,10 @@ class PricingTests(SynchronousTestCase):
         """An estimate costs as much as what it says would; what is not billed by tokens cannot be said."""
         self.assertEqual(at_most(TARIFF, Estimate(10, 5), 0.0), 60 * PICO // 10**6)
         self.assertIsNone(at_most(BY_HOUR, Estimate(10, 5), 0.0))
+        self.assertEqual(TARIFF.line, (0, 2 * PICO // 10**6, 8 * PICO // 10**6))
+        always, later = (Period(), TARIFF.terms[0][1]), (Period(since=date(2026, 1, 1)), TARIFF.terms[0][1])
+        for tariff in (BY_HOUR, Tariff((always, later))):
+            self.assertIsNone(tariff.line, tariff)
 
     @settings(deadline=None)
     @given(PRICES, TOKENS, TOKENS)
@@ -51,6 +56,9 @@ class PricingTests(SynchronousTestCase):
         tariff = Tariff.of(prices)
         found = at_most(tariff, Estimate(into, out), 0.0)
         self.assertEqual(found, rounded_up(tariff.cost(Usage(input_tokens=into, output_tokens=out), 0.0)))
+        if tariff.line is not None:
+            once, each_in, each_out = tariff.line
+            self.assertEqual(once + into * each_in + out * each_out, found)
 
     @settings(deadline=None)
     @given(PRICES, COUNTS, COUNTS, COUNTS, COUNTS, COUNTS)

@@ -34,6 +34,9 @@ MOST_OF_TAP = 358 if sys.version_info < (3, 12) else 362
 """The same for what twistd asks for options; Twisted's own are most of them. Later Pythons have more in the library."""
 
 AT_REST = (
+    "llmproxy.app.events",
+    "llmproxy.core.events.event",
+    "llmproxy.sinks.eventqueue",
     "alembic",
     "mako",
     "sqlalchemy.orm",

@@ -154,8 +154,9 @@ class Events:
     async def stop(self) -> None:
         """Nothing more begins: deliver what waits, keep the rest on disk, close everything."""
         if not self._started:
-            return
-        if self._watch is not None:
+            # Who asked before the start got an answer, and that is an exchange.
+            self._threads.start()
+        elif self._watch is not None:
             self._watch.stop()
         idle = self._contents.idle().addTimeout(CONTENT_WITHIN, self._reactor)
         try:

@@ -79,6 +79,14 @@ class EventsTests(TestCase):
         self.assertEqual((report.name, report.type, report.state), ("log", "file", "ok"))
         await proxy.stopService()
 
+    async def test_never_started(self) -> None:
+        """A proxy that could not start writes what it has answered until then, and leaves no timer behind."""
+        proxy = self.make()
+        proxy.foundation.metering.publisher.publish(full_record())
+        proxy.foundation.metering.publisher.flush()
+        await proxy.shutdown()
+        self.assertEqual([event["kind"] for event in self.written()], ["exchange"])
+
     async def test_no_audit_log(self) -> None:
         """A sink that asks for audit records where none are kept is not left waiting in silence."""
         said: list[Any] = []

@@ -133,7 +133,11 @@ def event_of_record(record: Record, new_id: Callable[[], str] = new_event_id, co
 
 def _attempt(call: Call, record: Record) -> AttemptMade:
     start, trace = record.started_at, call.trace
-    ended = record.started_at + record.duration if call.ended is None else call.ended
+    began = round((call.began - start) * 1000, 3)
+    # The exchange is timed from a moment later than it is dated, and no call outlives it.
+    took = rest = max(0.0, round(milliseconds(record.duration) - began, 3))
+    if call.ended is not None:
+        took = min(milliseconds(max(0.0, call.ended - call.began)), rest)
     # What a call to upstream was made for may have left before this exchange took over what it brings.
     own = record.trace is not None and (trace.trace_id, trace.span_id) == (record.trace.trace_id, record.trace.span_id)
     return AttemptMade(
@@ -141,8 +145,8 @@ def _attempt(call: Call, record: Record) -> AttemptMade:
         upstream=call.upstream,
         provider=call.provider,
         model=call.model,
-        start_ms=round((call.began - start) * 1000, 3),
-        duration_ms=milliseconds(max(0.0, ended - call.began)),
+        start_ms=began,
+        duration_ms=took,
         head_ms=None if call.head is None else milliseconds(call.head - call.began),
         status=call.status,
         cause=call.cause,

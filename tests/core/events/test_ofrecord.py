@@ -80,6 +80,13 @@ class OfRecordTests(SynchronousTestCase):
         self.assertEqual((attempt.start_ms, attempt.duration_ms), (-1000.0, 2500.0))
         self.assertEqual((attempt.trace_id, attempt.parent_span_id), ("e" * 32, "f" * 16))
 
+    def test_attempt_that_ends_last(self) -> None:
+        """No attempt is longer than its exchange, which is timed from a moment later than it is dated."""
+        call = Call(Trace("e" * 32, span_id="f" * 16), "c" * 16, "openai", "", "h", 443, "", "", TIME + 0.25)
+        call.ended = TIME + 1.50004
+        (attempt,) = event_of_record(full_record(calls=[call], duration=1.5)).attempts_made or ()
+        self.assertEqual((attempt.start_ms, attempt.duration_ms), (250.0, 1250.0))
+
     def test_of_little(self) -> None:
         """A refusal of which hardly anything is known has an event too, without invented numbers."""
         made = event_of_record(Record("r", "GET", "/", "192.0.2.1", TIME, ended="refused", status=401))

@@ -51,6 +51,9 @@ _LOOKS_LIKE = re.compile(
 _SHORTEST = 6
 """Characters of the shortest secret, C{?key=x}."""
 
+_LEAST_BEGINNING = 6
+"""Characters of a secret that are worth something."""
+
 _MAY_BEGIN = re.compile("[-_](?<=(?:sk|pk|rk|ai|in|lx|pi|hf|r8|fw|v1|gp|pa|ss|hp|ho|hu|hs|hr|at)[-_])(?=[a-z0-9_-]{6})")
 """What all shapes of L{_LOOKS_LIKE} have in them whose beginning ends so, in lower case."""
 
@@ -157,6 +160,14 @@ class Masking:
         for word in text.split():
             if self.may_hold(word, word.lower()) and self.text(word) != word:
                 return self.text(text)
+        return text
+
+    def without_end(self, text: str) -> str:
+        """A text that was cut, without the beginning of a secret of this process at its end."""
+        for secret in self._secrets:
+            for size in range(len(secret) - 1, _LEAST_BEGINNING - 1, -1):
+                if text.endswith(secret[:size]):
+                    return text[:-size] + MASKED
         return text
 
     def _plain(self, text: str) -> str:

@@ -6,6 +6,7 @@ This is for a thread. However it is made, it takes memory and time in proportion
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -28,6 +29,11 @@ _CUT_WORD = re.compile(r"[\d\s()+./:-]{0,64}\S{0,256}\Z")
 """The end of a text that was cut: a part of a secret, or of a number, is not known by its look."""
 
 _decode = msgspec.json.Decoder().decode
+_HALF = re.compile(
+    r"(?<!\\)\\u(?:[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..\\u)[dD][c-fC-F][0-9a-fA-F]{2})"
+)
+"""Half of a character that takes two, alone."""
+
 _LINES = re.compile(r"\}\s*\n\s*\{")
 """Between documents of a line each."""
 
@@ -137,7 +143,7 @@ def _read(half: Half, kind: Kind, redactor: Redactor) -> Body:
             return body
         if redactor.needs_structure:
             raise _Unredactable
-    return Body(redactor.redacted(text if is_whole else _without_end(text)), not is_whole)
+    return Body(redactor.text(text if is_whole else _without_end(text)), not is_whole)
 
 
 def _decoded(half: Half) -> tuple[bytes, bool, str]:
@@ -167,8 +173,9 @@ def _decoded(half: Half) -> tuple[bytes, bool, str]:
 
 def _merged(content: bytes, media_type: bytes, is_whole: bool, redactor: Redactor) -> Body:
     found = merged(content, media_type)
-    value = redactor.redacted(found.content, in_pieces=found.kind == "events")
-    return Body(value, not (is_whole and found.is_whole), is_merged=True)
+    is_cut = not (is_whole and found.is_whole)
+    value = redactor.redacted(found.content, in_pieces=found.kind == "events", is_cut=is_cut)
+    return Body(value, is_cut, is_merged=True)
 
 
 def _guessed(content: bytes, kind: Kind) -> Kind:
@@ -226,9 +233,16 @@ def _json(text: str, is_whole: bool, redactor: Redactor) -> Body | None:
 def _parsed(text: str) -> tuple[Any] | None:
     """The JSON that it is; C{None} if it is none."""
     try:
-        return (msgspec.json.decode(text),)
+        return (_decode(text),)
     except (msgspec.DecodeError, UnicodeError):
-        return None
+        pass
+    if "NaN" in text or "Infinity" in text or "\\ud" in text.lower():
+        # Python writes the former, JavaScript halves of characters; both are read by their like.
+        try:
+            return (json.loads(_HALF.sub("\\\\ufffd", text)),)
+        except ValueError:
+            pass
+    return None
 
 
 def _without_end(text: str) -> str:

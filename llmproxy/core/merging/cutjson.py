@@ -34,7 +34,7 @@ DEEPEST = 200
 """Brackets within each other; nothing that is sent to a model comes near."""
 
 
-MOST_TOKENS = 400_000
+MOST_TOKENS = 200_000
 """Each takes a microsecond."""
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from ..masking import MASKED
+
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _BETWEEN = re.compile(r"[^A-Za-z0-9]+")
 _SECRET = re.compile(
@@ -18,6 +20,15 @@ _SUSPICIOUS = (
     *('token"', 'bearer"'),
 )
 """What a JSON text has in it, in lower case, that has a member of such a name."""
+
+_LONG = 16 * 1024
+_WORDS = frozenset({"true", "false", "null", "none", "bearer", "basic"})
+"""What is no secret, and what stands in front of one that is found by its look."""
+
+_ASSIGNED = re.compile(
+    r"""(?<![\w.-])(["']?)([\w.-]{1,64})(\1\s{0,4}[:=]>?\s{0,4})("[^"\n]*"?|'[^'\n]*'?|[^\s,;&{}\[\]()<>"']+)"""
+)
+"""A name with what it is given, in JSON that is none, YAML, variables, programs."""
 
 FIELDS = frozenset(
     {
@@ -65,3 +76,17 @@ def may_name(lowered: str) -> bool:
         if each in lowered:
             return True
     return False
+
+
+def without_assigned(text: str) -> str:
+    """A text that is no JSON without what stands behind the name of a secret."""
+    # A search in one call lets no other thread run.
+    lines = text.split("\n") if len(text) > _LONG else (text,)
+    return "\n".join([_ASSIGNED.sub(_without_value, line) for line in lines])
+
+
+def _without_value(found: re.Match[str]) -> str:
+    if not is_secret(found[2]) or found[4].lower() in _WORDS:
+        return found[0]
+    quote = found[4][0] if found[4][0] in "\"'" else ""
+    return f"{found[1]}{found[2]}{found[3]}{quote}{MASKED}{quote}"

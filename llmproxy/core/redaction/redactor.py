@@ -10,18 +10,23 @@ import msgspec
 from ...apisettings import RedactRule
 from ..masking import MASKED, Masking
 from .jsonpath import JsonPath, json_path, without
-from .names import is_secret, may_name
+from .names import is_secret, may_name, without_assigned
 from .patterns import BUILT_IN, MARK, Clean
 from .rules import TooSlow, expression_of
 from .texts import LEAST_DATA, data_in, pieces
 
 WITHIN = 0.5
-"""Seconds that patterns and expressions have for one content; an expression that takes longer finds no end."""
+"""Seconds that expressions have for one content; a search that takes longer finds no end."""
+
+ALL_WITHIN = 2.0
+"""Seconds for all of it: what takes longer was made to."""
 
 _LOGPROBS = frozenset({"logprobs", "logprobs_result", "logprobsResult"})
 """Members that say a text again, in pieces."""
 
 _LEAST_NUMBER = 1_000_000
+_NUMBERS = frozenset({int, float})
+_MANY = 16
 _LONGEST_KEY = 64
 _MOST_KEYS = 2048
 _LONGEST_AT_ONCE = 16 * 1024
@@ -68,15 +73,16 @@ class Redactor:
             or (len(text) >= LEAST_DATA and max(map(len, text.replace('"', " ").split())) >= LEAST_DATA)
         )
 
-    def redacted(self, value: Any, *, in_pieces: bool = False) -> Any:
+    def redacted(self, value: Any, *, in_pieces: bool = False, is_cut: bool = False) -> Any:
         """
         The same without what is to be taken out; C{value} may be changed.
 
         @param in_pieces: it is a list of events that nobody has merged, whose texts may go on from one to the next.
+        @param is_cut: texts may end amid a secret.
         @raise TooSlow: an expression was not done in its time: nothing may be shown of it.
         @raise RecursionError: it is nested too deeply, likewise.
         """
-        run = _Run(self._rules, self._seconds)
+        run = _Run(self._rules, self._seconds, is_cut)
         for path in self._rules.paths:
             # What was not merged is one document for each event.
             if in_pieces:
@@ -88,8 +94,8 @@ class Redactor:
         return run.value(value)
 
     def text(self, text: str) -> str:
-        """Likewise of a text alone, a header field for example."""
-        return _Run(self._rules, self._seconds).text(text)
+        """Likewise of a text alone: a header field, or a body that is no JSON, where names of secrets may stand too."""
+        return _Run(self._rules, self._seconds).text(without_assigned(text))
 
 
 class _Rules:
@@ -112,12 +118,14 @@ class _Rules:
 class _Run:
     """One content that is redacted."""
 
-    __slots__ = ("_rules", "_seconds", "_until")
+    __slots__ = ("_is_cut", "_left", "_rules", "_seconds", "_until")
 
-    def __init__(self, rules: _Rules, seconds: Callable[[], float]) -> None:
+    def __init__(self, rules: _Rules, seconds: Callable[[], float], is_cut: bool = False) -> None:
         self._rules = rules
         self._seconds = seconds
-        self._until = seconds() + WITHIN if rules.expressions or rules.patterns else 0.0
+        self._is_cut = is_cut
+        self._until = seconds() + ALL_WITHIN
+        self._left = WITHIN
 
     def value(self, value: Any) -> Any:
         if isinstance(value, str):
@@ -125,7 +133,7 @@ class _Run:
         if isinstance(value, dict):
             return {self._name(name): self._member(name, each) for name, each in value.items()}
         if isinstance(value, list):
-            return [self.value(each) for each in value]
+            return value if self._are_numbers(value) else [self.value(each) for each in value]
         if type(value) in (int, float) and self._looks and abs(value) >= _LEAST_NUMBER:
             return value if self.text(str(value)) == str(value) else MARK
         return value
@@ -142,9 +150,19 @@ class _Run:
             text = "".join([self._piece(piece) for piece in pieces(text)])
         else:
             text = self._piece(text)
+        if self._is_cut:
+            text = self._rules.masking.without_end(text)
         for clean in self._rules.expressions:
-            text = clean(text, self._until - self._seconds())
+            begun = self._seconds()
+            text = clean(text, self._left)
+            self._left -= self._seconds() - begun
         return text
+
+    def _are_numbers(self, values: list[Any]) -> bool:
+        """Whether nothing in a list could be of interest, as in embeddings; they have thousands."""
+        if len(values) < _MANY or not _NUMBERS.issuperset(map(type, values)):
+            return False
+        return not self._looks or (max(values) < _LEAST_NUMBER and min(values) > -_LEAST_NUMBER)
 
     def _within(self, text: str) -> str:
         """A text that is JSON itself, as the arguments of a call are, without what is to be taken out of that."""
@@ -156,13 +174,12 @@ class _Run:
             return text
 
     def _piece(self, text: str) -> str:
+        if self._seconds() > self._until:
+            raise TooSlow
         rules = self._rules
         text = rules.masking.content(text)
-        if rules.patterns:
-            if self._seconds() > self._until:
-                raise TooSlow
-            for clean in rules.patterns:
-                text = clean(text)
+        for clean in rules.patterns:
+            text = clean(text)
         return text
 
     @property

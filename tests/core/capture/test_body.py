@@ -46,6 +46,9 @@ class BodyTests(SynchronousTestCase):
             (b"h\xe9llo", TEXT, "h\ufffdllo"),
             (b"a=1&b=x+y&b=%C3%A9&c=", FORM, {"a": "1", "b": ["x y", "é"], "c": ""}),
             (b'{"a":"\xff"}', JSON, {"a": "\ufffd"}),
+            (b'{"a":"\\ud800 \\ud83d\\ude00 \\udc00"}', JSON, {"a": "\ufffd \U0001f600 \ufffd"}),
+            (b'{"a":Infinity}', JSON, {"a": float("inf")}),
+            (b"password: hunter2", TEXT, f"password: {MASKED}"),
         ):
             with row(content):
                 self.assertEqual(read(content, media_type), Body(value))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from llmproxy.core.masking import MASKED
 from llmproxy.core.notable import KEY_FIELDS, OFFER
-from llmproxy.core.redaction.names import is_credential, is_secret
+from llmproxy.core.redaction.names import is_credential, is_secret, without_assigned
+from tests.tables import row
 
 
 class NameTests(SynchronousTestCase):
@@ -73,3 +75,24 @@ class NameTests(SynchronousTestCase):
             self.assertTrue(is_credential(name), name)
         for name in ("content-type", "user-agent", "x-request-id", "openai-organization", "x-team", "idempotency-id"):
             self.assertFalse(is_credential(name), name)
+
+
+class AssignedTests(SynchronousTestCase):
+    def test_table(self) -> None:
+        """In a text that is no JSON, what stands behind the name of a secret is masked, and nothing else."""
+        for text, shown in (
+            ("password: hunter2", f"password: {MASKED}"),
+            ("export API_KEY=abc def", f"export API_KEY={MASKED} def"),
+            ("{'password': 'two words', 'a': 'b'}", f"{{'password': '{MASKED}', 'a': 'b'}}"),
+            ('{"password":"hunter2",}', f'{{"password":"{MASKED}",}}'),
+            ('{"password":"hunt', f'{{"password":"{MASKED}"'),
+            ("a=1&client_secret=x&b=2", f"a=1&client_secret={MASKED}&b=2"),
+            ("secret => x", f"secret => {MASKED}"),
+            ("Authorization: Bearer abc", "Authorization: Bearer abc"),
+            ("password: true, token: null", "password: true, token: null"),
+            ("max_tokens: 5, key: value", "max_tokens: 5, key: value"),
+            ("the secret of it: patience", "the secret of it: patience"),
+            ("x" * 20_000 + "\npassword: a\nb", "x" * 20_000 + f"\npassword: {MASKED}\nb"),
+        ):
+            with row(text[-60:]):
+                self.assertEqual(without_assigned(text), shown)

@@ -107,6 +107,31 @@ class RuleTests(SynchronousTestCase):
             value = value.pop()
 
 
+class BoundTests(SynchronousTestCase):
+    def test_numbers(self) -> None:
+        """Lists of numbers cost nothing, and are looked through where they may be cards."""
+        vector = [0.25] * 1_000_000
+        begun = time.monotonic()
+        self.assertIs(redactor("card").redacted({"a": vector})["a"], vector)
+        self.assertLess(time.monotonic() - begun, 2)
+        self.assertEqual(redactor("card").redacted([4111111111111111] * 20), [MARK] * 20)
+
+    def test_all(self) -> None:
+        """A content that was made to take long shows nothing."""
+        self.assertRaises(TooSlow, redactor("card", "phone").redacted, "2 " * 4_000_000)
+
+    def test_cut(self) -> None:
+        """Of a text that was cut, the beginning of a secret of this process is no part."""
+        for text, shown in (
+            (f"it is {_OURS[:10]}", f"it is {MASKED}"),
+            (f"it is {_OURS}", f"it is {MASKED}"),
+            (f"it is {_OURS[:3]}", f"it is {_OURS[:3]}"),
+        ):
+            with row(text):
+                self.assertEqual(redactor().redacted({"a": text}, is_cut=True), {"a": shown})
+        self.assertEqual(redactor().redacted(_OURS[:10]), _OURS[:10])
+
+
 class WithinTests(SynchronousTestCase):
     """JSON in a text, as the arguments of calls are."""
 

@@ -81,10 +81,10 @@ class Foundation:
         self.names = Names(reactor)
         limits = settings.apis.limits
         self.inspection = Inspection(reactor, self.wheel, limits.withheld, limits.withheld_rate)
-        self._masking = Masking(settings.secrets())
+        self.masking = Masking(settings.secrets())
         self.stored = self._stored(table) if settings.database_url else None
         usage = None if self.stored is None else self.stored.database.usage
-        self.metering = Metering(reactor, settings, own, usage, self._masking)
+        self.metering = Metering(reactor, settings, own, usage, self.masking)
         reports = None if self.stored is None else self.stored.usage_reports
         past = BudgetsSpent(reactor, reports, lambda: self.ledger)
         self.limiting = UsageLimiting(
@@ -116,7 +116,7 @@ class Foundation:
     def learn(self, secrets: Iterable[str]) -> None:
         """Secrets that a configuration brings: they stand in no record."""
         known = list(secrets)
-        self._masking.learn(known)
+        self.masking.learn(known)
         if self.auditing is not None:
             self.auditing.learn(known)
 
@@ -144,7 +144,7 @@ class Foundation:
         if self.capturing is None and wanted and self.events is not None and self.events.wants("exchange"):
             from .capturing import Capturing
 
-            self.capturing = Capturing(self.reactor, self._masking)
+            self.capturing = Capturing(self.reactor, self.masking)
         return None if self.capturing is None else self.capturing.middleware(apis)
 
     def open(self) -> Deferred[None]:
@@ -160,7 +160,7 @@ class Foundation:
     def _open_ledger(self, result: object) -> Deferred[None]:
         if self.ledger is None or self.stored is None:
             return succeed(None)
-        return start_ledger(self.reactor, self.ledger, self.stored, self._masking, self.metering.costs)
+        return start_ledger(self.reactor, self.ledger, self.stored, self.masking, self.metering.costs)
 
     def _count(self) -> None:
         """The database is open: what was counted is written down from now on."""
@@ -207,7 +207,7 @@ class Foundation:
         events = Events(
             self.reactor,
             sinks,
-            self._masking,
+            self.masking,
             self.settings.database_url,
             self.wheel,
             self.poller,

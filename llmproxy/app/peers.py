@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet.defer import Deferred, succeed
@@ -42,6 +42,12 @@ class Peers(Protocol):
 
     def flush(self) -> Deferred[Any]:
         """Have the peers write down what they have counted of tokens."""
+
+    def ask(self, what: str, values: Mapping[str, Any]) -> Deferred[list[Any]]:
+        """
+        What each peer says to a question, in values that JSON knows: see L{llmproxy.app.running}. One that does not
+        answer in time is left out.
+        """
 
     def reload(self, own: Callable[[], Deferred[Outcome]]) -> Deferred[Outcome]:
         """
@@ -93,6 +99,9 @@ class Alone:
 
     def flush(self) -> Deferred[Any]:
         return succeed(None)
+
+    def ask(self, what: str, values: Mapping[str, Any]) -> Deferred[list[Any]]:
+        return succeed([])
 
     def reload(self, own: Callable[[], Deferred[Outcome]]) -> Deferred[Outcome]:
         return own()

@@ -16,6 +16,7 @@ from .generations import Generations
 from .ownparts import OwnParts
 from .peers import Alone, Peers
 from .reloading import Reloading, at_once
+from .running import RunningExchanges
 from .settings import Settings, SettingsArguments, settings_of
 from .shutdown import Shutdown
 from .stops import stops_of
@@ -49,8 +50,7 @@ class TransparentProxy(Service):
     @param settings: those of L{SettingsArguments}, unless C{config} is a whole L{Settings}.
     @param token_validator: decides who may ask, in place of the tokens in the database.
     @param project_store: the projects and their keys, in place of those in the database. With both of these no
-        C{database_url} is needed; without one there is no management. Tokens in the database belong to projects that
-        it has, too: beside those a store may only say more of the same ones.
+        C{database_url} is needed, and there is no management. Beside one, a store may only say more of its projects.
     @param project_active_checker: is asked, at every request, whether its project may use its tokens.
     @param audit_logger: takes what the audit log would: who was not let in, and the calls of management.
     @param logger: says what the proxy has to say: of its end, of upstreams that fail, of circuits that open.
@@ -61,7 +61,7 @@ class TransparentProxy(Service):
     @param cache_stats_aggregator: counts the hits of tokens.
     @param peers: other processes that serve the same; none by default.
     @raise ConfigError: with everything that is wrong, missing or given twice.
-    @ivar started: fires when requests are served, which get a 503 until then; fails with L{ConfigError}.
+    @ivar started: fires when requests are served, which get 503 until then; fails with L{ConfigError}.
     @ivar stored: the database and what is kept warm of it; C{None} without a database.
     """
 
@@ -103,6 +103,7 @@ class TransparentProxy(Service):
         self.foundation = Foundation(reactor, self.settings, own, Alone() if peers is None else peers, table)
         gate = Availability(self.started, lambda: self.draining)
         self.generations = Generations(self.foundation, gate, self.settings.apis, table)
+        self.exchanges = RunningExchanges(reactor, self.generations, self.foundation.peers, self.foundation.masking)
         self.reloading = Reloading(reactor, lambda: self.settings, at_once(self.take))
         self.stored = self.foundation.stored
         stops = stops_of(self.foundation, self.generations)

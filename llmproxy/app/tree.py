@@ -29,9 +29,14 @@ if TYPE_CHECKING:
     from .foundation import Foundation
     from .generations import Generations
     from .reloading import Reloading
+    from .running import RunningExchanges
     from .settings import Settings
     from .shutdown import Shutdown
     from .stored import Stored
+
+
+WATCHED = 50
+"""Exchanges that pages show while they are watched."""
 
 
 class Proxy(Protocol):
@@ -43,6 +48,7 @@ class Proxy(Protocol):
     stored: Stored | None
     ending: Shutdown
     reloading: Reloading
+    exchanges: RunningExchanges
 
     @property
     def draining(self) -> bool: ...
@@ -175,6 +181,7 @@ def management_of(proxy: Proxy) -> ManageResource:
             _breaker_routes(proxy),
             _upstream_routes(proxy),
             _config_routes(proxy),
+            _exchange_routes(proxy),
             SinkRoutes(proxy.collect_metrics).routes(),
             UsageRoutes(usage_of(proxy, stored)).routes(),
         ],
@@ -188,7 +195,16 @@ def _feed(proxy: Proxy) -> LiveFeed:
     def numbers() -> Deferred[Any]:
         return proxy.collect_metrics().addCallback(live_numbers)
 
-    return LiveFeed(proxy.foundation.reactor, {"numbers": Source("usage.read", numbers)}, lambda: proxy.draining)
+    sources = {
+        "numbers": Source("usage.read", numbers),
+        "exchanges": Source("exchange.read", lambda: proxy.exchanges.running().addCallback(first_of)),
+    }
+    return LiveFeed(proxy.foundation.reactor, sources, lambda: proxy.draining)
+
+
+def first_of(running: dict[str, Any]) -> dict[str, Any]:
+    """What a page that is watched shows of exchanges: a few, each second or so."""
+    return {**running, "exchanges": running["exchanges"][:WATCHED]}
 
 
 def live_numbers(metrics: ProxyMetrics) -> dict[str, Any]:
@@ -252,6 +268,13 @@ def _upstream_routes(proxy: Proxy) -> Routes:
         return peers.set_drained(api, upstream, drained)
 
     return UpstreamRoutes(UpstreamRules(proxy.collect_metrics, set_drained, lambda: generations.table)).routes()
+
+
+def _exchange_routes(proxy: Proxy) -> Routes:
+    from ..management.exchanges import ExchangeRules
+    from ..web.manage.exchanges import ExchangeRoutes
+
+    return ExchangeRoutes(ExchangeRules(proxy.exchanges.running, proxy.exchanges.cut)).routes()
 
 
 def _config_routes(proxy: Proxy) -> Routes:

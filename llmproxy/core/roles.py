@@ -20,6 +20,8 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = {
     "upstream.read": frozenset({"owner", "operator", "auditor"}),
     "upstream.drain": frozenset({"owner", "operator"}),
     "sink.read": frozenset({"owner", "operator", "auditor"}),
+    "exchange.read": frozenset({"owner", "operator", "auditor"}),
+    "exchange.cut": frozenset({"owner", "operator"}),
     "config.read": frozenset({"owner", "operator", "auditor"}),
     "config.reload": frozenset({"owner"}),
     "process.upgrade": frozenset({"owner"}),

@@ -87,6 +87,17 @@ class RecordExchanges:
         for exchange in list(self._running):
             exchange.cut(ending)
 
+    def running(self) -> list[tuple[Record, float]]:
+        """What is running: its record as it is until now, and when it began."""
+        return [(each.record, each.started) for each in self._running]
+
+    def cut(self, request_id: str, ending: Ending) -> int:
+        """End what is running of a request id, and say so in its record; how many there were."""
+        found = [each for each in self._running if each.record.request_id == request_id]
+        for exchange in found:
+            exchange.cut(ending)
+        return len(found)
+
     def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
         exchange = _Exchange(self, request.record, self._seconds())
         self._running.add(exchange)

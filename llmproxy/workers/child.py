@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ..sinks.metrics import ProxyMetrics
 
-_ANSWERS = {"purged": "count", "prepared": "problems"}
+_ANSWERS = {"purged": "count", "prepared": "problems", "answer": "answer"}
 """What of an answer is the answer."""
 
 
@@ -33,6 +33,8 @@ class Parent(Protocol):
     def flush(self, teller: Worker, /) -> Deferred[Any]: ...
 
     def drain(self, teller: Worker, values: dict[str, Any], /) -> Deferred[Any]: ...
+
+    def question(self, teller: Worker, values: dict[str, Any], /) -> Deferred[list[Any]]: ...
 
     def upgrade(self) -> object: ...
 
@@ -70,7 +72,7 @@ class Worker(ProcessProtocol):
     def ask(self, kind: str, number: int, **values: Any) -> Deferred[Any]:
         """
         What it answers to a question: to C{metrics} its numbers, to C{purge} how many answers were removed, to
-        C{flush} and C{drain} that it is done, to C{prepare} and C{commit} what is wrong.
+        C{flush} and C{drain} that it is done, to C{prepare} and C{commit} what is wrong, to C{question} what it says.
 
         @param number: of the question, which has one of its own.
         """
@@ -146,7 +148,7 @@ class Worker(ProcessProtocol):
             self.started.callback(None)
         elif kind == "failed":
             self.started.errback(ConfigError(*values["problems"]))
-        elif kind in ("metrics", "purged", "flushed", "drained", "prepared"):
+        elif kind in ("metrics", "purged", "flushed", "drained", "prepared", "answer"):
             asked = self._asked.pop(values["number"], None)
             if asked is not None:
                 asked.callback(unpacked(values["metrics"]) if kind == "metrics" else values.get(_ANSWERS.get(kind, "")))
@@ -162,6 +164,11 @@ class Worker(ProcessProtocol):
         elif kind == "drain_others":
             number = values.pop("number")
             self._supervisor.drain(self, values).addCallback(lambda _: self.tell("drained", number=number))
+        elif kind == "ask_others":
+            number = values.pop("number")
+            self._supervisor.question(self, values).addCallback(
+                lambda answers: self.tell("answers", number=number, answers=answers)
+            )
         elif kind == "upgrade":
             self._supervisor.upgrade()
         elif kind == "reload_all":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
@@ -80,6 +80,9 @@ class OtherWorkers:
     def flush(self) -> Deferred[Any]:
         return self._ask("flush_others")
 
+    def ask(self, what: str, values: Mapping[str, Any]) -> Deferred[list[Any]]:
+        return self._ask("ask_others", what=what, values=dict(values))
+
     def reload(self, own: Callable[[], Deferred[Outcome]]) -> Deferred[Outcome]:
         return self._ask("reload_all")
 
@@ -99,8 +102,8 @@ class OtherWorkers:
 
     def answered(self, kind: str, values: dict[str, Any]) -> None:
         """
-        C{all_metrics}, C{purged}, C{flushed}, C{drained} or C{reloaded}: the answer to a question, dropped if nobody
-        waits.
+        C{all_metrics}, C{purged}, C{flushed}, C{drained}, C{reloaded} or C{answers}: the answer to a question, dropped
+        if nobody waits.
         """
         asked = self._asked.pop(values["number"], None)
         if asked is None:
@@ -111,7 +114,7 @@ class OtherWorkers:
             problems, outcome = values["problems"], Outcome(tuple(values["changed"]), tuple(values["needs_restart"]))
             asked.errback(ConfigError(*problems)) if problems else asked.callback(outcome)
         else:
-            asked.callback(values.get("count"))
+            asked.callback(values["answers"] if kind == "answers" else values.get("count"))
 
     def removed(self, cache: Cache | None, keys: Sequence[Sequence[str]]) -> None:
         """Another worker has removed C{keys}."""

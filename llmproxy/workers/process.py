@@ -101,6 +101,8 @@ class Running:
                 self.tell("flushed", number=values["number"])
             elif kind == "drain":
                 self.tell("drained", number=values["number"])
+            elif kind == "question":
+                self.tell("answer", number=values["number"], answer=None)
         else:
             self._heard_of_peers(kind, values, self._service.proxy, self._peers)
 
@@ -118,6 +120,10 @@ class Running:
         elif kind == "drain":
             self._drain(values["api"], values["upstream"], values["drained"])
             self.tell("drained", number=values["number"])
+        elif kind == "question":
+            self.tell(
+                "answer", number=values["number"], answer=proxy.exchanges.answer(values["what"], values["values"])
+            )
         else:
             peers.answered(kind, values)
 

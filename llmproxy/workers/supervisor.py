@@ -92,9 +92,8 @@ class Supervisor(Service):
         self._count = count
         self._spawn = spawn or (sys.executable, "-m", "llmproxy.workers.process")
         self._sockets: list[ListeningSocket] = []
-        self._failures = [0] * count
-        self._started_at = [0.0] * count
-        self._questions = 0
+        self._failures, self._started_at = [0] * count, [0.0] * count
+        self._questions = self.restarts = 0
         self._handover = Handover() if handover is None else handover
         self._upgrade = Upgrade(reactor, program, self._left)
         self._drained: set[tuple[str, str]] = set(self._handover.drained)
@@ -108,7 +107,6 @@ class Supervisor(Service):
         self._watch = watch_of(reactor, settings, self.reload)
         self.workers: list[Worker | None] = [None] * count
         self.started: Deferred[None] = Deferred()
-        self.restarts = 0
 
     def startService(self) -> None:
         super().startService()
@@ -335,14 +333,18 @@ class Supervisor(Service):
     def purge(self, teller: Worker, values: dict[str, Any]) -> Deferred[int]:
         """Have all the others remove stored answers; how many there were."""
 
-        def add(answers: list[tuple[bool, Any]]) -> int:
-            return sum(count for good, count in answers if good)
-
-        return self._ask_all("purge", teller, **values).addCallback(add)
+        asking = self._ask_all("purge", teller, **values)
+        return asking.addCallback(lambda answers: sum(count for good, count in answers if good))
 
     def flush(self, teller: Worker) -> Deferred[Any]:
         """Have all the others write down what they have counted."""
         return self._ask_all("flush", teller)
+
+    def question(self, teller: Worker, values: dict[str, Any]) -> Deferred[list[Any]]:
+        """What all the others say to a question."""
+
+        asking = self._ask_all("question", teller, **values)
+        return asking.addCallback(lambda answers: [answer for good, answer in answers if good])
 
     def drain(self, teller: Worker, values: dict[str, Any]) -> Deferred[Any]:
         """Have all the others drain an upstream or undrain it, and those that replace one that dies."""

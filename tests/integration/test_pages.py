@@ -38,6 +38,8 @@ PAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("/usage", ALL),
     ("/usage?first=project&second=model&span=7d", ALL),
     ("/usage/records", ALL),
+    ("/live", ALL),
+    ("/live/nothing/cut", WRITERS),
     ("/upstreams", ALL),
     ("/cache", ALL),
     ("/events", ALL),

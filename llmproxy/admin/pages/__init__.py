@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 from ..visit import Entry, Route
-from . import audit, cache, display, events, live, overview, projects, sessions, settings, tokens, upstreams, usage
+from . import (
+    audit,
+    cache,
+    display,
+    events,
+    exchanges,
+    live,
+    overview,
+    projects,
+    sessions,
+    settings,
+    tokens,
+    upstreams,
+    usage,
+)
 
 MODULES = (
     overview,
     projects,
     tokens,
     usage,
+    exchanges,
     upstreams,
     cache,
     events,

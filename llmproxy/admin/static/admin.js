@@ -121,4 +121,60 @@
 
   document.addEventListener("DOMContentLoaded", () => prepare(document));
   document.addEventListener("htmx:load", (event) => prepare(event.detail.elt));
+
+  /* Rows of what runs: texts only, whatever a client has called its request or its model. */
+  document.addEventListener("live:exchanges", (event) => {
+    const rows = document.querySelector("[data-rows=exchanges]");
+    // Somebody may be about to use what is focused.
+    if (!rows || rows.contains(document.activeElement)) return;
+    const cell = (tag, text, kind) => {
+      const made = document.createElement(tag);
+      made.textContent = text;
+      if (kind) made.className = kind;
+      return made;
+    };
+    const link = (address, text) => {
+      const made = document.createElement("a");
+      made.href = address;
+      made.textContent = text;
+      return made;
+    };
+    const number = new Intl.NumberFormat(locale, { maximumFractionDigits: 1 });
+    const size = (bytes) => bytes < 1000 ? bytes + " B" : bytes < 1e6 ? number.format(bytes / 1e3) + " kB" : number.format(bytes / 1e6) + " MB";
+    const made = event.detail.exchanges.map((each) => {
+      const row = document.createElement("tr");
+      const head = document.createElement("th");
+      head.scope = "row";
+      head.append(cell("code", each.id));
+      const project = document.createElement("td");
+      if (each.project_id) project.append(link(rows.dataset.project + encodeURIComponent(each.project_id), each.project_id.slice(0, 8)));
+      else project.textContent = "–";
+      const model = document.createElement("td");
+      model.append(cell("bdi", each.model || "–"));
+      const state = document.createElement("td");
+      state.append(each.status ? cell("span", each.streamed ? "streams" : "answers", "badge good") : cell("span", "waits", "badge idle"));
+      const actions = document.createElement("td");
+      if (rows.dataset.cut) {
+        const cut = link(rows.dataset.cut + encodeURIComponent(each.id) + "/cut", "Cut");
+        cut.className = "button quiet";
+        cut.append(cell("span", " " + each.id, "hidden"));
+        actions.append(cut);
+      }
+      const place = each.upstream && each.upstream !== each.api ? each.api + " / " + each.upstream : each.api || "–";
+      row.append(
+        head, cell("td", place), model, project, cell("td", each.client || "–"),
+        cell("td", number.format(each.age) + " s", "num"), cell("td", size(each.bytes_in), "num"),
+        cell("td", size(each.bytes_out), "num"), state, actions,
+      );
+      return row;
+    });
+    if (!made.length) {
+      const none = cell("td", "Nothing runs at this moment.", "dim");
+      none.colSpan = 10;
+      const row = document.createElement("tr");
+      row.append(none);
+      made.push(row);
+    }
+    rows.replaceChildren(...made);
+  });
 })();

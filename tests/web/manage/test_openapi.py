@@ -28,6 +28,7 @@ from .schemas import Schemas
 from .test_audit import AuditApiTestCase
 from .test_breaker import BreakerManageTestCase
 from .test_config import ConfigManageTestCase
+from .test_exchanges import ExchangesManageTestCase
 from .test_sinks import SinksManageTestCase
 from .test_upstreams import UpstreamsManageTestCase
 from .usageapi import UsageManageTestCase
@@ -45,6 +46,7 @@ class DocumentCase(
     SinksManageTestCase,
     CacheManageTestCase,
     ConfigManageTestCase,
+    ExchangesManageTestCase,
     UsageManageTestCase,
     AuditApiTestCase,
 ):
@@ -173,6 +175,7 @@ class DrivenTests(DocumentCase):
         admin = self.ask("POST", "/admins", {"name": "a" + token, "role": "auditor"}).json["id"]
         there = {"project_id": self.project_id, "token_id": token, "admin_id": admin, "event_id": "id-000"}
         there |= {"api": "openai", "upstream": "azure", "session_id": self.ask("POST", "/sessions").json["id"]}
+        there["request_id"] = "r-2"
         strange = st.one_of(st.just("x"), st.text(min_size=1, max_size=64))
         return {name: st.one_of(st.just(one), st.just(one), strange) for name, one in there.items()}
 
@@ -290,6 +293,8 @@ class DrivenTests(DocumentCase):
                 "live_watch": 200,
                 "live_read": 200,
                 "config_show": 200,
+                "exchange_list": 200,
+                "exchange_cut": 404,
                 "config_reload": 200,
                 "process_upgrade": 202,
                 "upstream_drain": 404,

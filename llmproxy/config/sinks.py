@@ -78,7 +78,15 @@ class SinkConfig:
     def secrets(self) -> Iterator[str]:
         """Texts of its settings that are to stand nowhere."""
         for name, value in self.settings.items():
-            if isinstance(value, Mapping):
-                yield from (str(each) for each in value.values() if name == "headers" or is_secret(name))
-            elif is_secret(name) and isinstance(value, str):
-                yield value
+            yield from secrets_in(name, value)
+
+
+def secrets_in(name: str, value: Any) -> Iterator[str]:
+    """Those of one setting, by its name; of a header section those of its fields, without their schemes too."""
+    if isinstance(value, Mapping):
+        for each, inner in value.items():
+            yield from secrets_in(str(each), inner)
+    elif is_secret(name) and isinstance(value, str):
+        yield value
+        if name.lower().endswith("authorization"):
+            yield from value.split(" ")[1:]

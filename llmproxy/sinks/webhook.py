@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
 from ..apisettings import ConnectionSettings
+from ..config.sinks import secrets_in
 from ..core.events.receipts import Receipt
 from ..core.events.webhooks import batch_id, key_of, signature
 from ..interfaces.events import IEventSink
@@ -54,7 +55,7 @@ class Webhook:
             _check_header(read, name, value)
         read.done()
         if tools.masking is not None:
-            tools.masking.learn([secret, *self._headers.values()])
+            tools.masking.learn([secret, *secrets_in("headers", self._headers)])
 
     def deliver(self, batch: Sequence[Event]) -> Deferred[Receipt | None]:
         return Deferred.fromCoroutine(self._deliver(batch))

@@ -96,7 +96,8 @@ class Filling:
     def _take(self, body: IBodyProducer | None) -> None:
         if body is None or isinstance(body, BytesBody) or at_hand(body):
             content = b"" if body is None else body.take() if isinstance(body, BytesBody) else content_of(body)
-            if self._record.details or self._record.usage is not None:
+            record = self._record
+            if record.details or record.usage is not None or record.answer_id:
                 self._note_details()
             self._content = content
             self._keep(content, self._stored.seconds)

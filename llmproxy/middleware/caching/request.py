@@ -11,6 +11,7 @@ from ...core.caching.answer import answer
 from ...core.caching.conditional import validating
 from ...core.caching.key import secondary_key
 from ...message import ApiRequest, ApiResponse, Record
+from ...usage import UNKNOWN
 from .body import body_of
 
 if TYPE_CHECKING:
@@ -175,12 +176,15 @@ class CacheRequest:
     def add_details(self, record: Record) -> None:
         """What was found out of a response on its way, the usage for example, belongs to who asked for it."""
         mine = self.request.record
-        if record.usage is not None:
+        # What was not known when its head came may be known to be none at its end.
+        if record.usage is not None or mine.usage is UNKNOWN:
             # It may be one that shared the answer, and is the first that is still there.
             mine.cache = self.reason
             mine.model, mine.usage, mine.response_id = record.model, record.usage, record.response_id
             mine.truncated, mine.first_token = record.truncated, record.first_token
             mine.streamed, mine.streamed_for = record.streamed, record.streamed_for
+        if record.answer_id:
+            mine.answer_id, mine.claimed = record.answer_id, record.claimed
         if record.details:
             # What is of the connection of another client is not ours.
             found = {name: value for name, value in record.details.items() if name != "client_certificate"}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from .case import FRESH, CacheTestCase
+from llmproxy.usage import UNKNOWN, Usage
+
+from ...tables import row
+from .case import FRESH, CacheTestCase, HeldBody
 
 
 class RequestTests(CacheTestCase):
@@ -29,6 +32,22 @@ class RequestTests(CacheTestCase):
         self.assertEqual(record.details, {"mine": 1, "usage": 1})
         self.hit()
         self.assertEqual((self.request.record.attempts, self.request.record.details), (0, None))
+
+    def test_known_at_the_end(self) -> None:
+        """What was not known when the head came is known at the end, none of it too, and which answer it is."""
+        used = Usage(input_tokens=1)
+        for usage, claimed in ((None, None), (None, used), (used, None), (UNKNOWN, None)):
+            with row(usage, claimed):
+                responding = self.send(target=b"/v1/responses/r-1")
+                sent, body = self.inner.requests[-1].record, HeldBody()
+                sent.usage = UNKNOWN
+                self.answer(b"Cache-Control: no-store", body=body)
+                self.got(responding)
+                body.write(b"content")
+                sent.usage, sent.answer_id, sent.claimed = usage, "r-1", claimed
+                body.end()
+                record = self.request.record
+                self.assertEqual((record.usage, record.answer_id, record.claimed), (usage, "r-1", claimed))
 
     def test_asks_for_validation(self) -> None:
         """Conditions and ranges of the client's stay here; the stored validators go instead."""

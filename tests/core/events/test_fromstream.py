@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -31,8 +32,8 @@ STREAM = (
 )
 
 
-def legacy(answer: Any = ANSWER, kind: str = "application/json", **more: Any) -> bytes:
-    """As the reference writes it."""
+def legacy(answer: Any = ANSWER, kind: str = "application/json", more: Any = None, **values_too: Any) -> bytes:
+    """As the reference writes it, C{more} header fields of the answer."""
     body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
     values = {
         "LogID": 0,
@@ -41,11 +42,11 @@ def legacy(answer: Any = ANSWER, kind: str = "application/json", **more: Any) ->
         "Path": "/v1/chat/completions",
         "Status": 200,
         "Duration": 1_500_000_000,
-        "ResponseHeaders": {"Content-Type": [kind]},
+        "ResponseHeaders": {"Content-Type": [kind], **(more or {})},
         "ResponseBody": base64.b64encode(body).decode(),
         "RequestBody": base64.b64encode(json.dumps(REQUEST).encode()).decode(),
     }
-    return json.dumps(values | more).encode()
+    return json.dumps(values | values_too).encode()
 
 
 def event_of(data: bytes) -> Event:
@@ -80,11 +81,55 @@ class SourcedTests(SynchronousTestCase):
         self.assertEqual((message["content"], event.content.merged, event.streamed), ("Hello", True, True))
         self.assertEqual((event.served_model, event.input_tokens, event.output_tokens), ("m-1", 3, 2))
 
+    def test_merged_stream(self) -> None:
+        """One that a proxy of ours has merged already is the answer that stands there."""
+        event = event_of(legacy(ANSWER, "text/event-stream"))
+        assert event.content is not None
+        self.assertEqual((event.content.response_body, event.streamed, event.output_tokens), (ANSWER, True, 9))
+
     def test_cut_stream(self) -> None:
         """One that is cut says so."""
         content = event_of(legacy(STREAM[:200].encode(), "text/event-stream")).content
         assert content is not None
         self.assertTrue(content.response_truncated)
+
+    def test_codings(self) -> None:
+        """What upstream has compressed is read, within a bound; what cannot be is said to be."""
+        body = json.dumps(ANSWER).encode()
+        event = event_of(legacy(gzip.compress(body), more={"Content-Encoding": ["gzip"]}))
+        assert event.content is not None
+        self.assertEqual((event.content.response_body, event.output_tokens), (ANSWER, 9))
+        bomb = gzip.compress(b"[" + b"1," * (4 << 20) + b"1]")
+        content = event_of(legacy(bomb, more={"Content-Encoding": ["gzip"]})).content
+        assert content is not None
+        self.assertLess(len(json.dumps(content.response_body)), 4 << 20)
+        self.assertTrue(content.response_truncated or content.response_omitted)
+        for data, coding, why in ((b"no gzip", "gzip", "undecodable"), (body, "secret", "undecodable")):
+            with row(coding, data):
+                content = event_of(legacy(data, more={"Content-Encoding": [coding]})).content
+                assert content is not None
+                self.assertIn(why, content.response_omitted)
+
+    def test_secrets(self) -> None:
+        """The reference takes nothing out: keys and cookies are, here."""
+        key = "sk-proj-" + "A1b2C3d4" * 6
+        answer = {"error": {"message": f"Incorrect API key provided: {key}"}}
+        event = event_of(legacy(answer, more={"Set-Cookie": ["session=canary"], "X-Echo": [f"Bearer {key}"]}))
+        self.assertNotIn(key, str(event))
+        self.assertNotIn("canary", str(event))
+
+    def test_cut(self) -> None:
+        """A body as long as the reference keeps of one was cut there, which it does not say."""
+        text = json.dumps({"choices": [{"message": {"content": "x" * 300_000}}]}).encode()[: 256 * 1024]
+        content = event_of(legacy(text)).content
+        assert content is not None
+        self.assertTrue(content.response_truncated)
+
+    def test_binary(self) -> None:
+        """What is no text is left out, and says what it was."""
+        content = event_of(legacy(b"\x89PNG" + bytes(range(256)), "image/png")).content
+        assert content is not None
+        self.assertEqual((content.response_body, content.response_omitted[:17]), (None, "binary (image/png"))
 
     def test_without_bodies(self) -> None:
         """What has no bodies has a time all the same."""

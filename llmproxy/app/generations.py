@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from attrs import evolve
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -86,6 +87,7 @@ class Generations:
         self.current = Generation(self._foundation, config, table, self._gate, self.shed, former)
         if self._foundation.events is not None:
             self._foundation.events.reloaded(former.config, config)
+        self._say_kept(former.config, config)
         if self._running:
             self.start()
         self.count_in(self._foundation.metering.metrics)
@@ -93,6 +95,15 @@ class Generations:
         draining = self._ending[former] = former.drain()
         draining.addBoth(self._ended, former, ended)
         return ended
+
+    def _say_kept(self, before: APIConfig, after: APIConfig) -> None:
+        """That what is said is kept from now on, or no longer; sinks are those of the start."""
+        from ..config.capturevariables import kept_where
+
+        sinks = self._foundation.settings.apis.sinks
+        was, said = (kept_where(evolve(each, sinks=sinks)) for each in (before, after))
+        if said != was:
+            self._log.warn("{said}", said=said or "capture: nothing of what is said is kept any more")
 
     def count_in(self, metrics: ProxyMetrics) -> None:
         """Have everything that is not in a record counted and shown there."""

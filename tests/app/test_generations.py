@@ -9,13 +9,15 @@ from attrs import evolve
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.internet.testing import MemoryReactorClock
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.app import generation
 from llmproxy.app.proxy import TransparentProxy
 from llmproxy.app.standardchain import standard_chain
 from llmproxy.cache.memory import MemoryStore
-from llmproxy.config import APIConfig, BreakerConfig, CacheConfig, ProxyConfig
+from llmproxy.config import APIConfig, APIProviderConfig, BreakerConfig, CacheConfig, CaptureConfig, ProxyConfig
+from llmproxy.config.sinks import SinkConfig
 from llmproxy.config.upstreams import HealthConfig, RetryConfig, UpstreamConfig
 from llmproxy.errors import ConfigError, Draining
 from llmproxy.message import ApiResponse
@@ -267,6 +269,29 @@ class GenerationsTests(SynchronousTestCase):
         self.assertEqual(state.in_flight, 0)
         proxy.swap(evolve(config, upstreams=(evolve(one, base_url="http://192.0.2.9"), two)))
         self.assertEqual([each.drained for _, _, each in proxy.generations.current.states.all()], [False, False])
+
+    def test_captured_from_now_on(self) -> None:
+        """A configuration that captures holds for what is new, with its counters; that prompts are kept is logged."""
+        sink = SinkConfig("log", "file", settings={"path": self.mktemp()})
+        plain = APIConfig(
+            {"llm": APIProviderConfig("http://192.0.2.9", ("/v1",), ("GET", "POST"))}, "llm", sinks=(sink,)
+        )
+        captured = APIConfig(
+            {"llm": APIProviderConfig("http://192.0.2.9", ("/v1",), ("GET", "POST"), capture=CaptureConfig())},
+            "llm",
+            sinks=(sink,),
+        )
+        proxy = self.proxy(plain)
+        self.assertNotIn("llmproxy_capture_exchanges", proxy.metrics().counters)
+        for config, words in ((captured, "prompts and answers of llm are kept"), (plain, "kept any more")):
+            with row(words), capturedLogs() as logs:
+                proxy.swap(config)
+                asking = self.asked(proxy)
+                self.upstream[-1].receive(WHOLE)
+                self.successResultOf(asking)
+                self.assertTrue(any(words in str(formatEvent(each)) for each in logs), logs)
+        _, value = proxy.metrics().counters["llmproxy_capture_exchanges"]
+        self.assertEqual(value(), 1)
 
     def test_swap_that_is_cancelled(self) -> None:
         """Who waits no longer for the end of the old one changes nothing."""

@@ -14,6 +14,7 @@ STREAM = "llm-proxy-events"
 GROUP = "llm-proxy-dispatchers"
 MOST_ENTRIES = 10_000
 MOST_NAME = 200
+SHORTEST = 0.1
 
 BUSES = ("redis-streams", "in-memory")
 
@@ -97,6 +98,14 @@ def _name(text: str) -> str:
     return text
 
 
+def _wait(text: str) -> float:
+    """Shorter ones would keep Redis busy with nothing else."""
+    seconds = patience(text)
+    if seconds < SHORTEST:
+        raise ValueError(f"expected a duration from {SHORTEST:g}s to an hour, got {text[:40]!r}")
+    return seconds
+
+
 def _batch(text: str) -> int:
     count = parse_count(text)
     if not 1 <= count <= 10_000:
@@ -109,7 +118,7 @@ _VARIABLES: dict[str, tuple[str, Callable[[str], Any]]] = {
     "REDIS_CONSUMER_GROUP": ("group", _name),
     "REDIS_CONSUMER_NAME": ("consumer", _name),
     "REDIS_STREAM_MAX_LEN": ("max_len", parse_count),
-    "REDIS_STREAM_BLOCK_TIME": ("block", patience),
-    "REDIS_STREAM_CLAIM_TIME": ("claim", patience),
+    "REDIS_STREAM_BLOCK_TIME": ("block", _wait),
+    "REDIS_STREAM_CLAIM_TIME": ("claim", _wait),
     "REDIS_STREAM_BATCH_SIZE": ("batch", _batch),
 }

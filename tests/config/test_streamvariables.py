@@ -48,11 +48,21 @@ class VariableTests(SynchronousTestCase):
     def test_wrong(self) -> None:
         """What is wrong is named, all of it at once."""
         _, problems = read_stream_environment(
-            {"REDIS_STREAM_MAX_LEN": "-1", "REDIS_STREAM_BLOCK_TIME": "0", "REDIS_STREAM_BATCH_SIZE": "0"}
+            {
+                "REDIS_STREAM_MAX_LEN": "-1",
+                "REDIS_STREAM_BLOCK_TIME": "0",
+                "REDIS_STREAM_CLAIM_TIME": "1ms",
+                "REDIS_STREAM_BATCH_SIZE": "0",
+            }
         )
         self.assertEqual(
             [name for name, _ in problems],
-            ["REDIS_STREAM_MAX_LEN", "REDIS_STREAM_BLOCK_TIME", "REDIS_STREAM_BATCH_SIZE"],
+            [
+                "REDIS_STREAM_MAX_LEN",
+                "REDIS_STREAM_BLOCK_TIME",
+                "REDIS_STREAM_CLAIM_TIME",
+                "REDIS_STREAM_BATCH_SIZE",
+            ],
         )
 
     def test_url(self) -> None:

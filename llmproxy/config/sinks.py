@@ -18,6 +18,9 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}", re.ASCII)
 _SECRET = re.compile(
     r"(?:^|[_-])(?:key|secret|password|passwd|token|authorization|credential|cookie)s?$", re.IGNORECASE
 )
+LEAST_SECRET = 16
+"""Characters: what is shorter may be a word that stands in records of exchanges, such as C{production}."""
+
 _NO_SECRETS = frozenset({"public_key", "client_key"})
 """Names that look like those of secrets and are none."""
 
@@ -81,12 +84,17 @@ class SinkConfig:
             yield from secrets_in(name, value)
 
 
-def secrets_in(name: str, value: Any) -> Iterator[str]:
-    """Those of one setting, by its name; of a header section those of its fields, without their schemes too."""
+def secrets_in(name: str, value: Any, below: bool = False) -> Iterator[str]:
+    """
+    Those of one setting, by its name; of a header section those of its fields, without their schemes too.
+
+    @param below: it stands in a mapping, whose names are others' (C{x-honeycomb-team} is a key): what is long enough
+        to be no word of a language counts there too.
+    """
     if isinstance(value, Mapping):
         for each, inner in value.items():
-            yield from secrets_in(str(each), inner)
-    elif is_secret(name) and isinstance(value, str):
+            yield from secrets_in(str(each), inner, below=True)
+    elif isinstance(value, str) and (is_secret(name) or (below and len(value) >= LEAST_SECRET)):
         yield value
         if name.lower().endswith("authorization"):
             yield from value.split(" ")[1:]

@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from ..config.sinks import secrets_in
 from ..core.events.event import EXCHANGE
 from ..core.lograte import LogRate
 from ..core.telemetry.logs import log_of
@@ -59,7 +60,8 @@ class Otlp:
         self._disabled = OtlpVariables(tools.environment).is_disabled
         self._tools = tools
         if tools.masking is not None:
-            tools.masking.learn([value for to in self._options.destinations.values() for value in to.headers.values()])
+            for to in self._options.destinations.values():
+                tools.masking.learn(secrets_in("headers", to.headers))
         self._metrics = Metrics(self._options.semconv)
         self._export: OtlpExport | None = None
         self._done: dict[Signal, object] = {}

@@ -11,10 +11,10 @@ from llmproxy.core.events.policy import SinkPolicy
 class SinkConfigTests(SynchronousTestCase):
     def test_secrets(self) -> None:
         """What is secret by its name is known, and stands in no text of the value."""
-        headers = {"X-Team": "production", "Authorization": "Bearer my-token"}
+        headers = {"X-Env": "production", "Authorization": "Bearer my-token", "X-Team": "0123456789abcdef"}
         settings = {"secret": "open sesame", "public_key": "pk", "url": "http://x", "headers": headers}
         sink = SinkConfig("hook", "http", settings=settings)
-        self.assertEqual(set(sink.secrets()), {"open sesame", "Bearer my-token", "my-token"})
+        self.assertEqual(set(sink.secrets()), {"open sesame", "Bearer my-token", "my-token", "0123456789abcdef"})
         self.assertNotIn("sesame", repr(sink))
 
     def test_names(self) -> None:

@@ -8,6 +8,7 @@ import hmac
 import json
 import os
 from base64 import b64encode
+from collections.abc import Callable
 from http.client import HTTPConnection
 from typing import Any
 
@@ -20,6 +21,7 @@ from llmproxy.bench.processes import fast_upstream
 from llmproxy.bench.proxied import running_proxy
 from llmproxy.config import APIConfig
 from llmproxy.config.sinks import SinkConfig
+from llmproxy.core.events.reports import SinkReport
 
 from .certificates import Authority
 from .harness import ProxyTestCase, post
@@ -104,20 +106,25 @@ class WebhookTests(EventsTestCase):
         """While the receiver is away nothing is lost, requests are answered, and management says so."""
         await self.receiver.stop()
         await self.exchange(0)
-        await pause(0.3)
+        await self.until(lambda hook: hook.failing)
         await self.exchange(1)
-        await pause(0.4)
-        events = self.service.proxy.foundation.events
-        assert events is not None
-        [_, hook, _] = self.service.proxy.metrics().sinks()
+        hook = await self.until(lambda hook: hook.spooled)
         self.assertEqual((hook.state, hook.lost, hook.delivered), ("failing", 0, 0))
         self.assertEqual((hook.waiting, hook.spooled), (1, 1))
         self.assertIn("no answer", hook.error)
         await self.receiver.start()
         await self.receiver.until(2)
-        await pause(0.1)
-        [_, hook, _] = self.service.proxy.metrics().sinks()
+        hook = await self.until(lambda hook: hook.delivered == 2 and not hook.spooled)
         self.assertEqual((hook.state, hook.delivered, hook.spooled, hook.answer), ("ok", 2, 0, '200 {"ok":true}'))
+
+    async def until(self, condition: Callable[[SinkReport], object]) -> SinkReport:
+        """What is known of the webhook, once that is so."""
+        for _ in range(200):
+            hook = self.service.proxy.metrics().sinks()[1]
+            if condition(hook):
+                return hook
+            await pause(0.05)
+        raise AssertionError(hook)
 
 
 class RestartTests(EventsTestCase):

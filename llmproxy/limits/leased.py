@@ -7,10 +7,10 @@ written down every two seconds, and when the process stops, with what it hands b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from attrs import define, frozen
+from attrs import define
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -62,11 +62,10 @@ class _Budget:
     is_saying: bool = False
 
 
-@frozen(eq=False)
-class Taken:
-    """What a request has reserved of budgets."""
+class Taken(list[tuple[Account, int]]):
+    """What a request has reserved of budgets: how much of each."""
 
-    parts: tuple[tuple[Part, Account], ...]
+    __slots__ = ()
 
 
 class LeasedBudgets:
@@ -92,6 +91,7 @@ class LeasedBudgets:
         directory: str | None = None,
     ) -> None:
         self._clock = clock
+        self._seconds = clock.seconds
         self._leases = leases
         self._notes = LeaseNotes(directory, holder)
         self._spent = spent
@@ -116,7 +116,7 @@ class LeasedBudgets:
             self._loop.stop()
         for budget in self._budgets.values():
             budget.account.available = 0
-            self._notes.note(budget.account)
+            budget.account.note()
         writing = self._write().addTimeout(STOPS_WITHIN, self._clock)
         return writing.addErrback(self._not_written).addCallback(lambda _: self._close())
 
@@ -128,18 +128,24 @@ class LeasedBudgets:
 
         @param parts: of money.
         """
-        now = self._clock.seconds()
-        pairs = [(part, self._account(part.rule, now)) for part in parts]
-        for part, account in pairs:
-            if not account.fits(part):
-                return self._wanting(pairs, now)
-        return self._take(pairs, now)
+        now = self._seconds()
+        budgets, taken = self._budgets, Taken()
+        for rule, amount in parts:
+            budget = budgets.get(rule.key)
+            account = None if budget is None else budget.account
+            if account is None or account.rule is not rule or (account.end is not None and now >= account.end):
+                account = self._account(rule, now)
+            if amount > account.available and amount and rule.over_budget != "warn":
+                return self._wanting([(part, self._account(part.rule, now)) for part in parts], now)
+            taken.append((account, amount))
+        for account, amount in taken:
+            account.take(amount, now)
+        return taken
 
-    def settle(self, held: Taken, used: Sequence[int | None]) -> None:
+    def settle(self, held: Taken, used: Iterable[int | None]) -> None:
         """See L{llmproxy.interfaces.ILimitStore.settle}."""
-        for (part, account), known in zip(held.parts, used, strict=True):
-            account.settle(part.amount, part.amount if known is None else known)
-            self._notes.note(account)
+        for (account, amount), known in zip(held, used, strict=True):
+            account.settle(amount, amount if known is None else known)
 
     def left(self, rules: Sequence[Rule]) -> Deferred[list[Left]]:
         """See L{llmproxy.interfaces.ILimitStore.left}; what others have leased and not spent is left."""
@@ -201,17 +207,17 @@ class LeasedBudgets:
         return self._take(pairs, now)
 
     def _take(self, pairs: list[tuple[Part, Account]], now: float) -> Taken:
-        for part, account in pairs:
-            if part.amount:
-                account.take(part.amount, now)
-                self._notes.note(account)
-        return Taken(tuple(pairs))
+        taken = Taken((account, part.amount) for part, account in pairs)
+        for account, amount in taken:
+            account.take(amount, now)
+        return taken
 
     def _account(self, rule: Rule, now: float) -> Account:
         budget = self._budgets.get(rule.key)
         if budget is None:
             account = Account(rule, self._new_serial(), *rule.span(now), used_at=now)
             self._budgets[rule.key] = _Budget(account, [])
+            self._notes.begin(account)
             return account
         account = budget.account
         if account.end is not None and now >= account.end:
@@ -221,13 +227,14 @@ class LeasedBudgets:
                 # What was leased under another limit may be more than this one allows.
                 account.available = 0
                 account.refused_until = 0.0
-                self._notes.note(account)
+                account.note()
             account.rule = rule
         return account
 
     def _roll(self, account: Account, now: float) -> None:
         self._notes.drop(account)
         account.roll(self._new_serial(), now)
+        self._notes.begin(account)
 
     def _new_serial(self) -> int:
         self._serial += 1
@@ -293,7 +300,6 @@ class LeasedBudgets:
     def _heard(self, account: Account, ask: Ask, answer: Answer) -> None:
         if account.serial == ask.serial:
             account.answered(ask, answer)
-            self._notes.note(account)
             for each in crossed(account.rule, answer.warned * NANO, answer.spent * NANO):
                 self._warn(each)
 
@@ -306,8 +312,7 @@ class LeasedBudgets:
             if account.end is not None and now >= account.end:
                 self._roll(account, now)
             account.trim(now, INTERVAL)
-            self._notes.note(account)
-            is_over = not account.total and not account.holds and account.known is None
+            is_over = not account.running and not account.total and not account.holds and account.known is None
             if (account.is_idle() or is_over) and not budget.is_saying and now - account.used_at >= FORGETS_AFTER:
                 del self._budgets[key]
                 self._notes.drop(account)
@@ -345,7 +350,7 @@ class LeasedBudgets:
     def _make_file(self) -> None:
         if self._notes.make():
             for budget in self._budgets.values():
-                self._notes.note(budget.account)
+                self._notes.begin(budget.account)
 
     def _look(self, now: float) -> Deferred[Any]:
         """Take over what dead processes have held; and remove what nobody needs, now and then."""
@@ -368,6 +373,8 @@ class LeasedBudgets:
 
     def _close(self) -> None:
         all_written = all(each.account.is_idle() for each in self._budgets.values())
+        for each in self._budgets.values():
+            each.account.cells, each.account.cell = [0], 0
         self._notes.close(remove=all_written)
 
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableSequence
 from contextlib import suppress
 from mmap import mmap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from twisted.logger import Logger
 
@@ -27,7 +27,6 @@ ROWS = 8192
 _NAME = re.compile(r"([0-9a-f]{32})\.leases")
 _NEW = ".new-"
 _ROW = 16
-_LARGEST = 2**63 - 1
 
 
 class LeaseFile:
@@ -58,16 +57,16 @@ class LeaseFile:
         self._free = list(range(ROWS))[::-1]
         self._rows: dict[int, int] = {}
 
-    def note(self, serial: int, available: int) -> None:
-        """What could be handed back of a lease, in 10^-12 USD."""
+    def place(self, serial: int) -> tuple[MutableSequence[int], int] | None:
+        """Where to note what could be handed back of a lease, in 10^-12 USD; C{None} where there is no room."""
         row = self._rows.get(serial)
         if row is None:
             if not self._free:
-                return
+                return None
             row = self._rows[serial] = self._free.pop()
             self._cells[row * 2 + 1] = 0
             self._cells[row * 2] = serial
-        self._cells[row * 2 + 1] = min(_LARGEST, available)
+        return cast("MutableSequence[int]", self._cells), row * 2 + 1
 
     def drop(self, serial: int) -> None:
         """Nothing is held of it any more."""
@@ -120,13 +119,15 @@ class LeaseNotes:
             self._log.warn(words, directory=directory, why=error.strerror or error)
         return self._file is not None
 
-    def note(self, account: Account) -> None:
-        """What could be handed back of it."""
-        if self._file is not None:
-            self._file.note(account.serial, account.available)
+    def begin(self, account: Account) -> None:
+        """From now on it notes what could be handed back of it."""
+        place = None if self._file is None else self._file.place(account.serial)
+        account.cells, account.cell = ([0], 0) if place is None else place
+        account.note()
 
     def drop(self, account: Account) -> None:
         """Nothing is held of it any more."""
+        account.cells, account.cell = [0], 0
         if self._file is not None:
             self._file.drop(account.serial)
 

@@ -212,6 +212,8 @@ class EndTests(Case):
     def die(self, budgets: LeasedBudgets) -> None:
         budgets._loop.stop()
         budgets._notes.close(remove=False)
+        for each in budgets._budgets.values():
+            each.account.cells, each.account.cell = [0], 0
 
     def test_killed(self) -> None:
         """What it had not reserved is free again soon; what it had counts as spent."""
@@ -230,6 +232,15 @@ class EndTests(Case):
         self.successResultOf(self.other.stop())
         self.die(self.one)
         self.assertEqual(self.used(self.process("3")), 30 * PICO)
+
+    def test_runs_for_long(self) -> None:
+        """A request that has reserved nothing, and runs for longer than anything is remembered, counts all the same."""
+        held = self.reserve(self.one, 0)
+        assert isinstance(held, Taken)
+        self.tick(40)
+        self.one.settle(held, [3 * PICO])
+        self.tick()
+        self.assertEqual(self.used(self.other), 3 * PICO)
 
     def test_forgets(self) -> None:
         """What is not used any more is not kept in memory, and is as it was when it is used again."""

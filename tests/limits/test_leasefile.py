@@ -12,6 +12,14 @@ from llmproxy.limits.leasefile import ROWS, LeaseFile, dead_in
 ONE, OTHER = "1" * 32, "2" * 32
 
 
+def note(file: LeaseFile, serial: int, available: int) -> None:
+    """What could be handed back of a lease, where there is room for it."""
+    place = file.place(serial)
+    if place is not None:
+        cells, at = place
+        cells[at] = available
+
+
 class LeaseFileTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.directory = os.path.join(os.path.abspath(self.mktemp()), "made")
@@ -26,9 +34,9 @@ class LeaseFileTests(SynchronousTestCase):
     def test_outlives(self) -> None:
         """While its process lives nobody takes it; then what could be handed back is found, until it is removed."""
         file = LeaseFile(self.directory, ONE)
-        file.note(1, 500)
-        file.note(2, 70)
-        file.note(1, 400)
+        note(file, 1, 500)
+        note(file, 2, 70)
+        note(file, 1, 400)
         self.assertEqual(self.found(), [])
         file.close(remove=False)
         file.close(remove=False)
@@ -52,11 +60,11 @@ class LeaseFileTests(SynchronousTestCase):
         """What is dropped makes room; beyond the room nothing is noted."""
         file = LeaseFile(self.directory, ONE)
         for serial in range(1, ROWS + 2):
-            file.note(serial, serial)
+            note(file, serial, serial)
         file.drop(1)
         file.drop(1)
-        file.note(ROWS + 5, 9)
-        file.note(2, 2**70)
+        note(file, ROWS + 5, 9)
+        note(file, 2, 2**63 - 1)
         file.close(remove=False)
         [(_, found)] = self.found()
         self.assertEqual(len(found), ROWS)

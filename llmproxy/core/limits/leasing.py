@@ -9,6 +9,7 @@ what it still holds. It says both as they are, not how they have changed, so tha
 
 from __future__ import annotations
 
+from collections.abc import MutableSequence
 from typing import TYPE_CHECKING
 
 from attrs import define, field, frozen
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 NANO = 1000
 """A database has whole 10^-9 USD, so that a number of 64 bits holds 9 billion USD; it is rounded up."""
+
+LARGEST = 2**63 - 1
+"""In a cell."""
 
 SHARE = 32
 """A lease takes at most this part of what is left, or what those who wait need."""
@@ -90,6 +94,10 @@ class Standing:
     leased: int
 
 
+def _nowhere() -> MutableSequence[int]:
+    return [0]
+
+
 @define(slots=True, eq=False)
 class Account:
     """
@@ -98,11 +106,13 @@ class Account:
     @ivar rule: as it was last met.
     @ivar available: leased, and free for the next request.
     @ivar reserved: by requests that run, whenever they began.
+    @ivar running: requests that have something of it, or nothing, and have not ended.
     @ivar total: spent here in the window.
     @ivar known: what the database said last; C{None} before.
     @ivar held, written: what the database has of C{holds} and C{total}, as far as that is known.
     @ivar used_at: when something was last reserved.
     @ivar largest: that was reserved at once since it was last looked.
+    @ivar cells, cell: where what could be handed back is noted, so that it outlives the process.
     @ivar refused_until: until then what is not below C{too_much} is refused.
     """
 
@@ -112,6 +122,7 @@ class Account:
     end: float | None
     available: int = 0
     reserved: int = 0
+    running: int = 0
     total: int = 0
     turn: int = 0
     held: int = 0
@@ -120,7 +131,9 @@ class Account:
     used_at: float = 0.0
     largest: int = 0
     refused_until: float = 0.0
-    too_much: int = field(default=0)
+    too_much: int = 0
+    cells: MutableSequence[int] = field(factory=_nowhere)
+    cell: int = 0
 
     @property
     def holds(self) -> int:
@@ -133,23 +146,36 @@ class Account:
 
     def take(self, amount: int, now: float) -> None:
         """Reserve; what is not leased is owed, and leased in any case."""
-        self.available -= min(amount, self.available)
+        left = self.available - amount
+        self.available = left = left if left > 0 else 0
+        self.cells[self.cell] = left if left < LARGEST else LARGEST
         self.reserved += amount
+        self.running += 1
         self.used_at = now
-        self.largest = max(self.largest, amount)
+        if amount > self.largest:
+            self.largest = amount
 
     def settle(self, amount: int, used: int) -> None:
         """What was reserved is over, and so much was spent; the rest can be reserved again."""
-        self.reserved = max(0, self.reserved - amount)
+        self.running -= 1
+        reserved = self.reserved - amount
+        self.reserved = reserved if reserved > 0 else 0
         self.total += used
-        self.available = max(0, self.available + amount - used)
+        left = self.available + amount - used
+        self.available = left = left if left > 0 else 0
+        self.cells[self.cell] = left if left < LARGEST else LARGEST
         self.refused_until = 0.0
+
+    def note(self) -> None:
+        """What could be handed back."""
+        self.cells[self.cell] = min(self.available, LARGEST)
 
     def answered(self, ask: Ask, answer: Answer) -> None:
         """What the database said to C{ask}."""
         self.known = answer
         self.held, self.written = ask.holds + answer.granted, ask.total
         self.available += answer.granted * NANO
+        self.note()
 
     def is_written(self) -> bool:
         """Whether the database has all of it."""
@@ -157,7 +183,7 @@ class Account:
 
     def is_idle(self) -> bool:
         """Whether it can be forgotten."""
-        return not self.holds and self.is_written()
+        return not self.running and not self.holds and self.is_written()
 
     def trim(self, now: float, idle_after: float) -> None:
         """Hand back what is not needed: all of it where nobody asks, else what is beyond a new lease."""
@@ -167,6 +193,7 @@ class Account:
             left = self.rule.limit - (self.known.spent + self.known.leased) * NANO + self.available
             self.available = min(self.available, max(left // SHARE, self.largest))
         self.largest = 0
+        self.note()
 
     def roll(self, serial: int, now: float) -> None:
         """Another window has begun; what runs goes over into it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from attrs import define, frozen
 
@@ -27,11 +27,13 @@ class Reservation:
 
     @ivar at: when it was taken, of the clock of the store.
     @ivar id: of it alone, 32 hexadecimal digits.
+    @ivar more: what the store knows of it.
     """
 
     parts: tuple[Part, ...]
     at: float
     id: str = ""
+    more: Any = None
 
 
 @frozen

@@ -61,6 +61,11 @@ def command(**options: Any) -> None:
     With --config each of several sinks has a group of its own, GROUP-NAME, so that none waits for another. A sink of
     the type redis-streams in the file is where events come from.
 
+    Variables without an option: REDIS_STREAM_BLOCK_TIME (5s), REDIS_STREAM_CLAIM_TIME (30s) and REDIS_STREAM_BATCH_SIZE
+    (100); LLM_PROXY_DISPATCHER_VERBOSE, for header fields of answers in the reference's lines; LANGFUSE_PUBLIC_KEY,
+    LANGFUSE_SECRET_KEY and LANGFUSE_HOST; LOG_LEVEL and LOG_FORMAT. Those that hold secrets may stand in files, which
+    <NAME>_FILE names.
+
     \b
     Examples:
       llmproxy dispatcher --service file --endpoint ./events.jsonl

@@ -98,15 +98,16 @@ class Costs:
         if usage is None:
             return None
         provider = record.provider
-        if is_billed_to_clients(provider) and not self._has_rule(record):
+        if provider and is_billed_to_clients(provider) and not self._has_rule(record):
             record.cost, record.priced = _NOTHING, usage
             return 0
         key = (provider, record.api, usage.served_model or record.model)
         found = self.prices.seen(key)
+        if isinstance(found, Tariff):
+            # As nearly always.
+            return self._spent(found, record, usage)
         if found is None:
             return 0
-        if isinstance(found, Tariff):
-            return self._spent(found, record, usage)
         looking = self.tariff(*key)
         if isinstance(looking, Deferred):
             return looking.addCallback(self._spent, record, usage)
@@ -121,7 +122,7 @@ class Costs:
             return None
         if not record.sealed:
             record.cost, record.book, record.priced = rates.exact(amount), self.prices.version, usage
-        return rates.picos(amount)
+        return amount if rates.a_pico == 1 else rates.picos(amount)
 
     def _served(self, record: Record) -> Usage | None:
         """What it has used, by the name of the model that was served; whose it is is noted."""

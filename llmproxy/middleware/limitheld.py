@@ -124,7 +124,7 @@ class Settling:
             usage = record.usage
             if usage is not None and usage.output_tokens is not None and record.attempts and hard is None:
                 # As nearly always.
-                self._settle_known((plan, reserved, record, wants, None), usage)
+                self._settle_known(plan, reserved, record, wants, usage)
             else:
                 self._end((plan, reserved, record, wants, hard), usage)
         else:
@@ -140,7 +140,7 @@ class Settling:
         return reason
 
     def _end(self, held: Held, usage: Usage | None, may_go_on: bool = False) -> None:
-        plan, reserved, record, _, hard = held
+        plan, reserved, record, wants, hard = held
         is_known = usage is not None and usage.is_known
         if hard is not None:
             hard.end(is_settled=is_known and not record.truncated)
@@ -151,10 +151,11 @@ class Settling:
             unknown = None if usage is not None or may_go_on or is_unread else 0
             self._settle(held, unknown, unknown)
         else:
-            self._settle_known(held, usage)
+            self._settle_known(plan, reserved, record, wants, usage)
 
-    def _settle_known(self, held: Held, usage: Usage) -> None:
-        plan, reserved, record, wants, _ = held
+    def _settle_known(
+        self, plan: Plan, reserved: Reservation | Taken, record: Record, wants: Wants, usage: Usage
+    ) -> None:
         into, out = usage.input_tokens, usage.output_tokens
         tokens = (into or 0) + (out or 0)
         if plan.uses and not record.truncated:
@@ -165,14 +166,15 @@ class Settling:
             if type(reserved) is Taken and counters is not None and at_once is not None and not record.truncated:
                 # As nearly always.
                 crossed = counters.settle(reserved, tokens, money, at_once.seconds())
-                if crossed is not None:
+                if crossed:
                     for each in crossed:
                         at_once.crossed(each)
+                if crossed is not None:
                     return
         elif isinstance(money, Deferred):
-            money.addCallback(lambda known: self._settle(held, tokens, known))
+            money.addCallback(lambda known: self._settle((plan, reserved, record, wants, None), tokens, known))
             return
-        self._settle(held, tokens, money)
+        self._settle((plan, reserved, record, wants, None), tokens, money)
 
     def _settle(self, held: Held, tokens: int | None, money: int | None) -> None:
         plan, reserved, record, _, _ = held

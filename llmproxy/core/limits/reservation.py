@@ -123,17 +123,25 @@ def plain_wants(content: bytes) -> Wants | None:
         # A name that is written with escapes is to be found like any other.
         return None
     output, answers = None, 1
-    first, second, third, several = said.max_tokens, said.max_completion_tokens, said.max_output_tokens, said.n
-    if first is not _UNSAID or second is not _UNSAID or third is not _UNSAID or several is not _UNSAID:
-        outputs = [each for each in (first, second, third) if each is not _UNSAID]
+    if (
+        said.max_tokens is not _UNSAID
+        or said.n is not _UNSAID
+        or said.max_completion_tokens is not _UNSAID
+        or said.max_output_tokens is not _UNSAID
+    ):
+        allowed = [
+            each
+            for each in (said.max_tokens, said.max_completion_tokens, said.max_output_tokens)
+            if each is not _UNSAID
+        ]
         # Of a name that stands there twice parsers take one or the other.
-        if outputs and content.count(b'"max_') != len(outputs):
+        if allowed and content.count(b'"max_') != len(allowed):
             return None
-        if several is not _UNSAID:
+        if said.n is not _UNSAID:
             if content.count(b'"n"') != 1:
                 return None
-            answers = several if _is_count(several, MOST_ANSWERS) else 1
-        output = max((each for each in outputs if _is_count(each, MOST_TOKENS)), default=0) * answers or None
+            answers = said.n if _is_count(said.n, MOST_ANSWERS) else 1
+        output = max((each for each in allowed if _is_count(each, MOST_TOKENS)), default=0) * answers or None
     model = said.model
     hides = _HIDDEN.search(content) is not None
     # As its class does it, in a quarter of the time.
@@ -260,6 +268,7 @@ class Learnt:
         else:
             self._seen.move_to_end(model)
         if output_tokens is not None:
-            seen.output.add(-(-output_tokens // wants.answers))
-        if input_tokens is not None and wants.hides:
+            answers = wants.answers
+            seen.output.add(output_tokens if answers == 1 else -(-output_tokens // answers))
+        if wants.hides and input_tokens is not None:
             seen.hidden.add(max(0, input_tokens - wants.size // BYTES_A_TOKEN))

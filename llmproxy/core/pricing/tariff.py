@@ -59,10 +59,13 @@ class Rates:
     """
     Prices that hold at one moment.
 
+    @ivar scale: amounts of L{whole} are 10^-C{scale} USD, which is 10^-12 USD or less.
+    @ivar a_pico: how many of these 10^-12 USD are.
+
     @raise LookupError: one is for a unit that is not known.
     """
 
-    __slots__ = ("_a_pico", "_brackets", "_counts", "_families", "_is_free", "_lines", "_needed", "scale")
+    __slots__ = ("_brackets", "_counts", "_families", "_is_free", "_lines", "_needed", "a_pico", "scale")
 
     def __init__(self, prices: Prices) -> None:
         units = [unit for unit in (UNITS[name] for name in prices) if unit.count is not unsaid or _is_whole(unit)]
@@ -72,7 +75,7 @@ class Rates:
         every = [each for price in prices.values() for each in (price.base, *(step for _, step in price.steps))]
         self._is_free = bool(every) and not any(every)
         self.scale = max(PICOS, 9 + max((-int(each.as_tuple().exponent) for each in every), default=0))
-        self._a_pico = 10 ** (self.scale - PICOS)
+        self.a_pico = 10 ** (self.scale - PICOS)
         starts = sorted({above for price in prices.values() for above, _ in price.steps}, reverse=True)
         self._brackets = tuple((start, self._leaves(units, prices, start + 1)) for start in (*starts, -1))
         self._lines = self._of_tokens([unit.name for unit in units])
@@ -107,7 +110,7 @@ class Rates:
         for start, once, into, out in self._lines:
             if input_tokens > start:
                 amount = once + into * input_tokens + out * output_tokens
-                return amount if self._a_pico == 1 else -(-amount // self._a_pico)
+                return amount if self.a_pico == 1 else -(-amount // self.a_pico)
         return None
 
     @property
@@ -115,13 +118,13 @@ class Rates:
         """What L{at_most} says of any number of tokens; C{None} where it takes more than this to say it."""
         if self._is_free:
             return 0, 0, 0
-        if self._lines is None or len(self._lines) > 1 or self._a_pico != 1:
+        if self._lines is None or len(self._lines) > 1 or self.a_pico != 1:
             return None
         return self._lines[0][1:]
 
     def picos(self, amount: int) -> int:
         """An amount of L{whole} in 10^-12 USD, rounded up."""
-        return amount if self._a_pico == 1 else -(-amount // self._a_pico)
+        return amount if self.a_pico == 1 else -(-amount // self.a_pico)
 
     def cost(self, usage: Usage, seconds_at_least: int = 0) -> Decimal | None:
         """

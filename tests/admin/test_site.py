@@ -211,3 +211,24 @@ class PolicyTests(PagesTestCase):
         self.assertIn("1.234.567,891", shown.text)
         self.assertIn("times are Asia/Tokyo", shown.text)
         self.assertIn(b'data-theme="light"', shown.body)
+
+    def test_database_away(self) -> None:
+        """Where the database is away a page says that, with a way to try again; nobody is signed out by it."""
+        self.sign_in()
+        self.successResultOf(self.database.close())
+        for path in ("/", "/projects", "/tokens", "/sessions"):
+            shown = self.visit(path)
+            self.assertEqual(shown.status, 503, path)
+            self.assertIn("The proxy cannot answer now.", shown.text, path)
+            self.assertIn("Try again", shown.text, path)
+        self.assertIn("llmproxy_session", self.cookies)
+        self.assertEqual(self.visit("/sign-in").status, 200)
+
+    def test_a_fault_of_ours(self) -> None:
+        """A page that fails says so, and nothing of why: the log does."""
+        self.sign_in()
+        self.metrics.upstreams = lambda: 1 // 0
+        shown = self.visit("/")
+        self.assertEqual(shown.status, 500)
+        self.assertNotIn("ZeroDivision", shown.body.decode())
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)

@@ -48,6 +48,8 @@ class Site:
 
     @ivar address: of the proxy.
     @ivar token: of management.
+    @ivar upstream_key: what the demo upstream asks for.
+    @ivar secret: of the first project's token.
     """
 
     def __init__(self, directory: str, *more: str) -> None:
@@ -58,6 +60,7 @@ class Site:
         said = wait_for_text(os.path.join(directory, "stdout"), "Stop with", self.process)
         self.address = re.search(r"llmproxy serves (\S+)", said)[1]  # type: ignore[index]
         self.token = Path(self.data, "management-token").read_text().strip()
+        self.upstream_key = Path(self.data, "demo-upstream-key").read_text().strip()
         self.secret = Path(self.data, "token").read_text().strip()
 
     def stop(self) -> None:

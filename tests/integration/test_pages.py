@@ -61,7 +61,7 @@ STRANGE = '"><script>alert(1)</script> \u05e9\u05dc\u05d5\u05dd <b>'
 @cache
 def seed(site: Site) -> dict[str, str]:
     """A project of a strange name, with limits, tokens and some use."""
-    body = {"name": STRANGE, "api_keys": {"openai": "demo-key-0123456789"}, "rpm_limit": 60, "max_budget": "10"}
+    body = {"name": STRANGE, "api_keys": {"openai": site.upstream_key}, "rpm_limit": 60, "max_budget": "10"}
     project = site.ask("POST", "/projects", body)["id"]
     token = site.ask("POST", "/tokens", {"project_id": project, "duration_minutes": 60, "name": STRANGE})
     site.chat()

@@ -159,7 +159,9 @@ def put_metrics(root: Paths, path: str, collect: Callable[[], Deferred[Any]], to
 
 def management_of(proxy: Proxy) -> ManageResource:
     """The management API of a proxy; see L{llmproxy.web.manage.manage_resource}."""
+    from ..management.budgets import BudgetRules
     from ..web.manage import manage_resource
+    from ..web.manage.budgets import BudgetRoutes
     from ..web.manage.sinks import SinkRoutes
     from ..web.manage.usage import UsageRoutes
 
@@ -184,6 +186,7 @@ def management_of(proxy: Proxy) -> ManageResource:
             _exchange_routes(proxy),
             SinkRoutes(proxy.collect_metrics).routes(),
             UsageRoutes(usage_of(proxy, stored)).routes(),
+            BudgetRoutes(BudgetRules(state, stored.usage_reports)).routes(),
         ],
         draining=lambda: proxy.draining,
     )

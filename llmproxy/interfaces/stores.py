@@ -90,6 +90,9 @@ class ITokenStore(Interface):
         @param previous_until: how long the present secret stays good, seconds since the epoch; C{None} ends it.
         """
 
+    def some(ids: Sequence[str]) -> Deferred[Sequence[Token]]:
+        """Those of these tokens that there are, in any order."""
+
     def revoke_project(project_id: str) -> Deferred[tuple[int, int]]:
         """Revoke every token of a project, in one statement: how many were revoked, and how many there are."""
 
@@ -139,6 +142,9 @@ class IProjectNames(Interface):
 
     def names(ids: Sequence[str]) -> Deferred[dict[str, str]]:
         """The names of those projects that there are, by their ids."""
+
+    def some(ids: Sequence[str]) -> Deferred[list[Project]]:
+        """Those of these projects that there are, in any order."""
 
 
 class IAdminStore(Interface):

@@ -98,6 +98,10 @@ class ProjectStore:
 
         return self._database.read(names)
 
+    def some(self, ids: Sequence[str]) -> Deferred[builtins.list[Project]]:
+        query = select(projects).where(projects.c.id.in_(ids[:_AT_ONCE]))
+        return self._database.read(lambda connection: self._projects(connection, query))
+
     def update(
         self,
         project_id: str,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, literal, not_, null, or_, select
@@ -47,6 +48,10 @@ _COLUMNS = (
 """In the order of L{Token}'s fields."""
 
 _LIMITS = _COLUMNS.index(tokens.c.limits)
+
+
+MOST_AT_ONCE = 1000
+"""Ids that are looked up in one statement."""
 
 
 @implementer(ITokenStore)
@@ -174,6 +179,10 @@ class TokenStore:
             return _one(connection, tokens.c.id == token_id)
 
         return self._database.run(change)
+
+    def some(self, ids: Sequence[str]) -> Deferred[Sequence[Token]]:
+        query = select(*_COLUMNS).where(tokens.c.id.in_(ids[:MOST_AT_ONCE]))
+        return self._database.read(lambda connection: [_token(row) for row in connection.execute(query)])
 
     def revoke_project(self, project_id: str) -> Deferred[tuple[int, int]]:
         mine = tokens.c.project_id == project_id

@@ -17,9 +17,12 @@ from llmproxy.admin.site import AdminPages
 from llmproxy.app.tree import live_numbers
 from llmproxy.core.routing import RoutingTable
 from llmproxy.core.upstreamreports import UpstreamReport
+from llmproxy.management.budgets import BudgetRules
+from llmproxy.management.state import State
 from llmproxy.management.upstreams import UpstreamRules
 from llmproxy.sinks.metrics import ProxyMetrics
 from llmproxy.web.livefeed import LiveFeed, Source
+from llmproxy.web.manage.budgets import BudgetRoutes
 from llmproxy.web.manage.upstreams import UpstreamRoutes
 
 from ..middleware.fakes import an_api
@@ -133,10 +136,16 @@ class PagesTestCase(UsageManageTestCase):
         self.metrics = ProxyMetrics()
         self.metrics.upstreams = lambda: reports
         rules = UpstreamRules(lambda: succeed(self.metrics), lambda *_: succeed(None), lambda: table)
-        routes = [UpstreamRoutes(rules).routes(), *self.more_routes(), *more.pop("more", ())]
+        budgets = BudgetRoutes(BudgetRules(self.state(), self.reports)).routes()
+        routes = [UpstreamRoutes(rules).routes(), budgets, *self.more_routes(), *more.pop("more", ())]
         numbers = Source("usage.read", lambda: succeed(live_numbers(self.metrics)))
         feed = LiveFeed(self.clock, {"numbers": numbers}, lambda: True)
         return super().resource(*arguments, **{"more": routes, "feed": feed, **more})
+
+    def state(self) -> State:
+        """What rules work on."""
+        database = self.database
+        return State(self.clock.seconds, database.projects, database.tokens, self.directory, self.quota)
 
     def more_routes(self) -> list[Any]:
         """Tables of operations that a test needs besides."""

@@ -86,6 +86,13 @@ class TokenStoreContract:
             if after is None:
                 return found
 
+    def test_several(self) -> None:
+        """Several are found at once; those that are not there are left out."""
+        for name in ("s1", "s2", "s3"):
+            self.done(self.tokens.create(token(name)))
+        assert {each.id for each in self.done(self.tokens.some(["s1", "s3", "x"]))} == {"s1", "s3"}
+        assert self.done(self.tokens.some([])) == []
+
     def test_pages(self) -> None:
         """Pages make the list, newest first, each token once, also where many were made in the same moment."""
         for number in range(7):

@@ -51,6 +51,7 @@ async def show(visit: Visit) -> ViewAnswer:
         "numbers": numbers,
         "steps": await _first_steps(visit, numbers),
         "address": visit.apis_at,
+        "budgets": (await visit.api.ask("GET", "/budgets", query={"top": str(TOP)})).value,
     }
     if sums is None:
         return Page("overview.html", {**common, "report": None, "notices": notices(None, upstreams)})

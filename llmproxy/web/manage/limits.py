@@ -103,8 +103,8 @@ def view_of_left(left: Left) -> LimitView:
     is_money = rule.kind == "money"
     return LimitView(
         rule.source.partition(" ")[0] if is_money else _NAMES[rule.kind],
-        _amount(rule.limit) if is_money else rule.limit,
-        _amount(left.amount) if is_money and left.amount is not None else left.amount,
+        amount_text(rule.limit) if is_money else rule.limit,
+        amount_text(left.amount) if is_money and left.amount is not None else left.amount,
         None if left.resets_at is None else datetime.fromtimestamp(left.resets_at, timezone.utc),
         rule.source,
         rule.window or UNSET,
@@ -112,7 +112,8 @@ def view_of_left(left: Left) -> LimitView:
     )
 
 
-def _amount(steps: int) -> str:
+def amount_text(steps: int) -> str:
+    """USD as a decimal text, of the steps that limits count in."""
     sign, steps = ("-", -steps) if steps < 0 else ("", steps)
     whole, rest = divmod(steps, PICO)
     return f"{sign}{whole}.{rest:012}".rstrip("0").rstrip(".")

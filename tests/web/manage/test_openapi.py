@@ -18,9 +18,12 @@ from llmproxy.app.tree import live_numbers, management_of
 from llmproxy.config import APIConfig, APIProviderConfig
 from llmproxy.core.roles import PERMISSIONS, ROLES, roles_with
 from llmproxy.errors import Unavailable
+from llmproxy.management.budgets import BudgetRules
+from llmproxy.management.state import State
 from llmproxy.service import TransparentProxy
 from llmproxy.sinks.metrics import ProxyMetrics
 from llmproxy.web.livefeed import LiveFeed, Source
+from llmproxy.web.manage.budgets import BudgetRoutes
 
 from .api import API_KEY, MANAGEMENT_TOKEN, Answer
 from .cacheapi import CacheManageTestCase
@@ -56,7 +59,10 @@ class DocumentCase(
         feed = LiveFeed(
             self.clock, {"numbers": Source("usage.read", lambda: succeed(live_numbers(ProxyMetrics())))}, lambda: True
         )
-        return super().resource(*arguments, **{"feed": feed, **more})
+        database = self.database
+        state = State(self.clock.seconds, database.projects, database.tokens, self.directory, self.quota)
+        budgets = BudgetRoutes(BudgetRules(state, self.reports)).routes()
+        return super().resource(*arguments, **{"feed": feed, **more, "more": [budgets, *more.get("more", ())]})
 
     def setUp(self) -> None:
         super().setUp()

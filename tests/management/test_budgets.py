@@ -1,0 +1,76 @@
+"""Tests for L{llmproxy.management.budgets}."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from attrs import evolve
+from twisted.internet.defer import Deferred, succeed
+
+from llmproxy.core.limits.values import PICO, Rule, UsageLimitSettings
+from llmproxy.management.budgets import BudgetRules
+from llmproxy.management.limits import Left
+from llmproxy.testing.stores import MemoryProjects
+from llmproxy.usagelimits import UsageLimits
+
+from ..store.databases import NOW, project, token
+from ..usagereports import MemoryReports, an_entry
+from .world import RulesTestCase
+
+
+class Spent:
+    """@ivar used: by the beginning of the scope, of 1; C{None} if that cannot be found out."""
+
+    settings = UsageLimitSettings()
+
+    def __init__(self, used: dict[str, float | None]) -> None:
+        self.used = used
+
+    def left(self, rules: Sequence[Rule]) -> Deferred[Sequence[Left]]:
+        return succeed([Left(rule, self._left(rule), None) for rule in rules])
+
+    def _left(self, rule: Rule) -> int | None:
+        used = self.used[rule.scope.partition("|")[0]]
+        return None if used is None else round(rule.limit * (1 - used))
+
+
+class BudgetRulesTests(RulesTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.reports = MemoryReports()
+        for at, name in enumerate("abcd"):
+            limits = UsageLimits(max_budget=Decimal(10), budget_duration="1mo", rpm_limit=5)
+            made = project(f"q{name}", name=name, limits=UsageLimits() if name == "d" else limits)
+            self.successResultOf(self.database.projects.create(made))
+            entry = an_entry(at, NOW - 60, project_id=made.id, token_id="t1", cost=Decimal(at + 1))
+            self.reports.entries.append(entry)
+        of_token = token("t1", "qa", name="ci", limits=UsageLimits(max_budget=Decimal(2)))
+        self.successResultOf(self.database.tokens.create(of_token))
+
+    def found(self, used: dict[str, float | None], top: int = 10, **changes: Any) -> list[tuple[str, float]]:
+        state = evolve(self.state, limits=Spent(used), **changes)
+        budgets = self.done(BudgetRules(state, self.reports).near_their_end(top))
+        self.assertTrue(all(each.limit in (10 * PICO, 2 * PICO) for each in budgets))
+        return [(each.token_id or each.project_id, round(each.share, 6)) for each in budgets]
+
+    USED: dict[str, float | None] = {"project:qa": 0.5, "project:qb": 0.9, "project:qc": 1.5, "token:t1": 0.95}
+
+    def test_order(self) -> None:
+        """Those of which most is used stand first; who has no budget is not there, nor another limit."""
+        self.assertEqual(self.found(self.USED), [("qc", 1.5), ("t1", 0.95), ("qb", 0.9), ("qa", 0.5)])
+        self.assertEqual(self.found(self.USED, 2), [("qc", 1.5), ("t1", 0.95)])
+
+    def test_unknown(self) -> None:
+        """What cannot be found out now is left out."""
+        self.assertEqual(self.found({**self.USED, "project:qc": None}), [("t1", 0.95), ("qb", 0.9), ("qa", 0.5)])
+
+    def test_gone(self) -> None:
+        """What was used by a project that an application has taken away is no budget."""
+        store = MemoryProjects([project("qb", limits=UsageLimits(max_budget=Decimal(10)))])
+        self.assertEqual(self.found(self.USED, projects=store), [("t1", 0.95), ("qb", 0.9)])
+
+    def test_not_kept(self) -> None:
+        """Where no usage is kept nobody knows who spends."""
+        self.assertEqual(self.done(BudgetRules(self.state, None).near_their_end(5)), [])

@@ -152,3 +152,10 @@ BUILT_IN: dict[str, Clean] = {
     "url": lambda text: _URL.sub(MARK, text) if "://" in text else text,
 }
 """By the names that a configuration has for them, in the order in which they are looked for."""
+
+MAY_FIND: dict[str, Callable[[str], object]] = {
+    "email": lambda text: "@" in text or "%40" in text,
+    "card": _CARDS.search,
+    "url": lambda text: "://" in text,
+}
+"""Whether a pattern may find anything in a text that holds many, JSON for example; others always may."""

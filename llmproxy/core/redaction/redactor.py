@@ -11,7 +11,7 @@ from ...apisettings import RedactRule
 from ..masking import MASKED, Masking
 from .jsonpath import JsonPath, json_path, without
 from .names import is_secret, may_name, without_assigned
-from .patterns import BUILT_IN, MARK, Clean
+from .patterns import BUILT_IN, MARK, MAY_FIND, Clean
 from .rules import TooSlow, expression_of
 from .texts import LEAST_DATA, data_in, pieces
 
@@ -45,6 +45,7 @@ class Redactor:
         self._rules = _Rules(
             tuple(json_path(rule.text) for rule in rules if rule.kind == "path"),
             tuple(BUILT_IN[rule.text] for rule in rules if rule.kind == "pattern"),
+            tuple(MAY_FIND.get(rule.text) for rule in rules if rule.kind == "pattern"),
             tuple(expression_of(rule) for rule in rules if rule.kind == "regex"),
             masking,
         )
@@ -57,14 +58,17 @@ class Redactor:
 
     def is_clean(self, text: str) -> bool:
         """
-        Whether nothing can be found in a JSON text, whatever it says: most have nothing that could be a secret or named
-        for one, and need not be looked at text by text.
+        Whether nothing but what paths lead to is to be taken out of a JSON text, whatever it says: most have nothing
+        that could be a secret or named for one, and need not be looked at text by text.
         """
         rules = self._rules
-        if rules.paths or rules.patterns or rules.expressions or "\\u" in text:
+        if rules.expressions or "\\u" in text:
             return False
         if "\\" in text:
             text = text.replace('\\"', '"').replace("\\/", "/").replace("\\\\", "\\")
+        for may_find in rules.may_find:
+            if may_find is None or may_find(text):
+                return False
         lowered = text.lower()
         return not (
             rules.masking.may_hold(text, lowered)
@@ -72,6 +76,12 @@ class Redactor:
             or _repeats(text)
             or (len(text) >= LEAST_DATA and max(map(len, text.replace('"', " ").split())) >= LEAST_DATA)
         )
+
+    def without_paths(self, value: Any) -> Any:
+        """The same without what paths lead to; C{value} may be changed."""
+        for path in self._rules.paths:
+            value = without(value, path, MARK)
+        return value
 
     def redacted(self, value: Any, *, in_pieces: bool = False, is_cut: bool = False) -> Any:
         """
@@ -88,7 +98,7 @@ class Redactor:
             if in_pieces:
                 for event in value:
                     event["data"] = without(event["data"], path, MARK)
-            value = without(value, path, MARK)
+        value = self.without_paths(value)
         if in_pieces:
             run.join(value)
         return run.value(value)
@@ -105,11 +115,13 @@ class _Rules:
         self,
         paths: tuple[JsonPath, ...],
         patterns: tuple[Clean, ...],
+        may_find: tuple[Callable[[str], object] | None, ...],
         expressions: tuple[Callable[[str, float], str], ...],
         masking: Masking,
     ) -> None:
         self.paths = paths
         self.patterns = patterns
+        self.may_find = may_find
         self.expressions = expressions
         self.masking = masking
         self.keys: dict[str, str] = {}

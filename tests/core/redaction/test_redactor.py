@@ -9,10 +9,12 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.masking import MASKED, Masking
-from llmproxy.core.redaction.patterns import MARK
+from llmproxy.core.redaction.patterns import MARK, MAY_FIND
 from llmproxy.core.redaction.redactor import Redactor
 from llmproxy.core.redaction.rules import TooSlow, rule_of
 from tests.tables import row
+
+from .test_patterns import FOUND
 
 _OURS = "our-provider-key-0123"
 
@@ -178,9 +180,34 @@ class CleanTests(SynchronousTestCase):
                         self.assertEqual(ours.redacted(json.loads(text)), value)
 
     def test_rules(self) -> None:
-        """Where there are rules, every text is looked at."""
-        for rule in ("$.a", "email", {"regex": "x"}):
-            self.assertFalse(redactor(rule).is_clean("{}"), rule)
+        """Where a rule may find something, every text is looked at; paths lead where they lead."""
+        for rule, text, is_clean in (
+            ("$.a", '{"a":"x"}', True),
+            ("$.a", '{"a":"x","logprobs":[]}', False),
+            ("email", '{"a":"x"}', True),
+            ("email", '{"a":"x@y"}', False),
+            ("email", '{"a":"x%40y"}', False),
+            ("card", '{"created":1700000000}', True),
+            ("card", '{"n":4111111111111111}', False),
+            ("card", '{"n":"4111 1111 1111 1111"}', False),
+            ("url", '{"a":"x"}', True),
+            ("url", '{"a":"http://x"}', False),
+            ("url", '{"a":"http:\\/\\/x"}', False),
+            ("phone", "{}", False),
+            ("iban", "{}", False),
+            ({"regex": "x"}, "{}", False),
+        ):
+            with row(rule, text):
+                self.assertEqual(redactor(rule).is_clean(text), is_clean)
+        self.assertEqual(redactor("$.a").without_paths({"a": 1, "b": 2}), {"a": MARK, "b": 2})
+
+    def test_may_find(self) -> None:
+        """What a pattern finds, it may find: in JSON too, however it is written."""
+        for name, text in FOUND:
+            if name in MAY_FIND:
+                for written in (json.dumps({"a": text}), json.dumps({"a": text}, ensure_ascii=False)):
+                    with row(name, written):
+                        self.assertTrue("\\u" in written or MAY_FIND[name](written.replace("\\/", "/")))
 
 
 class PieceTests(SynchronousTestCase):

@@ -94,6 +94,7 @@ class _Ranking:
         self._blocks = [(each.span, each.cube, each.level, each.bucket, each.sign) for each in plan.sums]
         self._buckets = plan.buckets().items()
         self._counted: Sequence[str] = names
+        self._groups = 0
         self._positive = all(row[-1] > 0 for row in self._blocks)
         periods = [at for at, (place, _) in enumerate(order) if place is None]
         self._before = periods[0] if periods else 0
@@ -198,16 +199,22 @@ class _SqliteRanking(_Ranking):
         sums = sum(expected.values())
         sought = sum(len(buckets) * keys.get(cube, 0) for (cube, _), buckets in self._buckets)
         narrow = bool(self._filters) and sought * 3 < sums
-        self._rank(self._names if self._is_short(min(sums, sought) if narrow else sums, limit) else DECIDING, narrow)
+        sums = min(sums, sought) if narrow else sums
+        self._rank(self._names if self._is_short(sums, sought, limit) else DECIDING, narrow)
         count = self._run("SELECT count(*) FROM temp.usage_ranking").scalar() or 0
         first = f"SELECT * FROM temp.usage_ranking ORDER BY {_RANKED}, before, span, k LIMIT {limit}"
         self._run(f"CREATE TEMP TABLE usage_top AS {first}")
         named = self._named() if self._columns else {0: ()}
         return Ranked([(row[0], *named[row[1]], *row[2:]) for row in self._whole()], count)
 
-    def _is_short(self, sums: float, limit: int) -> bool:
-        """Whether all is added up at once: there is not much, or what is shown has most of it."""
-        return not self._columns or sums <= MANY or limit * len(self._blocks) > sums * len(self._plan.spans)
+    def _is_short(self, sums: float, sought: float, limit: int) -> bool:
+        """
+        Whether all is added up at once: there is not much, or what is shown would take as long again.
+
+        @param sought: sums that each series could have.
+        """
+        groups = self._groups * len(self._plan.spans)
+        return not self._columns or sums <= MANY or sought * min(1.0, limit / max(1, groups)) * 2 > sums
 
     def _rank(self, names: Sequence[str], narrow: bool) -> None:
         self._counted = names
@@ -223,7 +230,9 @@ class _SqliteRanking(_Ranking):
         numbered, parameters = self._numbered(expected, " INDEXED BY ix_usage_series_cube")
         self._run("CREATE TEMP TABLE usage_keys (id INTEGER PRIMARY KEY, cube INTEGER, before INTEGER, k INTEGER)")
         self._run(f"INSERT INTO temp.usage_keys {numbered}", *parameters)
-        return dict(map(tuple, self._run("SELECT cube, count(*) FROM temp.usage_keys GROUP BY cube")))
+        found = self._run("SELECT cube, count(*), max(k) FROM temp.usage_keys GROUP BY cube").all()
+        self._groups = max((row[2] for row in found), default=0)
+        return {row[0]: row[1] for row in found}
 
     def _named(self) -> dict[int, Row]:
         """What is kept apart, by number, of those that are shown."""

@@ -28,7 +28,7 @@ class InTwoTests(UsageReportsContract, SynchronousTestCase):
     COUNT = 80
 
     def open(self) -> Database:
-        self.patch(usageranking, "MANY", -1)
+        self.patch(usageranking._SqliteRanking, "_is_short", lambda ranking, *_: not ranking._columns)
         return opened(self)
 
 
@@ -58,6 +58,28 @@ class TemporaryTests(SynchronousTestCase):
         self.assertEqual(self.tables(), [])
         self.patch(usageranking._SqliteRanking, "_named", whole)
         self.assertEqual(len(self.successResultOf(self.reports.grouped(question)).rows), 3)
+
+    def test_in_two(self) -> None:
+        """Where few of many rows are shown the others are ranked only; where all are, all is added up at once."""
+        self.patch(usageranking, "MANY", 50)
+        for question, expected in (
+            (UsageQuestion(("day", "token"), top=3), True),
+            (UsageQuestion(("day", "token")), False),
+            (UsageQuestion(("day",), top=3), False),
+        ):
+            tables: list[str] = []
+            run = usageranking._Ranking._run
+
+            def noted(self: Any, statement: str, *parameters: Any, tables: Any = tables, run: Any = run) -> Any:
+                tables.append(statement)
+                return run(self, statement, *parameters)
+
+            with row(question):
+                self.patch(usageranking._Ranking, "_run", noted)
+                report = self.successResultOf(self.reports.grouped(question))
+                self.patch(usageranking._Ranking, "_run", run)
+                self.assertEqual(any("TABLE usage_blocks" in each for each in tables), expected)
+                self.assertEqual(report.totals.requests, 150)
 
     def test_series_that_are_looked_for(self) -> None:
         """A filter that lets few series through of many has each looked up, whatever else a block has."""

@@ -95,7 +95,7 @@ class EventQueue:
         self._busy = 0
         self._diverting = False
         self._segment = ""
-        self._segment_until = 0
+        self._segment_from = self._segment_until = 0
         self._stopping: Deferred[None] | None = None
         self._stopped = False
         self._complaints = RateLimitedLog(clock, self._log, "events")
@@ -300,7 +300,8 @@ class EventQueue:
             except ValueError:
                 # The last line of a process that was killed.
                 self.unreadable += 1
-        self._segment_until = self._queue.taken + len(events)
+        self._segment_from = self._queue.taken
+        self._segment_until = self._segment_from + len(events)
         if events:
             self._put(events, sizes)
             # They have waited long enough.
@@ -340,7 +341,8 @@ class EventQueue:
 
     def _left_over(self, events: list[Event]) -> Deferred[None]:
         """What is in memory goes before what is on disk; what came from there is there still."""
-        again = max(0, self._segment_until - self._queue.done + len(events)) if self._segment else 0
+        done = self._queue.done - len(events)
+        again = self._segment_until - max(self._segment_from, done) if self._segment else 0
         kept = events[: max(0, len(events) - again)] if again else events
         if not kept:
             return succeed(None)

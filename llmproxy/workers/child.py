@@ -113,11 +113,11 @@ class Worker(ProcessProtocol):
 
     @property
     def serves(self) -> bool:
-        """It has said that it serves, and has not been told to stop."""
+        """It has said that it serves, and has not been asked to stop."""
         return self.started.called and not self.stopping and not self.ended.called
 
     def pipes(self) -> tuple[int, int]:
-        """The descriptors that it is told by, and that it answers by."""
+        """The descriptors that its parent writes to, and reads from."""
         transport: Any = self.transport
         return transport.pipes[0].fileno(), transport.pipes[3].fileno()
 

@@ -281,8 +281,10 @@ def _exchange_routes(proxy: Proxy) -> Routes:
 
 
 def _config_routes(proxy: Proxy) -> Routes:
+    from ..config.pasted import check_pasted
     from ..management.config import ConfigRules
     from ..web.manage.config import ConfigRoutes
+    from .reloading import on_thread
     from .shownsettings import shown_settings
 
     def reload() -> Deferred[Any]:
@@ -291,7 +293,8 @@ def _config_routes(proxy: Proxy) -> Routes:
     def upgrade() -> bool:
         return proxy.foundation.peers.upgrade(proxy.reloading.upgrade)
 
-    return ConfigRoutes(ConfigRules(lambda: shown_settings(proxy.settings), reload, upgrade)).routes()
+    rules = ConfigRules(lambda: shown_settings(proxy.settings), reload, upgrade, check_pasted)
+    return ConfigRoutes(rules, partial(on_thread, proxy.foundation.reactor)).routes()
 
 
 def _audit_routes(auditing: Auditing | None) -> Routes:

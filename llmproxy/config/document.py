@@ -49,12 +49,15 @@ class Document:
 
     @ivar env: what C{${NAME}} is taken from.
     @ivar files: where the paths of other files are noted that are read for it.
+    @ivar is_pasted: it is somebody's text, of whom nothing is known: no variable is replaced, no file touched, and what
+        they would stand for is as good as anything.
     """
 
     problems: Problems
     env: Mapping[str, str] = field(repr=False)
     values: int = 0
     files: set[str] = field(factory=set)
+    is_pasted: bool = False
 
     def count(self) -> None:
         self.values += 1
@@ -76,7 +79,18 @@ class Item:
         return mark.line + 1, mark.column + 1
 
     def problem(self, text: str) -> None:
+        if self.stands_for_another:
+            # Nobody knows what: nor is it missing.
+            self.document.problems.paths.add(self.path)
+            return
         self.document.problems.add(self.path, text, self.position)
+
+    @property
+    def stands_for_another(self) -> bool:
+        """It is pasted, and names a variable or a file whose content is the value."""
+        if not self.document.is_pasted or not isinstance(self.node, yaml.ScalarNode):
+            return False
+        return "${" in self.node.value or self.node.value.startswith("file:")
 
     @property
     def is_null(self) -> bool:
@@ -168,7 +182,7 @@ class Item:
         return f"{self.path}.{key[:80]}" if self.path else key[:80]
 
     def _interpolate(self, text: str) -> str | None:
-        if "$" not in text:
+        if "$" not in text or self.document.is_pasted:
             return text
         missing: list[str] = []
 
@@ -217,11 +231,14 @@ def read(path: str, problems: Problems) -> str | None:
     return None
 
 
-def compose(text: str, problems: Problems, env: Mapping[str, str], files: set[str] | None = None) -> Item | None:
+def compose(
+    text: str, problems: Problems, env: Mapping[str, str], files: set[str] | None = None, is_pasted: bool = False
+) -> Item | None:
     """
     The root of the document in C{text}; C{None} if it is no YAML or empty, and why is noted.
 
     @param files: where the paths of other files are noted that are read for it.
+    @param is_pasted: see L{Document}.
     """
     try:
         node = _node(text)
@@ -233,7 +250,7 @@ def compose(text: str, problems: Problems, env: Mapping[str, str], files: set[st
         problems.add("", f"is not valid YAML: {str(error).splitlines()[0]}")
     else:
         if node is not None:
-            return Item(Document(problems, env, files=set() if files is None else files), node, "")
+            return Item(Document(problems, env, files=set() if files is None else files, is_pasted=is_pasted), node, "")
         problems.add("", "is empty")
     return None
 

@@ -145,6 +145,11 @@ def none_for_zero(text: str) -> int | None:
     return count(0)(text) or None
 
 
+def a_file(item: Item) -> Any:
+    """The path of a file that is there and can be read; of a pasted text any path."""
+    return by(str if item.document.is_pasted else readable_file)(item)
+
+
 def readable_file(text: str) -> str:
     """The path of a file that is there and can be read."""
     if not os.path.isfile(text):

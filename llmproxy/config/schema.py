@@ -30,6 +30,7 @@ from .problems import unknown
 from .readers import (
     NOTED,
     Reader,
+    a_file,
     all_of,
     by,
     count,
@@ -40,7 +41,6 @@ from .readers import (
     none_for_zero,
     one_of,
     positive_duration,
-    readable_file,
     section,
     share,
     size,
@@ -112,9 +112,9 @@ CONNECTION_KEYS: dict[str, Reader] = {
     "max_idle_conns_per_host": by(count(0)),
     "max_conns_per_host": by(count(1)),
     "max_lifetime": by(limit),
-    "ca_file": by(readable_file),
-    "client_cert": by(readable_file),
-    "client_key": by(readable_file),
+    "ca_file": a_file,
+    "client_cert": a_file,
+    "client_key": a_file,
     "verify": flag,
     "proxy_from_environment": flag,
 }

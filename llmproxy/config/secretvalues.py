@@ -25,6 +25,8 @@ def secret_value(item: Item) -> str | None:
     if not (_VARIABLE.fullmatch(raw) or raw.startswith(_FILE)):
         item.problem("expected ${VARIABLE} or file:/path: a key itself does not stand in the file (it is not shown)")
         return None
+    if item.stands_for_another:
+        return "pasted"
     text = item.text()
     if text is not None and text.startswith(_FILE):
         text = _content(text.removeprefix(_FILE), item)

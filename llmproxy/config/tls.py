@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from attrs import field, frozen
 
-from .readers import Reader, all_of, by, one_of, readable_file, section
+from .readers import Reader, a_file, all_of, by, one_of, section
 
 if TYPE_CHECKING:
     from .document import Item
@@ -45,11 +45,11 @@ class TlsConfig:
     client_auth: ClientAuth | None = None
 
 
-CERTIFICATE_KEYS: dict[str, Reader] = {"cert": by(readable_file), "key": by(readable_file)}
+CERTIFICATE_KEYS: dict[str, Reader] = {"cert": a_file, "key": a_file}
 
 TLS_KEYS: dict[str, Reader] = {
     "certificates": all_of(section(CertificateConfig, CERTIFICATE_KEYS)),
-    "client_ca": by(readable_file),
+    "client_ca": a_file,
     "client_auth": by(one_of(*CLIENT_AUTH)),
 }
 

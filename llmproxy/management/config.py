@@ -43,6 +43,7 @@ class ConfigRules:
     @param show: gives the configuration as it holds now.
     @param reload: reads it again in all processes, or in none. It fails with L{ConfigError}.
     @param upgrade: has another program take over; whether there is one that can.
+    @param check: says what is wrong with a text, see L{llmproxy.config.pasted.check_pasted}.
     """
 
     def __init__(
@@ -50,8 +51,10 @@ class ConfigRules:
         show: Callable[[], ShownConfig],
         reload: Callable[[], Deferred[Reloaded]],
         upgrade: Callable[[], bool] = lambda: False,
+        check: Callable[[str], tuple[str, ...]] = lambda text: (),
     ) -> None:
         self.show = show
+        self.check = check
         self._reload = reload
         self._upgrade = upgrade
 

@@ -45,6 +45,7 @@ PAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("/events", ALL),
     ("/audit", ("owner", "auditor")),
     ("/settings", ALL),
+    ("/settings/check", ("owner",)),
     ("/settings/admins/new", ("owner",)),
     ("/sessions", ALL),
     ("/display", ALL),

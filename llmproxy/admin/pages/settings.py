@@ -46,6 +46,25 @@ async def reload(visit: Visit) -> ViewAnswer:
     return Redirect("/settings", f"{words} At the next start only: {late}." if late else words)
 
 
+# -- a configuration that is pasted
+
+
+async def paste(visit: Visit) -> ViewAnswer:
+    return Page("config-check.html", {"text": "", "problems": None})
+
+
+async def check(visit: Visit) -> ViewAnswer:
+    """What is wrong with it; the text comes back as it was pasted."""
+    text = visit.form.values.get("text", [""])[0]
+    try:
+        problems = (await visit.api.ask("POST", "/config/check", body={"text": text})).value["problems"]
+    except ApiError as error:
+        if error.status not in (400, 413):
+            raise
+        problems = [error.description or error.message]
+    return Page("config-check.html", {"text": text, "problems": problems})
+
+
 # -- admins
 
 
@@ -87,6 +106,8 @@ async def revoke(visit: Visit) -> ViewAnswer:
 ROUTES = (
     Route("GET", "/settings", show, "config.read"),
     Route("POST", "/settings/reload", reload, "config.reload"),
+    Route("GET", "/settings/check", paste, "config.reload"),
+    Route("POST", "/settings/check", check, "config.reload"),
     Route("GET", "/settings/admins/new", new_admin, "admin.write"),
     Route("POST", "/settings/admins/new", create_admin, "admin.write"),
     Route("GET", "/settings/admins/{admin_id}/revoke", confirm_revoke, "admin.write"),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 from msgspec import Meta, Struct
+from twisted.internet.defer import Deferred, maybeDeferred
 
 from ...errors import Conflict, Unprocessable
 from ..operations import Call, Operation, Routes
@@ -38,9 +40,22 @@ class UpgradeView(Struct):
     process: Annotated[int, Meta(description="The id of the process that has answered, which drains if all goes well.")]
 
 
+class Pasted(Struct, forbid_unknown_fields=True):
+    """A configuration that is checked, and not taken."""
+
+    text: Annotated[str, Meta(max_length=1 << 20, description="YAML; no variable is replaced, no file touched.")]
+
+
+class CheckedView(Struct):
+    problems: Annotated[list[str], Meta(description="Empty if it is good, as far as can be seen of the text alone.")]
+
+
 class ConfigRoutes:
-    def __init__(self, rules: ConfigRules) -> None:
+    """@param run: calls a function on a thread: a long text takes its time."""
+
+    def __init__(self, rules: ConfigRules, run: Callable[[Callable[[], Any]], Deferred[Any]] = maybeDeferred) -> None:
         self._rules = rules
+        self._run = run
 
     def routes(self) -> Routes:
         return {
@@ -61,6 +76,16 @@ class ConfigRoutes:
                     action="config.reload",
                     summary="Read the configuration again, in all workers or in none.",
                     errors=(Conflict, Unprocessable),
+                ),
+            },
+            "/config/check": {
+                b"POST": Operation(
+                    self.check,
+                    Pasted,
+                    answer=CheckedView,
+                    needs="config.reload",
+                    action="config.check",
+                    summary="Say what is wrong with a configuration, by its text alone.",
                 ),
             },
             "/upgrade": {
@@ -86,6 +111,10 @@ class ConfigRoutes:
                 for name, value in sorted(found.settings.items())
             },
         )
+
+    async def check(self, call: Call) -> CheckedView:
+        text = call.body.text
+        return CheckedView(list(await self._run(lambda: self._rules.check(text))))
 
     async def upgrade(self, call: Call) -> UpgradeView:
         self._rules.upgrade()

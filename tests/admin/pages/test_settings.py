@@ -7,6 +7,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, fail, succeed
 
 from llmproxy.app.reloading import Outcome
+from llmproxy.config.pasted import check_pasted
 from llmproxy.errors import ConfigError
 from llmproxy.management.config import ConfigRules, ShownConfig
 from llmproxy.web.manage.config import ConfigRoutes
@@ -27,7 +28,7 @@ class SettingsTests(PagesTestCase):
         super().setUp()
 
     def more_routes(self) -> list[Any]:
-        return [ConfigRoutes(ConfigRules(lambda: SHOWN, lambda: self.result)).routes()]
+        return [ConfigRoutes(ConfigRules(lambda: SHOWN, lambda: self.result, check=check_pasted)).routes()]
 
     def test_shown(self) -> None:
         """What holds, and where it comes from."""
@@ -45,6 +46,17 @@ class SettingsTests(PagesTestCase):
         shown = self.send(self.visit("/settings"), "/settings/reload")
         self.assertEqual(shown.status, 422)
         self.assertIn("stays as it was: apis.yaml:3: wrong", shown.text)
+
+    def test_checked(self) -> None:
+        """A text that is pasted is checked, and comes back as it was, markup and all."""
+        self.sign_in()
+        text = "apis: {x: {base_url: '${BASE}', nonsense: '<b>'}}\n"
+        shown = self.send(self.visit("/settings/check"), text=text)
+        self.assertIn("nonsense", shown.text)
+        self.assertNotIn(b"<b>", shown.body)
+        self.assertEqual(shown.page.form("")["fields"]["text"].strip(), text.strip())
+        good = "default_api: x\napis: {x: {base_url: 'https://x', allowed_endpoints: [/], allowed_methods: [GET]}}"
+        self.assertIn("Nothing is wrong with it", self.send(shown, text=good).text)
 
     def test_admins(self) -> None:
         """One is created, its token shown once, and revoked."""

@@ -7,6 +7,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, fail, succeed
 
 from llmproxy.app.reloading import Outcome
+from llmproxy.config.pasted import check_pasted
 from llmproxy.errors import ConfigError
 from llmproxy.management.config import ConfigRules, ShownConfig
 from llmproxy.web.manage.config import ConfigRoutes
@@ -28,7 +29,7 @@ class ConfigManageTestCase(ManageTestCase):
         super().setUp()
 
     def resource(self, projects: Any = None, **more: Any) -> Any:
-        rules = ConfigRules(lambda: SHOWN, lambda: self.result, lambda: self.can_upgrade)
+        rules = ConfigRules(lambda: SHOWN, lambda: self.result, lambda: self.can_upgrade, check_pasted)
         return super().resource(projects, **{**more, "more": (ConfigRoutes(rules).routes(), *more.get("more", ()))})
 
 
@@ -61,6 +62,14 @@ class ConfigTests(ConfigManageTestCase):
         self.assertIn("apis.yaml:3:1: apis.a.base_url", answer.json["description"])
         self.assertEqual(self.notes.events[-1][2], "failure")
 
+    def test_check(self) -> None:
+        """What is wrong with a text is said, and nothing is taken; the text itself is not in the audit log."""
+        answer = self.ask("POST", "/config/check", {"text": "apis: {x: {base_url: 5, secret: canary}}"})
+        self.assertEqual(answer.status, 200)
+        self.assertIn("base_url", " ".join(answer.json["problems"]))
+        self.assertNotIn("canary", str(self.notes.events[-1]))
+        self.assertEqual(self.ask("POST", "/config/check", {}).status, 400)
+
     def test_upgrade(self) -> None:
         """It is begun, and noted; an application replaces itself."""
         self.assertEqual(self.ask("POST", "/upgrade").status, 202)
@@ -74,5 +83,5 @@ class ConfigTests(ConfigManageTestCase):
             token = self.ask("POST", "/admins", {"name": role, "role": role}).json["token"]
             fields = {"Authorization": f"Bearer {token}"}
             self.assertEqual(self.ask("GET", "/config", headers=fields).status, 200, role)
-            for path in ("/config/reload", "/upgrade"):
+            for path in ("/config/reload", "/config/check", "/upgrade"):
                 self.assertEqual(self.ask("POST", path, headers=fields).status, 403, (role, path))

@@ -302,6 +302,7 @@ class DrivenTests(DocumentCase):
                 "exchange_list": 200,
                 "exchange_cut": 404,
                 "config_reload": 200,
+                "config_check": 400,
                 "process_upgrade": 202,
                 "upstream_drain": 404,
                 "upstream_undrain": 404,

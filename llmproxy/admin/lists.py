@@ -19,13 +19,11 @@ class Listing:
     @ivar rows: of this page.
     @ivar next: the address of the next page, C{""} if this is the last.
     @ivar first: the address of the first, C{""} if this is it.
-    @ivar is_filtered: fewer than all are asked for.
     """
 
     rows: Sequence[Any]
     next: str
     first: str
-    is_filtered: bool
 
 
 async def listing(visit: Visit, path: str, query: Mapping[str, str], size: int = SIZE) -> Listing:
@@ -40,5 +38,4 @@ async def listing(visit: Visit, path: str, query: Mapping[str, str], size: int =
         answer.value,
         visit.link(after=answer.after) if answer.after else "",
         visit.link(after="") if after else "",
-        any(query.values()),
     )

@@ -110,10 +110,17 @@ class IProjectStore(Interface):
         """All of them, by name."""
 
     def page(
-        limit: int, after: str | None = None, *, is_active: bool | None = None, name: str | None = None
+        limit: int,
+        after: str | None = None,
+        *,
+        is_active: bool | None = None,
+        name: str | None = None,
+        newest: bool = False,
     ) -> Deferred[Page[Project]]:
         """
         At most C{limit} of them, by name (as bytes of UTF-8), likewise by keyset; see L{ITokenStore.page}.
+
+        @param newest: those that were made last come first, instead. It is given only where that is wanted.
 
         @raise ValueError: likewise.
         """

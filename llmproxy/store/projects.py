@@ -17,7 +17,7 @@ from ..errors import DuplicateName, PreconditionFailed
 from ..interfaces import IProjectNames, IProjectStore
 from ..message import Page, Project
 from .limitfields import change_limits
-from .paging import check_limit, paged, position, read_position
+from .paging import behind, check_limit, paged, position, read_position
 from .schema import Moment, projects
 from .search import contains
 
@@ -72,19 +72,30 @@ class ProjectStore:
         return self._database.read(lambda connection: self._projects(connection, query))
 
     def page(
-        self, limit: int, after: str | None = None, *, is_active: bool | None = None, name: str | None = None
+        self,
+        limit: int,
+        after: str | None = None,
+        *,
+        is_active: bool | None = None,
+        name: str | None = None,
+        newest: bool = False,
     ) -> Deferred[Page[Project]]:
         check_limit(limit)
-        query = select(projects).order_by(projects.c.name).limit(limit + 1)
-        if after is not None:
-            query = query.where(projects.c.name > read_position(after, str)[0])
+        last = None if after is None else read_position(after, *((int, str) if newest else (str,)))
+        order = (projects.c.created_at.desc(), projects.c.id.desc()) if newest else (projects.c.name,)
+        query = select(projects).order_by(*order).limit(limit + 1)
         if is_active is not None:
             query = query.where(projects.c.is_active if is_active else not_(projects.c.is_active))
         if name is not None:
             query = query.where(contains(projects.c.name, name))
 
         def page(connection: Connection) -> Page[Project]:
-            return paged(self._projects(connection, query), limit, lambda project: position(project.name))
+            found = query
+            if last is not None and newest:
+                found = query.where(behind(connection, projects.c.created_at, projects.c.id, *last))
+            elif last is not None:
+                found = query.where(projects.c.name > last[0])
+            return paged(self._projects(connection, found), limit, _newest_position if newest else _position)
 
         return self._database.read(page)
 
@@ -138,6 +149,14 @@ class ProjectStore:
         rows = connection.execute(query).all()
         keys = self._keys.read(connection, rows)
         return [_project(row, keys[row.id]) for row in rows]
+
+
+def _position(project: Project) -> str:
+    return position(project.name)
+
+
+def _newest_position(project: Project) -> str:
+    return position(round(project.created_at * 1_000_000), project.id)
 
 
 def _project(row: Any, keys: Mapping[str, tuple[str, ...]]) -> Project:

@@ -62,12 +62,20 @@ class MemoryProjects:
         return succeed(self._projects.get(project_id))
 
     def page(
-        self, limit: int, after: str | None = None, *, is_active: bool | None = None, name: str | None = None
+        self,
+        limit: int,
+        after: str | None = None,
+        *,
+        is_active: bool | None = None,
+        name: str | None = None,
+        newest: bool = False,
     ) -> Deferred[Page[Project]]:
         """See L{IProjectStore.page}."""
         if limit < 1:
             raise ValueError(f"a page of {limit} projects")
         found = [each for each in _sorted(self._projects.values()) if _is_wanted(each, is_active, name)]
+        if newest:
+            found.sort(key=lambda project: (project.created_at, project.id), reverse=True)
         start = 0 if after is None else _after(after)
         more = str(start + limit) if len(found) > start + limit else None
         return succeed(Page(found[start : start + limit], more))

@@ -23,6 +23,22 @@ class ListTests(PagesTestCase):
         self.assertEqual(self.visit(first).text, shown.text)
         self.assertNotIn("Next page", rest.text)
 
+    def test_sorted(self) -> None:
+        """A list is sorted by a link in its head, and searched and paged in that order."""
+        for at in range(55):
+            self.clock.advance(1)
+            self.project(f"project {99 - at}")
+        self.sign_in()
+        shown = self.visit("/projects?search=project")
+        self.assertLess(shown.text.index("project 45"), shown.text.index("project 94"))
+        newest = next(link for link, words in shown.page.links if words == "Created")
+        self.assertIn("sort=newest", newest)
+        shown = self.visit(newest)
+        self.assertTrue(shown.text.index("project 45") < shown.text.index("project 94"))
+        self.assertNotIn("project 99", shown.text)
+        following = next(link for link, words in shown.page.links if words == "Next page")
+        self.assertIn("project 99", self.visit(following).text)
+
     def test_empty(self) -> None:
         """An empty list says what to do; one that is only filtered says so."""
         self.sign_in()

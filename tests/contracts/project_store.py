@@ -255,6 +255,19 @@ class ProjectStoreContract:
         assert found == {name: self.done(self.projects.get(name)) for name in ("m0", "m2")}
         assert (self.done(self.projects.names([])), self.done(self.projects.some([]))) == ({}, [])
 
+    def test_newest(self) -> None:
+        """Those that were made last come first where that is asked, each once, also of one moment."""
+        for at in range(7):
+            self.done(self.projects.create(project(f"n{at}", name=f"{9 - at}", created_at=NOW + at // 3)))
+        found, after = [], None
+        while True:
+            page = self.done(self.projects.page(3, after, newest=True))
+            found.append([each.id for each in page.items])
+            after = page.after
+            if after is None:
+                break
+        assert found == [["n6", "n5", "n4"], ["n3", "n2", "n1"], ["n0"]]
+
     def test_pages(self) -> None:
         """Pages make the list, in the order of bytes on every database, each project once."""
         names = ["b", "a", "C", "é", "a b", "c", "日本", "Z"]

@@ -33,9 +33,13 @@ FIELDS = ("name", "api_key", "api_keys", *NAMES)
 
 
 async def show_list(visit: Visit) -> ViewAnswer:
-    query = {"name": visit.query.get("search", ""), "active": STATES.get(visit.query.get("state", ""), "")}
-    found = await listing(visit, "/projects", query)
-    return Page("projects.html", {"list": found, "search": query["name"], "state": visit.query.get("state", "")})
+    search, state = visit.query.get("search", ""), visit.query.get("state", "")
+    sort = "newest" if visit.query.get("sort") == "newest" else ""
+    filters = {"name": search, "active": STATES.get(state, "")}
+    found = await listing(visit, "/projects", {**filters, "sort": sort})
+    context = {"list": found, "is_filtered": any(filters.values()), "search": search, "state": state, "sort": sort}
+    context |= {"by_name": visit.link(sort="", after=""), "by_newest": visit.link(sort="newest", after="")}
+    return Page("projects.html", context)
 
 
 async def show(visit: Visit) -> ViewAnswer:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from msgspec import UNSET, UnsetType
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, UnsetType
 
 from ...errors import BadRequest, DuplicateName
 from ...management.limits import changes_of
@@ -19,6 +21,7 @@ from .responses import ProjectView, Revocation, view_of_project
 class ProjectFilter(Paging, forbid_unknown_fields=True):
     active: bool | UnsetType = UNSET
     name: Name | UnsetType = UNSET
+    sort: Annotated[Literal["name", "newest"], Meta(description="What comes first.")] = "name"
 
 
 class Projects:
@@ -110,7 +113,8 @@ class Projects:
     async def list(self, call: Call) -> list[ProjectView]:
         query: ProjectFilter = call.query
         page = self._rules.state.projects.page
-        projects = await rows(call, page, is_active=given(query.active), name=given(query.name))
+        order = {"newest": True} if query.sort == "newest" else {}
+        projects = await rows(call, page, is_active=given(query.active), name=given(query.name), **order)
         call.details["project_count"] = len(projects)
         return [view_of_project(project, self._rules.served.default_api) for project in projects]
 

@@ -61,12 +61,12 @@ class IBudgetLeases(Interface):
     def standing(wanted: Sequence[tuple[str, float]]) -> Deferred[list[Standing | None]]:
         """What there is to see of budgets, by their keys and where their windows begin."""
 
-    def reclaim(holder: str, available: Mapping[int, int]) -> Deferred[int]:
+    def reclaim(holder: str, available: Mapping[int, int]) -> Deferred[int | None]:
         """
         A process has died.
 
         @param available: by the serial of each lease, what it had neither spent nor reserved, in 10^-12 USD.
-        @return: what is free again of that.
+        @return: what is free again of that; C{None} where nobody knows of the process: it used another database.
         """
 
     def forget() -> Deferred[Any]:

@@ -35,10 +35,11 @@ FORGETS_AFTER = 60.0
 REMOVES_EVERY = 3600.0
 """Seconds after which what nobody needs any more is removed from the database."""
 
-ANSWERS_WITHIN = 5.0
-"""Seconds for which a request waits for a lease."""
+ANSWERS_WITHIN = STOPS_WITHIN = 5.0
+"""Seconds for which a request waits for a lease, and a stop for what is written down last."""
 
-STOPS_WITHIN = 5.0
+FOREIGN_FOR = 90 * 86_400.0
+"""Seconds for which the file of a process is kept that this database knows nothing of: it is for another one."""
 
 AWAY_FOR = 1.0
 """Seconds for which a database that did not answer is not asked for leases."""
@@ -103,6 +104,7 @@ class LeasedBudgets:
         self._away_until = 0.0
         self._removes_at = 0.0
         self._stopped = False
+        self._foreign: set[str] = set()
         self.failures = 0
 
     def start(self) -> None:
@@ -358,10 +360,13 @@ class LeasedBudgets:
         return looking.addErrback(lambda reason: self._complaints.say("look", reason.getErrorMessage()))
 
     async def _reclaim(self, now: float) -> None:
-        for dead in self._notes.dead():
+        for dead in self._notes.dead(self._foreign):
             try:
                 free = await self._leases.reclaim(dead.holder, dead.available())
-                dead.remove()
+                if free is None and dead.age(now) < FOREIGN_FOR:
+                    self._foreign.add(dead.holder)
+                else:
+                    dead.remove()
             finally:
                 dead.close()
             if free:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-from collections.abc import Iterator, MutableSequence
+from collections.abc import Container, Iterator, MutableSequence
 from contextlib import suppress
 from mmap import mmap
 from typing import TYPE_CHECKING, cast
@@ -131,9 +131,13 @@ class LeaseNotes:
         if self._file is not None:
             self._file.drop(account.serial)
 
-    def dead(self) -> Iterator[DeadLeases]:
-        """See L{dead_in}."""
-        return iter(()) if self._directory is None else dead_in(self._directory, self._holder)
+    def dead(self, foreign: Container[str] = ()) -> Iterator[DeadLeases]:
+        """
+        See L{dead_in}.
+
+        @param foreign: holders that are passed over.
+        """
+        return iter(()) if self._directory is None else dead_in(self._directory, self._holder, foreign)
 
     def close(self, *, remove: bool) -> None:
         """See L{LeaseFile.close}."""
@@ -156,6 +160,10 @@ class DeadLeases:
         cells = memoryview(data[: len(data) // _ROW * _ROW]).cast("q")
         return {cells[at]: cells[at + 1] for at in range(0, len(cells), 2) if cells[at] > 0}
 
+    def age(self, now: float) -> float:
+        """Seconds since it was made."""
+        return now - os.fstat(self._fd).st_mtime
+
     def remove(self) -> None:
         """It has been read, and what it says is in the database."""
         with suppress(OSError):
@@ -165,11 +173,12 @@ class DeadLeases:
         os.close(self._fd)
 
 
-def dead_in(directory: str, own: str) -> Iterator[DeadLeases]:
+def dead_in(directory: str, own: str, foreign: Container[str] = ()) -> Iterator[DeadLeases]:
     """
     What dead processes have left. Who takes one closes it.
 
     @param own: the holder that is this process.
+    @param foreign: holders that are passed over.
     """
     try:
         names = sorted(os.listdir(directory))
@@ -177,7 +186,7 @@ def dead_in(directory: str, own: str) -> Iterator[DeadLeases]:
         return
     for name in names:
         match = _NAME.fullmatch(name)
-        if match is not None and match[1] != own:
+        if match is not None and match[1] != own and match[1] not in foreign:
             dead = _taken(match[1], os.path.join(directory, name))
             if dead is not None:
                 yield dead

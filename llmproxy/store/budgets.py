@@ -88,7 +88,7 @@ class BudgetLeases:
 
         return self._database.read(read)
 
-    def reclaim(self, holder: str, available: Mapping[int, int]) -> Deferred[int]:
+    def reclaim(self, holder: str, available: Mapping[int, int]) -> Deferred[int | None]:
         return self._database.run(partial(_reclaim, holder, available))
 
     def forget(self) -> Deferred[Any]:
@@ -127,10 +127,12 @@ class BudgetLeases:
         return Answer(spent, leased + granted, granted, min(spent, budget.warned))
 
 
-def _reclaim(holder: str, available: Mapping[int, int], connection: Connection) -> int:
+def _reclaim(holder: str, available: Mapping[int, int], connection: Connection) -> int | None:
     """Of what a process held that has died, what it had not reserved is free again; the rest may have been spent."""
     columns = budget_leases.c
-    found = connection.execute(select(budget_leases).where(columns.holder == holder))
+    found = connection.execute(select(budget_leases).where(columns.holder == holder)).all()
+    if not found:
+        return None
     freed = 0
     for lease in sorted(found, key=lambda each: (each.key, each.begins_at)):
         budget = _locked(connection, lease.key, lease.begins_at)

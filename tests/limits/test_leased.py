@@ -13,7 +13,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.core.limits.values import PICO, Rule
 from llmproxy.core.limits.verdicts import Crossed, Part, Refusal
 from llmproxy.errors import Unavailable
-from llmproxy.limits.leased import ANSWERS_WITHIN, AWAY_FOR, LeasedBudgets, Taken
+from llmproxy.limits.leased import ANSWERS_WITHIN, AWAY_FOR, FOREIGN_FOR, LeasedBudgets, Taken
+from llmproxy.limits.leasefile import LeaseFile
 from llmproxy.store.budgets import BudgetLeases
 
 from ..store.databases import clock_at, opened
@@ -225,6 +226,17 @@ class EndTests(Case):
         self.assertEqual(self.used(self.other), 50 * PICO)
         self.assertEqual(os.listdir(self.directory), ["2" * 32 + ".leases"])
         self.spend(self.other, 50 * PICO, 50 * PICO)
+
+    def test_of_another_database(self) -> None:
+        """The file of a process that used another database stays for one that uses that."""
+        other = LeaseFile(self.directory, "f" * 32)
+        other.close(remove=False)
+        self.tick()
+        self.assertIn("f" * 32 + ".leases", os.listdir(self.directory))
+        path = os.path.join(self.directory, "f" * 32 + ".leases")
+        os.utime(path, (self.clock.seconds() - FOREIGN_FOR - 100,) * 2)
+        self.process("3")
+        self.assertNotIn("f" * 32 + ".leases", os.listdir(self.directory))
 
     def test_killed_and_started(self) -> None:
         """The next start finds it."""

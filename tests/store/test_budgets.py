@@ -80,7 +80,7 @@ class BudgetLeasesTests(SynchronousTestCase):
         self.begin()
         self.say(self.one, evolve(ASK, wanted=400, least=1, total=5))
         found = [self.successResultOf(self.other.reclaim(A, {1: 300 * NANO + 5, 9: 7})) for _ in range(2)]
-        self.assertEqual(found, [300 * NANO, 0])
+        self.assertEqual(found, [300 * NANO, None])
         self.assertEqual(self.standing(), Standing(105, 0))
 
     def test_reclaimed_without_a_note(self) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import random
+from collections import Counter
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.sinks.spool import MOST_SEGMENT, Spool
+from tests.tables import row
 
 
 class SpoolTests(SynchronousTestCase):
@@ -96,3 +99,43 @@ class SpoolTests(SynchronousTestCase):
         """Looking makes no directory."""
         self.assertEqual(self.make().look(), 0)
         self.assertFalse(os.path.exists(self.directory))
+
+    def test_random(self) -> None:
+        """Whatever processes that begin, end and are killed do with it, each line is there until it is taken out."""
+        for seed in range(20):
+            with row(seed):
+                self.random_life(random.Random(seed), self.mktemp())
+
+    def random_life(self, chance: random.Random, directory: str) -> None:
+        spools = [Spool(directory, 10_000_000) for _ in range(3)]
+        inside: Counter[bytes] = Counter()
+        number = 0
+        for _ in range(80):
+            spool, what = chance.choice(spools), chance.random()
+            if what < 0.5:
+                lines = [b"%d-" % each + b"x" * chance.choice((1, 100_000)) for each in range(number, number + 4)]
+                number += 4
+                self.assertEqual((spool.append if what < 0.4 else spool.put_first)(lines), 0)
+                inside.update(lines)
+            elif what < 0.7:
+                found = spool.first()
+                if found is not None and chance.random() < 0.8:
+                    spool.remove(found[0])
+                    inside.subtract(found[1])
+            elif what < 0.8:
+                spool.look()
+            elif what < 0.9:
+                spool.close()
+            else:
+                # Killed: nothing is closed but by the system.
+                for descriptor in (spool._lock, spool._fd):
+                    if descriptor >= 0:
+                        os.close(descriptor)
+                spools[spools.index(spool)] = Spool(directory, 10_000_000)
+        for spool in spools:
+            spool.close()
+        last = Spool(directory, 10_000_000)
+        self.addCleanup(last.close)
+        self.assertEqual(last.look(), sum(inside.values()))
+        self.assertEqual(Counter(self.drained(last)), +inside)
+        self.assertEqual((last.count, last.size), (0, 0))

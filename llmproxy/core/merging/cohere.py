@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from .parts import Indexed, add, add_text, mapping, settled
+from .parts import Indexed, add, add_text, mapping, settled, word
 
 _LISTS = {"content": "content", "tool-call": "tool_calls", "citation": "citations"}
 """What its events are called, and where what they say belongs."""
@@ -36,11 +36,11 @@ class CohereChat:
 
     @staticmethod
     def recognises(name: str, part: Mapping[str, Any]) -> bool:
-        return part.get("type") in _KINDS
+        return word(part.get("type")) in _KINDS
 
     def take(self, name: str, part: Mapping[str, Any]) -> None:
-        kind = part.get("type")
-        said, _, step = kind.rpartition("-") if isinstance(kind, str) else ("", "", "")
+        kind = word(part.get("type"))
+        said, _, step = kind.rpartition("-")
         delta = mapping(part.get("delta"))
         message = mapping(delta.get("message"))
         if "id" in part:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from .parts import Indexed, add, mapping, settled
+from .parts import Indexed, add, inner, inner_list, mapping, settled
 
 _KINDS = frozenset({"messageStart", "contentBlockStart", "contentBlockDelta", "contentBlockStop", "messageStop"})
 
@@ -49,13 +49,10 @@ class Converse:
     def _delta(block: dict[str, Any], delta: Mapping[str, Any]) -> None:
         for name, value in delta.items():
             if name == "reasoningContent" and isinstance(value, dict):
-                reasoning = block.setdefault(name, {})
-                if "redactedContent" in value:
-                    add(reasoning, value)
-                else:
-                    add(reasoning.setdefault("reasoningText", {}), value)
+                reasoning = inner(block, name)
+                add(reasoning if "redactedContent" in value else inner(reasoning, "reasoningText"), value)
             elif name == "citation":
-                block.setdefault("citationsContent", {}).setdefault("citations", []).append(value)
+                inner_list(inner(block, "citationsContent"), "citations").append(value)
             else:
                 add(block, {name: value})
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any, ClassVar
 
-from .parts import Indexed, add, add_text, added, items, latest, mapping, number, settled
+from .parts import Indexed, add, add_text, added, inner, items, latest, mapping, number, settled
 
 _APART = frozenset({"index", "content", "citationMetadata", "logprobsResult"})
 _TEXT = frozenset({"text", "thought", "thoughtSignature"})
@@ -72,7 +72,7 @@ class _Candidate:
         latest(self._said, candidate, _APART)
         for name in ("citationMetadata", "logprobsResult"):
             if isinstance(candidate.get(name), dict):
-                add(self._said.setdefault(name, {}), candidate[name])
+                add(inner(self._said, name), candidate[name])
         content = candidate.get("content")
         if isinstance(content, dict):
             self._content = self._content or {}
@@ -85,7 +85,7 @@ class _Candidate:
         last = self._parts[-1] if self._parts else None
         call = part.get("functionCall")
         if last is not None and self._goes_on and isinstance(call, dict):
-            self._call(last["functionCall"], call)
+            self._call(inner(last, "functionCall"), call)
         elif isinstance(call, dict) and ("willContinue" in call or "partialArgs" in call):
             self._parts.append({**part, "functionCall": {}})
             self._call(self._parts[-1]["functionCall"], call)
@@ -101,7 +101,7 @@ class _Candidate:
         for name, value in more.items():
             if name not in ("willContinue", "partialArgs", "args"):
                 call.setdefault(name, value)
-        arguments = call.setdefault("args", {})
+        arguments = inner(call, "args")
         latest(arguments, mapping(more.get("args")))
         for each in items(more.get("partialArgs")):
             _set(arguments, mapping(each))

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from .parts import Indexed, add, add_text, items, latest, mapping, number, settled
+from .parts import Indexed, add, add_text, inner_list, items, latest, mapping, number, settled, word
 
 _KINDS = frozenset(
     "message_start content_block_start content_block_delta content_block_stop message_delta message_stop".split()
@@ -30,7 +30,7 @@ class Message:
 
     @staticmethod
     def recognises(name: str, part: Mapping[str, Any]) -> bool:
-        return part.get("type") in _KINDS
+        return word(part.get("type")) in _KINDS
 
     def take(self, name: str, part: Mapping[str, Any]) -> None:
         kind, at = part.get("type"), number(part.get("index"))
@@ -55,8 +55,7 @@ class Message:
         if kind == "input_json_delta":
             add_text(self._inputs.setdefault(at, {}), "json", delta.get("partial_json"))
         elif kind == "citations_delta":
-            block["citations"] = kept = block["citations"] if isinstance(block.get("citations"), list) else []
-            kept.append(delta.get("citation"))
+            inner_list(block, "citations").append(delta.get("citation"))
         else:
             add(block, {name: each for name, each in delta.items() if name != "type"})
 

@@ -77,6 +77,11 @@ def number(value: Any) -> int:
     return value if type(value) is int else 0
 
 
+def word(value: Any) -> str:
+    """A text, or C{""} in place of anything else: some of that is no member of a set."""
+    return value if isinstance(value, str) else ""
+
+
 def mapping(value: Any) -> Mapping[str, Any]:
     """An object, or an empty one in place of anything else."""
     return value if isinstance(value, dict) else {}
@@ -85,6 +90,22 @@ def mapping(value: Any) -> Mapping[str, Any]:
 def items(value: Any) -> list[Any]:
     """A list, or an empty one in place of anything else."""
     return value if isinstance(value, list) else []
+
+
+def inner(target: dict[str, Any], name: str) -> dict[str, Any]:
+    """The object at a member, a new one in place of anything else."""
+    found = target.get(name)
+    if not isinstance(found, dict) or isinstance(found, Indexed):
+        found = target[name] = {}
+    return found
+
+
+def inner_list(target: dict[str, Any], name: str) -> list[Any]:
+    """The list at a member, likewise."""
+    found = target.get(name)
+    if not isinstance(found, list):
+        found = target[name] = []
+    return found
 
 
 def add_text(target: dict[str, Any], name: str, piece: Any) -> None:

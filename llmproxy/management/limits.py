@@ -78,6 +78,18 @@ def check_together(limits: UsageLimits, *, defaults: bool) -> None:
         raise Unprocessable(sentence, message=f"invalid {name}")
 
 
+def check_with_defaults(limits: UsageLimits, knows: KnowsLimits) -> None:
+    """
+    Limits of a token, as they hold with those of the configuration: a C{hard_budget} of a budget that nobody states
+    would hold of nothing.
+
+    @raise Unprocessable: some of them contradict each other.
+    """
+    check_together(limits, defaults=True)
+    if not isinstance(knows, NothingLimited):
+        check_together(limits.over(knows.settings.defaults), defaults=False)
+
+
 def changes_of(said: Mapping[str, Any], unset: Sequence[str]) -> dict[str, Any]:
     """
     What is to be changed, with L{UNSET} for what is to say nothing again.

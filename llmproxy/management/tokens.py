@@ -16,7 +16,7 @@ from ..errors import BadRequest, Conflict, NotFound, ProjectInactive
 from ..message import Token
 from ..usagelimits import UNLIMITED, UsageLimits
 from .checks import MAX_MINUTES, check_duration, check_expiry, check_max_requests, check_name, check_overlap
-from .limits import Left, check_together, checked, left_of
+from .limits import Left, check_with_defaults, checked, left_of
 from .versions import Versions, required_version
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ class TokenRules:
         if not project.is_active:
             raise ProjectInactive(message="cannot create tokens for inactive projects")
         limits = changed(UNLIMITED, self._checked(wanted.limits))
-        check_together(limits, defaults=True)
+        check_with_defaults(limits, self.state.limits)
         secret = secret or generate(os.urandom)
         token = _token(wanted, secret, self.state.seconds(), limits)
         await self.state.tokens.create(token)
@@ -219,7 +219,7 @@ class TokenRules:
         token = await self.get(token_id)
         limits = self._checked(update.limits)
         if limits:
-            check_together(changed(token.limits, limits), defaults=True)
+            check_with_defaults(changed(token.limits, limits), self.state.limits)
         updated = await self.state.tokens.update(
             token_id,
             is_active=update.is_active,

@@ -10,7 +10,15 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.limits.values import Rule, UsageLimitSettings
 from llmproxy.errors import BadRequest, Unavailable, Unprocessable
-from llmproxy.management.limits import Left, NothingLimited, changes_of, check_together, checked, left_of
+from llmproxy.management.limits import (
+    Left,
+    NothingLimited,
+    changes_of,
+    check_together,
+    check_with_defaults,
+    checked,
+    left_of,
+)
 from llmproxy.message import Project, Token
 from llmproxy.usagelimits import UNSET, UsageLimits
 
@@ -45,6 +53,23 @@ class CheckedTests(SynchronousTestCase):
         check_together(limits, defaults=True)
         self.assertRaises(Unprocessable, check_together, limits, defaults=False)
 
+    def test_with_defaults(self) -> None:
+        """Where the configuration is known, its defaults are what a token's limits need, or contradict."""
+        for limits, knows, wrong in (
+            (UsageLimits(hard_budget=True), NothingLimited(), False),
+            (UsageLimits(hard_budget=True), _Away(), False),
+            (UsageLimits(hard_budget=True), _Serving(), True),
+            (UsageLimits(over_budget="warn"), _Serving(), True),
+            (UsageLimits(soft_budget=Decimal(2)), _Away(), True),
+            (UsageLimits(soft_budget=Decimal(2)), _Serving(), False),
+            (UsageLimits(hard_budget=True, max_budget=Decimal(2)), _Serving(), False),
+        ):
+            with row(self, (limits, knows)):
+                if wrong:
+                    self.assertRaises(Unprocessable, check_with_defaults, limits, knows)
+                else:
+                    check_with_defaults(limits, knows)
+
     def test_changes(self) -> None:
         """A field is changed or says nothing any more, not both."""
         self.assertEqual(changes_of({"rpm_limit": 1}, ["tpm_limit"]), {"rpm_limit": 1, "tpm_limit": UNSET})
@@ -56,6 +81,10 @@ class _Away:
 
     def left(self, rules: Sequence[Rule]) -> Deferred[Sequence[Left]]:
         return fail(Unavailable("limits"))
+
+
+class _Serving(_Away):
+    settings = UsageLimitSettings()
 
 
 class LeftTests(SynchronousTestCase):

@@ -17,6 +17,7 @@ from twisted.logger import Logger
 from .. import __version__
 from ..apisettings import ConnectionSettings
 from ..core.events.notices import event_of_budget, notice
+from ..core.events.receipts import SHOWN
 from ..core.events.reports import SinkReport
 from ..sinks.auditevents import AuditEvents
 from ..sinks.eventbus import EventBus
@@ -26,6 +27,7 @@ from ..store.threads import NoThreads, PooledThreads
 from ..upstream.client import PooledClient
 from .reloading import changes
 from .sinks import SinkMaker, report_of
+from .sinktrial import try_sink
 
 if TYPE_CHECKING:
     from ..config.apis import APIConfig
@@ -86,6 +88,7 @@ class Events:
         )
         self.bus = EventBus(reactor)
         self._types = {config.name: config.type for config in configs}
+        self._configs = {config.name: config for config in configs}
         self._queues = self._maker.queues(configs)
         for queue in self._queues:
             self.bus.subscribe(queue.take)
@@ -180,6 +183,21 @@ class Events:
     def reports(self) -> list[SinkReport]:
         """What this process knows of each, in the order of the configuration."""
         return [report_of(queue, self._types[queue.name], self._masking.text) for queue in self._queues]
+
+    async def test(self, name: str) -> tuple[bool, str] | None:
+        """
+        Send one event to the receiver of a sink, beside all that waits.
+
+        @return: whether it was taken, and what came back, masked; C{None} where there is no such sink.
+        """
+        config = self._configs.get(name)
+        if config is None:
+            return None
+        try:
+            receipt = await try_sink(self._reactor, self._maker, config, "sent by hand, to see whether it arrives")
+        except Exception as error:
+            return False, self._masking.text(str(error) or type(error).__name__)[:SHOWN]
+        return True, self._masking.text("" if receipt is None else str(receipt))[:SHOWN]
 
     def publish(self, events: Sequence[Event]) -> None:
         """For applications that have events of their own."""

@@ -162,7 +162,6 @@ def management_of(proxy: Proxy) -> ManageResource:
     from ..management.budgets import BudgetRules
     from ..web.manage import manage_resource
     from ..web.manage.budgets import BudgetRoutes
-    from ..web.manage.sinks import SinkRoutes
     from ..web.manage.usage import UsageRoutes
 
     foundation, stored, state = proxy.foundation, proxy.stored, proxy.foundation.management
@@ -184,7 +183,7 @@ def management_of(proxy: Proxy) -> ManageResource:
             _upstream_routes(proxy),
             _config_routes(proxy),
             _exchange_routes(proxy),
-            SinkRoutes(proxy.collect_metrics).routes(),
+            _sink_routes(proxy),
             UsageRoutes(usage_of(proxy, stored)).routes(),
             BudgetRoutes(BudgetRules(state, stored.usage_reports)).routes(),
         ],
@@ -271,6 +270,15 @@ def _upstream_routes(proxy: Proxy) -> Routes:
         return peers.set_drained(api, upstream, drained)
 
     return UpstreamRoutes(UpstreamRules(proxy.collect_metrics, set_drained, lambda: generations.table)).routes()
+
+
+def _sink_routes(proxy: Proxy) -> Routes:
+    from ..web.manage.sinks import SinkRoutes
+
+    events = proxy.foundation.events
+    return (
+        SinkRoutes(proxy.collect_metrics) if events is None else SinkRoutes(proxy.collect_metrics, events.test)
+    ).routes()
 
 
 def _exchange_routes(proxy: Proxy) -> Routes:

@@ -16,7 +16,6 @@ from .target import management_options
 
 if TYPE_CHECKING:
     from ..config.sinks import SinkConfig
-    from ..core.events import Event
     from ..core.events.receipts import Receipt
 
 COLUMNS = ("name", "type", "state", "waiting", "spooled", "delivered", "dead", "lost", "failures", "last error")
@@ -137,47 +136,19 @@ def _run(config: SinkConfig) -> Receipt | Exception | None:
 
 
 async def _deliver(reactor: Any, config: SinkConfig) -> Receipt | None:
-    from twisted.internet.defer import TimeoutError as DeferredTimeout
-    from twisted.internet.defer import maybeDeferred
-
     from ..app.sinks import SinkMaker
-    from ..core.events.receipts import PassingFailure
+    from ..app.sinktrial import try_sink
     from ..core.masking import Masking
     from ..store.threads import PooledThreads
     from ..upstream.client import PooledClient
 
     threads = PooledThreads(reactor, 2, "sinks")
     maker = SinkMaker(reactor, lambda: PooledClient(reactor), threads.run, Masking(), ":memory:")
-    sink = maker.sink(config)
     threads.start()
     try:
-        delivering = maybeDeferred(sink.deliver, [_event(reactor.seconds())])
-        return await delivering.addTimeout(config.timeout, reactor)
-    except DeferredTimeout:
-        raise PassingFailure(f"no answer within {config.timeout:g} s") from None
+        return await try_sink(reactor, maker, config, "sent by llmproxy sinks test")
     finally:
-        await maybeDeferred(sink.close)
         closing = maker.agent.close()
         if closing is not None:
             await closing
         threads.stop()
-
-
-def _event(now: float) -> Event:
-    """An exchange that never was, and says so."""
-    from ..core.events.event import EXCHANGE
-    from ..core.events.notices import notice
-
-    return notice(
-        EXCHANGE,
-        now,
-        request_id="llmproxy-sinks-test",
-        method="POST",
-        path="/v1/chat/completions",
-        api="test",
-        status=200,
-        ended="complete",
-        duration_ms=1.0,
-        model="test",
-        details={"test": "sent by llmproxy sinks test"},
-    )

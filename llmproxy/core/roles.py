@@ -19,6 +19,7 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = {
     "cache.purge": frozenset({"owner", "operator"}),
     "upstream.read": frozenset({"owner", "operator", "auditor"}),
     "upstream.drain": frozenset({"owner", "operator"}),
+    "sink.test": frozenset({"owner", "operator"}),
     "sink.read": frozenset({"owner", "operator", "auditor"}),
     "exchange.read": frozenset({"owner", "operator", "auditor"}),
     "exchange.cut": frozenset({"owner", "operator"}),

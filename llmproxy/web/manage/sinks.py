@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Annotated, Any
 
 from msgspec import Meta, Struct
 
 from ...core.audit.record import rfc3339
 from ...core.events.reports import summed
+from ...errors import NotFound
 from ..operations import Call, Operation, Routes
 
 if TYPE_CHECKING:
@@ -37,11 +38,30 @@ class SinkView(Struct):
     workers: int
 
 
-class SinkRoutes:
-    """@param collect: gives the numbers of all processes."""
+class TriedView(Struct):
+    """What came of one event that was sent to see whether it arrives."""
 
-    def __init__(self, collect: Callable[[], Deferred[Any]]) -> None:
+    taken: bool
+    answer: Annotated[str, Meta(description="What came back, masked: status and text, or why it was not taken.")]
+
+
+Try = Callable[[str], Coroutine[Any, Any, tuple[bool, str] | None]]
+"""See L{llmproxy.app.events.Events.test}."""
+
+
+async def _no_sinks(name: str) -> None:
+    return None
+
+
+class SinkRoutes:
+    """
+    @param collect: gives the numbers of all processes.
+    @param test: sends one event to a sink.
+    """
+
+    def __init__(self, collect: Callable[[], Deferred[Any]], test: Try = _no_sinks) -> None:
         self._collect = collect
+        self._test = test
 
     def routes(self) -> Routes:
         return {
@@ -54,11 +74,27 @@ class SinkRoutes:
                     summary="List the sinks of events, and how they are.",
                 ),
             },
+            "/sinks/{sink}/test": {
+                b"POST": Operation(
+                    self.test,
+                    answer=TriedView,
+                    needs="sink.test",
+                    action="sink.test",
+                    summary="Send one event to a sink, and say what came back.",
+                    errors=(NotFound,),
+                ),
+            },
         }
 
     async def list(self, call: Call) -> list[SinkView]:
         numbers = await self._collect()
         return [_view(each) for each in summed(numbers.sinks())]
+
+    async def test(self, call: Call) -> TriedView:
+        tried = await self._test(call.path["sink"])
+        if tried is None:
+            raise NotFound("the configuration has no sink of this name", message="sink not found")
+        return TriedView(*tried)
 
 
 def _view(report: SinkReport) -> SinkView:

@@ -20,12 +20,21 @@ class EventsTests(PagesTestCase):
         self.sign_in()
 
     def more_routes(self) -> list[Any]:
-        return [SinkRoutes(lambda: succeed(self.counted)).routes()]
+        async def test(name: str) -> tuple[bool, str] | None:
+            return {"hook": (False, "503 busy"), "log": (True, "")}.get(name)
+
+        return [SinkRoutes(lambda: succeed(self.counted), test).routes()]
 
     def test_none(self) -> None:
         """Where events go nowhere, it says how they would."""
         self.counted.sinks = list
         self.assertIn("Events go nowhere", self.visit("/events").text)
+
+    def test_tried(self) -> None:
+        """What came of one event is said."""
+        self.counted.sinks = lambda: [HOOK, LOG]
+        for name, words in (("hook", "hook did not take the event: 503 busy"), ("log", "log took one event.")):
+            self.assertIn(words, self.send(self.visit("/events"), f"/events/{name}/test").text, name)
 
     def test_shown(self) -> None:
         """What waits for each, and what came back."""

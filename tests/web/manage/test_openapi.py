@@ -181,7 +181,7 @@ class DrivenTests(DocumentCase):
         admin = self.ask("POST", "/admins", {"name": "a" + token, "role": "auditor"}).json["id"]
         there = {"project_id": self.project_id, "token_id": token, "admin_id": admin, "event_id": "id-000"}
         there |= {"api": "openai", "upstream": "azure", "session_id": self.ask("POST", "/sessions").json["id"]}
-        there["request_id"] = "r-2"
+        there |= {"request_id": "r-2", "sink": "hook"}
         strange = st.one_of(st.just("x"), st.text(min_size=1, max_size=64))
         return {name: st.one_of(st.just(one), st.just(one), strange) for name, one in there.items()}
 
@@ -299,6 +299,7 @@ class DrivenTests(DocumentCase):
                 "live_watch": 200,
                 "live_read": 200,
                 "config_show": 200,
+                "sink_test": 404,
                 "exchange_list": 200,
                 "exchange_cut": 404,
                 "config_reload": 200,

@@ -25,11 +25,22 @@ class SinksManageTestCase(ManageTestCase):
         super().setUp()
 
     def resource(self, projects: Any = None, **more: Any) -> Any:
-        routes = SinkRoutes(lambda: succeed(self.counted)).routes()
+        async def test(name: str) -> tuple[bool, str] | None:
+            return (True, "200 ok") if name == "hook" else None
+
+        routes = SinkRoutes(lambda: succeed(self.counted), test).routes()
         return super().resource(projects, **{**more, "more": (routes, *more.get("more", ()))})
 
 
 class SinksTests(SinksManageTestCase):
+    def test_test(self) -> None:
+        """What came back; a sink that there is not is not found, and an auditor sends nothing."""
+        self.assertEqual(self.ask("POST", "/sinks/hook/test").json, {"taken": True, "answer": "200 ok"})
+        self.assertEqual(self.ask("POST", "/sinks/x/test").status, 404)
+        token = self.ask("POST", "/admins", {"name": "a", "role": "auditor"}).json["token"]
+        answer = self.ask("POST", "/sinks/hook/test", headers={"Authorization": f"Bearer {token}"})
+        self.assertEqual(answer.status, 403)
+
     def test_list(self) -> None:
         """How each is, of all workers together."""
         hook, log = self.ask("GET", "/sinks").json

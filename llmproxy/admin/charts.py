@@ -13,7 +13,7 @@ from math import ceil, floor, log10
 from markupsafe import Markup
 
 WIDTH, HEIGHT = 720, 220
-_LEFT, _RIGHT, _TOP, _BOTTOM = 84, 8, 10, 24
+_LEFT, _RIGHT, _TOP, _BOTTOM = 84, 30, 10, 24
 _COLOURS = 8
 _MOST_TICKS = 8
 _NARROWEST_GAP = 1

@@ -88,9 +88,9 @@ class Site:
         token: str = self.ask("POST", "/admins", {"name": name, "role": role})["token"]
         return token
 
-    def chat(self, secret: str = "", model: str = "demo") -> None:
+    def chat(self, secret: str = "", model: str = "demo", text: str = "Hello") -> None:
         """One exchange with the demo upstream."""
-        body = json.dumps({"model": model, "messages": [{"role": "user", "content": "Hello"}]}).encode()
+        body = json.dumps({"model": model, "messages": [{"role": "user", "content": text}]}).encode()
         fields = {"Authorization": f"Bearer {secret or self.secret}", "Content-Type": "application/json"}
         request = urllib.request.Request(f"{self.address}/v1/chat/completions", body, fields)
         with urllib.request.urlopen(request, timeout=20) as answer:

@@ -52,6 +52,10 @@ def _several(given: Any, fits: Callable[[Any], bool]) -> bool:
     return isinstance(given, Sequence) and not isinstance(given, str | bytes) and all(map(fits, given))
 
 
+def _texts_by_name(given: Any) -> bool:
+    return isinstance(given, Mapping) and all(map(_text, (*given.keys(), *given.values())))
+
+
 def _whole(given: Any) -> bool:
     return isinstance(given, int) and not isinstance(given, bool) and 1 <= given <= MOST_CONNECTIONS
 
@@ -81,6 +85,7 @@ RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "pool_size": (f"a whole number from 1 to {MOST_CONNECTIONS}", _whole),
     "keep_ended_tokens": ("seconds, 1 or more, or None", lambda given: given is None or _seconds(given, 1.0)),
     "manage_listen": _ENDPOINTS,
+    "otel": ("a mapping of names to texts", lambda given: _texts_by_name(given)),
     "watch": ("True or False", lambda given: isinstance(given, bool)),
     "admin_ui": ("True or False", lambda given: isinstance(given, bool)),
 }

@@ -168,7 +168,7 @@ class OwnPartsTests(SynchronousTestCase):
     def test_no_such_place(self) -> None:
         """A place that the chain has not is named, with those that it has."""
         error = self.assertRaises(ConfigError, embedded, middlewares=[before("auth", Marks("x", []))])
-        self.assertIn("'auth'; it has record, trace, cors, errors, ", str(error))
+        self.assertIn("'auth'; it has record, trace, navigations, cors, errors, ", str(error))
 
     def test_record_sinks(self) -> None:
         """Each gets a record of every exchange, without secrets; one that breaks hurts nobody."""

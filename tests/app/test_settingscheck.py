@@ -37,6 +37,7 @@ WRONG: dict[str, tuple[Any, ...]] = {
     "pool_size": (0, -1, 1001, 2.0, "5", True, None),
     "keep_ended_tokens": (0, -1, "90d", True),
     "manage_listen": ("tcp:8081", None),
+    "otel": (None, "OTEL_X=1", {"OTEL_X": 1}, {b"OTEL_X": "1"}),
     "watch": (1, "true", None),
     "admin_ui": ("yes", 1, None),
 }

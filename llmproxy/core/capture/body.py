@@ -187,7 +187,7 @@ def _guessed(content: bytes, kind: Kind) -> Kind:
         # UTF-16, in which nothing would be found, or none.
         return "binary"
     begun = content[:64].lstrip(b"\xef\xbb\xbf \t\r\n")
-    if begun.startswith((b"{", b"[")):
+    if begun.startswith((b"{", b"[", b'"')):
         return "json"
     if kind in ("text", "unknown") and _EVENTS.match(content):
         return "stream"

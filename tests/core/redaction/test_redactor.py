@@ -147,6 +147,14 @@ class WithinTests(SynchronousTestCase):
         found = redactor("email").redacted({"arguments": '{"to":"jo\\u0040example.com"}'})
         self.assertEqual(found, {"arguments": f'{{"to":"{MARK}"}}'})
 
+    def test_escaped_before(self) -> None:
+        """What stands behind an escape is found: its letter is no part of a word."""
+        for found in ("sk-abcdefghijklmnop", "+49 171 1234567", "10.0.0.1", "123-45-6789"):
+            for escape in ("\\n", "\\t", "\\\\n", "\\u000a"):
+                with row(found, escape):
+                    shown = redactor("phone", "ip", "ssn").redacted({"a": f"{{line{escape}{found}"})
+                    self.assertNotIn(found, shown["a"])
+
     def test_no_json(self) -> None:
         """What only begins so is a text."""
         self.assertEqual(redactor().redacted('{"password": hunter'), '{"password": hunter')

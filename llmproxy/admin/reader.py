@@ -98,7 +98,7 @@ def locale_named(name: str) -> Locale | None:
 @lru_cache(1)
 def zones() -> tuple[str, ...]:
     """The names of time zones that can be chosen, those of regions first; not the old ones."""
-    found = sorted(each for each in available_timezones() if "/" in each and not each.startswith(("Etc/", "SystemV/")))
+    found = sorted(each for each in _known() if "/" in each and not each.startswith(("Etc/", "SystemV/")))
     return (DEFAULT_ZONE, *found)
 
 
@@ -111,6 +111,12 @@ def is_zone(name: str) -> bool:
 @lru_cache(256)
 def zone_named(name: str) -> ZoneInfo | None:
     """The time zone of this name, or C{None}."""
-    if not name or len(name) > 64 or name not in available_timezones():
+    if not name or len(name) > 64 or name not in _known():
         return None
     return ZoneInfo(name)
+
+
+@lru_cache(1)
+def _known() -> frozenset[str]:
+    # Each look takes as long as reading a directory with all of its files: a browser could ask for that with each page.
+    return frozenset(available_timezones())

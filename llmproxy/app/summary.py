@@ -93,7 +93,8 @@ def _places(api: APIProviderConfig) -> str:
 def _listening(settings: Settings, shown: Sequence[tuple[str, str]]) -> str:
     """Each address, with what is served there."""
     metrics = "" if settings.metrics_path is None else f", metrics at {settings.metrics_path}"
-    apart = f"management at /manage{metrics}"
+    pages = ", pages at /admin" if settings.admin_ui and settings.management_token else ""
+    apart = f"management at /manage{pages}{metrics}"
     here = "the proxy" if settings.manage_listen or not settings.management_token else f"the proxy, {apart}"
     if not settings.manage_listen and not settings.management_token:
         here += metrics

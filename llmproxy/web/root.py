@@ -15,7 +15,7 @@ from .jsonresource import JsonResource
 from .operations import RouteTable
 from .requestids import id_fields, known_as, request_ids
 from .resources import RootResource, StreamingResource
-from .welcome import Welcome, is_navigation
+from .welcome import WITH_PAGES, Welcome, is_navigation
 
 if TYPE_CHECKING:
     from twisted.web.server import Request
@@ -126,7 +126,7 @@ class Root(Paths, StreamingResource):
             return child
         if not path and not request.postpath and is_navigation(request):
             self._begin_answer(request)
-            return self._welcome
+            return self._welcome if b"admin" not in self.children else Welcome(WITH_PAGES)
         depth = len(request.prepath or ()) - 1
         return self._proxy if depth == 0 else self._below(depth)
 

@@ -45,9 +45,14 @@ client = OpenAI(base_url="<i>this address</i>/v1", api_key="sk-<i>your token</i>
 </html>
 """
 
+_NO_PAGES = b"It works, and has no pages: programs"
+_PAGES = b'It works. To look at it, <a href="admin/">sign in</a>; programs'
+
+WITH_PAGES = PAGE.replace(_NO_PAGES, _PAGES)
+"""The same where the admin pages are at this address."""
+
 _FIELDS = (
     (b"Content-Type", b"text/html; charset=utf-8"),
-    (b"Content-Length", b"%d" % len(PAGE)),
     (b"Cache-Control", b"no-store"),
     (b"Vary", b"Accept, Authorization"),
     (
@@ -76,7 +81,12 @@ class Welcome(Resource):
 
     isLeaf = True
 
+    def __init__(self, page: bytes = PAGE) -> None:
+        super().__init__()
+        self._page = page
+
     def render_GET(self, request: Request) -> bytes:
         for name, value in _FIELDS:
             request.setHeader(name, value)
-        return b"" if request.method == b"HEAD" else PAGE
+        request.setHeader(b"Content-Length", b"%d" % len(self._page))
+        return b"" if request.method == b"HEAD" else self._page

@@ -73,6 +73,10 @@ class SummaryTests(SynchronousTestCase):
         self.assertEqual(said["limits"], leased)
         self.assertEqual((said["audit"], said["workers"]), ("off", "1 (this process)"))
 
+    def test_pages(self) -> None:
+        """Pages for people are said where they are."""
+        self.assertIn("management at /manage, pages at /admin", self.said(admin_ui=True)["listening"])
+
     def test_limits(self) -> None:
         """Where they are counted, without credentials."""
         apis = evolve(options().apis, redis=RedisConfig("redis://:canary@redis.example/2"))

@@ -31,6 +31,15 @@ class WelcomeTests(SynchronousTestCase):
         response: Any = self.successResultOf(treq.request(method, "http://proxy.example" + path, headers=headers))
         return response, self.successResultOf(treq.content(response))
 
+    def test_pages(self) -> None:
+        """Where there are pages for people, it leads there."""
+        root = Root(ProxyResource(lambda: 0.0, respond))
+        root.put_path("admin", Resource())
+        _, body = self.ask(tree=root, Accept=BROWSER)
+        self.assertIn(b'<a href="admin/">sign in</a>', body)
+        self.assertNotIn(b"has no pages", body)
+        self.assertNotIn(b"admin/", PAGE)
+
     def test_browser(self) -> None:
         """A person learns what this is and where to go on; nothing of the page may be loaded from elsewhere."""
         response, body = self.ask(Accept=BROWSER)

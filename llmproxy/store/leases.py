@@ -39,6 +39,8 @@ class _Holding:
     @ivar leasing: one is being asked for; all who wait, wait for that one.
     @ivar fence: raised when a lease granted under earlier limits must not be spent any more.
     @ivar refused_until: no lease is asked for before this moment.
+    @ivar asked: fires when the lease has come that the database is being asked for; C{None} while it is not.
+    @ivar writing: fires when what was used has been written down, or not; C{None} while it is not being done.
     """
 
     account: Account
@@ -46,6 +48,8 @@ class _Holding:
     leasing: bool = False
     fence: int = 0
     refused_until: float = 0.0
+    asked: Deferred[None] | None = None
+    writing: Deferred[None] | None = None
 
     def leave(self, waiter: Deferred[None]) -> None:
         """One that was cancelled takes no use."""
@@ -65,6 +69,9 @@ class _Holding:
 class LeasedQuota:
     """
     Exact for limited tokens, whatever the number of processes; counts for all.
+
+    What is written down of one token is written in its order, one after the other: each says how far the ledger had
+    come (L{llmproxy.core.ledger.uses}), so that what a killed process had on its way behind it would be lost.
 
     What it keeps in memory is bounded by the number of tokens that were used within the last two
     intervals: leases that lie idle for one are handed back.
@@ -195,13 +202,34 @@ class LeasedQuota:
     def _lease(self, holding: _Holding) -> None:
         holding.leasing = True
         self._leases_in_flight += 1
+        before = self._before(holding)
+        if before is None:
+            self._ask(holding)
+        else:
+            before.addCallbacks(lambda _: self._ask(holding), self._cannot_ask, errbackArgs=(holding,))
+
+    def _before(self, holding: _Holding) -> Deferred[None] | None:
+        """What was taken of the account before is written down, or back in it; C{None} if it is already."""
+        if any(holding is each for taken in self._doubtful.values() for each, _ in taken):
+            return self._writing.run(self._flush, [holding])
+        return None if holding.writing is None else _when(holding.writing)
+
+    def _cannot_ask(self, reason: Failure, holding: _Holding) -> None:
+        holding.leasing = False
+        _turn_away(holding, _for_clients(reason))
+        self._lease_over(None)
+
+    def _ask(self, holding: _Holding) -> None:
         fence = holding.fence
+        asked: Deferred[None] = Deferred()
+        holding.asked = asked
         settlement, name = holding.account.settle(self.sequence()), uuid4().hex
         leasing = self._usage.lease(settlement, len(holding.waiting), self._max_lease, name)
         leasing.addCallbacks(
             self._granted, self._failed, callbackArgs=(holding, fence), errbackArgs=(holding, settlement, name)
         )
         leasing.addErrback(lambda reason: self._log.failure("a lease could not be handed out", reason))
+        leasing.addBoth(_over, holding, asked)
         leasing.addBoth(self._lease_over)
 
     def _granted(self, grant: Grant, holding: _Holding, fence: int) -> None:
@@ -253,7 +281,21 @@ class LeasedQuota:
 
     @inlineCallbacks
     def _flush(self, holdings: list[_Holding]) -> Generator[Deferred[Any], Any, None]:
-        yield from self._find_out()
+        writing: Deferred[None] = Deferred()
+        for holding in holdings:
+            holding.writing = writing
+        try:
+            for holding in holdings:
+                if holding.asked is not None:
+                    yield _when(holding.asked)
+            yield from self._find_out()
+            yield from self._write(holdings)
+        finally:
+            for holding in holdings:
+                holding.writing = None
+            writing.callback(None)
+
+    def _write(self, holdings: list[_Holding]) -> Generator[Deferred[Any], Any, None]:
         upto = self.sequence()
         taken = [(each, each.account.settle(upto)) for each in holdings if not each.account.is_settled()]
         if not taken:
@@ -297,6 +339,25 @@ class LeasedQuota:
             current = self._held.setdefault(holding.account.token_id, holding)
             if current is not holding:
                 current.account.restore(holding.account.settle())
+
+
+def _when(over: Deferred[None]) -> Deferred[None]:
+    """Fires when another one does, which stays as it is."""
+    waiting: Deferred[None] = Deferred()
+
+    def done(result: None) -> None:
+        if not waiting.called:
+            waiting.callback(None)
+
+    over.addCallback(done)
+    return waiting
+
+
+def _over(_: object, holding: _Holding, asked: Deferred[None]) -> None:
+    """The database has answered, and what it said is noted."""
+    if holding.asked is asked:
+        holding.asked = None
+    asked.callback(None)
 
 
 def _turn_away(holding: _Holding, error: ProxyError) -> None:

@@ -10,12 +10,14 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from llmproxy.core.quotas import Account
 from llmproxy.errors import OutcomeUnknown, RateLimitExceeded, TokenInactive, TokenNotFound, Unavailable
 from llmproxy.interfaces import IQuota
 from llmproxy.message import Principal, Token
 from llmproxy.store.database import Database
-from llmproxy.store.leases import SPENT_FOR, LeasedQuota
+from llmproxy.store.leases import SPENT_FOR, LeasedQuota, _Holding
 
+from ..tables import row
 from .databases import NOW, clock_at, opened, project, token
 
 
@@ -272,9 +274,11 @@ class WaitingTests(LeasedQuotaCase):
         principal = self.principal(1000)
         (waiter,) = self.waiting(principal, 1)
         lowered = self.changed(principal, max_requests=2)
-        self.successResultOf(self.quota.settle("t1"))
+        settling = self.quota.settle("t1")
+        self.assertNoResult(settling)
         while self.slow.held:
             self.slow.release()
+        self.successResultOf(settling)
         self.successResultOf(waiter)
         spent = 1
         for _ in range(10):
@@ -452,6 +456,71 @@ class NotedTests(LeasedQuotaCase):
         self.quota.spend(self.principal(None, "c"))
         self.successResultOf(self.quota.flush())
         self.assertEqual(self.upto(), [7, 9, 9])
+
+    def ordered(self, quota: LeasedQuota) -> list[tuple[str, int, int]]:
+        """What the database is asked to write, in its order: of what kind, how many uses, and up to where."""
+        asked: list[tuple[str, int, int]] = []
+        usage = quota._usage
+        lease, settle = usage.lease, usage.settle
+
+        def leasing(settlement: Any, *more: Any) -> Any:
+            asked.append(("lease", settlement.used, settlement.upto))
+            return lease(settlement, *more)
+
+        def settling(settlements: Any, name: str) -> Any:
+            asked.extend(("flush", each.used, each.upto) for each in settlements)
+            return settle(settlements, name)
+
+        self.patch(usage, "lease", leasing)
+        self.patch(usage, "settle", settling)
+        return asked
+
+    def test_lease_after_flush(self) -> None:
+        """A lease does not overtake what is being written of its token: killed in between, that would be lost."""
+        principal = self.principal(1000)
+        quota = LeasedQuota(self.clock, self.database, max_lease=2)
+        for number in (1, 2):
+            quota.sequence = lambda number=number: number
+            self.assertIsNone(quota.spend(principal) if number == 2 else self.successResultOf(quota.spend(principal)))
+        asked, held, run = self.ordered(quota), [], self.database.run
+        self.patch(self.database, "run", lambda call: held.append((Deferred(), call)) or held[-1][0])
+        self.patch(quota._usage, "_database", self.database)
+        flushing = quota.flush()
+        quota.sequence = lambda: 3
+        waiting = quota.spend(principal)
+        self.assertEqual(asked, [("flush", 2, 2)])
+        while held:
+            answer, call = held.pop(0)
+            run(call).chainDeferred(answer)
+        self.successResultOf(flushing)
+        self.successResultOf(waiting)
+        self.assertEqual(asked, [("flush", 2, 2), ("lease", 0, 3)])
+
+    def test_flush_after_lease(self) -> None:
+        """Nor does what is written overtake a lease that is asked for, or of which nobody knows whether it came."""
+        for error in (None, Unavailable("no"), OutcomeUnknown("lost")):
+            with row(error):
+                principal = self.principal(1000, f"t-{error}")
+                slow = SlowUsage(self.database.usage)
+                quota = LeasedQuota(self.clock, Wrapped(slow), max_lease=2)
+                quota.sequence = lambda: 1
+                quota._held[principal.token.id] = holding = _Holding(Account(principal.token.id, used=5))
+                waiting = quota.spend(principal)
+                asked = self.ordered(quota)
+                quota.sequence = lambda: 9
+                holding.account.count(NOW)
+                flushing = quota.flush()
+                self.assertEqual(asked, [])
+                answer, result = slow.held.pop(0)
+                if error is None:
+                    result.chainDeferred(answer)
+                else:
+                    answer.errback(error)
+                self.successResultOf(flushing)
+                waiting.addErrback(lambda _: None)
+                # What had failed is written with the rest; of what nobody knows it is found out that it had happened.
+                used = {None: 2, Unavailable: 6, OutcomeUnknown: 1}[None if error is None else type(error)]
+                self.assertEqual(asked, [("flush", used, 9)])
 
     def test_not_written(self) -> None:
         """Where the uses could not be written, neither is that."""

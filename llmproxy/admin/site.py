@@ -326,4 +326,7 @@ def _local(path: str) -> str:
     """A path of the pages to go on to, C{""} for anything else: nobody is sent to another site."""
     if not path.startswith("/") or path.startswith(("//", "/\\", SIGN_IN, SIGN_OUT)) or len(path) > 2000:
         return ""
-    return path if path.isprintable() and path.isascii() and "\\" not in path else ""
+    # A browser would go up by these, out of the pages.
+    plain = path.partition("?")[0].lower().replace("%2e", ".")
+    is_inside = not {".", ".."} & set(plain.split("/"))
+    return path if is_inside and path.isprintable() and path.isascii() and "\\" not in path else ""

@@ -127,7 +127,12 @@ class DeliveryQueue(Generic[Item]):
             return
         if self._backlog.put_all(items, now):
             self._report("full", "{what} ({sink}) is full: {lost} were lost so far")
-        if self._under_way or self._failed_in_a_row:
+        if self._under_way:
+            return
+        if self._failed_in_a_row:
+            if self._call is None:
+                # All that had failed was taken back, and is here again.
+                self._call = self._clock.callLater(self._policy.wait(self._failed_in_a_row, False), self._write)
             return
         if len(self._backlog) >= self._policy.batch:
             self._write()
@@ -144,6 +149,15 @@ class DeliveryQueue(Generic[Item]):
             self._report("full", "{what} ({sink}) is full: {lost} were lost so far")
         elif self._call is None and not self._under_way:
             self._call = self._clock.callLater(self._policy.gather_for, self._write)
+
+    def peek_all(self) -> list[Item]:
+        """Everything that waits; nothing while a batch is under way, as that may be taken."""
+        return [] if self._under_way else self._backlog.first(len(self._backlog))
+
+    def take_back(self) -> None:
+        """What L{peek_all} shows is kept by someone else, who may bring it again: it is not lost, and waits no more."""
+        if not self._under_way:
+            self._backlog.take_all()
 
     def flush(self) -> Deferred[None]:
         """

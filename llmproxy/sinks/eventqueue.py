@@ -111,8 +111,12 @@ class EventQueue:
 
     @property
     def spooled(self) -> int:
-        """Events on disk."""
-        return 0 if self._spool is None else self._spool.count
+        """Events on disk, without those that are in memory too."""
+        return 0 if self._spool is None else max(0, self._spool.count - self._of_segment(self._queue.done))
+
+    def _of_segment(self, done: int) -> int:
+        """How many events in memory stand in a segment of the spool too, when so many have left."""
+        return max(0, self._segment_until - max(self._segment_from, done)) if self._segment else 0
 
     @property
     def spooled_bytes(self) -> int:
@@ -220,6 +224,17 @@ class EventQueue:
         self._queue.put_all(events)
 
     def _progressed(self) -> None:
+        self._account()
+        if self._segment and self._queue.done >= self._segment_until and self._spool is not None:
+            name, self._segment = self._segment, ""
+            self._on_thread(lambda: self._removed(name), lambda _: None)
+        elif self._queue.is_failing and not self._segment and self._spool is not None and self._stopping is None:
+            self._secure(self._spool)
+        elif self._diverting:
+            self._next()
+
+    def _account(self) -> None:
+        """What has left memory takes no room in it any more."""
         done, self._seen_done = self._queue.done - self._seen_done, self._queue.done
         while done:
             first = self._sizes[0]
@@ -229,11 +244,26 @@ class EventQueue:
             done -= count
             if not first[0]:
                 self._sizes.popleft()
-        if self._segment and self._queue.done >= self._segment_until and self._spool is not None:
-            name, self._segment = self._segment, ""
-            self._on_thread(lambda: self._removed(name), lambda _: None)
-        elif self._diverting:
+
+    def _secure(self, spool: Spool) -> None:
+        """
+        The receiver is away: what waits in memory goes to the disk, and comes from there as all else does, so that a
+        process that is killed meanwhile loses nothing of it.
+        """
+        events = self._queue.peek_all()
+        lines = [encode(event) for event in events]
+        self._diverting = True
+        if not lines or self._busy or spool.size + sum(map(len, lines)) + len(lines) > self._policy.spool:
             self._next()
+            return
+        self._queue.take_back()
+        self._account()
+
+        def back(count: int) -> None:
+            if count:
+                self._put(events[:count], [PLAIN_SIZE + len(line) for line in lines[:count]])
+
+        self._on_thread(lambda: spool.put_first(lines), back, lambda: back(len(events)))
 
     def _removed(self, name: str) -> None:
         assert self._spool is not None
@@ -267,14 +297,16 @@ class EventQueue:
             self._write_buffer()
         elif self._buffer and self._soon is None:
             self._soon = self._clock.callLater(SPOOLED_AFTER, self._write_buffer)
-        if not self._busy and not self._segment and not self._queue.is_failing and self._has_little():
+        if not self._busy and not self._segment and self._may_read():
             if self._spool.count:
                 self._on_thread(self._spool.first, self._read)
-            elif not self._buffer:
+            elif not self._buffer and not self._queue.is_failing:
                 self._diverting = False
 
-    def _has_little(self) -> bool:
-        return self._queue.waiting < self._policy.batch
+    def _may_read(self) -> bool:
+        """While the receiver is away something is to be there that it is asked with."""
+        waiting = self._queue.waiting
+        return not waiting if self._queue.is_failing else waiting < self._policy.batch
 
     def _write_buffer(self) -> None:
         self._cancel()
@@ -341,8 +373,7 @@ class EventQueue:
 
     def _left_over(self, events: list[Event]) -> Deferred[None]:
         """What is in memory goes before what is on disk; what came from there is there still."""
-        done = self._queue.done - len(events)
-        again = self._segment_until - max(self._segment_from, done) if self._segment else 0
+        again = self._of_segment(self._queue.done - len(events))
         kept = events[: max(0, len(events) - again)] if again else events
         if not kept:
             return succeed(None)

@@ -315,6 +315,27 @@ class EventQueueTests(SynchronousTestCase):
         self.assertEqual(self.sink.ids, ["e-1", "e-2", "e-3", "e-4"])
         self.assertEqual((again.delivered, again.spooled), (4, 0))
 
+    def test_killed_while_away(self) -> None:
+        """Once a delivery has failed all is on disk: a process that is killed then loses nothing."""
+        self.sink.answer = PassingFailure("down")
+        spool = Spool(os.path.join(self.directory, "spool"), 1_000_000)
+        queue = EventQueue(self.clock, "hook", self.sink, SinkPolicy(batch=3), at_once, None, spool)
+        queue.start()
+        queue.take(events(*range(1, 9)))
+        self.assertEqual((queue.waiting, queue.spooled), (8, 0))
+        queue.take(events(9))
+        self.clock.advance(SPOOLED_AFTER)
+        self.assertEqual(queue.waiting + queue.spooled, 9)
+        for descriptor in (spool._lock, spool._fd):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self.clock = Clock()
+        self.sink = TakingSink()
+        self.make()
+        for _ in range(5):
+            self.clock.advance(1)
+        self.assertEqual(self.sink.ids, [f"e-{number}" for number in range(1, 10)])
+
     def test_stop_while_draining(self) -> None:
         """A process that stops while it sends what was on disk loses nothing of it."""
         self.sink.answer = PassingFailure("down")

@@ -30,6 +30,20 @@ _ASSIGNED = re.compile(
 )
 """A name with what it is given, in JSON that is none, YAML, variables, programs."""
 
+_QUOTED = re.compile(r"""(["'])([\w.-]{1,64})(\1\s{0,4}:\s{0,4})("(?:[^"\\\n]|\\.)*"?|'(?:[^'\\\n]|\\.)*'?)""")
+"""A member with a text, of an object that somebody quotes in a text."""
+
+_NESTED = re.compile(r"""(\\{1,7}["'])([\w.-]{1,64})(\1\s{0,4}:\s{0,4})(\1(?:(?!\1)[^\n])*(?:\1)?)""")
+"""Likewise of one in a text of another one."""
+
+_FIELD_NAME = r"((?:proxy-)?authorization|(?:set-)?cookie)(:[ \t]{1,8})(?:(bearer|basic)[ \t]+)?"
+_HEADER = re.compile(rf"(?i)(?<![\w.-])(?:(?<=[\"'])(){_FIELD_NAME}([^\n\r\"']+)|(){_FIELD_NAME}([^\n\r]+))")
+_HEADER_LINE = re.compile(rf"(?im)(?:(?<=[\"'])(){_FIELD_NAME}([^\n\r\"']+)|^(){_FIELD_NAME}([^\n\r]+))")
+"""A header field that is all secret: up to the end of its line, or of the quotes in which a shell has it."""
+
+_LOGIN = re.compile(r"(?<=://)([^\s/@:\"'<>]{0,128}:)[^\s/@\"'<>]{1,256}(?=@)")
+"""The password of a URL."""
+
 FIELDS = frozenset(
     {
         "authorization",
@@ -82,11 +96,42 @@ def without_assigned(text: str) -> str:
     """A text that is no JSON without what stands behind the name of a secret."""
     # A search in one call lets no other thread run.
     lines = text.split("\n") if len(text) > _LONG else (text,)
-    return "\n".join([_ASSIGNED.sub(_without_value, line) for line in lines])
+    return "\n".join([_ASSIGNED.sub(_without_value, _HEADER.sub(_without_field, line)) for line in lines])
+
+
+def may_login(text: str) -> bool:
+    """Whether a text may have a URL with a password in it."""
+    return "@" in text and "://" in text
+
+
+def without_quoted(text: str) -> str:
+    """
+    What people write to each other without the secrets of objects and header fields that are quoted amid it, and of
+    URLs. Elsewhere a name says nothing there: C{token: str} is the line of a program.
+    """
+    lowered = text.lower()
+    if may_name(lowered.replace("'", '"') if "'" in lowered else lowered):
+        # A search in one call lets no other thread run.
+        lines = text.split("\n") if len(text) > _LONG else (text,)
+        text = "\n".join(map(_without_quoted, lines))
+    return _LOGIN.sub(rf"\1{MASKED}", text) if may_login(text) else text
+
+
+def _without_quoted(text: str) -> str:
+    if "\\" in text:
+        text = _NESTED.sub(_without_value, text)
+    text = _QUOTED.sub(_without_value, text)
+    lowered = text.lower()
+    return _HEADER_LINE.sub(_without_field, text) if "authoriz" in lowered or "cookie" in lowered else text
+
+
+def _without_field(found: re.Match[str]) -> str:
+    name, colon, scheme = found.group(2, 3, 4) if found[2] else found.group(7, 8, 9)
+    return f"{name}{colon}{scheme + ' ' if scheme else ''}{MASKED}"
 
 
 def _without_value(found: re.Match[str]) -> str:
     if not is_secret(found[2]) or found[4].lower() in _WORDS:
         return found[0]
-    quote = found[4][0] if found[4][0] in "\"'" else ""
+    quote = found[1] if found[4].startswith("\\") else found[4][0] if found[4][0] in "\"'" else ""
     return f"{found[1]}{found[2]}{found[3]}{quote}{MASKED}{quote}"

@@ -11,7 +11,7 @@ import msgspec
 from ...apisettings import RedactRule
 from ..masking import MASKED, Masking
 from .jsonpath import JsonPath, json_path, without
-from .names import is_secret, may_name, without_assigned
+from .names import is_secret, may_login, may_name, without_assigned, without_quoted
 from .patterns import BUILT_IN, MARK, MAY_FIND, Clean
 from .rules import TooSlow, expression_of
 from .texts import LEAST_DATA, data_in, pieces
@@ -72,9 +72,12 @@ class Redactor:
             if may_find is None or may_find(text):
                 return False
         lowered = text.lower()
+        if "'" in lowered:
+            lowered = lowered.replace("'", '"')
         return not (
             rules.masking.may_hold(text, lowered)
             or may_name(lowered)
+            or may_login(text)
             or _repeats(text)
             or (len(text) >= LEAST_DATA and max(map(len, text.replace('"', " ").split())) >= LEAST_DATA)
         )
@@ -160,6 +163,7 @@ class _Run:
             return said
         if text[0] in "{[" and ("\\u" in text or may_name(text.lower())):
             text = self._within(text)
+        text = without_quoted(text)
         if len(text) > _LONGEST_AT_ONCE:
             text = "".join([self._piece(piece) for piece in pieces(text)])
         else:

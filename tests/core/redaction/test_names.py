@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.masking import MASKED
 from llmproxy.core.notable import KEY_FIELDS, OFFER
-from llmproxy.core.redaction.names import is_credential, is_secret, without_assigned
+from llmproxy.core.redaction.names import is_credential, is_secret, without_assigned, without_quoted
 from tests.tables import row
 
 
@@ -88,7 +88,11 @@ class AssignedTests(SynchronousTestCase):
             ('{"password":"hunt', f'{{"password":"{MASKED}"'),
             ("a=1&client_secret=x&b=2", f"a=1&client_secret={MASKED}&b=2"),
             ("secret => x", f"secret => {MASKED}"),
-            ("Authorization: Bearer abc", "Authorization: Bearer abc"),
+            ("Authorization: Bearer abc", f"Authorization: Bearer {MASKED}"),
+            ("Authorization: Token abc", f"Authorization: {MASKED}"),
+            ("Authorization: Bearer  abc", f"Authorization: Bearer {MASKED}"),
+            ("Cookie: a=b; c=d\nHost: x", f"Cookie: {MASKED}\nHost: x"),
+            ("curl -H 'Authorization: ApiKey abc' https://x", f"curl -H 'Authorization: {MASKED}' https://x"),
             ("password: true, token: null", "password: true, token: null"),
             ("max_tokens: 5, key: value", "max_tokens: 5, key: value"),
             ("the secret of it: patience", "the secret of it: patience"),
@@ -96,3 +100,20 @@ class AssignedTests(SynchronousTestCase):
         ):
             with row(text[-60:]):
                 self.assertEqual(without_assigned(text), shown)
+
+    def test_quoted(self) -> None:
+        """In what people write, secrets in quoted objects and header fields are masked, and passwords of URLs."""
+        for text, shown in (
+            ('You said: {"password":"a\\"b", "n": "x"}', f'You said: {{"password":"{MASKED}", "n": "x"}}'),
+            ("it is {'api_key': 'abc'}", f"it is {{'api_key': '{MASKED}'}}"),
+            (r'as {"x": "{\"secret\": \"abc\"}"}', rf'as {{"x": "{{\"secret\": \"{MASKED}\"}}"}}'),
+            ('cut: {"token": "ab', f'cut: {{"token": "{MASKED}"'),
+            ("GET / HTTP/1.1\nCookie: a=b; c=d\nHost: x", f"GET / HTTP/1.1\nCookie: {MASKED}\nHost: x"),
+            ("postgres://me:abc@db/x and a@b.c", f"postgres://me:{MASKED}@db/x and a@b.c"),
+            ("https://x/a:b?c=@d", "https://x/a:b?c=@d"),
+            ("def next(token: str, password=None): pass", "def next(token: str, password=None): pass"),
+            ("the authorization: who may do it", "the authorization: who may do it"),
+            ("my password: hunter2", "my password: hunter2"),
+        ):
+            with row(text):
+                self.assertEqual(without_quoted(text), shown)

@@ -88,16 +88,24 @@ def command(file: str, default_api: str | None) -> None:
 
 def with_environment(config: APIConfig) -> APIConfig:
     """
-    With the Redis that variables name, above the file, and with what they have captured.
+    With the Redis that variables name, above the file, what they have captured, and the sinks that they make.
 
     @raise ConfigError: with everything that is wrong with them.
     """
     from ..config.capturevariables import with_capture
     from ..config.environment import read_capture, read_redis
+    from ..config.eventvariables import sinks_of_environment, with_sinks
 
     redis = read_redis(os.environ, lambda path: Path(path).read_text("utf-8"))
     apis = with_capture(config.apis, read_capture(os.environ))
-    return evolve(config, apis=apis, redis=evolve(config.redis, **redis))
+    sinks, wrong = sinks_of_environment(os.environ)
+    if wrong:
+        raise ConfigError(*(f"{name}: {why}" for name, why in wrong))
+    try:
+        sinks = with_sinks(config.sinks, sinks)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    return evolve(config, apis=apis, sinks=sinks, redis=evolve(config.redis, **redis))
 
 
 def _leads_to(api: Api) -> str:

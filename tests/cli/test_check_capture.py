@@ -48,3 +48,8 @@ class CheckCaptureTests(SynchronousTestCase):
             self.assertIn(
                 "\ncapture: nothing of what is said to a is kept, as there is no sink for it", output, capture
             )
+
+    def test_sink_of_environment(self) -> None:
+        """A sink that a variable makes is one."""
+        env = {"OBSERVABILITY_ENABLED": "true", "FILE_EVENT_LOG": "./events.jsonl"}
+        self.assertIn("which go to file-event-log (file)\n", self._check("", "[]", env))

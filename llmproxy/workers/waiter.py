@@ -119,6 +119,9 @@ class Waiter:
             with suppress(OSError), socket.socket(fileno=os.dup(fd)) as found:
                 if found.family == socket.AF_UNIX:
                     os.unlink(found.getsockname())
+            # Who sees that there is no pidfile finds nobody listening either.
+            with suppress(OSError):
+                os.close(fd)
         if self._pidfile:
             with suppress(OSError):
                 with open(self._pidfile) as file:

@@ -86,7 +86,8 @@ class Run:
                 DATABASE_PATH="proxy.db",
                 AUDIT_ENABLED="false",
             )
-            self.until(lambda: self.manage("GET", "/config") is not None)
+            # All workers serve by then.
+            self.until(lambda: "workers: " in self.said())
             project: Any = self.manage("POST", "/projects", {"name": "p", "api_key": "sk-upstream-key-0123456789"})
             made: Any = self.manage("POST", "/tokens", {"project_id": project["id"], "duration_minutes": 600})
             tally = asyncio.run(self.load(made["token"]))
@@ -205,6 +206,9 @@ class Run:
         ends = time.monotonic() + PATIENCE
         while not condition():
             if time.monotonic() > ends or self.proxy.poll() is not None:
-                with open(os.path.join(self.directory, "stderr")) as file:
-                    raise AssertionError(file.read())
+                raise AssertionError(self.said())
             time.sleep(0.05)
+
+    def said(self) -> str:
+        with open(os.path.join(self.directory, "stderr")) as file:
+            return file.read()

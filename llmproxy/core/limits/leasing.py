@@ -225,11 +225,6 @@ class Account:
         known = 0 if self.known is None else self.known.spent + self.known.leased
         return max(0, self.rule.limit - known * NANO + self.available)
 
-    @property
-    def used(self) -> int:
-        """What is spent by all, as of what is known, and what runs here."""
-        return (0 if self.known is None else self.known.spent - self.written) * NANO + self.total + self.reserved
-
     def refuse(self, amount: int, now: float) -> Refusal:
         """It was asked for, and there is none; remembered for a while."""
         known = self.known

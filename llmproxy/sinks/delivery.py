@@ -118,6 +118,11 @@ class DeliveryQueue(Generic[Item]):
         """The last attempt failed."""
         return self._failed_in_a_row > 0
 
+    @property
+    def is_delivering(self) -> bool:
+        """A batch is under way."""
+        return self._under_way > 0
+
     def put_all(self, items: Sequence[Item]) -> None:
         """L{put} for many. What fills a batch is handed over at once."""
         now = self._clock.seconds()

@@ -8,7 +8,6 @@ what a process that is killed loses is what waits in its memory.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ from ..core.events.when import When
 from ..net.ratelimitedlog import RateLimitedLog
 from .delivery import DeliveryQueue
 from .eventdelivery import EventDelivery
+from .heldbytes import HeldBytes
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall
@@ -83,9 +83,7 @@ class EventQueue:
             left_over=self._left_over,
             progressed=self._progressed,
         )
-        # How many, and how large each of them is.
-        self._sizes: deque[list[int]] = deque()
-        self._bytes = 0
+        self._held = HeldBytes()
         self._seen_done = 0
         self._buffer: list[bytes] = []
         self._buffered = 0
@@ -197,30 +195,18 @@ class EventQueue:
     # -- memory
 
     def _has_room(self, count: int, sizes: Sequence[int] | None) -> bool:
-        size = count * PLAIN_SIZE if sizes is None else sum(sizes)
         # One that is larger than the bound by itself goes when nothing else is there.
-        fits = self._bytes + size <= self._policy.queue_bytes or (count == 1 and not self._queue.waiting)
+        fits = self._held.total + self._held.of(count, sizes) <= self._policy.queue_bytes
+        fits = fits or (count == 1 and not self._queue.waiting)
         return self._queue.waiting + count <= self._policy.queue and fits
 
     def _room(self, count: int, sizes: Sequence[int] | None) -> int:
         """How many of the first of C{count} events fit into memory."""
         room = max(0, min(count, self._policy.queue - self._queue.waiting))
-        free = self._policy.queue_bytes - self._bytes
-        if sizes is None:
-            return max(0, min(room, free // PLAIN_SIZE))
-        for number, size in enumerate(sizes[:room]):
-            free -= size
-            if free < 0:
-                return number
-        return room
+        return self._held.room(self._policy.queue_bytes, room, sizes)
 
     def _put(self, events: Sequence[Event], sizes: Sequence[int] | None) -> None:
-        if sizes is None:
-            self._sizes.append([len(events), PLAIN_SIZE])
-            self._bytes += len(events) * PLAIN_SIZE
-        else:
-            self._sizes.extend([1, size] for size in sizes)
-            self._bytes += sum(sizes)
+        self._held.add(len(events), sizes)
         self._queue.put_all(events)
 
     def _progressed(self) -> None:
@@ -236,14 +222,7 @@ class EventQueue:
     def _account(self) -> None:
         """What has left memory takes no room in it any more."""
         done, self._seen_done = self._queue.done - self._seen_done, self._queue.done
-        while done:
-            first = self._sizes[0]
-            count = min(done, first[0])
-            self._bytes -= count * first[1]
-            first[0] -= count
-            done -= count
-            if not first[0]:
-                self._sizes.popleft()
+        self._held.left(done)
 
     def _secure(self, spool: Spool) -> None:
         """
@@ -297,16 +276,16 @@ class EventQueue:
             self._write_buffer()
         elif self._buffer and self._soon is None:
             self._soon = self._clock.callLater(SPOOLED_AFTER, self._write_buffer)
-        if not self._busy and not self._segment and self._may_read():
-            if self._spool.count:
-                self._on_thread(self._spool.first, self._read)
-            elif not self._buffer and not self._queue.is_failing:
-                self._diverting = False
-
-    def _may_read(self) -> bool:
-        """While the receiver is away something is to be there that it is asked with."""
-        waiting = self._queue.waiting
-        return not waiting if self._queue.is_failing else waiting < self._policy.batch
+        if self._busy or self._segment:
+            return
+        if self._queue.waiting:
+            # What is in memory stands before what is on disk, and is there alone.
+            if not self._queue.is_failing and not self._queue.is_delivering:
+                self._queue.flush()
+        elif self._spool.count:
+            self._on_thread(self._spool.first, self._read)
+        elif not self._buffer and not self._queue.is_failing:
+            self._diverting = False
 
     def _write_buffer(self) -> None:
         self._cancel()

@@ -8,6 +8,7 @@ import urllib.request
 from typing import Any
 
 from .browser import BrowserTestCase
+from .certificates import Authority
 from .processes import LLMPROXY, start, wait_for_text
 
 
@@ -49,6 +50,26 @@ class AdminUiTests(BrowserTestCase):
         self.assertIn("not known here", page.inner_text("[role=alert]"))
         self.sign_in(page, self.site.token)
         return page
+
+    def test_over_tls(self) -> None:
+        """Over TLS, and so over HTTP/2, the session is one that no other host can set, and all works as before."""
+        certificate, key = Authority(self.mktemp()).issue("localhost")
+        listen = f"ssl:0:interface=127.0.0.1:privateKey={os.path.abspath(key)}:certKey={os.path.abspath(certificate)}"
+        address = self.origin = self.pages("admin-ui", "--listen", listen, "--api-base-url", self.site.address)
+        page = self.open(ignore_https_errors=True)
+        page.goto(f"{address}/admin/projects")
+        self.sign_in(page, self.site.token)
+        self.assertTrue(page.url.endswith("/projects"), page.url)
+        cookies = {each["name"]: each for each in page.context.cookies()}
+        self.assertTrue(cookies["__Host-llmproxy_session"]["secure"])
+        self.assertNotIn("llmproxy_session", cookies)
+        protocol = page.evaluate("performance.getEntriesByType('navigation')[0].nextHopProtocol")
+        self.assertEqual(protocol, "h2")
+        page.goto(f"{address}/admin/")
+        page.wait_for_selector(".live:not(.off)")
+        page.click("details.menu summary")
+        page.click("text=Sign out >> nth=0")
+        self.assertNotIn("__Host-llmproxy_session", {each["name"] for each in page.context.cookies()})
 
     def test_proxy_away(self) -> None:
         """Where there is no proxy, the page says so, and this process answers that it is well."""

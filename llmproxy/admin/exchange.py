@@ -41,6 +41,7 @@ class PageExchange:
     """
     A request for a page, and its answer.
 
+    @ivar base: where the pages are, C{/admin}.
     @ivar path: below the pages, as it came.
     @ivar target: the same with its query.
     @ivar scheme: C{https} where the browser came by TLS, as far as that is known.
@@ -49,13 +50,16 @@ class PageExchange:
     @ivar left: the browser is gone.
     """
 
-    def __init__(self, request: Request, trusted: TrustedProxies | None, base: str) -> None:
+    def __init__(self, request: Request, trusted: TrustedProxies | None) -> None:
         self._request = request
         self.left = False
         request.notifyFinish().addErrback(self._gone)
         self.method = request.method.decode("latin-1")
         path, _, query = request.uri.decode("latin-1").partition("?")
-        self.path = path[len(base) :] if path.startswith(base) else path
+        above = request.prepath or []
+        self.base = "".join(f"/{quote(segment)}" for segment in above)
+        below = path.split("/")[len(above) + 1 :]
+        self.path = "".join(f"/{segment}" for segment in below)
         self.target = self.path + (f"?{query}" if query else "")
         self.query = _parameters(query)
         self.form = Form()

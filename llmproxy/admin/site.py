@@ -48,7 +48,6 @@ class AdminPages(StreamingResource):
     @param backend: what the pages stand on.
     @param seconds: the time, since the epoch.
     @param trusted: the proxies in front that are believed.
-    @param base: where the resource is, C{/admin}.
     @param apis_at: where programs reach the APIs, by scheme and host of a browser's request; see
         L{llmproxy.admin.address.apis_address}.
     """
@@ -61,21 +60,19 @@ class AdminPages(StreamingResource):
         backend: Backend,
         seconds: Callable[[], float],
         trusted: TrustedProxies | None = None,
-        base: str = "/admin",
         apis_at: Callable[[str, str], str] = lambda scheme, host: "",
     ) -> None:
         super().__init__()
         self._backend = backend
         self._seconds = seconds
         self._trusted = trusted
-        self._base = base
         self._apis_at = apis_at
         self._static = StaticFiles()
         self._routes = RouteMap(pages.routes())
-        self._renderer = Renderer(base, self._static, pages.navigation())
+        self._renderers: dict[str, Renderer] = {}
 
     def render(self, request: Request) -> int:
-        exchange = PageExchange(request, self._trusted, self._base)
+        exchange = PageExchange(request, self._trusted)
         answering = Deferred.fromCoroutine(self._answer(exchange))
         answering.addErrback(self._failed, exchange)
         answering.addErrback(lambda reason: self._log.failure("a page could not be sent", reason))
@@ -88,7 +85,7 @@ class AdminPages(StreamingResource):
             exchange.fields.append((b"Allow", b"GET, HEAD, POST"))
             self._send_error(exchange, None, 405, "This page cannot be asked for so.")
         elif exchange.path == "":
-            exchange.redirect(self._base + "/")
+            exchange.redirect(exchange.base + "/")
         else:
             if exchange.method == "POST":
                 await exchange.take_form()
@@ -186,7 +183,7 @@ class AdminPages(StreamingResource):
         exchange.set_cookie(VISITOR, "", 0)
         if not exchange.has_reader:
             self._remember(exchange, reader_of(urlencode({"z": form.text("zone")}), exchange.text(b"accept-language")))
-        exchange.redirect(self._base + (wanted or "/"))
+        exchange.redirect(exchange.base + (wanted or "/"))
 
     async def _end_former(self, exchange: PageExchange) -> None:
         """A browser has one session: who signs in again has another secret from then on, and the former is no good."""
@@ -203,13 +200,13 @@ class AdminPages(StreamingResource):
             await _end_session(api)
         exchange.set_cookie(SESSION, "", 0)
         exchange.fields.append((b"Clear-Site-Data", b'"cache"'))
-        exchange.redirect(self._base + SIGN_IN)
+        exchange.redirect(exchange.base + SIGN_IN)
 
     def _to_sign_in(self, exchange: PageExchange, over: bool = False) -> None:
         query = {"next": exchange.target} if exchange.method != "POST" and exchange.target != "/" else {}
         if over:
             query["over"] = "1"
-        exchange.redirect(self._base + SIGN_IN + (f"?{urlencode(query)}" if query else ""))
+        exchange.redirect(exchange.base + SIGN_IN + (f"?{urlencode(query)}" if query else ""))
 
     def _set_display(self, exchange: PageExchange) -> None:
         """How numbers, dates and colours are shown: of this browser, signed in or not."""
@@ -218,7 +215,7 @@ class AdminPages(StreamingResource):
         values = {"l": locale, "z": form.text("zone") or now.zone, "t": form.text("theme") or now.theme}
         accepted = exchange.text(b"accept-language")
         self._remember(exchange, reader_of(urlencode({name: each for name, each in values.items() if each}), accepted))
-        exchange.redirect(self._base + (_local(form.text("next")) or "/"))
+        exchange.redirect(exchange.base + (_local(form.text("next")) or "/"))
 
     def _remember(self, exchange: PageExchange, reader: Reader) -> None:
         exchange.set_cookie(READER, reader.cookie, _READER_SECONDS)
@@ -250,7 +247,7 @@ class AdminPages(StreamingResource):
         if isinstance(answer, Redirect):
             if answer.flash:
                 exchange.set_cookie(FLASH, quote(answer.flash[:500], safe=""), _FLASH_SECONDS)
-            exchange.redirect(self._base + answer.path)
+            exchange.redirect(exchange.base + answer.path)
         elif isinstance(answer, Download | Events):
             streaming = exchange.stream(answer.streamed, is_file=isinstance(answer, Download))
             if streaming is not None:
@@ -279,7 +276,7 @@ class AdminPages(StreamingResource):
             "flash": flash,
             "now": self._seconds(),
         }
-        text = self._renderer.render(page.template, forms, {**common, **page.context})
+        text = self._renderer(exchange.base).render(page.template, forms, {**common, **page.context})
         exchange.send(page.status, b"text/html; charset=utf-8", text.encode("utf-8", "replace"))
 
     def _send_static(self, exchange: PageExchange, name: str) -> None:
@@ -288,6 +285,13 @@ class AdminPages(StreamingResource):
             self._send_error(exchange, None, 404, "There is no such file.")
             return
         exchange.send_kept(found.kind.encode(), found.content, found.packed)
+
+    def _renderer(self, base: str) -> Renderer:
+        """For pages below C{base}: the resource may be put anywhere into the trees of several sites."""
+        renderer = self._renderers.get(base)
+        if renderer is None:
+            renderer = self._renderers[base] = Renderer(base, self._static, pages.navigation())
+        return renderer
 
     def _formats(self, exchange: PageExchange) -> Formats:
         return Formats(exchange.reader, self._seconds())

@@ -181,7 +181,7 @@ class PagesTestCase(UsageManageTestCase):
                 sent["Origin"] = origin
         sent |= headers or {}
         method = method or ("GET" if data is None else "POST")
-        url = urljoin(ORIGIN, path if path.startswith("/admin") else "/admin" + path)
+        url = urljoin(ORIGIN, path if path.startswith(("/admin", "http:")) else "/admin" + path)
         # A new one each time: it would keep cookies of its own.
         client = StubTreq(self._root)
         response: Any = self.successResultOf(

@@ -29,10 +29,10 @@ class ExchangeTests(PagesTestCase):
 class PackedTests(SynchronousTestCase):
     def sent(self, accepted: bytes, length: int) -> DummyRequest:
         request = DummyRequest([])
-        request.uri, request.prepath = b"/admin/x", []
+        request.uri, request.prepath = b"/admin/x", [b"admin"]
         request.requestHeaders.setRawHeaders(b"Accept-Encoding", [accepted])
         request.isSecure = lambda: False  # type: ignore[method-assign]
-        PageExchange(request, None, "/admin").send(200, b"text/html", b"x" * length)  # type: ignore[arg-type]
+        PageExchange(request, None).send(200, b"text/html", b"x" * length)  # type: ignore[arg-type]
         return request
 
     def test_packed(self) -> None:

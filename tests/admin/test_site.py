@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from twisted.web.resource import Resource
+
 from llmproxy.admin.headers import POLICY
 from llmproxy.core.failures import BURST
 from llmproxy.core.sessions import IDLE
@@ -232,3 +234,17 @@ class PolicyTests(PagesTestCase):
         self.assertEqual(shown.status, 500)
         self.assertNotIn("ZeroDivision", shown.body.decode())
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_anywhere(self) -> None:
+        """The pages may stand deeper in the tree of a site: all of their links lead there."""
+        above = Resource()
+        above.putChild(b"admin", self.pages)
+        self._root = Resource()
+        self._root.putChild(b"l m", above)
+        shown = self.visit("http://proxy.example/l%20m/admin")
+        self.assertEqual(shown.header("location"), "/l%20m/admin/")
+        shown = self.visit("http://proxy.example/l%20m/admin/projects")
+        self.assertEqual(shown.header("location"), "/l%20m/admin/sign-in?next=%2Fprojects")
+        shown = self.visit("http://proxy.example/l%20m/admin/sign-in")
+        links = [each.get("href") or each.get("action") or each.get("src") for _, each in shown.page.tags]
+        self.assertEqual([each for each in links if each and not each.startswith(("/l%20m/admin/", "#"))], [])

@@ -13,6 +13,7 @@ from ..errors import ProxyError
 from ..providers.counting import Counting, is_background, response_id_in, uses_something
 from ..providers.documents import found_in, usage_of
 from ..providers.messagereader import MessageReader
+from ..providers.plainchat import usage_of_chat
 from ..providers.readers import ASKED, STREAMS, reader_for
 from ..providers.usagereader import EVENT_STREAM, media_type_of
 from ..usage import UNKNOWN
@@ -251,7 +252,8 @@ def _short(content: bytes, record: Record) -> bool:
     found = found_in(content)
     if found is None or ("background" in found and is_background(found)):
         return False
-    usage = usage_of(found)
+    # Of most answers the former says all, for half of the price.
+    usage = usage_of_chat(found) or usage_of(found)
     if usage.output_tokens is None and not usage.is_known:
         return False
     record.usage = usage

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from ..core.models import named
+from ..core.models import LONGEST
 from ..usage import Usage
 
 _convert = msgspec.convert
@@ -76,7 +76,9 @@ def usage_of_chat(found: Mapping[str, Any]) -> Usage | None:
         cached, written, heard = into.cached_tokens, into.cache_write_tokens, into.audio_tokens
     if out is not None:
         reasoned, spoken = out.reasoning_tokens, out.audio_tokens
-    model = named(found.get("model"))
+    model = found.get("model")
+    if type(model) is not str or len(model) > LONGEST or not model.isprintable():
+        model = ""
     return Usage(put_in, cached, written, came_out, reasoned, heard, spoken, None, None, model, raw)
 
 

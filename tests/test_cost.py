@@ -43,9 +43,9 @@ How many more it makes for its two entries in the ledger (CPython 3.11: 29), som
 that has ended is lost with its process.
 """
 
-MOST_METER_CALLS = 27
+MOST_METER_CALLS = 24
 """
-How many more it makes where the usage of its answer is read (CPython 3.11: 26), so that nobody has to believe a bill.
+How many more it makes where the usage of its answer is read (CPython 3.11: 23), so that nobody has to believe a bill.
 """
 
 MOST_METERED_EVENT_CALLS = 8

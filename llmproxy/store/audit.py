@@ -7,7 +7,8 @@ names the heads of those that were there before: one that is taken out whole is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 MENTIONED = 16
 """Heads of other chains that a chain begins with: the latest."""
+
+_AT_ONCE = 500
 
 SQL, FILE = "sql", "file"
 """What C{audit_chains.kind} may be."""
@@ -135,7 +138,7 @@ class AuditAnchors:
 def append(
     connection: Connection,
     opening: Callable[[dict[str, list[Any]]], AuditRecord],
-    records: Sequence[AuditRecord],
+    records: Iterable[AuditRecord],
     now: float,
 ) -> None:
     """
@@ -143,11 +146,15 @@ def append(
     change the database without a proxy.
 
     @param opening: as in L{AuditTable}.
+    @param records: however many; a few at a time are in memory.
     """
     chain = Chain(uuid4().hex)
-    links = chain.linked([opening(_heads(connection)), *records])
-    connection.execute(audit_events.insert(), [row_of(link) for link in links])
-    _anchor(connection, Anchor(chain.id, links[-1].seq, links[-1].hash), SQL, now)
+    coming = itertools.chain([opening(_heads(connection))], records)
+    while batch := list(itertools.islice(coming, _AT_ONCE)):
+        links = chain.linked(batch)
+        connection.execute(audit_events.insert(), [row_of(link) for link in links])
+        chain.moved(links[-1])
+    _anchor(connection, chain.anchor(), SQL, now)
 
 
 def _heads(connection: Connection) -> dict[str, list[Any]]:

@@ -12,6 +12,7 @@ import click
 
 from ..config.databases import Storage
 from ..errors import ConfigError
+from .db_import import import_go
 from .faults import Conflicting, Fault, NotThere
 from .output import Output, Progress
 from .storage import located, reading, storage_of, storage_options, warn_of_password, writing
@@ -162,6 +163,9 @@ def copy(storage: Storage, output: Output, target: str | None, force: bool) -> N
     with reading(source) as connection:
         arrived = _load(location, DatabaseSource(connection), force)
     _tell(output, location, arrived)
+
+
+command.add_command(import_go)
 
 
 def _state(revision: str, works: bool) -> str:

@@ -36,12 +36,12 @@ def storage_options(command: Callable[..., Any]) -> Callable[..., Any]:
         warn_of_password("--database", database)
         return command(storage=storage_of(database, env), output=Output(as_json), **options)
 
-    for option in reversed(_OPTIONS):
+    for option in reversed(OPTIONS):
         asking = option(asking)
     return asking
 
 
-_OPTIONS = (
+OPTIONS = (
     click.option("--database", metavar="URL", help="sqlite:///path, or a path. [DATABASE_URL, DATABASE_PATH]"),
     click.option("--env", metavar="FILE", help="A file of variables; those that are set already stay as they are."),
     click.option("--json", "as_json", is_flag=True, help="Print JSON."),

@@ -9,6 +9,9 @@ from ..errors import BadRequest, Unprocessable
 MAX_NAME = 255
 """Characters."""
 
+MAX_API_KEY = 4096
+"""Characters."""
+
 MAX_MINUTES = 525_600
 """A year, as in the reference."""
 

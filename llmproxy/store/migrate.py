@@ -26,6 +26,11 @@ _LOCK = 0x6C6C6D70
 _OLDEST = "schema.oldest"
 """The row of C{settings} that says which programs may work on a schema."""
 
+FOREIGN = (
+    "it has tables of another program, and none that says which revision they are; "
+    "what llm-proxy has moves into another one by llmproxy db import-go"
+)
+
 _LOCK_TIMEOUT = 300
 """Seconds to wait for another process's migration on MySQL; on PostgreSQL as long as it takes."""
 
@@ -103,7 +108,7 @@ def upgrade(connection: Connection, found: str | None, to: str) -> None:
     if {found or to, to} - known:
         raise ConfigError(_too_new(found or to, None if found is None else oldest_of(connection)))
     if found is None and inspect(connection).has_table("projects"):
-        raise ConfigError("it has tables of another program, and none that says which revision they are")
+        raise ConfigError(FOREIGN)
     using.attributes["connection"] = connection
     command.upgrade(using, to)
     if to == HEAD:

@@ -143,7 +143,8 @@ class MigrateTests(SynchronousTestCase):
         self.execute("DROP TABLE alembic_version")
         self.assertEqual(
             self.refused(),
-            "database PATH: it has tables of another program, and none that says which revision they are",
+            "database PATH: it has tables of another program, and none that says which revision they are; "
+            "what llm-proxy has moves into another one by llmproxy db import-go",
         )
 
     def test_wrong_key(self) -> None:

@@ -13,11 +13,18 @@ from typing import Annotated, Any, ClassVar
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from ...management.checks import ADMIN_NAME, MAX_ADMIN_MINUTES, MAX_MINUTES, MAX_NAME, MAX_OVERLAP, MAX_REQUESTS
+from ...management.checks import (
+    ADMIN_NAME,
+    MAX_ADMIN_MINUTES,
+    MAX_API_KEY,
+    MAX_MINUTES,
+    MAX_NAME,
+    MAX_OVERLAP,
+    MAX_REQUESTS,
+)
 from ...message import Role
 from .limits import LimitChange, LimitFields
 
-MAX_API_KEY = 4096
 MAX_APIS = 64
 MAX_API_KEYS = 32
 """For one API."""

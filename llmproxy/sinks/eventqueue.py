@@ -39,6 +39,9 @@ MOST_BUFFERED = 4 * 1024 * 1024
 
 WRITTEN_AT = 256 * 1024
 
+DISK_RESTS = 1.0
+"""Seconds before a disk that could not be used is tried again."""
+
 LOOKS_EVERY = 60.0
 """Seconds between two looks for what other processes have left that have ended."""
 
@@ -89,9 +92,11 @@ class EventQueue:
         self._buffered = 0
         self._soon: IDelayedCall | None = None
         self._looking: IDelayedCall | None = None
+        self._later: IDelayedCall | None = None
         # Calls that wait for the disk: what is removed waits behind what is written.
         self._busy = 0
         self._diverting = False
+        self._may_secure = False
         self._segment = ""
         self._segment_from = self._segment_until = 0
         self._stopping: Deferred[None] | None = None
@@ -183,8 +188,9 @@ class EventQueue:
         if self._stopping is None:
             self._stopping = Deferred()
             self._cancel()
-            if self._looking is not None:
-                self._looking.cancel()
+            for call in (self._looking, self._later):
+                if call is not None and call.active():
+                    call.cancel()
             self._queue.stop().addCallback(lambda _: self._end())
         waiting: Deferred[None] = Deferred()
         if self._stopped:
@@ -210,13 +216,12 @@ class EventQueue:
         self._queue.put_all(events)
 
     def _progressed(self) -> None:
+        self._may_secure = True
         self._account()
         if self._segment and self._queue.done >= self._segment_until and self._spool is not None:
-            name, self._segment = self._segment, ""
-            self._on_thread(lambda: self._removed(name), lambda _: None)
-        elif self._queue.is_failing and not self._segment and self._spool is not None and self._stopping is None:
-            self._secure(self._spool)
-        elif self._diverting:
+            spool, name, self._segment = self._spool, self._segment, ""
+            self._on_thread(lambda: spool.remove(name), lambda _: None)
+        elif self._diverting or self._queue.is_failing:
             self._next()
 
     def _account(self) -> None:
@@ -231,10 +236,11 @@ class EventQueue:
         """
         events = self._queue.peek_all()
         lines = [encode(event) for event in events]
-        self._diverting = True
-        if not lines or self._busy or spool.size + sum(map(len, lines)) + len(lines) > self._policy.spool:
-            self._next()
+        if not lines or spool.size + sum(map(len, lines)) + len(lines) > self._policy.spool:
             return
+        # Once for each attempt that fails: a disk that takes nothing is not asked again and again.
+        self._may_secure = False
+        self._diverting = True
         self._queue.take_back()
         self._account()
 
@@ -243,10 +249,6 @@ class EventQueue:
                 self._put(events[:count], [PLAIN_SIZE + len(line) for line in lines[:count]])
 
         self._on_thread(lambda: spool.put_first(lines), back, lambda: back(len(events)))
-
-    def _removed(self, name: str) -> None:
-        assert self._spool is not None
-        self._spool.remove(name)
 
     # -- disk
 
@@ -280,7 +282,9 @@ class EventQueue:
             return
         if self._queue.waiting:
             # What is in memory stands before what is on disk, and is there alone.
-            if not self._queue.is_failing and not self._queue.is_delivering:
+            if self._queue.is_failing and self._may_secure:
+                self._secure(self._spool)
+            elif not self._queue.is_failing and not self._queue.is_delivering:
                 self._queue.flush()
         elif self._spool.count:
             self._on_thread(self._spool.first, self._read)
@@ -327,16 +331,22 @@ class EventQueue:
         def done(result: Any) -> None:
             self._busy -= 1
             then(result)
+            self._next()
 
         def broken(reason: Any) -> None:
             self._busy -= 1
             self._complaints.say("spool", f"sink {self.name}: the spool cannot be used: {reason.getErrorMessage()}")
             if failed is not None:
                 failed()
+            if self._stopping is None and self._later is None:
+                self._later = self._clock.callLater(DISK_RESTS, self._try_disk)
 
         running.addCallbacks(done, broken)
         running.addErrback(lambda reason: self._log.failure("a spool is broken", reason))
-        running.addCallback(lambda _: self._next())
+
+    def _try_disk(self) -> None:
+        self._later = None
+        self._next()
 
     def _lose(self, count: int, why: str) -> None:
         if count:

@@ -275,6 +275,34 @@ class EventQueueTests(SynchronousTestCase):
         self.assertEqual(self.sink.ids[-1], "e-3")
         self.assertEqual((queue.lost, queue.delivered), (1, 2))
 
+    def test_unreadable_disk(self) -> None:
+        """A spool that cannot be read is tried again now and then, not all the time, and goes on when it can."""
+        self.sink.answer = PassingFailure("down")
+        queue = self.make()
+        queue.take(events(1))
+        self.clock.advance(1)
+        queue.take(events(2))
+        self.successResultOf(queue.stop())
+        self.sink = TakingSink()
+        reads: list[object] = []
+
+        class Broken(Spool):
+            def first(self) -> Any:
+                reads.append(1)
+                if len(reads) < 4:
+                    raise OSError("Input/output error")
+                return super().first()
+
+        spool = Broken(os.path.join(self.directory, "spool"), 1_000_000)
+        queue = EventQueue(self.clock, "hook", self.sink, SinkPolicy(), at_once, None, spool)
+        queue.start()
+        self.assertEqual(len(reads), 1)
+        for _ in range(5):
+            self.clock.advance(1)
+        self.assertEqual(self.sink.ids, ["e-1", "e-2"])
+        self.successResultOf(queue.stop())
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_without_disk(self) -> None:
         """Without a spool what does not fit is lost, and counted."""
         self.sink.answer = "wait"

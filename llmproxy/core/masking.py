@@ -34,7 +34,7 @@ _NO_SECRETS = frozenset({"cache_key"})
 # Every alternative that has begun to match ends without going back over what it read: texts come from clients.
 _LOOKS_LIKE = re.compile(
     r"""
-      (?<![A-Za-z0-9])(?:sk|pk|rk|gsk|csk|xai|llmproxy_admin)[-_][A-Za-z0-9_-]{6,}   # ours, and most vendors'
+      (?<![A-Za-z0-9])(?:sk|pk|rk|gsk|csk|xai|llmproxy_(?:admin|session))[-_][A-Za-z0-9_-]{6,}  # ours, most vendors'
     | (?-i:sk-(?=[a-z0-9_-]{0,21}[A-Z])[A-Za-z0-9_-]{22,})      # ours behind a word, which an id of tasks is not
     | (?-i:AIza)[A-Za-z0-9_-]{12,} | (?-i:ya29\.)[A-Za-z0-9_-]{12,}
     | (?<![A-Za-z0-9])(?-i:pplx-|nvapi-|hf_|r8_|fw_|tgp_v1_|tgp_|pa-|sess-|AQ\.)[A-Za-z0-9_-]{20,}

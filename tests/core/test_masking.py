@@ -56,6 +56,7 @@ class MaskingTests(SynchronousTestCase):
             ("/v1/x?key=canary&alt=sse", f"/v1/x?key={MASKED}&alt=sse"),
             ("AIzaSyCanaryCanary12", MASKED),
             ("by llmproxy_admin_0123456789abcdef", f"by {MASKED}"),
+            ("by llmproxy_session_0123456789abcdef", f"by {MASKED}"),
             ("eyJhbGciOiJIUzI1.eyJzdWIi.c2ln", MASKED),
             ("/v1/sk%2DWfppfE41yy3GctEDqEuaIw/x", f"/v1/{MASKED}/x"),
             ("/v1/%2573k-WfppfE41yy3GctEDqEuaIw", f"/v1/{MASKED}"),

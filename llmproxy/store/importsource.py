@@ -1,6 +1,4 @@
-"""
-The database of the Go original (llm-proxy) as a source of rows, which cannot be written through it.
-"""
+"""The database of the Go original (llm-proxy) as a source of rows, which cannot be written through it."""
 
 from __future__ import annotations
 
@@ -35,6 +33,10 @@ _GO_ONLY = ("parseTime", "loc", "multiStatements", "collation")
 """Parameters of Go's MySQL driver that are nobody else's."""
 
 
+_WAL, _VERSIONS_END = b"\x02\x02", 20
+"""What the versions in a header of SQLite are in WAL mode, and where they end."""
+
+
 def source_engine(location: Backend) -> Engine:
     """An engine that cannot write, whose transactions see one moment, and to whom moments are UTC."""
     if location.is_sqlite:
@@ -53,12 +55,25 @@ def source_engine(location: Backend) -> Engine:
 
 def _open_sqlite(path: str) -> sqlite3.Connection:
     address = Path(os.path.abspath(path)).as_uri()
-    connection = sqlite3.connect(f"{address}?mode=ro", uri=True, isolation_level=None)
+    # Even a reader of WAL makes files beside it, which the original, running as another user, could not open then.
+    resting = "&immutable=1" if _is_at_rest(path) else ""
+    connection = sqlite3.connect(f"{address}?mode=ro{resting}", uri=True, isolation_level=None)
     # A file of somebody else's: nothing in its schema is called, and nothing in it is text by its word alone.
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.execute("PRAGMA query_only = ON")
     connection.text_factory = lambda data: data.decode("utf-8", "backslashreplace")
     return connection
+
+
+def _is_at_rest(path: str) -> bool:
+    """Whether a file in WAL mode has nothing beside it: no program has it open, and all of it is in the file."""
+    try:
+        with open(path, "rb") as file:
+            versions = file.read(_VERSIONS_END)[-2:]
+    except OSError:
+        # SQLite says it.
+        return False
+    return versions == _WAL and not any(os.path.exists(path + ending) for ending in ("-wal", "-shm"))
 
 
 def _prepare_postgresql(connection: Any, record: object) -> None:

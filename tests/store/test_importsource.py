@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 
 from sqlalchemy.exc import DatabaseError
 from twisted.trial.unittest import SynchronousTestCase
@@ -31,6 +32,23 @@ class SourceTests(SynchronousTestCase):
         engine.dispose()
         with open(path, "rb") as file:
             self.assertEqual(file.read(), before)
+        self.assertFalse(os.path.exists(f"{path}-shm") or os.path.exists(f"{path}-wal"))
+
+    def test_while_it_runs(self) -> None:
+        """What the original has written and not yet put into the file itself is seen, as it is at one moment."""
+        make(path := self.mktemp(), rows())
+        writer = sqlite3.connect(path)
+        self.addCleanup(writer.close)
+        writer.execute("UPDATE tokens SET id = 'late' WHERE request_count = 7")
+        writer.commit()
+        engine = source_engine(locate(path, 1))
+        with engine.connect() as connection:
+            source = GoSource(connection)
+            writer.execute("DELETE FROM tokens")
+            writer.commit()
+            found = [each["id"] for batch in source.rows("tokens") for each in batch]
+        engine.dispose()
+        self.assertEqual((len(found), "late" in found), (4, True))
 
     def test_others(self) -> None:
         """What is not a database of the original is said to be none."""

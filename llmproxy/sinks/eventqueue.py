@@ -9,6 +9,7 @@ what a process that is killed loses is what waits in its memory.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -298,10 +299,16 @@ class EventQueue:
         lines, self._buffer, self._buffered = self._buffer, [], 0
         spool = self._spool
 
-        def failed() -> None:
-            self._lose(len(lines), "the disk cannot be written")
+        back = partial(self._back_to_memory, lines)
+        self._on_thread(lambda: spool.append(lines), lambda lost: self._lose(lost, "its spool is full"), back)
 
-        self._on_thread(lambda: spool.append(lines), lambda lost: self._lose(lost, "its spool is full"), failed)
+    def _back_to_memory(self, lines: list[bytes]) -> None:
+        """The disk cannot be written: what memory has room for waits there."""
+        sizes = [PLAIN_SIZE + len(line) for line in lines]
+        room = self._room(len(lines), sizes)
+        if room:
+            self._put([decode(line) for line in lines[:room]], sizes[:room])
+        self._lose(len(lines) - room, "the disk cannot be written, and its queue is full")
 
     def _read(self, found: tuple[str, list[bytes]] | None) -> None:
         if found is None or self._stopping is not None:
@@ -362,8 +369,9 @@ class EventQueue:
 
     def _left_over(self, events: list[Event]) -> Deferred[None]:
         """What is in memory goes before what is on disk; what came from there is there still."""
-        again = self._of_segment(self._queue.done - len(events))
-        kept = events[: max(0, len(events) - again)] if again else events
+        first = self._queue.done - len(events)
+        again, until = self._of_segment(first), max(0, self._segment_until - first)
+        kept = events[: until - again] + events[until:]
         if not kept:
             return succeed(None)
         if self._spool is None:

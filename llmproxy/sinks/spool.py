@@ -139,7 +139,12 @@ class Spool:
             self._current = _name(number)
             self._fd = os.open(self._path(self._current), _FLAGS, 0o600)
             self._segments[self._current] = _Segment(0, 0)
-        _write_all(self._fd, data)
+        try:
+            _write_all(self._fd, data)
+        except OSError:
+            # A part of it, which the next line would continue.
+            os.ftruncate(self._fd, self._segments[self._current].size)
+            raise
         self._grown(self._current, len(data), count)
 
     def _new(self, name: str, data: bytes, count: int) -> None:
@@ -147,6 +152,9 @@ class Spool:
         try:
             _write_all(fd, data)
             os.fsync(fd)
+        except OSError:
+            os.unlink(self._path(name))
+            raise
         finally:
             os.close(fd)
         self._segments[name] = _Segment(0, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from typing import Any
@@ -24,6 +25,10 @@ from .eventing import TakingSink, at_once
 
 def events(*numbers: int) -> list[Event]:
     return [event(number) for number in numbers]
+
+
+def _no_space() -> int:
+    raise OSError(errno.ENOSPC, "no space")
 
 
 class EventQueueTests(SynchronousTestCase):
@@ -257,23 +262,52 @@ class EventQueueTests(SynchronousTestCase):
         self.assertLessEqual(queue.waiting - len(queue._buffer), 2)
 
     def test_no_directory(self) -> None:
-        """Where there can be no spool what comes is lost and counted, and the sink goes on when its receiver does."""
+        """Where there can be no spool what comes waits in memory; beyond that it is lost, and counted."""
         os.makedirs(self.directory)
         with open(os.path.join(self.directory, "spool"), "w") as file:
             file.write("in the way")
         self.sink.answer = PassingFailure("down")
+        queue = self.make(queue=5)
+        queue.take(events(1))
+        self.clock.advance(1)
+        queue.take(events(2, 3))
+        self.clock.advance(SPOOLED_AFTER)
+        self.assertEqual((queue.lost, queue.spooled, queue.waiting), (0, 0, 3))
+        queue.take(events(4, 5, 6, 7))
+        self.clock.advance(SPOOLED_AFTER)
+        self.assertEqual((queue.lost, queue.spooled, queue.waiting), (2, 0, 5))
+        del self.sink.batches[:]
+        self.sink.answer = None
+        self.clock.advance(5)
+        queue.take(events(8))
+        self.clock.advance(1)
+        self.assertEqual(self.sink.ids, ["e-1", "e-2", "e-3", "e-4", "e-5", "e-8"])
+        self.assertEqual((queue.lost, queue.delivered, queue.waiting), (2, 6, 0))
+
+    def test_disk_fills(self) -> None:
+        """What could not be written waits behind what was read, and both are kept when the process ends."""
+        self.sink.answer = PassingFailure("down")
         queue = self.make()
         queue.take(events(1))
         self.clock.advance(1)
-        queue.take(events(2))
+        queue.take(events(2, 3))
         self.clock.advance(SPOOLED_AFTER)
-        self.assertEqual((queue.lost, queue.spooled), (1, 0))
-        self.sink.answer = None
-        self.clock.advance(5)
-        queue.take(events(3))
         self.clock.advance(1)
-        self.assertEqual(self.sink.ids[-1], "e-3")
-        self.assertEqual((queue.lost, queue.delivered), (1, 2))
+        spool = queue._spool
+        assert spool is not None
+        append = spool.append
+        self.patch(spool, "append", lambda lines: _no_space())
+        queue.take(events(4, 5))
+        self.clock.advance(SPOOLED_AFTER)
+        self.assertEqual((queue.lost, queue.waiting + queue.spooled), (0, 5))
+        self.patch(spool, "append", append)
+        queue.stop()
+        self.clock.pump([1] * 10)
+        self.sink = TakingSink()
+        again = self.make()
+        self.clock.pump([1] * 5)
+        self.assertEqual(sorted(set(self.sink.ids)), ["e-1", "e-2", "e-3", "e-4", "e-5"])
+        self.assertEqual(again.lost, 0)
 
     def test_unreadable_disk(self) -> None:
         """A spool that cannot be read is tried again now and then, not all the time, and goes on when it can."""

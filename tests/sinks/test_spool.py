@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 from collections import Counter
@@ -48,6 +49,31 @@ class SpoolTests(SynchronousTestCase):
         self.assertEqual(spool.first(), found)
         spool.remove(found[0])
         self.assertEqual(self.drained(spool), [b"2"])
+
+    def test_disk_is_full(self) -> None:
+        """What could be written in part is taken back: what comes next is not behind half a line, nor there twice."""
+        spool = self.make()
+        spool.append([b"1"])
+        space = 3
+
+        def write(fd: int, data: bytes) -> int:
+            nonlocal space
+            if not space:
+                raise OSError(errno.ENOSPC, "no space")
+            written, space = min(space, len(data)), space - min(space, len(data))
+            return real(fd, data[:written])
+
+        real = os.write
+        self.patch(os, "write", write)
+        self.assertRaises(OSError, spool.append, [b"22222"])
+        space = 3
+        self.assertRaises(OSError, spool.put_first, [b"00000"])
+        space = 100
+        spool.append([b"3"])
+        self.assertEqual((spool.count, spool.size), (2, 4))
+        self.assertEqual(self.drained(spool), [b"1", b"3"])
+        spool.close()
+        self.assertEqual(self.make().look(), 0)
 
     def test_many_segments(self) -> None:
         """No segment is so long that reading it takes much memory, and their order is that of what came."""

@@ -42,6 +42,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MILLISECONDS_FROM = 10**11
 _FLAGS = {"1": True, "t": True, "true": True, "0": False, "f": False, "false": False}
 _MOST_NOTES = 16
+_MOST_DEPTH = 32
 _AUDIT_OWN = "audit."
 _AUDIT_LOOKS = frozenset({"audit.list", "audit.show"})
 _AUDIT_COLUMNS = (
@@ -253,9 +254,18 @@ def _details(metadata: Any) -> dict[str, Any]:
             metadata = json.loads(metadata)
         except (ValueError, RecursionError):
             return {"unreadable": metadata[:200]}
-    if not isinstance(metadata, dict):
-        return {"unreadable": str(metadata)[:200]}
+    if not isinstance(metadata, dict) or _is_deep(metadata):
+        return {"unreadable": "nested too deeply" if isinstance(metadata, dict) else str(metadata)[:200]}
     return {str(name): value for name, value in metadata.items()}
+
+
+def _is_deep(value: Any) -> bool:
+    """Whether it is nested more than records are; found out without following it down by calls."""
+    level = [value]
+    for _ in range(_MOST_DEPTH):
+        inner = [each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list)]
+        level = [child for children in inner for child in children]
+    return bool(level)
 
 
 def _ruled(what: str, rule: Callable[[Any], None], value: Any) -> None:

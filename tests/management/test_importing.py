@@ -164,6 +164,11 @@ class RowTests(SynchronousTestCase):
         self.assertEqual((found.client_ip, found.reason), ("192.0.2.1", "r"))
         self.assertEqual(found.details, {"n": 1, "imported": True})
         self.assertEqual(a_record(metadata="{").details["unreadable"], "{")
+        for depth in (100, 900, 100_000):
+            deep = '{"a":' * depth + "1" + "}" * depth
+            with row(depth):
+                self.assertIn("unreadable", a_record(metadata=deep).details)
+                self.assertIsNone(a_token(metadata=deep).metadata)
         self.assertNotIn("canary", repr(a_record(metadata='{"api_key": "canary"}', path="/x?key=canary")))
         self.assertEqual(a_record(action="audit.list").action, "audit.list")
         for changes, words in (

@@ -246,8 +246,7 @@ class EventQueue:
         self._account()
 
         def back(count: int) -> None:
-            if count:
-                self._put(events[:count], [PLAIN_SIZE + len(line) for line in lines[:count]])
+            self._put(events[:count], [PLAIN_SIZE + len(line) for line in lines[:count]])
 
         self._on_thread(lambda: spool.put_first(lines), back, lambda: back(len(events)))
 
@@ -257,8 +256,7 @@ class EventQueue:
         """To the disk, behind what is there."""
         if self._spool is None:
             room = self._room(len(events), sizes)
-            if room:
-                self._put(events[:room], None if sizes is None else sizes[:room])
+            self._put(events[:room], None if sizes is None else sizes[:room])
             self._lose(len(events) - room, "its queue is full")
             return
         self._diverting = True
@@ -275,7 +273,7 @@ class EventQueue:
         """What is to be done on the disk now, if anything is."""
         if self._busy or self._spool is None or self._stopping is not None:
             return
-        if self._buffer and self._buffered >= WRITTEN_AT:
+        if self._buffered >= WRITTEN_AT:
             self._write_buffer()
         elif self._buffer and self._soon is None:
             self._soon = self._clock.callLater(SPOOLED_AFTER, self._write_buffer)
@@ -297,17 +295,14 @@ class EventQueue:
         if self._busy or self._spool is None:
             return
         lines, self._buffer, self._buffered = self._buffer, [], 0
-        spool = self._spool
-
         back = partial(self._back_to_memory, lines)
-        self._on_thread(lambda: spool.append(lines), lambda lost: self._lose(lost, "its spool is full"), back)
+        self._on_thread(partial(self._spool.append, lines), lambda lost: self._lose(lost, "its spool is full"), back)
 
     def _back_to_memory(self, lines: list[bytes]) -> None:
         """The disk cannot be written: what memory has room for waits there."""
         sizes = [PLAIN_SIZE + len(line) for line in lines]
         room = self._room(len(lines), sizes)
-        if room:
-            self._put([decode(line) for line in lines[:room]], sizes[:room])
+        self._put([decode(line) for line in lines[:room]], sizes[:room])
         self._lose(len(lines) - room, "the disk cannot be written, and its queue is full")
 
     def _read(self, found: tuple[str, list[bytes]] | None) -> None:

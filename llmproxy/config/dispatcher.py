@@ -207,10 +207,13 @@ class _Reading:
             problems.add("", f"has more than {MAX_VALUES} values, those of its aliases counted each time")
         problems.fail()
         buses = [each for each in sinks if each.type == "redis-streams"]
-        if len(buses) == 1 and not any(self._text(name) for name in ("REDIS_URL", "REDIS_ADDR")):
+        if len(buses) == 1:
             bus = buses[0].settings
-            said = {"stream": bus.get("stream")} if not self._said_stream() else {}
-            stream = evolve(stream, url=bus.get("url") or stream.url, **{k: v for k, v in said.items() if v})
+            said = {} if self._said_stream() else {"stream": bus.get("stream")}
+            if not any(self._text(name) for name in ("REDIS_URL", "REDIS_ADDR")):
+                stream = evolve(stream, url=bus.get("url") or stream.url, **{k: v for k, v in said.items() if v})
+            elif _same_place(buses[0], stream):
+                stream = evolve(stream, **{k: v for k, v in said.items() if v})
         fed = tuple(each for each in sinks if not _is_source(each, stream))
         directory = self._options.get("directory")
         if directory:
@@ -276,6 +279,11 @@ def _is_source(sink: SinkConfig, stream: StreamSettings) -> bool:
         return False
     if (sink.settings.get("stream") or StreamSettings().stream) != stream.stream:
         return False
+    return _same_place(sink, stream)
+
+
+def _same_place(sink: SinkConfig, stream: StreamSettings) -> bool:
+    """Whether a sink writes to the Redis that is read."""
     try:
         one, other = parse_redis_url(str(sink.settings.get("url") or stream.url)), parse_redis_url(stream.url)
     except ValueError:

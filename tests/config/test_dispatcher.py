@@ -169,6 +169,8 @@ class FileTests(DispatcherCase):
         found = self.of(text)
         self.assertEqual(([each.name for each in found.sinks], found.location.label), (["log"], "redis://r:7/2"))
         self.assertEqual((found.stream.stream, found.group_of(found.sinks[0])), ("s", "llm-proxy-dispatchers"))
+        found = self.of(text, {"REDIS_URL": "redis://r:7/2"})
+        self.assertEqual((found.stream.stream, [each.name for each in found.sinks]), ("s", ["log"]))
         found = self.of(text, {"REDIS_ADDR": "other:1"})
         self.assertEqual((found.location.label, len(found.sinks)), ("redis://other:1/0", 2))
         found = self.of(text, stream="t")

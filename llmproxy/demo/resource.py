@@ -135,7 +135,7 @@ def _part(request: Request, name: bytes) -> bytes:
 def _json_body(request: Request) -> dict[str, Any]:
     try:
         body = json.loads(request.content.read() if request.content else b"")
-    except ValueError:
+    except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):
         raise Refused(400, "We could not parse the JSON body of your request.")

@@ -63,6 +63,13 @@ class AnswerTests(DemoTests):
         self.send("GET", "/v1/models", b"", f"x-api-key: {KEY}")
         self.assertEqual(self.answer()[0], 200)
 
+    def test_nested(self) -> None:
+        """A body that is nested too deeply is refused as one that is no JSON."""
+        body = b'{"model": "demo", "a": ' + b"[" * 20_000 + b"]" * 20_000 + b"}"
+        self.send("POST", "/v1/chat/completions", body, f"Authorization: Bearer {KEY}")
+        status, _, content = self.answer()
+        self.assertEqual((status, json.loads(content)["error"]["type"]), (400, "invalid_request_error"))
+
     def test_server(self) -> None:
         """No answer says with what it was made."""
         for method, path in (("GET", "/v1/models"), ("GET", "/nothing")):

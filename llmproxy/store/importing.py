@@ -1,5 +1,5 @@
 """
-What the Go original (llm-proxy) has, moved into our database in one transaction.
+A move of what the Go original (llm-proxy) has into our database, in one transaction.
 
 What is there already stays as it is. A row is ours already if its id is there with what never changes, the moment at
 which it was made, or the hash of its secret; where the id, the name or the hash is another row's, it is left out.

@@ -29,7 +29,7 @@ class Terminal:
             stdout=inner,
             stderr=inner,
             start_new_session=True,
-            preexec_fn=lambda: _take_terminal(),
+            preexec_fn=lambda: take_terminal(),
         )
         os.close(inner)
         self.seen = self._unread = ""
@@ -68,7 +68,8 @@ class Terminal:
         os.close(self._fd)
 
 
-def _take_terminal() -> None:
+def take_terminal() -> None:
+    """Have the standard input of this process, a terminal, be the one that it belongs to."""
     import fcntl
     import termios
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import signal
 import socket
 import subprocess
 import threading
 import time
 import urllib.request
+from collections.abc import Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -17,6 +19,7 @@ from subprocess import CompletedProcess
 from twisted.trial.unittest import SynchronousTestCase
 
 from .processes import LLMPROXY, MANAGEMENT_TOKEN, TWISTD, environment, free_port, run, start, wait_for_text
+from .terminal import take_terminal
 
 CONFIG = """\
 default_api: a
@@ -96,7 +99,8 @@ class StartTests(SynchronousTestCase):
         for stop, workers in ((signal.SIGINT, "1"), (signal.SIGTERM, "1"), (signal.SIGHUP, "1"), (signal.SIGHUP, "2")):
             port = free_port()
             command = (*LLMPROXY, "serve", *self.options(port), "--workers", workers)
-            process = start(command, self.directory, **KEYS)
+            # Without a terminal SIGHUP would have it read its configuration again.
+            process = self.in_terminal(command) if stop == signal.SIGHUP else start(command, self.directory, **KEYS)
             self.addCleanup(process.kill)
             self.wait_until_ready(port)
             process.send_signal(stop)
@@ -104,6 +108,26 @@ class StartTests(SynchronousTestCase):
             told = Path(self.file("stderr")).read_text()
             self.assertNotIn("Traceback", told)
             self.assertIn("Main loop terminated", told)
+
+    def in_terminal(self, command: Sequence[str]) -> subprocess.Popen[str]:
+        """A process that has a controlling terminal; what it says goes to files all the same."""
+        outer, inner = pty.openpty()
+        self.addCleanup(os.close, outer)
+        try:
+            with open(self.file("stdout"), "w") as out, open(self.file("stderr"), "w") as err:
+                return subprocess.Popen(
+                    command,
+                    cwd=self.directory,
+                    env=environment(**KEYS),
+                    stdin=inner,
+                    stdout=out,
+                    stderr=err,
+                    text=True,
+                    start_new_session=True,
+                    preexec_fn=lambda: take_terminal(),
+                )
+        finally:
+            os.close(inner)
 
     def test_read_only_directory(self) -> None:
         """

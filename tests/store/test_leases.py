@@ -481,7 +481,8 @@ class NotedTests(LeasedQuotaCase):
         quota = LeasedQuota(self.clock, self.database, max_lease=2)
         for number in (1, 2):
             quota.sequence = lambda number=number: number
-            self.assertIsNone(quota.spend(principal) if number == 2 else self.successResultOf(quota.spend(principal)))
+            spent = quota.spend(principal) if number == 2 else self.successResultOf(quota.spend(principal))
+            self.assertIsNone(spent, number)
         asked, held, run = self.ordered(quota), [], self.database.run
         self.patch(self.database, "run", lambda call: held.append((Deferred(), call)) or held[-1][0])
         self.patch(quota._usage, "_database", self.database)

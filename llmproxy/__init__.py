@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from .sinks.metrics import CacheMetricType, ProxyMetrics
     from .sinks.sinksettings import SinkSettings
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 __all__ = [
     "APIConfig",

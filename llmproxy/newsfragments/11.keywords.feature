@@ -1,1 +1,0 @@
-Keyword arguments of `TransparentProxy`, and a `Settings` that is given, are checked when the proxy is made: a `drain_seconds` of `"30s"` or a `log_level` that there is none of is a `ConfigError` that names it, with all others.

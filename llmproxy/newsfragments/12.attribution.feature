@@ -1,1 +1,0 @@
-Requests say for whom and for what they are: `X-LLMProxy-Tags: team=search` (which goes no further), OpenAI's `user`, `safety_identifier` and `metadata`, Anthropic's `metadata.user_id`, sessions of Claude Code and Codex, the program by `User-Agent`. They stand in the access log; `attribution:` of an API allows names, hashes values, or turns it off.

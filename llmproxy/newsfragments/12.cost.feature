@@ -1,1 +1,0 @@
-The access log has `cost` and `cost_saved` of each exchange, exact decimals in USD, and `/metrics` has `llmproxy_cost_usd_total{api,model}`: list prices of some thirty vendors come with genai-prices, a new dependency; nothing is fetched.

@@ -1,1 +1,0 @@
-`/health`, `/ready`, `/live` and `/metrics` give way to an API of that name and to an endpoint of the default API that is there, without `*`; `llmproxy check` says which do. Of these names an API may now have all; `manage` and `admin` stay reserved.

@@ -1,1 +1,0 @@
-`GET /usage` tells a token about itself: its requests and what is left of them, when it expires, tokens and cost; it spends nothing, and answers a token that is used up ([usage.md](docs/usage.md#a-token-about-itself)).

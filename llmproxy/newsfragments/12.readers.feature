@@ -1,1 +1,0 @@
-What was used is read of OpenAI's Realtime and Responses over WebSocket, images, audio and answers of the background, of Gemini Live and interactions, of Bedrock's Converse and event streams, and of Cohere; an answer that is fetched again is counted once, and what uses nothing is not unknown.

@@ -1,1 +1,0 @@
-`GET /manage/usage` sums up requests, tokens and cost by day, project, token, model and more, with a forecast of the month; `GET /manage/usage/records` lists single exchanges, or streams them as JSONL or CSV ([usage.md](docs/usage.md#reports)).

@@ -1,1 +1,0 @@
-Reports of usage answer from sums by the quarter of an hour, in any time zone, over millions of exchanges; `ledger: {keep_records: 90d}` removes single records of that age, and the sums stay ([databases.md](docs/databases.md#usage)).

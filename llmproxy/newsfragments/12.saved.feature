@@ -1,1 +1,0 @@
-Records of cache hits, and of requests that share another's answer, say what they saved: the usage is kept with the stored answer, in memory and Redis; what earlier releases have stored is still served.

@@ -1,1 +1,0 @@
-`llmproxy usage` shows who used what and what it cost, by day, project, model and more, with a forecast of the month; `llmproxy usage records` lists single exchanges and exports them as JSONL or CSV. `llmproxy quickstart` points to it after the first answer.

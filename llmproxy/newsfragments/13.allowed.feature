@@ -1,1 +1,0 @@
-`models`, `apis`, `endpoints` and `source_addresses` of tokens and projects hold at every API and its `fallback`: what is not on the list is a 403 (`model_not_allowed`, `api_not_allowed`, `endpoint_not_allowed`, `address_not_allowed`) that names the list and whose it is.

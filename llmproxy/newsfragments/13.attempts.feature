@@ -1,1 +1,0 @@
-Requests of an API with several upstreams go to one of them by priority, weight, load or latency; with `retry:` what fails before the first byte is tried again elsewhere, within a budget and the caller's own deadline.

@@ -1,1 +1,0 @@
-`credential: client` of an upstream sends on the caller's own credential, as subscriptions need; the token of the proxy comes in `X-LLMProxy-Token` then, which every API takes ([upstreams.md](docs/upstreams.md#credentials-of-clients)).

@@ -1,1 +1,0 @@
-`over_budget: downgrade` asks the model that `downgrade` names where a budget has no room for the one that was asked for, and says so in `X-LLMProxy-Model` ([limits.md](docs/limits.md#another-model)).

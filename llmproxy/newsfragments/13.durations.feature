@@ -1,1 +1,0 @@
-Durations take `mo` for 30 days, in the configuration, the environment and on the command line.

@@ -1,1 +1,0 @@
-An alias of a model may be written `{from: fast, to: gpt-4o-mini}` too.

@@ -1,1 +1,0 @@
-Tokens and projects have limits by the names that users of other gateways know (`rpm_limit`, `tpm_limit`, `max_parallel_requests`, `max_budget`, `budget_duration`, `soft_budget`, `hard_budget`, `models`, `apis`, `endpoints`, `source_addresses`), in the management API and on the command line, with `POST …/budget/reset`.

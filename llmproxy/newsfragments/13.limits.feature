@@ -1,1 +1,0 @@
-Limits of tokens, projects and rules hold, exactly within a process: what a request can use at most is reserved before it goes on, and what it used is settled; refusals are 429 with `Retry-After`, `retry-after-ms`, `x-should-retry` and `RateLimit`, and say which limit it is, what is left and when there is room.

@@ -1,1 +1,0 @@
-`/manage/upstreams` and `llmproxy upstreams` show how each upstream is, and drain one by hand; `/metrics` has `llmproxy_upstream_*` by API and upstream ([upstreams.md](docs/upstreams.md#looking-at-them)).

@@ -1,1 +1,0 @@
-Limits of usage can be counted in a Redis that all machines share: one round trip for all limits of a request, settlements in batches that count once, and places of requests that are free again when a process was killed.

@@ -1,1 +1,0 @@
-Rules of `usage_limits` with `unauthenticated: true` limit requests without a good token by their address.

@@ -1,1 +1,0 @@
-`upstreams:`, `headers:`, `balance:`, `sticky:`, `retry:` and `fallback:` of an API describe several places of it, what is added to requests, and what is tried again ([upstreams.md](docs/upstreams.md)).

@@ -1,1 +1,0 @@
-`LLM_PROXY_EVENT_BUS=redis-streams` and `FILE_EVENT_LOG` (`--file-event-log`) work as in the reference, with its names: each stands for a sink, and no request waits for either. `redis-streams` is a type of sink of its own; `REDIS_STREAM_KEY` and its sisters mean what they mean there.

@@ -1,1 +1,0 @@
-`llmproxy dispatcher` delivers events from Redis Streams to a file, Lunary, Helicone or Langfuse, or to the `sinks:` of a YAML file, with the flags and variables of the reference; an event is acknowledged when its sink has it, what a dead dispatcher had is taken over, and what ends its dispatchers becomes a dead letter. `/health`, `/ready` and `/metrics` are on `--listen`.

@@ -1,1 +1,0 @@
-`ObservabilityConfig` and the middleware `observability` publish an event for each exchange of a chain of an application's own, as the reference's do; `EventBus`, `Event`, `Content` and `CaptureConfig` are public.

@@ -1,1 +1,0 @@
-A sink of the type `otlp` (extra `otel`), or `OTEL_EXPORTER_OTLP_ENDPOINT` alone, now sends OpenTelemetry a span for each exchange and for each upstream that was asked, metrics by the conventions for generative AI in their legacy and latest names, and logs with the ids of their traces; `tracing` says what upstream gets of `traceparent`, and which traces are kept.

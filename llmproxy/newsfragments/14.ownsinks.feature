@@ -1,1 +1,0 @@
-The entry point group `llmproxy.sinks` adds types of sinks.

@@ -1,1 +1,0 @@
-`llmproxy sinks list` and `GET /manage/sinks` show how the sinks of events are, `llmproxy sinks test NAME` sends one event and shows what came back, `llmproxy sinks schema` prints the JSON Schema; `llmproxy_sink_*` are their metrics.

@@ -1,1 +1,0 @@
-`GET /manage/live` tells what happens now as server-sent events, collected once for all who watch.

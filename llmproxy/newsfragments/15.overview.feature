@@ -1,1 +1,0 @@
-The overview of the admin pages shows requests, errors, spend, tokens and cache savings of a span, what this month will cost, latency, what runs now, the projects and models that cost most, and what needs attention. `GET /manage/numbers` has what runs and what there was since the start.

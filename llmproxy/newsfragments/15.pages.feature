@@ -1,1 +1,0 @@
-`/admin` has pages for people beside the management API, on by default in `llmproxy quickstart`, by `--admin-ui` or `ADMIN_UI_ENABLED` elsewhere: signing in, sessions, and projects ([admin.md](docs/admin.md)).

@@ -1,1 +1,0 @@
-`/admin/tokens` lists, finds by secret, creates, edits, rotates and revokes tokens; a new secret is shown once, with lines to paste for curl, Python, Node.js, Claude Code and a shell. `GET /manage/tokens` takes `project_names`.

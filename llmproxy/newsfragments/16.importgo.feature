@@ -1,1 +1,0 @@
-`llmproxy db import-go` moves projects, tokens, upstream keys, counts and audit records out of a database of the Go program llm-proxy (SQLite, PostgreSQL or MySQL, only read): the same tokens go on working ([moving-from-go.md](docs/moving-from-go.md)).

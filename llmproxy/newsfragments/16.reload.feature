@@ -1,1 +1,0 @@
-The configuration is read again while the proxy runs: by `llmproxy reload`, `POST /manage/config/reload`, `SIGHUP` without a terminal, or by itself with `--watch`; in all workers or in none, and what is broken changes nothing ([reliability.md](docs/reliability.md#reload)). `GET /manage/config` shows what holds.

@@ -1,1 +1,0 @@
-`tls:` in the file and `--listen tls:8443` serve several certificates by name, renewed while the proxy runs; clients may have to show a certificate (`client_ca`, `client_auth`), whose subject stands in the audit log. Settings are Mozilla's intermediate profile ([tls.md](docs/tls.md)).

@@ -1,1 +1,0 @@
-`llmproxy upgrade`, `POST /manage/upgrade` or `SIGUSR2` have a new program take over without a gap, with or without workers: same process id, pidfile and sockets; what cannot start changes nothing ([reliability.md](docs/reliability.md#upgrade)).

@@ -190,22 +190,18 @@ def _add(seen: _Seen, line: bytes) -> None:
 
 
 def _verify_table(url: str, given: Sequence[Anchor], seen: _Seen) -> Report:
-    from ..core.audit.cuts import Cuts, Mention
-    from ..store.audittrail import anchors_of, cuts_of, links_of, mentions_of
+    from ..store.auditverify import verify_table
 
     location = located(url)
     with reading(location) as connection, Progress("records") as advance:
-        known = anchors_of(connection)
-        files = {anchor.chain for anchor in known.get(FILE, [])}
-        others = [each for each in (*mentions_of(connection), *map(Mention, given)) if each.anchor.chain not in files]
-        cuts = Cuts(cut for _, cut in cuts_of(connection))
-        verifier = Verifier(known.get(SQL, []), mentions=others, cuts=cuts)
-        seen.begins = cuts.before
-        for link in links_of(connection):
-            verifier.record(f"audit_events {link.record.id}", link)
+
+        def see(link: Linked) -> None:
             seen.add(link)
             advance(1)
-    return verifier.finish()
+
+        report, cuts = verify_table(connection, given, see)
+    seen.begins = cuts.before
+    return report
 
 
 def _compared(in_file: _Seen, in_table: _Seen, now: float) -> list[Problem]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ..core.audit.chain import Linked
     from ..core.audit.record import AuditRecord
     from ..core.audit.search import AuditFilter
+    from ..core.audit.verify import Report
 
 
 class IRecordSink(Interface):
@@ -76,6 +77,9 @@ class IAuditTrail(Interface):
 
     def get(record_id: str) -> Deferred[Linked | None]:
         """One of them."""
+
+    def verify() -> Deferred[Report]:
+        """What is wrong with all of them: each is read, which takes its time."""
 
 
 class IHealthCheck(Interface):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
 
     from ..core.audit.search import AuditFilter
+    from ..core.audit.verify import Report
     from .database import Database
 
 MOMENT: Any = type_coerce(audit_events.c.timestamp, BigInteger)
@@ -56,6 +57,14 @@ class AuditTrail:
             return paged([link_of(row) for row in rows], limit, _position)
 
         return self._database.read(page)
+
+    def verify(self) -> Deferred[Report]:
+        def verify(connection: Connection) -> Report:
+            from .auditverify import verify_table
+
+            return verify_table(connection)[0]
+
+        return self._database.read(verify)
 
     def rows(self, offset: int, limit: int, wanted: AuditFilter) -> Deferred[list[Linked]]:
         query = _QUERY.where(*_conditions(wanted)).order_by(*_LATEST_FIRST).offset(offset).limit(limit)

@@ -39,8 +39,13 @@ async def show(visit: Visit) -> ViewAnswer:
     return Page("audit-event.html", {"event": event, "details": sorted(details.items())})
 
 
+async def verify(visit: Visit) -> ViewAnswer:
+    return Page("audit-verified.html", {"report": (await visit.api.ask("POST", "/audit/verify")).value})
+
+
 ROUTES = (
     Route("GET", "/audit", show_list, "audit.read"),
+    Route("POST", "/audit/verify", verify, "audit.read"),
     Route("GET", "/audit/{event_id}", show, "audit.read"),
 )
 NAVIGATION = (Entry("Audit", "/audit", "audit.read", 90),)

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 from msgspec import UNSET, Meta, Struct, UnsetType
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredLock
 
 from ...core.audit.encoding import encode
 from ...core.audit.record import OUTCOMES, microseconds
@@ -99,6 +99,15 @@ class EventPage(Struct):
     pagination: Pagination
 
 
+class VerifiedView(Struct):
+    """What came of reading all records in the database; llmproxy audit verify compares them with the file, too."""
+
+    records: int
+    problem_count: int
+    problems: Annotated[list[str], Meta(description="The first of them.")]
+    notes: list[str]
+
+
 class AuditEvents:
     """
     @param trail: C{None} if records are not kept where they can be asked for.
@@ -108,6 +117,7 @@ class AuditEvents:
     def __init__(self, trail: IAuditTrail | None, flush: Callable[[], Deferred[Any]]) -> None:
         self._trail = trail
         self._flush = flush
+        self._verifying = DeferredLock()
 
     def routes(self) -> Routes:
         return {
@@ -121,6 +131,16 @@ class AuditEvents:
                     summary="List what was done and refused, the latest first.",
                     errors=(Unavailable,),
                     paged=True,
+                ),
+            },
+            "/audit/verify": {
+                b"POST": Operation(
+                    self.verify,
+                    answer=VerifiedView,
+                    needs="audit.read",
+                    action="audit.verify",
+                    summary="Say whether anybody tampered with the records in the database.",
+                    errors=(Unavailable,),
                 ),
             },
             "/audit/{event_id}": {
@@ -152,6 +172,15 @@ class AuditEvents:
         if link is None:
             raise NotFound(message="audit event not found")
         return event(link)
+
+    async def verify(self, call: Call) -> VerifiedView:
+        trail = self._there("audit events not available")
+        await self._flush()
+        # Each reads all of the log: one at a time.
+        report = await self._verifying.run(trail.verify)
+        call.details["problems"] = report.problem_count
+        problems = [f"{each.where}: {each.what}" for each in report.problems]
+        return VerifiedView(report.records, report.problem_count, problems, list(report.notes))
 
     def _there(self, words: str) -> IAuditTrail:
         if self._trail is None:

@@ -10,6 +10,7 @@ from llmproxy.core.audit.record import AuditRecord, audit_record
 from llmproxy.core.masking import Masking
 from llmproxy.store.audit import AuditTable
 from llmproxy.store.audittrail import AuditTrail
+from llmproxy.store.schema import audit_events
 from llmproxy.web.manage.audit import AuditEvents
 
 from ...store.databases import NOW
@@ -52,6 +53,17 @@ class AuditTests(PagesTestCase):
             self.assertIn(words, shown.text, words)
         self.assertNotIn(b"<b>no</b>", shown.body)
         self.assertEqual(self.visit("/audit/nothing").status, 404)
+
+    def test_verified(self) -> None:
+        """Whether anybody tampered with it."""
+        self.sign_in()
+        self.write(3)
+        self.assertIn("are as they were written", self.send(self.visit("/audit"), "/audit/verify").text)
+        change = audit_events.update().where(audit_events.c.id == "id-001").values(actor="mallory")
+        self.successResultOf(self.database.run(lambda connection: connection.execute(change)))
+        shown = self.send(self.visit("/audit"), "/audit/verify")
+        self.assertIn("id-001", shown.text)
+        self.assertIn("somebody has changed the log", shown.text)
 
     def test_operator(self) -> None:
         """Those who are watched do not look."""

@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import tempfile
 import urllib.request
+from asyncio import _get_running_loop, _set_running_loop
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
@@ -98,8 +99,8 @@ class Site:
 
 
 @cache
-def _begun() -> tuple[Site, Any]:
-    """A proxy and a browser, which end with this process: each takes seconds to begin."""
+def _begun() -> tuple[Site, Any, Any]:
+    """A proxy, a browser and its event loop, which end with this process: each takes seconds to begin."""
     from playwright.sync_api import sync_playwright
 
     directory = tempfile.mkdtemp()
@@ -110,7 +111,9 @@ def _begun() -> tuple[Site, Any]:
     chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
     atexit.register(playwright.stop)
     atexit.register(chromium.close)
-    return site, chromium
+    loop = _get_running_loop()
+    atexit.register(_set_running_loop, loop)
+    return site, chromium, loop
 
 
 class BrowserTestCase(SynchronousTestCase):
@@ -125,7 +128,10 @@ class BrowserTestCase(SynchronousTestCase):
     def setUp(self) -> None:
         if why_not():
             raise SkipTest(why_not())
-        self.site, self._chromium = _begun()
+        self.site, self._chromium, loop = _begun()
+        # Playwright's loop counts as running for as long as there is one, and nobody else could run another.
+        _set_running_loop(loop)
+        self.addCleanup(_set_running_loop, None)
         self.origin = self.site.address
         self.strays: list[str] = []
         self.complaints: list[str] = []

@@ -158,7 +158,7 @@ def verified(places: Places, heads: Sequence[str] = ()) -> Verdict:
 
 
 def _anchors(url: str | None) -> dict[str, list[Anchor]]:
-    from ..store.audittrail import anchors_of
+    from ..store.auditlinks import anchors_of
 
     if url is None:
         return {}

@@ -14,7 +14,7 @@ from sqlalchemy import BigInteger, delete, func, literal, select
 from ..core.audit.chain import Anchor
 from ..core.audit.cuts import Cut, Cuts
 from .audit import SQL
-from .audittrail import MOMENT, cuts_of, mentions_of
+from .auditlinks import MOMENT, cuts_of, mentions_of
 from .schema import audit_chains, audit_events
 
 if TYPE_CHECKING:

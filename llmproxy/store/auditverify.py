@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..core.audit.cuts import Cuts, Mention
 from ..core.audit.verify import Report, Verifier
-from .audittrail import anchors_of, cuts_of, links_of, mentions_of
+from .auditlinks import anchors_of, cuts_of, links_of, mentions_of
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection

@@ -13,7 +13,7 @@ from llmproxy.core.audit.search import AuditFilter
 from llmproxy.core.audit.settings import AuditOptions
 from llmproxy.errors import ConfigError
 from llmproxy.sinks.metrics import ProxyMetrics
-from llmproxy.store.audittrail import anchors_of
+from llmproxy.store.auditlinks import anchors_of
 from llmproxy.store.threads import NoThreads
 
 from ..sinks.auditing import verified

@@ -15,7 +15,8 @@ from llmproxy.core.audit.verify import Report, Verifier
 from llmproxy.core.masking import Masking
 from llmproxy.interfaces import IAuditSink, IAuditTrail
 from llmproxy.store.audit import SQL, AuditAnchors, AuditTable
-from llmproxy.store.audittrail import AuditTrail, anchors_of, links_of
+from llmproxy.store.auditlinks import anchors_of, links_of
+from llmproxy.store.audittrail import AuditTrail
 from llmproxy.store.database import Database
 
 from ..store.databases import NOW, clock_at

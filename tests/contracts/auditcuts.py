@@ -15,8 +15,8 @@ from llmproxy.core.audit.verify import Report, Verifier
 from llmproxy.core.masking import Masking
 from llmproxy.store.audit import SQL, AuditTable
 from llmproxy.store.auditcuts import planned
+from llmproxy.store.auditlinks import anchors_of, cuts_of, links_of, mentions_of
 from llmproxy.store.auditretention import AuditRetention
-from llmproxy.store.audittrail import anchors_of, cuts_of, links_of, mentions_of
 from llmproxy.store.database import Database
 
 from ..store.databases import clock_at

@@ -12,20 +12,28 @@ from ..bodies import Tap, at_hand, is_answered
 from ..composition import NO_KEYWORDS
 from ..core.clientcredentials import check_brought, credentials_for
 from ..core.credentials import is_keyless
+from ..core.reasons import reason_of
 from ..core.tokens import fault_of, is_well_formed, secret_of
 from ..errors import ApiKeyMissing, InvalidToken, MissingToken, ProxyError, TokenRevoked
+from ..message import ApiResponse
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IConsumer, IReactorTime
 
     from ..interfaces import IDirectory, IRevocations, Responder
-    from ..message import ApiRequest, ApiResponse, Fields, Principal
+    from ..message import ApiRequest, Fields, Principal
+
+
+_ROOTS = (b"/", b"")
+"""Where coding agents ask, with C{HEAD} and before they send their credential, whether anybody is there at all."""
 
 
 class Authenticate:
     """
-    A known token costs no Deferred. An exchange whose token is revoked ends: with an answer while it waits for one,
-    wherever it waits (its own upload, another's fetch, a connection, upstream's head), cut while its answer streams.
+    A known token costs no Deferred. A C{HEAD} of an API's root without a credential is a probe, which is answered: it
+    is no attempt at anything, so that no audit record says so. An exchange whose token is revoked ends: with an answer
+    while it waits for one, wherever it waits (its own upload, another's fetch, a connection, upstream's head), cut
+    while its answer streams.
 
     @param clock: its C{seconds} are since the epoch.
     @param is_well_formed: whether a secret has the form of a token; one that has not is looked up nowhere.
@@ -57,6 +65,8 @@ class Authenticate:
             query_keys=api.query_keys,
         )
         if not secret:
+            if request.method == b"HEAD" and request.route.path in _ROOTS:
+                return succeed(ApiResponse(204, reason_of(204), [(b"Cache-Control", b"no-store")]))
             raise MissingToken("missing or invalid authorization header")
         if not self._is_well_formed(secret):
             raise InvalidToken("invalid token format")

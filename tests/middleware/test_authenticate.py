@@ -100,6 +100,27 @@ class AuthenticateTests(SynchronousTestCase):
                 )
             self.assertEqual((error.status, error.code), (401, "invalid_token"), fields)
 
+    def test_probe(self) -> None:
+        """Whether anybody is there may be asked at the root of an API without a credential; nothing else may."""
+        for method, target, credential, expected in (
+            (b"HEAD", b"/", None, 204),
+            (b"HEAD", b"/?x=1", None, 204),
+            (b"GET", b"/", None, None),
+            (b"HEAD", b"/v1/models", None, None),
+            (b"HEAD", b"/", b"Bearer sk-" + b"B" * 21, None),
+        ):
+            with row((method, target, credential)):
+                fields = [] if credential is None else [(b"Authorization", credential)]
+                request = a_request(method, target, fields, api=API)
+                if expected is None:
+                    self.assertRaises(
+                        InvalidToken if credential else MissingToken, self.middleware.respond, request, self.inner
+                    )
+                    continue
+                response = self.successResultOf(self.middleware.respond(request, self.inner))
+                self.assertEqual((response.status, response.body), (expected, None), target)
+        self.assertEqual(self.inner.requests, [])
+
     def test_browsers_websocket(self) -> None:
         """A browser has no other place for its token than the subprotocols it offers, and only for a WebSocket."""
         offer: Field = (b"Sec-WebSocket-Protocol", b"realtime, openai-insecure-api-key." + SECRET)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-TAKEN = ("default_api", "apis", "prices", "usage_limits", "tracing")
+TAKEN = ("default_api", "apis", "prices", "usage_limits", "tracing", "agents")
 """What of the file a running proxy takes; everything else is made once, at the start."""
 
 _OURS = ("apis", "inherited", "source")
@@ -68,11 +68,15 @@ def plan(before: Settings, after: Settings) -> Plan:
     leases = before.apis.usage_limits.budget_leases
     late_leases = ("usage_limits.budget_leases",) if leases != after.apis.usage_limits.budget_leases else ()
     taken["usage_limits"] = evolve(after.apis.usage_limits, budget_leases=leases)
+    # Their paths are there, or are not, from the start.
+    appeared = (before.apis.agents is None) != (after.apis.agents is None)
+    taken["agents"] = before.apis.agents if appeared else after.apis.agents
+    late_agents = ("agents",) if appeared else ()
     apis = evolve(before.apis, **taken)
     fixed = [each.name for each in fields(APIConfig) if each.name not in TAKEN]
     own = [each.name for each in fields(Settings) if each.name not in _OURS]
     late = (*_all_different(fixed, before.apis, after.apis), *_all_different(own, before, after))
-    return Plan(evolve(before, apis=apis), tuple(changes(before.apis, apis)), (*late, *late_leases))
+    return Plan(evolve(before, apis=apis), tuple(changes(before.apis, apis)), (*late, *late_leases, *late_agents))
 
 
 def _all_different(names: Iterable[str], before: object, after: object) -> Iterator[str]:

@@ -12,7 +12,19 @@ from .ending import Ending
 
 if TYPE_CHECKING:
     from ..message import Ending as EndingOfExchange
-    from ..web.jsonresource import JsonResource
+
+
+class AnswersCalls(Protocol):
+    """
+    What a stop waits for: L{llmproxy.web.jsonresource.JsonResource} is one.
+
+    @ivar running: calls whose answer is not known yet.
+    """
+
+    running: int
+
+    def idle(self) -> Deferred[None]: ...
+
 
 Stop = tuple[str, Callable[[], object]]
 """The name of a part, and what stops it: it may return a Deferred, which is waited for."""
@@ -50,7 +62,7 @@ class Shutdown:
         self._seconds = seconds
         self._stops = stops
         self._lines = self._log if log is None else log
-        self._managing: list[JsonResource] = []
+        self._managing: list[AnswersCalls] = []
         self._managed_idle: Deferred[Any] | None = None
         self._late: Any = None
         self._delay: Callable[[], Deferred[None]] = lambda: succeed(None)
@@ -84,7 +96,7 @@ class Shutdown:
         """What running exchanges get, for a drain that has not begun."""
         self._seconds = seconds
 
-    def wait_for(self, management: JsonResource) -> None:
+    def wait_for(self, management: AnswersCalls) -> None:
         """Its calls are made whole, too."""
         self._managing.append(management)
 

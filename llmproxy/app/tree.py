@@ -21,6 +21,8 @@ from ..web.root import Paths, Root
 from .managed import CacheControls
 
 if TYPE_CHECKING:
+    from twisted.web.resource import IResource
+
     from ..message import ApiRequest, ApiResponse
     from ..sinks.metrics import ProxyMetrics
     from ..web.manage.context import ManageResource
@@ -62,7 +64,8 @@ def proxy_tree(proxy: Proxy, manage: bool) -> Root:
     """See L{llmproxy.app.proxy.TransparentProxy.resource}."""
     generations = proxy.generations
     resource = ProxyResource(time.time, proxy.respond)
-    root = Root(resource, proxy.settings.apis.trusted(), lambda path: generations.table.claimant(path))
+    trusted = proxy.settings.apis.trusted()
+    root = Root(resource, trusted, lambda path: generations.table.claimant(path), _own_paths(proxy))
     put_operations(root, proxy)
     _put_usage(root, proxy)
     if manage:
@@ -70,6 +73,15 @@ def proxy_tree(proxy: Proxy, manage: bool) -> Root:
     if manage and proxy.settings.management_token:
         _put_management(root, proxy)
     return root
+
+
+def _own_paths(proxy: Proxy) -> Callable[[bytes], IResource | None] | None:
+    """What there is for coding agents among the paths of APIs; nothing of it is imported where nothing is asked for."""
+    if proxy.settings.apis.agents is None:
+        return None
+    from .agents import AgentPaths
+
+    return AgentPaths(proxy).find
 
 
 def management_tree(proxy: Proxy) -> Paths:

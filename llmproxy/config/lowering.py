@@ -21,6 +21,16 @@ from ..core.ledger.settings import LedgerOptions
 from ..origin import CredentialPlace
 from ..usagelimits import Overload, UsageLimits
 from . import rules, schema, upstreamschema
+from .agents import (
+    AgentModelConfig,
+    AgentModelsConfig,
+    AgentsConfig,
+    AgentSettingsConfig,
+    ClaudeConfig,
+    CodexConfig,
+    SignInConfig,
+)
+from .agentsschema import AGENTS_KEYS, CLAUDE_KEYS, CODEX_KEYS, MODEL_KEYS, MODELS_KEYS, SETTINGS_KEYS, SIGN_IN_KEYS
 from .attributionschema import ATTRIBUTION_KEYS
 from .capture import CaptureConfig
 from .captureschema import CAPTURE_KEYS
@@ -71,6 +81,13 @@ SECTIONS: dict[type, Mapping[str, Any]] = {
     TlsConfig: TLS_KEYS,
     CertificateConfig: CERTIFICATE_KEYS,
     TracingConfig: TRACING_KEYS,
+    AgentsConfig: AGENTS_KEYS,
+    ClaudeConfig: CLAUDE_KEYS,
+    CodexConfig: CODEX_KEYS,
+    SignInConfig: SIGN_IN_KEYS,
+    AgentModelsConfig: MODELS_KEYS,
+    AgentModelConfig: MODEL_KEYS,
+    AgentSettingsConfig: SETTINGS_KEYS,
     APIValues: dict.fromkeys(schema.TOP_KEYS),
 }
 """The classes that are mappings in a file, with their keys."""

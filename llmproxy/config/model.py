@@ -15,7 +15,7 @@ from ..message import Dialect
 from ..origin import CredentialPlace
 from ..providers.registry import AUTH
 from .capture import CaptureConfig
-from .problems import unknown
+from .fallbacks import no_fallback
 from .redis import RedisConfig
 from .tls import TlsConfig
 from .upstreams import BalanceConfig, RetryConfig, UpstreamConfig, differ, mixed_up, repeated
@@ -23,6 +23,7 @@ from .usagelimits import UsageLimitsConfig
 
 if TYPE_CHECKING:
     from ..core.inspection.endpointrules import PatternsByEndpoint
+    from .agents import AgentsConfig
     from .prices import PriceConfig
     from .sinks import SinkConfig
     from .tracing import TracingConfig
@@ -350,6 +351,7 @@ class APIValues:
     @ivar sinks: where events go.
     @ivar tls: certificates of endpoints that are C{tls:}, and those that clients may have.
     @ivar tracing: which exchanges are traced, and what upstream gets of it; C{None} where nothing is said.
+    @ivar agents: what there is for coding agents beside the APIs; likewise.
     """
 
     apis: Mapping[str, APIProviderConfig]
@@ -364,6 +366,7 @@ class APIValues:
     sinks: tuple[SinkConfig, ...] = field(default=(), converter=_tuple)
     tls: TlsConfig = field(factory=TlsConfig)
     tracing: TracingConfig | None = None
+    agents: AgentsConfig | None = None
 
     def conflicts(self) -> Iterator[tuple[str, str]]:
         """Where the names get in each other's way: the name of the API at fault, or C{""}, and why."""
@@ -380,20 +383,6 @@ class APIValues:
                 yield name, f"the names {lower[name.lower()]!r} and {name!r} differ only in case"
         for name, api in self.apis.items():
             for other in api.fallback:
-                sentence = self._no_fallback(name, api, other)
+                sentence = no_fallback(name, other, self.apis)
                 if sentence:
                     yield name, f"fallback: {sentence}"
-
-    def _no_fallback(self, name: str, api: APIProviderConfig, other: str) -> str:
-        """Why one API cannot be asked in place of another one; C{""} if it can."""
-        if other not in self.apis:
-            return unknown(other, self.apis, "API")
-        if other == name:
-            return f"{name} is the API itself; retry asks it again"
-        dialect = self.apis[other].dialect
-        if dialect != api.dialect:
-            return (
-                f"{other} speaks {dialect} and {name} speaks {api.dialect}; nothing is translated, "
-                "so that both need the same dialect"
-            )
-        return ""

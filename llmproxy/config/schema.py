@@ -263,6 +263,7 @@ TOP_KEYS = (
     "sinks",
     "tls",
     "tracing",
+    "agents",
 )
 
 
@@ -305,7 +306,8 @@ def read_config(root: Item, reserved: frozenset[str], default_api: str | None) -
     sinks = _given(top, "sinks", _sinks, ())
     tls = _given(top, "tls", read_tls, TlsConfig())
     traced = _given(top, "tracing", _tracing, None)
-    config = APIValues(apis, default, limits, proxies, header, kept, prices, usage, redis, sinks, tls, traced)
+    agents = _given(top, "agents", lambda item: _agents(item, apis, default), None)
+    config = APIValues(apis, default, limits, proxies, header, kept, prices, usage, redis, sinks, tls, traced, agents)
     _note_conflicts(config, root, top, named, overridden=default_api is not None)
     return config
 
@@ -322,6 +324,13 @@ def _tracing(item: Item) -> Any:
     from .tracing import read_tracing
 
     return read_tracing(item)
+
+
+def _agents(item: Item, apis: Mapping[str, APIProviderConfig], default: str) -> Any:
+    """Likewise."""
+    from .agentsschema import read_agents
+
+    return read_agents(item, apis, default)
 
 
 def _given(top: Mapping[str, Item], key: str, reader: Reader, default: Any) -> Any:

@@ -85,6 +85,8 @@ class Root(Paths, StreamingResource):
 
     @param claims: whether a path, without its query, is an API's though a child is there; never asked for those of
         L{KEPT}.
+    @param own: finds a resource of the proxy's own among the paths of APIs, by a target without what is above here;
+        C{None} where there are none.
 
     It may be put anywhere into the tree of an existing site: the proxy then sees targets relative
     to where it stands.
@@ -95,9 +97,11 @@ class Root(Paths, StreamingResource):
         proxy: ProxyResource,
         trusted_proxies: TrustedProxies | None = None,
         claims: Callable[[bytes], object] = lambda path: False,
+        own: Callable[[bytes], IResource | None] | None = None,
     ) -> None:
         super().__init__(trusted_proxies)
         self._proxy = proxy
+        self._own = own
         self._claims = claims
         self._welcome = Welcome()
         self._mounted: dict[int, ProxyResource] = {}
@@ -108,6 +112,8 @@ class Root(Paths, StreamingResource):
 
         For our site, which looks here first.
         """
+        if self._own is not None and self._own(target) is not None:
+            return None
         path = target.partition(b"?")[0]
         segment = path[1:].partition(b"/")[0]
         if not segment or _PERCENT in segment:
@@ -121,6 +127,11 @@ class Root(Paths, StreamingResource):
         self._know_client(request)
         child: IResource | None = self.children.get(path)
         whole = b"/" + b"/".join([path, *(request.postpath or ())])
+        if self._own is not None:
+            own = self._own(whole + b"?" + request.uri.partition(b"?")[2])
+            if own is not None:
+                self._begin_answer(request)
+                return own
         if child is not None and not self._is_claimed(path, whole):
             self._begin_answer(request)
             return child

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import shlex
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import click
 import yaml
 from twisted.internet.task import Clock
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from llmproxy.cli.main import COMMANDS, cli
 from llmproxy.config import load_api_config
@@ -115,12 +116,28 @@ class BlockTests(SynchronousTestCase):
     def test_kinds(self) -> None:
         """No block is of a kind that nothing looks at; those without a kind are pictures."""
         found = re.findall(r"^```(\w+)$", "\n".join(each.read_text() for each in DOCUMENTS), re.MULTILINE)
-        self.assertEqual(set(found) - {"console", "python", "yaml", "nginx", "json", "ini", "sql", "diff"}, set())
+        self.assertEqual(
+            set(found) - {"console", "python", "yaml", "nginx", "json", "ini", "sql", "diff", "toml"}, set()
+        )
 
     def test_console(self) -> None:
         """Each line is of a program that is looked at here, or elsewhere; twistd's options exist."""
         ours = {"llmproxy", "twistd", "manage", "manage()", "make"}
-        known = ours | {"curl", "pip", "export", "pass", "echo", "openssl", "cat", "jq", "git", "npm", "python"}
+        known = ours | {
+            "curl",
+            "pip",
+            "export",
+            "pass",
+            "echo",
+            "openssl",
+            "cat",
+            "jq",
+            "git",
+            "npm",
+            "python",
+            "claude",
+            "codex",
+        }
         for document, block in self.blocks("console"):
             for line in block.replace("\\\n", " ").splitlines():
                 if not line.startswith("$ "):
@@ -169,6 +186,15 @@ class BlockTests(SynchronousTestCase):
             for node in tree.body:
                 if isinstance(node, (ast.Import, ast.ImportFrom)):
                     exec(compile(ast.Module([node], []), document, "exec"), {})
+
+    def test_toml(self) -> None:
+        """Each is TOML, where the standard library reads it."""
+        if sys.version_info < (3, 11):
+            raise SkipTest("tomllib came with Python 3.11")
+        import tomllib
+
+        for document, block in self.blocks("toml"):
+            self.assertTrue(tomllib.loads(block), document)
 
     def test_yaml(self) -> None:
         """Each configuration of APIs is one that the proxy takes; a part of one is YAML."""

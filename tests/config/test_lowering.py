@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.config import APIConfig, APIProviderConfig, ProxyConfig, load_api_config
+from llmproxy.config.agents import AgentsConfig, ClaudeConfig, SignInConfig
 from llmproxy.config.attributionschema import ATTRIBUTION_KEYS
 from llmproxy.config.capture import CaptureConfig
 from llmproxy.config.captureschema import CAPTURE_KEYS
@@ -199,6 +200,13 @@ WRONG: dict[str, tuple[tuple[str, Any], ...]] = {
         ("{traceparent: b3}", TracingConfig(traceparent="b3")),
         ("{sampler: xray}", TracingConfig(sampler="xray")),
         ("{sampler: traceidratio, ratio: 2}", TracingConfig(sampler="traceidratio", ratio=2)),
+    ),
+    "agents": (
+        ("5", 5),
+        ("{claude: 5}", AgentsConfig(5)),  # type: ignore[arg-type]
+        ("{claude: {api: nowhere}}", AgentsConfig(ClaudeConfig("nowhere"))),
+        ("{claude: {telemetry: maybe}}", AgentsConfig(ClaudeConfig(telemetry="maybe"))),  # type: ignore[arg-type]
+        ("{sign_in: {token_lifetime: 0}}", AgentsConfig(sign_in=SignInConfig(0))),
     ),
     "sinks": (
         ("5", 5),

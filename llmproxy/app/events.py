@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from attrs import evolve
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.logger import Logger
 
@@ -19,21 +20,24 @@ from ..apisettings import ConnectionSettings
 from ..core.events.notices import event_of_budget, notice
 from ..core.events.receipts import SHOWN
 from ..core.events.reports import SinkReport
+from ..errors import Conflict, Unavailable
 from ..sinks.auditevents import AuditEvents
 from ..sinks.eventbus import EventBus
 from ..sinks.exchangeevents import ExchangeEvents
+from ..sinks.redelivery import UnderWay
 from ..sinks.upstreamwatch import UpstreamWatch
 from ..store.threads import NoThreads, PooledThreads
 from ..upstream.client import PooledClient
 from .reloading import changes
 from .sinks import SinkMaker, report_of
-from .sinktrial import try_sink
+from .sinktrial import letters_kept, send_again, try_sink
 
 if TYPE_CHECKING:
     from ..config.apis import APIConfig
     from ..config.sinks import SinkConfig
     from ..core.circuits import CircuitState
     from ..core.events import Event
+    from ..core.events.letters import LettersKept, Redelivered
     from ..core.limits.verdicts import Crossed
     from ..core.masking import Masking
     from ..core.upstreamreports import UpstreamReport
@@ -198,6 +202,41 @@ class Events:
         except Exception as error:
             return False, self._masking.text(str(error) or type(error).__name__)[:SHOWN]
         return True, self._masking.text("" if receipt is None else str(receipt))[:SHOWN]
+
+    async def letters(self, name: str) -> LettersKept | None:
+        """
+        What of a sink's dead letters is on disk; C{None} where there is no such sink.
+
+        @raise Unavailable: they cannot be read.
+        """
+        config = self._configs.get(name)
+        if config is None:
+            return None
+        try:
+            return await letters_kept(self._maker, config)
+        except OSError as error:
+            raise Unavailable(f"the dead letters cannot be read: {error.strerror}") from None
+
+    async def send_again(self, name: str, limit: int, before: str) -> Redelivered | None:
+        """
+        Send dead letters of a sink again, beside all that waits; C{None} where there is no such sink.
+
+        @param limit: at most so many.
+        @param before: see L{llmproxy.sinks.redelivery.Redelivery.send}.
+        @raise Conflict: somebody else does so at this moment.
+        @raise Unavailable: they cannot be read, or not be taken out.
+        """
+        config = self._configs.get(name)
+        if config is None:
+            return None
+        try:
+            found = await send_again(self._reactor, self._maker, config, limit, before)
+        except UnderWay as error:
+            raise Conflict(str(error)) from None
+        except OSError as error:
+            raise Unavailable(f"the dead letters cannot be used: {error.strerror}") from None
+        masked = self._masking.text
+        return evolve(found, error=masked(found.error)[:SHOWN], answer=masked(found.answer)[:SHOWN])
 
     def publish(self, events: Sequence[Event]) -> None:
         """For applications that have events of their own."""

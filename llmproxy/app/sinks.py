@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from twisted.internet.defer import Deferred
 
@@ -50,7 +51,7 @@ class SinkMaker:
     @param make_agent: makes the client of L{LazyAgent}.
     @param run: calls a function on a thread.
     @param database_url: says where files are, unless a sink says it itself.
-    @ivar lanes: those that were given out.
+    @ivar lanes: those that were given out, and are still used.
     """
 
     def __init__(
@@ -72,12 +73,12 @@ class SinkMaker:
         self._poller, self._names = poller, names
         self._environment = dict(os.environ if environment is None else environment)
         self.agent = LazyAgent(make_agent)
-        self.lanes: list[Lane] = []
+        self.lanes: WeakSet[Lane] = WeakSet()
 
     def lane(self) -> Lane:
         """A lane of its own for one more user."""
         lane = Lane(self._run)
-        self.lanes.append(lane)
+        self.lanes.add(lane)
         return lane
 
     def sink(self, config: SinkConfig) -> IEventSink:
@@ -112,12 +113,18 @@ class SinkMaker:
         """The sink in its queue."""
         sink, policy = self.sink(config), config.policy()
         directory = config.directory or self._directory
-        spool = letters = None
+        spool = None
         if directory is not None and policy.spool:
             spool = Spool(spool_of(directory, config.name), policy.spool)
-        if directory is not None and policy.dead_letters:
-            letters = DeadLetters(letters_of(directory, config.name), policy.dead_letters)
+        letters = self.letters(config)
         return EventQueue(self._reactor, config.name, sink, policy, self.lane(), config.filter(), spool, letters)
+
+    def letters(self, config: SinkConfig) -> DeadLetters | None:
+        """The dead letters of a sink; C{None} where it keeps none."""
+        directory = config.directory or self._directory
+        if directory is None or not config.dead_letters:
+            return None
+        return DeadLetters(letters_of(directory, config.name), config.dead_letters)
 
     def queues(self, configs: Iterable[SinkConfig]) -> list[EventQueue]:
         """

@@ -1,15 +1,19 @@
-"""A trial of a sink: one event that says what it is goes to its receiver, beside all that waits."""
+"""Deliveries by hand, beside all that waits: one event that says what it is, or the dead letters of a sink."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.defer import maybeDeferred
 
 from ..core.events.event import EXCHANGE
+from ..core.events.letters import MOST, LettersKept, Redelivered
 from ..core.events.notices import notice
 from ..core.events.receipts import PassingFailure
+from ..sinks.redelivery import Redelivery
 
 if TYPE_CHECKING:
     from ..config.sinks import SinkConfig
@@ -48,5 +52,41 @@ async def try_sink(clock: Any, maker: SinkMaker, config: SinkConfig, words: str)
         return receipt
     except DeferredTimeout:
         raise PassingFailure(f"no answer within {config.timeout:g} s") from None
+    finally:
+        await maybeDeferred(sink.close)
+
+
+async def letters_kept(maker: SinkMaker, config: SinkConfig) -> LettersKept:
+    """
+    What of a sink's dead letters is on disk.
+
+    @raise OSError: they cannot be read.
+    """
+    letters = maker.letters(config)
+    kept: LettersKept = LettersKept() if letters is None else await maker.lane()(letters.kept)
+    return kept
+
+
+async def send_again(
+    clock: Any, maker: SinkMaker, config: SinkConfig, limit: int = MOST, before: str = ""
+) -> Redelivered:
+    """
+    Send dead letters by a sink of its own, and close that; see L{Redelivery.send}.
+
+    @raise UnderWay: somebody else does.
+    @raise OSError: the letters cannot be read, or not be taken out.
+    """
+    letters = maker.letters(config)
+    if letters is None:
+        return Redelivered()
+    async with _closing(maker, config) as sink:
+        return await Redelivery(clock, sink, letters, maker.lane(), config.batch, config.timeout).send(limit, before)
+
+
+@asynccontextmanager
+async def _closing(maker: SinkMaker, config: SinkConfig) -> AsyncGenerator[Any, None]:
+    sink = maker.sink(config)
+    try:
+        yield sink
     finally:
         await maybeDeferred(sink.close)

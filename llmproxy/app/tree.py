@@ -288,9 +288,9 @@ def _sink_routes(proxy: Proxy) -> Routes:
     from ..web.manage.sinks import SinkRoutes
 
     events = proxy.foundation.events
-    return (
-        SinkRoutes(proxy.collect_metrics) if events is None else SinkRoutes(proxy.collect_metrics, events.test)
-    ).routes()
+    if events is None:
+        return SinkRoutes(proxy.collect_metrics).routes()
+    return SinkRoutes(proxy.collect_metrics, events).routes()
 
 
 def _exchange_routes(proxy: Proxy) -> Routes:

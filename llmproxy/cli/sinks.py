@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import ConfigError
 from .faults import Fault, NotThere, Refused, Unreachable
-from .management import Management
+from .management import Management, segment
 from .output import Output
 from .target import management_options
 
@@ -29,6 +30,7 @@ def command() -> None:
     Examples:
       llmproxy sinks list
       llmproxy sinks test hook --config apis.yaml
+      llmproxy sinks redeliver hook
     """
 
 
@@ -87,6 +89,48 @@ def check(name: str, path: str) -> None:
         raise _fault(outcome)(f"{name} ({config.type}) did not take the event: {why}")
     answer = "" if outcome is None or not str(outcome) else f": {outcome}"
     click.echo(f"{name} ({config.type}) took the event{answer}")
+
+
+@command.command("redeliver")
+@click.argument("name", metavar="NAME")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most so many, the oldest; default: all.")
+@management_options
+def redeliver(api: Management, output: Output, name: str, limit: int | None) -> None:
+    """Send the dead letters of a sink again, by a running proxy.
+
+    For when what the receiver did not take them for has been put right. What it takes now is a dead letter no longer;
+    what it refuses again stays one, with the new reason. The events have the ids that they had, so that a receiver can
+    tell what it has already. What became a letter after this command began is left alone.
+
+    \b
+    Examples:
+      llmproxy sinks redeliver hook
+      llmproxy sinks redeliver hook --limit 1 --json
+    """
+    total: dict[str, Any] = {"delivered": 0, "refused": 0, "left": 0, "error": "", "answer": ""}
+    from ..core.events.letters import MOST
+
+    before, most = datetime.now(timezone.utc).isoformat(), limit
+    while most is None or most > 0:
+        body = {"limit": min(MOST, most or MOST), "before": before}
+        found = api.post(f"/sinks/{segment(name)}/redeliver", body)
+        tried = found["delivered"] + found["refused"]
+        total |= {each: total[each] + found[each] for each in ("delivered", "refused")}
+        total |= {each: found[each] for each in ("left", "error", "answer")}
+        most = None if most is None else most - tried
+        if not tried or not found["left"]:
+            break
+    output.say(_outcome(name, total), total)
+    if total["error"]:
+        raise Unreachable(f"{name} did not take more: {total['error']}")
+
+
+def _outcome(name: str, total: Any) -> str:
+    delivered, refused, left = (total[each] for each in ("delivered", "refused", "left"))
+    if not delivered and not refused and not left:
+        return f"{name} has no dead letters."
+    parts = [f"{delivered} delivered", f"{refused} refused again", f"{left} left"]
+    return f"{name}: {', '.join(parts)}."
 
 
 @command.command("schema")

@@ -20,6 +20,7 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = {
     "upstream.read": frozenset({"owner", "operator", "auditor"}),
     "upstream.drain": frozenset({"owner", "operator"}),
     "sink.test": frozenset({"owner", "operator"}),
+    "sink.redeliver": frozenset({"owner", "operator"}),
     "sink.read": frozenset({"owner", "operator", "auditor"}),
     "exchange.read": frozenset({"owner", "operator", "auditor"}),
     "exchange.cut": frozenset({"owner", "operator"}),

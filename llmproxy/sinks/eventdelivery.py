@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
@@ -11,6 +10,7 @@ from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.logger import Logger
 
 from ..core.events.encoding import encode
+from ..core.events.letters import letter_time
 from ..core.events.receipts import DeliveryFailure, PassingFailure, PermanentFailure, Receipt
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ class EventDelivery:
             self._buried(len(events))
             self.lost += len(events)
             return
-        now = datetime.fromtimestamp(self._clock.seconds(), timezone.utc).isoformat()
+        now = letter_time(self._clock.seconds())
         try:
             await self._run(self._letters.append, [encode(each) for each in events], why, now)
         except OSError as error:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from llmproxy.core.events.letters import Redelivered
+
 from ..web.manage.test_sinks import SinksManageTestCase
 from .api import CommandTestCase
 
@@ -23,6 +25,30 @@ class SinksTests(SinksManageTestCase, CommandTestCase):
         self.assertEqual(hook.split()[:5], ["hook", "http", "failing", "3", "40"])
         self.assertIn("answered 503 busy", hook)
         self.assertEqual([each["name"] for each in self.said("sinks", "list")], ["hook", "log"])
+
+    def test_redeliver(self) -> None:
+        """All of them, in as many turns as it takes, each of what there was at the beginning."""
+        found = self.invoke("sinks", "redeliver", "hook")
+        self.assertEqual((found.exit_code, found.stdout), (0, "hook: 1007 delivered, 3 refused again, 0 left.\n"))
+        (limit, before), (again, same) = self.by_hand.asked
+        self.assertEqual((limit, again, before == same, bool(before)), (1000, 1000, True, True))
+        self.assertEqual(self.invoke("sinks", "redeliver", "hook").stdout, "hook has no dead letters.\n")
+        self.assertEqual(self.invoke("sinks", "redeliver", "nothing").exit_code, 3)
+
+    def test_redeliver_some(self) -> None:
+        """A limit is one of all turns together."""
+        self.by_hand.turns = [Redelivered(1000, 0, 500), Redelivered(5, 0, 495)]
+        said = self.said("sinks", "redeliver", "hook", "--limit", "1005")
+        self.assertEqual((said["delivered"], said["left"]), (1005, 495))
+        self.assertEqual([limit for limit, _ in self.by_hand.asked], [1000, 5])
+
+    def test_redeliver_away(self) -> None:
+        """A receiver that is away is a failure, said with what it has taken until then."""
+        self.by_hand.turns = [Redelivered(10, 0, 90, "answered 503"), Redelivered(0, 0, 90, "answered 503")]
+        found = self.invoke("sinks", "redeliver", "hook")
+        self.assertNotEqual(found.exit_code, 0)
+        self.assertIn("10 delivered, 0 refused again, 90 left", found.stdout)
+        self.assertIn("hook did not take more: answered 503", found.stderr)
 
     def test_schema(self) -> None:
         """The schema is printed as JSON."""

@@ -24,7 +24,7 @@ from llmproxy.config.sinks import SinkConfig
 from llmproxy.core.events.reports import SinkReport
 
 from .certificates import Authority
-from .harness import ProxyTestCase, post
+from .harness import MANAGEMENT_TOKEN, ProxyTestCase, post
 from .processes import LLMPROXY, run
 from .receivers import Receiver, pause
 
@@ -116,6 +116,33 @@ class WebhookTests(EventsTestCase):
         await self.receiver.until(2)
         hook = await self.until(lambda hook: hook.delivered == 2 and not hook.spooled)
         self.assertEqual((hook.state, hook.delivered, hook.spooled, hook.answer), ("ok", 2, 0, '200 {"ok":true}'))
+
+    async def test_sent_again(self) -> None:
+        """What was refused for good is sent again by a command, under the ids that it had; then it is no letter."""
+        self.receiver.inbox.status = 422
+        for number in range(3):
+            await self.exchange(number)
+        await self.until(lambda hook: hook.dead == 3)
+        letters = os.path.join(self.directory, "hook.dead.jsonl")
+        with open(letters) as file:
+            ids = [json.loads(line)["event"]["id"] for line in file]
+        self.assertEqual(await self.redeliver(), "hook: 0 delivered, 3 refused again, 0 left.\n")
+        self.receiver.inbox.status = 200
+        self.receiver.inbox.poison = {ids[1]}
+        self.assertEqual(await self.redeliver(), "hook: 2 delivered, 1 refused again, 0 left.\n")
+        self.assertEqual([each["id"] for each in self.receiver.inbox.events], [ids[0], ids[2]])
+        self.receiver.inbox.poison = set()
+        self.assertEqual(await self.redeliver(), "hook: 1 delivered, 0 refused again, 0 left.\n")
+        self.assertEqual(sorted(each["id"] for each in self.receiver.inbox.events), sorted(ids))
+        self.assertFalse(os.path.exists(letters))
+        self.assertEqual(await self.redeliver(), "hook has no dead letters.\n")
+
+    async def redeliver(self) -> str:
+        address = f"http://127.0.0.1:{self.port}"
+        command = (*LLMPROXY, "sinks", "redeliver", "hook", "--manage-api-base-url", address)
+        ended = await deferToThread(run, command, self.directory, MANAGEMENT_TOKEN=MANAGEMENT_TOKEN)
+        self.assertEqual(ended.returncode, 0, ended.stderr)
+        return str(ended.stdout)
 
     async def until(self, condition: Callable[[SinkReport], object]) -> SinkReport:
         """What is known of the webhook, once that is so."""

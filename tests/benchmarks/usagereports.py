@@ -16,7 +16,7 @@ import sqlite3
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -124,23 +124,25 @@ def fill(
     many: Callable[[str, list[tuple[Any, ...]]], Any],
     days: int,
     records: int,
+    cubes: Sequence[Cube] = CUBES,
 ) -> None:
     """
     @param execute: a statement, whose rows come back.
     @param many: writes rows into a table.
+    @param cubes: those that are rolled up.
     """
     began = time.perf_counter()
     made = columns(days, records)
     names = ", ".join(f'"{name}"' for name in made)
-    execute(f"INSERT INTO usage_records ({names}) {_all(records)} SELECT {', '.join(made.values())} FROM c")
+    execute(f"INSERT INTO usage_records ({names}) {all_of(records)} SELECT {', '.join(made.values())} FROM c")
     print(f"  records: {time.perf_counter() - began:.0f} s", flush=True)
-    for cube in CUBES:
+    for cube in cubes:
         for kind, value in values(days, records).items() if cube.valued else (("", "0"),):
             _roll_up(execute, many, cube, kind, value, days, records)
 
 
-def _all(records: int) -> str:
-    """All C{n}; PostgreSQL is quicker with a series of its own, see L{_fill_postgresql}."""
+def all_of(records: int) -> str:
+    """All C{n}; PostgreSQL is quicker with a series of its own, see L{fill_postgresql}."""
     return f"WITH RECURSIVE c(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM c WHERE n + 1 < {records}) "
 
 
@@ -153,7 +155,7 @@ def _roll_up(execute: Any, many: Any, cube: Cube, kind: str, value: str, days: i
     key = f"(({who} * 20 + {what}) * 3 + {STATUS if 'status' in kept else '0'}) * CAST({MANY} AS BIGINT) + {value}"
     at = f"{moment(days, records)} / {WIDTHS[cube.levels[0]] * 1_000_000}"
     sums = ", ".join(f"sum({number}) AS {name}" for name, number in SUMMED.items())
-    execute(f"CREATE TABLE made AS {_all(records)} SELECT {at} AS bucket, {key} AS k, {sums} FROM c GROUP BY 1, 2")
+    execute(f"CREATE TABLE made AS {all_of(records)} SELECT {at} AS bucket, {key} AS k, {sums} FROM c GROUP BY 1, 2")
     execute("CREATE TABLE numbers (k BIGINT PRIMARY KEY, id BIGINT)")
     series = {row[0]: _series(cube, kind, row[0]) for row in execute("SELECT DISTINCT k FROM made")}
     many("usage_series", [(number_of(each), *each) for each in series.values()])
@@ -214,16 +216,16 @@ def filled(kind: str, directory: str, days: int, records: int) -> tuple[str, Dat
         done(database.run(lambda connection, index=index: connection.exec_driver_sql(f"DROP INDEX {index}")))
     done(database.close())
     if kind == "sqlite":
-        _fill_sqlite(url, days, records)
+        fill_sqlite(url, days, records)
     else:
-        _fill_postgresql(url, days, records)
+        fill_postgresql(url, days, records)
     print(f"{kind}: {records:,} records made in {time.perf_counter() - began:.0f} s", flush=True)
     database = open_database(clock_at(), url, threads=NoThreads)
     done(database.start())
     return url, database
 
 
-def _fill_sqlite(path: str, days: int, records: int) -> None:
+def fill_sqlite(path: str, days: int, records: int, cubes: Sequence[Cube] = CUBES) -> None:
     connection = sqlite3.connect(path, isolation_level=None)
     for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-1000000", "temp_store=FILE"):
         connection.execute(f"PRAGMA {pragma}")
@@ -232,7 +234,7 @@ def _fill_sqlite(path: str, days: int, records: int) -> None:
     def many(table: str, rows: list[tuple[Any, ...]]) -> None:
         connection.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(rows[0]))})", rows)
 
-    fill(lambda statement: connection.execute(statement).fetchall(), many, days, records)
+    fill(lambda statement: connection.execute(statement).fetchall(), many, days, records, cubes)
     for name, keys in INDEXES.items():
         connection.execute(f"CREATE INDEX {name} ON usage_records ({keys})")
     connection.execute("COMMIT")
@@ -240,7 +242,7 @@ def _fill_sqlite(path: str, days: int, records: int) -> None:
     connection.close()
 
 
-def _fill_postgresql(url: str, days: int, records: int) -> None:
+def fill_postgresql(url: str, days: int, records: int, cubes: Sequence[Cube] = CUBES) -> None:
     engine = create_engine(locate(url, 1).url)
     connection: Any = engine.raw_connection()
     cursor = connection.cursor()
@@ -249,13 +251,13 @@ def _fill_postgresql(url: str, days: int, records: int) -> None:
 
     def execute(statement: str) -> Any:
         series = f"WITH c(n) AS (SELECT CAST(n AS BIGINT) FROM generate_series(0, {records - 1}) AS n) "
-        cursor.execute(statement.replace(_all(records), series))
+        cursor.execute(statement.replace(all_of(records), series))
         return cursor.fetchall() if cursor.description else None
 
     def many(table: str, rows: list[tuple[Any, ...]]) -> None:
         cursor.executemany(f"INSERT INTO {table} VALUES ({', '.join(['%s'] * len(rows[0]))})", rows)
 
-    fill(execute, many, days, records)
+    fill(execute, many, days, records, cubes)
     for name, keys in INDEXES.items():
         cursor.execute(f"CREATE INDEX {name} ON usage_records ({keys})")
     connection.commit()

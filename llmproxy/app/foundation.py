@@ -160,7 +160,7 @@ class Foundation:
     def _open_ledger(self, result: object) -> Deferred[None]:
         if self.ledger is None or self.stored is None:
             return succeed(None)
-        return start_ledger(self.reactor, self.ledger, self.stored, self.masking, self.metering.costs)
+        return start_ledger(self.reactor, self.ledger, self.stored, self.masking, self.metering.costs, self.settings)
 
     def _count(self) -> None:
         """The database is open: what was counted is written down from now on."""

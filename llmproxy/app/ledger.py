@@ -14,6 +14,7 @@ from ..ledger.adoption import masked_with
 from ..ledger.ledger import Ledger, Settles
 from ..store.threads import NoThreads, PooledThreads
 from .pricedrecords import PricedRecords
+from .settler import Settler, settled_by
 
 if TYPE_CHECKING:
     from ..core.masking import Masking
@@ -41,7 +42,9 @@ def ledger_of(reactor: Any, settings: Settings, stored: Stored) -> Ledger | None
     return ledger
 
 
-async def _start(reactor: Any, ledger: Ledger, stored: Stored, masking: Masking, costs: Costs) -> None:
+async def _start(
+    reactor: Any, ledger: Ledger, stored: Stored, masking: Masking, costs: Costs, settings: Settings
+) -> None:
     from ..store.identity import identity_of
     from ..store.usagerecords import UsageRecords
     from ..store.writtenuses import OwedUses
@@ -49,19 +52,29 @@ async def _start(reactor: Any, ledger: Ledger, stored: Stored, masking: Masking,
     database = stored.database
     threads = PooledThreads(reactor, 1, "ledger") if hasattr(reactor, "callFromThread") else NoThreads()
     threads.start()
+    records: Any = UsageRecords(reactor, database)
+    if settings.apis.ledger.own_process:
+        records = settled_by(reactor, records, settings.database_url, is_shared=database.is_shared)
+
+    def done() -> Deferred[Any] | None:
+        threads.stop()
+        return records.stop() if isinstance(records, Settler) else None
+
     ledger.start(
         Settles(
             await identity_of(database),
-            PricedRecords(UsageRecords(reactor, database), lambda: costs.prices, threads.run),
+            PricedRecords(records, lambda: costs.prices, threads.run),
             OwedUses(reactor, database),
             stored.quota.flush,
             masked_with(masking.text, _FOREIGN),
             threads.run,
-            threads.stop,
+            done,
         )
     )
 
 
-def start_ledger(reactor: Any, ledger: Ledger, stored: Stored, masking: Masking, costs: Costs) -> Deferred[None]:
+def start_ledger(
+    reactor: Any, ledger: Ledger, stored: Stored, masking: Masking, costs: Costs, settings: Settings
+) -> Deferred[None]:
     """The database is open. Fails as that does."""
-    return Deferred.fromCoroutine(_start(reactor, ledger, stored, masking, costs))
+    return Deferred.fromCoroutine(_start(reactor, ledger, stored, masking, costs, settings))

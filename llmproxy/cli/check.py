@@ -214,7 +214,8 @@ def _ledger(options: LedgerOptions) -> str:
     kept = "for ever" if options.keep_records is None else f"{options.keep_records / DAY:g} days"
     return (
         f"ledger: {where}; a loss of power may lose {lost}; single records are kept {kept}, sums for ever; "
-        f"{options.most_waiting / 2**20:g} MiB of files may wait for the database"
+        f"{options.most_waiting / 2**20:g} MiB of files may wait for the database; "
+        f"{'a process of a busy proxy writes them there' if options.own_process else 'a thread writes them there'}"
     )
 
 

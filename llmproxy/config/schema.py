@@ -239,6 +239,7 @@ LEDGER_KEYS: dict[str, Reader] = {
     "fsync": by(limit),
     "keep_records": by(limit),
     "most_waiting": by(size(LEAST_WAITING)),
+    "own_process": flag,
 }
 
 

@@ -44,7 +44,7 @@ class Settles:
     @ivar written: has the uses of tokens written down.
     @ivar masked: an entry of another process, without secrets.
     @ivar run: calls a function on a thread.
-    @ivar done: called when nothing more is settled.
+    @ivar done: called when nothing more is settled; what it gives is waited for.
     """
 
     database: str
@@ -53,7 +53,7 @@ class Settles:
     written: Callable[[], Deferred[Any]]
     masked: Callable[[Entry], Entry]
     run: Run
-    done: Callable[[], object] = lambda: None
+    done: Callable[[], Deferred[Any] | None] = lambda: None
 
 
 @implementer(IHealthCheck)
@@ -188,7 +188,9 @@ class Ledger:
             files.remove(self._writer)
             await settles.owed.forget(self._writer)
         journal.close()
-        settles.done()
+        ending = settles.done()
+        if ending is not None:
+            await ending
 
     def _left(self, why: str) -> None:
         where = "in the file, and are settled at the next start" if self._journal.is_on_disk else "nowhere"

@@ -148,6 +148,21 @@ class Database:
         starting: Deferred[Any] = self._on(self._writers, patient)
         return starting.addErrback(self._give_up)
 
+    def join(self) -> Deferred[None]:
+        """
+        Connect to what another process of the same proxy has prepared.
+
+        Fails with L{Unavailable}.
+        """
+        self._readers.start()
+        self._open = True
+        joining: Deferred[Any] = self._on(self._writers, lambda: self._read(self._joined))
+        return joining
+
+    def _joined(self, connection: Connection) -> None:
+        connection.execute(text("SELECT version_num FROM alembic_version"))
+        self._presence.remember()
+
     def _give_up(self, reason: Failure) -> Deferred[Any]:
         # Threads would keep the process from ending.
         return self.close().addBoth(lambda _: reason)

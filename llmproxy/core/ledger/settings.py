@@ -21,6 +21,7 @@ class LedgerOptions:
         when the operating system likes to.
     @ivar keep_records: seconds for which single records stay in the database; C{None} for ever.
     @ivar most_waiting: bytes of files that wait for the database.
+    @ivar own_process: a proxy that is busy has a process that writes records into the database.
     """
 
     enabled: bool = True
@@ -28,6 +29,7 @@ class LedgerOptions:
     fsync: float | None = 1.0
     keep_records: float | None = 90 * DAY
     most_waiting: int = 1024**3
+    own_process: bool = True
 
 
 DIRECTORY = "./data/ledger"

@@ -24,7 +24,8 @@ from llmproxy.web.manage import manage_resource
 from llmproxy.web.manage.usage import UsageRoutes
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", *sorted(set((ROOT / "docs").glob("*.md")) - {ROOT / "docs" / "commands.md"})]
+"""Without the page that is made from the commands themselves."""
 _IN_TEXT = re.compile(r"`(llmproxy(?: [^`]+)?)`")
 
 

@@ -1,4 +1,4 @@
-# make run: a working proxy.  make test: lint, unit and integration, from nothing.
+# make run: a working proxy.  make test: lint, unit and integration, from nothing.  make docs: the site of the documents.
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
@@ -9,7 +9,7 @@ TRIAL ?= -j2
 packages = $(filter-out tests/integration,$(patsubst %/__init__.py,%,$(wildcard tests/*/__init__.py)))
 modules = $(patsubst %.py,%,$(wildcard tests/test_*.py))
 
-.PHONY: run test lint unit integration clean
+.PHONY: run test lint unit integration docs reference clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/llmproxy quickstart $(ARGS)
@@ -29,6 +29,16 @@ unit: $(VENV)/test.stamp
 integration: $(VENV)/test.stamp
 	$(BIN)/python -m twisted.trial tests.integration
 
+# The site of the documents, with the API's own pages in it. Nothing is fetched, and a warning is an error.
+docs: $(VENV)/docs.stamp
+	$(BIN)/python -m sphinx -W --keep-going --quiet -j auto -c docs . build/site
+	$(BIN)/pydoctor --quiet --html-output build/site/docs/api
+	@echo "the site is at build/site/index.html"
+
+# What is made of the code in pages of docs/ is made anew; a test holds that nothing is left to do.
+reference: $(VENV)/test.stamp
+	$(BIN)/python -m tests.documents
+
 # An environment that was only half made (no pip in it) is made again; one that works is kept.
 $(VENV)/venv.stamp:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "llmproxy needs Python 3.10 or newer; say which with: make PYTHON=python3.11" >&2; exit 1; }
@@ -46,7 +56,12 @@ $(VENV)/run.stamp: $(VENV)/venv.stamp setup.cfg pyproject.toml
 
 $(VENV)/test.stamp: $(VENV)/venv.stamp setup.cfg pyproject.toml
 	@echo "installing llmproxy and its tests into $(VENV): once, for a minute or so"
-	@$(BIN)/python -m pip install --quiet --editable '.[test,lint]' --config-settings editable_mode=compat || { echo "the installation failed; say make again once the reason is gone" >&2; exit 1; }
+	@$(BIN)/python -m pip install --quiet --editable '.[test,lint,docs]' --config-settings editable_mode=compat || { echo "the installation failed; say make again once the reason is gone" >&2; exit 1; }
+	@touch $@
+
+$(VENV)/docs.stamp: $(VENV)/venv.stamp setup.cfg pyproject.toml
+	@echo "installing llmproxy and what makes its documents into $(VENV): once, for a minute or so"
+	@$(BIN)/python -m pip install --quiet --editable '.[docs]' --config-settings editable_mode=compat || { echo "the installation failed; say make again once the reason is gone" >&2; exit 1; }
 	@touch $@
 
 clean:

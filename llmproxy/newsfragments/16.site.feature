@@ -1,0 +1,1 @@
+`make docs` makes a site of the documents that can be searched and needs no network. Every error code, header field, log field, metric, setting, variable and option now stands on a reference page, which a test holds to the program.

@@ -11,6 +11,7 @@ from .. import __version__
 COMMANDS = {
     "admin": "Admins of the management API: create, list, revoke.",
     "admin-ui": "Serve the admin pages in a process of their own.",
+    "agents": "Claude Code and Codex: what to paste, or write, to use the proxy.",
     "audit": "The audit log: list, show, export, verify.",
     "benchmark": "Compare a gateway with its upstream.",
     "breaker": "Circuit breakers: which upstreams get no requests, and why.",

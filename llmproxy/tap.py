@@ -197,23 +197,26 @@ def service_options(options: Mapping[str, Any], env: Mapping[str, str]) -> Setti
 
     given = dict(env)
     opened: set[str] = set()
-    settings, path, warnings = _settings(options, given, opened)
+    settings, path, warnings = read_settings(options, given, opened)
     for warning in warnings:
         _warn(warning, settings.server_log_format)
     origin = origins(options, _DEFAULTS, with_dotenv(given, options["env"]))
     return evolve(
         settings,
-        source=ConfigSource(path, lambda files: _settings(options, given, files)[0], origin, frozenset(opened)),
+        source=ConfigSource(path, lambda files: read_settings(options, given, files)[0], origin, frozenset(opened)),
     )
 
 
-def _settings(
+def read_settings(
     options: Mapping[str, Any], given: Mapping[str, str], opened: set[str]
 ) -> tuple[Settings, str, Sequence[str]]:
     """
     Settings, the path of the file of the APIs, and what an operator should know.
 
+    @param options: those of L{Options}; C{admin-ui}, C{watch} and C{file-event-log} may be missing.
+    @param given: the environment.
     @param opened: where the paths of all files are noted that are read.
+    @raise ConfigError: with everything that is wrong with any of it.
     """
     from .app.settings import Settings, exposed
     from .config import load_api_config

@@ -26,7 +26,7 @@ LAYERS = (
     {"management"},
     {"web", "middleware", "upstream", "cache", "limits", "store", "ledger", "sinks"},
     {"admin"},
-    {"tap", "service", "app", "cli", "bench", "workers", "demo", "testing", "__init__", "__main__"},
+    {"tap", "service", "app", "cli", "bench", "doctor", "workers", "demo", "testing", "__init__", "__main__"},
 )
 """From the bottom up; docs/architecture.md shows the same, the other way round."""
 

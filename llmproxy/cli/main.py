@@ -21,6 +21,7 @@ COMMANDS = {
     "completion": "Print a completion script for a shell.",
     "db": "The database: upgrade, current, backup, restore, copy.",
     "demo-upstream": "Serve an OpenAI-shaped upstream of our own.",
+    "doctor": "Look at all that a proxy needs, and say what to mend.",
     "dispatcher": "Deliver events from Redis Streams to files and services.",
     "encryption": "Upstream keys at rest: status, migrate, rotate.",
     "prices": "Prices: show, find what has none, give what was used other costs.",

@@ -262,7 +262,7 @@ class APIProviderConfig:
     rewrite_locations: bool = True
     max_inspected_body: int = 10 * 1024 * 1024
     upstreams: tuple[UpstreamConfig, ...] = field(default=(), converter=_tuple)
-    headers: Mapping[str, str] = field(factory=dict)
+    headers: Mapping[str, str] = field(factory=dict, repr=False)
     balance: BalanceConfig = field(factory=BalanceConfig)
     sticky: str = ""
     retry: RetryConfig | None = None

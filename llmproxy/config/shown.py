@@ -15,7 +15,8 @@ _CREDENTIALS = re.compile(r"(?<=://)[^/?#]*@|(?<=[?&])(?:user|username|password|
 
 def shown(value: Any) -> Any:
     """
-    Values that JSON knows. A field that no C{repr} shows holds a secret: of a URL all but its credentials is shown.
+    Values that JSON knows. A field that no C{repr} shows holds a secret: of a URL all but its credentials is
+    shown, of a mapping its names.
     """
     if callable(value):
         return None
@@ -42,4 +43,6 @@ def without_credentials(url: str) -> str:
 def _field(of: Attribute[Any], value: Any) -> Any:
     if of.repr is not False or not value:
         return shown(value)
+    if isinstance(value, Mapping):
+        return dict.fromkeys(map(str, value), MASKED)
     return without_credentials(value) if isinstance(value, str) and "://" in value else MASKED

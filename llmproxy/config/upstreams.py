@@ -59,7 +59,7 @@ class UpstreamConfig:
     key: str | None = field(default=None, repr=False)
     project_key: str = ""
     credential: KeySource = "project"
-    headers: Mapping[str, str] = field(factory=dict)
+    headers: Mapping[str, str] = field(factory=dict, repr=False)
     region: str = ""
     models: Sequence[str | Mapping[str, str]] = field(default=(), converter=_listed)
     api_version: str = ""

@@ -24,14 +24,20 @@ def examine(options: RedisOptions) -> str:
     """
     location = options.location
     try:
-        with _connected(location, options.timeout) as connection:
+        with connected(location, options.timeout) as connection:
             return _said(connection, location)
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error) or type(error).__name__
         return f"{location.label}: cannot be reached: {why}"
 
 
-def _connected(location: RedisLocation, timeout: float) -> socket.socket:
+def connected(location: RedisLocation, timeout: float) -> socket.socket:
+    """
+    A connection that blocks.
+
+    @param timeout: seconds, for connecting and for each answer.
+    @raise OSError: there is none.
+    """
     if location.path:
         connection = socket.socket(socket.AF_UNIX)
         connection.settimeout(timeout)
@@ -46,16 +52,11 @@ def _connected(location: RedisLocation, timeout: float) -> socket.socket:
 def _said(connection: socket.socket, location: RedisLocation) -> str:
     import hiredis
 
-    commands = [INFO]
-    if location.database:
-        commands.insert(0, command(b"SELECT", b"%d" % location.database))
-    if location.password is not None:
-        login = [word.encode() for word in (location.username, location.password) if word is not None]
-        commands.insert(0, command(b"AUTH", *login))
+    commands = [*greetings(location), INFO]
     reader: Any = hiredis.Reader()
     for each in commands:
         connection.sendall(each)
-        reply = _reply(connection, reader)
+        reply = reply_of(connection, reader)
         if isinstance(reply, Exception) and each is not INFO:
             return f"{location.label}: refuses: {str(reply)[:100]}"
         if isinstance(reply, Exception) and str(reply).startswith(("NOAUTH", "WRONGPASS")):
@@ -63,7 +64,24 @@ def _said(connection: socket.socket, location: RedisLocation) -> str:
     return warning_of(policy_of(reply), location.label)
 
 
-def _reply(connection: socket.socket, reader: Any) -> Any:
+def greetings(location: RedisLocation) -> list[bytes]:
+    """The commands that a new connection begins with."""
+    commands = []
+    if location.password is not None:
+        login = [word.encode() for word in (location.username, location.password) if word is not None]
+        commands.append(command(b"AUTH", *login))
+    if location.database:
+        commands.append(command(b"SELECT", b"%d" % location.database))
+    return commands
+
+
+def reply_of(connection: socket.socket, reader: Any) -> Any:
+    """
+    The next answer; what Redis refuses is an exception that is returned.
+
+    @param reader: a C{hiredis.Reader}.
+    @raise ValueError: what comes is not Redis' protocol.
+    """
     read = 0
     reply = reader.gets()
     while reply is False:

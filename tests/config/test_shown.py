@@ -24,12 +24,15 @@ class Outer:
     inner: tuple[Inner, ...]
     price: Decimal = Decimal("0.15")
     raw: bytes = b"secret"
+    fields: dict[str, str] = field(factory=dict, repr=False)
 
 
 class ShownTests(SynchronousTestCase):
     def test_values(self) -> None:
         """What JSON knows; a field that no repr shows is masked where it has a value."""
-        value = Outer((Inner("sk-secret", "redis://u:p@h:1/0", frozenset({"b", "a"})), Inner()))
+        value = Outer(
+            (Inner("sk-secret", "redis://u:p@h:1/0", frozenset({"b", "a"})), Inner()), fields={"X-Org": "secret"}
+        )
         self.assertEqual(
             shown(value),
             {
@@ -39,6 +42,7 @@ class ShownTests(SynchronousTestCase):
                 ],
                 "price": "0.15",
                 "raw": MASKED,
+                "fields": {"X-Org": MASKED},
             },
         )
 

@@ -159,6 +159,8 @@ class Token:
     @ivar version: counts the changes that management made; uses are none.
     @ivar previous_hash: of the secret that it had before it was rotated, which is good until C{previous_until}.
     @ivar budget_reset_at: as of L{Project}.
+    @ivar person_id: whose it is, where somebody got it by signing in.
+    @ivar kind: how it came about, C{jwt} or C{device} of L{llmproxy.core.tokens}; C{None}: an operator made it.
     """
 
     id: str
@@ -181,6 +183,8 @@ class Token:
     reserved_lost: int = 0
     limits: UsageLimits = UNLIMITED
     budget_reset_at: float | None = None
+    person_id: str | None = None
+    kind: str | None = None
 
 
 @frozen
@@ -203,13 +207,15 @@ class Session:
     """
     Somebody who is signed in at the admin pages: never the secret, only the hash of it. Times as in L{Token}.
 
-    @ivar admin_id: of whom, or L{llmproxy.core.sessions.MANAGEMENT_TOKEN}.
+    @ivar admin_id: of whom, or L{llmproxy.core.sessions.MANAGEMENT_TOKEN}; of a person who signed in by a provider too.
     @ivar binding: ties it to the management token, where that was shown.
     @ivar kept: whether it outlives the browser.
     @ivar seen_at: about when something was asked with it last.
     @ivar expires_at: when it ends in any case.
     @ivar client: the address that signed in.
     @ivar agent: the browser that signed in, by its own word.
+    @ivar provider_session: what the identity provider that signed them in calls its own session.
+    @ivar id_token: what that provider wants to see when they sign out, sealed.
     """
 
     id: str
@@ -222,6 +228,8 @@ class Session:
     expires_at: float
     client: str = ""
     agent: str = ""
+    provider_session: str | None = None
+    id_token: str | None = field(default=None, repr=False)
 
 
 @frozen

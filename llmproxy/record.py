@@ -180,6 +180,7 @@ class Record:
     @ivar provider: whose the upstream is, a name of L{llmproxy.providers.registry}; C{""} if that is not known.
     @ivar book: the version of the prices that C{cost} is made with.
     @ivar priced: the usage that C{cost} was found for.
+    @ivar person_id: whose token it was, where somebody got it by signing in; else C{""}.
     @ivar entry_id: the id under which the ledger has it; C{""} where it has not.
     @ivar part_of: the exchange that this call to upstream is made for: what it uses up is counted there.
     @ivar answer_id: the provider's id of an answer that can be fetched later and again, where it is known.
@@ -248,3 +249,4 @@ class Record:
     trace: Trace | None = None
     calls: list[Call] | None = None
     details: dict[str, Any] | None = None
+    person_id: str = ""

@@ -11,7 +11,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 import llmproxy
-from llmproxy import errors, limiterrors
+from llmproxy import errors, identityerrors, limiterrors
 from llmproxy.app.proxy import TransparentProxy
 from llmproxy.app.tree import management_of
 from llmproxy.cli.main import cli
@@ -134,7 +134,7 @@ class EndpointTests(SynchronousTestCase):
 class ErrorTests(SynchronousTestCase):
     def test_codes(self) -> None:
         """Each code that the page names is one of ours, but for the one that nobody sees."""
-        known = (*vars(errors).values(), *vars(limiterrors).values())
+        known = (*vars(errors).values(), *vars(limiterrors).values(), *vars(identityerrors).values())
         ours = {each.code for each in known if isinstance(getattr(each, "code", None), str)}
         title = "Error codes of the proxied path"
         said = set(CODE.findall(" ".join(row[0] for row in rows(title)))) | {

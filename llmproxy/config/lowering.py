@@ -35,6 +35,8 @@ from .attributionschema import ATTRIBUTION_KEYS
 from .capture import CaptureConfig
 from .captureschema import CAPTURE_KEYS
 from .document import Document, Item
+from .identity import ClaimsConfig, GrantConfig, IdentityConfig, MatchConfig, ProviderConfig
+from .identityschema import CLAIM_KEYS, GRANT_KEYS, IDENTITY_KEYS, MATCH_KEYS, PROVIDER_KEYS
 from .model import (
     APIProviderConfig,
     APIValues,
@@ -88,6 +90,11 @@ SECTIONS: dict[type, Mapping[str, Any]] = {
     AgentModelsConfig: MODELS_KEYS,
     AgentModelConfig: MODEL_KEYS,
     AgentSettingsConfig: SETTINGS_KEYS,
+    IdentityConfig: IDENTITY_KEYS,
+    ProviderConfig: PROVIDER_KEYS,
+    ClaimsConfig: CLAIM_KEYS,
+    GrantConfig: GRANT_KEYS,
+    MatchConfig: MATCH_KEYS,
     APIValues: dict.fromkeys(schema.TOP_KEYS),
 }
 """The classes that are mappings in a file, with their keys."""
@@ -145,8 +152,10 @@ class _Lowering:
         if section is not None:
             # A file holds no password; a program may.
             said = _said(value.without_credentials() if isinstance(value, RedisConfig) else value, section)
-            secret = said.pop("key", None) if section.get("key") is upstreamschema.key else None
-            return self._mapping(said, path, [] if secret is None else [(_scalar("key"), self._secret(secret, path))])
+            name = _secret_in(section)
+            secret = said.pop(name, None)
+            pairs = [] if secret is None else [(_scalar(name), self._secret(secret, below(path, name)))]
+            return self._mapping(said, path, pairs)
         if isinstance(value, SinkConfig):
             return self._sink(value, path)
         if isinstance(value, CredentialPlace):
@@ -201,7 +210,7 @@ class _Lowering:
         try:
             rules.secret(value if isinstance(value, str) else "")
         except ValueError as error:
-            self.problems.add(below(path, "key"), str(error))
+            self.problems.add(path, str(error))
         return _scalar(f"${{{_VARIABLE}}}")
 
     def _mapping(self, values: Mapping[str, Any], path: str, more: Iterable[tuple[Any, Any]] = ()) -> yaml.Node:
@@ -251,6 +260,13 @@ class _Comparison:
 def section_of(value: Any) -> Mapping[str, Any] | None:
     """The keys that a value is a section of; C{None} if it is none."""
     return next((keys for kind, keys in SECTIONS.items() if isinstance(value, kind)), None)
+
+
+def _secret_in(section: Mapping[str, Any]) -> str:
+    """The key of a section whose value is a secret; C{""} if none is."""
+    if section is PROVIDER_KEYS:
+        return "client_secret"
+    return "key" if section.get("key") is upstreamschema.key else ""
 
 
 def below(path: str, name: str) -> str:

@@ -24,6 +24,7 @@ from .usagelimits import UsageLimitsConfig
 if TYPE_CHECKING:
     from ..core.inspection.endpointrules import PatternsByEndpoint
     from .agents import AgentsConfig
+    from .identity import IdentityConfig
     from .prices import PriceConfig
     from .sinks import SinkConfig
     from .tracing import TracingConfig
@@ -181,9 +182,7 @@ class AttributionConfig:
 
 @frozen
 class CacheConfig:
-    """
-    What one API says of its caching, see L{CacheSettings}; C{None} is what holds for all.
-    """
+    """What one API says of its caching, see L{CacheSettings}; C{None} is what holds for all."""
 
     enabled: bool | None = None
     scope: Scope | None = None
@@ -352,6 +351,7 @@ class APIValues:
     @ivar tls: certificates of endpoints that are C{tls:}, and those that clients may have.
     @ivar tracing: which exchanges are traced, and what upstream gets of it; C{None} where nothing is said.
     @ivar agents: what there is for coding agents beside the APIs; likewise.
+    @ivar identity: who people are, and what they get; C{None} where nobody signs in.
     """
 
     apis: Mapping[str, APIProviderConfig]
@@ -367,6 +367,7 @@ class APIValues:
     tls: TlsConfig = field(factory=TlsConfig)
     tracing: TracingConfig | None = None
     agents: AgentsConfig | None = None
+    identity: IdentityConfig | None = None
 
     def conflicts(self) -> Iterator[tuple[str, str]]:
         """Where the names get in each other's way: the name of the API at fault, or C{""}, and why."""

@@ -257,6 +257,7 @@ TOP_KEYS = (
     "limits",
     "trusted_proxies",
     "forwarded_header",
+    "identity",
     "ledger",
     "prices",
     "usage_limits",
@@ -308,7 +309,9 @@ def read_config(root: Item, reserved: frozenset[str], default_api: str | None) -
     tls = _given(top, "tls", read_tls, TlsConfig())
     traced = _given(top, "tracing", _tracing, None)
     agents = _given(top, "agents", lambda item: _agents(item, apis, default), None)
-    config = APIValues(apis, default, limits, proxies, header, kept, prices, usage, redis, sinks, tls, traced, agents)
+    identity = _given(top, "identity", lambda item: _identity(item, apis), None)
+    values = (apis, default, limits, proxies, header, kept, prices, usage, redis, sinks, tls, traced, agents, identity)
+    config = APIValues(*values)
     _note_conflicts(config, root, top, named, overridden=default_api is not None)
     return config
 
@@ -332,6 +335,13 @@ def _agents(item: Item, apis: Mapping[str, APIProviderConfig], default: str) -> 
     from .agentsschema import read_agents
 
     return read_agents(item, apis, default)
+
+
+def _identity(item: Item, apis: Mapping[str, Any]) -> Any:
+    """Likewise."""
+    from .identityschema import read_identity
+
+    return read_identity(item, apis)
 
 
 def _given(top: Mapping[str, Item], key: str, reader: Reader, default: Any) -> Any:

@@ -80,7 +80,7 @@ _LONGEST_REMEMBERED = 256
 
 OURS = frozenset(
     "api endpoint project_id token_id error_code cache ended status upstream_status attempts cause request_id"
-    " provider book entry_id".split()
+    " provider book entry_id person_id".split()
 )
 """Fields of a record that the proxy itself writes; the id of a request is masked where it is taken from a client."""
 

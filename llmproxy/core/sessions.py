@@ -124,5 +124,13 @@ def role_of(admin: Admin | None) -> Role:
     return "owner" if admin is None else admin.role
 
 
+def actor_of(provider: str, email: str, subject: str) -> str:
+    """
+    What the audit log calls somebody who signed in by an identity provider. No name that they can choose: an address
+    that the provider vouches for, or what it knows them by. No admin with a token has a colon in their name.
+    """
+    return f"{provider}:{email or subject}"[:191]
+
+
 def _printable(text: str) -> str:
     return "".join(each if each.isprintable() else "?" for each in text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from hashlib import sha256
+from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from attrs import evolve
@@ -21,6 +22,15 @@ _LENGTH = 25
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 QUERY_KEY = b"key"
+
+JWT: Final = "jwt"
+"""
+The kind of the token behind the access tokens that an identity provider gives a person: it has no secret, and is held
+by who shows one of those.
+"""
+
+DEVICE: Final = "device"
+"""The kind of the tokens that a person gets by the device flow."""
 
 
 def generate(random: Callable[[int], bytes]) -> str:
@@ -63,10 +73,13 @@ def as_held(token: Token, token_hash: str) -> Token | None:
     """
     A token as it is for the holder of the secret with this hash; C{None} if that is none of its secrets (any more).
 
-    A secret that was rotated away is one that expires when the overlap ends.
+    A secret that was rotated away is one that expires when the overlap ends. That of a person's access tokens has none
+    of its own: it is held by who shows one of those, which are verified elsewhere.
     """
     if token_hash == token.token_hash:
         return token
+    if token.kind == JWT:
+        return evolve(token, token_hash=token_hash)
     if token_hash != token.previous_hash:
         return None
     until = token.previous_until

@@ -27,6 +27,8 @@ class KeepsTokens(Protocol):
 
     def project_tokens_revoked(self, project_id: str) -> None: ...
 
+    def person_revoked(self, person_id: str) -> None: ...
+
 
 class KeepsCounts(Protocol):
     """Where uses are counted before they are written down."""
@@ -66,6 +68,9 @@ class NothingWarm:
         pass
 
     def project_tokens_revoked(self, project_id: str) -> None:
+        pass
+
+    def person_revoked(self, person_id: str) -> None:
         pass
 
 

@@ -115,6 +115,7 @@ class Authenticate:
         record = request.record
         record.token_id = principal.token.id
         record.project_id = principal.project.id
+        record.person_id = principal.token.person_id or ""
         fault = fault_of(principal.token, principal.project, self._seconds())
         if fault is not None:
             raise fault

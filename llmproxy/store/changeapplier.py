@@ -38,13 +38,15 @@ class ChangeApplier:
         Changes in the order in which they were made.
 
         Rows are read as they are now, after all of these changes, so each is read once. What is said of all tokens
-        of a project comes before them: one of those may have been activated again.
+        of a project or a person comes before them: one of those may have been activated again.
         """
         latest = list(dict.fromkeys(changes))
         for what, which in latest:
             if what == "tokens_of":
                 self._directory.project_tokens_revoked(which)
-        reading = [Deferred.fromCoroutine(self._read(*each)) for each in latest if each[0] != "tokens_of"]
+            elif what == "person_out":
+                self._directory.person_revoked(which)
+        reading = [Deferred.fromCoroutine(self._read(*each)) for each in latest]
         return gatherResults(reading, consumeErrors=True).addCallbacks(lambda _: None, self._failed)
 
     async def lost_track(self) -> None:

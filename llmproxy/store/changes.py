@@ -43,7 +43,10 @@ CHANNEL = "llmproxy_changes"
 
 
 Change = tuple[str, str]
-"""What has changed (C{token}, C{project}, or C{tokens_of}: all tokens of a project were revoked), and its id."""
+"""
+What has changed, and its id: C{token}, C{project}, C{tokens_of} (all tokens of a project were revoked), C{person_out}
+(all of a person).
+"""
 
 
 def note(connection: Connection, what: str, which: str, now: float) -> None:

@@ -195,12 +195,19 @@ class Directory:
         def changed(principal: Principal) -> Principal:
             return principal if principal.project.version > project.version else Principal(principal.token, project)
 
-        self._replace(project.id, changed)
+        self._replace(lambda principal: principal.project.id == project.id, changed)
         if not project.is_active:
             self._revoke(lambda principal: principal.project.id == project.id, ProjectDeactivated)
 
     def project_tokens_revoked(self, project_id: str) -> None:
         """Every token of a project was revoked."""
+        self._end(lambda principal: principal.project.id == project_id)
+
+    def person_revoked(self, person_id: str) -> None:
+        """Every token of a person was revoked."""
+        self._end(lambda principal: principal.token.person_id == person_id)
+
+    def _end(self, concerns: Callable[[Principal], bool]) -> None:
         now = self._seconds()
 
         def revoked(principal: Principal) -> Principal:
@@ -209,8 +216,8 @@ class Directory:
                 return principal
             return Principal(evolve(token, is_active=False, deactivated_at=now), principal.project)
 
-        self._replace(project_id, revoked)
-        self._revoke(lambda principal: principal.project.id == project_id)
+        self._replace(concerns, revoked)
+        self._revoke(concerns)
 
     def forget(self) -> None:
         """Ask the store again for everything."""
@@ -242,10 +249,10 @@ class Directory:
 
         return found.addCallback(judge)
 
-    def _replace(self, project_id: str, change: Callable[[Principal], Principal]) -> None:
+    def _replace(self, concerns: Callable[[Principal], bool], change: Callable[[Principal], Principal]) -> None:
         self._distrust()
         for digest, entry in self._entries.items():
-            if entry.principal.project.id == project_id:
+            if concerns(entry.principal):
                 self._entries[digest] = evolve(entry, principal=change(entry.principal))
 
     def _distrust(self) -> None:

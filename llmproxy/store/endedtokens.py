@@ -52,7 +52,7 @@ def remove(connection: Connection, *, end: Any, before: float, now: float) -> bo
 
     @param end: the column that says when they ended.
     """
-    columns = (tokens.c.id, tokens.c.name, tokens.c.project_id, end.label("ended_at"))
+    columns = (tokens.c.id, tokens.c.name, tokens.c.project_id, tokens.c.person_id, end.label("ended_at"))
     old = [end < before] if end is tokens.c.expires_at else [end < before, not_(tokens.c.is_active)]
     query = select(*columns).where(*old).order_by(tokens.c.id).limit(BATCH).with_for_update()
     rows = {row.id: row._asdict() | {"removed_at": now} for row in connection.execute(query)}

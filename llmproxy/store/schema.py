@@ -7,11 +7,13 @@ and MySQL keep exactly and that no session's time zone can shift. In values they
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Integer, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Integer, String, Table, Text
 
 from .moment import Moment as Moment
+from .peopletables import people as people
+from .tablemetadata import metadata as metadata
 
-HEAD = "0015"
+HEAD = "0016"
 """
 The revision that this program needs.
 
@@ -25,9 +27,6 @@ The oldest program that may work on this schema, by the revision that it needs; 
 A revision only adds: tables, indexes, columns that may be left out. What is removed is removed a release later, by a
 revision that raises this number to that of the first program which does without.
 """
-
-
-metadata = MetaData()
 
 
 def _whole(*names: str) -> list[Column[int]]:
@@ -166,6 +165,8 @@ tokens = Table(
     Column("previous_until", Moment),
     Column("limits", Text),
     Column("budget_reset_at", Moment),
+    Column("person_id", String(64)),
+    Column("kind", String(16)),
 )
 
 ended_tokens = Table(
@@ -176,6 +177,7 @@ ended_tokens = Table(
     Column("project_id", String(64), nullable=False),
     Column("ended_at", Moment, nullable=False),
     Column("removed_at", Moment, nullable=False),
+    Column("person_id", String(64)),
 )
 """Names of tokens that are gone, see L{llmproxy.store.endedtokens}."""
 
@@ -207,6 +209,8 @@ sessions = Table(
     Column("expires_at", Moment, nullable=False),
     Column("client", String(64), nullable=False),
     Column("agent", String(255), nullable=False),
+    Column("provider_session", String(64)),
+    Column("id_token", Text),
 )
 
 idempotency_keys = Table(

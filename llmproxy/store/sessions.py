@@ -11,9 +11,10 @@ from sqlalchemy.engine import Connection
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
+from ..core.sessions import actor_of
 from ..interfaces import ISessionStore
-from ..message import Admin, Session
-from .schema import admins, sessions
+from ..message import Admin, Role, Session
+from .schema import admins, people, sessions
 
 if TYPE_CHECKING:
     from .contracts import ITransactions
@@ -25,6 +26,10 @@ MAX_LISTED = 1000
 
 _COLUMNS = tuple(sessions.c[each.name] for each in fields(Session))
 _ADMIN = tuple(admins.c[each.name].label(f"admin_{each.name}") for each in fields(Admin))
+_PERSON = tuple(
+    people.c[name].label(f"person_{name}")
+    for name in ("id", "provider", "email", "subject", "role", "created_at", "revoked_at")
+)
 
 
 @implementer(ISessionStore)
@@ -86,7 +91,10 @@ def _make_room(connection: Connection, admin_id: str) -> None:
 
 
 def _all() -> Select[Any]:
-    return select(*_COLUMNS, *_ADMIN).select_from(sessions.outerjoin(admins, admins.c.id == sessions.c.admin_id))
+    """Each with the admin or the person whose it is: no two of them have the same id."""
+    joined = sessions.outerjoin(admins, admins.c.id == sessions.c.admin_id)
+    joined = joined.outerjoin(people, people.c.id == sessions.c.admin_id)
+    return select(*_COLUMNS, *_ADMIN, *_PERSON).select_from(joined)
 
 
 def _one(connection: Connection, query: Select[Any]) -> tuple[Session, Admin | None] | None:
@@ -95,7 +103,24 @@ def _one(connection: Connection, query: Select[Any]) -> tuple[Session, Admin | N
 
 def _pairs(connection: Connection, query: Select[Any]) -> builtins.list[tuple[Session, Admin | None]]:
     found = []
+    end = len(_COLUMNS) + len(_ADMIN)
     for row in connection.execute(query):
-        own, other = row[: len(_COLUMNS)], row[len(_COLUMNS) :]
-        found.append((Session(*own), None if other[0] is None else Admin(*other)))
+        own, admin, person = row[: len(_COLUMNS)], row[len(_COLUMNS) : end], row[end:]
+        found.append((Session(*own), _person(*person) if admin[0] is None else Admin(*admin)))
     return found
+
+
+def _person(
+    person_id: str | None,
+    provider: str,
+    email: str,
+    subject: str,
+    role: Role | None,
+    created_at: float,
+    revoked_at: float | None,
+) -> Admin | None:
+    """A person as an admin, as long as they have a role; C{None} where there is none."""
+    if person_id is None or role is None:
+        return None
+    name = actor_of(provider, email, subject)
+    return Admin(person_id, name, "", "", role, created_at, revoked_at=revoked_at)

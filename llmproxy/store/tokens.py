@@ -23,7 +23,7 @@ from .search import contains
 if TYPE_CHECKING:
     from .contracts import INotedTransactions
 
-_COLUMNS = (
+COLUMNS = (
     tokens.c.id,
     tokens.c.token_hash,
     tokens.c.hint,
@@ -44,10 +44,12 @@ _COLUMNS = (
     tokens.c.reserved_lost,
     tokens.c.limits,
     tokens.c.budget_reset_at,
+    tokens.c.person_id,
+    tokens.c.kind,
 )
 """In the order of L{Token}'s fields."""
 
-_LIMITS = _COLUMNS.index(tokens.c.limits)
+_LIMITS = COLUMNS.index(tokens.c.limits)
 
 
 MOST_AT_ONCE = 1000
@@ -63,7 +65,7 @@ class TokenStore:
         self._database = database
 
     def create(self, token: Token) -> Deferred[None]:
-        row = {column.name: getattr(token, column.name) for column in _COLUMNS}
+        row = {column.name: getattr(token, column.name) for column in COLUMNS}
         row |= {"leased": 0, "limits": text_of(token.limits)}
         creating = self._database.run(lambda connection: connection.execute(tokens.insert().values(row)))
         return creating.addCallback(lambda _: None)
@@ -83,10 +85,10 @@ class TokenStore:
         return self._database.read(lambda connection: _one(connection, tokens.c.id == token_id))
 
     def list(self, project_id: str | None = None) -> Deferred[list[Token]]:
-        query = select(*_COLUMNS).order_by(tokens.c.created_at.desc(), tokens.c.id.desc())
+        query = select(*COLUMNS).order_by(tokens.c.created_at.desc(), tokens.c.id.desc())
         if project_id is not None:
             query = query.where(tokens.c.project_id == project_id)
-        return self._database.read(lambda connection: [_token(row) for row in connection.execute(query)])
+        return self._database.read(lambda connection: [token_of(row) for row in connection.execute(query)])
 
     def page(
         self,
@@ -100,7 +102,7 @@ class TokenStore:
     ) -> Deferred[Page[Token]]:
         check_limit(limit)
         last = None if after is None else read_position(after, int, str)
-        query = select(*_COLUMNS).order_by(tokens.c.created_at.desc(), tokens.c.id.desc())
+        query = select(*COLUMNS).order_by(tokens.c.created_at.desc(), tokens.c.id.desc())
         if project_id is not None:
             query = query.where(tokens.c.project_id == project_id)
         if is_active is not None:
@@ -115,7 +117,7 @@ class TokenStore:
             if last is not None:
                 found = query.where(behind(connection, tokens.c.created_at, tokens.c.id, last[0], last[1]))
             rows = connection.execute(found.limit(limit + 1))
-            return paged([_token(row) for row in rows], limit, _position)
+            return paged([token_of(row) for row in rows], limit, _position)
 
         return self._database.read(page)
 
@@ -181,8 +183,8 @@ class TokenStore:
         return self._database.run(change)
 
     def some(self, ids: Sequence[str]) -> Deferred[Sequence[Token]]:
-        query = select(*_COLUMNS).where(tokens.c.id.in_(ids[:MOST_AT_ONCE]))
-        return self._database.read(lambda connection: [_token(row) for row in connection.execute(query)])
+        query = select(*COLUMNS).where(tokens.c.id.in_(ids[:MOST_AT_ONCE]))
+        return self._database.read(lambda connection: [token_of(row) for row in connection.execute(query)])
 
     def revoke_project(self, project_id: str) -> Deferred[tuple[int, int]]:
         mine = tokens.c.project_id == project_id
@@ -209,11 +211,11 @@ def _position(token: Token) -> str:
 
 
 def _one(connection: Connection, condition: Any) -> Token | None:
-    row = connection.execute(select(*_COLUMNS).where(condition)).first()
-    return None if row is None else _token(row)
+    row = connection.execute(select(*COLUMNS).where(condition)).first()
+    return None if row is None else token_of(row)
 
 
-def _token(row: Any) -> Token:
+def token_of(row: Any) -> Token:
     values = list(row)
     values[_LIMITS] = read(values[_LIMITS])
     return Token(*values)

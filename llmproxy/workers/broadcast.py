@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ..management.state import KeepsTokens
 
 Announce = Callable[[str, str], object]
-"""Called with what has changed (C{token}, C{project}, C{tokens_of}) and its id."""
+"""Called with what has changed (C{token}, C{project}, C{tokens_of}, C{person_out}) and its id."""
 
 
 class BroadcastingDirectory:
@@ -32,3 +32,7 @@ class BroadcastingDirectory:
     def project_tokens_revoked(self, project_id: str) -> None:
         self._directory.project_tokens_revoked(project_id)
         self._announce("tokens_of", project_id)
+
+    def person_revoked(self, person_id: str) -> None:
+        self._directory.person_revoked(person_id)
+        self._announce("person_out", person_id)

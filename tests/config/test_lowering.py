@@ -16,6 +16,7 @@ from llmproxy.config.agents import AgentsConfig, ClaudeConfig, SignInConfig
 from llmproxy.config.attributionschema import ATTRIBUTION_KEYS
 from llmproxy.config.capture import CaptureConfig
 from llmproxy.config.captureschema import CAPTURE_KEYS
+from llmproxy.config.identity import GrantConfig, IdentityConfig, ProviderConfig
 from llmproxy.config.lowering import SECTIONS
 from llmproxy.config.model import (
     AttributionConfig,
@@ -70,6 +71,8 @@ NUMBER: tuple[tuple[str, Any], ...] = (("-1", -1), ("1.5", 1.5), ("many", "many"
 SIZE: tuple[tuple[str, Any], ...] = (("-1", -1), ("large", "large"), ("[1]", [1]))
 FLAG: tuple[tuple[str, Any], ...] = (("maybe", "maybe"), ("[true]", [True]), ("2", 2))
 LIST: tuple[tuple[str, Any], ...] = (("GET", "GET"), ("{a: b}", {"a": "b"}), ("[[a]]", [["a"]]))
+
+OWNERS = GrantConfig(role="owner")
 
 WRONG: dict[str, tuple[tuple[str, Any], ...]] = {
     "base_url": (("ftp://a", "ftp://a"), ("[http://b]", ["http://b"]), ("http://a?x", "http://a?x")),
@@ -207,6 +210,12 @@ WRONG: dict[str, tuple[tuple[str, Any], ...]] = {
         ("{claude: {api: nowhere}}", AgentsConfig(ClaudeConfig("nowhere"))),
         ("{claude: {telemetry: maybe}}", AgentsConfig(ClaudeConfig(telemetry="maybe"))),  # type: ignore[arg-type]
         ("{sign_in: {token_lifetime: 0}}", AgentsConfig(sign_in=SignInConfig(0))),
+    ),
+    "identity": (
+        ("on", "on"),
+        ("{providers: []}", IdentityConfig()),
+        ("{providers: [{name: A}], rules: [{role: owner}]}", IdentityConfig((ProviderConfig("A"),), (OWNERS,))),
+        ("{public_url: 'http://a'}", IdentityConfig(public_url="http://a")),
     ),
     "sinks": (
         ("5", 5),

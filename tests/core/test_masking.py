@@ -131,7 +131,7 @@ class MaskingTests(SynchronousTestCase):
         self.assertEqual(record.attribution, asked)
         left = {name for name in texts if secret in getattr(record, name)}
         ours = {"request_id", "api", "endpoint", "project_id", "token_id", "error_code", "cache", "cause"}
-        ours |= {"provider", "book", "entry_id"}
+        ours |= {"provider", "book", "entry_id", "person_id"}
         self.assertEqual(left - ours, set())
         self.assertEqual(record.details, {"model": MASKED, "api_key": MASKED, "n": 1})
 

@@ -22,6 +22,7 @@ from ..contracts.admin_store import AdminStoreContract, IdempotencyStoreContract
 from ..contracts.audit import AuditContract
 from ..contracts.auditcuts import AuditCutsContract
 from ..contracts.endedtokens import EndedTokensContract
+from ..contracts.people_store import PeopleStoreContract
 from ..contracts.project_store import ProjectStoreContract
 from ..contracts.repricing import RepricingContract
 from ..contracts.token_store import TokenStoreContract
@@ -144,6 +145,14 @@ class PostgresqlSessionStoreTests(_Postgresql, SessionStoreContract, Synchronous
 
 
 class MysqlSessionStoreTests(_Mysql, SessionStoreContract, SynchronousTestCase):
+    """MariaDB."""
+
+
+class PostgresqlPeopleStoreTests(_Postgresql, PeopleStoreContract, SynchronousTestCase):
+    """PostgreSQL."""
+
+
+class MysqlPeopleStoreTests(_Mysql, PeopleStoreContract, SynchronousTestCase):
     """MariaDB."""
 
 

@@ -60,3 +60,4 @@ class StateTests(RulesTestCase):
         nothing.token_changed(token())
         nothing.project_changed(project())
         nothing.project_tokens_revoked("p1")
+        nothing.person_revoked("o1")

@@ -54,6 +54,12 @@ class HearingTests(SynchronousTestCase):
         self.successResultOf(stores.applier().heard("token", "t-1"))
         self.assertEqual((stores.directory.told, stores.settled), ([("token", TOKEN)], ["t-1"]))
 
+    def test_person(self) -> None:
+        """What a person had ends before anything is read: a token of theirs may be good again."""
+        stores = Stores(succeed(TOKEN))
+        self.successResultOf(stores.applier().heard_all([("token", "t-1"), ("person_out", "o-1")]))
+        self.assertEqual(stores.directory.told, [("person_out", "o-1"), ("token", TOKEN)])
+
     def test_project(self) -> None:
         """So is a project."""
         stores = Stores(succeed(PROJECT))

@@ -307,6 +307,20 @@ class ChangeTests(DirectoryCase):
             self.assertFalse(warm.token.is_active, number)
         self.assertEqual(self.cut, ["t1"])
 
+    def test_person(self) -> None:
+        """All that is a person's ends with them, whatever its project, and nothing else."""
+        for number, person in ((3, "o1"), (4, "o2")):
+            self.issue(number, person_id=person)
+            self.load(number)
+        for number in (1, 3, 4):
+            self.watch(number)
+        self.directory.person_revoked("o1")
+        self.assertEqual(self.cut, ["t3"])
+        for number, is_active in ((1, True), (3, False), (4, True)):
+            warm = self.directory.warm(secret(number))
+            assert warm is not None
+            self.assertEqual(warm.token.is_active, is_active, number)
+
     def test_pending(self) -> None:
         """Who is revoked is found in a table, with the key that stands there; whoever is not, or is gone, is not."""
         principals = {number: self.directory.warm(secret(number)) for number in (1, 2)}

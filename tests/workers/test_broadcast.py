@@ -24,6 +24,9 @@ class Directory:
     def project_tokens_revoked(self, project_id: str) -> None:
         self.told.append(("tokens_of", project_id))
 
+    def person_revoked(self, person_id: str) -> None:
+        self.told.append(("person_out", person_id))
+
 
 class AnnouncingTests(SynchronousTestCase):
     def test_tells_both(self) -> None:
@@ -35,5 +38,8 @@ class AnnouncingTests(SynchronousTestCase):
         announcing.token_changed(TOKEN)
         announcing.project_changed(PROJECT)
         announcing.project_tokens_revoked("p-1")
-        self.assertEqual(directory.told, [("token", TOKEN), ("project", PROJECT), ("tokens_of", "p-1")])
-        self.assertEqual(announced, [("token", "t-1", 1), ("project", "p-1", 2), ("tokens_of", "p-1", 3)])
+        announcing.person_revoked("o-1")
+        told = [("token", TOKEN), ("project", PROJECT), ("tokens_of", "p-1"), ("person_out", "o-1")]
+        self.assertEqual(directory.told, told)
+        others = [("token", "t-1", 1), ("project", "p-1", 2), ("tokens_of", "p-1", 3), ("person_out", "o-1", 4)]
+        self.assertEqual(announced, others)

@@ -141,6 +141,7 @@ class CacheRequest:
         record = Record(known.request_id, known.method, known.path, known.client, now, known.user_agent)
         record.api, record.endpoint = known.api, known.endpoint
         record.project_id, record.token_id, record.trace = known.project_id, known.token_id, known.trace
+        record.person_id = known.person_id
         if background:
             record.method, record.details = "GET", {"background": "revalidation"}
         else:

@@ -1,7 +1,7 @@
 # ruff: noqa: E501
 """The schema that L{llmproxy.store.newdatabase} makes; written by C{python -m tests.store.snapshot}."""
 
-REVISION = "0015"
+REVISION = "0016"
 
 STATEMENTS = (
     """CREATE TABLE admins (
@@ -91,7 +91,7 @@ STATEMENTS = (
     name VARCHAR(255),
     project_id VARCHAR(64) NOT NULL,
     ended_at BIGINT NOT NULL,
-    removed_at BIGINT NOT NULL,
+    removed_at BIGINT NOT NULL, person_id VARCHAR(64),
     PRIMARY KEY (id)
 )""",
     """CREATE TABLE idempotency_keys (
@@ -110,6 +110,25 @@ STATEMENTS = (
     size BIGINT NOT NULL,
     seen_at BIGINT NOT NULL,
     PRIMARY KEY (holder, token_id)
+)""",
+    """CREATE TABLE people (
+    id VARCHAR(64) NOT NULL,
+    subject_key VARCHAR(64) NOT NULL,
+    provider VARCHAR(64) NOT NULL,
+    issuer TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    name VARCHAR(255) NOT NULL,
+    email VARCHAR(255) NOT NULL,
+    groups TEXT NOT NULL,
+    role VARCHAR(16),
+    project_id VARCHAR(64),
+    limits TEXT,
+    created_at BIGINT NOT NULL,
+    last_seen_at BIGINT NOT NULL,
+    revoked_at BIGINT,
+    version BIGINT NOT NULL,
+    PRIMARY KEY (id),
+    CONSTRAINT uq_people_subject_key UNIQUE (subject_key)
 )""",
     """CREATE TABLE project_keys (
     project_id VARCHAR(64) NOT NULL,
@@ -141,7 +160,7 @@ STATEMENTS = (
     seen_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL,
     client VARCHAR(64) NOT NULL,
-    agent VARCHAR(255) NOT NULL,
+    agent VARCHAR(255) NOT NULL, provider_session VARCHAR(64), id_token TEXT,
     PRIMARY KEY (id),
     CONSTRAINT uq_sessions_secret_hash UNIQUE (secret_hash)
 )""",
@@ -165,7 +184,7 @@ STATEMENTS = (
     max_requests BIGINT,
     created_at BIGINT NOT NULL,
     last_used_at BIGINT,
-    cache_hit_count BIGINT DEFAULT '0' NOT NULL, version BIGINT DEFAULT '1' NOT NULL, previous_hash VARCHAR(64), previous_until BIGINT, reserved_lost BIGINT DEFAULT '0' NOT NULL, limits TEXT, budget_reset_at BIGINT,
+    cache_hit_count BIGINT DEFAULT '0' NOT NULL, version BIGINT DEFAULT '1' NOT NULL, previous_hash VARCHAR(64), previous_until BIGINT, reserved_lost BIGINT DEFAULT '0' NOT NULL, limits TEXT, budget_reset_at BIGINT, person_id VARCHAR(64), kind VARCHAR(16),
     PRIMARY KEY (id),
     CONSTRAINT uq_tokens_token_hash UNIQUE (token_hash),
     CONSTRAINT fk_tokens_project_id FOREIGN KEY(project_id) REFERENCES projects (id) ON DELETE CASCADE,
@@ -317,14 +336,17 @@ STATEMENTS = (
     """CREATE INDEX ix_audit_events_timestamp_id ON audit_events (timestamp, id)""",
     """CREATE INDEX ix_audit_events_token_id ON audit_events (token_id)""",
     """CREATE INDEX ix_changes_made_at ON changes (made_at)""",
+    """CREATE INDEX ix_ended_tokens_person_id ON ended_tokens (person_id)""",
     """CREATE INDEX ix_ended_tokens_project_id ON ended_tokens (project_id, id)""",
     """CREATE INDEX ix_idempotency_keys_expires_at ON idempotency_keys (expires_at)""",
     """CREATE INDEX ix_leases_seen_at ON leases (seen_at)""",
+    """CREATE INDEX ix_people_last_seen_at ON people (last_seen_at, id)""",
     """CREATE INDEX ix_sessions_admin_id ON sessions (admin_id)""",
     """CREATE INDEX ix_sessions_expires_at ON sessions (expires_at)""",
     """CREATE INDEX ix_tokens_created_at ON tokens (created_at, id)""",
     """CREATE INDEX ix_tokens_expires_at ON tokens (expires_at)""",
     """CREATE INDEX ix_tokens_is_active_created_at ON tokens (is_active, created_at, id)""",
+    """CREATE INDEX ix_tokens_person_id ON tokens (person_id)""",
     """CREATE INDEX ix_tokens_previous_hash ON tokens (previous_hash)""",
     """CREATE INDEX ix_tokens_project_id_created_at ON tokens (project_id, created_at, id)""",
     """CREATE INDEX ix_usage_answers_noted_at ON usage_answers (noted_at)""",
@@ -336,7 +358,7 @@ STATEMENTS = (
     """CREATE INDEX ix_usage_series_token_id ON usage_series (token_id)""",
     """CREATE INDEX ix_writings_made_at ON writings (made_at)""",
     """CREATE UNIQUE INDEX uq_audit_events_chain_seq ON audit_events (chain, seq)""",
-    """INSERT INTO alembic_version VALUES ('0015')""",
+    """INSERT INTO alembic_version VALUES ('0016')""",
     """INSERT INTO counters VALUES ('changes', 0)""",
     """INSERT INTO settings VALUES ('schema.oldest', '0008')""",
 )

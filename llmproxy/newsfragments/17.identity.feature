@@ -1,0 +1,1 @@
+`identity:` of the configuration names identity providers (OpenID Connect), and rules that give people a project, limits, models, groups and a role at the management API by what a provider says of them.

@@ -181,6 +181,7 @@ class Record:
     @ivar book: the version of the prices that C{cost} is made with.
     @ivar priced: the usage that C{cost} was found for.
     @ivar person_id: whose token it was, where somebody got it by signing in; else C{""}.
+    @ivar agent_session: the session of a coding agent that asked, by its own word; C{""} if it names none.
     @ivar entry_id: the id under which the ledger has it; C{""} where it has not.
     @ivar part_of: the exchange that this call to upstream is made for: what it uses up is counted there.
     @ivar answer_id: the provider's id of an answer that can be fetched later and again, where it is known.
@@ -250,3 +251,4 @@ class Record:
     calls: list[Call] | None = None
     details: dict[str, Any] | None = None
     person_id: str = ""
+    agent_session: str = ""

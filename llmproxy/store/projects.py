@@ -19,7 +19,7 @@ from ..message import Page, Project
 from .limitfields import change_limits
 from .paging import behind, check_limit, paged, position, read_position
 from .schema import Moment, projects
-from .search import contains
+from .search import contains_plain
 
 if TYPE_CHECKING:
     from .contracts import INotedTransactions
@@ -87,7 +87,7 @@ class ProjectStore:
         if is_active is not None:
             query = query.where(projects.c.is_active if is_active else not_(projects.c.is_active))
         if name is not None:
-            query = query.where(contains(projects.c.name, name))
+            query = query.where(contains_plain(projects.c.name, name))
 
         def page(connection: Connection) -> Page[Project]:
             found = query

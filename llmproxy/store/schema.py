@@ -13,7 +13,7 @@ from .moment import Moment as Moment
 from .peopletables import people as people
 from .tablemetadata import metadata as metadata
 
-HEAD = "0016"
+HEAD = "0017"
 """
 The revision that this program needs.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, literal, not_, null, or_, select
+from sqlalchemy import Select, func, literal, not_, null, or_, select
 from sqlalchemy.engine import Connection
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
@@ -18,7 +18,7 @@ from .limitfields import change_limits
 from .paging import behind, check_limit, paged, position, read_position
 from .projects import activity, apply
 from .schema import Moment, tokens
-from .search import contains
+from .search import contains_plain
 
 if TYPE_CHECKING:
     from .contracts import INotedTransactions
@@ -48,6 +48,9 @@ COLUMNS = (
     tokens.c.kind,
 )
 """In the order of L{Token}'s fields."""
+
+_PLACE = (tokens.c.created_at, tokens.c.id)
+_LATEST_FIRST = tuple(column.desc() for column in _PLACE)
 
 _LIMITS = COLUMNS.index(tokens.c.limits)
 
@@ -85,7 +88,7 @@ class TokenStore:
         return self._database.read(lambda connection: _one(connection, tokens.c.id == token_id))
 
     def list(self, project_id: str | None = None) -> Deferred[list[Token]]:
-        query = select(*COLUMNS).order_by(tokens.c.created_at.desc(), tokens.c.id.desc())
+        query = select(*COLUMNS).order_by(*_LATEST_FIRST)
         if project_id is not None:
             query = query.where(tokens.c.project_id == project_id)
         return self._database.read(lambda connection: [token_of(row) for row in connection.execute(query)])
@@ -102,7 +105,7 @@ class TokenStore:
     ) -> Deferred[Page[Token]]:
         check_limit(limit)
         last = None if after is None else read_position(after, int, str)
-        query = select(*COLUMNS).order_by(tokens.c.created_at.desc(), tokens.c.id.desc())
+        query = select(*(COLUMNS if name is None else _PLACE)).order_by(*_LATEST_FIRST)
         if project_id is not None:
             query = query.where(tokens.c.project_id == project_id)
         if is_active is not None:
@@ -110,13 +113,14 @@ class TokenStore:
         if expired is not None:
             query = query.where(_expiry(expired, self._seconds()))
         if name is not None:
-            query = query.where(contains(tokens.c.name, name))
+            query = query.where(contains_plain(tokens.c.name, name))
 
         def page(connection: Connection) -> Page[Token]:
             found = query
             if last is not None:
                 found = query.where(behind(connection, tokens.c.created_at, tokens.c.id, last[0], last[1]))
-            rows = connection.execute(found.limit(limit + 1))
+            found = found.limit(limit + 1)
+            rows = connection.execute(found if name is None else _of_places(found))
             return paged([token_of(row) for row in rows], limit, _position)
 
         return self._database.read(page)
@@ -204,6 +208,15 @@ class TokenStore:
 def _expiry(expired: bool, now: float) -> Any:
     at = literal(now, Moment())
     return tokens.c.expires_at <= at if expired else or_(tokens.c.expires_at.is_(None), tokens.c.expires_at > at)
+
+
+def _of_places(found: Select[Any]) -> Select[Any]:
+    """
+    The tokens at some places. Those with a name are found in an index that holds all that they are chosen by, of which
+    a database reads a million entries in the time in which it reads a few ten thousand tokens.
+    """
+    places = found.subquery()
+    return select(*COLUMNS).join_from(tokens, places, tokens.c.id == places.c.id).order_by(*_LATEST_FIRST)
 
 
 def _position(token: Token) -> str:

@@ -103,10 +103,13 @@ class Proxy:
             directory,
             MANAGEMENT_TOKEN=MANAGEMENT_TOKEN,
             STATEMENTS=str(self._statements),
-            ENCRYPTION_KEY="MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
             **more,
         )
-        self._wait(port)
+        try:
+            self._wait(port)
+        except BaseException:
+            self.stop()
+            raise
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
         self._origin = f"http://127.0.0.1:{port}"
         self._cookies: dict[str, str] = {}
@@ -118,7 +121,7 @@ class Proxy:
 
     def _wait(self, port: int) -> None:
         """The first start of a process in front of so many rows may take a while."""
-        until = time.monotonic() + 120
+        until = time.monotonic() + 600
         while not answers(port):
             if self._process.poll() is not None or time.monotonic() > until:
                 raise SystemExit(Path(self._directory, "stdout").read_text()[-3000:])

@@ -139,6 +139,7 @@ def project_rows(count: int, now: float) -> Iterator[dict[str, Any]]:
             "id": f"project-{number}",
             "name": f"{TEAMS[number * 7 % len(TEAMS)]} {number:06}",
             "api_key": "",
+            "api_key_for": "",
             "is_active": number % 20 != 19,
             "deactivated_at": made + 60 if number % 20 == 19 else None,
             "created_at": made,

@@ -246,3 +246,35 @@ class TokenStoreContract:
         assert found(expired=False) == ["b", "c"]
         assert found(name="BUI") == ["b"]
         assert found(name="b", expired=True) == []
+
+    def test_search(self) -> None:
+        """
+        A search has pages too, with what else is asked for, the latest first; what means something in SQL means itself,
+        and each letter has both its cases.
+        """
+        for at, name in enumerate(
+            ["Nightly 1", "nightly_2", "NIGHTLY 3", "day", None, "Ärzte [x]*", "ПРОЕКТ?", "100%^"]
+        ):
+            self.done(self.tokens.create(token(f"t{at}", name=name, created_at=NOW + at, is_active=at != 1)))
+        self.done(self.tokens.create(token("u", name="nightly", created_at=NOW, project_id="p2")))
+
+        def found(name: str, limit: int = 9, after: str | None = None, **more: Any) -> tuple[list[str], str | None]:
+            page = self.done(self.tokens.page(limit, after, name=name, **more))
+            return [each.id for each in page.items], page.after
+
+        assert found("nightly") == (["t2", "t1", "u", "t0"], None)
+        assert found("nightly", is_active=False) == (["t1"], None)
+        assert found("nightly", project_id="p2") == (["u"], None)
+        first, after = found("IGHT", 3)
+        assert (first, found("IGHT", 3, after)) == (["t2", "t1", "u"], (["t0"], None))
+        for text, ids in (
+            ("ärzte [", ["t5"]),
+            ("[X]*", ["t5"]),
+            ("проект?", ["t6"]),
+            ("ект??", []),
+            ("0%", ["t7"]),
+            ("%^", ["t7"]),
+            ("ä*", []),
+            ("y_", ["t1"]),
+        ):
+            assert found(text) == (ids, None), text

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.store.search import pattern_of
+from llmproxy.store.search import glob_of, pattern_of
 
 
 class PatternTests(SynchronousTestCase):
@@ -37,3 +38,35 @@ class PatternTests(SynchronousTestCase):
     def test_itself(self, text: str) -> None:
         """Whatever it is, it is found where it stands."""
         self.assertTrue(re.search(pattern_of(text), f"before {text} after"))
+
+
+class GlobTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.connection = sqlite3.connect(":memory:")
+        self.addCleanup(self.connection.close)
+
+    def is_found(self, text: str, stored: str) -> bool:
+        return bool(self.connection.execute("SELECT ? GLOB ?", (stored, glob_of(text))).fetchone()[0])
+
+    def test_table(self) -> None:
+        """Both cases of letters, and nothing means anything but itself."""
+        for text, stored in (
+            ("ärger", "ÄRGER"),
+            ("ΣΊΣΥΦΟΣ", "σίσυφος"),
+            ("ж.*(", "Ж.*("),
+            ("ü^a]", "Ü^A]"),
+            ("^ü", "x^ü"),
+        ):
+            self.assertTrue(self.is_found(text, stored), text)
+        for text, stored in (("ü?", "üx"), ("ü*", "üü"), ("[ü]", "ü"), ("[^ü]", "x"), ("ü[a-c]", "üb")):
+            self.assertFalse(self.is_found(text, stored), text)
+            self.assertTrue(self.is_found(text, f"x{text}y"), text)
+
+    @settings(max_examples=200, deadline=None)
+    @given(st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=20))
+    def test_as_the_pattern(self, text: str) -> None:
+        """It finds what the regular expression finds."""
+        for stored in (text, text.upper(), text.lower(), text[1:]):
+            whole = f"before {stored} after"
+            expected = bool(re.search(pattern_of(text), whole))
+            self.assertEqual(self.is_found(text, whole), expected, stored)

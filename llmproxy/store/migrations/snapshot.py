@@ -1,7 +1,7 @@
 # ruff: noqa: E501
 """The schema that L{llmproxy.store.newdatabase} makes; written by C{python -m tests.store.snapshot}."""
 
-REVISION = "0016"
+REVISION = "0017"
 
 STATEMENTS = (
     """CREATE TABLE admins (
@@ -346,6 +346,7 @@ STATEMENTS = (
     """CREATE INDEX ix_tokens_created_at ON tokens (created_at, id)""",
     """CREATE INDEX ix_tokens_expires_at ON tokens (expires_at)""",
     """CREATE INDEX ix_tokens_is_active_created_at ON tokens (is_active, created_at, id)""",
+    """CREATE INDEX ix_tokens_name ON tokens (created_at, id, name, is_active, expires_at)""",
     """CREATE INDEX ix_tokens_person_id ON tokens (person_id)""",
     """CREATE INDEX ix_tokens_previous_hash ON tokens (previous_hash)""",
     """CREATE INDEX ix_tokens_project_id_created_at ON tokens (project_id, created_at, id)""",
@@ -358,7 +359,7 @@ STATEMENTS = (
     """CREATE INDEX ix_usage_series_token_id ON usage_series (token_id)""",
     """CREATE INDEX ix_writings_made_at ON writings (made_at)""",
     """CREATE UNIQUE INDEX uq_audit_events_chain_seq ON audit_events (chain, seq)""",
-    """INSERT INTO alembic_version VALUES ('0016')""",
+    """INSERT INTO alembic_version VALUES ('0017')""",
     """INSERT INTO counters VALUES ('changes', 0)""",
     """INSERT INTO settings VALUES ('schema.oldest', '0008')""",
 )

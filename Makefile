@@ -9,7 +9,7 @@ TRIAL ?= -j2
 packages = $(filter-out tests/integration,$(patsubst %/__init__.py,%,$(wildcard tests/*/__init__.py)))
 modules = $(patsubst %.py,%,$(wildcard tests/test_*.py))
 
-.PHONY: run test lint unit integration docs reference clean
+.PHONY: run test lint unit integration docs reference boards clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/llmproxy quickstart $(ARGS)
@@ -38,6 +38,10 @@ docs: $(VENV)/docs.stamp
 # What is made of the code in pages of docs/ is made anew; a test holds that nothing is left to do.
 reference: $(VENV)/test.stamp
 	$(BIN)/python -m tests.documents
+
+# The boards of Grafana in deploy/grafana, made anew from their descriptions; a test holds them likewise.
+boards: $(VENV)/test.stamp
+	$(BIN)/python -m tests.boards
 
 # An environment that was only half made (no pip in it) is made again; one that works is kept.
 $(VENV)/venv.stamp:

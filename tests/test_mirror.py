@@ -31,10 +31,11 @@ class MirrorTests(SynchronousTestCase):
         self.assertEqual(missing, [])
 
     def test_no_module_is_long(self) -> None:
-        """One idea is read in one sitting: a module of more lines has two."""
+        """One idea is read in one sitting: a module of more lines has two. What a program writes nobody reads so."""
         lengths = {
             str(path.relative_to(ROOT)): path.read_text("utf-8").count("\n")
             for path in sorted((ROOT / "llmproxy").rglob("*.py"))
+            if path.name != "snapshot.py"
         }
         self.assertEqual({name: lines for name, lines in lengths.items() if lines > MOST_LINES}, {})
 

@@ -98,12 +98,13 @@ class SignInConfig:
     Durations are seconds.
 
     @ivar token_lifetime: how long an access token is good.
-    @ivar refresh_lifetime: how long somebody may stay away, and need not sign in again.
+    @ivar sign_in_lifetime: how long it is refreshed; then the person signs in again, and their provider says whether
+        they are still who they were.
     @ivar code_lifetime: how long a person has to enter the code.
     """
 
     token_lifetime: float = 3600.0
-    refresh_lifetime: float = 30 * 86_400.0
+    sign_in_lifetime: float = 7 * 86_400.0
     code_lifetime: float = 600.0
 
 

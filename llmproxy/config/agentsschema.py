@@ -212,7 +212,7 @@ CODEX_KEYS: dict[str, Reader] = {
 }
 SIGN_IN_KEYS: dict[str, Reader] = {
     "token_lifetime": by(positive_duration),
-    "refresh_lifetime": by(positive_duration),
+    "sign_in_lifetime": by(positive_duration),
     "code_lifetime": by(positive_duration),
 }
 

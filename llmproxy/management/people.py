@@ -77,12 +77,27 @@ class PeopleRules:
         @raise NotGranted: they have no project.
         @raise PersonRevoked: they are shut out, at this very moment perhaps.
         """
-        secret = generate(os.urandom)
-        token = self._token(person, kind, token_hash(secret.encode()), hint(secret), duration, name, metadata)
+        token, secret = self.made(person, kind, duration, name, metadata)
         if not await self.people.add_token(token):
             raise PersonRevoked("ask those who run this proxy")
         self.state.directory.token_changed(token)
         return token, secret
+
+    def made(
+        self,
+        person: Person,
+        kind: str,
+        duration: float,
+        name: str | None = None,
+        metadata: dict[str, str] | None = None,
+    ) -> tuple[Token, str]:
+        """
+        Likewise, and nothing is stored: who calls this stores it in a transaction that checks the person.
+
+        @raise NotGranted: they have no project.
+        """
+        secret = generate(os.urandom)
+        return self._token(person, kind, token_hash(secret.encode()), hint(secret), duration, name, metadata), secret
 
     async def jwt_token(self, person: Person) -> Token:
         """

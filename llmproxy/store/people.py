@@ -21,7 +21,7 @@ from ..message import Page, Token
 from .paging import behind, check_limit, paged, position, read_position
 from .persondata import exported, forget
 from .projects import activity
-from .schema import Moment, people, projects, sessions, tokens
+from .schema import Moment, device_grants, devices, people, projects, sessions, tokens
 from .search import contains
 from .tokens import COLUMNS as TOKEN_COLUMNS
 from .tokens import token_of
@@ -132,7 +132,7 @@ class PeopleStore:
         def add(connection: Connection) -> bool:
             if not is_good(connection, token.person_id or ""):
                 return False
-            _insert(connection, token)
+            add_token(connection, token)
             return True
 
         return self._database.run(add)
@@ -145,7 +145,7 @@ class PeopleStore:
             row = connection.execute(select(*TOKEN_COLUMNS).where(mine).order_by(tokens.c.created_at)).first()
             if row is not None:
                 return token_of(row)
-            _insert(connection, token)
+            add_token(connection, token)
             return token
 
         return self._database.run(find)
@@ -168,6 +168,10 @@ class PeopleStore:
         mine = and_(tokens.c.person_id == person_id, tokens.c.is_active)
         connection.execute(tokens.update().where(mine).values(ended))
         connection.execute(sessions.delete().where(sessions.c.admin_id == person_id))
+        # Let in again, they sign in anew: no refresh token from before is good then.
+        theirs = and_(devices.c.person_id == person_id, devices.c.ended_at.is_(None))
+        connection.execute(devices.update().where(theirs).values(ended_at=now, ended_because="revoked"))
+        connection.execute(device_grants.delete().where(device_grants.c.person_id == person_id))
         self._database.note(connection, PERSON_OUT, person_id)
 
     def reinstate(self, person_id: str) -> Deferred[Person | None]:
@@ -233,7 +237,7 @@ def _is_news(person: Person, known: Person) -> bool:
     return any(getattr(person, name) != getattr(known, name) for name in _SAID)
 
 
-def _insert(connection: Connection, token: Token) -> None:
+def add_token(connection: Connection, token: Token) -> None:
     row = {column.name: getattr(token, column.name) for column in TOKEN_COLUMNS}
     connection.execute(tokens.insert().values(row | {"leased": 0, "limits": text_of(token.limits)}))
 

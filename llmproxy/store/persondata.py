@@ -8,13 +8,14 @@ import msgspec
 from sqlalchemy import select
 from sqlalchemy.engine import Connection
 
-from .schema import audit_events, ended_tokens, people, sessions, tokens, usage_records
+from .schema import audit_events, devices, ended_tokens, people, sessions, tokens, usage_records
 
 MOST_AUDITED = 1000
 
 _TOKEN = ("id", "name", "project_id", "kind", "created_at", "expires_at", "is_active", "deactivated_at", "last_used_at")
 _TOKEN_COUNTS = ("request_count", "cache_hit_count")
 _SESSION = ("id", "created_at", "seen_at", "expires_at", "client", "agent", "provider_session")
+_DEVICE = ("id", "program", "device", "address", "created_at", "used_at", "expires_at", "ended_at", "ended_because")
 _RECORD = ("id", "started_at", "token_id", "project_id", "api", "endpoint", "model", "status", "input_tokens")
 _RECORD_MORE = ("output_tokens", "cost", "user", "session", "program", "user_agent", "client", "tags", "metadata")
 _AUDITED = ("id", "timestamp", "action", "actor", "outcome", "client_ip", "user_agent", "token_id", "project_id")
@@ -47,6 +48,7 @@ def exported(connection: Connection, person_id: str, limit: int) -> dict[str, An
         "person": person,
         "tokens": _rows(connection, tokens, (*_TOKEN, *_TOKEN_COUNTS), mine, tokens.c.created_at),
         "sessions": _rows(connection, sessions, _SESSION, sessions.c.admin_id == person_id, sessions.c.created_at),
+        "devices": _rows(connection, devices, _DEVICE, devices.c.person_id == person_id, devices.c.used_at),
         "usage": _rows(
             connection,
             usage_records,
@@ -73,6 +75,7 @@ def forget(connection: Connection, person_id: str) -> None:
         connection.execute(ended_tokens.update().where(ended_tokens.c.id.in_(some)).values(nobodys))
         connection.execute(tokens.update().where(tokens.c.id.in_(some)).values(nameless))
     connection.execute(sessions.delete().where(sessions.c.admin_id == person_id))
+    connection.execute(devices.delete().where(devices.c.person_id == person_id))
 
 
 def _token_ids(connection: Connection, person_id: str) -> list[str]:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, Integer, String, Table, Text
 
+from .devicetables import device_grants as device_grants
+from .devicetables import devices as devices
 from .moment import Moment as Moment
 from .peopletables import people as people
 from .tablemetadata import metadata as metadata
 
-HEAD = "0017"
+HEAD = "0018"
 """
 The revision that this program needs.
 

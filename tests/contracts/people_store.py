@@ -230,7 +230,7 @@ class PeopleStoreContract:
         assert (found["person"]["email"], found["person"]["groups"]) == ("u1@example.com", ["eng", "staff"])
         assert [each["name"] for each in found["tokens"]] == ["laptop"]
         assert [each["id"] for each in found["sessions"]] == ["s1"]
-        assert set(found) == {"person", "tokens", "sessions", "usage", "audit"}
+        assert set(found) == {"person", "tokens", "devices", "sessions", "usage", "audit"}
         assert "hash" not in repr(found)
         assert self.done(self.people.export("gone", 10)) is None
 

@@ -21,6 +21,7 @@ from llmproxy.store.usagerecords import UsageRecords
 from ..contracts.admin_store import AdminStoreContract, IdempotencyStoreContract, SessionStoreContract
 from ..contracts.audit import AuditContract
 from ..contracts.auditcuts import AuditCutsContract
+from ..contracts.device_store import DeviceStoreContract
 from ..contracts.endedtokens import EndedTokensContract
 from ..contracts.people_store import PeopleStoreContract
 from ..contracts.project_store import ProjectStoreContract
@@ -153,6 +154,14 @@ class PostgresqlPeopleStoreTests(_Postgresql, PeopleStoreContract, SynchronousTe
 
 
 class MysqlPeopleStoreTests(_Mysql, PeopleStoreContract, SynchronousTestCase):
+    """MariaDB."""
+
+
+class PostgresqlDeviceStoreTests(_Postgresql, DeviceStoreContract, SynchronousTestCase):
+    """PostgreSQL."""
+
+
+class MysqlDeviceStoreTests(_Mysql, DeviceStoreContract, SynchronousTestCase):
     """MariaDB."""
 
 

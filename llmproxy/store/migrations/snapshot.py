@@ -1,7 +1,7 @@
 # ruff: noqa: E501
 """The schema that L{llmproxy.store.newdatabase} makes; written by C{python -m tests.store.snapshot}."""
 
-REVISION = "0017"
+REVISION = "0018"
 
 STATEMENTS = (
     """CREATE TABLE admins (
@@ -85,6 +85,39 @@ STATEMENTS = (
     name VARCHAR(64) NOT NULL,
     value BIGINT NOT NULL,
     PRIMARY KEY (name)
+)""",
+    """CREATE TABLE device_grants (
+    id VARCHAR(64) NOT NULL,
+    user_code_hash VARCHAR(64) NOT NULL,
+    program VARCHAR(128) NOT NULL,
+    device VARCHAR(128) NOT NULL,
+    address VARCHAR(64) NOT NULL,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    interval_ms BIGINT NOT NULL,
+    asked_at BIGINT,
+    state VARCHAR(16) NOT NULL,
+    person_id VARCHAR(64),
+    PRIMARY KEY (id),
+    CONSTRAINT uq_device_grants_user_code_hash UNIQUE (user_code_hash)
+)""",
+    """CREATE TABLE devices (
+    id VARCHAR(64) NOT NULL,
+    person_id VARCHAR(64) NOT NULL,
+    program VARCHAR(128) NOT NULL,
+    device VARCHAR(128) NOT NULL,
+    address VARCHAR(64) NOT NULL,
+    selector_hash VARCHAR(64) NOT NULL,
+    secret_hash VARCHAR(64) NOT NULL,
+    token_id VARCHAR(64) NOT NULL,
+    former_token_id VARCHAR(64),
+    created_at BIGINT NOT NULL,
+    used_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    ended_at BIGINT,
+    ended_because VARCHAR(16) NOT NULL,
+    PRIMARY KEY (id),
+    CONSTRAINT uq_devices_selector_hash UNIQUE (selector_hash)
 )""",
     """CREATE TABLE ended_tokens (
     id VARCHAR(64) NOT NULL,
@@ -336,6 +369,9 @@ STATEMENTS = (
     """CREATE INDEX ix_audit_events_timestamp_id ON audit_events (timestamp, id)""",
     """CREATE INDEX ix_audit_events_token_id ON audit_events (token_id)""",
     """CREATE INDEX ix_changes_made_at ON changes (made_at)""",
+    """CREATE INDEX ix_device_grants_expires_at ON device_grants (expires_at)""",
+    """CREATE INDEX ix_devices_expires_at ON devices (expires_at)""",
+    """CREATE INDEX ix_devices_person_id ON devices (person_id)""",
     """CREATE INDEX ix_ended_tokens_person_id ON ended_tokens (person_id)""",
     """CREATE INDEX ix_ended_tokens_project_id ON ended_tokens (project_id, id)""",
     """CREATE INDEX ix_idempotency_keys_expires_at ON idempotency_keys (expires_at)""",
@@ -359,7 +395,7 @@ STATEMENTS = (
     """CREATE INDEX ix_usage_series_token_id ON usage_series (token_id)""",
     """CREATE INDEX ix_writings_made_at ON writings (made_at)""",
     """CREATE UNIQUE INDEX uq_audit_events_chain_seq ON audit_events (chain, seq)""",
-    """INSERT INTO alembic_version VALUES ('0017')""",
+    """INSERT INTO alembic_version VALUES ('0018')""",
     """INSERT INTO counters VALUES ('changes', 0)""",
     """INSERT INTO settings VALUES ('schema.oldest', '0008')""",
 )

@@ -1,0 +1,152 @@
+"""Tests for L{llmproxy.management.devices}."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from llmproxy.config.agents import SignInConfig
+from llmproxy.core.oautherrors import OAuthRefusal
+from llmproxy.core.people.grants import GrantRule, Match, grant_of
+from llmproxy.core.tokens import DEVICE, fault_of
+from llmproxy.errors import InvalidToken, NotFound
+from llmproxy.management.devices import DeviceRules, Issued, Reused
+from llmproxy.management.people import PeopleRules
+from llmproxy.store.devices import DeviceStore
+from llmproxy.store.people import PeopleStore
+from llmproxy.usagelimits import UsageLimits
+
+from .test_people import ANN
+from .world import RulesTestCase
+
+
+class DeviceRulesTests(RulesTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        grants = [GrantRule(Match(), "p1", limits=UsageLimits(rpm_limit=5))]
+        store = PeopleStore(self.clock, self.database)
+        self.people = PeopleRules(self.state, store, lambda who: grant_of(grants, who))
+        self.lifetimes = SignInConfig(token_lifetime=3600.0, sign_in_lifetime=86_400.0, code_lifetime=600.0)
+        self.devices = DeviceRules(self.people, DeviceStore(self.clock, self.database), lambda: self.lifetimes)
+        self.ann = self.done(self.people.sign_in(ANN))
+
+    def let_in(self) -> Issued:
+        begun = self.done(self.devices.begin("claude-cli/2.1", "laptop", "203.0.113.7"))
+        grant = self.done(self.devices.waiting(begun.user_code))
+        assert grant is not None
+        self.assertTrue(self.done(self.devices.decide(grant, self.ann, True)))
+        self.clock.advance(5)
+        return self.done(self.devices.redeem(begun.device_code))
+
+    def said(self, coroutine: Coroutine[Deferred[Any], Any, Any]) -> tuple[str, int]:
+        error = self.failureResultOf(Deferred.fromCoroutine(coroutine), OAuthRefusal).value
+        return error.code, error.status
+
+    def is_good(self, secret: str) -> bool:
+        """Whether the proxied path takes it."""
+        raw = secret.encode()
+        found = self.directory.warm(raw)
+        if found is None:
+            loading: Deferred[Any] = self.directory.load(raw)
+            result = loading.addErrback(lambda reason: reason.trap(InvalidToken) and None)
+            found = self.successResultOf(result)
+        return found is not None and fault_of(found.token, found.project, self.clock.seconds()) is None
+
+    def test_whole(self) -> None:
+        """A program is let in: a token of the person that withers, in their project, with their limits."""
+        issued = self.let_in()
+        token = self.principal(issued.secret).token
+        self.assertEqual((token.person_id, token.kind, token.project_id), (self.ann.id, DEVICE, "p1"))
+        self.assertEqual((token.limits.rpm_limit, token.name), (5, "claude-cli/2.1 on laptop"))
+        self.assertEqual(token.expires_at, self.clock.seconds() + 3600)
+        self.assertEqual(issued.device.expires_at, self.clock.seconds() + 86_400)
+
+    def test_codes(self) -> None:
+        """A code is found however it is typed, while it waits, and good once."""
+        begun = self.done(self.devices.begin("a\x1b[31m\nb", "x" * 500, "::1"))
+        self.assertEqual((begun.grant.program, len(begun.grant.device)), ("a [31m b", 128))
+        found = self.done(self.devices.waiting(begun.user_code.lower().replace("-", " ")))
+        self.assertEqual(found, begun.grant)
+        for code in ("", "BCDF", "BBBB-BBBB", begun.device_code):
+            self.assertIsNone(self.done(self.devices.waiting(code)), code)
+        self.assertEqual(self.said(self.devices.redeem(begun.device_code)), ("authorization_pending", 400))
+        self.assertEqual(self.said(self.devices.redeem(begun.device_code)), ("slow_down", 400))
+        self.assertEqual(self.said(self.devices.redeem(begun.user_code)), ("invalid_grant", 400))
+        self.done(self.devices.decide(begun.grant, self.ann, True))
+        self.assertFalse(self.done(self.devices.decide(begun.grant, self.ann, True)))
+        self.assertIsNone(self.done(self.devices.waiting(begun.user_code)))
+        self.clock.advance(10)
+        self.done(self.devices.redeem(begun.device_code))
+        self.clock.advance(10)
+        self.assertEqual(self.said(self.devices.redeem(begun.device_code)), ("expired_token", 400))
+
+    def test_denied(self) -> None:
+        begun = self.done(self.devices.begin("claude", "", ""))
+        self.done(self.devices.decide(begun.grant, self.ann, False))
+        self.assertEqual(self.said(self.devices.redeem(begun.device_code)), ("access_denied", 400))
+
+    def test_expired(self) -> None:
+        begun = self.done(self.devices.begin("claude", "", ""))
+        self.clock.advance(600)
+        self.assertIsNone(self.done(self.devices.waiting(begun.user_code)))
+        self.assertEqual(self.said(self.devices.redeem(begun.device_code)), ("expired_token", 400))
+
+    def test_refreshed(self) -> None:
+        """Each refresh token is good once; the access token before goes on for what is under way with it."""
+        first = self.let_in()
+        second = self.done(self.devices.refresh(first.refresh_token))
+        self.assertNotEqual(second.refresh_token, first.refresh_token)
+        self.assertTrue(self.is_good(first.secret))
+        third = self.done(self.devices.refresh(second.refresh_token))
+        self.assertEqual([self.is_good(each.secret) for each in (first, second, third)], [False, True, True])
+
+    def test_reused(self) -> None:
+        """Who shows one that was used has stolen it, or was stolen from: nobody goes on."""
+        first = self.let_in()
+        second = self.done(self.devices.refresh(first.refresh_token))
+        failure = self.failureResultOf(Deferred.fromCoroutine(self.devices.refresh(first.refresh_token)), Reused)
+        self.assertEqual((failure.value.device.person_id, failure.value.status), (self.ann.id, 401))
+        self.assertEqual([self.is_good(each.secret) for each in (first, second)], [False, False])
+        self.assertEqual(self.said(self.devices.refresh(second.refresh_token)), ("invalid_grant", 401))
+
+    def test_at_the_same_time(self) -> None:
+        """Of two machines with the same refresh token both are out."""
+        first = self.let_in()
+        other = DeviceRules(self.people, DeviceStore(self.clock, self.database), lambda: self.lifetimes)
+        self.done(other.refresh(first.refresh_token))
+        self.assertEqual(self.said(self.devices.refresh(first.refresh_token)), ("invalid_grant", 401))
+
+    def test_not_refreshed(self) -> None:
+        """What is no refresh token, one of an unknown device, and one of a sign-in that is over: 401."""
+        first = self.let_in()
+        for text in ("", "x", first.secret, "llmr_" + "A" * 22 + "." + "A" * 43):
+            self.assertEqual(self.said(self.devices.refresh(text)), ("invalid_grant", 401), text)
+        self.clock.advance(86_400)
+        self.assertEqual(self.said(self.devices.refresh(first.refresh_token)), ("invalid_grant", 401))
+
+    def test_person_out(self) -> None:
+        """Who is shut out is so at once, and a program of theirs that asks to refresh is sent to sign in."""
+        first = self.let_in()
+        self.done(self.people.revoke(self.ann.id))
+        self.assertFalse(self.is_good(first.secret))
+        self.assertEqual(self.said(self.devices.refresh(first.refresh_token)), ("invalid_grant", 401))
+
+    def test_signed_out(self) -> None:
+        """Who has the refresh token ends what it is for; anything else ends nothing."""
+        first = self.let_in()
+        self.assertIsNone(self.done(self.devices.sign_out("x")))
+        self.assertIsNone(self.done(self.devices.sign_out("llmr_" + "A" * 22 + "." + "A" * 43)))
+        ended = self.done(self.devices.sign_out(first.refresh_token))
+        assert ended is not None
+        self.assertEqual(ended.id, first.device.id)
+        self.assertFalse(self.is_good(first.secret))
+        [found] = self.done(self.devices.of_person(self.ann.id))
+        self.assertEqual(found.ended_because, "signed_out")
+
+    def test_ended(self) -> None:
+        first = self.let_in()
+        self.assertEqual(self.done(self.devices.end(first.device.id)).ended_because, "revoked")
+        self.assertFalse(self.is_good(first.secret))
+        self.failureResultOf(Deferred.fromCoroutine(self.devices.end("nothing")), NotFound)

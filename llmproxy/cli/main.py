@@ -24,6 +24,7 @@ COMMANDS = {
     "doctor": "Look at all that a proxy needs, and say what to mend.",
     "dispatcher": "Deliver events from Redis Streams to files and services.",
     "encryption": "Upstream keys at rest: status, migrate, rotate.",
+    "healthcheck": "Whether a proxy of this machine answers, for containers.",
     "prices": "Prices: show, find what has none, give what was used other costs.",
     "project": "Projects: create, list, change, deactivate.",
     "quickstart": "Start a working proxy with nothing else needed.",

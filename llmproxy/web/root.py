@@ -81,7 +81,8 @@ class Paths(RootResource):
 class Root(Paths, StreamingResource):
     """
     Children are found by their first segment; everything else goes to the proxy, but for C{/} in a browser
-    without a token, which gets a page about what this is.
+    without a token, which gets a page about what this is. Their names are taken as they are written: a server in front
+    that lets nobody at C{/manage} need not know that C{/%6Danage} is the same.
 
     @param claims: whether a path, without its query, is an API's though a child is there; never asked for those of
         L{KEPT}.
@@ -125,7 +126,10 @@ class Root(Paths, StreamingResource):
 
     def getChildWithDefault(self, path: bytes, request: Request) -> IResource:
         self._know_client(request)
+        depth = len(request.prepath or ()) - 1
         child: IResource | None = self.children.get(path)
+        if child is not None and _written(request, depth) != path:
+            child = None
         whole = b"/" + b"/".join([path, *(request.postpath or ())])
         if self._own is not None:
             own = self._own(whole + b"?" + request.uri.partition(b"?")[2])
@@ -138,7 +142,6 @@ class Root(Paths, StreamingResource):
         if not path and not request.postpath and is_navigation(request):
             self._begin_answer(request)
             return self._welcome if b"admin" not in self.children else Welcome(WITH_PAGES)
-        depth = len(request.prepath or ()) - 1
         return self._proxy if depth == 0 else self._below(depth)
 
     def render(self, request: Request) -> Any:
@@ -151,3 +154,9 @@ class Root(Paths, StreamingResource):
         if mounted is None:
             mounted = self._mounted[depth] = self._proxy.mounted(depth)
         return mounted
+
+
+def _written(request: Request, depth: int) -> bytes:
+    """A segment of a request's path, as the client sent it."""
+    segments = request.uri.partition(b"?")[0].split(b"/")
+    return segments[depth + 1] if depth + 1 < len(segments) else b""

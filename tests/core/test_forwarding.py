@@ -23,6 +23,8 @@ CLAIMS = [
     (b"X-Forwarded-Host", b"bank.example"),
     (b"X-Real-IP", b"1.1.1.1"),
     (b"CF-Connecting-IP", b"1.1.1.1"),
+    (b"X-Envoy-External-Address", b"1.1.1.1"),
+    (b"X-Forwarded-Client-Cert", b"Hash=0"),
 ]
 
 

@@ -55,6 +55,15 @@ class RootTests(SynchronousTestCase):
             self.assertEqual(self.ask(path), b"proxied", path)
         self.assertEqual(self.targets, [b"/v1/models?x=1", b"/healthy", b"/", b"/a/b/"])
 
+    def test_written_otherwise(self) -> None:
+        """A name that is escaped is not that name: what a server in front refuses nobody gets by writing it so."""
+        tree = Resource()
+        tree.putChild(b"a b", self.root)
+        for path in ("/%68ealth", "/healt%68?x=1", "/%64eep/metrics"):
+            self.assertEqual(self.ask(path), b"proxied", path)
+            self.assertEqual(self.ask("/a%20b" + path, tree), b"proxied", path)
+        self.assertEqual(self.ask("/a%20b/health", tree), b"healthy")
+
     def test_mounted(self) -> None:
         """Somewhere in another tree, the proxy sees what is below it."""
         tree, between = Resource(), Resource()

@@ -12,6 +12,7 @@ import click
 
 from ..config.databases import Storage
 from ..errors import ConfigError
+from .db_downgrade import downgrade
 from .db_import import import_go
 from .faults import Conflicting, Fault, NotThere
 from .output import Output, Progress
@@ -165,6 +166,7 @@ def copy(storage: Storage, output: Output, target: str | None, force: bool) -> N
     _tell(output, location, arrived)
 
 
+command.add_command(downgrade)
 command.add_command(import_go)
 
 

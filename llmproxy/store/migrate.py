@@ -46,7 +46,7 @@ def migrate(connection: Connection, to: str = HEAD) -> str:
     found = revision_of(connection)
     if found == to or (to == HEAD and works_on(connection, found)):
         return str(found)
-    _lock(connection)
+    lock(connection)
     try:
         found = revision_of(connection)
         if found is None and to == HEAD and is_empty(connection):
@@ -55,7 +55,7 @@ def migrate(connection: Connection, to: str = HEAD) -> str:
             upgrade(connection, found, to)
         return to
     finally:
-        _unlock(connection)
+        unlock(connection)
 
 
 def revision_of(connection: Connection) -> str | None:
@@ -130,7 +130,8 @@ def _number(revision: str | None) -> int:
     return int(revision) if revision and revision.isascii() and revision.isdecimal() and len(revision) < 9 else 0
 
 
-def _lock(connection: Connection) -> None:
+def lock(connection: Connection) -> None:
+    """Wait until no other process changes the schema."""
     # SQLite's transaction is IMMEDIATE: it holds the write lock already.
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
@@ -140,6 +141,6 @@ def _lock(connection: Connection) -> None:
             raise ConfigError(f"another process has been migrating it for {_LOCK_TIMEOUT} seconds")
 
 
-def _unlock(connection: Connection) -> None:
+def unlock(connection: Connection) -> None:
     if connection.dialect.name == "mysql":
         connection.execute(text("SELECT RELEASE_LOCK('llmproxy-migrations')"))

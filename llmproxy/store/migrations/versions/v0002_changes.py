@@ -11,6 +11,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import mysql
 
+from llmproxy.store.migrations.steps import drop_indexes, drop_tables
+
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
@@ -56,6 +58,5 @@ def _compare_exactly(dialect: str) -> None:
 
 
 def downgrade() -> None:
-    op.drop_index("ix_tokens_is_active_created_at", "tokens")
-    op.drop_table("changes")
-    op.drop_table("counters")
+    drop_indexes("tokens", "ix_tokens_is_active_created_at")
+    drop_tables("changes", "counters")

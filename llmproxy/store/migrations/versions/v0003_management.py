@@ -12,6 +12,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import mysql
 
+from llmproxy.store.migrations.steps import drop_columns, drop_indexes, drop_tables
+
 revision = "0003"
 down_revision = "0002"
 branch_labels = None
@@ -74,9 +76,7 @@ def _add(table: str, column: sa.Column[Any]) -> None:
 
 
 def downgrade() -> None:
-    op.drop_table("idempotency_keys")
-    op.drop_table("admins")
-    op.drop_index("ix_tokens_previous_hash", "tokens")
-    for column in ("previous_until", "previous_hash", "version"):
-        op.drop_column("tokens", column)
-    op.drop_column("projects", "version")
+    drop_tables("idempotency_keys", "admins")
+    drop_indexes("tokens", "ix_tokens_previous_hash")
+    drop_columns("tokens", "previous_until", "previous_hash", "version")
+    drop_columns("projects", "version")

@@ -10,6 +10,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import mysql
 
+from llmproxy.store.migrations.steps import drop_columns, drop_indexes, drop_tables
+
 revision = "0004"
 down_revision = "0003"
 branch_labels = None
@@ -53,12 +55,10 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_table("audit_chains")
-    op.drop_index("uq_audit_events_chain_seq", "audit_events")
-    for name in ("actor_timestamp", "project_id_timestamp", "action_timestamp", "timestamp_id", "correlation_id"):
-        op.drop_index(f"ix_audit_events_{name}", "audit_events")
-    op.drop_index("ix_audit_events_token_id", "audit_events")
+    drop_tables("audit_chains")
     for name in ("timestamp", "action", "project_id"):
-        op.create_index(f"ix_audit_events_{name}", "audit_events", [name])
-    for column in _COLUMNS:
-        op.drop_column("audit_events", column.name)
+        op.create_index(f"ix_audit_events_{name}", "audit_events", [name], if_not_exists=True)
+    drop_indexes("audit_events", "uq_audit_events_chain_seq", "ix_audit_events_token_id")
+    for name in ("actor_timestamp", "project_id_timestamp", "action_timestamp", "timestamp_id", "correlation_id"):
+        drop_indexes("audit_events", f"ix_audit_events_{name}")
+    drop_columns("audit_events", *(column.name for column in _COLUMNS))

@@ -9,6 +9,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from llmproxy.store.migrations.steps import drop_tables
+
 revision = "0005"
 down_revision = "0004"
 branch_labels = None
@@ -27,4 +29,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_table("writings")
+    drop_tables("writings")

@@ -13,6 +13,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import mysql
 
+from llmproxy.store.migrations.steps import drop_columns, drop_tables
+
 revision = "0006"
 down_revision = "0005"
 branch_labels = None
@@ -36,5 +38,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_table("project_keys")
-    op.drop_column("projects", "api_key_for")
+    drop_tables("project_keys")
+    drop_columns("projects", "api_key_for")

@@ -12,6 +12,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from llmproxy.store.migrations.steps import drop_columns, drop_tables
+
 revision = "0007"
 down_revision = "0006"
 branch_labels = None
@@ -33,5 +35,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_table("leases")
-    op.drop_column("tokens", "reserved_lost")
+    drop_tables("leases")
+    drop_columns("tokens", "reserved_lost")

@@ -10,6 +10,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import mysql
 
+from llmproxy.store.migrations.steps import drop_tables
+
 revision = "0008"
 down_revision = "0007"
 branch_labels = None
@@ -34,4 +36,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_table("ended_tokens")
+    drop_tables("ended_tokens")

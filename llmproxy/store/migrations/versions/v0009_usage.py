@@ -12,6 +12,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import mysql
 
+from llmproxy.store.migrations.steps import drop_tables
+
 revision = "0009"
 down_revision = "0008"
 branch_labels = None
@@ -168,5 +170,4 @@ def _rollups() -> None:
 
 
 def downgrade() -> None:
-    for table in ("usage_rollups", "usage_series", "usage_values", "usage_models", "usage_records"):
-        op.drop_table(table)
+    drop_tables("usage_rollups", "usage_series", "usage_values", "usage_models", "usage_records")

@@ -12,6 +12,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import mysql
 
+from llmproxy.store.migrations.steps import drop_columns
+
 revision = "0011"
 down_revision = "0010"
 branch_labels = None
@@ -34,5 +36,4 @@ def _add(table: str, column: sa.Column[Any]) -> None:
 
 def downgrade() -> None:
     for table in ("projects", "tokens"):
-        op.drop_column(table, "budget_reset_at")
-        op.drop_column(table, "limits")
+        drop_columns(table, "budget_reset_at", "limits")

@@ -12,6 +12,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import mysql
 
+from llmproxy.store.migrations.steps import drop_columns, drop_indexes, drop_tables
+
 revision = "0012"
 down_revision = "0011"
 branch_labels = None
@@ -45,7 +47,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_index("ix_usage_series_cube", table_name="usage_series")
-    op.drop_table("usage_answers")
-    op.drop_column("usage_records", "answer_id")
-    op.drop_column("usage_records", "tried")
+    drop_indexes("usage_series", "ix_usage_series_cube")
+    drop_tables("usage_answers")
+    drop_columns("usage_records", "answer_id", "tried")

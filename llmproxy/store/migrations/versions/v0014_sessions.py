@@ -10,6 +10,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import mysql
 
+from llmproxy.store.migrations.steps import drop_tables
+
 revision = "0014"
 down_revision = "0012"
 branch_labels = None
@@ -41,4 +43,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_table("sessions")
+    drop_tables("sessions")

@@ -9,6 +9,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from llmproxy.store.migrations.steps import drop_tables
+
 revision = "0015"
 down_revision = "0014"
 branch_labels = None
@@ -43,5 +45,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_table("budget_leases")
-    op.drop_table("budgets")
+    drop_tables("budget_leases", "budgets")

@@ -17,8 +17,9 @@ from llmproxy.app.tree import management_of
 from llmproxy.cli.main import cli
 from llmproxy.config import APIConfig, APIProviderConfig
 from llmproxy.config.environment import read_environment
+from llmproxy.config.oldvariables import NOT_EFFECTIVE, OF_COMMANDS
 from llmproxy.config.schema import API_KEYS, TOP_KEYS
-from llmproxy.config.variables import EFFECTIVE, NOT_EFFECTIVE
+from llmproxy.config.variables import EFFECTIVE
 from llmproxy.core.routing import OWN
 from llmproxy.sinks.metrics import ProxyMetrics
 from llmproxy.web.metrics import as_json, as_text
@@ -27,14 +28,6 @@ PACKAGE = Path(llmproxy.__file__).parent
 PAGE = (Path(__file__).parent.parent / "docs" / "reference-names.md").read_text()
 CODE = re.compile(r"`([^`]+)`")
 VARIABLE = re.compile(r"[A-Z][A-Z0-9_]+")
-
-OF_THE_REFERENCE_ALONE = frozenset(
-    """
-    TLS_MIN_VERSION WORKER_POOL_SIZE LOG_MAX_SIZE_MB LOG_MAX_BACKUPS MASK_API_KEYS VALIDATE_API_KEY_FORMAT
-    DEFAULT_TOKEN_LIFETIME DEFAULT_TOKEN_REQUEST_LIMIT LLM_PROXY_ENDPOINT
-    """.split()
-)
-"""Documented there and read by nobody."""
 
 
 def section(title: str) -> str:
@@ -68,8 +61,14 @@ class VariableTests(SynchronousTestCase):
         self.assertEqual(named(title, "yes") | ours, set(EFFECTIVE))
         self.assertEqual(named(title, "yes") & ours, set())
         self.assertEqual(named(title, "warned of"), set(NOT_EFFECTIVE))
-        self.assertEqual(named(title, "not read"), OF_THE_REFERENCE_ALONE)
-        self.assertEqual({row[2] for row in rows(title)}, {"yes", "warned of", "not read"})
+        self.assertEqual({row[2] for row in rows(title)}, {"yes", "warned of"})
+
+    def test_commands(self) -> None:
+        """Those that stand for options are on the page with their option."""
+        said = {name: row[1] for row in rows("Variables of commands") for name in CODE.findall(row[0])}
+        self.assertEqual(said.keys(), OF_COMMANDS.keys())
+        for name, option in OF_COMMANDS.items():
+            self.assertIn(option.split()[-1], said[name], name)
 
     def test_defaults(self) -> None:
         """The defaults are those of a process with nothing set."""

@@ -20,6 +20,7 @@ from .certificates import check_certificate, tls_description
 from .databases import SCHEMES, EncryptionKey, Storage, database_url, parse_encryption_key, sqlite_url
 from .dotenv import source_of
 from .listen import endpoint_description, private_endpoint_description
+from .oldvariables import advice_for
 from .problems import Problems
 from .redis import read_redis_environment
 from .rules import forwarded_header, trusted_proxy
@@ -390,7 +391,4 @@ def _warnings(env: Mapping[str, str], token: str, metrics_token: str, key: bytes
     found = [sentence for name, secret in secrets if secret and (sentence := weakness(name, secret))]
     if key is None:
         found.append("ENCRYPTION_KEY is not set: upstream keys are stored as they are")
-    idle = without_effect(env)
-    if idle:
-        found.append(f"known, but without effect here: {', '.join(idle)}")
-    return found
+    return [*found, *without_effect(env), *advice_for(env)]

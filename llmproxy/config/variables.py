@@ -62,6 +62,8 @@ EFFECTIVE: dict[str, str] = {
     "TLS_CERT_FILE": "the certificate in PEM form, with those of the authorities between it and the root",
     "TLS_KEY_FILE": "its private key in PEM form, not encrypted",
     "MANAGE_LISTEN_ADDR": "where management and metrics are served instead: localhost:9000, unix:/run/manage.sock",
+    "ADMIN_UI_LISTEN_ADDR": "of llmproxy admin-ui: where the pages are (default 127.0.0.1:8081)",
+    "ADMIN_UI_API_BASE_URL": "of llmproxy admin-ui: where the proxy is (default http://localhost:8080)",
     "ADMIN_UI_ENABLED": "true: pages for people at /admin, where management is served (default false)",
     "DATABASE_URL": "the database, as a URL, or as the DSN of Go's MySQL driver",
     "DATABASE_PATH": f"the file of the SQLite database where there is no DATABASE_URL (default {DEFAULT_DATABASE})",
@@ -149,21 +151,6 @@ SECRETS = (
 SINK_VARIABLES = ("LLM_PROXY_EVENT_BUS", "FILE_EVENT_LOG")
 """Those that stand for sinks."""
 
-NOT_EFFECTIVE = frozenset(
-    """
-    MAX_REQUEST_SIZE MAX_CONCURRENT_REQUESTS API_ENV DATABASE_MAX_IDLE_CONNS
-    DATABASE_CONN_MAX_LIFETIME OPENAI_API_URL ENABLE_STREAMING ADMIN_UI_PATH ADMIN_UI_LISTEN_ADDR
-    ADMIN_UI_API_BASE_URL ADMIN_UI_TEMPLATE_DIR
-    OBSERVABILITY_BUFFER_SIZE CORS_ALLOWED_ORIGINS CORS_ALLOWED_METHODS CORS_ALLOWED_HEADERS
-    CORS_MAX_AGE GLOBAL_RATE_LIMIT IP_RATE_LIMIT DISTRIBUTED_RATE_LIMIT_ENABLED DISTRIBUTED_RATE_LIMIT_PREFIX
-    DISTRIBUTED_RATE_LIMIT_KEY_SECRET DISTRIBUTED_RATE_LIMIT_WINDOW DISTRIBUTED_RATE_LIMIT_MAX
-    DISTRIBUTED_RATE_LIMIT_FALLBACK TOKEN_CLEANUP_INTERVAL LLM_PROXY_ENFORCE_PROJECT_ACTIVE
-    LLM_PROXY_ACTIVE_CACHE_TTL LLM_PROXY_ACTIVE_CACHE_MAX LLM_PROXY_API_KEY_CACHE_TTL LLM_PROXY_API_KEY_CACHE_MAX
-    USAGE_STATS_BUFFER_SIZE REDIS_SCAN_COUNT LOG_BINARY_RESPONSES
-    """.split()
-)
-"""Variables of the reference that mean nothing here: they are warned of. Who makes one mean something moves it up."""
-
 _OF_TLS = frozenset({"TLS_CERT_FILE", "TLS_KEY_FILE"})
 """Variables that mean nothing without C{ENABLE_TLS}."""
 
@@ -175,13 +162,19 @@ _OF_BOTH = frozenset({"REDIS_ADDR", "REDIS_DB", "REDIS_PASSWORD"})
 
 
 def without_effect(env: Mapping[str, str]) -> list[str]:
-    """The variables that are set and mean nothing here, or nothing beside the others."""
+    """A sentence for the variables that are set and mean nothing without another one, with that."""
     redis = env.get("HTTP_CACHE_BACKEND", "").strip().lower() == "redis"
-    tls = _is_on(env.get("ENABLE_TLS", "").strip())
     bus = env.get("LLM_PROXY_EVENT_BUS", "").strip() == "redis-streams"
-    idle = NOT_EFFECTIVE | (frozenset() if redis else _OF_REDIS) | (frozenset() if tls else _OF_TLS)
-    idle |= frozenset() if redis or bus else _OF_BOTH
-    return sorted(name for name in idle if env.get(name))
+    found = []
+    for names, is_needed, needs in (
+        (_OF_BOTH, redis or bus, "HTTP_CACHE_BACKEND=redis or LLM_PROXY_EVENT_BUS=redis-streams"),
+        (_OF_REDIS, redis, "HTTP_CACHE_BACKEND=redis"),
+        (_OF_TLS, _is_on(env.get("ENABLE_TLS", "").strip()), "ENABLE_TLS=true"),
+    ):
+        idle = [] if is_needed else sorted(name for name in names if env.get(name))
+        if idle:
+            found.append(f"{', '.join(idle)}: without effect here unless there is {needs}")
+    return found
 
 
 def _is_on(text: str) -> bool:

@@ -16,9 +16,11 @@ import msgspec
 from ..config.databases import Storage
 from ..core.admintokens import RESERVED, new_admin
 from ..core.roles import ROLES
+from ..errors import ConfigError
 from .durations import minutes
-from .faults import Conflicting, NotThere
+from .faults import Conflicting, Fault, NotThere
 from .management import Management, segment
+from .oldnames import is_old_name
 from .output import Output, moment, warn
 from .storage import check_revision, located, storage_of, writing
 from .target import CONNECT, OPTIONS, connect
@@ -159,23 +161,34 @@ def command(
       llmproxy admin revoke alice
     """
     if context.invoked_subcommand is None:
-        _without_command(context, listen, api_base_url, management_token)
+        _without_command(context, listen, api_base_url, env_file, management_token)
 
 
 def _without_command(
-    context: click.Context, listen: str | None, api_base_url: str | None, management_token: str | None
+    context: click.Context,
+    listen: str | None,
+    api_base_url: str | None,
+    env_file: str | None,
+    management_token: str | None,
 ) -> None:
     """The reference serves its pages so: C{admin --listen :8081 --api-base-url http://localhost:8080}."""
+    from ..config.dotenv import with_dotenv
     from .admin_ui import DEFAULT_LISTEN, DEFAULT_URL, serve
 
-    if listen is None and api_base_url is None:
+    if listen is None and api_base_url is None and not is_old_name(context):
         click.echo(context.get_help(), err=True)
         context.exit(2)
     if management_token is not None:
         warn("--management-token is not used: everybody signs in with their own")
-    url = api_base_url or os.environ.get("ADMIN_UI_API_BASE_URL") or DEFAULT_URL
-    where = listen or os.environ.get("ADMIN_UI_LISTEN_ADDR") or DEFAULT_LISTEN
-    serve(where, url, "", os.environ.get("TRUSTED_PROXIES", ""))
+    # The Go program reads .env without being asked to, and goes on without one.
+    path = env_file or (".env" if is_old_name(context) and os.path.exists(".env") else None)
+    try:
+        env = with_dotenv(os.environ, path)
+    except ConfigError as error:
+        raise Fault("; ".join(error.problems)) from None
+    url = api_base_url or env.get("ADMIN_UI_API_BASE_URL") or DEFAULT_URL
+    where = listen or env.get("ADMIN_UI_LISTEN_ADDR") or DEFAULT_LISTEN
+    serve(where, url, "", env.get("TRUSTED_PROXIES", ""))
 
 
 @command.command("create")

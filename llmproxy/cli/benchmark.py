@@ -11,6 +11,8 @@ from typing import Any
 
 import click
 
+from .output import warn
+
 PAPER = 120
 """Columns of a table that goes to a file or a pipe."""
 
@@ -74,10 +76,17 @@ _WRITABLE = click.Path(dir_okay=False, writable=True, allow_dash=True)
 
 
 @click.command(epilog=EXAMPLES)
-@click.option("--url", "--base-url", metavar="URL", callback=_checked(_address), help="The gateway.")
+@click.option("--url", metavar="URL", callback=_checked(_address), help="The gateway.")
+@click.option(
+    "--base-url",
+    metavar="URL",
+    callback=_checked(_address),
+    help="The same; with --endpoint and none of the other options here it is the benchmark of llm-proxy: -r requests "
+    "(else 1) by -c workers (else 1), and its table.",
+)
+@click.option("--endpoint", metavar="PATH", callback=_checked(_path), help="The same as --path.")
 @click.option(
     "--path",
-    "--endpoint",
     metavar="PATH",
     callback=_checked(_path),
     help="Added to both URLs; if they have none: /v1/chat/completions.",
@@ -90,6 +99,8 @@ _WRITABLE = click.Path(dir_okay=False, writable=True, allow_dash=True)
     type=click.IntRange(1, 65535),
     help="Start an upstream of our own there, for the gateway to call.",
 )
+@click.option("--token", hidden=True)
+@click.option("--debug/--no-debug", default=False, hidden=True)
 @click.option("--token-env", metavar="NAME", help="The variable with the gateway's token.  [default: PROXY_TOKEN]")
 @click.option("--token-file", type=_READABLE, help="The file with the gateway's token.")
 @click.option("--direct-token-env", metavar="NAME", help="The variable with the token for --direct.")
@@ -136,7 +147,7 @@ _WRITABLE = click.Path(dir_okay=False, writable=True, allow_dash=True)
     help="A process of the gateway, whose CPU and memory to show. Repeatable.",
 )
 @click.option("--workers", type=click.IntRange(1, 64), help="Of the proxy that is started without --url.  [default: 1]")
-@click.option("--json", "json_file", type=_WRITABLE, help="Write everything as JSON; - is standard output.")
+@click.option("--json", "json_file", help="Write everything as JSON; - is standard output.")
 @click.option("--svg", "svg_file", type=_WRITABLE, help="Draw the latencies by percentile.")
 @click.option("--plot/--no-plot", default=True, show_default=True, help="Draw them with letters too.")
 @click.option("--quiet", "-q", is_flag=True, help="Show no progress.")
@@ -162,7 +173,14 @@ def command(**options: Any) -> None:  # fmt: skip
     """
     from ..bench.processes import LoadFailed
 
+    token = _visible(options.pop("token"))
+    base_url, endpoint, debug = (options.pop(name) for name in ("base_url", "endpoint", "debug"))
+    if base_url and endpoint and _is_old():
+        sys.exit(_fixed(base_url, endpoint, token, debug, options))
+    options |= {"url": options["url"] or base_url, "path": options["path"] or endpoint}
+    options["token"] = token
     _ask_whole(options)
+    _check_file(options["json_file"])
     try:
         with _interruptible(), ExitStack() as running:
             sys.exit(_measure(running, options))
@@ -173,10 +191,69 @@ def command(**options: Any) -> None:  # fmt: skip
         sys.exit(130)
 
 
+_OLD = {
+    *("base_url", "endpoint", "token", "token_env", "token_file", "requests", "connections", "debug"),
+    *("json_file", "cache", "cache_ttl", "method"),
+}
+"""Parameters that the benchmark of the Go program has, and the file for its token."""
+
+
+def _is_old() -> bool:
+    """Whether nothing is said that only this program understands."""
+    context = click.get_current_context()
+    said = click.core.ParameterSource.COMMANDLINE
+    return not [name for name in context.params if context.get_parameter_source(name) is said and name not in _OLD]
+
+
+def _visible(token: str | None) -> str | None:
+    from ..bench.asking import token_of
+
+    if token is None:
+        return None
+    warn("everybody on this machine can see --token; use PROXY_TOKEN, --token-env or --token-file")
+    try:
+        return token_of(token)
+    except ValueError as error:
+        raise click.UsageError(f"--token: {error}") from None
+
+
+def _fixed(base_url: str, endpoint: str, token: str | None, debug: bool, options: dict[str, Any]) -> int:
+    from .benchmark_fixed import FixedBenchmark, body_of, show
+    from .benchmark_options import token_said
+
+    context = click.get_current_context()
+    is_default = context.get_parameter_source("connections") is click.core.ParameterSource.DEFAULT
+    found = token or token_said(options["token_env"], options["token_file"], "PROXY_TOKEN")
+    if not found:
+        raise click.UsageError("a token is needed: set PROXY_TOKEN, or name a file with --token-file")
+    benchmark = FixedBenchmark(
+        base_url,
+        endpoint,
+        found,
+        method=options["method"],
+        body=body_of(options["json_file"]),
+        requests=options["requests"] or 1,
+        concurrency=1 if is_default else options["connections"],
+        cache_ttl=options["cache_ttl"] if options["cache"] else None,
+    )
+    figures = benchmark.run()
+    show(benchmark, options["cache"], debug)
+    return 1 if len(figures.asked) == figures.failed else 0
+
+
+def _check_file(path: str | None) -> None:
+    if path is not None and path.lstrip().startswith(("{", "[")):
+        raise click.UsageError(
+            "--json names a file for the figures here; with --base-url and --endpoint it is the body"
+        )
+    if path is not None:
+        _WRITABLE.convert(path, None, click.get_current_context())
+
+
 def _ask_whole(options: dict[str, Any]) -> None:
     """@raise UsageError: options that do not go together."""
     if options["url"] is None:
-        for name in ("direct", "upstream_port", "token_env", "token_file"):
+        for name in ("direct", "upstream_port", "token", "token_env", "token_file"):
             if options[name] is not None:
                 raise click.UsageError(f"--{name.replace('_', '-')} is about a gateway: give --url too")
         if options["pids"]:

@@ -98,10 +98,10 @@ def targets_of(running: ExitStack, options: Options) -> list[Target]:
     """
     if options["url"] is None:
         return _ours(running, options)
-    token = _token(options["token_env"], options["token_file"], "PROXY_TOKEN")
+    token = options.get("token") or token_said(options["token_env"], options["token_file"], "PROXY_TOKEN")
     gateway = _target("gateway", options["url"], _fields(options, token), options)
     if options["direct"] is not None:
-        direct_token = _token(options["direct_token_env"], options["direct_token_file"], None)
+        direct_token = token_said(options["direct_token_env"], options["direct_token_file"], None)
         return [_target("direct", options["direct"], _fields(options, direct_token), options), gateway]
     port, _ = running.enter_context(fast_upstream(options["upstream_port"] or 0))
     return [_target("direct", f"http://127.0.0.1:{port}", _fields(options, None), options), gateway]
@@ -128,7 +128,7 @@ def _fields(options: Options, token: str | None) -> Fields:
     return with_token(asked, token)
 
 
-def _token(variable: str | None, path: str | None, usual: str | None) -> str | None:
+def token_said(variable: str | None, path: str | None, usual: str | None) -> str | None:
     """
     From a file or a variable, as arguments can be seen by others; C{None} if there is none.
 

@@ -113,7 +113,7 @@ class Http:
         self, method: str, path: str, fields: Mapping[str, str], body: bytes | None = None
     ) -> Iterator[http.client.HTTPResponse]:
         """The same, for those who read the answer as it comes; what breaks while they do is reported like the rest."""
-        connection = self._connection()
+        connection = self.connection()
         try:
             connection.request(method, self.address.path + path, body=body, headers=dict(fields))
             yield connection.getresponse()
@@ -122,7 +122,8 @@ class Http:
         finally:
             connection.close()
 
-    def _connection(self) -> http.client.HTTPConnection:
+    def connection(self) -> http.client.HTTPConnection:
+        """One that is not connected yet."""
         address = self.address
         if address.socket:
             return UnixConnection(address.socket, self._timeout)

@@ -7,6 +7,8 @@ from importlib import import_module
 import click
 
 from .. import __version__
+from .goflags import rewritten
+from .oldnames import is_old_name
 
 COMMANDS = {
     "admin": "Admins of the management API: create, list, revoke.",
@@ -39,8 +41,13 @@ COMMANDS = {
     "version": "Print the versions of llmproxy and its dependencies.",
 }
 
-ALIASES = {"manage", "openai"}
-"""Groups of commands under the names that they had elsewhere; the help does not list them."""
+ALIASES = {
+    "manage": "Projects, tokens and the cache, with the output that llm-proxy has.",
+    "migrate": "The schema of the database, and its keys at rest.",
+    "openai": "Talk to a model through the proxy.",
+    "server": "Serve the APIs of a configuration, in the background too.",
+}
+"""Commands under the names that they have in the Go program; only the help of C{llm-proxy} lists them."""
 
 
 class Lazy(click.Group):
@@ -48,6 +55,9 @@ class Lazy(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(COMMANDS)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, rewritten(self, args))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS and cmd_name not in ALIASES:
@@ -59,6 +69,9 @@ class Lazy(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(sorted(COMMANDS.items()))
+        if is_old_name(ctx):
+            with formatter.section("As in the Go program"):
+                formatter.write_dl(sorted(ALIASES.items()))
 
 
 @click.command(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})

@@ -6,6 +6,8 @@ from importlib import import_module
 
 import click
 
+from .oldnames import print_old_lines, read_dotenv
+
 _GROUPS = ("project", "token", "cache", "audit")
 
 
@@ -35,8 +37,12 @@ def _generate(group: click.Group) -> click.Command:
 
 
 @click.command(cls=_Named, hidden=True)
-def command() -> None:
+@click.pass_context
+def command(context: click.Context) -> None:
     """The same as without `manage`: llmproxy project, llmproxy token, llmproxy cache, llmproxy audit.
 
-    `manage token generate` is `token create`.
+    `manage token generate` is `token create`. What is printed is what the Go program prints, a line for each field, and
+    MANAGEMENT_TOKEN may stand in the file .env here.
     """
+    print_old_lines(context)
+    read_dotenv(context, ".env")

@@ -78,6 +78,11 @@ class Output:
         for name, content in shown:
             click.echo(f"{name:{width}}  {content}")
 
+    def lines(self, lines: Iterable[str]) -> None:
+        """Lines as they are, for people and for scripts that read them."""
+        for line in lines:
+            click.echo(line)
+
     def say(self, words: str, value: Any = None) -> None:
         """A sentence for people; C{value} for scripts, if there is one."""
         if not self.as_json:

@@ -9,6 +9,7 @@ import click
 from .limitoptions import limit_options, limits_of, new_limits_of, rows_of
 from .lookup import project_id_of
 from .management import Management, segment
+from .oldnames import prints_old_lines, project_lines, project_rows
 from .output import Output, moment
 from .secretinput import secret_of_options
 from .target import management_options
@@ -56,6 +57,9 @@ def list_projects(api: Management, output: Output, name: str | None, active: boo
     """
     wanted = {"name": name, "active": None if active is None else str(active).lower()}
     projects = [project for page in api.pages("/projects", **wanted) for project in page]
+    if prints_old_lines() and not output.as_json:
+        output.lines(project_rows(projects))
+        return
     output.table(projects, COLUMNS, (_row(project) for project in projects), "There are no projects.")
 
 
@@ -290,6 +294,9 @@ def delete_project(api: Management, output: Output, project: str) -> None:
 
 
 def show(output: Output, project: dict[str, Any]) -> None:
+    if prints_old_lines() and not output.as_json:
+        output.lines(project_lines(project))
+        return
     pairs = [*zip(COLUMNS, _row(project), strict=True)]
     # A proxy of an earlier release has no keys by API.
     for number, (name, keys) in enumerate(project.get("api_keys", {}).items()):

@@ -77,7 +77,11 @@ class Done:
 
     def words(self) -> list[str]:
         plan = self.plan
-        lines = [f"{plan.config}: variables and secrets, for you alone", f"{plan.apis}: the APIs", ""]
+        lines = [
+            f"Configuration written to {plan.config}: variables and secrets, for you alone",
+            f"{plan.apis}: the APIs",
+            "",
+        ]
         if self.project_id:
             lines.append(f"Project  {plan.project} ({self.project_id})")
             where = f"in {plan.token_file}" if plan.token_file else f"{self.token}  (shown this once)"

@@ -12,6 +12,7 @@ import click
 from .faults import Fault
 from .http import Address, Http, parse_address
 from .management import Management
+from .oldnames import dotenv_value
 from .output import Output, warn
 from .secretinput import read_secret_file
 
@@ -75,6 +76,9 @@ def connect(
     url = manage_api_base_url or _root_option() or _environment("MANAGE_API_BASE_URL", "MANAGEMENT_API_BASE_URL")
     address = _address(url or _kept(data, "address") or DEFAULT_URL)
     token = _said(management_token, management_token_file)
+    if not token and address.local:
+        # Of a file that is found in a directory, as below: who put it there cannot have it sent elsewhere.
+        token = dotenv_value("MANAGEMENT_TOKEN")
     if not token and (data is not None or address.local):
         token = _kept(data, "management-token")
     if not token:

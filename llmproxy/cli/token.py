@@ -10,6 +10,7 @@ from .durations import minutes, seconds
 from .limitoptions import limit_options, limits_of, new_limits_of, rows_of
 from .lookup import project_id_of, token_ids_of, token_of_secret
 from .management import Management, segment
+from .oldnames import prints_old_lines, token_lines
 from .output import Output, moment
 from .target import management_options
 
@@ -248,6 +249,9 @@ def revoke_token(api: Management, output: Output, token_ids: tuple[str, ...]) ->
 
 
 def issued(output: Output, token: dict[str, Any]) -> None:
+    if prints_old_lines() and not output.as_json:
+        output.lines(token_lines(token))
+        return
     pairs = [("Token", token["token"]), ("ID", token["id"]), ("Expires", moment(token["expires_at"]))]
     if "max_requests" in token:
         pairs.append(("Requests", token["max_requests"]))

@@ -33,7 +33,8 @@ WRONG = [
     (["--run", "all"], "'all' is not one of"),
     (["--header", "Host: x"], "written by the benchmark itself"),
     (["--token-file", "/none"], "does not exist"),
-    (["--token", "sk-s3cret"], "No such option"),
+    (["--token", "sk-s3cret"], "give --url too"),
+    (["--url", "http://h", "--token", "s3cret x"], "--token: "),
 ]
 
 

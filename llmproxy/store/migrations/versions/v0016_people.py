@@ -12,6 +12,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import mysql
 
+from llmproxy.store.migrations.steps import drop_columns, drop_indexes, drop_tables
+
 revision = "0016"
 down_revision = "0015"
 branch_labels = None
@@ -68,8 +70,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     for table in ("tokens", "ended_tokens"):
-        op.drop_index(f"ix_{table}_person_id", table_name=table)
+        drop_indexes(table, f"ix_{table}_person_id")
     for table, columns in _ADDED:
-        for name, _ in columns:
-            op.drop_column(table, name)
-    op.drop_table("people")
+        drop_columns(table, *(name for name, _ in columns))
+    drop_tables("people")

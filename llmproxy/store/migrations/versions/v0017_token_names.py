@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from alembic import op
 
+from llmproxy.store.migrations.steps import drop_indexes
+
 revision = "0017"
 down_revision = "0016"
 branch_labels = None
@@ -20,4 +22,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_index("ix_tokens_name", "tokens")
+    drop_indexes("tokens", "ix_tokens_name")

@@ -13,10 +13,11 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IConsumer, IProducer
 from twisted.python.failure import Failure
 from twisted.web.iweb import IBodyProducer
-from zope.interface import implementer
+from zope.interface import classImplements
 
 from .errors import BodyStopped
 from .message import ApiResponse, Fields
+from .native import mypyc_attr
 
 
 def at_hand(body: IBodyProducer) -> bool:
@@ -45,7 +46,7 @@ def trailers_of(body: IBodyProducer) -> Fields:
     return getattr(body, "trailers", ())
 
 
-@implementer(IBodyProducer)
+@mypyc_attr(allow_interpreted_subclasses=True)
 class BytesBody:
     """
     A body that is at hand whole. It can be started more than once.
@@ -93,7 +94,10 @@ class BytesBody:
             ended(Failure(BodyStopped()))
 
 
-@implementer(IBodyProducer, IConsumer)
+classImplements(BytesBody, IBodyProducer)
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Tap:
     """
     A body whose chunks are seen on their way, and whose end is reported exactly once.
@@ -164,7 +168,10 @@ class Tap:
             self._seen = self._consumer = None
 
 
-@implementer(IConsumer)
+classImplements(Tap, IBodyProducer, IConsumer)
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Seen:
     """
     A consumer whose bytes are seen on their way.
@@ -187,7 +194,9 @@ class Seen:
         self._consumer.unregisterProducer()
 
 
-@implementer(IConsumer)
+classImplements(Seen, IConsumer)
+
+
 class Collector:
     """
     Reads a body whole, up to a bound.
@@ -217,6 +226,9 @@ class Collector:
 
     def unregisterProducer(self) -> None:
         raise NotImplementedError("a body is its own producer")
+
+
+classImplements(Collector, IConsumer)
 
 
 def collect(body: IBodyProducer, limit: int, too_large: Callable[[], Exception]) -> Deferred[bytes]:

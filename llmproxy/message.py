@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-from attrs import define, field, frozen
+from attrs import field, frozen
 
-from .apisettings import ApiSettings
-from .origin import Timeouts, Upstream, query_keys, space_of
+from .api import Api as Api
+from .api import Dialect as Dialect
+from .api import Route as Route
+from .origin import Upstream
 from .record import Attribution as Attribution
 from .record import Call as Call
 from .record import Cause as Cause
@@ -33,89 +35,8 @@ Field = tuple[bytes, bytes]
 Fields = Sequence[Field]
 """A header section in wire order."""
 
-Dialect = str
-"""
-The shape of an error body: C{"proxy"} for the proxy's own, or that of a vendor, which its SDK knows how to raise: see
-L{llmproxy.providers.registry.DIALECTS}.
-"""
-
 Role = Literal["owner", "operator", "auditor"]
 """Of those who use the management API; what each may do stands in L{llmproxy.core.roles}."""
-
-
-@frozen(eq=False)
-class Api:
-    """
-    One configured API, compiled at load: what the proxied path needs of it and nothing else.
-
-    @ivar upstreams: the places where it is, at least one.
-    @ivar policy: what a caller may ask for; see L{llmproxy.core.policy}.
-    @ivar origins: for CORS and the restriction of C{Origin}; see L{llmproxy.core.policy}.
-    @ivar rewrites_locations: answers that point to upstream are made to point to the proxy.
-    @ivar settings: what belongs to single middlewares and clients.
-    @ivar query_keys: the parameters of a query, in lower case, that it may take a key in: those that a client sends
-        go no further.
-    @ivar key_fields: the header fields, in lower case, that one of its upstreams takes its key in.
-    @ivar space: see L{llmproxy.origin.cache_space}; what caches know this API by.
-    @ivar is_balanced: there is more than one upstream, or one whose keys are not held by the API's name, or
-        that has aliases.
-    @ivar is_clients: each of its upstreams is asked with the client's own credential.
-    """
-
-    name: str
-    upstreams: tuple[Upstream, ...]
-    dialect: Dialect
-    timeouts: Timeouts
-    policy: Any
-    settings: ApiSettings = field(factory=ApiSettings)
-    debug_fields: bool = False
-    rewrites_locations: bool = True
-    query_keys: frozenset[bytes] = field()
-    key_fields: frozenset[bytes] = field(init=False)
-    space: str = field()
-    is_balanced: bool = field(init=False)
-    is_clients: bool = field(init=False)
-
-    @query_keys.default
-    def _of_credentials(self) -> frozenset[bytes]:
-        return query_keys(self.upstreams)
-
-    @key_fields.default
-    def _of_upstreams(self) -> frozenset[bytes]:
-        return frozenset({upstream.key_field for upstream in self.upstreams} - {b""})
-
-    @is_balanced.default
-    def _of_number(self) -> bool:
-        first = self.upstreams[0]
-        is_own = first.key_source != "project" or first.project_key != ""
-        return len(self.upstreams) > 1 or is_own or bool(first.models)
-
-    @is_clients.default
-    def _of_sources(self) -> bool:
-        return all(upstream.key_source == "client" for upstream in self.upstreams)
-
-    @space.default
-    def _where_it_leads(self) -> str:
-        return space_of(self.name, self.upstreams)
-
-
-@frozen(eq=False)
-class Route:
-    """
-    What the routing table found for a target.
-
-    @ivar target: the target relative to the API, exact bytes: without the C{/<name>} that chose
-        the API, query included.
-    @ivar path: C{target} without the query.
-    @ivar endpoint: the configured entry that matched, for records and metrics; C{""} where the API allows everything.
-    @ivar prefix: the C{/<name>} that chose the API; C{b""} for the default one.
-    """
-
-    api: Api
-    target: bytes
-    path: bytes
-    endpoint: str
-    prefix: bytes = b""
 
 
 def _in_order(keys: Mapping[str, str | tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
@@ -279,18 +200,21 @@ class Principal:
     token: Token
     project: Project
     has_lists: bool = field(init=False, repr=False)
-    plans: dict[Any, Any] = field(factory=dict, init=False, repr=False)
+    plans: dict[Any, Any] = field(init=False, repr=False)
 
     @has_lists.default
     def _of_limits(self) -> bool:
         return self.token.limits.has_lists or self.project.limits.has_lists
+
+    @plans.default
+    def _none_yet(self) -> dict[Any, Any]:
+        return {}
 
 
 InterimSink = Callable[[int, bytes, Fields], None]
 """Called with the status, reason and fields of a 1xx response (never 100 or 101)."""
 
 
-@define(eq=False, slots=True)
 class ApiRequest:
     """
     A request on its way through the chain.
@@ -320,26 +244,69 @@ class ApiRequest:
         Who asks several times takes it out, and calls it with the answer that is chosen.
     """
 
-    method: bytes
-    target: bytes
-    fields: list[Field]
-    body: IBodyProducer | None
-    record: Record
-    version: bytes = b"HTTP/1.1"
-    client: str = ""
-    secure: bool = False
-    on_interim: InterimSink | None = None
-    upgrade: bytes = b""
-    model: str = ""
-    peer: str = ""
-    mount: bytes = b""
-    forced: bool = False
-    begun: float | None = None
-    heard: Callable[[ApiResponse], object] | None = None
-    route: Route = field(init=False)
-    principal: Principal = field(init=False)
-    upstream: Upstream = field(init=False)
-    key: str = field(init=False, repr=False)
+    __slots__ = (
+        "begun",
+        "body",
+        "client",
+        "fields",
+        "forced",
+        "heard",
+        "key",
+        "method",
+        "model",
+        "mount",
+        "on_interim",
+        "peer",
+        "principal",
+        "record",
+        "route",
+        "secure",
+        "target",
+        "upgrade",
+        "upstream",
+        "version",
+    )
+
+    route: Route
+    principal: Principal
+    upstream: Upstream
+    key: str
+
+    def __init__(
+        self,
+        method: bytes,
+        target: bytes,
+        fields: list[Field],
+        body: IBodyProducer | None,
+        record: Record,
+        version: bytes = b"HTTP/1.1",
+        client: str = "",
+        secure: bool = False,
+        on_interim: InterimSink | None = None,
+        upgrade: bytes = b"",
+        model: str = "",
+        peer: str = "",
+        mount: bytes = b"",
+        forced: bool = False,
+        begun: float | None = None,
+        heard: Callable[[ApiResponse], object] | None = None,
+    ) -> None:
+        self.method = method
+        self.target = target
+        self.fields = fields
+        self.body = body
+        self.record = record
+        self.version = version
+        self.client = client
+        self.secure = secure
+        self.on_interim = on_interim
+        self.upgrade = upgrade
+        self.model = model
+        self.peer = peer
+        self.mount = mount
+        self.forced = forced
+        self.begun = begun
+        self.heard = heard
 
     @property
     def route_if_found(self) -> Route | None:
@@ -358,7 +325,6 @@ class ApiRequest:
             return None
 
 
-@define(eq=False, slots=True)
 class ApiResponse:
     """
     A response head, and a body that nobody has started.
@@ -375,11 +341,33 @@ class ApiResponse:
     @ivar is_json: upstream has said that it is JSON, and in no coding. What layers change since is not in it.
     """
 
-    status: int
-    reason: bytes
-    fields: list[Field]
-    body: IBodyProducer | None = None
-    trailers: list[Field] = field(factory=list)
-    until_close: bool = False
-    upgraded: IConsumer | None = None
-    is_json: bool = False
+    __slots__ = (
+        "body",
+        "fields",
+        "is_json",
+        "reason",
+        "status",
+        "trailers",
+        "until_close",
+        "upgraded",
+    )
+
+    def __init__(
+        self,
+        status: int,
+        reason: bytes,
+        fields: list[Field],
+        body: IBodyProducer | None = None,
+        trailers: list[Field] | None = None,
+        until_close: bool = False,
+        upgraded: IConsumer | None = None,
+        is_json: bool = False,
+    ) -> None:
+        self.status = status
+        self.reason = reason
+        self.fields = fields
+        self.body = body
+        self.trailers: list[Field] = [] if trailers is None else trailers
+        self.until_close = until_close
+        self.upgraded = upgraded
+        self.is_json = is_json

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from attrs import define, field, frozen
 
@@ -146,7 +146,6 @@ class Call:
     request_id: str = ""
 
 
-@define(eq=False, slots=True)
 class Record:
     """
     What is remembered of one exchange: the log line, the metrics and the events are made of it.
@@ -189,8 +188,6 @@ class Record:
         counts.
     @ivar sealed: its exchange has ended and nothing of what was said in it changes any more.
     @ivar captured: what was said in it, where it is kept for events.
-
-
     @ivar scheme: C{http} or C{https}, as the request came; C{version} is that of HTTP. Both only where it is traced.
     @ivar response_id: the id that the provider gave its answer, where that was read and calls are traced.
     @ivar trace: that the exchange belongs to; C{None} where the client names none and nothing is traced.
@@ -198,57 +195,178 @@ class Record:
     @ivar details: what later layers add, by name.
     """
 
-    request_id: str
-    method: str
-    path: str
-    client: str
-    started_at: float
-    user_agent: str = ""
-    api: str = ""
-    endpoint: str = ""
-    project_id: str = ""
-    token_id: str = ""
-    status: int = 0
-    error_code: str = ""
-    cause: Cause | Literal[""] = ""
-    bytes_in: int = 0
-    bytes_out: int = 0
-    duration: float = 0.0
-    first_byte: float | None = None
-    upstream_first_byte: float | None = None
-    upstream_status: int = 0
-    upstream_request_id: str = ""
-    attempts: int = 0
-    cache: str = ""
-    streamed: bool = False
-    ended: Ending = "failed"
-    model: str = ""
-    usage: Usage | None = None
-    truncated: bool = False
-    first_token: float | None = None
-    streamed_for: float | None = None
-    upstream: str = ""
-    served: str = ""
-    estimated: bool = False
-    saved: Usage | None = None
-    cost: Decimal | None = None
-    cost_saved: Decimal | None = None
-    attribution: Attribution | None = None
-    counted: bool = False
-    provider: str = ""
-    book: str = ""
-    priced: Usage | None = None
-    entry_id: str = ""
-    part_of: Record | None = None
-    answer_id: str = ""
-    claimed: Usage | None = None
-    sealed: bool = False
-    captured: Captured | None = None
-    scheme: str = ""
-    version: str = ""
-    response_id: str = ""
-    trace: Trace | None = None
-    calls: list[Call] | None = None
-    details: dict[str, Any] | None = None
-    person_id: str = ""
-    agent_session: str = ""
+    __slots__ = (
+        "agent_session",
+        "answer_id",
+        "api",
+        "attempts",
+        "attribution",
+        "book",
+        "bytes_in",
+        "bytes_out",
+        "cache",
+        "calls",
+        "captured",
+        "cause",
+        "claimed",
+        "client",
+        "cost",
+        "cost_saved",
+        "counted",
+        "details",
+        "duration",
+        "ended",
+        "endpoint",
+        "entry_id",
+        "error_code",
+        "estimated",
+        "first_byte",
+        "first_token",
+        "method",
+        "model",
+        "part_of",
+        "path",
+        "person_id",
+        "priced",
+        "project_id",
+        "provider",
+        "request_id",
+        "response_id",
+        "saved",
+        "scheme",
+        "sealed",
+        "served",
+        "started_at",
+        "status",
+        "streamed",
+        "streamed_for",
+        "token_id",
+        "trace",
+        "truncated",
+        "upstream",
+        "upstream_first_byte",
+        "upstream_request_id",
+        "upstream_status",
+        "usage",
+        "user_agent",
+        "version",
+    )
+
+    def __init__(
+        self,
+        request_id: str,
+        method: str,
+        path: str,
+        client: str,
+        started_at: float,
+        user_agent: str = "",
+        api: str = "",
+        endpoint: str = "",
+        project_id: str = "",
+        token_id: str = "",
+        status: int = 0,
+        error_code: str = "",
+        cause: Cause | Literal[""] = "",
+        bytes_in: int = 0,
+        bytes_out: int = 0,
+        duration: float = 0.0,
+        first_byte: float | None = None,
+        upstream_first_byte: float | None = None,
+        upstream_status: int = 0,
+        upstream_request_id: str = "",
+        attempts: int = 0,
+        cache: str = "",
+        streamed: bool = False,
+        ended: Ending = "failed",
+        model: str = "",
+        usage: Usage | None = None,
+        truncated: bool = False,
+        first_token: float | None = None,
+        streamed_for: float | None = None,
+        upstream: str = "",
+        served: str = "",
+        estimated: bool = False,
+        saved: Usage | None = None,
+        cost: Decimal | None = None,
+        cost_saved: Decimal | None = None,
+        attribution: Attribution | None = None,
+        counted: bool = False,
+        provider: str = "",
+        book: str = "",
+        priced: Usage | None = None,
+        entry_id: str = "",
+        part_of: Record | None = None,
+        answer_id: str = "",
+        claimed: Usage | None = None,
+        sealed: bool = False,
+        captured: Captured | None = None,
+        scheme: str = "",
+        version: str = "",
+        response_id: str = "",
+        trace: Trace | None = None,
+        calls: list[Call] | None = None,
+        details: dict[str, Any] | None = None,
+        person_id: str = "",
+        agent_session: str = "",
+    ) -> None:
+        self.request_id = request_id
+        self.method = method
+        self.path = path
+        self.client = client
+        self.started_at = started_at
+        self.user_agent = user_agent
+        self.api = api
+        self.endpoint = endpoint
+        self.project_id = project_id
+        self.token_id = token_id
+        self.status = status
+        self.error_code = error_code
+        self.cause = cause
+        self.bytes_in = bytes_in
+        self.bytes_out = bytes_out
+        self.duration = duration
+        self.first_byte = first_byte
+        self.upstream_first_byte = upstream_first_byte
+        self.upstream_status = upstream_status
+        self.upstream_request_id = upstream_request_id
+        self.attempts = attempts
+        self.cache = cache
+        self.streamed = streamed
+        self.ended = ended
+        self.model = model
+        self.usage = usage
+        self.truncated = truncated
+        self.first_token = first_token
+        self.streamed_for = streamed_for
+        self.upstream = upstream
+        self.served = served
+        self.estimated = estimated
+        self.saved = saved
+        self.cost = cost
+        self.cost_saved = cost_saved
+        self.attribution = attribution
+        self.counted = counted
+        self.provider = provider
+        self.book = book
+        self.priced = priced
+        self.entry_id = entry_id
+        self.part_of = part_of
+        self.answer_id = answer_id
+        self.claimed = claimed
+        self.sealed = sealed
+        self.captured = captured
+        self.scheme = scheme
+        self.version = version
+        self.response_id = response_id
+        self.trace = trace
+        self.calls = calls
+        self.details = details
+        self.person_id = person_id
+        self.agent_session = agent_session
+
+
+TEXTS: Final = tuple(
+    "request_id method path client user_agent api endpoint project_id token_id error_code upstream_request_id cache"
+    " model upstream served provider book entry_id answer_id scheme version response_id person_id agent_session".split()
+)
+"""The fields of a record that are texts of any kind: L{llmproxy.core.masking} looks into them."""

@@ -18,7 +18,19 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "llmproxy"
 
 LAYERS = (
-    {"message", "record", "origin", "apisettings", "errors", "identityerrors", "limiterrors", "usage", "usagelimits"},
+    {
+        "message",
+        "record",
+        "api",
+        "native",
+        "origin",
+        "apisettings",
+        "errors",
+        "identityerrors",
+        "limiterrors",
+        "usage",
+        "usagelimits",
+    },
     {"core"},
     {"interfaces"},
     {"config", "providers", "prices"},

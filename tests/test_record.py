@@ -5,7 +5,9 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy import message
-from llmproxy.record import Attribution, Cause, Ending, Record
+from llmproxy.record import TEXTS, Attribution, Cause, Ending, Record
+
+from .recordfields import record_fields
 
 
 class RecordTests(SynchronousTestCase):
@@ -24,3 +26,13 @@ class RecordTests(SynchronousTestCase):
 
     def test_attributions_have_values_of_their_own(self) -> None:
         self.assertIsNot(Attribution().tags, Attribution().tags)
+
+    def test_texts(self) -> None:
+        """No field that is a text is forgotten among those that are masked, nor any other one named there."""
+        texts = [name for name, kind in record_fields().items() if kind in ("str", "str | None")]
+        self.assertEqual(list(TEXTS), texts)
+
+    def test_fields(self) -> None:
+        """What a record is made with is what it has."""
+        made = Record("r", "GET", "/", "127.0.0.1", 0.0)
+        self.assertEqual({name for name in record_fields() if not hasattr(made, name)}, set())

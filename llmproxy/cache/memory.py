@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred, succeed
-from zope.interface import implementer
+from zope.interface import classImplements
 
 from ..core.caching.entry import Entry, Found, pack, unpack
 from ..interfaces import ICacheStore
@@ -75,7 +75,6 @@ class _Object:
         self.size = size if isinstance(body, bytes) else size + body.overhead
 
 
-@implementer(ICacheStore)
 class MemoryStore:
     """
     The least recently used goes first; every operation on one key takes constant time.
@@ -260,3 +259,6 @@ class MemoryStore:
         last = ring.older
         stored.older, stored.newer = last, ring
         last.newer = ring.older = stored
+
+
+classImplements(MemoryStore, ICacheStore)

@@ -69,8 +69,13 @@ class Head:
     target: bytes
     version: bytes
     # httptools asks for each of these whenever a parser is made: what is not there costs it an exception.
-    on_message_begin = on_url = on_headers_complete = on_body = on_message_complete = None
-    on_chunk_header = on_chunk_complete = None
+    on_message_begin = None
+    on_url = None
+    on_headers_complete = None
+    on_body = None
+    on_message_complete = None
+    on_chunk_header = None
+    on_chunk_complete = None
 
     def __init__(self) -> None:
         self.fields: list[Field] = []

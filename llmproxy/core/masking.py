@@ -20,9 +20,10 @@ from typing import Any
 from urllib.parse import unquote
 
 import msgspec
-from attrs import evolve, fields
+from attrs import evolve
 
 from ..message import Attribution, Record
+from ..record import TEXTS
 from ..usage import Usage
 
 MASKED = "[masked]"
@@ -84,8 +85,7 @@ OURS = frozenset(
 )
 """Fields of a record that the proxy itself writes; the id of a request is masked where it is taken from a client."""
 
-_TEXTS = ("str", "str | None")
-_FOREIGN = tuple(each.name for each in fields(Record) if each.name not in OURS and str(each.type) in _TEXTS)
+_FOREIGN = tuple(name for name in TEXTS if name not in OURS)
 """All other fields that are texts, those added later too: what stands there, a client or an upstream has said."""
 
 

@@ -12,6 +12,7 @@ from itertools import product
 from typing import Any
 
 from ..message import Field, Fields
+from ..native import mypyc_attr
 from .fields import Names
 
 TOKEN_FIELD = b"x-llmproxy-token"
@@ -104,6 +105,7 @@ class Notable:
                 self.credentials.append((name, field))
 
 
+@mypyc_attr(native_class=False)
 class Section(list[Field]):
     """
     A header section whose notable fields are known. Whatever changes it in place makes them unknown again.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
@@ -31,7 +31,7 @@ class ErrorResponses:
     @param observe: called with every error and its request, before it is answered.
     """
 
-    _log = Logger()
+    _log: ClassVar = Logger()
 
     def __init__(self, observe: Callable[[ProxyError, ApiRequest], None] | None = None) -> None:
         self._observe = observe

@@ -20,7 +20,7 @@ from twisted.internet.interfaces import IHalfCloseableDescriptor, IReactorFDSet,
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from zope.interface import implementer
+from zope.interface import classImplements
 
 from . import twistedinternals
 
@@ -39,7 +39,6 @@ _GONE = 8 | 16
 _KNOWN = {ConnectionDone: Failure(CONNECTION_DONE), ConnectionLost: Failure(CONNECTION_LOST)}
 
 
-@implementer(IReadDescriptor)
 class Poller:
     """
     The reactor of those TCP connections that it has adopted, as far as reading and writing go.
@@ -222,3 +221,6 @@ class Poller:
                 self._want(transport, _OUT)
             elif why:
                 self._ended(transport, why, False)
+
+
+classImplements(Poller, IReadDescriptor)

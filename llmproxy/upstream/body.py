@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.python.failure import Failure
 from twisted.web.iweb import IBodyProducer
-from zope.interface import implementer
+from zope.interface import classImplements
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IConsumer
@@ -26,7 +26,6 @@ class Source(Protocol):
         """Close at once."""
 
 
-@implementer(IBodyProducer)
 class UpstreamBody:
     """
     See L{IBodyProducer}. Until it is started, the connection is paused and holds what came with the head.
@@ -121,3 +120,6 @@ class UpstreamBody:
                 producing.callback(None)
             else:
                 producing.errback(reason)
+
+
+classImplements(UpstreamBody, IBodyProducer)

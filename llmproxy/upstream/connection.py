@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IHandshakeListener, ITCPTransport
 from twisted.python.failure import Failure
-from zope.interface import implementer
+from zope.interface import classImplements
 
 from ..apisettings import HEAD_LIMIT
 from ..bodies import BytesBody
@@ -65,7 +65,6 @@ class Owner(Protocol):
         """It has been kept for long enough, or cannot be kept."""
 
 
-@implementer(IHandshakeListener)
 class Connection(protocol.Protocol):
     """
     @ivar ready: fires once requests can be sent: over TLS, after the handshake.
@@ -363,3 +362,6 @@ class Connection(protocol.Protocol):
             complete = reason.check(ConnectionDone) is not None and self._reader.end()
             body.ended(None if complete else Failure(UpstreamReset(cause="cut_short", progress="answered")))
         self._reader.release()
+
+
+classImplements(Connection, IHandshakeListener)

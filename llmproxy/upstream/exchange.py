@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IClientRequest
-from zope.interface import implementer
+from zope.interface import classImplements
 
 from ..bodies import BytesBody
 from ..message import Field, InterimSink
@@ -34,7 +34,6 @@ class Sent(Protocol):
     attempts: int
 
 
-@implementer(IClientRequest)
 class Exchange:
     """
     @ivar head: the request head as it goes on the wire.
@@ -138,3 +137,6 @@ class Exchange:
         """There will be no response."""
         self.holder = None
         self.result.errback(reason)
+
+
+classImplements(Exchange, IClientRequest)

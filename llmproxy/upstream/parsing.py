@@ -69,6 +69,7 @@ class ResponseReader:
         "until_close",
         "version",
     )
+    __deletable__ = ("_parser",)
 
     def __init__(self, limit: int = HEAD_LIMIT) -> None:
         self._limit = limit

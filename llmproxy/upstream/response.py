@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from twisted.web.client import ResponseDone
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IResponse
-from zope.interface import implementer
+from zope.interface import classImplements
 
 from ..interfaces import IUpstreamResponse
 from ..message import Field
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 _VERSIONS = ((b"HTTP", 1, 0), (b"HTTP", 1, 1))
 
 
-@implementer(IResponse, IUpstreamResponse)
 class UpstreamResponse:
     """
     See L{IResponse} and L{IUpstreamResponse}. The content is read either with C{deliverBody} or through C{body}.
@@ -94,7 +93,9 @@ class UpstreamResponse:
         return text_content(self, encoding)
 
 
-@implementer(IConsumer, IPushProducer)
+classImplements(UpstreamResponse, IResponse, IUpstreamResponse)
+
+
 class _Delivery:
     """Reads a body into a protocol, and is its transport."""
 
@@ -154,3 +155,6 @@ class _Delivery:
         protocol, self._protocol = self._protocol, None
         if protocol is not None:
             protocol.connectionLost(reason)
+
+
+classImplements(_Delivery, IConsumer, IPushProducer)

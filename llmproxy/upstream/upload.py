@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from twisted.internet.interfaces import IConsumer, IPushProducer
 from twisted.python.failure import Failure
 from twisted.web.iweb import UNKNOWN_LENGTH, IBodyProducer
-from zope.interface import implementer
+from zope.interface import classImplements
 
 from ..bodies import trailers_of
 from ..errors import InternalError
@@ -44,7 +44,6 @@ class Sink(Protocol):
         """The request cannot be completed."""
 
 
-@implementer(IConsumer, IPushProducer)
 class Upload:
     """
     Consumer of a request body, producer of its connection: backpressure passes through.
@@ -222,6 +221,9 @@ class Upload:
 
     def stopProducing(self) -> None:
         """The transport is gone; the connection hears of it too, and stops this."""
+
+
+classImplements(Upload, IConsumer, IPushProducer)
 
 
 def _last_chunk(trailers: object) -> bytes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 import timeit
 
-from attrs import fields
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -15,6 +14,7 @@ from llmproxy.core.tokens import generate
 from llmproxy.message import Attribution, Record
 from llmproxy.usage import Usage
 
+from ..recordfields import record_fields
 from ..tables import row
 
 
@@ -116,7 +116,7 @@ class MaskingTests(SynchronousTestCase):
     def test_record(self) -> None:
         """Every text of a record is masked, one that is added later too, but for those that the proxy writes."""
         secret = "sk-WfppfE41yy3GctEDqEuaIw"
-        texts = [each.name for each in fields(Record) if each.type in ("str", "str | None")]
+        texts = [name for name, kind in record_fields().items() if kind in ("str", "str | None")]
         record = Record(secret, secret, secret, secret, 0.0, details={"model": secret, "api_key": "canary", "n": 1})
         for name in texts:
             setattr(record, name, secret)

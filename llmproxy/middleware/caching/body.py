@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred, fail
 from twisted.web.iweb import IBodyProducer
-from zope.interface import implementer
+from zope.interface import classImplements
 
 from ...bodies import BytesBody
 from ...core.caching.content import LARGE, blocks
@@ -30,7 +30,6 @@ def body_of(clock: IReactorTime, content: Content) -> IBodyProducer:
     return StoredBody(clock, content)
 
 
-@implementer(IBodyProducer)
 class StoredBody:
     """
     Writes a few blocks in each turn of the reactor, none while its reader is behind: of large content no more than
@@ -88,3 +87,6 @@ class StoredBody:
         self.stopProducing()
         if producing is not None:
             producing.callback(None)
+
+
+classImplements(StoredBody, IBodyProducer)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.python.failure import Failure
 from twisted.web.iweb import IBodyProducer
-from zope.interface import implementer
+from zope.interface import classImplements
 
 from ...errors import BodyStopped
 from .body import TURN
@@ -56,7 +56,6 @@ class Shared(Protocol):
         """A reader wants no more."""
 
 
-@implementer(IBodyProducer)
 class Reader:
     """
     One reader's body.
@@ -167,3 +166,6 @@ class Reader:
             producing.callback(None)
         else:
             producing.errback(Failure(reason.value))
+
+
+classImplements(Reader, IBodyProducer)

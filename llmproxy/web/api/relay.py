@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
@@ -32,7 +32,7 @@ class Relay:
 
     __slots__ = ("_downstream", "_head_only", "_pending", "_response")
 
-    _log = Logger()
+    _log: ClassVar = Logger()
 
     def __init__(self, downstream: IDownstream, head_only: bool) -> None:
         self._downstream = downstream

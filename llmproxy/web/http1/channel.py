@@ -14,7 +14,7 @@ head and body, all others after the body. While C{closing}, the output is flushe
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from twisted.internet.interfaces import (
     IHalfCloseableProtocol,
@@ -55,13 +55,13 @@ class LlhttpChannel(ClientConnection):
     @ivar _looping: what was read is being worked through.
     """
 
-    _log = Logger()
+    _log: ClassVar = Logger()
     _request: ProxyRequest | None = None
-    _upload: StreamedUpload | BufferedUpload | None = None
     _looping = False
 
     def __init__(self, site: IServerSite) -> None:
         super().__init__(site)
+        self._upload: StreamedUpload | BufferedUpload | None = None
         limits = site.limits
         self._reader = reader = RequestReader(limits.target, limits.head, limits.fields)
         self.persistence = Persistence(reader, limits.unread, limits.waiting)

@@ -50,7 +50,9 @@ class ClientConnection:
     secure = False
     unwelcome = False
     send: Callable[[bytes], object]
-    _admitted = _plain = _lost = False
+    _admitted = False
+    _plain = False
+    _lost = False
     _reading = True
     _outflow: Outflow
     _timer: PhaseTimer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ...native import mypyc_attr
 from ..pullproducer import PullAdapter
 from .response import Http1Response
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from .response import RequestChannel
 
 
+@mypyc_attr(native_class=False)
 class ProxyRequest(Http1Response):
     """
     A request of HTTP/1.1.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.web.iweb import IBodyProducer
-from zope.interface import implementer
+from zope.interface import classImplements
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IConsumer
@@ -26,7 +26,6 @@ class Channel(Protocol):
         """There is room for more, or less."""
 
 
-@implementer(IBodyProducer)
 class RequestBody:
     """
     A body that may be still on its way.
@@ -171,3 +170,6 @@ class RequestBody:
             done.errback(self._failure)
         else:
             done.callback(None)
+
+
+classImplements(RequestBody, IBodyProducer)

@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.core.ledger.entry import LONGEST_RAW, Entry, Tried, begun_values, bounded, ended_values, entry_of
 from llmproxy.record import Attribution, Record
 from llmproxy.usage import UNKNOWN, Usage
+from tests.recordfields import record_fields
 from tests.tables import row
 
 ID = "0" * 31 + "1"
@@ -30,9 +31,9 @@ class EntryTests(SynchronousTestCase):
     def test_members_of_the_record(self) -> None:
         """What a record and its entry call by the same name is the same."""
         values: dict[str, Any] = {}
-        for each in fields(Record):
-            if each.name in MEMBERS and str(each.type) in ("str", "int", "float", "bool", "float | None"):
-                values[each.name] = {"str": f"<{each.name}>", "int": 7, "bool": True}.get(str(each.type), 2.5)
+        for name, kind in record_fields().items():
+            if name in MEMBERS and kind in ("str", "int", "float", "bool", "float | None"):
+                values[name] = {"str": f"<{name}>", "int": 7, "bool": True}.get(kind, 2.5)
         entry = entry_of(Record(**{**values, "path": "/", "duration": 1.5, "ended": "complete"}), ID)
         for name, value in values.items():
             if name != "duration":

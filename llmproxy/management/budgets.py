@@ -10,7 +10,7 @@ from attrs import frozen
 from ..core.reports import UsageQuestion
 from ..interfaces import IProjectNames
 from ..message import Project, Token
-from .limits import left_of
+from .limits import Left, left_of_each
 
 if TYPE_CHECKING:
     from ..interfaces import IUsageReports
@@ -58,11 +58,12 @@ class BudgetRules:
             return []
         projects = await self._projects(await self._ids(self._reports, "project"))
         tokens = await self._state.tokens.some(await self._ids(self._reports, "token"))
-        found = []
-        for project in projects:
-            found += await self._of(project, None)
-        for token in tokens:
-            found += await self._of(None, token)
+        owners: list[tuple[Project | None, Token | None]] = [
+            *((project, None) for project in projects if project.limits.max_budget),
+            *((None, token) for token in tokens if token.limits.max_budget),
+        ]
+        each_left = await left_of_each(self._state.limits, owners, self._state.seconds())
+        found = [budget for owner, left in zip(owners, each_left, strict=True) for budget in _budgets(*owner, left)]
         return sorted(found, key=lambda budget: -budget.share)[:top]
 
     async def _ids(self, reports: IUsageReports, group: str) -> list[str]:
@@ -77,20 +78,21 @@ class BudgetRules:
             return some
         return [project for each in ids if (project := await store.get(each)) is not None]
 
-    async def _of(self, project: Project | None, token: Token | None) -> list[Budget]:
-        owner = project or token
-        if owner is None or not owner.limits.max_budget:
-            return []
-        left = await left_of(self._state.limits, project, token, self._state.seconds())
-        return [
-            Budget(
-                project.id if project is not None else token.project_id if token is not None else "",
-                token.id if token is not None else "",
-                owner.name or "",
-                each.rule.limit,
-                each.amount,
-                each.resets_at,
-            )
-            for each in left
-            if each.rule.kind == "money" and each.rule.source.startswith("max_budget") and each.amount is not None
-        ]
+
+def _budgets(project: Project | None, token: Token | None, left: Sequence[Left]) -> list[Budget]:
+    """Those of one of both."""
+    owner = project or token
+    if owner is None:
+        return []
+    return [
+        Budget(
+            project.id if project is not None else token.project_id if token is not None else "",
+            token.id if token is not None else "",
+            owner.name or "",
+            each.rule.limit,
+            each.amount,
+            each.resets_at,
+        )
+        for each in left
+        if each.rule.kind == "money" and each.rule.source.startswith("max_budget") and each.amount is not None
+    ]

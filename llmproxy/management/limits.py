@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import evolve, frozen
@@ -107,19 +108,36 @@ async def left_of(limits: KnowsLimits, project: Project | None, token: Token | N
     What is left of the limits of a token, or of a project, and of the rules that hold for all of its requests; while
     that cannot be found out, which they are.
     """
+    return (await left_of_each(limits, [(project, token)], now))[0]
+
+
+async def left_of_each(
+    limits: KnowsLimits, owners: Sequence[tuple[Project | None, Token | None]], now: float
+) -> list[Sequence[Left]]:
+    """The same of several, asked for at once."""
+    rules = [_rules_of(limits, project, token) for project, token in owners]
+    asked = [rule for each in rules for rule in each]
+    if not asked:
+        return [()] * len(owners)
+    try:
+        found = iter(await limits.left(asked))
+    except Unavailable:
+        found = iter([Left(rule, None, None) for rule in asked])
+    return [[_dated(left, now) for left in islice(found, len(each))] for each in rules]
+
+
+def _dated(left: Left, now: float) -> Left:
+    return left if left.rule.kind != "money" else evolve(left, resets_at=left.rule.span(now)[1])
+
+
+def _rules_of(limits: KnowsLimits, project: Project | None, token: Token | None) -> list[Rule]:
+    """Those that hold for all requests of one."""
     own = f"project:{project.id}" if token is None and project is not None else f"token:{token.id if token else ''}"
-    rules = [
+    return [
         rule
         for rule in effective(limits.settings, Asking(project, token))
         if rule.scope == own or rule.scope.startswith(f"{own}|")
     ]
-    if not rules:
-        return ()
-    try:
-        found = await limits.left(rules)
-    except Unavailable:
-        found = [Left(rule, None, None) for rule in rules]
-    return [each if each.rule.kind != "money" else evolve(each, resets_at=each.rule.span(now)[1]) for each in found]
 
 
 def _value(name: str, value: Any, apis: Collection[str] | None) -> Any:

@@ -38,6 +38,7 @@ HANDED_BACK_FOR = 2 * DAY
 """Seconds for which a lease is kept of which nothing is left: a process forgets it sooner."""
 
 LARGEST = 2**62
+_AT_ONCE = 200
 
 
 def hash_of(key: str) -> str:
@@ -83,8 +84,12 @@ class BudgetLeases:
         keys = [(hash_of(key), begins_at) for key, begins_at in wanted]
 
         def read(connection: Connection) -> list[Standing | None]:
-            rows = [connection.execute(select(budgets).where(_is(*each))).first() for each in keys]
-            return [None if row is None else Standing(row.spent, row.leased) for row in rows]
+            found: dict[tuple[str, int | None], Standing] = {}
+            for at in range(0, len(keys), _AT_ONCE):
+                of_some = or_(*(_is(*each) for each in keys[at : at + _AT_ONCE]))
+                for row in connection.execute(select(budgets).where(of_some)):
+                    found[row.key, _micros(row.begins_at)] = Standing(row.spent, row.leased)
+            return [found.get((key, _micros(begins_at))) for key, begins_at in keys]
 
         return self._database.read(read)
 

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 MANY = 30_000
 """Sums of which only what decides is added up at first."""
 
+PLAIN = 40_000
+"""Sums of which a ranking is not worth its statements: a plain query of so many is as quick."""
+
 FEW = 1000
 """Series that PostgreSQL looks for by themselves."""
 
@@ -59,14 +62,17 @@ def ranked(
     filters: Mapping[str, tuple[str, ...]],
     order: Sequence[tuple[int | None, bool]],
     limit: int,
-) -> Ranked:
+) -> Ranked | None:
     """
-    The first rows of a plan that has no single records.
+    The first rows of a plan that has no single records; C{None} where there are so few sums that one plain statement
+    is as quick.
 
     @param names: of the numbers.
     @param order: what decides between equals, as L{llmproxy.store.usagesql.ranked} takes it.
     """
-    return _BY_DIALECT[connection.dialect.name](connection, plan, names, filters, order).made(limit)
+    ranking = _BY_DIALECT[connection.dialect.name](connection, plan, names, filters, order)
+    expected = ranking.expected()
+    return None if sum(expected.values()) <= PLAIN else ranking.made(limit, expected)
 
 
 class _Ranking:
@@ -99,7 +105,10 @@ class _Ranking:
         periods = [at for at, (place, _) in enumerate(order) if place is None]
         self._before = periods[0] if periods else 0
 
-    def made(self, limit: int) -> Ranked:
+    def made(self, limit: int, expected: Mapping[int, float]) -> Ranked:
+        """
+        @param expected: see L{expected}.
+        """
         raise NotImplementedError
 
     def _run(self, statement: str, *parameters: Any) -> Any:
@@ -152,7 +161,7 @@ class _Ranking:
 
     # -- sums
 
-    def _expected(self) -> dict[int, float]:
+    def expected(self) -> dict[int, float]:
         """About how many sums there are to read, by their cubes."""
         kinds = [(cube, len(buckets), self._counts(cube, level, buckets)) for (cube, level), buckets in self._buckets]
         found = iter(self._run(f"SELECT {', '.join(each for *_, some in kinds for each in some)}").one())
@@ -184,15 +193,14 @@ class _Ranking:
 
 
 class _SqliteRanking(_Ranking):
-    def made(self, limit: int) -> Ranked:
-        found = self._found(limit)
+    def made(self, limit: int, expected: Mapping[int, float]) -> Ranked:
+        found = self._found(limit, expected)
         # Where it fails the end of the transaction does that.
         for table in _TABLES:
             self._run(f"DROP TABLE IF EXISTS temp.{table}")
         return found
 
-    def _found(self, limit: int) -> Ranked:
-        expected = self._expected()
+    def _found(self, limit: int, expected: Mapping[int, float]) -> Ranked:
         keys = self._number_keys(expected) if self._keyed else {}
         if self._keyed and not keys:
             return Ranked([], 0)
@@ -276,8 +284,8 @@ class _PostgresqlRanking(_Ranking):
 
     mark, collation = "%s", ' COLLATE "C"'
 
-    def made(self, limit: int) -> Ranked:
-        numbered, parameters = self._numbered(self._expected()) if self._keyed else ("", [])
+    def made(self, limit: int, expected: Mapping[int, float]) -> Ranked:
+        numbered, parameters = self._numbered(expected) if self._keyed else ("", [])
         keys, by = ("min(s.before)", ", s.k") if self._keyed else ("0", "")
         wanted = self._wanted(numbered, parameters) if self._filters else None
         joined = f"{self._rollups(wanted)} JOIN {self._written(self._blocks)} ON {_BLOCK}"

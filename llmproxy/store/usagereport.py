@@ -78,11 +78,11 @@ def _ends(connection: Connection) -> tuple[int, int, float] | None:
     """The quarters of an hour of the first and the last record, and from when on single ones are there."""
     bucket, everything = usage_rollups.c.bucket, sources(frozenset())[QUARTER].number
     query = select(bucket).where(usage_rollups.c.cube == everything, usage_rollups.c.level == QUARTER).limit(1)
-    first = connection.scalar(query.order_by(bucket))
+    ends = [query.order_by(each).scalar_subquery() for each in (bucket, bucket.desc())]
+    kept_since = select(settings.c.value).where(settings.c.name == KEPT_SINCE).scalar_subquery()
+    first, last, kept = connection.execute(select(*ends, kept_since)).one()
     if first is None:
         return None
-    last = connection.scalar(query.order_by(bucket.desc())) or first
-    kept = connection.scalar(select(settings.c.value).where(settings.c.name == KEPT_SINCE))
     return first * WIDTHS[QUARTER], last * WIDTHS[QUARTER], float(kept or 0)
 
 
@@ -99,6 +99,7 @@ class _Report:
         self._filters = filters_of(question)
         self._values = values_of(question)
         self._names: Sequence[str] = NUMBERS
+        self._narrowed: dict[frozenset[int], Sequence[int] | None] = {}
 
     def made(self) -> UsageReport:
         question = self._question
@@ -143,10 +144,14 @@ class _Report:
     def _sums_read(self, made: Plan) -> int:
         """About how many, by what some blocks have."""
         series = self._series({each.cube for each in made.sums})
+        blocks = [(cube, level, buckets, _some(buckets)) for (cube, level), buckets in made.buckets().items()]
+        counts = [usagesql.in_block(*key, bucket) for *key, _, some in blocks for bucket in some]
+        if not counts:
+            return 0
+        counted = iter(self._connection.execute(select(*(each.scalar_subquery() for each in counts))).one())
         total = 0
-        for (cube, level), buckets in made.buckets().items():
-            some = _some(buckets)
-            found = [self._connection.scalar(usagesql.in_block(cube, level, bucket)) or 0 for bucket in some]
+        for *_, buckets, some in blocks:
+            found = [next(counted) for _ in some]
             most = max(found) if series is None else len(series)
             total += sum(min(each, most) for each in found) * len(buckets) // len(some)
         return total
@@ -168,8 +173,9 @@ class _Report:
         if self._dialect in usageranking.DIALECTS and not made.scans:
             if not made.sums:
                 return [], 0
-            ranked = usageranking.ranked(self._connection, made, self._names, self._filters, order, limit)
-            return list(self._read(ranked.rows)), ranked.count
+            ranked = self._ranking(made, order, limit)
+            if ranked is not None:
+                return list(self._read(ranked.rows)), ranked.count
         query = self._query(made)
         if query is None:
             return [], 0
@@ -178,6 +184,12 @@ class _Report:
             return list(self._read(row[1:] for row in found)), found[0][0] if found else 0
         count = len(found) if len(found) < limit else self._connection.scalar(usagesql.counted(query)) or 0
         return list(self._read(found)), count
+
+    def _ranking(self, made: Plan, order: Sequence[tuple[int | None, bool]], limit: int) -> usageranking.Ranked | None:
+        series = self._series({each.cube for each in made.sums})
+        if series is not None and len(series) * len(made.sums) <= usageranking.PLAIN:
+            return None
+        return usageranking.ranked(self._connection, made, self._names, self._filters, order, limit)
 
     def _rest(self, made: Plan, shown: _Shown) -> list[Row]:
         """What has no such value is what is left of the sums without it."""
@@ -211,8 +223,11 @@ class _Report:
         """The series that the filters let through, where they are few."""
         if not self._filters:
             return None
-        numbers = self._connection.scalars(usagesql.narrowed(cubes, self._filters, FEW_SERIES + 1)).all()
-        return None if len(numbers) > FEW_SERIES else numbers
+        known = frozenset(cubes)
+        if known not in self._narrowed:
+            numbers = self._connection.scalars(usagesql.narrowed(cubes, self._filters, FEW_SERIES + 1)).all()
+            self._narrowed[known] = None if len(numbers) > FEW_SERIES else numbers
+        return self._narrowed[known]
 
     def _read(self, rows: Iterable[Any]) -> Iterator[Row]:
         """The key and all numbers of each row."""

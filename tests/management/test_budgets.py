@@ -27,8 +27,10 @@ class Spent:
 
     def __init__(self, used: dict[str, float | None]) -> None:
         self.used = used
+        self.calls = 0
 
     def left(self, rules: Sequence[Rule]) -> Deferred[Sequence[Left]]:
+        self.calls += 1
         return succeed([Left(rule, self._left(rule), None) for rule in rules])
 
     def _left(self, rule: Rule) -> int | None:
@@ -61,6 +63,12 @@ class BudgetRulesTests(RulesTestCase):
         """Those of which most is used stand first; who has no budget is not there, nor another limit."""
         self.assertEqual(self.found(self.USED), [("qc", 1.5), ("t1", 0.95), ("qb", 0.9), ("qa", 0.5)])
         self.assertEqual(self.found(self.USED, 2), [("qc", 1.5), ("t1", 0.95)])
+
+    def test_at_once(self) -> None:
+        """What is left of all of them is asked for once, however many there are."""
+        spent = Spent(self.USED)
+        self.done(BudgetRules(evolve(self.state, limits=spent), self.reports).near_their_end(10))
+        self.assertEqual(spent.calls, 1)
 
     def test_unknown(self) -> None:
         """What cannot be found out now is left out."""

@@ -43,6 +43,16 @@ class BudgetLeasesTests(SynchronousTestCase):
         self.begin(7)
         self.assertEqual(self.standing(), Standing(300, 0))
 
+    def test_many(self) -> None:
+        """How many stand, in the order of the question, also of one that begins between two moments."""
+        for at in range(450):
+            if at % 3:
+                self.begin(at, evolve(ASK, key=f"k{at}", begins_at=NOW + at + 0.123456789))
+        wanted = [(f"k{at}", NOW + at + 0.123456789) for at in reversed(range(450))]
+        found = self.successResultOf(self.one.standing(wanted))
+        self.assertEqual(found, [Standing(at, 0) if at % 3 else None for at in reversed(range(450))])
+        self.assertEqual(self.successResultOf(self.one.standing([])), [])
+
     def test_leased(self) -> None:
         """Together no more than there is; what was spent and is handed back is there for others."""
         self.begin(100)

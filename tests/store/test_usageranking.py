@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import event
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.reports import MOST_ROWS, UsageQuestion
@@ -14,6 +15,7 @@ from llmproxy.store.database import Database
 from llmproxy.store.schema import usage_rollups, usage_series
 from llmproxy.store.usagequeries import UsageReports
 from llmproxy.store.usagerecords import UsageRecords
+from llmproxy.store.usagereport import report
 from llmproxy.store.usageseries import number_of
 
 from ..contracts.usagereports import UsageReportsContract
@@ -28,12 +30,51 @@ class InTwoTests(UsageReportsContract, SynchronousTestCase):
     COUNT = 80
 
     def open(self) -> Database:
+        self.patch(usageranking, "PLAIN", -1)
         self.patch(usageranking._SqliteRanking, "_is_short", lambda ranking, *_: not ranking._columns)
         return opened(self)
 
 
+class RankedTests(UsageReportsContract, SynchronousTestCase):
+    """No report is short enough for a plain statement."""
+
+    COUNT = 80
+
+    def open(self) -> Database:
+        self.patch(usageranking, "PLAIN", -1)
+        return opened(self)
+
+
+class PlainTests(SynchronousTestCase):
+    """A report of little is made with few statements: pages have several of them."""
+
+    def test_statements(self) -> None:
+        database = opened(self)
+        entries = [an_entry(n, NOW + n * 9000.0, project_id=f"p{n % 7}", token_id=f"t{n % 14}") for n in range(150)]
+        self.successResultOf(UsageRecords(clock_at(), database).settle(entries))
+        for question, most in (
+            (UsageQuestion(("hour",)), 4),
+            (UsageQuestion(("day", "model")), 4),
+            (UsageQuestion(("token",), top=5), 4),
+            (UsageQuestion(("token",), projects=("p3",), top=5), 5),
+        ):
+            made: list[str] = []
+
+            def noted(connection: Any, cursor: Any, statement: str, *_: Any, made: list[str] = made) -> None:
+                made.append(statement)
+
+            def asked(connection: Any, question: UsageQuestion = question, noted: Any = noted) -> Any:
+                event.listen(connection, "before_cursor_execute", noted)
+                return report(connection, question)
+
+            found = self.successResultOf(database.read(asked))
+            self.assertEqual(sum(each.sums.requests for each in found.rows) > 0, True, question)
+            self.assertLessEqual(len([each for each in made if each != "BEGIN"]), most, (question, made))
+
+
 class TemporaryTests(SynchronousTestCase):
     def setUp(self) -> None:
+        self.patch(usageranking, "PLAIN", -1)
         self.database = opened(self)
         self.reports = UsageReports(self.database)
         entries = [an_entry(n, NOW + n * 9000.0, project_id=f"p{n % 7}", token_id=f"t{n % 14}") for n in range(150)]

@@ -1,8 +1,8 @@
 """
 Bodies that are watched, made or refused on their way; none of them holds more than a chunk.
 
-A body is an L{IBodyProducer}: started once, paused, resumed, stopped; cancelling what
-C{startProducing} returned stops it too. See L{twisted.web.iweb.IBodyProducer}.
+A body is an C{IBodyProducer}: started once, paused, resumed, stopped; cancelling what
+C{startProducing} returned stops it too. See C{twisted.web.iweb.IBodyProducer}.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """
 The values that pass through the proxy: requests, responses, and what is known of their senders.
 
-Header fields are lists of C{(name, value)} pairs of L{bytes} in wire order, because order, case and repeats are part of
+Header fields are lists of C{(name, value)} pairs of C{bytes} in wire order, because order, case and repeats are part of
 what a transparent proxy must keep, and L{twisted.web.http_headers.Headers} keeps none of the three.
 """
 

@@ -83,7 +83,7 @@ class Captured(Protocol):
 
     def content(self) -> object:
         """
-        It decoded, merged and redacted: a L{llmproxy.core.events.Content}. It takes its time, on a thread, and is
+        It decoded, merged and redacted: a C{Content}. It takes its time, on a thread, and is
         called once, when the exchange has ended.
         """
 

@@ -14,11 +14,12 @@ SETUP = Path(__file__).resolve().parents[1] / "setup.cfg"
 
 
 def requirements(text: str) -> list[str]:
-    """C{install_requires} and C{test} of a C{setup.cfg}, the former as exact versions."""
+    """C{install_requires}, C{test} and C{docs} of a C{setup.cfg}, the first as exact versions."""
     parser = ConfigParser()
     parser.read_string(text)
     exact = [line.replace(">=", "==", 1) for line in parser["options"]["install_requires"].split("\n") if line]
-    return exact + [line for line in parser["options.extras_require"]["test"].split("\n") if line]
+    extras = parser["options.extras_require"]
+    return exact + [line for name in ("test", "docs") for line in extras[name].split("\n") if line]
 
 
 if __name__ == "__main__":

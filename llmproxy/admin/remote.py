@@ -30,7 +30,7 @@ _STREAMED = ("text/event-stream", "application/jsonl", "text/csv")
 
 
 class Client(Protocol):
-    """A part of L{treq.client.HTTPClient}."""
+    """A part of C{treq.client.HTTPClient}."""
 
     def request(self, method: str, url: str, **arguments: Any) -> Deferred[Any]: ...
 

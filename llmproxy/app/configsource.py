@@ -14,7 +14,7 @@ from ..errors import ConfigError
 @define(eq=False)
 class ConfigSource:
     """
-    @param reader: reads the files and makes settings of them; it adds the path of each file that it opens to the set
+    @ivar reader: reads the files and makes settings of them; it adds the path of each file that it opens to the set
         that it is given. It blocks, and raises L{ConfigError}. C{None} where another process reads them.
     @ivar path: the file of the APIs.
     @ivar origins: where each setting comes from that is not the default: the option, the variable.

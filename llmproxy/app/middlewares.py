@@ -2,7 +2,7 @@
 Middlewares that stand by themselves: each works around any responder, in a chain of an application's own or at a place
 of its own in the proxy's.
 
-Times are those of C{seconds}, any steady clock; a test gives that of its L{twisted.internet.task.Clock}.
+Times are those of C{seconds}, any steady clock; a test gives that of its C{twisted.internet.task.Clock}.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ leave out what only management calls.
 
 @frozen(eq=False)
 class OwnParts:
-    """What L{llmproxy.app.proxy.TransparentProxy} takes, under the same names; C{None} is the proxy's own."""
+    """What L{llmproxy.TransparentProxy} takes, under the same names; C{None} is the proxy's own."""
 
     token_validator: ITokenValidator | None = None
     project_store: IProjectStore | None = None

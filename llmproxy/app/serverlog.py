@@ -28,7 +28,7 @@ _PORTS = re.compile(r"\S+(?: \(TLS\))? starting on \S+|\((?:TCP|TLS|UNIX)? ?Port
 @implementer(ILogObserver)
 class ServerLog:
     """
-    An observer of L{twisted.logger}.
+    An observer of C{twisted.logger}.
 
     @param write: appends a text that ends with a line feed.
     @param form: C{"text"} or C{"json"}, an object a line.

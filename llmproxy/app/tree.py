@@ -42,7 +42,7 @@ WATCHED = 50
 
 
 class Proxy(Protocol):
-    """What the resources need of a proxy: L{llmproxy.app.proxy.TransparentProxy} is one, and documents each."""
+    """What the resources need of a proxy: L{llmproxy.TransparentProxy} is one, and documents each."""
 
     settings: Settings
     foundation: Foundation
@@ -61,7 +61,7 @@ class Proxy(Protocol):
 
 
 def proxy_tree(proxy: Proxy, manage: bool) -> Root:
-    """See L{llmproxy.app.proxy.TransparentProxy.resource}."""
+    """See L{llmproxy.TransparentProxy.resource}."""
     generations = proxy.generations
     resource = ProxyResource(time.time, proxy.respond)
     trusted = proxy.settings.apis.trusted()
@@ -85,7 +85,7 @@ def _own_paths(proxy: Proxy) -> Callable[[bytes], IResource | None] | None:
 
 
 def management_tree(proxy: Proxy) -> Paths:
-    """See L{llmproxy.app.proxy.TransparentProxy.management_resource}."""
+    """See L{llmproxy.TransparentProxy.management_resource}."""
     root = Paths(proxy.settings.apis.trusted())
     put_operations(root, proxy)
     _put_metrics(root, proxy)

@@ -1,28 +1,30 @@
 """
 A circuit breaker as a value and a table of transitions.
 
-=========  ===========================  =========  =====================================
-state      what happens                 next       and then
-=========  ===========================  =========  =====================================
-closed     success                      closed     failures are forgotten
-closed     failure                      closed     one more failure in a row
-closed     failure, the threshold'th    open       until the cooldown has passed
-open       a request before that time   open       it is refused
-open       a request after that time    half open  it is let through as the probe
-half open  another request              half open  it is refused
-half open  another request, the probe   half open  it becomes the probe
-           has been silent for a
-           whole cooldown
-half open  the probe succeeds           closed
-half open  the probe fails              open       for another cooldown
-half open  the probe was abandoned      open       the next request becomes the probe
-open,      a result of a request that   the same   it says nothing of now
-half open  began in an earlier state
-closed     a failure of a request that  closed     it is not counted
-           began before the last
-           success, or before the last
-           failure that was counted
-=========  ===========================  =========  =====================================
+What happens in each state::
+
+    =========  ===========================  =========  =====================================
+    state      what happens                 next       and then
+    =========  ===========================  =========  =====================================
+    closed     success                      closed     failures are forgotten
+    closed     failure                      closed     one more failure in a row
+    closed     failure, the threshold'th    open       until the cooldown has passed
+    open       a request before that time   open       it is refused
+    open       a request after that time    half open  it is let through as the probe
+    half open  another request              half open  it is refused
+    half open  another request, the probe   half open  it becomes the probe
+               has been silent for a
+               whole cooldown
+    half open  the probe succeeds           closed
+    half open  the probe fails              open       for another cooldown
+    half open  the probe was abandoned      open       the next request becomes the probe
+    open,      a result of a request that   the same   it says nothing of now
+    half open  began in an earlier state
+    closed     a failure of a request that  closed     it is not counted
+               began before the last
+               success, or before the last
+               failure that was counted
+    =========  ===========================  =========  =====================================
 
 The last row makes one event one failure. Twenty requests that run when upstream is started anew fail all at once, and
 a slow request that fails after others were answered says nothing of now.

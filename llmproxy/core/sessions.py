@@ -34,7 +34,7 @@ def generate(random: Callable[[int], bytes]) -> str:
     """
     A new secret: the prefix and 43 characters, all of whose 256 bits are random.
 
-    @param random: gives unpredictable bytes, L{os.urandom}.
+    @param random: gives unpredictable bytes, C{os.urandom}.
     """
     return PREFIX + urlsafe_b64encode(random(32)).rstrip(b"=").decode()
 

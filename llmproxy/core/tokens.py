@@ -37,7 +37,7 @@ def generate(random: Callable[[int], bytes]) -> str:
     """
     A new secret: C{sk-} and 22 characters.
 
-    @param random: gives unpredictable bytes, L{os.urandom}. All 128 bits are random: a time in it
+    @param random: gives unpredictable bytes, C{os.urandom}. All 128 bits are random: a time in it
         would help to guess the rest.
     """
     return (PREFIX + urlsafe_b64encode(random(16)).rstrip(b"=")).decode()

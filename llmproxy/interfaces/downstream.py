@@ -66,7 +66,7 @@ class IDownstream(Protocol):
     @ivar peer_host: the address of the peer, likewise.
     @ivar secure: the connection is TLS.
     @ivar upgrade: it has an C{Upgrade} field, and its connection can be taken over.
-    @ivar on_disconnect: called once, with a L{Failure} of L{llmproxy.errors.ClientLeft}, if the client leaves before
+    @ivar on_disconnect: called once, with a C{Failure} of L{llmproxy.errors.ClientLeft}, if the client leaves before
         C{finish} or C{abort}.
     """
 
@@ -92,7 +92,7 @@ class IDownstream(Protocol):
         Write the head: these fields, and what the framing needs. It may wait for what follows in the same turn of the
         reactor.
 
-        @param length: bytes of the content; L{UNKNOWN_LENGTH}; or C{None} where the message has none (HEAD, 204, 304).
+        @param length: bytes of the content; C{UNKNOWN_LENGTH}; or C{None} where the message has none (HEAD, 204, 304).
         """
 
     def write_whole(

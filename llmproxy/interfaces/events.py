@@ -18,7 +18,7 @@ class IEventSink(Interface):
     """
     Takes events to a receiver. Making one opens nothing: what it needs is opened by the first batch.
 
-    Its queue, filter, retries, spool and dead letters are around it (L{llmproxy.sinks.events}), and none of its
+    Its queue, filter, retries, spool and dead letters are around it (L{llmproxy.sinks.eventdelivery}), and none of its
     business.
     """
 

@@ -1,17 +1,17 @@
 """
 Scripts for Redis that count limits: each is one round trip for all limits of a request, and nothing comes in between.
 
-Every limit has a key of its own, by its kind:
+Every limit has a key of its own, by its kind::
 
-========  ==============================================================================================
-kind      content
-========  ==============================================================================================
-rates     a hash: for each second of the last minute what counts
-places    a sorted set: the ids of requests that run, by the moment when their lease ends
-budgets   a hash: C{b} where its window begins, C{s} what was spent, C{r} what is reserved, and C{x} + id for what
-          was reserved by a process that gave no sign of life any more, and counts as spent
-          a sorted set beside it: id, a colon and the amount of each reservation, by the moment when its lease ends
-========  ==============================================================================================
+    ========  ==============================================================================================
+    kind      content
+    ========  ==============================================================================================
+    rates     a hash: for each second of the last minute what counts
+    places    a sorted set: the ids of requests that run, by the moment when their lease ends
+    budgets   a hash: b where its window begins, s what was spent, r what is reserved, and x + id for what
+              was reserved by a process that gave no sign of life any more, and counts as spent
+              a sorted set beside it: id, a colon and the amount of each reservation, by the moment when its lease ends
+    ========  ==============================================================================================
 
 Sums are kept by C{HINCRBY}, so that they are exact integers of 64 bits: 9 million USD in 10^-12 of one. Lua compares
 them as floating-point numbers, which above 9,000 USD is right to less than 10^-9 of one.

@@ -57,7 +57,7 @@ def checked(said: Mapping[str, Any], apis: Collection[str] | None) -> dict[str, 
     """
     Limits by the names of their fields, in the form that L{UsageLimits} has them.
 
-    @param said: as JSON has them; L{UNSET} and C{None} stay.
+    @param said: as JSON has them; C{UNSET} and C{None} stay.
     @param apis: those that are served; C{None} if that is not known.
     @raise Unprocessable: one of them cannot be.
     """
@@ -93,7 +93,7 @@ def check_with_defaults(limits: UsageLimits, knows: KnowsLimits) -> None:
 
 def changes_of(said: Mapping[str, Any], unset: Sequence[str]) -> dict[str, Any]:
     """
-    What is to be changed, with L{UNSET} for what is to say nothing again.
+    What is to be changed, with C{UNSET} for what is to say nothing again.
 
     @raise BadRequest: a field is both.
     """

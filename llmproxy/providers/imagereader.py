@@ -38,7 +38,7 @@ class ImageReader(UsageReader):
         self._pattern = _COMPLETED if media_type == EVENT_STREAM else _PICTURE
 
     def whole(self, content: bytes) -> None:
-        """All of a body; the same as L{feed}."""
+        """All of a body; the same as C{feed}."""
         self.feed(content)
 
     def direct(self) -> Callable[[bytes], object]:

@@ -29,7 +29,7 @@ class Holder(Protocol):
 
 
 class Sent(Protocol):
-    """Where it is counted how often a request was sent: L{llmproxy.message.Record} is one."""
+    """Where it is counted how often a request was sent: L{llmproxy.Record} is one."""
 
     attempts: int
 

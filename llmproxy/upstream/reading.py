@@ -3,7 +3,7 @@ Sizes of reads from a socket.
 
 Twisted reads 64 KiB. What a piece costs from there to the client's socket, in system calls and in Python, hardly
 depends on its size: in pieces of 256 KiB a download of 100 MiB took 40 % less of the proxy's processor time
-(L{tests.benchmarks.storing}, not asked to be stored), and of 512 KiB no less than that.
+(C{tests.benchmarks.storing}, not asked to be stored), and of 512 KiB no less than that.
 """
 
 from __future__ import annotations

@@ -126,7 +126,7 @@ class BasicRequest(EmulatedRequest):
         return failed
 
     def connectionLost(self, reason: Failure) -> None:
-        """The client is gone; C{on_disconnect}, the producer and L{notifyFinish} are called."""
+        """The client is gone; C{on_disconnect}, the producer and C{notifyFinish} are called."""
         self._disconnected = True
         self.channel = None
         producer, self.producer = self.producer, None

@@ -150,7 +150,7 @@ class EmulatedRequest(Request):
         return fields
 
     def take_notifications(self) -> list[Any]:
-        """The Deferreds of L{notifyFinish}; each fires once."""
+        """The Deferreds of C{notifyFinish}; each fires once."""
         waiting: list[Any] = self.__dict__.pop("notifications", [])
         return waiting
 

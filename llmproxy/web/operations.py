@@ -1,9 +1,6 @@
 """
 The operations of a JSON API, as values: requests are found and checked by them, and the OpenAPI document is made so.
 
-if TYPE_CHECKING:
-    from twisted.web.server import Request
-
 An API is a table of paths, and of the methods of each::
 
     class Search(msgspec.Struct, forbid_unknown_fields=True):

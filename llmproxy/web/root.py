@@ -84,13 +84,13 @@ class Root(Paths, StreamingResource):
     without a token, which gets a page about what this is. Their names are taken as they are written: a server in front
     that lets nobody at C{/manage} need not know that C{/%6Danage} is the same.
 
+    It may be put anywhere into the tree of an existing site: the proxy then sees targets relative
+    to where it stands.
+
     @param claims: whether a path, without its query, is an API's though a child is there; never asked for those of
         L{KEPT}.
     @param own: finds a resource of the proxy's own among the paths of APIs, by a target without what is above here;
         C{None} where there are none.
-
-    It may be put anywhere into the tree of an existing site: the proxy then sees targets relative
-    to where it stands.
     """
 
     def __init__(

@@ -2,7 +2,7 @@
 The content of a stored response: bytes, or the pieces that it came in if it is large.
 
 Joining a large content takes as much memory again, and time in which nothing else goes on; where new memory is dear
-(a page fault took 2 µs on the machine of L{tests.benchmarks.caching}) it costs more than everything else of storing.
+(a page fault took 2 µs on the machine of C{tests.benchmarks.caching}) it costs more than everything else of storing.
 """
 
 from __future__ import annotations

@@ -35,7 +35,18 @@ _NAMES = {
     "json_schema": "jsonschema",
 }
 
-__all__ = list(_NAMES)
+__all__ = [
+    "EXCHANGE",
+    "SCHEMA_VERSION",
+    "AttemptMade",
+    "Content",
+    "Event",
+    "decode",
+    "encode",
+    "encode_legacy",
+    "event_of_record",
+    "json_schema",
+]
 
 
 def __getattr__(name: str) -> Any:

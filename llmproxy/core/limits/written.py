@@ -15,7 +15,7 @@ MONEY = frozenset({"max_budget", "soft_budget"})
 """Amounts are texts: no number of JSON is an exact decimal for every reader."""
 
 Change = Mapping[str, Any]
-"""Values by the names of fields: C{None} for no limit, L{UNSET} for nothing said; what is not named stays."""
+"""Values by the names of fields: C{None} for no limit, C{UNSET} for nothing said; what is not named stays."""
 
 
 def written(limits: UsageLimits) -> dict[str, Any]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class StoredSettings(Protocol):
-    """L{llmproxy.store.agentsettings.AgentSettingsStore} is one."""
+    """C{AgentSettingsStore} is one."""
 
     def current(self) -> Deferred[dict[str, str]]: ...
 

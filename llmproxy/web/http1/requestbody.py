@@ -36,7 +36,7 @@ class RequestBody:
 
     While it is not read, the connection is not read either: not more than one read buffer waits here.
 
-    @ivar length: bytes, or L{UNKNOWN_LENGTH}.
+    @ivar length: bytes, or C{UNKNOWN_LENGTH}.
     @ivar trailers: filled in when the body has ended.
     @ivar complete: the channel has read all of it.
     @ivar started: it is read, or was.

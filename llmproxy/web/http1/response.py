@@ -78,7 +78,7 @@ class Http1Response(BasicRequest):
 
         It leaves together with what follows in this turn of the reactor; L{registerProducer} and L{flush} send it.
 
-        @param length: of the content, or L{UNKNOWN_LENGTH}, or C{None} where the message has none (HEAD, 204, 304).
+        @param length: of the content, or C{UNKNOWN_LENGTH}, or C{None} where the message has none (HEAD, 204, 304).
         """
         self._exact = True
         self._begin(status, reason, fields, length)

@@ -102,7 +102,7 @@ class Http2Response(BasicRequest):
         """
         Write the head, exactly these fields but for those of a connection.
 
-        @param length: of the content; L{UNKNOWN_LENGTH}, or C{None} where the message has none.
+        @param length: of the content; C{UNKNOWN_LENGTH}, or C{None} where the message has none.
         """
         self._exact = True
         self._begin(status, reason, fields, length)

@@ -19,7 +19,7 @@ def requirements(text: str) -> list[str]:
     parser.read_string(text)
     exact = [line.replace(">=", "==", 1) for line in parser["options"]["install_requires"].split("\n") if line]
     extras = parser["options.extras_require"]
-    return exact + [line for name in ("test", "docs") for line in extras[name].split("\n") if line]
+    return exact + [line for name in ("test", "docs") for line in extras.get(name, "").split("\n") if line]
 
 
 if __name__ == "__main__":

@@ -55,6 +55,18 @@ HEADINGS = {
     "`tls`": "TlsConfig",
     "an entry of `certificates`": "CertificateConfig",
     "`tracing`": "TracingConfig",
+    "`identity`": "IdentityConfig",
+    "an entry of `providers`": "ProviderConfig",
+    "`claims`": "ClaimsConfig",
+    "a rule of `identity`": "GrantConfig",
+    "`match`": "MatchConfig",
+    "`agents`": "AgentsConfig",
+    "`claude`": "ClaudeConfig",
+    "`codex`": "CodexConfig",
+    "an entry of `models` of `agents`": "AgentModelsConfig",
+    "one of these models": "AgentModelConfig",
+    "an entry of `settings`": "AgentSettingsConfig",
+    "`sign_in`": "SignInConfig",
 }
 """What the first cell of a table's head says, and the class whose keys it has."""
 

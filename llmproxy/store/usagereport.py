@@ -80,7 +80,8 @@ def _ends(connection: Connection) -> tuple[int, int, float] | None:
     query = select(bucket).where(usage_rollups.c.cube == everything, usage_rollups.c.level == QUARTER).limit(1)
     ends = [query.order_by(each).scalar_subquery() for each in (bucket, bucket.desc())]
     kept_since = select(settings.c.value).where(settings.c.name == KEPT_SINCE).scalar_subquery()
-    first, last, kept = connection.execute(select(*ends, kept_since)).one()
+    found: Any = connection.execute(select(*ends, kept_since)).one()
+    first, last, kept = found
     if first is None:
         return None
     return first * WIDTHS[QUARTER], last * WIDTHS[QUARTER], float(kept or 0)
@@ -145,7 +146,7 @@ class _Report:
         """About how many, by what some blocks have."""
         series = self._series({each.cube for each in made.sums})
         blocks = [(cube, level, buckets, _some(buckets)) for (cube, level), buckets in made.buckets().items()]
-        counts = [usagesql.in_block(*key, bucket) for *key, _, some in blocks for bucket in some]
+        counts = [usagesql.in_block(cube, level, bucket) for cube, level, _, some in blocks for bucket in some]
         if not counts:
             return 0
         counted = iter(self._connection.execute(select(*(each.scalar_subquery() for each in counts))).one())

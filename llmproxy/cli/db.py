@@ -14,6 +14,7 @@ from ..config.databases import Storage
 from ..errors import ConfigError
 from .db_downgrade import downgrade
 from .db_import import import_go
+from .db_import_litellm import import_litellm
 from .faults import Conflicting, Fault, NotThere
 from .output import Output, Progress
 from .storage import located, reading, storage_of, storage_options, warn_of_password, writing
@@ -168,6 +169,7 @@ def copy(storage: Storage, output: Output, target: str | None, force: bool) -> N
 
 command.add_command(downgrade)
 command.add_command(import_go)
+command.add_command(import_litellm)
 
 
 def _state(revision: str, works: bool) -> str:

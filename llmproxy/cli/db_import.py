@@ -84,7 +84,7 @@ def import_go(
     key = found.encryption_key or storage.encryption_key
     with _reading(origin) as read:
         outcome = _move(read, origin, target, storage, key, api_for, yes)
-    _tell(output, origin, target, outcome, yes)
+    tell(output, origin.label, target, outcome, yes)
 
 
 def _import_storage(source: str | None, dotenv: str | None) -> Storage:
@@ -173,7 +173,7 @@ def _reading(location: Backend) -> Iterator[GoSource]:
 
 
 @contextmanager
-def _opened(target: Backend, writes: bool) -> Iterator[Connection | None]:
+def opened_target(target: Backend, writes: bool) -> Iterator[Connection | None]:
     """Ours; C{None} where nothing is there, and nothing is to be."""
     from sqlalchemy import inspect
 
@@ -214,10 +214,10 @@ def _move(
     from ..store.secrets import KeyRing
 
     keys = KeyRing.of(storage.encryption_key, storage.old_encryption_keys, required=storage.require_encryption)
-    clock: Any = _Now()
+    clock: Any = Now()
     notes = Notes(clock)
     total = sum(source.counts.values())
-    with _opened(target, writes) as connection, Progress("moving rows", total) as advance:
+    with opened_target(target, writes) as connection, Progress("moving rows", total) as advance:
         if connection is not None and writes:
             verify_keys(connection, keys)
         moving = Import(
@@ -233,7 +233,7 @@ def _move(
         try:
             return moving.run(
                 lambda heads: notes.own("audit.open", heads=heads),
-                lambda outcome: notes.own("database.import", source=origin.label, moved=_moved(outcome)),
+                lambda outcome: notes.own("database.import", source=origin.label, moved=moved_rows(outcome)),
             )
         except WrongKey as error:
             raise Fault(f"{origin.label}: {error}") from None
@@ -245,7 +245,7 @@ def _cipher(key: bytes | None) -> Cipher | None:
     return None if key is None else Cipher(key)
 
 
-def _moved(outcome: Outcome) -> dict[str, int]:
+def moved_rows(outcome: Outcome) -> dict[str, int]:
     return {name: tally.moved for name, tally in outcome.tables.items()}
 
 
@@ -261,13 +261,13 @@ class _Labelled:
             yield from self._source.rows(table)
 
 
-class _Now:
+class Now:
     def seconds(self) -> float:
         return time.time()
 
 
-def _tell(output: Output, origin: Backend, target: Backend, outcome: Outcome, written: bool) -> None:
-    value: dict[str, Any] = {"source": origin.label, "target": target.label, "written": written}
+def tell(output: Output, source: str, target: Backend, outcome: Outcome, written: bool) -> None:
+    value: dict[str, Any] = {"source": source, "target": target.label, "written": written}
     value |= {name: asdict(tally) for name, tally in outcome.tables.items()}
     value |= {
         "problems": list(map(asdict, outcome.problems)),
@@ -275,7 +275,7 @@ def _tell(output: Output, origin: Backend, target: Backend, outcome: Outcome, wr
     }
     moved = "Moved" if written else "To be moved"
     rows = [(name, each.found, each.moved, each.there, each.left_out) for name, each in outcome.tables.items()]
-    columns = (f"Of {origin.label}", "Found", moved, "There already", "Left out")
+    columns = (f"Of {source}", "Found", moved, "There already", "Left out")
     output.table(value, columns, rows, numbers=(1, 2, 3, 4))
     if not output.as_json:
         for each in (*outcome.problems, *outcome.notes):

@@ -113,8 +113,8 @@ def _unverified() -> ssl.SSLContext:
 class _Unverified(Http):
     """Trusts this machine; other names are verified as ever."""
 
-    def _connection(self) -> http.client.HTTPConnection:
+    def connection(self) -> http.client.HTTPConnection:
         address = self.address
         if address.scheme != "https" or not address.local:
-            return super()._connection()
+            return super().connection()
         return http.client.HTTPSConnection(address.host, address.port, timeout=SECONDS, context=_unverified())

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID, uuid5
@@ -27,7 +27,7 @@ Row = Mapping[str, Any]
 HASHED_HINT = "sk-" + "*" * 22
 """What lists show of a token whose secret nobody knows here."""
 
-_IDS = UUID("5c1f0a5e-6d0f-4b1e-9d2b-0c6f3a7b9e14")
+IDS = UUID("5c1f0a5e-6d0f-4b1e-9d2b-0c6f3a7b9e14")
 _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._:@+-]{0,63}")
 _HASH = re.compile(r"[0-9a-f]{64}")
 _KEY = re.compile(r"[\x21-\x7e]+")
@@ -58,6 +58,26 @@ _AUDIT_COLUMNS = (
 )
 
 
+class GoForm:
+    """Rows of the Go original as values."""
+
+    def project(self, row: Row, opened: Callable[[str], str]) -> tuple[Project, str]:
+        return project_of(row, opened)
+
+    def token(self, row: Row, now: float) -> Token:
+        return token_of(row, now)
+
+    def remarks(self, row: Row, made: Project | Token) -> Iterator[str]:
+        if isinstance(made, Token) and made.metadata is None and has_metadata(row):
+            yield UNKEPT
+
+    def is_same(self, created_at: float, project: Project) -> bool:
+        return same_moment(created_at, project.created_at)
+
+
+UNKEPT = "its metadata cannot be kept here: at most 16 short texts"
+
+
 class Unfit(Exception):
     """A row that cannot be a row of ours; the text says why, with nothing secret in it."""
 
@@ -69,11 +89,11 @@ def project_of(row: Row, opened: Callable[[str], str]) -> tuple[Project, str]:
     @param opened: makes of a key as it is stored the key itself; raises L{Unfit}.
     @raise Unfit: it cannot be one.
     """
-    project_id, name = _id(row), _text(row, "name")
-    _ruled("name", check_name, name)
-    key = opened(_text(row, "api_key" if "api_key" in row else "openai_api_key"))
+    project_id, name = id_in(row), text_in(row, "name")
+    ruled("name", check_name, name)
+    key = opened(text_in(row, "api_key" if "api_key" in row else "openai_api_key"))
     if key:
-        _ruled("api_key", check_api_key, key)
+        ruled("api_key", check_api_key, key)
         if len(key) > MAX_API_KEY or _KEY.fullmatch(key) is None:
             raise Unfit(f"api_key: expected visible ASCII, at most {MAX_API_KEY} characters")
     created_at = _needed(row, "created_at")
@@ -82,9 +102,9 @@ def project_of(row: Row, opened: Callable[[str], str]) -> tuple[Project, str]:
         project_id,
         name,
         is_active=is_active,
-        deactivated_at=None if is_active else _moment(row, "deactivated_at"),
+        deactivated_at=None if is_active else moment_in(row, "deactivated_at"),
         created_at=created_at,
-        updated_at=_moment(row, "updated_at") or created_at,
+        updated_at=moment_in(row, "updated_at") or created_at,
     )
     return project, key
 
@@ -94,27 +114,27 @@ def token_of(row: Row, now: float) -> Token:
     @param now: seconds since the epoch.
     @raise Unfit: it cannot be one.
     """
-    digest, shown = _secret(_text(row, "token"))
-    token_id = id_of(digest) if row.get("id") in (None, "") else _id(row)
-    expires_at, max_requests = _moment(row, "expires_at"), _count(row, "max_requests", least=-MAX_REQUESTS)
+    digest, shown = secret_of(text_in(row, "token"))
+    token_id = id_of(digest) if row.get("id") in (None, "") else id_in(row)
+    expires_at, max_requests = moment_in(row, "expires_at"), _count(row, "max_requests", least=-MAX_REQUESTS)
     if expires_at is not None and expires_at > now:
-        _ruled("expires_at", lambda at: check_expiry(at, now), expires_at)
-    _ruled("max_requests", check_max_requests, max_requests)
+        ruled("expires_at", lambda at: check_expiry(at, now), expires_at)
+    ruled("max_requests", check_max_requests, max_requests)
     is_active = _flag(row, "is_active")
     return Token(
         token_id,
         digest,
         shown,
-        _text(row, "project_id"),
+        text_in(row, "project_id"),
         expires_at,
         is_active=is_active,
-        deactivated_at=None if is_active else _moment(row, "deactivated_at"),
+        deactivated_at=None if is_active else moment_in(row, "deactivated_at"),
         request_count=_count(row, "request_count") or 0,
         max_requests=max_requests or None,
         created_at=_needed(row, "created_at"),
-        last_used_at=_moment(row, "last_used_at"),
+        last_used_at=moment_in(row, "last_used_at"),
         cache_hit_count=_count(row, "cache_hit_count") or 0,
-        metadata=_metadata(row.get("metadata")),
+        metadata=notes_of(row.get("metadata")),
     )
 
 
@@ -125,7 +145,7 @@ def has_metadata(row: Row) -> bool:
 
 def id_of(digest: str) -> str:
     """The id of a token that had none: always the same for one secret."""
-    return str(uuid5(_IDS, digest))
+    return str(uuid5(IDS, digest))
 
 
 def audit_record_of(row: Row, masking: Masking) -> AuditRecord:
@@ -134,17 +154,22 @@ def audit_record_of(row: Row, masking: Masking) -> AuditRecord:
 
     @raise Unfit: it cannot be one, or pretends to be what the log says of itself.
     """
-    record_id, action, outcome = _id(row), _text(row, "action"), _text(row, "outcome")
+    record_id, action, outcome = id_in(row), text_in(row, "action"), text_in(row, "outcome")
     if outcome not in OUTCOMES:
         raise Unfit(f"outcome: expected one of {', '.join(OUTCOMES)}")
     if not action:
         raise Unfit("action: is empty")
     if action.startswith(_AUDIT_OWN) and action not in _AUDIT_LOOKS:
         raise Unfit("action: is one that the audit log keeps for what it says of itself")
-    given = {name: _text(row, name) for name in _AUDIT_COLUMNS if row.get(name) not in (None, "")}
+    given = {name: text_in(row, name) for name in _AUDIT_COLUMNS if row.get(name) not in (None, "")}
     details = {**_details(row.get("metadata")), **given, "imported": True}
     at = _needed(row, "timestamp")
-    return audit_record(record_id, at, action, _text(row, "actor"), outcome, details, masking)
+    return audit_record(record_id, at, action, text_in(row, "actor"), outcome, details, masking)
+
+
+def same_moment(one: float, other: float) -> bool:
+    """Whether two times are the same, to the microsecond that databases keep."""
+    return round(one * 1_000_000) == round(other * 1_000_000)
 
 
 def name_of(row: Row, number: int) -> str:
@@ -152,14 +177,14 @@ def name_of(row: Row, number: int) -> str:
     return printable(str(row.get("id") or ""))[:64] or f"row {number}"
 
 
-def _id(row: Row) -> str:
-    found = _text(row, "id")
+def id_in(row: Row) -> str:
+    found = text_in(row, "id")
     if _ID.fullmatch(found) is None:
         raise Unfit("id: expected letters, digits and . _ : @ + -, at most 64")
     return found
 
 
-def _secret(stored: str) -> tuple[str, str]:
+def secret_of(stored: str) -> tuple[str, str]:
     if _HASH.fullmatch(stored):
         return stored, HASHED_HINT
     if not is_well_formed(stored.encode("utf-8", "replace")):
@@ -167,7 +192,7 @@ def _secret(stored: str) -> tuple[str, str]:
     return token_hash(stored.encode()), hint(stored)
 
 
-def _text(row: Row, name: str) -> str:
+def text_in(row: Row, name: str) -> str:
     value = row.get(name)
     if value is None:
         return ""
@@ -201,13 +226,13 @@ def _count(row: Row, name: str, least: int = 0) -> int | None:
 
 
 def _needed(row: Row, name: str) -> float:
-    found = _moment(row, name)
+    found = moment_in(row, name)
     if found is None:
         raise Unfit(f"{name}: expected a time")
     return found
 
 
-def _moment(row: Row, name: str) -> float | None:
+def moment_in(row: Row, name: str) -> float | None:
     """Seconds since the epoch, to the microsecond. What says nothing of its offset is UTC, as the original has it."""
     value = row.get(name)
     if value is None or value == "":
@@ -236,7 +261,7 @@ def _when(value: Any) -> datetime | None:
     return when.astimezone(timezone.utc).replace(microsecond=int((fraction or "0")[:6].ljust(6, "0")))
 
 
-def _metadata(stored: Any) -> str | None:
+def notes_of(stored: Any) -> str | None:
     """The notes of a token, which the latest schemas have, if they are such as the management API takes."""
     found = _details(stored)
     texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in found.items()}
@@ -268,7 +293,7 @@ def _is_deep(value: Any) -> bool:
     return bool(level)
 
 
-def _ruled(what: str, rule: Callable[[Any], None], value: Any) -> None:
+def ruled(what: str, rule: Callable[[Any], None], value: Any) -> None:
     try:
         rule(value)
     except ProxyError as error:

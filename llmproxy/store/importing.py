@@ -1,5 +1,5 @@
 """
-A move of what the Go original (llm-proxy) has into our database, in one transaction.
+A move of what another proxy has into our database, in one transaction: of the Go original (llm-proxy), or of LiteLLM.
 
 What is there already stays as it is. A row is ours already if its id is there with what never changes, the moment at
 which it was made, or the hash of its secret; where the id, the name or the hash is another row's, it is left out.
@@ -7,15 +7,16 @@ which it was made, or the hash of its secret; where the id, the name or the hash
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import define, field, frozen
 from sqlalchemy import select
 
+from ..core.limits.written import text_of
 from ..core.masking import Masking
-from ..management.importing import Row, Unfit, audit_record_of, has_metadata, id_of, name_of, project_of, token_of
+from ..management.importing import GoForm, Row, Unfit, audit_record_of, id_of, name_of, same_moment
 from ..providers.registry import provider_of_key
 from .audit import append
 from .bulk import among
@@ -43,6 +44,30 @@ class Source(Protocol):
 
     def rows(self, table: str) -> Iterator[Sequence[Row]]:
         """All rows of a table, a few at a time."""
+
+
+class Form(Protocol):
+    """What rows of a source are as values of ours, see L{GoForm<llmproxy.management.importing.GoForm>}."""
+
+    def project(self, row: Row, opened: Callable[[str], str]) -> tuple[Project, str]:
+        """
+        A project without keys, and its upstream key in clear, C{""} if it has none.
+
+        @param opened: makes of a key as it is stored the key itself; raises L{Unfit}.
+        @raise Unfit: it cannot be one.
+        """
+
+    def token(self, row: Row, now: float) -> Token:
+        """
+        @param now: seconds since the epoch.
+        @raise Unfit: it cannot be one.
+        """
+
+    def remarks(self, row: Row, made: Project | Token) -> Iterable[str]:
+        """What of a row that is moved does not come along."""
+
+    def is_same(self, created_at: float, project: Project) -> bool:
+        """Whether a project that is there under the same id, and was made at that moment, is this one."""
 
 
 @frozen
@@ -99,6 +124,7 @@ class Import:
     @param cipher: opens the keys of the source; C{None} if there is none.
     @param keys: encrypt them anew.
     @param api_for: which API a key is for; C{None} leaves it to the proxy that starts next.
+    @param into: ids of projects that are there and take tokens of the source.
     """
 
     def __init__(
@@ -112,6 +138,8 @@ class Import:
         now: float,
         writes: bool,
         advance: Callable[[int], object] = lambda rows: None,
+        form: Form | None = None,
+        into: Iterable[str] = (),
     ) -> None:
         self.outcome = Outcome()
         self._source = source
@@ -123,7 +151,8 @@ class Import:
         self._writes = writes
         self._advance = advance
         self._masking = Masking()
-        self._accepted: set[str] = set()
+        self._form = form or GoForm()
+        self._accepted = set(into)
         self._sealed = self._unopened = 0
 
     def run(
@@ -161,18 +190,22 @@ class Import:
 
     def _take_projects(self, rows: Sequence[tuple[str, Row]]) -> None:
         read: list[tuple[Project, str]] = []
+        remarks: dict[str, list[str]] = {}
         for name, row in rows:
             try:
-                read.append(project_of(row, self._opened))
+                made = self._form.project(row, self._opened)
             except Unfit as error:
                 self.outcome.leave("projects", name, str(error))
+                continue
+            read.append(made)
+            remarks[made[0].id] = [*self._form.remarks(row, made[0])]
         columns = (projects.c.id, projects.c.name, projects.c.created_at)
         by_id = {row.id: row for row in self._find(columns, projects.c.id, [each.id for each, _ in read])}
         by_name = {row.name: row.id for row in self._find(columns, projects.c.name, [each.name for each, _ in read])}
         new = []
         for project, key in read:
             known = by_id.get(project.id)
-            if known is not None and _same(known.created_at, project.created_at):
+            if known is not None and self._form.is_same(known.created_at, project):
                 self.outcome.tables["projects"].there += 1
                 self._accepted.add(project.id)
             elif known is not None or project.id in self._accepted:
@@ -184,6 +217,8 @@ class Import:
                 self._accepted.add(project.id)
                 self.outcome.tables["projects"].moved += 1
                 new.append(self._project_row(project, key))
+                for words in remarks[project.id]:
+                    self.outcome.note("projects", project.id, words)
         self._insert(projects, new)
 
     def _project_row(self, project: Project, key: str) -> dict[str, Any]:
@@ -201,6 +236,7 @@ class Import:
             "created_at": project.created_at,
             "updated_at": project.updated_at,
             "version": project.version,
+            "limits": text_of(project.limits),
         }
 
     def _opened(self, stored: str) -> str:
@@ -227,16 +263,15 @@ class Import:
 
     def _take_tokens(self, rows: Sequence[tuple[str, Row]]) -> None:
         read: list[Token] = []
-        unkept = set()
+        remarks: dict[str, list[str]] = {}
         for name, row in rows:
             try:
-                token = token_of(row, self._now)
+                token = self._form.token(row, self._now)
             except Unfit as error:
                 self.outcome.leave("tokens", name, str(error))
                 continue
             read.append(token)
-            if token.metadata is None and has_metadata(row):
-                unkept.add(token.id)
+            remarks[token.id] = [*self._form.remarks(row, token)]
         ids, hashes = [each.id for each in read], [each.token_hash for each in read]
         columns = (tokens.c.id, tokens.c.token_hash, tokens.c.previous_hash, tokens.c.created_at)
         by_id: dict[str, Any] = {row.id: row for row in self._find(columns, tokens.c.id, ids)}
@@ -251,8 +286,8 @@ class Import:
                 by_id[token.id] = token
                 self.outcome.tables["tokens"].moved += 1
                 new.append(_token_row(token))
-                if token.id in unkept:
-                    self.outcome.note("tokens", token.id, "its metadata cannot be kept here: at most 16 short texts")
+                for words in remarks[token.id]:
+                    self.outcome.note("tokens", token.id, words)
             elif why:
                 self.outcome.leave("tokens", token.id, why)
             else:
@@ -264,7 +299,7 @@ class Import:
         owner = owners.get(token.token_hash)
         if known is not None:
             # One that was given another secret here since is the same still.
-            same = owner == token.id or _same(known.created_at, token.created_at)
+            same = owner == token.id or same_moment(known.created_at, token.created_at)
             return "" if same else "another token has this id"
         if owner is not None:
             return "" if token.id == id_of(token.token_hash) else f"its secret is that of token {owner}"
@@ -310,8 +345,4 @@ class Import:
 
 def _token_row(token: Token) -> dict[str, Any]:
     names = (column.name for column in tokens.columns if column.name not in ("leased", "limits"))
-    return {name: getattr(token, name) for name in names} | {"leased": 0}
-
-
-def _same(one: float, other: float) -> bool:
-    return round(one * 1_000_000) == round(other * 1_000_000)
+    return {name: getattr(token, name) for name in names} | {"leased": 0, "limits": text_of(token.limits)}

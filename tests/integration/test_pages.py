@@ -10,6 +10,9 @@ from contextlib import closing
 from functools import cache
 from typing import Any
 
+from twisted.trial.unittest import SynchronousTestCase
+
+from llmproxy.admin.pages import routes
 from llmproxy.core.roles import ROLES
 from llmproxy.store.paging import position
 
@@ -41,12 +44,15 @@ PAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("/live", ALL),
     ("/live/nothing/cut", WRITERS),
     ("/upstreams", ALL),
+    ("/upstreams/openai/openai/drain", WRITERS),
     ("/cache", ALL),
     ("/events", ALL),
     ("/audit", ("owner", "auditor")),
+    ("/audit/{event}", ("owner", "auditor")),
     ("/settings", ALL),
     ("/settings/check", ("owner",)),
     ("/settings/admins/new", ("owner",)),
+    ("/settings/admins/{admin}/revoke", ("owner",)),
     ("/sessions", ALL),
     ("/display", ALL),
 )
@@ -66,7 +72,13 @@ def seed(site: Site) -> dict[str, str]:
     project = site.ask("POST", "/projects", body)["id"]
     token = site.ask("POST", "/tokens", {"project_id": project, "duration_minutes": 60, "name": STRANGE})
     site.chat()
-    return {"project": project, "token": token["id"]}
+    admin = site.ask("POST", "/admins", {"name": "looked-at", "role": "auditor"})["id"]
+    for _ in range(100):
+        events = site.ask("GET", f"/audit?token_id={token['id']}")["events"]
+        if events:
+            break
+        time.sleep(0.1)
+    return {"project": project, "token": token["id"], "admin": admin, "event": events[0]["id"]}
 
 
 class EveryPageTests(BrowserTestCase):
@@ -115,6 +127,19 @@ class EveryPageTests(BrowserTestCase):
         self.assertGreaterEqual(float(outline.removesuffix("px")), 2)
 
 
+class NamedTests(SynchronousTestCase):
+    NOT_HERE = frozenset({"/live/events", "/usage/records/{format}", "/events/{sink}/dead-letters"})
+    """A stream, a file, and what C{quickstart} has none of: see L{tests.admin.pages.test_events}."""
+
+    def test_every_page(self) -> None:
+        """Each page that can be looked at is among those that are."""
+        looked_at = [re.split("[?]", path)[0] for path, _ in PAGES]
+        for route in routes():
+            if route.method == "GET" and route.path not in self.NOT_HERE:
+                pattern = re.sub(r"\\{\w+\\}", "[^/]+", re.escape(route.path))
+                self.assertTrue(any(re.fullmatch(pattern, path) for path in looked_at), route.path)
+
+
 class SessionTests(BrowserTestCase):
     def test_refused_and_let_in(self) -> None:
         """Nothing and a wrong token are explained; the right one leads to the page that was asked for."""
@@ -125,6 +150,18 @@ class SessionTests(BrowserTestCase):
             self.assertIn(words, page.inner_text("[role=alert]"), token)
         self.sign_in(page, self.site.token)
         self.assertTrue(page.url.endswith("/admin/projects?state=active"), page.url)
+
+    def test_nothing_given(self) -> None:
+        """Without a token nobody is signed in: the browser says so, and the server where the browser does not."""
+        page = self.open()
+        self.go(page, "/sign-in")
+        self.sign_in(page, "")
+        self.assertTrue(page.evaluate("document.querySelector('#token').validationMessage"))
+        page.evaluate("document.querySelector('main form').noValidate = true")
+        self.sign_in(page, "")
+        self.assertIn("sign-in", page.url)
+        self.assertTrue(page.inner_text("[role=alert]"))
+        self.assertNotIn("llmproxy_session", {each["name"] for each in page.context.cookies()})
 
     def test_not_for_scripts(self) -> None:
         """No script of a page sees the session."""
@@ -194,6 +231,42 @@ class ProjectTests(BrowserTestCase):
             page.click("main .danger")
             self.assertIn("This project is inactive", page.inner_text("main"), script)
 
+    def test_refused_form(self) -> None:
+        """What is missing or wrong is said at its field, by browser or server; what else was filled in stays."""
+        for script in (True, False):
+            page = self.signed_in(script=script)
+            self.go(page, "/projects/new")
+            if script:
+                page.click("main .primary")
+                self.assertTrue(page.evaluate("document.querySelector('#name').validationMessage"))
+                page.evaluate("document.querySelector('main form').noValidate = true")
+            page.fill("#name", " ")
+            page.fill("#rpm_limit", "77")
+            page.click("main .primary")
+            self.assertEqual(page.get_attribute("#name", "aria-invalid"), "true", script)
+            self.assertEqual(page.input_value("#rpm_limit"), "77", script)
+            page.fill("#name", f"bad key {script}")
+            page.fill("[name='key.openai']", "two words\u00a0")
+            page.click("main .primary")
+            self.assertEqual(page.get_attribute("[name='key.openai']", "aria-invalid"), "true", script)
+            # A key is never sent back, not even one that is none.
+            self.assertEqual(page.input_value("[name='key.openai']"), "", script)
+            self.assertNotIn(f"bad key {script}", {each["name"] for each in self.site.ask("GET", "/projects")})
+
+    def test_key_changed(self) -> None:
+        """Another key of a provider is stored, shown masked, and an empty field leaves it as it is."""
+        page = self.signed_in(script=False)
+        made = self.site.ask("POST", "/projects", {"name": "keyed", "api_keys": {"openai": "sk-1st-0123456789abcdef"}})
+        for key, words in (("sk-second-0123456789fedcba", "second"), ("", "second")):
+            self.go(page, f"/projects/{made['id']}/edit")
+            page.fill("[name='key.openai']", key)
+            page.click("main .primary")
+            self.assertTrue(page.url.endswith(f"/projects/{made['id']}"), page.url)
+            shown = self.site.ask("GET", f"/projects/{made['id']}")["api_keys"]["openai"]
+            self.assertIn("dcba", str(shown), words)
+            self.assertNotIn("0123456789", page.content(), words)
+        self.site.ask("PATCH", f"/projects/{made['id']}", {"name": f"keyed {time.time_ns()}"})
+
     def _find(self, page: Any, name: str, script: bool) -> None:
         self.go(page, "/projects")
         page.fill("#search", name.upper())
@@ -248,6 +321,29 @@ class ReaderTests(BrowserTestCase):
             before = shown.inner_text()
             page.reload()
             self.assertEqual(page.locator("dl time").first.inner_text(), before, zone)
+
+    def test_marked(self) -> None:
+        """Each time says to machines which moment it is; in UTC that is what it shows."""
+        ids = seed(self.site)
+        page = self.signed_in(timezone_id="UTC", locale="en-GB")
+        for path, least in (
+            ("/tokens/{token}", 3),
+            ("/tokens", 1),
+            ("/projects/{project}", 2),
+            ("/tokens/{token}/edit", 1),
+            ("/sessions", 1),
+        ):
+            self.go(page, path.format(**ids))
+            moments = page.locator("time").evaluate_all("found => found.map(each => each.dateTime)")
+            self.assertGreaterEqual(len(moments), least, path)
+            for moment in moments:
+                self.assertRegex(moment, r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d.*(Z|\+00:00)$", path)
+        self.go(page, "/projects/{project}".format(**ids))
+        shown = page.locator("dl time").first
+        self.assertIn(shown.get_attribute("datetime")[11:19], shown.inner_text())
+        # The overview says what its span is counted in.
+        self.go(page, "/")
+        self.assertIn("UTC", page.inner_text("footer"))
 
     def test_colours(self) -> None:
         """The colours are the system's until one says otherwise; that holds from then on."""

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 from attrs import evolve
 
+from ..core.agentpaths import RESERVED
 from ..core.endpoints import Endpoints
 from .agents import (
     EVERYBODY,
@@ -236,16 +237,23 @@ AGENTS_KEYS: dict[str, Reader] = {
 }
 
 
-def read_agents(item: Item, apis: Any, default_api: str) -> Any:
+def read_agents(item: Item, apis: Any, default_api: str, has_people: bool) -> Any:
     """
     What is wrong is noted; so is what could not hold.
 
     @param apis: by their names.
+    @param has_people: whether there is an identity provider.
     """
     found: AgentsConfig = section(AgentsConfig, AGENTS_KEYS)(item)
     said = item.mapping()
     if found.claude is not None and found.claude.telemetry == "sinks" and not item.document.is_pasted and _missing():
         said["claude"].problem(MISSING)
+    if found.sign_in is not None:
+        if not has_people:
+            said["sign_in"].problem("people sign in at an identity provider: say which under identity")
+        for name in RESERVED:
+            if name in apis:
+                said["sign_in"].problem(f"/{name} is where people sign in, so that no API can have this name")
     for name, part in (("claude", found.claude), ("codex", found.codex)):
         if part is None:
             continue

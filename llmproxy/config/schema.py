@@ -308,7 +308,7 @@ def read_config(root: Item, reserved: frozenset[str], default_api: str | None) -
     sinks = _given(top, "sinks", _sinks, ())
     tls = _given(top, "tls", read_tls, TlsConfig())
     traced = _given(top, "tracing", _tracing, None)
-    agents = _given(top, "agents", lambda item: _agents(item, apis, default), None)
+    agents = _given(top, "agents", lambda item: _agents(item, apis, default, "identity" in top), None)
     identity = _given(top, "identity", lambda item: _identity(item, apis), None)
     values = (apis, default, limits, proxies, header, kept, prices, usage, redis, sinks, tls, traced, agents, identity)
     config = APIValues(*values)
@@ -330,11 +330,11 @@ def _tracing(item: Item) -> Any:
     return read_tracing(item)
 
 
-def _agents(item: Item, apis: Mapping[str, APIProviderConfig], default: str) -> Any:
+def _agents(item: Item, apis: Mapping[str, APIProviderConfig], default: str, has_people: bool) -> Any:
     """Likewise."""
     from .agentsschema import read_agents
 
-    return read_agents(item, apis, default)
+    return read_agents(item, apis, default, has_people)
 
 
 def _identity(item: Item, apis: Mapping[str, Any]) -> Any:

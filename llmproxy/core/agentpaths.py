@@ -16,15 +16,33 @@ SETTINGS = "settings"
 TELEMETRY = "telemetry"
 CODEX_MODELS = "codex_models"
 METADATA = "metadata"
+AUTHORIZATION = "device_authorization"
+TOKEN = "token"  # noqa: S105
+REVOCATION = "revocation"
 
 CLAUDE_PATHS: Mapping[str, tuple[bytes, ...]] = {
     PROTOCOL: (b"/protocol",),
     MODELS: (b"/v1/models",),
     SETTINGS: (b"/managed/settings",),
     TELEMETRY: (b"/v1/metrics", b"/v1/logs", b"/v1/traces"),
-    METADATA: (b"/.well-known/oauth-authorization-server",),
 }
 """What Claude Code asks for below its base URL."""
+
+_WELL_KNOWN = b"/.well-known/oauth-authorization-server"
+
+SIGN_IN_PATHS: Mapping[str, bytes] = {
+    METADATA: _WELL_KNOWN,
+    AUTHORIZATION: b"/oauth/device_authorization",
+    TOKEN: b"/oauth/token",
+    REVOCATION: b"/oauth/revoke",
+}
+"""What programs ask for that sign people in, below any base URL of theirs; see L{sign_in_paths}."""
+
+PAGES = b"/device"
+"""Where people let programs in."""
+
+RESERVED = ("oauth", "device", ".well-known")
+"""Names that no API can have where people sign in."""
 
 CODEX_PATHS: Mapping[str, tuple[bytes, ...]] = {CODEX_MODELS: (b"/models", b"/v1/models")}
 """What Codex asks for below its base URL, which may end with C{/v1}; see L{is_codex}."""
@@ -70,6 +88,29 @@ def own_paths(
                 if kind in wanted and _is_free(table, name, base, path, kind):
                     found.setdefault(base + path, OwnPath(kind, base.decode(), path.decode()))
     return found
+
+
+def sign_in_paths(table: RoutingTable, claude: str | None) -> dict[bytes, OwnPath]:
+    """
+    Those of signing in: at the root, and below the base URL of Claude Code, whose API's endpoints they give way to. The
+    description of a base URL with a path stands also where RFC 8414 section 3.1 looks for it.
+
+    @param claude: as of L{own_paths}.
+    """
+    found: dict[bytes, OwnPath] = {}
+    bases = [b""] if claude is None else [b"", b"/" + claude.encode()]
+    for base in bases:
+        for kind, path in SIGN_IN_PATHS.items():
+            if not base or (claude is not None and _is_free(table, claude, base, path, kind)):
+                found[base + path] = OwnPath(kind, base.decode(), path.decode())
+    for base in bases[1:]:
+        found[_WELL_KNOWN + base] = OwnPath(METADATA, base.decode(), _WELL_KNOWN.decode())
+    return found
+
+
+def is_page(path: bytes) -> bool:
+    """Whether a path is one of the pages where people let programs in."""
+    return path == PAGES or path.startswith(PAGES + b"/")
 
 
 def _bases(name: str, default: str) -> tuple[bytes, ...]:

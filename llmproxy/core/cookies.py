@@ -25,6 +25,15 @@ READER = "llmproxy_reader"
 FLASH = "llmproxy_flash"
 """One sentence for the next page."""
 
+DEVICE = "llmproxy_device"
+"""Which program the browser was asked to let in, sealed."""
+
+ATTEMPT = "llmproxy_device_attempt"
+"""A sign-in at an identity provider that has begun for that, sealed."""
+
+DECIDER = "llmproxy_device_decider"
+"""Who has signed in to decide, sealed."""
+
 HOST_PREFIX = "__Host-"
 """A browser takes such a cookie over TLS alone, from the host itself, for all of its paths (RFC 6265bis 4.1.3.2)."""
 

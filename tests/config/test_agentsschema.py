@@ -50,7 +50,8 @@ class AgentsSchemaTests(SynchronousTestCase):
 
     def test_on(self) -> None:
         """A word is enough, and C{off} is nothing."""
-        found = self.read("agents: {claude: on, codex: off, sign_in: on}")
+        people = "identity: {providers: [{name: a, issuer: 'https://id', client_id: x}], rules: [{project: p}]}\n"
+        found = self.read(people + "agents: {claude: on, codex: off, sign_in: on}")
         self.assertEqual(found.claude, ClaudeConfig())
         self.assertIsNone(found.codex)
         assert found.sign_in is not None
@@ -129,6 +130,7 @@ agents:
             ("{claude: {api: lists, models: [{models: [m]}]}}", "/v1/models belongs to the API 'lists'"),
             ("{claude: {api: whole, telemetry: drop}}", "/v1/metrics belongs to the API 'whole'"),
             ("{sign_in: {token_lifetime: 0}}", "token_lifetime"),
+            ("{sign_in: on}", "say which under identity"),
         ):
             with row(agents):
                 error = self.assertRaises(ConfigError, self.load, f"agents: {agents}")

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.core.agentpaths import CODEX_MODELS, MODELS, PROTOCOL, TELEMETRY, is_codex, own_paths
+from llmproxy.core.agentpaths import (
+    CODEX_MODELS,
+    MODELS,
+    PROTOCOL,
+    TELEMETRY,
+    is_codex,
+    is_page,
+    own_paths,
+    sign_in_paths,
+)
 from llmproxy.core.routing import RoutingTable
 from llmproxy.message import Api
 from llmproxy.origin import CredentialPlace
@@ -61,3 +70,24 @@ class IsCodexTests(SynchronousTestCase):
             (b"xclient_version=0", False),
         ):
             self.assertEqual(is_codex(query), expected, query)
+
+
+class SignInPathsTests(SynchronousTestCase):
+    def test_paths(self) -> None:
+        """At the root, and below the base URL of Claude Code; described where RFC 8414 looks for it too."""
+        table = RoutingTable([api("anthropic"), api("openai")], "openai")
+        found = {path.decode(): place.base for path, place in sign_in_paths(table, "anthropic").items()}
+        described = "/.well-known/oauth-authorization-server"
+        expected = dict.fromkeys((described, "/oauth/device_authorization", "/oauth/token", "/oauth/revoke"), "")
+        below = {f"/anthropic{path}": "/anthropic" for path in expected}
+        self.assertEqual(found, expected | below | {f"{described}/anthropic": "/anthropic"})
+        self.assertEqual(len(sign_in_paths(table, None)), 4)
+
+    def test_endpoints_of_the_api(self) -> None:
+        """What the API says is its own stays so."""
+        table = RoutingTable([api("anthropic", "/oauth/token"), api("openai")], "openai")
+        self.assertNotIn(b"/anthropic/oauth/token", sign_in_paths(table, "anthropic"))
+
+    def test_pages(self) -> None:
+        for path, expected in ((b"/device", True), (b"/device/decide", True), (b"/devices", False), (b"/", False)):
+            self.assertEqual(is_page(path), expected, path)

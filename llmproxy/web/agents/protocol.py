@@ -18,8 +18,9 @@ _OF_KINDS = {
     agentpaths.PROTOCOL: ("GET /protocol",),
     agentpaths.METADATA: (
         "GET /.well-known/oauth-authorization-server",
-        "POST /oauth/device",
+        "POST /oauth/device_authorization",
         "POST /oauth/token",
+        "POST /oauth/revoke",
     ),
     agentpaths.SETTINGS: ("GET /managed/settings",),
     agentpaths.MODELS: ("GET /v1/models",),

@@ -1,0 +1,269 @@
+"""Pages of the device flow: a person types a code, signs in at their provider, and lets a program in or does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..core.cookies import ATTEMPT, DECIDER, DEVICE, own
+from ..core.devicecodes import typed
+from ..core.deviceflow import Grant
+from ..core.failures import Failures
+from ..errors import Forbidden, ProxyError, Unauthorized, Unavailable
+from .answers import Page
+from .site import DISPLAY, AdminPages
+
+if TYPE_CHECKING:
+    from ..core.forwarded import TrustedProxies
+    from ..core.people.person import Asserted, Person
+    from ..interfaces import IAuditLogger
+    from ..management.devices import DeviceRules
+    from .exchange import PageExchange
+
+SECONDS = 600
+"""How long somebody may take from one page to the next."""
+
+PURPOSE = "device"
+"""What a sign-in at a provider is for: one for another purpose decides nothing here."""
+
+_SIGN_IN, _CALLBACK, _DECIDE = "/sign-in/", "/callback/", "/decide"
+
+
+class SignInRefused(Exception):
+    """What became of a sign-in, for who tried."""
+
+    def __init__(self, words: str, status: int = 400) -> None:
+        super().__init__(words)
+        self.words = words
+        self.status = status
+
+
+class Begun(Protocol):
+    @property
+    def url(self) -> str: ...
+
+    @property
+    def cookie(self) -> str: ...
+
+
+class Returned(Protocol):
+    @property
+    def asserted(self) -> Asserted: ...
+
+    @property
+    def next(self) -> str: ...
+
+
+class SignsIn(Protocol):
+    """
+    Signing in at identity providers, for these pages; see L{llmproxy.app.devicesignin}. What fails for who tries fails
+    with L{SignInRefused}.
+    """
+
+    def providers(self) -> Sequence[tuple[str, str]]:
+        """Names, and what people call them."""
+
+    def public_url(self) -> str:
+        """Where browsers reach us; C{""} for what requests say."""
+
+    async def begin(self, provider: str, redirect_uri: str, next: str) -> Begun: ...
+
+    async def finish(
+        self, provider: str, redirect_uri: str, parameters: Mapping[str, str], cookie: str
+    ) -> Returned: ...
+
+    async def person(self, asserted: Asserted) -> Person: ...
+
+    async def known(self, person_id: str) -> Person: ...
+
+    def seal(self, kind: str, value: Any) -> str: ...
+
+    def open(self, kind: str, text: str) -> Any: ...
+
+
+class DevicePages(AdminPages):
+    """
+    The same templates, static files and protection as the admin pages, and nobody who is signed in: who has come back
+    from the provider decides about one program, and nothing else follows from it.
+
+    @param devices: the rules.
+    @param failures: of addresses that type codes which are none.
+    """
+
+    def __init__(
+        self,
+        devices: DeviceRules,
+        signs_in: SignsIn,
+        seconds: Callable[[], float],
+        trusted: TrustedProxies | None,
+        audit: IAuditLogger | None,
+        failures: Failures,
+    ) -> None:
+        super().__init__(_NoBackend(), seconds, trusted)  # type: ignore[arg-type]
+        self._devices = devices
+        self._signs_in = signs_in
+        self._failures = failures
+        self._audit = audit
+        self._now = seconds
+
+    async def _answer(self, exchange: PageExchange) -> None:
+        if exchange.path == "":
+            # With the code that the address has.
+            exchange.redirect(f"{exchange.base}/{exchange.target}")
+        else:
+            await super()._answer(exchange)
+
+    async def _page(self, exchange: PageExchange) -> None:
+        path = exchange.path
+        try:
+            if exchange.method == "POST" and not self._is_trusted_form(exchange):
+                raise SignInRefused("The form was not accepted: it is too old. Begin again.", 403)
+            if path == DISPLAY and exchange.method == "POST":
+                self._set_display(exchange)
+            elif path == "/":
+                await self._code(exchange)
+            elif path.startswith(_SIGN_IN) and exchange.method != "POST":
+                await self._to_provider(exchange, path.removeprefix(_SIGN_IN))
+            elif path.startswith(_CALLBACK) and exchange.method != "POST":
+                await self._back(exchange, path.removeprefix(_CALLBACK))
+            elif path == _DECIDE:
+                await self._decide(exchange)
+            else:
+                self._send_error(exchange, None, 404, "There is no such page.")
+        except SignInRefused as refused:
+            self._send_error(exchange, None, refused.status, refused.words)
+        except ProxyError as error:
+            self._failed_for(exchange, error)
+
+    def _failed_for(self, exchange: PageExchange, error: ProxyError) -> None:
+        if isinstance(error, (Unauthorized, Forbidden)):
+            self._note(exchange, "device.sign_in", "anonymous", "denied", reason=error.code)
+            self._send_error(exchange, None, 403, error.message + ".", error.description)
+        elif isinstance(error, Unavailable):
+            exchange.fields += error.fields
+            self._send_error(exchange, None, 503, "The proxy cannot answer now.", error.message)
+        else:
+            self._send_error(exchange, None, error.status, error.message)
+
+    # -- a code is typed
+
+    async def _code(self, exchange: PageExchange) -> None:
+        if exchange.method != "POST":
+            # A code that came in the address is shown, and not sent by itself: who was only given a link has to look.
+            self._send_form(exchange, typed(exchange.query.get("user_code", "")))
+            return
+        client, now = exchange.browser.client, self._now()
+        code = exchange.form.text("user_code")
+        wait = self._failures.wait(client, now)
+        if wait > 0:
+            exchange.fields.append((b"Retry-After", b"%d" % max(1, wait)))
+            self._send_form(exchange, code, "Too many codes that are none. Try again in a minute.", 429)
+            return
+        grant = await self._devices.waiting(code)
+        if grant is None:
+            self._failures.failed(client, now)
+            words = "No program waits with this code. Codes are good for a few minutes, and once: look at it again."
+            self._send_form(exchange, code, words, 400)
+            return
+        self._keep(exchange, DEVICE, {"grant": grant.id, "code": typed(code)})
+        providers = [{"name": name, "label": label} for name, label in self._signs_in.providers()]
+        self._send_page(exchange, None, Page("device-sign-in.html", {"grant": grant, "providers": providers}))
+
+    def _send_form(self, exchange: PageExchange, code: str, error: str = "", status: int = 200) -> None:
+        self._send_page(exchange, None, Page("device-code.html", {"code": code[:40], "error": error}, status))
+
+    # -- a person signs in
+
+    async def _to_provider(self, exchange: PageExchange, provider: str) -> None:
+        kept = self._kept(exchange, DEVICE)
+        begun = await self._signs_in.begin(provider, self._redirect_uri(exchange, provider), kept["code"])
+        exchange.set_cookie(ATTEMPT, begun.cookie, SECONDS)
+        exchange.redirect(begun.url)
+
+    async def _back(self, exchange: PageExchange, provider: str) -> None:
+        cookie = own(exchange.cookies, ATTEMPT, exchange.secure)
+        exchange.set_cookie(ATTEMPT, "", 0)
+        parameters = {name: exchange.query[name] for name in exchange.query}
+        returned = await self._signs_in.finish(provider, self._redirect_uri(exchange, provider), parameters, cookie)
+        person = await self._signs_in.person(returned.asserted)
+        grant = await self._waiting(returned.next)
+        self._keep(exchange, DECIDER, {"grant": grant.id, "code": returned.next, "person": person.id})
+        exchange.set_cookie(DEVICE, "", 0)
+        # The code of the provider is in no address that stays.
+        exchange.redirect(exchange.base + _DECIDE)
+
+    def _redirect_uri(self, exchange: PageExchange, provider: str) -> str:
+        place = self._signs_in.public_url().rstrip("/") or f"{exchange.scheme}://{exchange.host}"
+        return f"{place}{exchange.base}{_CALLBACK}{provider}"
+
+    # -- and decides
+
+    async def _decide(self, exchange: PageExchange) -> None:
+        kept = self._kept(exchange, DECIDER)
+        person, grant = await self._signs_in.known(kept["person"]), await self._waiting(kept["code"])
+        if grant.id != kept["grant"]:
+            raise SignInRefused(GONE)
+        if exchange.method != "POST":
+            context = {"grant": grant, "person": person, "code": kept["code"]}
+            self._send_page(exchange, None, Page("device-consent.html", context))
+            return
+        answer = exchange.form.text("answer")
+        if answer not in ("allow", "deny"):
+            raise SignInRefused("The form was not accepted: begin again.")
+        exchange.set_cookie(DECIDER, "", 0)
+        is_allowed = answer == "allow"
+        if not await self._devices.decide(grant, person, is_allowed):
+            raise SignInRefused(GONE)
+        self._note(
+            exchange,
+            "device.allow" if is_allowed else "device.deny",
+            person.actor,
+            "success",
+            person_id=person.id,
+            program=grant.program,
+            device=grant.device,
+            asked_from=grant.address,
+        )
+        self._send_page(exchange, None, Page("device-done.html", {"grant": grant, "allowed": is_allowed}))
+
+    async def _waiting(self, code: str) -> Grant:
+        grant = await self._devices.waiting(code)
+        if grant is None:
+            raise SignInRefused(GONE)
+        return grant
+
+    # -- what a browser keeps
+
+    def _keep(self, exchange: PageExchange, name: str, values: dict[str, str]) -> None:
+        sealed = self._signs_in.seal(name, {**values, "until": self._now() + SECONDS})
+        exchange.set_cookie(name, sealed, SECONDS)
+
+    def _kept(self, exchange: PageExchange, name: str) -> dict[str, str]:
+        """
+        @raise SignInRefused: there is nothing, or it is too old.
+        """
+        values = self._signs_in.open(name, own(exchange.cookies, name, exchange.secure))
+        if not isinstance(values, dict) or values.pop("until", 0) <= self._now():
+            raise SignInRefused("This took too long, or cookies are not kept: enter the code again.")
+        return values
+
+    def _note(self, exchange: PageExchange, action: str, actor: str, outcome: str, **details: object) -> None:
+        if self._audit is not None:
+            browser = exchange.browser
+            self._audit.log(
+                action,
+                actor,
+                outcome,
+                client_ip=browser.client,
+                user_agent=browser.agent,
+                http_method=exchange.method,
+                endpoint=exchange.base + exchange.path,
+                **details,
+            )
+
+
+GONE = "The program waits no longer: its code has expired, or was used. Start again there."
+
+
+class _NoBackend:
+    """Nobody signs in at the admin pages here."""

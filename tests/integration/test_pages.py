@@ -238,7 +238,7 @@ class ProjectTests(BrowserTestCase):
             self.go(page, "/projects/new")
             if script:
                 page.click("main .primary")
-                self.assertTrue(page.evaluate("document.querySelector('#name').validationMessage"))
+                self.assertTrue(page.evaluate("document.querySelector('#name').validationMessage"), script)
                 page.evaluate("document.querySelector('main form').noValidate = true")
             page.fill("#name", " ")
             page.fill("#rpm_limit", "77")

@@ -1,0 +1,1 @@
+`deploy/helm/llmproxy` is a Helm chart, with the names of the original's values: secrets as files, a root that cannot be written, a grace period that follows from `drain`, budget, autoscaler on exchanges in flight, network policies, dispatcher, admin pages; what cannot work is refused when it is rendered.

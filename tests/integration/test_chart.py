@@ -159,20 +159,20 @@ class ChartTests(SynchronousTestCase):
 
     def test_upgrade(self) -> None:
         """What Kubernetes lets nobody change is the same in the next version; two pods go one after the other."""
+        chart = Path(os.path.abspath(self.mktemp()))
+        shutil.copytree(CHART, chart)
+        text = (chart / "Chart.yaml").read_text()
+        (chart / "Chart.yaml").write_text(text.replace(__version__, "9.9.9"))
         for values in (LEAST, POSTGRES, ALL):
-            chart = Path(os.path.abspath(self.mktemp()))
-            shutil.copytree(CHART, chart)
-            text = (chart / "Chart.yaml").read_text()
-            (chart / "Chart.yaml").write_text(text.replace(__version__, "9.9.9"))
-            before, after = rendered(values), rendered(merged(values, {"config": {"default_api": "anthropic"}}), chart)
-            for each in before:
-                if each["kind"] in ("StatefulSet", "Deployment"):
-                    now = one(after, each["kind"], each["metadata"]["name"])
-                    for name in ("selector", "serviceName", "volumeClaimTemplates", "podManagementPolicy"):
-                        self.assertEqual(each["spec"].get(name), now["spec"].get(name))
-                elif each["kind"] == "Service":
-                    now = one(after, "Service", each["metadata"]["name"])
-                    self.assertEqual(each["spec"], now["spec"])
+            after = rendered(merged(values, {"config": {"default_api": "anthropic"}}), chart)
+            for each in rendered(values):
+                with row(each["kind"], each["metadata"]["name"]):
+                    if each["kind"] in ("StatefulSet", "Deployment"):
+                        now = one(after, each["kind"], each["metadata"]["name"])["spec"]
+                        for name in ("selector", "serviceName", "volumeClaimTemplates", "podManagementPolicy"):
+                            self.assertEqual(each["spec"].get(name), now.get(name))
+                    elif each["kind"] == "Service":
+                        self.assertEqual(each["spec"], one(after, "Service", each["metadata"]["name"])["spec"])
         strategy = workload(rendered(merged(POSTGRES, {"persistence": {"enabled": False}})))["spec"]["strategy"]
         self.assertEqual(strategy["rollingUpdate"], {"maxSurge": 1, "maxUnavailable": 0})
         # Two processes at one file of SQLite, on another machine perhaps, are none.

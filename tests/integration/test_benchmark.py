@@ -119,8 +119,8 @@ def _descendants(pid: int | str) -> list[str]:
 
 
 def _runs(pid: str) -> bool:
-    """A moment later at the latest it does not."""
-    for _ in range(40):
+    """Soon it does not: what drains has the time that a slow machine takes for it."""
+    for _ in range(600):
         try:
             if ") Z" in Path(f"/proc/{pid}/stat").read_text():
                 return False

@@ -11,9 +11,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from sqlalchemy import Boolean, func
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy import func
 
 _SIGMAS = frozenset("Σσς")
 """The one letter with two lower cases."""
@@ -23,7 +21,7 @@ def contains(column: Any, text: str) -> Any:
     """The rows in whose C{column} C{text} is: each character stands for itself, in either case if it is a letter."""
     if text.isascii():
         everywhere = func.lower(column).contains(text.lower(), autoescape=True)
-        return _OnSQLite(everywhere, column.contains(text, autoescape=True))
+        return _on_sqlite(everywhere, column.contains(text, autoescape=True))
     return column.regexp_match(pattern_of(text))
 
 
@@ -31,27 +29,14 @@ def contains_plain(column: Any, text: str) -> Any:
     """As L{contains}, in a column that is no JSON: SQLite finds it without a call of Python for each row."""
     if text.isascii():
         return contains(column, text)
-    return _OnSQLite(column.regexp_match(pattern_of(text)), column.op("GLOB", is_comparison=True)(glob_of(text)))
+    return _on_sqlite(column.regexp_match(pattern_of(text)), column.op("GLOB", is_comparison=True)(glob_of(text)))
 
 
-class _OnSQLite(FunctionElement[bool]):
-    """The first of two conditions, and on SQLite the second: its C{LIKE} knows both cases of ASCII by itself."""
+def _on_sqlite(elsewhere: Any, there: Any) -> Any:
+    # A proxy at rest has no need of what it takes to have statements of one's own.
+    from .onsqlite import OnSQLite
 
-    type = Boolean()
-    inherit_cache = True
-    _is_implicitly_boolean = True
-
-
-@compiles(_OnSQLite)
-def _elsewhere(element: _OnSQLite, compiler: Any, **more: Any) -> str:
-    everywhere, _ = element.clauses
-    return f"({compiler.process(everywhere, **more)})"
-
-
-@compiles(_OnSQLite, "sqlite")
-def _on_sqlite(element: _OnSQLite, compiler: Any, **more: Any) -> str:
-    _, there = element.clauses
-    return f"({compiler.process(there, **more)})"
+    return OnSQLite(elsewhere, there)
 
 
 def glob_of(text: str) -> str:

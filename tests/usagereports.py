@@ -61,6 +61,9 @@ class MemoryReports:
     def token_names(self, ids: Sequence[str]) -> Deferred[dict[str, str | None]]:
         return succeed({each: self.names[each] for each in ids if each in self.names})
 
+    def person_names(self, ids: Sequence[str]) -> Deferred[dict[str, str | None]]:
+        return self.token_names(ids)
+
     def _failing(self) -> Deferred | None:
         error = self.broken.pop(0) if self.broken else None
         if error is None:
@@ -77,6 +80,7 @@ def matching(entries: Iterable[Entry], question: UsageQuestion) -> list[Entry]:
         ("token_id", question.tokens),
         ("api", question.apis),
         ("model", question.models),
+        ("person_id", question.persons),
     )
     return [
         entry
@@ -96,7 +100,7 @@ def key_of(entry: Entry, group: str, tz: str) -> Key:
     for kind, values in ((TAG, entry.tags), (METADATA, entry.metadata)):
         if group.startswith(kind):
             return values.get(group.removeprefix(kind))
-    key: Key = getattr(entry, {"project": "project_id", "token": "token_id"}.get(group, group))
+    key: Key = getattr(entry, {each: f"{each}_id" for each in ("project", "token", "person")}.get(group, group))
     return key
 
 

@@ -59,6 +59,7 @@ _FILTERS = (
     ),
     click.option("--api", "apis", multiple=True, metavar="NAME", help="An API; repeatable."),
     click.option("--model", "models", multiple=True, metavar="NAME", help="As it was asked for; repeatable."),
+    click.option("--person", "persons", multiple=True, metavar="ID", help="Somebody who signs in; repeatable."),
     click.option("--tz", callback=zone, default="UTC", show_default=True, metavar="ZONE", help="Where days begin."),
 )
 
@@ -79,8 +80,8 @@ def command(source: UsageSource, output: Output, by: str, top: int | None, as_cs
     """Who used what, and what it cost.
 
     --by takes hour, day, week, month, project, token, api, model, served_model, endpoint, status, user, session,
-    program, tag:NAME and metadata.NAME, several with commas. Costs are USD; in JSON and CSV they are exact. Below the
-    table stands what this month will cost at the rate of the last seven days.
+    program, person, tag:NAME and metadata.NAME, several with commas. Costs are USD; in JSON and CSV they are exact.
+    Below the table stands what this month will cost at the rate of the last seven days.
 
     \b
     Examples:

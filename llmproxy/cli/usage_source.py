@@ -56,6 +56,7 @@ class UsageSource:
         apis: Sequence[str],
         models: Sequence[str],
         tz: str,
+        persons: Sequence[str] = (),
     ) -> dict[str, Any]:
         """The parameters that options stand for."""
         lists = {
@@ -63,6 +64,7 @@ class UsageSource:
             "token_id": [token_id for each in tokens for token_id in self.reading.token_ids(each)],
             "api": apis,
             "model": models,
+            "person_id": persons,
         }
         joined = {name: ",".join(values) or None for name, values in lists.items()}
         return {"from": since, "to": until, "tz": tz, **joined}

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from ..core.reportperiods import zone_of
+from ..management.usageanswers import NAMED
 from .output import Output, moment, text_of
 
 BAR = 16
@@ -187,7 +188,7 @@ def _head(group: str) -> str:
 
 
 def _key(row: Mapping[str, Any], group: str) -> Any:
-    if group in ("project", "token"):
+    if group in NAMED:
         return row.get(f"{group}_name") or row.get(f"{group}_id")
     return row.get(group)
 

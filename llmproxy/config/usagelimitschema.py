@@ -17,7 +17,7 @@ from .usagelimits import COUNTED, LimitRuleConfig, UsageLimitsConfig
 
 MOST_RULES = 200
 
-_PER = ("project", "token", "address", "user", "all")
+_PER = ("project", "token", "person", "address", "user", "all")
 _FAILURE = ("open", "closed", "local")
 
 

@@ -19,6 +19,7 @@ GROUPS = (
     "user",
     "session",
     "program",
+    "person",
 )
 
 TAG, METADATA = "tag:", "metadata."

@@ -31,6 +31,7 @@ class UsageQuestion:
     @ivar until: likewise, not included; C{None} for up to now.
     @ivar projects: ids, as are C{tokens}.
     @ivar models: those that were asked for.
+    @ivar persons: ids of people who sign in.
     @ivar tz: the name of the time zone (IANA) that periods begin in.
     @ivar top: how many rows, those that cost most; C{None} for all, up to L{MOST_ROWS}.
     """
@@ -44,6 +45,7 @@ class UsageQuestion:
     models: tuple[str, ...] = ()
     tz: str = "UTC"
     top: int | None = None
+    persons: tuple[str, ...] = ()
 
     def aligned(self) -> UsageQuestion:
         """The same, its span widened to whole quarters of an hour: what a report covers."""

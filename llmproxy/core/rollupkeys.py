@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from attrs import frozen
 
-from .rollups import DAY, DIMENSIONS, PLAIN, QUARTER, VALUED, WIDTHS, Cube
+from .rollups import DAY, DIMENSIONS, PLAIN, QUARTER, SINGLE, VALUED, WIDTHS, Cube
 from .usagesums import numbers_of
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Sample:
 
 def values_of(entry: Entry) -> tuple[Value, ...]:
     """What an exchange has of what it can have several of."""
-    found = [(kind, "", value) for kind in ("user", "session", "program") if (value := getattr(entry, kind))]
+    found = [(kind, "", value) for kind, name in SINGLE.items() if (value := getattr(entry, name))]
     for kind, values in (("tag", entry.tags), ("metadata", entry.metadata)):
         if values:
             found += [(kind, name, value) for name, value in values.items() if name and value]

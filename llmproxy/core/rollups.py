@@ -21,7 +21,10 @@ DIMENSIONS = ("project_id", "token_id", "api", "endpoint", "model", "served_mode
 """What each record has one of, in the order of a series."""
 
 VALUE = ("kind", "name", "value")
-"""What a record can have several of: a user, a session, a program, tags, metadata."""
+"""What a record can have several of: those of L{SINGLE}, tags, metadata."""
+
+SINGLE = {"user": "user", "session": "session", "program": "program", "person": "person_id"}
+"""Kinds of values of which a record has one at most, and the member of the record that has it."""
 
 OTHER = "other"
 """The name of what is not rolled up under its own: models that nobody answered, values beyond the bound of a day."""

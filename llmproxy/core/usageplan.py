@@ -9,13 +9,16 @@ from attrs import field, frozen
 from .reportgroups import METADATA, PERIODS, TAG
 from .reportperiods import ends, label, zone_of
 from .reports import UsageQuestion
-from .rollups import LONG, QUARTER, WIDTHS, Cube, cover, sources
+from .rollups import LONG, QUARTER, SINGLE, WIDTHS, Cube, cover, sources
 
 MOST_SPANS = 20_000
 """Hours, days... of one report: hours of two years."""
 
 COLUMNS = {"project": "project_id", "token": "token_id"}
 """Groups whose column has another name."""
+
+PERSON_ID = SINGLE["person"]
+"""The filter of people: in roll-ups they are values."""
 
 Spans = list[tuple[int, int]]
 """Seconds since the epoch: begin and end, multiples of a quarter of an hour."""
@@ -62,12 +65,14 @@ class Plan:
     """
     @ivar spans: whose sums are kept apart, in their order: each is within one period of each kind that is asked for.
     @ivar columns: of a series that are kept apart, by the name of their group.
-    @ivar value: what is kept apart of the values that a record can have several of.
+    @ivar value: what is looked at of the values that a record can have several of.
+    @ivar apart: these are kept apart; else they are only what filters choose by.
     """
 
     spans: Spans
     columns: Mapping[str, str]
     value: Value | None
+    apart: bool = True
     sums: list[Sum] = field(factory=list)
     scans: list[Scan] = field(factory=list)
 
@@ -95,7 +100,7 @@ def values_of(question: UsageQuestion) -> list[Value]:
 
 def value_of(group: str) -> Value | None:
     """C{None} for a group of another kind."""
-    if group in ("user", "session", "program"):
+    if group in SINGLE:
         return group, ""
     for prefix, kind in ((TAG, "tag"), (METADATA, "metadata")):
         if group.startswith(prefix):
@@ -116,6 +121,7 @@ def filters_of(question: UsageQuestion) -> dict[str, tuple[str, ...]]:
         "token_id": question.tokens,
         "api": question.apis,
         "model": question.models,
+        PERSON_ID: question.persons,
     }
     return {column: values for column, values in filters.items() if values}
 
@@ -125,11 +131,11 @@ def plan(question: UsageQuestion, spans: Spans, kept_since: float = 0.0) -> Plan
     @param spans: of L{spans_of}.
     @param kept_since: from when on single records are there.
     """
-    values, columns = values_of(question), columns_of(question)
-    needed = frozenset([*columns.values(), *filters_of(question)])
-    value = values[0] if len(values) == 1 else None
-    found = sources(needed, value is not None) if len(values) < 2 else {}
-    made = Plan(_widened(spans, found, kept_since), columns, value)
+    columns = columns_of(question)
+    needed = frozenset([*columns.values(), *filters_of(question)]) - {PERSON_ID}
+    looked_at, value, apart = _value(question)
+    found = sources(needed, value is not None) if looked_at < 2 else {}
+    made = Plan(_widened(spans, found, kept_since), columns, value, apart)
     for number, (since, until) in enumerate(made.spans):
         if not found:
             made.scans.append(Scan(number, since, until, 1))
@@ -144,10 +150,17 @@ def plan(question: UsageQuestion, spans: Spans, kept_since: float = 0.0) -> Plan
 
 def scan(question: UsageQuestion, spans: Spans) -> Plan:
     """The same from single records alone."""
-    value = values_of(question)
-    made = Plan(spans, columns_of(question), value[0] if len(value) == 1 else None)
+    _, value, apart = _value(question)
+    made = Plan(spans, columns_of(question), value, apart)
     made.scans.extend(Scan(number, *span, 1) for number, span in enumerate(spans))
     return made
+
+
+def _value(question: UsageQuestion) -> tuple[int, Value | None, bool]:
+    """How many values are looked at, the one if it is one, and whether it is kept apart."""
+    grouped = values_of(question)
+    values = set(grouped) | ({("person", "")} if question.persons else set())
+    return len(values), values.pop() if len(values) == 1 else None, bool(grouped)
 
 
 def _widened(spans: Spans, found: Mapping[int, Cube], kept_since: float) -> Spans:

@@ -66,6 +66,9 @@ class IPeopleStore(Interface):
     def reinstate(person_id: str) -> Deferred[Person | None]:
         """Let somebody in again: they have to sign in anew. Tokens that were revoked stay so."""
 
+    def reset_budget(person_id: str, at: float) -> Deferred[Person | None]:
+        """Their budget, and that of each of their tokens, begins anew at C{at}, seconds since the epoch."""
+
     def end_sessions(issuer: str, subject: str, provider_session: str) -> Deferred[int]:
         """
         End sessions at the pages that a provider says are over: those of its session, or of a person; how many.

@@ -248,3 +248,6 @@ class IUsageReports(Interface):
 
     def token_names(ids: Sequence[str]) -> Deferred[dict[str, str | None]]:
         """The names of those tokens that there are, or were: those that were removed have left theirs."""
+
+    def person_names(ids: Sequence[str]) -> Deferred[dict[str, str | None]]:
+        """What those people are called who are known: by their name, or their e-mail address."""

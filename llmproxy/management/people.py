@@ -152,6 +152,14 @@ class PeopleRules:
         """
         return _found(await self.state.alone(lambda: self._reinstate(person_id)))
 
+    async def reset_budget(self, person_id: str) -> Person:
+        """
+        Set back what somebody has spent, with all of their tokens: their budget begins anew now.
+
+        @raise NotFound: there is none.
+        """
+        return _found(await self.state.alone(lambda: self._reset_budget(person_id)))
+
     async def export(self, person_id: str) -> dict[str, Any]:
         """
         All that is stored of somebody, as values of JSON.
@@ -183,8 +191,7 @@ class PeopleRules:
 
     async def _note(self, person: Person) -> Person:
         noted = await self.people.note(person)
-        for token in await self.people.tokens(noted.id):
-            self.state.directory.token_changed(token)
+        await self._announce(noted.id)
         return noted
 
     async def _revoke(self, person_id: str) -> Person:
@@ -195,9 +202,18 @@ class PeopleRules:
     async def _reinstate(self, person_id: str) -> Person | None:
         person = await self.people.reinstate(person_id)
         if person is not None:
-            for token in await self.people.tokens(person_id):
-                self.state.directory.token_changed(token)
+            await self._announce(person_id)
         return person
+
+    async def _reset_budget(self, person_id: str) -> Person | None:
+        person = await self.people.reset_budget(person_id, self.state.seconds())
+        if person is not None:
+            await self._announce(person_id)
+        return person
+
+    async def _announce(self, person_id: str) -> None:
+        for token in await self.people.tokens(person_id):
+            self.state.directory.token_changed(token)
 
     async def _delete(self, person_id: str) -> None:
         gone = await self.people.delete(person_id)
@@ -230,6 +246,7 @@ class PeopleRules:
             limits=person.limits,
             person_id=person.id,
             kind=kind,
+            budget_reset_at=person.budget_reset_at,
         )
 
 

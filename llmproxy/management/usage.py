@@ -38,6 +38,7 @@ class UsageParameters:
     model: str = ""
     tz: str = ""
     top: int | None = None
+    person_id: str = ""
 
 
 def question_of(asked: UsageParameters, now: float) -> UsageQuestion:
@@ -62,6 +63,7 @@ def question_of(asked: UsageParameters, now: float) -> UsageQuestion:
         _values("model", asked.model),
         asked.tz or "UTC",
         asked.top,
+        _values("person_id", asked.person_id),
     )
 
 
@@ -174,6 +176,8 @@ class UsageRules:
             names["project"] = dict(found.items())
         if "token" in question.group_by:
             names["token"] = dict((await self._there().token_names(sorted(_ids(report, "token")))).items())
+        if "person" in question.group_by:
+            names["person"] = dict((await self._there().person_names(sorted(_ids(report, "person")))).items())
         return names
 
 

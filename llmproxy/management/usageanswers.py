@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from ..core.forecast import Forecast
 
 Names = dict[str, dict[Key, "str | None"]]
-"""Of projects and tokens, by C{project} and C{token}, then by id."""
+"""Of projects, tokens and people, by C{project}, C{token} and C{person}, then by id."""
 
-NAMED = ("project", "token")
+NAMED = ("project", "token", "person")
 """Groups that have an id and a name."""
 
 RECORD: tuple[str, ...] = tuple(name for name in Entry.__struct_fields__ if name != "claims")

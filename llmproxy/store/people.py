@@ -205,6 +205,18 @@ class PeopleStore:
 
         return self._database.run(end)
 
+    def reset_budget(self, person_id: str, at: float) -> Deferred[Person | None]:
+        def reset(connection: Connection) -> Person | None:
+            which = people.c.id == person_id
+            changed = people.update().where(which).values(budget_reset_at=at, version=people.c.version + 1)
+            if not connection.execute(changed).rowcount:
+                return None
+            for token_id in connection.scalars(select(tokens.c.id).where(tokens.c.person_id == person_id)).all():
+                self._change(connection, token_id, tokens.c.id == token_id, {"budget_reset_at": at})
+            return _one(connection, which)
+
+        return self._database.run(reset)
+
     def export(self, person_id: str, limit: int) -> Deferred[dict[str, Any] | None]:
         return self._database.read(lambda connection: exported(connection, person_id, limit))
 

@@ -25,5 +25,6 @@ people = Table(
     Column("last_seen_at", Moment, nullable=False),
     Column("revoked_at", Moment),
     Column("version", BigInteger, nullable=False),
+    Column("budget_reset_at", Moment),
 )
 """What L{llmproxy.store.people} writes and reads."""

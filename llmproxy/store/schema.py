@@ -15,7 +15,7 @@ from .moment import Moment as Moment
 from .peopletables import people as people
 from .tablemetadata import metadata as metadata
 
-HEAD = "0018"
+HEAD = "0019"
 """
 The revision that this program needs.
 
@@ -323,6 +323,7 @@ usage_records = Table(
     Column("client", String(64), nullable=False),
     Column("tried", Text),
     Column("answer_id", String(255)),
+    Column("person_id", String(64)),
 )
 """
 One row for each exchange of a caller who was known: an L{llmproxy.core.ledger.entry.Entry}, see

@@ -15,7 +15,7 @@ from ..interfaces import IUsageReports
 from ..message import Page
 from . import bulk
 from .paging import behind, check_limit, paged, position, read_position
-from .schema import ended_tokens, tokens, usage_records
+from .schema import ended_tokens, people, tokens, usage_records
 from .usagereport import report
 from .usagerows import entry_of
 
@@ -86,6 +86,17 @@ class UsageReports:
                         bulk.among(connection.dialect.name, table.c.id, chunk)
                     )
                     found |= {row.id: row.name for row in connection.execute(query)}
+            return found
+
+        return self._database.read(names)
+
+    def person_names(self, ids: Sequence[str]) -> Deferred[dict[str, str | None]]:
+        def names(connection: Connection) -> dict[str, str | None]:
+            found: dict[str, str | None] = {}
+            for chunk in bulk.chunks(sorted(set(ids)), 500):
+                known = bulk.among(connection.dialect.name, people.c.id, chunk)
+                query = select(people.c.id, people.c.name, people.c.email).where(known)
+                found |= {row.id: row.name or row.email or None for row in connection.execute(query)}
             return found
 
         return self._database.read(names)

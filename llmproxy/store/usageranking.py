@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
+from ..core.usageplan import PERSON_ID
 from ..core.usagesums import MICRO
 from .usageseries import range_of
 from .usagesql import DECIDING, written_values
@@ -95,7 +96,7 @@ class _Ranking:
         self._names = names
         self._filters = filters
         self._order = order
-        self._columns = [*plan.columns.values(), *(["value"] if plan.value is not None else [])]
+        self._columns = [*plan.columns.values(), *(["value"] if plan.value is not None and plan.apart else [])]
         self._keyed = bool(self._columns or filters or plan.value is not None)
         self._blocks = [(each.span, each.cube, each.level, each.bucket, each.sign) for each in plan.sums]
         self._buckets = plan.buckets().items()
@@ -140,7 +141,8 @@ class _Ranking:
             conditions = [f"kind = {self.mark}", f"name = {self.mark}"]
             parameters += self._plan.value
         for column, values in self._filters.items():
-            conditions.append(f'"{column}" IN ({", ".join([self.mark] * len(values))})')
+            name = "value" if column == PERSON_ID else column
+            conditions.append(f'"{name}" IN ({", ".join([self.mark] * len(values))})')
             parameters += values
         numbers = f"{self._number(self._before)} AS before, {self._number(None)} AS k"
         series = f"({' UNION ALL '.join(sources)}) AS series"

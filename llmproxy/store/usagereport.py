@@ -164,7 +164,7 @@ class _Report:
         """
         limit = self._question.top or MOST_ROWS
         found, count = self._leading(made, shown.order(), limit)
-        if made.value is not None and made.sums:
+        if made.value is not None and made.apart and made.sums and not self._question.persons:
             rest = self._rest(made, shown)
             found += rest
             count += len(rest)
@@ -215,7 +215,7 @@ class _Report:
             if series != []:
                 parts.append(usagesql.rolled_up(self._dialect, made, self._names, self._filters, series, apart))
         if made.scans:
-            names, filters, values = self._names, self._filters, self._values
+            names, filters, values = self._names, self._filters, self._values if made.apart else ()
             having = made.value is not None and bool(made.sums)
             parts.append(usagesql.scanned(self._dialect, made, names, filters, values, apart=apart, having=having))
         return usagesql.grouped(parts, self._names) if parts else None

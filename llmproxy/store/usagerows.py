@@ -119,7 +119,8 @@ def entry_of(row: Any) -> Entry:
     values["saved"] = None if row.saved is None else msgspec.json.decode(row.saved, type=Counts)
     values["tags"], values["metadata"] = _read_mapping(row.tags), _read_mapping(row.metadata)
     # Records of an earlier release have none.
-    values["answer_id"] = row.answer_id or ""
+    for name in ("answer_id", "person_id"):
+        values[name] = values[name] or ""
     values["tried"] = () if row.tried is None else tuple(Tried(**each) for each in msgspec.json.decode(row.tried))
     return Entry(**values)
 

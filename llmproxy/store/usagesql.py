@@ -30,6 +30,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import JSON
 
+from ..core.rollups import SINGLE
+from ..core.usageplan import PERSON_ID
 from ..core.usagesums import COUNTED, HIT
 from . import bulk
 from .schema import usage_records, usage_rollups, usage_series
@@ -71,7 +73,9 @@ def rolled_up(
     """
     rows = [(each.span, each.cube, each.level, each.bucket, each.sign) for each in plan.sums]
     blocks = values(dialect, _SUM, rows).subquery("blocks")
-    keys = [_S[name] for name in plan.columns.values()] + ([_S.value] if plan.value is not None and apart else [])
+    keys = [_S[name] for name in plan.columns.values()] + (
+        [_S.value] if plan.value is not None and plan.apart and apart else []
+    )
     query = _rows(blocks, keys, names, {name: _R[name] for name in names}, min(row[-1] for row in rows) > 0)
     query = query.join(usage_rollups, and_(*(_R[name] == blocks.c[name] for name in ("cube", "level", "bucket"))))
     if series is not None:
@@ -186,7 +190,7 @@ def _rows(blocks: Any, keys: list[Any], names: Sequence[str], numbers: Mapping[s
 
 
 def _conditions(columns: Any, filters: Filters) -> list[Any]:
-    return [columns[name].in_(wanted) for name, wanted in filters.items()]
+    return [columns["value" if name == PERSON_ID else name].in_(wanted) for name, wanted in filters.items()]
 
 
 def _tie(dialect: str, columns: Any, at: int | None, is_text: bool) -> list[Any]:
@@ -214,8 +218,8 @@ def _shown(name: str) -> Any:
 def _said(dialect: str, value: Value) -> Any:
     """What a record has of a value that it can have several of; C{""} for nothing."""
     kind, name = value
-    if kind not in ("tag", "metadata"):
-        return _E[kind]
+    if kind in SINGLE:
+        return func.coalesce(_E[SINGLE[kind]], "")
     stored = _E.tags if kind == "tag" else _E.metadata
     if dialect == "sqlite":
         each = func.json_each(stored).table_valued("key", "value")

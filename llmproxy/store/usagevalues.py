@@ -21,7 +21,7 @@ from .usageseries import number_of
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-MOST_VALUES = {"user": 10_000}
+MOST_VALUES = {"user": 10_000, "person": 10_000}
 """Of one day and one name, counted in each project; L{MOST} for other kinds."""
 
 MOST = 1000

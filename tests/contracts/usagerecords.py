@@ -68,6 +68,7 @@ def _an_exchange(chance: random.Random, number: int, ended_at: float) -> Entry:
         program=chance.choice(("", "claude-code")),
         tags=chance.choice(({}, {"team": "search"}, {"team": "ads", "feature": "summary"})),
         metadata=chance.choice(({}, {"job": "nightly"})),
+        person_id=chance.choice(("", "o0", "o1", "o2")),
     )
 
 
@@ -77,6 +78,7 @@ def expected_of(entries: list[Entry]) -> Rolled:
     for entry in entries:
         ended = entry.started_at if entry.ended_at is None else entry.ended_at
         values = [(kind, "", getattr(entry, kind)) for kind in ("user", "session", "program")]
+        values.append(("person", "", entry.person_id))
         values += [("tag", *pair) for pair in entry.tags.items()]
         values += [("metadata", *pair) for pair in entry.metadata.items()]
         for cube in CUBES:

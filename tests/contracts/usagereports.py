@@ -31,7 +31,16 @@ from .usagerecords import some_entries
 DAY = 86_400.0
 PLAIN = ("project", "token", "api", "model", "served_model", "endpoint", "status")
 PERIODS = ("hour", "day", "week", "month")
-VALUES = ("user", "session", "program", "tag:team", "tag:feature", "metadata.job", "metadata.none")
+VALUES = (
+    "user",
+    "session",
+    "program",
+    "person",
+    "tag:team",
+    "tag:feature",
+    "metadata.job",
+    "metadata.none",
+)
 ZONES = ("UTC", "Europe/Berlin", "Asia/Kolkata", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu")
 ODD_ZONES = ("Pacific/Chatham", "Pacific/Apia", "America/St_Johns", "Pacific/Kiritimati", "Africa/Casablanca")
 
@@ -72,6 +81,7 @@ def questions(seed: int, count: int, moments: list[float]) -> Iterator[UsageQues
             models=chance.choice(((), (), ("gpt-4o", "claude"))),
             tz=chance.choice((*ZONES, *ODD_ZONES)),
             top=chance.choice((None, None, 1, 3)),
+            persons=chance.choice(((), (), (), ("o1",), ("o0", "o2"), ("nobody",))),
         )
 
 
@@ -124,6 +134,15 @@ class UsageReportsContract:
             for other in ("", "project", "token", "model", "day"):
                 groups = tuple(dict.fromkeys(each for each in (group, other) if each))
                 self.compared(model, UsageQuestion(groups, NOW, NOW + 30 * DAY, tz="Asia/Kolkata"))
+
+    def test_each_group_of_people(self) -> None:
+        """The same of some people alone: what is somebody else's, or nobody's, is in no sum."""
+        model = self.settle(spread())
+        for group in (*PLAIN, *PERIODS, *VALUES):
+            for other in ("", "model", "day"):
+                groups = tuple(dict.fromkeys(each for each in (group, other) if each))
+                question = UsageQuestion(groups, NOW, NOW + 30 * DAY, persons=("o1", "o2"))
+                assert self.compared(model, question).totals.requests, question
 
     def test_nothing(self) -> None:
         """Where nothing was used, nothing is reported."""

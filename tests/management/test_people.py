@@ -104,6 +104,19 @@ class PeopleRulesTests(RulesTestCase):
         self.assertEqual(self.done(self.people.sign_in(ANN)).id, ann.id)
         self.assertFalse(self.principal(secret).token.is_active)
 
+    def test_budget_set_back(self) -> None:
+        """A budget begins anew with all that somebody has, and for what they get later."""
+        ann = self.done(self.people.sign_in(ANN))
+        first, _ = self.done(self.people.issue(ann, DEVICE, 3600.0))
+        self.clock.advance(60)
+        again = self.done(self.people.reset_budget(ann.id))
+        self.assertEqual((again.budget_reset_at, again.version), (NOW + 60, ann.version + 2))
+        self.clock.advance(60)
+        second, _ = self.done(self.people.issue(self.done(self.people.sign_in(ANN)), DEVICE, 3600.0))
+        found = self.done(self.people.tokens(ann.id))
+        self.assertEqual({each.id: each.budget_reset_at for each in found}, {first.id: NOW + 60, second.id: NOW + 60})
+        self.failed(self.people.reset_budget("nobody"), NotFound)
+
     def test_moved(self) -> None:
         """Who gets other rights has them with the tokens that they have."""
         ann = self.done(self.people.sign_in(ANN))

@@ -11,6 +11,7 @@ from llmproxy.core.reportgroups import GROUPS
 from llmproxy.core.reports import MOST_ROWS, UsageQuestion
 from llmproxy.errors import BadRequest, NotFound, ProxyError, Unavailable
 from llmproxy.management.usage import UsageParameters, UsageRules, question_of
+from llmproxy.management.usageanswers import NAMED
 
 from ..store.databases import NOW
 from ..tables import row
@@ -72,7 +73,7 @@ class UsageTests(RulesTestCase):
         for group in (*GROUPS, "tag:team", "metadata.x y"):
             with row(self, group):
                 (first, *_) = self.done(self.rules.report(UsageQuestion((group,))))["data"]
-                self.assertIn({"project": "project_id", "token": "token_id"}.get(group, group), first)
+                self.assertIn(f"{group}_id" if group in NAMED else group, first)
 
     def test_forecast(self) -> None:
         """It is of the calendar month, whatever span the report is of, and keeps the filters."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ...management.usageanswers import NAMED
 from ..answers import Download, Page, ViewAnswer
 from ..backend import ApiError, segment
 from ..lists import listing
@@ -25,11 +26,12 @@ GROUPS = (
     ("user", "user"),
     ("session", "session"),
     ("program", "program"),
+    ("person", "person"),
 )
 """What can be chosen, and its words; a tag is typed."""
 
 PERIODS = ("hour", "day", "month")
-FILTERS = ("project_id", "token_id", "api", "model")
+FILTERS = ("project_id", "token_id", "person_id", "api", "model")
 SHOWN = 200
 """Rows of a report that are shown; the totals have the others."""
 
@@ -100,7 +102,7 @@ class Row:
 
 
 def _key(visit: Visit, row: Mapping[str, Any], group: str) -> tuple[str, str]:
-    if group in ("project", "token"):
+    if group in NAMED:
         found, name = row.get(f"{group}_id"), row.get(f"{group}_name")
         words = str(name or found or "unknown")
         return words, visit.link(**{f"{group}_id": found, "first": "day", "second": ""}) if found else ""

@@ -77,6 +77,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     @ivar answer_id: the provider's id of an answer that can be fetched later and again: it is counted once.
     @ivar claims: it counts only if it is noted under C{answer_id} that it is owed; another process may have asked for
         it.
+    @ivar person_id: whose token it was, where somebody got it by signing in.
     """
 
     id: str
@@ -133,6 +134,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     tried: tuple[Tried, ...] = ()
     answer_id: str = ""
     claims: bool = False
+    person_id: str = ""
 
 
 _NO_USAGE: tuple[Any, ...] = ("", *(None,) * 9)
@@ -211,6 +213,7 @@ def ended_values(record: Record, id: str) -> tuple[Any, ...]:
         () if record.details is None else _tried(record.details),
         record.answer_id,
         claims,
+        record.person_id,
     )
 
 
@@ -244,6 +247,10 @@ def begun_values(record: Record, id: str) -> tuple[Any, ...]:
         "",
         record.user_agent,
         record.client,
+        (),
+        "",
+        False,
+        record.person_id,
     )
 
 

@@ -48,6 +48,8 @@ def _narrowed(question: UsageQuestion, part: str, is_scope: bool) -> UsageQuesti
         return evolve(question, tokens=(value,)) if kind == "token" else evolve(question, projects=(value,))
     if kind == "all":
         return question
+    if kind == "person":
+        return evolve(question, persons=(value,))
     if kind == "api":
         return evolve(question, apis=(unquote(value),))
     if kind == "project":
@@ -57,7 +59,7 @@ def _narrowed(question: UsageQuestion, part: str, is_scope: bool) -> UsageQuesti
         if _PATTERN.isdisjoint(model):
             return evolve(question, models=(model,))
         return evolve(question, group_by=(*question.group_by, "model"))
-    if len(question.group_by) > ("model" in question.group_by):
+    if question.persons or len(question.group_by) > ("model" in question.group_by):
         return None
     if kind == "user":
         if not is_scope:

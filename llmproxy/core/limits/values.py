@@ -87,8 +87,8 @@ class LimitRule:
     """
     A rule of the configuration.
 
-    @ivar per: what is counted for itself: each C{project}, C{token}, C{address}, C{user}, each value of C{tag:NAME}, or
-        C{all} together.
+    @ivar per: what is counted for itself: each C{project}, C{token}, C{person} who signs in, C{address}, C{user}, each
+        value of C{tag:NAME}, or C{all} together.
     @ivar api: the name of an API; C{""} for all.
     @ivar model: a pattern (L{llmproxy.core.glob}); C{""} for all, known or not.
     @ivar project: a name or id; C{""} for all.
@@ -187,7 +187,7 @@ class Asking:
 
     def reset_at(self, per: str) -> float | None:
         """When a budget of such a scope was last set back: those of tokens and of projects can be."""
-        owner = {"token": self.token, "project": self.project}.get(per)
+        owner = {"token": self.token, "person": self.token, "project": self.project}.get(per)
         return None if owner is None else owner.budget_reset_at
 
     def scope(self, per: str) -> str:
@@ -199,6 +199,9 @@ class Asking:
             return owner and f"project:{owner}"
         if per == "token":
             return "" if self.token is None else f"token:{self.token.id}"
+        if per == "person":
+            whose = None if self.token is None else self.token.person_id
+            return f"person:{whose}" if whose else ""
         if per == "address":
             return f"address:{network_of(self.address)}"
         if per == "user":
@@ -255,10 +258,13 @@ def _could_select(rule: LimitRule, asking: Asking) -> bool:
 def _all(settings: UsageLimitSettings, asking: Asking) -> Iterator[Rule]:
     token, project = asking.token, asking.project
     if token is not None:
-        words = f"the token {(token.name or token.hint)!r}"
-        yield from _rules(
-            token.limits.over(settings.defaults), f"token:{token.id}", words, settings, token.budget_reset_at
-        )
+        limits, since = token.limits.over(settings.defaults), token.budget_reset_at
+        if token.person_id is None:
+            scope, words = f"token:{token.id}", f"the token {(token.name or token.hint)!r}"
+        else:
+            # However many devices somebody signs in with, what they may use is one.
+            scope, words = f"person:{token.person_id}", "the person who is signed in"
+        yield from _rules(limits, scope, words, settings, since)
     if project is not None and project.limits is not UNLIMITED:
         words = f"the project {project.name!r}"
         yield from _rules(project.limits, f"project:{project.id}", words, settings, project.budget_reset_at)

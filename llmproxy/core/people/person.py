@@ -33,6 +33,7 @@ class Person:
     @ivar project_id: the project that they spend for; C{None} for none.
     @ivar limits: what the rules say of their tokens.
     @ivar revoked_at: since when they are shut out; C{None} for one who is not.
+    @ivar budget_reset_at: when their budget was last set back by hand; C{None} if never.
     """
 
     id: str
@@ -50,6 +51,7 @@ class Person:
     last_seen_at: float = 0.0
     revoked_at: float | None = None
     version: int = 1
+    budget_reset_at: float | None = None
 
     @property
     def actor(self) -> str:

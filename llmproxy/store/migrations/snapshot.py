@@ -1,7 +1,7 @@
 # ruff: noqa: E501
 """The schema that L{llmproxy.store.newdatabase} makes; written by C{python -m tests.store.snapshot}."""
 
-REVISION = "0018"
+REVISION = "0019"
 
 STATEMENTS = (
     """CREATE TABLE admins (
@@ -159,7 +159,7 @@ STATEMENTS = (
     created_at BIGINT NOT NULL,
     last_seen_at BIGINT NOT NULL,
     revoked_at BIGINT,
-    version BIGINT NOT NULL,
+    version BIGINT NOT NULL, budget_reset_at BIGINT,
     PRIMARY KEY (id),
     CONSTRAINT uq_people_subject_key UNIQUE (subject_key)
 )""",
@@ -291,7 +291,7 @@ STATEMENTS = (
     metadata TEXT,
     upstream_request_id VARCHAR(255) NOT NULL,
     user_agent VARCHAR(255) NOT NULL,
-    client VARCHAR(64) NOT NULL, tried TEXT, answer_id VARCHAR(255),
+    client VARCHAR(64) NOT NULL, tried TEXT, answer_id VARCHAR(255), person_id VARCHAR(64),
     PRIMARY KEY (id)
 )""",
     """CREATE TABLE usage_rollups (
@@ -395,7 +395,7 @@ STATEMENTS = (
     """CREATE INDEX ix_usage_series_token_id ON usage_series (token_id)""",
     """CREATE INDEX ix_writings_made_at ON writings (made_at)""",
     """CREATE UNIQUE INDEX uq_audit_events_chain_seq ON audit_events (chain, seq)""",
-    """INSERT INTO alembic_version VALUES ('0018')""",
+    """INSERT INTO alembic_version VALUES ('0019')""",
     """INSERT INTO counters VALUES ('changes', 0)""",
     """INSERT INTO settings VALUES ('schema.oldest', '0008')""",
 )

@@ -50,7 +50,8 @@ class TokenUsageFilter(Span, forbid_unknown_fields=True):
         Meta(
             max_length=1024,
             description="hour, day, week, month, project, token, api, model, served_model, "
-            "endpoint, status, user, session, program, tag:NAME, metadata.NAME; several are separated by commas.",
+            "endpoint, status, user, session, program, person, tag:NAME, metadata.NAME; several are separated by "
+            "commas.",
         ),
     ] = ""
     top: Annotated[int, Meta(ge=1, le=MOST_ROWS, description="Only the rows that cost most.")] | UnsetType = UNSET
@@ -61,6 +62,7 @@ class ProjectUsageFilter(TokenUsageFilter, forbid_unknown_fields=True):
     """The parameters of a report on one project."""
 
     token_id: _List = ""
+    person_id: _List = ""
 
 
 class UsageFilter(ProjectUsageFilter, forbid_unknown_fields=True):
@@ -74,6 +76,7 @@ class RecordFilter(Span, forbid_unknown_fields=True):
 
     token_id: _List = ""
     project_id: _List = ""
+    person_id: _List = ""
     format: Annotated[
         Literal["json", "jsonl", "csv"],
         Meta(description="jsonl and csv are all records from the cursor on, at most limit if that is given."),
@@ -115,12 +118,12 @@ class UsageRoutes:
         }
 
     async def report(self, call: Call) -> dict[str, Any]:
-        return await self._report(call, call.query.token_id, call.query.project_id)
+        return await self._report(call, call.query.token_id, call.query.project_id, call.query.person_id)
 
     async def of_project(self, call: Call) -> dict[str, Any]:
         project_id = call.path["project_id"]
         await self._rules.of_project(project_id)
-        return await self._report(call, call.query.token_id, projects=(project_id,))
+        return await self._report(call, call.query.token_id, "", call.query.person_id, projects=(project_id,))
 
     async def of_token(self, call: Call) -> dict[str, Any]:
         token_id = call.path["token_id"]
@@ -129,7 +132,7 @@ class UsageRoutes:
 
     async def records(self, call: Call) -> list[dict[str, Any]] | Streamed:
         query: RecordFilter = call.query
-        question = self._rules.question(_asked(query, query.token_id, query.project_id))
+        question = self._rules.question(_asked(query, query.token_id, query.project_id, query.person_id))
         if query.format != "json":
             return await self._streamed(question, query)
         limit = MAX_PAGE if query.limit is UNSET else query.limit
@@ -141,10 +144,10 @@ class UsageRoutes:
         return [plain_record(entry) for entry in page.items]
 
     async def _report(
-        self, call: Call, token_id: str = "", project_id: str = "", **fixed: tuple[str, ...]
+        self, call: Call, token_id: str = "", project_id: str = "", person_id: str = "", **fixed: tuple[str, ...]
     ) -> dict[str, Any]:
         query: TokenUsageFilter = call.query
-        question = self._rules.question(report_asked(query, token_id, project_id), **fixed)
+        question = self._rules.question(report_asked(query, token_id, project_id, person_id), **fixed)
         return await self._rules.report(question, with_forecast=query.forecast)
 
     async def _streamed(self, question: UsageQuestion, query: RecordFilter) -> Streamed:
@@ -188,12 +191,17 @@ def _report(respond: Callable[[Call], Any], query: type[Struct], action: str, su
     )
 
 
-def report_asked(query: TokenUsageFilter, token_id: str = "", project_id: str = "") -> UsageParameters:
+def report_asked(
+    query: TokenUsageFilter, token_id: str = "", project_id: str = "", person_id: str = ""
+) -> UsageParameters:
     """What the parameters of a report ask."""
-    return _asked(query, token_id, project_id, query.group_by, None if query.top is UNSET else query.top)
+    top = None if query.top is UNSET else query.top
+    return _asked(query, token_id, project_id, person_id, query.group_by, top)
 
 
-def _asked(query: Span, token_id: str, project_id: str, group_by: str = "", top: int | None = None) -> UsageParameters:
+def _asked(
+    query: Span, token_id: str, project_id: str, person_id: str, group_by: str = "", top: int | None = None
+) -> UsageParameters:
     return UsageParameters(
-        group_by, query.since, query.until, project_id, token_id, query.api, query.model, query.tz, top
+        group_by, query.since, query.until, project_id, token_id, query.api, query.model, query.tz, top, person_id
     )

@@ -12,7 +12,7 @@ from ...core.forecast import Forecast
 from ...core.ledger.entry import Counts, Entry
 from ...core.reportgroups import GROUPS
 from ...core.reports import UsageSums
-from ...management.usageanswers import RECORD
+from ...management.usageanswers import NAMED, RECORD
 
 Moment = Annotated[datetime, Meta(tz=True)]
 
@@ -39,7 +39,7 @@ def _of_record(name: str, kind: Any) -> Any:
 
 
 def _keys(group: str) -> list[tuple[str, Any, Any]]:
-    if group in ("project", "token"):
+    if group in NAMED:
         return [(f"{group}_{each}", str | None | UnsetType, UNSET) for each in ("id", "name")]
     return [(group, (int if group == "status" else str) | None | UnsetType, UNSET)]
 

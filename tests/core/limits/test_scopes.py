@@ -16,7 +16,7 @@ from tests.tables import row
 
 ASKING = Asking(
     Project("p", "one"),
-    Token("t", "00", "sk-…", "p", None),
+    Token("t", "00", "sk-…", "p", None, person_id="o"),
     "openai",
     "gpt-4o",
     "192.0.2.1",
@@ -53,6 +53,8 @@ ROWS: dict[str, tuple[dict[str, Any], dict[str, Any] | None, list[tuple[dict[str
         [({"tag:team": "a=b|c"}, True), ({"tag:team": None}, False)],
     ),
     "of two": ({"per": "user", "tags": {"team": "a=b|c"}}, None, []),
+    "person": ({"per": "person", "model": "gpt-4o"}, {"persons": ("o",), "models": ("gpt-4o",)}, [({}, True)]),
+    "of a person's user": ({"per": "person", "user": "ann b"}, None, []),
     "address": ({"per": "address"}, None, []),
 }
 

@@ -59,6 +59,18 @@ class EffectiveTests(SynchronousTestCase):
             with row(token, project):
                 self.assertEqual(_found(settings, _asking(token, project)), expected)
 
+    def test_people(self) -> None:
+        """What somebody may use who is signed in is one, however many devices there are; so is a rule per person."""
+        settings = UsageLimitSettings(rules=(LimitRule(UsageLimits(rpm_limit=3), per="person"),))
+        asking = _asking({"rpm_limit": 9, "max_budget": Decimal(1)})
+        assert asking.token is not None
+        theirs = evolve(asking, token=evolve(asking.token, person_id="o1", budget_reset_at=5.0))
+        dollar = 10**12
+        self.assertEqual(_found(settings, theirs), {("requests", "person:o1", 3), ("money", "person:o1", dollar)})
+        self.assertEqual(_found(settings, asking), {("requests", "token:t1", 9), ("money", "token:t1", dollar)})
+        [money] = [rule for rule in effective(settings, theirs) if rule.kind == "money"]
+        self.assertEqual((money.since, money.source), (5.0, "max_budget of the person who is signed in"))
+
     def test_money(self) -> None:
         """A budget is whole steps of the ledger's; without a duration it is for ever."""
         said = {"max_budget": Decimal("0.05"), "soft_budget": Decimal("0.04"), "hard_budget": True}

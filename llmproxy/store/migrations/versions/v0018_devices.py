@@ -12,6 +12,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import mysql
 
+from llmproxy.store.migrations.steps import drop_tables
+
 revision = "0018"
 down_revision = "0017"
 branch_labels = None
@@ -67,5 +69,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_table("devices")
-    op.drop_table("device_grants")
+    drop_tables("devices", "device_grants")

@@ -249,7 +249,7 @@ COST = Board(
                     "The share of all input.",
                     (
                         f'sum by (model) (rate({_TOKENS}, type="cached_input"}}[{RATE}]))'
-                        f' / (sum by (model) (rate({_TOKENS}, type="input"}}[{RATE}])) > 0)',
+                        f' / (sum by (model) (rate({_TOKENS}, type="input"}}[{RATE}])) > 0) or vector(0)',
                         "{{model}}",
                     ),
                     unit="percentunit",

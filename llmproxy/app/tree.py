@@ -209,10 +209,17 @@ def _feed(proxy: Proxy) -> LiveFeed:
     def numbers() -> Deferred[Any]:
         return proxy.collect_metrics().addCallback(live_numbers)
 
+    async def upstreams() -> Any:
+        from ..management.upstreams import shown_upstreams
+        from ..web.manage.upstreams import view_of
+
+        return [view_of(each) for each in shown_upstreams(await proxy.collect_metrics())]
+
     sources = {
         "numbers": Source("usage.read", numbers),
         "exchanges": Source("exchange.read", lambda: proxy.exchanges.running().addCallback(first_of)),
     }
+    sources["upstreams"] = Source("upstream.read", lambda: Deferred.fromCoroutine(upstreams()), if_named=True)
     return LiveFeed(proxy.foundation.reactor, sources, lambda: proxy.draining)
 
 

@@ -110,13 +110,28 @@ class Http:
 
     @contextmanager
     def opened(
-        self, method: str, path: str, fields: Mapping[str, str], body: bytes | None = None
+        self,
+        method: str,
+        path: str,
+        fields: Mapping[str, str],
+        body: bytes | None = None,
+        quiet: float | None = None,
     ) -> Iterator[http.client.HTTPResponse]:
-        """The same, for those who read the answer as it comes; what breaks while they do is reported like the rest."""
+        """
+        The same, for those who read the answer as it comes; what breaks while they do is reported like the rest.
+
+        @param quiet: seconds that may pass between two parts of the answer, where that is more than the timeout.
+        """
         connection = self.connection()
         try:
+            connection.connect()
+            connected = connection.sock
             connection.request(method, self.address.path + path, body=body, headers=dict(fields))
-            yield connection.getresponse()
+            answer = connection.getresponse()
+            if quiet is not None:
+                # The answer has the socket by now where the connection ends with it.
+                connected.settimeout(max(quiet, self._timeout))
+            yield answer
         except (OSError, http.client.HTTPException) as error:
             raise Unreachable(f"{self.address.text}: {_words(error)}") from None
         finally:

@@ -37,6 +37,7 @@ COMMANDS = {
     "serve": "Serve the APIs of a configuration, in the foreground.",
     "setup": "Write a configuration, and make the first project and token.",
     "sinks": "Sinks of events: how they are, send one a test.",
+    "top": "Watch what a running proxy does, in a terminal.",
     "token": "Tokens: create, list, change, revoke, rotate.",
     "upgrade": "Have the new program take over from a running proxy, without a gap.",
     "upstreams": "Upstreams: how they are, drain one, undrain it.",

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.client import HTTPResponse
 from typing import Any
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 import click
 
 from .faults import Fault, fault_of_status
-from .http import Answer, Http
+from .http import MAX_BODY, Answer, Http
 from .output import printable
 
 _NEXT = re.compile(r'<([^>]*)>\s*;[^,]*\brel="?next"?')
@@ -75,6 +77,25 @@ class Management:
         if not 200 <= answer.status < 300:
             raise fault_of_status(answer.status, words_of(answer))
         return answer
+
+    @contextmanager
+    def opened(self, path: str, *, quiet: float, **query: Any) -> Iterator[HTTPResponse]:
+        """
+        An answer that is read as it comes.
+
+        @param quiet: seconds that may pass between two parts of it.
+        """
+        sent = {"Authorization": f"Bearer {self._token}", "User-Agent": "llmproxy-cli"}
+        with self._http.opened("GET", "/manage" + path + _query(query), sent, quiet=quiet) as response:
+            if response.status != 200:
+                answer = Answer(response.status, response.headers, response.read(MAX_BODY))
+                raise fault_of_status(answer.status, words_of(answer))
+            yield response
+
+    @property
+    def address(self) -> str:
+        """Where it is."""
+        return str(self._http.address.text)
 
     def pages(self, path: str, /, **query: Any) -> Iterator[Any]:
         """

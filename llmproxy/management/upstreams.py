@@ -27,6 +27,18 @@ class ShownUpstream:
     requests: int
 
 
+def shown_upstreams(numbers: Any) -> list[ShownUpstream]:
+    """
+    All of them, in the order of the configuration.
+
+    @param numbers: the metrics of all processes.
+    """
+    return [
+        ShownUpstream(each, each.requests if each.counted else numbers.attempts.get(each.api, 0))
+        for each in summed(numbers.upstreams())
+    ]
+
+
 class UpstreamRules:
     """
     @param collect: gives the numbers of all processes.
@@ -46,11 +58,7 @@ class UpstreamRules:
 
     async def list(self) -> list[ShownUpstream]:
         """All of them, in the order of the configuration."""
-        numbers = await self._collect()
-        return [
-            ShownUpstream(each, each.requests if each.counted else numbers.attempts.get(each.api, 0))
-            for each in summed(numbers.upstreams())
-        ]
+        return shown_upstreams(await self._collect())
 
     async def set_drained(self, api: str, upstream: str, drained: bool) -> ShownUpstream:
         """

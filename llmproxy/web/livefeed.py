@@ -29,10 +29,12 @@ class Source:
     """
     @ivar needs: the permission that it takes, see L{llmproxy.core.roles}.
     @ivar collect: gives what is now, as values of JSON.
+    @ivar if_named: only who names it gets it.
     """
 
     needs: str
     collect: Callable[[], Deferred[Any]]
+    if_named: bool = False
 
 
 class LiveFeed:

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from ...core.roles import may
-from ...errors import Unavailable
+from ...errors import BadRequest, Unavailable
 from ..livefeed import MOST, LiveFeed
 from ..operations import Call, Operation, Routes
 from ..streamed import Streamed
@@ -38,6 +38,15 @@ class NumbersView(Struct):
     first_token_p95: float | None
 
 
+class Wanted(Struct, forbid_unknown_fields=True):
+    """What is to be watched."""
+
+    events: Annotated[
+        str,
+        Meta(max_length=200, description="Names of events with commas between them. Without it: numbers, exchanges."),
+    ] = ""
+
+
 class Live:
     """Each watcher gets what their role may see; one whose session ends is cut off within half a minute."""
 
@@ -59,11 +68,12 @@ class Live:
             "/live": {
                 b"GET": Operation(
                     self.watch,
+                    query=Wanted,
                     streams=(KIND,),
                     needs="live.read",
                     action="live.watch",
                     summary="Watch what happens now, as server-sent events that are named after what they are about.",
-                    errors=(Unavailable,),
+                    errors=(BadRequest, Unavailable),
                 ),
             },
         }
@@ -75,5 +85,13 @@ class Live:
         feed = self._feed
         if feed.watchers >= MOST:
             raise Unavailable("as many as can be watch already", retry_after=30)
-        wanted = [name for name, source in feed.sources.items() if may(call.actor.role, source.needs)]
+        named = {name for name in call.query.events.split(",") if name}
+        if not named <= feed.sources.keys():
+            unknown = ", ".join(sorted(named - feed.sources.keys()))
+            raise BadRequest(f"events: there is none that is called {unknown}; there are {', '.join(feed.sources)}")
+        wanted = [
+            name
+            for name, source in feed.sources.items()
+            if (name in named if named else not source.if_named) and may(call.actor.role, source.needs)
+        ]
         return Streamed(KIND.encode(), "live.txt", partial(feed.watch, wanted, lambda: self._auth.actor(call.request)))

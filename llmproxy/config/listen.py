@@ -8,6 +8,8 @@ from ipaddress import ip_address
 _ADDRESS = re.compile(r"(?:\[([^\]]*)\]|([0-9.]*)|(localhost)):([0-9]{1,5})", re.ASCII)
 _MODE = re.compile(r"(?<!\\):mode=")
 _INTERFACE = re.compile(r"(?:^|:)interface=((?:\\.|[^:\\])+)")
+_REUSE = re.compile(r"(?<!\\):reuse_port=([^:]*)")
+_REUSES = {"yes": True, "no": False}
 _DESCRIPTION = re.compile(r"[a-z][a-z0-9_]*:.+", re.ASCII)
 
 
@@ -40,6 +42,7 @@ def check_endpoint(description: str) -> None:
 
     @raise ValueError: Twisted knows no such endpoint.
     """
+    description, _ = reuse_of(description)
     # Loading plugins takes a tenth of a second.
     from twisted.internet.endpoints import serverFromString
     from twisted.internet.interfaces import IStreamServerEndpointStringParser
@@ -53,6 +56,23 @@ def check_endpoint(description: str) -> None:
             raise ValueError(f"not an endpoint that can be used: {error}, got {description!r}") from None
     elif kind not in ("ssl", "tls", *(each.prefix for each in getPlugins(IStreamServerEndpointStringParser))):
         raise ValueError(f"Twisted knows no endpoint {kind!r}, got {description!r}")
+
+
+def reuse_of(description: str) -> tuple[str, bool]:
+    """
+    The description that Twisted knows, and whether other programs may listen there too (C{:reuse_port=yes},
+    C{SO_REUSEPORT}).
+
+    @raise ValueError: it says so in words that mean nothing, or of what has no port.
+    """
+    match = _REUSE.search(description)
+    if match is None:
+        return description, False
+    if match[1] not in _REUSES:
+        raise ValueError(f"reuse_port: expected yes or no, got {match[1]!r}")
+    if description.partition(":")[0] not in ("tcp", "tcp6", "tls", "ssl"):
+        raise ValueError(f"reuse_port is of ports, and {description.partition(':')[0]}: has none of its own")
+    return description[: match.start()] + description[match.end() :], _REUSES[match[1]]
 
 
 def private_endpoint_description(text: str) -> str:

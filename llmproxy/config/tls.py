@@ -16,8 +16,8 @@ ClientAuth = Literal["none", "optional", "required"]
 CLIENT_AUTH = ("none", "optional", "required")
 
 _COLON = re.compile(r"(?<!\\):")
-_OWN = frozenset({"interface", "backlog", "client_auth"})
-_TWISTEDS = frozenset({"interface", "backlog", "privateKey", "certKey"})
+_OWN = frozenset({"interface", "backlog", "reuse_port", "client_auth"})
+_TWISTEDS = frozenset({"interface", "backlog", "reuse_port", "privateKey", "certKey"})
 """Options of C{ssl:} with which it is served as C{tls:} is; with others it is left to Twisted."""
 
 
@@ -98,7 +98,7 @@ def tls_listener(description: str, tls: TlsConfig | None) -> TlsListener | None:
         return None
     port = rest[0] if rest else ""
     options = dict(part.partition("=")[::2] for part in rest[1:])
-    below = [f"{name}={options[name]}" for name in ("interface", "backlog") if name in options]
+    below = [f"{name}={options[name]}" for name in ("interface", "backlog", "reuse_port") if name in options]
     plain = ":".join(["tcp", port, *below])
     if kind == "ssl":
         if options.keys() - _TWISTEDS or "privateKey" not in options:

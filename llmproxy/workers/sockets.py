@@ -16,9 +16,11 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import Factory
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
+from ..config.listen import reuse_of
 from ..errors import ConfigError
 from ..net.twistedinternals import adopt_unix_port
 from .fairaccept import FairAccept
+from .reuseport import ReusingPorts
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IListeningPort
@@ -76,8 +78,10 @@ def open_port(reactor: Any, description: str, factory: Any, option: str = "--lis
         # Systemd has passed it to the parent, which is what its endpoint looks at.
         return succeed(reactor.adopt(factory))
     try:
-        opener = WholeChain(reactor) if description.startswith("ssl:") else reactor
-        endpoint = serverFromString(opener, with_backlog(with_chain(description)))
+        plain, reuses = reuse_of(description)
+        opener = ReusingPorts(reactor) if reuses and not isinstance(reactor, Inherited) else reactor
+        opener = WholeChain(opener) if plain.startswith("ssl:") else opener
+        endpoint = serverFromString(opener, with_backlog(with_chain(plain)))
     except Exception as reason:
         # Plugins parse the rest of a description, and raise whatever they like.
         return fail(ConfigError(f"{option} {description}: not an endpoint that can be used: {reason}"))

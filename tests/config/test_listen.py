@@ -6,7 +6,13 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.config.listen import check_endpoint, endpoint_description, is_private, private_endpoint_description
+from llmproxy.config.listen import (
+    check_endpoint,
+    endpoint_description,
+    is_private,
+    private_endpoint_description,
+    reuse_of,
+)
 
 
 class EndpointDescriptionTests(SynchronousTestCase):
@@ -58,6 +64,25 @@ class EndpointDescriptionTests(SynchronousTestCase):
         for text in ("nowhere:8080", "tcp:http", "tcp:80:interfce=1"):
             with self.assertRaises(ValueError, msg=text):
                 check_endpoint(text)
+
+    def test_reuse(self) -> None:
+        """That others may have it too is of ports alone, and yes or no; Twisted reads nothing of it."""
+        for text, expected in (
+            ("tcp:8080", ("tcp:8080", False)),
+            ("tcp:8080:reuse_port=yes", ("tcp:8080", True)),
+            ("tcp6:8080:reuse_port=no:interface=\\:\\:1", ("tcp6:8080:interface=\\:\\:1", False)),
+            ("tls:8443:interface=127.0.0.1:reuse_port=yes", ("tls:8443:interface=127.0.0.1", True)),
+        ):
+            self.assertEqual(reuse_of(text), expected, text)
+        check_endpoint("tcp:8080:reuse_port=yes")
+        for text in (
+            "tcp:8080:reuse_port=1",
+            "tcp:8080:reuse_port=",
+            "unix:/run/x:reuse_port=yes",
+            "systemd:reuse_port=no",
+        ):
+            with self.assertRaises(ValueError, msg=text):
+                reuse_of(text)
 
     def test_this_machine_alone(self) -> None:
         """It is known which endpoints only this machine reaches."""

@@ -30,6 +30,7 @@ from ..store.threads import NoThreads, PooledThreads
 from ..upstream.client import PooledClient
 from .reloading import changes
 from .sinks import SinkMaker, report_of
+from .sinkset import SinkSet
 from .sinktrial import letters_kept, send_again, try_sink
 
 if TYPE_CHECKING:
@@ -91,28 +92,70 @@ class Events:
             environment={**os.environ, **(environment or {})},
         )
         self.bus = EventBus(reactor)
-        self._types = {config.name: config.type for config in configs}
-        self._configs = {config.name: config for config in configs}
-        self._queues = self._maker.queues(configs)
-        for queue in self._queues:
-            self.bus.subscribe(queue.take)
+        self._set = SinkSet(self._maker, self.bus, configs)
         self._contents = self._maker.lane()
         self._exchanges = ExchangeEvents(reactor, self.bus, self._contents)
         self._watch: UpstreamWatch | None = None
+        self._look: Callable[[], UpstreamWatch] | None = None
+        self._wire: Callable[[], None] = lambda: None
+        self._wired: set[str] = set()
         self._started = False
 
+    @property
+    def configs(self) -> tuple[SinkConfig, ...]:
+        """The sinks, as they were configured."""
+        return tuple(self._set.configs.values())
+
     def wants(self, kind: str) -> bool:
-        """Whether any sink may want such events; C{audit.*} for all that begin so."""
-        return any(queue.when.wants_kind(kind) for queue in self._queues)
+        """
+        Whether any sink may want such events, also one of those that are prepared; C{audit.*} for all that begin so.
+        """
+        return self._set.wants(kind)
+
+    def _wants_first(self, kind: str) -> bool:
+        """The same, once: who asks begins to make them, and goes on with it."""
+        if kind in self._wired or not self.wants(kind):
+            return False
+        self._wired.add(kind)
+        return True
+
+    # -- other sinks, while the proxy runs
+
+    def prepare(self, configs: Sequence[SinkConfig]) -> None:
+        """
+        Make what is new among C{configs}; it gets nothing before L{take}.
+
+        @raise ConfigError: of all that is wrong with them; nothing has changed then.
+        """
+        self._set.prepare(configs)
+
+    def discard(self) -> None:
+        """Forget what was prepared."""
+        self._set.discard()
+
+    def take(self) -> None:
+        """
+        Give events to what was prepared from now on. Sinks that are as before go on; others deliver what they have,
+        or keep it on disk.
+        """
+        self._threads.grow(2 * len(self._set.next) + 1)
+        self._set.take()
+        self._wire()
+        self._look_at_upstreams()
 
     # -- where they begin
 
     def begin(self, metering: Metering, limiting: UsageLimiting) -> None:
         """What is published from now on, and what is said of budgets, becomes events where a sink wants it."""
-        if self.wants("exchange"):
-            metering.publisher.add(self._exchanges)
-        if self.wants("budget.*"):
-            limiting.listeners.append(self._crossed)
+
+        def wire() -> None:
+            if self._wants_first("exchange"):
+                metering.publisher.add(self._exchanges)
+            if self._wants_first("budget.*"):
+                limiting.listeners.append(self._crossed)
+
+        self._wire = wire
+        wire()
 
     def without_audit_log(self) -> None:
         """There is none whose records could become events, or it is an application's own."""
@@ -122,18 +165,29 @@ class Events:
             )
 
     def _ask(self, kind: str) -> str:
-        return ", ".join(queue.name for queue in self._queues if queue.when.wants_kind(kind))
+        return ", ".join(queue.name for queue in self._set.queues if queue.when.wants_kind(kind))
 
     def audit_sinks(self) -> list[AuditEvents]:
-        """Those of the audit log that make events of its records."""
-        return [AuditEvents(self.bus)] if self.wants("audit.*") else []
+        """Those that the audit log has not been given yet, and that make events of its records."""
+        return [AuditEvents(self.bus)] if self._wants_first("audit.*") else []
 
     def watch(
         self, reports: Callable[[], Sequence[UpstreamReport]], circuits: Callable[[], Sequence[CircuitState]]
     ) -> None:
         """Look at upstreams, where a sink wants to know of them; see L{UpstreamWatch}."""
-        if self.wants("upstream.*"):
-            self._watch = UpstreamWatch(self._reactor, self.bus, reports, circuits)
+        self._look = lambda: UpstreamWatch(self._reactor, self.bus, reports, circuits)
+        self._look_at_upstreams()
+
+    def _look_at_upstreams(self) -> None:
+        wanted = self.wants("upstream.*")
+        if wanted and self._watch is None and self._look is not None:
+            self._watch = self._look()
+            if self._started:
+                self._watch.start()
+        elif not wanted and self._watch is not None:
+            watch, self._watch = self._watch, None
+            if self._started:
+                watch.stop()
 
     def reloaded(self, before: APIConfig, after: APIConfig) -> None:
         """Another configuration is served."""
@@ -152,11 +206,10 @@ class Events:
         """The proxy serves."""
         self._started = True
         self._threads.start()
-        for queue in self._queues:
-            queue.start()
+        self._set.start()
         if self._watch is not None:
             self._watch.start()
-        self._say("config.started", sinks=[queue.name for queue in self._queues])
+        self._say("config.started", sinks=list(self._set.configs))
 
     async def stop(self) -> None:
         """Nothing more begins: deliver what waits, keep the rest on disk, close everything."""
@@ -170,7 +223,7 @@ class Events:
             await idle
         except (CancelledError, TimeoutError, Exception):
             self._log.error("events: contents are still being read; their events are lost")
-        await DeferredList([queue.stop() for queue in self._queues])
+        await self._set.stop()
         closing = self._maker.agent.close()
         if closing is not None:
             await closing
@@ -180,13 +233,13 @@ class Events:
 
     def flush(self) -> Deferred[Any]:
         """Fires when what waits in memory is delivered, or could not be at once."""
-        return DeferredList([queue.flush() for queue in self._queues])
+        return DeferredList([queue.flush() for queue in self._set.queues])
 
     # -- what is known of them
 
     def reports(self) -> list[SinkReport]:
         """What this process knows of each, in the order of the configuration."""
-        return [report_of(queue, self._types[queue.name], self._masking.text) for queue in self._queues]
+        return [report_of(*each, self._masking.text) for each in self._set.typed()]
 
     async def test(self, name: str) -> tuple[bool, str] | None:
         """
@@ -194,7 +247,7 @@ class Events:
 
         @return: whether it was taken, and what came back, masked; C{None} where there is no such sink.
         """
-        config = self._configs.get(name)
+        config = self._set.configs.get(name)
         if config is None:
             return None
         try:
@@ -209,7 +262,7 @@ class Events:
 
         @raise Unavailable: they cannot be read.
         """
-        config = self._configs.get(name)
+        config = self._set.configs.get(name)
         if config is None:
             return None
         try:
@@ -226,7 +279,7 @@ class Events:
         @raise Conflict: somebody else does so at this moment.
         @raise Unavailable: they cannot be read, or not be taken out.
         """
-        config = self._configs.get(name)
+        config = self._set.configs.get(name)
         if config is None:
             return None
         try:

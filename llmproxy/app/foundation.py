@@ -217,6 +217,17 @@ class Foundation:
         events.begin(self.metering, self.limiting)
         return events
 
+    def take_sinks(self) -> None:
+        """Sinks that were prepared get events from now on; what nobody wanted before begins to be said."""
+        events = self.events
+        assert events is not None, "prepared"
+        events.take()
+        if self.auditing is None:
+            events.without_audit_log()
+            return
+        for sink in events.audit_sinks():
+            self.auditing.log.add(sink)
+
     def _auditing(self) -> Auditing | None:
         options = self.settings.audit
         if options is None or self.stored is None:

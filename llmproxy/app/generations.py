@@ -83,11 +83,23 @@ class Generations:
         @return: fires when the one before has ended; cancelling it changes nothing.
         @raise ConfigError: it cannot be made; nothing has changed then.
         """
-        former = self.current
-        self.current = Generation(self._foundation, config, table, self._gate, self.shed, former)
-        if self._foundation.events is not None:
-            self._foundation.events.reloaded(former.config, config)
-        self._say_kept(former.config, config)
+        former, events = self.current, self._foundation.events
+        sinks = () if events is None else events.configs
+        # An application's configuration may say nothing of sinks.
+        takes_sinks = events is not None and bool(config.sinks) and tuple(config.sinks) != sinks
+        if events is not None and takes_sinks:
+            events.prepare(config.sinks)
+        try:
+            self.current = Generation(self._foundation, config, table, self._gate, self.shed, former)
+        except BaseException:
+            if events is not None:
+                events.discard()
+            raise
+        if takes_sinks:
+            self._foundation.take_sinks()
+        if events is not None:
+            events.reloaded(former.config, config)
+        self._say_kept(evolve(former.config, sinks=sinks), evolve(config, sinks=events.configs if events else ()))
         if self._running:
             self.start()
         self.count_in(self._foundation.metering.metrics)
@@ -97,11 +109,10 @@ class Generations:
         return ended
 
     def _say_kept(self, before: APIConfig, after: APIConfig) -> None:
-        """That what is said is kept from now on, or no longer; sinks are those of the start."""
+        """That what is said is kept from now on, or no longer."""
         from ..config.capturevariables import kept_where
 
-        sinks = self._foundation.settings.apis.sinks
-        was, said = (kept_where(evolve(each, sinks=sinks)) for each in (before, after))
+        was, said = kept_where(before), kept_where(after)
         if said != was:
             self._log.warn("{said}", said=said or "capture: nothing of what is said is kept any more")
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import evolve, fields, frozen, has
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-TAKEN = ("default_api", "apis", "prices", "usage_limits", "tracing", "agents")
+TAKEN = ("default_api", "apis", "prices", "usage_limits", "tracing", "agents", "sinks")
 """What of the file a running proxy takes; everything else is made once, at the start."""
 
 _OURS = ("apis", "inherited", "source")
@@ -68,15 +70,16 @@ def plan(before: Settings, after: Settings) -> Plan:
     leases = before.apis.usage_limits.budget_leases
     late_leases = ("usage_limits.budget_leases",) if leases != after.apis.usage_limits.budget_leases else ()
     taken["usage_limits"] = evolve(after.apis.usage_limits, budget_leases=leases)
-    # Their paths are there, or are not, from the start.
-    appeared = (before.apis.agents is None) != (after.apis.agents is None)
-    taken["agents"] = before.apis.agents if appeared else after.apis.agents
-    late_agents = ("agents",) if appeared else ()
+    # What these need is there, or is not, from the start.
+    late_parts = [
+        name for name in ("agents", "sinks") if bool(getattr(before.apis, name)) != bool(getattr(after.apis, name))
+    ]
+    taken |= {name: getattr(before.apis, name) for name in late_parts}
     apis = evolve(before.apis, **taken)
     fixed = [each.name for each in fields(APIConfig) if each.name not in TAKEN]
     own = [each.name for each in fields(Settings) if each.name not in _OURS]
     late = (*_all_different(fixed, before.apis, after.apis), *_all_different(own, before, after))
-    return Plan(evolve(before, apis=apis), tuple(changes(before.apis, apis)), (*late, *late_leases, *late_agents))
+    return Plan(evolve(before, apis=apis), tuple(changes(before.apis, apis)), (*late, *late_leases, *late_parts))
 
 
 def _all_different(names: Iterable[str], before: object, after: object) -> Iterator[str]:
@@ -105,6 +108,16 @@ def _different(name: str, before: Any, after: Any) -> Iterator[str]:
     for each in fields(type(before)):
         if getattr(before, each.name) != getattr(after, each.name):
             yield f"{name}.{each.name}"
+
+
+def _compiled(found: Plan) -> RoutingTable:
+    """@raise ConfigError: it cannot be served."""
+    settings = found.settings
+    if "sinks" in found.changed:
+        from .sinks import check_sinks
+
+        check_sinks(settings.apis.sinks, {**os.environ, **settings.otel})
+    return settings.apis.routing_table()
 
 
 def on_thread(reactor: Any, call: Callable[[], T]) -> Deferred[T]:
@@ -168,7 +181,7 @@ class Reloading:
         if source is None:
             raise ConfigError("the configuration was given by a program: there is no file to read again")
         found = plan(self._settings(), await on_thread(self._reactor, source.read))
-        table = await on_thread(self._reactor, found.settings.apis.routing_table)
+        table = await on_thread(self._reactor, partial(_compiled, found))
         await maybeDeferred(self._take, found.settings, table)
         for listener in self.listeners:
             listener(found.outcome)

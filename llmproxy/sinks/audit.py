@@ -99,6 +99,10 @@ class AuditLog:
         host, pid = socket.gethostname(), os.getpid()
         self._put(self._notes.own("audit.start", version=__version__, host=host, pid=pid, sinks=sinks))
 
+    def add(self, sink: IAuditSink) -> None:
+        """One more, for what is noted from now on."""
+        self.queues.append(audit_queue(self._clock, sink, self._notes))
+
     def flush(self) -> Deferred[Any]:
         """Fires when what was noted until now is where it belongs, as far as that can be reached."""
         return DeferredList([queue.flush() for queue in self.queues])

@@ -46,6 +46,11 @@ class PooledThreads:
     def run(self, call: Callable[[], T]) -> Deferred[T]:
         return deferToThreadPool(self._reactor, self._pool, call)
 
+    def grow(self, size: int) -> None:
+        """Have room for C{size} calls at once, if there is less."""
+        if size > self._pool.max:
+            self._pool.adjustPoolsize(0, size)
+
     def stop(self) -> None:
         self._pool.stop()
 
@@ -61,6 +66,9 @@ class NoThreads:
 
     def run(self, call: Callable[[], T]) -> Deferred[T]:
         return execute(call)
+
+    def grow(self, size: int) -> None:
+        pass
 
     def stop(self) -> None:
         pass

@@ -17,9 +17,16 @@ from llmproxy.core.audit.settings import AuditOptions
 from llmproxy.core.limits.values import Rule
 from llmproxy.core.limits.verdicts import Crossed
 from llmproxy.errors import ConfigError
+from llmproxy.record import Record
 
 from ..core.events.samples import full_record
 from .test_proxy import a_config
+
+
+def named_record(entry_id: str) -> Record:
+    record = full_record()
+    record.entry_id = entry_id
+    return record
 
 
 class EventsTests(TestCase):
@@ -59,6 +66,55 @@ class EventsTests(TestCase):
         kinds = [event["kind"] for event in self.written()]
         for kind in ("config.started", "audit.audit.start", "budget.soft", "config.reloaded", "audit.audit.stop"):
             self.assertIn(kind, kinds)
+
+    async def test_other_sinks(self) -> None:
+        """
+        Another configuration has other sinks: what was published before is where it was to go, what comes later goes
+        to the new ones, which may want what nobody wanted before.
+        """
+        proxy = self.make()
+        first = self.path
+        proxy.startService()
+        await proxy.started
+        publisher, events = proxy.foundation.metering.publisher, proxy.foundation.events
+        assert events is not None
+        publisher.publish(full_record())
+        publisher.flush()
+        self.path = os.path.join(os.path.dirname(first), "second.jsonl")
+        log = SinkConfig("log", "file", settings={"path": first})
+        all_of_it = SinkConfig("all", "file", when={"kind": "*"}, settings={"path": self.path})
+        await proxy.swap(evolve(a_config(), sinks=[all_of_it]))
+        self.assertEqual([each.name for each in proxy.metrics().sinks()], ["all"])
+        self.assertEqual(events.configs, (all_of_it,))
+        for listener in proxy.foundation.limiting.listeners:
+            listener(Crossed(Rule("cost", "token:t-1", 10, "max_budget of the token 'x'"), 0, 5))
+        audit_log = proxy.foundation.audit_log
+        assert audit_log is not None
+        audit_log.log("token.create", "admin", "success")
+        publisher.publish(named_record("second"))
+        publisher.flush()
+        await proxy.swap(evolve(a_config(), sinks=[all_of_it, log]))
+        publisher.publish(named_record("third"))
+        await proxy.stopService()
+        kinds = [event["kind"] for event in self.written()]
+        for kind in ("config.reloaded", "budget.soft", "audit.token.create", "exchange"):
+            self.assertIn(kind, kinds)
+        exchanges = [event["id"] for event in self.written() if event["kind"] == "exchange"]
+        self.assertEqual(exchanges, ["second", "third"])
+        self.path = first
+        self.assertEqual([event["id"] for event in self.written()], [full_record().entry_id, "third"])
+
+    async def test_wrong_sinks(self) -> None:
+        """A sink that cannot be made changes nothing; a configuration that says nothing of sinks leaves them."""
+        proxy = self.make()
+        proxy.startService()
+        await proxy.started
+        with self.assertRaises(ConfigError) as caught:
+            await proxy.swap(evolve(a_config(), sinks=[SinkConfig("log", "file"), SinkConfig("x", "stdout")]))
+        self.assertIn("sink 'log': path: is missing", str(caught.exception))
+        await proxy.swap(a_config())
+        self.assertEqual([each.name for each in proxy.metrics().sinks()], ["log"])
+        await proxy.stopService()
 
     async def test_exchanges_alone(self) -> None:
         """By default nothing but exchanges is said, and nothing else is even looked at."""

@@ -13,6 +13,7 @@ from llmproxy.app.configsource import ConfigSource
 from llmproxy.app.reloading import TAKEN, Outcome, Reloading, plan
 from llmproxy.app.settings import Settings
 from llmproxy.config import APIConfig, APIProviderConfig
+from llmproxy.config.sinks import SinkConfig
 from llmproxy.config.usagelimits import UsageLimitsConfig
 from llmproxy.core.clientlimits import Limits
 from llmproxy.core.ledger.settings import LedgerOptions
@@ -55,6 +56,21 @@ class PlanTests(SynchronousTestCase):
         )
         self.assertEqual(found.settings, evolve(BEFORE, apis=evolve(BEFORE.apis, apis={"a": TWO, "b": ONE})))
         self.assertNotIn("another1", str(found.outcome))
+
+    def test_sinks(self) -> None:
+        """Other sinks are taken; that there are some at all, or none, is a matter of the start."""
+        sinks = ((), (SinkConfig("one", "stdout"),), (SinkConfig("two", "stdout"),))
+        for was, wanted, changed, late in (
+            (1, 2, ("sinks",), ()),
+            (1, 1, (), ()),
+            (0, 1, (), ("sinks",)),
+            (1, 0, (), ("sinks",)),
+        ):
+            before, after = (evolve(BEFORE, apis=evolve(BEFORE.apis, sinks=sinks[each])) for each in (was, wanted))
+            with row(was, wanted):
+                found = plan(before, after)
+                self.assertEqual((found.changed, found.needs_restart), (changed, late))
+                self.assertEqual(found.settings.apis.sinks, sinks[was if late else wanted])
 
     def test_leases(self) -> None:
         """Whether budgets are leased stays as it was, and is named; the limits beside it are taken."""

@@ -70,6 +70,7 @@ class ReloadTests(SynchronousTestCase):
         self.directory = self.mktemp()
         os.mkdir(self.directory)
         self.port = free_port()
+        self.before: Callable[[], object] = lambda: self.write("one")
 
     def write(self, name: str) -> None:
         """The configuration whose answers begin with C{name}."""
@@ -80,7 +81,7 @@ class ReloadTests(SynchronousTestCase):
             file.write(text)
 
     def serve(self, *more: str) -> subprocess.Popen[str]:
-        self.write("one")
+        self.before()
         listen = ("--config", "apis.yaml", "--listen", f"tcp:{self.port}:interface=127.0.0.1", "--access-log", "log")
         process = start(
             (*LLMPROXY, "serve", *listen, *more),
@@ -116,6 +117,43 @@ class ReloadTests(SynchronousTestCase):
 
     def served(self) -> bytes:
         return self.ask("GET", "/v1/a", self.token)[1]
+
+    def write_sink(self, name: str) -> None:
+        """The configuration of C{one} with a sink that writes a file."""
+        text = CONFIG.format(upstream=self.upstream.server_port, name="one")
+        sink = f"sinks:\n- {{name: {name}, type: file, path: {name}.jsonl, flush_interval: 100ms}}\n"
+        self.write_text(text + sink)
+
+    def events(self, name: str) -> int:
+        try:
+            with open(os.path.join(self.directory, f"{name}.jsonl")) as file:
+                return len(file.readlines())
+        except OSError:
+            return 0
+
+    def sink_is_changed(self, *more: str) -> None:
+        self.before = lambda: self.write_sink("first")
+        process = self.serve(*more)
+        self.assertEqual(self.served(), b"/one/v1/a")
+        self.until(lambda: self.events("first") >= 1)
+        self.write_sink("second")
+        found = self.manage("POST", "/config/reload")
+        self.assertEqual((found["changed"], found["needs_restart"]), (["sinks"], []))
+        first = self.events("first")
+        for _ in range(8):
+            self.served()
+        self.until(lambda: self.events("second") >= 8)
+        self.assertEqual(self.events("first"), first)
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.wait(PATIENCE), 0)
+
+    def test_sinks(self) -> None:
+        """Events go to the sinks of the configuration that holds."""
+        self.sink_is_changed()
+
+    def test_sinks_of_workers(self) -> None:
+        """In all workers."""
+        self.sink_is_changed("--workers", "2")
 
     def until(self, condition: Callable[[], bool]) -> None:
         ends = time.monotonic() + PATIENCE

@@ -5,7 +5,7 @@ C{console} blocks are run, page by page, by L{tests.integration.test_documents}.
 
   - C{<!-- not run: needs an engine -->} before a block: it is not run, for one of L{REASONS};
   - C{<!-- run by: tests.integration.test_make -->} before a block: that module runs it;
-  - C{<!-- run: without a proxy -->} anywhere: no proxy serves beside this page from the start;
+  - C{<!-- run: status 0 or 1 -->} before a block: what its commands may end with;
   - C{<!-- run first: ... -->} before a block: commands for which a reader would have other things at hand.
 """
 
@@ -25,6 +25,7 @@ REASONS = (
     "needs systemd",
     "needs the network",
     "needs a provider",
+    "needs another program",
 )
 """Why a block may not be run; more may be said behind it."""
 
@@ -32,6 +33,8 @@ _BLOCK = re.compile(
     r"^(?P<indent> *)```(?P<kind>\w*)[^\n]*\n(?P<text>.*?)^(?P=indent)```$|^ *<!-- (?P<comment>.*?)\s*-->$",
     re.DOTALL | re.MULTILINE,
 )
+
+_REMARK = re.compile(r"\s# .*$")
 
 
 @define
@@ -41,6 +44,7 @@ class Block:
     @ivar first: commands that are to be run before it.
     @ivar unless: why it is not run, C{""} if it is.
     @ivar elsewhere: the module of tests that runs it, C{""} if it is run here.
+    @ivar status: what its commands may end with.
     """
 
     kind: str
@@ -49,6 +53,7 @@ class Block:
     first: str = ""
     unless: str = ""
     elsewhere: str = ""
+    status: tuple[int, ...] = (0,)
 
 
 @define
@@ -72,6 +77,7 @@ def blocks(text: str) -> Iterator[Block]:
     """Every block of a page, in its order."""
     first: list[str] = []
     unless = elsewhere = ""
+    status: tuple[int, ...] = (0,)
     for found in _BLOCK.finditer(text):
         comment = found["comment"]
         if comment is not None:
@@ -82,12 +88,14 @@ def blocks(text: str) -> Iterator[Block]:
                 unless = words.strip()
             elif name == "run by":
                 elsewhere = words.strip()
+            elif name == "run":
+                status = tuple(map(int, re.findall(r"\d+", words)))
             continue
         indent = len(found["indent"])
         lines = "".join(line[indent:] if line.strip() else line for line in found["text"].splitlines(keepends=True))
         number = text.count("\n", 0, found.start()) + 1
-        yield Block(found["kind"], lines, number, "\n".join(first), unless, elsewhere)
-        first, unless, elsewhere = [], "", ""
+        yield Block(found["kind"], lines, number, "\n".join(first), unless, elsewhere, status)
+        first, unless, elsewhere, status = [], "", "", (0,)
 
 
 def commands(text: str) -> Iterator[Command]:
@@ -102,9 +110,8 @@ def commands(text: str) -> Iterator[Command]:
         if current is not None:
             yield current
         typed = line[2:]
-        while typed.endswith("\\") or typed.count("'") % 2:
-            following = next(lines)
-            typed += "\n" + following
+        while typed.endswith("\\") or _REMARK.sub("", typed).count("'") % 2:
+            typed += "\n" + next(lines)
         current = Command(typed)
     if current is not None:
         yield current
@@ -133,7 +140,11 @@ def _part(part: str) -> str:
 
 
 def missing(shown: list[str], output: str) -> str:
-    """The first line that is shown and does not come, in its order; C{""} if all do."""
+    """
+    The first line that is shown and does not come, in its order; C{""} if all do. One line may be shown as several.
+    """
+    if re.search(pattern("".join(line.strip() for line in shown)), output):
+        return ""
     lines = iter(output.splitlines())
     for line in shown:
         wanted = pattern(line)

@@ -70,3 +70,11 @@ class MarkTests(SynchronousTestCase):
                 with row(page.name, block.line):
                     self.assertTrue(not block.unless or block.unless.startswith(REASONS), block.unless)
                     self.assertTrue(not block.elsewhere or find_spec(block.elsewhere), block.elsewhere)
+
+    def test_kinds(self) -> None:
+        """What is typed stands in blocks that are run, behind a C{$}."""
+        for page in pages():
+            for block in blocks(page.read_text("utf-8")):
+                with row(page.name, block.line):
+                    self.assertNotIn(block.kind, ("sh", "bash", "shell", "zsh", "shellsession"))
+                    self.assertEqual(block.kind != "console" and "\n$ " in f"\n{block.text}", False)

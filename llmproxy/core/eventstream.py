@@ -10,6 +10,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import ClassVar, Protocol
 
+from .fields import CR
+
 LONGEST = 64 * 1024
 """Bytes of a document that are held until its end; a longer one is passed on as it comes."""
 
@@ -219,7 +221,7 @@ class Events(Lines):
         self._after_cr = False
 
     def _split(self, data: bytes) -> None:
-        if self._after_cr or b"\r" in data:
+        if self._after_cr or CR in data:
             data = self._with_line_feeds(data)
         if self._held.endswith(b"\n") and data.startswith(b"\n"):
             self._close()
@@ -227,7 +229,7 @@ class Events(Lines):
         super()._split(data)
 
     def _is_one(self, data: bytes) -> bool:
-        return data.count(b"\n\n") + data.count(b"\r\n\r\n") == 1 and b"\r\r" not in data
+        return data.count(b"\n\n") + data.count(b"\r\n\r\n") == 1 and (CR not in data or b"\r\r" not in data)
 
     def _document(self, piece: bytes) -> bytes:
         piece = self._normal(piece)
@@ -243,4 +245,4 @@ class Events(Lines):
 
     @staticmethod
     def _normal(data: bytes) -> bytes:
-        return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in data else data
+        return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if CR in data else data

@@ -16,6 +16,9 @@ Methods that no API has. RFC 9110 section 9.3.8: an answer to C{TRACE} repeats t
 key among them. C{TRACK} is its name in old servers of Microsoft; C{CONNECT} leads to other hosts.
 """
 
+_PERCENT, _DOT, _BACKSLASH = b"%.\\"
+"""Bytes as numbers: asked whether it has a piece of C{bytes}, CPython raises a C{TypeError} first, and swallows it."""
+
 
 @frozen
 class Policy:
@@ -97,7 +100,7 @@ class Policy:
         The path is compared as L{settled} has it, while its own bytes go on. One that upstream could resolve to
         another place is allowed by no entry, nor where everything is allowed: it could leave C{base_url}.
         """
-        if b"%" in path or b"/." in path or b"\\" in path:
+        if _PERCENT in path or (_DOT in path and b"/." in path) or _BACKSLASH in path:
             plain = settled(path)
             if plain is None:
                 return None

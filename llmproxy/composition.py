@@ -106,8 +106,9 @@ class _Held:
             return fail(Failure())
         return self._inner(request).addCallback(self._came)
 
-    def check(self, fields: Fields) -> None:
+    def check(self, fields: Any) -> None:
         """
+        @param fields: a header section, if the middleware does as it should.
         @raise TypeError: the middleware has made a field that would not go on the wire as one.
         """
         if any(fields is known for known in self._known):
@@ -192,7 +193,8 @@ def arranged(standard: Sequence[tuple[str, Middleware | None]], placed: Sequence
     @raise TypeError: a middleware is given without its place.
     """
     names = [name for name, _ in standard]
-    for one in placed:
+    given: Sequence[object] = placed
+    for one in given:
         if not isinstance(one, Placed):
             raise TypeError(f"{one!r} has no place in the chain: give before(name, …) or after(name, …)")
         if one.name not in names:

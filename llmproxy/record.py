@@ -146,6 +146,16 @@ class Call:
     request_id: str = ""
 
 
+FIELDS: Final = tuple(
+    "request_id method path client started_at user_agent api endpoint project_id token_id status error_code cause"
+    " bytes_in bytes_out duration first_byte upstream_first_byte upstream_status upstream_request_id attempts"
+    " cache streamed ended model usage truncated first_token streamed_for upstream served estimated saved cost"
+    " cost_saved attribution counted provider book priced entry_id part_of answer_id claimed sealed captured"
+    " scheme version response_id trace calls details person_id agent_session".split()
+)
+"""Of a record, in the order in which one is made."""
+
+
 class Record:
     """
     What is remembered of one exchange: the log line, the metrics and the events are made of it.
@@ -195,62 +205,7 @@ class Record:
     @ivar details: what later layers add, by name.
     """
 
-    __slots__ = (
-        "agent_session",
-        "answer_id",
-        "api",
-        "attempts",
-        "attribution",
-        "book",
-        "bytes_in",
-        "bytes_out",
-        "cache",
-        "calls",
-        "captured",
-        "cause",
-        "claimed",
-        "client",
-        "cost",
-        "cost_saved",
-        "counted",
-        "details",
-        "duration",
-        "ended",
-        "endpoint",
-        "entry_id",
-        "error_code",
-        "estimated",
-        "first_byte",
-        "first_token",
-        "method",
-        "model",
-        "part_of",
-        "path",
-        "person_id",
-        "priced",
-        "project_id",
-        "provider",
-        "request_id",
-        "response_id",
-        "saved",
-        "scheme",
-        "sealed",
-        "served",
-        "started_at",
-        "status",
-        "streamed",
-        "streamed_for",
-        "token_id",
-        "trace",
-        "truncated",
-        "upstream",
-        "upstream_first_byte",
-        "upstream_request_id",
-        "upstream_status",
-        "usage",
-        "user_agent",
-        "version",
-    )
+    __slots__ = FIELDS
 
     def __init__(
         self,
@@ -363,6 +318,12 @@ class Record:
         self.details = details
         self.person_id = person_id
         self.agent_session = agent_session
+
+    def __copy__(self) -> Record:
+        made = Record(self.request_id, self.method, self.path, self.client, self.started_at)
+        for name in FIELDS:
+            setattr(made, name, getattr(self, name))
+        return made
 
 
 TEXTS: Final = tuple(

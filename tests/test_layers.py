@@ -22,6 +22,7 @@ LAYERS = (
         "message",
         "record",
         "api",
+        "principal",
         "native",
         "origin",
         "apisettings",

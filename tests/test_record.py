@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy import message
-from llmproxy.record import TEXTS, Attribution, Cause, Ending, Record
+from llmproxy.record import FIELDS, TEXTS, Attribution, Cause, Ending, Record
 
 from .recordfields import record_fields
 
@@ -27,12 +29,23 @@ class RecordTests(SynchronousTestCase):
     def test_attributions_have_values_of_their_own(self) -> None:
         self.assertIsNot(Attribution().tags, Attribution().tags)
 
+    def test_copied(self) -> None:
+        """A copy has what its original has, and changes for itself."""
+        made = Record("r", "GET", "/", "127.0.0.1", 0.0, details={"a": 1})
+        other = copy(made)
+        self.assertEqual(
+            [getattr(other, name) for name in record_fields()], [getattr(made, name) for name in record_fields()]
+        )
+        other.status = 200
+        self.assertEqual(made.status, 0)
+
     def test_texts(self) -> None:
         """No field that is a text is forgotten among those that are masked, nor any other one named there."""
         texts = [name for name, kind in record_fields().items() if kind in ("str", "str | None")]
         self.assertEqual(list(TEXTS), texts)
 
     def test_fields(self) -> None:
-        """What a record is made with is what it has."""
+        """What a record is made with is what it has, and what a copy has."""
+        self.assertEqual(list(FIELDS), list(record_fields()))
         made = Record("r", "GET", "/", "127.0.0.1", 0.0)
-        self.assertEqual({name for name in record_fields() if not hasattr(made, name)}, set())
+        self.assertEqual([name for name in FIELDS if not hasattr(made, name)], [])

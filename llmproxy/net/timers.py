@@ -99,5 +99,10 @@ class TimerWheel:
         if not self.standing:
             # Slots of deadlines that were ended are empty.
             self._slots.clear()
-        elif self._turning is None:
+        else:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        # One that has passed may have set another, and with it the next turn.
+        if self._turning is None:
             self._turning = self._clock.callLater(self._resolution, self._turn)

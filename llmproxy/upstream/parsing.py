@@ -277,7 +277,7 @@ class _Passing:
         if self._left > 0:
             self._chunks.append(data)
         else:
-            self._chunks.append(data[:left])
+            self._chunks.append(data[:left] if self._left else data)
             self._reader.passed(more=self._left < 0)
 
 

@@ -13,7 +13,6 @@ from twisted.web.server import NOT_DONE_YET
 
 from ..core.responsehead import NO_CONTENT
 from ..errors import ClientLeft
-from ..native import mypyc_attr
 from .emulatedrequest import EmulatedRequest
 
 if TYPE_CHECKING:
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from .http1.requestbody import RequestBody
 
 
-@mypyc_attr(native_class=False)
 class BasicRequest(EmulatedRequest):
     """
     A request that can be answered in two ways: as twisted.web's resources do, and as an

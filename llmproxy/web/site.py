@@ -14,6 +14,7 @@ from ..core.clientlimits import Limits
 from ..core.descriptors import TURNED_AWAY
 from ..core.http11 import too_many_connections
 from ..core.targets import merged
+from ..native import mypyc_attr
 from ..net.poller import Poller
 from ..net.timers import TimerWheel
 from .connections import ADMITTED, REFUSED, UNWELCOME, OwnConnections
@@ -39,6 +40,7 @@ OnRefusal = Callable[[int, str, str, str, str], object]
 """Called with status, code, the client's address, a detail, and the id of the request that the client has got."""
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class ProxySite(Site):
     """
     Serves a resource tree over HTTP/1.1 on llhttp, and over HTTP/2 where TLS agrees on it.

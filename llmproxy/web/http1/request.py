@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ...native import mypyc_attr
 from ..pullproducer import PullAdapter
 from .response import Http1Response
 
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from .response import RequestChannel
 
 
-@mypyc_attr(native_class=False)
 class ProxyRequest(Http1Response):
     """
     A request of HTTP/1.1.

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ...core.masking import mask
 from ...core.responsehead import CHUNKED, NO_CONTENT, response_head, trailer_section
-from ...native import mypyc_attr
 from ..basicrequest import BasicRequest
 
 if TYPE_CHECKING:
@@ -57,7 +56,6 @@ class RequestChannel(Protocol):
         """From now on the connection is another protocol's."""
 
 
-@mypyc_attr(native_class=False)
 class Http1Response(BasicRequest):
     """
     See L{BasicRequest}.

@@ -9,7 +9,7 @@ TRIAL ?= -j2
 packages = $(filter-out tests/integration,$(patsubst %/__init__.py,%,$(wildcard tests/*/__init__.py)))
 modules = $(patsubst %.py,%,$(wildcard tests/test_*.py))
 
-.PHONY: run test lint unit integration docs reference boards clean
+.PHONY: run test lint unit integration docs reference boards dist sbom clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/llmproxy quickstart $(ARGS)
@@ -43,6 +43,16 @@ reference: $(VENV)/test.stamp
 boards: $(VENV)/test.stamp
 	$(BIN)/python -m tests.boards
 
+# An sdist and a wheel in dist/, the same bytes wherever they are made, and checked as PyPI would.
+dist: $(VENV)/dist.stamp
+	$(BIN)/python tools/dist.py dist
+	$(BIN)/twine check --strict dist/*.whl dist/*.tar.gz
+	$(BIN)/check-wheel-contents dist/*.whl
+
+# What the wheel and the image's extras consist of, beside them: CycloneDX.
+sbom: dist
+	$(BIN)/python tools/sbom.py dist
+
 # An environment that was only half made (no pip in it) is made again; one that works is kept.
 $(VENV)/venv.stamp:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "llmproxy needs Python 3.10 or newer; say which with: make PYTHON=python3.11" >&2; exit 1; }
@@ -66,6 +76,11 @@ $(VENV)/test.stamp: $(VENV)/venv.stamp setup.cfg pyproject.toml
 $(VENV)/docs.stamp: $(VENV)/venv.stamp setup.cfg pyproject.toml
 	@echo "installing llmproxy and what makes its documents into $(VENV): once, for a minute or so"
 	@$(BIN)/python -m pip install --quiet --editable '.[docs]' --config-settings editable_mode=compat || { echo "the installation failed; say make again once the reason is gone" >&2; exit 1; }
+	@touch $@
+
+$(VENV)/dist.stamp: $(VENV)/venv.stamp setup.cfg pyproject.toml
+	@echo "installing what makes and checks packages into $(VENV): once, for a minute or so"
+	@$(BIN)/python -m pip install --quiet --editable '.[dist]' --config-settings editable_mode=compat || { echo "the installation failed; say make again once the reason is gone" >&2; exit 1; }
 	@touch $@
 
 clean:

@@ -164,6 +164,7 @@ class PagesService:
         from ..admin.remote import OverHttp
         from ..admin.site import AdminPages
         from ..web.health import Health, Live
+        from ..web.oldpages import NAMES, OldPages
         from ..web.root import Paths
 
         address = self._address
@@ -175,6 +176,8 @@ class PagesService:
         root.put_path("health", Health(time.time))
         root.put_path("live", Live())
         root.putChild(b"", Redirect(b"/admin/"))
+        for name in NAMES:
+            root.putChild(name, OldPages())
         return root
 
 

@@ -64,6 +64,7 @@ ADVICE: tuple[Advice, ...] = (
     _of("REDIS_SCAN_COUNT", "purges need no scan"),
     _of("LOG_BINARY_RESPONSES", "`capture` of an API says what events have of a body"),
     _of("TLS_MIN_VERSION", "TLS is 1.2 at least, with the settings of Mozilla's intermediate profile"),
+    _of("PORT", "LISTEN_ADDR and --listen say where the proxy is: LISTEN_ADDR=:$PORT"),
     _of("WORKER_POOL_SIZE", "`--workers` is the number of processes"),
     _of(
         "LOG_MAX_SIZE_MB LOG_MAX_BACKUPS",

@@ -118,7 +118,7 @@ class AdminTests(SynchronousTestCase):
         until = time.monotonic() + PATIENCE
         while True:
             try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/admin/login", timeout=10) as answer:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/auth/login", timeout=10) as answer:
                     self.assertEqual(answer.status, 200)
                 break
             except OSError:

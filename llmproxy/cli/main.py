@@ -23,6 +23,7 @@ COMMANDS = {
     "check": "Validate a configuration without starting.",
     "completion": "Print a completion script for a shell.",
     "db": "The database: upgrade, current, backup, restore, copy.",
+    "debug-bundle": "Put together what those need who are to help, without a secret.",
     "demo-upstream": "Serve an OpenAI-shaped upstream of our own.",
     "doctor": "Look at all that a proxy needs, and say what to mend.",
     "dispatcher": "Deliver events from Redis Streams to files and services.",

@@ -12,6 +12,7 @@ from attrs import field, frozen
 from ..config.dotenv import with_dotenv
 from ..config.environment import read_storage
 from ..config.variables import DEFAULT_CONFIG, SECRETS
+from ..core.doctor.cleaning import SET, shown_variable
 from ..core.masking import MASKED, Masking
 from ..errors import ConfigError
 
@@ -37,6 +38,9 @@ OPTIONS: Mapping[str, Any] = {
 """Those of C{llmproxy serve}, as they are when nobody says anything."""
 
 _LONGEST_SECRET = 1024 * 1024
+
+_LEAST_WAY = 10
+"""Characters of what stands behind the host of a URL and could be a secret: C{/v1} is none."""
 
 _NAMES_SECRET = re.compile("key|secret|passw|token|credential|auth|cookie|dsn|private|salt", re.IGNORECASE)
 """In names of variables that others made."""
@@ -181,7 +185,11 @@ def secrets_of(subject: Subject) -> Iterator[str]:
     # Whatever is wrong with the rest: what the file of the APIs refers to, and what is named as secrets are.
     text = _content(subject.path)
     for name in {*_REFERENCE.findall(text), *filter(_NAMES_SECRET.search, env)}:
-        yield from _parts(env.get(name, ""))
+        value = env.get(name, "")
+        # REQUIRE_ENCRYPTION_KEY=true, TLS_KEY_FILE=/etc/tls/key.pem: what is named so is not always one.
+        if shown_variable(value) == SET and not (value.startswith("/") and os.path.exists(value)):
+            yield from _parts(value)
+            yield from _way(value)
     for path in _FILE.findall(text):
         yield from _parts(_content(path))
     for name in ("http_proxy", "https_proxy", "all_proxy"):
@@ -226,6 +234,13 @@ def _password(url: str) -> Iterator[str]:
     password = login.partition(":")[2]
     if at and password:
         yield from (password, unquote(password), url)
+
+
+def _way(url: str) -> Iterator[str]:
+    """Where a URL leads to on its server: of a webhook that is all that keeps others from using it."""
+    way = url.partition("://")[2].partition("/")[2]
+    if len(way) >= _LEAST_WAY:
+        yield way
 
 
 def _content(path: str) -> str:

@@ -211,6 +211,7 @@ _TRANSFORMED = [{"id": "organize", "options": {"excludeByName": {"Time": True}}}
 
 
 def _defaults(panel: Panel) -> dict[str, Any]:
+    steps: list[dict[str, Any]]
     if panel.downwards:
         steps = [{"color": "red", "value": None}]
         steps += [{"color": "yellow", "value": panel.bad}] if panel.bad is not None else []

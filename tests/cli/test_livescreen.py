@@ -14,6 +14,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.cli.livescreen import ENTER, LEAVE, Screen, is_screen
 
+from ..tables import row
+
 
 class Terminal(StringIO):
     def isatty(self) -> bool:
@@ -38,16 +40,17 @@ class ScreenTests(SynchronousTestCase):
         """However the block ends: modes, signals and the screen are as before."""
         before, handler = termios.tcgetattr(self.stdin), signal.getsignal(signal.SIGTERM)
         for error in (None, KeyboardInterrupt, SystemExit, ValueError):
-            try:
-                with Screen(self.out, self.stdin) as screen:
-                    self.assertTrue(screen.keys)
-                    self.assertNotEqual(termios.tcgetattr(self.stdin), before)
-                    if error is not None:
-                        raise error
-            except (KeyboardInterrupt, SystemExit, ValueError):
-                pass
-            self.assertEqual(termios.tcgetattr(self.stdin), before)
-            self.assertIs(signal.getsignal(signal.SIGTERM), handler)
+            with row(error):
+                try:
+                    with Screen(self.out, self.stdin) as screen:
+                        self.assertTrue(screen.keys)
+                        self.assertNotEqual(termios.tcgetattr(self.stdin), before)
+                        if error is not None:
+                            raise error
+                except (KeyboardInterrupt, SystemExit, ValueError):
+                    pass
+                self.assertEqual(termios.tcgetattr(self.stdin), before)
+                self.assertIs(signal.getsignal(signal.SIGTERM), handler)
         self.assertEqual(self.out.getvalue(), (ENTER + LEAVE) * 4)
 
     def test_keys(self) -> None:

@@ -18,6 +18,7 @@ from llmproxy.cli.faults import Unreachable
 from llmproxy.cli.http import parse_address
 from llmproxy.cli.main import cli
 
+from ..tables import row
 from .test_top_screen import EXCHANGE, NUMBERS, UPSTREAM
 
 ADDRESS = "http://127.0.0.1:8080"
@@ -87,14 +88,15 @@ class TopTests(SynchronousTestCase):
     def test_once(self) -> None:
         """In a pipe it shows what there is and ends; one call of the API is made, with the token."""
         for arguments in ((), ("--once",)):
-            result = self.top(*arguments, answers=(self.feed(),))
-            self.assertEqual(result.exit_code, 0, result.output)
-            self.assertIn("running 2  streams 1", result.output)
-            self.assertIn("POST /v1/chat/completions", result.output)
-            self.assertNotIn("\x1b", result.output)
-            (asked,) = self.proxy.asked
-            self.assertEqual(asked[0], "/manage/live?events=numbers%2Cexchanges%2Cupstreams")
-            self.assertEqual(asked[1]["Authorization"], "Bearer management-token")
+            with row(arguments):
+                result = self.top(*arguments, answers=(self.feed(),))
+                self.assertEqual(result.exit_code, 0, result.output)
+                self.assertIn("running 2  streams 1", result.output)
+                self.assertIn("POST /v1/chat/completions", result.output)
+                self.assertNotIn("\x1b", result.output)
+                (asked,) = self.proxy.asked
+                self.assertEqual(asked[0], "/manage/live?events=numbers%2Cexchanges%2Cupstreams")
+                self.assertEqual(asked[1]["Authorization"], "Bearer management-token")
 
     def test_json(self) -> None:
         result = self.top("--once", "--json", answers=(self.feed(),))
@@ -107,8 +109,9 @@ class TopTests(SynchronousTestCase):
         body = json.dumps({"error": "Forbidden", "description": "this takes another role"}).encode()
         for status, code in ((403, 4), (401, 4), (404, 3)):
             result = self.top("--once", answers=(self.feed(body, status, False),))
-            self.assertEqual(result.exit_code, code, result.output)
-            self.assertIn("Forbidden: this takes another role", result.output)
+            with row(status):
+                self.assertEqual(result.exit_code, code, result.output)
+                self.assertIn("Forbidden: this takes another role", result.output)
 
     def test_away(self) -> None:
         """A proxy that was never there is an error; one that goes away is asked again."""

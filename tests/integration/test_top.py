@@ -20,6 +20,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.cli.livescreen import ENTER, LEAVE
 
+from ..tables import row
 from .processes import LLMPROXY, MANAGEMENT_TOKEN, environment, free_port, run, start
 from .terminal import Terminal
 
@@ -111,7 +112,8 @@ class TopTests(SynchronousTestCase):
             top.wait_for("running 0")
             top.type("\x03")
             top.wait_for(LEAVE)
-            self.assertEqual(top.process.wait(30), 130)
+            with row(columns, rows):
+                self.assertEqual(top.process.wait(30), 130)
         top = self.screen()
         top.wait_for("running 0")
         top.process.send_signal(signal.SIGTERM)

@@ -8,6 +8,7 @@ from twisted.internet.defer import succeed
 
 from llmproxy.web.livefeed import MOST, LiveFeed, Source
 
+from ...tables import row
 from .api import ManageTestCase
 
 
@@ -34,7 +35,8 @@ class LiveTests(ManageTestCase):
         watch = self.feed.watch
         self.patch(self.feed, "watch", lambda names, still: (wanted.append(sorted(names)), watch(names, still))[1])
         for query in ("", "?events=more,numbers", "?events=,"):
-            self.assertEqual(self.ask("GET", f"/live{query}").status, 200)
+            with row(query):
+                self.assertEqual(self.ask("GET", f"/live{query}").status, 200)
         self.assertEqual(wanted, [["numbers", "secret"], ["more", "numbers"], ["numbers", "secret"]])
         self.refused(self.ask("GET", "/live?events=numbers,nothing"), 400, "Bad request")
 

@@ -1,0 +1,1 @@
+`llmproxy debug-bundle` puts together what those need who are to help, without a secret.

@@ -9,6 +9,7 @@ from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
 from ..bodies import BytesBody, is_answered
+from ..core.agenterrors import for_program
 from ..core.causes import cause_of, described
 from ..core.reasons import reason_of
 from ..errors import ClientLeft, InternalError, ProxyError
@@ -64,6 +65,7 @@ def explained(error: ProxyError, request: ApiRequest) -> ApiResponse:
     # An error may come before the route was found.
     route = request.route_if_found
     dialect: Dialect = "proxy" if route is None else route.api.dialect
+    error = for_program(error, dialect, record.user_agent)
     body = BytesBody(render(error, dialect, record.request_id, described(error, record.api)))
     fields = [
         (b"Content-Type", b"application/json"),

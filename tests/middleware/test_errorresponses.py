@@ -9,6 +9,7 @@ from twisted.internet.defer import CancelledError
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.errors import MethodNotAllowed, UpstreamReset, UpstreamUnreachable
+from llmproxy.limiterrors import ModelNotAllowed
 from llmproxy.message import ApiRequest, ApiResponse
 from llmproxy.middleware.errorresponses import ErrorResponses
 
@@ -41,6 +42,14 @@ class ExplainTests(SynchronousTestCase):
         """The API's dialect is spoken once it is known."""
         _, body = self.explain(a_request(api=an_api(dialect="anthropic")), UpstreamReset())
         self.assertEqual((body["type"], body["request_id"]), ("error", "r-1"))
+
+    def test_program(self) -> None:
+        """A coding agent gets the status that it knows what to do with."""
+        request = a_request(api=an_api(dialect="anthropic"))
+        request.record.user_agent = "claude-cli/2.1.197 (external, cli)"
+        response, body = self.explain(request, ModelNotAllowed("x"))
+        self.assertEqual((response.status, body["error"]["type"]), (400, "invalid_request_error"))
+        self.assertEqual(request.record.error_code, "model_not_allowed")
 
     def test_which_provider(self) -> None:
         """Which provider failed, and how, stands in the message, and the cause in the record."""

@@ -37,7 +37,7 @@ LAYERS = (
     {"config", "providers", "prices"},
     {"composition", "bodies", "replay", "net", "redis"},
     {"management"},
-    {"web", "middleware", "upstream", "cache", "limits", "store", "ledger", "sinks"},
+    {"web", "middleware", "upstream", "cache", "limits", "store", "ledger", "sinks", "identity"},
     {"admin"},
     {"tap", "service", "app", "cli", "bench", "doctor", "workers", "demo", "testing", "__init__", "__main__"},
 )

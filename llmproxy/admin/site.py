@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlencode
 
 from twisted.internet.defer import Deferred
@@ -26,6 +26,7 @@ from .formats import Formats
 from .reader import Reader, reader_of
 from .rendering import Renderer
 from .routing import RouteMap
+from .signon import BACK, BACK_CHANNEL, BEGIN, ProviderPages, SignOnFailed
 from .static import StaticFiles
 from .visit import Route, Visit
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from ..core.forwarded import TrustedProxies
     from .backend import Backend
+    from .signon import SingleSignOn
 
 _FLASH_SECONDS = 60
 _READER_SECONDS = 400 * 86_400
@@ -50,6 +52,7 @@ class AdminPages(StreamingResource):
     @param trusted: the proxies in front that are believed.
     @param apis_at: where programs reach the APIs, by scheme and host of a browser's request; see
         L{llmproxy.admin.address.apis_address}.
+    @param sign_on: identity providers that people sign in by; C{None} for none.
     """
 
     isLeaf = True
@@ -61,12 +64,14 @@ class AdminPages(StreamingResource):
         seconds: Callable[[], float],
         trusted: TrustedProxies | None = None,
         apis_at: Callable[[str, str], str] = lambda scheme, host: "",
+        sign_on: SingleSignOn | None = None,
     ) -> None:
         super().__init__()
         self._backend = backend
         self._seconds = seconds
         self._trusted = trusted
         self._apis_at = apis_at
+        self._sign_on = None if sign_on is None else ProviderPages(sign_on)
         self._static = StaticFiles()
         self._routes = RouteMap(pages.routes())
         self._renderers: dict[str, Renderer] = {}
@@ -89,6 +94,10 @@ class AdminPages(StreamingResource):
         else:
             if exchange.method == "POST":
                 await exchange.take_form()
+                if self._sign_on is not None and exchange.path.startswith(BACK_CHANNEL):
+                    # No browser sends it: what it holds is signed by the provider.
+                    await self._sign_on.ended(exchange)
+                    return
             await self._page(exchange)
 
     async def _page(self, exchange: PageExchange) -> None:
@@ -103,6 +112,8 @@ class AdminPages(StreamingResource):
             )
         elif exchange.path == SIGN_IN:
             await self._sign_in(exchange)
+        elif self._sign_on is not None and exchange.method != "POST" and exchange.path.startswith((BEGIN, BACK)):
+            await self._by_provider(self._sign_on, exchange)
         elif exchange.path == DISPLAY and exchange.method == "POST":
             self._set_display(exchange)
         elif not exchange.session:
@@ -160,6 +171,7 @@ class AdminPages(StreamingResource):
         form = exchange.form
         wanted = _local(form.text("next") or exchange.query.get("next", ""))
         context = {"next": wanted, "error": "", "keep": form.flag("keep"), "over": "over" in exchange.query}
+        context |= self._providers()
         if exchange.method != "POST":
             self._send_page(exchange, None, Page("sign-in.html", context))
             return
@@ -185,6 +197,25 @@ class AdminPages(StreamingResource):
             self._remember(exchange, reader_of(urlencode({"z": form.text("zone")}), exchange.text(b"accept-language")))
         exchange.redirect(exchange.base + (wanted or "/"))
 
+    async def _by_provider(self, sign_on: ProviderPages, exchange: PageExchange) -> None:
+        """To an identity provider, and back from it."""
+        try:
+            if exchange.path.startswith(BEGIN):
+                await sign_on.begin(exchange, _local(exchange.query.get("next", "")))
+                return
+            signed_in = await sign_on.finish(exchange)
+        except SignOnFailed as failed:
+            context = {"next": "", "error": failed.words, "keep": False, "over": False}
+            self._send_page(exchange, None, Page("sign-in.html", {**context, **self._providers()}, failed.status))
+            return
+        await self._end_former(exchange)
+        exchange.set_cookie(SESSION, signed_in.secret, None)
+        exchange.set_cookie(VISITOR, "", 0)
+        exchange.redirect(exchange.base + (_local(signed_in.next) or "/"))
+
+    def _providers(self) -> dict[str, Any]:
+        return {"providers": [] if self._sign_on is None else self._sign_on.providers()}
+
     async def _end_former(self, exchange: PageExchange) -> None:
         """A browser has one session: who signs in again has another secret from then on, and the former is no good."""
         if exchange.session:
@@ -194,13 +225,18 @@ class AdminPages(StreamingResource):
                 self._log.debug("the former session of a browser could not be ended")
 
     async def _sign_out(self, exchange: PageExchange, api: Api) -> None:
+        elsewhere = None if self._sign_on is None else await self._sign_on.elsewhere(exchange)
         if exchange.form.flag("everywhere"):
             await api.ask("DELETE", "/sessions")
         else:
             await _end_session(api)
         exchange.set_cookie(SESSION, "", 0)
         exchange.fields.append((b"Clear-Site-Data", b'"cache"'))
-        exchange.redirect(exchange.base + SIGN_IN)
+        if elsewhere is None:
+            exchange.redirect(exchange.base + SIGN_IN)
+            return
+        exchange.session = exchange.secret = ""
+        self._send_page(exchange, None, Page("signed-out.html", {"elsewhere": elsewhere}))
 
     def _to_sign_in(self, exchange: PageExchange, over: bool = False) -> None:
         query = {"next": exchange.target} if exchange.method != "POST" and exchange.target != "/" else {}

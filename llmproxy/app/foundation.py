@@ -10,6 +10,8 @@ from twisted.internet.defer import Deferred, succeed
 
 from ..cache.backends import choose_store
 from ..core.masking import Masking
+from ..core.tokens import is_well_formed, may_be_token
+from ..errors import ConfigError
 from ..management.state import State
 from ..middleware.authenticate import Authenticate
 from ..middleware.caching.cache import Cache
@@ -32,13 +34,14 @@ from .stored import Stored
 from .validated import ValidatingDirectory, ValidatingQuota
 
 if TYPE_CHECKING:
-    from ..apisettings import CacheSettings
+    from ..apisettings import CacheSettings, ConnectionSettings
     from ..composition import Middleware
     from ..core.routing import RoutingTable
     from ..interfaces import IAuditLogger, IQuota
     from ..message import Api
     from .capturing import Capturing
     from .events import Events
+    from .identity import Identity
     from .ownparts import OwnParts
     from .peers import Peers
     from .settings import Settings
@@ -66,6 +69,7 @@ class Foundation:
     @ivar events: where events go; C{None} without a sink.
     @ivar capturing: C{None} if nothing was captured until now.
     @ivar cache: C{None} if nothing was cached until now.
+    @ivar identity: people who sign in by an identity provider; C{None} where nobody does.
     @ivar auditing: the audit log; C{None} if there is none, or an application's own.
     @raise ConfigError: the database or the audit log cannot be used as they are configured.
     """
@@ -105,6 +109,7 @@ class Foundation:
         self.events = self._events()
         self.capturing: Capturing | None = None
         self.auditing = self._auditing()
+        self.identity = self._identity()
         self.admission = self._admission()
         self.cache: Cache | None = None
 
@@ -237,11 +242,29 @@ class Foundation:
         more = () if self.events is None else self.events.audit_sinks()
         return Auditing(self.reactor, self.stored.database, options, self.settings.secrets(), more=more)
 
+    def _identity(self) -> Identity | None:
+        """Who signs in by an identity provider; nothing of it is imported where nobody does."""
+        config = self.settings.apis.identity
+        if config is None:
+            return None
+        stored, state, settings = self.stored, self.management, self.settings
+        if stored is None or state is None:
+            raise ConfigError("identity: people are kept in the database, and there is none: set DATABASE_URL")
+        from ..upstream.client import PooledClient
+        from .identity import Identity, sealing_secret
+
+        def make_agent(connections: ConnectionSettings) -> PooledClient:
+            return PooledClient(self.reactor, connections, wheel=self.wheel, poller=self.poller, names=self.names)
+
+        secret = sealing_secret(settings, config)
+        return Identity(self.reactor, config, state, stored.database, stored.directory, secret, make_agent)
+
     def _admission(self) -> Admission:
         reactor, validator, stored = self.reactor, self.own.token_validator, self.stored
         if validator is None:
             assert stored is not None, "OwnParts.check asks for a database or a validator"
-            return Admission(Authenticate(reactor, stored.directory, stored.directory), stored.quota)
+            form = is_well_formed if self.identity is None else may_be_token
+            return Admission(Authenticate(reactor, stored.directory, stored.directory, form), stored.quota)
         projects = self.own.project_store
         if projects is None:
             assert stored is not None, "likewise for projects"

@@ -100,6 +100,9 @@ class Generations:
         if events is not None:
             events.reloaded(former.config, config)
         self._say_kept(evolve(former.config, sinks=sinks), evolve(config, sinks=events.configs if events else ()))
+        if self._foundation.identity is not None and config.identity is not None:
+            self._foundation.learn(config.identity.secrets())
+            self._foundation.identity.take(config.identity)
         if self._running:
             self.start()
         self.count_in(self._foundation.metering.metrics)

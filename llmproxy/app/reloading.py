@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-TAKEN = ("default_api", "apis", "prices", "usage_limits", "tracing", "agents", "sinks")
+TAKEN = ("default_api", "apis", "prices", "usage_limits", "tracing", "agents", "identity", "sinks")
 """What of the file a running proxy takes; everything else is made once, at the start."""
 
 _OURS = ("apis", "inherited", "source")
@@ -71,9 +71,8 @@ def plan(before: Settings, after: Settings) -> Plan:
     late_leases = ("usage_limits.budget_leases",) if leases != after.apis.usage_limits.budget_leases else ()
     taken["usage_limits"] = evolve(after.apis.usage_limits, budget_leases=leases)
     # What these need is there, or is not, from the start.
-    late_parts = [
-        name for name in ("agents", "sinks") if bool(getattr(before.apis, name)) != bool(getattr(after.apis, name))
-    ]
+    parts = ("agents", "identity", "sinks")
+    late_parts = [name for name in parts if bool(getattr(before.apis, name)) != bool(getattr(after.apis, name))]
     taken |= {name: getattr(before.apis, name) for name in late_parts}
     apis = evolve(before.apis, **taken)
     fixed = [each.name for each in fields(APIConfig) if each.name not in TAKEN]

@@ -98,7 +98,9 @@ class Settings:
         """The secrets in here, as texts."""
         keys = [key for key in (self.encryption_key, *self.old_encryption_keys) if key is not None]
         passwords = [each.location.password or "" for each in (self.redis, self.cache.redis) if each is not None]
-        return [self.management_token, self.metrics_token, *passwords, *(b64encode(key).decode() for key in keys)]
+        clients = [] if self.apis.identity is None else self.apis.identity.secrets()
+        own = [self.management_token, self.metrics_token, *passwords, *clients]
+        return own + [b64encode(key).decode() for key in keys]
 
     @property
     def redis(self) -> RedisOptions | None:

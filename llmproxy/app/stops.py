@@ -27,6 +27,7 @@ def stops_of(foundation: Foundation, generations: Generations) -> list[Stop]:
         # Behind all that makes events, the end of the audit log too.
         ("sinks of events", foundation.stop_events),
         ("upstream clients", generations.close),
+        *([] if foundation.identity is None else [("identity providers", foundation.identity.close)]),
         *([] if stored is None else [("database", stored.database.close)]),
         ("lag of the reactor", metering.lag.stop),
         ("steps of the clock", foundation.clock_steps.stop),

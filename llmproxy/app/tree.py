@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .running import RunningExchanges
     from .settings import Settings
     from .shutdown import Shutdown
+    from .signon import SignOn
     from .stored import Stored
 
 
@@ -115,8 +116,25 @@ def _put_pages(root: Paths, proxy: Proxy, resource: ManageResource) -> None:
 
     settings = proxy.settings
     apis_at = partial(apis_address, settings.listen, beside=settings.pages_beside_apis)
-    pages = AdminPages(InProcess(resource), time.time, settings.apis.trusted(), apis_at=apis_at)
+    pages = AdminPages(
+        InProcess(resource), time.time, settings.apis.trusted(), apis_at=apis_at, sign_on=_sign_on(proxy)
+    )
     root.put_path("admin", pages)
+
+
+def _sign_on(proxy: Proxy) -> SignOn | None:
+    """Sign-in at the pages by an identity provider, where there is one."""
+    foundation, stored = proxy.foundation, proxy.stored
+    if foundation.identity is None or stored is None:
+        return None
+    from hashlib import sha256
+
+    from ..management.sessions import SessionRules
+    from .signon import SignOn
+
+    sessions, digest = stored.database.sessions, sha256(foundation.settings.management_token.encode()).digest()
+    rules = SessionRules(foundation.reactor.seconds, digest, sessions)
+    return SignOn(foundation.identity, rules, sessions, foundation.audit_log)
 
 
 def _put_usage(root: Paths, proxy: Proxy) -> None:
@@ -188,6 +206,7 @@ def management_of(proxy: Proxy) -> ManageResource:
         idempotency=stored.database.idempotency,
         feed=_feed(proxy),
         audit=foundation.audit_log,
+        people=None if foundation.identity is None else foundation.identity.access_tokens.person,
         more=[
             _audit_routes(foundation.auditing),
             _cache_routes(proxy),
@@ -196,6 +215,7 @@ def management_of(proxy: Proxy) -> ManageResource:
             _config_routes(proxy),
             _exchange_routes(proxy),
             _sink_routes(proxy),
+            _people_routes(proxy),
             UsageRoutes(usage_of(proxy, stored)).routes(),
             BudgetRoutes(BudgetRules(state, stored.usage_reports)).routes(),
         ],
@@ -298,6 +318,13 @@ def _sink_routes(proxy: Proxy) -> Routes:
     if events is None:
         return SinkRoutes(proxy.collect_metrics).routes()
     return SinkRoutes(proxy.collect_metrics, events).routes()
+
+
+def _people_routes(proxy: Proxy) -> Routes:
+    from ..web.manage.people import PeopleRoutes
+
+    identity = proxy.foundation.identity
+    return PeopleRoutes(None if identity is None else identity.people).routes()
 
 
 def _exchange_routes(proxy: Proxy) -> Routes:

@@ -154,6 +154,10 @@ class IdentityConfig:
                 if name not in names:
                     yield f"rules[{number}].match.provider", unknown(name, names, "provider")
 
+    def secrets(self) -> list[str]:
+        """Those of ours at the providers."""
+        return [each.client_secret for each in self.providers if each.client_secret]
+
     def grant_rules(self) -> tuple[GrantRule, ...]:
         """The rules, ready to be asked."""
         return tuple(each.rule() for each in self.rules)

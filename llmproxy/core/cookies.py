@@ -34,6 +34,9 @@ ATTEMPT = "llmproxy_device_attempt"
 DECIDER = "llmproxy_device_decider"
 """Who has signed in to decide, sealed."""
 
+SIGN_ON = "llmproxy_sign_in"
+"""What a browser that is at an identity provider brings back."""
+
 HOST_PREFIX = "__Host-"
 """A browser takes such a cookie over TLS alone, from the host itself, for all of its paths (RFC 6265bis 4.1.3.2)."""
 

@@ -14,6 +14,10 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = {
     "project.write": frozenset({"owner", "operator"}),
     "token.read": frozenset({"owner", "operator", "auditor"}),
     "token.write": frozenset({"owner", "operator"}),
+    "person.read": frozenset({"owner", "operator", "auditor"}),
+    "person.write": frozenset({"owner", "operator"}),
+    # All that is known of somebody, given out or taken away.
+    "person.data": frozenset({"owner"}),
     "breaker.read": frozenset({"owner", "operator", "auditor"}),
     "cache.read": frozenset({"owner", "operator", "auditor"}),
     "cache.purge": frozenset({"owner", "operator"}),

@@ -19,6 +19,8 @@ from .targets import QUERY
 
 PREFIX = b"sk-"
 _LENGTH = 25
+
+LONGEST_JWT = 16 * 1024
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 QUERY_KEY = b"key"
@@ -46,6 +48,16 @@ def generate(random: Callable[[int], bytes]) -> str:
 def is_well_formed(secret: bytes) -> bool:
     """Whether it could be a token at all; what could not is never looked up."""
     return len(secret) == _LENGTH and secret.startswith(PREFIX) and not secret[3:].translate(None, _ALPHABET)
+
+
+def is_jwt(secret: bytes) -> bool:
+    """Whether it looks like a signed JWT: a JSON object in base64url, and two more parts."""
+    return secret.startswith(b"eyJ") and secret.count(b".") == 2 and len(secret) <= LONGEST_JWT
+
+
+def may_be_token(secret: bytes) -> bool:
+    """As L{is_well_formed}, where access tokens of an identity provider are taken too."""
+    return is_well_formed(secret) or is_jwt(secret)
 
 
 def token_hash(secret: bytes) -> str:
@@ -86,6 +98,17 @@ def as_held(token: Token, token_hash: str) -> Token | None:
     if until is None or (token.expires_at is not None and token.expires_at < until):
         until = token.expires_at
     return evolve(token, token_hash=token_hash, expires_at=until, previous_hash=None, previous_until=None)
+
+
+def as_changed(token: Token, held: Token) -> Token:
+    """
+    A token that has changed, as it is for the holder of a secret of it: inactive, if it is none any more.
+
+    @param held: what it was for them: an access token of a provider expires when that says.
+    """
+    if token.kind == JWT:
+        return evolve(token, token_hash=held.token_hash, expires_at=held.expires_at)
+    return as_held(token, held.token_hash) or evolve(held, is_active=False)
 
 
 def secret_of(
@@ -134,7 +157,9 @@ def _ours(first: bytes, others: list[bytes]) -> bytes:
     ours = {secret for secret in (first, *others) if is_well_formed(secret)}
     if len(ours) > 1:
         raise AmbiguousCredentials("send one of them, in one place")
-    return ours.pop() if ours else first or others[0]
+    if ours:
+        return ours.pop()
+    return first if is_jwt(first) else next(filter(is_jwt, others), first or others[0])
 
 
 def _in_fields(fields: Fields, names: frozenset[bytes]) -> list[bytes]:

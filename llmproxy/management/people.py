@@ -56,7 +56,7 @@ class PeopleRules:
             raise PersonRevoked("ask those who run this proxy")
         person = _person(who, grant, await self._project_id(grant), now, now if said_at is None else min(said_at, now))
         check_with_defaults(person.limits, self.state.limits)
-        noted = await self.state.alone(lambda: self._note(person))
+        noted = await self.state.alone(lambda: self._note(person, known))
         if noted.revoked_at is not None:
             raise PersonRevoked("ask those who run this proxy")
         return noted
@@ -113,6 +113,10 @@ class PeopleRules:
         if found is None:
             raise PersonRevoked("ask those who run this proxy")
         return found
+
+    async def token(self, token_id: str) -> Token | None:
+        """One that was given out, as it is now; C{None} if it is gone."""
+        return await self.state.tokens.get(token_id)
 
     async def list(
         self, limit: int, after: str | None = None, *, text: str | None = None, is_revoked: bool | None = None
@@ -189,9 +193,11 @@ class PeopleRules:
             raise NotGranted(f"the rules of identity give the project {grant.project!r}, which is not there")
         return found
 
-    async def _note(self, person: Person) -> Person:
+    async def _note(self, person: Person, known: Person | None) -> Person:
         noted = await self.people.note(person)
-        await self._announce(noted.id)
+        # A directory that learns of nothing has not to doubt what it is looking up.
+        if known is not None and (known.project_id, known.limits) != (noted.project_id, noted.limits):
+            await self._announce(noted.id)
         return noted
 
     async def _revoke(self, person_id: str) -> Person:

@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from attrs import evolve
+
 from ..core.sessions import is_over, new_session
 from ..errors import Forbidden, NotFound
 from ..message import Admin, Session
@@ -28,12 +30,22 @@ class SessionRules:
         self._digest = management_digest
         self._sessions = sessions
 
-    async def begin(self, admin: Admin | None, kept: bool, client: str, agent: str) -> tuple[Session, str]:
+    async def begin(
+        self,
+        admin: Admin | None,
+        kept: bool,
+        client: str,
+        agent: str,
+        provider_session: str | None = None,
+        id_token: str | None = None,
+    ) -> tuple[Session, str]:
         """
         A new session, and the secret that its browser shows.
 
         @param admin: who signs in; C{None} for the holder of the management token.
         @param kept: whether it should outlive the browser.
+        @param provider_session: what the identity provider calls its own, where somebody signed in by one.
+        @param id_token: what that wants to see when they sign out, sealed.
         """
         session, secret = new_session(
             os.urandom,
@@ -44,6 +56,7 @@ class SessionRules:
             client=client,
             agent=agent,
         )
+        session = evolve(session, provider_session=provider_session, id_token=id_token)
         await self._sessions.create(session)
         return session, secret
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -13,8 +13,16 @@ from twisted.internet.defer import Deferred, fail
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ..core.tokens import as_held, fault_of, is_well_formed
-from ..errors import InvalidToken, ProjectDeactivated, ProxyError, TokenNotFound, TokenRevoked, Unavailable
+from ..core.tokens import as_changed, as_held, fault_of, is_jwt, is_well_formed
+from ..errors import (
+    ClientError,
+    InvalidToken,
+    ProjectDeactivated,
+    ProxyError,
+    TokenNotFound,
+    TokenRevoked,
+    Unavailable,
+)
 from ..interfaces import IDirectory, IProjectActiveChecker, IRevocations, ITokenValidator
 from ..message import Principal, Project, Token
 
@@ -45,9 +53,14 @@ class _Entry:
 
 @define(eq=False, slots=True)
 class _Loading:
-    """A load in flight: everybody who asks for the same token meanwhile waits for it."""
+    """
+    A load in flight: everybody who asks for the same token meanwhile waits for it.
+
+    @ivar find: gives the token; C{None} asks the store by its hash.
+    """
 
     digest: bytes
+    find: Callable[[], Coroutine[Any, Any, Token]] | None = field(default=None, repr=False)
     stale: bool = False
     attempts: int = 1
     waiting: list[Deferred[Principal]] = field(factory=list)
@@ -74,6 +87,8 @@ class Directory:
     @param grace: seconds that entries are used after that while the store cannot be asked.
     @param negative_ttl: seconds that an unknown token is remembered.
     @param quota: what L{validate_token_with_tracking} spends from.
+    @ivar foreign: gives the token behind an access token of an identity provider, with the hash of that; C{None} where
+        none is taken.
     """
 
     def __init__(
@@ -102,6 +117,7 @@ class Directory:
         self._unknown: OrderedDict[bytes, float] = OrderedDict()
         self._loading: dict[bytes, _Loading] = {}
         self._watches: set[_Watch] = set()
+        self.foreign: Callable[[bytes], Coroutine[Any, Any, Token]] | None = None
         self._tables: list[tuple[dict[Any, Principal], Callable[[Any, ProxyError], object]]] = []
 
     def warm(self, secret: bytes) -> Principal | None:
@@ -113,14 +129,18 @@ class Directory:
         return entry.principal
 
     def load(self, secret: bytes) -> Deferred[Principal]:
+        foreign = None
         if not is_well_formed(secret):
-            return fail(InvalidToken("invalid token format"))
+            foreign = self.foreign
+            if foreign is None or not is_jwt(secret):
+                return fail(InvalidToken("invalid token format"))
         digest = sha256(secret).digest()
         if self._unknown.get(digest, 0.0) > self._seconds():
             return fail(TokenNotFound())
         loading = self._loading.get(digest)
         if loading is None:
-            loading = self._loading[digest] = _Loading(digest)
+            find = None if foreign is None else partial(foreign, secret)
+            loading = self._loading[digest] = _Loading(digest, find)
             # The first who asks has to wait before the store answers, which it may do at once.
             waiter: Deferred[Principal] = Deferred()
             loading.waiting.append(waiter)
@@ -177,7 +197,7 @@ class Directory:
             # What two processes changed one after the other may be heard of the other way round.
             if entry is not None and entry.principal.token.version <= token.version:
                 # A secret that is good no longer is remembered as such: one that looked it up before has yet to watch.
-                seen = as_held(token, digest.hex()) or evolve(entry.principal.token, is_active=False)
+                seen = as_changed(token, entry.principal.token)
                 self._entries[digest] = evolve(entry, principal=Principal(seen, entry.principal.project))
         self._revoke(lambda principal: principal.token.id == token.id and not _is_good(token, principal.token))
 
@@ -270,7 +290,10 @@ class Directory:
                     revoked(key, error())
 
     def _ask(self, loading: _Loading) -> None:
-        asking = self._tokens.by_hash(loading.digest.hex()).addCallback(self._with_project)
+        find = loading.find
+        looking: Deferred[Token | None]
+        looking = self._tokens.by_hash(loading.digest.hex()) if find is None else Deferred.fromCoroutine(find())
+        asking = looking.addCallback(self._with_project)
         asking.addCallbacks(self._loaded, self._not_loaded, callbackArgs=(loading,), errbackArgs=(loading,))
 
     def _with_project(self, token: Token | None) -> Deferred[Principal]:
@@ -318,11 +341,13 @@ class Directory:
         if self._again(loading):
             return
         del self._loading[loading.digest]
-        if reason.check(TokenNotFound):
+        # What a provider or its rules refuse was good until now, perhaps.
+        is_over = reason.check(ClientError) is not None
+        if is_over:
             self._entries.pop(loading.digest, None)
-            if not loading.stale:
-                self._remember_unknown(loading.digest)
-        principal = None if loading.stale or reason.check(TokenNotFound) else self._while_away(loading.digest)
+        if reason.check(TokenNotFound) and not loading.stale:
+            self._remember_unknown(loading.digest)
+        principal = None if loading.stale or is_over else self._while_away(loading.digest)
         if principal is not None:
             self._answer(loading, principal)
             return

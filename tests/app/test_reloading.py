@@ -13,6 +13,7 @@ from llmproxy.app.configsource import ConfigSource
 from llmproxy.app.reloading import TAKEN, Outcome, Reloading, plan
 from llmproxy.app.settings import Settings
 from llmproxy.config import APIConfig, APIProviderConfig
+from llmproxy.config.identity import GrantConfig, IdentityConfig, ProviderConfig
 from llmproxy.config.sinks import SinkConfig
 from llmproxy.config.usagelimits import UsageLimitsConfig
 from llmproxy.core.clientlimits import Limits
@@ -71,6 +72,19 @@ class PlanTests(SynchronousTestCase):
                 found = plan(before, after)
                 self.assertEqual((found.changed, found.needs_restart), (changed, late))
                 self.assertEqual(found.settings.apis.sinks, sinks[was if late else wanted])
+
+    def test_appeared(self) -> None:
+        """Whether people sign in at all is decided at the start; what holds of them may change at any time."""
+        identity = IdentityConfig((ProviderConfig("a", "https://a", "us"),), (GrantConfig(role="owner"),))
+        with_it = evolve(BEFORE, apis=evolve(BEFORE.apis, identity=identity))
+        for before, after in ((BEFORE, with_it), (with_it, BEFORE)):
+            with row(before.apis.identity):
+                found = plan(before, after)
+                self.assertEqual((found.settings, found.needs_restart), (before, ("identity",)))
+        other = evolve(identity, rules=(GrantConfig(role="auditor"),))
+        changed = evolve(with_it, apis=evolve(BEFORE.apis, identity=other))
+        found = plan(with_it, changed)
+        self.assertEqual((found.settings, found.changed, found.needs_restart), (changed, ("identity",), ()))
 
     def test_leases(self) -> None:
         """Whether budgets are leased stays as it was, and is named; the limits beside it are taken."""

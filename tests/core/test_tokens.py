@@ -10,7 +10,20 @@ from hashlib import sha256
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.core.tokens import as_held, fault_of, generate, hint, is_well_formed, secret_of, token_hash
+from llmproxy.core.tokens import (
+    JWT,
+    LONGEST_JWT,
+    as_changed,
+    as_held,
+    fault_of,
+    generate,
+    hint,
+    is_jwt,
+    is_well_formed,
+    may_be_token,
+    secret_of,
+    token_hash,
+)
 from llmproxy.errors import AmbiguousCredentials
 from llmproxy.message import Field, Project, Token
 
@@ -206,3 +219,46 @@ class HeldTests(SynchronousTestCase):
             )
         self.assertIsNone(as_held(token, "c"))
         self.assertIsNone(as_held(evolve(token, previous_hash=None), "a"))
+
+
+class JwtTests(SynchronousTestCase):
+    """Access tokens of identity providers, which have another form."""
+
+    JWT = b"eyJhbGciOiJSUzI1NiJ9.e30.AA"
+
+    def test_form(self) -> None:
+        ours = b"sk-" + b"a" * 22
+        for secret, jwt, may_be in (
+            (self.JWT, True, True),
+            (b"eyJ..", True, True),
+            (b"eyJ.", False, False),
+            (b"eyJ.a.b.c", False, False),
+            (b"x" + self.JWT, False, False),
+            (b"eyJ.." + b"a" * LONGEST_JWT, False, False),
+            (ours, False, True),
+            (b"sk-short", False, False),
+            (b"", False, False),
+        ):
+            with row(secret[:40]):
+                self.assertEqual((is_jwt(secret), may_be_token(secret)), (jwt, may_be))
+
+    def test_beside_a_foreign_key(self) -> None:
+        """It is found wherever it stands, beside a key for the provider; one of ours goes first."""
+        ours = b"sk-" + b"a" * 22
+        for fields, expected in (
+            ([(b"authorization", b"Bearer " + self.JWT), (b"x-api-key", b"dummy")], self.JWT),
+            ([(b"authorization", b"Bearer dummy"), (b"x-api-key", self.JWT)], self.JWT),
+            ([(b"authorization", b"Bearer " + self.JWT), (b"x-llmproxy-token", b"eyJ.b.c")], b"eyJ.b.c"),
+            ([(b"authorization", b"Bearer " + self.JWT), (b"x-api-key", ours)], ours),
+        ):
+            with row(fields):
+                self.assertEqual(secret_of(fields, b"/v1"), expected)
+
+    def test_changed(self) -> None:
+        """The token behind it may change; the access token is over when it says."""
+        behind = Token("t", "h", "jwt", "p", None, kind=JWT, version=2)
+        held = evolve(behind, token_hash="mine", expires_at=50.0, version=1)
+        self.assertEqual(as_changed(behind, held), evolve(behind, token_hash="mine", expires_at=50.0))
+        other = Token("t", "h2", "sk", "p", 90.0)
+        self.assertFalse(as_changed(other, evolve(other, token_hash="h")).is_active)
+        self.assertEqual(as_changed(other, evolve(other, version=0)), other)

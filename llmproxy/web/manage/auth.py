@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from hashlib import sha256
 from math import ceil
 from typing import TYPE_CHECKING, Any
@@ -15,12 +15,17 @@ from ...core.admintokens import fault_of, is_well_formed
 from ...core.failures import Failures
 from ...core.sessions import MANAGEMENT_TOKEN, is_bound, is_over, role_of, secret_hash
 from ...core.sessions import is_well_formed as is_session
-from ...errors import ClientError, Unauthorized
+from ...core.tokens import is_jwt
+from ...errors import ClientError, Forbidden, InvalidToken, Unauthorized
 from ...message import Admin, Role
 from ..clientaddress import client_of
 
 if TYPE_CHECKING:
+    from ...core.people.person import Person
     from ...interfaces import IAdminStore, ISessionStore
+
+KnowsPeople = Callable[[bytes], Coroutine[Any, Any, "tuple[Person, float]"]]
+"""Who an access token of an identity provider is of, and until when it is good; raises a L{ProxyError}."""
 
 MANAGEMENT_ACTOR = "management_api"
 """What the audit log calls the holder of the management token, as the reference calls everybody."""
@@ -79,7 +84,10 @@ class ManagementAuth:
     Hashes are compared, the one that is kept here in constant time: neither the token nor its length shows
     in how long it takes. Admins are looked up at every call, so that one who is revoked is so everywhere at once.
 
+    Where people sign in by an identity provider, its access tokens are taken too, of those who have a role.
+
     @param seconds: the time, since the epoch.
+    @param people: whom an access token is of, and until when.
     """
 
     _log = Logger()
@@ -90,6 +98,7 @@ class ManagementAuth:
         management_token: str,
         admins: IAdminStore,
         sessions: ISessionStore | None = None,
+        people: KnowsPeople | None = None,
     ) -> None:
         if not management_token:
             raise ValueError("the management token is empty")
@@ -97,6 +106,7 @@ class ManagementAuth:
         self.digest = sha256(management_token.encode()).digest()
         self._admins = admins
         self._sessions = sessions
+        self._people = people
         self._failures = Failures()
 
     async def actor(self, request: Any) -> Actor:
@@ -131,6 +141,8 @@ class ManagementAuth:
         digest = sha256(token)
         if hmac.compare_digest(digest.digest(), self.digest):
             return Actor(MANAGEMENT_TOKEN, MANAGEMENT_ACTOR, "owner", token)
+        if self._people is not None and is_jwt(token):
+            return await self._person(self._people, token)
         admin = None
         if is_well_formed(token.decode("latin-1")):
             admin = await self._admins.by_hash(digest.hexdigest())
@@ -152,6 +164,20 @@ class ManagementAuth:
             noting.addErrback(lambda reason: self._log.failure("the use of a session could not be noted", reason))
         name = MANAGEMENT_ACTOR if admin is None else admin.name
         return Actor(session.admin_id, name, role_of(admin), secret.encode(), session.id)
+
+    @property
+    def has_people(self) -> bool:
+        """Whether people sign in by an identity provider: the management token is the door for emergencies then."""
+        return self._people is not None
+
+    async def _person(self, people: KnowsPeople, token: bytes) -> Actor:
+        try:
+            person, _ = await people(token)
+        except InvalidToken as error:
+            raise ManagementUnauthorized(error.description, message=error.message) from None
+        if person.role is None:
+            raise Forbidden("no rule of identity gives this person a role")
+        return Actor(person.id, person.actor, person.role, token)
 
     def _admitted(self, admin: Admin, token: bytes) -> Actor:
         now = self._seconds()

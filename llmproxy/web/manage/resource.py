@@ -15,7 +15,7 @@ from ...management.state import Served, State
 from ...management.tokens import TokenRules
 from ..operations import Call, Operation, Routes, RouteTable
 from .admins import Admins
-from .auth import ManagementAuth
+from .auth import KnowsPeople, ManagementAuth
 from .context import ManageResource, Parts
 from .idempotency import Repeats
 from .live import Live
@@ -39,6 +39,7 @@ def manage_resource(
     idempotency: IIdempotencyStore,
     feed: LiveFeed | None = None,
     audit: IAuditLogger | None = None,
+    people: KnowsPeople | None = None,
     more: Sequence[Routes] = (),
     draining: Callable[[], bool] = lambda: False,
 ) -> ManageResource:
@@ -50,11 +51,12 @@ def manage_resource(
     @param feed: of what happens now; C{None} for none.
     @param idempotency: what keeps the answers of calls that may be repeated.
     @param audit: called with every call, refused ones too.
+    @param people: whom an access token of an identity provider is of; C{None} where there is none.
     @param draining: whether no more calls are taken; those that run are waited for with L{ManageResource.idle}.
     @param more: what else it can do, see L{llmproxy.web.operations}.
     @raise ValueError: an operation does not say what it needs.
     """
-    auth = ManagementAuth(state.seconds, management_token, admins, sessions)
+    auth = ManagementAuth(state.seconds, management_token, admins, sessions, people)
     parts = Parts(auth, Repeats(state.seconds, idempotency), audit, draining)
     routes = [
         Projects(ProjectRules(state, served)).routes(),

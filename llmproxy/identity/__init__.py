@@ -1,0 +1,1 @@
+"""Identity providers: what is asked of them, and what they say, verified."""

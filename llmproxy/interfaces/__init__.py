@@ -24,6 +24,7 @@ from .stores import (
     IProjectStore,
     ISessionStore,
     ITokenStore,
+    IUsageLatency,
     IUsageReports,
 )
 
@@ -55,6 +56,7 @@ __all__ = [
     "ITokenStore",
     "ITokenValidator",
     "IUpstreamResponse",
+    "IUsageLatency",
     "IUsageRecords",
     "IUsageReports",
     "Responder",

@@ -8,6 +8,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from zope.interface import Interface
 
+from ..core.latency import Latency
 from ..core.limits.written import Change
 from ..core.reports import UsageQuestion, UsageReport
 from ..message import Admin, IdempotentCall, Page, Project, Session, Token
@@ -251,3 +252,13 @@ class IUsageReports(Interface):
 
     def person_names(ids: Sequence[str]) -> Deferred[dict[str, str | None]]:
         """What those people are called who are known: by their name, or their e-mail address."""
+
+
+class IUsageLatency(Interface):
+    """What usage at rest may know besides."""
+
+    def latency(question: UsageQuestion) -> Deferred[Latency | None]:
+        """
+        How long the answers took that a question is about, estimated from single records; C{None} where it has filters
+        that nothing leads to.
+        """

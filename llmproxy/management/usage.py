@@ -13,6 +13,7 @@ from ..core.reportgroups import groups_of
 from ..core.reportperiods import moment_of, zone_of
 from ..core.reports import MOST_ROWS, UsageQuestion, UsageReport
 from ..errors import BadRequest, NotFound, Unavailable
+from ..interfaces import IUsageLatency
 from .names import project_names
 from .usageanswers import Names, plain, plain_forecast
 
@@ -112,10 +113,12 @@ class UsageRules:
         """
         return attrs.evolve(question_of(asked, self._seconds()), **fixed)
 
-    async def report(self, question: UsageQuestion, *, with_forecast: bool = False) -> dict[str, Any]:
+    async def report(
+        self, question: UsageQuestion, *, with_forecast: bool = False, with_latency: bool = False
+    ) -> dict[str, Any]:
         """
-        A report as it is answered: C{from}, C{to}, C{tz}, C{data}, C{totals}, C{more}, and C{forecast} where it is
-        asked for.
+        A report as it is answered: C{from}, C{to}, C{tz}, C{data}, C{totals}, C{more}, and C{forecast} and C{latency}
+        where they are asked for.
 
         @raise Unavailable: no usage is kept, or it cannot be asked for now.
         """
@@ -124,6 +127,9 @@ class UsageRules:
         answer = plain(question, found, await self._names(question, found))
         if with_forecast:
             answer["forecast"] = plain_forecast(await self._forecast(reports, question))
+        if with_latency:
+            known = await reports.latency(question) if IUsageLatency.providedBy(reports) else None
+            answer["latency"] = None if known is None else attrs.asdict(known)
         return answer
 
     async def records(self, question: UsageQuestion, limit: int, after: str | None) -> Page[Entry]:

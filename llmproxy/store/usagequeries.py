@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BigInteger, literal, select, type_coerce
+from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
 from ..core.usageplan import TooMany, filters_of
 from ..core.usagesums import MICRO
 from ..errors import BadRequest
-from ..interfaces import IUsageReports
+from ..interfaces import IUsageLatency, IUsageReports
 from ..message import Page
 from . import bulk
 from .paging import behind, check_limit, paged, position, read_position
 from .schema import ended_tokens, people, tokens, usage_records
+from .usagelatency import is_sampled, latency
 from .usagereport import report
 from .usagerows import entry_of
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
-    from twisted.internet.defer import Deferred
 
+    from ..core.latency import Latency
     from ..core.ledger.entry import Entry
     from ..core.reports import UsageQuestion, UsageReport
     from .contracts import ITransactions
@@ -39,7 +42,7 @@ MOMENT: Any = type_coerce(usage_records.c.ended_at, BigInteger)
 _LATEST_FIRST = (usage_records.c.ended_at.desc(), usage_records.c.id.desc())
 
 
-@implementer(IUsageReports)
+@implementer(IUsageReports, IUsageLatency)
 class UsageReports:
     """
     @param seconds: the time, since the epoch: a report without an end goes on for a day at most behind it, whatever the
@@ -64,6 +67,12 @@ class UsageReports:
                 raise BadRequest(str(error), message="too much to sum up") from None
 
         return self._database.read(grouped)
+
+    def latency(self, question: UsageQuestion) -> Deferred[Latency | None]:
+        if not is_sampled(question):
+            return succeed(None)
+        now = time.time() if self._seconds is None else self._seconds()
+        return self._database.read(lambda connection: latency(connection, question, now))
 
     def records(self, question: UsageQuestion, limit: int, after: str | None = None) -> Deferred[Page[Entry]]:
         check_limit(limit)

@@ -99,15 +99,17 @@ class TokenUsage(JsonResource):
         limits = await left_of(self._state.limits, call.actor.project, token, self._state.seconds())
         answer = counts_of(token, call.actor.token.expires_at, limits)
         if self._rules.is_kept:
-            answer |= await self._in_turn(question, query.forecast)
+            answer |= await self._in_turn(question, query)
         return answer
 
-    async def _in_turn(self, question: UsageQuestion, with_forecast: bool) -> dict[str, Any]:
+    async def _in_turn(self, question: UsageQuestion, query: TokenUsageFilter) -> dict[str, Any]:
         """A report; those of tokens do not keep the database from everything else."""
         if len(self._turns.waiting) >= MOST_WAITING:
             raise Unavailable("too many tokens ask what they have used", retry_after=1)
         return await self._turns.run(
-            lambda: Deferred.fromCoroutine(self._rules.report(question, with_forecast=with_forecast))
+            lambda: Deferred.fromCoroutine(
+                self._rules.report(question, with_forecast=query.forecast, with_latency=query.latency)
+            )
         )
 
     def finished(self, call: Call, error: ProxyError | None) -> None:

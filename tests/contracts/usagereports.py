@@ -16,7 +16,7 @@ from llmproxy.core.ledger.entry import Entry
 from llmproxy.core.reports import UsageQuestion, UsageReport
 from llmproxy.core.usagesums import MICRO
 from llmproxy.errors import BadRequest
-from llmproxy.interfaces import IUsageReports
+from llmproxy.interfaces import IUsageLatency, IUsageReports
 from llmproxy.store import usagereport
 from llmproxy.store.database import Database
 from llmproxy.store.endedtokens import EndedTokens
@@ -308,3 +308,37 @@ class UsageReportsContract:
         self.settle([an_entry(number, moment) for number, moment in enumerate(moments)])
         page = self.done(self.reports.records(attrs.evolve(UsageQuestion(), since=moments[1], until=moments[2]), 9))
         assert [each.id for each in page.items] == [f"{1:032x}"], page
+
+    def test_latency(self) -> None:
+        """
+        How long the answers of a span took, of all, of a project and of a token; of many a part is looked at, and those
+        of another span are not.
+        """
+        assert verifyObject(IUsageLatency, self.reports)
+        entries = [
+            an_entry(
+                at,
+                NOW + at * 20.0,
+                duration=5.0 if at % 10 == 9 else 1.0,
+                first_token=0.25 if at % 2 else None,
+                project_id=f"p{at % 2}",
+                token_id="slow" if at % 10 == 9 else "quick",
+            )
+            for at in range(600)
+        ]
+        self.settle([*entries, an_entry(1000, NOW - 50 * DAY, duration=90.0)])
+
+        def found(since: float = NOW, until: float | None = NOW + 20_000, **more: Any) -> tuple[Any, ...]:
+            question = UsageQuestion((), since, until, **more)
+            return attrs.astuple(self.done(self.reports.latency(question)))
+
+        assert found() == (1.0, 5.0, 0.25, 0.25, 600)
+        assert found(projects=("p0",)) == (1.0, 1.0, None, None, 300)
+        assert found(tokens=("slow",)) == (5.0, 5.0, 0.25, 0.25, 60)
+        assert found(NOW + 30 * DAY, NOW + 31 * DAY) == (None, None, None, None, 0)
+        # In a year of which they are in one part the last hundred of this part stand for it.
+        self.reports = UsageReports(self.database, lambda: NOW + 13_000)
+        p50, p95, *_, sampled = found(NOW - 300 * DAY, None)
+        assert (p50, p95, sampled) == (1.0, 5.0, 101), (p50, p95, sampled)
+        assert self.done(self.reports.latency(UsageQuestion((), models=("gpt-4o",)))) is None
+        assert self.done(self.reports.latency(UsageQuestion((), projects=("p0", "p1")))) is None

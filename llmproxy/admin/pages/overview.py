@@ -41,7 +41,7 @@ class Notice:
 
 async def show(visit: Visit) -> ViewAnswer:
     span = span_of(visit.query.get("span", ""))
-    sums = await report(visit, span, group_by=span.period, forecast="true")
+    sums = await report(visit, span, group_by=span.period, forecast="true", latency="true")
     upstreams = (await visit.api.ask("GET", "/upstreams")).value
     numbers = (await visit.api.ask("GET", "/numbers")).value
     common = {
@@ -61,6 +61,7 @@ async def show(visit: Visit) -> ViewAnswer:
         "report": sums,
         "totals": sums["totals"],
         "forecast": sums.get("forecast"),
+        "latency": sums.get("latency"),
         "top_projects": await _top(visit, span, "project"),
         "top_models": await _top(visit, span, "model"),
         "notices": notices(sums["totals"], upstreams),

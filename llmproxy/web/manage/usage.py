@@ -56,6 +56,7 @@ class TokenUsageFilter(Span, forbid_unknown_fields=True):
     ] = ""
     top: Annotated[int, Meta(ge=1, le=MOST_ROWS, description="Only the rows that cost most.")] | UnsetType = UNSET
     forecast: Annotated[bool, Meta(description="Also what this month will cost at this rate.")] = False
+    latency: Annotated[bool, Meta(description="Also how long answers took.")] = False
 
 
 class ProjectUsageFilter(TokenUsageFilter, forbid_unknown_fields=True):
@@ -148,7 +149,7 @@ class UsageRoutes:
     ) -> dict[str, Any]:
         query: TokenUsageFilter = call.query
         question = self._rules.question(report_asked(query, token_id, project_id, person_id), **fixed)
-        return await self._rules.report(question, with_forecast=query.forecast)
+        return await self._rules.report(question, with_forecast=query.forecast, with_latency=query.latency)
 
     async def _streamed(self, question: UsageQuestion, query: RecordFilter) -> Streamed:
         limit = None if query.limit is UNSET else query.limit

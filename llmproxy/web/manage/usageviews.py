@@ -74,6 +74,16 @@ UsageRecordView = defstruct(
 UsageRecordView.__doc__ = "One exchange. What is not known is null, never 0."
 
 
+class LatencyView(Struct):
+    """Seconds, estimated from some exchanges of each part of the span. null: there was none."""
+
+    p50: Annotated[float | None, Meta(description="Half of the answers were whole by then.")]
+    p95: Annotated[float | None, Meta(description="95 in 100 were.")]
+    first_token_p50: Annotated[float | None, Meta(description="Half of the streams had their first content by then.")]
+    first_token_p95: float | None
+    sampled: Annotated[int, Meta(description="Exchanges that were looked at.")]
+
+
 class UsageReport(Struct):
     """What is asked for, the rows that cost most first, or by period. The span is widened to quarters of an hour."""
 
@@ -84,3 +94,7 @@ class UsageReport(Struct):
     totals: SumsView  # type: ignore[valid-type]
     more: Annotated[int, Meta(description="Rows that are left out; the totals have them.")]
     forecast: ForecastView | UnsetType = UNSET  # type: ignore[valid-type]
+    latency: Annotated[
+        LatencyView | UnsetType | None,
+        Meta(description="null: not known with filters of other things than one project or token."),
+    ] = UNSET

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import directlyProvides
 
 from llmproxy.admin.pages.overview import notices
+from llmproxy.core.latency import Latency
+from llmproxy.core.reports import UsageQuestion
+from llmproxy.interfaces import IUsageLatency, IUsageReports
 
 from ..browser import PagesTestCase
 
@@ -73,6 +78,29 @@ class OverviewTests(PagesTestCase):
             self.assertNotIn("To begin with", shown.text, span)
             for words in ("Requests", "Spend", "This month at this rate", "Models that cost most", "As a table"):
                 self.assertIn(words, shown.text, (span, words))
+
+    def test_latency(self) -> None:
+        """How long answers took is of the span that is shown; where that is not known nothing is said of it."""
+        self.sign_in()
+        self.metrics.request_count = 5
+        self.assertNotIn("Latency", self.visit("/").text)
+        asked: list[UsageQuestion] = []
+
+        def latency(question: UsageQuestion) -> Deferred[Latency]:
+            asked.append(question)
+            return succeed(Latency(1.25, 7.5) if len(asked) == 1 else Latency(2.0, 3.0, 0.5, 0.75, 9))
+
+        directlyProvides(self.reports, IUsageReports, IUsageLatency)
+        self.reports.latency = latency
+        for span, words in (
+            ("7d", ("95 in 100 within 7.5", "no stream")),
+            ("30d", ("95 in 100 within 3", "95 in 100 within 750", "Time to first token")),
+        ):
+            shown = " ".join(self.visit(f"/?span={span}").text.split())
+            for each in words:
+                self.assertIn(each, shown, span)
+        days = [round((self.clock.seconds() - (each.since or 0)) / 86_400) for each in asked]
+        self.assertTrue(6 <= days[0] <= 8 and 29 <= days[1] <= 31, days)
 
     def test_few_statements(self) -> None:
         """The page asks the database little, however much there is."""

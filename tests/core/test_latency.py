@@ -15,7 +15,7 @@ class PartsTests(SynchronousTestCase):
         """The parts are the span, without a gap, however long it is; nothing has none."""
         for since, until in ((0, HOUR), (7, 7 + 5 * SECOND), (1, 12_345_678_901_234), (5, 6), (0, SECOND)):
             parts = parts_of(since, until)
-            self.assertEqual((parts[0][0], parts[-1][1]), (since, until))
+            self.assertEqual((parts[0][0], parts[-1][1]), (since, until), (since, until))
             self.assertEqual([end for _, end in parts[:-1]], [begin for begin, _ in parts[1:]], (since, until))
             self.assertLessEqual(len(parts), PARTS, (since, until))
         self.assertEqual(parts_of(7, 7), [])

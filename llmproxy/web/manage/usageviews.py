@@ -96,5 +96,5 @@ class UsageReport(Struct):
     forecast: ForecastView | UnsetType = UNSET  # type: ignore[valid-type]
     latency: Annotated[
         LatencyView | UnsetType | None,
-        Meta(description="null: not known with filters of other things than one project or token."),
+        Meta(description="null: not known with filters but one project or token."),
     ] = UNSET

@@ -6,6 +6,7 @@ C{console} blocks are run, page by page, by L{tests.integration.test_documents}.
   - C{<!-- not run: needs an engine -->} before a block: it is not run, for one of L{REASONS};
   - C{<!-- run by: tests.integration.test_make -->} before a block: that module runs it;
   - C{<!-- run: status 0 or 1 -->} before a block: what its commands may end with;
+  - C{<!-- run: goes on -->} before a block: what serves in it serves to the end of the page;
   - C{<!-- run first: ... -->} before a block: commands for which a reader would have other things at hand.
 """
 
@@ -45,6 +46,7 @@ class Block:
     @ivar unless: why it is not run, C{""} if it is.
     @ivar elsewhere: the module of tests that runs it, C{""} if it is run here.
     @ivar status: what its commands may end with.
+    @ivar goes_on: what serves in it is there for the rest of the page.
     """
 
     kind: str
@@ -54,6 +56,7 @@ class Block:
     unless: str = ""
     elsewhere: str = ""
     status: tuple[int, ...] = (0,)
+    goes_on: bool = False
 
 
 @define
@@ -78,6 +81,7 @@ def blocks(text: str) -> Iterator[Block]:
     first: list[str] = []
     unless = elsewhere = ""
     status: tuple[int, ...] = (0,)
+    goes_on = False
     for found in _BLOCK.finditer(text):
         comment = found["comment"]
         if comment is not None:
@@ -88,14 +92,16 @@ def blocks(text: str) -> Iterator[Block]:
                 unless = words.strip()
             elif name == "run by":
                 elsewhere = words.strip()
+            elif comment == "run: goes on":
+                goes_on = True
             elif name == "run":
                 status = tuple(map(int, re.findall(r"\d+", words)))
             continue
         indent = len(found["indent"])
         lines = "".join(line[indent:] if line.strip() else line for line in found["text"].splitlines(keepends=True))
         number = text.count("\n", 0, found.start()) + 1
-        yield Block(found["kind"], lines, number, "\n".join(first), unless, elsewhere, status)
-        first, unless, elsewhere, status = [], "", "", (0,)
+        yield Block(found["kind"], lines, number, "\n".join(first), unless, elsewhere, status, goes_on)
+        first, unless, elsewhere, status, goes_on = [], "", "", (0,), False
 
 
 def commands(text: str) -> Iterator[Command]:

@@ -92,6 +92,8 @@ class Reader:
     Somebody with a shell, in a directory of their own.
 
     @ivar port: of the proxy that runs beside the page.
+    @ivar near: of the proxy that commands ask, this one or one that the page has started.
+    @ivar beginning: what is typed before each block.
     @ivar own: where a proxy listens that the page itself starts, unless it says another place.
     """
 
@@ -106,6 +108,7 @@ class Reader:
             test.addCleanup(server.close)
             self.redis = server.port
         self._number = 0
+        self.near, self.beginning = self.port, "begin"
         self._files(upstream)
         self._shell = subprocess.Popen(
             ["bash"], cwd=self.place, env=self._variables(), stdin=subprocess.PIPE, text=True, start_new_session=True
@@ -192,6 +195,7 @@ class Reader:
             "localhost:8080": f"127.0.0.1:{port}",
             "tcp:8080": f"tcp:{self.own}:interface=127.0.0.1",
             "localhost:6379": f"127.0.0.1:{self.redis}",
+            "llmproxy quickstart": f"llmproxy quickstart --port {self.own}",
             "https://llm.example.com": f"http://127.0.0.1:{self.port}",
             "/run/llmproxy/": f"{self.place}/run/",
             "/backup/": f"{self.place}/backup/",
@@ -234,6 +238,11 @@ class Reader:
             raise AssertionError(f"{command}\nended by itself:\n{out.read_text()}")
         os.kill(number, signal.SIGTERM)
         self._wait(lambda: not _runs(number), command, out)
+
+    def goes_on(self, number: int, command: str, out: Path) -> None:
+        """The rest of the page is read beside what serves here."""
+        self.near = self.own
+        self.beginning = "begin; start_anew; unset MANAGE_API_BASE_URL PROXY_URL"
 
     def _outputs(self) -> tuple[Path, Path]:
         self._number += 1
@@ -298,10 +307,10 @@ class DocumentTests(SynchronousTestCase):
             self.fail("\n\n".join(wrong))  # type: ignore[no-untyped-call]
 
     def block(self, reader: Reader, block: Block) -> None:
-        reader.type("begin")
+        reader.type(reader.beginning)
         if block.first:
-            reader.type(reader.typed(block.first, reader.port))
-        port, serving = reader.port, None
+            reader.type(reader.typed(block.first, reader.near))
+        port, serving = reader.near, None
         for command in commands(block.text):
             if not _SERVES.match(command.text):
                 self.ends(reader, command, port, block.status)
@@ -309,7 +318,9 @@ class DocumentTests(SynchronousTestCase):
             if serving:
                 reader.stop(*serving)
             serving, port = self.serves(reader, command)
-        if serving:
+        if serving and block.goes_on:
+            reader.goes_on(*serving)
+        elif serving:
             reader.stop(*serving)
 
     def ends(self, reader: Reader, command: Command, port: int, status: tuple[int, ...]) -> None:
@@ -320,15 +331,15 @@ class DocumentTests(SynchronousTestCase):
 
     def serves(self, reader: Reader, command: Command) -> tuple[tuple[int, str, Path], int]:
         """Start it; where what follows in the block finds a proxy."""
-        text = reader.typed(command.text, reader.port)
+        text = reader.typed(command.text, reader.near)
         asked = re.findall(r"--(?:manage-)?listen (?:unix:)?(?:tcp:)?([\w./:-]+)", text)
         places = [each if each.startswith("/") else re.findall(r"\d{4,5}", each)[0] for each in asked]
-        is_proxy = "serve" in text or "twistd" in text
+        is_proxy = any(word in text for word in ("serve", "twistd", "quickstart"))
         if is_proxy and " --listen" not in text:
             places.append(str(reader.own))
         serving = reader.serve(text, places)
         if not is_proxy:
-            return serving, reader.port
+            return serving, reader.near
         reader.type(f"export MANAGE_API_BASE_URL=http://127.0.0.1:{reader.own} PROXY_URL=http://127.0.0.1:{reader.own}")
         return serving, reader.own
 

@@ -9,7 +9,7 @@ TRIAL ?= -j2
 packages = $(filter-out tests/integration,$(patsubst %/__init__.py,%,$(wildcard tests/*/__init__.py)))
 modules = $(patsubst %.py,%,$(wildcard tests/test_*.py))
 
-.PHONY: run test lint unit integration docs reference boards dist sbom clean
+.PHONY: run test lint unit integration docs reference boards dist sbom wheels clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/llmproxy quickstart $(ARGS)
@@ -52,6 +52,10 @@ dist: $(VENV)/dist.stamp
 # What the wheel and the image's extras consist of, beside them: CycloneDX.
 sbom: dist
 	$(BIN)/python tools/sbom.py dist
+
+# The pure wheel and compiled ones, into dist; for some Pythons only: make wheels PYTHONS="python3.12 python3.13".
+wheels:
+	@PYTHONS="$(PYTHONS)" compiling/wheels
 
 # An environment that was only half made (no pip in it) is made again; one that works is kept.
 $(VENV)/venv.stamp:

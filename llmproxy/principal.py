@@ -1,4 +1,4 @@
-"""Who asks: tokens, the projects that they belong to, and both of one request."""
+"""Principals: tokens, the projects that they belong to, and both as those of one request."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from llmproxy.cache.memory import OVERHEAD, MemoryStore
 from llmproxy.core.caching.content import PIECE, Pieces
 from llmproxy.core.caching.entry import Found
 from llmproxy.core.caching.key import Key
+from tests.compiled import python_only
 
 from ..contracts.cache_store import CacheStoreContract, entry, key, select
 
@@ -156,6 +157,7 @@ class MayHoldTests(SynchronousTestCase):
         self.successResultOf(store.purge(None, None))
         self.assertFalse(store.may_hold(None))
 
+    @python_only("it replaces a method of an object")
     def test_never_in_between(self) -> None:
         """Another process that looks while an answer is made fresh again, or makes room, sees it held."""
         store = MemoryStore(Clock().seconds, LIMIT)

@@ -13,6 +13,7 @@ from zope.interface.verify import verifyObject
 from llmproxy.bodies import BytesBody
 from llmproxy.errors import UpstreamReset
 from llmproxy.upstream.exchange import Exchange
+from tests.compiled import python_only
 
 
 class Holder:
@@ -41,6 +42,7 @@ class ExchangeTests(SynchronousTestCase):
             exchange = Exchange(b"POST", b"http://up.example", b"/", [], b"head ", BytesBody(b"abc"), length, None)
             self.assertEqual(exchange.whole, whole, (length, whole))
 
+    @python_only("it hands in a text for a response")
     def test_made(self) -> None:
         """Who wants something else than the response gets what is made of it, or the fault in making it."""
         self.exchange.made = lambda response: (response, "made")
@@ -64,6 +66,7 @@ class ExchangeTests(SynchronousTestCase):
         self.exchange.result.cancel()
         self.assertEqual(self.holder.forgotten, [])
 
+    @python_only("it hands in nothing for a response")
     def test_succeeded(self) -> None:
         """What was sent is let go of when the answer is there; who asked is still known."""
         self.exchange.succeed(None)  # type: ignore[arg-type]

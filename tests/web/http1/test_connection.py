@@ -17,6 +17,7 @@ from llmproxy.web.connections import ADMITTED, REFUSED, UNWELCOME
 from llmproxy.web.http1.channel import LlhttpChannel
 from llmproxy.web.http1.connection import ClientConnection
 from llmproxy.web.site import ProxySite
+from tests.compiled import python_only
 
 from ...tables import row
 from ..wire import Client, Streaming, Transport, Whole, get
@@ -156,6 +157,7 @@ class HandOverTests(SynchronousTestCase):
 
 
 class ContractTests(SynchronousTestCase):
+    @python_only("it hands in a failure for a refusal")
     def test_left_to_requests(self) -> None:
         """What only a reader of requests knows is left to it."""
         connection = ClientConnection(Site(Whole(), Clock()))

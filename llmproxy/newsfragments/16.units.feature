@@ -1,0 +1,1 @@
+`deploy/systemd` has units: a socket that stays open while the service restarts, secrets as credentials, next to no rights; `deploy/logrotate` rotates the access log and files of events, and never an audit file.

@@ -10,7 +10,7 @@ from ..config.agents import AgentModelsConfig, AgentsConfig, AgentSettingsConfig
 from ..config.agentsschema import with_content
 from ..core import agentpaths
 from ..core.agentmodels import claude_list, codex_list
-from ..core.agentpaths import OwnPath, is_codex, own_paths
+from ..core.agentpaths import OwnPath, is_codex, is_page, own_paths, sign_in_paths
 from ..core.glob import any_of
 from ..core.limits.allowed import allowed_of
 from ..web.agents.access import Access, KnowsCallers, NoPeople
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ..message import Principal
     from ..web.agents.managedsettings import StoredSettings
     from ..web.answerresource import AnswerResource
+    from .devicesignin import DeviceSignIn
     from .foundation import Foundation
     from .generation import Generation
     from .generations import Generations
@@ -60,6 +61,7 @@ class AgentPaths:
         self._made: dict[tuple[str, str], AnswerResource] = {}
         self._access = access_of(proxy)
         self._telemetry = telemetry_of(proxy)
+        self._sign_in = sign_in_of(proxy)
 
     def find(self, target: bytes) -> IResource | None:
         """The resource of a target in origin form; C{None} where there is none of these."""
@@ -67,6 +69,8 @@ class AgentPaths:
         if generation is not self._of:
             self._use(generation)
         path, _, query = target.partition(b"?")
+        if self._sign_in is not None and is_page(path):
+            return self._sign_in.pages
         if path in self._codex and is_codex(query):
             return self._codex[path]
         return self._claude.get(path)
@@ -81,6 +85,8 @@ class AgentPaths:
         codex = None if config.codex is None else config.codex.api or default
         kinds = _kinds(config)
         own = own_paths(generation.table, default, claude, None, kinds)
+        if self._sign_in is not None:
+            own |= sign_in_paths(generation.table, claude)
         self._claude = {path: self._resource(place, kinds) for path, place in own.items()}
         own = own_paths(generation.table, default, None, codex, kinds)
         self._codex = {path: self._resource(place, kinds) for path, place in own.items()}
@@ -100,6 +106,8 @@ class AgentPaths:
 
     def _make(self, place: OwnPath) -> AnswerResource:
         access = self._access
+        if self._sign_in is not None and place.kind in agentpaths.SIGN_IN_PATHS:
+            return self._sign_in.endpoint(place.kind, place.base)
         if place.kind == agentpaths.MODELS:
             return AgentModels(access, self._claude_models, partial(self._allows, "claude"), claude_list)
         if place.kind == agentpaths.CODEX_MODELS:
@@ -148,6 +156,8 @@ def _kinds(config: AgentsConfig) -> list[str]:
             found.append(agentpaths.MODELS)
         if config.claude.telemetry != "off":
             found.append(agentpaths.TELEMETRY)
+    if config.sign_in is not None:
+        found.append(agentpaths.METADATA)
     if config.codex is not None and config.codex.models:
         found.append(agentpaths.CODEX_MODELS)
     return found
@@ -167,7 +177,22 @@ def access_of(proxy: Proxy) -> Access:
 
 def callers_of(proxy: Proxy) -> KnowsCallers:
     """The people behind tokens, where there is an identity provider."""
-    return NoPeople()
+    identity = proxy.foundation.identity
+    if identity is None:
+        return NoPeople()
+    from .devicesignin import PeopleBehind
+
+    return PeopleBehind(identity.people)
+
+
+def sign_in_of(proxy: Proxy) -> DeviceSignIn | None:
+    """What lets programs in, where people sign in; it is there from the start, or not at all."""
+    config, identity = proxy.generations.current.config.agents, proxy.foundation.identity
+    if config is None or config.sign_in is None or identity is None:
+        return None
+    from .devicesignin import DeviceSignIn
+
+    return DeviceSignIn(proxy, identity)
 
 
 def stored_settings(proxy: Proxy) -> StoredSettings | None:

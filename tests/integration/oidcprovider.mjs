@@ -1,5 +1,5 @@
 // An OpenID provider (npm: oidc-provider, certified by the OpenID Foundation) for tests; the first argument is a file
-// {home, callback, post_logout, backchannel, cli, people: {login: claims}}. It says its issuer on stdout once it serves.
+// {home, callback, device, post_logout, backchannel, cli, people: {login: claims}}. It says its issuer on stdout once it serves.
 import { createServer } from 'node:http';
 import { readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
@@ -14,7 +14,7 @@ server.listen(0, '127.0.0.1', () => {
   const provider = new Provider(issuer, {
     clients: [
       {
-        client_id: 'llmproxy', client_secret: 'a-secret:of/the+client%', redirect_uris: [asked.callback],
+        client_id: 'llmproxy', client_secret: 'a-secret:of/the+client%', redirect_uris: [asked.callback, asked.device],
         post_logout_redirect_uris: [asked.post_logout], backchannel_logout_uri: asked.backchannel,
         backchannel_logout_session_required: true,
       },

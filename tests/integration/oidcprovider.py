@@ -41,6 +41,7 @@ class OidcProvider:
         said = {
             "home": str(HOME),
             "callback": self.callback,
+            "device": f"{proxy}/device/callback/corp",
             "post_logout": f"{proxy}/admin/sign-in",
             "backchannel": f"{proxy}/admin/back-channel-logout/corp",
             "cli": self.cli,

@@ -108,7 +108,9 @@ class TokenStore:
         query = select(*(COLUMNS if name is None else _PLACE)).order_by(*_LATEST_FIRST)
         if project_id is not None:
             query = query.where(tokens.c.project_id == project_id)
-        if is_active is not None:
+        if is_active is not None and (project_id is not None or name is not None):
+            query = query.where(_among_few(is_active))
+        elif is_active is not None:
             query = query.where(tokens.c.is_active if is_active else not_(tokens.c.is_active))
         if expired is not None:
             query = query.where(_expiry(expired, self._seconds()))
@@ -193,7 +195,7 @@ class TokenStore:
     def revoke_project(self, project_id: str) -> Deferred[tuple[int, int]]:
         mine = tokens.c.project_id == project_id
         changes = activity(tokens, False, self._seconds()) | {"version": tokens.c.version + 1}
-        revoke = tokens.update().where(mine, tokens.c.is_active).values(changes)
+        revoke = tokens.update().where(mine, _among_few(True)).values(changes)
 
         def change(connection: Connection) -> tuple[int, int]:
             revoked = connection.execute(revoke).rowcount
@@ -208,6 +210,14 @@ class TokenStore:
 def _expiry(expired: bool, now: float) -> Any:
     at = literal(now, Moment())
     return tokens.c.expires_at <= at if expired else or_(tokens.c.expires_at.is_(None), tokens.c.expires_at > at)
+
+
+def _among_few(is_active: bool) -> Any:
+    """
+    Whether a token is active, of those that an index of something else has found. SQLite would take the index of all
+    active tokens as readily: this is a condition that none answers.
+    """
+    return tokens.c.is_active.is_not(not is_active)
 
 
 def _of_places(found: Select[Any]) -> Select[Any]:

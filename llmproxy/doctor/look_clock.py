@@ -8,9 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 from ..core.doctor.clock import ClockFacts
+from .bounded import at_once
 from .look_database import clock_of_database, newest_record
 from .look_redis import clocks_of_redis
 from .subject import Subject
+
+ASKED_FOR = 5.0
+"""Seconds that others get to say what time it is."""
 
 WATCHED = 0.3
 """Seconds for which the clock is watched, at least."""
@@ -33,9 +37,16 @@ def look_at_clock(
 ) -> ClockFacts:
     """How right it is."""
     apart, began = now() - steady(), steady()
-    skew = clock_of_database(subject, now)
-    skews = (*(() if skew is None else (skew,)), *clocks_of_redis(subject, now))
-    newest = newest_record(subject, now)
+    asked: list[Callable[[], Any]] = [
+        lambda: clock_of_database(subject, now),
+        lambda: tuple(clocks_of_redis(subject, now)),
+        lambda: newest_record(subject, now),
+    ]
+    # What does not answer has checks of its own, and is no reason to say nothing of the clock.
+    of_database, of_redis, newest = (
+        None if isinstance(each, Exception) else each for each in at_once(asked, ASKED_FOR)
+    )
+    skews = (*(() if of_database is None else (of_database,)), *(of_redis or ()))
     sleep(max(0.0, WATCHED - (steady() - began)))
     return ClockFacts(kept(), now() - steady() - apart, time.gmtime(now()).tm_year, skews, newest)
 

@@ -8,9 +8,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from attrs import evolve
+
 from ..core.doctor.clock import SkewFacts
 from ..core.doctor.database import DatabaseFacts, FileFacts
 from ..errors import ConfigError
+from .bounded import Late, at_once
 from .look_configuration import mode_of
 from .subject import Subject
 
@@ -27,6 +30,10 @@ _NOW = {
     "postgresql": "SELECT extract(epoch FROM clock_timestamp())",
     "mysql": "SELECT UNIX_TIMESTAMP(SYSDATE(6))",
 }
+
+
+ANSWERS_WITHIN = 8.0
+"""Seconds; what accepts connections and says nothing is no database that works."""
 
 
 def located(subject: Subject) -> Backend | None:
@@ -58,12 +65,15 @@ def look_at_database(subject: Subject) -> DatabaseFacts:
     facts = DatabaseFacts(location.label, needs=HEAD, wanted=wanted, file=file)
     if not location.is_shared or (file is not None and not file.exists):
         return facts
-    return _asked(location, facts)
+    (found,) = at_once([lambda: _asked(location, facts)], ANSWERS_WITHIN)
+    if isinstance(found, Late):
+        return evolve(facts, error=f"it has not answered within {ANSWERS_WITHIN:g} s")
+    if isinstance(found, Exception):
+        raise found
+    return found
 
 
 def _asked(location: Backend, facts: DatabaseFacts) -> DatabaseFacts:
-    from attrs import evolve
-
     from ..store.database import FAULTS, reason_of
 
     engine = location.engine()
@@ -79,7 +89,6 @@ def _asked(location: Backend, facts: DatabaseFacts) -> DatabaseFacts:
 
 
 def _schema(connection: Connection, location: Backend, facts: DatabaseFacts) -> DatabaseFacts:
-    from attrs import evolve
     from sqlalchemy import inspect, text
 
     from ..store.migrate import is_later, revision_of, works_on
@@ -112,7 +121,7 @@ def _file(path: str) -> FileFacts:
         exists=exists,
         mode=mode_of(path),
         directory_mode=mode_of(directory),
-        writable=os.access(path if exists else directory, os.W_OK),
+        writable=os.access(path, os.W_OK) if exists else can_be_made(absolute),
         free=free,
         size=_size(path),
         log=_size(f"{path}-wal"),
@@ -132,6 +141,13 @@ def nearest(path: str) -> str:
     while not os.path.isdir(path) and path != os.path.dirname(path):
         path = os.path.dirname(path)
     return path
+
+
+def can_be_made(path: str) -> bool:
+    """Whether this user can make a file or a directory: none of those above it is a file, and the nearest is open."""
+    there = nearest(os.path.dirname(path))
+    below = os.path.relpath(path, there).split(os.sep)[0]
+    return os.access(there, os.W_OK | os.X_OK) and not os.path.lexists(os.path.join(there, below))
 
 
 def room_of(path: str) -> tuple[int | None, float | None]:

@@ -12,7 +12,7 @@ from ..core.doctor.system import DiskFacts, SystemFacts
 from ..core.events.places import sinks_directory
 from ..core.ledger.settings import ledger_directory
 from .look_configuration import mode_of
-from .look_database import nearest, room_of
+from .look_database import can_be_made, nearest, room_of
 from .subject import Subject
 
 try:
@@ -99,5 +99,5 @@ def _disk(use: str, path: str, private: bool = False) -> DiskFacts:
     exists = os.path.isdir(path)
     there = path if exists else nearest(os.path.abspath(path))
     free, files = room_of(there)
-    writable = os.access(there, os.W_OK | os.X_OK)
+    writable = os.access(there, os.W_OK | os.X_OK) if exists else can_be_made(os.path.abspath(path))
     return DiskFacts(use, path, exists, writable, mode_of(path) if private else None, free, files)

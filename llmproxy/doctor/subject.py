@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +57,7 @@ class Subject:
     @ivar given: those of the environment alone.
     @ivar dotenv: that file; C{None} if there is none.
     @ivar path: of the file of the APIs.
-    @ivar settings: the whole of it; C{None} where anything is wrong.
+    @ivar settings: the whole of it; C{None} where anything is wrong but the secrets of the proxy's own.
     @ivar apis: the file of the APIs, where that alone can be read.
     @ivar storage: the database, likewise.
     @ivar problems: what is wrong.
@@ -115,6 +116,7 @@ def subject_of(
         warnings = tuple(found)
     except ConfigError as error:
         problems += error.problems
+        settings = _otherwise(known, given)
     apis = settings.apis if settings is not None else _apis(path, env, known)
     storage = _storage(env, known)
     if settings is not None:
@@ -132,6 +134,28 @@ def subject_of(
         workers=workers,
         offline=offline,
     )
+
+
+def _otherwise(options: Mapping[str, Any], given: Mapping[str, str]) -> Settings | None:
+    """
+    The settings, if nothing is wrong but the secrets of the proxy's own: the rest can be looked at all the same.
+    """
+    from attrs import evolve
+
+    from ..tap import read_settings
+
+    others = {
+        "MANAGEMENT_TOKEN": "0" * 8,
+        "ENCRYPTION_KEY": b64encode(bytes(32)).decode(),
+        "REQUIRE_ENCRYPTION_KEY": "false",
+        **dict.fromkeys(("MANAGEMENT_TOKEN_FILE", "ENCRYPTION_KEY_FILE", "ENCRYPTION_KEY_OLD"), ""),
+        **dict.fromkeys(("ENCRYPTION_KEY_OLD_FILE", "METRICS_TOKEN", "METRICS_TOKEN_FILE"), ""),
+    }
+    try:
+        found, _, _ = read_settings(options, {**given, **others}, set())
+    except ConfigError:
+        return None
+    return evolve(found, management_token="", encryption_key=None)
 
 
 def _apis(path: str, env: Mapping[str, str], options: Mapping[str, Any]) -> APIConfig | None:
@@ -205,6 +229,9 @@ def secrets_of(subject: Subject) -> Iterator[str]:
             yield from fields.values()
     for sink in () if subject.apis is None else subject.apis.sinks:
         yield from sink.secrets()
+        for value in sink.settings.values():
+            if isinstance(value, str):
+                yield from _way(value)
 
 
 def without_secrets(text: str, masking: Masking) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+import threading
 from typing import Any
 
 from twisted.internet.task import Clock
 
+from llmproxy.doctor import look_clock
 from llmproxy.doctor.look_clock import WATCHED, kept, look_at_clock
 
 from ..tables import row
@@ -37,6 +39,15 @@ class ClockTests(SubjectTestCase):
             with row(jump):
                 self.assertAlmostEqual(facts.jumped, jump, places=3)
                 self.assertEqual((facts.year, facts.skews, facts.newest), (2027, (), None))
+
+    def test_others_hang(self) -> None:
+        """A database that says nothing keeps the clock from nothing."""
+        self.patch(look_clock, "ASKED_FOR", 0.1)
+        release = threading.Event()
+        self.addCleanup(release.set)
+        self.patch(look_clock, "newest_record", lambda *_: release.wait(60))
+        facts = look_at_clock(self.subject(), sleep=lambda _: None)
+        self.assertEqual((facts.newest, facts.skews), (None, ()))
 
     def test_kept(self) -> None:
         self.assertEqual([kept(Library(state)) for state in (0, 1, 5, -1)], [True, True, False, None])

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import socket
 import sqlite3
 import time
 
+from llmproxy.doctor import look_database
 from llmproxy.doctor.look_database import (
+    can_be_made,
     clock_of_database,
     kind_of,
     located,
@@ -67,6 +70,30 @@ class DatabaseTests(SubjectTestCase):
             raw.execute("UPDATE alembic_version SET version_num = '9999'")
         facts = look_at_database(self.subject())
         self.assertEqual((facts.revision, facts.is_later), ("9999", True))
+
+    def test_silent(self) -> None:
+        """A server that takes connections and says nothing is said to, in time."""
+        self.patch(look_database, "ANSWERS_WITHIN", 0.3)
+        held = []
+
+        def serve(connection: socket.socket) -> None:
+            held.append(connection.dup())
+
+        env = {"DATABASE_URL": f"mysql://u:p@127.0.0.1:{self.served(serve)}/d"}
+        facts = look_at_database(self.subject(options={"database": None}, env=env))
+        self.assertEqual(facts.error, "it has not answered within 0.3 s")
+        for each in held:
+            each.close()
+
+    def test_can_be_made(self) -> None:
+        """Below a directory that this user can write, and not below a file."""
+        self.file("f")
+        for path, expected in (("x", True), ("x/y/z", True), ("f", False), ("f/x", False), ("f/x/y", False)):
+            with row(path):
+                self.assertEqual(can_be_made(f"{self.directory}/{path}"), expected)
+        facts = look_at_database(self.subject(options={"database": f"sqlite:///{self.directory}/f/d.db"}))
+        assert facts.file is not None
+        self.assertEqual((facts.file.exists, facts.file.writable), (False, False))
 
     def test_unknown(self) -> None:
         """A URL that nothing understands, and a server that is not there."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from llmproxy.core.masking import MASKED
 from llmproxy.doctor.subject import secrets_of, without_secrets
 
+from ..tables import row
 from .subjects import API, TOKEN, SubjectTestCase
 
 
@@ -21,6 +22,7 @@ class SubjectTests(SubjectTestCase):
         """What can be read is there beside what is wrong: the APIs without the variables, and the other way round."""
         subject = self.subject(env={"REDIS_POOL_SIZE": "many", "ENCRYPTION_KEY": "c2hvcnQ="})
         self.assertIsNone(subject.settings)
+        self.assertIn("REDIS_POOL_SIZE", " ".join(subject.problems))
         self.assertIsNotNone(subject.apis)
         self.assertIn("ENCRYPTION_KEY", " ".join(subject.problems))
         self.assertIn("d.db", subject.database_url)
@@ -28,6 +30,17 @@ class SubjectTests(SubjectTestCase):
         self.assertIsNone(subject.apis)
         self.assertIn("surprise", " ".join(subject.problems))
         self.assertIn("d.db", subject.database_url)
+
+    def test_secrets_of_ours_are_wrong(self) -> None:
+        """Without a token or with a wrong key the rest is looked at all the same, also where a file says them."""
+        dotenv = self.file("v.env", "ENCRYPTION_KEY=c2hvcnQ=\n")
+        for env in ({"MANAGEMENT_TOKEN": ""}, {"MANAGEMENT_TOKEN": "", "MANAGEMENT_TOKEN_FILE": "/none"}, {}):
+            subject = self.subject(env={"REDIS_URL": "redis://127.0.0.1:1/0", **env}, options={"env": dotenv})
+            with row(env):
+                self.assertIn("ENCRYPTION_KEY", " ".join(subject.problems))
+                assert subject.settings is not None and subject.settings.redis is not None
+                self.assertEqual(subject.settings.listen, ("tcp:0:interface=127.0.0.1",))
+                self.assertEqual(subject.settings.management_token, "")
 
     def test_what_the_start_would_find(self) -> None:
         """Also what is wrong beyond the file: an address, a sink."""

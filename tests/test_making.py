@@ -82,6 +82,13 @@ class MakeTests(SynchronousTestCase):
         self.assertEqual([_without_place(line) for line in found], [_without_place(line) for line in expected])
         self.assertIn(" test 2>&1", (ROOT / ".ci" / "run").read_text())
 
+    def test_documents(self) -> None:
+        """C{make docs} makes the site and the API's pages within it, and each warning is an error."""
+        *_, site, api, _ = self.commands("docs")
+        for line in (site, api):
+            self.assertIn(" -W ", line)
+            self.assertIn(" build/site", line)
+
 
 def _without_place(line: str) -> str:
     return line.split("/bin/", 1)[1]

@@ -10,11 +10,15 @@ from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from attrs import define, field
+from pydoctor.epydoc2stan import format_docstring
+from pydoctor.options import Options
 from twisted.trial.unittest import SynchronousTestCase
 
+from ..documents.api import Package
 from ..tables import row
 from .processes import ROOT
 
@@ -117,3 +121,29 @@ class SiteTests(SynchronousTestCase):
             if path.name != "README.md":
                 with row(path.name):
                     self.assertIn(f"{path.stem}.html", links)
+
+
+class Noting(Package):
+    """pydoctor, with its warnings in a list."""
+
+    def __init__(self, options: Options) -> None:
+        self.warned: list[str] = []
+        super().__init__(options)
+
+    def msg(self, section: str, msg: str, thresh: int = 0, **more: Any) -> None:
+        if thresh < 0:
+            self.warned.append(msg)
+
+
+class ApiTests(SynchronousTestCase):
+    def test_links(self) -> None:
+        """Each link of a docstring leads to something that has a page, or to Python, Twisted or treq."""
+        system = Noting(Options.from_args(["--docformat=epytext", str(ROOT / "llmproxy")]))
+        builder = system.systemBuilder(system)
+        builder.addModule(ROOT / "llmproxy")
+        builder.buildModules()
+        shown = [each for each in list(system.allobjects.values()) if "L{" in (each.docstring or "") and each.isVisible]
+        self.assertGreater(len(shown), 300)
+        for each in shown:
+            format_docstring(each)
+        self.assertEqual(system.warned, [])

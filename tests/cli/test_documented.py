@@ -48,7 +48,8 @@ def lines(text: str) -> Iterator[str]:
         for line in block.replace("\\\n", " ").splitlines():
             if line.startswith("$") and "twistd" not in line:
                 parts = re.split(r"\||\$\(|&&", line)
-                yield from (part[part.index("llmproxy ") :] for part in parts if "llmproxy " in part)
+                found = (re.search(r"(?<![\w/])llmproxy ", part) for part in parts)
+                yield from (each.string[each.start() :] for each in found if each)
 
 
 class DocumentedTests(SynchronousTestCase):
@@ -138,6 +139,16 @@ class BlockTests(SynchronousTestCase):
             "python",
             "claude",
             "codex",
+            "docker",
+            "deploy/compose/make-secrets",
+            "kubectl",
+            "helm",
+            "python3",
+            "/opt/llmproxy/bin/pip",
+            "cp",
+            "systemctl",
+            "systemd-sysusers",
+            "systemd-tmpfiles",
         }
         for document, block in self.blocks("console"):
             for line in block.replace("\\\n", " ").splitlines():

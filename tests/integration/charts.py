@@ -111,9 +111,11 @@ def helm(*arguments: str, values: Mapping[str, Any] | None = None) -> subprocess
     )
 
 
-def rendered(values: Mapping[str, Any], chart: Path = CHART, version: str = KUBERNETES) -> list[dict[str, Any]]:
-    """What is made for a release, by the name of C{r}."""
-    done = helm("template", "r", str(chart), "--kube-version", version, "--namespace", "llm", values=values)
+def rendered(
+    values: Mapping[str, Any], chart: Path = CHART, version: str = KUBERNETES, release: str = "r"
+) -> list[dict[str, Any]]:
+    """What is made for a release."""
+    done = helm("template", release, str(chart), "--kube-version", version, "--namespace", "llm", values=values)
     if done.returncode:
         raise AssertionError(done.stderr)
     return [each for each in yaml.safe_load_all(done.stdout) if each]

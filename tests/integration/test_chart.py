@@ -21,6 +21,7 @@ import yaml
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy import __version__
+from llmproxy.cli.main import cli
 
 from ..tables import row
 from .charts import (
@@ -99,6 +100,35 @@ class ChartTests(SynchronousTestCase):
                         self.assertEqual(own["readOnlyRootFilesystem"], True)
                         self.assertEqual(own["allowPrivilegeEscalation"], False)
                         self.assertEqual(own["capabilities"], {"drop": ["ALL"]})
+
+    def test_commands(self) -> None:
+        """What the image is started with is a command with these options, and probes ask ports that it has."""
+        for name, values in CASES.items():
+            for pod, _, spec in pods(rendered(values)):
+                [container] = spec["containers"]
+                ports = {port["name"] for port in container.get("ports", ())}
+                probes = [container[each] for each in container if each.endswith("Probe")]
+                asked = {probe[way]["port"] for probe in probes for way in ("httpGet", "tcpSocket") if way in probe}
+                with row(name, pod):
+                    self.assertLessEqual(asked, ports)
+                    if container["image"].startswith("llmproxy"):
+                        command, *options = container["args"]
+                        found = cli.get_command(None, command)  # type: ignore[arg-type]
+                        assert found is not None
+                        known = {option for each in found.params for option in each.opts}
+                        said = {each.partition("=")[0] for each in options if each.startswith("--")}
+                        self.assertLessEqual(said, known)
+
+    def test_long_names(self) -> None:
+        """No name is too long, whatever the release: 63 for a label, 52 for a StatefulSet, whose pods get a hash."""
+        objects = rendered(merged(ALL, {"persistence": {"enabled": True}}), release="r" * 53)
+        for each in objects:
+            name = each["metadata"]["name"]
+            with row(each["kind"], name):
+                self.assertLessEqual(len(name), 52 if each["kind"] == "StatefulSet" else 63)
+                labels = each["metadata"]["labels"].values()
+                self.assertLessEqual(max(map(len, labels)), 63)
+        self.assertEqual(len({(each["kind"], each["metadata"]["name"]) for each in objects}), len(objects))
 
     def test_selected(self) -> None:
         """Services, budgets and policies mean pods that there are, at ports that those have."""

@@ -216,9 +216,10 @@ class RunTests(SynchronousTestCase):
         self.assertEqual(self.ask(self.manage, "/metrics", metrics)[0], 200)
         self.assertEqual(self.ask(self.manage, "/metrics")[0], 401)
         self.assertNotEqual(self.ask(self.port, "/metrics", metrics)[0], 200)
-        for process in (proxy, dispatcher):
+        for name, process in (("proxy", proxy), ("dispatcher", dispatcher)):
             process.send_signal(signal.SIGTERM)
-            self.assertEqual(process.wait(100), 0)
+            with row(name):
+                self.assertEqual(process.wait(100), 0)
         said = "".join(path.read_text() for path in self.directory.glob("*.said"))
         for path in self.secrets.iterdir():
             with row(path.name):

@@ -2,13 +2,14 @@
 {{ default .Chart.Name .Values.nameOverride | trunc 52 | trimSuffix "-" }}
 {{- end }}
 
+{{- /* With the longest ending (-dispatcher) 52 characters: pods of a StatefulSet have a label with its name and a hash. */ -}}
 {{- define "llmproxy.fullname" -}}
 {{- if .Values.fullnameOverride -}}
-{{ .Values.fullnameOverride | trunc 52 | trimSuffix "-" }}
+{{ .Values.fullnameOverride | trunc 41 | trimSuffix "-" }}
 {{- else if contains (include "llmproxy.name" .) .Release.Name -}}
-{{ .Release.Name | trunc 52 | trimSuffix "-" }}
+{{ .Release.Name | trunc 41 | trimSuffix "-" }}
 {{- else -}}
-{{ printf "%s-%s" .Release.Name (include "llmproxy.name" .) | trunc 52 | trimSuffix "-" }}
+{{ printf "%s-%s" .Release.Name (include "llmproxy.name" .) | trunc 41 | trimSuffix "-" }}
 {{- end -}}
 {{- end }}
 

@@ -244,8 +244,9 @@ def _feed(proxy: Proxy) -> LiveFeed:
 
 
 def first_of(running: dict[str, Any]) -> dict[str, Any]:
-    """What a page that is watched shows of exchanges: a few, each second or so."""
-    return {**running, "exchanges": running["exchanges"][:WATCHED]}
+    """What a page that is watched shows of exchanges: a few, and how many of those that are listed stream."""
+    every = running["exchanges"]
+    return {**running, "streamed": sum(each["streamed"] for each in every), "exchanges": every[:WATCHED]}
 
 
 def live_numbers(metrics: ProxyMetrics) -> dict[str, Any]:

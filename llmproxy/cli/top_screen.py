@@ -13,6 +13,9 @@ from .output import printable
 
 LEAST_WIDTH, LEAST_HEIGHT = 20, 4
 
+LISTED = 500
+"""Exchanges that a proxy lists, of which it knows how many stream."""
+
 BARS = "▁▂▃▄▅▆▇█"
 ASCII_BARS = "_.-=+*#@"
 
@@ -93,7 +96,7 @@ def _head(watched: Watched, view: View, now: float, width: int) -> Iterator[str]
     def rate(name: str, digits: int = 1) -> str:
         return "-" if rates is None else number(getattr(rates, name), digits)
 
-    more = "+" if watched.running > len(watched.exchanges or ()) else ""
+    more = "+" if watched.running > LISTED else ""
     streams = "-" if watched.exchanges is None else f"{watched.streams}{more}"
     spend = "-" if rates is None else money(rates.cost * 3600)
     yield from _flow(

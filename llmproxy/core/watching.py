@@ -80,6 +80,7 @@ class Watched:
     @ivar numbers: what it said of itself last; empty before it has said anything.
     @ivar exchanges: those that run longest.
     @ivar running: all that run.
+    @ivar streams: those that stream, of the 500 that have run the longest.
     @ivar upstreams: rows of all; C{None} where this is not shown to who watches.
     @ivar history: tokens a second, the newest last.
     """
@@ -87,6 +88,7 @@ class Watched:
     numbers: dict[str, Any] = field(factory=dict)
     exchanges: list[dict[str, Any]] | None = None
     running: int = 0
+    streams: int = 0
     upstreams: list[dict[str, Any]] | None = None
     history: deque[float] = field(factory=lambda: deque(maxlen=KEPT))
     _total: Counters = field(factory=Counters)
@@ -105,6 +107,9 @@ class Watched:
         elif name == "exchanges" and isinstance(said, dict):
             self.exchanges = [each for each in said.get("exchanges") or () if isinstance(each, dict)]
             self.running = int(_number(said.get("total")))
+            streamed = said.get("streamed")
+            counted = sum(bool(each.get("streamed")) for each in self.exchanges)
+            self.streams = counted if streamed is None else int(_number(streamed))
             self._at = now
         elif name == "upstreams" and isinstance(said, list):
             self.upstreams = [each for each in said if isinstance(each, dict)]
@@ -132,11 +137,6 @@ class Watched:
         rates = self.rates(now)
         if rates is not None:
             self.history.append(rates.tokens)
-
-    @property
-    def streams(self) -> int:
-        """Of those exchanges that are shown."""
-        return sum(bool(each.get("streamed")) for each in self.exchanges or ())
 
     def ages(self, now: float) -> Iterator[tuple[float, dict[str, Any]]]:
         """Each exchange with its age by now."""

@@ -13,7 +13,7 @@ from ..core.doctor.certificates import judge_certificates
 from ..core.doctor.clock import judge_clock
 from ..core.doctor.configuration import judge_configuration
 from ..core.doctor.database import judge_database
-from ..core.doctor.findings import Finding, fault, status_of
+from ..core.doctor.findings import Finding, fault, skipped, status_of
 from ..core.doctor.ports import judge_ports
 from ..core.doctor.reach import judge_reach
 from ..core.doctor.redisserver import judge_redis
@@ -45,10 +45,12 @@ class Check:
     """
     @ivar look: gathers facts; it may block, and raise.
     @ivar judge: what they mean.
+    @ivar of_file: it looks at what the file of the APIs names.
     """
 
     look: Callable[[Subject], Any]
     judge: Callable[[Any], Iterable[Finding]]
+    of_file: bool = False
 
 
 CHECKS: Mapping[str, Check] = {
@@ -56,13 +58,13 @@ CHECKS: Mapping[str, Check] = {
     "environment": Check(look_at_variables, judge_variables),
     "ports": Check(look_at_ports, judge_ports),
     "database": Check(look_at_database, judge_database),
-    "redis": Check(look_at_redis, judge_redis),
-    "upstreams": Check(look_at_upstreams, judge_reach),
-    "certificates": Check(look_at_certificates, judge_certificates),
+    "redis": Check(look_at_redis, judge_redis, True),
+    "upstreams": Check(look_at_upstreams, judge_reach, True),
+    "certificates": Check(look_at_certificates, judge_certificates, True),
     "system": Check(look_at_system, judge_system),
     "clock": Check(look_at_clock, judge_clock),
     "versions": Check(look_at_versions, judge_versions),
-    "backlogs": Check(look_at_backlogs, judge_backlogs),
+    "backlogs": Check(look_at_backlogs, judge_backlogs, True),
 }
 """By their names, in the order in which they are shown."""
 
@@ -123,6 +125,8 @@ def _masked(finding: Finding, masking: Masking) -> Finding:
 
 
 def _made(check: Check, subject: Subject) -> tuple[Finding, ...]:
+    if check.of_file and subject.apis is None:
+        return (skipped("nobody can say: the configuration cannot be read (--check configuration says why)"),)
     return tuple(check.judge(check.look(subject)))
 
 

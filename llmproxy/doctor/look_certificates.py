@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -48,14 +49,20 @@ def look_at(use: str, path: str, key: str, now: float | None = None) -> Certific
     """
     A certificate, with what follows it in its file, and its key.
 
-    @param key: C{""} for authorities: each certificate in the file stands for itself, and the first to expire counts.
+    @param key: C{""} for authorities: each certificate in the file stands for itself, and the last to expire counts.
     """
     from cryptography import x509
 
     moment = time.time() if now is None else now
     try:
         with open(path, "rb") as file:
-            found = x509.load_pem_x509_certificates(file.read())
+            content = file.read()
+        with warnings.catch_warnings():
+            # Old roots of the web are not as cryptography would have them; nobody here can mend that.
+            warnings.simplefilter("ignore")
+            found = x509.load_pem_x509_certificates(content)
+            ends = [each.not_valid_after_utc.timestamp() for each in found]
+            begins = [each.not_valid_before_utc.timestamp() for each in found]
     except OSError as error:
         return CertificateFacts(use, path, key, error=f"cannot be read: {error.strerror}")
     except ValueError:
@@ -63,7 +70,6 @@ def look_at(use: str, path: str, key: str, now: float | None = None) -> Certific
     if not found:
         return CertificateFacts(use, path, key, error="holds no certificate in PEM form")
     first = found[0]
-    ends = [each.not_valid_after_utc.timestamp() for each in found]
     wrong, matches = _key(first, key) if key else ("", True)
     return CertificateFacts(
         use,
@@ -71,8 +77,9 @@ def look_at(use: str, path: str, key: str, now: float | None = None) -> Certific
         key,
         error=wrong,
         names=tuple(_names(first)),
-        begins_in=max(each.not_valid_before_utc.timestamp() for each in found) - moment,
-        expires_in=min(ends) - moment,
+        # One authority of many that has expired is replaced by another; a chain holds as long as all of it.
+        begins_in=(max(begins) if key else min(begins)) - moment,
+        expires_in=(min(ends) if key else max(ends)) - moment,
         matches=matches,
         chain=not key or _is_chain(found),
         complete=not key or len(found) > 1 or first.issuer == first.subject,

@@ -57,6 +57,8 @@ class WatchedTests(SynchronousTestCase):
         watched = Watched()
         watched.hear("exchanges", {"total": 7, "exchanges": [{"age": 3.0, "streamed": True}, {"age": 1}]}, 100.0)
         self.assertEqual((watched.running, watched.streams), (7, 1))
+        watched.hear("exchanges", {"total": 900, "streamed": 400, "exchanges": [{"age": 3.0}, {"age": 1}]}, 100.0)
+        self.assertEqual((watched.running, watched.streams), (900, 400))
         self.assertEqual([age for age, _ in watched.ages(102.0)], [5.0, 3.0])
 
     def test_upstreams(self) -> None:

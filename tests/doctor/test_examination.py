@@ -33,6 +33,8 @@ class ExaminationTests(SubjectTestCase):
         self.assertEqual(found.status, 2)
         says = [one.says for each in found.checks for one in each.findings]
         self.assertEqual([each for each in says if "could not be looked at" in each], [])
+        unread = {each.check for each in found.checks if "cannot be read" in each.findings[0].says}
+        self.assertEqual(unread, {"redis", "upstreams", "certificates", "backlogs"})
 
     def test_chosen(self) -> None:
         found = examine(self.subject(), ["versions", "configuration"])

@@ -9,6 +9,7 @@ from pathlib import Path
 from llmproxy.doctor.look_certificates import look_at, look_at_certificates
 
 from ..integration.certificates import Authority
+from ..tables import row
 from .subjects import API, SubjectTestCase
 
 
@@ -41,6 +42,16 @@ class CertificateTests(SubjectTestCase):
         expires = look_at("x", cert, key).expires_in
         assert expires is not None
         self.assertLess(expires, 0)
+
+    def test_authorities(self) -> None:
+        """Of several authorities one may have expired; those that all have are of no use."""
+        old, _ = self.authority.issue("old.example", timedelta(hours=-1))
+        both = self.file("both.pem", Path(old).read_text() + Path(self.authority.ca_file).read_text())
+        for path, holds in ((both, True), (old, False)):
+            expires = look_at("x", path, "").expires_in
+            assert expires is not None
+            with row(path):
+                self.assertEqual(expires > 0, holds)
 
     def test_wrong(self) -> None:
         """What is no certificate, no key, or another's."""

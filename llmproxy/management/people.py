@@ -183,6 +183,7 @@ class PeopleRules:
 
         @raise NotFound: there is none.
         """
+        await self.state.flush()
         await self.state.alone(lambda: self._delete(person_id))
 
     async def _project_id(self, grant: Grant) -> str | None:

@@ -19,7 +19,7 @@ from ..core.tokens import JWT
 from ..interfaces.people import IPeopleStore
 from ..message import Page, Token
 from .paging import behind, check_limit, paged, position, read_position
-from .persondata import exported, forget
+from .persondata import exported, forget, names_of
 from .projects import activity
 from .schema import Moment, device_grants, devices, people, projects, sessions, tokens
 from .search import contains
@@ -224,10 +224,11 @@ class PeopleStore:
         now = self._seconds()
 
         def delete(connection: Connection) -> bool:
-            if not connection.execute(people.delete().where(people.c.id == person_id)).rowcount:
+            person = _one(connection, people.c.id == person_id)
+            if person is None or not connection.execute(people.delete().where(people.c.id == person_id)).rowcount:
                 return False
             self._shut_out(connection, person_id, now)
-            forget(connection, person_id)
+            forget(connection, person_id, names_of(person))
             return True
 
         return self._database.run(delete)

@@ -8,7 +8,9 @@ import msgspec
 from sqlalchemy import select
 from sqlalchemy.engine import Connection
 
-from .schema import audit_events, devices, ended_tokens, people, sessions, tokens, usage_records
+from ..core.people.person import Person
+from ..core.rollups import OTHER
+from .schema import audit_events, devices, ended_tokens, people, sessions, tokens, usage_records, usage_series
 
 MOST_AUDITED = 1000
 
@@ -20,7 +22,15 @@ _RECORD = ("id", "started_at", "token_id", "project_id", "api", "endpoint", "mod
 _RECORD_MORE = ("output_tokens", "cost", "user", "session", "program", "user_agent", "client", "tags", "metadata")
 _AUDITED = ("id", "timestamp", "action", "actor", "outcome", "client_ip", "user_agent", "token_id", "project_id")
 
-_NAMING = {"user": "", "session": "", "user_agent": "", "client": "", "tags": None, "metadata": None}
+_NAMING = {
+    "user": "",
+    "session": "",
+    "user_agent": "",
+    "client": "",
+    "tags": None,
+    "metadata": None,
+    "person_id": None,
+}
 """What records of usage have of a person beside the token: what their programs said of them, and whence they came."""
 
 MOST_AT_ONCE = 500
@@ -61,12 +71,15 @@ def exported(connection: Connection, person_id: str, limit: int) -> dict[str, An
     }
 
 
-def forget(connection: Connection, person_id: str) -> None:
+def forget(connection: Connection, person_id: str, names: frozenset[str]) -> None:
     """
     Take away what names somebody. Their tokens have ended; these stay as what sums are of, without a name and without
     whose they were.
+
+    @param names: theirs, in small letters: sums of users who are called so are of nobody in particular from then on.
     """
     ids = _token_ids(connection, person_id)
+    _rename(connection, ids, names)
     nameless = {"person_id": None, "name": None, "metadata": None}
     for at in range(0, len(ids), MOST_AT_ONCE):
         some = ids[at : at + MOST_AT_ONCE]
@@ -76,6 +89,27 @@ def forget(connection: Connection, person_id: str) -> None:
         connection.execute(tokens.update().where(tokens.c.id.in_(some)).values(nameless))
     connection.execute(sessions.delete().where(sessions.c.admin_id == person_id))
     connection.execute(devices.delete().where(devices.c.person_id == person_id))
+
+
+def _rename(connection: Connection, ids: list[str], names: frozenset[str]) -> None:
+    """In reports, a user with one of their names and their sessions are C{other}; numbers of series stay."""
+    row = usage_records.c
+    for at in range(0, len(ids), MOST_AT_ONCE):
+        mine = row.token_id.in_(ids[at : at + MOST_AT_ONCE])
+        for column, kind in ((row.user, "user"), (row.session, "session")):
+            query = select(row.project_id, column).where(mine, column != "").distinct()
+            for project_id, value in connection.execute(query).all():
+                if kind == "user" and value.lower() not in names:
+                    continue
+                series = usage_series.c
+                which = (series.project_id == project_id, series.kind == kind, series.value == value)
+                connection.execute(usage_series.update().where(*which).values(value=OTHER))
+
+
+def names_of(person: Person) -> frozenset[str]:
+    """By what programs may have called somebody, in small letters."""
+    found = (person.name, person.email, person.email.partition("@")[0], person.subject, person.actor)
+    return frozenset(each.lower() for each in found if each)
 
 
 def _token_ids(connection: Connection, person_id: str) -> list[str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import Any
 
 from sqlalchemy import insert, select
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.store.people import PeopleStore
-from llmproxy.store.schema import audit_events, usage_records
+from llmproxy.store.schema import audit_events, usage_records, usage_series
 
 from ..contracts.people_store import person, theirs
 from .databases import NOW, clock_at, opened, project
@@ -28,7 +29,7 @@ class PersonDataTests(SynchronousTestCase):
     def done(self, deferred: Any) -> Any:
         return self.successResultOf(deferred)
 
-    def record(self, record_id: str, token_id: str) -> None:
+    def record(self, record_id: str, token_id: str, **more: str) -> None:
         empty = {
             column.name: "" if column.type.python_type is str else 0
             for column in usage_records.columns
@@ -38,6 +39,7 @@ class PersonDataTests(SynchronousTestCase):
         row = (
             empty
             | said
+            | more
             | {"id": record_id, "token_id": token_id, "started_at": NOW, "ended_at": NOW, "settled_at": NOW}
         )
         self.done(self.database.run(lambda connection: connection.execute(insert(usage_records).values(row))))
@@ -45,6 +47,30 @@ class PersonDataTests(SynchronousTestCase):
     def audit(self, event_id: str, actor: str) -> None:
         row = {"id": event_id, "timestamp": NOW, "action": "x", "actor": actor, "outcome": "success"}
         self.done(self.database.run(lambda connection: connection.execute(insert(audit_events).values(row))))
+
+    def series(self, kind: str, value: str) -> None:
+        empty = {each.name: "" if each.type.python_type is str else 0 for each in usage_series.columns}
+        row = empty | {"id": zlib.crc32(f"{kind} {value}".encode()), "kind": kind, "value": value}
+        self.done(self.database.run(lambda connection: connection.execute(insert(usage_series).values(row))))
+
+    def test_sums(self) -> None:
+        """Reports by user and session name nobody who was forgotten, and leave others their names."""
+        for kind, value in (
+            ("user", "ann"),
+            ("user", "U1"),
+            ("user", "somebody"),
+            ("session", "laptop"),
+            ("tag", "ann"),
+        ):
+            self.series(kind, value)
+        self.record("r3", "t1", user="somebody")
+        self.record("r4", "t1", user="U1")
+        self.done(self.people.delete("o1"))
+        found = self.done(self.database.read(lambda connection: connection.execute(select(usage_series)).all()))
+        self.assertEqual(
+            sorted((each.kind, each.value) for each in found),
+            [("session", "other"), ("tag", "ann"), ("user", "ann"), ("user", "other"), ("user", "somebody")],
+        )
 
     def test_exported(self) -> None:
         """Their records and what they did, and of others none."""

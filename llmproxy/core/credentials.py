@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..message import Api, Project
 from ..origin import Upstream
-from .tokens import QUERY_KEY, decoded, is_well_formed
+from .tokens import QUERY_KEY, decoded, may_be_token
 
 
 def keys_for(api: Api, upstream: Upstream, project: Project) -> tuple[str, ...]:
@@ -44,7 +44,7 @@ def without_keys(target: bytes, names: frozenset[bytes]) -> bytes:
     """
     The target without the parameters that hold a credential of the client's, its other bytes untouched.
 
-    C{key} may be a parameter of the API's own: it goes where C{names} has it, or where it holds a token of ours.
+    C{key} may be a parameter of the API's own: it goes where C{names} has it, or where it holds what may be a token.
 
     @param names: in lower case, those that go whatever they hold.
     """
@@ -59,4 +59,4 @@ def without_keys(target: bytes, names: frozenset[bytes]) -> bytes:
 def _is_key(part: bytes, names: frozenset[bytes]) -> bool:
     name, _, value = part.partition(b"=")
     name = decoded(name)
-    return name.lower() in names or (name == QUERY_KEY and is_well_formed(decoded(value)))
+    return name.lower() in names or (name == QUERY_KEY and may_be_token(decoded(value)))

@@ -44,13 +44,16 @@ class PeopleRules:
 
         @param said_at: when the provider said it, in seconds since the epoch; C{None} is now. What was said earlier
             than what is known changes nothing.
-        @raise NotGranted: a rule refuses them, or none is for them, or the project that it names is not there.
+        @raise NotGranted: a rule refuses them, or none is for them, or the project that it names is not there. What a
+            person had who was known, and is refused as they sign in, ends.
         @raise PersonRevoked: they are shut out.
         """
         grant = self._grant(who)
-        if grant.refusal:
-            raise NotGranted(grant.refusal)
         now = self.state.seconds()
+        if grant.refusal:
+            if said_at is None:
+                await self._take_away(who, now)
+            raise NotGranted(grant.refusal)
         known = await self.people.by_key(who.subject_key)
         if known is not None and known.revoked_at is not None:
             raise PersonRevoked("ask those who run this proxy")
@@ -185,6 +188,13 @@ class PeopleRules:
         """
         await self.state.flush()
         await self.state.alone(lambda: self._delete(person_id))
+
+    async def _take_away(self, who: Asserted, now: float) -> None:
+        """Nothing is for somebody any more: if they are known, they keep nothing of before."""
+        known = await self.people.by_key(who.subject_key)
+        if known is not None and known.revoked_at is None:
+            nothing = _person(who, Grant(groups=who.groups), None, now, now)
+            await self.state.alone(lambda: self._note(nothing, known))
 
     async def _project_id(self, grant: Grant) -> str | None:
         if not grant.project:

@@ -15,13 +15,16 @@ SECRET = b"sk-AAAAAAAAAAAAAAAAAAAAAA"
 
 class WithoutKeysTests(SynchronousTestCase):
     def test_token_of_ours(self) -> None:
-        """C{key} goes where it holds a token of ours, however it is written, and else is a parameter as any other."""
+        """C{key} goes where it holds a token of ours or a JWT, however it is written, and else is a parameter as any other."""
         none = frozenset[bytes]()
         for target, expected in (
             (b"/a?key=" + SECRET, b"/a"),
             (b"/a?b&key=" + SECRET + b"&c=%2F", b"/a?b&c=%2F"),
             (b"/a?%6Bey=" + SECRET, b"/a"),
             (b"/a?ke%79=sk%2D" + SECRET[3:] + b"&", b"/a?"),
+            (b"/a?key=eyJh.e30.AA&b=1", b"/a?b=1"),
+            (b"/a?key=eyJh%2Ee30%2EAA", b"/a"),
+            (b"/a?key=eyJh.e30", b"/a?key=eyJh.e30"),
             (b"/a?key=cursor", b"/a?key=cursor"),
             (b"/a?key=" + SECRET + b"x", b"/a?key=" + SECRET + b"x"),
             (b"/a?monkey=" + SECRET, b"/a?monkey=" + SECRET),

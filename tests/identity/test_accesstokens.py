@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from twisted.internet.defer import Deferred
 
 from llmproxy.core.people.grants import GrantRule, Match, grant_of
-from llmproxy.core.tokens import JWT, fault_of
+from llmproxy.core.people.person import Asserted
+from llmproxy.core.tokens import JWT, fault_of, may_be_token
 from llmproxy.errors import InvalidToken, TokenExpired, TokenInactive
 from llmproxy.identity import accesstokens
 from llmproxy.identity.accesstokens import AccessTokens
@@ -19,7 +21,9 @@ from llmproxy.usagelimits import UsageLimits
 
 from ..management.world import RulesTestCase
 from ..tables import row
-from .world import Idp, ec, rsa, signed
+from .world import ISSUER, Idp, ec, rsa, signed
+
+ASSERTED = Asserted("corp", ISSUER, "u1", "ann@x.org", True, "Ann", ("eng",))
 
 
 class AccessTokenTests(RulesTestCase):
@@ -65,6 +69,23 @@ class AccessTokenTests(RulesTestCase):
         self.directory.forget()
         self.load(secret)
         self.assertEqual(self.tokens.verified, 1)
+
+    def test_warm_costs_nothing(self) -> None:
+        """Known, it costs what a token of ours costs: the same calls, and no object more."""
+        _, ours = self.done(self.people.issue(self.done(self.people.sign_in(ASSERTED)), "device", 60.0))
+        jwt = self.jwt()
+        counted = []
+        for secret in (ours.encode(), jwt):
+            self.load(secret)
+            calls: list[str] = []
+            sys.setprofile(lambda frame, event, arg, calls=calls: calls.append(event))
+            try:
+                found = self.directory.warm(secret) if may_be_token(secret) else None
+            finally:
+                sys.setprofile(None)
+            self.assertIsNotNone(found, secret[:3])
+            counted.append(calls.count("call"))
+        self.assertLessEqual(counted[1], counted[0] + 1, "is_jwt is called besides")
 
     def test_expires(self) -> None:
         """It is over when it says, whatever is warm, and whatever happens to the token behind it meanwhile."""

@@ -55,7 +55,7 @@ class _Upstream(BaseHTTPRequestHandler):
     """Says what it was sent."""
 
     def do_GET(self) -> None:
-        content = json.dumps(sorted(self.headers.items())).encode()
+        content = json.dumps([*sorted(self.headers.items()), ("target", self.path)]).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
@@ -115,9 +115,9 @@ class IdentityTests(BrowserTestCase):
         with urllib.request.urlopen(f"{self.address}/ready", timeout=30) as answer:
             return bool(answer.status == 200)
 
-    def ask(self, method: str, path: str, token: str = "", body: Any = None) -> tuple[int, Any]:
+    def ask(self, method: str, path: str, token: str = "", body: Any = None, **more: str) -> tuple[int, Any]:
         content = None if body is None else json.dumps(body).encode()
-        fields = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+        fields = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {}) | more
         request = urllib.request.Request(self.address + path, content, fields, method=method)
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:
@@ -186,6 +186,7 @@ class IdentityTests(BrowserTestCase):
         """To the provider and back to where they were going; out again here and there; the audit log names them."""
         page = self.page()
         page.goto(f"{self.address}/admin/tokens")
+        self.assertEqual(self.axe(page), [])
         page.click("text=Sign in with Corporate account")
         self.at_provider(page, "ann")
         page.wait_for_url(f"{self.address}/admin/tokens")
@@ -193,6 +194,7 @@ class IdentityTests(BrowserTestCase):
         page.click("details.menu summary")
         page.click("text=Sign out >> nth=0")
         self.assertIn("You are signed out", page.inner_text("h1"))
+        self.assertEqual(self.axe(page), [])
         page.click("text=Sign out of Corporate account too")
         page.click("[value=yes]")
         page.wait_for_url(f"{self.address}/admin/sign-in*")
@@ -234,7 +236,18 @@ class IdentityTests(BrowserTestCase):
         self.assertEqual(status, 200, said)
         self.assertNotIn(token, json.dumps(said))
         self.assertEqual(dict(said)["Authorization"], "Bearer sk-upstream-key-0123456789")
-        self.assertEqual(self.ask("GET", "/v1/x", token)[0], 200)
+        # Wherever a token stands; what the upstream is sent has none of it.
+        for where, fields in (
+            ("/v1/x", {"x-api-key": token}),
+            ("/v1/x", {"x-goog-api-key": token}),
+            ("/v1/x", {"api-key": token}),
+            ("/v1/x", {"X-LLMProxy-Token": token}),
+            ("/v1/x", {"Authorization": f"Bearer {token}", "x-api-key": "dummy"}),
+            (f"/v1/x?key={token}&a=b", {}),
+        ):
+            status, said = self.ask("GET", where, **fields)
+            self.assertEqual(status, 200, (where[:9], list(fields), said))
+            self.assertNotIn(token.rpartition(".")[2], json.dumps(said), (where[:9], list(fields)))
         # At the management API too, by the role of its owner.
         self.assertEqual(self.ask("GET", "/manage/projects", token)[0], 200)
         head, claims, signature = token.split(".")

@@ -59,6 +59,20 @@ class PeopleRulesTests(RulesTestCase):
             self.assertIn(words, failure.description, groups)
         self.assertEqual(self.done(self.people.list(10)).items, [])
 
+    def test_refused_later(self) -> None:
+        """Who is let in no longer keeps nothing of before; an access token that says less takes nothing away."""
+        ann = self.done(self.people.sign_in(ANN))
+        _, secret = self.done(self.people.issue(ann, DEVICE, 3600.0))
+        self.principal(secret)
+        self.clock.advance(1)
+        nobody = evolve(ANN, groups=())
+        self.failed(self.people.sign_in(nobody, self.clock.seconds()), NotGranted)
+        self.assertTrue(self.principal(secret).token.is_active)
+        self.failed(self.people.sign_in(nobody), NotGranted)
+        self.assertFalse(self.principal(secret).token.is_active)
+        found = self.done(self.people.get(ann.id))
+        self.assertEqual((found.role, found.project_id), (None, None))
+
     def test_limits_that_cannot_hold(self) -> None:
         """Rules that contradict each other in what they give somebody give nothing."""
         self.grants.append(GrantRule(Match(groups=("eng",)), limits=UsageLimits(hard_budget=True, max_budget=None)))

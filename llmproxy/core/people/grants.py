@@ -40,14 +40,18 @@ class Match:
     emails: Patterns = ()
     claims: Mapping[str, Patterns] = field(factory=dict)
 
-    def holds(self, who: Asserted) -> bool:
-        """Whether it is for somebody."""
+    def holds(self, who: Asserted, any_email: bool = False) -> bool:
+        """
+        Whether it is for somebody.
+
+        @param any_email: an address that the provider does not vouch for counts too.
+        """
         if self.providers and who.provider not in self.providers:
             return False
         if self.groups and not _any(self.groups, who.groups):
             return False
         if self.emails:
-            mine = (who.email.casefold(),) if who.email and who.email_verified else ()
+            mine = (who.email.casefold(),) if who.email and (who.email_verified or any_email) else ()
             if not _any(tuple(each.casefold() for each in self.emails), mine):
                 return False
         return all(_any(patterns, _said(claim(who.claims, name))) for name, patterns in self.claims.items())
@@ -99,7 +103,8 @@ def grant_of(rules: Iterable[GrantRule], who: Asserted) -> Grant:
     found = Grant(groups=who.groups)
     matched: list[int] = []
     for number, rule in enumerate(rules, 1):
-        if not rule.match.holds(who):
+        # Nobody evades a refusal by an address that was not verified.
+        if not rule.match.holds(who, any_email=rule.deny):
             continue
         if rule.deny:
             return Grant(matched=(*matched, number), denied=number)

@@ -11,6 +11,8 @@ from llmproxy.core.people.grants import Grant, GrantRule, Match, grant_of
 from llmproxy.core.people.person import Asserted
 from llmproxy.usagelimits import UNLIMITED, UsageLimits
 
+from ...tables import row
+
 
 def who(**changes: Any) -> Asserted:
     values: dict[str, Any] = {
@@ -101,3 +103,12 @@ class GrantTests(SynchronousTestCase):
         self.assertEqual((found.project, found.role, found.denied), ("", None, 2))
         self.assertEqual(found.refusal, "rule 2 of identity refuses this person")
         self.assertEqual(grant_of(rules, who(email="bob@x.org")).role, "owner")
+
+    def test_refused_by_any_address(self) -> None:
+        """An address that nobody vouches for gives nothing, and saves nobody from a rule that refuses it."""
+        out = GrantRule(Match(emails=("*@out.org",)), deny=True)
+        rules = [GrantRule(role="owner"), out]
+        for verified in (True, False):
+            with row(verified):
+                self.assertEqual(grant_of(rules, who(email="Bob@Out.org", email_verified=verified)).denied, 2)
+        self.assertEqual(grant_of(rules, who(email="")).role, "owner")

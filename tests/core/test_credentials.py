@@ -15,7 +15,7 @@ SECRET = b"sk-AAAAAAAAAAAAAAAAAAAAAA"
 
 class WithoutKeysTests(SynchronousTestCase):
     def test_token_of_ours(self) -> None:
-        """C{key} goes where it holds a token of ours or a JWT, however it is written, and else is a parameter as any other."""
+        """C{key} goes where it holds a token of ours or a JWT, however it is written, and else is a parameter."""
         none = frozenset[bytes]()
         for target, expected in (
             (b"/a?key=" + SECRET, b"/a"),

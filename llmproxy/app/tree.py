@@ -23,6 +23,7 @@ from .managed import CacheControls
 if TYPE_CHECKING:
     from twisted.web.resource import IResource
 
+    from ..management.state import State
     from ..message import ApiRequest, ApiResponse
     from ..sinks.metrics import ProxyMetrics
     from ..web.manage.context import ManageResource
@@ -215,9 +216,9 @@ def management_of(proxy: Proxy) -> ManageResource:
             _config_routes(proxy),
             _exchange_routes(proxy),
             _sink_routes(proxy),
-            _people_routes(proxy),
             UsageRoutes(usage_of(proxy, stored)).routes(),
             BudgetRoutes(BudgetRules(state, stored.usage_reports)).routes(),
+            _people_routes(proxy, stored, state),
         ],
         draining=lambda: proxy.draining,
     )
@@ -281,6 +282,19 @@ def usage_of(proxy: Proxy, stored: Stored) -> UsageRules:
     return UsageRules(proxy.foundation.reactor.seconds, stored.projects, stored.database.tokens, stored.usage_reports)
 
 
+def _people_routes(proxy: Proxy, stored: Stored, state: State) -> Routes:
+    from ..core.people.grants import grant_of
+    from ..management.people import PeopleRules
+    from ..management.peoplebooks import PeopleBooks
+    from ..store.devices import DeviceStore
+    from ..store.people import PeopleStore
+    from ..web.manage.people import PeopleRoutes
+
+    reactor, database = proxy.foundation.reactor, stored.database
+    people = PeopleRules(state, PeopleStore(reactor, database), partial(grant_of, ()))
+    return PeopleRoutes(PeopleBooks(people, DeviceStore(reactor, database), usage_of(proxy, stored))).routes()
+
+
 def _cache_routes(proxy: Proxy) -> Routes:
     from ..web.manage.cache import CacheRoutes
 
@@ -319,13 +333,6 @@ def _sink_routes(proxy: Proxy) -> Routes:
     if events is None:
         return SinkRoutes(proxy.collect_metrics).routes()
     return SinkRoutes(proxy.collect_metrics, events).routes()
-
-
-def _people_routes(proxy: Proxy) -> Routes:
-    from ..web.manage.people import PeopleRoutes
-
-    identity = proxy.foundation.identity
-    return PeopleRoutes(None if identity is None else identity.people).routes()
 
 
 def _exchange_routes(proxy: Proxy) -> Routes:

@@ -31,6 +31,7 @@ COMMANDS = {
     "healthcheck": "Whether a proxy of this machine answers, for containers.",
     "login": "Sign in at a proxy, in a browser.",
     "logout": "Sign out at a proxy.",
+    "people": "People who sign in: list, show, shut out, export, delete.",
     "prices": "Prices: show, find what has none, give what was used other costs.",
     "project": "Projects: create, list, change, deactivate.",
     "quickstart": "Start a working proxy with nothing else needed.",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from twisted.internet.defer import Deferred
 from zope.interface import Interface
 
@@ -57,6 +59,9 @@ class IDeviceStore(Interface):
 
     def get(device_id: str) -> Deferred[Device | None]:
         """One of them."""
+
+    def counts(person_ids: Sequence[str]) -> Deferred[dict[str, int]]:
+        """How many devices are let in of each of them, of those who have one."""
 
     def of_person(person_id: str) -> Deferred[list[Device]]:
         """Those of a person that are known, the one that was used last first."""

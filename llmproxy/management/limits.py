@@ -132,12 +132,10 @@ def _dated(left: Left, now: float) -> Left:
 
 def _rules_of(limits: KnowsLimits, project: Project | None, token: Token | None) -> list[Rule]:
     """Those that hold for all requests of one."""
-    own = f"project:{project.id}" if token is None and project is not None else f"token:{token.id if token else ''}"
-    return [
-        rule
-        for rule in effective(limits.settings, Asking(project, token))
-        if rule.scope == own or rule.scope.startswith(f"{own}|")
-    ]
+    asking = Asking(project, token)
+    scopes = ("project",) if token is None else ("token", "person")
+    own = {asking.scope(each) for each in scopes} - {""}
+    return [rule for rule in effective(limits.settings, asking) if rule.scope.partition("|")[0] in own]
 
 
 def _value(name: str, value: Any, apis: Collection[str] | None) -> Any:

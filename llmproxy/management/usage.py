@@ -132,6 +132,14 @@ class UsageRules:
             answer["latency"] = None if known is None else attrs.asdict(known)
         return answer
 
+    async def sums(self, question: UsageQuestion) -> UsageReport:
+        """
+        A report as values.
+
+        @raise Unavailable: likewise.
+        """
+        return await self._there().grouped(question)
+
     async def records(self, question: UsageQuestion, limit: int, after: str | None) -> Page[Entry]:
         """
         Single records; see L{IUsageReports.records}.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from attrs import fields
@@ -15,6 +15,7 @@ from zope.interface import implementer
 from ..core.deviceflow import KEPT_ENDED, KEPT_EXPIRED, MOST_DEVICES, Answer, Device, Grant, asked
 from ..interfaces.devices import IDeviceStore
 from ..message import Token
+from . import bulk
 from .devicetables import device_grants, devices
 from .people import add_token, is_good
 from .projects import activity
@@ -120,6 +121,20 @@ class DeviceStore:
 
     def get(self, device_id: str) -> Deferred[Device | None]:
         return self._one(devices.c.id == device_id)
+
+    def counts(self, person_ids: Sequence[str]) -> Deferred[dict[str, int]]:
+        now = self._seconds()
+
+        def counts(connection: Connection) -> dict[str, int]:
+            found: dict[str, int] = {}
+            for chunk in bulk.chunks(person_ids, 500):
+                good = devices.c.ended_at.is_(None), devices.c.expires_at > now
+                mine = bulk.among(connection.dialect.name, devices.c.person_id, chunk)
+                query = select(devices.c.person_id, func.count()).where(mine, *good).group_by(devices.c.person_id)
+                found |= {row[0]: row[1] for row in connection.execute(query)}
+            return found
+
+        return self._database.read(counts)
 
     def of_person(self, person_id: str) -> Deferred[list[Device]]:
         query = select(*_DEVICE).where(devices.c.person_id == person_id)

@@ -9,29 +9,26 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from attrs import evolve
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import succeed
 from twisted.internet.testing import MemoryReactorClock
 
 from llmproxy.app.tree import live_numbers, management_of
 from llmproxy.config import APIConfig, APIProviderConfig
-from llmproxy.core.people.grants import Grant
-from llmproxy.core.people.person import Asserted
 from llmproxy.core.roles import PERMISSIONS, ROLES, roles_with
 from llmproxy.errors import Unavailable
 from llmproxy.management.budgets import BudgetRules
-from llmproxy.management.people import PeopleRules
 from llmproxy.management.state import State
 from llmproxy.service import TransparentProxy
 from llmproxy.sinks.metrics import ProxyMetrics
-from llmproxy.store.people import PeopleStore
 from llmproxy.web.livefeed import LiveFeed, Source
 from llmproxy.web.manage.budgets import BudgetRoutes
-from llmproxy.web.manage.people import PeopleRoutes
 
 from .api import API_KEY, MANAGEMENT_TOKEN, Answer
 from .cacheapi import CacheManageTestCase
+from .peopleapi import ANN, PeopleManageTestCase
 from .schemas import Schemas
 from .test_audit import AuditApiTestCase
 from .test_breaker import BreakerManageTestCase
@@ -56,6 +53,7 @@ class DocumentCase(
     ConfigManageTestCase,
     ExchangesManageTestCase,
     UsageManageTestCase,
+    PeopleManageTestCase,
     AuditApiTestCase,
 ):
     """With all that the proxy serves, see L{DocumentTests.test_all_of_it}."""
@@ -67,9 +65,7 @@ class DocumentCase(
         database = self.database
         state = State(self.clock.seconds, database.projects, database.tokens, self.directory, self.quota)
         budgets = BudgetRoutes(BudgetRules(state, self.reports)).routes()
-        store = PeopleStore(self.clock, database)
-        self.people = PeopleRules(state, store, lambda who: Grant(role="auditor", matched=(1,)))
-        routes = [budgets, PeopleRoutes(self.people).routes(), *more.get("more", ())]
+        routes = [budgets, *more.get("more", ())]
         return super().resource(*arguments, **{"feed": feed, **more, "more": routes})
 
     def setUp(self) -> None:
@@ -189,8 +185,10 @@ class DrivenTests(DocumentCase):
         admin = self.ask("POST", "/admins", {"name": "a" + token, "role": "auditor"}).json["id"]
         there = {"project_id": self.project_id, "token_id": token, "admin_id": admin, "event_id": "id-000"}
         there |= {"api": "openai", "upstream": "azure", "session_id": self.ask("POST", "/sessions").json["id"]}
-        somebody = Deferred.fromCoroutine(self.people.sign_in(Asserted("corp", "https://id", f"u-{token}")))
-        there |= {"request_id": "r-2", "sink": "hook", "person_id": self.successResultOf(somebody).id}
+        there |= {"request_id": "r-2", "sink": "hook"}
+        person = self.done(self.people.sign_in(evolve(ANN, subject=token)))
+        self.let_in(person, token)
+        there |= {"person_id": person.id, "device_id": f"d{token}"}
         strange = st.one_of(st.just("x"), st.text(min_size=1, max_size=64))
         return {name: st.one_of(st.just(one), st.just(one), strange) for name, one in there.items()}
 

@@ -1,20 +1,19 @@
-"""People over the management API, and people who ask it."""
+"""People over the management API."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from llmproxy.core.people.grants import GrantRule, Match, grant_of
 from llmproxy.core.people.person import Asserted
 from llmproxy.core.tokens import DEVICE
+from llmproxy.errors import Unavailable
 from llmproxy.identityerrors import TokenRefused
-from llmproxy.management.people import PeopleRules
-from llmproxy.management.state import State
-from llmproxy.store.people import PeopleStore
-from llmproxy.web.manage.people import PeopleRoutes
 
-from ...store.databases import project
+from ...store.databases import NOW
+from ...tables import row
+from ...usagereports import an_entry
 from .api import ManageTestCase, Notes
+from .peopleapi import PeopleManageTestCase
 
 JWT = "eyJhbGciOiJSUzI1NiJ9.e30.{}"
 
@@ -23,20 +22,10 @@ def asserted(name: str, *groups: str) -> Asserted:
     return Asserted("corp", "https://id", name, f"{name}@x.org", True, name.capitalize(), groups)
 
 
-class PeopleTests(ManageTestCase):
-    def resource(self, *arguments: Any, **more: Any) -> Any:
-        database = self.database
-        state = State(self.clock.seconds, database.projects, database.tokens, self.directory, self.quota)
-        rules = [
-            GrantRule(Match(groups=("eng",)), "p1"),
-            GrantRule(Match(groups=("admins",)), role="operator"),
-            GrantRule(Match(groups=("owners",)), role="owner"),
-        ]
-        self.people = PeopleRules(state, PeopleStore(self.clock, database), lambda who: grant_of(rules, who))
+class PeopleTests(PeopleManageTestCase):
+    def resource(self, projects: Any = None, tokens: Any = None, **more: Any) -> Any:
         self.shown: dict[str, Asserted] = {}
-        return super().resource(
-            *arguments, **{"people": self.person, "more": [PeopleRoutes(self.people).routes()], **more}
-        )
+        return super().resource(projects, tokens, **{"people": self.person, **more})
 
     async def person(self, token: bytes) -> Any:
         """Whom an access token is of, as the identity providers would say."""
@@ -45,35 +34,125 @@ class PeopleTests(ManageTestCase):
             raise TokenRefused("the signature is not the provider's")
         return await self.people.sign_in(who), 0.0
 
-    def setUp(self) -> None:
-        super().setUp()
-        self.successResultOf(self.database.projects.create(project("p1")))
-
-    def done(self, coroutine: Any) -> Any:
-        from twisted.internet.defer import Deferred
-
-        return self.successResultOf(Deferred.fromCoroutine(coroutine))
-
     def test_list(self) -> None:
-        """Who was seen last first, in pages; by a part of a name, and who is shut out."""
-        for name in ("ann", "bob", "cid"):
-            self.clock.advance(60)
-            self.done(self.people.sign_in(asserted(name, "eng")))
-        self.assertEqual(self.walk("/people?limit=2"), [["Cid", "Bob"], ["Ann"]])
-        self.assertEqual(self.walk("/people?q=bo"), [["Bob"]])
-        bob = self.ask("GET", "/people?q=bo").json[0]
-        self.assertEqual(self.ask("POST", f"/people/{bob['id']}/revoke").json["revoked_at"][:4], "2023")
-        self.assertEqual(self.walk("/people?is_revoked=true"), [["Bob"]])
-        self.assertEqual(self.walk("/people?is_revoked=false"), [["Cid", "Ann"]])
+        """Who signed in last comes first, with devices and what was spent; pages, a text, and who is shut out."""
+        self.reports.entries = [
+            an_entry(number, NOW - 86_400.0 * number, person_id=self.ann.id) for number in (1, 2, 40)
+        ]
+        self.let_in(self.ann)
+        found = {each["name"]: each for each in self.ask("GET", "/people").json}
+        self.assertEqual(set(found), {"Ann", "Eve"})
+        ann, eve = found["Ann"], found["Eve"]
+        self.assertEqual((ann["requests"], ann["cost"], ann["devices"]), (2, "0.02", 1))
+        self.assertEqual((eve["requests"], eve["cost"], eve["devices"], eve["role"]), (0, "0", 0, "owner"))
+        self.assertEqual((ann["email"], ann["groups"], ann["limits"]), ("ann@x.org", ["eng"], {"rpm_limit": 5}))
+        self.assertEqual((ann["project_id"], ann["revoked_at"], ann["subject"]), ("p1", None, "u1"))
+        self.assertNotIn("subject_key", ann)
+        self.assertEqual(len(self.walk("/people?limit=1", "name")), 2)
+        for query, expected in (
+            ("?q=EVE", ["Eve"]),
+            ("?is_revoked=true", []),
+            ("?is_revoked=false&q=ann%40", ["Ann"]),
+        ):
+            with row(query):
+                self.assertEqual([each["name"] for each in self.ask("GET", f"/people{query}").json], expected)
+        self.assertEqual(self.ask("GET", "/people?spent_since=60d&q=ann").json[0]["requests"], 3)
+        self.refused(self.ask("GET", "/people?spent_since=soon"), 400, "invalid query")
         self.refused(self.ask("GET", "/people?cursor=x"), 400, "invalid cursor")
 
+    def test_no_usage(self) -> None:
+        """While usage cannot be asked for, people are shown, and nothing is said of what they spent."""
+        self.reports.broken = [Unavailable("away")]
+        [ann] = self.ask("GET", "/people?q=ann").json
+        self.assertEqual((ann["requests"], ann["cost"]), (None, None))
+
     def test_one(self) -> None:
+        """One is shown with what is left of the limits; who is not there is a 404."""
+        shown = self.ask("GET", f"/people/{self.ann.id}").json
+        self.assertEqual([(each["limit"], each["value"]) for each in shown["limits_left"]], [("rpm_limit", 5)])
+        for method, path in (
+            ("GET", "/people/x"),
+            ("DELETE", "/people/x"),
+            ("POST", "/people/x/revoke"),
+            ("POST", "/people/x/reinstate"),
+            ("POST", "/people/x/budget/reset"),
+            ("GET", "/people/x/export"),
+            ("GET", "/people/x/usage"),
+            ("GET", "/people/x/devices"),
+            ("GET", "/people/x/tokens"),
+        ):
+            with row(method, path):
+                self.refused(self.ask(method, path), 404, "person not found")
+        self.refused(self.ask("DELETE", f"/people/{self.ann.id}/devices/x"), 404, "device not found")
+
+    def test_shut_out(self) -> None:
+        """Who is shut out has no token that is good, until they are let in and sign in again."""
+        token, secret = self.done(self.people.issue(self.ann, DEVICE, 3600.0))
+        self.assertTrue(self.is_good(token.id))
+        shown = self.ask("POST", f"/people/{self.ann.id}/revoke").json
+        self.assertIsNotNone(shown["revoked_at"])
+        self.assertFalse(self.is_good(token.id))
+        self.assertEqual(len(self.ask("GET", "/people?is_revoked=true").json), 1)
+        self.assertIsNone(self.ask("POST", f"/people/{self.ann.id}/reinstate").json["revoked_at"])
+        self.assertFalse(self.is_good(token.id))
+        [noted] = [each for each in self.notes.events if each[0] == "person.revoke"]
+        self.assertIn(self.ann.id, repr(noted))
+        self.assertNotIn(secret, repr(self.notes.events))
+
+    def test_roles(self) -> None:
+        """Operators take care of people, but not of those who have a role; what is stored of them is for owners."""
+        for role, method, path, status in (
+            ("auditor", "GET", "/people", 200),
+            ("auditor", "POST", f"/people/{self.ann.id}/revoke", 403),
+            ("auditor", "GET", f"/people/{self.ann.id}/export", 403),
+            ("operator", "POST", f"/people/{self.ann.id}/revoke", 200),
+            ("operator", "POST", f"/people/{self.eve.id}/revoke", 403),
+            ("operator", "POST", f"/people/{self.eve.id}/reinstate", 403),
+            ("operator", "DELETE", f"/people/{self.ann.id}", 403),
+            ("owner", "POST", f"/people/{self.eve.id}/revoke", 200),
+        ):
+            with row(role, method, path):
+                self.assertEqual(self.as_role(role, method, path).status, status)
+
+    def test_budget(self) -> None:
+        """A budget begins anew."""
+        self.assertIsNotNone(self.ask("POST", f"/people/{self.ann.id}/budget/reset").json["budget_reset_at"])
+
+    def test_export_and_delete(self) -> None:
+        """All that is stored is given out, and can be taken away."""
+        found = self.ask("GET", f"/people/{self.ann.id}/export")
+        self.assertEqual(found.json["person"]["email"], "ann@x.org")
+        self.assertEqual(self.ask("DELETE", f"/people/{self.ann.id}").status, 204)
+        self.refused(self.ask("GET", f"/people/{self.ann.id}"), 404, "person not found")
+
+    def test_usage(self) -> None:
+        """What somebody used is summed up as for anything else, and what others used is not in it."""
+        self.reports.entries = [
+            an_entry(number, NOW - 60.0, person_id=person.id) for number, person in enumerate((self.ann, self.eve))
+        ]
+        report = self.ask("GET", f"/people/{self.ann.id}/usage?group_by=model").json
+        self.assertEqual((report["totals"]["requests"], len(report["data"])), (1, 1))
+
+    def test_devices(self) -> None:
+        """Devices are listed and ended, each by its own person."""
+        token_id = self.let_in(self.ann)
+        [shown] = self.ask("GET", f"/people/{self.ann.id}/devices").json
+        self.assertEqual((shown["program"], shown["device"], shown["ended_at"]), ("claude-cli/2.1", "laptop", None))
+        self.assertFalse({"selector_hash", "secret_hash", "token_id"} & shown.keys())
+        self.refused(self.ask("DELETE", f"/people/{self.eve.id}/devices/d1"), 404, "device not found")
+        self.assertTrue(self.is_good(token_id))
+        self.assertEqual(self.ask("DELETE", f"/people/{self.ann.id}/devices/d1").status, 204)
+        self.assertFalse(self.is_good(token_id))
+        [shown] = self.ask("GET", f"/people/{self.ann.id}/devices").json
+        self.assertEqual(shown["ended_because"], "revoked")
+
+    def test_known(self) -> None:
         """What is known of somebody; what is done with them is noted with who they are."""
-        ann = self.done(self.people.sign_in(asserted("ann", "eng")))
+        ann = self.done(self.people.sign_in(asserted("ann", "staff")))
         self.done(self.people.issue(ann, DEVICE, 3600.0, "laptop"))
         said = self.ask("GET", f"/people/{ann.id}").json
         self.assertEqual(
-            (said["actor"], said["groups"], said["project_id"], said["role"]), ("corp:ann@x.org", ["eng"], "p1", None)
+            (said["actor"], said["groups"], said["project_id"], said["role"]), ("corp:ann@x.org", ["staff"], "p1", None)
         )
         tokens = self.ask("GET", f"/people/{ann.id}/tokens").json
         self.assertEqual(
@@ -87,16 +166,6 @@ class PeopleTests(ManageTestCase):
         actions = {(action, outcome): details for action, _, outcome, details in self.notes.events}
         self.assertEqual(actions["person.revoke", "success"]["person"], "corp:ann@x.org")
         self.assertNotIn("ann@", repr(actions["person.delete", "success"]))
-
-    def test_nobody(self) -> None:
-        for method, what in (("GET", ""), ("DELETE", ""), ("GET", "/export"), ("GET", "/tokens"), ("POST", "/revoke")):
-            self.refused(self.ask(method, f"/people/nobody{what}"), 404, "person not found")
-
-    def test_no_identity(self) -> None:
-        """Without an identity provider there is nobody, and it is said why."""
-        self.treq = self.client(super().resource(more=[PeopleRoutes(None).routes()]))
-        answer = self.ask("GET", "/people")
-        self.assertEqual((answer.status, "has no identity" in answer.json["description"]), (404, True))
 
     def as_somebody(self, name: str, *groups: str) -> Any:
         token = JWT.format(name)

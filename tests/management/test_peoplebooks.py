@@ -18,6 +18,7 @@ from llmproxy.store.people import PeopleStore
 from llmproxy.usagelimits import UsageLimits
 
 from ..store.databases import NOW
+from ..tables import row
 from ..usagereports import MemoryReports, an_entry
 from .test_people import ANN
 from .world import RulesTestCase
@@ -49,5 +50,6 @@ class PeopleBooksTests(RulesTestCase):
         """What is left of somebody is what is left of each of their tokens."""
         token, _ = self.done(self.people.issue(self.ann, DEVICE, 60.0))
         for each in (token, token_like(self.ann)):
-            [left] = self.done(left_of(self.state.limits, None, each, NOW))
-            self.assertEqual(left.rule.scope, f"person:{self.ann.id}")
+            with row(each.id):
+                [left] = self.done(left_of(self.state.limits, None, each, NOW))
+                self.assertEqual(left.rule.scope, f"person:{self.ann.id}")

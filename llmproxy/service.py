@@ -104,6 +104,8 @@ class ProxyService(MultiService):
         self.management_site = self._site(self.proxy.management_resource(), 1, for_management) if apart else None
         self._certificates: list[ServerCertificates] = []
         self._renewal = CertificateRenewal(reactor, self._certificates)
+        self._tls = settings.apis.tls
+        self.proxy.listeners.append(self._take_certificates)
         self._watch = watch_of(reactor, settings, self.reload)
 
     def _site(self, resource: IResource, number: int, most: int | None) -> ProxySite:
@@ -154,6 +156,20 @@ class ProxyService(MultiService):
         """See L{llmproxy.app.signals.Stoppable}."""
         return self._upgrade.begin()
 
+    def _take_certificates(self, settings: Settings) -> None:
+        if settings.apis.tls == self._tls:
+            return
+        self._tls = settings.apis.tls
+        # What it does is in the log.
+        self._renewal.take(self._tls)
+        self._ask_for_certificates()
+
+    def _ask_for_certificates(self) -> None:
+        asking = {each.listener[0] for each in self._certificates if each.tls.client_ca is not None}
+        for option, site in (("--listen", self.site), ("--manage-listen", self.management_site)):
+            if site is not None:
+                site.asks_certificates = option in asking
+
     def _held(self) -> list[HeldSocket]:
         """The sockets of all ports, for a successor."""
         return [
@@ -192,11 +208,11 @@ class ProxyService(MultiService):
             plain, certificates = certificates_for(option, description, tls, site.acceptableProtocols())
             if certificates is not None:
                 self._certificates.append(certificates)
-                site.asks_certificates |= certificates.tls.client_ca is not None
             port = yield open_port(reactor, plain, above(site, certificates, self._reactor), option)
             if hasattr(port, "doRead"):
                 Accepting(self._reactor, port, self._accepts)
             self.ports.append(port)
+        self._ask_for_certificates()
         self._renewal.start()
         if self._ready >= 0:
             os.write(self._ready, b"ready")

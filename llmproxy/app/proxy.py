@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
@@ -105,6 +105,8 @@ class TransparentProxy(Service):
         self.generations = Generations(self.foundation, gate, self.settings.apis, table)
         self.exchanges = RunningExchanges(reactor, self.generations, self.foundation.peers, self.foundation.masking)
         self.reloading = Reloading(reactor, lambda: self.settings, at_once(self.take))
+        # Called with the settings of each configuration that is taken.
+        self.listeners: list[Callable[[Settings], object]] = []
         self.stored = self.foundation.stored
         stops = stops_of(self.foundation, self.generations)
         self.ending = Shutdown(reactor, self.generations, self.settings.drain_seconds, stops, logger)
@@ -145,6 +147,8 @@ class TransparentProxy(Service):
         if self.draining:
             raise Draining("the proxy is shutting down")
         ended, self.settings = self.generations.swap(settings.apis, table), settings
+        for listener in self.listeners:
+            listener(settings)
         return ended
 
     def resource(self, *, manage: bool = True) -> IResource:

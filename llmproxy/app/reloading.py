@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-TAKEN = ("default_api", "apis", "prices", "usage_limits", "tracing", "agents", "identity", "sinks")
+TAKEN = ("default_api", "apis", "prices", "usage_limits", "tracing", "agents", "identity", "sinks", "tls")
 """What of the file a running proxy takes; everything else is made once, at the start."""
 
 _OURS = ("apis", "inherited", "source")
@@ -116,6 +116,10 @@ def _compiled(found: Plan) -> RoutingTable:
         from .sinks import check_sinks
 
         check_sinks(settings.apis.sinks, {**os.environ, **settings.otel})
+    if "tls" in found.changed:
+        from .servedtls import check_certificates
+
+        check_certificates(settings.listeners, settings.apis.tls)
     return settings.apis.routing_table()
 
 

@@ -11,9 +11,11 @@ from twisted.logger import Logger
 
 from ..errors import ConfigError
 from .reloading import on_thread
+from .servedtls import server_tls
 from .watching import FileWatch
 
 if TYPE_CHECKING:
+    from ..config.tls import TlsConfig
     from ..net.servertls import ServerCertificates
 
 
@@ -39,6 +41,14 @@ class CertificateRenewal:
 
     def stop(self) -> None:
         self._watch.stop()
+
+    def take(self, tls: TlsConfig) -> Deferred[None]:
+        """Serve what another configuration says, which has been checked; where it says nothing, nothing changes."""
+        if tls.certificates:
+            for each in self._certificates:
+                _, served = server_tls(*each.listener, tls)
+                each.tls = served or each.tls
+        return self.renew()
 
     def renew(self) -> Deferred[None]:
         """Read all of them; what is wrong is logged, and those that are served stay."""

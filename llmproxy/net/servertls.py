@@ -213,12 +213,14 @@ class ServerCertificates:
     Makes the TLS of new connections, of the certificates as they were when they were last read.
 
     @param protocols: see L{load}.
+    @ivar listener: the option and the endpoint of the port, which say what of C{tls:} it serves.
     """
 
     _log = Logger()
 
-    def __init__(self, tls: ServerTls, protocols: Sequence[bytes]) -> None:
+    def __init__(self, tls: ServerTls, protocols: Sequence[bytes], listener: tuple[str, str] = ("", "")) -> None:
         self.tls = tls
+        self.listener = listener
         self._protocols = tuple(protocols)
         self._contexts: Contexts | None = None
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
-from ..config.tls import TlsConfig, tls_listener
-from ..errors import ConfigError
+from ..app.servedtls import server_tls
+from ..config.tls import TlsConfig
 
 if TYPE_CHECKING:
     from ..net.servertls import ServerCertificates
@@ -25,17 +25,14 @@ def certificates_for(
     @param protocols: what is spoken above, see L{llmproxy.net.servertls.load}.
     @raise ConfigError: the endpoint or its files cannot be used.
     """
-    try:
-        found = tls_listener(description, tls)
-    except ValueError as error:
-        raise ConfigError(f"{option} {description}: {error}") from None
-    if found is None:
-        return description, None
-    from ..net.servertls import ServerCertificates, ServerTls
+    plain, served = server_tls(option, description, tls)
+    if served is None:
+        return plain, None
+    from ..net.servertls import ServerCertificates
 
-    certificates = ServerCertificates(ServerTls(found.certificates, found.client_ca, found.client_auth), protocols)
+    certificates = ServerCertificates(served, protocols, (option, description))
     certificates.use(certificates.read())
-    return found.plain, certificates
+    return plain, certificates
 
 
 def above(factory: Any, certificates: ServerCertificates | None, clock: Any) -> Any:

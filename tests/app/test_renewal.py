@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Any
 
 from twisted.internet.task import Clock
@@ -9,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.app.renewal import CertificateRenewal
 from llmproxy.app.watching import EVERY
+from llmproxy.config.tls import CertificateConfig, TlsConfig
 from llmproxy.errors import ConfigError
 from llmproxy.net.servertls import ServerTls
 
@@ -22,6 +24,7 @@ class Certificates:
 
     def __init__(self, path: str) -> None:
         self.tls = ServerTls(((path, path),))
+        self.listener = ("--listen", "tls:443")
         self.good = True
         self.used: list[Any] = []
 
@@ -48,6 +51,25 @@ class RenewalTests(SynchronousTestCase):
 
     def used(self) -> list[int]:
         return [len(each.used) for each in self.certificates]
+
+    def test_another_configuration(self) -> None:
+        """What it says is read and served, and watched from then on; where it says nothing, all stays as it was."""
+        self.renewal.start()
+        other = self.mktemp()
+        shutil.copy(self.path, other)
+        self.successResultOf(self.renewal.take(TlsConfig((CertificateConfig(other, other),), other)))
+        expected = ServerTls(((other, other),), other, "required")
+        self.assertEqual([each.tls for each in self.certificates], [expected] * 2)
+        self.assertEqual(self.used(), [1, 1])
+        self.clock.pump([EVERY] * 3)
+        before = self.used()
+        with open(other, "w") as file:
+            file.write("longer than it was")
+        self.clock.pump([EVERY] * 4)
+        self.assertEqual(self.used(), [each + 1 for each in before])
+        self.successResultOf(self.renewal.take(TlsConfig()))
+        self.assertEqual([each.tls for each in self.certificates], [expected] * 2)
+        self.renewal.stop()
 
     def test_watched(self) -> None:
         """A file that changes is read, once; nothing is left on the clock at the end."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -17,6 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.tables import row
 
+from .certificates import Authority
 from .processes import LLMPROXY, MANAGEMENT_TOKEN, free_port, start
 
 CONFIG = """default_api: x
@@ -154,6 +157,53 @@ class ReloadTests(SynchronousTestCase):
     def test_sinks_of_workers(self) -> None:
         """In all workers."""
         self.sink_is_changed("--workers", "2")
+
+    def test_certificates(self) -> None:
+        """
+        One more certificate and authorities for those of clients are taken by a reload, in all workers; what cannot be
+        served is refused, and nothing changes.
+        """
+        for workers in ("1", "2"):
+            with row(workers):
+                self.port, self.tls_port = free_port(), free_port()
+                self.directory = self.mktemp()
+                os.mkdir(self.directory)
+                authority = Authority(os.path.join(self.directory, "ca"))
+                one, two = authority.issue("localhost"), authority.issue("two.example")
+                self.before = lambda pairs=(one,): self.write_certificates(*pairs)
+                process = self.serve("--listen", f"tls:{self.tls_port}:interface=127.0.0.1", "--workers", workers)
+                self.assertIn(("DNS", "localhost"), self.names("two.example", authority))
+                self.write_certificates(one, two)
+                self.assertEqual(self.manage("POST", "/config/reload")["changed"], ["tls"])
+                self.until(lambda: self.has("two.example", authority))
+                self.assertIn(("DNS", "localhost"), self.names("localhost", authority))
+                self.write_certificates(one, (two[0], "none.pem"))
+                status, content = self.ask("POST", "/manage/config/reload", MANAGEMENT_TOKEN)
+                self.assertEqual(status, 422, content)
+                self.assertIn(b"none.pem", content)
+                self.assertIn(("DNS", "two.example"), self.names("two.example", authority))
+                process.terminate()
+                self.assertEqual(process.wait(PATIENCE), 0)
+
+    def write_certificates(self, *pairs: tuple[str, str]) -> None:
+        listed = ", ".join(f"{{cert: {os.path.abspath(cert)}, key: {os.path.abspath(key)}}}" for cert, key in pairs)
+        text = CONFIG.format(upstream=self.upstream.server_port, name="one")
+        self.write_text(f"{text}tls: {{certificates: [{listed}]}}\n")
+
+    def has(self, name: str, authority: Authority) -> bool:
+        """Whether all workers have its certificate: asked often enough that each has been."""
+        return all(("DNS", name) in self.names(name, authority) for _ in range(8))
+
+    def names(self, asked: str, authority: Authority) -> Any:
+        """Those of the certificate that a client gets who asks for a name."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.load_verify_locations(authority.ca_file)
+        with (
+            socket.create_connection(("127.0.0.1", self.tls_port), PATIENCE) as plain,
+            context.wrap_socket(plain, server_hostname=asked) as connection,
+        ):
+            return dict(connection.getpeercert() or {})["subjectAltName"]
 
     def until(self, condition: Callable[[], bool]) -> None:
         ends = time.monotonic() + PATIENCE

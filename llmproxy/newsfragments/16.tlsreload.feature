@@ -1,0 +1,1 @@
+A reload takes `tls:` too: certificates for more names, and other authorities for those of clients.

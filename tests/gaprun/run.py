@@ -25,11 +25,10 @@ from .clients import Client, Options, Tally, requests, streams
 CONFIG = """default_api: x
 apis:
   x:
-    base_url: http://127.0.0.1:{upstream}
+    base_url: http://127.0.0.1:{upstream}/{number}
     allowed_endpoints: [/v1]
     allowed_methods: [GET]
     auth: none
-    headers: {{X-Configuration: "{number}"}}
 tls:
   certificates: [{{cert: cert.pem, key: key.pem}}]
 """
@@ -167,7 +166,7 @@ class Run:
     def number(self) -> str:
         """That of the configuration which is served; C{""} where nobody answers."""
         found = self.manage("GET", "/config")
-        return "" if found is None else found["configuration"]["apis"]["x"]["headers"]["X-Configuration"]
+        return "" if found is None else found["configuration"]["apis"]["x"]["base_url"].rpartition("/")[2]
 
     def certify(self) -> None:
         for what, path in zip(("cert", "key"), self.authority.issue("localhost"), strict=True):

@@ -1,4 +1,4 @@
-"""What a port serves with TLS, of what the configuration says."""
+"""TLS that a port serves, of what the configuration says."""
 
 from __future__ import annotations
 

@@ -234,12 +234,12 @@ class MonitoringTests(SynchronousTestCase):
         for _ in range(3):
             self.use()
             time.sleep(1.0)
-        self.until(lambda: self.answers("increase(llmproxy_cost_usd_total[1m]) > 0"), "several scrapes")
+        self.until(lambda: self.answers("increase(llmproxy_cost_usd_total[5m]) > 0"), "several scrapes")
         silent = []
         for board in BOARDS:
             for panel in (panel for each in board.rows for panel in each.panels):
                 for query in panel.queries:
-                    asked = expression(query.expression).replace("$__rate_interval", "1m")
+                    asked = expression(query.expression).replace("$__rate_interval", "5m")
                     for name in ("job", "instance", *(name for name, _ in board.choices)):
                         asked = asked.replace(f"${name}", ".*")
                     if not self.answers(asked):

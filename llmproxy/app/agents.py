@@ -11,6 +11,7 @@ from ..config.agentsschema import with_content
 from ..core import agentpaths
 from ..core.agentmodels import claude_list, codex_list
 from ..core.agentpaths import OwnPath, is_codex, is_page, own_paths, sign_in_paths
+from ..core.agentversions import changed, versions_of
 from ..core.glob import any_of
 from ..core.limits.allowed import allowed_of
 from ..web.agents.access import Access, KnowsCallers, NoPeople
@@ -56,12 +57,14 @@ class AgentPaths:
         self._proxy = proxy
         self._of: Generation | None = None
         self._settings: Sequence[AgentSettingsConfig] = ()
+        self._versions: dict[str, str] = {}
         self._claude: dict[bytes, IResource] = {}
         self._codex: dict[bytes, IResource] = {}
         self._made: dict[tuple[str, str], AnswerResource] = {}
         self._access = access_of(proxy)
         self._telemetry = telemetry_of(proxy)
         self._sign_in = sign_in_of(proxy)
+        self._use(proxy.generations.current)
 
     def find(self, target: bytes) -> IResource | None:
         """The resource of a target in origin form; C{None} where there is none of these."""
@@ -92,7 +95,24 @@ class AgentPaths:
         self._codex = {path: self._resource(place, kinds) for path, place in own.items()}
         # What a file of configuration names was read with it; what a program names is read now.
         self._settings = [] if config.claude is None else [with_content(each) for each in config.claude.settings]
+        self._note_versions()
         self._of = generation
+
+    def _note_versions(self) -> None:
+        """What people get of managed settings is in the audit log when it changes: which groups, and which versions."""
+        before, self._versions = self._versions, versions_of((each.groups, each.content) for each in self._settings)
+        audit = self._proxy.foundation.audit_log
+        if self._of is None or audit is None:
+            return
+        for each in changed(before, self._versions):
+            audit.log(
+                "agents.settings_change",
+                "system",
+                "success",
+                groups=each.groups,
+                version_before=each.before,
+                version_after=each.after,
+            )
 
     def _resource(self, place: OwnPath, kinds: Sequence[str]) -> AnswerResource:
         if place.kind == agentpaths.PROTOCOL:

@@ -36,11 +36,16 @@ _KINDS: Mapping[str, type[OAuthResource]] = {
 }
 
 
-class Proxy(Protocol):
+class ServesPeople(Protocol):
     """What is needed of a proxy, as in L{llmproxy.app.tree}."""
 
     foundation: Foundation
     generations: Generations
+
+
+class Proxy(ServesPeople, Protocol):
+    """Likewise, for what answers programs."""
+
     ending: Shutdown
 
     @property
@@ -55,13 +60,11 @@ class DeviceSignIn:
 
     def __init__(self, proxy: Proxy, identity: Identity) -> None:
         foundation = proxy.foundation
-        stored = foundation.stored
-        assert stored is not None, "identity asks for a database"
         reactor = foundation.reactor
         self._proxy = proxy
         self._trusted = foundation.settings.apis.trusted()
         self._seconds = reactor.seconds
-        self.devices = DeviceRules(identity.people, DeviceStore(reactor, stored.database), self._lifetimes)
+        self.devices = device_rules(proxy, identity)
         self._signs_in = ProviderSignIn(identity)
         self._made: dict[tuple[str, str], OAuthResource] = {}
         # What has 256 bits nobody guesses: these only bound what one address can have done. A code to type has 34.
@@ -102,9 +105,17 @@ class DeviceSignIn:
             made.base = base
         return made
 
-    def _lifetimes(self) -> SignInConfig:
-        agents = self._proxy.generations.current.config.agents
+
+def device_rules(proxy: ServesPeople, identity: Identity) -> DeviceRules:
+    """The rules of devices, by what is configured now."""
+    stored = proxy.foundation.stored
+    assert stored is not None, "identity asks for a database"
+
+    def lifetimes() -> SignInConfig:
+        agents = proxy.generations.current.config.agents
         return (None if agents is None else agents.sign_in) or SignInConfig()
+
+    return DeviceRules(identity.people, DeviceStore(proxy.foundation.reactor, stored.database), lifetimes)
 
 
 class ProviderSignIn:

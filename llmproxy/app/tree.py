@@ -216,6 +216,7 @@ def management_of(proxy: Proxy) -> ManageResource:
             _config_routes(proxy),
             _exchange_routes(proxy),
             _sink_routes(proxy),
+            _agent_routes(proxy),
             UsageRoutes(usage_of(proxy, stored)).routes(),
             BudgetRoutes(BudgetRules(state, stored.usage_reports)).routes(),
             _people_routes(proxy, stored, state),
@@ -333,6 +334,16 @@ def _sink_routes(proxy: Proxy) -> Routes:
     if events is None:
         return SinkRoutes(proxy.collect_metrics).routes()
     return SinkRoutes(proxy.collect_metrics, events).routes()
+
+
+def _agent_routes(proxy: Proxy) -> Routes:
+    from ..web.manage.agents import AgentRoutes
+
+    def config() -> tuple[Any, str]:
+        served = proxy.generations.current.config
+        return served.agents, served.default_api
+
+    return AgentRoutes(config).routes()
 
 
 def _exchange_routes(proxy: Proxy) -> Routes:

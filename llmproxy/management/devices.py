@@ -219,7 +219,12 @@ class DeviceRules:
         return device
 
     async def of_person(self, person_id: str) -> Sequence[Device]:
-        """Those of a person, the one that was used last first."""
+        """
+        Those of a person, the one that was used last first.
+
+        @raise NotFound: there is no such person.
+        """
+        await self._people.get(person_id)
         return await self._store.of_person(person_id)
 
     async def end(self, device_id: str) -> Device:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..visit import Entry, Route
 from . import (
+    agents,
     audit,
     cache,
     display,
@@ -26,6 +27,7 @@ MODULES = (
     usage,
     exchanges,
     upstreams,
+    agents,
     cache,
     events,
     audit,

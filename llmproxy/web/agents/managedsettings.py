@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from hashlib import sha256
 from typing import TYPE_CHECKING, Protocol
 
 from ...core.agentgroups import settings_for
+from ...core.agentversions import version_of
 from ...errors import NotFound
 from ..answerresource import AnswerResource, WholeAnswer
 from .etags import is_known
@@ -50,7 +50,7 @@ class ManagedSettings(AnswerResource):
         if content is None:
             raise NotFound(message="no settings are managed for you")
         body = content.encode()
-        tag = b'"%b"' % sha256(body).hexdigest()[:32].encode()
+        tag = b'"%b"' % version_of(content).encode()
         # What one person gets is nothing for a cache of many.
         fields = ((b"ETag", tag), (b"Cache-Control", b"private, no-cache"))
         if is_known(request, tag):

@@ -24,12 +24,14 @@ from llmproxy.management.state import State
 from llmproxy.service import TransparentProxy
 from llmproxy.sinks.metrics import ProxyMetrics
 from llmproxy.web.livefeed import LiveFeed, Source
+from llmproxy.web.manage.agents import AgentRoutes
 from llmproxy.web.manage.budgets import BudgetRoutes
 
 from .api import API_KEY, MANAGEMENT_TOKEN, Answer
 from .cacheapi import CacheManageTestCase
 from .peopleapi import ANN, PeopleManageTestCase
 from .schemas import Schemas
+from .test_agents import AGENTS
 from .test_audit import AuditApiTestCase
 from .test_breaker import BreakerManageTestCase
 from .test_config import ConfigManageTestCase
@@ -65,7 +67,7 @@ class DocumentCase(
         database = self.database
         state = State(self.clock.seconds, database.projects, database.tokens, self.directory, self.quota)
         budgets = BudgetRoutes(BudgetRules(state, self.reports)).routes()
-        routes = [budgets, *more.get("more", ())]
+        routes = [budgets, AgentRoutes(lambda: (AGENTS, "openai")).routes(), *more.get("more", ())]
         return super().resource(*arguments, **{"feed": feed, **more, "more": routes})
 
     def setUp(self) -> None:
@@ -296,6 +298,7 @@ class DrivenTests(DocumentCase):
             answer = self.ask(method, target, bodies.get(name, {}))
             self.check(said, answer)
             without = {
+                "agents_show": 200,
                 "document_read": 200,
                 "admin_self": 200,
                 "cache_stats": 200,

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from attrs import evolve
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from llmproxy import __version__
@@ -166,6 +167,13 @@ class ImageTests(SynchronousTestCase):
         ours = self.build.image.root / "opt"
         self.assertEqual([name for name in found if (ours / name).exists()], [])
         self.assertFalse(list(ours.glob("llmproxy/lib/python3*/site-packages/tests")))
+
+    def test_any_user(self) -> None:
+        """As a user that no file knows, in group 0, it has a place to write."""
+        image = evolve(self.build.image, user="54321:0")
+        look = "test -w . && test -w /var/log/llmproxy && test -w /run/llmproxy && llmproxy version"
+        status, said = image.run(["/bin/sh", "-c", look])
+        self.assertEqual(status, 0, said)
 
     def test_drains(self) -> None:
         """As process 1, SIGTERM lets a stream end whole; then it is gone, with status 0."""

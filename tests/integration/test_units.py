@@ -217,6 +217,28 @@ class RunTests(SynchronousTestCase):
         self.assertNotIn("Operation not permitted", said.read_text())
         self.assertNotIn("Traceback", said.read_text())
 
+    def test_upgraded(self) -> None:
+        """C{SIGUSR2} has the next program take over: the same socket, the same process id, and no gap."""
+        process = self.begin()
+        self.assertEqual(self.ask(), 200)
+        said = self.directory / "said"
+        self.until(lambda: "workers: " in said.read_text())
+        workers = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        before = workers.read_text().split()
+        process.send_signal(signal.SIGUSR2)
+        answers = []
+
+        def changed() -> bool:
+            answers.append(self.ask())
+            now = workers.read_text().split()
+            return len(now) >= len(before) > 0 and not {*now} & {*before}
+
+        self.until(changed)
+        self.assertEqual({*answers}, {200}, said.read_text())
+        self.assertIsNone(process.poll())
+        self.assertEqual(self.ended(process), 0)
+        self.assertNotIn("Operation not permitted", said.read_text())
+
     def test_rotated(self) -> None:
         """logrotate moves the access log away, and workers go on in a new one, without a signal; audit files stay."""
         program = found("logrotate")

@@ -79,6 +79,7 @@ def command(file: str, default_api: str | None) -> None:
         *_prices(config),
         *_usage_limits(config),
         *_redis(config),
+        *(() if config.identity is None else config.identity.words()),
         *filter(None, [kept_where(config)]),
         *events,
     ):

@@ -14,7 +14,7 @@ from .output import Output, printable
 
 CHECKS = (
     *("configuration", "environment", "ports", "database", "redis", "upstreams"),
-    *("certificates", "system", "clock", "versions", "backlogs"),
+    *("identity", "certificates", "system", "clock", "versions", "backlogs"),
 )
 
 _COLOURS: Mapping[Level, str] = {"ok": "green", "note": "cyan", "warning": "yellow", "fault": "red"}

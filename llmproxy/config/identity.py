@@ -118,6 +118,26 @@ class GrantConfig:
         if self.models is not None and self.limits.models is not UNSET:
             yield "models: they stand in limits too; take one of the two away"
 
+    def words(self) -> str:
+        """Who gets what."""
+        match = self.match
+        whom = [
+            f"{name} {' or '.join(patterns)}"
+            for name, patterns in (
+                ("provider", match.provider),
+                ("groups", match.groups),
+                ("email", match.email),
+                *match.claims.items(),
+            )
+            if patterns
+        ]
+        gets = [f"project {self.project}"] if self.project else []
+        gets += [f"role {self.role}"] if self.role else []
+        gets += [f"models {', '.join(self.models)}"] if self.models else []
+        gets += ["limits"] if self.limits != UNLIMITED else []
+        gets += [f"groups {', '.join(self.groups)}"] if self.groups else []
+        return f"{' and '.join(whom) or 'everybody'}: {'refused' if self.deny else ', '.join(gets)}"
+
     def rule(self) -> GrantRule:
         from ..core.people.grants import GrantRule, Match
 
@@ -153,6 +173,14 @@ class IdentityConfig:
             for name in rule.match.provider:
                 if name not in names:
                     yield f"rules[{number}].match.provider", unknown(name, names, "provider")
+
+    def words(self) -> Iterator[str]:
+        """What holds, in lines."""
+        for each in self.providers:
+            taken = f"access tokens for {', '.join(each.audiences)} are taken" if each.audiences else "no access tokens"
+            yield f"identity: {each.name} ({each.issuer}), {taken}"
+        for number, rule in enumerate(self.rules, 1):
+            yield f"  rule {number}: {rule.words()}"
 
     def secrets(self) -> list[str]:
         """Those of ours at the providers."""

@@ -14,6 +14,7 @@ from ..core.doctor.clock import judge_clock
 from ..core.doctor.configuration import judge_configuration
 from ..core.doctor.database import judge_database
 from ..core.doctor.findings import Finding, fault, skipped, status_of
+from ..core.doctor.identityprovider import judge_identity
 from ..core.doctor.ports import judge_ports
 from ..core.doctor.reach import judge_reach
 from ..core.doctor.redisserver import judge_redis
@@ -26,6 +27,7 @@ from .look_certificates import look_at_certificates
 from .look_clock import look_at_clock
 from .look_configuration import look_at_configuration, look_at_variables
 from .look_database import look_at_database
+from .look_identity import look_at_identity
 from .look_ports import look_at_ports
 from .look_reach import look_at_upstreams
 from .look_redis import look_at_redis
@@ -60,6 +62,7 @@ CHECKS: Mapping[str, Check] = {
     "database": Check(look_at_database, judge_database),
     "redis": Check(look_at_redis, judge_redis, True),
     "upstreams": Check(look_at_upstreams, judge_reach, True),
+    "identity": Check(look_at_identity, judge_identity, True),
     "certificates": Check(look_at_certificates, judge_certificates, True),
     "system": Check(look_at_system, judge_system),
     "clock": Check(look_at_clock, judge_clock),

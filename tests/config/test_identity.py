@@ -47,3 +47,25 @@ class IdentityConfigTests(SynchronousTestCase):
         )
         self.assertEqual(IdentityConfig(rules=(config,)).grant_rules(), (rule,))
         self.assertEqual(ClaimsConfig("oid").names(), ClaimNames("oid"))
+
+    def test_words(self) -> None:
+        """Who is let in, and to what, in lines."""
+        rules = (
+            GrantConfig(MatchConfig(groups=("eng-*", "ops"), email=("*@x",)), "engineering", models=("gpt-*",)),
+            GrantConfig(role="auditor", groups=("all",)),
+            GrantConfig(MatchConfig(claims={"dep": ("x",)}), deny=True),
+        )
+        providers = (
+            ProviderConfig("corp", "https://id", "us", audiences=("llm",)),
+            ProviderConfig("b", "https://b", "us"),
+        )
+        self.assertEqual(
+            list(IdentityConfig(providers, rules).words()),
+            [
+                "identity: corp (https://id), access tokens for llm are taken",
+                "identity: b (https://b), no access tokens",
+                "  rule 1: groups eng-* or ops and email *@x: project engineering, models gpt-*",
+                "  rule 2: everybody: role auditor, groups all",
+                "  rule 3: dep x: refused",
+            ],
+        )

@@ -34,7 +34,7 @@ class ExaminationTests(SubjectTestCase):
         says = [one.says for each in found.checks for one in each.findings]
         self.assertEqual([each for each in says if "could not be looked at" in each], [])
         unread = {each.check for each in found.checks if "cannot be read" in each.findings[0].says}
-        self.assertEqual(unread, {"redis", "upstreams", "certificates", "backlogs"})
+        self.assertEqual(unread, {"redis", "upstreams", "identity", "certificates", "backlogs"})
 
     def test_chosen(self) -> None:
         found = examine(self.subject(), ["versions", "configuration"])

@@ -9,6 +9,7 @@ from typing import Any
 from attrs import Attribute, fields, has
 
 from ..core.masking import MASKED
+from ..usagelimits import UNSET
 
 _CREDENTIALS = re.compile(r"(?<=://)[^/?#]*@|(?<=[?&])(?:user|username|password|key|token)=[^&]*", re.IGNORECASE)
 
@@ -21,7 +22,9 @@ def shown(value: Any) -> Any:
     if callable(value):
         return None
     if has(type(value)):
-        return {each.name: _field(each, getattr(value, each.name)) for each in fields(type(value))}
+        found = [(each, getattr(value, each.name)) for each in fields(type(value))]
+        # What nobody has said is left out: null is something else there, no limit.
+        return {each.name: _field(each, one) for each, one in found if one is not UNSET}
     if isinstance(value, Mapping):
         return {str(name): shown(each) for name, each in value.items()}
     if isinstance(value, Set):

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar, cast
 
 T = TypeVar("T")
 
-MOST_AT_ONCE = 32
+MOST_AT_ONCE = 128
 
 
 class _Call(Generic[T]):

@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.config.shown import shown, without_credentials
 from llmproxy.core.masking import MASKED
+from llmproxy.usagelimits import UsageLimits
 from tests.tables import row
 
 
@@ -45,6 +46,11 @@ class ShownTests(SynchronousTestCase):
                 "fields": {"X-Org": MASKED},
             },
         )
+
+    def test_unsaid(self) -> None:
+        """Limits that nobody has said are left out; none at all is null."""
+        limits = UsageLimits(rpm_limit=None, tpm_limit=5)
+        self.assertEqual(shown(limits), {"rpm_limit": None, "tpm_limit": 5})
 
     def test_urls(self) -> None:
         """All of a URL but what only its owner knows."""

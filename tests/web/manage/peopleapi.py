@@ -43,7 +43,7 @@ class PeopleManageTestCase(ManageTestCase):
             GrantRule(Match(groups=("owners",)), role="owner"),
             GrantRule(Match(), "one", limits=UsageLimits(rpm_limit=5)),
         )
-        self.reports = MemoryReports()
+        self.reports = getattr(self, "reports", None) or MemoryReports()
         self.devices = DeviceStore(self.clock, self.database)
         state = State(self.clock.seconds, self.database.projects, self.database.tokens, self.directory, self.quota)
         self.people = PeopleRules(state, PeopleStore(self.clock, self.database), partial(grant_of, grants))

@@ -74,13 +74,14 @@ def step_back(connection: Connection) -> tuple[str, str]:
 
 def losses(connection: Connection, found: str, to: str) -> list[Loss]:
     """What has rows, or values that are not those of a new row, and is not there in C{to}."""
-    now, then = _shape(found), _shape(to)
+    now, then, there = _shape(found), _shape(to), _columns(connection)
     lost = []
-    for name in sorted(now):
+    # What a step that was interrupted has dropped is lost already.
+    for name in sorted(now.keys() & there.keys()):
         if name not in then:
             lost.append(Loss(name, _rows(connection, select(func.count()).select_from(table(name)))))
             continue
-        for each in sorted(now[name].keys() - then[name].keys()):
+        for each in sorted(now[name].keys() & there[name] - then[name].keys()):
             lost.append(Loss(f"{name}.{each}", _rows(connection, _filled(name, now[name][each]))))
     return [each for each in lost if each.rows]
 
@@ -136,6 +137,11 @@ def _shape(revision: str) -> Shape:
             return {name: {each["name"]: each for each in found.get_columns(name)} for name in found.get_table_names()}
     finally:
         engine.dispose()
+
+
+def _columns(connection: Connection) -> Mapping[str, set[str]]:
+    found = inspect(connection)
+    return {name: {each["name"] for each in found.get_columns(name)} for name in found.get_table_names()}
 
 
 def _filled(name: str, described: Any) -> Any:

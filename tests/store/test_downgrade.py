@@ -62,6 +62,24 @@ class StepTests(SynchronousTestCase):
         self.assertEqual(Loss("budgets", 2).words, "table budgets (2 rows)")
         self.assertEqual(Loss("tokens.limits", 1).words, "tokens.limits (1 row)")
 
+    def test_interrupted(self) -> None:
+        """A step that was cut off in the midst, as MySQL commits each statement, is finished by the next attempt."""
+        for revision, statements in (
+            ("0015", ["DROP TABLE budget_leases"]),
+            ("0012", ["DROP INDEX ix_usage_series_cube", "DROP TABLE usage_answers"]),
+            ("0011", ["ALTER TABLE projects DROP COLUMN budget_reset_at"]),
+            ("0003", ["DROP TABLE idempotency_keys", "DROP INDEX ix_tokens_previous_hash"]),
+        ):
+            connection = self.connection()
+            migrate(connection, revision)
+            for statement in statements:
+                connection.exec_driver_sql(statement)
+            found, to = step_back(connection)
+            with row(revision):
+                self.assertEqual((found, losses(connection, found, to)), (revision, []))
+                downgrade(connection, to)
+                self.assertEqual(revision_of(connection), to)
+
     def test_all_the_way(self) -> None:
         """Step by step to the first revision, and forward again to what every program finds."""
         connection = self.connection()

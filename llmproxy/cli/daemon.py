@@ -36,7 +36,7 @@ class Daemon:
 
     def __init__(self, arguments: Sequence[str], log_file: str, pid_file: str, level: str) -> None:
         if not log_file:
-            raise Fault("--log-file must be specified when running in daemon mode (-d)")
+            raise Fault("--log-file must be specified when running in daemon mode (-d); LOG_FILE does too")
         self._arguments = arguments
         self._log_file = log_file
         self._pid_file = pid_file

@@ -68,17 +68,18 @@ def command(daemon: bool, env: str, pid_file: str, debug: bool, workers: str, **
       llmproxy server -d --log-file logs/llm-proxy.log --pid-file tmp/server.pid
     """
     path = _env_file(env)
-    if daemon:
-        named = {**flags, "env": path, "workers": workers}
-        given = [f"--{name.replace('_', '-')}={value}" for name, value in named.items() if value]
-        level = "debug" if debug else flags["log_level"] or ""
-        given += ["--debug"] if debug else []
-        sys.exit(Daemon(given, flags["log_file"] or "", pid_file, level).start())
     try:
         known = with_dotenv(os.environ, path)
     except ConfigError as error:
         click.echo(str(error), err=True)
         sys.exit(1)
+    if daemon:
+        named = {**flags, "env": path, "workers": workers}
+        given = [f"--{name.replace('_', '-')}={value}" for name, value in named.items() if value]
+        level = "debug" if debug else flags["log_level"] or ""
+        given += ["--debug"] if debug else []
+        log_file = flags["log_file"] or known.get("LOG_FILE", "").strip()
+        sys.exit(Daemon(given, log_file, pid_file, level or known.get("LOG_LEVEL", "")).start())
     _serve(_environment(known, flags, debug), path, flags["db"], workers)
 
 

@@ -81,6 +81,22 @@ class ServerTests(SynchronousTestCase):
         self.assertEqual(self.answered("/health"), 200)
         self.assertIn('"level"', Path(self.directory, "logs/p.log").read_text())
 
+    def test_background_by_variables(self) -> None:
+        """The file of variables may say all of it; SIGHUP has it read its configuration again, and it goes on."""
+        with open(os.path.join(self.directory, ".env"), "a") as file:
+            file.write("LOG_FILE=logs/v.log\n")
+        ended = run((*OLD, "server"), self.directory, DAEMON="true", PID_FILE="v.pid")
+        self.assertEqual(ended.returncode, 0, ended.stderr)
+        pid = int(Path(self.directory, "v.pid").read_text())
+        self.addCleanup(self.end, pid)
+        os.kill(pid, signal.SIGHUP)
+        log = Path(self.directory, "logs/v.log")
+        until = time.monotonic() + PATIENCE
+        while "nothing of it has changed" not in log.read_text():
+            self.assertLess(time.monotonic(), until, log.read_text())
+            time.sleep(0.1)
+        self.assertEqual(self.answered("/health"), 200)
+
     def end(self, pid: int) -> None:
         os.kill(pid, signal.SIGTERM)
         until = time.monotonic() + PATIENCE

@@ -89,7 +89,7 @@ class Fetcher:
             raise ProviderUnavailable(_words(url, f"sent more than {MOST_READ} bytes"))
         try:
             return int(response.code), msgspec.json.decode(content)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             return int(response.code), None
 
 

@@ -34,7 +34,7 @@ def parts_of(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
     try:
         found = jws.extract_compact(token.encode("ascii"))
         header, claims = found.headers(), msgspec.json.decode(found.payload)
-    except (JoseError, ValueError, UnicodeError, msgspec.DecodeError):
+    except (JoseError, ValueError, RecursionError, msgspec.DecodeError):
         raise AssertionFault("it is no signed JWT") from None
     if not isinstance(header, dict) or not isinstance(claims, dict):
         raise AssertionFault("it is no signed JWT")

@@ -23,11 +23,17 @@ class FetchingTests(SynchronousTestCase):
 
     def test_none(self) -> None:
         """Another status, no JSON, too much, nobody there: it is said which, and nothing of a query."""
-        self.idp.answers |= {"/html": b"<html>", "/large": b'"' + b"x" * MOST_READ + b'"', "/moved": {"a": 1}}
+        self.idp.answers |= {
+            "/html": b"<html>",
+            "/deep": b"[" * 100_000,
+            "/large": b'"' + b"x" * MOST_READ + b'"',
+            "/moved": {"a": 1},
+        }
         self.idp.status["/moved"] = 302
         for path, words in (
             ("/nothing", "answered 404"),
             ("/html", "sent no JSON"),
+            ("/deep", "sent no JSON"),
             ("/large", f"more than {MOST_READ} bytes"),
             ("/moved", "answered 302"),
         ):

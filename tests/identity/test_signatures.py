@@ -20,8 +20,12 @@ from .world import ec, public, rsa, signed
 CLAIMS = {"sub": "u1"}
 
 
+def encoded(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
+
+
 def part(value: Any) -> str:
-    return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+    return encoded(json.dumps(value))
 
 
 class SignatureTests(SynchronousTestCase):
@@ -92,6 +96,8 @@ class SignatureTests(SynchronousTestCase):
             f"{part([])}.{part({})}.",
             f"{part({'alg': 'RS256'})}.{part([])}.AA",
             f"{part({'alg': 'RS256'})}.!!!.AA",
+            f"{part({'alg': 'RS256'})}.{encoded('[' * 6000)}.AA",
+            f"{encoded('[' * 6000)}.{part({})}.AA",
             "." * LONGEST,
             f"{part({'alg': 'RS256'})}.{'A' * LONGEST}.AA",
         ):

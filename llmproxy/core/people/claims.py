@@ -13,6 +13,10 @@ OVERAGE = "_claim_names"
 """Where Microsoft's providers say that somebody is in more groups than the token holds (OpenID Connect Core 5.6.2)."""
 
 
+MOST_BYTES = 50_000
+"""Of all names of groups together: what the shortest of the databases' columns takes."""
+
+
 class UnusableClaims(ValueError):
     """What is asserted does not say who it is of, or leaves out what rights depend on."""
 
@@ -106,6 +110,8 @@ def _groups(claims: Mapping[str, Any], names: ClaimNames) -> tuple[str, ...]:
     found = tuple(dict.fromkeys(_named(each) for each in _listed(value)))
     if len(found) > MOST_GROUPS:
         raise UnusableClaims(f"the provider names more than {MOST_GROUPS} groups: have it send fewer")
+    if sum(len(each.encode()) for each in found) > MOST_BYTES:
+        raise UnusableClaims(f"the names of the person's groups are longer than {MOST_BYTES} bytes: have it send fewer")
     return tuple(each for each in found if each)
 
 

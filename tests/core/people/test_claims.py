@@ -89,6 +89,7 @@ class AssertedTests(SynchronousTestCase):
             ({"sub": "u", "_claim_names": {"groups": "src1"}}, "more groups than"),
             ({"sub": "u", "hasgroups": True}, "more groups than"),
             ({"sub": "u", "groups": [str(each) for each in range(MOST_GROUPS + 1)]}, "more than 200 groups"),
+            ({"sub": "u", "groups": [f"{each}" + "é" * 250 for each in range(150)]}, "longer than 50000 bytes"),
         ):
             with row(claims):
                 error = self.assertRaises(UnusableClaims, asserted, claims)

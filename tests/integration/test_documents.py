@@ -295,6 +295,9 @@ class DocumentTests(SynchronousTestCase):
         text = path.read_text("utf-8")
         if "6379" in text and NO_REDIS:
             self.skipTest(NO_REDIS)  # type: ignore[no-untyped-call]
+        lacking = [name for name in ("curl", "git", "jq") if f"{name} " in text and not shutil.which(name)]
+        if lacking:
+            self.skipTest(f"{', '.join(lacking)} is not installed")  # type: ignore[no-untyped-call]
         reader = Reader(self, text)
         wrong = []
         for block in blocks(text):

@@ -164,7 +164,7 @@ CASES: dict[str, Case] = {
         {s("llmproxy_ledger_fsync_failures_total"): "0+1x60"}, AT, "The disk of a:1 does not take the ledger."
     ),
     "LLMProxyLedgerInMemory": Case(
-        {s("llmproxy_ledger_in_memory"): "1x60"}, AT, "What a:1 notes of exchanges ends with its process."
+        {s("llmproxy_ledger_in_memory"): "2x60"}, AT, "What a:1 notes of exchanges ends with its process."
     ),
     "LLMProxyUsageUnread": Case(
         {s("llmproxy_meter_errors_total"): "0+1x60"},

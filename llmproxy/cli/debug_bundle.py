@@ -13,6 +13,7 @@ from .doctor import read_subject, subject_options
 from .faults import Conflicting, Fault
 from .http import Address, Http, parse_address
 from .management import Management
+from .output import show_unknown_letters
 
 if TYPE_CHECKING:
     from ..doctor.subject import Subject
@@ -67,6 +68,7 @@ def command(
             "llmproxy or of a log: please report the former, without the secret"
         ) from None
     if printed:
+        show_unknown_letters()
         for name, text in files.items():
             click.echo(f"==> {name} <==\n{text}")
         return

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from ..core.doctor.findings import LEVELS, Finding, Level
-from .output import Output, printable
+from .output import Output, printable, show_unknown_letters
 
 CHECKS = (
     *("configuration", "environment", "ports", "database", "redis", "upstreams"),
@@ -79,6 +79,7 @@ def command(checks: tuple[str, ...], quiet: bool, as_json: bool, **options: Any)
     """
     from ..doctor.examination import examine
 
+    show_unknown_letters()
     if os.environ.get("NO_COLOR"):
         # See no-color.org.
         click.get_current_context().color = False

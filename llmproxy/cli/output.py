@@ -101,6 +101,13 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
+def show_unknown_letters() -> None:
+    """What standard output has no letters for is shown as an escape from now on, and is no error."""
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="backslashreplace")
+
+
 def text_of(value: Any) -> str:
     """A cell."""
     if value is None or value == "":

@@ -21,7 +21,7 @@ from ..core.watching import Watched
 from .faults import Fault, Unreachable
 from .livescreen import Screen, is_screen
 from .management import Management
-from .output import Output, printable
+from .output import Output, printable, show_unknown_letters
 from .target import management_options
 from .top_screen import SORTS, View, lines
 
@@ -62,6 +62,7 @@ def command(api: Management, output: Output, once: bool, sort: str) -> None:
       llmproxy top --once
       llmproxy top --json | jq .rates.tokens
     """
+    show_unknown_letters()
     heard: Queue[Heard] = Queue(maxsize=1000)
     top = _Top(api, heard, sort)
     if output.as_json:

@@ -150,6 +150,14 @@ class DoctorTests(SynchronousTestCase):
             found = [each["says"] for each in checks[check] if each["level"] == "fault"]
             self.assertTrue(any(words in each for each in found), (check, words, checks[check]))
 
+    def test_letters(self) -> None:
+        """A terminal that has not all letters is no reason to end with a traceback."""
+        Path(self.directory, "x.yaml").write_text("surprise_\u6a21: 1\n", "utf-8")
+        command = (*LLMPROXY, "doctor", "--config", "x.yaml", "--check", "configuration")
+        done = run(command, self.directory, **{**self.env, "PYTHONIOENCODING": "ascii"})
+        self.assertEqual((done.returncode, done.stderr), (2, ""))
+        self.assertIn("surprise_\\u6a21", done.stdout)
+
     def test_bundle(self) -> None:
         """What helps, and no secret of the configuration, the database, callers or the environment."""
         self.serve()

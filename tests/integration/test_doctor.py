@@ -154,7 +154,7 @@ class DoctorTests(SynchronousTestCase):
         """A terminal that has not all letters is no reason to end with a traceback."""
         Path(self.directory, "x.yaml").write_text("surprise_\u6a21: 1\n", "utf-8")
         command = (*LLMPROXY, "doctor", "--config", "x.yaml", "--check", "configuration")
-        done = run(command, self.directory, **{**self.env, "PYTHONIOENCODING": "ascii"})
+        done = run(command, self.directory, **{**self.env, "PYTHONIOENCODING": "latin-1"})
         self.assertEqual((done.returncode, done.stderr), (2, ""))
         self.assertIn("surprise_\\u6a21", done.stdout)
 

@@ -32,7 +32,7 @@ integration: $(VENV)/test.stamp
 # The site of the documents, with the API's own pages in it. Nothing is fetched, and a warning is an error.
 docs: $(VENV)/docs.stamp
 	$(BIN)/python -m sphinx -W --keep-going --quiet -j auto -c docs . build/site
-	PYTHONPATH=. $(BIN)/pydoctor --quiet -W --system-class tests.documents.api.Package --html-output build/site/docs/api
+	PYTHONPATH=. $(BIN)/pydoctor --quiet -W --system-class tests.documents.api.Package --use-hardlinks --project-url ../README.html --html-output build/site/docs/api
 	@echo "the site is at build/site/index.html"
 
 # What is made of the code in pages of docs/ is made anew; a test holds that nothing is left to do.

@@ -119,10 +119,15 @@ def device_rules(proxy: ServesPeople, identity: Identity) -> DeviceRules:
 
 
 class ProviderSignIn:
-    """Signing in at the identity providers, as L{llmproxy.admin.devicepages.SignsIn} wants it."""
+    """
+    Signing in at the identity providers, as L{llmproxy.admin.devicepages.SignsIn} wants it.
 
-    def __init__(self, identity: Identity) -> None:
+    @param purpose: a sign-in for another one is none.
+    """
+
+    def __init__(self, identity: Identity, purpose: str = PURPOSE) -> None:
         self._identity = identity
+        self._purpose = purpose
 
     def providers(self) -> list[tuple[str, str]]:
         return [(each.name, each.label or each.name) for each in self._identity.config.providers]
@@ -132,13 +137,13 @@ class ProviderSignIn:
 
     async def begin(self, provider: str, redirect_uri: str, next: str) -> Begun:
         try:
-            return await self._identity.signin.begin(provider, redirect_uri, next, PURPOSE)
+            return await self._identity.signin.begin(provider, redirect_uri, next, self._purpose)
         except SignInFailed as error:
             raise SignInRefused(str(error)) from None
 
     async def finish(self, provider: str, redirect_uri: str, parameters: Mapping[str, str], cookie: str) -> SignedIn:
         try:
-            return await self._identity.signin.finish(provider, redirect_uri, parameters, cookie, PURPOSE)
+            return await self._identity.signin.finish(provider, redirect_uri, parameters, cookie, self._purpose)
         except SignInFailed as error:
             raise SignInRefused(str(error)) from None
 

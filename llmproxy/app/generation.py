@@ -212,7 +212,7 @@ class Generation:
             placed=foundation.own.placed(audit),
             states=self.states,
             defaults=self.config.usage_limits.defaults,
-            beside_pages=foundation.settings.pages_beside_apis,
+            beside_pages=foundation.settings.any_pages_beside_apis,
             traces=_traces(self.config),
         )
 

@@ -85,6 +85,11 @@ class Settings:
         return self.admin_ui and not self.manage_listen
 
     @property
+    def any_pages_beside_apis(self) -> bool:
+        """The same of pages of people who sign in by an identity provider, too: these are always there."""
+        return self.pages_beside_apis or self.apis.identity is not None
+
+    @property
     def exposed_pages(self) -> list[str]:
         """Endpoint descriptions where other machines find the pages at the address of the APIs."""
         return [each for each in self.listen if self.pages_beside_apis and not is_private(each)]

@@ -70,6 +70,7 @@ def proxy_tree(proxy: Proxy, manage: bool) -> Root:
     root = Root(resource, trusted, lambda path: generations.table.claimant(path), _own_paths(proxy))
     put_operations(root, proxy)
     _put_usage(root, proxy)
+    _put_me(root, proxy)
     if manage:
         _put_metrics(root, proxy)
     if manage and proxy.settings.management_token:
@@ -155,6 +156,16 @@ def _put_usage(root: Paths, proxy: Proxy) -> None:
     )
     proxy.ending.wait_for(usage)
     root.put_path("usage", usage)
+
+
+def _put_me(root: Paths, proxy: Proxy) -> None:
+    """C{/me}, where people sign in."""
+    foundation, stored = proxy.foundation, proxy.stored
+    if foundation.identity is None or stored is None:
+        return
+    from .me import me_pages
+
+    root.put_path("me", me_pages(foundation, foundation.identity, usage_of(proxy, stored)))
 
 
 def put_operations(root: Paths, proxy: Proxy) -> None:

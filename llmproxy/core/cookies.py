@@ -34,6 +34,12 @@ ATTEMPT = "llmproxy_device_attempt"
 DECIDER = "llmproxy_device_decider"
 """Who has signed in to decide, sealed."""
 
+ME = "llmproxy_me"
+"""Who looks at what is theirs, sealed."""
+
+ME_ATTEMPT = "llmproxy_me_attempt"
+"""A sign-in for that which has begun, sealed."""
+
 SIGN_ON = "llmproxy_sign_in"
 """What a browser that is at an identity provider brings back."""
 

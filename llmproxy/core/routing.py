@@ -9,7 +9,7 @@ from ..message import Api, Route
 RESERVED = frozenset({"manage", "admin"})
 """First segments that no API can have as its name: nothing stands before management."""
 
-OWN = ("health", "healthz", "ready", "readyz", "live", "livez", "metrics", "usage")
+OWN = ("health", "healthz", "ready", "readyz", "live", "livez", "metrics", "usage", "me")
 """First segments that the proxy serves itself where no API does, see L{RoutingTable.claimant}."""
 
 

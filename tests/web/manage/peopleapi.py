@@ -48,7 +48,7 @@ class PeopleManageTestCase(ManageTestCase):
         state = State(self.clock.seconds, self.database.projects, self.database.tokens, self.directory, self.quota)
         self.people = PeopleRules(state, PeopleStore(self.clock, self.database), partial(grant_of, grants))
         usage = UsageRules(self.clock.seconds, self.database.projects, self.database.tokens, self.reports)
-        books = PeopleBooks(self.people, self.devices, usage)
+        self.books = books = PeopleBooks(self.people, self.devices, usage)
         routes = (PeopleRoutes(books).routes(), *more.pop("more", ()))
         return super().resource(projects, tokens, more=routes, **more)
 

@@ -9,9 +9,10 @@ is the processor time of the proxies' processes, round by round, so that what el
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -22,8 +23,8 @@ from llmproxy.bench.processes import fast_upstream, run
 from llmproxy.bench.stats import cpu_per_event, cpu_per_request
 from llmproxy.bench.values import LoadSpec, Result, Target
 
-from ..compiled import lay_out
-from .proxied import running_proxy
+from ..compiled import ROOT, lay_out
+from .proxied import Running, running_proxy
 from .requests import spec, through
 
 PURE, COMPILED = "pure", "compiled"
@@ -54,6 +55,21 @@ KINDS: dict[str, tuple[Callable[[Target, int, float], LoadSpec], Callable[[Resul
 """By what is counted: the load, and microseconds of processor time for each."""
 
 
+@contextmanager
+def proxy_from(directory: str, upstream: int) -> Iterator[Running]:
+    """One of the package that is in C{directory}, which Python looks for where it is started."""
+    before = os.getcwd()
+    os.chdir(directory)
+    try:
+        with running_proxy(upstream, env={"PYTHONPATH": directory}) as proxy:
+            os.chdir(before)
+            is_compiled = "llmproxy__mypyc" in Path(f"/proc/{proxy.pid}/maps").read_text()
+            assert is_compiled == (directory != str(ROOT)), "another build runs"
+            yield proxy
+    finally:
+        os.chdir(before)
+
+
 def measured(wheel: str, rounds: int, seconds: float, connections: int) -> dict[str, list[tuple[float, float]]]:
     """By what is counted, the figures of pure and compiled in each round."""
     found: dict[str, list[tuple[float, float]]] = {kind: [] for kind in KINDS}
@@ -62,8 +78,8 @@ def measured(wheel: str, rounds: int, seconds: float, connections: int) -> dict[
         lay_out(wheel, Path(directory))
         port, _ = running.enter_context(fast_upstream())
         proxies = {
-            PURE: through(PURE, running.enter_context(running_proxy(port))),
-            COMPILED: through(COMPILED, running.enter_context(running_proxy(port, env={"PYTHONPATH": directory}))),
+            name: through(name, running.enter_context(proxy_from(where, port)))
+            for name, where in ((PURE, str(ROOT)), (COMPILED, directory))
         }
         for number in range(rounds):
             for kind, (load, figure) in KINDS.items():

@@ -130,7 +130,7 @@ def secret_of(
     @param query_keys: likewise, the parameters of a query.
     @raise AmbiguousCredentials: there are two different ones that could be tokens of ours.
     """
-    first, others = b"", []
+    first, others, stated = b"", [], False
     for name, (_, value) in notable_of(fields).credentials:
         if name == OFFER:
             continue
@@ -139,7 +139,7 @@ def secret_of(
             value = value[7:].strip(b" \t") if scheme == b"Bearer " or scheme.lower() == b"bearer " else b""
         if name == TOKEN_FIELD and value:
             others.append(first)
-            first = value
+            first, stated = value, True
         elif not first:
             first = value
         elif value != first:
@@ -150,16 +150,17 @@ def secret_of(
         others += _in_query(target, query_keys)
     if offers:
         others += offered_secrets(fields)
-    return _ours(first, others) if others else first
+    return _ours(first, others, stated) if others else first
 
 
-def _ours(first: bytes, others: list[bytes]) -> bytes:
+def _ours(first: bytes, others: list[bytes], stated: bool) -> bytes:
+    """@param stated: C{first} stands in C{X-LLMProxy-Token}: a JWT elsewhere is the caller's own, for upstream."""
     ours = {secret for secret in (first, *others) if is_well_formed(secret)}
     if len(ours) > 1:
         raise AmbiguousCredentials("send one of them, in one place")
     if ours:
         return ours.pop()
-    return first if is_jwt(first) else next(filter(is_jwt, others), first or others[0])
+    return first if stated or is_jwt(first) else next(filter(is_jwt, others), first or others[0])
 
 
 def _in_fields(fields: Fields, names: frozenset[bytes]) -> list[bytes]:

@@ -108,6 +108,7 @@ WRONG: dict[str, tuple[tuple[str, Any], ...]] = {
     "ledger.fsync": DURATION,
     "ledger.keep_records": DURATION,
     "ledger.most_waiting": (*SIZE, ("1KiB", 1024)),
+    "ledger.own_process": FLAG,
     "attribution": (
         ("soon", "soon"),
         ("[1]", [1]),

@@ -12,6 +12,7 @@ from ...core.inspection.contenttype import content_codings
 from ...errors import BadRequest, ClientError, ContentTooLarge, UnsupportedMediaType
 from ..answerresource import AnswerResource, WholeAnswer, content_within
 from ..api.stocksite import fields_of
+from ..clientaddress import client_of
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
@@ -83,7 +84,7 @@ class AgentTelemetry(AnswerResource):
                     kind == PROTOBUF,
                     principal,
                     caller,
-                    _text(getattr(request, "client_host", "")),
+                    _text(client_of(request)),
                     _text(request.getHeader(b"user-agent")),
                 )
                 try:

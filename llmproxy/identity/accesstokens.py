@@ -61,8 +61,8 @@ class AccessTokens:
             found = await self._people.token(known.token_id)
             if found is not None:
                 return _held(found, digest, known.until)
-        person, until = await self.person(secret)
-        token = await self._people.jwt_token(person)
+        person, said_at, until = await self._person(secret)
+        token = await self._people.jwt_token(person, said_at)
         self._known[digest] = _Known(token.id, until)
         self._known.move_to_end(digest)
         if len(self._known) > MOST_KNOWN:
@@ -75,6 +75,15 @@ class AccessTokens:
 
         @raise TokenRefused: and others, as L{token}.
         """
+        person, _, until = await self._person(secret)
+        return person, until
+
+    def forget(self) -> None:
+        """Verify each again: providers or rules are others now."""
+        self._known.clear()
+
+    async def _person(self, secret: bytes) -> tuple[Person, float | None, float]:
+        """Who, since when, until when."""
         try:
             text = secret.decode("ascii")
             _, said = parts_of(text)
@@ -97,11 +106,7 @@ class AccessTokens:
             words = str(error) if isinstance(error, AssertionFault) else "it is no signed JWT"
             raise TokenRefused(words) from None
         person = await self._people.sign_in(who, said_at)
-        return person, expires_at(claims) + config.clock_skew
-
-    def forget(self) -> None:
-        """Verify each again: providers or rules are others now."""
-        self._known.clear()
+        return person, said_at, expires_at(claims) + config.clock_skew
 
     def _of(self, issuer: object) -> Provider:
         for provider in self._providers():

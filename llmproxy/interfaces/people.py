@@ -51,10 +51,12 @@ class IPeopleStore(Interface):
         Who revokes them at the same time comes before, or revokes this one too.
         """
 
-    def jwt_token(person_id: str, token: Token) -> Deferred[Token | None]:
+    def jwt_token(person_id: str, token: Token, said_at: float | None) -> Deferred[Token | None]:
         """
         The token behind their access tokens in the project of C{token}, which is stored if there is none; C{None} if
-        they are revoked or gone.
+        they are revoked or gone. One that was revoked stays behind what the provider gave before that.
+
+        @param said_at: when it gave the access token; C{None} if that is not known.
         """
 
     def revoke(person_id: str) -> Deferred[Person | None]:

@@ -102,17 +102,18 @@ class PeopleRules:
         secret = generate(os.urandom)
         return self._token(person, kind, token_hash(secret.encode()), hint(secret), duration, name, metadata), secret
 
-    async def jwt_token(self, person: Person) -> Token:
+    async def jwt_token(self, person: Person, said_at: float | None = None) -> Token:
         """
         The token behind somebody's access tokens of the provider.
 
+        @param said_at: see L{llmproxy.interfaces.people.IPeopleStore.jwt_token}.
         @raise NotGranted: they have no project.
         @raise PersonRevoked: they are shut out.
         """
         # Nobody knows of what this is the hash.
         nobody = token_hash(os.urandom(32))
         wanted = self._token(person, JWT, nobody, JWT, None, person.actor, None)
-        found = await self.people.jwt_token(person.id, wanted)
+        found = await self.people.jwt_token(person.id, wanted, said_at)
         if found is None:
             raise PersonRevoked("ask those who run this proxy")
         return found
@@ -217,10 +218,7 @@ class PeopleRules:
         return person
 
     async def _reinstate(self, person_id: str) -> Person | None:
-        person = await self.people.reinstate(person_id)
-        if person is not None:
-            await self._announce(person_id)
-        return person
+        return await self.people.reinstate(person_id)
 
     async def _reset_budget(self, person_id: str) -> Person | None:
         person = await self.people.reset_budget(person_id, self.state.seconds())

@@ -168,6 +168,7 @@ class TokenRules:
         @raise PreconditionFailed: it has none of C{versions}.
         @raise BadRequest: see L{TokenUpdate.check}.
         @raise Unprocessable: likewise.
+        @raise Conflict: it is a person's, and would be activated again.
         """
         update.check(self.state.seconds())
         await self.state.alone(lambda: self._change(token_id, update, versions))
@@ -207,7 +208,7 @@ class TokenRules:
         @raise NotFound: there is none.
         @raise PreconditionFailed: it has none of C{versions}.
         @raise BadRequest: C{overlap} or C{duration} is out of bounds.
-        @raise Conflict: it is revoked, or has expired and no C{duration} is given.
+        @raise Conflict: it is revoked, or has expired and no C{duration} is given, or is a person's.
         """
         check_overlap(overlap)
         if duration is not None:
@@ -217,6 +218,7 @@ class TokenRules:
 
     async def _change(self, token_id: str, update: TokenUpdate, versions: Versions) -> None:
         token = await self.get(token_id)
+        _check_activated(token, update)
         limits = self._checked(update.limits)
         if limits:
             check_with_defaults(changed(token.limits, limits), self.state.limits)
@@ -286,7 +288,15 @@ def _text(metadata: Mapping[str, str]) -> str:
     return msgspec.json.encode(metadata).decode() if metadata else ""
 
 
+def _check_activated(token: Token, update: TokenUpdate) -> None:
+    """Nobody who was shut out comes back by one of their tokens."""
+    if update.is_active and not token.is_active and token.person_id is not None:
+        raise Conflict("they get another by signing in again", message="token is a person's")
+
+
 def _check_rotatable(token: Token, duration: float | None, now: float) -> None:
+    if token.person_id is not None:
+        raise Conflict("they get another by signing in again", message="token is a person's")
     if not token.is_active:
         raise Conflict("activate it first", message="token is revoked")
     if token.expires_at is not None and token.expires_at <= now and duration is None:

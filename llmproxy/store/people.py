@@ -137,14 +137,18 @@ class PeopleStore:
 
         return self._database.run(add)
 
-    def jwt_token(self, person_id: str, token: Token) -> Deferred[Token | None]:
+    def jwt_token(self, person_id: str, token: Token, said_at: float | None) -> Deferred[Token | None]:
         def find(connection: Connection) -> Token | None:
             if not is_good(connection, person_id):
                 return None
             mine = and_(tokens.c.person_id == person_id, tokens.c.kind == JWT, tokens.c.project_id == token.project_id)
-            row = connection.execute(select(*TOKEN_COLUMNS).where(mine).order_by(tokens.c.created_at)).first()
-            if row is not None:
-                return token_of(row)
+            found = [token_of(row) for row in connection.execute(select(*TOKEN_COLUMNS).where(mine))]
+            for each in found:
+                if each.is_active:
+                    return each
+            last = max(found, key=lambda each: each.deactivated_at or 0.0, default=None)
+            if last is not None and (said_at is None or said_at <= (last.deactivated_at or 0.0)):
+                return last
             add_token(connection, token)
             return token
 
@@ -178,11 +182,7 @@ class PeopleStore:
         def reinstate(connection: Connection) -> Person | None:
             changes = {"revoked_at": None, "version": people.c.version + 1}
             which = and_(people.c.id == person_id, people.c.revoked_at.is_not(None))
-            if connection.execute(people.update().where(which).values(changes)).rowcount:
-                # It has no secret that anybody could have kept: what is verified anew is as good as it ever was.
-                theirs = and_(tokens.c.person_id == person_id, tokens.c.kind == JWT)
-                for token_id in connection.scalars(select(tokens.c.id).where(theirs)).all():
-                    self._change(connection, token_id, tokens.c.id == token_id, activity(tokens, True, 0.0))
+            connection.execute(people.update().where(which).values(changes))
             return _one(connection, people.c.id == person_id)
 
         return self._database.run(reinstate)

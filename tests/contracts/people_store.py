@@ -143,11 +143,23 @@ class PeopleStoreContract:
     def test_jwt_token(self) -> None:
         """One token is behind all access tokens of a person in a project."""
         ann = self.done(self.people.note(person()))
-        first = self.done(self.people.jwt_token("o1", theirs("t1", ann, JWT)))
-        assert self.done(self.people.jwt_token("o1", theirs("t2", ann, JWT))) == first
-        other = self.done(self.people.jwt_token("o1", theirs("t3", ann, JWT, project_id="p2")))
+        first = self.done(self.people.jwt_token("o1", theirs("t1", ann, JWT), NOW))
+        assert self.done(self.people.jwt_token("o1", theirs("t2", ann, JWT), NOW)) == first
+        other = self.done(self.people.jwt_token("o1", theirs("t3", ann, JWT, project_id="p2"), NOW))
         assert (first.id, other.id) == ("t1", "t3")
-        assert self.done(self.people.jwt_token("gone", theirs("t4", ann, JWT))) is None
+        assert self.done(self.people.jwt_token("gone", theirs("t4", ann, JWT), NOW)) is None
+
+    def test_jwt_token_revoked(self) -> None:
+        """What a provider gave before its token was revoked is over; what it gives later has another."""
+        ann = self.done(self.people.note(person()))
+        self.done(self.people.jwt_token("o1", theirs("t1", ann, JWT), NOW))
+        self.clock.advance(10)
+        self.done(self.database.tokens.update("t1", is_active=False))
+        for said_at in (NOW, NOW + 10, None):
+            found = self.done(self.people.jwt_token("o1", theirs("t2", ann, JWT), said_at))
+            assert (found.id, found.is_active) == ("t1", False), said_at
+        later = self.done(self.people.jwt_token("o1", theirs("t2", ann, JWT), NOW + 11))
+        assert (later.id, later.is_active) == ("t2", True)
 
     def test_revoked(self) -> None:
         """All that is a person's ends in one transaction that others hear of; nothing new is given to them."""
@@ -163,7 +175,7 @@ class PeopleStoreContract:
         assert ("person_out", "o1") in self.noted() or not self.database.is_shared
         assert not self.done(self.people.add_token(theirs("t4", ann)))
         assert self.done(self.database.tokens.get("t4")) is None
-        assert self.done(self.people.jwt_token("o1", theirs("t5", ann, JWT))) is None
+        assert self.done(self.people.jwt_token("o1", theirs("t5", ann, JWT), NOW)) is None
         # A second time, and signing in, change nothing of it.
         self.clock.advance(5)
         assert self.done(self.people.revoke("o1")).revoked_at == NOW
@@ -171,13 +183,13 @@ class PeopleStoreContract:
         assert self.done(self.people.revoke("gone")) is None
 
     def test_reinstated(self) -> None:
-        """Who is let in again signs in anew; what has a secret that somebody may have kept stays revoked."""
+        """Who is let in again signs in anew; what was revoked stays so."""
         ann = self.done(self.people.note(person()))
         for each in (theirs("t1", ann), theirs("t2", ann, JWT)):
             self.done(self.people.add_token(each))
         self.done(self.people.revoke("o1"))
         assert self.done(self.people.reinstate("o1")).revoked_at is None
-        assert [self.is_active(each) for each in ("t1", "t2")] == [False, True]
+        assert [self.is_active(each) for each in ("t1", "t2")] == [False, False]
         assert self.done(self.people.add_token(theirs("t3", ann)))
         assert self.done(self.people.reinstate("gone")) is None
 

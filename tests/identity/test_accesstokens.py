@@ -161,6 +161,11 @@ class AccessTokenTests(RulesTestCase):
         self.assertFalse(self.load(secret).token.is_active)
         self.fails(self.jwt(jti="2"), PersonRevoked)
         self.done(self.people.reinstate(held.token.person_id or ""))
+        # They have to sign in anew: what the provider gave before is over, in every process.
+        self.tokens.forget()
+        self.directory.forget()
+        self.assertFalse(self.load(secret).token.is_active)
+        self.clock.advance(2)
         self.assertTrue(self.load(self.jwt(jti="3")).token.is_active)
 
     def test_deleted(self) -> None:

@@ -7,9 +7,10 @@ from attrs import evolve
 from llmproxy.core.people.grants import GrantRule, Match, grant_of
 from llmproxy.core.people.person import Asserted
 from llmproxy.core.tokens import DEVICE
-from llmproxy.errors import NotFound, Unprocessable
+from llmproxy.errors import Conflict, NotFound, Unprocessable
 from llmproxy.identityerrors import NotGranted, PersonRevoked
 from llmproxy.management.people import PeopleRules
+from llmproxy.management.tokens import TokenRules, TokenUpdate
 from llmproxy.store.people import PeopleStore
 from llmproxy.usagelimits import UsageLimits
 
@@ -130,6 +131,17 @@ class PeopleRulesTests(RulesTestCase):
         found = self.done(self.people.tokens(ann.id))
         self.assertEqual({each.id: each.budget_reset_at for each in found}, {first.id: NOW + 60, second.id: NOW + 60})
         self.failed(self.people.reset_budget("nobody"), NotFound)
+
+    def test_no_way_back(self) -> None:
+        """Nobody who was shut out comes back by a token of theirs that somebody activates, or gives another secret."""
+        rules = TokenRules(self.state)
+        ann = self.done(self.people.sign_in(ANN))
+        token, secret = self.done(self.people.issue(ann, DEVICE, 3600.0))
+        self.refused(Conflict, "token is a person's", rules.rotate(token.id, 0.0))
+        self.done(self.people.revoke(ann.id))
+        self.refused(Conflict, "token is a person's", rules.change(token.id, TokenUpdate(is_active=True)))
+        self.done(rules.change(token.id, TokenUpdate(name="laptop")))
+        self.assertFalse(self.principal(secret).token.is_active)
 
     def test_moved(self) -> None:
         """Who gets other rights has them with the tokens that they have."""

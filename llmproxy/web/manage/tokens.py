@@ -87,6 +87,7 @@ class Tokens:
                     needs=write,
                     action="token.update",
                     summary="Change what is given of a token.",
+                    errors=(Conflict,),
                 ),
                 b"DELETE": Operation(
                     self.revoke, conditional=True, needs=write, action="token.revoke", summary="Revoke a token."

@@ -254,6 +254,12 @@ class JwtTests(SynchronousTestCase):
             with row(fields):
                 self.assertEqual(secret_of(fields, b"/v1"), expected)
 
+    def test_offered(self) -> None:
+        """Among the subprotocols that a browser's WebSocket offers, and in a query."""
+        offer = [(b"sec-websocket-protocol", b"realtime, openai-insecure-api-key." + self.JWT)]
+        self.assertEqual(secret_of(offer, b"/v1", offers=True), self.JWT)
+        self.assertEqual(secret_of([], b"/v1?a=b&key=" + self.JWT), self.JWT)
+
     def test_changed(self) -> None:
         """The token behind it may change; the access token is over when it says."""
         behind = Token("t", "h", "jwt", "p", None, kind=JWT, version=2)

@@ -142,7 +142,13 @@ class Sessions:
         return EndedSessions(count)
 
     async def _admin(self, actor: Actor) -> Admin | None:
-        return None if actor.id == MANAGEMENT_TOKEN else await self._admins.get(actor.id)
+        if actor.id == MANAGEMENT_TOKEN:
+            return None
+        admin = await self._admins.get(actor.id)
+        if admin is None:
+            # Somebody with an access token, or an admin who is gone: C{None} would be the owner of all.
+            raise Forbidden("people sign in at the pages by their identity provider")
+        return admin
 
 
 def _view(known: Known, current: str) -> SessionView:

@@ -192,6 +192,14 @@ class PeopleTests(PeopleManageTestCase):
         self.ask("POST", f"/people/{ann}/revoke")
         self.assertEqual(self.ask("GET", "/self", headers=operator).status, 401)
 
+    def test_no_session(self) -> None:
+        """An access token begins no session: not one of its owner, and none of anybody else."""
+        before = self.ask("GET", "/sessions?of=all").json
+        for groups in ("admins", "owners"):
+            answer = self.ask("POST", "/sessions", headers=self.as_somebody("ann", groups))
+            self.refused(answer, 403, "not allowed")
+        self.assertEqual(self.ask("GET", "/sessions?of=all").json, before)
+
     def test_guesses(self) -> None:
         """Who guesses access tokens is locked out as who guesses others."""
         for _ in range(11):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, DeferredList
+from twisted.logger import Logger
 
 from ..apisettings import ConnectionSettings
 from ..core.people.grants import Grant, grant_of
@@ -17,6 +18,7 @@ from ..identity.provider import Provider
 from ..identity.sealed import Sealed
 from ..identity.signin import BrowserSignIn
 from ..management.people import PeopleRules
+from ..net.ratelimitedlog import RateLimitedLog
 from ..store.people import PeopleStore
 from .sinks import LazyAgent
 
@@ -42,8 +44,11 @@ class Identity:
     @ivar people: the rules of people.
     @ivar signin: browsers that sign in.
     @ivar access_tokens: of the providers, taken in the place of tokens.
+    @ivar complaints: where faults of providers are said, by their names.
     @ivar sealed: what browsers and sessions keep for us.
     """
+
+    _log = Logger()
 
     def __init__(
         self,
@@ -56,6 +61,7 @@ class Identity:
         make_agent: Callable[[ConnectionSettings], PooledClient],
     ) -> None:
         self._reactor = reactor
+        self.complaints = RateLimitedLog(reactor, self._log, "identity provider")
         self._make_agent = make_agent
         self._agents: dict[str | None, LazyAgent] = {}
         self._providers: dict[str, Provider] = {}
@@ -89,7 +95,9 @@ class Identity:
             config = next((each for each in self.config.providers if each.name == name), None)
             if config is not None:
                 fetcher = Fetcher(self._reactor, self._agent(config.ca_file))
-                found = self._providers[name] = Provider(config, fetcher, self._reactor.seconds)
+                found = self._providers[name] = Provider(
+                    config, fetcher, self._reactor.seconds, lambda error: self.complaints.say(name, str(error))
+                )
         return found
 
     def providers(self) -> Iterator[Provider]:

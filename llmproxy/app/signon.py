@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from twisted.logger import Logger
-
 from ..admin.signon import Elsewhere, ProviderName, SignOnSession
 from ..core.people.codeflow import SignInFailed
 from ..core.sessions import secret_hash
@@ -35,8 +33,6 @@ class SignOn:
     @param sessions: as they are stored.
     """
 
-    _log = Logger()
-
     def __init__(
         self, identity: Identity, rules: SessionRules, sessions: ISessionStore, audit: IAuditLogger | None
     ) -> None:
@@ -52,11 +48,7 @@ class SignOn:
         return self._identity.config.public_url
 
     async def begin(self, provider: str, redirect_uri: str, next: str) -> tuple[str, str]:
-        try:
-            begun = await self._identity.signin.begin(provider, redirect_uri, next, PURPOSE)
-        except ProviderUnavailable as error:
-            self._unavailable(provider, error)
-            raise
+        begun = await self._identity.signin.begin(provider, redirect_uri, next, PURPOSE)
         return begun.url, begun.cookie
 
     async def finish(
@@ -67,7 +59,7 @@ class SignOn:
             person = await self._person(found)
         except (SignInFailed, ProxyError) as error:
             if isinstance(error, ProviderUnavailable):
-                self._unavailable(provider, error)
+                self._identity.complaints.say(provider, str(error))
             self._note("session.create", "anonymous", "denied", browser, provider=provider, error=str(error))
             raise
         admin = Admin(person.id, person.actor, "", "", person.role or "auditor", person.created_at)
@@ -109,6 +101,3 @@ class SignOn:
         if self._audit is not None:
             known = {"client_ip": browser.client, "user_agent": browser.agent[:512], "origin": "admin-ui"}
             self._audit.log(action, actor, outcome, **{name: text for name, text in known.items() if text}, **details)
-
-    def _unavailable(self, provider: str, error: ProviderUnavailable) -> None:
-        self._log.error("identity provider {provider}: {error}", provider=provider, error=error)

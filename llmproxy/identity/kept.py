@@ -22,6 +22,7 @@ class Kept(Generic[T]):
 
     @param fetch: fails with L{ProviderUnavailable}.
     @param fresh_for: after which it is fetched again.
+    @param failed: called with why a fetch gave nothing.
     @param cooldown: the least between two fetches of what L{newer} asks for: tokens with invented key ids cost one.
     """
 
@@ -33,9 +34,11 @@ class Kept(Generic[T]):
         fresh_for: float,
         kept_for: float,
         cooldown: float,
+        failed: Callable[[ProviderUnavailable], object] = lambda error: None,
     ) -> None:
         self._seconds = seconds
         self._fetch = fetch
+        self._say = failed
         self._fresh_for, self._kept_for, self._cooldown = fresh_for, kept_for, cooldown
         self._value: T | None = None
         self._fetched_at = self._tried_at = float("-inf")
@@ -81,7 +84,8 @@ class Kept(Generic[T]):
 
     def _failed(self, reason: Failure) -> None:
         error = reason.value
-        self._error = error if isinstance(error, ProviderUnavailable) else ProviderUnavailable()
+        self._error = known = error if isinstance(error, ProviderUnavailable) else ProviderUnavailable()
+        self._say(known)
         self._done()
 
     def _done(self) -> None:

@@ -52,14 +52,35 @@ class Metadata:
 class Provider:
     """
     @param seconds: the time, since the epoch.
+    @param failed: called with why it could not be asked.
     """
 
-    def __init__(self, config: ProviderConfig, fetcher: Fetcher, seconds: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        config: ProviderConfig,
+        fetcher: Fetcher,
+        seconds: Callable[[], float],
+        failed: Callable[[ProviderUnavailable], object] = lambda error: None,
+    ) -> None:
         self.config = config
         self.seconds = seconds
         self.fetcher = fetcher
-        self._metadata = Kept(seconds, self._discovered, fresh_for=FRESH_METADATA, kept_for=KEPT, cooldown=COOLDOWN)
-        self._keys = Kept(seconds, self._fetched_keys, fresh_for=FRESH_KEYS, kept_for=KEPT, cooldown=COOLDOWN)
+        self._metadata = Kept(
+            seconds,
+            self._discovered,
+            fresh_for=FRESH_METADATA,
+            kept_for=KEPT,
+            cooldown=COOLDOWN,
+            failed=failed,
+        )
+        self._keys = Kept(
+            seconds,
+            self._fetched_keys,
+            fresh_for=FRESH_KEYS,
+            kept_for=KEPT,
+            cooldown=COOLDOWN,
+            failed=failed,
+        )
 
     async def metadata(self) -> Metadata:
         """

@@ -15,7 +15,7 @@ from llmproxy.config import APIConfig, APIProviderConfig
 from llmproxy.config.identity import GrantConfig, IdentityConfig, MatchConfig, ProviderConfig
 from llmproxy.core.tokens import is_well_formed, may_be_token
 from llmproxy.errors import ConfigError
-from llmproxy.identityerrors import NotGranted
+from llmproxy.identityerrors import NotGranted, ProviderUnavailable
 
 from ..identity.world import Idp, config_of, rsa, signed
 from ..management.world import RulesTestCase
@@ -23,6 +23,16 @@ from ..management.world import RulesTestCase
 
 def identity(*rules: GrantConfig, providers: Any = None) -> IdentityConfig:
     return IdentityConfig(providers or (config_of(),), rules or (GrantConfig(project="p1"),))
+
+
+class Lines:
+    """A log."""
+
+    def __init__(self, said: list[str]) -> None:
+        self.said = said
+
+    def warn(self, text: str, **values: Any) -> None:
+        self.said.append(text.format(**values))
 
 
 class IdentityTests(RulesTestCase):
@@ -74,6 +84,17 @@ class IdentityTests(RulesTestCase):
         self.assertEqual([each.ca_file for each in self.asked], [None])
         self.successResultOf(self.identity.close())
         self.assertTrue(self.idp.closed)
+
+    def test_complaints(self) -> None:
+        """That a provider is away is said, with why, and not at every caller."""
+        said: list[str] = []
+        self.patch(self.identity.complaints, "_log", Lines(said))
+        self.idp.away = True
+        for _ in range(5):
+            self.failureResultOf(self.directory.load(self.jwt()), ProviderUnavailable)
+            self.clock.advance(6)
+        self.assertEqual(len(said), 1)
+        self.assertIn("corp: The identity provider cannot be reached: https://id.example.com/.well-known", said[0])
 
     def test_sealing_secret(self) -> None:
         """What processes have in common; two that have nothing open nothing of each other."""

@@ -23,6 +23,7 @@ HEAVY = (
     "click",
     "jinja2",
     "prometheus_client",
+    "joserfc",
     "txredisapi",
 )
 """Each costs 10 to 300 ms, or megabytes, and is for a part that may not be used."""

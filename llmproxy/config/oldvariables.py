@@ -50,7 +50,12 @@ ADVICE: tuple[Advice, ...] = (
         "GLOBAL_RATE_LIMIT IP_RATE_LIMIT", "`usage_limits` of the file has limits for all, and for strangers by address"
     ),
     _of(
-        "DISTRIBUTED_RATE_LIMIT_ENABLED DISTRIBUTED_RATE_LIMIT_PREFIX DISTRIBUTED_RATE_LIMIT_KEY_SECRET "
+        "DISTRIBUTED_RATE_LIMIT_ENABLED",
+        "`usage_limits` of the file are counted in the Redis that REDIS_URL names",
+        holds=False,
+    ),
+    _of(
+        "DISTRIBUTED_RATE_LIMIT_PREFIX DISTRIBUTED_RATE_LIMIT_KEY_SECRET "
         "DISTRIBUTED_RATE_LIMIT_WINDOW DISTRIBUTED_RATE_LIMIT_MAX DISTRIBUTED_RATE_LIMIT_FALLBACK",
         "`usage_limits` of the file are counted in the Redis that REDIS_URL names",
     ),

@@ -87,9 +87,10 @@ class WholeListTests(SynchronousTestCase):
 class AdviceTests(SynchronousTestCase):
     def test_what_is_so_anyway(self) -> None:
         """Nothing is said of a variable that asks for what is done anyway."""
-        env = {"ENABLE_STREAMING": "true", "MASK_API_KEYS": "1", "DISTRIBUTED_RATE_LIMIT_ENABLED": "false"}
-        self.assertEqual(list(advice_for(env)), [])
+        env = {"ENABLE_STREAMING": "true", "MASK_API_KEYS": "1", "LLM_PROXY_ENFORCE_PROJECT_ACTIVE": "T"}
+        self.assertEqual(list(advice_for({**env, "DISTRIBUTED_RATE_LIMIT_ENABLED": "false"})), [])
         self.assertEqual(len(list(advice_for(dict.fromkeys(env, "false")))), 3)
+        self.assertEqual(len(list(advice_for({"DISTRIBUTED_RATE_LIMIT_ENABLED": "true"}))), 1)
         self.assertEqual(len(list(advice_for({"MASK_API_KEYS": "perhaps"}))), 1)
 
     def test_one_line_for_some(self) -> None:

@@ -100,6 +100,7 @@ class _Report:
         self._filters = filters_of(question)
         self._values = values_of(question)
         self._names: Sequence[str] = NUMBERS
+        self._most_sums = 0
         self._narrowed: dict[frozenset[int], Sequence[int] | None] = {}
 
     def made(self) -> UsageReport:
@@ -134,7 +135,8 @@ class _Report:
         narrow = not self._filters.keys().isdisjoint(("token_id", "project_id")) and begin >= self._kept_since
         if narrow and not self._values and requests <= FEW and fine > requests / 2:
             return scan(self._question, made.spans)
-        sums = self._sums_read(made) if requests > MOST_SUMS // 3 else 0
+        # There are not more sums than requests, or not many more where a request has several values.
+        self._most_sums = sums = self._sums_read(made) if requests > MOST_SUMS // 3 else requests
         if sums > MOST_SUMS:
             raise TooMany(f"about {sums:,} sums would be read, at most {MOST_SUMS:,}: {_ADVICE}")
         read = requests * min(1.0, sum(each.until - each.since for each in made.scans) / width)
@@ -188,7 +190,8 @@ class _Report:
 
     def _ranking(self, made: Plan, order: Sequence[tuple[int | None, bool]], limit: int) -> usageranking.Ranked | None:
         series = self._series({each.cube for each in made.sums})
-        if series is not None and len(series) * len(made.sums) <= usageranking.PLAIN:
+        sums = self._most_sums if series is None else min(self._most_sums, len(series) * len(made.sums))
+        if sums <= usageranking.PLAIN:
             return None
         return usageranking.ranked(self._connection, made, self._names, self._filters, order, limit)
 

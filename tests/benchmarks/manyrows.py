@@ -61,8 +61,9 @@ def server_at(kind: str, directory: str) -> Server:
             self.start()
 
         def command(self) -> list[str]:
-            more = ["--innodb-buffer-pool-size=512M", "--innodb-log-file-size=512M"] if kind == "mysql" else []
-            return [*super().command(), *more]
+            more = ["--innodb-buffer-pool-size=512M", "--innodb-log-file-size=512M"]
+            # Another server that starts clears what this one has in a directory of both.
+            return [*super().command(), *more, f"--tmpdir={self.data}"] if kind == "mysql" else super().command()
 
     return Kept()
 

@@ -14,6 +14,7 @@ from ..core.causes import cause_of, described
 from ..core.reasons import reason_of
 from ..errors import ClientLeft, InternalError, ProxyError
 from ..message import ApiResponse
+from ..native import mypyc_attr
 from ..providers.errorbody import render
 from .recordexchanges import ending_of
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from ..message import ApiRequest, Dialect
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class ErrorResponses:
     """
     Answers with the status, fields and body of an error, in the dialect of the API that it belongs to.

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.errors import MethodNotAllowed, UpstreamReset, UpstreamUnreachable
+from llmproxy.interfaces import Responder
 from llmproxy.limiterrors import ModelNotAllowed
 from llmproxy.message import ApiRequest, ApiResponse
 from llmproxy.middleware.errorresponses import ErrorResponses
@@ -37,6 +38,21 @@ class ExplainTests(SynchronousTestCase):
         self.assertIn((b"Content-Type", b"application/json"), response.fields)
         self.assertIn((b"Cache-Control", b"no-store"), response.fields)
         self.assertEqual((request.record.error_code, request.record.ended), ("method_not_allowed", "refused"))
+
+    def test_inherited(self) -> None:
+        """An application can add to what it does: it is public."""
+
+        class Counting(ErrorResponses):
+            seen = 0
+
+            def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
+                self.seen += 1
+                return super().respond(request, inner)
+
+        counting, inner = Counting(), Inner()
+        responding = counting.respond(a_request(), inner)
+        inner.fail(UpstreamReset())
+        self.assertEqual((self.successResultOf(responding).status, counting.seen), (502, 1))
 
     def test_dialect(self) -> None:
         """The API's dialect is spoken once it is known."""

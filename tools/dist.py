@@ -88,6 +88,8 @@ def build(root: Path, into: Path, epoch: int) -> list[Path]:
         source.mkdir()
         copy(root, source)
         env = {**os.environ, "SOURCE_DATE_EPOCH": str(epoch), "PYTHONHASHSEED": "0", "TZ": "UTC", "LC_ALL": "C.UTF-8"}
+        # The pure wheel, whatever somebody compiles otherwise (make wheels).
+        env["LLMPROXY_COMPILE"] = "0"
         # What a compiler makes is not the same everywhere: make wheels.
         env["LLMPROXY_COMPILE"] = "0"
         previous = os.umask(0o022)

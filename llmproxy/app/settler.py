@@ -2,7 +2,7 @@
 The settler of a busy proxy: its records of usage are written by a process of their own.
 
 What writes a record takes longer than a small exchange does, and in a thread it takes the interpreter's lock from the
-thread that serves: the rate of small requests was a third. A proxy that is not busy has no such process.
+thread that serves. A proxy that is not busy has no such process.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ import sqlite3
 import time
 from contextlib import closing
 from functools import cache
+from secrets import token_hex
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -38,6 +39,12 @@ PAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("/tokens/{token}/edit", WRITERS),
     ("/tokens/{token}/rotate", WRITERS),
     ("/tokens/{token}/revoke", WRITERS),
+    ("/people", ALL),
+    ("/people?search=nothing-is-named-so", ALL),
+    ("/people/{person}", ALL),
+    ("/people/{person}/revoke", WRITERS),
+    ("/people/{person}/delete", ("owner",)),
+    ("/agents", ALL),
     ("/usage", ALL),
     ("/usage?first=project&second=model&span=7d", ALL),
     ("/usage/records", ALL),
@@ -78,7 +85,48 @@ def seed(site: Site) -> dict[str, str]:
         if events:
             break
         time.sleep(0.1)
-    return {"project": project, "token": token["id"], "admin": admin, "event": events[0]["id"]}
+    person = somebody(site, project)
+    return {"project": project, "token": token["id"], "admin": admin, "event": events[0]["id"], "person": person}
+
+
+def somebody(site: Site, project: str) -> str:
+    """A person, with a device, as if they had signed in: C{quickstart} has no identity provider."""
+    now, person = int(time.time() * 1_000_000), token_hex(8)
+    people = {
+        "id": person,
+        "subject_key": person,
+        "provider": "corp",
+        "issuer": "https://id",
+        "subject": "u1",
+        "name": STRANGE,
+        "email": "ann@example.com",
+        "groups": '["eng"]',
+        "role": None,
+        "project_id": project,
+        "limits": '{"rpm_limit": 60, "max_budget": "20"}',
+        "created_at": now,
+        "last_seen_at": now,
+        "version": 1,
+    }
+    devices = {
+        "id": person,
+        "person_id": person,
+        "program": STRANGE,
+        "device": "laptop",
+        "address": "192.0.2.1",
+        "selector_hash": person,
+        "secret_hash": person,
+        "token_id": "none",
+        "created_at": now,
+        "used_at": now,
+        "expires_at": now + 10**10,
+        "ended_because": "",
+    }
+    with closing(sqlite3.connect(os.path.join(site.data, "llmproxy.db"), timeout=20)) as database, database:
+        for table, row in (("people", people), ("devices", devices)):
+            names, marks = ", ".join(f'"{name}"' for name in row), ", ".join("?" * len(row))
+            database.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", list(row.values()))
+    return person
 
 
 class EveryPageTests(BrowserTestCase):

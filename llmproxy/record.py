@@ -151,7 +151,7 @@ FIELDS: Final = tuple(
     " bytes_in bytes_out duration first_byte upstream_first_byte upstream_status upstream_request_id attempts"
     " cache streamed ended model usage truncated first_token streamed_for upstream served estimated saved cost"
     " cost_saved attribution counted provider book priced entry_id part_of answer_id claimed sealed captured"
-    " scheme version response_id trace calls details person_id agent_session".split()
+    " scheme version response_id trace calls details person_id".split()
 )
 """Of a record, in the order in which one is made."""
 
@@ -190,7 +190,6 @@ class Record:
     @ivar book: the version of the prices that C{cost} is made with.
     @ivar priced: the usage that C{cost} was found for.
     @ivar person_id: whose token it was, where somebody got it by signing in; else C{""}.
-    @ivar agent_session: the session of a coding agent that asked, by its own word; C{""} if it names none.
     @ivar entry_id: the id under which the ledger has it; C{""} where it has not.
     @ivar part_of: the exchange that this call to upstream is made for: what it uses up is counted there.
     @ivar answer_id: the provider's id of an answer that can be fetched later and again, where it is known.
@@ -262,7 +261,6 @@ class Record:
         calls: list[Call] | None = None,
         details: dict[str, Any] | None = None,
         person_id: str = "",
-        agent_session: str = "",
     ) -> None:
         self.request_id = request_id
         self.method = method
@@ -317,7 +315,6 @@ class Record:
         self.calls = calls
         self.details = details
         self.person_id = person_id
-        self.agent_session = agent_session
 
     def __copy__(self) -> Record:
         made = Record(self.request_id, self.method, self.path, self.client, self.started_at)
@@ -328,6 +325,6 @@ class Record:
 
 TEXTS: Final = tuple(
     "request_id method path client user_agent api endpoint project_id token_id error_code upstream_request_id cache"
-    " model upstream served provider book entry_id answer_id scheme version response_id person_id agent_session".split()
+    " model upstream served provider book entry_id answer_id scheme version response_id person_id".split()
 )
 """The fields of a record that are texts of any kind: L{llmproxy.core.masking} looks into them."""

@@ -2,86 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from ..core.cookies import ATTEMPT, DECIDER, DEVICE, own
 from ..core.devicecodes import typed
 from ..core.deviceflow import Grant
 from ..core.failures import Failures
-from ..errors import Forbidden, ProxyError, Unauthorized, Unavailable
 from .answers import Page
-from .site import DISPLAY, AdminPages
+from .personpages import CALLBACK, SECONDS, SIGN_IN, PersonPages, SignInRefused, SignsIn
+from .site import DISPLAY
 
 if TYPE_CHECKING:
     from ..core.forwarded import TrustedProxies
-    from ..core.people.person import Asserted, Person
     from ..interfaces import IAuditLogger
     from ..management.devices import DeviceRules
     from .exchange import PageExchange
 
-SECONDS = 600
-"""How long somebody may take from one page to the next."""
-
 PURPOSE = "device"
 """What a sign-in at a provider is for: one for another purpose decides nothing here."""
 
-_SIGN_IN, _CALLBACK, _DECIDE = "/sign-in/", "/callback/", "/decide"
+_DECIDE = "/decide"
 
 
-class SignInRefused(Exception):
-    """What became of a sign-in, for who tried."""
-
-    def __init__(self, words: str, status: int = 400) -> None:
-        super().__init__(words)
-        self.words = words
-        self.status = status
-
-
-class Begun(Protocol):
-    @property
-    def url(self) -> str: ...
-
-    @property
-    def cookie(self) -> str: ...
-
-
-class Returned(Protocol):
-    @property
-    def asserted(self) -> Asserted: ...
-
-    @property
-    def next(self) -> str: ...
-
-
-class SignsIn(Protocol):
-    """
-    Signing in at identity providers, for these pages; see L{llmproxy.app.devicesignin}. What fails for who tries fails
-    with L{SignInRefused}.
-    """
-
-    def providers(self) -> Sequence[tuple[str, str]]:
-        """Names, and what people call them."""
-
-    def public_url(self) -> str:
-        """Where browsers reach us; C{""} for what requests say."""
-
-    async def begin(self, provider: str, redirect_uri: str, next: str) -> Begun: ...
-
-    async def finish(
-        self, provider: str, redirect_uri: str, parameters: Mapping[str, str], cookie: str
-    ) -> Returned: ...
-
-    async def person(self, asserted: Asserted) -> Person: ...
-
-    async def known(self, person_id: str) -> Person: ...
-
-    def seal(self, kind: str, value: Any) -> str: ...
-
-    def open(self, kind: str, text: str) -> Any: ...
-
-
-class DevicePages(AdminPages):
+class DevicePages(PersonPages):
     """
     The same templates, static files and protection as the admin pages, and nobody who is signed in: who has come back
     from the provider decides about one program, and nothing else follows from it.
@@ -89,6 +33,8 @@ class DevicePages(AdminPages):
     @param devices: the rules.
     @param failures: of addresses that type codes which are none.
     """
+
+    area = "device"
 
     def __init__(
         self,
@@ -99,12 +45,9 @@ class DevicePages(AdminPages):
         audit: IAuditLogger | None,
         failures: Failures,
     ) -> None:
-        super().__init__(_NoBackend(), seconds, trusted)  # type: ignore[arg-type]
+        super().__init__(signs_in, seconds, trusted, audit)
         self._devices = devices
-        self._signs_in = signs_in
         self._failures = failures
-        self._audit = audit
-        self._now = seconds
 
     async def _answer(self, exchange: PageExchange) -> None:
         if exchange.path == "":
@@ -113,37 +56,20 @@ class DevicePages(AdminPages):
         else:
             await super()._answer(exchange)
 
-    async def _page(self, exchange: PageExchange) -> None:
+    async def _find(self, exchange: PageExchange) -> None:
         path = exchange.path
-        try:
-            if exchange.method == "POST" and not self._is_trusted_form(exchange):
-                raise SignInRefused("The form was not accepted: it is too old. Begin again.", 403)
-            if path == DISPLAY and exchange.method == "POST":
-                self._set_display(exchange)
-            elif path == "/":
-                await self._code(exchange)
-            elif path.startswith(_SIGN_IN) and exchange.method != "POST":
-                await self._to_provider(exchange, path.removeprefix(_SIGN_IN))
-            elif path.startswith(_CALLBACK) and exchange.method != "POST":
-                await self._back(exchange, path.removeprefix(_CALLBACK))
-            elif path == _DECIDE:
-                await self._decide(exchange)
-            else:
-                self._send_error(exchange, None, 404, "There is no such page.")
-        except SignInRefused as refused:
-            self._send_error(exchange, None, refused.status, refused.words)
-        except ProxyError as error:
-            self._failed_for(exchange, error)
-
-    def _failed_for(self, exchange: PageExchange, error: ProxyError) -> None:
-        if isinstance(error, (Unauthorized, Forbidden)):
-            self._note(exchange, "device.sign_in", "anonymous", "denied", reason=error.code)
-            self._send_error(exchange, None, 403, error.message + ".", error.description)
-        elif isinstance(error, Unavailable):
-            exchange.fields += error.fields
-            self._send_error(exchange, None, 503, "The proxy cannot answer now.", error.message)
+        if path == DISPLAY and exchange.method == "POST":
+            self._set_display(exchange)
+        elif path == "/":
+            await self._code(exchange)
+        elif path.startswith(SIGN_IN) and exchange.method != "POST":
+            await self._to_provider(exchange, path.removeprefix(SIGN_IN))
+        elif path.startswith(CALLBACK) and exchange.method != "POST":
+            await self._back(exchange, path.removeprefix(CALLBACK))
+        elif path == _DECIDE:
+            await self._decide(exchange)
         else:
-            self._send_error(exchange, None, error.status, error.message)
+            self._send_error(exchange, None, 404, "There is no such page.")
 
     # -- a code is typed
 
@@ -191,10 +117,6 @@ class DevicePages(AdminPages):
         exchange.set_cookie(DEVICE, "", 0)
         # The code of the provider is in no address that stays.
         exchange.redirect(exchange.base + _DECIDE)
-
-    def _redirect_uri(self, exchange: PageExchange, provider: str) -> str:
-        place = self._signs_in.public_url().rstrip("/") or f"{exchange.scheme}://{exchange.host}"
-        return f"{place}{exchange.base}{_CALLBACK}{provider}"
 
     # -- and decides
 
@@ -247,23 +169,5 @@ class DevicePages(AdminPages):
             raise SignInRefused("This took too long, or cookies are not kept: enter the code again.")
         return values
 
-    def _note(self, exchange: PageExchange, action: str, actor: str, outcome: str, **details: object) -> None:
-        if self._audit is not None:
-            browser = exchange.browser
-            self._audit.log(
-                action,
-                actor,
-                outcome,
-                client_ip=browser.client,
-                user_agent=browser.agent,
-                http_method=exchange.method,
-                endpoint=exchange.base + exchange.path,
-                **details,
-            )
-
 
 GONE = "The program waits no longer: its code has expired, or was used. Start again there."
-
-
-class _NoBackend:
-    """Nobody signs in at the admin pages here."""

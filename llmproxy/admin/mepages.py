@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from msgspec import to_builtins
-
 from ..core.cookies import ME, ME_ATTEMPT, own
 from ..core.people.person import Person
-from ..errors import Forbidden, NotFound, ProxyError, Unauthorized, Unavailable
+from ..errors import NotFound, Unavailable
 from .answers import Page
-from .devicepages import SECONDS, SignInRefused, SignsIn
 from .pages.projects import limits_of
-from .site import DISPLAY, AdminPages
+from .personpages import CALLBACK, SECONDS, SIGN_IN, PersonPages, SignsIn
+from .site import DISPLAY
 
 if TYPE_CHECKING:
     from ..core.forwarded import TrustedProxies
@@ -26,7 +24,7 @@ PURPOSE = "me"
 STAYS = 3600
 """Seconds for which somebody stays signed in; whether they are shut out is looked at each time."""
 
-_SIGN_IN, _CALLBACK, _SIGN_OUT, _END = "/sign-in/", "/callback/", "/sign-out", "/end-device"
+_OUT, _END = "/sign-out", "/end-device"
 
 
 class Mine(Protocol):
@@ -51,13 +49,15 @@ class Mine(Protocol):
         """
 
 
-class MePages(AdminPages):
+class MePages(PersonPages):
     """
     The same templates, static files and protection as the admin pages, for who has no role there: somebody sees what is
     theirs, and nothing else.
 
     @param mine: what there is of a person.
     """
+
+    area = "me"
 
     def __init__(
         self,
@@ -67,45 +67,24 @@ class MePages(AdminPages):
         trusted: TrustedProxies | None,
         audit: IAuditLogger | None,
     ) -> None:
-        super().__init__(_NoBackend(), seconds, trusted)  # type: ignore[arg-type]
+        super().__init__(signs_in, seconds, trusted, audit)
         self._mine = mine
-        self._signs_in = signs_in
-        self._audit = audit
-        self._now = seconds
 
-    async def _page(self, exchange: PageExchange) -> None:
+    async def _find(self, exchange: PageExchange) -> None:
         path, is_post = exchange.path, exchange.method == "POST"
-        try:
-            if is_post and not self._is_trusted_form(exchange):
-                raise SignInRefused("The form was not accepted: it is too old. Load the page anew.", 403)
-            if path == DISPLAY and is_post:
-                self._set_display(exchange)
-            elif path.startswith(_SIGN_IN) and not is_post:
-                await self._to_provider(exchange, path.removeprefix(_SIGN_IN))
-            elif path.startswith(_CALLBACK) and not is_post:
-                await self._back(exchange, path.removeprefix(_CALLBACK))
-            elif path == _SIGN_OUT and is_post:
-                exchange.set_cookie(ME, "", 0)
-                exchange.redirect(exchange.base + "/")
-            elif path in ("/", _END):
-                await self._of_person(exchange)
-            else:
-                self._send_error(exchange, None, 404, "There is no such page.")
-        except SignInRefused as refused:
-            self._send_error(exchange, None, refused.status, refused.words)
-        except ProxyError as error:
-            self._failed_for(exchange, error)
-
-    def _failed_for(self, exchange: PageExchange, error: ProxyError) -> None:
-        if isinstance(error, (Unauthorized, Forbidden)):
+        if path == DISPLAY and is_post:
+            self._set_display(exchange)
+        elif path.startswith(SIGN_IN) and not is_post:
+            await self._to_provider(exchange, path.removeprefix(SIGN_IN))
+        elif path.startswith(CALLBACK) and not is_post:
+            await self._back(exchange, path.removeprefix(CALLBACK))
+        elif path == _OUT and is_post:
             exchange.set_cookie(ME, "", 0)
-            self._note(exchange, "me.sign_in", "anonymous", "denied", reason=error.code)
-            self._send_error(exchange, None, 403, error.message + ".", error.description)
-        elif isinstance(error, Unavailable):
-            exchange.fields += error.fields
-            self._send_error(exchange, None, 503, "The proxy cannot answer now.", error.message)
+            exchange.redirect(exchange.base + "/")
+        elif path in ("/", _END):
+            await self._of_person(exchange)
         else:
-            self._send_error(exchange, None, error.status, error.message)
+            self._send_error(exchange, None, 404, "There is no such page.")
 
     # -- signing in
 
@@ -125,10 +104,6 @@ class MePages(AdminPages):
         self._note(exchange, "me.sign_in", person.actor, "success", person_id=person.id)
         # The code of the provider is in no address that stays.
         exchange.redirect(exchange.base + "/")
-
-    def _redirect_uri(self, exchange: PageExchange, provider: str) -> str:
-        place = self._signs_in.public_url().rstrip("/") or f"{exchange.scheme}://{exchange.host}"
-        return f"{place}{exchange.base}{_CALLBACK}{provider}"
 
     # -- somebody's own
 
@@ -158,14 +133,13 @@ class MePages(AdminPages):
             by_model, by_session = [await self._mine.report(person, group) for group in ("model", "session")]
         except Unavailable:
             by_model = by_session = {"totals": None, "data": []}
-        limits = [to_builtins(each) for each in await self._mine.limits(person)]
         context = {
             "person": person,
             "called": person.name or person.email or person.subject,
             "usage": by_model["totals"],
             "by_model": by_model["data"],
             "by_session": by_session["data"],
-            "limits": limits_of({"limits_left": limits}),
+            "limits": limits_of({"limits_left": await self._mine.limits(person)}),
             "devices": await self._mine.devices(person),
         }
         self._send_page(exchange, None, Page("me.html", context))
@@ -178,21 +152,3 @@ class MePages(AdminPages):
         await self._mine.end_device(person, device_id)
         self._note(exchange, "me.end_device", person.actor, "success", person_id=person.id, device_id=device_id[:64])
         exchange.redirect(exchange.base + "/")
-
-    def _note(self, exchange: PageExchange, action: str, actor: str, outcome: str, **details: object) -> None:
-        if self._audit is not None:
-            browser = exchange.browser
-            self._audit.log(
-                action,
-                actor,
-                outcome,
-                client_ip=browser.client,
-                user_agent=browser.agent,
-                http_method=exchange.method,
-                endpoint=exchange.base + exchange.path,
-                **details,
-            )
-
-
-class _NoBackend:
-    """Nobody signs in at the admin pages here."""

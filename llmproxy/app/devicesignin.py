@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet.defer import Deferred, succeed
 
-from ..admin.devicepages import PURPOSE, DevicePages, SignInRefused
+from ..admin.devicepages import PURPOSE, DevicePages
+from ..admin.personpages import SignInRefused
 from ..config.agents import SignInConfig
 from ..core import agentpaths
 from ..core.failures import Failures
@@ -120,7 +121,7 @@ def device_rules(proxy: ServesPeople, identity: Identity) -> DeviceRules:
 
 class ProviderSignIn:
     """
-    Signing in at the identity providers, as L{llmproxy.admin.devicepages.SignsIn} wants it.
+    Signing in at the identity providers, as L{llmproxy.admin.personpages.SignsIn} wants it.
 
     @param purpose: a sign-in for another one is none.
     """

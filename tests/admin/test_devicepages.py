@@ -7,11 +7,11 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from attrs import evolve, frozen
-from treq.testing import StubTreq
 from twisted.internet.defer import fail
 from twisted.web.resource import Resource
 
-from llmproxy.admin.devicepages import DevicePages, SignInRefused
+from llmproxy.admin.devicepages import DevicePages
+from llmproxy.admin.personpages import SignInRefused
 from llmproxy.core.failures import Failures
 from llmproxy.core.people.person import Asserted, Person
 from llmproxy.errors import Unavailable
@@ -21,6 +21,7 @@ from ..management.test_people import ANN
 from ..tables import row
 from ..web.agents.oauthcase import OAuthTestCase
 from .browser import ORIGIN, Shown
+from .personbrowser import PersonBrowser
 
 IDP = "https://id.example/authorize"
 
@@ -89,48 +90,18 @@ class SignsIn:
         )
 
 
-class DevicePagesTests(OAuthTestCase):
+class DevicePagesTests(PersonBrowser, OAuthTestCase):
+    place = "/device"
+
     def setUp(self) -> None:
         super().setUp()
         self.signs_in = SignsIn(self)
         pages = DevicePages(self.devices, self.signs_in, self.clock.seconds, None, self.audit, Failures())
-        self._root = Resource()
-        self._root.putChild(b"device", pages)
+        self.pages = Resource()
+        self.pages.putChild(b"device", pages)
         self.cookies: dict[str, str] = {}
         self.begun = self.done(self.devices.begin("claude-cli/2.1", "laptop", "203.0.113.7"))
         self.code = self.begun.user_code
-
-    def visit(self, path: str, data: dict[str, Any] | None = None, origin: str | None = ORIGIN) -> Shown:
-        sent = {"User-Agent": "a browser", "Accept-Language": "en"}
-        if self.cookies:
-            sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-        body = None
-        if data is not None:
-            body = urlencode(data).encode()
-            sent["Content-Type"] = "application/x-www-form-urlencoded"
-            if origin is not None:
-                sent["Origin"] = origin
-        client = StubTreq(self._root)
-        response: Any = self.successResultOf(
-            client.request(
-                "GET" if data is None else "POST",
-                f"{ORIGIN}/device{path}",
-                headers=sent,
-                data=body,
-                allow_redirects=False,
-                unbuffered=True,
-            )
-        )
-        shown = Shown(response, self.successResultOf(client.content(response)), path)
-        for line in response.headers.getRawHeaders("set-cookie", []):
-            pair, *attributes = line.split("; ")
-            self.assertIn("HttpOnly", attributes)
-            name, _, value = pair.partition("=")
-            if "Max-Age=0" in attributes:
-                self.cookies.pop(name, None)
-            else:
-                self.cookies[name] = value
-        return shown
 
     def send(self, shown: Shown, action: str, **fields: str) -> Shown:
         form = shown.page.form(f"/device{action}")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
 from urllib.parse import urlencode
 
-from treq.testing import StubTreq
 from twisted.web.resource import Resource
 
 from llmproxy.admin.mepages import STAYS, MePages
@@ -18,48 +16,19 @@ from ..tables import row
 from ..usagereports import an_entry
 from ..web.manage.peopleapi import PeopleManageTestCase
 from .browser import ORIGIN, Shown
+from .personbrowser import PersonBrowser
 from .test_devicepages import SignsIn
 
 
-class MePagesTests(PeopleManageTestCase):
+class MePagesTests(PersonBrowser, PeopleManageTestCase):
+    place = "/me"
+
     def setUp(self) -> None:
         super().setUp()
         self.signs_in = SignsIn(self)
         self.pages = Resource()
         self.pages.putChild(b"me", MePages(OfPeople(self.books), self.signs_in, self.clock.seconds, None, self.notes))
         self.cookies: dict[str, str] = {}
-
-    def visit(self, path: str, data: dict[str, Any] | None = None, origin: str | None = ORIGIN) -> Shown:
-        sent = {"User-Agent": "a browser", "Accept-Language": "en"}
-        if self.cookies:
-            sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-        body = None
-        if data is not None:
-            body = urlencode(data).encode()
-            sent["Content-Type"] = "application/x-www-form-urlencoded"
-            if origin is not None:
-                sent["Origin"] = origin
-        client = StubTreq(self.pages)
-        response: Any = self.successResultOf(
-            client.request(
-                "GET" if data is None else "POST",
-                f"{ORIGIN}/me{path}",
-                headers=sent,
-                data=body,
-                allow_redirects=False,
-                unbuffered=True,
-            )
-        )
-        shown = Shown(response, self.successResultOf(client.content(response)), path)
-        for line in response.headers.getRawHeaders("set-cookie", []):
-            pair, *attributes = line.split("; ")
-            self.assertIn("HttpOnly", attributes)
-            name, _, value = pair.partition("=")
-            if "Max-Age=0" in attributes:
-                self.cookies.pop(name, None)
-            else:
-                self.cookies[name] = value
-        return shown
 
     def sign_in(self) -> None:
         shown = self.visit("/sign-in/corp")

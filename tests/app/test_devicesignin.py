@@ -10,7 +10,7 @@ from treq.testing import StubTreq
 from twisted.internet.defer import Deferred
 from twisted.internet.testing import MemoryReactorClock
 
-from llmproxy.admin.devicepages import SignInRefused
+from llmproxy.admin.personpages import SignInRefused
 from llmproxy.app.devicesignin import PeopleBehind, ProviderSignIn
 from llmproxy.app.identity import Identity
 from llmproxy.app.proxy import TransparentProxy

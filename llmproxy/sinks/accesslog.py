@@ -69,6 +69,7 @@ class _Line(msgspec.Struct, omit_defaults=True):
     metadata: Mapping[str, str] = {}
     trace_id: str = ""
     span_id: str = ""
+    person_id: str = ""
 
 
 _encode = msgspec.json.Encoder().encode
@@ -122,6 +123,8 @@ def line(record: Record) -> bytes:
         entry.cost_saved = written(record.cost_saved)
     if record.upstream != record.api:
         entry.upstream = record.upstream
+    if record.person_id:
+        entry.person_id = record.person_id
     said = record.attribution
     if said is not None:
         entry.user, entry.session, entry.program = said.user, said.session, said.program

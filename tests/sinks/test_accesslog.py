@@ -46,6 +46,10 @@ class LineTests(SynchronousTestCase):
             },
         )
 
+    def test_person(self) -> None:
+        """Whose token it was, where somebody got it by signing in."""
+        self.assertEqual(json.loads(line(a_record(person_id="o-1")))["person_id"], "o-1")
+
     def test_usage(self) -> None:
         """What was used, where it is known; 0 is known."""
         usage = Usage(input_tokens=9, cached_input_tokens=0, output_tokens=4, served_model="m-1")

@@ -109,6 +109,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     @ivar attempts_made: one by one, where they were noted.
     @ivar details: what belongs to this kind alone; of an exchange, what layers added.
     @ivar content: where the API has it captured.
+    @ivar person_id: whose token it was, where somebody got it by signing in.
     """
 
     id: str
@@ -179,3 +180,4 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     attempts_made: list[AttemptMade] | None = None
     details: dict[str, Any] | None = None
     content: Content | None = None
+    person_id: str = ""

@@ -128,6 +128,7 @@ def event_of_record(record: Record, new_id: Callable[[], str] = new_event_id, co
         None if record.calls is None else [_attempt(call, record) for call in record.calls],
         record.details,
         content,
+        record.person_id,
     )
 
 

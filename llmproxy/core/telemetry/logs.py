@@ -85,6 +85,7 @@ def _details(event: Event) -> Attributes:
             ("llmproxy.api", event.api),
             ("llmproxy.project_id", event.project_id),
             ("llmproxy.token_id", event.token_id),
+            ("llmproxy.person_id", event.person_id),
             ("llmproxy.upstream", event.upstream),
             ("llmproxy.request_id", event.request_id),
         )

@@ -214,6 +214,7 @@ def server_attributes(event: Event) -> Attributes:
         "llmproxy.api": event.api,
         "llmproxy.project_id": event.project_id,
         "llmproxy.token_id": event.token_id,
+        "llmproxy.person_id": event.person_id,
         "llmproxy.ended": event.ended,
         "llmproxy.error_code": event.error_code,
         "llmproxy.cause": event.cause,

@@ -25,6 +25,7 @@ def full_record(**values: Any) -> Record:
         "endpoint": "/v1/chat/completions",
         "project_id": "p-1",
         "token_id": "t-1",
+        "person_id": "o-1",
         "status": 200,
         "error_code": "none",
         "cause": "reset",

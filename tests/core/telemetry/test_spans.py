@@ -67,6 +67,7 @@ class ExchangeTests(SynchronousTestCase):
                 "llmproxy.api": "openai",
                 "llmproxy.project_id": "p-1",
                 "llmproxy.token_id": "t-1",
+                "llmproxy.person_id": "o-1",
                 "llmproxy.ended": "complete",
                 "llmproxy.error_code": "none",
                 "llmproxy.cause": "reset",

@@ -15,7 +15,19 @@ NAMESPACE = uuid.UUID("6f1a3c0e-8f0b-5d0e-9a39-7f3d1b2c4e55")
 NO_CONTENT = Content()
 
 _METADATA = (
-    *("request_id", "part_of", "api", "endpoint", "project_id", "token_id", "method", "path", "status", "ended"),
+    *(
+        "request_id",
+        "part_of",
+        "api",
+        "endpoint",
+        "project_id",
+        "token_id",
+        "person_id",
+        "method",
+        "path",
+        "status",
+        "ended",
+    ),
     *("error_code", "cause", "cache", "streamed", "upstream", "provider", "upstream_status", "upstream_request_id"),
     *("attempts", "client", "user_agent", "program", "model", "upstream_model", "served_model", "estimated"),
     *("truncated", "duration_ms", "first_token_ms", "cost_saved", "price_book"),

@@ -15,6 +15,11 @@ from llmproxy.core.ledger.entry import Entry
 from llmproxy.core.limits.values import PICO, Rule
 from llmproxy.core.reports import UsageQuestion, UsageReport, UsageRow, UsageSums
 from llmproxy.message import Page
+from llmproxy.store.usagequeries import UsageReports
+from llmproxy.store.usagerecords import UsageRecords
+
+from ..store.databases import opened
+from ..usagereports import an_entry
 
 NOW = 1_700_000_000.0
 DAY = NOW // 86_400 * 86_400
@@ -102,6 +107,22 @@ class BudgetsSpentTests(SynchronousTestCase):
         found = self.successResultOf(self.budgets.used(evolve(requests, limit=1)))
         self.assertEqual((found, len(self.reports.asked)), ([(NOW - 1, 1)], 1))
         self.assertEqual(self.successResultOf(self.budgets.used(evolve(requests, scope="address:x"))), ())
+
+    def test_person(self) -> None:
+        """Of somebody who signs in it is what all of their devices used, and nobody else, as a database has it."""
+        database = opened(self, clock=self.clock)
+        used = (("t1", "o1", 10), ("t2", "o1", 20), ("t3", "o2", 30), ("t4", "", 40))
+        entries = [
+            an_entry(at, NOW - at, token_id=token, person_id=person, cost="1.5", counted=True)
+            for token, person, at in used
+        ]
+        self.successResultOf(UsageRecords(self.clock, database).settle(entries))
+        budgets = BudgetsSpent(self.clock, UsageReports(database), lambda: None)
+        theirs = evolve(BUDGET, scope="person:o1")
+        self.assertEqual(self.successResultOf(budgets.spent(theirs)), 3 * PICO)
+        self.assertEqual(self.successResultOf(budgets.spent(evolve(theirs, since=NOW - 15))), 1.5 * PICO)
+        rate = Rule("requests", "person:o1", 100, "rpm_limit of o1", "1m")
+        self.assertEqual(self.successResultOf(budgets.used(rate)), [(NOW - 21, 1), (NOW - 11, 1)])
 
     def test_nowhere(self) -> None:
         """Without a ledger, and of what it does not keep, nothing was spent."""

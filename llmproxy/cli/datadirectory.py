@@ -32,16 +32,19 @@ class DataDirectory:
 
     def kept(self, name: str, make: Callable[[], str]) -> str:
         """The text of a file; what C{make} returns, at the first start. An empty one was never finished."""
+        return self.read(name) or self.keep(name, make())
+
+    def read(self, name: str) -> str:
+        """The text of a file; C{""} if it is not there."""
         try:
             with open(self.file(name), encoding="ascii") as file:
-                text = file.read().strip()
+                return file.read().strip()
         except FileNotFoundError:
-            text = ""
+            return ""
         except OSError as error:
             raise ConfigError(f"{self.file(name)}: cannot be read: {error.strerror}") from None
         except UnicodeDecodeError:
             raise ConfigError(f"{self.file(name)}: is not text") from None
-        return text or self.keep(name, make())
 
     def keep(self, name: str, text: str) -> str:
         """Write a file, 0600."""

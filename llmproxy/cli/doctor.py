@@ -11,6 +11,8 @@ import click
 
 from ..core.doctor.findings import LEVELS, Finding, Level
 from .output import Output, printable, show_unknown_letters
+from .quickstart_settings import DATABASE, subject_of_quickstart
+from .target import DATA
 
 CHECKS = (
     *("configuration", "environment", "ports", "database", "redis", "upstreams"),
@@ -18,6 +20,8 @@ CHECKS = (
 )
 
 _COLOURS: Mapping[Level, str] = {"ok": "green", "note": "cyan", "warning": "yellow", "fault": "red"}
+
+ALONE = "where nothing says another configuration"
 
 SUBJECT_OPTIONS = (
     click.option("--config", "-c", metavar="FILE", help="The YAML file of the APIs. [API_CONFIG_PATH]"),
@@ -27,9 +31,15 @@ SUBJECT_OPTIONS = (
     click.option("--database", metavar="URL", help="sqlite:///path, or a path. [DATABASE_URL, DATABASE_PATH]"),
     click.option("--default-api", metavar="NAME", help="The API that is served at /. [DEFAULT_API_PROVIDER]"),
     click.option("--workers", "-w", default="1", help="Processes that serve; auto is one for each processor."),
+    click.option(
+        "--data", metavar="DIR", help=f"The directory of llmproxy quickstart, instead. [else {DATA}, {ALONE}]"
+    ),
     click.option("--offline", is_flag=True, help="Ask no upstream, and no name server for one."),
 )
 """Those of C{llmproxy serve} that say what is to be looked at."""
+
+_OWN = ("workers", "offline", "data")
+_OTHERWISE = ("config", "env", "listen", "manage_listen", "database", "default_api")
 
 
 def subject_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -40,14 +50,22 @@ def subject_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def read_subject(options: Mapping[str, Any]) -> Any:
-    """The L{llmproxy.doctor.subject.Subject} that the options describe."""
+    """The L{llmproxy.doctor.subject.Subject} that the options describe; a quickstart, where they describe none."""
+    from ..config.variables import DEFAULT_CONFIG
     from ..doctor.subject import subject_of
     from ..errors import ConfigError
     from ..tap import worker_count
     from .storage import warn_of_password
 
+    data = options["data"]
+    said = [name for name in _OTHERWISE if options[name]]
+    if data is not None and said:
+        raise click.UsageError(f"--data and --{said[0].replace('_', '-')}: one of them says what is looked at")
+    named = said or os.environ.get("API_CONFIG_PATH") or os.path.exists(DEFAULT_CONFIG)
+    if data is not None or (not named and os.path.isfile(os.path.join(DATA, DATABASE))):
+        return subject_of_quickstart(data or DATA, os.environ, offline=options["offline"])
     warn_of_password("--database", options["database"])
-    named = {name.replace("_", "-"): value for name, value in options.items() if name not in ("workers", "offline")}
+    named = {name.replace("_", "-"): value for name, value in options.items() if name not in _OWN}
     try:
         workers = worker_count(options["workers"])
     except ConfigError as error:
@@ -72,6 +90,7 @@ def command(checks: tuple[str, ...], quiet: bool, as_json: bool, **options: Any)
 
     \b
     Examples:
+      llmproxy doctor                        after llmproxy quickstart
       llmproxy doctor --config apis.yaml
       llmproxy doctor --env .env --workers auto --quiet
       llmproxy doctor --env .env --offline --json

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from base64 import b64encode
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from ..management.checks import check_api_key
 from ..management.projects import ProjectRules, ProjectUpdate
 from ..management.tokens import TokenRequest, TokenRules
 from .datadirectory import DataDirectory
+from .quickstart_settings import OPENAI, apis_of, endpoint, settings_of
 from .target import DATA
 
 if TYPE_CHECKING:
@@ -28,18 +28,6 @@ if TYPE_CHECKING:
     from ..service import ProxyService
 
 DAYS = 30.0
-
-_ENDPOINTS = (
-    "/v1/chat/completions",
-    "/v1/completions",
-    "/v1/responses",
-    "/v1/embeddings",
-    "/v1/models",
-    "/v1/files",
-    "/v1/audio",
-    "/v1/images",
-    "/v1/moderations",
-)
 
 
 @click.command()
@@ -104,11 +92,11 @@ class Quickstart:
         """Start everything, print how to use it, and return the token."""
         _check_key(self._openai_key)
         self._data.make()
-        key, base_url = self._openai_key, "https://api.openai.com"
+        key, base_url = self._openai_key, OPENAI
         if not key:
             key = self._data.kept("demo-upstream-key", lambda: "demo-" + os.urandom(12).hex())
             base_url = await self._demo(key)
-        service = self._make(_apis(base_url, demo=not self._openai_key))
+        service = self._make(apis_of(base_url, demo=not self._openai_key))
         self._reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
         service.startService()
         try:
@@ -119,6 +107,7 @@ class Quickstart:
         host: Any = ports[0].getHost()
         address = f"http://{f'[{self._host}]' if ':' in self._host else self._host}:{host.port}"
         self._data.keep("address", address)
+        self._data.keep("upstream", base_url)
         click.echo(instructions(address, secret, base_url, self._data.path, bool(self._openai_key)))
         return secret
 
@@ -137,23 +126,10 @@ class Quickstart:
     def _make(self, apis: APIConfig) -> ProxyService:
         from ..app.descriptors import raise_limit
         from ..app.settings import exposed
-        from ..config.databases import parse_encryption_key
-        from ..core.audit.settings import AuditOptions
-        from ..service import Settings, make_service
+        from ..service import make_service
 
         raise_limit(apis.limits.connections)
-        management = self._data.kept("management-token", lambda: os.urandom(32).hex())
-        encryption = self._data.kept("encryption-key", lambda: b64encode(os.urandom(32)).decode())
-        settings = Settings(
-            apis=apis,
-            management_token=management,
-            encryption_key=parse_encryption_key(encryption),
-            database_url="sqlite:///" + self._data.file("llmproxy.db"),
-            listen=[_endpoint(self._host, self._port)],
-            access_log=self._data.file("access.log"),
-            audit=AuditOptions(self._data.file("audit.log")),
-            admin_ui=True,
-        )
+        settings = settings_of(self._data, apis, [endpoint(self._host, self._port)])
         for sentence in exposed(settings):
             click.echo(f"warning: {sentence}", err=True)
         self.service = make_service(self._reactor, settings, record_sinks=[FirstAnswer(self._data.path)])
@@ -231,45 +207,10 @@ async def _issue(rules: TokenRules, project_id: str, secret: str) -> str:
     return secret
 
 
-def _endpoint(host: str, port: int) -> str:
-    from ..config.listen import endpoint_description
-
-    try:
-        return endpoint_description(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
-    except ValueError as error:
-        raise ConfigError(f"--host: {error}") from None
-
-
 def _with_advice(error: ConfigError, port: int) -> ConfigError:
     if "cannot listen" not in str(error):
         return error
     return ConfigError(*error.problems, f"choose another port, for example: llmproxy quickstart --port {port + 1}")
-
-
-def _apis(base_url: str, demo: bool) -> APIConfig:
-    """The demo upstream speaks as Anthropic too."""
-    from ..config import APIConfig, APIProviderConfig
-    from ..providers.registry import AUTH
-
-    apis = {
-        "openai": APIProviderConfig(
-            base_url=base_url,
-            allowed_endpoints=_ENDPOINTS,
-            allowed_methods=["GET", "POST", "DELETE"],
-            dialect="openai",
-        )
-    }
-    if demo:
-        apis["anthropic"] = APIProviderConfig(
-            base_url=base_url,
-            allowed_endpoints=["/v1/messages", "/v1/models"],
-            allowed_methods=["GET", "POST"],
-            auth=AUTH["x-api-key"],
-            dialect="anthropic",
-        )
-    config = APIConfig(apis, "openai")
-    config.validate()
-    return config
 
 
 def instructions(address: str, secret: str, base_url: str, data: str, real: bool) -> str:

@@ -20,8 +20,6 @@ from llmproxy.cli.quickstart import (
     DAYS,
     FirstAnswer,
     Quickstart,
-    _apis,
-    _endpoint,
     _with_advice,
     instructions,
     usage_command,
@@ -88,26 +86,6 @@ class InstructionsTests(SynchronousTestCase):
                 self.assertEqual(printed(lambda sink=sink: sink.record_batch([refused, unknown])), "")
                 self.assertIn(f": {said}\n", printed(lambda sink=sink: sink.record_batch([refused, answered])))
                 self.assertEqual(printed(lambda sink=sink: sink.record_batch([answered])), "")
-
-
-class QuickstartTests(SynchronousTestCase):
-    def test_real(self) -> None:
-        """With a key of OpenAI's that is the only API, since a project has one key."""
-        config = _apis("https://api.openai.com", demo=False)
-        self.assertEqual((list(config.apis), config.default_api), (["openai"], "openai"))
-
-    def test_demo(self) -> None:
-        """Without one the demo answers in Anthropic's shape too, with the key where Anthropic's SDK puts it."""
-        config = _apis("http://127.0.0.1:9", demo=True)
-        self.assertEqual(list(config.apis), ["openai", "anthropic"])
-        self.assertEqual(config.apis["anthropic"].auth.name, b"x-api-key")
-        config.validate()
-
-    def test_addresses(self) -> None:
-        """An IPv6 address gets its brackets; what is no address is an error that names the option."""
-        self.assertEqual(_endpoint("::1", 8080), "tcp6:8080:interface=\\:\\:1")
-        self.assertEqual(_endpoint("127.0.0.1", 0), "tcp:0:interface=127.0.0.1")
-        self.assertIn("--host: ", str(self.assertRaises(ConfigError, _endpoint, "example.com", 1)))
 
     def test_a_port_in_use(self) -> None:
         """Who cannot have a port is told how to ask for another; other errors stay as they are."""

@@ -61,8 +61,8 @@ def read_subject(options: Mapping[str, Any]) -> Any:
     said = [name for name in _OTHERWISE if options[name]]
     if data is not None and said:
         raise click.UsageError(f"--data and --{said[0].replace('_', '-')}: one of them says what is looked at")
-    named = said or os.environ.get("API_CONFIG_PATH") or os.path.exists(DEFAULT_CONFIG)
-    if data is not None or (not named and os.path.isfile(os.path.join(DATA, DATABASE))):
+    is_named = bool(said or os.environ.get("API_CONFIG_PATH") or os.path.exists(DEFAULT_CONFIG))
+    if data is not None or (not is_named and os.path.isfile(os.path.join(DATA, DATABASE))):
         return subject_of_quickstart(data or DATA, os.environ, offline=options["offline"])
     warn_of_password("--database", options["database"])
     named = {name.replace("_", "-"): value for name, value in options.items() if name not in _OWN}

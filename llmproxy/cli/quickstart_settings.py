@@ -1,4 +1,4 @@
-"""What C{llmproxy quickstart} runs with: its APIs and settings, and how they are known when it does not run."""
+"""The settings of C{llmproxy quickstart}, and how they are known when it does not run."""
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import gzip
 import json
 import random
@@ -16,6 +15,7 @@ from llmproxy.core.masking import MASKED
 from llmproxy.core.redaction.patterns import MARK
 from llmproxy.middleware.capture import WEBSOCKET
 
+from ..garbage import Garbage
 from ..harness import KEY, Exchange
 from ..harness import a_request as on_the_wire
 from ..tables import row
@@ -33,6 +33,11 @@ def answer(body: bytes, *fields: bytes, media_type: bytes = b"application/json",
 
 class CaptureTests(SynchronousTestCase):
     """In the whole chain, between the bytes of a client and those of upstream."""
+
+    def setUp(self) -> None:
+        self.garbage = Garbage()
+        self.garbage.__enter__()
+        self.addCleanup(self.garbage.__exit__, None, None, None)
 
     def begin(self, *fields: bytes, body: bytes | None = None, path: bytes = PATH, **options: Any) -> Exchange:
         options.setdefault("capture", CaptureConfig())
@@ -57,7 +62,7 @@ class CaptureTests(SynchronousTestCase):
         found = record.captured.content()
         record.captured = None
         assert isinstance(found, Content)
-        gc.collect()
+        self.garbage.collected()
         self.assertEqual(self.proxy.capturing.held.size, 0)
         return found
 
@@ -289,7 +294,7 @@ class CaptureTests(SynchronousTestCase):
         self.upstream(answer(b"{}"))
         self.assertGreater(self.proxy.capturing.held.size, 0)
         self.proxy.records.clear()
-        gc.collect()
+        self.garbage.collected()
         self.assertEqual(self.proxy.capturing.held.size, 0)
 
     def test_client_leaves(self) -> None:

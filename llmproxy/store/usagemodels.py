@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
@@ -24,8 +24,8 @@ MOST = 1000
 """Models of an API: a server that answers for any name does not fill the roll-ups."""
 
 
-def model_of(entry: Entry) -> Model:
-    return clean(entry.api, 64), clean(entry.model, 255)
+def _clean(model: Model) -> Model:
+    return clean(model[0], 64), clean(model[1], 255)
 
 
 class KnownModels:
@@ -35,23 +35,28 @@ class KnownModels:
         self._known: set[Model] = set()
         self._new: set[Model] = set()
 
-    def of(self, connection: Connection, entries: Iterable[Entry]) -> dict[Model, str | None]:
-        """For each model that was asked for, C{None}, or what reports call it instead."""
-        asked: dict[Model, float | None] = {}
-        for entry in entries:
-            if entry.model:
-                answered = moment_of(entry) if 0 < entry.status < 400 else None
-                model = model_of(entry)
-                asked[model] = answered if asked.get(model) is None else asked[model]
-        unknown = {model: at for model, at in asked.items() if model not in self._known}
+    def of(self, connection: Connection, entries: Sequence[Entry]) -> dict[Model, str | None]:
+        """For each model that was asked for, as entries have it, C{None}, or what reports call it instead."""
+        asked = {each: _clean(each) for each in {(entry.api, entry.model) for entry in entries} if each[1]}
+        unknown = {model for model in asked.values() if model not in self._known}
         self._new = _there(connection, unknown) if unknown else set()
-        self._new |= _added(connection, {m: at for m, at in unknown.items() if at is not None and m not in self._new})
-        return {model: None if model in self._known or model in self._new else OTHER for model in asked}
+        if unknown:
+            self._new |= _added(connection, _answered(entries, unknown - self._new))
+        return {each: None if model in self._known or model in self._new else OTHER for each, model in asked.items()}
 
     def kept(self) -> None:
         """What the last transaction put into the database is there."""
         self._known |= self._new
         self._new = set()
+
+
+def _answered(entries: Iterable[Entry], models: set[Model]) -> dict[Model, float]:
+    """When each of these models was answered for that was."""
+    found: dict[Model, float] = {}
+    for entry in entries:
+        if 0 < entry.status < 400 and (model := _clean((entry.api, entry.model))) in models:
+            found.setdefault(model, moment_of(entry))
+    return found
 
 
 def _there(connection: Connection, models: Iterable[Model]) -> set[Model]:

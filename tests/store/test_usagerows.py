@@ -5,9 +5,13 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.ledger.entry import Entry
-from llmproxy.store.usagerows import COLUMNS, clean, row_of, rows_of
+from llmproxy.core.usagesums import numbers_of
+from llmproxy.store.usagerows import COLUMNS, clean, numbers_in, row_of
 
+from ..contracts.usagerecords import some_entries
 from ..tables import row
+from ..usagereports import an_entry
+from .databases import NOW
 
 DERIVED = {"settled_at", "grouped_model", "audio", "cost_rest", "cost_saved_rest"}
 
@@ -18,10 +22,19 @@ class RowTests(SynchronousTestCase):
         self.assertEqual(set(Entry.__struct_fields__) - {"seconds", "claims"}, set(COLUMNS) - DERIVED)
         self.assertEqual(len(row_of(Entry("1", 0.0), None, 0.0)), len(COLUMNS))
 
-    def test_order(self) -> None:
-        """Rows are in the order of their ids, so that no two processes wait for each other."""
-        rows = rows_of([(Entry(each, 0.0), None) for each in "cab"], 0.0)
-        self.assertEqual([each[0] for each in rows], ["a", "b", "c"])
+    def test_numbers(self) -> None:
+        """What an exchange adds is the same of its row as of itself, whatever it has in it."""
+        odd = {
+            "cost": "-3",
+            "seconds": float("inf"),
+            "status": 10**12,
+            "input_tokens": 10**30,
+            "output_tokens": -(10**30),
+        }
+        strange = [an_entry(1, NOW, **odd), an_entry(2, NOW, cost="NaN", cost_saved="1e99", images=0), Entry("3", 0.0)]
+        for entry in (*some_entries(9, 300), *strange):
+            with row(entry):
+                self.assertEqual(numbers_in(row_of(entry, None, 0.0)), numbers_of(entry))
 
     def test_clean(self) -> None:
         """What no database takes is taken out; everything else stays as it is."""

@@ -170,16 +170,20 @@ def list_members(fields: Fields, name: bytes) -> list[bytes]:
 
 
 def _members(value: bytes) -> Iterator[bytes]:
-    parts = _outside_quotes(value) if b'"' in value else value.split(b",")
+    parts = split_list(value) if b'"' in value else value.split(b",")
     for part in parts:
         member = part.strip(b" \t").lower()
         if member:
             yield member
 
 
-def _outside_quotes(value: bytes) -> Iterator[bytes]:
+def split_list(line: bytes) -> Iterator[bytes]:
+    """RFC 9110 section 5.6.1: members of a list-based field as they are; a comma inside of quotes parts nothing."""
+    if b'"' not in line:
+        yield from line.split(b",")
+        return
     start, quoted, escaped = 0, False, False
-    for at, byte in enumerate(value):
+    for at, byte in enumerate(line):
         if escaped:
             escaped = False
         elif quoted and byte == 0x5C:
@@ -187,6 +191,6 @@ def _outside_quotes(value: bytes) -> Iterator[bytes]:
         elif byte == 0x22:
             quoted = not quoted
         elif byte == 0x2C and not quoted:
-            yield value[start:at]
+            yield line[start:at]
             start = at + 1
-    yield value[start:]
+    yield line[start:]

@@ -17,7 +17,7 @@ from ..providers.errorbody import render
 from .api.stocksite import fields_of
 from .basicrequest import BasicRequest
 from .requestids import known_as
-from .resources import StreamingResource
+from .resources import CountedResource
 
 if TYPE_CHECKING:
     from twisted.web.server import Request
@@ -39,7 +39,7 @@ class WholeAnswer:
     fields: Fields = ()
 
 
-class AnswerResource(StreamingResource):
+class AnswerResource(CountedResource):
     """
     Every answer has a C{Content-Length}, but for 204 and 304, which have no content (RFC 9110 sections 15.3.5 and
     15.4.5). What C{answer} raises, a L{ProxyError}, is the answer too.
@@ -56,8 +56,6 @@ class AnswerResource(StreamingResource):
     def __init__(self, dialect: str = "anthropic") -> None:
         super().__init__()
         self.dialect = dialect
-        self._idle: list[Deferred[None]] = []
-        self.running = 0
 
     async def answer(self, request: Request) -> WholeAnswer:
         """What is answered; of a request whose method is one of C{methods}."""
@@ -67,19 +65,6 @@ class AnswerResource(StreamingResource):
         """The answer that tells of an error."""
         request_id = known_as(fields_of(request))[0]
         return WholeAnswer(error.status, render(error, self.dialect, request_id), fields=error.fields)
-
-    def idle(self) -> Deferred[None]:
-        """Fires once no request is running; cancel it not to wait any longer."""
-        waiting: Deferred[None] = Deferred()
-        self._idle.append(waiting)
-        self._tell_idle()
-        return waiting
-
-    def _tell_idle(self) -> None:
-        if not self.running:
-            waiting, self._idle = self._idle, []
-            for one in waiting:
-                one.callback(None)
 
     def render(self, request: Request) -> int:
         left: list[bool] = []
@@ -91,10 +76,6 @@ class AnswerResource(StreamingResource):
         answering.addErrback(lambda reason: self._log.failure("an answer could not be sent", reason))
         answering.addCallback(self._ended)
         return NOT_DONE_YET
-
-    def _ended(self, result: object) -> None:
-        self.running -= 1
-        self._tell_idle()
 
     async def _answer(self, request: Request) -> WholeAnswer:
         method = b"GET" if request.method == b"HEAD" else request.method

@@ -20,7 +20,7 @@ from ..message import Fields
 from .basicrequest import BasicRequest
 from .jsoninput import content_of, query_of, too_large
 from .operations import Call, Found, Operation, Routes, RouteTable, attempted
-from .resources import StreamingResource
+from .resources import CountedResource
 from .streamed import Streamed, Streaming
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ _FIXED = ((b"Cache-Control", b"no-store"), (b"X-Content-Type-Options", b"nosniff
 """No answer of such an API may be kept by a cache or taken for a page."""
 
 
-class JsonResource(StreamingResource):
+class JsonResource(CountedResource):
     """
     Works with C{twisted.web}'s own request as with ours: it uses C{content}, C{getHeader}, C{postpath},
     C{setResponseCode}, C{setHeader}, C{write}, C{finish} and C{notifyFinish}. With ours the content comes when it is
@@ -53,30 +53,11 @@ class JsonResource(StreamingResource):
         super().__init__()
         self._table = table
         self._max_body = max_body
-        self._idle: list[Deferred[None]] = []
-        self.running = 0
 
     @property
     def routes(self) -> Routes:
         """The operations that there are."""
         return self._table.routes
-
-    def idle(self) -> Deferred[None]:
-        """Fires once no call is running; cancel it not to wait any longer."""
-        waiting: Deferred[None] = Deferred()
-        self._idle.append(waiting)
-        self._tell_idle()
-        return waiting
-
-    def _tell_idle(self) -> None:
-        if not self.running:
-            waiting, self._idle = self._idle, []
-            for one in waiting:
-                one.callback(None)
-
-    def _ended(self, result: object) -> None:
-        self.running -= 1
-        self._tell_idle()
 
     async def authorize(self, call: Call) -> None:
         """Called before anything else; raise a L{ProxyError} to refuse."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from twisted.internet.defer import Deferred
 from twisted.web.resource import Resource
 
 if TYPE_CHECKING:
@@ -19,6 +20,36 @@ class StreamingResource(Resource):
     It is rendered at the end of the headers, with the body still on its way in C{request.body}, and must return
     L{twisted.web.server.NOT_DONE_YET}. All other resources are rendered when the body is in C{request.content}.
     """
+
+
+class CountedResource(StreamingResource):
+    """
+    One that knows how many of its requests are running, and can be waited for.
+
+    @ivar running: those that C{render} has begun, which adds one, and that have not come to L{_ended}.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._idle: list[Deferred[None]] = []
+        self.running = 0
+
+    def idle(self) -> Deferred[None]:
+        """Fires once no request is running; cancel it not to wait any longer."""
+        waiting: Deferred[None] = Deferred()
+        self._idle.append(waiting)
+        self._tell_idle()
+        return waiting
+
+    def _ended(self, result: object) -> None:
+        self.running -= 1
+        self._tell_idle()
+
+    def _tell_idle(self) -> None:
+        if not self.running:
+            waiting, self._idle = self._idle, []
+            for one in waiting:
+                one.callback(None)
 
 
 class RootResource(Resource):

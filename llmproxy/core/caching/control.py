@@ -8,6 +8,8 @@ from typing import Any
 
 from attrs import frozen
 
+from ..fields import split_list
+
 Names = frozenset[bytes]
 
 LONGEST = 2**31
@@ -173,22 +175,3 @@ def _with_argument(name: bytes, argument: bytes) -> Iterator[tuple[bytes, bytes 
 
 def _is_token(name: bytes) -> bool:
     return bool(name) and _TOKEN.issuperset(name)
-
-
-def split_list(line: bytes) -> Iterator[bytes]:
-    """The members of a list-based field, as they are; a comma inside of quotes parts nothing."""
-    if b'"' not in line:
-        yield from line.split(b",")
-        return
-    start, quoted, escaped = 0, False, False
-    for at, byte in enumerate(line):
-        if escaped:
-            escaped = False
-        elif quoted and byte == 0x5C:
-            escaped = True
-        elif byte == 0x22:
-            quoted = not quoted
-        elif byte == 0x2C and not quoted:
-            yield line[start:at]
-            start = at + 1
-    yield line[start:]

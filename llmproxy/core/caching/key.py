@@ -19,7 +19,6 @@ from .. import fields as sections
 from ..credentials import without_keys
 from ..notable import KEY_FIELDS
 from ..targets import QUERY
-from .control import split_list
 
 SHARED = ""
 """The tenant of what all projects may see; no project has an empty id."""
@@ -217,7 +216,7 @@ def _normal_value(name: bytes, value: bytes) -> bytes:
 
 
 def _normal_list(name: bytes, value: bytes) -> bytes:
-    parts = [part.strip(b" \t") for part in split_list(value)]
+    parts = [part.strip(b" \t") for part in sections.split_list(value)]
     if name in _SORTED:
         parts = sorted({part.lower().replace(b" ", b"") for part in parts} - {b""})
     return b"=" + b",".join(parts)

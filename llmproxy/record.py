@@ -88,6 +88,13 @@ class Captured(Protocol):
         """
 
 
+class Held(Protocol):
+    """What an exchange has reserved of limits."""
+
+    def end(self, record: Record) -> None:
+        """The exchange has ended; its record says what it has used."""
+
+
 @frozen
 class Trace:
     """
@@ -151,7 +158,7 @@ FIELDS: Final = tuple(
     " bytes_in bytes_out duration first_byte upstream_first_byte upstream_status upstream_request_id attempts"
     " cache streamed ended model usage truncated first_token streamed_for upstream served estimated saved cost"
     " cost_saved attribution counted provider book priced entry_id part_of answer_id claimed sealed captured"
-    " scheme version response_id trace calls details person_id".split()
+    " scheme version response_id trace calls details person_id held".split()
 )
 """Of a record, in the order in which one is made."""
 
@@ -202,6 +209,7 @@ class Record:
     @ivar trace: that the exchange belongs to; C{None} where the client names none and nothing is traced.
     @ivar calls: the upstreams that were asked, in their order, where calls are traced; else C{None}.
     @ivar details: what later layers add, by name.
+    @ivar held: what it has reserved of limits that is settled when it has ended; C{None} for nothing.
     """
 
     __slots__ = FIELDS
@@ -261,6 +269,7 @@ class Record:
         calls: list[Call] | None = None,
         details: dict[str, Any] | None = None,
         person_id: str = "",
+        held: Held | None = None,
     ) -> None:
         self.request_id = request_id
         self.method = method
@@ -315,6 +324,7 @@ class Record:
         self.calls = calls
         self.details = details
         self.person_id = person_id
+        self.held = held
 
     def __copy__(self) -> Record:
         made = Record(self.request_id, self.method, self.path, self.client, self.started_at)

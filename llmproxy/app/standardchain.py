@@ -165,7 +165,7 @@ def standard_chain(
         # after all that refuses, before all that costs: a hit calls nobody and uses up no quota
         "cache": cache,
         # a refused request uses up nothing
-        "quota": Limit(quota, ledger, limits),
+        "quota": Limit(quota, ledger, None if limits is None else limits.by_record()),
         # inside of what judges and stores what a client says, outside of what reads what upstream says
         "include_usage": include_usage,
         # right outside the meter: what that does not know

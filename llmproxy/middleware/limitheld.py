@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred
 
 from ..bodies import BytesBody, Tap, at_hand, is_answered
 from ..composition import NO_KEYWORDS
-from ..core.limits.counterset import Taken
 from ..core.limits.verdicts import Reservation
 from ..errors import ClientLeft, ProjectDeactivated, TokenRevoked, UpstreamTimeout
 
@@ -31,6 +30,10 @@ if TYPE_CHECKING:
 
 _MAY_GO_ON = (CancelledError, ClientLeft, UpstreamTimeout, TokenRevoked, ProjectDeactivated)
 """Ends after which a provider may work on, and ask money for it: nobody else is there to say how much it was."""
+
+_CODES = frozenset(each.code for each in (UpstreamTimeout, TokenRevoked, ProjectDeactivated))
+_ENDINGS = frozenset({"client_left", "revoked", "shutdown"})
+"""The same as records have them: the errors that were answered, and the ends of what was not."""
 
 
 class Tariffs(Protocol):
@@ -69,11 +72,48 @@ class AtOnce(Protocol):
         """What counts requests that these hold for; C{None} where that is not known yet."""
 
 
-Held = tuple["Plan", "Reservation | Taken", "Record", "Wants", "HardBudget | None"]
-"""
-A request that goes on with what it has reserved: its limits, that, its record, what it asks for, and what cuts it, if a
-hard budget is met. Callbacks take it apart: an object would take as long as all that is done with it.
-"""
+class Held(NamedTuple):
+    """
+    What a request that goes on has reserved.
+
+    @ivar tokens: that were taken at once, as the money; C{at} is when.
+    @ivar reservation: the store's, in place of these; C{None} where it was taken at once.
+    """
+
+    settling: Settling
+    plan: Plan
+    wants: Wants
+    tokens: int
+    money: int
+    at: float
+    reservation: Reservation | None = None
+
+    def end(self, record: Record) -> None:
+        """See L{llmproxy.record.Held}."""
+        settling, plan, _, _, _, _, reservation = self
+        usage = record.usage
+        if record.attempts:
+            if reservation is None and plan.is_taken:
+                # It was sent: nothing can be given back any more.
+                return
+            if usage is not None and usage.output_tokens is not None:
+                # As nearly always.
+                settling.settle_known(self, record, usage)
+                return
+        settling.end(self, record, usage, may_go_on=_may_go_on(record))
+
+    def as_reservation(self) -> Reservation:
+        """What was taken at once, as the store has it."""
+        if self.reservation is not None:
+            return self.reservation
+        return Reservation(tuple(self.plan.parts(self.tokens, self.money)), self.at)
+
+
+def _may_go_on(record: Record) -> bool:
+    """Whether it ended before there was an answer, and its provider may work on."""
+    if record.upstream_status:
+        return False
+    return record.error_code in _CODES if record.error_code else record.ended in _ENDINGS
 
 
 class Settling:
@@ -92,103 +132,95 @@ class Settling:
         self.learnt = learnt
         self.at_once = at_once
 
-    def go_on(self, held: Held, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
+    def go_on(
+        self, held: Held, hard: HardBudget | None, request: ApiRequest, inner: Responder
+    ) -> Deferred[ApiResponse]:
         """It is settled or given back when it has ended, once."""
-        plan, _, record, _, hard = held
+        record = request.record
         if hard is not None:
             hard.ask(request)
         try:
             responding = inner(request)
         except Exception:
-            self._end(held, None)
+            self._end(None, held, record, hard)
             raise
         if responding.called and is_answered(responding):
-            self._end(held, record.usage)
+            self._end(None, held, record, hard)
             return responding
-        if plan.is_taken and record.attempts and self.at_once is not None:
+        if held.plan.is_taken and record.attempts and held.reservation is None:
             # It was sent: nothing can be given back any more.
             return responding
-        return responding.addCallbacks(self._head, self._failed, held, NO_KEYWORDS, held, NO_KEYWORDS)
+        args = (held, record, hard)
+        return responding.addCallbacks(self._head, self._failed, args, NO_KEYWORDS, args, NO_KEYWORDS)
 
-    def _head(
-        self,
-        response: ApiResponse,
-        plan: Plan,
-        reserved: Reservation | Taken,
-        record: Record,
-        wants: Wants,
-        hard: HardBudget | None,
-    ) -> ApiResponse:
+    def _head(self, response: ApiResponse, held: Held, record: Record, hard: HardBudget | None) -> ApiResponse:
         body = response.body
         if body is None or type(body) is BytesBody or at_hand(body):
-            usage = record.usage
-            if usage is not None and usage.output_tokens is not None and record.attempts and hard is None:
-                # As nearly always.
-                self._settle_known(plan, reserved, record, wants, usage)
-            else:
-                self._end((plan, reserved, record, wants, hard), usage)
+            self._end(None, held, record, hard)
         else:
             body = body if hard is None else hard.watch(response, body)
-            response.body = Tap(body, None, partial(self._ended, (plan, reserved, record, wants, hard)))
+            response.body = Tap(body, None, partial(self._end, held=held, record=record, hard=hard))
         return response
 
-    def _ended(self, held: Held, reason: Failure | None) -> None:
-        self._end(held, held[2].usage)
-
-    def _failed(self, reason: Failure, *held: Any) -> Failure:
-        self._end(held, None, may_go_on=reason.check(*_MAY_GO_ON) is not None)
+    def _failed(self, reason: Failure, held: Held, record: Record, hard: HardBudget | None) -> Failure:
+        if hard is not None:
+            hard.end(is_settled=False)
+        self.end(held, record, None, may_go_on=reason.check(*_MAY_GO_ON) is not None)
         return reason
 
-    def _end(self, held: Held, usage: Usage | None, may_go_on: bool = False) -> None:
-        plan, reserved, record, wants, hard = held
-        is_known = usage is not None and usage.is_known
+    def _end(self, reason: Failure | None, held: Held, record: Record, hard: HardBudget | None) -> None:
+        usage = record.usage
         if hard is not None:
-            hard.end(is_settled=is_known and not record.truncated)
-        if not record.attempts:
-            self.store.give_back(_reservation(plan, reserved))
-        elif usage is None or not is_known:
-            is_unread = not plan.is_metered and 200 <= record.upstream_status < 300
-            unknown = None if usage is not None or may_go_on or is_unread else 0
-            self._settle(held, unknown, unknown)
-        else:
-            self._settle_known(plan, reserved, record, wants, usage)
+            hard.end(is_settled=usage is not None and usage.is_known and not record.truncated)
+        self.end(held, record, usage)
 
-    def _settle_known(
-        self, plan: Plan, reserved: Reservation | Taken, record: Record, wants: Wants, usage: Usage
-    ) -> None:
+    def end(self, held: Held, record: Record, usage: Usage | None, may_go_on: bool = False) -> None:
+        """
+        It has ended, whatever is known of it.
+
+        @param may_go_on: there is no answer, and its provider may work on all the same.
+        """
+        if not record.attempts:
+            self.store.give_back(held.as_reservation())
+        elif usage is None or not usage.is_known:
+            is_unread = not held.plan.is_metered and 200 <= record.upstream_status < 300
+            unknown = None if usage is not None or may_go_on or is_unread else 0
+            self._settle(held, record, unknown, unknown)
+        else:
+            self.settle_known(held, record, usage)
+
+    def settle_known(self, held: Held, record: Record, usage: Usage) -> None:
+        """It has been sent, and used this."""
+        _, plan, wants, tokens_held, money_held, at, reservation = held
         into, out = usage.input_tokens, usage.output_tokens
         tokens = (into or 0) + (out or 0)
         if plan.uses and not record.truncated:
-            self.learnt.learn(plan.key, wants, into, out)
+            seen = plan.seen
+            if seen is None:
+                plan.seen = self.learnt.learn(plan.key, wants, into, out)
+            else:
+                seen.add(wants, into, out)
         money = self.tariffs.spent(record) if plan.has_money else 0
         if type(money) is int:
             counters, at_once = plan.counters, self.at_once
-            if type(reserved) is Taken and counters is not None and at_once is not None and not record.truncated:
+            if reservation is None and counters is not None and at_once is not None and not record.truncated:
                 # As nearly always.
-                crossed = counters.settle(reserved, tokens, money, at_once.seconds())
+                crossed = counters.settle(tokens_held, money_held, at, tokens, money, at_once.seconds())
                 if crossed:
                     for each in crossed:
                         at_once.crossed(each)
                 if crossed is not None:
                     return
         elif isinstance(money, Deferred):
-            money.addCallback(lambda known: self._settle((plan, reserved, record, wants, None), tokens, known))
+            money.addCallback(lambda known: self._settle(held, record, tokens, known))
             return
-        self._settle((plan, reserved, record, wants, None), tokens, money)
+        self._settle(held, record, tokens, money)
 
-    def _settle(self, held: Held, tokens: int | None, money: int | None) -> None:
-        plan, reserved, record, _, _ = held
-        reserved = _reservation(plan, reserved)
-        used = plan.used(tokens, money)
+    def _settle(self, held: Held, record: Record, tokens: int | None, money: int | None) -> None:
+        reserved = held.as_reservation()
+        used = held.plan.used(tokens, money)
         if record.truncated:
             # What was seen until then is the least.
             pairs = zip(used, reserved.parts, strict=True)
             used = [None if amount is None else max(amount, part.amount) for amount, part in pairs]
         self.store.settle(reserved, used)
-
-
-def _reservation(plan: Plan, reserved: Reservation | Taken) -> Reservation:
-    """What was taken at once, as the store has it."""
-    if isinstance(reserved, Reservation):
-        return reserved
-    return Reservation(tuple(plan.parts(reserved.tokens, reserved.money)), reserved.at)

@@ -13,6 +13,7 @@ from ..usagelimits import UNLIMITED
 
 if TYPE_CHECKING:
     from ..core.limits.counterset import CounterSet
+    from ..core.limits.reservation import Seen
     from ..core.pricing.tariff import Line, Tariff
     from ..message import Api, ApiRequest
 
@@ -44,6 +45,7 @@ class Plan:
     @ivar counters: that count it, where they are at hand.
     @ivar line: what that says of any number of tokens at any time; C{None} where it is not as simple.
     @ivar nothing: what of each part is known where nothing is.
+    @ivar seen: what its model has used of late; C{None} before the first answer.
     """
 
     __slots__ = (
@@ -62,6 +64,7 @@ class Plan:
         "priced_by",
         "provider",
         "rules",
+        "seen",
         "tariff",
         "uses",
     )
@@ -71,6 +74,7 @@ class Plan:
         self.rules = tuple(rules)
         self.is_metered = api.settings.meter is not None
         self.counters: CounterSet | None = None
+        self.seen: Seen | None = None
         self.line: Line | None = None
         self.tariff: Tariff | None = None
         self.priced_by: object = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -15,7 +16,7 @@ from ..core.fields import LOWER, MEDIA_TYPES, first, without
 from ..core.inspection.steps import finish
 from ..core.limits.pricing import at_most
 from ..core.limits.refusals import error_of, rate_limit_fields
-from ..core.limits.reservation import AT_ONCE, NOTHING, Estimate, Wants, plain_wants, wants_of
+from ..core.limits.reservation import AT_ONCE, BYTES_A_TOKEN, NOTHING, Estimate, Wants, plain_wants, wants_of
 from ..core.limits.verdicts import Refusal, Reservation, other_model
 from ..core.pricing.tariff import Tariff
 from ..limiterrors import PriceUnknown
@@ -23,6 +24,7 @@ from ..providers.readers import ASKED
 from .aliases import name_in_body
 from .allowing import Allowing
 from .limitcut import HardBudget
+from .limitheld import Held
 from .limitrules import LimitRules
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from ..interfaces import Responder
     from ..message import ApiRequest, ApiResponse, Fields, Record
     from .checking.inspection import Inspection
-    from .limitheld import Held, Settling
+    from .limitheld import Settling
     from .limitrules import Plan, Plans
 
 _RATE_LIMIT = frozenset({b"ratelimit", b"ratelimit-policy"})
@@ -41,6 +43,8 @@ _IN_NAMES = "/:*"
 _NOT_JSON = frozenset({b"audio", b"image", b"video", b"multipart"})
 _NO_JSON = frozenset({b"application/x-www-form-urlencoded", b"application/octet-stream"})
 
+
+_new = tuple.__new__
 
 _UNREAD = Wants()
 """Of a request whose body nobody had to read."""
@@ -66,6 +70,7 @@ class Limiting:
         seconds: Callable[[], float],
         unpriced: Callable[[str, str], object],
     ) -> None:
+        self._by_record = False
         self._rules = LimitRules(settings)
         self._allowing = Allowing(settings.defaults)
         self._shows_fields = settings.rate_limit_fields
@@ -74,6 +79,15 @@ class Limiting:
         self._inspection = inspection
         self._seconds = seconds
         self._unpriced = unpriced
+
+    def by_record(self) -> Limiting:
+        """
+        The same, where every exchange has a record of which what it holds is ended with it, see
+        L{llmproxy.record.Record.held}: no callback has to wait for that then.
+        """
+        found = copy(self)
+        found._by_record = True
+        return found
 
     def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
         """Called where something may be limited, see L{llmproxy.middleware.quota.Limit}."""
@@ -112,33 +126,48 @@ class Limiting:
 
     def _asked(self, wants: Wants, plans: Plans, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
         """It is known what is asked for, as far as it will be."""
-        model = request.model or wants.model or ASKED[request.target].model
+        model, size, out, answers, hides = wants
         record = request.record
+        if request.model or not model:
+            model = request.model or ASKED[request.target].model
         if model and not record.model:
             # It need not be read again.
             record.model = model
-        if self._rules.varies:
+        rules, settling = self._rules, self._settling
+        if rules.varies:
             # By now it may have said more of itself.
-            plans = self._rules.of(request)
-        plan = plans.get(model) or self._rules.plan(plans, request, model)
-        counters, settling = plan.counters, self._settling
+            plans = rules.of(request)
+        plan = plans.get(model) or rules.plan(plans, request, model)
+        counters = plan.counters
         if counters is None or (record.part_of or record).counted or plan.priced_by is not settling.tariffs.prices:
             return self._limited(request, inner, plan, wants)
         tokens = money = 0
         if plan.uses and ((request.method == b"POST" and ASKED[request.target].runs) or request.upgrade):
-            estimate = settling.learnt.estimate(plan.key, wants)
-            into, out = estimate
+            seen = plan.seen
+            if seen is None:
+                into, out = settling.learnt.estimate(plan.key, wants)
+            else:
+                # As that does.
+                into = -(-size // BYTES_A_TOKEN)
+                if hides:
+                    into += seen.hidden.most
+                if out is None:
+                    out = seen.output.most * answers
             tokens = into + out
             if plan.line is not None:
                 once, each_in, each_out = plan.line
                 # One at least, so that it is refused where nothing is left.
                 money = once + into * each_in + out * each_out or 1 if tokens else 0
             elif plan.has_money:
-                money = self._money(plan, estimate, plan.tariff, record)
-        taken = counters.take(tokens, money, self._seconds())
-        if taken is None:
+                money = self._money(plan, Estimate(into, out), plan.tariff, record)
+        now = self._seconds()
+        if not counters.take(tokens, money, now):
             return self._limited(request, inner, plan, wants)
-        return settling.go_on((plan, taken, record, wants, None), request, inner)
+        held = _new(Held, (settling, plan, wants, tokens, money, now, None))
+        if self._by_record and record.held is None and record.part_of is None:
+            record.held = held
+            return inner(request)
+        return settling.go_on(held, None, request, inner)
 
     def _estimate(self, plan: Plan, request: ApiRequest, wants: Wants) -> Estimate:
         """What a request can use at most."""
@@ -200,11 +229,19 @@ class Limiting:
             # As nearly always.
             if settling.at_once is not None and (plan.counters is None or not plan.counters.is_current):
                 plan.counters = settling.at_once.counted(plan.rules)
-            return settling.go_on((plan, outcome, request.record, wants, None), request, inner)
+            return self._go_on(Held(settling, plan, wants, 0, 0, 0.0, outcome), request, inner)
         asking = _Asking(request, inner, plan, wants, is_other)
         if isinstance(outcome, (Reservation, Refusal)):
             return self._decided(asking, estimate, tariff, outcome)
         return self._when_reserved(outcome).addCallback(partial(self._decided, asking, estimate, tariff))
+
+    def _go_on(self, held: Held, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
+        """It is settled when its record ends, or by callbacks."""
+        record = request.record
+        if self._by_record and record.held is None and record.part_of is None and not record.sealed:
+            record.held = held
+            return inner(request)
+        return self._settling.go_on(held, None, request, inner)
 
     def _without_price(self, plan: Plan) -> None:
         api, model = plan.key
@@ -238,8 +275,11 @@ class Limiting:
         hard = None
         if plan.hard is not None and tariff is not None:
             hard = self._hard(asking, estimate, tariff, outcome)
-        held: Held = (plan, outcome, request.record, asking.wants, hard)
-        responding = self._settling.go_on(held, request, asking.inner)
+        held = Held(self._settling, plan, asking.wants, 0, 0, 0.0, outcome)
+        if hard is None:
+            responding = self._go_on(held, request, asking.inner)
+        else:
+            responding = self._settling.go_on(held, hard, request, asking.inner)
         return responding.addCallback(self._with_fields, plan.rules) if self._shows_fields else responding
 
     def _refused(self, asking: _Asking, refusal: Refusal) -> Deferred[ApiResponse]:

@@ -202,6 +202,11 @@ class _Exchange:
         elif not record.error_code:
             record.ended = "complete"
         record.duration = account._seconds() - self.started
+        held = record.held
+        if held is not None:
+            # Before it is sealed: what it has cost is found out by that.
+            record.held = None
+            held.end(record)
         self.sealed = record.sealed = True
         if account.seal is not None:
             account.seal(record)

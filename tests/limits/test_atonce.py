@@ -35,5 +35,5 @@ class AtOnceTests(SynchronousTestCase):
         asked[0].callback(490)
         counters = at_once.counted([BUDGET])
         assert counters is not None
-        self.assertIsNone(counters.take(0, 10, NOON))
+        self.assertFalse(counters.take(0, 10, NOON))
         self.assertIsNotNone(counters.take(0, 9, NOON))

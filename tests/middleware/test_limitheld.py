@@ -11,17 +11,15 @@ from llmproxy.bodies import BytesBody
 from llmproxy.core.limits.reservation import Learnt, Wants
 from llmproxy.core.limits.values import PICO, Kind, Rule
 from llmproxy.core.limits.verdicts import Reservation
-from llmproxy.errors import TokenRevoked, UpstreamReset, UpstreamTimeout
+from llmproxy.errors import RequestBodyTimeout, TokenRevoked, UpstreamReset, UpstreamTimeout
 from llmproxy.message import Record
-from llmproxy.middleware.limitheld import Settling
+from llmproxy.middleware.limitheld import Held, Settling
 from llmproxy.middleware.limitrules import Plan
 from llmproxy.usage import UNKNOWN, Usage
 
 from .fakes import HeldBody, Inner, Reader, a_request, a_response, an_api
 
 KINDS: tuple[Kind, ...] = ("requests", "parallel", "tokens", "money")
-PLAN = Plan(an_api(), "m", [Rule(kind, "token:t", 1000, "") for kind in KINDS])
-PARTS = tuple(PLAN.parts(50, 50))
 USED = Usage(input_tokens=10, output_tokens=20, served_model="m-1")
 COST = 30 * PICO // 10**6
 
@@ -54,13 +52,17 @@ class FakeTariffs:
 class HeldTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.store, self.tariffs, self.inner = FakeStore(), FakeTariffs(), Inner()
+        self.plan = Plan(an_api(), "m", [Rule(kind, "token:t", 1000, "") for kind in KINDS])
         self.request = a_request(api=an_api())
         self.record = self.request.record
         self.settling = Settling(self.store, self.tariffs, Learnt())  # type: ignore[arg-type]
 
+    def held(self) -> Held:
+        reservation = Reservation(tuple(self.plan.parts(50, 50)), 0.0)
+        return Held(self.settling, self.plan, Wants(), 0, 0, 0.0, reservation)
+
     def begin(self, sent: bool = True) -> Deferred[Any]:
-        held = (PLAN, Reservation(PARTS, 0.0), self.record, Wants(), None)
-        responding = self.settling.go_on(held, self.request, self.inner)
+        responding = self.settling.go_on(self.held(), None, self.request, self.inner)
         self.record.attempts = int(sent)
         return responding
 
@@ -144,8 +146,7 @@ class HeldTests(SynchronousTestCase):
         def broken(request: object) -> Any:
             raise KeyError("fault")
 
-        held = (PLAN, Reservation(PARTS, 0.0), self.record, Wants(), None)
-        self.assertRaises(KeyError, self.settling.go_on, held, self.request, broken)
+        self.assertRaises(KeyError, self.settling.go_on, self.held(), None, self.request, broken)
         self.assertEqual(self.store.calls, [None])
 
     def test_learns(self) -> None:
@@ -153,3 +154,30 @@ class HeldTests(SynchronousTestCase):
         for _ in range(32):
             self.answered(USED)
         self.assertEqual(self.settling.learnt.estimate(("openai", "m"), Wants()).output_tokens, 20)
+
+    def test_by_record(self) -> None:
+        """The same by a record that has ended, where whoever makes records ends what they hold."""
+        timeout = UpstreamTimeout.code
+        rows: tuple[tuple[dict[str, Any], Any], ...] = (
+            ({"usage": USED, "upstream_status": 200}, [None, None, 30, COST]),
+            ({"usage": UNKNOWN, "upstream_status": 200, "ended": "client_left"}, [None, None, None, None]),
+            ({"usage": USED, "upstream_status": 200, "truncated": True}, [None, None, 50, max(50, COST)]),
+            ({"upstream_status": 200, "ended": "complete"}, [None, None, None, None]),
+            ({"upstream_status": 500, "ended": "complete"}, [None, None, 0, 0]),
+            ({"attempts": 0, "ended": "client_left"}, None),
+            ({"ended": "client_left"}, [None, None, None, None]),
+            ({"ended": "shutdown"}, [None, None, None, None]),
+            # The client was told, and left while it was.
+            ({"ended": "client_left", "error_code": "upstream_reset"}, [None, None, 0, 0]),
+            ({"ended": "timeout", "error_code": timeout}, [None, None, None, None]),
+            ({"ended": "timeout", "error_code": RequestBodyTimeout.code}, [None, None, 0, 0]),
+            ({"ended": "revoked", "error_code": TokenRevoked.code}, [None, None, None, None]),
+            ({"ended": "upstream_failed", "error_code": UpstreamReset.code}, [None, None, 0, 0]),
+        )
+        for values, expected in rows:
+            self.store.calls.clear()
+            record = a_request(api=an_api()).record
+            for name, value in {"attempts": 1, **values}.items():
+                setattr(record, name, value)
+            self.held().end(record)
+            self.assertEqual(self.store.calls, [expected], values)

@@ -37,7 +37,8 @@ class Counters:
     """
     All that one process counts. Moments are seconds since the epoch.
 
-    @ivar parallel: requests that run, by the key of their rule.
+    @ivar parallel: requests that run, by the key of their rule; 0 is kept for a while, as a dictionary is made anew
+        again and again if what comes first goes last.
     @ivar epoch: another number when counters were forgotten: who holds one has to find it anew.
     @ivar look_at: from when on it is looked after whether some can be forgotten.
     """
@@ -119,11 +120,7 @@ class Counters:
                 if rule.soft is not None or after * 100 >= rule.limit * SHARES[0]:
                     found += crossed(rule, before, after)
             elif kind == "parallel":
-                running = self.parallel.get(rule.key, 0) - reserved
-                if running > 0:
-                    self.parallel[rule.key] = running
-                else:
-                    self.parallel.pop(rule.key, None)
+                self._leave(rule, reserved)
             elif known is not None and known != reserved:
                 rate = self._rates.get(rule.key) or self.rate(rule.key)
                 rate.change(known - reserved, held.at, now)
@@ -174,6 +171,7 @@ class Counters:
     def prune(self, now: float) -> None:
         """Forget what counts for nothing any more: rates that have passed, and budgets whose window has."""
         self.epoch += 1
+        self.parallel = {key: running for key, running in self.parallel.items() if running}
         self._rates = {key: rate for key, rate in self._rates.items() if rate.at(now) or rate.empties_at() is not None}
         self._budgets = {
             key: budget
@@ -220,10 +218,7 @@ class Counters:
     def _leave(self, rule: Rule, amount: int) -> None:
         key = rule.key
         running = self.parallel.get(key, 0) - amount
-        if running > 0:
-            self.parallel[key] = running
-        else:
-            self.parallel.pop(key, None)
+        self.parallel[key] = running if running > 0 else 0
 
     def rate(self, key: str) -> SlidingSum:
         """That of a rule of requests or tokens."""

@@ -6,7 +6,6 @@ known what they have used. Whatever else comes to pass is for L{llmproxy.core.li
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from .counters import Counters
 from .sliding import WINDOW
@@ -15,20 +14,6 @@ from .verdicts import SHARES, Crossed, crossed
 
 _NO_LIMIT = 1 << 200
 """Of a budget that only warns."""
-
-_new = tuple.__new__
-
-
-class Taken(NamedTuple):
-    """
-    What a request holds of each of its limits.
-
-    @ivar at: when it was taken.
-    """
-
-    tokens: int
-    money: int
-    at: float
 
 
 class CounterSet:
@@ -64,20 +49,20 @@ class CounterSet:
         """Whether these are still the counters."""
         return self._epoch == self._counters.epoch
 
-    def take(self, tokens: int, money: int, now: float) -> Taken | None:
+    def take(self, tokens: int, money: int, now: float) -> bool:
         """
-        Take 1 of each limit of requests, and so many tokens and so much money; C{None}, and nothing, where it does not
-        fit in one of them, and where that cannot be said here.
+        Take 1 of each limit of requests, and so many tokens and so much money; C{False}, and nothing is taken, where it
+        does not fit in one of them, and where that cannot be said here.
         """
         counters = self._counters
         if self._epoch != counters.epoch or now >= counters.look_at:
-            return None
+            return False
         second = int(now)
         for rate, limit in self._requests:
             # What has passed makes it only less.
             if rate.total >= limit and rate.at(now) >= limit:
                 self._undo(0, rate, tokens)
-                return None
+                return False
             if rate.last == second:
                 rate.amounts[-1] += 1
                 rate.total += 1
@@ -86,7 +71,7 @@ class CounterSet:
         for rate, limit in self._tokens:
             if rate.total + tokens > limit and tokens and rate.at(now) + tokens > limit:
                 self._undo(1, rate, tokens)
-                return None
+                return False
             if rate.last == second:
                 rate.amounts[-1] += tokens
                 rate.total += tokens
@@ -97,7 +82,7 @@ class CounterSet:
             running = parallel.get(key, 0)
             if running >= limit:
                 self._undo(2, key, tokens)
-                return None
+                return False
             parallel[key] = running + 1
         for budget, rule, limit, _ in self._money:
             if budget.end is not None and now >= budget.end:
@@ -109,9 +94,9 @@ class CounterSet:
                         break
                     before.reserved -= money
                 self._undo(3, None, tokens)
-                return None
+                return False
             budget.reserved = reserved
-        return _new(Taken, (tokens, money, now))
+        return True
 
     def _undo(self, kind: int, until: object, tokens: int) -> None:
         """
@@ -131,21 +116,23 @@ class CounterSet:
         for key, _ in self._parallel if kind > 1 else ():
             if kind == 2 and key is until:
                 return
-            running = self._counters.parallel.pop(key) - 1
-            if running:
-                self._counters.parallel[key] = running
+            self._counters.parallel[key] -= 1
 
-    def settle(self, taken: Taken, tokens: int, money: int, now: float) -> Sequence[Crossed] | None:
+    def settle(
+        self, held: int, reserved: int, at: float, tokens: int, money: int, now: float
+    ) -> Sequence[Crossed] | None:
         """
         The request has ended, and has used so much.
 
+        @param held: tokens that it had taken.
+        @param reserved: money, likewise.
+        @param at: when.
         @return: what has to be said of budgets; C{None}, and nothing is settled, where that cannot be done here.
         """
         counters = self._counters
         if self._epoch != counters.epoch:
             return None
         found: Sequence[Crossed] = ()
-        held, reserved, at = taken
         if tokens != held:
             more, second = tokens - held, int(at)
             for rate, _ in self._tokens:
@@ -158,10 +145,7 @@ class CounterSet:
         parallel = counters.parallel
         for key, _ in self._parallel:
             running = parallel.get(key, 0)
-            if running > 1:
-                parallel[key] = running - 1
-            else:
-                parallel.pop(key, None)
+            parallel[key] = running - 1 if running else 0
         for budget, rule, _, warns in self._money:
             if budget.end is not None and now >= budget.end:
                 counters.budget(rule, now)

@@ -119,7 +119,8 @@ def plain_wants(content: bytes) -> Wants | None:
         said = _SAID.decode(content)
     except _ERRORS:
         return None
-    if b"\\u00" in content:
+    # (By find: CPython first takes what stands before "in bytes" for a number, and swallows an exception.)
+    if content.find(b"\\u00") >= 0:
         # A name that is written with escapes is to be found like any other.
         return None
     output, answers = None, 1
@@ -235,18 +236,29 @@ class _Largest:
 
 
 @define(slots=True, eq=False)
-class _Seen:
+class Seen:
+    """What the last requests of a model had: tokens of an answer, and of input beyond its bytes."""
+
     output: _Largest = field(factory=lambda: _Largest(OUTPUT))
     hidden: _Largest = field(factory=lambda: _Largest(HIDDEN))
+
+    def add(self, wants: Wants, input_tokens: int | None, output_tokens: int | None) -> None:
+        """One more."""
+        _, size, _, answers, hides = wants
+        if output_tokens is not None:
+            self.output.add(output_tokens if answers == 1 else -(-output_tokens // answers))
+        if hides and input_tokens is not None:
+            self.hidden.add(max(0, input_tokens - size // BYTES_A_TOKEN))
 
 
 class Learnt:
     """
-    What models have used of late, by any key of theirs; it is as large as L{MOST_MODELS} at most.
+    What models have used of late, by any key of theirs; it is as large as L{MOST_MODELS} at most. What is forgotten for
+    that goes on where it is in use.
     """
 
     def __init__(self) -> None:
-        self._seen: OrderedDict[object, _Seen] = OrderedDict()
+        self._seen: OrderedDict[object, Seen] = OrderedDict()
 
     def estimate(self, model: object, wants: Wants) -> Estimate:
         """What a request to a model can use at most."""
@@ -258,17 +270,18 @@ class Learnt:
             output = (OUTPUT if seen is None else seen.output.most) * wants.answers
         return _new(Estimate, (into, output))
 
-    def learn(self, model: object, wants: Wants, input_tokens: int | None, output_tokens: int | None) -> None:
-        """What a request has used in the end."""
+    def learn(self, model: object, wants: Wants, input_tokens: int | None, output_tokens: int | None) -> Seen:
+        """
+        What a request has used in the end.
+
+        @return: where it is, and where what follows can be added.
+        """
         seen = self._seen.get(model)
         if seen is None:
-            seen = self._seen[model] = _Seen()
+            seen = self._seen[model] = Seen()
             if len(self._seen) > MOST_MODELS:
                 self._seen.popitem(last=False)
         else:
             self._seen.move_to_end(model)
-        if output_tokens is not None:
-            answers = wants.answers
-            seen.output.add(output_tokens if answers == 1 else -(-output_tokens // answers))
-        if wants.hides and input_tokens is not None:
-            seen.hidden.add(max(0, input_tokens - wants.size // BYTES_A_TOKEN))
+        seen.add(wants, input_tokens, output_tokens)
+        return seen

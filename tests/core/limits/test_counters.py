@@ -90,7 +90,9 @@ class ParallelTests(SynchronousTestCase):
     def test_nothing_stays(self) -> None:
         counters = Counters()
         counters.settle(reserved(counters.reserve([Part(PARALLEL, 1)], NOON)), [None], NOON)
-        self.assertEqual(len(counters), 0)
+        reserved(counters.reserve([Part(evolve(PARALLEL, scope="runs"), 1)], NOON))
+        counters.prune(NOON)
+        self.assertEqual(list(counters.parallel.values()), [1])
 
 
 class BudgetTests(SynchronousTestCase):

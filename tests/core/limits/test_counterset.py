@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.limits.counters import Counters
-from llmproxy.core.limits.counterset import CounterSet, Taken
+from llmproxy.core.limits.counterset import CounterSet
 from llmproxy.core.limits.values import Rule
 from llmproxy.core.limits.verdicts import Part, Refusal, Reservation
 
@@ -44,7 +44,7 @@ class CounterSetTests(SynchronousTestCase):
         rules = tuple(rule for rule in RULES if rule in chosen)
         by_set, by_hand, now = Counters(look_at=float("inf")), Counters(), NOON
         counters = CounterSet(by_set, rules, now)
-        running: list[tuple[Any, Reservation, int, int]] = []
+        running: list[tuple[tuple[int, int, float], Reservation]] = []
         for kind, pause, tokens, money in steps:
             now += pause
             if not counters.is_current:
@@ -54,14 +54,14 @@ class CounterSetTests(SynchronousTestCase):
                 by_hand.prune(now)
             elif kind == "ask":
                 outcome = by_hand.reserve(parts(rules, tokens, money), now)
-                taken = counters.take(tokens, money, now)
-                self.assertEqual(taken is None, isinstance(outcome, Refusal), (now, outcome))
-                if taken is not None and isinstance(outcome, Reservation):
-                    running.append((taken, outcome, tokens, money))
+                fits = counters.take(tokens, money, now)
+                self.assertEqual(fits, isinstance(outcome, Reservation), (now, outcome))
+                if isinstance(outcome, Reservation):
+                    running.append(((tokens, money, now), outcome))
             elif running:
-                taken, held, _, _ = running.pop(tokens % len(running))
+                taken, held = running.pop(tokens % len(running))
                 used = [{"tokens": tokens, "money": money}.get(rule.kind) for rule in rules]
-                found = counters.settle(taken, tokens, money, now)
+                found = counters.settle(*taken, tokens, money, now)
                 self.assertEqual(list(found or ()), by_hand.settle(held, used, now), now)
             lefts = [[each.left(rule, now) for rule in rules] for each in (by_set, by_hand)]
             self.assertEqual(lefts[0], lefts[1], now)
@@ -70,26 +70,25 @@ class CounterSetTests(SynchronousTestCase):
         """What one by one is taken counts here, and the other way round."""
         counters = Counters(look_at=float("inf"))
         together = CounterSet(counters, RULES[:3], NOON)
-        self.assertIsNotNone(together.take(10, 0, NOON))
+        self.assertTrue(together.take(10, 0, NOON))
         self.assertIsInstance(counters.reserve(parts(RULES[:3], 10, 0), NOON), Reservation)
         self.assertIsInstance(counters.reserve(parts(RULES[:3], 21, 0), NOON), Refusal)
-        self.assertIsNone(together.take(21, 0, NOON))
-        self.assertEqual(together.take(20, 0, NOON), Taken(20, 0, NOON))
+        self.assertFalse(together.take(21, 0, NOON))
+        self.assertTrue(together.take(20, 0, NOON))
         self.assertEqual([counters.left(rule, NOON).used for rule in RULES[:3]], [3, 40, 3])
 
     def test_forgotten(self) -> None:
         """Where counters were forgotten, or are to be looked after, it takes nothing and settles nothing."""
         counters = Counters(look_at=NOON + 1)
         together = CounterSet(counters, RULES, NOON)
-        taken = together.take(1, 1, NOON)
-        assert taken is not None
-        self.assertIsNone(together.take(1, 1, NOON + 1))
+        self.assertTrue(together.take(1, 1, NOON))
+        self.assertFalse(together.take(1, 1, NOON + 1))
         counters.look_at = NOON + 9
         for forgets in ("prune", "shed"):
             together = CounterSet(counters, RULES, NOON)
             counters.prune(NOON) if forgets == "prune" else counters.shed(0)
             before = [counters.left(rule, NOON) for rule in RULES]
             self.assertFalse(together.is_current, forgets)
-            self.assertIsNone(together.take(1, 1, NOON), forgets)
-            self.assertIsNone(together.settle(taken, 1, 1, NOON), forgets)
+            self.assertFalse(together.take(1, 1, NOON), forgets)
+            self.assertIsNone(together.settle(1, 1, NOON, 1, 1, NOON), forgets)
             self.assertEqual([counters.left(rule, NOON) for rule in RULES], before, forgets)

@@ -209,6 +209,7 @@ def management_of(proxy: Proxy) -> ManageResource:
     foundation, stored, state = proxy.foundation, proxy.stored, proxy.foundation.management
     assert stored is not None, "OwnParts.check asks for a database where there is a management token"
     assert state is not None, "likewise"
+    people = None if foundation.identity is None else foundation.identity.store
     return manage_resource(
         state=state,
         management_token=foundation.settings.management_token,
@@ -229,7 +230,7 @@ def management_of(proxy: Proxy) -> ManageResource:
             _sink_routes(proxy),
             _agent_routes(proxy),
             UsageRoutes(usage_of(proxy, stored)).routes(),
-            BudgetRoutes(BudgetRules(state, stored.usage_reports)).routes(),
+            BudgetRoutes(BudgetRules(state, stored.usage_reports, people)).routes(),
             _people_routes(proxy, stored, state),
         ],
         draining=lambda: proxy.draining,

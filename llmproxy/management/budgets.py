@@ -1,8 +1,8 @@
-"""Budgets near their end: of the projects and tokens that have spent most of late, as only those can be."""
+"""Budgets near their end: of the projects, people and tokens that spent most of late, as only those can be."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -11,21 +11,25 @@ from ..core.reports import UsageQuestion
 from ..interfaces import IProjectNames
 from ..message import Project, Token
 from .limits import Left, left_of_each
+from .peoplebooks import token_like
 
 if TYPE_CHECKING:
+    from ..core.people.person import Person
     from ..interfaces import IUsageReports
+    from ..interfaces.people import IPeopleStore
     from .state import State
 
 LOOKED_BACK = 32 * 86_400.0
 """Seconds: the longest window that most budgets have is a month."""
 
 LOOKED_AT = 50
-"""Projects, and tokens, those that spent most."""
+"""Projects, people and tokens, those that spent most."""
 
 
 @frozen
 class Budget:
     """
+    @ivar token_id: C{""} for the budget of a project or of a person; C{person_id} likewise.
     @ivar limit: of money, as L{llmproxy.core.limits.values.Rule} counts it; C{left} likewise.
     @ivar resets_at: when it begins anew, seconds since the epoch; C{None} for never.
     """
@@ -36,6 +40,7 @@ class Budget:
     limit: int
     left: int
     resets_at: float | None
+    person_id: str = ""
 
     @property
     def share(self) -> float:
@@ -46,11 +51,13 @@ class Budget:
 class BudgetRules:
     """
     @param reports: where usage is kept; C{None} if it is not.
+    @param people: those who sign in; C{None} where nobody does.
     """
 
-    def __init__(self, state: State, reports: IUsageReports | None) -> None:
+    def __init__(self, state: State, reports: IUsageReports | None, people: IPeopleStore | None = None) -> None:
         self._state = state
         self._reports = reports
+        self._people = people
 
     async def near_their_end(self, top: int) -> list[Budget]:
         """The budgets of which most is used, at most C{top}; those that nobody can tell of now are left out."""
@@ -58,18 +65,29 @@ class BudgetRules:
             return []
         projects = await self._projects(await self._ids(self._reports, "project"))
         tokens = await self._state.tokens.some(await self._ids(self._reports, "token"))
+        # However many tokens somebody has had, their budget is one.
+        people = {person.id: person for person in await self._somebody(self._reports)}
         owners: list[tuple[Project | None, Token | None]] = [
             *((project, None) for project in projects if project.limits.max_budget),
-            *((None, token) for token in tokens if token.limits.max_budget),
+            *((None, token) for token in tokens if token.limits.max_budget and token.person_id is None),
+            *((None, token_like(person)) for person in people.values() if person.limits.max_budget),
         ]
         each_left = await left_of_each(self._state.limits, owners, self._state.seconds())
-        found = [budget for owner, left in zip(owners, each_left, strict=True) for budget in _budgets(*owner, left)]
+        found = [
+            budget for owner, left in zip(owners, each_left, strict=True) for budget in _budgets(*owner, left, people)
+        ]
         return sorted(found, key=lambda budget: -budget.share)[:top]
 
     async def _ids(self, reports: IUsageReports, group: str) -> list[str]:
         since = self._state.seconds() - LOOKED_BACK
         report = await reports.grouped(UsageQuestion((group,), since=since, top=LOOKED_AT))
-        return [key for row in report.rows if isinstance(key := row.keys[group], str)]
+        return [key for row in report.rows if isinstance(key := row.keys[group], str) and key]
+
+    async def _somebody(self, reports: IUsageReports) -> Sequence[Person]:
+        if self._people is None:
+            return []
+        found = await self._people.some(await self._ids(reports, "person"))
+        return [person for person in found if person.revoked_at is None]
 
     async def _projects(self, ids: Sequence[str]) -> Sequence[Project]:
         store = self._state.projects
@@ -79,19 +97,23 @@ class BudgetRules:
         return [project for each in ids if (project := await store.get(each)) is not None]
 
 
-def _budgets(project: Project | None, token: Token | None, left: Sequence[Left]) -> list[Budget]:
+def _budgets(
+    project: Project | None, token: Token | None, left: Sequence[Left], people: Mapping[str, Person]
+) -> list[Budget]:
     """Those of one of both."""
     owner = project or token
     if owner is None:
         return []
+    person = people.get(token.person_id or "") if token is not None else None
     return [
         Budget(
             project.id if project is not None else token.project_id if token is not None else "",
             token.id if token is not None else "",
-            owner.name or "",
+            (person.name or person.email or person.subject) if person is not None else owner.name or "",
             each.rule.limit,
             each.amount,
             each.resets_at,
+            "" if person is None else person.id,
         )
         for each in left
         if each.rule.kind == "money" and each.rule.source.startswith("max_budget") and each.amount is not None

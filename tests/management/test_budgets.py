@@ -10,11 +10,14 @@ from attrs import evolve
 from twisted.internet.defer import Deferred, succeed
 
 from llmproxy.core.limits.values import PICO, Rule, UsageLimitSettings
+from llmproxy.core.tokens import DEVICE
 from llmproxy.management.budgets import BudgetRules
 from llmproxy.management.limits import Left
+from llmproxy.store.people import PeopleStore
 from llmproxy.testing.stores import MemoryProjects
 from llmproxy.usagelimits import UsageLimits
 
+from ..contracts.people_store import person
 from ..store.databases import NOW, project, token
 from ..usagereports import MemoryReports, an_entry
 from .world import RulesTestCase
@@ -78,6 +81,27 @@ class BudgetRulesTests(RulesTestCase):
         """What was used by a project that an application has taken away is no budget."""
         store = MemoryProjects([project("qb", limits=UsageLimits(max_budget=Decimal(10)))])
         self.assertEqual(self.found(self.USED, projects=store), [("t1", 0.95), ("qb", 0.9)])
+
+    def test_people(self) -> None:
+        """A person has one budget, however many devices they have and whichever spent; who is shut out has none."""
+        limits = UsageLimits(max_budget=Decimal(10))
+        people = PeopleStore(self.clock, self.database)
+        for at, (name, token_ids) in enumerate((("o1", ("d1", "d2", "d3")), ("o2", ("d4",)), ("o3", ("d5",)))):
+            stated = UsageLimits() if name == "o3" else limits
+            self.successResultOf(
+                people.note(person(name, f"u{name}", name=f"Ann {name}", project_id="qd", limits=stated))
+            )
+            for token_id in token_ids:
+                theirs = token(token_id, "qd", name="laptop", limits=stated, person_id=name, kind=DEVICE)
+                self.successResultOf(self.database.tokens.create(theirs))
+                entry = an_entry(10 + at, NOW - 60, project_id="qd", token_id=token_id, person_id=name, cost=Decimal(9))
+                self.reports.entries.append(entry)
+        self.successResultOf(people.revoke("o2"))
+        state = evolve(self.state, limits=Spent({**self.USED, "person:o1": 0.7}))
+        found = self.done(BudgetRules(state, self.reports, people).near_their_end(10))
+        shown = [(each.person_id, each.token_id, each.name, round(each.share, 2)) for each in found]
+        self.assertEqual([each for each in shown if each[0]], [("o1", "", "Ann o1", 0.7)])
+        self.assertEqual([each for each in shown if each[1]], [("", "t1", "ci", 0.95)])
 
     def test_not_kept(self) -> None:
         """Where no usage is kept nobody knows who spends."""

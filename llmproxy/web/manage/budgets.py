@@ -20,7 +20,8 @@ class BudgetFilter(NoQuery, forbid_unknown_fields=True):
 
 class BudgetView(Struct):
     """
-    @ivar token_id: null for the budget of a project.
+    @ivar token_id: null for the budget of a project or a person.
+    @ivar person_id: null for that of a project or a token of nobody in particular.
     @ivar used: of 1.
     @ivar resets_at: null for never.
     """
@@ -32,6 +33,7 @@ class BudgetView(Struct):
     left: Money
     used: float
     resets_at: Moment | None
+    person_id: str | None = None
 
 
 class BudgetRoutes:
@@ -47,7 +49,7 @@ class BudgetRoutes:
                     answer=list[BudgetView],
                     needs="usage.read",
                     action="budget.list",
-                    summary="List the budgets of which most is used, of the projects and tokens that spent most.",
+                    summary="List the budgets of which most is used, of projects, people and tokens that spent most.",
                 ),
             },
         }
@@ -66,4 +68,5 @@ def _view(budget: Budget) -> BudgetView:
         amount_text(budget.left),
         round(min(1.0, max(0.0, budget.share)), 4),
         None if budget.resets_at is None else moment(budget.resets_at),
+        budget.person_id or None,
     )

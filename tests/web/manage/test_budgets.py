@@ -18,6 +18,7 @@ class Rules:
         return [
             Budget("p1", "", "team a", 10 * PICO, -PICO // 2, 1_700_000_000.0),
             Budget("p1", "t1", "ci", 2 * PICO, PICO, None),
+            Budget("p1", "", "Ann", 2 * PICO, PICO, None, "o1"),
         ][:top]
 
 
@@ -28,10 +29,11 @@ class BudgetsTests(ManageTestCase):
 
     def test_shown(self) -> None:
         """Money is exact, and a budget that was passed is used up."""
-        first, second = self.ask("GET", "/budgets").json
+        first, second, third = self.ask("GET", "/budgets").json
         self.assertEqual((first["limit"], first["left"], first["used"]), ("10", "-0.5", 1.0))
         self.assertEqual((first["token_id"], first["resets_at"]), (None, "2023-11-14T22:13:20Z"))
         self.assertEqual((second["token_id"], second["used"], second["resets_at"]), ("t1", 0.5, None))
+        self.assertEqual((third["token_id"], third["person_id"], third["name"]), (None, "o1", "Ann"))
 
     def test_top(self) -> None:
         """As many as are asked for, within bounds."""

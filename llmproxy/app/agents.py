@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from twisted.web.resource import IResource
 
     from ..message import Principal
-    from ..web.agents.managedsettings import StoredSettings
     from ..web.answerresource import AnswerResource
     from .devicesignin import DeviceSignIn
     from .foundation import Foundation
@@ -133,7 +132,7 @@ class AgentPaths:
         if place.kind == agentpaths.CODEX_MODELS:
             return AgentModels(access, self._codex_models, partial(self._allows, "codex"), codex_list, "openai")
         if place.kind == agentpaths.SETTINGS:
-            return ManagedSettings(access, lambda: self._settings, stored_settings(self._proxy))
+            return ManagedSettings(access, lambda: self._settings)
         signal = place.name.rpartition("/")[2]
         return AgentTelemetry(access, signal, lambda: self._taker(signal))
 
@@ -213,11 +212,6 @@ def sign_in_of(proxy: Proxy) -> DeviceSignIn | None:
     from .devicesignin import DeviceSignIn
 
     return DeviceSignIn(proxy, identity)
-
-
-def stored_settings(proxy: Proxy) -> StoredSettings | None:
-    """The settings that were set by the management API; C{None} where there is no database."""
-    return None
 
 
 def telemetry_of(proxy: Proxy) -> AgentTelemetrySink | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -19,6 +20,14 @@ MAX_FILE = 4 * 2**20
 def claude_file() -> str:
     """Where Claude Code has the settings of its user."""
     return os.path.join(os.environ.get("CLAUDE_CONFIG_DIR") or os.path.expanduser("~/.claude"), "settings.json")
+
+
+_MANAGED = {"darwin": "/Library/Application Support/ClaudeCode", "win32": r"C:\Program Files\ClaudeCode"}
+
+
+def claude_managed_file(platform: str = sys.platform) -> str:
+    """Where Claude Code has the settings of its machine, which its user cannot change."""
+    return os.path.join(_MANAGED.get(platform, "/etc/claude-code"), "managed-settings.json")
 
 
 def codex_file() -> str:
@@ -98,20 +107,21 @@ def with_toml(before: str, settings: Mapping[str, Any]) -> str:
     return text
 
 
-def write_into(path: str, change: Callable[[str], str]) -> tuple[bool, str]:
+def write_into(path: str, change: Callable[[str], str], for_all: bool = False) -> tuple[bool, str]:
     """
     Change a file as a whole, or not at all; what was there is kept beside it, with C{.bak} behind its name.
 
+    @param for_all: everybody on the machine may read a file that is new; else its owner alone.
     @return: whether anything was written, and the text that is there now.
     @raise Fault: it cannot be read or written, or is not what it should be.
     """
     place = os.path.realpath(path)
     try:
-        before, mode = _read(place)
+        before, mode = _read(place, 0o644 if for_all else 0o600)
         after = change(before or "")
         if after == before:
             return False, after
-        os.makedirs(os.path.dirname(place), mode=0o700, exist_ok=True)
+        os.makedirs(os.path.dirname(place), mode=0o755 if for_all else 0o700, exist_ok=True)
         if before is not None:
             _replace(f"{place}.bak", before, mode)
         _replace(place, after, mode)
@@ -124,13 +134,13 @@ def write_into(path: str, change: Callable[[str], str]) -> tuple[bool, str]:
     return True, after
 
 
-def _read(path: str) -> tuple[str | None, int]:
+def _read(path: str, new: int) -> tuple[str | None, int]:
     try:
         with open(path, encoding="utf-8", newline="") as file:
             text = file.read(MAX_FILE + 1)
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
     except FileNotFoundError:
-        return None, 0o600
+        return None, new
     if len(text) > MAX_FILE:
         raise ValueError(f"is longer than {MAX_FILE} characters")
     return text, mode

@@ -12,7 +12,15 @@ from typing import Any
 
 import click
 
-from ..core.agentsetup import TOKEN_FIELD, TOKEN_VARIABLE, AgentSetup, Credential, claude_settings, codex_settings
+from ..core.agentsetup import (
+    TOKEN_FIELD,
+    TOKEN_VARIABLE,
+    AgentSetup,
+    Credential,
+    claude_gateway,
+    claude_settings,
+    codex_settings,
+)
 from . import agentfiles
 from .http import parse_address
 from .output import warn
@@ -42,7 +50,7 @@ def _options(api: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             sign_in, own = options.pop("sign_in"), options.pop("own_credential")
             write, path = options.pop("write"), options.pop("path")
             setup = _setup(url, options.pop("api"), options.pop("model"), token_file, sign_in, own, write)
-            return command(setup=setup, token_file=token_file, path=path, write=write or path is not None)
+            return command(setup=setup, token_file=token_file, path=path, write=write or path is not None, **options)
 
         given = (
             click.option("--url", metavar="URL", help=f"Where the proxy is. [LLMPROXY_URL, else {DEFAULT_URL}]"),
@@ -67,27 +75,45 @@ def _options(api: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
 @command.command()
 @_options("anthropic")
-def claude(setup: AgentSetup, token_file: str | None, path: str | None, write: bool) -> None:
+@click.option("--gateway", is_flag=True, help="People sign in by /login of Claude Code: managed-settings.json.")
+def claude(setup: AgentSetup, token_file: str | None, path: str | None, write: bool, gateway: bool) -> None:
     """Configure Claude Code: settings.json.
 
     \b
     Examples:
       llmproxy agents claude --url https://proxy.example
       llmproxy agents claude --url https://proxy.example --sign-in --write
+      sudo llmproxy agents claude --url https://proxy.example --gateway --write
     """
-    settings = claude_settings(setup)
+    if gateway:
+        _check_gateway(setup)
+    settings = claude_gateway(setup) if gateway else claude_settings(setup)
+    where = agentfiles.claude_managed_file() if gateway else agentfiles.claude_file()
     if write:
-        text = _write(path or agentfiles.claude_file(), agentfiles.with_json, settings)
+        text = _write(path or where, agentfiles.with_json, settings, gateway)
         left = agentfiles.left_in(text)
         if left:
             warn(f"{' and '.join(left)} in env of this file is what Claude Code sends in place of this token")
     else:
-        _say(f"# {agentfiles.claude_file()}")
+        _say(f"# {where}")
         click.echo(agentfiles.as_json(settings), nl=False)
-    if setup.credential == "own":
+    if gateway:
+        _say("then: claude, /login")
+    elif setup.credential == "own":
         _say(f'export ANTHROPIC_CUSTOM_HEADERS="{TOKEN_FIELD}: {_secret(token_file)}"')
     elif setup.credential == "variable":
         _say(f'export ANTHROPIC_AUTH_TOKEN="{_secret(None)}"')
+
+
+def _check_gateway(setup: AgentSetup) -> None:
+    """
+    @raise click.UsageError: Claude Code would not sign in there.
+    """
+    if setup.credential != "variable":
+        raise click.UsageError("--gateway goes with none of --sign-in, --token-file and --own-credential")
+    address = parse_address(setup.url)
+    if address.scheme != "https" and not address.local:
+        raise click.UsageError("--gateway: Claude Code signs in by https:// alone, but on this machine")
 
 
 @command.command()
@@ -110,8 +136,10 @@ def codex(setup: AgentSetup, token_file: str | None, path: str | None, write: bo
         _say(f'export {TOKEN_VARIABLE}="{_secret(token_file)}"')
 
 
-def _write(path: str, change: Callable[[str, Mapping[str, Any]], str], settings: Mapping[str, Any]) -> str:
-    changed, text = agentfiles.write_into(path, lambda before: change(before, settings))
+def _write(
+    path: str, change: Callable[[str, Mapping[str, Any]], str], settings: Mapping[str, Any], for_all: bool = False
+) -> str:
+    changed, text = agentfiles.write_into(path, lambda before: change(before, settings), for_all)
     _say(f"# {path}: {'written' if changed else 'is so already'}")
     return text
 

@@ -54,6 +54,21 @@ def claude_settings(setup: AgentSetup) -> dict[str, Any]:
     return found
 
 
+def claude_gateway(setup: AgentSetup) -> dict[str, Any]:
+    """
+    What belongs in the C{managed-settings.json} of a machine whose people sign in by Claude Code's own C{/login}. It
+    takes an address of no other file, so that nobody but an administrator says where people's tokens go.
+    """
+    found: dict[str, Any] = {
+        "forceLoginMethod": "gateway",
+        "forceLoginGatewayUrl": setup.base_url,
+        "env": {"CLAUDE_CODE_ENABLE_GATEWAY_MODEL_DISCOVERY": "1"},
+    }
+    if setup.model:
+        found["model"] = setup.model
+    return found
+
+
 CLAUDE_CREDENTIALS = ("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY")
 """Variables of Claude Code that win over C{apiKeyHelper}."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 
@@ -9,8 +10,28 @@ from attrs import frozen
 
 
 def version_of(content: str) -> str:
-    """The version of settings: the same settings have the same, on every machine."""
-    return sha256(content.encode()).hexdigest()[:32]
+    """
+    The version of settings, as JSON: the same settings have the same, on every machine, and in Claude Code, which makes
+    it of those that it has.
+    """
+    same = json.dumps(json.loads(content), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return sha256(same.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def checksum_of(content: str) -> str:
+    """What Claude Code calls the version."""
+    return f"sha256:{version_of(content)}"
+
+
+def payload_of(content: str) -> str:
+    """
+    Settings as Claude Code takes them from a gateway: it starts with no others, where people sign in by its own
+    C{/login}; empty ones are C{"settings": {}}.
+
+    @param content: a JSON object.
+    """
+    checksum = checksum_of(content)
+    return f'{{"uuid":"{checksum}","checksum":"{checksum}","settings":{content}}}'
 
 
 def versions_of(entries: Iterable[tuple[Sequence[str], str]]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from llmproxy.config.agents import (
     AgentSettingsConfig,
     ClaudeConfig,
 )
+from llmproxy.core.agentversions import payload_of
 from llmproxy.usagelimits import UsageLimits
 
 from ..web.agents.agentcase import AgentTestCase
@@ -33,7 +34,7 @@ class AgentPathsTests(AgentTestCase):
         path = Path(self.mktemp())
         path.write_text('{"a": 1}', encoding="utf-8")
         self.serve(ClaudeConfig(settings=(AgentSettingsConfig(file=str(path)),)))
-        self.assertEqual(self.ask("GET", "/managed/settings").body, b'{"a":1}')
+        self.assertEqual(self.ask("GET", "/managed/settings").body, payload_of('{"a":1}').encode())
         self.assertEqual(self.ask("GET", "/v1/models").status, 405)
         self.serve(ClaudeConfig("openai"))
         self.assertEqual(self.ask("GET", "/protocol").status, 405)

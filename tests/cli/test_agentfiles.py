@@ -10,7 +10,16 @@ from pathlib import Path
 import tomlkit
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.cli.agentfiles import as_toml, claude_file, codex_file, left_in, with_json, with_toml, write_into
+from llmproxy.cli.agentfiles import (
+    as_toml,
+    claude_file,
+    claude_managed_file,
+    codex_file,
+    left_in,
+    with_json,
+    with_toml,
+    write_into,
+)
 from llmproxy.cli.faults import Fault
 from llmproxy.core.agentsetup import AgentSetup, claude_settings, codex_settings
 
@@ -28,6 +37,11 @@ class PlaceTests(SynchronousTestCase):
         self.assertEqual((claude_file(), codex_file()), ("/home/x/.claude/settings.json", "/home/x/.codex/config.toml"))
         self.patch(os, "environ", {"CLAUDE_CONFIG_DIR": "/c", "CODEX_HOME": "/d"})
         self.assertEqual((claude_file(), codex_file()), ("/c/settings.json", "/d/config.toml"))
+
+    def test_managed(self) -> None:
+        """The settings of a machine, which its user cannot change."""
+        self.assertEqual(claude_managed_file("linux"), "/etc/claude-code/managed-settings.json")
+        self.assertIn("/Library/", claude_managed_file("darwin"))
 
 
 class JsonTests(SynchronousTestCase):
@@ -93,6 +107,12 @@ class WriteTests(SynchronousTestCase):
         self.assertEqual(path.read_text(), "{}")
         self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o600)
         self.assertEqual(os.listdir(path.parent), ["x.json"])
+
+    def test_for_all(self) -> None:
+        """Settings of a machine are for all who use it to read."""
+        path = Path(self.mktemp()) / "below" / "x.json"
+        write_into(str(path), lambda before: "{}", for_all=True)
+        self.assertEqual([stat.S_IMODE(each.stat().st_mode) for each in (path, path.parent)], [0o644, 0o755])
 
     def test_there(self) -> None:
         """What was there is beside it; permissions and symbolic links stay; the same again is no change."""

@@ -53,6 +53,22 @@ class AgentsTests(SynchronousTestCase):
         self.assertTrue(os.path.isabs(auth["command"]), auth)
         self.assertEqual(auth["args"][-4:], ["auth", "print-token", "--url", URL])
 
+    def test_gateway(self) -> None:
+        """For Claude Code's own sign-in: the machine's settings; no token is spoken of."""
+        found = self.run_with("claude", "--url", URL, "--gateway")
+        self.assertEqual(json.loads(found.stdout)["forceLoginGatewayUrl"], f"{URL}/anthropic")
+        self.assertIn("managed-settings.json", found.stderr)
+        self.assertNotIn("ANTHROPIC_AUTH_TOKEN", found.stderr)
+        path = self.home / "managed-settings.json"
+        self.run_with("claude", "--url", "http://127.0.0.1:8080", "--gateway", "--file", str(path))
+        self.assertEqual(json.loads(path.read_text())["forceLoginMethod"], "gateway")
+        for words, said in (
+            (["--url", URL, "--token-file", "x"], "goes with none of"),
+            (["--url", URL, "--sign-in"], "goes with none of"),
+            (["--url", "http://proxy.example"], "https:// alone"),
+        ):
+            self.assertIn(said, self.run_with("claude", "--gateway", *words, status=2).stderr, words)
+
     def test_token_file(self) -> None:
         """Its path is whole: a program asks from wherever it is started."""
         found = json.loads(self.run_with("claude", "--url", URL, "--token-file", "a b").stdout)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.core.agentsetup import AgentSetup, claude_settings, codex_settings, merged
+from llmproxy.core.agentsetup import AgentSetup, claude_gateway, claude_settings, codex_settings, merged
 
 URL = "https://proxy.example"
 
@@ -34,6 +34,15 @@ class SetupTests(SynchronousTestCase):
         setup = AgentSetup(URL, "", "command", ("cat", "/a file"))
         self.assertEqual(claude_settings(setup)["apiKeyHelper"], "cat '/a file'")
         self.assertEqual(claude_settings(AgentSetup(URL, "", "own")).keys(), {"env"})
+
+    def test_claude_gateway(self) -> None:
+        """The base URL that Claude Code signs in at, and the model; nothing that says how it comes by a token."""
+        found = claude_gateway(AgentSetup(URL, "anthropic", model="opus"))
+        self.assertEqual(
+            (found["forceLoginMethod"], found["forceLoginGatewayUrl"], found["model"]),
+            ("gateway", f"{URL}/anthropic", "opus"),
+        )
+        self.assertNotIn("apiKeyHelper", claude_gateway(AgentSetup(URL, "", "command", ("cat", "x"))))
 
     def test_codex(self) -> None:
         """One way to come by the token, as Codex takes no two."""

@@ -75,7 +75,9 @@ def _value(content: bytes) -> Any:
         return content.decode()
 
 
-class SignInTests(BrowserTestCase):
+class SignInTestCase(BrowserTestCase):
+    """A proxy, a provider, an upstream, and what people do."""
+
     def setUp(self) -> None:
         for why in (oidcprovider.why_not(), browser.why_not()):
             if why:
@@ -213,8 +215,26 @@ class SignInTests(BrowserTestCase):
         page.click("[value=deny]")
         self.assertIn("was refused", page.inner_text("h1"))
 
-    # -- what is shown
+    def claude(self) -> tuple[int, str]:
+        """Claude Code, with what our command has written for it."""
+        written = self.command("agents", "claude", "--url", self.address, "--sign-in", "--write")
+        self.assertEqual(written.returncode, 0, written.stderr)
+        command = (str(CLAUDE), "-p", "Say hello", "--model", "claude-sonnet-4-5")
+        return self.program(command, CLAUDE_CODE_MAX_RETRIES="1")
 
+    def codex(self) -> tuple[int, str]:
+        words = ("agents", "codex", "--url", self.address, "--sign-in", "--model", "gpt-5-codex", "--write")
+        written = self.command(*words)
+        self.assertEqual(written.returncode, 0, written.stderr)
+        return self.program((str(CODEX), "exec", "--skip-git-repo-check", "Say hello"))
+
+    def program(self, command: tuple[str, ...], **more: str) -> tuple[int, str]:
+        own = {"PYTHONPATH": str(ROOT), "XDG_CONFIG_HOME": os.path.join(self.home, ".config")}
+        found = Island(alone=False).run(command, self.home, **own, **more)
+        return found.returncode, found.stdout + found.stderr
+
+
+class SignInTests(SignInTestCase):
     def test_signed_in(self) -> None:
         """From a code to an answer of Claude Code and of Codex, and to the end of it when the person is shut out."""
         status, said = self.login("bob", self.let_in)
@@ -225,7 +245,7 @@ class SignInTests(BrowserTestCase):
         status, models = self.ask("GET", "/anthropic/v1/models", token)
         self.assertEqual((status, models["data"][0]["display_name"]), (200, "Sonnet of engineering"))
         status, settings = self.ask("GET", "/anthropic/managed/settings", token)
-        self.assertEqual((status, settings), (200, {"model": "claude-sonnet-4-5"}))
+        self.assertEqual((status, settings["settings"]), (200, {"model": "claude-sonnet-4-5"}))
         if not agentprograms.why_not():
             self.assertEqual(self.claude(), (0, f"{HELLO}\n"))
             status, said = self.codex()
@@ -262,21 +282,3 @@ class SignInTests(BrowserTestCase):
         status, _ = self.login("eve", not_granted)
         self.assertNotEqual(status, 0)
         self.assertFalse(Path(self.home, ".config", "llmproxy", "credentials.json").exists())
-
-    def claude(self) -> tuple[int, str]:
-        """Claude Code, with what our command has written for it."""
-        written = self.command("agents", "claude", "--url", self.address, "--sign-in", "--write")
-        self.assertEqual(written.returncode, 0, written.stderr)
-        command = (str(CLAUDE), "-p", "Say hello", "--model", "claude-sonnet-4-5")
-        return self.program(command, CLAUDE_CODE_MAX_RETRIES="1")
-
-    def codex(self) -> tuple[int, str]:
-        words = ("agents", "codex", "--url", self.address, "--sign-in", "--model", "gpt-5-codex", "--write")
-        written = self.command(*words)
-        self.assertEqual(written.returncode, 0, written.stderr)
-        return self.program((str(CODEX), "exec", "--skip-git-repo-check", "Say hello"))
-
-    def program(self, command: tuple[str, ...], **more: str) -> tuple[int, str]:
-        own = {"PYTHONPATH": str(ROOT), "XDG_CONFIG_HOME": os.path.join(self.home, ".config")}
-        found = Island(alone=False).run(command, self.home, **own, **more)
-        return found.returncode, found.stdout + found.stderr

@@ -145,7 +145,7 @@ class DeviceAuthorization(OAuthResource):
         client = client_of(request)
         self.check_patience(client)
         self.failed(client)
-        program = form.get("client_id") or _program(request)
+        program = form.get("client_id") or _program(request, not form)
         begun = await self._devices.begin(program, form.get("device_name", ""), client)
         page = origin_of(request, self._trusted, self._place()) + VERIFICATION
         return _json(
@@ -277,8 +277,12 @@ def _needed(form: dict[str, str], name: str) -> str:
     return form[name]
 
 
-def _program(request: Request) -> str:
+def _program(request: Request, is_empty: bool) -> str:
+    """What a program is called that does not say it in its form."""
     agent = (request.getHeader(b"user-agent") or b"").decode("latin-1").split(" ")[0]
+    if is_empty and agent.startswith("axios/"):
+        # Claude Code's sign-in says nothing but what library it asks with, which nobody would know again.
+        return f"Claude Code ({agent})"
     return agent or "an unnamed program"
 
 

@@ -18,7 +18,7 @@ class AccessTests(AgentTestCase):
         self.closed = False
         access = self.memory.proxy.resource()._own.__self__._access  # type: ignore[attr-defined]
         access = evolve(access, audit=self.notes, draining=lambda: self.closed)
-        self.resource.putChild(b"mine", ManagedSettings(access, lambda: (), None))
+        self.resource.putChild(b"mine", ManagedSettings(access, lambda: ()))
 
     def test_noted(self) -> None:
         """Who is refused is in the audit log, without what they have shown."""

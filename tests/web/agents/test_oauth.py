@@ -62,6 +62,14 @@ class DeviceAuthorizationTests(OAuthTestCase):
         assert grant is not None
         self.assertEqual((grant.program, grant.device), ("llmproxy", "laptop"))
 
+    def test_library(self) -> None:
+        """Claude Code's sign-in names only the library that it asks with: people read whose that is."""
+        for form, name in ((b"", "Claude Code (axios/1.15.2)"), ({"device_name": "x"}, "axios/1.15.2")):
+            found = self.json(self.sent(self.made(DeviceAuthorization), form, User_Agent="axios/1.15.2"))
+            grant = self.done(self.devices.waiting(found["user_code"]))
+            assert grant is not None
+            self.assertEqual(grant.program, name, form)
+
     def test_limited(self) -> None:
         """Each address has only so many."""
         resource = self.made(DeviceAuthorization, 2)

@@ -27,3 +27,7 @@ class ProviderUnavailable(Unavailable):
     """The identity provider cannot be asked, and nothing is known that could take its place."""
 
     code, message = "identity_provider_unavailable", "The identity provider cannot be reached"
+
+
+class SignInOver(Exception):
+    """A provider does not stand for somebody any more who had signed in; what is said of it is for the log."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..core.cookies import ATTEMPT, DECIDER, DEVICE, own
 from ..core.devicecodes import typed
@@ -113,7 +113,9 @@ class DevicePages(PersonPages):
         returned = await self._signs_in.finish(provider, self._redirect_uri(exchange, provider), parameters, cookie)
         person = await self._signs_in.person(returned.asserted)
         grant = await self._waiting(returned.next)
-        self._keep(exchange, DECIDER, {"grant": grant.id, "code": returned.next, "person": person.id})
+        await self._devices.remember(grant, self._signs_in.provider_token(returned, person))
+        kept = {"grant": grant.id, "code": returned.next, "person": person.id, "at": person.last_seen_at}
+        self._keep(exchange, DECIDER, kept)
         exchange.set_cookie(DEVICE, "", 0)
         # The code of the provider is in no address that stays.
         exchange.redirect(exchange.base + _DECIDE)
@@ -123,7 +125,7 @@ class DevicePages(PersonPages):
     async def _decide(self, exchange: PageExchange) -> None:
         kept = self._kept(exchange, DECIDER)
         person, grant = await self._signs_in.known(kept["person"]), await self._waiting(kept["code"])
-        if grant.id != kept["grant"]:
+        if grant.id != kept["grant"] or not person.is_signed_in(kept["at"]):
             raise SignInRefused(GONE)
         if exchange.method != "POST":
             context = {"grant": grant, "person": person, "code": kept["code"]}
@@ -156,11 +158,11 @@ class DevicePages(PersonPages):
 
     # -- what a browser keeps
 
-    def _keep(self, exchange: PageExchange, name: str, values: dict[str, str]) -> None:
+    def _keep(self, exchange: PageExchange, name: str, values: dict[str, Any]) -> None:
         sealed = self._signs_in.seal(name, {**values, "until": self._now() + SECONDS})
         exchange.set_cookie(name, sealed, SECONDS)
 
-    def _kept(self, exchange: PageExchange, name: str) -> dict[str, str]:
+    def _kept(self, exchange: PageExchange, name: str) -> dict[str, Any]:
         """
         @raise SignInRefused: there is nothing, or it is too old.
         """

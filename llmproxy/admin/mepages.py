@@ -22,7 +22,7 @@ PURPOSE = "me"
 """What a sign-in at a provider is for: one for another purpose opens nothing here."""
 
 STAYS = 3600
-"""Seconds for which somebody stays signed in; whether they are shut out is looked at each time."""
+"""Seconds for which somebody stays signed in; whether they are, or were, shut out is looked at each time."""
 
 _OUT, _END = "/sign-out", "/end-device"
 
@@ -100,7 +100,8 @@ class MePages(PersonPages):
         returned = await self._signs_in.finish(provider, self._redirect_uri(exchange, provider), parameters, cookie)
         person = await self._signs_in.person(returned.asserted)
         until = self._now() + STAYS
-        exchange.set_cookie(ME, self._signs_in.seal(ME, {"person": person.id, "until": until}), STAYS)
+        kept = {"person": person.id, "at": person.last_seen_at, "until": until}
+        exchange.set_cookie(ME, self._signs_in.seal(ME, kept), STAYS)
         self._note(exchange, "me.sign_in", person.actor, "success", person_id=person.id)
         # The code of the provider is in no address that stays.
         exchange.redirect(exchange.base + "/")
@@ -126,7 +127,7 @@ class MePages(PersonPages):
             person = await self._signs_in.known(str(kept.get("person")))
         except NotFound:
             return None
-        return None if person.revoked_at is not None else person
+        return person if person.is_signed_in(kept.get("at", 0)) else None
 
     async def _show(self, exchange: PageExchange, person: Person) -> None:
         try:

@@ -45,6 +45,9 @@ class Returned(Protocol):
     @property
     def next(self) -> str: ...
 
+    @property
+    def refresh_token(self) -> str: ...
+
 
 class SignsIn(Protocol):
     """
@@ -67,6 +70,9 @@ class SignsIn(Protocol):
     async def person(self, asserted: Asserted) -> Person: ...
 
     async def known(self, person_id: str) -> Person: ...
+
+    def provider_token(self, returned: Returned, person: Person) -> str | None:
+        """Sealed, what the provider can be asked with again about who has come back; C{None} if there is nothing."""
 
     def seal(self, kind: str, value: Any) -> str: ...
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from twisted.internet.defer import Deferred, succeed
 
 from ..admin.devicepages import PURPOSE, DevicePages
-from ..admin.personpages import SignInRefused
+from ..admin.personpages import Returned, SignInRefused
 from ..config.agents import SignInConfig
 from ..core import agentpaths
 from ..core.failures import Failures
@@ -116,7 +116,8 @@ def device_rules(proxy: ServesPeople, identity: Identity) -> DeviceRules:
         agents = proxy.generations.current.config.agents
         return (None if agents is None else agents.sign_in) or SignInConfig()
 
-    return DeviceRules(identity.people, DeviceStore(proxy.foundation.reactor, stored.database), lifetimes)
+    store = DeviceStore(proxy.foundation.reactor, stored.database)
+    return DeviceRules(identity.people, store, lifetimes, providers=identity.asking)
 
 
 class ProviderSignIn:
@@ -150,6 +151,9 @@ class ProviderSignIn:
 
     async def person(self, asserted: Asserted) -> Person:
         return await self._identity.people.sign_in(asserted)
+
+    def provider_token(self, returned: Returned, person: Person) -> str | None:
+        return self._identity.asking.kept(person, returned.refresh_token)
 
     async def known(self, person_id: str) -> Person:
         return await self._identity.people.get(person_id)

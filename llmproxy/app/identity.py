@@ -12,6 +12,7 @@ from twisted.logger import Logger
 from ..apisettings import ConnectionSettings
 from ..core.people.grants import Grant, grant_of
 from ..identity.accesstokens import AccessTokens
+from ..identity.asking import AskingAgain
 from ..identity.backchannel import BackChannelLogout
 from ..identity.fetching import Fetcher
 from ..identity.provider import Provider
@@ -44,6 +45,7 @@ class Identity:
     @ivar people: the rules of people.
     @ivar signin: browsers that sign in.
     @ivar access_tokens: of the providers, taken in the place of tokens.
+    @ivar asking: asks providers again about people whose devices are let in.
     @ivar complaints: where faults of providers are said, by their names.
     @ivar sealed: what browsers and sessions keep for us.
     """
@@ -72,6 +74,7 @@ class Identity:
         self.sealed = Sealed(secret)
         self.signin = BrowserSignIn(self.provider, self.sealed, reactor.seconds)
         self.access_tokens = AccessTokens(self.providers, self.people, reactor.seconds)
+        self.asking = AskingAgain(self.provider, self.sealed, self.people, reactor.seconds)
         self.backchannel = BackChannelLogout(self.provider, self.store, reactor.seconds)
         self._directory = directory
         self._directory.foreign = self.access_tokens.token

@@ -19,6 +19,10 @@ ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES25
 """Signatures of RFC 7518 and 8037 that are made with a private key, which only the provider has."""
 
 SCOPES: Final = ("openid", "profile", "email")
+CHECK_EVERY: Final = 900.0
+CHECK_GRACE: Final = 3600.0
+"""Seconds, both."""
+
 SKEW: Final = 60.0
 """Seconds, as most libraries have it."""
 
@@ -59,6 +63,9 @@ class ProviderConfig:
     @ivar clock_skew: seconds that its clock may differ from ours.
     @ivar trust_email: an address that it does not call verified counts as verified.
     @ivar ca_file: PEM file of the authorities to trust instead of the system's.
+    @ivar check_every: seconds after which a device that is refreshed waits until the provider has said again that its
+        person is still who they were, where it gave us a refresh token to ask with; 0 is never.
+    @ivar check_grace: seconds more for which a device is refreshed while the provider does not answer.
     """
 
     name: str
@@ -74,6 +81,8 @@ class ProviderConfig:
     clock_skew: float = SKEW
     trust_email: bool = False
     ca_file: str | None = None
+    check_every: float = CHECK_EVERY
+    check_grace: float = CHECK_GRACE
 
     def missing(self) -> Iterator[str]:
         """What it cannot do without, as sentences."""

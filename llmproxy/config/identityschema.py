@@ -88,6 +88,11 @@ def skew(text: str) -> float:
     return seconds
 
 
+def or_off(text: str) -> float:
+    """A duration; 0 is off."""
+    return 0.0 if text in ("off", "0") else parse_duration(text)
+
+
 def some(reader: Reader) -> Reader:
     """A list, or the one value of it."""
     several = all_of(reader)
@@ -130,6 +135,8 @@ PROVIDER_KEYS: dict[str, Reader] = {
     "clock_skew": by(skew),
     "trust_email": flag,
     "ca_file": a_file,
+    "check_every": by(or_off),
+    "check_grace": by(or_off),
 }
 
 MATCH_KEYS: dict[str, Reader] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 REFRESH_GRANT = "refresh_token"
@@ -48,6 +48,7 @@ class Grant:
     @ivar interval: seconds that it has to wait between two requests.
     @ivar asked_at: when it asked for its token last.
     @ivar person_id: who has let it in.
+    @ivar provider_token: sealed, what their provider can be asked with again; C{None} if there is none.
     """
 
     id: str
@@ -61,6 +62,7 @@ class Grant:
     asked_at: float | None = None
     state: State = "pending"
     person_id: str | None = None
+    provider_token: str | None = field(default=None, repr=False)
 
 
 def asked(grant: Grant, now: float) -> tuple[Answer, Grant]:
@@ -94,7 +96,9 @@ class Device:
     @ivar token_id: the access token that it was given last, and C{former_token_id} the one before.
     @ivar expires_at: when the person has to sign in again, however often it was refreshed.
     @ivar ended_at: when it was revoked, C{None} if it is good.
-    @ivar ended_because: C{revoked}, C{reuse}, C{signed_out}; C{""} if it is good.
+    @ivar ended_because: C{revoked}, C{reuse}, C{signed_out}, C{replaced}, C{provider}; C{""} if it is good.
+    @ivar provider_token: sealed, what the person's provider can be asked with again; C{None} if there is none.
+    @ivar checked_at: when the provider said last that they are still who they were; C{None}: as they signed in.
     """
 
     id: str
@@ -111,6 +115,8 @@ class Device:
     former_token_id: str | None = None
     ended_at: float | None = None
     ended_because: str = ""
+    provider_token: str | None = field(default=None, repr=False)
+    checked_at: float | None = None
 
 
 Refreshing = Literal["good", "reuse", "over"]
@@ -125,6 +131,20 @@ def refreshing(device: Device, same: bool, now: float) -> Refreshing:
     if device.ended_at is not None or now >= device.expires_at:
         return "over"
     return "good" if same else "reuse"
+
+
+Standing = Literal["known", "due", "overdue"]
+
+
+def standing(device: Device, every: float, grace: float, now: float) -> Standing:
+    """
+    Whether the provider is to be asked about the person again: C{known} until it is time to, C{due} while they go on
+    if it does not answer, C{overdue} when nothing goes on without its answer.
+    """
+    since = now - (device.created_at if device.checked_at is None else device.checked_at)
+    if since < every:
+        return "known"
+    return "due" if since < every + grace else "overdue"
 
 
 def rotated(device: Device, secret_hash: str, token_id: str, now: float) -> tuple[Device, str | None]:

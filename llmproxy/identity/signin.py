@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from attrs import field, frozen
 
 from ..core.people.assertions import AssertionFault, check_id_token
-from ..core.people.claims import OVERAGE, claim
 from ..core.people.codeflow import (
     Attempt,
     SignInFailed,
@@ -19,6 +18,7 @@ from ..core.people.codeflow import (
     logout_url,
     token_request,
 )
+from .given import Given, completed
 
 if TYPE_CHECKING:
     from ..core.people.person import Asserted
@@ -48,12 +48,14 @@ class SignedIn:
 
     @ivar session: what the provider calls its session; C{""} where it does not say.
     @ivar id_token: for signing out there; C{""} where it is too long to be kept.
+    @ivar refresh_token: the provider can be asked with it again; C{""} where it gave none.
     """
 
     asserted: Asserted
     next: str = ""
     session: str = ""
     id_token: str = field(default="", repr=False)
+    refresh_token: str = field(default="", repr=False)
 
 
 class BrowserSignIn:
@@ -127,8 +129,9 @@ class BrowserSignIn:
         )
         assert attempt is not None, "it has a code"
         try:
-            id_token, access_token = await self._exchanged(found, attempt, code)
-            claims = await self._claims(found, attempt, id_token, access_token)
+            given = await self._exchanged(found, attempt, code)
+            id_token = given.id_token
+            claims = await self._claims(found, attempt, given)
             asserted = found.asserted(claims)
         except AssertionFault as error:
             raise SignInFailed(f"The identity provider's answer cannot be used: {error}.") from None
@@ -138,6 +141,7 @@ class BrowserSignIn:
             attempt.next,
             session if isinstance(session, str) and len(session) <= 64 else "",
             id_token if len(id_token) <= _LONGEST_ID_TOKEN else "",
+            given.refresh_token,
         )
 
     async def logout_url(self, provider: str, id_token: str, back: str) -> str:
@@ -156,7 +160,7 @@ class BrowserSignIn:
             raise SignInFailed("There is no such identity provider here.", again=False)
         return found
 
-    async def _exchanged(self, provider: Provider, attempt: Attempt, code: str) -> tuple[str, str]:
+    async def _exchanged(self, provider: Provider, attempt: Attempt, code: str) -> Given:
         metadata, config = await provider.metadata(), provider.config
         form, fields = token_request(attempt, code, config.client_id, config.client_secret, metadata.token_methods)
         status, answer = await provider.fetcher.form(metadata.token_endpoint, form, fields)
@@ -167,14 +171,14 @@ class BrowserSignIn:
                     "The identity provider does not accept this proxy: check client_id and client_secret.", again=False
                 )
             raise SignInFailed("The identity provider did not accept the code: it was used, or is too old.")
-        id_token, access_token = answer.get("id_token"), answer.get("access_token")
-        if not isinstance(id_token, str):
+        given = Given.of(answer)
+        if not given.id_token:
             raise AssertionFault("it has no ID token")
-        return id_token, access_token if isinstance(access_token, str) else ""
+        return given
 
-    async def _claims(self, provider: Provider, attempt: Attempt, id_token: str, access_token: str) -> dict[str, Any]:
+    async def _claims(self, provider: Provider, attempt: Attempt, given: Given) -> dict[str, Any]:
         config = provider.config
-        _, claims = await provider.verified(id_token)
+        _, claims = await provider.verified(given.id_token)
         check_id_token(
             claims,
             issuer=config.issuer,
@@ -183,13 +187,4 @@ class BrowserSignIn:
             now=self._seconds(),
             skew=config.clock_skew,
         )
-        metadata, names = await provider.metadata(), config.claims
-        wanted = (names.person, names.email, names.name, names.groups)
-        has_all = all(claim(claims, name) is not None for name in wanted)
-        if has_all or not metadata.userinfo_endpoint or not access_token or OVERAGE in claims:
-            return claims
-        # Many providers have no more in an ID token than who it is of (OpenID Connect Core section 5.4).
-        more = await provider.fetcher.document(metadata.userinfo_endpoint, access_token)
-        if not isinstance(more, dict) or more.get("sub") != claims.get("sub"):
-            raise AssertionFault("what it says of the person is of another one")
-        return {**more, **claims}
+        return await completed(provider, claims, given.access_token)

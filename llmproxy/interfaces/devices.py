@@ -23,6 +23,12 @@ class IDeviceStore(Interface):
     def by_user_code(user_code_hash: str) -> Deferred[Grant | None]:
         """The one that a person types the code of."""
 
+    def remember(grant_id: str, provider_token: str | None) -> Deferred[None]:
+        """Keep, of one that waits, what the person's provider can be asked with again; sealed."""
+
+    def checked(device_id: str, provider_token: str | None, at: float) -> Deferred[None]:
+        """The provider has said that the person is still who they were, and is asked with this the next time."""
+
     def decide(grant_id: str, person_id: str, approved: bool) -> Deferred[bool]:
         """
         What a person has decided; C{False} if it is decided already, has expired, or the person is revoked or gone.

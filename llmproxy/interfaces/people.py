@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -24,6 +25,9 @@ class IPeopleStore(Interface):
 
     def get(person_id: str) -> Deferred[Person | None]:
         """One of them."""
+
+    def some(ids: Sequence[str]) -> Deferred[Sequence[Person]]:
+        """Those of these ids that there are, at once; a hundred at most."""
 
     def by_key(subject_key: str) -> Deferred[Person | None]:
         """The one that a provider calls so; see L{llmproxy.core.people.person.subject_key}."""
@@ -73,7 +77,8 @@ class IPeopleStore(Interface):
 
     def end_sessions(issuer: str, subject: str, provider_session: str) -> Deferred[int]:
         """
-        End sessions at the pages that a provider says are over: those of its session, or of a person; how many.
+        End sessions at the pages that a provider says are over: those of its session, or of a person; how many. What a
+        person had signed in with elsewhere is over too, see C{signed_out_at} of L{Person}.
 
         @param subject: C{""} for everybody with that session; C{provider_session} C{""} for all.
         """

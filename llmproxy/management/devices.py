@@ -20,11 +20,11 @@ from ..core.devicecodes import (
     typed,
     user_code,
 )
-from ..core.deviceflow import MOST_WAITING, Device, Grant, is_open, refreshing, rotated
+from ..core.deviceflow import MOST_WAITING, Device, Grant, Standing, is_open, refreshing, rotated
 from ..core.oautherrors import OAuthRefusal
 from ..core.tokens import DEVICE
 from ..errors import Forbidden, InvalidToken, NotFound
-from ..identityerrors import PersonRevoked
+from ..identityerrors import PersonRevoked, ProviderUnavailable, SignInOver
 
 if TYPE_CHECKING:
     from ..core.people.person import Person
@@ -75,6 +75,14 @@ class Issued:
     refresh_token: str
 
 
+class AsksAgain(Protocol):
+    """Asking providers again about people; see L{llmproxy.identity.asking.AskingAgain}."""
+
+    def standing(self, device: Device, person: Person) -> Standing: ...
+
+    async def ask(self, device: Device, person: Person) -> str | None: ...
+
+
 class Reused(OAuthRefusal):
     """A refresh token was shown that had been used before: it was copied, so that the device is no longer let in."""
 
@@ -93,16 +101,23 @@ class DeviceRules:
     Each change is in the store, and known to the directories of all workers, when its Deferred fires.
 
     @param lifetimes: those that are configured now.
+    @param providers: are asked again about people as their devices are refreshed; C{None} where nobody is asked.
     """
 
     def __init__(
-        self, people: PeopleRules, store: IDeviceStore, lifetimes: Callable[[], Lifetimes], random: Random = os.urandom
+        self,
+        people: PeopleRules,
+        store: IDeviceStore,
+        lifetimes: Callable[[], Lifetimes],
+        random: Random = os.urandom,
+        providers: AsksAgain | None = None,
     ) -> None:
         self._people = people
         self._state = people.state
         self._store = store
         self._lifetimes = lifetimes
         self._random = random
+        self._providers = providers
 
     async def begin(self, program: str, device: str, address: str) -> Begun:
         """
@@ -133,6 +148,11 @@ class DeviceRules:
         shown = typed(code)
         grant = await self._store.by_user_code(hashed(shown)) if shown else None
         return grant if grant is not None and is_open(grant, self._state.seconds()) else None
+
+    async def remember(self, grant: Grant, provider_token: str | None) -> None:
+        """Keep what the provider of a person who is about to decide can be asked with again; sealed."""
+        if provider_token is not None:
+            await self._store.remember(grant.id, provider_token)
 
     async def decide(self, grant: Grant, person: Person, approved: bool) -> bool:
         """A person lets a program in, or does not; whether it was still to be decided."""
@@ -168,6 +188,7 @@ class DeviceRules:
             now,
             now,
             now + self._lifetimes().sign_in_lifetime,
+            provider_token=grant.provider_token,
         )
         ended = await self._store.redeem(grant.id, device, token)
         if ended is None:
@@ -180,12 +201,45 @@ class DeviceRules:
         The next pair of tokens of a device.
 
         @raise Reused: the refresh token was used before; the device is no longer let in.
-        @raise OAuthRefusal: it is none, or no longer good, or the person is shut out.
+        @raise OAuthRefusal: it is none, or no longer good, or the person is shut out, here or at their provider.
         """
         shown = read_refresh_token(text)
         if shown is None:
             raise over()
+        await self._ask_again(shown)
         return await self._state.alone(lambda: self._refresh(shown))
+
+    async def _ask_again(self, shown: RefreshToken) -> None:
+        """
+        Have the provider say that the person is still who they were, where it is time to. Nothing is used up before:
+        who is answered that it cannot be known now asks again with the same refresh token.
+
+        @raise OAuthRefusal: they are not, or nobody knows for too long.
+        """
+        device = None if self._providers is None else await self._store.by_selector(shown.selector_hash)
+        now = self._state.seconds()
+        if device is None or self._providers is None:
+            return
+        if refreshing(device, is_same(device.secret_hash, shown.secret_hash), now) != "good":
+            return
+        try:
+            person = await self._people.get(device.person_id)
+        except NotFound:
+            raise over() from None
+        time = self._providers.standing(device, person)
+        if time == "known":
+            return
+        try:
+            kept = await self._providers.ask(device, person)
+        except SignInOver:
+            await self._state.alone(lambda: self._end(device.id, "provider"))
+            raise over() from None
+        except ProviderUnavailable as error:
+            if time == "overdue":
+                words = "the identity provider does not answer: try again later"
+                raise OAuthRefusal("temporarily_unavailable", words, 503, 60) from error
+            return
+        await self._store.checked(device.id, kept, now)
 
     async def _refresh(self, shown: RefreshToken) -> Issued:
         device = await self._store.by_selector(shown.selector_hash)

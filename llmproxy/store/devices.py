@@ -65,7 +65,9 @@ class DeviceStore:
             device_grants.c.state == "pending",
             device_grants.c.expires_at > self._seconds(),
         )
-        values = {"state": "approved" if approved else "denied", "person_id": person_id}
+        values: dict[str, Any] = {"state": "approved" if approved else "denied", "person_id": person_id}
+        if not approved:
+            values |= {"provider_token": None}
 
         def decide(connection: Connection) -> bool:
             if not is_good(connection, person_id):
@@ -73,6 +75,14 @@ class DeviceStore:
             return bool(connection.execute(device_grants.update().where(which).values(values)).rowcount)
 
         return self._database.run(decide)
+
+    def remember(self, grant_id: str, provider_token: str | None) -> Deferred[None]:
+        which = and_(device_grants.c.id == grant_id, device_grants.c.state == "pending")
+        return self._changed(device_grants.update().where(which).values(provider_token=provider_token))
+
+    def checked(self, device_id: str, provider_token: str | None, at: float) -> Deferred[None]:
+        which = and_(devices.c.id == device_id, devices.c.ended_at.is_(None))
+        return self._changed(devices.update().where(which).values(provider_token=provider_token, checked_at=at))
 
     def asked(self, grant_id: str) -> Deferred[tuple[Answer, Grant] | None]:
         now = self._seconds()
@@ -105,7 +115,8 @@ class DeviceStore:
         def redeem(connection: Connection) -> list[Token] | None:
             if not is_good(connection, device.person_id):
                 return None
-            if not connection.execute(device_grants.update().where(which).values(state="used")).rowcount:
+            used = device_grants.update().where(which).values(state="used", provider_token=None)
+            if not connection.execute(used).rowcount:
                 return None
             gone = devices.c.ended_at < now - KEPT_ENDED, devices.c.expires_at < now - KEPT_ENDED
             for each in gone:
@@ -164,7 +175,8 @@ class DeviceStore:
 
         def end(connection: Connection) -> list[Token] | None:
             open_ = and_(devices.c.id == device_id, devices.c.ended_at.is_(None))
-            connection.execute(devices.update().where(open_).values(ended_at=now, ended_because=because))
+            ended = {"ended_at": now, "ended_because": because, "provider_token": None}
+            connection.execute(devices.update().where(open_).values(ended))
             row = connection.execute(select(*_DEVICE).where(devices.c.id == device_id)).first()
             if row is None:
                 return None
@@ -172,6 +184,12 @@ class DeviceStore:
             return self._end_tokens(connection, [device.token_id, device.former_token_id], now)
 
         return self._database.run(end)
+
+    def _changed(self, statement: Any) -> Deferred[None]:
+        def change(connection: Connection) -> None:
+            connection.execute(statement)
+
+        return self._database.run(change)
 
     def _one(self, which: Any) -> Deferred[Device | None]:
         def find(connection: Connection) -> Device | None:
@@ -186,7 +204,7 @@ class DeviceStore:
         ended: list[Token] = []
         for row in connection.execute(query.limit(MOST_DEVICES)).all():
             device = Device(*row)
-            values = {"ended_at": now, "ended_because": "replaced"}
+            values = {"ended_at": now, "ended_because": "replaced", "provider_token": None}
             connection.execute(devices.update().where(devices.c.id == device.id).values(values))
             ended += self._end_tokens(connection, [device.token_id, device.former_token_id], now)
         return ended

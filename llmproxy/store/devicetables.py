@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, String, Table
+from sqlalchemy import BigInteger, Column, String, Table, Text
 
 from .moment import Moment
 from .tablemetadata import metadata
@@ -21,6 +21,7 @@ device_grants = Table(
     Column("asked_at", Moment),
     Column("state", String(16), nullable=False),
     Column("person_id", String(64)),
+    Column("provider_token", Text),
 )
 """Programs that wait until somebody lets them in."""
 
@@ -41,5 +42,7 @@ devices = Table(
     Column("expires_at", Moment, nullable=False),
     Column("ended_at", Moment),
     Column("ended_because", String(16), nullable=False),
+    Column("provider_token", Text),
+    Column("checked_at", Moment),
 )
 """Programs that somebody has let in, each with the hash of its refresh token."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import builtins
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from attrs import fields
+from attrs import evolve, fields
 from sqlalchemy import and_, func, literal, or_, select
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
@@ -14,7 +15,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from ..core.limits.written import read, text_of
-from ..core.people.person import Person
+from ..core.people.person import Person, subject_key
 from ..core.tokens import JWT
 from ..interfaces.people import IPeopleStore
 from ..message import Page, Token
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from .contracts import INotedTransactions
 
 MOST_TOKENS = 1000
+MOST_AT_ONCE = 100
 
 PERSON_OUT = "person_out"
 """What the changes feed calls that somebody was shut out; see L{llmproxy.store.changes}."""
@@ -87,6 +89,10 @@ class PeopleStore:
 
     def get(self, person_id: str) -> Deferred[Person | None]:
         return self._database.read(lambda connection: _one(connection, people.c.id == person_id))
+
+    def some(self, ids: Sequence[str]) -> Deferred[Sequence[Person]]:
+        query = select(*_COLUMNS).where(people.c.id.in_(ids[:MOST_AT_ONCE]))
+        return self._database.read(lambda connection: [_person(row) for row in connection.execute(query)])
 
     def by_key(self, subject_key: str) -> Deferred[Person | None]:
         return self._database.read(lambda connection: _one(connection, people.c.subject_key == subject_key))
@@ -163,18 +169,28 @@ class PeopleStore:
             if not connection.execute(people.update().where(people.c.id == person_id).values(changes)).rowcount:
                 return None
             self._shut_out(connection, person_id, now)
-            return _one(connection, people.c.id == person_id)
+            return self._sign_out(connection, people.c.id == person_id, now)
 
         return self._database.run(revoke)
+
+    def _sign_out(self, connection: Connection, which: Any, now: float) -> Person | None:
+        """What a browser has signed in with is over; also with a machine whose clock is ahead of ours."""
+        person = _one(connection, which)
+        if person is None:
+            return None
+        at = max(now, person.last_seen_at)
+        connection.execute(people.update().where(which).values(signed_out_at=at))
+        return evolve(person, signed_out_at=at)
 
     def _shut_out(self, connection: Connection, person_id: str, now: float) -> None:
         ended = {**activity(tokens, False, now), "version": tokens.c.version + 1}
         mine = and_(tokens.c.person_id == person_id, tokens.c.is_active)
         connection.execute(tokens.update().where(mine).values(ended))
         connection.execute(sessions.delete().where(sessions.c.admin_id == person_id))
+        over = {"ended_at": now, "ended_because": "revoked", "provider_token": None}
         # Let in again, they sign in anew: no refresh token from before is good then.
         theirs = and_(devices.c.person_id == person_id, devices.c.ended_at.is_(None))
-        connection.execute(devices.update().where(theirs).values(ended_at=now, ended_because="revoked"))
+        connection.execute(devices.update().where(theirs).values(over))
         connection.execute(device_grants.delete().where(device_grants.c.person_id == person_id))
         self._database.note(connection, PERSON_OUT, person_id)
 
@@ -188,6 +204,8 @@ class PeopleStore:
         return self._database.run(reinstate)
 
     def end_sessions(self, issuer: str, subject: str, provider_session: str) -> Deferred[int]:
+        now = self._seconds()
+
         def end(connection: Connection) -> int:
             theirs = select(people.c.id, people.c.subject, people.c.issuer)
             owners = theirs.join(sessions, sessions.c.admin_id == people.c.id)
@@ -198,6 +216,8 @@ class PeopleStore:
                 for row in connection.execute(owners)
                 if row.issuer == issuer and (not subject or row.subject == subject)
             }
+            if subject:
+                self._sign_out(connection, people.c.subject_key == subject_key(issuer, subject), now)
             which: builtins.list[Any] = [sessions.c.admin_id.in_(ids)]
             if provider_session:
                 which.append(sessions.c.provider_session == provider_session)

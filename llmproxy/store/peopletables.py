@@ -26,5 +26,6 @@ people = Table(
     Column("revoked_at", Moment),
     Column("version", BigInteger, nullable=False),
     Column("budget_reset_at", Moment),
+    Column("signed_out_at", Moment),
 )
 """What L{llmproxy.store.people} writes and reads."""

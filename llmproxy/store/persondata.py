@@ -17,7 +17,18 @@ MOST_AUDITED = 1000
 _TOKEN = ("id", "name", "project_id", "kind", "created_at", "expires_at", "is_active", "deactivated_at", "last_used_at")
 _TOKEN_COUNTS = ("request_count", "cache_hit_count")
 _SESSION = ("id", "created_at", "seen_at", "expires_at", "client", "agent", "provider_session")
-_DEVICE = ("id", "program", "device", "address", "created_at", "used_at", "expires_at", "ended_at", "ended_because")
+_DEVICE = (
+    "id",
+    "program",
+    "device",
+    "address",
+    "created_at",
+    "used_at",
+    "expires_at",
+    "ended_at",
+    "ended_because",
+    "checked_at",
+)
 _RECORD = ("id", "started_at", "token_id", "project_id", "api", "endpoint", "model", "status", "input_tokens")
 _RECORD_MORE = ("output_tokens", "cost", "user", "session", "program", "user_agent", "client", "tags", "metadata")
 _AUDITED = ("id", "timestamp", "action", "actor", "outcome", "client_ip", "user_agent", "token_id", "project_id")

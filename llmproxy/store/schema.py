@@ -15,7 +15,7 @@ from .moment import Moment as Moment
 from .peopletables import people as people
 from .tablemetadata import metadata as metadata
 
-HEAD = "0019"
+HEAD = "0020"
 """
 The revision that this program needs.
 

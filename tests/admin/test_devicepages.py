@@ -36,6 +36,7 @@ class Begun:
 class Returned:
     asserted: Asserted
     next: str
+    refresh_token: str = ""
 
 
 class SignsIn:
@@ -45,6 +46,7 @@ class SignsIn:
         self.test = test
         self.kept: dict[str, tuple[str, Any]] = {}
         self.asserted = ANN
+        self.refresh_token = ""
         self.redirects: list[str] = []
         self.place = ""
 
@@ -65,11 +67,14 @@ class SignsIn:
         known = self.open("attempt", cookie)
         if known is None or known[:2] != [provider, redirect_uri] or parameters.get("state") != cookie:
             raise SignInRefused("This is no answer to a sign-in of this browser.")
-        return Returned(self.asserted, known[2])
+        return Returned(self.asserted, known[2], self.refresh_token)
 
     async def person(self, asserted: Asserted) -> Person:
         found: Person = await self.test.people.sign_in(asserted)
         return found
+
+    def provider_token(self, returned: Returned, person: Person) -> str | None:
+        return f"sealed {person.id} {returned.refresh_token}" if returned.refresh_token else None
 
     async def known(self, person_id: str) -> Person:
         found: Person = await self.test.people.get(person_id)
@@ -147,6 +152,22 @@ class DevicePagesTests(PersonBrowser, OAuthTestCase):
         done = self.send(self.consent(), "/decide", answer="deny")
         self.assertIn("was refused", done.text)
         self.assertEqual(self.audit.records[-1][0], "device.deny")
+
+    def test_reinstated(self) -> None:
+        """Who has signed in to decide, and was shut out since, decides nothing, let in again or not."""
+        consent = self.consent()
+        self.done(self.people.revoke(self.ann.id))
+        self.done(self.people.reinstate(self.ann.id))
+        self.assertEqual(self.send(consent, "/decide", answer="allow").status, 400)
+        self.assertIsNotNone(self.done(self.devices.waiting(self.code)))
+
+    def test_provider_token(self) -> None:
+        """What the provider can be asked with again goes with the device; what is refused keeps nothing of it."""
+        self.signs_in.refresh_token = "of the provider"
+        self.send(self.consent(), "/decide", answer="allow")
+        issued = self.done(self.devices.redeem(self.begun.device_code))
+        self.assertEqual(issued.device.provider_token, f"sealed {self.ann.id} of the provider")
+        self.assertNotIn("of the provider", repr(issued.device))
 
     def test_code_of_an_address(self) -> None:
         """It is shown, and not sent by itself; what is none is not shown."""

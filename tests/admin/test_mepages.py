@@ -100,6 +100,19 @@ class MePagesTests(PersonBrowser, PeopleManageTestCase):
         self.ask("DELETE", f"/people/{self.ann.id}")
         self.assertIn("Go on with", self.visit("/").text)
 
+    def test_reinstated(self) -> None:
+        """Who was shut out and is let in again signs in anew: what a browser had before is over for good."""
+        self.sign_in()
+        before = dict(self.cookies)
+        self.ask("POST", f"/people/{self.ann.id}/revoke")
+        self.ask("POST", f"/people/{self.ann.id}/reinstate")
+        self.assertIn("Go on with", self.visit("/").text)
+        self.clock.advance(1)
+        self.sign_in()
+        self.assertNotIn("Go on with", self.visit("/").text)
+        self.cookies.update(before)
+        self.assertIn("Go on with", self.visit("/").text)
+
     def test_refused(self) -> None:
         """Who may not in is told so, and stays out."""
         self.ask("POST", f"/people/{self.ann.id}/revoke")

@@ -29,6 +29,8 @@ identity:
       claims: {person: oid, groups: realm_access.roles}
       algorithms: [RS256, ES256]
       clock_skew: 2m
+      check_every: 10m
+      check_grace: off
       trust_email: yes
     - {name: dev, issuer: "http://127.0.0.1:9000", client_id: x}
   rules:
@@ -67,6 +69,7 @@ class IdentitySchemaTests(SynchronousTestCase):
         )
         self.assertEqual(corp.claims, ClaimsConfig("oid", groups="realm_access.roles"))
         self.assertEqual((corp.algorithms, corp.clock_skew, corp.trust_email), (("RS256", "ES256"), 120.0, True))
+        self.assertEqual((corp.check_every, corp.check_grace), (600.0, 0.0))
         self.assertEqual((dev.scopes, dev.audiences, dev.client_secret), (("openid", "profile", "email"), (), None))
         first, second = found.rules
         match = MatchConfig(("corp",), ("eng-*", "ops"), ("*@example.com",), {"department": ("research",)})
@@ -105,6 +108,7 @@ class IdentitySchemaTests(SynchronousTestCase):
             (f"identity: {{providers: [{ONE[:-1]}, algorithms: [RS999]}}], {rule}}}", "expected one of RS256"),
             (f"identity: {{providers: [{ONE[:-1]}, algorithms: []}}], {rule}}}", "at least one value"),
             (f"identity: {{providers: [{ONE[:-1]}, clock_skew: 1h}}], {rule}}}", "up to 10m"),
+            (f"identity: {{providers: [{ONE[:-1]}, check_every: often}}], {rule}}}", "often"),
             (f"identity: {{providers: [{ONE[:-1]}, scopes: [profile]}}], {rule}}}", "expected openid among them"),
             (f"identity: {{providers: [{ONE[:-1]}, ca_file: /not/there}}], {rule}}}", "there is none at"),
             (f"identity: {{providers: [{ONE[:-1]}, claims: {{perosn: a}}}}], {rule}}}", "did you mean 'person'"),

@@ -124,6 +124,7 @@ class PeopleStoreContract:
         self.done(self.people.revoke("o3"))
         assert [each.id for each in self.done(self.people.page(10, is_revoked=True)).items] == ["o3"]
         assert len(self.done(self.people.page(10, is_revoked=False)).items) == 4
+        assert {each.id for each in self.done(self.people.some(["o1", "o3", "none"]))} == {"o1", "o3"}
 
     def test_project(self) -> None:
         """A project by its name or its id."""
@@ -204,7 +205,10 @@ class PeopleStoreContract:
         assert self.done(self.database.sessions.get("s1")) == (stored, None)
 
     def test_sessions_of_a_provider(self) -> None:
-        """A provider ends its session, or all of a person; never those of another provider."""
+        """
+        A provider ends its session, or all of a person; never those of another provider. What the person had signed in
+        with elsewhere is over too.
+        """
         other = "https://other.example.com"
         people = (
             person(),
@@ -232,6 +236,11 @@ class PeopleStoreContract:
             ((other, "", "b"), {"s1", "s2", "s3", "s4", "s5"}),
         ):
             assert left(*asked) == kept, asked
+        assert [self.done(self.people.get(each)).is_signed_in(NOW) for each in ("o1", "o2", "o3")] == [
+            False,
+            True,
+            True,
+        ]
 
     def test_export(self) -> None:
         """All that is kept of somebody, and no hash of a secret."""

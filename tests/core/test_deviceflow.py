@@ -7,7 +7,7 @@ from typing import Any
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.core.deviceflow import INTERVAL, SLOWER, Device, Grant, asked, is_open, refreshing, rotated
+from llmproxy.core.deviceflow import INTERVAL, SLOWER, Device, Grant, asked, is_open, refreshing, rotated, standing
 
 NOW = 1000.0
 GRANT = Grant("g", "u", "claude-cli/2", "laptop", "203.0.113.7", NOW, NOW + 600)
@@ -49,6 +49,22 @@ class AskedTests(SynchronousTestCase):
 
 
 class DeviceTests(SynchronousTestCase):
+    def test_standing(self) -> None:
+        """Since the sign-in, or since the provider has said so last."""
+        held = Device("d", "o", "p", "", "", "s", "s", "t", NOW, NOW, NOW + 9999)
+        for checked_at, age, expected in (
+            (None, 0, "known"),
+            (None, 59, "known"),
+            (None, 60, "due"),
+            (None, 69, "due"),
+            (None, 70, "overdue"),
+            (NOW + 100, 159, "known"),
+            (NOW + 100, 160, "due"),
+            (NOW + 100, 170, "overdue"),
+        ):
+            found = standing(evolve(held, checked_at=checked_at), 60.0, 10.0, NOW + age)
+            self.assertEqual(found, expected, (checked_at, age))
+
     def test_refreshing(self) -> None:
         for changes, same, now, expected in (
             ({}, True, NOW, "good"),

@@ -8,10 +8,13 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from llmproxy.config.agents import SignInConfig
+from llmproxy.core.deviceflow import Device
 from llmproxy.core.oautherrors import OAuthRefusal
 from llmproxy.core.people.grants import GrantRule, Match, grant_of
+from llmproxy.core.people.person import Person
 from llmproxy.core.tokens import DEVICE, fault_of
 from llmproxy.errors import InvalidToken, NotFound
+from llmproxy.identityerrors import ProviderUnavailable, SignInOver
 from llmproxy.management.devices import DeviceRules, Issued, Reused
 from llmproxy.management.people import PeopleRules
 from llmproxy.store.devices import DeviceStore
@@ -20,6 +23,23 @@ from llmproxy.usagelimits import UsageLimits
 
 from .test_people import ANN
 from .world import RulesTestCase
+
+
+class Providers:
+    """@ivar fails: what asking ends with. @ivar asked: about whom."""
+
+    def __init__(self, found: str, fails: Exception | None) -> None:
+        self.found, self.fails = found, fails
+        self.asked: list[str] = []
+
+    def standing(self, device: Device, person: Person) -> Any:
+        return self.found
+
+    async def ask(self, device: Device, person: Person) -> str | None:
+        self.asked.append(person.id)
+        if self.fails is not None:
+            raise self.fails
+        return "next"
 
 
 class DeviceRulesTests(RulesTestCase):
@@ -117,6 +137,49 @@ class DeviceRulesTests(RulesTestCase):
         other = DeviceRules(self.people, DeviceStore(self.clock, self.database), lambda: self.lifetimes)
         self.done(other.refresh(first.refresh_token))
         self.assertEqual(self.said(self.devices.refresh(first.refresh_token)), ("invalid_grant", 401))
+
+    def asked_again(self, *, standing: str = "due", fails: Exception | None = None) -> Issued:
+        """A device whose person the provider is asked about."""
+        self.providers = Providers(standing, fails)
+        store = DeviceStore(self.clock, self.database)
+        self.devices = DeviceRules(self.people, store, lambda: self.lifetimes, providers=self.providers)
+        return self.let_in()
+
+    def test_asked_again(self) -> None:
+        """The provider says that they are still who they were: what it gave then is kept; and not before it is time."""
+        first = self.asked_again()
+        second = self.done(self.devices.refresh(first.refresh_token))
+        self.assertEqual((second.device.provider_token, second.device.checked_at), ("next", self.clock.seconds()))
+        self.providers.found = "known"
+        self.done(self.devices.refresh(second.refresh_token))
+        self.assertEqual(self.providers.asked, [self.ann.id])
+
+    def test_out_at_the_provider(self) -> None:
+        """Who is out there is out here, with all tokens of the device."""
+        first = self.asked_again(fails=SignInOver("x"))
+        self.assertEqual(self.said(self.devices.refresh(first.refresh_token)), ("invalid_grant", 401))
+        self.assertFalse(self.is_good(first.secret))
+        [found] = self.done(self.devices.of_person(self.ann.id))
+        self.assertEqual(found.ended_because, "provider")
+
+    def test_provider_away(self) -> None:
+        """They go on for a while; then nobody does, and comes again with the same refresh token when it answers."""
+        first = self.asked_again(fails=ProviderUnavailable("x"))
+        second = self.done(self.devices.refresh(first.refresh_token))
+        self.assertIsNone(second.device.checked_at)
+        self.providers.found = "overdue"
+        for _ in range(2):
+            self.assertEqual(self.said(self.devices.refresh(second.refresh_token)), ("temporarily_unavailable", 503))
+        self.providers.fails = None
+        self.done(self.devices.refresh(second.refresh_token))
+
+    def test_asked_for_nobody(self) -> None:
+        """A refresh token that is not good costs the provider nothing."""
+        first = self.asked_again()
+        self.done(self.devices.refresh(first.refresh_token))
+        self.assertEqual(self.said(self.devices.refresh(first.refresh_token)), ("invalid_grant", 401))
+        self.assertEqual(self.said(self.devices.refresh("llmr_" + "A" * 22 + "." + "A" * 43)), ("invalid_grant", 401))
+        self.assertEqual(len(self.providers.asked), 1)
 
     def test_not_refreshed(self) -> None:
         """What is no refresh token, one of an unknown device, and one of a sign-in that is over: 401."""

@@ -150,6 +150,20 @@ def token_request(
         "redirect_uri": attempt.redirect_uri,
         "code_verifier": attempt.verifier,
     }
+    return _named(form, client_id, secret, methods)
+
+
+def refresh_request(
+    refresh_token: str, client_id: str, secret: str | None, methods: Sequence[str]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Likewise, with which a provider is asked again about a sign-in (RFC 6749 section 6)."""
+    return _named({"grant_type": "refresh_token", "refresh_token": refresh_token}, client_id, secret, methods)
+
+
+def _named(
+    form: dict[str, str], client_id: str, secret: str | None, methods: Sequence[str]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """A form, with who we are."""
     if secret is None:
         return {**form, "client_id": client_id}, {}
     if "client_secret_basic" in methods or "client_secret_post" not in methods:

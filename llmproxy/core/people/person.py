@@ -34,6 +34,7 @@ class Person:
     @ivar limits: what the rules say of their tokens.
     @ivar revoked_at: since when they are shut out; C{None} for one who is not.
     @ivar budget_reset_at: when their budget was last set back by hand; C{None} if never.
+    @ivar signed_out_at: what a browser had signed in with until then is over; C{None} if nothing is.
     """
 
     id: str
@@ -52,6 +53,11 @@ class Person:
     revoked_at: float | None = None
     version: int = 1
     budget_reset_at: float | None = None
+    signed_out_at: float | None = None
+
+    def is_signed_in(self, since: float) -> bool:
+        """Whether a sign-in of C{since} is good: they are not shut out, and were not since then."""
+        return self.revoked_at is None and (self.signed_out_at is None or since > self.signed_out_at)
 
     @property
     def actor(self) -> str:

@@ -1,7 +1,7 @@
 # ruff: noqa: E501
 """The schema that L{llmproxy.store.newdatabase} makes; written by C{python -m tests.store.snapshot}."""
 
-REVISION = "0019"
+REVISION = "0020"
 
 STATEMENTS = (
     """CREATE TABLE admins (
@@ -97,7 +97,7 @@ STATEMENTS = (
     interval_ms BIGINT NOT NULL,
     asked_at BIGINT,
     state VARCHAR(16) NOT NULL,
-    person_id VARCHAR(64),
+    person_id VARCHAR(64), provider_token TEXT,
     PRIMARY KEY (id),
     CONSTRAINT uq_device_grants_user_code_hash UNIQUE (user_code_hash)
 )""",
@@ -115,7 +115,7 @@ STATEMENTS = (
     used_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL,
     ended_at BIGINT,
-    ended_because VARCHAR(16) NOT NULL,
+    ended_because VARCHAR(16) NOT NULL, provider_token TEXT, checked_at BIGINT,
     PRIMARY KEY (id),
     CONSTRAINT uq_devices_selector_hash UNIQUE (selector_hash)
 )""",
@@ -159,7 +159,7 @@ STATEMENTS = (
     created_at BIGINT NOT NULL,
     last_seen_at BIGINT NOT NULL,
     revoked_at BIGINT,
-    version BIGINT NOT NULL, budget_reset_at BIGINT,
+    version BIGINT NOT NULL, budget_reset_at BIGINT, signed_out_at BIGINT,
     PRIMARY KEY (id),
     CONSTRAINT uq_people_subject_key UNIQUE (subject_key)
 )""",
@@ -395,7 +395,7 @@ STATEMENTS = (
     """CREATE INDEX ix_usage_series_token_id ON usage_series (token_id)""",
     """CREATE INDEX ix_writings_made_at ON writings (made_at)""",
     """CREATE UNIQUE INDEX uq_audit_events_chain_seq ON audit_events (chain, seq)""",
-    """INSERT INTO alembic_version VALUES ('0019')""",
+    """INSERT INTO alembic_version VALUES ('0020')""",
     """INSERT INTO counters VALUES ('changes', 0)""",
     """INSERT INTO settings VALUES ('schema.oldest', '0008')""",
 )

@@ -46,6 +46,8 @@ class DeviceView(Struct):
     @ivar address: from where it was let in.
     @ivar expires_at: when the person has to sign in again.
     @ivar ended_because: null for one that is good.
+    @ivar checked_at: when their provider was asked last whether they are still who they were; null if it was not since
+        they signed in.
     """
 
     id: str
@@ -57,6 +59,7 @@ class DeviceView(Struct):
     expires_at: Moment
     ended_at: Moment | None
     ended_because: str | None
+    checked_at: Moment | None = None
 
 
 class PersonView(Struct):
@@ -314,6 +317,7 @@ def view_of_device(device: Device) -> DeviceView:
         moment(device.expires_at),
         _known(device.ended_at),
         device.ended_because or None,
+        _known(device.checked_at),
     )
 
 

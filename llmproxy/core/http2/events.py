@@ -15,6 +15,32 @@ class RequestReceived(NamedTuple):
     ended: bool
 
 
+class InterimReceived(NamedTuple):
+    """The head of an informational response."""
+
+    stream: int
+    status: int
+    fields: Fields
+
+
+class ResponseReceived(NamedTuple):
+    """
+    The well-formed head of a response.
+
+    @ivar fields: without pseudo-fields.
+    @ivar length: of the content, C{None} where it is not announced, 0 where there can be none.
+    @ivar bodiless: there can be none, whatever C{Content-Length} says: RFC 9110 section 6.4.1.
+    @ivar ended: nothing follows.
+    """
+
+    stream: int
+    status: int
+    fields: Fields
+    length: int | None
+    bodiless: bool
+    ended: bool
+
+
 class DataReceived(NamedTuple):
     """
     @ivar size: bytes of the windows that it takes, padding too; to be acknowledged.
@@ -27,7 +53,7 @@ class DataReceived(NamedTuple):
 
 
 class TrailersReceived(NamedTuple):
-    """The end of a request."""
+    """The end of a message."""
 
     stream: int
     fields: Fields
@@ -37,13 +63,13 @@ class StreamReset(NamedTuple):
     """
     A stream has ended before its time.
 
-    @ivar by_client: or else for a fault of the client's, which C{detail} names.
+    @ivar by_peer: or else by us, for a fault of the peer's, which C{detail} names.
     """
 
     stream: int
     code: int
     detail: str
-    by_client: bool
+    by_peer: bool
 
 
 class WindowOpened(NamedTuple):
@@ -58,15 +84,39 @@ class ClientLeaving(NamedTuple):
     code: int
 
 
+class ServerLeaving(NamedTuple):
+    """
+    The server takes no more streams. Those that it has not looked at were reset before this; the others go on.
+    """
+
+    code: int
+
+
+class StreamsAllowed(NamedTuple):
+    """How many streams the server takes at once."""
+
+    most: int
+
+
 class ConnectionFailed(NamedTuple):
-    """The last event: what came makes no sense, or is too much of no use. The client has been sent a GOAWAY."""
+    """The last event: what came makes no sense, or is too much of no use. The peer has been sent a GOAWAY."""
 
     code: int
     detail: str
 
 
 Event = (
-    RequestReceived | DataReceived | TrailersReceived | StreamReset | WindowOpened | ClientLeaving | ConnectionFailed
+    RequestReceived
+    | InterimReceived
+    | ResponseReceived
+    | DataReceived
+    | TrailersReceived
+    | StreamReset
+    | WindowOpened
+    | ClientLeaving
+    | ServerLeaving
+    | StreamsAllowed
+    | ConnectionFailed
 )
 
 

@@ -10,15 +10,17 @@ Frame = tuple[int, int, int, bytes]
 
 class FrameReader:
     """
-    What a client sends, frame by frame. It holds less than one frame of the largest size between two calls of L{feed}.
+    What a peer sends, frame by frame. It holds less than one frame of the largest size between two calls of L{feed}.
+
+    @param preface: what comes before the first one.
     """
 
     __slots__ = ("_at", "_buffer", "_preface")
 
-    def __init__(self) -> None:
+    def __init__(self, preface: bytes = PREFACE) -> None:
         self._buffer = b""
         self._at = 0
-        self._preface = PREFACE
+        self._preface = preface
 
     @property
     def unread(self) -> int:

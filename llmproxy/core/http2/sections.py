@@ -1,7 +1,7 @@
 """
 Field sections of HTTP/2: HPACK (RFC 7541), and what makes a message malformed (RFC 9113 sections 8.2 and 8.3).
 
-Responses are encoded without a table: each field is a literal, so that nothing has to be searched, kept for each
+What we send is encoded without a table: each field is a literal, so that nothing has to be searched, kept for each
 connection or guarded from guessing (RFC 7541 section 7.1); it costs about the bytes that HTTP/1.1 would send.
 """
 
@@ -30,6 +30,13 @@ _SHORT = 80
 """Bytes of a value below which its literal is worth keeping."""
 
 _NEVER_INDEXED = frozenset({b"set-cookie", b"proxy-authenticate", b"www-authenticate"})
+_COMMON = frozenset(
+    {
+        *(b":method", b":scheme", b":authority", b"accept", b"accept-encoding", b"content-type", b"user-agent", b"via"),
+        *(b"content-length", b"te"),
+    }
+)
+"""Fields of a request that are no secrets."""
 _PSEUDO = frozenset({b":method", b":scheme", b":authority", b":path"})
 _NAME = bytes(byte for byte in range(0x21, 0x7F) if not 0x41 <= byte <= 0x5A and byte != 0x3A)
 _BAD_VALUE = re.compile(rb"[\r\n\0]|(?:\A|\x01)[ \t]|[ \t](?:\x01|\Z)")
@@ -46,6 +53,29 @@ class Malformed(Exception):
 def encode(section: Iterable[Field]) -> bytes:
     """@param section: names in lower case, pseudo-fields first."""
     return b"".join([(_known if len(value) < _SHORT else _literal)(name, value) for name, value in section])
+
+
+def encode_request(section: Iterable[Field]) -> bytes:
+    """
+    L{encode}, for what may be secret: such fields are kept in no memory, and no other hop may put them in a table, RFC
+    7541 section 7.1.3.
+    """
+    return b"".join(
+        [
+            _unknown(name, value) if name not in _COMMON else (_known if len(value) < _SHORT else _literal)(name, value)
+            for name, value in section
+        ]
+    )
+
+
+def _unknown(name: bytes, value: bytes) -> bytes:
+    return _secret_prefix(name) + _integer(len(value), 7, 0) + value
+
+
+@lru_cache(1024)
+def _secret_prefix(name: bytes) -> bytes:
+    index = _NAMES.get(name)
+    return b"\x10" + _integer(len(name), 7, 0) + name if index is None else _integer(index, 4, 0x10)
 
 
 def _literal(name: bytes, value: bytes) -> bytes:
@@ -142,6 +172,20 @@ def check_request(section: Fields) -> int | None:
     if not tunnel and not pseudo[b":path"]:
         raise Malformed("empty :path")
     return _check_fields(section)
+
+
+def check_response(section: Fields) -> tuple[int, int | None]:
+    """
+    The status, and the announced length of the content or C{None}.
+
+    @raise Malformed: see RFC 9113 sections 8.1.1 and 8.3.2.
+    """
+    status = section[0][1] if section and section[0][0] == b":status" else b""
+    if len(status) != 3 or not status.isdigit() or status < b"100":
+        raise Malformed(":status")
+    if any(name[:1] == b":" for name, _ in section[1:]):
+        raise Malformed("pseudo-field")
+    return int(status), _check_fields(section)
 
 
 def check_trailers(section: Fields) -> None:

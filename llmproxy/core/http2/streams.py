@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Generic, TypeVar
+
 from .frames import INITIAL_WINDOW, LARGEST_WINDOW, ConnectionFault, ErrorCode, StreamFault, protocol_error
 
 _REMEMBERED = 1_000
 """Closed streams, of each of which frames may still be on their way."""
 
-_ENDED, _RESET, _RESET_BY_CLIENT = range(3)
+_ENDED, _RESET, _RESET_BY_PEER = range(3)
 
 
 class ReceiveWindow:
     """
-    What the client may still send, and what is owed to it.
+    What the peer may still send, and what is owed to it.
 
     An update goes out for half a window at a time.
     """
@@ -25,12 +27,12 @@ class ReceiveWindow:
         self._owed = 0
 
     def took(self, size: int) -> bool:
-        """Whether the client was allowed to send that."""
+        """Whether the peer was allowed to send that."""
         self._left -= size
         return self._left >= 0
 
     def returned(self, size: int) -> int:
-        """What to tell the client that it may send more; 0 for nothing yet."""
+        """What to tell the peer that it may send more; 0 for nothing yet."""
         self._owed += size
         if self._owed < self._step:
             return 0
@@ -43,20 +45,21 @@ class Stream:
     """
     One that is open, or half closed: RFC 9113 section 5.1.
 
-    @ivar window: what can be sent; below 0 after the client has made it smaller.
+    @ivar window: what can be sent; below 0 after the peer has made it smaller.
     @ivar expected: bytes of content that have to come yet; C{None} without a Content-Length.
+    @param room: bytes that the peer may have under way.
     """
 
     __slots__ = ("expected", "local_ended", "received", "remote_ended", "window")
 
-    def __init__(self, window: int, expected: int | None) -> None:
+    def __init__(self, window: int, expected: int | None, room: int = INITIAL_WINDOW) -> None:
         self.window = window
         self.expected = expected
-        self.received = ReceiveWindow(INITIAL_WINDOW)
+        self.received = ReceiveWindow(room)
         self.local_ended = self.remote_ended = False
 
     def check_open(self, stream: int) -> None:
-        """@raise StreamFault: the client has ended it, RFC 9113 section 5.1."""
+        """@raise StreamFault: the peer has ended it, RFC 9113 section 5.1."""
         if self.remote_ended:
             raise StreamFault(stream, ErrorCode.STREAM_CLOSED, "frame behind the end of the stream")
 
@@ -84,7 +87,10 @@ class Stream:
             raise StreamFault(stream, ErrorCode.FLOW_CONTROL_ERROR, "window of the stream")
 
 
-class Streams:
+_Stream = TypeVar("_Stream", bound=Stream)
+
+
+class Streams(Generic[_Stream]):
     """
     @ivar open: by number.
     @ivar highest: the last one that the client began.
@@ -93,7 +99,7 @@ class Streams:
     __slots__ = ("_closed", "highest", "open")
 
     def __init__(self) -> None:
-        self.open: dict[int, Stream] = {}
+        self.open: dict[int, _Stream] = {}
         self.highest = 0
         self._closed: dict[int, int] = {}
 
@@ -106,8 +112,8 @@ class Streams:
     def reset(self, stream: int) -> None:
         self._close(stream, _RESET)
 
-    def reset_by_client(self, stream: int) -> None:
-        self._close(stream, _RESET_BY_CLIENT)
+    def reset_by_peer(self, stream: int) -> None:
+        self._close(stream, _RESET_BY_PEER)
 
     def _close(self, stream: int, how: int) -> None:
         self.open.pop(stream, None)
@@ -126,12 +132,12 @@ class Streams:
         """
         DATA or HEADERS: nothing is wrong where they were on their way when we reset the stream.
 
-        @raise ConnectionFault: the client had ended it itself, or not begun it.
-        @raise StreamFault: it had reset it.
+        @raise ConnectionFault: it had ended, or not begun.
+        @raise StreamFault: the peer had reset it.
         """
         self.check_begun(stream, kind)
         how = self._closed.get(stream)
-        if how == _RESET_BY_CLIENT:
+        if how == _RESET_BY_PEER:
             raise StreamFault(stream, ErrorCode.STREAM_CLOSED, f"{kind} of a stream that was reset")
         if how == _ENDED:
             raise ConnectionFault(ErrorCode.STREAM_CLOSED, f"{kind} of a stream that has ended")

@@ -176,7 +176,7 @@ class Http2Connection:
             request.ended_with(event.fields)
 
     def _stream_reset(self, event: events.StreamReset) -> None:
-        if not event.by_client:
+        if not event.by_peer:
             self._refused(event.code, event.detail)
         request = self._forget(event.stream)
         if request is not None:

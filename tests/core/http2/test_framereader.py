@@ -33,6 +33,10 @@ def read(reader: FrameReader, *pieces: bytes) -> list[Frame]:
 
 
 class FrameReaderTests(SynchronousTestCase):
+    def test_no_preface(self) -> None:
+        """A server begins with its frames."""
+        self.assertEqual(read(FrameReader(b""), BYTES.removeprefix(wire.PREFACE)), SENT)
+
     @given(st.lists(st.integers(0, len(BYTES)), max_size=6))
     def test_any_split(self, cuts: list[int]) -> None:
         """However the bytes come, they are the same frames, and nothing of them is held afterwards."""

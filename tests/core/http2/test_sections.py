@@ -44,6 +44,32 @@ class EncodingTests(SynchronousTestCase):
         self.assertEqual(sections.encode([(b":status", b"200")]), b"\x88")
 
 
+class RequestEncodingTests(SynchronousTestCase):
+    @given(st.lists(st.tuples(st.one_of(NAMES, st.sampled_from([b"authorization", b":path"])), VALUES), max_size=12))
+    def test_any(self, section: list[tuple[bytes, bytes]]) -> None:
+        """Whatever is encoded is decoded as that, by a server whose table is empty, and stays so."""
+        decoder = Decoder()
+        decoder.max_allowed_table_size = 0
+        for block in (sections.NO_TABLE + sections.encode_request(section), sections.encode_request(section)):
+            self.assertEqual([tuple(pair) for pair in decoder.decode(block, raw=True)], section, block)
+
+    def test_secrets(self) -> None:
+        """What may be secret is marked as never to be indexed, whatever it is called, and is kept nowhere."""
+        before = sections._known.cache_info().currsize
+        for name in (b"authorization", b"x-api-key", b"cookie", b"x-key-of-ours", b"proxy-authorization", b":path"):
+            block = sections.encode_request([(name, b"sk-secret")])
+            self.assertEqual(block[0] & 0xF0, 0x10, name)
+            decoded = Decoder().decode(block, raw=True)
+            self.assertEqual(
+                [(pair[0], pair[1], pair.indexable) for pair in decoded], [(name, b"sk-secret", False)], name
+            )
+        self.assertEqual(sections._known.cache_info().currsize, before)
+
+    def test_common(self) -> None:
+        """What all requests have alike takes a byte each where the static table has it."""
+        self.assertEqual(sections.encode_request([(b":method", b"POST"), (b":scheme", b"https")]), b"\x83\x87")
+
+
 class DecodingTests(SynchronousTestCase):
     def code(self, block: bytes, limit: int = 65_536) -> ErrorCode:
         return self.assertRaises(ConnectionFault, sections.decode, Decoder(limit), block).code
@@ -140,3 +166,28 @@ class MalformedTests(SynchronousTestCase):
         for bad in ((b":path", b"/"), (b"X", b"1"), (b"connection", b"close"), (b"x", b"\n")):
             with row(bad):
                 self.assertRaises(Malformed, sections.check_trailers, [bad])
+
+
+class ResponseTests(SynchronousTestCase):
+    def test_good(self) -> None:
+        """The status, and the length where it is announced."""
+        self.assertEqual(sections.check_response([(b":status", b"200"), (b"content-length", b"7")]), (200, 7))
+        self.assertEqual(sections.check_response([(b":status", b"599"), (b"x", b"")]), (599, None))
+
+    def test_bad(self) -> None:
+        """Heads that no answer has: RFC 9113 section 8.3.2."""
+        ok = (b":status", b"200")
+        for case, section in (
+            ("nothing", []),
+            ("no status", [(b"x", b"1")]),
+            ("two", [ok, ok]),
+            ("behind", [(b"x", b"1"), ok]),
+            ("of a request", [ok, (b":path", b"/")]),
+            ("short", [(b":status", b"20")]),
+            ("long", [(b":status", b"2000")]),
+            ("sign", [(b":status", b"+20")]),
+            ("below 100", [(b":status", b"099")]),
+            ("field", [ok, (b"X", b"1")]),
+        ):
+            with row(case):
+                self.assertRaises(Malformed, sections.check_response, section)

@@ -77,7 +77,7 @@ class ClosedTests(SynchronousTestCase):
         streams.highest = 9
         streams.end(1)
         streams.reset(3)
-        streams.reset_by_client(5)
+        streams.reset_by_peer(5)
         self.assertEqual(self.fault(streams, 1), (ConnectionFault, ErrorCode.STREAM_CLOSED))
         self.assertIsNone(streams.check_closed(3, "DATA"))
         self.assertEqual(self.fault(streams, 5), (StreamFault, ErrorCode.STREAM_CLOSED))

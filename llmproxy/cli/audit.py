@@ -16,7 +16,8 @@ from ..config.dotenv import with_dotenv
 from ..config.units import parse_duration
 from ..core.audit.record import microseconds
 from ..core.csvcells import lines_of
-from .lookup import project_id_of
+from .faults import Fault
+from .lookup import project_id_of, token_ids_called
 from .management import Management, segment
 from .output import Output, Progress, moment
 from .outputfile import opened
@@ -79,7 +80,8 @@ _FILTERS = (
     click.option("--outcome", type=click.Choice(["success", "failure", "denied", "error"])),
     click.option("--project", metavar="NAME", help="Name or id of a project."),
     click.option("--project-id", metavar="ID", help="The same, taken as it is."),
-    click.option("--token-id", metavar="ID"),
+    click.option("--token", metavar="NAME", help="Id or name of a token; - is a secret on standard input."),
+    click.option("--token-id", metavar="ID", help="The same, taken as it is."),
     click.option("--request-id", metavar="ID"),
     click.option("--correlation-id", metavar="ID"),
     click.option("--client-ip", metavar="ADDRESS"),
@@ -201,6 +203,12 @@ def _pages(api: Management, wanted: dict[str, Any], size: int) -> Iterator[list[
     project = wanted.pop("project")
     if project:
         wanted["project_id"] = project_id_of(api, project)
+    token = wanted.pop("token")
+    if token:
+        ids = token_ids_called(api, token)
+        if len(ids) > 1:
+            raise Fault(f"{len(ids)} tokens are called {token!r}: give an id of llmproxy token list")
+        wanted["token_id"] = ids[0]
     query = {"start_time": wanted.pop("since"), "end_time": wanted.pop("until"), **wanted}
     for page in api.pages("/audit", limit=size, **query):
         yield page["events"]

@@ -1,8 +1,9 @@
-"""Ids of projects and tokens, from what people have at hand: a name, an id, a secret."""
+"""Ids of projects, tokens and people, from what somebody has at hand: a name, an address, an id, a secret."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -30,6 +31,33 @@ def project_id_of(api: Management, text: str) -> str:
         raise NotThere(f"there is no project named {text!r}: see llmproxy project list")
     found: str = named[0]["id"]
     return found
+
+
+def person_id_of(api: Management, who: str) -> str:
+    """
+    The id of the person with this id, address, name at their provider, or name.
+
+    @raise Fault: nobody has it, or several have.
+    """
+    if _ID.fullmatch(who):
+        return who
+    found = [each for page in api.pages("/people", q=who, limit=1000, spent_since="1h") for each in page]
+    return chosen_person(found, who)
+
+
+def chosen_person(people: Sequence[Mapping[str, Any]], who: str) -> str:
+    """
+    The id of the one who is meant; likewise. An address, which a provider vouches for, comes before a name, which
+    somebody may have chosen: who calls themselves as another's address stands in nobody's way.
+    """
+    for key in ("email", "subject", "name"):
+        same = [each for each in people if each[key].casefold() == who.casefold()]
+        if len(same) > 1:
+            raise Fault(f"{len(same)} people are called {who!r}: give an id of llmproxy people list --text")
+        if same:
+            found: str = same[0]["id"]
+            return found
+    raise NotThere(f"nobody who has signed in is called {who!r}: see llmproxy people list")
 
 
 def token_ids_called(api: Management, text: str) -> list[str]:

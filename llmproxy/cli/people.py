@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from .faults import Fault, NotThere
+from .lookup import person_id_of
 from .management import Management, segment
 from .output import Output, moment
 from .outputfile import opened
@@ -119,16 +120,17 @@ def reset_budget(api: Management, output: Output, who: str) -> None:
 
 @command.command("end-device")
 @_who
-@click.argument("device", metavar="DEVICE_ID")
+@click.argument("device", metavar="DEVICE")
 @management_options
 def end_device(api: Management, output: Output, who: str, device: str) -> None:
-    """Let a device in no longer: its tokens end at once.
+    """Let a device in no longer: its tokens end at once. DEVICE is an id, or what one good device alone is called.
 
     \b
     Examples:
-      llmproxy people end-device ann@example.com 0d3c…
+      llmproxy people end-device ann@example.com laptop
     """
-    api.delete(f"{_path(api, who)}/devices/{segment(device)}")
+    path = _path(api, who)
+    api.delete(f"{path}/devices/{segment(_device_id(api, path, device))}")
     output.say("The device is let in no longer.")
 
 
@@ -174,17 +176,23 @@ def delete(api: Management, output: Output, who: str, yes: bool) -> None:
 
 def _path(api: Management, who: str) -> str:
     """Where a person is, by an id, an address or a name."""
-    found = [each for page in api.pages("/people", q=who, limit=1000, spent_since="1h") for each in page]
-    same = [each for each in found if who.casefold() in (each["email"].casefold(), each["name"].casefold())]
+    return f"/people/{segment(person_id_of(api, who))}"
+
+
+def _device_id(api: Management, path: str, text: str) -> str:
+    """
+    @raise Fault: the person has none that is called so, or several.
+    """
+    found = api.get(f"{path}/devices")
+    if any(each["id"] == text for each in found):
+        return text
+    same = [each["id"] for each in found if each["device"] == text and each["ended_at"] is None]
     if len(same) > 1:
-        raise Fault(f"{len(same)} people are called {who!r}: give an id of llmproxy people list --text")
-    return f"/people/{segment(same[0]['id'] if same else _id(who))}"
-
-
-def _id(who: str) -> str:
-    if "@" in who or " " in who:
-        raise NotThere(f"nobody is called {who!r}")
-    return who
+        raise Fault(f"{len(same)} devices are called {text!r}: give an id of llmproxy people show")
+    if not same:
+        raise NotThere(f"no device is called {text!r}: see llmproxy people show")
+    device_id: str = same[0]
+    return device_id
 
 
 def _called(person: dict[str, Any]) -> str:

@@ -59,7 +59,7 @@ _FILTERS = (
     ),
     click.option("--api", "apis", multiple=True, metavar="NAME", help="An API; repeatable."),
     click.option("--model", "models", multiple=True, metavar="NAME", help="As it was asked for; repeatable."),
-    click.option("--person", "persons", multiple=True, metavar="ID", help="Somebody who signs in; repeatable."),
+    click.option("--person", "persons", multiple=True, metavar="WHO", help="Id, address or name; repeatable."),
     click.option("--tz", callback=zone, default="UTC", show_default=True, metavar="ZONE", help="Where days begin."),
 )
 

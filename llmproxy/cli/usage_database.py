@@ -16,6 +16,7 @@ from ..errors import BadRequest, NotFound, ProxyError
 from ..management.usage import UsageParameters, UsageRules
 from ..management.usageanswers import plain_record
 from .faults import Fault, NotThere
+from .lookup import chosen_person
 from .secretinput import read_secret_file
 from .storage import check_revision, faults_of, located, reading
 
@@ -53,6 +54,20 @@ class InTheDatabase:
         if not found:
             raise NotThere(f"there is no project named {text!r}")
         return found[0].id
+
+    def person_id(self, text: str) -> str:
+        from sqlalchemy import or_, select
+
+        from ..store.schema import people
+        from ..store.search import contains
+
+        names = ("id", "email", "subject", "name")
+        like = (contains(people.c[name], text) for name in names[1:])
+        query = select(*(people.c[name] for name in names)).where(or_(people.c.id == text, *like))
+        found = _done(self._transactions.read(lambda connection: connection.execute(query).all()))
+        if any(row.id == text for row in found):
+            return text
+        return chosen_person([row._asdict() for row in found], text)
 
     def token_ids(self, text: str) -> list[str]:
         secret = (read_secret_file("-") if text == "-" else text).strip().encode()

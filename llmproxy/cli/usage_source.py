@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import click
 
-from .lookup import project_id_of, token_ids_called
+from .lookup import person_id_of, project_id_of, token_ids_called
 from .management import Management
 from .output import Output
 from .storage import storage_of_proxy, warn_of_password
@@ -23,6 +23,9 @@ class Reading(Protocol):
 
     def project_id(self, text: str) -> str:
         """Of the project with this name or id."""
+
+    def person_id(self, text: str) -> str:
+        """Of the person with this id, address or name."""
 
     def token_ids(self, text: str) -> list[str]:
         """Of the tokens with this id or name; C{-} is a secret on standard input."""
@@ -64,7 +67,7 @@ class UsageSource:
             "token_id": [token_id for each in tokens for token_id in self.reading.token_ids(each)],
             "api": apis,
             "model": models,
-            "person_id": persons,
+            "person_id": [self.reading.person_id(each) for each in persons],
         }
         joined = {name: ",".join(values) or None for name, values in lists.items()}
         return {"from": since, "to": until, "tz": tz, **joined}
@@ -90,6 +93,9 @@ class OverTheApi:
 
     def project_id(self, text: str) -> str:
         return project_id_of(self._api, text)
+
+    def person_id(self, text: str) -> str:
+        return person_id_of(self._api, text)
 
     def token_ids(self, text: str) -> list[str]:
         return token_ids_called(self._api, text)

@@ -31,6 +31,7 @@ class AskingAgain:
     """
     @param provider: gives a provider by its name; C{None} where there is none.
     @param sealed: what is kept is sealed with.
+    @param failed: called with the name of a provider that says nothing, and why.
     """
 
     def __init__(
@@ -39,8 +40,10 @@ class AskingAgain:
         sealed: Sealed,
         people: PeopleRules,
         seconds: Callable[[], float],
+        failed: Callable[[str, str], object] = lambda name, why: None,
     ) -> None:
         self._provider = provider
+        self._failed = failed
         self._sealed = sealed
         self._people = people
         self._seconds = seconds
@@ -73,9 +76,12 @@ class AskingAgain:
         if not isinstance(opened, list) or opened[:2] != [person.id, person.provider] or provider is None:
             # The secret that it was sealed with is another one now, or it is of somebody else.
             raise SignInOver("what is kept of the sign-in cannot be read")
-        given = await self._refreshed(provider, opened[2])
         try:
+            given = await self._refreshed(provider, opened[2])
             await self._take(provider, person, given)
+        except ProviderUnavailable as error:
+            self._failed(provider.config.name, str(error))
+            raise
         except AssertionFault as error:
             raise SignInOver(f"the identity provider's answer cannot be used: {error}") from None
         except (NotGranted, PersonRevoked) as error:

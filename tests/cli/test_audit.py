@@ -30,6 +30,7 @@ class AuditTests(CommandTestCase):
         self.write(3, project_id="p")
         for options, count in (
             (("--actor", "carol", "--project-id", "p"), 3),
+            (("--token", "5e7f7a0e-0b52-4f2c-9f4c-0d3c6a1d9b11"), 0),
             (("--actor", "nobody"), 0),
             (("--outcome", "denied"), 0),
             (("--search", "CAROL"), 3),

@@ -10,8 +10,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.cli.main import cli
 from llmproxy.core.tokens import token_hash
+from llmproxy.store.people import PeopleStore
 from llmproxy.store.usagerecords import UsageRecords
 
+from ..contracts.people_store import person
 from ..store.databases import NOW, clock_at, opened, project, token
 from ..tables import row
 from ..usagereports import DAY, an_entry
@@ -27,7 +29,14 @@ class DirectTests(SynchronousTestCase):
         self.successResultOf(database.projects.create(project(name="search")))
         made = token(name="ci", token_hash=token_hash(SECRET.encode()))
         self.successResultOf(database.tokens.create(made))
-        entries = [an_entry(number, NOW - number * DAY, project_id="p1", token_id="t1") for number in range(3)]
+        theirs = {0: "o0"}
+        entries = [
+            an_entry(number, NOW - number * DAY, project_id="p1", token_id="t1", person_id=theirs.get(number, ""))
+            for number in range(3)
+        ]
+        people = PeopleStore(clock_at(), database)
+        for number, (email, name) in enumerate((("ann@x.org", "Ann"), ("", "Bob"), ("", "bob"))):
+            self.successResultOf(people.note(person(f"o{number}", f"u{number}", email=email, name=name)))
         entries += [an_entry(number, NOW, project_id="p2", user="x") for number in range(3, 2503)]
         self.successResultOf(UsageRecords(clock_at(), database).settle(entries))
 
@@ -61,6 +70,17 @@ class DirectTests(SynchronousTestCase):
         ):
             with row(self, options):
                 self.assertEqual(self.said(*options, *ALL, **more)["totals"]["requests"], 3)
+
+    def test_people(self) -> None:
+        """A person by what people call them; nobody, and several, are said."""
+        for who in ("o0", "ANN@x.org", "ann", "u0"):
+            with row(who):
+                self.assertEqual(self.said("--person", who, *ALL)["totals"]["requests"], 1)
+        for who, status, words in (("nobody", 3, "is called 'nobody'"), ("bob", 1, "2 people are called 'bob'")):
+            with row(who):
+                result = self.invoke("--person", who, "--database", self.path)
+                self.assertEqual(result.exit_code, status, result.output)
+                self.assertIn(words, result.stderr)
 
     def test_records(self) -> None:
         """Single records too, page by page."""

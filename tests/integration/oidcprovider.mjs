@@ -1,7 +1,8 @@
 // An OpenID provider (npm: oidc-provider, certified by the OpenID Foundation) for tests; the first argument is a file
 // {home, callback, device, post_logout, backchannel, cli, people: {login: claims}}. It says its issuer on stdout once it serves.
+// Who has a file disabled-LOGIN in its directory is nobody any more.
 import { createServer } from 'node:http';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 
 const asked = JSON.parse(readFileSync(process.argv[2]));
@@ -16,7 +17,7 @@ server.listen(0, '127.0.0.1', () => {
       {
         client_id: 'llmproxy', client_secret: 'a-secret:of/the+client%', redirect_uris: [asked.callback, asked.device],
         post_logout_redirect_uris: [asked.post_logout], backchannel_logout_uri: asked.backchannel,
-        backchannel_logout_session_required: true,
+        backchannel_logout_session_required: true, grant_types: ['authorization_code', 'refresh_token'],
       },
       { client_id: 'cli', token_endpoint_auth_method: 'none', redirect_uris: [asked.cli] },
     ],
@@ -24,7 +25,11 @@ server.listen(0, '127.0.0.1', () => {
     pkce: { required: () => true },
     claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name'], groups: ['groups'] },
     scopes: ['openid', 'email', 'profile', 'groups'],
-    findAccount: (ctx, id) => asked.people[id] && { accountId: id, claims: () => ({ sub: id, ...asked.people[id] }) },
+    findAccount: (ctx, id) => {
+      const person = existsSync(`disabled-${id}`) ? undefined : asked.people[id];
+      return person && { accountId: id, claims: () => ({ sub: id, ...person }) };
+    },
+    issueRefreshToken: (ctx, client) => client.clientId === 'llmproxy',
     // Nobody is asked to consent.
     async loadExistingGrant(ctx) {
       const grant = new ctx.oidc.provider.Grant({ clientId: ctx.oidc.client.clientId, accountId: ctx.oidc.session.accountId });

@@ -36,6 +36,7 @@ class OidcProvider:
 
     def __init__(self, directory: str, proxy: str, people: dict[str, dict[str, Any]]) -> None:
         os.mkdir(directory)
+        self._directory = directory
         self.callback = f"{proxy}/admin/signed-in/corp"
         self.cli = f"{proxy}/not-there"
         said = {
@@ -53,6 +54,10 @@ class OidcProvider:
         self.errors = Path(directory, "stderr")
         text = wait_for_text(os.path.join(directory, "stdout"), "serves", self.process, 60.0)
         self.issuer = re.search(r"issuer (\S+)", text)[1]  # type: ignore[index]
+
+    def disable(self, login: str) -> None:
+        """Somebody is nobody any more."""
+        Path(self._directory, f"disabled-{login}").touch()
 
     def stop(self) -> None:
         self.process.kill()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -54,6 +55,8 @@ identity:
       client_id: llmproxy
       client_secret: ${{OIDC_CLIENT_SECRET}}
       scopes: [openid, profile, email, groups]
+      check_every: 1s
+      check_grace: off
   rules:
     - {{match: {{groups: eng}}, project: engineering}}
 agents:
@@ -265,6 +268,47 @@ class SignInTests(SignInTestCase):
         for action in ("device.allow", "device.token", "corp:bob@example.com"):
             self.assertIn(action, actions, action)
         self.assertNotIn(token, actions)
+
+    def test_out_at_the_provider(self) -> None:
+        """
+        As a token is refreshed the provider is asked: while it is away nobody is let in or put out, and who is nobody
+        there any more is out here.
+        """
+        status, said = self.login("bob", self.let_in)
+        self.assertEqual(status, 0, said)
+        kept = json.loads(Path(self.home, ".config", "llmproxy", "credentials.json").read_text())
+        refresh = kept["proxies"][self.address]["refresh_token"]
+        pairs = []
+        for _ in range(2):
+            time.sleep(1.1)
+            status, pair = self.refreshed(refresh)
+            self.assertEqual(status, 200, pair)
+            refresh = pair["refresh_token"]
+            pairs.append(pair)
+        [person] = self.manage("GET", "/people")
+        [device] = self.manage("GET", f"/people/{person['id']}/devices")
+        self.assertIsNotNone(device["checked_at"])
+        self.provider.process.send_signal(signal.SIGSTOP)
+        try:
+            time.sleep(1.1)
+            status, said = self.refreshed(refresh)
+        finally:
+            self.provider.process.send_signal(signal.SIGCONT)
+        self.assertEqual((status, said["error"]), (503, "temporarily_unavailable"))
+        status, pair = self.refreshed(refresh)
+        self.assertEqual(status, 200, pair)
+        self.provider.disable("bob")
+        time.sleep(1.1)
+        status, said = self.refreshed(pair["refresh_token"])
+        log = Path(self.directory, "proxy", "stderr")
+        self.assertEqual((status, said["error"]), (401, "invalid_grant"), log.read_text()[-2000:])
+        self.assertEqual(self.ask("POST", "/anthropic/v1/messages", pair["access_token"], {})[0], 401)
+        [device] = self.manage("GET", f"/people/{person['id']}/devices")
+        self.assertEqual(device["ended_because"], "provider")
+
+    def refreshed(self, refresh_token: str) -> tuple[int, Any]:
+        form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
+        return self.ask("POST", "/oauth/token", form=form)
 
     def test_refused(self) -> None:
         """Who refuses gives nothing, and the program says so."""

@@ -19,6 +19,7 @@ from llmproxy.store.devices import DeviceStore
 from llmproxy.store.people import PeopleStore
 from llmproxy.usagelimits import UsageLimits
 from llmproxy.web.manage.people import PeopleRoutes
+from llmproxy.web.manage.usage import UsageRoutes
 
 from ...contracts.device_store import device, grant
 from ...store.databases import NOW, project
@@ -49,7 +50,7 @@ class PeopleManageTestCase(ManageTestCase):
         self.people = PeopleRules(state, PeopleStore(self.clock, self.database), partial(grant_of, grants))
         usage = UsageRules(self.clock.seconds, self.database.projects, self.database.tokens, self.reports)
         self.books = books = PeopleBooks(self.people, self.devices, usage)
-        routes = (PeopleRoutes(books).routes(), *more.pop("more", ()))
+        routes = (PeopleRoutes(books).routes(), UsageRoutes(usage).routes(), *more.pop("more", ()))
         return super().resource(projects, tokens, more=routes, **more)
 
     def setUp(self) -> None:

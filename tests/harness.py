@@ -21,6 +21,7 @@ from llmproxy.apisettings import ConnectionSettings
 from llmproxy.app.capturing import Capturing
 from llmproxy.app.costs import Costs
 from llmproxy.app.estimates import Estimates
+from llmproxy.app.leasedbudgets import NewBudgets
 from llmproxy.app.limits import UsageLimiting
 from llmproxy.cache.memory import MemoryStore
 from llmproxy.config import APIConfig, APIProviderConfig, TimeoutConfig
@@ -198,6 +199,7 @@ class Exchange:
     @param strangers: other tokens are known to be none; otherwise the test answers for them.
     @param traces: of exchanges; nothing is traced without.
     @param usage_limits: what stands in C{limiting} from the start.
+    @param budgets: makes what leases money, see L{UsageLimiting}.
     @param ledger: notes what goes on and what has ended, as L{llmproxy.ledger.ledger.Ledger} does.
     """
 
@@ -210,6 +212,7 @@ class Exchange:
         ledger: Any = None,
         usage_limits: UsageLimitSettings | None = None,
         traces: Traces | None = None,
+        budgets: NewBudgets | None = None,
         **api: Any,
     ) -> None:
         self.clock = Clock()
@@ -244,7 +247,7 @@ class Exchange:
         self.priced: list[Record] = []
         self.costs = Costs(self.clock)
         self.costs.use((), table.apis)
-        self.limiting = UsageLimiting(self.clock, self.costs, self.inspection, lambda rule: succeed(0))
+        self.limiting = UsageLimiting(self.clock, self.costs, self.inspection, lambda rule: succeed(0), budgets=budgets)
         self.estimates = Estimates(self.clock, lambda *what: self.unread.append(what), _words)
         self.include_usage = include_usage_for(table.apis, self.wheel, lambda *what: self.unread.append(what))
         respond = standard_chain(

@@ -85,22 +85,23 @@ class UsageLimiting:
         self._warned: dict[tuple[str, str], int] = {}
         self._here: Counts | None = None
         self._budgets: LeasedBudgets | None = None
+        at_once = None
         if redis is None:
             here = self._here = counts(reactor.seconds, self._crossed)
-            self.store: ILimitStore = RestoredLimits(here, reactor.seconds, spent, used)
+            restored = RestoredLimits(here, reactor.seconds, spent, used)
+            self.store: ILimitStore = restored
             if budgets is not None:
                 from ..limits.split import SplitLimits
 
                 self._budgets = budgets(spent, self._crossed)
                 self.store = SplitLimits(self.store, self._budgets)
+            if isinstance(here, MemoryLimits):
+                at_once = AtOnce(restored, here.counters, reactor.seconds, self._crossed, self._budgets)
         else:
             from .redislimits import RedisLimiting
 
             self.redis = RedisLimiting(reactor, redis, poller, names, spent, self._crossed, counts)
             self.store = self.redis.store
-        at_once = None
-        if isinstance(self._here, MemoryLimits) and isinstance(self.store, RestoredLimits):
-            at_once = AtOnce(self.store, self._here.counters, reactor.seconds, self._crossed)
         self._settling = Settling(self.store, costs, Learnt(), at_once)
 
     def middleware(self, settings: UsageLimitSettings) -> Limiting:

@@ -15,15 +15,15 @@ from twisted.internet.defer import Deferred, DeferredList
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ..core.limits.leasing import NANO, Account, Answer, Ask, Standing
-from ..core.limits.verdicts import Left, Refusal, crossed
+from ..core.limits.leasing import NANO, Account, Answer, Ask, left_of
+from ..core.limits.verdicts import Refusal, crossed
 from ..net.clockedcall import ClockedCall
 from ..net.ratelimitedlog import RateLimitedLog
 from .leasefile import LeaseNotes
 
 if TYPE_CHECKING:
     from ..core.limits.values import Rule
-    from ..core.limits.verdicts import Crossed, Part
+    from ..core.limits.verdicts import Crossed, Left, Part
     from ..interfaces import IBudgetLeases
 
 INTERVAL = 2.0
@@ -78,6 +78,7 @@ class LeasedBudgets:
     @param directory: where a process notes what could be handed back of its leases if it was killed; C{None} for
         nowhere: then that counts as spent.
     @ivar failures: requests that were decided without the database.
+    @ivar epoch: another number when accounts were forgotten: who holds one has to find it anew.
     """
 
     _log = Logger()
@@ -105,7 +106,7 @@ class LeasedBudgets:
         self._removes_at = 0.0
         self._stopped = False
         self._foreign: set[str] = set()
-        self.failures = 0
+        self.failures = self.epoch = 0
 
     def start(self) -> None:
         """The database is open."""
@@ -149,6 +150,11 @@ class LeasedBudgets:
         for (account, amount), known in zip(held, used, strict=True):
             account.settle(amount, amount if known is None else known)
 
+    def account_of(self, rule: Rule) -> Account | None:
+        """Where a budget is counted here; C{None} where that has not begun."""
+        budget = self._budgets.get(rule.key)
+        return None if budget is None else budget.account
+
     def left(self, rules: Sequence[Rule]) -> Deferred[list[Left]]:
         """See L{llmproxy.interfaces.ILimitStore.left}; what others have leased and not spent is left."""
         now = self._clock.seconds()
@@ -162,7 +168,7 @@ class LeasedBudgets:
             await self._begin(account)
         if missing:
             found = await self._leases.standing(wanted)
-        return [_left_of(account, standing, now) for account, standing in zip(accounts, found, strict=True)]
+        return [left_of(account, standing, now) for account, standing in zip(accounts, found, strict=True)]
 
     def _wanting(self, pairs: list[tuple[Part, Account]], now: float) -> Taken | Refusal | Deferred[Taken | Refusal]:
         """Some of it is not leased."""
@@ -317,6 +323,7 @@ class LeasedBudgets:
             is_over = not account.running and not account.total and not account.holds and account.known is None
             if (account.is_idle() or is_over) and not budget.is_saying and now - account.used_at >= FORGETS_AFTER:
                 del self._budgets[key]
+                self.epoch += 1
                 self._notes.drop(account)
         # A LoopingCall ends at its first failure.
         return self._write().addErrback(self._not_written).addBoth(lambda _: self._look(now))
@@ -386,13 +393,6 @@ class LeasedBudgets:
 def _is_late(account: Account) -> bool:
     """Whether there is something to be written down."""
     return not account.is_written() and bool(account.known or account.total or account.holds)
-
-
-def _left_of(account: Account, standing: Standing | None, now: float) -> Left:
-    spent = 0 if standing is None else standing.spent * NANO
-    used = max(0, spent - account.written * NANO) + account.total + account.reserved
-    resets_in = account.end - now if account.end is not None and used else None
-    return Left(account.rule, used, max(0, account.rule.limit - used), resets_in)
 
 
 def _patience(refusal: Refusal) -> float:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from twisted.python.failure import Failure
 
-    from ..core.limits.counterset import CounterSet
+    from ..core.limits.counterset import Counted
     from ..core.limits.reservation import Learnt, Wants
     from ..core.limits.values import Rule
     from ..core.limits.verdicts import Crossed
@@ -68,7 +68,7 @@ class AtOnce(Protocol):
     def crossed(self) -> Callable[[Crossed], object]:
         """Takes shares of budgets that have been used."""
 
-    def counted(self, rules: Sequence[Rule]) -> CounterSet | None:
+    def counted(self, rules: Sequence[Rule]) -> Counted | None:
         """What counts requests that these hold for; C{None} where that is not known yet."""
 
 
@@ -77,7 +77,8 @@ class Held(NamedTuple):
     What a request that goes on has reserved.
 
     @ivar tokens: that were taken at once, as the money; C{at} is when.
-    @ivar reservation: the store's, in place of these; C{None} where it was taken at once.
+    @ivar counted: where they were.
+    @ivar reservation: the store's, in place of all these; C{None} where it was taken at once.
     """
 
     settling: Settling
@@ -86,14 +87,15 @@ class Held(NamedTuple):
     tokens: int
     money: int
     at: float
+    counted: Counted | None
     reservation: Reservation | None = None
 
     def end(self, record: Record) -> None:
         """See L{llmproxy.record.Held}."""
-        settling, plan, _, _, _, _, reservation = self
+        settling, plan, _, _, _, _, counted, _ = self
         usage = record.usage
         if record.attempts:
-            if reservation is None and plan.is_taken:
+            if counted is not None and plan.is_taken:
                 # It was sent: nothing can be given back any more.
                 return
             if usage is not None and usage.output_tokens is not None:
@@ -106,7 +108,8 @@ class Held(NamedTuple):
         """What was taken at once, as the store has it."""
         if self.reservation is not None:
             return self.reservation
-        return Reservation(tuple(self.plan.parts(self.tokens, self.money)), self.at)
+        assert self.counted is not None
+        return self.counted.reservation(self.plan.parts(self.tokens, self.money), self.at)
 
 
 def _may_go_on(record: Record) -> bool:
@@ -147,7 +150,7 @@ class Settling:
         if responding.called and is_answered(responding):
             self._end(None, held, record, hard)
             return responding
-        if held.plan.is_taken and record.attempts and held.reservation is None:
+        if held.plan.is_taken and record.attempts and held.counted is not None:
             # It was sent: nothing can be given back any more.
             return responding
         args = (held, record, hard)
@@ -191,7 +194,7 @@ class Settling:
 
     def settle_known(self, held: Held, record: Record, usage: Usage) -> None:
         """It has been sent, and used this."""
-        _, plan, wants, tokens_held, money_held, at, reservation = held
+        _, plan, wants, tokens_held, money_held, at, counted, _ = held
         into, out = usage.input_tokens, usage.output_tokens
         tokens = (into or 0) + (out or 0)
         if plan.uses and not record.truncated:
@@ -202,10 +205,10 @@ class Settling:
                 seen.add(wants, into, out)
         money = self.tariffs.spent(record) if plan.has_money else 0
         if type(money) is int:
-            counters, at_once = plan.counters, self.at_once
-            if reservation is None and counters is not None and at_once is not None and not record.truncated:
+            at_once = self.at_once
+            if counted is not None and at_once is not None and not record.truncated:
                 # As nearly always.
-                crossed = counters.settle(tokens_held, money_held, at, tokens, money, at_once.seconds())
+                crossed = counted.settle(tokens_held, money_held, at, tokens, money, at_once.seconds())
                 if crossed:
                     for each in crossed:
                         at_once.crossed(each)

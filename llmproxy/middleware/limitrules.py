@@ -12,7 +12,7 @@ from ..message import Attribution
 from ..usagelimits import UNLIMITED
 
 if TYPE_CHECKING:
-    from ..core.limits.counterset import CounterSet
+    from ..core.limits.counterset import Counted
     from ..core.limits.reservation import Seen
     from ..core.pricing.tariff import Line, Tariff
     from ..message import Api, ApiRequest
@@ -73,7 +73,7 @@ class Plan:
         self.key = (api.name, model)
         self.rules = tuple(rules)
         self.is_metered = api.settings.meter is not None
-        self.counters: CounterSet | None = None
+        self.counters: Counted | None = None
         self.seen: Seen | None = None
         self.line: Line | None = None
         self.tariff: Tariff | None = None

@@ -163,7 +163,7 @@ class Limiting:
         now = self._seconds()
         if not counters.take(tokens, money, now):
             return self._limited(request, inner, plan, wants)
-        held = _new(Held, (settling, plan, wants, tokens, money, now, None))
+        held = _new(Held, (settling, plan, wants, tokens, money, now, counters, None))
         if self._by_record and record.held is None and record.part_of is None:
             record.held = held
             return inner(request)
@@ -229,7 +229,7 @@ class Limiting:
             # As nearly always.
             if settling.at_once is not None and (plan.counters is None or not plan.counters.is_current):
                 plan.counters = settling.at_once.counted(plan.rules)
-            return self._go_on(Held(settling, plan, wants, 0, 0, 0.0, outcome), request, inner)
+            return self._go_on(Held(settling, plan, wants, 0, 0, 0.0, None, outcome), request, inner)
         asking = _Asking(request, inner, plan, wants, is_other)
         if isinstance(outcome, (Reservation, Refusal)):
             return self._decided(asking, estimate, tariff, outcome)
@@ -275,7 +275,7 @@ class Limiting:
         hard = None
         if plan.hard is not None and tariff is not None:
             hard = self._hard(asking, estimate, tariff, outcome)
-        held = Held(self._settling, plan, asking.wants, 0, 0, 0.0, outcome)
+        held = Held(self._settling, plan, asking.wants, 0, 0, 0.0, None, outcome)
         if hard is None:
             responding = self._go_on(held, request, asking.inner)
         else:

@@ -2,8 +2,9 @@
 What limits of usage cost: C{python -m tests.benchmarks.limits}.
 
 Small POSTs in memory (L{tests.harness}), one after another, whose usage is read and priced: of a token without limits,
-with C{rpm_limit}, and with C{rpm_limit}, C{tpm_limit}, C{max_parallel_requests} and C{max_budget}. Processor time,
-without kernel, reactor, access log and metrics. The three take turns in each round; figures are medians of the
+with C{rpm_limit}, and with C{rpm_limit}, C{tpm_limit}, C{max_parallel_requests} and C{max_budget}, the latter of which
+is counted here, or leased of a database that others use too, which is not asked meanwhile. Processor time, without
+kernel, reactor, access log and metrics. They take turns in each round; figures are medians of the
 rounds', so that what else runs on the machine runs beside all of them. Limits are to take a tenth of the requests a
 second at most.
 """
@@ -13,17 +14,22 @@ from __future__ import annotations
 import argparse
 import gc
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from functools import partial
 from typing import Any
 
 from attrs import evolve
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
 
+from llmproxy.app.leasedbudgets import NewBudgets
 from llmproxy.bench.answers import COMPLETION
 from llmproxy.config.model import MeterConfig
+from llmproxy.core.limits.leasing import Answer, Ask
 from llmproxy.core.pricing.rules import PriceRule
 from llmproxy.core.pricing.tariff import Price
+from llmproxy.limits.leased import LeasedBudgets
 from llmproxy.message import Principal
 from llmproxy.usagelimits import UsageLimits
 
@@ -35,9 +41,21 @@ PRICES = {"input_tokens": Price(Decimal("0.15")), "output_tokens": Price(Decimal
 ALL_FOUR: dict[str, Any] = {"tpm_limit": MANY, "max_parallel_requests": MANY, "max_budget": Decimal(MANY)}
 
 
-def limited(**limits: Any) -> Exchange:
+class Granting:
+    """A database that leases all of a budget. Nothing else is asked of it as long as no time passes."""
+
+    def say(self, asks: Sequence[Ask]) -> Deferred[list[Answer | None]]:
+        return succeed([Answer(0, ask.limit, ask.limit - ask.holds, 0) for ask in asks])
+
+
+def leases(clock: Any) -> NewBudgets:
+    """What leases money there."""
+    return lambda spent, warn: LeasedBudgets(clock, Granting(), "1" * 32, spent, warn)  # type: ignore[arg-type]
+
+
+def limited(is_leased: bool = False, **limits: Any) -> Exchange:
     """A proxy whose token is limited so, by more than is ever used."""
-    exchange = Exchange(meter=MeterConfig(enabled=True))
+    exchange = Exchange(meter=MeterConfig(enabled=True), budgets=leases(Clock()) if is_leased else None)
     known = exchange.directory.known
     principal = known[SECRET]
     token = evolve(principal.token, limits=UsageLimits(**limits)) if limits else principal.token
@@ -48,9 +66,9 @@ def limited(**limits: Any) -> Exchange:
     return exchange
 
 
-def posts(**limits: Any) -> Callable[[], object]:
+def posts(is_leased: bool = False, **limits: Any) -> Callable[[], object]:
     """One small POST after another."""
-    exchange = limited(**limits)
+    exchange = limited(is_leased, **limits)
     client = exchange.client()
 
     def once() -> None:
@@ -68,6 +86,7 @@ WORKS: dict[str, Callable[[], Callable[[], object]]] = {
     "none": posts,
     "`rpm_limit`": partial(posts, rpm_limit=MANY),
     "all four": partial(posts, rpm_limit=MANY, **ALL_FOUR),
+    "all four, money leased": partial(posts, True, rpm_limit=MANY, **ALL_FOUR),
 }
 """By the limits of a token, what begins with them, and gives what is done again and again."""
 
@@ -75,7 +94,7 @@ WORKS: dict[str, Callable[[], Callable[[], object]]] = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--requests", type=int, default=1000, help="in each round, with each of the three")
+    parser.add_argument("--requests", type=int, default=1000, help="in each round, with each of them")
     options = parser.parse_args()
     gc.disable()
     works = [begin() for begin in WORKS.values()]

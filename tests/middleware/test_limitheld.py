@@ -59,7 +59,7 @@ class HeldTests(SynchronousTestCase):
 
     def held(self) -> Held:
         reservation = Reservation(tuple(self.plan.parts(50, 50)), 0.0)
-        return Held(self.settling, self.plan, Wants(), 0, 0, 0.0, reservation)
+        return Held(self.settling, self.plan, Wants(), 0, 0, 0.0, None, reservation)
 
     def begin(self, sent: bool = True) -> Deferred[Any]:
         responding = self.settling.go_on(self.held(), None, self.request, self.inner)

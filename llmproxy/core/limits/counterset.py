@@ -6,14 +6,44 @@ known what they have used. Whatever else comes to pass is for L{llmproxy.core.li
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from .counters import Counters
 from .sliding import WINDOW
 from .values import Rule
-from .verdicts import SHARES, Crossed, crossed
+from .verdicts import SHARES, Crossed, Part, Reservation, crossed
 
 _NO_LIMIT = 1 << 200
 """Of a budget that only warns."""
+
+
+class Counted(Protocol):
+    """What counts all requests that the same limits hold for."""
+
+    @property
+    def is_current(self) -> bool:
+        """Whether these are still the counters."""
+
+    def take(self, tokens: int, money: int, now: float) -> bool:
+        """
+        Take 1 of each limit of requests, and so many tokens and so much money; C{False}, and nothing is taken, where it
+        does not fit in one of them, and where that cannot be said here.
+        """
+
+    def settle(
+        self, held: int, reserved: int, at: float, tokens: int, money: int, now: float
+    ) -> Sequence[Crossed] | None:
+        """
+        The request has ended, and has used so much.
+
+        @param held: tokens that it had taken.
+        @param reserved: money, likewise.
+        @param at: when.
+        @return: what has to be said of budgets; C{None}, and nothing is settled, where that cannot be done here.
+        """
+
+    def reservation(self, parts: Sequence[Part], at: float) -> Reservation:
+        """What was taken, as a store knows it."""
 
 
 class CounterSet:
@@ -46,14 +76,12 @@ class CounterSet:
 
     @property
     def is_current(self) -> bool:
-        """Whether these are still the counters."""
         return self._epoch == self._counters.epoch
 
+    def reservation(self, parts: Sequence[Part], at: float) -> Reservation:
+        return Reservation(tuple(parts), at)
+
     def take(self, tokens: int, money: int, now: float) -> bool:
-        """
-        Take 1 of each limit of requests, and so many tokens and so much money; C{False}, and nothing is taken, where it
-        does not fit in one of them, and where that cannot be said here.
-        """
         counters = self._counters
         if self._epoch != counters.epoch or now >= counters.look_at:
             return False
@@ -121,14 +149,6 @@ class CounterSet:
     def settle(
         self, held: int, reserved: int, at: float, tokens: int, money: int, now: float
     ) -> Sequence[Crossed] | None:
-        """
-        The request has ended, and has used so much.
-
-        @param held: tokens that it had taken.
-        @param reserved: money, likewise.
-        @param at: when.
-        @return: what has to be said of budgets; C{None}, and nothing is settled, where that cannot be done here.
-        """
         counters = self._counters
         if self._epoch != counters.epoch:
             return None

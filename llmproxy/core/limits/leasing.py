@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field, frozen
 
-from .verdicts import Refusal
+from .verdicts import Left, Refusal
 
 if TYPE_CHECKING:
     from .values import Rule
@@ -249,6 +249,14 @@ class Account:
         # What was leased beyond what is known has been taken since.
         since = max(0, _up(self.holds) + _up(self.total) - self.held - self.written) * NANO
         return amount <= self.left - since
+
+
+def left_of(account: Account, standing: Standing | None, now: float) -> Left:
+    """What there is to see of a budget."""
+    spent = 0 if standing is None else standing.spent * NANO
+    used = max(0, spent - account.written * NANO) + account.total + account.reserved
+    resets_in = account.end - now if account.end is not None and used else None
+    return Left(account.rule, used, max(0, account.rule.limit - used), resets_in)
 
 
 def _up(amount: int) -> int:

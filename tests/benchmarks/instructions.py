@@ -19,6 +19,7 @@ from tests.harness import Exchange, a_request
 from tests.http2client import Http2Connection
 from tests.test_cost import ANSWER, EVENT, GET, OPTED_IN, REQUEST, STORED
 
+from .allon import WORKS as TOGETHER
 from .limits import WORKS as LIMITED
 from .metering import WORKS as METERED
 
@@ -134,6 +135,7 @@ WORKS: dict[str, Callable[[int], None]] = {
     "a small POST over HTTP/2, client and all": http2,
     "an event of a stream over HTTP/2, client and all": http2_event,
     **{f"a small POST, limits {name}": again(begin) for name, begin in LIMITED.items()},
+    **{f"a small POST, {name}": again(begin) for name, begin in TOGETHER.items()},
     **{f"{name}, meter {meter}": metered(begin, meter) for name, begin in METERED.items() for meter in ("off", "on")},
 }
 

@@ -53,13 +53,18 @@ def leases(clock: Any) -> NewBudgets:
     return lambda spent, warn: LeasedBudgets(clock, Granting(), "1" * 32, spent, warn)  # type: ignore[arg-type]
 
 
-def limited(is_leased: bool = False, **limits: Any) -> Exchange:
-    """A proxy whose token is limited so, by more than is ever used."""
-    exchange = Exchange(meter=MeterConfig(enabled=True), budgets=leases(Clock()) if is_leased else None)
+def limit(exchange: Exchange, **limits: Any) -> None:
+    """Limit its token so."""
     known = exchange.directory.known
     principal = known[SECRET]
     token = evolve(principal.token, limits=UsageLimits(**limits)) if limits else principal.token
     known[SECRET] = Principal(token, principal.project)
+
+
+def limited(is_leased: bool = False, **limits: Any) -> Exchange:
+    """A proxy whose token is limited so, by more than is ever used."""
+    exchange = Exchange(meter=MeterConfig(enabled=True), budgets=leases(Clock()) if is_leased else None)
+    limit(exchange, **limits)
     exchange.costs.use([PriceRule("api", "*", prices=PRICES)], ())
     # As the application does with all of them, limited or not.
     exchange.account.seal = exchange.costs.note

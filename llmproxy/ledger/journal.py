@@ -52,7 +52,7 @@ class Batch:
     """
 
     entries: list[Entry]
-    upto: list[tuple[ISegment, int]]
+    upto: dict[ISegment, int]
 
 
 class Journal:
@@ -252,15 +252,19 @@ class Journal:
 
     # -- what is settled
 
-    def unsettled(self, most: int) -> Batch | None:
-        """The next exchanges that have ended, C{most} at most; C{None} for none."""
-        batch = Batch([], [])
+    def unsettled(self, most: int, more: Batch | None = None) -> Batch | None:
+        """
+        The next exchanges that have ended, C{most} at most; C{None} for none.
+
+        @param more: those that come before them, to which they are added; nothing was settled meanwhile.
+        """
+        batch = Batch([], {}) if more is None else more
         for segment in self._segments:
             if not _read(segment, batch, most):
                 break
         if batch.entries:
             return batch
-        for segment, reached in batch.upto:
+        for segment, reached in batch.upto.items():
             segment.settled = reached
         return None
 
@@ -268,7 +272,7 @@ class Journal:
         """The database has all of C{batch}."""
         self.waiting -= len(batch.entries)
         self.oldest_at = batch.entries[-1].ended_at if self.waiting and batch.entries else None
-        for segment, reached in batch.upto:
+        for segment, reached in batch.upto.items():
             segment.settled = reached
 
     def spent(self) -> list[ISegment]:
@@ -295,12 +299,14 @@ class Journal:
 
 def _read(segment: ISegment, batch: Batch, most: int) -> bool:
     """Add what has ended of a segment; whether that is all of it."""
-    reached = segment.settled
-    for kind, content, end in segment.contents(reached):
-        if kind & KIND == ENDED:
-            if len(batch.entries) == most:
-                break
-            batch.entries.append(decoded(content))
-        reached = end
-    batch.upto.append((segment, reached))
-    return reached == segment.end
+    while True:
+        reached = start = batch.upto.get(segment, segment.settled)
+        for kind, content, end in segment.contents(start):
+            if kind & KIND == ENDED:
+                if len(batch.entries) == most:
+                    break
+                batch.entries.append(decoded(content))
+            reached = end
+        batch.upto[segment] = reached
+        if reached == start or len(batch.entries) == most:
+            return reached == segment.end

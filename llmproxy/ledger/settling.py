@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredLock
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from ..core.backoff import delay
@@ -16,13 +17,20 @@ if TYPE_CHECKING:
 
     from ..core.ledger.entry import Entry
     from ..interfaces import IUsageRecords
-    from .journal import Journal
+    from .journal import Batch, Journal
 
 SETTLE_AFTER = 0.25
 """Seconds that an exchange waits which has ended, if the database is there: what it takes has to be below a second."""
 
-MOST_AT_ONCE = 500
+MANY = 200
+MANY_AFTER = 0.5
+"""Seconds likewise after a batch of many: the more are written together, the less each of them takes."""
+
+MOST_AT_ONCE = 2000
 """Exchanges in one transaction: it is short for others who wait for the database."""
+
+READ_AT_ONCE = 500
+"""Of those so many are read before others in this process have their turn."""
 
 MOST_BETWEEN = 15.0
 """Seconds between two attempts, where the database has been away for a while."""
@@ -59,6 +67,7 @@ class Settling:
         self._lock = DeferredLock()
         self._call: IDelayedCall | None = None
         self._stopped = False
+        self._after = SETTLE_AFTER
         self._complaints = RateLimitedLog(clock, self._log, "ledger")
         self.refused = 0
         self.failures = 0
@@ -66,7 +75,7 @@ class Settling:
     def wake(self) -> None:
         """An exchange has ended."""
         if self._call is None and not self._stopped:
-            self._call = self._clock.callLater(max(SETTLE_AFTER, self._pause()), self._due)
+            self._call = self._clock.callLater(max(self._after, self._pause()), self._due)
 
     def flush(self) -> Deferred[None]:
         """
@@ -98,14 +107,29 @@ class Settling:
     async def _flush(self) -> None:
         journal = self._journal
         try:
-            while (batch := journal.unsettled(MOST_AT_ONCE)) is not None:
+            while (batch := await self._next()) is not None:
                 await self._keep(batch.entries)
                 journal.settled(batch)
                 self.failures = 0
+                count = len(batch.entries)
+                self._after = MANY_AFTER if count >= MANY else SETTLE_AFTER
+                if count < MOST_AT_ONCE:
+                    # What has ended meanwhile has its turn with what ends after it.
+                    break
             await self._tidy()
         except Exception:
             self.failures += 1
             raise
+
+    async def _next(self) -> Batch | None:
+        """All that has ended, or as much as goes into one transaction."""
+        wanted = READ_AT_ONCE
+        batch = self._journal.unsettled(wanted)
+        while batch is not None and len(batch.entries) == wanted < MOST_AT_ONCE:
+            await deferLater(self._clock, 0, lambda: None)
+            wanted = min(wanted + READ_AT_ONCE, MOST_AT_ONCE)
+            self._journal.unsettled(wanted, batch)
+        return batch
 
     async def _keep(self, entries: Sequence[Entry]) -> None:
         if self.failures < TRIED or len(entries) == 1:

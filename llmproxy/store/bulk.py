@@ -39,9 +39,15 @@ def insert_new(connection: Connection, table: Table, rows: Sequence[Row]) -> Non
     _execute(connection, table, rows, statement + ending)
 
 
-def add(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+def add(connection: Connection, table: Table, rows: Iterable[Row]) -> None:
     """Those that are not there yet; to the others, what is no part of the primary key is added."""
-    _execute(connection, table, rows, _adding(table, connection.dialect))
+    statement = _adding(table, connection.dialect)
+    if connection.dialect.name == "sqlite":
+        # Past SQLAlchemy, which wants a list: a row is made, bound, and gone before the next one.
+        cursor: Any = connection.connection.cursor()
+        cursor.executemany(statement, rows)
+    else:
+        _execute(connection, table, list(rows), statement)
 
 
 def among(dialect: str, column: Any, values: Sequence[Any]) -> Any:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 LENGTH = 4
 
 LONGEST = 64 * 1024 * 1024
-"""Bytes of a message: a batch of the longest entries is a quarter of it."""
+"""Bytes of a message: a batch of the longest entries is half of it."""
 
 READY = "ready"
 

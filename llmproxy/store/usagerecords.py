@@ -126,9 +126,9 @@ def write(connection: Connection, sums: dict[Sample, Numbers], series: SeriesNum
     """Add to the roll-ups, in the order of their keys."""
     blocks = rolled_up(sums)
     parts = {id(part): part for part in blocks.values()}
-    numbers = series.of(connection, sorted({key for part in parts.values() for key in part}))
+    numbers = series.of(connection, (key for part in parts.values() for key in part))
     ordered = {name: sorted((numbers[key], *added) for key, added in part.items()) for name, part in parts.items()}
-    rows = [(*block, *row) for block in sorted(blocks) for row in ordered[id(blocks[block])]]
+    rows = ((*block, *row) for block in sorted(blocks) for row in ordered[id(blocks[block])])
     bulk.add(connection, usage_rollups, rows)
 
 

@@ -6,7 +6,8 @@ So none waits for another one to learn a number, and nothing has to be looked up
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
@@ -35,12 +36,11 @@ class SeriesNumbers:
         self._known: dict[Key, int] = {}
         self._new: dict[Key, int] = {}
 
-    def of(self, connection: Connection, keys: Iterable[Key]) -> dict[Key, int]:
-        """The numbers of series; those that the database does not have are put into it."""
-        wanted = list(keys)
-        missing = [key for key in wanted if key not in self._known]
-        self._new = _numbered(connection, missing) if missing else {}
-        return {key: self._known[key] if key in self._known else self._new[key] for key in wanted}
+    def of(self, connection: Connection, keys: Iterable[Key]) -> Mapping[Key, int]:
+        """The numbers of these series, and of others; those that the database does not have are put into it."""
+        missing = {key for key in keys if key not in self._known}
+        self._new = _numbered(connection, sorted(missing)) if missing else {}
+        return {**self._known, **self._new} if missing else self._known
 
     def kept(self) -> None:
         """What the last transaction put into the database is there."""
@@ -59,6 +59,7 @@ def number_of(key: Key, attempt: int = 0) -> int:
     return range_of(*key[8:10])[0] | _bits("\0".join(map(str, (attempt, *key))), _OWN)
 
 
+@lru_cache(1000)
 def range_of(kind: str, name: str) -> tuple[int, int]:
     """The lowest and the highest number that series of such values have."""
     lowest = _bits(f"{kind}\0{name}", _SHARED) << _OWN

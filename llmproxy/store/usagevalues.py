@@ -68,17 +68,19 @@ class AdmittedValues:
         self._new: set[Said] = set()
 
     def of(self, connection: Connection, samples: Iterable[Sample]) -> dict[Sample, Sample]:
-        """What samples are rolled up as, where they have values."""
-        valued = [sample for sample in samples if sample.values]
-        wanted = {said for sample in valued for said in _said(sample)} - self._known
+        """What samples are rolled up as, where that is not what they are."""
+        said = {sample: _said(sample) for sample in samples if sample.values}
+        wanted = {each for some in said.values() for each in some if each not in self._known}
         self._new, dropped = _admitted(connection, wanted) if wanted else (set(), set())
-        admitted = self._known | self._new if valued else self._known
+        others = wanted - self._new
+        if not others:
+            return {}
 
-        def shown(sample: Sample) -> Sample:
-            kept = [said for said in _said(sample) if said.place not in dropped]
-            return with_values(sample, [e.value if e in admitted else (*e.value[:2], OTHER) for e in kept])
+        def shown(some: list[Said]) -> list[Value]:
+            kept = [each for each in some if each not in others or each.place not in dropped]
+            return [(*each.value[:2], OTHER) if each in others else each.value for each in kept]
 
-        return {sample: shown(sample) for sample in valued}
+        return {s: with_values(s, shown(some)) for s, some in said.items() if not others.isdisjoint(some)}
 
     def kept(self) -> None:
         """What the last transaction put into the database is there."""
@@ -89,7 +91,8 @@ class AdmittedValues:
 
 
 def _said(sample: Sample) -> list[Said]:
-    return [Said(sample.day, sample.dimensions[0], value) for value in sample.values]
+    day, project_id = sample.day, sample.dimensions[0]
+    return [Said(day, project_id, value) for value in sample.values]
 
 
 def _admitted(connection: Connection, wanted: set[Said]) -> tuple[set[Said], set[Place]]:
@@ -99,7 +102,7 @@ def _admitted(connection: Connection, wanted: set[Said]) -> tuple[set[Said], set
     bulk.add(connection, usage_values, sorted((*place, 0) for place in places - dropped))
     counted = _counts(connection, places)
     there = _there(connection, wanted)
-    admitted = {said for said in wanted if said.number in there.get(said.day, ())}
+    admitted = {said for said in wanted if said.number in there.get(said.day, ()) and said.place not in dropped}
     more: Counter[Place] = Counter()
     for said in sorted(wanted - admitted):
         place = said.place

@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.ledger.frames import frames
 from llmproxy.core.ledger.replay import Replay
+from llmproxy.ledger import segment as segments
 from llmproxy.ledger.files import LedgerFiles, NoRoom
 from llmproxy.ledger.journal import LONGEST, MOST_IN_MEMORY, Journal, decoded
 from llmproxy.ledger.segment import Segment
@@ -51,6 +52,34 @@ class JournalTests(SynchronousTestCase):
             self.journal.settled(batch)
             settled += len(batch.entries)
         return settled
+
+    def test_parts(self) -> None:
+        """A batch can be read a part at a time, over several files; each exchange is in it once, in their order."""
+        for number in range(120):
+            self.journal.end(a_record(model=f"m{number}", **BIG))
+        self.assertGreater(len(self.files.segments(WRITER)), 2)
+        batch = self.journal.unsettled(50)
+        assert batch is not None
+        counts = [len(batch.entries)]
+        for most in (70, 70, 500):
+            self.journal.unsettled(most, batch)
+            counts.append(len(batch.entries))
+        self.assertEqual(counts, [50, 70, 70, 120])
+        self.assertEqual([entry.model for entry in batch.entries], [f"m{number}" for number in range(120)])
+        self.journal.settled(batch)
+        self.assertEqual((self.journal.waiting, self.journal.unsettled(50)), (0, None))
+
+    def test_behind_many(self) -> None:
+        """One that has ended is found behind however many that go on."""
+        self.files.size = MIB
+        self.patch(segments, "READ_AT_ONCE", 16 * 1024)
+        last = a_record(model="last")
+        for record in (*(a_record(**BIG) for _ in range(40)), last):
+            self.journal.begin(record, used=False, leased=False)
+        self.journal.end(last)
+        batch = self.journal.unsettled(50)
+        assert batch is not None
+        self.assertEqual([entry.model for entry in batch.entries], ["last"])
 
     def test_life(self) -> None:
         """One that has begun is interrupted until it ends; then it is what it was, once."""

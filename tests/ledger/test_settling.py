@@ -11,7 +11,15 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.errors import Unavailable
 from llmproxy.ledger.files import LedgerFiles
 from llmproxy.ledger.journal import Journal
-from llmproxy.ledger.settling import MOST_AT_ONCE, MOST_BETWEEN, Settling
+from llmproxy.ledger.settling import (
+    MANY,
+    MANY_AFTER,
+    MOST_AT_ONCE,
+    MOST_BETWEEN,
+    READ_AT_ONCE,
+    SETTLE_AFTER,
+    Settling,
+)
 
 from .fakes import WRITER, FakeRecords, a_record
 
@@ -52,9 +60,45 @@ class SettlingTests(SynchronousTestCase):
 
     def test_in_batches(self) -> None:
         """Many are settled in several transactions, so that others get their turn."""
+        self.files.size = 1024 * 1024
         self.end(2 * MOST_AT_ONCE + 1)
         self.clock.advance(0.99)
         self.assertEqual(self.records.batches, [MOST_AT_ONCE, MOST_AT_ONCE, 1])
+
+    def test_turns(self) -> None:
+        """Of many that are written together a part is read at a time: others in the process have their turn between."""
+        self.end(READ_AT_ONCE + 1)
+        turns: list[int] = []
+        self.clock.callLater(SETTLE_AFTER, lambda: turns.append(len(self.records.batches)))
+        self.clock.callLater(SETTLE_AFTER, lambda: turns.append(len(self.records.batches)))
+        self.clock.pump([SETTLE_AFTER])
+        self.assertEqual((turns, self.records.batches), ([0, 0], [READ_AT_ONCE + 1]))
+
+    def test_many(self) -> None:
+        """While there are many, more of them are written together, still within a second; few wait less again."""
+        self.end(MANY)
+        self.clock.advance(SETTLE_AFTER)
+        waited = []
+        for count, within in ((3, MANY_AFTER), (2, SETTLE_AFTER)):
+            self.end(count)
+            self.clock.advance(within - 0.01)
+            waited.append(self.journal.waiting)
+            self.clock.advance(0.01)
+            waited.append(self.journal.waiting)
+        self.assertEqual((waited, self.records.batches), ([3, 0, 2, 0], [MANY, 3, 2]))
+
+    def test_what_comes_meanwhile(self) -> None:
+        """What ends while a batch is written waits for what ends after it, and not for another exchange."""
+        held: Deferred[None] = Deferred()
+        self.records.held = held
+        self.end(2)
+        self.clock.advance(SETTLE_AFTER)
+        self.end(3)
+        self.records.held = None
+        held.callback(None)
+        self.assertEqual(self.journal.waiting, 3)
+        self.clock.advance(MANY_AFTER)
+        self.assertEqual((self.journal.waiting, self.records.batches), (0, [3]))
 
     def test_while_it_runs(self) -> None:
         """What ends while the database is busy is settled after that."""

@@ -23,7 +23,7 @@ class AdmissionTests(SynchronousTestCase):
     def shown(self, *samples: Sample) -> list[tuple[Value, ...]]:
         found = self.successResultOf(self.database.run(lambda connection: self.values.of(connection, samples)))
         self.values.kept()
-        return [found[each].values for each in samples]
+        return [found.get(each, each).values for each in samples]
 
     def test_bound(self) -> None:
         """So many of each name, a day and all projects together; users have more room."""

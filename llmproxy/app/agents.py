@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
+from twisted.logger import Logger
+
 from ..config.agents import AgentModelsConfig, AgentsConfig, AgentSettingsConfig
 from ..config.agentsschema import with_content
 from ..core import agentpaths
 from ..core.agentmodels import claude_list, codex_list
 from ..core.agentpaths import OwnPath, is_codex, is_page, own_paths, sign_in_paths
-from ..core.agentversions import changed, versions_of
 from ..core.glob import any_of
 from ..core.limits.allowed import allowed_of
 from ..web.agents.access import Access, KnowsCallers, NoPeople
@@ -19,6 +20,7 @@ from ..web.agents.managedsettings import ManagedSettings
 from ..web.agents.models import AgentModels
 from ..web.agents.protocol import Protocol as ProtocolResource
 from ..web.agents.telemetry import AgentTelemetry
+from .agentsettings import SettingsNotes
 from .agenttelemetry import AgentTelemetrySink
 from .reloading import on_thread
 
@@ -52,11 +54,13 @@ class AgentPaths:
     @param proxy: whose they are.
     """
 
+    _log = Logger()
+
     def __init__(self, proxy: Proxy) -> None:
         self._proxy = proxy
         self._of: Generation | None = None
         self._settings: Sequence[AgentSettingsConfig] = ()
-        self._versions: dict[str, str] = {}
+        self._notes = SettingsNotes(proxy)
         self._claude: dict[bytes, IResource] = {}
         self._codex: dict[bytes, IResource] = {}
         self._made: dict[tuple[str, str], AnswerResource] = {}
@@ -70,12 +74,23 @@ class AgentPaths:
         generation = self._proxy.generations.current
         if generation is not self._of:
             self._use(generation)
+        due = self._notes.due
+        if due is not None and due <= self._proxy.foundation.reactor.seconds():
+            self._notes.note()
         path, _, query = target.partition(b"?")
         if self._sign_in is not None and is_page(path):
             return self._sign_in.pages
         if path in self._codex and is_codex(query):
             return self._codex[path]
         return self._claude.get(path)
+
+    def reloaded(self, settings: object = None) -> None:
+        """Another configuration is served: what it changes is noted without waiting for who asks."""
+        try:
+            self.find(b"/")
+        except ValueError:
+            # A file that an application names cannot be read: who asks for what it has is answered so.
+            self._log.failure("managed settings cannot be read")
 
     @property
     def _config(self) -> AgentsConfig:
@@ -94,24 +109,8 @@ class AgentPaths:
         self._codex = {path: self._resource(place, kinds) for path, place in own.items()}
         # What a file of configuration names was read with it; what a program names is read now.
         self._settings = [] if config.claude is None else [with_content(each) for each in config.claude.settings]
-        self._note_versions()
+        self._notes.serve(self._settings)
         self._of = generation
-
-    def _note_versions(self) -> None:
-        """What people get of managed settings is in the audit log when it changes: which groups, and which versions."""
-        before, self._versions = self._versions, versions_of((each.groups, each.content) for each in self._settings)
-        audit = self._proxy.foundation.audit_log
-        if self._of is None or audit is None:
-            return
-        for each in changed(before, self._versions):
-            audit.log(
-                "agents.settings_change",
-                "system",
-                "success",
-                groups=each.groups,
-                version_before=each.before,
-                version_after=each.after,
-            )
 
     def _resource(self, place: OwnPath, kinds: Sequence[str]) -> AnswerResource:
         if place.kind == agentpaths.PROTOCOL:

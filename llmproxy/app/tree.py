@@ -53,6 +53,7 @@ class Proxy(Protocol):
     ending: Shutdown
     reloading: Reloading
     exchanges: RunningExchanges
+    listeners: list[Callable[[Settings], object]]
 
     @property
     def draining(self) -> bool: ...
@@ -84,7 +85,9 @@ def _own_paths(proxy: Proxy) -> Callable[[bytes], IResource | None] | None:
         return None
     from .agents import AgentPaths
 
-    return AgentPaths(proxy).find
+    paths = AgentPaths(proxy)
+    proxy.listeners.append(paths.reloaded)
+    return paths.find
 
 
 def management_tree(proxy: Proxy) -> Paths:
@@ -355,7 +358,11 @@ def _agent_routes(proxy: Proxy) -> Routes:
         served = proxy.generations.current.config
         return served.agents, served.default_api
 
-    return AgentRoutes(config).routes()
+    if proxy.stored is None:
+        return AgentRoutes(config).routes()
+    from ..store.agentsettings import AgentSettingsStore
+
+    return AgentRoutes(config, AgentSettingsStore(proxy.foundation.reactor, proxy.stored.database).versions).routes()
 
 
 def _exchange_routes(proxy: Proxy) -> Routes:

@@ -60,3 +60,20 @@ def changed(before: Mapping[str, str], after: Mapping[str, str]) -> list[Changed
     names = [*before, *(each for each in after if each not in before)]
     pairs = ((each, before.get(each, ""), after.get(each, "")) for each in names)
     return [Changed(*each) for each in pairs if each[1] != each[2]]
+
+
+@frozen
+class SettingsVersion:
+    """
+    @ivar groups: whom it is for, with commas.
+    @ivar version: C{""}: there are none from then on.
+    @ivar version_before: C{""}: there were none.
+    @ivar content: JSON, with what looks like a key masked; C{""} for none.
+    """
+
+    id: str
+    noted_at: float
+    groups: str
+    version: str
+    version_before: str
+    content: str

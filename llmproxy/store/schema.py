@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, Integer, String, Table, Text
 
+from .agentsettingstables import agent_settings as agent_settings
 from .devicetables import device_grants as device_grants
 from .devicetables import devices as devices
 from .moment import Moment as Moment
 from .peopletables import people as people
 from .tablemetadata import metadata as metadata
 
-HEAD = "0020"
+HEAD = "0021"
 """
 The revision that this program needs.
 

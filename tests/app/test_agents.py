@@ -19,6 +19,7 @@ from llmproxy.core.agentversions import payload_of
 from llmproxy.usagelimits import UsageLimits
 
 from ..web.agents.agentcase import AgentTestCase
+from ..web.agents.oauthcase import Noted
 
 
 class AgentPathsTests(AgentTestCase):
@@ -39,6 +40,14 @@ class AgentPathsTests(AgentTestCase):
         self.serve(ClaudeConfig("openai"))
         self.assertEqual(self.ask("GET", "/protocol").status, 405)
         self.assertEqual(self.ask("GET", "/openai/protocol").status, 200)
+
+    def test_noted_at_once(self) -> None:
+        """What a reload changes is in the audit log without waiting for somebody who asks."""
+        paths, noted = AgentPaths(self.memory.proxy), Noted()
+        self.patch(paths._notes, "_audit", noted)
+        self.memory.proxy.listeners.append(paths.reloaded)
+        self.serve(ClaudeConfig(settings=(AgentSettingsConfig(settings="{}"),)))
+        self.assertEqual([action for action, *_ in noted.records], ["agents.settings_change"])
 
     def test_models_that_may_be_used(self) -> None:
         """Of the models that are shown only those that the API takes from this caller."""

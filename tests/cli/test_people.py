@@ -16,6 +16,8 @@ from .api import CommandTestCase
 
 
 class PeopleTests(PeopleManageTestCase, CommandTestCase):
+    has_usage = True
+
     def test_list(self) -> None:
         """A line a person; those who are shut out can be left out."""
         self.reports.entries = [an_entry(1, NOW - 60.0, person_id=self.ann.id)]

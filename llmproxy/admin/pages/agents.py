@@ -28,7 +28,15 @@ async def show(visit: Visit) -> ViewAnswer:
         {**each, "text": json.dumps(each["settings"], indent=2, ensure_ascii=False)}
         for each in (claude or {}).get("settings", [])
     ]
-    context = {"claude": claude, "codex": codex, "sign_in": found.get("sign_in"), "rows": rows, "settings": settings}
+    versions = (await visit.api.ask("GET", "/agents/settings/versions", query={"limit": "20"})).value
+    context = {
+        "versions": versions,
+        "claude": claude,
+        "codex": codex,
+        "sign_in": found.get("sign_in"),
+        "rows": rows,
+        "settings": settings,
+    }
     return Page("agents.html", context)
 
 

@@ -1,7 +1,7 @@
 # ruff: noqa: E501
 """The schema that L{llmproxy.store.newdatabase} makes; written by C{python -m tests.store.snapshot}."""
 
-REVISION = "0020"
+REVISION = "0021"
 
 STATEMENTS = (
     """CREATE TABLE admins (
@@ -19,6 +19,15 @@ STATEMENTS = (
     CONSTRAINT uq_admins_taken_name UNIQUE (taken_name),
     CONSTRAINT uq_admins_token_hash UNIQUE (token_hash),
     CONSTRAINT ck_admins_role CHECK (role IN ('owner', 'operator', 'auditor'))
+)""",
+    """CREATE TABLE agent_settings (
+    id VARCHAR(64) NOT NULL,
+    noted_at BIGINT NOT NULL,
+    groups TEXT NOT NULL,
+    version VARCHAR(64) NOT NULL,
+    version_before VARCHAR(64) NOT NULL,
+    content TEXT NOT NULL,
+    PRIMARY KEY (id)
 )""",
     """CREATE TABLE alembic_version (
     version_num VARCHAR(32) NOT NULL,
@@ -359,6 +368,7 @@ STATEMENTS = (
     noted_at BIGINT NOT NULL,
     PRIMARY KEY (holder, token_id)
 )""",
+    """CREATE INDEX ix_agent_settings_noted_at ON agent_settings (noted_at)""",
     """CREATE INDEX ix_audit_events_action_timestamp ON audit_events (action, timestamp, id)""",
     """CREATE INDEX ix_audit_events_actor_timestamp ON audit_events (actor, timestamp, id)""",
     """CREATE INDEX ix_audit_events_client_ip_action ON audit_events (client_ip, action)""",
@@ -395,7 +405,7 @@ STATEMENTS = (
     """CREATE INDEX ix_usage_series_token_id ON usage_series (token_id)""",
     """CREATE INDEX ix_writings_made_at ON writings (made_at)""",
     """CREATE UNIQUE INDEX uq_audit_events_chain_seq ON audit_events (chain, seq)""",
-    """INSERT INTO alembic_version VALUES ('0020')""",
+    """INSERT INTO alembic_version VALUES ('0021')""",
     """INSERT INTO counters VALUES ('changes', 0)""",
     """INSERT INTO settings VALUES ('schema.oldest', '0008')""",
 )

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
 
-from ...core.agentversions import version_of
+from ...core.agentversions import SettingsVersion, version_of
 from ...core.masking import mask
-from ..operations import Call, Operation, Routes
+from ..operations import Call, NoQuery, Operation, Routes
+from .responses import Moment, moment
 
 if TYPE_CHECKING:
     from ...config.agents import AgentModelsConfig, AgentsConfig, AgentSettingsConfig
@@ -67,13 +68,39 @@ class AgentsView(Struct):
     sign_in: SignInView | None
 
 
+class AgentSettingsVersionView(Struct):
+    """
+    @ivar groups: whom it is for, with commas.
+    @ivar version: null: there are none from then on.
+    @ivar version_before: null: there were none.
+    @ivar settings: with what looks like a key masked; null for none.
+    """
+
+    noted_at: Moment
+    groups: str
+    version: str | None
+    version_before: str | None
+    settings: dict[str, Any] | None
+
+
+class VersionsFilter(NoQuery, forbid_unknown_fields=True):
+    limit: Annotated[int, Meta(ge=1, le=500, description="How many at most.")] = 50
+
+
 class AgentRoutes:
     """
     @param config: gives what is served now, with the name of the default API; C{None} for nothing.
+    @param versions: gives at most so many versions of managed settings, the last ones first; C{None} where they are not
+        kept.
     """
 
-    def __init__(self, config: Callable[[], tuple[AgentsConfig | None, str]]) -> None:
+    def __init__(
+        self,
+        config: Callable[[], tuple[AgentsConfig | None, str]],
+        versions: Callable[[int], Awaitable[Sequence[SettingsVersion]]] | None = None,
+    ) -> None:
         self._config = config
+        self._versions = versions
 
     def routes(self) -> Routes:
         return {
@@ -86,7 +113,31 @@ class AgentRoutes:
                     summary="Show what coding agents get: models and managed settings by group.",
                 ),
             },
+            "/agents/settings/versions": {
+                b"GET": Operation(
+                    self.list_versions,
+                    query=VersionsFilter,
+                    answer=list[AgentSettingsVersionView],
+                    needs="config.read",
+                    action="agents.versions",
+                    summary="List the versions of managed settings that there were, the last ones first.",
+                ),
+            },
         }
+
+    async def list_versions(self, call: Call) -> list[AgentSettingsVersionView]:
+        query: VersionsFilter = call.query
+        found = [] if self._versions is None else await self._versions(query.limit)
+        return [
+            AgentSettingsVersionView(
+                moment(each.noted_at),
+                each.groups,
+                each.version or None,
+                each.version_before or None,
+                msgspec.json.decode(each.content, type=dict[str, Any]) if each.content else None,
+            )
+            for each in found
+        ]
 
     async def show(self, call: Call) -> AgentsView:
         config, default = self._config()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.defer import succeed
+
 from llmproxy.config.agents import AgentsConfig
 from llmproxy.web.manage.agents import AgentRoutes
 
-from ...web.manage.test_agents import AGENTS, SECRET
+from ...web.manage.test_agents import AGENTS, SECRET, VERSIONS
 from ..browser import PagesTestCase
 
 
@@ -15,14 +17,23 @@ class AgentsTests(PagesTestCase):
     config: AgentsConfig | None = AGENTS
 
     def more_routes(self) -> list[Any]:
-        return [AgentRoutes(lambda: (self.config, "openai")).routes()]
+        return [AgentRoutes(lambda: (self.config, "openai"), lambda limit: succeed(VERSIONS[:limit])).routes()]
 
     def test_shown(self) -> None:
         """What each group gets, and everybody else; settings with their version, keys masked."""
         self.sign_in()
         shown = self.visit("/agents")
         self.assertEqual(shown.status, 200)
-        for words in ("eng", "everybody else", "Opus", "gpt-5-codex", "/etc/claude.json", "goes to sinks"):
+        for words in (
+            "eng",
+            "everybody else",
+            "Opus",
+            "gpt-5-codex",
+            "/etc/claude.json",
+            "goes to sinks",
+            "Changes of settings",
+            "eng, ops",
+        ):
             self.assertIn(words, shown.text, words)
         self.assertNotIn(SECRET, shown.text)
         versions = [href for href, _ in shown.page.links if href.startswith("#version-")]

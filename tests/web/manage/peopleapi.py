@@ -35,7 +35,10 @@ class PeopleManageTestCase(ManageTestCase):
     Ann, and Eve who is an owner, have signed in.
 
     @ivar reports: where usage is kept.
+    @cvar has_usage: it can be asked for.
     """
+
+    has_usage = False
 
     def resource(self, projects: Any = None, tokens: Any = None, **more: Any) -> Any:
         grants = (
@@ -50,7 +53,8 @@ class PeopleManageTestCase(ManageTestCase):
         self.people = PeopleRules(state, PeopleStore(self.clock, self.database), partial(grant_of, grants))
         usage = UsageRules(self.clock.seconds, self.database.projects, self.database.tokens, self.reports)
         self.books = books = PeopleBooks(self.people, self.devices, usage)
-        routes = (PeopleRoutes(books).routes(), UsageRoutes(usage).routes(), *more.pop("more", ()))
+        reports = (UsageRoutes(usage).routes(),) if self.has_usage else ()
+        routes = (PeopleRoutes(books).routes(), *reports, *more.pop("more", ()))
         return super().resource(projects, tokens, more=routes, **more)
 
     def setUp(self) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.defer import Deferred, succeed
+
 from llmproxy.config.agents import (
     AgentModelConfig,
     AgentModelsConfig,
@@ -13,7 +15,7 @@ from llmproxy.config.agents import (
     CodexConfig,
     SignInConfig,
 )
-from llmproxy.core.agentversions import version_of
+from llmproxy.core.agentversions import SettingsVersion, version_of
 from llmproxy.web.manage.agents import AgentRoutes
 
 from .api import ManageTestCase
@@ -35,11 +37,20 @@ AGENTS = AgentsConfig(
 )
 
 
+VERSIONS = [
+    SettingsVersion("2", 1_700_000_001.0, "eng, ops", "", "v1", ""),
+    SettingsVersion("1", 1_700_000_000.0, "eng, ops", "v1", "", '{"a":1}'),
+]
+
+
 class AgentsTests(ManageTestCase):
     config: AgentsConfig | None = AGENTS
 
+    def versions(self, limit: int) -> Deferred[list[SettingsVersion]]:
+        return succeed(VERSIONS[:limit])
+
     def resource(self, *arguments: Any, **more: Any) -> Any:
-        routes = AgentRoutes(lambda: (self.config, "openai")).routes()
+        routes = AgentRoutes(lambda: (self.config, "openai"), self.versions).routes()
         return super().resource(*arguments, **{"more": [routes], **more})
 
     def test_shown(self) -> None:
@@ -63,6 +74,18 @@ class AgentsTests(ManageTestCase):
         self.assertNotIn(SECRET, repr(first))
         self.assertEqual((second["groups"], second["settings"]), (["*"], {}))
         self.assertEqual(said["sign_in"]["token_lifetime"], 3600)
+
+    def test_versions(self) -> None:
+        """Those that there were; what there was not is null."""
+        last, first = self.ask("GET", "/agents/settings/versions").json
+        self.assertEqual((last["version"], last["settings"], last["version_before"]), (None, None, "v1"))
+        self.assertEqual(
+            (first["groups"], first["version"], first["version_before"], first["settings"], first["noted_at"]),
+            ("eng, ops", "v1", None, {"a": 1}, "2023-11-14T22:13:20Z"),
+        )
+        self.assertEqual(len(self.ask("GET", "/agents/settings/versions?limit=1").json), 1)
+        for limit in ("0", "501", "x"):
+            self.refused(self.ask("GET", f"/agents/settings/versions?limit={limit}"), 400, "invalid query")
 
     def test_off(self) -> None:
         """What is off is null."""

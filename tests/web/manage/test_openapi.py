@@ -299,6 +299,7 @@ class DrivenTests(DocumentCase):
             self.check(said, answer)
             without = {
                 "agents_show": 200,
+                "agents_versions": 200,
                 "document_read": 200,
                 "admin_self": 200,
                 "cache_stats": 200,

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from attrs import field, frozen
 
+from ..management.atonce import Asking
 from ..message import Role
 
 
@@ -113,6 +114,15 @@ class Api(Protocol):
             since gets a 412.
         @param key: an C{Idempotency-Key}: a form that is sent twice is acted on once.
         """
+
+    async def gather(self, *asking: Asking) -> list[Any]:
+        """
+        What several coroutines that only look answer, in their order: they ask at once. The first refusal is raised,
+        when all have ended.
+        """
+
+    def done(self) -> None:
+        """Nothing more is asked for this page."""
 
 
 class Backend(Protocol):

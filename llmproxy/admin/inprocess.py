@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -11,6 +11,8 @@ import msgspec
 
 from ..core.roles import PERMISSIONS, may
 from ..errors import ProxyError
+from ..management.atonce import Asking, begun, ended
+from ..store.together import begun_together
 from ..web.direct import DirectRequest
 from ..web.streamed import Streamed
 from .backend import Answer, ApiError, Browser, SignedIn, Who, fields_sent
@@ -52,6 +54,7 @@ class InProcessApi:
             "User-Agent": browser.agent,
         }
         self._actor: Actor | None = None
+        self._notes: list[Callable[[], None]] = []
 
     async def who(self) -> Who:
         try:
@@ -81,13 +84,24 @@ class InProcessApi:
             raise _refusal(error) from None
         return answer_of(plain(result), call.fields)
 
+    async def gather(self, *asking: Asking) -> list[Any]:
+        return await ended(begun_together(lambda: begun(asking)))
+
+    def done(self) -> None:
+        notes, self._notes = self._notes, []
+        for note in notes:
+            note()
+
     def _request(self, method: str, target: str, more: dict[str, str], body: Mapping[str, Any] | None) -> DirectRequest:
         content = b""
         if body is not None:
             content = msgspec.json.encode(body)
             more = {**more, "Content-Type": "application/json"}
         fields = {**self._fields, **more}
-        return DirectRequest(method, target, fields, content, client=self._browser.client, actor=self._actor)
+        # What only looks is noted when the page has been made, all at once.
+        later = self._notes if method == "GET" else None
+        client, actor = self._browser.client, self._actor
+        return DirectRequest(method, target, fields, content, client=client, actor=actor, later=later)
 
 
 def plain(result: Any) -> Any:

@@ -16,6 +16,7 @@ from twisted.python.failure import Failure
 from twisted.web.client import ResponseDone, ResponseFailed
 from twisted.web.http_headers import Headers
 
+from ..management.atonce import Asking, all_of
 from ..web.streamed import Streamed
 from .backend import Answer, ApiError, Browser, SignedIn, Who, fields_sent
 from .inprocess import answer_of
@@ -101,6 +102,12 @@ class HttpApi:
             raise _refusal(response, content)
         fields_of = [(name, value) for name, lines in response.headers.getAllRawHeaders() for value in lines]
         return answer_of(_value(content), fields_of)
+
+    async def gather(self, *asking: Asking) -> list[Any]:
+        return await all_of(asking)
+
+    def done(self) -> None:
+        pass
 
     async def _answered(self, method: str, url: str, fields: Mapping[str, str], content: bytes | None) -> Any:
         headers = Headers({name: [value] for name, value in fields.items()})

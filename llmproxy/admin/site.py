@@ -139,6 +139,8 @@ class AdminPages(StreamingResource):
                 await self._view(exchange, api, who)
         except ApiError as error:
             self._refused(exchange, who, error)
+        finally:
+            api.done()
 
     async def _view(self, exchange: PageExchange, api: Api, who: Who) -> None:
         match = self._routes.find(exchange.path)

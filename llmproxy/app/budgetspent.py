@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import attrs
 from twisted.internet.defer import Deferred, succeed
 
 from ..core.limits.scopes import counts, question_of
 from ..core.limits.sliding import WINDOW
 from ..core.limits.values import PICO
-from ..core.reports import QUARTER
+from ..core.reports import QUARTER, UsageQuestion
+from ..management.atonce import ended
 
 if TYPE_CHECKING:
     from ..core.limits.values import Rule
-    from ..core.reports import UsageQuestion
     from ..interfaces import IUsageReports
     from ..ledger.ledger import Ledger
     from ..limits.restored import Past
@@ -48,6 +49,10 @@ class BudgetsSpent:
         it cannot be known now.
         """
         return succeed(0) if self._reports is None else self._found(self._sum(rule, self._reports))
+
+    def spent_of(self, rules: Sequence[Rule]) -> Deferred[list[int]]:
+        """The same of several; those of projects, and those of tokens, whose windows begin alike are asked at once."""
+        return succeed([0] * len(rules)) if self._reports is None else self._found(self._sums(rules, self._reports))
 
     def _found(self, asked: Coroutine[Any, Any, T]) -> Deferred[T]:
         found: Deferred[T] = Deferred()
@@ -105,6 +110,26 @@ class BudgetsSpent:
             total -= await self._before(rule, begin, reports)
         return max(0, int(total * PICO))
 
+    async def _sums(self, rules: Sequence[Rule], reports: IUsageReports) -> list[int]:
+        found: dict[int, int] = {}
+        alike: dict[tuple[str, float], dict[str, list[int]]] = {}
+        for at, rule in enumerate(rules):
+            begin = rule.span(self._clock.seconds())[0]
+            owner = _owner(rule)
+            if owner is None or begin % QUARTER:
+                found[at] = await self._sum(rule, reports)
+            else:
+                alike.setdefault((owner[0], begin), {}).setdefault(owner[1], []).append(at)
+        if alike:
+            await self._settled()
+        questions = [_of_owners(kind, tuple(of), begin or None) for (kind, begin), of in alike.items()]
+        answers = await ended([reports.grouped(each) for each in questions])
+        for ((kind, _), of), report in zip(alike.items(), answers, strict=True):
+            costs = {row.keys[kind]: row.sums.cost for row in report.rows}
+            for id, places in of.items():
+                found |= dict.fromkeys(places, max(0, int(costs.get(id, Decimal(0)) * PICO)))
+        return [found[at] for at in range(len(rules))]
+
     async def _before(self, rule: Rule, begin: float, reports: IUsageReports) -> Decimal:
         """Of the quarter of an hour that the budget begins in, what was spent before that."""
         question = question_of(rule, begin // QUARTER * QUARTER, begin)
@@ -119,6 +144,22 @@ class BudgetsSpent:
             if after is None:
                 break
         return total
+
+
+def _owner(rule: Rule) -> tuple[str, str] | None:
+    """The one project or token that all of a rule is of, as kind and id; C{None} where it is not so."""
+    kind, _, id = rule.scope.partition(":")
+    if kind not in ("project", "token") or question_of(rule, None) != attrs.evolve(
+        _of_owners(kind, (id,)), group_by=()
+    ):
+        return None
+    return kind, id
+
+
+def _of_owners(kind: str, ids: tuple[str, ...], since: float | None = None) -> UsageQuestion:
+    """What each of these projects, or tokens, has used."""
+    question = UsageQuestion((kind,), since)
+    return attrs.evolve(question, projects=ids) if kind == "project" else attrs.evolve(question, tokens=ids)
 
 
 def _amount(rule: Rule, entry: Any, question: UsageQuestion) -> int:

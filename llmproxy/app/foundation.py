@@ -100,7 +100,7 @@ class Foundation:
             self.poller,
             self.names,
             peers.limits,
-            budgets_of(reactor, settings, self.stored),
+            budgets_of(reactor, settings, self.stored, past.spent_of),
             None if reports is None else past.used,
         )
         self.management = self._management()

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ..core.limits.values import Rule
     from ..core.limits.verdicts import Crossed
     from ..limits.leased import LeasedBudgets
+    from ..limits.standings import SpentOf
     from .settings import Settings
     from .stored import Stored
 
@@ -30,17 +31,22 @@ def are_leased(settings: Settings) -> bool:
     return settings.redis is None and settings.apis.usage_limits.budget_leases and directory is not None
 
 
-def budgets_of(reactor: Any, settings: Settings, stored: Stored | None) -> NewBudgets | None:
-    """C{None} where each machine, or Redis, counts budgets."""
+def budgets_of(reactor: Any, settings: Settings, stored: Stored | None, spent_of: SpentOf) -> NewBudgets | None:
+    """
+    C{None} where each machine, or Redis, counts budgets.
+
+    @param spent_of: what a ledger has of several budgets.
+    """
     if stored is None or not are_leased(settings):
         return None
-    return partial(_made, reactor, settings, stored)
+    return partial(_made, reactor, settings, stored, spent_of)
 
 
 def _made(
     reactor: Any,
     settings: Settings,
     stored: Stored,
+    spent_of: SpentOf,
     spent: Callable[[Rule], Deferred[int]],
     crossed: Callable[[Crossed], object],
 ) -> LeasedBudgets:
@@ -51,4 +57,5 @@ def _made(
     # Beside the files of the ledger, which are a process's too.
     directory = ledger_directory(settings.apis.ledger.directory, settings.database_url)
     holder = database.usage.holder
-    return LeasedBudgets(reactor, BudgetLeases(reactor, database, holder), holder, spent, crossed, directory)
+    leases = BudgetLeases(reactor, database, holder)
+    return LeasedBudgets(reactor, leases, holder, spent, spent_of, crossed, directory)

@@ -152,7 +152,7 @@ class IProjectNames(Interface):
         """The names of those projects that there are, by their ids."""
 
     def some(ids: Sequence[str]) -> Deferred[list[Project]]:
-        """Those of these projects that there are, in any order."""
+        """Those of these projects that there are, in any order, without their keys."""
 
 
 class IAdminStore(Interface):

@@ -20,6 +20,7 @@ from ..core.limits.verdicts import Refusal, crossed
 from ..net.clockedcall import ClockedCall
 from ..net.ratelimitedlog import RateLimitedLog
 from .leasefile import LeaseNotes
+from .standings import SpentOf, standings
 
 if TYPE_CHECKING:
     from ..core.limits.values import Rule
@@ -74,6 +75,7 @@ class LeasedBudgets:
     @param clock: its C{seconds} are since the epoch.
     @param holder: what this process is called in C{leases}.
     @param spent: what was spent of a budget in its window before anybody counted it, as a ledger says.
+    @param spent_of: the same of several.
     @param warn: called for every share of a budget that was passed, by one of all processes.
     @param directory: where a process notes what could be handed back of its leases if it was killed; C{None} for
         nowhere: then that counts as spent.
@@ -89,6 +91,7 @@ class LeasedBudgets:
         leases: IBudgetLeases,
         holder: str,
         spent: Callable[[Rule], Deferred[int]],
+        spent_of: SpentOf,
         warn: Callable[[Crossed], object],
         directory: str | None = None,
     ) -> None:
@@ -97,6 +100,7 @@ class LeasedBudgets:
         self._leases = leases
         self._notes = LeaseNotes(directory, holder)
         self._spent = spent
+        self._spent_of = spent_of
         self._warn = warn
         self._budgets: dict[str, _Budget] = {}
         self._serial = 0
@@ -161,13 +165,7 @@ class LeasedBudgets:
         return Deferred.fromCoroutine(self._left([self._account(rule, now) for rule in rules], now))
 
     async def _left(self, accounts: list[Account], now: float) -> list[Left]:
-        wanted = [(each.rule.key, each.begin) for each in accounts]
-        found = await self._leases.standing(wanted)
-        missing = [account for account, standing in zip(accounts, found, strict=True) if standing is None]
-        for account in missing:
-            await self._begin(account)
-        if missing:
-            found = await self._leases.standing(wanted)
+        found = await standings(self._leases, accounts, self._spent_of)
         return [left_of(account, standing, now) for account, standing in zip(accounts, found, strict=True)]
 
     def _wanting(self, pairs: list[tuple[Part, Account]], now: float) -> Taken | Refusal | Deferred[Taken | Refusal]:

@@ -10,6 +10,7 @@ from attrs import frozen
 from ..core.reports import UsageQuestion
 from ..interfaces import IProjectNames
 from ..message import Project, Token
+from .atonce import all_of
 from .limits import Left, left_of_each
 from .peoplebooks import token_like
 
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
     from ..interfaces.people import IPeopleStore
     from .state import State
 
-LOOKED_BACK = 32 * 86_400.0
-"""Seconds: the longest window that most budgets have is a month."""
+DAY = 86_400.0
+LOOKED_BACK = 32 * DAY
+"""Seconds, and what is left of a day: the longest window that most budgets have is a month."""
 
 LOOKED_AT = 50
 """Projects, people and tokens, those that spent most."""
@@ -63,24 +65,26 @@ class BudgetRules:
         """The budgets of which most is used, at most C{top}; those that nobody can tell of now are left out."""
         if self._reports is None:
             return []
-        projects = await self._projects(await self._ids(self._reports, "project"))
-        tokens = await self._state.tokens.some(await self._ids(self._reports, "token"))
         # However many tokens somebody has had, their budget is one.
-        people = {person.id: person for person in await self._somebody(self._reports)}
+        projects, tokens, somebody = await all_of(
+            [self._projects(self._reports), self._tokens(self._reports), self._somebody(self._reports)]
+        )
+        people = {person.id: person for person in somebody}
         owners: list[tuple[Project | None, Token | None]] = [
             *((project, None) for project in projects if project.limits.max_budget),
             *((None, token) for token in tokens if token.limits.max_budget and token.person_id is None),
             *((None, token_like(person)) for person in people.values() if person.limits.max_budget),
         ]
-        each_left = await left_of_each(self._state.limits, owners, self._state.seconds())
+        each_left = await left_of_each(self._state.limits, owners, self._state.seconds(), ("money",))
         found = [
             budget for owner, left in zip(owners, each_left, strict=True) for budget in _budgets(*owner, left, people)
         ]
         return sorted(found, key=lambda budget: -budget.share)[:top]
 
     async def _ids(self, reports: IUsageReports, group: str) -> list[str]:
-        since = self._state.seconds() - LOOKED_BACK
-        report = await reports.grouped(UsageQuestion((group,), since=since, top=LOOKED_AT))
+        # Whole days are read in few roll-ups.
+        since = (self._state.seconds() - LOOKED_BACK) // DAY * DAY
+        report = await reports.grouped(UsageQuestion((group,), since=since, top=LOOKED_AT, totals=False))
         return [key for row in report.rows if isinstance(key := row.keys[group], str) and key]
 
     async def _somebody(self, reports: IUsageReports) -> Sequence[Person]:
@@ -89,8 +93,12 @@ class BudgetRules:
         found = await self._people.some(await self._ids(reports, "person"))
         return [person for person in found if person.revoked_at is None]
 
-    async def _projects(self, ids: Sequence[str]) -> Sequence[Project]:
-        store = self._state.projects
+    async def _tokens(self, reports: IUsageReports) -> Sequence[Token]:
+        found: Sequence[Token] = await self._state.tokens.some(await self._ids(reports, "token"))
+        return found
+
+    async def _projects(self, reports: IUsageReports) -> Sequence[Project]:
+        store, ids = self._state.projects, await self._ids(reports, "project")
         if IProjectNames.providedBy(store):
             some: Sequence[Project] = await store.some(ids)
             return some
@@ -116,5 +124,5 @@ def _budgets(
             "" if person is None else person.id,
         )
         for each in left
-        if each.rule.kind == "money" and each.rule.source.startswith("max_budget") and each.amount is not None
+        if each.rule.source.startswith("max_budget") and each.amount is not None
     ]

@@ -112,10 +112,20 @@ async def left_of(limits: KnowsLimits, project: Project | None, token: Token | N
 
 
 async def left_of_each(
-    limits: KnowsLimits, owners: Sequence[tuple[Project | None, Token | None]], now: float
+    limits: KnowsLimits,
+    owners: Sequence[tuple[Project | None, Token | None]],
+    now: float,
+    kinds: Collection[str] | None = None,
 ) -> list[Sequence[Left]]:
-    """The same of several, asked for at once."""
-    rules = [_rules_of(limits, project, token) for project, token in owners]
+    """
+    The same of several, asked for at once.
+
+    @param kinds: of rules; C{None} is all.
+    """
+    rules = [
+        [rule for rule in _rules_of(limits, project, token) if kinds is None or rule.kind in kinds]
+        for project, token in owners
+    ]
     asked = [rule for each in rules for rule in each]
     if not asked:
         return [()] * len(owners)

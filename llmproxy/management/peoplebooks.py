@@ -11,6 +11,7 @@ from ..core.people.person import Person
 from ..core.reports import money
 from ..errors import BadRequest, NotFound, Unavailable
 from ..message import Page, Token
+from .atonce import all_of
 from .usage import MOST_VALUES, UsageParameters
 
 if TYPE_CHECKING:
@@ -62,13 +63,19 @@ class PeopleBooks:
         @raise BadRequest: it cannot be understood.
         """
         ids = [person.id for person in people]
-        devices = await self._devices.counts(ids) if ids else {}
+        devices, used = await all_of([self._devices_of(ids), self._all_used(ids, since)])
+        nothing = (None, None) if used is None else (0, "0")
+        return [Spent(devices.get(each, 0), *(used or {}).get(each, nothing)) for each in ids]
+
+    async def _devices_of(self, ids: Sequence[str]) -> dict[str, int]:
+        return await self._devices.counts(ids) if ids else {}
+
+    async def _all_used(self, ids: Sequence[str], since: str) -> dict[str, tuple[int, str]] | None:
         used: dict[str, tuple[int, str]] | None = {}
         for at in range(0, len(ids), MOST_VALUES):
             found = await self._used(ids[at : at + MOST_VALUES], since)
             used = None if used is None or found is None else used | found
-        nothing = (None, None) if used is None else (0, "0")
-        return [Spent(devices.get(each, 0), *(used or {}).get(each, nothing)) for each in ids]
+        return used
 
     async def devices_of(self, person_id: str) -> Sequence[Device]:
         """

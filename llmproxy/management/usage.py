@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -14,6 +14,7 @@ from ..core.reportperiods import moment_of, zone_of
 from ..core.reports import MOST_ROWS, UsageQuestion, UsageReport
 from ..errors import BadRequest, NotFound, Unavailable
 from ..interfaces import IUsageLatency
+from .atonce import all_of
 from .names import project_names
 from .usageanswers import Names, plain, plain_forecast
 
@@ -123,14 +124,25 @@ class UsageRules:
         @raise Unavailable: no usage is kept, or it cannot be asked for now.
         """
         reports = self._there()
-        found = await reports.grouped(question)
-        answer = plain(question, found, await self._names(question, found))
+        # All are asked at once: what they read is read together where a page asks.
+        asking: list[Coroutine[Any, Any, Any]] = [self._shown(reports, question)]
         if with_forecast:
-            answer["forecast"] = plain_forecast(await self._forecast(reports, question))
+            asking.append(self._forecast(reports, question))
         if with_latency:
-            known = await reports.latency(question) if IUsageLatency.providedBy(reports) else None
-            answer["latency"] = None if known is None else attrs.asdict(known)
-        return answer
+            asking.append(self._latency(reports, question))
+        answer, *more = await all_of(asking)
+        if with_forecast:
+            answer["forecast"] = plain_forecast(more[0])
+        if with_latency:
+            answer["latency"] = None if more[-1] is None else attrs.asdict(more[-1])
+        return dict(answer)
+
+    async def _shown(self, reports: IUsageReports, question: UsageQuestion) -> dict[str, Any]:
+        found = await reports.grouped(question)
+        return plain(question, found, await self._names(question, found))
+
+    async def _latency(self, reports: IUsageReports, question: UsageQuestion) -> Any:
+        return await reports.latency(question) if IUsageLatency.providedBy(reports) else None
 
     async def sums(self, question: UsageQuestion) -> UsageReport:
         """

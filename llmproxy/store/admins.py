@@ -15,6 +15,7 @@ from ..errors import DuplicateAdmin
 from ..interfaces import IAdminStore
 from ..message import Admin
 from .schema import Moment, admins
+from .together import single
 
 if TYPE_CHECKING:
     from .contracts import ITransactions
@@ -35,7 +36,7 @@ class AdminStore:
         return self._database.run(lambda connection: insert_admin(connection, admin)).addErrback(_duplicate)
 
     def by_hash(self, token_hash: str) -> Deferred[Admin | None]:
-        return self._database.read(lambda connection: _one(connection, admins.c.token_hash == token_hash))
+        return self._database.read(single(lambda connection: _one(connection, admins.c.token_hash == token_hash)))
 
     def get(self, admin_id: str) -> Deferred[Admin | None]:
         return self._database.read(lambda connection: _one(connection, admins.c.id == admin_id))
@@ -48,7 +49,8 @@ class AdminStore:
 
     def used(self, admin_id: str) -> Deferred[None]:
         statement = admins.update().where(admins.c.id == admin_id).values(last_used_at=self._seconds())
-        return self._database.run(lambda connection: connection.execute(statement)).addCallback(lambda _: None)
+        noting = self._database.run(single(lambda connection: connection.execute(statement)))
+        return noting.addCallback(lambda _: None)
 
 
 def insert_admin(connection: Connection, admin: Admin) -> None:

@@ -15,6 +15,7 @@ from .auditverify import verify_table
 from .paging import behind, check_limit, paged, position, read_position
 from .schema import audit_events
 from .search import contains
+from .together import single
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -45,7 +46,7 @@ class AuditTrail:
             rows = connection.execute(found.limit(limit + 1))
             return paged([link_of(row) for row in rows], limit, _position)
 
-        return self._database.read(page)
+        return self._database.read(single(page))
 
     def verify(self) -> Deferred[Report]:
         def verify(connection: Connection) -> Report:

@@ -94,6 +94,10 @@ class Backend:
             event.listen(engine, "checkout", partial(_check_out, engine.dialect, overdue))
         return engine
 
+    def of_one_moment(self, engine: Engine) -> Engine:
+        """The same for transactions all of whose statements see one moment, without a statement that says so."""
+        return engine.execution_options(isolation_level="REPEATABLE READ") if self.is_postgresql else engine
+
     def listening(self, engine: Engine, channel: str) -> Any:
         """A connection of PostgreSQL's driver that listens on C{channel}; C{None} elsewhere."""
         if not self.is_postgresql:
@@ -227,6 +231,10 @@ def _hurry(overdue: SocketWatchdog | None, connection: Any) -> None:
 def _begin_sqlite(overdue: SocketWatchdog | None, connection: Any) -> None:
     # Past SQLAlchemy, which would count it.
     _hurry(overdue, connection.connection.dbapi_connection)
+    options = connection.get_execution_options()
+    if options.get("llmproxy_single", False):
+        # One statement that reads is a transaction by itself.
+        return
     # IMMEDIATE takes the write lock at once. A transaction that reads first and is refused the lock later fails.
-    writes = connection.get_execution_options().get("llmproxy_writes", False)
+    writes = options.get("llmproxy_writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

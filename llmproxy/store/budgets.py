@@ -20,6 +20,7 @@ from ..core.limits.leasing import NANO, Answer, Ask, Standing, lease_of
 from ..interfaces import IBudgetLeases
 from . import bulk
 from .schema import budget_leases, budgets
+from .together import single
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Row
@@ -91,7 +92,7 @@ class BudgetLeases:
                     found[row.key, _micros(row.begins_at)] = Standing(row.spent, row.leased)
             return [found.get((key, _micros(begins_at))) for key, begins_at in keys]
 
-        return self._database.read(read)
+        return self._database.read(single(read) if len(keys) <= _AT_ONCE else read)
 
     def reclaim(self, holder: str, available: Mapping[int, int]) -> Deferred[int | None]:
         return self._database.run(partial(_reclaim, holder, available))

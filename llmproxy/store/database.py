@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from time import monotonic
@@ -34,6 +34,7 @@ from .projects import ProjectStore
 from .queuedcall import QueuedCall
 from .schema import HEAD
 from .sessions import SessionStore
+from .together import Read, Seen, all_of, every, group, is_single, sees_one_moment
 from .tokens import TokenStore
 from .usage import Usage
 from .watchdog import SocketWatchdog
@@ -105,6 +106,8 @@ class Database:
         self._presence = Presence(location.path)
         self._engine = location.engine(self._overdue)
         self._writing = self._engine.execution_options(llmproxy_writes=True)
+        self._single = self._engine.execution_options(llmproxy_single=True)
+        self._moment = location.of_one_moment(self._engine)
         event.listen(self._engine, "before_cursor_execute", self._count)
         self._project_keys = ProjectKeys(keys, binding)
         self.projects = ProjectStore(clock, self, self._project_keys)
@@ -178,8 +181,18 @@ class Database:
         return writing.addCallbacks(self._wrote, self._could_not_write)
 
     def read(self, call: Callable[[Connection], T]) -> Deferred[T]:
-        """The same for what only reads: it does not wait for writers."""
+        """The same for what only reads: it does not wait for writers. See L{llmproxy.store.together}."""
+        together = group()
+        if together is not None:
+            return together.read(self._read_all, call)
         return self._on(self._readers, lambda: self._read(call))
+
+    def _read_all(self, calls: Sequence[Read], seen: Seen) -> Deferred[list[Any]]:
+        def read(connection: Connection) -> list[Any]:
+            return every(connection, calls, seen)
+
+        alike = all_of(calls, read)
+        return self._on(self._readers, lambda: self._read(alike))
 
     def check(self) -> Deferred[None]:
         """Ask it something; no answer within L{CHECK_WITHIN} is none."""
@@ -243,7 +256,7 @@ class Database:
     def _write(self, call: Callable[[Connection], T]) -> T:
         if not self._is_there():
             raise Unavailable(GONE)
-        result = self._transact(self._writing, call)
+        result = self._transact(self._single if is_single(call) else self._writing, call)
         if not self._is_there():
             raise OutcomeUnknown(GONE)
         return result
@@ -251,7 +264,8 @@ class Database:
     def _read(self, call: Callable[[Connection], T]) -> T:
         # What can still be read is true. Each process reads once a second: it says so soon, whatever is asked.
         self._is_there()
-        return self._transact(self._engine, call)
+        engine = self._single if is_single(call) else self._moment if sees_one_moment(call) else self._engine
+        return self._transact(engine, call)
 
     def _is_there(self) -> bool:
         there = self._presence.is_there()

@@ -20,6 +20,7 @@ from .devicetables import device_grants, devices
 from .people import add_token, is_good
 from .projects import activity
 from .schema import tokens
+from .together import single
 from .tokens import COLUMNS as TOKEN_COLUMNS
 from .tokens import token_of
 
@@ -145,12 +146,12 @@ class DeviceStore:
                 found |= {row[0]: row[1] for row in connection.execute(query)}
             return found
 
-        return self._database.read(counts)
+        return self._database.read(single(counts) if len(person_ids) <= 500 else counts)
 
     def of_person(self, person_id: str) -> Deferred[list[Device]]:
         query = select(*_DEVICE).where(devices.c.person_id == person_id)
         query = query.order_by(devices.c.used_at.desc(), devices.c.id).limit(1000)
-        return self._database.read(lambda connection: [Device(*row) for row in connection.execute(query)])
+        return self._database.read(single(lambda connection: [Device(*row) for row in connection.execute(query)]))
 
     def rotate(
         self, device: Device, token: Token, secret_hash: str, ending: str | None

@@ -24,6 +24,7 @@ from .persondata import exported, forget, names_of
 from .projects import activity
 from .schema import Moment, device_grants, devices, people, projects, sessions, tokens
 from .search import contains
+from .together import once, single
 from .tokens import COLUMNS as TOKEN_COLUMNS
 from .tokens import token_of
 
@@ -88,7 +89,10 @@ class PeopleStore:
         self._database.note(connection, "token", token_id)
 
     def get(self, person_id: str) -> Deferred[Person | None]:
-        return self._database.read(lambda connection: _one(connection, people.c.id == person_id))
+        def get(connection: Connection) -> Person | None:
+            return once(connection, ("person", person_id), lambda: _one(connection, people.c.id == person_id))
+
+        return self._database.read(single(get))
 
     def some(self, ids: Sequence[str]) -> Deferred[Sequence[Person]]:
         query = select(*_COLUMNS).where(people.c.id.in_(ids[:MOST_AT_ONCE]))

@@ -7,8 +7,8 @@ holds the first key of the API that C{projects.api_key_for} names. C{project_key
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from sqlalchemy import delete, select
 from sqlalchemy.engine import Connection
@@ -66,11 +66,26 @@ class ProjectKeys:
 
     def read(self, connection: Connection, rows: Sequence[Any]) -> dict[str, dict[str, tuple[str, ...]]]:
         """The keys of some rows of C{projects}, by the id of the project."""
+        return self._opened(rows, _others(connection, [row.id for row in rows]))
+
+    def read_one(self, connection: Connection, project_id: str) -> tuple[Any, dict[str, tuple[str, ...]]] | None:
+        """The row of a project and its keys, in one statement; C{None} where there is none."""
+        others = [project_keys.c[name].label(f"other_{name}") for name in _OTHER]
+        joined = projects.outerjoin(project_keys, project_keys.c.project_id == projects.c.id)
+        query = select(projects, *others).select_from(joined).where(projects.c.id == project_id)
+        rows = connection.execute(query.order_by(project_keys.c.api, project_keys.c.position)).all()
+        if not rows:
+            return None
+        keys = [_Other(*row[-len(others) :]) for row in rows if row[-1] is not None]
+        return rows[0], self._opened(rows[:1], keys)[project_id]
+
+    def _opened(self, rows: Sequence[Any], others: Iterable[Any]) -> dict[str, dict[str, tuple[str, ...]]]:
+        """@param others: rows of C{project_keys}."""
         found: dict[str, dict[str, tuple[str, ...]]] = {row.id: {} for row in rows}
         for row in rows:
             if row.api_key_for and row.api_key:
                 found[row.id][row.api_key_for] = (self._open(row.api_key, row.id, place(row.id)),)
-        for each in _others(connection, list(found)):
+        for each in others:
             mine, text = found[each.project_id], self._open(each.api_key, each.project_id, place_of(each))
             mine[each.api] = (*mine.get(each.api, ()), text)
         return found
@@ -149,6 +164,16 @@ def _place(project_id: str, api: str) -> str:
 
 
 _MOST_IDS = 500
+_OTHER = ("project_id", "api", "position", "api_key")
+
+
+class _Other(NamedTuple):
+    """A row of C{project_keys}."""
+
+    project_id: str
+    api: str
+    position: int
+    api_key: str
 
 
 def _others(connection: Connection, ids: Sequence[str]) -> Iterator[Any]:

@@ -20,6 +20,7 @@ from .limitfields import change_limits
 from .paging import behind, check_limit, paged, position, read_position
 from .schema import Moment, projects
 from .search import contains_plain
+from .together import once, single
 
 if TYPE_CHECKING:
     from .contracts import INotedTransactions
@@ -65,7 +66,10 @@ class ProjectStore:
         return self._database.run(create).addErrback(_duplicate)
 
     def get(self, project_id: str) -> Deferred[Project | None]:
-        return self._database.read(lambda connection: self._get(connection, project_id))
+        def get(connection: Connection) -> Project | None:
+            return once(connection, ("project", project_id), lambda: self._read(connection, project_id))
+
+        return self._database.read(single(get))
 
     def list(self) -> Deferred[list[Project]]:
         query = select(projects).order_by(projects.c.name)
@@ -101,17 +105,25 @@ class ProjectStore:
 
     def names(self, ids: Sequence[str]) -> Deferred[dict[str, str]]:
         def names(connection: Connection) -> dict[str, str]:
-            found: dict[str, str] = {}
-            for at in range(0, len(ids), _AT_ONCE):
-                query = select(projects.c.id, projects.c.name).where(projects.c.id.in_(ids[at : at + _AT_ONCE]))
-                found |= {row.id: row.name for row in connection.execute(query)}
-            return found
+            known: dict[str, str] = once(connection, "project names", dict)
+            missing = [each for each in ids if each not in known]
+            for at in range(0, len(missing), _AT_ONCE):
+                query = select(projects.c.id, projects.c.name).where(projects.c.id.in_(missing[at : at + _AT_ONCE]))
+                known |= {row.id: row.name for row in connection.execute(query)}
+            return {each: known[each] for each in ids if each in known}
 
-        return self._database.read(names)
+        return self._database.read(single(names) if len(ids) <= _AT_ONCE else names)
 
     def some(self, ids: Sequence[str]) -> Deferred[builtins.list[Project]]:
         query = select(projects).where(projects.c.id.in_(ids[:_AT_ONCE]))
-        return self._database.read(lambda connection: self._projects(connection, query))
+
+        def some(connection: Connection) -> builtins.list[Project]:
+            found = [_project(row, {}) for row in connection.execute(query)]
+            names: dict[str, str] = once(connection, "project names", dict)
+            names.update({each.id: each.name for each in found})
+            return found
+
+        return self._database.read(single(some))
 
     def update(
         self,
@@ -144,6 +156,10 @@ class ProjectStore:
 
     def _get(self, connection: Connection, project_id: str) -> Project | None:
         return next(iter(self._projects(connection, select(projects).where(projects.c.id == project_id))), None)
+
+    def _read(self, connection: Connection, project_id: str) -> Project | None:
+        found = self._keys.read_one(connection, project_id)
+        return None if found is None else _project(*found)
 
     def _projects(self, connection: Connection, query: Select[Any]) -> builtins.list[Project]:
         rows = connection.execute(query).all()

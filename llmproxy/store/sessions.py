@@ -15,6 +15,7 @@ from ..core.sessions import actor_of
 from ..interfaces import ISessionStore
 from ..message import Admin, Role, Session
 from .schema import admins, people, sessions
+from .together import single
 
 if TYPE_CHECKING:
     from .contracts import ITransactions
@@ -50,7 +51,7 @@ class SessionStore:
 
     def by_hash(self, secret_hash: str) -> Deferred[tuple[Session, Admin | None] | None]:
         query = _all().where(sessions.c.secret_hash == secret_hash)
-        return self._database.read(lambda connection: _one(connection, query))
+        return self._database.read(single(lambda connection: _one(connection, query)))
 
     def get(self, session_id: str) -> Deferred[tuple[Session, Admin | None] | None]:
         query = _all().where(sessions.c.id == session_id)
@@ -64,7 +65,8 @@ class SessionStore:
 
     def used(self, session_id: str) -> Deferred[None]:
         statement = sessions.update().where(sessions.c.id == session_id).values(seen_at=self._seconds())
-        return self._database.run(lambda connection: connection.execute(statement)).addCallback(lambda _: None)
+        noting = self._database.run(single(lambda connection: connection.execute(statement)))
+        return noting.addCallback(lambda _: None)
 
     def end(self, session_id: str) -> Deferred[bool]:
         return self._delete(sessions.c.id == session_id).addCallback(bool)

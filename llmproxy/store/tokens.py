@@ -19,6 +19,7 @@ from .paging import behind, check_limit, paged, position, read_position
 from .projects import activity, apply
 from .schema import Moment, tokens
 from .search import contains_plain
+from .together import once, single
 
 if TYPE_CHECKING:
     from .contracts import INotedTransactions
@@ -85,7 +86,10 @@ class TokenStore:
         return self._database.read(find)
 
     def get(self, token_id: str) -> Deferred[Token | None]:
-        return self._database.read(lambda connection: _one(connection, tokens.c.id == token_id))
+        def get(connection: Connection) -> Token | None:
+            return once(connection, ("token", token_id), lambda: _one(connection, tokens.c.id == token_id))
+
+        return self._database.read(single(get))
 
     def list(self, project_id: str | None = None) -> Deferred[list[Token]]:
         query = select(*COLUMNS).order_by(*_LATEST_FIRST)
@@ -190,7 +194,7 @@ class TokenStore:
 
     def some(self, ids: Sequence[str]) -> Deferred[Sequence[Token]]:
         query = select(*COLUMNS).where(tokens.c.id.in_(ids[:MOST_AT_ONCE]))
-        return self._database.read(lambda connection: [token_of(row) for row in connection.execute(query)])
+        return self._database.read(single(lambda connection: [token_of(row) for row in connection.execute(query)]))
 
     def revoke_project(self, project_id: str) -> Deferred[tuple[int, int]]:
         mine = tokens.c.project_id == project_id

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, literal, select, type_coerce
+from sqlalchemy import BigInteger, literal, select, type_coerce, union_all
 from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
@@ -18,6 +19,8 @@ from ..message import Page
 from . import bulk
 from .paging import behind, check_limit, paged, position, read_position
 from .schema import ended_tokens, people, tokens, usage_records
+from .together import beginning, single
+from .usageends import prepare
 from .usagelatency import is_sampled, latency
 from .usagereport import report
 from .usagerows import entry_of
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
     from .contracts import ITransactions
 
 DAY = 86_400.0
+AT_ONCE = 500
+"""Ids whose names are asked for in one statement."""
 
 COLUMNS = [
     type_coerce(each, BigInteger).label(each.name) if each.name.endswith("_at") else each
@@ -66,7 +71,7 @@ class UsageReports:
             except TooMany as error:
                 raise BadRequest(str(error), message="too much to sum up") from None
 
-        return self._database.read(grouped)
+        return self._database.read(beginning(prepare, grouped))
 
     def latency(self, question: UsageQuestion) -> Deferred[Latency | None]:
         if not is_sampled(question):
@@ -84,31 +89,35 @@ class UsageReports:
             made = paged(list(connection.execute(found)), limit, lambda row: position(row.ended_at, row.id))
             return Page([entry_of(row) for row in made.items], made.after)
 
-        return self._database.read(page)
+        return self._database.read(single(page))
 
     def token_names(self, ids: Sequence[str]) -> Deferred[dict[str, str | None]]:
         def names(connection: Connection) -> dict[str, str | None]:
             found: dict[str, str | None] = {}
-            for chunk in bulk.chunks(sorted(set(ids)), 500):
-                for table in (ended_tokens, tokens):
-                    query = select(table.c.id, table.c.name).where(
-                        bulk.among(connection.dialect.name, table.c.id, chunk)
+            for chunk in bulk.chunks(sorted(set(ids)), AT_ONCE):
+                ended, there = (
+                    select(literal(at), each.c.id, each.c.name).where(
+                        bulk.among(connection.dialect.name, each.c.id, chunk)
                     )
-                    found |= {row.id: row.name for row in connection.execute(query)}
+                    for at, each in enumerate((ended_tokens, tokens))
+                )
+                # One that there is has the name that it has now.
+                rows = sorted(map(tuple, connection.execute(union_all(ended, there))), key=itemgetter(0))
+                found |= {id: name for _, id, name in rows}
             return found
 
-        return self._database.read(names)
+        return self._database.read(single(names) if len(ids) <= AT_ONCE else names)
 
     def person_names(self, ids: Sequence[str]) -> Deferred[dict[str, str | None]]:
         def names(connection: Connection) -> dict[str, str | None]:
             found: dict[str, str | None] = {}
-            for chunk in bulk.chunks(sorted(set(ids)), 500):
+            for chunk in bulk.chunks(sorted(set(ids)), AT_ONCE):
                 known = bulk.among(connection.dialect.name, people.c.id, chunk)
                 query = select(people.c.id, people.c.name, people.c.email).where(known)
                 found |= {row.id: row.name or row.email or None for row in connection.execute(query)}
             return found
 
-        return self._database.read(names)
+        return self._database.read(single(names) if len(ids) <= AT_ONCE else names)
 
 
 def _conditions(question: UsageQuestion) -> Iterator[Any]:

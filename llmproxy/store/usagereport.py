@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from math import prod
 from operator import sub
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 from ..core.reportgroups import PERIODS
 from ..core.reportperiods import label, zone_of
 from ..core.reports import MOST_ROWS, UsageQuestion, UsageReport, arranged, report_of
-from ..core.rollups import QUARTER, WIDTHS, sources
-from ..core.usageplan import Plan, TooMany, filters_of, plan, scan, spans_of, value_of, values_of
+from ..core.rollups import HOUR, QUARTER, VALUED, WIDTHS, sources
+from ..core.rollups import PLAIN as PLAIN_CUBES
+from ..core.usageplan import PERSON_ID, Plan, Spans, TooMany, filters_of, plan, scan, spans_of, value_of, values_of
 from ..core.usagesums import NUMBERS, sums_of
 from . import usageranking, usagesql
-from .schema import settings, usage_rollups
+from .together import is_together, once
+from .usageends import MANY_SERIES, ends_of, prepare, series_of_cubes
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -33,8 +36,11 @@ FEW = 200_000
 FEW_SERIES = 1000
 """Series that are asked for one by one."""
 
-KEPT_SINCE = "usage.kept_since"
-"""The row of C{settings} that says from when on single records are there, in seconds since the epoch."""
+MANY_IDS = 5
+"""Values of filters whose series are not looked for where sums are few."""
+
+BRIEF = 2 * WIDTHS[HOUR]
+"""Seconds at the ends of a span whose single records are read without a look at how many they are."""
 
 Numbers = tuple[int, ...]
 Row = tuple[tuple[Any, ...], Numbers]
@@ -52,39 +58,22 @@ def report(connection: Connection, question: UsageQuestion, latest: float | None
     @param latest: how far one goes that has no end, in seconds since the epoch.
     @raise TooMany: it would take too long.
     """
-    _prepare(connection)
-    ends = _ends(connection)
+    if not is_together(connection):
+        prepare(connection)
+    ends = ends_of(connection)
     if ends is None:
         return report_of(question, [])
-    first, last, kept_since = ends
+    first, last, kept_since, _ = ends
     if latest is not None and question.until is None:
         last = min(last, int(latest // WIDTHS[QUARTER] * WIDTHS[QUARTER]))
     return _Report(connection, question.aligned(), first, last, kept_since).made()
 
 
-def _prepare(connection: Connection) -> None:
-    """
-    All statements see one moment of the database. None is compiled for longer than it runs, or sorts a few hundred
-    thousand rows on a disk.
-    """
-    if connection.dialect.name != "sqlite":
-        connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SET LOCAL jit = off"))
-        connection.execute(text("SET LOCAL work_mem = '64MB'"))
-
-
-def _ends(connection: Connection) -> tuple[int, int, float] | None:
-    """The quarters of an hour of the first and the last record, and from when on single ones are there."""
-    bucket, everything = usage_rollups.c.bucket, sources(frozenset())[QUARTER].number
-    query = select(bucket).where(usage_rollups.c.cube == everything, usage_rollups.c.level == QUARTER).limit(1)
-    ends = [query.order_by(each).scalar_subquery() for each in (bucket, bucket.desc())]
-    kept_since = select(settings.c.value).where(settings.c.name == KEPT_SINCE).scalar_subquery()
-    found: Any = connection.execute(select(*ends, kept_since)).one()
-    first, last, kept = found
-    if first is None:
-        return None
-    return first * WIDTHS[QUARTER], last * WIDTHS[QUARTER], float(kept or 0)
+def _is_of_everything(made: Plan) -> bool:
+    """Whether a plan reads nothing but sums of all there is."""
+    everything = sources(frozenset())[QUARTER].number
+    is_whole = not made.columns and made.value is None and not made.scans
+    return is_whole and all(each.cube == everything for each in made.sums)
 
 
 class _Report:
@@ -101,18 +90,26 @@ class _Report:
         self._values = values_of(question)
         self._names: Sequence[str] = NUMBERS
         self._most_sums = 0
-        self._narrowed: dict[frozenset[int], Sequence[int] | None] = {}
+        self._are_few = False
+        self._looks_for_series = True
+        known = ("series", tuple(self._filters.items()))
+        self._narrowed: dict[int, list[int]] = once(connection, known, dict)
 
     def made(self) -> UsageReport:
         question = self._question
         spans = spans_of(question, self._first, self._last)
-        whole = plan(attrs.evolve(question, group_by=()), [(spans[0][0], spans[-1][1])] if spans else [])
-        totals = next((numbers for _, numbers in self._sums(whole)), _NOTHING)
-        if not totals[0]:
-            return report_of(question, [])
-        # What is 0 in all is 0 everywhere.
-        self._names = [name for name, total in zip(NUMBERS, totals, strict=True) if total or name in usagesql.DECIDING]
-        chosen = self._chosen(plan(question, spans, self._kept_since), totals[0])
+        wanted = plan(question, spans, self._kept_since)
+        if question.top is None and self._has_few_rows(wanted):
+            return self._added_up(wanted)
+        totals, chosen = _NOTHING, wanted
+        if question.totals or not self._is_short(wanted):
+            totals = once(self._connection, self._same_totals(), lambda: self._totals(spans))
+            if not totals[0]:
+                return report_of(question, [])
+            # What is 0 in all is 0 everywhere.
+            numbers = zip(NUMBERS, totals, strict=True)
+            self._names = [name for name, total in numbers if total or name in usagesql.DECIDING]
+            chosen = self._chosen(wanted, totals[0])
         if not chosen.sums and spans[0][0] < self._kept_since:
             return self._later().made()
         shown = _Shown(self._question, chosen)
@@ -120,6 +117,46 @@ class _Report:
         sums = {shown.keys(key): sums_of(numbers) for key, numbers in found}
         made = arranged(question, sums, sums_of(totals))
         return attrs.evolve(made, more=count - len(made.rows))
+
+    def _has_few_rows(self, made: Plan) -> bool:
+        """Whether roll-ups have all rows of a plan, and these are so few that they are read and added up here."""
+        # Of people all have the value that is asked for; else what has none is added to the rows.
+        is_plain = made.value is None or (self._question.persons and made.value == ("person", ""))
+        scanned = sum(each.until - each.since for each in made.scans)
+        if made.quarters or scanned > BRIEF or (scanned and not made.sums) or not is_plain:
+            return False
+        if _is_of_everything(made):
+            return len(made.spans) <= MOST_ROWS
+        if sum(map(len, self._filters.values())) > MANY_IDS and self._is_by_its_filters(made) and self._is_short(made):
+            # To look for the series of many takes as long as to read the sums of all.
+            self._looks_for_series = False
+            return True
+        series = self._series({each.cube for each in made.sums}) if self._filters else None
+        return series is not None and len(series) * len(made.spans) <= MOST_ROWS
+
+    def _is_by_its_filters(self, made: Plan) -> bool:
+        """Whether what is kept apart are the few values that are asked for."""
+        columns = set(made.columns.values())
+        rows = prod(len(self._filters.get(each, ())) for each in columns) * len(made.spans)
+        return columns <= self._filters.keys() and rows <= MOST_ROWS
+
+    def _added_up(self, made: Plan) -> UsageReport:
+        """The report of all rows, and of their sums as its totals."""
+        shown = _Shown(self._question, made)
+        rows = list(self._sums(shown.joined(made)))
+        totals = tuple(map(sum, zip(*(numbers for _, numbers in rows), strict=True))) if rows else _NOTHING
+        once(self._connection, self._same_totals(), lambda: totals)
+        sums = {shown.keys(key): sums_of(numbers) for key, numbers in rows if numbers[0] > 0}
+        return arranged(self._question, sums, sums_of(totals))
+
+    def _totals(self, spans: Spans) -> Numbers:
+        question = attrs.evolve(self._question, group_by=())
+        whole = plan(question, [(spans[0][0], spans[-1][1])] if spans else [])
+        return next((numbers for _, numbers in self._sums(whole)), _NOTHING)
+
+    def _same_totals(self) -> UsageQuestion:
+        """The question that has the same totals, whatever they are grouped by."""
+        return attrs.evolve(self._question, group_by=(), top=None, tz="UTC", totals=True)
 
     def _later(self) -> _Report:
         """The same from when on there are single records."""
@@ -135,14 +172,37 @@ class _Report:
         narrow = not self._filters.keys().isdisjoint(("token_id", "project_id")) and begin >= self._kept_since
         if narrow and not self._values and requests <= FEW and fine > requests / 2:
             return scan(self._question, made.spans)
-        # There are not more sums than requests, or not many more where a request has several values.
-        self._most_sums = sums = self._sums_read(made) if requests > MOST_SUMS // 3 else requests
+        self._most_sums = sums = self._sums_at_most(made, requests)
         if sums > MOST_SUMS:
             raise TooMany(f"about {sums:,} sums would be read, at most {MOST_SUMS:,}: {_ADVICE}")
         read = requests * min(1.0, sum(each.until - each.since for each in made.scans) / width)
         if read > MOST_SCANNED:
             raise TooMany(f"{read:,.0f} single records would be read, at most {MOST_SCANNED:,}: {_ADVICE}")
         return made
+
+    def _sums_at_most(self, made: Plan, requests: int) -> int:
+        """
+        How many sums are read, at most or about: not more than there are requests, or not many more where a request has
+        several values, and of each block not more than there are series.
+        """
+        self._are_few = requests <= usageranking.PLAIN
+        if not self._are_few and self._is_short(made):
+            return usageranking.PLAIN
+        return self._sums_read(made) if requests > MOST_SUMS // 3 else requests
+
+    def _is_short(self, made: Plan) -> bool:
+        """
+        Whether roll-ups have all, and so few of them are read that nothing need be known of them before: most blocks
+        have not nearly as many sums as there are series.
+        """
+        if made.scans or made.value is not None or not made.sums:
+            return False
+        counted = series_of_cubes(self._connection)
+        if any(counted[each.cube] > MANY_SERIES for each in made.sums):
+            return False
+        most = sum(len(buckets) * counted[cube] for (cube, _), buckets in made.buckets().items())
+        self._are_few = most <= 2 * usageranking.PLAIN
+        return self._are_few
 
     def _sums_read(self, made: Plan) -> int:
         """About how many, by what some blocks have."""
@@ -182,8 +242,9 @@ class _Report:
         query = self._query(made)
         if query is None:
             return [], 0
-        found = list(self._connection.execute(usagesql.ranked(self._dialect, query, order, limit)))
-        if self._dialect in usagesql.COUNTS:
+        counts = self._are_few or self._dialect in usagesql.COUNTS
+        found = list(self._connection.execute(usagesql.ranked(self._dialect, query, order, limit, counts=counts)))
+        if counts:
             return list(self._read(row[1:] for row in found)), found[0][0] if found else 0
         count = len(found) if len(found) < limit else self._connection.scalar(usagesql.counted(query)) or 0
         return list(self._read(found)), count
@@ -225,13 +286,22 @@ class _Report:
 
     def _series(self, cubes: set[int]) -> Sequence[int] | None:
         """The series that the filters let through, where they are few."""
-        if not self._filters:
+        if not self._filters or not self._looks_for_series:
             return None
-        known = frozenset(cubes)
-        if known not in self._narrowed:
-            numbers = self._connection.scalars(usagesql.narrowed(cubes, self._filters, FEW_SERIES + 1)).all()
-            self._narrowed[known] = None if len(numbers) > FEW_SERIES else numbers
-        return self._narrowed[known]
+        found = self._narrowed
+        missing = cubes - found.keys()
+        if missing:
+            if is_together(self._connection):
+                # Other reports of a page are on the same.
+                cubes_of = VALUED if PERSON_ID in self._filters else PLAIN_CUBES
+                needed = self._filters.keys() - {PERSON_ID}
+                missing |= {each.number for each in cubes_of if needed <= each.dimensions}
+            found |= {each: [] for each in missing}
+            query = usagesql.narrowed(missing, self._filters, FEW_SERIES + 1)
+            for cube, id in self._connection.execute(query):
+                found[cube].append(id)
+        series = [id for cube in sorted(cubes) for id in found[cube]]
+        return None if len(series) > FEW_SERIES else series
 
     def _read(self, rows: Iterable[Any]) -> Iterator[Row]:
         """The key and all numbers of each row."""

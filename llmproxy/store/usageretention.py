@@ -18,7 +18,7 @@ from . import bulk
 from .duty import Duty
 from .schema import settings, usage_answers, usage_records, usage_values
 from .usageanswers import KEPT_FOR
-from .usagereport import KEPT_SINCE
+from .usageends import KEPT_SINCE
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection

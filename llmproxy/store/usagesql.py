@@ -46,7 +46,7 @@ Filters = Mapping[str, tuple[str, ...]]
 MICRO = 1_000_000
 
 COUNTS = ("sqlite", "postgresql")
-"""Databases whose rankings say with each row how many there are: it comes first."""
+"""Databases whose rankings say with each row how many there are, even of many: it comes first."""
 
 DECIDING = ("requests", "input_tokens", "output_tokens", "cost", "cost_rest")
 """Numbers that rows are ordered by."""
@@ -133,8 +133,10 @@ def grouped(parts: Sequence[Any], names: Sequence[str]) -> Any:
 
 
 def narrowed(cubes: Iterable[int], filters: Filters, limit: int) -> Any:
-    """The numbers of the series that filters let through, so many at most."""
-    return select(_S.id).where(_S.cube.in_(sorted(cubes)), *_conditions(_S, filters)).limit(limit)
+    """The cubes and numbers of the series that filters let through, so many of each cube at most."""
+    conditions = _conditions(_S, filters)
+    each = [select(_S.cube, _S.id).where(_S.cube == cube, *conditions).limit(limit) for cube in sorted(cubes)]
+    return union_all(*(select(some.subquery()) for some in each))
 
 
 def in_block(cube: int, level: int, bucket: int) -> Any:
@@ -143,19 +145,21 @@ def in_block(cube: int, level: int, bucket: int) -> Any:
     return select(func.count()).select_from(usage_rollups).where(*wanted)
 
 
-def ranked(dialect: str, query: Any, order: Sequence[tuple[int | None, bool]], limit: int) -> Any:
+def ranked(
+    dialect: str, query: Any, order: Sequence[tuple[int | None, bool]], limit: int, *, counts: bool = False
+) -> Any:
     """
     Those rows of a query that cost most, as L{llmproxy.core.reports.report_of} has them.
 
     @param order: what decides between equals: the position of a key, or C{None} for the span; and whether it is text.
+    @param counts: how many rows there are comes first; without, another query is quicker (L{counted}).
     """
     rows = query.subquery("rows")
     tied = [part for at, is_text in order for part in _tie(dialect, rows.c, at, is_text)]
     tokens = rows.c.input_tokens + rows.c.output_tokens
     whole, rest = rows.c.cost + _whole(dialect, rows.c.cost_rest), rows.c.cost_rest % MICRO
     descending = [each.desc() for each in (whole, rest, tokens, rows.c.requests)]
-    # The others are quicker with another query, see L{counted}.
-    count = [func.count().over()] if dialect in COUNTS else []
+    count = [func.count().over()] if counts else []
     return select(*count, rows).where(rows.c.requests > 0).order_by(*descending, *tied).limit(limit)
 
 

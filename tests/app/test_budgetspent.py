@@ -75,6 +75,33 @@ class BudgetsSpentTests(SynchronousTestCase):
         self.assertEqual(self.ledger.calls, ["adopt", "flush"])
         self.assertEqual(self.reports.asked, [UsageQuestion(since=DAY, tokens=("t",))])
 
+    def test_several(self) -> None:
+        """Those of projects, and of tokens, whose windows begin alike are one question; others are their own."""
+        database = opened(self, clock=self.clock)
+        entries = [
+            an_entry(n, NOW - 60, project_id=f"p{n % 2}", token_id=f"t{n % 3}", model=f"m{n % 2}", cost="0.25")
+            for n in range(12)
+        ]
+        self.successResultOf(UsageRecords(self.clock, database).settle(entries))
+        asked: list[UsageQuestion] = []
+        reports = UsageReports(database)
+
+        class Noted:
+            def grouped(self, question: UsageQuestion) -> Deferred[UsageReport]:
+                asked.append(question)
+                return reports.grouped(question)
+
+        scopes = ("project:p0", "token:t0", "project:p1", "token:t2", "project:none", "project:p0|model=m0", "all")
+        rules = [evolve(BUDGET, scope=scope) for scope in scopes]
+        budgets = BudgetsSpent(self.clock, Noted(), lambda: None)  # type: ignore[arg-type]
+        found = self.successResultOf(budgets.spent_of(rules))
+        self.assertEqual([Decimal(each) / PICO for each in found], [1.5, 1, 1.5, 1, 0, 1.5, 3])
+        self.assertEqual(found, [self.successResultOf(budgets.spent(rule)) for rule in rules])
+        alone = asked[: -len(rules)]
+        self.assertEqual(sorted(each.group_by for each in alone), [(), (), ("project",), ("token",)])
+        nothing = BudgetsSpent(self.clock, None, lambda: None)
+        self.assertEqual(self.successResultOf(nothing.spent_of(rules)), [0] * len(rules))
+
     def test_total(self) -> None:
         """A budget without an end is asked for from the first record on."""
         self.successResultOf(self.budgets.spent(evolve(BUDGET, window="total")))

@@ -72,7 +72,8 @@ class Case(SynchronousTestCase):
         gate = Gate(BudgetLeases(self.clock, self.database, holder))
         self.gates.append(gate)
         spent = lambda rule: succeed(self.before)  # noqa: E731
-        made = LeasedBudgets(self.clock, gate, holder, spent, self.warned.append, self.directory)  # type: ignore[arg-type]
+        spent_of = lambda rules: succeed([self.before] * len(rules))  # noqa: E731
+        made = LeasedBudgets(self.clock, gate, holder, spent, spent_of, self.warned.append, self.directory)  # type: ignore[arg-type]
         made.start()
         self.addCleanup(made.stop)
         return made

@@ -10,9 +10,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.core.reports import UsageQuestion
 from llmproxy.store import usagereport
 from llmproxy.store.schema import settings, usage_records, usage_rollups
+from llmproxy.store.usageends import KEPT_SINCE
 from llmproxy.store.usagequeries import UsageReports
 from llmproxy.store.usagerecords import UsageRecords
-from llmproxy.store.usagereport import KEPT_SINCE
 
 from ..tables import row
 from ..usagereports import an_entry

@@ -9,7 +9,7 @@ from attrs import frozen
 
 from ..answers import Page, ViewAnswer
 from ..reports import charts, report
-from ..spans import SPANS, Span, span_of
+from ..spans import SPANS, span_of
 from ..visit import Entry, Route, Visit
 
 TOP = 5
@@ -40,21 +40,28 @@ class Notice:
 
 
 async def show(visit: Visit) -> ViewAnswer:
-    span = span_of(visit.query.get("span", ""))
-    sums = await report(visit, span, group_by=span.period, forecast="true", latency="true")
-    upstreams = (await visit.api.ask("GET", "/upstreams")).value
-    numbers = (await visit.api.ask("GET", "/numbers")).value
+    span, api = span_of(visit.query.get("span", "")), visit.api
+    # The names of projects are found with their budgets.
+    budgets, sums, top_projects, top_models, upstreams, numbers = await api.gather(
+        api.ask("GET", "/budgets", query={"top": str(TOP)}),
+        report(visit, span, group_by=span.period, forecast="true", latency="true"),
+        report(visit, span, group_by="project", top=str(TOP)),
+        report(visit, span, group_by="model", top=str(TOP)),
+        api.ask("GET", "/upstreams"),
+        api.ask("GET", "/numbers"),
+    )
+    is_used = bool(numbers.value["requests"] or (sums is not None and sums["totals"]["requests"]))
     common = {
         "span": span,
         "spans": SPANS,
-        "upstreams": upstreams,
-        "numbers": numbers,
-        "steps": await _first_steps(visit, numbers),
+        "upstreams": upstreams.value,
+        "numbers": numbers.value,
+        "steps": {} if is_used else await _first_steps(visit),
         "address": visit.apis_at,
-        "budgets": (await visit.api.ask("GET", "/budgets", query={"top": str(TOP)})).value,
+        "budgets": budgets.value,
     }
     if sums is None:
-        return Page("overview.html", {**common, "report": None, "notices": notices(None, upstreams)})
+        return Page("overview.html", {**common, "report": None, "notices": notices(None, upstreams.value)})
     context = {
         **common,
         **charts(visit, span, sums),
@@ -62,25 +69,19 @@ async def show(visit: Visit) -> ViewAnswer:
         "totals": sums["totals"],
         "forecast": sums.get("forecast"),
         "latency": sums.get("latency"),
-        "top_projects": await _top(visit, span, "project"),
-        "top_models": await _top(visit, span, "model"),
-        "notices": notices(sums["totals"], upstreams),
+        "top_projects": [] if top_projects is None else top_projects["data"],
+        "top_models": [] if top_models is None else top_models["data"],
+        "notices": notices(sums["totals"], upstreams.value),
     }
     return Page("overview.html", context)
 
 
-async def _top(visit: Visit, span: Span, group: str) -> Sequence[Mapping[str, Any]]:
-    found = await report(visit, span, group_by=group, top=str(TOP))
-    return [] if found is None else found["data"]
-
-
-async def _first_steps(visit: Visit, numbers: Mapping[str, Any]) -> dict[str, bool]:
-    """What a new installation has done already; empty where all of it is done."""
-    if numbers["requests"]:
-        return {}
-    has_project = bool((await visit.api.ask("GET", "/projects", query={"limit": "1"})).value)
-    has_token = has_project and bool((await visit.api.ask("GET", "/tokens", query={"limit": "1"})).value)
-    return {"project": has_project, "token": has_token}
+async def _first_steps(visit: Visit) -> dict[str, bool]:
+    """What a new installation has done already."""
+    one = {"limit": "1"}
+    asking = (visit.api.ask("GET", path, query=one) for path in ("/projects", "/tokens"))
+    projects, tokens = await visit.api.gather(*asking)
+    return {"project": bool(projects.value), "token": bool(tokens.value)}
 
 
 def notices(totals: Mapping[str, Any] | None, upstreams: Sequence[Mapping[str, Any]]) -> list[Notice]:

@@ -23,13 +23,17 @@ async def show_list(visit: Visit) -> ViewAnswer:
 
 
 async def show(visit: Visit) -> ViewAnswer:
-    person = await _person(visit)
+    person, devices, usage = await visit.api.gather(
+        _person(visit),
+        visit.api.ask("GET", f"{_path(visit)}/devices"),
+        usage_of(visit, f"{_path(visit)}/usage", "model,session"),
+    )
     context = {
         "person": person,
         "limits": limits_of(person),
-        "devices": (await visit.api.ask("GET", f"{_path(visit)}/devices")).value,
+        "devices": devices.value,
         "may_change": _may_change(visit, person),
-        **await usage_of(visit, f"{_path(visit)}/usage", "model,session"),
+        **usage,
     }
     return Page("person.html", context)
 

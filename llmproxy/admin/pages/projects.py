@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ...management.atonce import all_of
 from ..answers import Page, Redirect, ViewAnswer
 from ..backend import ApiError, segment
 from ..limitforms import MAIN, MORE, NAMES, changed, stated, texts
@@ -43,14 +44,20 @@ async def show_list(visit: Visit) -> ViewAnswer:
 
 
 async def show(visit: Visit) -> ViewAnswer:
-    project = (await visit.api.ask("GET", _path(visit))).value
+    answer, tokens, events, usage = await visit.api.gather(
+        visit.api.ask("GET", _path(visit)),
+        _newest_tokens(visit),
+        _latest_events(visit),
+        usage_of(visit, f"{_path(visit)}/usage", "token,model"),
+    )
+    project = answer.value
     context = {
         "project": project,
         "keys": keys_of(project),
         "limits": limits_of(project),
-        "tokens": await _newest_tokens(visit),
-        "events": await _latest_events(visit),
-        **await usage_of(visit, f"{_path(visit)}/usage", "token,model"),
+        "tokens": tokens,
+        "events": events,
+        **usage,
     }
     return Page("project.html", context)
 
@@ -63,14 +70,18 @@ async def usage_of(visit: Visit, path: str, groups: str) -> dict[str, Any]:
     @param groups: what that is grouped by, beside periods; with commas, each by itself.
     """
     span = span_of(visit.query.get("span", "30d"))
-    found = await report(visit, span, path, group_by=span.period)
+    kinds = groups.split(",")
+    # Those who call this may be among others: what all of them read is read together.
+    found, *tops = await all_of(
+        [
+            report(visit, span, path, group_by=span.period),
+            *(report(visit, span, path, group_by=group, top=str(SHOWN)) for group in kinds),
+        ]
+    )
     if found is None:
         return {"span": span, "spans": SPANS, "usage": None}
-    context: dict[str, Any] = {"span": span, "spans": SPANS, "usage": found["totals"], **charts(visit, span, found)}
-    for group in groups.split(","):
-        rows = await report(visit, span, path, group_by=group, top=str(SHOWN))
-        context[f"by_{group}"] = [] if rows is None else rows["data"]
-    return context
+    tables = {f"by_{group}": [] if rows is None else rows["data"] for group, rows in zip(kinds, tops, strict=True)}
+    return {"span": span, "spans": SPANS, "usage": found["totals"], **charts(visit, span, found), **tables}
 
 
 async def _newest_tokens(visit: Visit) -> list[dict[str, Any]]:
@@ -86,7 +97,7 @@ async def _latest_events(visit: Visit) -> list[dict[str, Any]] | None:
     """
     if not visit.who.may("audit.read"):
         return None
-    query = {"project_id": visit.names["project_id"], "page_size": "100"}
+    query = {"project_id": visit.names["project_id"], "limit": "100"}
     try:
         events: list[dict[str, Any]] | None = (await visit.api.ask("GET", "/audit", query=query)).value["events"]
     except ApiError as error:
@@ -205,8 +216,7 @@ async def _apis(visit: Visit, project: Mapping[str, Any] | None) -> list[str]:
 
 
 async def confirm_deactivate(visit: Visit) -> ViewAnswer:
-    answer = await visit.api.ask("GET", _path(visit))
-    tokens, is_more = await _active_tokens(visit)
+    answer, (tokens, is_more) = await visit.api.gather(visit.api.ask("GET", _path(visit)), _active_tokens(visit))
     context = {"project": answer.value, "version": answer.version, "tokens": tokens, "is_more": is_more}
     return Page("project-deactivate.html", context)
 
@@ -225,8 +235,7 @@ async def activate(visit: Visit) -> ViewAnswer:
 
 
 async def confirm_revoke(visit: Visit) -> ViewAnswer:
-    answer = await visit.api.ask("GET", _path(visit))
-    tokens, is_more = await _active_tokens(visit)
+    answer, (tokens, is_more) = await visit.api.gather(visit.api.ask("GET", _path(visit)), _active_tokens(visit))
     return Page("project-revoke.html", {"project": answer.value, "tokens": tokens, "is_more": is_more})
 
 

@@ -69,17 +69,23 @@ async def find(visit: Visit) -> ViewAnswer:
 
 
 async def show(visit: Visit) -> ViewAnswer:
-    token = (await visit.api.ask("GET", _path(visit))).value
-    project = await _project(visit, token["project_id"])
+    (token, project), usage = await visit.api.gather(
+        _with_project(visit), usage_of(visit, f"{_path(visit)}/usage", "model")
+    )
     context = {
         "token": token,
         "project": project,
         "state": state_of(token, visit.now),
         "limits": limits_of(token),
-        **await usage_of(visit, f"{_path(visit)}/usage", "model"),
+        **usage,
         "own": [(each.label, token[each.name]) for each in (*MAIN, *MORE) if each.name in token],
     }
     return Page("token.html", context)
+
+
+async def _with_project(visit: Visit) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    token = (await visit.api.ask("GET", _path(visit))).value
+    return token, await _project(visit, token["project_id"])
 
 
 # -- create
@@ -246,7 +252,9 @@ async def reset_budget(visit: Visit) -> ViewAnswer:
 
 
 async def _project(visit: Visit, project_id: str) -> Mapping[str, Any]:
-    project: Mapping[str, Any] = (await visit.api.ask("GET", f"/projects/{segment(project_id)}")).value
+    """What it is called, and whether it is active."""
+    answer = await visit.api.ask("GET", f"/projects/{segment(project_id)}", query={"limits_left": "false"})
+    project: Mapping[str, Any] = answer.value
     return project
 
 

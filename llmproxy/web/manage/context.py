@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
@@ -85,12 +86,18 @@ class ManageResource(JsonResource):
         if known and call.actor.id == MANAGEMENT_TOKEN and self._parts.auth.has_people:
             call.details["emergency_door"] = True
         # The ids that stand in the path too: a call may be refused before its operation looks at them.
-        audit.log(
+        note = partial(
+            audit.log,
             call.action if known and call.action else "admin.access",
             call.actor.name if known else "anonymous",
             _outcome(error),
             **{**(call.path if known else {}), **noted(call), **call.details},
         )
+        later = call.request.later if isinstance(call.request, DirectRequest) else None
+        if later is None:
+            note()
+        else:
+            later.append(note)
 
 
 def _outcome(error: ProxyError | None) -> str:

@@ -11,6 +11,7 @@ from ...core.deviceflow import Device
 from ...core.people.person import Person
 from ...core.roles import may
 from ...errors import Forbidden, Unavailable
+from ...management.atonce import all_of
 from ...management.limits import left_of
 from ...management.peoplebooks import PeopleBooks, Spent, token_like
 from ...message import Role, Token
@@ -216,11 +217,12 @@ class PeopleRoutes:
 
     async def show(self, call: Call) -> PersonView:
         person = await self._named(call)
-        view = await self._view(person, call.query.spent_since)
         state = self._books.people.state
-        left = await left_of(state.limits, None, token_like(person), state.seconds())
+        left_of_them = left_of(state.limits, None, token_like(person), state.seconds())
+        view, left = await all_of([self._view(person, call.query.spent_since), left_of_them])
         view.limits_left = [view_of_left(each) for each in left]
-        return view
+        shown: PersonView = view
+        return shown
 
     async def tokens(self, call: Call) -> Sequence[PersonToken]:
         person = await self._named(call)

@@ -10,7 +10,7 @@ from ...errors import BadRequest, DuplicateName
 from ...management.limits import changes_of
 from ...management.projects import ProjectRules, ProjectUpdate
 from ...message import Project
-from ..operations import Call, Operation, Routes
+from ..operations import Call, NoQuery, Operation, Routes
 from .etags import tag, wanted_versions
 from .limits import said, view_of_left
 from .paging import Paging, given, rows
@@ -22,6 +22,10 @@ class ProjectFilter(Paging, forbid_unknown_fields=True):
     active: bool | UnsetType = UNSET
     name: Name | UnsetType = UNSET
     sort: Annotated[Literal["name", "newest"], Meta(description="What comes first.")] = "name"
+
+
+class ProjectDetail(NoQuery, forbid_unknown_fields=True):
+    limits_left: Annotated[bool, Meta(description="Have it say what is left of its limits.")] = True
 
 
 class Projects:
@@ -58,6 +62,7 @@ class Projects:
             "/projects/{project_id}": {
                 b"GET": Operation(
                     self.show,
+                    query=ProjectDetail,
                     answer=ProjectView,
                     versioned=True,
                     needs=read,
@@ -128,7 +133,7 @@ class Projects:
         return await self._shown(call, project)
 
     async def show(self, call: Call) -> ProjectView:
-        return await self._shown(call, await self._rules.get(_id(call)))
+        return await self._shown(call, await self._rules.get(_id(call)), call.query.limits_left)
 
     async def change(self, call: Call) -> ProjectView:
         body: ProjectChange = call.body
@@ -168,10 +173,11 @@ class Projects:
             call.details |= {"tokens_revoked": counts[0], "total_tokens": counts[1]}
         return project
 
-    async def _shown(self, call: Call, project: Project) -> ProjectView:
+    async def _shown(self, call: Call, project: Project, limits_left: bool = True) -> ProjectView:
         tag(call, project.version)
         view = view_of_project(project, self._rules.served.default_api)
-        view.limits_left = [view_of_left(left) for left in await self._rules.left(project)] or UNSET
+        if limits_left:
+            view.limits_left = [view_of_left(left) for left in await self._rules.left(project)] or UNSET
         return view
 
 

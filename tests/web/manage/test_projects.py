@@ -106,6 +106,12 @@ class OneProjectTests(ManageTestCase):
         """One is shown as in the list."""
         self.assertEqual([self.ask("GET", self.path).json], self.ask("GET", "/projects").json)
 
+    def test_without_what_is_left(self) -> None:
+        """What is left of its limits is not looked for where nobody asks."""
+        self.ask("PATCH", self.path, {"rpm_limit": 5})
+        self.assertIn("limits_left", self.ask("GET", self.path).json)
+        self.assertNotIn("limits_left", self.ask("GET", self.path + "?limits_left=false").json)
+
     def test_missing(self) -> None:
         """What is not there, and what cannot be."""
         for method, body in (("GET", None), ("PATCH", {})):

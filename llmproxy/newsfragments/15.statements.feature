@@ -1,0 +1,1 @@
+A page of the admin pages makes at most twenty statements, whatever it shows: what it reads is read in one transaction, what two of its parts ask alike is asked once, and what it notes in the audit log is written at once. Looking at budgets begins none any more.

@@ -1,0 +1,71 @@
+"""The ends of usage: from when on there is something, and how much is kept apart, which reports know beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, select, text
+
+from ..core.rollups import PLAIN, QUARTER, WIDTHS, sources
+from .schema import settings, usage_rollups, usage_series
+from .together import is_together, once
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+KEPT_SINCE = "usage.kept_since"
+"""The row of C{settings} that says from when on single records are there, in seconds since the epoch."""
+
+MANY_SERIES = 5000
+"""Series of a cube that are counted; where there are more, the sums of some blocks are."""
+
+Ends = tuple[int, int, float, Sequence[int]]
+
+_NUMBERS = [each.number for each in PLAIN]
+
+
+def prepare(connection: Connection) -> None:
+    """
+    All statements see one moment of the database, as the transaction is begun
+    (L{llmproxy.store.together.beginning}), or where a statement has to say so. None is compiled for longer than it
+    runs, or sorts a few hundred thousand rows on a disk.
+    """
+    if connection.dialect.name == "mysql":
+        connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT set_config('jit', 'off', true), set_config('work_mem', '64MB', true)"))
+
+
+def ends_of(connection: Connection) -> Ends | None:
+    """
+    The quarters of an hour of the first and the last record, from when on single ones are there, and for a page, whose
+    reports need it, how many series there are of each cube; C{None} where nothing was used. A page asks it once.
+    """
+    return once(connection, ends_of, lambda: _ends(connection))
+
+
+def _ends(connection: Connection) -> Ends | None:
+    bucket, everything = usage_rollups.c.bucket, sources(frozenset())[QUARTER].number
+    query = select(bucket).where(usage_rollups.c.cube == everything, usage_rollups.c.level == QUARTER).limit(1)
+    ends = [query.order_by(each).scalar_subquery() for each in (bucket, bucket.desc())]
+    kept_since = select(settings.c.value).where(settings.c.name == KEPT_SINCE).scalar_subquery()
+    counts = _series_counts() if is_together(connection) else []
+    found: Any = connection.execute(select(*ends, kept_since, *counts)).one()
+    first, last, kept, *series = found
+    if first is None:
+        return None
+    return first * WIDTHS[QUARTER], last * WIDTHS[QUARTER], float(kept or 0), series
+
+
+def _series_counts() -> list[Any]:
+    """What counts the series of each of L{_NUMBERS}, up to one more than L{MANY_SERIES}."""
+    some = [select(usage_series.c.id).where(usage_series.c.cube == each).limit(MANY_SERIES + 1) for each in _NUMBERS]
+    return [select(func.count()).select_from(each.subquery()).scalar_subquery() for each in some]
+
+
+def series_of_cubes(connection: Connection) -> dict[int, int]:
+    """How many series there are of each of L{PLAIN}, up to one more than L{MANY_SERIES}."""
+    ends = ends_of(connection) if is_together(connection) else None
+    counted = connection.execute(select(*_series_counts())).one() if ends is None else ends[-1]
+    return dict(zip(_NUMBERS, counted, strict=True))

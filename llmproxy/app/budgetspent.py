@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_OWNERS = {"project": "projects", "token": "tokens", "person": "persons"}
+"""What budgets are of, and the filter of it."""
+
 ANSWERS_WITHIN = 5.0
 """Seconds after which a database is not waited for any longer."""
 
@@ -51,7 +54,7 @@ class BudgetsSpent:
         return succeed(0) if self._reports is None else self._found(self._sum(rule, self._reports))
 
     def spent_of(self, rules: Sequence[Rule]) -> Deferred[list[int]]:
-        """The same of several; those of projects, and those of tokens, whose windows begin alike are asked at once."""
+        """The same of several; those of projects, tokens and people, whose windows begin alike are asked at once."""
         return succeed([0] * len(rules)) if self._reports is None else self._found(self._sums(rules, self._reports))
 
     def _found(self, asked: Coroutine[Any, Any, T]) -> Deferred[T]:
@@ -147,19 +150,17 @@ class BudgetsSpent:
 
 
 def _owner(rule: Rule) -> tuple[str, str] | None:
-    """The one project or token that all of a rule is of, as kind and id; C{None} where it is not so."""
+    """The one project, token or person that all of a rule is of, as kind and id; C{None} where it is not so."""
     kind, _, id = rule.scope.partition(":")
-    if kind not in ("project", "token") or question_of(rule, None) != attrs.evolve(
-        _of_owners(kind, (id,)), group_by=()
-    ):
+    if kind not in _OWNERS or question_of(rule, None) != attrs.evolve(_of_owners(kind, (id,)), group_by=()):
         return None
     return kind, id
 
 
 def _of_owners(kind: str, ids: tuple[str, ...], since: float | None = None) -> UsageQuestion:
-    """What each of these projects, or tokens, has used."""
-    question = UsageQuestion((kind,), since)
-    return attrs.evolve(question, projects=ids) if kind == "project" else attrs.evolve(question, tokens=ids)
+    """What each of these projects, tokens or people has used."""
+    filters: dict[str, Any] = {_OWNERS[kind]: ids}
+    return attrs.evolve(UsageQuestion((kind,), since), **filters)
 
 
 def _amount(rule: Rule, entry: Any, question: UsageQuestion) -> int:

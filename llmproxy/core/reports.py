@@ -32,7 +32,7 @@ class UsageQuestion:
     @ivar projects: ids, as are C{tokens}.
     @ivar models: those that were asked for.
     @ivar persons: ids of people who sign in.
-    @ivar totals: whether anybody looks at the totals; else they may be missing.
+    @ivar totals: whether anybody looks at the totals, and at what is in no group; else both may be missing.
     @ivar tz: the name of the time zone (IANA) that periods begin in.
     @ivar top: how many rows, those that cost most; C{None} for all, up to L{MOST_ROWS}.
     """

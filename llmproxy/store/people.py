@@ -96,7 +96,7 @@ class PeopleStore:
 
     def some(self, ids: Sequence[str]) -> Deferred[Sequence[Person]]:
         query = select(*_COLUMNS).where(people.c.id.in_(ids[:MOST_AT_ONCE]))
-        return self._database.read(lambda connection: [_person(row) for row in connection.execute(query)])
+        return self._database.read(single(lambda connection: [_person(row) for row in connection.execute(query)]))
 
     def by_key(self, subject_key: str) -> Deferred[Person | None]:
         return self._database.read(lambda connection: _one(connection, people.c.subject_key == subject_key))

@@ -7,7 +7,7 @@ whether a read is part of such a group. What two of them ask alike is asked once
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -26,6 +26,8 @@ Seen = dict[Hashable, Any]
 
 ReadAll = Callable[[Sequence[Read], Seen], "Deferred[list[Any]]"]
 """Makes several reads in one transaction; its results stand in their order, a L{Failure} for what one has raised."""
+
+Steps = Callable[["Connection"], Generator[Any, Any, Any]]
 
 _SEEN = "llmproxy_seen"
 _GROUP: ContextVar[Group | None] = ContextVar("reads of a page", default=None)
@@ -106,7 +108,8 @@ def every(connection: Connection, calls: Sequence[Read], seen: Seen) -> list[Any
     try:
         for before in {each for call in calls if (each := getattr(call, "before", None)) is not None}:
             before(connection)
-        return [_result(connection, call) for call in calls]
+        answers = _stepped(connection, calls)
+        return [answers[at] if at in answers else _result(connection, call) for at, call in enumerate(calls)]
     finally:
         del connection.info[_SEEN]
 
@@ -119,6 +122,56 @@ def _result(connection: Connection, call: Read) -> Any:
         raise
     except Exception:
         return Failure()
+
+
+def _stepped(connection: Connection, calls: Sequence[Read]) -> dict[int, Any]:
+    """The results of those that are made in steps, by their places: each step is made with those of the others."""
+    found: dict[int, Any] = {}
+    made = {at: call.steps(connection) for at, call in enumerate(calls) if hasattr(call, "steps")}
+    rows = dict.fromkeys(made)
+    while made:
+        wanted = {}
+        for at, steps in list(made.items()):
+            try:
+                wanted[at] = steps.send(rows[at])
+                continue
+            except StopIteration as end:
+                found[at] = end.value
+            except SQLAlchemyError:
+                raise
+            except Exception:
+                found[at] = Failure()
+            del made[at]
+        if wanted:
+            read_all = calls[min(wanted)].read_all  # type: ignore[attr-defined]
+            rows = dict(zip(wanted, read_all(connection, list(wanted.values())), strict=True))
+    return found
+
+
+def stepwise(steps: Steps, read_all: Callable[[Connection, Sequence[Any]], list[Any]]) -> Read:
+    """
+    A read that is made in steps, each a query whose rows are sent back; of several reads each is made with the others'.
+
+    @param read_all: reads several queries.
+    """
+
+    def read(connection: Connection) -> Any:
+        return finished(connection, steps(connection))
+
+    read.steps, read.read_all = steps, read_all  # type: ignore[attr-defined]
+    return read
+
+
+def finished(connection: Connection, steps: Generator[Any, Any, T]) -> T:
+    """What steps come to that are made by themselves."""
+    rows = None
+    while True:
+        try:
+            query = steps.send(rows)
+        except StopIteration as end:
+            found: T = end.value
+            return found
+        rows = connection.execute(query).all()
 
 
 def beginning(before: Callable[[Connection], None], call: Read) -> Read:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select, text
+from sqlalchemy import between, func, select, text
 
-from ..core.rollups import PLAIN, QUARTER, WIDTHS, sources
+from ..core.rollups import PLAIN, QUARTER, VALUED, WIDTHS, sources
 from .schema import settings, usage_rollups, usage_series
 from .together import is_together, once
+from .usageseries import range_of
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -22,7 +23,8 @@ MANY_SERIES = 5000
 
 Ends = tuple[int, int, float, Sequence[int]]
 
-_NUMBERS = [each.number for each in PLAIN]
+_PLAIN, _VALUED = ([each.number for each in cubes] for cubes in (PLAIN, VALUED))
+_NUMBERS = [*_PLAIN, *_VALUED]
 
 
 def prepare(connection: Connection) -> None:
@@ -59,13 +61,16 @@ def _ends(connection: Connection) -> Ends | None:
 
 
 def _series_counts() -> list[Any]:
-    """What counts the series of each of L{_NUMBERS}, up to one more than L{MANY_SERIES}."""
-    some = [select(usage_series.c.id).where(usage_series.c.cube == each).limit(MANY_SERIES + 1) for each in _NUMBERS]
+    """What counts the series of each of L{_NUMBERS}, of values those of people, up to one more than L{MANY_SERIES}."""
+    few = select(usage_series.c.id).limit(MANY_SERIES + 1)
+    some = [few.where(usage_series.c.cube == each) for each in _PLAIN]
+    people = between(usage_series.c.id, *range_of("person", ""))
+    some += [few.where(usage_series.c.cube == each, people) for each in _VALUED]
     return [select(func.count()).select_from(each.subquery()).scalar_subquery() for each in some]
 
 
 def series_of_cubes(connection: Connection) -> dict[int, int]:
-    """How many series there are of each of L{PLAIN}, up to one more than L{MANY_SERIES}."""
+    """How many series there are of each cube, of values those of people, up to one more than L{MANY_SERIES}."""
     ends = ends_of(connection) if is_together(connection) else None
     counted = connection.execute(select(*_series_counts())).one() if ends is None else ends[-1]
     return dict(zip(_NUMBERS, counted, strict=True))

@@ -19,11 +19,12 @@ from ..message import Page
 from . import bulk
 from .paging import behind, check_limit, paged, position, read_position
 from .schema import ended_tokens, people, tokens, usage_records
-from .together import beginning, single
+from .together import beginning, single, stepwise
 from .usageends import prepare
 from .usagelatency import is_sampled, latency
-from .usagereport import report
+from .usagereport import Steps, steps
 from .usagerows import entry_of
+from .usagesql import read_all
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -65,13 +66,13 @@ class UsageReports:
 
         latest = None if self._seconds is None else self._seconds() + DAY
 
-        def grouped(connection: Connection) -> UsageReport:
+        def made(connection: Connection) -> Steps[UsageReport]:
             try:
-                return report(connection, question, latest)
+                return (yield from steps(connection, question, latest))
             except TooMany as error:
                 raise BadRequest(str(error), message="too much to sum up") from None
 
-        return self._database.read(beginning(prepare, grouped))
+        return self._database.read(beginning(prepare, stepwise(made, read_all)))
 
     def latency(self, question: UsageQuestion) -> Deferred[Latency | None]:
         if not is_sampled(question):

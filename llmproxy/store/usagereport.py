@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from math import prod
 from operator import sub
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 from sqlalchemy import select
@@ -18,7 +18,7 @@ from ..core.rollups import PLAIN as PLAIN_CUBES
 from ..core.usageplan import PERSON_ID, Plan, Spans, TooMany, filters_of, plan, scan, spans_of, value_of, values_of
 from ..core.usagesums import NUMBERS, sums_of
 from . import usageranking, usagesql
-from .together import is_together, once
+from .together import finished, is_together, once
 from .usageends import MANY_SERIES, ends_of, prepare, series_of_cubes
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ MANY_IDS = 5
 BRIEF = 2 * WIDTHS[HOUR]
 """Seconds at the ends of a span whose single records are read without a look at how many they are."""
 
+T = TypeVar("T")
+
 Numbers = tuple[int, ...]
 Row = tuple[tuple[Any, ...], Numbers]
 """The position of a span and what is kept apart in it, and numbers."""
@@ -51,7 +53,16 @@ _NOTHING = (0,) * len(NUMBERS)
 _ADVICE = "ask for a shorter time, fewer groups, one token, or in a time zone that is whole hours from UTC"
 
 
+Steps = Generator[Any, Any, T]
+"""What is made of statements that can be made with those of others: it gives each, and gets its rows."""
+
+
 def report(connection: Connection, question: UsageQuestion, latest: float | None = None) -> UsageReport:
+    """See L{steps}."""
+    return finished(connection, steps(connection, question, latest))
+
+
+def steps(connection: Connection, question: UsageQuestion, latest: float | None = None) -> Steps[UsageReport]:
     """
     The answer to a question.
 
@@ -66,7 +77,8 @@ def report(connection: Connection, question: UsageQuestion, latest: float | None
     first, last, kept_since, _ = ends
     if latest is not None and question.until is None:
         last = min(last, int(latest // WIDTHS[QUARTER] * WIDTHS[QUARTER]))
-    return _Report(connection, question.aligned(), first, last, kept_since).made()
+    made = yield from _Report(connection, question.aligned(), first, last, kept_since).made()
+    return made
 
 
 def _is_of_everything(made: Plan) -> bool:
@@ -95,23 +107,23 @@ class _Report:
         known = ("series", tuple(self._filters.items()))
         self._narrowed: dict[int, list[int]] = once(connection, known, dict)
 
-    def made(self) -> UsageReport:
+    def made(self) -> Steps[UsageReport]:
         question = self._question
         spans = spans_of(question, self._first, self._last)
         wanted = plan(question, spans, self._kept_since)
         if question.top is None and self._has_few_rows(wanted):
-            return self._added_up(wanted)
-        totals, chosen = _NOTHING, wanted
-        if question.totals or not self._is_short(wanted):
-            totals = once(self._connection, self._same_totals(), lambda: self._totals(spans))
-            if not totals[0]:
-                return report_of(question, [])
-            # What is 0 in all is 0 everywhere.
-            numbers = zip(NUMBERS, totals, strict=True)
-            self._names = [name for name, total in numbers if total or name in usagesql.DECIDING]
-            chosen = self._chosen(wanted, totals[0])
+            return (yield from self._added_up(wanted))
+        if question.top is not None and not wanted.quarters and self._is_short(wanted):
+            return (yield from self._top(wanted, spans))
+        totals = once(self._connection, self._same_totals(), lambda: self._totals(spans))
+        if not totals[0]:
+            return report_of(question, [])
+        # What is 0 in all is 0 everywhere.
+        numbers = zip(NUMBERS, totals, strict=True)
+        self._names = [name for name, total in numbers if total or name in usagesql.DECIDING]
+        chosen = self._chosen(wanted, totals[0])
         if not chosen.sums and spans[0][0] < self._kept_since:
-            return self._later().made()
+            return (yield from self._later().made())
         shown = _Shown(self._question, chosen)
         found, count = self._ranked(shown.joined(chosen), shown)
         sums = {shown.keys(key): sums_of(numbers) for key, numbers in found}
@@ -140,10 +152,28 @@ class _Report:
         rows = prod(len(self._filters.get(each, ())) for each in columns) * len(made.spans)
         return columns <= self._filters.keys() and rows <= MOST_ROWS
 
-    def _added_up(self, made: Plan) -> UsageReport:
+    def _top(self, made: Plan, spans: Spans) -> Steps[UsageReport]:
+        """The report of the first rows of few. What there is in all is asked last: another report may know it."""
+        question = self._question
+        shown = _Shown(question, made)
+        query = self._query(shown.joined(made))
+        rows: Sequence[Any] = ()
+        if query is not None:
+            order = shown.order()
+            rows = yield usagesql.ranked(self._dialect, query, order, question.top or MOST_ROWS, counts=True)
+        sums = {shown.keys(key): sums_of(numbers) for key, numbers in self._read(row[1:] for row in rows)}
+        totals = _NOTHING
+        if question.totals:
+            totals = once(self._connection, self._same_totals(), lambda: self._totals(spans))
+        made_of = arranged(question, sums, sums_of(totals))
+        return attrs.evolve(made_of, more=(rows[0][0] if rows else 0) - len(made_of.rows))
+
+    def _added_up(self, made: Plan) -> Steps[UsageReport]:
         """The report of all rows, and of their sums as its totals."""
         shown = _Shown(self._question, made)
-        rows = list(self._sums(shown.joined(made)))
+        query = self._query(shown.joined(made))
+        found: Sequence[Any] = () if query is None else (yield query)
+        rows = list(self._read(found))
         totals = tuple(map(sum, zip(*(numbers for _, numbers in rows), strict=True))) if rows else _NOTHING
         once(self._connection, self._same_totals(), lambda: totals)
         sums = {shown.keys(key): sums_of(numbers) for key, numbers in rows if numbers[0] > 0}
@@ -195,7 +225,8 @@ class _Report:
         Whether roll-ups have all, and so few of them are read that nothing need be known of them before: most blocks
         have not nearly as many sums as there are series.
         """
-        if made.scans or made.value is not None or not made.sums:
+        is_of_people = made.value == ("person", "") and (bool(self._question.persons) or not self._question.totals)
+        if made.scans or not made.sums or not (made.value is None or is_of_people):
             return False
         counted = series_of_cubes(self._connection)
         if any(counted[each.cube] > MANY_SERIES for each in made.sums):

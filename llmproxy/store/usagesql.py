@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from sqlalchemy import (
     BigInteger,
+    String,
     and_,
     between,
     case,
@@ -32,12 +33,14 @@ from sqlalchemy.types import JSON
 
 from ..core.rollups import SINGLE
 from ..core.usageplan import PERSON_ID
-from ..core.usagesums import COUNTED, HIT
+from ..core.usagesums import COUNTED, HIT, NUMBERS
 from . import bulk
 from .schema import usage_records, usage_rollups, usage_series
 from .usageseries import range_of
 
 if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
     from ..core.usageplan import Plan, Value
 
 Filters = Mapping[str, tuple[str, ...]]
@@ -159,8 +162,46 @@ def ranked(
     tokens = rows.c.input_tokens + rows.c.output_tokens
     whole, rest = rows.c.cost + _whole(dialect, rows.c.cost_rest), rows.c.cost_rest % MICRO
     descending = [each.desc() for each in (whole, rest, tokens, rows.c.requests)]
-    count = [func.count().over()] if counts else []
+    count = [func.count().over().label("row_count")] if counts else []
     return select(*count, rows).where(rows.c.requests > 0).order_by(*descending, *tied).limit(limit)
+
+
+def read_all(connection: Connection, queries: Sequence[Any]) -> list[Sequence[Any]]:
+    """The rows of several queries, in one statement where they keep one text apart at most and have all numbers."""
+    parts = [_part(at, query) for at, query in enumerate(queries)] if len(queries) > 1 else []
+    alike = [each for each in parts if each is not None]
+    if len(alike) < 2:
+        return [connection.execute(query).all() for query in queries]
+    rows: dict[int, list[Any]] = {}
+    for at, *row in connection.execute(union_all(*alike)):
+        rows.setdefault(at, []).append(row)
+    return [
+        connection.execute(query).all() if part is None else [_row(query, row) for row in rows.get(at, ())]
+        for at, (query, part) in enumerate(zip(queries, parts, strict=True))
+    ]
+
+
+def _shape(query: Any) -> tuple[bool, int]:
+    """Whether the rows of a query begin with how many there are, and how many of their columns are kept apart."""
+    names = [each.name for each in query.selected_columns]
+    return names[0] != "span", sum(name.startswith("key") for name in names)
+
+
+def _part(at: int, query: Any) -> Any:
+    """A query as one of several, with its place: the count, the span, one key, the numbers; C{None} if it is unlike."""
+    counts, keys = _shape(query)
+    columns = list(query.subquery().c)
+    count = columns.pop(0) if counts else literal(0)
+    span, key = columns.pop(0), columns.pop(0) if keys else literal("")
+    if keys > 1 or not isinstance(key.type, String) or len(columns) != len(NUMBERS):
+        return None
+    return select(literal(at).label("at"), count.label("count"), span.label("span"), key.label("kept"), *columns)
+
+
+def _row(query: Any, row: Sequence[Any]) -> tuple[Any, ...]:
+    counts, keys = _shape(query)
+    count, span, key, *numbers = row
+    return (*([count] if counts else ()), span, *([key] if keys else ()), *numbers)
 
 
 def counted(query: Any) -> Any:

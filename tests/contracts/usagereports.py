@@ -20,6 +20,7 @@ from llmproxy.interfaces import IUsageLatency, IUsageReports
 from llmproxy.store import usagereport
 from llmproxy.store.database import Database
 from llmproxy.store.endedtokens import EndedTokens
+from llmproxy.store.together import begun_together
 from llmproxy.store.usagequeries import UsageReports
 from llmproxy.store.usagerecords import UsageRecords
 
@@ -126,6 +127,29 @@ class UsageReportsContract:
         moments = [each.ended_at for each in entries if each.ended_at is not None]
         for question in questions(5, self.COUNT, [*moments, min(moments) - 9 * DAY, max(moments) + 40 * DAY]):
             self.compared(model, question)
+
+    def test_at_once(self) -> None:
+        """Several questions that are asked at once, as a page does, are answered as each by itself."""
+        entries = spread()
+        self.settle(entries)
+        moments = [each.ended_at for each in entries if each.ended_at is not None]
+        some = list(questions(6, 40, moments))
+        some += [attrs.evolve(each, top=3) for each in some[:20]]
+        alike = [UsageQuestion((group,), NOW, top=3) for group in (*PLAIN, "person", "user")]
+        for asked in (some, [*alike, UsageQuestion(("day",), NOW)], [UsageQuestion(("day",), NOW), *alike]):
+            begun = begun_together(lambda asked=asked: [self.reports.grouped(each) for each in asked])  # type: ignore[misc]
+            for question, answer in zip(asked, begun, strict=True):
+                assert self.done(answer) == self.done(self.reports.grouped(question)), question
+
+    def test_without_totals(self) -> None:
+        """Who looks at no totals gets the same rows, but for those that are in no group."""
+        self.settle(spread())
+        for group in (*PLAIN, *VALUES):
+            question = UsageQuestion((group,), NOW, top=50)
+            rows = self.done(self.reports.grouped(question)).rows
+            found = self.done(self.reports.grouped(attrs.evolve(question, totals=False))).rows
+            wanted = [[row for row in each if row.keys[group] is not None] for each in (rows, found)]
+            assert wanted[0] == wanted[1], group
 
     def test_each_group(self) -> None:
         """Each group alone, and beside a project, a token, a model and a day."""

@@ -10,7 +10,16 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.errors import Unavailable
-from llmproxy.store.together import beginning, begun_together, every, group, is_together, once, single
+from llmproxy.store.together import (
+    beginning,
+    begun_together,
+    every,
+    group,
+    is_together,
+    once,
+    single,
+    stepwise,
+)
 
 from .databases import opened
 
@@ -126,3 +135,40 @@ class TogetherTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(asked), [False, [True]])
         [failed] = self.successResultOf(self.database.read(lambda c: every(c, [lambda _: {}["x"]], {})))
         self.assertIsInstance(failed, Failure)
+
+
+class StepTests(SynchronousTestCase):
+    """Reads that are made in steps."""
+
+    def setUp(self) -> None:
+        self.database = opened(self)
+        self.asked: list[list[str]] = []
+
+    def read_all(self, connection: Any, queries: Any) -> list[Any]:
+        self.asked.append([str(query) for query in queries])
+        return [connection.execute(query).all() for query in queries]
+
+    def counting(self, *numbers: int) -> Any:
+        def steps(connection: Any) -> Any:
+            total = 0
+            for number in numbers:
+                if not number:
+                    raise ValueError("nothing")
+                [(found,)] = yield text(f"SELECT {number}")
+                total += found
+            return total
+
+        return stepwise(steps, self.read_all)
+
+    def test_alone(self) -> None:
+        """By itself each step is a statement."""
+        self.assertEqual(self.successResultOf(self.database.read(self.counting(1, 2, 3))), 6)
+        self.assertEqual(self.asked, [])
+
+    def test_with_others(self) -> None:
+        """Each step is made with those of the others that are not done; one that fails does not stop them."""
+        reads = [self.counting(1, 2), lambda connection: "plain", self.counting(4, 0, 9), self.counting(8)]
+        found = self.successResultOf(self.database.read(lambda connection: every(connection, reads, {})))
+        self.assertEqual((found[0], found[1], found[3]), (3, "plain", 8))
+        self.assertIsInstance(found[2], Failure)
+        self.assertEqual(self.asked, [["SELECT 1", "SELECT 4", "SELECT 8"], ["SELECT 2"]])

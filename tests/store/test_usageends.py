@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import insert
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.core.rollups import PLAIN, QUARTER, WIDTHS
+from llmproxy.core.rollups import CUBES, QUARTER, WIDTHS
 from llmproxy.store.schema import settings
 from llmproxy.store.together import every
 from llmproxy.store.usageends import KEPT_SINCE, ends_of, series_of_cubes
@@ -39,9 +39,9 @@ class EndsTests(SynchronousTestCase):
         self.successResultOf(UsageRecords(clock_at(), self.database).settle(entries))
         found = self.successResultOf(self.database.read(series_of_cubes))
         self.assertEqual((found[11], found[1], found[6]), (1, 1, 2))
-        self.assertEqual(found.keys(), {each.number for each in PLAIN})
+        self.assertEqual(found.keys(), {each.number for each in CUBES})
         before = self.database.statements
         together = self.database.read(lambda connection: every(connection, [ends_of, series_of_cubes], {}))
         ends, counted = self.successResultOf(together)
-        self.assertEqual((counted, len(ends[-1])), (found, len(PLAIN)))
+        self.assertEqual((counted, len(ends[-1])), (found, len(CUBES)))
         self.assertEqual(self.database.statements - before, 2)

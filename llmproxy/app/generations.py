@@ -53,6 +53,11 @@ class Generations:
         return list(dict.fromkeys([*(api.name for api in apis), *others]))
 
     @property
+    def listed(self) -> list[str]:
+        """The names of the APIs that are served now: what a token or a project may be restricted to."""
+        return [api.name for api in self.current.table.apis]
+
+    @property
     def default_api(self) -> str:
         """The one at C{/}."""
         return self.current.config.default_api

@@ -92,7 +92,7 @@ class ProjectRules:
         check_name(name)
         found = keys_of(api_key, api_keys or {}, self.served.default_api, self.served.apis)
         keys = {api: each for api, each in found.items() if each is not None}
-        stated = changed(UNLIMITED, checked(limits or {}, self.served.apis))
+        stated = changed(UNLIMITED, checked(limits or {}, self.served.listed))
         check_together(stated, defaults=False)
         now = self.state.seconds()
         project = Project(str(uuid4()), name, keys, created_at=now, updated_at=now, limits=stated)
@@ -160,7 +160,7 @@ class ProjectRules:
         self, project_id: str, update: ProjectUpdate, versions: Versions
     ) -> tuple[Project, Counts | None]:
         project = await self.get(project_id)
-        limits = checked(update.limits, self.served.apis)
+        limits = checked(update.limits, self.served.listed)
         if limits:
             check_together(changed(project.limits, limits), defaults=False)
         updated = await self.state.projects.update(

@@ -46,6 +46,10 @@ class Served(Protocol):
         """The names of those that projects can have keys for."""
 
     @property
+    def listed(self) -> Collection[str]:
+        """The names of the APIs, as lists of what may be asked have them."""
+
+    @property
     def default_api(self) -> str:
         """The one that C{api_key} is for."""
 
@@ -56,6 +60,10 @@ class KnownApis:
 
     apis: Collection[str]
     default_api: str
+
+    @property
+    def listed(self) -> Collection[str]:
+        return self.apis
 
 
 class NothingWarm:

@@ -243,7 +243,7 @@ class TokenRules:
         return self._publish(await self.state.tokens.update(token_id, budget_reset_at=now, version=version))
 
     def _checked(self, limits: Mapping[str, Any]) -> dict[str, Any]:
-        return checked(limits, None if self.served is None else self.served.apis)
+        return checked(limits, None if self.served is None else self.served.listed)
 
     async def _rotate(
         self, token_id: str, secret: str, overlap: float, duration: float | None, versions: Versions

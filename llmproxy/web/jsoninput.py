@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from ..core.limits.stated import AMOUNT, DURATION
 from ..errors import BadRequest, ContentTooLarge, UnsupportedMediaType
 from .operations import Operation
 
@@ -126,6 +127,16 @@ def _require_json(content_type: Any) -> None:
         raise UnsupportedMediaType("expected UTF-8")
 
 
+_IN_WORDS = {
+    AMOUNT: 'an amount of USD as a text, such as "50" or "0.25"',
+    DURATION: "a duration such as 1h, 1d, 7d, 1mo, or total",
+}
+"""What patterns mean that people would have to read otherwise."""
+
+
 def _words(error: Exception) -> str:
     # msgspec names the place and the expected type, never the value.
-    return "nested too deeply" if isinstance(error, RecursionError) else str(error)
+    said = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+    for pattern, words in _IN_WORDS.items():
+        said = said.replace(f"`str` matching regex {pattern!r}", words)
+    return said

@@ -107,7 +107,8 @@ class TokenTests(SynchronousTestCase):
     def started(self, key: str = "sk-one") -> Principal:
         """What the token that is given out opens."""
         table = SimpleNamespace(apis=[SimpleNamespace(name="openai")])
-        generations = SimpleNamespace(current=SimpleNamespace(table=table), apis=["openai"], default_api="openai")
+        names = {"apis": ["openai"], "listed": ["openai"], "default_api": "openai"}
+        generations = SimpleNamespace(current=SimpleNamespace(table=table), **names)
         foundation = SimpleNamespace(management=self.state)
         service: Any = SimpleNamespace(proxy=SimpleNamespace(foundation=foundation, generations=generations))
         starting = Quickstart(self.clock, self.data, "127.0.0.1", 0, key)

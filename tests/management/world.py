@@ -45,6 +45,7 @@ class Counts:
 class Served:
     apis: tuple[str, ...] = ("anthropic", "gemini", "openai")
     default_api: str = "openai"
+    listed: tuple[str, ...] = ("anthropic", "gemini", "openai")
 
 
 class RulesTestCase(SynchronousTestCase):

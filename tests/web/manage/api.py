@@ -54,6 +54,7 @@ class Served:
 
     apis: tuple[str, ...] = ()
     default_api: str = ""
+    listed: tuple[str, ...] = ("anthropic", "gemini", "openai")
 
 
 class ManageTestCase(SynchronousTestCase):
@@ -84,7 +85,7 @@ class ManageTestCase(SynchronousTestCase):
                 self.quota,
             ),
             "management_token": MANAGEMENT_TOKEN,
-            "served": Served(("anthropic", "gemini", "openai"), "openai"),
+            "served": Served(("anthropic", "azure", "gemini", "openai"), "openai"),
             "admins": database.admins,
             "sessions": database.sessions,
             "idempotency": database.idempotency,

@@ -115,6 +115,7 @@ class FieldTests(LimitsCase):
             ({"budget_duration": "99999d"}, 422, "invalid budget_duration"),
             ({"models": []}, 400, "invalid request body"),
             ({"models": ["a\nb"]}, 422, "invalid models"),
+            # What projects have keys for: the upstream of an API, and none itself.
             ({"apis": ["azure"]}, 422, "invalid apis"),
             ({"endpoints": ["v1"]}, 422, "invalid endpoints"),
             ({"endpoints": ["/v1?x"]}, 422, "invalid endpoints"),
@@ -128,6 +129,19 @@ class FieldTests(LimitsCase):
                 with row(place, change):
                     self.refused(self.ask("PATCH", place, change), status, error)
                     self.assertEqual(self.stated(self.ask("GET", place).json), {})
+
+    def test_words(self) -> None:
+        """What is refused is said in words that need no regular expression."""
+        for change, words in (
+            ({"max_budget": "-3"}, 'Expected an amount of USD as a text, such as "50" or "0.25" - at `$.max_budget`'),
+            (
+                {"budget_duration": "5x"},
+                "Expected a duration such as 1h, 1d, 7d, 1mo, or total - at `$.budget_duration`",
+            ),
+            ({"apis": ["azure"]}, "no API is called 'azure'; there are anthropic, gemini, openai"),
+        ):
+            with row(change):
+                self.assertEqual(self.ask("PATCH", self.places[0], change).json["description"], words)
 
     def test_beside_what_stands(self) -> None:
         """What contradicts what was stated before is refused too."""

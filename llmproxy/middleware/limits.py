@@ -276,10 +276,10 @@ class Limiting:
         if plan.hard is not None and tariff is not None:
             hard = self._hard(asking, estimate, tariff, outcome)
         held = Held(self._settling, plan, asking.wants, 0, 0, 0.0, None, outcome)
-        if hard is None:
-            responding = self._go_on(held, request, asking.inner)
-        else:
-            responding = self._settling.go_on(held, hard, request, asking.inner)
+        if hard is None and not self._shows_fields:
+            return self._go_on(held, request, asking.inner)
+        # It is settled before fields say what is left.
+        responding = self._settling.go_on(held, hard, request, asking.inner)
         return responding.addCallback(self._with_fields, plan.rules) if self._shows_fields else responding
 
     def _refused(self, asking: _Asking, refusal: Refusal) -> Deferred[ApiResponse]:

@@ -204,6 +204,14 @@ class AroundTests(Case):
         self.upstream().receive(answer(1, 1))
         self.assertNotIn(b"RateLimit", self.client.take())
 
+    def test_fields_after_settling(self) -> None:
+        """What is left is what is left of what the answer has used, not of what was reserved for it."""
+        self.start(UsageLimitSettings(rate_limit_fields=True), tpm_limit=1000)
+        for left in (970, 940):
+            self.ask(a_chat(max_tokens=900))
+            self.upstream().receive(answer(10, 20))
+            self.assertIn(b'RateLimit: "tokens-token";r=%d;t=' % left, self.client.take())
+
     def test_fields_while_the_client_leaves(self) -> None:
         """An answer whose client leaves while that is found out is stopped."""
         self.start(UsageLimitSettings(rate_limit_fields=True), max_parallel_requests=1)

@@ -25,6 +25,7 @@ from llmproxy.message import Token
 from llmproxy.store.directory import Directory
 from llmproxy.store.leases import LeasedQuota
 
+from ..tables import row
 from .databases import clock_at, opened, project, token
 
 
@@ -173,6 +174,24 @@ class OutageTests(DirectoryCase):
         self.assertEqual(self.load(1).token.id, "t1")
         self.clock.advance(2)
         self.failureResultOf(self.directory.load(secret(1)), Unavailable)
+
+    def test_revoked_elsewhere(self) -> None:
+        """What another proxy revokes meanwhile works until the store can be asked, or as long as it may without it."""
+        for back in (True, False):
+            with row(back):
+                self.away = True
+                self.clock.advance(301)
+                self.successResultOf(self.database.tokens.update("t1", is_active=False))
+                self.assertTrue(self.load(1).token.is_active)
+                self.clock.advance(5.1 if back else 900)
+                self.away = not back
+                if back:
+                    self.assertFalse(self.load(1).token.is_active)
+                    self.successResultOf(self.database.tokens.update("t1", is_active=True))
+                    self.directory.forget()
+                    self.load(1)
+                else:
+                    self.failureResultOf(self.directory.load(secret(1)), Unavailable)
 
     def test_asked_now_and_then(self) -> None:
         """During an outage not every request waits for the store."""

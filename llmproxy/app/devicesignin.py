@@ -13,7 +13,7 @@ from ..config.agents import SignInConfig
 from ..core import agentpaths
 from ..core.failures import Failures
 from ..core.people.codeflow import SignInFailed
-from ..errors import NotFound
+from ..errors import NotFound, ProxyError
 from ..management.devices import DeviceRules
 from ..store.devices import DeviceStore
 from ..web.agents.access import NOBODY, Caller
@@ -117,7 +117,7 @@ def device_rules(proxy: ServesPeople, identity: Identity) -> DeviceRules:
         return (None if agents is None else agents.sign_in) or SignInConfig()
 
     store = DeviceStore(proxy.foundation.reactor, stored.database)
-    return DeviceRules(identity.people, store, lifetimes, providers=identity.asking)
+    return DeviceRules(identity.people, store, lifetimes, providers=identity.asking, count=identity.refreshed)
 
 
 class ProviderSignIn:
@@ -146,11 +146,21 @@ class ProviderSignIn:
     async def finish(self, provider: str, redirect_uri: str, parameters: Mapping[str, str], cookie: str) -> SignedIn:
         try:
             return await self._identity.signin.finish(provider, redirect_uri, parameters, cookie, self._purpose)
+        except ProxyError as error:
+            self._identity.came_back(provider, error)
+            raise
         except SignInFailed as error:
+            self._identity.came_back(provider, error)
             raise SignInRefused(str(error)) from None
 
     async def person(self, asserted: Asserted) -> Person:
-        return await self._identity.people.sign_in(asserted)
+        try:
+            person = await self._identity.people.sign_in(asserted)
+        except ProxyError as error:
+            self._identity.came_back(asserted.provider, error)
+            raise
+        self._identity.came_back(asserted.provider)
+        return person
 
     def provider_token(self, returned: Returned, person: Person) -> str | None:
         return self._identity.asking.kept(person, returned.refresh_token)

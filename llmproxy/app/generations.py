@@ -135,6 +135,8 @@ class Generations:
             metrics.sinks = foundation.events.reports
         if foundation.capturing is not None:
             foundation.capturing.show(metrics)
+        if foundation.identity is not None:
+            foundation.identity.counts.show(metrics)
         if foundation.cache is not None:
             foundation.cache.count_in(metrics.cache)
             show_cache(metrics, foundation.cache, metering.dropped_hits)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, DeferredList
@@ -21,6 +22,7 @@ from ..identity.signin import BrowserSignIn
 from ..management.people import PeopleRules
 from ..net.ratelimitedlog import RateLimitedLog
 from ..store.people import PeopleStore
+from .identitycounts import REFRESH, TOKEN, IdentityCounts
 from .sinks import LazyAgent
 
 if TYPE_CHECKING:
@@ -46,6 +48,7 @@ class Identity:
     @ivar signin: browsers that sign in.
     @ivar access_tokens: of the providers, taken in the place of tokens.
     @ivar asking: asks providers again about people whose devices are let in.
+    @ivar counts: for C{/metrics}.
     @ivar complaints: where faults of providers are said, by their names.
     @ivar sealed: what browsers and sessions keep for us.
     """
@@ -69,11 +72,12 @@ class Identity:
         self._providers: dict[str, Provider] = {}
         self.config = config
         self._rules = config.grant_rules()
+        self.counts = counts = IdentityCounts()
         self.store = PeopleStore(reactor, database)
         self.people = PeopleRules(state, self.store, self._grant)
         self.sealed = Sealed(secret)
         self.signin = BrowserSignIn(self.provider, self.sealed, reactor.seconds)
-        self.access_tokens = AccessTokens(self.providers, self.people, reactor.seconds)
+        self.access_tokens = AccessTokens(self.providers, self.people, reactor.seconds, partial(counts.count, TOKEN))
         self.asking = AskingAgain(self.provider, self.sealed, self.people, reactor.seconds, self.complaints.say)
         self.backchannel = BackChannelLogout(self.provider, self.store, reactor.seconds)
         self._directory = directory
@@ -97,7 +101,7 @@ class Identity:
         if found is None:
             config = next((each for each in self.config.providers if each.name == name), None)
             if config is not None:
-                fetcher = Fetcher(self._reactor, self._agent(config.ca_file))
+                fetcher = Fetcher(self._reactor, self._agent(config.ca_file), partial(self.counts.asked, name))
                 found = self._providers[name] = Provider(
                     config, fetcher, self._reactor.seconds, lambda error: self.complaints.say(name, str(error))
                 )
@@ -109,6 +113,15 @@ class Identity:
             found = self.provider(each.name)
             if found is not None:
                 yield found
+
+    def came_back(self, provider: str, error: Exception | None = None) -> None:
+        """A browser has come back from a provider: counted, where there is one of that name."""
+        if self.provider(provider) is not None:
+            self.counts.came_back(provider, error)
+
+    def refreshed(self, outcome: str) -> None:
+        """A device has asked for its next token."""
+        self.counts.count(REFRESH, "", outcome)
 
     def close(self) -> Deferred[Any]:
         """Close connections to the providers."""

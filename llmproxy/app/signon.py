@@ -58,10 +58,12 @@ class SignOn:
             found = await self._identity.signin.finish(provider, redirect_uri, parameters, cookie, PURPOSE)
             person = await self._person(found)
         except (SignInFailed, ProxyError) as error:
+            self._identity.came_back(provider, error)
             if isinstance(error, ProviderUnavailable):
                 self._identity.complaints.say(provider, str(error))
             self._note("session.create", "anonymous", "denied", browser, provider=provider, error=str(error))
             raise
+        self._identity.came_back(provider)
         admin = Admin(person.id, person.actor, "", "", person.role or "auditor", person.created_at)
         kept = self._identity.sealed.seal(_ID_TOKEN, [provider, found.id_token]) if found.id_token else None
         session, secret = await self._rules.begin(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve, frozen
 
 from ..core.people.assertions import AssertionFault, check_access_token, expires_at, issued_at
-from ..identityerrors import TokenRefused
+from ..identityerrors import ProviderUnavailable, TokenRefused
 from .signatures import parts_of
 
 if TYPE_CHECKING:
@@ -36,11 +36,17 @@ class AccessTokens:
     behind it is asked for each time, and the directory keeps that warm.
 
     @param providers: those that there are now.
+    @param count: called with the name of a provider, and what became of an access token of it.
     """
 
     def __init__(
-        self, providers: Callable[[], Iterable[Provider]], people: PeopleRules, seconds: Callable[[], float]
+        self,
+        providers: Callable[[], Iterable[Provider]],
+        people: PeopleRules,
+        seconds: Callable[[], float],
+        count: Callable[[str, str], object] = lambda provider, outcome: None,
     ) -> None:
+        self._count = count
         self._providers = providers
         self._people = people
         self._seconds = seconds
@@ -84,10 +90,12 @@ class AccessTokens:
 
     async def _person(self, secret: bytes) -> tuple[Person, float | None, float]:
         """Who, since when, until when."""
+        name = ""
         try:
             text = secret.decode("ascii")
             _, said = parts_of(text)
             provider = self._of(said.get("iss"))
+            name = provider.config.name
             header, claims = await provider.verified(text)
             self.verified += 1
             config = provider.config
@@ -102,9 +110,14 @@ class AccessTokens:
             )
             who = provider.asserted(claims)
             said_at = issued_at(claims)
+        except ProviderUnavailable:
+            self._count(name, "unavailable")
+            raise
         except (AssertionFault, UnicodeDecodeError) as error:
             words = str(error) if isinstance(error, AssertionFault) else "it is no signed JWT"
+            self._count(name, "refused")
             raise TokenRefused(words) from None
+        self._count(name, "ok")
         person = await self._people.sign_in(who, said_at)
         return person, said_at, expires_at(claims) + config.clock_skew
 

@@ -34,21 +34,24 @@ class Agent(Protocol):
 class Fetcher:
     """
     @param agent: what asks.
+    @param asked: called with what was asked for, whether there was an answer, and how long it took.
     """
 
-    def __init__(self, clock: Any, agent: Agent) -> None:
+    def __init__(self, clock: Any, agent: Agent, asked: Callable[[str, bool, float], object] = lambda *_: None) -> None:
         self._clock = clock
         self._agent = agent
+        self._asked = asked
 
-    async def document(self, url: str, token: str = "") -> Any:
+    async def document(self, url: str, token: str = "", endpoint: str = "metadata") -> Any:
         """
         What is there, as a value of JSON.
 
         @param token: an access token that opens it.
+        @param endpoint: what counts call it.
         @raise ProviderUnavailable: nothing is, or nothing that can be read.
         """
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        status, value = await self._ask("GET", url, headers, None)
+        status, value = await self._ask(endpoint, "GET", url, headers, None)
         if status != 200 or value is None:
             raise ProviderUnavailable(_words(url, f"answered {status}" if status != 200 else "sent no JSON"))
         return value
@@ -60,9 +63,21 @@ class Fetcher:
         @raise ProviderUnavailable: there is no answer.
         """
         fields = {"Content-Type": "application/x-www-form-urlencoded", **headers}
-        return await self._ask("POST", url, fields, urlencode(values).encode())
+        return await self._ask("token", "POST", url, fields, urlencode(values).encode())
 
-    async def _ask(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> tuple[int, Any]:
+    async def _ask(
+        self, endpoint: str, method: str, url: str, headers: Mapping[str, str], body: bytes | None
+    ) -> tuple[int, Any]:
+        since, is_good = self._clock.seconds(), False
+        try:
+            found = await self._answered(method, url, headers, body)
+            # Of a form each refusal is an answer.
+            is_good = found[0] < 500 if body is not None else found[0] == 200 and found[1] is not None
+            return found
+        finally:
+            self._asked(endpoint, is_good, self._clock.seconds() - since)
+
+    async def _answered(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> tuple[int, Any]:
         fields = {"User-Agent": f"llmproxy/{__version__}", "Accept": "application/json", **headers}
         raw = {name: [value] for name, value in fields.items()}
         asking = Deferred.fromCoroutine(self._answer(method, url, raw, body))

@@ -42,7 +42,7 @@ async def completed(provider: Provider, claims: dict[str, Any], access_token: st
     if has_all or not metadata.userinfo_endpoint or not access_token or OVERAGE in claims:
         return claims
     # Many providers have no more in an ID token than who it is of (OpenID Connect Core section 5.4).
-    more = await provider.fetcher.document(metadata.userinfo_endpoint, access_token)
+    more = await provider.fetcher.document(metadata.userinfo_endpoint, access_token, "userinfo")
     if not isinstance(more, dict) or more.get("sub") != claims.get("sub"):
         raise AssertionFault("what it says of the person is of another one")
     return {**more, **claims}

@@ -143,7 +143,7 @@ class Provider:
 
     async def _fetched_keys(self) -> list[Mapping[str, Any]]:
         metadata = await self.metadata()
-        found = await self.fetcher.document(metadata.jwks_uri)
+        found = await self.fetcher.document(metadata.jwks_uri, endpoint="keys")
         try:
             return keys_of(found)
         except AssertionFault as error:

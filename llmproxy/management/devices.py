@@ -102,6 +102,7 @@ class DeviceRules:
 
     @param lifetimes: those that are configured now.
     @param providers: are asked again about people as their devices are refreshed; C{None} where nobody is asked.
+    @param count: called with what became of a refresh: C{ok}, C{over}, C{reuse} or C{unavailable}.
     """
 
     def __init__(
@@ -111,7 +112,9 @@ class DeviceRules:
         lifetimes: Callable[[], Lifetimes],
         random: Random = os.urandom,
         providers: AsksAgain | None = None,
+        count: Callable[[str], object] = lambda outcome: None,
     ) -> None:
+        self._count = count
         self._people = people
         self._state = people.state
         self._store = store
@@ -203,11 +206,18 @@ class DeviceRules:
         @raise Reused: the refresh token was used before; the device is no longer let in.
         @raise OAuthRefusal: it is none, or no longer good, or the person is shut out, here or at their provider.
         """
-        shown = read_refresh_token(text)
-        if shown is None:
-            raise over()
-        await self._ask_again(shown)
-        return await self._state.alone(lambda: self._refresh(shown))
+        try:
+            shown = read_refresh_token(text)
+            if shown is None:
+                raise over()
+            await self._ask_again(shown)
+            issued = await self._state.alone(lambda: self._refresh(shown))
+        except OAuthRefusal as refusal:
+            is_reuse = isinstance(refusal, Reused)
+            self._count("reuse" if is_reuse else "over" if refusal.code == "invalid_grant" else "unavailable")
+            raise
+        self._count("ok")
+        return issued
 
     async def _ask_again(self, shown: RefreshToken) -> None:
         """

@@ -133,6 +133,9 @@ class ProxyMetrics:
     @ivar first_tokens: how long streams took to their first content, by API.
     @ivar warnings: budgets of which a share was passed, by the share (per cent, or C{soft}) and what they are counted
         per.
+    @ivar identity: what became of people who sign in, by what happened, the provider and the outcome; see
+        L{llmproxy.app.identitycounts}. C{identity_requests}: of the providers, by the provider, what was asked, and the
+        outcome.
     @ivar request_count: exchanges that have ended, refusals and cache hits included.
     @ivar error_count: those that ended with a status of 400 or more, or not complete.
     """
@@ -155,6 +158,8 @@ class ProxyMetrics:
         self.costs: dict[tuple[str, str], Decimal] = {}
         self.first_tokens: dict[str, Histogram] = {}
         self.between_tokens: dict[str, Histogram] = {}
+        self.identity: dict[tuple[str, str, str], int] = {}
+        self.identity_requests: dict[tuple[str, str, str], Histogram] = {}
         self._models: set[str] = set()
         self.counters: dict[str, tuple[str, Callable[[], float]]] = {}
         self.gauges: dict[str, tuple[str, Callable[[], float]]] = {}
@@ -280,6 +285,7 @@ class ProxyMetrics:
             (self.refusals, other.refusals),
             (self.warnings, other.warnings),
             (self.tokens, other.tokens),
+            (self.identity, other.identity),
         ):
             _add_up(mine, theirs)
         for key, cost in other.costs.items():
@@ -287,6 +293,8 @@ class ProxyMetrics:
         for here, there in ((self.first_tokens, other.first_tokens), (self.between_tokens, other.between_tokens)):
             for api, histogram in there.items():
                 here.setdefault(api, Histogram()).add(histogram)
+        for asked, histogram in other.identity_requests.items():
+            self.identity_requests.setdefault(asked, Histogram()).add(histogram)
         both = self.circuits() + other.circuits()
         self.circuits = lambda: both
         of_all = self.upstreams() + other.upstreams()
@@ -318,6 +326,8 @@ class ProxyMetrics:
             "costs": self.costs,
             "first_tokens": self.first_tokens,
             "between_tokens": self.between_tokens,
+            "identity": self.identity,
+            "identity_requests": self.identity_requests,
             "request_count": self.request_count,
             "error_count": self.error_count,
             "gauges": {name: (help_text, value()) for name, (help_text, value) in self.gauges.items()},

@@ -16,6 +16,7 @@ from twisted.web.server import NOT_DONE_YET
 
 from .. import __version__
 from ..errors import Unauthorized
+from .identityfamilies import identity_families
 from .jsonresource import send_error
 from .readonly import ReadOnlyResource
 from .sinkfamilies import sink_families
@@ -52,6 +53,8 @@ class Counts(Protocol):
     costs: dict[Any, Decimal]
     first_tokens: dict[str, Any]
     between_tokens: dict[str, Any]
+    identity: dict[Any, int]
+    identity_requests: dict[Any, Any]
     counters: dict[str, tuple[str, Callable[[], float]]]
     gauges: dict[str, tuple[str, Callable[[], float]]]
     request_count: int
@@ -218,6 +221,7 @@ def _metrics(counts: Counts, uptime: float, buckets: Buckets) -> Iterator[Metric
     yield _counted("llmproxy_refused", "Refused before they became an exchange, by reason.", ("reason",), refusals)
     text = "Budgets of which a share has been used, by per cent or soft_budget, and what they are counted per."
     yield _counted("llmproxy_budget_warnings", text, ("share", "per"), counts.warnings)
+    yield from identity_families(counts.identity, counts.identity_requests, buckets)
     for name, (help_text, value) in counts.gauges.items():
         yield GaugeMetricFamily(name, help_text, value=value())
     for name, (help_text, value) in counts.counters.items():

@@ -746,8 +746,52 @@ RUNTIME = Board(
                 ),
             ),
         ),
+        Row(
+            "People and identity providers",
+            (
+                lines(
+                    "Sign-ins",
+                    "Browsers that came back from an identity provider, by what came of it.",
+                    (
+                        f"sum by (provider, outcome) (rate(llmproxy_identity_sign_ins_total{{JOB}}[{RATE}]))"
+                        " or vector(0)",
+                        "{{provider}} {{outcome}}",
+                    ),
+                    unit="ops",
+                ),
+                lines(
+                    "Access tokens of providers",
+                    "Verified or refused, a second; those that are known cost nothing and are not here.",
+                    (
+                        f"sum by (provider, outcome) (rate(llmproxy_identity_tokens_total{{JOB}}[{RATE}]))"
+                        " or vector(0)",
+                        "{{provider}} {{outcome}}",
+                    ),
+                    unit="ops",
+                ),
+                lines(
+                    "Refreshes of devices",
+                    "By what came of them; reuse is a refresh token that was shown a second time.",
+                    (
+                        f"sum by (outcome) (rate(llmproxy_identity_refreshes_total{{JOB}}[{RATE}])) or vector(0)",
+                        "{{outcome}}",
+                    ),
+                    unit="ops",
+                ),
+                lines(
+                    "How long identity providers take",
+                    "From the name to the last byte of an answer.",
+                    *(
+                        (f"{query} or vector(0)", name)
+                        for query, name in _quantiles("llmproxy_identity_request_seconds", "provider")
+                    ),
+                    unit="s",
+                ),
+            ),
+        ),
     ),
 )
+
 
 _KEYS = ("keyspace_hits", "keyspace_misses")
 _FOUND, _NOT = (f"sum(rate(redis_{name}_total{{JOB}}[{RATE}]))" for name in _KEYS)

@@ -149,6 +149,17 @@ CASES: dict[str, Case] = {
         UP,
         "3 keys of eu of openai are set aside.",
     ),
+    "LLMProxyIdentityFails": Case(
+        {s("llmproxy_identity_request_seconds_count", provider="corp", endpoint="keys", outcome="failed"): "0+1x60"},
+        {"job": "llmproxy", "provider": "corp"},
+        "The identity provider corp does not answer: 15 requests in a quarter of an hour.",
+    ),
+    "LLMProxyRefreshTokensReused": Case(
+        {s("llmproxy_identity_refreshes_total", provider="", outcome="reuse"): "0+1x90"},
+        {"job": "llmproxy"},
+        "Refresh tokens were shown a second time: 60 in an hour.",
+        at=75,
+    ),
     "LLMProxyLedgerLost": Case(
         {s("llmproxy_ledger_lost_total"): "0x39 15x20"},
         AT,

@@ -58,6 +58,7 @@ def shown() -> ProxyMetrics:
     metrics.counter("llmproxy_meter_errors", "Answers whose usage could not be read.", lambda: 0.0)
     metrics.counter("llmproxy_worker_restarts", "Workers that died and were replaced.", lambda: 0.0)
     metrics.upstreams = lambda: [UpstreamReport("api", "upstream", counted=True)]
+    metrics.identity = {("sign_in", "corp", "ok"): 1}
     metrics.sinks = lambda: [SinkReport("sink", "file")]
     return metrics
 
@@ -84,6 +85,7 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
                   "llmproxy_error_answers", "llmproxy_refused")),
     ("Usage, cost and limits", ("llmproxy_tokens", "llmproxy_cost", "llmproxy_time_", "llmproxy_budget",
                                 "llmproxy_meter", "llmproxy_limits")),
+    ("People and identity providers", ("llmproxy_identity",)),
     ("Upstreams", ("llmproxy_upstream", "llmproxy_circuit")),
     ("Cache", ("llmproxy_cache",)),
     ("Ledger", ("llmproxy_ledger",)),

@@ -50,6 +50,18 @@ class AccessTokenTests(RulesTestCase):
     def fails(self, secret: bytes, error: type[Exception]) -> str:
         return str(self.failureResultOf(self.directory.load(secret), error).value)
 
+    def test_counted(self) -> None:
+        """What became of each that was verified; one of nobody's is of no provider."""
+        counted: list[tuple[str, str]] = []
+        tokens = AccessTokens(
+            lambda: [self.provider], self.people, self.clock.seconds, lambda *each: counted.append(each)
+        )
+        good = signed(rsa(), self.idp.claims()).encode()
+        for secret in (good, good, signed(rsa(), self.idp.claims(aud="x")).encode(), b"x.y.z"):
+            found = Deferred.fromCoroutine(tokens.token(secret)).addErrback(lambda reason: reason.trap(TokenRefused))
+            self.successResultOf(found)
+        self.assertEqual(counted, [("corp", "ok"), ("corp", "refused"), ("", "refused")])
+
     def test_taken(self) -> None:
         """Who shows one is a person, in their project, with their limits; the token behind it has no secret."""
         held = self.load(self.jwt())

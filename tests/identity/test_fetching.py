@@ -44,6 +44,32 @@ class FetchingTests(SynchronousTestCase):
         self.assertIn("gave no answer", str(error))
         self.assertNotIn("secret", str(error))
 
+    def test_counted(self) -> None:
+        """Each request, with what was asked for, whether there was an answer, and how long it took."""
+        counted: list[tuple[str, bool, float]] = []
+        fetcher = Fetcher(self.idp.clock, self.idp, lambda *each: counted.append(each))
+        self.idp.answers |= {"/x": {}, "/token": {"error": "invalid_grant"}}
+        self.idp.status["/token"] = 400
+        done(self, fetcher.document(f"{ISSUER}/x", endpoint="keys"))
+        failed(self, fetcher.document(f"{ISSUER}/nothing"), ProviderUnavailable)
+        done(self, fetcher.form(f"{ISSUER}/token", {}, {}))
+        self.idp.status["/token"] = 500
+        done(self, fetcher.form(f"{ISSUER}/token", {}, {}))
+        self.idp.silent = True
+        asking = Deferred.fromCoroutine(fetcher.document(f"{ISSUER}/x", "t", "userinfo"))
+        self.idp.clock.advance(LONGEST)
+        self.failureResultOf(asking, ProviderUnavailable)
+        self.assertEqual(
+            counted,
+            [
+                ("keys", True, 0.0),
+                ("metadata", False, 0.0),
+                ("token", True, 0.0),
+                ("token", False, 0.0),
+                ("userinfo", False, LONGEST),
+            ],
+        )
+
     def test_silence(self) -> None:
         """Nobody waits for ever."""
         self.idp.silent = True

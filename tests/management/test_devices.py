@@ -173,6 +173,17 @@ class DeviceRulesTests(RulesTestCase):
         self.providers.fails = None
         self.done(self.devices.refresh(second.refresh_token))
 
+    def test_counted(self) -> None:
+        """What became of each refresh."""
+        counted: list[str] = []
+        store = DeviceStore(self.clock, self.database)
+        self.devices = DeviceRules(self.people, store, lambda: self.lifetimes, count=counted.append)
+        first = self.let_in()
+        self.done(self.devices.refresh(first.refresh_token))
+        for text in (first.refresh_token, first.refresh_token, "x"):
+            self.said(self.devices.refresh(text))
+        self.assertEqual(counted, ["ok", "reuse", "over", "over"])
+
     def test_asked_for_nobody(self) -> None:
         """A refresh token that is not good costs the provider nothing."""
         first = self.asked_again()

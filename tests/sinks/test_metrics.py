@@ -175,6 +175,18 @@ class ProxyMetricsTests(SynchronousTestCase):
         self.assertEqual([state.process for state in total.circuits()], [1, 2])
         self.assertEqual((total.openings, total.warnings), ({"openai": 3}, {("80", "token"): 3}))
 
+    def test_identity_of_workers(self) -> None:
+        """What became of people adds up, and how long their providers took."""
+        total = ProxyMetrics()
+        for count in (1, 2):
+            metrics = ProxyMetrics()
+            metrics.identity = {("sign_in", "corp", "ok"): count}
+            metrics.identity_requests = {("corp", "token", "ok"): Histogram()}
+            metrics.identity_requests["corp", "token", "ok"].observe(0.5)
+            total.merge(ProxyMetrics.of_plain(metrics.plain()))
+        self.assertEqual(total.identity, {("sign_in", "corp", "ok"): 3})
+        self.assertEqual(total.identity_requests["corp", "token", "ok"].total, 1.0)
+
     def test_upstreams_of_workers(self) -> None:
         """What is known of upstreams is what each worker knows, one after another."""
         total = ProxyMetrics()

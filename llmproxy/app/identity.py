@@ -78,7 +78,7 @@ class Identity:
         self.sealed = Sealed(secret)
         self.signin = BrowserSignIn(self.provider, self.sealed, reactor.seconds)
         self.access_tokens = AccessTokens(self.providers, self.people, reactor.seconds, partial(counts.count, TOKEN))
-        self.asking = AskingAgain(self.provider, self.sealed, self.people, reactor.seconds, self.complaints.say)
+        self.asking = AskingAgain(reactor, self.provider, self.sealed, self.people, self.complaints.say)
         self.backchannel = BackChannelLogout(self.provider, self.store, reactor.seconds)
         self._directory = directory
         self._directory.foreign = self.access_tokens.token

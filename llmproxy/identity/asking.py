@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from twisted.internet.defer import Deferred
+from twisted.internet.defer import TimeoutError as DeferredTimeout
+
 from ..core.deviceflow import Standing, standing
 from ..core.people.assertions import AssertionFault, check_refreshed_id_token
 from ..core.people.codeflow import refresh_request
@@ -18,6 +21,12 @@ if TYPE_CHECKING:
     from .provider import Provider
     from .sealed import Sealed
 
+WITHIN = 5.0
+"""
+Seconds for all that is asked of a provider: a program that waits for its next tokens gives up after ten, and has lost
+them if it is answered later.
+"""
+
 _KIND = "provider token"
 
 _LONGEST = 5000
@@ -29,6 +38,7 @@ OVER = frozenset({"invalid_grant", "access_denied", "login_required", "interacti
 
 class AskingAgain:
     """
+    @param clock: its C{seconds} are since the epoch.
     @param provider: gives a provider by its name; C{None} where there is none.
     @param sealed: what is kept is sealed with.
     @param failed: called with the name of a provider that says nothing, and why.
@@ -36,17 +46,18 @@ class AskingAgain:
 
     def __init__(
         self,
+        clock: Any,
         provider: Callable[[str], Provider | None],
         sealed: Sealed,
         people: PeopleRules,
-        seconds: Callable[[], float],
         failed: Callable[[str, str], object] = lambda name, why: None,
     ) -> None:
         self._provider = provider
         self._failed = failed
         self._sealed = sealed
         self._people = people
-        self._seconds = seconds
+        self._clock = clock
+        self._seconds: Callable[[], float] = clock.seconds
 
     def kept(self, person: Person, refresh_token: str) -> str | None:
         """What is stored to ask again about somebody who has just signed in; C{None} if nothing is."""
@@ -56,9 +67,14 @@ class AskingAgain:
         return self._sealed.seal(_KIND, [person.id, person.provider, refresh_token])
 
     def standing(self, device: Device, person: Person) -> Standing:
-        """Whether it is time to ask; a device of which nothing is kept is known until it has to sign in again."""
+        """
+        Whether it is time to ask. A device of which nothing is kept is known until it has to sign in again; one whose
+        provider is not configured any more has nobody who stands for its person.
+        """
         provider = self._provider(person.provider)
-        if device.provider_token is None or provider is None or not provider.config.check_every:
+        if provider is None:
+            return "overdue"
+        if device.provider_token is None or not provider.config.check_every:
             return "known"
         config = provider.config
         return standing(device, config.check_every, config.check_grace, self._seconds())
@@ -76,9 +92,14 @@ class AskingAgain:
         if not isinstance(opened, list) or opened[:2] != [person.id, person.provider] or provider is None:
             # The secret that it was sealed with is another one now, or it is of somebody else.
             raise SignInOver("what is kept of the sign-in cannot be read")
+        asking = Deferred.fromCoroutine(self._ask(provider, person, opened[2]))
+        asking.addTimeout(WITHIN, self._clock)
         try:
-            given = await self._refreshed(provider, opened[2])
-            await self._take(provider, person, given)
+            given = await asking
+        except DeferredTimeout:
+            why = f"did not answer within {WITHIN:.0f} s, when it was asked about a device"
+            self._failed(provider.config.name, why)
+            raise ProviderUnavailable(why) from None
         except ProviderUnavailable as error:
             self._failed(provider.config.name, str(error))
             raise
@@ -87,6 +108,11 @@ class AskingAgain:
         except (NotGranted, PersonRevoked) as error:
             raise SignInOver(error.message) from None
         return self.kept(person, given.refresh_token or opened[2])
+
+    async def _ask(self, provider: Provider, person: Person, refresh_token: str) -> Given:
+        given = await self._refreshed(provider, refresh_token)
+        await self._take(provider, person, given)
+        return given
 
     async def _refreshed(self, provider: Provider, refresh_token: str) -> Given:
         metadata, config = await provider.metadata(), provider.config

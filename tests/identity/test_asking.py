@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from attrs import evolve
+from twisted.internet.defer import Deferred
 
 from llmproxy.core.deviceflow import Device
 from llmproxy.core.people.grants import GrantRule, Match, grant_of
-from llmproxy.identity.asking import AskingAgain
+from llmproxy.identity.asking import WITHIN, AskingAgain
+from llmproxy.identity.fetching import LONGEST
 from llmproxy.identity.sealed import Sealed
 from llmproxy.identityerrors import ProviderUnavailable, SignInOver
 from llmproxy.management.people import PeopleRules
@@ -37,7 +39,7 @@ class AskingAgainTests(RulesTestCase):
 
     def made(self, sealed: Sealed | None = None) -> AskingAgain:
         providers = {"corp": self.provider}
-        return AskingAgain(providers.get, sealed or self.sealed, self.people, self.clock.seconds)
+        return AskingAgain(self.clock, providers.get, sealed or self.sealed, self.people)
 
     def refreshed(self, **claims: Any) -> dict[str, str]:
         """What the provider answers."""
@@ -103,6 +105,26 @@ class AskingAgainTests(RulesTestCase):
                 self.assertNotIn("canary", str(error))
         self.idp.away = True
         failed(self, self.asking.ask(self.kept(), self.ann), ProviderUnavailable)
+
+    def test_slow(self) -> None:
+        """It is not waited for longer than a program waits for its next tokens."""
+        self.idp.silent = True
+        asking = Deferred.fromCoroutine(self.asking.ask(self.kept(), self.ann))
+        self.clock.advance(WITHIN - 0.1)
+        self.assertNoResult(asking)
+        self.clock.advance(0.1)
+        self.failureResultOf(asking, ProviderUnavailable)
+        # What others wait for too, its addresses, has an end of its own.
+        self.clock.advance(LONGEST - WITHIN)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_gone(self) -> None:
+        """A provider that is not configured any more stands for nobody, whether or not something of it is kept."""
+        for changes in ({}, {"provider_token": None}):
+            held = evolve(self.kept(), **changes)
+            nobody = evolve(self.ann, provider="gone")
+            self.assertEqual(self.asking.standing(held, nobody), "overdue", changes)
+            failed(self, self.asking.ask(held, nobody), SignInOver)
 
     def test_not_ours(self) -> None:
         """What another secret has sealed, or is of somebody else: they sign in again, and nobody is asked."""

@@ -7,7 +7,7 @@ What is beyond it is rolled up as C{other}; single records keep what was said.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import select
@@ -101,8 +101,9 @@ def _admitted(connection: Connection, wanted: set[Said]) -> tuple[set[Said], set
     dropped = places - _named(connection, places)
     bulk.add(connection, usage_values, sorted((*place, 0) for place in places - dropped))
     counted = _counts(connection, places)
-    there = _there(connection, wanted)
-    admitted = {said for said in wanted if said.number in there.get(said.day, ()) and said.place not in dropped}
+    numbers = {said: said.number for said in wanted}
+    there = _there(connection, numbers)
+    admitted = {said for said in wanted if numbers[said] in there[said.day] and said.place not in dropped}
     more: Counter[Place] = Counter()
     for said in sorted(wanted - admitted):
         place = said.place
@@ -138,11 +139,11 @@ def _counts(connection: Connection, places: set[Place]) -> dict[Place, int]:
     return {Place(*row[:3]): row.admitted for row in connection.execute(query)}
 
 
-def _there(connection: Connection, wanted: Iterable[Said]) -> dict[int, set[int]]:
+def _there(connection: Connection, wanted: Mapping[Said, int]) -> dict[int, set[int]]:
     """The series that a day has already, by the day."""
     days: dict[int, list[int]] = {}
-    for said in wanted:
-        days.setdefault(said.day, []).append(said.number)
+    for said, number in wanted.items():
+        days.setdefault(said.day, []).append(number)
     found: dict[int, set[int]] = {}
     for day, numbers in sorted(days.items()):
         for chunk in bulk.chunks(sorted(numbers), 500):

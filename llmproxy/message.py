@@ -112,10 +112,13 @@ class Page(Generic[T]):
 
     @ivar after: what asks for the rows behind these; C{None} if there are none. It is opaque, ASCII without
         spaces, tells nothing secret, and stays good when rows come or go.
+    @ivar looked_back_to: where a search looks at a bounded number of rows, when the last of them was made, in seconds
+        since the epoch; C{after} goes on there, however few were found. C{None} where it has looked at all it had to.
     """
 
     items: list[T]
     after: str | None = None
+    looked_back_to: float | None = None
 
 
 InterimSink = Callable[[int, bytes, Fields], None]

@@ -7,7 +7,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from sqlalchemy import BigInteger, and_, literal, or_, tuple_
+from sqlalchemy import BigInteger, and_, literal, not_, or_, select, tuple_
 from sqlalchemy.engine import Connection
 
 from ..message import Page
@@ -25,6 +25,29 @@ def paged(rows: list[T], limit: int, place: Callable[[T], str]) -> Page[T]:
     @param rows: as many as there are, but at most C{limit + 1}.
     """
     return Page(rows[:limit], place(rows[limit - 1]) if len(rows) > limit else None)
+
+
+def edge_of(connection: Connection, moment: Any, name: Any, most: int, *conditions: Any) -> Any:
+    """
+    The last of C{most} rows, in an order that descends by C{moment}, then by C{name}; C{None} where there are not
+    more. An index has both.
+    """
+    order = moment.desc(), name.desc()
+    found = select(moment.label("moment"), name.label("name")).where(*conditions).order_by(*order)
+    last = connection.execute(found.offset(most - 1).limit(2)).all()
+    return last[0] if len(last) > 1 else None
+
+
+def until_edge(connection: Connection, moment: Any, name: Any, edge: Any) -> Any:
+    """The rows up to that one, see L{edge_of}."""
+    return and_(moment >= literal(edge.moment, BigInteger), not_(behind(connection, moment, name, *edge)))
+
+
+def bounded(page: Page[T], edge: Any) -> Page[T]:
+    """A page of what was found up to C{edge}: where it is not full, the next one goes on there."""
+    if edge is None or page.after is not None:
+        return page
+    return Page(page.items, position(*edge), edge.moment / 1_000_000)
 
 
 def check_limit(limit: int) -> None:

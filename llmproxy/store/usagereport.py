@@ -113,7 +113,8 @@ class _Report:
         wanted = plan(question, spans, self._kept_since)
         if question.top is None and self._has_few_rows(wanted):
             return (yield from self._added_up(wanted))
-        if question.top is not None and not wanted.quarters and self._is_short(wanted):
+        has_totals = question.totals and not is_together(self._connection)
+        if question.top is not None and not has_totals and not wanted.quarters and self._is_short(wanted):
             return (yield from self._top(wanted, spans))
         totals = once(self._connection, self._same_totals(), lambda: self._totals(spans))
         if not totals[0]:

@@ -14,6 +14,7 @@ from llmproxy.core.audit.search import AuditFilter
 from llmproxy.core.audit.verify import Report, Verifier
 from llmproxy.core.masking import Masking
 from llmproxy.interfaces import IAuditSink, IAuditTrail
+from llmproxy.store import audittrail
 from llmproxy.store.audit import SQL, AuditAnchors, AuditTable
 from llmproxy.store.auditlinks import anchors_of, links_of
 from llmproxy.store.audittrail import AuditTrail
@@ -169,6 +170,33 @@ class AuditContract:
             page = self.done(self.trail.page(3, page.after, AuditFilter()))
             seen += [link.record.id for link in page.items]
         assert [each for each in seen if each != "open-chain"] == [f"id-{number:04}" for number in range(7, 0, -1)]
+
+    def test_bounded_search(self) -> None:
+        """
+        A search for a text looks at so many records a page, whatever it has found; page after page it finds what an
+        unbounded one does, each once, also among records of one moment.
+        """
+        records = [
+            AuditRecord(f"r{n:02}", 5 + n // 7, "a", f"a{n % 3}", "success", reason=f"no {n % 11}") for n in range(60)
+        ]
+        self.written(*records)
+        found: dict[int, list[str]] = {}
+        for most in (4, 10_000):
+            self.patch(audittrail, "MOST_SEARCHED", most)  # type: ignore[attr-defined]
+            for wanted in (AuditFilter(search="NO 1"), AuditFilter(search="no 3", actor="a0"), AuditFilter(search="x")):
+                after, back = None, []
+                while True:
+                    page = self.done(self.trail.page(2, after, wanted))
+                    found.setdefault(most, []).extend(link.record.id for link in page.items)
+                    assert len(page.items) == 2 or page.after is None or page.looked_back_to is not None
+                    back += [] if page.looked_back_to is None else [page.looked_back_to]
+                    after = page.after
+                    if after is None:
+                        break
+                assert back == sorted(back, reverse=True)
+                assert bool(back) == (most == 4), (most, wanted)
+        assert found[4] == found[10_000]
+        assert len(found[4]) > 10
 
     def test_same_moment(self) -> None:
         """Records of one moment stand in the same order on every page."""

@@ -11,6 +11,7 @@ from zope.interface.verify import verifyObject
 
 from llmproxy.errors import PreconditionFailed
 from llmproxy.interfaces import ITokenStore
+from llmproxy.store import tokens
 from llmproxy.store.database import Database
 from llmproxy.store.paging import position
 from llmproxy.usagelimits import UNSET, UsageLimits
@@ -92,6 +93,26 @@ class TokenStoreContract:
             self.done(self.tokens.create(token(name)))
         assert {each.id for each in self.done(self.tokens.some(["s1", "s3", "x"]))} == {"s1", "s3"}
         assert self.done(self.tokens.some([])) == []
+
+    def test_bounded_search(self) -> None:
+        """Where a database is slow a page looks at so many names; page after page all are found, each once."""
+        for number in range(30):
+            made = token(f"t{number:02}", created_at=NOW + number // 4, name=f"name {number % 5}")
+            self.done(self.tokens.create(made))
+        found: dict[bool, list[str]] = {}
+        for slow in (True, False):
+            self.patch(tokens, "MOST_SEARCHED", 4)  # type: ignore[attr-defined]
+            self.patch(tokens, "SLOW", {"sqlite", "postgresql", "mysql"} if slow else set())  # type: ignore[attr-defined]
+            for name in ("NAME 3", "nothing"):
+                after = None
+                while True:
+                    page = self.done(self.tokens.page(2, after, name=name))
+                    found.setdefault(slow, []).extend(each.id for each in page.items)
+                    after = page.after
+                    if after is None:
+                        break
+        assert found[True] == found[False]
+        assert len(found[True]) == 6
 
     def test_pages(self) -> None:
         """Pages make the list, newest first, each token once, also where many were made in the same moment."""

@@ -16,7 +16,7 @@ OUTCOMES = ("success", "failure", "denied", "error")
 
 async def show_list(visit: Visit) -> ViewAnswer:
     given = {name: visit.query[name] for name in FILTERS if visit.query.get(name)}
-    context: dict[str, Any] = {"filters": given, "outcomes": OUTCOMES, "problem": ""}
+    context: dict[str, Any] = {"filters": given, "outcomes": OUTCOMES, "problem": "", "searched_until": ""}
     after = visit.query.get("after", "")
     try:
         answer = await visit.api.ask("GET", "/audit", query={**given, "limit": str(SIZE), "cursor": after})
@@ -30,7 +30,8 @@ async def show_list(visit: Visit) -> ViewAnswer:
         "next": visit.link(after=following) if following else "",
         "first": visit.link(after="") if after else "",
     }
-    return Page("audit.html", {**context, "events": answer.value["events"], "list": links})
+    until = answer.value["pagination"].get("searched_until")
+    return Page("audit.html", {**context, "events": answer.value["events"], "list": links, "searched_until": until})
 
 
 async def show(visit: Visit) -> ViewAnswer:

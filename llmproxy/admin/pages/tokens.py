@@ -10,7 +10,7 @@ from ..answers import Page, Redirect, ViewAnswer
 from ..backend import ApiError, segment
 from ..formats import moment_of
 from ..limitforms import MAIN, MORE, NAMES, changed, texts
-from ..lists import listing
+from ..lists import SIZE, listing
 from ..problems import Problems, problems_of
 from ..snippets import kind_of, snippets
 from ..tokenforms import DEFAULT, DURATIONS, OTHER, OVERLAPS, body_of, metadata_of, metadata_text, minutes_of, number_of
@@ -49,6 +49,8 @@ async def show_list(visit: Visit) -> ViewAnswer:
     context = {
         "list": found,
         "is_filtered": any(filters.values()),
+        # Not all have been looked at: a page that ends before it is full.
+        "is_partial": bool(found.next) and len(found.rows) < SIZE,
         "search": search,
         "state": state,
         "project": await _project(visit, project) if project else None,

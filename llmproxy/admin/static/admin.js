@@ -17,6 +17,12 @@
         const address = form.getAttribute("action") + (query.size ? "?" + query : "");
         window.htmx.ajax("GET", address, { source: form, target, select: target, swap: "outerHTML" }).then(() => {
           history.replaceState(history.state, "", address);
+          /* What else of the page depends on what is searched for. */
+          const clear = form.querySelector("[data-clear]");
+          if (clear) clear.hidden = [...query.keys()].every((name) => name === "sort");
+          for (const next of document.querySelectorAll("input[name=next][data-base]")) {
+            next.value = address.slice(next.dataset.base.length);
+          }
         });
       };
       if (!window.htmx) continue;

@@ -92,6 +92,10 @@ class Pagination(Struct):
     total_pages: int | UnsetType = UNSET
     limit: int | UnsetType = UNSET
     next_cursor: str | UnsetType = UNSET
+    searched_until: Annotated[
+        datetime | UnsetType,
+        Meta(description="A search has looked back to here, however few it has found; next_cursor goes on."),
+    ] = UNSET
 
 
 class EventPage(Struct):
@@ -208,7 +212,8 @@ class AuditEvents:
         found = await asking
         link_next(call, found.after)
         after = UNSET if found.after is None else found.after
-        counted = Pagination(found.after is not None, limit=limit, next_cursor=after)
+        until = UNSET if found.looked_back_to is None else moment(found.looked_back_to)
+        counted = Pagination(found.after is not None, limit=limit, next_cursor=after, searched_until=until)
         return EventPage([event(link) for link in found.items], counted)
 
 

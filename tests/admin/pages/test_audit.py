@@ -8,6 +8,7 @@ from twisted.internet.defer import succeed
 
 from llmproxy.core.audit.record import AuditRecord, audit_record
 from llmproxy.core.masking import Masking
+from llmproxy.store import audittrail
 from llmproxy.store.audit import AuditTable
 from llmproxy.store.audittrail import AuditTrail
 from llmproxy.store.schema import audit_events
@@ -43,6 +44,28 @@ class AuditTests(PagesTestCase):
         self.assertIn("Nothing was noted", self.visit("/audit?actor=nobody").text)
         self.assertIn("carol", self.visit("/audit?actor=carol&outcome=success").text)
         self.assertEqual(self.visit("/audit?start_time=soon").status, 400)
+
+    def test_bounded_search(self) -> None:
+        """A text is looked for in a bounded number of events; the page says how far back, and goes on from there."""
+        self.patch(audittrail, "MOST_SEARCHED", 40)
+        self.sign_in()
+        self.write(1, reason="a needle")
+        records = [
+            audit_record(f"more-{number:03}", NOW + 10 + number, "token.list", "ann", "success", {}, Masking())
+            for number in range(100)
+        ]
+        self.successResultOf(self.table.write(records))
+        shown, pages = self.visit("/audit?search=NEEDLE"), 1
+        while "further back" in shown.text:
+            self.assertNotIn("carol", shown.text)
+            self.assertNotIn("Nothing was noted", shown.text)
+            self.assertIn("Everything back to", shown.text)
+            [on] = [href for href, words in shown.page.links if words == "Search further back"]
+            shown, pages = self.visit(on), pages + 1
+        self.assertEqual((pages, shown.text.count("carol")), (3, 1))
+        self.assertIn("First page", shown.text)
+        for narrow in ("search=needle&project_id=p", "actor=carol"):
+            self.assertNotIn("further back", self.visit(f"/audit?{narrow}").text, narrow)
 
     def test_detail(self) -> None:
         """Everything that was noted; markup is text."""

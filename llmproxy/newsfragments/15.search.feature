@@ -1,0 +1,1 @@
+A search for a text in the audit log looks at 100,000 events a page, says how far back it has looked (`searched_until` of `GET /manage/audit`), and goes on from there; with MariaDB a search for the name of a token does likewise.

@@ -40,6 +40,7 @@ class ConnectionSettings:
     @ivar verify: check certificates. Without it anybody can be upstream.
     @ivar proxy_from_environment: obey C{HTTP_PROXY}, C{HTTPS_PROXY}, C{ALL_PROXY} and C{NO_PROXY}.
     @ivar max_response_head: bytes of a response's header section, and of its trailers.
+    @ivar http2: offer HTTP/2 to upstreams of C{https://}.
     """
 
     max_idle: int = 100
@@ -56,6 +57,7 @@ class ConnectionSettings:
     verify: bool = True
     proxy_from_environment: bool = True
     max_response_head: int = HEAD_LIMIT
+    http2: bool = False
 
 
 @frozen

@@ -66,6 +66,8 @@ AT_REST = (
     "google",
     "llmproxy.core.telemetry.spans",
     "llmproxy.sinks.otlp",
+    "llmproxy.upstream.http2",
+    "llmproxy.core.http2",
 )
 """What a proxy that serves with its defaults has not loaded: each is for a part, a database or a command of its own."""
 

@@ -154,7 +154,7 @@ class Generation:
 
     def _look(self) -> None:
         self._next_look = None
-        if all(client.pool.is_quiet for client in self._pooled.values()):
+        if all(client.is_quiet for client in self._pooled.values()):
             self._seen_quiet()
         else:
             self._next_look = self._foundation.reactor.callLater(CHECKED_EVERY, self._look)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ..message import Field, InterimSink
     from ..net.poller import Poller
     from ..net.resolver import Names
+    from .http2.site import SharedPool, SharedSite
     from .response import UpstreamResponse
 
 _NO_JSON = signature(HTTPClient.request).parameters["json"].default
@@ -46,12 +47,14 @@ class Destination:
     What is the same for all requests to one origin.
 
     @ivar url: scheme and authority.
+    @ivar shared: its connections of HTTP/2, where that is offered; all but upgrades goes there.
     """
 
-    __slots__ = ("extra", "netloc", "prefix", "site", "url")
+    __slots__ = ("extra", "netloc", "prefix", "shared", "site", "url")
 
-    def __init__(self, url: bytes, site: Site) -> None:
+    def __init__(self, url: bytes, site: Site, shared: SharedSite | None = None) -> None:
         address = site.address
+        self.shared = shared
         self.url = url
         self.site = site
         self.netloc = address.netloc
@@ -96,6 +99,11 @@ class PooledClient(HTTPClient):
         self._wheel: TimerWheel = wheel or self._own_wheel  # type: ignore[assignment]
         connector = Connector(reactor, settings, endpoint_for, poller, names, make_room or self.shed)
         self.pool = Pool(settings, self._wheel, connector.connect)
+        self.shared: SharedPool | None = None
+        if settings.http2:
+            from .http2.site import SharedPool
+
+            self.shared = SharedPool(settings, self._wheel, connector.connect)
         self._destinations: dict[tuple[bytes, str], Destination] = {}
 
     def request(  # type: ignore[override]
@@ -162,8 +170,9 @@ class PooledClient(HTTPClient):
         @param made: what the Deferred fires with is made of the response by this; it saves a callback.
         @param sent: where it counts how often the request was sent.
         """
+        lines = pairs if destination.shared is None else _without_te(pairs)
         try:
-            head, length, expects = request_head(method, destination.prefix + target, pairs, destination, data)
+            head, length, expects = request_head(method, destination.prefix + target, lines, destination, data)
         except ValueError:
             return fail(Failure())
         exchange = Exchange(method, destination.url, target, pairs, head, data, length, on_interim)
@@ -171,16 +180,28 @@ class PooledClient(HTTPClient):
         exchange.expects = expects
         exchange.made = made
         exchange.sent = sent
-        destination.site.submit(exchange)
+        if destination.shared is None or upgrade:
+            destination.site.submit(exchange)
+        else:
+            destination.shared.submit(exchange)
         return exchange.result
 
     def shed(self) -> int:
         """Cut the connections that are kept for later; how many there were."""
-        return self.pool.shed()
+        return self.pool.shed() + (0 if self.shared is None else self.shared.shed())
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing is on its way, nor waits for a connection."""
+        return self.pool.is_quiet and (self.shared is None or self.shared.is_quiet)
 
     def close(self) -> Deferred[None]:
         """Close every connection; fires when they are closed. Requests fail from now on."""
-        return self.pool.close().addCallback(self._closed)
+        closing = self.pool.close()
+        if self.shared is not None:
+            shared = self.shared.close()
+            closing.addCallback(lambda _: shared)
+        return closing.addCallback(self._closed)
 
     def _closed(self, _: None) -> None:
         if self._own_wheel is not None:
@@ -201,7 +222,11 @@ class PooledClient(HTTPClient):
             secure, host, port, netloc = _parsed(origin)
             proxy = self._proxies.before(secure, host, port)
             site = self.pool.site(Address(secure, host, port, netloc, proxy, server_name))
-            known = self._destinations[origin, server_name] = Destination(origin, site)
+            shared = None
+            if self.shared is not None and secure:
+                address = Address(secure, host, port, netloc, proxy, server_name, True)
+                shared = self.shared.site(address, site)
+            known = self._destinations[origin, server_name] = Destination(origin, site, shared)
         return known
 
     def _conveniences(self, url: bytes, pairs: Any, data: Any, others: dict[str, Any]) -> tuple[bytes, Any, Any]:
@@ -238,6 +263,11 @@ class PooledClient(HTTPClient):
 def _body_of(content: Any) -> IBodyProducer:
     """What treq takes for content, as a body; bytes need no turn of the global reactor, as its own would."""
     return BytesBody(content) if isinstance(content, bytes) else IBodyProducer(content)
+
+
+def _without_te(pairs: Sequence[Field]) -> list[Field]:
+    """What goes over HTTP/1.1, where C{TE} belongs to the connection, of what goes over HTTP/2 with C{TE: trailers}."""
+    return [pair for pair in pairs if len(pair[0]) != 2 or pair[0].lower() != b"te"]
 
 
 def _authority_end(url: bytes) -> int:

@@ -38,6 +38,7 @@ class Address:
 
     @ivar netloc: the value of C{Host}.
     @ivar server_name: what TLS asks for, and what the certificate must name; C{""} for C{host}.
+    @ivar http2: offer HTTP/2 too.
     """
 
     secure: bool
@@ -46,6 +47,7 @@ class Address:
     netloc: bytes
     proxy: Proxy | None = None
     server_name: str = ""
+    http2: bool = False
 
 
 class Destination(Owner, Protocol):
@@ -79,11 +81,13 @@ class Connector:
         self._poller = Poller(reactor) if poller is None else poller
         self._settings = settings
         self._endpoint_for = self._endpoint if endpoint_for is None else endpoint_for
-        self._tls: dict[str, ClientTls] = {}
+        self._tls: dict[tuple[str, bool], ClientTls] = {}
 
-    def connect(self, site: Destination) -> Deferred[Connection]:
+    def connect(self, site: Any) -> Deferred[Any]:
         """
-        Open a connection; fails with what Twisted and OpenSSL have to say, or L{UpstreamTimeout} or
+        Open a connection, of the protocol that upstream chooses where HTTP/2 is offered.
+
+        It fails with what Twisted and OpenSSL have to say, or L{UpstreamTimeout} or
         L{UpstreamUnreachable}. Cancelling it closes what is open.
         """
         connecting = Deferred.fromCoroutine(self._connect(site))
@@ -91,18 +95,18 @@ class Connector:
             connecting.addTimeout(self._settings.connect_timeout, self._reactor, _too_late)
         return connecting
 
-    async def _connect(self, site: Destination) -> Connection:
+    async def _connect(self, site: Destination) -> Any:
         address = site.address
-        tls = self._tls_to(address.server_name or address.host) if address.secure else None
+        tls = self._tls_to(address.server_name or address.host, address.http2) if address.secure else None
         try:
             connection = await self._open_if_there_is_room(site, address, tls)
-            await connection.ready
+            connection = await connection.ready
         except ConnectionClosed:
             # Nothing was sent: the caller may try again, whatever the method.
             raise UpstreamUnreachable(cause="closed") from None
         return connection
 
-    async def _open_if_there_is_room(self, site: Destination, address: Address, tls: ClientTls | None) -> Connection:
+    async def _open_if_there_is_room(self, site: Destination, address: Address, tls: ClientTls | None) -> Any:
         try:
             return await self._open(site, address, tls)
         except (ConnectError, OSError) as error:
@@ -114,9 +118,8 @@ class Connector:
         await deferLater(self._reactor, 0)
         return await self._open(site, address, tls)
 
-    async def _open(self, site: Destination, address: Address, tls: ClientTls | None) -> Connection:
-        limit = self._settings.max_response_head
-        plain = _quiet(lambda: Connection(site, poller=self._poller, tls=tls, head_limit=limit))
+    async def _open(self, site: Destination, address: Address, tls: ClientTls | None) -> Any:
+        plain = _quiet(self._beginning(site, tls))
         factory = plain if tls is None else TLSMemoryBIOFactory(tls, True, plain, clock=self._reactor)
         proxy = address.proxy
         if proxy is None:
@@ -129,15 +132,32 @@ class Connector:
             protocol = await tunnel.through
         return protocol if tls is None else protocol.wrappedProtocol
 
+    def _beginning(self, site: Destination, tls: ClientTls | None) -> Callable[[], Any]:
+        """What makes the protocol of a connection."""
+        poller, limit = self._poller, self._settings.max_response_head
+
+        def first(owner: Owner) -> Connection:
+            return Connection(owner, poller=poller, tls=tls, head_limit=limit)
+
+        if tls is None or not site.address.http2:
+            return lambda: first(site)
+        from .http2.connection import SharedConnection
+        from .http2.negotiation import Negotiation
+
+        shared: Any = site
+        return lambda: Negotiation(
+            lambda: first(shared.first), lambda: SharedConnection(shared, tls=tls, head_limit=limit), poller
+        )
+
     def _endpoint(self, host: str, port: int) -> IStreamClientEndpoint:
         # The attempt as a whole has its own limit; an endpoint's is for each address.
         timeout = self._settings.connect_timeout or _NEVER
         return endpoint_to(self._reactor, self._names, host, port, timeout)
 
-    def _tls_to(self, host: str) -> ClientTls:
-        tls = self._tls.get(host)
+    def _tls_to(self, host: str, http2: bool) -> ClientTls:
+        tls = self._tls.get((host, http2))
         if tls is None:
-            tls = self._tls[host] = ClientTls(self._settings, host)
+            tls = self._tls[host, http2] = ClientTls(self._settings, host, http2)
         return tls
 
 

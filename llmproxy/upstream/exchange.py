@@ -41,6 +41,8 @@ class Exchange:
     @ivar whole: everything to be sent, if it is at hand; then it can be sent again.
     @ivar begun: the body has been started.
     @ivar retried: it has been sent again once.
+    @ivar refusals: for how much upstream has said, over HTTP/2, that nobody has looked at it.
+    @ivar origin: scheme and authority.
     @ivar fields: the header section as given, for those who ask for C{headers}.
     @ivar made: makes of the response what C{result} fires with; C{None} for the response itself.
     @ivar sent: counts each time that it is sent, the second one after a kept connection broke too.
@@ -49,8 +51,6 @@ class Exchange:
     """
 
     __slots__ = (
-        "_origin",
-        "_target",
         "begun",
         "body",
         "expects",
@@ -61,9 +61,12 @@ class Exchange:
         "made",
         "method",
         "on_interim",
+        "origin",
+        "refusals",
         "result",
         "retried",
         "sent",
+        "target",
         "upgrade",
         "whole",
     )
@@ -80,8 +83,8 @@ class Exchange:
         on_interim: InterimSink | None,
     ) -> None:
         self.method = method
-        self._origin = origin
-        self._target = target
+        self.origin = origin
+        self.target = target
         self.fields = fields
         self.head = head
         self.body = body
@@ -94,6 +97,7 @@ class Exchange:
             self.whole = head + body.take()
         self.begun = False
         self.retried = False
+        self.refusals = 0
         self.upgrade = self.expects = False
         self.sent: Sent | None = None
         self.made: Callable[[UpstreamResponse], Any] | None = None
@@ -108,7 +112,7 @@ class Exchange:
     @property
     def absoluteURI(self) -> bytes | None:
         """See L{IClientRequest}."""
-        return self._origin + self._target
+        return self.origin + self.target
 
     @property
     def headers(self) -> Headers:

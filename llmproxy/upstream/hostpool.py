@@ -160,6 +160,16 @@ class Site:
         connection.retires_at = math.inf if lifetime is None else pool.now() + lifetime
         connection.start(exchange)
 
+    def adopt(self, connection: Connection, exchange: Exchange) -> None:
+        """Somebody else has opened a connection for C{exchange}: it belongs here from now on."""
+        limit = self._settings.max_connections_per_host
+        self.open += 1
+        if limit is None or self.open <= limit:
+            self.opened(connection, exchange)
+        else:
+            connection.close()
+            self._open_or_wait(exchange)
+
     def not_opened(self) -> None:
         """An attempt came to nothing."""
         self.open -= 1

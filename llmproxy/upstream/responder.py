@@ -70,6 +70,7 @@ class _Prepared:
     @ivar expecting: likewise, of one whose body may still be asked for.
     @ivar forwarded: how upstream learns of the client, where that is more than taking fields away.
     @ivar added: fields that every request gets, in place of those of the same name.
+    @ivar trailers: C{TE: trailers} goes on, over HTTP/2.
     @ivar version: the C{api-version} of the query; C{b""} for what the client says.
     """
 
@@ -83,6 +84,7 @@ class _Prepared:
         "netloc",
         "prefix",
         "stripped",
+        "trailers",
         "url",
         "version",
     )
@@ -104,6 +106,10 @@ class _Prepared:
         self.forwarded = "" if mode in ("strip", "pass") else mode
         # The project's key is in the request by now: the client's `Connection` must not take it away.
         self.keep = END_TO_END | {upstream.credential.name.lower()}
+        # RFC 9113 section 8.2.2: the one of its values that HTTP/2 knows.
+        self.trailers = self.destination is not None and self.destination.shared is not None
+        if self.trailers:
+            self.keep |= {b"te"}
 
 
 def _treated(stripped: frozenset[bytes]) -> Names:
@@ -139,6 +145,7 @@ class UpstreamResponder:
         self._pseudonym = pseudonym
         self._via = (b"Via", b"1.1 " + pseudonym)
         self._old_via = (b"Via", b"1.0 " + pseudonym)
+        self._vias = (self._old_via, self._via, (b"Via", b"2.0 " + pseudonym))
         self._prepared: dict[Upstream, _Prepared] = {}
 
     def respond(self, request: ApiRequest) -> Deferred[ApiResponse]:
@@ -205,6 +212,8 @@ class UpstreamResponder:
                 connection = True
             elif name == b"cookie" and (cookies := without_ours(pair[1])):
                 fields.append((pair[0], cookies))
+            elif name == b"te" and prepared.trailers and pair[1].strip().lower() == b"trailers":
+                fields.append(pair)
         if connection:
             fields = without_named(fields, request.fields, prepared.keep)
         if prepared.added:
@@ -232,8 +241,9 @@ class UpstreamResponder:
             fields = without(fields, _FRAMING)
         elif code == 426:
             fields += upgrade_required(response.fields)
-        fields.append(self._via if response.minor else self._old_via)
-        until_close = response.length is UNKNOWN_LENGTH and not _is_chunked(response.fields)
+        fields.append(self._vias[response.minor])
+        # A stream of HTTP/2 says where it ends.
+        until_close = response.length is UNKNOWN_LENGTH and response.minor < 2 and not _is_chunked(response.fields)
         body, trailers = response.body, response.trailers
         answer = ApiResponse(code, response.phrase, fields, body, trailers, until_close, None, is_json)
         if response.upgraded is not None:

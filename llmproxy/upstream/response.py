@@ -22,7 +22,7 @@ from .fieldheaders import FieldHeaders
 if TYPE_CHECKING:
     from twisted.web.iweb import IBodyProducer, IClientRequest
 
-_VERSIONS = ((b"HTTP", 1, 0), (b"HTTP", 1, 1))
+_VERSIONS = ((b"HTTP", 1, 0), (b"HTTP", 1, 1), (b"HTTP", 2, 0))
 
 
 class UpstreamResponse:
@@ -32,7 +32,7 @@ class UpstreamResponse:
     C{phrase} and C{fields} are as upstream wrote them. C{length} is 0 where there is no content, whatever
     C{Content-Length} says.
 
-    @ivar minor: the minor version of HTTP/1.
+    @ivar minor: the minor version of HTTP/1; 2 is HTTP/2.
     @ivar upgraded: after a 101, where the client's bytes go; C{body} is then what upstream says.
     """
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..apisettings import ConnectionSettings
 
 _END = b"-----END CERTIFICATE-----"
-_PROTOCOLS = [b"http/1.1"]
+_FIRST, _SECOND = b"http/1.1", b"h2"
 
 
 @implementer(IOpenSSLClientConnectionCreator)
@@ -32,15 +32,19 @@ class ClientTls:
     Sessions are resumed (RFC 8446 section 2.2): a new connection to a host that was verified before
     costs neither of us a signature. A session belongs to this host and these settings alone.
 
+    @param http2: offer HTTP/2 as well as HTTP/1.1, and before it.
     @raise ConfigError: a file cannot be read or holds no certificate.
     """
 
-    def __init__(self, settings: ConnectionSettings, host: str) -> None:
-        self._inner = _creator(settings, host)
+    def __init__(self, settings: ConnectionSettings, host: str, http2: bool = False) -> None:
+        self._protocols = [_SECOND, _FIRST] if http2 else [_FIRST]
+        self._inner = _creator(settings, host, self._protocols)
         self._session: SSL.Session | None = None
 
     def clientConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:
         connection = self._inner.clientConnectionForTLS(tlsProtocol)
+        # Twisted 26.10 says it on connections that it makes by itself, earlier ones in their contexts.
+        connection.set_alpn_protos(self._protocols)
         if self._session is not None:
             connection.set_session(self._session)
         return connection
@@ -52,13 +56,13 @@ class ClientTls:
             self._session = session
 
 
-def _creator(settings: ConnectionSettings, host: str) -> Any:
+def _creator(settings: ConnectionSettings, host: str, protocols: list[bytes]) -> Any:
     # Twisted turns tickets off; a client is resumed by nothing else.
     options: dict[str, Any] = {"enableSessionTickets": True, **_own(settings)}
     if not settings.verify:
-        return _Unverified(host, CertificateOptions(verify=False, acceptableProtocols=_PROTOCOLS, **options))
+        return _Unverified(host, CertificateOptions(verify=False, acceptableProtocols=protocols, **options))
     trust = None if settings.ca_file is None else trustRootFromCertificates(_certificates(settings.ca_file))
-    return tls_to(host, trustRoot=trust, acceptableProtocols=_PROTOCOLS, extraCertificateOptions=options)
+    return tls_to(host, trustRoot=trust, acceptableProtocols=protocols, extraCertificateOptions=options)
 
 
 class _Unverified:

@@ -20,6 +20,8 @@ from llmproxy.upstream.responder import UpstreamResponder
 from tests.middleware.fakes import Reader, a_request, an_api, an_upstream
 from tests.tables import row
 
+from .http2.wire import Http2Wire
+
 ORIGIN = Origin("http", "up.example", 80, b"up.example")
 API = an_api(origin=ORIGIN, path_prefix=b"/base")
 
@@ -197,3 +199,37 @@ class StockClientTests(SynchronousTestCase):
         """Other proxies on the way are told on, ours after them."""
         self.successResultOf(self.ask((b"Via", b"1.0 edge"))[1])
         self.assertEqual(self.upstream.seen[0][2]["via"], ["1.0 edge", "1.1 llmproxy"])
+
+
+class Http2Tests(SynchronousTestCase):
+    """What is particular to an upstream over HTTP/2."""
+
+    def answered(self, *fields: Field, version: bytes = b"HTTP/1.1") -> tuple[dict[bytes, bytes], ApiResponse]:
+        held = Http2Wire()
+        responder = UpstreamResponder(lambda api: held.client)
+        origin = Origin("https", "up.example", 443, b"up.example")
+        request = a_request(b"GET", b"/v1/x", [(b"Host", b"proxy"), *fields], None, api=an_api(origin=origin))
+        responding = responder.respond(request)
+        upstream = held.accept()
+        upstream.http.send_headers(1, [(b":status", b"429"), (b"content-type", b"text/event-stream")])
+        upstream.flush()
+        return dict(upstream.heads[1]), self.successResultOf(responding)
+
+    def test_answer(self) -> None:
+        """Its version stands in Via, it has the usual phrase, and a stream without a length has an end of its own."""
+        _, answer = self.answered()
+        self.assertEqual((answer.status, answer.reason), (429, b"Too Many Requests"))
+        self.assertIn((b"Via", b"2.0 llmproxy"), answer.fields)
+        self.assertFalse(answer.until_close)
+
+    def test_te(self) -> None:
+        """That a client takes trailers is passed on, whatever its Connection says; nothing else of TE is."""
+        for sent, passed in (
+            (((b"TE", b"trailers"),), b"trailers"),
+            (((b"TE", b"Trailers"), (b"Connection", b"TE")), b"trailers"),
+            (((b"TE", b"gzip"),), None),
+            ((), None),
+        ):
+            seen, _ = self.answered(*sent)
+            self.assertEqual(seen.get(b"te"), passed, sent)
+            self.assertEqual((seen[b":authority"], seen[b"via"]), (b"up.example", b"1.1 llmproxy"), sent)

@@ -99,6 +99,18 @@ class ClientTlsTests(SynchronousTestCase):
                     Server(*made).shake_hands(self.tls(host))
         self.assertEqual(self.flushLoggedErrors(), [])
 
+    def test_protocols(self) -> None:
+        """HTTP/2 is offered where it is asked for, and before HTTP/1.1, however certificates are checked."""
+        for verify in (True, False):
+            settings = ConnectionSettings(verify=verify, ca_file=self.authority.ca_file)
+            for http2, offered in ((False, [b"http/1.1"]), (True, [b"h2", b"http/1.1"])):
+                tls = ClientTls(settings, "up.example", http2)
+                seen: list[list[bytes]] = []
+                server = Server(*self.authority.issue("up.example"))
+                server._context.set_alpn_select_callback(lambda _, names, seen=seen: seen.append(names) or names[0])
+                made = server.shake_hands(tls)
+                self.assertEqual((seen, made.get_alpn_proto_negotiated()), ([offered], offered[0]), verify)
+
     def test_session(self) -> None:
         """Another connection to the same host resumes; one that another client makes does not."""
         tls = self.tls(verify=False)

@@ -58,12 +58,13 @@ class ClientMachine(Side):
 
     @param head_limit: bytes of a header section, counted as in HTTP/1.1.
     @ivar most_streams: how many may be open at once.
+    @ivar has_taken: the server has said which stream is its last one, and that is one of ours.
     """
 
     def __init__(self, head_limit: int) -> None:
         super().__init__(_LARGEST_SECTION * head_limit, b"", MOST_STREAMS * ROOM, sections.encode_request)
         self._most_of_a_head = head_limit
-        self._leaving = False
+        self._leaving = self.has_taken = False
         self.most_streams = MOST_STREAMS
 
     # -- what may be asked
@@ -195,6 +196,7 @@ class ClientMachine(Side):
             raise wrong_size("GOAWAY")
         self._leaving = True
         last = wire.number(payload)
+        self.has_taken = last > 0
         # RFC 9113 section 6.8: nobody has looked at these, and they can be sent again.
         for later in [each for each in self._streams.open if each > last]:
             self._streams.reset(later)

@@ -242,6 +242,7 @@ class StreamsTests(SynchronousTestCase):
         held = Conversation(65_536, GET, GET, GET)
         held.send(frame(wire.GOAWAY, 0, 0, number(wire.LARGEST_STREAM) + number(0) + b"soon"))
         self.assertEqual((held.heard(), held.machine.can_begin), ([ServerLeaving(0)], False))
+        self.assertTrue(held.machine.has_taken)
         held.send(frame(wire.GOAWAY, 0, 0, number(3) + number(0)))
         self.assertEqual(held.heard(), [StreamReset(5, ErrorCode.REFUSED_STREAM, "", True), ServerLeaving(0)])
         held.send(held.head(1, OK, flags=DONE), held.head(3, OK, flags=DONE), held.head(5, OK, flags=DONE))

@@ -181,4 +181,5 @@ def _connection(config: APIProviderConfig) -> ConnectionSettings:
         client_key=connection.client_key,
         verify=connection.verify,
         proxy_from_environment=connection.proxy_from_environment,
+        http2=connection.http2,
     )

@@ -86,6 +86,7 @@ class ConnectionConfig:
     @ivar client_cert: PEM file, for an upstream that asks for a certificate.
     @ivar verify: whether the certificate of upstream must be valid.
     @ivar proxy_from_environment: whether C{HTTPS_PROXY} and its like are honoured, as by the reference.
+    @ivar http2: whether upstreams of C{https://} are offered HTTP/2.
     """
 
     max_idle_conns: int = 100
@@ -97,6 +98,7 @@ class ConnectionConfig:
     client_key: str | None = None
     verify: bool = True
     proxy_from_environment: bool = True
+    http2: bool = False
 
 
 @frozen
@@ -295,6 +297,9 @@ class APIProviderConfig:
             yield "attribution", "attribution: project_tags are beside tags, which allows every name unless it is given"
         for name in () if self.capture is None else self.capture.credentials(self._auths()):
             yield "capture", f"capture: headers: {name} carries a credential, and is never captured"
+        places = [each.base_url for each in self.upstreams] or [self.base_url]
+        if self.connection.http2 and not any(each.lower().startswith("https:") for each in places):
+            yield "connection", "connection: http2: it is agreed upon within TLS; needs a place with https://"
         if self.upstreams and self.base_url:
             yield "base_url", "base_url: the places of the API stand in upstreams; take one of the two away"
         if self.fallback and self.retry is None:

@@ -8,6 +8,7 @@ L{llmproxy.config.compile}.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Any
 
 from ..core.clientlimits import Limits
@@ -117,6 +118,7 @@ CONNECTION_KEYS: dict[str, Reader] = {
     "client_key": a_file,
     "verify": flag,
     "proxy_from_environment": flag,
+    "http2": flag,
 }
 
 BREAKER_KEYS: dict[str, Reader] = {
@@ -139,6 +141,8 @@ def connection(item: Item) -> Any:
     read = section(ConnectionConfig, CONNECTION_KEYS)(item)
     if read.client_key and not read.client_cert:
         item.problem("client_key needs the client_cert that it belongs to")
+    if read.http2 is True and find_spec("hpack") is None:
+        item.problem("http2: needs the package hpack: pip install 'txllmproxy[http2]'")
     return read
 
 

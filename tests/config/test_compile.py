@@ -126,14 +126,15 @@ class ConnectionTests(SynchronousTestCase):
             verify=False,
             proxy_from_environment=False,
             max_lifetime=5.0,
+            http2=True,
         )
         settings = self.compiled(said, idle_connection=4.0, expect_continue=6.0, connect=None)
         taken = (settings.max_idle, settings.max_idle_per_host, settings.max_connections_per_host)
         self.assertEqual((*taken, settings.idle_timeout, settings.connect_timeout), (1, 2, 3, 4.0, None))
         self.assertEqual((settings.ca_file, settings.client_cert, settings.client_key), ("ca", "cert", "key"))
-        self.assertEqual((settings.verify, settings.proxy_from_environment), (False, False))
+        self.assertEqual((settings.verify, settings.proxy_from_environment, settings.http2), (False, False, True))
         self.assertEqual((settings.max_lifetime, settings.expect_continue), (5.0, 6.0))
-        self.assertEqual(len(fields(ConnectionConfig)), 9)
+        self.assertEqual(len(fields(ConnectionConfig)), 10)
 
     def test_kept_without_limit(self) -> None:
         """No limit for idle connections is a day: nobody notices, and nothing is kept for ever."""

@@ -144,7 +144,7 @@ WRONG: dict[str, tuple[tuple[str, Any], ...]] = {
         f"connection.{name}": (("/not/there", "/not/there"), ("[a]", ["a"]))
         for name in ("ca_file", "client_cert", "client_key")
     },
-    **{f"connection.{name}": FLAG for name in ("verify", "proxy_from_environment")},
+    **{f"connection.{name}": FLAG for name in ("verify", "proxy_from_environment", "http2")},
     "breaker.threshold": (*NUMBER, ("0", 0)),
     "breaker.cooldown": (*DURATION, ("0", 0)),
     "breaker.statuses": (*LIST, ("[200]", [200]), ("[5xx]", ["5xx"]), ("503", 503)),

@@ -6,10 +6,12 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.config.model import APIProviderConfig, APIValues, CacheConfig, MeterConfig
+from llmproxy.config.model import APIProviderConfig, APIValues, CacheConfig, ConnectionConfig, MeterConfig
+from llmproxy.config.upstreams import UpstreamConfig
 from llmproxy.core.caching.settings import DEFAULT
 from llmproxy.providers.registry import AUTH
 
+PLAIN, SECURE = UpstreamConfig("plain", "http://a.example"), UpstreamConfig("secure", "HTTPS://b.example")
 GOOD = APIProviderConfig(base_url="https://a.example/v1", allowed_endpoints=["/x"], allowed_methods=["POST"])
 
 
@@ -42,6 +44,10 @@ class APIProviderConfigTests(SynchronousTestCase):
             ({"meter": MeterConfig(None, "inject", True, True)}, []),
             ({"meter": MeterConfig(False, "inject")}, ["meter"]),
             ({"meter": MeterConfig(False, usage_trailer=True)}, ["meter"]),
+            ({"connection": ConnectionConfig(http2=True), "base_url": "https://a.example"}, []),
+            ({"connection": ConnectionConfig(http2=True), "base_url": "http://a.example"}, ["connection"]),
+            ({"connection": ConnectionConfig(http2=True), "upstreams": [PLAIN, SECURE]}, []),
+            ({"connection": ConnectionConfig(http2=True), "upstreams": [PLAIN]}, ["connection"]),
         ]
         for values, wrong in table:
             self.assertEqual([key for key, _ in APIProviderConfig(**values).contradictions()], wrong, values)

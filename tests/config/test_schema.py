@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.apisettings import CacheSettings
-from llmproxy.config import APIConfig, ProxyConfig, load_api_config
+from llmproxy.config import APIConfig, ProxyConfig, load_api_config, schema
 from llmproxy.config.document import MAX_FILE
 from llmproxy.core.clientlimits import Limits
 from llmproxy.errors import ConfigError
@@ -254,6 +254,18 @@ class KeyTests(ConfigFileTests):
             self.assertEqual(len(found), 1, (more, found))
             self.assertIn(words, found[0])
             self.assertNotIn("canary", found[0])
+
+    def test_http2(self) -> None:
+        """It is off; where it cannot hold it is refused, with the line."""
+        secure = MINIMAL.replace("http://", "https://") + "    connection: {http2: true}\n"
+        (api,) = self.load(secure).compiled()
+        self.assertTrue(api.settings.connection.http2)
+        self.assertFalse(self.load(MINIMAL).compiled()[0].settings.connection.http2)
+        [problem] = self.problems(MINIMAL + "    connection: {http2: true}\n")
+        self.assertIn("http2: it is agreed upon within TLS", problem)
+        self.patch(schema, "find_spec", lambda name: None)
+        [problem] = self.problems(secure)
+        self.assertIn("pip install 'txllmproxy[http2]'", problem)
 
     def test_of_python(self) -> None:
         """Those who make the configuration themselves are told the same."""

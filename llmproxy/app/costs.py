@@ -77,11 +77,23 @@ class Costs:
             # Limits have settled it already.
             return
         usage = self._served(record) if record.served or not record.provider else record.usage
-        if is_billed_to_clients(record.provider) and not self._has_rule(record):
+        provider = record.provider
+        if provider and is_billed_to_clients(provider) and not self._has_rule(record):
             record.cost = _NOTHING
         elif usage is not None:
-            record.cost, record.book = None, ""
-            self._price(record, usage, "cost")
+            prices = self.prices
+            found = prices.seen((provider, record.api, usage.served_model or record.model))
+            record.cost = None
+            if isinstance(found, Tariff):
+                # As nearly always.
+                rates = found.rates(record.started_at, usage.raw)
+                amount = rates.whole(usage, found.seconds_at_least)
+                record.book = "" if amount is None else prices.version
+                if amount is not None:
+                    record.cost = rates.exact(amount)
+            else:
+                record.book = ""
+                self._price(record, usage, "cost")
         elif saved is not None:
             # Nobody was asked for it.
             record.cost = _NOTHING

@@ -8,12 +8,25 @@ from decimal import Decimal
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
-from ..limitrun.run import Scene, played, problems
+from ..limitrun.run import Scene, crowded, played, problems
 from .redisserver import MISSING
 
 SMALL = Scene(count=400, budget=Decimal(4), seed=5, workers=1, every=80, whole_of=1, places=False)
 LEASED = evolve(SMALL, at_once=0, shared="sqlite")
 HARD = evolve(LEASED, count=100, budget=Decimal(8), hard=True, bounded=False, every=30)
+
+
+class CrowdedTests(SynchronousTestCase):
+    def test_table(self) -> None:
+        """Only those count that were certainly admitted within a minute."""
+        for admitted, most in (
+            ([], 0),
+            ([(0.0, 1.0)] * 3, 3),
+            ([(0.0, 1.0)] * 3 + [(50.0, 59.0)] * 2, 5),
+            ([(0.0, 1.0)] * 3 + [(50.0, 61.0)] * 2, 3),
+            ([(0.0, 1.0)] * 3 + [(61.0, 62.0)] * 4 + [(2.0, 70.0)], 4),
+        ):
+            self.assertEqual(crowded(admitted), most, admitted)
 
 
 class LimitRunTests(SynchronousTestCase):

@@ -8,7 +8,7 @@ import os
 import random
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from attrs import Factory, define, frozen
@@ -29,6 +29,9 @@ OPEN_BODIES = (json.dumps(_OPEN).encode(),)
 SHARED = ("redis", "postgresql", "mysql", "sqlite")
 CLIENTS = 16
 MOST_ROUNDS = 10
+RATE = 100
+"""Requests a minute, see L{Scene}."""
+
 IN_FLIGHT = 4
 """Pieces of a stream that are on their way while it is cut."""
 
@@ -79,12 +82,14 @@ class Scene:
 class Outcome:
     """
     @ivar rate: answers to the requests at once, by status; without those that could not be decided.
+    @ivar crowded: how many of them were admitted within a minute.
     @ivar undecided: 503s, after which was asked again.
     @ivar freed: seconds after a kill until all places were free; 0 where that was not played.
     @ivar billed: USD, as upstream says.
     """
 
     rate: Counter[int] = Factory(Counter)
+    crowded: int = 0
     undecided: int = 0
     freed: float = 0.0
     held: int = 0
@@ -149,18 +154,36 @@ async def _rate(scene: Scene, machines: list[Machine], outcome: Outcome) -> None
     again: what was taken for those is given back, and others have been refused for it.
     """
     left = scene.at_once
+    admitted: list[tuple[float, float]] = []
+
+    async def one(port: int, name: str) -> int:
+        began = time.monotonic()
+        status = await ask(port, "rate", name)
+        if status == 200:
+            admitted.append((began, time.monotonic()))
+        return status
+
     for number in range(MOST_ROUNDS):
         statuses = await asyncio.gather(
-            *(ask(machines[n % len(machines)].port, "rate", f"rate-{number}-{n}") for n in range(left))
+            *(one(machines[n % len(machines)].port, f"rate-{number}-{n}") for n in range(left))
         )
         found = Counter(statuses)
         outcome.undecided += found[503]
         outcome.rate[200] += found[200]
         outcome.rate[429] = found[429]
         left -= found[200]
-        if not found[503]:
+        if not found[503] and outcome.rate[200] >= RATE:
             break
         await asyncio.sleep(1.0)
+    outcome.crowded = crowded(admitted)
+
+
+def crowded(admitted: Sequence[tuple[float, float]]) -> int:
+    """
+    How many were admitted within one minute at the most, of requests each of which was admitted between two moments.
+    """
+    counts = [sum(begin >= first and end <= first + 60 for begin, end in admitted) for first, _ in admitted]
+    return max(counts, default=0)
 
 
 async def _places(machines: list[Machine], upstream: Billing, outcome: Outcome) -> None:
@@ -244,8 +267,10 @@ def problems(scene: Scene, outcome: Outcome) -> list[str]:
     """What is not as it has to be."""
     found = []
     # Some may be undecided to the end, on a machine that is busy: those were not admitted.
-    if scene.at_once and (outcome.rate[200] != 100 or outcome.rate[429] > scene.at_once - 100):
-        found.append(f"{scene.at_once} at once against rpm_limit: 100 were answered {dict(outcome.rate)}")
+    # On one that is very busy all of it takes more than a minute, after which there is room for more.
+    if scene.at_once and (outcome.rate[200] < RATE or outcome.crowded > RATE):
+        answers = f"{dict(outcome.rate)}, {outcome.crowded} of them in a minute"
+        found.append(f"{scene.at_once} at once against rpm_limit: {RATE} were answered {answers}")
     if scene.places and (outcome.held != PARALLEL or not outcome.freed):
         found.append(
             f"{outcome.held} of {PARALLEL} places were held, and free again after {outcome.freed:.0f} s (0: never)"

@@ -4,8 +4,8 @@ What it costs to know what requests have used: C{python -m tests.benchmarks.reco
 Four proxies with their whole chain on take turns in each round with small requests over 64 connections, in front of one
 upstream: one that looks at no answer and keeps no records, one that reads the usage of answers, and two that keep
 records of them as well, which a thread or a process of its own writes into the database (SQLite). A ratio is the median
-of those of each round, to the first of them: what else runs on the machine, runs beside all. Processor time is told
-apart: of the process that serves, and of the one that writes records, where there is one.
+of those of each round, to the first of them: what else runs on the machine, runs beside all. Processor time
+is of the process that serves, and of the one that writes records, where there is one.
 """
 
 from __future__ import annotations

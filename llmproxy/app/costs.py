@@ -116,8 +116,12 @@ class Costs:
         key = (provider, record.api, usage.served_model or record.model)
         found = self.prices.seen(key)
         if isinstance(found, Tariff):
-            # As nearly always.
-            return self._spent(found, record, usage)
+            # As nearly always, and as _spent() does.
+            rates = found.rates(record.started_at, usage.raw)
+            amount = rates.whole(usage, found.seconds_at_least)
+            if amount is not None and not record.sealed:
+                record.cost, record.book, record.priced = rates.exact(amount), self.prices.version, usage
+            return amount if amount is None or rates.a_pico == 1 else rates.picos(amount)
         if found is None:
             return 0
         looking = self.tariff(*key)

@@ -113,7 +113,9 @@ class ClientMachine(Side):
     # -- frames
 
     def _section(self, stream: int, flags: int, parent: int | None, block: bytes) -> None:
-        fields, ended = sections.decode(self._decoder, block), flags & wire.END_STREAM != 0
+        ended = flags & wire.END_STREAM != 0
+        # hpack's own tuples say more than belongs into a message that may be kept.
+        fields = [(name, value) for name, value in sections.decode(self._decoder, block)]
         self._allowance.spend(len(fields) // allowance.FIELDS)
         known = self._streams.open.get(stream)
         if known is None:

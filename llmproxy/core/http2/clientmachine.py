@@ -32,6 +32,9 @@ _LARGEST_SECTION = 4
 _PER_FIELD = 4
 """What a field takes in HTTP/1.1 beside its name and value."""
 
+_PING = b"llmproxy"
+"""Eight bytes that come back."""
+
 _SWITCHING = 101
 _FINAL = 200
 _BODILESS = (204, 304)
@@ -109,6 +112,11 @@ class ClientMachine(Side):
         streams.open[stream] = Response(self._initial_window, fields[0][1] == b"HEAD")
         self.send_headers(stream, fields, ended)
         return stream
+
+    def ping(self) -> None:
+        """Have the server say something: RFC 9113 section 6.7."""
+        if not self._closed:
+            self._out.append(wire.frame(wire.PING, 0, 0, _PING))
 
     # -- frames
 

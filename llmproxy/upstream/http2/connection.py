@@ -38,6 +38,12 @@ _TRUSTED_FOR = 1.0
 _AT_ONCE = 64 * 1024
 """Bytes that are given to the transport in one piece; it pauses then, or takes more."""
 
+_SILENCE = 1.0
+"""Seconds of silence after which a request that is given up is a reason to ask whether anybody is there."""
+
+_ALIVE_WITHIN = 15.0
+"""Seconds for the answer; Go's client and that of Envoy wait as long or longer."""
+
 _GOODBYE = 1.0
 """Seconds for upstream to take our last words and close, before the connection is cut."""
 
@@ -47,6 +53,25 @@ class SharedOwner(Protocol):
 
     def now(self) -> float:
         """Seconds of the clock of all timers."""
+
+    def _ask_if_silent(self) -> None:
+        """
+        A request was given up. A connection on which nothing comes any more would take the next ones with it: until
+        upstream has answered a PING, they go elsewhere.
+        """
+        now = self._owner.now()
+        if self._doubt is None and not self._closing and now - self._heard_at >= _SILENCE:
+            self._doubt = self._owner.after(_ALIVE_WITHIN, self._is_dead)
+            self.machine.ping()
+
+    def _believe(self) -> None:
+        doubt, self._doubt = self._doubt, None
+        if doubt is not None:
+            doubt.end()
+
+    def _is_dead(self) -> None:
+        self._doubt = None
+        self.abort()
 
     def later(self, proceed: Callable[[], None], /) -> Deadline | None:
         """Call C{proceed} when upstream has said nothing to an C{Expect} for long enough; C{None} for never."""
@@ -85,6 +110,8 @@ class SharedConnection(protocol.Protocol):
         self._held = self._closing = self._congested = self._lost = False
         self._ready = 0
         self._goodbye: Deadline | None = None
+        self._doubt: Deadline | None = None
+        self._heard_at = owner.now()
         self.served = 0
         self.idle_since = self.retires_at = 0.0
         self.deadline: Deadline | None = None
@@ -103,10 +130,12 @@ class SharedConnection(protocol.Protocol):
     def dataReceived(self, data: bytes) -> None:
         if self._closing and not self.streams:
             return
+        self._heard_at = self._owner.now()
+        self._believe()
         was_held, self._held = self._held, True
         touched: dict[UpstreamStream, None] = {}
         failed: events.ConnectionFailed | None = None
-        for event in self.machine.receive_data(data, self._owner.now()):
+        for event in self.machine.receive_data(data, self._heard_at):
             kind = type(event)
             if kind is events.ConnectionFailed:
                 failed = event  # type: ignore[assignment]
@@ -137,6 +166,7 @@ class SharedConnection(protocol.Protocol):
         if self._goodbye is not None:
             self._goodbye.end()
             self._goodbye = None
+        self._believe()
         for stream in list(self.streams.values()):
             stream.lost()
         self._owner.lost(self)
@@ -156,7 +186,7 @@ class SharedConnection(protocol.Protocol):
 
     def takes(self, now: float) -> bool:
         """Whether another exchange can be sent here, as far as is known."""
-        if self._closing or now >= self.retires_at or not self.machine.can_begin:
+        if self._closing or self._doubt is not None or now >= self.retires_at or not self.machine.can_begin:
             return False
         if self.streams:
             return self.machine.settled
@@ -240,6 +270,7 @@ class SharedConnection(protocol.Protocol):
             return
         self._turns.remove(stream.number)
         if code is not None and not self._lost:
+            self._ask_if_silent()
             self.machine.reset_stream(stream.number, code)
         if self.served == 0 and self._tls is not None and not self._lost:
             self._tls.remember(self.transport.getHandle())  # type: ignore[union-attr]
@@ -249,6 +280,25 @@ class SharedConnection(protocol.Protocol):
         if not self._held and not self._lost:
             self.flush()
             self._owner.changed(self)
+
+    def _ask_if_silent(self) -> None:
+        """
+        A request was given up. A connection on which nothing comes any more would take the next ones with it: until
+        upstream has answered a PING, they go elsewhere.
+        """
+        now = self._owner.now()
+        if self._doubt is None and not self._closing and now - self._heard_at >= _SILENCE:
+            self._doubt = self._owner.after(_ALIVE_WITHIN, self._is_dead)
+            self.machine.ping()
+
+    def _believe(self) -> None:
+        doubt, self._doubt = self._doubt, None
+        if doubt is not None:
+            doubt.end()
+
+    def _is_dead(self) -> None:
+        self._doubt = None
+        self.abort()
 
     def later(self, proceed: Callable[[], None]) -> Deadline | None:
         return self._owner.later(proceed)
@@ -276,6 +326,7 @@ class SharedConnection(protocol.Protocol):
         if self._closing:
             return
         self._closing = True
+        self._believe()
         self._write()
         transport: Any = self.transport
         transport.unregisterProducer()

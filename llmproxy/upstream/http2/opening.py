@@ -9,11 +9,12 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from ...core.http2.clientmachine import MOST_STREAMS
-from ...errors import UpstreamReset
+from ...errors import UpstreamProtocolError, UpstreamReset
 from ..errormap import translate
 from .connection import SharedConnection
 
 if TYPE_CHECKING:
+    from ...net.timers import Deadline
     from ..connection import Connection
     from ..exchange import Exchange
 
@@ -35,6 +36,13 @@ class Opener(Protocol):
     def not_opened(self) -> None:
         """An attempt came to nothing."""
 
+    def after(self, seconds: float, call: Callable[[], None], /) -> Deadline:
+        """A place on the wheel."""
+
+
+_SETTLED_WITHIN = 10.0
+"""Seconds for the first SETTINGS, as many as a connection has to be opened where nothing else is configured."""
+
 
 class Opening:
     """
@@ -44,12 +52,13 @@ class Opening:
     @ivar connection: what stands, until then.
     """
 
-    __slots__ = ("_connecting", "_exchanges", "_site", "connection")
+    __slots__ = ("_connecting", "_exchanges", "_late", "_site", "connection")
 
     def __init__(self, site: Opener, exchange: Exchange) -> None:
         self._site = site
         self._exchanges: dict[Exchange, None] = {exchange: None}
         self._connecting: Deferred[Any] | None = None
+        self._late: Deadline | None = None
         self.connection: SharedConnection | None = None
         exchange.holder = self
         site.opening[self] = None
@@ -93,6 +102,9 @@ class Opening:
 
     def _over(self) -> None:
         self._site.opening.pop(self, None)
+        late, self._late = self._late, None
+        if late is not None:
+            late.end()
 
     def _connected(self, connection: Any) -> None:
         if not isinstance(connection, SharedConnection):
@@ -109,12 +121,20 @@ class Opening:
         self._site.opened(connection, first)
         if connection.settled:
             self.settled()
+        else:
+            self._late = self._site.after(_SETTLED_WITHIN, self._is_late)
 
     def settled(self) -> None:
         """Upstream has said how many streams it takes."""
         self._over()
         for exchange in self._take():
             self._site.submit(exchange)
+
+    def _is_late(self) -> None:
+        self._late = None
+        connection = self.connection
+        if connection is not None:
+            connection.cut(Failure(UpstreamProtocolError("upstream chose HTTP/2 and did not begin to speak it")))
 
     def lost(self) -> None:
         """The connection was closed before that."""

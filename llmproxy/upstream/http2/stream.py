@@ -88,7 +88,6 @@ class UpstreamStream:
         "_owed",
         "_reset",
         "_size",
-        "_touched",
         "_trailers",
         "_upload",
         "number",
@@ -105,7 +104,7 @@ class UpstreamStream:
         self._trailers: list[Field] = []
         self._reset: tuple[int, str, bool] | None = None
         self._size = self._owed = 0
-        self._flowing = self._complete = self._over = self._touched = self._heard = False
+        self._flowing = self._complete = self._over = self._heard = False
         self.number = 0
 
     # -- sending
@@ -178,12 +177,6 @@ class UpstreamStream:
 
     # -- receiving: noted event by event
 
-    @property
-    def touched(self) -> bool:
-        """Something has come since it was last settled; asking notes it."""
-        touched, self._touched = self._touched, True
-        return touched
-
     def interim(self, status: int, fields: Fields) -> None:
         self._heard = True
         self._interims.append((status, fields))
@@ -210,7 +203,6 @@ class UpstreamStream:
 
     def settle(self) -> None:
         """All that was read together has been noted."""
-        self._touched = False
         if self._over:
             return
         if self._interims:

@@ -370,6 +370,39 @@ class FaultTests(SharedTestCase):
         held.turn(2.0)
         self.assertTrue(upstream.socket.aborted)
 
+    def test_silent(self) -> None:
+        """
+        A request that is given up after a silence: upstream is asked whether it is there, and the next requests go
+        elsewhere until it has said so. One that does not is cut, with all that waits there.
+        """
+        for answers in (True, False):
+            held, upstream = self.opened(idle_timeout=100.0)
+            waiting, given_up = held.ask(), held.ask()
+            upstream.hear()
+            held.turn(2.0)
+            given_up.cancel()
+            self.failureResultOf(given_up)
+            other = held.ask()
+            self.assertEqual(len(held.waiting), 1, answers)
+            held.accept().answer(1)
+            self.assertEqual(self.successResultOf(other).code, 200, answers)
+            if answers:
+                upstream.flush()
+                held.ask()
+                upstream.hear()
+                self.assertIn(7, upstream.heads)
+            held.turn(16.0)
+            self.assertEqual((upstream.socket.aborted, waiting.called), (not answers, False), answers)
+            if not answers:
+                self.assertEqual(len(held.waiting), 0)
+
+    def test_given_up_at_once(self) -> None:
+        """A client that leaves while something comes is no reason to ask."""
+        held, upstream = self.opened()
+        held.ask().addErrback(lambda reason: None).cancel()
+        sent = upstream.socket.value()
+        self.assertNotIn(b"llmproxy", sent)
+
     def test_reset(self) -> None:
         """One stream that upstream ends is over; the other is not."""
         _, upstream, waiting, reading = self.running()

@@ -32,10 +32,15 @@ class Tls(StringTransport):
         self.aborted = True
 
 
+class SharedOwner(Owner):
+    def now(self) -> float:
+        return 0.0
+
+
 class NegotiationTests(SynchronousTestCase):
     def begun(self) -> tuple[Negotiation, Tls]:
         poller = Poller(Clock())
-        owner: Any = Owner()
+        owner: Any = SharedOwner()
         tls: Any = object()
         negotiation = Negotiation(
             lambda: Connection(owner, poller=poller, tls=tls),

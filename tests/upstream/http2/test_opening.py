@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.internet.defer import CancelledError
 from twisted.internet.error import ConnectionRefusedError
 
-from llmproxy.errors import UpstreamReset, UpstreamUnreachable
+from llmproxy.errors import UpstreamProtocolError, UpstreamReset, UpstreamUnreachable
 from llmproxy.upstream.hostpool import Overloaded
 
 from .wire import Http2Wire, SiteTestCase
@@ -75,4 +75,17 @@ class OpeningTests(SiteTestCase):
         held.accept(settle=False).socket.hang_up()
         progress = [self.failureResultOf(each, UpstreamReset).value.progress for each in (one, two)]
         self.assertEqual(progress, ["sent", "unsent"])
+        self.assertTrue(held.pool.is_quiet)
+
+    def test_no_settings(self) -> None:
+        """An upstream that says nothing at all holds up those who wait for so long, and no longer."""
+        held = Http2Wire()
+        one, two = held.ask(), held.ask(b"POST")
+        upstream = held.accept(settle=False)
+        held.turn(9.0)
+        self.assertEqual((one.called, two.called), (False, False))
+        held.turn(3.0)
+        self.failureResultOf(one, UpstreamProtocolError)
+        self.assertEqual(self.failureResultOf(two, UpstreamReset).value.progress, "unsent")
+        self.assertFalse(upstream.socket.open)
         self.assertTrue(held.pool.is_quiet)

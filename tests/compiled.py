@@ -31,6 +31,7 @@ WHOLE = (
     "tests.test_cost",
     "tests.test_exchanges",
     "tests.test_fuzz",
+    "tests.test_seen_heads",
     "tests.cli.test_version",
 )
 """What is tested besides the modules: the build itself, whole exchanges, and what they cost."""

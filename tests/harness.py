@@ -200,6 +200,7 @@ class Exchange:
     @param traces: of exchanges; nothing is traced without.
     @param usage_limits: what stands in C{limiting} from the start.
     @param budgets: makes what leases money, see L{UsageLimiting}.
+    @param remembers: heads that came before.
     @param ledger: notes what goes on and what has ended, as L{llmproxy.ledger.ledger.Ledger} does.
     """
 
@@ -213,6 +214,7 @@ class Exchange:
         usage_limits: UsageLimitSettings | None = None,
         traces: Traces | None = None,
         budgets: NewBudgets | None = None,
+        remembers: bool = True,
         **api: Any,
     ) -> None:
         self.clock = Clock()
@@ -273,7 +275,9 @@ class Exchange:
             estimate=estimate_for(table.apis, self.estimates),
             meter=meter_for(table.apis, self.clock.seconds, lambda *what: self.unread.append(what)),
         )
-        self.site = ProxySite(Root(ProxyResource(self.clock.seconds, respond)), reactor=self.clock, wheel=self.wheel)
+        root = Root(ProxyResource(self.clock.seconds, respond))
+        root.forgetting = [] if remembers else None
+        self.site = ProxySite(root, reactor=self.clock, wheel=self.wheel)
 
     def client(self) -> Socket:
         """A connection of a client."""

@@ -101,15 +101,20 @@ class Fuzzed:
     A proxy with one client, and an upstream that answers each whole request at once, and agrees to switch protocols.
     """
 
-    def __init__(self) -> None:
-        self.exchange = Exchange(strangers=True)
-        self.client = Transport(self.exchange.clock, "192.0.2.7")
-        alsoProvides(self.client, ITCPTransport)
-        self.client.protocol = self.exchange.site.buildProtocol(None)
-        self.client.protocol.makeConnection(self.client)
+    def __init__(self, exchange: Exchange | None = None) -> None:
+        self.exchange = Exchange(strangers=True) if exchange is None else exchange
+        self.client = self.connect()
         self.seen: list[bytes] = []
         self._read: dict[Socket, int] = {}
         self._switched: set[Socket] = set()
+
+    def connect(self) -> Transport:
+        """Another connection of the client."""
+        client = Transport(self.exchange.clock, "192.0.2.7")
+        alsoProvides(client, ITCPTransport)
+        client.protocol = self.exchange.site.buildProtocol(None)
+        client.protocol.makeConnection(client)
+        return client
 
     def turn(self, answer: bool = True) -> None:
         """Let everything happen that happens at once."""

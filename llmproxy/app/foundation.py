@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
@@ -71,6 +71,8 @@ class Foundation:
     @ivar cache: C{None} if nothing was cached until now.
     @ivar identity: people who sign in by an identity provider; C{None} where nobody does.
     @ivar auditing: the audit log; C{None} if there is none, or an application's own.
+    @ivar forgetting: called when a token, a project or an upstream key is revoked or another one, and for each new
+        configuration: what is remembered of requests is forgotten then.
     @raise ConfigError: the database or the audit log cannot be used as they are configured.
     """
 
@@ -80,6 +82,7 @@ class Foundation:
         self.own = own
         self.peers = peers
         self.clock_steps = ClockSteps(reactor)
+        self.forgetting: list[Callable[[], object]] = []
         self.wheel = TimerWheel(reactor, settings.resolution)
         self.poller = Poller(reactor)
         self.names = Names(reactor)
@@ -87,6 +90,8 @@ class Foundation:
         self.inspection = Inspection(reactor, self.wheel, limits.withheld, limits.withheld_rate)
         self.masking = Masking(settings.secrets())
         self.stored = self._stored(table) if settings.database_url else None
+        if self.stored is not None:
+            self.stored.directory.on_loss = self.forget
         usage = None if self.stored is None else self.stored.database.usage
         self.metering = Metering(reactor, settings, own, usage, self.masking)
         reports = None if self.stored is None else self.stored.usage_reports
@@ -117,6 +122,11 @@ class Foundation:
     def audit_log(self) -> IAuditLogger | None:
         """Where denials and the calls of management are noted."""
         return self.own.audit_logger if self.auditing is None else self.auditing.log
+
+    def forget(self) -> None:
+        """See C{forgetting}."""
+        for each in self.forgetting:
+            each()
 
     def learn(self, secrets: Iterable[str]) -> None:
         """Secrets that a configuration brings: they stand in no record."""

@@ -108,6 +108,7 @@ class Generations:
         if self._foundation.identity is not None and config.identity is not None:
             self._foundation.learn(config.identity.secrets())
             self._foundation.identity.take(config.identity)
+        self._foundation.forget()
         if self._running:
             self.start()
         self.count_in(self._foundation.metering.metrics)

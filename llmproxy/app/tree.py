@@ -69,6 +69,7 @@ def proxy_tree(proxy: Proxy, manage: bool) -> Root:
     resource = ProxyResource(time.time, proxy.respond)
     trusted = proxy.settings.apis.trusted()
     root = Root(resource, trusted, lambda path: generations.table.claimant(path), _own_paths(proxy))
+    root.forgetting = proxy.foundation.forgetting
     put_operations(root, proxy)
     _put_usage(root, proxy)
     _put_me(root, proxy)

@@ -18,7 +18,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 from ..errors import ClientError
 from ..message import Field
-from .notable import Notable, Section
+from .notable import Notable, section_of
 
 CHUNKED = -1
 """The length of a body that comes in chunks."""
@@ -92,7 +92,7 @@ class Head:
     def find_decisive(self) -> None:
         """Fill in C{decisive}."""
         notable = Notable(self.fields)
-        self.fields = Section(self.fields, notable)
+        self.fields = section_of(self.fields, notable)
         self.decisive = notable.decisive
 
 

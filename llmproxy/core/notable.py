@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from itertools import product
-from typing import Any
+from typing import Any, Protocol
 
 from ..message import Field, Fields
 from ..native import mypyc_attr
-from .fields import Names
+from .fields import LOWER, Names
 
 TOKEN_FIELD = b"x-llmproxy-token"
 """Where our token comes when the usual place holds a credential that is for upstream; it goes no further."""
@@ -111,19 +111,106 @@ class Section(list[Field]):
     A header section whose notable fields are known. Whatever changes it in place makes them unknown again.
 
     @ivar notable: C{None} after a change.
+    @ivar known: what is known of sections like this one, where such came before; C{None} otherwise, and after a change.
+    @ivar length: the digits of its C{Content-Length}, where C{known} says so.
     """
 
-    __slots__ = ("notable",)
+    __slots__ = ("known", "length", "notable")
 
-    def __init__(self, fields: Fields, notable: Notable) -> None:
-        super().__init__(fields)
-        self.notable: Notable | None = notable
+    notable: Notable | None
+    known: Known | None
+    length: bytes
+
+
+class Keeper(Protocol):
+    """Where what is known is kept, within a bound: L{llmproxy.core.headmemory}."""
+
+    def keep(self) -> None:
+        """From now on, unless something has been revoked or configured anew in the meantime."""
+
+    def drop(self) -> None:
+        """Not any longer."""
+
+    def has_room(self, size: int) -> bool:
+        """Whether something of about so many bytes may be kept besides; it counts from now on."""
+
+
+class Known:
+    """
+    What is known of all sections that are the same but for the digits of C{Content-Length}.
+
+    Nothing may be in it that does not follow from the bytes of the section and from the configuration: no connection,
+    no time, no state of a token, no address, no upstream that was chosen. It holds secrets of clients.
+
+    @ivar facts: answers by what was asked; the questions are values or objects of a configuration.
+    """
+
+    __slots__ = ("_at", "_fields", "_name", "_notable", "facts", "keeper")
+
+    def __init__(self, fields: Fields, at: int, notable: Notable | None, keeper: Keeper) -> None:
+        """@param at: where the C{Content-Length} stands whose digits change; below 0 where none does."""
+        self._fields = list(fields)
+        self._at = at
+        self._name = fields[at][0] if at >= 0 else b""
+        self._notable = notable
+        self.keeper = keeper
+        self.facts: dict[Any, Any] = {}
+
+    @property
+    def is_measured(self) -> bool:
+        """The digits of a C{Content-Length} are not part of it."""
+        return self._at >= 0
+
+    def section(self, length: bytes) -> Section:
+        """Such a section, with these digits: a copy, since a layer may change it."""
+        section = Section(self._fields)
+        if self._at >= 0:
+            _put(section, self._at, (self._name, length))
+        section.notable = self._notable
+        section.known = self
+        section.length = length
+        return section
+
+    def remember(self, question: object, answer: object, size: int) -> None:
+        """
+        Remember a fact, if there is room.
+
+        @param size: of the answer, in bytes.
+        """
+        if self.keeper.has_room(size + _OF_A_FACT):
+            self.facts[question] = answer
+
+    def derive(self, question: object, fields: list[Field]) -> None:
+        """Remember what a layer has made of the section: another one, with the same C{Content-Length}, if any."""
+        at = -1
+        if self._at >= 0:
+            at = measured_at(fields)
+            if at < 0:
+                return
+        self.remember(question, Known(fields, at, None, self.keeper), size_of(fields))
+
+
+_put = list.__setitem__
+_OF_A_FACT = 256
+"""Bytes that a fact takes besides: its place, its object, its question."""
+
+
+def measured_at(fields: Fields) -> int:
+    """Where the one C{Content-Length} stands; below 0 if there is none, or more than one."""
+    lower = LOWER
+    at = [number for number, (name, _) in enumerate(fields) if lower[name] == b"content-length"]
+    return at[0] if len(at) == 1 else -1
+
+
+def size_of(fields: Fields) -> int:
+    """About how many bytes of memory a section takes."""
+    return 512 + sum(144 + len(name) + len(value) for name, value in fields)
 
 
 def _forgetting(change: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(change)
     def changed(section: Section, *arguments: Any, **keywords: Any) -> Any:
-        section.notable = None
+        section.notable = section.known = None
         return change(section, *arguments, **keywords)
 
     return changed
@@ -151,9 +238,13 @@ for _name in CHANGES:
     setattr(Section, _name, _forgetting(getattr(list, _name)))
 
 
-def section_of(fields: Fields) -> Section:
+def section_of(fields: Fields, notable: Notable | None = None) -> Section:
     """The section with its notable fields found."""
-    return Section(fields, Notable(fields))
+    section = Section(fields)
+    section.notable = Notable(fields) if notable is None else notable
+    section.known = None
+    section.length = b""
+    return section
 
 
 def notable_of(fields: Fields) -> Notable:

@@ -18,6 +18,7 @@ from .http11 import CHUNKED, Head, check_partial, fields_too_large, read_head, t
 
 if TYPE_CHECKING:
     from ..message import Fields
+    from .headmemory import HeadMemory
 
 
 class Piece:
@@ -43,11 +44,13 @@ class RequestReader:
     @param target_limit: bytes of a request target.
     @param head_limit: bytes of a head, and of a trailer section.
     @param fields_limit: how many fields a head may have.
+    @param memory: reads heads with these limits; C{None} where nothing is remembered.
     """
 
-    __slots__ = ("_body", "_fields_limit", "_head_limit", "_target_limit", "unread")
+    __slots__ = ("_body", "_fields_limit", "_head_limit", "_memory", "_target_limit", "unread")
 
-    def __init__(self, target_limit: int, head_limit: int, fields_limit: int) -> None:
+    def __init__(self, target_limit: int, head_limit: int, fields_limit: int, memory: HeadMemory | None = None) -> None:
+        self._memory = memory
         self._target_limit = target_limit
         self._head_limit = head_limit
         self._fields_limit = fields_limit
@@ -87,6 +90,8 @@ class RequestReader:
         else:
             self.unread = data[end:]
             data = data[:end]
+        if self._memory is not None:
+            return self._memory.read(data)
         return read_head(data, self._target_limit, self._fields_limit)
 
     def whole_body(self, length: int) -> bytes | None:

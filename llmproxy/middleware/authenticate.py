@@ -12,7 +12,9 @@ from ..bodies import Tap, at_hand, is_answered
 from ..composition import NO_KEYWORDS
 from ..core.clientcredentials import check_brought, credentials_for
 from ..core.credentials import is_keyless
+from ..core.notable import Known, Section
 from ..core.reasons import reason_of
+from ..core.targets import QUERY
 from ..core.tokens import fault_of, is_well_formed, secret_of
 from ..errors import ApiKeyMissing, InvalidToken, MissingToken, ProxyError, TokenRevoked
 from ..message import ApiResponse
@@ -57,23 +59,35 @@ class Authenticate:
 
     def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
         api = request.route.api
-        secret = secret_of(
-            request.fields,
-            request.target,
-            offers=request.upgrade != b"",
-            key_fields=api.key_fields,
-            query_keys=api.query_keys,
-        )
-        if not secret:
-            if request.method == b"HEAD" and request.route.path in _ROOTS:
-                return succeed(ApiResponse(204, reason_of(204), [(b"Cache-Control", b"no-store")]))
-            raise MissingToken("missing or invalid authorization header")
-        if not self._is_well_formed(secret):
-            raise InvalidToken("invalid token format")
+        fields = request.fields
+        known = fields.known if type(fields) is Section else None
+        if known is not None and (request.upgrade or QUERY in request.target):
+            # Those are places too, and not in the fields.
+            known = None
+        secret: bytes | None = None if known is None else known.facts.get(api)
+        if secret is None:
+            secret = secret_of(
+                fields,
+                request.target,
+                offers=request.upgrade != b"",
+                key_fields=api.key_fields,
+                query_keys=api.query_keys,
+            )
+            if not secret:
+                if request.method == b"HEAD" and request.route.path in _ROOTS:
+                    return succeed(ApiResponse(204, reason_of(204), [(b"Cache-Control", b"no-store")]))
+                raise MissingToken("missing or invalid authorization header")
+            if not self._is_well_formed(secret):
+                raise InvalidToken("invalid token format")
+            if known is not None:
+                known.remember(api, secret, len(secret))
         principal = self._directory.warm(secret)
         if principal is not None:
             return self._admit(principal, request, inner)
-        return self._directory.load(secret).addCallback(self._admit, request, inner)
+        loading = self._directory.load(secret)
+        if known is not None:
+            loading.addErrback(_forgotten, known)
+        return loading.addCallback(self._admit, request, inner)
 
     def is_known(self, request: ApiRequest) -> Deferred[bool]:
         """Whether a request has a token that may be used now; nothing else becomes of it."""
@@ -116,9 +130,15 @@ class Authenticate:
         record.token_id = principal.token.id
         record.project_id = principal.project.id
         record.person_id = principal.token.person_id or ""
+        fields = request.fields
+        known = fields.known if type(fields) is Section else None
         fault = fault_of(principal.token, principal.project, self._seconds())
         if fault is not None:
+            if known is not None:
+                known.keeper.drop()
             raise fault
+        if known is not None:
+            known.keeper.keep()
         request.principal = principal
         api = request.route.api
         # Before anything is read, looked up or spent: nothing goes to an API without a key that was given for it.
@@ -152,6 +172,12 @@ class Authenticate:
             return reason
         error = self._revoked.pop(responding)
         return Failure(error) if reason.check(CancelledError) else reason
+
+
+def _forgotten(reason: Failure, known: Known) -> Failure:
+    """Whatever is wrong with the token of a head."""
+    known.keeper.drop()
+    return reason
 
 
 def _unknown(reason: Failure) -> bool:

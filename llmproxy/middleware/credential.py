@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from ..core.credentials import without_keys
 from ..core.fields import LOWER
-from ..core.notable import KEY_FIELDS, OFFER, notable_of
+from ..core.notable import KEY_FIELDS, OFFER, Known, Section, notable_of
 from ..core.subprotocols import without_secret
 from ..core.targets import QUERY
 from ..errors import UpstreamAuthError
@@ -29,15 +29,24 @@ class Credential:
     """
 
     def respond(self, request: ApiRequest, inner: Responder) -> Deferred[ApiResponse]:
-        place, key = request.upstream.credential, request.key
-        if place.kind != "none":
-            if not key:
-                raise UpstreamAuthError("the project's upstream key cannot be read")
-            if not (key.isascii() and key.isprintable()):
-                # A line break in it would begin another header field.
-                raise UpstreamAuthError("the project's upstream key is not usable")
-        api = request.route.api
-        request.fields = with_credential(request.fields, place, key.encode("ascii"), api.key_fields)
+        upstream, key, api = request.upstream, request.key, request.route.api
+        place, fields = upstream.credential, request.fields
+        known = fields.known if type(fields) is Section else None
+        derived: Known | None = None
+        if known is not None:
+            derived = known.facts.get((upstream, key, api.key_fields))
+        if derived is not None and type(fields) is Section:
+            request.fields = derived.section(fields.length)
+        else:
+            if place.kind != "none":
+                if not key:
+                    raise UpstreamAuthError("the project's upstream key cannot be read")
+                if not (key.isascii() and key.isprintable()):
+                    # A line break in it would begin another header field.
+                    raise UpstreamAuthError("the project's upstream key is not usable")
+            request.fields = with_credential(fields, place, key.encode("ascii"), api.key_fields)
+            if known is not None:
+                known.derive((upstream, key, api.key_fields), request.fields)
         if place.kind == "query" or QUERY in request.target:
             request.target = with_query_key(request.target, api.query_keys, place, key)
         return inner(request)

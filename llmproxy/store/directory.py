@@ -89,6 +89,7 @@ class Directory:
     @param quota: what L{validate_token_with_tracking} spends from.
     @ivar foreign: gives the token behind an access token of an identity provider, with the hash of that; C{None} where
         none is taken.
+    @ivar on_loss: called when somebody may do less than before, or their project has other keys.
     """
 
     def __init__(
@@ -117,6 +118,7 @@ class Directory:
         self._unknown: OrderedDict[bytes, float] = OrderedDict()
         self._loading: dict[bytes, _Loading] = {}
         self._watches: set[_Watch] = set()
+        self.on_loss: Callable[[], object] = lambda: None
         self.foreign: Callable[[bytes], Coroutine[Any, Any, Token]] | None = None
         self._tables: list[tuple[dict[Any, Principal], Callable[[Any, ProxyError], object]]] = []
 
@@ -198,7 +200,7 @@ class Directory:
             if entry is not None and entry.principal.token.version <= token.version:
                 # A secret that is good no longer is remembered as such: one that looked it up before has yet to watch.
                 seen = as_changed(token, entry.principal.token)
-                self._entries[digest] = evolve(entry, principal=Principal(seen, entry.principal.project))
+                self._put(digest, evolve(entry, principal=Principal(seen, entry.principal.project)))
         self._revoke(lambda principal: principal.token.id == token.id and not _is_good(token, principal.token))
 
     def _digests(self, token: Token) -> set[bytes]:
@@ -239,8 +241,15 @@ class Directory:
         self._replace(concerns, revoked)
         self._revoke(concerns)
 
+    def _put(self, digest: bytes, entry: _Entry) -> None:
+        former = self._entries.get(digest)
+        self._entries[digest] = entry
+        if former is not None and _loses(former.principal, entry.principal):
+            self.on_loss()
+
     def forget(self) -> None:
         """Ask the store again for everything."""
+        self.on_loss()
         self._entries.clear()
         self._unknown.clear()
         self._distrust()
@@ -273,7 +282,7 @@ class Directory:
         self._distrust()
         for digest, entry in self._entries.items():
             if concerns(entry.principal):
-                self._entries[digest] = evolve(entry, principal=change(entry.principal))
+                self._put(digest, evolve(entry, principal=change(entry.principal)))
 
     def _distrust(self) -> None:
         for loading in self._loading.values():
@@ -344,7 +353,8 @@ class Directory:
         # What a provider or its rules refuse was good until now, perhaps.
         is_over = reason.check(ClientError) is not None
         if is_over:
-            self._entries.pop(loading.digest, None)
+            if self._entries.pop(loading.digest, None) is not None:
+                self.on_loss()
         if reason.check(TokenNotFound) and not loading.stale:
             self._remember_unknown(loading.digest)
         principal = None if loading.stale or is_over else self._while_away(loading.digest)
@@ -358,7 +368,7 @@ class Directory:
 
     def _remember(self, digest: bytes, principal: Principal) -> None:
         fresh_until = self._seconds() + self._ttl
-        self._entries[digest] = _Entry(principal, fresh_until, fresh_until + self._grace)
+        self._put(digest, _Entry(principal, fresh_until, fresh_until + self._grace))
         self._entries.move_to_end(digest)
         if len(self._entries) > self._max_entries:
             self._entries.popitem(last=False)
@@ -372,6 +382,11 @@ class Directory:
 
 def _is_good(token: Token, held: Token) -> bool:
     return token.is_active and as_held(token, held.token_hash) is not None
+
+
+def _loses(before: Principal, after: Principal) -> bool:
+    """Whether something that is known of requests must not be used, nor kept, any more."""
+    return (_is_revoked(after) and not _is_revoked(before)) or before.project.api_keys != after.project.api_keys
 
 
 def _is_revoked(principal: Principal) -> bool:

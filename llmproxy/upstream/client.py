@@ -170,11 +170,32 @@ class PooledClient(HTTPClient):
         @param made: what the Deferred fires with is made of the response by this; it saves a callback.
         @param sent: where it counts how often the request was sent.
         """
-        lines = pairs if destination.shared is None else _without_te(pairs)
+        lines = pairs if destination.shared is None else without_te(pairs)
         try:
-            head, length, expects = request_head(method, destination.prefix + target, lines, destination, data)
+            written = request_head(method, destination.prefix + target, lines, destination, data)
         except ValueError:
             return fail(Failure())
+        return self.send_head(destination, method, target, pairs, written, data, on_interim, upgrade, made, sent)
+
+    def send_head(
+        self,
+        destination: Destination,
+        method: bytes,
+        target: bytes,
+        pairs: Sequence[Field],
+        written: tuple[bytes, int | object, bool],
+        data: IBodyProducer | None,
+        on_interim: InterimSink | None = None,
+        upgrade: bool = False,
+        made: Callable[[UpstreamResponse], Any] | None = None,
+        sent: Sent | None = None,
+    ) -> Deferred[Any]:
+        """
+        L{send} for those who know the bytes of the head.
+
+        @param written: what L{request_head} has made, of C{pairs} or of what they were before.
+        """
+        head, length, expects = written
         exchange = Exchange(method, destination.url, target, pairs, head, data, length, on_interim)
         exchange.upgrade = upgrade
         exchange.expects = expects
@@ -265,7 +286,7 @@ def _body_of(content: Any) -> IBodyProducer:
     return BytesBody(content) if isinstance(content, bytes) else IBodyProducer(content)
 
 
-def _without_te(pairs: Sequence[Field]) -> list[Field]:
+def without_te(pairs: Sequence[Field]) -> list[Field]:
     """What goes over HTTP/1.1, where C{TE} belongs to the connection, of what goes over HTTP/2 with C{TE: trailers}."""
     return [pair for pair in pairs if len(pair[0]) != 2 or pair[0].lower() != b"te"]
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from treq.client import HTTPClient
-from twisted.internet.defer import succeed
+from twisted.internet.defer import fail, succeed
 from twisted.python.failure import Failure
 from twisted.web.iweb import UNKNOWN_LENGTH
 
@@ -29,23 +29,26 @@ from ..core.fields import (
 )
 from ..core.forwarding import forwarded_on, hop_of
 from ..core.maxforwards import COUNTED, hops_left, one_less
+from ..core.notable import Known, Section
 from ..core.targets import with_parameter
 from ..core.upgraderequest import agreed, switching, upgrade_required
 from ..errors import LoopDetected, MethodNotAllowed, UpstreamProtocolError
 from ..message import ApiResponse
 from ..providers.registry import STREAM_TYPES
 from ..providers.requestids import KNOWN, id_among
-from .client import PooledClient
+from .client import PooledClient, without_te
 from .errormap import translate
 from .fieldheaders import FieldHeaders
 from .foreignbody import ForeignBody
+from .head import REQUEST_ID, KnownHead, remember_head, request_head
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
 
     from ..core.forwarded import TrustedProxies
-    from ..message import Api, ApiRequest, Field
+    from ..message import Api, ApiRequest, Field, Fields
     from ..origin import Upstream
+    from .client import Destination
     from .response import UpstreamResponse
 
 _EXPECT = frozenset({b"expect"})
@@ -71,6 +74,9 @@ class _Prepared:
     @ivar forwarded: how upstream learns of the client, where that is more than taking fields away.
     @ivar added: fields that every request gets, in place of those of the same name.
     @ivar trailers: C{TE: trailers} goes on, over HTTP/2.
+    @ivar may_remember: what goes to upstream follows from the client's head and the configuration alone.
+    @ivar waiting: the question for what is known of a head whose body may still be asked for; for all others it is the
+        upstream itself, prepared.
     @ivar version: the C{api-version} of the query; C{b""} for what the client says.
     """
 
@@ -81,12 +87,14 @@ class _Prepared:
         "expecting",
         "forwarded",
         "keep",
+        "may_remember",
         "netloc",
         "prefix",
         "stripped",
         "trailers",
         "url",
         "version",
+        "waiting",
     )
 
     def __init__(self, api: Api, upstream: Upstream, client: Any) -> None:
@@ -104,6 +112,9 @@ class _Prepared:
         # A foreign client would send the body without waiting for a word.
         self.expecting = self.stripped if self.destination is None else _treated(stripped - _EXPECT)
         self.forwarded = "" if mode in ("strip", "pass") else mode
+        plain = self.destination is not None and self.destination.shared is None
+        self.may_remember = plain and not self.forwarded
+        self.waiting = object()
         # The project's key is in the request by now: the client's `Connection` must not take it away.
         self.keep = END_TO_END | {upstream.credential.name.lower()}
         # RFC 9113 section 8.2.2: the one of its values that HTTP/2 knows.
@@ -153,46 +164,80 @@ class UpstreamResponder:
             prepared = self._prepared[request.upstream]
         except KeyError:
             prepared = self._prepare(request)
-        fields = self._outgoing(request, prepared)
+        body, destination = request.body, prepared.destination
+        # RFC 9110 section 10.1.1: a body that is here needs not be asked for, and HTTP/1.0 knows nothing of it.
+        waits = (
+            body is not None and type(body) is not BytesBody and request.version != b"HTTP/1.0" and not at_hand(body)
+        )
+        known: Known | None = None
+        sent: Fields = request.fields
+        if type(sent) is Section and sent.known is not None and prepared.may_remember and not request.upgrade:
+            known = sent.known
+            head: KnownHead | None = known.facts.get(prepared.waiting if waits else prepared)
+            if head is not None and destination is not None and head.is_of(request):
+                request.target = head.target
+                try:
+                    written = head.head(sent.length, request.record.request_id, body)
+                except ValueError:
+                    return fail(Failure())
+                return self._send(request, prepared, destination, sent, written)
+        fields = self._outgoing(request, prepared, waits)
+        asked = request.target
         if prepared.version:
-            request.target = with_parameter(request.target, _API_VERSION, prepared.version)
+            request.target = with_parameter(asked, _API_VERSION, prepared.version)
         if request.method in COUNTED:
             left = hops_left(fields)
             if left == 0:
                 return succeed(_last(request))
             if left is not None:
                 fields = one_less(fields, left)
-        if prepared.destination is not None:
+            known = None
+        if destination is not None:
             if request.upgrade:
                 fields += switching(request.upgrade)
-            answering: Deferred[ApiResponse] = prepared.client.send(
-                prepared.destination,
-                request.method,
-                prepared.prefix + request.target,
-                fields,
-                request.body,
-                request.on_interim,
-                request.upgrade != b"",
-                partial(self._answer, request),
-                request.record,
-            )
-            return answering
+            try:
+                target = destination.prefix + prepared.prefix + request.target
+                lines = fields if destination.shared is None else without_te(fields)
+                written = request_head(request.method, target, lines, destination, body)
+            except ValueError:
+                return fail(Failure())
+            if known is not None:
+                question = prepared.waiting if waits else prepared
+                remember_head(known, question, asked, request, prepared.prefix, fields, destination, written)
+            return self._send(request, prepared, destination, fields, written)
         # Another client than ours does not say when it sends.
         request.record.attempts += 1
         responding: Deferred[Any] = _foreign_call(request, prepared, fields)
         return responding.addCallbacks(self._foreign_answer, _failed, (request,))
+
+    def _send(
+        self,
+        request: ApiRequest,
+        prepared: _Prepared,
+        destination: Destination,
+        fields: Fields,
+        written: tuple[bytes, int | object, bool],
+    ) -> Deferred[ApiResponse]:
+        answering: Deferred[ApiResponse] = prepared.client.send_head(
+            destination,
+            request.method,
+            prepared.prefix + request.target,
+            fields,
+            written,
+            request.body,
+            request.on_interim,
+            request.upgrade != b"",
+            partial(self._answer, request),
+            request.record,
+        )
+        return answering
 
     def _prepare(self, request: ApiRequest) -> _Prepared:
         api, upstream = request.route.api, request.upstream
         prepared = self._prepared[upstream] = _Prepared(api, upstream, self._client_for(api))
         return prepared
 
-    def _outgoing(self, request: ApiRequest, prepared: _Prepared) -> list[Field]:
-        body = request.body
-        # RFC 9110 section 10.1.1: a body that is here needs not be asked for, and HTTP/1.0 knows nothing of it.
-        waits = (
-            body is not None and type(body) is not BytesBody and request.version != b"HTTP/1.0" and not at_hand(body)
-        )
+    def _outgoing(self, request: ApiRequest, prepared: _Prepared, waits: bool) -> list[Field]:
         treated = prepared.expecting if waits else prepared.stripped
         fields: list[Field] = []
         identified = passed = connection = False
@@ -225,7 +270,7 @@ class UpstreamResponder:
             raise LoopDetected("base_url leads back to this proxy")
         fields.append(self._old_via if request.version == b"HTTP/1.0" else self._via)
         if not identified:
-            fields.append((b"X-Request-ID", request.record.request_id.encode("latin-1")))
+            fields.append((REQUEST_ID, request.record.request_id.encode("latin-1")))
         return fields
 
     def _passes(self, fields: list[Field]) -> int:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from ..core.clientlimits import Limits
     from ..core.forwarded import TrustedProxies
+    from ..core.headmemory import HeadMemory
     from ..interfaces import IConnectedProtocol
     from ..message import Fields
     from ..net.poller import Poller
@@ -47,6 +48,7 @@ class IServerSite(Protocol):
 
     @ivar trusted_proxies: those in front that are believed; C{None} if there are none.
     @ivar closing: no connection is kept after the response that it waits for.
+    @ivar heads: those that came before; C{None} where none is remembered.
     """
 
     limits: Limits
@@ -55,6 +57,7 @@ class IServerSite(Protocol):
     reactor: IReactorTime
     trusted_proxies: TrustedProxies | None
     closing: bool
+    heads: HeadMemory | None
 
     def admit(self, channel: ICountedChannel) -> int:
         """

@@ -8,7 +8,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from ..core.identifiers import good_id
-from ..core.notable import TRACEPARENT, notable_of
+from ..core.notable import TRACEPARENT, Section, notable_of
 from ..core.telemetry.tracecontext import trace_of
 
 if TYPE_CHECKING:
@@ -25,12 +25,20 @@ def request_ids() -> Callable[[], str]:
     return map((prefix + "-{:08x}").format, count(1)).__next__
 
 
+_KNOWN_AS = "known as"
+
+
 def known_as(fields: Fields) -> tuple[str, str, Trace | None]:
     """
     The request id and the user agent that the client sent, C{""} where there is none, and the trace that it names.
 
     An id that is too long, or holds more than visible ASCII, counts as none: it would end up in logs.
     """
+    known = fields.known if type(fields) is Section else None
+    if known is not None:
+        found: tuple[str, str, Trace | None] | None = known.facts.get(_KNOWN_AS)
+        if found is not None:
+            return found
     request_id = user_agent = ""
     parents: list[bytes] = []
     states: list[bytes] = []
@@ -43,7 +51,10 @@ def known_as(fields: Fields) -> tuple[str, str, Trace | None]:
             parents.append(value)
         else:
             states.append(value)
-    return request_id, user_agent, trace_of(parents, states) if parents else None
+    made = request_id, user_agent, trace_of(parents, states) if parents else None
+    if known is not None:
+        known.remember(_KNOWN_AS, made, 1024)
+    return made
 
 
 def id_fields(request_id: str) -> tuple[Field, Field]:

@@ -8,6 +8,8 @@ from twisted.internet.defer import Deferred
 from twisted.web.resource import Resource
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from twisted.web.resource import IResource
 
     from ..core.forwarded import TrustedProxies
@@ -57,11 +59,14 @@ class RootResource(Resource):
     The root of a tree, which knows more than a search through it would find.
 
     @ivar trusted_proxies: those in front that are believed, where the site names none; C{None} if there are none.
+    @ivar forgetting: what is to be called when something is revoked or configured otherwise: a site remembers heads of
+        requests, and puts in what forgets them. C{None} where nobody would call it, and so nothing is remembered.
     """
 
     def __init__(self, trusted_proxies: TrustedProxies | None = None) -> None:
         super().__init__()
         self.trusted_proxies = trusted_proxies
+        self.forgetting: list[Callable[[], object]] | None = None
 
     def leaf_at(self, target: bytes) -> Resource | None:
         """

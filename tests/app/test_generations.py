@@ -114,6 +114,16 @@ class GenerationsTests(SynchronousTestCase):
         self.assertNotEqual(self.upstream[0].state, "open")
         self.assertEqual(self.successResultOf(proxy.respond(a_request())).status, 404)
 
+    def test_forgets(self) -> None:
+        """What is remembered of requests does not outlive a configuration, nor is it forgotten when none is taken."""
+        proxy = self.proxy(a_config())
+        told: list[None] = []
+        proxy.foundation.forgetting.append(lambda: told.append(None))
+        proxy.swap(a_config(allowed_endpoints=["/v2"]))
+        self.assertEqual(told, [None])
+        self.assertRaises(ConfigError, proxy.swap, a_config(base_url=""))
+        self.assertEqual(told, [None])
+
     def test_several(self) -> None:
         """However often it is swapped, each drains by itself; the shutdown cuts all of them."""
         proxy = self.proxy(a_config())

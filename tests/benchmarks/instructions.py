@@ -38,6 +38,21 @@ def small(count: int) -> None:
         exchange.records.clear()
 
 
+def strange(remembers: bool) -> Callable[[int], None]:
+    """Small POSTs of which each has a head of its own, that never came before."""
+
+    def work(count: int) -> None:
+        exchange = Exchange(remembers=remembers)
+        client = exchange.client()
+        for number in range(count):
+            client.receive(REQUEST.replace(b"OpenAI/Python", b"OpenAI/%06d" % number))
+            exchange.upstream[0].receive(ANSWER)
+            client.sent = exchange.upstream[0].sent = b""
+            exchange.records.clear()
+
+    return work
+
+
 def http2(count: int) -> None:
     """Small POSTs over HTTP/2; what the client does is in it, as h2 does it."""
     exchange = Exchange()
@@ -128,6 +143,8 @@ def metered(begin: Callable[[str], Callable[[], object]], meter: str) -> Callabl
 
 WORKS: dict[str, Callable[[int], None]] = {
     "a small POST": small,
+    "a small POST whose head never came before": strange(True),
+    "a small POST whose head never came before, where none is remembered": strange(False),
     "a hit of a small GET": hits(GET),
     "a hit of an opted-in POST": hits(OPTED_IN),
     "a stored miss of a small GET": stored,

@@ -15,7 +15,9 @@ from llmproxy.core.notable import (
     NAMING,
     OFFER,
     OVERRIDES,
+    Known,
     Notable,
+    measured_at,
     notable_of,
     section_of,
 )
@@ -96,3 +98,69 @@ class NotableTests(SynchronousTestCase):
         """A list has no method that changes it and is not known here."""
         harmless = {"copy", "count", "index"}
         self.assertEqual({name for name in dir(list) if not name.startswith("_")} - harmless, CHANGES - DUNDERS)
+
+
+class Keeper:
+    """@ivar room: bytes that may be kept."""
+
+    def __init__(self, room: int = 1 << 20) -> None:
+        self.room = room
+
+    def keep(self) -> None:
+        """Nothing is kept here."""
+
+    def drop(self) -> None:
+        """Nor dropped."""
+
+    def has_room(self, size: int) -> bool:
+        self.room -= size
+        return self.room >= 0
+
+
+class KnownTests(SynchronousTestCase):
+    FIELDS: list[Field] = [(b"A", b"b"), (b"content-Length", b"3"), (b"C", b"d")]
+
+    def test_section(self) -> None:
+        """Each section is a list of its own, with its own length in the place of the first one's."""
+        notable = Notable(self.FIELDS)
+        known = Known(self.FIELDS, 1, notable, Keeper())
+        one, two = known.section(b"4"), known.section(b"55")
+        self.assertEqual(one, [(b"A", b"b"), (b"content-Length", b"4"), (b"C", b"d")])
+        self.assertEqual((two[1], two.length), ((b"content-Length", b"55"), b"55"))
+        self.assertIs(one.notable, notable)
+        self.assertIs(one.known, known)
+        self.assertEqual(self.FIELDS[1][1], b"3")
+
+    def test_unmeasured(self) -> None:
+        """Without such a length all of it is the same each time."""
+        known = Known(self.FIELDS, -1, None, Keeper())
+        self.assertEqual(known.section(b""), self.FIELDS)
+        self.assertFalse(known.is_measured)
+
+    def test_derived(self) -> None:
+        """What a layer makes of it has the same length; if that is not there any more, nothing is remembered."""
+        known = Known(self.FIELDS, 1, None, Keeper())
+        for number, made in enumerate([self.FIELDS[1:], [(b"X", b"y")], [self.FIELDS[1]] * 2]):
+            known.derive(number, made)
+        self.assertEqual([*known.facts], [0])
+        self.assertEqual(known.facts[0].section(b"9"), [(b"content-Length", b"9"), (b"C", b"d")])
+        unmeasured = Known([(b"A", b"b")], -1, None, Keeper())
+        unmeasured.derive(0, [(b"X", b"y")])
+        self.assertEqual(unmeasured.facts[0].section(b""), [(b"X", b"y")])
+
+    def test_room(self) -> None:
+        """Without room nothing is remembered."""
+        known = Known(self.FIELDS, 1, None, Keeper(3000))
+        for number in range(20):
+            known.remember(number, b"", 1000)
+        self.assertEqual(len(known.facts), 2)
+
+    def test_measured_at(self) -> None:
+        for fields, at in ((self.FIELDS, 1), ([], -1), ([self.FIELDS[1]] * 2, -1), ([(b"content_length", b"1")], -1)):
+            self.assertEqual(measured_at(fields), at, fields)
+
+    def test_copies_are_plain(self) -> None:
+        """Nothing is known of what is made of a section in any way."""
+        section = Known(self.FIELDS, 1, None, Keeper()).section(b"4")
+        for made in ([*section], section[:], section[1:], section.copy(), list(section)):
+            self.assertIs(type(made), list)

@@ -316,6 +316,36 @@ class ChangeTests(DirectoryCase):
         self.directory.project_changed(project(is_active=False))
         self.assertEqual(sorted(self.cut), ["t1", "t2"])
 
+    def test_loss(self) -> None:
+        """What is remembered of requests is to be forgotten when somebody may do less, or has another key; else not."""
+        lost: list[None] = []
+        self.directory.on_loss = lambda: lost.append(None)
+        token, version = self.principal.token, self.principal.project.version
+        for change, times in (
+            (lambda: self.directory.token_changed(evolve(token, max_requests=3)), 0),
+            (lambda: self.directory.project_changed(project(name="other", version=version)), 0),
+            (lambda: self.directory.project_changed(project(api_key="new")), 2),
+            (lambda: self.directory.project_changed(project(api_key="new", is_active=False)), 4),
+            (lambda: self.directory.project_changed(project(api_key="new")), 4),
+            (lambda: self.directory.token_changed(evolve(token, is_active=False)), 5),
+            (lambda: self.directory.project_tokens_revoked("p1"), 6),
+            (lambda: self.directory.forget(), 7),
+        ):
+            change()
+            self.assertEqual(len(lost), times, times)
+
+    def test_loss_that_is_found(self) -> None:
+        """So it is when another process has changed it, and this one finds out by asking again."""
+        lost: list[None] = []
+        self.directory.on_loss = lambda: lost.append(None)
+        self.clock.advance(301)
+        self.load(1)
+        self.assertEqual(lost, [])
+        self.successResultOf(self.database.tokens.update("t1", is_active=False))
+        self.clock.advance(301)
+        self.load(1)
+        self.assertEqual(lost, [None])
+
     def test_all_tokens(self) -> None:
         """All tokens of a project revoked in one go."""
         self.watch(1)

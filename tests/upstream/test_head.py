@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.iweb import UNKNOWN_LENGTH
 
-from llmproxy.upstream.head import MalformedRequest, request_head
+from llmproxy.upstream.head import KnownHead, MalformedRequest, request_head
 from llmproxy.upstream.upload import BodyLengthMismatch
 
 from .wire import Body
@@ -20,6 +20,7 @@ from .wire import Body
 class Address:
     netloc: bytes = b"up.example"
     extra: bytes = b""
+    prefix: bytes = b""
 
 
 HEADS = [
@@ -95,3 +96,53 @@ class RequestHeadTests(SynchronousTestCase):
             (head.index(b"\r\n\r\n"), head.count(b"\r"), head.count(b"\n")),
             (len(head) - 4,) + (3 + (name.lower() != b"host"),) * 2,
         )
+
+
+class KnownHeadTests(SynchronousTestCase):
+    """A head that was written before is written again with what is each request's own, and as L{request_head} would."""
+
+    ASKED = (b"POST", b"/v1?a=b", b"HTTP/1.1")
+    ADDRESSES = (Address(), Address(prefix=b"http://up.example", extra=b"Proxy-Authorization: x\r\n"))
+
+    def both(self, address: Address, fields: Any, other: Any, body: Any, *own: Any, measured: bool, ids: bool) -> None:
+        """@param other: the fields of another request with the same head; C{own} is what it has of its own."""
+        known = KnownHead(self.ASKED, b"/v1?a=b", b"/deep", fields, address, measured, ids)
+        target = address.prefix + b"/deep/v1?a=b"
+        self.assertEqual(known.head(*own, body), request_head(b"POST", target, other, address, body))
+
+    def test_same(self) -> None:
+        """With a length of its own, an id of its own, both and none; whatever stands between, and with any body."""
+        for address in self.ADDRESSES:
+            for first in ([], [(b"hOST", b"x")], [(b"Expect", b"100-continue"), (b"A", b"")]):
+                for last in ([], [(b"Via", b"1.1 a")]):
+                    self._with(address, first, last)
+
+    def _with(self, address: Address, first: list[Any], last: list[Any]) -> None:
+        ids = [*last, (b"X-Request-ID", b"id-1")]
+        other = [*last, (b"X-Request-ID", b"id-2")]
+        lengths = [*first, (b"content-Length", b"3")], [*first, (b"content-Length", b"12")]
+        for body in (Body(12), Body()):
+            self.both(address, lengths[0] + ids, lengths[1] + other, body, b"12", "id-2", measured=True, ids=True)
+            self.both(address, lengths[0] + last, lengths[1] + last, body, b"12", "", measured=True, ids=False)
+        for body in (None, Body(0), Body(5), Body()):
+            self.both(address, first + ids, first + other, body, b"", "id-2", measured=False, ids=True)
+            if first + last:
+                self.both(address, first + last, first + last, body, b"", "", measured=False, ids=False)
+        for body in (Body(3), Body()):
+            self.both(address, lengths[0] + ids, lengths[0] + other, body, b"", "id-2", measured=False, ids=True)
+
+    def test_refused(self) -> None:
+        """What L{request_head} refuses is refused: another length than the body's, and an id with a line break."""
+        known = KnownHead(
+            self.ASKED, b"/", b"", [(b"Content-Length", b"3"), (b"X-Request-ID", b"a")], Address(), True, True
+        )
+        self.assertRaises(BodyLengthMismatch, known.head, b"4", "a", Body(3))
+        for wrong in ("a\r\nX: y", "a\n", "\0", "\r"):
+            with self.assertRaises(MalformedRequest, msg=wrong):
+                known.head(b"3", wrong, Body(3))
+
+    def test_no_place(self) -> None:
+        """Where there is no one length, its digits cannot change."""
+        for fields in ([], [(b"A", b"b")], [(b"Content-Length", b"3")] * 2):
+            with self.assertRaises(ValueError):
+                KnownHead(self.ASKED, b"/", b"", fields, Address(), True, False)

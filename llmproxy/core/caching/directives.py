@@ -9,6 +9,7 @@ from attrs import field, frozen
 from ...apisettings import CacheSettings
 from ...message import Fields
 from ..fields import Names
+from ..notable import Section
 from .control import NOTHING, CacheControl, parse
 
 _CONDITIONS = frozenset((b"if-match", b"if-unmodified-since"))
@@ -74,15 +75,25 @@ PLAIN = RequestDirectives()
 """Most requests."""
 
 
+_ASKED = "asked of caches"
+
+
 def asked_by(fields: Fields) -> RequestDirectives:
     """What the section asks; L{PLAIN} if nothing of it concerns caches."""
+    known = fields.known if type(fields) is Section else None
+    asked: RequestDirectives | None = None if known is None else known.facts.get(_ASKED)
+    if asked is not None:
+        return asked
     found: dict[bytes, list[bytes]] = {}
     read = _READ_BY
     for name, value in fields:
         lower = read[name]
         if lower:
             found.setdefault(lower, []).append(value)
-    return _made_of(found) if found else PLAIN
+    asked = _made_of(found) if found else PLAIN
+    if known is not None:
+        known.remember(_ASKED, asked, 1024)
+    return asked
 
 
 def opted_in(asked: RequestDirectives, settings: CacheSettings) -> float | None:

@@ -63,7 +63,7 @@ class LlhttpChannel(ClientConnection):
         super().__init__(site)
         self._upload: StreamedUpload | BufferedUpload | None = None
         limits = site.limits
-        self._reader = reader = RequestReader(limits.target, limits.head, limits.fields)
+        self._reader = reader = RequestReader(limits.target, limits.head, limits.fields, site.heads)
         self.persistence = Persistence(reader, limits.unread, limits.waiting)
 
     # -- what the client sends

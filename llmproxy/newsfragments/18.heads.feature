@@ -1,0 +1,1 @@
+A request whose head came before, all bytes but the digits of its `Content-Length`, is not parsed and rewritten again: a small exchange takes a fifth less of the processor. What is remembered is dropped after a minute without use, and when anything is revoked or reloaded.

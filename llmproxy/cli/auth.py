@@ -8,13 +8,16 @@ import click
 
 from .agents import DEFAULT_URL
 from .credentials import Credentials, SignIn
-from .faults import Refused
+from .faults import Refused, Unreachable
 from .login import url_of
 from .oauthclient import Denied, OAuthClient
 from .output import Output
 
 LASTS = 360.0
 """Seconds that a token which is printed is good for at least: coding agents ask anew every five minutes."""
+
+_ENOUGH = 10.0
+"""Seconds that it is good for at least while no other can be had."""
 
 
 @click.group()
@@ -63,6 +66,11 @@ def good(url: str, now: float, timeout: float) -> SignIn:
             return found
         try:
             found = OAuthClient(url, timeout).refresh(found, now)
+        except Unreachable:
+            # The proxy, or the provider that it asks, is away: what there is may do until it is back.
+            if found.is_good_for(_ENOUGH, now):
+                return found
+            raise
         except Denied as error:
             if error.code != "invalid_grant":
                 raise

@@ -52,8 +52,15 @@ class PrintTokenTests(SigningInTestCase):
         self.assertIn("you are not signed in", self.run_with("auth", "print-token", "--url", URL, status=4).stderr)
 
     def test_away(self) -> None:
-        """A proxy that is away takes nobody's sign-in."""
+        """A proxy that is away takes nobody's sign-in, and nobody's token that is good for some seconds more."""
         self.login()
+        token = self.printed()
+        self.clock.advance(3600 - 20)
+        self.away = True
+        self.assertEqual(self.printed(), token)
+        self.clock.advance(10)
+        self.run_with("auth", "print-token", "--url", URL, status=5)
+        self.away = False
         self.clock.advance(3600)
         self.away = True
         self.run_with("auth", "print-token", "--url", URL, status=5)
